@@ -1,0 +1,112 @@
+//! The body of a request or a response: bytes at hand, or bytes still to come.
+
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http_body::{Body as HttpBody, Frame, SizeHint};
+
+use super::transport::TransportError;
+
+/// The body of an HTTP request or response.
+///
+/// It is made from bytes ([`Body::from`]) or from any [`http_body::Body`] ([`Body::wrap`]). Dropping the body of a
+/// response before its end closes the connection it comes from (HTTP/1.1) or resets its stream (HTTP/2).
+pub struct Body(Kind);
+
+enum Kind {
+    /// All of it is here; `None` once it was read.
+    Full(Option<Bytes>),
+    /// It comes from hyper's client. Its own variant, so that a streamed event costs no virtual call.
+    Incoming(hyper::body::Incoming),
+    /// Any other source.
+    Wrapped(Pin<Box<dyn HttpBody<Data = Bytes, Error = TransportError> + Send>>),
+}
+
+impl Body {
+    /// A body without bytes.
+    pub const fn empty() -> Self {
+        Self(Kind::Full(None))
+    }
+
+    /// A body that is read from `body` as it is sent or received.
+    pub fn wrap<B>(body: B) -> Self
+    where
+        B: HttpBody<Data = Bytes> + Send + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        use http_body_util::BodyExt;
+        Self(Kind::Wrapped(Box::pin(body.map_err(TransportError::body))))
+    }
+
+    pub(crate) const fn incoming(body: hyper::body::Incoming) -> Self {
+        Self(Kind::Incoming(body))
+    }
+
+    /// The bytes, if all of them are in memory; such a body can be sent again.
+    pub fn as_bytes(&self) -> Option<&Bytes> {
+        static EMPTY: Bytes = Bytes::new();
+        match &self.0 {
+            Kind::Full(bytes) => Some(bytes.as_ref().unwrap_or(&EMPTY)),
+            _ => None,
+        }
+    }
+}
+
+impl Default for Body {
+    fn default() -> Self {
+        Self::empty()
+    }
+}
+
+impl<T: Into<Bytes>> From<T> for Body {
+    fn from(bytes: T) -> Self {
+        Self(Kind::Full(Some(bytes.into()).filter(|bytes: &Bytes| !bytes.is_empty())))
+    }
+}
+
+impl fmt::Debug for Body {
+    /// Prints the size where it is known, never the content.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.as_bytes() {
+            Some(bytes) => write!(f, "Body({} bytes)", bytes.len()),
+            None => f.write_str("Body(stream)"),
+        }
+    }
+}
+
+impl HttpBody for Body {
+    type Data = Bytes;
+    type Error = TransportError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, TransportError>>> {
+        match &mut self.0 {
+            Kind::Full(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Kind::Incoming(body) => {
+                let frame = ready!(Pin::new(body).poll_frame(cx));
+                Poll::Ready(frame.map(|frame| frame.map_err(TransportError::body)))
+            }
+            Kind::Wrapped(body) => body.as_mut().poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.0 {
+            Kind::Full(bytes) => bytes.is_none(),
+            Kind::Incoming(body) => body.is_end_stream(),
+            Kind::Wrapped(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.0 {
+            Kind::Full(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
+            Kind::Incoming(body) => body.size_hint(),
+            Kind::Wrapped(body) => body.size_hint(),
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! How a request reaches the server: the [`Transport`] trait and the default on hyper.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+
+use super::body::Body;
+
+/// The future of [`Transport::send`].
+pub type TransportFuture<'a> =
+    Pin<Box<dyn Future<Output = Result<http::Response<Body>, TransportError>> + Send + 'a>>;
+
+/// Sends one HTTP request and answers with the head of the response; the body is read from it later.
+///
+/// The default is [`HyperTransport`]. Implement it to record, to replay, to route through something of your own, or to
+/// wrap the default. The request is complete: absolute URI, all headers, body. A transport does not retry, does not
+/// follow redirects and does not judge the status; the layers above do. Dropping the future or the body must abandon the
+/// exchange at once.
+pub trait Transport: Send + Sync + fmt::Debug + 'static {
+    /// Sends `request`.
+    ///
+    /// # Errors
+    /// A [`TransportError`] whose [`kind`](TransportError::kind) says whether the server may have received the request.
+    fn send(&self, request: http::Request<Body>) -> TransportFuture<'_>;
+}
+
+/// How far an exchange had come when it failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum TransportErrorKind {
+    /// No connection was made (name resolution, refused, TLS, proxy). The server has not received the request.
+    Connect,
+    /// No connection was made within the limit for connecting. The server has not received the request.
+    ConnectTimeout,
+    /// The connection was closed before any byte of the request was processed, as when a server closes an idle
+    /// connection. The server has not processed the request.
+    NotSent,
+    /// The connection failed after the request began to be sent and before the head of the response was complete. The
+    /// server may have received the request.
+    Exchange,
+    /// The body of the response broke off.
+    Body,
+    /// The request cannot be sent by this transport, whatever the network does (a scheme that is not supported, say).
+    Request,
+}
+
+/// Why a transport could not carry a request or a body. Its [`source`](StdError::source) is the cause.
+#[derive(Debug)]
+pub struct TransportError {
+    kind: TransportErrorKind,
+    source: Box<dyn StdError + Send + Sync>,
+}
+
+impl TransportError {
+    /// An error of the given kind with its cause. A text is a cause too.
+    pub fn new(kind: TransportErrorKind, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self { kind, source: source.into() }
+    }
+
+    pub(crate) fn body(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self::new(TransportErrorKind::Body, source)
+    }
+
+    /// How far the exchange had come.
+    pub const fn kind(&self) -> TransportErrorKind {
+        self.kind
+    }
+
+    /// True where the server has not processed the request, so that sending it again repeats nothing.
+    pub const fn is_unsent(&self) -> bool {
+        matches!(
+            self.kind,
+            TransportErrorKind::Connect | TransportErrorKind::ConnectTimeout | TransportErrorKind::NotSent
+        )
+    }
+}
+
+impl fmt::Display for TransportError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.kind {
+            TransportErrorKind::Connect => "no connection could be made",
+            TransportErrorKind::ConnectTimeout => "no connection was made in time",
+            TransportErrorKind::NotSent => "the connection closed before the request was sent",
+            TransportErrorKind::Exchange => "the connection failed before the response came",
+            TransportErrorKind::Body => "the body broke off",
+            TransportErrorKind::Request => "the request cannot be sent",
+        })
+    }
+}
+
+impl StdError for TransportError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        Some(&*self.source)
+    }
+}

@@ -1,0 +1,3 @@
+//! The OpenRouter SDK for Rust.
+
+pub mod core;
