@@ -1,0 +1,109 @@
+//! Why a text could not be read, or a value not be written.
+
+use std::fmt;
+
+/// Why a JSON text could not be read as the type that was asked for.
+#[derive(Clone, PartialEq, Eq)]
+pub struct DecodeError(Box<Inner>);
+
+#[derive(Clone, PartialEq, Eq)]
+struct Inner {
+    /// Steps from the root, outermost first: `choices`, `[0]`, `message`.
+    path: String,
+    message: String,
+}
+
+impl DecodeError {
+    pub(crate) fn new(message: impl Into<String>) -> Self {
+        Self(Box::new(Inner { path: String::new(), message: message.into() }))
+    }
+
+    /// The same error, one step further out.
+    pub(crate) fn inside(mut self, step: &str) -> Self {
+        self.0.path = join(step, &self.0.path);
+        self
+    }
+
+    /// The same error, inside element `index` of an array.
+    pub(crate) fn inside_element(self, index: usize) -> Self {
+        self.inside(&format!("[{index}]"))
+    }
+
+    /// Where the value stands that does not fit, as in `choices[0].message.content`; empty for the whole text.
+    pub fn path(&self) -> &str {
+        &self.0.path
+    }
+
+    /// What was expected and what was found.
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+}
+
+/// Why a value could not be written as JSON.
+#[derive(Clone, PartialEq, Eq)]
+pub struct EncodeError(Box<Inner>);
+
+impl EncodeError {
+    pub(crate) fn new(message: impl Into<String>) -> Self {
+        Self(Box::new(Inner { path: String::new(), message: message.into() }))
+    }
+
+    pub(crate) fn enter(&mut self, step: &str) {
+        self.0.path = join(step, &self.0.path);
+    }
+
+    /// Where the value stands, as in `tools[0].parameters`; empty for the whole value.
+    pub fn path(&self) -> &str {
+        &self.0.path
+    }
+
+    /// What is wrong with it and what to put there instead.
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+}
+
+fn join(step: &str, rest: &str) -> String {
+    match rest.chars().next() {
+        None => step.to_owned(),
+        Some('[') => format!("{step}{rest}"),
+        Some(_) => format!("{step}.{rest}"),
+    }
+}
+
+impl fmt::Display for Inner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.path.as_str() {
+            "" => f.write_str(&self.message),
+            path => write!(f, "`{path}`: {}", self.message),
+        }
+    }
+}
+
+impl fmt::Display for DecodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Display for EncodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Debug for DecodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DecodeError").field("path", &self.0.path).field("message", &self.0.message).finish()
+    }
+}
+
+impl fmt::Debug for EncodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EncodeError").field("path", &self.0.path).field("message", &self.0.message).finish()
+    }
+}
+
+impl std::error::Error for DecodeError {}
+impl std::error::Error for EncodeError {}

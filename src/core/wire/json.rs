@@ -1,0 +1,376 @@
+//! Any JSON value, kept as the text it came as.
+
+use std::fmt;
+use std::ops::Deref;
+
+use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
+use serde::ser::{Error as _, Serialize, Serializer};
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+
+use super::error::{DecodeError, EncodeError};
+use super::reader::Reader;
+use super::tagged::Shape;
+use super::{Wire, Writer, wire_serde};
+
+/// Any JSON value, kept as text.
+///
+/// Text loses nothing: numbers keep every digit, members keep their order. Use [`to_value`](Self::to_value) or
+/// [`parse`](Self::parse) to look inside. Two values are equal when they mean the same: members in any order, numbers by
+/// value.
+#[derive(Clone)]
+pub struct Json(Box<str>);
+
+impl Json {
+    /// Takes a JSON text.
+    ///
+    /// # Errors
+    /// [`DecodeError`] when `text` is not exactly one JSON value, or nested deeper than 128.
+    pub fn new(text: impl Into<String>) -> Result<Self, DecodeError> {
+        let text = text.into();
+        let mut reader = Reader::new(&text);
+        let value = reader.raw()?.len();
+        reader.end()?;
+        Ok(if value == text.len() { Self(text.into()) } else { Self(text.trim().into()) })
+    }
+
+    /// Takes anything that serde can write.
+    ///
+    /// # Errors
+    /// [`EncodeError`] when it cannot be written as JSON.
+    pub fn of(value: &(impl Serialize + ?Sized)) -> Result<Self, EncodeError> {
+        serde_json::to_string(value).map(|text| Self(text.into())).map_err(|error| EncodeError::new(error.to_string()))
+    }
+
+    /// Text that a [`Reader`] has checked.
+    pub(crate) fn checked(text: &str) -> Self {
+        Self(text.into())
+    }
+
+    pub(crate) fn null() -> Self {
+        Self("null".into())
+    }
+
+    /// The JSON text.
+    pub fn as_text(&self) -> &str {
+        &self.0
+    }
+
+    /// The value as serde_json's tree. Integers beyond 64 bits become `f64` there.
+    ///
+    /// Text with half of a surrogate pair, or a number beyond the range of `f64`, has no such tree; it reads as
+    /// [`Value::Null`]. Use [`as_text`](Self::as_text) then.
+    pub fn to_value(&self) -> Value {
+        self.parse().unwrap_or(Value::Null)
+    }
+
+    /// The value as a type of the caller.
+    ///
+    /// # Errors
+    /// Whatever serde_json says when the value does not fit.
+    pub fn parse<'a, T: Deserialize<'a>>(&'a self) -> Result<T, serde_json::Error> {
+        serde_json::from_str(&self.0)
+    }
+
+    /// The text of a JSON string, without quotes and escapes; `None` for everything else.
+    pub fn as_string(&self) -> Option<String> {
+        self.parse().ok()
+    }
+
+    /// The member `name` of an object.
+    pub fn get(&self, name: &str) -> Option<Self> {
+        Reader::new(&self.0).find(name).ok().flatten().map(Self::checked)
+    }
+
+    /// True for `null`.
+    pub fn is_null(&self) -> bool {
+        &*self.0 == "null"
+    }
+
+    /// True for an object.
+    pub fn is_object(&self) -> bool {
+        self.0.starts_with('{')
+    }
+
+    /// Where this value first differs from `other`; members that are null and members that are absent count as equal,
+    /// numbers count by value.
+    pub fn difference(&self, other: &Self) -> Option<Difference> {
+        differ(&self.0, &other.0, true).map(Difference)
+    }
+
+    fn kind(&self) -> &'static str {
+        match Reader::new(&self.0).shape() {
+            Some(Shape::String) => "a string",
+            Some(Shape::Number) => "a number",
+            Some(Shape::Boolean) => "a boolean",
+            Some(Shape::Array) => "an array",
+            Some(Shape::Object) => "an object",
+            None => "null",
+        }
+    }
+}
+
+/// Where two JSON values differ.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference(String);
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_empty() { "the whole value" } else { &self.0 })
+    }
+}
+
+/// The path of the first difference.
+fn differ(left: &str, right: &str, null_is_absent: bool) -> Option<String> {
+    if left == right {
+        return None;
+    }
+    let (mut one, mut two) = (Reader::new(left), Reader::new(right));
+    let here = || Some(String::new());
+    match (one.shape(), two.shape()) {
+        (Some(Shape::Object), Some(Shape::Object)) => {
+            let (Some(one), Some(two)) = (members(left), members(right)) else { return here() };
+            let absent = |text: &str| null_is_absent && text == "null";
+            for (name, value) in &one {
+                match find(&two, name) {
+                    Some(other) => {
+                        if let Some(rest) = differ(value, other, null_is_absent) {
+                            return Some(format!(".{name}{rest}"));
+                        }
+                    }
+                    None if absent(value) => {}
+                    None => return Some(format!(".{name}")),
+                }
+            }
+            let added = two.iter().find(|(name, value)| find(&one, name).is_none() && !absent(value));
+            added.map(|(name, _)| format!(".{name}"))
+        }
+        (Some(Shape::Array), Some(Shape::Array)) => {
+            let (Some(one), Some(two)) = (elements(left), elements(right)) else { return here() };
+            if one.len() != two.len() {
+                return here();
+            }
+            let mut pairs = one.iter().zip(&two).enumerate();
+            pairs.find_map(|(i, (a, b))| differ(a, b, null_is_absent).map(|rest| format!("[{i}]{rest}")))
+        }
+        (Some(Shape::String), Some(Shape::String)) => match (one.string(), two.string()) {
+            (Ok(one), Ok(two)) if one == two => None,
+            _ => here(),
+        },
+        (Some(Shape::Number), Some(Shape::Number)) if same_number(left.trim(), right.trim()) => None,
+        _ if left.trim() == right.trim() => None,
+        _ => here(),
+    }
+}
+
+/// The members of an object in order; of members with the same name the last counts, as in every JSON parser.
+fn members(text: &str) -> Option<Vec<(String, &str)>> {
+    let mut list: Vec<(String, &str)> = Vec::new();
+    let mut reader = Reader::new(text);
+    let read = reader.object(|key, reader| {
+        let value = reader.raw()?;
+        list.push((key.into_owned(), value));
+        Ok(())
+    });
+    read.ok().map(|()| list)
+}
+
+fn find<'a>(members: &[(String, &'a str)], name: &str) -> Option<&'a str> {
+    members.iter().rev().find(|(key, _)| key == name).map(|(_, value)| *value)
+}
+
+fn elements(text: &str) -> Option<Vec<&str>> {
+    let mut list = Vec::new();
+    let mut reader = Reader::new(text);
+    let read = reader.array(|reader| {
+        let element = reader.raw()?;
+        list.push(element);
+        Ok(())
+    });
+    read.ok().map(|()| list)
+}
+
+/// Whether two JSON numbers have the same value: integers exactly, others as `f64`, which is what RFC 8259 section 6
+/// lets a reader expect.
+fn same_number(one: &str, two: &str) -> bool {
+    let integer = |text: &str| !text.bytes().any(|byte| matches!(byte, b'.' | b'e' | b'E'));
+    if integer(one) && integer(two) {
+        return one.strip_prefix("-0").map_or(one, |rest| if rest.is_empty() { "0" } else { one })
+            == two.strip_prefix("-0").map_or(two, |rest| if rest.is_empty() { "0" } else { two });
+    }
+    match (one.parse::<f64>(), two.parse::<f64>()) {
+        (Ok(one), Ok(two)) => one == two,
+        _ => false,
+    }
+}
+
+impl PartialEq for Json {
+    fn eq(&self, other: &Self) -> bool {
+        differ(&self.0, &other.0, false).is_none()
+    }
+}
+
+impl Default for Json {
+    fn default() -> Self {
+        Self::null()
+    }
+}
+
+impl fmt::Debug for Json {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Display for Json {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl From<Value> for Json {
+    fn from(value: Value) -> Self {
+        Self(value.to_string().into())
+    }
+}
+
+impl From<&str> for Json {
+    /// A JSON string with this text. For text that is JSON already, see [`Json::new`].
+    fn from(text: &str) -> Self {
+        let mut writer = Writer::new();
+        writer.string(text);
+        Self(writer.finish().ok().and_then(|out| String::from_utf8(out).ok()).unwrap_or_default().into())
+    }
+}
+
+impl From<String> for Json {
+    /// A JSON string with this text. For text that is JSON already, see [`Json::new`].
+    fn from(text: String) -> Self {
+        Self::from(text.as_str())
+    }
+}
+
+impl From<bool> for Json {
+    fn from(value: bool) -> Self {
+        Self(if value { "true" } else { "false" }.into())
+    }
+}
+
+impl From<i64> for Json {
+    fn from(value: i64) -> Self {
+        Self(value.to_string().into())
+    }
+}
+
+impl From<f64> for Json {
+    /// The number; `null` where it is not finite, as in serde_json.
+    fn from(value: f64) -> Self {
+        Self::from(Value::from(value))
+    }
+}
+
+impl From<Map<String, Value>> for Json {
+    fn from(members: Map<String, Value>) -> Self {
+        Self::from(Value::Object(members))
+    }
+}
+
+impl Serialize for Json {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serde_json::from_str::<&RawValue>(&self.0).map_err(S::Error::custom)?.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Json {
+    /// Reads any value. From JSON text nothing is lost; inside serde's `flatten` and `untagged`, where the text is gone
+    /// already, the value is rebuilt.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_newtype_struct(RAW_VALUE, JsonVisitor)
+    }
+}
+
+/// The name by which serde_json hands out the text of a value: as a map with this one key. A deserializer that does not
+/// know it calls `visit_newtype_struct` or hands out the value itself; the tests of this module hold all three ways.
+const RAW_VALUE: &str = "$serde_json::private::RawValue";
+
+struct JsonVisitor;
+
+impl<'de> Visitor<'de> for JsonVisitor {
+    type Value = Json;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any JSON value")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Json, A::Error> {
+        let mut members = Map::new();
+        while let Some(name) = map.next_key::<String>()? {
+            if name == RAW_VALUE {
+                return Json::new(map.next_value::<String>()?).map_err(A::Error::custom);
+            }
+            members.insert(name, map.next_value()?);
+        }
+        Ok(Json::from(members))
+    }
+
+    fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<Json, D::Error> {
+        Value::deserialize(deserializer).map(Json::from)
+    }
+}
+
+/// A JSON object of any content, as a JSON schema is one.
+///
+/// It can be made from any [`Value`] so that `json!({...})` can be handed over as it is; a value that is no object is
+/// refused when the request is built, before anything is sent.
+#[derive(Clone, PartialEq)]
+pub struct JsonObject(Json);
+
+impl Deref for JsonObject {
+    type Target = Json;
+
+    fn deref(&self) -> &Json {
+        &self.0
+    }
+}
+
+impl Default for JsonObject {
+    /// An object without members.
+    fn default() -> Self {
+        Self(Json("{}".into()))
+    }
+}
+
+impl fmt::Debug for JsonObject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl<T: Into<Json>> From<T> for JsonObject {
+    fn from(value: T) -> Self {
+        Self(value.into())
+    }
+}
+
+impl Wire for JsonObject {
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        match reader.shape() {
+            Some(Shape::Object) => reader.json().map(Self),
+            _ => Err(reader.expected("an object")),
+        }
+    }
+
+    fn write(&self, writer: &mut Writer) {
+        if self.0.is_object() {
+            writer.raw(self.0.as_text());
+        } else {
+            writer.fail(format!("a JSON object is needed here, this is {}", self.0.kind()));
+        }
+    }
+
+    fn missing() -> Self {
+        Self::default()
+    }
+}
+
+wire_serde!(JsonObject);

@@ -1,0 +1,82 @@
+//! Enums of text that stay readable when the server knows more values than this crate.
+
+/// Implements conversions, [`Wire`](super::Wire) and serde's traits for an enum of texts with a variant
+/// `Unrecognized(Box<str>)`.
+macro_rules! wire_enum {
+    ($type:ident { $($variant:ident = $text:literal,)* }) => {
+        impl $type {
+            /// All values this version of the crate knows.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
+
+            /// The text on the wire.
+            #[inline]
+            pub fn as_str(&self) -> &str {
+                match self {
+                    $(Self::$variant => $text,)*
+                    Self::Unrecognized(text) => text,
+                }
+            }
+        }
+
+        impl From<&str> for $type {
+            #[inline]
+            fn from(text: &str) -> Self {
+                match text {
+                    $($text => Self::$variant,)*
+                    _ => Self::Unrecognized(text.into()),
+                }
+            }
+        }
+
+        impl From<String> for $type {
+            #[inline]
+            fn from(text: String) -> Self {
+                Self::from(text.as_str())
+            }
+        }
+
+        impl ::std::str::FromStr for $type {
+            type Err = ::std::convert::Infallible;
+
+            #[inline]
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                Ok(Self::from(text))
+            }
+        }
+
+        impl ::std::fmt::Display for $type {
+            #[inline]
+            fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+
+        impl AsRef<str> for $type {
+            #[inline]
+            fn as_ref(&self) -> &str {
+                self.as_str()
+            }
+        }
+
+        impl $crate::core::wire::Wire for $type {
+            #[inline]
+            fn read(reader: &mut $crate::core::wire::Reader<'_>) -> Result<Self, $crate::core::wire::DecodeError> {
+                reader.string().map(|text| Self::from(&*text))
+            }
+
+            #[inline]
+            fn write(&self, writer: &mut $crate::core::wire::Writer) {
+                writer.string(self.as_str());
+            }
+
+            #[inline]
+            fn missing() -> Self {
+                Self::Unrecognized("".into())
+            }
+        }
+
+        $crate::core::wire::wire_serde!($type);
+    };
+}
+
+pub(crate) use wire_enum;

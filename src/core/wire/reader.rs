@@ -1,0 +1,467 @@
+//! A reader over one JSON text (RFC 8259) that can step back.
+
+use std::borrow::Cow;
+
+use super::error::DecodeError;
+use super::json::Json;
+use super::tagged::Shape;
+
+/// Containers may be nested this deep, as in serde_json, so that every text that is kept can be turned into a
+/// `serde_json::Value` later.
+const MAX_DEPTH: usize = 128;
+
+/// Reads one JSON text from the front.
+#[derive(Clone, Debug)]
+pub struct Reader<'a> {
+    text: &'a str,
+    at: usize,
+}
+
+/// A position to come back to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Mark(usize);
+
+impl<'a> Reader<'a> {
+    /// A reader at the start of `text`.
+    pub const fn new(text: &'a str) -> Self {
+        Self { text, at: 0 }
+    }
+
+    /// The next byte that is no white space, without taking it.
+    #[inline]
+    pub(crate) fn peek(&mut self) -> Option<u8> {
+        let bytes = self.text.as_bytes();
+        while let Some(&byte) = bytes.get(self.at) {
+            if byte > b' ' || !matches!(byte, b' ' | b'\n' | b'\r' | b'\t') {
+                return Some(byte);
+            }
+            self.at += 1;
+        }
+        None
+    }
+
+    /// Takes `byte` if it is next.
+    #[inline]
+    pub(crate) fn take(&mut self, byte: u8) -> bool {
+        let found = self.peek() == Some(byte);
+        self.at += usize::from(found);
+        found
+    }
+
+    /// The place of the next value. See [`reset`](Self::reset).
+    #[inline]
+    pub(crate) fn mark(&mut self) -> Mark {
+        self.peek();
+        Mark(self.at)
+    }
+
+    /// Steps back to `mark`.
+    #[inline]
+    pub(crate) fn reset(&mut self, mark: Mark) {
+        self.at = mark.0;
+    }
+
+    /// Checks that nothing but white space follows.
+    pub(crate) fn end(&mut self) -> Result<(), DecodeError> {
+        match self.peek() {
+            None => Ok(()),
+            Some(_) => Err(self.malformed("there is more text after the value")),
+        }
+    }
+
+    /// What kind of value comes next.
+    pub(crate) fn shape(&mut self) -> Option<Shape> {
+        match self.peek()? {
+            b'"' => Some(Shape::String),
+            b'{' => Some(Shape::Object),
+            b'[' => Some(Shape::Array),
+            b't' | b'f' => Some(Shape::Boolean),
+            b'-' | b'0'..=b'9' => Some(Shape::Number),
+            _ => None,
+        }
+    }
+
+    /// Takes `null` if it is next.
+    #[inline]
+    pub(crate) fn null(&mut self) -> bool {
+        self.peek() == Some(b'n') && self.literal("null")
+    }
+
+    fn literal(&mut self, word: &str) -> bool {
+        let found = self.text.as_bytes().get(self.at..).is_some_and(|rest| rest.starts_with(word.as_bytes()));
+        self.at += if found { word.len() } else { 0 };
+        found
+    }
+
+    /// Takes `true` or `false`.
+    pub(crate) fn boolean(&mut self) -> Result<bool, DecodeError> {
+        match self.peek() {
+            Some(b't') if self.literal("true") => Ok(true),
+            Some(b'f') if self.literal("false") => Ok(false),
+            _ => Err(self.expected("a boolean")),
+        }
+    }
+
+    /// Takes a number and answers with its text.
+    pub(crate) fn number(&mut self) -> Result<&'a str, DecodeError> {
+        if !matches!(self.peek(), Some(b'-' | b'0'..=b'9')) {
+            return Err(self.expected("a number"));
+        }
+        let start = self.at;
+        self.at += usize::from(self.byte() == Some(b'-'));
+        match self.byte() {
+            Some(b'0') => self.at += 1,
+            Some(b'1'..=b'9') => self.digits(),
+            _ => return Err(self.malformed("a number without digits")),
+        }
+        if self.byte() == Some(b'.') {
+            self.at += 1;
+            self.digits_required()?;
+        }
+        if let Some(b'e' | b'E') = self.byte() {
+            self.at += 1;
+            self.at += usize::from(matches!(self.byte(), Some(b'+' | b'-')));
+            self.digits_required()?;
+        }
+        Ok(self.text.get(start..self.at).unwrap_or_default())
+    }
+
+    #[inline]
+    fn byte(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
+    }
+
+    fn digits(&mut self) {
+        while let Some(b'0'..=b'9') = self.byte() {
+            self.at += 1;
+        }
+    }
+
+    fn digits_required(&mut self) -> Result<(), DecodeError> {
+        let start = self.at;
+        self.digits();
+        if self.at == start { Err(self.malformed("a number that breaks off")) } else { Ok(()) }
+    }
+
+    /// Takes a string; borrowed from the text where it has no escapes.
+    #[inline]
+    pub(crate) fn string(&mut self) -> Result<Cow<'a, str>, DecodeError> {
+        if self.peek() != Some(b'"') {
+            return Err(self.expected("a string"));
+        }
+        self.at += 1;
+        let start = self.at;
+        self.at = plain_end(self.text.as_bytes(), start);
+        match self.byte() {
+            Some(b'"') => {
+                let plain = self.text.get(start..self.at).unwrap_or_default();
+                self.at += 1;
+                Ok(Cow::Borrowed(plain))
+            }
+            Some(b'\\') => self.escaped(start).map(Cow::Owned),
+            _ => Err(self.broken_string()),
+        }
+    }
+
+    fn broken_string(&self) -> DecodeError {
+        match self.byte() {
+            None => self.malformed("a string that breaks off"),
+            Some(_) => self.malformed("a control character inside a string"),
+        }
+    }
+
+    /// The rest of a string from its first escape on.
+    #[cold]
+    fn escaped(&mut self, start: usize) -> Result<String, DecodeError> {
+        let mut out = String::with_capacity(self.at - start + 32);
+        out.push_str(self.text.get(start..self.at).unwrap_or_default());
+        loop {
+            match self.byte() {
+                Some(b'"') => {
+                    self.at += 1;
+                    return Ok(out);
+                }
+                Some(b'\\') => {
+                    self.at += 1;
+                    out.push(self.escape()?);
+                }
+                _ => return Err(self.broken_string()),
+            }
+            let plain = self.at;
+            self.at = plain_end(self.text.as_bytes(), plain);
+            out.push_str(self.text.get(plain..self.at).unwrap_or_default());
+        }
+    }
+
+    /// What stands after a backslash.
+    fn escape(&mut self) -> Result<char, DecodeError> {
+        let byte = self.byte().ok_or_else(|| self.malformed("a string that breaks off"))?;
+        self.at += 1;
+        Ok(match byte {
+            b'"' | b'\\' | b'/' => char::from(byte),
+            b'b' => '\u{8}',
+            b'f' => '\u{c}',
+            b'n' => '\n',
+            b'r' => '\r',
+            b't' => '\t',
+            b'u' => {
+                let first = self.hex4()?;
+                let code = match first {
+                    0xD800..=0xDBFF if self.literal("\\u") => {
+                        let second = self.hex4()?;
+                        if !(0xDC00..=0xDFFF).contains(&second) {
+                            return Err(lone_surrogate());
+                        }
+                        0x10000 + ((first - 0xD800) << 10) + (second - 0xDC00)
+                    }
+                    _ => first,
+                };
+                char::from_u32(code).ok_or_else(lone_surrogate)?
+            }
+            _ => return Err(self.malformed("an unknown escape in a string")),
+        })
+    }
+
+    fn hex4(&mut self) -> Result<u32, DecodeError> {
+        let digits = self.text.get(self.at..self.at + 4).filter(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit()));
+        let code = digits.and_then(|digits| u32::from_str_radix(digits, 16).ok());
+        self.at += 4;
+        code.ok_or_else(|| self.malformed("an escape that breaks off"))
+    }
+
+    /// Takes a string without decoding it.
+    fn skip_string(&mut self) -> Result<(), DecodeError> {
+        self.at += 1;
+        loop {
+            self.at = plain_end(self.text.as_bytes(), self.at);
+            match self.byte() {
+                Some(b'"') => {
+                    self.at += 1;
+                    return Ok(());
+                }
+                Some(b'\\') => {
+                    self.at += 1;
+                    match self.byte() {
+                        Some(b'u') => {
+                            self.at += 1;
+                            self.hex4()?;
+                        }
+                        Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => self.at += 1,
+                        _ => return Err(self.malformed("an unknown escape in a string")),
+                    }
+                }
+                _ => return Err(self.broken_string()),
+            }
+        }
+    }
+
+    /// Takes a value of any kind. Needs no stack, however deep the value is nested.
+    pub(crate) fn skip(&mut self) -> Result<(), DecodeError> {
+        // One bit a level: set for an object, clear for an array.
+        let mut objects: u128 = 0;
+        let mut depth = 0;
+        loop {
+            match self.peek() {
+                Some(open @ (b'{' | b'[')) => {
+                    self.at += 1;
+                    if depth == MAX_DEPTH {
+                        return Err(self.malformed("containers nested deeper than 128"));
+                    }
+                    depth += 1;
+                    objects = objects << 1 | u128::from(open == b'{');
+                    if self.take(if open == b'{' { b'}' } else { b']' }) {
+                        depth -= 1;
+                        objects >>= 1;
+                    } else {
+                        if open == b'{' {
+                            self.skip_key()?;
+                        }
+                        continue;
+                    }
+                }
+                Some(b'"') => self.skip_string()?,
+                Some(b'-' | b'0'..=b'9') => drop(self.number()?),
+                Some(b't' | b'f') => drop(self.boolean()?),
+                Some(b'n') if self.literal("null") => {}
+                _ => return Err(self.expected("a value")),
+            }
+            // A value has ended: close containers until one goes on.
+            loop {
+                if depth == 0 {
+                    return Ok(());
+                }
+                let object = objects & 1 == 1;
+                if self.take(b',') {
+                    if object {
+                        self.skip_key()?;
+                    }
+                    break;
+                }
+                if !self.take(if object { b'}' } else { b']' }) {
+                    return Err(self.expected(if object { "`,` or `}`" } else { "`,` or `]`" }));
+                }
+                depth -= 1;
+                objects >>= 1;
+            }
+        }
+    }
+
+    fn skip_key(&mut self) -> Result<(), DecodeError> {
+        if self.peek() != Some(b'"') {
+            return Err(self.expected("the name of a member"));
+        }
+        self.skip_string()?;
+        self.colon()
+    }
+
+    #[inline]
+    fn colon(&mut self) -> Result<(), DecodeError> {
+        if self.take(b':') { Ok(()) } else { Err(self.expected("`:`")) }
+    }
+
+    /// Takes a value of any kind and answers with its text.
+    pub(crate) fn raw(&mut self) -> Result<&'a str, DecodeError> {
+        let Mark(start) = self.mark();
+        self.skip()?;
+        Ok(self.text.get(start..self.at).unwrap_or_default())
+    }
+
+    /// Takes a value of any kind and keeps it.
+    pub(crate) fn json(&mut self) -> Result<Json, DecodeError> {
+        self.raw().map(Json::checked)
+    }
+
+    /// Takes the opening brace of an object.
+    #[inline]
+    pub(crate) fn open_object(&mut self) -> Result<(), DecodeError> {
+        if self.take(b'{') { Ok(()) } else { Err(self.expected("an object")) }
+    }
+
+    /// Takes the name of the next member with its colon, or the closing brace. `first` says that none was read yet.
+    #[inline]
+    pub(crate) fn next_key(&mut self, first: bool) -> Result<Option<Cow<'a, str>>, DecodeError> {
+        if self.take(b'}') {
+            return Ok(None);
+        }
+        if !first && !self.take(b',') {
+            return Err(self.expected("`,` or `}`"));
+        }
+        let key = self.string()?;
+        self.colon()?;
+        Ok(Some(key))
+    }
+
+    /// Reads an object member by member.
+    pub(crate) fn object(
+        &mut self,
+        mut member: impl FnMut(Cow<'a, str>, &mut Self) -> Result<(), DecodeError>,
+    ) -> Result<(), DecodeError> {
+        self.open_object()?;
+        let mut first = true;
+        while let Some(key) = self.next_key(first)? {
+            member(key, self)?;
+            first = false;
+        }
+        Ok(())
+    }
+
+    /// Reads an array element by element.
+    #[inline]
+    pub(crate) fn array(
+        &mut self,
+        mut element: impl FnMut(&mut Self) -> Result<(), DecodeError>,
+    ) -> Result<(), DecodeError> {
+        if !self.take(b'[') {
+            return Err(self.expected("an array"));
+        }
+        if self.take(b']') {
+            return Ok(());
+        }
+        loop {
+            element(self)?;
+            if !self.take(b',') {
+                return if self.take(b']') { Ok(()) } else { Err(self.expected("`,` or `]`")) };
+            }
+        }
+    }
+
+    /// The text of member `name` of the object that comes next, without taking anything.
+    pub(crate) fn find(&self, name: &str) -> Result<Option<&'a str>, DecodeError> {
+        let mut ahead = self.clone();
+        ahead.open_object()?;
+        let mut first = true;
+        while let Some(key) = ahead.next_key(first)? {
+            if key == name {
+                return ahead.raw().map(Some);
+            }
+            ahead.skip()?;
+            first = false;
+        }
+        Ok(None)
+    }
+
+    /// The string in member `name` of the object that comes next, without taking anything.
+    #[inline]
+    pub(crate) fn find_string(&self, name: &str) -> Result<Option<Cow<'a, str>>, DecodeError> {
+        match self.find(name)? {
+            Some(text) if text.starts_with('"') => Reader::new(text).string().map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    /// An error at this place: something else than `what` stands here.
+    #[cold]
+    pub(crate) fn expected(&mut self, what: &str) -> DecodeError {
+        let found = match self.peek() {
+            None => "the end of the text",
+            Some(b'n') => "null",
+            Some(b'"') => "a string",
+            Some(b'{') => "an object",
+            Some(b'[') => "an array",
+            Some(b't' | b'f') => "a boolean",
+            Some(b'-' | b'0'..=b'9') => "a number",
+            Some(_) => "something that is no JSON",
+        };
+        DecodeError::new(format!("expected {what}, found {found}"))
+    }
+
+    #[cold]
+    fn malformed(&self, what: &str) -> DecodeError {
+        DecodeError::new(format!("no JSON: {what} at byte {}", self.at.min(self.text.len())))
+    }
+}
+
+#[cold]
+fn lone_surrogate() -> DecodeError {
+    DecodeError::new("expected text, found half of a surrogate pair")
+}
+
+/// Where the run of plain string bytes from `start` ends: at a quote, a backslash, a control character, or the end.
+#[inline]
+fn plain_end(bytes: &[u8], start: usize) -> usize {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
+    let zero_byte = |word: u64| word.wrapping_sub(ONES) & !word & HIGH;
+
+    let mut at = start;
+    // Eight bytes at a time; the exact place is found by the loop below.
+    while let Some(chunk) = bytes.get(at..at + 8) {
+        let word = u64::from_le_bytes(chunk.try_into().unwrap_or_default());
+        let quote = zero_byte(word ^ (ONES * 0x22));
+        let backslash = zero_byte(word ^ (ONES * 0x5C));
+        let control = word.wrapping_sub(ONES * 0x20) & !word & HIGH;
+        let stops = quote | backslash | control;
+        if stops != 0 {
+            // Borrows only spoil bytes above a true hit, so the lowest one is right.
+            return at + (stops.trailing_zeros() / 8) as usize;
+        }
+        at += 8;
+    }
+    while let Some(&byte) = bytes.get(at) {
+        if byte == b'"' || byte == b'\\' || byte < 0x20 {
+            break;
+        }
+        at += 1;
+    }
+    at
+}

@@ -1,0 +1,311 @@
+//! The types that are not generated: text, numbers, lists, maps, absent things.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::{DecodeError, Extra, Json, Reader, Wire, Writer};
+
+impl Wire for String {
+    #[inline]
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        reader.string().map(Cow::into_owned)
+    }
+
+    #[inline]
+    fn write(&self, writer: &mut Writer) {
+        writer.string(self);
+    }
+
+    fn missing() -> Self {
+        Self::new()
+    }
+
+    fn is_missing(&self) -> bool {
+        self.is_empty()
+    }
+}
+
+impl Wire for bool {
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        reader.boolean()
+    }
+
+    fn write(&self, writer: &mut Writer) {
+        writer.raw(if *self { "true" } else { "false" });
+    }
+
+    fn missing() -> Self {
+        false
+    }
+}
+
+impl Wire for i64 {
+    /// Takes an integer, also when it is written as `3.0` or `3e2`.
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let text = reader.number()?;
+        if let Ok(value) = text.parse() {
+            return Ok(value);
+        }
+        // Below 2^53 every integer has its own `f64`, so nothing is rounded here.
+        match text.parse::<f64>() {
+            Ok(value) if value.fract() == 0.0 && value.abs() < 9_007_199_254_740_992.0 => Ok(value as Self),
+            _ => Err(DecodeError::new(format!("expected an integer of 64 bits, found {text}"))),
+        }
+    }
+
+    fn write(&self, writer: &mut Writer) {
+        writer.display(self);
+    }
+
+    fn missing() -> Self {
+        0
+    }
+}
+
+impl Wire for f64 {
+    /// Takes a number. An integer that would be rounded is refused, so that it stays whole in [`Extra`].
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let text = reader.number()?;
+        let value = text.parse::<Self>().unwrap_or(Self::INFINITY);
+        let integer = text.len() > 15 && !text.bytes().any(|byte| matches!(byte, b'.' | b'e' | b'E'));
+        if !value.is_finite() || integer && format!("{value:.0}") != text {
+            return Err(DecodeError::new(format!("expected a number of double precision, found {text}")));
+        }
+        Ok(value)
+    }
+
+    fn write(&self, writer: &mut Writer) {
+        if !self.is_finite() {
+            writer.fail(format!("{self} is no JSON number; use a finite one"));
+        } else if *self != 0.0 && !(1e-6..1e17).contains(&self.abs()) {
+            writer.display(format_args!("{self:e}"));
+        } else {
+            writer.display(self);
+        }
+    }
+
+    fn missing() -> Self {
+        0.0
+    }
+}
+
+impl<T: Wire> Wire for Option<T> {
+    #[inline]
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        if reader.null() { Ok(None) } else { T::read(reader).map(Some) }
+    }
+
+    #[inline]
+    fn write(&self, writer: &mut Writer) {
+        match self {
+            Some(value) => value.write(writer),
+            None => writer.raw("null"),
+        }
+    }
+
+    fn missing() -> Self {
+        None
+    }
+
+    fn is_missing(&self) -> bool {
+        self.is_none()
+    }
+
+    fn is_absent(&self) -> bool {
+        self.is_none()
+    }
+
+    fn extra(&self) -> Option<&Extra> {
+        self.as_ref().and_then(T::extra)
+    }
+}
+
+impl<T: Wire> Wire for Box<T> {
+    #[inline]
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        T::read(reader).map(Self::new)
+    }
+
+    fn write(&self, writer: &mut Writer) {
+        (**self).write(writer);
+    }
+
+    fn missing() -> Self {
+        Self::new(T::missing())
+    }
+
+    fn is_missing(&self) -> bool {
+        (**self).is_missing()
+    }
+
+    fn extra(&self) -> Option<&Extra> {
+        (**self).extra()
+    }
+}
+
+impl<T: Wire> Wire for Vec<T> {
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let mut list = Self::new();
+        reader.array(|reader| {
+            let element = T::read(reader).map_err(|error| error.inside_element(list.len()))?;
+            list.push(element);
+            Ok(())
+        })?;
+        Ok(list)
+    }
+
+    fn write(&self, writer: &mut Writer) {
+        writer.byte(b'[');
+        for (index, element) in self.iter().enumerate() {
+            if index > 0 {
+                writer.byte(b',');
+            }
+            writer.at(|| format!("[{index}]"), |writer| element.write(writer));
+        }
+        writer.byte(b']');
+    }
+
+    fn missing() -> Self {
+        Self::new()
+    }
+
+    fn is_missing(&self) -> bool {
+        self.is_empty()
+    }
+}
+
+impl<T: Wire> Wire for BTreeMap<String, T> {
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let mut map = Self::new();
+        reader.object(|key, reader| {
+            let value = T::read(reader).map_err(|error| error.inside(&key))?;
+            map.insert(key.into_owned(), value);
+            Ok(())
+        })?;
+        Ok(map)
+    }
+
+    fn write(&self, writer: &mut Writer) {
+        writer.byte(b'{');
+        for (index, (key, value)) in self.iter().enumerate() {
+            if index > 0 {
+                writer.byte(b',');
+            }
+            writer.string(key);
+            writer.byte(b':');
+            writer.at(|| key.clone(), |writer| value.write(writer));
+        }
+        writer.byte(b'}');
+    }
+
+    fn missing() -> Self {
+        Self::new()
+    }
+
+    fn is_missing(&self) -> bool {
+        self.is_empty()
+    }
+}
+
+impl Wire for Json {
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        reader.json()
+    }
+
+    fn write(&self, writer: &mut Writer) {
+        writer.raw(self.as_text());
+    }
+
+    fn missing() -> Self {
+        Self::null()
+    }
+
+    fn is_missing(&self) -> bool {
+        self.is_null()
+    }
+}
+
+/// A change of one member of something that exists: leave it, empty it, or give it a value.
+///
+/// Bodies of `PATCH` requests tell a member that is absent from one that is null; `Option` cannot.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub enum Patch<T> {
+    /// The member stays as it is. It is not sent.
+    #[default]
+    Keep,
+    /// The member is emptied. It is sent as `null`.
+    Clear,
+    /// The member gets this value.
+    Set(T),
+}
+
+impl<T> From<T> for Patch<T> {
+    fn from(value: T) -> Self {
+        Self::Set(value)
+    }
+}
+
+impl<T: Wire> Wire for Patch<T> {
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        if reader.null() { Ok(Self::Clear) } else { T::read(reader).map(Self::Set) }
+    }
+
+    fn write(&self, writer: &mut Writer) {
+        match self {
+            Self::Set(value) => value.write(writer),
+            Self::Clear | Self::Keep => writer.raw("null"),
+        }
+    }
+
+    fn missing() -> Self {
+        Self::Keep
+    }
+
+    fn is_absent(&self) -> bool {
+        matches!(self, Self::Keep)
+    }
+}
+
+/// Text that must not be seen by chance: a key or a password. `Debug` prints `[redacted]`.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// The text itself, for the place that needs it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// The text itself, by value.
+    pub fn into_exposed(self) -> String {
+        self.0
+    }
+}
+
+impl<T: Into<String>> From<T> for Secret {
+    fn from(text: T) -> Self {
+        Self(text.into())
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
+
+impl Wire for Secret {
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        String::read(reader).map(Self)
+    }
+
+    fn write(&self, writer: &mut Writer) {
+        self.0.write(writer);
+    }
+
+    fn missing() -> Self {
+        Self::default()
+    }
+}

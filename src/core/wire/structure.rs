@@ -1,0 +1,356 @@
+//! Objects with named members.
+
+use super::error::DecodeError;
+use super::extra::Extra;
+use super::reader::Reader;
+use super::{Json, Wire, Writer};
+
+/// What is known about the members of an object: the table behind `wire_struct!`.
+///
+/// The constants take the first bits of a mask, the members the following ones; required members stand first, so that
+/// the mask holds them all.
+#[derive(Debug)]
+pub struct Layout {
+    constants: &'static [(&'static str, &'static str)],
+    members: &'static [Member],
+    /// Bits of the members that tell whether an object is of this type at all.
+    telling: u64,
+    /// Bits of the constants and of the members that are written even when empty.
+    required: u64,
+}
+
+/// One member of an object.
+#[derive(Debug)]
+pub struct Member {
+    name: &'static str,
+    kind: Kind,
+}
+
+/// How a member may be absent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Always there.
+    Required,
+    /// Always there, but perhaps null.
+    Nullable,
+    /// Perhaps not there.
+    Optional,
+    /// Absent and null mean different things.
+    Patched,
+}
+
+impl Member {
+    /// A member of this name.
+    pub const fn new(name: &'static str, kind: Kind) -> Self {
+        Self { name, kind }
+    }
+}
+
+impl Layout {
+    /// The table for these constants (name and JSON text) and members.
+    pub const fn new(constants: &'static [(&'static str, &'static str)], members: &'static [Member]) -> Self {
+        let mut telling = 0;
+        let mut required = 0;
+        let mut index = 0;
+        while index < constants.len() {
+            required |= bit(index);
+            index += 1;
+        }
+        index = 0;
+        while index < members.len() {
+            #[expect(clippy::indexing_slicing, reason = "evaluated at compile time, within bounds")]
+            let kind = members[index].kind;
+            let own = bit(constants.len() + index);
+            match kind {
+                Kind::Required => {
+                    telling |= own;
+                    required |= own;
+                }
+                Kind::Nullable => required |= own,
+                Kind::Optional | Kind::Patched => {}
+            }
+            index += 1;
+        }
+        Self { constants, members, telling, required }
+    }
+
+    /// The member of this name. The search begins at `hint`: members mostly come in the order of the last object.
+    #[inline]
+    fn position(&self, name: &str, hint: usize) -> Option<(usize, Kind)> {
+        let (before, from) = self.members.split_at_checked(hint).unwrap_or((self.members, &[]));
+        if let Some(at) = from.iter().position(|member| member.name == name) {
+            return from.get(at).map(|member| (hint + at, member.kind));
+        }
+        let at = before.iter().position(|member| member.name == name)?;
+        before.get(at).map(|member| (at, member.kind))
+    }
+}
+
+const fn bit(index: usize) -> u64 {
+    if index < 64 { 1 << index } else { 0 }
+}
+
+/// Reads an object. `read` takes the value of the member with the given index into its field.
+///
+/// # Errors
+/// [`DecodeError`] when the text is no object, or none of the required members is there and fits.
+pub fn read_struct(
+    reader: &mut Reader<'_>,
+    layout: &Layout,
+    read: &mut dyn FnMut(usize, &mut Reader<'_>) -> Result<(), DecodeError>,
+) -> Result<Extra, DecodeError> {
+    reader.open_object()?;
+    let mut extra = Extra::new();
+    let mut seen = 0;
+    let mut hint = 0;
+    let mut first = true;
+    while let Some(name) = reader.next_key(first)? {
+        first = false;
+        if let Some((index, kind)) = layout.position(&name, hint) {
+            hint = index + 1;
+            let own = bit(layout.constants.len() + index);
+            if kind != Kind::Patched && reader.null() {
+                seen |= if kind == Kind::Nullable { own } else { 0 };
+                continue;
+            }
+            let mark = reader.mark();
+            match read(index, reader) {
+                Ok(()) => seen |= own,
+                Err(error) => {
+                    reader.reset(mark);
+                    let required = matches!(kind, Kind::Required | Kind::Nullable);
+                    extra.push_misfit(&name, reader.json()?, error.inside(&name), required);
+                }
+            }
+        } else if let Some(index) = layout.constants.iter().position(|(constant, _)| *constant == name) {
+            let value = reader.raw()?;
+            match layout.constants.get(index) {
+                Some((_, expected)) if *expected == value => seen |= bit(index),
+                _ if value == "null" => {}
+                _ => {
+                    let error = DecodeError::new(format!("a constant of the API document, here {value}"));
+                    extra.push_misfit(&name, Json::checked(value), error.inside(&name), false);
+                }
+            }
+        } else {
+            extra.push_unknown(&name, reader.json()?);
+        }
+    }
+    if layout.telling != 0 && seen & layout.telling == 0 {
+        return Err(match extra.required_misfit() {
+            Some(error) => error.clone(),
+            None => DecodeError::new(format!("none of the required members is there: {}", required_names(layout))),
+        });
+    }
+    extra.set_absent(layout.required & !seen);
+    Ok(extra)
+}
+
+#[cold]
+fn required_names(layout: &Layout) -> String {
+    let required = layout.members.iter().filter(|member| member.kind == Kind::Required);
+    required.map(|member| member.name).collect::<Vec<_>>().join(", ")
+}
+
+/// All members of an object as [`Extra`], for an object that does not fit its type but must be kept.
+pub(crate) fn kept(json: &Json, layout: &Layout, error: &DecodeError) -> Result<Extra, DecodeError> {
+    let mut extra = Extra::all_absent();
+    Reader::new(json.as_text()).object(|name, reader| {
+        let known = layout.members.iter().any(|member| member.name == name);
+        let value = reader.json()?;
+        match known && !value.is_null() {
+            true => extra.push_misfit(&name, value, error.clone(), true),
+            false => extra.push_unknown(&name, value),
+        }
+        Ok(())
+    })?;
+    Ok(extra)
+}
+
+/// Writes the members of an object.
+#[derive(Debug)]
+pub struct ObjectWriter<'a> {
+    writer: &'a mut Writer,
+    layout: &'static Layout,
+    extra: &'a Extra,
+    index: usize,
+    empty: bool,
+}
+
+impl<'a> ObjectWriter<'a> {
+    pub(crate) fn new(writer: &'a mut Writer, layout: &'static Layout, extra: &'a Extra) -> Self {
+        writer.byte(b'{');
+        let mut object = Self { writer, layout, extra, index: 0, empty: true };
+        for (index, (name, value)) in layout.constants.iter().enumerate() {
+            if !extra.is_absent(bit(index)) && extra.get(name).is_none() {
+                object.key(name);
+                object.writer.raw(value);
+            }
+        }
+        object
+    }
+
+    fn key(&mut self, name: &str) {
+        if !self.empty {
+            self.writer.byte(b',');
+        }
+        self.empty = false;
+        self.writer.string(name);
+        self.writer.byte(b':');
+    }
+
+    /// Writes the next member of the layout from its field.
+    pub fn member<T: Wire>(&mut self, value: &T) {
+        let Some(member) = self.layout.members.get(self.index) else { return };
+        let own = bit(self.layout.constants.len() + self.index);
+        self.index += 1;
+        let left_out = match member.kind {
+            Kind::Required | Kind::Nullable => self.extra.is_absent(own) && value.is_missing(),
+            Kind::Optional | Kind::Patched => value.is_absent(),
+        };
+        if left_out {
+            // Here a value that did not fit the field has its place.
+            if let Some(kept) = self.extra.get(member.name) {
+                self.key(member.name);
+                self.writer.raw(kept.as_text());
+            }
+        } else {
+            self.key(member.name);
+            self.writer.at(|| member.name.to_owned(), |writer| value.write(writer));
+        }
+    }
+
+    /// Writes the other members and closes the object.
+    pub fn end(mut self) {
+        let extra = self.extra;
+        for (name, value) in extra.iter() {
+            if !self.layout.members.iter().any(|member| member.name == name) {
+                self.key(name);
+                self.writer.raw(value.as_text());
+            }
+        }
+        self.writer.byte(b'}');
+    }
+}
+
+/// Implements [`Wire`] and serde's traits for a struct with an `extra` field.
+///
+/// `wire_struct!(Type ["type" = "\"text\""] { name: "wire name" Required, })`: in brackets members that always have this JSON
+/// text and no field; then the fields in their order, each with its [`Kind`], required ones first.
+macro_rules! wire_struct {
+    ($type:ident $([$($constant:literal = $value:literal),+])? { $($field:ident: $name:literal $kind:ident,)* }) => {
+        impl $type {
+            const LAYOUT: &'static $crate::core::wire::Layout = &$crate::core::wire::Layout::new(
+                &[$($(($constant, $value)),+)?],
+                &[$($crate::core::wire::Member::new($name, $crate::core::wire::Kind::$kind)),*],
+            );
+        }
+
+        impl $crate::core::wire::Wire for $type {
+            #[inline]
+            fn read(reader: &mut $crate::core::wire::Reader<'_>) -> Result<Self, $crate::core::wire::DecodeError> {
+                #[allow(dead_code, non_camel_case_types)]
+                enum Index { $($field),* }
+                let mut this = <Self as $crate::core::wire::Wire>::missing();
+                this.extra = $crate::core::wire::read_struct(reader, Self::LAYOUT, &mut |_index, _reader| {
+                    $(if _index == Index::$field as usize {
+                        this.$field = $crate::core::wire::Wire::read(_reader)?;
+                        return Ok(());
+                    })*
+                    Ok(())
+                })?;
+                Ok(this)
+            }
+
+            #[inline]
+            fn write(&self, writer: &mut $crate::core::wire::Writer) {
+                #[allow(unused_mut)]
+                let mut object = writer.object(Self::LAYOUT, &self.extra);
+                $(object.member(&self.$field);)*
+                object.end();
+            }
+
+            #[inline]
+            fn missing() -> Self {
+                Self {
+                    $($field: $crate::core::wire::Wire::missing(),)*
+                    extra: $crate::core::wire::Extra::all_absent(),
+                }
+            }
+
+            #[inline]
+            fn extra(&self) -> Option<&$crate::core::wire::Extra> {
+                Some(&self.extra)
+            }
+
+            #[inline]
+            fn keep_object(
+                json: $crate::core::wire::Json,
+                error: $crate::core::wire::DecodeError,
+            ) -> Result<Self, $crate::core::wire::DecodeError> {
+                let extra = $crate::core::wire::kept(&json, Self::LAYOUT, &error)?;
+                Ok(Self { extra, ..<Self as $crate::core::wire::Wire>::missing() })
+            }
+        }
+
+        $crate::core::wire::wire_serde!($type);
+    };
+}
+
+/// Writes a setter for each optional field: `name: Type` takes the type itself, `name: into Type` what converts into
+/// it, `name: list Type` anything that yields what converts into elements. `patch` before the kind is for [`Patch`].
+///
+/// [`Patch`]: super::Patch
+macro_rules! wire_setters {
+    ($type:ident { $($field:ident: $kind:ident $value:ty,)* }) => {
+        impl $type {
+            $($crate::core::wire::wire_setters!(@ $field $kind $value);)*
+
+            /// Adds a member that this version of the crate has no field for.
+            #[must_use]
+            #[inline]
+            pub fn extra(mut self, name: impl Into<String>, value: impl Into<$crate::core::wire::Json>) -> Self {
+                self.extra.insert(name, value);
+                self
+            }
+        }
+    };
+    (@ $field:ident exact $value:ty) => {
+        #[doc = concat!("Sets the field `", stringify!($field), "`.")]
+        #[must_use]
+        #[inline]
+        pub fn $field(mut self, $field: $value) -> Self {
+            self.$field = Some($field);
+            self
+        }
+    };
+    (@ $field:ident into $value:ty) => {
+        #[doc = concat!("Sets the field `", stringify!($field), "`.")]
+        #[must_use]
+        #[inline]
+        pub fn $field(mut self, $field: impl Into<$value>) -> Self {
+            self.$field = Some($field.into());
+            self
+        }
+    };
+    (@ $field:ident list $value:ty) => {
+        #[doc = concat!("Sets the field `", stringify!($field), "`.")]
+        #[must_use]
+        #[inline]
+        pub fn $field(mut self, $field: impl IntoIterator<Item = impl Into<$value>>) -> Self {
+            self.$field = Some($field.into_iter().map(Into::into).collect());
+            self
+        }
+    };
+    (@ $field:ident patch $value:ty) => {
+        #[doc = concat!("Changes the field `", stringify!($field), "`; a plain value sets it, `Patch::Clear` empties it.")]
+        #[must_use]
+        #[inline]
+        pub fn $field(mut self, $field: impl Into<$crate::core::wire::Patch<$value>>) -> Self {
+            self.$field = $field.into();
+            self
+        }
+    };
+}
+
+pub(crate) use {wire_setters, wire_struct};

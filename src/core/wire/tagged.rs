@@ -1,0 +1,308 @@
+//! Unions: values of which one member, or the kind of JSON value, tells the type.
+
+use std::fmt;
+
+use super::error::DecodeError;
+use super::extra::Extra;
+use super::json::Json;
+use super::reader::Reader;
+use super::{Wire, Writer};
+
+/// The kind of a JSON value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// Text.
+    String,
+    /// A number.
+    Number,
+    /// `true` or `false`.
+    Boolean,
+    /// A list.
+    Array,
+    /// Named members.
+    Object,
+}
+
+/// How a union finds the type of a value: the table behind `wire_union!`.
+pub struct Arms<U: 'static> {
+    /// The member that tells the type of an object, if one does.
+    pub tag: &'static str,
+    /// The objects, by the value of the tag, sorted by it. Of several for one value the first whose conditions hold is
+    /// taken.
+    pub tagged: &'static [(&'static str, Arm<U>)],
+    /// The objects without a tag, or with one that is not in `tagged`; the first whose conditions hold is taken.
+    pub objects: &'static [Arm<U>],
+    /// Everything that is no object, by its kind and, for an array, by the kind of its first element.
+    pub shapes: &'static [(Shape, Option<Shape>, Arm<U>)],
+}
+
+/// One branch of a union.
+pub struct Arm<U> {
+    /// What else must be true of the object.
+    pub conditions: &'static [Condition],
+    /// Reads the value.
+    pub read: fn(&mut Reader<'_>) -> Result<U, DecodeError>,
+}
+
+impl<U> fmt::Debug for Arms<U> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Arms").field("tag", &self.tag).finish_non_exhaustive()
+    }
+}
+
+impl<U> fmt::Debug for Arm<U> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Arm").field("conditions", &self.conditions).finish_non_exhaustive()
+    }
+}
+
+/// Something that tells two objects with the same tag apart.
+#[derive(Clone, Copy, Debug)]
+pub enum Condition {
+    /// This member is there and not null.
+    Has(&'static str),
+    /// This member is not there, or null.
+    Lacks(&'static str),
+    /// This member is this text.
+    Is(&'static str, &'static str),
+}
+
+impl Condition {
+    fn holds(self, reader: &Reader<'_>) -> Result<bool, DecodeError> {
+        Ok(match self {
+            Self::Has(name) => reader.find(name)?.is_some_and(|text| text != "null"),
+            Self::Lacks(name) => reader.find(name)?.is_none_or(|text| text == "null"),
+            Self::Is(name, value) => reader.find_string(name)?.is_some_and(|text| text == value),
+        })
+    }
+}
+
+/// An enum with one variant for each type a value may have, and one for the rest.
+pub trait Union: Wire {
+    /// How the type is found.
+    const ARMS: &'static Arms<Self>;
+
+    /// The variant that keeps what fits nowhere.
+    fn unrecognized(kept: Unrecognized) -> Self;
+}
+
+/// Reads a union: a value that fits no branch is kept whole.
+///
+/// # Errors
+/// [`DecodeError`] when the text is no JSON.
+pub fn read_union<U: Union>(reader: &mut Reader<'_>) -> Result<U, DecodeError> {
+    let mark = reader.mark();
+    let mut error = None;
+    if let Some(arm) = choose(reader, U::ARMS)? {
+        match (arm.read)(reader) {
+            Ok(value) => match value.extra().and_then(Extra::required_misfit) {
+                None => return Ok(value),
+                Some(misfit) => error = Some(misfit.clone()),
+            },
+            Err(misfit) => error = Some(misfit),
+        }
+        reader.reset(mark);
+    }
+    Ok(U::unrecognized(Unrecognized { json: reader.json()?, error }))
+}
+
+fn choose<U>(reader: &mut Reader<'_>, arms: &'static Arms<U>) -> Result<Option<&'static Arm<U>>, DecodeError> {
+    let Some(shape) = reader.shape() else { return Ok(None) };
+    if shape != Shape::Object {
+        let element = if shape == Shape::Array { first_element(reader) } else { None };
+        let fits = |(kind, of, _): &&(Shape, Option<Shape>, Arm<U>)| {
+            *kind == shape && (of.is_none() || element.is_none() || *of == element)
+        };
+        return Ok(arms.shapes.iter().find(fits).map(|(_, _, arm)| arm));
+    }
+    if !arms.tagged.is_empty()
+        && let Some(tag) = reader.find_string(arms.tag)?
+    {
+        let from = arms.tagged.partition_point(|(value, _)| **value < *tag);
+        let same = arms.tagged.get(from..).unwrap_or_default().iter().take_while(|(value, _)| **value == *tag);
+        for (_, arm) in same {
+            if holds(reader, arm)? {
+                return Ok(Some(arm));
+            }
+        }
+    }
+    for arm in arms.objects {
+        if holds(reader, arm)? {
+            return Ok(Some(arm));
+        }
+    }
+    Ok(None)
+}
+
+fn holds<U>(reader: &Reader<'_>, arm: &Arm<U>) -> Result<bool, DecodeError> {
+    for condition in arm.conditions {
+        if !condition.holds(reader)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn first_element(reader: &Reader<'_>) -> Option<Shape> {
+    let mut ahead = reader.clone();
+    ahead.take(b'[');
+    ahead.shape()
+}
+
+/// A value of a union that fits none of its types, kept whole.
+///
+/// Either the server knows a type that this version of the crate does not, or the value has a known tag and does not
+/// fit the type; [`error`](Self::error) tells which.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Unrecognized {
+    json: Json,
+    error: Option<DecodeError>,
+}
+
+impl Unrecognized {
+    /// A value to send that the crate has no type for.
+    pub fn new(json: impl Into<Json>) -> Self {
+        Self { json: json.into(), error: None }
+    }
+
+    /// The value.
+    pub fn json(&self) -> &Json {
+        &self.json
+    }
+
+    /// The text in member `name`, as in `tag("type")`.
+    pub fn tag(&self, name: &str) -> Option<String> {
+        self.json.get(name).and_then(|value| value.as_string())
+    }
+
+    /// Why the value did not fit the type that its tag names; `None` where the tag is unknown.
+    pub fn error(&self) -> Option<&DecodeError> {
+        self.error.as_ref()
+    }
+
+    pub(crate) fn misfit(json: Json, error: DecodeError) -> Self {
+        Self { json, error: Some(error) }
+    }
+}
+
+impl<T: Into<Json>> From<T> for Unrecognized {
+    fn from(json: T) -> Self {
+        Self::new(json)
+    }
+}
+
+impl Wire for Unrecognized {
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        reader.json().map(Self::new)
+    }
+
+    fn write(&self, writer: &mut Writer) {
+        self.json.write(writer);
+    }
+
+    fn missing() -> Self {
+        Self::new(Json::null())
+    }
+}
+
+/// Implements [`Wire`] and serde's traits for an enum with a variant `Unrecognized(Unrecognized)`.
+///
+/// ```text
+/// wire_union!(Type {
+///     tag "type" {                      // sorted by value
+///         "a" => A,
+///         "b" if (Has("id")) => B,      // with conditions
+///     }
+///     objects { => C, }                 // no tag, or an unknown one; conditions as above
+///     shapes {
+///         String => D,                  // by kind
+///         Array(Object) => E,           // by kind of the first element
+///     }
+///     variants { A, B, C, D, E, }
+/// });
+/// ```
+macro_rules! wire_union {
+    ($type:ident {
+        tag $tag:literal {
+            $($value:literal $(if ($($condition:ident($($argument:literal),+)),+))? => $variant:ident,)*
+        }
+        objects { $($(if ($($object_condition:ident($($object_argument:literal),+)),+))? => $object:ident,)* }
+        shapes { $($shape:ident $(($element:ident))? => $shaped:ident,)* }
+        variants { $($any:ident,)* }
+    }) => {
+        impl $crate::core::wire::Union for $type {
+            const ARMS: &'static $crate::core::wire::Arms<Self> = &$crate::core::wire::Arms {
+                tag: $tag,
+                tagged: &[$(($value, $crate::core::wire::Arm {
+                    conditions: &[$($($crate::core::wire::Condition::$condition($($argument),+)),+)?],
+                    read: |reader| $crate::core::wire::Wire::read(reader).map(Self::$variant),
+                }),)*],
+                objects: &[$($crate::core::wire::Arm {
+                    conditions: &[$($($crate::core::wire::Condition::$object_condition($($object_argument),+)),+)?],
+                    read: |reader| $crate::core::wire::Wire::read(reader).map(Self::$object),
+                },)*],
+                shapes: &[$((
+                    $crate::core::wire::Shape::$shape,
+                    $crate::core::wire::wire_union!(@element $($element)?),
+                    $crate::core::wire::Arm {
+                        conditions: &[],
+                        read: |reader| $crate::core::wire::Wire::read(reader).map(Self::$shaped),
+                    },
+                ),)*],
+            };
+
+            #[inline]
+            fn unrecognized(kept: $crate::core::wire::Unrecognized) -> Self {
+                Self::Unrecognized(kept)
+            }
+        }
+
+        impl $crate::core::wire::Wire for $type {
+            #[inline]
+            fn read(reader: &mut $crate::core::wire::Reader<'_>) -> Result<Self, $crate::core::wire::DecodeError> {
+                $crate::core::wire::read_union(reader)
+            }
+
+            #[inline]
+            fn write(&self, writer: &mut $crate::core::wire::Writer) {
+                match self {
+                    $(Self::$any(value) => $crate::core::wire::Wire::write(value, writer),)*
+                    Self::Unrecognized(kept) => $crate::core::wire::Wire::write(kept, writer),
+                }
+            }
+
+            #[inline]
+            fn missing() -> Self {
+                Self::Unrecognized($crate::core::wire::Wire::missing())
+            }
+
+            #[inline]
+            fn extra(&self) -> Option<&$crate::core::wire::Extra> {
+                match self {
+                    $(Self::$any(value) => $crate::core::wire::Wire::extra(value),)*
+                    Self::Unrecognized(_) => None,
+                }
+            }
+
+            #[inline]
+            fn keep_object(
+                json: $crate::core::wire::Json,
+                error: $crate::core::wire::DecodeError,
+            ) -> Result<Self, $crate::core::wire::DecodeError> {
+                Ok(Self::Unrecognized($crate::core::wire::Unrecognized::misfit(json, error)))
+            }
+        }
+
+        impl From<$crate::core::wire::Unrecognized> for $type {
+            fn from(kept: $crate::core::wire::Unrecognized) -> Self {
+                Self::Unrecognized(kept)
+            }
+        }
+
+        $crate::core::wire::wire_serde!($type);
+    };
+    (@element) => { None };
+    (@element $element:ident) => { Some($crate::core::wire::Shape::$element) };
+}
+
+pub(crate) use wire_union;

@@ -1,0 +1,339 @@
+//! The rules of the module, each under its name.
+
+use serde_json::{Value, json};
+
+use super::*;
+
+#[derive(Clone, Debug, PartialEq)]
+struct Part {
+    id: String,
+    count: i64,
+    note: Option<String>,
+    tags: Option<Vec<String>>,
+    when: Option<f64>,
+    extra: Extra,
+}
+
+wire_struct!(Part ["type" = "\"part\""] {
+    id: "id" Required,
+    count: "count" Required,
+    note: "note" Nullable,
+    tags: "tags" Optional,
+    when: "when" Optional,
+});
+
+#[derive(Clone, Debug, PartialEq)]
+struct Change {
+    limit: Patch<f64>,
+    schema: Option<JsonObject>,
+    key: Option<Secret>,
+    extra: Extra,
+}
+
+wire_struct!(Change { limit: "limit" Patched, schema: "schema" Optional, key: "key" Optional, });
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Color {
+    Red,
+    DarkBlue,
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(Color { Red = "red", DarkBlue = "dark-blue", });
+
+#[derive(Clone, Debug, PartialEq)]
+enum Item {
+    Part(Box<Part>),
+    PlainPart(Box<Part>),
+    Change(Change),
+    Text(String),
+    Numbers(Vec<f64>),
+    Texts(Vec<String>),
+    Unrecognized(Unrecognized),
+}
+
+wire_union!(Item {
+    tag "type" {
+        "part" if (Has("note")) => Part,
+        "part" => PlainPart,
+    }
+    objects { if (Has("limit")) => Change, }
+    shapes {
+        String => Text,
+        Array(Number) => Numbers,
+        Array(String) => Texts,
+    }
+    variants { Part, PlainPart, Change, Text, Numbers, Texts, }
+});
+
+fn text<T: Wire>(value: &T) -> String {
+    String::from_utf8(encode(value).unwrap()).unwrap()
+}
+
+#[track_caller]
+fn survives<T: Wire>(json: &str) -> T {
+    let value: T = decode(json).unwrap();
+    let before = Json::new(json).unwrap();
+    let after = Json::new(text(&value)).unwrap();
+    assert_eq!(before.difference(&after).map(|place| place.to_string()), None, "{before} became {after}");
+    value
+}
+
+#[test]
+fn unknown_members_are_kept_and_written_back() {
+    let part: Part =
+        survives(r#"{"new":{"deep":[1,2.50,"x"]},"type":"part","id":"a","count":1,"note":null,"other":null}"#);
+    assert_eq!(part.extra.get("new").unwrap().as_text(), r#"{"deep":[1,2.50,"x"]}"#);
+    assert_eq!(part.extra.misfits().count(), 0);
+}
+
+#[test]
+fn a_member_that_does_not_fit_is_kept_with_the_reason() {
+    let part: Part = survives(r#"{"type":"part","id":"a","count":"many","tags":["x",5],"note":"n"}"#);
+    assert_eq!((part.count, part.tags.as_deref()), (0, None));
+    let misfits: Vec<_> = part.extra.misfits().map(|(name, error)| format!("{name}: {}", error.path())).collect();
+    assert_eq!(misfits, ["count: count", "tags: tags[1]"]);
+}
+
+#[test]
+fn setting_a_field_replaces_the_value_that_did_not_fit() {
+    let mut part: Part = decode(r#"{"type":"part","id":"a","count":"many"}"#).unwrap();
+    part.count = 3;
+    assert_eq!(text(&part), r#"{"type":"part","id":"a","count":3}"#);
+}
+
+#[test]
+fn a_required_member_that_is_missing_reads_as_empty_and_is_not_written_back() {
+    for json in [r#"{"id":"a"}"#, r#"{"type":"part","count":4}"#, r#"{"id":"","count":0}"#, r#"{"id":null,"count":1}"#]
+    {
+        survives::<Part>(json);
+    }
+    let mut part: Part = decode(r#"{"type":"part","count":4}"#).unwrap();
+    assert_eq!(part.id, "");
+    part.id = "set".into();
+    assert_eq!(text(&part), r#"{"type":"part","id":"set","count":4}"#);
+}
+
+#[test]
+fn an_object_without_any_of_its_required_members_is_refused() {
+    let error = decode::<Part>(r#"{"type":"part","tags":[]}"#).unwrap_err();
+    assert_eq!(error.to_string(), "none of the required members is there: id, count");
+    let error = decode::<Part>(r#"{"id":5}"#).unwrap_err();
+    assert_eq!((error.path(), error.message()), ("id", "expected a string, found a number"));
+}
+
+#[test]
+fn an_event_without_its_required_members_is_kept_whole() {
+    let part: Part = decode_event(r#"{"id":5,"other":true}"#).unwrap();
+    assert_eq!(text(&part), r#"{"id":5,"other":true}"#);
+    assert!(decode_event::<Part>("[1]").is_err());
+    assert!(decode_event::<Part>("{").is_err());
+}
+
+#[test]
+fn a_constant_with_another_value_is_kept() {
+    let part: Part = survives(r#"{"type":"piece","id":"a","count":1}"#);
+    assert_eq!(part.extra.misfits().count(), 1);
+    survives::<Part>(r#"{"type":5,"id":"a","count":1}"#);
+}
+
+#[test]
+fn integers_keep_their_value_beyond_every_native_type() {
+    for number in
+        ["9007199254740993", "9223372036854775807", "9223372036854775808", "18446744073709551616", "-1e400", "1e400"]
+    {
+        survives::<Part>(&format!(r#"{{"id":"a","count":{number},"when":{number},"new":{number}}}"#));
+    }
+    let part: Part = survives(r#"{"id":"a","count":3.0,"when":0.1}"#);
+    assert_eq!((part.count, part.when), (3, Some(0.1)));
+    assert_eq!(decode::<i64>("12e2").unwrap(), 1200);
+    assert!(decode::<i64>("1.5").is_err());
+}
+
+#[test]
+fn numbers_are_written_so_that_they_read_back_the_same() {
+    for number in
+        [0.0, -0.0, 0.7, 1.0, 1e-7, 1.5e300, -2.25e-300, f64::MIN_POSITIVE, f64::MAX, 123456789.125, 1e16, 1e17]
+    {
+        let written = text(&number);
+        assert_eq!(decode::<f64>(&written).unwrap().to_bits(), number.to_bits(), "{written}");
+        assert!(written.len() < 30, "{written}");
+    }
+    assert_eq!(encode(&vec![1.0, f64::NAN]).unwrap_err().path(), "[1]");
+}
+
+#[test]
+fn an_enum_keeps_a_value_it_does_not_know() {
+    assert_eq!(survives::<Color>(r#""dark-blue""#), Color::DarkBlue);
+    assert_eq!(survives::<Color>(r#""green""#), Color::Unrecognized("green".into()));
+    assert_eq!(Color::ALL, [Color::Red, Color::DarkBlue]);
+    assert_eq!("red".parse::<Color>().unwrap().to_string(), "red");
+}
+
+#[test]
+fn a_union_finds_the_type_wherever_the_tag_stands() {
+    assert!(matches!(survives(r#"{"type":"part","id":"a","count":1,"note":"n"}"#), Item::Part(_)));
+    assert!(matches!(survives(r#"{"id":"a","note":{"a":[{}]},"count":1,"type":"part"}"#), Item::Unrecognized(_)));
+    assert!(matches!(survives(r#"{"id":"a","count":1,"type":"part"}"#), Item::PlainPart(_)));
+    assert!(matches!(survives(r#"{"limit":1}"#), Item::Change(_)));
+    assert!(matches!(survives(r#""text""#), Item::Text(_)));
+    assert!(matches!(survives("[1,2]"), Item::Numbers(_)));
+    assert!(matches!(survives(r#"["a"]"#), Item::Texts(_)));
+    assert!(matches!(survives("[]"), Item::Numbers(_)));
+}
+
+#[test]
+fn a_union_keeps_an_unknown_tag_whole_and_tells_it_from_a_known_one_that_does_not_fit() {
+    let Item::Unrecognized(unknown) = survives(r#"{"type":"new","x":18446744073709551617}"#) else { panic!() };
+    assert_eq!((unknown.tag("type").as_deref(), unknown.error()), (Some("new"), None));
+    let Item::Unrecognized(broken) = survives(r#"{"type":"part","id":{},"count":1}"#) else { panic!() };
+    assert_eq!(broken.error().unwrap().path(), "id");
+    for other in ["null", "true", "5", r#"{"x":1}"#, "{}", r#"{"type":5}"#] {
+        let Item::Unrecognized(kept) = survives(other) else { panic!() };
+        assert_eq!(kept.error(), None, "{other}");
+    }
+}
+
+#[test]
+fn a_patch_tells_absent_from_null() {
+    let change = |limit| Change { limit, schema: None, key: None, extra: Extra::new() };
+    assert_eq!(text(&change(Patch::Keep)), "{}");
+    assert_eq!(text(&change(Patch::Clear)), r#"{"limit":null}"#);
+    assert_eq!(text(&change(Patch::Set(1.5))), r#"{"limit":1.5}"#);
+    assert_eq!(decode::<Change>(r#"{"limit":null}"#).unwrap().limit, Patch::Clear);
+}
+
+#[test]
+fn a_schema_that_is_no_object_is_refused_with_its_place() {
+    let change = Change { limit: Patch::Keep, schema: Some(json!([1]).into()), key: None, extra: Extra::new() };
+    let error = encode(&vec![change]).unwrap_err();
+    assert_eq!(error.to_string(), "`[0].schema`: a JSON object is needed here, this is an array");
+}
+
+#[test]
+fn a_secret_is_sent_but_not_printed() {
+    let change = Change { limit: Patch::Keep, schema: None, key: Some("sk-1".into()), extra: Extra::new() };
+    assert_eq!(text(&change), r#"{"key":"sk-1"}"#);
+    assert!(!format!("{change:?}").contains("sk-1"));
+}
+
+#[test]
+fn strings_read_as_serde_json_reads_them() {
+    for (json, expected) in [
+        (r#""""#, Some("")),
+        (r#""a\"b\\c\/\b\f\n\r\té""#, Some("a\"b\\c/\u{8}\u{c}\n\r\té")),
+        (r#""\u00e9\ud83d\ude00 \u0041""#, Some("é😀 A")),
+        (r#""\ud83d""#, None),
+        (r#""\ude00""#, None),
+        (r#""\ud83dx""#, None),
+        (r#""\x""#, None),
+        ("\"a\nb\"", None),
+        (r#""abc"#, None),
+        (r#""\u12"#, None),
+    ] {
+        assert_eq!(decode::<String>(json).ok().as_deref(), expected, "{json}");
+        assert_eq!(serde_json::from_str::<String>(json).ok().as_deref(), expected, "{json}");
+    }
+    // A stop character at every distance from the start.
+    for length in 0..40 {
+        for stop in ["\\n", "\\\"", "é", "\u{7f}"] {
+            let json = format!("\"{}{stop}{}\"", "x".repeat(length), "y".repeat(length % 9));
+            assert_eq!(decode::<String>(&json).unwrap(), serde_json::from_str::<String>(&json).unwrap());
+            assert_eq!(
+                text(&decode::<String>(&json).unwrap()).len(),
+                serde_json::from_str::<String>(&json).map(|s| serde_json::to_string(&s).unwrap().len()).unwrap()
+            );
+        }
+    }
+}
+
+#[test]
+fn half_of_a_surrogate_pair_is_kept_although_no_string_can_hold_it() {
+    let part: Part = survives(r#"{"id":"a","count":1,"note":"\ud83d","tags":["\ude00"]}"#);
+    assert_eq!(part.extra.get("note").unwrap().as_text(), r#""\ud83d""#);
+}
+
+#[test]
+fn what_is_no_json_is_refused_as_serde_json_refuses_it() {
+    for json in [
+        "",
+        " ",
+        "{",
+        "}",
+        "[1,]",
+        "[1 2]",
+        "{\"a\":1,}",
+        "{\"a\" 1}",
+        "{a:1}",
+        "01",
+        "1.",
+        ".5",
+        "+1",
+        "1e",
+        "-",
+        "nul",
+        "tru",
+        "nulll",
+        "[",
+        "[[]",
+        "\"",
+        "{\"a\":}",
+        "[,]",
+        "{,}",
+        "1 2",
+        "'a'",
+        "NaN",
+        "Infinity",
+        "\u{feff}1",
+        "{\"a\":1}}",
+        "[1]]",
+    ] {
+        assert!(Json::new(json).is_err(), "{json:?}");
+        assert!(serde_json::from_str::<Value>(json).is_err(), "{json:?}");
+    }
+    for json in ["0", "-0", "1.5e+3", "1E-2", " [ ] ", "{ }", "[[[]],{}]", "{\"a\":{\"b\":[]}}", "\t\r\n null "] {
+        assert!(Json::new(json).is_ok(), "{json:?}");
+        assert!(serde_json::from_str::<Value>(json).is_ok(), "{json:?}");
+    }
+}
+
+#[test]
+fn containers_may_be_nested_128_deep_and_no_deeper() {
+    let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+    assert!(Json::new(nested(127)).is_ok_and(|json| json.to_value().is_array()));
+    assert!(Json::new(nested(128)).is_ok());
+    assert!(Json::new(nested(129)).is_err());
+    assert!(Json::new(nested(1_000_000)).is_err());
+}
+
+#[test]
+fn json_is_equal_when_it_means_the_same() {
+    let same = |one: &str, two: &str| Json::new(one).unwrap() == Json::new(two).unwrap();
+    assert!(same(r#"{"a":1,"b":[2.0,"\u0041"]}"#, r#" {"b":[2,"A"],"a":1.0} "#));
+    assert!(!same(r#"{"a":1}"#, r#"{"a":1,"b":null}"#));
+    assert!(!same("9007199254740993", "9007199254740992"));
+    assert!(!same("[1,2]", "[2,1]"));
+    assert!(!same("1", r#""1""#));
+    assert!(same("-0", "0"));
+    let difference =
+        |one: &str, two: &str| Json::new(one).unwrap().difference(&Json::new(two).unwrap()).map(|at| at.to_string());
+    assert_eq!(difference(r#"{"a":1}"#, r#"{"a":1,"b":null}"#), None);
+    assert_eq!(difference(r#"{"a":[{"b":1}]}"#, r#"{"a":[{"b":2}]}"#).as_deref(), Some(".a[0].b"));
+}
+
+#[test]
+fn models_work_inside_every_serde_format() {
+    let part: Part = serde_json::from_value(json!({"id": "a", "count": 2, "new": {"x": 1}})).unwrap();
+    assert_eq!(part.extra.get("new").unwrap().to_value(), json!({"x": 1}));
+    assert_eq!(serde_json::to_value(&part).unwrap(), json!({"id": "a", "count": 2, "new": {"x": 1}}));
+
+    let text = r#"{"id":"a","count":2,"new":123456789012345678901234567890}"#;
+    let part: Part = serde_json::from_str(text).unwrap();
+    assert_eq!(serde_json::to_string(&part).unwrap(), text);
+
+    // Here serde has taken the text apart before the model sees it.
+    let content =
+        serde::de::value::MapDeserializer::<_, serde::de::value::Error>::new([("id", "a"), ("new", "b")].into_iter());
+    let json = <Json as serde::Deserialize>::deserialize(content).unwrap();
+    assert_eq!(json.to_value(), json!({"id": "a", "new": "b"}));
+}
