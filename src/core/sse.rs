@@ -1,0 +1,428 @@
+//! Server-sent events: bytes in, events out. It does no I/O, and the bytes may be cut anywhere.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::ops::Range;
+use std::time::Duration;
+
+use bytes::Bytes;
+use memchr::memchr2;
+
+const BYTE_ORDER_MARK: [u8; 3] = [0xEF, 0xBB, 0xBF];
+
+/// A buffer that grew beyond this for one event is given back after it.
+const KEPT_CAPACITY: usize = 64 * 1024;
+
+/// Turns the bytes of a `text/event-stream` into events, by the rules of the WHATWG
+/// ([HTML, 9.2.6](https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation)).
+///
+/// [`push`](Self::push) a chunk, call [`next`](Self::next) until it answers `None`, and so on; at the end of the body
+/// [`finish`](Self::finish) tells what was left without its blank line. An event that lies whole in a chunk and has one
+/// data line is lent from the chunk; only what is cut between chunks or has several data lines is copied.
+///
+/// ```
+/// use openrouter_kit::core::sse::SseDecoder;
+///
+/// let mut decoder = SseDecoder::new(16 * 1024 * 1024);
+/// let mut seen = Vec::new();
+/// for chunk in ["data: Hel", "lo\n\n: a comment\n\nevent: last\ndata: [DONE]\n\n"] {
+///     decoder.push(chunk.into());
+///     while let Some(event) = decoder.next() {
+///         let event = event?;
+///         seen.push((event.event.to_owned(), event.data.to_owned()));
+///     }
+/// }
+/// assert_eq!(seen, [("".into(), "Hello".into()), ("last".into(), "[DONE]".into())]);
+/// # Ok::<(), openrouter_kit::core::sse::EventTooLarge>(())
+/// ```
+pub struct SseDecoder {
+    limit: usize,
+    /// What was pushed; everything before `position` is done with.
+    chunk: Bytes,
+    position: usize,
+    /// How many bytes of a byte order mark the stream has begun with; 3 once the beginning is over.
+    mark: usize,
+    /// The line before ended with CR: a LF that follows belongs to it.
+    after_cr: bool,
+    /// Inside a comment that is cut; nothing of it is kept.
+    in_comment: bool,
+    /// The data of the event that is copied, then the beginning of a line that is cut.
+    buffer: Vec<u8>,
+    data: Data,
+    fields: Fields,
+    /// The bytes of the event's lines so far.
+    size: usize,
+    /// The event was lent out: its data and name are forgotten before the next one.
+    lent: bool,
+    /// The limit was passed: nothing more is read.
+    failed: bool,
+    /// Data that was not UTF-8, repaired.
+    repaired: String,
+}
+
+/// Where the data of the event under way is.
+enum Data {
+    Absent,
+    /// One line, in the chunk.
+    Chunk(Range<usize>),
+    /// Joined lines, in the buffer.
+    Buffer(Range<usize>),
+}
+
+#[derive(Default)]
+struct Fields {
+    event: String,
+    id: String,
+    retry: Option<Duration>,
+}
+
+/// One event of a stream, lent by the [`SseDecoder`] until its next call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SseEvent<'a> {
+    /// The name of the event; empty where the stream named none.
+    pub event: &'a str,
+    /// The data; several data lines are joined by a line feed. Bytes that are not UTF-8 became U+FFFD.
+    pub data: &'a str,
+    /// The last id the stream has named, with this event or before; empty where it named none.
+    pub id: &'a str,
+    /// The last time to wait before reconnecting that the stream has named, with this event or before.
+    pub retry: Option<Duration>,
+}
+
+/// An event has more bytes than the decoder was told to accept. It is the last thing the decoder answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EventTooLarge {
+    limit: usize,
+}
+
+impl EventTooLarge {
+    /// The limit, in bytes.
+    pub const fn limit(&self) -> usize {
+        self.limit
+    }
+}
+
+impl fmt::Display for EventTooLarge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "an event of the stream is larger than the limit of {} bytes", self.limit)
+    }
+}
+
+impl StdError for EventTooLarge {}
+
+impl SseDecoder {
+    /// A decoder at the beginning of a stream that accepts events of up to `limit` bytes.
+    ///
+    /// The bytes of all lines of an event count, field names included, line ends and comments excluded. Memory is bounded
+    /// by the limit, however long a line or an event goes on.
+    pub const fn new(limit: usize) -> Self {
+        Self {
+            limit,
+            chunk: Bytes::new(),
+            position: 0,
+            mark: 0,
+            after_cr: false,
+            in_comment: false,
+            buffer: Vec::new(),
+            data: Data::Absent,
+            fields: Fields { event: String::new(), id: String::new(), retry: None },
+            size: 0,
+            lent: false,
+            failed: false,
+            repaired: String::new(),
+        }
+    }
+
+    /// Takes the next bytes of the stream. Call [`next`](Self::next) until it answers `None` before the next push, so
+    /// that nothing needs to be joined.
+    pub fn push(&mut self, chunk: Bytes) {
+        if self.failed {
+            return;
+        }
+        let rest = self.chunk.get(self.position..).unwrap_or_default();
+        if rest.is_empty() {
+            // The data of an event under way was copied when `next` found the chunk used up, unless it was lent.
+            self.forget_lent();
+            self.chunk = chunk;
+            self.position = 0;
+        } else {
+            let mut joined = Vec::with_capacity(self.chunk.len() + chunk.len());
+            joined.extend_from_slice(&self.chunk);
+            joined.extend_from_slice(&chunk);
+            self.chunk = joined.into();
+        }
+        if self.mark < BYTE_ORDER_MARK.len() {
+            self.skip_byte_order_mark();
+        }
+    }
+
+    /// The next event that is complete, or `None` if that takes more bytes.
+    ///
+    /// # Errors
+    /// [`EventTooLarge`] once the event under way has more bytes than the limit; `None` follows, for good.
+    #[expect(clippy::should_implement_trait, reason = "an iterator cannot lend its items")]
+    #[inline]
+    pub fn next(&mut self) -> Option<Result<SseEvent<'_>, EventTooLarge>> {
+        self.forget_lent();
+        match self.read_event() {
+            Ok(true) => Some(Ok(self.lend())),
+            Ok(false) => None,
+            Err(error) => {
+                *self = Self::new(self.limit);
+                self.failed = true;
+                Some(Err(error))
+            }
+        }
+    }
+
+    /// At the end of the stream, after [`next`](Self::next) answered `None`: the event under way, if it has data.
+    ///
+    /// By the rules such an event is not dispatched, since its blank line is missing; it may be cut short. The caller
+    /// decides.
+    pub fn finish(&mut self) -> Option<SseEvent<'_>> {
+        self.forget_lent();
+        if self.buffer.len() > self.line_start() {
+            self.take_buffered_line();
+        }
+        match self.data {
+            Data::Absent => None,
+            _ => Some(self.lend()),
+        }
+    }
+
+    /// A byte order mark may be cut between chunks. What only began like one is the beginning of the first line.
+    fn skip_byte_order_mark(&mut self) {
+        while let Some(expected) = BYTE_ORDER_MARK.get(self.mark) {
+            match self.chunk.get(self.position) {
+                None => return,
+                Some(byte) if byte == expected => {
+                    self.mark += 1;
+                    self.position += 1;
+                }
+                Some(_) => {
+                    self.buffer.extend_from_slice(BYTE_ORDER_MARK.get(..self.mark).unwrap_or_default());
+                    self.mark = BYTE_ORDER_MARK.len();
+                }
+            }
+        }
+    }
+
+    /// Reads lines up to the end of an event that has data (true) or of the chunk (false).
+    fn read_event(&mut self) -> Result<bool, EventTooLarge> {
+        loop {
+            let rest = self.chunk.get(self.position..).unwrap_or_default();
+            let Some(first) = rest.first() else {
+                self.keep_data();
+                self.chunk = Bytes::new();
+                self.position = 0;
+                return Ok(false);
+            };
+            if self.after_cr {
+                self.after_cr = false;
+                if *first == b'\n' {
+                    self.position += 1;
+                    continue;
+                }
+            }
+            let Some(length) = memchr2(b'\n', b'\r', rest) else {
+                self.keep_beginning_of_line()?;
+                continue;
+            };
+            self.after_cr = rest.get(length) == Some(&b'\r');
+            let line = self.position..self.position + length;
+            self.position = line.end + 1;
+            let begun = self.buffer.len() - self.line_start();
+
+            if self.in_comment {
+                self.in_comment = false;
+            } else if begun > 0 {
+                self.count(begun + length)?;
+                self.buffer.extend_from_slice(self.chunk.get(line).unwrap_or_default());
+                self.take_buffered_line();
+            } else if length > 0 {
+                self.take_line(line)?;
+            } else if matches!(self.data, Data::Absent) {
+                self.fields.event.clear();
+                self.size = 0;
+            } else {
+                return Ok(true);
+            }
+        }
+    }
+
+    /// Where in the buffer the line under way begins.
+    const fn line_start(&self) -> usize {
+        match &self.data {
+            Data::Buffer(range) => range.end,
+            Data::Absent | Data::Chunk(_) => 0,
+        }
+    }
+
+    /// Adds the bytes of a whole line to the size of the event.
+    const fn count(&mut self, length: usize) -> Result<(), EventTooLarge> {
+        self.size += length;
+        if self.size > self.limit { Err(EventTooLarge { limit: self.limit }) } else { Ok(()) }
+    }
+
+    /// Takes a line that is whole in the chunk.
+    fn take_line(&mut self, line: Range<usize>) -> Result<(), EventTooLarge> {
+        let text = self.chunk.get(line.clone()).unwrap_or_default();
+        if text.first() == Some(&b':') {
+            return Ok(());
+        }
+        let (field, value) = Field::of(text);
+        match (field, &self.data) {
+            (Field::Data, Data::Absent) => self.data = Data::Chunk(line.start + value..line.end),
+            (Field::Data, _) => {
+                self.keep_data();
+                self.buffer.push(b'\n');
+                self.buffer.extend_from_slice(self.chunk.get(line.start + value..line.end).unwrap_or_default());
+                let start = if let Data::Buffer(range) = &self.data { range.start } else { 0 };
+                self.data = Data::Buffer(start..self.buffer.len());
+            }
+            _ => self.fields.set(field, text.get(value..).unwrap_or_default()),
+        }
+        self.count(line.len())
+    }
+
+    /// Takes the line that ends with the buffer. Its text stays where it is if it is the first of the data.
+    fn take_buffered_line(&mut self) {
+        let start = self.line_start();
+        let text = self.buffer.get(start..).unwrap_or_default();
+        let (field, value) = Field::of(text);
+        match (field, &mut self.data) {
+            (Field::Data, Data::Buffer(data)) => {
+                if let Some(byte) = self.buffer.get_mut(start) {
+                    *byte = b'\n';
+                }
+                self.buffer.drain(start + 1..start + value);
+                data.end = self.buffer.len();
+            }
+            (Field::Data, _) => self.data = Data::Buffer(start + value..self.buffer.len()),
+            _ => {
+                self.fields.set(field, text.get(value..).unwrap_or_default());
+                self.buffer.truncate(start);
+            }
+        }
+    }
+
+    /// Copies the data of the event under way out of the chunk, which is about to go or to be joined by another line.
+    fn keep_data(&mut self) {
+        if let Data::Chunk(range) = &self.data {
+            self.buffer.clear();
+            self.buffer.extend_from_slice(self.chunk.get(range.clone()).unwrap_or_default());
+            self.data = Data::Buffer(0..self.buffer.len());
+        }
+    }
+
+    /// Copies the rest of the chunk, in which no line ends.
+    fn keep_beginning_of_line(&mut self) -> Result<(), EventTooLarge> {
+        self.keep_data();
+        let rest = self.chunk.get(self.position..).unwrap_or_default();
+        self.position = self.chunk.len();
+        let begun = self.buffer.len() - self.line_start();
+        self.in_comment |= begun == 0 && rest.first() == Some(&b':');
+        if self.in_comment {
+            return Ok(());
+        }
+        if self.size + begun + rest.len() > self.limit {
+            return Err(EventTooLarge { limit: self.limit });
+        }
+        self.buffer.extend_from_slice(rest);
+        Ok(())
+    }
+
+    fn lend(&mut self) -> SseEvent<'_> {
+        self.lent = true;
+        let data = match &self.data {
+            Data::Absent => None,
+            Data::Chunk(range) => self.chunk.get(range.clone()),
+            Data::Buffer(range) => self.buffer.get(range.clone()),
+        };
+        let data = data.unwrap_or_default();
+        let data = match str::from_utf8(data) {
+            Ok(data) => data,
+            Err(_) => {
+                self.repaired = String::from_utf8_lossy(data).into_owned();
+                &self.repaired
+            }
+        };
+        SseEvent { event: &self.fields.event, data, id: &self.fields.id, retry: self.fields.retry }
+    }
+
+    #[inline]
+    fn forget_lent(&mut self) {
+        if !self.lent {
+            return;
+        }
+        self.lent = false;
+        self.data = Data::Absent;
+        self.fields.event.clear();
+        self.size = 0;
+        self.buffer.clear();
+        self.buffer.shrink_to(KEPT_CAPACITY);
+        self.repaired = String::new();
+    }
+}
+
+impl fmt::Debug for SseDecoder {
+    /// Prints sizes, never the content.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SseDecoder")
+            .field("limit", &self.limit)
+            .field("pushed", &(self.chunk.len() - self.position))
+            .field("kept", &self.buffer.len())
+            .finish_non_exhaustive()
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Field {
+    Data,
+    Event,
+    Id,
+    Retry,
+    /// A field the rules tell to ignore.
+    Unknown,
+}
+
+impl Field {
+    const NAMES: [(Self, &'static [u8]); 4] =
+        [(Self::Data, b"data"), (Self::Event, b"event"), (Self::Id, b"id"), (Self::Retry, b"retry")];
+
+    /// The field of a line that is no comment, and where its value begins.
+    #[inline]
+    fn of(line: &[u8]) -> (Self, usize) {
+        for (field, name) in Self::NAMES {
+            match line.strip_prefix(name) {
+                Some([]) => return (field, name.len()),
+                Some([b':', b' ', ..]) => return (field, name.len() + 2),
+                Some([b':', ..]) => return (field, name.len() + 1),
+                _ => {}
+            }
+        }
+        (Self::Unknown, line.len())
+    }
+}
+
+impl Fields {
+    fn set(&mut self, field: Field, value: &[u8]) {
+        match field {
+            Field::Event => {
+                self.event.clear();
+                self.event.push_str(&String::from_utf8_lossy(value));
+            }
+            Field::Id if !value.contains(&0) => {
+                self.id.clear();
+                self.id.push_str(&String::from_utf8_lossy(value));
+            }
+            // A number too large to hold is as good as none.
+            Field::Retry if value.iter().all(u8::is_ascii_digit) => {
+                let milliseconds = str::from_utf8(value).ok().and_then(|digits| digits.parse().ok());
+                self.retry = milliseconds.map(Duration::from_millis).or(self.retry);
+            }
+            Field::Data | Field::Id | Field::Retry | Field::Unknown => {}
+        }
+    }
+}
