@@ -1,15 +1,21 @@
 //! How a request reaches the server: the [`Transport`] trait and the default on hyper.
 
+mod hyper;
+mod proxy;
+#[cfg_attr(not(feature = "_tls"), path = "no_tls.rs")]
+mod tls;
+
 use std::error::Error as StdError;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::time::Duration;
 
+pub use self::hyper::{HyperTransport, HyperTransportBuilder, TransportBuildError};
 use super::body::Body;
 
 /// The future of [`Transport::send`].
-pub type TransportFuture<'a> =
-    Pin<Box<dyn Future<Output = Result<http::Response<Body>, TransportError>> + Send + 'a>>;
+pub type TransportFuture<'a> = Pin<Box<dyn Future<Output = Result<http::Response<Body>, TransportError>> + Send + 'a>>;
 
 /// Sends one HTTP request and answers with the head of the response; the body is read from it later.
 ///
@@ -24,6 +30,11 @@ pub trait Transport: Send + Sync + fmt::Debug + 'static {
     /// A [`TransportError`] whose [`kind`](TransportError::kind) says whether the server may have received the request.
     fn send(&self, request: http::Request<Body>) -> TransportFuture<'_>;
 }
+
+/// The limit for making a connection that one call asks for, as an extension of its request
+/// ([`http::Request::extensions`]). It replaces the limit of the transport.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConnectTimeout(pub Duration);
 
 /// How far an exchange had come when it failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

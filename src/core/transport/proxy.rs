@@ -1,0 +1,274 @@
+//! Which proxy a request goes through: the rules of the environment variables and of the option.
+
+use std::env;
+use std::fmt;
+use std::net::IpAddr;
+
+use http::{HeaderValue, Uri};
+use percent_encoding::percent_decode_str;
+
+/// What to do with requests of one scheme.
+#[derive(Clone, Debug, Default)]
+enum Route {
+    #[default]
+    Direct,
+    Proxy(Proxy),
+    /// A variable of the environment names a proxy that cannot be used. It is an error once a request needs it: going
+    /// past a proxy silently is worse than failing, and a program that never needs it must not fail.
+    Unusable(String),
+}
+
+/// The proxy of each scheme, and the hosts that need none.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Proxies {
+    http: Route,
+    https: Route,
+    bypass: Vec<Bypass>,
+}
+
+impl Proxies {
+    /// No proxy for anything.
+    pub(super) fn none() -> Self {
+        Self::default()
+    }
+
+    /// `proxy` for everything.
+    pub(super) fn all(proxy: Proxy) -> Self {
+        Self { http: Route::Proxy(proxy.clone()), https: Route::Proxy(proxy), bypass: Vec::new() }
+    }
+
+    /// As the environment of this process says.
+    pub(super) fn from_environment() -> Self {
+        Self::from_variables(|name| env::var_os(name).map(|value| value.to_string_lossy().into_owned()))
+    }
+
+    /// As the variables say that `read` gives. An empty variable is as good as none.
+    fn from_variables(read: impl Fn(&'static str) -> Option<String>) -> Self {
+        let first = |names: &[&'static str]| {
+            names.iter().find_map(|name| {
+                let value = read(name)?;
+                let value = value.trim();
+                (!value.is_empty()).then(|| (*name, value.to_owned()))
+            })
+        };
+        let route = |names: &[&'static str]| match first(names) {
+            None => Route::Direct,
+            Some((name, url)) => match Proxy::parse(&url) {
+                Ok(proxy) => Route::Proxy(proxy),
+                Err(reason) => Route::Unusable(format!("the environment variable {name} is not usable: {reason}")),
+            },
+        };
+        // A web server hands the header `Proxy` of a request to a CGI program as `HTTP_PROXY`, so there a stranger
+        // could choose the proxy. Variables are not case-sensitive everywhere, so neither form is read.
+        let is_cgi = read("REQUEST_METHOD").is_some();
+        let http: &[&str] =
+            if is_cgi { &["ALL_PROXY", "all_proxy"] } else { &["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"] };
+        Self {
+            http: route(http),
+            https: route(&["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"]),
+            bypass: first(&["NO_PROXY", "no_proxy"]).map(|(_, list)| Bypass::parse_list(&list)).unwrap_or_default(),
+        }
+    }
+
+    /// The proxy for a request to `uri`; `None` where the request goes to the server itself.
+    pub(super) fn of(&self, uri: &Uri) -> Result<Option<&Proxy>, &str> {
+        let is_https = uri.scheme() == Some(&http::uri::Scheme::HTTPS);
+        let route = if is_https { &self.https } else { &self.http };
+        if matches!(route, Route::Direct) {
+            return Ok(None);
+        }
+        let host = bare_host(uri.host().unwrap_or_default());
+        let port = uri.port_u16().unwrap_or(if is_https { 443 } else { 80 });
+        if self.bypass.iter().any(|bypass| bypass.covers(host, port)) {
+            return Ok(None);
+        }
+        match route {
+            Route::Direct => Ok(None),
+            Route::Proxy(proxy) => Ok(Some(proxy)),
+            Route::Unusable(reason) => Err(reason),
+        }
+    }
+}
+
+/// An HTTP proxy. The credentials are kept apart from the address and are never printed.
+#[derive(Clone)]
+pub(super) struct Proxy {
+    uri: Uri,
+    authorization: Option<HeaderValue>,
+}
+
+impl Proxy {
+    /// Reads `http://name:password@host:port`. The scheme may be left out.
+    ///
+    /// The reason of a refusal never repeats the URL, since it may hold a password.
+    pub(super) fn parse(url: &str) -> Result<Self, &'static str> {
+        let (scheme, rest) = url.trim().split_once("://").unwrap_or(("http", url.trim()));
+        if !scheme.eq_ignore_ascii_case("http") {
+            return Err(
+                "only proxies of the scheme http:// are supported (https:// servers are reached through them too)",
+            );
+        }
+        let authority = rest.strip_suffix('/').unwrap_or(rest);
+        let (credentials, address) = match authority.rsplit_once('@') {
+            Some((credentials, address)) => (Some(credentials), address),
+            None => (None, authority),
+        };
+        let invalid = "it is not a URL like http://name:password@host:port (a special character in the name or the \
+                       password must be percent-encoded)";
+        let uri = Uri::builder().scheme("http").authority(address).path_and_query("/").build().map_err(|_| invalid)?;
+        if uri.host().is_none_or(str::is_empty) || (address.ends_with(':') || uri.port_u16() == Some(0)) {
+            return Err(invalid);
+        }
+        let authorization = credentials.map(basic_authorization).transpose().map_err(|()| invalid)?;
+        Ok(Self { uri, authorization })
+    }
+
+    /// The address, without credentials.
+    pub(super) const fn uri(&self) -> &Uri {
+        &self.uri
+    }
+
+    /// The value for the header `Proxy-Authorization`.
+    pub(super) const fn authorization(&self) -> Option<&HeaderValue> {
+        self.authorization.as_ref()
+    }
+}
+
+impl fmt::Debug for Proxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Proxy").field(&self.uri).finish()
+    }
+}
+
+impl fmt::Display for Proxy {
+    /// The host and port.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.uri.authority().map_or("", |authority| authority.as_str()))
+    }
+}
+
+/// `name:password` of a URL, as a header value of the scheme Basic (RFC 7617).
+fn basic_authorization(credentials: &str) -> Result<HeaderValue, ()> {
+    let (name, password) = credentials.split_once(':').unwrap_or((credentials, ""));
+    let mut plain: Vec<u8> = percent_decode_str(name).collect();
+    plain.push(b':');
+    plain.extend(percent_decode_str(password));
+    let mut value = HeaderValue::try_from(format!("Basic {}", base64(&plain))).map_err(|_| ())?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+/// Base64 with padding (RFC 4648, section 4). Its only use is one header, which is not worth a dependency.
+fn base64(bytes: &[u8]) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for group in bytes.chunks(3) {
+        let bits = group.iter().fold(0_u32, |bits, &byte| (bits << 8) | u32::from(byte)) << (8 * (3 - group.len()));
+        for place in 0..4 {
+            let digit = ALPHABET.get((bits >> (18 - 6 * place)) as usize & 63).copied().unwrap_or(b'=');
+            text.push(if place <= group.len() { char::from(digit) } else { '=' });
+        }
+    }
+    text
+}
+
+/// One entry of `NO_PROXY`: whom it names, and the port where it names one.
+#[derive(Clone, Debug, PartialEq)]
+struct Bypass {
+    hosts: Hosts,
+    port: Option<u16>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum Hosts {
+    /// `*`
+    All,
+    /// An address, or the network of all addresses with the same first bits.
+    Network { address: IpAddr, bits: u32 },
+    /// A name and all names under it, in lower case, without a dot in front.
+    Domain(String),
+}
+
+impl Bypass {
+    /// Reads a list divided by commas or white space. An entry that says nothing is passed over.
+    fn parse_list(list: &str) -> Vec<Self> {
+        list.split(|c: char| c == ',' || c.is_whitespace()).filter_map(Self::parse).collect()
+    }
+
+    fn parse(entry: &str) -> Option<Self> {
+        if entry == "*" {
+            return Some(Self { hosts: Hosts::All, port: None });
+        }
+        if let Some(network) = parse_network(entry) {
+            return Some(Self { hosts: network, port: None });
+        }
+        let (host, port) = match entry.rsplit_once(':') {
+            Some((host, port)) => (host, Some(port.parse().ok()?)),
+            None => (entry, None),
+        };
+        let hosts = match parse_network(bare_host(host)) {
+            Some(network) => network,
+            None if host == "*" => Hosts::All,
+            None => {
+                let name = host.strip_prefix('*').unwrap_or(host);
+                let name = name.strip_prefix('.').unwrap_or(name);
+                let name = name.strip_suffix('.').unwrap_or(name);
+                if name.is_empty() {
+                    return None;
+                }
+                Hosts::Domain(name.to_ascii_lowercase())
+            }
+        };
+        Some(Self { hosts, port })
+    }
+
+    fn covers(&self, host: &str, port: u16) -> bool {
+        if self.port.is_some_and(|own| own != port) {
+            return false;
+        }
+        match &self.hosts {
+            Hosts::All => true,
+            Hosts::Network { address, bits } => {
+                host.parse().is_ok_and(|host: IpAddr| in_network(host.to_canonical(), *address, *bits))
+            }
+            Hosts::Domain(domain) => {
+                let host = host.strip_suffix('.').unwrap_or(host);
+                match host.len().checked_sub(domain.len()).and_then(|at| host.split_at_checked(at)) {
+                    Some((before, end)) => {
+                        end.eq_ignore_ascii_case(domain) && (before.is_empty() || before.ends_with('.'))
+                    }
+                    None => false,
+                }
+            }
+        }
+    }
+}
+
+/// Reads an address, `[address]`, or `address/bits`.
+fn parse_network(text: &str) -> Option<Hosts> {
+    let (address, bits) = match text.split_once('/') {
+        Some((address, bits)) => (address, Some(bits)),
+        None => (text, None),
+    };
+    let address: IpAddr = bare_host(address).parse().ok()?;
+    let most = if address.is_ipv4() { 32 } else { 128 };
+    let bits = bits.map_or(Ok(most), str::parse).ok()?;
+    (bits <= most).then_some(Hosts::Network { address, bits })
+}
+
+fn in_network(host: IpAddr, network: IpAddr, bits: u32) -> bool {
+    match (host, network) {
+        (IpAddr::V4(host), IpAddr::V4(network)) => {
+            (host.to_bits() ^ network.to_bits()).checked_shr(32 - bits).unwrap_or(0) == 0
+        }
+        (IpAddr::V6(host), IpAddr::V6(network)) => {
+            (host.to_bits() ^ network.to_bits()).checked_shr(128 - bits).unwrap_or(0) == 0
+        }
+        _ => false,
+    }
+}
+
+/// The host without the brackets that an IPv6 address has in a URL.
+pub(super) fn bare_host(host: &str) -> &str {
+    host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
+}
