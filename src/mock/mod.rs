@@ -1,0 +1,296 @@
+//! A local server that speaks OpenRouter's protocol, for the tests of programs.
+//!
+//! [`MockServer::start`] listens on a free port of the loopback interface and needs no configuration. It gives the
+//! [`Answer`]s a test queues, records the requests it gets, and breaks off, stalls or misbehaves on demand
+//! ([`Answer::fault`]). Without any answer queued it is a small demonstration: `POST /responses` and
+//! `POST /chat/completions` are answered with a friendly text, whole or streamed as the request asks.
+//!
+//! ```
+//! # async fn test() -> Result<(), Box<dyn std::error::Error>> {
+//! use openrouter_kit::mock::{Answer, Event, Fault, MockServer, Place};
+//! use serde_json::json;
+//!
+//! let server = MockServer::start().await;
+//! server.answer(Answer::error(429, "Slow down").header("retry-after", "1"));
+//! server.answer(Answer::json(200, json!({"id": "gen-1", "status": "completed"})));
+//! server.answer(Answer::stream([json!({"type": "response.created"})]).fault(Fault::Reset, Place::InEvent));
+//! server.on("GET", "/models", Answer::json(200, json!({"data": []})).always());
+//!
+//! let base = server.url(); // "http://127.0.0.1:49152/api/v1"
+//! // ... let the program talk to it ...
+//! assert_eq!(server.requests().len(), 0);
+//! # Ok(())
+//! # }
+//! ```
+
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::watch;
+use tokio::task::{AbortHandle, JoinSet};
+
+mod answer;
+mod connection;
+mod demo;
+mod http1;
+#[cfg(feature = "http2")]
+mod http2;
+#[cfg(not(feature = "http2"))]
+#[path = "no_http2.rs"]
+mod http2;
+mod queue;
+mod request;
+
+pub use answer::{Answer, Event, Fault, Place};
+pub use request::RecordedRequest;
+
+use connection::Connection;
+use queue::{Prepared, Queue};
+
+/// The path of OpenRouter's API on its host; [`MockServer::url`] ends with it.
+const BASE_PATH: &str = "/api/v1";
+
+/// How many connections may wait to be accepted. The system may lower it.
+const BACKLOG: u32 = 8192;
+
+/// An in-process server. It stops when it is dropped: its connections are closed and its port is free.
+///
+/// It lives on the tokio runtime that is current at the start, and is used through `&self`, from any thread.
+pub struct MockServer {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    tasks: Arc<Mutex<JoinSet<()>>>,
+    accepting: AbortHandle,
+}
+
+/// What the connections share.
+struct Shared {
+    queue: Mutex<Queue>,
+    requests: Mutex<Vec<RecordedRequest>>,
+    recording: AtomicBool,
+    counts: watch::Sender<Connections>,
+}
+
+/// What has happened at a [`MockServer`] so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Connections {
+    /// Connections that were accepted.
+    pub opened: usize,
+    /// Connections of those that are closed, by either side.
+    pub closed: usize,
+    /// Requests that arrived complete.
+    pub requests: usize,
+}
+
+impl MockServer {
+    /// Starts a server on a free port of 127.0.0.1.
+    ///
+    /// # Panics
+    /// Where the system refuses a socket on the loopback interface, and outside of a tokio runtime.
+    #[expect(clippy::panic, reason = "a test has no use for an error of this kind")]
+    pub async fn start() -> Self {
+        match listen() {
+            Ok((listener, address)) => Self::accept_from(listener, address),
+            Err(error) => panic!("the mock server cannot listen on 127.0.0.1: {error}"),
+        }
+    }
+
+    fn accept_from(listener: TcpListener, address: SocketAddr) -> Self {
+        let shared = Arc::new(Shared {
+            queue: Mutex::default(),
+            requests: Mutex::default(),
+            recording: AtomicBool::new(true),
+            counts: watch::Sender::default(),
+        });
+        let tasks = Arc::<Mutex<JoinSet<()>>>::default();
+        let accepting = tokio::spawn(accept(listener, Arc::clone(&shared), Arc::clone(&tasks))).abort_handle();
+        Self { address, shared, tasks, accepting }
+    }
+
+    /// The server URL for a client: `http://127.0.0.1:<port>/api/v1`.
+    pub fn url(&self) -> String {
+        format!("http://{}{BASE_PATH}", self.address)
+    }
+
+    /// The address the server listens on.
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Queues an answer. Requests get the answers in the order they were queued, whatever they ask for; each answer is
+    /// given once, unless it is told [otherwise](Answer::times).
+    ///
+    /// When all are used up, requests get a 404 that says so.
+    pub fn answer(&self, answer: Answer) -> &Self {
+        lock(&self.shared.queue).push(answer);
+        self
+    }
+
+    /// Queues an answer for one method and path, such as `("POST", "/responses")`. The path is the one after `/api/v1`,
+    /// or the whole path of the request; its query does not matter.
+    ///
+    /// These answers come before those of [`answer`](Self::answer).
+    pub fn on(&self, method: &str, path: &str, answer: Answer) -> &Self {
+        lock(&self.shared.queue).push_route(method, path, answer);
+        self
+    }
+
+    /// The requests that arrived so far, in the order in which they were complete.
+    pub fn requests(&self) -> Vec<RecordedRequest> {
+        lock(&self.shared.requests).clone()
+    }
+
+    /// Whether requests are kept for [`requests`](Self::requests); they are unless this turned it off. A benchmark turns
+    /// it off, so that memory does not grow. The counts go on.
+    pub fn record(&self, on: bool) -> &Self {
+        self.shared.recording.store(on, Ordering::Relaxed);
+        self
+    }
+
+    /// What has happened so far: connections opened and closed, requests received.
+    pub fn connections(&self) -> Connections {
+        *self.shared.counts.borrow()
+    }
+
+    /// Waits until `condition` holds, and answers the counts it held for. It checks at each change, without polling.
+    ///
+    /// ```
+    /// # async fn test(server: openrouter_kit::mock::MockServer) {
+    /// server.wait_until(|counts| counts.requests == 3).await;
+    /// # }
+    /// ```
+    pub async fn wait_until(&self, mut condition: impl FnMut(&Connections) -> bool) -> Connections {
+        let mut counts = self.shared.counts.subscribe();
+        // The sender lives as long as `self`, so that waiting cannot fail.
+        counts.wait_for(|counts| condition(counts)).await.map_or_else(|_| self.connections(), |counts| *counts)
+    }
+
+    /// Waits until every connection that was opened is closed again; until one was opened, that is not the case.
+    pub async fn all_closed(&self) -> Connections {
+        self.wait_until(|counts| counts.opened > 0 && counts.opened == counts.closed).await
+    }
+
+    /// Serves a connection made elsewhere: one end of a [`tokio::io::duplex`], or a TLS stream after its handshake. It
+    /// speaks HTTP/2 if the client begins with it (feature `http2`). A [`Fault::Reset`] on it is a plain close.
+    pub fn attach(&self, stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) {
+        serve(stream, |_| {}, &self.shared, &self.tasks);
+    }
+}
+
+impl Drop for MockServer {
+    fn drop(&mut self) {
+        self.accepting.abort();
+        lock(&self.tasks).abort_all();
+    }
+}
+
+impl fmt::Debug for MockServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MockServer")
+            .field("address", &self.address)
+            .field("counts", &self.connections())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A port of the loopback interface on which nobody listens: connections to it are refused, for as long as this lives.
+///
+/// ```
+/// use openrouter_kit::mock::ClosedPort;
+///
+/// let port = ClosedPort::new()?;
+/// println!("nobody answers at {}", port.url());
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct ClosedPort {
+    address: SocketAddr,
+    /// Bound, never listening: so no other program gets the port.
+    _socket: TcpSocket,
+}
+
+impl ClosedPort {
+    /// Takes a free port.
+    ///
+    /// # Errors
+    /// Where the system refuses a socket.
+    pub fn new() -> std::io::Result<Self> {
+        let socket = TcpSocket::new_v4()?;
+        socket.bind((Ipv4Addr::LOCALHOST, 0).into())?;
+        Ok(Self { address: socket.local_addr()?, _socket: socket })
+    }
+
+    /// A server URL that refuses connections.
+    pub fn url(&self) -> String {
+        format!("http://{}{BASE_PATH}", self.address)
+    }
+}
+
+impl Shared {
+    /// Notes a request and decides what it gets.
+    fn take(&self, request: RecordedRequest) -> Arc<Prepared> {
+        let answer = lock(&self.queue).answer_to(&request);
+        if self.recording.load(Ordering::Relaxed) {
+            lock(&self.requests).push(request);
+        }
+        self.counts.send_modify(|counts| counts.requests += 1);
+        answer
+    }
+}
+
+fn listen() -> std::io::Result<(TcpListener, SocketAddr)> {
+    let socket = TcpSocket::new_v4()?;
+    socket.bind((Ipv4Addr::LOCALHOST, 0).into())?;
+    let listener = socket.listen(BACKLOG)?;
+    let address = listener.local_addr()?;
+    Ok((listener, address))
+}
+
+async fn accept(listener: TcpListener, shared: Arc<Shared>, tasks: Arc<Mutex<JoinSet<()>>>) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                // Both can only fail on a connection that is already lost.
+                let _ = stream.set_nodelay(true);
+                let reset = |stream: &TcpStream| drop(stream.set_zero_linger());
+                serve(stream, reset, &shared, &tasks);
+            }
+            // Out of file descriptors, say: others must get a turn to close some.
+            Err(_) => tokio::task::yield_now().await,
+        }
+    }
+}
+
+/// Serves a connection in its own task.
+fn serve<S>(stream: S, reset: fn(&S), shared: &Arc<Shared>, tasks: &Mutex<JoinSet<()>>)
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let shared = Arc::clone(shared);
+    shared.counts.send_modify(|counts| counts.opened += 1);
+    let mut tasks = lock(tasks);
+    while tasks.try_join_next().is_some() {}
+    tasks.spawn(async move {
+        // Before the connection in the order of declaration, so that the count follows the close.
+        let closed = CountClosed(shared);
+        http1::serve(Connection::new(stream, reset), &closed.0).await;
+    });
+}
+
+struct CountClosed(Arc<Shared>);
+
+impl Drop for CountClosed {
+    fn drop(&mut self) {
+        self.0.counts.send_modify(|counts| counts.closed += 1);
+    }
+}
+
+/// A panic elsewhere leaves what is behind these locks usable.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,51 @@
+//! What the server got.
+
+use bytes::Bytes;
+use http::{HeaderMap, Method};
+use serde_json::Value;
+
+/// A request as it arrived at the [`MockServer`](super::MockServer).
+///
+/// `Debug` prints the body, and instead of the values of `Authorization`, `Proxy-Authorization` and `Cookie` the word
+/// `Sensitive`.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct RecordedRequest {
+    /// The method.
+    pub method: Method,
+    /// The path as it was sent, still percent-encoded: `/api/v1/responses`.
+    pub path: String,
+    /// What followed the `?`, still percent-encoded; empty without one.
+    pub query: String,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body, without the framing of the transfer.
+    pub body: Bytes,
+}
+
+impl RecordedRequest {
+    pub(super) fn new(method: Method, target: &str, mut headers: HeaderMap, body: Bytes) -> Self {
+        for name in [http::header::AUTHORIZATION, http::header::PROXY_AUTHORIZATION, http::header::COOKIE] {
+            if let Some(value) = headers.get_mut(name) {
+                value.set_sensitive(true);
+            }
+        }
+        // A client that takes this server for a proxy sends the whole URL.
+        let target = target.strip_prefix("http://").map_or(target, |rest| {
+            let path = rest.find('/').and_then(|start| rest.get(start..));
+            path.unwrap_or("/")
+        });
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        Self { method, path: path.to_owned(), query: query.to_owned(), headers, body }
+    }
+
+    /// The value of a header, if it is there and is text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// The body as JSON; `null` if it is something else.
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_default()
+    }
+}
