@@ -1,6 +1,21 @@
 //! The transport core: everything between a described request and a decoded answer. It knows no operation and no model.
 
 pub mod body;
+mod call;
+mod client;
+mod download;
+mod event_stream;
+mod execute;
+mod incoming;
+mod operation;
+pub(crate) mod retry;
 pub mod sse;
 pub mod transport;
 pub mod wire;
+
+pub use call::{Answer, Call, CallFuture, CallWithResponse, Response};
+pub use client::{ClientConfig, OpenRouterCore, OpenRouterCoreBuilder, Timeouts};
+pub use download::Download;
+pub use event_stream::{EventStream, StreamItem};
+pub use operation::{Authentication, Operation, Parts, QueryValue};
+pub use retry::{RetryConfig, RetryStrategy};

@@ -1,0 +1,633 @@
+//! The client: what all calls have in common.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::header::{ACCEPT, HeaderMap, HeaderValue, USER_AGENT};
+use http::uri::{Authority, PathAndQuery, Scheme};
+use http::{HeaderName, Uri};
+
+use super::operation::parse_header;
+use super::retry::{RetryBudget, RetryConfig};
+use super::transport::{HyperTransport, Transport};
+use crate::errors::{Cause, Error, InvalidRequestError};
+use crate::hooks::{DebugLog, Hook};
+
+/// Where requests go unless an option or the environment says otherwise.
+const DEFAULT_SERVER_URL: &str = "https://openrouter.ai/api/v1";
+
+const DEFAULT_USER_AGENT: &str = concat!("openrouter-kit/", env!("CARGO_PKG_VERSION"));
+
+const HTTP_REFERER: HeaderName = HeaderName::from_static("http-referer");
+const APP_TITLE: HeaderName = HeaderName::from_static("x-openrouter-title");
+const APP_CATEGORIES: HeaderName = HeaderName::from_static("x-openrouter-categories");
+
+/// The core of a client, which every function of [`funcs`](crate) takes: connections, API key, options.
+///
+/// A clone is cheap and shares everything, the connections and the retry budget too. Make one and keep it.
+///
+/// ```no_run
+/// use openrouter_kit::core::OpenRouterCore;
+///
+/// # fn main() -> Result<(), openrouter_kit::Error> {
+/// let core = OpenRouterCore::builder().env().app_title("My program").build()?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct OpenRouterCore {
+    inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) transport: Arc<dyn Transport>,
+    /// The limit for connecting that the transport keeps by itself, where it was made here.
+    pub(crate) transport_limit: Option<Duration>,
+    pub(crate) server: ServerUrl,
+    /// All headers that are the same in every request, but for the API key.
+    pub(crate) headers: HeaderMap,
+    pub(crate) key: Key,
+    pub(crate) retry_config: RetryConfig,
+    pub(crate) budget: RetryBudget,
+    pub(crate) timeouts: Timeouts,
+    pub(crate) hooks: Vec<Arc<dyn Hook>>,
+    pub(crate) limits: Limits,
+}
+
+impl OpenRouterCore {
+    /// A client with this API key and the defaults of every other option. The environment is not read.
+    ///
+    /// # Errors
+    /// [`Error::InvalidRequest`] if the key cannot be one, see [`OpenRouterCoreBuilder::api_key`].
+    pub fn new(api_key: impl Into<String>) -> Result<Self, Error> {
+        Self::builder().api_key(api_key).build()
+    }
+
+    /// A client that takes its options from the environment; see [`OpenRouterCoreBuilder::env`].
+    ///
+    /// # Errors
+    /// [`Error::InvalidRequest`] if a variable has a wrong value. A missing API key is no error until a call needs it.
+    pub fn from_env() -> Result<Self, Error> {
+        Self::builder().env().build()
+    }
+
+    /// Starts a client with options.
+    pub fn builder() -> OpenRouterCoreBuilder {
+        OpenRouterCoreBuilder::default()
+    }
+
+    /// Where requests go.
+    pub fn server_url(&self) -> &str {
+        self.inner.server.as_str()
+    }
+
+    pub(crate) fn inner(&self) -> &Inner {
+        &self.inner
+    }
+}
+
+impl fmt::Debug for OpenRouterCore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OpenRouterCore")
+            .field("server_url", &self.inner.server.as_str())
+            .field("key", &self.inner.key)
+            .field("headers", &self.inner.headers)
+            .field("retry_config", &self.inner.retry_config)
+            .field("timeouts", &self.inner.timeouts)
+            .field("hooks", &self.inner.hooks)
+            .field("transport", &self.inner.transport)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The time limits of a client or a call. `None` means no limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Timeouts {
+    /// For making a connection. `None` leaves it to the transport; [`HyperTransport`] has 10 s. Default: `None`.
+    pub connect: Option<Duration>,
+    /// From the start of an attempt, connecting included, to the head of the answer. Default: 10 minutes, since a model
+    /// may think before it answers.
+    pub response: Option<Duration>,
+    /// Between two chunks of a body, and between its head and the first chunk. Only time spent waiting counts. Default:
+    /// 5 minutes.
+    pub idle: Option<Duration>,
+    /// For the whole call with its retries, hooks and waits, up to the whole body, or up to the head of the answer
+    /// for a stream or a download. Default: `None`.
+    pub total: Option<Duration>,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            connect: None,
+            response: Some(Duration::from_secs(600)),
+            idle: Some(Duration::from_secs(300)),
+            total: None,
+        }
+    }
+}
+
+impl Timeouts {
+    /// Refuses limits of zero.
+    pub(crate) fn check(&self) -> Result<(), InvalidRequestError> {
+        let named = [
+            ("connect_timeout", self.connect),
+            ("response_timeout", self.response),
+            ("idle_timeout", self.idle),
+            ("timeout", self.total),
+        ];
+        match named.iter().find(|(_, limit)| limit.is_some_and(|limit| limit.is_zero())) {
+            Some((option, _)) => {
+                Err(InvalidRequestError::new(option, "is zero, so that no call could succeed; use `None` for no limit"))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// How many bytes are kept in memory at most.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    pub(crate) error_body: usize,
+    pub(crate) event: usize,
+    pub(crate) body: usize,
+}
+
+/// The part of a client's configuration that a hook may change; see [`Hook::sdk_init`].
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct ClientConfig {
+    /// Where requests go.
+    pub server_url: String,
+    /// The headers of every request, but for the API key.
+    pub headers: HeaderMap,
+    /// When a failed request is sent again.
+    pub retry_config: RetryConfig,
+    /// The time limits.
+    pub timeouts: Timeouts,
+    /// What carries the requests.
+    pub transport: Arc<dyn Transport>,
+}
+
+type KeyFuture = Pin<Box<dyn Future<Output = Result<String, Cause>> + Send>>;
+
+/// Where the API key comes from.
+#[derive(Clone, Default)]
+pub(crate) enum Key {
+    #[default]
+    None,
+    Fixed(HeaderValue),
+    Source(Arc<dyn Fn() -> KeyFuture + Send + Sync>),
+}
+
+impl Key {
+    pub(crate) const fn is_set(&self) -> bool {
+        !matches!(self, Self::None)
+    }
+
+    /// The value of the `Authorization` header, if there is a key.
+    pub(crate) async fn authorization(&self) -> Result<Option<HeaderValue>, Error> {
+        match self {
+            Self::None => Ok(None),
+            Self::Fixed(value) => Ok(Some(value.clone())),
+            Self::Source(source) => match source().await {
+                Ok(key) => Ok(Some(authorization("api_key_source", &key)?)),
+                Err(cause) => {
+                    let mistake =
+                        InvalidRequestError::new("api_key_source", "gave no key; see the source of this error");
+                    Err(mistake.caused_by(cause).into())
+                }
+            },
+        }
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::None => "none",
+            Self::Fixed(_) => "[hidden]",
+            Self::Source(_) => "from a source",
+        })
+    }
+}
+
+/// The `Authorization` header for a key. The key never stands in the error.
+fn authorization(option: &'static str, key: &str) -> Result<HeaderValue, InvalidRequestError> {
+    let wrong = |message| Err(InvalidRequestError::new(option, message));
+    let is_complete = key.get(..7).is_some_and(|start| start.eq_ignore_ascii_case("bearer "));
+    let bare = if is_complete { key.get(7..).unwrap_or_default() } else { key };
+    if bare.trim().is_empty() {
+        return wrong("is empty; give the key that https://openrouter.ai/settings/keys shows");
+    }
+    if key.contains(['\n', '\r']) {
+        return wrong("has more than one line; give the key alone, without a line break at its end");
+    }
+    if bare.bytes().any(|byte| !byte.is_ascii_graphic()) {
+        return wrong("has a character that no key has (a space, a control character or one beyond ASCII)");
+    }
+    let value = if is_complete { HeaderValue::from_str(key) } else { HeaderValue::from_str(&format!("Bearer {key}")) };
+    let Ok(mut value) = value else { return wrong("cannot stand in a header") };
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+/// Options of a client. The setters take what they are given; [`build`](Self::build) refuses what is wrong and names the
+/// option.
+#[derive(Clone, Default)]
+#[must_use = "nothing is made before `build` is called"]
+pub struct OpenRouterCoreBuilder {
+    api_key: Option<String>,
+    source: Key,
+    server_url: Option<String>,
+    http_referer: Option<String>,
+    app_title: Option<String>,
+    app_categories: Option<Vec<String>>,
+    user_agent: Option<String>,
+    headers: Vec<(String, String)>,
+    retry_config: Option<RetryConfig>,
+    timeouts: Timeouts,
+    hooks: Vec<Arc<dyn Hook>>,
+    debug: bool,
+    transport: Option<Arc<dyn Transport>>,
+    proxy: Option<String>,
+    max_error_body: Option<usize>,
+    max_event: Option<usize>,
+    max_body: Option<usize>,
+}
+
+impl OpenRouterCoreBuilder {
+    /// The API key. It is sent as `Authorization: Bearer <key>`, or as it is if it already begins with `bearer `.
+    ///
+    /// It may be absent; a call that needs it then fails with [`Error::InvalidRequest`] before anything is sent. An empty
+    /// key, one with several lines, and one with other characters than printable ASCII are refused by `build`.
+    pub fn api_key(mut self, api_key: impl Into<String>) -> Self {
+        self.api_key = Some(api_key.into());
+        self.source = Key::None;
+        self
+    }
+
+    /// A function that is asked for the API key on each attempt, for keys that change. It replaces
+    /// [`api_key`](Self::api_key). If it fails, the call fails with [`Error::InvalidRequest`] and nothing is sent.
+    ///
+    /// ```no_run
+    /// # use openrouter_kit::core::OpenRouterCore;
+    /// # fn main() -> Result<(), openrouter_kit::Error> {
+    /// let core = OpenRouterCore::builder().api_key_source(|| async { std::fs::read_to_string("/run/key") }).build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn api_key_source<F, R, K, E>(mut self, source: F) -> Self
+    where
+        F: Fn() -> R + Send + Sync + 'static,
+        R: Future<Output = Result<K, E>> + Send + 'static,
+        K: Into<String>,
+        E: Into<Box<dyn StdError + Send + Sync>>,
+    {
+        self.api_key = None;
+        self.source = Key::Source(Arc::new(move || {
+            let asked = source();
+            Box::pin(async move { asked.await.map(Into::into).map_err(Into::into) })
+        }));
+        self
+    }
+
+    /// Where requests go: scheme, host and any base path. Paths are appended to it. Default:
+    /// `https://openrouter.ai/api/v1`.
+    pub fn server_url(mut self, server_url: impl Into<String>) -> Self {
+        self.server_url = Some(server_url.into());
+        self
+    }
+
+    /// The address of the program's site, for the ranking on openrouter.ai (`HTTP-Referer`).
+    pub fn http_referer(mut self, http_referer: impl Into<String>) -> Self {
+        self.http_referer = Some(http_referer.into());
+        self
+    }
+
+    /// The name of the program, for the ranking on openrouter.ai (`X-OpenRouter-Title`).
+    pub fn app_title(mut self, app_title: impl Into<String>) -> Self {
+        self.app_title = Some(app_title.into());
+        self
+    }
+
+    /// The categories of the program (`X-OpenRouter-Categories`), each of at most 30 lower-case letters, digits and
+    /// hyphens.
+    pub fn app_categories(mut self, app_categories: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.app_categories = Some(app_categories.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// The `User-Agent` header. Default: `openrouter-kit/` and the version.
+    pub fn user_agent(mut self, user_agent: impl Into<String>) -> Self {
+        self.user_agent = Some(user_agent.into());
+        self
+    }
+
+    /// A header for every request. A header of the same name that a call sets wins.
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// When a failed request is sent again. Default: [`RetryConfig::backoff`].
+    pub fn retry_config(mut self, retry_config: RetryConfig) -> Self {
+        self.retry_config = Some(retry_config);
+        self
+    }
+
+    /// The limit for making a connection, [`Timeouts::connect`].
+    pub fn connect_timeout(mut self, limit: Duration) -> Self {
+        self.timeouts.connect = Some(limit);
+        self
+    }
+
+    /// The limit for the head of an answer, [`Timeouts::response`]; `None` for no limit.
+    pub fn response_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
+        self.timeouts.response = limit.into();
+        self
+    }
+
+    /// The limit between two chunks of a body, [`Timeouts::idle`]; `None` for no limit.
+    pub fn idle_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
+        self.timeouts.idle = limit.into();
+        self
+    }
+
+    /// The limit for a whole call, [`Timeouts::total`]; `None` for no limit.
+    pub fn timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
+        self.timeouts.total = limit.into();
+        self
+    }
+
+    /// Adds a hook. Hooks run in the order in which they were added.
+    pub fn hook(mut self, hook: impl Hook) -> Self {
+        self.hooks.push(Arc::new(hook));
+        self
+    }
+
+    /// What carries the requests. Default: a [`HyperTransport`] of its own for this client.
+    pub fn transport(mut self, transport: impl Transport) -> Self {
+        self.transport = Some(Arc::new(transport));
+        self
+    }
+
+    /// The proxy of the default transport; see
+    /// [`HyperTransportBuilder::proxy`](super::transport::HyperTransportBuilder::proxy). Default: what the environment
+    /// says. It is refused together with [`transport`](Self::transport), whose own options say what it does.
+    pub fn proxy(mut self, url: impl Into<String>) -> Self {
+        self.proxy = Some(url.into());
+        self
+    }
+
+    /// How many bytes of an error's body are read, the rest is dropped. Default: 1 MiB.
+    pub fn max_error_body(mut self, bytes: usize) -> Self {
+        self.max_error_body = Some(bytes);
+        self
+    }
+
+    /// How many bytes one event of a stream may have. A larger one ends the stream with [`Error::ResponseValidation`].
+    /// Default: 16 MiB.
+    pub fn max_event(mut self, bytes: usize) -> Self {
+        self.max_event = Some(bytes);
+        self
+    }
+
+    /// How many bytes the body of a unary answer may have. A larger one fails the call with
+    /// [`Error::ResponseValidation`]. Streams and downloads have no such limit. Default: 256 MiB.
+    pub fn max_body(mut self, bytes: usize) -> Self {
+        self.max_body = Some(bytes);
+        self
+    }
+
+    /// Takes from the environment what the code has not set, as the official SDKs do. An empty variable counts as absent.
+    ///
+    /// | variable | option |
+    /// | --- | --- |
+    /// | `OPENROUTER_API_KEY` | [`api_key`](Self::api_key) |
+    /// | `OPENROUTER_BASE_URL` | [`server_url`](Self::server_url), with the version path |
+    /// | `OPENROUTER_HTTP_REFERER` | [`http_referer`](Self::http_referer) |
+    /// | `OPENROUTER_APP_TITLE` | [`app_title`](Self::app_title) |
+    /// | `OPENROUTER_APP_CATEGORIES` | [`app_categories`](Self::app_categories), separated by commas |
+    /// | `OPENROUTER_DEBUG` | one line to standard error for each attempt, unless it is `0` or `false`: method, URL, status and time, never the key, headers or bodies |
+    ///
+    /// The order of calls does not matter: what the code sets wins.
+    pub fn env(self) -> Self {
+        self.variables(|name| std::env::var(name).ok())
+    }
+
+    fn variables(mut self, read: impl Fn(&str) -> Option<String>) -> Self {
+        let read = |name| read(name).filter(|value| !value.is_empty());
+        if self.api_key.is_none() && matches!(self.source, Key::None) {
+            self.api_key = read("OPENROUTER_API_KEY");
+        }
+        self.server_url = self.server_url.or_else(|| read("OPENROUTER_BASE_URL"));
+        self.http_referer = self.http_referer.or_else(|| read("OPENROUTER_HTTP_REFERER"));
+        self.app_title = self.app_title.or_else(|| read("OPENROUTER_APP_TITLE"));
+        self.app_categories = self.app_categories.or_else(|| {
+            let list = read("OPENROUTER_APP_CATEGORIES")?;
+            Some(list.split(',').map(|category| category.trim().to_owned()).collect())
+        });
+        self.debug |= read("OPENROUTER_DEBUG").is_some_and(|value| value != "0" && value != "false");
+        self
+    }
+
+    /// Makes the client. Nothing is sent.
+    ///
+    /// # Errors
+    /// [`Error::InvalidRequest`], which names the option that is wrong; [`Error::Hook`] if a hook refuses in
+    /// [`sdk_init`](Hook::sdk_init).
+    pub fn build(self) -> Result<OpenRouterCore, Error> {
+        let key = match &self.api_key {
+            Some(key) => Key::Fixed(authorization("api_key", key)?),
+            None => self.source.clone(),
+        };
+        let limits = Limits {
+            error_body: limit("max_error_body", self.max_error_body, 1024 * 1024)?,
+            event: limit("max_event", self.max_event, 16 * 1024 * 1024)?,
+            body: limit("max_body", self.max_body, 256 * 1024 * 1024)?,
+        };
+        self.timeouts.check()?;
+        let headers = self.headers()?;
+        let (transport, transport_limit) = self.make_transport()?;
+        let mut config = ClientConfig {
+            server_url: self.server_url.unwrap_or_else(|| DEFAULT_SERVER_URL.to_owned()),
+            headers,
+            retry_config: self.retry_config.unwrap_or_default(),
+            timeouts: self.timeouts,
+            transport,
+        };
+        let mut hooks = self.hooks;
+        if self.debug {
+            hooks.push(Arc::new(DebugLog));
+        }
+        for hook in &hooks {
+            hook.sdk_init(&mut config)?;
+        }
+        config.retry_config.check()?;
+        config.timeouts.check()?;
+        let server = ServerUrl::parse(&config.server_url)?;
+        let inner = Inner {
+            transport: config.transport,
+            transport_limit,
+            server,
+            headers: config.headers,
+            key,
+            retry_config: config.retry_config,
+            budget: RetryBudget::new(),
+            timeouts: config.timeouts,
+            hooks,
+            limits,
+        };
+        Ok(OpenRouterCore { inner: Arc::new(inner) })
+    }
+
+    /// The transport, and the limit for connecting that it keeps by itself if that is known.
+    fn make_transport(&self) -> Result<(Arc<dyn Transport>, Option<Duration>), Error> {
+        if let Some(transport) = &self.transport {
+            return match self.proxy {
+                Some(_) => Err(Error::invalid("proxy", "has no effect beside `transport`; set it on the transport")),
+                None => Ok((transport.clone(), None)),
+            };
+        }
+        let mut builder = HyperTransport::builder();
+        if let Some(limit) = self.timeouts.connect {
+            builder = builder.connect_timeout(limit);
+        }
+        if let Some(url) = &self.proxy {
+            builder = builder.proxy(url);
+        }
+        let transport = builder.build().map_err(|error| {
+            InvalidRequestError::new(error.option(), "is refused by the transport; see the source").caused_by(error)
+        })?;
+        Ok((Arc::new(transport), self.timeouts.connect))
+    }
+
+    fn headers(&self) -> Result<HeaderMap, Error> {
+        let mut headers = HeaderMap::with_capacity(16);
+        let user_agent = self.user_agent.as_deref().unwrap_or(DEFAULT_USER_AGENT);
+        headers.insert(USER_AGENT, text("user_agent", user_agent)?);
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        if let Some(referer) = &self.http_referer {
+            headers.insert(HTTP_REFERER, text("http_referer", referer)?);
+        }
+        if let Some(title) = &self.app_title {
+            headers.insert(APP_TITLE, text("app_title", title)?);
+        }
+        if let Some(categories) = &self.app_categories {
+            let is_category = |category: &String| {
+                (1..=30).contains(&category.len())
+                    && category.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))
+            };
+            if !categories.iter().all(is_category) {
+                let message = "must each have 1 to 30 lower-case letters, digits and hyphens, as in `cli-agent`";
+                return Err(Error::invalid("app_categories", message));
+            }
+            if !categories.is_empty() {
+                headers.insert(APP_CATEGORIES, text("app_categories", &categories.join(","))?);
+            }
+        }
+        for (name, value) in &self.headers {
+            let (name, value) = parse_header("header", name, value)?;
+            headers.insert(name, value);
+        }
+        Ok(headers)
+    }
+}
+
+impl fmt::Debug for OpenRouterCoreBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let headers: Vec<&str> = self.headers.iter().map(|(name, _)| name.as_str()).collect();
+        f.debug_struct("OpenRouterCoreBuilder")
+            .field("server_url", &self.server_url)
+            .field("http_referer", &self.http_referer)
+            .field("app_title", &self.app_title)
+            .field("app_categories", &self.app_categories)
+            .field("headers", &headers)
+            .field("retry_config", &self.retry_config)
+            .field("timeouts", &self.timeouts)
+            .field("hooks", &self.hooks)
+            .field("transport", &self.transport)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The value of a header that an option stands for.
+fn text(option: &'static str, value: &str) -> Result<HeaderValue, InvalidRequestError> {
+    if value.trim().is_empty() {
+        return Err(InvalidRequestError::new(option, "is empty; leave the option out"));
+    }
+    HeaderValue::from_bytes(value.as_bytes()).map_err(|error| {
+        InvalidRequestError::new(option, "has control characters, which no header may have; remove them")
+            .caused_by(error)
+    })
+}
+
+fn limit(option: &'static str, bytes: Option<usize>, default: usize) -> Result<usize, InvalidRequestError> {
+    match bytes {
+        Some(0) => Err(InvalidRequestError::new(option, "is zero; give a number of bytes")),
+        bytes => Ok(bytes.unwrap_or(default)),
+    }
+}
+
+/// The address of a server, taken apart once.
+#[derive(Clone, Debug)]
+pub(crate) struct ServerUrl {
+    text: String,
+    scheme: Scheme,
+    authority: Authority,
+    /// How long the path at the end of `text` is.
+    path: usize,
+}
+
+impl ServerUrl {
+    pub(crate) fn parse(url: &str) -> Result<Self, InvalidRequestError> {
+        const OPTION: &str = "server_url";
+        // The URL is not shown where it may hold a password.
+        let wrong = |message: &str| {
+            let url = if url.contains('@') { "[hidden]" } else { url };
+            InvalidRequestError::new(OPTION, format!("is {url:?}, {message}"))
+        };
+        let text = url.trim_end_matches('/');
+        let uri = text.parse::<Uri>().map_err(|error| wrong("which is not a URL").caused_by(error))?;
+        let parts = uri.into_parts();
+        let scheme = match parts.scheme {
+            Some(scheme) if scheme == Scheme::HTTP || scheme == Scheme::HTTPS => scheme,
+            Some(_) => return Err(wrong("whose scheme is not supported; use https or http")),
+            None => return Err(wrong("which is not absolute; begin with https://")),
+        };
+        let authority = parts.authority.filter(|authority| !authority.host().is_empty());
+        let authority = authority.ok_or_else(|| wrong("which names no host"))?;
+        if authority.as_str().contains('@') {
+            return Err(wrong("since it holds a user name or a password; remove them"));
+        }
+        if text.contains(['?', '#']) {
+            return Err(wrong("which has a query or a fragment; give the part before it"));
+        }
+        // "/" alone is how a URL without a path is told.
+        let path = parts.path_and_query.filter(|path| path != "/").map_or(0, |path| path.as_str().len());
+        Ok(Self { text: text.to_owned(), scheme, authority, path })
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The URL of `target`, which begins with a slash, below this one. The two are joined, not resolved.
+    pub(crate) fn join(&self, target: &str) -> Result<Uri, http::Error> {
+        let base = self.text.get(self.text.len() - self.path..).unwrap_or_default();
+        let mut path = String::with_capacity(base.len() + target.len());
+        path.push_str(base);
+        path.push_str(target);
+        let mut parts = http::uri::Parts::default();
+        parts.scheme = Some(self.scheme.clone());
+        parts.authority = Some(self.authority.clone());
+        parts.path_and_query = Some(PathAndQuery::from_maybe_shared(bytes::Bytes::from(path))?);
+        Ok(Uri::from_parts(parts)?)
+    }
+}

@@ -1,0 +1,246 @@
+//! An answer that comes as a stream of events.
+
+use std::fmt;
+use std::future::poll_fn;
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use futures_core::Stream;
+use http::{HeaderMap, StatusCode};
+
+use super::call::{generation_id, sealed};
+use super::execute::{Exchange, Expected};
+use super::incoming::Incoming;
+use super::sse::SseDecoder;
+use super::wire::{self, DecodeError, Wire};
+use crate::errors::{ApiError, Cause, ConnectionError, Error, ResponseValidationError};
+
+/// The data of the event that ends a stream.
+const DONE: &str = "[DONE]";
+
+/// One event of a stream, by the rules of its protocol.
+pub trait StreamItem: Wire {
+    /// Whether the end of a stream is marked: by `[DONE]` or a terminal event. A stream of such a protocol that ends
+    /// without the mark is incomplete.
+    const END_IS_MARKED: bool;
+
+    /// True for the event after which the protocol sends nothing that matters, such as `response.completed`.
+    fn is_terminal(&self) -> bool;
+
+    /// True for an event that carries an error. The stream gives [`Error::Api`] in its place.
+    fn reports_error(&self) -> bool;
+}
+
+/// A stream of events, typed as they come.
+///
+/// Read it with [`next`](Self::next), or as a [`futures_core::Stream`].
+///
+/// ```no_run
+/// # async fn print<T: openrouter_kit::core::StreamItem>(
+/// #     mut stream: openrouter_kit::core::EventStream<T>,
+/// # ) -> Result<(), openrouter_kit::Error> {
+/// while let Some(event) = stream.next().await {
+///     println!("{:?}", event?);
+/// }
+/// # Ok(())
+/// # }
+/// ```
+///
+/// **How it ends.** `None` means that the stream is complete: the event `[DONE]` came, or the body ended after the terminal
+/// event of its protocol. A body that breaks off or ends too early gives [`Error::Connection`] as the last item
+/// ([`is_incomplete`](ConnectionError::is_incomplete)); it never looks like an end.
+///
+/// **Errors.** An event that carries an error gives [`Error::Api`]. One whose data is no JSON gives
+/// [`Error::ResponseValidation`] with the data. After both the stream goes on. After any other error, and after an event
+/// beyond the size limit, it is over. Events without data are keep-alives and are skipped.
+///
+/// Dropping it before its end closes the connection (HTTP/1.1) or resets the stream (HTTP/2) at once.
+pub struct EventStream<T> {
+    source: Source,
+    item: PhantomData<fn() -> T>,
+}
+
+/// The part of a stream that does not depend on the type of its events.
+struct Source {
+    operation_id: &'static str,
+    status: StatusCode,
+    headers: HeaderMap,
+    /// Kept until the stream is dropped, also after `[DONE]`: the connection can be used again once its end was read.
+    incoming: Incoming,
+    decoder: SseDecoder,
+    state: State,
+    /// The end mark, a terminal event or an error was seen: an end of the body is no surprise.
+    marked: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// More bytes may come.
+    Open,
+    /// The body ended in good order; whether the stream is complete is still to be told.
+    Ended,
+    /// Nothing more is given.
+    Over,
+}
+
+impl<T: StreamItem> EventStream<T> {
+    /// The next event; `None` when the stream is complete, and after its last error.
+    ///
+    /// It is cancel safe: a future that is dropped before it is ready has taken nothing.
+    pub async fn next(&mut self) -> Option<Result<T, Error>> {
+        poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
+    }
+}
+
+impl<T> EventStream<T> {
+    /// The HTTP status of the answer.
+    pub const fn status(&self) -> StatusCode {
+        self.source.status
+    }
+
+    /// The headers of the answer.
+    pub const fn headers(&self) -> &HeaderMap {
+        &self.source.headers
+    }
+
+    /// The id of the generation (`X-Generation-Id`).
+    pub fn generation_id(&self) -> Option<&str> {
+        generation_id(&self.source.headers)
+    }
+}
+
+impl<T: StreamItem> Stream for EventStream<T> {
+    type Item = Result<T, Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let source = &mut self.source;
+        while source.state != State::Over {
+            match source.decoder.next() {
+                Some(Ok(event)) if event.data == DONE => {
+                    source.finish(cx);
+                    return Poll::Ready(None);
+                }
+                Some(Ok(event)) if event.data.trim_ascii().is_empty() => {}
+                Some(Ok(event)) => {
+                    let decoded = wire::decode_event::<T>(event.data);
+                    let is_named_error = event.event == "error";
+                    return Poll::Ready(Some(match decoded {
+                        Ok(item) if !is_named_error && !item.reports_error() => {
+                            source.marked |= item.is_terminal();
+                            Ok(item)
+                        }
+                        Err(error) if !is_named_error => {
+                            let data = Bytes::copy_from_slice(event.data.as_bytes());
+                            Err(source.misfit(error, data))
+                        }
+                        _ => {
+                            let data = Bytes::copy_from_slice(event.data.as_bytes());
+                            Err(source.api_error(data))
+                        }
+                    }));
+                }
+                Some(Err(error)) => {
+                    source.state = State::Over;
+                    return Poll::Ready(Some(Err(source.invalid("", Bytes::new(), error))));
+                }
+                None => match source.state {
+                    State::Open => {
+                        if let Err(error) = ready!(source.poll_fill(cx)) {
+                            return Poll::Ready(Some(Err(error)));
+                        }
+                    }
+                    State::Ended | State::Over => {
+                        source.state = State::Over;
+                        let is_complete = source.marked || !T::END_IS_MARKED;
+                        return Poll::Ready(if is_complete { None } else { Some(Err(source.incomplete())) });
+                    }
+                },
+            }
+        }
+        Poll::Ready(None)
+    }
+}
+
+impl Source {
+    /// Reads the next chunk into the decoder.
+    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        match ready!(self.incoming.poll_chunk(cx)) {
+            Some(Ok(chunk)) => self.decoder.push(chunk),
+            Some(Err(error)) => {
+                self.state = State::Over;
+                return Poll::Ready(Err(error));
+            }
+            None => {
+                self.state = State::Ended;
+                // The last event may lack its blank line; if it is whole, it counts.
+                self.decoder.push(Bytes::from_static(b"\n\n"));
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Ends the stream after `[DONE]`. The end of the body is likely to be there already; once it was read, the connection
+    /// can be used again. If it is still to come, the transport reads it while the stream is kept.
+    fn finish(&mut self, cx: &mut Context<'_>) {
+        self.state = State::Over;
+        let _ = self.incoming.poll_chunk(cx);
+    }
+
+    fn api_error(&mut self, data: Bytes) -> Error {
+        self.marked = true;
+        ApiError::read(self.operation_id, self.head(), data, SystemTime::now()).into()
+    }
+
+    /// An event that is no JSON. At the end of the body it is half an event.
+    fn misfit(&mut self, error: DecodeError, data: Bytes) -> Error {
+        if self.state == State::Ended {
+            self.state = State::Over;
+            return self.incomplete();
+        }
+        let path = error.path().to_owned();
+        self.invalid(&path, data, error)
+    }
+
+    fn invalid(&self, path: &str, data: Bytes, source: impl Into<Cause>) -> Error {
+        ResponseValidationError::new(self.operation_id, self.head(), data, path, source).into()
+    }
+
+    fn incomplete(&self) -> Error {
+        ConnectionError::incomplete(self.operation_id, "the stream ended without its end mark").into()
+    }
+
+    fn head(&self) -> (StatusCode, HeaderMap) {
+        (self.status, self.headers.clone())
+    }
+}
+
+impl<T: StreamItem> sealed::FromExchange for EventStream<T> {
+    const EXPECTED: Expected = Expected::Events;
+
+    fn from_exchange(exchange: Exchange) -> Result<Self, Error> {
+        let Exchange { operation_id, status, headers, body, idle, max_event, .. } = exchange;
+        let source = Source {
+            operation_id,
+            status,
+            headers,
+            incoming: Incoming::new(operation_id, body, idle),
+            decoder: SseDecoder::new(max_event),
+            state: State::Open,
+            marked: false,
+        };
+        Ok(Self { source, item: PhantomData })
+    }
+}
+
+impl<T> fmt::Debug for EventStream<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EventStream")
+            .field("status", &self.source.status)
+            .field("generation_id", &self.generation_id())
+            .field("state", &self.source.state)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,401 @@
+//! The one path that every call takes, whatever its operation and types: key → hooks → transport → status → hooks → retry.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, LOCATION};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Uri};
+use tokio::time::{Instant, sleep, timeout};
+
+use super::body::Body;
+use super::call::Options;
+use super::client::{Inner, OpenRouterCore, Timeouts};
+use super::incoming::{Collected, End, Incoming};
+use super::operation::{Authentication, Operation, Parts};
+use super::retry::{Failure, RetryConfig};
+use super::transport::ConnectTimeout;
+use crate::errors::{ApiError, Error, ResponseValidationError, TimeoutError, TimeoutPhase, UnexpectedError};
+use crate::hooks::{HookContext, RequestInput};
+
+const METADATA: HeaderName = HeaderName::from_static("x-openrouter-metadata");
+
+/// What the body of an answer is expected to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expected {
+    /// One JSON value, read whole.
+    Json,
+    /// Server-sent events, read later.
+    Events,
+    /// Bytes, read later.
+    Bytes,
+    /// Whatever it is, it is read and dropped.
+    Nothing,
+}
+
+impl Expected {
+    const fn media_type(self) -> HeaderValue {
+        HeaderValue::from_static(match self {
+            Self::Json | Self::Nothing => "application/json",
+            Self::Events => "text/event-stream",
+            Self::Bytes => "*/*",
+        })
+    }
+}
+
+/// An answer with a success status, its body read or still to come, as [`Expected`] says.
+#[derive(Debug)]
+pub struct Exchange {
+    pub(crate) operation_id: &'static str,
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Body,
+    pub(crate) attempts: u32,
+    pub(crate) idle: Option<Duration>,
+    pub(crate) max_event: usize,
+}
+
+/// Sends a request, with all its attempts.
+pub(crate) async fn execute(
+    core: &OpenRouterCore,
+    parts: Parts,
+    options: Options,
+    expected: Expected,
+) -> Result<Exchange, Error> {
+    let operation = parts.operation();
+    let total = options.timeouts.total;
+    let attempts = async {
+        let plan = Plan::new(core.inner(), parts, options, expected)?;
+        plan.run().await
+    };
+    let outcome = match total {
+        None => attempts.await,
+        Some(limit) => timeout(limit, attempts).await.unwrap_or_else(|_| {
+            let error = TimeoutError::new(operation.id(), TimeoutPhase::Total, limit);
+            Err(error.into())
+        }),
+    };
+    outcome.map_err(|error| error.of_operation(operation.id()))
+}
+
+/// Everything that all attempts of a call have in common.
+struct Plan<'a> {
+    client: &'a Inner,
+    operation: &'static Operation,
+    url: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+    expected: Expected,
+    timeouts: Timeouts,
+    /// `None` where the configuration of the client holds.
+    retry_config: Option<RetryConfig>,
+    repeatable: bool,
+    wants_metadata: bool,
+    base_url: Option<String>,
+}
+
+impl<'a> Plan<'a> {
+    /// Checks everything; from here on nothing is wrong with the arguments.
+    fn new(client: &'a Inner, parts: Parts, options: Options, expected: Expected) -> Result<Self, Error> {
+        let operation = parts.operation();
+        let server = options.server.as_ref().unwrap_or(&client.server);
+        let request = parts.finish(options.extra_body)?;
+        options.timeouts.check()?;
+        if options.metadata && !operation.takes_metadata_header() {
+            return Err(Error::invalid("metadata", "is not known to this operation; leave it out"));
+        }
+        let retry_config = match (options.retry_config, options.retry_codes) {
+            (None, None) => None,
+            (config, None) => config,
+            (config, Some(codes)) => Some(config.unwrap_or_else(|| client.retry_config.clone()).status_codes(codes)),
+        };
+        if let Some(config) = &retry_config {
+            config.check()?;
+        }
+        let url = server.join(&request.target).map_err(|error| {
+            UnexpectedError::new(operation.id(), format!("{:?} is no path of a URL", request.target), error)
+        })?;
+
+        let mut headers = client.headers.clone();
+        headers.insert(ACCEPT, expected.media_type());
+        if request.json.is_some() {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
+        if options.metadata {
+            headers.insert(METADATA, HeaderValue::from_static("enabled"));
+        }
+        headers.extend(request.headers);
+        let wants_key = operation.wants() == Authentication::Required;
+        if wants_key && !client.key.is_set() && !headers.contains_key(AUTHORIZATION) {
+            let message = "is not set, and this operation needs it; set it on the builder, or OPENROUTER_API_KEY in the \
+                           environment and use `from_env`";
+            return Err(Error::invalid("api_key", message));
+        }
+        Ok(Self {
+            client,
+            operation,
+            url,
+            headers,
+            body: request.json.map(Bytes::from).unwrap_or_default(),
+            expected,
+            timeouts: options.timeouts,
+            retry_config,
+            repeatable: options.repeat_received || operation.is_repeatable(),
+            wants_metadata: options.metadata,
+            base_url: options.server.map(|server| server.as_str().to_owned()),
+        })
+    }
+
+    /// Sends the request until it succeeds or the retry configuration says to stop.
+    async fn run(&self) -> Result<Exchange, Error> {
+        let began = Instant::now();
+        let retry_config = self.retry_config.as_ref().unwrap_or(&self.client.retry_config);
+        let mut context = self.context(retry_config);
+        let mut attempt = 1;
+        loop {
+            if let Some(context) = &mut context {
+                context.begin(attempt);
+            }
+            let error = match self.attempt(context.as_ref()).await {
+                Ok(mut exchange) => {
+                    self.client.budget.succeeded();
+                    exchange.attempts = attempt;
+                    return Ok(exchange);
+                }
+                Err(error) => error,
+            };
+            let failure = Failure::of(&error);
+            let wait = retry_config.decide(attempt, began.elapsed(), failure, self.repeatable, fastrand::f64());
+            match wait {
+                Some(wait) if self.client.budget.take() => sleep(wait).await,
+                _ => return Err(error),
+            }
+            attempt += 1;
+        }
+    }
+
+    /// What hooks are told; nothing is made of it where there are none.
+    fn context(&self, retry_config: &RetryConfig) -> Option<HookContext> {
+        if self.client.hooks.is_empty() {
+            return None;
+        }
+        let base_url = self.base_url.clone().unwrap_or_else(|| self.client.server.as_str().to_owned());
+        let is_stream = self.expected == Expected::Events;
+        let retry_config = retry_config.clone();
+        Some(HookContext::new(self.operation, base_url, retry_config, self.timeouts, is_stream, self.wants_metadata))
+    }
+
+    async fn attempt(&self, context: Option<&HookContext>) -> Result<Exchange, Error> {
+        let request = self.request(context).await?;
+        let outcome = match self.send(request).await {
+            Ok(response) if response.status().is_success() => {
+                let response = self.after_success(context, response).await?;
+                if !response.status().is_success() {
+                    return Err(self.refused(self.at_hand(response).await));
+                }
+                match self.receive(response).await {
+                    Err(error @ (Error::Connection(_) | Error::Timeout(_) | Error::Cancelled(_))) => Err(error),
+                    received => return received,
+                }
+            }
+            Ok(response) => Ok(self.at_hand(response).await),
+            Err(error) => Err(error),
+        };
+        match self.after_error(context, outcome).await? {
+            response if response.status().is_success() => self.receive(response).await,
+            response => Err(self.refused(self.at_hand(response).await)),
+        }
+    }
+
+    /// Makes the HTTP request, with what hooks change and with the API key, which goes to no other origin than that of the
+    /// server URL.
+    async fn request(&self, context: Option<&HookContext>) -> Result<Request<Body>, Error> {
+        let mut input = RequestInput::new(self.url.clone(), self.headers.clone(), Body::from(self.body.clone()));
+        if let Some(context) = context {
+            for hook in &self.client.hooks {
+                hook.before_create_request(context, &mut input).await?;
+            }
+        }
+        let wants_key = self.operation.wants() != Authentication::None
+            && !input.headers.contains_key(AUTHORIZATION)
+            && same_origin(&input.url, &self.url);
+        let key = if wants_key { self.client.key.authorization().await? } else { None };
+        if let Some(key) = &key {
+            input.headers.insert(AUTHORIZATION, key.clone());
+        }
+        let mut request = Request::new(input.body);
+        *request.method_mut() = self.operation.method().clone();
+        *request.uri_mut() = input.url;
+        *request.headers_mut() = input.headers;
+        if let Some(limit) = self.timeouts.connect.filter(|_| self.timeouts.connect != self.client.transport_limit) {
+            request.extensions_mut().insert(ConnectTimeout(limit));
+        }
+        if let Some(context) = context {
+            for hook in &self.client.hooks {
+                hook.before_request(context, &mut request).await?;
+            }
+            let is_ours = key.is_some() && request.headers().get(AUTHORIZATION) == key.as_ref();
+            if is_ours && !same_origin(request.uri(), &self.url) {
+                request.headers_mut().remove(AUTHORIZATION);
+            }
+        }
+        Ok(request)
+    }
+
+    async fn send(&self, request: Request<Body>) -> Result<Response<Body>, Error> {
+        let sending = self.client.transport.send(request);
+        let sent = match self.timeouts.response {
+            None => sending.await,
+            Some(limit) => timeout(limit, sending)
+                .await
+                .map_err(|_| TimeoutError::new(self.operation.id(), TimeoutPhase::Response, limit))?,
+        };
+        sent.map_err(|error| Error::from_transport(self.operation.id(), error))
+    }
+
+    async fn after_success(
+        &self,
+        context: Option<&HookContext>,
+        mut response: Response<Body>,
+    ) -> Result<Response<Body>, Error> {
+        if let Some(context) = context {
+            for hook in &self.client.hooks {
+                response = hook.after_success(context, response).await?;
+            }
+        }
+        Ok(response)
+    }
+
+    async fn after_error(
+        &self,
+        context: Option<&HookContext>,
+        mut outcome: Result<Response<Body>, Error>,
+    ) -> Result<Response<Body>, Error> {
+        if let Some(context) = context {
+            for hook in &self.client.hooks {
+                outcome = hook.after_error(context, outcome).await;
+                match &outcome {
+                    Err(Error::Hook(_)) => break,
+                    Ok(response) if response.status().is_success() => break,
+                    _ => {}
+                }
+            }
+        }
+        outcome
+    }
+
+    fn incoming(&self, body: Body) -> Incoming {
+        Incoming::new(self.operation.id(), body, self.timeouts.idle)
+    }
+
+    /// The answer with its body in memory, cut at the limit for error bodies. A body that breaks off is as good as one
+    /// that is short: the status says what matters.
+    async fn at_hand(&self, response: Response<Body>) -> Response<Body> {
+        let (head, body) = response.into_parts();
+        let body = match body.as_bytes() {
+            Some(_) => body,
+            None => self.incoming(body).collect(self.client.limits.error_body).await.bytes.into(),
+        };
+        Response::from_parts(head, body)
+    }
+
+    /// The error for an answer that is no success.
+    fn refused(&self, response: Response<Body>) -> Error {
+        let (head, body) = response.into_parts();
+        if head.status.is_client_error() || head.status.is_server_error() {
+            let body = body.as_bytes().cloned().unwrap_or_default();
+            let head = (head.status, head.headers);
+            return ApiError::read(self.operation.id(), head, body, std::time::SystemTime::now()).into();
+        }
+        let message = if head.status.is_redirection() {
+            let location = head.headers.get(LOCATION).and_then(|location| location.to_str().ok());
+            let host = location.and_then(|location| location.parse::<Uri>().ok()?.host().map(str::to_owned));
+            format!(
+                "the server answered {} and points to {}; redirects are not followed, so that the API key goes to no other \
+                 place. Set `server_url` to the final address if you trust it",
+                head.status,
+                host.as_deref().unwrap_or("another path of the same host"),
+            )
+        } else {
+            format!("the server answered {}, which this client does not know", head.status)
+        };
+        UnexpectedError::status(self.operation.id(), head.status, message).into()
+    }
+
+    /// Reads the body of a success, as far as the call expects it to be read, and checks what it is.
+    async fn receive(&self, response: Response<Body>) -> Result<Exchange, Error> {
+        let (head, body) = response.into_parts();
+        let mut exchange = Exchange {
+            operation_id: self.operation.id(),
+            status: head.status,
+            headers: head.headers,
+            body,
+            attempts: 0,
+            idle: self.timeouts.idle,
+            max_event: self.client.limits.event,
+        };
+        if let Some(coding) = encoding(&exchange.headers) {
+            let message = format!("the body is encoded as {coding}, which was not asked for");
+            return Err(self.misfit(exchange, message).await);
+        }
+        match self.expected {
+            Expected::Bytes => Ok(exchange),
+            Expected::Events => match media_type(&exchange.headers) {
+                Some(kind) if kind.contains("json") || kind.contains("html") => {
+                    let message = format!("the answer is {kind} where a stream of events was expected");
+                    Err(self.misfit(exchange, message).await)
+                }
+                _ => Ok(exchange),
+            },
+            Expected::Json | Expected::Nothing => {
+                let body = std::mem::take(&mut exchange.body);
+                if body.as_bytes().is_some() {
+                    exchange.body = body;
+                    return Ok(exchange);
+                }
+                let Collected { bytes, end } = self.incoming(body).collect(self.client.limits.body).await;
+                exchange.body = bytes.into();
+                match end {
+                    End::Whole => Ok(exchange),
+                    End::Broken(error) => Err(error),
+                    End::TooLarge => {
+                        let message =
+                            format!("the body is larger than the {} bytes of `max_body`", self.client.limits.body);
+                        Err(self.misfit(exchange, message).await)
+                    }
+                }
+            }
+        }
+    }
+
+    /// An answer that is not what the operation promises: an error that came with success, or something else.
+    async fn misfit(&self, exchange: Exchange, message: String) -> Error {
+        let Exchange { operation_id, status, headers, body, .. } = exchange;
+        let body = match body.as_bytes() {
+            Some(bytes) => bytes.clone(),
+            None => self.incoming(body).collect(self.client.limits.error_body).await.bytes,
+        };
+        if ApiError::is_error_body(&body) {
+            return ApiError::read(operation_id, (status, headers), body, std::time::SystemTime::now()).into();
+        }
+        ResponseValidationError::new(operation_id, (status, headers), body, "", message).into()
+    }
+}
+
+fn same_origin(one: &Uri, other: &Uri) -> bool {
+    let port =
+        |uri: &Uri| uri.port_u16().or_else(|| if uri.scheme_str() == Some("http") { Some(80) } else { Some(443) });
+    let host = |uri: &Uri| uri.host().map(str::to_ascii_lowercase);
+    // The same object nearly always.
+    (one.authority() == other.authority() && one.scheme() == other.scheme())
+        || (one.scheme() == other.scheme() && host(one) == host(other) && port(one) == port(other))
+}
+
+fn media_type(headers: &HeaderMap) -> Option<&str> {
+    headers.get(CONTENT_TYPE)?.to_str().ok()
+}
+
+/// The coding of a body that is not sent as it is.
+fn encoding(headers: &HeaderMap) -> Option<&str> {
+    let coding = headers.get(CONTENT_ENCODING)?.to_str().ok()?.trim();
+    Some(coding).filter(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case("identity"))
+}

@@ -1,0 +1,284 @@
+//! When a request is sent again, and after how long. The decision is a pure function; clock and chance are arguments.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, SystemTime};
+
+use http::HeaderMap;
+
+use crate::errors::{Error, TimeoutPhase};
+
+/// Whether a failed request is sent again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum RetryStrategy {
+    /// Every request is sent once.
+    None,
+    /// A request that failed in passing is sent again after a growing wait.
+    Backoff,
+}
+
+/// When a failed request is sent again, and after how long. Set it for a client or for one call.
+///
+/// The names are those of the official SDKs. The rules are stricter, so that no work is paid for twice and no outage is
+/// made worse:
+///
+/// - **An answer with an error status** is retried if the status is one of [`status_codes`](Self::status_codes): the
+///   server refused the request, whatever the method. (The official SDKs retry all of 5xx, and neither 408 nor 429.) It
+///   is not retried if `error.availability.retryable` is false.
+/// - **A connection error** is retried if the server has not received the request: no connection could be made, or it
+///   closed before the request was sent. Once the request may have been received, only an operation that may be repeated
+///   (GET, PUT, DELETE) is retried; a POST is not, since it may have been carried out and charged, unless the call allows
+///   it ([`repeat_received`](super::Call::repeat_received)). The same holds for a time limit that ran out and for a body
+///   that broke off. (The official SDKs repeat a POST.) A stream that has begun is never retried.
+/// - **The wait** before retry *n* is drawn at random from the upper half of `initial_interval * exponent^(n-1)`, and at
+///   most `max_interval`. (The official SDKs compute `initial_interval * n^exponent` with *n* from 0 and add up to a
+///   second.) If the server names a wait (`retry-after-ms`, `Retry-After` in seconds or as a date,
+///   `error.availability.retry_after`) and it is longer, that wait counts, also beyond `max_interval`.
+/// - **The end**: no retry is made after [`max_attempts`](Self::max_attempts), nor if its wait would end later than
+///   [`max_elapsed_time`](Self::max_elapsed_time) after the call began; the last error is returned at once.
+/// - **The budget**: all calls of a client, with its clones, share a stock of 100 retries. Each retry takes one and each
+///   call that succeeds gives back a tenth. In an outage, when the stock is used up, calls are not retried, so that load is
+///   not multiplied.
+///
+/// ```
+/// use std::time::Duration;
+/// use openrouter_kit::core::RetryConfig;
+///
+/// let patient = RetryConfig::backoff().max_attempts(6).max_elapsed_time(Duration::from_secs(600));
+/// let never = RetryConfig::none();
+/// # assert_ne!(patient, never);
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct RetryConfig {
+    /// Whether there are retries at all. Default: [`RetryStrategy::Backoff`].
+    pub strategy: RetryStrategy,
+    /// The longest wait before the first retry. Default: 500 ms, as in the official SDKs.
+    pub initial_interval: Duration,
+    /// The longest wait before any retry, unless the server asks for more. Default: 8 s (official SDKs: 60 s).
+    pub max_interval: Duration,
+    /// By how much each wait is longer than the one before; from 1 to 10. Default: 2 (official SDKs: 1.5, as a power).
+    pub exponent: f64,
+    /// How long after the start of a call a retry may still begin. Default: 2 minutes (official SDKs: 1 hour).
+    pub max_elapsed_time: Duration,
+    /// How often a request is sent at most, the first time included; from 1. Default: 3 (official SDKs: no limit).
+    pub max_attempts: u32,
+    /// Whether connection errors and time limits are retried, by the rules above. Default: true.
+    pub retry_connection_errors: bool,
+    /// The statuses that are retried, each from 400 to 599. Default: 408, 429, 500, 502, 503, 504, 524, 529.
+    pub status_codes: Vec<u16>,
+}
+
+impl Default for RetryConfig {
+    fn default() -> Self {
+        Self::backoff()
+    }
+}
+
+impl RetryConfig {
+    /// Retries after a growing wait, with the default values.
+    pub fn backoff() -> Self {
+        Self {
+            strategy: RetryStrategy::Backoff,
+            initial_interval: Duration::from_millis(500),
+            max_interval: Duration::from_secs(8),
+            exponent: 2.0,
+            max_elapsed_time: Duration::from_secs(120),
+            max_attempts: 3,
+            retry_connection_errors: true,
+            status_codes: vec![408, 429, 500, 502, 503, 504, 524, 529],
+        }
+    }
+
+    /// Every request is sent once.
+    pub fn none() -> Self {
+        Self { strategy: RetryStrategy::None, ..Self::backoff() }
+    }
+
+    /// Sets [`initial_interval`](Self::initial_interval).
+    #[must_use]
+    pub fn initial_interval(mut self, initial_interval: Duration) -> Self {
+        self.initial_interval = initial_interval;
+        self
+    }
+
+    /// Sets [`max_interval`](Self::max_interval).
+    #[must_use]
+    pub fn max_interval(mut self, max_interval: Duration) -> Self {
+        self.max_interval = max_interval;
+        self
+    }
+
+    /// Sets [`exponent`](Self::exponent).
+    #[must_use]
+    pub fn exponent(mut self, exponent: f64) -> Self {
+        self.exponent = exponent;
+        self
+    }
+
+    /// Sets [`max_elapsed_time`](Self::max_elapsed_time).
+    #[must_use]
+    pub fn max_elapsed_time(mut self, max_elapsed_time: Duration) -> Self {
+        self.max_elapsed_time = max_elapsed_time;
+        self
+    }
+
+    /// Sets [`max_attempts`](Self::max_attempts).
+    #[must_use]
+    pub fn max_attempts(mut self, max_attempts: u32) -> Self {
+        self.max_attempts = max_attempts;
+        self
+    }
+
+    /// Sets [`retry_connection_errors`](Self::retry_connection_errors).
+    #[must_use]
+    pub fn retry_connection_errors(mut self, retry_connection_errors: bool) -> Self {
+        self.retry_connection_errors = retry_connection_errors;
+        self
+    }
+
+    /// Sets [`status_codes`](Self::status_codes).
+    #[must_use]
+    pub fn status_codes(mut self, status_codes: impl IntoIterator<Item = u16>) -> Self {
+        self.status_codes = status_codes.into_iter().collect();
+        self
+    }
+
+    /// Refuses values outside their ranges.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let wrong = |message: &str| Err(Error::invalid("retry_config", message));
+        if !(1.0..=10.0).contains(&self.exponent) {
+            return wrong("has an `exponent` outside 1 to 10; leave it at 2 if in doubt");
+        }
+        if self.max_attempts == 0 {
+            return wrong("has a `max_attempts` of 0; the first attempt counts, so 1 means no retry");
+        }
+        if self.initial_interval > self.max_interval {
+            return wrong("has an `initial_interval` longer than its `max_interval`; make the first one shorter");
+        }
+        if self.status_codes.iter().any(|code| !(400..600).contains(code)) {
+            return wrong("has a status code outside 400 to 599; only answers with an error status can be retried");
+        }
+        Ok(())
+    }
+
+    /// Says after which wait to send the request again, or `None` if it is not sent again.
+    ///
+    /// `attempt` counts from 1 and names the one that failed, `elapsed` is the time since the call began, `repeatable`
+    /// tells that the operation may be carried out twice, `jitter` is a random number from 0 to 1.
+    pub(crate) fn decide(
+        &self,
+        attempt: u32,
+        elapsed: Duration,
+        failure: Failure,
+        repeatable: bool,
+        jitter: f64,
+    ) -> Option<Duration> {
+        if self.strategy == RetryStrategy::None || attempt >= self.max_attempts {
+            return None;
+        }
+        let asked = match failure {
+            Failure::Answer { status, wait } if self.status_codes.contains(&status) => wait,
+            Failure::Unsent if self.retry_connection_errors => None,
+            Failure::Lost if self.retry_connection_errors && repeatable => None,
+            _ => return None,
+        };
+        let wait = self.interval(attempt).mul_f64(0.5 + jitter.clamp(0.0, 1.0) / 2.0);
+        let wait = wait.max(asked.unwrap_or_default());
+        (elapsed.saturating_add(wait) <= self.max_elapsed_time).then_some(wait)
+    }
+
+    /// The longest wait after attempt number `attempt`.
+    fn interval(&self, attempt: u32) -> Duration {
+        let power = i32::try_from(attempt.saturating_sub(1)).unwrap_or(i32::MAX);
+        let seconds = self.initial_interval.as_secs_f64() * self.exponent.powi(power);
+        Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX).min(self.max_interval)
+    }
+}
+
+/// What a failed attempt means for the question whether to try again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Failure {
+    /// The server answered with an error status and perhaps a wait.
+    Answer { status: u16, wait: Option<Duration> },
+    /// The server has not received the request.
+    Unsent,
+    /// The server may have received the request, and its answer did not arrive whole.
+    Lost,
+    /// Sending it again would change nothing.
+    Permanent,
+}
+
+impl Failure {
+    pub(crate) fn of(error: &Error) -> Self {
+        match error {
+            Error::Api(error) => match error.availability().and_then(|availability| availability.retryable()) {
+                Some(false) => Self::Permanent,
+                _ => Self::Answer { status: error.status().as_u16(), wait: error.retry_after() },
+            },
+            Error::Connection(error) if error.is_unsent() => Self::Unsent,
+            Error::Connection(error) if error.is_lost() => Self::Lost,
+            Error::Timeout(error) => match error.phase() {
+                TimeoutPhase::Connect => Self::Unsent,
+                TimeoutPhase::Response | TimeoutPhase::Idle => Self::Lost,
+                TimeoutPhase::Total => Self::Permanent,
+            },
+            _ => Self::Permanent,
+        }
+    }
+}
+
+/// The retries that a client with all its clones may still make, so that an outage does not multiply load.
+///
+/// It holds tenths of retries: a retry takes ten of them, a call that succeeds gives one back.
+#[derive(Debug)]
+pub(crate) struct RetryBudget(AtomicU32);
+
+impl RetryBudget {
+    const FULL: u32 = 1000;
+    const RETRY: u32 = 10;
+
+    pub(crate) const fn new() -> Self {
+        Self(AtomicU32::new(Self::FULL))
+    }
+
+    /// Takes one retry, if one is left.
+    pub(crate) fn take(&self) -> bool {
+        let less = |tenths: u32| tenths.checked_sub(Self::RETRY);
+        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok()
+    }
+
+    /// Counts a call that succeeded.
+    pub(crate) fn succeeded(&self) {
+        // The stock is full nearly always: look before writing, so that calls do not share a cache line for nothing.
+        if self.0.load(Ordering::Relaxed) < Self::FULL {
+            let more = |tenths: u32| (tenths < Self::FULL).then_some(tenths + 1);
+            let _ = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
+        }
+    }
+}
+
+/// The wait that the headers of an answer ask for: `retry-after-ms`, else `Retry-After` in seconds or as an HTTP date.
+///
+/// Both may have a decimal point. A date that has passed means no wait, a number too large for a `Duration` the longest
+/// there is, and a text that is neither number nor date counts as absent.
+pub(crate) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
+    if let Some(wait) = text("retry-after-ms").and_then(|text| seconds(text, 1e-3)) {
+        return Some(wait);
+    }
+    let text = text("retry-after")?;
+    seconds(text, 1.0).or_else(|| {
+        let date = httpdate::parse_http_date(text).ok()?;
+        Some(date.duration_since(now).unwrap_or_default())
+    })
+}
+
+fn seconds(text: &str, unit: f64) -> Option<Duration> {
+    // Digits and a point only: no sign, no exponent, no "inf" and no "nan", all of which Rust would read.
+    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
+        return None;
+    }
+    let number: f64 = text.parse().ok()?;
+    Some(Duration::try_from_secs_f64(number * unit).unwrap_or(Duration::MAX))
+}

@@ -1,0 +1,483 @@
+//! An error that the server answered with, in any of the forms that servers of these protocols use.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode};
+use serde_json::Value;
+
+/// Which error it is, by the error types of the official SDKs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ApiErrorKind {
+    /// 400: the request is malformed or a parameter is not allowed.
+    BadRequest,
+    /// 401: the API key is missing, wrong or disabled.
+    Unauthorized,
+    /// 402: the account or the key has no credits left.
+    PaymentRequired,
+    /// 403: the key may not do this, or moderation or a guardrail blocked it.
+    Forbidden,
+    /// 404: there is no such resource, or no endpoint for the model and the parameters.
+    NotFound,
+    /// 408: the request took too long to arrive or to process.
+    RequestTimeout,
+    /// 409: the request conflicts with the state of the resource.
+    Conflict,
+    /// 410: the resource is gone for good.
+    Gone,
+    /// 413: the request is larger than the server takes.
+    PayloadTooLarge,
+    /// 422: the request is well formed, but cannot be processed.
+    UnprocessableEntity,
+    /// 429: too many requests.
+    TooManyRequests,
+    /// 500: the server failed.
+    InternalServer,
+    /// 502: the provider of the model failed or answered nonsense.
+    BadGateway,
+    /// 503: no provider is available at the moment.
+    ServiceUnavailable,
+    /// 524: the edge network gave up waiting for the server.
+    EdgeNetworkTimeout,
+    /// 529: the provider of the model is overloaded.
+    ProviderOverloaded,
+    /// Any other status; [`ApiError::status`] and [`ApiError::code`] tell it.
+    Default,
+}
+
+impl ApiErrorKind {
+    /// The kind that belongs to an HTTP status.
+    pub const fn from_status(status: u16) -> Self {
+        match status {
+            400 => Self::BadRequest,
+            401 => Self::Unauthorized,
+            402 => Self::PaymentRequired,
+            403 => Self::Forbidden,
+            404 => Self::NotFound,
+            408 => Self::RequestTimeout,
+            409 => Self::Conflict,
+            410 => Self::Gone,
+            413 => Self::PayloadTooLarge,
+            422 => Self::UnprocessableEntity,
+            429 => Self::TooManyRequests,
+            500 => Self::InternalServer,
+            502 => Self::BadGateway,
+            503 => Self::ServiceUnavailable,
+            524 => Self::EdgeNetworkTimeout,
+            529 => Self::ProviderOverloaded,
+            _ => Self::Default,
+        }
+    }
+
+    /// The kind that a word for the cause stands for: OpenRouter's error types first, then those of the protocols it
+    /// serves.
+    fn from_word(word: &str) -> Option<Self> {
+        Some(match word {
+            "context_length_exceeded"
+            | "max_tokens_exceeded"
+            | "token_limit_exceeded"
+            | "string_too_long"
+            | "invalid_request"
+            | "invalid_prompt"
+            | "refusal"
+            | "invalid_image"
+            | "image_too_large"
+            | "image_too_small"
+            | "unsupported_image_format"
+            | "image_not_found"
+            | "image_download_failed"
+            | "invalid_request_error" => Self::BadRequest,
+            "authentication" | "authentication_error" | "invalid_api_key" => Self::Unauthorized,
+            "payment_required" | "billing_error" => Self::PaymentRequired,
+            "permission_denied"
+            | "permission_error"
+            | "content_policy_violation"
+            | "image_content_policy_violation" => Self::Forbidden,
+            "not_found" | "not_found_error" | "model_not_found" => Self::NotFound,
+            "timeout" | "timeout_error" => Self::RequestTimeout,
+            "payload_too_large" | "request_too_large" => Self::PayloadTooLarge,
+            "unprocessable" => Self::UnprocessableEntity,
+            "rate_limit_exceeded" | "rate_limit_error" | "insufficient_quota" => Self::TooManyRequests,
+            "server" | "server_error" | "api_error" => Self::InternalServer,
+            "provider_unavailable" => Self::BadGateway,
+            "provider_overloaded" | "overloaded_error" => Self::ProviderOverloaded,
+            _ => return None,
+        })
+    }
+
+    /// What the caller can do about it.
+    const fn advice(self) -> &'static str {
+        match self {
+            Self::BadRequest | Self::UnprocessableEntity => "correct the request",
+            Self::Unauthorized => "check the API key",
+            Self::PaymentRequired => "add credits or raise the limit of the key",
+            Self::Forbidden => "check the permissions of the key, the guardrails and the content",
+            Self::NotFound => "check the model, the identifier and the provider preferences",
+            Self::Conflict => "read the resource again and repeat the change",
+            Self::Gone => "use another model or resource",
+            Self::PayloadTooLarge => "send less",
+            Self::TooManyRequests => "send fewer requests, or wait",
+            Self::RequestTimeout
+            | Self::InternalServer
+            | Self::BadGateway
+            | Self::ServiceUnavailable
+            | Self::EdgeNetworkTimeout
+            | Self::ProviderOverloaded => "try again later or allow fallback models",
+            Self::Default => "see `body()` for the whole answer",
+        }
+    }
+
+    const fn is_transient(self) -> bool {
+        matches!(
+            self,
+            Self::RequestTimeout
+                | Self::TooManyRequests
+                | Self::InternalServer
+                | Self::BadGateway
+                | Self::ServiceUnavailable
+                | Self::EdgeNetworkTimeout
+                | Self::ProviderOverloaded
+        )
+    }
+}
+
+/// The server answered with an error.
+///
+/// It comes from an answer with an error status, from an answer with status 200 whose body is an error, and from an
+/// event of a stream. All the forms that servers of these protocols use are read; what is not there is `None`.
+pub struct ApiError {
+    operation_id: &'static str,
+    kind: ApiErrorKind,
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Bytes,
+    /// The body, or `Null` where it is no JSON.
+    json: Value,
+    message: String,
+    code: Option<String>,
+    error_type: Option<String>,
+    retry_after: Option<Duration>,
+}
+
+impl ApiError {
+    /// Reads the error from an answer. `body` may be anything. `now` counts for dates in `Retry-After`.
+    pub(crate) fn read(
+        operation_id: &'static str,
+        (status, headers): (StatusCode, HeaderMap),
+        body: Bytes,
+        now: std::time::SystemTime,
+    ) -> Self {
+        let json = serde_json::from_slice(&body).unwrap_or(Value::Null);
+        let place = Place::of(&json);
+        let code = place.text("code").or_else(|| place.text("status"));
+        let error_type = place.error_type();
+        let no_message = || if json.is_null() { text_of(&headers, &body) } else { String::new() };
+        let message = place.message().unwrap_or_else(no_message);
+        let kind = if status.is_client_error() || status.is_server_error() {
+            ApiErrorKind::from_status(status.as_u16())
+        } else {
+            kind_inside_success(code.as_deref(), error_type.as_deref(), place.error)
+        };
+        let mut error = Self {
+            operation_id,
+            kind,
+            status,
+            body,
+            message,
+            code,
+            error_type,
+            retry_after: crate::core::retry::retry_after(&headers, now),
+            headers,
+            json,
+        };
+        if error.retry_after.is_none() {
+            error.retry_after = error.availability().and_then(|availability| availability.retry_after());
+        }
+        error
+    }
+
+    /// True where `json` is an error in one of the forms that servers use, though it came with a success status.
+    pub(crate) fn is_error_body(body: &[u8]) -> bool {
+        let Ok(json) = serde_json::from_slice::<Value>(body) else { return false };
+        let is_set = |name| json.get(name).is_some_and(|value: &Value| !value.is_null());
+        is_set("error")
+            || json.get("type").and_then(Value::as_str) == Some("error")
+            || json.get("object").and_then(Value::as_str) == Some("error")
+            || (is_set("detail") && json.as_object().is_some_and(|members| members.len() == 1))
+    }
+
+    /// Which error it is. Inside a successful answer it is told by [`code`](Self::code) and
+    /// [`error_type`](Self::error_type), otherwise by the status.
+    pub const fn kind(&self) -> ApiErrorKind {
+        self.kind
+    }
+
+    /// The HTTP status of the answer that carried the error; 200 for an error inside a successful answer or a stream.
+    pub const fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The code that the server gave: a word (`server_error`) or a number as text (`"429"`).
+    pub fn code(&self) -> Option<&str> {
+        self.code.as_deref()
+    }
+
+    /// What the server says about it; the text of the page if it answered with HTML, empty if it said nothing.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// The stable word for the cause, the same on every protocol (`rate_limit_exceeded`). Where a server does not give
+    /// one, the type of error of its protocol (`invalid_request_error`).
+    pub fn error_type(&self) -> Option<&str> {
+        self.error_type.as_deref()
+    }
+
+    /// More about the cause. What it holds depends on the error: `provider_name` and `raw` for an error of a provider,
+    /// `reasons` and `flagged_input` for moderation, `patterns` for a guardrail.
+    pub fn metadata(&self) -> Option<&Value> {
+        self.member("metadata")
+    }
+
+    /// Why the model was not available and what would be, where the server tells.
+    pub fn availability(&self) -> Option<Availability<'_>> {
+        self.member("availability").filter(|value| value.is_object()).map(Availability)
+    }
+
+    /// How long the server asks to wait before the next attempt: `retry-after-ms`, `Retry-After` in seconds or as a
+    /// date, or `error.availability.retry_after`, whichever comes first in this list.
+    pub const fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
+    }
+
+    /// The headers of the answer.
+    pub const fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    /// The body as it came, up to the limit for error bodies (1 MiB by default); of a stream, the data of the event.
+    pub const fn body(&self) -> &Bytes {
+        &self.body
+    }
+
+    /// The generation that failed, as `generations` knows it.
+    pub fn generation_id(&self) -> Option<&str> {
+        header(&self.headers, "x-generation-id")
+    }
+
+    /// The number under which the server logged the request, to be told to its support.
+    pub fn request_id(&self) -> Option<&str> {
+        let from_body = || self.json.get("request_id").and_then(Value::as_str);
+        header(&self.headers, "x-request-id").or_else(|| header(&self.headers, "request-id")).or_else(from_body)
+    }
+
+    /// The user that the request was counted for.
+    pub fn user_id(&self) -> Option<&str> {
+        self.json.get("user_id").and_then(Value::as_str)
+    }
+
+    /// How the request was routed, if the call asked for it.
+    pub fn openrouter_metadata(&self) -> Option<&Value> {
+        self.json.get("openrouter_metadata").filter(|value| !value.is_null())
+    }
+
+    /// True where the same request may work when it is sent again later: a kind of error that passes (408, 429, 500,
+    /// 502, 503, 524, 529 and 504), unless the server says that it does not.
+    pub fn is_retryable(&self) -> bool {
+        match self.availability().and_then(|availability| availability.retryable()) {
+            Some(retryable) => retryable,
+            None => self.kind.is_transient() || self.status == StatusCode::GATEWAY_TIMEOUT,
+        }
+    }
+
+    pub(crate) const fn operation_id(&self) -> &'static str {
+        self.operation_id
+    }
+
+    fn member(&self, name: &str) -> Option<&Value> {
+        Place::of(&self.json).error.get(name).filter(|value| !value.is_null())
+    }
+}
+
+/// Where the parts of an error stand in a body.
+struct Place<'a> {
+    /// The whole body, or the element of the list it is wrapped in.
+    root: &'a Value,
+    /// The object (or the text) that describes the error.
+    error: &'a Value,
+}
+
+impl<'a> Place<'a> {
+    fn of(json: &'a Value) -> Self {
+        // Some servers wrap the error in a list.
+        let root = json.get(0).unwrap_or(json);
+        let set = |value: &'a Value| value.get("error").filter(|error| !error.is_null());
+        let in_choice = || root.get("choices")?.as_array()?.iter().find_map(set);
+        // `response.failed` carries the response, and the response carries the error.
+        let error = set(root).or_else(in_choice).or_else(|| set(root.get("response")?)).unwrap_or(root);
+        Self { root, error }
+    }
+
+    /// A text or a number, as text.
+    fn text(&self, name: &str) -> Option<String> {
+        match self.error.get(name)? {
+            Value::String(text) => Some(text.clone()),
+            Value::Number(number) => Some(number.to_string()),
+            _ => None,
+        }
+    }
+
+    fn message(&self) -> Option<String> {
+        let message = match self.error {
+            Value::String(text) => return Some(text.clone()),
+            error => error.get("message").or_else(|| error.get("detail")).or_else(|| self.root.get("message"))?,
+        };
+        match message {
+            Value::String(text) => Some(text.clone()),
+            Value::Null => None,
+            other => Some(other.to_string()),
+        }
+    }
+
+    fn error_type(&self) -> Option<String> {
+        let stable = |value: &Value| Some(value.get("error_type")?.as_str()?.to_owned());
+        let of_protocol = || {
+            let word = self.error.get("type")?.as_str()?;
+            // An event names itself here, not the cause.
+            Some(word.to_owned()).filter(|_| word != "error" && !word.starts_with("response."))
+        };
+        (self.error.get("metadata").and_then(stable))
+            .or_else(|| stable(self.error))
+            .or_else(|| stable(self.root))
+            .or_else(|| stable(self.root.get("response")?))
+            .or_else(of_protocol)
+    }
+}
+
+/// The kind of an error whose HTTP status says success.
+fn kind_inside_success(code: Option<&str>, error_type: Option<&str>, error: &Value) -> ApiErrorKind {
+    let status = |text: &str| text.parse().ok().map(ApiErrorKind::from_status);
+    let known = |kind: &ApiErrorKind| *kind != ApiErrorKind::Default;
+    let by_status = code.and_then(status).or_else(|| status(&error.get("status")?.to_string())).filter(known);
+    (by_status.or_else(|| error_type.and_then(ApiErrorKind::from_word)))
+        .or_else(|| code.and_then(ApiErrorKind::from_word))
+        .unwrap_or(ApiErrorKind::Default)
+}
+
+/// The message of a body that is no JSON: the title of a page, or a short text as it is.
+fn text_of(headers: &HeaderMap, body: &[u8]) -> String {
+    /// No message is longer; the whole text is in the body.
+    const LONGEST: usize = 500;
+    let text = String::from_utf8_lossy(body.get(..8 * 1024).unwrap_or(body));
+    let is_page = header(headers, "content-type").is_some_and(|media_type| media_type.contains("html"))
+        || text.trim_start().starts_with('<');
+    let text = if is_page { title(&text).unwrap_or_default() } else { &text };
+    text.trim().chars().take(LONGEST).collect()
+}
+
+fn title(page: &str) -> Option<&str> {
+    let start = page.find("<title>")? + "<title>".len();
+    let rest = page.get(start..)?;
+    rest.get(..rest.find("</title>")?)
+}
+
+fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}
+
+impl fmt::Debug for ApiError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ApiError")
+            .field("operation_id", &self.operation_id)
+            .field("kind", &self.kind)
+            .field("status", &self.status)
+            .field("code", &self.code)
+            .field("error_type", &self.error_type)
+            .field("message", &self.message)
+            .field("metadata", &self.metadata())
+            .field("retry_after", &self.retry_after)
+            .field("generation_id", &self.generation_id())
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Display for ApiError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: the server answered ", self.operation_id)?;
+        if self.status.is_success() {
+            match &self.code {
+                Some(code) => write!(f, "with an error ({code})")?,
+                None => f.write_str("with an error")?,
+            }
+        } else {
+            self.status.fmt(f)?;
+        }
+        if !self.message.is_empty() {
+            write!(f, ": {}", self.message)?;
+        }
+        match self.retry_after {
+            Some(wait) => write!(f, "; try again after {wait:?}"),
+            None => write!(f, "; {}", self.kind.advice()),
+        }
+    }
+}
+
+impl StdError for ApiError {}
+
+/// Why a model was not available, as `error.availability` tells it.
+#[derive(Clone, Copy, Debug)]
+pub struct Availability<'a>(&'a Value);
+
+impl<'a> Availability<'a> {
+    /// The reason as a word: `model_not_found`, `no_endpoints`, `capacity_exhausted`, `region_restricted`, ...
+    pub fn code(&self) -> Option<&'a str> {
+        self.text("code")
+    }
+
+    /// Whether the same request may work later.
+    pub fn retryable(&self) -> Option<bool> {
+        self.0.get("retryable")?.as_bool()
+    }
+
+    /// How long to wait before the next attempt.
+    pub fn retry_after(&self) -> Option<Duration> {
+        Duration::try_from_secs_f64(self.0.get("retry_after")?.as_f64()?).ok()
+    }
+
+    /// The models that were asked for.
+    pub fn requested_models(&self) -> Vec<&'a str> {
+        self.texts("requested_models")
+    }
+
+    /// The providers that could not serve the request.
+    pub fn affected_providers(&self) -> Vec<&'a str> {
+        self.texts("affected_providers")
+    }
+
+    /// Models that may serve instead.
+    pub fn fallback_models(&self) -> Vec<&'a str> {
+        self.texts("fallback_models")
+    }
+
+    /// A page that explains the reason.
+    pub fn docs_url(&self) -> Option<&'a str> {
+        self.text("docs_url")
+    }
+
+    /// All of it as JSON, with `excluded_by`, `constraint` and what the server adds later.
+    pub const fn as_json(&self) -> &'a Value {
+        self.0
+    }
+
+    fn text(&self, name: &str) -> Option<&'a str> {
+        self.0.get(name)?.as_str()
+    }
+
+    fn texts(&self, name: &str) -> Vec<&'a str> {
+        let list = self.0.get(name).and_then(Value::as_array);
+        list.into_iter().flatten().filter_map(Value::as_str).collect()
+    }
+}

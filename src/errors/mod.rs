@@ -1,0 +1,538 @@
+//! What can go wrong: one [`Error`] for every call, told apart by what the caller can do about it.
+//!
+//! Every message names the operation and says what to do. The cause, where there is one, is the
+//! [`source`](std::error::Error::source); a message never repeats it. No error ever shows the API key.
+
+mod api;
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode};
+
+pub use api::{ApiError, ApiErrorKind, Availability};
+
+use crate::core::transport::{TransportError, TransportErrorKind};
+
+/// A cause of any type.
+pub(crate) type Cause = Box<dyn StdError + Send + Sync>;
+
+/// Why a call failed.
+///
+/// The variants say what the caller can do; each holds an opaque struct with the details. Whether the same request may
+/// work when it is sent again is told by [`is_retryable`](Error::is_retryable); the client itself has then already tried
+/// as often as its [`RetryConfig`](crate::core::RetryConfig) allows.
+///
+/// ```
+/// use openrouter_kit::errors::{ApiErrorKind, Error};
+///
+/// fn advice(error: &Error) -> &'static str {
+///     match error {
+///         Error::Api(answer) if answer.kind() == ApiErrorKind::PaymentRequired => "buy credits",
+///         Error::Api(_) => "read the message of the server",
+///         Error::InvalidRequest(_) => "correct the program",
+///         error if error.is_retryable() => "try again later",
+///         _ => "report it",
+///     }
+/// }
+/// ```
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Error {
+    /// The server answered with an error, by status or inside an answer with status 200.
+    Api(Box<ApiError>),
+    /// No answer came, or it broke off.
+    Connection(Box<ConnectionError>),
+    /// A time limit ran out; [`TimeoutError::phase`] says which.
+    Timeout(Box<TimeoutError>),
+    /// The runtime that drove the connection was shut down during the call.
+    Cancelled(Box<CancelledError>),
+    /// The request or an option of the client is wrong. Nothing was sent.
+    InvalidRequest(Box<InvalidRequestError>),
+    /// The server answered with success, but not with what the operation promises.
+    ResponseValidation(Box<ResponseValidationError>),
+    /// A hook refused or failed.
+    Hook(Box<HookError>),
+    /// Something that no other variant covers, such as a redirect.
+    Unexpected(Box<UnexpectedError>),
+}
+
+impl Error {
+    /// The HTTP status of the answer, if one came.
+    ///
+    /// An error that the server reports inside a successful answer has the status of that answer, usually 200; its
+    /// [`ApiError::kind`] says what it is.
+    pub fn status(&self) -> Option<StatusCode> {
+        match self {
+            Self::Api(error) => Some(error.status()),
+            Self::ResponseValidation(error) => Some(error.status),
+            Self::Unexpected(error) => error.status,
+            _ => None,
+        }
+    }
+
+    /// The operation that failed, as the API names it (`createResponses`); `None` while a client is built.
+    pub fn operation_id(&self) -> Option<&'static str> {
+        let id = match self {
+            Self::Api(error) => error.operation_id(),
+            Self::Connection(error) => error.operation_id,
+            Self::Timeout(error) => error.operation_id,
+            Self::Cancelled(error) => error.operation_id,
+            Self::InvalidRequest(error) => error.operation_id,
+            Self::ResponseValidation(error) => error.operation_id,
+            Self::Hook(error) => error.operation_id,
+            Self::Unexpected(error) => error.operation_id,
+        };
+        Some(id).filter(|id| !id.is_empty())
+    }
+
+    /// True where the same request may work when it is sent again later: the server is busy or broken for the moment,
+    /// or the network failed.
+    ///
+    /// It does not say that a repetition is free of charge. After a connection that broke, and after a timeout other
+    /// than the one for connecting, the server may have done the work already.
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Api(error) => error.is_retryable(),
+            Self::Connection(error) => error.kind() != TransportErrorKind::Request,
+            Self::Timeout(_) => true,
+            _ => false,
+        }
+    }
+
+    /// True for [`Error::Timeout`].
+    pub const fn is_timeout(&self) -> bool {
+        matches!(self, Self::Timeout(_))
+    }
+
+    /// True for [`Error::Connection`].
+    pub const fn is_connection(&self) -> bool {
+        matches!(self, Self::Connection(_))
+    }
+
+    /// The answer of the server, if this is [`Error::Api`].
+    pub fn as_api(&self) -> Option<&ApiError> {
+        match self {
+            Self::Api(error) => Some(error),
+            _ => None,
+        }
+    }
+
+    /// A mistake in a request, a parameter or an option, named by `argument`.
+    pub(crate) fn invalid(argument: &'static str, message: impl Into<String>) -> Self {
+        InvalidRequestError::new(argument, message).into()
+    }
+
+    /// The same error, told of the operation it happened in.
+    pub(crate) fn of_operation(mut self, id: &'static str) -> Self {
+        match &mut self {
+            Self::InvalidRequest(error) => error.operation_id = id,
+            Self::Hook(error) => error.operation_id = id,
+            _ => {}
+        }
+        self
+    }
+
+    /// What a failure of the transport means for the caller.
+    pub(crate) fn from_transport(operation_id: &'static str, source: TransportError) -> Self {
+        if source.kind() == TransportErrorKind::ConnectTimeout {
+            return TimeoutError { operation_id, phase: TimeoutPhase::Connect, limit: None, source: Some(source) }
+                .into();
+        }
+        if runtime_is_gone(&source) {
+            return CancelledError { operation_id, source }.into();
+        }
+        ConnectionError { operation_id, source }.into()
+    }
+}
+
+/// hyper reports a cancelled exchange when the task that drives the connection was dropped with its runtime.
+fn runtime_is_gone(error: &TransportError) -> bool {
+    let mut cause = StdError::source(error);
+    while let Some(error) = cause {
+        if error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_canceled) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Api(error) => error.fmt(f),
+            Self::Connection(error) => error.fmt(f),
+            Self::Timeout(error) => error.fmt(f),
+            Self::Cancelled(error) => error.fmt(f),
+            Self::InvalidRequest(error) => error.fmt(f),
+            Self::ResponseValidation(error) => error.fmt(f),
+            Self::Hook(error) => error.fmt(f),
+            Self::Unexpected(error) => error.fmt(f),
+        }
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        match self {
+            Self::Api(error) => error.source(),
+            Self::Connection(error) => error.source(),
+            Self::Timeout(error) => error.source(),
+            Self::Cancelled(error) => error.source(),
+            Self::InvalidRequest(error) => error.source(),
+            Self::ResponseValidation(error) => error.source(),
+            Self::Hook(error) => error.source(),
+            Self::Unexpected(error) => error.source(),
+        }
+    }
+}
+
+/// Each detail becomes the variant that holds it.
+macro_rules! variants {
+    ($($variant:ident($detail:ident)),* $(,)?) => {$(
+        impl From<$detail> for Error {
+            fn from(detail: $detail) -> Self {
+                Self::$variant(Box::new(detail))
+            }
+        }
+    )*};
+}
+
+variants!(
+    Api(ApiError),
+    Connection(ConnectionError),
+    Timeout(TimeoutError),
+    Cancelled(CancelledError),
+    InvalidRequest(InvalidRequestError),
+    ResponseValidation(ResponseValidationError),
+    Hook(HookError),
+    Unexpected(UnexpectedError),
+);
+
+/// The start of every message: the operation, where there is one.
+struct Operation(&'static str);
+
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() { Ok(()) } else { write!(f, "{}: ", self.0) }
+    }
+}
+
+/// No answer came, or it broke off. The [`source`](StdError::source) is the [`TransportError`].
+#[derive(Debug)]
+pub struct ConnectionError {
+    operation_id: &'static str,
+    source: TransportError,
+}
+
+impl ConnectionError {
+    /// An answer that ended before it was complete, though its connection closed in good order.
+    pub(crate) fn incomplete(operation_id: &'static str, why: &'static str) -> Self {
+        Self { operation_id, source: TransportError::new(TransportErrorKind::Body, why) }
+    }
+
+    /// How far the exchange had come.
+    pub fn kind(&self) -> TransportErrorKind {
+        self.source.kind()
+    }
+
+    /// True where the server has not processed the request, so that sending it again repeats nothing.
+    pub fn is_unsent(&self) -> bool {
+        self.source.is_unsent()
+    }
+
+    /// True where the server may have received the request, and its answer did not arrive whole.
+    pub(crate) fn is_lost(&self) -> bool {
+        matches!(self.kind(), TransportErrorKind::Exchange | TransportErrorKind::Body)
+    }
+
+    /// True where an answer began to come and ended before it was complete. What was received until then is incomplete.
+    pub fn is_incomplete(&self) -> bool {
+        self.kind() == TransportErrorKind::Body
+    }
+}
+
+impl fmt::Display for ConnectionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = match self.kind() {
+            TransportErrorKind::Connect | TransportErrorKind::ConnectTimeout => {
+                "the server could not be reached; check the network, the proxy and the server URL"
+            }
+            TransportErrorKind::NotSent => "the connection closed before the request was sent; try again",
+            TransportErrorKind::Exchange => {
+                "the connection failed before the answer came; the server may have done the work, so check before repeating it"
+            }
+            TransportErrorKind::Body => "the answer broke off before its end; what came of it is incomplete",
+            TransportErrorKind::Request => {
+                "the transport cannot send this request; check the server URL and the features"
+            }
+        };
+        write!(f, "{}{text}", Operation(self.operation_id))
+    }
+}
+
+impl StdError for ConnectionError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        Some(&self.source)
+    }
+}
+
+/// Which time limit ran out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum TimeoutPhase {
+    /// The one for making a connection. The server has not received the request.
+    Connect,
+    /// The one for the head of the answer. The server may have received the request.
+    Response,
+    /// The one between two chunks of a body.
+    Idle,
+    /// The one for the whole call with its retries.
+    Total,
+}
+
+/// A time limit ran out.
+#[derive(Debug)]
+pub struct TimeoutError {
+    operation_id: &'static str,
+    phase: TimeoutPhase,
+    limit: Option<Duration>,
+    source: Option<TransportError>,
+}
+
+impl TimeoutError {
+    pub(crate) const fn new(operation_id: &'static str, phase: TimeoutPhase, limit: Duration) -> Self {
+        Self { operation_id, phase, limit: Some(limit), source: None }
+    }
+
+    /// Which limit ran out.
+    pub const fn phase(&self) -> TimeoutPhase {
+        self.phase
+    }
+
+    /// How long it was; `None` where the transport keeps the limit and does not tell.
+    pub const fn limit(&self) -> Option<Duration> {
+        self.limit
+    }
+}
+
+impl fmt::Display for TimeoutError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (what, option) = match self.phase {
+            TimeoutPhase::Connect => ("no connection was made", "check the network or raise `connect_timeout`"),
+            TimeoutPhase::Response => ("the answer did not begin", "raise `response_timeout` for slow models"),
+            TimeoutPhase::Idle => ("nothing more came of the answer", "try again or raise `idle_timeout`"),
+            TimeoutPhase::Total => ("the call did not end", "raise `timeout`"),
+        };
+        write!(f, "{}{what} ", Operation(self.operation_id))?;
+        match self.limit {
+            Some(limit) => write!(f, "within {limit:?}; {option}"),
+            None => write!(f, "in time; {option}"),
+        }
+    }
+}
+
+impl StdError for TimeoutError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source.as_ref().map(|source| source as _)
+    }
+}
+
+/// The runtime that drove the connection was shut down during the call.
+///
+/// Connections are driven by the tokio runtime they were made in. A client that is used from several runtimes loses its
+/// connections with the first of them.
+#[derive(Debug)]
+pub struct CancelledError {
+    operation_id: &'static str,
+    source: TransportError,
+}
+
+impl fmt::Display for CancelledError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let operation = Operation(self.operation_id);
+        write!(f, "{operation}the runtime that drove the connection was shut down; use one client in one runtime")
+    }
+}
+
+impl StdError for CancelledError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        Some(&self.source)
+    }
+}
+
+/// The request or an option of the client is wrong. Nothing was sent.
+#[derive(Debug)]
+pub struct InvalidRequestError {
+    operation_id: &'static str,
+    argument: &'static str,
+    message: String,
+    source: Option<Cause>,
+}
+
+impl InvalidRequestError {
+    pub(crate) fn new(argument: &'static str, message: impl Into<String>) -> Self {
+        Self { operation_id: "", argument, message: message.into(), source: None }
+    }
+
+    pub(crate) fn caused_by(mut self, source: impl Into<Cause>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// The option, parameter or header at fault, by its name.
+    pub const fn argument(&self) -> &'static str {
+        self.argument
+    }
+}
+
+impl fmt::Display for InvalidRequestError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}`{}` {}", Operation(self.operation_id), self.argument, self.message)
+    }
+}
+
+impl StdError for InvalidRequestError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source.as_ref().map(|source| &**source as _)
+    }
+}
+
+/// The server answered with success, but not with what the operation promises.
+///
+/// Nothing of the answer is lost: [`body`](ResponseValidationError::body) has it as it came.
+pub struct ResponseValidationError {
+    operation_id: &'static str,
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Bytes,
+    path: String,
+    source: Cause,
+}
+
+impl ResponseValidationError {
+    pub(crate) fn new(
+        operation_id: &'static str,
+        (status, headers): (StatusCode, HeaderMap),
+        body: Bytes,
+        path: impl Into<String>,
+        source: impl Into<Cause>,
+    ) -> Self {
+        Self { operation_id, status, headers, body, path: path.into(), source: source.into() }
+    }
+
+    /// Where in the JSON the misfit is (`choices[0].delta.content`); empty for the whole of it.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The body as it came; of a stream, the data of the one event.
+    pub const fn body(&self) -> &Bytes {
+        &self.body
+    }
+
+    /// The status of the answer.
+    pub const fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The headers of the answer.
+    pub const fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+}
+
+impl fmt::Debug for ResponseValidationError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResponseValidationError")
+            .field("operation_id", &self.operation_id)
+            .field("status", &self.status)
+            .field("path", &self.path)
+            .field("body", &format_args!("{} bytes", self.body.len()))
+            .field("source", &self.source)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Display for ResponseValidationError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}the answer is not what the operation promises", Operation(self.operation_id))?;
+        if !self.path.is_empty() {
+            write!(f, ", at `{}`", self.path)?;
+        }
+        f.write_str("; `body()` has it as it came, a newer version of this crate may know it")
+    }
+}
+
+impl StdError for ResponseValidationError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        Some(&*self.source)
+    }
+}
+
+/// A hook refused or failed. Made by hooks; the [`source`](StdError::source) is what they gave.
+///
+/// ```
+/// use openrouter_kit::errors::HookError;
+///
+/// let refusal = HookError::new("this program may not use image models");
+/// assert!(std::error::Error::source(&refusal).is_some());
+/// ```
+#[derive(Debug)]
+pub struct HookError {
+    operation_id: &'static str,
+    source: Cause,
+}
+
+impl HookError {
+    /// An error with its cause. A text is a cause too.
+    pub fn new(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self { operation_id: "", source: source.into() }
+    }
+}
+
+impl fmt::Display for HookError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}a hook stopped the call; its reason is the source of this error", Operation(self.operation_id))
+    }
+}
+
+impl StdError for HookError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        Some(&*self.source)
+    }
+}
+
+/// Something that no other variant of [`Error`] covers, such as a redirect.
+#[derive(Debug)]
+pub struct UnexpectedError {
+    operation_id: &'static str,
+    status: Option<StatusCode>,
+    message: String,
+    source: Option<Cause>,
+}
+
+impl UnexpectedError {
+    pub(crate) fn status(operation_id: &'static str, status: StatusCode, message: impl Into<String>) -> Self {
+        Self { operation_id, status: Some(status), message: message.into(), source: None }
+    }
+
+    pub(crate) fn new(operation_id: &'static str, message: impl Into<String>, source: impl Into<Cause>) -> Self {
+        Self { operation_id, status: None, message: message.into(), source: Some(source.into()) }
+    }
+}
+
+impl fmt::Display for UnexpectedError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", Operation(self.operation_id), self.message)
+    }
+}
+
+impl StdError for UnexpectedError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source.as_ref().map(|source| &**source as _)
+    }
+}
