@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::timeout;
 
 /// The client is gone.
 #[derive(Debug)]
@@ -69,11 +69,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// Waits, and notices when the client goes away meanwhile.
     pub(super) async fn pause(&mut self, duration: Duration) -> Result<(), Gone> {
-        let end = Instant::now() + duration;
-        while let Ok(read) = timeout_at(end, self.fill()).await {
-            read?;
+        let gone = async {
+            while self.fill().await.is_ok() {}
+            Gone
+        };
+        match timeout(duration, gone).await {
+            Ok(gone) => Err(gone),
+            Err(_) => Ok(()),
         }
-        Ok(())
     }
 
     /// Does nothing until the client goes away.
