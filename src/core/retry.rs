@@ -36,6 +36,8 @@ pub enum RetryStrategy {
 ///   `error.availability.retry_after`) and it is longer, that wait counts, also beyond `max_interval`.
 /// - **The end**: no retry is made after [`max_attempts`](Self::max_attempts), nor if its wait would end later than
 ///   [`max_elapsed_time`](Self::max_elapsed_time) after the call began; the last error is returned at once.
+/// - **An error inside a successful answer**, in the body or in an event of a stream, is not retried: the server took the
+///   request and began with it.
 /// - **The budget**: all calls of a client, with its clones, share a stock of 100 retries. Each retry takes one and each
 ///   call that succeeds gives back a tenth. In an outage, when the stock is used up, calls are not retried, so that load is
 ///   not multiplied.
@@ -59,7 +61,8 @@ pub struct RetryConfig {
     pub max_interval: Duration,
     /// By how much each wait is longer than the one before; from 1 to 10. Default: 2 (official SDKs: 1.5, as a power).
     pub exponent: f64,
-    /// How long after the start of a call a retry may still begin. Default: 2 minutes (official SDKs: 1 hour).
+    /// How long after the start of a call a retry may still begin. Default: 2 minutes (official SDKs: 1 hour). A request
+    /// that failed only after that, such as by the default limit for the head of the answer, is not sent again.
     pub max_elapsed_time: Duration,
     /// How often a request is sent at most, the first time included; from 1. Default: 3 (official SDKs: no limit).
     pub max_attempts: u32,
