@@ -272,3 +272,148 @@ fn in_network(host: IpAddr, network: IpAddr, bits: u32) -> bool {
 pub(super) fn bare_host(host: &str) -> &str {
     host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn proxies(variables: &[(&'static str, &str)]) -> Proxies {
+        Proxies::from_variables(|name| {
+            variables.iter().find(|(own, _)| *own == name).map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    /// The proxy for `url` as `host:port`, or what is wrong with it; empty for none.
+    fn route(proxies: &Proxies, url: &'static str) -> String {
+        match proxies.of(&Uri::from_static(url)) {
+            Ok(Some(proxy)) => proxy.to_string(),
+            Ok(None) => String::new(),
+            Err(reason) => reason.to_owned(),
+        }
+    }
+
+    #[test]
+    fn each_scheme_has_its_variable_and_all_proxy_stands_in() {
+        let both =
+            proxies(&[("HTTP_PROXY", "http://plain:1"), ("HTTPS_PROXY", "http://secure:2"), ("ALL_PROXY", "all:3")]);
+        assert_eq!(route(&both, "http://a/"), "plain:1");
+        assert_eq!(route(&both, "https://a/"), "secure:2");
+        let one = proxies(&[("https_proxy", "secure:2"), ("all_proxy", "http://all:3/")]);
+        assert_eq!(route(&one, "http://a/"), "all:3");
+        assert_eq!(route(&one, "https://a/"), "secure:2");
+        assert_eq!(route(&proxies(&[]), "https://a/"), "");
+    }
+
+    #[test]
+    fn upper_case_comes_first_and_an_empty_variable_counts_as_none() {
+        assert_eq!(route(&proxies(&[("HTTPS_PROXY", "upper:1"), ("https_proxy", "lower:2")]), "https://a/"), "upper:1");
+        assert_eq!(route(&proxies(&[("HTTPS_PROXY", " "), ("https_proxy", "lower:2")]), "https://a/"), "lower:2");
+    }
+
+    #[test]
+    fn in_a_cgi_program_http_proxy_is_not_read() {
+        let cgi = proxies(&[
+            ("REQUEST_METHOD", "GET"),
+            ("HTTP_PROXY", "evil:1"),
+            ("http_proxy", "evil:1"),
+            ("HTTPS_PROXY", "good:2"),
+        ]);
+        assert_eq!(route(&cgi, "http://a/"), "");
+        assert_eq!(route(&cgi, "https://a/"), "good:2");
+    }
+
+    #[test]
+    fn a_proxy_that_cannot_be_used_fails_only_the_requests_that_need_it() {
+        let proxies =
+            proxies(&[("ALL_PROXY", "socks5://name:secret@a:1"), ("HTTP_PROXY", "b:2"), ("NO_PROXY", "near")]);
+        assert_eq!(route(&proxies, "http://a/"), "b:2");
+        assert_eq!(route(&proxies, "https://near/"), "");
+        assert_eq!(
+            route(&proxies, "https://a/"),
+            "the environment variable ALL_PROXY is not usable: only proxies of the scheme http:// are supported \
+             (https:// servers are reached through them too)"
+        );
+    }
+
+    #[test]
+    fn no_proxy_names_whom_to_reach_directly() {
+        for (list, direct, proxied) in [
+            ("*", &["http://a/", "https://[::1]/"][..], &[][..]),
+            (
+                "example.com",
+                &["http://example.com/", "http://EXAMPLE.com./", "http://a.b.example.com/"],
+                &["http://notexample.com/", "http://com/"],
+            ),
+            (".example.com", &["http://example.com/", "http://a.example.com/"], &["http://notexample.com/"]),
+            ("*.Example.com.", &["http://example.com/", "http://a.example.com/"], &["http://notexample.com/"]),
+            ("a, b\tc", &["http://a/", "http://b/", "http://c/"], &["http://d/"]),
+            ("a:8080", &["http://a:8080/"], &["http://a/", "http://b:8080/"]),
+            ("a:443", &["https://a/"], &["http://a/"]),
+            ("10.0.0.1", &["http://10.0.0.1/"], &["http://10.0.0.2/", "http://1.10.0.0.1/"]),
+            ("10.0.0.1:81", &["http://10.0.0.1:81/"], &["http://10.0.0.1/"]),
+            ("10.0.0.0/8", &["http://10.255.1.2/", "http://[::ffff:10.1.1.1]/"], &["http://11.0.0.1/", "http://ten/"]),
+            ("0.0.0.0/0", &["http://1.2.3.4/"], &["http://[::1]/"]),
+            ("::1", &["http://[::1]/", "http://[::1]:81/"], &["http://[::2]/"]),
+            ("[::1]:81", &["http://[::1]:81/"], &["http://[::1]/"]),
+            ("fd00::/8", &["http://[fd12::1]/"], &["http://[fe80::1]/"]),
+            (",a:no,10.0.0.0/33,.,*.", &[], &["http://a/", "http://10.0.0.0/", "http://b/"]),
+        ] {
+            let proxies = proxies(&[("ALL_PROXY", "proxy:1"), ("NO_PROXY", list)]);
+            for url in direct {
+                assert_eq!(route(&proxies, url), "", "{list}: {url}");
+            }
+            for url in proxied {
+                assert_eq!(route(&proxies, url), "proxy:1", "{list}: {url}");
+            }
+        }
+    }
+
+    #[test]
+    fn credentials_are_percent_decoded_and_never_printed() {
+        let proxy = Proxy::parse("http://us%40er:p%3Ass%20w%C3%A9@proxy:3128/").unwrap();
+        let expected = format!("Basic {}", base64("us@er:p:ss wé".as_bytes()));
+        assert_eq!(proxy.authorization().unwrap().as_bytes(), expected.as_bytes());
+        assert!(proxy.authorization().unwrap().is_sensitive());
+        assert_eq!(format!("{proxy} {proxy:?}"), "proxy:3128 Proxy(http://proxy:3128/)");
+        let without_password = Proxy::parse("name@proxy").unwrap();
+        assert_eq!(without_password.authorization().unwrap(), "Basic bmFtZTo=");
+        assert_eq!(Proxy::parse("http://[::1]:3128").unwrap().authorization(), None);
+    }
+
+    #[test]
+    fn what_is_no_proxy_url_is_refused_without_repeating_it() {
+        for url in [
+            "",
+            "http://",
+            "http://:80",
+            "http://name:secret@pro/xy:80",
+            "http://a:secret@",
+            "http://secret@proxy:0",
+            "http://proxy:",
+            "http://proxy:secret",
+            "https://secret@proxy",
+            "http://pro xy",
+            "http://proxy/secret",
+            "se cret",
+        ] {
+            let reason = Proxy::parse(url).unwrap_err();
+            assert!(!reason.contains("secret"), "{url}: {reason}");
+        }
+    }
+
+    #[test]
+    fn base64_is_as_in_rfc_4648() {
+        for (plain, encoded) in [
+            ("", ""),
+            ("f", "Zg=="),
+            ("fo", "Zm8="),
+            ("foo", "Zm9v"),
+            ("foob", "Zm9vYg=="),
+            ("fooba", "Zm9vYmE="),
+            ("foobar", "Zm9vYmFy"),
+        ] {
+            assert_eq!(base64(plain.as_bytes()), encoded);
+        }
+        assert_eq!(base64(&[0xfb, 0xff, 0xfe]), "+//+");
+    }
+}
