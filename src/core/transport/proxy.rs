@@ -116,7 +116,9 @@ impl Proxy {
         let invalid = "it is not a URL like http://name:password@host:port (a special character in the name or the \
                        password must be percent-encoded)";
         let uri = Uri::builder().scheme("http").authority(address).path_and_query("/").build().map_err(|_| invalid)?;
-        if uri.host().is_none_or(str::is_empty) || (address.ends_with(':') || uri.port_u16() == Some(0)) {
+        // What follows the host must be a port: `http` takes any text there.
+        let host = uri.host().unwrap_or_default();
+        if host.is_empty() || (host != address && uri.port_u16().is_none_or(|port| port == 0)) {
             return Err(invalid);
         }
         let authorization = credentials.map(basic_authorization).transpose().map_err(|()| invalid)?;
@@ -396,7 +398,7 @@ mod tests {
             "http://proxy/secret",
             "se cret",
         ] {
-            let reason = Proxy::parse(url).unwrap_err();
+            let reason = Proxy::parse(url).expect_err(url);
             assert!(!reason.contains("secret"), "{url}: {reason}");
         }
     }
