@@ -1,2 +1,155 @@
-//! placeholder
-fn main() {}
+//! The command line of the generator; see `docs/contributing.md`.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use codegen::emit::Files;
+use codegen::{Failure, Generated, understand};
+
+const USAGE: &str = "\
+Writes the generated parts of openrouter-kit.
+
+  cargo run -p codegen -- --spec FILE              write src/models, src/funcs, src/sdk, docs/sdks
+  cargo run -p codegen -- --spec FILE --check      say what would change, exit 1 if anything would
+  cargo run -p codegen -- --spec FILE --out DIR    write below DIR instead of the tree
+  cargo run -p codegen -- docs --missing --spec FILE    places without a sentence in codegen/docs
+  cargo run -p codegen -- docs --stale --spec FILE      sentences without a place";
+
+#[expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line program")]
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match run(&arguments) {
+        Ok(Outcome { text, clean }) => {
+            println!("{text}");
+            if clean { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        }
+        Err(failure) => {
+            eprintln!("{failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+struct Outcome {
+    text: String,
+    clean: bool,
+}
+
+fn run(arguments: &[String]) -> Result<Outcome, Failure> {
+    let flag = |name: &str| arguments.iter().any(|argument| argument == name);
+    let value = |name: &str| arguments.iter().skip_while(|argument| *argument != name).nth(1).map(PathBuf::from);
+    let spec = || value("--spec").ok_or_else(|| Failure::new(format!("--spec FILE is missing\n\n{USAGE}")));
+    match arguments.first().map(String::as_str) {
+        Some("docs") => {
+            let generated = understand(&spec()?)?;
+            let list = match (flag("--missing"), flag("--stale")) {
+                (true, _) => generated.prose.missing(&generated.api),
+                (_, true) => generated.prose.stale(&generated.api, &generated.document),
+                _ => return Err(Failure::new(USAGE)),
+            };
+            Ok(Outcome { text: format!("{}{} places", lines(&list), list.len()), clean: list.is_empty() })
+        }
+        Some(first) if first.starts_with("--") && first != "--help" => {
+            let spec = spec()?;
+            let generated = understand(&spec)?;
+            let root = codegen::home().join("..");
+            match value("--out") {
+                Some(folder) => write(&generated, &folder, false),
+                None if flag("--check") => check(&generated, &root),
+                None => write(&generated, &root, true),
+            }
+        }
+        _ => Err(Failure::new(USAGE)),
+    }
+}
+
+fn lines(list: &[String]) -> String {
+    list.iter().map(|line| format!("{line}\n")).collect()
+}
+
+/// The folders that hold nothing but generated files.
+const FOLDERS: &[&str] = &["src/models", "src/funcs", "src/sdk"];
+
+fn write(generated: &Generated, root: &Path, strict: bool) -> Result<Outcome, Failure> {
+    if strict && !generated.unused.is_empty() {
+        return Err(Failure::new(format!("these overlay entries apply to nothing any more; take them out:\n{}", lines(&generated.unused))));
+    }
+    let failed = |error: std::io::Error| Failure::new(format!("cannot write below {}: {error}", root.display()));
+    let files = generated.files()?;
+    for folder in FOLDERS {
+        let _ = std::fs::remove_dir_all(root.join(folder));
+    }
+    for (name, text) in &files {
+        let path = root.join(name);
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder).map_err(failed)?;
+        }
+        std::fs::write(&path, text).map_err(failed)?;
+    }
+    let size: usize = files.values().map(|text| text.lines().count()).sum();
+    let mut text = format!(
+        "{} operations, {} types, {} files, {size} lines",
+        generated.api.operations.len(),
+        generated.api.types.len(),
+        files.len()
+    );
+    for entry in generated.unused.iter().filter(|_| !strict) {
+        text.push_str(&format!("\nnote: overlay entry without use here: {entry}"));
+    }
+    let missing = missing_features(generated, root);
+    if !missing.is_empty() {
+        text.push_str(&format!("\nCargo.toml needs these lines under [features]:\n{}", lines(&missing)));
+    }
+    Ok(Outcome { text, clean: true })
+}
+
+fn check(generated: &Generated, root: &Path) -> Result<Outcome, Failure> {
+    let mut differences = Vec::new();
+    let files = generated.files()?;
+    for (name, text) in &files {
+        match std::fs::read_to_string(root.join(name)) {
+            Err(_) => differences.push(format!("{name} is missing")),
+            Ok(old) if old != *text => {
+                let line = old.lines().zip(text.lines()).position(|(a, b)| a != b);
+                let line = line.unwrap_or_else(|| old.lines().count().min(text.lines().count())) + 1;
+                differences.push(format!("{name}:{line} differs"));
+            }
+            Ok(_) => {}
+        }
+    }
+    for folder in FOLDERS {
+        superfluous(root, Path::new(folder), &files, &mut differences);
+    }
+    differences.extend(generated.unused.iter().map(|entry| format!("overlay entry without use: {entry}")));
+    differences.extend(missing_features(generated, root).iter().map(|line| format!("Cargo.toml lacks: {line}")));
+    Ok(match differences.is_empty() {
+        true => Outcome { text: format!("{} files are as the generator writes them", files.len()), clean: true },
+        false => Outcome { text: format!("{}{} differences", lines(&differences), differences.len()), clean: false },
+    })
+}
+
+fn superfluous(root: &Path, folder: &Path, files: &Files, differences: &mut Vec<String>) {
+    let Ok(entries) = std::fs::read_dir(root.join(folder)) else { return };
+    for entry in entries.filter_map(Result::ok) {
+        let name = folder.join(entry.file_name());
+        if entry.path().is_dir() {
+            superfluous(root, &name, files, differences);
+        } else if !files.contains_key(&name.to_string_lossy().replace('\\', "/")) {
+            differences.push(format!("{} is not written by the generator", name.display()));
+        }
+    }
+}
+
+/// The lines of the feature table that Cargo.toml does not have.
+fn missing_features(generated: &Generated, root: &Path) -> Vec<String> {
+    let manifest = std::fs::read_to_string(root.join("Cargo.toml")).unwrap_or_default();
+    let wanted = generated.features().into_iter().map(|(name, needs)| {
+        let needs: Vec<_> = needs.iter().map(|need| format!("\"{need}\"")).collect();
+        format!("{name} = [{}]", needs.join(", "))
+    });
+    let names: Vec<_> = generated.features().keys().map(|name| format!("\"{name}\"")).collect();
+    let full = format!("full = [{}]", names.join(", "));
+    let has = |line: &String| manifest.lines().any(|own| own.trim() == line);
+    let full_missing = (!manifest.replace(['\n', ' '], "").contains(&full.replace(' ', "").replace(']', ""))).then_some(full);
+    wanted.filter(|line| !has(line)).chain(full_missing).collect()
+}

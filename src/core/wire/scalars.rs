@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::{DecodeError, Extra, Json, Reader, Wire, Writer};
+use super::{DecodeError, Extra, Json, JsonObject, Reader, Root, Wire, Writer};
 
 impl Wire for String {
     #[inline]
@@ -175,6 +175,8 @@ impl<T: Wire> Wire for Vec<T> {
     }
 }
 
+impl<T: Wire> Root for Vec<T> {}
+
 impl<T: Wire> Wire for BTreeMap<String, T> {
     fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let mut map = Self::new();
@@ -226,6 +228,12 @@ impl Wire for Json {
     }
 }
 
+impl Root for Json {
+    fn reports_error(&self) -> bool {
+        self.get("error").is_some_and(|error| !error.is_null())
+    }
+}
+
 /// A change of one member of something that exists: leave it, empty it, or give it a value.
 ///
 /// Bodies of `PATCH` requests tell a member that is absent from one that is null; `Option` cannot.
@@ -268,18 +276,18 @@ impl<T: Wire> Wire for Patch<T> {
     }
 }
 
-/// Text that must not be seen by chance: a key or a password. `Debug` prints `[redacted]`.
+/// A value that must not be seen by chance: a key, a password, settings that hold one. `Debug` prints `[redacted]`.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub struct Secret(String);
+pub struct Secret<T = String>(T);
 
-impl Secret {
-    /// The text itself, for the place that needs it.
-    pub fn expose(&self) -> &str {
+impl<T> Secret<T> {
+    /// The value itself, for the place that needs it.
+    pub fn expose(&self) -> &T {
         &self.0
     }
 
-    /// The text itself, by value.
-    pub fn into_exposed(self) -> String {
+    /// The value itself.
+    pub fn into_exposed(self) -> T {
         self.0
     }
 }
@@ -290,15 +298,27 @@ impl<T: Into<String>> From<T> for Secret {
     }
 }
 
-impl fmt::Debug for Secret {
+impl<T: Into<JsonObject>> From<T> for Secret<JsonObject> {
+    fn from(members: T) -> Self {
+        Self(members.into())
+    }
+}
+
+impl From<BTreeMap<String, String>> for Secret<BTreeMap<String, String>> {
+    fn from(map: BTreeMap<String, String>) -> Self {
+        Self(map)
+    }
+}
+
+impl<T> fmt::Debug for Secret<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("[redacted]")
     }
 }
 
-impl Wire for Secret {
+impl<T: Wire> Wire for Secret<T> {
     fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        String::read(reader).map(Self)
+        T::read(reader).map(Self)
     }
 
     fn write(&self, writer: &mut Writer) {
@@ -306,6 +326,6 @@ impl Wire for Secret {
     }
 
     fn missing() -> Self {
-        Self::default()
+        Self(T::missing())
     }
 }

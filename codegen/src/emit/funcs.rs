@@ -1,0 +1,249 @@
+//! The free functions, one an operation.
+
+use std::collections::BTreeMap;
+
+use super::{Context, Files, HEADER, doc, feature, gate};
+use crate::model::{Answer, Body, Field, Operation, Ty};
+use crate::names::{identifier, pascal, words};
+use crate::node::quote;
+
+/// One function: how to call it and what it does.
+#[derive(Debug)]
+pub struct Function {
+    /// `responses_send`.
+    pub name: String,
+    /// The method of the facade: `send`.
+    pub method: String,
+    /// Names and types of the arguments after the core.
+    pub arguments: Vec<(String, String)>,
+    /// The type in `Call<'_, …>`.
+    pub answer: String,
+    /// The body.
+    body: String,
+    /// It answers a stream of events.
+    pub stream: bool,
+}
+
+/// The functions of an operation: one, or two where it can stream.
+pub fn functions(operation: &Operation) -> Vec<Function> {
+    let one = |name: &str, answer: String, stream: Option<bool>| function(operation, name, answer, stream);
+    let events = |ty: &Ty| format!("EventStream<{}>", ty.rust());
+    let stream_name = match operation.name.as_str() {
+        "send" | "create" | "generate" => "stream".to_owned(),
+        other => format!("{other}_stream"),
+    };
+    match &operation.answer {
+        Answer::Empty => vec![one(&operation.name, "()".to_owned(), None)],
+        Answer::Json(ty) => vec![one(&operation.name, ty.rust(), None)],
+        Answer::Bytes => vec![one(&operation.name, "Download".to_owned(), None)],
+        Answer::Stream(event) => vec![one(&operation.name, events(event), None)],
+        Answer::JsonOrStream(ty, event) => {
+            vec![one(&operation.name, ty.rust(), Some(false)), one(&stream_name, events(event), Some(true))]
+        }
+    }
+}
+
+fn function(operation: &Operation, method: &str, answer: String, stream: Option<bool>) -> Function {
+    let mut arguments = Vec::new();
+    let mut body = format!("Parts::new(&{})", constant(operation));
+    for field in &operation.path_parameters {
+        let (ty, value) = scalar(field);
+        arguments.push((field.rust.clone(), ty));
+        body.push_str(&format!(".path({}, {value})", quote(&field.wire)));
+    }
+    for field in &operation.required_query {
+        let (ty, value) = scalar(field);
+        arguments.push((field.rust.clone(), ty));
+        body.push_str(&format!(".query({}, Some({value}))", quote(&field.wire)));
+    }
+    match &operation.body {
+        Body::None => {}
+        Body::Json(ty, _) => {
+            arguments.push(("request".to_owned(), ty.rust()));
+            body.push_str(".json(&request)");
+        }
+        Body::Form(ty) => {
+            arguments.push(("request".to_owned(), ty.rust()));
+            body.push_str(".form(&request)");
+        }
+        Body::Multipart(name) => {
+            arguments.push(("request".to_owned(), name.clone()));
+            body.push_str(".multipart(request.into_multipart())");
+        }
+    }
+    for field in &operation.headers {
+        arguments.push((field.rust.clone(), "Option<&str>".to_owned()));
+        body.push_str(&format!(".header({}, {})", quote(&field.wire.to_lowercase()), field.rust));
+    }
+    if let Some(stream) = stream {
+        body.push_str(&format!(".stream({stream})"));
+    }
+    if let Some(query) = &operation.query {
+        arguments.push(("params".to_owned(), query.clone()));
+        body = format!("params.write({body})");
+    }
+    Function { name: format!("{}_{method}", operation.namespace), method: method.to_owned(), arguments, answer, body, stream: stream == Some(true) }
+}
+
+/// How a parameter is taken and handed on.
+fn scalar(field: &Field) -> (String, String) {
+    match &field.ty {
+        Ty::Bool | Ty::Integer | Ty::Number => (field.ty.rust(), field.rust.clone()),
+        Ty::Named(name) => (format!("impl Into<{name}>"), format!("{}.into()", field.rust)),
+        _ => ("impl AsRef<str>".to_owned(), format!("{}.as_ref()", field.rust)),
+    }
+}
+
+/// The name of the static that describes an operation.
+fn constant(operation: &Operation) -> String {
+    words(&operation.id).join("_").to_uppercase()
+}
+
+/// Writes `src/funcs`.
+pub fn emit(context: &Context<'_>, files: &mut Files) {
+    let mut by_namespace: BTreeMap<&str, Vec<&Operation>> = BTreeMap::new();
+    for operation in &context.api.operations {
+        by_namespace.entry(&operation.namespace).or_default().push(operation);
+    }
+    let mut root = format!(
+        "{HEADER}//! The operations of the API as free functions, one an operation. What a program does not call is not in its\n\
+         //! binary.\n//!\n//! A function describes its request and answers with a [`Call`](crate::Call); `.await` sends it.\n\n"
+    );
+    let mut exports = String::new();
+    for (namespace, operations) in &by_namespace {
+        let gate = gate([&(*namespace).to_owned()]);
+        root.push_str(&format!("{gate}mod {namespace};\n"));
+        exports.push_str(&format!("{gate}pub use self::{namespace}::*;\n"));
+        files.insert(format!("src/funcs/{namespace}.rs"), file(context, namespace, operations));
+    }
+    root.push('\n');
+    root.push_str(&exports);
+    files.insert("src/funcs/mod.rs".to_owned(), root);
+}
+
+fn file(context: &Context<'_>, namespace: &str, operations: &[&Operation]) -> String {
+    let mut body = String::new();
+    let mut seen = Vec::new();
+    for operation in operations {
+        let constant = constant(operation);
+        if !seen.contains(&constant) {
+            body.push_str(&format!("\nstatic {constant}: Operation = {};\n", describe(operation)));
+            seen.push(constant);
+        }
+        for function in functions(operation) {
+            write_function(context, operation, &function, None, &mut body);
+            for alias in aliases(context, operation) {
+                write_function(context, operation, &function, Some(alias), &mut body);
+            }
+        }
+    }
+    let mut used = String::new();
+    for (name, path) in [
+        ("Authentication", "crate::core::operation::Authentication"),
+        ("Operation", "crate::core::operation::Operation"),
+        ("Parts", "crate::core::operation::Parts"),
+        ("Call<", "crate::core::call::Call"),
+        ("Download", "crate::core::download::Download"),
+        ("EventStream<", "crate::core::event_stream::EventStream"),
+        ("OpenRouterCore", "crate::core::client::OpenRouterCore"),
+        ("Method::", "http::Method"),
+    ] {
+        if body.contains(name) {
+            used.push_str(&format!("use {path};\n"));
+        }
+    }
+    let models = if operations.iter().any(|operation| uses_models(operation)) { "use crate::models::*;\n" } else { "" };
+    format!("{HEADER}//! The operations of `{}`.\n\n{used}{models}{body}", feature(namespace))
+}
+
+fn uses_models(operation: &Operation) -> bool {
+    functions(operation).iter().any(|function| {
+        let text = function.arguments.iter().map(|(_, ty)| ty.as_str()).chain([function.answer.as_str()]).collect::<String>();
+        let text = text.replace("Option<&str>", "").replace("AsRef<str>", "").replace("EventStream", "").replace("Download", "").replace("Into", "");
+        text.contains(|c: char| c.is_ascii_uppercase())
+    })
+}
+
+fn describe(operation: &Operation) -> String {
+    let mut text = format!("Operation::new({}, Method::{}, {})", quote(&operation.id), operation.method, quote(&operation.path));
+    if operation.authentication != "Required" {
+        text.push_str(&format!(".authentication(Authentication::{})", operation.authentication));
+    }
+    if operation.repeatable {
+        text.push_str(".repeatable()");
+    }
+    if operation.metadata {
+        text.push_str(".with_metadata_header()");
+    }
+    if let Some(server) = &operation.server {
+        text.push_str(&format!(".server({})", quote(server)));
+    }
+    text
+}
+
+/// Other namespaces under which the operation is offered too.
+pub fn aliases<'a>(context: &'a Context<'_>, operation: &Operation) -> Vec<&'a str> {
+    let list = context.by_hand.get(&format!("aliases of {}", operation.id));
+    list.into_iter().flatten().map(String::as_str).collect()
+}
+
+/// What an operation does, as doc lines for function and method.
+pub fn operation_doc(context: &Context<'_>, operation: &Operation, function: &Function, out: &mut String, indent: &str) {
+    let sentence = context.prose.get(&operation.id).map_or_else(|| format!("Calls the operation `{}`.", operation.id), str::to_owned);
+    let mut facts = Vec::new();
+    if function.stream {
+        facts.push("The answer comes as a stream of events, as the server makes it.".to_owned());
+    }
+    facts.push(format!("`{} {}`, operation `{}`.", operation.method, operation.path, operation.id));
+    match operation.authentication {
+        "None" => facts.push("No key is sent.".to_owned()),
+        "Optional" => facts.push("Works without a key.".to_owned()),
+        _ => {}
+    }
+    if operation.paging.is_some() {
+        facts.push("Pages: `.pages()` and `.items()` on the call ask for the following ones.".to_owned());
+    }
+    doc(out, indent, &sentence, &facts);
+    if operation.deprecated {
+        out.push_str(&format!("{indent}///\n{indent}/// Deprecated by the API.\n"));
+    }
+}
+
+fn write_function(context: &Context<'_>, operation: &Operation, function: &Function, alias: Option<&str>, out: &mut String) {
+    out.push('\n');
+    if let Some(alias) = alias {
+        let name = identifier(&format!("{}_{}", alias.replace('.', "_"), function.method));
+        out.push_str(&format!("/// The same as [`{}`], under the name of the namespace `{alias}`.\n", function.name));
+        let names: Vec<_> = function.arguments.iter().map(|(name, _)| name.clone()).collect();
+        out.push_str(&signature(&name, function));
+        out.push_str(&format!(" {{\n    {}(core, {})\n}}\n", function.name, names.join(", ")));
+        return;
+    }
+    operation_doc(context, operation, function, out, "");
+    out.push_str("///\n/// # Errors\n");
+    let statuses: Vec<_> = operation.errors.iter().map(String::as_str).collect();
+    out.push_str(&match statuses.as_slice() {
+        [] => "/// [`Error`](crate::Error), by what went wrong.\n".to_owned(),
+        list => format!("/// [`Error::Api`](crate::Error::Api) with status {}; other variants where no answer came.\n", list.join(", ")),
+    });
+    for field in operation.path_parameters.iter().chain(&operation.required_query).chain(&operation.headers).take(1) {
+        let _ = field;
+        out.push_str("///\n/// # Arguments\n");
+    }
+    for field in operation.path_parameters.iter().chain(&operation.required_query).chain(&operation.headers) {
+        let sentence = context.prose.get(&field.key).unwrap_or("See the API document.");
+        out.push_str(&format!("/// - `{}`: {}\n", field.rust, super::escape(sentence)));
+    }
+    out.push_str(&signature(&function.name, function));
+    out.push_str(&format!(" {{\n    Call::new(core, {})\n}}\n", function.body));
+}
+
+fn signature(name: &str, function: &Function) -> String {
+    let arguments: String = function.arguments.iter().map(|(name, ty)| format!(", {name}: {ty}")).collect();
+    format!("#[inline]\npub fn {name}(core: &OpenRouterCore{arguments}) -> Call<'_, {}>", function.answer)
+}
+
+/// The struct of the facade for a namespace.
+pub fn facade_name(namespace: &str) -> String {
+    pascal(&words(namespace))
+}

@@ -1,0 +1,454 @@
+//! The types.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Context, Files, HEADER, doc, feature, field_doc};
+use crate::model::{Answer, Condition, Field, Kind, Operation, Paging, Presence, Struct, Ty, Type, Union};
+use crate::node::quote;
+
+/// Writes `src/models`.
+pub fn emit(context: &Context<'_>, files: &mut Files) {
+    let mut by_module: BTreeMap<&str, Vec<&Type>> = BTreeMap::new();
+    for ty in &context.api.types {
+        by_module.entry(ty.module.as_str()).or_default().push(ty);
+    }
+    let answers = Answers::of(context);
+    let mut parts: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for (module, types) in &by_module {
+        let (home, part) = module.split_once('/').unwrap_or((module, ""));
+        parts.entry(home).or_default();
+        if !part.is_empty() {
+            parts.entry(home).or_default().insert(part);
+        }
+        let mut out = format!("{HEADER}//! {}\n\nuse crate::models::*;\n", title(home, part));
+        for ty in types {
+            out.push('\n');
+            write_type(context, &answers, ty, &mut out);
+        }
+        let path = if part.is_empty() { format!("src/models/{home}.rs") } else { format!("src/models/{home}/{part}.rs") };
+        files.insert(path, out);
+    }
+
+    let mut root = format!(
+        "{HEADER}//! Every type of the API: plain data, one type a schema.\n//!\n\
+         //! Requests are made with `new` (what the API requires) and setters named like the fields. Everything that arrives \
+         keeps what\n//! this version does not know: open enums and unions have a variant `Unrecognized`, objects a field \
+         `extra`.\n\nuse std::collections::BTreeMap;\n\n\
+         pub use crate::core::multipart::FilePart;\n\
+         pub use crate::core::wire::{{Extra, Json, JsonObject, Patch, Secret, Unrecognized}};\n\n\
+         use crate::core::multipart::Multipart;\n\
+         use crate::core::operation::Parts;\n\
+         use crate::core::pages::Page;\n\
+         use crate::core::event_stream::StreamItem;\n\
+         use crate::core::wire::{{Root, Wire, wire_enum, wire_setters, wire_struct, wire_union}};\n\n"
+    );
+    for (home, own) in &parts {
+        root.push_str(&context.gate(home));
+        root.push_str(&format!("mod {home};\n"));
+        if !own.is_empty() {
+            let mut out = format!("{HEADER}//! {}\n\n", title(home, ""));
+            for part in own {
+                out.push_str(&format!("mod {part};\n"));
+            }
+            out.push('\n');
+            for part in own {
+                out.push_str(&format!("pub use self::{part}::*;\n"));
+            }
+            files.insert(format!("src/models/{home}/mod.rs"), out);
+        }
+    }
+    root.push('\n');
+    for home in parts.keys() {
+        root.push_str(&context.gate(home));
+        root.push_str(&format!("pub use self::{home}::*;\n"));
+    }
+    files.insert("src/models/mod.rs".to_owned(), root);
+}
+
+fn title(home: &str, part: &str) -> String {
+    let what = match part {
+        "events" => "What streams of this namespace hold.",
+        "request" => "What is only sent.",
+        "response" => "What is only received.",
+        "content" => "What is sent and received.",
+        _ => return format!("Types of `{}`.", feature(home)),
+    };
+    format!("Types of `{}`. {what}", feature(home))
+}
+
+/// What the types are to the operations.
+struct Answers {
+    roots: BTreeSet<String>,
+    events: BTreeSet<String>,
+    pages: BTreeMap<String, Paging>,
+    changed: BTreeMap<String, Vec<String>>,
+}
+
+impl Answers {
+    fn of(context: &Context<'_>) -> Self {
+        let mut answers = Self { roots: BTreeSet::new(), events: BTreeSet::new(), pages: BTreeMap::new(), changed: BTreeMap::new() };
+        for operation in &context.api.operations {
+            let (json, event) = match &operation.answer {
+                Answer::Json(ty) => (Some(ty), None),
+                Answer::JsonOrStream(ty, event) => (Some(ty), Some(event)),
+                Answer::Stream(event) => (None, Some(event)),
+                Answer::Empty | Answer::Bytes => (None, None),
+            };
+            if let Some(name) = json.and_then(Ty::named) {
+                answers.roots.insert(name.to_owned());
+                if let Some(paging) = &operation.paging {
+                    answers.pages.insert(name.to_owned(), paging.clone());
+                }
+                answers.changed.entry(name.to_owned()).or_default().push(operation.function());
+            }
+            if let Some(name) = event.and_then(Ty::named) {
+                answers.events.insert(name.to_owned());
+            }
+        }
+        answers
+    }
+}
+
+fn write_type(context: &Context<'_>, answers: &Answers, ty: &Type, out: &mut String) {
+    type_doc(context, answers, ty, out);
+    match &ty.kind {
+        Kind::Struct(own) => structure(context, ty, own, out),
+        Kind::Enum(values) => {
+            out.push_str(&format!("#[derive(Clone, Debug, PartialEq, Eq, Hash)]\n#[non_exhaustive]\npub enum {} {{\n", ty.name));
+            for value in values {
+                let sentence = context.prose.get(&format!("{}={}", ty.key, value.wire));
+                doc(out, "    ", &sentence.map_or_else(|| format!("The value `{}`.", value.wire), str::to_owned), &[]);
+                out.push_str(&format!("    {},\n", value.rust));
+            }
+            out.push_str("    /// A value this version of the crate does not know, as it came.\n    Unrecognized(Box<str>),\n}\n\n");
+            out.push_str(&format!("wire_enum!({} {{\n", ty.name));
+            for value in values {
+                out.push_str(&format!("    {} = {},\n", value.rust, quote(&value.wire)));
+            }
+            out.push_str("});\n");
+        }
+        Kind::Union(union) => write_union(context, ty, union, out),
+        Kind::Alias(other) => out.push_str(&format!("pub type {} = {};\n", ty.name, other.rust())),
+        Kind::Parameters(fields) => parameters(context, ty, fields, out),
+        Kind::Form(fields) => form(context, ty, fields, out),
+    }
+    if matches!(ty.kind, Kind::Struct(_) | Kind::Union(_)) {
+        if answers.roots.contains(&ty.name) && !context.is_by_hand("roots", &ty.name) {
+            out.push_str(&format!("\nimpl Root for {} {{}}\n", ty.name));
+        }
+        if answers.events.contains(&ty.name) && !context.is_by_hand("streams", &ty.name) {
+            out.push_str(&format!("\nimpl StreamItem for {} {{}}\n", ty.name));
+        }
+        if let (Some(paging), Kind::Struct(own)) = (answers.pages.get(&ty.name), &ty.kind)
+            && !context.is_by_hand("pages", &ty.name)
+        {
+            page(ty, own, paging, out);
+        }
+    }
+}
+
+fn type_doc(context: &Context<'_>, answers: &Answers, ty: &Type, out: &mut String) {
+    let operation = context.api.operations.iter().find(|operation| {
+        ty.key.strip_prefix(&operation.id).is_some_and(|rest| matches!(rest, "()" | ".request" | ".response" | ".multipart"))
+    });
+    let given = context.prose.get(&ty.key).map(str::to_owned);
+    let sentence = given.or_else(|| operation.map(|operation| of_operation(operation, ty))).unwrap_or_else(|| match &ty.kind {
+        Kind::Enum(_) => format!("The values of `{}`.", ty.key),
+        Kind::Union(_) => format!("What `{}` may be.", ty.key),
+        _ => format!("The object at `{}`.", ty.key),
+    });
+    let component = !ty.key.contains(['.', '[', '{', '|', '(']);
+    let mut facts = Vec::new();
+    if component {
+        facts.push(format!("Schema `{}` of the API document.", ty.key));
+    } else if operation.is_none() {
+        facts.push(format!("At `{}` in the API document.", ty.key));
+    }
+    if let Some(functions) = answers.changed.get(&ty.name) {
+        let list: Vec<_> = functions.iter().take(4).map(|function| format!("`{function}`")).collect();
+        facts.push(format!("The answer of {}.", list.join(", ")));
+    }
+    doc(out, "", &sentence, &facts);
+    if ty.deprecated {
+        out.push_str("///\n/// Deprecated by the API.\n");
+    }
+}
+
+fn of_operation(operation: &Operation, ty: &Type) -> String {
+    let function = operation.function();
+    match &ty.kind {
+        Kind::Parameters(_) => format!("The optional parameters of `{function}`. Left out, the server's defaults hold."),
+        Kind::Form(_) => format!("The form that `{function}` sends."),
+        _ if ty.key.ends_with(".request") => format!("The body of `{function}`."),
+        _ => format!("The answer of `{function}`."),
+    }
+}
+
+fn structure(context: &Context<'_>, ty: &Type, own: &Struct, out: &mut String) {
+    let required = own.fields.iter().any(|field| field.presence == Presence::Required);
+    let default = if ty.request && !required && own.fields.iter().all(|f| f.presence != Presence::Nullable) { "Default, " } else { "" };
+    out.push_str(&format!("#[derive(Clone, Debug, {default}PartialEq)]\n#[non_exhaustive]\npub struct {} {{\n", ty.name));
+    for field in &own.fields {
+        field_doc(context, out, "    ", field);
+        let of = match field.presence {
+            Presence::Required => field.ty.rust(),
+            Presence::Nullable | Presence::Optional => format!("Option<{}>", field.ty.rust()),
+            Presence::Patched => format!("Patch<{}>", field.ty.rust()),
+        };
+        out.push_str(&format!("    pub {}: {of},\n", field.rust));
+    }
+    out.push_str("    /// Members beyond the typed ones; see [`Extra`].\n    pub extra: Extra,\n}\n\n");
+    let constants: Vec<_> = own.constants.iter().map(|(name, value)| format!("{} = {}", quote(name), quote(value))).collect();
+    let constants = if constants.is_empty() { String::new() } else { format!(" [{}]", constants.join(", ")) };
+    if own.fields.is_empty() {
+        out.push_str(&format!("wire_struct!({}{constants} {{}});\n", ty.name));
+    } else {
+        out.push_str(&format!("wire_struct!({}{constants} {{\n", ty.name));
+        for field in &own.fields {
+            out.push_str(&format!("    {}: {} {:?},\n", field.rust, quote(&field.wire), field.presence));
+        }
+        out.push_str("});\n");
+    }
+    if ty.request {
+        constructor(ty, &own.fields, "extra: Extra::new(),", out);
+        setters(&ty.name, &own.fields, out);
+    }
+}
+
+/// How an argument is taken, and what becomes of it.
+fn argument(field: &Field) -> (String, String) {
+    let name = &field.rust;
+    match &field.ty {
+        Ty::Bool | Ty::Integer | Ty::Number => (field.ty.rust(), name.clone()),
+        Ty::List(of) => (
+            format!("impl IntoIterator<Item = impl Into<{}>>", of.rust()),
+            format!("{name}: {name}.into_iter().map(Into::into).collect()"),
+        ),
+        other => (format!("impl Into<{}>", other.rust()), format!("{name}: {name}.into()")),
+    }
+}
+
+fn constructor(ty: &Type, fields: &[Field], rest: &str, out: &mut String) {
+    let required: Vec<_> = fields.iter().filter(|field| field.presence == Presence::Required).collect();
+    let arguments: Vec<_> = required.iter().map(|field| format!("{}: {}", field.rust, argument(field).0)).collect();
+    let has_nullable = fields.iter().any(|field| field.presence == Presence::Nullable);
+    let derives_default = required.is_empty() && !has_nullable;
+    out.push_str(&format!("\nimpl {} {{\n", ty.name));
+    let what = if required.is_empty() { "Without members.".to_owned() } else { "With what the API requires.".to_owned() };
+    out.push_str(&format!("    /// {what}\n    #[inline]\n"));
+    if required.len() > 7 {
+        out.push_str("    #[expect(clippy::too_many_arguments, reason = \"the API requires them all\")]\n");
+    }
+    out.push_str(&format!("    pub fn new({}) -> Self {{\n", arguments.join(", ")));
+    if derives_default {
+        out.push_str("        Self::default()\n    }\n}\n");
+        return;
+    }
+    out.push_str("        Self {\n");
+    for field in fields {
+        let value = match field.presence {
+            Presence::Required => argument(field).1,
+            Presence::Nullable | Presence::Optional => format!("{}: None", field.rust),
+            Presence::Patched => format!("{}: Patch::Keep", field.rust),
+        };
+        out.push_str(&format!("            {value},\n"));
+    }
+    if !rest.is_empty() {
+        out.push_str(&format!("            {rest}\n"));
+    }
+    out.push_str("        }\n    }\n}\n");
+}
+
+fn setters(name: &str, fields: &[Field], out: &mut String) {
+    out.push_str(&format!("\nwire_setters!({name} {{\n"));
+    for field in fields.iter().filter(|field| field.presence != Presence::Required) {
+        let kind = match (&field.presence, &field.ty) {
+            (Presence::Patched, ty) => format!("patch {}", ty.rust()),
+            (_, ty @ (Ty::Bool | Ty::Integer | Ty::Number)) => format!("exact {}", ty.rust()),
+            (_, Ty::List(of)) => format!("list {}", of.rust()),
+            (_, ty) => format!("into {}", ty.rust()),
+        };
+        out.push_str(&format!("    {}: {kind},\n", field.rust));
+    }
+    out.push_str("});\n");
+}
+
+fn conditions(list: &[Condition]) -> String {
+    let one = |condition: &Condition| match condition {
+        Condition::Has(name) => format!("Has({})", quote(name)),
+        Condition::Lacks(name) => format!("Lacks({})", quote(name)),
+        Condition::Is(name, value) => format!("Is({}, {})", quote(name), quote(value)),
+    };
+    match list {
+        [] => String::new(),
+        list => format!("if ({}) ", list.iter().map(one).collect::<Vec<_>>().join(", ")),
+    }
+}
+
+fn write_union(context: &Context<'_>, ty: &Type, union: &Union, out: &mut String) {
+    out.push_str(&format!("#[derive(Clone, Debug, PartialEq)]\n#[non_exhaustive]\npub enum {} {{\n", ty.name));
+    for variant in &union.variants {
+        let of_type = variant.ty.named().and_then(|name| context.api.find(name)).filter(|_| matches!(variant.ty, Ty::Named(_)));
+        let sentence = of_type.and_then(|ty| context.prose.get(&ty.key)).map(str::to_owned).unwrap_or_else(|| match &variant.ty {
+            Ty::String => "Plain text.".to_owned(),
+            Ty::List(_) => "A list.".to_owned(),
+            Ty::Integer | Ty::Number => "A number.".to_owned(),
+            Ty::Bool => "A truth value.".to_owned(),
+            _ => "One of the forms this value may have.".to_owned(),
+        });
+        let facts: Vec<_> = match variant.tags.as_slice() {
+            [] => Vec::new(),
+            tags => vec![format!("`{}` is {}.", union.tag, tags.iter().map(|tag| format!("`{tag}`")).collect::<Vec<_>>().join(" or "))],
+        };
+        doc(out, "    ", &sentence, &facts);
+        let inner = if variant.boxed { format!("Box<{}>", variant.ty.rust()) } else { variant.ty.rust() };
+        out.push_str(&format!("    {}({inner}),\n", variant.rust));
+    }
+    out.push_str("    /// A value that fits none of these types, kept whole.\n    Unrecognized(Unrecognized),\n}\n\n");
+    let name = |index: usize| union.variants.get(index).map(|variant| variant.rust.as_str()).unwrap_or_default();
+    let block = |out: &mut String, head: &str, lines: Vec<String>| {
+        if lines.is_empty() {
+            out.push_str(&format!("    {head} {{}}\n"));
+        } else {
+            out.push_str(&format!("    {head} {{\n        {}\n    }}\n", lines.join("\n        ")));
+        }
+    };
+    out.push_str(&format!("wire_union!({} {{\n", ty.name));
+    let tagged = union.tagged.iter().map(|(value, when, index)| format!("{} {}=> {},", quote(value), conditions(when), name(*index)));
+    block(out, &format!("tag {}", quote(&union.tag)), tagged.collect());
+    block(out, "objects", union.objects.iter().map(|(when, index)| format!("{}=> {},", conditions(when), name(*index))).collect());
+    let shape = |(shape, of, index): &(_, Option<_>, usize)| {
+        let of = of.map_or_else(String::new, |of| format!("({of:?})"));
+        format!("{shape:?}{of} => {},", name(*index))
+    };
+    // A list of certain elements is looked for before any list.
+    let mut shapes = union.shapes.clone();
+    shapes.sort_by_key(|(_, of, _)| of.is_none());
+    block(out, "shapes", shapes.iter().map(shape).collect());
+    block(out, "variants", vec![union.variants.iter().map(|variant| format!("{},", variant.rust)).collect::<Vec<_>>().join(" ")]);
+    out.push_str("});\n");
+
+    for (index, variant) in union.variants.iter().enumerate() {
+        let rust = variant.ty.rust();
+        if union.variants.iter().enumerate().any(|(other, v)| other != index && v.ty.rust() == rust) || rust == "Json" {
+            continue;
+        }
+        let value = if variant.boxed { "Box::new(value)" } else { "value" };
+        let from = |out: &mut String, generics: &str, source: &str, value: &str| {
+            out.push_str(&format!(
+                "\nimpl{generics} From<{source}> for {} {{\n    #[inline]\n    fn from(value: {source}) -> Self {{\n        Self::{}({value})\n    }}\n}}\n",
+                ty.name, variant.rust
+            ));
+        };
+        from(out, "", &rust, value);
+        match &variant.ty {
+            Ty::String => from(out, "", "&str", "value.into()"),
+            Ty::List(of) => from(out, "<const N: usize>", &format!("[{}; N]", of.rust()), "value.into()"),
+            _ => {}
+        }
+    }
+}
+
+fn query_value(field: &Field, place: &str) -> String {
+    match &field.ty {
+        Ty::Bool | Ty::Integer | Ty::Number => format!("{place}.{}", field.rust),
+        Ty::Named(_) => format!("{place}.{}.as_ref().map(AsRef::as_ref)", field.rust),
+        _ => format!("{place}.{}.as_deref()", field.rust),
+    }
+}
+
+fn parameters(context: &Context<'_>, ty: &Type, fields: &[Field], out: &mut String) {
+    out.push_str(&format!("#[derive(Clone, Debug, Default, PartialEq)]\n#[non_exhaustive]\npub struct {} {{\n", ty.name));
+    for field in fields {
+        field_doc(context, out, "    ", field);
+        out.push_str(&format!("    pub {}: Option<{}>,\n", field.rust, field.ty.rust()));
+    }
+    out.push_str(&format!(
+        "}}\n\nimpl {} {{\n    /// Without parameters.\n    #[inline]\n    pub fn new() -> Self {{\n        Self::default()\n    }}\n",
+        ty.name
+    ));
+    out.push_str("\n    #[inline]\n    pub(crate) fn write(&self, parts: Parts) -> Parts {\n        parts");
+    for field in fields {
+        match &field.ty {
+            Ty::List(_) => out.push_str(&format!(
+                "\n            .query_list({}, self.{}.as_deref())",
+                quote(&field.wire),
+                field.rust
+            )),
+            _ => out.push_str(&format!("\n            .query({}, {})", quote(&field.wire), query_value(field, "self"))),
+        }
+    }
+    out.push_str("\n    }\n}\n");
+    out.push_str(&format!("\nimpl {} {{\n", ty.name));
+    for field in fields {
+        let (of, value) = argument(field);
+        let value = value.split_once(": ").map_or(value.clone(), |(_, value)| value.to_owned());
+        out.push_str(&format!(
+            "    /// Sets the parameter `{}`.\n    #[must_use]\n    #[inline]\n    pub fn {name}(mut self, {name}: {of}) -> Self {{\n        self.{name} = Some({value});\n        self\n    }}\n\n",
+            field.wire,
+            name = field.rust
+        ));
+    }
+    out.truncate(out.trim_end().len());
+    out.push_str("\n}\n");
+}
+
+fn form(context: &Context<'_>, ty: &Type, fields: &[Field], out: &mut String) {
+    out.push_str(&format!("#[derive(Debug)]\n#[non_exhaustive]\npub struct {} {{\n", ty.name));
+    for field in fields {
+        field_doc(context, out, "    ", field);
+        let of = if field.presence == Presence::Required { field.ty.rust() } else { format!("Option<{}>", field.ty.rust()) };
+        out.push_str(&format!("    pub {}: {of},\n", field.rust));
+    }
+    out.push_str("}\n");
+    constructor(ty, fields, "", out);
+    out.push_str(&format!("\nimpl {} {{\n", ty.name));
+    for field in fields.iter().filter(|field| field.presence != Presence::Required) {
+        let (of, value) = argument(field);
+        let value = value.split_once(": ").map_or(value.clone(), |(_, value)| value.to_owned());
+        out.push_str(&format!(
+            "    /// Sets the part `{}`.\n    #[must_use]\n    #[inline]\n    pub fn {name}(mut self, {name}: {of}) -> Self {{\n        self.{name} = Some({value});\n        self\n    }}\n\n",
+            field.wire,
+            name = field.rust
+        ));
+    }
+    out.push_str("    #[inline]\n    pub(crate) fn into_multipart(self) -> Multipart {\n        Multipart::new()");
+    for field in fields {
+        let name = quote(&field.wire);
+        let place = format!("self.{}", field.rust);
+        let required = field.presence == Presence::Required;
+        let option = |text: &str| if required { format!("Some({text})") } else { text.to_owned() };
+        let call = match &field.ty {
+            Ty::Bytes => format!("file({name}, {})", option(&place)),
+            Ty::List(_) => format!("text_list({name}, {})", option(&place)),
+            Ty::Bool | Ty::Integer | Ty::Number => format!("text({name}, {})", option(&place)),
+            Ty::Named(_) if required => format!("text({name}, Some({place}.as_str()))"),
+            Ty::Named(_) => format!("text({name}, {place}.as_ref().map(AsRef::<str>::as_ref))"),
+            _ => format!("text({name}, {})", option(&place)),
+        };
+        out.push_str(&format!("\n            .{call}"));
+    }
+    out.push_str("\n    }\n}\n");
+}
+
+fn page(ty: &Type, own: &Struct, paging: &Paging, out: &mut String) {
+    let Some(data) = own.fields.iter().find(|field| field.wire == "data") else { return };
+    let Ty::List(item) = &data.ty else { return };
+    let items = match data.presence {
+        Presence::Required => format!("self.{}", data.rust),
+        _ => format!("self.{}.unwrap_or_default()", data.rust),
+    };
+    let cursor = match paging {
+        Paging::Offset(_) => String::new(),
+        Paging::Cursor(member) => match own.fields.iter().find(|field| field.wire == *member) {
+            Some(field) => format!("\n    fn cursor(&self) -> Option<&str> {{\n        self.{}.as_deref()\n    }}\n", field.rust),
+            None => String::new(),
+        },
+    };
+    out.push_str(&format!(
+        "\nimpl Page for {} {{\n    type Item = {};\n\n    fn into_items(self) -> Vec<Self::Item> {{\n        {items}\n    }}\n{cursor}}}\n",
+        ty.name,
+        item.rust()
+    ));
+}
+

@@ -1,0 +1,132 @@
+//! The facade: one struct a namespace, one method an operation.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::funcs::{Function, aliases, facade_name, functions, operation_doc};
+use super::{Context, Files, HEADER, feature, gate};
+use crate::model::Operation;
+
+/// Writes `src/sdk`.
+pub fn emit(context: &Context<'_>, files: &mut Files) {
+    let mut by_namespace: BTreeMap<&str, Vec<&Operation>> = BTreeMap::new();
+    let mut groups: BTreeMap<String, BTreeSet<(String, String)>> = BTreeMap::new();
+    for operation in &context.api.operations {
+        by_namespace.entry(&operation.namespace).or_default().push(operation);
+        for alias in aliases(context, operation) {
+            if let Some((group, member)) = alias.split_once('.') {
+                groups.entry(group.to_owned()).or_default().insert((member.to_owned(), operation.namespace.clone()));
+            }
+        }
+    }
+    for (namespace, operations) in &by_namespace {
+        files.insert(format!("src/sdk/{namespace}.rs"), file(context, namespace, operations));
+    }
+    for (group, members) in &groups {
+        files.insert(format!("src/sdk/{group}.rs"), group_file(group, members));
+    }
+
+    let mut root = format!(
+        "{HEADER}//! The facade: [`OpenRouter`], with a method for each namespace. It adds nothing to\n//! [`funcs`](crate::funcs) but names.\n\n\
+         use crate::core::client::{{OpenRouterCore, OpenRouterCoreBuilder}};\nuse crate::errors::Error;\n\n"
+    );
+    let mut accessors = String::new();
+    let mut exports = String::new();
+    let groups_of = groups.iter().map(|(group, members)| {
+        let features: BTreeSet<String> = members.iter().map(|(_, namespace)| namespace.clone()).collect();
+        (group.clone(), features)
+    });
+    let all = by_namespace.keys().map(|namespace| ((*namespace).to_owned(), BTreeSet::from([(*namespace).to_owned()]))).chain(groups_of);
+    for (name, features) in all.collect::<BTreeMap<_, _>>() {
+        let gate = gate(&features);
+        let facade = facade_name(&name);
+        root.push_str(&format!("{gate}mod {name};\n"));
+        exports.push_str(&format!("{gate}pub use self::{name}::{facade};\n"));
+        accessors.push_str(&format!(
+            "\n    /// The operations of `{name}`.\n    {}    #[inline]\n    pub fn {name}(&self) -> {facade}<'_> {{\n        {facade}::new(&self.core)\n    }}\n",
+            gate.replace('\n', "\n    ").trim_end_matches(' ')
+        ));
+    }
+    root.push('\n');
+    root.push_str(&exports);
+    root.push_str(
+        "\n/// A client for OpenRouter's API, namespace by namespace: `client.chat().send(request).await`.\n///\n\
+         /// It is a thin layer over [`OpenRouterCore`]; cloning it is cheap, and all clones share their connections. The same\n\
+         /// operations exist as [functions](crate::funcs) on the core.\n\
+         #[derive(Clone, Debug)]\npub struct OpenRouter {\n    core: OpenRouterCore,\n}\n\n\
+         impl OpenRouter {\n\
+         \x20   /// A client with this API key and the default options.\n    ///\n    /// # Errors\n\
+         \x20   /// [`Error::InvalidRequest`] when the key is empty or cannot stand in a header.\n\
+         \x20   pub fn new(api_key: impl Into<String>) -> Result<Self, Error> {\n        OpenRouterCore::new(api_key).map(Self::from)\n    }\n\n\
+         \x20   /// A client with the options that stand in the environment; see [`OpenRouterCore::from_env`].\n    ///\n    /// # Errors\n\
+         \x20   /// [`Error::InvalidRequest`] when a variable holds a value that cannot be used.\n\
+         \x20   pub fn from_env() -> Result<Self, Error> {\n        OpenRouterCore::from_env().map(Self::from)\n    }\n\n\
+         \x20   /// All options; end with `build()` and turn the core into a client with `OpenRouter::from`.\n\
+         \x20   pub fn builder() -> OpenRouterCoreBuilder {\n        OpenRouterCore::builder()\n    }\n\n\
+         \x20   /// The core, for the free functions.\n    #[inline]\n    pub fn core(&self) -> &OpenRouterCore {\n        &self.core\n    }\n",
+    );
+    root.push_str(&accessors);
+    root.push_str("}\n\nimpl From<OpenRouterCore> for OpenRouter {\n    fn from(core: OpenRouterCore) -> Self {\n        Self { core }\n    }\n}\n");
+    files.insert("src/sdk/mod.rs".to_owned(), root);
+}
+
+fn head(facade: &str, about: &str) -> String {
+    format!(
+        "/// {about}\n#[derive(Clone, Copy, Debug)]\npub struct {facade}<'a> {{\n    core: &'a OpenRouterCore,\n}}\n\n\
+         impl<'a> {facade}<'a> {{\n    pub(super) fn new(core: &'a OpenRouterCore) -> Self {{\n        Self {{ core }}\n    }}\n"
+    )
+}
+
+fn file(context: &Context<'_>, namespace: &str, operations: &[&Operation]) -> String {
+    let facade = facade_name(namespace);
+    let mut body = head(&facade, &format!("The operations of `{}`, by [`OpenRouter::{namespace}`](crate::OpenRouter::{namespace}).", feature(namespace)));
+    for operation in operations {
+        for function in functions(operation) {
+            method(context, operation, &function, &mut body);
+        }
+    }
+    body.push_str("}\n");
+    let mut used = String::new();
+    for (name, path) in [
+        ("Call<", "crate::core::call::Call"),
+        ("OpenRouterCore", "crate::core::client::OpenRouterCore"),
+        ("Download", "crate::core::download::Download"),
+        ("EventStream<", "crate::core::event_stream::EventStream"),
+        ("funcs::", "crate::funcs"),
+    ] {
+        if body.contains(name) {
+            used.push_str(&format!("use {path};\n"));
+        }
+    }
+    let signatures: String = body.lines().filter(|line| line.contains("pub fn")).collect();
+    let plain = signatures.replace("Call<", "").replace("EventStream<", "").replace("Download", "").replace("Option<", "").replace("AsRef<", "").replace("Into<", "");
+    let models = if plain.contains(|c: char| c.is_ascii_uppercase()) { "use crate::models::*;\n" } else { "" };
+    format!("{HEADER}//! The namespace `{}`.\n\n{used}{models}\n{body}", feature(namespace))
+}
+
+fn method(context: &Context<'_>, operation: &Operation, function: &Function, out: &mut String) {
+    out.push('\n');
+    operation_doc(context, operation, function, out, "    ");
+    out.push_str(&format!("    ///\n    /// The same as [`funcs::{}`].\n", function.name));
+    let arguments: String = function.arguments.iter().map(|(name, ty)| format!(", {name}: {ty}")).collect();
+    let names: String = function.arguments.iter().map(|(name, _)| format!(", {name}")).collect();
+    out.push_str(&format!(
+        "    #[inline]\n    pub fn {}(self{arguments}) -> Call<'a, {}> {{\n        funcs::{}(self.core{names})\n    }}\n",
+        function.method, function.answer, function.name
+    ));
+}
+
+fn group_file(group: &str, members: &BTreeSet<(String, String)>) -> String {
+    let facade = facade_name(group);
+    let mut body = head(&facade, &format!("The namespaces under `{group}`, by [`OpenRouter::{group}`](crate::OpenRouter::{group})."));
+    for (member, namespace) in members {
+        let gate = gate([namespace]);
+        body.push_str(&format!(
+            "\n    /// The same as [`OpenRouter::{namespace}`](crate::OpenRouter::{namespace}).\n    {}    #[inline]\n    pub fn {member}(self) -> super::{}<'a> {{\n        super::{}::new(self.core)\n    }}\n",
+            gate.replace('\n', "\n    ").trim_end_matches(' '),
+            facade_name(namespace),
+            facade_name(namespace)
+        ));
+    }
+    body.push_str("}\n");
+    format!("{HEADER}//! The namespace `{group}`.\n\nuse crate::core::client::OpenRouterCore;\n\n{body}")
+}

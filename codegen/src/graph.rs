@@ -1,0 +1,236 @@
+//! Which types are sent and received, which namespaces reach them, in which file they stand, how large they are.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::model::{Answer, Api, Body, Kind, Ty};
+use crate::node::Node;
+
+/// Namespaces with more types than this are split into files by the way the types go.
+const SPLIT_ABOVE: usize = 60;
+
+/// A variant above this size, in bytes, stands in a box.
+const BOX_ABOVE: usize = 160;
+
+/// A file of models.
+#[derive(Clone, Debug, Default)]
+pub struct Module {
+    /// The features that need it; empty for always.
+    pub features: BTreeSet<String>,
+    /// Namespaces whose files it uses, itself excluded.
+    pub needs: BTreeSet<String>,
+}
+
+/// The types that a type mentions.
+pub fn mentioned(kind: &Kind) -> Vec<String> {
+    let of = |ty: &Ty| ty.named().map(str::to_owned);
+    match kind {
+        Kind::Struct(own) => own.fields.iter().filter_map(|field| of(&field.ty)).collect(),
+        Kind::Parameters(fields) | Kind::Form(fields) => fields.iter().filter_map(|field| of(&field.ty)).collect(),
+        Kind::Union(union) => union.variants.iter().filter_map(|variant| of(&variant.ty)).collect(),
+        Kind::Alias(ty) => of(ty).into_iter().collect(),
+        Kind::Enum(_) => Vec::new(),
+    }
+}
+
+/// Fills in what the operations say about the types.
+pub fn spread(api: &mut Api) {
+    let index: BTreeMap<String, usize> = api.types.iter().enumerate().map(|(at, ty)| (ty.name.clone(), at)).collect();
+    let edges: Vec<Vec<usize>> =
+        api.types.iter().map(|ty| mentioned(&ty.kind).iter().filter_map(|name| index.get(name).copied()).collect()).collect();
+    let reach = |roots: &[String]| {
+        let mut seen = BTreeSet::new();
+        let mut open: Vec<usize> = roots.iter().filter_map(|name| index.get(name).copied()).collect();
+        while let Some(at) = open.pop() {
+            if seen.insert(at) {
+                open.extend(edges.get(at).into_iter().flatten());
+            }
+        }
+        seen
+    };
+    let mut plain = BTreeSet::new();
+    for operation in api.operations.clone() {
+        let named = |ty: &Ty| ty.named().map(str::to_owned).into_iter().collect::<Vec<_>>();
+        let mut sent: Vec<String> = operation.query.iter().cloned().collect();
+        let parameters = operation.path_parameters.iter().chain(&operation.required_query).chain(&operation.headers);
+        sent.extend(parameters.filter_map(|field| field.ty.named().map(str::to_owned)));
+        match &operation.body {
+            Body::Json(ty, _) | Body::Form(ty) => sent.extend(named(ty)),
+            Body::Multipart(name) => sent.push(name.clone()),
+            Body::None => {}
+        }
+        let (received, events) = match &operation.answer {
+            Answer::Json(ty) => (named(ty), Vec::new()),
+            Answer::JsonOrStream(ty, event) => (named(ty), named(event)),
+            Answer::Stream(event) => (Vec::new(), named(event)),
+            Answer::Empty | Answer::Bytes => (Vec::new(), Vec::new()),
+        };
+        for (roots, direction) in [(sent, 0), (received, 1), (events, 2)] {
+            for at in reach(&roots) {
+                let Some(ty) = api.types.get_mut(at) else { continue };
+                ty.namespaces.insert(operation.namespace.clone());
+                match direction {
+                    0 => ty.request = true,
+                    1 => {
+                        ty.response = true;
+                        plain.insert(at);
+                    }
+                    _ => {
+                        ty.response = true;
+                        ty.event = true;
+                    }
+                }
+            }
+        }
+    }
+    for (at, ty) in api.types.iter_mut().enumerate() {
+        ty.event &= !plain.contains(&at) && !ty.request;
+    }
+}
+
+/// Puts large variants into boxes.
+pub fn box_variants(api: &mut Api) {
+    let mut sizes = BTreeMap::new();
+    let names: Vec<String> = api.types.iter().map(|ty| ty.name.clone()).collect();
+    for name in &names {
+        size_of(name, api, &mut sizes);
+    }
+    for ty in &mut api.types {
+        if let Kind::Union(union) = &mut ty.kind {
+            for variant in &mut union.variants {
+                variant.boxed = size(&variant.ty, &sizes) > BOX_ABOVE;
+            }
+        }
+    }
+}
+
+fn size_of(name: &str, api: &Api, sizes: &mut BTreeMap<String, usize>) -> usize {
+    if let Some(size) = sizes.get(name) {
+        return *size;
+    }
+    let Some(ty) = api.find(name) else { return 0 };
+    for other in mentioned(&ty.kind) {
+        if other != name {
+            size_of(&other, api, sizes);
+        }
+    }
+    let field = |ty: &Ty| size(ty, sizes) + usize::from(matches!(ty, Ty::Integer | Ty::Number)) * 8;
+    let own = match &ty.kind {
+        Kind::Enum(_) => 16,
+        Kind::Struct(own) => 16 + own.fields.iter().map(|f| field(&f.ty)).sum::<usize>(),
+        Kind::Parameters(fields) | Kind::Form(fields) => fields.iter().map(|f| field(&f.ty)).sum(),
+        Kind::Union(union) => {
+            let variant = |ty: &Ty| Some(size(ty, sizes)).filter(|size| *size <= BOX_ABOVE).unwrap_or(8);
+            8 + union.variants.iter().map(|v| variant(&v.ty)).max().unwrap_or(0).max(24)
+        }
+        Kind::Alias(ty) => size(ty, sizes),
+    };
+    sizes.insert(name.to_owned(), own);
+    own
+}
+
+fn size(ty: &Ty, sizes: &BTreeMap<String, usize>) -> usize {
+    match ty {
+        Ty::String | Ty::List(_) | Ty::Map(_) => 24,
+        Ty::Secret(of) => size(of, sizes),
+        Ty::Json | Ty::JsonObject => 16,
+        Ty::Bytes => 64,
+        Ty::Bool => 1,
+        Ty::Integer | Ty::Number => 8,
+        Ty::Named(name) => sizes.get(name).copied().unwrap_or(0),
+    }
+}
+
+/// Decides in which file each type stands, and what each file needs. A type of one namespace stands with it; one of
+/// several stands in a shared file. Namespaces made of others (`composite`) do not make a type shared.
+pub fn place(api: &mut Api, modules: &Node) -> BTreeMap<String, Module> {
+    let composite: BTreeSet<_> = modules.texts_of("composite").into_iter().map(str::to_owned).collect();
+    let shared: Vec<_> = modules.get("shared").map_or(&[][..], Node::members).to_vec();
+    let home = |name: &str, namespaces: &BTreeSet<String>| {
+        let own: Vec<_> = namespaces.difference(&composite).collect();
+        match own.as_slice() {
+            [one] => (*one).clone(),
+            [] => namespaces.first().cloned().unwrap_or_else(|| "shared".to_owned()),
+            _ => {
+                let of = shared.iter().find(|(_, patterns)| patterns.elements().iter().filter_map(Node::text).any(|p| matches(p, name)));
+                of.map_or_else(|| "shared".to_owned(), |(module, _)| module.clone())
+            }
+        }
+    };
+    let homes: Vec<String> = api.types.iter().map(|ty| home(&ty.name, &ty.namespaces)).collect();
+    let mut counts: BTreeMap<&String, usize> = BTreeMap::new();
+    for home in &homes {
+        *counts.entry(home).or_default() += 1;
+    }
+    let namespaces: BTreeSet<String> = api.operations.iter().map(|operation| operation.namespace.clone()).collect();
+    let mut result: BTreeMap<String, Module> = BTreeMap::new();
+    let at: BTreeMap<String, String> = api.types.iter().map(|ty| ty.name.clone()).zip(homes.clone()).collect();
+    for (ty, home) in api.types.iter_mut().zip(&homes) {
+        let split = counts.get(home).is_some_and(|count| *count > SPLIT_ABOVE);
+        let part = match (ty.request, ty.response, ty.event) {
+            (_, _, true) => "events",
+            (true, false, _) => "request",
+            (false, _, _) => "response",
+            (true, true, _) => "content",
+        };
+        ty.module = if split { format!("{home}/{part}") } else { home.clone() };
+        let module = result.entry(home.clone()).or_default();
+        if namespaces.contains(home) {
+            module.features.insert(home.clone());
+        } else {
+            module.features.extend(ty.namespaces.difference(&composite).cloned());
+        }
+        module.needs.extend(mentioned(&ty.kind).iter().filter_map(|name| at.get(name)).filter(|other| *other != home).cloned());
+    }
+    for namespace in &namespaces {
+        let module = result.entry(namespace.clone()).or_default();
+        module.features.insert(namespace.clone());
+    }
+    for operation in &api.operations {
+        let mut named: Vec<String> = operation.query.iter().cloned().collect();
+        match &operation.body {
+            Body::Json(ty, _) | Body::Form(ty) => named.extend(ty.named().map(str::to_owned)),
+            _ => {}
+        }
+        if let Some(module) = result.get_mut(&operation.namespace) {
+            module.needs.extend(named.iter().filter_map(|name| at.get(name)).filter(|other| **other != operation.namespace).cloned());
+        }
+    }
+    // A shared file is there for every feature that needs a file that needs it.
+    loop {
+        let mut changed = false;
+        for (name, module) in result.clone() {
+            for needed in &module.needs {
+                if namespaces.contains(needed) || *needed == name {
+                    continue;
+                }
+                if let Some(other) = result.get_mut(needed) {
+                    let before = other.features.len();
+                    other.features.extend(module.features.iter().cloned());
+                    changed |= other.features.len() != before;
+                }
+            }
+        }
+        if !changed {
+            return result;
+        }
+    }
+}
+
+/// Whether a name fits a pattern in which `*` stands for any text.
+fn matches(pattern: &str, name: &str) -> bool {
+    let mut parts = pattern.split('*');
+    let Some(mut rest) = parts.next().and_then(|first| name.strip_prefix(first)) else { return false };
+    let mut last = None;
+    for part in parts {
+        match rest.find(part) {
+            Some(at) => rest = rest.get(at + part.len()..).unwrap_or_default(),
+            None => return false,
+        }
+        last = Some(part);
+    }
+    match last {
+        None => rest.is_empty(),
+        Some("") => true,
+        Some(part) => name.ends_with(part),
+    }
+}

@@ -1,0 +1,156 @@
+//! Writes the generated parts of openrouter-kit: models, functions, facade and reference pages, from OpenRouter's API
+//! document and the decisions in `overlay/`.
+//!
+//! The way through: [`node`] loads the document, [`overlay`] repairs it, [`lower`], [`unions`] and [`operations`] decide
+//! what it means in Rust ([`model`]), [`graph`] decides where it stands, [`emit`] writes it down.
+
+pub mod emit;
+pub mod graph;
+pub mod lower;
+pub mod model;
+pub mod names;
+pub mod node;
+pub mod operations;
+pub mod overlay;
+pub mod prose;
+pub mod unions;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use emit::{Context, Files};
+use graph::Module;
+use lower::Lowering;
+use model::Api;
+use node::Node;
+use overlay::Overlay;
+use prose::Prose;
+
+/// Why the generator stopped. One line for each thing a person has to decide.
+#[derive(Debug, Clone)]
+pub struct Failure(Vec<String>);
+
+impl Failure {
+    /// A failure with one line.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(vec![text.into()])
+    }
+
+    /// The same failure, with the place before each line.
+    #[must_use]
+    pub fn at(self, place: &str) -> Self {
+        Self(self.0.into_iter().map(|line| format!("{place}: {line}")).collect())
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.join("\n"))
+    }
+}
+
+impl std::error::Error for Failure {}
+
+/// Everything that is known about one version of the document.
+#[derive(Debug)]
+pub struct Generated {
+    /// The repaired document.
+    pub document: Node,
+    /// The decisions.
+    pub api: Api,
+    /// The files of models.
+    pub modules: BTreeMap<String, Module>,
+    /// Our words.
+    pub prose: Prose,
+    /// Overlay entries that applied to nothing.
+    pub unused: Vec<String>,
+    by_hand: BTreeMap<String, Vec<String>>,
+}
+
+/// The folder of this crate, where overlays and words stand.
+pub fn home() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Reads a document and decides everything about it.
+pub fn understand(spec: &Path) -> Result<Generated, Failure> {
+    let home = home();
+    understand_node(Node::load(spec)?, &Overlay::load(&home.join("overlay"))?, Prose::load(&home.join("docs"))?)
+}
+
+/// Decides everything about a document.
+pub fn understand_node(mut document: Node, overlay: &Overlay, prose: Prose) -> Result<Generated, Failure> {
+    overlay.repair(&mut document)?;
+    let mut lowering = Lowering::new(&document, overlay);
+    let operations = lowering.operations(&document);
+    let problems = std::mem::take(&mut lowering.problems);
+    if !problems.is_empty() {
+        return Err(Failure(problems));
+    }
+    let mut api = Api { types: lowering.types, operations };
+    graph::spread(&mut api);
+    api.types.retain(|ty| !ty.namespaces.is_empty());
+    graph::box_variants(&mut api);
+    let empty = Node::Null;
+    let rules = overlay.modules.as_ref().unwrap_or(&empty);
+    let modules = graph::place(&mut api, rules);
+    let mut by_hand: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (part, names) in rules.get("by_hand").map_or(&[][..], Node::members) {
+        by_hand.insert(part.clone(), names.elements().iter().map(ToString::to_string).collect());
+    }
+    for (id, names) in rules.get("aliases").map_or(&[][..], Node::members) {
+        by_hand.insert(format!("aliases of {id}"), names.elements().iter().map(ToString::to_string).collect());
+    }
+    Ok(Generated { unused: overlay.unused(), api, modules, prose, by_hand, document })
+}
+
+impl Generated {
+    /// The files, formatted.
+    pub fn files(&self) -> Result<Files, Failure> {
+        let context = Context { api: &self.api, prose: &self.prose, modules: &self.modules, by_hand: &self.by_hand };
+        format_rust(emit::all(&context))
+    }
+
+    /// The features the crate needs: name and the features it turns on.
+    pub fn features(&self) -> BTreeMap<String, Vec<String>> {
+        let namespaces: Vec<_> = self.api.operations.iter().map(|operation| operation.namespace.clone()).collect();
+        let mut features = BTreeMap::new();
+        for namespace in &namespaces {
+            let needs = self.modules.get(namespace).map(|module| module.needs.clone()).unwrap_or_default();
+            let needs = needs.into_iter().filter(|other| namespaces.contains(other)).map(|other| emit::feature(&other));
+            features.insert(emit::feature(namespace), needs.collect());
+        }
+        features
+    }
+}
+
+/// Runs rustfmt over the Rust files, all in one process.
+fn format_rust(mut files: Files) -> Result<Files, Failure> {
+    let failed = |error: std::io::Error| Failure::new(format!("cannot format the generated code: {error}"));
+    let folder = std::env::temp_dir().join(format!("openrouter-kit-codegen-{}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).map_err(failed)?;
+    let names: Vec<String> = files.keys().filter(|name| name.ends_with(".rs")).cloned().collect();
+    let mut command = std::process::Command::new("rustfmt");
+    command.args(["--edition", "2024", "--config", "skip_children=true"]);
+    command.args(["--config-path"]).arg(home().join("..").join("rustfmt.toml"));
+    for (index, name) in names.iter().enumerate() {
+        // Flat names, so that rustfmt does not follow `mod` lines.
+        let path = folder.join(format!("{index}.rs"));
+        let text = files.get(name).cloned().unwrap_or_default().replace("\nmod ", "\n//mod ");
+        std::fs::write(&path, text).map_err(failed)?;
+        command.arg(path);
+    }
+    let output = command.output().map_err(failed)?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr).lines().take(30).collect::<Vec<_>>().join("\n");
+        return Err(Failure::new(format!("rustfmt refuses the generated code in {}:\n{said}", folder.display())));
+    }
+    for (index, name) in names.iter().enumerate() {
+        let text = std::fs::read_to_string(folder.join(format!("{index}.rs"))).map_err(failed)?;
+        files.insert(name.clone(), text.replace("\n//mod ", "\nmod "));
+    }
+    let _ = std::fs::remove_dir_all(&folder);
+    Ok(files)
+}

@@ -1,0 +1,482 @@
+//! From schemas to types.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::model::{Field, Kind, Presence, Struct, Ty, Type, Value, facts};
+use crate::names::{element, identifier, join, pascal, variant, words};
+use crate::node::Node;
+use crate::overlay::Overlay;
+
+/// Names that the generated code uses for something else.
+const TAKEN: &[&str] = &[
+    "String", "Vec", "Box", "Option", "Result", "Some", "None", "Ok", "Err", "Default", "Clone", "Debug", "From", "Into",
+    "BTreeMap", "Json", "JsonObject", "Extra", "Patch", "Secret", "Unrecognized", "FilePart", "Call", "OpenRouter",
+    "OpenRouterCore", "EventStream", "Download", "Operation", "Parts",
+];
+
+/// Keywords that say something about a type. Everything else but `x-…` stops the generator.
+const KEYWORDS: &[&str] = &[
+    "$ref", "type", "enum", "const", "properties", "required", "items", "additionalProperties", "allOf", "oneOf", "anyOf",
+    "discriminator", "nullable", "format", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "minLength",
+    "maxLength", "minItems", "maxItems", "minProperties", "maxProperties", "uniqueItems", "multipleOf", "pattern", "default",
+    "deprecated", "description", "example", "examples", "title", "readOnly", "writeOnly", "propertyNames", "contentEncoding",
+    "contentMediaType", "externalDocs", "$comment",
+];
+
+/// A schema in use: its type, and whether null may stand for it.
+#[derive(Clone, Debug)]
+pub struct Use {
+    /// The type.
+    pub ty: Ty,
+    /// Null is a value too.
+    pub nullable: bool,
+}
+
+impl Use {
+    pub(crate) fn plain(ty: Ty) -> Self {
+        Self { ty, nullable: false }
+    }
+}
+
+/// A member of an object after all parts of the object were put together.
+#[derive(Clone, Debug)]
+pub struct Property {
+    /// The name on the wire.
+    pub name: String,
+    /// Its schema.
+    pub schema: Node,
+    /// The place where it is described: `Owner.name`.
+    pub key: String,
+    /// The words of the type it belongs to.
+    pub owner: Vec<String>,
+}
+
+/// An object after all its parts were put together.
+#[derive(Clone, Debug, Default)]
+pub struct Object {
+    /// The members in order; a later part of an `allOf` replaces the same member of an earlier one.
+    pub properties: Vec<Property>,
+    /// The names of required members.
+    pub required: BTreeSet<String>,
+    /// The schema of members with other names, where the document gives one.
+    pub others: Option<Node>,
+    nullable: Vec<bool>,
+}
+
+impl Object {
+    /// The member of this name.
+    pub fn property(&self, name: &str) -> Option<&Property> {
+        self.properties.iter().find(|property| property.name == name)
+    }
+
+    fn is_nullable(&self) -> bool {
+        !self.nullable.is_empty() && self.nullable.iter().all(|nullable| *nullable)
+    }
+}
+
+/// Turns schemas into types; each place of the document once.
+#[derive(Debug)]
+pub struct Lowering<'a> {
+    document: &'a Node,
+    pub(crate) overlay: &'a Overlay,
+    /// The types so far.
+    pub types: Vec<Type>,
+    /// Rust name to the schema that has it, without prose.
+    names: BTreeMap<String, Node>,
+    /// What each place became.
+    done: BTreeMap<String, Use>,
+    /// Components of whose `stream` member the function decides.
+    streamed: BTreeSet<String>,
+    /// What could not be decided.
+    pub problems: Vec<String>,
+}
+
+impl<'a> Lowering<'a> {
+    /// Ready for the schemas of `document`.
+    pub fn new(document: &'a Node, overlay: &'a Overlay) -> Self {
+        Self {
+            document,
+            overlay,
+            types: Vec::new(),
+            names: BTreeMap::new(),
+            done: BTreeMap::new(),
+            streamed: BTreeSet::new(),
+            problems: Vec::new(),
+        }
+    }
+
+    /// Notes that the function decides about member `stream` of the body at this place.
+    pub fn drop_stream_member(&mut self, key: &str) {
+        self.streamed.insert(key.to_owned());
+    }
+
+    /// The schema of a component.
+    pub fn schema(&self, name: &str) -> Option<&'a Node> {
+        self.document.get("components")?.get("schemas")?.get(name)
+    }
+
+    /// The component that a `$ref` names.
+    pub fn target(reference: &str) -> &str {
+        reference.rsplit('/').next().unwrap_or(reference)
+    }
+
+    /// The words of a component's type.
+    pub fn component_words(&self, name: &str) -> Vec<String> {
+        words(self.overlay.name(name).unwrap_or(name))
+    }
+
+    /// The type of a component.
+    pub fn component(&mut self, name: &str) -> Use {
+        if let Some(done) = self.done.get(name) {
+            return done.clone();
+        }
+        let words = self.component_words(name);
+        let Some(schema) = self.schema(name) else {
+            self.problem(name, "is referred to, but the document has no such schema");
+            return Use::plain(Ty::Json);
+        };
+        // A schema that leads back to itself finds this.
+        self.done.insert(name.to_owned(), Use::plain(Ty::Named(pascal(&words))));
+        let used = self.lower(schema, name, &words);
+        self.done.insert(name.to_owned(), used.clone());
+        used
+    }
+
+    pub(crate) fn problem(&mut self, key: &str, text: impl std::fmt::Display) {
+        self.problems.push(format!("{key}: {text}"));
+    }
+
+    /// The words for an inline type at `key`, unless somebody named it.
+    pub(crate) fn words_at(&self, key: &str, otherwise: Vec<String>) -> Vec<String> {
+        self.overlay.name(key).map_or(otherwise, words)
+    }
+
+    /// The type of the schema at `key`; `words` are for a type that has to be made.
+    pub fn lower(&mut self, schema: &Node, key: &str, words: &[String]) -> Use {
+        for (keyword, _) in schema.members() {
+            if !KEYWORDS.contains(&keyword.as_str()) && !keyword.starts_with("x-") {
+                self.problem(key, format!("the generator does not know the keyword `{keyword}`; repair the schema in overlay/spec.yaml"));
+            }
+        }
+        if let Some(reference) = schema.text_of("$ref") {
+            let used = self.component(Self::target(reference));
+            return Use { nullable: used.nullable || schema.is_true("nullable"), ..used };
+        }
+        let (types, nullable) = types(schema);
+        let mut used = if schema.get("allOf").is_some() {
+            self.all_of(schema, key, words)
+        } else if schema.get("oneOf").or(schema.get("anyOf")).is_some() {
+            self.union(schema, key, words)
+        } else if schema.get("enum").is_some() || schema.get("const").is_some() {
+            self.values(schema, key, words)
+        } else {
+            match types.as_slice() {
+                [] if schema.get("properties").is_some() => self.object(schema, key, words),
+                ["object"] => self.object(schema, key, words),
+                [] if schema.get("items").is_some() => self.list(schema, key, words),
+                ["array"] => self.list(schema, key, words),
+                ["string"] => Use::plain(text(schema)),
+                ["integer"] => Use::plain(Ty::Integer),
+                ["number"] | ["integer", "number"] | ["number", "integer"] => Use::plain(Ty::Number),
+                ["boolean"] => Use::plain(Ty::Bool),
+                [] | [_, _, ..] => Use::plain(Ty::Json),
+                [other] => {
+                    self.problem(key, format!("the generator does not know the type `{other}`"));
+                    Use::plain(Ty::Json)
+                }
+            }
+        };
+        used.nullable |= nullable;
+        used
+    }
+
+    fn list(&mut self, schema: &Node, key: &str, words: &[String]) -> Use {
+        let of = match schema.get("items") {
+            None => Ty::Json,
+            Some(items) => {
+                let key = format!("{key}[]");
+                let words = self.words_at(&key, element(words, "item"));
+                let used = self.lower(items, &key, &words);
+                // Null among the elements has no type of its own; it is rare enough to stay as it is.
+                if used.nullable { Ty::Json } else { used.ty }
+            }
+        };
+        Use::plain(Ty::List(Box::new(of)))
+    }
+
+    /// A set of values.
+    fn values(&mut self, schema: &Node, key: &str, words: &[String]) -> Use {
+        let listed: Vec<_> = match schema.get("const") {
+            Some(value) => vec![value],
+            None => schema.get("enum").map_or(&[][..], Node::elements).iter().collect(),
+        };
+        let nullable = listed.iter().any(|value| **value == Node::Null);
+        let listed: Vec<_> = listed.into_iter().filter(|value| **value != Node::Null).collect();
+        let ty = if listed.iter().all(|value| matches!(value, Node::Text(_))) && !listed.is_empty() {
+            let texts = listed.iter().filter_map(|value| value.text()).map(str::to_owned).collect();
+            Ty::Named(self.enumeration(texts, schema, key, words))
+        } else if listed.iter().all(|value| matches!(value, Node::Bool(_))) {
+            Ty::Bool
+        } else if listed.iter().all(|value| matches!(value, Node::Number(_))) {
+            let fraction = |value: &&Node| value.to_string().contains(['.', 'e', 'E']);
+            if listed.iter().any(fraction) { Ty::Number } else { Ty::Integer }
+        } else {
+            Ty::Json
+        };
+        Use { ty, nullable }
+    }
+
+    /// Makes an enum of texts.
+    pub(crate) fn enumeration(&mut self, texts: Vec<String>, schema: &Node, key: &str, words: &[String]) -> String {
+        let mut values: Vec<Value> = Vec::new();
+        for wire in texts {
+            if values.iter().any(|value| value.wire == wire) {
+                continue;
+            }
+            let place = format!("{key}={wire}");
+            let rust = self.overlay.name(&place).map_or_else(|| variant(&wire), str::to_owned);
+            let rust = if rust == "Unrecognized" { "UnrecognizedValue".to_owned() } else { rust };
+            if let Some(other) = values.iter().find(|value| value.rust == rust) {
+                let text = format!("`{}` and `{wire}` are both `{rust}`; add a line for `{place}` to overlay/names.yaml", other.wire);
+                self.problem(key, text);
+                continue;
+            }
+            values.push(Value { wire, rust });
+        }
+        self.register(key, words, schema, Kind::Enum(values))
+    }
+
+    /// Gives a type its name. Two schemas may have the same name only when they are the same but for their prose.
+    pub(crate) fn register(&mut self, key: &str, words: &[String], schema: &Node, kind: Kind) -> String {
+        let mut name = pascal(words);
+        if name.starts_with(|c: char| c.is_ascii_digit()) {
+            name.insert(0, 'V');
+        }
+        if TAKEN.contains(&name.as_str()) {
+            self.problem(key, format!("the name `{name}` is taken; add a line for `{key}` to overlay/names.yaml"));
+        }
+        let plain = schema.without_prose();
+        match self.names.get(&name) {
+            Some(other) if *other == plain => return name,
+            Some(_) => {
+                let text = format!("another schema is called `{name}` already; add a line for `{key}` to overlay/names.yaml");
+                self.problem(key, text);
+                return name;
+            }
+            None => {}
+        }
+        self.names.insert(name.clone(), plain);
+        self.types.push(Type {
+            name: name.clone(),
+            key: key.to_owned(),
+            kind,
+            request: false,
+            response: false,
+            event: false,
+            namespaces: BTreeSet::new(),
+            module: String::new(),
+            deprecated: schema.is_true("deprecated"),
+        });
+        name
+    }
+
+    /// Parts of an `allOf` that say something about the type.
+    fn telling_parts(schema: &Node) -> Vec<&Node> {
+        let says = |part: &&Node| {
+            part.members().iter().any(|(name, value)| match name.as_str() {
+                "properties" => !value.members().is_empty(),
+                "type" | "description" | "example" | "title" | "default" | "deprecated" => false,
+                "additionalProperties" => !value.members().is_empty(),
+                other => !other.starts_with("x-"),
+            })
+        };
+        schema.get("allOf").map_or(&[][..], Node::elements).iter().filter(says).collect()
+    }
+
+    fn all_of(&mut self, schema: &Node, key: &str, words: &[String]) -> Use {
+        let parts = Self::telling_parts(schema);
+        let alone = match parts.as_slice() {
+            [part] if schema.get("properties").is_none() => Some(*part),
+            // A reference to something that is no object, narrowed by the other parts: the reference is the type.
+            [part, ..] if part.get("$ref").is_some() && !self.is_object(part) => Some(*part),
+            [] => return Use::plain(Ty::JsonObject),
+            _ => None,
+        };
+        let Some(part) = alone else { return self.object(schema, key, words) };
+        let used = self.lower(part, key, words);
+        // A component that only renames another keeps its own name.
+        if key == words_key(key) && self.schema(key).is_some() && part.get("$ref").is_some() && pascal(words) != used.ty.rust() {
+            let name = self.register(key, words, schema, Kind::Alias(used.ty));
+            return Use { ty: Ty::Named(name), nullable: used.nullable };
+        }
+        used
+    }
+
+    /// Whether a schema is an object with members, through references and `allOf`.
+    pub(crate) fn is_object(&self, schema: &Node) -> bool {
+        if let Some(reference) = schema.text_of("$ref") {
+            return self.schema(Self::target(reference)).is_some_and(|target| self.is_object(target));
+        }
+        if let Some(parts) = schema.get("allOf") {
+            return parts.elements().iter().any(|part| self.is_object(part));
+        }
+        schema.get("properties").is_some() || types(schema).0 == ["object"]
+    }
+
+    /// Puts the parts of an object together.
+    pub fn merged(&self, schema: &Node, key: &str, words: &[String]) -> Object {
+        let mut object = Object::default();
+        self.merge(schema, key, words, &mut object);
+        object
+    }
+
+    fn merge(&self, schema: &Node, key: &str, words: &[String], object: &mut Object) {
+        if let Some(reference) = schema.text_of("$ref") {
+            let name = Self::target(reference);
+            if let Some(target) = self.schema(name) {
+                self.merge(target, name, &self.component_words(name), object);
+            }
+            return;
+        }
+        for part in Self::telling_parts(schema) {
+            self.merge(part, key, words, object);
+        }
+        if schema.get("allOf").is_none() && schema.get("properties").is_some() {
+            object.nullable.push(types(schema).1);
+        }
+        for (name, property) in schema.get("properties").map_or(&[][..], Node::members) {
+            let property = Property {
+                name: name.clone(),
+                schema: property.clone(),
+                key: format!("{key}.{name}"),
+                owner: words.to_vec(),
+            };
+            match object.properties.iter_mut().find(|other| other.name == *name) {
+                Some(other) => *other = property,
+                None => object.properties.push(property),
+            }
+        }
+        object.required.extend(schema.texts_of("required").into_iter().map(str::to_owned));
+        if let Some(others) = schema.get("additionalProperties") {
+            object.others = Some(others.clone());
+        }
+    }
+
+    fn object(&mut self, schema: &Node, key: &str, words: &[String]) -> Use {
+        let object = self.merged(schema, key, words);
+        let nullable = object.is_nullable();
+        if object.properties.is_empty() {
+            let ty = match &object.others {
+                Some(others @ Node::Map(members)) if !members.is_empty() => {
+                    let key = format!("{key}{{}}");
+                    let words = self.words_at(&key, element(words, "value"));
+                    let used = self.lower(others, &key, &words);
+                    match used.ty {
+                        Ty::Json => Ty::JsonObject,
+                        _ if used.nullable => Ty::JsonObject,
+                        ty => Ty::Map(Box::new(ty)),
+                    }
+                }
+                _ => Ty::JsonObject,
+            };
+            return Use { ty, nullable };
+        }
+        // The place is taken before its members are lowered, so that types stand in the order of the document.
+        let name = self.register(key, words, schema, Kind::Struct(Struct::default()));
+        let Some(place) = self.types.iter().position(|ty| ty.name == name && ty.key == key) else {
+            return Use { ty: Ty::Named(name), nullable };
+        };
+        let lowered = self.members(&object, key);
+        if let Some(Type { kind: Kind::Struct(own), .. }) = self.types.get_mut(place) {
+            *own = lowered;
+        }
+        Use { ty: Ty::Named(name), nullable }
+    }
+
+    /// The members of an object: those with one value, and the fields.
+    fn members(&mut self, object: &Object, key: &str) -> Struct {
+        let patched = self.overlay.is_patched(key);
+        let mut lowered = Struct::default();
+        for property in &object.properties {
+            if property.name == "stream" && self.streamed.contains(key) {
+                continue;
+            }
+            let required = object.required.contains(&property.name);
+            if let Some(value) = constant(&property.schema)
+                && (required || matches!(property.name.as_str(), "type" | "role" | "_shape"))
+            {
+                lowered.constants.push((property.name.clone(), value.to_json()));
+                continue;
+            }
+            let field = self.field(property, required, patched);
+            if let Some(other) = lowered.fields.iter().find(|other| other.rust == field.rust) {
+                let text = format!("members `{}` and `{}` are both `{}`; add a line for `{}` to overlay/names.yaml", other.wire, field.wire, field.rust, field.key);
+                self.problem(key, text);
+                continue;
+            }
+            lowered.fields.push(field);
+        }
+        lowered.fields.sort_by_key(|field| !matches!(field.presence, Presence::Required | Presence::Nullable));
+        lowered
+    }
+
+    /// A member or a parameter.
+    pub fn field(&mut self, property: &Property, required: bool, patched: bool) -> Field {
+        let key = &property.key;
+        let inline = join(&property.owner, &words(&property.name));
+        let inline = self.words_at(key, inline);
+        let used = self.lower(&property.schema, key, &inline);
+        let ty = if self.overlay.is_secret(key) { Ty::Secret(Box::new(used.ty)) } else { used.ty };
+        let presence = match (required, used.nullable) {
+            (true, false) => Presence::Required,
+            (true, true) => Presence::Nullable,
+            (false, true) if patched => Presence::Patched,
+            (false, _) => Presence::Optional,
+        };
+        let rust = self.overlay.name(&format!("{key} field")).map_or_else(|| identifier(&property.name), str::to_owned);
+        let rust = if rust == "extra" { "extra_member".to_owned() } else { rust };
+        let values_in_type = matches!(ty, Ty::Named(_));
+        Field {
+            wire: property.name.clone(),
+            rust,
+            presence,
+            facts: facts(&property.schema, values_in_type),
+            key: key.clone(),
+            deprecated: property.schema.is_true("deprecated"),
+            ty,
+        }
+    }
+}
+
+fn text(schema: &Node) -> Ty {
+    if schema.text_of("format") == Some("binary") { Ty::Bytes } else { Ty::String }
+}
+
+/// A component's own place has no steps in it.
+fn words_key(key: &str) -> &str {
+    key.split(['.', '[', '{', '|', '(']).next().unwrap_or(key)
+}
+
+/// The types a schema allows, and whether null is one of them.
+pub fn types(schema: &Node) -> (Vec<&str>, bool) {
+    let mut types = match schema.get("type") {
+        Some(Node::Text(one)) => vec![one.as_str()],
+        Some(Node::List(_)) => schema.texts_of("type"),
+        _ => Vec::new(),
+    };
+    let before = types.len();
+    types.retain(|name| *name != "null");
+    let nullable = before != types.len() || schema.is_true("nullable");
+    (types, nullable)
+}
+
+/// The one text a schema allows.
+pub fn constant(schema: &Node) -> Option<&Node> {
+    let value = match (schema.get("const"), schema.get("enum").map(Node::elements)) {
+        (Some(value), _) => value,
+        (None, Some([value])) => value,
+        _ => return None,
+    };
+    let nullable = types(schema).1;
+    (matches!(value, Node::Text(_)) && !nullable).then_some(value)
+}

@@ -1,0 +1,167 @@
+//! The decisions of people: repairs of the document, names, rules for unions, places of operations.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use crate::Failure;
+use crate::model::Condition;
+use crate::node::Node;
+
+/// All overlays, and which of their entries were used.
+#[derive(Debug, Default)]
+pub struct Overlay {
+    /// Repairs of the document.
+    patches: Vec<Node>,
+    /// New names by place.
+    names: BTreeMap<String, String>,
+    /// How the branches of a union are told apart, by place.
+    unions: BTreeMap<String, Node>,
+    /// What is decided about operations, by id.
+    operations: BTreeMap<String, Node>,
+    /// Namespaces and modules.
+    pub modules: Option<Node>,
+    /// Places of fields that hold secrets.
+    secrets: BTreeSet<String>,
+    /// Types whose members tell absent from null.
+    patched: BTreeSet<String>,
+    /// Entries that were looked up with success.
+    used: RefCell<BTreeSet<String>>,
+}
+
+impl Overlay {
+    /// Reads the overlays of a folder.
+    pub fn load(folder: &Path) -> Result<Self, Failure> {
+        let read = |name: &str| Node::load(&folder.join(name));
+        let texts = |node: &Node| {
+            let entries = node.members().iter();
+            entries.map(|(key, value)| (key.clone(), value.to_string())).collect::<BTreeMap<_, _>>()
+        };
+        let maps = |node: Node| node.members().iter().cloned().collect::<BTreeMap<_, _>>();
+        let fields = read("fields.yaml")?;
+        let list = |name: &str| fields.get(name).map_or(&[][..], Node::members).iter().map(|(key, _)| key.clone()).collect();
+        Ok(Self {
+            patches: read("spec.yaml")?.elements().to_vec(),
+            names: texts(&read("names.yaml")?),
+            unions: maps(read("unions.yaml")?),
+            operations: maps(read("operations.yaml")?),
+            modules: Some(read("modules.yaml")?),
+            secrets: list("secrets"),
+            patched: list("patched"),
+            used: RefCell::default(),
+        })
+    }
+
+    fn note(&self, file: &str, key: &str) {
+        self.used.borrow_mut().insert(format!("{file}: {key}"));
+    }
+
+    /// Applies the repairs to the document. A repair whose place is not there is left for [`unused`](Self::unused).
+    pub fn repair(&self, document: &mut Node) -> Result<(), Failure> {
+        for patch in &self.patches {
+            let at = patch.text_of("at").ok_or_else(|| Failure::new("overlay/spec.yaml: an entry without `at`"))?;
+            let Some(place) = find_mut(document, at) else { continue };
+            if let Some(expected) = patch.get("expect")
+                && !contains(place, expected)
+            {
+                continue;
+            }
+            self.note("spec.yaml", at);
+            for (name, value) in patch.get("set").map_or(&[][..], Node::members) {
+                place.set(name, value.clone());
+            }
+            for name in patch.texts_of("remove") {
+                place.remove(name);
+            }
+            if let Some(value) = patch.get("replace") {
+                *place = value.clone();
+            }
+        }
+        Ok(())
+    }
+
+    /// The name somebody gave to the type at this place.
+    pub fn name(&self, key: &str) -> Option<&str> {
+        let name = self.names.get(key)?;
+        self.note("names.yaml", key);
+        Some(name)
+    }
+
+    /// The rule for the union at this place.
+    pub fn union(&self, key: &str) -> Option<&Node> {
+        let rule = self.unions.get(key)?;
+        self.note("unions.yaml", key);
+        Some(rule)
+    }
+
+    /// What is decided about an operation.
+    pub fn operation(&self, id: &str) -> Option<&Node> {
+        let rule = self.operations.get(id)?;
+        self.note("operations.yaml", id);
+        Some(rule)
+    }
+
+    /// True for a field that holds a secret.
+    pub fn is_secret(&self, key: &str) -> bool {
+        let found = self.secrets.contains(key);
+        if found {
+            self.note("fields.yaml secrets", key);
+        }
+        found
+    }
+
+    /// True for a type whose members tell absent from null.
+    pub fn is_patched(&self, key: &str) -> bool {
+        let found = self.patched.contains(key);
+        if found {
+            self.note("fields.yaml patched", key);
+        }
+        found
+    }
+
+    /// The entries that applied to nothing in this document.
+    pub fn unused(&self) -> Vec<String> {
+        let used = self.used.borrow();
+        let patches = self.patches.iter().filter_map(|patch| patch.text_of("at")).map(|at| format!("spec.yaml: {at}"));
+        let entry = |file: &'static str| move |key: &String| format!("{file}: {key}");
+        patches
+            .chain(self.names.keys().map(entry("names.yaml")))
+            .chain(self.unions.keys().map(entry("unions.yaml")))
+            .chain(self.operations.keys().map(entry("operations.yaml")))
+            .chain(self.secrets.iter().map(entry("fields.yaml secrets")))
+            .chain(self.patched.iter().map(entry("fields.yaml patched")))
+            .filter(|entry| !used.contains(entry))
+            .collect()
+    }
+}
+
+/// A condition as the overlay writes it: `has id`, `lacks id`, `role is assistant`.
+pub fn condition(text: &str) -> Option<Condition> {
+    match text.split_whitespace().collect::<Vec<_>>().as_slice() {
+        ["has", member] => Some(Condition::Has((*member).to_owned())),
+        ["lacks", member] => Some(Condition::Lacks((*member).to_owned())),
+        [member, "is", value] => Some(Condition::Is((*member).to_owned(), (*value).to_owned())),
+        _ => None,
+    }
+}
+
+/// The place a path like `components/schemas/Model/properties/id` leads to; `~1` stands for a slash, `[name=x]` for the
+/// element of a list whose member `name` is `x`.
+fn find_mut<'a>(node: &'a mut Node, path: &str) -> Option<&'a mut Node> {
+    path.split('/').try_fold(node, |node, step| {
+        let step = step.replace("~1", "/");
+        if let Some((name, value)) = step.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')?.split_once('=')) {
+            let Node::List(list) = node else { return None };
+            return list.iter_mut().find(|element| element.text_of(name) == Some(value));
+        }
+        node.get_mut(&step)
+    })
+}
+
+/// Whether `node` has all that `expected` has.
+fn contains(node: &Node, expected: &Node) -> bool {
+    match expected {
+        Node::Map(members) => members.iter().all(|(name, value)| node.get(name).is_some_and(|own| contains(own, value))),
+        other => node == other,
+    }
+}

@@ -1,0 +1,82 @@
+//! Our own words for what the document names, by place.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use crate::Failure;
+use crate::model::{Api, Kind};
+use crate::node::Node;
+
+/// All sentences, by place: `ChatRequest.top_k`, `getModels(category)`, `createKeys.request.name`, `Status=done`.
+#[derive(Debug, Default)]
+pub struct Prose {
+    sentences: BTreeMap<String, String>,
+}
+
+impl Prose {
+    /// Reads all files of a folder.
+    pub fn load(folder: &Path) -> Result<Self, Failure> {
+        let mut sentences = BTreeMap::new();
+        let read = |error| Failure::new(format!("cannot read {}: {error}", folder.display()));
+        let mut files: Vec<_> = std::fs::read_dir(folder).map_err(read)?.filter_map(|entry| entry.ok().map(|e| e.path())).collect();
+        files.sort();
+        for file in files.iter().filter(|file| file.extension().is_some_and(|extension| extension == "yaml")) {
+            for (key, text) in Node::load(file)?.members() {
+                if sentences.insert(key.clone(), text.to_string()).is_some() {
+                    return Err(Failure::new(format!("`{key}` is described twice, the second time in {}", file.display())));
+                }
+            }
+        }
+        Ok(Self { sentences })
+    }
+
+    /// The sentence for a place.
+    pub fn get(&self, key: &str) -> Option<&str> {
+        self.sentences.get(key).map(String::as_str)
+    }
+
+    /// Places that need a sentence and have none: operations, parameters, types and their members.
+    pub fn missing(&self, api: &Api) -> Vec<String> {
+        places(api).into_iter().filter(|key| !self.sentences.contains_key(key)).collect()
+    }
+
+    /// Sentences for places that the document does not have any more.
+    pub fn stale(&self, api: &Api, document: &Node) -> Vec<String> {
+        let mut known = places(api);
+        for ty in &api.types {
+            if let Kind::Enum(values) = &ty.kind {
+                known.extend(values.iter().map(|value| format!("{}={}", ty.key, value.wire)));
+            }
+        }
+        let exists = |key: &str| {
+            let owner = key.split(['.', '[', '{', '|', '(', '=']).next().unwrap_or(key);
+            document.get("components").and_then(|c| c.get("schemas")?.get(owner)).is_some()
+                || api.operations.iter().any(|operation| operation.id == owner)
+        };
+        let gone = |key: &&String| !known.contains(*key) && !exists(key);
+        self.sentences.keys().filter(gone).cloned().collect()
+    }
+}
+
+/// Every place that is described.
+fn places(api: &Api) -> BTreeSet<String> {
+    let mut keys = BTreeSet::new();
+    for operation in &api.operations {
+        keys.insert(operation.id.clone());
+        let parameters = operation.path_parameters.iter().chain(&operation.required_query).chain(&operation.headers);
+        keys.extend(parameters.map(|field| field.key.clone()));
+    }
+    for ty in &api.types {
+        let fields = match &ty.kind {
+            Kind::Struct(own) => own.fields.as_slice(),
+            Kind::Parameters(fields) | Kind::Form(fields) => fields.as_slice(),
+            _ => &[],
+        };
+        keys.extend(fields.iter().map(|field| field.key.clone()));
+        let component = !ty.key.contains(['.', '[', '{', '|', '(', '=']);
+        if component && !matches!(ty.kind, Kind::Form(_) | Kind::Parameters(_)) {
+            keys.insert(ty.key.clone());
+        }
+    }
+    keys
+}
