@@ -5,7 +5,7 @@ use std::future::poll_fn;
 use std::marker::PhantomData;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use futures_core::Stream;
@@ -20,6 +20,10 @@ use crate::errors::{ApiError, Cause, ConnectionError, Error, ResponseValidationE
 
 /// The data of the event that ends a stream.
 const DONE: &str = "[DONE]";
+
+/// How long the end of the body is waited for after `[DONE]`. It comes with it nearly always, and the connection can be
+/// used again only once it was read.
+const END_OF_BODY: Duration = Duration::from_millis(100);
 
 /// One event of a stream, by the rules of its protocol.
 pub trait StreamItem: Wire {
@@ -49,8 +53,9 @@ pub trait StreamItem: Wire {
 /// # }
 /// ```
 ///
-/// **How it ends.** `None` means that the stream is complete: the event `[DONE]` came, or the body ended after the terminal
-/// event of its protocol. A body that breaks off or ends too early gives [`Error::Connection`] as the last item
+/// **How it ends.** `None` means that the stream is complete: the event `[DONE]` came (the end of the body, by which the
+/// connection can be used again, is then waited for, at most 100 ms), or the body ended after the terminal event of its
+/// protocol. A body that breaks off or ends too early gives [`Error::Connection`] as the last item
 /// ([`is_incomplete`](ConnectionError::is_incomplete)); it never looks like an end.
 ///
 /// **Errors.** An event that carries an error gives [`Error::Api`]. One whose data is no JSON gives
@@ -68,7 +73,6 @@ struct Source {
     operation_id: &'static str,
     status: StatusCode,
     headers: HeaderMap,
-    /// Kept until the stream is dropped, also after `[DONE]`: the connection can be used again once its end was read.
     incoming: Incoming,
     decoder: SseDecoder,
     state: State,
@@ -80,6 +84,8 @@ struct Source {
 enum State {
     /// More bytes may come.
     Open,
+    /// The end mark came; the end of the body is waited for.
+    Done,
     /// The body ended in good order; whether the stream is complete is still to be told.
     Ended,
     /// Nothing more is given.
@@ -117,12 +123,17 @@ impl<T: StreamItem> Stream for EventStream<T> {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let source = &mut self.source;
-        while source.state != State::Over {
-            match source.decoder.next() {
-                Some(Ok(event)) if event.data == DONE => {
-                    source.finish(cx);
+        loop {
+            match source.state {
+                State::Open | State::Ended => {}
+                State::Done => {
+                    ready!(source.poll_end(cx));
                     return Poll::Ready(None);
                 }
+                State::Over => return Poll::Ready(None),
+            }
+            match source.decoder.next() {
+                Some(Ok(event)) if event.data == DONE => source.done(),
                 Some(Ok(event)) if event.data.trim_ascii().is_empty() => {}
                 Some(Ok(event)) => {
                     let decoded = wire::decode_event::<T>(event.data);
@@ -146,21 +157,18 @@ impl<T: StreamItem> Stream for EventStream<T> {
                     source.state = State::Over;
                     return Poll::Ready(Some(Err(source.invalid("", Bytes::new(), error))));
                 }
-                None => match source.state {
-                    State::Open => {
-                        if let Err(error) = ready!(source.poll_fill(cx)) {
-                            return Poll::Ready(Some(Err(error)));
-                        }
+                None if source.state == State::Open => {
+                    if let Err(error) = ready!(source.poll_fill(cx)) {
+                        return Poll::Ready(Some(Err(error)));
                     }
-                    State::Ended | State::Over => {
-                        source.state = State::Over;
-                        let is_complete = source.marked || !T::END_IS_MARKED;
-                        return Poll::Ready(if is_complete { None } else { Some(Err(source.incomplete())) });
-                    }
-                },
+                }
+                None => {
+                    source.state = State::Over;
+                    let is_complete = source.marked || !T::END_IS_MARKED;
+                    return Poll::Ready(if is_complete { None } else { Some(Err(source.incomplete())) });
+                }
             }
         }
-        Poll::Ready(None)
     }
 }
 
@@ -182,11 +190,17 @@ impl Source {
         Poll::Ready(Ok(()))
     }
 
-    /// Ends the stream after `[DONE]`. The end of the body is likely to be there already; once it was read, the connection
-    /// can be used again. If it is still to come, the transport reads it while the stream is kept.
-    fn finish(&mut self, cx: &mut Context<'_>) {
+    /// The end mark came. The body is about to end too.
+    fn done(&mut self) {
+        self.state = State::Done;
+        self.incoming.set_limit(END_OF_BODY);
+    }
+
+    /// Waits for the end of the body, or for anything else that is not expected there.
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let _ = ready!(self.incoming.poll_chunk(cx));
         self.state = State::Over;
-        let _ = self.incoming.poll_chunk(cx);
+        Poll::Ready(())
     }
 
     fn api_error(&mut self, data: Bytes) -> Error {

@@ -26,6 +26,12 @@ impl Incoming {
         Self { operation_id, body, limit, waiting: None, timer: None }
     }
 
+    /// Sets another limit, for the waits from now on.
+    pub(crate) fn set_limit(&mut self, limit: Duration) {
+        self.limit = Some(limit);
+        self.timer = None;
+    }
+
     pub(crate) fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {
         loop {
             match Pin::new(&mut self.body).poll_frame(cx) {
