@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Context, Files, HEADER, doc, feature, gate};
-use crate::model::{Answer, Body, Field, Operation, Ty};
+use crate::model::{Answer, Body, Field, Operation, Paging, Ty};
 use crate::names::{identifier, pascal, words};
 use crate::node::quote;
 
@@ -142,6 +142,7 @@ fn file(context: &Context<'_>, namespace: &str, operations: &[&Operation]) -> St
         ("Authentication", "crate::core::operation::Authentication"),
         ("Operation", "crate::core::operation::Operation"),
         ("Parts", "crate::core::operation::Parts"),
+        ("Paging::", "crate::core::pages::Paging"),
         ("Call<", "crate::core::call::Call"),
         ("Download", "crate::core::download::Download"),
         ("EventStream<", "crate::core::event_stream::EventStream"),
@@ -174,6 +175,11 @@ fn describe(operation: &Operation) -> String {
     }
     if operation.metadata {
         text.push_str(".with_metadata_header()");
+    }
+    match &operation.paging {
+        Some(Paging::Offset(limit)) => text.push_str(&format!(".paged(Paging::Offset {{ default_limit: {limit:?} }})")),
+        Some(Paging::Cursor(_)) => text.push_str(".paged(Paging::Cursor(\"cursor\"))"),
+        None => {}
     }
     if let Some(server) = &operation.server {
         text.push_str(&format!(".server({})", quote(server)));

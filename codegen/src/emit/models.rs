@@ -137,7 +137,10 @@ fn write_type(context: &Context<'_>, answers: &Answers, ty: &Type, out: &mut Str
             out.push_str(&format!("\nimpl Root for {} {{}}\n", ty.name));
         }
         if answers.events.contains(&ty.name) && !context.is_by_hand("streams", &ty.name) {
-            out.push_str(&format!("\nimpl StreamItem for {} {{}}\n", ty.name));
+            out.push_str(&format!(
+                "\nimpl StreamItem for {} {{\n    const END_IS_MARKED: bool = false;\n\n    fn is_terminal(&self) -> bool {{\n        false\n    }}\n\n    fn reports_error(&self) -> bool {{\n        self.extra().is_some_and(|extra| extra.get(\"error\").is_some_and(|error| !error.is_null()))\n    }}\n}}\n",
+                ty.name
+            ));
         }
         if let (Some(paging), Kind::Struct(own)) = (answers.pages.get(&ty.name), &ty.kind)
             && !context.is_by_hand("pages", &ty.name)

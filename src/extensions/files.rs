@@ -1,0 +1,24 @@
+//! Comfort for the Files API.
+
+use crate::core::pages::Page;
+use crate::models::{FileListResponse, FileResponse};
+
+impl Page for FileListResponse {
+    type Item = FileResponse;
+
+    fn into_items(self) -> Vec<FileResponse> {
+        match self {
+            Self::Openrouter(list) => list.data.into_iter().map(FileResponse::from).collect(),
+            Self::Openai(list) => list.data.into_iter().map(FileResponse::from).collect(),
+            Self::Anthropic(list) => list.data.into_iter().map(FileResponse::from).collect(),
+            Self::Unrecognized(_) => Vec::new(),
+        }
+    }
+
+    fn cursor(&self) -> Option<&str> {
+        match self {
+            Self::Openrouter(list) => list.cursor.as_deref(),
+            _ => None,
+        }
+    }
+}
