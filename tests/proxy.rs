@@ -1,4 +1,12 @@
 //! The default transport through a proxy: what the proxy sees, what it must not see, and when it is used.
+#![cfg(any(not(feature = "_tls"), feature = "roots-bundled", feature = "roots-platform"))]
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "in a test a panic is a finding"
+)]
 
 #[cfg(feature = "_tls")]
 #[path = "network/certificates.rs"]
@@ -7,9 +15,8 @@ mod network;
 
 use std::process::Stdio;
 
-use network::{KEY, answer_all, ask, chain, read_request};
+use network::{answer_all, ask, chain};
 use openrouter_kit::core::transport::{HyperTransport, TransportErrorKind};
-use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 use tokio::process::Command;
 
@@ -151,7 +158,8 @@ async fn nothing_goes_past_a_proxy_that_cannot_be_used() {
 #[cfg(feature = "_tls")]
 mod tunnel {
     use certificates::Authority;
-    use tokio::io::AsyncReadExt;
+    use network::{KEY, read_request};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpStream;
 
     use super::*;

@@ -1,5 +1,12 @@
 //! The default transport over TLS: whom it trusts, what it tells about whom it does not, HTTP/2 by agreement.
 #![cfg(feature = "_tls")]
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "in a test a panic is a finding"
+)]
 
 #[path = "network/certificates.rs"]
 mod certificates;
@@ -8,11 +15,12 @@ mod network;
 use std::time::Duration;
 
 use certificates::{Authority, acceptor};
-use network::{KEY, answer_all, ask, chain, post, read_request, soon};
+use network::{KEY, answer_all, ask, chain, post, read_request};
 use openrouter_kit::core::transport::{ConnectTimeout, HyperTransport, Transport, TransportErrorKind};
 use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
+use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
@@ -187,6 +195,7 @@ async fn dropping_the_future_while_connecting_closes_the_connection_at_once() {
 
     // What came of the handshake may still be read; then the connection ends.
     read_request(&mut stream).await;
+    assert_eq!(stream.read(&mut [0]).await.unwrap_or(0), 0);
 }
 
 #[tokio::test]
@@ -217,8 +226,9 @@ mod http2 {
     use http_body_util::{BodyExt, Full};
     use hyper::service::service_fn;
     use hyper_util::rt::{TokioExecutor, TokioIo};
+    use network::soon;
     use openrouter_kit::core::body::Body;
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::io::AsyncWriteExt;
     use tokio::sync::mpsc;
 
     use super::*;

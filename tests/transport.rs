@@ -1,4 +1,12 @@
 //! The default transport over plain TCP: exchanges, reuse of connections, what closes them, what each failure is called.
+#![cfg(any(not(feature = "_tls"), feature = "roots-bundled", feature = "roots-platform"))]
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "in a test a panic is a finding"
+)]
 
 mod network;
 
