@@ -199,14 +199,15 @@ impl ApiError {
         error
     }
 
-    /// True where `json` is an error in one of the forms that servers use, though it came with a success status.
+    /// True where `body` is an error in one of the forms that servers use, though it came with a success status.
     pub(crate) fn is_error_body(body: &[u8]) -> bool {
         let Ok(json) = serde_json::from_slice::<Value>(body) else { return false };
-        let is_set = |name| json.get(name).is_some_and(|value: &Value| !value.is_null());
-        is_set("error")
-            || json.get("type").and_then(Value::as_str) == Some("error")
-            || json.get("object").and_then(Value::as_str) == Some("error")
-            || (is_set("detail") && json.as_object().is_some_and(|members| members.len() == 1))
+        let place = Place::of(&json);
+        let is = |name, text| place.root.get(name).and_then(Value::as_str) == Some(text);
+        !std::ptr::eq(place.root, place.error)
+            || is("type", "error")
+            || is("object", "error")
+            || place.root.as_object().is_some_and(|members| members.len() == 1 && members.contains_key("detail"))
     }
 
     /// Which error it is. Inside a successful answer it is told by [`code`](Self::code) and

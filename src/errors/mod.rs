@@ -148,14 +148,15 @@ impl Error {
     }
 }
 
-/// hyper reports a cancelled exchange when the task that drives the connection was dropped with its runtime.
+/// hyper counts it as a mistake of its user that the task which drives the connection was dropped with its runtime. The
+/// other mistake of this kind is a body of a request that fails, which has a [`TransportError`] as its cause.
 fn runtime_is_gone(error: &TransportError) -> bool {
     let mut cause = StdError::source(error);
     while let Some(error) = cause {
-        if error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_canceled) {
-            return true;
-        }
         cause = error.source();
+        if error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_user) {
+            return !cause.is_some_and(|cause| cause.is::<TransportError>());
+        }
     }
     false
 }
@@ -322,7 +323,9 @@ impl TimeoutError {
 impl fmt::Display for TimeoutError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (what, option) = match self.phase {
-            TimeoutPhase::Connect => ("no connection was made", "check the network or raise `connect_timeout`"),
+            TimeoutPhase::Connect => {
+                ("the server could not be reached", "check the network or raise `connect_timeout`")
+            }
             TimeoutPhase::Response => ("the answer did not begin", "raise `response_timeout` for slow models"),
             TimeoutPhase::Idle => ("nothing more came of the answer", "try again or raise `idle_timeout`"),
             TimeoutPhase::Total => ("the call did not end", "raise `timeout`"),
