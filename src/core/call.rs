@@ -264,7 +264,10 @@ pub struct Response<T> {
 impl<T: Answer> Response<T> {
     fn from_exchange(exchange: Exchange) -> Result<Self, Error> {
         let (status, headers, attempts) = (exchange.status, exchange.headers.clone(), exchange.attempts);
-        let body = exchange.body.as_bytes().cloned().unwrap_or_default();
+        let body = match T::EXPECTED {
+            Expected::Json | Expected::Nothing => exchange.body.as_bytes().cloned().unwrap_or_default(),
+            Expected::Events | Expected::Bytes => Bytes::new(),
+        };
         let generation_id = generation_id(&headers).map(str::to_owned);
         Ok(Self { value: T::from_exchange(exchange)?, status, headers, generation_id, body, attempts })
     }

@@ -606,6 +606,9 @@ impl ServerUrl {
         if authority.as_str().contains('@') {
             return Err(wrong("since it holds a user name or a password; remove them"));
         }
+        if authority.as_str() != authority.host() && authority.port_u16().is_none() {
+            return Err(wrong("whose port is no number up to 65535"));
+        }
         if text.contains(['?', '#']) {
             return Err(wrong("which has a query or a fragment; give the part before it"));
         }
