@@ -60,6 +60,7 @@ impl sealed::FromExchange for () {
 }
 
 /// The options of one call.
+#[derive(Clone)]
 pub(crate) struct Options {
     pub(crate) timeouts: Timeouts,
     pub(crate) retry_config: Option<RetryConfig>,
@@ -97,7 +98,15 @@ impl<'a, T> Call<'a, T> {
             extra_body: Vec::new(),
             metadata: false,
         };
+        Self::from_parts(core, parts, options)
+    }
+
+    pub(crate) const fn from_parts(core: &'a OpenRouterCore, parts: Parts, options: Options) -> Self {
         Self { core, parts, options, answer: PhantomData }
+    }
+
+    pub(crate) fn into_parts(self) -> (&'a OpenRouterCore, Parts, Options) {
+        (self.core, self.parts, self.options)
     }
 
     /// The limit for the whole call, with retries and waits: up to the whole body, or up to the head of the answer for a

@@ -621,6 +621,10 @@ impl ServerUrl {
         &self.text
     }
 
+    pub(crate) fn is_default(&self) -> bool {
+        self.text == DEFAULT_SERVER_URL
+    }
+
     /// The URL of `target`, which begins with a slash, below this one. The two are joined, not resolved.
     pub(crate) fn join(&self, target: &str) -> Result<Uri, http::Error> {
         let base = self.text.get(self.text.len() - self.path..).unwrap_or_default();

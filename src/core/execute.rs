@@ -9,9 +9,9 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::body::Body;
 use super::call::Options;
-use super::client::{Inner, OpenRouterCore, Timeouts};
+use super::client::{Inner, OpenRouterCore, ServerUrl, Timeouts};
 use super::incoming::{Collected, End, Incoming};
-use super::operation::{Authentication, Operation, Parts};
+use super::operation::{Authentication, Operation, Parts, Payload};
 use super::retry::{Failure, RetryConfig};
 use super::transport::ConnectTimeout;
 use crate::errors::{ApiError, Error, ResponseValidationError, TimeoutError, TimeoutPhase, UnexpectedError};
@@ -83,7 +83,7 @@ struct Plan<'a> {
     operation: &'static Operation,
     url: Uri,
     headers: HeaderMap,
-    body: Bytes,
+    payload: Payload,
     expected: Expected,
     timeouts: Timeouts,
     /// `None` where the configuration of the client holds.
@@ -97,7 +97,11 @@ impl<'a> Plan<'a> {
     /// Checks everything; from here on nothing is wrong with the arguments.
     fn new(client: &'a Inner, parts: Parts, options: Options, expected: Expected) -> Result<Self, Error> {
         let operation = parts.operation();
-        let server = options.server.as_ref().unwrap_or(&client.server);
+        let own_server = match operation.own_server().filter(|_| client.server.is_default()) {
+            Some(server) if options.server.is_none() => Some(ServerUrl::parse(server)?),
+            _ => options.server,
+        };
+        let server = own_server.as_ref().unwrap_or(&client.server);
         let request = parts.finish(options.extra_body)?;
         options.timeouts.check()?;
         if options.metadata && !operation.takes_metadata_header() {
@@ -117,8 +121,8 @@ impl<'a> Plan<'a> {
 
         let mut headers = client.headers.clone();
         headers.insert(ACCEPT, expected.media_type());
-        if request.json.is_some() {
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if let Some(media_type) = &request.payload.media_type {
+            headers.insert(CONTENT_TYPE, media_type.clone());
         }
         if options.metadata {
             headers.insert(METADATA, HeaderValue::from_static("enabled"));
@@ -135,13 +139,13 @@ impl<'a> Plan<'a> {
             operation,
             url,
             headers,
-            body: request.json.map(Bytes::from).unwrap_or_default(),
+            payload: request.payload,
             expected,
             timeouts: options.timeouts,
             retry_config,
             repeatable: options.repeat_received || operation.is_repeatable(),
             wants_metadata: options.metadata,
-            base_url: options.server.map(|server| server.as_str().to_owned()),
+            base_url: own_server.map(|server| server.as_str().to_owned()),
         })
     }
 
@@ -166,7 +170,7 @@ impl<'a> Plan<'a> {
             let failure = Failure::of(&error);
             let wait = retry_config.decide(attempt, began.elapsed(), failure, self.repeatable, fastrand::f64());
             match wait {
-                Some(wait) if self.client.budget.take() => sleep(wait).await,
+                Some(wait) if self.payload.can_repeat() && self.client.budget.take() => sleep(wait).await,
                 _ => return Err(error),
             }
             attempt += 1;
@@ -209,7 +213,7 @@ impl<'a> Plan<'a> {
     /// Makes the HTTP request, with what hooks change and with the API key, which goes to no other origin than that of the
     /// server URL.
     async fn request(&self, context: Option<&HookContext>) -> Result<Request<Body>, Error> {
-        let mut input = RequestInput::new(self.url.clone(), self.headers.clone(), Body::from(self.body.clone()));
+        let mut input = RequestInput::new(self.url.clone(), self.headers.clone(), self.payload.body().await?);
         if let Some(context) = context {
             for hook in &self.client.hooks {
                 hook.before_create_request(context, &mut input).await?;

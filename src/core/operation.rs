@@ -4,10 +4,14 @@ use std::borrow::Cow;
 use std::fmt;
 use std::fmt::Write;
 
+use bytes::Bytes;
 use http::Method;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
+use super::body::Body;
+use super::multipart::Multipart;
+use super::pages::Paging;
 use super::wire::{self, Json, Wire};
 use crate::errors::InvalidRequestError;
 
@@ -32,6 +36,8 @@ pub struct Operation {
     repeatable: bool,
     authentication: Authentication,
     metadata: bool,
+    server: Option<&'static str>,
+    paging: Option<Paging>,
 }
 
 impl Operation {
@@ -39,7 +45,16 @@ impl Operation {
     ///
     /// The API key is required. The request may be repeated if the method says so (GET, HEAD, PUT, DELETE).
     pub const fn new(id: &'static str, method: Method, path: &'static str) -> Self {
-        Self { id, method, path, repeatable: false, authentication: Authentication::Required, metadata: false }
+        Self {
+            id,
+            method,
+            path,
+            repeatable: false,
+            authentication: Authentication::Required,
+            metadata: false,
+            server: None,
+            paging: None,
+        }
     }
 
     /// Declares that the request may be repeated although its method does not say so.
@@ -60,6 +75,21 @@ impl Operation {
     #[must_use]
     pub const fn with_metadata_header(mut self) -> Self {
         self.metadata = true;
+        self
+    }
+
+    /// Declares that the operation lives on a server of its own. It is used where neither the call nor the client names
+    /// a server URL.
+    #[must_use]
+    pub const fn server(mut self, server_url: &'static str) -> Self {
+        self.server = Some(server_url);
+        self
+    }
+
+    /// Declares that the answer is a [`Page`](super::Page) of a list. The operation is one without a body.
+    #[must_use]
+    pub const fn paged(mut self, paging: Paging) -> Self {
+        self.paging = Some(paging);
         self
     }
 
@@ -88,6 +118,14 @@ impl Operation {
 
     pub(crate) const fn takes_metadata_header(&self) -> bool {
         self.metadata
+    }
+
+    pub(crate) const fn own_server(&self) -> Option<&'static str> {
+        self.server
+    }
+
+    pub(crate) const fn paging(&self) -> Option<Paging> {
+        self.paging
     }
 }
 
@@ -141,15 +179,35 @@ pub struct Parts {
     operation: &'static Operation,
     target: Cow<'static, str>,
     headers: HeaderMap,
-    json: Option<Vec<u8>>,
+    content: Content,
     mistake: Option<InvalidRequestError>,
+}
+
+/// What a request carries.
+pub(crate) enum Content {
+    None,
+    Json(Vec<u8>),
+    Form(String),
+    Multipart(Multipart),
+}
+
+impl fmt::Debug for Content {
+    /// Shows no content.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => f.write_str("none"),
+            Self::Json(json) => write!(f, "JSON of {} bytes", json.len()),
+            Self::Form(form) => write!(f, "form of {} bytes", form.len()),
+            Self::Multipart(multipart) => multipart.fmt(f),
+        }
+    }
 }
 
 impl Parts {
     /// A request for `operation` without parameters and body.
     pub fn new(operation: &'static Operation) -> Self {
         let target = Cow::Borrowed(operation.path);
-        Self { operation, target, headers: HeaderMap::new(), json: None, mistake: None }
+        Self { operation, target, headers: HeaderMap::new(), content: Content::None, mistake: None }
     }
 
     /// Fills `{name}` of the path. Every byte that is not unreserved in a URL is percent-encoded.
@@ -181,44 +239,68 @@ impl Parts {
 
     fn append(&mut self, name: &'static str, text: Option<Cow<'_, str>>) {
         let Some(text) = text else {
-            self.fail(name, "is not a finite number; give one, or leave it out");
+            self.fail(name, NOT_FINITE);
             return;
         };
-        let target = self.target.to_mut();
-        let separator = if target.contains('?') { '&' } else { '?' };
-        let encode = |text| utf8_percent_encode(text, RESERVED);
-        // Writing to a `String` cannot fail.
-        let _ = write!(target, "{separator}{}={}", encode(name), encode(&text));
+        append_pair(self.target.to_mut(), name, &text);
+    }
+
+    /// Appends `name=value` to the query for each of the values.
+    #[must_use]
+    pub fn query_list<T: AsRef<str>>(mut self, name: &'static str, values: Option<&[T]>) -> Self {
+        for value in values.into_iter().flatten() {
+            append_pair(self.target.to_mut(), name, value.as_ref());
+        }
+        self
     }
 
     /// Sets a JSON body.
     #[must_use]
     pub fn json<T: Wire>(mut self, value: &T) -> Self {
-        self.set_json(wire::encode(value));
+        if let Some(json) = self.encoded(wire::encode(value)) {
+            self.content = Content::Json(json);
+        }
         self
     }
 
-    fn set_json(&mut self, encoded: Result<Vec<u8>, wire::EncodeError>) {
-        match encoded {
-            Ok(json) => self.json = Some(json),
-            Err(error) => {
+    fn encoded(&mut self, encoded: Result<Vec<u8>, wire::EncodeError>) -> Option<Vec<u8>> {
+        encoded
+            .map_err(|error| {
                 let mistake =
                     InvalidRequestError::new("request", "cannot be written as JSON; see the source for the place");
                 self.keep(mistake.caused_by(error));
-            }
-        }
+            })
+            .ok()
     }
 
-    /// Adds the member `stream` to the JSON body.
+    /// Sets a form as the body (`application/x-www-form-urlencoded`), from the members of an object. Members that are null
+    /// are left out, lists and objects are mistakes: a form has no place for them.
+    #[must_use]
+    pub fn form<T: Wire>(mut self, value: &T) -> Self {
+        if let Some(json) = self.encoded(wire::encode(value)) {
+            match form(&json) {
+                Ok(form) => self.content = Content::Form(form),
+                Err(mistake) => self.keep(mistake),
+            }
+        }
+        self
+    }
+
+    /// Sets a form with files as the body (`multipart/form-data`).
+    #[must_use]
+    pub fn multipart(mut self, mut multipart: Multipart) -> Self {
+        if let Some(mistake) = multipart.mistake() {
+            self.keep(mistake);
+        }
+        self.content = Content::Multipart(multipart);
+        self
+    }
+
+    /// Sets the member `stream` of the JSON body; one that is there is replaced.
     #[must_use]
     pub fn stream(mut self, stream: bool) -> Self {
-        // The body is an object that was just encoded: it ends with its brace.
-        if let Some(json) = self.json.as_mut().filter(|json| json.last() == Some(&b'}')) {
-            json.pop();
-            if json.len() > 1 {
-                json.push(b',');
-            }
-            json.extend_from_slice(if stream { b"\"stream\":true}" } else { b"\"stream\":false}" });
+        if let Content::Json(json) = &mut self.content {
+            set_stream(json, if stream { "true" } else { "false" });
         }
         self
     }
@@ -257,8 +339,40 @@ impl Parts {
             let name = self.target.get(open..).unwrap_or_default();
             return Err(InvalidRequestError::new("path", format!("has a parameter without a value: {name}")));
         }
-        let json = if extra_body.is_empty() { self.json } else { Some(add_members(self.json, extra_body)?) };
-        Ok(Finished { target: self.target, headers: self.headers, json })
+        let mut content = self.content;
+        if !extra_body.is_empty() {
+            content = Content::Json(add_members(content, extra_body)?);
+        }
+        Ok(Finished { target: self.target, headers: self.headers, payload: Payload::of(content) })
+    }
+
+    /// The same request again, for a page of a list. A mistake goes with it: it is told once.
+    pub(crate) fn copy(&mut self) -> Self {
+        Self {
+            operation: self.operation,
+            target: self.target.clone(),
+            headers: self.headers.clone(),
+            content: Content::None,
+            mistake: self.mistake.take(),
+        }
+    }
+
+    /// The value of a query parameter.
+    pub(crate) fn query_value(&self, name: &str) -> Option<String> {
+        let (_, value) = pairs(&self.target).find(|(of, _)| *of == name)?;
+        Some(percent_encoding::percent_decode_str(value).decode_utf8_lossy().into_owned())
+    }
+
+    /// Sets a query parameter in place of what it was.
+    pub(crate) fn set_query(&mut self, name: &str, value: &str) {
+        let mut target = self.target.split('?').next().unwrap_or_default().to_owned();
+        let mut separator = '?';
+        for (other, value) in pairs(&self.target).filter(|(other, _)| *other != name) {
+            let _ = write!(target, "{separator}{other}={value}");
+            separator = '&';
+        }
+        append_pair(&mut target, name, value);
+        self.target = Cow::Owned(target);
     }
 
     fn fail(&mut self, argument: &'static str, message: impl Into<String>) {
@@ -273,7 +387,7 @@ impl fmt::Debug for Parts {
             .field("operation", &self.operation.id)
             .field("target", &self.target)
             .field("headers", &self.headers)
-            .field("json", &self.json.as_ref().map(|json| format!("{} bytes", json.len())))
+            .field("content", &self.content)
             .field("mistake", &self.mistake)
             .finish()
     }
@@ -284,35 +398,151 @@ pub(crate) struct Finished {
     /// Path and query.
     pub(crate) target: Cow<'static, str>,
     pub(crate) headers: HeaderMap,
-    pub(crate) json: Option<Vec<u8>>,
+    pub(crate) payload: Payload,
+}
+
+/// The body of a request, made anew for each attempt.
+pub(crate) struct Payload {
+    pub(crate) media_type: Option<HeaderValue>,
+    source: Source,
+}
+
+enum Source {
+    Bytes(Bytes),
+    Multipart(Multipart),
+}
+
+impl Payload {
+    fn of(content: Content) -> Self {
+        let of_bytes = |media_type, bytes: Bytes| Self {
+            media_type: Some(HeaderValue::from_static(media_type)),
+            source: Source::Bytes(bytes),
+        };
+        match content {
+            Content::None => Self { media_type: None, source: Source::Bytes(Bytes::new()) },
+            Content::Json(json) => of_bytes("application/json", json.into()),
+            Content::Form(form) => of_bytes("application/x-www-form-urlencoded", form.into()),
+            Content::Multipart(multipart) => {
+                Self { media_type: multipart.content_type().ok(), source: Source::Multipart(multipart) }
+            }
+        }
+    }
+
+    /// True where the body can be made a second time.
+    pub(crate) fn can_repeat(&self) -> bool {
+        match &self.source {
+            Source::Bytes(_) => true,
+            Source::Multipart(multipart) => multipart.can_repeat(),
+        }
+    }
+
+    /// The body for one attempt.
+    pub(crate) async fn body(&self) -> Result<Body, InvalidRequestError> {
+        match &self.source {
+            Source::Bytes(bytes) => Ok(bytes.clone().into()),
+            Source::Multipart(multipart) => multipart.body().await,
+        }
+    }
+}
+
+const NOT_FINITE: &str = "is not a finite number; give one, or leave it out";
+
+/// Appends a pair to the query of `target`.
+fn append_pair(target: &mut String, name: &str, value: &str) {
+    let separator = if target.contains('?') { '&' } else { '?' };
+    let encode = |text| utf8_percent_encode(text, RESERVED);
+    // Writing to a `String` cannot fail.
+    let _ = write!(target, "{separator}{}={}", encode(name), encode(value));
+}
+
+/// The names and values in the query of `target`, as they stand there.
+fn pairs(target: &str) -> impl Iterator<Item = (&str, &str)> {
+    let query = target.split_once('?').map_or("", |(_, query)| query);
+    query.split('&').filter_map(|pair| pair.split_once('='))
+}
+
+/// A form from the members of a JSON object.
+fn form(json: &[u8]) -> Result<String, InvalidRequestError> {
+    let wrong = |message| InvalidRequestError::new("request", message);
+    let Members(members) = serde_json::from_slice(json)
+        .map_err(|error| wrong("must be an object to be sent as a form".to_owned()).caused_by(error))?;
+    let mut form = String::new();
+    for (name, value) in &members {
+        let text = match value.as_bytes().first() {
+            Some(b'n') => continue,
+            Some(b'"') => Cow::Owned(serde_json::from_str::<String>(value).unwrap_or_default()),
+            Some(b'{' | b'[') => {
+                let message = format!("has a list or an object as `{name}`, which a form cannot hold; give a text");
+                return Err(wrong(message));
+            }
+            _ => Cow::Borrowed(*value),
+        };
+        let separator = if form.is_empty() { "" } else { "&" };
+        let encode = |text| utf8_percent_encode(text, RESERVED);
+        // Writing to a `String` cannot fail.
+        let _ = write!(form, "{separator}{}={}", encode(name), encode(&text));
+    }
+    Ok(form)
+}
+
+/// Sets the member `stream` of an object that was just encoded.
+fn set_stream(json: &mut Vec<u8>, value: &str) {
+    // Nearly always there is none, and looking for its name is much cheaper than reading the object.
+    if memchr::memmem::find(json, b"\"stream\"").is_some()
+        && let Ok(Members(mut members)) = serde_json::from_slice(json)
+    {
+        set_member(&mut members, "stream", value);
+        *json = object(&members);
+        return;
+    }
+    if json.last() == Some(&b'}') {
+        json.pop();
+        if json.len() > 1 {
+            json.push(b',');
+        }
+        json.extend_from_slice(format!("\"stream\":{value}}}").as_bytes());
+    }
 }
 
 /// Sets members of a JSON object; a member of the same name is replaced where it stands.
-fn add_members(json: Option<Vec<u8>>, members: Vec<(String, Json)>) -> Result<Vec<u8>, InvalidRequestError> {
+fn add_members(content: Content, added: Vec<(String, Json)>) -> Result<Vec<u8>, InvalidRequestError> {
     const ARGUMENT: &str = "extra_body";
     let wrong = |message: &str| InvalidRequestError::new(ARGUMENT, message);
-    if members.iter().any(|(name, _)| name == "stream") {
+    if added.iter().any(|(name, _)| name == "stream") {
         return Err(wrong("sets `stream`, which the function decides; call the one for streams, or the other"));
     }
-    let json = json.ok_or_else(|| wrong("needs a JSON body, which this operation does not have"))?;
-    let Members(mut all) = serde_json::from_slice(&json)
+    let Content::Json(json) = content else {
+        return Err(wrong("needs a JSON body, which this operation does not have"));
+    };
+    let Members(mut members) = serde_json::from_slice(&json)
         .map_err(|error| wrong("needs a JSON object as the body, which this is not").caused_by(error))?;
-    for (name, value) in &members {
-        match all.iter_mut().find(|(known, _)| known == name) {
-            Some((_, old)) => *old = value.as_text(),
-            None => all.push((Cow::Borrowed(name), value.as_text())),
-        }
+    for (name, value) in &added {
+        set_member(&mut members, name, value.as_text());
     }
-    let mut text = String::with_capacity(json.len() + 64);
-    for (name, value) in &all {
-        text.push(if text.is_empty() { '{' } else { ',' });
+    Ok(object(&members))
+}
+
+fn set_member<'a>(members: &mut Vec<(Cow<'a, str>, &'a str)>, name: &'a str, value: &'a str) {
+    match members.iter_mut().find(|(known, _)| known == name) {
+        Some((_, old)) => *old = value,
+        None => members.push((Cow::Borrowed(name), value)),
+    }
+}
+
+/// The text of an object.
+fn object(members: &[(Cow<'_, str>, &str)]) -> Vec<u8> {
+    let mut text = String::from("{");
+    for (at, (name, value)) in members.iter().enumerate() {
+        if at > 0 {
+            text.push(',');
+        }
         // A string can always be written as JSON.
         text.push_str(&serde_json::to_string(name).unwrap_or_default());
         text.push(':');
         text.push_str(value);
     }
     text.push('}');
-    Ok(text.into_bytes())
+    text.into_bytes()
 }
 
 /// The members of an object in their order, values untouched.

@@ -1,0 +1,480 @@
+//! Uploads: a file to send, and the `multipart/form-data` body (RFC 7578) that carries it.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::sync::{Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http::HeaderValue;
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use tokio::task::{JoinHandle, spawn_blocking};
+
+use super::body::Body;
+use super::operation::QueryValue;
+use crate::errors::{Cause, InvalidRequestError};
+
+/// A file to upload: its name, its media type and where its content comes from.
+///
+/// ```
+/// use openrouter_kit::core::FilePart;
+///
+/// let from_memory = FilePart::bytes("notes.txt", "Remember the milk.");
+/// let from_disk = FilePart::from_path("recordings/interview.mp3");
+/// let with_type = FilePart::bytes("export", vec![0x25, 0x50, 0x44, 0x46]).media_type("application/pdf");
+/// ```
+///
+/// The media type is guessed from the extension of the name unless [`media_type`](Self::media_type) sets it; where neither
+/// tells it is `application/octet-stream`.
+pub struct FilePart {
+    name: String,
+    media_type: Option<String>,
+    content: Content,
+}
+
+/// Where the content of a part comes from.
+enum Content {
+    Bytes(Bytes),
+    Path(PathBuf),
+    /// Taken out when it is sent. The lock only makes it [`Sync`]; nobody ever waits for it.
+    Stream(Mutex<Option<Body>>, Option<u64>),
+}
+
+impl FilePart {
+    /// A file of this name with its content in memory.
+    pub fn bytes(name: impl Into<String>, content: impl Into<Bytes>) -> Self {
+        Self { name: name.into(), media_type: None, content: Content::Bytes(content.into()) }
+    }
+
+    /// A file on the disk, with the last part of its path as the name.
+    ///
+    /// It is opened when the call is sent, once for each attempt, and read as it is sent, never whole in memory. If it
+    /// cannot be opened the call fails with [`Error::InvalidRequest`](crate::Error::InvalidRequest) and nothing is sent.
+    pub fn from_path(path: impl Into<PathBuf>) -> Self {
+        let path = path.into();
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        Self { name, media_type: None, content: Content::Path(path) }
+    }
+
+    /// A file of this name whose content is read from `body` as it is sent.
+    ///
+    /// It can be read only once: **a call with such a part is never sent again**, whatever its retry configuration says.
+    /// Its length is the one that `body` tells exactly ([`http_body::Body::size_hint`]) or that [`length`](Self::length)
+    /// sets; without one the request goes out in chunks, which not every server takes.
+    pub fn stream<B>(name: impl Into<String>, body: B) -> Self
+    where
+        B: HttpBody<Data = Bytes> + Send + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let length = body.size_hint().exact();
+        let content = Content::Stream(Mutex::new(Some(Body::wrap(body))), length);
+        Self { name: name.into(), media_type: None, content }
+    }
+
+    /// Sets the name that the server is told, such as `speech.wav`. Some operations take the format from its extension.
+    #[must_use]
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// Sets the media type, such as `audio/wav`.
+    #[must_use]
+    pub fn media_type(mut self, media_type: impl Into<String>) -> Self {
+        self.media_type = Some(media_type.into());
+        self
+    }
+
+    /// Sets the length in bytes of a [`stream`](Self::stream) that does not tell it. If another number of bytes comes,
+    /// the upload breaks off. Content in memory and files have their own length, which stays.
+    #[must_use]
+    pub fn length(mut self, length: u64) -> Self {
+        if let Content::Stream(_, known) = &mut self.content {
+            *known = Some(length);
+        }
+        self
+    }
+}
+
+impl fmt::Debug for FilePart {
+    /// Shows where the content comes from, never the content.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FilePart")
+            .field("name", &self.name)
+            .field("media_type", &self.media_type)
+            .field("content", &self.content)
+            .finish()
+    }
+}
+
+impl fmt::Debug for Content {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bytes(bytes) => write!(f, "{} bytes", bytes.len()),
+            Self::Path(path) => path.fmt(f),
+            Self::Stream(_, Some(length)) => write!(f, "stream of {length} bytes"),
+            Self::Stream(_, None) => f.write_str("stream"),
+        }
+    }
+}
+
+/// As [`FilePart::from_path`].
+impl From<PathBuf> for FilePart {
+    fn from(path: PathBuf) -> Self {
+        Self::from_path(path)
+    }
+}
+
+/// As [`FilePart::from_path`].
+impl From<&Path> for FilePart {
+    fn from(path: &Path) -> Self {
+        Self::from_path(path)
+    }
+}
+
+/// As [`FilePart::bytes`] with the name `file`. Give a name with an extension where the operation takes the format from it.
+impl From<Vec<u8>> for FilePart {
+    fn from(content: Vec<u8>) -> Self {
+        Self::bytes("file", content)
+    }
+}
+
+/// A form with files, as generated functions describe it.
+///
+/// Its body is streamed: what is in memory is not copied, files are read as they are sent. It has a length where all its
+/// parts do.
+#[derive(Debug)]
+pub struct Multipart {
+    boundary: String,
+    parts: Vec<Part>,
+    mistake: Option<InvalidRequestError>,
+}
+
+#[derive(Debug)]
+struct Part {
+    name: &'static str,
+    /// From the delimiter to the empty line.
+    head: String,
+    content: Content,
+}
+
+impl Multipart {
+    /// A form without parts.
+    pub fn new() -> Self {
+        // Long enough that no content holds it by chance, and unknown to whoever wrote the content.
+        let boundary = format!("openrouter-kit-{:032x}", fastrand::u128(..));
+        Self { boundary, parts: Vec::new(), mistake: None }
+    }
+
+    /// Adds a field, if there is a value.
+    #[must_use]
+    pub fn text(mut self, name: &'static str, value: Option<impl QueryValue>) -> Self {
+        match value.as_ref().map(QueryValue::query_text) {
+            Some(Some(text)) => self.field(name, &text),
+            Some(None) => {
+                self.keep(InvalidRequestError::new(name, "is not a finite number; give one, or leave it out"))
+            }
+            None => {}
+        }
+        self
+    }
+
+    /// Adds a field for each of the values, all of the same name.
+    #[must_use]
+    pub fn text_list<T: AsRef<str>>(mut self, name: &'static str, values: Option<Vec<T>>) -> Self {
+        for value in values.iter().flatten() {
+            self.field(name, value.as_ref());
+        }
+        self
+    }
+
+    /// Adds a file, if there is one.
+    #[must_use]
+    pub fn file(mut self, name: &'static str, file: Option<FilePart>) -> Self {
+        if let Some(file) = file {
+            self.attach(name, file);
+        }
+        self
+    }
+
+    fn field(&mut self, name: &'static str, text: &str) {
+        let head = format!("Content-Disposition: form-data; name=\"{}\"\r\n", escaped(name));
+        self.push(name, head, Content::Bytes(Bytes::copy_from_slice(text.as_bytes())));
+    }
+
+    fn attach(&mut self, name: &'static str, file: FilePart) {
+        if file.name.is_empty() {
+            let mistake = "has no file name, which tells the server that it is a file; set one with `name`";
+            return self.keep(InvalidRequestError::new(name, mistake));
+        }
+        let media_type = file.media_type.as_deref().unwrap_or_else(|| guessed(&file.name));
+        if !is_media_type(media_type) {
+            let message = format!("has the media type {media_type:?}, which is none; write it as in `audio/wav`");
+            return self.keep(InvalidRequestError::new(name, message));
+        }
+        let head = format!(
+            "Content-Disposition: form-data; name=\"{}\"; filename=\"{}\"\r\nContent-Type: {media_type}\r\n",
+            escaped(name),
+            escaped(&file.name),
+        );
+        self.push(name, head, file.content);
+    }
+
+    fn push(&mut self, name: &'static str, headers: String, content: Content) {
+        let line_end = if self.parts.is_empty() { "" } else { "\r\n" };
+        let head = format!("{line_end}--{}\r\n{headers}\r\n", self.boundary);
+        self.parts.push(Part { name, head, content });
+    }
+
+    fn keep(&mut self, mistake: InvalidRequestError) {
+        self.mistake.get_or_insert(mistake);
+    }
+
+    /// The first mistake in its parts.
+    pub(crate) fn mistake(&mut self) -> Option<InvalidRequestError> {
+        self.mistake.take()
+    }
+
+    /// The value of the `Content-Type` header.
+    pub(crate) fn content_type(&self) -> Result<HeaderValue, http::header::InvalidHeaderValue> {
+        HeaderValue::from_str(&format!("multipart/form-data; boundary={}", self.boundary))
+    }
+
+    /// True where [`body`](Self::body) can be called again.
+    pub(crate) fn can_repeat(&self) -> bool {
+        !self.parts.iter().any(|part| matches!(part.content, Content::Stream(..)))
+    }
+
+    /// The body to send, with its files open.
+    pub(crate) async fn body(&self) -> Result<Body, InvalidRequestError> {
+        let mut segments = VecDeque::with_capacity(2 * self.parts.len() + 1);
+        for part in &self.parts {
+            segments.push_back(Segment::Bytes(Bytes::copy_from_slice(part.head.as_bytes())));
+            segments.push_back(part.open().await?);
+        }
+        let line_end = if self.parts.is_empty() { "" } else { "\r\n" };
+        segments.push_back(Segment::Bytes(format!("{line_end}--{}--\r\n", self.boundary).into()));
+        Ok(Body::wrap(Segments(segments)))
+    }
+}
+
+impl Default for Multipart {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Part {
+    async fn open(&self) -> Result<Segment, InvalidRequestError> {
+        match &self.content {
+            Content::Bytes(bytes) => Ok(Segment::Bytes(bytes.clone())),
+            Content::Path(path) => {
+                let opening = path.clone();
+                let opened = spawn_blocking(move || open(&opening)).await.map_err(Cause::from);
+                let (file, left) = opened.and_then(|opened| opened.map_err(Cause::from)).map_err(|cause| {
+                    let message = format!("cannot be read from {path:?}; check the path and the permissions");
+                    InvalidRequestError::new(self.name, message).caused_by(cause)
+                })?;
+                Ok(Segment::File(FileSegment { state: FileState::Idle(file), left }))
+            }
+            Content::Stream(body, length) => {
+                let body = body.lock().unwrap_or_else(PoisonError::into_inner).take();
+                let body = body.ok_or_else(|| {
+                    InvalidRequestError::new(self.name, "is a stream that was sent already; give a new one")
+                })?;
+                Ok(Segment::Stream(body, *length))
+            }
+        }
+    }
+}
+
+/// Opens a file to read it, with its length.
+fn open(path: &Path) -> std::io::Result<(File, u64)> {
+    let file = File::open(path)?;
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
+        return Err(std::io::Error::other("it is no regular file"));
+    }
+    Ok((file, metadata.len()))
+}
+
+/// A name as it stands between quotes. RFC 7578 leaves the escapes to the WHATWG's rules for forms: a quote and the ends of
+/// lines are percent-encoded, nothing else.
+fn escaped(name: &str) -> String {
+    name.replace('"', "%22").replace('\r', "%0D").replace('\n', "%0A")
+}
+
+/// Whether `text` can stand in a `Content-Type` header as a type, a subtype and parameters.
+fn is_media_type(text: &str) -> bool {
+    let mut halves = text.splitn(2, '/').map(str::len);
+    matches!((halves.next(), halves.next()), (Some(1..), Some(1..)))
+        && text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
+}
+
+/// The media type that the extension of a file name stands for.
+fn guessed(name: &str) -> &'static str {
+    let extension = Path::new(name).extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+    match extension.to_ascii_lowercase().as_str() {
+        "csv" => "text/csv",
+        "docx" => "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+        "flac" => "audio/flac",
+        "gif" => "image/gif",
+        "htm" | "html" => "text/html",
+        "jpeg" | "jpg" => "image/jpeg",
+        "json" => "application/json",
+        "jsonl" | "ndjson" => "application/x-ndjson",
+        "m4a" => "audio/mp4",
+        "md" => "text/markdown",
+        "mov" => "video/quicktime",
+        "mp3" | "mpga" => "audio/mpeg",
+        "mp4" => "video/mp4",
+        "ogg" | "oga" | "opus" => "audio/ogg",
+        "pdf" => "application/pdf",
+        "png" => "image/png",
+        "pptx" => "application/vnd.openxmlformats-officedocument.presentationml.presentation",
+        "txt" => "text/plain",
+        "wav" => "audio/wav",
+        "webm" => "video/webm",
+        "webp" => "image/webp",
+        "xlsx" => "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+        _ => "application/octet-stream",
+    }
+}
+
+/// The body of a form: its pieces, sent one after the other.
+struct Segments(VecDeque<Segment>);
+
+enum Segment {
+    Bytes(Bytes),
+    File(FileSegment),
+    /// With the number of bytes still to come, where it is known.
+    Stream(Body, Option<u64>),
+}
+
+impl Segment {
+    /// The number of bytes still to come.
+    fn left(&self) -> Option<u64> {
+        match self {
+            Self::Bytes(bytes) => Some(bytes.len() as u64),
+            Self::File(file) => Some(file.left),
+            Self::Stream(_, left) => *left,
+        }
+    }
+
+    /// The next bytes; `None` at the end.
+    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Cause>>> {
+        match self {
+            Self::Bytes(bytes) => {
+                let bytes = std::mem::take(bytes);
+                Poll::Ready((!bytes.is_empty()).then_some(Ok(bytes)))
+            }
+            Self::File(file) => file.poll_chunk(cx),
+            Self::Stream(body, left) => loop {
+                let chunk = match ready!(Pin::new(&mut *body).poll_frame(cx)) {
+                    None if left.is_some_and(|left| left > 0) => {
+                        return Poll::Ready(Some(Err("the stream ended before the length that was set for it".into())));
+                    }
+                    None => return Poll::Ready(None),
+                    Some(Err(error)) => return Poll::Ready(Some(Err(error.into()))),
+                    Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
+                };
+                if let Some(left) = left {
+                    match left.checked_sub(chunk.len() as u64) {
+                        Some(less) => *left = less,
+                        None => {
+                            let message = "the stream is longer than the length that was set for it";
+                            return Poll::Ready(Some(Err(message.into())));
+                        }
+                    }
+                }
+                if !chunk.is_empty() {
+                    return Poll::Ready(Some(Ok(chunk)));
+                }
+            },
+        }
+    }
+}
+
+/// A file that is read piece by piece, where it does not hold up the runtime.
+struct FileSegment {
+    state: FileState,
+    /// How much of the length it had when it was opened is still to come. What is appended later is not sent.
+    left: u64,
+}
+
+enum FileState {
+    Idle(File),
+    Reading(JoinHandle<std::io::Result<(File, Bytes)>>),
+    Over,
+}
+
+impl FileSegment {
+    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Cause>>> {
+        const CHUNK: u64 = 64 * 1024;
+        loop {
+            match std::mem::replace(&mut self.state, FileState::Over) {
+                FileState::Over => return Poll::Ready(None),
+                FileState::Idle(_) if self.left == 0 => return Poll::Ready(None),
+                FileState::Idle(mut file) => {
+                    let size = self.left.min(CHUNK);
+                    self.state = FileState::Reading(spawn_blocking(move || {
+                        let mut chunk = Vec::with_capacity(usize::try_from(size).unwrap_or_default());
+                        Read::by_ref(&mut file).take(size).read_to_end(&mut chunk)?;
+                        Ok((file, chunk.into()))
+                    }));
+                }
+                FileState::Reading(mut reading) => {
+                    let Poll::Ready(read) = Pin::new(&mut reading).poll(cx) else {
+                        self.state = FileState::Reading(reading);
+                        return Poll::Pending;
+                    };
+                    let (file, chunk) = match read {
+                        Ok(Ok(read)) => read,
+                        Ok(Err(error)) => return Poll::Ready(Some(Err(error.into()))),
+                        Err(error) => return Poll::Ready(Some(Err(error.into()))),
+                    };
+                    if chunk.is_empty() {
+                        return Poll::Ready(Some(Err("the file became shorter while it was sent".into())));
+                    }
+                    self.left = self.left.saturating_sub(chunk.len() as u64);
+                    self.state = FileState::Idle(file);
+                    return Poll::Ready(Some(Ok(chunk)));
+                }
+            }
+        }
+    }
+}
+
+impl HttpBody for Segments {
+    type Data = Bytes;
+    type Error = Cause;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cause>>> {
+        while let Some(segment) = self.0.front_mut() {
+            match ready!(segment.poll_chunk(cx)) {
+                Some(Ok(chunk)) => return Poll::Ready(Some(Ok(Frame::data(chunk)))),
+                Some(Err(error)) => {
+                    self.0.clear();
+                    return Poll::Ready(Some(Err(error)));
+                }
+                None => drop(self.0.pop_front()),
+            }
+        }
+        Poll::Ready(None)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self.0.iter().map(Segment::left).sum() {
+            Some(length) => SizeHint::with_exact(length),
+            None => SizeHint::default(),
+        }
+    }
+}

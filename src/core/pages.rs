@@ -1,0 +1,241 @@
+//! Lists that come in pages: the stream of the pages, and the stream of what is in them.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use futures_core::Stream;
+
+use super::call::{Call, CallFuture, Options, Response};
+use super::client::OpenRouterCore;
+use super::operation::Parts;
+use super::wire::Root;
+use crate::errors::{Error, UnexpectedError};
+
+/// An answer that is one page of a list.
+pub trait Page: Root {
+    /// What the list is of.
+    type Item: Send + 'static;
+
+    /// The part of the list that this page has.
+    fn into_items(self) -> Vec<Self::Item>;
+
+    /// Where the next page begins, for lists that are paged by a cursor; `None` on the last page.
+    fn cursor(&self) -> Option<&str> {
+        None
+    }
+}
+
+/// How an operation is asked for the next page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Paging {
+    /// By the query parameters `offset` and `limit`.
+    Offset {
+        /// The limit where the request sets none, if the API document states it.
+        default_limit: Option<u32>,
+    },
+    /// By the query parameter of this name, which takes the [`Page::cursor`] of the page before.
+    Cursor(&'static str),
+}
+
+impl<'a, T: Page> Call<'a, T> {
+    /// All pages from the one that this call asks for, as a stream. It is the last option to be set.
+    ///
+    /// Each page is a call of its own with all options of this one: retries, time limits (the one for the whole call
+    /// counts for each page), hooks, headers.
+    ///
+    /// - Where the operation pages by offset, the next page begins after the items of this one, and the stream ends with a
+    ///   page that is empty or shorter than the limit: the one asked for, or else the default of the operation.
+    /// - Where it pages by cursor, the stream ends with the page that has none.
+    /// - A list that would never end (a cursor that comes twice, the same page again) ends with [`Error::Unexpected`].
+    /// - An error ends the stream.
+    ///
+    /// An operation that does not page gives [`Error::InvalidRequest`].
+    pub fn pages(self) -> Pages<'a, T> {
+        let (core, parts, options) = self.into_parts();
+        let paging = parts.operation().paging();
+        let asked = |name| parts.query_value(name);
+        let position = Position {
+            offset: asked("offset").and_then(|text| text.parse().ok()).unwrap_or_default(),
+            limit: asked("limit").and_then(|text| text.parse().ok()),
+            cursors: match paging {
+                Some(Paging::Cursor(name)) => asked(name).into_iter().collect(),
+                _ => HashSet::new(),
+            },
+            last: Bytes::new(),
+        };
+        Pages { core, parts, options, paging, position, state: State::Next }
+    }
+
+    /// What is in [all pages](Self::pages), one by one, as a stream. It is the last option to be set.
+    ///
+    /// The next page is asked for when the items of the one before are used up.
+    pub fn items(self) -> Items<'a, T> {
+        Items { pages: self.pages(), items: Vec::new().into_iter() }
+    }
+}
+
+/// The pages of a list, as a [`futures_core::Stream`]; see [`Call::pages`].
+#[must_use = "nothing is sent before the first page is asked for"]
+pub struct Pages<'a, T> {
+    core: &'a OpenRouterCore,
+    /// The request for the next page.
+    parts: Parts,
+    options: Options,
+    paging: Option<Paging>,
+    position: Position,
+    state: State<'a, T>,
+}
+
+/// How far the list was read.
+struct Position {
+    offset: u64,
+    limit: Option<usize>,
+    /// All cursors that were asked for.
+    cursors: HashSet<String>,
+    /// The body of the page before.
+    last: Bytes,
+}
+
+enum State<'a, T> {
+    Next,
+    Asking(CallFuture<'a, Response<T>>),
+    Over,
+}
+
+impl<T: Page> Pages<'_, T> {
+    /// The next page; `None` after the last.
+    pub async fn next(&mut self) -> Option<Result<T, Error>> {
+        std::future::poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
+    }
+
+    /// Sets the request to the page after this one. False if this is the last.
+    fn turn(&mut self, page: &Response<T>) -> Result<bool, &'static str> {
+        let position = &mut self.position;
+        match self.paging {
+            None => Ok(false),
+            Some(Paging::Cursor(name)) => {
+                let Some(cursor) = page.value.cursor().filter(|cursor| !cursor.is_empty()) else { return Ok(false) };
+                if !position.cursors.insert(cursor.to_owned()) {
+                    return Err("the server gave the same cursor twice, so that the list would never end");
+                }
+                self.parts.set_query(name, cursor);
+                Ok(true)
+            }
+            Some(Paging::Offset { default_limit }) => {
+                let limit = position.limit.or_else(|| usize::try_from(default_limit?).ok());
+                let length = page.value.clone().into_items().len();
+                if length == 0 || limit.is_some_and(|limit| length < limit) {
+                    return Ok(false);
+                }
+                if page.body == position.last {
+                    return Err("the server gave the same page twice, so that the list would never end");
+                }
+                position.last = page.body.clone();
+                position.offset = position.offset.saturating_add(length as u64);
+                self.parts.set_query("offset", &position.offset.to_string());
+                Ok(true)
+            }
+        }
+    }
+}
+
+impl<T: Page> Stream for Pages<'_, T> {
+    type Item = Result<T, Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let pages = &mut *self;
+        let id = pages.parts.operation().id();
+        loop {
+            match &mut pages.state {
+                State::Over => return Poll::Ready(None),
+                State::Next if pages.paging.is_none() => {
+                    pages.state = State::Over;
+                    let mistake = Error::invalid("pages", "are none in this operation; await the call itself");
+                    return Poll::Ready(Some(Err(mistake.of_operation(id))));
+                }
+                State::Next => {
+                    let call = Call::from_parts(pages.core, pages.parts.copy(), pages.options.clone());
+                    pages.state = State::Asking(call.with_response().into_future());
+                }
+                State::Asking(page) => {
+                    let page = ready!(Pin::new(page).poll(cx));
+                    pages.state = State::Over;
+                    let page = match page {
+                        Ok(page) => page,
+                        Err(error) => return Poll::Ready(Some(Err(error))),
+                    };
+                    return Poll::Ready(Some(match pages.turn(&page) {
+                        Ok(more) => {
+                            if more {
+                                pages.state = State::Next;
+                            }
+                            Ok(page.value)
+                        }
+                        Err(message) => Err(UnexpectedError::status(id, page.status, message).into()),
+                    }));
+                }
+            }
+        }
+    }
+}
+
+impl<T> fmt::Debug for Pages<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pages").field("next", &self.parts).field("paging", &self.paging).finish_non_exhaustive()
+    }
+}
+
+/// What is in the pages of a list, as a [`futures_core::Stream`]; see [`Call::items`].
+#[must_use = "nothing is sent before the first item is asked for"]
+pub struct Items<'a, T: Page> {
+    pages: Pages<'a, T>,
+    items: std::vec::IntoIter<T::Item>,
+}
+
+impl<T: Page> Items<'_, T> {
+    /// The next item; `None` after the last.
+    pub async fn next(&mut self) -> Option<Result<T::Item, Error>> {
+        std::future::poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
+    }
+
+    /// The rest of the list.
+    ///
+    /// # Errors
+    /// The first error of a page; what came before it is dropped.
+    pub async fn collect(mut self) -> Result<Vec<T::Item>, Error> {
+        let mut all = Vec::new();
+        while let Some(item) = self.next().await {
+            all.push(item?);
+        }
+        Ok(all)
+    }
+}
+
+impl<T: Page> Unpin for Items<'_, T> {}
+
+impl<T: Page> Stream for Items<'_, T> {
+    type Item = Result<T::Item, Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        loop {
+            if let Some(item) = self.items.next() {
+                return Poll::Ready(Some(Ok(item)));
+            }
+            match ready!(Pin::new(&mut self.pages).poll_next(cx)) {
+                Some(Ok(page)) => self.items = page.into_items().into_iter(),
+                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                None => return Poll::Ready(None),
+            }
+        }
+    }
+}
+
+impl<T: Page> fmt::Debug for Items<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Items").field("pages", &self.pages).finish_non_exhaustive()
+    }
+}
