@@ -1,4 +1,11 @@
 //! The options of one call, its parameters, and what it answers with.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "in a test a panic is a finding"
+)]
 
 mod support;
 

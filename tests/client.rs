@@ -1,4 +1,11 @@
 //! The options of a client: what they do, what is refused, and that no secret is shown.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "in a test a panic is a finding"
+)]
 
 mod support;
 

@@ -1,6 +1,12 @@
 //! What a program learns from each error.
-
 #![cfg(feature = "mock")]
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "in a test a panic is a finding"
+)]
 
 mod support;
 

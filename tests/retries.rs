@@ -1,4 +1,11 @@
 //! Each sentence of the contract in the documentation of `RetryConfig`.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "in a test a panic is a finding"
+)]
 
 mod support;
 

@@ -1,12 +1,19 @@
 //! How streams of events are read, how they end, and what their errors are, over a real socket.
-
 #![cfg(feature = "mock")]
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "in a test a panic is a finding"
+)]
 
 mod support;
 
 use std::error::Error as _;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_core::Stream;
@@ -283,6 +290,17 @@ async fn an_event_beyond_the_limit_ends_the_stream() {
     let error = events[1].as_ref().unwrap_err();
     assert!(error.source().unwrap().to_string().contains("65536"), "{error:?}");
     server.all_closed().await;
+}
+
+#[tokio::test]
+async fn a_stream_that_is_over_by_an_error_holds_no_connection() {
+    let stalled = Answer::events([json!({"n": 1}), json!({"n": 2})]).fault(Fault::Stall, Place::InBody);
+    let (server, core) = server(stalled).await;
+    let mut events = stream(&core).idle_timeout(Duration::from_millis(20)).await.unwrap();
+    events.next().await.unwrap().unwrap();
+    assert!(events.next().await.unwrap().unwrap_err().is_timeout());
+    server.all_closed().await;
+    assert!(events.next().await.is_none());
 }
 
 #[tokio::test]

@@ -1,4 +1,11 @@
 //! Each sentence about time limits in the documentation of `Timeouts` and `Call`.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "in a test a panic is a finding"
+)]
 
 mod support;
 

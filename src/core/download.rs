@@ -147,7 +147,10 @@ impl Stream for Download {
             return Poll::Ready(None);
         }
         let chunk = self.incoming.poll_chunk(cx);
-        self.is_over = matches!(chunk, Poll::Ready(None | Some(Err(_))));
+        if let Poll::Ready(None | Some(Err(_))) = chunk {
+            self.is_over = true;
+            self.incoming.close();
+        }
         chunk
     }
 }

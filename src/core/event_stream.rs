@@ -60,7 +60,7 @@ pub trait StreamItem: Wire {
 ///
 /// **Errors.** An event that carries an error gives [`Error::Api`]. One whose data is no JSON gives
 /// [`Error::ResponseValidation`] with the data. After both the stream goes on. After any other error, and after an event
-/// beyond the size limit, it is over. Events without data are keep-alives and are skipped.
+/// beyond the size limit, it is over, and its connection is closed. Events without data are keep-alives and are skipped.
 ///
 /// Dropping it before its end closes the connection (HTTP/1.1) or resets the stream (HTTP/2) at once.
 pub struct EventStream<T> {
@@ -154,7 +154,7 @@ impl<T: StreamItem> Stream for EventStream<T> {
                     }));
                 }
                 Some(Err(error)) => {
-                    source.state = State::Over;
+                    source.close();
                     return Poll::Ready(Some(Err(source.invalid("", Bytes::new(), error))));
                 }
                 None if source.state == State::Open => {
@@ -163,7 +163,7 @@ impl<T: StreamItem> Stream for EventStream<T> {
                     }
                 }
                 None => {
-                    source.state = State::Over;
+                    source.close();
                     let is_complete = source.marked || !T::END_IS_MARKED;
                     return Poll::Ready(if is_complete { None } else { Some(Err(source.incomplete())) });
                 }
@@ -178,7 +178,7 @@ impl Source {
         match ready!(self.incoming.poll_chunk(cx)) {
             Some(Ok(chunk)) => self.decoder.push(chunk),
             Some(Err(error)) => {
-                self.state = State::Over;
+                self.close();
                 return Poll::Ready(Err(error));
             }
             None => {
@@ -190,6 +190,11 @@ impl Source {
         Poll::Ready(Ok(()))
     }
 
+    fn close(&mut self) {
+        self.state = State::Over;
+        self.incoming.close();
+    }
+
     /// The end mark came. The body is about to end too.
     fn done(&mut self) {
         self.state = State::Done;
@@ -199,7 +204,7 @@ impl Source {
     /// Waits for the end of the body, or for anything else that is not expected there.
     fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let _ = ready!(self.incoming.poll_chunk(cx));
-        self.state = State::Over;
+        self.close();
         Poll::Ready(())
     }
 
@@ -211,7 +216,7 @@ impl Source {
     /// An event that is no JSON. At the end of the body it is half an event.
     fn misfit(&mut self, error: DecodeError, data: Bytes) -> Error {
         if self.state == State::Ended {
-            self.state = State::Over;
+            self.close();
             return self.incomplete();
         }
         let path = error.path().to_owned();

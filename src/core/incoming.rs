@@ -32,6 +32,12 @@ impl Incoming {
         self.timer = None;
     }
 
+    /// Gives the connection up, or back if the end of the body was read.
+    pub(crate) fn close(&mut self) {
+        self.body = Body::empty();
+        self.timer = None;
+    }
+
     pub(crate) fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {
         loop {
             match Pin::new(&mut self.body).poll_frame(cx) {

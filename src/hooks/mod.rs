@@ -24,6 +24,7 @@
 //!   [`after_success`](Hook::after_success); [`after_error`](Hook::after_error) does not see it.
 //! - The time limit of the whole call includes the hooks; the others do not.
 
+use std::error::Error as _;
 use std::fmt;
 use std::future::{Future, ready};
 use std::io::Write;
@@ -354,8 +355,23 @@ impl Hook for DebugLog {
     ) -> HookFuture<'a, Response<Body>, Error> {
         match &failure {
             Ok(response) => Self::write(context, &response.status()),
-            Err(error) => Self::write(context, error),
+            Err(error) => Self::write(context, &Causes(error)),
         }
         Box::pin(ready(failure))
+    }
+}
+
+/// An error with everything that led to it, in one line.
+struct Causes<'a>(&'a Error);
+
+impl fmt::Display for Causes<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)?;
+        let mut cause = self.0.source();
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
     }
 }

@@ -1,6 +1,6 @@
 //! What several tests need: a model type, operations, and a transport that follows a script.
 
-#![allow(dead_code, reason = "no test needs all of it")]
+#![allow(dead_code, unreachable_pub, reason = "no test needs all of it")]
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
