@@ -1,8 +1,9 @@
 //! An answer that is a file: audio, video, an export.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::fs::File;
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -16,7 +17,7 @@ use tokio::task::spawn_blocking;
 use super::call::{generation_id, sealed};
 use super::execute::{Exchange, Expected};
 use super::incoming::Incoming;
-use crate::errors::{Error, UnexpectedError};
+use crate::errors::{Cause, Error, UnexpectedError};
 
 /// An answer that is a file, read as it comes.
 ///
@@ -71,72 +72,76 @@ impl Download {
 
     /// Writes the rest of the file to `path` and answers with the number of bytes.
     ///
-    /// They are written to `path` with `.part` at its end, which takes the place of `path` once it is complete; on an error
-    /// it is removed, and a file at `path` stays as it was.
+    /// They are written to a new file beside it (its name begins with a dot and ends with `.part`), which takes the place
+    /// of `path` once it is complete and on the disk. Until then a file at `path` stays as it was. On an error, and when
+    /// this future is dropped, the new file is removed.
     ///
     /// # Errors
     /// [`Error::Connection`] or [`Error::Timeout`] if the body breaks off, [`Error::Unexpected`] if the file cannot be
     /// written.
     pub async fn save_to(mut self, path: impl AsRef<Path>) -> Result<u64, Error> {
         let path = path.as_ref().to_owned();
-        let mut part = path.clone().into_os_string();
-        part.push(".part");
-        let part = PathBuf::from(part);
-        let written = self.write(&part).await;
-        let operation_id = self.operation_id;
-        blocking(operation_id, move || match written {
-            Ok(length) => Ok(std::fs::rename(&part, &path).map(|()| length)?),
-            Err(error) => {
-                // The first error is the one to tell; a part that cannot be removed changes nothing about it.
-                let _ = std::fs::remove_file(&part);
-                Err(Failure::Call(error))
-            }
-        })
-        .await
-    }
-
-    async fn write(&mut self, part: &Path) -> Result<u64, Error> {
-        let part = part.to_owned();
-        let mut file = blocking(self.operation_id, move || Ok(File::create(part)?)).await?;
+        let id = self.operation_id;
+        let mut part = blocking(id, move || PartFile::create(path)).await?;
         let mut length = 0;
         while let Some(chunk) = self.next().await {
             let chunk = chunk?;
             length += chunk.len() as u64;
-            file = blocking(self.operation_id, move || {
-                file.write_all(&chunk)?;
-                Ok(file)
-            })
-            .await?;
+            part = blocking(id, move || part.file.write_all(&chunk).map(|()| part)).await?;
         }
-        blocking(self.operation_id, move || Ok(file.sync_all()?)).await?;
+        blocking(id, move || part.complete()).await?;
         Ok(length)
     }
 }
 
-/// Why work on a file failed.
-enum Failure {
-    File(std::io::Error),
-    Call(Error),
+/// A file that is not complete yet. It is removed when it is dropped before it is.
+struct PartFile {
+    file: File,
+    /// Where the file is until it is complete.
+    part: PathBuf,
+    /// Where it goes then.
+    path: PathBuf,
 }
 
-impl From<std::io::Error> for Failure {
-    fn from(error: std::io::Error) -> Self {
-        Self::File(error)
+impl PartFile {
+    fn create(path: PathBuf) -> io::Result<Self> {
+        let name = path.file_name().ok_or_else(|| io::Error::other("the path does not end with the name of a file"))?;
+        let mut part = OsString::from(".");
+        part.push(name);
+        // So that two downloads to the same path do not meet.
+        part.push(format!(".{:016x}.part", fastrand::u64(..)));
+        let part = path.with_file_name(part);
+        Ok(Self { file: File::create_new(&part)?, part, path })
+    }
+
+    fn complete(mut self) -> io::Result<()> {
+        self.file.sync_all()?;
+        std::fs::rename(&self.part, &self.path)?;
+        // Nothing is left to remove.
+        self.part = PathBuf::new();
+        Ok(())
+    }
+}
+
+impl Drop for PartFile {
+    fn drop(&mut self) {
+        if !self.part.as_os_str().is_empty() {
+            // The first error is the one to tell; a part that cannot be removed changes nothing about it.
+            let _ = std::fs::remove_file(&self.part);
+        }
     }
 }
 
 /// Runs work on a file where it does not hold up the runtime.
 async fn blocking<T: Send + 'static>(
     operation_id: &'static str,
-    work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> Result<T, Error> {
-    const MESSAGE: &str = "the file cannot be written; check the path, the permissions and the space left";
-    match spawn_blocking(work).await {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(Failure::Call(error))) => Err(error),
-        Ok(Err(Failure::File(error))) => Err(UnexpectedError::new(operation_id, MESSAGE, error).into()),
-        Err(error) => Err(UnexpectedError::new(operation_id, MESSAGE, error).into()),
-    }
+    let done = spawn_blocking(work).await.map_err(Cause::from).and_then(|done| done.map_err(Cause::from));
+    done.map_err(|cause| {
+        let message = "the file cannot be written; check the path, the permissions and the space left";
+        UnexpectedError::new(operation_id, message, cause).into()
+    })
 }
 
 impl Stream for Download {

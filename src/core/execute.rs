@@ -169,7 +169,8 @@ impl<'a> Plan<'a> {
             let failure = Failure::of(&error);
             let wait = retry_config.decide(attempt, began.elapsed(), failure, self.repeatable, fastrand::f64());
             match wait {
-                Some(wait) if self.payload.can_repeat() && self.client.budget.take() => sleep(wait).await,
+                Some(_) if !self.payload.can_repeat() => return Err(error.with_spent_body()),
+                Some(wait) if self.client.budget.take() => sleep(wait).await,
                 _ => return Err(error),
             }
             attempt += 1;

@@ -22,6 +22,11 @@ pub trait Page: Root {
     /// The part of the list that this page has.
     fn into_items(self) -> Vec<Self::Item>;
 
+    /// How many items this page has.
+    fn length(&self) -> usize {
+        self.clone().into_items().len()
+    }
+
     /// Where the next page begins, for lists that are paged by a cursor; `None` on the last page.
     fn cursor(&self) -> Option<&str> {
         None
@@ -127,7 +132,7 @@ impl<T: Page> Pages<'_, T> {
             }
             Some(Paging::Offset { default_limit }) => {
                 let limit = position.limit.or_else(|| usize::try_from(default_limit?).ok());
-                let length = page.value.clone().into_items().len();
+                let length = page.value.length();
                 if length == 0 || limit.is_some_and(|limit| length < limit) {
                     return Ok(false);
                 }

@@ -160,6 +160,7 @@ pub struct ApiError {
     code: Option<String>,
     error_type: Option<String>,
     retry_after: Option<Duration>,
+    pub(super) is_body_spent: bool,
 }
 
 impl ApiError {
@@ -192,6 +193,7 @@ impl ApiError {
             retry_after: crate::core::retry::retry_after(&headers, now),
             headers,
             json,
+            is_body_spent: false,
         };
         if error.retry_after.is_none() {
             error.retry_after = error.availability().and_then(|availability| availability.retry_after());
@@ -420,9 +422,10 @@ impl fmt::Display for ApiError {
             write!(f, ": {}", self.message)?;
         }
         match self.retry_after {
-            Some(wait) => write!(f, "; try again after {wait:?}"),
-            None => write!(f, "; {}", self.kind.advice()),
+            Some(wait) => write!(f, "; try again after {wait:?}")?,
+            None => write!(f, "; {}", self.kind.advice())?,
         }
+        f.write_str(super::spent_body(self.is_body_spent))
     }
 }
 

@@ -135,16 +135,33 @@ impl Error {
         self
     }
 
+    /// The same error, which says that the request would have been sent again but for its body.
+    pub(crate) fn with_spent_body(mut self) -> Self {
+        match &mut self {
+            Self::Api(error) => error.is_body_spent = true,
+            Self::Connection(error) => error.is_body_spent = true,
+            Self::Timeout(error) => error.is_body_spent = true,
+            _ => {}
+        }
+        self
+    }
+
     /// What a failure of the transport means for the caller.
     pub(crate) fn from_transport(operation_id: &'static str, source: TransportError) -> Self {
         if source.kind() == TransportErrorKind::ConnectTimeout {
-            return TimeoutError { operation_id, phase: TimeoutPhase::Connect, limit: None, source: Some(source) }
-                .into();
+            return TimeoutError {
+                operation_id,
+                phase: TimeoutPhase::Connect,
+                limit: None,
+                source: Some(source),
+                is_body_spent: false,
+            }
+            .into();
         }
         if runtime_is_gone(&source) {
             return CancelledError { operation_id, source }.into();
         }
-        ConnectionError { operation_id, source }.into()
+        ConnectionError { operation_id, source, is_body_spent: false }.into()
     }
 }
 
@@ -222,17 +239,23 @@ impl fmt::Display for Operation {
     }
 }
 
+/// The end of the message of an error after which the request could not be sent again.
+const fn spent_body(is_spent: bool) -> &'static str {
+    if is_spent { "; it was not sent again, since its body holds a stream, which can be read only once" } else { "" }
+}
+
 /// No answer came, or it broke off. The [`source`](StdError::source) is the [`TransportError`].
 #[derive(Debug)]
 pub struct ConnectionError {
     operation_id: &'static str,
     source: TransportError,
+    is_body_spent: bool,
 }
 
 impl ConnectionError {
     /// An answer that ended before it was complete, though its connection closed in good order.
     pub(crate) fn incomplete(operation_id: &'static str, why: &'static str) -> Self {
-        Self { operation_id, source: TransportError::new(TransportErrorKind::Body, why) }
+        Self { operation_id, source: TransportError::new(TransportErrorKind::Body, why), is_body_spent: false }
     }
 
     /// How far the exchange had come.
@@ -271,7 +294,7 @@ impl fmt::Display for ConnectionError {
                 "the transport cannot send this request; check the server URL and the features"
             }
         };
-        write!(f, "{}{text}", Operation(self.operation_id))
+        write!(f, "{}{text}{}", Operation(self.operation_id), spent_body(self.is_body_spent))
     }
 }
 
@@ -302,11 +325,12 @@ pub struct TimeoutError {
     phase: TimeoutPhase,
     limit: Option<Duration>,
     source: Option<TransportError>,
+    is_body_spent: bool,
 }
 
 impl TimeoutError {
     pub(crate) const fn new(operation_id: &'static str, phase: TimeoutPhase, limit: Duration) -> Self {
-        Self { operation_id, phase, limit: Some(limit), source: None }
+        Self { operation_id, phase, limit: Some(limit), source: None, is_body_spent: false }
     }
 
     /// Which limit ran out.
@@ -332,9 +356,10 @@ impl fmt::Display for TimeoutError {
         };
         write!(f, "{}{what} ", Operation(self.operation_id))?;
         match self.limit {
-            Some(limit) => write!(f, "within {limit:?}; {option}"),
-            None => write!(f, "in time; {option}"),
+            Some(limit) => write!(f, "within {limit:?}; {option}")?,
+            None => write!(f, "in time; {option}")?,
         }
+        f.write_str(spent_body(self.is_body_spent))
     }
 }
 
