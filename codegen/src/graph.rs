@@ -35,8 +35,11 @@ pub fn mentioned(kind: &Kind) -> Vec<String> {
 /// Fills in what the operations say about the types.
 pub fn spread(api: &mut Api) {
     let index: BTreeMap<String, usize> = api.types.iter().enumerate().map(|(at, ty)| (ty.name.clone(), at)).collect();
-    let edges: Vec<Vec<usize>> =
-        api.types.iter().map(|ty| mentioned(&ty.kind).iter().filter_map(|name| index.get(name).copied()).collect()).collect();
+    let edges: Vec<Vec<usize>> = api
+        .types
+        .iter()
+        .map(|ty| mentioned(&ty.kind).iter().filter_map(|name| index.get(name).copied()).collect())
+        .collect();
     let reach = |roots: &[String]| {
         let mut seen = BTreeSet::new();
         let mut open: Vec<usize> = roots.iter().filter_map(|name| index.get(name).copied()).collect();
@@ -151,7 +154,9 @@ pub fn place(api: &mut Api, modules: &Node) -> BTreeMap<String, Module> {
             [one] => (*one).clone(),
             [] => namespaces.first().cloned().unwrap_or_else(|| "shared".to_owned()),
             _ => {
-                let of = shared.iter().find(|(_, patterns)| patterns.elements().iter().filter_map(Node::text).any(|p| matches(p, name)));
+                let of = shared
+                    .iter()
+                    .find(|(_, patterns)| patterns.elements().iter().filter_map(Node::text).any(|p| matches(p, name)));
                 of.map_or_else(|| "shared".to_owned(), |(module, _)| module.clone())
             }
         }
@@ -179,7 +184,9 @@ pub fn place(api: &mut Api, modules: &Node) -> BTreeMap<String, Module> {
         } else {
             module.features.extend(ty.namespaces.difference(&composite).cloned());
         }
-        module.needs.extend(mentioned(&ty.kind).iter().filter_map(|name| at.get(name)).filter(|other| *other != home).cloned());
+        module
+            .needs
+            .extend(mentioned(&ty.kind).iter().filter_map(|name| at.get(name)).filter(|other| *other != home).cloned());
     }
     for namespace in &namespaces {
         let module = result.entry(namespace.clone()).or_default();
@@ -192,7 +199,9 @@ pub fn place(api: &mut Api, modules: &Node) -> BTreeMap<String, Module> {
             _ => {}
         }
         if let Some(module) = result.get_mut(&operation.namespace) {
-            module.needs.extend(named.iter().filter_map(|name| at.get(name)).filter(|other| **other != operation.namespace).cloned());
+            module.needs.extend(
+                named.iter().filter_map(|name| at.get(name)).filter(|other| **other != operation.namespace).cloned(),
+            );
         }
     }
     // A shared file is there for every feature that needs a file that needs it.

@@ -9,18 +9,79 @@ use crate::overlay::Overlay;
 
 /// Names that the generated code uses for something else.
 const TAKEN: &[&str] = &[
-    "String", "Vec", "Box", "Option", "Result", "Some", "None", "Ok", "Err", "Default", "Clone", "Debug", "From", "Into",
-    "BTreeMap", "Json", "JsonObject", "Extra", "Patch", "Secret", "Unrecognized", "FilePart", "Call", "OpenRouter",
-    "OpenRouterCore", "EventStream", "Download", "Operation", "Parts",
+    "String",
+    "Vec",
+    "Box",
+    "Option",
+    "Result",
+    "Some",
+    "None",
+    "Ok",
+    "Err",
+    "Default",
+    "Clone",
+    "Debug",
+    "From",
+    "Into",
+    "BTreeMap",
+    "Json",
+    "JsonObject",
+    "Extra",
+    "Patch",
+    "Secret",
+    "Unrecognized",
+    "FilePart",
+    "Call",
+    "OpenRouter",
+    "OpenRouterCore",
+    "EventStream",
+    "Download",
+    "Operation",
+    "Parts",
 ];
 
 /// Keywords that say something about a type. Everything else but `x-…` stops the generator.
 const KEYWORDS: &[&str] = &[
-    "$ref", "type", "enum", "const", "properties", "required", "items", "additionalProperties", "allOf", "oneOf", "anyOf",
-    "discriminator", "nullable", "format", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "minLength",
-    "maxLength", "minItems", "maxItems", "minProperties", "maxProperties", "uniqueItems", "multipleOf", "pattern", "default",
-    "deprecated", "description", "example", "examples", "title", "readOnly", "writeOnly", "propertyNames", "contentEncoding",
-    "contentMediaType", "externalDocs", "$comment",
+    "$ref",
+    "type",
+    "enum",
+    "const",
+    "properties",
+    "required",
+    "items",
+    "additionalProperties",
+    "allOf",
+    "oneOf",
+    "anyOf",
+    "discriminator",
+    "nullable",
+    "format",
+    "minimum",
+    "maximum",
+    "exclusiveMinimum",
+    "exclusiveMaximum",
+    "minLength",
+    "maxLength",
+    "minItems",
+    "maxItems",
+    "minProperties",
+    "maxProperties",
+    "uniqueItems",
+    "multipleOf",
+    "pattern",
+    "default",
+    "deprecated",
+    "description",
+    "example",
+    "examples",
+    "title",
+    "readOnly",
+    "writeOnly",
+    "propertyNames",
+    "contentEncoding",
+    "contentMediaType",
+    "externalDocs",
+    "$comment",
 ];
 
 /// A schema in use: its type, and whether null may stand for it.
@@ -155,7 +216,12 @@ impl<'a> Lowering<'a> {
     pub fn lower(&mut self, schema: &Node, key: &str, words: &[String]) -> Use {
         for (keyword, _) in schema.members() {
             if !KEYWORDS.contains(&keyword.as_str()) && !keyword.starts_with("x-") {
-                self.problem(key, format!("the generator does not know the keyword `{keyword}`; repair the schema in overlay/spec.yaml"));
+                self.problem(
+                    key,
+                    format!(
+                        "the generator does not know the keyword `{keyword}`; repair the schema in overlay/spec.yaml"
+                    ),
+                );
             }
         }
         if let Some(reference) = schema.text_of("$ref") {
@@ -237,7 +303,10 @@ impl<'a> Lowering<'a> {
             let rust = self.overlay.name(&place).map_or_else(|| variant(&wire), str::to_owned);
             let rust = if rust == "Unrecognized" { "UnrecognizedValue".to_owned() } else { rust };
             if let Some(other) = values.iter().find(|value| value.rust == rust) {
-                let text = format!("`{}` and `{wire}` are both `{rust}`; add a line for `{place}` to overlay/names.yaml", other.wire);
+                let text = format!(
+                    "`{}` and `{wire}` are both `{rust}`; add a line for `{place}` to overlay/names.yaml",
+                    other.wire
+                );
                 self.problem(key, text);
                 continue;
             }
@@ -259,7 +328,8 @@ impl<'a> Lowering<'a> {
         match self.names.get(&name) {
             Some(other) if *other == plain => return name,
             Some(_) => {
-                let text = format!("another schema is called `{name}` already; add a line for `{key}` to overlay/names.yaml");
+                let text =
+                    format!("another schema is called `{name}` already; add a line for `{key}` to overlay/names.yaml");
                 self.problem(key, text);
                 return name;
             }
@@ -305,7 +375,11 @@ impl<'a> Lowering<'a> {
         let Some(part) = alone else { return self.object(schema, key, words) };
         let used = self.lower(part, key, words);
         // A component that only renames another keeps its own name.
-        if key == words_key(key) && self.schema(key).is_some() && part.get("$ref").is_some() && pascal(words) != used.ty.rust() {
+        if key == words_key(key)
+            && self.schema(key).is_some()
+            && part.get("$ref").is_some()
+            && pascal(words) != used.ty.rust()
+        {
             let name = self.register(key, words, schema, Kind::Alias(used.ty));
             return Use { ty: Ty::Named(name), nullable: used.nullable };
         }
@@ -410,7 +484,10 @@ impl<'a> Lowering<'a> {
             }
             let field = self.field(property, required, patched);
             if let Some(other) = lowered.fields.iter().find(|other| other.rust == field.rust) {
-                let text = format!("members `{}` and `{}` are both `{}`; add a line for `{}` to overlay/names.yaml", other.wire, field.wire, field.rust, field.key);
+                let text = format!(
+                    "members `{}` and `{}` are both `{}`; add a line for `{}` to overlay/names.yaml",
+                    other.wire, field.wire, field.rust, field.key
+                );
                 self.problem(key, text);
                 continue;
             }

@@ -72,7 +72,10 @@ const FOLDERS: &[&str] = &["src/models", "src/funcs", "src/sdk"];
 
 fn write(generated: &Generated, root: &Path, strict: bool) -> Result<Outcome, Failure> {
     if strict && !generated.unused.is_empty() {
-        return Err(Failure::new(format!("these overlay entries apply to nothing any more; take them out:\n{}", lines(&generated.unused))));
+        return Err(Failure::new(format!(
+            "these overlay entries apply to nothing any more; take them out:\n{}",
+            lines(&generated.unused)
+        )));
     }
     let failed = |error: std::io::Error| Failure::new(format!("cannot write below {}: {error}", root.display()));
     let files = generated.files()?;
@@ -150,6 +153,7 @@ fn missing_features(generated: &Generated, root: &Path) -> Vec<String> {
     let names: Vec<_> = generated.features().keys().map(|name| format!("\"{name}\"")).collect();
     let full = format!("full = [{}]", names.join(", "));
     let has = |line: &String| manifest.lines().any(|own| own.trim() == line);
-    let full_missing = (!manifest.replace(['\n', ' '], "").contains(&full.replace(' ', "").replace(']', ""))).then_some(full);
+    let full_missing =
+        (!manifest.replace(['\n', ' '], "").contains(&full.replace(' ', "").replace(']', ""))).then_some(full);
     wanted.filter(|line| !has(line)).chain(full_missing).collect()
 }

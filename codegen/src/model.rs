@@ -336,7 +336,9 @@ pub fn facts(schema: &Node, values_in_type: bool) -> Vec<String> {
             (None, Some(most)) => Some(format!("At most {most} {unit}.")),
             (None, None) => None,
         };
-        facts.extend(length.map(|text| text.replace(" 1 characters", " 1 character").replace(" 1 elements", " 1 element")));
+        facts.extend(
+            length.map(|text| text.replace(" 1 characters", " 1 character").replace(" 1 elements", " 1 element")),
+        );
     }
     if let Some(pattern) = schema.text_of("pattern") {
         facts.push(format!("Matches `{pattern}`."));
@@ -348,7 +350,8 @@ pub fn facts(schema: &Node, values_in_type: bool) -> Vec<String> {
         None | Some(Node::Null) => {}
         Some(default) => facts.push(format!("Default `{default}`.")),
     }
-    let values: Vec<_> = schema.get("enum").map_or(&[][..], Node::elements).iter().filter(|v| **v != Node::Null).collect();
+    let values: Vec<_> =
+        schema.get("enum").map_or(&[][..], Node::elements).iter().filter(|v| **v != Node::Null).collect();
     if !values_in_type && !values.is_empty() && values.len() <= 8 {
         let list = values.iter().map(|value| format!("`{value}`")).collect::<Vec<_>>().join(", ");
         facts.push(if values.len() == 1 { format!("Known value: {list}.") } else { format!("Known values: {list}.") });

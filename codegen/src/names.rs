@@ -5,10 +5,10 @@ const ACRONYMS: &[&str] =
     &["BYOK", "SCIM", "JSON", "STT", "TTS", "PDF", "URL", "API", "MCP", "ZDR", "RSS", "AI", "AA", "DA", "OR", "ID"];
 
 const KEYWORDS: &[&str] = &[
-    "as", "async", "await", "box", "break", "const", "continue", "crate", "do", "dyn", "else", "enum", "extern", "false",
-    "final", "fn", "for", "gen", "if", "impl", "in", "let", "loop", "macro", "match", "mod", "move", "mut", "override",
-    "priv", "pub", "ref", "return", "static", "struct", "trait", "true", "try", "type", "typeof", "unsafe", "use",
-    "virtual", "where", "while", "yield", "abstract", "become", "unsized",
+    "as", "async", "await", "box", "break", "const", "continue", "crate", "do", "dyn", "else", "enum", "extern",
+    "false", "final", "fn", "for", "gen", "if", "impl", "in", "let", "loop", "macro", "match", "mod", "move", "mut",
+    "override", "priv", "pub", "ref", "return", "static", "struct", "trait", "true", "try", "type", "typeof", "unsafe",
+    "use", "virtual", "where", "while", "yield", "abstract", "become", "unsized",
 ];
 
 /// Words of which the plural is the name, or whose singular is not made by a rule.

@@ -8,7 +8,8 @@ use crate::names::{snake, words};
 use crate::node::Node;
 
 /// Headers that the client sets itself.
-const CLIENT_HEADERS: &[&str] = &["authorization", "http-referer", "x-openrouter-title", "x-title", "x-openrouter-categories"];
+const CLIENT_HEADERS: &[&str] =
+    &["authorization", "http-referer", "x-openrouter-title", "x-title", "x-openrouter-categories"];
 
 /// The header that asks for `openrouter_metadata`; an option of the call.
 const METADATA_HEADERS: &[&str] = &["x-openrouter-metadata", "x-openrouter-experimental-metadata"];
@@ -19,12 +20,16 @@ impl Lowering<'_> {
         let paths: Vec<_> = document.get("paths").map_or(&[][..], Node::members).to_vec();
         let entries: Vec<_> = paths
             .iter()
-            .flat_map(|(path, item)| item.members().iter().map(move |(method, operation)| (path, item, method, operation)))
+            .flat_map(|(path, item)| {
+                item.members().iter().map(move |(method, operation)| (path, item, method, operation))
+            })
             .filter(|(_, _, method, _)| matches!(method.as_str(), "get" | "post" | "put" | "patch" | "delete" | "head"))
             .collect();
         // Whether a body keeps its member `stream` must be known before the body is lowered.
         for (.., operation) in &entries {
-            if let (Some(_), Some(name)) = (stream_item(operation, document), body_schema(operation).and_then(|s| s.text_of("$ref"))) {
+            if let (Some(_), Some(name)) =
+                (stream_item(operation, document), body_schema(operation).and_then(|s| s.text_of("$ref")))
+            {
                 self.drop_stream_member(Self::target(name));
             }
         }
@@ -47,7 +52,14 @@ impl Lowering<'_> {
         operations
     }
 
-    fn operation(&mut self, path: &str, item: &Node, method: &str, operation: &Node, document: &Node) -> Vec<Operation> {
+    fn operation(
+        &mut self,
+        path: &str,
+        item: &Node,
+        method: &str,
+        operation: &Node,
+        document: &Node,
+    ) -> Vec<Operation> {
         let Some(id) = operation.text_of("operationId") else {
             self.problem(path, format!("`{method}` has no operationId; give it one in overlay/spec.yaml"));
             return Vec::new();
@@ -93,7 +105,8 @@ impl Lowering<'_> {
                 "query" if required => required_query.push(field),
                 "query" => optional_query.push(field),
                 "header" => headers.push(field),
-                other => self.problem(id, format!("parameter `{wire}` stands in `{other}`, which the generator does not know")),
+                other => self
+                    .problem(id, format!("parameter `{wire}` stands in `{other}`, which the generator does not know")),
             }
         }
         let position = |field: &Field| path.find(&format!("{{{}}}", field.wire)).unwrap_or(usize::MAX);
@@ -120,7 +133,10 @@ impl Lowering<'_> {
             paging: self.paging(operation, &rule),
             authentication: authentication(operation, document),
             repeatable: rule.is_true("repeatable"),
-            server: operation.get("servers").map(Node::elements).and_then(|s| s.first()?.text_of("url").map(str::to_owned)),
+            server: operation
+                .get("servers")
+                .map(Node::elements)
+                .and_then(|s| s.first()?.text_of("url").map(str::to_owned)),
             errors: errors(operation),
             deprecated: operation.is_true("deprecated"),
             success,
@@ -140,7 +156,12 @@ impl Lowering<'_> {
     }
 
     fn add(&mut self, key: &str, words: &[String], schema: &Node, kind: Kind) -> String {
-        self.register(key, words, &Node::Map(vec![("operation".to_owned(), Node::Text(key.to_owned())), ("of".to_owned(), schema.clone())]), kind)
+        self.register(
+            key,
+            words,
+            &Node::Map(vec![("operation".to_owned(), Node::Text(key.to_owned())), ("of".to_owned(), schema.clone())]),
+            kind,
+        )
     }
 
     /// What an operation takes: one function for each way to send it.
@@ -203,8 +224,11 @@ impl Lowering<'_> {
         }
         let stream = stream_item(operation, document).map(|(schema, key)| {
             let words = match key.strip_suffix(".data") {
-                Some(component) => self.words_at(&key, crate::names::join(&self.component_words(component), &words("data"))),
-                None => self.words_at(&format!("{id}.event"), type_words.iter().cloned().chain(["event".to_owned()]).collect()),
+                Some(component) => {
+                    self.words_at(&key, crate::names::join(&self.component_words(component), &words("data")))
+                }
+                None => self
+                    .words_at(&format!("{id}.event"), type_words.iter().cloned().chain(["event".to_owned()]).collect()),
             };
             self.lower(&schema, &key, &words).ty
         });
@@ -227,13 +251,15 @@ impl Lowering<'_> {
         let stated = operation.get("x-speakeasy-pagination").or(rule.get("paging"))?;
         match stated.text_of("type") {
             Some("cursor") => {
-                let next = stated.get("outputs").and_then(|outputs| outputs.text_of("nextCursor")).unwrap_or("$.cursor");
+                let next =
+                    stated.get("outputs").and_then(|outputs| outputs.text_of("nextCursor")).unwrap_or("$.cursor");
                 Some(Paging::Cursor(next.trim_start_matches("$.").to_owned()))
             }
             _ => {
                 let limit = operation.get("parameters").map_or(&[][..], Node::elements);
                 let limit = limit.iter().find(|parameter| parameter.text_of("name") == Some("limit"));
-                let default = limit.and_then(|parameter| parameter.get("schema")?.get("default").map(ToString::to_string));
+                let default =
+                    limit.and_then(|parameter| parameter.get("schema")?.get("default").map(ToString::to_string));
                 Some(Paging::Offset(default.and_then(|text| text.parse().ok())))
             }
         }
@@ -291,6 +317,7 @@ fn authentication(operation: &Node, document: &Node) -> &'static str {
 
 fn errors(operation: &Node) -> Vec<String> {
     let responses = operation.get("responses").map_or(&[][..], Node::members).iter();
-    let failed: BTreeSet<_> = responses.map(|(status, _)| status.clone()).filter(|s| !s.starts_with('2') && !s.starts_with('3')).collect();
+    let failed: BTreeSet<_> =
+        responses.map(|(status, _)| status.clone()).filter(|s| !s.starts_with('2') && !s.starts_with('3')).collect();
     failed.into_iter().collect()
 }

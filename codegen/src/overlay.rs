@@ -39,7 +39,8 @@ impl Overlay {
         };
         let maps = |node: Node| node.members().iter().cloned().collect::<BTreeMap<_, _>>();
         let fields = read("fields.yaml")?;
-        let list = |name: &str| fields.get(name).map_or(&[][..], Node::members).iter().map(|(key, _)| key.clone()).collect();
+        let list =
+            |name: &str| fields.get(name).map_or(&[][..], Node::members).iter().map(|(key, _)| key.clone()).collect();
         Ok(Self {
             patches: read("spec.yaml")?.elements().to_vec(),
             names: texts(&read("names.yaml")?),
@@ -161,7 +162,9 @@ fn find_mut<'a>(node: &'a mut Node, path: &str) -> Option<&'a mut Node> {
 /// Whether `node` has all that `expected` has.
 fn contains(node: &Node, expected: &Node) -> bool {
     match expected {
-        Node::Map(members) => members.iter().all(|(name, value)| node.get(name).is_some_and(|own| contains(own, value))),
+        Node::Map(members) => {
+            members.iter().all(|(name, value)| node.get(name).is_some_and(|own| contains(own, value)))
+        }
         other => node == other,
     }
 }

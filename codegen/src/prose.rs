@@ -18,12 +18,16 @@ impl Prose {
     pub fn load(folder: &Path) -> Result<Self, Failure> {
         let mut sentences = BTreeMap::new();
         let read = |error| Failure::new(format!("cannot read {}: {error}", folder.display()));
-        let mut files: Vec<_> = std::fs::read_dir(folder).map_err(read)?.filter_map(|entry| entry.ok().map(|e| e.path())).collect();
+        let mut files: Vec<_> =
+            std::fs::read_dir(folder).map_err(read)?.filter_map(|entry| entry.ok().map(|e| e.path())).collect();
         files.sort();
         for file in files.iter().filter(|file| file.extension().is_some_and(|extension| extension == "yaml")) {
             for (key, text) in Node::load(file)?.members() {
                 if sentences.insert(key.clone(), text.to_string()).is_some() {
-                    return Err(Failure::new(format!("`{key}` is described twice, the second time in {}", file.display())));
+                    return Err(Failure::new(format!(
+                        "`{key}` is described twice, the second time in {}",
+                        file.display()
+                    )));
                 }
             }
         }

@@ -75,7 +75,8 @@ impl Lowering<'_> {
         if let Some(reference) = branch.text_of("$ref") {
             return self.schema(Self::target(reference)).is_some_and(|target| self.is_text(target));
         }
-        types(branch).0 == ["string"] || branch.get("enum").map(Node::elements).is_some_and(|v| v.iter().all(|v| v.text().is_some()))
+        types(branch).0 == ["string"]
+            || branch.get("enum").map(Node::elements).is_some_and(|v| v.iter().all(|v| v.text().is_some()))
     }
 
     /// Branches that are all text: one enum of all their values, or any text where one branch allows that.
@@ -127,7 +128,11 @@ impl Lowering<'_> {
             return;
         }
         union.shapes.push((shape, of, union.variants.len()));
-        let rust = if union.variants.iter().any(|v| v.rust == rust) { format!("{rust}Of{}", union.variants.len()) } else { rust.to_owned() };
+        let rust = if union.variants.iter().any(|v| v.rust == rust) {
+            format!("{rust}Of{}", union.variants.len())
+        } else {
+            rust.to_owned()
+        };
         union.variants.push(Variant { rust, ty: used.ty, tags: Vec::new(), boxed: false });
     }
 
@@ -168,12 +173,20 @@ impl Lowering<'_> {
     }
 
     /// The branches that are objects.
-    fn object_branches(&mut self, schema: &Node, branches: &[&Node], key: &str, own_words: &[String], union: &mut Union) {
+    fn object_branches(
+        &mut self,
+        schema: &Node,
+        branches: &[&Node],
+        key: &str,
+        own_words: &[String],
+        union: &mut Union,
+    ) {
         if branches.is_empty() {
             return;
         }
         let rule = self.overlay.union(key).cloned();
-        let dropped = rule.as_ref().map(|rule| rule.texts_of("drop").into_iter().map(str::to_owned).collect::<Vec<_>>());
+        let dropped =
+            rule.as_ref().map(|rule| rule.texts_of("drop").into_iter().map(str::to_owned).collect::<Vec<_>>());
         let dropped = dropped.unwrap_or_default();
         let merged: Vec<_> = branches.iter().map(|branch| (*branch, self.merged(branch, key, own_words))).collect();
         let declared = schema.get("discriminator").and_then(|d| d.text_of("propertyName"));
@@ -196,7 +209,9 @@ impl Lowering<'_> {
             }
             let free = object.properties.is_empty();
             let same = objects.iter().any(|other| {
-                other.values == values && other.object.properties.len() == object.properties.len() && self.same_schema(&other.schema, branch)
+                other.values == values
+                    && other.object.properties.len() == object.properties.len()
+                    && self.same_schema(&other.schema, branch)
             });
             if same {
                 continue;
@@ -210,14 +225,32 @@ impl Lowering<'_> {
             };
             if free && branches.len() > 1 && named.is_none() {
                 // Any object: everything that no other branch takes.
-                objects.push(ObjectBranch { name, ty, object, schema: branch.clone(), values, any_tag: true, conditions: Vec::new() });
+                objects.push(ObjectBranch {
+                    name,
+                    ty,
+                    object,
+                    schema: branch.clone(),
+                    values,
+                    any_tag: true,
+                    conditions: Vec::new(),
+                });
                 continue;
             }
-            objects.push(ObjectBranch { name, ty, object, schema: branch.clone(), values, any_tag, conditions: Vec::new() });
+            objects.push(ObjectBranch {
+                name,
+                ty,
+                object,
+                schema: branch.clone(),
+                values,
+                any_tag,
+                conditions: Vec::new(),
+            });
         }
 
-        let order = rule.as_ref().and_then(|rule| rule.get("order")).map(|order| order.elements().to_vec()).unwrap_or_default();
-        let place = |branch: &ObjectBranch| order.iter().position(|entry| entry.text_of("branch") == Some(&branch.name));
+        let order =
+            rule.as_ref().and_then(|rule| rule.get("order")).map(|order| order.elements().to_vec()).unwrap_or_default();
+        let place =
+            |branch: &ObjectBranch| order.iter().position(|entry| entry.text_of("branch") == Some(&branch.name));
         for branch in &mut objects {
             let Some(entry) = place(branch).and_then(|at| order.get(at)) else { continue };
             for text in entry.texts_of("when") {
@@ -231,7 +264,8 @@ impl Lowering<'_> {
         self.separate(&mut objects, key, &order);
 
         union.tag = tag.clone().unwrap_or_default();
-        let missing: Vec<Node> = rule.as_ref().and_then(|rule| rule.get("missing")).map_or(&[][..], Node::elements).to_vec();
+        let missing: Vec<Node> =
+            rule.as_ref().and_then(|rule| rule.get("missing")).map_or(&[][..], Node::elements).to_vec();
         let optional_tags = objects.iter().filter(|branch| tag_is_optional(branch, tag.as_deref())).count();
         let mut late = Vec::new();
         for branch in objects {
@@ -265,7 +299,8 @@ impl Lowering<'_> {
         let mut groups: Vec<Vec<usize>> = Vec::new();
         for (index, branch) in objects.iter().enumerate() {
             let together = |other: &ObjectBranch| {
-                (branch.values.is_empty() && other.values.is_empty()) || other.values.iter().any(|value| branch.values.contains(value))
+                (branch.values.is_empty() && other.values.is_empty())
+                    || other.values.iter().any(|value| branch.values.contains(value))
             };
             match groups.iter_mut().find(|group| group.iter().any(|other| objects.get(*other).is_some_and(together))) {
                 Some(group) => group.push(index),
@@ -293,12 +328,15 @@ impl Lowering<'_> {
             let unique = |index: usize| {
                 let own = objects.get(index)?;
                 own.object.required.iter().find(|name| {
-                    left.iter().all(|other| *other == index || objects.get(*other).is_none_or(|o| o.object.property(name).is_none()))
+                    left.iter().all(|other| {
+                        *other == index || objects.get(*other).is_none_or(|o| o.object.property(name).is_none())
+                    })
                 })
             };
             let found: Vec<_> = left.iter().map(|index| (*index, unique(*index).cloned())).collect();
             if found.iter().filter(|(_, name)| name.is_none()).count() > 1 {
-                let names: Vec<_> = left.iter().filter_map(|index| objects.get(*index)).map(|branch| branch.name.clone()).collect();
+                let names: Vec<_> =
+                    left.iter().filter_map(|index| objects.get(*index)).map(|branch| branch.name.clone()).collect();
                 self.undecided(key, &format!("branches {} look alike", names.join(", ")));
             }
             for (index, name) in found {
@@ -353,9 +391,12 @@ impl Lowering<'_> {
         let prefix = common_prefix(&tags);
         let mut named: Vec<String> = Vec::new();
         for branch in &union.variants {
-            let shared = union.tagged.iter().filter(|(value, ..)| branch.tags.contains(value)).count() > branch.tags.len();
+            let shared =
+                union.tagged.iter().filter(|(value, ..)| branch.tags.contains(value)).count() > branch.tags.len();
             named.push(match (branch.rust.as_str(), branch.tags.as_slice()) {
-                ("", [tag]) if !shared => variant(prefix.as_ref().and_then(|p| tag.strip_prefix(p.as_str())).unwrap_or(tag)),
+                ("", [tag]) if !shared => {
+                    variant(prefix.as_ref().and_then(|p| tag.strip_prefix(p.as_str())).unwrap_or(tag))
+                }
                 ("", _) => {
                     let ty = branch.ty.named().map_or_else(|| "Object".to_owned(), str::to_owned);
                     let of_type = words(&ty);
@@ -367,7 +408,8 @@ impl Lowering<'_> {
             });
         }
         for (index, rust) in named.iter().enumerate() {
-            let clash = rust == "Unrecognized" || named.iter().enumerate().any(|(other, name)| other != index && name == rust);
+            let clash =
+                rust == "Unrecognized" || named.iter().enumerate().any(|(other, name)| other != index && name == rust);
             let Some(branch) = union.variants.get_mut(index) else { continue };
             branch.rust = match (clash, branch.ty.named()) {
                 (true, Some(ty)) => ty.to_owned(),
@@ -386,7 +428,10 @@ impl Lowering<'_> {
             seen.push(&branch.rust);
         }
         if let Some(rust) = twice {
-            self.problem(key, format!("two branches are both called `{rust}`; name one of their types in overlay/names.yaml"));
+            self.problem(
+                key,
+                format!("two branches are both called `{rust}`; name one of their types in overlay/names.yaml"),
+            );
         }
     }
 }
@@ -396,7 +441,10 @@ fn collect(schema: &Node, branches: &mut Vec<Node>, nullable: &mut bool) {
     let listed = schema.get("oneOf").or(schema.get("anyOf")).map_or(&[][..], Node::elements);
     for branch in listed {
         let only_null = branch.text_of("type") == Some("null")
-            || branch.get("enum").map(Node::elements).is_some_and(|values| values.iter().all(|value| *value == Node::Null) && !values.is_empty());
+            || branch
+                .get("enum")
+                .map(Node::elements)
+                .is_some_and(|values| values.iter().all(|value| *value == Node::Null) && !values.is_empty());
         if only_null {
             *nullable = true;
         } else if branch.get("oneOf").or(branch.get("anyOf")).is_some() && branch.get("discriminator").is_none() {
@@ -412,7 +460,9 @@ fn collect(schema: &Node, branches: &mut Vec<Node>, nullable: &mut bool) {
 fn branch_reference(branch: &Node) -> Option<&str> {
     let wrapped = || {
         let parts = branch.get("allOf")?.elements();
-        let adds = |part: &Node| part.get("properties").is_some_and(|p| !p.members().is_empty()) || part.get("required").is_some();
+        let adds = |part: &Node| {
+            part.get("properties").is_some_and(|p| !p.members().is_empty()) || part.get("required").is_some()
+        };
         (!parts.iter().any(adds)).then(|| parts.iter().find_map(|part| part.text_of("$ref"))).flatten()
     };
     branch.text_of("$ref").or_else(wrapped).map(Lowering::target)
@@ -423,9 +473,17 @@ fn branch_key(object: &Object, values: &[String]) -> String {
     if let [value] = values {
         return value.clone();
     }
-    let constants = TAGS.iter().filter_map(|tag| object.property(tag)).find_map(|property| constant(&property.schema)?.text());
-    let first = object.properties.iter().find(|property| object.required.contains(&property.name)).or(object.properties.first());
-    constants.map(str::to_owned).or_else(|| first.map(|property| property.name.clone())).unwrap_or_else(|| "object".to_owned())
+    let constants =
+        TAGS.iter().filter_map(|tag| object.property(tag)).find_map(|property| constant(&property.schema)?.text());
+    let first = object
+        .properties
+        .iter()
+        .find(|property| object.required.contains(&property.name))
+        .or(object.properties.first());
+    constants
+        .map(str::to_owned)
+        .or_else(|| first.map(|property| property.name.clone()))
+        .unwrap_or_else(|| "object".to_owned())
 }
 
 /// The words of the type of an inline branch.
@@ -445,7 +503,10 @@ fn tag_is_optional(branch: &ObjectBranch, tag: Option<&str>) -> bool {
 /// The member that tells most of the branches apart.
 fn usual_tag(branches: &[(&Node, Object)]) -> Option<String> {
     let telling = |tag: &str| {
-        branches.iter().filter(|(_, object)| object.property(tag).is_some_and(|property| constant(&property.schema).is_some())).count()
+        branches
+            .iter()
+            .filter(|(_, object)| object.property(tag).is_some_and(|property| constant(&property.schema).is_some()))
+            .count()
     };
     let best = TAGS.iter().max_by_key(|tag| (telling(tag), std::cmp::Reverse(TAGS.iter().position(|t| t == *tag))))?;
     (telling(best) > 0).then(|| (*best).to_owned())

@@ -1,7 +1,7 @@
 //! Comfort for the Chat API.
 
 use super::holds_error;
-use crate::core::event_stream::StreamItem;
+use crate::core::StreamItem;
 use crate::core::wire::Root;
 use crate::models::{ChatResult, ChatStreamChunk};
 

@@ -1,6 +1,6 @@
 //! Comfort for the Files API.
 
-use crate::core::pages::Page;
+use crate::core::Page;
 use crate::models::{FileListResponse, FileResponse};
 
 impl Page for FileListResponse {

@@ -1,6 +1,6 @@
 //! Comfort for the Images API.
 
-use crate::core::event_stream::StreamItem;
+use crate::core::StreamItem;
 use crate::models::ImageStreamEvents;
 
 impl StreamItem for ImageStreamEvents {

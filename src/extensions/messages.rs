@@ -1,6 +1,6 @@
 //! Comfort for the Messages API.
 
-use crate::core::event_stream::StreamItem;
+use crate::core::StreamItem;
 use crate::models::MessagesStreamEvents;
 
 impl StreamItem for MessagesStreamEvents {

@@ -82,7 +82,14 @@ fn function(operation: &Operation, method: &str, answer: String, stream: Option<
         arguments.push(("params".to_owned(), query.clone()));
         body = format!("params.write({body})");
     }
-    Function { name: format!("{}_{method}", operation.namespace), method: method.to_owned(), arguments, answer, body, stream: stream == Some(true) }
+    Function {
+        name: format!("{}_{method}", operation.namespace),
+        method: method.to_owned(),
+        arguments,
+        answer,
+        body,
+        stream: stream == Some(true),
+    }
 }
 
 /// How a parameter is taken and handed on.
@@ -137,36 +144,45 @@ fn file(context: &Context<'_>, namespace: &str, operations: &[&Operation]) -> St
             }
         }
     }
-    let mut used = String::new();
-    for (name, path) in [
-        ("Authentication", "crate::core::operation::Authentication"),
-        ("Operation", "crate::core::operation::Operation"),
-        ("Parts", "crate::core::operation::Parts"),
-        ("Paging::", "crate::core::pages::Paging"),
-        ("Call<", "crate::core::call::Call"),
-        ("Download", "crate::core::download::Download"),
-        ("EventStream<", "crate::core::event_stream::EventStream"),
-        ("OpenRouterCore", "crate::core::client::OpenRouterCore"),
-        ("Method::", "http::Method"),
-    ] {
-        if body.contains(name) {
-            used.push_str(&format!("use {path};\n"));
-        }
-    }
+    let used = imports(&body);
     let models = if operations.iter().any(|operation| uses_models(operation)) { "use crate::models::*;\n" } else { "" };
     format!("{HEADER}//! The operations of `{}`.\n\n{used}{models}{body}", feature(namespace))
 }
 
+/// The `use` lines for what a file of functions or of the facade mentions.
+pub fn imports(body: &str) -> String {
+    let mentioned = [
+        ("Authentication::", "Authentication"),
+        ("Call<", "Call"),
+        ("Download", "Download"),
+        ("EventStream<", "EventStream"),
+        ("OpenRouterCore", "OpenRouterCore"),
+        ("Operation::", "Operation"),
+        ("Paging::", "Paging"),
+        ("Parts::", "Parts"),
+    ];
+    let names: Vec<_> = mentioned.iter().filter(|(sign, _)| body.contains(sign)).map(|(_, name)| *name).collect();
+    let method = if body.contains("Method::") { "use http::Method;\n\n" } else { "" };
+    format!("{method}use crate::core::{{{}}};\n", names.join(", "))
+}
+
 fn uses_models(operation: &Operation) -> bool {
     functions(operation).iter().any(|function| {
-        let text = function.arguments.iter().map(|(_, ty)| ty.as_str()).chain([function.answer.as_str()]).collect::<String>();
-        let text = text.replace("Option<&str>", "").replace("AsRef<str>", "").replace("EventStream", "").replace("Download", "").replace("Into", "");
+        let text =
+            function.arguments.iter().map(|(_, ty)| ty.as_str()).chain([function.answer.as_str()]).collect::<String>();
+        let text = text
+            .replace("Option<&str>", "")
+            .replace("AsRef<str>", "")
+            .replace("EventStream", "")
+            .replace("Download", "")
+            .replace("Into", "");
         text.contains(|c: char| c.is_ascii_uppercase())
     })
 }
 
 fn describe(operation: &Operation) -> String {
-    let mut text = format!("Operation::new({}, Method::{}, {})", quote(&operation.id), operation.method, quote(&operation.path));
+    let mut text =
+        format!("Operation::new({}, Method::{}, {})", quote(&operation.id), operation.method, quote(&operation.path));
     if operation.authentication != "Required" {
         text.push_str(&format!(".authentication(Authentication::{})", operation.authentication));
     }
@@ -194,8 +210,17 @@ pub fn aliases<'a>(context: &'a Context<'_>, operation: &Operation) -> Vec<&'a s
 }
 
 /// What an operation does, as doc lines for function and method.
-pub fn operation_doc(context: &Context<'_>, operation: &Operation, function: &Function, out: &mut String, indent: &str) {
-    let sentence = context.prose.get(&operation.id).map_or_else(|| format!("Calls the operation `{}`.", operation.id), str::to_owned);
+pub fn operation_doc(
+    context: &Context<'_>,
+    operation: &Operation,
+    function: &Function,
+    out: &mut String,
+    indent: &str,
+) {
+    let sentence = context
+        .prose
+        .get(&operation.id)
+        .map_or_else(|| format!("Calls the operation `{}`.", operation.id), str::to_owned);
     let mut facts = Vec::new();
     if function.stream {
         facts.push("The answer comes as a stream of events, as the server makes it.".to_owned());
@@ -215,7 +240,13 @@ pub fn operation_doc(context: &Context<'_>, operation: &Operation, function: &Fu
     }
 }
 
-fn write_function(context: &Context<'_>, operation: &Operation, function: &Function, alias: Option<&str>, out: &mut String) {
+fn write_function(
+    context: &Context<'_>,
+    operation: &Operation,
+    function: &Function,
+    alias: Option<&str>,
+    out: &mut String,
+) {
     out.push('\n');
     if let Some(alias) = alias {
         let name = identifier(&format!("{}_{}", alias.replace('.', "_"), function.method));
@@ -230,7 +261,10 @@ fn write_function(context: &Context<'_>, operation: &Operation, function: &Funct
     let statuses: Vec<_> = operation.errors.iter().map(String::as_str).collect();
     out.push_str(&match statuses.as_slice() {
         [] => "/// [`Error`](crate::Error), by what went wrong.\n".to_owned(),
-        list => format!("/// [`Error::Api`](crate::Error::Api) with status {}; other variants where no answer came.\n", list.join(", ")),
+        list => format!(
+            "/// [`Error::Api`](crate::Error::Api) with status {}; other variants where no answer came.\n",
+            list.join(", ")
+        ),
     });
     for field in operation.path_parameters.iter().chain(&operation.required_query).chain(&operation.headers).take(1) {
         let _ = field;

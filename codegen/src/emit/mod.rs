@@ -53,7 +53,8 @@ impl Context<'_> {
 
 /// A `cfg` attribute that asks for one of several features.
 pub fn gate<'a>(features: impl IntoIterator<Item = &'a String>) -> String {
-    let features: Vec<_> = features.into_iter().map(|feature| format!("feature = \"{}\"", self::feature(feature))).collect();
+    let features: Vec<_> =
+        features.into_iter().map(|feature| format!("feature = \"{}\"", self::feature(feature))).collect();
     match features.as_slice() {
         [one] => format!("#[cfg({one})]\n"),
         many => format!("#[cfg(any({}))]\n", many.join(", ")),
@@ -104,7 +105,10 @@ pub fn escape(text: &str) -> String {
 
 /// What stands above a field or parameter.
 pub fn field_doc(context: &Context<'_>, out: &mut String, indent: &str, field: &Field) {
-    let sentence = context.prose.get(&field.key).map_or_else(|| format!("Member `{}` of the API document.", field.wire), str::to_owned);
+    let sentence = context
+        .prose
+        .get(&field.key)
+        .map_or_else(|| format!("Member `{}` of the API document.", field.wire), str::to_owned);
     let mut facts = field.facts.clone();
     if field.rust.trim_start_matches("r#") != field.wire {
         facts.push(format!("On the wire `{}`.", field.wire));

@@ -20,12 +20,14 @@ pub fn emit(context: &Context<'_>, files: &mut Files) {
         if !part.is_empty() {
             parts.entry(home).or_default().insert(part);
         }
-        let mut out = format!("{HEADER}//! {}\n\nuse crate::models::*;\n", title(home, part));
+        let mut body = String::new();
         for ty in types {
-            out.push('\n');
-            write_type(context, &answers, ty, &mut out);
+            body.push('\n');
+            write_type(context, &answers, ty, &mut body);
         }
-        let path = if part.is_empty() { format!("src/models/{home}.rs") } else { format!("src/models/{home}/{part}.rs") };
+        let out = format!("{HEADER}//! {}\n\n{}{body}", title(home, part), imports(&body));
+        let path =
+            if part.is_empty() { format!("src/models/{home}.rs") } else { format!("src/models/{home}/{part}.rs") };
         files.insert(path, out);
     }
 
@@ -33,14 +35,9 @@ pub fn emit(context: &Context<'_>, files: &mut Files) {
         "{HEADER}//! Every type of the API: plain data, one type a schema.\n//!\n\
          //! Requests are made with `new` (what the API requires) and setters named like the fields. Everything that arrives \
          keeps what\n//! this version does not know: open enums and unions have a variant `Unrecognized`, objects a field \
-         `extra`.\n\nuse std::collections::BTreeMap;\n\n\
-         pub use crate::core::multipart::FilePart;\n\
-         pub use crate::core::wire::{{Extra, Json, JsonObject, Patch, Secret, Unrecognized}};\n\n\
-         use crate::core::multipart::Multipart;\n\
-         use crate::core::operation::Parts;\n\
-         use crate::core::pages::Page;\n\
-         use crate::core::event_stream::StreamItem;\n\
-         use crate::core::wire::{{Root, Wire, wire_enum, wire_setters, wire_struct, wire_union}};\n\n"
+         `extra`.\n\n\
+         pub use crate::core::FilePart;\n\
+         pub use crate::core::wire::{{Extra, Json, JsonObject, Patch, Secret, Unrecognized}};\n\n"
     );
     for (home, own) in &parts {
         root.push_str(&context.gate(home));
@@ -65,6 +62,36 @@ pub fn emit(context: &Context<'_>, files: &mut Files) {
     files.insert("src/models/mod.rs".to_owned(), root);
 }
 
+/// The `use` lines for what a file of models mentions.
+fn imports(body: &str) -> String {
+    let list = |path: &str, mentioned: &[(&str, &str)]| {
+        let names: Vec<_> = mentioned.iter().filter(|(sign, _)| body.contains(sign)).map(|(_, name)| *name).collect();
+        if names.is_empty() { String::new() } else { format!("use {path}::{{{}}};\n", names.join(", ")) }
+    };
+    let maps = if body.contains("BTreeMap<") { "use std::collections::BTreeMap;\n\n" } else { "" };
+    let macros = [
+        ("impl Root for", "Root"),
+        ("impl StreamItem for", "Wire"),
+        ("wire_enum!", "wire_enum"),
+        ("wire_setters!", "wire_setters"),
+        ("wire_struct!", "wire_struct"),
+        ("wire_union!", "wire_union"),
+    ];
+    let core = [
+        ("into_multipart", "Multipart"),
+        ("impl Page for", "Page"),
+        ("parts: Parts", "Parts"),
+        ("impl StreamItem for", "StreamItem"),
+    ];
+    let types =
+        if ["pub extra: Extra", "Json", "Vec<", "pub struct", "Unrecognized)"].iter().any(|sign| body.contains(sign)) {
+            "use crate::models::*;\n"
+        } else {
+            ""
+        };
+    format!("{maps}{}{}{types}", list("crate::core::wire", &macros), list("crate::core", &core))
+}
+
 fn title(home: &str, part: &str) -> String {
     let what = match part {
         "events" => "What streams of this namespace hold.",
@@ -86,7 +113,8 @@ struct Answers {
 
 impl Answers {
     fn of(context: &Context<'_>) -> Self {
-        let mut answers = Self { roots: BTreeSet::new(), events: BTreeSet::new(), pages: BTreeMap::new(), changed: BTreeMap::new() };
+        let mut answers =
+            Self { roots: BTreeSet::new(), events: BTreeSet::new(), pages: BTreeMap::new(), changed: BTreeMap::new() };
         for operation in &context.api.operations {
             let (json, event) = match &operation.answer {
                 Answer::Json(ty) => (Some(ty), None),
@@ -114,7 +142,10 @@ fn write_type(context: &Context<'_>, answers: &Answers, ty: &Type, out: &mut Str
     match &ty.kind {
         Kind::Struct(own) => structure(context, ty, own, out),
         Kind::Enum(values) => {
-            out.push_str(&format!("#[derive(Clone, Debug, PartialEq, Eq, Hash)]\n#[non_exhaustive]\npub enum {} {{\n", ty.name));
+            out.push_str(&format!(
+                "#[derive(Clone, Debug, PartialEq, Eq, Hash)]\n#[non_exhaustive]\npub enum {} {{\n",
+                ty.name
+            ));
             for value in values {
                 let sentence = context.prose.get(&format!("{}={}", ty.key, value.wire));
                 doc(out, "    ", &sentence.map_or_else(|| format!("The value `{}`.", value.wire), str::to_owned), &[]);
@@ -152,14 +183,17 @@ fn write_type(context: &Context<'_>, answers: &Answers, ty: &Type, out: &mut Str
 
 fn type_doc(context: &Context<'_>, answers: &Answers, ty: &Type, out: &mut String) {
     let operation = context.api.operations.iter().find(|operation| {
-        ty.key.strip_prefix(&operation.id).is_some_and(|rest| matches!(rest, "()" | ".request" | ".response" | ".multipart"))
+        ty.key
+            .strip_prefix(&operation.id)
+            .is_some_and(|rest| matches!(rest, "()" | ".request" | ".response" | ".multipart"))
     });
     let given = context.prose.get(&ty.key).map(str::to_owned);
-    let sentence = given.or_else(|| operation.map(|operation| of_operation(operation, ty))).unwrap_or_else(|| match &ty.kind {
-        Kind::Enum(_) => format!("The values of `{}`.", ty.key),
-        Kind::Union(_) => format!("What `{}` may be.", ty.key),
-        _ => format!("The object at `{}`.", ty.key),
-    });
+    let sentence =
+        given.or_else(|| operation.map(|operation| of_operation(operation, ty))).unwrap_or_else(|| match &ty.kind {
+            Kind::Enum(_) => format!("The values of `{}`.", ty.key),
+            Kind::Union(_) => format!("What `{}` may be.", ty.key),
+            _ => format!("The object at `{}`.", ty.key),
+        });
     let component = !ty.key.contains(['.', '[', '{', '|', '(']);
     let mut facts = Vec::new();
     if component {
@@ -180,7 +214,9 @@ fn type_doc(context: &Context<'_>, answers: &Answers, ty: &Type, out: &mut Strin
 fn of_operation(operation: &Operation, ty: &Type) -> String {
     let function = operation.function();
     match &ty.kind {
-        Kind::Parameters(_) => format!("The optional parameters of `{function}`. Left out, the server's defaults hold."),
+        Kind::Parameters(_) => {
+            format!("The optional parameters of `{function}`. Left out, the server's defaults hold.")
+        }
         Kind::Form(_) => format!("The form that `{function}` sends."),
         _ if ty.key.ends_with(".request") => format!("The body of `{function}`."),
         _ => format!("The answer of `{function}`."),
@@ -189,8 +225,15 @@ fn of_operation(operation: &Operation, ty: &Type) -> String {
 
 fn structure(context: &Context<'_>, ty: &Type, own: &Struct, out: &mut String) {
     let required = own.fields.iter().any(|field| field.presence == Presence::Required);
-    let default = if ty.request && !required && own.fields.iter().all(|f| f.presence != Presence::Nullable) { "Default, " } else { "" };
-    out.push_str(&format!("#[derive(Clone, Debug, {default}PartialEq)]\n#[non_exhaustive]\npub struct {} {{\n", ty.name));
+    let default = if ty.request && !required && own.fields.iter().all(|f| f.presence != Presence::Nullable) {
+        "Default, "
+    } else {
+        ""
+    };
+    out.push_str(&format!(
+        "#[derive(Clone, Debug, {default}PartialEq)]\n#[non_exhaustive]\npub struct {} {{\n",
+        ty.name
+    ));
     for field in &own.fields {
         field_doc(context, out, "    ", field);
         let of = match field.presence {
@@ -201,7 +244,8 @@ fn structure(context: &Context<'_>, ty: &Type, own: &Struct, out: &mut String) {
         out.push_str(&format!("    pub {}: {of},\n", field.rust));
     }
     out.push_str("    /// Members beyond the typed ones; see [`Extra`].\n    pub extra: Extra,\n}\n\n");
-    let constants: Vec<_> = own.constants.iter().map(|(name, value)| format!("{} = {}", quote(name), quote(value))).collect();
+    let constants: Vec<_> =
+        own.constants.iter().map(|(name, value)| format!("{} = {}", quote(name), quote(value))).collect();
     let constants = if constants.is_empty() { String::new() } else { format!(" [{}]", constants.join(", ")) };
     if own.fields.is_empty() {
         out.push_str(&format!("wire_struct!({}{constants} {{}});\n", ty.name));
@@ -237,7 +281,8 @@ fn constructor(ty: &Type, fields: &[Field], rest: &str, out: &mut String) {
     let has_nullable = fields.iter().any(|field| field.presence == Presence::Nullable);
     let derives_default = required.is_empty() && !has_nullable;
     out.push_str(&format!("\nimpl {} {{\n", ty.name));
-    let what = if required.is_empty() { "Without members.".to_owned() } else { "With what the API requires.".to_owned() };
+    let what =
+        if required.is_empty() { "Without members.".to_owned() } else { "With what the API requires.".to_owned() };
     out.push_str(&format!("    /// {what}\n    #[inline]\n"));
     if required.len() > 7 {
         out.push_str("    #[expect(clippy::too_many_arguments, reason = \"the API requires them all\")]\n");
@@ -291,17 +336,23 @@ fn conditions(list: &[Condition]) -> String {
 fn write_union(context: &Context<'_>, ty: &Type, union: &Union, out: &mut String) {
     out.push_str(&format!("#[derive(Clone, Debug, PartialEq)]\n#[non_exhaustive]\npub enum {} {{\n", ty.name));
     for variant in &union.variants {
-        let of_type = variant.ty.named().and_then(|name| context.api.find(name)).filter(|_| matches!(variant.ty, Ty::Named(_)));
-        let sentence = of_type.and_then(|ty| context.prose.get(&ty.key)).map(str::to_owned).unwrap_or_else(|| match &variant.ty {
-            Ty::String => "Plain text.".to_owned(),
-            Ty::List(_) => "A list.".to_owned(),
-            Ty::Integer | Ty::Number => "A number.".to_owned(),
-            Ty::Bool => "A truth value.".to_owned(),
-            _ => "One of the forms this value may have.".to_owned(),
-        });
+        let of_type =
+            variant.ty.named().and_then(|name| context.api.find(name)).filter(|_| matches!(variant.ty, Ty::Named(_)));
+        let sentence =
+            of_type.and_then(|ty| context.prose.get(&ty.key)).map(str::to_owned).unwrap_or_else(|| match &variant.ty {
+                Ty::String => "Plain text.".to_owned(),
+                Ty::List(_) => "A list.".to_owned(),
+                Ty::Integer | Ty::Number => "A number.".to_owned(),
+                Ty::Bool => "A truth value.".to_owned(),
+                _ => "One of the forms this value may have.".to_owned(),
+            });
         let facts: Vec<_> = match variant.tags.as_slice() {
             [] => Vec::new(),
-            tags => vec![format!("`{}` is {}.", union.tag, tags.iter().map(|tag| format!("`{tag}`")).collect::<Vec<_>>().join(" or "))],
+            tags => vec![format!(
+                "`{}` is {}.",
+                union.tag,
+                tags.iter().map(|tag| format!("`{tag}`")).collect::<Vec<_>>().join(" or ")
+            )],
         };
         doc(out, "    ", &sentence, &facts);
         let inner = if variant.boxed { format!("Box<{}>", variant.ty.rust()) } else { variant.ty.rust() };
@@ -317,9 +368,16 @@ fn write_union(context: &Context<'_>, ty: &Type, union: &Union, out: &mut String
         }
     };
     out.push_str(&format!("wire_union!({} {{\n", ty.name));
-    let tagged = union.tagged.iter().map(|(value, when, index)| format!("{} {}=> {},", quote(value), conditions(when), name(*index)));
+    let tagged = union
+        .tagged
+        .iter()
+        .map(|(value, when, index)| format!("{} {}=> {},", quote(value), conditions(when), name(*index)));
     block(out, &format!("tag {}", quote(&union.tag)), tagged.collect());
-    block(out, "objects", union.objects.iter().map(|(when, index)| format!("{}=> {},", conditions(when), name(*index))).collect());
+    block(
+        out,
+        "objects",
+        union.objects.iter().map(|(when, index)| format!("{}=> {},", conditions(when), name(*index))).collect(),
+    );
     let shape = |(shape, of, index): &(_, Option<_>, usize)| {
         let of = of.map_or_else(String::new, |of| format!("({of:?})"));
         format!("{shape:?}{of} => {},", name(*index))
@@ -328,7 +386,11 @@ fn write_union(context: &Context<'_>, ty: &Type, union: &Union, out: &mut String
     let mut shapes = union.shapes.clone();
     shapes.sort_by_key(|(_, of, _)| of.is_none());
     block(out, "shapes", shapes.iter().map(shape).collect());
-    block(out, "variants", vec![union.variants.iter().map(|variant| format!("{},", variant.rust)).collect::<Vec<_>>().join(" ")]);
+    block(
+        out,
+        "variants",
+        vec![union.variants.iter().map(|variant| format!("{},", variant.rust)).collect::<Vec<_>>().join(" ")],
+    );
     out.push_str("});\n");
 
     for (index, variant) in union.variants.iter().enumerate() {
@@ -361,7 +423,10 @@ fn query_value(field: &Field, place: &str) -> String {
 }
 
 fn parameters(context: &Context<'_>, ty: &Type, fields: &[Field], out: &mut String) {
-    out.push_str(&format!("#[derive(Clone, Debug, Default, PartialEq)]\n#[non_exhaustive]\npub struct {} {{\n", ty.name));
+    out.push_str(&format!(
+        "#[derive(Clone, Debug, Default, PartialEq)]\n#[non_exhaustive]\npub struct {} {{\n",
+        ty.name
+    ));
     for field in fields {
         field_doc(context, out, "    ", field);
         out.push_str(&format!("    pub {}: Option<{}>,\n", field.rust, field.ty.rust()));
@@ -400,7 +465,8 @@ fn form(context: &Context<'_>, ty: &Type, fields: &[Field], out: &mut String) {
     out.push_str(&format!("#[derive(Debug)]\n#[non_exhaustive]\npub struct {} {{\n", ty.name));
     for field in fields {
         field_doc(context, out, "    ", field);
-        let of = if field.presence == Presence::Required { field.ty.rust() } else { format!("Option<{}>", field.ty.rust()) };
+        let of =
+            if field.presence == Presence::Required { field.ty.rust() } else { format!("Option<{}>", field.ty.rust()) };
         out.push_str(&format!("    pub {}: {of},\n", field.rust));
     }
     out.push_str("}\n");
@@ -444,7 +510,9 @@ fn page(ty: &Type, own: &Struct, paging: &Paging, out: &mut String) {
     let cursor = match paging {
         Paging::Offset(_) => String::new(),
         Paging::Cursor(member) => match own.fields.iter().find(|field| field.wire == *member) {
-            Some(field) => format!("\n    fn cursor(&self) -> Option<&str> {{\n        self.{}.as_deref()\n    }}\n", field.rust),
+            Some(field) => {
+                format!("\n    fn cursor(&self) -> Option<&str> {{\n        self.{}.as_deref()\n    }}\n", field.rust)
+            }
             None => String::new(),
         },
     };
@@ -454,4 +522,3 @@ fn page(ty: &Type, own: &Struct, paging: &Paging, out: &mut String) {
         item.rust()
     ));
 }
-

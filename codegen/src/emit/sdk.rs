@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::funcs::{Function, aliases, facade_name, functions, operation_doc};
+use super::funcs::{Function, aliases, facade_name, functions, imports, operation_doc};
 use super::{Context, Files, HEADER, feature, gate};
 use crate::model::Operation;
 
@@ -27,7 +27,7 @@ pub fn emit(context: &Context<'_>, files: &mut Files) {
 
     let mut root = format!(
         "{HEADER}//! The facade: [`OpenRouter`], with a method for each namespace. It adds nothing to\n//! [`funcs`](crate::funcs) but names.\n\n\
-         use crate::core::client::{{OpenRouterCore, OpenRouterCoreBuilder}};\nuse crate::errors::Error;\n\n"
+         use crate::core::{{OpenRouterCore, OpenRouterCoreBuilder}};\nuse crate::errors::Error;\n\n"
     );
     let mut accessors = String::new();
     let mut exports = String::new();
@@ -35,7 +35,10 @@ pub fn emit(context: &Context<'_>, files: &mut Files) {
         let features: BTreeSet<String> = members.iter().map(|(_, namespace)| namespace.clone()).collect();
         (group.clone(), features)
     });
-    let all = by_namespace.keys().map(|namespace| ((*namespace).to_owned(), BTreeSet::from([(*namespace).to_owned()]))).chain(groups_of);
+    let all = by_namespace
+        .keys()
+        .map(|namespace| ((*namespace).to_owned(), BTreeSet::from([(*namespace).to_owned()])))
+        .chain(groups_of);
     for (name, features) in all.collect::<BTreeMap<_, _>>() {
         let gate = gate(&features);
         let facade = facade_name(&name);
@@ -78,27 +81,29 @@ fn head(facade: &str, about: &str) -> String {
 
 fn file(context: &Context<'_>, namespace: &str, operations: &[&Operation]) -> String {
     let facade = facade_name(namespace);
-    let mut body = head(&facade, &format!("The operations of `{}`, by [`OpenRouter::{namespace}`](crate::OpenRouter::{namespace}).", feature(namespace)));
+    let mut body = head(
+        &facade,
+        &format!(
+            "The operations of `{}`, by [`OpenRouter::{namespace}`](crate::OpenRouter::{namespace}).",
+            feature(namespace)
+        ),
+    );
     for operation in operations {
         for function in functions(operation) {
             method(context, operation, &function, &mut body);
         }
     }
     body.push_str("}\n");
-    let mut used = String::new();
-    for (name, path) in [
-        ("Call<", "crate::core::call::Call"),
-        ("OpenRouterCore", "crate::core::client::OpenRouterCore"),
-        ("Download", "crate::core::download::Download"),
-        ("EventStream<", "crate::core::event_stream::EventStream"),
-        ("funcs::", "crate::funcs"),
-    ] {
-        if body.contains(name) {
-            used.push_str(&format!("use {path};\n"));
-        }
-    }
+    let mut used = imports(&body);
+    used.push_str("use crate::funcs;\n");
     let signatures: String = body.lines().filter(|line| line.contains("pub fn")).collect();
-    let plain = signatures.replace("Call<", "").replace("EventStream<", "").replace("Download", "").replace("Option<", "").replace("AsRef<", "").replace("Into<", "");
+    let plain = signatures
+        .replace("Call<", "")
+        .replace("EventStream<", "")
+        .replace("Download", "")
+        .replace("Option<", "")
+        .replace("AsRef<", "")
+        .replace("Into<", "");
     let models = if plain.contains(|c: char| c.is_ascii_uppercase()) { "use crate::models::*;\n" } else { "" };
     format!("{HEADER}//! The namespace `{}`.\n\n{used}{models}\n{body}", feature(namespace))
 }
@@ -117,7 +122,10 @@ fn method(context: &Context<'_>, operation: &Operation, function: &Function, out
 
 fn group_file(group: &str, members: &BTreeSet<(String, String)>) -> String {
     let facade = facade_name(group);
-    let mut body = head(&facade, &format!("The namespaces under `{group}`, by [`OpenRouter::{group}`](crate::OpenRouter::{group})."));
+    let mut body = head(
+        &facade,
+        &format!("The namespaces under `{group}`, by [`OpenRouter::{group}`](crate::OpenRouter::{group})."),
+    );
     for (member, namespace) in members {
         let gate = gate([namespace]);
         body.push_str(&format!(
@@ -128,5 +136,5 @@ fn group_file(group: &str, members: &BTreeSet<(String, String)>) -> String {
         ));
     }
     body.push_str("}\n");
-    format!("{HEADER}//! The namespace `{group}`.\n\nuse crate::core::client::OpenRouterCore;\n\n{body}")
+    format!("{HEADER}//! The namespace `{group}`.\n\nuse crate::core::OpenRouterCore;\n\n{body}")
 }

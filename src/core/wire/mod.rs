@@ -39,8 +39,11 @@ pub use structure::{Kind, Layout, Member, ObjectWriter, read_struct};
 pub use tagged::{Arm, Arms, Condition, Shape, Union, Unrecognized, read_union};
 pub use writer::Writer;
 
+#[allow(unused_imports, reason = "a build without models has no use for it")]
 pub(crate) use open_enum::wire_enum;
+#[allow(unused_imports, reason = "a build without models has no use for it")]
 pub(crate) use structure::{wire_setters, wire_struct};
+#[allow(unused_imports, reason = "a build without models has no use for it")]
 pub(crate) use tagged::wire_union;
 
 /// A type that can be read from JSON and written as JSON.

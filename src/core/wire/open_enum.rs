@@ -2,6 +2,7 @@
 
 /// Implements conversions, [`Wire`](super::Wire) and serde's traits for an enum of texts with a variant
 /// `Unrecognized(Box<str>)`.
+#[allow(unused_macros, reason = "a build without models has no use for it")]
 macro_rules! wire_enum {
     ($type:ident { $($variant:ident = $text:literal,)* }) => {
         impl $type {
@@ -79,4 +80,5 @@ macro_rules! wire_enum {
     };
 }
 
+#[allow(unused_imports, reason = "a build without models has no use for it")]
 pub(crate) use wire_enum;

@@ -237,6 +237,7 @@ impl<'a> ObjectWriter<'a> {
 ///
 /// `wire_struct!(Type ["type" = "\"text\""] { name: "wire name" Required, })`: in brackets members that always have this JSON
 /// text and no field; then the fields in their order, each with its [`Kind`], required ones first.
+#[allow(unused_macros, reason = "a build without models has no use for it")]
 macro_rules! wire_struct {
     ($type:ident $([$($constant:literal = $value:literal),+])? { $($field:ident: $name:literal $kind:ident,)* }) => {
         impl $type {
@@ -301,6 +302,7 @@ macro_rules! wire_struct {
 /// it, `name: list Type` anything that yields what converts into elements. `patch` before the kind is for [`Patch`].
 ///
 /// [`Patch`]: super::Patch
+#[allow(unused_macros, reason = "a build without models has no use for it")]
 macro_rules! wire_setters {
     ($type:ident { $($field:ident: $kind:ident $value:ty,)* }) => {
         impl $type {
@@ -353,4 +355,5 @@ macro_rules! wire_setters {
     };
 }
 
+#[allow(unused_imports, reason = "a build without models has no use for it")]
 pub(crate) use {wire_setters, wire_struct};

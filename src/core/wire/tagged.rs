@@ -221,6 +221,7 @@ impl Wire for Unrecognized {
 ///     variants { A, B, C, D, E, }
 /// });
 /// ```
+#[allow(unused_macros, reason = "a build without models has no use for it")]
 macro_rules! wire_union {
     ($type:ident {
         tag $tag:literal {
@@ -305,4 +306,5 @@ macro_rules! wire_union {
     (@element $element:ident) => { Some($crate::core::wire::Shape::$element) };
 }
 
+#[allow(unused_imports, reason = "a build without models has no use for it")]
 pub(crate) use wire_union;
