@@ -181,7 +181,7 @@ impl Transport for Script {
             method: request.method().clone(),
             url: request.uri().clone(),
             headers: request.headers().clone(),
-            body: request.body().as_bytes().unwrap().clone(),
+            body: request.body().as_bytes().cloned().unwrap_or_default(),
             connect_timeout: request.extensions().get::<ConnectTimeout>().map(|limit| limit.0),
         };
         self.sent.lock().unwrap().push(sent);
