@@ -108,6 +108,8 @@ struct Position {
 enum State<'a, T> {
     Next,
     Asking(CallFuture<'a, Response<T>>),
+    /// The page that was given last tells that no other follows, since the list would never end.
+    Endless(Error),
     Over,
 }
 
@@ -117,34 +119,43 @@ impl<T: Page> Pages<'_, T> {
         std::future::poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
     }
 
-    /// Sets the request to the page after this one. False if this is the last.
-    fn turn(&mut self, page: &Response<T>) -> Result<bool, &'static str> {
+    /// Sets the request to the page after this one, and says what to do next.
+    fn turn(&mut self, page: &Response<T>) -> State<'static, T> {
         let position = &mut self.position;
         match self.paging {
-            None => Ok(false),
+            None => State::Over,
             Some(Paging::Cursor(name)) => {
-                let Some(cursor) = page.value.cursor().filter(|cursor| !cursor.is_empty()) else { return Ok(false) };
+                let Some(cursor) = page.value.cursor().filter(|cursor| !cursor.is_empty()) else { return State::Over };
                 if !position.cursors.insert(cursor.to_owned()) {
-                    return Err("the server gave the same cursor twice, so that the list would never end");
+                    let message = "the server gave the same cursor twice, so that the list would never end";
+                    return State::Endless(UnexpectedError::status(self.id(), page.status, message).into());
                 }
                 self.parts.set_query(name, cursor);
-                Ok(true)
+                State::Next
             }
             Some(Paging::Offset { default_limit }) => {
                 let limit = position.limit.or_else(|| usize::try_from(default_limit?).ok());
                 let length = page.value.length();
                 if length == 0 || limit.is_some_and(|limit| length < limit) {
-                    return Ok(false);
-                }
-                if page.body == position.last {
-                    return Err("the server gave the same page twice, so that the list would never end");
+                    return State::Over;
                 }
                 position.last = page.body.clone();
                 position.offset = position.offset.saturating_add(length as u64);
                 self.parts.set_query("offset", &position.offset.to_string());
-                Ok(true)
+                State::Next
             }
         }
+    }
+
+    /// Whether a page that is not empty came for the second time.
+    fn is_repeated(&self, page: &Response<T>) -> bool {
+        !self.position.last.is_empty() && page.body == self.position.last
+    }
+}
+
+impl<T> Pages<'_, T> {
+    const fn id(&self) -> &'static str {
+        self.parts.operation().id()
     }
 }
 
@@ -153,10 +164,14 @@ impl<T: Page> Stream for Pages<'_, T> {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let pages = &mut *self;
-        let id = pages.parts.operation().id();
+        let id = pages.id();
         loop {
             match &mut pages.state {
                 State::Over => return Poll::Ready(None),
+                State::Endless(_) => {
+                    let State::Endless(error) = std::mem::replace(&mut pages.state, State::Over) else { continue };
+                    return Poll::Ready(Some(Err(error)));
+                }
                 State::Next if pages.paging.is_none() => {
                     pages.state = State::Over;
                     let mistake = Error::invalid("pages", "are none in this operation; await the call itself");
@@ -173,15 +188,12 @@ impl<T: Page> Stream for Pages<'_, T> {
                         Ok(page) => page,
                         Err(error) => return Poll::Ready(Some(Err(error))),
                     };
-                    return Poll::Ready(Some(match pages.turn(&page) {
-                        Ok(more) => {
-                            if more {
-                                pages.state = State::Next;
-                            }
-                            Ok(page.value)
-                        }
-                        Err(message) => Err(UnexpectedError::status(id, page.status, message).into()),
-                    }));
+                    if pages.is_repeated(&page) {
+                        let message = "the server gave the same page twice, so that the list would never end";
+                        return Poll::Ready(Some(Err(UnexpectedError::status(id, page.status, message).into())));
+                    }
+                    pages.state = pages.turn(&page);
+                    return Poll::Ready(Some(Ok(page.value)));
                 }
             }
         }

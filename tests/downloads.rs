@@ -1,0 +1,239 @@
+//! How files are downloaded: head, bytes, errors, and what is on the disk afterwards.
+#![cfg(feature = "mock")]
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "in a test a panic is a finding"
+)]
+
+mod support;
+
+use std::error::Error as _;
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::pin::pin;
+use std::task::{Context, Waker};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_core::Stream;
+use openrouter_kit::OpenRouterCore;
+use openrouter_kit::core::{Call, Download, Parts};
+use openrouter_kit::errors::{ApiErrorKind, Error};
+use openrouter_kit::mock::{Answer, Fault, MockServer, Place};
+use serde_json::json;
+use support::GET;
+
+async fn server(answer: Answer) -> (MockServer, OpenRouterCore) {
+    let server = MockServer::start().await;
+    server.answer(answer);
+    let core = OpenRouterCore::builder().api_key("k").server_url(server.url()).build().unwrap();
+    (server, core)
+}
+
+fn download(core: &OpenRouterCore) -> Call<'_, Download> {
+    Call::new(core, Parts::new(&GET).path("id", "one"))
+}
+
+/// A folder that is gone after the test.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Self {
+        let path = std::env::temp_dir().join(format!("openrouter-kit-downloads-{:016x}", fastrand::u64(..)));
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    fn path(&self) -> PathBuf {
+        self.0.join("speech.mp3")
+    }
+
+    fn names(&self) -> Vec<String> {
+        let mut names: Vec<_> = std::fs::read_dir(&self.0)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+#[tokio::test]
+async fn the_head_is_at_hand_before_the_bytes() {
+    let answer = Answer::bytes(200, vec![1; 10])
+        .header("content-type", "audio/mpeg")
+        .header("x-generation-id", "gen-1")
+        .fault(Fault::Stall, Place::AfterHead);
+    let (_server, core) = server(answer).await;
+    let file = download(&core).await.unwrap();
+    assert_eq!(file.status(), 200);
+    assert_eq!(file.media_type(), Some("audio/mpeg"));
+    assert_eq!(file.generation_id(), Some("gen-1"));
+    assert_eq!(file.headers()["content-length"], "10");
+}
+
+#[tokio::test]
+async fn a_file_may_look_like_an_error_and_is_still_a_file() {
+    let text = json!({"error": {"code": 500, "message": "the content of a log"}});
+    let (_server, core) = server(Answer::json(200, text.clone())).await;
+    let bytes = download(&core).await.unwrap().collect().await.unwrap();
+    assert_eq!(serde_json::from_slice::<serde_json::Value>(&bytes).unwrap(), text);
+}
+
+#[tokio::test]
+async fn an_empty_file_is_a_file() {
+    let folder = Folder::new();
+    let (_server, core) = server(Answer::bytes(200, "").times(2)).await;
+    assert_eq!(download(&core).await.unwrap().collect().await.unwrap(), Bytes::new());
+    assert_eq!(download(&core).await.unwrap().save_to(folder.path()).await.unwrap(), 0);
+    assert_eq!(std::fs::read(folder.path()).unwrap(), b"");
+}
+
+#[tokio::test]
+async fn an_error_status_comes_before_any_byte() {
+    let (_server, core) = server(Answer::error(404, "no such file")).await;
+    let error = download(&core).await.unwrap_err();
+    assert_eq!(error.as_api().unwrap().kind(), ApiErrorKind::NotFound);
+    assert_eq!(error.as_api().unwrap().message(), "no such file");
+}
+
+#[tokio::test]
+async fn an_error_before_the_first_byte_is_retried_like_any_other() {
+    let (server, core) = server(Answer::error(503, "busy").header("retry-after", "0")).await;
+    server.answer(Answer::bytes(200, "file"));
+    let soon = openrouter_kit::RetryConfig::backoff().initial_interval(Duration::from_millis(1));
+    let file = download(&core).retries(soon).with_response().await.unwrap();
+    assert_eq!(file.attempts, 2);
+    assert_eq!(file.value.collect().await.unwrap(), "file");
+}
+
+#[tokio::test]
+async fn bytes_come_as_the_server_sends_them() {
+    let chunks = vec![Bytes::from("one"), Bytes::from("two")];
+    let (_server, core) = server(Answer::chunks(chunks).chunked()).await;
+    let mut file = download(&core).await.unwrap();
+    assert_eq!(file.next().await.unwrap().unwrap(), "one");
+    assert_eq!(file.next().await.unwrap().unwrap(), "two");
+    assert!(file.next().await.is_none());
+    assert!(file.next().await.is_none());
+}
+
+#[tokio::test]
+async fn a_file_that_breaks_off_is_an_error_after_what_came_of_it() {
+    for answer in [Answer::bytes(200, vec![7; 1000]), Answer::bytes(200, vec![7; 1000]).chunked()] {
+        let (_server, core) = server(answer.fault(Fault::Close, Place::AfterBytes(600)).times(2)).await;
+        let mut file = download(&core).await.unwrap();
+        let mut length = 0;
+        let error = loop {
+            match file.next().await.expect("an error and no quiet end") {
+                Ok(bytes) => length += bytes.len(),
+                Err(error) => break error,
+            }
+        };
+        assert!(length > 0 && length < 1000);
+        let Error::Connection(error) = error else { panic!("{error:?}") };
+        assert!(error.is_incomplete());
+        assert!(file.next().await.is_none(), "the error ends it");
+        assert!(download(&core).await.unwrap().collect().await.unwrap_err().is_connection());
+    }
+}
+
+#[tokio::test]
+async fn a_file_is_saved_under_its_name_and_nothing_else_is_left() {
+    let folder = Folder::new();
+    std::fs::write(folder.path(), "an older and longer file").unwrap();
+    let content: Vec<u8> = (0..500_000_u32).map(|n| n as u8).collect();
+    let (_server, core) = server(Answer::bytes(200, content.clone())).await;
+    assert_eq!(download(&core).await.unwrap().save_to(folder.path()).await.unwrap(), 500_000);
+    assert!(std::fs::read(folder.path()).unwrap() == content);
+    assert_eq!(folder.names(), ["speech.mp3"]);
+}
+
+#[tokio::test]
+async fn a_file_that_breaks_off_is_not_on_the_disk() {
+    let folder = Folder::new();
+    let (_server, core) = server(Answer::bytes(200, vec![7; 300_000]).fault(Fault::Reset, Place::InBody)).await;
+    let error = download(&core).await.unwrap().save_to(folder.path()).await.unwrap_err();
+    assert!(error.is_connection(), "{error:?}");
+    assert!(folder.names().is_empty());
+}
+
+#[tokio::test]
+async fn until_it_is_complete_the_file_has_another_name() {
+    let folder = Folder::new();
+    let (server, core) = server(Answer::bytes(200, vec![7; 300_000]).fault(Fault::Stall, Place::InBody)).await;
+    let mut saving = Box::pin(download(&core).await.unwrap().save_to(folder.path()));
+    // Polled until the part is there; it then waits for a server that sends nothing more.
+    while folder.names().is_empty() {
+        assert!(saving.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        tokio::task::yield_now().await;
+    }
+    let names = folder.names();
+    assert!(names.len() == 1 && names[0].starts_with(".speech.mp3.") && names[0].ends_with(".part"), "{names:?}");
+    drop(saving);
+    server.all_closed().await;
+    // The part may be in the hands of another thread, which removes it when it is done.
+    while !folder.names().is_empty() {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn two_downloads_to_one_path_do_not_mix() {
+    let folder = Folder::new();
+    let (server, core) = server(Answer::bytes(200, vec![1; 300_000])).await;
+    server.answer(Answer::bytes(200, vec![2; 200_000]));
+    let one = async { download(&core).await.unwrap().save_to(folder.path()).await.unwrap() };
+    let two = async { download(&core).await.unwrap().save_to(folder.path()).await.unwrap() };
+    let (one, two) = tokio::join!(one, two);
+    assert_eq!(one + two, 500_000);
+    let saved = std::fs::read(folder.path()).unwrap();
+    assert!(saved == vec![1; 300_000] || saved == vec![2; 200_000]);
+    assert_eq!(folder.names(), ["speech.mp3"]);
+}
+
+#[tokio::test]
+async fn a_path_that_cannot_be_written_is_told_with_its_cause() {
+    let folder = Folder::new();
+    let (_server, core) = server(Answer::bytes(200, "x").always()).await;
+    for path in [folder.0.join("missing/speech.mp3").as_path(), Path::new("/"), Path::new("..")] {
+        let error = download(&core).await.unwrap().save_to(path).await.unwrap_err();
+        assert!(matches!(error, Error::Unexpected(_)), "{error:?}");
+        assert!(error.to_string().starts_with("getThing: the file cannot be written"), "{error}");
+        assert!(error.source().is_some());
+    }
+    // A folder has the name already: the rename fails, and the part is removed.
+    std::fs::create_dir(folder.path()).unwrap();
+    assert!(download(&core).await.unwrap().save_to(folder.path()).await.is_err());
+    assert_eq!(folder.names(), ["speech.mp3"]);
+}
+
+#[tokio::test]
+async fn dropping_a_download_closes_its_connection() {
+    let (server, core) = server(Answer::huge(200, 1 << 40)).await;
+    let mut file = download(&core).await.unwrap();
+    file.next().await.unwrap().unwrap();
+    drop(file);
+    server.all_closed().await;
+}
+
+#[tokio::test]
+async fn a_download_is_a_stream_that_can_be_sent() {
+    fn check<T: Stream<Item = Result<Bytes, Error>> + Send + Unpin>(_: &T) {}
+    let (_server, core) = server(Answer::bytes(200, "secret").header("content-type", "text/plain")).await;
+    let file = download(&core).await.unwrap();
+    check(&file);
+    let text = format!("{file:?}");
+    assert!(text.contains("text/plain") && !text.contains("secret"), "{text}");
+    let saving = pin!(file.save_to("/"));
+    assert!(saving.await.is_err());
+}
