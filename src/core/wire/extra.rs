@@ -15,6 +15,7 @@ use super::{DecodeError, Json};
 pub struct Extra {
     /// Which constant or required members did not arrive; see [`super::Layout`] for the bits.
     absent: u64,
+    #[expect(clippy::box_collection, reason = "every model has an `Extra`, and few of them hold anything")]
     members: Option<Box<Vec<ExtraMember>>>,
 }
 
