@@ -1,0 +1,82 @@
+//! Sends one question twice, streamed and whole, and prints text, token usage and cost as they come.
+//!
+//! `cargo run --example quickstart` talks to OpenRouter if `OPENROUTER_API_KEY` is set, and to the local server that comes
+//! with the crate if it is not.
+
+#![expect(clippy::print_stdout, reason = "a program that prints")]
+
+use std::io::Write;
+
+use openrouter_kit::core::transport::HyperTransport;
+use openrouter_kit::mock::MockServer;
+use openrouter_kit::models::{
+    OpenResponsesResult, OutputItems, OutputMessageContentItem, ResponsesRequest, StreamEvents, Usage,
+};
+use openrouter_kit::{OpenRouter, OpenRouterCore};
+
+type Failure = Box<dyn std::error::Error>;
+
+#[tokio::main]
+async fn main() -> Result<(), Failure> {
+    let has_key = std::env::var("OPENROUTER_API_KEY").is_ok_and(|key| !key.is_empty());
+    if has_key {
+        println!("OPENROUTER_API_KEY is set: talking to OpenRouter.");
+        return ask(&OpenRouter::from_env()?).await;
+    }
+    println!("OPENROUTER_API_KEY is not set: talking to the local server that comes with the crate.");
+    let server = MockServer::start().await;
+    let core = OpenRouterCore::builder()
+        .api_key("any-key-will-do")
+        .server_url(server.url())
+        .transport(HyperTransport::builder().no_proxy().build()?)
+        .build()?;
+    ask(&OpenRouter::from(core)).await
+}
+
+async fn ask(client: &OpenRouter) -> Result<(), Failure> {
+    let request = ResponsesRequest::new()
+        .model("openai/gpt-4o-mini")
+        .input("Why is the sky blue? Answer in two sentences.".to_owned())
+        .max_output_tokens(200);
+
+    println!("\nStreamed:");
+    let mut stream = client.responses().stream(request.clone()).await?;
+    while let Some(event) = stream.next().await {
+        match event? {
+            StreamEvents::OutputTextDelta(delta) => {
+                print!("{}", delta.delta);
+                std::io::stdout().flush()?;
+            }
+            StreamEvents::Completed(event) => print_usage(event.response.usage.as_ref()),
+            StreamEvents::Incomplete(event) => print_usage(event.response.usage.as_ref()),
+            _ => {}
+        }
+    }
+
+    println!("\nWhole:");
+    let response = client.responses().send(request).await?;
+    print!("{}", text(&response));
+    print_usage(response.usage.as_ref());
+    Ok(())
+}
+
+fn text(response: &OpenResponsesResult) -> String {
+    let messages = response.output.iter().filter_map(|item| match item {
+        OutputItems::Message(message) => Some(&message.content),
+        _ => None,
+    });
+    let texts = messages.flatten().filter_map(|part| match part {
+        OutputMessageContentItem::OutputText(part) => Some(part.text.as_str()),
+        _ => None,
+    });
+    texts.collect()
+}
+
+fn print_usage(usage: Option<&Usage>) {
+    let Some(usage) = usage else { return println!("\n(no usage told)") };
+    print!("\n{} tokens in, {} out", usage.input_tokens, usage.output_tokens);
+    match usage.cost {
+        Some(cost) => println!(", {cost:.7} US dollars"),
+        None => println!(", no cost told"),
+    }
+}
