@@ -3,7 +3,7 @@
 use super::holds_error;
 use crate::core::StreamItem;
 use crate::core::wire::Root;
-use crate::models::{ChatResult, ChatStreamChunk};
+use crate::models::{ChatAssistantMessage, ChatChoice, ChatMessages, ChatResult, ChatStreamChunk};
 
 impl Root for ChatResult {
     /// An error stands beside the choices, or in every one of them.
@@ -23,5 +23,38 @@ impl StreamItem for ChatStreamChunk {
 
     fn reports_error(&self) -> bool {
         self.error.is_some() || holds_error(&self.extra) || self.choices.iter().any(|choice| holds_error(&choice.extra))
+    }
+}
+
+/// The assistant's turn as a message of the next request, with its reasoning, its tool calls and all that this version does
+/// not know, unchanged. Where no role came, or an empty one, it is `assistant`.
+impl From<ChatChoice> for ChatMessages {
+    fn from(choice: ChatChoice) -> Self {
+        let mut message = choice.message;
+        if message.extra.get("role").is_some_and(|role| role.as_text() == "\"\"") {
+            message.extra.remove("role");
+        }
+        // The role is the only member that is always written.
+        message.extra.set_absent(0);
+        Self::from(message)
+    }
+}
+
+/// The assistant's turn as a message of the next request, see the conversion by value.
+impl From<&ChatChoice> for ChatMessages {
+    fn from(choice: &ChatChoice) -> Self {
+        Self::from(choice.clone())
+    }
+}
+
+impl ChatResult {
+    /// The message of the first choice; `None` where there is no choice.
+    pub fn message(&self) -> Option<&ChatAssistantMessage> {
+        self.choices.first().map(|choice| &choice.message)
+    }
+
+    /// The turn of the first choice as a message of the next request, unchanged; `None` where there is no choice.
+    pub fn to_message(&self) -> Option<ChatMessages> {
+        self.choices.first().map(ChatMessages::from)
     }
 }

@@ -9,13 +9,29 @@ mod files;
 mod images;
 #[cfg(feature = "messages")]
 mod messages;
+#[cfg(feature = "oauth")]
+pub(crate) mod oauth;
 #[cfg(feature = "responses")]
 mod responses;
 
+#[cfg(any(feature = "messages", feature = "responses"))]
+use crate::core::wire::{Json, Wire, Writer};
 use crate::models::Extra;
 
 /// Whether the members beyond the typed ones hold an error, as those of an error body do.
 #[allow(dead_code, reason = "each namespace with streams uses it")]
 fn holds_error(extra: &Extra) -> bool {
     extra.get("error").is_some_and(|error| !error.is_null())
+}
+
+/// The same JSON as another type of the API, for what arrives as one type and is sent back as another.
+///
+/// Nothing is lost: every union keeps whole what fits none of its types. Only a number that is not finite, which never
+/// arrives, becomes null.
+#[cfg(any(feature = "messages", feature = "responses"))]
+fn retyped<T: Wire, U: Wire + From<crate::models::Unrecognized>>(value: &T) -> U {
+    let mut writer = Writer::new();
+    value.write(&mut writer);
+    let json = writer.finish_with_nulls();
+    crate::core::wire::decode(&json).unwrap_or_else(|_| U::from(Json::checked(&json).into()))
 }

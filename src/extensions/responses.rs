@@ -1,9 +1,9 @@
 //! Comfort for the Responses API.
 
-use super::holds_error;
+use super::{holds_error, retyped};
 use crate::core::StreamItem;
 use crate::core::wire::Root;
-use crate::models::{OpenResponsesResult, StreamEvents};
+use crate::models::{InputsItem, OpenResponsesResult, OutputItems, StreamEvents};
 
 impl Root for OpenResponsesResult {
     /// A failed response carries its error in a body of status 200.
@@ -28,5 +28,26 @@ impl StreamItem for StreamEvents {
             }
             _ => false,
         }
+    }
+}
+
+/// What the model put out, as input of the next request: the same JSON, nothing added and nothing left out.
+impl From<&OutputItems> for InputsItem {
+    fn from(item: &OutputItems) -> Self {
+        retyped(item)
+    }
+}
+
+/// What the model put out, as input of the next request: the same JSON, nothing added and nothing left out.
+impl From<OutputItems> for InputsItem {
+    fn from(item: OutputItems) -> Self {
+        Self::from(&item)
+    }
+}
+
+impl OpenResponsesResult {
+    /// The whole output as input of the next request, unchanged: messages, reasoning with its signatures, calls.
+    pub fn to_input(&self) -> Vec<InputsItem> {
+        self.output.iter().map(InputsItem::from).collect()
     }
 }
