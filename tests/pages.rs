@@ -51,6 +51,10 @@ impl Page for Numbers {
         self.0.get("data").unwrap().parse().unwrap()
     }
 
+    fn length(&self) -> usize {
+        self.clone().into_items().len()
+    }
+
     fn cursor(&self) -> Option<&str> {
         // The text between the quotes; null has none.
         self.0.as_text().split("\"cursor\":\"").nth(1)?.split('"').next()

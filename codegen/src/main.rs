@@ -146,14 +146,20 @@ fn superfluous(root: &Path, folder: &Path, files: &Files, differences: &mut Vec<
 /// The lines of the feature table that Cargo.toml does not have.
 fn missing_features(generated: &Generated, root: &Path) -> Vec<String> {
     let manifest = std::fs::read_to_string(root.join("Cargo.toml")).unwrap_or_default();
-    let wanted = generated.features().into_iter().map(|(name, needs)| {
+    let features = generated.features();
+    // A feature may ask for more than the document does: for the crates that its extensions need.
+    let has = |name: &str, needs: &[String]| {
+        let start = format!("{name} = [");
+        let own = manifest.lines().find(|line| line.starts_with(&start));
+        own.is_some_and(|line| needs.iter().all(|need| line.contains(&format!("\"{need}\""))))
+    };
+    let wanted = features.iter().filter(|(name, needs)| !has(name, needs)).map(|(name, needs)| {
         let needs: Vec<_> = needs.iter().map(|need| format!("\"{need}\"")).collect();
         format!("{name} = [{}]", needs.join(", "))
     });
-    let names: Vec<_> = generated.features().keys().map(|name| format!("\"{name}\"")).collect();
+    let names: Vec<_> = features.keys().map(|name| format!("\"{name}\"")).collect();
     let full = format!("full = [{}]", names.join(", "));
-    let has = |line: &String| manifest.lines().any(|own| own.trim() == line);
     let full_missing =
         (!manifest.replace(['\n', ' '], "").contains(&full.replace(' ', "").replace(']', ""))).then_some(full);
-    wanted.filter(|line| !has(line)).chain(full_missing).collect()
+    wanted.chain(full_missing).collect()
 }

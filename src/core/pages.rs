@@ -23,9 +23,7 @@ pub trait Page: Root {
     fn into_items(self) -> Vec<Self::Item>;
 
     /// How many items this page has.
-    fn length(&self) -> usize {
-        self.clone().into_items().len()
-    }
+    fn length(&self) -> usize;
 
     /// Where the next page begins, for lists that are paged by a cursor; `None` on the last page.
     fn cursor(&self) -> Option<&str> {

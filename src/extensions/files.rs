@@ -15,6 +15,15 @@ impl Page for FileListResponse {
         }
     }
 
+    fn length(&self) -> usize {
+        match self {
+            Self::Openrouter(list) => list.data.len(),
+            Self::Openai(list) => list.data.len(),
+            Self::Anthropic(list) => list.data.len(),
+            Self::Unrecognized(_) => 0,
+        }
+    }
+
     fn cursor(&self) -> Option<&str> {
         match self {
             Self::Openrouter(list) => list.cursor.as_deref(),

@@ -117,3 +117,5 @@ pub use self::tts::*;
 pub use self::video_generation::*;
 #[cfg(feature = "workspaces")]
 pub use self::workspaces::*;
+#[cfg(feature = "oauth")]
+pub use crate::extensions::oauth::{oauth_create_authorization_url, oauth_create_sha256_code_challenge};

@@ -206,6 +206,10 @@ impl Page for ListKeysResponse {
     fn into_items(self) -> Vec<Self::Item> {
         self.data
     }
+
+    fn length(&self) -> usize {
+        self.data.len()
+    }
 }
 
 /// The object at `list.response.data[]`.

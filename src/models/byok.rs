@@ -423,6 +423,10 @@ impl Page for ListByokKeysResponse {
     fn into_items(self) -> Vec<Self::Item> {
         self.data
     }
+
+    fn length(&self) -> usize {
+        self.data.len()
+    }
 }
 
 /// A provider credential of your own (bring your own key) stored with OpenRouter, without its secret.

@@ -243,6 +243,10 @@ impl Page for AppRankingsResponse {
     fn into_items(self) -> Vec<Self::Item> {
         self.data
     }
+
+    fn length(&self) -> usize {
+        self.data.len()
+    }
 }
 
 /// One app on the public leaderboard, with its place and its traffic in the chosen period.
@@ -717,6 +721,10 @@ impl Page for SessionCostResponse {
 
     fn into_items(self) -> Vec<Self::Item> {
         self.data
+    }
+
+    fn length(&self) -> usize {
+        self.data.len()
     }
 }
 

@@ -93,6 +93,10 @@ impl Page for ListGuardrailsResponse {
     fn into_items(self) -> Vec<Self::Item> {
         self.data
     }
+
+    fn length(&self) -> usize {
+        self.data.len()
+    }
 }
 
 /// Named policy that limits spend, models, providers, data use and content for the keys and members assigned to it.
@@ -819,6 +823,10 @@ impl Page for ListKeyAssignmentsResponse {
     fn into_items(self) -> Vec<Self::Item> {
         self.data
     }
+
+    fn length(&self) -> usize {
+        self.data.len()
+    }
 }
 
 /// Link that puts an API key under a guardrail.
@@ -1022,6 +1030,10 @@ impl Page for ListMemberAssignmentsResponse {
 
     fn into_items(self) -> Vec<Self::Item> {
         self.data
+    }
+
+    fn length(&self) -> usize {
+        self.data.len()
     }
 }
 

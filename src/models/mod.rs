@@ -174,3 +174,5 @@ pub use self::tts::*;
 pub use self::video_generation::*;
 #[cfg(feature = "workspaces")]
 pub use self::workspaces::*;
+#[cfg(feature = "oauth")]
+pub use crate::extensions::oauth::{CreateAuthorizationUrlRequest, CreateSha256CodeChallengeResponse};

@@ -36,6 +36,10 @@ impl Page for ModelsListResponse {
     fn into_items(self) -> Vec<Self::Item> {
         self.data
     }
+
+    fn length(&self) -> usize {
+        self.data.len()
+    }
 }
 
 /// Catalogue entry of one model: identity, modalities, context size, prices and supported parameters.

@@ -95,6 +95,10 @@ impl Page for ListObservabilityDestinationsResponse {
     fn into_items(self) -> Vec<Self::Item> {
         self.data
     }
+
+    fn length(&self) -> usize {
+        self.data.len()
+    }
 }
 
 /// Broadcast destination that sends traces of your traffic to Arize AX.

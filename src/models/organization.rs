@@ -78,6 +78,10 @@ impl Page for ListOrganizationMembersResponse {
     fn into_items(self) -> Vec<Self::Item> {
         self.data
     }
+
+    fn length(&self) -> usize {
+        self.data.len()
+    }
 }
 
 /// The object at `listOrganizationMembers.response.data[]`.

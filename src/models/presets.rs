@@ -78,6 +78,10 @@ impl Page for ListPresetsResponse {
     fn into_items(self) -> Vec<Self::Item> {
         self.data
     }
+
+    fn length(&self) -> usize {
+        self.data.len()
+    }
 }
 
 /// Saved bundle of request settings, listed without the content of its versions.
@@ -341,6 +345,10 @@ impl Page for ListPresetVersionsResponse {
 
     fn into_items(self) -> Vec<Self::Item> {
         self.data
+    }
+
+    fn length(&self) -> usize {
+        self.data.len()
     }
 }
 

@@ -78,6 +78,10 @@ impl Page for ListScimGroupMappingsResponse {
     fn into_items(self) -> Vec<Self::Item> {
         self.data
     }
+
+    fn length(&self) -> usize {
+        self.data.len()
+    }
 }
 
 /// Links a SCIM directory group to a workspace and the role its people receive there.
@@ -391,6 +395,10 @@ impl Page for ListScimGroupsResponse {
 
     fn into_items(self) -> Vec<Self::Item> {
         self.data
+    }
+
+    fn length(&self) -> usize {
+        self.data.len()
     }
 }
 

@@ -78,6 +78,10 @@ impl Page for ListWorkspacesResponse {
     fn into_items(self) -> Vec<Self::Item> {
         self.data
     }
+
+    fn length(&self) -> usize {
+        self.data.len()
+    }
 }
 
 /// A division of an account with its own members, defaults, budgets and logging.
@@ -644,6 +648,10 @@ impl Page for ListWorkspaceMembersResponse {
 
     fn into_items(self) -> Vec<Self::Item> {
         self.data
+    }
+
+    fn length(&self) -> usize {
+        self.data.len()
     }
 }
 

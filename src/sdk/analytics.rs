@@ -9,7 +9,7 @@ use crate::models::*;
 /// The operations of `analytics`, by [`OpenRouter::analytics`](crate::OpenRouter::analytics).
 #[derive(Clone, Copy, Debug)]
 pub struct Analytics<'a> {
-    core: &'a OpenRouterCore,
+    pub(crate) core: &'a OpenRouterCore,
 }
 
 impl<'a> Analytics<'a> {

@@ -9,7 +9,7 @@ use crate::models::*;
 /// The operations of `api-keys`, by [`OpenRouter::api_keys`](crate::OpenRouter::api_keys).
 #[derive(Clone, Copy, Debug)]
 pub struct ApiKeys<'a> {
-    core: &'a OpenRouterCore,
+    pub(crate) core: &'a OpenRouterCore,
 }
 
 impl<'a> ApiKeys<'a> {

@@ -9,7 +9,7 @@ use crate::models::*;
 /// The operations of `benchmarks`, by [`OpenRouter::benchmarks`](crate::OpenRouter::benchmarks).
 #[derive(Clone, Copy, Debug)]
 pub struct Benchmarks<'a> {
-    core: &'a OpenRouterCore,
+    pub(crate) core: &'a OpenRouterCore,
 }
 
 impl<'a> Benchmarks<'a> {

@@ -7,7 +7,7 @@ use crate::core::OpenRouterCore;
 /// The namespaces under `beta`, by [`OpenRouter::beta`](crate::OpenRouter::beta).
 #[derive(Clone, Copy, Debug)]
 pub struct Beta<'a> {
-    core: &'a OpenRouterCore,
+    pub(crate) core: &'a OpenRouterCore,
 }
 
 impl<'a> Beta<'a> {

@@ -9,7 +9,7 @@ use crate::models::*;
 /// The operations of `byok`, by [`OpenRouter::byok`](crate::OpenRouter::byok).
 #[derive(Clone, Copy, Debug)]
 pub struct Byok<'a> {
-    core: &'a OpenRouterCore,
+    pub(crate) core: &'a OpenRouterCore,
 }
 
 impl<'a> Byok<'a> {

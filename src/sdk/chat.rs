@@ -9,7 +9,7 @@ use crate::models::*;
 /// The operations of `chat`, by [`OpenRouter::chat`](crate::OpenRouter::chat).
 #[derive(Clone, Copy, Debug)]
 pub struct Chat<'a> {
-    core: &'a OpenRouterCore,
+    pub(crate) core: &'a OpenRouterCore,
 }
 
 impl<'a> Chat<'a> {

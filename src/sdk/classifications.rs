@@ -9,7 +9,7 @@ use crate::models::*;
 /// The operations of `classifications`, by [`OpenRouter::classifications`](crate::OpenRouter::classifications).
 #[derive(Clone, Copy, Debug)]
 pub struct Classifications<'a> {
-    core: &'a OpenRouterCore,
+    pub(crate) core: &'a OpenRouterCore,
 }
 
 impl<'a> Classifications<'a> {

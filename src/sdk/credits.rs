@@ -9,7 +9,7 @@ use crate::models::*;
 /// The operations of `credits`, by [`OpenRouter::credits`](crate::OpenRouter::credits).
 #[derive(Clone, Copy, Debug)]
 pub struct Credits<'a> {
-    core: &'a OpenRouterCore,
+    pub(crate) core: &'a OpenRouterCore,
 }
 
 impl<'a> Credits<'a> {

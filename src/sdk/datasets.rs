@@ -9,7 +9,7 @@ use crate::models::*;
 /// The operations of `datasets`, by [`OpenRouter::datasets`](crate::OpenRouter::datasets).
 #[derive(Clone, Copy, Debug)]
 pub struct Datasets<'a> {
-    core: &'a OpenRouterCore,
+    pub(crate) core: &'a OpenRouterCore,
 }
 
 impl<'a> Datasets<'a> {

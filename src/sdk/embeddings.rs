@@ -9,7 +9,7 @@ use crate::models::*;
 /// The operations of `embeddings`, by [`OpenRouter::embeddings`](crate::OpenRouter::embeddings).
 #[derive(Clone, Copy, Debug)]
 pub struct Embeddings<'a> {
-    core: &'a OpenRouterCore,
+    pub(crate) core: &'a OpenRouterCore,
 }
 
 impl<'a> Embeddings<'a> {

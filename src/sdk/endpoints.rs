@@ -9,7 +9,7 @@ use crate::models::*;
 /// The operations of `endpoints`, by [`OpenRouter::endpoints`](crate::OpenRouter::endpoints).
 #[derive(Clone, Copy, Debug)]
 pub struct Endpoints<'a> {
-    core: &'a OpenRouterCore,
+    pub(crate) core: &'a OpenRouterCore,
 }
 
 impl<'a> Endpoints<'a> {

@@ -9,7 +9,7 @@ use crate::models::*;
 /// The operations of `files`, by [`OpenRouter::files`](crate::OpenRouter::files).
 #[derive(Clone, Copy, Debug)]
 pub struct Files<'a> {
-    core: &'a OpenRouterCore,
+    pub(crate) core: &'a OpenRouterCore,
 }
 
 impl<'a> Files<'a> {

@@ -9,7 +9,7 @@ use crate::models::*;
 /// The operations of `generations`, by [`OpenRouter::generations`](crate::OpenRouter::generations).
 #[derive(Clone, Copy, Debug)]
 pub struct Generations<'a> {
-    core: &'a OpenRouterCore,
+    pub(crate) core: &'a OpenRouterCore,
 }
 
 impl<'a> Generations<'a> {

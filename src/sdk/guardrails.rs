@@ -9,7 +9,7 @@ use crate::models::*;
 /// The operations of `guardrails`, by [`OpenRouter::guardrails`](crate::OpenRouter::guardrails).
 #[derive(Clone, Copy, Debug)]
 pub struct Guardrails<'a> {
-    core: &'a OpenRouterCore,
+    pub(crate) core: &'a OpenRouterCore,
 }
 
 impl<'a> Guardrails<'a> {

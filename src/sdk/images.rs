@@ -9,7 +9,7 @@ use crate::models::*;
 /// The operations of `images`, by [`OpenRouter::images`](crate::OpenRouter::images).
 #[derive(Clone, Copy, Debug)]
 pub struct Images<'a> {
-    core: &'a OpenRouterCore,
+    pub(crate) core: &'a OpenRouterCore,
 }
 
 impl<'a> Images<'a> {

@@ -9,7 +9,7 @@ use crate::models::*;
 /// The operations of `messages`, by [`OpenRouter::messages`](crate::OpenRouter::messages).
 #[derive(Clone, Copy, Debug)]
 pub struct Messages<'a> {
-    core: &'a OpenRouterCore,
+    pub(crate) core: &'a OpenRouterCore,
 }
 
 impl<'a> Messages<'a> {

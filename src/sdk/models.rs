@@ -9,7 +9,7 @@ use crate::models::*;
 /// The operations of `models`, by [`OpenRouter::models`](crate::OpenRouter::models).
 #[derive(Clone, Copy, Debug)]
 pub struct Models<'a> {
-    core: &'a OpenRouterCore,
+    pub(crate) core: &'a OpenRouterCore,
 }
 
 impl<'a> Models<'a> {

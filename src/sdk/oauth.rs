@@ -9,7 +9,7 @@ use crate::models::*;
 /// The operations of `oauth`, by [`OpenRouter::oauth`](crate::OpenRouter::oauth).
 #[derive(Clone, Copy, Debug)]
 pub struct Oauth<'a> {
-    core: &'a OpenRouterCore,
+    pub(crate) core: &'a OpenRouterCore,
 }
 
 impl<'a> Oauth<'a> {

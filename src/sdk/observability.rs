@@ -9,7 +9,7 @@ use crate::models::*;
 /// The operations of `observability`, by [`OpenRouter::observability`](crate::OpenRouter::observability).
 #[derive(Clone, Copy, Debug)]
 pub struct Observability<'a> {
-    core: &'a OpenRouterCore,
+    pub(crate) core: &'a OpenRouterCore,
 }
 
 impl<'a> Observability<'a> {

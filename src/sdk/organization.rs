@@ -9,7 +9,7 @@ use crate::models::*;
 /// The operations of `organization`, by [`OpenRouter::organization`](crate::OpenRouter::organization).
 #[derive(Clone, Copy, Debug)]
 pub struct Organization<'a> {
-    core: &'a OpenRouterCore,
+    pub(crate) core: &'a OpenRouterCore,
 }
 
 impl<'a> Organization<'a> {

@@ -9,7 +9,7 @@ use crate::models::*;
 /// The operations of `presets`, by [`OpenRouter::presets`](crate::OpenRouter::presets).
 #[derive(Clone, Copy, Debug)]
 pub struct Presets<'a> {
-    core: &'a OpenRouterCore,
+    pub(crate) core: &'a OpenRouterCore,
 }
 
 impl<'a> Presets<'a> {

@@ -9,7 +9,7 @@ use crate::models::*;
 /// The operations of `providers`, by [`OpenRouter::providers`](crate::OpenRouter::providers).
 #[derive(Clone, Copy, Debug)]
 pub struct Providers<'a> {
-    core: &'a OpenRouterCore,
+    pub(crate) core: &'a OpenRouterCore,
 }
 
 impl<'a> Providers<'a> {

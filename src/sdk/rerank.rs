@@ -9,7 +9,7 @@ use crate::models::*;
 /// The operations of `rerank`, by [`OpenRouter::rerank`](crate::OpenRouter::rerank).
 #[derive(Clone, Copy, Debug)]
 pub struct Rerank<'a> {
-    core: &'a OpenRouterCore,
+    pub(crate) core: &'a OpenRouterCore,
 }
 
 impl<'a> Rerank<'a> {

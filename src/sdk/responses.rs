@@ -9,7 +9,7 @@ use crate::models::*;
 /// The operations of `responses`, by [`OpenRouter::responses`](crate::OpenRouter::responses).
 #[derive(Clone, Copy, Debug)]
 pub struct Responses<'a> {
-    core: &'a OpenRouterCore,
+    pub(crate) core: &'a OpenRouterCore,
 }
 
 impl<'a> Responses<'a> {

@@ -9,7 +9,7 @@ use crate::models::*;
 /// The operations of `scim`, by [`OpenRouter::scim`](crate::OpenRouter::scim).
 #[derive(Clone, Copy, Debug)]
 pub struct Scim<'a> {
-    core: &'a OpenRouterCore,
+    pub(crate) core: &'a OpenRouterCore,
 }
 
 impl<'a> Scim<'a> {

@@ -9,7 +9,7 @@ use crate::models::*;
 /// The operations of `stt`, by [`OpenRouter::stt`](crate::OpenRouter::stt).
 #[derive(Clone, Copy, Debug)]
 pub struct Stt<'a> {
-    core: &'a OpenRouterCore,
+    pub(crate) core: &'a OpenRouterCore,
 }
 
 impl<'a> Stt<'a> {

@@ -9,7 +9,7 @@ use crate::models::*;
 /// The operations of `tts`, by [`OpenRouter::tts`](crate::OpenRouter::tts).
 #[derive(Clone, Copy, Debug)]
 pub struct Tts<'a> {
-    core: &'a OpenRouterCore,
+    pub(crate) core: &'a OpenRouterCore,
 }
 
 impl<'a> Tts<'a> {

@@ -9,7 +9,7 @@ use crate::models::*;
 /// The operations of `video-generation`, by [`OpenRouter::video_generation`](crate::OpenRouter::video_generation).
 #[derive(Clone, Copy, Debug)]
 pub struct VideoGeneration<'a> {
-    core: &'a OpenRouterCore,
+    pub(crate) core: &'a OpenRouterCore,
 }
 
 impl<'a> VideoGeneration<'a> {

@@ -9,7 +9,7 @@ use crate::models::*;
 /// The operations of `workspaces`, by [`OpenRouter::workspaces`](crate::OpenRouter::workspaces).
 #[derive(Clone, Copy, Debug)]
 pub struct Workspaces<'a> {
-    core: &'a OpenRouterCore,
+    pub(crate) core: &'a OpenRouterCore,
 }
 
 impl<'a> Workspaces<'a> {

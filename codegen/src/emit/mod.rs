@@ -22,7 +22,8 @@ pub struct Context<'a> {
     pub prose: &'a Prose,
     /// The files of models.
     pub modules: &'a BTreeMap<String, Module>,
-    /// Types for which a part is written by hand: `roots`, `streams`, `pages`.
+    /// Types for which a part is written by hand: `roots`, `streams`, `pages`; and what is written by hand as a whole:
+    /// `functions of oauth`, `types of oauth`.
     pub by_hand: &'a BTreeMap<String, Vec<String>>,
 }
 
@@ -42,6 +43,17 @@ impl Context<'_> {
     /// True where this part of the type is written by hand.
     pub fn is_by_hand(&self, part: &str, name: &str) -> bool {
         self.by_hand.get(part).is_some_and(|names| names.iter().any(|own| own == name))
+    }
+
+    /// The `use` of what is written by hand for a namespace: its `functions`, or its `types`.
+    pub fn written(&self, part: &str, namespace: &str) -> String {
+        match self.by_hand.get(&format!("{part} of {namespace}")) {
+            Some(names) => {
+                let gate = gate([&namespace.to_owned()]);
+                format!("{gate}pub use crate::extensions::{namespace}::{{{}}};\n", names.join(", "))
+            }
+            None => String::new(),
+        }
     }
 
     /// The `cfg` attribute for a file of models.

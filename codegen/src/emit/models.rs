@@ -59,6 +59,10 @@ pub fn emit(context: &Context<'_>, files: &mut Files) {
         root.push_str(&context.gate(home));
         root.push_str(&format!("pub use self::{home}::*;\n"));
     }
+    let namespaces: BTreeSet<_> = context.api.operations.iter().map(|operation| &operation.namespace).collect();
+    for namespace in namespaces {
+        root.push_str(&context.written("types", namespace));
+    }
     files.insert("src/models/mod.rs".to_owned(), root);
 }
 
@@ -507,6 +511,10 @@ fn page(ty: &Type, own: &Struct, paging: &Paging, out: &mut String) {
         Presence::Required => format!("self.{}", data.rust),
         _ => format!("self.{}.unwrap_or_default()", data.rust),
     };
+    let length = match data.presence {
+        Presence::Required => format!("self.{}.len()", data.rust),
+        _ => format!("self.{}.as_ref().map_or(0, Vec::len)", data.rust),
+    };
     let cursor = match paging {
         Paging::Offset(_) => String::new(),
         Paging::Cursor(member) => match own.fields.iter().find(|field| field.wire == *member) {
@@ -517,7 +525,7 @@ fn page(ty: &Type, own: &Struct, paging: &Paging, out: &mut String) {
         },
     };
     out.push_str(&format!(
-        "\nimpl Page for {} {{\n    type Item = {};\n\n    fn into_items(self) -> Vec<Self::Item> {{\n        {items}\n    }}\n{cursor}}}\n",
+        "\nimpl Page for {} {{\n    type Item = {};\n\n    fn into_items(self) -> Vec<Self::Item> {{\n        {items}\n    }}\n\n    fn length(&self) -> usize {{\n        {length}\n    }}\n{cursor}}}\n",
         ty.name,
         item.rust()
     ));

@@ -74,7 +74,7 @@ pub fn emit(context: &Context<'_>, files: &mut Files) {
 
 fn head(facade: &str, about: &str) -> String {
     format!(
-        "/// {about}\n#[derive(Clone, Copy, Debug)]\npub struct {facade}<'a> {{\n    core: &'a OpenRouterCore,\n}}\n\n\
+        "/// {about}\n#[derive(Clone, Copy, Debug)]\npub struct {facade}<'a> {{\n    pub(crate) core: &'a OpenRouterCore,\n}}\n\n\
          impl<'a> {facade}<'a> {{\n    pub(super) fn new(core: &'a OpenRouterCore) -> Self {{\n        Self {{ core }}\n    }}\n"
     )
 }
