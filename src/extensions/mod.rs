@@ -3,6 +3,8 @@
 
 #[cfg(feature = "chat")]
 mod chat;
+#[cfg(feature = "embeddings")]
+mod embeddings;
 #[cfg(feature = "files")]
 mod files;
 #[cfg(feature = "images")]

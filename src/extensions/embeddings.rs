@@ -1,0 +1,86 @@
+//! Embedding vectors as numbers, whichever form they came in.
+
+use base64::Engine as _;
+use base64::alphabet::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+
+use crate::core::wire::DecodeError;
+use crate::models::{CreateEmbeddingsResponse, CreateEmbeddingsResponseData, CreateEmbeddingsResponseDataEmbedding};
+
+/// Providers differ in whether they pad.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+impl CreateEmbeddingsResponse {
+    /// The vectors in the order of the inputs, whichever form they came in.
+    ///
+    /// ```
+    /// # async fn embed(client: openrouter_kit::OpenRouter) -> Result<(), Box<dyn std::error::Error>> {
+    /// use openrouter_kit::models::CreateEmbeddingsRequest;
+    ///
+    /// // As base64 a vector takes about half the bytes.
+    /// let inputs = ["a question".to_owned(), "an answer".to_owned()];
+    /// let request = CreateEmbeddingsRequest::new(inputs, "openai/text-embedding-3-small").encoding_format("base64");
+    /// let vectors = client.embeddings().generate(request).await?.vectors()?;
+    /// assert_eq!(vectors.len(), 2);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`DecodeError`] with the place of the first vector that is none; see [`CreateEmbeddingsResponseData::vector`].
+    pub fn vectors(&self) -> Result<Vec<Vec<f32>>, DecodeError> {
+        let mut vectors = Vec::with_capacity(self.data.len());
+        for (at, entry) in self.data.iter().enumerate() {
+            let vector = entry.vector().map_err(|error| error.inside_element(at).inside("data"))?;
+            vectors.push((entry.index.unwrap_or(at as i64), vector));
+        }
+        // Stable, so that entries without an index stay where they are.
+        vectors.sort_by_key(|(index, _)| *index);
+        Ok(vectors.into_iter().map(|(_, vector)| vector).collect())
+    }
+}
+
+impl CreateEmbeddingsResponseData {
+    /// The vector, whichever form it came in: a list of numbers, or base64 of `f32` numbers, the lowest byte first.
+    ///
+    /// # Errors
+    /// [`DecodeError`] for a text that is no base64 of whole numbers, a number beyond the range of `f32`, and a value of
+    /// another form.
+    pub fn vector(&self) -> Result<Vec<f32>, DecodeError> {
+        vector(&self.embedding).map_err(|error| error.inside("embedding"))
+    }
+}
+
+fn vector(embedding: &CreateEmbeddingsResponseDataEmbedding) -> Result<Vec<f32>, DecodeError> {
+    match embedding {
+        CreateEmbeddingsResponseDataEmbedding::Numbers(numbers) => {
+            numbers.iter().enumerate().map(|(at, number)| narrow(*number).map_err(|e| e.inside_element(at))).collect()
+        }
+        CreateEmbeddingsResponseDataEmbedding::Text(text) => {
+            let bytes = BASE64.decode(text).map_err(|error| {
+                DecodeError::new(format!("expected numbers or base64, found another text: {error}"))
+            })?;
+            let (numbers, rest) = bytes.as_chunks();
+            if rest.is_empty() {
+                return Ok(numbers.iter().copied().map(f32::from_le_bytes).collect());
+            }
+            let length = bytes.len();
+            Err(DecodeError::new(format!("expected base64 of numbers of 4 bytes each, found {length} bytes in all")))
+        }
+        CreateEmbeddingsResponseDataEmbedding::Unrecognized(value) => {
+            Err(value.error().cloned().unwrap_or_else(|| DecodeError::new("expected numbers or base64, found neither")))
+        }
+    }
+}
+
+/// Models compute with `f32` or less, so that nothing is lost but digits that say nothing.
+fn narrow(number: f64) -> Result<f32, DecodeError> {
+    let narrow = number as f32;
+    if narrow.is_finite() {
+        return Ok(narrow);
+    }
+    Err(DecodeError::new(format!("expected a number in the range of `f32`, found {number}")))
+}
