@@ -39,50 +39,59 @@ pub fn words(name: &str) -> Vec<String> {
     let name = name.replace("OAuth", "Oauth").replace("OpenRouter", "Openrouter");
     let mut words = Vec::new();
     for part in name.split(|c: char| !c.is_alphanumeric()) {
-        let characters: Vec<char> = part.chars().collect();
-        let mut start = 0;
-        let mut at = 0;
-        while at < characters.len() {
-            let run = characters[at..].iter().take_while(|c| c.is_uppercase()).count();
-            if run >= 2 {
-                if at > start {
-                    words.push(characters[start..at].iter().collect::<String>().to_lowercase());
-                }
-                // The last capital of the run begins the next word when lower case follows.
-                let followed = characters.get(at + run).is_some_and(|c| c.is_lowercase());
-                let mut rest: String = characters[at..at + run - usize::from(followed)].iter().collect();
-                while let Some(acronym) = ACRONYMS.iter().find(|acronym| rest.starts_with(**acronym)) {
-                    if rest.len() == acronym.len() {
-                        break;
-                    }
-                    words.push(acronym.to_lowercase());
-                    rest = rest.split_off(acronym.len());
-                }
-                at += run - usize::from(followed);
-                // Digits and a plural `s` stay with the acronym.
-                while characters.get(at).is_some_and(char::is_ascii_digit) {
-                    rest.extend(characters.get(at));
-                    at += 1;
-                }
-                words.push(rest.to_lowercase());
-                start = at;
-                if followed {
-                    at += 1;
-                }
-            } else if run == 1 && at > start {
-                words.push(characters[start..at].iter().collect::<String>().to_lowercase());
-                start = at;
-                at += 1;
-            } else {
-                at += 1;
-            }
-        }
-        if start < characters.len() {
-            words.push(characters[start..].iter().collect::<String>().to_lowercase());
-        }
+        split_at_case(part, &mut words);
     }
-    words.retain(|word| !word.is_empty());
-    words
+    words.into_iter().map(|word| word.to_lowercase()).filter(|word| !word.is_empty()).collect()
+}
+
+/// The words of a part without separators.
+fn split_at_case(part: &str, words: &mut Vec<String>) {
+    let mut word = String::new();
+    // The capitals since the last letter that is none.
+    let mut capitals = String::new();
+    let mut after_acronym = false;
+    for character in part.chars() {
+        if character.is_uppercase() {
+            words.push(std::mem::take(&mut word));
+            capitals.push(character);
+            after_acronym = false;
+            continue;
+        }
+        if after_acronym && !character.is_numeric() {
+            words.push(std::mem::take(&mut word));
+            after_acronym = false;
+        }
+        if capitals.chars().nth(1).is_none() {
+            word.push_str(&capitals);
+        } else if character.is_numeric() {
+            // Digits stay with the acronym before them.
+            words.append(&mut acronyms(&capitals));
+            word = words.pop().unwrap_or_default();
+            after_acronym = true;
+        } else {
+            // The last capital of a run begins the next word when lower case follows.
+            let last = capitals.pop();
+            words.append(&mut acronyms(&capitals));
+            word.extend(last);
+        }
+        capitals.clear();
+        word.push(character);
+    }
+    words.push(word);
+    words.append(&mut acronyms(&capitals));
+}
+
+/// The acronyms that stand side by side in a run of capitals.
+fn acronyms(mut run: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    while let Some((acronym, rest)) = ACRONYMS.iter().find_map(|own| Some((*own, run.strip_prefix(*own)?)))
+        && !rest.is_empty()
+    {
+        found.push(acronym.to_owned());
+        run = rest;
+    }
+    found.push(run.to_owned());
+    found
 }
 
 /// `ChatRequest` for `chat_request`.
@@ -108,31 +117,94 @@ pub fn snake(words: &[String]) -> String {
 
 /// A name for a field, an argument or a function: snake case, never a keyword.
 pub fn identifier(name: &str) -> String {
-    let mut name = snake(&words(name));
-    if name.starts_with(|c: char| c.is_ascii_digit()) || name.is_empty() {
-        name.insert(0, 'n');
+    let mut own = snake(&words(name));
+    if own.is_empty() {
+        own = snake(&words(&spelled(name)));
     }
-    match name.as_str() {
-        "self" | "super" | "crate" => name + "_value",
-        keyword if KEYWORDS.contains(&keyword) => format!("r#{name}"),
-        _ => name,
+    if own.starts_with(|c: char| c.is_ascii_digit()) {
+        own.insert(0, 'n');
+    }
+    match own.as_str() {
+        "" => "empty".to_owned(),
+        "self" | "super" | "crate" => own + "_value",
+        keyword if KEYWORDS.contains(&keyword) => format!("r#{own}"),
+        _ => own,
     }
 }
 
 /// A name for a variant: Pascal case, `V` before a digit, `Minus` for a leading minus sign.
 pub fn variant(value: &str) -> String {
-    let words = words(value);
-    let mut name = pascal(&words);
-    if value.starts_with('-') && value.len() > 1 {
-        name.insert_str(0, "Minus");
-    }
+    let mut name = pascal(&words(value));
     if name.is_empty() {
-        return if value.is_empty() { "Empty".to_owned() } else { "Symbol".to_owned() };
+        name = pascal(&words(&spelled(value)));
+    } else if value.starts_with('-') {
+        name.insert_str(0, "Minus");
     }
     if name.starts_with(|c: char| c.is_ascii_digit()) {
         name.insert(0, 'V');
     }
-    if name == "Self" { "SelfValue".to_owned() } else { name }
+    match name.as_str() {
+        "" => "Empty".to_owned(),
+        "Self" => "SelfValue".to_owned(),
+        "Unrecognized" => "UnrecognizedValue".to_owned(),
+        _ => name,
+    }
+}
+
+/// Names for texts that stand side by side. A text whose name another one has too is spelled out to the last sign, unless
+/// it is written like its name.
+pub fn apart(texts: &[&str], name: fn(&str) -> String) -> Vec<String> {
+    let plain: Vec<String> = texts.iter().map(|text| name(text)).collect();
+    let distinct = |(text, own): (&&str, &String)| {
+        let alone = plain.iter().filter(|other| *other == own).count() == 1;
+        if alone || **text == snake(&words(text)) { own.clone() } else { name(&spelled(text)) }
+    };
+    texts.iter().zip(&plain).map(distinct).collect()
+}
+
+/// A text with a word for each sign and for the case of its letters.
+fn spelled(text: &str) -> String {
+    let mut out = String::new();
+    for character in text.chars() {
+        let sign = match character {
+            '_' => "underscore",
+            '-' => "dash",
+            '.' => "dot",
+            '/' => "slash",
+            ':' => "colon",
+            ' ' => "space",
+            '+' => "plus",
+            '*' => "star",
+            '=' => "equals",
+            '!' => "not",
+            '<' => "less",
+            '>' => "greater",
+            '&' => "and",
+            '|' => "or",
+            '@' => "at",
+            '#' => "hash",
+            '$' => "dollar",
+            '%' => "percent",
+            '~' => "tilde",
+            letter if letter.is_alphanumeric() => {
+                out.push(letter);
+                continue;
+            }
+            _ => "sign",
+        };
+        out.push_str(&format!(" {sign} "));
+    }
+    let letters = || text.chars().filter(|c| c.is_alphabetic());
+    if letters().any(char::is_uppercase) {
+        let capitalized =
+            letters().next().is_some_and(char::is_uppercase) && !letters().skip(1).any(char::is_uppercase);
+        out.push_str(match (letters().all(char::is_uppercase), capitalized) {
+            (true, _) => " uppercase",
+            (_, true) => " capitalized",
+            _ => " mixed case",
+        });
+    }
+    out
 }
 
 /// The name of one element of what `word` names.
@@ -143,10 +215,8 @@ fn singular(word: &str) -> String {
     if let Some(stem) = word.strip_suffix("ies") {
         return format!("{stem}y");
     }
-    for ending in ["sses", "xes", "ches", "shes"] {
-        if word.ends_with(ending) {
-            return word[..word.len() - 2].to_owned();
-        }
+    if ["sses", "xes", "ches", "shes"].iter().any(|ending| word.ends_with(ending)) {
+        return word.strip_suffix("es").unwrap_or(word).to_owned();
     }
     match word.strip_suffix('s') {
         Some(stem) if !stem.ends_with('s') && !stem.ends_with('u') && stem.len() > 1 => stem.to_owned(),
@@ -171,8 +241,9 @@ pub fn element(owner: &[String], otherwise: &str) -> Vec<String> {
 /// share stand once, if something of the property remains.
 pub fn join(owner: &[String], property: &[String]) -> Vec<String> {
     let most = owner.len().min(property.len().saturating_sub(1));
-    let shared = (1..=most).rev().find(|n| owner[owner.len() - n..] == property[..*n]).unwrap_or(0);
-    owner.iter().chain(&property[shared..]).cloned().collect()
+    let shared = |n: &usize| property.get(..*n).is_some_and(|start| owner.ends_with(start));
+    let shared = (1..=most).rev().find(shared).unwrap_or(0);
+    owner.iter().chain(property.iter().skip(shared)).cloned().collect()
 }
 
 #[cfg(test)]
@@ -206,6 +277,15 @@ mod tests {
         assert_eq!(identifier("self"), "self_value");
         assert_eq!(variant("16:9"), "V16_9");
         assert_eq!(variant("-1"), "Minus1");
+    }
+
+    #[test]
+    fn texts_with_the_same_name_are_spelled_out() {
+        assert_eq!(apart(&["gpt-4", "gpt_4", "o1"], variant), ["GptDash4", "Gpt4", "O1"]);
+        assert_eq!(apart(&["USD", "usd", "Usd"], variant), ["UsdUppercase", "Usd", "UsdCapitalized"]);
+        assert_eq!(apart(&["userId", "user_id"], identifier), ["user_id_mixed_case", "user_id"]);
+        assert_eq!(apart(&["<", "<=", "", "!="], variant), ["Less", "LessEquals", "Empty", "NotEquals"]);
+        assert_eq!(apart(&["unrecognized", "-1"], variant), ["UnrecognizedValue", "Minus1"]);
     }
 
     #[test]
