@@ -19,7 +19,7 @@ enum Kind {
     /// All of it is here; `None` once it was read.
     Full(Option<Bytes>),
     /// It comes from hyper's client. Its own variant, so that a streamed event costs no virtual call.
-    Incoming(hyper::body::Incoming),
+    Incoming { body: hyper::body::Incoming, is_http2: bool },
     /// Any other source.
     Wrapped(Pin<Box<dyn HttpBody<Data = Bytes, Error = TransportError> + Send>>),
 }
@@ -40,8 +40,9 @@ impl Body {
         Self(Kind::Wrapped(Box::pin(body.map_err(TransportError::body))))
     }
 
-    pub(crate) const fn incoming(body: hyper::body::Incoming) -> Self {
-        Self(Kind::Incoming(body))
+    pub(crate) fn incoming(response: http::Response<hyper::body::Incoming>) -> http::Response<Self> {
+        let is_http2 = response.version() == http::Version::HTTP_2;
+        response.map(|body| Self(Kind::Incoming { body, is_http2 }))
     }
 
     /// The bytes, if all of them are in memory; such a body can be sent again.
@@ -86,10 +87,15 @@ impl HttpBody for Body {
     ) -> Poll<Option<Result<Frame<Bytes>, TransportError>>> {
         match &mut self.0 {
             Kind::Full(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
-            Kind::Incoming(body) => {
-                let frame = ready!(Pin::new(body).poll_frame(cx));
-                Poll::Ready(frame.map(|frame| frame.map_err(TransportError::body)))
-            }
+            Kind::Incoming { body, is_http2 } => match ready!(Pin::new(&mut *body).poll_frame(cx)) {
+                Some(frame) => Poll::Ready(Some(frame.map_err(TransportError::body))),
+                // hyper takes a reset or GOAWAY without an error code for the end of the body. That a stream of HTTP/2
+                // is whole is told by its flag END_STREAM alone.
+                None if *is_http2 && !body.is_end_stream() => {
+                    Poll::Ready(Some(Err(TransportError::body("the server gave the stream up before its end"))))
+                }
+                None => Poll::Ready(None),
+            },
             Kind::Wrapped(body) => body.as_mut().poll_frame(cx),
         }
     }
@@ -97,7 +103,7 @@ impl HttpBody for Body {
     fn is_end_stream(&self) -> bool {
         match &self.0 {
             Kind::Full(bytes) => bytes.is_none(),
-            Kind::Incoming(body) => body.is_end_stream(),
+            Kind::Incoming { body, .. } => body.is_end_stream(),
             Kind::Wrapped(body) => body.is_end_stream(),
         }
     }
@@ -105,7 +111,7 @@ impl HttpBody for Body {
     fn size_hint(&self) -> SizeHint {
         match &self.0 {
             Kind::Full(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
-            Kind::Incoming(body) => body.size_hint(),
+            Kind::Incoming { body, .. } => body.size_hint(),
             Kind::Wrapped(body) => body.size_hint(),
         }
     }

@@ -448,7 +448,9 @@ impl<'a> Availability<'a> {
 
     /// How long to wait before the next attempt.
     pub fn retry_after(&self) -> Option<Duration> {
-        Duration::try_from_secs_f64(self.0.get("retry_after")?.as_f64()?).ok()
+        let seconds = self.0.get("retry_after")?.as_f64()?;
+        // A number too large for a `Duration` is the longest there is, as in the header.
+        (seconds >= 0.0).then(|| Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX))
     }
 
     /// The models that were asked for.

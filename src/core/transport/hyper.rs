@@ -134,7 +134,7 @@ impl Transport for HyperTransport {
                 Some(ConnectTimeout(limit)) => CONNECT_LIMIT.scope(limit, exchange).await,
             };
             match result {
-                Ok(response) => Ok(response.map(Body::incoming)),
+                Ok(response) => Ok(Body::incoming(response)),
                 Err(error) => Err(TransportError::new(kind_of(&error), error)),
             }
         })
