@@ -1,7 +1,7 @@
 //! The transport core: everything between a described request and a decoded answer. It knows no operation and no model.
 
 pub mod body;
-mod call;
+pub(crate) mod call;
 mod client;
 mod download;
 mod event_stream;

@@ -3,18 +3,29 @@
 
 #[cfg(feature = "chat")]
 mod chat;
+#[cfg(feature = "chat")]
+mod chat_stream;
 #[cfg(feature = "embeddings")]
 mod embeddings;
 #[cfg(feature = "files")]
 mod files;
 #[cfg(feature = "images")]
 mod images;
+#[cfg(any(feature = "chat", feature = "messages"))]
+mod gather;
 #[cfg(feature = "messages")]
 mod messages;
 #[cfg(feature = "oauth")]
 pub(crate) mod oauth;
 #[cfg(feature = "responses")]
 mod responses;
+mod text;
+#[cfg(feature = "video-generation")]
+pub(crate) mod video_generation;
+
+#[cfg(feature = "chat")]
+pub use chat_stream::ChatAccumulator;
+pub use text::{ParseError, TextDeltas};
 
 #[cfg(any(feature = "messages", feature = "responses"))]
 use crate::core::wire::{Json, Wire, Writer};

@@ -176,3 +176,5 @@ pub use self::video_generation::*;
 pub use self::workspaces::*;
 #[cfg(feature = "oauth")]
 pub use crate::extensions::oauth::{CreateAuthorizationUrlRequest, CreateSha256CodeChallengeResponse};
+#[cfg(feature = "video-generation")]
+pub use crate::extensions::video_generation::VideoWait;
