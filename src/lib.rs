@@ -1,4 +1,43 @@
-//! The OpenRouter SDK for Rust.
+//! The OpenRouter SDK for Rust: 400+ AI models through one typed, streaming client.
+//!
+//! ```no_run
+//! # #[cfg(all(feature = "responses", feature = "tls"))]
+//! # async fn ask() -> Result<(), openrouter_kit::Error> {
+//! use openrouter_kit::OpenRouter;
+//! use openrouter_kit::models::{ResponsesRequest, StreamEvents};
+//!
+//! let client = OpenRouter::from_env()?; // OPENROUTER_API_KEY
+//! let request = ResponsesRequest::new().model("openai/gpt-4o-mini").input("Why is the sky blue?");
+//! let mut stream = client.responses().stream(request).await?;
+//! while let Some(event) = stream.next().await {
+//!     if let StreamEvents::OutputTextDelta(delta) = event? {
+//!         print!("{}", delta.delta);
+//!     }
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Where things are
+//!
+//! - [`OpenRouter`] is the client, namespace by namespace: `client.chat().send(request).await`. It is a thin facade over
+//!   the free functions in [`funcs`], which take an [`OpenRouterCore`]. A program may use either, or both.
+//! - [`models`] holds the types of the API, as plain data. Requests are made with `new` and setters. Answers keep what this
+//!   version does not know: unknown members, values and variants are kept and written back unchanged.
+//! - A function answers with a [`Call`]; `.await` sends it, its methods set options for this call.
+//! - [`errors`] tells what can go wrong, [`hooks`] lets a program see and change every attempt,
+//!   [`RetryConfig`] says when a request is sent again.
+//! - `mock` (feature `mock`) is a local server for the tests of programs.
+//!
+//! # Features
+//!
+//! Every namespace of the API is a feature; `full` turns all of them on. By default on are `responses`, `chat`,
+//! `embeddings`, `models`, `generations` and `credits`, which most programs use, with `tls` (ring and bundled root
+//! certificates) and `http2`. Features only add. The README has the table.
+//!
+//! # Runtime
+//!
+//! Calls run on tokio with its timer and I/O enabled. One client is for one runtime.
 
 pub mod core;
 pub mod errors;
@@ -9,7 +48,9 @@ pub mod mock;
 pub use core::{Call, EventStream, OpenRouterCore, Response, RetryConfig};
 pub use errors::Error;
 
-mod extensions;
+#[cfg(doctest)]
+mod documents;
+pub mod extensions;
 pub mod funcs;
 pub mod models;
 pub mod sdk;

@@ -1,9 +1,15 @@
 //! Comfort for the Chat API.
 
+use std::borrow::Cow;
+
+use serde::de::DeserializeOwned;
+
+use super::chat_stream::text_of_parts;
 use super::holds_error;
+use super::text::{ParseError, parse, parse_arguments};
 use crate::core::StreamItem;
 use crate::core::wire::Root;
-use crate::models::{ChatAssistantMessage, ChatChoice, ChatMessages, ChatResult, ChatStreamChunk};
+use crate::models::*;
 
 impl Root for ChatResult {
     /// An error stands beside the choices, or in every one of them.
@@ -47,6 +53,141 @@ impl From<&ChatChoice> for ChatMessages {
     }
 }
 
+impl ChatMessages {
+    /// What the user says: text, or parts ([`ChatContentItems`]).
+    ///
+    /// ```
+    /// use openrouter_kit::models::{ChatContentItems, ChatMessages};
+    ///
+    /// let question = ChatMessages::user("Hi");
+    /// let about_a_picture = ChatMessages::user([
+    ///     ChatContentItems::text("What is this?"),
+    ///     ChatContentItems::image_url("https://example.com/cat.png"),
+    /// ]);
+    /// # let _ = (question, about_a_picture);
+    /// ```
+    pub fn user(content: impl Into<ChatUserMessageContent>) -> Self {
+        ChatUserMessage::new(content).into()
+    }
+
+    /// How the model shall behave, above everything the user says.
+    pub fn system(content: impl Into<ChatSystemMessageContent>) -> Self {
+        ChatSystemMessage::new(content).into()
+    }
+
+    /// How the model shall behave, by the name newer models have for it.
+    pub fn developer(content: impl Into<ChatDeveloperMessageContent>) -> Self {
+        ChatDeveloperMessage::new(content).into()
+    }
+
+    /// What the model said, as written by the program. An answer that came is sent back whole with
+    /// `ChatMessages::from(choice)`.
+    pub fn assistant(content: impl Into<ChatAssistantMessageContent>) -> Self {
+        ChatAssistantMessage::new().content(content).into()
+    }
+
+    /// What the tool call with this id answers: text, or parts.
+    pub fn tool(tool_call_id: impl Into<String>, content: impl Into<ChatToolMessageContent>) -> Self {
+        ChatToolMessage::new(content, tool_call_id).into()
+    }
+}
+
+/// A message of the user.
+impl From<&str> for ChatMessages {
+    fn from(text: &str) -> Self {
+        Self::user(text)
+    }
+}
+
+/// A message of the user.
+impl From<String> for ChatMessages {
+    fn from(text: String) -> Self {
+        Self::user(text)
+    }
+}
+
+impl ChatContentItems {
+    /// Text beside other parts.
+    pub fn text(text: impl Into<String>) -> Self {
+        ChatContentText::new(text).into()
+    }
+
+    /// A picture by its address, or in itself as a `data:` URL.
+    pub fn image_url(url: impl Into<String>) -> Self {
+        ChatContentImage::new(ChatContentImageUrl::new(url)).into()
+    }
+
+    /// Sound: its bytes in base64, and their format, as `wav` or `mp3`.
+    pub fn audio(base64: impl Into<String>, format: impl Into<String>) -> Self {
+        ChatContentAudio::new(ChatContentAudioInputAudio::new(base64, format)).into()
+    }
+
+    /// A film by its address, or in itself as a `data:` URL.
+    pub fn video_url(url: impl Into<String>) -> Self {
+        ChatContentVideo::new(ChatContentVideoInput::new(url)).into()
+    }
+
+    /// A document: its name, and its address or its content as a `data:` URL.
+    pub fn file(filename: impl Into<String>, data: impl Into<String>) -> Self {
+        ChatContentFile::new(ChatContentFileFile::new().filename(filename).file_data(data)).into()
+    }
+}
+
+/// A part of text.
+impl From<&str> for ChatContentItems {
+    fn from(text: &str) -> Self {
+        Self::text(text)
+    }
+}
+
+/// A part of text.
+impl From<String> for ChatContentItems {
+    fn from(text: String) -> Self {
+        Self::text(text)
+    }
+}
+
+impl ChatFunctionTool {
+    /// A function that the model may call, with the JSON schema of its parameters.
+    ///
+    /// ```
+    /// use openrouter_kit::models::{ChatFunctionTool, ChatMessages, ChatRequest};
+    /// use serde_json::json;
+    ///
+    /// let weather = ChatFunctionTool::function(
+    ///     "get_current_weather",
+    ///     json!({"type": "object", "properties": {"location": {"type": "string"}}, "required": ["location"]}),
+    /// )
+    /// .description("The weather at a place, now");
+    /// let request = ChatRequest::new([ChatMessages::user("How is the weather in Rome?")])
+    ///     .model("openai/gpt-4o-mini")
+    ///     .temperature(0.7)
+    ///     .top_p(0.9)
+    ///     .tools([weather]);
+    /// # let _ = request;
+    /// ```
+    pub fn function(name: impl Into<String>, parameters: impl Into<JsonObject>) -> ChatFunctionToolFunction {
+        ChatFunctionToolFunction::new(ChatFunctionToolFunctionFunction::new(name).parameters(parameters))
+    }
+}
+
+impl ChatFunctionToolFunction {
+    /// Says what the function does and when the model should call it.
+    #[must_use]
+    pub fn description(mut self, description: impl Into<String>) -> Self {
+        self.function.description = Some(description.into());
+        self
+    }
+
+    /// Whether the arguments must follow the schema exactly. Providers take only a part of JSON schema then: every member
+    /// required, no further ones allowed.
+    #[must_use]
+    pub const fn strict(mut self, strict: bool) -> Self {
+        self.function.strict = Some(strict);
+        self
+    }
+}
+
 impl ChatResult {
     /// The message of the first choice; `None` where there is no choice.
     pub fn message(&self) -> Option<&ChatAssistantMessage> {
@@ -56,5 +197,95 @@ impl ChatResult {
     /// The turn of the first choice as a message of the next request, unchanged; `None` where there is no choice.
     pub fn to_message(&self) -> Option<ChatMessages> {
         self.choices.first().map(ChatMessages::from)
+    }
+
+    /// What the first choice says; `None` where it says nothing, as when the model only calls tools.
+    pub fn text(&self) -> Option<Cow<'_, str>> {
+        self.message()?.text()
+    }
+
+    /// The thinking before the first choice, as far as it is readable.
+    pub fn reasoning_text(&self) -> Option<Cow<'_, str>> {
+        self.message()?.reasoning_text()
+    }
+
+    /// The tools that the first choice wants run.
+    pub fn tool_calls(&self) -> &[ChatToolCall] {
+        self.choices.first().map(ChatChoice::tool_calls).unwrap_or_default()
+    }
+
+    /// What OpenRouter charged for the call, in US dollars, where the answer tells it.
+    pub fn cost(&self) -> Option<f64> {
+        self.usage.as_ref()?.cost
+    }
+
+    /// Reads what the first choice says as a value, for answers that were asked for by a schema.
+    ///
+    /// # Errors
+    /// [`ParseError`] with the text when it is no such value. A refusal and a finish reason such as `length` explain why.
+    pub fn parse<T: DeserializeOwned>(&self) -> Result<T, ParseError> {
+        let refusal = || self.message().and_then(|message| message.refusal.as_deref()).map(Cow::Borrowed);
+        let text = self.text().or_else(refusal).unwrap_or_default();
+        parse(&text, || "the answer".to_owned())
+    }
+}
+
+impl ChatChoice {
+    /// What the model says; `None` where it says nothing, as when it only calls tools.
+    pub fn text(&self) -> Option<Cow<'_, str>> {
+        self.message.text()
+    }
+
+    /// The tools that the model wants run.
+    pub fn tool_calls(&self) -> &[ChatToolCall] {
+        self.message.tool_calls.as_deref().unwrap_or_default()
+    }
+}
+
+impl ChatAssistantMessage {
+    /// What the model says; `None` where it says nothing. The texts of several parts are joined.
+    pub fn text(&self) -> Option<Cow<'_, str>> {
+        match self.content.as_ref()? {
+            ChatAssistantMessageContent::Text(text) if text.is_empty() => None,
+            ChatAssistantMessageContent::Text(text) => Some(text.into()),
+            ChatAssistantMessageContent::List(parts) => text_of_parts(parts).map(Cow::Owned),
+            ChatAssistantMessageContent::Unrecognized(_) => None,
+        }
+    }
+
+    /// The thinking before the answer, as far as it is readable: `reasoning`, else `reasoning_content` as some providers
+    /// name it, else the texts and summaries of the reasoning details.
+    pub fn reasoning_text(&self) -> Option<Cow<'_, str>> {
+        if let Some(text) = self.reasoning.as_deref().filter(|text| !text.is_empty()) {
+            return Some(text.into());
+        }
+        if let Some(text) = self.extra.get("reasoning_content").and_then(Json::as_string) {
+            return Some(text.into());
+        }
+        let details = self.reasoning_details.iter().flatten().filter_map(|detail| match detail {
+            ReasoningDetailUnion::Text(detail) => detail.text.as_deref(),
+            ReasoningDetailUnion::Summary(detail) => Some(detail.summary.as_str()),
+            _ => None,
+        });
+        let text: String = details.collect();
+        (!text.is_empty()).then_some(text.into())
+    }
+}
+
+impl ChatToolCall {
+    /// Reads the arguments as a value. Empty ones count as `{}`.
+    ///
+    /// ```
+    /// # use openrouter_kit::models::{ChatToolCall, ChatToolCallFunction};
+    /// # let call = ChatToolCall::new(ChatToolCallFunction::new(r#"{"location":"Rome"}"#, "get_current_weather"), "call_1");
+    /// let arguments: serde_json::Value = call.parse_arguments()?;
+    /// assert_eq!(arguments["location"], "Rome");
+    /// # Ok::<(), openrouter_kit::extensions::ParseError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ParseError`] with the arguments as the model wrote them, when they are no JSON or no such value.
+    pub fn parse_arguments<T: DeserializeOwned>(&self) -> Result<T, ParseError> {
+        parse_arguments(&self.function.arguments, &self.function.name)
     }
 }

@@ -1,0 +1,62 @@
+//! Joins members that come in pieces and have no type.
+
+use crate::core::wire::{self, Json, Wire};
+
+/// Takes over a value that says something: one that is not missing.
+pub(super) fn said<T: Wire>(known: &mut T, value: &T) {
+    if !value.is_missing() && known != value {
+        known.clone_from(value);
+    }
+}
+
+/// Members that say what something is. Every piece repeats them whole, so that they are never joined.
+const LABELS: [&str; 7] = ["role", "channel", "type", "id", "name", "object", "status"];
+
+/// Members without a type, gathered from pieces: text is joined, lists are appended, else the last value counts.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Gathered(Vec<(String, Value)>);
+
+#[derive(Clone, Debug)]
+enum Value {
+    /// The JSON text of a string without its quotes. Joined like this, characters that were cut in two become whole.
+    Text(String),
+    List(Vec<Json>),
+    Other(Json),
+}
+
+impl Gathered {
+    pub(super) fn push(&mut self, name: &str, json: &Json) {
+        let known = self.0.iter_mut().find(|(known, _)| known == name).map(|(_, value)| value);
+        match (known, Value::of(json)) {
+            (Some(Value::Text(whole)), Value::Text(text)) if !LABELS.contains(&name) => whole.push_str(&text),
+            (Some(Value::List(whole)), Value::List(list)) => whole.extend(list),
+            (Some(whole), value) => *whole = value,
+            (None, value) => self.0.push((name.to_owned(), value)),
+        }
+    }
+
+    pub(super) fn finish(self) -> Vec<(String, Json)> {
+        self.0.into_iter().map(|(name, value)| (name, value.into_json())).collect()
+    }
+}
+
+impl Value {
+    fn of(json: &Json) -> Self {
+        let text = json.as_text();
+        if let Some(inner) = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')) {
+            return Self::Text(inner.to_owned());
+        }
+        match wire::decode(text) {
+            Ok(list) => Self::List(list),
+            Err(_) => Self::Other(json.clone()),
+        }
+    }
+
+    fn into_json(self) -> Json {
+        match self {
+            Self::Text(inner) => Json::checked(&format!("\"{inner}\"")),
+            Self::List(list) => Json::of(&list).unwrap_or_default(),
+            Self::Other(json) => json,
+        }
+    }
+}
