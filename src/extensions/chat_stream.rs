@@ -7,8 +7,8 @@ use crate::core::EventStream;
 use crate::core::wire::{self, Json};
 use crate::models::{
     ChatAssistantMessage, ChatAssistantMessageContent, ChatAudioOutput, ChatChoice, ChatContentItems, ChatContentText,
-    ChatResult, ChatStreamChoice, ChatStreamChunk, ChatStreamDelta, ChatStreamToolCall, ChatTokenLogprobs, ChatToolCall,
-    ChatToolCallFunction, Extra, ReasoningDetailSummary, ReasoningDetailText, ReasoningDetailUnion,
+    ChatResult, ChatStreamChoice, ChatStreamChunk, ChatStreamDelta, ChatStreamToolCall, ChatTokenLogprobs,
+    ChatToolCall, ChatToolCallFunction, Extra, ReasoningDetailSummary, ReasoningDetailText, ReasoningDetailUnion,
 };
 
 impl EventStream<ChatStreamChunk> {

@@ -1,11 +1,12 @@
 //! Comfort for the Messages API.
 
+use serde::de::DeserializeOwned;
+
 use super::retyped;
+use super::text::{ParseError, parse, parse_arguments};
 use crate::core::StreamItem;
-use crate::models::{
-    MessagesContentBlockParam, MessagesMessageParam, MessagesMessageParamRole, MessagesResult, MessagesStreamEvents,
-    OrAnthropicContentBlock,
-};
+use crate::core::wire::{self, Json, Wire};
+use crate::models::*;
 
 impl StreamItem for MessagesStreamEvents {
     const END_IS_MARKED: bool = true;
@@ -52,5 +53,182 @@ impl From<&MessagesResult> for MessagesMessageParam {
 impl From<MessagesResult> for MessagesMessageParam {
     fn from(result: MessagesResult) -> Self {
         Self::from(&result)
+    }
+}
+
+impl MessagesMessageParam {
+    /// What the user says: text, or blocks ([`MessagesContentBlockParam`]).
+    ///
+    /// ```
+    /// use openrouter_kit::models::{MessagesContentBlockParam, MessagesMessageParam, MessagesRequest};
+    ///
+    /// let request = MessagesRequest::new("anthropic/claude-sonnet-4").max_tokens(500).messages([
+    ///     MessagesMessageParam::user([
+    ///         MessagesContentBlockParam::text("What is this?"),
+    ///         MessagesContentBlockParam::image_url("https://example.com/cat.png"),
+    ///     ]),
+    /// ]);
+    /// # let _ = request;
+    /// ```
+    pub fn user(content: impl Into<MessagesMessageParamContent>) -> Self {
+        Self::new(content, MessagesMessageParamRole::User)
+    }
+
+    /// What the model said, as written by the program. An answer that came is sent back whole with
+    /// `MessagesMessageParam::from(&result)`.
+    pub fn assistant(content: impl Into<MessagesMessageParamContent>) -> Self {
+        Self::new(content, MessagesMessageParamRole::Assistant)
+    }
+}
+
+/// A message of the user.
+impl From<&str> for MessagesMessageParam {
+    fn from(text: &str) -> Self {
+        Self::user(text)
+    }
+}
+
+/// A message of the user.
+impl From<String> for MessagesMessageParam {
+    fn from(text: String) -> Self {
+        Self::user(text)
+    }
+}
+
+impl MessagesContentBlockParam {
+    /// Text beside other blocks.
+    pub fn text(text: impl Into<String>) -> Self {
+        AnthropicTextBlockParam::new(text).into()
+    }
+
+    /// A picture by its address.
+    pub fn image_url(url: impl Into<String>) -> Self {
+        AnthropicImageBlockParam::new(AnthropicUrlImageSource::new(url)).into()
+    }
+
+    /// A picture in itself: its bytes in base64 and their media type, as `image/png`.
+    pub fn image(base64: impl Into<String>, media_type: impl Into<AnthropicImageMimeType>) -> Self {
+        AnthropicImageBlockParam::new(AnthropicBase64ImageSource::new(base64, media_type)).into()
+    }
+
+    /// A PDF by its address.
+    pub fn pdf_url(url: impl Into<String>) -> Self {
+        AnthropicDocumentBlockParam::new(AnthropicUrlPdfSource::new(url)).into()
+    }
+
+    /// A PDF in itself: its bytes in base64.
+    pub fn pdf(base64: impl Into<String>) -> Self {
+        AnthropicDocumentBlockParam::new(AnthropicBase64PdfSource::new(base64)).into()
+    }
+
+    /// What the tool use with this id answers: text, or blocks.
+    pub fn tool_result(
+        tool_use_id: impl Into<String>,
+        content: impl Into<MessagesContentBlockParamToolResultContent>,
+    ) -> Self {
+        MessagesContentBlockParamToolResult::new(tool_use_id).content(content).into()
+    }
+}
+
+/// A block of text.
+impl From<&str> for MessagesContentBlockParam {
+    fn from(text: &str) -> Self {
+        Self::text(text)
+    }
+}
+
+/// A block of text.
+impl From<String> for MessagesContentBlockParam {
+    fn from(text: String) -> Self {
+        Self::text(text)
+    }
+}
+
+impl MessagesRequestTool {
+    /// A tool of the program that the model may use, with the JSON schema of its input.
+    ///
+    /// ```
+    /// use openrouter_kit::models::{MessagesMessageParam, MessagesRequest, MessagesRequestTool};
+    /// use serde_json::json;
+    ///
+    /// let weather = MessagesRequestTool::custom(
+    ///     "get_current_weather",
+    ///     json!({"type": "object", "properties": {"location": {"type": "string"}}, "required": ["location"]}),
+    /// )
+    /// .description("The weather at a place, now");
+    /// let request = MessagesRequest::new("anthropic/claude-sonnet-4")
+    ///     .messages(["How is the weather in Rome?"])
+    ///     .tools([weather]);
+    /// # let _ = request;
+    /// ```
+    pub fn custom(name: impl Into<String>, input_schema: impl Into<JsonObject>) -> MessagesRequestToolCustom {
+        let schema = input_schema.into();
+        let mut tool = MessagesRequestToolCustom::new(MessagesRequestToolCustomInputSchema::new(), name);
+        match wire::decode_event(schema.as_text()) {
+            Ok(schema) => tool.input_schema = schema,
+            // A schema that is no object goes out as it is, and the server says so.
+            Err(_) => tool = tool_with(tool, &schema),
+        }
+        tool
+    }
+}
+
+/// The tool with a schema that does not fit its type.
+fn tool_with(tool: MessagesRequestToolCustom, schema: &Json) -> MessagesRequestToolCustom {
+    let mut fitted = MessagesRequestToolCustom::missing();
+    fitted.name = tool.name;
+    fitted.extra.insert("type", "custom");
+    fitted.extra.insert("input_schema", schema.clone());
+    fitted
+}
+
+impl MessagesResult {
+    /// What the model says: the texts of all text blocks, joined. Empty where it says nothing, as when it only uses tools.
+    pub fn text(&self) -> String {
+        let texts = self.content.iter().filter_map(|block| match block {
+            OrAnthropicContentBlock::Text(block) => Some(block.text.as_str()),
+            _ => None,
+        });
+        texts.collect()
+    }
+
+    /// The tools of the program that the model wants run.
+    pub fn tool_uses(&self) -> impl Iterator<Item = &AnthropicToolUseBlock> {
+        self.content.iter().filter_map(|block| match block {
+            OrAnthropicContentBlock::ToolUse(block) => Some(block),
+            _ => None,
+        })
+    }
+
+    /// The thinking, as far as it is readable. Empty where there is none.
+    pub fn reasoning_text(&self) -> String {
+        let texts = self.content.iter().filter_map(|block| match block {
+            OrAnthropicContentBlock::Thinking(block) => Some(block.thinking.as_str()),
+            _ => None,
+        });
+        texts.collect()
+    }
+
+    /// What OpenRouter charged for the call, in US dollars, where the answer tells it.
+    pub fn cost(&self) -> Option<f64> {
+        self.usage.cost
+    }
+
+    /// Reads what the model says as a value, for answers that were asked for by a schema.
+    ///
+    /// # Errors
+    /// [`ParseError`] with the text when it is no such value. A stop reason such as `max_tokens` or `refusal` explains why.
+    pub fn parse<T: DeserializeOwned>(&self) -> Result<T, ParseError> {
+        parse(&self.text(), || "the answer".to_owned())
+    }
+}
+
+impl AnthropicToolUseBlock {
+    /// Reads the input as a value. None counts as `{}`.
+    ///
+    /// # Errors
+    /// [`ParseError`] with the input as it came, when it is no such value.
+    pub fn parse_input<T: DeserializeOwned>(&self) -> Result<T, ParseError> {
+        parse_arguments(self.input.as_ref().map(Json::as_text).unwrap_or_default(), &self.name)
     }
 }

@@ -9,22 +9,30 @@ mod chat_stream;
 mod embeddings;
 #[cfg(feature = "files")]
 mod files;
-#[cfg(feature = "images")]
-mod images;
 #[cfg(any(feature = "chat", feature = "messages"))]
 mod gather;
+#[cfg(feature = "images")]
+mod images;
 #[cfg(feature = "messages")]
 mod messages;
+#[cfg(feature = "messages")]
+mod messages_stream;
 #[cfg(feature = "oauth")]
 pub(crate) mod oauth;
 #[cfg(feature = "responses")]
 mod responses;
+#[cfg(feature = "responses")]
+mod responses_stream;
 mod text;
 #[cfg(feature = "video-generation")]
 pub(crate) mod video_generation;
 
 #[cfg(feature = "chat")]
 pub use chat_stream::ChatAccumulator;
+#[cfg(feature = "messages")]
+pub use messages_stream::MessagesAccumulator;
+#[cfg(feature = "responses")]
+pub use responses_stream::ResponsesAccumulator;
 pub use text::{ParseError, TextDeltas};
 
 #[cfg(any(feature = "messages", feature = "responses"))]

@@ -1,9 +1,12 @@
 //! Comfort for the Responses API.
 
+use serde::de::DeserializeOwned;
+
+use super::text::{ParseError, parse, parse_arguments};
 use super::{holds_error, retyped};
 use crate::core::StreamItem;
 use crate::core::wire::Root;
-use crate::models::{InputsItem, OpenResponsesResult, OutputItems, StreamEvents};
+use crate::models::*;
 
 impl Root for OpenResponsesResult {
     /// A failed response carries its error in a body of status 200.
@@ -45,9 +48,217 @@ impl From<OutputItems> for InputsItem {
     }
 }
 
+impl InputsItem {
+    /// What the user says: text, or parts ([`EasyInputMessageContentItem`]).
+    ///
+    /// ```
+    /// use openrouter_kit::models::{EasyInputMessageContentItem, InputsItem, ResponsesRequest};
+    ///
+    /// let request = ResponsesRequest::new().model("openai/gpt-4o-mini").input([
+    ///     InputsItem::system("You are brief."),
+    ///     InputsItem::user([
+    ///         EasyInputMessageContentItem::text("What is this?"),
+    ///         EasyInputMessageContentItem::image_url("https://example.com/cat.png"),
+    ///     ]),
+    /// ]);
+    /// # let _ = request;
+    /// ```
+    pub fn user(content: impl Into<EasyInputMessageContent>) -> Self {
+        EasyInputMessage::new(EasyInputMessageRole::User).content(content).into()
+    }
+
+    /// How the model shall behave, above everything the user says.
+    pub fn system(content: impl Into<EasyInputMessageContent>) -> Self {
+        EasyInputMessage::new(EasyInputMessageRole::System).content(content).into()
+    }
+
+    /// How the model shall behave, by the name newer models have for it.
+    pub fn developer(content: impl Into<EasyInputMessageContent>) -> Self {
+        EasyInputMessage::new(EasyInputMessageRole::Developer).content(content).into()
+    }
+
+    /// What the model said, as written by the program. Output that came is sent back whole with
+    /// [`OpenResponsesResult::to_input`].
+    pub fn assistant(content: impl Into<EasyInputMessageContent>) -> Self {
+        EasyInputMessage::new(EasyInputMessageRole::Assistant).content(content).into()
+    }
+
+    /// What the function call with this `call_id` answers: text (mostly JSON), or parts.
+    pub fn function_call_output(call_id: impl Into<String>, output: impl Into<FunctionCallOutputItemOutput>) -> Self {
+        FunctionCallOutputItem::new(call_id, output).into()
+    }
+}
+
+/// A message of the user.
+impl From<&str> for InputsItem {
+    fn from(text: &str) -> Self {
+        Self::user(text)
+    }
+}
+
+/// A message of the user.
+impl From<String> for InputsItem {
+    fn from(text: String) -> Self {
+        Self::user(text)
+    }
+}
+
+/// A single item as the whole input.
+impl From<InputsItem> for Inputs {
+    fn from(item: InputsItem) -> Self {
+        Self::List(vec![item])
+    }
+}
+
+impl EasyInputMessageContentItem {
+    /// Text beside other parts.
+    pub fn text(text: impl Into<String>) -> Self {
+        InputText::new(text).into()
+    }
+
+    /// A picture by its address, or in itself as a `data:` URL; how closely the model looks is left to it.
+    pub fn image_url(url: impl Into<String>) -> Self {
+        InputImage::new(InputImageDetail::Auto).image_url(url).into()
+    }
+
+    /// Sound: its bytes in base64, and their format, `mp3` or `wav`.
+    pub fn audio(base64: impl Into<String>, format: impl Into<InputAudioInputAudioFormat>) -> Self {
+        InputAudio::new(InputAudioInputAudio::new(base64, format)).into()
+    }
+
+    /// A film by its address, or in itself as a `data:` URL.
+    pub fn video_url(url: impl Into<String>) -> Self {
+        InputVideo::new(url).into()
+    }
+
+    /// A document: its name and its content as a `data:` URL.
+    pub fn file(filename: impl Into<String>, data: impl Into<String>) -> Self {
+        InputFile::new().filename(filename).file_data(data).into()
+    }
+
+    /// A document by its address.
+    pub fn file_url(url: impl Into<String>) -> Self {
+        InputFile::new().file_url(url).into()
+    }
+}
+
+/// A part of text.
+impl From<&str> for EasyInputMessageContentItem {
+    fn from(text: &str) -> Self {
+        Self::text(text)
+    }
+}
+
+/// A part of text.
+impl From<String> for EasyInputMessageContentItem {
+    fn from(text: String) -> Self {
+        Self::text(text)
+    }
+}
+
+impl ResponsesRequestTool {
+    /// A function that the model may call, with the JSON schema of its parameters.
+    ///
+    /// ```
+    /// use openrouter_kit::models::{ResponsesRequest, ResponsesRequestTool};
+    /// use serde_json::json;
+    ///
+    /// let weather = ResponsesRequestTool::function(
+    ///     "get_current_weather",
+    ///     json!({"type": "object", "properties": {"location": {"type": "string"}}, "required": ["location"]}),
+    /// )
+    /// .description("The weather at a place, now");
+    /// let request = ResponsesRequest::new()
+    ///     .model("openai/gpt-4o-mini")
+    ///     .input("How is the weather in Rome?")
+    ///     .temperature(0.7)
+    ///     .top_p(0.9)
+    ///     .tools([weather]);
+    /// # let _ = request;
+    /// ```
+    pub fn function(name: impl Into<String>, parameters: impl Into<JsonObject>) -> ResponsesRequestToolFunction {
+        ResponsesRequestToolFunction::new(name).parameters(parameters)
+    }
+}
+
 impl OpenResponsesResult {
     /// The whole output as input of the next request, unchanged: messages, reasoning with its signatures, calls.
     pub fn to_input(&self) -> Vec<InputsItem> {
         self.output.iter().map(InputsItem::from).collect()
+    }
+
+    /// What the model says: the texts of all messages, joined. Empty where it says nothing, as when it only calls
+    /// functions.
+    pub fn output_text(&self) -> String {
+        let contents = self.output.iter().filter_map(|item| match item {
+            OutputItems::Message(message) => Some(&message.content),
+            _ => None,
+        });
+        let texts = contents.flatten().filter_map(|part| match part {
+            OutputMessageContentItem::OutputText(part) => Some(part.text.as_str()),
+            _ => None,
+        });
+        texts.collect()
+    }
+
+    /// The functions that the model wants run.
+    pub fn function_calls(&self) -> impl Iterator<Item = &OutputFunctionCallItem> {
+        self.output.iter().filter_map(|item| match item {
+            OutputItems::FunctionCall(call) => Some(&**call),
+            _ => None,
+        })
+    }
+
+    /// The thinking, as far as it is readable: the texts of the reasoning items, or their summaries where there is no text.
+    /// Empty where there is none.
+    pub fn reasoning_text(&self) -> String {
+        let mut text = String::new();
+        for item in &self.output {
+            let OutputItems::Reasoning(item) = item else { continue };
+            match item.content.as_deref() {
+                Some(parts) if !parts.is_empty() => text.extend(parts.iter().map(|part| part.text.as_str())),
+                _ => text.extend(item.summary.iter().map(|part| part.text.as_str())),
+            }
+        }
+        text
+    }
+
+    /// What OpenRouter charged for the call, in US dollars, where the answer tells it.
+    pub fn cost(&self) -> Option<f64> {
+        self.usage.as_ref()?.cost
+    }
+
+    /// Reads what the model says as a value, for answers that were asked for by a schema.
+    ///
+    /// # Errors
+    /// [`ParseError`] with the text when it is no such value. A refusal and `incomplete_details` explain why.
+    pub fn parse<T: DeserializeOwned>(&self) -> Result<T, ParseError> {
+        let mut text = self.output_text();
+        if text.is_empty() {
+            text = self.refusal();
+        }
+        parse(&text, || "the answer".to_owned())
+    }
+
+    fn refusal(&self) -> String {
+        let contents = self.output.iter().filter_map(|item| match item {
+            OutputItems::Message(message) => Some(&message.content),
+            _ => None,
+        });
+        let refusals = contents.flatten().filter_map(|part| match part {
+            OutputMessageContentItem::Refusal(part) => Some(part.refusal.as_str()),
+            _ => None,
+        });
+        refusals.collect()
+    }
+}
+
+impl OutputFunctionCallItem {
+    /// Reads the arguments as a value. Empty ones count as `{}`.
+    ///
+    /// # Errors
+    /// [`ParseError`] with the arguments as the model wrote them, when they are no JSON or no such value.
+    pub fn parse_arguments<T: DeserializeOwned>(&self) -> Result<T, ParseError> {
+        parse_arguments(&self.arguments, &self.name)
     }
 }
