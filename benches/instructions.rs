@@ -1,0 +1,181 @@
+//! Counts instructions, which are the same in every run, and compares them with those recorded in `instructions.tsv`.
+//!
+//! ```text
+//! cargo bench -p openrouter-kit-benches --bench instructions               compares; fails where more than 2 % are added
+//! cargo bench -p openrouter-kit-benches --bench instructions -- --record   writes instructions.tsv anew
+//! ```
+//!
+//! It takes valgrind (package `valgrind` of most systems); without it, it says so and does nothing. The counts depend on
+//! the compiler too: record them anew when its version changes, in a commit of its own. Each scenario runs twice, 200 and
+//! 1,200 times over; the difference, divided, is what one time costs.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::hint::black_box;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+use openrouter_kit::OpenRouterCore;
+use openrouter_kit::core::body::Body;
+use openrouter_kit::core::sse::SseDecoder;
+use openrouter_kit::core::transport::{Transport, TransportFuture};
+use openrouter_kit::core::wire;
+use openrouter_kit::funcs;
+use openrouter_kit::models::{
+    ChatRequest, ChatResult, ChatStreamChunk, ModelsListResponse, OpenResponsesResult, ResponsesRequest, StreamEvents,
+};
+use openrouter_kit_benches::bytes;
+
+const FEW: usize = 200;
+const MANY: usize = 1_200;
+
+/// The largest growth that passes.
+const TOLERANCE: f64 = 0.02;
+
+type Scenario = (&'static str, fn(usize));
+
+const SCENARIOS: [Scenario; 9] = [
+    ("event: find in the bytes", find_event),
+    ("event: text delta of Responses", |times| read::<StreamEvents>(&bytes::text_delta(12_345), times)),
+    ("event: chunk of chat", |times| read::<ChatStreamChunk>(&bytes::chat_chunk(12_345), times)),
+    ("answer: Responses, 2.4 kB", |times| read::<OpenResponsesResult>(&bytes::response_body(), times)),
+    ("answer: chat, 2.4 kB", |times| read::<ChatResult>(&bytes::chat_body(), times)),
+    ("answer: list of one model", |times| read::<ModelsListResponse>(&bytes::models_body(1), times)),
+    ("request: encode a short chat", encode_request),
+    ("call: Responses, without a network", call),
+    ("stream: one event, without a network", stream),
+];
+
+fn main() -> Result<ExitCode, Box<dyn Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let [run, scenario, times] = arguments.as_slice()
+        && run == "run"
+    {
+        SCENARIOS[scenario.parse::<usize>()?].1(times.parse()?);
+        return Ok(ExitCode::SUCCESS);
+    }
+    if Command::new("valgrind").arg("--version").output().is_err() {
+        println!("skipped: valgrind is not installed");
+        return Ok(ExitCode::SUCCESS);
+    }
+    let record = Path::new(env!("CARGO_MANIFEST_DIR")).join("instructions.tsv");
+    let writes = arguments.iter().any(|argument| argument == "--record");
+    let recorded = if writes { BTreeMap::new() } else { parse(&std::fs::read_to_string(&record)?)? };
+    let mut lines = String::from("scenario\tinstructions\n");
+    let mut grown = 0;
+    println!("{:<40} {:>12} {:>12} {:>8}", "instructions of one", "recorded", "now", "change");
+    for (index, (name, _)) in SCENARIOS.iter().enumerate() {
+        let now = (count(index, MANY)? - count(index, FEW)?) / (MANY - FEW) as u64;
+        lines.push_str(&format!("{name}\t{now}\n"));
+        let Some(before) = recorded.get(*name) else {
+            println!("{name:<40} {:>12} {now:>12}", "-");
+            continue;
+        };
+        let change = now as f64 / *before as f64 - 1.0;
+        let verdict = if change > TOLERANCE { "  more than allowed" } else { "" };
+        grown += usize::from(change > TOLERANCE);
+        println!("{name:<40} {before:>12} {now:>12} {:>+7.1}%{verdict}", change * 100.0);
+    }
+    if writes {
+        std::fs::write(&record, lines)?;
+        println!("written to {}", record.display());
+    }
+    Ok(if grown == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn parse(text: &str) -> Result<BTreeMap<String, u64>, Box<dyn Error>> {
+    let mut counts = BTreeMap::new();
+    for line in text.lines().skip(1) {
+        let (name, count) = line.split_once('\t').ok_or("a line of instructions.tsv without a tab")?;
+        counts.insert(name.to_owned(), count.parse()?);
+    }
+    Ok(counts)
+}
+
+/// The instructions of this program when it runs a scenario.
+fn count(scenario: usize, times: usize) -> Result<u64, Box<dyn Error>> {
+    let out: PathBuf = std::env::temp_dir().join(format!("instructions-{}", std::process::id()));
+    let output = Command::new("valgrind")
+        .args(["--tool=callgrind", "--error-exitcode=0"])
+        .arg(format!("--callgrind-out-file={}", out.display()))
+        .arg(std::env::current_exe()?)
+        .args(["run", &scenario.to_string(), &times.to_string()])
+        .output()?;
+    let _ = std::fs::remove_file(&out);
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    let counted = text.lines().find_map(|line| line.split_once("Collected :")).ok_or_else(|| text.clone())?;
+    Ok(counted.1.trim().parse()?)
+}
+
+fn read<T: wire::Wire>(json: &str, times: usize) {
+    for _ in 0..times {
+        black_box(wire::decode_event::<T>(black_box(json)).unwrap());
+    }
+}
+
+fn find_event(times: usize) {
+    let chunk = ::bytes::Bytes::from(format!("data: {}\n\n", bytes::text_delta(12_345)));
+    let mut decoder = SseDecoder::new(1 << 20);
+    for _ in 0..times {
+        decoder.push(chunk.clone());
+        while let Some(event) = decoder.next() {
+            let _ = black_box(event.unwrap());
+        }
+    }
+}
+
+const CHAT: &str = r#"{"model":"m","messages":[{"role":"system","content":"Be brief."},{"role":"user","content":"What is the capital of France?"}],"temperature":0.7,"max_tokens":100}"#;
+
+fn encode_request(times: usize) {
+    let request: ChatRequest = wire::decode(CHAT).unwrap();
+    for _ in 0..times {
+        black_box(wire::encode(black_box(&request)).unwrap());
+    }
+}
+
+/// Answers every request with the same bytes.
+#[derive(Debug)]
+struct Memory {
+    media_type: &'static str,
+    body: ::bytes::Bytes,
+}
+
+impl Transport for Memory {
+    fn send(&self, _: http::Request<Body>) -> TransportFuture<'_> {
+        Box::pin(async {
+            let mut response = http::Response::new(Body::from(self.body.clone()));
+            response.headers_mut().insert("content-type", http::HeaderValue::from_static(self.media_type));
+            Ok(response)
+        })
+    }
+}
+
+fn client(media_type: &'static str, body: String) -> (tokio::runtime::Runtime, OpenRouterCore) {
+    let transport = Memory { media_type, body: body.into() };
+    let core = OpenRouterCore::builder().api_key("key").transport(transport).build().unwrap();
+    (tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap(), core)
+}
+
+fn request() -> ResponsesRequest {
+    wire::decode(r#"{"model":"m","input":"Hi"}"#).unwrap()
+}
+
+fn call(times: usize) {
+    let (runtime, core) = client("application/json", bytes::response_body());
+    runtime.block_on(async {
+        for _ in 0..times {
+            black_box(funcs::responses_send(&core, request()).await.unwrap());
+        }
+    });
+}
+
+fn stream(times: usize) {
+    let events = format!("data: {}\n\n", bytes::text_delta(12_345)).repeat(times);
+    let (runtime, core) = client("text/event-stream", events + "data: [DONE]\n\n");
+    runtime.block_on(async {
+        let mut stream = funcs::responses_stream(&core, request()).await.unwrap();
+        while let Some(event) = stream.next().await {
+            black_box(event.unwrap());
+        }
+    });
+}
