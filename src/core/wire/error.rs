@@ -64,7 +64,7 @@ impl EncodeError {
     }
 }
 
-fn join(step: &str, rest: &str) -> String {
+pub(super) fn join(step: &str, rest: &str) -> String {
     match rest.chars().next() {
         None => step.to_owned(),
         Some('[') => format!("{step}{rest}"),

@@ -127,6 +127,26 @@ pub fn encode<T: Wire>(value: &T) -> Result<Vec<u8>, EncodeError> {
     writer.finish()
 }
 
+/// The parts of `value` that were kept as they came because they fit no type: variants that this version of the crate
+/// does not know, and values of another type than the API document says. Empty for a value that is typed throughout.
+///
+/// Members and texts that are merely unknown do not count: they leave everything around them typed.
+pub fn untyped<T: Wire>(value: &T) -> Vec<Untyped> {
+    let mut writer = Writer::surveying();
+    value.write(&mut writer);
+    writer.into_untyped()
+}
+
+/// A part of a value that fits no type and was kept as it came; see [`untyped`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Untyped {
+    /// Where it stands, as in `choices[0].message.content`; empty for the whole value.
+    pub path: String,
+    /// Why it fits no type; `None` for a variant that this version of the crate does not know.
+    pub error: Option<DecodeError>,
+}
+
 /// Writes `value` for a serde serializer.
 pub(crate) fn serialize<T: Wire, S: serde::Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
     use serde::Serialize;

@@ -223,6 +223,11 @@ impl<'a> ObjectWriter<'a> {
     /// Writes the other members and closes the object.
     pub fn end(mut self) {
         let extra = self.extra;
+        if self.writer.is_surveying() {
+            for (name, error) in extra.misfits() {
+                self.writer.note(name, Some(error));
+            }
+        }
         for (name, value) in extra.iter() {
             if !self.layout.members.iter().any(|member| member.name == name) {
                 self.key(name);

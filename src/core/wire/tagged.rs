@@ -197,6 +197,9 @@ impl Wire for Unrecognized {
     }
 
     fn write(&self, writer: &mut Writer) {
+        if writer.is_surveying() {
+            writer.note("", self.error.as_ref());
+        }
         self.json.write(writer);
     }
 

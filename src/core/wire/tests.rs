@@ -337,3 +337,19 @@ fn models_work_inside_every_serde_format() {
     let json = <Json as serde::Deserialize>::deserialize(content).unwrap();
     assert_eq!(json.to_value(), json!({"id": "a", "new": "b"}));
 }
+
+#[test]
+fn what_fits_no_type_is_told_with_its_place() {
+    let item: Item =
+        decode(r#"{"type": "part", "note": "n", "id": "1", "count": 2, "tags": 7, "unknown": true}"#).unwrap();
+    let [part] = untyped(&item).try_into().unwrap();
+    assert_eq!(part.path, "tags");
+    assert_eq!(part.error.unwrap().message(), "expected an array, found a number");
+
+    let list: Vec<Item> = decode(r#"["text", {"type": "new"}, {"type": "part", "id": "1", "count": "two"}]"#).unwrap();
+    let places: Vec<_> = untyped(&list).into_iter().map(|part| (part.path, part.error.is_some())).collect();
+    assert_eq!(places, [("[1]".to_owned(), false), ("[2]".to_owned(), true)]);
+
+    let part: Part = decode(r#"{"id": "1", "unknown": {}}"#).unwrap();
+    assert_eq!(untyped(&part), []);
+}

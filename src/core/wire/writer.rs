@@ -2,21 +2,45 @@
 
 use std::io::Write as _;
 
-use super::error::EncodeError;
+use super::error::{EncodeError, join};
 use super::extra::Extra;
 use super::structure::{Layout, ObjectWriter};
+use super::{DecodeError, Untyped};
 
 /// Writes one JSON text into a buffer.
 #[derive(Debug, Default)]
 pub struct Writer {
     out: Vec<u8>,
     error: Option<EncodeError>,
+    /// Where the parts are noted that fit no type, if anybody asked for them.
+    untyped: Option<Vec<Untyped>>,
 }
 
 impl Writer {
     /// A writer with nothing written.
     pub fn new() -> Self {
-        Self { out: Vec::with_capacity(256), error: None }
+        Self { out: Vec::with_capacity(256), error: None, untyped: None }
+    }
+
+    /// A writer that notes the parts that fit no type; what it writes is not wanted.
+    pub(crate) fn surveying() -> Self {
+        Self { untyped: Some(Vec::new()), ..Self::new() }
+    }
+
+    /// The parts that fit no type.
+    pub(crate) fn into_untyped(self) -> Vec<Untyped> {
+        self.untyped.unwrap_or_default()
+    }
+
+    pub(crate) const fn is_surveying(&self) -> bool {
+        self.untyped.is_some()
+    }
+
+    /// Notes a part that fits no type.
+    pub(crate) fn note(&mut self, path: &str, error: Option<&DecodeError>) {
+        if let Some(untyped) = &mut self.untyped {
+            untyped.push(Untyped { path: path.to_owned(), error: error.cloned() });
+        }
     }
 
     /// The text.
@@ -45,12 +69,18 @@ impl Writer {
         self.raw("null");
     }
 
-    /// Writes what `write` writes; an error in there is told to stand at `step`.
-    pub(crate) fn at(&mut self, step: impl FnOnce() -> String, write: impl FnOnce(&mut Self)) {
+    /// Writes what `write` writes; an error or a note in there is told to stand at `step`.
+    pub(crate) fn at(&mut self, step: impl Fn() -> String, write: impl FnOnce(&mut Self)) {
         let had_failed = self.error.is_some();
+        let noted = self.untyped.as_ref().map_or(0, Vec::len);
         write(self);
         if let (false, Some(error)) = (had_failed, &mut self.error) {
             error.enter(&step());
+        }
+        if let Some(untyped) = &mut self.untyped {
+            for part in untyped.iter_mut().skip(noted) {
+                part.path = join(&step(), &part.path);
+            }
         }
     }
 

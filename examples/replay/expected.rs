@@ -1,0 +1,238 @@
+//! What a recording says by itself, read without the help of the crate's decoders: the events of a stream, how it ends,
+//! and what an error tells. The replay compares the crate with this.
+
+use openrouter_kit::errors::ApiErrorKind;
+use serde_json::Value;
+
+/// A server-sent event with data.
+#[derive(Clone, Debug)]
+pub struct Event {
+    pub name: String,
+    pub data: String,
+}
+
+impl Event {
+    /// The data, if it is JSON.
+    pub fn json(&self) -> Option<Value> {
+        serde_json::from_str(&self.data).ok()
+    }
+}
+
+/// A recorded stream.
+#[derive(Clone, Debug, Default)]
+pub struct Stream {
+    /// The events with data up to `[DONE]`.
+    pub events: Vec<Event>,
+    /// `[DONE]` came.
+    pub done: bool,
+    /// Half an event stands at the end.
+    pub is_cut: bool,
+}
+
+impl Stream {
+    /// Reads a body, line by line.
+    pub fn read(body: &str) -> Self {
+        let body = body.strip_prefix('\u{feff}').unwrap_or(body).replace("\r\n", "\n").replace('\r', "\n");
+        let mut stream = Self::default();
+        for block in body.split("\n\n") {
+            let is_last = body.ends_with(block) && !body.ends_with("\n\n");
+            let mut name = String::new();
+            let mut data: Vec<&str> = Vec::new();
+            for line in block.split('\n') {
+                let (field, value) = line.split_once(':').unwrap_or((line, ""));
+                match field {
+                    "event" => name = value.strip_prefix(' ').unwrap_or(value).to_owned(),
+                    "data" => data.push(value.strip_prefix(' ').unwrap_or(value)),
+                    _ => {}
+                }
+            }
+            let data = data.join("\n");
+            if data.trim().is_empty() {
+                continue;
+            }
+            if data == "[DONE]" {
+                stream.done = true;
+                break;
+            }
+            let event = Event { name, data };
+            if is_last && event.json().is_none() {
+                stream.is_cut = true;
+                break;
+            }
+            stream.events.push(event);
+        }
+        stream
+    }
+
+    /// Whether the recording ends as its protocol says: by `[DONE]`, its last event, or an error.
+    pub fn is_complete(&self, api: &str) -> bool {
+        let is_marked = matches!(api, "chat" | "responses" | "messages" | "images");
+        let is_end = |event| is_last_event(api, event) || is_error(api, event);
+        self.done || !self.is_cut && (!is_marked || self.events.iter().any(is_end))
+    }
+}
+
+fn is_last_event(api: &str, event: &Event) -> bool {
+    let Some(json) = event.json() else { return false };
+    let kind = json["type"].as_str().unwrap_or_default();
+    match api {
+        "chat" => list(&json["choices"]).any(|choice| !choice["finish_reason"].is_null()),
+        "responses" => matches!(kind, "response.completed" | "response.incomplete" | "response.failed"),
+        "messages" => kind == "message_stop",
+        "images" => kind == "image_generation.completed",
+        _ => false,
+    }
+}
+
+/// Whether an event reports an error, by the forms that the protocols have for it.
+pub fn is_error(api: &str, event: &Event) -> bool {
+    let Some(json) = event.json() else { return event.name == "error" };
+    let kind = json["type"].as_str();
+    event.name == "error"
+        || match api {
+            "chat" => is_set(&json["error"]) || list(&json["choices"]).any(|choice| is_set(&choice["error"])),
+            "responses" => match kind {
+                Some(kind) => matches!(kind, "error" | "response.error" | "response.failed"),
+                None => is_set(&json["error"]),
+            },
+            "messages" | "images" => kind.map_or_else(|| is_set(&json["error"]), |kind| kind == "error"),
+            _ => false,
+        }
+}
+
+/// Whether a body with a success status is an error: beside the answer, in place of it, or in every choice.
+pub fn is_error_body(api: &str, body: &Value) -> bool {
+    let choices = &body["choices"];
+    let is = |name: &str| body[name].as_str() == Some("error");
+    let only_detail = body.as_object().is_some_and(|members| members.len() == 1 && members.contains_key("detail"));
+    let in_choices =
+        api == "chat" && list(choices).next().is_some() && list(choices).all(|choice| is_set(&choice["error"]));
+    is_set(&body["error"]) || is("type") || is("object") || only_detail || in_choices
+}
+
+/// What an error says.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Failure {
+    pub kind: ApiErrorKind,
+    pub code: Option<String>,
+    /// `None` where the body has no message of its own.
+    pub message: Option<String>,
+    pub error_type: Option<String>,
+    pub metadata: Option<Value>,
+}
+
+impl Failure {
+    /// Reads an answer with this status, or an event of a stream.
+    pub fn read(status: u16, body: &str) -> Self {
+        let json: Value = serde_json::from_str(body).unwrap_or_default();
+        // A few servers answer with a list of one error.
+        let root = json.get(0).unwrap_or(&json);
+        let described = [&root["error"], choice_error(root), &root["response"]["error"], root];
+        let error = described.into_iter().find(|value| is_set(value)).unwrap_or(root);
+        let code = scalar(&error["code"]).or_else(|| scalar(&error["status"]));
+        let message = match error {
+            Value::String(text) => Some(text.clone()),
+            _ => [&error["message"], &error["detail"], &root["message"]]
+                .into_iter()
+                .find(|value| is_set(value))
+                .map(text_or_json),
+        };
+        let stable = [
+            &error["metadata"]["error_type"],
+            &error["error_type"],
+            &root["error_type"],
+            &root["response"]["error_type"],
+        ];
+        let of_protocol = error["type"].as_str().filter(|kind| *kind != "error" && !kind.starts_with("response."));
+        let error_type = stable.into_iter().find_map(Value::as_str).or(of_protocol).map(str::to_owned);
+        let kind = match status {
+            400.. => kind_of(status),
+            _ => {
+                let number = |value: Option<String>| value.and_then(|text| text.parse().ok()).map(kind_of);
+                let known = |kind: &ApiErrorKind| *kind != ApiErrorKind::Default;
+                let by_number = number(code.clone()).or_else(|| number(scalar(&error["status"]))).filter(known);
+                let by_word = || error_type.as_deref().and_then(kind_of_word);
+                by_number
+                    .or_else(by_word)
+                    .or_else(|| code.as_deref().and_then(kind_of_word))
+                    .unwrap_or(ApiErrorKind::Default)
+            }
+        };
+        let metadata = Some(error["metadata"].clone()).filter(is_set);
+        Self { kind, code, message, error_type, metadata }
+    }
+}
+
+fn choice_error(root: &Value) -> &Value {
+    list(&root["choices"]).map(|choice| &choice["error"]).find(|error| is_set(error)).unwrap_or(&Value::Null)
+}
+
+fn is_set(value: &Value) -> bool {
+    !value.is_null()
+}
+
+fn list(value: &Value) -> impl Iterator<Item = &Value> {
+    value.as_array().into_iter().flatten()
+}
+
+fn scalar(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+fn text_or_json(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// The error types of the official SDKs.
+fn kind_of(status: u16) -> ApiErrorKind {
+    use ApiErrorKind as Kind;
+    let kinds = [
+        (400, Kind::BadRequest),
+        (401, Kind::Unauthorized),
+        (402, Kind::PaymentRequired),
+        (403, Kind::Forbidden),
+        (404, Kind::NotFound),
+        (408, Kind::RequestTimeout),
+        (409, Kind::Conflict),
+        (410, Kind::Gone),
+        (413, Kind::PayloadTooLarge),
+        (422, Kind::UnprocessableEntity),
+        (429, Kind::TooManyRequests),
+        (500, Kind::InternalServer),
+        (502, Kind::BadGateway),
+        (503, Kind::ServiceUnavailable),
+        (524, Kind::EdgeNetworkTimeout),
+        (529, Kind::ProviderOverloaded),
+    ];
+    kinds.into_iter().find(|(known, _)| *known == status).map_or(Kind::Default, |(_, kind)| kind)
+}
+
+/// What the words mean that stand for a status inside a successful answer.
+fn kind_of_word(word: &str) -> Option<ApiErrorKind> {
+    use ApiErrorKind as Kind;
+    Some(match word {
+        "context_length_exceeded" | "max_tokens_exceeded" | "token_limit_exceeded" | "string_too_long" => {
+            Kind::BadRequest
+        }
+        "invalid_request" | "invalid_request_error" | "invalid_prompt" | "refusal" => Kind::BadRequest,
+        "invalid_image" | "image_too_large" | "image_too_small" | "unsupported_image_format" => Kind::BadRequest,
+        "image_not_found" | "image_download_failed" => Kind::BadRequest,
+        "authentication" | "authentication_error" | "invalid_api_key" => Kind::Unauthorized,
+        "payment_required" | "billing_error" => Kind::PaymentRequired,
+        "permission_denied" | "permission_error" => Kind::Forbidden,
+        "content_policy_violation" | "image_content_policy_violation" => Kind::Forbidden,
+        "not_found" | "not_found_error" | "model_not_found" => Kind::NotFound,
+        "timeout" | "timeout_error" => Kind::RequestTimeout,
+        "payload_too_large" | "request_too_large" => Kind::PayloadTooLarge,
+        "unprocessable" => Kind::UnprocessableEntity,
+        "rate_limit_exceeded" | "rate_limit_error" | "insufficient_quota" => Kind::TooManyRequests,
+        "server" | "server_error" | "api_error" => Kind::InternalServer,
+        "provider_unavailable" => Kind::BadGateway,
+        "provider_overloaded" | "overloaded_error" => Kind::ProviderOverloaded,
+        _ => return None,
+    })
+}

@@ -1,0 +1,36 @@
+//! Replays a folder of recorded exchanges through a local server and tells what the crate makes of them.
+//!
+//! ```text
+//! cargo run --release --all-features --example replay -- DIR
+//! ```
+//!
+//! Each file `*.json` of the folder is one exchange; `docs/recorded-traffic.md` tells the format. The report names each
+//! exchange of which something is not typed, ends with one line of counts, and the command fails if anything was lost or
+//! aborted.
+
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command talks on its streams")]
+
+#[path = "mod.rs"]
+mod replay;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let Some(folder) = std::env::args_os().nth(1) else {
+        eprintln!("usage: replay DIR, where DIR holds one JSON file for each recorded exchange");
+        return ExitCode::FAILURE;
+    };
+    let (recordings, unreadable) = match replay::recording::read_folder(Path::new(&folder)) {
+        Ok(read) => read,
+        Err(error) => {
+            eprintln!("{}: {error}", folder.display());
+            return ExitCode::FAILURE;
+        }
+    };
+    let mut report = replay::replay(&recordings).await;
+    report.unreadable.extend(unreadable);
+    print!("{report}");
+    if report.failed().next().is_some() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}

@@ -1,0 +1,281 @@
+//! Which function of the crate answers a recorded exchange, and the call of it.
+
+use bytes::Bytes;
+use http::Method;
+use openrouter_kit::core::wire::{self, DecodeError, Json, Reader, Root, Untyped, Wire, Writer};
+use openrouter_kit::core::{Call, Download, EventStream, FilePart, OpenRouterCore, Operation, Parts, StreamItem};
+use openrouter_kit::models::*;
+use openrouter_kit::{Error, funcs};
+
+use super::recording::Recording;
+
+/// What a call gave.
+pub enum Outcome {
+    /// A value, or the error in place of it.
+    Value(Result<Decoded, Error>),
+    /// Bytes, for operations that answer with a file.
+    Bytes(Result<Bytes, Error>),
+    /// The items of a stream in their order, errors included; or the error in place of the stream.
+    Stream(Result<Vec<Result<Decoded, Error>>, Error>),
+}
+
+/// What was decoded, written as JSON again.
+pub struct Decoded {
+    pub json: String,
+    /// The parts that fit no type.
+    pub untyped: Vec<Untyped>,
+}
+
+impl Decoded {
+    fn of<T: Wire>(value: &T) -> Self {
+        let json = match wire::encode(value) {
+            Ok(json) => String::from_utf8_lossy(&json).into_owned(),
+            Err(error) => format!("cannot be written: {error}"),
+        };
+        Self { json, untyped: wire::untyped(value) }
+    }
+}
+
+async fn value<T: Root>(call: Call<'_, T>) -> Outcome {
+    Outcome::Value(call.await.map(|value| Decoded::of(&value)))
+}
+
+async fn bytes(call: Call<'_, Download>) -> Outcome {
+    Outcome::Bytes(match call.await {
+        Ok(download) => download.collect().await,
+        Err(error) => Err(error),
+    })
+}
+
+async fn stream<T: StreamItem>(call: Call<'_, EventStream<T>>) -> Outcome {
+    Outcome::Stream(match call.await {
+        Ok(mut stream) => {
+            let mut items = Vec::new();
+            while let Some(item) = stream.next().await {
+                items.push(item.map(|event| Decoded::of(&event)));
+            }
+            Ok(items)
+        }
+        Err(error) => Err(error),
+    })
+}
+
+/// The request of the recording as the model of the operation; an empty one where it was not recorded.
+fn request<T: Wire>(recording: &Recording) -> T {
+    let recorded = recording.request.as_ref().and_then(|request| wire::decode_event(request.as_text()).ok());
+    recorded.unwrap_or_else(T::missing)
+}
+
+/// Calls the operation that the recording is of; `None` where the crate has no such operation.
+pub async fn call(core: &OpenRouterCore, recording: &Recording) -> Option<Outcome> {
+    Some(match (recording.api.as_str(), recording.asks_for_stream()) {
+        ("chat", true) => stream(funcs::chat_stream(core, request(recording))).await,
+        ("chat", false) => value(funcs::chat_send(core, request(recording))).await,
+        ("responses", true) => stream(funcs::responses_stream(core, request(recording))).await,
+        ("responses", false) => value(funcs::responses_send(core, request(recording))).await,
+        ("messages", true) => stream(funcs::messages_stream(core, request(recording))).await,
+        ("messages", false) => value(funcs::messages_create(core, request(recording))).await,
+        ("images", true) => stream(funcs::images_stream(core, request(recording))).await,
+        ("images", false) if is_post(recording) => value(funcs::images_generate(core, request(recording))).await,
+        ("embeddings", false) if is_post(recording) => {
+            value(funcs::embeddings_generate(core, request(recording))).await
+        }
+        ("rerank", false) => value(funcs::rerank_rerank(core, request(recording))).await,
+        ("audio", false) if recording.path.contains("speech") => {
+            bytes(funcs::tts_create_speech(core, request(recording))).await
+        }
+        ("audio", false) => value(funcs::stt_create_transcription(core, request(recording))).await,
+        ("models", false) if recording.path.is_empty() => value(funcs::models_list(core, GetModelsParams::new())).await,
+        ("generation", false) if recording.path.is_empty() => {
+            value(funcs::generations_get_generation(core, "gen")).await
+        }
+        (_, false) => return by_path(core, recording).await,
+        (_, true) => return None,
+    })
+}
+
+fn is_post(recording: &Recording) -> bool {
+    recording.method.eq_ignore_ascii_case("POST")
+}
+
+/// Calls the operation that has the method and the path of the recording.
+async fn by_path(core: &OpenRouterCore, recording: &Recording) -> Option<Outcome> {
+    let (path, query) = recording.path.split_once('?').unwrap_or((&recording.path, ""));
+    let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
+    let method = recording.method.to_ascii_uppercase();
+    // Everything before the path of the operation is the address of the server.
+    for start in 0..segments.len() {
+        if let Some(outcome) = at(core, recording, (method.as_str(), segments.get(start..)?), query).await {
+            return Some(outcome);
+        }
+    }
+    None
+}
+
+async fn at(core: &OpenRouterCore, recording: &Recording, operation: (&str, &[&str]), query: &str) -> Option<Outcome> {
+    let parameter = |name: &str| {
+        let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+        pairs.into_iter().find(|(key, value)| *key == name && !value.is_empty()).map_or("unknown", |(_, value)| value)
+    };
+    /// A call whose last argument is the recorded request.
+    macro_rules! send {
+        ($function:ident $(, $argument:expr)*) => { value(funcs::$function(core, $($argument,)* request(recording))).await };
+    }
+    /// A call without a body.
+    macro_rules! get {
+        ($function:ident $(, $argument:expr)*) => { value(funcs::$function(core, $($argument),*)).await };
+    }
+    Some(match operation {
+        ("GET", ["activity"]) => get!(analytics_get_user_activity, Default::default()),
+        ("GET", ["analytics", "meta"]) => get!(analytics_get_analytics_meta),
+        ("POST", ["analytics", "query"]) => send!(analytics_query_analytics),
+        ("GET", ["key"]) => get!(api_keys_get_current_key_metadata),
+        ("GET", ["keys"]) => get!(api_keys_list, Default::default()),
+        ("POST", ["keys"]) => send!(api_keys_create),
+        ("GET", ["keys", hash]) => get!(api_keys_get, hash),
+        ("DELETE", ["keys", hash]) => get!(api_keys_delete, hash),
+        ("PATCH", ["keys", hash]) => send!(api_keys_update, hash),
+        ("GET", ["benchmarks"]) => get!(benchmarks_get_benchmarks, Default::default()),
+        ("GET", ["byok"]) => get!(byok_list, Default::default()),
+        ("POST", ["byok"]) => send!(byok_create),
+        ("GET", ["byok", id]) => get!(byok_get, id),
+        ("DELETE", ["byok", id]) => get!(byok_delete, id),
+        ("PATCH", ["byok", id]) => send!(byok_update, id),
+        ("GET", ["classifications", "task"]) => get!(classifications_get_task_classifications, Default::default()),
+        ("GET", ["credits"]) => get!(credits_get_credits),
+        ("GET", ["datasets", "app-rankings"]) => get!(datasets_get_app_rankings, Default::default()),
+        ("GET", ["datasets", "rankings-daily"]) => get!(datasets_get_rankings_daily, Default::default()),
+        ("GET", ["datasets", "session-cost"]) => get!(datasets_get_session_cost, Default::default()),
+        ("GET", ["embeddings", "models"]) => get!(embeddings_list_models, Default::default()),
+        ("GET", ["endpoints", "zdr"]) => get!(endpoints_list_zdr_endpoints),
+        ("GET", ["models", author, slug, "endpoints"]) => get!(endpoints_list, author, slug),
+        ("GET", ["files"]) => get!(files_list, Default::default()),
+        ("POST", ["files"]) => {
+            let file = UploadFileRequest::new(FilePart::bytes("file", Bytes::new()));
+            value(funcs::files_upload(core, file, Default::default())).await
+        }
+        ("GET", ["files", id, "content"]) => bytes(funcs::files_download(core, id, Default::default())).await,
+        ("GET", ["files", id]) => get!(files_retrieve, id, Default::default()),
+        ("DELETE", ["files", id]) => get!(files_delete, id, Default::default()),
+        ("GET", ["generation"]) => get!(generations_get_generation, parameter("id")),
+        ("GET", ["generation", "content"]) => get!(generations_list_generation_content, parameter("id")),
+        ("POST", ["generation", "feedback"]) => send!(generations_submit_feedback),
+        ("GET", ["guardrails"]) => get!(guardrails_list, Default::default()),
+        ("POST", ["guardrails"]) => send!(guardrails_create),
+        ("GET", ["guardrails", "assignments", "keys"]) => get!(guardrails_list_key_assignments, Default::default()),
+        ("GET", ["guardrails", "assignments", "members"]) => {
+            get!(guardrails_list_member_assignments, Default::default())
+        }
+        ("GET", ["guardrails", id]) => get!(guardrails_get, id),
+        ("DELETE", ["guardrails", id]) => get!(guardrails_delete, id),
+        ("PATCH", ["guardrails", id]) => send!(guardrails_update, id),
+        ("GET", ["guardrails", id, "assignments", "keys"]) => {
+            get!(guardrails_list_guardrail_key_assignments, id, Default::default())
+        }
+        ("POST", ["guardrails", id, "assignments", "keys"]) => send!(guardrails_bulk_assign_keys, id),
+        ("POST", ["guardrails", id, "assignments", "keys", "remove"]) => send!(guardrails_bulk_unassign_keys, id),
+        ("GET", ["guardrails", id, "assignments", "members"]) => {
+            get!(guardrails_list_guardrail_member_assignments, id, Default::default())
+        }
+        ("POST", ["guardrails", id, "assignments", "members"]) => send!(guardrails_bulk_assign_members, id),
+        ("POST", ["guardrails", id, "assignments", "members", "remove"]) => send!(guardrails_bulk_unassign_members, id),
+        ("POST", ["images"]) => send!(images_generate),
+        ("GET", ["images", "models"]) => get!(images_list_models),
+        ("GET", ["images", "models", author, slug, "endpoints"]) => get!(images_list_model_endpoints, author, slug),
+        ("GET", ["model", author, slug]) => get!(models_get, author, slug),
+        ("GET", ["models"]) => get!(models_list, Default::default()),
+        ("GET", ["models", "count"]) => get!(models_count, Default::default()),
+        ("GET", ["models", "user"]) => get!(models_list_for_user, Default::default()),
+        ("POST", ["auth", "keys"]) => send!(oauth_exchange_auth_code_for_api_key),
+        ("POST", ["auth", "keys", "code"]) => send!(oauth_create_auth_code),
+        ("GET", ["observability", "destinations"]) => get!(observability_list, Default::default()),
+        ("POST", ["observability", "destinations"]) => send!(observability_create),
+        ("GET", ["observability", "destinations", id]) => get!(observability_get, id),
+        ("DELETE", ["observability", "destinations", id]) => get!(observability_delete, id),
+        ("PATCH", ["observability", "destinations", id]) => send!(observability_update, id),
+        ("GET", ["organization", "members"]) => get!(organization_list_members, Default::default()),
+        ("GET", ["presets"]) => get!(presets_list, Default::default()),
+        ("GET", ["presets", slug]) => get!(presets_get, slug),
+        ("POST", ["presets", slug, "chat", "completions"]) => send!(presets_create_presets_chat_completions, slug),
+        ("POST", ["presets", slug, "messages"]) => send!(presets_create_presets_messages, slug),
+        ("POST", ["presets", slug, "responses"]) => send!(presets_create_presets_responses, slug),
+        ("GET", ["presets", slug, "versions"]) => get!(presets_list_versions, slug, Default::default()),
+        ("GET", ["presets", slug, "versions", version]) => get!(presets_get_version, slug, version),
+        ("GET", ["providers"]) => get!(providers_list),
+        ("GET", ["scim", "group-mappings"]) => get!(scim_list_mappings, Default::default()),
+        ("POST", ["scim", "group-mappings"]) => send!(scim_create),
+        ("GET", ["scim", "group-mappings", id]) => get!(scim_read, id),
+        ("DELETE", ["scim", "group-mappings", id]) => get!(scim_delete, id, false),
+        ("PATCH", ["scim", "group-mappings", id]) => send!(scim_update, id),
+        ("GET", ["scim", "groups"]) => get!(scim_list_groups, Default::default()),
+        ("POST", ["videos"]) => send!(video_generation_generate),
+        ("GET", ["videos", "models"]) => get!(video_generation_list_videos_models),
+        ("GET", ["videos", job]) => get!(video_generation_get_generation, job),
+        ("GET", ["videos", job, "content"]) => {
+            bytes(funcs::video_generation_get_video_content(core, job, Default::default())).await
+        }
+        ("GET", ["workspaces"]) => get!(workspaces_list, Default::default()),
+        ("POST", ["workspaces"]) => send!(workspaces_create),
+        ("GET", ["workspaces", id]) => get!(workspaces_get, id),
+        ("DELETE", ["workspaces", id]) => get!(workspaces_delete, id),
+        ("PATCH", ["workspaces", id]) => send!(workspaces_update, id),
+        ("GET", ["workspaces", id, "budgets"]) => get!(workspaces_list_budgets, id),
+        ("GET", ["workspaces", id, "budgets", interval]) => get!(workspaces_get_budget, id, *interval),
+        ("DELETE", ["workspaces", id, "budgets", interval]) => get!(workspaces_delete_budget, id, *interval),
+        ("PUT", ["workspaces", id, "budgets", interval]) => send!(workspaces_set_budget, id, *interval),
+        ("GET", ["workspaces", id, "members"]) => get!(workspaces_list_members, id, Default::default()),
+        ("POST", ["workspaces", id, "members", "add"]) => send!(workspaces_bulk_add_members, id),
+        ("POST", ["workspaces", id, "members", "remove"]) => send!(workspaces_bulk_remove_members, id),
+        _ => return None,
+    })
+}
+
+/// What has no operation in the crate, as a program of its own would call it: any JSON, or events of any JSON.
+pub async fn call_any(core: &OpenRouterCore, recording: &Recording) -> Outcome {
+    static ANY: Operation = Operation::new("any", Method::POST, "/any");
+    let parts = Parts::new(&ANY).json(&recording.request.clone().unwrap_or_default());
+    if recording.is_stream() {
+        return stream(Call::<EventStream<Any>>::new(core, parts)).await;
+    }
+    let is_json = serde_json::from_slice::<&serde_json::value::RawValue>(&recording.body).is_ok();
+    if is_json || recording.status >= 300 {
+        return value(Call::<Any>::new(core, parts)).await;
+    }
+    bytes(Call::new(core, parts)).await
+}
+
+/// Any JSON, all of it untyped.
+#[derive(Clone, Debug, PartialEq)]
+struct Any(Unrecognized);
+
+impl Wire for Any {
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Json::read(reader).map(|json| Self(Unrecognized::new(json)))
+    }
+
+    fn write(&self, writer: &mut Writer) {
+        self.0.write(writer);
+    }
+
+    fn missing() -> Self {
+        Self(Unrecognized::missing())
+    }
+}
+
+impl Root for Any {
+    fn reports_error(&self) -> bool {
+        self.0.json().reports_error()
+    }
+}
+
+impl StreamItem for Any {
+    const END_IS_MARKED: bool = false;
+
+    fn is_terminal(&self) -> bool {
+        false
+    }
+
+    fn reports_error(&self) -> bool {
+        false
+    }
+}
