@@ -19,6 +19,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use emit::pages::{self, Pages};
 use emit::{Context, Files};
 use graph::Module;
 use lower::Lowering;
@@ -109,7 +110,11 @@ impl Generated {
     /// The files, formatted.
     pub fn files(&self) -> Result<Files, Failure> {
         let context = Context { api: &self.api, prose: &self.prose, modules: &self.modules, by_hand: &self.by_hand };
-        format_rust(emit::all(&context))
+        let mut files = emit::all(&context);
+        pages::emit(&context, &Pages::load(&home().join("pages"))?, &mut files);
+        let mut files = format_rust(files)?;
+        pages::splice(&mut files);
+        Ok(files)
     }
 
     /// The features the crate needs: name and the features it turns on.

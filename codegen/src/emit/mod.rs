@@ -2,6 +2,7 @@
 
 pub mod funcs;
 pub mod models;
+pub mod pages;
 pub mod sdk;
 
 use std::collections::BTreeMap;

@@ -1,0 +1,552 @@
+//! The reference pages under `docs/sdks`, one a namespace, in the shape of the official SDKs' pages.
+//!
+//! Examples are whole programs. Their values come from the types; where a better one is known, it stands in
+//! `pages/examples.yaml`. What no document says (situations, operations that send nothing) stands in Markdown files beside
+//! it: `pages/PAGE.METHOD.md` follows the examples of an operation, `pages/PAGE.md` ends a page.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::funcs::{Function, aliases, functions};
+use super::{Context, Files, HEADER, feature, gate};
+use crate::Failure;
+use crate::model::{Answer, Body, Field, Kind, Operation, Presence, Ty, Variant};
+use crate::names::identifier;
+use crate::node::{Node, quote};
+
+/// What is written by hand for the pages.
+#[derive(Debug)]
+pub struct Pages {
+    /// Values for examples; the file says by which names.
+    examples: Node,
+    /// A sentence for each namespace.
+    namespaces: Node,
+    /// Markdown by the name of its file, without the ending.
+    sections: BTreeMap<String, String>,
+}
+
+impl Pages {
+    /// Reads the folder `pages`.
+    pub fn load(folder: &Path) -> Result<Self, Failure> {
+        let failed = |error| Failure::new(format!("cannot read {}: {error}", folder.display()));
+        let mut sections = BTreeMap::new();
+        for entry in std::fs::read_dir(folder).map_err(failed)? {
+            let path = entry.map_err(failed)?.path();
+            if path.extension().is_some_and(|extension| extension == "md") {
+                let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+                sections.insert(name, std::fs::read_to_string(&path).map_err(failed)?);
+            }
+        }
+        let examples = Node::load(&folder.join("examples.yaml"))?;
+        Ok(Self { examples, namespaces: Node::load(&folder.join("namespaces.yaml"))?, sections })
+    }
+}
+
+/// One page: a namespace under one of its names.
+struct Page<'a> {
+    /// The file: `beta-responses`.
+    name: String,
+    /// The heading: `Beta.Responses`.
+    title: String,
+    /// How the facade reaches it: `beta().responses()`.
+    access: String,
+    /// The start of its functions: `beta_responses`.
+    prefix: String,
+    namespace: &'a str,
+    operations: Vec<&'a Operation>,
+}
+
+/// Writes the pages, and the module whose tests compile their code. Examples are left out for [`splice`], so that they
+/// are formatted like all other code before.
+pub fn emit(context: &Context<'_>, pages: &Pages, files: &mut Files) {
+    let mut all: BTreeMap<String, Page<'_>> = BTreeMap::new();
+    for operation in &context.api.operations {
+        for alias in aliases(context, operation).into_iter().chain([operation.namespace.as_str()]) {
+            let page = all.entry(alias.replace(['.', '_'], "-")).or_insert_with(|| Page {
+                name: alias.replace(['.', '_'], "-"),
+                title: alias.split('.').map(title).collect::<Vec<_>>().join("."),
+                access: alias.split('.').map(|part| format!("{part}()")).collect::<Vec<_>>().join("."),
+                prefix: alias.replace('.', "_"),
+                namespace: &operation.namespace,
+                operations: Vec::new(),
+            });
+            page.operations.push(operation);
+        }
+    }
+    let mut index = format!(
+        "<!-- {} -->\n\n# Reference\n\nEvery operation of the API, by namespace. Each namespace is a feature of the crate; \
+         `full` turns all of them on.\n\n| Namespace | Feature | Operations |\n| --- | --- | --- |\n",
+        HEADER.trim().trim_start_matches("// ")
+    );
+    let mut tests = format!("{HEADER}//! The code of the reference pages, for the tests.\n");
+    for page in all.values() {
+        let feature = feature(page.namespace);
+        let methods: Vec<_> = page.operations.iter().flat_map(|operation| functions(operation)).collect();
+        let methods: Vec<_> = methods.iter().map(|function| format!("`{}`", function.method)).collect();
+        index.push_str(&format!("| [{}]({}.md) | `{feature}` | {} |\n", page.title, page.name, methods.join(", ")));
+        tests.push_str(&format!(
+            "\n{}#[doc = include_str!(\"../../docs/sdks/{}.md\")]\npub(super) mod {} {{}}\n",
+            gate([&page.namespace.to_owned()]),
+            page.name,
+            page.prefix
+        ));
+        let text = write(context, pages, page, files);
+        files.insert(format!("docs/sdks/{}.md", page.name), text);
+    }
+    files.insert("docs/sdks/README.md".to_owned(), index);
+    files.insert("src/sdk/pages.rs".to_owned(), tests);
+}
+
+/// Puts the formatted examples where they belong.
+pub fn splice(files: &mut Files) {
+    let names: Vec<_> = files.keys().filter(|name| name.starts_with("snippets/")).cloned().collect();
+    let snippets: BTreeMap<_, _> = names.into_iter().filter_map(|name| files.remove_entry(&name)).collect();
+    for (_, text) in files.iter_mut().filter(|(name, _)| name.starts_with("docs/")) {
+        let lines = text.lines().map(|line| snippets.get(line).map_or(line, |code| code.trim_end()));
+        *text = lines.flat_map(|line| [line, "\n"]).collect();
+    }
+}
+
+fn title(part: &str) -> String {
+    match part {
+        "byok" | "scim" => part.to_uppercase(),
+        "stt" => "Transcriptions (STT)".to_owned(),
+        "tts" => "Speech (TTS)".to_owned(),
+        "oauth" => "OAuth".to_owned(),
+        "api_keys" => "API keys".to_owned(),
+        other => {
+            let text = other.replace('_', " ");
+            text.chars().take(1).flat_map(char::to_uppercase).chain(text.chars().skip(1)).collect()
+        }
+    }
+}
+
+fn write(context: &Context<'_>, pages: &Pages, page: &Page<'_>, files: &mut Files) -> String {
+    let mut out =
+        format!("<!-- {} -->\n\n# {}\n\n## Overview\n\n", HEADER.trim().trim_start_matches("// "), page.title);
+    if let Some(sentence) = pages.namespaces.text_of(page.namespace) {
+        out.push_str(&format!("{sentence}\n\n"));
+    }
+    let feature = feature(page.namespace);
+    out.push_str(&format!("Feature `{feature}`. With the facade: `client.{}`. ", page.access));
+    out.push_str(&format!("As functions: `funcs::{}_…`.", page.prefix));
+    if page.prefix != page.namespace {
+        let other = page.namespace.replace('_', "-");
+        out.push_str(&format!(" The same operations under their other name: [{}]({other}.md).", title(page.namespace)));
+    }
+    out.push_str("\n\n### Available Operations\n\n");
+    for operation in &page.operations {
+        for function in functions(operation) {
+            let what = if function.stream { "The same, as a stream of events." } else { sentence(context, operation) };
+            out.push_str(&format!("* [{0}](#{0}) - {what}\n", function.method));
+        }
+    }
+    let end = pages.sections.get(&page.name);
+    for (name, what) in end.into_iter().flat_map(|text| headings(text)) {
+        out.push_str(&format!("* [{name}](#{name}) - {what}\n"));
+    }
+    for operation in &page.operations {
+        for function in functions(operation) {
+            operation_section(context, pages, page, operation, &function, &mut out, files);
+        }
+    }
+    if let Some(text) = end {
+        out.push_str(&format!("\n{text}"));
+    }
+    out
+}
+
+/// The operations of a section written by hand, with the first sentence of each.
+fn headings(text: &str) -> Vec<(&str, &str)> {
+    let parts = text.trim_start_matches("## ").split("\n## ");
+    parts
+        .filter_map(|part| part.split_once('\n'))
+        .map(|(name, rest)| (name.trim(), rest.trim_start().lines().next().unwrap_or_default()))
+        .collect()
+}
+
+fn sentence<'a>(context: &Context<'a>, operation: &'a Operation) -> &'a str {
+    context.prose.get(&operation.id).unwrap_or(&operation.id)
+}
+
+fn operation_section(
+    context: &Context<'_>,
+    pages: &Pages,
+    page: &Page<'_>,
+    operation: &Operation,
+    function: &Function,
+    out: &mut String,
+    files: &mut Files,
+) {
+    out.push_str(&format!("\n## {}\n\n{}", function.method, sentence(context, operation)));
+    if function.stream {
+        out.push_str(" The answer comes as a stream of events, as the server makes it.");
+    }
+    out.push_str(&format!("\n\n`{} {}`, operation `{}`.", operation.method, operation.path, operation.id));
+    match operation.authentication {
+        "None" => out.push_str(" No API key is sent."),
+        "Optional" => out.push_str(" It works without an API key."),
+        _ => {}
+    }
+    if operation.deprecated {
+        out.push_str(" The API has deprecated it.");
+    }
+    let free = identifier(&format!("{}_{}", page.prefix, function.method));
+    let arguments = Arguments::new(context, pages, operation, function);
+    let facade = Way {
+        import: "openrouter_kit::OpenRouter",
+        make: "let client = OpenRouter::from_env()?;".to_owned(),
+        call: format!("client.{}.{}({})", page.access, function.method, arguments.names.join(", ")),
+    };
+    let core = ["&core".to_owned()].into_iter().chain(arguments.names.iter().cloned()).collect::<Vec<_>>();
+    let standalone = Way {
+        import: &format!("openrouter_kit::{{OpenRouterCore, funcs::{free}}}"),
+        make: "let core = OpenRouterCore::from_env()?;".to_owned(),
+        call: format!("{free}({})", core.join(", ")),
+    };
+    for (heading, name, way) in [("Example Usage", "facade", facade), ("Standalone function", "function", standalone)] {
+        let file = format!("snippets/{free}.{name}.rs");
+        out.push_str(&format!("\n\n### {heading}\n\n```rust,no_run\n{file}\n```"));
+        files.insert(file, program(context, pages, operation, &arguments, &way));
+    }
+    out.push('\n');
+    if let Some(section) = pages.sections.get(&format!("{}.{}", page.name, function.method)) {
+        out.push_str(&format!("\n{section}"));
+    }
+    parameters(context, operation, function, out);
+    response(context, operation, function, out);
+    errors(operation, out);
+}
+
+/// One of the two ways to call an operation.
+struct Way<'a> {
+    import: &'a str,
+    make: String,
+    call: String,
+}
+
+/// What an example hands over.
+struct Arguments {
+    /// The arguments as they stand in the call.
+    names: Vec<String>,
+    /// The lines before the call.
+    lines: Vec<String>,
+}
+
+impl Arguments {
+    fn new(context: &Context<'_>, pages: &Pages, operation: &Operation, function: &Function) -> Self {
+        let values = Values { context, pages, namespace: &operation.namespace };
+        let scalars = operation.path_parameters.iter().chain(&operation.required_query);
+        let mut names: Vec<_> = scalars.map(|field| values.taken(&field.ty, &field.wire, 0)).collect();
+        let mut lines = Vec::new();
+        for (name, ty) in function.arguments.iter().filter(|(name, _)| matches!(name.as_str(), "request" | "params")) {
+            let value = match (name.as_str(), pages.examples.text_of(&operation.id)) {
+                ("request", Some(example)) => example.trim().to_owned(),
+                ("params", _) => {
+                    let example = pages.examples.text_of(&format!("{}.params", operation.id));
+                    example.map_or_else(|| values.filled(ty), str::to_owned)
+                }
+                _ => match &operation.body {
+                    Body::Json(ty, _) | Body::Form(ty) => values.whole(ty, &operation.name),
+                    _ => values.filled(ty),
+                },
+            };
+            lines.push(format!("let {name} = {value};"));
+        }
+        names.extend(lines.iter().filter(|line| line.starts_with("let request")).map(|_| "request".to_owned()));
+        names.extend(operation.headers.iter().map(|_| "None".to_owned()));
+        names.extend(operation.query.iter().map(|_| "params".to_owned()));
+        Self { names, lines }
+    }
+}
+
+fn program(
+    context: &Context<'_>,
+    pages: &Pages,
+    operation: &Operation,
+    arguments: &Arguments,
+    way: &Way<'_>,
+) -> String {
+    let stream = way.call.contains("stream(") || matches!(operation.answer, Answer::Stream(_));
+    let mut body = format!("{}\n", way.make);
+    body.extend(arguments.lines.iter().map(|line| format!("{line}\n")));
+    body.push_str(&match &operation.answer {
+        Answer::JsonOrStream(..) | Answer::Stream(_) if stream => format!(
+            "let mut stream = {}.await?;\nwhile let Some(event) = stream.next().await {{\nprintln!(\"{{:?}}\", event?);\n}}\n",
+            way.call
+        ),
+        Answer::Empty => format!("{}.await?;\n", way.call),
+        Answer::Bytes => {
+            let file = pages.examples.text_of(&format!("{}.file", operation.id)).unwrap_or("answer.bin");
+            format!("let length = {}.await?.save_to({}).await?;\nprintln!(\"{{length}} bytes\");\n", way.call, quote(file))
+        }
+        _ => format!("let result = {}.await?;\nprintln!(\"{{result:?}}\");\n", way.call),
+    });
+    let mut models: Vec<_> = capitalized(&body)
+        .into_iter()
+        .filter(|name| {
+            context.api.find(name).is_some() || matches!(*name, "FilePart" | "Json" | "JsonObject" | "Patch" | "Secret")
+        })
+        .collect();
+    models.sort_unstable();
+    models.dedup();
+    let mut head = format!("use {};\n", way.import);
+    if !models.is_empty() {
+        head.push_str(&format!("use openrouter_kit::models::{{{}}};\n", models.join(", ")));
+    }
+    if body.contains("BTreeMap::") {
+        head.insert_str(0, "use std::collections::BTreeMap;\n\n");
+    }
+    if body.contains("json!(") {
+        head.push_str("use serde_json::json;\n");
+    }
+    format!("{head}\n#[tokio::main]\nasync fn main() -> Result<(), openrouter_kit::Error> {{\n{body}Ok(())\n}}\n")
+}
+
+/// The names of types in a piece of code, other than those inside a path.
+fn capitalized(code: &str) -> Vec<&str> {
+    let ends = |c: char| !(c.is_alphanumeric() || c == '_' || c == ':');
+    let paths = code.split('"').step_by(2).flat_map(|plain| plain.split(ends));
+    paths.filter_map(|path| path.split("::").next()).filter(|name| name.starts_with(char::is_uppercase)).collect()
+}
+
+/// Values for examples, made from types.
+struct Values<'a> {
+    context: &'a Context<'a>,
+    pages: &'a Pages,
+    namespace: &'a str,
+}
+
+impl Values<'_> {
+    /// A value for an argument that takes `impl Into` of the type.
+    fn taken(&self, ty: &Ty, wire: &str, depth: usize) -> String {
+        match ty {
+            Ty::String => {
+                let known = self.pages.examples.text_of(&format!("{}.{wire}", self.namespace));
+                known.map_or_else(|| text(wire), quote)
+            }
+            Ty::Secret(of) => self.taken(of, wire, depth),
+            Ty::Bool => "true".to_owned(),
+            Ty::Integer => "10".to_owned(),
+            Ty::Number => "10.0".to_owned(),
+            Ty::Json | Ty::JsonObject => "json!({\"key\": \"value\"})".to_owned(),
+            Ty::Bytes => "FilePart::from_path(\"file.mp3\")".to_owned(),
+            Ty::List(of) => format!("[{}]", self.taken(of, wire, depth + 1)),
+            Ty::Map(of) => format!("BTreeMap::from([(\"key\".to_owned(), {})])", self.exact(of, wire, depth + 1)),
+            Ty::Named(name) => self.named(name, wire, depth),
+        }
+    }
+
+    /// A value of exactly the type.
+    fn exact(&self, ty: &Ty, wire: &str, depth: usize) -> String {
+        let taken = self.taken(ty, wire, depth);
+        match ty {
+            Ty::Bool | Ty::Integer | Ty::Number | Ty::Bytes | Ty::Map(_) => taken,
+            Ty::String => format!("{taken}.to_owned()"),
+            Ty::List(of) => format!("vec![{}]", self.exact(of, wire, depth + 1)),
+            Ty::Named(name) if taken.starts_with(&format!("{name}::")) => taken,
+            other => format!("{}::from({taken})", other.rust()),
+        }
+    }
+
+    /// A value for the body of a request.
+    fn whole(&self, ty: &Ty, wire: &str) -> String {
+        match ty {
+            Ty::Named(name) => match self.context.api.find(name).map(|ty| &ty.kind) {
+                Some(Kind::Struct(_) | Kind::Form(_)) => self.filled(name),
+                _ => self.exact(ty, wire, 0),
+            },
+            other => self.exact(other, wire, 0),
+        }
+    }
+
+    /// A struct with what it requires, or with its first plain field where it requires nothing.
+    fn filled(&self, name: &str) -> String {
+        let made = self.named(name, "", 0);
+        let fields = match self.context.api.find(name).map(|ty| &ty.kind) {
+            Some(Kind::Struct(own)) => own.fields.as_slice(),
+            Some(Kind::Parameters(fields) | Kind::Form(fields)) => fields.as_slice(),
+            _ => &[],
+        };
+        if fields.iter().any(|field| field.presence == Presence::Required) {
+            return made;
+        }
+        let plain = |field: &&Field| {
+            matches!(field.ty, Ty::String | Ty::Bool | Ty::Integer | Ty::Number)
+                && field.presence == Presence::Optional
+                && !field.deprecated
+                && field.wire != "offset"
+        };
+        match fields.iter().find(|field| plain(field)) {
+            Some(field) => format!("{made}.{}({})", field.rust, self.taken(&field.ty, &field.wire, 1)),
+            None => made,
+        }
+    }
+
+    fn named(&self, name: &str, wire: &str, depth: usize) -> String {
+        let Some(ty) = self.context.api.find(name) else { return format!("{name}::new()") };
+        match &ty.kind {
+            Kind::Alias(of) => self.taken(of, wire, depth),
+            Kind::Enum(values) => match values.first() {
+                Some(value) => format!("{name}::{}", value.rust),
+                None => format!("{name}::from(\"value\")"),
+            },
+            Kind::Parameters(_) => format!("{name}::new()"),
+            Kind::Struct(own) => self.made(name, &own.fields, depth),
+            Kind::Form(fields) => self.made(name, fields, depth),
+            Kind::Union(union) => {
+                // Text reads best; else the first branch that holds a value of its own type.
+                let rank = |variant: &&Variant| match &variant.ty {
+                    Ty::String => 0,
+                    Ty::Named(_) => 1,
+                    _ => 2,
+                };
+                let Some(variant) = union.variants.iter().min_by_key(rank) else {
+                    return format!("{name}::from(\"\")");
+                };
+                if variant.ty == Ty::String {
+                    return self.taken(&variant.ty, wire, depth + 1);
+                }
+                let inner = self.exact(&variant.ty, wire, depth + 1);
+                if variant.boxed {
+                    format!("{name}::{}(Box::new({inner}))", variant.rust)
+                } else {
+                    format!("{name}::{}({inner})", variant.rust)
+                }
+            }
+        }
+    }
+
+    fn made(&self, name: &str, fields: &[Field], depth: usize) -> String {
+        // No value of a request is this deep; it only keeps a type that requires itself from never ending.
+        if depth > 12 {
+            return "Default::default()".to_owned();
+        }
+        let required = fields.iter().filter(|field| field.presence == Presence::Required);
+        let values: Vec<_> = required.map(|field| self.taken(&field.ty, &field.wire, depth + 1)).collect();
+        format!("{name}::new({})", values.join(", "))
+    }
+}
+
+/// A text that looks like what the member holds.
+fn text(wire: &str) -> String {
+    let value = match wire {
+        "model" => "openai/gpt-4o-mini",
+        "author" => "openai",
+        "slug" => "gpt-4o-mini",
+        "name" => "Example",
+        "email" => "person@example.com",
+        "prompt" | "input" | "text" | "query" => "Why is the sky blue?",
+        "url" | "image_url" | "callback_url" => "https://example.com",
+        "date" | "start_date" => "2026-01-01",
+        "end_date" => "2026-01-31",
+        "" => "value",
+        other => return quote(&other.to_lowercase().replace('_', "-")),
+    };
+    quote(value)
+}
+
+/// A description in a table.
+fn cell(context: &Context<'_>, field: &Field) -> String {
+    let sentence = context.prose.get(&field.key).unwrap_or_default();
+    let deprecated = field.deprecated.then(|| "Deprecated by the API.".to_owned());
+    let parts = [sentence.to_owned()].into_iter().chain(field.facts.iter().cloned()).chain(deprecated);
+    parts.filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ").replace('\n', " ").replace('|', "\\|")
+}
+
+fn parameters(context: &Context<'_>, operation: &Operation, function: &Function, out: &mut String) {
+    out.push_str("\n### Parameters\n\n");
+    if function.arguments.is_empty() {
+        out.push_str("None.\n");
+        return;
+    }
+    out.push_str("| Name | Type | Required | Description |\n| --- | --- | --- | --- |\n");
+    let mut row = |name: &str, ty: &str, required: bool, text: &str| {
+        let required = if required { "yes" } else { "no" };
+        out.push_str(&format!("| `{name}` | `{ty}` | {required} | {text} |\n"));
+    };
+    let scalars: Vec<_> =
+        operation.path_parameters.iter().chain(&operation.required_query).chain(&operation.headers).collect();
+    for (name, ty) in &function.arguments {
+        if let Some(field) = scalars.iter().find(|field| field.rust == *name) {
+            row(name, ty, !ty.starts_with("Option<"), &cell(context, field));
+            continue;
+        }
+        let of_type = context.api.find(ty);
+        let what = of_type.and_then(|ty| context.prose.get(&ty.key)).unwrap_or(match name.as_str() {
+            "params" => "The optional parameters.",
+            _ => "What is sent.",
+        });
+        row(name, ty, true, &what.replace('|', "\\|"));
+        let fields = match of_type.map(|ty| &ty.kind) {
+            Some(Kind::Struct(own)) => own.fields.as_slice(),
+            Some(Kind::Parameters(fields) | Kind::Form(fields)) => fields.as_slice(),
+            _ => &[],
+        };
+        for field in fields {
+            let required = field.presence == Presence::Required;
+            row(&format!("{name}.{}", field.rust), &field.ty.rust(), required, &cell(context, field));
+        }
+    }
+    if operation.metadata {
+        out.push_str("\n`.metadata(true)` on the call asks for `openrouter_metadata`: how the request was routed.\n");
+    }
+}
+
+fn response(context: &Context<'_>, operation: &Operation, function: &Function, out: &mut String) {
+    let ty = match &operation.answer {
+        Answer::JsonOrStream(_, event) if function.stream => event.named(),
+        Answer::Json(ty) | Answer::JsonOrStream(ty, _) | Answer::Stream(ty) => ty.named(),
+        Answer::Empty | Answer::Bytes => None,
+    };
+    let sentence = ty.and_then(|name| context.api.find(name)).and_then(|ty| context.prose.get(&ty.key));
+    let sentence = sentence.unwrap_or(match &operation.answer {
+        Answer::Empty => "Nothing but success.",
+        Answer::Bytes => "The bytes of a file: read them as they come, collect them, or save them.",
+        _ => "",
+    });
+    let sentence = if sentence.is_empty() { String::new() } else { format!(": {sentence}") };
+    out.push_str(&format!("\n### Response\n\n**`{}`**{sentence}\n", function.answer));
+    if operation.paging.is_some() {
+        out.push_str(
+            "\nIt is a page: in place of `.await`, `.items()` on the call walks over the items of all pages, and `.pages()` \
+             over the pages.\n",
+        );
+    }
+}
+
+fn errors(operation: &Operation, out: &mut String) {
+    out.push_str("\n### Errors\n\n| Error Kind | Status Code | Content Type |\n| --- | --- | --- |\n");
+    for status in &operation.errors {
+        if let Some(kind) = kind(status) {
+            out.push_str(&format!("| `ApiErrorKind::{kind}` | {status} | application/json |\n"));
+        }
+    }
+    out.push_str("| `ApiErrorKind::Default` | any other 4XX, 5XX | \\*/\\* |\n");
+    out.push_str(
+        "\nThese are kinds of `Error::Api`. What else a call may fail with, and what to do: [errors](../errors.md).\n",
+    );
+}
+
+/// The kind of error that belongs to a status: a variant of `ApiErrorKind`.
+fn kind(status: &str) -> Option<&'static str> {
+    Some(match status {
+        "400" => "BadRequest",
+        "401" => "Unauthorized",
+        "402" => "PaymentRequired",
+        "403" => "Forbidden",
+        "404" => "NotFound",
+        "408" => "RequestTimeout",
+        "409" => "Conflict",
+        "410" => "Gone",
+        "413" => "PayloadTooLarge",
+        "422" => "UnprocessableEntity",
+        "429" => "TooManyRequests",
+        "500" => "InternalServer",
+        "502" => "BadGateway",
+        "503" => "ServiceUnavailable",
+        "524" => "EdgeNetworkTimeout",
+        "529" => "ProviderOverloaded",
+        _ => return None,
+    })
+}
