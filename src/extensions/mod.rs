@@ -23,6 +23,8 @@ pub(crate) mod oauth;
 mod responses;
 #[cfg(feature = "responses")]
 mod responses_stream;
+#[cfg(all(feature = "schemars", any(feature = "chat", feature = "messages", feature = "responses")))]
+mod structured;
 mod text;
 #[cfg(feature = "video-generation")]
 pub(crate) mod video_generation;

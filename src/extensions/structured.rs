@@ -1,0 +1,227 @@
+//! Schemas of answers and tools from Rust types.
+
+use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
+use serde_json::{Map, Value};
+
+#[allow(clippy::wildcard_imports, unused_imports, reason = "a build without these namespaces has no use for them")]
+use crate::models::*;
+
+/// What OpenAI's strict mode does not take, and what only says more than the type does: left out, the answer still fits.
+const LEFT_OUT: [&str; 8] =
+    ["default", "examples", "uniqueItems", "minLength", "maxLength", "minProperties", "maxProperties", "deprecated"];
+
+/// What OpenAI's strict mode cannot express. A type that needs it is sent with its plain schema.
+const NOT_STRICT: [&str; 10] = [
+    "patternProperties",
+    "propertyNames",
+    "unevaluatedProperties",
+    "prefixItems",
+    "not",
+    "if",
+    "then",
+    "else",
+    "dependentRequired",
+    "dependentSchemas",
+];
+
+/// The schema of a type, as a model is asked for it.
+struct Asked {
+    name: String,
+    description: Option<String>,
+    schema: Value,
+    is_strict: bool,
+}
+
+impl Asked {
+    fn of<T: JsonSchema>() -> Self {
+        // Many providers do not resolve references; those that remain are of types which hold themselves.
+        let settings = SchemaSettings::draft2020_12().with(|settings| {
+            settings.inline_subschemas = true;
+            settings.meta_schema = None;
+        });
+        let schema = settings.into_generator().into_root_schema_for::<T>().to_value();
+        let allowed = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '-');
+        let name = T::schema_name();
+        let name = name.chars().map(|letter| if allowed(letter) { letter } else { '_' }).take(64).collect();
+        let description = schema.get("description").and_then(Value::as_str).map(str::to_owned);
+        let mut strict = schema.clone();
+        match make_strict(&mut strict) {
+            true => Self { name, description, schema: strict, is_strict: true },
+            false => Self { name, description, schema, is_strict: false },
+        }
+    }
+}
+
+/// Makes a schema one for strict mode: every object names all its members, requires them and allows no other. False where
+/// that is not possible, as for maps.
+fn make_strict(schema: &mut Value) -> bool {
+    let Value::Object(members) = schema else { return false };
+    for name in LEFT_OUT {
+        members.shift_remove(name);
+    }
+    if !is_text(members) {
+        members.shift_remove("format");
+    }
+    if let Some(variants) = members.shift_remove("oneOf") {
+        members.insert("anyOf".into(), variants);
+    }
+    if members.len() > 1
+        && let Some(reference) = members.shift_remove("$ref")
+    {
+        members.insert("anyOf".into(), Value::Array(vec![Map::from_iter([("$ref".into(), reference)]).into()]));
+    }
+    if members.contains_key("allOf") || members.keys().any(|name| NOT_STRICT.contains(&name.as_str())) {
+        return false;
+    }
+    const SAYING: [&str; 6] = ["type", "anyOf", "enum", "const", "$ref", "properties"];
+    if !SAYING.iter().any(|name| members.contains_key(*name)) {
+        return false;
+    }
+    if has_type(members, "object") || members.contains_key("properties") {
+        if members.get("additionalProperties").is_some_and(|further| *further != Value::Bool(false)) {
+            return false;
+        }
+        let properties = members.entry("properties").or_insert_with(|| Map::new().into());
+        let Value::Object(properties) = properties else { return false };
+        let required = properties.keys().cloned().map(Value::from).collect();
+        if !properties.values_mut().all(make_strict) {
+            return false;
+        }
+        members.insert("required".into(), Value::Array(required));
+        members.insert("additionalProperties".into(), Value::Bool(false));
+    }
+    let within = |value: &mut Value| match value {
+        Value::Array(schemas) => schemas.iter_mut().all(make_strict),
+        schema => make_strict(schema),
+    };
+    ["anyOf", "items"].into_iter().filter_map(|name| members.get_mut(name).map(within)).all(|fits| fits)
+        && members.get_mut("$defs").and_then(Value::as_object_mut).is_none_or(|all| all.values_mut().all(make_strict))
+}
+
+fn has_type(members: &Map<String, Value>, wanted: &str) -> bool {
+    match members.get("type") {
+        Some(Value::Array(types)) => types.iter().any(|name| name == wanted),
+        Some(name) => name == wanted,
+        None => false,
+    }
+}
+
+fn is_text(members: &Map<String, Value>) -> bool {
+    has_type(members, "string")
+}
+
+#[cfg(feature = "chat")]
+impl ChatRequest {
+    /// Asks for an answer that is a `T`: sets `response_format` to its JSON schema, strict where a strict schema can say it.
+    ///
+    /// A strict schema requires every field, in the order of the type; a field that may be absent is an `Option` and comes
+    /// as null. Maps and untyped values cannot be strict; providers then follow the schema as well as they can. `T` should
+    /// be a struct: most providers want an object. Read the answer with [`ChatResult::parse`].
+    ///
+    /// ```
+    /// use openrouter_kit::models::{ChatMessages, ChatRequest};
+    ///
+    /// #[derive(schemars::JsonSchema, serde::Deserialize)]
+    /// struct Weather {
+    ///     place: String,
+    ///     degrees: f64,
+    /// }
+    ///
+    /// let request = ChatRequest::new([ChatMessages::user("How is the weather in Rome?")])
+    ///     .model("openai/gpt-4o-mini")
+    ///     .json_schema_of::<Weather>();
+    /// # let _ = request;
+    /// ```
+    #[must_use]
+    pub fn json_schema_of<T: JsonSchema>(self) -> Self {
+        let Asked { name, description, schema, is_strict } = Asked::of::<T>();
+        let mut asked = ChatJsonSchemaConfig::new(name).schema(schema).strict(is_strict);
+        asked.description = description;
+        self.response_format(ChatFormatJsonSchemaConfig::new(asked))
+    }
+}
+
+#[cfg(feature = "chat")]
+impl ChatFunctionTool {
+    /// A function whose parameters are the fields of `T`. It is described by the doc comment of the type; a struct that
+    /// needs no map is strict. Read the arguments with [`ChatToolCall::parse_arguments`].
+    pub fn from_type<T: JsonSchema>(name: impl Into<String>) -> ChatFunctionToolFunction {
+        let asked = Asked::of::<T>();
+        let mut tool = Self::function(name, asked.schema).strict(asked.is_strict);
+        tool.function.description = asked.description;
+        tool
+    }
+}
+
+#[cfg(feature = "responses")]
+impl ResponsesRequest {
+    /// Asks for an answer that is a `T`: sets the format of `text` to its JSON schema, strict where a strict schema can say
+    /// it.
+    ///
+    /// A strict schema requires every field, in the order of the type; a field that may be absent is an `Option` and comes
+    /// as null. Maps and untyped values cannot be strict; providers then follow the schema as well as they can. `T` should
+    /// be a struct: most providers want an object. Read the answer with [`OpenResponsesResult::parse`].
+    ///
+    /// ```
+    /// use openrouter_kit::models::ResponsesRequest;
+    ///
+    /// #[derive(schemars::JsonSchema, serde::Deserialize)]
+    /// struct Weather {
+    ///     place: String,
+    ///     degrees: f64,
+    /// }
+    ///
+    /// let request = ResponsesRequest::new()
+    ///     .model("openai/gpt-4o-mini")
+    ///     .input("How is the weather in Rome?")
+    ///     .json_schema_of::<Weather>();
+    /// # let _ = request;
+    /// ```
+    #[must_use]
+    pub fn json_schema_of<T: JsonSchema>(mut self) -> Self {
+        let Asked { name, description, schema, is_strict } = Asked::of::<T>();
+        let mut asked = FormatJsonSchemaConfig::new(name, schema).strict(is_strict);
+        asked.description = description;
+        self.text.get_or_insert_with(TextExtendedConfig::new).format = Some(asked.into());
+        self
+    }
+}
+
+#[cfg(feature = "responses")]
+impl ResponsesRequestTool {
+    /// A function whose parameters are the fields of `T`. It is described by the doc comment of the type; a struct that
+    /// needs no map is strict. Read the arguments with [`OutputFunctionCallItem::parse_arguments`].
+    pub fn from_type<T: JsonSchema>(name: impl Into<String>) -> ResponsesRequestToolFunction {
+        let asked = Asked::of::<T>();
+        let mut tool = Self::function(name, asked.schema).strict(asked.is_strict);
+        tool.description = asked.description;
+        tool
+    }
+}
+
+#[cfg(feature = "messages")]
+impl MessagesRequest {
+    /// Asks for an answer that is a `T`: sets the format of `output_config` to its JSON schema.
+    ///
+    /// Every field is required; a field that may be absent is an `Option` and comes as null. `T` should be a struct. Read
+    /// the answer with [`MessagesResult::parse`].
+    #[must_use]
+    pub fn json_schema_of<T: JsonSchema>(mut self) -> Self {
+        let format = MessagesOutputConfigFormat::new(Asked::of::<T>().schema);
+        self.output_config.get_or_insert_with(MessagesOutputConfig::new).format = Some(format);
+        self
+    }
+}
+
+#[cfg(feature = "messages")]
+impl MessagesRequestTool {
+    /// A tool whose input has the fields of `T`. It is described by the doc comment of the type. Read the input with
+    /// [`AnthropicToolUseBlock::parse_input`].
+    pub fn from_type<T: JsonSchema>(name: impl Into<String>) -> MessagesRequestToolCustom {
+        let asked = Asked::of::<T>();
+        let mut tool = Self::custom(name, asked.schema);
+        tool.description = asked.description;
+        tool
+    }
+}
