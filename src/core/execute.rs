@@ -1,5 +1,6 @@
 //! The one path that every call takes, whatever its operation and types: key → hooks → transport → status → hooks → retry.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, LOCATION};
@@ -311,13 +312,11 @@ impl<'a> Plan<'a> {
             return ApiError::read(self.operation.id(), head, body, std::time::SystemTime::now()).into();
         }
         let message = if head.status.is_redirection() {
-            let location = head.headers.get(LOCATION).and_then(|location| location.to_str().ok());
-            let host = location.and_then(|location| location.parse::<Uri>().ok()?.host().map(str::to_owned));
             format!(
-                "the server answered {} and points to {}; redirects are not followed, so that the API key goes to no other \
+                "the server answered {} and points {}; redirects are not followed, so that the API key goes to no other \
                  place. Set `server_url` to the final address if you trust it",
                 head.status,
-                host.as_deref().unwrap_or("another path of the same host"),
+                destination(&head.headers),
             )
         } else {
             format!("the server answered {}, which this client does not know", head.status)
@@ -392,6 +391,23 @@ fn same_origin(one: &Uri, other: &Uri) -> bool {
     // The same object nearly always.
     (one.authority() == other.authority() && one.scheme() == other.scheme())
         || (one.scheme() == other.scheme() && host(one) == host(other) && port(one) == port(other))
+}
+
+/// Where a redirect points, as far as a message may tell: the host, for the rest may be secret.
+fn destination(headers: &HeaderMap) -> Cow<'static, str> {
+    let Some(location) = headers.get(LOCATION) else { return "nowhere".into() };
+    let location = location.to_str().unwrap_or("//");
+    let has_scheme = location.split_once("://").is_some_and(|(scheme, _)| !scheme.contains(['/', '?', '#']));
+    let absolute = match location.strip_prefix("//") {
+        // The scheme of the request stays.
+        Some(rest) => format!("https://{rest}"),
+        None if has_scheme => location.to_owned(),
+        None => return "to another path of the same host".into(),
+    };
+    match absolute.parse::<Uri>().ok().as_ref().and_then(Uri::host) {
+        Some(host) => format!("to {host}").into(),
+        None => "to an address that is no URL".into(),
+    }
 }
 
 fn media_type(headers: &HeaderMap) -> Option<&str> {

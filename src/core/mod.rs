@@ -20,6 +20,8 @@ pub use client::{ClientConfig, OpenRouterCore, OpenRouterCoreBuilder, Timeouts};
 pub use download::Download;
 pub use event_stream::{EventStream, StreamItem};
 pub use multipart::{FilePart, Multipart};
+#[cfg(feature = "mock")]
+pub(crate) use operation::is_secret;
 pub use operation::{Authentication, Operation, Parts, QueryValue};
 pub use pages::{Items, Page, Pages, Paging};
 pub use retry::{RetryConfig, RetryStrategy};

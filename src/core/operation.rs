@@ -595,6 +595,6 @@ pub(crate) fn parse_header(
 }
 
 /// Headers whose values are never shown.
-fn is_secret(name: &HeaderName) -> bool {
+pub(crate) fn is_secret(name: &HeaderName) -> bool {
     matches!(name.as_str(), "authorization" | "proxy-authorization" | "cookie" | "x-api-key" | "api-key")
 }

@@ -4,10 +4,12 @@ use bytes::Bytes;
 use http::{HeaderMap, Method};
 use serde_json::Value;
 
+use crate::core::is_secret;
+
 /// A request as it arrived at the [`MockServer`](super::MockServer).
 ///
-/// `Debug` prints the body, and instead of the values of `Authorization`, `Proxy-Authorization` and `Cookie` the word
-/// `Sensitive`.
+/// `Debug` prints the body, and instead of the values of headers that hold secrets (`Authorization`, `Cookie`, ...) the
+/// word `Sensitive`.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct RecordedRequest {
@@ -25,10 +27,8 @@ pub struct RecordedRequest {
 
 impl RecordedRequest {
     pub(super) fn new(method: Method, target: &str, mut headers: HeaderMap, body: Bytes) -> Self {
-        for name in [http::header::AUTHORIZATION, http::header::PROXY_AUTHORIZATION, http::header::COOKIE] {
-            if let Some(value) = headers.get_mut(name) {
-                value.set_sensitive(true);
-            }
+        for (name, value) in &mut headers {
+            value.set_sensitive(is_secret(name));
         }
         // A client that takes this server for a proxy sends the whole URL.
         let target = target.strip_prefix("http://").map_or(target, |rest| {

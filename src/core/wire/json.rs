@@ -25,7 +25,7 @@ impl Json {
     /// Takes a JSON text.
     ///
     /// # Errors
-    /// [`DecodeError`] when `text` is not exactly one JSON value, or nested deeper than 128.
+    /// [`DecodeError`] when `text` is not exactly one JSON value, or nested deeper than 127.
     pub fn new(text: impl Into<String>) -> Result<Self, DecodeError> {
         let text = text.into();
         let mut reader = Reader::new(&text);

@@ -8,7 +8,7 @@ use super::tagged::Shape;
 
 /// Containers may be nested this deep, as in serde_json, so that every text that is kept can be turned into a
 /// `serde_json::Value` later.
-const MAX_DEPTH: usize = 128;
+const MAX_DEPTH: usize = 127;
 
 /// Reads one JSON text from the front.
 #[derive(Clone, Debug)]
@@ -265,7 +265,7 @@ impl<'a> Reader<'a> {
                 Some(open @ (b'{' | b'[')) => {
                     self.at += 1;
                     if depth == MAX_DEPTH {
-                        return Err(self.malformed("containers nested deeper than 128"));
+                        return Err(self.malformed("containers nested deeper than 127"));
                     }
                     depth += 1;
                     objects = objects << 1 | u128::from(open == b'{');

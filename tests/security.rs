@@ -1,0 +1,517 @@
+//! What `SECURITY.md` promises: where the API key goes and where it never shows, what a header may hold, how much memory a
+//! server can make a client use. Redirects have `tests/redirects.rs`, proxies `tests/proxy.rs`, certificates
+//! `tests/tls.rs` and `tests/faults.rs`.
+#![cfg(feature = "mock")]
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "in a test a panic is a finding"
+)]
+
+mod support;
+
+use std::error::Error as StdError;
+use std::fmt::Debug;
+use std::future::IntoFuture;
+use std::path::Path;
+use std::process::Command;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use http::{Request, Response};
+use openrouter_kit::core::body::Body;
+use openrouter_kit::core::transport::HyperTransport;
+use openrouter_kit::core::wire::{self, Json};
+use openrouter_kit::core::{Call, Download, OpenRouterCoreBuilder, Parts};
+use openrouter_kit::errors::Error;
+use openrouter_kit::hooks::{Hook, HookContext, HookFuture, RequestInput};
+use openrouter_kit::mock::{Answer, ClosedPort, Fault, MockServer, Place};
+use openrouter_kit::{OpenRouter, OpenRouterCore, RetryConfig};
+use serde_json::json;
+use support::{GET, POST, Thing, body, post, stream};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+
+const KEY: &str = "sk-or-v1-5ec2e7";
+
+/// What must stand in no output: the key, and other secrets that the tests use.
+const SECRETS: [&str; 3] = ["5ec2e7", "5econd", "9assw0rd"];
+
+fn builder(url: impl Into<String>) -> OpenRouterCoreBuilder {
+    let millisecond = Duration::from_millis(1);
+    OpenRouterCore::builder()
+        .api_key(KEY)
+        .server_url(url)
+        .transport(HyperTransport::builder().no_proxy().build().unwrap())
+        .retry_config(RetryConfig::backoff().initial_interval(millisecond).max_interval(millisecond))
+}
+
+async fn serve(answers: impl IntoIterator<Item = Answer>) -> (MockServer, OpenRouterCore) {
+    let server = MockServer::start().await;
+    for answer in answers {
+        server.answer(answer);
+    }
+    let core = builder(server.url()).build().unwrap();
+    (server, core)
+}
+
+async fn soon<F: IntoFuture>(future: F) -> F::Output {
+    tokio::time::timeout(Duration::from_secs(60), future).await.expect("it hangs")
+}
+
+#[track_caller]
+fn no_secret(shown: &str) {
+    for secret in SECRETS {
+        assert!(!shown.contains(secret), "{secret} in {shown}");
+    }
+}
+
+#[track_caller]
+fn no_secret_in(shown: &impl Debug) {
+    no_secret(&format!("{shown:?} {shown:#?}"));
+}
+
+/// The texts of an error and everything below it, for people and for programmers.
+fn all_texts(error: &Error) -> String {
+    let chain = std::iter::successors(Some(error as &(dyn StdError + 'static)), |error| (*error).source());
+    chain.map(|error| format!("{error} {error:?} {error:#?}\n")).collect()
+}
+
+// --- Where the key goes ----------------------------------------------------------------------
+
+#[tokio::test]
+async fn the_key_goes_to_the_server_of_the_client() {
+    let (server, core) = serve([Answer::json(200, json!({}))]).await;
+    post(&core).await.unwrap();
+    assert_eq!(server.requests()[0].header("authorization"), Some(format!("Bearer {KEY}").as_str()));
+}
+
+#[tokio::test]
+async fn the_key_goes_to_another_server_only_if_the_call_names_it() {
+    let (server, core) = serve([]).await;
+    let (other, _) = serve([Answer::json(200, json!({}))]).await;
+    post(&core).server_url(other.url()).await.unwrap();
+    assert_eq!(other.requests()[0].header("authorization"), Some(format!("Bearer {KEY}").as_str()));
+    assert_eq!(server.connections().opened, 0);
+}
+
+#[tokio::test]
+async fn no_path_parameter_can_name_another_host_or_path() {
+    for hostile in [
+        "@evil.example",
+        "//evil.example",
+        "..",
+        ".",
+        "../../keys",
+        "a/../b",
+        "a?b",
+        "a#b",
+        "%2e%2e",
+        "\\..\\",
+        "a\r\nHost: evil",
+    ] {
+        let (server, core) = serve([Answer::json(200, json!({}))]).await;
+        let call: Call<'_, Thing> = Call::new(&core, Parts::new(&GET).path("id", hostile));
+        match call.await {
+            Ok(_) => {
+                let request = &server.requests()[0];
+                let parameter = request.path.strip_prefix("/api/v1/things/").unwrap();
+                assert!(
+                    !parameter.contains(['/', '?', '#', '\\', '@']) && request.query.is_empty(),
+                    "{}",
+                    request.path
+                );
+                let decoded = percent_encoding::percent_decode_str(parameter).decode_utf8().unwrap();
+                assert_eq!(decoded, hostile);
+            }
+            Err(error) => assert!(matches!(error, Error::InvalidRequest(_)), "{error:?}"),
+        }
+    }
+}
+
+#[cfg(feature = "_tls")]
+#[tokio::test]
+async fn a_proxy_on_the_way_to_https_sees_no_key() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let proxy = format!("http://name:9assw0rd@{}", listener.local_addr().unwrap());
+    let seen = tokio::spawn(async move {
+        let mut stream = listener.accept().await.unwrap().0;
+        let mut head = vec![0; 4096];
+        let length = stream.read(&mut head).await.unwrap();
+        stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
+        // What follows is the beginning of the TLS handshake.
+        let mut rest = vec![0; 4096];
+        let more = stream.read(&mut rest).await.unwrap();
+        [&head[..length], &rest[..more]].concat()
+    });
+    let core = OpenRouterCore::builder().api_key(KEY).server_url("https://openrouter.invalid/api/v1").proxy(proxy);
+    let core = core.retry_config(RetryConfig::none()).build().unwrap();
+
+    let error = soon(post(&core)).await.unwrap_err();
+
+    no_secret(&all_texts(&error));
+    let seen = String::from_utf8_lossy(&seen.await.unwrap()).into_owned();
+    assert!(seen.starts_with("CONNECT openrouter.invalid:443 HTTP/1.1\r\n"), "{seen}");
+    assert!(!seen.contains("5ec2e7") && !seen.contains("a/b") && !seen.contains("/things"), "{seen}");
+}
+
+#[cfg(feature = "_tls")]
+#[test]
+fn no_code_of_the_transport_can_switch_verification_off() {
+    fn sources(folder: &Path, found: &mut Vec<(String, String)>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                sources(&path, found);
+            } else {
+                found.push((path.display().to_string(), std::fs::read_to_string(&path).unwrap()));
+            }
+        }
+    }
+    let mut found = Vec::new();
+    sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut found);
+    assert!(found.len() > 50);
+    for (path, source) in found {
+        // The only ways that rustls has.
+        for way in ["dangerous", "ServerCertVerifier", "with_custom_certificate_verifier"] {
+            assert!(!source.contains(way), "{way} in {path}");
+        }
+    }
+}
+
+// --- Where the key never shows ---------------------------------------------------------------
+
+/// Shows everything that a hook is given.
+#[derive(Debug, Default, Clone)]
+struct Spy(Arc<Mutex<String>>);
+
+impl Spy {
+    fn see(&self, shown: &dyn Debug) {
+        self.0.lock().unwrap().push_str(&format!("{shown:?} {shown:#?}\n"));
+    }
+}
+
+impl Hook for Spy {
+    fn before_create_request<'a>(
+        &'a self,
+        context: &'a HookContext,
+        input: &'a mut RequestInput,
+    ) -> HookFuture<'a, ()> {
+        self.see(context);
+        self.see(input);
+        Box::pin(async { Ok(()) })
+    }
+
+    fn before_request<'a>(&'a self, _: &'a HookContext, request: &'a mut Request<Body>) -> HookFuture<'a, ()> {
+        assert!(request.headers().contains_key("authorization"), "the hook sees the key itself");
+        self.see(request);
+        Box::pin(async { Ok(()) })
+    }
+
+    fn after_error<'a>(
+        &'a self,
+        _: &'a HookContext,
+        outcome: Result<Response<Body>, Error>,
+    ) -> std::pin::Pin<Box<dyn Future<Output = Result<Response<Body>, Error>> + Send + 'a>> {
+        self.see(&outcome);
+        Box::pin(async { outcome })
+    }
+}
+
+#[tokio::test]
+async fn no_debug_output_shows_the_key() {
+    let server = MockServer::start().await;
+    server.answer(Answer::error(503, "busy")).answer(Answer::json(200, json!({"id": 1})));
+    server.answer(Answer::stream([json!({"n": 0})])).answer(Answer::bytes(200, "file"));
+    let spy = Spy::default();
+    let builder = builder(server.url())
+        .header("Cookie", "session=5econd")
+        .header("X-Api-Key", "5econd")
+        .header("Proxy-Authorization", "Basic 9assw0rd")
+        .hook(spy.clone());
+    no_secret_in(&builder);
+    let core = builder.build().unwrap();
+    no_secret_in(&core);
+    no_secret_in(&core.clone());
+    no_secret_in(&OpenRouter::from(core.clone()));
+    no_secret_in(&HyperTransport::builder().proxy("http://name:9assw0rd@proxy.example:3128"));
+    no_secret_in(&HyperTransport::builder().proxy("http://name:9assw0rd@proxy.example:3128").build().unwrap());
+
+    let parts = Parts::new(&POST).json(&body()).header("authorization", Some("Bearer 5econd"));
+    no_secret_in(&parts);
+    let call = post(&core).header("Authorization", "Bearer 5econd").header("api-key", "5econd");
+    no_secret_in(&call);
+    let call = call.with_response();
+    no_secret_in(&call);
+    let future = call.into_future();
+    no_secret_in(&future);
+    no_secret_in(&soon(future).await.unwrap());
+    let mut events = soon(stream(&core)).await.unwrap();
+    no_secret_in(&events);
+    while events.next().await.is_some() {}
+    no_secret_in(&events);
+    let file: Call<'_, Download> = Call::new(&core, Parts::new(&GET).path("id", "one"));
+    no_secret_in(&soon(file).await.unwrap());
+
+    no_secret_in(&server);
+    no_secret_in(&server.requests());
+    let seen = spy.0.lock().unwrap().clone();
+    assert!(seen.contains("Sensitive"), "{seen}");
+    no_secret(&seen);
+}
+
+#[tokio::test]
+async fn no_error_shows_the_key() {
+    let port = ClosedPort::new().unwrap();
+    let core = builder(port.url()).build().unwrap();
+    let mut errors = vec![soon(post(&core)).await.unwrap_err()];
+    for answer in [
+        Answer::error(401, "No auth credentials found"),
+        Answer::redirect(302, "https://evil.example/?9assw0rd"),
+        Answer::json(200, json!({"error": {"message": "no"}})),
+        Answer::json(200, json!([])),
+        Answer::text(200, "<html>"),
+        Answer::json(200, json!({})).gzipped(),
+        Answer::status(200).fault(Fault::Reset, Place::BeforeHead),
+        Answer::json(200, json!({"a": 1})).fault(Fault::Close, Place::InBody),
+        Answer::bytes(200, "x").header("bad header", "x"),
+    ] {
+        let (_server, core) = serve([answer]).await;
+        errors.push(soon(post(&core)).await.unwrap_err());
+    }
+    let (_server, core) = serve([Answer::status(200).fault(Fault::Stall, Place::BeforeHead)]).await;
+    errors.push(soon(post(&core).response_timeout(Duration::from_millis(20))).await.unwrap_err());
+    errors.push(post(&core).header("a b", "5econd").await.unwrap_err());
+    errors.push(post(&core).header("authorization", "Bearer 5econd\r\n").await.unwrap_err());
+    errors.push(post(&core).server_url("https://name:9assw0rd@host").await.unwrap_err());
+    for bad in ["5ec2e7\n", "5ec2e7 5ec2e7", "5ec2e7é", "Bearer 5ec2e7\0"] {
+        errors.push(OpenRouterCore::new(bad).unwrap_err());
+        errors.push(OpenRouter::new(bad).unwrap_err());
+    }
+    for proxy in ["http://name:9assw0rd@", "socks5://name:9assw0rd@host", "http://name:9assw0rd@host:port"] {
+        errors.push(OpenRouterCore::builder().api_key(KEY).proxy(proxy).build().unwrap_err());
+    }
+    assert_eq!(errors.len(), 25);
+    for error in &errors {
+        no_secret(&all_texts(error));
+    }
+}
+
+/// Runs into faults with the log on. Run by the test below.
+#[tokio::test]
+#[ignore = "a part of another test"]
+async fn probe() {
+    let server = MockServer::start().await;
+    server.answer(Answer::error(503, "busy")).answer(Answer::json(200, json!({"text": "private answer"})));
+    server.answer(Answer::status(200).fault(Fault::Reset, Place::BeforeHead));
+    server.answer(Answer::redirect(302, "https://evil.example/?9assw0rd"));
+    let core = builder(server.url()).header("Cookie", "5econd").env().build().unwrap();
+    for _ in 0..3 {
+        let request = Thing::of(json!({"input": "private question"}));
+        let call: Call<'_, Thing> =
+            Call::new(&core, Parts::new(&POST).json(&request).query("q", Some("private query")));
+        let _ = soon(call).await;
+    }
+}
+
+#[test]
+fn the_log_shows_neither_key_nor_headers_nor_bodies() {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", "probe", "--ignored", "--nocapture"]).env("OPENROUTER_DEBUG", "1");
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let log = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(log.lines().filter(|line| line.starts_with("openrouter: ")).count(), 4, "{log}");
+    no_secret(&log);
+    assert!(!log.contains("private question") && !log.contains("private answer"), "{log}");
+    assert!(!log.contains("private%20query"), "{log}");
+}
+
+#[test]
+fn no_panic_shows_the_key() {
+    /// A transport that panics while it holds the request, which is what a bug in one may do.
+    #[derive(Debug)]
+    struct Panicking;
+
+    impl openrouter_kit::core::transport::Transport for Panicking {
+        fn send(&self, request: Request<Body>) -> openrouter_kit::core::transport::TransportFuture<'_> {
+            assert!(request.headers().contains_key("authorization"));
+            panic!("cannot send {request:?}");
+        }
+    }
+
+    let core = OpenRouterCore::builder().api_key(KEY).transport(Panicking).build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let call = std::panic::AssertUnwindSafe(|| runtime.block_on(post(&core).into_future()));
+    let panic = std::panic::catch_unwind(call).unwrap_err();
+    let message = panic.downcast::<String>().unwrap();
+    assert!(message.contains("authorization"), "{message}");
+    no_secret(&message);
+}
+
+// --- What a header may hold ------------------------------------------------------------------
+
+#[tokio::test]
+async fn control_characters_in_headers_are_refused_before_anything_is_sent() {
+    let (server, core) = serve([]).await;
+    for control in (0..0x20).chain([0x7F]).map(char::from).filter(|control| *control != '\t') {
+        let value = format!("a{control}b");
+        let builder = || builder("https://openrouter.invalid");
+        for refused in [
+            builder().api_key(&value),
+            builder().header("x-a", &value),
+            builder().header(&value, "a"),
+            builder().user_agent(&value),
+            builder().app_title(&value),
+            builder().http_referer(&value),
+            builder().app_categories([&value]),
+            builder().server_url(format!("https://openrouter.invalid/{value}")),
+        ] {
+            assert!(matches!(refused.build(), Err(Error::InvalidRequest(_))), "{control:?}");
+        }
+        for refused in [post(&core).header("x-a", &value), post(&core).header(&value, "a")] {
+            assert!(matches!(refused.await, Err(Error::InvalidRequest(_))), "{control:?}");
+        }
+        let call: Call<'_, Thing> = Call::new(&core, Parts::new(&POST).header("x-a", Some(&value)));
+        assert!(matches!(call.await, Err(Error::InvalidRequest(_))), "{control:?}");
+    }
+    assert_eq!(server.connections().opened, 0);
+}
+
+#[tokio::test]
+async fn headers_of_the_connection_cannot_be_set() {
+    let (server, core) = serve([]).await;
+    for name in ["Host", "Content-Length", "transfer-encoding", "Connection", "Upgrade", "TE", "Trailer", "Keep-Alive"]
+    {
+        assert!(matches!(post(&core).header(name, "a").await, Err(Error::InvalidRequest(_))), "{name}");
+        assert!(matches!(builder(server.url()).header(name, "a").build(), Err(Error::InvalidRequest(_))), "{name}");
+    }
+    assert_eq!(server.connections().opened, 0);
+}
+
+// --- Limits ----------------------------------------------------------------------------------
+
+/// JSON nested this deep.
+fn nested(depth: usize) -> String {
+    let (open, close) = if depth.is_multiple_of(2) { ("{\"a\":", "}") } else { ("[", "]") };
+    format!("{}1{}", open.repeat(depth), close.repeat(depth))
+}
+
+#[test]
+fn json_may_be_nested_127_deep_and_no_deeper() {
+    for depth in [1, 2, 126, 127] {
+        let json = Json::new(nested(depth)).unwrap();
+        assert!(!json.to_value().is_null(), "{depth}");
+    }
+    for depth in [128, 129, 1000, 1_000_000, 1_000_001] {
+        Json::new(nested(depth)).unwrap_err();
+        Json::new("[".repeat(depth)).unwrap_err();
+        wire::decode::<Thing>(&format!("{{\"a\":{}}}", nested(depth))).unwrap_err();
+        wire::decode_event::<Thing>(&format!("{{\"a\":{}}}", nested(depth))).unwrap_err();
+    }
+}
+
+#[tokio::test]
+async fn json_nested_too_deep_is_an_error_wherever_it_comes() {
+    let deep = format!("{{\"a\":{}}}", nested(100_000));
+    let as_json = |status| Answer::text(status, &deep).header("content-type", "application/json");
+    let events = Answer::stream([json!({"n": 0}).to_string(), deep.clone(), json!({"n": 2}).to_string()]);
+    let (_server, core) = serve([as_json(200), as_json(400), events]).await;
+
+    assert!(matches!(soon(post(&core)).await, Err(Error::ResponseValidation(_))));
+    assert!(matches!(soon(post(&core)).await, Err(Error::Api(error)) if error.body().len() == deep.len()));
+    let mut events = soon(stream(&core)).await.unwrap();
+    soon(events.next()).await.unwrap().unwrap();
+    assert!(matches!(soon(events.next()).await.unwrap(), Err(Error::ResponseValidation(_))));
+    soon(events.next()).await.unwrap().unwrap();
+    assert!(soon(events.next()).await.is_none());
+}
+
+#[tokio::test]
+async fn the_limits_hold_to_the_byte() {
+    let server = MockServer::start().await;
+    let core = builder(server.url()).max_body(100).max_error_body(100).max_event(100).build().unwrap();
+    let object = |size: usize| format!("{{\"n\":\"{}\"}}", "x".repeat(size - 8));
+    for (size, fits) in [(99, true), (100, true), (101, false), (5000, false)] {
+        for chunked in [false, true] {
+            let answer = Answer::text(200, &object(size));
+            server.answer(if chunked { answer.cut_into(7) } else { answer });
+            assert_eq!(soon(post(&core)).await.is_ok(), fits, "{size}");
+        }
+
+        server.answer(Answer::text(400, &object(size)));
+        let error = soon(post(&core)).await.unwrap_err();
+        assert_eq!(error.as_api().unwrap().body().len(), size.min(100));
+
+        // `data: ` counts.
+        server.answer(Answer::stream([object(size - 6)]));
+        let mut events = soon(stream(&core)).await.unwrap();
+        assert_eq!(soon(events.next()).await.unwrap().is_ok(), fits, "{size}");
+    }
+    for refused in [builder(server.url()).max_body(0), builder(server.url()).max_event(0)] {
+        assert!(matches!(refused.build(), Err(Error::InvalidRequest(_))));
+    }
+}
+
+/// The memory of this process in bytes, as the system counts it.
+#[cfg(target_os = "linux")]
+fn memory() -> usize {
+    let pages = std::fs::read_to_string("/proc/self/statm").unwrap();
+    pages.split(' ').nth(1).unwrap().parse::<usize>().unwrap() * 4096
+}
+
+/// Fails if the memory of this process grows by as much as a server sends, which is without end.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn memory_stays_bounded_when_a_server_sends_without_end() {
+    const BOUND: usize = 64 * 1024 * 1024;
+    let before = memory();
+    let bounded = |what: &str| {
+        let grown = memory().saturating_sub(before);
+        assert!(grown < BOUND, "{what}: {grown} bytes more");
+    };
+
+    let server = MockServer::start().await;
+    let core = builder(server.url()).max_body(8 << 20).max_event(8 << 20).build().unwrap();
+    server.answer(Answer::huge(500, 1 << 40).times(3));
+    assert!(soon(post(&core)).await.unwrap_err().as_api().is_some());
+    bounded("the body of an error");
+    server.answer(Answer::huge(200, 1 << 40));
+    assert!(matches!(soon(post(&core)).await, Err(Error::ResponseValidation(_))));
+    bounded("a whole answer");
+    for again in ["x".repeat(64 * 1024), format!("{}\n", "x".repeat(1024)), "data: x\n".repeat(1000)] {
+        server.answer(Answer::endless("data: ", again));
+        let mut events = soon(stream(&core)).await.unwrap();
+        assert!(matches!(soon(events.next()).await, Some(Err(_))));
+        bounded("an event");
+    }
+
+    // 256 MiB of events, read one by one.
+    let event = format!("data: {{\"text\":\"{}\"}}\n\n", "x".repeat(64 * 1024));
+    server.answer(Answer::endless("data: {\"n\":0}\n\n", event.clone()));
+    let mut events = soon(stream(&core)).await.unwrap();
+    for _ in 0..4096 {
+        soon(events.next()).await.unwrap().unwrap();
+    }
+    bounded("a stream that is read");
+    drop(events);
+
+    // Comments keep a stream alive and are nothing to keep.
+    server.answer(Answer::endless("data: {\"n\":0}\n\n", ": OPENROUTER PROCESSING\n\n".repeat(1000)));
+    let mut events = soon(stream(&core)).await.unwrap();
+    soon(events.next()).await.unwrap().unwrap();
+    tokio::time::timeout(Duration::from_millis(500), events.next()).await.expect_err("comments are no events");
+    bounded("comments");
+    drop(events);
+
+    // A stream that nobody reads makes the server wait.
+    server.answer(Answer::endless("data: {\"n\":0}\n\n", event));
+    let mut events = soon(stream(&core)).await.unwrap();
+    soon(events.next()).await.unwrap().unwrap();
+    for _ in 0..10_000 {
+        tokio::task::yield_now().await;
+    }
+    bounded("a stream that is not read");
+}
