@@ -282,3 +282,53 @@ fn pages_and_items_are_streams_that_can_be_sent() {
     check::<Pages<'static, Numbers>>();
     check::<Items<'static, Numbers>>();
 }
+
+#[cfg(feature = "api-keys")]
+#[tokio::test]
+async fn keys_come_as_one_list() {
+    use openrouter_kit::models::ListKeysParams;
+    let key = |n: usize| json!({"hash": n.to_string(), "name": "key"});
+    let keys = |range: std::ops::Range<usize>| Answer::json(200, json!({"data": range.map(key).collect::<Vec<_>>()}));
+    let (server, core) = server([keys(0..100), keys(100..130), keys(0..0)]).await;
+    let client = openrouter_kit::OpenRouter::from(core);
+    let all = client.api_keys().list(ListKeysParams::new()).items().collect().await.unwrap();
+    let hashes: Vec<_> = all.into_iter().map(|key| key.hash).collect();
+    assert_eq!(hashes, (0..130).map(|n| n.to_string()).collect::<Vec<_>>());
+    assert_eq!(queries(&server)[..2], ["", "offset=100"]);
+}
+
+#[cfg(feature = "files")]
+#[tokio::test]
+async fn files_are_paged_as_their_store_does_it() {
+    use openrouter_kit::models::{FileProvider, ListFilesParams};
+    let page = |shape: &str, id: &str, more: bool| {
+        let file = match shape {
+            "openai" => json!({"_shape": shape, "id": id, "object": "file", "bytes": 1, "created_at": 1,
+                "filename": "a.pdf", "purpose": "user_data"}),
+            _ => json!({"_shape": shape, "id": id, "type": "file", "filename": "a.pdf", "mime_type": "application/pdf",
+                "size_bytes": 1, "created_at": "2025-01-01T00:00:00Z", "downloadable": false}),
+        };
+        let mut page = json!({"_shape": shape, "data": [file], "first_id": id, "last_id": id, "has_more": more});
+        match shape {
+            "openrouter" => page["cursor"] = if more { json!(format!("after {id}")) } else { json!(null) },
+            "openai" => page["object"] = json!("list"),
+            _ => {}
+        }
+        Answer::json(200, page)
+    };
+    let cases = [
+        ("openrouter", "cursor=after%20f1"),
+        ("openai", "provider=openai&after=f1"),
+        ("anthropic", "provider=anthropic&after_id=f1"),
+    ];
+    for (shape, second) in cases {
+        let (server, core) = server([page(shape, "f1", true), page(shape, "f2", false)]).await;
+        let mut params = ListFilesParams::new();
+        if shape != "openrouter" {
+            params = params.provider(FileProvider::from(shape));
+        }
+        let files = openrouter_kit::funcs::files_list(&core, params).items().collect().await.unwrap();
+        assert_eq!(files.len(), 2, "{shape}");
+        assert_eq!(queries(&server)[1], second);
+    }
+}

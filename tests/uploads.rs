@@ -471,3 +471,58 @@ fn debug_shows_no_content() {
         assert!(!text.contains("secret text"), "{text}");
     }
 }
+
+#[cfg(feature = "stt")]
+#[tokio::test]
+async fn a_recording_is_uploaded_for_transcription() {
+    use openrouter_kit::models::CreateAudioTranscriptionsMultipartRequest as Request;
+    let server = MockServer::start().await;
+    server.on("POST", "/audio/transcriptions", Answer::json(200, json!({"text": "Hello"})));
+    let client = openrouter_kit::OpenRouter::from(client(&server.url()));
+    let request = Request::new(FilePart::bytes("hello.wav", "RIFF"), "openai/whisper-1")
+        .language("en")
+        .temperature(0.0)
+        .response_format("verbose_json")
+        .timestamp_granularities(["word", "segment"]);
+    let answer = client.stt().create_transcription_multipart(request).await.unwrap();
+    assert_eq!(answer.text, "Hello");
+    let mut parts = parts_of(&server.requests()[0]);
+    parts.sort_by(|a, b| a.name.cmp(&b.name));
+    assert_eq!(
+        parts,
+        [
+            file("file", "hello.wav", "audio/wav", "RIFF"),
+            field("language", "en"),
+            field("model", "openai/whisper-1"),
+            field("response_format", "verbose_json"),
+            field("temperature", "0"),
+            field("timestamp_granularities[]", "word"),
+            field("timestamp_granularities[]", "segment"),
+        ]
+    );
+}
+
+#[cfg(feature = "files")]
+#[tokio::test]
+async fn a_file_is_uploaded_from_its_path() {
+    use openrouter_kit::models::{UploadFileParams, UploadFileRequest};
+    let folder = Folder::new();
+    let path = folder.file("report.pdf", "%PDF-1.7");
+    let server = MockServer::start().await;
+    server.on(
+        "POST",
+        "/files",
+        Answer::json(
+            200,
+            json!({"_shape": "openrouter", "id": "f1", "type": "file",
+        "filename": "report.pdf", "mime_type": "application/pdf", "size_bytes": 8, "created_at": "2025-01-01T00:00:00Z",
+        "downloadable": false}),
+        ),
+    );
+    let core = client(&server.url());
+    let params = UploadFileParams::new().workspace_id("w 1");
+    openrouter_kit::funcs::files_upload(&core, UploadFileRequest::new(path), params).await.unwrap();
+    let request = server.requests().remove(0);
+    assert_eq!(request.query, "workspace_id=w%201");
+    assert_eq!(parts_of(&request), [file("file", "report.pdf", "application/pdf", "%PDF-1.7")]);
+}

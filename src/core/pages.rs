@@ -29,6 +29,12 @@ pub trait Page: Root {
     fn cursor(&self) -> Option<&str> {
         None
     }
+
+    /// The query parameter that takes the cursor, where it is another than the one of the operation
+    /// ([`Paging::Cursor`]): a server that passes lists of others on keeps to their way of paging.
+    fn cursor_parameter(&self) -> Option<&'static str> {
+        None
+    }
 }
 
 /// How an operation is asked for the next page.
@@ -128,7 +134,7 @@ impl<T: Page> Pages<'_, T> {
                     let message = "the server gave the same cursor twice, so that the list would never end";
                     return State::Endless(UnexpectedError::status(self.id(), page.status, message).into());
                 }
-                self.parts.set_query(name, cursor);
+                self.parts.set_query(page.value.cursor_parameter().unwrap_or(name), cursor);
                 State::Next
             }
             Some(Paging::Offset { default_limit }) => {

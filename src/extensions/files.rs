@@ -27,6 +27,17 @@ impl Page for FileListResponse {
     fn cursor(&self) -> Option<&str> {
         match self {
             Self::Openrouter(list) => list.cursor.as_deref(),
+            Self::Openai(list) => list.last_id.as_deref().filter(|_| list.has_more),
+            Self::Anthropic(list) => list.last_id.as_deref().filter(|_| list.has_more),
+            Self::Unrecognized(_) => None,
+        }
+    }
+
+    /// Files that are stored with a provider are listed its way.
+    fn cursor_parameter(&self) -> Option<&'static str> {
+        match self {
+            Self::Openai(_) => Some("after"),
+            Self::Anthropic(_) => Some("after_id"),
             _ => None,
         }
     }
