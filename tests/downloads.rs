@@ -82,6 +82,23 @@ async fn the_head_is_at_hand_before_the_bytes() {
 }
 
 #[tokio::test]
+async fn a_download_comes_whole_or_in_chunks() {
+    let file: Vec<u8> = (0..100_000_u32).flat_map(u32::to_le_bytes).collect();
+    let answer = Answer::bytes(200, file.clone()).header("content-type", "audio/mpeg").times(2);
+    let (server, core) = server(answer).await;
+    let whole = download(&core).await.unwrap();
+    assert_eq!(whole.media_type(), Some("audio/mpeg"));
+    assert_eq!(whole.collect().await.unwrap(), file);
+    let mut chunks = download(&core).await.unwrap();
+    let mut joined = Vec::new();
+    while let Some(chunk) = chunks.next().await {
+        joined.extend_from_slice(&chunk.unwrap());
+    }
+    assert_eq!(joined, file);
+    assert_eq!(server.requests()[0].header("accept"), Some("*/*"));
+}
+
+#[tokio::test]
 async fn a_file_may_look_like_an_error_and_is_still_a_file() {
     let text = json!({"error": {"code": 500, "message": "the content of a log"}});
     let (_server, core) = server(Answer::json(200, text.clone())).await;

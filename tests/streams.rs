@@ -19,11 +19,11 @@ use bytes::Bytes;
 use futures_core::Stream;
 use openrouter_kit::OpenRouterCore;
 use openrouter_kit::core::wire::{DecodeError, Json, Reader, Wire, Writer};
-use openrouter_kit::core::{Call, Download, EventStream, Parts, StreamItem};
+use openrouter_kit::core::{Call, EventStream, Parts, StreamItem};
 use openrouter_kit::errors::{ApiErrorKind, Error};
 use openrouter_kit::mock::{Answer, Event, Fault, MockServer, Place};
 use serde_json::json;
-use support::{GET, POST, Thing, body, get, post, stream};
+use support::{POST, Thing, body, get, post, stream};
 
 async fn server(answer: Answer) -> (MockServer, OpenRouterCore) {
     let server = MockServer::start().await;
@@ -398,61 +398,6 @@ async fn a_stream_shows_no_content_in_debug() {
     let (_server, core) = server(Answer::stream([json!({"n": "a secret answer"})])).await;
     let events = stream(&core).await.unwrap();
     assert!(!format!("{events:?}").contains("secret"));
-}
-
-fn download(core: &OpenRouterCore) -> Call<'_, Download> {
-    Call::new(core, Parts::new(&GET).path("id", "one"))
-}
-
-#[tokio::test]
-async fn a_download_comes_whole_or_in_chunks() {
-    let file: Vec<u8> = (0..100_000_u32).flat_map(u32::to_le_bytes).collect();
-    let answer = Answer::bytes(200, file.clone()).header("content-type", "audio/mpeg").times(2);
-    let (server, core) = server(answer).await;
-    let whole = download(&core).await.unwrap();
-    assert_eq!(whole.media_type(), Some("audio/mpeg"));
-    assert_eq!(whole.collect().await.unwrap(), file);
-    let mut chunks = download(&core).await.unwrap();
-    let mut joined = Vec::new();
-    while let Some(chunk) = chunks.next().await {
-        joined.extend_from_slice(&chunk.unwrap());
-    }
-    assert_eq!(joined, file);
-    assert_eq!(server.requests()[0].header("accept"), Some("*/*"));
-}
-
-#[tokio::test]
-async fn a_download_is_saved_to_a_file() {
-    let folder = std::env::temp_dir().join(format!("openrouter-kit-download-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).unwrap();
-    let path = folder.join("speech.mp3");
-    let (_server, core) = server(Answer::bytes(200, vec![7; 300_000])).await;
-    assert_eq!(download(&core).await.unwrap().save_to(&path).await.unwrap(), 300_000);
-    assert_eq!(std::fs::read(&path).unwrap(), vec![7; 300_000]);
-    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 1, "no part is left");
-    std::fs::remove_dir_all(&folder).unwrap();
-}
-
-#[tokio::test]
-async fn a_download_that_breaks_off_leaves_the_file_as_it_was() {
-    let folder = std::env::temp_dir().join(format!("openrouter-kit-broken-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).unwrap();
-    let path = folder.join("speech.mp3");
-    std::fs::write(&path, "old").unwrap();
-    let (_server, core) = server(Answer::bytes(200, vec![7; 300_000]).fault(Fault::Close, Place::InBody)).await;
-    let error = download(&core).await.unwrap().save_to(&path).await.unwrap_err();
-    assert!(error.is_connection());
-    assert_eq!(std::fs::read(&path).unwrap(), b"old");
-    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 1, "no part is left");
-    std::fs::remove_dir_all(&folder).unwrap();
-}
-
-#[tokio::test]
-async fn a_file_that_cannot_be_written_is_told() {
-    let (_server, core) = server(Answer::bytes(200, "x")).await;
-    let error = download(&core).await.unwrap().save_to("/nowhere/at/all").await.unwrap_err();
-    assert!(matches!(error, Error::Unexpected(_)), "{error:?}");
-    assert!(error.source().is_some());
 }
 
 #[tokio::test]
