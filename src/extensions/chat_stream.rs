@@ -187,7 +187,16 @@ impl Choice {
             join_detail(message.reasoning_details.get_or_insert_default(), detail);
         }
         for piece in delta.tool_calls.iter().flatten() {
-            join_call(&mut self.calls, Some(piece.index), piece);
+            // An index that did not come reads as 0 too.
+            let json = if piece.index == 0 { Json::of(piece).ok() } else { None };
+            match json.filter(|json| json.get("index").and_then(|index| index.parse::<i64>().ok()).is_none()) {
+                None => join_call(&mut self.calls, Some(piece.index), piece),
+                Some(json) => {
+                    if let Some((index, piece)) = call_without_index(&json) {
+                        join_call(&mut self.calls, index, &piece);
+                    }
+                }
+            }
         }
         for (name, value) in delta.extra.iter().filter(|(_, value)| !value.is_null()) {
             match name {
