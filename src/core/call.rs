@@ -46,7 +46,11 @@ impl<T: Root> sealed::FromExchange for T {
         match decoded {
             Ok(value) if !value.reports_error() => Ok(value),
             Ok(_) => Err(exchange.into_api_error()),
-            Err(error) => Err(exchange.into_misfit(error)),
+            Err(_) if exchange.is_error_body() => Err(exchange.into_api_error()),
+            Err(error) => exchange
+                .text()
+                .and_then(|text| wire::keep_answer(text, error))
+                .map_err(|error| exchange.into_misfit(error)),
         }
     }
 }
@@ -300,12 +304,14 @@ impl Exchange {
         ApiError::read(self.operation_id, head, body, std::time::SystemTime::now()).into()
     }
 
-    /// A body that is no such answer: an error in another form, or something else.
+    /// Whether the body is an error in one of the other forms that servers have for it.
+    fn is_error_body(&self) -> bool {
+        self.body.as_bytes().is_some_and(|body| ApiError::is_error_body(body))
+    }
+
+    /// A body that is no such answer.
     fn into_misfit(self, error: wire::DecodeError) -> Error {
         let body = self.body.as_bytes().cloned().unwrap_or_default();
-        if ApiError::is_error_body(&body) {
-            return self.into_api_error();
-        }
         let path = error.path().to_owned();
         let head = (self.status, self.headers);
         ResponseValidationError::new(self.operation_id, head, body, path, error).into()

@@ -115,9 +115,10 @@ impl Extra {
 }
 
 impl PartialEq for Extra {
-    /// Compares names and values.
+    /// Compares names and values. Of members with the same name the last counts, as in every JSON parser.
     fn eq(&self, other: &Self) -> bool {
-        self.list().len() == other.list().len() && self.iter().all(|(name, value)| other.get(name) == Some(value))
+        let same = |name: &str| self.get(name) == other.get(name);
+        self.iter().chain(other.iter()).all(|(name, _)| same(name))
     }
 }
 

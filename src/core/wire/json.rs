@@ -131,15 +131,15 @@ fn differ(left: &str, right: &str, null_is_absent: bool) -> Option<String> {
         (Some(Shape::Object), Some(Shape::Object)) => {
             let (Some(one), Some(two)) = (members(left), members(right)) else { return here() };
             let absent = |text: &str| null_is_absent && text == "null";
-            for (name, value) in &one {
-                match find(&two, name) {
-                    Some(other) => {
+            for (name, _) in &one {
+                match (find(&one, name), find(&two, name)) {
+                    (Some(value), Some(other)) => {
                         if let Some(rest) = differ(value, other, null_is_absent) {
                             return Some(format!(".{name}{rest}"));
                         }
                     }
-                    None if absent(value) => {}
-                    None => return Some(format!(".{name}")),
+                    (Some(value), None) if !absent(value) => return Some(format!(".{name}")),
+                    _ => {}
                 }
             }
             let added = two.iter().find(|(name, value)| find(&one, name).is_none() && !absent(value));
@@ -173,6 +173,45 @@ fn members(text: &str) -> Option<Vec<(String, &str)>> {
         Ok(())
     });
     read.ok().map(|()| list)
+}
+
+/// The same JSON text with one member of each name, the last. `None` where that cannot be told.
+pub(super) fn without_repetitions(text: &str) -> Option<String> {
+    let mut writer = Writer::new();
+    write_once(text, &mut writer)?;
+    writer.finish().ok().and_then(|out| String::from_utf8(out).ok())
+}
+
+fn write_once(text: &str, writer: &mut Writer) -> Option<()> {
+    match Reader::new(text).shape() {
+        Some(Shape::Object) => {
+            let members = members(text)?;
+            let is_last = |at: usize, name: &str| !members.iter().skip(at + 1).any(|(later, _)| later == name);
+            let once = members.iter().enumerate().filter(|(at, (name, _))| is_last(*at, name));
+            writer.byte(b'{');
+            for (index, (_, (name, value))) in once.enumerate() {
+                if index > 0 {
+                    writer.byte(b',');
+                }
+                writer.string(name);
+                writer.byte(b':');
+                write_once(value, writer)?;
+            }
+            writer.byte(b'}');
+        }
+        Some(Shape::Array) => {
+            writer.byte(b'[');
+            for (index, element) in elements(text)?.into_iter().enumerate() {
+                if index > 0 {
+                    writer.byte(b',');
+                }
+                write_once(element, writer)?;
+            }
+            writer.byte(b']');
+        }
+        _ => writer.raw(text),
+    }
+    Some(())
 }
 
 fn find<'a>(members: &[(String, &'a str)], name: &str) -> Option<&'a str> {

@@ -9,7 +9,11 @@
 //!   ([`Extra::misfits`]); the typed field is empty. In a union, a variant with such a required member is kept whole,
 //!   and [`Unrecognized::error`] tells it apart from an unknown tag.
 //! - **A required member that is missing or null** reads as the empty value of its type and is not written back.
-//! - An object in which *none* of its required members is present and fits is not that object: reading it fails.
+//! - An object that holds something, but *none* of the constants and required members of its type, is not that object:
+//!   reading it fails. In a list or a map it is kept whole in its place ([`Wire::keep_object`]), without harm to its
+//!   neighbours; elsewhere it is a member whose value does not fit.
+//! - **A constant with another text** is an unknown value, like one that an enum does not know: it stays in [`Extra`].
+//! - **Of members with the same name** the last counts, as in every JSON parser.
 //! - **Numbers** keep their value: an integer that `i64` or `f64` cannot hold counts as a value that does not fit.
 //!
 //! Reading works on a concrete reader over the text rather than through serde's generic machinery, because only a
@@ -99,7 +103,15 @@ pub trait Root: Wire {
 /// [`DecodeError`] when the text is no JSON, holds more than one value, or the value is no `T`.
 pub fn decode<T: Wire>(json: &str) -> Result<T, DecodeError> {
     let mut reader = Reader::new(json);
-    let value = T::read(&mut reader)?;
+    let read = T::read(&mut reader);
+    if reader.found_repetition()
+        && let Some(json) = json::without_repetitions(json)
+    {
+        let mut reader = Reader::new(&json);
+        let value = T::read(&mut reader)?;
+        return reader.end().map(|()| value);
+    }
+    let value = read?;
     reader.end()?;
     Ok(value)
 }
@@ -115,6 +127,12 @@ pub fn decode_event<T: Wire>(json: &str) -> Result<T, DecodeError> {
         Ok(kept) if kept.is_object() => T::keep_object(kept, error),
         _ => Err(error),
     })
+}
+
+/// Keeps a whole answer that does not fit its type, if it has members of it. Any other object is another answer.
+pub(crate) fn keep_answer<T: Wire>(json: &str, error: DecodeError) -> Result<T, DecodeError> {
+    let kept = Json::new(json).ok().filter(Json::is_object).and_then(|json| T::keep_object(json, error.clone()).ok());
+    kept.filter(|value| value.extra().and_then(Extra::required_misfit).is_some()).ok_or(error)
 }
 
 /// Writes `value` as JSON.

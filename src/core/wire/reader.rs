@@ -15,6 +15,8 @@ const MAX_DEPTH: usize = 127;
 pub struct Reader<'a> {
     text: &'a str,
     at: usize,
+    /// An object had two members of the same name.
+    repetition: bool,
 }
 
 /// A position to come back to.
@@ -24,7 +26,7 @@ pub(crate) struct Mark(usize);
 impl<'a> Reader<'a> {
     /// A reader at the start of `text`.
     pub const fn new(text: &'a str) -> Self {
-        Self { text, at: 0 }
+        Self { text, at: 0, repetition: false }
     }
 
     /// The next byte that is no white space, without taking it.
@@ -59,6 +61,17 @@ impl<'a> Reader<'a> {
     #[inline]
     pub(crate) fn reset(&mut self, mark: Mark) {
         self.at = mark.0;
+    }
+
+    /// Notes that a typed member came twice.
+    #[inline]
+    pub(crate) const fn note_repetition(&mut self, repeated: bool) {
+        self.repetition |= repeated;
+    }
+
+    /// True where a typed member came twice.
+    pub(crate) const fn found_repetition(&self) -> bool {
+        self.repetition
     }
 
     /// Checks that nothing but white space follows.

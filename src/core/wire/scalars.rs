@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
+use super::tagged::Shape;
 use super::{DecodeError, Extra, Json, JsonObject, Reader, Root, Wire, Writer};
 
 impl Wire for String {
@@ -135,6 +136,10 @@ impl<T: Wire> Wire for Box<T> {
         Self::new(T::missing())
     }
 
+    fn keep_object(json: Json, error: DecodeError) -> Result<Self, DecodeError> {
+        T::keep_object(json, error).map(Self::new)
+    }
+
     fn is_missing(&self) -> bool {
         (**self).is_missing()
     }
@@ -144,12 +149,24 @@ impl<T: Wire> Wire for Box<T> {
     }
 }
 
+/// Reads one of several values; an object that does not fit is kept whole, so that it takes no others with it.
+#[inline]
+fn read_or_keep<T: Wire>(reader: &mut Reader<'_>) -> Result<T, DecodeError> {
+    let mark = reader.mark();
+    T::read(reader).or_else(|error| {
+        reader.reset(mark);
+        match reader.shape() {
+            Some(Shape::Object) => T::keep_object(reader.json()?, error),
+            _ => Err(error),
+        }
+    })
+}
+
 impl<T: Wire> Wire for Vec<T> {
     fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let mut list = Self::new();
         reader.array(|reader| {
-            let element = T::read(reader).map_err(|error| error.inside_element(list.len()))?;
-            list.push(element);
+            list.push(read_or_keep(reader).map_err(|error| error.inside_element(list.len()))?);
             Ok(())
         })?;
         Ok(list)
@@ -181,7 +198,7 @@ impl<T: Wire> Wire for BTreeMap<String, T> {
     fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let mut map = Self::new();
         reader.object(|key, reader| {
-            let value = T::read(reader).map_err(|error| error.inside(&key))?;
+            let value = read_or_keep(reader).map_err(|error| error.inside(&key))?;
             map.insert(key.into_owned(), value);
             Ok(())
         })?;

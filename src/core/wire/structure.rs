@@ -56,6 +56,7 @@ impl Layout {
             required |= bit(index);
             index += 1;
         }
+        let of_constants = required;
         index = 0;
         while index < members.len() {
             #[expect(clippy::indexing_slicing, reason = "evaluated at compile time, within bounds")]
@@ -70,6 +71,10 @@ impl Layout {
                 Kind::Optional | Kind::Patched => {}
             }
             index += 1;
+        }
+        // Where nothing is required, a constant need not be there either.
+        if telling != 0 {
+            telling |= of_constants;
         }
         Self { constants, members, telling, required }
     }
@@ -93,7 +98,8 @@ const fn bit(index: usize) -> u64 {
 /// Reads an object. `read` takes the value of the member with the given index into its field.
 ///
 /// # Errors
-/// [`DecodeError`] when the text is no object, or none of the required members is there and fits.
+/// [`DecodeError`] when the text is no object, or one that holds something, but none of the constants and required
+/// members.
 pub fn read_struct(
     reader: &mut Reader<'_>,
     layout: &Layout,
@@ -102,6 +108,7 @@ pub fn read_struct(
     reader.open_object()?;
     let mut extra = Extra::new();
     let mut seen = 0;
+    let mut met = 0;
     let mut hint = 0;
     let mut first = true;
     while let Some(name) = reader.next_key(first)? {
@@ -109,6 +116,8 @@ pub fn read_struct(
         if let Some((index, kind)) = layout.position(&name, hint) {
             hint = index + 1;
             let own = bit(layout.constants.len() + index);
+            reader.note_repetition(met & own != 0);
+            met |= own;
             if kind != Kind::Patched && reader.null() {
                 seen |= if kind == Kind::Nullable { own } else { 0 };
                 continue;
@@ -124,9 +133,15 @@ pub fn read_struct(
             }
         } else if let Some(index) = layout.constants.iter().position(|(constant, _)| *constant == name) {
             let value = reader.raw()?;
+            reader.note_repetition(met & bit(index) != 0);
+            met |= bit(index);
             match layout.constants.get(index) {
                 Some((_, expected)) if *expected == value => seen |= bit(index),
                 _ if value == "null" => {}
+                // Like a value that an enum does not know.
+                Some((_, expected)) if expected.starts_with('"') && value.starts_with('"') => {
+                    extra.push_unknown(&name, Json::checked(value));
+                }
                 _ => {
                     let error = DecodeError::new(format!("a constant of the API document, here {value}"));
                     extra.push_misfit(&name, Json::checked(value), error.inside(&name), false);
@@ -136,10 +151,10 @@ pub fn read_struct(
             extra.push_unknown(&name, reader.json()?);
         }
     }
-    if layout.telling != 0 && seen & layout.telling == 0 {
+    if layout.telling != 0 && seen & layout.telling == 0 && !(seen == 0 && extra.is_empty()) {
         return Err(match extra.required_misfit() {
             Some(error) => error.clone(),
-            None => DecodeError::new(format!("none of the required members is there: {}", required_names(layout))),
+            None => DecodeError::new(format!("none of the members that tell it is there: {}", telling_names(layout))),
         });
     }
     extra.set_absent(layout.required & !seen);
@@ -147,20 +162,21 @@ pub fn read_struct(
 }
 
 #[cold]
-fn required_names(layout: &Layout) -> String {
-    let required = layout.members.iter().filter(|member| member.kind == Kind::Required);
-    required.map(|member| member.name).collect::<Vec<_>>().join(", ")
+fn telling_names(layout: &Layout) -> String {
+    let required = layout.members.iter().filter(|member| member.kind == Kind::Required).map(|member| member.name);
+    layout.constants.iter().map(|(name, _)| *name).chain(required).collect::<Vec<_>>().join(", ")
 }
 
-/// All members of an object as [`Extra`], for an object that does not fit its type but must be kept.
+/// All members of an object as [`Extra`], for an object that does not fit its type but must be kept. None of them is
+/// typed, so that all count as misfits; as required ones those that the type knows.
 pub(crate) fn kept(json: &Json, layout: &Layout, error: &DecodeError) -> Result<Extra, DecodeError> {
     let mut extra = Extra::all_absent();
     Reader::new(json.as_text()).object(|name, reader| {
         let known = layout.members.iter().any(|member| member.name == name);
         let value = reader.json()?;
-        match known && !value.is_null() {
-            true => extra.push_misfit(&name, value, error.clone(), true),
-            false => extra.push_unknown(&name, value),
+        match value.is_null() {
+            true => extra.push_unknown(&name, value),
+            false => extra.push_misfit(&name, value, error.clone(), known),
         }
         Ok(())
     })?;

@@ -1,5 +1,7 @@
 //! The rules of the module, each under its name.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use super::*;
@@ -115,9 +117,9 @@ fn a_required_member_that_is_missing_reads_as_empty_and_is_not_written_back() {
 }
 
 #[test]
-fn an_object_without_any_of_its_required_members_is_refused() {
-    let error = decode::<Part>(r#"{"type":"part","tags":[]}"#).unwrap_err();
-    assert_eq!(error.to_string(), "none of the required members is there: id, count");
+fn an_object_without_any_of_the_members_that_tell_it_is_refused() {
+    let error = decode::<Part>(r#"{"type":"piece","tags":[]}"#).unwrap_err();
+    assert_eq!(error.to_string(), "none of the members that tell it is there: type, id, count");
     let error = decode::<Part>(r#"{"id":5}"#).unwrap_err();
     assert_eq!((error.path(), error.message()), ("id", "expected a string, found a number"));
 }
@@ -131,10 +133,82 @@ fn an_event_without_its_required_members_is_kept_whole() {
 }
 
 #[test]
-fn a_constant_with_another_value_is_kept() {
-    let part: Part = survives(r#"{"type":"piece","id":"a","count":1}"#);
+fn a_constant_with_another_text_is_an_unknown_value() {
+    for part in [r#"{"type":"piece","id":"a","count":1}"#, r#"{"type":"","id":"a","count":1}"#] {
+        let part: Part = survives(part);
+        assert!(part.extra.get("type").is_some());
+        assert_eq!(untyped(&part), []);
+    }
+    let part: Part = survives(r#"{"type":5,"id":"a","count":1}"#);
     assert_eq!(part.extra.misfits().count(), 1);
-    survives::<Part>(r#"{"type":5,"id":"a","count":1}"#);
+}
+
+#[test]
+fn a_constant_alone_tells_the_type() {
+    let part: Part = survives(r#"{"type":"part","tags":[]}"#);
+    assert_eq!(part.tags, Some(vec![]));
+    let Item::PlainPart(part) = survives(r#"{"type":"part"}"#) else { panic!() };
+    assert_eq!(part.id, "");
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct Delta {
+    text: Option<String>,
+    extra: Extra,
+}
+
+wire_struct!(Delta ["role" = "\"assistant\""] { text: "text" Optional, });
+
+#[test]
+fn a_type_that_requires_nothing_takes_every_object() {
+    let deltas: Vec<Delta> = survives(r#"[{"text":"a"},{"role":""},{"other":1}]"#);
+    assert_eq!(untyped(&deltas), []);
+}
+
+#[test]
+fn an_object_that_holds_nothing_is_an_empty_value() {
+    for nothing in ["{}", r#"{"id":null,"type":null,"tags":null}"#] {
+        let part: Part = survives(nothing);
+        assert_eq!((part.id.as_str(), part.count), ("", 0));
+        assert_eq!(text(&part), "{}");
+    }
+}
+
+#[test]
+fn an_element_that_does_not_fit_is_kept_without_harm_to_its_neighbours() {
+    let parts: Vec<Part> = survives(r#"[{"id":"a","count":1},{"error":{"code":502}},{"id":"c","count":3}]"#);
+    assert_eq!((parts[0].count, parts[2].count), (1, 3));
+    assert!(parts[1].extra.get("error").is_some());
+    assert_eq!(untyped(&parts).len(), 1);
+    assert_eq!(untyped(&parts)[0].path, "[1].error");
+
+    let boxed: Vec<Box<Part>> = survives(r#"[{"error":1}]"#);
+    assert_eq!(untyped(&boxed).len(), 1);
+    let map: BTreeMap<String, Part> = survives(r#"{"one":{"id":"a"},"two":{"error":1}}"#);
+    assert_eq!(map["one"].id, "a");
+    assert_eq!(untyped(&map)[0].path, "two.error");
+
+    assert!(decode::<Vec<Part>>(r#"[{"id":"a"},null]"#).is_err(), "what is no object has no place to be kept in");
+    assert!(decode::<Vec<Part>>(r#"[{"id":"a"},{"id":]"#).is_err());
+}
+
+#[test]
+fn of_members_with_the_same_name_the_last_counts() {
+    for (json, count) in [
+        (r#"{"id":"a","count":1,"count":2}"#, 2),
+        (r#"{"id":"a","count":1,"count":null}"#, 0),
+        (r#"{"id":"a","count":1,"count":"two"}"#, 0),
+        (r#"{"id":"a","count":"one","count":2}"#, 2),
+        (r#"{"type":"piece","type":"part","id":"a","count":3}"#, 3),
+        (r#"{"type":"part","type":"piece","id":"a","count":3}"#, 3),
+        (r#"{"id":"a","count":4,"other":1,"other":2}"#, 4),
+    ] {
+        assert_eq!(survives::<Part>(json).count, count, "{json}");
+    }
+    let Item::PlainPart(part) = survives(r#"{"type":"part","id":"a","count":1,"count":2}"#) else { panic!() };
+    assert_eq!(part.count, 2);
+    let parts: Vec<Part> = survives(r#"[{"id":"a","count":1,"tags":["x"],"tags":["y\"z"]}]"#);
+    assert_eq!(parts[0].tags.as_deref(), Some(["y\"z".to_owned()].as_slice()));
 }
 
 #[test]
@@ -351,4 +425,15 @@ fn what_fits_no_type_is_told_with_its_place() {
 
     let part: Part = decode(r#"{"id": "1", "unknown": {}}"#).unwrap();
     assert_eq!(untyped(&part), []);
+}
+
+#[test]
+fn an_answer_that_does_not_fit_is_kept_if_it_has_members_of_its_type() {
+    let read = |json: &str| decode::<Part>(json).or_else(|error| keep_answer(json, error));
+    let part = read(r#"{"other":1,"id":5}"#).unwrap();
+    assert_eq!(text(&part), r#"{"id":5,"other":1}"#);
+    assert_eq!(untyped(&part).len(), 2);
+    for foreign in [r#"{"other":1}"#, "[]", "5", "<html>"] {
+        assert!(read(foreign).is_err(), "{foreign}");
+    }
 }
