@@ -56,9 +56,10 @@ impl EventStream<MessagesStreamEvents> {
 /// ```
 ///
 /// Blocks grow by their deltas: text, thinking and its signature, citations, summaries, and the input of tools, which is
-/// read when the block ends. Input that is no JSON stays as text. Of the usage, numbers that say nothing (null and 0) do not
-/// replace those that came before. Events and deltas that this version does not know are kept whole, in order, in the
-/// member `unrecognized_events` of the answer's `extra`.
+/// read when the block ends. Input that is no JSON stays as text. Of the usage the last numbers count, but null and, except
+/// for the output tokens, 0 say nothing. Where one stream holds several messages, their content is joined. Events and
+/// deltas that this version does not know are kept whole, in order, in the member `unrecognized_events` of the answer's
+/// `extra`.
 #[derive(Clone, Debug, Default)]
 pub struct MessagesAccumulator {
     message: Option<Box<MessagesResult>>,
@@ -83,7 +84,16 @@ impl MessagesAccumulator {
     /// Adds the next event.
     pub fn push(&mut self, event: &MessagesStreamEvents) {
         match event {
-            MessagesStreamEvents::MessageStart(event) => self.message = Some(Box::new(read(&event.message))),
+            MessagesStreamEvents::MessageStart(event) => {
+                let mut message: MessagesResult = read(&event.message);
+                if let Some(before) = self.message.take() {
+                    let mut content = before.content;
+                    content.extend(self.end_blocks());
+                    content.append(&mut message.content);
+                    message.content = content;
+                }
+                self.message = Some(Box::new(message));
+            }
             MessagesStreamEvents::ContentBlockStart(event) => {
                 let block = Block { index: event.index, block: retyped(&event.content_block), input: String::new() };
                 self.blocks.push(block);
@@ -115,13 +125,18 @@ impl MessagesAccumulator {
 
     /// The answer; `None` where no message began.
     pub fn finish(mut self) -> Option<MessagesResult> {
-        let mut message = *self.message?;
-        self.blocks.sort_by_key(|block| block.index);
-        message.content.extend(self.blocks.into_iter().map(Block::finish));
+        let mut message = *self.message.take()?;
+        message.content.extend(self.end_blocks());
         if let (false, Ok(events)) = (self.unrecognized.is_empty(), Json::of(&self.unrecognized)) {
             message.extra.insert("unrecognized_events", events);
         }
         Some(message)
+    }
+
+    /// The blocks so far, which grow no more.
+    fn end_blocks(&mut self) -> impl Iterator<Item = OrAnthropicContentBlock> + use<> {
+        self.blocks.sort_by_key(|block| block.index);
+        std::mem::take(&mut self.blocks).into_iter().map(Block::finish)
     }
 
     /// Adds a delta to its block; false where it fits none.
@@ -189,7 +204,9 @@ impl MessagesAccumulator {
                 "usage" => {
                     let mut usage = members.get("usage").map(members_of).unwrap_or_default();
                     let mut newer = members_of(&value);
-                    newer.retain(|name, value| value.as_text() != "0" || usage.get(name).is_none_or(Json::is_null));
+                    newer.retain(|name, value| {
+                        name == "output_tokens" || value.as_text() != "0" || usage.get(name).is_none_or(Json::is_null)
+                    });
                     overlay(&mut usage, newer);
                     members.extend(Json::of(&usage).map(|usage| (name, usage)));
                 }
