@@ -68,7 +68,7 @@ fn lines(list: &[String]) -> String {
 }
 
 /// The folders that hold nothing but generated files.
-const FOLDERS: &[&str] = &["src/models", "src/funcs", "src/sdk", "docs/sdks"];
+const FOLDERS: &[&str] = &["src/models", "src/funcs", "src/sdk", "docs/sdks", "tests/reference"];
 
 fn write(generated: &Generated, root: &Path, strict: bool) -> Result<Outcome, Failure> {
     if strict && !generated.unused.is_empty() {

@@ -11,7 +11,7 @@ use super::funcs::{Function, aliases, functions};
 use super::{Context, Files, HEADER, feature, gate};
 use crate::Failure;
 use crate::model::{Answer, Body, Field, Kind, Operation, Presence, Ty, Variant};
-use crate::names::identifier;
+use crate::names::{identifier, words};
 use crate::node::{Node, quote};
 
 /// What is written by hand for the pages.
@@ -91,10 +91,50 @@ pub fn emit(context: &Context<'_>, pages: &Pages, files: &mut Files) {
             page.prefix
         ));
         let text = write(context, pages, page, files);
+        if TRIED.contains(&page.name.as_str()) {
+            let programs = format!("tests/reference/{}.rs", page.prefix);
+            files.insert(programs, format!("{HEADER}{}", tried(&text, files)));
+        }
         files.insert(format!("docs/sdks/{}.md", page.name), text);
     }
     files.insert("docs/sdks/README.md".to_owned(), index);
     files.insert("src/sdk/pages.rs".to_owned(), tests);
+}
+
+/// The pages whose programs the tests run, besides compiling them.
+const TRIED: &[&str] = &["beta-responses"];
+
+/// The programs of a page as functions that a test can call. All that changes is where the client comes from.
+fn tried(page: &str, files: &Files) -> String {
+    let mut out =
+        "//! The programs of a reference page, named by their headings; `client` and `core` are those of the test.\n"
+            .to_owned();
+    let mut headings = [String::new(), String::new()];
+    let mut blocks = page.split("```rust,no_run\n");
+    let mut place = |text: &str| {
+        for line in text.lines() {
+            if let Some(heading) = line.strip_prefix("## ") {
+                headings = [heading.to_owned(), String::new()];
+            } else if let Some(heading) = line.strip_prefix("### ") {
+                headings[1] = heading.to_owned();
+            }
+        }
+        words(&headings.join(" ")).join("_")
+    };
+    let mut name = place(blocks.next().unwrap_or_default());
+    for block in blocks {
+        let (code, rest) = block.split_once("\n```").unwrap_or((block, ""));
+        let code = files.get(code).map_or(code, String::as_str);
+        let code = code
+            .replace("#[tokio::main]\nasync fn main", "pub(crate) async fn main")
+            .replace("OpenRouter::from_env()?", "super::super::client()")
+            .replace("OpenRouterCore::from_env()?", "super::super::core()")
+            .replace("use openrouter_kit::OpenRouter;\n", "")
+            .replace("{OpenRouterCore, funcs::", "{funcs::");
+        out.push_str(&format!("\npub(crate) mod {name} {{\n{code}\n}}\n"));
+        name = place(rest);
+    }
+    out
 }
 
 /// Puts the formatted examples where they belong.
