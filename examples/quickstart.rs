@@ -7,36 +7,27 @@
 
 use std::io::Write;
 
-use openrouter_kit::core::transport::HyperTransport;
+use openrouter_kit::OpenRouter;
 use openrouter_kit::mock::MockServer;
-use openrouter_kit::models::{
-    OpenResponsesResult, OutputItems, OutputMessageContentItem, ResponsesRequest, StreamEvents, Usage,
-};
-use openrouter_kit::{OpenRouter, OpenRouterCore};
+use openrouter_kit::models::{ResponsesRequest, StreamEvents, Usage};
 
 type Failure = Box<dyn std::error::Error>;
 
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
-    let has_key = std::env::var("OPENROUTER_API_KEY").is_ok_and(|key| !key.is_empty());
-    if has_key {
+    if std::env::var("OPENROUTER_API_KEY").is_ok_and(|key| !key.is_empty()) {
         println!("OPENROUTER_API_KEY is set: talking to OpenRouter.");
         return ask(&OpenRouter::from_env()?).await;
     }
     println!("OPENROUTER_API_KEY is not set: talking to the local server that comes with the crate.");
     let server = MockServer::start().await;
-    let core = OpenRouterCore::builder()
-        .api_key("any-key-will-do")
-        .server_url(server.url())
-        .transport(HyperTransport::builder().no_proxy().build()?)
-        .build()?;
-    ask(&OpenRouter::from(core)).await
+    ask(&server.client_builder().build()?.into()).await
 }
 
 async fn ask(client: &OpenRouter) -> Result<(), Failure> {
     let request = ResponsesRequest::new()
         .model("openai/gpt-4o-mini")
-        .input("Why is the sky blue? Answer in two sentences.".to_owned())
+        .input("Why is the sky blue? Answer in two sentences.")
         .max_output_tokens(200);
 
     println!("\nStreamed:");
@@ -55,21 +46,9 @@ async fn ask(client: &OpenRouter) -> Result<(), Failure> {
 
     println!("\nWhole:");
     let response = client.responses().send(request).await?;
-    print!("{}", text(&response));
+    print!("{}", response.output_text());
     print_usage(response.usage.as_ref());
     Ok(())
-}
-
-fn text(response: &OpenResponsesResult) -> String {
-    let messages = response.output.iter().filter_map(|item| match item {
-        OutputItems::Message(message) => Some(&message.content),
-        _ => None,
-    });
-    let texts = messages.flatten().filter_map(|part| match part {
-        OutputMessageContentItem::OutputText(part) => Some(part.text.as_str()),
-        _ => None,
-    });
-    texts.collect()
 }
 
 fn print_usage(usage: Option<&Usage>) {

@@ -16,7 +16,7 @@
 //! server.answer(Answer::stream([json!({"type": "response.created"})]).fault(Fault::Reset, Place::InEvent));
 //! server.on("GET", "/models", Answer::json(200, json!({"data": []})).always());
 //!
-//! let base = server.url(); // "http://127.0.0.1:49152/api/v1"
+//! let client = server.client_builder().build()?; // or: server.url(), "http://127.0.0.1:49152/api/v1"
 //! // ... let the program talk to it ...
 //! assert_eq!(server.requests().len(), 0);
 //! # Ok(())
@@ -48,6 +48,8 @@ mod request;
 pub use answer::{Answer, Event, Fault, Place};
 pub use request::RecordedRequest;
 
+use crate::core::transport::HyperTransport;
+use crate::core::{OpenRouterCore, OpenRouterCoreBuilder};
 use connection::Connection;
 use queue::{Prepared, Queue};
 
@@ -120,6 +122,30 @@ impl MockServer {
     /// The address the server listens on.
     pub const fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The start of a client that talks to this server: with its URL, a key that stands for none, and without the proxies
+    /// of the environment. Set further options and `build()`.
+    ///
+    /// ```
+    /// # #[cfg(feature = "responses")]
+    /// # async fn test() -> Result<(), openrouter_kit::Error> {
+    /// use openrouter_kit::{funcs, mock::MockServer, models::ResponsesRequest};
+    ///
+    /// let server = MockServer::start().await;
+    /// let core = server.client_builder().app_title("My program").build()?;
+    /// let response = funcs::responses_send(&core, ResponsesRequest::new().input("Hello")).await?;
+    /// assert_eq!(server.requests().len(), 1);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn client_builder(&self) -> OpenRouterCoreBuilder {
+        let builder = OpenRouterCore::builder().api_key("a-key-for-the-local-server").server_url(self.url());
+        match HyperTransport::builder().no_proxy().build() {
+            Ok(transport) => builder.transport(transport),
+            // Building the client then tells the same error.
+            Err(_) => builder,
+        }
     }
 
     /// Queues an answer. Requests get the answers in the order they were queued, whatever they ask for; each answer is

@@ -1,0 +1,37 @@
+//! A hook that adds a header to every request: a number by which logs of several programs are joined.
+//!
+//! `cargo run --example add_header` talks to the local server.
+
+#![expect(clippy::print_stdout, reason = "a program that prints")]
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use openrouter_kit::core::body::Body;
+use openrouter_kit::funcs::responses_send;
+use openrouter_kit::hooks::{Hook, HookContext, HookFuture};
+use openrouter_kit::mock::MockServer;
+use openrouter_kit::models::ResponsesRequest;
+
+#[derive(Debug, Default)]
+struct RequestNumber(AtomicU64);
+
+impl Hook for RequestNumber {
+    fn before_request<'a>(&'a self, _: &'a HookContext, request: &'a mut http::Request<Body>) -> HookFuture<'a, ()> {
+        let number = self.0.fetch_add(1, Ordering::Relaxed) + 1;
+        request.headers_mut().insert("x-request-number", number.into());
+        Box::pin(async { Ok(()) })
+    }
+}
+
+#[tokio::main]
+async fn main() -> Result<(), openrouter_kit::Error> {
+    let server = MockServer::start().await;
+    let core = server.client_builder().hook(RequestNumber::default()).build()?;
+    for _ in 0..2 {
+        responses_send(&core, ResponsesRequest::new().input("Hello")).await?;
+    }
+    for request in server.requests() {
+        println!("x-request-number: {:?}", request.headers.get("x-request-number"));
+    }
+    Ok(())
+}

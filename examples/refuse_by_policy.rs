@@ -1,0 +1,54 @@
+//! A hook that refuses requests before they are sent: only some models are allowed.
+//!
+//! `cargo run --example refuse_by_policy` talks to the local server.
+
+#![expect(clippy::print_stdout, reason = "a program that prints")]
+
+use std::error::Error as _;
+
+use openrouter_kit::Error;
+use openrouter_kit::errors::HookError;
+use openrouter_kit::funcs::responses_send;
+use openrouter_kit::hooks::{Hook, HookContext, HookFuture, RequestInput};
+use openrouter_kit::mock::MockServer;
+use openrouter_kit::models::ResponsesRequest;
+use serde_json::Value;
+
+#[derive(Debug)]
+struct OnlyTheseModels(Vec<&'static str>);
+
+impl OnlyTheseModels {
+    fn check(&self, input: &RequestInput) -> Result<(), HookError> {
+        // A request without a body, such as the one for the list of models, asks no model.
+        let Some(body) = input.body.as_bytes().filter(|body| !body.is_empty()) else { return Ok(()) };
+        let body: Value = serde_json::from_slice(body).map_err(HookError::new)?;
+        match body.get("model").and_then(Value::as_str) {
+            Some(model) if self.0.contains(&model) => Ok(()),
+            Some(model) => Err(HookError::new(format!("the model {model} is not allowed here"))),
+            None => Err(HookError::new("a request must name its model here")),
+        }
+    }
+}
+
+impl Hook for OnlyTheseModels {
+    fn before_create_request<'a>(&'a self, _: &'a HookContext, input: &'a mut RequestInput) -> HookFuture<'a, ()> {
+        let verdict = self.check(input);
+        Box::pin(async { verdict })
+    }
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Error> {
+    let server = MockServer::start().await;
+    let core = server.client_builder().hook(OnlyTheseModels(vec!["openai/gpt-4o-mini"])).build()?;
+
+    for model in ["openai/gpt-4o-mini", "openai/o3-pro"] {
+        match responses_send(&core, ResponsesRequest::new().model(model).input("Hello")).await {
+            Ok(_) => println!("{model}: answered"),
+            Err(Error::Hook(refusal)) => println!("{model}: {}", refusal.source().unwrap_or(&refusal)),
+            Err(error) => return Err(error),
+        }
+    }
+    println!("the server saw {} request", server.requests().len());
+    Ok(())
+}
