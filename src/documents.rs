@@ -2,3 +2,23 @@
 
 #[path = "sdk/pages.rs"]
 mod reference;
+
+/// Each document as a module of its own name. Together they need every feature.
+macro_rules! documents {
+    ($($name:ident $path:literal)*) => {$(
+        #[cfg(all(feature = "full", feature = "mock", feature = "schemars", feature = "tls"))]
+        #[doc = include_str!($path)]
+        mod $name {}
+    )*};
+}
+
+documents! {
+    readme "../README.md"
+    errors "../docs/errors.md"
+    features "../docs/features.md"
+    hooks "../docs/hooks.md"
+    sending_back "../docs/sending-back.md"
+    streaming "../docs/streaming.md"
+    structured_output "../docs/structured-output.md"
+    testing "../docs/testing.md"
+}
