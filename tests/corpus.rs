@@ -88,9 +88,12 @@ async fn nothing_is_lost_or_aborted_when_the_traffic_is_mutated() {
 
 /// A recording of which every event, or the body, has one thing changed.
 fn mutated(recording: &Recording, seed: u64) -> Recording {
-    let mut chance = Chance(seed ^ recording.id.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    }));
+    let mut chance = Chance(
+        seed ^ recording
+            .id
+            .bytes()
+            .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)),
+    );
     let mut mutate = |text: &str| match serde_json::from_str::<Value>(text) {
         Ok(mut json) if json.is_object() => {
             let raw = change(&mut json, &mut chance);
@@ -172,8 +175,13 @@ fn change(json: &mut Value, chance: &mut Chance) -> Vec<(String, String)> {
             }
             15 => {
                 members.insert(name.clone(), json!("@number@"));
-                let numbers =
-                    ["18446744073709551617", "-0.0", "1e400", "0.1000000000000000055511151231257827", "123456789012345678901e-3"];
+                let numbers = [
+                    "18446744073709551617",
+                    "-0.0",
+                    "1e400",
+                    "0.1000000000000000055511151231257827",
+                    "123456789012345678901e-3",
+                ];
                 return raw("@number@", numbers[chance.below(numbers.len())]);
             }
             16 => {
@@ -242,7 +250,8 @@ fn sent_back(recording: &Recording) -> Vec<(Json, Json)> {
             }
             "chat" => {
                 let Ok(result) = wire::decode::<ChatResult>(event.as_text()) else { continue };
-                let raw = event_value["choices"].as_array().into_iter().flatten().map(|choice| json(&choice["message"]));
+                let raw =
+                    event_value["choices"].as_array().into_iter().flatten().map(|choice| json(&choice["message"]));
                 for (choice, raw) in result.choices.iter().zip(raw).filter(|(_, raw)| !raw.is_null()) {
                     items.push(of(&raw, wire::encode(&ChatMessages::from(choice)).unwrap()));
                 }
@@ -336,8 +345,15 @@ fn carried(api: &str, request: &Value) -> Vec<Json> {
 /// Whether the two are the same thing, perhaps in another form.
 fn is_same(carried: &Json, arrived: &Json) -> bool {
     let (carried, arrived) = (carried.to_value(), arrived.to_value());
-    let same = |path: &str| carried.pointer(path).is_some_and(|value| !value.is_null() && arrived.pointer(path) == Some(value));
-    same("/id") || same("/call_id") || same("/signature") || same("/tool_calls/0/id") || same("/text") || same("/content")
+    let same = |path: &str| {
+        carried.pointer(path).is_some_and(|value| !value.is_null() && arrived.pointer(path) == Some(value))
+    };
+    same("/id")
+        || same("/call_id")
+        || same("/signature")
+        || same("/tool_calls/0/id")
+        || same("/text")
+        || same("/content")
 }
 
 fn round_trip(api: &str, json: &Json) {
@@ -359,6 +375,7 @@ fn a_malformed_recording_is_reported() {
     for malformed in ["", "[]", "{", "{}", r#"{"body": 5}"#, "\u{0}"] {
         assert!(Recording::parse("file", malformed).is_err(), "{malformed}");
     }
-    let recording = Recording::parse("file", r#"{"body": "", "status": "x", "response_headers": 5, "chunk_bytes": {}}"#).unwrap();
+    let recording =
+        Recording::parse("file", r#"{"body": "", "status": "x", "response_headers": 5, "chunk_bytes": {}}"#).unwrap();
     assert_eq!((recording.status, recording.kind.as_str(), recording.api.as_str()), (200, "unary", "other"));
 }

@@ -14,8 +14,45 @@ pub struct Event {
 impl Event {
     /// The data, if it is JSON.
     pub fn json(&self) -> Option<Value> {
-        serde_json::from_str(&self.data).ok()
+        json(&self.data)
     }
+}
+
+/// Reads JSON. A tree has no place for half of a surrogate pair nor for a number beyond `f64`; they are changed then,
+/// which does not matter here.
+pub fn json(text: &str) -> Option<Value> {
+    serde_json::from_str(text).ok().or_else(|| {
+        serde_json::from_str::<serde::de::IgnoredAny>(text).ok()?;
+        serde_json::from_str(&tamed(text)).ok()
+    })
+}
+
+fn tamed(text: &str) -> String {
+    let mut out = String::new();
+    let mut in_string = false;
+    let mut characters = text.chars();
+    while let Some(character) = characters.next() {
+        match character {
+            '"' => in_string = !in_string,
+            '\\' => {
+                let escape: String = characters.by_ref().take(1).collect();
+                let digits: String = if escape == "u" { characters.by_ref().take(4).collect() } else { String::new() };
+                let is_surrogate = matches!(u32::from_str_radix(&digits, 16), Ok(0xD800..=0xDFFF));
+                out += &if is_surrogate { "\\ufffd".to_owned() } else { format!("\\{escape}{digits}") };
+                continue;
+            }
+            'e' | 'E' if !in_string && out.ends_with(|last: char| last.is_ascii_digit()) => {
+                out += "e0";
+                let rest =
+                    characters.as_str().trim_start_matches(|next: char| next.is_ascii_digit() || "+-".contains(next));
+                characters = rest.chars();
+                continue;
+            }
+            _ => {}
+        }
+        out.push(character);
+    }
+    out
 }
 
 /// A recorded stream.
@@ -79,7 +116,7 @@ fn is_last_event(api: &str, event: &Event) -> bool {
         "chat" => list(&json["choices"]).any(|choice| !choice["finish_reason"].is_null()),
         "responses" => matches!(kind, "response.completed" | "response.incomplete" | "response.failed"),
         "messages" => kind == "message_stop",
-        "images" => kind == "image_generation.completed",
+        "images" => kind.ends_with(".completed"),
         _ => false,
     }
 }
@@ -124,7 +161,7 @@ pub struct Failure {
 impl Failure {
     /// Reads an answer with this status, or an event of a stream.
     pub fn read(status: u16, body: &str) -> Self {
-        let json: Value = serde_json::from_str(body).unwrap_or_default();
+        let json = json(body).unwrap_or_default();
         // A few servers answer with a list of one error.
         let root = json.get(0).unwrap_or(&json);
         let described = [&root["error"], choice_error(root), &root["response"]["error"], root];

@@ -113,7 +113,7 @@ impl Verdict {
     fn unary(&mut self, recording: &Recording, outcome: Result<Decoded, Error>) {
         self.events = 1;
         let body = recording.body_text();
-        let json: Option<Value> = serde_json::from_str(body).ok();
+        let json = expected::json(body);
         let is_error =
             recording.status >= 400 || json.as_ref().is_some_and(|json| expected::is_error_body(&recording.api, json));
         match outcome {
@@ -270,7 +270,7 @@ async fn exchange(server: &MockServer, core: &OpenRouterCore, recording: &Record
 /// says what was asked for.
 fn is_foreign(recording: &Recording, outcome: &Outcome) -> bool {
     let Outcome::Value(Err(Error::ResponseValidation(_))) = outcome else { return false };
-    let Ok(body) = serde_json::from_slice::<Value>(&recording.body) else { return true };
+    let Some(body) = expected::json(recording.body_text()) else { return true };
     let telling: &[&str] = match recording.api.as_str() {
         "chat" => &["choices"],
         "responses" => &["output", "status"],

@@ -237,7 +237,7 @@ pub async fn call_any(core: &OpenRouterCore, recording: &Recording) -> Outcome {
     if recording.is_stream() {
         return stream(Call::<EventStream<Any>>::new(core, parts)).await;
     }
-    let is_json = serde_json::from_slice::<&serde_json::value::RawValue>(&recording.body).is_ok();
+    let is_json = super::expected::json(recording.body_text()).is_some();
     if is_json || recording.status >= 300 {
         return value(Call::<Any>::new(core, parts)).await;
     }

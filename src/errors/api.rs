@@ -8,6 +8,8 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use serde_json::Value;
 
+use crate::core::wire::Json;
+
 /// Which error it is, by the error types of the official SDKs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -171,7 +173,7 @@ impl ApiError {
         body: Bytes,
         now: std::time::SystemTime,
     ) -> Self {
-        let json = serde_json::from_slice(&body).unwrap_or(Value::Null);
+        let json = tree(&body);
         let place = Place::of(&json);
         let code = place.text("code").or_else(|| place.text("status"));
         let error_type = place.error_type();
@@ -203,7 +205,7 @@ impl ApiError {
 
     /// True where `body` is an error in one of the forms that servers use, though it came with a success status.
     pub(crate) fn is_error_body(body: &[u8]) -> bool {
-        let Ok(json) = serde_json::from_slice::<Value>(body) else { return false };
+        let json = tree(body);
         let place = Place::of(&json);
         let is = |name, text| place.root.get(name).and_then(Value::as_str) == Some(text);
         !std::ptr::eq(place.root, place.error)
@@ -303,6 +305,15 @@ impl ApiError {
     fn member(&self, name: &str) -> Option<&Value> {
         Place::of(&self.json).error.get(name).filter(|value| !value.is_null())
     }
+}
+
+/// The body as JSON; `Null` where it is none.
+fn tree(body: &[u8]) -> Value {
+    serde_json::from_slice(body).unwrap_or_else(|_| {
+        // Messages may be cut in the middle of a character.
+        let text = String::from_utf8_lossy(body);
+        Json::new(text).map_or(Value::Null, |json| json.to_value())
+    })
 }
 
 /// Where the parts of an error stand in a body.

@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use serde::de::DeserializeOwned;
 
 use super::chat_stream::text_of_parts;
-use super::holds_error;
 use super::text::{ParseError, parse, parse_arguments};
+use super::{holds, holds_error};
 use crate::core::StreamItem;
 use crate::core::wire::Root;
 use crate::models::*;
@@ -24,12 +24,23 @@ impl StreamItem for ChatStreamChunk {
 
     /// A choice has finished. Further chunks may follow, one with the usage for instance.
     fn is_terminal(&self) -> bool {
-        self.choices.iter().any(|choice| choice.finish_reason.is_some())
+        self.choices.iter().any(|choice| choice.finish_reason.is_some() || holds(&choice.extra, "finish_reason"))
+            || kept_choices_hold(&self.extra, "finish_reason")
     }
 
     fn reports_error(&self) -> bool {
-        self.error.is_some() || holds_error(&self.extra) || self.choices.iter().any(|choice| holds_error(&choice.extra))
+        self.error.is_some()
+            || holds_error(&self.extra)
+            || self.choices.iter().any(|choice| holds_error(&choice.extra))
+            || kept_choices_hold(&self.extra, "error")
     }
+}
+
+/// Whether a choice has this member, where the list of them did not fit and was kept as it came.
+fn kept_choices_hold(extra: &Extra, name: &str) -> bool {
+    let Some(choices) = extra.get("choices") else { return false };
+    let choices = choices.to_value();
+    choices.as_array().into_iter().flatten().any(|choice| choice.get(name).is_some_and(|value| !value.is_null()))
 }
 
 /// The assistant's turn as a message of the next request, with its reasoning, its tool calls and all that this version does

@@ -12,7 +12,12 @@ impl StreamItem for MessagesStreamEvents {
     const END_IS_MARKED: bool = true;
 
     fn is_terminal(&self) -> bool {
-        matches!(self, Self::MessageStop(_))
+        match self {
+            Self::MessageStop(_) => true,
+            // What does not fit its type ends the stream all the same.
+            Self::Unrecognized(kept) => kept.tag("type").as_deref() == Some("message_stop"),
+            _ => false,
+        }
     }
 
     fn reports_error(&self) -> bool {

@@ -9,7 +9,7 @@ mod chat_stream;
 mod embeddings;
 #[cfg(feature = "files")]
 mod files;
-#[cfg(any(feature = "chat", feature = "messages"))]
+#[cfg(feature = "chat")]
 mod gather;
 #[cfg(feature = "images")]
 mod images;
@@ -44,7 +44,12 @@ use crate::models::Extra;
 /// Whether the members beyond the typed ones hold an error, as those of an error body do.
 #[allow(dead_code, reason = "each namespace with streams uses it")]
 fn holds_error(extra: &Extra) -> bool {
-    extra.get("error").is_some_and(|error| !error.is_null())
+    holds(extra, "error")
+}
+
+#[allow(dead_code, reason = "each namespace with streams uses it")]
+fn holds(extra: &Extra, name: &str) -> bool {
+    extra.get(name).is_some_and(|value| !value.is_null())
 }
 
 /// The same JSON as another type of the API, for what arrives as one type and is sent back as another.
@@ -57,4 +62,12 @@ fn retyped<T: Wire, U: Wire + From<crate::models::Unrecognized>>(value: &T) -> U
     value.write(&mut writer);
     let json = writer.finish_with_nulls();
     crate::core::wire::decode(&json).unwrap_or_else(|_| U::from(Json::checked(&json).into()))
+}
+
+/// Takes over a value that says something: one that is not missing.
+#[cfg(any(feature = "chat", feature = "messages"))]
+fn said<T: crate::core::wire::Wire>(known: &mut T, value: &T) {
+    if !value.is_missing() && known != value {
+        known.clone_from(value);
+    }
 }

@@ -19,7 +19,15 @@ impl StreamItem for StreamEvents {
     const END_IS_MARKED: bool = true;
 
     fn is_terminal(&self) -> bool {
-        matches!(self, Self::Completed(_) | Self::Incomplete(_) | Self::Failed(_))
+        match self {
+            Self::Completed(_) | Self::Incomplete(_) | Self::Failed(_) => true,
+            // What does not fit its type ends the stream all the same.
+            Self::Unrecognized(kept) => matches!(
+                kept.tag("type").as_deref(),
+                Some("response.completed" | "response.incomplete" | "response.failed")
+            ),
+            _ => false,
+        }
     }
 
     fn reports_error(&self) -> bool {

@@ -58,10 +58,10 @@ impl Json {
 
     /// The value as serde_json's tree. Integers beyond 64 bits become `f64` there.
     ///
-    /// Text with half of a surrogate pair, or a number beyond the range of `f64`, has no such tree; it reads as
-    /// [`Value::Null`]. Use [`as_text`](Self::as_text) then.
+    /// What has no place in such a tree is replaced: half of a surrogate pair by U+FFFD, a number beyond the range of
+    /// `f64` by null. [`as_text`](Self::as_text) has it.
     pub fn to_value(&self) -> Value {
-        self.parse().unwrap_or(Value::Null)
+        self.parse().unwrap_or_else(|_| tree(&self.0))
     }
 
     /// The value as a type of the caller.
@@ -77,9 +77,17 @@ impl Json {
         self.parse().ok()
     }
 
-    /// The member `name` of an object.
+    /// The member `name` of an object; of several the last, as in every JSON parser.
     pub fn get(&self, name: &str) -> Option<Self> {
-        Reader::new(&self.0).find(name).ok().flatten().map(Self::checked)
+        let mut found = None;
+        let read = Reader::new(&self.0).object(|key, reader| {
+            let value = reader.raw()?;
+            if key == name {
+                found = Some(value);
+            }
+            Ok(())
+        });
+        read.ok().and(found).map(Self::checked)
     }
 
     /// True for `null`.
@@ -161,6 +169,39 @@ fn differ(left: &str, right: &str, null_is_absent: bool) -> Option<String> {
         _ if left.trim() == right.trim() => None,
         _ => here(),
     }
+}
+
+/// The tree of a text that serde_json cannot hold as it is.
+fn tree(text: &str) -> Value {
+    match Reader::new(text).shape() {
+        Some(Shape::Object) => {
+            let members = members(text).unwrap_or_default();
+            Value::Object(members.into_iter().map(|(name, value)| (name, tree(value))).collect())
+        }
+        Some(Shape::Array) => elements(text).unwrap_or_default().into_iter().map(tree).collect(),
+        Some(Shape::String) => {
+            let whole = with_whole_pairs(text.trim());
+            Reader::new(&whole).string().map_or(Value::Null, |text| Value::String(text.into_owned()))
+        }
+        _ => serde_json::from_str(text).unwrap_or(Value::Null),
+    }
+}
+
+/// A JSON string in which each half of a surrogate pair is replaced by U+FFFD.
+fn with_whole_pairs(text: &str) -> String {
+    let mut whole = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, escape)) = rest.find('\\').and_then(|at| rest.split_at_checked(at)) {
+        whole.push_str(before);
+        // A pair is twelve bytes long, another escape six or two.
+        let pair = escape.get(..12).filter(|pair| Reader::new(&format!("\"{pair}\"")).string().is_ok());
+        let single = escape.get(..if escape.starts_with("\\u") { 6 } else { 2 }).unwrap_or(escape);
+        let taken = pair.filter(|_| escape.starts_with("\\ud") || escape.starts_with("\\uD")).unwrap_or(single);
+        let is_half = Reader::new(&format!("\"{taken}\"")).string().is_err();
+        whole.push_str(if is_half { "\\ufffd" } else { taken });
+        rest = escape.get(taken.len()..).unwrap_or_default();
+    }
+    whole + rest
 }
 
 /// The members of an object in order; of members with the same name the last counts, as in every JSON parser.

@@ -205,6 +205,8 @@ fn of_members_with_the_same_name_the_last_counts() {
     ] {
         assert_eq!(survives::<Part>(json).count, count, "{json}");
     }
+    let Item::Unrecognized(kept) = survives(r#"{"type":"new","id":"a","type":"part"}"#) else { panic!() };
+    assert_eq!(kept.tag("type").unwrap(), "part");
     let Item::PlainPart(part) = survives(r#"{"type":"part","id":"a","count":1,"count":2}"#) else { panic!() };
     assert_eq!(part.count, 2);
     let parts: Vec<Part> = survives(r#"[{"id":"a","count":1,"tags":["x"],"tags":["y\"z"]}]"#);
@@ -436,4 +438,10 @@ fn an_answer_that_does_not_fit_is_kept_if_it_has_members_of_its_type() {
     for foreign in [r#"{"other":1}"#, "[]", "5", "<html>"] {
         assert!(read(foreign).is_err(), "{foreign}");
     }
+}
+
+#[test]
+fn a_tree_has_a_place_for_everything_but_half_characters_and_endless_numbers() {
+    let json = Json::new(r#"{"a":["\ud83d","x\ud83d\ude00\n\ude00\\ud83d\u00e9"],"b":1e400,"c":[1,null,{}]}"#).unwrap();
+    assert_eq!(json.to_value(), json!({"a": ["\u{fffd}", "x😀\n\u{fffd}\\ud83dé"], "b": null, "c": [1, null, {}]}));
 }
