@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Answer, Api, Body, Kind, Ty};
+use crate::model::{Answer, Api, Body, Field, Kind, Operation, Ty};
 use crate::node::Node;
 
 /// Namespaces with more types than this are split into files by the way the types go.
@@ -32,6 +32,54 @@ pub fn mentioned(kind: &Kind) -> Vec<String> {
     }
 }
 
+/// The types an operation names itself.
+struct Roots {
+    sent: Vec<String>,
+    received: Vec<String>,
+    events: Vec<String>,
+}
+
+impl Roots {
+    fn of(operation: &Operation) -> Self {
+        let named = |ty: &Ty| ty.named().map(str::to_owned).into_iter().collect::<Vec<_>>();
+        let mut sent: Vec<String> = operation.query.iter().cloned().collect();
+        let parameters = operation.path_parameters.iter().chain(&operation.required_query).chain(&operation.headers);
+        sent.extend(parameters.filter_map(|field| field.ty.named().map(str::to_owned)));
+        match &operation.body {
+            Body::Json(ty, _) | Body::Form(ty) => sent.extend(named(ty)),
+            Body::Multipart(name) => sent.push(name.clone()),
+            Body::None => {}
+        }
+        let (received, events) = match &operation.answer {
+            Answer::Json(ty) => (named(ty), Vec::new()),
+            Answer::JsonOrStream(ty, event) => (named(ty), named(event)),
+            Answer::Stream(event) => (Vec::new(), named(event)),
+            Answer::Empty | Answer::Bytes => (Vec::new(), Vec::new()),
+        };
+        Self { sent, received, events }
+    }
+}
+
+/// Namespaces that are made of others: they take bodies that different other namespaces take.
+fn composites(api: &Api) -> BTreeSet<String> {
+    let bodies: BTreeSet<&str> = api
+        .operations
+        .iter()
+        .filter_map(|operation| match &operation.body {
+            Body::Json(Ty::Named(name), _) => Some(name.as_str()),
+            _ => None,
+        })
+        .collect();
+    let takers: Vec<&BTreeSet<String>> =
+        bodies.iter().filter_map(|name| api.find(name)).map(|ty| &ty.namespaces).collect();
+    let is_composite = |namespace: &&String| {
+        let own: Vec<_> = takers.iter().filter(|takers| takers.contains(*namespace)).collect();
+        own.iter().any(|one| own.iter().any(|two| one.difference(two).count() > 0 && two.difference(one).count() > 0))
+    };
+    let namespaces: BTreeSet<&String> = takers.iter().copied().flatten().collect();
+    namespaces.into_iter().filter(is_composite).cloned().collect()
+}
+
 /// Fills in what the operations say about the types.
 pub fn spread(api: &mut Api) {
     let index: BTreeMap<String, usize> = api.types.iter().enumerate().map(|(at, ty)| (ty.name.clone(), at)).collect();
@@ -52,21 +100,7 @@ pub fn spread(api: &mut Api) {
     };
     let mut plain = BTreeSet::new();
     for operation in api.operations.clone() {
-        let named = |ty: &Ty| ty.named().map(str::to_owned).into_iter().collect::<Vec<_>>();
-        let mut sent: Vec<String> = operation.query.iter().cloned().collect();
-        let parameters = operation.path_parameters.iter().chain(&operation.required_query).chain(&operation.headers);
-        sent.extend(parameters.filter_map(|field| field.ty.named().map(str::to_owned)));
-        match &operation.body {
-            Body::Json(ty, _) | Body::Form(ty) => sent.extend(named(ty)),
-            Body::Multipart(name) => sent.push(name.clone()),
-            Body::None => {}
-        }
-        let (received, events) = match &operation.answer {
-            Answer::Json(ty) => (named(ty), Vec::new()),
-            Answer::JsonOrStream(ty, event) => (named(ty), named(event)),
-            Answer::Stream(event) => (Vec::new(), named(event)),
-            Answer::Empty | Answer::Bytes => (Vec::new(), Vec::new()),
-        };
+        let Roots { sent, received, events } = Roots::of(&operation);
         for (roots, direction) in [(sent, 0), (received, 1), (events, 2)] {
             for at in reach(&roots) {
                 let Some(ty) = api.types.get_mut(at) else { continue };
@@ -90,8 +124,40 @@ pub fn spread(api: &mut Api) {
     }
 }
 
-/// Puts large variants into boxes.
-pub fn box_variants(api: &mut Api) {
+/// Puts types that hold themselves, and large variants, into boxes.
+pub fn box_types(api: &mut Api) {
+    let held: BTreeMap<String, BTreeSet<String>> =
+        api.types.iter().map(|ty| (ty.name.clone(), held(&ty.kind))).collect();
+    let leads_to = |from: &str, to: &str| {
+        let mut seen = BTreeSet::new();
+        let mut open = vec![from];
+        while let Some(name) = open.pop() {
+            if name == to {
+                return true;
+            }
+            if seen.insert(name) {
+                open.extend(held.get(name).into_iter().flatten().map(String::as_str));
+            }
+        }
+        false
+    };
+    for ty in &mut api.types {
+        let name = &ty.name;
+        let circles = |of: &Ty| directly(of).is_some_and(|other| leads_to(other, name));
+        match &mut ty.kind {
+            Kind::Struct(own) => {
+                for field in own.fields.iter_mut().filter(|field| circles(&field.ty)) {
+                    field.boxed = true;
+                }
+            }
+            Kind::Union(union) => {
+                for variant in &mut union.variants {
+                    variant.boxed = circles(&variant.ty);
+                }
+            }
+            _ => {}
+        }
+    }
     let mut sizes = BTreeMap::new();
     let names: Vec<String> = api.types.iter().map(|ty| ty.name.clone()).collect();
     for name in &names {
@@ -100,10 +166,30 @@ pub fn box_variants(api: &mut Api) {
     for ty in &mut api.types {
         if let Kind::Union(union) = &mut ty.kind {
             for variant in &mut union.variants {
-                variant.boxed = size(&variant.ty, &sizes) > BOX_ABOVE;
+                variant.boxed |= size(&variant.ty, &sizes) > BOX_ABOVE;
             }
         }
     }
+}
+
+/// The type that stands in the same memory.
+fn directly(ty: &Ty) -> Option<&str> {
+    match ty {
+        Ty::Named(name) => Some(name),
+        Ty::Secret(of) => directly(of),
+        _ => None,
+    }
+}
+
+/// The types that stand in the memory of a type.
+fn held(kind: &Kind) -> BTreeSet<String> {
+    let types: Vec<&Ty> = match kind {
+        Kind::Struct(own) => own.fields.iter().map(|field| &field.ty).collect(),
+        Kind::Union(union) => union.variants.iter().map(|variant| &variant.ty).collect(),
+        Kind::Alias(ty) => vec![ty],
+        Kind::Parameters(_) | Kind::Form(_) | Kind::Enum(_) => Vec::new(),
+    };
+    types.into_iter().filter_map(directly).map(str::to_owned).collect()
 }
 
 fn size_of(name: &str, api: &Api, sizes: &mut BTreeMap<String, usize>) -> usize {
@@ -111,16 +197,19 @@ fn size_of(name: &str, api: &Api, sizes: &mut BTreeMap<String, usize>) -> usize 
         return *size;
     }
     let Some(ty) = api.find(name) else { return 0 };
+    // A type that leads back to this one by way of a box or list need not wait for it.
+    sizes.insert(name.to_owned(), 0);
     for other in mentioned(&ty.kind) {
-        if other != name {
-            size_of(&other, api, sizes);
-        }
+        size_of(&other, api, sizes);
     }
-    let field = |ty: &Ty| size(ty, sizes) + usize::from(matches!(ty, Ty::Integer | Ty::Number)) * 8;
+    let field = |field: &Field| {
+        let numbers = usize::from(matches!(field.ty, Ty::Integer | Ty::Number)) * 8;
+        if field.boxed { 8 } else { size(&field.ty, sizes) + numbers }
+    };
     let own = match &ty.kind {
         Kind::Enum(_) => 16,
-        Kind::Struct(own) => 16 + own.fields.iter().map(|f| field(&f.ty)).sum::<usize>(),
-        Kind::Parameters(fields) | Kind::Form(fields) => fields.iter().map(|f| field(&f.ty)).sum(),
+        Kind::Struct(own) => 16 + own.fields.iter().map(field).sum::<usize>(),
+        Kind::Parameters(fields) | Kind::Form(fields) => fields.iter().map(field).sum(),
         Kind::Union(union) => {
             let variant = |ty: &Ty| Some(size(ty, sizes)).filter(|size| *size <= BOX_ABOVE).unwrap_or(8);
             8 + union.variants.iter().map(|v| variant(&v.ty)).max().unwrap_or(0).max(24)
@@ -146,7 +235,9 @@ fn size(ty: &Ty, sizes: &BTreeMap<String, usize>) -> usize {
 /// Decides in which file each type stands, and what each file needs. A type of one namespace stands with it; one of
 /// several stands in a shared file. Namespaces made of others (`composite`) do not make a type shared.
 pub fn place(api: &mut Api, modules: &Node) -> BTreeMap<String, Module> {
-    let composite: BTreeSet<_> = modules.texts_of("composite").into_iter().map(str::to_owned).collect();
+    let listed = modules.texts_of("composite").into_iter().map(str::to_owned);
+    let composite: BTreeSet<String> = listed.chain(composites(api)).collect();
+    let namespaces: BTreeSet<String> = api.operations.iter().map(|operation| operation.namespace.clone()).collect();
     let shared: Vec<_> = modules.get("shared").map_or(&[][..], Node::members).to_vec();
     let home = |name: &str, namespaces: &BTreeSet<String>| {
         let own: Vec<_> = namespaces.difference(&composite).collect();
@@ -157,7 +248,8 @@ pub fn place(api: &mut Api, modules: &Node) -> BTreeMap<String, Module> {
                 let of = shared
                     .iter()
                     .find(|(_, patterns)| patterns.elements().iter().filter_map(Node::text).any(|p| matches(p, name)));
-                of.map_or_else(|| "shared".to_owned(), |(module, _)| module.clone())
+                let shared = of.map_or("shared", |(module, _)| module);
+                if namespaces.contains(shared) { format!("{shared}_shared") } else { shared.to_owned() }
             }
         }
     };
@@ -166,7 +258,6 @@ pub fn place(api: &mut Api, modules: &Node) -> BTreeMap<String, Module> {
     for home in &homes {
         *counts.entry(home).or_default() += 1;
     }
-    let namespaces: BTreeSet<String> = api.operations.iter().map(|operation| operation.namespace.clone()).collect();
     let mut result: BTreeMap<String, Module> = BTreeMap::new();
     let at: BTreeMap<String, String> = api.types.iter().map(|ty| ty.name.clone()).zip(homes.clone()).collect();
     for (ty, home) in api.types.iter_mut().zip(&homes) {
@@ -193,11 +284,8 @@ pub fn place(api: &mut Api, modules: &Node) -> BTreeMap<String, Module> {
         module.features.insert(namespace.clone());
     }
     for operation in &api.operations {
-        let mut named: Vec<String> = operation.query.iter().cloned().collect();
-        match &operation.body {
-            Body::Json(ty, _) | Body::Form(ty) => named.extend(ty.named().map(str::to_owned)),
-            _ => {}
-        }
+        let Roots { sent, received, events } = Roots::of(operation);
+        let named: Vec<String> = [sent, received, events].concat();
         if let Some(module) = result.get_mut(&operation.namespace) {
             module.needs.extend(
                 named.iter().filter_map(|name| at.get(name)).filter(|other| **other != operation.namespace).cloned(),

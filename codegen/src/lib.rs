@@ -4,6 +4,7 @@
 //! The way through: [`node`] loads the document, [`overlay`] repairs it, [`lower`], [`unions`] and [`operations`] decide
 //! what it means in Rust ([`model`]), [`graph`] decides where it stands, [`emit`] writes it down.
 
+pub mod branches;
 pub mod emit;
 pub mod graph;
 pub mod lower;
@@ -64,8 +65,9 @@ pub struct Generated {
     pub modules: BTreeMap<String, Module>,
     /// Our words.
     pub prose: Prose,
-    /// Overlay entries that applied to nothing.
-    pub unused: Vec<String>,
+    /// What a person should decide before the tree is written: overlay entries that applied to nothing, names and
+    /// schemas that the generator had to make do with.
+    pub notes: Vec<String>,
     by_hand: BTreeMap<String, Vec<String>>,
 }
 
@@ -83,16 +85,34 @@ pub fn understand(spec: &Path) -> Result<Generated, Failure> {
 /// Decides everything about a document.
 pub fn understand_node(mut document: Node, overlay: &Overlay, prose: Prose) -> Result<Generated, Failure> {
     overlay.repair(&mut document)?;
-    let mut lowering = Lowering::new(&document, overlay);
-    let operations = lowering.operations(&document);
-    let problems = std::mem::take(&mut lowering.problems);
-    if !problems.is_empty() {
-        return Err(Failure(problems));
-    }
-    let mut api = Api { types: lowering.types, operations };
+    let mut contested: BTreeMap<String, usize> = BTreeMap::new();
+    // Names that turn out to be taken make another way through the document; each finds more of them, or is the last.
+    let (lowering, operations) = loop {
+        let mut lowering = Lowering::new(&document, overlay, contested.clone());
+        let endless = lowering.endless();
+        if !endless.is_empty() {
+            return Err(Failure(endless));
+        }
+        let operations = lowering.operations(&document);
+        if lowering.clashes.is_empty() {
+            break (lowering, operations);
+        }
+        for place in lowering.clashes {
+            *contested.entry(place).or_default() += 1;
+        }
+    };
+    let Lowering { types, mut problems, mut notes, unreadable, .. } = lowering;
+    let mut api = Api { types, operations };
     graph::spread(&mut api);
     api.types.retain(|ty| !ty.namespaces.is_empty());
-    graph::box_variants(&mut api);
+    // What is only sent need not be told apart.
+    let received = |key: &str| api.types.iter().any(|ty| ty.key == key && ty.response);
+    problems.extend(unreadable.into_iter().filter(|(key, _)| received(key)).map(|(_, text)| text));
+    if !problems.is_empty() {
+        problems.dedup();
+        return Err(Failure(problems));
+    }
+    graph::box_types(&mut api);
     let empty = Node::Null;
     let rules = overlay.modules.as_ref().unwrap_or(&empty);
     let modules = graph::place(&mut api, rules);
@@ -103,7 +123,8 @@ pub fn understand_node(mut document: Node, overlay: &Overlay, prose: Prose) -> R
     for (id, names) in rules.get("aliases").map_or(&[][..], Node::members) {
         by_hand.insert(format!("aliases of {id}"), names.elements().iter().map(ToString::to_string).collect());
     }
-    Ok(Generated { unused: overlay.unused(), api, modules, prose, by_hand, document })
+    notes.extend(overlay.unused().into_iter().map(|entry| format!("overlay/{entry} applies to nothing here")));
+    Ok(Generated { notes, api, modules, prose, by_hand, document })
 }
 
 impl Generated {

@@ -3,85 +3,28 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{Field, Kind, Presence, Struct, Ty, Type, Value, facts};
-use crate::names::{element, identifier, join, pascal, variant, words};
+use crate::names::{apart, element, identifier, join, pascal, spelled, variant, words};
 use crate::node::Node;
 use crate::overlay::Overlay;
 
-/// Names that the generated code uses for something else.
+/// Names that the generated code uses for something else. A type that would have one is called `Api…`.
+#[rustfmt::skip]
 const TAKEN: &[&str] = &[
-    "String",
-    "Vec",
-    "Box",
-    "Option",
-    "Result",
-    "Some",
-    "None",
-    "Ok",
-    "Err",
-    "Default",
-    "Clone",
-    "Debug",
-    "From",
-    "Into",
-    "BTreeMap",
-    "Json",
-    "JsonObject",
-    "Extra",
-    "Patch",
-    "Secret",
-    "Unrecognized",
-    "FilePart",
-    "Call",
-    "OpenRouter",
-    "OpenRouterCore",
-    "EventStream",
-    "Download",
-    "Operation",
-    "Parts",
+    "AsRef", "BTreeMap", "Box", "Call", "Clone", "Copy", "Debug", "Default", "Download", "Drop", "Eq", "Err",
+    "EventStream", "Extra", "FilePart", "Fn", "From", "Hash", "Into", "IntoIterator", "Iterator", "Json", "JsonObject",
+    "Multipart", "None", "Ok", "OpenRouter", "OpenRouterCore", "Operation", "Option", "Page", "PartialEq", "Parts",
+    "Patch", "Result", "Root", "Secret", "Self", "Send", "Some", "StreamItem", "String", "Sync", "ToOwned",
+    "ToString", "Unrecognized", "Vec", "Wire",
 ];
 
-/// Keywords that say something about a type. Everything else but `x-…` stops the generator.
+/// Keywords that are understood, or that only narrow the values of a type. Others are told: they can hold more than that.
+#[rustfmt::skip]
 const KEYWORDS: &[&str] = &[
-    "$ref",
-    "type",
-    "enum",
-    "const",
-    "properties",
-    "required",
-    "items",
-    "additionalProperties",
-    "allOf",
-    "oneOf",
-    "anyOf",
-    "discriminator",
-    "nullable",
-    "format",
-    "minimum",
-    "maximum",
-    "exclusiveMinimum",
-    "exclusiveMaximum",
-    "minLength",
-    "maxLength",
-    "minItems",
-    "maxItems",
-    "minProperties",
-    "maxProperties",
-    "uniqueItems",
-    "multipleOf",
-    "pattern",
-    "default",
-    "deprecated",
-    "description",
-    "example",
-    "examples",
-    "title",
-    "readOnly",
-    "writeOnly",
-    "propertyNames",
-    "contentEncoding",
-    "contentMediaType",
-    "externalDocs",
-    "$comment",
+    "$comment", "$ref", "additionalProperties", "allOf", "anyOf", "const", "contentEncoding", "contentMediaType",
+    "default", "deprecated", "description", "discriminator", "enum", "example", "examples", "exclusiveMaximum",
+    "exclusiveMinimum", "externalDocs", "format", "items", "maxItems", "maxLength", "maxProperties", "maximum",
+    "minItems", "minLength", "minProperties", "minimum", "multipleOf", "nullable", "oneOf", "pattern", "properties",
+    "propertyNames", "readOnly", "required", "title", "type", "uniqueItems", "writeOnly", "xml",
 ];
 
 /// A schema in use: its type, and whether null may stand for it.
@@ -142,19 +85,31 @@ pub struct Lowering<'a> {
     pub(crate) overlay: &'a Overlay,
     /// The types so far.
     pub types: Vec<Type>,
-    /// Rust name to the schema that has it, without prose.
-    names: BTreeMap<String, Node>,
+    /// Rust name to the place and the schema that has it, without prose.
+    names: BTreeMap<String, (String, Node)>,
     /// What each place became.
     done: BTreeMap<String, Use>,
     /// Components of whose `stream` member the function decides.
     streamed: BTreeSet<String>,
+    /// Places whose short name another place has too, and how often that was found.
+    contested: BTreeMap<String, usize>,
+    /// Places found to be contested on this way through the document.
+    pub clashes: BTreeSet<String>,
+    /// Components that are being made.
+    open: BTreeSet<String>,
+    /// A form is made: its binary members are files.
+    pub(crate) in_form: bool,
+    /// Unions that cannot be read, with the reason. It matters only where such a value arrives.
+    pub unreadable: Vec<(String, String)>,
     /// What could not be decided.
     pub problems: Vec<String>,
+    /// What was decided, but should be seen by a person.
+    pub notes: Vec<String>,
 }
 
 impl<'a> Lowering<'a> {
-    /// Ready for the schemas of `document`.
-    pub fn new(document: &'a Node, overlay: &'a Overlay) -> Self {
+    /// Ready for the schemas of `document`. The types at `contested` places get names that tell the whole way to them.
+    pub fn new(document: &'a Node, overlay: &'a Overlay, contested: BTreeMap<String, usize>) -> Self {
         Self {
             document,
             overlay,
@@ -162,7 +117,13 @@ impl<'a> Lowering<'a> {
             names: BTreeMap::new(),
             done: BTreeMap::new(),
             streamed: BTreeSet::new(),
+            contested,
+            clashes: BTreeSet::new(),
+            open: BTreeSet::new(),
+            in_form: false,
+            unreadable: Vec::new(),
             problems: Vec::new(),
+            notes: Vec::new(),
         }
     }
 
@@ -183,7 +144,11 @@ impl<'a> Lowering<'a> {
 
     /// The words of a component's type.
     pub fn component_words(&self, name: &str) -> Vec<String> {
-        words(self.overlay.name(name).unwrap_or(name))
+        match self.overlay.name(name) {
+            Some(given) => words(given),
+            None if self.contested.contains_key(name) => words(&spelled(name)),
+            None => words(name),
+        }
     }
 
     /// The type of a component.
@@ -193,13 +158,25 @@ impl<'a> Lowering<'a> {
         }
         let words = self.component_words(name);
         let Some(schema) = self.schema(name) else {
-            self.problem(name, "is referred to, but the document has no such schema");
+            self.problem(name, "is referred to, but the document has no such schema; add it in overlay/spec.yaml");
             return Use::plain(Ty::Json);
         };
-        // A schema that leads back to itself finds this.
-        self.done.insert(name.to_owned(), Use::plain(Ty::Named(pascal(&words))));
+        if !self.open.insert(name.to_owned()) {
+            // It leads back to itself. This name is right if it becomes a type of its own.
+            let named = Use::plain(Ty::Named(type_name(&words)));
+            self.done.insert(name.to_owned(), named.clone());
+            return named;
+        }
         let used = self.lower(schema, name, &words);
-        self.done.insert(name.to_owned(), used.clone());
+        self.open.remove(name);
+        if let Some(assumed) = self.done.insert(name.to_owned(), used.clone())
+            && assumed.ty != used.ty
+        {
+            self.problem(
+                name,
+                "is a list or map of itself; put an object between, or `replace: {}`, in overlay/spec.yaml",
+            );
+        }
         used
     }
 
@@ -207,20 +184,32 @@ impl<'a> Lowering<'a> {
         self.problems.push(format!("{key}: {text}"));
     }
 
+    pub(crate) fn note(&mut self, key: &str, text: impl std::fmt::Display) {
+        let text = format!("{key}: {text}");
+        if !self.notes.contains(&text) {
+            self.notes.push(text);
+        }
+    }
+
     /// The words for an inline type at `key`, unless somebody named it.
     pub(crate) fn words_at(&self, key: &str, otherwise: Vec<String>) -> Vec<String> {
-        self.overlay.name(key).map_or(otherwise, words)
+        match self.overlay.name(key) {
+            Some(given) => words(given),
+            None => match self.contested.get(key) {
+                None => otherwise,
+                Some(1) => long_words(key),
+                Some(_) => words(&spelled(key)),
+            },
+        }
     }
 
     /// The type of the schema at `key`; `words` are for a type that has to be made.
     pub fn lower(&mut self, schema: &Node, key: &str, words: &[String]) -> Use {
         for (keyword, _) in schema.members() {
             if !KEYWORDS.contains(&keyword.as_str()) && !keyword.starts_with("x-") {
-                self.problem(
+                self.note(
                     key,
-                    format!(
-                        "the generator does not know the keyword `{keyword}`; repair the schema in overlay/spec.yaml"
-                    ),
+                    format!("the keyword `{keyword}` is not understood; write what it means into overlay/spec.yaml"),
                 );
             }
         }
@@ -241,13 +230,15 @@ impl<'a> Lowering<'a> {
                 ["object"] => self.object(schema, key, words),
                 [] if schema.get("items").is_some() => self.list(schema, key, words),
                 ["array"] => self.list(schema, key, words),
-                ["string"] => Use::plain(text(schema)),
+                ["string"] if self.in_form && schema.text_of("format") == Some("binary") => Use::plain(Ty::Bytes),
+                ["string"] => Use::plain(Ty::String),
                 ["integer"] => Use::plain(Ty::Integer),
                 ["number"] | ["integer", "number"] | ["number", "integer"] => Use::plain(Ty::Number),
                 ["boolean"] => Use::plain(Ty::Bool),
                 [] | [_, _, ..] => Use::plain(Ty::Json),
+                ["null"] => Use { ty: Ty::Json, nullable: true },
                 [other] => {
-                    self.problem(key, format!("the generator does not know the type `{other}`"));
+                    self.note(key, format!("the type `{other}` is not understood; repair it in overlay/spec.yaml"));
                     Use::plain(Ty::Json)
                 }
             }
@@ -294,14 +285,16 @@ impl<'a> Lowering<'a> {
 
     /// Makes an enum of texts.
     pub(crate) fn enumeration(&mut self, texts: Vec<String>, schema: &Node, key: &str, words: &[String]) -> String {
-        let mut values: Vec<Value> = Vec::new();
-        for wire in texts {
-            if values.iter().any(|value| value.wire == wire) {
-                continue;
+        let mut wires: Vec<&str> = Vec::new();
+        for text in &texts {
+            if !wires.contains(&text.as_str()) {
+                wires.push(text);
             }
+        }
+        let mut values: Vec<Value> = Vec::new();
+        for (wire, rust) in wires.iter().zip(apart(&wires, variant)) {
             let place = format!("{key}={wire}");
-            let rust = self.overlay.name(&place).map_or_else(|| variant(&wire), str::to_owned);
-            let rust = if rust == "Unrecognized" { "UnrecognizedValue".to_owned() } else { rust };
+            let rust = self.overlay.name(&place).map_or(rust, str::to_owned);
             if let Some(other) = values.iter().find(|value| value.rust == rust) {
                 let text = format!(
                     "`{}` and `{wire}` are both `{rust}`; add a line for `{place}` to overlay/names.yaml",
@@ -310,32 +303,28 @@ impl<'a> Lowering<'a> {
                 self.problem(key, text);
                 continue;
             }
-            values.push(Value { wire, rust });
+            values.push(Value { wire: (*wire).to_owned(), rust });
         }
         self.register(key, words, schema, Kind::Enum(values))
     }
 
     /// Gives a type its name. Two schemas may have the same name only when they are the same but for their prose.
     pub(crate) fn register(&mut self, key: &str, words: &[String], schema: &Node, kind: Kind) -> String {
-        let mut name = pascal(words);
-        if name.starts_with(|c: char| c.is_ascii_digit()) {
-            name.insert(0, 'V');
-        }
-        if TAKEN.contains(&name.as_str()) {
-            self.problem(key, format!("the name `{name}` is taken; add a line for `{key}` to overlay/names.yaml"));
-        }
+        let name = type_name(words);
         let plain = schema.without_prose();
         match self.names.get(&name) {
-            Some(other) if *other == plain => return name,
-            Some(_) => {
-                let text =
-                    format!("another schema is called `{name}` already; add a line for `{key}` to overlay/names.yaml");
-                self.problem(key, text);
+            Some((_, other)) if *other == plain => return name,
+            Some((other, _)) => {
+                let other = other.clone();
+                self.clash(&name, key, &other);
                 return name;
             }
             None => {}
         }
-        self.names.insert(name.clone(), plain);
+        if name.strip_prefix("Api").is_some_and(|rest| rest == pascal(words)) {
+            self.note(key, format!("is called `{name}`; a line for it in overlay/names.yaml can say it better"));
+        }
+        self.names.insert(name.clone(), (key.to_owned(), plain));
         self.types.push(Type {
             name: name.clone(),
             key: key.to_owned(),
@@ -350,12 +339,34 @@ impl<'a> Lowering<'a> {
         name
     }
 
+    /// Two different schemas have the same name: those that are no components, or all if they are, get longer ones.
+    fn clash(&mut self, name: &str, key: &str, other: &str) {
+        let keys = [key, other];
+        let component = |key: &&str| self.schema(key).is_some();
+        let inline: Vec<_> = keys.into_iter().filter(|key| !component(key)).collect();
+        let yielding = if inline.is_empty() { keys.to_vec() } else { inline };
+        let can_yield = |key: &&str| {
+            let most = if component(key) { 1 } else { 2 };
+            self.overlay.name(key).is_none() && self.contested.get(*key).is_none_or(|found| *found < most)
+        };
+        let yielding: Vec<_> = yielding.into_iter().filter(can_yield).collect();
+        if yielding.is_empty() {
+            self.problem(
+                key,
+                format!("the schema at `{other}` is called `{name}` too; add a line for `{key}` to overlay/names.yaml"),
+            );
+        }
+        self.clashes.extend(yielding.into_iter().map(str::to_owned));
+    }
+
     /// Parts of an `allOf` that say something about the type.
-    fn telling_parts(schema: &Node) -> Vec<&Node> {
+    pub(crate) fn telling_parts(schema: &Node) -> Vec<&Node> {
         let says = |part: &&Node| {
             part.members().iter().any(|(name, value)| match name.as_str() {
                 "properties" => !value.members().is_empty(),
-                "type" | "description" | "example" | "title" | "default" | "deprecated" => false,
+                "type" | "description" | "example" | "examples" | "title" | "default" | "deprecated" | "nullable" => {
+                    false
+                }
                 "additionalProperties" => !value.members().is_empty(),
                 other => !other.starts_with("x-"),
             })
@@ -365,21 +376,24 @@ impl<'a> Lowering<'a> {
 
     fn all_of(&mut self, schema: &Node, key: &str, words: &[String]) -> Use {
         let parts = Self::telling_parts(schema);
-        let alone = match parts.as_slice() {
-            [part] if schema.get("properties").is_none() => Some(*part),
-            // A reference to something that is no object, narrowed by the other parts: the reference is the type.
-            [part, ..] if part.get("$ref").is_some() && !self.is_object(part) => Some(*part),
-            [] => return Use::plain(Ty::JsonObject),
+        let nullable = schema.get("allOf").map_or(&[][..], Node::elements).iter().any(|part| part.is_true("nullable"));
+        // A reference to something that is no object, narrowed by the other parts: the reference is the type.
+        let narrowed = parts.iter().find(|part| part.get("$ref").is_some() && !self.is_object(part));
+        let alone = match (parts.as_slice(), narrowed) {
+            ([], _) => return Use { ty: Ty::JsonObject, nullable },
+            ([part], _) if schema.get("properties").is_none() => Some(*part),
+            (_, Some(part)) => Some(*part),
+            ([part, ..], _) if !parts.iter().any(|part| self.is_object(part)) => Some(*part),
             _ => None,
         };
-        let Some(part) = alone else { return self.object(schema, key, words) };
-        let used = self.lower(part, key, words);
+        let Some(part) = alone else {
+            let used = self.object(schema, key, words);
+            return Use { nullable: used.nullable || nullable, ..used };
+        };
+        let mut used = self.lower(part, key, words);
+        used.nullable |= nullable;
         // A component that only renames another keeps its own name.
-        if key == words_key(key)
-            && self.schema(key).is_some()
-            && part.get("$ref").is_some()
-            && pascal(words) != used.ty.rust()
-        {
+        if self.schema(key).is_some() && part.get("$ref").is_some() && pascal(words) != used.ty.rust() {
             let name = self.register(key, words, schema, Kind::Alias(used.ty));
             return Use { ty: Ty::Named(name), nullable: used.nullable };
         }
@@ -395,6 +409,32 @@ impl<'a> Lowering<'a> {
             return parts.elements().iter().any(|part| self.is_object(part));
         }
         schema.get("properties").is_some() || types(schema).0 == ["object"]
+    }
+
+    /// References and `allOf`s that lead back to themselves without an object between mean nothing and would never end.
+    pub fn endless(&self) -> Vec<String> {
+        let schemas = self.document.get("components").and_then(|c| c.get("schemas")).map_or(&[][..], Node::members);
+        let leads = |schema: &Node| {
+            let direct = schema.text_of("$ref").into_iter();
+            let parts =
+                ["allOf", "oneOf", "anyOf"].iter().flat_map(|word| schema.get(word).map_or(&[][..], Node::elements));
+            let targets = direct.chain(parts.filter_map(|part| part.text_of("$ref")));
+            targets.map(|reference| Self::target(reference).to_owned()).collect::<Vec<_>>()
+        };
+        let mut endless = Vec::new();
+        for (name, schema) in schemas {
+            let mut seen = BTreeSet::new();
+            let mut open = leads(schema);
+            while let Some(next) = open.pop() {
+                if seen.insert(next.clone()) {
+                    open.extend(self.schema(&next).map(leads).unwrap_or_default());
+                }
+            }
+            if seen.contains(name) {
+                endless.push(format!("{name}: is defined by itself; repair it in overlay/spec.yaml"));
+            }
+        }
+        endless
     }
 
     /// Puts the parts of an object together.
@@ -471,7 +511,8 @@ impl<'a> Lowering<'a> {
     fn members(&mut self, object: &Object, key: &str) -> Struct {
         let patched = self.overlay.is_patched(key);
         let mut lowered = Struct::default();
-        for property in &object.properties {
+        let names: Vec<_> = object.properties.iter().map(|property| property.name.as_str()).collect();
+        for (property, rust) in object.properties.iter().zip(apart(&names, identifier)) {
             if property.name == "stream" && self.streamed.contains(key) {
                 continue;
             }
@@ -482,10 +523,13 @@ impl<'a> Lowering<'a> {
                 lowered.constants.push((property.name.clone(), value.to_json()));
                 continue;
             }
-            let field = self.field(property, required, patched);
+            let mut field = self.field(property, required, patched);
+            if field.rust == identifier(&property.name) {
+                field.rust = rust;
+            }
             if let Some(other) = lowered.fields.iter().find(|other| other.rust == field.rust) {
                 let text = format!(
-                    "members `{}` and `{}` are both `{}`; add a line for `{}` to overlay/names.yaml",
+                    "members `{}` and `{}` are both `{}`; add a line for `{} field` to overlay/names.yaml",
                     other.wire, field.wire, field.rust, field.key
                 );
                 self.problem(key, text);
@@ -511,11 +555,13 @@ impl<'a> Lowering<'a> {
             (false, _) => Presence::Optional,
         };
         let rust = self.overlay.name(&format!("{key} field")).map_or_else(|| identifier(&property.name), str::to_owned);
-        let rust = if rust == "extra" { "extra_member".to_owned() } else { rust };
+        // `new` and `extra` are methods of every type.
+        let rust = if matches!(rust.as_str(), "extra" | "new") { format!("{rust}_member") } else { rust };
         let values_in_type = matches!(ty, Ty::Named(_));
         Field {
             wire: property.name.clone(),
             rust,
+            boxed: false,
             presence,
             facts: facts(&property.schema, values_in_type),
             key: key.clone(),
@@ -525,13 +571,26 @@ impl<'a> Lowering<'a> {
     }
 }
 
-fn text(schema: &Node) -> Ty {
-    if schema.text_of("format") == Some("binary") { Ty::Bytes } else { Ty::String }
+/// The name of a type of these words.
+fn type_name(words: &[String]) -> String {
+    let name = pascal(words);
+    if TAKEN.contains(&name.as_str()) {
+        return format!("Api{name}");
+    }
+    if name.starts_with(|c: char| c.is_ascii_digit()) { format!("V{name}") } else { name }
 }
 
-/// A component's own place has no steps in it.
-fn words_key(key: &str) -> &str {
-    key.split(['.', '[', '{', '|', '(']).next().unwrap_or(key)
+/// Words for an inline type that no other place has: the last step of the way first.
+fn long_words(key: &str) -> Vec<String> {
+    let at = key.rfind(['.', '[', '{', '|', '(', '=']).unwrap_or_default();
+    let (owner, step) = key.split_at_checked(at).unwrap_or((key, ""));
+    let own = match step {
+        "[]" => vec!["item".to_owned()],
+        "{}" => vec!["value".to_owned()],
+        "()" => vec!["params".to_owned()],
+        step => words(step),
+    };
+    own.into_iter().chain(["of".to_owned()]).chain(words(owner)).collect()
 }
 
 /// The types a schema allows, and whether null is one of them.

@@ -1,5 +1,6 @@
 //! The command line of the generator; see `docs/contributing.md`.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -15,12 +16,13 @@ Writes the generated parts of openrouter-kit.
   cargo run -p codegen -- docs --missing --spec FILE    places without a sentence in codegen/docs
   cargo run -p codegen -- docs --stale --spec FILE      sentences without a place";
 
-#[expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line program")]
+#[expect(clippy::print_stderr, reason = "a command-line program")]
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match run(&arguments) {
         Ok(Outcome { text, clean }) => {
-            println!("{text}");
+            // Whoever reads the list may stop early.
+            let _ = writeln!(std::io::stdout(), "{text}");
             if clean { ExitCode::SUCCESS } else { ExitCode::FAILURE }
         }
         Err(failure) => {
@@ -71,11 +73,8 @@ fn lines(list: &[String]) -> String {
 const FOLDERS: &[&str] = &["src/models", "src/funcs", "src/sdk", "docs/sdks", "tests/reference"];
 
 fn write(generated: &Generated, root: &Path, strict: bool) -> Result<Outcome, Failure> {
-    if strict && !generated.unused.is_empty() {
-        return Err(Failure::new(format!(
-            "these overlay entries apply to nothing any more; take them out:\n{}",
-            lines(&generated.unused)
-        )));
+    if strict && !generated.notes.is_empty() {
+        return Err(Failure::new(format!("to be decided before the tree is written:\n{}", lines(&generated.notes))));
     }
     let failed = |error: std::io::Error| Failure::new(format!("cannot write below {}: {error}", root.display()));
     let files = generated.files()?;
@@ -96,8 +95,8 @@ fn write(generated: &Generated, root: &Path, strict: bool) -> Result<Outcome, Fa
         generated.api.types.len(),
         files.len()
     );
-    for entry in generated.unused.iter().filter(|_| !strict) {
-        text.push_str(&format!("\nnote: overlay entry without use here: {entry}"));
+    for note in &generated.notes {
+        text.push_str(&format!("\nnote: {note}"));
     }
     let missing = missing_features(generated, root);
     if !missing.is_empty() {
@@ -123,7 +122,7 @@ fn check(generated: &Generated, root: &Path) -> Result<Outcome, Failure> {
     for folder in FOLDERS {
         superfluous(root, Path::new(folder), &files, &mut differences);
     }
-    differences.extend(generated.unused.iter().map(|entry| format!("overlay entry without use: {entry}")));
+    differences.extend(generated.notes.iter().cloned());
     differences.extend(missing_features(generated, root).iter().map(|line| format!("Cargo.toml lacks: {line}")));
     Ok(match differences.is_empty() {
         true => Outcome { text: format!("{} files are as the generator writes them", files.len()), clean: true },
@@ -159,7 +158,6 @@ fn missing_features(generated: &Generated, root: &Path) -> Vec<String> {
     });
     let names: Vec<_> = features.keys().map(|name| format!("\"{name}\"")).collect();
     let full = format!("full = [{}]", names.join(", "));
-    let full_missing =
-        (!manifest.replace(['\n', ' '], "").contains(&full.replace(' ', "").replace(']', ""))).then_some(full);
+    let full_missing = (!manifest.replace(['\n', ' '], "").contains(&full.replace([' ', ']'], ""))).then_some(full);
     wanted.chain(full_missing).collect()
 }

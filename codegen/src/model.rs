@@ -1,6 +1,6 @@
 //! What the generator knows after all decisions: types and operations, ready to be written down.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use crate::node::Node;
 
@@ -78,6 +78,8 @@ pub struct Field {
     pub rust: String,
     /// The type of a value that is there.
     pub ty: Ty,
+    /// It leads back to the type that holds it, and stands in a box.
+    pub boxed: bool,
     /// How it may be absent.
     pub presence: Presence,
     /// The place in the document that describes it.
@@ -99,6 +101,13 @@ pub enum Presence {
     Optional,
     /// Absent and null mean different things.
     Patched,
+}
+
+impl Field {
+    /// The type as Rust writes it.
+    pub fn rust_type(&self) -> String {
+        if self.boxed { format!("Box<{}>", self.ty.rust()) } else { self.ty.rust() }
+    }
 }
 
 /// One text of an enum.
@@ -245,6 +254,8 @@ pub struct Operation {
     pub metadata: bool,
     /// What it takes.
     pub body: Body,
+    /// The body has a member `stream` that asks for a stream.
+    pub stream_member: bool,
     /// What it answers.
     pub answer: Answer,
     /// What its pages look like.
@@ -307,11 +318,6 @@ pub enum Paging {
     Cursor(String),
 }
 
-/// Types by name, for look-ups.
-pub fn index(api: &Api) -> BTreeMap<&str, &Type> {
-    api.types.iter().map(|ty| (ty.name.as_str(), ty)).collect()
-}
-
 /// What the document states about a value besides its type, as sentences for the reader.
 pub fn facts(schema: &Node, values_in_type: bool) -> Vec<String> {
     let number = |name: &str| schema.get(name).map(ToString::to_string);
@@ -348,6 +354,8 @@ pub fn facts(schema: &Node, values_in_type: bool) -> Vec<String> {
     }
     match schema.get("default") {
         None | Some(Node::Null) => {}
+        // Long texts are prose, and prose is written in our own words.
+        Some(default) if default.to_string().len() > 60 => {}
         Some(default) => facts.push(format!("Default `{default}`.")),
     }
     let values: Vec<_> =

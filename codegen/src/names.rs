@@ -163,7 +163,7 @@ pub fn apart(texts: &[&str], name: fn(&str) -> String) -> Vec<String> {
 }
 
 /// A text with a word for each sign and for the case of its letters.
-fn spelled(text: &str) -> String {
+pub fn spelled(text: &str) -> String {
     let mut out = String::new();
     for character in text.chars() {
         let sign = match character {

@@ -1,10 +1,11 @@
 //! From paths and methods to operations.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use crate::emit::funcs::functions;
 use crate::lower::{Lowering, Property};
 use crate::model::{Answer, Body, Field, Kind, Operation, Paging, Presence, Ty, Type};
-use crate::names::{snake, words};
+use crate::names::{identifier, snake, words};
 use crate::node::Node;
 
 /// Headers that the client sets itself.
@@ -27,29 +28,51 @@ impl Lowering<'_> {
             .collect();
         // Whether a body keeps its member `stream` must be known before the body is lowered.
         for (.., operation) in &entries {
-            if let (Some(_), Some(name)) =
-                (stream_item(operation, document), body_schema(operation).and_then(|s| s.text_of("$ref")))
-            {
-                self.drop_stream_member(Self::target(name));
+            if self.stream_item(operation).is_some() {
+                let named = body_schema(operation).and_then(|schema| schema.text_of("$ref")).map(Self::target);
+                let inline = operation.text_of("operationId").map(|id| format!("{id}.request"));
+                if let Some(place) = named.map(str::to_owned).or(inline) {
+                    self.drop_stream_member(&place);
+                }
             }
         }
         let mut operations: Vec<Operation> = Vec::new();
         for (path, item, method, operation) in entries {
-            for operation in self.operation(path, item, method, operation, document) {
-                if let Some(other) = operations.iter().find(|other| other.function() == operation.function()) {
-                    let text = format!(
-                        "its function `{}` is the one of `{}` already; add `{}: {{method: …}}` to overlay/operations.yaml",
-                        operation.function(),
-                        other.id,
-                        operation.id
-                    );
-                    self.problem(&operation.id, text);
-                    continue;
+            operations.extend(self.operation(path, item, method, operation, document));
+        }
+        self.name_apart(&mut operations);
+        operations
+    }
+
+    /// Operations whose functions have the same name are called by their ids.
+    fn name_apart(&mut self, operations: &mut [Operation]) {
+        let contested = |operations: &[Operation]| {
+            let mut owners: BTreeMap<String, BTreeSet<usize>> = BTreeMap::new();
+            for (index, operation) in operations.iter().enumerate() {
+                for function in functions(operation) {
+                    owners.entry(function.name).or_default().insert(index);
                 }
-                operations.push(operation);
+            }
+            owners.retain(|_, indices| indices.len() > 1);
+            owners
+        };
+        for index in contested(operations).into_values().flatten().collect::<BTreeSet<_>>() {
+            let Some(operation) = operations.get_mut(index) else { continue };
+            let given = self.overlay.operation(&operation.id).is_some_and(|rule| rule.get("method").is_some());
+            let suffix = ["_multipart", "_form"].into_iter().find(|suffix| operation.name.ends_with(suffix));
+            if !given {
+                operation.name = format!("{}{}", snake(&words(&operation.id)), suffix.unwrap_or_default());
             }
         }
-        operations
+        for (function, indices) in contested(operations) {
+            let ids: Vec<_> = indices.iter().filter_map(|index| operations.get(*index)).map(|o| o.id.clone()).collect();
+            let text = format!(
+                "its function is `{function}`, like that of {}; add `{}: {{method: NAME}}` to overlay/operations.yaml",
+                ids.join(", "),
+                ids.first().map_or("", String::as_str)
+            );
+            self.problem(ids.last().map_or("", String::as_str), text);
+        }
     }
 
     fn operation(
@@ -60,15 +83,16 @@ impl Lowering<'_> {
         operation: &Node,
         document: &Node,
     ) -> Vec<Operation> {
-        let Some(id) = operation.text_of("operationId") else {
-            self.problem(path, format!("`{method}` has no operationId; give it one in overlay/spec.yaml"));
-            return Vec::new();
-        };
+        let by_path = snake(&words(&format!("{method} {path}")));
+        let id = operation.text_of("operationId").unwrap_or(&by_path);
+        if operation.text_of("operationId").is_none() {
+            self.note(path, format!("`{method}` has no operationId; give it one in overlay/spec.yaml"));
+        }
         let rule = self.overlay.operation(id).cloned().unwrap_or(Node::Null);
         let tag = operation.texts_of("tags").first().map_or("default", |tag| *tag).to_owned();
         let modules = self.overlay.modules.as_ref();
         let of_tag = modules.and_then(|m| m.get("namespaces")).and_then(|names| names.text_of(&tag)).map(str::to_owned);
-        let namespace = rule.text_of("namespace").map(str::to_owned).or(of_tag).unwrap_or_else(|| snake(&words(&tag)));
+        let namespace = rule.text_of("namespace").map(str::to_owned).or(of_tag).unwrap_or_else(|| namespace_of(&tag));
         let name = rule.text_of("method").or(operation.text_of("x-speakeasy-name-override")).unwrap_or(id);
         let name = snake(&words(name));
         let type_words = words(rule.text_of("type").unwrap_or(id));
@@ -98,6 +122,21 @@ impl Lowering<'_> {
             };
             let mut field = self.field(&property, required, false);
             field.deprecated |= parameter.is_true("deprecated");
+            if matches!(field.rust.as_str(), "core" | "request" | "params" | "write") {
+                field.rust.push_str("_parameter");
+            }
+            let separated = place != "query" || parameter.get("explode") == Some(&Node::Bool(false));
+            field.ty = match self.plain_text(&field.ty) {
+                Some(Ty::List(_)) if separated => {
+                    field.facts.push("Several values are separated by commas.".to_owned());
+                    Ty::String
+                }
+                Some(ty) => ty,
+                None => {
+                    field.facts.push("JSON text.".to_owned());
+                    Ty::String
+                }
+            };
             // Null cannot be written into a query.
             field.presence = if required { Presence::Required } else { Presence::Optional };
             match place.as_str() {
@@ -105,18 +144,21 @@ impl Lowering<'_> {
                 "query" if required => required_query.push(field),
                 "query" => optional_query.push(field),
                 "header" => headers.push(field),
-                other => self
-                    .problem(id, format!("parameter `{wire}` stands in `{other}`, which the generator does not know")),
+                other => self.problem(
+                    id,
+                    format!("parameter `{wire}` stands in `{other}`; take it out of the document in overlay/spec.yaml"),
+                ),
             }
         }
         let position = |field: &Field| path.find(&format!("{{{}}}", field.wire)).unwrap_or(usize::MAX);
         path_parameters.sort_by_key(position);
         let query = (!optional_query.is_empty()).then(|| {
             let words: Vec<_> = type_words.iter().cloned().chain(["params".to_owned()]).collect();
+            let words = self.words_at(&format!("{id}()"), words);
             self.add(&format!("{id}()"), &words, operation, Kind::Parameters(optional_query))
         });
 
-        let (answer, success) = self.answer(id, operation, &type_words, document);
+        let (answer, success) = self.answer(id, operation, &type_words);
         let base = Operation {
             id: id.to_owned(),
             method: method.to_uppercase(),
@@ -135,8 +177,10 @@ impl Lowering<'_> {
             repeatable: rule.is_true("repeatable"),
             server: operation
                 .get("servers")
+                .or(item.get("servers"))
                 .map(Node::elements)
                 .and_then(|s| s.first()?.text_of("url").map(str::to_owned)),
+            stream_member: body_schema(operation).is_some_and(|schema| self.has_member(schema, "stream")),
             errors: errors(operation),
             deprecated: operation.is_true("deprecated"),
             success,
@@ -183,11 +227,24 @@ impl Lowering<'_> {
                 let words = part(if content.len() > 1 { "multipart_request" } else { "request" });
                 let words = self.words_at(&key, words.iter().flat_map(|word| crate::names::words(word)).collect());
                 let object = self.merged(&schema, &key, &words);
-                let properties = object.properties.clone();
-                let mut fields: Vec<_> = properties
-                    .iter()
-                    .map(|property| self.field(property, object.required.contains(&property.name), false))
-                    .collect();
+                self.in_form = true;
+                let mut fields = Vec::new();
+                for property in &object.properties {
+                    let mut field = self.field(property, object.required.contains(&property.name), false);
+                    field.ty = match field.ty {
+                        files @ Ty::List(_) if files == Ty::List(Box::new(Ty::Bytes)) => files,
+                        Ty::Bytes => Ty::Bytes,
+                        other => self.plain_text(&other).unwrap_or_else(|| {
+                            field.facts.push("JSON text.".to_owned());
+                            Ty::String
+                        }),
+                    };
+                    if field.presence != Presence::Required {
+                        field.presence = Presence::Optional;
+                    }
+                    fields.push(field);
+                }
+                self.in_form = false;
                 fields.sort_by_key(|field| field.presence != Presence::Required);
                 bodies.push(Body::Multipart(self.add(&key, &words, &schema, Kind::Form(fields))));
             } else if media.contains("x-www-form-urlencoded") {
@@ -198,31 +255,43 @@ impl Lowering<'_> {
                     bodies.push(Body::Form(used.ty));
                 }
             } else {
-                self.problem(id, format!("a body of type `{media}`, which the generator does not know"));
+                let known = "JSON and forms are known; leave it out in overlay/spec.yaml";
+                if content.len() == 1 {
+                    self.problem(id, format!("its body is of type `{media}`: {known}"));
+                } else {
+                    self.note(id, format!("its body may be of type `{media}` too: {known}"));
+                }
             }
         }
         if bodies.is_empty() { vec![Body::None] } else { bodies }
     }
 
     /// What an operation answers, and with which statuses.
-    fn answer(&mut self, id: &str, operation: &Node, type_words: &[String], document: &Node) -> (Answer, Vec<String>) {
-        let mut statuses = Vec::new();
-        let mut json = None;
+    fn answer(&mut self, id: &str, operation: &Node, type_words: &[String]) -> (Answer, Vec<String>) {
+        let responses = operation.get("responses").map_or(&[][..], Node::members);
+        let succeeded = successes(responses);
+        let statuses = succeeded.iter().map(|(status, _)| status.clone()).collect();
+        let mut schemas: Vec<Node> = Vec::new();
         let mut bytes = false;
-        for (status, response) in operation.get("responses").map_or(&[][..], Node::members) {
-            if !(status.starts_with('2') || status.starts_with('3')) {
-                continue;
-            }
-            statuses.push(status.clone());
+        for (_, response) in &succeeded {
             for (media, entry) in response.get("content").map_or(&[][..], Node::members) {
-                if media.contains("json") && json.is_none() {
-                    json = entry.get("schema").cloned();
-                } else if !media.contains("json") && !media.contains("event-stream") {
+                if media.contains("json") {
+                    let schema = entry.get("schema").cloned().unwrap_or(Node::Map(Vec::new()));
+                    if !schemas.iter().any(|other| other.without_prose() == schema.without_prose()) {
+                        schemas.push(schema);
+                    }
+                } else if !media.contains("event-stream") {
                     bytes = true;
                 }
             }
         }
-        let stream = stream_item(operation, document).map(|(schema, key)| {
+        // Statuses with answers of their own make the answer one of them.
+        let json = match schemas.as_slice() {
+            [] => None,
+            [one] => Some(one.clone()),
+            several => Some(Node::Map(vec![("anyOf".to_owned(), Node::List(several.to_vec()))])),
+        };
+        let stream = self.stream_item(operation).map(|(schema, key)| {
             let words = match key.strip_suffix(".data") {
                 Some(component) => {
                     self.words_at(&key, crate::names::join(&self.component_words(component), &words("data")))
@@ -232,16 +301,23 @@ impl Lowering<'_> {
             };
             self.lower(&schema, &key, &words).ty
         });
+        let stream = stream.filter(|event| matches!(self.resolve(event), Ty::Named(name) if !self.is_enum(&name)));
         let json = json.map(|schema| {
             let key = format!("{id}.response");
             let words = self.words_at(&key, type_words.iter().cloned().chain(["response".to_owned()]).collect());
-            self.lower(&schema, &key, &words).ty
+            let ty = self.lower(&schema, &key, &words).ty;
+            match self.resolve(&ty) {
+                Ty::List(_) | Ty::Json => ty,
+                Ty::Named(name) if !self.is_enum(&name) => ty,
+                // Text, numbers and maps are no answers of their own.
+                _ => Ty::Json,
+            }
         });
         let answer = match (json, stream) {
             (Some(json), Some(event)) => Answer::JsonOrStream(json, event),
             (Some(json), None) => Answer::Json(json),
             (None, Some(event)) => Answer::Stream(event),
-            (None, None) if bytes => Answer::Bytes,
+            (None, None) if bytes || stream_stated(operation) => Answer::Bytes,
             (None, None) => Answer::Empty,
         };
         (answer, statuses)
@@ -265,7 +341,7 @@ impl Lowering<'_> {
         }
     }
 
-    /// A type that is no schema: resolves names that only rename.
+    /// The type behind names that only rename.
     pub fn resolve(&self, ty: &Ty) -> Ty {
         match ty {
             Ty::Named(name) => match self.types.iter().find(|ty| ty.name == *name) {
@@ -275,32 +351,95 @@ impl Lowering<'_> {
             other => other.clone(),
         }
     }
+
+    fn is_enum(&self, name: &str) -> bool {
+        self.types.iter().any(|ty| ty.name == name && matches!(ty.kind, Kind::Enum(_)))
+    }
+
+    /// A type that can be written as one text or a list of texts; `None` for objects.
+    fn plain_text(&self, ty: &Ty) -> Option<Ty> {
+        match self.resolve(ty) {
+            plain @ (Ty::String | Ty::Bool | Ty::Integer | Ty::Number) => Some(plain),
+            Ty::Named(name) if self.is_enum(&name) => Some(Ty::Named(name)),
+            Ty::Named(name) => match self.types.iter().find(|ty| ty.name == name).map(|ty| &ty.kind) {
+                Some(Kind::Union(union)) => {
+                    let plain: Option<Vec<Ty>> = union.variants.iter().map(|v| self.plain_text(&v.ty)).collect();
+                    match plain?.iter().any(|ty| matches!(ty, Ty::List(_))) {
+                        true => Some(Ty::List(Box::new(Ty::String))),
+                        false => Some(Ty::String),
+                    }
+                }
+                _ => None,
+            },
+            Ty::List(of) => match self.plain_text(&of)? {
+                Ty::List(_) => None,
+                plain => Some(Ty::List(Box::new(plain))),
+            },
+            Ty::Secret(of) => self.plain_text(&of),
+            Ty::Json | Ty::JsonObject | Ty::Map(_) | Ty::Bytes => None,
+        }
+    }
+
+    /// The schema of a streamed event and its place. A stream of plain text is none: the document states it for
+    /// operations that only pass a stream through.
+    fn stream_item(&self, operation: &Node) -> Option<(Node, String)> {
+        let responses = operation.get("responses").map_or(&[][..], Node::members);
+        let mut contents = responses
+            .iter()
+            .filter(|(status, _)| status.starts_with('2'))
+            .filter_map(|(_, response)| response.get("content"))
+            .flat_map(Node::members);
+        let (_, entry) = contents.find(|(media, _)| media.contains("event-stream"))?;
+        let schema = entry.get("schema")?;
+        let component = schema.text_of("$ref").map(Self::target);
+        let envelope = component.map_or(Some(schema), |name| self.schema(name))?;
+        let place = component
+            .map_or_else(|| format!("{}.event", operation.text_of("operationId").unwrap_or_default()), str::to_owned);
+        let (event, place) = match (envelope.get("properties").and_then(|properties| properties.get("data")), component)
+        {
+            (Some(data), Some(_)) => (data, format!("{place}.data")),
+            (Some(data), None) => (data, place),
+            (None, _) => (schema, place),
+        };
+        self.is_event(event).then(|| (event.clone(), place))
+    }
+
+    /// Whether a schema is an object or one of several, through references.
+    fn is_event(&self, schema: &Node) -> bool {
+        let component = schema.text_of("$ref").and_then(|reference| self.schema(Self::target(reference)));
+        let is_union = |schema: &Node| schema.get("oneOf").or(schema.get("anyOf")).is_some();
+        is_union(component.unwrap_or(schema)) || !self.merged(schema, "", &[]).properties.is_empty()
+    }
+
+    /// Whether an object has a member of this name, through references and `allOf`.
+    fn has_member(&self, schema: &Node, name: &str) -> bool {
+        self.merged(schema, "", &[]).property(name).is_some()
+    }
+}
+
+/// The namespace of a tag: a module, so no keyword.
+fn namespace_of(tag: &str) -> String {
+    let name = identifier(tag);
+    name.strip_prefix("r#").map_or_else(|| name.clone(), |keyword| format!("{keyword}_api"))
+}
+
+/// The responses that are no errors: those with a status of success, else redirects, else the one for all statuses.
+fn successes(responses: &[(String, Node)]) -> Vec<&(String, Node)> {
+    let of = |start: char| -> Vec<_> { responses.iter().filter(|(status, _)| status.starts_with(start)).collect() };
+    let first = [of('2'), of('3'), of('d')].into_iter().find(|list| !list.is_empty());
+    first.unwrap_or_default()
+}
+
+/// Whether the document speaks of a stream, though not of its events.
+fn stream_stated(operation: &Node) -> bool {
+    let responses = operation.get("responses").map_or(&[][..], Node::members);
+    let contents = successes(responses).into_iter().filter_map(|(_, response)| response.get("content"));
+    contents.flat_map(Node::members).any(|(media, _)| media.contains("event-stream"))
 }
 
 fn body_schema(operation: &Node) -> Option<&Node> {
     let content = operation.get("requestBody")?.get("content")?;
     content.members().iter().find(|(media, _)| media.contains("json")).and_then(|(_, entry)| entry.get("schema"))
-}
-
-/// The schema of a streamed event and its place. A stream of plain text is none: the document states it for operations
-/// that only pass a stream through.
-fn stream_item(operation: &Node, document: &Node) -> Option<(Node, String)> {
-    let responses = operation.get("responses")?;
-    let success = responses.members().iter().filter(|(status, _)| status.starts_with('2'));
-    let mut contents = success.filter_map(|(_, response)| response.get("content")).flat_map(Node::members);
-    let (_, entry) = contents.find(|(media, _)| media.contains("event-stream"))?;
-    let schema = entry.get("schema")?;
-    let Some(reference) = schema.text_of("$ref") else {
-        let data = schema.get("properties").and_then(|properties| properties.get("data"));
-        let id = operation.text_of("operationId").unwrap_or_default();
-        return data.map(|data| (data.clone(), format!("{id}.event")));
-    };
-    let name = Lowering::target(reference);
-    let envelope = document.get("components")?.get("schemas")?.get(name)?;
-    match envelope.get("properties").and_then(|properties| properties.get("data")) {
-        Some(data) => Some((data.clone(), format!("{name}.data"))),
-        None => Some((schema.clone(), name.to_owned())),
-    }
 }
 
 fn authentication(operation: &Node, document: &Node) -> &'static str {
@@ -316,8 +455,8 @@ fn authentication(operation: &Node, document: &Node) -> &'static str {
 }
 
 fn errors(operation: &Node) -> Vec<String> {
-    let responses = operation.get("responses").map_or(&[][..], Node::members).iter();
-    let failed: BTreeSet<_> =
-        responses.map(|(status, _)| status.clone()).filter(|s| !s.starts_with('2') && !s.starts_with('3')).collect();
-    failed.into_iter().collect()
+    let responses = operation.get("responses").map_or(&[][..], Node::members);
+    let succeeded = successes(responses);
+    let failed = responses.iter().filter(|entry| !succeeded.contains(entry) && !entry.0.starts_with(['2', '3']));
+    failed.map(|(status, _)| status.clone()).collect::<BTreeSet<_>>().into_iter().collect()
 }

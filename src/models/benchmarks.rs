@@ -584,14 +584,6 @@ wire_enum!(UnifiedBenchmarksSearchItemSearchSurface {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum UnifiedBenchmarksResponseData {
-    /// Result of one model in an evaluation that OpenRouter ran itself.
-    ///
-    /// `source` is `openrouter`.
-    OrItem(Box<UnifiedBenchmarksOrItem>),
-    /// Result of one model in a web search evaluation by OpenRouter, for the configuration that was published.
-    ///
-    /// `source` is `openrouter`.
-    SearchItem(Box<UnifiedBenchmarksSearchItem>),
     /// Composite scores of one model as measured by Artificial Analysis.
     ///
     /// `source` is `artificial-analysis`.
@@ -600,6 +592,14 @@ pub enum UnifiedBenchmarksResponseData {
     ///
     /// `source` is `design-arena`.
     DesignArena(Box<UnifiedBenchmarksDaItem>),
+    /// Result of one model in an evaluation that OpenRouter ran itself.
+    ///
+    /// `source` is `openrouter`.
+    OrItem(Box<UnifiedBenchmarksOrItem>),
+    /// Result of one model in a web search evaluation by OpenRouter, for the configuration that was published.
+    ///
+    /// `source` is `openrouter`.
+    SearchItem(Box<UnifiedBenchmarksSearchItem>),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
@@ -614,23 +614,9 @@ wire_union!(UnifiedBenchmarksResponseData {
     objects {}
     shapes {}
     variants {
-        OrItem, SearchItem, ArtificialAnalysis, DesignArena,
+        ArtificialAnalysis, DesignArena, OrItem, SearchItem,
     }
 });
-
-impl From<UnifiedBenchmarksOrItem> for UnifiedBenchmarksResponseData {
-    #[inline]
-    fn from(value: UnifiedBenchmarksOrItem) -> Self {
-        Self::OrItem(Box::new(value))
-    }
-}
-
-impl From<UnifiedBenchmarksSearchItem> for UnifiedBenchmarksResponseData {
-    #[inline]
-    fn from(value: UnifiedBenchmarksSearchItem) -> Self {
-        Self::SearchItem(Box::new(value))
-    }
-}
 
 impl From<UnifiedBenchmarksAaItem> for UnifiedBenchmarksResponseData {
     #[inline]
@@ -643,6 +629,20 @@ impl From<UnifiedBenchmarksDaItem> for UnifiedBenchmarksResponseData {
     #[inline]
     fn from(value: UnifiedBenchmarksDaItem) -> Self {
         Self::DesignArena(Box::new(value))
+    }
+}
+
+impl From<UnifiedBenchmarksOrItem> for UnifiedBenchmarksResponseData {
+    #[inline]
+    fn from(value: UnifiedBenchmarksOrItem) -> Self {
+        Self::OrItem(Box::new(value))
+    }
+}
+
+impl From<UnifiedBenchmarksSearchItem> for UnifiedBenchmarksResponseData {
+    #[inline]
+    fn from(value: UnifiedBenchmarksSearchItem) -> Self {
+        Self::SearchItem(Box::new(value))
     }
 }
 

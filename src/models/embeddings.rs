@@ -555,7 +555,7 @@ pub enum EmbeddingInput {
     /// A list.
     Lists(Vec<Vec<f64>>),
     /// A list.
-    ListOf4(Vec<EmbeddingInputItem>),
+    Objects(Vec<EmbeddingInputItem>),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
@@ -567,11 +567,11 @@ wire_union!(EmbeddingInput {
         Array(String) => List,
         Array(Number) => Numbers,
         Array(Array) => Lists,
-        Array(Object) => ListOf4,
+        Array(Object) => Objects,
         String => Text,
     }
     variants {
-        Text, List, Numbers, Lists, ListOf4,
+        Text, List, Numbers, Lists, Objects,
     }
 });
 
@@ -634,14 +634,14 @@ impl<const N: usize> From<[Vec<f64>; N]> for EmbeddingInput {
 impl From<Vec<EmbeddingInputItem>> for EmbeddingInput {
     #[inline]
     fn from(value: Vec<EmbeddingInputItem>) -> Self {
-        Self::ListOf4(value)
+        Self::Objects(value)
     }
 }
 
 impl<const N: usize> From<[EmbeddingInputItem; N]> for EmbeddingInput {
     #[inline]
     fn from(value: [EmbeddingInputItem; N]) -> Self {
-        Self::ListOf4(value.into())
+        Self::Objects(value.into())
     }
 }
 

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::{Context, Files, HEADER, doc, feature, gate};
+use super::models::has_no_text;
+use super::{Context, Files, HEADER, doc, feature, gate, literal, mentions_models};
 use crate::model::{Answer, Body, Field, Operation, Paging, Ty};
 use crate::names::{identifier, pascal, words};
-use crate::node::quote;
 
 /// One function: how to call it and what it does.
 #[derive(Debug)]
@@ -48,13 +48,15 @@ fn function(operation: &Operation, method: &str, answer: String, stream: Option<
     let mut body = format!("Parts::new(&{})", constant(operation));
     for field in &operation.path_parameters {
         let (ty, value) = scalar(field);
+        let value = if has_no_text(&field.ty) { format!("{value}.to_string()") } else { value };
         arguments.push((field.rust.clone(), ty));
-        body.push_str(&format!(".path({}, {value})", quote(&field.wire)));
+        body.push_str(&format!(".path({}, {value})", literal(&field.wire)));
     }
     for field in &operation.required_query {
         let (ty, value) = scalar(field);
         arguments.push((field.rust.clone(), ty));
-        body.push_str(&format!(".query({}, Some({value}))", quote(&field.wire)));
+        let call = if matches!(field.ty, Ty::List(_)) { "query_list" } else { "query" };
+        body.push_str(&format!(".{call}({}, Some({value}))", literal(&field.wire)));
     }
     match &operation.body {
         Body::None => {}
@@ -73,9 +75,9 @@ fn function(operation: &Operation, method: &str, answer: String, stream: Option<
     }
     for field in &operation.headers {
         arguments.push((field.rust.clone(), "Option<&str>".to_owned()));
-        body.push_str(&format!(".header({}, {})", quote(&field.wire.to_lowercase()), field.rust));
+        body.push_str(&format!(".header({}, {})", literal(&field.wire.to_lowercase()), field.rust));
     }
-    if let Some(stream) = stream {
+    if let Some(stream) = stream.filter(|_| operation.stream_member) {
         body.push_str(&format!(".stream({stream})"));
     }
     if let Some(query) = &operation.query {
@@ -84,7 +86,7 @@ fn function(operation: &Operation, method: &str, answer: String, stream: Option<
     }
     Function {
         name: format!("{}_{method}", operation.namespace),
-        method: method.to_owned(),
+        method: identifier(method),
         arguments,
         answer,
         body,
@@ -97,6 +99,17 @@ fn scalar(field: &Field) -> (String, String) {
     match &field.ty {
         Ty::Bool | Ty::Integer | Ty::Number => (field.ty.rust(), field.rust.clone()),
         Ty::Named(name) => (format!("impl Into<{name}>"), format!("{}.into()", field.rust)),
+        Ty::List(of) => {
+            let texts = match has_no_text(of) {
+                true => format!("Into::<{}>::into).map(|value| value.to_string()).collect::<Vec<String>>", of.rust()),
+                false => format!("Into::into).collect::<Vec<{}>>", of.rust()),
+            };
+            let of = of.rust();
+            (
+                format!("impl IntoIterator<Item = impl Into<{of}>>"),
+                format!("&{}.into_iter().map({texts}()[..]", field.rust),
+            )
+        }
         _ => ("impl AsRef<str>".to_owned(), format!("{}.as_ref()", field.rust)),
     }
 }
@@ -146,7 +159,7 @@ fn file(context: &Context<'_>, namespace: &str, operations: &[&Operation]) -> St
         }
     }
     let used = imports(&body);
-    let models = if operations.iter().any(|operation| uses_models(operation)) { "use crate::models::*;\n" } else { "" };
+    let models = if mentions_models(context, &body) { "use crate::models::*;\n" } else { "" };
     format!("{HEADER}//! The operations of `{}`.\n\n{used}{models}{body}", feature(namespace))
 }
 
@@ -163,27 +176,18 @@ pub fn imports(body: &str) -> String {
         ("Parts::", "Parts"),
     ];
     let names: Vec<_> = mentioned.iter().filter(|(sign, _)| body.contains(sign)).map(|(_, name)| *name).collect();
+    let maps = if body.contains("BTreeMap<") { "use std::collections::BTreeMap;\n\n" } else { "" };
     let method = if body.contains("Method::") { "use http::Method;\n\n" } else { "" };
-    format!("{method}use crate::core::{{{}}};\n", names.join(", "))
-}
-
-fn uses_models(operation: &Operation) -> bool {
-    functions(operation).iter().any(|function| {
-        let text =
-            function.arguments.iter().map(|(_, ty)| ty.as_str()).chain([function.answer.as_str()]).collect::<String>();
-        let text = text
-            .replace("Option<&str>", "")
-            .replace("AsRef<str>", "")
-            .replace("EventStream", "")
-            .replace("Download", "")
-            .replace("Into", "");
-        text.contains(|c: char| c.is_ascii_uppercase())
-    })
+    format!("{maps}{method}use crate::core::{{{}}};\n", names.join(", "))
 }
 
 fn describe(operation: &Operation) -> String {
-    let mut text =
-        format!("Operation::new({}, Method::{}, {})", quote(&operation.id), operation.method, quote(&operation.path));
+    let mut text = format!(
+        "Operation::new({}, Method::{}, {})",
+        literal(&operation.id),
+        operation.method,
+        literal(&operation.path)
+    );
     if operation.authentication != "Required" {
         text.push_str(&format!(".authentication(Authentication::{})", operation.authentication));
     }
@@ -199,7 +203,7 @@ fn describe(operation: &Operation) -> String {
         None => {}
     }
     if let Some(server) = &operation.server {
-        text.push_str(&format!(".server({})", quote(server)));
+        text.push_str(&format!(".server({})", literal(server)));
     }
     text
 }
@@ -207,7 +211,8 @@ fn describe(operation: &Operation) -> String {
 /// Other namespaces under which the operation is offered too.
 pub fn aliases<'a>(context: &'a Context<'_>, operation: &Operation) -> Vec<&'a str> {
     let list = context.by_hand.get(&format!("aliases of {}", operation.id));
-    list.into_iter().flatten().map(String::as_str).collect()
+    let own = |alias: &&str| alias.replace('.', "_") != operation.namespace;
+    list.into_iter().flatten().map(String::as_str).filter(own).collect()
 }
 
 /// What an operation does, as doc lines for function and method.
@@ -250,7 +255,7 @@ fn write_function(
 ) {
     out.push('\n');
     if let Some(alias) = alias {
-        let name = identifier(&format!("{}_{}", alias.replace('.', "_"), function.method));
+        let name = format!("{}_{}", alias.replace('.', "_"), function.method.trim_start_matches("r#"));
         out.push_str(&format!("/// The same as [`{}`], under the name of the namespace `{alias}`.\n", function.name));
         let names: Vec<_> = function.arguments.iter().map(|(name, _)| name.clone()).collect();
         out.push_str(&signature(&name, function));
@@ -267,11 +272,12 @@ fn write_function(
             list.join(", ")
         ),
     });
-    for field in operation.path_parameters.iter().chain(&operation.required_query).chain(&operation.headers).take(1) {
-        let _ = field;
+    let fields: Vec<_> =
+        operation.path_parameters.iter().chain(&operation.required_query).chain(&operation.headers).collect();
+    if !fields.is_empty() {
         out.push_str("///\n/// # Arguments\n");
     }
-    for field in operation.path_parameters.iter().chain(&operation.required_query).chain(&operation.headers) {
+    for field in fields {
         let sentence = context.prose.get(&field.key).unwrap_or("See the API document.");
         out.push_str(&format!("/// - `{}`: {}\n", field.rust, super::escape(sentence)));
     }

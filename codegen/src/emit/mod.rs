@@ -5,7 +5,7 @@ pub mod models;
 pub mod pages;
 pub mod sdk;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::graph::Module;
 use crate::model::{Api, Field};
@@ -79,6 +79,20 @@ pub fn feature(namespace: &str) -> String {
     namespace.replace('_', "-")
 }
 
+/// A text as a literal of Rust.
+pub fn literal(text: &str) -> String {
+    format!("{text:?}")
+}
+
+/// Whether generated code mentions a name of `crate::models`.
+pub fn mentions_models(context: &Context<'_>, code: &str) -> bool {
+    const OTHERS: &[&str] = &["Extra", "FilePart", "Json", "JsonObject", "Patch", "Secret", "Unrecognized"];
+    let names: BTreeSet<&str> =
+        context.api.types.iter().map(|ty| ty.name.as_str()).chain(OTHERS.iter().copied()).collect();
+    let lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
+    lines.flat_map(|line| line.split(|c: char| !c.is_alphanumeric() && c != '_')).any(|word| names.contains(word))
+}
+
 /// Doc lines from a sentence and facts.
 pub fn doc(out: &mut String, indent: &str, sentence: &str, facts: &[String]) {
     for line in sentence.lines() {
@@ -88,7 +102,7 @@ pub fn doc(out: &mut String, indent: &str, sentence: &str, facts: &[String]) {
         out.push('\n');
     }
     if !facts.is_empty() {
-        out.push_str(&format!("{indent}///\n{indent}/// {}\n", escape(&facts.join(" "))));
+        out.push_str(&format!("{indent}///\n{indent}/// {}\n", escape(&facts.join(" ").replace(['\n', '\r'], " "))));
     }
 }
 
@@ -96,8 +110,7 @@ pub fn doc(out: &mut String, indent: &str, sentence: &str, facts: &[String]) {
 pub fn escape(text: &str) -> String {
     let mut out = String::new();
     let mut code = false;
-    let mut rest = text.chars().peekable();
-    while let Some(character) = rest.next() {
+    for character in text.chars() {
         match character {
             '`' => {
                 code = !code;

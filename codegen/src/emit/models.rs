@@ -2,9 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Context, Files, HEADER, doc, feature, field_doc};
+use super::{Context, Files, HEADER, doc, feature, field_doc, literal};
 use crate::model::{Answer, Condition, Field, Kind, Operation, Paging, Presence, Struct, Ty, Type, Union};
-use crate::node::quote;
 
 /// Writes `src/models`.
 pub fn emit(context: &Context<'_>, files: &mut Files) {
@@ -158,7 +157,7 @@ fn write_type(context: &Context<'_>, answers: &Answers, ty: &Type, out: &mut Str
             out.push_str("    /// A value this version of the crate does not know, as it came.\n    Unrecognized(Box<str>),\n}\n\n");
             out.push_str(&format!("wire_enum!({} {{\n", ty.name));
             for value in values {
-                out.push_str(&format!("    {} = {},\n", value.rust, quote(&value.wire)));
+                out.push_str(&format!("    {} = {},\n", value.rust, literal(&value.wire)));
             }
             out.push_str("});\n");
         }
@@ -241,22 +240,22 @@ fn structure(context: &Context<'_>, ty: &Type, own: &Struct, out: &mut String) {
     for field in &own.fields {
         field_doc(context, out, "    ", field);
         let of = match field.presence {
-            Presence::Required => field.ty.rust(),
-            Presence::Nullable | Presence::Optional => format!("Option<{}>", field.ty.rust()),
-            Presence::Patched => format!("Patch<{}>", field.ty.rust()),
+            Presence::Required => field.rust_type(),
+            Presence::Nullable | Presence::Optional => format!("Option<{}>", field.rust_type()),
+            Presence::Patched => format!("Patch<{}>", field.rust_type()),
         };
         out.push_str(&format!("    pub {}: {of},\n", field.rust));
     }
     out.push_str("    /// Members beyond the typed ones; see [`Extra`].\n    pub extra: Extra,\n}\n\n");
     let constants: Vec<_> =
-        own.constants.iter().map(|(name, value)| format!("{} = {}", quote(name), quote(value))).collect();
+        own.constants.iter().map(|(name, value)| format!("{} = {}", literal(name), literal(value))).collect();
     let constants = if constants.is_empty() { String::new() } else { format!(" [{}]", constants.join(", ")) };
     if own.fields.is_empty() {
         out.push_str(&format!("wire_struct!({}{constants} {{}});\n", ty.name));
     } else {
         out.push_str(&format!("wire_struct!({}{constants} {{\n", ty.name));
         for field in &own.fields {
-            out.push_str(&format!("    {}: {} {:?},\n", field.rust, quote(&field.wire), field.presence));
+            out.push_str(&format!("    {}: {} {:?},\n", field.rust, literal(&field.wire), field.presence));
         }
         out.push_str("});\n");
     }
@@ -275,7 +274,7 @@ fn argument(field: &Field) -> (String, String) {
             format!("impl IntoIterator<Item = impl Into<{}>>", of.rust()),
             format!("{name}: {name}.into_iter().map(Into::into).collect()"),
         ),
-        other => (format!("impl Into<{}>", other.rust()), format!("{name}: {name}.into()")),
+        _ => (format!("impl Into<{}>", field.rust_type()), format!("{name}: {name}.into()")),
     }
 }
 
@@ -315,10 +314,10 @@ fn setters(name: &str, fields: &[Field], out: &mut String) {
     out.push_str(&format!("\nwire_setters!({name} {{\n"));
     for field in fields.iter().filter(|field| field.presence != Presence::Required) {
         let kind = match (&field.presence, &field.ty) {
-            (Presence::Patched, ty) => format!("patch {}", ty.rust()),
+            (Presence::Patched, _) => format!("patch {}", field.rust_type()),
             (_, ty @ (Ty::Bool | Ty::Integer | Ty::Number)) => format!("exact {}", ty.rust()),
             (_, Ty::List(of)) => format!("list {}", of.rust()),
-            (_, ty) => format!("into {}", ty.rust()),
+            _ => format!("into {}", field.rust_type()),
         };
         out.push_str(&format!("    {}: {kind},\n", field.rust));
     }
@@ -327,9 +326,9 @@ fn setters(name: &str, fields: &[Field], out: &mut String) {
 
 fn conditions(list: &[Condition]) -> String {
     let one = |condition: &Condition| match condition {
-        Condition::Has(name) => format!("Has({})", quote(name)),
-        Condition::Lacks(name) => format!("Lacks({})", quote(name)),
-        Condition::Is(name, value) => format!("Is({}, {})", quote(name), quote(value)),
+        Condition::Has(name) => format!("Has({})", literal(name)),
+        Condition::Lacks(name) => format!("Lacks({})", literal(name)),
+        Condition::Is(name, value) => format!("Is({}, {})", literal(name), literal(value)),
     };
     match list {
         [] => String::new(),
@@ -375,8 +374,8 @@ fn write_union(context: &Context<'_>, ty: &Type, union: &Union, out: &mut String
     let tagged = union
         .tagged
         .iter()
-        .map(|(value, when, index)| format!("{} {}=> {},", quote(value), conditions(when), name(*index)));
-    block(out, &format!("tag {}", quote(&union.tag)), tagged.collect());
+        .map(|(value, when, index)| format!("{} {}=> {},", literal(value), conditions(when), name(*index)));
+    block(out, &format!("tag {}", literal(&union.tag)), tagged.collect());
     block(
         out,
         "objects",
@@ -418,12 +417,29 @@ fn write_union(context: &Context<'_>, ty: &Type, union: &Union, out: &mut String
     }
 }
 
-fn query_value(field: &Field, place: &str) -> String {
+/// How an optional parameter is written into a query.
+fn query_call(field: &Field) -> String {
+    let name = literal(&field.wire);
+    let place = format!("self.{}", field.rust);
     match &field.ty {
-        Ty::Bool | Ty::Integer | Ty::Number => format!("{place}.{}", field.rust),
-        Ty::Named(_) => format!("{place}.{}.as_ref().map(AsRef::as_ref)", field.rust),
-        _ => format!("{place}.{}.as_deref()", field.rust),
+        Ty::Bool | Ty::Integer | Ty::Number => format!("query({name}, {place})"),
+        Ty::Named(_) => format!("query({name}, {place}.as_ref().map(AsRef::as_ref))"),
+        Ty::List(of) if has_no_text(of) => {
+            format!("query_list({name}, {}.as_deref())", texts(&format!("{place}.as_ref()")))
+        }
+        Ty::List(_) => format!("query_list({name}, {place}.as_deref())"),
+        _ => format!("query({name}, {place}.as_deref())"),
     }
+}
+
+/// Values that must be turned into text first.
+pub(super) fn has_no_text(ty: &Ty) -> bool {
+    matches!(ty, Ty::Bool | Ty::Integer | Ty::Number)
+}
+
+/// An optional list of values as an optional list of texts.
+fn texts(list: &str) -> String {
+    format!("{list}.map(|list| list.iter().map(ToString::to_string).collect::<Vec<_>>())")
 }
 
 fn parameters(context: &Context<'_>, ty: &Type, fields: &[Field], out: &mut String) {
@@ -441,14 +457,7 @@ fn parameters(context: &Context<'_>, ty: &Type, fields: &[Field], out: &mut Stri
     ));
     out.push_str("\n    #[inline]\n    pub(crate) fn write(&self, parts: Parts) -> Parts {\n        parts");
     for field in fields {
-        match &field.ty {
-            Ty::List(_) => out.push_str(&format!(
-                "\n            .query_list({}, self.{}.as_deref())",
-                quote(&field.wire),
-                field.rust
-            )),
-            _ => out.push_str(&format!("\n            .query({}, {})", quote(&field.wire), query_value(field, "self"))),
-        }
+        out.push_str(&format!("\n            .{}", query_call(field)));
     }
     out.push_str("\n    }\n}\n");
     out.push_str(&format!("\nimpl {} {{\n", ty.name));
@@ -485,23 +494,36 @@ fn form(context: &Context<'_>, ty: &Type, fields: &[Field], out: &mut String) {
             name = field.rust
         ));
     }
-    out.push_str("    #[inline]\n    pub(crate) fn into_multipart(self) -> Multipart {\n        Multipart::new()");
-    for field in fields {
-        let name = quote(&field.wire);
-        let place = format!("self.{}", field.rust);
-        let required = field.presence == Presence::Required;
-        let option = |text: &str| if required { format!("Some({text})") } else { text.to_owned() };
-        let call = match &field.ty {
-            Ty::Bytes => format!("file({name}, {})", option(&place)),
-            Ty::List(_) => format!("text_list({name}, {})", option(&place)),
-            Ty::Bool | Ty::Integer | Ty::Number => format!("text({name}, {})", option(&place)),
-            Ty::Named(_) if required => format!("text({name}, Some({place}.as_str()))"),
-            Ty::Named(_) => format!("text({name}, {place}.as_ref().map(AsRef::<str>::as_ref))"),
-            _ => format!("text({name}, {})", option(&place)),
-        };
-        out.push_str(&format!("\n            .{call}"));
+    let (files, others): (Vec<_>, Vec<_>) = fields.iter().partition(|field| field.ty == Ty::List(Box::new(Ty::Bytes)));
+    let mut text = "Multipart::new()".to_owned();
+    for field in others {
+        text.push_str(&format!("\n            .{}", form_call(field)));
     }
-    out.push_str("\n    }\n}\n");
+    for field in files {
+        let place = format!("self.{}", field.rust);
+        let list = if field.presence == Presence::Required { place } else { format!("{place}.into_iter().flatten()") };
+        let name = literal(&field.wire);
+        text = format!("{list}.into_iter().fold({text}, |form, file| form.file({name}, Some(file)))");
+    }
+    out.push_str(&format!(
+        "    #[inline]\n    pub(crate) fn into_multipart(self) -> Multipart {{\n        {text}\n    }}\n}}\n"
+    ));
+}
+
+/// How a member of a form is written.
+fn form_call(field: &Field) -> String {
+    let name = literal(&field.wire);
+    let place = format!("self.{}", field.rust);
+    let required = field.presence == Presence::Required;
+    let option = if required { format!("Some({place})") } else { place.clone() };
+    match &field.ty {
+        Ty::Bytes => format!("file({name}, {option})"),
+        Ty::List(of) if has_no_text(of) => format!("text_list({name}, {})", texts(&option)),
+        Ty::List(_) => format!("text_list({name}, {option})"),
+        Ty::Named(_) if required => format!("text({name}, Some({place}.as_str()))"),
+        Ty::Named(_) => format!("text({name}, {place}.as_ref().map(AsRef::<str>::as_ref))"),
+        _ => format!("text({name}, {option})"),
+    }
 }
 
 fn page(ty: &Type, own: &Struct, paging: &Paging, out: &mut String) {
@@ -518,10 +540,14 @@ fn page(ty: &Type, own: &Struct, paging: &Paging, out: &mut String) {
     let cursor = match paging {
         Paging::Offset(_) => String::new(),
         Paging::Cursor(member) => match own.fields.iter().find(|field| field.wire == *member) {
-            Some(field) => {
-                format!("\n    fn cursor(&self) -> Option<&str> {{\n        self.{}.as_deref()\n    }}\n", field.rust)
+            Some(field) if field.ty == Ty::String => {
+                let value = match field.presence {
+                    Presence::Required => format!("Some(&self.{})", field.rust),
+                    _ => format!("self.{}.as_deref()", field.rust),
+                };
+                format!("\n    fn cursor(&self) -> Option<&str> {{\n        {value}\n    }}\n")
             }
-            None => String::new(),
+            _ => String::new(),
         },
     };
     out.push_str(&format!(

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::funcs::{Function, aliases, facade_name, functions, imports, operation_doc};
-use super::{Context, Files, HEADER, feature, gate};
+use super::{Context, Files, HEADER, feature, gate, mentions_models};
 use crate::model::Operation;
 
 /// Writes `src/sdk`.
@@ -90,34 +90,50 @@ fn file(context: &Context<'_>, namespace: &str, operations: &[&Operation]) -> St
     );
     for operation in operations {
         for function in functions(operation) {
-            method(context, operation, &function, &mut body);
+            method(context, operation, &function, &facade, &mut body);
         }
     }
     body.push_str("}\n");
     let mut used = imports(&body);
     used.push_str("use crate::funcs;\n");
-    let signatures: String = body.lines().filter(|line| line.contains("pub fn")).collect();
-    let plain = signatures
-        .replace("Call<", "")
-        .replace("EventStream<", "")
-        .replace("Download", "")
-        .replace("Option<", "")
-        .replace("AsRef<", "")
-        .replace("Into<", "");
-    let models = if plain.contains(|c: char| c.is_ascii_uppercase()) { "use crate::models::*;\n" } else { "" };
+    let models = if mentions_models(context, &body) { "use crate::models::*;\n" } else { "" };
     format!("{HEADER}//! The namespace `{}`.\n\n{used}{models}\n{body}", feature(namespace))
 }
 
-fn method(context: &Context<'_>, operation: &Operation, function: &Function, out: &mut String) {
+fn method(context: &Context<'_>, operation: &Operation, function: &Function, facade: &str, out: &mut String) {
+    // The struct of the namespace stands before a type of the same name.
+    let seen = |ty: &str| {
+        if context.api.find(facade).is_some() { qualified(ty, facade) } else { ty.to_owned() }
+    };
     out.push('\n');
     operation_doc(context, operation, function, out, "    ");
     out.push_str(&format!("    ///\n    /// The same as [`funcs::{}`].\n", function.name));
-    let arguments: String = function.arguments.iter().map(|(name, ty)| format!(", {name}: {ty}")).collect();
+    let arguments: String = function.arguments.iter().map(|(name, ty)| format!(", {name}: {}", seen(ty))).collect();
     let names: String = function.arguments.iter().map(|(name, _)| format!(", {name}")).collect();
     out.push_str(&format!(
         "    #[inline]\n    pub fn {}(self{arguments}) -> Call<'a, {}> {{\n        funcs::{}(self.core{names})\n    }}\n",
-        function.method, function.answer, function.name
+        function.method,
+        seen(&function.answer),
+        function.name
     ));
+}
+
+/// A type in which the name `name` is written with its path.
+fn qualified(ty: &str, name: &str) -> String {
+    let mut out = String::new();
+    let mut word = String::new();
+    for character in ty.chars().chain(['\0']) {
+        if character.is_alphanumeric() || character == '_' {
+            word.push(character);
+            continue;
+        }
+        if word == name {
+            out.push_str("crate::models::");
+        }
+        out.push_str(&std::mem::take(&mut word));
+        out.push(character);
+    }
+    out.trim_end_matches('\0').to_owned()
 }
 
 fn group_file(group: &str, members: &BTreeSet<(String, String)>) -> String {

@@ -2580,22 +2580,18 @@ impl From<AgentMessageItemContentItemEncryptedContent> for AgentMessageItemConte
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum InputsItem {
-    /// One of the forms this value may have.
-    ///
-    /// `type` is `message`.
-    OutputMessageInput(OutputMessageInput),
-    /// Message in a Responses input whose content is a list of typed parts.
-    ///
-    /// `type` is `message`.
-    InputMessageItem(InputMessageItem),
-    /// A conversation turn in the short form of the Responses protocol: a role and its content.
-    ///
-    /// `type` is `message`.
-    EasyInputMessage(EasyInputMessage),
     /// Reasoning from an earlier turn, with signature and format tag, to hand back as input.
     ///
     /// `type` is `reasoning`.
     Reasoning(Box<ReasoningItem>),
+    /// A conversation turn in the short form of the Responses protocol: a role and its content.
+    ///
+    /// `type` is `message`.
+    EasyInputMessage(EasyInputMessage),
+    /// Message in a Responses input whose content is a list of typed parts.
+    ///
+    /// `type` is `message`.
+    InputMessageItem(InputMessageItem),
     /// Result of a function, handed back to the model in answer to its call.
     ///
     /// `type` is `function_call_output`.
@@ -2608,6 +2604,10 @@ pub enum InputsItem {
     ///
     /// `type` is `apply_patch_call_output`.
     ApplyPatchCallOutput(ApplyPatchCallOutputItem),
+    /// One of the forms this value may have.
+    ///
+    /// `type` is `message`.
+    OutputMessageInput(OutputMessageInput),
     /// Call to one of your functions, optionally made by a subagent instead of the main model.
     ///
     /// `type` is `function_call`.
@@ -2782,7 +2782,7 @@ wire_union!(InputsItem {
         "compaction" => Compaction,
         "computer_call" => ComputerCall,
         "context_compaction" => ContextCompaction,
-        "custom_tool_call" if (Has("call_id")) => CustomToolCall,
+        "custom_tool_call" => CustomToolCall,
         "custom_tool_call_output" => CustomToolCallOutput,
         "file_search_call" => FileSearchCall,
         "function_call" => FunctionCall,
@@ -2827,21 +2827,14 @@ wire_union!(InputsItem {
     }
     shapes {}
     variants {
-        OutputMessageInput, InputMessageItem, EasyInputMessage, Reasoning, FunctionCallOutput, ApplyPatchCall, ApplyPatchCallOutput, FunctionCall, WebSearchCall, FileSearchCall, ImageGenerationCall, CodeInterpreterCall, ComputerCall, OpenrouterDatetime, OpenrouterWebSearch, OpenrouterCodeInterpreter, OpenrouterFileSearch, OpenrouterImageGeneration, OpenrouterBrowserUse, OpenrouterBash, OpenrouterTextEditor, OpenrouterApplyPatch, OpenrouterWebFetch, OpenrouterToolSearch, OpenrouterMemory, OpenrouterMcp, OpenrouterExperimentalSearchModels, OpenrouterFusion, OpenrouterAdvisor, OpenrouterSubagent, OpenrouterFiles, OpenrouterShell, LocalShellCall, LocalShellCallOutput, ShellCall, ShellCallOutput, McpListTools, McpApprovalRequest, McpApprovalResponse, McpCall, CustomToolCall, CustomToolCallOutput, Compaction, ContextCompaction, ItemReference, AdditionalTools, AgentMessage,
+        Reasoning, EasyInputMessage, InputMessageItem, FunctionCallOutput, ApplyPatchCall, ApplyPatchCallOutput, OutputMessageInput, FunctionCall, WebSearchCall, FileSearchCall, ImageGenerationCall, CodeInterpreterCall, ComputerCall, OpenrouterDatetime, OpenrouterWebSearch, OpenrouterCodeInterpreter, OpenrouterFileSearch, OpenrouterImageGeneration, OpenrouterBrowserUse, OpenrouterBash, OpenrouterTextEditor, OpenrouterApplyPatch, OpenrouterWebFetch, OpenrouterToolSearch, OpenrouterMemory, OpenrouterMcp, OpenrouterExperimentalSearchModels, OpenrouterFusion, OpenrouterAdvisor, OpenrouterSubagent, OpenrouterFiles, OpenrouterShell, LocalShellCall, LocalShellCallOutput, ShellCall, ShellCallOutput, McpListTools, McpApprovalRequest, McpApprovalResponse, McpCall, CustomToolCall, CustomToolCallOutput, Compaction, ContextCompaction, ItemReference, AdditionalTools, AgentMessage,
     }
 });
 
-impl From<OutputMessageInput> for InputsItem {
+impl From<ReasoningItem> for InputsItem {
     #[inline]
-    fn from(value: OutputMessageInput) -> Self {
-        Self::OutputMessageInput(value)
-    }
-}
-
-impl From<InputMessageItem> for InputsItem {
-    #[inline]
-    fn from(value: InputMessageItem) -> Self {
-        Self::InputMessageItem(value)
+    fn from(value: ReasoningItem) -> Self {
+        Self::Reasoning(Box::new(value))
     }
 }
 
@@ -2852,10 +2845,10 @@ impl From<EasyInputMessage> for InputsItem {
     }
 }
 
-impl From<ReasoningItem> for InputsItem {
+impl From<InputMessageItem> for InputsItem {
     #[inline]
-    fn from(value: ReasoningItem) -> Self {
-        Self::Reasoning(Box::new(value))
+    fn from(value: InputMessageItem) -> Self {
+        Self::InputMessageItem(value)
     }
 }
 
@@ -2877,6 +2870,13 @@ impl From<ApplyPatchCallOutputItem> for InputsItem {
     #[inline]
     fn from(value: ApplyPatchCallOutputItem) -> Self {
         Self::ApplyPatchCallOutput(value)
+    }
+}
+
+impl From<OutputMessageInput> for InputsItem {
+    #[inline]
+    fn from(value: OutputMessageInput) -> Self {
+        Self::OutputMessageInput(value)
     }
 }
 

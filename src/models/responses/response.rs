@@ -7,34 +7,6 @@ use std::collections::BTreeMap;
 use crate::core::wire::{wire_enum, wire_struct, wire_union};
 use crate::models::*;
 
-/// Call the model makes to a custom tool whose input is free text instead of JSON arguments, unlike a `function_call`.
-///
-/// Schema `OutputCustomToolCallItem` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct OutputCustomToolCallItem {
-    /// Correlation id to repeat on the output item that answers this custom tool call.
-    pub call_id: String,
-    /// Raw text the model wrote for the tool; do not assume that it is JSON.
-    pub input: String,
-    /// Name of the custom tool to run, as declared in the request.
-    pub name: String,
-    /// Identifier of this custom tool call within the response output.
-    pub id: Option<String>,
-    /// Tool group that `name` belongs to, for instance one MCP server; absent for ungrouped tools.
-    pub namespace: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(OutputCustomToolCallItem ["type" = "\"custom_tool_call\""] {
-    call_id: "call_id" Required,
-    input: "input" Required,
-    name: "name" Required,
-    id: "id" Optional,
-    namespace: "namespace" Optional,
-});
-
 /// Whole result of a Responses call: status, output items and usage, plus what OpenRouter adds.
 ///
 /// Schema `OpenResponsesResult` of the API document. The answer of `responses_send`.
@@ -1032,18 +1004,14 @@ impl<const N: usize> From<[OpenAiResponseCustomToolCallOutputOutputItem; N]>
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum BaseInputsItem {
-    /// Message written by the assistant, holding text or refusal parts.
-    ///
-    /// `type` is `message`.
-    OutputMessage(OutputMessage),
-    /// Message given to the model as input, in item form with an identifier.
-    ///
-    /// `type` is `message`.
-    OpenAiResponseInputMessageItem(OpenAiResponseInputMessageItem),
     /// A plain message in its short form, with a role and content.
     ///
     /// `type` is `message`.
     Message(BaseInputsItemMessage),
+    /// Message given to the model as input, in item form with an identifier.
+    ///
+    /// `type` is `message`.
+    OpenAiResponseInputMessageItem(OpenAiResponseInputMessageItem),
     /// Result you return for a function call.
     ///
     /// `type` is `function_call_output`.
@@ -1056,6 +1024,10 @@ pub enum BaseInputsItem {
     ///
     /// `type` is `image_generation_call`.
     ImageGenerationCall(OutputItemImageGenerationCall),
+    /// Message written by the assistant, holding text or refusal parts.
+    ///
+    /// `type` is `message`.
+    OutputMessage(OutputMessage),
     /// Call to a custom tool, whose input is free text instead of JSON arguments.
     ///
     /// `type` is `custom_tool_call`.
@@ -1094,14 +1066,14 @@ wire_union!(BaseInputsItem {
     }
     shapes {}
     variants {
-        OutputMessage, OpenAiResponseInputMessageItem, Message, FunctionCallOutput, FunctionCall, ImageGenerationCall, CustomToolCall, CustomToolCallOutput, ApplyPatchCall, ApplyPatchCallOutput,
+        Message, OpenAiResponseInputMessageItem, FunctionCallOutput, FunctionCall, ImageGenerationCall, OutputMessage, CustomToolCall, CustomToolCallOutput, ApplyPatchCall, ApplyPatchCallOutput,
     }
 });
 
-impl From<OutputMessage> for BaseInputsItem {
+impl From<BaseInputsItemMessage> for BaseInputsItem {
     #[inline]
-    fn from(value: OutputMessage) -> Self {
-        Self::OutputMessage(value)
+    fn from(value: BaseInputsItemMessage) -> Self {
+        Self::Message(value)
     }
 }
 
@@ -1109,13 +1081,6 @@ impl From<OpenAiResponseInputMessageItem> for BaseInputsItem {
     #[inline]
     fn from(value: OpenAiResponseInputMessageItem) -> Self {
         Self::OpenAiResponseInputMessageItem(value)
-    }
-}
-
-impl From<BaseInputsItemMessage> for BaseInputsItem {
-    #[inline]
-    fn from(value: BaseInputsItemMessage) -> Self {
-        Self::Message(value)
     }
 }
 
@@ -1137,6 +1102,13 @@ impl From<OutputItemImageGenerationCall> for BaseInputsItem {
     #[inline]
     fn from(value: OutputItemImageGenerationCall) -> Self {
         Self::ImageGenerationCall(value)
+    }
+}
+
+impl From<OutputMessage> for BaseInputsItem {
+    #[inline]
+    fn from(value: OutputMessage) -> Self {
+        Self::OutputMessage(value)
     }
 }
 
@@ -1384,6 +1356,34 @@ wire_struct!(OutputShellCallOutputItem ["type" = "\"shell_call_output\""] {
     output: "output" Required,
     status: "status" Required,
     max_output_length: "max_output_length" Optional,
+});
+
+/// Call the model makes to a custom tool whose input is free text instead of JSON arguments, unlike a `function_call`.
+///
+/// Schema `OutputCustomToolCallItem` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct OutputCustomToolCallItem {
+    /// Correlation id to repeat on the output item that answers this custom tool call.
+    pub call_id: String,
+    /// Raw text the model wrote for the tool; do not assume that it is JSON.
+    pub input: String,
+    /// Name of the custom tool to run, as declared in the request.
+    pub name: String,
+    /// Identifier of this custom tool call within the response output.
+    pub id: Option<String>,
+    /// Tool group that `name` belongs to, for instance one MCP server; absent for ungrouped tools.
+    pub namespace: Option<String>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(OutputCustomToolCallItem ["type" = "\"custom_tool_call\""] {
+    call_id: "call_id" Required,
+    input: "input" Required,
+    name: "name" Required,
+    id: "id" Optional,
+    namespace: "namespace" Optional,
 });
 
 /// Any one entry of a Responses result: message, reasoning, function call or the record of a server tool.
