@@ -1,6 +1,7 @@
 //! Puts the chunks of a streamed chat answer together.
 
-use super::gather::{Gathered, said};
+use super::gather::Gathered;
+use super::said;
 use super::text::TextDeltas;
 use crate::Error;
 use crate::core::EventStream;

@@ -1,13 +1,6 @@
 //! Joins members that come in pieces and have no type.
 
-use crate::core::wire::{self, Json, Wire};
-
-/// Takes over a value that says something: one that is not missing.
-pub(super) fn said<T: Wire>(known: &mut T, value: &T) {
-    if !value.is_missing() && known != value {
-        known.clone_from(value);
-    }
-}
+use crate::core::wire::{self, Json};
 
 /// Members that say what something is. Every piece repeats them whole, so that they are never joined.
 const LABELS: [&str; 7] = ["role", "channel", "type", "id", "name", "object", "status"];

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::retyped;
 use super::text::TextDeltas;
+use super::{retyped, said};
 use crate::Error;
 use crate::core::EventStream;
 use crate::core::wire::{self, Json, Wire};
@@ -106,7 +106,7 @@ impl MessagesAccumulator {
             MessagesStreamEvents::MessageDelta(event) => self.push_end(event),
             MessagesStreamEvents::MessageStop(event) => {
                 if let Some(message) = &mut self.message {
-                    super::gather::said(&mut message.openrouter_metadata, &event.openrouter_metadata);
+                    said(&mut message.openrouter_metadata, &event.openrouter_metadata);
                     for (name, value) in event.extra.iter().filter(|(_, value)| !value.is_null()) {
                         message.extra.insert(name, value.clone());
                     }

@@ -37,8 +37,10 @@ pub use messages_stream::MessagesAccumulator;
 pub use responses_stream::ResponsesAccumulator;
 pub use text::{ParseError, TextDeltas};
 
+#[cfg(any(feature = "chat", feature = "messages", feature = "responses"))]
+use crate::core::wire::Wire;
 #[cfg(any(feature = "messages", feature = "responses"))]
-use crate::core::wire::{Json, Wire, Writer};
+use crate::core::wire::{Json, Writer};
 use crate::models::Extra;
 
 /// Whether the members beyond the typed ones hold an error, as those of an error body do.
@@ -66,7 +68,7 @@ fn retyped<T: Wire, U: Wire + From<crate::models::Unrecognized>>(value: &T) -> U
 
 /// Takes over a value that says something: one that is not missing.
 #[cfg(any(feature = "chat", feature = "messages"))]
-fn said<T: crate::core::wire::Wire>(known: &mut T, value: &T) {
+fn said<T: Wire>(known: &mut T, value: &T) {
     if !value.is_missing() && known != value {
         known.clone_from(value);
     }
