@@ -548,8 +548,8 @@ fn check(name: &str, events: &[Value], answer: &ChatResult) {
             let kept: String = details.iter().filter_map(|detail| detail[member].as_str()).collect();
             assert_eq!(kept, sent, "{name}: {member} of the reasoning details");
         }
-        let reasons = events.iter().filter_map(|event| mine(event)["finish_reason"].as_str().map(str::to_owned));
-        assert_eq!(choice["finish_reason"].as_str(), reasons.last().as_deref(), "{name}: finish reason");
+        let mut reasons = events.iter().filter_map(|event| mine(event)["finish_reason"].as_str().map(str::to_owned));
+        assert_eq!(choice["finish_reason"].as_str(), reasons.next_back().as_deref(), "{name}: finish reason");
     }
     let usage = events.iter().rev().find(|event| event["usage"].is_object());
     if let Some(usage) = usage.map(|event| event["usage"].clone()) {
