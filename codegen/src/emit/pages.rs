@@ -590,3 +590,43 @@ fn kind(status: &str) -> Option<&'static str> {
         _ => return None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_types_an_example_names_are_found_outside_of_texts_and_paths() {
+        let code = "let request = Request::new([Part::text(\"Hello World\")], Kind::First);";
+        assert_eq!(capitalized(code), ["Request", "Part", "Kind"]);
+    }
+
+    #[test]
+    fn an_operation_written_by_hand_is_listed_with_its_first_sentence() {
+        let text = "## one\n\nDoes this.\n\n### Example\n\nMore.\n\n## two\n\nDoes that.\n";
+        assert_eq!(headings(text), [("one", "Does this."), ("two", "Does that.")]);
+    }
+
+    #[test]
+    fn a_program_of_a_page_is_named_by_its_headings_and_takes_the_client_of_the_test() {
+        let page = "# Page\n\n## send\n\n### Example Usage: it-broke\n\n```rust,no_run\nuse openrouter_kit::OpenRouter;\n\
+                    \n#[tokio::main]\nasync fn main() {\n    let client = OpenRouter::from_env()?;\n}\n```\n";
+        let programs = tried(page, &Files::new());
+        assert!(programs.contains("pub(crate) mod send_example_usage_it_broke {"), "{programs}");
+        assert!(
+            programs.contains("pub(crate) async fn main() {\n    let client = super::super::client();"),
+            "{programs}"
+        );
+        assert!(!programs.contains("from_env"), "{programs}");
+    }
+
+    #[test]
+    fn examples_take_the_place_of_their_names_after_they_were_formatted() {
+        let mut files = Files::from([
+            ("docs/sdks/a.md".to_owned(), "```rust\nsnippets/a.rs\n```\n".to_owned()),
+            ("snippets/a.rs".to_owned(), "fn main() {}\n".to_owned()),
+        ]);
+        splice(&mut files);
+        assert_eq!(files, Files::from([("docs/sdks/a.md".to_owned(), "```rust\nfn main() {}\n```\n".to_owned())]));
+    }
+}
