@@ -264,7 +264,7 @@ impl Wire for Any {
 
 impl Root for Any {
     fn reports_error(&self) -> bool {
-        self.0.json().reports_error()
+        super::expected::is_error_body("", &self.0.json().to_value())
     }
 }
 

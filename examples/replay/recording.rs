@@ -27,6 +27,7 @@ pub struct Recording {
     /// The body of the request.
     pub request: Option<Json>,
     /// Which exchanges belong together: the source and the place in it.
+    #[allow(dead_code, reason = "the test of conversations asks for it")]
     pub source: (String, u64),
 }
 
@@ -59,7 +60,8 @@ impl Recording {
         let text = |member: &str| json.get(member).and_then(|value| value.as_string());
         let body = text("body").ok_or("`body` is no text")?;
         let number = |member: &str| json.get(member).and_then(|value| value.parse::<u64>().ok());
-        let status = number("status").and_then(|status| u16::try_from(status).ok()).unwrap_or(200);
+        let status = number("status").and_then(|status| u16::try_from(status).ok());
+        let status = status.filter(|status| (200..600).contains(status)).unwrap_or(200);
         let kind = text("kind").unwrap_or_else(|| if status >= 400 { "error" } else { "unary" }.to_owned());
         let request = json.get("request").filter(Json::is_object);
         let headers = json.get("response_headers").map(|headers| headers.to_value());
@@ -105,7 +107,15 @@ impl Recording {
             Answer::bytes(self.status, self.body.clone()).header("content-type", "application/json")
         };
         // How a body is framed and packed belongs to the connection that was recorded, not to this one.
-        let of_connection = ["content-length", "transfer-encoding", "content-encoding", "connection", "keep-alive"];
+        let of_connection = [
+            "content-length",
+            "transfer-encoding",
+            "content-encoding",
+            "connection",
+            "keep-alive",
+            "upgrade",
+            "trailer",
+        ];
         let headers = self.headers.iter().filter(|(name, value)| {
             let fits = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
                 && value.bytes().all(|byte| byte == b'\t' || (b' '..=b'~').contains(&byte));

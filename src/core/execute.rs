@@ -345,7 +345,7 @@ impl<'a> Plan<'a> {
             Expected::Events => match media_type(&exchange.headers) {
                 Some(kind) if kind.contains("json") || kind.contains("html") => {
                     let message = format!("the answer is {kind} where a stream of events was expected");
-                    Err(self.misfit(exchange, message).await)
+                    self.mislabelled(exchange, message).await
                 }
                 _ => Ok(exchange),
             },
@@ -368,6 +368,25 @@ impl<'a> Plan<'a> {
                 }
             }
         }
+    }
+
+    /// An answer whose media type is not that of events. If its body is events all the same, they are given; nothing of
+    /// them is seen before the last one came.
+    async fn mislabelled(&self, mut exchange: Exchange, message: String) -> Result<Exchange, Error> {
+        let body = std::mem::take(&mut exchange.body);
+        let Collected { bytes, end } = self.incoming(body).collect(self.client.limits.body).await;
+        let start = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes).trim_ascii_start();
+        let is_events = ["data:", "event:", ":"].iter().any(|field| start.starts_with(field.as_bytes()));
+        match end {
+            End::Broken(error) if is_events => return Err(error),
+            End::Whole if is_events => {
+                exchange.body = bytes.into();
+                return Ok(exchange);
+            }
+            _ => {}
+        }
+        exchange.body = bytes.slice(..bytes.len().min(self.client.limits.error_body)).into();
+        Err(self.misfit(exchange, message).await)
     }
 
     /// An answer that is not what the operation promises: an error that came with success, or something else.

@@ -46,7 +46,7 @@ use crate::models::Extra;
 /// Whether the members beyond the typed ones hold an error, as those of an error body do.
 #[allow(dead_code, reason = "each namespace with streams uses it")]
 fn holds_error(extra: &Extra) -> bool {
-    holds(extra, "error")
+    extra.reports_error()
 }
 
 #[allow(dead_code, reason = "each namespace with streams uses it")]

@@ -91,6 +91,13 @@ impl Extra {
         self.list().iter().filter_map(|member| member.misfit.as_ref().map(|misfit| (&*member.name, &misfit.error)))
     }
 
+    /// True where the members say that the object around them is an error and not what was asked for: `error` is set, or
+    /// `type` or `object` is `"error"`.
+    pub(crate) fn reports_error(&self) -> bool {
+        self.get("error").is_some_and(|error| !error.is_null())
+            || ["type", "object"].iter().any(|name| self.get(name).is_some_and(|kind| kind.as_text() == "\"error\""))
+    }
+
     /// What was wrong with the first required member that did not fit.
     pub(crate) fn required_misfit(&self) -> Option<&DecodeError> {
         let misfits = self.list().iter().filter_map(|member| member.misfit.as_ref());

@@ -93,7 +93,7 @@ pub trait Wire: Sized + Clone + fmt::Debug + PartialEq + Send + Sync + 'static {
 pub trait Root: Wire {
     /// True when the server reports an error in a body that came with a success status.
     fn reports_error(&self) -> bool {
-        self.extra().and_then(|extra| extra.get("error")).is_some_and(|error| !error.is_null())
+        self.extra().is_some_and(Extra::reports_error)
     }
 }
 
