@@ -176,6 +176,20 @@ fn cut_and_broken_json_never_panics() {
     }
 }
 
+#[test]
+fn a_large_object_takes_time_by_its_size() {
+    // A quadratic step would take minutes here.
+    let members: String = (0..200_000).map(|n| format!("\"member {n}\":{n},")).collect();
+    for (start, end) in [("", ""), ("\"id\":\"a\",", ",\"id\":\"b\""), ("\"choices\":7,", "")] {
+        let text = format!("{{{start}{members}\"model\":\"a/b\"{end}}}");
+        let began = std::time::Instant::now();
+        let chunk = wire::decode_event::<ChatStreamChunk>(&text).unwrap();
+        let written = String::from_utf8(wire::encode(&chunk).unwrap()).unwrap();
+        assert!(written.contains("\"member 199999\":199999"));
+        assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+    }
+}
+
 // --- URLs ------------------------------------------------------------------------------------
 
 /// RFC 3986, section 2.1, read strictly.

@@ -1,5 +1,6 @@
 //! Any JSON value, kept as the text it came as.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::ops::Deref;
 
@@ -218,6 +219,8 @@ fn members(text: &str) -> Option<Vec<(String, &str)>> {
 
 /// The same JSON text with one member of each name, the last. `None` where that cannot be told.
 pub(super) fn without_repetitions(text: &str) -> Option<String> {
+    // What follows the value, or is no JSON inside it, must not be dropped on the way.
+    Json::new(text).ok()?;
     let mut writer = Writer::new();
     write_once(text, &mut writer)?;
     writer.finish().ok().and_then(|out| String::from_utf8(out).ok())
@@ -227,8 +230,8 @@ fn write_once(text: &str, writer: &mut Writer) -> Option<()> {
     match Reader::new(text).shape() {
         Some(Shape::Object) => {
             let members = members(text)?;
-            let is_last = |at: usize, name: &str| !members.iter().skip(at + 1).any(|(later, _)| later == name);
-            let once = members.iter().enumerate().filter(|(at, (name, _))| is_last(*at, name));
+            let last: HashMap<&str, usize> = members.iter().enumerate().map(|(at, (name, _))| (&**name, at)).collect();
+            let once = members.iter().enumerate().filter(|(at, (name, _))| last.get(&**name) == Some(at));
             writer.byte(b'{');
             for (index, (_, (name, value))) in once.enumerate() {
                 if index > 0 {
