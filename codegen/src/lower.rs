@@ -555,8 +555,8 @@ impl<'a> Lowering<'a> {
             (false, _) => Presence::Optional,
         };
         let rust = self.overlay.name(&format!("{key} field")).map_or_else(|| identifier(&property.name), str::to_owned);
-        // `new` and `extra` are methods of every type.
-        let rust = if matches!(rust.as_str(), "extra" | "new") { format!("{rust}_member") } else { rust };
+        // A setter of this name would stand before a method that every type has.
+        let rust = if matches!(rust.as_str(), "clone" | "default" | "extra" | "from" | "into" | "new") { format!("{rust}_member") } else { rust };
         let values_in_type = matches!(ty, Ty::Named(_));
         Field {
             wire: property.name.clone(),

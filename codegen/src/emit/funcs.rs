@@ -287,7 +287,13 @@ fn write_function(
 
 fn signature(name: &str, function: &Function) -> String {
     let arguments: String = function.arguments.iter().map(|(name, ty)| format!(", {name}: {ty}")).collect();
-    format!("#[inline]\npub fn {name}(core: &OpenRouterCore{arguments}) -> Call<'_, {}>", function.answer)
+    // A header is borrowed for the time of the call only; the lifetime in the answer is that of the core.
+    let (generic, lifetime, answer) =
+        if arguments.contains("&str>") { ("<'a>", "'a ", "'a") } else { ("", "", "'_") };
+    format!(
+        "#[inline]\npub fn {name}{generic}(core: &{lifetime}OpenRouterCore{arguments}) -> Call<{answer}, {}>",
+        function.answer
+    )
 }
 
 /// The struct of the facade for a namespace.
