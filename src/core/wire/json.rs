@@ -20,7 +20,10 @@ use super::{Wire, Writer, wire_serde};
 /// [`parse`](Self::parse) to look inside. Two values are equal when they mean the same: members in any order, numbers by
 /// value.
 #[derive(Clone)]
-pub struct Json(Box<str>);
+pub struct Json(
+    /// Empty for `null`, so that what is absent takes no memory.
+    Box<str>,
+);
 
 impl Json {
     /// Takes a JSON text.
@@ -45,16 +48,16 @@ impl Json {
 
     /// Text that a [`Reader`] has checked.
     pub(crate) fn checked(text: &str) -> Self {
-        Self(text.into())
+        if text == "null" { Self::null() } else { Self(text.into()) }
     }
 
     pub(crate) fn null() -> Self {
-        Self("null".into())
+        Self(Box::default())
     }
 
     /// The JSON text.
     pub fn as_text(&self) -> &str {
-        &self.0
+        if self.0.is_empty() { "null" } else { &self.0 }
     }
 
     /// The value as serde_json's tree. Integers beyond 64 bits become `f64` there.
@@ -62,7 +65,7 @@ impl Json {
     /// What has no place in such a tree is replaced: half of a surrogate pair by U+FFFD, a number beyond the range of
     /// `f64` by null. [`as_text`](Self::as_text) has it.
     pub fn to_value(&self) -> Value {
-        self.parse().unwrap_or_else(|_| tree(&self.0))
+        self.parse().unwrap_or_else(|_| tree(self.as_text()))
     }
 
     /// The value as a type of the caller.
@@ -70,7 +73,7 @@ impl Json {
     /// # Errors
     /// Whatever serde_json says when the value does not fit.
     pub fn parse<'a, T: Deserialize<'a>>(&'a self) -> Result<T, serde_json::Error> {
-        serde_json::from_str(&self.0)
+        serde_json::from_str(self.as_text())
     }
 
     /// The text of a JSON string, without quotes and escapes; `None` for everything else.
@@ -81,7 +84,7 @@ impl Json {
     /// The member `name` of an object; of several the last, as in every JSON parser.
     pub fn get(&self, name: &str) -> Option<Self> {
         let mut found = None;
-        let read = Reader::new(&self.0).object(|key, reader| {
+        let read = Reader::new(self.as_text()).object(|key, reader| {
             let value = reader.raw()?;
             if key == name {
                 found = Some(value);
@@ -93,22 +96,22 @@ impl Json {
 
     /// True for `null`.
     pub fn is_null(&self) -> bool {
-        &*self.0 == "null"
+        self.as_text() == "null"
     }
 
     /// True for an object.
     pub fn is_object(&self) -> bool {
-        self.0.starts_with('{')
+        self.as_text().starts_with('{')
     }
 
     /// Where this value first differs from `other`; members that are null and members that are absent count as equal,
     /// numbers count by value.
     pub fn difference(&self, other: &Self) -> Option<Difference> {
-        differ(&self.0, &other.0, true).map(Difference)
+        differ(self.as_text(), other.as_text(), true).map(Difference)
     }
 
     fn kind(&self) -> &'static str {
-        match Reader::new(&self.0).shape() {
+        match Reader::new(self.as_text()).shape() {
             Some(Shape::String) => "a string",
             Some(Shape::Number) => "a number",
             Some(Shape::Boolean) => "a boolean",
@@ -289,7 +292,7 @@ fn same_number(one: &str, two: &str) -> bool {
 
 impl PartialEq for Json {
     fn eq(&self, other: &Self) -> bool {
-        differ(&self.0, &other.0, false).is_none()
+        differ(self.as_text(), other.as_text(), false).is_none()
     }
 }
 
@@ -301,13 +304,13 @@ impl Default for Json {
 
 impl fmt::Debug for Json {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(self.as_text())
     }
 }
 
 impl fmt::Display for Json {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(self.as_text())
     }
 }
 
@@ -360,7 +363,7 @@ impl From<Map<String, Value>> for Json {
 
 impl Serialize for Json {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serde_json::from_str::<&RawValue>(&self.0).map_err(S::Error::custom)?.serialize(serializer)
+        serde_json::from_str::<&RawValue>(self.as_text()).map_err(S::Error::custom)?.serialize(serializer)
     }
 }
 

@@ -3,7 +3,7 @@
 //! Every model type implements [`Wire`] through one of the macros of this module (`wire_struct!`, `wire_enum!`,
 //! `wire_union!`) instead of a derive. The rules are the same for all types:
 //!
-//! - **Unknown members** of an object stay in its [`Extra`] and are written back.
+//! - **Unknown members** of an object stay in its [`Extra`] and are written back; null ones count as absent.
 //! - **Unknown values** of an enum stay as text, **unknown variants** of a union stay whole, as [`Unrecognized`].
 //! - **A member whose value does not fit its type** stays in [`Extra`], with the reason
 //!   ([`Extra::misfits`]); the typed field is empty. In a union, a variant with such a required member is kept whole,
@@ -39,7 +39,7 @@ pub use json::{Difference, Json, JsonObject};
 pub use reader::Reader;
 pub use scalars::{Patch, Secret};
 pub(crate) use structure::kept;
-pub use structure::{Kind, Layout, Member, ObjectWriter, read_struct};
+pub use structure::{Constant, Kind, Layout, Member, ObjectWriter, read_struct};
 pub use tagged::{Arm, Arms, Condition, Shape, Union, Unrecognized, read_union};
 pub use writer::Writer;
 

@@ -32,6 +32,14 @@ impl<'a> Reader<'a> {
     /// The next byte that is no white space, without taking it.
     #[inline]
     pub(crate) fn peek(&mut self) -> Option<u8> {
+        match self.text.as_bytes().get(self.at) {
+            Some(&byte) if byte > b' ' => Some(byte),
+            _ => self.peek_behind_white_space(),
+        }
+    }
+
+    #[cold]
+    fn peek_behind_white_space(&mut self) -> Option<u8> {
         let bytes = self.text.as_bytes();
         while let Some(&byte) = bytes.get(self.at) {
             if byte > b' ' || !matches!(byte, b' ' | b'\n' | b'\r' | b'\t') {
@@ -104,6 +112,37 @@ impl<'a> Reader<'a> {
         let found = self.text.as_bytes().get(self.at..).is_some_and(|rest| rest.starts_with(word.as_bytes()));
         self.at += if found { word.len() } else { 0 };
         found
+    }
+
+    /// Takes the JSON string `json` if it is next, to the letter. What is no string is never taken.
+    #[inline]
+    pub(crate) fn string_is(&mut self, json: &str) -> bool {
+        json.ends_with('"') && self.peek() == Some(b'"') && self.literal(json)
+    }
+
+    /// Takes an integer of up to 18 digits; anything else is left for [`number`](Self::number).
+    #[inline]
+    pub(crate) fn short_integer(&mut self) -> Option<i64> {
+        let is_negative = self.peek() == Some(b'-');
+        let start = self.at + usize::from(is_negative);
+        let digits = self.text.as_bytes().get(start..).unwrap_or_default();
+        let mut value = 0;
+        let mut length = 0;
+        for byte in digits.iter().take(18) {
+            let digit = byte.wrapping_sub(b'0');
+            if digit > 9 {
+                break;
+            }
+            value = value * 10 + i64::from(digit);
+            length += 1;
+        }
+        let has_zero_in_front = length > 1 && digits.first() == Some(&b'0');
+        let goes_on = matches!(digits.get(length), Some(b'0'..=b'9' | b'.' | b'e' | b'E'));
+        if length == 0 || has_zero_in_front || goes_on {
+            return None;
+        }
+        self.at = start + length;
+        Some(if is_negative { -value } else { value })
     }
 
     /// Takes `true` or `false`.
@@ -350,18 +389,40 @@ impl<'a> Reader<'a> {
         if self.take(b'{') { Ok(()) } else { Err(self.expected("an object")) }
     }
 
+    /// Goes to the next member (true), or takes the closing brace (false). `first` says that none was read yet.
+    #[inline]
+    pub(crate) fn next_member(&mut self, first: bool) -> Result<bool, DecodeError> {
+        if self.take(b'}') {
+            return Ok(false);
+        }
+        if first || self.take(b',') { Ok(true) } else { Err(self.expected("`,` or `}`")) }
+    }
+
+    /// Takes the name of a member with its colon.
+    #[inline]
+    pub(crate) fn key(&mut self) -> Result<Cow<'a, str>, DecodeError> {
+        let key = self.string()?;
+        self.colon()?;
+        Ok(key)
+    }
+
+    /// What follows the quote at which a name begins.
+    #[inline]
+    pub(crate) fn behind_quote(&mut self) -> Option<&'a [u8]> {
+        if self.peek() == Some(b'"') { self.text.as_bytes().get(self.at + 1..) } else { None }
+    }
+
+    /// Takes a name that was looked at behind its quote, with its colon.
+    #[inline]
+    pub(crate) fn take_key(&mut self, length: usize) -> Result<(), DecodeError> {
+        self.at += length + 2;
+        self.colon()
+    }
+
     /// Takes the name of the next member with its colon, or the closing brace. `first` says that none was read yet.
     #[inline]
     pub(crate) fn next_key(&mut self, first: bool) -> Result<Option<Cow<'a, str>>, DecodeError> {
-        if self.take(b'}') {
-            return Ok(None);
-        }
-        if !first && !self.take(b',') {
-            return Err(self.expected("`,` or `}`"));
-        }
-        let key = self.string()?;
-        self.colon()?;
-        Ok(Some(key))
+        if self.next_member(first)? { self.key().map(Some) } else { Ok(None) }
     }
 
     /// Reads an object member by member.
@@ -399,27 +460,35 @@ impl<'a> Reader<'a> {
     }
 
     /// The text of member `name` of the object that comes next, without taking anything.
+    #[inline]
     pub(crate) fn find(&self, name: &str) -> Result<Option<&'a str>, DecodeError> {
         let mut ahead = self.clone();
-        ahead.open_object()?;
+        if ahead.enter(name)? { ahead.raw().map(Some) } else { Ok(None) }
+    }
+
+    /// Goes to the value of member `name` of the object that comes next, if it has one.
+    fn enter(&mut self, name: &str) -> Result<bool, DecodeError> {
+        self.open_object()?;
         let mut first = true;
-        while let Some(key) = ahead.next_key(first)? {
-            if key == name {
-                return ahead.raw().map(Some);
+        while self.next_member(first)? {
+            let rest = self.behind_quote().and_then(|bytes| bytes.strip_prefix(name.as_bytes()));
+            if rest.and_then(<[u8]>::first) == Some(&b'"') {
+                return self.take_key(name.len()).map(|()| true);
             }
-            ahead.skip()?;
+            if self.key()? == name {
+                return Ok(true);
+            }
+            self.skip()?;
             first = false;
         }
-        Ok(None)
+        Ok(false)
     }
 
     /// The string in member `name` of the object that comes next, without taking anything.
     #[inline]
     pub(crate) fn find_string(&self, name: &str) -> Result<Option<Cow<'a, str>>, DecodeError> {
-        match self.find(name)? {
-            Some(text) if text.starts_with('"') => Reader::new(text).string().map(Some),
-            _ => Ok(None),
-        }
+        let mut ahead = self.clone();
+        if ahead.enter(name)? && ahead.peek() == Some(b'"') { ahead.string().map(Some) } else { Ok(None) }
     }
 
     /// An error at this place: something else than `what` stands here.
@@ -454,10 +523,18 @@ fn lone_surrogate() -> DecodeError {
 fn plain_end(bytes: &[u8], start: usize) -> usize {
     const ONES: u64 = u64::from_ne_bytes([1; 8]);
     const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
+    /// Long enough for the processor's vectors to pay.
+    const BLOCK: usize = 32;
     let zero_byte = |word: u64| word.wrapping_sub(ONES) & !word & HIGH;
+    let is_stop = |byte: u8| (byte == b'"') | (byte == b'\\') | (byte < 0x20);
 
     let mut at = start;
-    // Eight bytes at a time; the exact place is found by the loop below.
+    while let Some(block) = bytes.get(at..).and_then(<[u8]>::first_chunk::<BLOCK>)
+        && block.iter().fold(0, |stops, byte| stops | u8::from(is_stop(*byte))) == 0
+    {
+        at += BLOCK;
+    }
+    // Eight bytes at a time.
     while let Some(chunk) = bytes.get(at..at + 8) {
         let word = u64::from_le_bytes(chunk.try_into().unwrap_or_default());
         let quote = zero_byte(word ^ (ONES * 0x22));
@@ -471,7 +548,7 @@ fn plain_end(bytes: &[u8], start: usize) -> usize {
         at += 8;
     }
     while let Some(&byte) = bytes.get(at) {
-        if byte == b'"' || byte == b'\\' || byte < 0x20 {
+        if is_stop(byte) {
             break;
         }
         at += 1;

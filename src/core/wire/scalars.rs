@@ -44,6 +44,9 @@ impl Wire for bool {
 impl Wire for i64 {
     /// Takes an integer, also when it is written as `3.0` or `3e2`.
     fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        if let Some(value) = reader.short_integer() {
+            return Ok(value);
+        }
         let text = reader.number()?;
         if let Ok(value) = text.parse() {
             return Ok(value);
@@ -166,7 +169,12 @@ impl<T: Wire> Wire for Vec<T> {
     fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let mut list = Self::new();
         reader.array(|reader| {
-            list.push(read_or_keep(reader).map_err(|error| error.inside_element(list.len()))?);
+            let element = read_or_keep(reader).map_err(|error| error.inside_element(list.len()))?;
+            if list.is_empty() && size_of::<T>() > 64 {
+                // Lists of one large element are frequent, and `push` alone would make room for four.
+                list.reserve_exact(1);
+            }
+            list.push(element);
             Ok(())
         })?;
         Ok(list)

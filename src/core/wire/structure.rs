@@ -1,5 +1,7 @@
 //! Objects with named members.
 
+use std::borrow::Cow;
+
 use super::error::DecodeError;
 use super::extra::Extra;
 use super::reader::Reader;
@@ -11,7 +13,7 @@ use super::{Json, Wire, Writer};
 /// the mask holds them all.
 #[derive(Debug)]
 pub struct Layout {
-    constants: &'static [(&'static str, &'static str)],
+    constants: &'static [Constant],
     members: &'static [Member],
     /// Bits of the members that tell whether an object is of this type at all.
     telling: u64,
@@ -22,8 +24,25 @@ pub struct Layout {
 /// One member of an object.
 #[derive(Debug)]
 pub struct Member {
-    name: &'static str,
+    name: Name,
     kind: Kind,
+}
+
+/// A member that always has the same value, given as JSON text.
+#[derive(Debug)]
+pub struct Constant {
+    name: Name,
+    value: &'static str,
+}
+
+/// The name of a member, ready to be looked for.
+#[derive(Debug)]
+struct Name {
+    text: &'static str,
+    /// The first eight bytes as a number: names are mostly told apart by one comparison.
+    start: u64,
+    /// Which bytes of `start` there are.
+    mask: u64,
 }
 
 /// How a member may be absent.
@@ -39,16 +58,53 @@ pub enum Kind {
     Patched,
 }
 
+impl Name {
+    const fn new(text: &'static str) -> Self {
+        let bytes = text.as_bytes();
+        let (mut start, mut mask, mut index) = (0, 0, 0);
+        while index < bytes.len() && index < 8 {
+            #[expect(clippy::indexing_slicing, reason = "evaluated at compile time, within bounds")]
+            let byte = bytes[index] as u64;
+            start |= byte << (8 * index);
+            mask |= 0xFF << (8 * index);
+            index += 1;
+        }
+        Self { text, start, mask }
+    }
+
+    /// Whether this name and a quote stand at the start of `bytes`, whose first eight are `start`.
+    #[inline]
+    fn is_at(&self, bytes: &[u8], start: u64) -> bool {
+        start & self.mask == self.start
+            && bytes.get(self.text.len()) == Some(&b'"')
+            && (self.text.len() <= 8 || bytes.starts_with(self.text.as_bytes()))
+    }
+}
+
 impl Member {
     /// A member of this name.
     pub const fn new(name: &'static str, kind: Kind) -> Self {
-        Self { name, kind }
+        Self { name: Name::new(name), kind }
     }
+}
+
+impl Constant {
+    /// A member of this name and value.
+    pub const fn new(name: &'static str, value: &'static str) -> Self {
+        Self { name: Name::new(name), value }
+    }
+}
+
+/// A member that an object may have, by its place in the layout.
+#[derive(Clone, Copy)]
+enum Known {
+    Member(usize),
+    Constant(usize),
 }
 
 impl Layout {
     /// The table for these constants (name and JSON text) and members.
-    pub const fn new(constants: &'static [(&'static str, &'static str)], members: &'static [Member]) -> Self {
+    pub const fn new(constants: &'static [Constant], members: &'static [Member]) -> Self {
         let mut telling = 0;
         let mut required = 0;
         let mut index = 0;
@@ -79,15 +135,29 @@ impl Layout {
         Self { constants, members, telling, required }
     }
 
-    /// The member of this name. The search begins at `hint`: members mostly come in the order of the last object.
+    /// What the reader stands before, without taking it. The search begins at `hint`: members often come in order.
     #[inline]
-    fn position(&self, name: &str, hint: usize) -> Option<(usize, Kind)> {
+    fn ahead(&self, reader: &mut Reader<'_>, hint: usize) -> Option<(Known, &Name)> {
+        let bytes = reader.behind_quote()?;
+        let start = u64::from_le_bytes(*bytes.first_chunk()?);
+        self.find(hint, |name| name.is_at(bytes, start))
+    }
+
+    #[inline]
+    fn find(&self, hint: usize, is_it: impl Fn(&Name) -> bool) -> Option<(Known, &Name)> {
         let (before, from) = self.members.split_at_checked(hint).unwrap_or((self.members, &[]));
-        if let Some(at) = from.iter().position(|member| member.name == name) {
-            return from.get(at).map(|member| (hint + at, member.kind));
+        for (index, member) in from.iter().enumerate() {
+            if is_it(&member.name) {
+                return Some((Known::Member(hint + index), &member.name));
+            }
         }
-        let at = before.iter().position(|member| member.name == name)?;
-        before.get(at).map(|member| (at, member.kind))
+        for (index, member) in before.iter().enumerate() {
+            if is_it(&member.name) {
+                return Some((Known::Member(index), &member.name));
+            }
+        }
+        let index = self.constants.iter().position(|constant| is_it(&constant.name))?;
+        self.constants.get(index).map(|constant| (Known::Constant(index), &constant.name))
     }
 }
 
@@ -111,44 +181,63 @@ pub fn read_struct(
     let mut met = 0;
     let mut hint = 0;
     let mut first = true;
-    while let Some(name) = reader.next_key(first)? {
+    while reader.next_member(first)? {
         first = false;
-        if let Some((index, kind)) = layout.position(&name, hint) {
-            hint = index + 1;
-            let own = bit(layout.constants.len() + index);
-            reader.note_repetition(met & own != 0);
-            met |= own;
-            if kind != Kind::Patched && reader.null() {
-                seen |= if kind == Kind::Nullable { own } else { 0 };
-                continue;
+        let (known, name) = match layout.ahead(reader, hint) {
+            Some((known, name)) => {
+                reader.take_key(name.text.len())?;
+                (Some(known), Cow::Borrowed(name.text))
             }
-            let mark = reader.mark();
-            match read(index, reader) {
-                Ok(()) => seen |= own,
-                Err(error) => {
-                    reader.reset(mark);
-                    let required = matches!(kind, Kind::Required | Kind::Nullable);
-                    extra.push_misfit(&name, reader.json()?, error.inside(&name), required);
+            // Not known, or written with escapes, or at the very end of the text.
+            None => {
+                let name = reader.key()?;
+                (layout.find(hint, |known| known.text == name).map(|(known, _)| known), name)
+            }
+        };
+        match known {
+            Some(Known::Member(index)) => {
+                hint = index + 1;
+                let own = bit(layout.constants.len() + index);
+                reader.note_repetition(met & own != 0);
+                met |= own;
+                let kind = layout.members.get(index).map_or(Kind::Optional, |member| member.kind);
+                if kind != Kind::Patched && reader.null() {
+                    seen |= if kind == Kind::Nullable { own } else { 0 };
+                    continue;
+                }
+                let mark = reader.mark();
+                match read(index, reader) {
+                    Ok(()) => seen |= own,
+                    Err(error) => {
+                        reader.reset(mark);
+                        let required = matches!(kind, Kind::Required | Kind::Nullable);
+                        extra.push_misfit(&name, reader.json()?, error.inside(&name), required);
+                    }
                 }
             }
-        } else if let Some(index) = layout.constants.iter().position(|(constant, _)| *constant == name) {
-            let value = reader.raw()?;
-            reader.note_repetition(met & bit(index) != 0);
-            met |= bit(index);
-            match layout.constants.get(index) {
-                Some((_, expected)) if *expected == value => seen |= bit(index),
-                _ if value == "null" => {}
-                // Like a value that an enum does not know.
-                Some((_, expected)) if expected.starts_with('"') && value.starts_with('"') => {
-                    extra.push_unknown(&name, Json::checked(value));
+            Some(Known::Constant(index)) => {
+                reader.note_repetition(met & bit(index) != 0);
+                met |= bit(index);
+                let expected = layout.constants.get(index).map_or("", |constant| constant.value);
+                if reader.string_is(expected) {
+                    seen |= bit(index);
+                    continue;
                 }
-                _ => {
-                    let error = DecodeError::new(format!("a constant of the API document, here {value}"));
-                    extra.push_misfit(&name, Json::checked(value), error.inside(&name), false);
+                match reader.raw()? {
+                    value if value == expected => seen |= bit(index),
+                    "null" => {}
+                    // Like a value that an enum does not know.
+                    value if expected.starts_with('"') && value.starts_with('"') => {
+                        extra.push_unknown(&name, Json::checked(value));
+                    }
+                    value => {
+                        let error = DecodeError::new(format!("a constant of the API document, here {value}"));
+                        extra.push_misfit(&name, Json::checked(value), error.inside(&name), false);
+                    }
                 }
             }
-        } else {
-            extra.push_unknown(&name, reader.json()?);
+            None if reader.null() => {}
+            None => extra.push_unknown(&name, reader.json()?),
         }
     }
     if layout.telling != 0 && seen & layout.telling == 0 && !(seen == 0 && extra.is_empty()) {
@@ -163,8 +252,8 @@ pub fn read_struct(
 
 #[cold]
 fn telling_names(layout: &Layout) -> String {
-    let required = layout.members.iter().filter(|member| member.kind == Kind::Required).map(|member| member.name);
-    layout.constants.iter().map(|(name, _)| *name).chain(required).collect::<Vec<_>>().join(", ")
+    let required = layout.members.iter().filter(|member| member.kind == Kind::Required).map(|member| member.name.text);
+    layout.constants.iter().map(|constant| constant.name.text).chain(required).collect::<Vec<_>>().join(", ")
 }
 
 /// All members of an object as [`Extra`], for an object that does not fit its type but must be kept. None of them is
@@ -172,7 +261,7 @@ fn telling_names(layout: &Layout) -> String {
 pub(crate) fn kept(json: &Json, layout: &Layout, error: &DecodeError) -> Result<Extra, DecodeError> {
     let mut extra = Extra::all_absent();
     Reader::new(json.as_text()).object(|name, reader| {
-        let known = layout.members.iter().any(|member| member.name == name);
+        let known = layout.members.iter().any(|member| member.name.text == name);
         let value = reader.json()?;
         match value.is_null() {
             true => extra.push_unknown(&name, value),
@@ -197,9 +286,9 @@ impl<'a> ObjectWriter<'a> {
     pub(crate) fn new(writer: &'a mut Writer, layout: &'static Layout, extra: &'a Extra) -> Self {
         writer.byte(b'{');
         let mut object = Self { writer, layout, extra, index: 0, empty: true };
-        for (index, (name, value)) in layout.constants.iter().enumerate() {
-            if !extra.is_absent(bit(index)) && extra.get(name).is_none() {
-                object.key(name);
+        for (index, Constant { name, value }) in layout.constants.iter().enumerate() {
+            if !extra.is_absent(bit(index)) && extra.get(name.text).is_none() {
+                object.key(name.text);
                 object.writer.raw(value);
             }
         }
@@ -226,13 +315,13 @@ impl<'a> ObjectWriter<'a> {
         };
         if left_out {
             // Here a value that did not fit the field has its place.
-            if let Some(kept) = self.extra.get(member.name) {
-                self.key(member.name);
+            if let Some(kept) = self.extra.get(member.name.text) {
+                self.key(member.name.text);
                 self.writer.raw(kept.as_text());
             }
         } else {
-            self.key(member.name);
-            self.writer.at(|| member.name.to_owned(), |writer| value.write(writer));
+            self.key(member.name.text);
+            self.writer.at(|| member.name.text.to_owned(), |writer| value.write(writer));
         }
     }
 
@@ -245,7 +334,7 @@ impl<'a> ObjectWriter<'a> {
             }
         }
         for (name, value) in extra.iter() {
-            if !self.layout.members.iter().any(|member| member.name == name) {
+            if !self.layout.members.iter().any(|member| member.name.text == name) {
                 self.key(name);
                 self.writer.raw(value.as_text());
             }
@@ -263,7 +352,7 @@ macro_rules! wire_struct {
     ($type:ident $([$($constant:literal = $value:literal),+])? { $($field:ident: $name:literal $kind:ident,)* }) => {
         impl $type {
             const LAYOUT: &'static $crate::core::wire::Layout = &$crate::core::wire::Layout::new(
-                &[$($(($constant, $value)),+)?],
+                &[$($($crate::core::wire::Constant::new($constant, $value)),+)?],
                 &[$($crate::core::wire::Member::new($name, $crate::core::wire::Kind::$kind)),*],
             );
         }
