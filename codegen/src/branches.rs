@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::lower::{Lowering, Object, constant, types};
+use crate::lower::{Lowering, Object, Property, constant, types};
 use crate::model::{Condition, Ty, Union, Variant};
 use crate::names::words;
 use crate::node::Node;
@@ -231,6 +231,8 @@ impl Lowering<'_> {
                     let mut way = way.clone();
                     if way.is_empty() && branch.any_tag && !branch.object.properties.is_empty() {
                         way.push(Condition::Has(tag.to_owned()));
+                    } else if way.is_empty() && !tag.is_empty() {
+                        way.extend(self.constants(&branch.object));
                     }
                     late.push((way, index));
                 }
@@ -239,6 +241,16 @@ impl Lowering<'_> {
         // Those that ask for more are tried first.
         late.sort_by_key(|(conditions, _): &(Vec<Condition>, usize)| std::cmp::Reverse(conditions.len()));
         late
+    }
+
+    /// What the required members with one value say.
+    fn constants(&self, object: &Object) -> Vec<Condition> {
+        let required = object.properties.iter().filter(|property| object.required.contains(&property.name));
+        let constant = |property: &Property| match self.tag_values(&property.schema).as_slice() {
+            [value] => Some(Condition::Is(property.name.clone(), value.clone())),
+            _ => None,
+        };
+        required.filter_map(constant).collect()
     }
 
     /// Finds conditions where branches share a value of the tag, or have none.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Answer, Api, Body, Field, Kind, Operation, Ty};
+use crate::model::{Answer, Api, Body, Field, Kind, Operation, Presence, Ty};
 use crate::node::Node;
 
 /// Namespaces with more types than this are split into files by the way the types go.
@@ -141,6 +141,8 @@ pub fn box_types(api: &mut Api) {
         }
         false
     };
+    let structs: BTreeSet<String> =
+        api.types.iter().filter(|ty| matches!(ty.kind, Kind::Struct(_))).map(|ty| ty.name.clone()).collect();
     for ty in &mut api.types {
         let name = &ty.name;
         let circles = |of: &Ty| directly(of).is_some_and(|other| leads_to(other, name));
@@ -148,6 +150,10 @@ pub fn box_types(api: &mut Api) {
             Kind::Struct(own) => {
                 for field in own.fields.iter_mut().filter(|field| circles(&field.ty)) {
                     field.boxed = true;
+                    // An object that must hold another of its kind would have no end.
+                    if field.presence == Presence::Required && field.ty.named().is_some_and(|of| structs.contains(of)) {
+                        field.presence = Presence::Nullable;
+                    }
                 }
             }
             Kind::Union(union) => {

@@ -19,6 +19,7 @@ pub mod unions;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use emit::pages::{self, Pages};
 use emit::{Context, Files};
@@ -154,7 +155,9 @@ impl Generated {
 /// Runs rustfmt over the Rust files, all in one process.
 fn format_rust(mut files: Files) -> Result<Files, Failure> {
     let failed = |error: std::io::Error| Failure::new(format!("cannot format the generated code: {error}"));
-    let folder = std::env::temp_dir().join(format!("openrouter-kit-codegen-{}", std::process::id()));
+    static RUN: AtomicUsize = AtomicUsize::new(0);
+    let run = format!("openrouter-kit-codegen-{}-{}", std::process::id(), RUN.fetch_add(1, Ordering::Relaxed));
+    let folder = std::env::temp_dir().join(run);
     let _ = std::fs::remove_dir_all(&folder);
     std::fs::create_dir_all(&folder).map_err(failed)?;
     let names: Vec<String> = files.keys().filter(|name| name.ends_with(".rs")).cloned().collect();

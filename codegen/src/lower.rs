@@ -556,7 +556,11 @@ impl<'a> Lowering<'a> {
         };
         let rust = self.overlay.name(&format!("{key} field")).map_or_else(|| identifier(&property.name), str::to_owned);
         // A setter of this name would stand before a method that every type has.
-        let rust = if matches!(rust.as_str(), "clone" | "default" | "extra" | "from" | "into" | "new") { format!("{rust}_member") } else { rust };
+        let rust = if matches!(rust.as_str(), "clone" | "default" | "extra" | "from" | "into" | "new") {
+            format!("{rust}_member")
+        } else {
+            rust
+        };
         let values_in_type = matches!(ty, Ty::Named(_));
         Field {
             wire: property.name.clone(),

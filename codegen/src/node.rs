@@ -121,6 +121,16 @@ impl Node {
         }
     }
 
+    /// The value of member `name`; sorted, where it is a list whose order means nothing.
+    fn in_order(mut self, name: &str) -> Self {
+        if let Self::List(list) = &mut self
+            && matches!(name, "enum" | "required" | "oneOf" | "anyOf" | "type")
+        {
+            list.sort_by_cached_key(Self::to_json);
+        }
+        self
+    }
+
     /// The same tree without members that only explain: two schemas that differ in these alone are the same type.
     pub fn without_prose(&self) -> Self {
         match self {
@@ -129,7 +139,7 @@ impl Node {
                 let mut kept: Vec<_> = members
                     .iter()
                     .filter(|(name, _)| !matches!(name.as_str(), "description" | "example" | "examples" | "title"))
-                    .map(|(name, value)| (name.clone(), value.without_prose()))
+                    .map(|(name, value)| (name.clone(), value.without_prose().in_order(name)))
                     .collect();
                 kept.sort_by(|one, two| one.0.cmp(&two.0));
                 Self::Map(kept)

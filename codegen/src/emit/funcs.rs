@@ -1,6 +1,6 @@
 //! The free functions, one an operation.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::models::has_no_text;
 use super::{Context, Files, HEADER, doc, feature, gate, literal, mentions_models};
@@ -159,7 +159,7 @@ fn file(context: &Context<'_>, namespace: &str, operations: &[&Operation]) -> St
         }
     }
     let used = imports(&body);
-    let models = if mentions_models(context, &body) { "use crate::models::*;\n" } else { "" };
+    let models = if mentions_models(context, &body, &BTreeSet::new()) { "use crate::models::*;\n" } else { "" };
     format!("{HEADER}//! The operations of `{}`.\n\n{used}{models}{body}", feature(namespace))
 }
 
@@ -176,7 +176,7 @@ pub fn imports(body: &str) -> String {
         ("Parts::", "Parts"),
     ];
     let names: Vec<_> = mentioned.iter().filter(|(sign, _)| body.contains(sign)).map(|(_, name)| *name).collect();
-    let maps = if body.contains("BTreeMap<") { "use std::collections::BTreeMap;\n\n" } else { "" };
+    let maps = if body.contains("BTreeMap<") { "use std::collections::{BTreeMap, BTreeSet};\n\n" } else { "" };
     let method = if body.contains("Method::") { "use http::Method;\n\n" } else { "" };
     format!("{maps}{method}use crate::core::{{{}}};\n", names.join(", "))
 }
@@ -288,8 +288,7 @@ fn write_function(
 fn signature(name: &str, function: &Function) -> String {
     let arguments: String = function.arguments.iter().map(|(name, ty)| format!(", {name}: {ty}")).collect();
     // A header is borrowed for the time of the call only; the lifetime in the answer is that of the core.
-    let (generic, lifetime, answer) =
-        if arguments.contains("&str>") { ("<'a>", "'a ", "'a") } else { ("", "", "'_") };
+    let (generic, lifetime, answer) = if arguments.contains("&str>") { ("<'a>", "'a ", "'a") } else { ("", "", "'_") };
     format!(
         "#[inline]\npub fn {name}{generic}(core: &{lifetime}OpenRouterCore{arguments}) -> Call<{answer}, {}>",
         function.answer

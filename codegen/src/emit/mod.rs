@@ -84,13 +84,15 @@ pub fn literal(text: &str) -> String {
     format!("{text:?}")
 }
 
-/// Whether generated code mentions a name of `crate::models`.
-pub fn mentions_models(context: &Context<'_>, code: &str) -> bool {
+/// Whether generated code mentions a name of `crate::models` that is not in `own`.
+pub fn mentions_models(context: &Context<'_>, code: &str, own: &BTreeSet<&str>) -> bool {
     const OTHERS: &[&str] = &["Extra", "FilePart", "Json", "JsonObject", "Patch", "Secret", "Unrecognized"];
     let names: BTreeSet<&str> =
         context.api.types.iter().map(|ty| ty.name.as_str()).chain(OTHERS.iter().copied()).collect();
     let lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
-    lines.flat_map(|line| line.split(|c: char| !c.is_alphanumeric() && c != '_')).any(|word| names.contains(word))
+    lines
+        .flat_map(|line| line.split(|c: char| !c.is_alphanumeric() && c != '_'))
+        .any(|word| names.contains(word) && !own.contains(word))
 }
 
 /// Doc lines from a sentence and facts.

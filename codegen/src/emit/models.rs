@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Context, Files, HEADER, doc, feature, field_doc, literal};
+use super::{Context, Files, HEADER, doc, feature, field_doc, literal, mentions_models};
 use crate::model::{Answer, Condition, Field, Kind, Operation, Paging, Presence, Struct, Ty, Type, Union};
 
 /// Writes `src/models`.
@@ -24,7 +24,7 @@ pub fn emit(context: &Context<'_>, files: &mut Files) {
             body.push('\n');
             write_type(context, &answers, ty, &mut body);
         }
-        let out = format!("{HEADER}//! {}\n\n{}{body}", title(home, part), imports(&body));
+        let out = format!("{HEADER}//! {}\n\n{}{body}", title(home, part), imports(context, types, &body));
         let path =
             if part.is_empty() { format!("src/models/{home}.rs") } else { format!("src/models/{home}/{part}.rs") };
         files.insert(path, out);
@@ -66,7 +66,7 @@ pub fn emit(context: &Context<'_>, files: &mut Files) {
 }
 
 /// The `use` lines for what a file of models mentions.
-fn imports(body: &str) -> String {
+fn imports(context: &Context<'_>, types: &[&Type], body: &str) -> String {
     let list = |path: &str, mentioned: &[(&str, &str)]| {
         let names: Vec<_> = mentioned.iter().filter(|(sign, _)| body.contains(sign)).map(|(_, name)| *name).collect();
         if names.is_empty() { String::new() } else { format!("use {path}::{{{}}};\n", names.join(", ")) }
@@ -86,12 +86,8 @@ fn imports(body: &str) -> String {
         ("parts: Parts", "Parts"),
         ("impl StreamItem for", "StreamItem"),
     ];
-    let types =
-        if ["pub extra: Extra", "Json", "Vec<", "pub struct", "Unrecognized)"].iter().any(|sign| body.contains(sign)) {
-            "use crate::models::*;\n"
-        } else {
-            ""
-        };
+    let own = types.iter().map(|ty| ty.name.as_str()).collect();
+    let types = if mentions_models(context, body, &own) { "use crate::models::*;\n" } else { "" };
     format!("{maps}{}{}{types}", list("crate::core::wire", &macros), list("crate::core", &core))
 }
 

@@ -96,7 +96,7 @@ fn file(context: &Context<'_>, namespace: &str, operations: &[&Operation]) -> St
     body.push_str("}\n");
     let mut used = imports(&body);
     used.push_str("use crate::funcs;\n");
-    let models = if mentions_models(context, &body) { "use crate::models::*;\n" } else { "" };
+    let models = if mentions_models(context, &body, &BTreeSet::new()) { "use crate::models::*;\n" } else { "" };
     format!("{HEADER}//! The namespace `{}`.\n\n{used}{models}\n{body}", feature(namespace))
 }
 
