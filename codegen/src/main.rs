@@ -1,4 +1,4 @@
-//! The command line of the generator; see `docs/contributing.md`.
+//! The command line of the generator; see `CONTRIBUTING.md`.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
