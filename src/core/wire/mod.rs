@@ -38,6 +38,7 @@ pub use extra::Extra;
 pub use json::{Difference, Json, JsonObject};
 pub use reader::Reader;
 pub use scalars::{Patch, Secret};
+#[allow(unused_imports, reason = "a build without models has no use for it")]
 pub(crate) use structure::kept;
 pub use structure::{Constant, Kind, Layout, Member, ObjectWriter, read_struct};
 pub use tagged::{Arm, Arms, Condition, Shape, Union, Unrecognized, read_union};

@@ -258,6 +258,7 @@ fn telling_names(layout: &Layout) -> String {
 
 /// All members of an object as [`Extra`], for an object that does not fit its type but must be kept. None of them is
 /// typed, so that all count as misfits; as required ones those that the type knows.
+#[allow(dead_code, reason = "a build without models has no use for it")]
 pub(crate) fn kept(json: &Json, layout: &Layout, error: &DecodeError) -> Result<Extra, DecodeError> {
     let mut extra = Extra::all_absent();
     Reader::new(json.as_text()).object(|name, reader| {

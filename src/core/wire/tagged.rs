@@ -179,6 +179,7 @@ impl Unrecognized {
         self.error.as_ref()
     }
 
+    #[allow(dead_code, reason = "a build without unions has no use for it")]
     pub(crate) fn misfit(json: Json, error: DecodeError) -> Self {
         Self { json, error: Some(error) }
     }
