@@ -379,3 +379,16 @@ fn a_malformed_recording_is_reported() {
         Recording::parse("file", r#"{"body": "", "status": "x", "response_headers": 5, "chunk_bytes": {}}"#).unwrap();
     assert_eq!((recording.status, recording.kind.as_str(), recording.api.as_str()), (200, "unary", "other"));
 }
+
+#[test]
+fn the_documentation_names_tests_that_exist() {
+    let page = include_str!("../docs/recorded-traffic.md");
+    let sources =
+        [include_str!("corpus.rs"), include_str!("errors.rs"), include_str!("../src/core/wire/tests.rs")].concat();
+    let rules = page.lines().filter_map(|line| line.strip_suffix("` |")?.rsplit_once("| `"));
+    let names: Vec<_> = rules.map(|(_, name)| name).filter(|name| name.contains('_')).collect();
+    assert!(names.len() > 10);
+    for name in names {
+        assert!(sources.contains(&format!("fn {name}(")), "there is no test {name}");
+    }
+}
