@@ -436,12 +436,12 @@ async fn the_limits_hold_to_the_byte() {
     let object = |size: usize| format!("{{\"n\":\"{}\"}}", "x".repeat(size - 8));
     for (size, fits) in [(99, true), (100, true), (101, false), (5000, false)] {
         for chunked in [false, true] {
-            let answer = Answer::text(200, &object(size));
+            let answer = Answer::text(200, object(size));
             server.answer(if chunked { answer.cut_into(7) } else { answer });
             assert_eq!(soon(post(&core)).await.is_ok(), fits, "{size}");
         }
 
-        server.answer(Answer::text(400, &object(size)));
+        server.answer(Answer::text(400, object(size)));
         let error = soon(post(&core)).await.unwrap_err();
         assert_eq!(error.as_api().unwrap().body().len(), size.min(100));
 
