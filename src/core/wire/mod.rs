@@ -38,14 +38,13 @@ pub use extra::Extra;
 pub use json::{Difference, Json, JsonObject};
 pub use reader::Reader;
 pub use scalars::{Patch, Secret};
-#[allow(unused_imports, reason = "a build without models has no use for it")]
-pub(crate) use structure::kept;
-pub use structure::{Constant, Kind, Layout, Member, ObjectWriter, read_struct};
+use structure::kept;
+pub use structure::{Constant, Kind, Layout, Member, ObjectWriter, read_into, read_struct};
 pub use tagged::{Arm, Arms, Condition, Shape, Union, Unrecognized, read_union};
 pub use writer::Writer;
 
 #[allow(unused_imports, reason = "a build without models has no use for it")]
-pub(crate) use open_enum::wire_enum;
+pub(crate) use open_enum::{read_text, wire_enum};
 #[allow(unused_imports, reason = "a build without models has no use for it")]
 pub(crate) use structure::{wire_setters, wire_struct};
 #[allow(unused_imports, reason = "a build without models has no use for it")]
@@ -55,12 +54,32 @@ pub(crate) use tagged::wire_union;
 ///
 /// The models implement it; a program uses it through [`decode`] and [`encode`], or through serde.
 pub trait Wire: Sized + Clone + fmt::Debug + PartialEq + Send + Sync + 'static {
-    /// Reads one value.
+    /// The members of an object.
+    const LAYOUT: &'static Layout = Layout::NONE;
+
+    /// Reads one value: by default an object, member by member.
     ///
     /// # Errors
     /// [`DecodeError`] when the text is no JSON or the value is of another type. The reader then stands anywhere inside
     /// the value.
-    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError>;
+    #[inline]
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let mut value = Self::missing();
+        let extra = read_struct(reader, Self::LAYOUT, &mut |index, reader| value.read_member(index, reader))?;
+        if let Some(place) = value.extra_mut() {
+            *place = extra;
+        }
+        Ok(value)
+    }
+
+    /// Reads the value of the member with this index of the [`LAYOUT`](Self::LAYOUT) into its field.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    fn read_member(&mut self, index: usize, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
+        let _ = (index, reader);
+        Ok(())
+    }
 
     /// Writes the value. A value that JSON cannot hold is noted in the writer, see [`Writer::finish`].
     fn write(&self, writer: &mut Writer);
@@ -83,10 +102,20 @@ pub trait Wire: Sized + Clone + fmt::Debug + PartialEq + Send + Sync + 'static {
         None
     }
 
+    /// The same, to be changed, where this value itself is an object.
+    fn extra_mut(&mut self) -> Option<&mut Extra> {
+        None
+    }
+
     /// A value that keeps an object whole although it does not fit, for types that have room for it.
+    #[inline]
     fn keep_object(json: Json, error: DecodeError) -> Result<Self, DecodeError> {
-        let _ = json;
-        Err(error)
+        let mut value = Self::missing();
+        match value.extra_mut() {
+            Some(extra) => *extra = kept(&json, Self::LAYOUT, &error)?,
+            None => return Err(error),
+        }
+        Ok(value)
     }
 }
 

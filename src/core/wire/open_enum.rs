@@ -1,5 +1,13 @@
 //! Enums of text that stay readable when the server knows more values than this crate.
 
+use super::{DecodeError, Reader};
+
+/// Reads a text as the value that it names.
+#[allow(dead_code, reason = "a build without models has no use for it")]
+pub(crate) fn read_text<T: for<'a> From<&'a str>>(reader: &mut Reader<'_>) -> Result<T, DecodeError> {
+    reader.string().map(|text| T::from(&*text))
+}
+
 /// Implements conversions, [`Wire`](super::Wire) and serde's traits for an enum of texts with a variant
 /// `Unrecognized(Box<str>)`.
 #[allow(unused_macros, reason = "a build without models has no use for it")]
@@ -62,7 +70,7 @@ macro_rules! wire_enum {
         impl $crate::core::wire::Wire for $type {
             #[inline]
             fn read(reader: &mut $crate::core::wire::Reader<'_>) -> Result<Self, $crate::core::wire::DecodeError> {
-                reader.string().map(|text| Self::from(&*text))
+                $crate::core::wire::read_text(reader)
             }
 
             #[inline]

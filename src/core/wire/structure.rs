@@ -103,6 +103,9 @@ enum Known {
 }
 
 impl Layout {
+    /// The table of what has no named members.
+    pub const NONE: &'static Self = &Self::new(&[], &[]);
+
     /// The table for these constants (name and JSON text) and members.
     pub const fn new(constants: &'static [Constant], members: &'static [Member]) -> Self {
         let mut telling = 0;
@@ -250,6 +253,16 @@ pub fn read_struct(
     Ok(extra)
 }
 
+/// Reads a value into its place.
+///
+/// # Errors
+/// As [`Wire::read`]; the place keeps what it had.
+#[inline]
+pub fn read_into<T: Wire>(place: &mut T, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
+    *place = T::read(reader)?;
+    Ok(())
+}
+
 #[cold]
 fn telling_names(layout: &Layout) -> String {
     let required = layout.members.iter().filter(|member| member.kind == Kind::Required).map(|member| member.name.text);
@@ -351,33 +364,33 @@ impl<'a> ObjectWriter<'a> {
 #[allow(unused_macros, reason = "a build without models has no use for it")]
 macro_rules! wire_struct {
     ($type:ident $([$($constant:literal = $value:literal),+])? { $($field:ident: $name:literal $kind:ident,)* }) => {
-        impl $type {
+        impl $crate::core::wire::Wire for $type {
             const LAYOUT: &'static $crate::core::wire::Layout = &$crate::core::wire::Layout::new(
                 &[$($($crate::core::wire::Constant::new($constant, $value)),+)?],
                 &[$($crate::core::wire::Member::new($name, $crate::core::wire::Kind::$kind)),*],
             );
-        }
 
-        impl $crate::core::wire::Wire for $type {
+            // The compiler makes one jump of the countdown.
             #[inline]
-            fn read(reader: &mut $crate::core::wire::Reader<'_>) -> Result<Self, $crate::core::wire::DecodeError> {
-                #[allow(dead_code, non_camel_case_types)]
-                enum Index { $($field),* }
-                let mut this = <Self as $crate::core::wire::Wire>::missing();
-                this.extra = $crate::core::wire::read_struct(reader, Self::LAYOUT, &mut |_index, _reader| {
-                    $(if _index == Index::$field as usize {
-                        this.$field = $crate::core::wire::Wire::read(_reader)?;
-                        return Ok(());
-                    })*
-                    Ok(())
-                })?;
-                Ok(this)
+            #[allow(unused_assignments, unused_mut, unused_variables)]
+            fn read_member(
+                &mut self,
+                mut index: usize,
+                reader: &mut $crate::core::wire::Reader<'_>,
+            ) -> Result<(), $crate::core::wire::DecodeError> {
+                $(
+                    if index == 0 {
+                        return $crate::core::wire::read_into(&mut self.$field, reader);
+                    }
+                    index -= 1;
+                )*
+                Ok(())
             }
 
             #[inline]
             fn write(&self, writer: &mut $crate::core::wire::Writer) {
                 #[allow(unused_mut)]
-                let mut object = writer.object(Self::LAYOUT, &self.extra);
+                let mut object = writer.object(<Self as $crate::core::wire::Wire>::LAYOUT, &self.extra);
                 $(object.member(&self.$field);)*
                 object.end();
             }
@@ -396,12 +409,8 @@ macro_rules! wire_struct {
             }
 
             #[inline]
-            fn keep_object(
-                json: $crate::core::wire::Json,
-                error: $crate::core::wire::DecodeError,
-            ) -> Result<Self, $crate::core::wire::DecodeError> {
-                let extra = $crate::core::wire::kept(&json, Self::LAYOUT, &error)?;
-                Ok(Self { extra, ..<Self as $crate::core::wire::Wire>::missing() })
+            fn extra_mut(&mut self) -> Option<&mut $crate::core::wire::Extra> {
+                Some(&mut self.extra)
             }
         }
 
