@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{Answer, Api, Body, Field, Kind, Operation, Presence, Ty};
 use crate::node::Node;
+use crate::overlay::matches;
 
 /// Namespaces with more types than this are split into files by the way the types go.
 const SPLIT_ABOVE: usize = 60;
@@ -316,24 +317,5 @@ pub fn place(api: &mut Api, modules: &Node) -> BTreeMap<String, Module> {
         if !changed {
             return result;
         }
-    }
-}
-
-/// Whether a name fits a pattern in which `*` stands for any text.
-fn matches(pattern: &str, name: &str) -> bool {
-    let mut parts = pattern.split('*');
-    let Some(mut rest) = parts.next().and_then(|first| name.strip_prefix(first)) else { return false };
-    let mut last = None;
-    for part in parts {
-        match rest.find(part) {
-            Some(at) => rest = rest.get(at + part.len()..).unwrap_or_default(),
-            None => return false,
-        }
-        last = Some(part);
-    }
-    match last {
-        None => rest.is_empty(),
-        Some("") => true,
-        Some(part) => name.ends_with(part),
     }
 }

@@ -5,6 +5,7 @@
 //! what it means in Rust ([`model`]), [`graph`] decides where it stands, [`emit`] writes it down.
 
 pub mod branches;
+pub mod diff;
 pub mod emit;
 pub mod graph;
 pub mod lower;

@@ -321,7 +321,7 @@ impl<'a> Lowering<'a> {
             }
             None => {}
         }
-        if name.strip_prefix("Api").is_some_and(|rest| rest == pascal(words)) {
+        if self.contested.contains_key(key) || name.strip_prefix("Api").is_some_and(|rest| rest == pascal(words)) {
             self.note(key, format!("is called `{name}`; a line for it in overlay/names.yaml can say it better"));
         }
         self.names.insert(name.clone(), (key.to_owned(), plain));
@@ -339,24 +339,23 @@ impl<'a> Lowering<'a> {
         name
     }
 
-    /// Two different schemas have the same name: those that are no components, or all if they are, get longer ones.
+    /// Two different schemas have the same name: one gets a longer one on the next way through the document.
     fn clash(&mut self, name: &str, key: &str, other: &str) {
-        let keys = [key, other];
-        let component = |key: &&str| self.schema(key).is_some();
-        let inline: Vec<_> = keys.into_iter().filter(|key| !component(key)).collect();
-        let yielding = if inline.is_empty() { keys.to_vec() } else { inline };
-        let can_yield = |key: &&str| {
+        let component = |key: &str| self.schema(key).is_some();
+        // A component keeps its name, and so does the place with the shorter way.
+        let steps = |key: &str| (!component(key), key.matches(['.', '[', '{', '|', '(']).count(), key.to_owned());
+        let can_yield = |key: &str| {
             let most = if component(key) { 1 } else { 2 };
-            self.overlay.name(key).is_none() && self.contested.get(*key).is_none_or(|found| *found < most)
+            self.overlay.name(key).is_none() && self.contested.get(key).is_none_or(|found| *found < most)
         };
-        let yielding: Vec<_> = yielding.into_iter().filter(can_yield).collect();
-        if yielding.is_empty() {
-            self.problem(
-                key,
-                format!("the schema at `{other}` is called `{name}` too; add a line for `{key}` to overlay/names.yaml"),
-            );
+        let (near, far) = if steps(key) < steps(other) { (key, other) } else { (other, key) };
+        match [far, near].into_iter().find(|key| can_yield(key)) {
+            Some(yields) => drop(self.clashes.insert(yields.to_owned())),
+            None => self.problem(
+                far,
+                format!("the schema at `{near}` is called `{name}` too; add a line for `{far}` to overlay/names.yaml"),
+            ),
         }
-        self.clashes.extend(yielding.into_iter().map(str::to_owned));
     }
 
     /// Parts of an `allOf` that say something about the type.
@@ -364,9 +363,8 @@ impl<'a> Lowering<'a> {
         let says = |part: &&Node| {
             part.members().iter().any(|(name, value)| match name.as_str() {
                 "properties" => !value.members().is_empty(),
-                "type" | "description" | "example" | "examples" | "title" | "default" | "deprecated" | "nullable" => {
-                    false
-                }
+                "type" | "description" | "example" | "examples" | "title" | "default" | "deprecated" | "nullable"
+                | "propertyNames" => false,
                 "additionalProperties" => !value.members().is_empty(),
                 other => !other.starts_with("x-"),
             })

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use codegen::diff::Changes;
 use codegen::emit::Files;
 use codegen::{Failure, Generated, understand};
 
@@ -13,8 +14,11 @@ Writes the generated parts of openrouter-kit.
   cargo run -p codegen -- --spec FILE              write src/models, src/funcs, src/sdk, docs/sdks
   cargo run -p codegen -- --spec FILE --check      say what would change, exit 1 if anything would
   cargo run -p codegen -- --spec FILE --out DIR    write below DIR instead of the tree
-  cargo run -p codegen -- docs --missing --spec FILE    places without a sentence in codegen/docs
-  cargo run -p codegen -- docs --stale --spec FILE      sentences without a place";
+  cargo run -p codegen -- diff OLD NEW             what changes for users of the crate, exit 1 if programs may break
+  cargo run -p codegen -- docs --missing           places without a sentence in codegen/docs
+  cargo run -p codegen -- docs --stale             sentences without a place
+
+Without --spec the document is the one at ../shared/spec/openapi.yaml beside the repository, where there is one.";
 
 #[expect(clippy::print_stderr, reason = "a command-line program")]
 fn main() -> ExitCode {
@@ -40,8 +44,17 @@ struct Outcome {
 fn run(arguments: &[String]) -> Result<Outcome, Failure> {
     let flag = |name: &str| arguments.iter().any(|argument| argument == name);
     let value = |name: &str| arguments.iter().skip_while(|argument| *argument != name).nth(1).map(PathBuf::from);
-    let spec = || value("--spec").ok_or_else(|| Failure::new(format!("--spec FILE is missing\n\n{USAGE}")));
+    let usual = codegen::home().join("../../shared/spec/openapi.yaml");
+    let spec = || {
+        let given = value("--spec").or_else(|| usual.exists().then_some(usual));
+        given.ok_or_else(|| Failure::new(format!("--spec FILE is missing\n\n{USAGE}")))
+    };
     match arguments.first().map(String::as_str) {
+        Some("diff") => {
+            let [_, old, new] = arguments else { return Err(Failure::new(USAGE)) };
+            let changes = Changes::between(&understand(Path::new(old))?.api, &understand(Path::new(new))?.api);
+            Ok(Outcome { text: changes.text(), clean: changes.breaking.is_empty() })
+        }
         Some("docs") => {
             let generated = understand(&spec()?)?;
             let list = match (flag("--missing"), flag("--stale")) {

@@ -21,7 +21,7 @@ pub struct Overlay {
     operations: BTreeMap<String, Node>,
     /// Namespaces and modules.
     pub modules: Option<Node>,
-    /// Places of fields that hold secrets.
+    /// Patterns of the places of fields that hold secrets.
     secrets: BTreeSet<String>,
     /// Types whose members tell absent from null.
     patched: BTreeSet<String>,
@@ -104,11 +104,11 @@ impl Overlay {
 
     /// True for a field that holds a secret.
     pub fn is_secret(&self, key: &str) -> bool {
-        let found = self.secrets.contains(key);
-        if found {
-            self.note("fields.yaml secrets", key);
+        let pattern = self.secrets.iter().find(|pattern| matches(pattern, key));
+        if let Some(pattern) = pattern {
+            self.note("fields.yaml secrets", pattern);
         }
-        found
+        pattern.is_some()
     }
 
     /// True for a type whose members tell absent from null.
@@ -166,5 +166,24 @@ fn contains(node: &Node, expected: &Node) -> bool {
             members.iter().all(|(name, value)| node.get(name).is_some_and(|own| contains(own, value)))
         }
         other => node == other,
+    }
+}
+
+/// Whether a name fits a pattern in which `*` stands for any text.
+pub fn matches(pattern: &str, name: &str) -> bool {
+    let mut parts = pattern.split('*');
+    let Some(mut rest) = parts.next().and_then(|first| name.strip_prefix(first)) else { return false };
+    let mut last = None;
+    for part in parts {
+        match rest.find(part) {
+            Some(at) => rest = rest.get(at + part.len()..).unwrap_or_default(),
+            None => return false,
+        }
+        last = Some(part);
+    }
+    match last {
+        None => rest.is_empty(),
+        Some("") => true,
+        Some(part) => name.ends_with(part),
     }
 }

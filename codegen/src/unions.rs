@@ -49,6 +49,14 @@ impl Lowering<'_> {
             }
         }
         self.object_branches(schema, &objects, key, own_words, &mut union);
+        let lists: Vec<usize> =
+            union.shapes.iter().filter(|(shape, ..)| *shape == Shape::Array).map(|(.., index)| *index).collect();
+        if let [only] = lists.as_slice()
+            && let Some(list) = union.variants.get_mut(*only)
+            && !matches!(list.rust.as_str(), "Numbers" | "Lists")
+        {
+            list.rust = "List".to_owned();
+        }
         self.name_variants(&mut union, own_words, key);
         if let [only] = union.variants.as_slice()
             && union.objects.iter().all(|(conditions, _)| conditions.is_empty())
@@ -136,16 +144,15 @@ impl Lowering<'_> {
             }
             return;
         }
-        let first_list = !union.shapes.iter().any(|(s, ..)| *s == Shape::Array);
         let rust = match (shape, of) {
             (Shape::Number, _) => "Number",
             (Shape::Boolean, _) => "Boolean",
             (Shape::Array, Some(Shape::Number)) => "Numbers",
             (Shape::Array, Some(Shape::Array)) => "Lists",
-            (Shape::Array, _) if first_list => "List",
             (Shape::Array, Some(Shape::String)) => "Texts",
             (Shape::Array, Some(Shape::Boolean)) => "Booleans",
-            (Shape::Array, _) => "Objects",
+            (Shape::Array, Some(Shape::Object)) => "Objects",
+            (Shape::Array, None) => "List",
             (Shape::String, _) => "Text",
             (Shape::Object, _) => "Object",
         };

@@ -549,7 +549,7 @@ pub enum EmbeddingInput {
     /// Plain text.
     Text(String),
     /// A list.
-    List(Vec<String>),
+    Texts(Vec<String>),
     /// A list.
     Numbers(Vec<f64>),
     /// A list.
@@ -564,14 +564,14 @@ wire_union!(EmbeddingInput {
     tag "" {}
     objects {}
     shapes {
-        Array(String) => List,
+        Array(String) => Texts,
         Array(Number) => Numbers,
         Array(Array) => Lists,
         Array(Object) => Objects,
         String => Text,
     }
     variants {
-        Text, List, Numbers, Lists, Objects,
+        Text, Texts, Numbers, Lists, Objects,
     }
 });
 
@@ -592,14 +592,14 @@ impl From<&str> for EmbeddingInput {
 impl From<Vec<String>> for EmbeddingInput {
     #[inline]
     fn from(value: Vec<String>) -> Self {
-        Self::List(value)
+        Self::Texts(value)
     }
 }
 
 impl<const N: usize> From<[String; N]> for EmbeddingInput {
     #[inline]
     fn from(value: [String; N]) -> Self {
-        Self::List(value.into())
+        Self::Texts(value.into())
     }
 }
 
