@@ -2,6 +2,7 @@
 //!
 //! `UPDATE_GOLDEN=1 cargo test -p codegen --test golden` writes the expected texts anew; read the difference before you
 //! commit it.
+#![allow(clippy::unwrap_used, reason = "in a test a panic is a finding")]
 
 use std::path::{Path, PathBuf};
 
