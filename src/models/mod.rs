@@ -41,6 +41,7 @@ mod messages;
 #[cfg(any(feature = "embeddings", feature = "endpoints", feature = "models"))]
 mod model_info;
 #[cfg(feature = "models")]
+#[expect(clippy::module_inception, reason = "it is the name of a namespace")]
 mod models;
 #[cfg(feature = "oauth")]
 mod oauth;

@@ -40,6 +40,9 @@ pub fn emit(context: &Context<'_>, files: &mut Files) {
     );
     for (home, own) in &parts {
         root.push_str(&context.gate(home));
+        if *home == "models" {
+            root.push_str("#[expect(clippy::module_inception, reason = \"it is the name of a namespace\")]\n");
+        }
         root.push_str(&format!("mod {home};\n"));
         if !own.is_empty() {
             let mut out = format!("{HEADER}//! {}\n\n", title(home, ""));
@@ -224,11 +227,7 @@ fn of_operation(operation: &Operation, ty: &Type) -> String {
 
 fn structure(context: &Context<'_>, ty: &Type, own: &Struct, out: &mut String) {
     let required = own.fields.iter().any(|field| field.presence == Presence::Required);
-    let default = if ty.request && !required && own.fields.iter().all(|f| f.presence != Presence::Nullable) {
-        "Default, "
-    } else {
-        ""
-    };
+    let default = if ty.request && !required { "Default, " } else { "" };
     out.push_str(&format!(
         "#[derive(Clone, Debug, {default}PartialEq)]\n#[non_exhaustive]\npub struct {} {{\n",
         ty.name
@@ -277,8 +276,7 @@ fn argument(field: &Field) -> (String, String) {
 fn constructor(ty: &Type, fields: &[Field], rest: &str, out: &mut String) {
     let required: Vec<_> = fields.iter().filter(|field| field.presence == Presence::Required).collect();
     let arguments: Vec<_> = required.iter().map(|field| format!("{}: {}", field.rust, argument(field).0)).collect();
-    let has_nullable = fields.iter().any(|field| field.presence == Presence::Nullable);
-    let derives_default = required.is_empty() && !has_nullable;
+    let derives_default = required.is_empty();
     out.push_str(&format!("\nimpl {} {{\n", ty.name));
     let what =
         if required.is_empty() { "Without members.".to_owned() } else { "With what the API requires.".to_owned() };

@@ -2197,7 +2197,7 @@ impl From<MessagesContentBlockParamWebSearchToolResultContentWebSearchToolResult
 /// Stands in for earlier conversation that was condensed; send it back so that the summary stays in effect.
 ///
 /// At `MessagesMessageParam.content[]|compaction` in the API document.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct MessagesContentBlockParamCompaction {
     /// Summary text of the condensed conversation; null when there is none.
@@ -2220,7 +2220,7 @@ impl MessagesContentBlockParamCompaction {
     /// Without members.
     #[inline]
     pub fn new() -> Self {
-        Self { content: None, cache_control: None, encrypted_content: None, extra: Extra::new() }
+        Self::default()
     }
 }
 
