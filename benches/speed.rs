@@ -14,6 +14,7 @@
 //! Times are CPU times of the client's thread, medians of rounds in which the contenders take turns; ratios are medians
 //! of the ratios of the rounds. The server has threads of its own and writes bytes that were made before. Allocations
 //! and the peak of the heap are those of the client's thread.
+#![allow(clippy::async_yields_async, reason = "a stream is handed out to be read later")]
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -57,7 +58,8 @@ fn decode() {
     const TIMES: usize = 20_000;
     let delta = bytes::text_delta(12_345);
     let chunk = bytes::chat_chunk(12_345);
-    let cases: [(&str, &str, floors::Look, fn(&str)); 2] = [
+    type Case<'a> = (&'a str, &'a str, floors::Look, fn(&str));
+    let cases: [Case<'_>; 2] = [
         ("Decode one text delta (Responses)", &delta, floors::text_delta, |json| {
             black_box(wire::decode_event::<StreamEvents>(json).unwrap());
         }),
