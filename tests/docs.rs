@@ -2,6 +2,13 @@
 
 #![cfg(all(feature = "responses", feature = "chat"))]
 #![allow(clippy::print_stdout, reason = "the programs of the documents print")]
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "in a test a panic is a finding"
+)]
 
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};

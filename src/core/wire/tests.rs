@@ -1,5 +1,7 @@
 //! The rules of the module, each under its name.
 
+#![allow(unreachable_pub, reason = "the macros write for public types")]
+
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
