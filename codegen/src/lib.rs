@@ -23,10 +23,10 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use emit::pages::{self, Pages};
-use emit::{Context, Files};
+use emit::{Context, Files, registry};
 use graph::Module;
 use lower::Lowering;
-use model::Api;
+use model::{Api, Ty};
 use node::Node;
 use overlay::Overlay;
 use prose::Prose;
@@ -71,6 +71,8 @@ pub struct Generated {
     /// schemas that the generator had to make do with.
     pub notes: Vec<String>,
     by_hand: BTreeMap<String, Vec<String>>,
+    /// The type of each component.
+    components: BTreeMap<String, String>,
 }
 
 /// The folder of this crate, where overlays and words stand.
@@ -103,6 +105,7 @@ pub fn understand_node(mut document: Node, overlay: &Overlay, prose: Prose) -> R
             *contested.entry(place).or_default() += 1;
         }
     };
+    let components = lowering.components();
     let Lowering { types, mut problems, mut notes, unreadable, .. } = lowering;
     let mut api = Api { types, operations };
     graph::spread(&mut api);
@@ -126,7 +129,9 @@ pub fn understand_node(mut document: Node, overlay: &Overlay, prose: Prose) -> R
         by_hand.insert(format!("aliases of {id}"), names.elements().iter().map(ToString::to_string).collect());
     }
     notes.extend(overlay.unused().into_iter().map(|entry| format!("overlay/{entry} applies to nothing here")));
-    Ok(Generated { notes, api, modules, prose, by_hand, document })
+    let exists = |ty: &Ty| ty.named().is_none_or(|name| api.find(name).is_some());
+    let components = components.into_iter().filter(|(_, ty)| exists(ty)).map(|(name, ty)| (name, ty.rust())).collect();
+    Ok(Generated { notes, components, api, modules, prose, by_hand, document })
 }
 
 impl Generated {
@@ -134,6 +139,7 @@ impl Generated {
     pub fn files(&self) -> Result<Files, Failure> {
         let context = Context { api: &self.api, prose: &self.prose, modules: &self.modules, by_hand: &self.by_hand };
         let mut files = emit::all(&context);
+        registry::emit(&context, &self.components, &mut files);
         pages::emit(&context, &Pages::load(&home().join("pages"))?, &mut files);
         let mut files = format_rust(files)?;
         pages::splice(&mut files);

@@ -142,6 +142,11 @@ impl<'a> Lowering<'a> {
         reference.rsplit('/').next().unwrap_or(reference)
     }
 
+    /// What each component that is used became.
+    pub fn components(&self) -> BTreeMap<String, Ty> {
+        self.done.iter().map(|(name, used)| (name.clone(), used.ty.clone())).collect()
+    }
+
     /// The words of a component's type.
     pub fn component_words(&self, name: &str) -> Vec<String> {
         match self.overlay.name(name) {

@@ -3,6 +3,7 @@
 pub mod funcs;
 pub mod models;
 pub mod pages;
+pub mod registry;
 pub mod sdk;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,0 +1,140 @@
+//! The registry of the generator's own tests: every type by its place in the document, every function by its operation.
+//!
+//! It tells how a value is handed over and nothing else. What has to come out stands in the document; the tests read it
+//! there by themselves.
+
+use std::collections::BTreeMap;
+
+use super::funcs::{Function, functions};
+use super::{Context, Files, HEADER, literal};
+use crate::model::{Answer, Body, Field, Kind, Operation, Presence, Ty};
+
+/// Writes `codegen/tests/api/registry.rs`.
+pub fn emit(context: &Context<'_>, components: &BTreeMap<String, String>, files: &mut Files) {
+    let mut types: BTreeMap<String, String> = components.clone();
+    for ty in &context.api.types {
+        if !matches!(ty.kind, Kind::Parameters(_) | Kind::Form(_)) {
+            types.insert(ty.key.clone(), ty.name.clone());
+        }
+    }
+    let mut entries = String::new();
+    let mut bodies = String::new();
+    for operation in &context.api.operations {
+        for (part, ty) in parts(operation) {
+            types.insert(format!("{}.{part}", operation.id), ty.rust());
+        }
+        for function in functions(operation) {
+            entries.push_str(&format!(
+                "    ({}, {}, {}),\n",
+                literal(&operation.id),
+                literal(&function.name),
+                function.name
+            ));
+            bodies.push_str(&calling(context, operation, &function));
+        }
+    }
+    let mut out = format!(
+        "{HEADER}//! Every type of the crate by its place in the document, and every operation with the two ways to call it.\n\n\
+         use std::collections::BTreeMap;\n\nuse openrouter_kit::models::*;\nuse openrouter_kit::{{OpenRouter, funcs}};\n\n\
+         use crate::support::{{Both, Calling, Given, RoundTrip, bytes, events, nothing, round_trip, value}};\n\n\
+         /// The place of a type, and a way through it from JSON to JSON.\n\
+         pub(crate) const TYPES: &[(&str, RoundTrip)] = &[\n"
+    );
+    for (place, ty) in &types {
+        out.push_str(&format!("    ({}, round_trip::<{ty}>),\n", literal(place)));
+    }
+    out.push_str("];\n\n/// The operation, the function, and how to call it both ways.\n");
+    out.push_str(&format!("pub(crate) const OPERATIONS: &[(&str, &str, Calling)] = &[\n{entries}];\n{bodies}"));
+    files.insert("codegen/tests/api/registry.rs".to_owned(), out);
+}
+
+/// The types of an operation by what they are to it.
+fn parts(operation: &Operation) -> Vec<(&'static str, &Ty)> {
+    let mut parts = Vec::new();
+    if let Body::Json(ty, _) | Body::Form(ty) = &operation.body {
+        parts.push(("request", ty));
+    }
+    match &operation.answer {
+        Answer::Json(ty) => parts.push(("response", ty)),
+        Answer::Stream(event) => parts.push(("event", event)),
+        Answer::JsonOrStream(ty, event) => parts.extend([("response", ty), ("event", event)]),
+        Answer::Empty | Answer::Bytes => {}
+    }
+    parts
+}
+
+/// A function that calls an operation as a function and as a method.
+fn calling(context: &Context<'_>, operation: &Operation, function: &Function) -> String {
+    let mut arguments: Vec<String> = Vec::new();
+    let fields = operation.path_parameters.iter().chain(&operation.required_query);
+    arguments.extend(fields.map(|field| given(field, &format!("given.text({})", literal(&field.wire)))));
+    match &operation.body {
+        Body::None => {}
+        Body::Json(_, _) | Body::Form(_) => arguments.push("given.body()".to_owned()),
+        Body::Multipart(name) => arguments.push(form(context, name)),
+    }
+    arguments
+        .extend(operation.headers.iter().map(|field| format!("given.optional({}).as_deref()", literal(&field.wire))));
+    arguments.extend(operation.query.as_ref().map(|name| parameters(context, name)));
+    let arguments = arguments.join(", ");
+    let outcome = match (&operation.answer, function.stream) {
+        (Answer::Empty, _) => "nothing",
+        (Answer::Bytes, _) => "bytes",
+        (Answer::Stream(_), _) | (Answer::JsonOrStream(..), true) => "events",
+        (Answer::Json(_) | Answer::JsonOrStream(..), _) => "value",
+    };
+    let separator = if arguments.is_empty() { "" } else { ", " };
+    format!(
+        "\n#[allow(unused_variables)]\nfn {name}<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {{\n    \
+         [{outcome}(funcs::{name}(client.core(){separator}{arguments})), \
+         {outcome}(client.{namespace}().{method}({arguments}))]\n}}\n",
+        name = function.name,
+        namespace = operation.namespace,
+        method = function.method,
+    )
+}
+
+/// A parameter from the text that is given for it.
+fn given(field: &Field, text: &str) -> String {
+    match &field.ty {
+        Ty::Bool | Ty::Integer | Ty::Number => format!("{text}.parse::<{}>().expect(\"a value\")", field.ty.rust()),
+        Ty::List(of) if matches!(**of, Ty::Bool | Ty::Integer | Ty::Number) => {
+            format!("[{text}.parse::<{}>().expect(\"a value\")]", of.rust())
+        }
+        Ty::List(_) => format!("[{text}]"),
+        Ty::Bytes => format!("FilePart::bytes(\"file.bin\", {text})"),
+        _ => text.to_owned(),
+    }
+}
+
+/// The struct of optional parameters, with those that are given.
+fn parameters(context: &Context<'_>, name: &str) -> String {
+    let Some(Kind::Parameters(fields)) = context.api.find(name).map(|ty| &ty.kind) else { return String::new() };
+    set(&format!("{name}::new()"), fields)
+}
+
+/// The struct of a form, with the parts that are given.
+fn form(context: &Context<'_>, name: &str) -> String {
+    let Some(Kind::Form(fields)) = context.api.find(name).map(|ty| &ty.kind) else { return String::new() };
+    let (required, optional): (Vec<Field>, Vec<Field>) =
+        fields.iter().cloned().partition(|field| field.presence == Presence::Required);
+    let required: Vec<_> =
+        required.iter().map(|field| given(field, &format!("given.text({})", literal(&field.wire)))).collect();
+    set(&format!("{name}::new({})", required.join(", ")), &optional)
+}
+
+fn set(start: &str, fields: &[Field]) -> String {
+    let mut code = format!("{{ let mut all = {start};\n");
+    for field in fields {
+        let wire = literal(&field.wire);
+        let value = given(field, "text");
+        code.push_str(&format!(
+            "if let Some(text) = given.optional({wire}) {{ all = all.{}({value}); }}\n",
+            field.rust
+        ));
+    }
+    if fields.is_empty() {
+        return start.to_owned();
+    }
+    code + "all }"
+}

@@ -1,0 +1,91 @@
+//! Every example of the document decodes into the type that stands for its place, and is written back equal.
+
+use std::collections::BTreeMap;
+
+use openrouter_kit::core::wire::Json;
+use openrouter_kit::core::{OpenRouterCore, RetryConfig};
+use openrouter_kit::funcs::credits_get_credits;
+use openrouter_kit::mock::{Answer, MockServer};
+use serde_json::Value;
+
+use crate::document::{Document, document};
+use crate::registry::TYPES;
+use crate::support::RoundTrip;
+
+/// The examples of a schema or of a content: place, and value.
+fn examples<'a>(place: &str, node: &'a Value, list: &mut Vec<(String, &'a Value)>) {
+    list.extend(node.get("example").map(|value| (place.to_owned(), value)));
+    match &node["examples"] {
+        Value::Array(values) => list.extend(values.iter().map(|value| (place.to_owned(), value))),
+        Value::Object(named) => list.extend(named.values().map(|named| (place.to_owned(), &named["value"]))),
+        _ => {}
+    }
+}
+
+/// The examples of components, of bodies and of answers.
+fn all_examples(document: &Document) -> Vec<(String, &Value)> {
+    let mut list = Vec::new();
+    for (name, schema) in document.components() {
+        examples(name, schema, &mut list);
+    }
+    for stated in document.operations() {
+        let content = &stated.operation["requestBody"]["content"]["application/json"];
+        examples(&format!("{}.request", stated.id), content, &mut list);
+        for (status, response) in stated.operation["responses"].as_object().unwrap() {
+            let content = &response["content"]["application/json"];
+            let place = if status.starts_with('2') { "response" } else { status };
+            examples(&format!("{}.{place}", stated.id), content, &mut list);
+        }
+    }
+    list
+}
+
+#[test]
+fn every_example_of_the_document_survives_a_round_trip() {
+    let types: BTreeMap<&str, RoundTrip> = TYPES.iter().copied().collect();
+    let (mut typed, mut null, mut wrong) = (0, 0, Vec::new());
+    for (place, example) in all_examples(document()) {
+        let Some(round_trip) = types.get(place.as_str()) else { continue };
+        if example.is_null() {
+            // Null is no value of a type but of the members that may hold it.
+            null += 1;
+            continue;
+        }
+        let json = Json::from(example.clone());
+        match round_trip(json.as_text(), true) {
+            Err(error) => wrong.push(format!("{place}: {error}")),
+            Ok((written, shown)) => match json.difference(&written) {
+                Some(at) => wrong.push(format!("{place}: differs at {at}")),
+                None if shown.contains("Unrecognized(Unrecognized") || shown.starts_with("misfits") => {
+                    wrong.push(format!("{place}: is kept whole"))
+                }
+                None => typed += 1,
+            },
+        }
+    }
+    println!("{typed} examples are typed and survive a round trip, {null} are null");
+    assert!(wrong.is_empty(), "{} examples do not:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(typed > if document().whole { 750 } else { 2 });
+}
+
+#[tokio::test]
+async fn every_example_of_an_error_becomes_an_error_with_its_message() {
+    let server = MockServer::start().await;
+    let core = OpenRouterCore::builder().api_key("sk-or-test").server_url(server.url()).build().unwrap();
+    let retries = RetryConfig::none();
+    let types: Vec<&str> = TYPES.iter().map(|(place, _)| *place).collect();
+    let mut count = 0;
+    for (place, example) in all_examples(document()) {
+        let message = example["error"]["message"].as_str();
+        let (false, Some(message)) = (types.contains(&place.as_str()), message) else { continue };
+        let stated = place.rsplit('.').next().and_then(|status| status.parse().ok());
+        let status = stated.or(example["error"]["code"].as_u64().map(|code| code as u16)).unwrap_or(400);
+        server.answer(Answer::json(status, example.clone()));
+        let error = credits_get_credits(&core).retries(retries.clone()).await.unwrap_err();
+        let error = error.as_api().unwrap_or_else(|| panic!("{place}: {error}"));
+        assert_eq!((error.status().as_u16(), error.message()), (status, message), "{place}");
+        count += 1;
+    }
+    println!("{count} examples of errors");
+    assert!(count > if document().whole { 450 } else { 0 });
+}
