@@ -13,6 +13,7 @@ use crate::models::*;
 
 impl Root for ChatResult {
     /// An error stands beside the choices, or in every one of them.
+    #[inline]
     fn reports_error(&self) -> bool {
         let failed = self.choices.iter().filter(|choice| holds_error(&choice.extra)).count();
         holds_error(&self.extra) || failed > 0 && failed == self.choices.len()
@@ -23,11 +24,13 @@ impl StreamItem for ChatStreamChunk {
     const END_IS_MARKED: bool = true;
 
     /// A choice has finished. Further chunks may follow, one with the usage for instance.
+    #[inline]
     fn is_terminal(&self) -> bool {
         self.choices.iter().any(|choice| choice.finish_reason.is_some() || holds(&choice.extra, "finish_reason"))
             || kept_choices_hold(&self.extra, "finish_reason")
     }
 
+    #[inline]
     fn reports_error(&self) -> bool {
         self.error.is_some()
             || holds_error(&self.extra)
@@ -37,6 +40,7 @@ impl StreamItem for ChatStreamChunk {
 }
 
 /// Whether a choice has this member, where the list of them did not fit and was kept as it came.
+#[inline]
 fn kept_choices_hold(extra: &Extra, name: &str) -> bool {
     let Some(choices) = extra.get("choices") else { return false };
     let choices = choices.to_value();
@@ -46,6 +50,7 @@ fn kept_choices_hold(extra: &Extra, name: &str) -> bool {
 /// The assistant's turn as a message of the next request, with its reasoning, its tool calls and all that this version does
 /// not know, unchanged. Where no role came, or an empty one, it is `assistant`.
 impl From<ChatChoice> for ChatMessages {
+    #[inline]
     fn from(choice: ChatChoice) -> Self {
         let mut message = choice.message;
         if message.extra.get("role").is_some_and(|role| role.as_text() == "\"\"") {
@@ -59,6 +64,7 @@ impl From<ChatChoice> for ChatMessages {
 
 /// The assistant's turn as a message of the next request, see the conversion by value.
 impl From<&ChatChoice> for ChatMessages {
+    #[inline]
     fn from(choice: &ChatChoice) -> Self {
         Self::from(choice.clone())
     }
@@ -77,27 +83,32 @@ impl ChatMessages {
     /// ]);
     /// # let _ = (question, about_a_picture);
     /// ```
+    #[inline]
     pub fn user(content: impl Into<ChatUserMessageContent>) -> Self {
         ChatUserMessage::new(content).into()
     }
 
     /// How the model shall behave, above everything the user says.
+    #[inline]
     pub fn system(content: impl Into<ChatSystemMessageContent>) -> Self {
         ChatSystemMessage::new(content).into()
     }
 
     /// How the model shall behave, by the name newer models have for it.
+    #[inline]
     pub fn developer(content: impl Into<ChatDeveloperMessageContent>) -> Self {
         ChatDeveloperMessage::new(content).into()
     }
 
     /// What the model said, as written by the program. An answer that came is sent back whole with
     /// `ChatMessages::from(choice)`.
+    #[inline]
     pub fn assistant(content: impl Into<ChatAssistantMessageContent>) -> Self {
         ChatAssistantMessage::new().content(content).into()
     }
 
     /// What the tool call with this id answers: text, or parts.
+    #[inline]
     pub fn tool(tool_call_id: impl Into<String>, content: impl Into<ChatToolMessageContent>) -> Self {
         ChatToolMessage::new(content, tool_call_id).into()
     }
@@ -105,6 +116,7 @@ impl ChatMessages {
 
 /// A message of the user.
 impl From<&str> for ChatMessages {
+    #[inline]
     fn from(text: &str) -> Self {
         Self::user(text)
     }
@@ -112,6 +124,7 @@ impl From<&str> for ChatMessages {
 
 /// A message of the user.
 impl From<String> for ChatMessages {
+    #[inline]
     fn from(text: String) -> Self {
         Self::user(text)
     }
@@ -119,26 +132,31 @@ impl From<String> for ChatMessages {
 
 impl ChatContentItems {
     /// Text beside other parts.
+    #[inline]
     pub fn text(text: impl Into<String>) -> Self {
         ChatContentText::new(text).into()
     }
 
     /// A picture by its address, or in itself as a `data:` URL.
+    #[inline]
     pub fn image_url(url: impl Into<String>) -> Self {
         ChatContentImage::new(ChatContentImageUrl::new(url)).into()
     }
 
     /// Sound: its bytes in base64, and their format, as `wav` or `mp3`.
+    #[inline]
     pub fn audio(base64: impl Into<String>, format: impl Into<String>) -> Self {
         ChatContentAudio::new(ChatContentAudioInputAudio::new(base64, format)).into()
     }
 
     /// A film by its address, or in itself as a `data:` URL.
+    #[inline]
     pub fn video_url(url: impl Into<String>) -> Self {
         ChatContentVideo::new(ChatContentVideoInput::new(url)).into()
     }
 
     /// A document: its name, and its address or its content as a `data:` URL.
+    #[inline]
     pub fn file(filename: impl Into<String>, data: impl Into<String>) -> Self {
         ChatContentFile::new(ChatContentFileFile::new().filename(filename).file_data(data)).into()
     }
@@ -146,6 +164,7 @@ impl ChatContentItems {
 
 /// A part of text.
 impl From<&str> for ChatContentItems {
+    #[inline]
     fn from(text: &str) -> Self {
         Self::text(text)
     }
@@ -153,6 +172,7 @@ impl From<&str> for ChatContentItems {
 
 /// A part of text.
 impl From<String> for ChatContentItems {
+    #[inline]
     fn from(text: String) -> Self {
         Self::text(text)
     }
@@ -177,6 +197,7 @@ impl ChatFunctionTool {
     ///     .tools([weather]);
     /// # let _ = request;
     /// ```
+    #[inline]
     pub fn function(name: impl Into<String>, parameters: impl Into<JsonObject>) -> ChatFunctionToolFunction {
         ChatFunctionToolFunction::new(ChatFunctionToolFunctionFunction::new(name).parameters(parameters))
     }
@@ -185,6 +206,7 @@ impl ChatFunctionTool {
 impl ChatFunctionToolFunction {
     /// Says what the function does and when the model should call it.
     #[must_use]
+    #[inline]
     pub fn description(mut self, description: impl Into<String>) -> Self {
         self.function.description = Some(description.into());
         self
@@ -201,31 +223,37 @@ impl ChatFunctionToolFunction {
 
 impl ChatResult {
     /// The message of the first choice; `None` where there is no choice.
+    #[inline]
     pub fn message(&self) -> Option<&ChatAssistantMessage> {
         self.choices.first().map(|choice| &choice.message)
     }
 
     /// The turn of the first choice as a message of the next request, unchanged; `None` where there is no choice.
+    #[inline]
     pub fn to_message(&self) -> Option<ChatMessages> {
         self.choices.first().map(ChatMessages::from)
     }
 
     /// What the first choice says; `None` where it says nothing, as when the model only calls tools.
+    #[inline]
     pub fn text(&self) -> Option<Cow<'_, str>> {
         self.message()?.text()
     }
 
     /// The thinking before the first choice, as far as it is readable.
+    #[inline]
     pub fn reasoning_text(&self) -> Option<Cow<'_, str>> {
         self.message()?.reasoning_text()
     }
 
     /// The tools that the first choice wants run.
+    #[inline]
     pub fn tool_calls(&self) -> &[ChatToolCall] {
         self.choices.first().map(ChatChoice::tool_calls).unwrap_or_default()
     }
 
     /// What OpenRouter charged for the call, in US dollars, where the answer tells it.
+    #[inline]
     pub fn cost(&self) -> Option<f64> {
         self.usage.as_ref()?.cost
     }
@@ -234,6 +262,7 @@ impl ChatResult {
     ///
     /// # Errors
     /// [`ParseError`] with the text when it is no such value. A refusal and a finish reason such as `length` explain why.
+    #[inline]
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T, ParseError> {
         let refusal = || self.message().and_then(|message| message.refusal.as_deref()).map(Cow::Borrowed);
         let text = self.text().or_else(refusal).unwrap_or_default();
@@ -243,11 +272,13 @@ impl ChatResult {
 
 impl ChatChoice {
     /// What the model says; `None` where it says nothing, as when it only calls tools.
+    #[inline]
     pub fn text(&self) -> Option<Cow<'_, str>> {
         self.message.text()
     }
 
     /// The tools that the model wants run.
+    #[inline]
     pub fn tool_calls(&self) -> &[ChatToolCall] {
         self.message.tool_calls.as_deref().unwrap_or_default()
     }
@@ -255,6 +286,7 @@ impl ChatChoice {
 
 impl ChatAssistantMessage {
     /// What the model says; `None` where it says nothing. The texts of several parts are joined.
+    #[inline]
     pub fn text(&self) -> Option<Cow<'_, str>> {
         match self.content.as_ref()? {
             ChatAssistantMessageContent::Text(text) if text.is_empty() => None,
@@ -266,6 +298,7 @@ impl ChatAssistantMessage {
 
     /// The thinking before the answer, as far as it is readable: `reasoning`, else `reasoning_content` as some providers
     /// name it, else the texts and summaries of the reasoning details.
+    #[inline]
     pub fn reasoning_text(&self) -> Option<Cow<'_, str>> {
         if let Some(text) = self.reasoning.as_deref().filter(|text| !text.is_empty()) {
             return Some(text.into());
@@ -296,6 +329,7 @@ impl ChatToolCall {
     ///
     /// # Errors
     /// [`ParseError`] with the arguments as the model wrote them, when they are no JSON or no such value.
+    #[inline]
     pub fn parse_arguments<T: DeserializeOwned>(&self) -> Result<T, ParseError> {
         parse_arguments(&self.function.arguments, &self.function.name)
     }

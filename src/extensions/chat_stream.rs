@@ -17,6 +17,7 @@ impl EventStream<ChatStreamChunk> {
     ///
     /// # Errors
     /// The first error of the stream. To keep what had come by then, feed a [`ChatAccumulator`] yourself.
+    #[inline]
     pub async fn collect(mut self) -> Result<ChatResult, Error> {
         let mut answer = ChatAccumulator::new();
         while let Some(chunk) = self.next().await {
@@ -26,6 +27,7 @@ impl EventStream<ChatStreamChunk> {
     }
 
     /// The text of the first choice alone, piece by piece as it comes.
+    #[inline]
     pub fn text_deltas(self) -> TextDeltas<ChatStreamChunk> {
         TextDeltas::new(self, |chunk| {
             let choice = chunk.choices.into_iter().find(|choice| choice.index == 0)?;
@@ -72,6 +74,7 @@ pub struct ChatAccumulator {
 }
 
 impl Default for ChatAccumulator {
+    #[inline]
     fn default() -> Self {
         Self::new()
     }
@@ -79,6 +82,7 @@ impl Default for ChatAccumulator {
 
 impl ChatAccumulator {
     /// Without any chunk.
+    #[inline]
     pub fn new() -> Self {
         let result = ChatResult {
             choices: Vec::new(),
@@ -95,6 +99,7 @@ impl ChatAccumulator {
     }
 
     /// Adds the next chunk.
+    #[inline]
     pub fn push(&mut self, chunk: &ChatStreamChunk) {
         let result = &mut self.result;
         said(&mut result.id, &chunk.id);
@@ -122,11 +127,13 @@ impl ChatAccumulator {
     }
 
     /// The answer as far as it came.
+    #[inline]
     pub fn snapshot(&self) -> ChatResult {
         self.clone().finish()
     }
 
     /// The answer.
+    #[inline]
     pub fn finish(mut self) -> ChatResult {
         self.choices.sort_by_key(|choice| choice.index);
         self.result.choices = self.choices.into_iter().map(Choice::finish).collect();
@@ -148,6 +155,7 @@ struct Choice {
 }
 
 impl Choice {
+    #[inline]
     fn new(index: i64) -> Self {
         let message = ChatAssistantMessage::new();
         Self {
@@ -160,6 +168,7 @@ impl Choice {
         }
     }
 
+    #[inline]
     fn push(&mut self, from: &ChatStreamChoice) {
         said(&mut self.choice.finish_reason, &from.finish_reason);
         if let Some(logprobs) = &from.logprobs {
@@ -174,6 +183,7 @@ impl Choice {
         self.push_delta(&from.delta);
     }
 
+    #[inline]
     fn push_delta(&mut self, delta: &ChatStreamDelta) {
         let message = &mut self.choice.message;
         if let Some(text) = &delta.content {
@@ -217,6 +227,7 @@ impl Choice {
         }
     }
 
+    #[inline]
     fn finish(self) -> ChatChoice {
         let mut choice = self.choice;
         let message = &mut choice.message;
@@ -244,12 +255,14 @@ impl Choice {
 }
 
 /// Appends `text` where there is some.
+#[inline]
 fn join(whole: &mut Option<String>, text: &Option<String>) {
     if let Some(text) = text {
         whole.get_or_insert_default().push_str(text);
     }
 }
 
+#[inline]
 fn join_logprobs(whole: &mut Option<ChatTokenLogprobs>, from: &ChatTokenLogprobs) {
     let Some(known) = whole else {
         *whole = Some(from.clone());
@@ -263,6 +276,7 @@ fn join_logprobs(whole: &mut Option<ChatTokenLogprobs>, from: &ChatTokenLogprobs
     merge_extra(&mut known.extra, &from.extra);
 }
 
+#[inline]
 fn join_audio(whole: &mut ChatAudioOutput, from: &ChatAudioOutput) {
     said(&mut whole.id, &from.id);
     said(&mut whole.expires_at, &from.expires_at);
@@ -271,6 +285,7 @@ fn join_audio(whole: &mut ChatAudioOutput, from: &ChatAudioOutput) {
     merge_extra(&mut whole.extra, &from.extra);
 }
 
+#[inline]
 fn merge_extra(whole: &mut Extra, from: &Extra) {
     for (name, value) in from.iter().filter(|(_, value)| !value.is_null()) {
         whole.insert(name, value.clone());
@@ -286,6 +301,7 @@ enum Content {
 }
 
 impl Content {
+    #[inline]
     fn push_text(&mut self, text: &str) {
         match self {
             Self::Nothing => *self = Self::Text(text.to_owned()),
@@ -298,6 +314,7 @@ impl Content {
         }
     }
 
+    #[inline]
     fn push_part(&mut self, part: ChatContentItems) {
         let mut parts = match std::mem::replace(self, Self::Nothing) {
             Self::Parts(parts) => parts,
@@ -313,6 +330,7 @@ impl Content {
         *self = Self::Parts(parts);
     }
 
+    #[inline]
     fn finish(self) -> Option<ChatAssistantMessageContent> {
         match self {
             Self::Nothing => None,
@@ -323,6 +341,7 @@ impl Content {
 }
 
 /// The parts of a content that is no text.
+#[inline]
 fn parts(content: &Json) -> Vec<ChatContentItems> {
     match wire::decode(content.as_text()) {
         Ok(list) => list,
@@ -330,11 +349,13 @@ fn parts(content: &Json) -> Vec<ChatContentItems> {
     }
 }
 
+#[inline]
 fn elements(list: &Json) -> Vec<Json> {
     wire::decode(list.as_text()).unwrap_or_default()
 }
 
 /// The text of those parts that are text; `None` where there is none.
+#[inline]
 pub(super) fn text_of_parts(parts: &[ChatContentItems]) -> Option<String> {
     let text: String = parts
         .iter()
@@ -355,6 +376,7 @@ struct Call {
 }
 
 /// Reads a piece of a tool call whose index is missing, null or no number.
+#[inline]
 fn call_without_index(piece: &Json) -> Option<(Option<i64>, ChatStreamToolCall)> {
     let mut members = piece.parse::<serde_json::Map<_, _>>().ok()?;
     let index = members.insert("index".into(), 0.into());
@@ -364,6 +386,7 @@ fn call_without_index(piece: &Json) -> Option<(Option<i64>, ChatStreamToolCall)>
 }
 
 /// Adds a piece to the call it belongs to; the rules are told at [`ChatAccumulator`].
+#[inline]
 fn join_call(calls: &mut Vec<Call>, index: Option<i64>, piece: &ChatStreamToolCall) {
     let id = piece.id.as_deref().unwrap_or_default();
     let function = piece.function.as_ref();
@@ -428,6 +451,7 @@ struct ObjectEnd {
 }
 
 impl ObjectEnd {
+    #[inline]
     fn push(&mut self, text: &str) {
         for byte in text.bytes() {
             match byte {
@@ -451,6 +475,7 @@ impl ObjectEnd {
 }
 
 /// Adds a piece of reasoning to the detail it belongs to.
+#[inline]
 fn join_detail(details: &mut Vec<ReasoningDetailUnion>, piece: &ReasoningDetailUnion) {
     let joined = match piece {
         ReasoningDetailUnion::Text(piece) => join_text_detail(details, piece),
@@ -463,10 +488,12 @@ fn join_detail(details: &mut Vec<ReasoningDetailUnion>, piece: &ReasoningDetailU
 }
 
 /// Whether two details may be one: equal where both are told.
+#[inline]
 fn agree<T: PartialEq>(one: &Option<T>, two: &Option<T>) -> bool {
     one.is_none() || two.is_none() || one == two
 }
 
+#[inline]
 fn join_text_detail(details: &mut [ReasoningDetailUnion], piece: &ReasoningDetailText) -> bool {
     let known = details.iter_mut().rev().find_map(|detail| match detail {
         ReasoningDetailUnion::Text(known) if known.index == piece.index => Some(known),
@@ -488,6 +515,7 @@ fn join_text_detail(details: &mut [ReasoningDetailUnion], piece: &ReasoningDetai
     true
 }
 
+#[inline]
 fn join_summary_detail(details: &mut [ReasoningDetailUnion], piece: &ReasoningDetailSummary) -> bool {
     let known = details.iter_mut().rev().find_map(|detail| match detail {
         ReasoningDetailUnion::Summary(known) if known.index == piece.index => Some(known),

@@ -31,6 +31,7 @@ impl CreateEmbeddingsResponse {
     ///
     /// # Errors
     /// [`DecodeError`] with the place of the first vector that is none; see [`CreateEmbeddingsResponseData::vector`].
+    #[inline]
     pub fn vectors(&self) -> Result<Vec<Vec<f32>>, DecodeError> {
         let mut vectors = Vec::with_capacity(self.data.len());
         for (at, entry) in self.data.iter().enumerate() {
@@ -49,11 +50,13 @@ impl CreateEmbeddingsResponseData {
     /// # Errors
     /// [`DecodeError`] for a text that is no base64 of whole numbers, a number beyond the range of `f32`, and a value of
     /// another form.
+    #[inline]
     pub fn vector(&self) -> Result<Vec<f32>, DecodeError> {
         vector(&self.embedding).map_err(|error| error.inside("embedding"))
     }
 }
 
+#[inline]
 fn vector(embedding: &CreateEmbeddingsResponseDataEmbedding) -> Result<Vec<f32>, DecodeError> {
     match embedding {
         CreateEmbeddingsResponseDataEmbedding::Numbers(numbers) => {
@@ -77,6 +80,7 @@ fn vector(embedding: &CreateEmbeddingsResponseDataEmbedding) -> Result<Vec<f32>,
 }
 
 /// Models compute with `f32` or less, so that nothing is lost but digits that say nothing.
+#[inline]
 fn narrow(number: f64) -> Result<f32, DecodeError> {
     let narrow = number as f32;
     if narrow.is_finite() {

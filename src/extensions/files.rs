@@ -6,6 +6,7 @@ use crate::models::{FileListResponse, FileResponse};
 impl Page for FileListResponse {
     type Item = FileResponse;
 
+    #[inline]
     fn into_items(self) -> Vec<FileResponse> {
         match self {
             Self::Openrouter(list) => list.data.into_iter().map(FileResponse::from).collect(),
@@ -15,6 +16,7 @@ impl Page for FileListResponse {
         }
     }
 
+    #[inline]
     fn length(&self) -> usize {
         match self {
             Self::Openrouter(list) => list.data.len(),
@@ -24,6 +26,7 @@ impl Page for FileListResponse {
         }
     }
 
+    #[inline]
     fn cursor(&self) -> Option<&str> {
         match self {
             Self::Openrouter(list) => list.cursor.as_deref(),
@@ -34,6 +37,7 @@ impl Page for FileListResponse {
     }
 
     /// Files that are stored with a provider are listed its way.
+    #[inline]
     fn cursor_parameter(&self) -> Option<&'static str> {
         match self {
             Self::Openai(_) => Some("after"),

@@ -18,6 +18,7 @@ enum Value {
 }
 
 impl Gathered {
+    #[inline]
     pub(super) fn push(&mut self, name: &str, json: &Json) {
         let known = self.0.iter_mut().find(|(known, _)| known == name).map(|(_, value)| value);
         match (known, Value::of(json)) {
@@ -28,12 +29,14 @@ impl Gathered {
         }
     }
 
+    #[inline]
     pub(super) fn finish(self) -> Vec<(String, Json)> {
         self.0.into_iter().map(|(name, value)| (name, value.into_json())).collect()
     }
 }
 
 impl Value {
+    #[inline]
     fn of(json: &Json) -> Self {
         let text = json.as_text();
         if let Some(inner) = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')) {
@@ -45,6 +48,7 @@ impl Value {
         }
     }
 
+    #[inline]
     fn into_json(self) -> Json {
         match self {
             Self::Text(inner) => Json::checked(&format!("\"{inner}\"")),

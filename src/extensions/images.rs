@@ -6,6 +6,7 @@ use crate::models::ImageStreamEvents;
 impl StreamItem for ImageStreamEvents {
     const END_IS_MARKED: bool = true;
 
+    #[inline]
     fn is_terminal(&self) -> bool {
         match self {
             Self::ImageGenerationCompleted(_) => true,
@@ -15,6 +16,7 @@ impl StreamItem for ImageStreamEvents {
         }
     }
 
+    #[inline]
     fn reports_error(&self) -> bool {
         match self {
             Self::Error(_) => true,

@@ -11,6 +11,7 @@ use crate::models::*;
 impl StreamItem for MessagesStreamEvents {
     const END_IS_MARKED: bool = true;
 
+    #[inline]
     fn is_terminal(&self) -> bool {
         match self {
             Self::MessageStop(_) => true,
@@ -20,6 +21,7 @@ impl StreamItem for MessagesStreamEvents {
         }
     }
 
+    #[inline]
     fn reports_error(&self) -> bool {
         match self {
             Self::Error(_) => true,
@@ -34,6 +36,7 @@ impl StreamItem for MessagesStreamEvents {
 
 /// A block of an answer as a block of the next request: the same JSON, nothing added and nothing left out.
 impl From<&OrAnthropicContentBlock> for MessagesContentBlockParam {
+    #[inline]
     fn from(block: &OrAnthropicContentBlock) -> Self {
         retyped(block)
     }
@@ -41,6 +44,7 @@ impl From<&OrAnthropicContentBlock> for MessagesContentBlockParam {
 
 /// A block of an answer as a block of the next request: the same JSON, nothing added and nothing left out.
 impl From<OrAnthropicContentBlock> for MessagesContentBlockParam {
+    #[inline]
     fn from(block: OrAnthropicContentBlock) -> Self {
         Self::from(&block)
     }
@@ -48,6 +52,7 @@ impl From<OrAnthropicContentBlock> for MessagesContentBlockParam {
 
 /// An answer as the assistant's message of the next request, with every block unchanged.
 impl From<&MessagesResult> for MessagesMessageParam {
+    #[inline]
     fn from(result: &MessagesResult) -> Self {
         let blocks: Vec<_> = result.content.iter().map(MessagesContentBlockParam::from).collect();
         Self::new(blocks, MessagesMessageParamRole::Assistant)
@@ -56,6 +61,7 @@ impl From<&MessagesResult> for MessagesMessageParam {
 
 /// An answer as the assistant's message of the next request, with every block unchanged.
 impl From<MessagesResult> for MessagesMessageParam {
+    #[inline]
     fn from(result: MessagesResult) -> Self {
         Self::from(&result)
     }
@@ -75,12 +81,14 @@ impl MessagesMessageParam {
     /// ]);
     /// # let _ = request;
     /// ```
+    #[inline]
     pub fn user(content: impl Into<MessagesMessageParamContent>) -> Self {
         Self::new(content, MessagesMessageParamRole::User)
     }
 
     /// What the model said, as written by the program. An answer that came is sent back whole with
     /// `MessagesMessageParam::from(&result)`.
+    #[inline]
     pub fn assistant(content: impl Into<MessagesMessageParamContent>) -> Self {
         Self::new(content, MessagesMessageParamRole::Assistant)
     }
@@ -88,6 +96,7 @@ impl MessagesMessageParam {
 
 /// A message of the user.
 impl From<&str> for MessagesMessageParam {
+    #[inline]
     fn from(text: &str) -> Self {
         Self::user(text)
     }
@@ -95,6 +104,7 @@ impl From<&str> for MessagesMessageParam {
 
 /// A message of the user.
 impl From<String> for MessagesMessageParam {
+    #[inline]
     fn from(text: String) -> Self {
         Self::user(text)
     }
@@ -102,31 +112,37 @@ impl From<String> for MessagesMessageParam {
 
 impl MessagesContentBlockParam {
     /// Text beside other blocks.
+    #[inline]
     pub fn text(text: impl Into<String>) -> Self {
         AnthropicTextBlockParam::new(text).into()
     }
 
     /// A picture by its address.
+    #[inline]
     pub fn image_url(url: impl Into<String>) -> Self {
         AnthropicImageBlockParam::new(AnthropicUrlImageSource::new(url)).into()
     }
 
     /// A picture in itself: its bytes in base64 and their media type, as `image/png`.
+    #[inline]
     pub fn image(base64: impl Into<String>, media_type: impl Into<AnthropicImageMimeType>) -> Self {
         AnthropicImageBlockParam::new(AnthropicBase64ImageSource::new(base64, media_type)).into()
     }
 
     /// A PDF by its address.
+    #[inline]
     pub fn pdf_url(url: impl Into<String>) -> Self {
         AnthropicDocumentBlockParam::new(AnthropicUrlPdfSource::new(url)).into()
     }
 
     /// A PDF in itself: its bytes in base64.
+    #[inline]
     pub fn pdf(base64: impl Into<String>) -> Self {
         AnthropicDocumentBlockParam::new(AnthropicBase64PdfSource::new(base64)).into()
     }
 
     /// What the tool use with this id answers: text, or blocks.
+    #[inline]
     pub fn tool_result(
         tool_use_id: impl Into<String>,
         content: impl Into<MessagesContentBlockParamToolResultContent>,
@@ -137,6 +153,7 @@ impl MessagesContentBlockParam {
 
 /// A block of text.
 impl From<&str> for MessagesContentBlockParam {
+    #[inline]
     fn from(text: &str) -> Self {
         Self::text(text)
     }
@@ -144,6 +161,7 @@ impl From<&str> for MessagesContentBlockParam {
 
 /// A block of text.
 impl From<String> for MessagesContentBlockParam {
+    #[inline]
     fn from(text: String) -> Self {
         Self::text(text)
     }
@@ -166,6 +184,7 @@ impl MessagesRequestTool {
     ///     .tools([weather]);
     /// # let _ = request;
     /// ```
+    #[inline]
     pub fn custom(name: impl Into<String>, input_schema: impl Into<JsonObject>) -> MessagesRequestToolCustom {
         let schema = input_schema.into();
         let mut tool = MessagesRequestToolCustom::new(MessagesRequestToolCustomInputSchema::new(), name);
@@ -179,6 +198,7 @@ impl MessagesRequestTool {
 }
 
 /// The tool with a schema that does not fit its type.
+#[inline]
 fn tool_with(tool: MessagesRequestToolCustom, schema: &Json) -> MessagesRequestToolCustom {
     let mut fitted = MessagesRequestToolCustom::missing();
     fitted.name = tool.name;
@@ -189,6 +209,7 @@ fn tool_with(tool: MessagesRequestToolCustom, schema: &Json) -> MessagesRequestT
 
 impl MessagesResult {
     /// What the model says: the texts of all text blocks, joined. Empty where it says nothing, as when it only uses tools.
+    #[inline]
     pub fn text(&self) -> String {
         let texts = self.content.iter().filter_map(|block| match block {
             OrAnthropicContentBlock::Text(block) => Some(block.text.as_str()),
@@ -198,6 +219,7 @@ impl MessagesResult {
     }
 
     /// The tools of the program that the model wants run.
+    #[inline]
     pub fn tool_uses(&self) -> impl Iterator<Item = &AnthropicToolUseBlock> {
         self.content.iter().filter_map(|block| match block {
             OrAnthropicContentBlock::ToolUse(block) => Some(block),
@@ -206,6 +228,7 @@ impl MessagesResult {
     }
 
     /// The thinking, as far as it is readable. Empty where there is none.
+    #[inline]
     pub fn reasoning_text(&self) -> String {
         let texts = self.content.iter().filter_map(|block| match block {
             OrAnthropicContentBlock::Thinking(block) => Some(block.thinking.as_str()),
@@ -215,6 +238,7 @@ impl MessagesResult {
     }
 
     /// What OpenRouter charged for the call, in US dollars, where the answer tells it.
+    #[inline]
     pub fn cost(&self) -> Option<f64> {
         self.usage.cost
     }
@@ -223,6 +247,7 @@ impl MessagesResult {
     ///
     /// # Errors
     /// [`ParseError`] with the text when it is no such value. A stop reason such as `max_tokens` or `refusal` explains why.
+    #[inline]
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T, ParseError> {
         parse(&self.text(), || "the answer".to_owned())
     }
@@ -233,6 +258,7 @@ impl AnthropicToolUseBlock {
     ///
     /// # Errors
     /// [`ParseError`] with the input as it came, when it is no such value.
+    #[inline]
     pub fn parse_input<T: DeserializeOwned>(&self) -> Result<T, ParseError> {
         parse_arguments(self.input.as_ref().map(Json::as_text).unwrap_or_default(), &self.name)
     }

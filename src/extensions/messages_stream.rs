@@ -19,6 +19,7 @@ impl EventStream<MessagesStreamEvents> {
     /// # Errors
     /// The first error of the stream; [`Error::Connection`] when it ended in good order but no message began. To keep what
     /// had come by then, feed a [`MessagesAccumulator`] yourself.
+    #[inline]
     pub async fn collect(mut self) -> Result<MessagesResult, Error> {
         let mut answer = MessagesAccumulator::new();
         while let Some(event) = self.next().await {
@@ -28,6 +29,7 @@ impl EventStream<MessagesStreamEvents> {
     }
 
     /// What the model says, piece by piece as it comes.
+    #[inline]
     pub fn text_deltas(self) -> TextDeltas<MessagesStreamEvents> {
         TextDeltas::new(self, |event| match event {
             MessagesStreamEvents::ContentBlockDelta(event) => match event.delta {
@@ -77,11 +79,13 @@ struct Block {
 
 impl MessagesAccumulator {
     /// Without any event.
+    #[inline]
     pub fn new() -> Self {
         Self::default()
     }
 
     /// Adds the next event.
+    #[inline]
     pub fn push(&mut self, event: &MessagesStreamEvents) {
         match event {
             MessagesStreamEvents::MessageStart(event) => {
@@ -119,11 +123,13 @@ impl MessagesAccumulator {
     }
 
     /// The answer as far as it came; `None` before the message began.
+    #[inline]
     pub fn snapshot(&self) -> Option<MessagesResult> {
         self.clone().finish()
     }
 
     /// The answer; `None` where no message began.
+    #[inline]
     pub fn finish(mut self) -> Option<MessagesResult> {
         let mut message = *self.message.take()?;
         message.content.extend(self.end_blocks());
@@ -134,12 +140,14 @@ impl MessagesAccumulator {
     }
 
     /// The blocks so far, which grow no more.
+    #[inline]
     fn end_blocks(&mut self) -> impl Iterator<Item = OrAnthropicContentBlock> + use<> {
         self.blocks.sort_by_key(|block| block.index);
         std::mem::take(&mut self.blocks).into_iter().map(Block::finish)
     }
 
     /// Adds a delta to its block; false where it fits none.
+    #[inline]
     fn push_delta(&mut self, event: &MessagesContentBlockDeltaEvent) -> bool {
         let known = self.blocks.iter().rposition(|block| block.index == event.index);
         let at = match (known, &event.delta) {
@@ -191,6 +199,7 @@ impl MessagesAccumulator {
     }
 
     /// Takes over how the message ended, and the usage.
+    #[inline]
     fn push_end(&mut self, event: &MessagesDeltaEvent) {
         let Some(message) = &mut self.message else {
             self.unrecognized.extend(Json::of(event));
@@ -221,6 +230,7 @@ impl MessagesAccumulator {
 }
 
 impl Block {
+    #[inline]
     fn finish(self) -> OrAnthropicContentBlock {
         let mut block = self.block;
         if self.input.trim_ascii().is_empty() {
@@ -241,17 +251,20 @@ impl Block {
 }
 
 /// The same JSON as another type, which keeps whatever does not fit.
+#[inline]
 fn read<T: Wire, U: Wire>(value: &T) -> U {
     let text = wire::encode(value).ok().and_then(|text| String::from_utf8(text).ok());
     text.and_then(|text| wire::decode_event(&text).ok()).unwrap_or_else(U::missing)
 }
 
 /// The members of an object.
+#[inline]
 fn members_of<T: Wire>(value: &T) -> BTreeMap<String, Json> {
     read(value)
 }
 
 /// Puts the members of `newer` that are not null over those of `members`.
+#[inline]
 fn overlay(members: &mut BTreeMap<String, Json>, newer: BTreeMap<String, Json>) {
     members.extend(newer.into_iter().filter(|(_, value)| !value.is_null()));
 }

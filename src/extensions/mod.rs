@@ -1,5 +1,8 @@
 //! What the generator cannot know: how streams end, how answers report errors, and the comfort over models that users of an
 //! SDK expect. Everything here is written by hand, on top of the generated types.
+//!
+//! Functions are `#[inline]` although some are long: only then is their code, and that of the types they handle, made for
+//! the programs that use them alone, and not with the crate for all.
 
 #[cfg(feature = "chat")]
 mod chat;
@@ -45,11 +48,13 @@ use crate::models::Extra;
 
 /// Whether the members beyond the typed ones hold an error, as those of an error body do.
 #[allow(dead_code, reason = "each namespace with streams uses it")]
+#[inline]
 fn holds_error(extra: &Extra) -> bool {
     extra.reports_error()
 }
 
 #[allow(dead_code, reason = "each namespace with streams uses it")]
+#[inline]
 fn holds(extra: &Extra, name: &str) -> bool {
     extra.get(name).is_some_and(|value| !value.is_null())
 }
@@ -59,6 +64,7 @@ fn holds(extra: &Extra, name: &str) -> bool {
 /// Nothing is lost: every union keeps whole what fits none of its types. Only a number that is not finite, which never
 /// arrives, becomes null.
 #[cfg(any(feature = "messages", feature = "responses"))]
+#[inline]
 fn retyped<T: Wire, U: Wire + From<crate::models::Unrecognized>>(value: &T) -> U {
     let mut writer = Writer::new();
     value.write(&mut writer);
@@ -68,6 +74,7 @@ fn retyped<T: Wire, U: Wire + From<crate::models::Unrecognized>>(value: &T) -> U
 
 /// Takes over a value that says something: one that is not missing.
 #[cfg(any(feature = "chat", feature = "messages"))]
+#[inline]
 fn said<T: Wire>(known: &mut T, value: &T) {
     if !value.is_missing() && known != value {
         known.clone_from(value);

@@ -34,12 +34,14 @@ pub struct CreateAuthorizationUrlRequest {
 
 impl CreateAuthorizationUrlRequest {
     /// Without a challenge and a limit. A program should set a [challenge](Self::code_challenge).
+    #[inline]
     pub fn new(callback_url: impl Into<String>) -> Self {
         Self { callback_url: callback_url.into(), code_challenge: None, code_challenge_method: None, limit: None }
     }
 
     /// Sets `code_challenge`, as [`oauth_create_sha256_code_challenge`] makes it.
     #[must_use]
+    #[inline]
     pub fn code_challenge(mut self, code_challenge: impl Into<Secret>) -> Self {
         self.code_challenge = Some(code_challenge.into());
         self
@@ -47,6 +49,7 @@ impl CreateAuthorizationUrlRequest {
 
     /// Sets `code_challenge_method`.
     #[must_use]
+    #[inline]
     pub fn code_challenge_method(mut self, code_challenge_method: impl Into<Method>) -> Self {
         self.code_challenge_method = Some(code_challenge_method.into());
         self
@@ -54,6 +57,7 @@ impl CreateAuthorizationUrlRequest {
 
     /// Sets `limit`.
     #[must_use]
+    #[inline]
     pub fn limit(mut self, limit: f64) -> Self {
         self.limit = Some(limit);
         self
@@ -94,6 +98,7 @@ pub struct CreateSha256CodeChallengeResponse {
 /// # Errors
 /// [`Error::InvalidRequest`] for a callback URL that is not absolute, a challenge that is none, a method without a
 /// challenge, and a limit that is negative or not finite.
+#[inline]
 pub fn oauth_create_authorization_url(
     core: &OpenRouterCore,
     request: CreateAuthorizationUrlRequest,
@@ -136,6 +141,7 @@ pub fn oauth_create_authorization_url(
 /// # Errors
 /// [`Error::InvalidRequest`] for a verifier that is not 43 to 128 letters, digits and `-._~` (RFC 7636, section 4.1), and
 /// [`Error::Unexpected`] if the system has no randomness to give.
+#[inline]
 pub fn oauth_create_sha256_code_challenge(
     code_verifier: Option<Secret>,
 ) -> Result<CreateSha256CodeChallengeResponse, Error> {
@@ -163,6 +169,7 @@ impl Oauth<'_> {
     ///
     /// # Errors
     /// [`Error::InvalidRequest`] for arguments that cannot be right.
+    #[inline]
     pub fn create_authorization_url(self, request: CreateAuthorizationUrlRequest) -> Result<String, Error> {
         oauth_create_authorization_url(self.core, request)
     }
@@ -173,6 +180,7 @@ impl Oauth<'_> {
     ///
     /// # Errors
     /// [`Error::InvalidRequest`] for a verifier that cannot be one.
+    #[inline]
     pub fn create_sha256_code_challenge(
         self,
         code_verifier: Option<Secret>,
@@ -181,6 +189,7 @@ impl Oauth<'_> {
     }
 }
 
+#[inline]
 fn check_callback(url: &str) -> Result<(), InvalidRequestError> {
     let wrong = |message: &str| InvalidRequestError::new("callback_url", format!("is {url:?}, {message}"));
     let uri: Uri = url.parse().map_err(|error| wrong("which is no URL").caused_by(error))?;
@@ -191,6 +200,7 @@ fn check_callback(url: &str) -> Result<(), InvalidRequestError> {
 }
 
 /// The challenge is not shown: with the method `plain` it is the secret.
+#[inline]
 fn check_challenge(challenge: &str, method: &Method) -> Result<(), InvalidRequestError> {
     const ARGUMENT: &str = "code_challenge";
     if *method == Method::S256 && !matches!(URL_SAFE_NO_PAD.decode(challenge), Ok(hash) if hash.len() == 32) {
@@ -201,6 +211,7 @@ fn check_challenge(challenge: &str, method: &Method) -> Result<(), InvalidReques
     check_verifier(ARGUMENT, challenge)
 }
 
+#[inline]
 fn check_verifier(argument: &'static str, verifier: &str) -> Result<(), InvalidRequestError> {
     let is_unreserved = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
     if (43..=128).contains(&verifier.len()) && verifier.bytes().all(is_unreserved) {

@@ -10,6 +10,7 @@ use crate::models::*;
 
 impl Root for OpenResponsesResult {
     /// A failed response carries its error in a body of status 200.
+    #[inline]
     fn reports_error(&self) -> bool {
         self.error.is_some() || holds_error(&self.extra)
     }
@@ -18,6 +19,7 @@ impl Root for OpenResponsesResult {
 impl StreamItem for StreamEvents {
     const END_IS_MARKED: bool = true;
 
+    #[inline]
     fn is_terminal(&self) -> bool {
         match self {
             Self::Completed(_) | Self::Incomplete(_) | Self::Failed(_) => true,
@@ -30,6 +32,7 @@ impl StreamItem for StreamEvents {
         }
     }
 
+    #[inline]
     fn reports_error(&self) -> bool {
         match self {
             Self::Failed(_) | Self::Error(_) => true,
@@ -44,6 +47,7 @@ impl StreamItem for StreamEvents {
 
 /// What the model put out, as input of the next request: the same JSON, nothing added and nothing left out.
 impl From<&OutputItems> for InputsItem {
+    #[inline]
     fn from(item: &OutputItems) -> Self {
         retyped(item)
     }
@@ -51,6 +55,7 @@ impl From<&OutputItems> for InputsItem {
 
 /// What the model put out, as input of the next request: the same JSON, nothing added and nothing left out.
 impl From<OutputItems> for InputsItem {
+    #[inline]
     fn from(item: OutputItems) -> Self {
         Self::from(&item)
     }
@@ -71,27 +76,32 @@ impl InputsItem {
     /// ]);
     /// # let _ = request;
     /// ```
+    #[inline]
     pub fn user(content: impl Into<EasyInputMessageContent>) -> Self {
         EasyInputMessage::new(EasyInputMessageRole::User).content(content).into()
     }
 
     /// How the model shall behave, above everything the user says.
+    #[inline]
     pub fn system(content: impl Into<EasyInputMessageContent>) -> Self {
         EasyInputMessage::new(EasyInputMessageRole::System).content(content).into()
     }
 
     /// How the model shall behave, by the name newer models have for it.
+    #[inline]
     pub fn developer(content: impl Into<EasyInputMessageContent>) -> Self {
         EasyInputMessage::new(EasyInputMessageRole::Developer).content(content).into()
     }
 
     /// What the model said, as written by the program. Output that came is sent back whole with
     /// [`OpenResponsesResult::to_input`].
+    #[inline]
     pub fn assistant(content: impl Into<EasyInputMessageContent>) -> Self {
         EasyInputMessage::new(EasyInputMessageRole::Assistant).content(content).into()
     }
 
     /// What the function call with this `call_id` answers: text (mostly JSON), or parts.
+    #[inline]
     pub fn function_call_output(call_id: impl Into<String>, output: impl Into<FunctionCallOutputItemOutput>) -> Self {
         FunctionCallOutputItem::new(call_id, output).into()
     }
@@ -99,6 +109,7 @@ impl InputsItem {
 
 /// A message of the user.
 impl From<&str> for InputsItem {
+    #[inline]
     fn from(text: &str) -> Self {
         Self::user(text)
     }
@@ -106,6 +117,7 @@ impl From<&str> for InputsItem {
 
 /// A message of the user.
 impl From<String> for InputsItem {
+    #[inline]
     fn from(text: String) -> Self {
         Self::user(text)
     }
@@ -113,6 +125,7 @@ impl From<String> for InputsItem {
 
 /// A single item as the whole input.
 impl From<InputsItem> for Inputs {
+    #[inline]
     fn from(item: InputsItem) -> Self {
         Self::List(vec![item])
     }
@@ -120,31 +133,37 @@ impl From<InputsItem> for Inputs {
 
 impl EasyInputMessageContentItem {
     /// Text beside other parts.
+    #[inline]
     pub fn text(text: impl Into<String>) -> Self {
         InputText::new(text).into()
     }
 
     /// A picture by its address, or in itself as a `data:` URL; how closely the model looks is left to it.
+    #[inline]
     pub fn image_url(url: impl Into<String>) -> Self {
         InputImage::new(InputImageDetail::Auto).image_url(url).into()
     }
 
     /// Sound: its bytes in base64, and their format, `mp3` or `wav`.
+    #[inline]
     pub fn audio(base64: impl Into<String>, format: impl Into<InputAudioInputAudioFormat>) -> Self {
         InputAudio::new(InputAudioInputAudio::new(base64, format)).into()
     }
 
     /// A film by its address, or in itself as a `data:` URL.
+    #[inline]
     pub fn video_url(url: impl Into<String>) -> Self {
         InputVideo::new(url).into()
     }
 
     /// A document: its name and its content as a `data:` URL.
+    #[inline]
     pub fn file(filename: impl Into<String>, data: impl Into<String>) -> Self {
         InputFile::new().filename(filename).file_data(data).into()
     }
 
     /// A document by its address.
+    #[inline]
     pub fn file_url(url: impl Into<String>) -> Self {
         InputFile::new().file_url(url).into()
     }
@@ -152,6 +171,7 @@ impl EasyInputMessageContentItem {
 
 /// A part of text.
 impl From<&str> for EasyInputMessageContentItem {
+    #[inline]
     fn from(text: &str) -> Self {
         Self::text(text)
     }
@@ -159,6 +179,7 @@ impl From<&str> for EasyInputMessageContentItem {
 
 /// A part of text.
 impl From<String> for EasyInputMessageContentItem {
+    #[inline]
     fn from(text: String) -> Self {
         Self::text(text)
     }
@@ -184,6 +205,7 @@ impl ResponsesRequestTool {
     ///     .tools([weather]);
     /// # let _ = request;
     /// ```
+    #[inline]
     pub fn function(name: impl Into<String>, parameters: impl Into<JsonObject>) -> ResponsesRequestToolFunction {
         ResponsesRequestToolFunction::new(name).parameters(parameters)
     }
@@ -191,12 +213,14 @@ impl ResponsesRequestTool {
 
 impl OpenResponsesResult {
     /// The whole output as input of the next request, unchanged: messages, reasoning with its signatures, calls.
+    #[inline]
     pub fn to_input(&self) -> Vec<InputsItem> {
         self.output.iter().map(InputsItem::from).collect()
     }
 
     /// What the model says: the texts of all messages, joined. Empty where it says nothing, as when it only calls
     /// functions.
+    #[inline]
     pub fn output_text(&self) -> String {
         let contents = self.output.iter().filter_map(|item| match item {
             OutputItems::Message(message) => Some(&message.content),
@@ -210,6 +234,7 @@ impl OpenResponsesResult {
     }
 
     /// The functions that the model wants run.
+    #[inline]
     pub fn function_calls(&self) -> impl Iterator<Item = &OutputFunctionCallItem> {
         self.output.iter().filter_map(|item| match item {
             OutputItems::FunctionCall(call) => Some(&**call),
@@ -219,6 +244,7 @@ impl OpenResponsesResult {
 
     /// The thinking, as far as it is readable: the texts of the reasoning items, or their summaries where there is no text.
     /// Empty where there is none.
+    #[inline]
     pub fn reasoning_text(&self) -> String {
         let mut text = String::new();
         for item in &self.output {
@@ -232,6 +258,7 @@ impl OpenResponsesResult {
     }
 
     /// What OpenRouter charged for the call, in US dollars, where the answer tells it.
+    #[inline]
     pub fn cost(&self) -> Option<f64> {
         self.usage.as_ref()?.cost
     }
@@ -240,6 +267,7 @@ impl OpenResponsesResult {
     ///
     /// # Errors
     /// [`ParseError`] with the text when it is no such value. A refusal and `incomplete_details` explain why.
+    #[inline]
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T, ParseError> {
         let mut text = self.output_text();
         if text.is_empty() {
@@ -248,6 +276,7 @@ impl OpenResponsesResult {
         parse(&text, || "the answer".to_owned())
     }
 
+    #[inline]
     fn refusal(&self) -> String {
         let contents = self.output.iter().filter_map(|item| match item {
             OutputItems::Message(message) => Some(&message.content),
@@ -266,6 +295,7 @@ impl OutputFunctionCallItem {
     ///
     /// # Errors
     /// [`ParseError`] with the arguments as the model wrote them, when they are no JSON or no such value.
+    #[inline]
     pub fn parse_arguments<T: DeserializeOwned>(&self) -> Result<T, ParseError> {
         parse_arguments(&self.arguments, &self.name)
     }

@@ -16,6 +16,7 @@ impl EventStream<StreamEvents> {
     /// # Errors
     /// The first error of the stream; [`Error::Connection`] when it ended in good order but told of no response. To keep
     /// what had come by then, feed a [`ResponsesAccumulator`] yourself.
+    #[inline]
     pub async fn collect(mut self) -> Result<OpenResponsesResult, Error> {
         let mut answer = ResponsesAccumulator::new();
         while let Some(event) = self.next().await {
@@ -25,6 +26,7 @@ impl EventStream<StreamEvents> {
     }
 
     /// What the model says, piece by piece as it comes.
+    #[inline]
     pub fn text_deltas(self) -> TextDeltas<StreamEvents> {
         TextDeltas::new(self, |event| match event {
             StreamEvents::OutputTextDelta(event) => Some(event.delta),
@@ -68,11 +70,13 @@ struct Item {
 
 impl ResponsesAccumulator {
     /// Without any event.
+    #[inline]
     pub fn new() -> Self {
         Self::default()
     }
 
     /// Adds the next event.
+    #[inline]
     pub fn push(&mut self, event: &StreamEvents) {
         match event {
             StreamEvents::Created(event) => self.set_response(&event.response),
@@ -140,11 +144,13 @@ impl ResponsesAccumulator {
     }
 
     /// The response as far as it came; `None` before anything of it came.
+    #[inline]
     pub fn snapshot(&self) -> Option<OpenResponsesResult> {
         self.clone().finish()
     }
 
     /// The response; `None` where nothing of it came.
+    #[inline]
     pub fn finish(self) -> Option<OpenResponsesResult> {
         let mut response = match self.response {
             Some(response) => *response,
@@ -159,11 +165,13 @@ impl ResponsesAccumulator {
         Some(response)
     }
 
+    #[inline]
     fn set_response(&mut self, response: &OpenResponsesResult) {
         self.response = Some(Box::new(response.clone()));
     }
 
     /// Puts an item in its place. Items are told apart by their id too, since some providers count them all as the first.
+    #[inline]
     fn set_item(&mut self, index: i64, item: &OutputItems, is_done: bool) {
         let id = Json::of(item).ok().and_then(|json| json.get("id")?.as_string()).filter(|id| !id.is_empty());
         let same = |known: &&mut Item| {
@@ -178,6 +186,7 @@ impl ResponsesAccumulator {
     }
 
     /// The item that grows, by its id or else by its place.
+    #[inline]
     fn growing(&mut self, index: i64, id: &str) -> Option<&mut OutputItems> {
         let by_id = self.items.iter().rposition(|item| item.id.as_deref() == Some(id));
         let at = by_id.or_else(|| self.items.iter().rposition(|item| item.index == index))?;
@@ -185,6 +194,7 @@ impl ResponsesAccumulator {
     }
 
     /// The text that a delta belongs to. Some providers begin with it, without an event for its message.
+    #[inline]
     fn text(&mut self, index: i64, id: &str, content_index: i64) -> Option<&mut String> {
         if !self.items.iter().any(|item| item.index == index || item.id.as_deref() == Some(id)) {
             let message = OutputMessage {
@@ -206,6 +216,7 @@ impl ResponsesAccumulator {
 }
 
 /// The element at `index`, made if it is the next.
+#[inline]
 fn element<T>(list: &mut Vec<T>, index: i64, new: impl FnOnce() -> T) -> Option<&mut T> {
     let index = usize::try_from(index).ok()?;
     if index >= list.len() {

@@ -34,6 +34,7 @@ struct Asked {
 }
 
 impl Asked {
+    #[inline]
     fn of<T: JsonSchema>() -> Self {
         // Many providers do not resolve references; those that remain are of types which hold themselves.
         let settings = SchemaSettings::draft2020_12().with(|settings| {
@@ -55,6 +56,7 @@ impl Asked {
 
 /// Makes a schema one for strict mode: every object names all its members, requires them and allows no other. False where
 /// that is not possible, as for maps.
+#[inline]
 fn make_strict(schema: &mut Value) -> bool {
     let Value::Object(members) = schema else { return false };
     for name in LEFT_OUT {
@@ -99,6 +101,7 @@ fn make_strict(schema: &mut Value) -> bool {
         && members.get_mut("$defs").and_then(Value::as_object_mut).is_none_or(|all| all.values_mut().all(make_strict))
 }
 
+#[inline]
 fn has_type(members: &Map<String, Value>, wanted: &str) -> bool {
     match members.get("type") {
         Some(Value::Array(types)) => types.iter().any(|name| name == wanted),
@@ -107,6 +110,7 @@ fn has_type(members: &Map<String, Value>, wanted: &str) -> bool {
     }
 }
 
+#[inline]
 fn is_text(members: &Map<String, Value>) -> bool {
     has_type(members, "string")
 }
@@ -134,6 +138,7 @@ impl ChatRequest {
     /// # let _ = request;
     /// ```
     #[must_use]
+    #[inline]
     pub fn json_schema_of<T: JsonSchema>(self) -> Self {
         let Asked { name, description, schema, is_strict } = Asked::of::<T>();
         let mut asked = ChatJsonSchemaConfig::new(name).schema(schema).strict(is_strict);
@@ -146,6 +151,7 @@ impl ChatRequest {
 impl ChatFunctionTool {
     /// A function whose parameters are the fields of `T`. It is described by the doc comment of the type; a struct that
     /// needs no map is strict. Read the arguments with [`ChatToolCall::parse_arguments`].
+    #[inline]
     pub fn from_type<T: JsonSchema>(name: impl Into<String>) -> ChatFunctionToolFunction {
         let asked = Asked::of::<T>();
         let mut tool = Self::function(name, asked.schema).strict(asked.is_strict);
@@ -179,6 +185,7 @@ impl ResponsesRequest {
     /// # let _ = request;
     /// ```
     #[must_use]
+    #[inline]
     pub fn json_schema_of<T: JsonSchema>(mut self) -> Self {
         let Asked { name, description, schema, is_strict } = Asked::of::<T>();
         let mut asked = FormatJsonSchemaConfig::new(name, schema).strict(is_strict);
@@ -192,6 +199,7 @@ impl ResponsesRequest {
 impl ResponsesRequestTool {
     /// A function whose parameters are the fields of `T`. It is described by the doc comment of the type; a struct that
     /// needs no map is strict. Read the arguments with [`OutputFunctionCallItem::parse_arguments`].
+    #[inline]
     pub fn from_type<T: JsonSchema>(name: impl Into<String>) -> ResponsesRequestToolFunction {
         let asked = Asked::of::<T>();
         let mut tool = Self::function(name, asked.schema).strict(asked.is_strict);
@@ -207,6 +215,7 @@ impl MessagesRequest {
     /// Every field is required; a field that may be absent is an `Option` and comes as null. `T` should be a struct. Read
     /// the answer with [`MessagesResult::parse`].
     #[must_use]
+    #[inline]
     pub fn json_schema_of<T: JsonSchema>(mut self) -> Self {
         let format = MessagesOutputConfigFormat::new(Asked::of::<T>().schema);
         self.output_config.get_or_insert_with(MessagesOutputConfig::new).format = Some(format);
@@ -218,6 +227,7 @@ impl MessagesRequest {
 impl MessagesRequestTool {
     /// A tool whose input has the fields of `T`. It is described by the doc comment of the type. Read the input with
     /// [`AnthropicToolUseBlock::parse_input`].
+    #[inline]
     pub fn from_type<T: JsonSchema>(name: impl Into<String>) -> MessagesRequestToolCustom {
         let asked = Asked::of::<T>();
         let mut tool = Self::custom(name, asked.schema);

@@ -39,6 +39,7 @@ impl<T: StreamItem> TextDeltas<T> {
 
     /// The next piece, which is never empty; `None` at the end of the stream. It is cancel safe, like
     /// [`EventStream::next`].
+    #[inline]
     pub async fn next(&mut self) -> Option<Result<String, Error>> {
         poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
     }
@@ -47,6 +48,7 @@ impl<T: StreamItem> TextDeltas<T> {
 impl<T: StreamItem> Stream for TextDeltas<T> {
     type Item = Result<String, Error>;
 
+    #[inline]
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         loop {
             match ready!(Pin::new(&mut self.events).poll_next(cx)) {
@@ -62,6 +64,7 @@ impl<T: StreamItem> Stream for TextDeltas<T> {
 }
 
 impl<T> fmt::Debug for TextDeltas<T> {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TextDeltas").field("events", &self.events).finish_non_exhaustive()
     }
@@ -79,12 +82,14 @@ pub struct ParseError {
 
 impl ParseError {
     /// What the model wrote, whole.
+    #[inline]
     pub fn text(&self) -> &str {
         &self.text
     }
 }
 
 impl fmt::Display for ParseError {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const SHOWN: usize = 200;
         let shown: String = self.text.chars().take(SHOWN).collect();
@@ -97,6 +102,7 @@ impl fmt::Display for ParseError {
 }
 
 impl std::error::Error for ParseError {
+    #[inline]
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         Some(&self.source)
     }
@@ -104,12 +110,14 @@ impl std::error::Error for ParseError {
 
 /// Reads what the model wrote as a value; `what` names it in the error.
 #[allow(dead_code, reason = "each namespace with answers of text uses it")]
+#[inline]
 pub(super) fn parse<T: DeserializeOwned>(text: &str, what: impl FnOnce() -> String) -> Result<T, ParseError> {
     serde_json::from_str(text).map_err(|source| ParseError { what: what(), text: text.to_owned(), source })
 }
 
 /// Reads the arguments of a call. A model may leave them empty for a tool without parameters, which counts as `{}`.
 #[allow(dead_code, reason = "each namespace with tool calls uses it")]
+#[inline]
 pub(super) fn parse_arguments<T: DeserializeOwned>(arguments: &str, tool: &str) -> Result<T, ParseError> {
     let text = if arguments.trim_ascii().is_empty() { "{}" } else { arguments };
     parse(text, || format!("what the model passed to the tool `{tool}`"))

@@ -42,6 +42,7 @@ impl<'a> Call<'a, VideoGenerationResponse> {
     /// # Ok(())
     /// # }
     /// ```
+    #[inline]
     pub fn until_done(self) -> VideoWait<'a> {
         let (core, parts, options) = self.into_parts();
         VideoWait {
@@ -103,6 +104,7 @@ impl<'a> VideoWait<'a> {
     const TIME_LIMIT: Duration = Duration::from_secs(3600);
 
     /// Sets the pause between an answer and the next request. More than zero; default: 5 s.
+    #[inline]
     pub fn poll_interval(mut self, poll_interval: Duration) -> Self {
         self.poll_interval = poll_interval;
         self
@@ -110,16 +112,19 @@ impl<'a> VideoWait<'a> {
 
     /// Sets the limit for the whole wait, after which it ends with [`Error::Timeout`]; `None` for no limit. Default: one
     /// hour. The time limits of the call hold for each of its requests.
+    #[inline]
     pub fn time_limit(mut self, time_limit: impl Into<Option<Duration>>) -> Self {
         self.time_limit = time_limit.into();
         self
     }
 
     /// The next state of the job; `None` after the final one.
+    #[inline]
     pub async fn next(&mut self) -> Option<Result<VideoGenerationResponse, Error>> {
         std::future::poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
     }
 
+    #[inline]
     fn check(&self) -> Result<(), InvalidRequestError> {
         if self.parts.operation().method() != Method::GET {
             let message = "cannot wait for a job that is still to be started; await this call, and wait with \
@@ -134,12 +139,14 @@ impl<'a> VideoWait<'a> {
     }
 
     /// Begins the next request.
+    #[inline]
     fn ask(&mut self) -> Step<'a> {
         let call = Call::from_parts(self.core, self.parts.copy(), self.options.clone());
         Step::Asking(call.with_response().into_future())
     }
 
     /// The next answer, without regard to the limit.
+    #[inline]
     fn poll_state(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<VideoGenerationResponse, Error>>> {
         loop {
             match &mut self.step {
@@ -173,6 +180,7 @@ impl<'a> VideoWait<'a> {
     }
 
     /// Ready with the limit once it has run out.
+    #[inline]
     fn poll_limit(&mut self, cx: &mut Context<'_>) -> Poll<Duration> {
         match (&mut self.limit, self.time_limit) {
             (Some(timer), Some(limit)) => timer.as_mut().poll(cx).map(|()| limit),
@@ -181,6 +189,7 @@ impl<'a> VideoWait<'a> {
     }
 
     /// The final state, if it is the one that was waited for.
+    #[inline]
     async fn finish(mut self) -> Result<VideoGenerationResponse, Error> {
         while let Some(state) = self.next().await {
             state?;
@@ -199,6 +208,7 @@ impl<'a> VideoWait<'a> {
 impl Stream for VideoWait<'_> {
     type Item = Result<VideoGenerationResponse, Error>;
 
+    #[inline]
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let wait = &mut *self;
         let id = wait.parts.operation().id();
@@ -224,12 +234,14 @@ impl<'a> IntoFuture for VideoWait<'a> {
     type Output = Result<VideoGenerationResponse, Error>;
     type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send + 'a>>;
 
+    #[inline]
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(self.finish())
     }
 }
 
 impl fmt::Debug for VideoWait<'_> {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("VideoWait")
             .field("request", &self.parts)

@@ -62,7 +62,6 @@ pub trait Wire: Sized + Clone + fmt::Debug + PartialEq + Send + Sync + 'static {
     /// # Errors
     /// [`DecodeError`] when the text is no JSON or the value is of another type. The reader then stands anywhere inside
     /// the value.
-    #[inline]
     fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let mut value = Self::missing();
         let extra = read_struct(reader, Self::LAYOUT, &mut |index, reader| value.read_member(index, reader))?;
@@ -89,7 +88,13 @@ pub trait Wire: Sized + Clone + fmt::Debug + PartialEq + Send + Sync + 'static {
 
     /// True for a value as [`missing`](Self::missing) makes it.
     fn is_missing(&self) -> bool {
-        *self == Self::missing()
+        // Rarely asked, so that it may take its time rather than code for the comparison of every type.
+        let written = |value: &Self| {
+            let mut writer = Writer::new();
+            value.write(&mut writer);
+            writer.finish().ok()
+        };
+        written(self) == written(&Self::missing())
     }
 
     /// True for a value that is not written at all: `None`, [`Patch::Keep`].

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::tagged::Shape;
+use super::writer::Step;
 use super::{DecodeError, Extra, Json, JsonObject, Reader, Root, Wire, Writer};
 
 impl Wire for String {
@@ -186,7 +187,9 @@ impl<T: Wire> Wire for Vec<T> {
             if index > 0 {
                 writer.byte(b',');
             }
-            writer.at(|| format!("[{index}]"), |writer| element.write(writer));
+            let before = writer.before();
+            element.write(writer);
+            writer.after(before, Step::Element(index));
         }
         writer.byte(b']');
     }
@@ -221,7 +224,9 @@ impl<T: Wire> Wire for BTreeMap<String, T> {
             }
             writer.string(key);
             writer.byte(b':');
-            writer.at(|| key.clone(), |writer| value.write(writer));
+            let before = writer.before();
+            value.write(writer);
+            writer.after(before, Step::Member(key));
         }
         writer.byte(b'}');
     }

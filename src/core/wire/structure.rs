@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use super::error::DecodeError;
 use super::extra::Extra;
 use super::reader::Reader;
+use super::writer::Step;
 use super::{Json, Wire, Writer};
 
 /// What is known about the members of an object: the table behind `wire_struct!`.
@@ -328,14 +329,20 @@ impl<'a> ObjectWriter<'a> {
             Kind::Optional | Kind::Patched => value.is_absent(),
         };
         if left_out {
-            // Here a value that did not fit the field has its place.
-            if let Some(kept) = self.extra.get(member.name.text) {
-                self.key(member.name.text);
-                self.writer.raw(kept.as_text());
-            }
+            self.kept(member.name.text);
         } else {
             self.key(member.name.text);
-            self.writer.at(|| member.name.text.to_owned(), |writer| value.write(writer));
+            let before = self.writer.before();
+            value.write(self.writer);
+            self.writer.after(before, Step::Member(member.name.text));
+        }
+    }
+
+    /// Where a field is empty, a value that did not fit it has its place.
+    fn kept(&mut self, name: &str) {
+        if let Some(kept) = self.extra.get(name) {
+            self.key(name);
+            self.writer.raw(kept.as_text());
         }
     }
 

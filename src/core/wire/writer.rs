@@ -16,6 +16,20 @@ pub struct Writer {
     untyped: Option<Vec<Untyped>>,
 }
 
+/// Where a part stands in its whole.
+#[derive(Clone, Copy)]
+pub(crate) enum Step<'a> {
+    Member(&'a str),
+    Element(usize),
+}
+
+/// What a writer had noted before it wrote a part.
+#[derive(Clone, Copy)]
+pub(crate) struct Before {
+    failed: bool,
+    noted: usize,
+}
+
 impl Writer {
     /// A writer with nothing written.
     pub fn new() -> Self {
@@ -69,18 +83,31 @@ impl Writer {
         self.raw("null");
     }
 
-    /// Writes what `write` writes; an error or a note in there is told to stand at `step`.
-    pub(crate) fn at(&mut self, step: impl Fn() -> String, write: impl FnOnce(&mut Self)) {
-        let had_failed = self.error.is_some();
-        let noted = self.untyped.as_ref().map_or(0, Vec::len);
-        write(self);
-        if let (false, Some(error)) = (had_failed, &mut self.error) {
-            error.enter(&step());
+    /// What was noted so far; for [`after`](Self::after).
+    #[inline]
+    pub(crate) fn before(&self) -> Before {
+        Before { failed: self.error.is_some(), noted: self.untyped.as_ref().map_or(0, Vec::len) }
+    }
+
+    /// Tells the error and the notes since `before` that they stand at `step`.
+    #[inline]
+    pub(crate) fn after(&mut self, before: Before, step: Step<'_>) {
+        if self.error.is_some() || self.untyped.is_some() {
+            self.enter(before, step);
         }
-        if let Some(untyped) = &mut self.untyped {
-            for part in untyped.iter_mut().skip(noted) {
-                part.path = join(&step(), &part.path);
-            }
+    }
+
+    #[cold]
+    fn enter(&mut self, before: Before, step: Step<'_>) {
+        let step = match step {
+            Step::Member(name) => name.to_owned(),
+            Step::Element(index) => format!("[{index}]"),
+        };
+        if let (false, Some(error)) = (before.failed, &mut self.error) {
+            error.enter(&step);
+        }
+        for part in self.untyped.iter_mut().flatten().skip(before.noted) {
+            part.path = join(&step, &part.path);
         }
     }
 
