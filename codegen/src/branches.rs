@@ -165,10 +165,13 @@ impl Lowering<'_> {
                 ways: vec![Vec::new()],
                 rank: usize::MAX,
             };
+            let free = |branch: &Branch| branch.object.properties.is_empty();
             let same = |other: &Branch| {
-                other.values == new.values
-                    && other.object.properties.len() == new.object.properties.len()
-                    && self.same_schema(&other.schema, &new.schema)
+                // Any object is any object.
+                free(other) && free(&new)
+                    || other.values == new.values
+                        && other.object.properties.len() == new.object.properties.len()
+                        && self.same_schema(&other.schema, &new.schema)
             };
             match branches.iter_mut().find(|other| same(other)) {
                 Some(other) if new.goes_before(other) => *other = new,

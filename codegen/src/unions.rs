@@ -234,7 +234,7 @@ impl Lowering<'_> {
         if let Some(rust) = twice {
             self.problem(
                 key,
-                format!("two branches are both called `{rust}`; name one of their types in overlay/names.yaml"),
+                format!("two branches are both called `{rust}`; add `{key}: {{drop: [NAME]}}` to overlay/unions.yaml"),
             );
         }
     }

@@ -63,9 +63,9 @@ impl<'a> Walk<'a> {
         let branches = self.document.branches(schema);
         let texts =
             schema["enum"].as_array().map_or(0, |values| values.iter().filter(|value| value.is_string()).count());
-        if texts > 1 {
-            self.add(Change::UnknownValueOfEnum, pointer, "", json!(TEXT));
-        } else if branches.len() > 1 && branches.iter().all(|branch| self.document.follow(branch)["enum"].is_array()) {
+        let of_texts =
+            branches.len() > 1 && branches.iter().all(|branch| self.document.follow(branch)["enum"].is_array());
+        if texts > 1 || of_texts {
             self.add(Change::UnknownValueOfEnum, pointer, "", json!(TEXT));
         } else if branches.len() > 1 {
             self.union(schema, &branches, pointer);
