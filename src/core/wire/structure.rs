@@ -240,7 +240,8 @@ pub fn read_struct(
                     }
                 }
             }
-            None if reader.null() => {}
+            // Null is as good as absent, unless it takes back what stood there before.
+            None if reader.null() => reader.note_repetition(extra.get(&name).is_some()),
             None => extra.push_unknown(&name, reader.json()?),
         }
     }

@@ -447,3 +447,9 @@ fn a_tree_has_a_place_for_everything_but_half_characters_and_endless_numbers() {
     let json = Json::new(r#"{"a":["\ud83d","x\ud83d\ude00\n\ude00\\ud83d\u00e9"],"b":1e400,"c":[1,null,{}]}"#).unwrap();
     assert_eq!(json.to_value(), json!({"a": ["\u{fffd}", "x😀\n\u{fffd}\\ud83dé"], "b": null, "c": [1, null, {}]}));
 }
+
+#[test]
+fn a_null_takes_back_an_unknown_member_of_the_same_name() {
+    survives::<Part>(r#"{"type":"part","id":"a","count":1,"new":"x","new":null}"#);
+    survives::<Part>(r#"{"type":"part","id":"a","count":1,"new":null,"new":"x"}"#);
+}
