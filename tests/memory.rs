@@ -1,6 +1,12 @@
 //! How much memory a server can make a client use. A program of its own: the memory of a process is that of all its tests.
 #![cfg(all(feature = "mock", target_os = "linux"))]
-#![allow(clippy::panic, clippy::unwrap_used, reason = "in a test a panic is a finding")]
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "in a test a panic is a finding"
+)]
 
 mod support;
 
