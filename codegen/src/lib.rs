@@ -88,6 +88,9 @@ pub fn understand(spec: &Path) -> Result<Generated, Failure> {
 
 /// Decides everything about a document.
 pub fn understand_node(mut document: Node, overlay: &Overlay, prose: Prose) -> Result<Generated, Failure> {
+    if document.get("paths").is_none_or(|paths| paths.members().is_empty()) {
+        return Err(Failure::new("this is no OpenAPI document with operations: it has no `paths`"));
+    }
     overlay.repair(&mut document)?;
     let mut contested: BTreeMap<String, usize> = BTreeMap::new();
     // Names that turn out to be taken make another way through the document; each finds more of them, or is the last.

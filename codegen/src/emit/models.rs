@@ -89,7 +89,9 @@ fn imports(context: &Context<'_>, types: &[&Type], body: &str) -> String {
         ("parts: Parts", "Parts"),
         ("impl StreamItem for", "StreamItem"),
     ];
-    let own = types.iter().map(|ty| ty.name.as_str()).collect();
+    // The variant of an enum of texts has this name too.
+    let variant = (!body.contains("(Unrecognized)")).then_some("Unrecognized");
+    let own = types.iter().map(|ty| ty.name.as_str()).chain(variant).collect();
     let types = if mentions_models(context, body, &own) { "use crate::models::*;\n" } else { "" };
     format!("{maps}{}{}{types}", list("crate::core::wire", &macros), list("crate::core", &core))
 }
