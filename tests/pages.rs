@@ -25,8 +25,8 @@ use serde_json::json;
 struct Numbers(Json);
 
 impl Wire for Numbers {
-    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        Json::read(reader).map(Self)
+    fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
+        self.0.read(reader)
     }
 
     fn write(&self, writer: &mut Writer) {

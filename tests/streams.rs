@@ -66,8 +66,8 @@ fn is_incomplete(item: Option<&Result<i64, Error>>) -> bool {
 struct Loose(Json);
 
 impl Wire for Loose {
-    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        Json::read(reader).map(Self)
+    fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
+        self.0.read(reader)
     }
 
     fn write(&self, writer: &mut Writer) {

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http::Method;
-use openrouter_kit::core::wire::{self, DecodeError, Json, Reader, Root, Untyped, Wire, Writer};
+use openrouter_kit::core::wire::{self, DecodeError, Reader, Root, Untyped, Wire, Writer};
 use openrouter_kit::core::{Call, Download, EventStream, FilePart, OpenRouterCore, Operation, Parts, StreamItem};
 use openrouter_kit::models::*;
 use openrouter_kit::{Error, funcs};
@@ -249,8 +249,8 @@ pub async fn call_any(core: &OpenRouterCore, recording: &Recording) -> Outcome {
 struct Any(Unrecognized);
 
 impl Wire for Any {
-    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        Json::read(reader).map(|json| Self(Unrecognized::new(json)))
+    fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
+        self.0.read(reader)
     }
 
     fn write(&self, writer: &mut Writer) {

@@ -1,11 +1,14 @@
 //! The one path that every call takes, whatever its operation and types: key → hooks → transport → status → hooks → retry.
 
 use std::borrow::Cow;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, LOCATION};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Uri};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 
 use super::body::Body;
 use super::call::Options;
@@ -67,14 +70,24 @@ pub(crate) async fn execute(
         let plan = Plan::new(core.inner(), parts, options, expected)?;
         plan.run().await
     };
-    let outcome = match total {
-        None => attempts.await,
-        Some(limit) => timeout(limit, attempts).await.unwrap_or_else(|_| {
-            let error = TimeoutError::new(operation.id(), TimeoutPhase::Total, limit);
-            Err(error.into())
-        }),
-    };
+    let outcome = within(total, attempts).await.unwrap_or_else(|limit| {
+        let error = TimeoutError::new(operation.id(), TimeoutPhase::Total, limit);
+        Err(error.into())
+    });
     outcome.map_err(|error| error.of_operation(operation.id()))
+}
+
+/// What the future gives, or the limit if it passed before. One path with and without a limit, so that the program holds
+/// the code of the future once.
+async fn within<F: Future>(limit: Option<Duration>, future: F) -> Result<F::Output, Duration> {
+    let mut future = pin!(future);
+    let mut timer = pin!(limit.map(sleep));
+    poll_fn(|cx| match (future.as_mut().poll(cx), timer.as_mut().as_pin_mut(), limit) {
+        (Poll::Ready(output), _, _) => Poll::Ready(Ok(output)),
+        (Poll::Pending, Some(timer), Some(limit)) => timer.poll(cx).map(|()| Err(limit)),
+        (Poll::Pending, _, _) => Poll::Pending,
+    })
+    .await
 }
 
 /// Everything that all attempts of a call have in common.
@@ -247,13 +260,9 @@ impl<'a> Plan<'a> {
     }
 
     async fn send(&self, request: Request<Body>) -> Result<Response<Body>, Error> {
-        let sending = self.client.transport.send(request);
-        let sent = match self.timeouts.response {
-            None => sending.await,
-            Some(limit) => timeout(limit, sending)
-                .await
-                .map_err(|_| TimeoutError::new(self.operation.id(), TimeoutPhase::Response, limit))?,
-        };
+        let sent = within(self.timeouts.response, self.client.transport.send(request))
+            .await
+            .map_err(|limit| TimeoutError::new(self.operation.id(), TimeoutPhase::Response, limit))?;
         sent.map_err(|error| Error::from_transport(self.operation.id(), error))
     }
 

@@ -31,13 +31,16 @@ impl Thing {
 }
 
 impl Wire for Thing {
-    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        let json = Json::read(reader)?;
+    fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
+        *self = Self::missing();
+        let mut json = Json::missing();
+        json.read(reader)?;
         // A model with a required member that has the wrong type.
         if !json.is_object() || json.get("misfit").is_some() {
-            return decode_error().map(Self);
+            return openrouter_kit::core::wire::decode::<bool>("0").map(drop);
         }
-        Ok(Self(json))
+        self.0 = json;
+        Ok(())
     }
 
     fn write(&self, writer: &mut Writer) {
@@ -47,10 +50,6 @@ impl Wire for Thing {
     fn missing() -> Self {
         Self::of(serde_json::json!({}))
     }
-}
-
-fn decode_error() -> Result<Json, DecodeError> {
-    openrouter_kit::core::wire::decode::<bool>("0").map(|_| Json::missing())
 }
 
 impl Root for Thing {

@@ -236,12 +236,8 @@ fn write_once(text: &str, writer: &mut Writer) -> Option<()> {
             let last: HashMap<&str, usize> = members.iter().enumerate().map(|(at, (name, _))| (&**name, at)).collect();
             let once = members.iter().enumerate().filter(|(at, (name, _))| last.get(&**name) == Some(at));
             writer.byte(b'{');
-            for (index, (_, (name, value))) in once.enumerate() {
-                if index > 0 {
-                    writer.byte(b',');
-                }
-                writer.string(name);
-                writer.byte(b':');
+            for (_, (name, value)) in once {
+                writer.key(name);
                 write_once(value, writer)?;
             }
             writer.byte(b'}');
@@ -268,9 +264,8 @@ fn find<'a>(members: &[(String, &'a str)], name: &str) -> Option<&'a str> {
 fn elements(text: &str) -> Option<Vec<&str>> {
     let mut list = Vec::new();
     let mut reader = Reader::new(text);
-    let read = reader.array(|reader| {
-        let element = reader.raw()?;
-        list.push(element);
+    let read = reader.array(|_, reader| {
+        list.push(reader.raw()?);
         Ok(())
     });
     read.ok().map(|()| list)
@@ -439,11 +434,15 @@ impl<T: Into<Json>> From<T> for JsonObject {
 }
 
 impl Wire for JsonObject {
-    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+    const EMPTY: &'static str = "{}";
+
+    fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
+        *self = Self::default();
         match reader.shape() {
-            Some(Shape::Object) => reader.json().map(Self),
-            _ => Err(reader.expected("an object")),
+            Some(Shape::Object) => self.0 = reader.json()?,
+            _ => return Err(reader.expected("an object")),
         }
+        Ok(())
     }
 
     fn write(&self, writer: &mut Writer) {

@@ -38,8 +38,8 @@ pub use extra::Extra;
 pub use json::{Difference, Json, JsonObject};
 pub use reader::Reader;
 pub use scalars::{Patch, Secret};
-use structure::kept;
-pub use structure::{Constant, Kind, Layout, Member, ObjectWriter, read_into, read_struct};
+use structure::{Fields, WrittenFields, keep_in, read_object, write_object};
+pub use structure::{Kind, Layout, Member, placed};
 pub use tagged::{Arm, Arms, Condition, Shape, Union, Unrecognized, read_union};
 pub use writer::Writer;
 
@@ -54,24 +54,22 @@ pub(crate) use tagged::wire_union;
 ///
 /// The models implement it; a program uses it through [`decode`] and [`encode`], or through serde.
 pub trait Wire: Sized + Clone + fmt::Debug + PartialEq + Send + Sync + 'static {
+    /// What an empty value writes: `{}` for an object. Nothing where an empty value is absent.
+    const EMPTY: &'static str = "{}";
+
     /// The members of an object.
     const LAYOUT: &'static Layout = Layout::NONE;
 
-    /// Reads one value: by default an object, member by member.
+    /// Reads one value into this place, by default an object, member by member.
     ///
     /// # Errors
-    /// [`DecodeError`] when the text is no JSON or the value is of another type. The reader then stands anywhere inside
-    /// the value.
-    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        let mut value = Self::missing();
-        let extra = read_struct(reader, Self::LAYOUT, &mut |index, reader| value.read_member(index, reader))?;
-        if let Some(place) = value.extra_mut() {
-            *place = extra;
-        }
-        Ok(value)
+    /// [`DecodeError`] when the text is no JSON or the value is of another type. The place is empty then, whatever it
+    /// held, as [`missing`](Self::missing) makes it, and the reader stands anywhere inside the value.
+    fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
+        read_object(reader, Self::LAYOUT, &mut In(self))
     }
 
-    /// Reads the value of the member with this index of the [`LAYOUT`](Self::LAYOUT) into its field.
+    /// Reads the value of the member with this index, among those of the [`LAYOUT`](Self::LAYOUT) that have a field.
     ///
     /// # Errors
     /// As [`read`](Self::read).
@@ -80,26 +78,28 @@ pub trait Wire: Sized + Clone + fmt::Debug + PartialEq + Send + Sync + 'static {
         Ok(())
     }
 
-    /// Writes the value. A value that JSON cannot hold is noted in the writer, see [`Writer::finish`].
-    fn write(&self, writer: &mut Writer);
+    /// Writes the value; nothing where it is absent (`None`, [`Patch::Keep`]). A value that JSON cannot hold is noted in
+    /// the writer, see [`Writer::finish`].
+    fn write(&self, writer: &mut Writer) {
+        if let Some(extra) = self.extra() {
+            write_object(writer, Self::LAYOUT, extra, &Out(self));
+        }
+    }
+
+    /// Writes the value of the member with this index.
+    fn write_member(&self, index: usize, writer: &mut Writer) {
+        let _ = (index, writer);
+    }
 
     /// What stands in a required field whose member did not arrive.
     fn missing() -> Self;
 
-    /// True for a value as [`missing`](Self::missing) makes it.
+    /// True for a value that is written as [`missing`](Self::missing) is.
     fn is_missing(&self) -> bool {
-        // Rarely asked, so that it may take its time rather than code for the comparison of every type.
-        let written = |value: &Self| {
-            let mut writer = Writer::new();
-            value.write(&mut writer);
-            writer.finish().ok()
-        };
-        written(self) == written(&Self::missing())
-    }
-
-    /// True for a value that is not written at all: `None`, [`Patch::Keep`].
-    fn is_absent(&self) -> bool {
-        false
+        let mut writer = Writer::new();
+        let before = writer.before();
+        self.write(&mut writer);
+        writer.since(before) == Self::EMPTY.as_bytes()
     }
 
     /// The members beyond the typed ones, for objects and for unions that hold one.
@@ -112,16 +112,61 @@ pub trait Wire: Sized + Clone + fmt::Debug + PartialEq + Send + Sync + 'static {
         None
     }
 
-    /// A value that keeps an object whole although it does not fit, for types that have room for it.
+    /// Keeps an object whole in this empty place although it does not fit, for types that have room for it.
+    ///
+    /// # Errors
+    /// The given one, for types that have none.
     #[inline]
-    fn keep_object(json: Json, error: DecodeError) -> Result<Self, DecodeError> {
-        let mut value = Self::missing();
-        match value.extra_mut() {
-            Some(extra) => *extra = kept(&json, Self::LAYOUT, &error)?,
-            None => return Err(error),
-        }
-        Ok(value)
+    fn keep_object(&mut self, json: Json, error: DecodeError) -> Result<(), DecodeError> {
+        keep_in(self.extra_mut(), Self::LAYOUT, json, error)
     }
+}
+
+/// A place for a value of a type that the code around it need not know.
+///
+/// Code that is the same for all types works on places and is compiled once. The table of such a place holds no code to
+/// drop the value, as that of the value itself would.
+trait Place {
+    fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError>;
+
+    fn keep_object(&mut self, json: Json, error: DecodeError) -> Result<(), DecodeError>;
+}
+
+/// A value to be read.
+struct In<'a, T>(&'a mut T);
+
+/// A value to be written.
+struct Out<'a, T>(&'a T);
+
+impl<T: Wire> Place for In<'_, T> {
+    fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
+        self.0.read(reader)
+    }
+
+    fn keep_object(&mut self, json: Json, error: DecodeError) -> Result<(), DecodeError> {
+        self.0.keep_object(json, error)
+    }
+}
+
+impl<T: Wire> Fields for In<'_, T> {
+    fn read(&mut self, index: usize, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
+        self.0.read_member(index, reader)
+    }
+
+    fn extra(&mut self) -> Option<&mut Extra> {
+        self.0.extra_mut()
+    }
+}
+
+impl<T: Wire> WrittenFields for Out<'_, T> {
+    fn write(&self, index: usize, writer: &mut Writer) {
+        self.0.write_member(index, writer);
+    }
+}
+
+/// Puts a value into a place. The code to drop what was there stands here, once for each type.
+fn put<T>(place: &mut T, value: T) {
+    *place = value;
 }
 
 /// The answer of an operation that is one JSON value.
@@ -137,18 +182,25 @@ pub trait Root: Wire {
 /// # Errors
 /// [`DecodeError`] when the text is no JSON, holds more than one value, or the value is no `T`.
 pub fn decode<T: Wire>(json: &str) -> Result<T, DecodeError> {
+    let mut value = T::missing();
+    read_whole(json, &mut In(&mut value))?;
+    Ok(value)
+}
+
+fn read_whole(json: &str, place: &mut dyn Place) -> Result<(), DecodeError> {
     let mut reader = Reader::new(json);
-    let read = T::read(&mut reader);
+    let read = place.read(&mut reader);
     if reader.found_repetition()
         && let Some(json) = json::without_repetitions(json)
     {
+        // What reads nothing is empty.
+        drop(place.read(&mut Reader::new("")));
         let mut reader = Reader::new(&json);
-        let value = T::read(&mut reader)?;
-        return reader.end().map(|()| value);
+        place.read(&mut reader)?;
+        return reader.end();
     }
-    let value = read?;
-    reader.end()?;
-    Ok(value)
+    read?;
+    reader.end()
 }
 
 /// Reads `json` as a `T` like [`decode`], but takes any JSON object: one that does not fit is kept whole in the value.
@@ -158,16 +210,26 @@ pub fn decode<T: Wire>(json: &str) -> Result<T, DecodeError> {
 /// # Errors
 /// [`DecodeError`] when the text is no JSON, or no object while `T` is one.
 pub fn decode_event<T: Wire>(json: &str) -> Result<T, DecodeError> {
-    decode(json).or_else(|error| match Json::new(json) {
-        Ok(kept) if kept.is_object() => T::keep_object(kept, error),
+    let mut value = T::missing();
+    read_event(json, &mut In(&mut value))?;
+    Ok(value)
+}
+
+fn read_event(json: &str, place: &mut dyn Place) -> Result<(), DecodeError> {
+    read_whole(json, place).or_else(|error| match Json::new(json) {
+        Ok(kept) if kept.is_object() => place.keep_object(kept, error),
         _ => Err(error),
     })
 }
 
 /// Keeps a whole answer that does not fit its type, if it has members of it. Any other object is another answer.
 pub(crate) fn keep_answer<T: Wire>(json: &str, error: DecodeError) -> Result<T, DecodeError> {
-    let kept = Json::new(json).ok().filter(Json::is_object).and_then(|json| T::keep_object(json, error.clone()).ok());
-    kept.filter(|value| value.extra().and_then(Extra::required_misfit).is_some()).ok_or(error)
+    let mut value = T::missing();
+    match Json::new(json) {
+        Ok(kept) if kept.is_object() => value.keep_object(kept, error.clone())?,
+        _ => return Err(error),
+    }
+    if value.extra().and_then(Extra::required_misfit).is_some() { Ok(value) } else { Err(error) }
 }
 
 /// Writes `value` as JSON.
@@ -176,7 +238,7 @@ pub(crate) fn keep_answer<T: Wire>(json: &str, error: DecodeError) -> Result<T, 
 /// [`EncodeError`] when a value cannot stand in JSON (a number that is not finite, a schema that is no object).
 pub fn encode<T: Wire>(value: &T) -> Result<Vec<u8>, EncodeError> {
     let mut writer = Writer::new();
-    value.write(&mut writer);
+    scalars::write_or_null(value, &mut writer);
     writer.finish()
 }
 

@@ -4,8 +4,10 @@ use super::{DecodeError, Reader};
 
 /// Reads a text as the value that it names.
 #[allow(dead_code, reason = "a build without models has no use for it")]
-pub(crate) fn read_text<T: for<'a> From<&'a str>>(reader: &mut Reader<'_>) -> Result<T, DecodeError> {
-    reader.string().map(|text| T::from(&*text))
+pub(crate) fn read_text<T: for<'a> From<&'a str>>(place: &mut T, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
+    let text = reader.string();
+    *place = T::from(text.as_deref().unwrap_or_default());
+    text.map(drop)
 }
 
 /// Implements conversions, [`Wire`](super::Wire) and serde's traits for an enum of texts with a variant
@@ -68,9 +70,14 @@ macro_rules! wire_enum {
         }
 
         impl $crate::core::wire::Wire for $type {
+            const EMPTY: &'static str = "\"\"";
+
             #[inline]
-            fn read(reader: &mut $crate::core::wire::Reader<'_>) -> Result<Self, $crate::core::wire::DecodeError> {
-                $crate::core::wire::read_text(reader)
+            fn read(
+                &mut self,
+                reader: &mut $crate::core::wire::Reader<'_>,
+            ) -> Result<(), $crate::core::wire::DecodeError> {
+                $crate::core::wire::read_text(self, reader)
             }
 
             #[inline]

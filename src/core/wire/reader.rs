@@ -108,6 +108,15 @@ impl<'a> Reader<'a> {
         self.peek() == Some(b'n') && self.literal("null")
     }
 
+    /// True before a value; takes `null` and answers with false.
+    pub(crate) fn optional(&mut self) -> Result<bool, DecodeError> {
+        match self.peek() {
+            None => Err(self.expected("a value")),
+            Some(b'n') => Ok(!self.literal("null")),
+            Some(_) => Ok(true),
+        }
+    }
+
     fn literal(&mut self, word: &str) -> bool {
         let found = self.text.as_bytes().get(self.at..).is_some_and(|rest| rest.starts_with(word.as_bytes()));
         self.at += if found { word.len() } else { 0 };
@@ -443,7 +452,7 @@ impl<'a> Reader<'a> {
     #[inline]
     pub(crate) fn array(
         &mut self,
-        mut element: impl FnMut(&mut Self) -> Result<(), DecodeError>,
+        mut element: impl FnMut(usize, &mut Self) -> Result<(), DecodeError>,
     ) -> Result<(), DecodeError> {
         if !self.take(b'[') {
             return Err(self.expected("an array"));
@@ -451,12 +460,13 @@ impl<'a> Reader<'a> {
         if self.take(b']') {
             return Ok(());
         }
-        loop {
-            element(self)?;
+        for index in 0.. {
+            element(index, self).map_err(|error| error.inside_element(index))?;
             if !self.take(b',') {
                 return if self.take(b']') { Ok(()) } else { Err(self.expected("`,` or `]`")) };
             }
         }
+        Ok(())
     }
 
     /// The text of member `name` of the object that comes next, without taking anything.

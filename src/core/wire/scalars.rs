@@ -6,12 +6,14 @@ use std::fmt;
 
 use super::tagged::Shape;
 use super::writer::Step;
-use super::{DecodeError, Extra, Json, JsonObject, Reader, Root, Wire, Writer};
+use super::{DecodeError, Extra, In, Json, JsonObject, Place, Reader, Root, Wire, Writer, put};
 
 impl Wire for String {
-    #[inline]
-    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        reader.string().map(Cow::into_owned)
+    const EMPTY: &'static str = "\"\"";
+
+    fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
+        *self = reader.string().map(Cow::into_owned).inspect_err(|_| self.clear())?;
+        Ok(())
     }
 
     #[inline]
@@ -22,15 +24,15 @@ impl Wire for String {
     fn missing() -> Self {
         Self::new()
     }
-
-    fn is_missing(&self) -> bool {
-        self.is_empty()
-    }
 }
 
 impl Wire for bool {
-    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        reader.boolean()
+    const EMPTY: &'static str = "false";
+
+    fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
+        *self = false;
+        *self = reader.boolean()?;
+        Ok(())
     }
 
     fn write(&self, writer: &mut Writer) {
@@ -43,20 +45,23 @@ impl Wire for bool {
 }
 
 impl Wire for i64 {
+    const EMPTY: &'static str = "0";
+
     /// Takes an integer, also when it is written as `3.0` or `3e2`.
-    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+    fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
         if let Some(value) = reader.short_integer() {
-            return Ok(value);
+            *self = value;
+            return Ok(());
         }
+        *self = 0;
         let text = reader.number()?;
-        if let Ok(value) = text.parse() {
-            return Ok(value);
-        }
-        // Below 2^53 every integer has its own `f64`, so nothing is rounded here.
-        match text.parse::<f64>() {
-            Ok(value) if value.fract() == 0.0 && value.abs() < 9_007_199_254_740_992.0 => Ok(value as Self),
-            _ => Err(DecodeError::new(format!("expected an integer of 64 bits, found {text}"))),
-        }
+        *self = match (text.parse(), text.parse::<f64>()) {
+            (Ok(value), _) => value,
+            // Below 2^53 every integer has its own `f64`, so nothing is rounded here.
+            (_, Ok(value)) if value.fract() == 0.0 && value.abs() < 9_007_199_254_740_992.0 => value as Self,
+            _ => return Err(DecodeError::new(format!("expected an integer of 64 bits, found {text}"))),
+        };
+        Ok(())
     }
 
     fn write(&self, writer: &mut Writer) {
@@ -69,15 +74,19 @@ impl Wire for i64 {
 }
 
 impl Wire for f64 {
+    const EMPTY: &'static str = "0";
+
     /// Takes a number. An integer that would be rounded is refused, so that it stays whole in [`Extra`].
-    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+    fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
+        *self = 0.0;
         let text = reader.number()?;
-        let value = text.parse::<Self>().unwrap_or(Self::INFINITY);
+        let value = text.parse().unwrap_or(Self::INFINITY);
         let integer = text.len() > 15 && !text.bytes().any(|byte| matches!(byte, b'.' | b'e' | b'E'));
         if !value.is_finite() || integer && format!("{value:.0}") != text {
             return Err(DecodeError::new(format!("expected a number of double precision, found {text}")));
         }
-        Ok(value)
+        *self = value;
+        Ok(())
     }
 
     fn write(&self, writer: &mut Writer) {
@@ -95,17 +104,19 @@ impl Wire for f64 {
     }
 }
 
+/// `None` writes nothing; what needs something there writes `null`.
 impl<T: Wire> Wire for Option<T> {
+    const EMPTY: &'static str = "";
+
     #[inline]
-    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        if reader.null() { Ok(None) } else { T::read(reader).map(Some) }
+    fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
+        In(self).read_option(reader)
     }
 
     #[inline]
     fn write(&self, writer: &mut Writer) {
-        match self {
-            Some(value) => value.write(writer),
-            None => writer.raw("null"),
+        if let Some(value) = self {
+            value.write(writer);
         }
     }
 
@@ -113,119 +124,180 @@ impl<T: Wire> Wire for Option<T> {
         None
     }
 
-    fn is_missing(&self) -> bool {
-        self.is_none()
-    }
-
-    fn is_absent(&self) -> bool {
-        self.is_none()
-    }
-
     fn extra(&self) -> Option<&Extra> {
         self.as_ref().and_then(T::extra)
     }
 }
 
+impl<T: Wire> In<'_, Option<T>> {
+    fn read_option(self, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
+        put(self.0, None);
+        if reader.optional()? {
+            let read = self.0.get_or_insert_with(T::missing).read(reader);
+            if read.is_err() {
+                put(self.0, None);
+            }
+            return read;
+        }
+        Ok(())
+    }
+}
+
 impl<T: Wire> Wire for Box<T> {
+    const EMPTY: &'static str = T::EMPTY;
+
     #[inline]
-    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        T::read(reader).map(Self::new)
+    fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
+        (**self).read(reader)
     }
 
+    #[inline]
     fn write(&self, writer: &mut Writer) {
         (**self).write(writer);
     }
 
+    #[inline]
     fn missing() -> Self {
-        Self::new(T::missing())
+        boxed()
     }
 
-    fn keep_object(json: Json, error: DecodeError) -> Result<Self, DecodeError> {
-        T::keep_object(json, error).map(Self::new)
+    #[inline]
+    fn keep_object(&mut self, json: Json, error: DecodeError) -> Result<(), DecodeError> {
+        (**self).keep_object(json, error)
     }
 
-    fn is_missing(&self) -> bool {
-        (**self).is_missing()
-    }
-
+    #[inline]
     fn extra(&self) -> Option<&Extra> {
         (**self).extra()
     }
 }
 
+fn boxed<T: Wire>() -> Box<T> {
+    Box::new(T::missing())
+}
+
 /// Reads one of several values; an object that does not fit is kept whole, so that it takes no others with it.
-#[inline]
-fn read_or_keep<T: Wire>(reader: &mut Reader<'_>) -> Result<T, DecodeError> {
+fn read_or_keep(place: &mut dyn Place, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
     let mark = reader.mark();
-    T::read(reader).or_else(|error| {
+    place.read(reader).or_else(|error| {
         reader.reset(mark);
         match reader.shape() {
-            Some(Shape::Object) => T::keep_object(reader.json()?, error),
+            Some(Shape::Object) => place.keep_object(reader.json()?, error),
             _ => Err(error),
         }
     })
 }
 
+/// A list, to be read into.
+trait List {
+    /// Adds an empty element and answers with its place.
+    fn read_next(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError>;
+
+    fn clear(&mut self);
+}
+
+impl<T: Wire> List for In<'_, Vec<T>> {
+    fn read_next(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
+        if self.0.is_empty() && size_of::<T>() > 64 {
+            // Lists of one large element are frequent, and `push` alone would make room for four.
+            self.0.reserve_exact(1);
+        }
+        self.0.push(T::missing());
+        self.0.last_mut().map_or(Ok(()), |element| read_or_keep(&mut In(element), reader))
+    }
+
+    fn clear(&mut self) {
+        self.0.clear();
+    }
+}
+
+impl<T: Wire> In<'_, Vec<T>> {
+    fn read_list(mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
+        read_elements(reader, &mut self)
+    }
+}
+
+fn read_elements(reader: &mut Reader<'_>, list: &mut dyn List) -> Result<(), DecodeError> {
+    list.clear();
+    let read = reader.array(|_, reader| list.read_next(reader));
+    if read.is_err() {
+        list.clear();
+    }
+    read
+}
+
+/// Writes the elements of a list, by their index.
+fn write_list(writer: &mut Writer, length: usize, write: &dyn Fn(usize, &mut Writer)) {
+    writer.byte(b'[');
+    for index in 0..length {
+        if index > 0 {
+            writer.byte(b',');
+        }
+        let before = writer.before();
+        write(index, writer);
+        if writer.since(before).is_empty() {
+            writer.raw("null");
+        }
+        writer.after(before, Step::Element(index));
+    }
+    writer.byte(b']');
+}
+
+/// Writes a value where one must stand.
+pub(super) fn write_or_null<T: Wire>(value: &T, writer: &mut Writer) {
+    let before = writer.before();
+    value.write(writer);
+    if writer.since(before).is_empty() {
+        writer.raw("null");
+    }
+}
+
 impl<T: Wire> Wire for Vec<T> {
-    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        let mut list = Self::new();
-        reader.array(|reader| {
-            let element = read_or_keep(reader).map_err(|error| error.inside_element(list.len()))?;
-            if list.is_empty() && size_of::<T>() > 64 {
-                // Lists of one large element are frequent, and `push` alone would make room for four.
-                list.reserve_exact(1);
-            }
-            list.push(element);
-            Ok(())
-        })?;
-        Ok(list)
+    const EMPTY: &'static str = "[]";
+
+    #[inline]
+    fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
+        In(self).read_list(reader)
     }
 
     fn write(&self, writer: &mut Writer) {
-        writer.byte(b'[');
-        for (index, element) in self.iter().enumerate() {
-            if index > 0 {
-                writer.byte(b',');
+        write_list(writer, self.len(), &|index, writer| {
+            if let Some(element) = self.get(index) {
+                element.write(writer);
             }
-            let before = writer.before();
-            element.write(writer);
-            writer.after(before, Step::Element(index));
-        }
-        writer.byte(b']');
+        });
     }
 
     fn missing() -> Self {
         Self::new()
-    }
-
-    fn is_missing(&self) -> bool {
-        self.is_empty()
     }
 }
 
 impl<T: Wire> Root for Vec<T> {}
 
 impl<T: Wire> Wire for BTreeMap<String, T> {
-    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        let mut map = Self::new();
-        reader.object(|key, reader| {
-            let value = read_or_keep(reader).map_err(|error| error.inside(&key))?;
-            map.insert(key.into_owned(), value);
+    const EMPTY: &'static str = "{}";
+
+    fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
+        self.clear();
+        let read = reader.object(|key, reader| {
+            let mut value = T::missing();
+            read_or_keep(&mut In(&mut value), reader).map_err(|error| error.inside(&key))?;
+            self.insert(key.into_owned(), value);
             Ok(())
-        })?;
-        Ok(map)
+        });
+        if read.is_err() {
+            self.clear();
+        }
+        read
     }
 
     fn write(&self, writer: &mut Writer) {
         writer.byte(b'{');
-        for (index, (key, value)) in self.iter().enumerate() {
-            if index > 0 {
-                writer.byte(b',');
-            }
-            writer.string(key);
-            writer.byte(b':');
+        for (key, value) in self {
+            writer.key(key);
             let before = writer.before();
-            value.write(writer);
+            write_or_null(value, writer);
             writer.after(before, Step::Member(key));
         }
         writer.byte(b'}');
@@ -234,15 +306,15 @@ impl<T: Wire> Wire for BTreeMap<String, T> {
     fn missing() -> Self {
         Self::new()
     }
-
-    fn is_missing(&self) -> bool {
-        self.is_empty()
-    }
 }
 
 impl Wire for Json {
-    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        reader.json()
+    const EMPTY: &'static str = "null";
+
+    fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
+        *self = Self::null();
+        *self = reader.json()?;
+        Ok(())
     }
 
     fn write(&self, writer: &mut Writer) {
@@ -251,10 +323,6 @@ impl Wire for Json {
 
     fn missing() -> Self {
         Self::null()
-    }
-
-    fn is_missing(&self) -> bool {
-        self.is_null()
     }
 }
 
@@ -285,24 +353,32 @@ impl<T> From<T> for Patch<T> {
     }
 }
 
+/// `Keep` writes nothing.
 impl<T: Wire> Wire for Patch<T> {
-    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        if reader.null() { Ok(Self::Clear) } else { T::read(reader).map(Self::Set) }
+    const EMPTY: &'static str = "";
+
+    fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
+        *self = Self::Keep;
+        *self = if reader.null() {
+            Self::Clear
+        } else {
+            let mut value = T::missing();
+            value.read(reader)?;
+            Self::Set(value)
+        };
+        Ok(())
     }
 
     fn write(&self, writer: &mut Writer) {
         match self {
             Self::Set(value) => value.write(writer),
-            Self::Clear | Self::Keep => writer.raw("null"),
+            Self::Clear => writer.raw("null"),
+            Self::Keep => {}
         }
     }
 
     fn missing() -> Self {
         Self::Keep
-    }
-
-    fn is_absent(&self) -> bool {
-        matches!(self, Self::Keep)
     }
 }
 
@@ -347,8 +423,10 @@ impl<T> fmt::Debug for Secret<T> {
 }
 
 impl<T: Wire> Wire for Secret<T> {
-    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        T::read(reader).map(Self)
+    const EMPTY: &'static str = T::EMPTY;
+
+    fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
+        self.0.read(reader)
     }
 
     fn write(&self, writer: &mut Writer) {

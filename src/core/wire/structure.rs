@@ -10,45 +10,42 @@ use super::{Json, Wire, Writer};
 
 /// What is known about the members of an object: the table behind `wire_struct!`.
 ///
-/// The constants take the first bits of a mask, the members the following ones; required members stand first, so that
-/// the mask holds them all.
+/// It is made for little space: one text holds all names, and a member finds its own by place and length.
 #[derive(Debug)]
 pub struct Layout {
-    constants: &'static [Constant],
+    /// The names of the members, one behind the other; behind the name of a constant its value as JSON text.
+    texts: &'static str,
+    /// Constants first, then the members that have a field, in the order of their indices.
     members: &'static [Member],
+    constants: usize,
     /// Bits of the members that tell whether an object is of this type at all.
     telling: u64,
-    /// Bits of the constants and of the members that are written even when empty.
+    /// Bits of the members that are written even when empty.
     required: u64,
 }
 
 /// One member of an object.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Member {
-    name: Name,
-    kind: Kind,
-}
-
-/// A member that always has the same value, given as JSON text.
-#[derive(Debug)]
-pub struct Constant {
-    name: Name,
-    value: &'static str,
-}
-
-/// The name of a member, ready to be looked for.
-#[derive(Debug)]
-struct Name {
-    text: &'static str,
-    /// The first eight bytes as a number: names are mostly told apart by one comparison.
+    /// The first eight bytes of the name as a number: names are mostly told apart by one comparison.
     start: u64,
-    /// Which bytes of `start` there are.
-    mask: u64,
+    /// Where the name begins in the texts of the layout.
+    at: u16,
+    length: u8,
+    /// The length of a constant's value.
+    value: u8,
+    /// How many bits of `start` are no part of the name.
+    unused: u8,
+    kind: Kind,
+    /// The first byte that an empty value writes, which tells the others; 0 where it writes nothing.
+    empty: u8,
 }
 
 /// How a member may be absent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
+    /// Always there and always the same. It has no field.
+    Constant,
     /// Always there.
     Required,
     /// Always there, but perhaps null.
@@ -59,190 +56,261 @@ pub enum Kind {
     Patched,
 }
 
-impl Name {
-    const fn new(text: &'static str) -> Self {
-        let bytes = text.as_bytes();
-        let (mut start, mut mask, mut index) = (0, 0, 0);
-        while index < bytes.len() && index < 8 {
+impl Member {
+    /// The member of this name that has this field.
+    ///
+    /// # Panics
+    /// At compile time, where a name cannot stand in JSON as it is or is longer than 255 bytes.
+    pub const fn new<S, T: Wire>(name: &str, kind: Kind, _field: fn(&S) -> &T) -> Self {
+        Self { kind, empty: first_byte(T::EMPTY), ..Self::named(name) }
+    }
+
+    /// A member of this name that always has this value, given as JSON text.
+    ///
+    /// # Panics
+    /// As [`new`](Self::new).
+    pub const fn constant(name: &str, value: &str) -> Self {
+        Self { value: byte(value.len()), ..Self::named(name) }
+    }
+
+    const fn named(name: &str) -> Self {
+        let bytes = name.as_bytes();
+        let (mut start, mut index) = (0, 0);
+        while index < bytes.len() {
             #[expect(clippy::indexing_slicing, reason = "evaluated at compile time, within bounds")]
-            let byte = bytes[index] as u64;
-            start |= byte << (8 * index);
-            mask |= 0xFF << (8 * index);
+            let byte = bytes[index];
+            assert!(byte >= 0x20 && byte != b'"' && byte != b'\\', "a name that JSON must escape");
+            if index < 8 {
+                start |= (byte as u64) << (8 * index);
+            }
             index += 1;
         }
-        Self { text, start, mask }
+        let unused = if bytes.len() < 8 { 64 - 8 * bytes.len() } else { 0 };
+        let length = byte(bytes.len());
+        Self { start, at: 0, length, value: 0, unused: byte(unused), kind: Kind::Constant, empty: 0 }
     }
 
     /// Whether this name and a quote stand at the start of `bytes`, whose first eight are `start`.
     #[inline]
-    fn is_at(&self, bytes: &[u8], start: u64) -> bool {
-        start & self.mask == self.start
-            && bytes.get(self.text.len()) == Some(&b'"')
-            && (self.text.len() <= 8 || bytes.starts_with(self.text.as_bytes()))
-    }
-}
-
-impl Member {
-    /// A member of this name.
-    pub const fn new(name: &'static str, kind: Kind) -> Self {
-        Self { name: Name::new(name), kind }
-    }
-}
-
-impl Constant {
-    /// A member of this name and value.
-    pub const fn new(name: &'static str, value: &'static str) -> Self {
-        Self { name: Name::new(name), value }
-    }
-}
-
-/// A member that an object may have, by its place in the layout.
-#[derive(Clone, Copy)]
-enum Known {
-    Member(usize),
-    Constant(usize),
-}
-
-impl Layout {
-    /// The table of what has no named members.
-    pub const NONE: &'static Self = &Self::new(&[], &[]);
-
-    /// The table for these constants (name and JSON text) and members.
-    pub const fn new(constants: &'static [Constant], members: &'static [Member]) -> Self {
-        let mut telling = 0;
-        let mut required = 0;
-        let mut index = 0;
-        while index < constants.len() {
-            required |= bit(index);
-            index += 1;
-        }
-        let of_constants = required;
-        index = 0;
-        while index < members.len() {
-            #[expect(clippy::indexing_slicing, reason = "evaluated at compile time, within bounds")]
-            let kind = members[index].kind;
-            let own = bit(constants.len() + index);
-            match kind {
-                Kind::Required => {
-                    telling |= own;
-                    required |= own;
-                }
-                Kind::Nullable => required |= own,
-                Kind::Optional | Kind::Patched => {}
-            }
-            index += 1;
-        }
-        // Where nothing is required, a constant need not be there either.
-        if telling != 0 {
-            telling |= of_constants;
-        }
-        Self { constants, members, telling, required }
-    }
-
-    /// What the reader stands before, without taking it. The search begins at `hint`: members often come in order.
-    #[inline]
-    fn ahead(&self, reader: &mut Reader<'_>, hint: usize) -> Option<(Known, &Name)> {
-        let bytes = reader.behind_quote()?;
-        let start = u64::from_le_bytes(*bytes.first_chunk()?);
-        self.find(hint, |name| name.is_at(bytes, start))
+    fn is_at(&self, texts: &'static str, bytes: &[u8], start: u64) -> bool {
+        let length = usize::from(self.length);
+        (start ^ self.start).unbounded_shl(self.unused.into()) == 0
+            && bytes.get(length) == Some(&b'"')
+            && (length <= 8 || bytes.starts_with(self.name(texts).as_bytes()))
     }
 
     #[inline]
-    fn find(&self, hint: usize, is_it: impl Fn(&Name) -> bool) -> Option<(Known, &Name)> {
-        let (before, from) = self.members.split_at_checked(hint).unwrap_or((self.members, &[]));
-        for (index, member) in from.iter().enumerate() {
-            if is_it(&member.name) {
-                return Some((Known::Member(hint + index), &member.name));
-            }
-        }
-        for (index, member) in before.iter().enumerate() {
-            if is_it(&member.name) {
-                return Some((Known::Member(index), &member.name));
-            }
-        }
-        let index = self.constants.iter().position(|constant| is_it(&constant.name))?;
-        self.constants.get(index).map(|constant| (Known::Constant(index), &constant.name))
+    fn name(self, texts: &'static str) -> &'static str {
+        let at = usize::from(self.at);
+        texts.get(at..at + usize::from(self.length)).unwrap_or_default()
     }
+
+    /// The value of a constant, as JSON text.
+    #[inline]
+    fn value(self, texts: &'static str) -> &'static str {
+        let at = usize::from(self.at) + usize::from(self.length);
+        texts.get(at..at + usize::from(self.value)).unwrap_or_default()
+    }
+}
+
+const fn first_byte(text: &str) -> u8 {
+    match text.as_bytes().first() {
+        Some(byte) => *byte,
+        None => 0,
+    }
+}
+
+/// What an empty value writes, by its first byte.
+fn empty_text(first: u8) -> &'static str {
+    match first {
+        b'{' => "{}",
+        b'[' => "[]",
+        b'"' => "\"\"",
+        b'0' => "0",
+        b'f' => "false",
+        b'n' => "null",
+        _ => "",
+    }
+}
+
+const fn byte(length: usize) -> u8 {
+    assert!(length < 256, "a name or constant of more than 255 bytes");
+    length as u8
 }
 
 const fn bit(index: usize) -> u64 {
     if index < 64 { 1 << index } else { 0 }
 }
 
-/// Reads an object. `read` takes the value of the member with the given index into its field.
+/// The members with their places in the texts of their layout.
+///
+/// # Panics
+/// At compile time, where the texts are longer than 65,535 bytes.
+pub const fn placed<const N: usize>(mut members: [Member; N]) -> [Member; N] {
+    let (mut at, mut index) = (0, 0);
+    while index < N {
+        #[expect(clippy::indexing_slicing, reason = "evaluated at compile time, within bounds")]
+        let member = &mut members[index];
+        assert!(at <= u16::MAX as usize, "an object with too many names");
+        member.at = at as u16;
+        at += member.length as usize + member.value as usize;
+        index += 1;
+    }
+    members
+}
+
+impl Layout {
+    /// The table of what has no named members.
+    pub const NONE: &'static Self = &Self::new("", &[]);
+
+    /// The table for these members, which are [`placed`] in `texts`; constants first.
+    pub const fn new(texts: &'static str, members: &'static [Member]) -> Self {
+        let (mut constants, mut telling, mut required, mut index) = (0, 0, 0, 0);
+        while index < members.len() {
+            #[expect(clippy::indexing_slicing, reason = "evaluated at compile time, within bounds")]
+            match members[index].kind {
+                Kind::Constant => {
+                    constants += 1;
+                    required |= bit(index);
+                }
+                Kind::Required => {
+                    telling |= bit(index);
+                    required |= bit(index);
+                }
+                Kind::Nullable => required |= bit(index),
+                Kind::Optional | Kind::Patched => {}
+            }
+            index += 1;
+        }
+        // Where nothing is required, a constant need not be there either.
+        if telling != 0 {
+            telling |= required & (bit(constants).wrapping_sub(1));
+        }
+        Self { texts, members, constants, telling, required }
+    }
+
+    /// What the reader stands before, without taking it. The search begins at `hint`: members often come in order.
+    #[inline]
+    fn ahead(&self, reader: &mut Reader<'_>, hint: usize) -> Option<(usize, Member)> {
+        let bytes = reader.behind_quote()?;
+        let start = u64::from_le_bytes(*bytes.first_chunk()?);
+        self.find(hint, |member| member.is_at(self.texts, bytes, start))
+    }
+
+    #[inline]
+    fn find(&self, hint: usize, is_it: impl Fn(&Member) -> bool) -> Option<(usize, Member)> {
+        let (before, from) = self.members.split_at_checked(hint).unwrap_or((self.members, &[]));
+        for (index, member) in from.iter().enumerate() {
+            if is_it(member) {
+                return Some((hint + index, *member));
+            }
+        }
+        let index = before.iter().position(is_it)?;
+        before.get(index).map(|member| (index, *member))
+    }
+
+    fn has_field(&self, name: &str) -> bool {
+        self.members.iter().any(|member| member.kind != Kind::Constant && member.name(self.texts) == name)
+    }
+}
+
+/// The fields of an object, to be read into.
+pub(crate) trait Fields {
+    /// Reads the member with this index, see `Wire::read_member`.
+    fn read(&mut self, index: usize, reader: &mut Reader<'_>) -> Result<(), DecodeError>;
+
+    fn extra(&mut self) -> Option<&mut Extra>;
+}
+
+/// Reads an object; after an error all fields are empty.
 ///
 /// # Errors
 /// [`DecodeError`] when the text is no object, or one that holds something, but none of the constants and required
 /// members.
-pub fn read_struct(
+pub(crate) fn read_object(
     reader: &mut Reader<'_>,
-    layout: &Layout,
-    read: &mut dyn FnMut(usize, &mut Reader<'_>) -> Result<(), DecodeError>,
+    layout: &'static Layout,
+    fields: &mut dyn Fields,
+) -> Result<(), DecodeError> {
+    match read_members(reader, layout, fields) {
+        Ok(extra) => {
+            put_extra(fields, extra);
+            Ok(())
+        }
+        Err(error) => {
+            empty(layout, fields);
+            Err(error)
+        }
+    }
+}
+
+/// Empties all fields: what reads nothing is empty.
+#[cold]
+fn empty(layout: &Layout, fields: &mut dyn Fields) {
+    for index in 0..layout.members.len() - layout.constants {
+        drop(fields.read(index, &mut Reader::new("")));
+    }
+    put_extra(fields, Extra::all_absent());
+}
+
+fn put_extra(fields: &mut dyn Fields, extra: Extra) {
+    if let Some(place) = fields.extra() {
+        *place = extra;
+    }
+}
+
+fn read_members(
+    reader: &mut Reader<'_>,
+    layout: &'static Layout,
+    fields: &mut dyn Fields,
 ) -> Result<Extra, DecodeError> {
     reader.open_object()?;
     let mut extra = Extra::new();
     let mut seen = 0;
     let mut met = 0;
-    let mut hint = 0;
+    let mut hint = layout.constants;
     let mut first = true;
     while reader.next_member(first)? {
         first = false;
         let (known, name) = match layout.ahead(reader, hint) {
-            Some((known, name)) => {
-                reader.take_key(name.text.len())?;
-                (Some(known), Cow::Borrowed(name.text))
+            Some((index, member)) => {
+                reader.take_key(member.length.into())?;
+                (Some((index, member)), Cow::Borrowed(member.name(layout.texts)))
             }
             // Not known, or written with escapes, or at the very end of the text.
             None => {
                 let name = reader.key()?;
-                (layout.find(hint, |known| known.text == name).map(|(known, _)| known), name)
+                (layout.find(hint, |member| member.name(layout.texts) == name), name)
             }
         };
-        match known {
-            Some(Known::Member(index)) => {
-                hint = index + 1;
-                let own = bit(layout.constants.len() + index);
-                reader.note_repetition(met & own != 0);
-                met |= own;
-                let kind = layout.members.get(index).map_or(Kind::Optional, |member| member.kind);
-                if kind != Kind::Patched && reader.null() {
-                    seen |= if kind == Kind::Nullable { own } else { 0 };
-                    continue;
-                }
-                let mark = reader.mark();
-                match read(index, reader) {
-                    Ok(()) => seen |= own,
-                    Err(error) => {
-                        reader.reset(mark);
-                        let required = matches!(kind, Kind::Required | Kind::Nullable);
-                        extra.push_misfit(&name, reader.json()?, error.inside(&name), required);
-                    }
-                }
-            }
-            Some(Known::Constant(index)) => {
-                reader.note_repetition(met & bit(index) != 0);
-                met |= bit(index);
-                let expected = layout.constants.get(index).map_or("", |constant| constant.value);
-                if reader.string_is(expected) {
-                    seen |= bit(index);
-                    continue;
-                }
-                match reader.raw()? {
-                    value if value == expected => seen |= bit(index),
-                    "null" => {}
-                    // Like a value that an enum does not know.
-                    value if expected.starts_with('"') && value.starts_with('"') => {
-                        extra.push_unknown(&name, Json::checked(value));
-                    }
-                    value => {
-                        let error = DecodeError::new(format!("a constant of the API document, here {value}"));
-                        extra.push_misfit(&name, Json::checked(value), error.inside(&name), false);
-                    }
-                }
-            }
+        let Some((index, member)) = known else {
             // Null is as good as absent, unless it takes back what stood there before.
-            None if reader.null() => reader.note_repetition(extra.get(&name).is_some()),
-            None => extra.push_unknown(&name, reader.json()?),
+            match reader.null() {
+                true => reader.note_repetition(extra.get(&name).is_some()),
+                false => extra.push_unknown(&name, reader.json()?),
+            }
+            continue;
+        };
+        let own = bit(index);
+        reader.note_repetition(met & own != 0);
+        met |= own;
+        if member.kind == Kind::Constant {
+            seen |= if read_constant(reader, &mut extra, &name, member.value(layout.texts))? { own } else { 0 };
+            continue;
+        }
+        hint = index + 1;
+        if member.kind != Kind::Patched && reader.null() {
+            seen |= if member.kind == Kind::Nullable { own } else { 0 };
+            continue;
+        }
+        let mark = reader.mark();
+        match fields.read(index - layout.constants, reader) {
+            Ok(()) => seen |= own,
+            Err(error) => {
+                reader.reset(mark);
+                let required = matches!(member.kind, Kind::Required | Kind::Nullable);
+                extra.push_misfit(&name, reader.json()?, error.inside(&name), required);
+            }
         }
     }
     if layout.telling != 0 && seen & layout.telling == 0 && !(seen == 0 && extra.is_empty()) {
@@ -255,130 +323,121 @@ pub fn read_struct(
     Ok(extra)
 }
 
-/// Reads a value into its place.
-///
-/// # Errors
-/// As [`Wire::read`]; the place keeps what it had.
-#[inline]
-pub fn read_into<T: Wire>(place: &mut T, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
-    *place = T::read(reader)?;
-    Ok(())
+/// Reads a member that should have this value; answers whether it has.
+fn read_constant(reader: &mut Reader<'_>, extra: &mut Extra, name: &str, expected: &str) -> Result<bool, DecodeError> {
+    if reader.string_is(expected) {
+        return Ok(true);
+    }
+    match reader.raw()? {
+        value if value == expected => return Ok(true),
+        "null" => {}
+        // Like a value that an enum does not know.
+        value if expected.starts_with('"') && value.starts_with('"') => extra.push_unknown(name, Json::checked(value)),
+        value => {
+            let error = DecodeError::new(format!("a constant of the API document, here {value}"));
+            extra.push_misfit(name, Json::checked(value), error.inside(name), false);
+        }
+    }
+    Ok(false)
 }
 
 #[cold]
 fn telling_names(layout: &Layout) -> String {
-    let required = layout.members.iter().filter(|member| member.kind == Kind::Required).map(|member| member.name.text);
-    layout.constants.iter().map(|constant| constant.name.text).chain(required).collect::<Vec<_>>().join(", ")
+    let telling = layout.members.iter().filter(|member| matches!(member.kind, Kind::Constant | Kind::Required));
+    telling.map(|member| member.name(layout.texts)).collect::<Vec<_>>().join(", ")
 }
 
-/// All members of an object as [`Extra`], for an object that does not fit its type but must be kept. None of them is
-/// typed, so that all count as misfits; as required ones those that the type knows.
-#[allow(dead_code, reason = "a build without models has no use for it")]
-pub(crate) fn kept(json: &Json, layout: &Layout, error: &DecodeError) -> Result<Extra, DecodeError> {
-    let mut extra = Extra::all_absent();
+/// Keeps all members of an object that does not fit its type as extra ones. None of them is typed, so that all count as
+/// misfits; as required ones those that the type knows.
+pub(crate) fn keep_in(
+    place: Option<&mut Extra>,
+    layout: &'static Layout,
+    json: Json,
+    error: DecodeError,
+) -> Result<(), DecodeError> {
+    let Some(extra) = place else { return Err(error) };
+    *extra = Extra::all_absent();
     Reader::new(json.as_text()).object(|name, reader| {
-        let known = layout.members.iter().any(|member| member.name.text == name);
         let value = reader.json()?;
         match value.is_null() {
             true => extra.push_unknown(&name, value),
-            false => extra.push_misfit(&name, value, error.clone(), known),
+            false => extra.push_misfit(&name, value, error.clone(), layout.has_field(&name)),
         }
         Ok(())
-    })?;
-    Ok(extra)
+    })
 }
 
-/// Writes the members of an object.
-#[derive(Debug)]
-pub struct ObjectWriter<'a> {
-    writer: &'a mut Writer,
-    layout: &'static Layout,
-    extra: &'a Extra,
-    index: usize,
-    empty: bool,
+/// The fields of an object, to be written.
+pub(crate) trait WrittenFields {
+    /// Writes the member with this index, see `Wire::write_member`.
+    fn write(&self, index: usize, writer: &mut Writer);
 }
 
-impl<'a> ObjectWriter<'a> {
-    pub(crate) fn new(writer: &'a mut Writer, layout: &'static Layout, extra: &'a Extra) -> Self {
-        writer.byte(b'{');
-        let mut object = Self { writer, layout, extra, index: 0, empty: true };
-        for (index, Constant { name, value }) in layout.constants.iter().enumerate() {
-            if !extra.is_absent(bit(index)) && extra.get(name.text).is_none() {
-                object.key(name.text);
-                object.writer.raw(value);
+/// Writes an object.
+pub(crate) fn write_object(writer: &mut Writer, layout: &'static Layout, extra: &Extra, fields: &dyn WrittenFields) {
+    writer.byte(b'{');
+    for (index, member) in layout.members.iter().enumerate() {
+        let name = member.name(layout.texts);
+        let own = bit(index);
+        if member.kind == Kind::Constant {
+            if !extra.is_absent(own) && extra.get(name).is_none() {
+                writer.plain_key(name);
+                writer.raw(member.value(layout.texts));
+            }
+            continue;
+        }
+        let before_key = writer.before();
+        writer.plain_key(name);
+        let before = writer.before();
+        fields.write(index - layout.constants, writer);
+        let is_missing = extra.is_absent(own) && writer.since(before) == empty_text(member.empty).as_bytes();
+        if !is_missing {
+            if writer.since(before).is_empty() && member.kind == Kind::Nullable {
+                writer.raw("null");
+            }
+            if !writer.since(before).is_empty() {
+                writer.after(before, Step::Member(name));
+                continue;
             }
         }
-        object
-    }
-
-    fn key(&mut self, name: &str) {
-        if !self.empty {
-            self.writer.byte(b',');
-        }
-        self.empty = false;
-        self.writer.string(name);
-        self.writer.byte(b':');
-    }
-
-    /// Writes the next member of the layout from its field.
-    pub fn member<T: Wire>(&mut self, value: &T) {
-        let Some(member) = self.layout.members.get(self.index) else { return };
-        let own = bit(self.layout.constants.len() + self.index);
-        self.index += 1;
-        let left_out = match member.kind {
-            Kind::Required | Kind::Nullable => self.extra.is_absent(own) && value.is_missing(),
-            Kind::Optional | Kind::Patched => value.is_absent(),
-        };
-        if left_out {
-            self.kept(member.name.text);
-        } else {
-            self.key(member.name.text);
-            let before = self.writer.before();
-            value.write(self.writer);
-            self.writer.after(before, Step::Member(member.name.text));
+        writer.take_back(before_key);
+        // Where a field is empty, a value that did not fit it has its place.
+        if let Some(kept) = extra.get(name) {
+            writer.plain_key(name);
+            writer.raw(kept.as_text());
         }
     }
-
-    /// Where a field is empty, a value that did not fit it has its place.
-    fn kept(&mut self, name: &str) {
-        if let Some(kept) = self.extra.get(name) {
-            self.key(name);
-            self.writer.raw(kept.as_text());
+    if writer.is_surveying() {
+        for (name, error) in extra.misfits() {
+            writer.note(name, Some(error));
         }
     }
-
-    /// Writes the other members and closes the object.
-    pub fn end(mut self) {
-        let extra = self.extra;
-        if self.writer.is_surveying() {
-            for (name, error) in extra.misfits() {
-                self.writer.note(name, Some(error));
-            }
+    for (name, value) in extra.iter() {
+        if !layout.has_field(name) {
+            writer.key(name);
+            writer.raw(value.as_text());
         }
-        for (name, value) in extra.iter() {
-            if !self.layout.members.iter().any(|member| member.name.text == name) {
-                self.key(name);
-                self.writer.raw(value.as_text());
-            }
-        }
-        self.writer.byte(b'}');
     }
+    writer.byte(b'}');
 }
 
-/// Implements [`Wire`] and serde's traits for a struct with an `extra` field.
+/// Implements [`Wire`](super::Wire) and serde's traits for a struct with an `extra` field.
 ///
 /// `wire_struct!(Type ["type" = "\"text\""] { name: "wire name" Required, })`: in brackets members that always have this JSON
-/// text and no field; then the fields in their order, each with its [`Kind`], required ones first.
+/// text and no field; then the fields in their order, each with its [`Kind`].
 #[allow(unused_macros, reason = "a build without models has no use for it")]
 macro_rules! wire_struct {
     ($type:ident $([$($constant:literal = $value:literal),+])? { $($field:ident: $name:literal $kind:ident,)* }) => {
         impl $crate::core::wire::Wire for $type {
             const LAYOUT: &'static $crate::core::wire::Layout = &$crate::core::wire::Layout::new(
-                &[$($($crate::core::wire::Constant::new($constant, $value)),+)?],
-                &[$($crate::core::wire::Member::new($name, $crate::core::wire::Kind::$kind)),*],
+                concat!($($($constant, $value,)+)? $($name,)*),
+                &$crate::core::wire::placed([
+                    $($($crate::core::wire::Member::constant($constant, $value),)+)?
+                    $($crate::core::wire::Member::new($name, $crate::core::wire::Kind::$kind, |value: &Self| &value.$field),)*
+                ]),
             );
 
-            // The compiler makes one jump of the countdown.
+            // The compiler makes one jump of each countdown.
             #[inline]
             #[allow(unused_assignments, unused_mut, unused_variables)]
             fn read_member(
@@ -388,7 +447,7 @@ macro_rules! wire_struct {
             ) -> Result<(), $crate::core::wire::DecodeError> {
                 $(
                     if index == 0 {
-                        return $crate::core::wire::read_into(&mut self.$field, reader);
+                        return $crate::core::wire::Wire::read(&mut self.$field, reader);
                     }
                     index -= 1;
                 )*
@@ -396,11 +455,14 @@ macro_rules! wire_struct {
             }
 
             #[inline]
-            fn write(&self, writer: &mut $crate::core::wire::Writer) {
-                #[allow(unused_mut)]
-                let mut object = writer.object(<Self as $crate::core::wire::Wire>::LAYOUT, &self.extra);
-                $(object.member(&self.$field);)*
-                object.end();
+            #[allow(unused_assignments, unused_mut, unused_variables)]
+            fn write_member(&self, mut index: usize, writer: &mut $crate::core::wire::Writer) {
+                $(
+                    if index == 0 {
+                        return $crate::core::wire::Wire::write(&self.$field, writer);
+                    }
+                    index -= 1;
+                )*
             }
 
             #[inline]

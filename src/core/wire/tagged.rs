@@ -1,12 +1,10 @@
 //! Unions: values of which one member, or the kind of JSON value, tells the type.
 
-use std::fmt;
-
 use super::error::DecodeError;
 use super::extra::Extra;
 use super::json::Json;
 use super::reader::Reader;
-use super::{Wire, Writer};
+use super::{In, Wire, Writer, put};
 
 /// The kind of a JSON value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,37 +21,26 @@ pub enum Shape {
     Object,
 }
 
-/// How a union finds the type of a value: the table behind `wire_union!`.
-pub struct Arms<U: 'static> {
+/// How a union finds the type of a value: the table behind `wire_union!`. Branches are known by their index.
+#[derive(Debug)]
+pub struct Arms {
     /// The member that tells the type of an object, if one does.
     pub tag: &'static str,
-    /// The objects, by the value of the tag, sorted by it. Of several for one value the first whose conditions hold is
-    /// taken.
-    pub tagged: &'static [(&'static str, Arm<U>)],
+    /// The objects, by the value of the tag. Of several for one value the first whose conditions hold is taken.
+    pub tagged: &'static [(&'static str, Arm)],
     /// The objects without a tag, or with one that is not in `tagged`; the first whose conditions hold is taken.
-    pub objects: &'static [Arm<U>],
+    pub objects: &'static [Arm],
     /// Everything that is no object, by its kind and, for an array, by the kind of its first element.
-    pub shapes: &'static [(Shape, Option<Shape>, Arm<U>)],
+    pub shapes: &'static [(Shape, Option<Shape>, u8)],
 }
 
 /// One branch of a union.
-pub struct Arm<U> {
+#[derive(Debug)]
+pub struct Arm {
     /// What else must be true of the object.
     pub conditions: &'static [Condition],
-    /// Reads the value.
-    pub read: fn(&mut Reader<'_>) -> Result<U, DecodeError>,
-}
-
-impl<U> fmt::Debug for Arms<U> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Arms").field("tag", &self.tag).finish_non_exhaustive()
-    }
-}
-
-impl<U> fmt::Debug for Arm<U> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Arm").field("conditions", &self.conditions).finish_non_exhaustive()
-    }
+    /// The index of the branch.
+    pub branch: u8,
 }
 
 /// Something that tells two objects with the same tag apart.
@@ -80,7 +67,16 @@ impl Condition {
 /// An enum with one variant for each type a value may have, and one for the rest.
 pub trait Union: Wire {
     /// How the type is found.
-    const ARMS: &'static Arms<Self>;
+    const ARMS: &'static Arms;
+
+    /// The empty value of the branch with this index.
+    fn branch(index: u8) -> Self;
+
+    /// Reads the value of the branch that this is.
+    ///
+    /// # Errors
+    /// As [`Wire::read`].
+    fn read_branch(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError>;
 
     /// The variant that keeps what fits nowhere.
     fn unrecognized(kept: Unrecognized) -> Self;
@@ -90,30 +86,71 @@ pub trait Union: Wire {
 ///
 /// # Errors
 /// [`DecodeError`] when the text is no JSON.
-pub fn read_union<U: Union>(reader: &mut Reader<'_>) -> Result<U, DecodeError> {
-    let mark = reader.mark();
-    let mut error = None;
-    if let Some(arm) = choose(reader, U::ARMS)? {
-        match (arm.read)(reader) {
-            Ok(value) => match value.extra().and_then(Extra::required_misfit) {
-                None => return Ok(value),
-                Some(misfit) => error = Some(misfit.clone()),
-            },
-            Err(misfit) => error = Some(misfit),
-        }
-        reader.reset(mark);
-    }
-    Ok(U::unrecognized(Unrecognized { json: reader.json()?, error }))
+pub fn read_union<U: Union>(place: &mut U, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
+    read_any(reader, U::ARMS, &mut In(place))
 }
 
-fn choose<U>(reader: &mut Reader<'_>, arms: &'static Arms<U>) -> Result<Option<&'static Arm<U>>, DecodeError> {
+impl<U: Union> Branches for In<'_, U> {
+    fn read(&mut self, branch: u8, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
+        put(self.0, U::branch(branch));
+        self.0.read_branch(reader)
+    }
+
+    fn extra(&self) -> Option<&Extra> {
+        self.0.extra()
+    }
+
+    fn keep(&mut self, kept: Unrecognized) {
+        put(self.0, U::unrecognized(kept));
+    }
+}
+
+/// A union, to be read into.
+trait Branches {
+    /// Reads the value as this branch.
+    fn read(&mut self, branch: u8, reader: &mut Reader<'_>) -> Result<(), DecodeError>;
+
+    fn extra(&self) -> Option<&Extra>;
+
+    fn keep(&mut self, kept: Unrecognized);
+}
+
+fn read_any(reader: &mut Reader<'_>, arms: &'static Arms, branches: &mut dyn Branches) -> Result<(), DecodeError> {
+    let mark = reader.mark();
+    let mut error = None;
+    let chosen = choose(reader, arms).and_then(|branch| {
+        if let Some(branch) = branch {
+            error = match branches.read(branch, reader) {
+                Ok(()) => branches.extra().and_then(Extra::required_misfit).cloned(),
+                Err(misfit) => Some(misfit),
+            };
+            if error.is_none() {
+                return Ok(None);
+            }
+            reader.reset(mark);
+        }
+        reader.json().map(Some)
+    });
+    match chosen {
+        Ok(None) => {}
+        Ok(Some(json)) => branches.keep(Unrecognized { json, error }),
+        Err(error) => {
+            branches.keep(Unrecognized::missing());
+            return Err(error);
+        }
+    }
+    Ok(())
+}
+
+/// The branch to read, if there is one.
+fn choose(reader: &mut Reader<'_>, arms: &'static Arms) -> Result<Option<u8>, DecodeError> {
     let Some(shape) = reader.shape() else { return Ok(None) };
     if shape != Shape::Object {
         let element = if shape == Shape::Array { first_element(reader) } else { None };
-        let fits = |(kind, of, _): &&(Shape, Option<Shape>, Arm<U>)| {
+        let fits = |(kind, of, _): &&(Shape, Option<Shape>, u8)| {
             *kind == shape && (of.is_none() || element.is_none() || *of == element)
         };
-        return Ok(arms.shapes.iter().find(fits).map(|(_, _, arm)| arm));
+        return Ok(arms.shapes.iter().find(fits).map(|(_, _, branch)| *branch));
     }
     if !arms.tagged.is_empty()
         && let Some(tag) = reader.find_string(arms.tag)?
@@ -121,19 +158,19 @@ fn choose<U>(reader: &mut Reader<'_>, arms: &'static Arms<U>) -> Result<Option<&
         // Texts of different lengths are told apart at once, so that this costs less than a binary search.
         for (_, arm) in arms.tagged.iter().filter(|(value, _)| **value == *tag) {
             if holds(reader, arm)? {
-                return Ok(Some(arm));
+                return Ok(Some(arm.branch));
             }
         }
     }
     for arm in arms.objects {
         if holds(reader, arm)? {
-            return Ok(Some(arm));
+            return Ok(Some(arm.branch));
         }
     }
     Ok(None)
 }
 
-fn holds<U>(reader: &Reader<'_>, arm: &Arm<U>) -> Result<bool, DecodeError> {
+fn holds(reader: &Reader<'_>, arm: &Arm) -> Result<bool, DecodeError> {
     for condition in arm.conditions {
         if !condition.holds(reader)? {
             return Ok(false);
@@ -192,8 +229,12 @@ impl<T: Into<Json>> From<T> for Unrecognized {
 }
 
 impl Wire for Unrecognized {
-    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        reader.json().map(Self::new)
+    const EMPTY: &'static str = "null";
+
+    fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
+        *self = Self::missing();
+        self.json = reader.json()?;
+        Ok(())
     }
 
     fn write(&self, writer: &mut Writer) {
@@ -235,25 +276,54 @@ macro_rules! wire_union {
         variants { $($any:ident,)* }
     }) => {
         impl $crate::core::wire::Union for $type {
-            const ARMS: &'static $crate::core::wire::Arms<Self> = &$crate::core::wire::Arms {
-                tag: $tag,
-                tagged: &[$(($value, $crate::core::wire::Arm {
-                    conditions: &[$($($crate::core::wire::Condition::$condition($($argument),+)),+)?],
-                    read: |reader| $crate::core::wire::Wire::read(reader).map(Self::$variant),
-                }),)*],
-                objects: &[$($crate::core::wire::Arm {
-                    conditions: &[$($($crate::core::wire::Condition::$object_condition($($object_argument),+)),+)?],
-                    read: |reader| $crate::core::wire::Wire::read(reader).map(Self::$object),
-                },)*],
-                shapes: &[$((
-                    $crate::core::wire::Shape::$shape,
-                    $crate::core::wire::wire_union!(@element $($element)?),
-                    $crate::core::wire::Arm {
-                        conditions: &[],
-                        read: |reader| $crate::core::wire::Wire::read(reader).map(Self::$shaped),
-                    },
-                ),)*],
+            const ARMS: &'static $crate::core::wire::Arms = {
+                #[allow(dead_code, clippy::enum_variant_names)]
+                enum Branch {
+                    $($any,)*
+                }
+                &$crate::core::wire::Arms {
+                    tag: $tag,
+                    tagged: &[$(($value, $crate::core::wire::Arm {
+                        conditions: &[$($($crate::core::wire::Condition::$condition($($argument),+)),+)?],
+                        branch: Branch::$variant as u8,
+                    }),)*],
+                    objects: &[$($crate::core::wire::Arm {
+                        conditions: &[
+                            $($($crate::core::wire::Condition::$object_condition($($object_argument),+)),+)?
+                        ],
+                        branch: Branch::$object as u8,
+                    },)*],
+                    shapes: &[$((
+                        $crate::core::wire::Shape::$shape,
+                        $crate::core::wire::wire_union!(@element $($element)?),
+                        Branch::$shaped as u8,
+                    ),)*],
+                }
             };
+
+            // The compiler makes one jump of the countdown.
+            #[inline]
+            #[allow(unused_assignments, unused_mut, unused_variables)]
+            fn branch(mut index: u8) -> Self {
+                $(
+                    if index == 0 {
+                        return Self::$any($crate::core::wire::Wire::missing());
+                    }
+                    index -= 1;
+                )*
+                $crate::core::wire::Wire::missing()
+            }
+
+            #[inline]
+            fn read_branch(
+                &mut self,
+                reader: &mut $crate::core::wire::Reader<'_>,
+            ) -> Result<(), $crate::core::wire::DecodeError> {
+                match self {
+                    $(Self::$any(value) => $crate::core::wire::Wire::read(value, reader),)*
+                    Self::Unrecognized(kept) => $crate::core::wire::Wire::read(kept, reader),
+                }
+            }
 
             #[inline]
             fn unrecognized(kept: $crate::core::wire::Unrecognized) -> Self {
@@ -262,9 +332,14 @@ macro_rules! wire_union {
         }
 
         impl $crate::core::wire::Wire for $type {
+            const EMPTY: &'static str = "null";
+
             #[inline]
-            fn read(reader: &mut $crate::core::wire::Reader<'_>) -> Result<Self, $crate::core::wire::DecodeError> {
-                $crate::core::wire::read_union(reader)
+            fn read(
+                &mut self,
+                reader: &mut $crate::core::wire::Reader<'_>,
+            ) -> Result<(), $crate::core::wire::DecodeError> {
+                $crate::core::wire::read_union(self, reader)
             }
 
             #[inline]
@@ -290,10 +365,12 @@ macro_rules! wire_union {
 
             #[inline]
             fn keep_object(
+                &mut self,
                 json: $crate::core::wire::Json,
                 error: $crate::core::wire::DecodeError,
-            ) -> Result<Self, $crate::core::wire::DecodeError> {
-                Ok(Self::Unrecognized($crate::core::wire::Unrecognized::misfit(json, error)))
+            ) -> Result<(), $crate::core::wire::DecodeError> {
+                *self = Self::Unrecognized($crate::core::wire::Unrecognized::misfit(json, error));
+                Ok(())
             }
         }
 

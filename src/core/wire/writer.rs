@@ -3,8 +3,6 @@
 use std::io::Write as _;
 
 use super::error::{EncodeError, join};
-use super::extra::Extra;
-use super::structure::{Layout, ObjectWriter};
 use super::{DecodeError, Untyped};
 
 /// Writes one JSON text into a buffer.
@@ -23,9 +21,10 @@ pub(crate) enum Step<'a> {
     Element(usize),
 }
 
-/// What a writer had noted before it wrote a part.
+/// What a writer had written and noted before a part.
 #[derive(Clone, Copy)]
 pub(crate) struct Before {
+    length: usize,
     failed: bool,
     noted: usize,
 }
@@ -83,10 +82,11 @@ impl Writer {
         self.raw("null");
     }
 
-    /// What was noted so far; for [`after`](Self::after).
+    /// What was written and noted so far.
     #[inline]
     pub(crate) fn before(&self) -> Before {
-        Before { failed: self.error.is_some(), noted: self.untyped.as_ref().map_or(0, Vec::len) }
+        let noted = self.untyped.as_ref().map_or(0, Vec::len);
+        Before { length: self.out.len(), failed: self.error.is_some(), noted }
     }
 
     /// Tells the error and the notes since `before` that they stand at `step`.
@@ -149,8 +149,39 @@ impl Writer {
         self.out.push(b'"');
     }
 
-    /// Begins an object with its constant members.
-    pub fn object<'a>(&'a mut self, layout: &'static Layout, extra: &'a Extra) -> ObjectWriter<'a> {
-        ObjectWriter::new(self, layout, extra)
+    /// Writes the name of a member.
+    pub(crate) fn key(&mut self, name: &str) {
+        self.separate();
+        self.string(name);
+        self.byte(b':');
+    }
+
+    /// Writes a name that needs no escapes.
+    pub(crate) fn plain_key(&mut self, name: &str) {
+        self.separate();
+        self.out.push(b'"');
+        self.raw(name);
+        self.raw("\":");
+    }
+
+    /// No value ends with an opening brace, so that one says that no member was written yet.
+    fn separate(&mut self) {
+        if self.out.last() != Some(&b'{') {
+            self.byte(b',');
+        }
+    }
+
+    /// What is written since `before`.
+    #[inline]
+    pub(crate) fn since(&self, before: Before) -> &[u8] {
+        self.out.get(before.length..).unwrap_or_default()
+    }
+
+    /// Takes back what is written and noted since `before`.
+    pub(crate) fn take_back(&mut self, before: Before) {
+        self.out.truncate(before.length);
+        if let Some(untyped) = &mut self.untyped {
+            untyped.truncate(before.noted);
+        }
     }
 }
