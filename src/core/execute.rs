@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -66,10 +66,11 @@ pub(crate) async fn execute(
 ) -> Result<Exchange, Error> {
     let operation = parts.operation();
     let total = options.timeouts.total;
-    let attempts = async {
+    // Pinned here: as an argument it would take its room a second time.
+    let attempts = pin!(async {
         let plan = Plan::new(core.inner(), parts, options, expected)?;
         plan.run().await
-    };
+    });
     let outcome = within(total, attempts).await.unwrap_or_else(|limit| {
         let error = TimeoutError::new(operation.id(), TimeoutPhase::Total, limit);
         Err(error.into())
@@ -79,10 +80,9 @@ pub(crate) async fn execute(
 
 /// What the future gives, or the limit if it passed before. One path with and without a limit, so that the program holds
 /// the code of the future once.
-async fn within<F: Future>(limit: Option<Duration>, future: F) -> Result<F::Output, Duration> {
-    let mut future = pin!(future);
+async fn within<T>(limit: Option<Duration>, mut future: impl Future<Output = T> + Unpin) -> Result<T, Duration> {
     let mut timer = pin!(limit.map(sleep));
-    poll_fn(|cx| match (future.as_mut().poll(cx), timer.as_mut().as_pin_mut(), limit) {
+    poll_fn(|cx| match (Pin::new(&mut future).poll(cx), timer.as_mut().as_pin_mut(), limit) {
         (Poll::Ready(output), _, _) => Poll::Ready(Ok(output)),
         (Poll::Pending, Some(timer), Some(limit)) => timer.poll(cx).map(|()| Err(limit)),
         (Poll::Pending, _, _) => Poll::Pending,
@@ -333,7 +333,8 @@ impl<'a> Plan<'a> {
         UnexpectedError::status(self.operation.id(), head.status, message).into()
     }
 
-    /// Reads the body of a success, as far as the call expects it to be read, and checks what it is.
+    /// Reads the body of a success, as far as the call expects it to be read, and checks what it is. What is rare has
+    /// room of its own, so that it makes no other call larger.
     async fn receive(&self, response: Response<Body>) -> Result<Exchange, Error> {
         let (head, body) = response.into_parts();
         let mut exchange = Exchange {
@@ -347,14 +348,14 @@ impl<'a> Plan<'a> {
         };
         if let Some(coding) = encoding(&exchange.headers) {
             let message = format!("the body is encoded as {coding}, which was not asked for");
-            return Err(self.misfit(exchange, message).await);
+            return Err(Box::pin(self.misfit(exchange, message)).await);
         }
         match self.expected {
             Expected::Bytes => Ok(exchange),
             Expected::Events => match media_type(&exchange.headers) {
                 Some(kind) if kind.contains("json") || kind.contains("html") => {
                     let message = format!("the answer is {kind} where a stream of events was expected");
-                    self.mislabelled(exchange, message).await
+                    Box::pin(self.mislabelled(exchange, message)).await
                 }
                 _ => Ok(exchange),
             },
@@ -372,7 +373,7 @@ impl<'a> Plan<'a> {
                     End::TooLarge => {
                         let message =
                             format!("the body is larger than the {} bytes of `max_body`", self.client.limits.body);
-                        Err(self.misfit(exchange, message).await)
+                        Err(Box::pin(self.misfit(exchange, message)).await)
                     }
                 }
             }

@@ -39,8 +39,8 @@ pub use json::{Difference, Json, JsonObject};
 pub use reader::Reader;
 pub use scalars::{Patch, Secret};
 use structure::{Fields, WrittenFields, keep_in, read_object, write_object};
-pub use structure::{Kind, Layout, Member, placed};
-pub use tagged::{Arm, Arms, Condition, Shape, Union, Unrecognized, read_union};
+pub use structure::{Kind, Layout, Member, marked, placed};
+pub use tagged::{Arm, Arms, Condition, Shape, Tagged, Union, Unrecognized, read_union};
 pub use writer::Writer;
 
 #[allow(unused_imports, reason = "a build without models has no use for it")]

@@ -71,13 +71,13 @@ impl<'a> Reader<'a> {
         self.at = mark.0;
     }
 
-    /// Notes that a typed member came twice.
-    #[inline]
-    pub(crate) const fn note_repetition(&mut self, repeated: bool) {
-        self.repetition |= repeated;
+    /// Notes that a member came twice.
+    #[cold]
+    pub(crate) const fn note_repetition(&mut self) {
+        self.repetition = true;
     }
 
-    /// True where a typed member came twice.
+    /// True where a member came twice.
     pub(crate) const fn found_repetition(&self) -> bool {
         self.repetition
     }
@@ -100,6 +100,12 @@ impl<'a> Reader<'a> {
             b'-' | b'0'..=b'9' => Some(Shape::Number),
             _ => None,
         }
+    }
+
+    /// True before something that begins as `null` does.
+    #[inline]
+    pub(crate) fn is_before_null(&mut self) -> bool {
+        self.peek() == Some(b'n')
     }
 
     /// Takes `null` if it is next.
@@ -137,16 +143,15 @@ impl<'a> Reader<'a> {
         let digits = self.text.as_bytes().get(start..).unwrap_or_default();
         let mut value = 0;
         let mut length = 0;
-        for byte in digits.iter().take(18) {
-            let digit = byte.wrapping_sub(b'0');
-            if digit > 9 {
-                break;
+        while let Some(digit @ b'0'..=b'9') = digits.get(length) {
+            if length == 18 {
+                return None;
             }
-            value = value * 10 + i64::from(digit);
+            value = value * 10 + i64::from(digit - b'0');
             length += 1;
         }
         let has_zero_in_front = length > 1 && digits.first() == Some(&b'0');
-        let goes_on = matches!(digits.get(length), Some(b'0'..=b'9' | b'.' | b'e' | b'E'));
+        let goes_on = matches!(digits.get(length), Some(b'.' | b'e' | b'E'));
         if length == 0 || has_zero_in_front || goes_on {
             return None;
         }
@@ -207,18 +212,36 @@ impl<'a> Reader<'a> {
     /// Takes a string; borrowed from the text where it has no escapes.
     #[inline]
     pub(crate) fn string(&mut self) -> Result<Cow<'a, str>, DecodeError> {
+        match self.plain_string() {
+            Some(plain) => Ok(Cow::Borrowed(plain)),
+            None => self.unusual_string(),
+        }
+    }
+
+    /// Takes a string without escapes.
+    #[inline]
+    pub(crate) fn plain_string(&mut self) -> Option<&'a str> {
+        if self.peek() != Some(b'"') {
+            return None;
+        }
+        let end = plain_end(self.text.as_bytes(), self.at + 1);
+        if self.text.as_bytes().get(end) != Some(&b'"') {
+            return None;
+        }
+        let plain = self.text.get(self.at + 1..end)?;
+        self.at = end + 1;
+        Some(plain)
+    }
+
+    /// A string with escapes, or something that is no string.
+    #[cold]
+    fn unusual_string(&mut self) -> Result<Cow<'a, str>, DecodeError> {
         if self.peek() != Some(b'"') {
             return Err(self.expected("a string"));
         }
-        self.at += 1;
-        let start = self.at;
+        let start = self.at + 1;
         self.at = plain_end(self.text.as_bytes(), start);
         match self.byte() {
-            Some(b'"') => {
-                let plain = self.text.get(start..self.at).unwrap_or_default();
-                self.at += 1;
-                Ok(Cow::Borrowed(plain))
-            }
             Some(b'\\') => self.escaped(start).map(Cow::Owned),
             _ => Err(self.broken_string()),
         }
@@ -421,11 +444,29 @@ impl<'a> Reader<'a> {
         if self.peek() == Some(b'"') { self.text.as_bytes().get(self.at + 1..) } else { None }
     }
 
+    /// Goes to the next member and answers with what follows the quote at which its name begins, or takes the closing
+    /// brace and answers with `None`. `first` says that none was read yet.
+    #[inline]
+    pub(crate) fn next_quote(&mut self, first: bool) -> Result<Option<&'a [u8]>, DecodeError> {
+        // One step where there is no white space.
+        match (first, self.text.as_bytes().get(self.at..)) {
+            (false, Some([b',', b'"', behind @ ..])) => {
+                self.at += 1;
+                Ok(Some(behind))
+            }
+            (true, Some([b'"', behind @ ..])) => Ok(Some(behind)),
+            _ if self.next_member(first)? => Ok(Some(self.behind_quote().unwrap_or_default())),
+            _ => Ok(None),
+        }
+    }
+
     /// Takes a name that was looked at behind its quote, with its colon.
     #[inline]
     pub(crate) fn take_key(&mut self, length: usize) -> Result<(), DecodeError> {
-        self.at += length + 2;
-        self.colon()
+        let end = self.at + length + 2;
+        let is_colon = self.text.as_bytes().get(end) == Some(&b':');
+        self.at = end + usize::from(is_colon);
+        if is_colon { Ok(()) } else { self.colon() }
     }
 
     /// Takes the name of the next member with its colon, or the closing brace. `first` says that none was read yet.
@@ -528,31 +569,46 @@ fn lone_surrogate() -> DecodeError {
     DecodeError::new("expected text, found half of a surrogate pair")
 }
 
+pub(super) const ONES: u64 = u64::from_ne_bytes([1; 8]);
+const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
+
+/// The high bits of the bytes that are zero. Borrows only spoil bytes above a true hit, so the lowest one is right.
+#[inline]
+pub(super) const fn zero_bytes(word: u64) -> u64 {
+    word.wrapping_sub(ONES) & !word & HIGH
+}
+
+/// The high bits of the bytes that end a run of plain string bytes; the lowest one is right.
+#[inline]
+const fn stops_in(word: u64) -> u64 {
+    let control = word.wrapping_sub(ONES * 0x20) & !word & HIGH;
+    zero_bytes(word ^ (ONES * 0x22)) | zero_bytes(word ^ (ONES * 0x5C)) | control
+}
+
 /// Where the run of plain string bytes from `start` ends: at a quote, a backslash, a control character, or the end.
 #[inline]
-fn plain_end(bytes: &[u8], start: usize) -> usize {
-    const ONES: u64 = u64::from_ne_bytes([1; 8]);
-    const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
+pub(super) fn plain_end(bytes: &[u8], start: usize) -> usize {
     /// Long enough for the processor's vectors to pay.
     const BLOCK: usize = 32;
-    let zero_byte = |word: u64| word.wrapping_sub(ONES) & !word & HIGH;
     let is_stop = |byte: u8| (byte == b'"') | (byte == b'\\') | (byte < 0x20);
 
     let mut at = start;
+    // Most strings are short.
+    if let Some(chunk) = bytes.get(at..).and_then(<[u8]>::first_chunk::<8>) {
+        let stops = stops_in(u64::from_le_bytes(*chunk));
+        if stops != 0 {
+            return at + (stops.trailing_zeros() / 8) as usize;
+        }
+        at += 8;
+    }
     while let Some(block) = bytes.get(at..).and_then(<[u8]>::first_chunk::<BLOCK>)
         && block.iter().fold(0, |stops, byte| stops | u8::from(is_stop(*byte))) == 0
     {
         at += BLOCK;
     }
-    // Eight bytes at a time.
-    while let Some(chunk) = bytes.get(at..at + 8) {
-        let word = u64::from_le_bytes(chunk.try_into().unwrap_or_default());
-        let quote = zero_byte(word ^ (ONES * 0x22));
-        let backslash = zero_byte(word ^ (ONES * 0x5C));
-        let control = word.wrapping_sub(ONES * 0x20) & !word & HIGH;
-        let stops = quote | backslash | control;
+    while let Some(chunk) = bytes.get(at..).and_then(<[u8]>::first_chunk::<8>) {
+        let stops = stops_in(u64::from_le_bytes(*chunk));
         if stops != 0 {
-            // Borrows only spoil bytes above a true hit, so the lowest one is right.
             return at + (stops.trailing_zeros() / 8) as usize;
         }
         at += 8;

@@ -12,6 +12,10 @@ impl Wire for String {
     const EMPTY: &'static str = "\"\"";
 
     fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
+        if let Some(plain) = reader.plain_string() {
+            *self = plain.to_owned();
+            return Ok(());
+        }
         *self = reader.string().map(Cow::into_owned).inspect_err(|_| self.clear())?;
         Ok(())
     }

@@ -1,10 +1,8 @@
 //! Objects with named members.
 
-use std::borrow::Cow;
-
 use super::error::DecodeError;
 use super::extra::Extra;
-use super::reader::Reader;
+use super::reader::{ONES, Reader, zero_bytes};
 use super::writer::Step;
 use super::{Json, Wire, Writer};
 
@@ -17,6 +15,8 @@ pub struct Layout {
     texts: &'static str,
     /// Constants first, then the members that have a field, in the order of their indices.
     members: &'static [Member],
+    /// One byte made of the beginning of each name, eight in a word, so that eight names are looked at in one step.
+    marks: &'static [u64],
     constants: usize,
     /// Bits of the members that tell whether an object is of this type at all.
     telling: u64,
@@ -27,15 +27,14 @@ pub struct Layout {
 /// One member of an object.
 #[derive(Clone, Copy, Debug)]
 pub struct Member {
-    /// The first eight bytes of the name as a number: names are mostly told apart by one comparison.
+    /// The first eight bytes of the name and the quote behind it as a number: names are mostly told apart by one
+    /// comparison. See [`start_of_key`].
     start: u64,
     /// Where the name begins in the texts of the layout.
     at: u16,
     length: u8,
     /// The length of a constant's value.
     value: u8,
-    /// How many bits of `start` are no part of the name.
-    unused: u8,
     kind: Kind,
     /// The first byte that an empty value writes, which tells the others; 0 where it writes nothing.
     empty: u8,
@@ -85,32 +84,69 @@ impl Member {
             }
             index += 1;
         }
-        let unused = if bytes.len() < 8 { 64 - 8 * bytes.len() } else { 0 };
+        if bytes.len() < 8 {
+            start |= (b'"' as u64) << (8 * bytes.len());
+        }
         let length = byte(bytes.len());
-        Self { start, at: 0, length, value: 0, unused: byte(unused), kind: Kind::Constant, empty: 0 }
+        Self { start, at: 0, length, value: 0, kind: Kind::Constant, empty: 0 }
     }
 
-    /// Whether this name and a quote stand at the start of `bytes`, whose first eight are `start`.
+    /// Whether this name and a quote stand at the start of `bytes`, of which [`start_of_key`] made `start`.
     #[inline]
     fn is_at(&self, texts: &'static str, bytes: &[u8], start: u64) -> bool {
+        self.start == start && (self.length < 8 || self.ends_at(texts, bytes))
+    }
+
+    /// The same for a name of eight bytes or more that begins as `bytes` do.
+    #[inline]
+    fn ends_at(&self, texts: &'static str, bytes: &[u8]) -> bool {
         let length = usize::from(self.length);
-        (start ^ self.start).unbounded_shl(self.unused.into()) == 0
-            && bytes.get(length) == Some(&b'"')
-            && (length <= 8 || bytes.starts_with(self.name(texts).as_bytes()))
+        let name = texts.as_bytes().get(self.at.into()..).and_then(|texts| texts.get(..length)).unwrap_or_default();
+        let Some((key, [b'"', ..])) = bytes.split_at_checked(length) else { return false };
+        // Two looks of eight bytes cover a name of sixteen, and cost less than a call of `memcmp`.
+        key.last_chunk::<8>() == name.last_chunk::<8>() && (length <= 16 || key == name)
     }
 
     #[inline]
-    fn name(self, texts: &'static str) -> &'static str {
+    fn name(&self, texts: &'static str) -> &'static str {
         let at = usize::from(self.at);
         texts.get(at..at + usize::from(self.length)).unwrap_or_default()
     }
 
     /// The value of a constant, as JSON text.
     #[inline]
-    fn value(self, texts: &'static str) -> &'static str {
+    fn value(&self, texts: &'static str) -> &'static str {
         let at = usize::from(self.at) + usize::from(self.length);
         texts.get(at..at + usize::from(self.value)).unwrap_or_default()
     }
+}
+
+/// The first eight bytes of a key as a number, up to the quote behind its name. `None` at the very end of a text.
+#[inline]
+fn start_of_key(bytes: &[u8]) -> Option<u64> {
+    let word = u64::from_le_bytes(*bytes.first_chunk()?);
+    let quotes = zero_bytes(word ^ u64::from_le_bytes([b'"'; 8]));
+    // What follows the first quote does not count. Without any this shifts by nothing.
+    Some(word & u64::MAX.wrapping_shr(u64::BITS - 1 - quotes.trailing_zeros().min(u64::BITS - 1)))
+}
+
+/// A byte that is mostly different for different beginnings of a key.
+#[inline]
+const fn mark_of(start: u64) -> u8 {
+    (start.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 56) as u8
+}
+
+/// The marks of the members, in words of eight.
+pub const fn marked<const WORDS: usize>(members: &[Member]) -> [u64; WORDS] {
+    let mut words = [0; WORDS];
+    let mut index = 0;
+    while index < members.len() {
+        #[expect(clippy::indexing_slicing, reason = "evaluated at compile time, within bounds")]
+        let (word, member) = (&mut words[index / 8], &members[index]);
+        *word |= (mark_of(member.start) as u64) << (8 * (index % 8));
+        index += 1;
+    }
+    words
 }
 
 const fn first_byte(text: &str) -> u8 {
@@ -161,10 +197,10 @@ pub const fn placed<const N: usize>(mut members: [Member; N]) -> [Member; N] {
 
 impl Layout {
     /// The table of what has no named members.
-    pub const NONE: &'static Self = &Self::new("", &[]);
+    pub const NONE: &'static Self = &Self::new("", &[], &[]);
 
-    /// The table for these members, which are [`placed`] in `texts`; constants first.
-    pub const fn new(texts: &'static str, members: &'static [Member]) -> Self {
+    /// The table for these members, which are [`placed`] in `texts` and [`marked`]; constants first.
+    pub const fn new(texts: &'static str, members: &'static [Member], marks: &'static [u64]) -> Self {
         let (mut constants, mut telling, mut required, mut index) = (0, 0, 0, 0);
         while index < members.len() {
             #[expect(clippy::indexing_slicing, reason = "evaluated at compile time, within bounds")]
@@ -186,27 +222,34 @@ impl Layout {
         if telling != 0 {
             telling |= required & (bit(constants).wrapping_sub(1));
         }
-        Self { texts, members, constants, telling, required }
+        Self { texts, members, marks, constants, telling, required }
     }
 
-    /// What the reader stands before, without taking it. The search begins at `hint`: members often come in order.
+    /// The member whose name and a quote stand at the start of `bytes`. `hint` is looked at first: members often come in
+    /// order.
     #[inline]
-    fn ahead(&self, reader: &mut Reader<'_>, hint: usize) -> Option<(usize, Member)> {
-        let bytes = reader.behind_quote()?;
-        let start = u64::from_le_bytes(*bytes.first_chunk()?);
-        self.find(hint, |member| member.is_at(self.texts, bytes, start))
-    }
-
-    #[inline]
-    fn find(&self, hint: usize, is_it: impl Fn(&Member) -> bool) -> Option<(usize, Member)> {
-        let (before, from) = self.members.split_at_checked(hint).unwrap_or((self.members, &[]));
-        for (index, member) in from.iter().enumerate() {
-            if is_it(member) {
-                return Some((hint + index, *member));
+    fn find(&self, bytes: &[u8], hint: usize) -> Option<(usize, &'static Member)> {
+        let start = start_of_key(bytes)?;
+        if let Some(member) = self.members.get(hint).filter(|member| member.is_at(self.texts, bytes, start)) {
+            return Some((hint, member));
+        }
+        let wanted = u64::from(mark_of(start)) * ONES;
+        for (word, marks) in self.marks.iter().enumerate() {
+            let mut hits = zero_bytes(marks ^ wanted);
+            while hits != 0 {
+                let index = 8 * word + (hits.trailing_zeros() / 8) as usize;
+                if let Some(member) = self.members.get(index).filter(|member| member.is_at(self.texts, bytes, start)) {
+                    return Some((index, member));
+                }
+                hits &= hits - 1;
             }
         }
-        let index = before.iter().position(is_it)?;
-        before.get(index).map(|member| (index, *member))
+        None
+    }
+
+    fn named(&self, name: &str) -> Option<(usize, &'static Member)> {
+        let index = self.members.iter().position(|member| member.name(self.texts) == name)?;
+        self.members.get(index).map(|member| (index, member))
     }
 
     fn has_field(&self, name: &str) -> bool {
@@ -265,54 +308,19 @@ fn read_members(
     fields: &mut dyn Fields,
 ) -> Result<Extra, DecodeError> {
     reader.open_object()?;
-    let mut extra = Extra::new();
-    let mut seen = 0;
-    let mut met = 0;
-    let mut hint = layout.constants;
+    let mut object = Object { layout, fields, extra: Extra::new(), seen: 0, met: 0, hint: layout.constants };
     let mut first = true;
-    while reader.next_member(first)? {
+    while let Some(key) = reader.next_quote(first)? {
         first = false;
-        let (known, name) = match layout.ahead(reader, hint) {
+        match layout.find(key, object.hint) {
             Some((index, member)) => {
                 reader.take_key(member.length.into())?;
-                (Some((index, member)), Cow::Borrowed(member.name(layout.texts)))
+                object.read(index, member, reader)?;
             }
-            // Not known, or written with escapes, or at the very end of the text.
-            None => {
-                let name = reader.key()?;
-                (layout.find(hint, |member| member.name(layout.texts) == name), name)
-            }
-        };
-        let Some((index, member)) = known else {
-            // Null is as good as absent, unless it takes back what stood there before.
-            match reader.null() {
-                true => reader.note_repetition(extra.get(&name).is_some()),
-                false => extra.push_unknown(&name, reader.json()?),
-            }
-            continue;
-        };
-        let own = bit(index);
-        reader.note_repetition(met & own != 0);
-        met |= own;
-        if member.kind == Kind::Constant {
-            seen |= if read_constant(reader, &mut extra, &name, member.value(layout.texts))? { own } else { 0 };
-            continue;
-        }
-        hint = index + 1;
-        if member.kind != Kind::Patched && reader.null() {
-            seen |= if member.kind == Kind::Nullable { own } else { 0 };
-            continue;
-        }
-        let mark = reader.mark();
-        match fields.read(index - layout.constants, reader) {
-            Ok(()) => seen |= own,
-            Err(error) => {
-                reader.reset(mark);
-                let required = matches!(member.kind, Kind::Required | Kind::Nullable);
-                extra.push_misfit(&name, reader.json()?, error.inside(&name), required);
-            }
+            None => object.read_unusual(reader)?,
         }
     }
+    let Object { mut extra, seen, .. } = object;
     if layout.telling != 0 && seen & layout.telling == 0 && !(seen == 0 && extra.is_empty()) {
         return Err(match extra.required_misfit() {
             Some(error) => error.clone(),
@@ -323,22 +331,103 @@ fn read_members(
     Ok(extra)
 }
 
-/// Reads a member that should have this value; answers whether it has.
-fn read_constant(reader: &mut Reader<'_>, extra: &mut Extra, name: &str, expected: &str) -> Result<bool, DecodeError> {
-    if reader.string_is(expected) {
-        return Ok(true);
-    }
-    match reader.raw()? {
-        value if value == expected => return Ok(true),
-        "null" => {}
-        // Like a value that an enum does not know.
-        value if expected.starts_with('"') && value.starts_with('"') => extra.push_unknown(name, Json::checked(value)),
-        value => {
-            let error = DecodeError::new(format!("a constant of the API document, here {value}"));
-            extra.push_misfit(name, Json::checked(value), error.inside(name), false);
+/// An object while it is read.
+struct Object<'a> {
+    layout: &'static Layout,
+    fields: &'a mut dyn Fields,
+    extra: Extra,
+    /// Bits of the members whose value was read.
+    seen: u64,
+    /// Bits of the members that came, whatever their value.
+    met: u64,
+    /// The index of the member that is expected next.
+    hint: usize,
+}
+
+impl Object<'_> {
+    /// Reads the value of a member of the layout.
+    #[inline]
+    fn read(&mut self, index: usize, member: &'static Member, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
+        let own = bit(index);
+        if self.met & own != 0 {
+            reader.note_repetition();
         }
+        self.met |= own;
+        if member.kind == Kind::Constant {
+            return self.read_constant(index, member, reader);
+        }
+        self.hint = index + 1;
+        if reader.is_before_null() && member.kind != Kind::Patched && reader.null() {
+            self.seen |= if member.kind == Kind::Nullable { own } else { 0 };
+            return Ok(());
+        }
+        let mark = reader.mark();
+        match self.fields.read(index - self.layout.constants, reader) {
+            Ok(()) => self.seen |= own,
+            Err(error) => {
+                reader.reset(mark);
+                self.keep(member, error, reader)?;
+            }
+        }
+        Ok(())
     }
-    Ok(false)
+
+    /// Keeps a value that did not fit its field.
+    #[cold]
+    fn keep(
+        &mut self,
+        member: &'static Member,
+        error: DecodeError,
+        reader: &mut Reader<'_>,
+    ) -> Result<(), DecodeError> {
+        let name = member.name(self.layout.texts);
+        let required = matches!(member.kind, Kind::Required | Kind::Nullable);
+        self.extra.push_misfit(name, reader.json()?, error.inside(name), required);
+        Ok(())
+    }
+
+    fn read_constant(
+        &mut self,
+        index: usize,
+        member: &'static Member,
+        reader: &mut Reader<'_>,
+    ) -> Result<(), DecodeError> {
+        let expected = member.value(self.layout.texts);
+        if reader.string_is(expected) {
+            self.seen |= bit(index);
+            return Ok(());
+        }
+        let name = member.name(self.layout.texts);
+        match reader.raw()? {
+            value if value == expected => self.seen |= bit(index),
+            "null" => {}
+            // Like a value that an enum does not know.
+            value if expected.starts_with('"') && value.starts_with('"') => {
+                self.extra.push_unknown(name, Json::checked(value));
+            }
+            value => {
+                let error = DecodeError::new(format!("a constant of the API document, here {value}"));
+                self.extra.push_misfit(name, Json::checked(value), error.inside(name), false);
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads a member that is not known, or whose name is written with escapes, or that stands at the very end of the
+    /// text.
+    fn read_unusual(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
+        let name = reader.key()?;
+        if let Some((index, member)) = self.layout.named(&name) {
+            return self.read(index, member, reader);
+        }
+        // Null is as good as absent, unless it takes back what stood there before.
+        if !reader.null() {
+            self.extra.push_unknown(&name, reader.json()?);
+        } else if self.extra.get(&name).is_some() {
+            reader.note_repetition();
+        }
+        Ok(())
+    }
 }
 
 #[cold]
@@ -381,29 +470,26 @@ pub(crate) fn write_object(writer: &mut Writer, layout: &'static Layout, extra: 
         let own = bit(index);
         if member.kind == Kind::Constant {
             if !extra.is_absent(own) && extra.get(name).is_none() {
-                writer.plain_key(name);
+                writer.begin_member(name);
                 writer.raw(member.value(layout.texts));
             }
             continue;
         }
-        let before_key = writer.before();
-        writer.plain_key(name);
         let before = writer.before();
+        writer.begin_member(name);
         fields.write(index - layout.constants, writer);
-        let is_missing = extra.is_absent(own) && writer.since(before) == empty_text(member.empty).as_bytes();
-        if !is_missing {
-            if writer.since(before).is_empty() && member.kind == Kind::Nullable {
-                writer.raw("null");
-            }
-            if !writer.since(before).is_empty() {
-                writer.after(before, Step::Member(name));
-                continue;
-            }
+        let is_absent = extra.is_absent(own);
+        if member.kind == Kind::Nullable && !is_absent && !writer.has_begun() {
+            writer.raw("null");
         }
-        writer.take_back(before_key);
+        if writer.has_begun() && !(is_absent && writer.member_since(before, name) == empty_text(member.empty)) {
+            writer.after(before, Step::Member(name));
+            continue;
+        }
+        writer.take_back(before);
         // Where a field is empty, a value that did not fit it has its place.
         if let Some(kept) = extra.get(name) {
-            writer.plain_key(name);
+            writer.begin_member(name);
             writer.raw(kept.as_text());
         }
     }
@@ -429,13 +515,15 @@ pub(crate) fn write_object(writer: &mut Writer, layout: &'static Layout, extra: 
 macro_rules! wire_struct {
     ($type:ident $([$($constant:literal = $value:literal),+])? { $($field:ident: $name:literal $kind:ident,)* }) => {
         impl $crate::core::wire::Wire for $type {
-            const LAYOUT: &'static $crate::core::wire::Layout = &$crate::core::wire::Layout::new(
-                concat!($($($constant, $value,)+)? $($name,)*),
-                &$crate::core::wire::placed([
-                    $($($crate::core::wire::Member::constant($constant, $value),)+)?
-                    $($crate::core::wire::Member::new($name, $crate::core::wire::Kind::$kind, |value: &Self| &value.$field),)*
-                ]),
-            );
+            const LAYOUT: &'static $crate::core::wire::Layout = {
+                use $crate::core::wire::{Layout, Member, marked, placed};
+                const MEMBERS: &[Member] = &placed([
+                    $($(Member::constant($constant, $value),)+)?
+                    $(Member::new($name, $crate::core::wire::Kind::$kind, |value: &$type| &value.$field),)*
+                ]);
+                const MARKS: &[u64] = &marked::<{ MEMBERS.len().div_ceil(8) }>(MEMBERS);
+                &Layout::new(concat!($($($constant, $value,)+)? $($name,)*), MEMBERS, MARKS)
+            };
 
             // The compiler makes one jump of each countdown.
             #[inline]

@@ -27,11 +27,35 @@ pub struct Arms {
     /// The member that tells the type of an object, if one does.
     pub tag: &'static str,
     /// The objects, by the value of the tag. Of several for one value the first whose conditions hold is taken.
-    pub tagged: &'static [(&'static str, Arm)],
+    pub tagged: &'static [Tagged],
     /// The objects without a tag, or with one that is not in `tagged`; the first whose conditions hold is taken.
     pub objects: &'static [Arm],
     /// Everything that is no object, by its kind and, for an array, by the kind of its first element.
     pub shapes: &'static [(Shape, Option<Shape>, u8)],
+}
+
+/// A branch of a union that a tag tells.
+#[derive(Debug)]
+pub struct Tagged {
+    value: &'static str,
+    /// Length and end of the value: values are mostly told apart by one comparison.
+    mark: u32,
+    arm: Arm,
+}
+
+impl Tagged {
+    /// The branch for this value of the tag.
+    pub const fn new(value: &'static str, arm: Arm) -> Self {
+        Self { value, mark: mark_of(value.as_bytes()), arm }
+    }
+}
+
+/// The length and the last three bytes.
+const fn mark_of(value: &[u8]) -> u32 {
+    match value {
+        [.., third, second, last] => u32::from_le_bytes([value.len() as u8, *third, *second, *last]),
+        _ => value.len() as u32,
+    }
 }
 
 /// One branch of a union.
@@ -155,10 +179,10 @@ fn choose(reader: &mut Reader<'_>, arms: &'static Arms) -> Result<Option<u8>, De
     if !arms.tagged.is_empty()
         && let Some(tag) = reader.find_string(arms.tag)?
     {
-        // Texts of different lengths are told apart at once, so that this costs less than a binary search.
-        for (_, arm) in arms.tagged.iter().filter(|(value, _)| **value == *tag) {
-            if holds(reader, arm)? {
-                return Ok(Some(arm.branch));
+        let mark = mark_of(tag.as_bytes());
+        for tagged in arms.tagged {
+            if tagged.mark == mark && tagged.value == tag && holds(reader, &tagged.arm)? {
+                return Ok(Some(tagged.arm.branch));
             }
         }
     }
@@ -283,7 +307,7 @@ macro_rules! wire_union {
                 }
                 &$crate::core::wire::Arms {
                     tag: $tag,
-                    tagged: &[$(($value, $crate::core::wire::Arm {
+                    tagged: &[$($crate::core::wire::Tagged::new($value, $crate::core::wire::Arm {
                         conditions: &[$($($crate::core::wire::Condition::$condition($($argument),+)),+)?],
                         branch: Branch::$variant as u8,
                     }),)*],

@@ -3,12 +3,15 @@
 use std::io::Write as _;
 
 use super::error::{EncodeError, join};
+use super::reader::plain_end;
 use super::{DecodeError, Untyped};
 
 /// Writes one JSON text into a buffer.
 #[derive(Debug, Default)]
 pub struct Writer {
     out: Vec<u8>,
+    /// The member whose value comes next, if it has one: its name is written only with the first byte of the value.
+    member: Option<&'static str>,
     error: Option<EncodeError>,
     /// Where the parts are noted that fit no type, if anybody asked for them.
     untyped: Option<Vec<Untyped>>,
@@ -32,7 +35,7 @@ pub(crate) struct Before {
 impl Writer {
     /// A writer with nothing written.
     pub fn new() -> Self {
-        Self { out: Vec::with_capacity(256), error: None, untyped: None }
+        Self { out: Vec::with_capacity(256), member: None, error: None, untyped: None }
     }
 
     /// A writer that notes the parts that fit no type; what it writes is not wanted.
@@ -113,39 +116,43 @@ impl Writer {
 
     /// Writes text that is JSON already.
     pub(crate) fn raw(&mut self, json: &str) {
+        self.begin();
         self.out.extend_from_slice(json.as_bytes());
     }
 
     pub(crate) fn byte(&mut self, byte: u8) {
+        self.begin();
         self.out.push(byte);
     }
 
     /// Writes a number or another thing whose text is JSON.
     pub(crate) fn display(&mut self, value: impl std::fmt::Display) {
+        self.begin();
         // Writing to a `Vec` does not fail.
         let _ = write!(self.out, "{value}");
     }
 
     /// Writes a string.
     pub(crate) fn string(&mut self, text: &str) {
+        self.begin();
         self.out.reserve(text.len() + 2);
         self.out.push(b'"');
-        let mut plain = text;
-        while let Some(at) = plain.bytes().position(|byte| byte == b'"' || byte == b'\\' || byte < 0x20) {
-            let (before, rest) = plain.as_bytes().split_at(at);
-            self.out.extend_from_slice(before);
-            let byte = rest.first().copied().unwrap_or_default();
+        let bytes = text.as_bytes();
+        let mut from = 0;
+        loop {
+            let stop = plain_end(bytes, from);
+            self.out.extend_from_slice(bytes.get(from..stop).unwrap_or_default());
+            let Some(byte) = bytes.get(stop) else { break };
             match byte {
-                b'"' => self.raw("\\\""),
-                b'\\' => self.raw("\\\\"),
-                b'\n' => self.raw("\\n"),
-                b'\r' => self.raw("\\r"),
-                b'\t' => self.raw("\\t"),
+                b'"' => self.out.extend_from_slice(b"\\\""),
+                b'\\' => self.out.extend_from_slice(b"\\\\"),
+                b'\n' => self.out.extend_from_slice(b"\\n"),
+                b'\r' => self.out.extend_from_slice(b"\\r"),
+                b'\t' => self.out.extend_from_slice(b"\\t"),
                 control => drop(write!(self.out, "\\u{control:04x}")),
             }
-            plain = plain.get(at + 1..).unwrap_or_default();
+            from = stop + 1;
         }
-        self.out.extend_from_slice(plain.as_bytes());
         self.out.push(b'"');
     }
 
@@ -156,18 +163,41 @@ impl Writer {
         self.byte(b':');
     }
 
-    /// Writes a name that needs no escapes.
-    pub(crate) fn plain_key(&mut self, name: &str) {
-        self.separate();
-        self.out.push(b'"');
-        self.raw(name);
-        self.raw("\":");
+    /// Begins a member whose name needs no escapes; it is not written if its value writes nothing.
+    #[inline]
+    pub(crate) const fn begin_member(&mut self, name: &'static str) {
+        self.member = Some(name);
+    }
+
+    /// Whether the value of the member that was begun has written something.
+    #[inline]
+    pub(crate) const fn has_begun(&self) -> bool {
+        self.member.is_none()
+    }
+
+    /// Writes the name of the member that was begun.
+    #[inline]
+    fn begin(&mut self) {
+        if let Some(name) = self.member.take() {
+            self.separate();
+            self.out.reserve(name.len() + 3);
+            self.out.push(b'"');
+            self.out.extend_from_slice(name.as_bytes());
+            self.out.extend_from_slice(b"\":");
+        }
+    }
+
+    /// What the member `name` has written since `before`.
+    pub(crate) fn member_since(&self, before: Before, name: &str) -> &str {
+        let member = self.since(before);
+        let member = member.strip_prefix(b",").unwrap_or(member);
+        std::str::from_utf8(member.get(name.len() + 3..).unwrap_or_default()).unwrap_or_default()
     }
 
     /// No value ends with an opening brace, so that one says that no member was written yet.
     fn separate(&mut self) {
         if self.out.last() != Some(&b'{') {
-            self.byte(b',');
+            self.out.push(b',');
         }
     }
 
@@ -179,6 +209,7 @@ impl Writer {
 
     /// Takes back what is written and noted since `before`.
     pub(crate) fn take_back(&mut self, before: Before) {
+        self.member = None;
         self.out.truncate(before.length);
         if let Some(untyped) = &mut self.untyped {
             untyped.truncate(before.noted);
