@@ -91,6 +91,7 @@ impl ChatAccumulator {
             model: String::new(),
             system_fingerprint: None,
             openrouter_metadata: None,
+            provider: None,
             service_tier: None,
             usage: None,
             extra: Extra::new(),
@@ -107,6 +108,7 @@ impl ChatAccumulator {
         said(&mut result.model, &chunk.model);
         said(&mut result.system_fingerprint, &chunk.system_fingerprint);
         said(&mut result.openrouter_metadata, &chunk.openrouter_metadata);
+        said(&mut result.provider, &chunk.provider);
         said(&mut result.service_tier, &chunk.service_tier);
         said(&mut result.usage, &chunk.usage);
         for (name, value) in chunk.extra.iter().filter(|(name, value)| *name != "object" && !value.is_null()) {
@@ -158,9 +160,17 @@ impl Choice {
     #[inline]
     fn new(index: i64) -> Self {
         let message = ChatAssistantMessage::new();
+        let choice = ChatChoice {
+            finish_reason: None,
+            index,
+            message,
+            logprobs: None,
+            native_finish_reason: None,
+            extra: Extra::new(),
+        };
         Self {
             index,
-            choice: ChatChoice { finish_reason: None, index, message, logprobs: None, extra: Extra::new() },
+            choice,
             content: Content::Nothing,
             calls: Vec::new(),
             unknown: Gathered::default(),
@@ -171,6 +181,7 @@ impl Choice {
     #[inline]
     fn push(&mut self, from: &ChatStreamChoice) {
         said(&mut self.choice.finish_reason, &from.finish_reason);
+        said(&mut self.choice.native_finish_reason, &from.native_finish_reason);
         if let Some(logprobs) = &from.logprobs {
             join_logprobs(&mut self.choice.logprobs, logprobs);
         }

@@ -29,6 +29,8 @@ pub struct ChatStreamChunk {
     pub system_fingerprint: Option<String>,
     /// Tokens consumed and money charged, delivered towards the close of the stream.
     pub usage: Option<ChatUsage>,
+    /// Name of the provider that is answering.
+    pub provider: Option<String>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -43,6 +45,7 @@ wire_struct!(ChatStreamChunk ["object" = "\"chat.completion.chunk\""] {
     service_tier: "service_tier" Optional,
     system_fingerprint: "system_fingerprint" Optional,
     usage: "usage" Optional,
+    provider: "provider" Optional,
 });
 
 /// Newly generated part of one candidate answer within a stream chunk.
@@ -59,6 +62,8 @@ pub struct ChatStreamChoice {
     pub index: i64,
     /// Likelihoods of the newly added tokens, present when requested.
     pub logprobs: Option<ChatTokenLogprobs>,
+    /// Why the provider stopped, in its own words; comes with the end of the choice.
+    pub native_finish_reason: Option<String>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -68,6 +73,7 @@ wire_struct!(ChatStreamChoice {
     finish_reason: "finish_reason" Nullable,
     index: "index" Required,
     logprobs: "logprobs" Optional,
+    native_finish_reason: "native_finish_reason" Optional,
 });
 
 /// Increment to a message under construction; absent parts did not change.

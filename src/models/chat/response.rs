@@ -211,6 +211,8 @@ pub struct ChatResult {
     pub service_tier: Option<String>,
     /// Tokens consumed and money charged for the call.
     pub usage: Option<ChatUsage>,
+    /// Name of the provider that gave the answer.
+    pub provider: Option<String>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -224,6 +226,7 @@ wire_struct!(ChatResult ["object" = "\"chat.completion\""] {
     openrouter_metadata: "openrouter_metadata" Optional,
     service_tier: "service_tier" Optional,
     usage: "usage" Optional,
+    provider: "provider" Optional,
 });
 
 /// One candidate answer, with the message and the reason it ended.
@@ -240,6 +243,8 @@ pub struct ChatChoice {
     pub message: ChatAssistantMessage,
     /// Per-token likelihoods, present when the request asked for them.
     pub logprobs: Option<ChatTokenLogprobs>,
+    /// Why the provider stopped, in its own words.
+    pub native_finish_reason: Option<String>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -249,4 +254,5 @@ wire_struct!(ChatChoice {
     index: "index" Required,
     message: "message" Required,
     logprobs: "logprobs" Optional,
+    native_finish_reason: "native_finish_reason" Optional,
 });
