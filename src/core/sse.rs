@@ -213,9 +213,12 @@ impl SseDecoder {
         loop {
             let rest = self.chunk.get(self.position..).unwrap_or_default();
             let Some(first) = rest.first() else {
-                self.keep_data();
-                self.chunk = Bytes::new();
-                self.position = 0;
+                // It is asked again before more bytes come, so that nothing is done twice.
+                if !self.chunk.is_empty() {
+                    self.keep_data();
+                    self.chunk = Bytes::new();
+                    self.position = 0;
+                }
                 return Ok(false);
             };
             if self.after_cr {

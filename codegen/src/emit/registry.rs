@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::funcs::{Function, functions};
+use super::funcs::{Function, aliases, functions};
 use super::{Context, Files, HEADER, literal};
 use crate::model::{Answer, Body, Field, Kind, Operation, Presence, Ty};
 
@@ -24,13 +24,15 @@ pub fn emit(context: &Context<'_>, components: &BTreeMap<String, String>, files:
             types.insert(format!("{}.{part}", operation.id), ty.rust());
         }
         for function in functions(operation) {
-            entries.push_str(&format!(
-                "    ({}, {}, {}),\n",
-                literal(&operation.id),
-                literal(&function.name),
-                function.name
-            ));
-            bodies.push_str(&calling(context, operation, &function));
+            let method = function.method.trim_start_matches("r#");
+            let own = (function.name.clone(), operation.namespace.clone());
+            let others = aliases(context, operation)
+                .into_iter()
+                .map(|alias| (format!("{}_{method}", alias.replace('.', "_")), alias.replace('.', "().")));
+            for (name, namespace) in [own].into_iter().chain(others) {
+                entries.push_str(&format!("    ({}, {}, {name}),\n", literal(&operation.id), literal(&name)));
+                bodies.push_str(&calling(context, operation, &function, &name, &namespace));
+            }
         }
     }
     let mut out = format!(
@@ -63,8 +65,8 @@ fn parts(operation: &Operation) -> Vec<(&'static str, &Ty)> {
     parts
 }
 
-/// A function that calls an operation as a function and as a method.
-fn calling(context: &Context<'_>, operation: &Operation, function: &Function) -> String {
+/// A function that calls an operation as a function and as a method, under one of its names.
+fn calling(context: &Context<'_>, operation: &Operation, function: &Function, name: &str, namespace: &str) -> String {
     let mut arguments: Vec<String> = Vec::new();
     let fields = operation.path_parameters.iter().chain(&operation.required_query);
     arguments.extend(fields.map(|field| given(field, &format!("given.text({})", literal(&field.wire)))));
@@ -88,8 +90,6 @@ fn calling(context: &Context<'_>, operation: &Operation, function: &Function) ->
         "\n#[allow(unused_variables)]\nfn {name}<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {{\n    \
          [{outcome}(funcs::{name}(client.core(){separator}{arguments})), \
          {outcome}(client.{namespace}().{method}({arguments}))]\n}}\n",
-        name = function.name,
-        namespace = operation.namespace,
         method = function.method,
     )
 }

@@ -225,7 +225,9 @@ async fn every_operation_does_what_the_document_says_called_either_way() {
         let own: Vec<_> = OPERATIONS.iter().filter(|(id, ..)| *id == stated.id).collect();
         let media_types = stated.operation["requestBody"]["content"].as_object().map_or(0, |content| content.len());
         let ways = media_types.max(1) + usize::from(event_schema(document, &stated).is_some());
-        assert_eq!(own.len(), ways, "{}: one function for each way to send and to answer", stated.id);
+        // The official SDKs know the Responses as `beta.responses`, the document's tag as `responses`.
+        let names = if stated.id == "createResponses" { 2 } else { 1 };
+        assert_eq!(own.len(), names * ways, "{}: one function for each way to send and to answer", stated.id);
         for (_, function, calling) in own {
             calls += call_both_ways(document, &stated, function, *calling).await;
             functions += 1;

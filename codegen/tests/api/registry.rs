@@ -1465,7 +1465,9 @@ pub(crate) const OPERATIONS: &[(&str, &str, Calling)] = &[
     ("listProviders", "providers_list", providers_list),
     ("createRerank", "rerank_rerank", rerank_rerank),
     ("createResponses", "responses_send", responses_send),
+    ("createResponses", "beta_responses_send", beta_responses_send),
     ("createResponses", "responses_stream", responses_stream),
+    ("createResponses", "beta_responses_stream", beta_responses_stream),
     ("listScimGroupMappings", "scim_list_mappings", scim_list_mappings),
     ("createScimGroupMapping", "scim_create", scim_create),
     ("deleteScimGroupMapping", "scim_delete", scim_delete),
@@ -2925,8 +2927,24 @@ fn responses_send<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
 }
 
 #[allow(unused_variables)]
+fn beta_responses_send<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
+    [
+        value(funcs::beta_responses_send(client.core(), given.body())),
+        value(client.beta().responses().send(given.body())),
+    ]
+}
+
+#[allow(unused_variables)]
 fn responses_stream<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [events(funcs::responses_stream(client.core(), given.body())), events(client.responses().stream(given.body()))]
+}
+
+#[allow(unused_variables)]
+fn beta_responses_stream<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
+    [
+        events(funcs::beta_responses_stream(client.core(), given.body())),
+        events(client.beta().responses().stream(given.body())),
+    ]
 }
 
 #[allow(unused_variables)]
