@@ -39,7 +39,7 @@ pub use json::{Difference, Json, JsonObject};
 pub use reader::Reader;
 pub use scalars::{Patch, Secret};
 use structure::{Fields, WrittenFields, keep_in, read_object, write_object};
-pub use structure::{Kind, Layout, Member, marked, placed};
+pub use structure::{Kind, Layout, Member, placed};
 pub use tagged::{Arm, Arms, Condition, Shape, Tagged, Union, Unrecognized, read_union};
 pub use writer::Writer;
 

@@ -15,8 +15,9 @@ pub struct Layout {
     texts: &'static str,
     /// Constants first, then the members that have a field, in the order of their indices.
     members: &'static [Member],
-    /// One byte made of the beginning of each name, eight in a word, so that eight names are looked at in one step.
-    marks: &'static [u64],
+    /// One byte made of the beginning of each of the first 64 names, eight in a word, so that eight names are looked at in
+    /// one step.
+    marks: [u64; 8],
     constants: usize,
     /// Bits of the members that tell whether an object is of this type at all.
     telling: u64,
@@ -136,19 +137,6 @@ const fn mark_of(start: u64) -> u8 {
     (start.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 56) as u8
 }
 
-/// The marks of the members, in words of eight.
-pub const fn marked<const WORDS: usize>(members: &[Member]) -> [u64; WORDS] {
-    let mut words = [0; WORDS];
-    let mut index = 0;
-    while index < members.len() {
-        #[expect(clippy::indexing_slicing, reason = "evaluated at compile time, within bounds")]
-        let (word, member) = (&mut words[index / 8], &members[index]);
-        *word |= (mark_of(member.start) as u64) << (8 * (index % 8));
-        index += 1;
-    }
-    words
-}
-
 const fn first_byte(text: &str) -> u8 {
     match text.as_bytes().first() {
         Some(byte) => *byte,
@@ -197,14 +185,20 @@ pub const fn placed<const N: usize>(mut members: [Member; N]) -> [Member; N] {
 
 impl Layout {
     /// The table of what has no named members.
-    pub const NONE: &'static Self = &Self::new("", &[], &[]);
+    pub const NONE: &'static Self = &Self::new("", &[]);
 
-    /// The table for these members, which are [`placed`] in `texts` and [`marked`]; constants first.
-    pub const fn new(texts: &'static str, members: &'static [Member], marks: &'static [u64]) -> Self {
+    /// The table for these members, which are [`placed`] in `texts`; constants first.
+    pub const fn new(texts: &'static str, members: &'static [Member]) -> Self {
         let (mut constants, mut telling, mut required, mut index) = (0, 0, 0, 0);
+        let mut marks = [0; 8];
         while index < members.len() {
             #[expect(clippy::indexing_slicing, reason = "evaluated at compile time, within bounds")]
-            match members[index].kind {
+            let member = &members[index];
+            #[expect(clippy::indexing_slicing, reason = "evaluated at compile time, within bounds")]
+            if index < 64 {
+                marks[index / 8] |= (mark_of(member.start) as u64) << (8 * (index % 8));
+            }
+            match member.kind {
                 Kind::Constant => {
                     constants += 1;
                     required |= bit(index);
@@ -234,7 +228,7 @@ impl Layout {
             return Some((hint, member));
         }
         let wanted = u64::from(mark_of(start)) * ONES;
-        for (word, marks) in self.marks.iter().enumerate() {
+        for (word, marks) in self.marks.iter().enumerate().take(self.members.len().div_ceil(8)) {
             let mut hits = zero_bytes(marks ^ wanted);
             while hits != 0 {
                 let index = 8 * word + (hits.trailing_zeros() / 8) as usize;
@@ -515,15 +509,15 @@ pub(crate) fn write_object(writer: &mut Writer, layout: &'static Layout, extra: 
 macro_rules! wire_struct {
     ($type:ident $([$($constant:literal = $value:literal),+])? { $($field:ident: $name:literal $kind:ident,)* }) => {
         impl $crate::core::wire::Wire for $type {
-            const LAYOUT: &'static $crate::core::wire::Layout = {
-                use $crate::core::wire::{Layout, Member, marked, placed};
-                const MEMBERS: &[Member] = &placed([
-                    $($(Member::constant($constant, $value),)+)?
-                    $(Member::new($name, $crate::core::wire::Kind::$kind, |value: &$type| &value.$field),)*
-                ]);
-                const MARKS: &[u64] = &marked::<{ MEMBERS.len().div_ceil(8) }>(MEMBERS);
-                &Layout::new(concat!($($($constant, $value,)+)? $($name,)*), MEMBERS, MARKS)
-            };
+            const LAYOUT: &'static $crate::core::wire::Layout = &$crate::core::wire::Layout::new(
+                concat!($($($constant, $value,)+)? $($name,)*),
+                &$crate::core::wire::placed([
+                    $($($crate::core::wire::Member::constant($constant, $value),)+)?
+                    $($crate::core::wire::Member::new($name, $crate::core::wire::Kind::$kind, |value: &Self| {
+                        &value.$field
+                    }),)*
+                ]),
+            );
 
             // The compiler makes one jump of each countdown.
             #[inline]
