@@ -111,7 +111,7 @@ pub struct ActivityResponse {
 }
 
 wire_struct!(ActivityResponse {
-    data: "data" Required,
+    0 data: "data" Required,
 });
 
 impl Root for ActivityResponse {}
@@ -151,18 +151,18 @@ pub struct ActivityItem {
 }
 
 wire_struct!(ActivityItem {
-    byok_usage_inference: "byok_usage_inference" Required,
-    completion_tokens: "completion_tokens" Required,
-    date: "date" Required,
-    endpoint_id: "endpoint_id" Required,
-    model: "model" Required,
-    model_permaslug: "model_permaslug" Required,
-    prompt_tokens: "prompt_tokens" Required,
-    provider_name: "provider_name" Required,
-    reasoning_tokens: "reasoning_tokens" Required,
-    requests: "requests" Required,
-    usage: "usage" Required,
-    workspace_id: "workspace_id" Optional,
+    0 byok_usage_inference: "byok_usage_inference" Required,
+    1 completion_tokens: "completion_tokens" Required,
+    2 date: "date" Required,
+    3 endpoint_id: "endpoint_id" Required,
+    4 model: "model" Required,
+    5 model_permaslug: "model_permaslug" Required,
+    6 prompt_tokens: "prompt_tokens" Required,
+    7 provider_name: "provider_name" Required,
+    8 reasoning_tokens: "reasoning_tokens" Required,
+    9 requests: "requests" Required,
+    10 usage: "usage" Required,
+    11 workspace_id: "workspace_id" Optional,
 });
 
 /// Vocabulary for building analytics queries, with labels for display.
@@ -178,7 +178,7 @@ pub struct GetAnalyticsMetaResponse {
 }
 
 wire_struct!(GetAnalyticsMetaResponse {
-    data: "data" Required,
+    0 data: "data" Required,
 });
 
 impl Root for GetAnalyticsMetaResponse {}
@@ -202,10 +202,10 @@ pub struct GetAnalyticsMetaResponseData {
 }
 
 wire_struct!(GetAnalyticsMetaResponseData {
-    dimensions: "dimensions" Required,
-    granularities: "granularities" Required,
-    metrics: "metrics" Required,
-    operators: "operators" Required,
+    0 dimensions: "dimensions" Required,
+    1 granularities: "granularities" Required,
+    2 metrics: "metrics" Required,
+    3 operators: "operators" Required,
 });
 
 /// The object at `getAnalyticsMeta.response.data.dimensions[]`.
@@ -223,8 +223,8 @@ pub struct GetAnalyticsMetaResponseDataDimension {
 }
 
 wire_struct!(GetAnalyticsMetaResponseDataDimension {
-    display_label: "display_label" Required,
-    name: "name" Required,
+    0 display_label: "display_label" Required,
+    1 name: "name" Required,
 });
 
 /// The object at `getAnalyticsMeta.response.data.granularities[]`.
@@ -242,8 +242,8 @@ pub struct GetAnalyticsMetaResponseDataGranularity {
 }
 
 wire_struct!(GetAnalyticsMetaResponseDataGranularity {
-    display_label: "display_label" Required,
-    name: "name" Required,
+    0 display_label: "display_label" Required,
+    1 name: "name" Required,
 });
 
 /// Word that stands for the granularity in a query.
@@ -293,10 +293,10 @@ pub struct GetAnalyticsMetaResponseDataMetric {
 }
 
 wire_struct!(GetAnalyticsMetaResponseDataMetric {
-    display_format: "display_format" Required,
-    display_label: "display_label" Required,
-    is_rate: "is_rate" Required,
-    name: "name" Required,
+    0 display_format: "display_format" Required,
+    1 display_label: "display_label" Required,
+    2 is_rate: "is_rate" Required,
+    3 name: "name" Required,
 });
 
 /// How to render the value; a percent, for instance, comes as a fraction to be multiplied by 100.
@@ -342,8 +342,8 @@ pub struct GetAnalyticsMetaResponseDataOperator {
 }
 
 wire_struct!(GetAnalyticsMetaResponseDataOperator {
-    name: "name" Required,
-    value_type: "value_type" Required,
+    0 name: "name" Required,
+    1 value_type: "value_type" Required,
 });
 
 /// Word that stands for the comparison in a filter.
@@ -415,7 +415,7 @@ pub struct QueryAnalyticsResponse {
 }
 
 wire_struct!(QueryAnalyticsResponse {
-    data: "data" Required,
+    0 data: "data" Required,
 });
 
 impl Root for QueryAnalyticsResponse {}
@@ -441,10 +441,10 @@ pub struct QueryAnalyticsResponseData {
 }
 
 wire_struct!(QueryAnalyticsResponseData {
-    data: "data" Required,
-    metadata: "metadata" Required,
-    cached_at: "cachedAt" Optional,
-    warnings: "warnings" Optional,
+    0 data: "data" Required,
+    1 metadata: "metadata" Required,
+    2 cached_at: "cachedAt" Optional,
+    3 warnings: "warnings" Optional,
 });
 
 /// Facts about how the query ran, such as its duration and size.
@@ -464,9 +464,9 @@ pub struct QueryAnalyticsResponseDataMetadata {
 }
 
 wire_struct!(QueryAnalyticsResponseDataMetadata {
-    query_time_ms: "query_time_ms" Required,
-    row_count: "row_count" Required,
-    truncated: "truncated" Required,
+    0 query_time_ms: "query_time_ms" Required,
+    1 row_count: "row_count" Required,
+    2 truncated: "truncated" Required,
 });
 
 /// Describes which metrics to compute, how to group and filter them, and which period to cover.
@@ -504,16 +504,16 @@ pub struct QueryAnalyticsRequest {
 }
 
 wire_struct!(QueryAnalyticsRequest {
-    metrics: "metrics" Required,
-    classifier_dimensions: "classifier_dimensions" Optional,
-    classifier_filters: "classifier_filters" Optional,
-    dimensions: "dimensions" Optional,
-    filters: "filters" Optional,
-    granularity: "granularity" Optional,
-    group_limit: "group_limit" Optional,
-    limit: "limit" Optional,
-    order_by: "order_by" Optional,
-    time_range: "time_range" Optional,
+    0 metrics: "metrics" Required,
+    1 classifier_dimensions: "classifier_dimensions" Optional,
+    2 classifier_filters: "classifier_filters" Optional,
+    3 dimensions: "dimensions" Optional,
+    4 filters: "filters" Optional,
+    5 granularity: "granularity" Optional,
+    6 group_limit: "group_limit" Optional,
+    7 limit: "limit" Optional,
+    8 order_by: "order_by" Optional,
+    9 time_range: "time_range" Optional,
 });
 
 impl QueryAnalyticsRequest {
@@ -569,9 +569,9 @@ pub struct QueryAnalyticsRequestClassifierDimensions {
 }
 
 wire_struct!(QueryAnalyticsRequestClassifierDimensions {
-    classifier_id: "classifier_id" Required,
-    dimension_names: "dimension_names" Optional,
-    include_nulls: "include_nulls" Optional,
+    0 classifier_id: "classifier_id" Required,
+    1 dimension_names: "dimension_names" Optional,
+    2 include_nulls: "include_nulls" Optional,
 });
 
 impl QueryAnalyticsRequestClassifierDimensions {
@@ -606,8 +606,8 @@ pub struct QueryAnalyticsRequestClassifierFilters {
 }
 
 wire_struct!(QueryAnalyticsRequestClassifierFilters {
-    classifier_id: "classifier_id" Required,
-    filters: "filters" Required,
+    0 classifier_id: "classifier_id" Required,
+    1 filters: "filters" Required,
 });
 
 impl QueryAnalyticsRequestClassifierFilters {
@@ -644,9 +644,9 @@ pub struct AnalyticsClassifierFilter {
 }
 
 wire_struct!(AnalyticsClassifierFilter {
-    field: "field" Required,
-    operator: "operator" Required,
-    value: "value" Required,
+    0 field: "field" Required,
+    1 operator: "operator" Required,
+    2 value: "value" Required,
 });
 
 impl AnalyticsClassifierFilter {
@@ -685,7 +685,8 @@ wire_union!(AnalyticsClassifierFilterValueItem {
         Number => Number,
     }
     variants {
-        Text, Number,
+        0 Text,
+        1 Number,
     }
 });
 
@@ -735,7 +736,9 @@ wire_union!(AnalyticsClassifierFilterValue {
         Array => List,
     }
     variants {
-        Text, Number, List,
+        0 Text,
+        1 Number,
+        2 List,
     }
 });
 
@@ -793,10 +796,10 @@ pub struct AnalyticsFilter {
 }
 
 wire_struct!(AnalyticsFilter {
-    field: "field" Required,
-    operator: "operator" Required,
-    value: "value" Required,
-    include_unset: "include_unset" Optional,
+    0 field: "field" Required,
+    1 operator: "operator" Required,
+    2 value: "value" Required,
+    3 include_unset: "include_unset" Optional,
 });
 
 impl AnalyticsFilter {
@@ -839,7 +842,8 @@ wire_union!(AnalyticsFilterValueItem {
         Number => Number,
     }
     variants {
-        Text, Number,
+        0 Text,
+        1 Number,
     }
 });
 
@@ -889,7 +893,9 @@ wire_union!(AnalyticsFilterValue {
         Array => List,
     }
     variants {
-        Text, Number, List,
+        0 Text,
+        1 Number,
+        2 List,
     }
 });
 
@@ -943,8 +949,8 @@ pub struct QueryAnalyticsRequestOrderBy {
 }
 
 wire_struct!(QueryAnalyticsRequestOrderBy {
-    direction: "direction" Required,
-    field: "field" Required,
+    0 direction: "direction" Required,
+    1 field: "field" Required,
 });
 
 impl QueryAnalyticsRequestOrderBy {
@@ -995,8 +1001,8 @@ pub struct QueryAnalyticsRequestTimeRange {
 }
 
 wire_struct!(QueryAnalyticsRequestTimeRange {
-    end: "end" Required,
-    start: "start" Required,
+    0 end: "end" Required,
+    1 start: "start" Required,
 });
 
 impl QueryAnalyticsRequestTimeRange {

@@ -19,7 +19,7 @@ pub struct GetCurrentKeyResponse {
 }
 
 wire_struct!(GetCurrentKeyResponse {
-    data: "data" Required,
+    0 data: "data" Required,
 });
 
 impl Root for GetCurrentKeyResponse {}
@@ -79,25 +79,25 @@ pub struct GetCurrentKeyResponseData {
 }
 
 wire_struct!(GetCurrentKeyResponseData {
-    byok_usage: "byok_usage" Required,
-    byok_usage_daily: "byok_usage_daily" Required,
-    byok_usage_monthly: "byok_usage_monthly" Required,
-    byok_usage_weekly: "byok_usage_weekly" Required,
-    creator_user_id: "creator_user_id" Nullable,
-    include_byok_in_limit: "include_byok_in_limit" Required,
-    is_free_tier: "is_free_tier" Required,
-    is_management_key: "is_management_key" Required,
-    is_provisioning_key: "is_provisioning_key" Required,
-    label: "label" Required,
-    limit: "limit" Nullable,
-    limit_remaining: "limit_remaining" Nullable,
-    limit_reset: "limit_reset" Nullable,
-    rate_limit: "rate_limit" Required,
-    usage: "usage" Required,
-    usage_daily: "usage_daily" Required,
-    usage_monthly: "usage_monthly" Required,
-    usage_weekly: "usage_weekly" Required,
-    expires_at: "expires_at" Optional,
+    0 byok_usage: "byok_usage" Required,
+    1 byok_usage_daily: "byok_usage_daily" Required,
+    2 byok_usage_monthly: "byok_usage_monthly" Required,
+    3 byok_usage_weekly: "byok_usage_weekly" Required,
+    4 creator_user_id: "creator_user_id" Nullable,
+    5 include_byok_in_limit: "include_byok_in_limit" Required,
+    6 is_free_tier: "is_free_tier" Required,
+    7 is_management_key: "is_management_key" Required,
+    8 is_provisioning_key: "is_provisioning_key" Required,
+    9 label: "label" Required,
+    10 limit: "limit" Nullable,
+    11 limit_remaining: "limit_remaining" Nullable,
+    12 limit_reset: "limit_reset" Nullable,
+    13 rate_limit: "rate_limit" Required,
+    14 usage: "usage" Required,
+    15 usage_daily: "usage_daily" Required,
+    16 usage_monthly: "usage_monthly" Required,
+    17 usage_weekly: "usage_weekly" Required,
+    18 expires_at: "expires_at" Optional,
 });
 
 /// Leftover rate limit record that holds -1 and carries no information.
@@ -119,9 +119,9 @@ pub struct GetCurrentKeyResponseDataRateLimit {
 }
 
 wire_struct!(GetCurrentKeyResponseDataRateLimit {
-    interval: "interval" Required,
-    note: "note" Required,
-    requests: "requests" Required,
+    0 interval: "interval" Required,
+    1 note: "note" Required,
+    2 requests: "requests" Required,
 });
 
 /// The optional parameters of `api_keys_list`. Left out, the server's defaults hold.
@@ -195,7 +195,7 @@ pub struct ListKeysResponse {
 }
 
 wire_struct!(ListKeysResponse {
-    data: "data" Required,
+    0 data: "data" Required,
 });
 
 impl Root for ListKeysResponse {}
@@ -267,27 +267,27 @@ pub struct ListKeysResponseData {
 }
 
 wire_struct!(ListKeysResponseData {
-    byok_usage: "byok_usage" Required,
-    byok_usage_daily: "byok_usage_daily" Required,
-    byok_usage_monthly: "byok_usage_monthly" Required,
-    byok_usage_weekly: "byok_usage_weekly" Required,
-    created_at: "created_at" Required,
-    creator_user_id: "creator_user_id" Nullable,
-    disabled: "disabled" Required,
-    hash: "hash" Required,
-    include_byok_in_limit: "include_byok_in_limit" Required,
-    label: "label" Required,
-    limit: "limit" Nullable,
-    limit_remaining: "limit_remaining" Nullable,
-    limit_reset: "limit_reset" Nullable,
-    name: "name" Required,
-    updated_at: "updated_at" Nullable,
-    usage: "usage" Required,
-    usage_daily: "usage_daily" Required,
-    usage_monthly: "usage_monthly" Required,
-    usage_weekly: "usage_weekly" Required,
-    workspace_id: "workspace_id" Required,
-    expires_at: "expires_at" Optional,
+    0 byok_usage: "byok_usage" Required,
+    1 byok_usage_daily: "byok_usage_daily" Required,
+    2 byok_usage_monthly: "byok_usage_monthly" Required,
+    3 byok_usage_weekly: "byok_usage_weekly" Required,
+    4 created_at: "created_at" Required,
+    5 creator_user_id: "creator_user_id" Nullable,
+    6 disabled: "disabled" Required,
+    7 hash: "hash" Required,
+    8 include_byok_in_limit: "include_byok_in_limit" Required,
+    9 label: "label" Required,
+    10 limit: "limit" Nullable,
+    11 limit_remaining: "limit_remaining" Nullable,
+    12 limit_reset: "limit_reset" Nullable,
+    13 name: "name" Required,
+    14 updated_at: "updated_at" Nullable,
+    15 usage: "usage" Required,
+    16 usage_daily: "usage_daily" Required,
+    17 usage_monthly: "usage_monthly" Required,
+    18 usage_weekly: "usage_weekly" Required,
+    19 workspace_id: "workspace_id" Required,
+    20 expires_at: "expires_at" Optional,
 });
 
 /// Record of the new key together with its secret.
@@ -305,8 +305,8 @@ pub struct CreateKeyResponse {
 }
 
 wire_struct!(CreateKeyResponse {
-    data: "data" Required,
-    key: "key" Required,
+    0 data: "data" Required,
+    1 key: "key" Required,
 });
 
 impl Root for CreateKeyResponse {}
@@ -366,27 +366,27 @@ pub struct CreateKeyResponseData {
 }
 
 wire_struct!(CreateKeyResponseData {
-    byok_usage: "byok_usage" Required,
-    byok_usage_daily: "byok_usage_daily" Required,
-    byok_usage_monthly: "byok_usage_monthly" Required,
-    byok_usage_weekly: "byok_usage_weekly" Required,
-    created_at: "created_at" Required,
-    creator_user_id: "creator_user_id" Nullable,
-    disabled: "disabled" Required,
-    hash: "hash" Required,
-    include_byok_in_limit: "include_byok_in_limit" Required,
-    label: "label" Required,
-    limit: "limit" Nullable,
-    limit_remaining: "limit_remaining" Nullable,
-    limit_reset: "limit_reset" Nullable,
-    name: "name" Required,
-    updated_at: "updated_at" Nullable,
-    usage: "usage" Required,
-    usage_daily: "usage_daily" Required,
-    usage_monthly: "usage_monthly" Required,
-    usage_weekly: "usage_weekly" Required,
-    workspace_id: "workspace_id" Required,
-    expires_at: "expires_at" Optional,
+    0 byok_usage: "byok_usage" Required,
+    1 byok_usage_daily: "byok_usage_daily" Required,
+    2 byok_usage_monthly: "byok_usage_monthly" Required,
+    3 byok_usage_weekly: "byok_usage_weekly" Required,
+    4 created_at: "created_at" Required,
+    5 creator_user_id: "creator_user_id" Nullable,
+    6 disabled: "disabled" Required,
+    7 hash: "hash" Required,
+    8 include_byok_in_limit: "include_byok_in_limit" Required,
+    9 label: "label" Required,
+    10 limit: "limit" Nullable,
+    11 limit_remaining: "limit_remaining" Nullable,
+    12 limit_reset: "limit_reset" Nullable,
+    13 name: "name" Required,
+    14 updated_at: "updated_at" Nullable,
+    15 usage: "usage" Required,
+    16 usage_daily: "usage_daily" Required,
+    17 usage_monthly: "usage_monthly" Required,
+    18 usage_weekly: "usage_weekly" Required,
+    19 workspace_id: "workspace_id" Required,
+    20 expires_at: "expires_at" Optional,
 });
 
 /// Sets the name, cap, expiry and owner of the new key.
@@ -420,13 +420,13 @@ pub struct CreateKeyRequest {
 }
 
 wire_struct!(CreateKeyRequest {
-    name: "name" Required,
-    creator_user_id: "creator_user_id" Optional,
-    expires_at: "expires_at" Optional,
-    include_byok_in_limit: "include_byok_in_limit" Optional,
-    limit: "limit" Optional,
-    limit_reset: "limit_reset" Optional,
-    workspace_id: "workspace_id" Optional,
+    0 name: "name" Required,
+    1 creator_user_id: "creator_user_id" Optional,
+    2 expires_at: "expires_at" Optional,
+    3 include_byok_in_limit: "include_byok_in_limit" Optional,
+    4 limit: "limit" Optional,
+    5 limit_reset: "limit_reset" Optional,
+    6 workspace_id: "workspace_id" Optional,
 });
 
 impl CreateKeyRequest {
@@ -490,7 +490,7 @@ pub struct DeleteKeyResponse {
 }
 
 wire_struct!(DeleteKeyResponse {
-    deleted: "deleted" Required,
+    0 deleted: "deleted" Required,
 });
 
 impl Root for DeleteKeyResponse {}
@@ -508,7 +508,7 @@ pub struct GetKeyResponse {
 }
 
 wire_struct!(GetKeyResponse {
-    data: "data" Required,
+    0 data: "data" Required,
 });
 
 impl Root for GetKeyResponse {}
@@ -568,27 +568,27 @@ pub struct GetKeyResponseData {
 }
 
 wire_struct!(GetKeyResponseData {
-    byok_usage: "byok_usage" Required,
-    byok_usage_daily: "byok_usage_daily" Required,
-    byok_usage_monthly: "byok_usage_monthly" Required,
-    byok_usage_weekly: "byok_usage_weekly" Required,
-    created_at: "created_at" Required,
-    creator_user_id: "creator_user_id" Nullable,
-    disabled: "disabled" Required,
-    hash: "hash" Required,
-    include_byok_in_limit: "include_byok_in_limit" Required,
-    label: "label" Required,
-    limit: "limit" Nullable,
-    limit_remaining: "limit_remaining" Nullable,
-    limit_reset: "limit_reset" Nullable,
-    name: "name" Required,
-    updated_at: "updated_at" Nullable,
-    usage: "usage" Required,
-    usage_daily: "usage_daily" Required,
-    usage_monthly: "usage_monthly" Required,
-    usage_weekly: "usage_weekly" Required,
-    workspace_id: "workspace_id" Required,
-    expires_at: "expires_at" Optional,
+    0 byok_usage: "byok_usage" Required,
+    1 byok_usage_daily: "byok_usage_daily" Required,
+    2 byok_usage_monthly: "byok_usage_monthly" Required,
+    3 byok_usage_weekly: "byok_usage_weekly" Required,
+    4 created_at: "created_at" Required,
+    5 creator_user_id: "creator_user_id" Nullable,
+    6 disabled: "disabled" Required,
+    7 hash: "hash" Required,
+    8 include_byok_in_limit: "include_byok_in_limit" Required,
+    9 label: "label" Required,
+    10 limit: "limit" Nullable,
+    11 limit_remaining: "limit_remaining" Nullable,
+    12 limit_reset: "limit_reset" Nullable,
+    13 name: "name" Required,
+    14 updated_at: "updated_at" Nullable,
+    15 usage: "usage" Required,
+    16 usage_daily: "usage_daily" Required,
+    17 usage_monthly: "usage_monthly" Required,
+    18 usage_weekly: "usage_weekly" Required,
+    19 workspace_id: "workspace_id" Required,
+    20 expires_at: "expires_at" Optional,
 });
 
 /// Envelope around the changed API key record.
@@ -604,7 +604,7 @@ pub struct UpdateKeyResponse {
 }
 
 wire_struct!(UpdateKeyResponse {
-    data: "data" Required,
+    0 data: "data" Required,
 });
 
 impl Root for UpdateKeyResponse {}
@@ -664,27 +664,27 @@ pub struct UpdateKeyResponseData {
 }
 
 wire_struct!(UpdateKeyResponseData {
-    byok_usage: "byok_usage" Required,
-    byok_usage_daily: "byok_usage_daily" Required,
-    byok_usage_monthly: "byok_usage_monthly" Required,
-    byok_usage_weekly: "byok_usage_weekly" Required,
-    created_at: "created_at" Required,
-    creator_user_id: "creator_user_id" Nullable,
-    disabled: "disabled" Required,
-    hash: "hash" Required,
-    include_byok_in_limit: "include_byok_in_limit" Required,
-    label: "label" Required,
-    limit: "limit" Nullable,
-    limit_remaining: "limit_remaining" Nullable,
-    limit_reset: "limit_reset" Nullable,
-    name: "name" Required,
-    updated_at: "updated_at" Nullable,
-    usage: "usage" Required,
-    usage_daily: "usage_daily" Required,
-    usage_monthly: "usage_monthly" Required,
-    usage_weekly: "usage_weekly" Required,
-    workspace_id: "workspace_id" Required,
-    expires_at: "expires_at" Optional,
+    0 byok_usage: "byok_usage" Required,
+    1 byok_usage_daily: "byok_usage_daily" Required,
+    2 byok_usage_monthly: "byok_usage_monthly" Required,
+    3 byok_usage_weekly: "byok_usage_weekly" Required,
+    4 created_at: "created_at" Required,
+    5 creator_user_id: "creator_user_id" Nullable,
+    6 disabled: "disabled" Required,
+    7 hash: "hash" Required,
+    8 include_byok_in_limit: "include_byok_in_limit" Required,
+    9 label: "label" Required,
+    10 limit: "limit" Nullable,
+    11 limit_remaining: "limit_remaining" Nullable,
+    12 limit_reset: "limit_reset" Nullable,
+    13 name: "name" Required,
+    14 updated_at: "updated_at" Nullable,
+    15 usage: "usage" Required,
+    16 usage_daily: "usage_daily" Required,
+    17 usage_monthly: "usage_monthly" Required,
+    18 usage_weekly: "usage_weekly" Required,
+    19 workspace_id: "workspace_id" Required,
+    20 expires_at: "expires_at" Optional,
 });
 
 /// Settings of the key to change; those left out stay as they are.
@@ -706,11 +706,11 @@ pub struct UpdateKeyRequest {
 }
 
 wire_struct!(UpdateKeyRequest {
-    disabled: "disabled" Optional,
-    include_byok_in_limit: "include_byok_in_limit" Optional,
-    limit: "limit" Patched,
-    limit_reset: "limit_reset" Patched,
-    name: "name" Optional,
+    0 disabled: "disabled" Optional,
+    1 include_byok_in_limit: "include_byok_in_limit" Optional,
+    2 limit: "limit" Patched,
+    3 limit_reset: "limit_reset" Patched,
+    4 name: "name" Optional,
 });
 
 impl UpdateKeyRequest {

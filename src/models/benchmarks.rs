@@ -264,8 +264,8 @@ pub struct UnifiedBenchmarksResponse {
 }
 
 wire_struct!(UnifiedBenchmarksResponse {
-    data: "data" Required,
-    meta: "meta" Required,
+    0 data: "data" Required,
+    1 meta: "meta" Required,
 });
 
 impl Root for UnifiedBenchmarksResponse {}
@@ -293,12 +293,12 @@ pub struct UnifiedBenchmarksAaItem {
 }
 
 wire_struct!(UnifiedBenchmarksAaItem ["source" = "\"artificial-analysis\""] {
-    agentic_index: "agentic_index" Nullable,
-    coding_index: "coding_index" Nullable,
-    display_name: "display_name" Required,
-    intelligence_index: "intelligence_index" Nullable,
-    model_permaslug: "model_permaslug" Required,
-    pricing: "pricing" Nullable,
+    0 agentic_index: "agentic_index" Nullable,
+    1 coding_index: "coding_index" Nullable,
+    2 display_name: "display_name" Required,
+    3 intelligence_index: "intelligence_index" Nullable,
+    4 model_permaslug: "model_permaslug" Required,
+    5 pricing: "pricing" Nullable,
 });
 
 /// What a token of the benchmarked model costs at OpenRouter; null when no price is known.
@@ -316,8 +316,8 @@ pub struct UnifiedBenchmarkPricing {
 }
 
 wire_struct!(UnifiedBenchmarkPricing {
-    completion: "completion" Required,
-    prompt: "prompt" Required,
+    0 completion: "completion" Required,
+    1 prompt: "prompt" Required,
 });
 
 /// Standing of one model in one category of a Design Arena ranking.
@@ -349,15 +349,15 @@ pub struct UnifiedBenchmarksDaItem {
 }
 
 wire_struct!(UnifiedBenchmarksDaItem ["source" = "\"design-arena\""] {
-    arena: "arena" Required,
-    avg_generation_time_ms: "avg_generation_time_ms" Nullable,
-    category: "category" Required,
-    display_name: "display_name" Required,
-    elo: "elo" Required,
-    model_permaslug: "model_permaslug" Required,
-    pricing: "pricing" Nullable,
-    tournament_stats: "tournament_stats" Required,
-    win_rate: "win_rate" Required,
+    0 arena: "arena" Required,
+    1 avg_generation_time_ms: "avg_generation_time_ms" Nullable,
+    2 category: "category" Required,
+    3 display_name: "display_name" Required,
+    4 elo: "elo" Required,
+    5 model_permaslug: "model_permaslug" Required,
+    6 pricing: "pricing" Nullable,
+    7 tournament_stats: "tournament_stats" Required,
+    8 win_rate: "win_rate" Required,
 });
 
 /// How often the model took each place in tournaments.
@@ -381,11 +381,11 @@ pub struct UnifiedBenchmarksDaItemTournamentStats {
 }
 
 wire_struct!(UnifiedBenchmarksDaItemTournamentStats {
-    first_place: "first_place" Nullable,
-    fourth_place: "fourth_place" Nullable,
-    second_place: "second_place" Nullable,
-    third_place: "third_place" Nullable,
-    total: "total" Nullable,
+    0 first_place: "first_place" Nullable,
+    1 fourth_place: "fourth_place" Nullable,
+    2 second_place: "second_place" Nullable,
+    3 third_place: "third_place" Nullable,
+    4 total: "total" Nullable,
 });
 
 /// Result of one model in an evaluation that OpenRouter ran itself.
@@ -415,14 +415,14 @@ pub struct UnifiedBenchmarksOrItem {
 }
 
 wire_struct!(UnifiedBenchmarksOrItem ["source" = "\"openrouter\""] {
-    accuracy: "accuracy" Required,
-    accuracy_stddev: "accuracy_stddev" Nullable,
-    avg_cost_per_task: "avg_cost_per_task" Nullable,
-    benchmark_type: "benchmark_type" Required,
-    display_name: "display_name" Required,
-    last_run_timestamp: "last_run_timestamp" Required,
-    model_permaslug: "model_permaslug" Required,
-    total_tasks: "total_tasks" Required,
+    0 accuracy: "accuracy" Required,
+    1 accuracy_stddev: "accuracy_stddev" Nullable,
+    2 avg_cost_per_task: "avg_cost_per_task" Nullable,
+    3 benchmark_type: "benchmark_type" Required,
+    4 display_name: "display_name" Required,
+    5 last_run_timestamp: "last_run_timestamp" Required,
+    6 model_permaslug: "model_permaslug" Required,
+    7 total_tasks: "total_tasks" Required,
 });
 
 /// Evaluation that the model was put through.
@@ -479,18 +479,18 @@ pub struct UnifiedBenchmarksSearchItem {
 }
 
 wire_struct!(UnifiedBenchmarksSearchItem ["source" = "\"openrouter\""] {
-    avg_cost_per_task: "avg_cost_per_task" Nullable,
-    avg_latency_per_task_ms: "avg_latency_per_task_ms" Nullable,
-    benchmark_type: "benchmark_type" Required,
-    display_name: "display_name" Required,
-    last_run_timestamp: "last_run_timestamp" Required,
-    model_permaslug: "model_permaslug" Required,
-    primary_metric: "primary_metric" Required,
-    primary_score: "primary_score" Required,
-    search_engine: "search_engine" Required,
-    search_surface: "search_surface" Required,
-    total_tasks: "total_tasks" Required,
-    run_config: "run_config" Optional,
+    0 avg_cost_per_task: "avg_cost_per_task" Nullable,
+    1 avg_latency_per_task_ms: "avg_latency_per_task_ms" Nullable,
+    2 benchmark_type: "benchmark_type" Required,
+    3 display_name: "display_name" Required,
+    4 last_run_timestamp: "last_run_timestamp" Required,
+    5 model_permaslug: "model_permaslug" Required,
+    6 primary_metric: "primary_metric" Required,
+    7 primary_score: "primary_score" Required,
+    8 search_engine: "search_engine" Required,
+    9 search_surface: "search_surface" Required,
+    10 total_tasks: "total_tasks" Required,
+    11 run_config: "run_config" Optional,
 });
 
 /// Search evaluation that the model was put through.
@@ -554,9 +554,9 @@ pub struct UnifiedBenchmarksSearchRunConfig {
 }
 
 wire_struct!(UnifiedBenchmarksSearchRunConfig {
-    max_agent_turns: "max_agent_turns" Nullable,
-    reasoning_effort: "reasoning_effort" Nullable,
-    temperature: "temperature" Nullable,
+    0 max_agent_turns: "max_agent_turns" Nullable,
+    1 reasoning_effort: "reasoning_effort" Nullable,
+    2 temperature: "temperature" Nullable,
 });
 
 /// Way in which the published configuration switched web search on.
@@ -614,7 +614,10 @@ wire_union!(UnifiedBenchmarksResponseData {
     objects {}
     shapes {}
     variants {
-        ArtificialAnalysis, DesignArena, OrItem, SearchItem,
+        0 ArtificialAnalysis,
+        1 DesignArena,
+        2 OrItem,
+        3 SearchItem,
     }
 });
 
@@ -669,12 +672,12 @@ pub struct UnifiedBenchmarksMeta {
 }
 
 wire_struct!(UnifiedBenchmarksMeta ["version" = "\"v1\""] {
-    as_of: "as_of" Required,
-    citation: "citation" Nullable,
-    model_count: "model_count" Required,
-    source: "source" Nullable,
-    source_url: "source_url" Nullable,
-    task_type: "task_type" Nullable,
+    0 as_of: "as_of" Required,
+    1 citation: "citation" Nullable,
+    2 model_count: "model_count" Required,
+    3 source: "source" Nullable,
+    4 source_url: "source_url" Nullable,
+    5 task_type: "task_type" Nullable,
 });
 
 /// Source to which the listing was narrowed; null when every source is included.

@@ -411,8 +411,8 @@ pub struct ListByokKeysResponse {
 }
 
 wire_struct!(ListByokKeysResponse {
-    data: "data" Required,
-    total_count: "total_count" Required,
+    0 data: "data" Required,
+    1 total_count: "total_count" Required,
 });
 
 impl Root for ListByokKeysResponse {}
@@ -474,18 +474,18 @@ pub struct ByokKey {
 }
 
 wire_struct!(ByokKey {
-    allowed_api_key_hashes: "allowed_api_key_hashes" Nullable,
-    allowed_models: "allowed_models" Nullable,
-    allowed_user_ids: "allowed_user_ids" Nullable,
-    created_at: "created_at" Required,
-    disabled: "disabled" Required,
-    id: "id" Required,
-    is_fallback: "is_fallback" Required,
-    label: "label" Required,
-    provider: "provider" Required,
-    sort_order: "sort_order" Required,
-    workspace_id: "workspace_id" Nullable,
-    name: "name" Optional,
+    0 allowed_api_key_hashes: "allowed_api_key_hashes" Nullable,
+    1 allowed_models: "allowed_models" Nullable,
+    2 allowed_user_ids: "allowed_user_ids" Nullable,
+    3 created_at: "created_at" Required,
+    4 disabled: "disabled" Required,
+    5 id: "id" Required,
+    6 is_fallback: "is_fallback" Required,
+    7 label: "label" Required,
+    8 provider: "provider" Required,
+    9 sort_order: "sort_order" Required,
+    10 workspace_id: "workspace_id" Nullable,
+    11 name: "name" Optional,
 });
 
 /// Lowercase slug of the inference provider that a bring-your-own-key credential belongs to.
@@ -820,7 +820,7 @@ pub struct CreateByokKeyResponse {
 }
 
 wire_struct!(CreateByokKeyResponse {
-    data: "data" Required,
+    0 data: "data" Required,
 });
 
 impl Root for CreateByokKeyResponse {}
@@ -866,15 +866,15 @@ pub struct CreateByokKeyRequest {
 }
 
 wire_struct!(CreateByokKeyRequest {
-    key: "key" Required,
-    provider: "provider" Required,
-    allowed_api_key_hashes: "allowed_api_key_hashes" Optional,
-    allowed_models: "allowed_models" Optional,
-    allowed_user_ids: "allowed_user_ids" Optional,
-    disabled: "disabled" Optional,
-    is_fallback: "is_fallback" Optional,
-    name: "name" Optional,
-    workspace_id: "workspace_id" Optional,
+    0 key: "key" Required,
+    1 provider: "provider" Required,
+    2 allowed_api_key_hashes: "allowed_api_key_hashes" Optional,
+    3 allowed_models: "allowed_models" Optional,
+    4 allowed_user_ids: "allowed_user_ids" Optional,
+    5 disabled: "disabled" Optional,
+    6 is_fallback: "is_fallback" Optional,
+    7 name: "name" Optional,
+    8 workspace_id: "workspace_id" Optional,
 });
 
 impl CreateByokKeyRequest {
@@ -919,7 +919,7 @@ pub struct DeleteByokKeyResponse {
 }
 
 wire_struct!(DeleteByokKeyResponse {
-    deleted: "deleted" Required,
+    0 deleted: "deleted" Required,
 });
 
 impl Root for DeleteByokKeyResponse {}
@@ -937,7 +937,7 @@ pub struct GetByokKeyResponse {
 }
 
 wire_struct!(GetByokKeyResponse {
-    data: "data" Required,
+    0 data: "data" Required,
 });
 
 impl Root for GetByokKeyResponse {}
@@ -955,7 +955,7 @@ pub struct UpdateByokKeyResponse {
 }
 
 wire_struct!(UpdateByokKeyResponse {
-    data: "data" Required,
+    0 data: "data" Required,
 });
 
 impl Root for UpdateByokKeyResponse {}
@@ -995,13 +995,13 @@ pub struct UpdateByokKeyRequest {
 }
 
 wire_struct!(UpdateByokKeyRequest {
-    allowed_api_key_hashes: "allowed_api_key_hashes" Patched,
-    allowed_models: "allowed_models" Patched,
-    allowed_user_ids: "allowed_user_ids" Patched,
-    disabled: "disabled" Optional,
-    is_fallback: "is_fallback" Optional,
-    key: "key" Optional,
-    name: "name" Patched,
+    0 allowed_api_key_hashes: "allowed_api_key_hashes" Patched,
+    1 allowed_models: "allowed_models" Patched,
+    2 allowed_user_ids: "allowed_user_ids" Patched,
+    3 disabled: "disabled" Optional,
+    4 is_fallback: "is_fallback" Optional,
+    5 key: "key" Optional,
+    6 name: "name" Patched,
 });
 
 impl UpdateByokKeyRequest {

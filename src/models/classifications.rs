@@ -68,7 +68,7 @@ pub struct TaskClassificationResponse {
 }
 
 wire_struct!(TaskClassificationResponse {
-    data: "data" Required,
+    0 data: "data" Required,
 });
 
 impl Root for TaskClassificationResponse {}
@@ -92,10 +92,10 @@ pub struct TaskClassificationResponseData {
 }
 
 wire_struct!(TaskClassificationResponseData {
-    as_of: "as_of" Required,
-    classifications: "classifications" Required,
-    macro_categories: "macro_categories" Required,
-    window_days: "window_days" Required,
+    0 as_of: "as_of" Required,
+    1 classifications: "classifications" Required,
+    2 macro_categories: "macro_categories" Required,
+    3 window_days: "window_days" Required,
 });
 
 /// Market share of one kind of task, and the models used most for it.
@@ -125,14 +125,14 @@ pub struct TaskClassificationItem {
 }
 
 wire_struct!(TaskClassificationItem {
-    category_token_share: "category_token_share" Required,
-    category_usage_share: "category_usage_share" Required,
-    display_name: "display_name" Required,
-    macro_category: "macro_category" Required,
-    models: "models" Required,
-    tag: "tag" Required,
-    token_share: "token_share" Required,
-    usage_share: "usage_share" Required,
+    0 category_token_share: "category_token_share" Required,
+    1 category_usage_share: "category_usage_share" Required,
+    2 display_name: "display_name" Required,
+    3 macro_category: "macro_category" Required,
+    4 models: "models" Required,
+    5 tag: "tag" Required,
+    6 token_share: "token_share" Required,
+    7 usage_share: "usage_share" Required,
 });
 
 /// How large a part one model plays in one kind of task.
@@ -152,9 +152,9 @@ pub struct TaskClassificationModel {
 }
 
 wire_struct!(TaskClassificationModel {
-    id: "id" Required,
-    tag_token_share: "tag_token_share" Required,
-    tag_usage_share: "tag_usage_share" Required,
+    0 id: "id" Required,
+    1 tag_token_share: "tag_token_share" Required,
+    2 tag_usage_share: "tag_usage_share" Required,
 });
 
 /// Combined market share of all the tasks in one broad group.
@@ -176,8 +176,8 @@ pub struct TaskClassificationMacroCategory {
 }
 
 wire_struct!(TaskClassificationMacroCategory {
-    key: "key" Required,
-    label: "label" Required,
-    token_share: "token_share" Required,
-    usage_share: "usage_share" Required,
+    0 key: "key" Required,
+    1 label: "label" Required,
+    2 token_share: "token_share" Required,
+    3 usage_share: "usage_share" Required,
 });

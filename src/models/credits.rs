@@ -18,7 +18,7 @@ pub struct GetCreditsResponse {
 }
 
 wire_struct!(GetCreditsResponse {
-    data: "data" Required,
+    0 data: "data" Required,
 });
 
 impl Root for GetCreditsResponse {}
@@ -38,6 +38,6 @@ pub struct GetCreditsResponseData {
 }
 
 wire_struct!(GetCreditsResponseData {
-    total_credits: "total_credits" Required,
-    total_usage: "total_usage" Required,
+    0 total_credits: "total_credits" Required,
+    1 total_usage: "total_usage" Required,
 });

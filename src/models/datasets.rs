@@ -231,8 +231,8 @@ pub struct AppRankingsResponse {
 }
 
 wire_struct!(AppRankingsResponse {
-    data: "data" Required,
-    meta: "meta" Required,
+    0 data: "data" Required,
+    1 meta: "meta" Required,
 });
 
 impl Root for AppRankingsResponse {}
@@ -270,11 +270,11 @@ pub struct AppRankingsItem {
 }
 
 wire_struct!(AppRankingsItem {
-    app_id: "app_id" Required,
-    app_name: "app_name" Required,
-    rank: "rank" Required,
-    total_requests: "total_requests" Required,
-    total_tokens: "total_tokens" Required,
+    0 app_id: "app_id" Required,
+    1 app_name: "app_name" Required,
+    2 rank: "rank" Required,
+    3 total_requests: "total_requests" Required,
+    4 total_tokens: "total_tokens" Required,
 });
 
 /// Facts about a rankings result: covered days, freshness and dataset version.
@@ -294,9 +294,9 @@ pub struct RankingsDailyMeta {
 }
 
 wire_struct!(RankingsDailyMeta ["version" = "\"v1\""] {
-    as_of: "as_of" Required,
-    end_date: "end_date" Required,
-    start_date: "start_date" Required,
+    0 as_of: "as_of" Required,
+    1 end_date: "end_date" Required,
+    2 start_date: "start_date" Required,
 });
 
 /// Width of the time bucket behind each row; `day` is refused together with `category` or `language_type`, whose data are weekly.
@@ -562,8 +562,8 @@ pub struct RankingsDailyResponse {
 }
 
 wire_struct!(RankingsDailyResponse {
-    data: "data" Required,
-    meta: "meta" Required,
+    0 data: "data" Required,
+    1 meta: "meta" Required,
 });
 
 impl Root for RankingsDailyResponse {}
@@ -585,9 +585,9 @@ pub struct RankingsDailyItem {
 }
 
 wire_struct!(RankingsDailyItem {
-    date: "date" Required,
-    model_permaslug: "model_permaslug" Required,
-    total_tokens: "total_tokens" Required,
+    0 date: "date" Required,
+    1 model_permaslug: "model_permaslug" Required,
+    2 total_tokens: "total_tokens" Required,
 });
 
 /// Keeps sessions whose number of turns lies within this range, both ends counted.
@@ -710,8 +710,8 @@ pub struct SessionCostResponse {
 }
 
 wire_struct!(SessionCostResponse {
-    data: "data" Required,
-    meta: "meta" Required,
+    0 data: "data" Required,
+    1 meta: "meta" Required,
 });
 
 impl Root for SessionCostResponse {}
@@ -749,11 +749,11 @@ pub struct SessionCostItem {
 }
 
 wire_struct!(SessionCostItem {
-    app_name: "app_name" Required,
-    app_slug: "app_slug" Required,
-    median_session_cost_usd: "median_session_cost_usd" Required,
-    model_permaslug: "model_permaslug" Required,
-    turn_range: "turn_range" Required,
+    0 app_name: "app_name" Required,
+    1 app_slug: "app_slug" Required,
+    2 median_session_cost_usd: "median_session_cost_usd" Required,
+    3 model_permaslug: "model_permaslug" Required,
+    4 turn_range: "turn_range" Required,
 });
 
 /// Band of session lengths, counted in turns with both ends included, that the row covers.
@@ -798,7 +798,7 @@ pub struct SessionCostMeta {
 }
 
 wire_struct!(SessionCostMeta ["version" = "\"v1\""] {
-    as_of: "as_of" Required,
-    window_days: "window_days" Nullable,
-    window_end_date: "window_end_date" Nullable,
+    0 as_of: "as_of" Required,
+    1 window_days: "window_days" Nullable,
+    2 window_end_date: "window_end_date" Nullable,
 });

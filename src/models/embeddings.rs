@@ -25,10 +25,10 @@ pub struct CreateEmbeddingsResponse {
 }
 
 wire_struct!(CreateEmbeddingsResponse ["object" = "\"list\""] {
-    data: "data" Required,
-    model: "model" Required,
-    id: "id" Optional,
-    usage: "usage" Optional,
+    0 data: "data" Required,
+    1 model: "model" Required,
+    2 id: "id" Optional,
+    3 usage: "usage" Optional,
 });
 
 impl Root for CreateEmbeddingsResponse {}
@@ -48,8 +48,8 @@ pub struct CreateEmbeddingsResponseData {
 }
 
 wire_struct!(CreateEmbeddingsResponseData ["object" = "\"embedding\""] {
-    embedding: "embedding" Required,
-    index: "index" Optional,
+    0 embedding: "embedding" Required,
+    1 index: "index" Optional,
 });
 
 /// The vector, as numbers or a base64 string depending on the requested encoding.
@@ -74,7 +74,8 @@ wire_union!(CreateEmbeddingsResponseDataEmbedding {
         String => Text,
     }
     variants {
-        Text, Numbers,
+        0 Text,
+        1 Numbers,
     }
 });
 
@@ -129,12 +130,12 @@ pub struct CreateEmbeddingsResponseUsage {
 }
 
 wire_struct!(CreateEmbeddingsResponseUsage {
-    prompt_tokens: "prompt_tokens" Required,
-    total_tokens: "total_tokens" Required,
-    cost: "cost" Optional,
-    cost_details: "cost_details" Optional,
-    is_byok: "is_byok" Optional,
-    prompt_tokens_details: "prompt_tokens_details" Optional,
+    0 prompt_tokens: "prompt_tokens" Required,
+    1 total_tokens: "total_tokens" Required,
+    2 cost: "cost" Optional,
+    3 cost_details: "cost_details" Optional,
+    4 is_byok: "is_byok" Optional,
+    5 prompt_tokens_details: "prompt_tokens_details" Optional,
 });
 
 /// Splits input tokens by modality; appears only for mixed input whose provider reports such counts, zeros left out.
@@ -158,11 +159,11 @@ pub struct CreateEmbeddingsResponseUsagePromptTokensDetails {
 }
 
 wire_struct!(CreateEmbeddingsResponseUsagePromptTokensDetails {
-    audio_tokens: "audio_tokens" Optional,
-    file_tokens: "file_tokens" Optional,
-    image_tokens: "image_tokens" Optional,
-    text_tokens: "text_tokens" Optional,
-    video_tokens: "video_tokens" Optional,
+    0 audio_tokens: "audio_tokens" Optional,
+    1 file_tokens: "file_tokens" Optional,
+    2 image_tokens: "image_tokens" Optional,
+    3 text_tokens: "text_tokens" Optional,
+    4 video_tokens: "video_tokens" Optional,
 });
 
 /// Names the model and the inputs to embed, with optional shape and routing settings.
@@ -190,13 +191,13 @@ pub struct CreateEmbeddingsRequest {
 }
 
 wire_struct!(CreateEmbeddingsRequest {
-    input: "input" Required,
-    model: "model" Required,
-    dimensions: "dimensions" Optional,
-    encoding_format: "encoding_format" Optional,
-    input_type: "input_type" Optional,
-    provider: "provider" Optional,
-    user: "user" Optional,
+    0 input: "input" Required,
+    1 model: "model" Required,
+    2 dimensions: "dimensions" Optional,
+    3 encoding_format: "encoding_format" Optional,
+    4 input_type: "input_type" Optional,
+    5 provider: "provider" Optional,
+    6 user: "user" Optional,
 });
 
 impl CreateEmbeddingsRequest {
@@ -258,7 +259,7 @@ pub struct EmbeddingInputItem {
 }
 
 wire_struct!(EmbeddingInputItem {
-    content: "content" Required,
+    0 content: "content" Required,
 });
 
 impl EmbeddingInputItem {
@@ -286,7 +287,7 @@ pub struct EmbeddingContentPartText {
 }
 
 wire_struct!(EmbeddingContentPartText ["type" = "\"text\""] {
-    text: "text" Required,
+    0 text: "text" Required,
 });
 
 impl EmbeddingContentPartText {
@@ -312,7 +313,7 @@ pub struct EmbeddingContentPartImageUrl {
 }
 
 wire_struct!(EmbeddingContentPartImageUrl ["type" = "\"image_url\""] {
-    image_url: "image_url" Required,
+    0 image_url: "image_url" Required,
 });
 
 impl EmbeddingContentPartImageUrl {
@@ -338,7 +339,7 @@ pub struct EmbeddingContentPartImageUrlImageUrl {
 }
 
 wire_struct!(EmbeddingContentPartImageUrlImageUrl {
-    url: "url" Required,
+    0 url: "url" Required,
 });
 
 impl EmbeddingContentPartImageUrlImageUrl {
@@ -364,7 +365,7 @@ pub struct ContentPartInputAudio {
 }
 
 wire_struct!(ContentPartInputAudio ["type" = "\"input_audio\""] {
-    input_audio: "input_audio" Required,
+    0 input_audio: "input_audio" Required,
 });
 
 impl ContentPartInputAudio {
@@ -392,8 +393,8 @@ pub struct MultimodalMedia {
 }
 
 wire_struct!(MultimodalMedia {
-    data: "data" Required,
-    format: "format" Optional,
+    0 data: "data" Required,
+    1 format: "format" Optional,
 });
 
 impl MultimodalMedia {
@@ -421,7 +422,7 @@ pub struct ContentPartInputVideo {
 }
 
 wire_struct!(ContentPartInputVideo ["type" = "\"input_video\""] {
-    input_video: "input_video" Required,
+    0 input_video: "input_video" Required,
 });
 
 impl ContentPartInputVideo {
@@ -447,7 +448,7 @@ pub struct ContentPartInputFile {
 }
 
 wire_struct!(ContentPartInputFile ["type" = "\"input_file\""] {
-    input_file: "input_file" Required,
+    0 input_file: "input_file" Required,
 });
 
 impl ContentPartInputFile {
@@ -501,7 +502,11 @@ wire_union!(EmbeddingContentPart {
     objects {}
     shapes {}
     variants {
-        Text, ImageUrl, InputAudio, InputVideo, InputFile,
+        0 Text,
+        1 ImageUrl,
+        2 InputAudio,
+        3 InputVideo,
+        4 InputFile,
     }
 });
 
@@ -571,7 +576,11 @@ wire_union!(EmbeddingInput {
         String => Text,
     }
     variants {
-        Text, Texts, Numbers, Lists, Objects,
+        0 Text,
+        1 Texts,
+        2 Numbers,
+        3 Lists,
+        4 Objects,
     }
 });
 

@@ -18,7 +18,7 @@ pub struct ListEndpointsZdrResponse {
 }
 
 wire_struct!(ListEndpointsZdrResponse {
-    data: "data" Required,
+    0 data: "data" Required,
 });
 
 impl Root for ListEndpointsZdrResponse {}
@@ -74,25 +74,25 @@ pub struct PublicEndpoint {
 }
 
 wire_struct!(PublicEndpoint {
-    context_length: "context_length" Required,
-    latency_last_30m: "latency_last_30m" Nullable,
-    max_completion_tokens: "max_completion_tokens" Nullable,
-    max_prompt_tokens: "max_prompt_tokens" Nullable,
-    model_id: "model_id" Required,
-    model_name: "model_name" Required,
-    name: "name" Required,
-    pricing: "pricing" Required,
-    provider_name: "provider_name" Required,
-    quantization: "quantization" Nullable,
-    supported_parameters: "supported_parameters" Required,
-    supports_implicit_caching: "supports_implicit_caching" Required,
-    tag: "tag" Required,
-    throughput_last_30m: "throughput_last_30m" Nullable,
-    uptime_last_1d: "uptime_last_1d" Nullable,
-    uptime_last_30m: "uptime_last_30m" Nullable,
-    uptime_last_5m: "uptime_last_5m" Nullable,
-    status: "status" Optional,
-    supports_voice_cloning: "supports_voice_cloning" Optional,
+    0 context_length: "context_length" Required,
+    1 latency_last_30m: "latency_last_30m" Nullable,
+    2 max_completion_tokens: "max_completion_tokens" Nullable,
+    3 max_prompt_tokens: "max_prompt_tokens" Nullable,
+    4 model_id: "model_id" Required,
+    5 model_name: "model_name" Required,
+    6 name: "name" Required,
+    7 pricing: "pricing" Required,
+    8 provider_name: "provider_name" Required,
+    9 quantization: "quantization" Nullable,
+    10 supported_parameters: "supported_parameters" Required,
+    11 supports_implicit_caching: "supports_implicit_caching" Required,
+    12 tag: "tag" Required,
+    13 throughput_last_30m: "throughput_last_30m" Nullable,
+    14 uptime_last_1d: "uptime_last_1d" Nullable,
+    15 uptime_last_30m: "uptime_last_30m" Nullable,
+    16 uptime_last_5m: "uptime_last_5m" Nullable,
+    17 status: "status" Optional,
+    18 supports_voice_cloning: "supports_voice_cloning" Optional,
 });
 
 /// Percentile summary of recent endpoint measurements over half an hour, such as time to first token in milliseconds; null for anonymous callers.
@@ -114,10 +114,10 @@ pub struct PercentileStats {
 }
 
 wire_struct!(PercentileStats {
-    p50: "p50" Required,
-    p75: "p75" Required,
-    p90: "p90" Required,
-    p99: "p99" Required,
+    0 p50: "p50" Required,
+    1 p75: "p75" Required,
+    2 p90: "p90" Required,
+    3 p99: "p99" Required,
 });
 
 /// What the endpoint charges, as decimal strings in USD per unit.
@@ -163,22 +163,22 @@ pub struct PublicEndpointPricing {
 }
 
 wire_struct!(PublicEndpointPricing {
-    completion: "completion" Required,
-    prompt: "prompt" Required,
-    audio: "audio" Optional,
-    audio_output: "audio_output" Optional,
-    discount: "discount" Optional,
-    image: "image" Optional,
-    image_output: "image_output" Optional,
-    image_token: "image_token" Optional,
-    input_audio_cache: "input_audio_cache" Optional,
-    input_cache_read: "input_cache_read" Optional,
-    input_cache_write: "input_cache_write" Optional,
-    input_cache_write_1h: "input_cache_write_1h" Optional,
-    internal_reasoning: "internal_reasoning" Optional,
-    overrides: "overrides" Optional,
-    request: "request" Optional,
-    web_search: "web_search" Optional,
+    0 completion: "completion" Required,
+    1 prompt: "prompt" Required,
+    2 audio: "audio" Optional,
+    3 audio_output: "audio_output" Optional,
+    4 discount: "discount" Optional,
+    5 image: "image" Optional,
+    6 image_output: "image_output" Optional,
+    7 image_token: "image_token" Optional,
+    8 input_audio_cache: "input_audio_cache" Optional,
+    9 input_cache_read: "input_cache_read" Optional,
+    10 input_cache_write: "input_cache_write" Optional,
+    11 input_cache_write_1h: "input_cache_write_1h" Optional,
+    12 internal_reasoning: "internal_reasoning" Optional,
+    13 overrides: "overrides" Optional,
+    14 request: "request" Optional,
+    15 web_search: "web_search" Optional,
 });
 
 /// Envelope around a model and its endpoints.
@@ -194,7 +194,7 @@ pub struct ListModelEndpointsResponse {
 }
 
 wire_struct!(ListModelEndpointsResponse {
-    data: "data" Required,
+    0 data: "data" Required,
 });
 
 impl Root for ListModelEndpointsResponse {}
@@ -222,12 +222,12 @@ pub struct ListEndpointsResponse {
 }
 
 wire_struct!(ListEndpointsResponse {
-    architecture: "architecture" Required,
-    created: "created" Required,
-    description: "description" Required,
-    endpoints: "endpoints" Required,
-    id: "id" Required,
-    name: "name" Required,
+    0 architecture: "architecture" Required,
+    1 created: "created" Required,
+    2 description: "description" Required,
+    3 endpoints: "endpoints" Required,
+    4 id: "id" Required,
+    5 name: "name" Required,
 });
 
 /// Kinds of input and output, tokenizer and prompt template of the model.
@@ -251,9 +251,9 @@ pub struct ListEndpointsResponseArchitecture {
 }
 
 wire_struct!(ListEndpointsResponseArchitecture {
-    input_modalities: "input_modalities" Required,
-    instruct_type: "instruct_type" Nullable,
-    modality: "modality" Nullable,
-    output_modalities: "output_modalities" Required,
-    tokenizer: "tokenizer" Nullable,
+    0 input_modalities: "input_modalities" Required,
+    1 instruct_type: "instruct_type" Nullable,
+    2 modality: "modality" Nullable,
+    3 output_modalities: "output_modalities" Required,
+    4 tokenizer: "tokenizer" Nullable,
 });

@@ -178,11 +178,11 @@ pub struct OpenrouterFileList {
 }
 
 wire_struct!(OpenrouterFileList ["_shape" = "\"openrouter\""] {
-    cursor: "cursor" Nullable,
-    data: "data" Required,
-    first_id: "first_id" Nullable,
-    has_more: "has_more" Required,
-    last_id: "last_id" Nullable,
+    0 cursor: "cursor" Nullable,
+    1 data: "data" Required,
+    2 first_id: "first_id" Nullable,
+    3 has_more: "has_more" Required,
+    4 last_id: "last_id" Nullable,
 });
 
 /// Uploaded file in OpenRouter's own layout: Anthropic's fields and a few more.
@@ -208,12 +208,12 @@ pub struct OpenrouterFile {
 }
 
 wire_struct!(OpenrouterFile ["_shape" = "\"openrouter\"", "type" = "\"file\""] {
-    created_at: "created_at" Required,
-    downloadable: "downloadable" Required,
-    filename: "filename" Required,
-    id: "id" Required,
-    mime_type: "mime_type" Required,
-    size_bytes: "size_bytes" Required,
+    0 created_at: "created_at" Required,
+    1 downloadable: "downloadable" Required,
+    2 filename: "filename" Required,
+    3 id: "id" Required,
+    4 mime_type: "mime_type" Required,
+    5 size_bytes: "size_bytes" Required,
 });
 
 /// One page of stored files, laid out as OpenAI does.
@@ -235,10 +235,10 @@ pub struct OpenAiFileList {
 }
 
 wire_struct!(OpenAiFileList ["_shape" = "\"openai\"", "object" = "\"list\""] {
-    data: "data" Required,
-    first_id: "first_id" Nullable,
-    has_more: "has_more" Required,
-    last_id: "last_id" Nullable,
+    0 data: "data" Required,
+    1 first_id: "first_id" Nullable,
+    2 has_more: "has_more" Required,
+    3 last_id: "last_id" Nullable,
 });
 
 /// Uploaded file described the way OpenAI's Files API does.
@@ -262,11 +262,11 @@ pub struct OpenAiFile {
 }
 
 wire_struct!(OpenAiFile ["_shape" = "\"openai\"", "object" = "\"file\"", "status" = "\"processed\""] {
-    bytes: "bytes" Required,
-    created_at: "created_at" Required,
-    filename: "filename" Required,
-    id: "id" Required,
-    purpose: "purpose" Required,
+    0 bytes: "bytes" Required,
+    1 created_at: "created_at" Required,
+    2 filename: "filename" Required,
+    3 id: "id" Required,
+    4 purpose: "purpose" Required,
 });
 
 /// What the file is meant to be used for.
@@ -328,10 +328,10 @@ pub struct AnthropicFileList {
 }
 
 wire_struct!(AnthropicFileList ["_shape" = "\"anthropic\""] {
-    data: "data" Required,
-    first_id: "first_id" Nullable,
-    has_more: "has_more" Required,
-    last_id: "last_id" Nullable,
+    0 data: "data" Required,
+    1 first_id: "first_id" Nullable,
+    2 has_more: "has_more" Required,
+    3 last_id: "last_id" Nullable,
 });
 
 /// Metadata of an uploaded file, laid out like the Files API of Anthropic.
@@ -357,12 +357,12 @@ pub struct AnthropicFile {
 }
 
 wire_struct!(AnthropicFile ["_shape" = "\"anthropic\"", "type" = "\"file\""] {
-    created_at: "created_at" Required,
-    downloadable: "downloadable" Required,
-    filename: "filename" Required,
-    id: "id" Required,
-    mime_type: "mime_type" Required,
-    size_bytes: "size_bytes" Required,
+    0 created_at: "created_at" Required,
+    1 downloadable: "downloadable" Required,
+    2 filename: "filename" Required,
+    3 id: "id" Required,
+    4 mime_type: "mime_type" Required,
+    5 size_bytes: "size_bytes" Required,
 });
 
 /// One page of stored files, in OpenRouter, OpenAI or Anthropic form as the request called for.
@@ -399,7 +399,9 @@ wire_union!(FileListResponse {
     }
     shapes {}
     variants {
-        Openrouter, Openai, Anthropic,
+        0 Openrouter,
+        1 Openai,
+        2 Anthropic,
     }
 });
 
@@ -505,7 +507,9 @@ wire_union!(FileResponse {
     }
     shapes {}
     variants {
-        Openrouter, Openai, Anthropic,
+        0 Openrouter,
+        1 Openai,
+        2 Anthropic,
     }
 });
 
@@ -613,7 +617,7 @@ pub struct OpenrouterFileDeleted {
 }
 
 wire_struct!(OpenrouterFileDeleted ["_shape" = "\"openrouter\"", "type" = "\"file_deleted\""] {
-    id: "id" Required,
+    0 id: "id" Required,
 });
 
 /// Confirmation that a file was removed, laid out as OpenAI does.
@@ -631,8 +635,8 @@ pub struct OpenAiFileDeleted {
 }
 
 wire_struct!(OpenAiFileDeleted ["_shape" = "\"openai\"", "object" = "\"file\""] {
-    deleted: "deleted" Required,
-    id: "id" Required,
+    0 deleted: "deleted" Required,
+    1 id: "id" Required,
 });
 
 /// Confirms that a file was removed, laid out like the Files API of Anthropic.
@@ -648,7 +652,7 @@ pub struct AnthropicFileDeleted {
 }
 
 wire_struct!(AnthropicFileDeleted ["_shape" = "\"anthropic\"", "type" = "\"file_deleted\""] {
-    id: "id" Required,
+    0 id: "id" Required,
 });
 
 /// Confirms that a stored file is gone, in OpenRouter, OpenAI or Anthropic form as the request called for.
@@ -685,7 +689,9 @@ wire_union!(FileDeleteResponse {
     }
     shapes {}
     variants {
-        Openrouter, Openai, Anthropic,
+        0 Openrouter,
+        1 Openai,
+        2 Anthropic,
     }
 });
 

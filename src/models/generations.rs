@@ -18,7 +18,7 @@ pub struct GenerationResponse {
 }
 
 wire_struct!(GenerationResponse {
-    data: "data" Required,
+    0 data: "data" Required,
 });
 
 impl Root for GenerationResponse {}
@@ -124,51 +124,51 @@ pub struct GenerationResponseData {
 }
 
 wire_struct!(GenerationResponseData {
-    api_type: "api_type" Nullable,
-    app_id: "app_id" Nullable,
-    cache_discount: "cache_discount" Nullable,
-    cancelled: "cancelled" Nullable,
-    created_at: "created_at" Required,
-    data_region: "data_region" Required,
-    external_user: "external_user" Nullable,
-    finish_reason: "finish_reason" Nullable,
-    generation_time: "generation_time" Nullable,
-    http_referer: "http_referer" Nullable,
-    id: "id" Required,
-    is_byok: "is_byok" Required,
-    latency: "latency" Nullable,
-    model: "model" Required,
-    moderation_latency: "moderation_latency" Nullable,
-    native_finish_reason: "native_finish_reason" Nullable,
-    native_tokens_cached: "native_tokens_cached" Nullable,
-    native_tokens_completion: "native_tokens_completion" Nullable,
-    native_tokens_completion_images: "native_tokens_completion_images" Nullable,
-    native_tokens_prompt: "native_tokens_prompt" Nullable,
-    native_tokens_reasoning: "native_tokens_reasoning" Nullable,
-    num_fetches: "num_fetches" Nullable,
-    num_input_audio_prompt: "num_input_audio_prompt" Nullable,
-    num_media_completion: "num_media_completion" Nullable,
-    num_media_prompt: "num_media_prompt" Nullable,
-    num_search_results: "num_search_results" Nullable,
-    origin: "origin" Required,
-    preset_id: "preset_id" Nullable,
-    provider_name: "provider_name" Nullable,
-    provider_responses: "provider_responses" Nullable,
-    router: "router" Nullable,
-    service_tier: "service_tier" Nullable,
-    streamed: "streamed" Nullable,
-    tokens_completion: "tokens_completion" Nullable,
-    tokens_prompt: "tokens_prompt" Nullable,
-    total_cost: "total_cost" Required,
-    upstream_id: "upstream_id" Nullable,
-    upstream_inference_cost: "upstream_inference_cost" Nullable,
-    usage: "usage" Required,
-    user_agent: "user_agent" Nullable,
-    web_search_engine: "web_search_engine" Nullable,
-    workspace_id: "workspace_id" Nullable,
-    request_id: "request_id" Optional,
-    response_cache_source_id: "response_cache_source_id" Optional,
-    session_id: "session_id" Optional,
+    0 api_type: "api_type" Nullable,
+    1 app_id: "app_id" Nullable,
+    2 cache_discount: "cache_discount" Nullable,
+    3 cancelled: "cancelled" Nullable,
+    4 created_at: "created_at" Required,
+    5 data_region: "data_region" Required,
+    6 external_user: "external_user" Nullable,
+    7 finish_reason: "finish_reason" Nullable,
+    8 generation_time: "generation_time" Nullable,
+    9 http_referer: "http_referer" Nullable,
+    10 id: "id" Required,
+    11 is_byok: "is_byok" Required,
+    12 latency: "latency" Nullable,
+    13 model: "model" Required,
+    14 moderation_latency: "moderation_latency" Nullable,
+    15 native_finish_reason: "native_finish_reason" Nullable,
+    16 native_tokens_cached: "native_tokens_cached" Nullable,
+    17 native_tokens_completion: "native_tokens_completion" Nullable,
+    18 native_tokens_completion_images: "native_tokens_completion_images" Nullable,
+    19 native_tokens_prompt: "native_tokens_prompt" Nullable,
+    20 native_tokens_reasoning: "native_tokens_reasoning" Nullable,
+    21 num_fetches: "num_fetches" Nullable,
+    22 num_input_audio_prompt: "num_input_audio_prompt" Nullable,
+    23 num_media_completion: "num_media_completion" Nullable,
+    24 num_media_prompt: "num_media_prompt" Nullable,
+    25 num_search_results: "num_search_results" Nullable,
+    26 origin: "origin" Required,
+    27 preset_id: "preset_id" Nullable,
+    28 provider_name: "provider_name" Nullable,
+    29 provider_responses: "provider_responses" Nullable,
+    30 router: "router" Nullable,
+    31 service_tier: "service_tier" Nullable,
+    32 streamed: "streamed" Nullable,
+    33 tokens_completion: "tokens_completion" Nullable,
+    34 tokens_prompt: "tokens_prompt" Nullable,
+    35 total_cost: "total_cost" Required,
+    36 upstream_id: "upstream_id" Nullable,
+    37 upstream_inference_cost: "upstream_inference_cost" Nullable,
+    38 usage: "usage" Required,
+    39 user_agent: "user_agent" Nullable,
+    40 web_search_engine: "web_search_engine" Nullable,
+    41 workspace_id: "workspace_id" Nullable,
+    42 request_id: "request_id" Optional,
+    43 response_cache_source_id: "response_cache_source_id" Optional,
+    44 session_id: "session_id" Optional,
 });
 
 /// Kind of API that the generation came through; null when it was not recorded.
@@ -254,14 +254,14 @@ pub struct ProviderResponse {
 }
 
 wire_struct!(ProviderResponse {
-    status: "status" Nullable,
-    endpoint_id: "endpoint_id" Optional,
-    id: "id" Optional,
-    is_byok: "is_byok" Optional,
-    latency: "latency" Optional,
-    model_permaslug: "model_permaslug" Optional,
-    provider_name: "provider_name" Optional,
-    routed_service_tier: "routed_service_tier" Optional,
+    0 status: "status" Nullable,
+    1 endpoint_id: "endpoint_id" Optional,
+    2 id: "id" Optional,
+    3 is_byok: "is_byok" Optional,
+    4 latency: "latency" Optional,
+    5 model_permaslug: "model_permaslug" Optional,
+    6 provider_name: "provider_name" Optional,
+    7 routed_service_tier: "routed_service_tier" Optional,
 });
 
 /// Upstream company that received the attempt, by its display name.
@@ -705,7 +705,7 @@ pub struct GenerationContentResponse {
 }
 
 wire_struct!(GenerationContentResponse {
-    data: "data" Required,
+    0 data: "data" Required,
 });
 
 impl Root for GenerationContentResponse {}
@@ -727,9 +727,9 @@ pub struct GenerationContentData {
 }
 
 wire_struct!(GenerationContentData {
-    error: "error" Nullable,
-    input: "input" Required,
-    output: "output" Required,
+    0 error: "error" Nullable,
+    1 input: "input" Required,
+    2 output: "output" Required,
 });
 
 /// Failure recorded for a generation, with the error the client saw and the attempts behind it; null after success.
@@ -753,11 +753,11 @@ pub struct GenerationContentError {
 }
 
 wire_struct!(GenerationContentError {
-    message: "message" Nullable,
-    previous_errors: "previous_errors" Required,
-    provider_name: "provider_name" Nullable,
-    raw: "raw" Nullable,
-    status: "status" Nullable,
+    0 message: "message" Nullable,
+    1 previous_errors: "previous_errors" Required,
+    2 provider_name: "provider_name" Nullable,
+    3 raw: "raw" Nullable,
+    4 status: "status" Nullable,
 });
 
 /// One try at an upstream provider that ended in an error.
@@ -779,10 +779,10 @@ pub struct GenerationContentErrorAttempt {
 }
 
 wire_struct!(GenerationContentErrorAttempt {
-    code: "code" Required,
-    message: "message" Required,
-    provider_name: "provider_name" Nullable,
-    raw: "raw" Nullable,
+    0 code: "code" Required,
+    1 message: "message" Required,
+    2 provider_name: "provider_name" Nullable,
+    3 raw: "raw" Nullable,
 });
 
 /// Input of a generation that was requested with a plain text prompt.
@@ -798,7 +798,7 @@ pub struct GenerationContentDataInputPrompt {
 }
 
 wire_struct!(GenerationContentDataInputPrompt {
-    prompt: "prompt" Required,
+    0 prompt: "prompt" Required,
 });
 
 /// Input of a generation that was requested with a conversation.
@@ -814,7 +814,7 @@ pub struct GenerationContentDataInputMessages {
 }
 
 wire_struct!(GenerationContentDataInputMessages {
-    messages: "messages" Required,
+    0 messages: "messages" Required,
 });
 
 /// What the model was asked, either as one prompt string or as a message list.
@@ -839,7 +839,8 @@ wire_union!(GenerationContentDataInput {
     }
     shapes {}
     variants {
-        Prompt, Messages,
+        0 Prompt,
+        1 Messages,
     }
 });
 
@@ -872,8 +873,8 @@ pub struct GenerationContentDataOutput {
 }
 
 wire_struct!(GenerationContentDataOutput {
-    completion: "completion" Nullable,
-    reasoning: "reasoning" Nullable,
+    0 completion: "completion" Nullable,
+    1 reasoning: "reasoning" Nullable,
 });
 
 /// Tells whether the submitted feedback was stored.
@@ -889,7 +890,7 @@ pub struct SubmitGenerationFeedbackResponse {
 }
 
 wire_struct!(SubmitGenerationFeedbackResponse {
-    data: "data" Required,
+    0 data: "data" Required,
 });
 
 impl Root for SubmitGenerationFeedbackResponse {}
@@ -907,7 +908,7 @@ pub struct SubmitGenerationFeedbackResponseData {
 }
 
 wire_struct!(SubmitGenerationFeedbackResponseData {
-    success: "success" Required,
+    0 success: "success" Required,
 });
 
 /// Reports what was wrong with one past generation.
@@ -931,9 +932,9 @@ pub struct SubmitGenerationFeedbackRequest {
 }
 
 wire_struct!(SubmitGenerationFeedbackRequest {
-    category: "category" Required,
-    generation_id: "generation_id" Required,
-    comment: "comment" Optional,
+    0 category: "category" Required,
+    1 generation_id: "generation_id" Required,
+    2 comment: "comment" Optional,
 });
 
 impl SubmitGenerationFeedbackRequest {

@@ -81,8 +81,8 @@ pub struct ListGuardrailsResponse {
 }
 
 wire_struct!(ListGuardrailsResponse {
-    data: "data" Required,
-    total_count: "total_count" Required,
+    0 data: "data" Required,
+    1 total_count: "total_count" Required,
 });
 
 impl Root for ListGuardrailsResponse {}
@@ -162,30 +162,30 @@ pub struct Guardrail {
 }
 
 wire_struct!(Guardrail {
-    created_at: "created_at" Required,
-    id: "id" Required,
-    include_byok_in_budgets: "include_byok_in_budgets" Required,
-    name: "name" Required,
-    workspace_id: "workspace_id" Nullable,
-    allowed_models: "allowed_models" Optional,
-    allowed_providers: "allowed_providers" Optional,
-    content_filter_builtins: "content_filter_builtins" Optional,
-    content_filters: "content_filters" Optional,
-    description: "description" Optional,
-    enable_free_model_publication: "enable_free_model_publication" Optional,
-    enable_free_model_training: "enable_free_model_training" Optional,
-    enable_paid_model_training: "enable_paid_model_training" Optional,
-    enforce_zdr: "enforce_zdr" Optional,
-    enforce_zdr_anthropic: "enforce_zdr_anthropic" Optional,
-    enforce_zdr_google: "enforce_zdr_google" Optional,
-    enforce_zdr_openai: "enforce_zdr_openai" Optional,
-    enforce_zdr_other: "enforce_zdr_other" Optional,
-    enforce_zdr_xai: "enforce_zdr_xai" Optional,
-    ignored_models: "ignored_models" Optional,
-    ignored_providers: "ignored_providers" Optional,
-    limit_usd: "limit_usd" Optional,
-    reset_interval: "reset_interval" Optional,
-    updated_at: "updated_at" Optional,
+    0 created_at: "created_at" Required,
+    1 id: "id" Required,
+    2 include_byok_in_budgets: "include_byok_in_budgets" Required,
+    3 name: "name" Required,
+    4 workspace_id: "workspace_id" Nullable,
+    5 allowed_models: "allowed_models" Optional,
+    6 allowed_providers: "allowed_providers" Optional,
+    7 content_filter_builtins: "content_filter_builtins" Optional,
+    8 content_filters: "content_filters" Optional,
+    9 description: "description" Optional,
+    10 enable_free_model_publication: "enable_free_model_publication" Optional,
+    11 enable_free_model_training: "enable_free_model_training" Optional,
+    12 enable_paid_model_training: "enable_paid_model_training" Optional,
+    13 enforce_zdr: "enforce_zdr" Optional,
+    14 enforce_zdr_anthropic: "enforce_zdr_anthropic" Optional,
+    15 enforce_zdr_google: "enforce_zdr_google" Optional,
+    16 enforce_zdr_openai: "enforce_zdr_openai" Optional,
+    17 enforce_zdr_other: "enforce_zdr_other" Optional,
+    18 enforce_zdr_xai: "enforce_zdr_xai" Optional,
+    19 ignored_models: "ignored_models" Optional,
+    20 ignored_providers: "ignored_providers" Optional,
+    21 limit_usd: "limit_usd" Optional,
+    22 reset_interval: "reset_interval" Optional,
+    23 updated_at: "updated_at" Optional,
 });
 
 /// A ready-made detector, for personal data or prompt injection, as configured on a guardrail.
@@ -209,10 +209,10 @@ pub struct ContentFilterBuiltinEntry {
 }
 
 wire_struct!(ContentFilterBuiltinEntry {
-    action: "action" Required,
-    slug: "slug" Required,
-    label: "label" Optional,
-    scan_scope: "scan_scope" Optional,
+    0 action: "action" Required,
+    1 slug: "slug" Required,
+    2 label: "label" Optional,
+    3 scan_scope: "scan_scope" Optional,
 });
 
 /// What a guardrail does with a request in which a ready-made detector finds something.
@@ -314,9 +314,9 @@ pub struct ContentFilterEntry {
 }
 
 wire_struct!(ContentFilterEntry {
-    action: "action" Required,
-    pattern: "pattern" Required,
-    label: "label" Optional,
+    0 action: "action" Required,
+    1 pattern: "pattern" Required,
+    2 label: "label" Optional,
 });
 
 impl ContentFilterEntry {
@@ -388,7 +388,7 @@ pub struct CreateGuardrailResponse {
 }
 
 wire_struct!(CreateGuardrailResponse {
-    data: "data" Required,
+    0 data: "data" Required,
 });
 
 impl Root for CreateGuardrailResponse {}
@@ -462,27 +462,27 @@ pub struct CreateGuardrailRequest {
 }
 
 wire_struct!(CreateGuardrailRequest {
-    name: "name" Required,
-    allowed_models: "allowed_models" Optional,
-    allowed_providers: "allowed_providers" Optional,
-    content_filter_builtins: "content_filter_builtins" Optional,
-    content_filters: "content_filters" Optional,
-    description: "description" Optional,
-    enable_free_model_publication: "enable_free_model_publication" Optional,
-    enable_free_model_training: "enable_free_model_training" Optional,
-    enable_paid_model_training: "enable_paid_model_training" Optional,
-    enforce_zdr: "enforce_zdr" Optional,
-    enforce_zdr_anthropic: "enforce_zdr_anthropic" Optional,
-    enforce_zdr_google: "enforce_zdr_google" Optional,
-    enforce_zdr_openai: "enforce_zdr_openai" Optional,
-    enforce_zdr_other: "enforce_zdr_other" Optional,
-    enforce_zdr_xai: "enforce_zdr_xai" Optional,
-    ignored_models: "ignored_models" Optional,
-    ignored_providers: "ignored_providers" Optional,
-    include_byok_in_budgets: "include_byok_in_budgets" Optional,
-    limit_usd: "limit_usd" Optional,
-    reset_interval: "reset_interval" Optional,
-    workspace_id: "workspace_id" Optional,
+    0 name: "name" Required,
+    1 allowed_models: "allowed_models" Optional,
+    2 allowed_providers: "allowed_providers" Optional,
+    3 content_filter_builtins: "content_filter_builtins" Optional,
+    4 content_filters: "content_filters" Optional,
+    5 description: "description" Optional,
+    6 enable_free_model_publication: "enable_free_model_publication" Optional,
+    7 enable_free_model_training: "enable_free_model_training" Optional,
+    8 enable_paid_model_training: "enable_paid_model_training" Optional,
+    9 enforce_zdr: "enforce_zdr" Optional,
+    10 enforce_zdr_anthropic: "enforce_zdr_anthropic" Optional,
+    11 enforce_zdr_google: "enforce_zdr_google" Optional,
+    12 enforce_zdr_openai: "enforce_zdr_openai" Optional,
+    13 enforce_zdr_other: "enforce_zdr_other" Optional,
+    14 enforce_zdr_xai: "enforce_zdr_xai" Optional,
+    15 ignored_models: "ignored_models" Optional,
+    16 ignored_providers: "ignored_providers" Optional,
+    17 include_byok_in_budgets: "include_byok_in_budgets" Optional,
+    18 limit_usd: "limit_usd" Optional,
+    19 reset_interval: "reset_interval" Optional,
+    20 workspace_id: "workspace_id" Optional,
 });
 
 impl CreateGuardrailRequest {
@@ -560,10 +560,10 @@ pub struct ContentFilterBuiltinEntryInput {
 }
 
 wire_struct!(ContentFilterBuiltinEntryInput {
-    action: "action" Required,
-    slug: "slug" Required,
-    label: "label" Optional,
-    scan_scope: "scan_scope" Optional,
+    0 action: "action" Required,
+    1 slug: "slug" Required,
+    2 label: "label" Optional,
+    3 scan_scope: "scan_scope" Optional,
 });
 
 impl ContentFilterBuiltinEntryInput {
@@ -592,7 +592,7 @@ pub struct DeleteGuardrailResponse {
 }
 
 wire_struct!(DeleteGuardrailResponse {
-    deleted: "deleted" Required,
+    0 deleted: "deleted" Required,
 });
 
 impl Root for DeleteGuardrailResponse {}
@@ -610,7 +610,7 @@ pub struct GetGuardrailResponse {
 }
 
 wire_struct!(GetGuardrailResponse {
-    data: "data" Required,
+    0 data: "data" Required,
 });
 
 impl Root for GetGuardrailResponse {}
@@ -628,7 +628,7 @@ pub struct UpdateGuardrailResponse {
 }
 
 wire_struct!(UpdateGuardrailResponse {
-    data: "data" Required,
+    0 data: "data" Required,
 });
 
 impl Root for UpdateGuardrailResponse {}
@@ -698,26 +698,26 @@ pub struct UpdateGuardrailRequest {
 }
 
 wire_struct!(UpdateGuardrailRequest {
-    allowed_models: "allowed_models" Patched,
-    allowed_providers: "allowed_providers" Patched,
-    content_filter_builtins: "content_filter_builtins" Patched,
-    content_filters: "content_filters" Patched,
-    description: "description" Patched,
-    enable_free_model_publication: "enable_free_model_publication" Patched,
-    enable_free_model_training: "enable_free_model_training" Patched,
-    enable_paid_model_training: "enable_paid_model_training" Patched,
-    enforce_zdr: "enforce_zdr" Patched,
-    enforce_zdr_anthropic: "enforce_zdr_anthropic" Patched,
-    enforce_zdr_google: "enforce_zdr_google" Patched,
-    enforce_zdr_openai: "enforce_zdr_openai" Patched,
-    enforce_zdr_other: "enforce_zdr_other" Patched,
-    enforce_zdr_xai: "enforce_zdr_xai" Patched,
-    ignored_models: "ignored_models" Patched,
-    ignored_providers: "ignored_providers" Patched,
-    include_byok_in_budgets: "include_byok_in_budgets" Optional,
-    limit_usd: "limit_usd" Patched,
-    name: "name" Optional,
-    reset_interval: "reset_interval" Patched,
+    0 allowed_models: "allowed_models" Patched,
+    1 allowed_providers: "allowed_providers" Patched,
+    2 content_filter_builtins: "content_filter_builtins" Patched,
+    3 content_filters: "content_filters" Patched,
+    4 description: "description" Patched,
+    5 enable_free_model_publication: "enable_free_model_publication" Patched,
+    6 enable_free_model_training: "enable_free_model_training" Patched,
+    7 enable_paid_model_training: "enable_paid_model_training" Patched,
+    8 enforce_zdr: "enforce_zdr" Patched,
+    9 enforce_zdr_anthropic: "enforce_zdr_anthropic" Patched,
+    10 enforce_zdr_google: "enforce_zdr_google" Patched,
+    11 enforce_zdr_openai: "enforce_zdr_openai" Patched,
+    12 enforce_zdr_other: "enforce_zdr_other" Patched,
+    13 enforce_zdr_xai: "enforce_zdr_xai" Patched,
+    14 ignored_models: "ignored_models" Patched,
+    15 ignored_providers: "ignored_providers" Patched,
+    16 include_byok_in_budgets: "include_byok_in_budgets" Optional,
+    17 limit_usd: "limit_usd" Patched,
+    18 name: "name" Optional,
+    19 reset_interval: "reset_interval" Patched,
 });
 
 impl UpdateGuardrailRequest {
@@ -811,8 +811,8 @@ pub struct ListKeyAssignmentsResponse {
 }
 
 wire_struct!(ListKeyAssignmentsResponse {
-    data: "data" Required,
-    total_count: "total_count" Required,
+    0 data: "data" Required,
+    1 total_count: "total_count" Required,
 });
 
 impl Root for ListKeyAssignmentsResponse {}
@@ -858,13 +858,13 @@ pub struct KeyAssignment {
 }
 
 wire_struct!(KeyAssignment {
-    assigned_by: "assigned_by" Nullable,
-    created_at: "created_at" Required,
-    guardrail_id: "guardrail_id" Required,
-    id: "id" Required,
-    key_hash: "key_hash" Required,
-    key_label: "key_label" Required,
-    key_name: "key_name" Required,
+    0 assigned_by: "assigned_by" Nullable,
+    1 created_at: "created_at" Required,
+    2 guardrail_id: "guardrail_id" Required,
+    3 id: "id" Required,
+    4 key_hash: "key_hash" Required,
+    5 key_label: "key_label" Required,
+    6 key_name: "key_name" Required,
 });
 
 /// Tells how many API keys a bulk guardrail assignment reached.
@@ -880,7 +880,7 @@ pub struct BulkAssignKeysResponse {
 }
 
 wire_struct!(BulkAssignKeysResponse {
-    assigned_count: "assigned_count" Required,
+    0 assigned_count: "assigned_count" Required,
 });
 
 impl Root for BulkAssignKeysResponse {}
@@ -900,7 +900,7 @@ pub struct BulkAssignKeysRequest {
 }
 
 wire_struct!(BulkAssignKeysRequest {
-    key_hashes: "key_hashes" Required,
+    0 key_hashes: "key_hashes" Required,
 });
 
 impl BulkAssignKeysRequest {
@@ -926,7 +926,7 @@ pub struct BulkUnassignKeysResponse {
 }
 
 wire_struct!(BulkUnassignKeysResponse {
-    unassigned_count: "unassigned_count" Required,
+    0 unassigned_count: "unassigned_count" Required,
 });
 
 impl Root for BulkUnassignKeysResponse {}
@@ -946,7 +946,7 @@ pub struct BulkUnassignKeysRequest {
 }
 
 wire_struct!(BulkUnassignKeysRequest {
-    key_hashes: "key_hashes" Required,
+    0 key_hashes: "key_hashes" Required,
 });
 
 impl BulkUnassignKeysRequest {
@@ -1019,8 +1019,8 @@ pub struct ListMemberAssignmentsResponse {
 }
 
 wire_struct!(ListMemberAssignmentsResponse {
-    data: "data" Required,
-    total_count: "total_count" Required,
+    0 data: "data" Required,
+    1 total_count: "total_count" Required,
 });
 
 impl Root for ListMemberAssignmentsResponse {}
@@ -1064,12 +1064,12 @@ pub struct MemberAssignment {
 }
 
 wire_struct!(MemberAssignment {
-    assigned_by: "assigned_by" Nullable,
-    created_at: "created_at" Required,
-    guardrail_id: "guardrail_id" Required,
-    id: "id" Required,
-    organization_id: "organization_id" Required,
-    user_id: "user_id" Required,
+    0 assigned_by: "assigned_by" Nullable,
+    1 created_at: "created_at" Required,
+    2 guardrail_id: "guardrail_id" Required,
+    3 id: "id" Required,
+    4 organization_id: "organization_id" Required,
+    5 user_id: "user_id" Required,
 });
 
 /// Tells how many members a bulk guardrail assignment reached.
@@ -1085,7 +1085,7 @@ pub struct BulkAssignMembersResponse {
 }
 
 wire_struct!(BulkAssignMembersResponse {
-    assigned_count: "assigned_count" Required,
+    0 assigned_count: "assigned_count" Required,
 });
 
 impl Root for BulkAssignMembersResponse {}
@@ -1105,7 +1105,7 @@ pub struct BulkAssignMembersRequest {
 }
 
 wire_struct!(BulkAssignMembersRequest {
-    member_user_ids: "member_user_ids" Required,
+    0 member_user_ids: "member_user_ids" Required,
 });
 
 impl BulkAssignMembersRequest {
@@ -1131,7 +1131,7 @@ pub struct BulkUnassignMembersResponse {
 }
 
 wire_struct!(BulkUnassignMembersResponse {
-    unassigned_count: "unassigned_count" Required,
+    0 unassigned_count: "unassigned_count" Required,
 });
 
 impl Root for BulkUnassignMembersResponse {}
@@ -1151,7 +1151,7 @@ pub struct BulkUnassignMembersRequest {
 }
 
 wire_struct!(BulkUnassignMembersRequest {
-    member_user_ids: "member_user_ids" Required,
+    0 member_user_ids: "member_user_ids" Required,
 });
 
 impl BulkUnassignMembersRequest {

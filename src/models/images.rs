@@ -22,8 +22,8 @@ pub struct ImageGenPartialImageEvent {
 }
 
 wire_struct!(ImageGenPartialImageEvent ["type" = "\"image_generation.partial_image\""] {
-    b64_json: "b64_json" Required,
-    partial_image_index: "partial_image_index" Required,
+    0 b64_json: "b64_json" Required,
+    1 partial_image_index: "partial_image_index" Required,
 });
 
 /// Image stream event that delivers a piece of a text-based image, such as SVG markup.
@@ -41,8 +41,8 @@ pub struct ImageGenTextChunkEvent {
 }
 
 wire_struct!(ImageGenTextChunkEvent ["type" = "\"image_generation.text_chunk\""] {
-    phase: "phase" Required,
-    text: "text" Required,
+    0 phase: "phase" Required,
+    1 text: "text" Required,
 });
 
 /// Stage that produced the text; render only `content`, as the others are interim material.
@@ -86,10 +86,10 @@ pub struct ImageGenCompletedEvent {
 }
 
 wire_struct!(ImageGenCompletedEvent ["type" = "\"image_generation.completed\""] {
-    b64_json: "b64_json" Required,
-    created: "created" Required,
-    media_type: "media_type" Optional,
-    usage: "usage" Optional,
+    0 b64_json: "b64_json" Required,
+    1 created: "created" Required,
+    2 media_type: "media_type" Optional,
+    3 usage: "usage" Optional,
 });
 
 /// Tokens and cost that an image request consumed, as far as the provider reports them.
@@ -129,19 +129,19 @@ pub struct ImageGenerationUsage {
 }
 
 wire_struct!(ImageGenerationUsage {
-    completion_tokens: "completion_tokens" Required,
-    prompt_tokens: "prompt_tokens" Required,
-    total_tokens: "total_tokens" Required,
-    cache_creation: "cache_creation" Optional,
-    completion_tokens_details: "completion_tokens_details" Optional,
-    cost: "cost" Optional,
-    cost_details: "cost_details" Optional,
-    is_byok: "is_byok" Optional,
-    iterations: "iterations" Optional,
-    prompt_tokens_details: "prompt_tokens_details" Optional,
-    server_tool_use: "server_tool_use" Optional,
-    service_tier: "service_tier" Optional,
-    speed: "speed" Optional,
+    0 completion_tokens: "completion_tokens" Required,
+    1 prompt_tokens: "prompt_tokens" Required,
+    2 total_tokens: "total_tokens" Required,
+    3 cache_creation: "cache_creation" Optional,
+    4 completion_tokens_details: "completion_tokens_details" Optional,
+    5 cost: "cost" Optional,
+    6 cost_details: "cost_details" Optional,
+    7 is_byok: "is_byok" Optional,
+    8 iterations: "iterations" Optional,
+    9 prompt_tokens_details: "prompt_tokens_details" Optional,
+    10 server_tool_use: "server_tool_use" Optional,
+    11 service_tier: "service_tier" Optional,
+    12 speed: "speed" Optional,
 });
 
 /// Output tokens split by kind; null when no breakdown is available.
@@ -161,9 +161,9 @@ pub struct ImageGenerationUsageCompletionTokensDetails {
 }
 
 wire_struct!(ImageGenerationUsageCompletionTokensDetails {
-    audio_tokens: "audio_tokens" Optional,
-    image_tokens: "image_tokens" Optional,
-    reasoning_tokens: "reasoning_tokens" Optional,
+    0 audio_tokens: "audio_tokens" Optional,
+    1 image_tokens: "image_tokens" Optional,
+    2 reasoning_tokens: "reasoning_tokens" Optional,
 });
 
 /// Input tokens split by kind; null when no breakdown is available.
@@ -187,11 +187,11 @@ pub struct ImageGenerationUsagePromptTokensDetails {
 }
 
 wire_struct!(ImageGenerationUsagePromptTokensDetails {
-    audio_tokens: "audio_tokens" Optional,
-    cache_write_tokens: "cache_write_tokens" Optional,
-    cached_tokens: "cached_tokens" Optional,
-    file_tokens: "file_tokens" Optional,
-    video_tokens: "video_tokens" Optional,
+    0 audio_tokens: "audio_tokens" Optional,
+    1 cache_write_tokens: "cache_write_tokens" Optional,
+    2 cached_tokens: "cached_tokens" Optional,
+    3 file_tokens: "file_tokens" Optional,
+    4 video_tokens: "video_tokens" Optional,
 });
 
 /// Counts of tool calls run on the server side, such as searches; null when not reported.
@@ -211,9 +211,9 @@ pub struct ImageGenerationUsageServerToolUse {
 }
 
 wire_struct!(ImageGenerationUsageServerToolUse {
-    tool_calls_executed: "tool_calls_executed" Optional,
-    tool_calls_requested: "tool_calls_requested" Optional,
-    web_search_requests: "web_search_requests" Optional,
+    0 tool_calls_executed: "tool_calls_executed" Optional,
+    1 tool_calls_requested: "tool_calls_requested" Optional,
+    2 web_search_requests: "web_search_requests" Optional,
 });
 
 /// Image stream event that reports a failure after streaming had already begun.
@@ -229,7 +229,7 @@ pub struct ImageGenStreamErrorEvent {
 }
 
 wire_struct!(ImageGenStreamErrorEvent ["type" = "\"error\""] {
-    error: "error" Required,
+    0 error: "error" Required,
 });
 
 /// What the provider said about the failure.
@@ -251,10 +251,10 @@ pub struct ImageGenStreamErrorEventError {
 }
 
 wire_struct!(ImageGenStreamErrorEventError {
-    message: "message" Required,
-    code: "code" Optional,
-    param: "param" Optional,
-    r#type: "type" Optional,
+    0 message: "message" Required,
+    1 code: "code" Optional,
+    2 param: "param" Optional,
+    3 r#type: "type" Optional,
 });
 
 /// Event itself: a preview, a text piece, the finished image or an error.
@@ -293,7 +293,10 @@ wire_union!(ImageStreamEvents {
     objects {}
     shapes {}
     variants {
-        ImageGenerationPartialImage, ImageGenerationTextChunk, ImageGenerationCompleted, Error,
+        0 ImageGenerationPartialImage,
+        1 ImageGenerationTextChunk,
+        2 ImageGenerationCompleted,
+        3 Error,
     }
 });
 
@@ -342,9 +345,9 @@ pub struct ImageGenerationResponse {
 }
 
 wire_struct!(ImageGenerationResponse {
-    created: "created" Required,
-    data: "data" Required,
-    usage: "usage" Optional,
+    0 created: "created" Required,
+    1 data: "data" Required,
+    2 usage: "usage" Optional,
 });
 
 impl Root for ImageGenerationResponse {}
@@ -364,8 +367,8 @@ pub struct ImageGenerationResponseData {
 }
 
 wire_struct!(ImageGenerationResponseData {
-    b64_json: "b64_json" Required,
-    media_type: "media_type" Optional,
+    0 b64_json: "b64_json" Required,
+    1 media_type: "media_type" Optional,
 });
 
 /// Asks an image model for one or more images, from a prompt and optional reference pictures.
@@ -409,19 +412,19 @@ pub struct ImageGenerationRequest {
 }
 
 wire_struct!(ImageGenerationRequest {
-    model: "model" Required,
-    prompt: "prompt" Required,
-    aspect_ratio: "aspect_ratio" Optional,
-    background: "background" Optional,
-    input_references: "input_references" Optional,
-    n: "n" Optional,
-    output_compression: "output_compression" Optional,
-    output_format: "output_format" Optional,
-    provider: "provider" Optional,
-    quality: "quality" Optional,
-    resolution: "resolution" Optional,
-    seed: "seed" Optional,
-    size: "size" Optional,
+    0 model: "model" Required,
+    1 prompt: "prompt" Required,
+    2 aspect_ratio: "aspect_ratio" Optional,
+    3 background: "background" Optional,
+    4 input_references: "input_references" Optional,
+    5 n: "n" Optional,
+    6 output_compression: "output_compression" Optional,
+    7 output_format: "output_format" Optional,
+    8 provider: "provider" Optional,
+    9 quality: "quality" Optional,
+    10 resolution: "resolution" Optional,
+    11 seed: "seed" Optional,
+    12 size: "size" Optional,
 });
 
 impl ImageGenerationRequest {
@@ -610,12 +613,12 @@ pub struct ImageGenerationProviderPreferences {
 }
 
 wire_struct!(ImageGenerationProviderPreferences {
-    allow_fallbacks: "allow_fallbacks" Optional,
-    ignore: "ignore" Optional,
-    only: "only" Optional,
-    options: "options" Optional,
-    order: "order" Optional,
-    sort: "sort" Optional,
+    0 allow_fallbacks: "allow_fallbacks" Optional,
+    1 ignore: "ignore" Optional,
+    2 only: "only" Optional,
+    3 options: "options" Optional,
+    4 order: "order" Optional,
+    5 sort: "sort" Optional,
 });
 
 impl ImageGenerationProviderPreferences {
@@ -658,7 +661,8 @@ wire_union!(ImageGenerationProviderPreferencesSort {
         String => Mode,
     }
     variants {
-        Mode, ProviderSortConfig,
+        0 Mode,
+        1 ProviderSortConfig,
     }
 });
 
@@ -739,7 +743,7 @@ pub struct ImageModelsListResponse {
 }
 
 wire_struct!(ImageModelsListResponse {
-    data: "data" Required,
+    0 data: "data" Required,
 });
 
 impl Root for ImageModelsListResponse {}
@@ -771,14 +775,14 @@ pub struct ImageModelListItem {
 }
 
 wire_struct!(ImageModelListItem {
-    architecture: "architecture" Required,
-    created: "created" Required,
-    description: "description" Required,
-    endpoints: "endpoints" Required,
-    id: "id" Required,
-    name: "name" Required,
-    supported_parameters: "supported_parameters" Required,
-    supports_streaming: "supports_streaming" Required,
+    0 architecture: "architecture" Required,
+    1 created: "created" Required,
+    2 description: "description" Required,
+    3 endpoints: "endpoints" Required,
+    4 id: "id" Required,
+    5 name: "name" Required,
+    6 supported_parameters: "supported_parameters" Required,
+    7 supports_streaming: "supports_streaming" Required,
 });
 
 /// What kinds of input an image model takes and what it gives back.
@@ -796,8 +800,8 @@ pub struct ImageModelArchitecture {
 }
 
 wire_struct!(ImageModelArchitecture {
-    input_modalities: "input_modalities" Required,
-    output_modalities: "output_modalities" Required,
+    0 input_modalities: "input_modalities" Required,
+    1 output_modalities: "output_modalities" Required,
 });
 
 /// Kind of input that an image model can take.
@@ -878,7 +882,7 @@ pub struct EnumCapability {
 }
 
 wire_struct!(EnumCapability ["type" = "\"enum\""] {
-    values: "values" Required,
+    0 values: "values" Required,
 });
 
 /// Declares that a parameter takes any number between two bounds, both of them allowed.
@@ -896,8 +900,8 @@ pub struct RangeCapability {
 }
 
 wire_struct!(RangeCapability ["type" = "\"range\""] {
-    max: "max" Required,
-    min: "min" Required,
+    0 max: "max" Required,
+    1 min: "min" Required,
 });
 
 /// Marks a request parameter the model either takes or does not; its presence signals support.
@@ -943,7 +947,9 @@ wire_union!(CapabilityDescriptor {
     objects {}
     shapes {}
     variants {
-        Enum, Range, Boolean,
+        0 Enum,
+        1 Range,
+        2 Boolean,
     }
 });
 
@@ -983,8 +989,8 @@ pub struct ImageModelEndpointsResponse {
 }
 
 wire_struct!(ImageModelEndpointsResponse {
-    endpoints: "endpoints" Required,
-    id: "id" Required,
+    0 endpoints: "endpoints" Required,
+    1 id: "id" Required,
 });
 
 impl Root for ImageModelEndpointsResponse {}
@@ -1014,13 +1020,13 @@ pub struct ImageEndpoint {
 }
 
 wire_struct!(ImageEndpoint {
-    allowed_passthrough_parameters: "allowed_passthrough_parameters" Required,
-    pricing: "pricing" Required,
-    provider_name: "provider_name" Required,
-    provider_slug: "provider_slug" Required,
-    provider_tag: "provider_tag" Nullable,
-    supported_parameters: "supported_parameters" Required,
-    supports_streaming: "supports_streaming" Required,
+    0 allowed_passthrough_parameters: "allowed_passthrough_parameters" Required,
+    1 pricing: "pricing" Required,
+    2 provider_name: "provider_name" Required,
+    3 provider_slug: "provider_slug" Required,
+    4 provider_tag: "provider_tag" Nullable,
+    5 supported_parameters: "supported_parameters" Required,
+    6 supports_streaming: "supports_streaming" Required,
 });
 
 /// One price line of an image endpoint: what is charged, by which unit and at what price.
@@ -1042,10 +1048,10 @@ pub struct ImagePricingEntry {
 }
 
 wire_struct!(ImagePricingEntry {
-    billable: "billable" Required,
-    cost_usd: "cost_usd" Required,
-    unit: "unit" Required,
-    variant: "variant" Optional,
+    0 billable: "billable" Required,
+    1 cost_usd: "cost_usd" Required,
+    2 unit: "unit" Required,
+    3 variant: "variant" Optional,
 });
 
 /// What the price line charges for.

@@ -23,9 +23,9 @@ pub struct ModelsListResponse {
 }
 
 wire_struct!(ModelsListResponse {
-    data: "data" Required,
-    links: "links" Required,
-    total_count: "total_count" Required,
+    0 data: "data" Required,
+    1 links: "links" Required,
+    2 total_count: "total_count" Required,
 });
 
 impl Root for ModelsListResponse {}
@@ -93,26 +93,26 @@ pub struct Model {
 }
 
 wire_struct!(Model {
-    architecture: "architecture" Required,
-    canonical_slug: "canonical_slug" Required,
-    context_length: "context_length" Nullable,
-    created: "created" Required,
-    default_parameters: "default_parameters" Nullable,
-    id: "id" Required,
-    links: "links" Required,
-    name: "name" Required,
-    per_request_limits: "per_request_limits" Nullable,
-    pricing: "pricing" Required,
-    supported_parameters: "supported_parameters" Required,
-    supported_voices: "supported_voices" Nullable,
-    top_provider: "top_provider" Required,
-    alias_target: "alias_target" Optional,
-    benchmarks: "benchmarks" Optional,
-    description: "description" Optional,
-    expiration_date: "expiration_date" Optional,
-    hugging_face_id: "hugging_face_id" Optional,
-    knowledge_cutoff: "knowledge_cutoff" Optional,
-    reasoning: "reasoning" Optional,
+    0 architecture: "architecture" Required,
+    1 canonical_slug: "canonical_slug" Required,
+    2 context_length: "context_length" Nullable,
+    3 created: "created" Required,
+    4 default_parameters: "default_parameters" Nullable,
+    5 id: "id" Required,
+    6 links: "links" Required,
+    7 name: "name" Required,
+    8 per_request_limits: "per_request_limits" Nullable,
+    9 pricing: "pricing" Required,
+    10 supported_parameters: "supported_parameters" Required,
+    11 supported_voices: "supported_voices" Nullable,
+    12 top_provider: "top_provider" Required,
+    13 alias_target: "alias_target" Optional,
+    14 benchmarks: "benchmarks" Optional,
+    15 description: "description" Optional,
+    16 expiration_date: "expiration_date" Optional,
+    17 hugging_face_id: "hugging_face_id" Optional,
+    18 knowledge_cutoff: "knowledge_cutoff" Optional,
+    19 reasoning: "reasoning" Optional,
 });
 
 /// Model that a tilde-latest alias resolves to at the moment.
@@ -130,8 +130,8 @@ pub struct ModelAliasTarget {
 }
 
 wire_struct!(ModelAliasTarget {
-    name: "name" Required,
-    slug: "slug" Required,
+    0 name: "name" Required,
+    1 slug: "slug" Required,
 });
 
 /// Modalities, tokenizer family and instruction format of a model.
@@ -155,11 +155,11 @@ pub struct ModelArchitecture {
 }
 
 wire_struct!(ModelArchitecture {
-    input_modalities: "input_modalities" Required,
-    modality: "modality" Nullable,
-    output_modalities: "output_modalities" Required,
-    instruct_type: "instruct_type" Optional,
-    tokenizer: "tokenizer" Optional,
+    0 input_modalities: "input_modalities" Required,
+    1 modality: "modality" Nullable,
+    2 output_modalities: "output_modalities" Required,
+    3 instruct_type: "instruct_type" Optional,
+    4 tokenizer: "tokenizer" Optional,
 });
 
 /// Kind of content that a model takes as input.
@@ -394,8 +394,8 @@ pub struct ModelBenchmarks {
 }
 
 wire_struct!(ModelBenchmarks {
-    design_arena: "design_arena" Required,
-    artificial_analysis: "artificial_analysis" Optional,
+    0 design_arena: "design_arena" Required,
+    1 artificial_analysis: "artificial_analysis" Optional,
 });
 
 /// Scores a model earned on the composite indices published by Artificial Analysis.
@@ -415,9 +415,9 @@ pub struct AaBenchmarkEntry {
 }
 
 wire_struct!(AaBenchmarkEntry {
-    agentic_index: "agentic_index" Nullable,
-    coding_index: "coding_index" Nullable,
-    intelligence_index: "intelligence_index" Nullable,
+    0 agentic_index: "agentic_index" Nullable,
+    1 coding_index: "coding_index" Nullable,
+    2 intelligence_index: "intelligence_index" Nullable,
 });
 
 /// How a model fares on Design Arena in one category of one arena.
@@ -441,11 +441,11 @@ pub struct DaBenchmarkEntry {
 }
 
 wire_struct!(DaBenchmarkEntry {
-    arena: "arena" Required,
-    category: "category" Required,
-    elo: "elo" Required,
-    rank: "rank" Required,
-    win_rate: "win_rate" Required,
+    0 arena: "arena" Required,
+    1 category: "category" Required,
+    2 elo: "elo" Required,
+    3 rank: "rank" Required,
+    4 win_rate: "win_rate" Required,
 });
 
 /// Sampling settings the model uses when a request leaves them out; `null` when none are known.
@@ -471,12 +471,12 @@ pub struct DefaultParameters {
 }
 
 wire_struct!(DefaultParameters {
-    frequency_penalty: "frequency_penalty" Optional,
-    presence_penalty: "presence_penalty" Optional,
-    repetition_penalty: "repetition_penalty" Optional,
-    temperature: "temperature" Optional,
-    top_k: "top_k" Optional,
-    top_p: "top_p" Optional,
+    0 frequency_penalty: "frequency_penalty" Optional,
+    1 presence_penalty: "presence_penalty" Optional,
+    2 repetition_penalty: "repetition_penalty" Optional,
+    3 temperature: "temperature" Optional,
+    4 top_k: "top_k" Optional,
+    5 top_p: "top_p" Optional,
 });
 
 /// Paths to further API resources about a model.
@@ -492,7 +492,7 @@ pub struct ModelLinks {
 }
 
 wire_struct!(ModelLinks {
-    details: "details" Required,
+    0 details: "details" Required,
 });
 
 /// Token ceilings that hold for each single request to a model; null when none apply.
@@ -510,8 +510,8 @@ pub struct PerRequestLimits {
 }
 
 wire_struct!(PerRequestLimits {
-    completion_tokens: "completion_tokens" Required,
-    prompt_tokens: "prompt_tokens" Required,
+    0 completion_tokens: "completion_tokens" Required,
+    1 prompt_tokens: "prompt_tokens" Required,
 });
 
 /// What using a model costs, as decimal strings in USD per unit.
@@ -557,22 +557,22 @@ pub struct PublicPricing {
 }
 
 wire_struct!(PublicPricing {
-    completion: "completion" Required,
-    prompt: "prompt" Required,
-    audio: "audio" Optional,
-    audio_output: "audio_output" Optional,
-    discount: "discount" Optional,
-    image: "image" Optional,
-    image_output: "image_output" Optional,
-    image_token: "image_token" Optional,
-    input_audio_cache: "input_audio_cache" Optional,
-    input_cache_read: "input_cache_read" Optional,
-    input_cache_write: "input_cache_write" Optional,
-    input_cache_write_1h: "input_cache_write_1h" Optional,
-    internal_reasoning: "internal_reasoning" Optional,
-    overrides: "overrides" Optional,
-    request: "request" Optional,
-    web_search: "web_search" Optional,
+    0 completion: "completion" Required,
+    1 prompt: "prompt" Required,
+    2 audio: "audio" Optional,
+    3 audio_output: "audio_output" Optional,
+    4 discount: "discount" Optional,
+    5 image: "image" Optional,
+    6 image_output: "image_output" Optional,
+    7 image_token: "image_token" Optional,
+    8 input_audio_cache: "input_audio_cache" Optional,
+    9 input_cache_read: "input_cache_read" Optional,
+    10 input_cache_write: "input_cache_write" Optional,
+    11 input_cache_write_1h: "input_cache_write_1h" Optional,
+    12 internal_reasoning: "internal_reasoning" Optional,
+    13 overrides: "overrides" Optional,
+    14 request: "request" Optional,
+    15 web_search: "web_search" Optional,
 });
 
 /// Special rates for requests that meet every stated condition; unlisted rates stay at base, and the last matching entry decides each one.
@@ -606,16 +606,16 @@ pub struct PricingOverride {
 }
 
 wire_struct!(PricingOverride {
-    audio: "audio" Optional,
-    completion: "completion" Optional,
-    input_audio_cache: "input_audio_cache" Optional,
-    input_cache_read: "input_cache_read" Optional,
-    input_cache_write: "input_cache_write" Optional,
-    input_cache_write_1h: "input_cache_write_1h" Optional,
-    min_prompt_tokens: "min_prompt_tokens" Optional,
-    prompt: "prompt" Optional,
-    utc_end: "utc_end" Optional,
-    utc_start: "utc_start" Optional,
+    0 audio: "audio" Optional,
+    1 completion: "completion" Optional,
+    2 input_audio_cache: "input_audio_cache" Optional,
+    3 input_cache_read: "input_cache_read" Optional,
+    4 input_cache_write: "input_cache_write" Optional,
+    5 input_cache_write_1h: "input_cache_write_1h" Optional,
+    6 min_prompt_tokens: "min_prompt_tokens" Optional,
+    7 prompt: "prompt" Optional,
+    8 utc_end: "utc_end" Optional,
+    9 utc_start: "utc_start" Optional,
 });
 
 /// Reasoning controls a model offers; absent for models that do not reason and for dynamic routers.
@@ -639,11 +639,11 @@ pub struct ModelReasoning {
 }
 
 wire_struct!(ModelReasoning {
-    mandatory: "mandatory" Required,
-    default_effort: "default_effort" Optional,
-    default_enabled: "default_enabled" Optional,
-    supported_efforts: "supported_efforts" Optional,
-    supports_max_tokens: "supports_max_tokens" Optional,
+    0 mandatory: "mandatory" Required,
+    1 default_effort: "default_effort" Optional,
+    2 default_enabled: "default_enabled" Optional,
+    3 supported_efforts: "supported_efforts" Optional,
+    4 supports_max_tokens: "supports_max_tokens" Optional,
 });
 
 /// Request parameter that a model or endpoint can declare support for; check it before relying on the setting.
@@ -754,9 +754,9 @@ pub struct TopProviderInfo {
 }
 
 wire_struct!(TopProviderInfo {
-    is_moderated: "is_moderated" Required,
-    context_length: "context_length" Optional,
-    max_completion_tokens: "max_completion_tokens" Optional,
+    0 is_moderated: "is_moderated" Required,
+    1 context_length: "context_length" Optional,
+    2 max_completion_tokens: "max_completion_tokens" Optional,
 });
 
 /// Where to find the neighbouring page of results.
@@ -772,5 +772,5 @@ pub struct ModelsListResponseLinks {
 }
 
 wire_struct!(ModelsListResponseLinks {
-    next: "next" Nullable,
+    0 next: "next" Nullable,
 });

@@ -19,7 +19,7 @@ pub struct ModelResponse {
 }
 
 wire_struct!(ModelResponse {
-    data: "data" Required,
+    0 data: "data" Required,
 });
 
 impl Root for ModelResponse {}
@@ -616,7 +616,7 @@ pub struct ModelsCountResponse {
 }
 
 wire_struct!(ModelsCountResponse {
-    data: "data" Required,
+    0 data: "data" Required,
 });
 
 impl Root for ModelsCountResponse {}
@@ -634,7 +634,7 @@ pub struct ModelsCountResponseData {
 }
 
 wire_struct!(ModelsCountResponseData {
-    count: "count" Required,
+    0 count: "count" Required,
 });
 
 /// The optional parameters of `models_list_for_user`. Left out, the server's defaults hold.

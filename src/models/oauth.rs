@@ -20,8 +20,8 @@ pub struct ExchangeAuthCodeForApiKeyResponse {
 }
 
 wire_struct!(ExchangeAuthCodeForApiKeyResponse {
-    key: "key" Required,
-    user_id: "user_id" Nullable,
+    0 key: "key" Required,
+    1 user_id: "user_id" Nullable,
 });
 
 impl Root for ExchangeAuthCodeForApiKeyResponse {}
@@ -41,9 +41,9 @@ pub struct ExchangeAuthCodeForApiKeyRequest {
 }
 
 wire_struct!(ExchangeAuthCodeForApiKeyRequest {
-    code: "code" Required,
-    code_challenge_method: "code_challenge_method" Optional,
-    code_verifier: "code_verifier" Optional,
+    0 code: "code" Required,
+    1 code_challenge_method: "code_challenge_method" Optional,
+    2 code_verifier: "code_verifier" Optional,
 });
 
 impl ExchangeAuthCodeForApiKeyRequest {
@@ -91,7 +91,7 @@ pub struct CreateAuthKeysCodeResponse {
 }
 
 wire_struct!(CreateAuthKeysCodeResponse {
-    data: "data" Required,
+    0 data: "data" Required,
 });
 
 impl Root for CreateAuthKeysCodeResponse {}
@@ -113,9 +113,9 @@ pub struct CreateAuthKeysCodeResponseData {
 }
 
 wire_struct!(CreateAuthKeysCodeResponseData {
-    app_id: "app_id" Required,
-    created_at: "created_at" Required,
-    id: "id" Required,
+    0 app_id: "app_id" Required,
+    1 created_at: "created_at" Required,
+    2 id: "id" Required,
 });
 
 /// Sets the callback, the PKCE challenge and the properties of the key to be issued.
@@ -155,16 +155,16 @@ pub struct CreateAuthKeysCodeRequest {
 }
 
 wire_struct!(CreateAuthKeysCodeRequest {
-    callback_url: "callback_url" Required,
-    code_challenge: "code_challenge" Optional,
-    code_challenge_method: "code_challenge_method" Optional,
-    expires_at: "expires_at" Optional,
-    key_label: "key_label" Optional,
-    limit: "limit" Optional,
-    spawn_agent: "spawn_agent" Optional,
-    spawn_cloud: "spawn_cloud" Optional,
-    usage_limit_type: "usage_limit_type" Optional,
-    workspace_id: "workspace_id" Optional,
+    0 callback_url: "callback_url" Required,
+    1 code_challenge: "code_challenge" Optional,
+    2 code_challenge_method: "code_challenge_method" Optional,
+    3 expires_at: "expires_at" Optional,
+    4 key_label: "key_label" Optional,
+    5 limit: "limit" Optional,
+    6 spawn_agent: "spawn_agent" Optional,
+    7 spawn_cloud: "spawn_cloud" Optional,
+    8 usage_limit_type: "usage_limit_type" Optional,
+    9 workspace_id: "workspace_id" Optional,
 });
 
 impl CreateAuthKeysCodeRequest {

@@ -83,8 +83,8 @@ pub struct ListObservabilityDestinationsResponse {
 }
 
 wire_struct!(ListObservabilityDestinationsResponse {
-    data: "data" Required,
-    total_count: "total_count" Required,
+    0 data: "data" Required,
+    1 total_count: "total_count" Required,
 });
 
 impl Root for ListObservabilityDestinationsResponse {}
@@ -144,20 +144,20 @@ pub struct ObservabilityArizeDestination {
 }
 
 wire_struct!(ObservabilityArizeDestination ["type" = "\"arize\""] {
-    api_key_hashes: "api_key_hashes" Nullable,
-    broadcast_generation_cost: "broadcast_generation_cost" Required,
-    broadcast_generation_identity: "broadcast_generation_identity" Required,
-    broadcast_generation_request_context: "broadcast_generation_request_context" Required,
-    config: "config" Required,
-    created_at: "created_at" Required,
-    enabled: "enabled" Required,
-    filter_rules: "filter_rules" Nullable,
-    id: "id" Required,
-    name: "name" Nullable,
-    privacy_mode: "privacy_mode" Required,
-    sampling_rate: "sampling_rate" Required,
-    updated_at: "updated_at" Required,
-    workspace_id: "workspace_id" Required,
+    0 api_key_hashes: "api_key_hashes" Nullable,
+    1 broadcast_generation_cost: "broadcast_generation_cost" Required,
+    2 broadcast_generation_identity: "broadcast_generation_identity" Required,
+    3 broadcast_generation_request_context: "broadcast_generation_request_context" Required,
+    4 config: "config" Required,
+    5 created_at: "created_at" Required,
+    6 enabled: "enabled" Required,
+    7 filter_rules: "filter_rules" Nullable,
+    8 id: "id" Required,
+    9 name: "name" Nullable,
+    10 privacy_mode: "privacy_mode" Required,
+    11 sampling_rate: "sampling_rate" Required,
+    12 updated_at: "updated_at" Required,
+    13 workspace_id: "workspace_id" Required,
 });
 
 /// Connection settings and credentials for Arize AX.
@@ -189,11 +189,11 @@ pub struct ObservabilityArizeDestinationConfig {
 }
 
 wire_struct!(ObservabilityArizeDestinationConfig {
-    api_key: "apiKey" Required,
-    model_id: "modelId" Required,
-    space_key: "spaceKey" Required,
-    base_url: "baseUrl" Optional,
-    headers: "headers" Optional,
+    0 api_key: "apiKey" Required,
+    1 model_id: "modelId" Required,
+    2 space_key: "spaceKey" Required,
+    3 base_url: "baseUrl" Optional,
+    4 headers: "headers" Optional,
 });
 
 /// Filter deciding which events a destination receives; null means no filter is set.
@@ -213,8 +213,8 @@ pub struct ObservabilityFilterRulesConfig {
 }
 
 wire_struct!(ObservabilityFilterRulesConfig {
-    groups: "groups" Required,
-    enabled: "enabled" Optional,
+    0 groups: "groups" Required,
+    1 enabled: "enabled" Optional,
 });
 
 /// Set of filter rules joined by one logical operator.
@@ -234,8 +234,8 @@ pub struct ObservabilityFilterRuleGroup {
 }
 
 wire_struct!(ObservabilityFilterRuleGroup {
-    rules: "rules" Required,
-    logic: "logic" Optional,
+    0 rules: "rules" Required,
+    1 logic: "logic" Optional,
 });
 
 impl ObservabilityFilterRuleGroup {
@@ -286,9 +286,9 @@ pub struct ObservabilityFilterRuleGroupRule {
 }
 
 wire_struct!(ObservabilityFilterRuleGroupRule {
-    field: "field" Required,
-    operator: "operator" Required,
-    value: "value" Optional,
+    0 field: "field" Required,
+    1 operator: "operator" Required,
+    2 value: "value" Optional,
 });
 
 impl ObservabilityFilterRuleGroupRule {
@@ -429,7 +429,8 @@ wire_union!(ObservabilityFilterRuleGroupRuleValue {
         Number => Number,
     }
     variants {
-        Text, Number,
+        0 Text,
+        1 Number,
     }
 });
 
@@ -497,20 +498,20 @@ pub struct ObservabilityBraintrustDestination {
 }
 
 wire_struct!(ObservabilityBraintrustDestination ["type" = "\"braintrust\""] {
-    api_key_hashes: "api_key_hashes" Nullable,
-    broadcast_generation_cost: "broadcast_generation_cost" Required,
-    broadcast_generation_identity: "broadcast_generation_identity" Required,
-    broadcast_generation_request_context: "broadcast_generation_request_context" Required,
-    config: "config" Required,
-    created_at: "created_at" Required,
-    enabled: "enabled" Required,
-    filter_rules: "filter_rules" Nullable,
-    id: "id" Required,
-    name: "name" Nullable,
-    privacy_mode: "privacy_mode" Required,
-    sampling_rate: "sampling_rate" Required,
-    updated_at: "updated_at" Required,
-    workspace_id: "workspace_id" Required,
+    0 api_key_hashes: "api_key_hashes" Nullable,
+    1 broadcast_generation_cost: "broadcast_generation_cost" Required,
+    2 broadcast_generation_identity: "broadcast_generation_identity" Required,
+    3 broadcast_generation_request_context: "broadcast_generation_request_context" Required,
+    4 config: "config" Required,
+    5 created_at: "created_at" Required,
+    6 enabled: "enabled" Required,
+    7 filter_rules: "filter_rules" Nullable,
+    8 id: "id" Required,
+    9 name: "name" Nullable,
+    10 privacy_mode: "privacy_mode" Required,
+    11 sampling_rate: "sampling_rate" Required,
+    12 updated_at: "updated_at" Required,
+    13 workspace_id: "workspace_id" Required,
 });
 
 /// Connection settings and credentials for Braintrust.
@@ -538,10 +539,10 @@ pub struct ObservabilityBraintrustDestinationConfig {
 }
 
 wire_struct!(ObservabilityBraintrustDestinationConfig {
-    api_key: "apiKey" Required,
-    project_id: "projectId" Required,
-    base_url: "baseUrl" Optional,
-    headers: "headers" Optional,
+    0 api_key: "apiKey" Required,
+    1 project_id: "projectId" Required,
+    2 base_url: "baseUrl" Optional,
+    3 headers: "headers" Optional,
 });
 
 /// Broadcast destination that writes traces of your traffic to a ClickHouse table.
@@ -587,20 +588,20 @@ pub struct ObservabilityClickhouseDestination {
 }
 
 wire_struct!(ObservabilityClickhouseDestination ["type" = "\"clickhouse\""] {
-    api_key_hashes: "api_key_hashes" Nullable,
-    broadcast_generation_cost: "broadcast_generation_cost" Required,
-    broadcast_generation_identity: "broadcast_generation_identity" Required,
-    broadcast_generation_request_context: "broadcast_generation_request_context" Required,
-    config: "config" Required,
-    created_at: "created_at" Required,
-    enabled: "enabled" Required,
-    filter_rules: "filter_rules" Nullable,
-    id: "id" Required,
-    name: "name" Nullable,
-    privacy_mode: "privacy_mode" Required,
-    sampling_rate: "sampling_rate" Required,
-    updated_at: "updated_at" Required,
-    workspace_id: "workspace_id" Required,
+    0 api_key_hashes: "api_key_hashes" Nullable,
+    1 broadcast_generation_cost: "broadcast_generation_cost" Required,
+    2 broadcast_generation_identity: "broadcast_generation_identity" Required,
+    3 broadcast_generation_request_context: "broadcast_generation_request_context" Required,
+    4 config: "config" Required,
+    5 created_at: "created_at" Required,
+    6 enabled: "enabled" Required,
+    7 filter_rules: "filter_rules" Nullable,
+    8 id: "id" Required,
+    9 name: "name" Nullable,
+    10 privacy_mode: "privacy_mode" Required,
+    11 sampling_rate: "sampling_rate" Required,
+    12 updated_at: "updated_at" Required,
+    13 workspace_id: "workspace_id" Required,
 });
 
 /// Connection settings for the ClickHouse database.
@@ -636,12 +637,12 @@ pub struct ObservabilityClickhouseDestinationConfig {
 }
 
 wire_struct!(ObservabilityClickhouseDestinationConfig {
-    database: "database" Required,
-    host: "host" Required,
-    password: "password" Required,
-    username: "username" Required,
-    headers: "headers" Optional,
-    table: "table" Optional,
+    0 database: "database" Required,
+    1 host: "host" Required,
+    2 password: "password" Required,
+    3 username: "username" Required,
+    4 headers: "headers" Optional,
+    5 table: "table" Optional,
 });
 
 /// Broadcast destination that sends traces of your traffic to Datadog LLM Observability.
@@ -687,20 +688,20 @@ pub struct ObservabilityDatadogDestination {
 }
 
 wire_struct!(ObservabilityDatadogDestination ["type" = "\"datadog\""] {
-    api_key_hashes: "api_key_hashes" Nullable,
-    broadcast_generation_cost: "broadcast_generation_cost" Required,
-    broadcast_generation_identity: "broadcast_generation_identity" Required,
-    broadcast_generation_request_context: "broadcast_generation_request_context" Required,
-    config: "config" Required,
-    created_at: "created_at" Required,
-    enabled: "enabled" Required,
-    filter_rules: "filter_rules" Nullable,
-    id: "id" Required,
-    name: "name" Nullable,
-    privacy_mode: "privacy_mode" Required,
-    sampling_rate: "sampling_rate" Required,
-    updated_at: "updated_at" Required,
-    workspace_id: "workspace_id" Required,
+    0 api_key_hashes: "api_key_hashes" Nullable,
+    1 broadcast_generation_cost: "broadcast_generation_cost" Required,
+    2 broadcast_generation_identity: "broadcast_generation_identity" Required,
+    3 broadcast_generation_request_context: "broadcast_generation_request_context" Required,
+    4 config: "config" Required,
+    5 created_at: "created_at" Required,
+    6 enabled: "enabled" Required,
+    7 filter_rules: "filter_rules" Nullable,
+    8 id: "id" Required,
+    9 name: "name" Nullable,
+    10 privacy_mode: "privacy_mode" Required,
+    11 sampling_rate: "sampling_rate" Required,
+    12 updated_at: "updated_at" Required,
+    13 workspace_id: "workspace_id" Required,
 });
 
 /// Connection settings and credentials for Datadog.
@@ -728,10 +729,10 @@ pub struct ObservabilityDatadogDestinationConfig {
 }
 
 wire_struct!(ObservabilityDatadogDestinationConfig {
-    api_key: "apiKey" Required,
-    ml_app: "mlApp" Required,
-    headers: "headers" Optional,
-    url: "url" Optional,
+    0 api_key: "apiKey" Required,
+    1 ml_app: "mlApp" Required,
+    2 headers: "headers" Optional,
+    3 url: "url" Optional,
 });
 
 /// Broadcast destination that sends traces of your traffic to Grafana Cloud.
@@ -777,20 +778,20 @@ pub struct ObservabilityGrafanaDestination {
 }
 
 wire_struct!(ObservabilityGrafanaDestination ["type" = "\"grafana\""] {
-    api_key_hashes: "api_key_hashes" Nullable,
-    broadcast_generation_cost: "broadcast_generation_cost" Required,
-    broadcast_generation_identity: "broadcast_generation_identity" Required,
-    broadcast_generation_request_context: "broadcast_generation_request_context" Required,
-    config: "config" Required,
-    created_at: "created_at" Required,
-    enabled: "enabled" Required,
-    filter_rules: "filter_rules" Nullable,
-    id: "id" Required,
-    name: "name" Nullable,
-    privacy_mode: "privacy_mode" Required,
-    sampling_rate: "sampling_rate" Required,
-    updated_at: "updated_at" Required,
-    workspace_id: "workspace_id" Required,
+    0 api_key_hashes: "api_key_hashes" Nullable,
+    1 broadcast_generation_cost: "broadcast_generation_cost" Required,
+    2 broadcast_generation_identity: "broadcast_generation_identity" Required,
+    3 broadcast_generation_request_context: "broadcast_generation_request_context" Required,
+    4 config: "config" Required,
+    5 created_at: "created_at" Required,
+    6 enabled: "enabled" Required,
+    7 filter_rules: "filter_rules" Nullable,
+    8 id: "id" Required,
+    9 name: "name" Nullable,
+    10 privacy_mode: "privacy_mode" Required,
+    11 sampling_rate: "sampling_rate" Required,
+    12 updated_at: "updated_at" Required,
+    13 workspace_id: "workspace_id" Required,
 });
 
 /// Connection settings for the Grafana Cloud OTLP gateway.
@@ -818,10 +819,10 @@ pub struct ObservabilityGrafanaDestinationConfig {
 }
 
 wire_struct!(ObservabilityGrafanaDestinationConfig {
-    api_key: "apiKey" Required,
-    instance_id: "instanceId" Required,
-    base_url: "baseUrl" Optional,
-    headers: "headers" Optional,
+    0 api_key: "apiKey" Required,
+    1 instance_id: "instanceId" Required,
+    2 base_url: "baseUrl" Optional,
+    3 headers: "headers" Optional,
 });
 
 /// Broadcast destination that sends traces of your traffic to Langfuse.
@@ -867,20 +868,20 @@ pub struct ObservabilityLangfuseDestination {
 }
 
 wire_struct!(ObservabilityLangfuseDestination ["type" = "\"langfuse\""] {
-    api_key_hashes: "api_key_hashes" Nullable,
-    broadcast_generation_cost: "broadcast_generation_cost" Required,
-    broadcast_generation_identity: "broadcast_generation_identity" Required,
-    broadcast_generation_request_context: "broadcast_generation_request_context" Required,
-    config: "config" Required,
-    created_at: "created_at" Required,
-    enabled: "enabled" Required,
-    filter_rules: "filter_rules" Nullable,
-    id: "id" Required,
-    name: "name" Nullable,
-    privacy_mode: "privacy_mode" Required,
-    sampling_rate: "sampling_rate" Required,
-    updated_at: "updated_at" Required,
-    workspace_id: "workspace_id" Required,
+    0 api_key_hashes: "api_key_hashes" Nullable,
+    1 broadcast_generation_cost: "broadcast_generation_cost" Required,
+    2 broadcast_generation_identity: "broadcast_generation_identity" Required,
+    3 broadcast_generation_request_context: "broadcast_generation_request_context" Required,
+    4 config: "config" Required,
+    5 created_at: "created_at" Required,
+    6 enabled: "enabled" Required,
+    7 filter_rules: "filter_rules" Nullable,
+    8 id: "id" Required,
+    9 name: "name" Nullable,
+    10 privacy_mode: "privacy_mode" Required,
+    11 sampling_rate: "sampling_rate" Required,
+    12 updated_at: "updated_at" Required,
+    13 workspace_id: "workspace_id" Required,
 });
 
 /// Connection settings for the Langfuse project.
@@ -908,10 +909,10 @@ pub struct ObservabilityLangfuseDestinationConfig {
 }
 
 wire_struct!(ObservabilityLangfuseDestinationConfig {
-    public_key: "publicKey" Required,
-    secret_key: "secretKey" Required,
-    base_url: "baseUrl" Optional,
-    headers: "headers" Optional,
+    0 public_key: "publicKey" Required,
+    1 secret_key: "secretKey" Required,
+    2 base_url: "baseUrl" Optional,
+    3 headers: "headers" Optional,
 });
 
 /// Broadcast destination that sends traces of your traffic to LangSmith.
@@ -957,20 +958,20 @@ pub struct ObservabilityLangsmithDestination {
 }
 
 wire_struct!(ObservabilityLangsmithDestination ["type" = "\"langsmith\""] {
-    api_key_hashes: "api_key_hashes" Nullable,
-    broadcast_generation_cost: "broadcast_generation_cost" Required,
-    broadcast_generation_identity: "broadcast_generation_identity" Required,
-    broadcast_generation_request_context: "broadcast_generation_request_context" Required,
-    config: "config" Required,
-    created_at: "created_at" Required,
-    enabled: "enabled" Required,
-    filter_rules: "filter_rules" Nullable,
-    id: "id" Required,
-    name: "name" Nullable,
-    privacy_mode: "privacy_mode" Required,
-    sampling_rate: "sampling_rate" Required,
-    updated_at: "updated_at" Required,
-    workspace_id: "workspace_id" Required,
+    0 api_key_hashes: "api_key_hashes" Nullable,
+    1 broadcast_generation_cost: "broadcast_generation_cost" Required,
+    2 broadcast_generation_identity: "broadcast_generation_identity" Required,
+    3 broadcast_generation_request_context: "broadcast_generation_request_context" Required,
+    4 config: "config" Required,
+    5 created_at: "created_at" Required,
+    6 enabled: "enabled" Required,
+    7 filter_rules: "filter_rules" Nullable,
+    8 id: "id" Required,
+    9 name: "name" Nullable,
+    10 privacy_mode: "privacy_mode" Required,
+    11 sampling_rate: "sampling_rate" Required,
+    12 updated_at: "updated_at" Required,
+    13 workspace_id: "workspace_id" Required,
 });
 
 /// Connection settings and credentials for LangSmith.
@@ -1002,11 +1003,11 @@ pub struct ObservabilityLangsmithDestinationConfig {
 }
 
 wire_struct!(ObservabilityLangsmithDestinationConfig {
-    api_key: "apiKey" Required,
-    endpoint: "endpoint" Optional,
-    headers: "headers" Optional,
-    project: "project" Optional,
-    workspace_id: "workspaceId" Optional,
+    0 api_key: "apiKey" Required,
+    1 endpoint: "endpoint" Optional,
+    2 headers: "headers" Optional,
+    3 project: "project" Optional,
+    4 workspace_id: "workspaceId" Optional,
 });
 
 /// Broadcast destination that sends traces of your traffic to New Relic.
@@ -1052,20 +1053,20 @@ pub struct ObservabilityNewrelicDestination {
 }
 
 wire_struct!(ObservabilityNewrelicDestination ["type" = "\"newrelic\""] {
-    api_key_hashes: "api_key_hashes" Nullable,
-    broadcast_generation_cost: "broadcast_generation_cost" Required,
-    broadcast_generation_identity: "broadcast_generation_identity" Required,
-    broadcast_generation_request_context: "broadcast_generation_request_context" Required,
-    config: "config" Required,
-    created_at: "created_at" Required,
-    enabled: "enabled" Required,
-    filter_rules: "filter_rules" Nullable,
-    id: "id" Required,
-    name: "name" Nullable,
-    privacy_mode: "privacy_mode" Required,
-    sampling_rate: "sampling_rate" Required,
-    updated_at: "updated_at" Required,
-    workspace_id: "workspace_id" Required,
+    0 api_key_hashes: "api_key_hashes" Nullable,
+    1 broadcast_generation_cost: "broadcast_generation_cost" Required,
+    2 broadcast_generation_identity: "broadcast_generation_identity" Required,
+    3 broadcast_generation_request_context: "broadcast_generation_request_context" Required,
+    4 config: "config" Required,
+    5 created_at: "created_at" Required,
+    6 enabled: "enabled" Required,
+    7 filter_rules: "filter_rules" Nullable,
+    8 id: "id" Required,
+    9 name: "name" Nullable,
+    10 privacy_mode: "privacy_mode" Required,
+    11 sampling_rate: "sampling_rate" Required,
+    12 updated_at: "updated_at" Required,
+    13 workspace_id: "workspace_id" Required,
 });
 
 /// Connection settings and credentials for New Relic.
@@ -1089,9 +1090,9 @@ pub struct ObservabilityNewrelicDestinationConfig {
 }
 
 wire_struct!(ObservabilityNewrelicDestinationConfig {
-    license_key: "licenseKey" Required,
-    headers: "headers" Optional,
-    region: "region" Optional,
+    0 license_key: "licenseKey" Required,
+    1 headers: "headers" Optional,
+    2 region: "region" Optional,
 });
 
 /// New Relic data centre that hosts your account.
@@ -1156,20 +1157,20 @@ pub struct ObservabilityOpikDestination {
 }
 
 wire_struct!(ObservabilityOpikDestination ["type" = "\"opik\""] {
-    api_key_hashes: "api_key_hashes" Nullable,
-    broadcast_generation_cost: "broadcast_generation_cost" Required,
-    broadcast_generation_identity: "broadcast_generation_identity" Required,
-    broadcast_generation_request_context: "broadcast_generation_request_context" Required,
-    config: "config" Required,
-    created_at: "created_at" Required,
-    enabled: "enabled" Required,
-    filter_rules: "filter_rules" Nullable,
-    id: "id" Required,
-    name: "name" Nullable,
-    privacy_mode: "privacy_mode" Required,
-    sampling_rate: "sampling_rate" Required,
-    updated_at: "updated_at" Required,
-    workspace_id: "workspace_id" Required,
+    0 api_key_hashes: "api_key_hashes" Nullable,
+    1 broadcast_generation_cost: "broadcast_generation_cost" Required,
+    2 broadcast_generation_identity: "broadcast_generation_identity" Required,
+    3 broadcast_generation_request_context: "broadcast_generation_request_context" Required,
+    4 config: "config" Required,
+    5 created_at: "created_at" Required,
+    6 enabled: "enabled" Required,
+    7 filter_rules: "filter_rules" Nullable,
+    8 id: "id" Required,
+    9 name: "name" Nullable,
+    10 privacy_mode: "privacy_mode" Required,
+    11 sampling_rate: "sampling_rate" Required,
+    12 updated_at: "updated_at" Required,
+    13 workspace_id: "workspace_id" Required,
 });
 
 /// Connection settings and credentials for Opik.
@@ -1197,10 +1198,10 @@ pub struct ObservabilityOpikDestinationConfig {
 }
 
 wire_struct!(ObservabilityOpikDestinationConfig {
-    api_key: "apiKey" Required,
-    project_name: "projectName" Required,
-    workspace: "workspace" Required,
-    headers: "headers" Optional,
+    0 api_key: "apiKey" Required,
+    1 project_name: "projectName" Required,
+    2 workspace: "workspace" Required,
+    3 headers: "headers" Optional,
 });
 
 /// Broadcast destination that sends traces of your traffic to any OpenTelemetry collector.
@@ -1246,20 +1247,20 @@ pub struct ObservabilityOtelCollectorDestination {
 }
 
 wire_struct!(ObservabilityOtelCollectorDestination ["type" = "\"otel-collector\""] {
-    api_key_hashes: "api_key_hashes" Nullable,
-    broadcast_generation_cost: "broadcast_generation_cost" Required,
-    broadcast_generation_identity: "broadcast_generation_identity" Required,
-    broadcast_generation_request_context: "broadcast_generation_request_context" Required,
-    config: "config" Required,
-    created_at: "created_at" Required,
-    enabled: "enabled" Required,
-    filter_rules: "filter_rules" Nullable,
-    id: "id" Required,
-    name: "name" Nullable,
-    privacy_mode: "privacy_mode" Required,
-    sampling_rate: "sampling_rate" Required,
-    updated_at: "updated_at" Required,
-    workspace_id: "workspace_id" Required,
+    0 api_key_hashes: "api_key_hashes" Nullable,
+    1 broadcast_generation_cost: "broadcast_generation_cost" Required,
+    2 broadcast_generation_identity: "broadcast_generation_identity" Required,
+    3 broadcast_generation_request_context: "broadcast_generation_request_context" Required,
+    4 config: "config" Required,
+    5 created_at: "created_at" Required,
+    6 enabled: "enabled" Required,
+    7 filter_rules: "filter_rules" Nullable,
+    8 id: "id" Required,
+    9 name: "name" Nullable,
+    10 privacy_mode: "privacy_mode" Required,
+    11 sampling_rate: "sampling_rate" Required,
+    12 updated_at: "updated_at" Required,
+    13 workspace_id: "workspace_id" Required,
 });
 
 /// Connection settings for the OpenTelemetry collector.
@@ -1277,8 +1278,8 @@ pub struct ObservabilityOtelCollectorDestinationConfig {
 }
 
 wire_struct!(ObservabilityOtelCollectorDestinationConfig {
-    endpoint: "endpoint" Required,
-    headers: "headers" Optional,
+    0 endpoint: "endpoint" Required,
+    1 headers: "headers" Optional,
 });
 
 /// Broadcast destination that sends traces of your traffic to PostHog.
@@ -1324,20 +1325,20 @@ pub struct ObservabilityPosthogDestination {
 }
 
 wire_struct!(ObservabilityPosthogDestination ["type" = "\"posthog\""] {
-    api_key_hashes: "api_key_hashes" Nullable,
-    broadcast_generation_cost: "broadcast_generation_cost" Required,
-    broadcast_generation_identity: "broadcast_generation_identity" Required,
-    broadcast_generation_request_context: "broadcast_generation_request_context" Required,
-    config: "config" Required,
-    created_at: "created_at" Required,
-    enabled: "enabled" Required,
-    filter_rules: "filter_rules" Nullable,
-    id: "id" Required,
-    name: "name" Nullable,
-    privacy_mode: "privacy_mode" Required,
-    sampling_rate: "sampling_rate" Required,
-    updated_at: "updated_at" Required,
-    workspace_id: "workspace_id" Required,
+    0 api_key_hashes: "api_key_hashes" Nullable,
+    1 broadcast_generation_cost: "broadcast_generation_cost" Required,
+    2 broadcast_generation_identity: "broadcast_generation_identity" Required,
+    3 broadcast_generation_request_context: "broadcast_generation_request_context" Required,
+    4 config: "config" Required,
+    5 created_at: "created_at" Required,
+    6 enabled: "enabled" Required,
+    7 filter_rules: "filter_rules" Nullable,
+    8 id: "id" Required,
+    9 name: "name" Nullable,
+    10 privacy_mode: "privacy_mode" Required,
+    11 sampling_rate: "sampling_rate" Required,
+    12 updated_at: "updated_at" Required,
+    13 workspace_id: "workspace_id" Required,
 });
 
 /// Connection settings and credentials for PostHog.
@@ -1361,9 +1362,9 @@ pub struct ObservabilityPosthogDestinationConfig {
 }
 
 wire_struct!(ObservabilityPosthogDestinationConfig {
-    api_key: "apiKey" Required,
-    endpoint: "endpoint" Optional,
-    headers: "headers" Optional,
+    0 api_key: "apiKey" Required,
+    1 endpoint: "endpoint" Optional,
+    2 headers: "headers" Optional,
 });
 
 /// Broadcast destination that reports your AI usage to Ramp.
@@ -1409,20 +1410,20 @@ pub struct ObservabilityRampDestination {
 }
 
 wire_struct!(ObservabilityRampDestination ["type" = "\"ramp\""] {
-    api_key_hashes: "api_key_hashes" Nullable,
-    broadcast_generation_cost: "broadcast_generation_cost" Required,
-    broadcast_generation_identity: "broadcast_generation_identity" Required,
-    broadcast_generation_request_context: "broadcast_generation_request_context" Required,
-    config: "config" Required,
-    created_at: "created_at" Required,
-    enabled: "enabled" Required,
-    filter_rules: "filter_rules" Nullable,
-    id: "id" Required,
-    name: "name" Nullable,
-    privacy_mode: "privacy_mode" Required,
-    sampling_rate: "sampling_rate" Required,
-    updated_at: "updated_at" Required,
-    workspace_id: "workspace_id" Required,
+    0 api_key_hashes: "api_key_hashes" Nullable,
+    1 broadcast_generation_cost: "broadcast_generation_cost" Required,
+    2 broadcast_generation_identity: "broadcast_generation_identity" Required,
+    3 broadcast_generation_request_context: "broadcast_generation_request_context" Required,
+    4 config: "config" Required,
+    5 created_at: "created_at" Required,
+    6 enabled: "enabled" Required,
+    7 filter_rules: "filter_rules" Nullable,
+    8 id: "id" Required,
+    9 name: "name" Nullable,
+    10 privacy_mode: "privacy_mode" Required,
+    11 sampling_rate: "sampling_rate" Required,
+    12 updated_at: "updated_at" Required,
+    13 workspace_id: "workspace_id" Required,
 });
 
 /// Connection settings and credentials for Ramp.
@@ -1446,9 +1447,9 @@ pub struct ObservabilityRampDestinationConfig {
 }
 
 wire_struct!(ObservabilityRampDestinationConfig {
-    api_key: "apiKey" Required,
-    base_url: "baseUrl" Optional,
-    headers: "headers" Optional,
+    0 api_key: "apiKey" Required,
+    1 base_url: "baseUrl" Optional,
+    2 headers: "headers" Optional,
 });
 
 /// Broadcast destination that stores traces of your traffic as JSON objects in an S3 bucket.
@@ -1494,20 +1495,20 @@ pub struct ObservabilityS3Destination {
 }
 
 wire_struct!(ObservabilityS3Destination ["type" = "\"s3\""] {
-    api_key_hashes: "api_key_hashes" Nullable,
-    broadcast_generation_cost: "broadcast_generation_cost" Required,
-    broadcast_generation_identity: "broadcast_generation_identity" Required,
-    broadcast_generation_request_context: "broadcast_generation_request_context" Required,
-    config: "config" Required,
-    created_at: "created_at" Required,
-    enabled: "enabled" Required,
-    filter_rules: "filter_rules" Nullable,
-    id: "id" Required,
-    name: "name" Nullable,
-    privacy_mode: "privacy_mode" Required,
-    sampling_rate: "sampling_rate" Required,
-    updated_at: "updated_at" Required,
-    workspace_id: "workspace_id" Required,
+    0 api_key_hashes: "api_key_hashes" Nullable,
+    1 broadcast_generation_cost: "broadcast_generation_cost" Required,
+    2 broadcast_generation_identity: "broadcast_generation_identity" Required,
+    3 broadcast_generation_request_context: "broadcast_generation_request_context" Required,
+    4 config: "config" Required,
+    5 created_at: "created_at" Required,
+    6 enabled: "enabled" Required,
+    7 filter_rules: "filter_rules" Nullable,
+    8 id: "id" Required,
+    9 name: "name" Nullable,
+    10 privacy_mode: "privacy_mode" Required,
+    11 sampling_rate: "sampling_rate" Required,
+    12 updated_at: "updated_at" Required,
+    13 workspace_id: "workspace_id" Required,
 });
 
 /// Bucket, credentials and object naming for the storage.
@@ -1553,15 +1554,15 @@ pub struct ObservabilityS3DestinationConfig {
 }
 
 wire_struct!(ObservabilityS3DestinationConfig {
-    access_key_id: "accessKeyId" Required,
-    bucket_name: "bucketName" Required,
-    secret_access_key: "secretAccessKey" Required,
-    endpoint: "endpoint" Optional,
-    headers: "headers" Optional,
-    path_template: "pathTemplate" Optional,
-    prefix: "prefix" Optional,
-    region: "region" Optional,
-    session_token: "sessionToken" Optional,
+    0 access_key_id: "accessKeyId" Required,
+    1 bucket_name: "bucketName" Required,
+    2 secret_access_key: "secretAccessKey" Required,
+    3 endpoint: "endpoint" Optional,
+    4 headers: "headers" Optional,
+    5 path_template: "pathTemplate" Optional,
+    6 prefix: "prefix" Optional,
+    7 region: "region" Optional,
+    8 session_token: "sessionToken" Optional,
 });
 
 /// Broadcast destination that sends traces of your traffic to Sentry.
@@ -1607,20 +1608,20 @@ pub struct ObservabilitySentryDestination {
 }
 
 wire_struct!(ObservabilitySentryDestination ["type" = "\"sentry\""] {
-    api_key_hashes: "api_key_hashes" Nullable,
-    broadcast_generation_cost: "broadcast_generation_cost" Required,
-    broadcast_generation_identity: "broadcast_generation_identity" Required,
-    broadcast_generation_request_context: "broadcast_generation_request_context" Required,
-    config: "config" Required,
-    created_at: "created_at" Required,
-    enabled: "enabled" Required,
-    filter_rules: "filter_rules" Nullable,
-    id: "id" Required,
-    name: "name" Nullable,
-    privacy_mode: "privacy_mode" Required,
-    sampling_rate: "sampling_rate" Required,
-    updated_at: "updated_at" Required,
-    workspace_id: "workspace_id" Required,
+    0 api_key_hashes: "api_key_hashes" Nullable,
+    1 broadcast_generation_cost: "broadcast_generation_cost" Required,
+    2 broadcast_generation_identity: "broadcast_generation_identity" Required,
+    3 broadcast_generation_request_context: "broadcast_generation_request_context" Required,
+    4 config: "config" Required,
+    5 created_at: "created_at" Required,
+    6 enabled: "enabled" Required,
+    7 filter_rules: "filter_rules" Nullable,
+    8 id: "id" Required,
+    9 name: "name" Nullable,
+    10 privacy_mode: "privacy_mode" Required,
+    11 sampling_rate: "sampling_rate" Required,
+    12 updated_at: "updated_at" Required,
+    13 workspace_id: "workspace_id" Required,
 });
 
 /// Connection settings for the Sentry project.
@@ -1644,9 +1645,9 @@ pub struct ObservabilitySentryDestinationConfig {
 }
 
 wire_struct!(ObservabilitySentryDestinationConfig {
-    dsn: "dsn" Required,
-    otlp_endpoint: "otlpEndpoint" Required,
-    headers: "headers" Optional,
+    0 dsn: "dsn" Required,
+    1 otlp_endpoint: "otlpEndpoint" Required,
+    2 headers: "headers" Optional,
 });
 
 /// Broadcast destination that writes traces of your traffic to a Snowflake table.
@@ -1692,20 +1693,20 @@ pub struct ObservabilitySnowflakeDestination {
 }
 
 wire_struct!(ObservabilitySnowflakeDestination ["type" = "\"snowflake\""] {
-    api_key_hashes: "api_key_hashes" Nullable,
-    broadcast_generation_cost: "broadcast_generation_cost" Required,
-    broadcast_generation_identity: "broadcast_generation_identity" Required,
-    broadcast_generation_request_context: "broadcast_generation_request_context" Required,
-    config: "config" Required,
-    created_at: "created_at" Required,
-    enabled: "enabled" Required,
-    filter_rules: "filter_rules" Nullable,
-    id: "id" Required,
-    name: "name" Nullable,
-    privacy_mode: "privacy_mode" Required,
-    sampling_rate: "sampling_rate" Required,
-    updated_at: "updated_at" Required,
-    workspace_id: "workspace_id" Required,
+    0 api_key_hashes: "api_key_hashes" Nullable,
+    1 broadcast_generation_cost: "broadcast_generation_cost" Required,
+    2 broadcast_generation_identity: "broadcast_generation_identity" Required,
+    3 broadcast_generation_request_context: "broadcast_generation_request_context" Required,
+    4 config: "config" Required,
+    5 created_at: "created_at" Required,
+    6 enabled: "enabled" Required,
+    7 filter_rules: "filter_rules" Nullable,
+    8 id: "id" Required,
+    9 name: "name" Nullable,
+    10 privacy_mode: "privacy_mode" Required,
+    11 sampling_rate: "sampling_rate" Required,
+    12 updated_at: "updated_at" Required,
+    13 workspace_id: "workspace_id" Required,
 });
 
 /// Connection settings for the Snowflake account and table.
@@ -1745,13 +1746,13 @@ pub struct ObservabilitySnowflakeDestinationConfig {
 }
 
 wire_struct!(ObservabilitySnowflakeDestinationConfig {
-    account: "account" Required,
-    token: "token" Required,
-    database: "database" Optional,
-    headers: "headers" Optional,
-    schema: "schema" Optional,
-    table: "table" Optional,
-    warehouse: "warehouse" Optional,
+    0 account: "account" Required,
+    1 token: "token" Required,
+    2 database: "database" Optional,
+    3 headers: "headers" Optional,
+    4 schema: "schema" Optional,
+    5 table: "table" Optional,
+    6 warehouse: "warehouse" Optional,
 });
 
 /// Broadcast destination that sends traces of your traffic to W&B Weave.
@@ -1797,20 +1798,20 @@ pub struct ObservabilityWeaveDestination {
 }
 
 wire_struct!(ObservabilityWeaveDestination ["type" = "\"weave\""] {
-    api_key_hashes: "api_key_hashes" Nullable,
-    broadcast_generation_cost: "broadcast_generation_cost" Required,
-    broadcast_generation_identity: "broadcast_generation_identity" Required,
-    broadcast_generation_request_context: "broadcast_generation_request_context" Required,
-    config: "config" Required,
-    created_at: "created_at" Required,
-    enabled: "enabled" Required,
-    filter_rules: "filter_rules" Nullable,
-    id: "id" Required,
-    name: "name" Nullable,
-    privacy_mode: "privacy_mode" Required,
-    sampling_rate: "sampling_rate" Required,
-    updated_at: "updated_at" Required,
-    workspace_id: "workspace_id" Required,
+    0 api_key_hashes: "api_key_hashes" Nullable,
+    1 broadcast_generation_cost: "broadcast_generation_cost" Required,
+    2 broadcast_generation_identity: "broadcast_generation_identity" Required,
+    3 broadcast_generation_request_context: "broadcast_generation_request_context" Required,
+    4 config: "config" Required,
+    5 created_at: "created_at" Required,
+    6 enabled: "enabled" Required,
+    7 filter_rules: "filter_rules" Nullable,
+    8 id: "id" Required,
+    9 name: "name" Nullable,
+    10 privacy_mode: "privacy_mode" Required,
+    11 sampling_rate: "sampling_rate" Required,
+    12 updated_at: "updated_at" Required,
+    13 workspace_id: "workspace_id" Required,
 });
 
 /// Connection settings for the W&B Weave project.
@@ -1842,11 +1843,11 @@ pub struct ObservabilityWeaveDestinationConfig {
 }
 
 wire_struct!(ObservabilityWeaveDestinationConfig {
-    api_key: "apiKey" Required,
-    entity: "entity" Required,
-    project: "project" Required,
-    base_url: "baseUrl" Optional,
-    headers: "headers" Optional,
+    0 api_key: "apiKey" Required,
+    1 entity: "entity" Required,
+    2 project: "project" Required,
+    3 base_url: "baseUrl" Optional,
+    4 headers: "headers" Optional,
 });
 
 /// Broadcast destination that sends traces of your traffic to an HTTP endpoint of your own.
@@ -1892,20 +1893,20 @@ pub struct ObservabilityWebhookDestination {
 }
 
 wire_struct!(ObservabilityWebhookDestination ["type" = "\"webhook\""] {
-    api_key_hashes: "api_key_hashes" Nullable,
-    broadcast_generation_cost: "broadcast_generation_cost" Required,
-    broadcast_generation_identity: "broadcast_generation_identity" Required,
-    broadcast_generation_request_context: "broadcast_generation_request_context" Required,
-    config: "config" Required,
-    created_at: "created_at" Required,
-    enabled: "enabled" Required,
-    filter_rules: "filter_rules" Nullable,
-    id: "id" Required,
-    name: "name" Nullable,
-    privacy_mode: "privacy_mode" Required,
-    sampling_rate: "sampling_rate" Required,
-    updated_at: "updated_at" Required,
-    workspace_id: "workspace_id" Required,
+    0 api_key_hashes: "api_key_hashes" Nullable,
+    1 broadcast_generation_cost: "broadcast_generation_cost" Required,
+    2 broadcast_generation_identity: "broadcast_generation_identity" Required,
+    3 broadcast_generation_request_context: "broadcast_generation_request_context" Required,
+    4 config: "config" Required,
+    5 created_at: "created_at" Required,
+    6 enabled: "enabled" Required,
+    7 filter_rules: "filter_rules" Nullable,
+    8 id: "id" Required,
+    9 name: "name" Nullable,
+    10 privacy_mode: "privacy_mode" Required,
+    11 sampling_rate: "sampling_rate" Required,
+    12 updated_at: "updated_at" Required,
+    13 workspace_id: "workspace_id" Required,
 });
 
 /// Where and how the webhook is called.
@@ -1927,9 +1928,9 @@ pub struct ObservabilityWebhookDestinationConfig {
 }
 
 wire_struct!(ObservabilityWebhookDestinationConfig {
-    url: "url" Required,
-    headers: "headers" Optional,
-    method: "method" Optional,
+    0 url: "url" Required,
+    1 headers: "headers" Optional,
+    2 method: "method" Optional,
 });
 
 /// HTTP method used when calling the webhook.
@@ -2052,7 +2053,23 @@ wire_union!(ObservabilityDestination {
     objects {}
     shapes {}
     variants {
-        Arize, Braintrust, Clickhouse, Datadog, Grafana, Langfuse, Langsmith, Newrelic, Opik, OtelCollector, Posthog, Ramp, S3, Sentry, Snowflake, Weave, Webhook,
+        0 Arize,
+        1 Braintrust,
+        2 Clickhouse,
+        3 Datadog,
+        4 Grafana,
+        5 Langfuse,
+        6 Langsmith,
+        7 Newrelic,
+        8 Opik,
+        9 OtelCollector,
+        10 Posthog,
+        11 Ramp,
+        12 S3,
+        13 Sentry,
+        14 Snowflake,
+        15 Weave,
+        16 Webhook,
     }
 });
 
@@ -2188,7 +2205,7 @@ pub struct CreateObservabilityDestinationResponse {
 }
 
 wire_struct!(CreateObservabilityDestinationResponse {
-    data: "data" Required,
+    0 data: "data" Required,
 });
 
 impl Root for CreateObservabilityDestinationResponse {}
@@ -2242,18 +2259,18 @@ pub struct CreateObservabilityDestinationRequest {
 }
 
 wire_struct!(CreateObservabilityDestinationRequest {
-    config: "config" Required,
-    name: "name" Required,
-    r#type: "type" Required,
-    api_key_hashes: "api_key_hashes" Optional,
-    broadcast_generation_cost: "broadcast_generation_cost" Optional,
-    broadcast_generation_identity: "broadcast_generation_identity" Optional,
-    broadcast_generation_request_context: "broadcast_generation_request_context" Optional,
-    enabled: "enabled" Optional,
-    filter_rules: "filter_rules" Optional,
-    privacy_mode: "privacy_mode" Optional,
-    sampling_rate: "sampling_rate" Optional,
-    workspace_id: "workspace_id" Optional,
+    0 config: "config" Required,
+    1 name: "name" Required,
+    2 r#type: "type" Required,
+    3 api_key_hashes: "api_key_hashes" Optional,
+    4 broadcast_generation_cost: "broadcast_generation_cost" Optional,
+    5 broadcast_generation_identity: "broadcast_generation_identity" Optional,
+    6 broadcast_generation_request_context: "broadcast_generation_request_context" Optional,
+    7 enabled: "enabled" Optional,
+    8 filter_rules: "filter_rules" Optional,
+    9 privacy_mode: "privacy_mode" Optional,
+    10 sampling_rate: "sampling_rate" Optional,
+    11 workspace_id: "workspace_id" Optional,
 });
 
 impl CreateObservabilityDestinationRequest {
@@ -2311,8 +2328,8 @@ pub struct ObservabilityFilterRulesConfigNullable {
 }
 
 wire_struct!(ObservabilityFilterRulesConfigNullable {
-    groups: "groups" Required,
-    enabled: "enabled" Optional,
+    0 groups: "groups" Required,
+    1 enabled: "enabled" Optional,
 });
 
 impl ObservabilityFilterRulesConfigNullable {
@@ -2404,7 +2421,7 @@ pub struct DeleteObservabilityDestinationResponse {
 }
 
 wire_struct!(DeleteObservabilityDestinationResponse {
-    deleted: "deleted" Required,
+    0 deleted: "deleted" Required,
 });
 
 impl Root for DeleteObservabilityDestinationResponse {}
@@ -2422,7 +2439,7 @@ pub struct GetObservabilityDestinationResponse {
 }
 
 wire_struct!(GetObservabilityDestinationResponse {
-    data: "data" Required,
+    0 data: "data" Required,
 });
 
 impl Root for GetObservabilityDestinationResponse {}
@@ -2440,7 +2457,7 @@ pub struct UpdateObservabilityDestinationResponse {
 }
 
 wire_struct!(UpdateObservabilityDestinationResponse {
-    data: "data" Required,
+    0 data: "data" Required,
 });
 
 impl Root for UpdateObservabilityDestinationResponse {}
@@ -2478,16 +2495,16 @@ pub struct UpdateObservabilityDestinationRequest {
 }
 
 wire_struct!(UpdateObservabilityDestinationRequest {
-    api_key_hashes: "api_key_hashes" Patched,
-    broadcast_generation_cost: "broadcast_generation_cost" Optional,
-    broadcast_generation_identity: "broadcast_generation_identity" Optional,
-    broadcast_generation_request_context: "broadcast_generation_request_context" Optional,
-    config: "config" Optional,
-    enabled: "enabled" Optional,
-    filter_rules: "filter_rules" Patched,
-    name: "name" Optional,
-    privacy_mode: "privacy_mode" Optional,
-    sampling_rate: "sampling_rate" Optional,
+    0 api_key_hashes: "api_key_hashes" Patched,
+    1 broadcast_generation_cost: "broadcast_generation_cost" Optional,
+    2 broadcast_generation_identity: "broadcast_generation_identity" Optional,
+    3 broadcast_generation_request_context: "broadcast_generation_request_context" Optional,
+    4 config: "config" Optional,
+    5 enabled: "enabled" Optional,
+    6 filter_rules: "filter_rules" Patched,
+    7 name: "name" Optional,
+    8 privacy_mode: "privacy_mode" Optional,
+    9 sampling_rate: "sampling_rate" Optional,
 });
 
 impl UpdateObservabilityDestinationRequest {

@@ -66,8 +66,8 @@ pub struct ListOrganizationMembersResponse {
 }
 
 wire_struct!(ListOrganizationMembersResponse {
-    data: "data" Required,
-    total_count: "total_count" Required,
+    0 data: "data" Required,
+    1 total_count: "total_count" Required,
 });
 
 impl Root for ListOrganizationMembersResponse {}
@@ -105,11 +105,11 @@ pub struct ListOrganizationMembersResponseData {
 }
 
 wire_struct!(ListOrganizationMembersResponseData {
-    email: "email" Required,
-    first_name: "first_name" Nullable,
-    id: "id" Required,
-    last_name: "last_name" Nullable,
-    role: "role" Required,
+    0 email: "email" Required,
+    1 first_name: "first_name" Nullable,
+    2 id: "id" Required,
+    3 last_name: "last_name" Nullable,
+    4 role: "role" Required,
 });
 
 /// What the member may do in the organization.

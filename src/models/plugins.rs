@@ -34,12 +34,12 @@ pub struct AutoRouterPlugin {
 }
 
 wire_struct!(AutoRouterPlugin ["id" = "\"auto-router\""] {
-    allowed_models: "allowed_models" Optional,
-    cost_quality_tradeoff: "cost_quality_tradeoff" Optional,
-    cost_tier: "cost_tier" Optional,
-    enabled: "enabled" Optional,
-    excluded_models: "excluded_models" Optional,
-    pin_model: "pin_model" Optional,
+    0 allowed_models: "allowed_models" Optional,
+    1 cost_quality_tradeoff: "cost_quality_tradeoff" Optional,
+    2 cost_tier: "cost_tier" Optional,
+    3 enabled: "enabled" Optional,
+    4 excluded_models: "excluded_models" Optional,
+    5 pin_model: "pin_model" Optional,
 });
 
 impl AutoRouterPlugin {
@@ -114,11 +114,11 @@ pub struct AutoBetaRouterPlugin {
 }
 
 wire_struct!(AutoBetaRouterPlugin ["id" = "\"auto-beta-router\""] {
-    allowed_models: "allowed_models" Optional,
-    cost_quality_tradeoff: "cost_quality_tradeoff" Optional,
-    cost_tier: "cost_tier" Optional,
-    enabled: "enabled" Optional,
-    excluded_models: "excluded_models" Optional,
+    0 allowed_models: "allowed_models" Optional,
+    1 cost_quality_tradeoff: "cost_quality_tradeoff" Optional,
+    2 cost_tier: "cost_tier" Optional,
+    3 enabled: "enabled" Optional,
+    4 excluded_models: "excluded_models" Optional,
 });
 
 impl AutoBetaRouterPlugin {
@@ -216,15 +216,15 @@ pub struct WebSearchPlugin {
 }
 
 wire_struct!(WebSearchPlugin ["id" = "\"web\""] {
-    enabled: "enabled" Optional,
-    engine: "engine" Optional,
-    exclude_domains: "exclude_domains" Optional,
-    include_domains: "include_domains" Optional,
-    max_results: "max_results" Optional,
-    max_uses: "max_uses" Optional,
-    mode: "mode" Optional,
-    search_prompt: "search_prompt" Optional,
-    user_location: "user_location" Optional,
+    0 enabled: "enabled" Optional,
+    1 engine: "engine" Optional,
+    2 exclude_domains: "exclude_domains" Optional,
+    3 include_domains: "include_domains" Optional,
+    4 max_results: "max_results" Optional,
+    5 max_uses: "max_uses" Optional,
+    6 mode: "mode" Optional,
+    7 search_prompt: "search_prompt" Optional,
+    8 user_location: "user_location" Optional,
 });
 
 impl WebSearchPlugin {
@@ -266,10 +266,10 @@ pub struct WebSearchPluginUserLocation {
 }
 
 wire_struct!(WebSearchPluginUserLocation ["type" = "\"approximate\""] {
-    city: "city" Optional,
-    country: "country" Optional,
-    region: "region" Optional,
-    timezone: "timezone" Optional,
+    0 city: "city" Optional,
+    1 country: "country" Optional,
+    2 region: "region" Optional,
+    3 timezone: "timezone" Optional,
 });
 
 impl WebSearchPluginUserLocation {
@@ -306,10 +306,10 @@ pub struct WebFetchPlugin {
 }
 
 wire_struct!(WebFetchPlugin ["id" = "\"web-fetch\""] {
-    allowed_domains: "allowed_domains" Optional,
-    blocked_domains: "blocked_domains" Optional,
-    max_content_tokens: "max_content_tokens" Optional,
-    max_uses: "max_uses" Optional,
+    0 allowed_domains: "allowed_domains" Optional,
+    1 blocked_domains: "blocked_domains" Optional,
+    2 max_content_tokens: "max_content_tokens" Optional,
+    3 max_uses: "max_uses" Optional,
 });
 
 impl WebFetchPlugin {
@@ -342,8 +342,8 @@ pub struct FileParserPlugin {
 }
 
 wire_struct!(FileParserPlugin ["id" = "\"file-parser\""] {
-    enabled: "enabled" Optional,
-    pdf: "pdf" Optional,
+    0 enabled: "enabled" Optional,
+    1 pdf: "pdf" Optional,
 });
 
 impl FileParserPlugin {
@@ -372,7 +372,7 @@ pub struct PdfParserOptions {
 }
 
 wire_struct!(PdfParserOptions {
-    engine: "engine" Optional,
+    0 engine: "engine" Optional,
 });
 
 impl PdfParserOptions {
@@ -425,7 +425,7 @@ pub struct ResponseHealingPlugin {
 }
 
 wire_struct!(ResponseHealingPlugin ["id" = "\"response-healing\""] {
-    enabled: "enabled" Optional,
+    0 enabled: "enabled" Optional,
 });
 
 impl ResponseHealingPlugin {
@@ -455,8 +455,8 @@ pub struct ContextCompressionPlugin {
 }
 
 wire_struct!(ContextCompressionPlugin ["id" = "\"context-compression\""] {
-    enabled: "enabled" Optional,
-    engine: "engine" Optional,
+    0 enabled: "enabled" Optional,
+    1 engine: "engine" Optional,
 });
 
 impl ContextCompressionPlugin {
@@ -511,10 +511,10 @@ pub struct ParetoRouterPlugin {
 }
 
 wire_struct!(ParetoRouterPlugin ["id" = "\"pareto-router\""] {
-    enabled: "enabled" Optional,
-    max_price: "max_price" Optional,
-    min_coding_score: "min_coding_score" Optional,
-    price_source: "price_source" Optional,
+    0 enabled: "enabled" Optional,
+    1 max_price: "max_price" Optional,
+    2 min_coding_score: "min_coding_score" Optional,
+    3 price_source: "price_source" Optional,
 });
 
 impl ParetoRouterPlugin {
@@ -580,12 +580,12 @@ pub struct FusionPlugin {
 }
 
 wire_struct!(FusionPlugin ["id" = "\"fusion\""] {
-    analysis_models: "analysis_models" Optional,
-    enabled: "enabled" Optional,
-    max_tool_calls: "max_tool_calls" Optional,
-    model: "model" Optional,
-    preset: "preset" Optional,
-    tools: "tools" Optional,
+    0 analysis_models: "analysis_models" Optional,
+    1 enabled: "enabled" Optional,
+    2 max_tool_calls: "max_tool_calls" Optional,
+    3 model: "model" Optional,
+    4 preset: "preset" Optional,
+    5 tools: "tools" Optional,
 });
 
 impl FusionPlugin {
@@ -642,8 +642,8 @@ pub struct FusionPluginTool {
 }
 
 wire_struct!(FusionPluginTool {
-    r#type: "type" Required,
-    parameters: "parameters" Optional,
+    0 r#type: "type" Required,
+    1 parameters: "parameters" Optional,
 });
 
 impl FusionPluginTool {

@@ -66,8 +66,8 @@ pub struct ListPresetsResponse {
 }
 
 wire_struct!(ListPresetsResponse {
-    data: "data" Required,
-    total_count: "total_count" Required,
+    0 data: "data" Required,
+    1 total_count: "total_count" Required,
 });
 
 impl Root for ListPresetsResponse {}
@@ -117,17 +117,17 @@ pub struct Preset {
 }
 
 wire_struct!(Preset {
-    created_at: "created_at" Required,
-    creator_user_id: "creator_user_id" Nullable,
-    description: "description" Nullable,
-    designated_version_id: "designated_version_id" Nullable,
-    id: "id" Required,
-    name: "name" Required,
-    slug: "slug" Required,
-    status: "status" Required,
-    status_updated_at: "status_updated_at" Nullable,
-    updated_at: "updated_at" Required,
-    workspace_id: "workspace_id" Nullable,
+    0 created_at: "created_at" Required,
+    1 creator_user_id: "creator_user_id" Nullable,
+    2 description: "description" Nullable,
+    3 designated_version_id: "designated_version_id" Nullable,
+    4 id: "id" Required,
+    5 name: "name" Required,
+    6 slug: "slug" Required,
+    7 status: "status" Required,
+    8 status_updated_at: "status_updated_at" Nullable,
+    9 updated_at: "updated_at" Required,
+    10 workspace_id: "workspace_id" Nullable,
 });
 
 /// Lifecycle state that decides whether a preset is in service.
@@ -165,7 +165,7 @@ pub struct GetPresetResponse {
 }
 
 wire_struct!(GetPresetResponse {
-    data: "data" Required,
+    0 data: "data" Required,
 });
 
 impl Root for GetPresetResponse {}
@@ -205,18 +205,18 @@ pub struct PresetWithDesignatedVersion {
 }
 
 wire_struct!(PresetWithDesignatedVersion {
-    created_at: "created_at" Required,
-    creator_user_id: "creator_user_id" Nullable,
-    description: "description" Nullable,
-    designated_version_id: "designated_version_id" Nullable,
-    id: "id" Required,
-    name: "name" Required,
-    slug: "slug" Required,
-    status: "status" Required,
-    status_updated_at: "status_updated_at" Nullable,
-    updated_at: "updated_at" Required,
-    workspace_id: "workspace_id" Nullable,
-    designated_version: "designated_version" Nullable,
+    0 created_at: "created_at" Required,
+    1 creator_user_id: "creator_user_id" Nullable,
+    2 description: "description" Nullable,
+    3 designated_version_id: "designated_version_id" Nullable,
+    4 id: "id" Required,
+    5 name: "name" Required,
+    6 slug: "slug" Required,
+    7 status: "status" Required,
+    8 status_updated_at: "status_updated_at" Nullable,
+    9 updated_at: "updated_at" Required,
+    10 workspace_id: "workspace_id" Nullable,
+    11 designated_version: "designated_version" Nullable,
 });
 
 /// One numbered revision of a preset, with its settings and possibly a system prompt; null when none is designated.
@@ -246,14 +246,14 @@ pub struct PresetDesignatedVersion {
 }
 
 wire_struct!(PresetDesignatedVersion {
-    config: "config" Required,
-    created_at: "created_at" Required,
-    creator_id: "creator_id" Required,
-    id: "id" Required,
-    preset_id: "preset_id" Required,
-    system_prompt: "system_prompt" Nullable,
-    updated_at: "updated_at" Required,
-    version: "version" Required,
+    0 config: "config" Required,
+    1 created_at: "created_at" Required,
+    2 creator_id: "creator_id" Required,
+    3 id: "id" Required,
+    4 preset_id: "preset_id" Required,
+    5 system_prompt: "system_prompt" Nullable,
+    6 updated_at: "updated_at" Required,
+    7 version: "version" Required,
 });
 
 /// Answer to saving an inference request as a preset.
@@ -269,7 +269,7 @@ pub struct CreatePresetFromInferenceResponse {
 }
 
 wire_struct!(CreatePresetFromInferenceResponse {
-    data: "data" Required,
+    0 data: "data" Required,
 });
 
 impl Root for CreatePresetFromInferenceResponse {}
@@ -334,8 +334,8 @@ pub struct ListPresetVersionsResponse {
 }
 
 wire_struct!(ListPresetVersionsResponse {
-    data: "data" Required,
-    total_count: "total_count" Required,
+    0 data: "data" Required,
+    1 total_count: "total_count" Required,
 });
 
 impl Root for ListPresetVersionsResponse {}
@@ -365,7 +365,7 @@ pub struct GetPresetVersionResponse {
 }
 
 wire_struct!(GetPresetVersionResponse {
-    data: "data" Nullable,
+    0 data: "data" Nullable,
 });
 
 impl Root for GetPresetVersionResponse {}

@@ -18,7 +18,7 @@ pub struct ListProvidersResponse {
 }
 
 wire_struct!(ListProvidersResponse {
-    data: "data" Required,
+    0 data: "data" Required,
 });
 
 impl Root for ListProvidersResponse {}
@@ -48,11 +48,11 @@ pub struct ListProvidersResponseData {
 }
 
 wire_struct!(ListProvidersResponseData {
-    name: "name" Required,
-    privacy_policy_url: "privacy_policy_url" Nullable,
-    slug: "slug" Required,
-    datacenters: "datacenters" Optional,
-    headquarters: "headquarters" Optional,
-    status_page_url: "status_page_url" Optional,
-    terms_of_service_url: "terms_of_service_url" Optional,
+    0 name: "name" Required,
+    1 privacy_policy_url: "privacy_policy_url" Nullable,
+    2 slug: "slug" Required,
+    3 datacenters: "datacenters" Optional,
+    4 headquarters: "headquarters" Optional,
+    5 status_page_url: "status_page_url" Optional,
+    6 terms_of_service_url: "terms_of_service_url" Optional,
 });

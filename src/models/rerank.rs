@@ -26,11 +26,11 @@ pub struct CreateRerankResponse {
 }
 
 wire_struct!(CreateRerankResponse {
-    model: "model" Required,
-    results: "results" Required,
-    id: "id" Optional,
-    provider: "provider" Optional,
-    usage: "usage" Optional,
+    0 model: "model" Required,
+    1 results: "results" Required,
+    2 id: "id" Optional,
+    3 provider: "provider" Optional,
+    4 usage: "usage" Optional,
 });
 
 impl Root for CreateRerankResponse {}
@@ -52,9 +52,9 @@ pub struct CreateRerankResponseResult {
 }
 
 wire_struct!(CreateRerankResponseResult {
-    document: "document" Required,
-    index: "index" Required,
-    relevance_score: "relevance_score" Required,
+    0 document: "document" Required,
+    1 index: "index" Required,
+    2 relevance_score: "relevance_score" Required,
 });
 
 /// Copy of the document you sent, with its text, image or both.
@@ -72,8 +72,8 @@ pub struct CreateRerankResponseResultDocument {
 }
 
 wire_struct!(CreateRerankResponseResultDocument {
-    image: "image" Optional,
-    text: "text" Optional,
+    0 image: "image" Optional,
+    1 text: "text" Optional,
 });
 
 /// What the request consumed and what it cost.
@@ -93,9 +93,9 @@ pub struct CreateRerankResponseUsage {
 }
 
 wire_struct!(CreateRerankResponseUsage {
-    cost: "cost" Optional,
-    search_units: "search_units" Optional,
-    total_tokens: "total_tokens" Optional,
+    0 cost: "cost" Optional,
+    1 search_units: "search_units" Optional,
+    2 total_tokens: "total_tokens" Optional,
 });
 
 /// Names the model, the query and the documents to order.
@@ -121,11 +121,11 @@ pub struct CreateRerankRequest {
 }
 
 wire_struct!(CreateRerankRequest {
-    documents: "documents" Required,
-    model: "model" Required,
-    query: "query" Required,
-    provider: "provider" Optional,
-    top_n: "top_n" Optional,
+    0 documents: "documents" Required,
+    1 model: "model" Required,
+    2 query: "query" Required,
+    3 provider: "provider" Optional,
+    4 top_n: "top_n" Optional,
 });
 
 impl CreateRerankRequest {
@@ -167,8 +167,8 @@ pub struct CreateRerankRequestDocumentImage {
 }
 
 wire_struct!(CreateRerankRequestDocumentImage {
-    image: "image" Optional,
-    text: "text" Optional,
+    0 image: "image" Optional,
+    1 text: "text" Optional,
 });
 
 impl CreateRerankRequestDocumentImage {
@@ -207,7 +207,8 @@ wire_union!(CreateRerankRequestDocument {
         String => Text,
     }
     variants {
-        Text, Image,
+        0 Text,
+        1 Image,
     }
 });
 

@@ -130,16 +130,16 @@ pub struct OpenrouterMetadata {
 }
 
 wire_struct!(OpenrouterMetadata {
-    attempt: "attempt" Required,
-    endpoints: "endpoints" Required,
-    is_byok: "is_byok" Required,
-    region: "region" Nullable,
-    requested: "requested" Required,
-    strategy: "strategy" Required,
-    summary: "summary" Required,
-    attempts: "attempts" Optional,
-    params: "params" Optional,
-    pipeline: "pipeline" Optional,
+    0 attempt: "attempt" Required,
+    1 endpoints: "endpoints" Required,
+    2 is_byok: "is_byok" Required,
+    3 region: "region" Nullable,
+    4 requested: "requested" Required,
+    5 strategy: "strategy" Required,
+    6 summary: "summary" Required,
+    7 attempts: "attempts" Optional,
+    8 params: "params" Optional,
+    9 pipeline: "pipeline" Optional,
 });
 
 /// One try at an endpoint that the router made for a request.
@@ -159,9 +159,9 @@ pub struct RouterAttempt {
 }
 
 wire_struct!(RouterAttempt {
-    model: "model" Required,
-    provider: "provider" Required,
-    status: "status" Required,
+    0 model: "model" Required,
+    1 provider: "provider" Required,
+    2 status: "status" Required,
 });
 
 /// Which endpoints stood open to a request, for understanding a routing decision.
@@ -179,8 +179,8 @@ pub struct EndpointsMetadata {
 }
 
 wire_struct!(EndpointsMetadata {
-    available: "available" Required,
-    total: "total" Required,
+    0 available: "available" Required,
+    1 total: "total" Required,
 });
 
 /// One provider endpoint that routing considered for a request.
@@ -200,9 +200,9 @@ pub struct EndpointInfo {
 }
 
 wire_struct!(EndpointInfo {
-    model: "model" Required,
-    provider: "provider" Required,
-    selected: "selected" Required,
+    0 model: "model" Required,
+    1 provider: "provider" Required,
+    2 selected: "selected" Required,
 });
 
 /// Settings that steered an automatic router when it picked the model.
@@ -222,9 +222,9 @@ pub struct RouterParams {
 }
 
 wire_struct!(RouterParams {
-    quality_floor: "quality_floor" Optional,
-    throughput_floor: "throughput_floor" Optional,
-    version_group: "version_group" Optional,
+    0 quality_floor: "quality_floor" Optional,
+    1 throughput_floor: "throughput_floor" Optional,
+    2 version_group: "version_group" Optional,
 });
 
 /// Record of one processing step, such as a guardrail or plugin, that OpenRouter applied to the request.
@@ -252,13 +252,13 @@ pub struct PipelineStage {
 }
 
 wire_struct!(PipelineStage {
-    name: "name" Required,
-    r#type: "type" Required,
-    cost_usd: "cost_usd" Optional,
-    data: "data" Optional,
-    guardrail_id: "guardrail_id" Optional,
-    guardrail_scope: "guardrail_scope" Optional,
-    summary: "summary" Optional,
+    0 name: "name" Required,
+    1 r#type: "type" Required,
+    2 cost_usd: "cost_usd" Optional,
+    3 data: "data" Optional,
+    4 guardrail_id: "guardrail_id" Optional,
+    5 guardrail_scope: "guardrail_scope" Optional,
+    6 summary: "summary" Optional,
 });
 
 /// Broad category of a processing step; several plugins can share one, so look at `name` too.
@@ -366,19 +366,19 @@ pub struct ProviderPreferences {
 }
 
 wire_struct!(ProviderPreferences {
-    allow_fallbacks: "allow_fallbacks" Optional,
-    data_collection: "data_collection" Optional,
-    enforce_distillable_text: "enforce_distillable_text" Optional,
-    ignore: "ignore" Optional,
-    max_price: "max_price" Optional,
-    only: "only" Optional,
-    order: "order" Optional,
-    preferred_max_latency: "preferred_max_latency" Optional,
-    preferred_min_throughput: "preferred_min_throughput" Optional,
-    quantizations: "quantizations" Optional,
-    require_parameters: "require_parameters" Optional,
-    sort: "sort" Optional,
-    zdr: "zdr" Optional,
+    0 allow_fallbacks: "allow_fallbacks" Optional,
+    1 data_collection: "data_collection" Optional,
+    2 enforce_distillable_text: "enforce_distillable_text" Optional,
+    3 ignore: "ignore" Optional,
+    4 max_price: "max_price" Optional,
+    5 only: "only" Optional,
+    6 order: "order" Optional,
+    7 preferred_max_latency: "preferred_max_latency" Optional,
+    8 preferred_min_throughput: "preferred_min_throughput" Optional,
+    9 quantizations: "quantizations" Optional,
+    10 require_parameters: "require_parameters" Optional,
+    11 sort: "sort" Optional,
+    12 zdr: "zdr" Optional,
 });
 
 impl ProviderPreferences {
@@ -445,11 +445,11 @@ pub struct ProviderPreferencesMaxPrice {
 }
 
 wire_struct!(ProviderPreferencesMaxPrice {
-    audio: "audio" Optional,
-    completion: "completion" Optional,
-    image: "image" Optional,
-    prompt: "prompt" Optional,
-    request: "request" Optional,
+    0 audio: "audio" Optional,
+    1 completion: "completion" Optional,
+    2 image: "image" Optional,
+    3 prompt: "prompt" Optional,
+    4 request: "request" Optional,
 });
 
 impl ProviderPreferencesMaxPrice {
@@ -487,10 +487,10 @@ pub struct PercentileLatencyCutoffs {
 }
 
 wire_struct!(PercentileLatencyCutoffs {
-    p50: "p50" Optional,
-    p75: "p75" Optional,
-    p90: "p90" Optional,
-    p99: "p99" Optional,
+    0 p50: "p50" Optional,
+    1 p75: "p75" Optional,
+    2 p90: "p90" Optional,
+    3 p99: "p99" Optional,
 });
 
 impl PercentileLatencyCutoffs {
@@ -531,7 +531,8 @@ wire_union!(PreferredMaxLatency {
         Number => Number,
     }
     variants {
-        Number, PercentileLatencyCutoffs,
+        0 Number,
+        1 PercentileLatencyCutoffs,
     }
 });
 
@@ -568,10 +569,10 @@ pub struct PercentileThroughputCutoffs {
 }
 
 wire_struct!(PercentileThroughputCutoffs {
-    p50: "p50" Optional,
-    p75: "p75" Optional,
-    p90: "p90" Optional,
-    p99: "p99" Optional,
+    0 p50: "p50" Optional,
+    1 p75: "p75" Optional,
+    2 p90: "p90" Optional,
+    3 p99: "p99" Optional,
 });
 
 impl PercentileThroughputCutoffs {
@@ -612,7 +613,8 @@ wire_union!(PreferredMinThroughput {
         Number => Number,
     }
     variants {
-        Number, PercentileThroughputCutoffs,
+        0 Number,
+        1 PercentileThroughputCutoffs,
     }
 });
 
@@ -719,8 +721,8 @@ pub struct ProviderSortConfig {
 }
 
 wire_struct!(ProviderSortConfig {
-    by: "by" Optional,
-    partition: "partition" Optional,
+    0 by: "by" Optional,
+    1 partition: "partition" Optional,
 });
 
 impl ProviderSortConfig {
@@ -803,7 +805,8 @@ wire_union!(ProviderPreferencesSort {
         String => Mode,
     }
     variants {
-        Mode, SortConfig,
+        0 Mode,
+        1 SortConfig,
     }
 });
 

@@ -66,8 +66,8 @@ pub struct ListScimGroupMappingsResponse {
 }
 
 wire_struct!(ListScimGroupMappingsResponse {
-    data: "data" Required,
-    total_count: "total_count" Required,
+    0 data: "data" Required,
+    1 total_count: "total_count" Required,
 });
 
 impl Root for ListScimGroupMappingsResponse {}
@@ -115,13 +115,13 @@ pub struct ScimGroupMapping {
 }
 
 wire_struct!(ScimGroupMapping {
-    created_at: "created_at" Required,
-    id: "id" Required,
-    organization_id: "organization_id" Required,
-    role: "role" Required,
-    scim_group_id: "scim_group_id" Required,
-    updated_at: "updated_at" Required,
-    workspace_id: "workspace_id" Required,
+    0 created_at: "created_at" Required,
+    1 id: "id" Required,
+    2 organization_id: "organization_id" Required,
+    3 role: "role" Required,
+    4 scim_group_id: "scim_group_id" Required,
+    5 updated_at: "updated_at" Required,
+    6 workspace_id: "workspace_id" Required,
 });
 
 /// Workspace role granted to people who belong to the mapped group.
@@ -156,7 +156,7 @@ pub struct CreateScimGroupMappingResponse {
 }
 
 wire_struct!(CreateScimGroupMappingResponse {
-    data: "data" Required,
+    0 data: "data" Required,
 });
 
 impl Root for CreateScimGroupMappingResponse {}
@@ -182,9 +182,9 @@ pub struct CreateScimGroupMappingRequest {
 }
 
 wire_struct!(CreateScimGroupMappingRequest {
-    role: "role" Required,
-    scim_group_id: "scim_group_id" Required,
-    workspace_id: "workspace_id" Required,
+    0 role: "role" Required,
+    1 scim_group_id: "scim_group_id" Required,
+    2 workspace_id: "workspace_id" Required,
 });
 
 impl CreateScimGroupMappingRequest {
@@ -238,7 +238,7 @@ pub struct DeleteScimGroupMappingResponse {
 }
 
 wire_struct!(DeleteScimGroupMappingResponse {
-    deleted: "deleted" Required,
+    0 deleted: "deleted" Required,
 });
 
 impl Root for DeleteScimGroupMappingResponse {}
@@ -256,7 +256,7 @@ pub struct GetScimGroupMappingResponse {
 }
 
 wire_struct!(GetScimGroupMappingResponse {
-    data: "data" Required,
+    0 data: "data" Required,
 });
 
 impl Root for GetScimGroupMappingResponse {}
@@ -274,7 +274,7 @@ pub struct UpdateScimGroupMappingResponse {
 }
 
 wire_struct!(UpdateScimGroupMappingResponse {
-    data: "data" Required,
+    0 data: "data" Required,
 });
 
 impl Root for UpdateScimGroupMappingResponse {}
@@ -292,7 +292,7 @@ pub struct UpdateScimGroupMappingRequest {
 }
 
 wire_struct!(UpdateScimGroupMappingRequest {
-    role: "role" Required,
+    0 role: "role" Required,
 });
 
 impl UpdateScimGroupMappingRequest {
@@ -384,8 +384,8 @@ pub struct ListScimGroupsResponse {
 }
 
 wire_struct!(ListScimGroupsResponse {
-    data: "data" Required,
-    total_count: "total_count" Required,
+    0 data: "data" Required,
+    1 total_count: "total_count" Required,
 });
 
 impl Root for ListScimGroupsResponse {}
@@ -427,10 +427,10 @@ pub struct ScimGroup {
 }
 
 wire_struct!(ScimGroup {
-    created_at: "created_at" Required,
-    display_name: "display_name" Required,
-    external_id: "external_id" Nullable,
-    id: "id" Required,
-    organization_id: "organization_id" Required,
-    updated_at: "updated_at" Required,
+    0 created_at: "created_at" Required,
+    1 display_name: "display_name" Required,
+    2 external_id: "external_id" Nullable,
+    3 id: "id" Required,
+    4 organization_id: "organization_id" Required,
+    5 updated_at: "updated_at" Required,
 });

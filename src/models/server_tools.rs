@@ -22,9 +22,9 @@ pub struct ServerToolUseDetails {
 }
 
 wire_struct!(ServerToolUseDetails {
-    tool_calls_executed: "tool_calls_executed" Optional,
-    tool_calls_requested: "tool_calls_requested" Optional,
-    web_search_requests: "web_search_requests" Optional,
+    0 tool_calls_executed: "tool_calls_executed" Optional,
+    1 tool_calls_requested: "tool_calls_requested" Optional,
+    2 web_search_requests: "web_search_requests" Optional,
 });
 
 /// Engine with which the web plugin carries out its searches.
@@ -108,7 +108,7 @@ pub struct StopServerToolsWhenStepCountIs {
 }
 
 wire_struct!(StopServerToolsWhenStepCountIs ["type" = "\"step_count_is\""] {
-    step_count: "step_count" Required,
+    0 step_count: "step_count" Required,
 });
 
 impl StopServerToolsWhenStepCountIs {
@@ -136,7 +136,7 @@ pub struct StopServerToolsWhenHasToolCall {
 }
 
 wire_struct!(StopServerToolsWhenHasToolCall ["type" = "\"has_tool_call\""] {
-    tool_name: "tool_name" Required,
+    0 tool_name: "tool_name" Required,
 });
 
 impl StopServerToolsWhenHasToolCall {
@@ -162,7 +162,7 @@ pub struct StopServerToolsWhenMaxTokensUsed {
 }
 
 wire_struct!(StopServerToolsWhenMaxTokensUsed ["type" = "\"max_tokens_used\""] {
-    max_tokens: "max_tokens" Required,
+    0 max_tokens: "max_tokens" Required,
 });
 
 impl StopServerToolsWhenMaxTokensUsed {
@@ -188,7 +188,7 @@ pub struct StopServerToolsWhenMaxCost {
 }
 
 wire_struct!(StopServerToolsWhenMaxCost ["type" = "\"max_cost\""] {
-    max_cost_in_dollars: "max_cost_in_dollars" Required,
+    0 max_cost_in_dollars: "max_cost_in_dollars" Required,
 });
 
 impl StopServerToolsWhenMaxCost {
@@ -216,7 +216,7 @@ pub struct StopServerToolsWhenFinishReasonIs {
 }
 
 wire_struct!(StopServerToolsWhenFinishReasonIs ["type" = "\"finish_reason_is\""] {
-    reason: "reason" Required,
+    0 reason: "reason" Required,
 });
 
 impl StopServerToolsWhenFinishReasonIs {
@@ -270,7 +270,11 @@ wire_union!(StopServerToolsWhenCondition {
     objects {}
     shapes {}
     variants {
-        StepCountIs, HasToolCall, MaxTokensUsed, MaxCost, FinishReasonIs,
+        0 StepCountIs,
+        1 HasToolCall,
+        2 MaxTokensUsed,
+        3 MaxCost,
+        4 FinishReasonIs,
     }
 });
 
@@ -322,7 +326,7 @@ pub struct AdvisorServerToolOpenrouter {
 }
 
 wire_struct!(AdvisorServerToolOpenrouter ["type" = "\"openrouter:advisor\""] {
-    parameters: "parameters" Optional,
+    0 parameters: "parameters" Optional,
 });
 
 impl AdvisorServerToolOpenrouter {
@@ -366,14 +370,14 @@ pub struct AdvisorServerToolConfig {
 }
 
 wire_struct!(AdvisorServerToolConfig {
-    forward_transcript: "forward_transcript" Optional,
-    instructions: "instructions" Optional,
-    max_completion_tokens: "max_completion_tokens" Optional,
-    model: "model" Optional,
-    name: "name" Optional,
-    reasoning: "reasoning" Optional,
-    stream: "stream" Optional,
-    temperature: "temperature" Optional,
+    0 forward_transcript: "forward_transcript" Optional,
+    1 instructions: "instructions" Optional,
+    2 max_completion_tokens: "max_completion_tokens" Optional,
+    3 model: "model" Optional,
+    4 name: "name" Optional,
+    5 reasoning: "reasoning" Optional,
+    6 stream: "stream" Optional,
+    7 temperature: "temperature" Optional,
 });
 
 impl AdvisorServerToolConfig {
@@ -410,8 +414,8 @@ pub struct AdvisorReasoning {
 }
 
 wire_struct!(AdvisorReasoning {
-    effort: "effort" Optional,
-    max_tokens: "max_tokens" Optional,
+    0 effort: "effort" Optional,
+    1 max_tokens: "max_tokens" Optional,
 });
 
 impl AdvisorReasoning {
@@ -474,7 +478,7 @@ pub struct BashServerTool {
 }
 
 wire_struct!(BashServerTool ["type" = "\"openrouter:bash\""] {
-    parameters: "parameters" Optional,
+    0 parameters: "parameters" Optional,
 });
 
 impl BashServerTool {
@@ -506,9 +510,9 @@ pub struct BashServerToolConfig {
 }
 
 wire_struct!(BashServerToolConfig {
-    engine: "engine" Optional,
-    environment: "environment" Optional,
-    sleep_after_seconds: "sleep_after_seconds" Optional,
+    0 engine: "engine" Optional,
+    1 environment: "environment" Optional,
+    2 sleep_after_seconds: "sleep_after_seconds" Optional,
 });
 
 impl BashServerToolConfig {
@@ -584,7 +588,7 @@ pub struct ContainerReferenceEnvironment {
 }
 
 wire_struct!(ContainerReferenceEnvironment ["type" = "\"container_reference\""] {
-    container_id: "container_id" Required,
+    0 container_id: "container_id" Required,
 });
 
 impl ContainerReferenceEnvironment {
@@ -623,7 +627,8 @@ wire_union!(BashServerToolEnvironment {
     objects {}
     shapes {}
     variants {
-        ContainerAuto, ContainerReference,
+        0 ContainerAuto,
+        1 ContainerReference,
     }
 });
 
@@ -654,7 +659,7 @@ pub struct DatetimeServerTool {
 }
 
 wire_struct!(DatetimeServerTool ["type" = "\"openrouter:datetime\""] {
-    parameters: "parameters" Optional,
+    0 parameters: "parameters" Optional,
 });
 
 impl DatetimeServerTool {
@@ -682,7 +687,7 @@ pub struct DatetimeServerToolConfig {
 }
 
 wire_struct!(DatetimeServerToolConfig {
-    timezone: "timezone" Optional,
+    0 timezone: "timezone" Optional,
 });
 
 impl DatetimeServerToolConfig {
@@ -710,7 +715,7 @@ pub struct FilesServerTool {
 }
 
 wire_struct!(FilesServerTool ["type" = "\"openrouter:files\""] {
-    parameters: "parameters" Optional,
+    0 parameters: "parameters" Optional,
 });
 
 impl FilesServerTool {
@@ -738,7 +743,7 @@ pub struct FusionServerToolOpenrouter {
 }
 
 wire_struct!(FusionServerToolOpenrouter ["type" = "\"openrouter:fusion\""] {
-    parameters: "parameters" Optional,
+    0 parameters: "parameters" Optional,
 });
 
 impl FusionServerToolOpenrouter {
@@ -786,14 +791,14 @@ pub struct FusionServerToolConfig {
 }
 
 wire_struct!(FusionServerToolConfig {
-    analysis_models: "analysis_models" Optional,
-    cache_control: "cache_control" Optional,
-    max_completion_tokens: "max_completion_tokens" Optional,
-    max_tool_calls: "max_tool_calls" Optional,
-    model: "model" Optional,
-    reasoning: "reasoning" Optional,
-    temperature: "temperature" Optional,
-    tools: "tools" Optional,
+    0 analysis_models: "analysis_models" Optional,
+    1 cache_control: "cache_control" Optional,
+    2 max_completion_tokens: "max_completion_tokens" Optional,
+    3 max_tool_calls: "max_tool_calls" Optional,
+    4 model: "model" Optional,
+    5 reasoning: "reasoning" Optional,
+    6 temperature: "temperature" Optional,
+    7 tools: "tools" Optional,
 });
 
 impl FusionServerToolConfig {
@@ -830,8 +835,8 @@ pub struct FusionServerToolConfigReasoning {
 }
 
 wire_struct!(FusionServerToolConfigReasoning {
-    effort: "effort" Optional,
-    max_tokens: "max_tokens" Optional,
+    0 effort: "effort" Optional,
+    1 max_tokens: "max_tokens" Optional,
 });
 
 impl FusionServerToolConfigReasoning {
@@ -896,8 +901,8 @@ pub struct FusionServerToolConfigTool {
 }
 
 wire_struct!(FusionServerToolConfigTool {
-    r#type: "type" Required,
-    parameters: "parameters" Optional,
+    0 r#type: "type" Required,
+    1 parameters: "parameters" Optional,
 });
 
 impl FusionServerToolConfigTool {
@@ -925,7 +930,7 @@ pub struct ImageGenerationServerToolOpenrouter {
 }
 
 wire_struct!(ImageGenerationServerToolOpenrouter ["type" = "\"openrouter:image_generation\""] {
-    parameters: "parameters" Optional,
+    0 parameters: "parameters" Optional,
 });
 
 impl ImageGenerationServerToolOpenrouter {
@@ -953,7 +958,7 @@ pub struct ImageGenerationServerToolConfig {
 }
 
 wire_struct!(ImageGenerationServerToolConfig {
-    model: "model" Optional,
+    0 model: "model" Optional,
 });
 
 impl ImageGenerationServerToolConfig {
@@ -981,7 +986,7 @@ pub struct SearchModelsServerToolConfig {
 }
 
 wire_struct!(SearchModelsServerToolConfig {
-    max_results: "max_results" Optional,
+    0 max_results: "max_results" Optional,
 });
 
 impl SearchModelsServerToolConfig {
@@ -1009,7 +1014,7 @@ pub struct SubagentServerToolOpenrouter {
 }
 
 wire_struct!(SubagentServerToolOpenrouter ["type" = "\"openrouter:subagent\""] {
-    parameters: "parameters" Optional,
+    0 parameters: "parameters" Optional,
 });
 
 impl SubagentServerToolOpenrouter {
@@ -1059,16 +1064,16 @@ pub struct SubagentServerToolConfig {
 }
 
 wire_struct!(SubagentServerToolConfig {
-    inherit_functions: "inherit_functions" Optional,
-    inherited_function_names: "inherited_function_names" Optional,
-    instructions: "instructions" Optional,
-    max_completion_tokens: "max_completion_tokens" Optional,
-    max_tool_calls: "max_tool_calls" Optional,
-    model: "model" Optional,
-    name: "name" Optional,
-    reasoning: "reasoning" Optional,
-    temperature: "temperature" Optional,
-    tools: "tools" Optional,
+    0 inherit_functions: "inherit_functions" Optional,
+    1 inherited_function_names: "inherited_function_names" Optional,
+    2 instructions: "instructions" Optional,
+    3 max_completion_tokens: "max_completion_tokens" Optional,
+    4 max_tool_calls: "max_tool_calls" Optional,
+    5 model: "model" Optional,
+    6 name: "name" Optional,
+    7 reasoning: "reasoning" Optional,
+    8 temperature: "temperature" Optional,
+    9 tools: "tools" Optional,
 });
 
 impl SubagentServerToolConfig {
@@ -1107,8 +1112,8 @@ pub struct SubagentReasoning {
 }
 
 wire_struct!(SubagentReasoning {
-    effort: "effort" Optional,
-    max_tokens: "max_tokens" Optional,
+    0 effort: "effort" Optional,
+    1 max_tokens: "max_tokens" Optional,
 });
 
 impl SubagentReasoning {
@@ -1173,8 +1178,8 @@ pub struct SubagentNestedTool {
 }
 
 wire_struct!(SubagentNestedTool {
-    r#type: "type" Required,
-    parameters: "parameters" Optional,
+    0 r#type: "type" Required,
+    1 parameters: "parameters" Optional,
 });
 
 impl SubagentNestedTool {
@@ -1202,7 +1207,7 @@ pub struct WebFetchServerTool {
 }
 
 wire_struct!(WebFetchServerTool ["type" = "\"openrouter:web_fetch\""] {
-    parameters: "parameters" Optional,
+    0 parameters: "parameters" Optional,
 });
 
 impl WebFetchServerTool {
@@ -1238,11 +1243,11 @@ pub struct WebFetchServerToolConfig {
 }
 
 wire_struct!(WebFetchServerToolConfig {
-    allowed_domains: "allowed_domains" Optional,
-    blocked_domains: "blocked_domains" Optional,
-    engine: "engine" Optional,
-    max_content_tokens: "max_content_tokens" Optional,
-    max_uses: "max_uses" Optional,
+    0 allowed_domains: "allowed_domains" Optional,
+    1 blocked_domains: "blocked_domains" Optional,
+    2 engine: "engine" Optional,
+    3 max_content_tokens: "max_content_tokens" Optional,
+    4 max_uses: "max_uses" Optional,
 });
 
 impl WebFetchServerToolConfig {
@@ -1305,7 +1310,7 @@ pub struct OpenrouterWebSearchServerTool {
 }
 
 wire_struct!(OpenrouterWebSearchServerTool ["type" = "\"openrouter:web_search\""] {
-    parameters: "parameters" Optional,
+    0 parameters: "parameters" Optional,
 });
 
 impl OpenrouterWebSearchServerTool {
@@ -1351,16 +1356,16 @@ pub struct WebSearchConfig {
 }
 
 wire_struct!(WebSearchConfig {
-    allowed_domains: "allowed_domains" Optional,
-    engine: "engine" Optional,
-    excluded_domains: "excluded_domains" Optional,
-    max_characters: "max_characters" Optional,
-    max_results: "max_results" Optional,
-    max_total_results: "max_total_results" Optional,
-    max_uses: "max_uses" Optional,
-    mode: "mode" Optional,
-    search_context_size: "search_context_size" Optional,
-    user_location: "user_location" Optional,
+    0 allowed_domains: "allowed_domains" Optional,
+    1 engine: "engine" Optional,
+    2 excluded_domains: "excluded_domains" Optional,
+    3 max_characters: "max_characters" Optional,
+    4 max_results: "max_results" Optional,
+    5 max_total_results: "max_total_results" Optional,
+    6 max_uses: "max_uses" Optional,
+    7 mode: "mode" Optional,
+    8 search_context_size: "search_context_size" Optional,
+    9 user_location: "user_location" Optional,
 });
 
 impl WebSearchConfig {
@@ -1456,10 +1461,10 @@ pub struct WebSearchUserLocationServerTool {
 }
 
 wire_struct!(WebSearchUserLocationServerTool ["type" = "\"approximate\""] {
-    city: "city" Optional,
-    country: "country" Optional,
-    region: "region" Optional,
-    timezone: "timezone" Optional,
+    0 city: "city" Optional,
+    1 country: "country" Optional,
+    2 region: "region" Optional,
+    3 timezone: "timezone" Optional,
 });
 
 impl WebSearchUserLocationServerTool {
@@ -1490,7 +1495,7 @@ pub struct ShellServerToolOpenrouter {
 }
 
 wire_struct!(ShellServerToolOpenrouter ["type" = "\"openrouter:shell\""] {
-    parameters: "parameters" Optional,
+    0 parameters: "parameters" Optional,
 });
 
 impl ShellServerToolOpenrouter {
@@ -1522,9 +1527,9 @@ pub struct ShellServerToolConfig {
 }
 
 wire_struct!(ShellServerToolConfig {
-    engine: "engine" Optional,
-    environment: "environment" Optional,
-    sleep_after_seconds: "sleep_after_seconds" Optional,
+    0 engine: "engine" Optional,
+    1 environment: "environment" Optional,
+    2 sleep_after_seconds: "sleep_after_seconds" Optional,
 });
 
 impl ShellServerToolConfig {
@@ -1586,7 +1591,8 @@ wire_union!(ShellServerToolEnvironment {
     objects {}
     shapes {}
     variants {
-        ContainerAuto, ContainerReference,
+        0 ContainerAuto,
+        1 ContainerReference,
     }
 });
 
@@ -1617,7 +1623,7 @@ pub struct ToolSearchServerTool {
 }
 
 wire_struct!(ToolSearchServerTool ["type" = "\"openrouter:tool_search\""] {
-    parameters: "parameters" Optional,
+    0 parameters: "parameters" Optional,
 });
 
 impl ToolSearchServerTool {
@@ -1645,7 +1651,7 @@ pub struct ToolSearchServerToolConfig {
 }
 
 wire_struct!(ToolSearchServerToolConfig {
-    max_results: "max_results" Optional,
+    0 max_results: "max_results" Optional,
 });
 
 impl ToolSearchServerToolConfig {

@@ -62,9 +62,9 @@ pub struct CostDetails {
 }
 
 wire_struct!(CostDetails {
-    upstream_inference_completions_cost: "upstream_inference_completions_cost" Required,
-    upstream_inference_prompt_cost: "upstream_inference_prompt_cost" Required,
-    upstream_inference_cost: "upstream_inference_cost" Optional,
+    0 upstream_inference_completions_cost: "upstream_inference_completions_cost" Required,
+    1 upstream_inference_prompt_cost: "upstream_inference_prompt_cost" Required,
+    2 upstream_inference_cost: "upstream_inference_cost" Optional,
 });
 
 /// Turns on prompt caching: at request level it places the breakpoint automatically, on a content block it sets one right there.
@@ -80,7 +80,7 @@ pub struct AnthropicCacheControlDirective {
 }
 
 wire_struct!(AnthropicCacheControlDirective ["type" = "\"ephemeral\""] {
-    ttl: "ttl" Optional,
+    0 ttl: "ttl" Optional,
 });
 
 impl AnthropicCacheControlDirective {
@@ -149,7 +149,7 @@ pub struct ChatDebugOptions {
 }
 
 wire_struct!(ChatDebugOptions {
-    echo_upstream_body: "echo_upstream_body" Optional,
+    0 echo_upstream_body: "echo_upstream_body" Optional,
 });
 
 impl ChatDebugOptions {
@@ -189,7 +189,9 @@ wire_union!(ImageConfigValue {
         Array => List,
     }
     variants {
-        Text, Number, List,
+        0 Text,
+        1 Number,
+        2 List,
     }
 });
 
@@ -241,7 +243,7 @@ pub struct PromptCacheOptions {
 }
 
 wire_struct!(PromptCacheOptions ["mode" = "\"explicit\""] {
-    ttl: "ttl" Optional,
+    0 ttl: "ttl" Optional,
 });
 
 impl PromptCacheOptions {
@@ -298,11 +300,11 @@ pub struct TraceConfig {
 }
 
 wire_struct!(TraceConfig {
-    generation_name: "generation_name" Optional,
-    parent_span_id: "parent_span_id" Optional,
-    span_name: "span_name" Optional,
-    trace_id: "trace_id" Optional,
-    trace_name: "trace_name" Optional,
+    0 generation_name: "generation_name" Optional,
+    1 parent_span_id: "parent_span_id" Optional,
+    2 span_name: "span_name" Optional,
+    3 trace_id: "trace_id" Optional,
+    4 trace_name: "trace_name" Optional,
 });
 
 impl TraceConfig {
@@ -370,8 +372,8 @@ pub struct AnthropicCacheCreation {
 }
 
 wire_struct!(AnthropicCacheCreation {
-    ephemeral_1h_input_tokens: "ephemeral_1h_input_tokens" Required,
-    ephemeral_5m_input_tokens: "ephemeral_5m_input_tokens" Required,
+    0 ephemeral_1h_input_tokens: "ephemeral_1h_input_tokens" Required,
+    1 ephemeral_5m_input_tokens: "ephemeral_5m_input_tokens" Required,
 });
 
 /// Token usage of one pass that compacted the conversation instead of answering.
@@ -395,11 +397,11 @@ pub struct AnthropicCompactionUsageIteration {
 }
 
 wire_struct!(AnthropicCompactionUsageIteration ["type" = "\"compaction\""] {
-    cache_creation: "cache_creation" Optional,
-    cache_creation_input_tokens: "cache_creation_input_tokens" Optional,
-    cache_read_input_tokens: "cache_read_input_tokens" Optional,
-    input_tokens: "input_tokens" Optional,
-    output_tokens: "output_tokens" Optional,
+    0 cache_creation: "cache_creation" Optional,
+    1 cache_creation_input_tokens: "cache_creation_input_tokens" Optional,
+    2 cache_read_input_tokens: "cache_read_input_tokens" Optional,
+    3 input_tokens: "input_tokens" Optional,
+    4 output_tokens: "output_tokens" Optional,
 });
 
 /// Breaks the cache writes of one pass down by entry lifetime; null when no breakdown is available.
@@ -417,8 +419,8 @@ pub struct AnthropicIterationCacheCreation {
 }
 
 wire_struct!(AnthropicIterationCacheCreation {
-    ephemeral_1h_input_tokens: "ephemeral_1h_input_tokens" Optional,
-    ephemeral_5m_input_tokens: "ephemeral_5m_input_tokens" Optional,
+    0 ephemeral_1h_input_tokens: "ephemeral_1h_input_tokens" Optional,
+    1 ephemeral_5m_input_tokens: "ephemeral_5m_input_tokens" Optional,
 });
 
 /// Token usage of one ordinary pass in which the model produced message content.
@@ -444,12 +446,12 @@ pub struct AnthropicMessageUsageIteration {
 }
 
 wire_struct!(AnthropicMessageUsageIteration ["type" = "\"message\""] {
-    cache_creation: "cache_creation" Optional,
-    cache_creation_input_tokens: "cache_creation_input_tokens" Optional,
-    cache_read_input_tokens: "cache_read_input_tokens" Optional,
-    input_tokens: "input_tokens" Optional,
-    output_tokens: "output_tokens" Optional,
-    model: "model" Optional,
+    0 cache_creation: "cache_creation" Optional,
+    1 cache_creation_input_tokens: "cache_creation_input_tokens" Optional,
+    2 cache_read_input_tokens: "cache_read_input_tokens" Optional,
+    3 input_tokens: "input_tokens" Optional,
+    4 output_tokens: "output_tokens" Optional,
+    5 model: "model" Optional,
 });
 
 /// Token usage of one pass in which an advisor model was consulted.
@@ -475,12 +477,12 @@ pub struct AnthropicAdvisorMessageUsageIteration {
 }
 
 wire_struct!(AnthropicAdvisorMessageUsageIteration ["type" = "\"advisor_message\""] {
-    model: "model" Required,
-    cache_creation: "cache_creation" Optional,
-    cache_creation_input_tokens: "cache_creation_input_tokens" Optional,
-    cache_read_input_tokens: "cache_read_input_tokens" Optional,
-    input_tokens: "input_tokens" Optional,
-    output_tokens: "output_tokens" Optional,
+    0 model: "model" Required,
+    1 cache_creation: "cache_creation" Optional,
+    2 cache_creation_input_tokens: "cache_creation_input_tokens" Optional,
+    3 cache_read_input_tokens: "cache_read_input_tokens" Optional,
+    4 input_tokens: "input_tokens" Optional,
+    5 output_tokens: "output_tokens" Optional,
 });
 
 /// Token usage of a pass whose kind this schema does not know; keeps clients working when new kinds appear.
@@ -506,12 +508,12 @@ pub struct AnthropicUnknownUsageIteration {
 }
 
 wire_struct!(AnthropicUnknownUsageIteration {
-    r#type: "type" Required,
-    cache_creation: "cache_creation" Optional,
-    cache_creation_input_tokens: "cache_creation_input_tokens" Optional,
-    cache_read_input_tokens: "cache_read_input_tokens" Optional,
-    input_tokens: "input_tokens" Optional,
-    output_tokens: "output_tokens" Optional,
+    0 r#type: "type" Required,
+    1 cache_creation: "cache_creation" Optional,
+    2 cache_creation_input_tokens: "cache_creation_input_tokens" Optional,
+    3 cache_read_input_tokens: "cache_read_input_tokens" Optional,
+    4 input_tokens: "input_tokens" Optional,
+    5 output_tokens: "output_tokens" Optional,
 });
 
 /// Token usage of one of the passes a request took; the variant tells whether it answered, compacted or consulted an advisor.
@@ -549,7 +551,10 @@ wire_union!(AnthropicUsageIteration {
     }
     shapes {}
     variants {
-        Compaction, Message, AdvisorMessage, UnknownUsageIteration,
+        0 Compaction,
+        1 Message,
+        2 AdvisorMessage,
+        3 UnknownUsageIteration,
     }
 });
 
@@ -613,7 +618,7 @@ pub struct ContentPartImage {
 }
 
 wire_struct!(ContentPartImage ["type" = "\"image_url\""] {
-    image_url: "image_url" Required,
+    0 image_url: "image_url" Required,
 });
 
 impl ContentPartImage {
@@ -639,7 +644,7 @@ pub struct ContentPartImageUrl {
 }
 
 wire_struct!(ContentPartImageUrl {
-    url: "url" Required,
+    0 url: "url" Required,
 });
 
 impl ContentPartImageUrl {

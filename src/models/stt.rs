@@ -33,13 +33,13 @@ pub struct SttResponse {
 }
 
 wire_struct!(SttResponse {
-    text: "text" Required,
-    duration: "duration" Optional,
-    language: "language" Optional,
-    segments: "segments" Optional,
-    task: "task" Optional,
-    usage: "usage" Optional,
-    words: "words" Optional,
+    0 text: "text" Required,
+    1 duration: "duration" Optional,
+    2 language: "language" Optional,
+    3 segments: "segments" Optional,
+    4 task: "task" Optional,
+    5 usage: "usage" Optional,
+    6 words: "words" Optional,
 });
 
 impl Root for SttResponse {}
@@ -77,17 +77,17 @@ pub struct SttSegment {
 }
 
 wire_struct!(SttSegment {
-    end: "end" Required,
-    id: "id" Required,
-    start: "start" Required,
-    text: "text" Required,
-    avg_logprob: "avg_logprob" Optional,
-    compression_ratio: "compression_ratio" Optional,
-    no_speech_prob: "no_speech_prob" Optional,
-    seek: "seek" Optional,
-    speaker: "speaker" Optional,
-    temperature: "temperature" Optional,
-    tokens: "tokens" Optional,
+    0 end: "end" Required,
+    1 id: "id" Required,
+    2 start: "start" Required,
+    3 text: "text" Required,
+    4 avg_logprob: "avg_logprob" Optional,
+    5 compression_ratio: "compression_ratio" Optional,
+    6 no_speech_prob: "no_speech_prob" Optional,
+    7 seek: "seek" Optional,
+    8 speaker: "speaker" Optional,
+    9 temperature: "temperature" Optional,
+    10 tokens: "tokens" Optional,
 });
 
 /// What one transcription used and cost, in tokens, seconds and dollars.
@@ -111,11 +111,11 @@ pub struct SttUsage {
 }
 
 wire_struct!(SttUsage {
-    cost: "cost" Optional,
-    input_tokens: "input_tokens" Optional,
-    output_tokens: "output_tokens" Optional,
-    seconds: "seconds" Optional,
-    total_tokens: "total_tokens" Optional,
+    0 cost: "cost" Optional,
+    1 input_tokens: "input_tokens" Optional,
+    2 output_tokens: "output_tokens" Optional,
+    3 seconds: "seconds" Optional,
+    4 total_tokens: "total_tokens" Optional,
 });
 
 /// One spoken word with its times, given when the provider reports words singly.
@@ -137,10 +137,10 @@ pub struct SttWord {
 }
 
 wire_struct!(SttWord {
-    end: "end" Required,
-    start: "start" Required,
-    word: "word" Required,
-    speaker: "speaker" Optional,
+    0 end: "end" Required,
+    1 start: "start" Required,
+    2 word: "word" Required,
+    3 speaker: "speaker" Optional,
 });
 
 /// JSON body of a speech-to-text call: the encoded recording, the model and how to transcribe.
@@ -168,13 +168,13 @@ pub struct SttRequest {
 }
 
 wire_struct!(SttRequest {
-    input_audio: "input_audio" Required,
-    model: "model" Required,
-    language: "language" Optional,
-    provider: "provider" Optional,
-    response_format: "response_format" Optional,
-    temperature: "temperature" Optional,
-    timestamp_granularities: "timestamp_granularities" Optional,
+    0 input_audio: "input_audio" Required,
+    1 model: "model" Required,
+    2 language: "language" Optional,
+    3 provider: "provider" Optional,
+    4 response_format: "response_format" Optional,
+    5 temperature: "temperature" Optional,
+    6 timestamp_granularities: "timestamp_granularities" Optional,
 });
 
 impl SttRequest {
@@ -217,8 +217,8 @@ pub struct SttInputAudio {
 }
 
 wire_struct!(SttInputAudio {
-    data: "data" Required,
-    format: "format" Required,
+    0 data: "data" Required,
+    1 format: "format" Required,
 });
 
 impl SttInputAudio {
@@ -244,7 +244,7 @@ pub struct SttRequestProvider {
 }
 
 wire_struct!(SttRequestProvider {
-    options: "options" Optional,
+    0 options: "options" Optional,
 });
 
 impl SttRequestProvider {

@@ -36,13 +36,13 @@ pub struct SpeechRequest {
 }
 
 wire_struct!(SpeechRequest {
-    input: "input" Required,
-    model: "model" Required,
-    input_references: "input_references" Optional,
-    provider: "provider" Optional,
-    response_format: "response_format" Optional,
-    speed: "speed" Optional,
-    voice: "voice" Optional,
+    0 input: "input" Required,
+    1 model: "model" Required,
+    2 input_references: "input_references" Optional,
+    3 provider: "provider" Optional,
+    4 response_format: "response_format" Optional,
+    5 speed: "speed" Optional,
+    6 voice: "voice" Optional,
 });
 
 impl SpeechRequest {
@@ -83,7 +83,7 @@ pub struct SpeechInputReferenceAudio {
 }
 
 wire_struct!(SpeechInputReferenceAudio ["type" = "\"input_audio\""] {
-    input_audio: "input_audio" Required,
+    0 input_audio: "input_audio" Required,
 });
 
 impl SpeechInputReferenceAudio {
@@ -113,8 +113,8 @@ pub struct SpeechInputReferenceAudioInput {
 }
 
 wire_struct!(SpeechInputReferenceAudioInput {
-    data: "data" Required,
-    format: "format" Optional,
+    0 data: "data" Required,
+    1 format: "format" Optional,
 });
 
 impl SpeechInputReferenceAudioInput {
@@ -144,7 +144,7 @@ pub struct SpeechInputReferenceText {
 }
 
 wire_struct!(SpeechInputReferenceText ["type" = "\"text\""] {
-    text: "text" Required,
+    0 text: "text" Required,
 });
 
 impl SpeechInputReferenceText {
@@ -183,7 +183,8 @@ wire_union!(SpeechInputReference {
     objects {}
     shapes {}
     variants {
-        InputAudio, Text,
+        0 InputAudio,
+        1 Text,
     }
 });
 
@@ -214,7 +215,7 @@ pub struct SpeechRequestProvider {
 }
 
 wire_struct!(SpeechRequestProvider {
-    options: "options" Optional,
+    0 options: "options" Optional,
 });
 
 impl SpeechRequestProvider {

@@ -33,13 +33,13 @@ pub struct VideoGenerationResponse {
 }
 
 wire_struct!(VideoGenerationResponse {
-    id: "id" Required,
-    polling_url: "polling_url" Required,
-    status: "status" Required,
-    error: "error" Optional,
-    generation_id: "generation_id" Optional,
-    unsigned_urls: "unsigned_urls" Optional,
-    usage: "usage" Optional,
+    0 id: "id" Required,
+    1 polling_url: "polling_url" Required,
+    2 status: "status" Required,
+    3 error: "error" Optional,
+    4 generation_id: "generation_id" Optional,
+    5 unsigned_urls: "unsigned_urls" Optional,
+    6 usage: "usage" Optional,
 });
 
 impl Root for VideoGenerationResponse {}
@@ -90,8 +90,8 @@ pub struct VideoGenerationUsage {
 }
 
 wire_struct!(VideoGenerationUsage {
-    cost: "cost" Optional,
-    is_byok: "is_byok" Optional,
+    0 cost: "cost" Optional,
+    1 is_byok: "is_byok" Optional,
 });
 
 /// Body that starts a video job: the model, the prompt, reference material and output settings.
@@ -139,20 +139,20 @@ pub struct VideoGenerationRequest {
 }
 
 wire_struct!(VideoGenerationRequest {
-    model: "model" Required,
-    aspect_ratio: "aspect_ratio" Optional,
-    callback_url: "callback_url" Optional,
-    creativity: "creativity" Optional,
-    duration: "duration" Optional,
-    frame_images: "frame_images" Optional,
-    generate_audio: "generate_audio" Optional,
-    input_references: "input_references" Optional,
-    prompt: "prompt" Optional,
-    provider: "provider" Optional,
-    resolution: "resolution" Optional,
-    seed: "seed" Optional,
-    size: "size" Optional,
-    upscale_factor: "upscale_factor" Optional,
+    0 model: "model" Required,
+    1 aspect_ratio: "aspect_ratio" Optional,
+    2 callback_url: "callback_url" Optional,
+    3 creativity: "creativity" Optional,
+    4 duration: "duration" Optional,
+    5 frame_images: "frame_images" Optional,
+    6 generate_audio: "generate_audio" Optional,
+    7 input_references: "input_references" Optional,
+    8 prompt: "prompt" Optional,
+    9 provider: "provider" Optional,
+    10 resolution: "resolution" Optional,
+    11 seed: "seed" Optional,
+    12 size: "size" Optional,
+    13 upscale_factor: "upscale_factor" Optional,
 });
 
 impl VideoGenerationRequest {
@@ -250,8 +250,8 @@ pub struct FrameImage {
 }
 
 wire_struct!(FrameImage ["type" = "\"image_url\""] {
-    image_url: "image_url" Required,
-    frame_type: "frame_type" Required,
+    0 image_url: "image_url" Required,
+    1 frame_type: "frame_type" Required,
 });
 
 impl FrameImage {
@@ -296,7 +296,7 @@ pub struct ContentPartAudio {
 }
 
 wire_struct!(ContentPartAudio ["type" = "\"audio_url\""] {
-    audio_url: "audio_url" Required,
+    0 audio_url: "audio_url" Required,
 });
 
 impl ContentPartAudio {
@@ -322,7 +322,7 @@ pub struct ContentPartAudioUrl {
 }
 
 wire_struct!(ContentPartAudioUrl {
-    url: "url" Required,
+    0 url: "url" Required,
 });
 
 impl ContentPartAudioUrl {
@@ -348,7 +348,7 @@ pub struct ContentPartVideo {
 }
 
 wire_struct!(ContentPartVideo ["type" = "\"video_url\""] {
-    video_url: "video_url" Required,
+    0 video_url: "video_url" Required,
 });
 
 impl ContentPartVideo {
@@ -374,7 +374,7 @@ pub struct ContentPartVideoUrl {
 }
 
 wire_struct!(ContentPartVideoUrl {
-    url: "url" Required,
+    0 url: "url" Required,
 });
 
 impl ContentPartVideoUrl {
@@ -418,7 +418,9 @@ wire_union!(InputReference {
     objects {}
     shapes {}
     variants {
-        ImageUrl, AudioUrl, VideoUrl,
+        0 ImageUrl,
+        1 AudioUrl,
+        2 VideoUrl,
     }
 });
 
@@ -456,7 +458,7 @@ pub struct VideoGenerationRequestProvider {
 }
 
 wire_struct!(VideoGenerationRequestProvider {
-    options: "options" Optional,
+    0 options: "options" Optional,
 });
 
 impl VideoGenerationRequestProvider {
@@ -551,7 +553,7 @@ pub struct VideoModelsListResponse {
 }
 
 wire_struct!(VideoModelsListResponse {
-    data: "data" Required,
+    0 data: "data" Required,
 });
 
 impl Root for VideoModelsListResponse {}
@@ -601,23 +603,23 @@ pub struct VideoModel {
 }
 
 wire_struct!(VideoModel {
-    allowed_passthrough_parameters: "allowed_passthrough_parameters" Required,
-    canonical_slug: "canonical_slug" Required,
-    created: "created" Required,
-    creativity: "creativity" Nullable,
-    generate_audio: "generate_audio" Nullable,
-    id: "id" Required,
-    name: "name" Required,
-    seed: "seed" Nullable,
-    supported_aspect_ratios: "supported_aspect_ratios" Nullable,
-    supported_durations: "supported_durations" Nullable,
-    supported_frame_images: "supported_frame_images" Nullable,
-    supported_resolutions: "supported_resolutions" Nullable,
-    supported_sizes: "supported_sizes" Nullable,
-    upscale_factor: "upscale_factor" Nullable,
-    description: "description" Optional,
-    hugging_face_id: "hugging_face_id" Optional,
-    pricing_skus: "pricing_skus" Optional,
+    0 allowed_passthrough_parameters: "allowed_passthrough_parameters" Required,
+    1 canonical_slug: "canonical_slug" Required,
+    2 created: "created" Required,
+    3 creativity: "creativity" Nullable,
+    4 generate_audio: "generate_audio" Nullable,
+    5 id: "id" Required,
+    6 name: "name" Required,
+    7 seed: "seed" Nullable,
+    8 supported_aspect_ratios: "supported_aspect_ratios" Nullable,
+    9 supported_durations: "supported_durations" Nullable,
+    10 supported_frame_images: "supported_frame_images" Nullable,
+    11 supported_resolutions: "supported_resolutions" Nullable,
+    12 supported_sizes: "supported_sizes" Nullable,
+    13 upscale_factor: "upscale_factor" Nullable,
+    14 description: "description" Optional,
+    15 hugging_face_id: "hugging_face_id" Optional,
+    16 pricing_skus: "pricing_skus" Optional,
 });
 
 /// The values of `VideoModel.supported_aspect_ratios[]`.
@@ -728,6 +730,6 @@ pub struct VideoModelUpscaleFactor {
 }
 
 wire_struct!(VideoModelUpscaleFactor {
-    max: "max" Optional,
-    min: "min" Optional,
+    0 max: "max" Optional,
+    1 min: "min" Optional,
 });

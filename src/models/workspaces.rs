@@ -66,8 +66,8 @@ pub struct ListWorkspacesResponse {
 }
 
 wire_struct!(ListWorkspacesResponse {
-    data: "data" Required,
-    total_count: "total_count" Required,
+    0 data: "data" Required,
+    1 total_count: "total_count" Required,
 });
 
 impl Root for ListWorkspacesResponse {}
@@ -133,23 +133,23 @@ pub struct Workspace {
 }
 
 wire_struct!(Workspace {
-    created_at: "created_at" Required,
-    created_by: "created_by" Nullable,
-    default_guardrail_id: "default_guardrail_id" Required,
-    default_image_model: "default_image_model" Nullable,
-    default_provider_sort: "default_provider_sort" Nullable,
-    default_text_model: "default_text_model" Nullable,
-    description: "description" Nullable,
-    id: "id" Required,
-    io_logging_api_key_ids: "io_logging_api_key_ids" Nullable,
-    io_logging_sampling_rate: "io_logging_sampling_rate" Required,
-    is_data_discount_logging_enabled: "is_data_discount_logging_enabled" Required,
-    is_observability_broadcast_enabled: "is_observability_broadcast_enabled" Required,
-    is_observability_io_logging_enabled: "is_observability_io_logging_enabled" Required,
-    name: "name" Required,
-    slug: "slug" Required,
-    updated_at: "updated_at" Nullable,
-    include_byok_in_budgets: "include_byok_in_budgets" Optional,
+    0 created_at: "created_at" Required,
+    1 created_by: "created_by" Nullable,
+    2 default_guardrail_id: "default_guardrail_id" Required,
+    3 default_image_model: "default_image_model" Nullable,
+    4 default_provider_sort: "default_provider_sort" Nullable,
+    5 default_text_model: "default_text_model" Nullable,
+    6 description: "description" Nullable,
+    7 id: "id" Required,
+    8 io_logging_api_key_ids: "io_logging_api_key_ids" Nullable,
+    9 io_logging_sampling_rate: "io_logging_sampling_rate" Required,
+    10 is_data_discount_logging_enabled: "is_data_discount_logging_enabled" Required,
+    11 is_observability_broadcast_enabled: "is_observability_broadcast_enabled" Required,
+    12 is_observability_io_logging_enabled: "is_observability_io_logging_enabled" Required,
+    13 name: "name" Required,
+    14 slug: "slug" Required,
+    15 updated_at: "updated_at" Nullable,
+    16 include_byok_in_budgets: "include_byok_in_budgets" Optional,
 });
 
 /// Answer to the request that opened a workspace.
@@ -165,7 +165,7 @@ pub struct CreateWorkspaceResponse {
 }
 
 wire_struct!(CreateWorkspaceResponse {
-    data: "data" Required,
+    0 data: "data" Required,
 });
 
 impl Root for CreateWorkspaceResponse {}
@@ -209,17 +209,17 @@ pub struct CreateWorkspaceRequest {
 }
 
 wire_struct!(CreateWorkspaceRequest {
-    name: "name" Required,
-    slug: "slug" Required,
-    default_image_model: "default_image_model" Optional,
-    default_provider_sort: "default_provider_sort" Optional,
-    default_text_model: "default_text_model" Optional,
-    description: "description" Optional,
-    io_logging_api_key_ids: "io_logging_api_key_ids" Optional,
-    io_logging_sampling_rate: "io_logging_sampling_rate" Optional,
-    is_data_discount_logging_enabled: "is_data_discount_logging_enabled" Optional,
-    is_observability_broadcast_enabled: "is_observability_broadcast_enabled" Optional,
-    is_observability_io_logging_enabled: "is_observability_io_logging_enabled" Optional,
+    0 name: "name" Required,
+    1 slug: "slug" Required,
+    2 default_image_model: "default_image_model" Optional,
+    3 default_provider_sort: "default_provider_sort" Optional,
+    4 default_text_model: "default_text_model" Optional,
+    5 description: "description" Optional,
+    6 io_logging_api_key_ids: "io_logging_api_key_ids" Optional,
+    7 io_logging_sampling_rate: "io_logging_sampling_rate" Optional,
+    8 is_data_discount_logging_enabled: "is_data_discount_logging_enabled" Optional,
+    9 is_observability_broadcast_enabled: "is_observability_broadcast_enabled" Optional,
+    10 is_observability_io_logging_enabled: "is_observability_io_logging_enabled" Optional,
 });
 
 impl CreateWorkspaceRequest {
@@ -268,7 +268,7 @@ pub struct DeleteWorkspaceResponse {
 }
 
 wire_struct!(DeleteWorkspaceResponse {
-    deleted: "deleted" Required,
+    0 deleted: "deleted" Required,
 });
 
 impl Root for DeleteWorkspaceResponse {}
@@ -286,7 +286,7 @@ pub struct GetWorkspaceResponse {
 }
 
 wire_struct!(GetWorkspaceResponse {
-    data: "data" Required,
+    0 data: "data" Required,
 });
 
 impl Root for GetWorkspaceResponse {}
@@ -304,7 +304,7 @@ pub struct UpdateWorkspaceResponse {
 }
 
 wire_struct!(UpdateWorkspaceResponse {
-    data: "data" Required,
+    0 data: "data" Required,
 });
 
 impl Root for UpdateWorkspaceResponse {}
@@ -348,17 +348,17 @@ pub struct UpdateWorkspaceRequest {
 }
 
 wire_struct!(UpdateWorkspaceRequest {
-    default_image_model: "default_image_model" Patched,
-    default_provider_sort: "default_provider_sort" Patched,
-    default_text_model: "default_text_model" Patched,
-    description: "description" Patched,
-    io_logging_api_key_ids: "io_logging_api_key_ids" Patched,
-    io_logging_sampling_rate: "io_logging_sampling_rate" Optional,
-    is_data_discount_logging_enabled: "is_data_discount_logging_enabled" Optional,
-    is_observability_broadcast_enabled: "is_observability_broadcast_enabled" Optional,
-    is_observability_io_logging_enabled: "is_observability_io_logging_enabled" Optional,
-    name: "name" Optional,
-    slug: "slug" Optional,
+    0 default_image_model: "default_image_model" Patched,
+    1 default_provider_sort: "default_provider_sort" Patched,
+    2 default_text_model: "default_text_model" Patched,
+    3 description: "description" Patched,
+    4 io_logging_api_key_ids: "io_logging_api_key_ids" Patched,
+    5 io_logging_sampling_rate: "io_logging_sampling_rate" Optional,
+    6 is_data_discount_logging_enabled: "is_data_discount_logging_enabled" Optional,
+    7 is_observability_broadcast_enabled: "is_observability_broadcast_enabled" Optional,
+    8 is_observability_io_logging_enabled: "is_observability_io_logging_enabled" Optional,
+    9 name: "name" Optional,
+    10 slug: "slug" Optional,
 });
 
 impl UpdateWorkspaceRequest {
@@ -398,8 +398,8 @@ pub struct ListWorkspaceBudgetsResponse {
 }
 
 wire_struct!(ListWorkspaceBudgetsResponse {
-    data: "data" Required,
-    include_byok_in_budgets: "include_byok_in_budgets" Optional,
+    0 data: "data" Required,
+    1 include_byok_in_budgets: "include_byok_in_budgets" Optional,
 });
 
 impl Root for ListWorkspaceBudgetsResponse {}
@@ -431,12 +431,12 @@ pub struct WorkspaceBudget {
 }
 
 wire_struct!(WorkspaceBudget {
-    created_at: "created_at" Required,
-    id: "id" Required,
-    limit_usd: "limit_usd" Required,
-    reset_interval: "reset_interval" Nullable,
-    updated_at: "updated_at" Required,
-    workspace_id: "workspace_id" Required,
+    0 created_at: "created_at" Required,
+    1 id: "id" Required,
+    2 limit_usd: "limit_usd" Required,
+    3 reset_interval: "reset_interval" Nullable,
+    4 updated_at: "updated_at" Required,
+    5 workspace_id: "workspace_id" Required,
 });
 
 /// How often the counted spend starts afresh; null for a budget that never starts afresh.
@@ -499,7 +499,7 @@ pub struct DeleteWorkspaceBudgetResponse {
 }
 
 wire_struct!(DeleteWorkspaceBudgetResponse {
-    deleted: "deleted" Required,
+    0 deleted: "deleted" Required,
 });
 
 impl Root for DeleteWorkspaceBudgetResponse {}
@@ -519,8 +519,8 @@ pub struct GetWorkspaceBudgetResponse {
 }
 
 wire_struct!(GetWorkspaceBudgetResponse {
-    data: "data" Required,
-    include_byok_in_budgets: "include_byok_in_budgets" Optional,
+    0 data: "data" Required,
+    1 include_byok_in_budgets: "include_byok_in_budgets" Optional,
 });
 
 impl Root for GetWorkspaceBudgetResponse {}
@@ -540,8 +540,8 @@ pub struct UpsertWorkspaceBudgetResponse {
 }
 
 wire_struct!(UpsertWorkspaceBudgetResponse {
-    data: "data" Required,
-    include_byok_in_budgets: "include_byok_in_budgets" Optional,
+    0 data: "data" Required,
+    1 include_byok_in_budgets: "include_byok_in_budgets" Optional,
 });
 
 impl Root for UpsertWorkspaceBudgetResponse {}
@@ -561,8 +561,8 @@ pub struct UpsertWorkspaceBudgetRequest {
 }
 
 wire_struct!(UpsertWorkspaceBudgetRequest {
-    limit_usd: "limit_usd" Required,
-    include_byok_in_budgets: "include_byok_in_budgets" Optional,
+    0 limit_usd: "limit_usd" Required,
+    1 include_byok_in_budgets: "include_byok_in_budgets" Optional,
 });
 
 impl UpsertWorkspaceBudgetRequest {
@@ -637,8 +637,8 @@ pub struct ListWorkspaceMembersResponse {
 }
 
 wire_struct!(ListWorkspaceMembersResponse {
-    data: "data" Required,
-    total_count: "total_count" Required,
+    0 data: "data" Required,
+    1 total_count: "total_count" Required,
 });
 
 impl Root for ListWorkspaceMembersResponse {}
@@ -680,11 +680,11 @@ pub struct WorkspaceMember {
 }
 
 wire_struct!(WorkspaceMember {
-    created_at: "created_at" Required,
-    id: "id" Required,
-    role: "role" Required,
-    user_id: "user_id" Required,
-    workspace_id: "workspace_id" Required,
+    0 created_at: "created_at" Required,
+    1 id: "id" Required,
+    2 role: "role" Required,
+    3 user_id: "user_id" Required,
+    4 workspace_id: "workspace_id" Required,
 });
 
 /// What the user may do within the workspace.
@@ -721,8 +721,8 @@ pub struct BulkAddWorkspaceMembersResponse {
 }
 
 wire_struct!(BulkAddWorkspaceMembersResponse {
-    added_count: "added_count" Required,
-    data: "data" Required,
+    0 added_count: "added_count" Required,
+    1 data: "data" Required,
 });
 
 impl Root for BulkAddWorkspaceMembersResponse {}
@@ -742,7 +742,7 @@ pub struct BulkAddWorkspaceMembersRequest {
 }
 
 wire_struct!(BulkAddWorkspaceMembersRequest {
-    user_ids: "user_ids" Required,
+    0 user_ids: "user_ids" Required,
 });
 
 impl BulkAddWorkspaceMembersRequest {
@@ -768,7 +768,7 @@ pub struct BulkRemoveWorkspaceMembersResponse {
 }
 
 wire_struct!(BulkRemoveWorkspaceMembersResponse {
-    removed_count: "removed_count" Required,
+    0 removed_count: "removed_count" Required,
 });
 
 impl Root for BulkRemoveWorkspaceMembersResponse {}
@@ -788,7 +788,7 @@ pub struct BulkRemoveWorkspaceMembersRequest {
 }
 
 wire_struct!(BulkRemoveWorkspaceMembersRequest {
-    user_ids: "user_ids" Required,
+    0 user_ids: "user_ids" Required,
 });
 
 impl BulkRemoveWorkspaceMembersRequest {

@@ -266,7 +266,8 @@ impl Shapes {
             let types = between(source, &format!("pub struct {name} {{\n"), "\n}").unwrap();
             let members = rest.split("})").next().unwrap().split("});").next().unwrap();
             let members = members.split(',').filter_map(|member| {
-                let (field, rest) = member.trim().split_once(": ")?;
+                let (_, member) = member.trim().split_once(' ')?;
+                let (field, rest) = member.split_once(": ")?;
                 let kind = rest.rsplit(' ').next()?;
                 let of = between(types, &format!("pub {field}: "), ",\n")?;
                 Some((literals(rest).remove(0), kind.to_owned(), of.to_owned()))

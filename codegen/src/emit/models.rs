@@ -251,8 +251,8 @@ fn structure(context: &Context<'_>, ty: &Type, own: &Struct, out: &mut String) {
         out.push_str(&format!("wire_struct!({}{constants} {{}});\n", ty.name));
     } else {
         out.push_str(&format!("wire_struct!({}{constants} {{\n", ty.name));
-        for field in &own.fields {
-            out.push_str(&format!("    {}: {} {:?},\n", field.rust, literal(&field.wire), field.presence));
+        for (index, field) in own.fields.iter().enumerate() {
+            out.push_str(&format!("    {index} {}: {} {:?},\n", field.rust, literal(&field.wire), field.presence));
         }
         out.push_str("});\n");
     }
@@ -388,7 +388,7 @@ fn write_union(context: &Context<'_>, ty: &Type, union: &Union, out: &mut String
     block(
         out,
         "variants",
-        vec![union.variants.iter().map(|variant| format!("{},", variant.rust)).collect::<Vec<_>>().join(" ")],
+        union.variants.iter().enumerate().map(|(index, variant)| format!("{index} {},", variant.rust)).collect(),
     );
     out.push_str("});\n");
 

@@ -503,11 +503,11 @@ pub(crate) fn write_object(writer: &mut Writer, layout: &'static Layout, extra: 
 
 /// Implements [`Wire`](super::Wire) and serde's traits for a struct with an `extra` field.
 ///
-/// `wire_struct!(Type ["type" = "\"text\""] { name: "wire name" Required, })`: in brackets members that always have this JSON
-/// text and no field; then the fields in their order, each with its [`Kind`].
+/// `wire_struct!(Type ["type" = "\"text\""] { 0 name: "wire name" Required, })`: in brackets members that always have this
+/// JSON text and no field; then the fields in their order, each with its index and its [`Kind`].
 #[allow(unused_macros, reason = "a build without models has no use for it")]
 macro_rules! wire_struct {
-    ($type:ident $([$($constant:literal = $value:literal),+])? { $($field:ident: $name:literal $kind:ident,)* }) => {
+    ($type:ident $([$($constant:literal = $value:literal),+])? { $($index:literal $field:ident: $name:literal $kind:ident,)* }) => {
         impl $crate::core::wire::Wire for $type {
             const LAYOUT: &'static $crate::core::wire::Layout = &$crate::core::wire::Layout::new(
                 concat!($($($constant, $value,)+)? $($name,)*),
@@ -519,32 +519,26 @@ macro_rules! wire_struct {
                 ]),
             );
 
-            // The compiler makes one jump of each countdown.
             #[inline]
-            #[allow(unused_assignments, unused_mut, unused_variables)]
+            #[allow(unused_variables)]
             fn read_member(
                 &mut self,
-                mut index: usize,
+                index: usize,
                 reader: &mut $crate::core::wire::Reader<'_>,
             ) -> Result<(), $crate::core::wire::DecodeError> {
-                $(
-                    if index == 0 {
-                        return $crate::core::wire::Wire::read(&mut self.$field, reader);
-                    }
-                    index -= 1;
-                )*
-                Ok(())
+                match index {
+                    $($index => $crate::core::wire::Wire::read(&mut self.$field, reader),)*
+                    _ => Ok(()),
+                }
             }
 
             #[inline]
-            #[allow(unused_assignments, unused_mut, unused_variables)]
-            fn write_member(&self, mut index: usize, writer: &mut $crate::core::wire::Writer) {
-                $(
-                    if index == 0 {
-                        return $crate::core::wire::Wire::write(&self.$field, writer);
-                    }
-                    index -= 1;
-                )*
+            #[allow(unused_variables)]
+            fn write_member(&self, index: usize, writer: &mut $crate::core::wire::Writer) {
+                match index {
+                    $($index => $crate::core::wire::Wire::write(&self.$field, writer),)*
+                    _ => {}
+                }
             }
 
             #[inline]

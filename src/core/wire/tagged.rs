@@ -286,7 +286,7 @@ impl Wire for Unrecognized {
 ///         String => D,                  // by kind
 ///         Array(Object) => E,           // by kind of the first element
 ///     }
-///     variants { A, B, C, D, E, }
+///     variants { 0 A, 1 B, 2 C, 3 D, 4 E, }
 /// });
 /// ```
 #[allow(unused_macros, reason = "a build without models has no use for it")]
@@ -297,13 +297,13 @@ macro_rules! wire_union {
         }
         objects { $($(if ($($object_condition:ident($($object_argument:literal),+)),+))? => $object:ident,)* }
         shapes { $($shape:ident $(($element:ident))? => $shaped:ident,)* }
-        variants { $($any:ident,)* }
+        variants { $($index:literal $any:ident,)* }
     }) => {
         impl $crate::core::wire::Union for $type {
             const ARMS: &'static $crate::core::wire::Arms = {
                 #[allow(dead_code, clippy::enum_variant_names)]
                 enum Branch {
-                    $($any,)*
+                    $($any = $index,)*
                 }
                 &$crate::core::wire::Arms {
                     tag: $tag,
@@ -325,17 +325,12 @@ macro_rules! wire_union {
                 }
             };
 
-            // The compiler makes one jump of the countdown.
             #[inline]
-            #[allow(unused_assignments, unused_mut, unused_variables)]
-            fn branch(mut index: u8) -> Self {
-                $(
-                    if index == 0 {
-                        return Self::$any($crate::core::wire::Wire::missing());
-                    }
-                    index -= 1;
-                )*
-                $crate::core::wire::Wire::missing()
+            fn branch(index: u8) -> Self {
+                match index {
+                    $($index => Self::$any($crate::core::wire::Wire::missing()),)*
+                    _ => $crate::core::wire::Wire::missing(),
+                }
             }
 
             #[inline]

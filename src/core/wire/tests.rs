@@ -19,11 +19,11 @@ struct Part {
 }
 
 wire_struct!(Part ["type" = "\"part\""] {
-    id: "id" Required,
-    count: "count" Required,
-    note: "note" Nullable,
-    tags: "tags" Optional,
-    when: "when" Optional,
+    0 id: "id" Required,
+    1 count: "count" Required,
+    2 note: "note" Nullable,
+    3 tags: "tags" Optional,
+    4 when: "when" Optional,
 });
 
 #[derive(Clone, Debug, PartialEq)]
@@ -34,7 +34,7 @@ struct Change {
     extra: Extra,
 }
 
-wire_struct!(Change { limit: "limit" Patched, schema: "schema" Optional, key: "key" Optional, });
+wire_struct!(Change { 0 limit: "limit" Patched, 1 schema: "schema" Optional, 2 key: "key" Optional, });
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Color {
@@ -67,7 +67,7 @@ wire_union!(Item {
         Array(Number) => Numbers,
         Array(String) => Texts,
     }
-    variants { Part, PlainPart, Change, Text, Numbers, Texts, }
+    variants { 0 Part, 1 PlainPart, 2 Change, 3 Text, 4 Numbers, 5 Texts, }
 });
 
 fn text<T: Wire>(value: &T) -> String {
@@ -159,7 +159,7 @@ struct Delta {
     extra: Extra,
 }
 
-wire_struct!(Delta ["role" = "\"assistant\""] { text: "text" Optional, });
+wire_struct!(Delta ["role" = "\"assistant\""] { 0 text: "text" Optional, });
 
 #[test]
 fn a_type_that_requires_nothing_takes_every_object() {

@@ -24,10 +24,10 @@ pub struct ChatAudioOutput {
 }
 
 wire_struct!(ChatAudioOutput {
-    data: "data" Optional,
-    expires_at: "expires_at" Optional,
-    id: "id" Optional,
-    transcript: "transcript" Optional,
+    0 data: "data" Optional,
+    1 expires_at: "expires_at" Optional,
+    2 id: "id" Optional,
+    3 transcript: "transcript" Optional,
 });
 
 impl ChatAudioOutput {
@@ -64,10 +64,10 @@ pub struct ReasoningDetailSummary {
 }
 
 wire_struct!(ReasoningDetailSummary ["type" = "\"reasoning.summary\""] {
-    summary: "summary" Required,
-    format: "format" Optional,
-    id: "id" Optional,
-    index: "index" Optional,
+    0 summary: "summary" Required,
+    1 format: "format" Optional,
+    2 id: "id" Optional,
+    3 index: "index" Optional,
 });
 
 impl ReasoningDetailSummary {
@@ -103,10 +103,10 @@ pub struct ReasoningDetailEncrypted {
 }
 
 wire_struct!(ReasoningDetailEncrypted ["type" = "\"reasoning.encrypted\""] {
-    data: "data" Required,
-    format: "format" Optional,
-    id: "id" Optional,
-    index: "index" Optional,
+    0 data: "data" Required,
+    1 format: "format" Optional,
+    2 id: "id" Optional,
+    3 index: "index" Optional,
 });
 
 impl ReasoningDetailEncrypted {
@@ -144,11 +144,11 @@ pub struct ReasoningDetailText {
 }
 
 wire_struct!(ReasoningDetailText ["type" = "\"reasoning.text\""] {
-    format: "format" Optional,
-    id: "id" Optional,
-    index: "index" Optional,
-    signature: "signature" Optional,
-    text: "text" Optional,
+    0 format: "format" Optional,
+    1 id: "id" Optional,
+    2 index: "index" Optional,
+    3 signature: "signature" Optional,
+    4 text: "text" Optional,
 });
 
 impl ReasoningDetailText {
@@ -192,13 +192,13 @@ pub struct ReasoningDetailServerToolCall {
 }
 
 wire_struct!(ReasoningDetailServerToolCall ["type" = "\"reasoning.server_tool_call\""] {
-    arguments: "arguments" Required,
-    result: "result" Required,
-    tool_name: "tool_name" Required,
-    format: "format" Optional,
-    id: "id" Optional,
-    index: "index" Optional,
-    tool_call_id: "tool_call_id" Optional,
+    0 arguments: "arguments" Required,
+    1 result: "result" Required,
+    2 tool_name: "tool_name" Required,
+    3 format: "format" Optional,
+    4 id: "id" Optional,
+    5 index: "index" Optional,
+    6 tool_call_id: "tool_call_id" Optional,
 });
 
 impl ReasoningDetailServerToolCall {
@@ -261,7 +261,10 @@ wire_union!(ReasoningDetailUnion {
     objects {}
     shapes {}
     variants {
-        Summary, Encrypted, Text, ServerToolCall,
+        0 Summary,
+        1 Encrypted,
+        2 Text,
+        3 ServerToolCall,
     }
 });
 
@@ -322,15 +325,15 @@ pub struct ChatAssistantMessage {
 }
 
 wire_struct!(ChatAssistantMessage ["role" = "\"assistant\""] {
-    audio: "audio" Optional,
-    content: "content" Optional,
-    images: "images" Optional,
-    model: "model" Optional,
-    name: "name" Optional,
-    reasoning: "reasoning" Optional,
-    reasoning_details: "reasoning_details" Optional,
-    refusal: "refusal" Optional,
-    tool_calls: "tool_calls" Optional,
+    0 audio: "audio" Optional,
+    1 content: "content" Optional,
+    2 images: "images" Optional,
+    3 model: "model" Optional,
+    4 name: "name" Optional,
+    5 reasoning: "reasoning" Optional,
+    6 reasoning_details: "reasoning_details" Optional,
+    7 refusal: "refusal" Optional,
+    8 tool_calls: "tool_calls" Optional,
 });
 
 impl ChatAssistantMessage {
@@ -370,9 +373,9 @@ pub struct ChatContentText {
 }
 
 wire_struct!(ChatContentText ["type" = "\"text\""] {
-    text: "text" Required,
-    cache_control: "cache_control" Optional,
-    prompt_cache_breakpoint: "prompt_cache_breakpoint" Optional,
+    0 text: "text" Required,
+    1 cache_control: "cache_control" Optional,
+    2 prompt_cache_breakpoint: "prompt_cache_breakpoint" Optional,
 });
 
 impl ChatContentText {
@@ -406,7 +409,7 @@ pub struct ChatContentImage {
 }
 
 wire_struct!(ChatContentImage ["type" = "\"image_url\""] {
-    image_url: "image_url" Required,
+    0 image_url: "image_url" Required,
 });
 
 impl ChatContentImage {
@@ -434,8 +437,8 @@ pub struct ChatContentImageUrl {
 }
 
 wire_struct!(ChatContentImageUrl {
-    url: "url" Required,
-    detail: "detail" Optional,
+    0 url: "url" Required,
+    1 detail: "detail" Optional,
 });
 
 impl ChatContentImageUrl {
@@ -488,7 +491,7 @@ pub struct ChatContentAudio {
 }
 
 wire_struct!(ChatContentAudio ["type" = "\"input_audio\""] {
-    input_audio: "input_audio" Required,
+    0 input_audio: "input_audio" Required,
 });
 
 impl ChatContentAudio {
@@ -516,8 +519,8 @@ pub struct ChatContentAudioInputAudio {
 }
 
 wire_struct!(ChatContentAudioInputAudio {
-    data: "data" Required,
-    format: "format" Required,
+    0 data: "data" Required,
+    1 format: "format" Required,
 });
 
 impl ChatContentAudioInputAudio {
@@ -545,7 +548,7 @@ pub struct LegacyChatContentVideo {
 }
 
 wire_struct!(LegacyChatContentVideo ["type" = "\"input_video\""] {
-    video_url: "video_url" Required,
+    0 video_url: "video_url" Required,
 });
 
 impl LegacyChatContentVideo {
@@ -571,7 +574,7 @@ pub struct LegacyChatContentVideoInput {
 }
 
 wire_struct!(LegacyChatContentVideoInput {
-    url: "url" Required,
+    0 url: "url" Required,
 });
 
 impl LegacyChatContentVideoInput {
@@ -597,7 +600,7 @@ pub struct ChatContentVideo {
 }
 
 wire_struct!(ChatContentVideo ["type" = "\"video_url\""] {
-    video_url: "video_url" Required,
+    0 video_url: "video_url" Required,
 });
 
 impl ChatContentVideo {
@@ -623,7 +626,7 @@ pub struct ChatContentVideoInput {
 }
 
 wire_struct!(ChatContentVideoInput {
-    url: "url" Required,
+    0 url: "url" Required,
 });
 
 impl ChatContentVideoInput {
@@ -649,7 +652,7 @@ pub struct ChatContentFile {
 }
 
 wire_struct!(ChatContentFile ["type" = "\"file\""] {
-    file: "file" Required,
+    0 file: "file" Required,
 });
 
 impl ChatContentFile {
@@ -679,9 +682,9 @@ pub struct ChatContentFileFile {
 }
 
 wire_struct!(ChatContentFileFile {
-    file_data: "file_data" Optional,
-    file_id: "file_id" Optional,
-    filename: "filename" Optional,
+    0 file_data: "file_data" Optional,
+    1 file_id: "file_id" Optional,
+    2 filename: "filename" Optional,
 });
 
 impl ChatContentFileFile {
@@ -744,7 +747,12 @@ wire_union!(ChatContentItems {
     objects {}
     shapes {}
     variants {
-        Text, ImageUrl, InputAudio, InputVideo, VideoUrl, File,
+        0 Text,
+        1 ImageUrl,
+        2 InputAudio,
+        3 InputVideo,
+        4 VideoUrl,
+        5 File,
     }
 });
 
@@ -812,7 +820,8 @@ wire_union!(ChatAssistantMessageContent {
         String => Text,
     }
     variants {
-        Text, List,
+        0 Text,
+        1 List,
     }
 });
 
@@ -857,7 +866,7 @@ pub struct ChatAssistantImage {
 }
 
 wire_struct!(ChatAssistantImage {
-    image_url: "image_url" Required,
+    0 image_url: "image_url" Required,
 });
 
 impl ChatAssistantImage {
@@ -883,7 +892,7 @@ pub struct ChatAssistantImageUrl {
 }
 
 wire_struct!(ChatAssistantImageUrl {
-    url: "url" Required,
+    0 url: "url" Required,
 });
 
 impl ChatAssistantImageUrl {
@@ -911,8 +920,8 @@ pub struct ChatToolCall {
 }
 
 wire_struct!(ChatToolCall ["type" = "\"function\""] {
-    function: "function" Required,
-    id: "id" Required,
+    0 function: "function" Required,
+    1 id: "id" Required,
 });
 
 impl ChatToolCall {
@@ -940,8 +949,8 @@ pub struct ChatToolCallFunction {
 }
 
 wire_struct!(ChatToolCallFunction {
-    arguments: "arguments" Required,
-    name: "name" Required,
+    0 arguments: "arguments" Required,
+    1 name: "name" Required,
 });
 
 impl ChatToolCallFunction {

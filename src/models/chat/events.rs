@@ -36,16 +36,16 @@ pub struct ChatStreamChunk {
 }
 
 wire_struct!(ChatStreamChunk ["object" = "\"chat.completion.chunk\""] {
-    choices: "choices" Required,
-    created: "created" Required,
-    id: "id" Required,
-    model: "model" Required,
-    error: "error" Optional,
-    openrouter_metadata: "openrouter_metadata" Optional,
-    service_tier: "service_tier" Optional,
-    system_fingerprint: "system_fingerprint" Optional,
-    usage: "usage" Optional,
-    provider: "provider" Optional,
+    0 choices: "choices" Required,
+    1 created: "created" Required,
+    2 id: "id" Required,
+    3 model: "model" Required,
+    4 error: "error" Optional,
+    5 openrouter_metadata: "openrouter_metadata" Optional,
+    6 service_tier: "service_tier" Optional,
+    7 system_fingerprint: "system_fingerprint" Optional,
+    8 usage: "usage" Optional,
+    9 provider: "provider" Optional,
 });
 
 /// Newly generated part of one candidate answer within a stream chunk.
@@ -69,11 +69,11 @@ pub struct ChatStreamChoice {
 }
 
 wire_struct!(ChatStreamChoice {
-    delta: "delta" Required,
-    finish_reason: "finish_reason" Nullable,
-    index: "index" Required,
-    logprobs: "logprobs" Optional,
-    native_finish_reason: "native_finish_reason" Optional,
+    0 delta: "delta" Required,
+    1 finish_reason: "finish_reason" Nullable,
+    2 index: "index" Required,
+    3 logprobs: "logprobs" Optional,
+    4 native_finish_reason: "native_finish_reason" Optional,
 });
 
 /// Increment to a message under construction; absent parts did not change.
@@ -99,12 +99,12 @@ pub struct ChatStreamDelta {
 }
 
 wire_struct!(ChatStreamDelta ["role" = "\"assistant\""] {
-    audio: "audio" Optional,
-    content: "content" Optional,
-    reasoning: "reasoning" Optional,
-    reasoning_details: "reasoning_details" Optional,
-    refusal: "refusal" Optional,
-    tool_calls: "tool_calls" Optional,
+    0 audio: "audio" Optional,
+    1 content: "content" Optional,
+    2 reasoning: "reasoning" Optional,
+    3 reasoning_details: "reasoning_details" Optional,
+    4 refusal: "refusal" Optional,
+    5 tool_calls: "tool_calls" Optional,
 });
 
 /// Piece of a tool call; name and identifier usually come first, arguments follow bit by bit.
@@ -124,9 +124,9 @@ pub struct ChatStreamToolCall {
 }
 
 wire_struct!(ChatStreamToolCall ["type" = "\"function\""] {
-    index: "index" Required,
-    function: "function" Optional,
-    id: "id" Optional,
+    0 index: "index" Required,
+    1 function: "function" Optional,
+    2 id: "id" Optional,
 });
 
 /// Piece of the function name and arguments.
@@ -144,8 +144,8 @@ pub struct ChatStreamToolCallFunction {
 }
 
 wire_struct!(ChatStreamToolCallFunction {
-    arguments: "arguments" Optional,
-    name: "name" Optional,
+    0 arguments: "arguments" Optional,
+    1 name: "name" Optional,
 });
 
 /// Set when something went wrong after the stream had begun.
@@ -165,9 +165,9 @@ pub struct ChatStreamChunkError {
 }
 
 wire_struct!(ChatStreamChunkError {
-    code: "code" Required,
-    message: "message" Required,
-    metadata: "metadata" Optional,
+    0 code: "code" Required,
+    1 message: "message" Required,
+    2 metadata: "metadata" Optional,
 });
 
 /// Machine-readable details for deciding how to react.
@@ -185,6 +185,6 @@ pub struct ChatStreamChunkErrorMetadata {
 }
 
 wire_struct!(ChatStreamChunkErrorMetadata {
-    error_type: "error_type" Required,
-    provider_code: "provider_code" Optional,
+    0 error_type: "error_type" Required,
+    1 provider_code: "provider_code" Optional,
 });

@@ -104,47 +104,47 @@ pub struct ChatRequest {
 }
 
 wire_struct!(ChatRequest {
-    messages: "messages" Required,
-    cache_control: "cache_control" Optional,
-    debug: "debug" Optional,
-    frequency_penalty: "frequency_penalty" Optional,
-    image_config: "image_config" Optional,
-    logit_bias: "logit_bias" Optional,
-    logprobs: "logprobs" Optional,
-    max_completion_tokens: "max_completion_tokens" Optional,
-    max_tokens: "max_tokens" Optional,
-    metadata: "metadata" Optional,
-    min_p: "min_p" Optional,
-    modalities: "modalities" Optional,
-    model: "model" Optional,
-    models: "models" Optional,
-    parallel_tool_calls: "parallel_tool_calls" Optional,
-    plugins: "plugins" Optional,
-    prediction: "prediction" Optional,
-    presence_penalty: "presence_penalty" Optional,
-    prompt_cache_key: "prompt_cache_key" Optional,
-    prompt_cache_options: "prompt_cache_options" Optional,
-    provider: "provider" Optional,
-    reasoning: "reasoning" Optional,
-    reasoning_effort: "reasoning_effort" Optional,
-    repetition_penalty: "repetition_penalty" Optional,
-    response_format: "response_format" Optional,
-    route: "route" Optional,
-    seed: "seed" Optional,
-    service_tier: "service_tier" Optional,
-    session_id: "session_id" Optional,
-    stop: "stop" Optional,
-    stop_server_tools_when: "stop_server_tools_when" Optional,
-    stream_options: "stream_options" Optional,
-    temperature: "temperature" Optional,
-    tool_choice: "tool_choice" Optional,
-    tools: "tools" Optional,
-    top_a: "top_a" Optional,
-    top_k: "top_k" Optional,
-    top_logprobs: "top_logprobs" Optional,
-    top_p: "top_p" Optional,
-    trace: "trace" Optional,
-    user: "user" Optional,
+    0 messages: "messages" Required,
+    1 cache_control: "cache_control" Optional,
+    2 debug: "debug" Optional,
+    3 frequency_penalty: "frequency_penalty" Optional,
+    4 image_config: "image_config" Optional,
+    5 logit_bias: "logit_bias" Optional,
+    6 logprobs: "logprobs" Optional,
+    7 max_completion_tokens: "max_completion_tokens" Optional,
+    8 max_tokens: "max_tokens" Optional,
+    9 metadata: "metadata" Optional,
+    10 min_p: "min_p" Optional,
+    11 modalities: "modalities" Optional,
+    12 model: "model" Optional,
+    13 models: "models" Optional,
+    14 parallel_tool_calls: "parallel_tool_calls" Optional,
+    15 plugins: "plugins" Optional,
+    16 prediction: "prediction" Optional,
+    17 presence_penalty: "presence_penalty" Optional,
+    18 prompt_cache_key: "prompt_cache_key" Optional,
+    19 prompt_cache_options: "prompt_cache_options" Optional,
+    20 provider: "provider" Optional,
+    21 reasoning: "reasoning" Optional,
+    22 reasoning_effort: "reasoning_effort" Optional,
+    23 repetition_penalty: "repetition_penalty" Optional,
+    24 response_format: "response_format" Optional,
+    25 route: "route" Optional,
+    26 seed: "seed" Optional,
+    27 service_tier: "service_tier" Optional,
+    28 session_id: "session_id" Optional,
+    29 stop: "stop" Optional,
+    30 stop_server_tools_when: "stop_server_tools_when" Optional,
+    31 stream_options: "stream_options" Optional,
+    32 temperature: "temperature" Optional,
+    33 tool_choice: "tool_choice" Optional,
+    34 tools: "tools" Optional,
+    35 top_a: "top_a" Optional,
+    36 top_k: "top_k" Optional,
+    37 top_logprobs: "top_logprobs" Optional,
+    38 top_p: "top_p" Optional,
+    39 trace: "trace" Optional,
+    40 user: "user" Optional,
 });
 
 impl ChatRequest {
@@ -256,8 +256,8 @@ pub struct ChatSystemMessage {
 }
 
 wire_struct!(ChatSystemMessage ["role" = "\"system\""] {
-    content: "content" Required,
-    name: "name" Optional,
+    0 content: "content" Required,
+    1 name: "name" Optional,
 });
 
 impl ChatSystemMessage {
@@ -294,7 +294,8 @@ wire_union!(ChatSystemMessageContent {
         String => Text,
     }
     variants {
-        Text, List,
+        0 Text,
+        1 List,
     }
 });
 
@@ -341,8 +342,8 @@ pub struct ChatUserMessage {
 }
 
 wire_struct!(ChatUserMessage ["role" = "\"user\""] {
-    content: "content" Required,
-    name: "name" Optional,
+    0 content: "content" Required,
+    1 name: "name" Optional,
 });
 
 impl ChatUserMessage {
@@ -379,7 +380,8 @@ wire_union!(ChatUserMessageContent {
         String => Text,
     }
     variants {
-        Text, List,
+        0 Text,
+        1 List,
     }
 });
 
@@ -426,8 +428,8 @@ pub struct ChatDeveloperMessage {
 }
 
 wire_struct!(ChatDeveloperMessage ["role" = "\"developer\""] {
-    content: "content" Required,
-    name: "name" Optional,
+    0 content: "content" Required,
+    1 name: "name" Optional,
 });
 
 impl ChatDeveloperMessage {
@@ -464,7 +466,8 @@ wire_union!(ChatDeveloperMessageContent {
         String => Text,
     }
     variants {
-        Text, List,
+        0 Text,
+        1 List,
     }
 });
 
@@ -511,8 +514,8 @@ pub struct ChatToolMessage {
 }
 
 wire_struct!(ChatToolMessage ["role" = "\"tool\""] {
-    content: "content" Required,
-    tool_call_id: "tool_call_id" Required,
+    0 content: "content" Required,
+    1 tool_call_id: "tool_call_id" Required,
 });
 
 impl ChatToolMessage {
@@ -547,7 +550,8 @@ wire_union!(ChatToolMessageContent {
         String => Text,
     }
     variants {
-        Text, List,
+        0 Text,
+        1 List,
     }
 });
 
@@ -620,7 +624,11 @@ wire_union!(ChatMessages {
     objects {}
     shapes {}
     variants {
-        System, User, Developer, Assistant, Tool,
+        0 System,
+        1 User,
+        2 Developer,
+        3 Assistant,
+        4 Tool,
     }
 });
 
@@ -747,7 +755,16 @@ wire_union!(ChatRequestPlugin {
     objects {}
     shapes {}
     variants {
-        AutoRouter, AutoBetaRouter, Moderation, Web, WebFetch, FileParser, ResponseHealing, ContextCompression, ParetoRouter, Fusion,
+        0 AutoRouter,
+        1 AutoBetaRouter,
+        2 Moderation,
+        3 Web,
+        4 WebFetch,
+        5 FileParser,
+        6 ResponseHealing,
+        7 ContextCompression,
+        8 ParetoRouter,
+        9 Fusion,
     }
 });
 
@@ -834,7 +851,7 @@ pub struct Prediction {
 }
 
 wire_struct!(Prediction ["type" = "\"content\""] {
-    content: "content" Required,
+    0 content: "content" Required,
 });
 
 impl Prediction {
@@ -860,7 +877,7 @@ pub struct PredictionContentText {
 }
 
 wire_struct!(PredictionContentText ["type" = "\"text\""] {
-    text: "text" Required,
+    0 text: "text" Required,
 });
 
 impl PredictionContentText {
@@ -895,7 +912,8 @@ wire_union!(PredictionContent {
         String => Text,
     }
     variants {
-        Text, List,
+        0 Text,
+        1 List,
     }
 });
 
@@ -942,8 +960,8 @@ pub struct ChatRequestReasoning {
 }
 
 wire_struct!(ChatRequestReasoning {
-    effort: "effort" Optional,
-    summary: "summary" Optional,
+    0 effort: "effort" Optional,
+    1 summary: "summary" Optional,
 });
 
 impl ChatRequestReasoning {
@@ -1072,7 +1090,7 @@ pub struct ChatFormatJsonSchemaConfig {
 }
 
 wire_struct!(ChatFormatJsonSchemaConfig ["type" = "\"json_schema\""] {
-    json_schema: "json_schema" Required,
+    0 json_schema: "json_schema" Required,
 });
 
 impl ChatFormatJsonSchemaConfig {
@@ -1106,10 +1124,10 @@ pub struct ChatJsonSchemaConfig {
 }
 
 wire_struct!(ChatJsonSchemaConfig {
-    name: "name" Required,
-    description: "description" Optional,
-    schema: "schema" Optional,
-    strict: "strict" Optional,
+    0 name: "name" Required,
+    1 description: "description" Optional,
+    2 schema: "schema" Optional,
+    3 strict: "strict" Optional,
 });
 
 impl ChatJsonSchemaConfig {
@@ -1139,7 +1157,7 @@ pub struct ChatFormatGrammarConfig {
 }
 
 wire_struct!(ChatFormatGrammarConfig ["type" = "\"grammar\""] {
-    grammar: "grammar" Required,
+    0 grammar: "grammar" Required,
 });
 
 impl ChatFormatGrammarConfig {
@@ -1215,7 +1233,11 @@ wire_union!(ChatRequestResponseFormat {
     objects {}
     shapes {}
     variants {
-        Text, JsonObject, JsonSchema, Grammar, Python,
+        0 Text,
+        1 JsonObject,
+        2 JsonSchema,
+        3 Grammar,
+        4 Python,
     }
 });
 
@@ -1307,7 +1329,8 @@ wire_union!(ChatRequestStop {
         String => Text,
     }
     variants {
-        Text, List,
+        0 Text,
+        1 List,
     }
 });
 
@@ -1354,7 +1377,7 @@ pub struct ChatStreamOptions {
 }
 
 wire_struct!(ChatStreamOptions {
-    include_usage: "include_usage" Optional,
+    0 include_usage: "include_usage" Optional,
 });
 
 impl ChatStreamOptions {
@@ -1404,7 +1427,7 @@ pub struct ChatNamedToolChoice {
 }
 
 wire_struct!(ChatNamedToolChoice ["type" = "\"function\""] {
-    function: "function" Required,
+    0 function: "function" Required,
 });
 
 impl ChatNamedToolChoice {
@@ -1430,7 +1453,7 @@ pub struct ChatNamedToolChoiceFunction {
 }
 
 wire_struct!(ChatNamedToolChoiceFunction {
-    name: "name" Required,
+    0 name: "name" Required,
 });
 
 impl ChatNamedToolChoiceFunction {
@@ -1456,7 +1479,7 @@ pub struct ChatServerToolChoice {
 }
 
 wire_struct!(ChatServerToolChoice {
-    r#type: "type" Required,
+    0 r#type: "type" Required,
 });
 
 impl ChatServerToolChoice {
@@ -1498,7 +1521,9 @@ wire_union!(ChatToolChoice {
         String => Mode,
     }
     variants {
-        Mode, Function, ServerToolChoice,
+        0 Mode,
+        1 Function,
+        2 ServerToolChoice,
     }
 });
 
@@ -1538,8 +1563,8 @@ pub struct ChatFunctionToolFunction {
 }
 
 wire_struct!(ChatFunctionToolFunction ["type" = "\"function\""] {
-    function: "function" Required,
-    cache_control: "cache_control" Optional,
+    0 function: "function" Required,
+    1 cache_control: "cache_control" Optional,
 });
 
 impl ChatFunctionToolFunction {
@@ -1575,10 +1600,10 @@ pub struct ChatFunctionToolFunctionFunction {
 }
 
 wire_struct!(ChatFunctionToolFunctionFunction {
-    name: "name" Required,
-    description: "description" Optional,
-    parameters: "parameters" Optional,
-    strict: "strict" Optional,
+    0 name: "name" Required,
+    1 description: "description" Optional,
+    2 parameters: "parameters" Optional,
+    3 strict: "strict" Optional,
 });
 
 impl ChatFunctionToolFunctionFunction {
@@ -1608,7 +1633,7 @@ pub struct ChatSearchModelsServerTool {
 }
 
 wire_struct!(ChatSearchModelsServerTool ["type" = "\"openrouter:experimental__search_models\""] {
-    parameters: "parameters" Optional,
+    0 parameters: "parameters" Optional,
 });
 
 impl ChatSearchModelsServerTool {
@@ -1658,18 +1683,18 @@ pub struct ChatWebSearchShorthand {
 }
 
 wire_struct!(ChatWebSearchShorthand {
-    r#type: "type" Required,
-    allowed_domains: "allowed_domains" Optional,
-    engine: "engine" Optional,
-    excluded_domains: "excluded_domains" Optional,
-    max_characters: "max_characters" Optional,
-    max_results: "max_results" Optional,
-    max_total_results: "max_total_results" Optional,
-    max_uses: "max_uses" Optional,
-    mode: "mode" Optional,
-    parameters: "parameters" Optional,
-    search_context_size: "search_context_size" Optional,
-    user_location: "user_location" Optional,
+    0 r#type: "type" Required,
+    1 allowed_domains: "allowed_domains" Optional,
+    2 engine: "engine" Optional,
+    3 excluded_domains: "excluded_domains" Optional,
+    4 max_characters: "max_characters" Optional,
+    5 max_results: "max_results" Optional,
+    6 max_total_results: "max_total_results" Optional,
+    7 max_uses: "max_uses" Optional,
+    8 mode: "mode" Optional,
+    9 parameters: "parameters" Optional,
+    10 search_context_size: "search_context_size" Optional,
+    11 user_location: "user_location" Optional,
 });
 
 impl ChatWebSearchShorthand {
@@ -1812,7 +1837,18 @@ wire_union!(ChatFunctionTool {
     objects {}
     shapes {}
     variants {
-        Function, OpenrouterAdvisor, OpenrouterBash, OpenrouterDatetime, OpenrouterFiles, OpenrouterFusion, OpenrouterImageGeneration, OpenrouterExperimentalSearchModels, OpenrouterSubagent, OpenrouterWebFetch, OpenrouterWebSearch, WebSearchShorthand,
+        0 Function,
+        1 OpenrouterAdvisor,
+        2 OpenrouterBash,
+        3 OpenrouterDatetime,
+        4 OpenrouterFiles,
+        5 OpenrouterFusion,
+        6 OpenrouterImageGeneration,
+        7 OpenrouterExperimentalSearchModels,
+        8 OpenrouterSubagent,
+        9 OpenrouterWebFetch,
+        10 OpenrouterWebSearch,
+        11 WebSearchShorthand,
     }
 });
 

@@ -48,8 +48,8 @@ pub struct ChatTokenLogprobs {
 }
 
 wire_struct!(ChatTokenLogprobs {
-    content: "content" Nullable,
-    refusal: "refusal" Optional,
+    0 content: "content" Nullable,
+    1 refusal: "refusal" Optional,
 });
 
 /// One generated token with its likelihood and the alternatives considered.
@@ -71,10 +71,10 @@ pub struct ChatTokenLogprob {
 }
 
 wire_struct!(ChatTokenLogprob {
-    bytes: "bytes" Nullable,
-    logprob: "logprob" Required,
-    token: "token" Required,
-    top_logprobs: "top_logprobs" Required,
+    0 bytes: "bytes" Nullable,
+    1 logprob: "logprob" Required,
+    2 token: "token" Required,
+    3 top_logprobs: "top_logprobs" Required,
 });
 
 /// The object at `ChatTokenLogprob.top_logprobs[]`.
@@ -94,9 +94,9 @@ pub struct ChatTokenLogprobTopLogprob {
 }
 
 wire_struct!(ChatTokenLogprobTopLogprob {
-    bytes: "bytes" Nullable,
-    logprob: "logprob" Required,
-    token: "token" Required,
+    0 bytes: "bytes" Nullable,
+    1 logprob: "logprob" Required,
+    2 token: "token" Required,
 });
 
 /// Account of the tokens and cost of one chat call.
@@ -128,15 +128,15 @@ pub struct ChatUsage {
 }
 
 wire_struct!(ChatUsage {
-    completion_tokens: "completion_tokens" Required,
-    prompt_tokens: "prompt_tokens" Required,
-    total_tokens: "total_tokens" Required,
-    completion_tokens_details: "completion_tokens_details" Optional,
-    cost: "cost" Optional,
-    cost_details: "cost_details" Optional,
-    is_byok: "is_byok" Optional,
-    prompt_tokens_details: "prompt_tokens_details" Optional,
-    server_tool_use_details: "server_tool_use_details" Optional,
+    0 completion_tokens: "completion_tokens" Required,
+    1 prompt_tokens: "prompt_tokens" Required,
+    2 total_tokens: "total_tokens" Required,
+    3 completion_tokens_details: "completion_tokens_details" Optional,
+    4 cost: "cost" Optional,
+    5 cost_details: "cost_details" Optional,
+    6 is_byok: "is_byok" Optional,
+    7 prompt_tokens_details: "prompt_tokens_details" Optional,
+    8 server_tool_use_details: "server_tool_use_details" Optional,
 });
 
 /// Splits the generated tokens by purpose; `null` when the provider gives no split.
@@ -158,10 +158,10 @@ pub struct ChatUsageCompletionTokensDetails {
 }
 
 wire_struct!(ChatUsageCompletionTokensDetails {
-    accepted_prediction_tokens: "accepted_prediction_tokens" Optional,
-    audio_tokens: "audio_tokens" Optional,
-    reasoning_tokens: "reasoning_tokens" Optional,
-    rejected_prediction_tokens: "rejected_prediction_tokens" Optional,
+    0 accepted_prediction_tokens: "accepted_prediction_tokens" Optional,
+    1 audio_tokens: "audio_tokens" Optional,
+    2 reasoning_tokens: "reasoning_tokens" Optional,
+    3 rejected_prediction_tokens: "rejected_prediction_tokens" Optional,
 });
 
 /// Splits the input tokens by kind and caching; `null` when the provider gives no split.
@@ -183,10 +183,10 @@ pub struct ChatUsagePromptTokensDetails {
 }
 
 wire_struct!(ChatUsagePromptTokensDetails {
-    audio_tokens: "audio_tokens" Optional,
-    cache_write_tokens: "cache_write_tokens" Optional,
-    cached_tokens: "cached_tokens" Optional,
-    video_tokens: "video_tokens" Optional,
+    0 audio_tokens: "audio_tokens" Optional,
+    1 cache_write_tokens: "cache_write_tokens" Optional,
+    2 cached_tokens: "cached_tokens" Optional,
+    3 video_tokens: "video_tokens" Optional,
 });
 
 /// Complete answer to a chat request that was not streamed.
@@ -218,15 +218,15 @@ pub struct ChatResult {
 }
 
 wire_struct!(ChatResult ["object" = "\"chat.completion\""] {
-    choices: "choices" Required,
-    created: "created" Required,
-    id: "id" Required,
-    model: "model" Required,
-    system_fingerprint: "system_fingerprint" Nullable,
-    openrouter_metadata: "openrouter_metadata" Optional,
-    service_tier: "service_tier" Optional,
-    usage: "usage" Optional,
-    provider: "provider" Optional,
+    0 choices: "choices" Required,
+    1 created: "created" Required,
+    2 id: "id" Required,
+    3 model: "model" Required,
+    4 system_fingerprint: "system_fingerprint" Nullable,
+    5 openrouter_metadata: "openrouter_metadata" Optional,
+    6 service_tier: "service_tier" Optional,
+    7 usage: "usage" Optional,
+    8 provider: "provider" Optional,
 });
 
 /// One candidate answer, with the message and the reason it ended.
@@ -250,9 +250,9 @@ pub struct ChatChoice {
 }
 
 wire_struct!(ChatChoice {
-    finish_reason: "finish_reason" Nullable,
-    index: "index" Required,
-    message: "message" Required,
-    logprobs: "logprobs" Optional,
-    native_finish_reason: "native_finish_reason" Optional,
+    0 finish_reason: "finish_reason" Nullable,
+    1 index: "index" Required,
+    2 message: "message" Required,
+    3 logprobs: "logprobs" Optional,
+    4 native_finish_reason: "native_finish_reason" Optional,
 });

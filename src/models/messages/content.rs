@@ -18,7 +18,7 @@ pub struct AnthropicBase64PdfSource {
 }
 
 wire_struct!(AnthropicBase64PdfSource ["media_type" = "\"application/pdf\"", "type" = "\"base64\""] {
-    data: "data" Required,
+    0 data: "data" Required,
 });
 
 impl AnthropicBase64PdfSource {
@@ -44,7 +44,7 @@ pub struct AnthropicPlainTextSource {
 }
 
 wire_struct!(AnthropicPlainTextSource ["media_type" = "\"text/plain\"", "type" = "\"text\""] {
-    data: "data" Required,
+    0 data: "data" Required,
 });
 
 impl AnthropicPlainTextSource {

@@ -18,7 +18,7 @@ pub struct MessagesStartEvent {
 }
 
 wire_struct!(MessagesStartEvent ["type" = "\"message_start\""] {
-    message: "message" Required,
+    0 message: "message" Required,
 });
 
 /// Initial state of the message; later events fill in its content, stop reason and final usage.
@@ -50,15 +50,15 @@ pub struct MessagesStartEventMessage {
 }
 
 wire_struct!(MessagesStartEventMessage ["role" = "\"assistant\"", "type" = "\"message\""] {
-    container: "container" Nullable,
-    content: "content" Required,
-    id: "id" Required,
-    model: "model" Required,
-    stop_details: "stop_details" Nullable,
-    stop_reason: "stop_reason" Required,
-    stop_sequence: "stop_sequence" Required,
-    usage: "usage" Required,
-    provider: "provider" Optional,
+    0 container: "container" Nullable,
+    1 content: "content" Required,
+    2 id: "id" Required,
+    3 model: "model" Required,
+    4 stop_details: "stop_details" Nullable,
+    5 stop_reason: "stop_reason" Required,
+    6 stop_sequence: "stop_sequence" Required,
+    7 usage: "usage" Required,
+    8 provider: "provider" Optional,
 });
 
 /// Name of the upstream provider serving the stream.
@@ -503,17 +503,17 @@ pub struct MessagesStartEventMessageUsage {
 }
 
 wire_struct!(MessagesStartEventMessageUsage {
-    cache_creation: "cache_creation" Nullable,
-    cache_creation_input_tokens: "cache_creation_input_tokens" Nullable,
-    cache_read_input_tokens: "cache_read_input_tokens" Nullable,
-    inference_geo: "inference_geo" Nullable,
-    input_tokens: "input_tokens" Required,
-    output_tokens: "output_tokens" Required,
-    output_tokens_details: "output_tokens_details" Nullable,
-    server_tool_use: "server_tool_use" Nullable,
-    service_tier: "service_tier" Nullable,
-    iterations: "iterations" Optional,
-    speed: "speed" Optional,
+    0 cache_creation: "cache_creation" Nullable,
+    1 cache_creation_input_tokens: "cache_creation_input_tokens" Nullable,
+    2 cache_read_input_tokens: "cache_read_input_tokens" Nullable,
+    3 inference_geo: "inference_geo" Nullable,
+    4 input_tokens: "input_tokens" Required,
+    5 output_tokens: "output_tokens" Required,
+    6 output_tokens_details: "output_tokens_details" Nullable,
+    7 server_tool_use: "server_tool_use" Nullable,
+    8 service_tier: "service_tier" Nullable,
+    9 iterations: "iterations" Optional,
+    10 speed: "speed" Optional,
 });
 
 /// Capacity class that served the request; null when the provider does not report one.
@@ -553,8 +553,8 @@ pub struct MessagesDeltaEvent {
 }
 
 wire_struct!(MessagesDeltaEvent ["type" = "\"message_delta\""] {
-    delta: "delta" Required,
-    usage: "usage" Required,
+    0 delta: "delta" Required,
+    1 usage: "usage" Required,
 });
 
 /// Message properties that have changed, mainly how it ended.
@@ -576,10 +576,10 @@ pub struct MessagesDeltaEventDelta {
 }
 
 wire_struct!(MessagesDeltaEventDelta {
-    container: "container" Nullable,
-    stop_details: "stop_details" Nullable,
-    stop_reason: "stop_reason" Nullable,
-    stop_sequence: "stop_sequence" Nullable,
+    0 container: "container" Nullable,
+    1 stop_details: "stop_details" Nullable,
+    2 stop_reason: "stop_reason" Nullable,
+    3 stop_sequence: "stop_sequence" Nullable,
 });
 
 /// Token counts of the message so far; cumulative, so replace earlier figures and do not add.
@@ -609,14 +609,14 @@ pub struct MessagesDeltaEventUsage {
 }
 
 wire_struct!(MessagesDeltaEventUsage {
-    cache_creation_input_tokens: "cache_creation_input_tokens" Nullable,
-    cache_read_input_tokens: "cache_read_input_tokens" Nullable,
-    input_tokens: "input_tokens" Nullable,
-    output_tokens: "output_tokens" Required,
-    output_tokens_details: "output_tokens_details" Nullable,
-    server_tool_use: "server_tool_use" Nullable,
-    cache_creation: "cache_creation" Optional,
-    iterations: "iterations" Optional,
+    0 cache_creation_input_tokens: "cache_creation_input_tokens" Nullable,
+    1 cache_read_input_tokens: "cache_read_input_tokens" Nullable,
+    2 input_tokens: "input_tokens" Nullable,
+    3 output_tokens: "output_tokens" Required,
+    4 output_tokens_details: "output_tokens_details" Nullable,
+    5 server_tool_use: "server_tool_use" Nullable,
+    6 cache_creation: "cache_creation" Optional,
+    7 iterations: "iterations" Optional,
 });
 
 /// Counts of server tool requests made along the way; null when not reported.
@@ -634,8 +634,8 @@ pub struct MessagesDeltaEventUsageServerToolUse {
 }
 
 wire_struct!(MessagesDeltaEventUsageServerToolUse {
-    web_fetch_requests: "web_fetch_requests" Required,
-    web_search_requests: "web_search_requests" Required,
+    0 web_fetch_requests: "web_fetch_requests" Required,
+    1 web_search_requests: "web_search_requests" Required,
 });
 
 /// Last event of a Messages stream; no further content follows.
@@ -651,7 +651,7 @@ pub struct MessagesStopEvent {
 }
 
 wire_struct!(MessagesStopEvent ["type" = "\"message_stop\""] {
-    openrouter_metadata: "openrouter_metadata" Optional,
+    0 openrouter_metadata: "openrouter_metadata" Optional,
 });
 
 /// Messages stream event that opens a new content block.
@@ -669,8 +669,8 @@ pub struct MessagesContentBlockStartEvent {
 }
 
 wire_struct!(MessagesContentBlockStartEvent ["type" = "\"content_block_start\""] {
-    content_block: "content_block" Required,
-    index: "index" Required,
+    0 content_block: "content_block" Required,
+    1 index: "index" Required,
 });
 
 /// The new block in its initial state, which later deltas fill in.
@@ -769,7 +769,22 @@ wire_union!(MessagesContentBlockStartEventContentBlock {
     objects {}
     shapes {}
     variants {
-        Text, ToolUse, Thinking, RedactedThinking, ServerToolUse, WebSearchToolResult, WebFetchToolResult, CodeExecutionToolResult, BashCodeExecutionToolResult, TextEditorCodeExecutionToolResult, ToolSearchToolResult, ContainerUpload, Compaction, AdvisorToolResult, OpenrouterShellToolResult, OpenrouterBashToolResult,
+        0 Text,
+        1 ToolUse,
+        2 Thinking,
+        3 RedactedThinking,
+        4 ServerToolUse,
+        5 WebSearchToolResult,
+        6 WebFetchToolResult,
+        7 CodeExecutionToolResult,
+        8 BashCodeExecutionToolResult,
+        9 TextEditorCodeExecutionToolResult,
+        10 ToolSearchToolResult,
+        11 ContainerUpload,
+        12 Compaction,
+        13 AdvisorToolResult,
+        14 OpenrouterShellToolResult,
+        15 OpenrouterBashToolResult,
     }
 });
 
@@ -900,8 +915,8 @@ pub struct MessagesContentBlockDeltaEvent {
 }
 
 wire_struct!(MessagesContentBlockDeltaEvent ["type" = "\"content_block_delta\""] {
-    delta: "delta" Required,
-    index: "index" Required,
+    0 delta: "delta" Required,
+    1 index: "index" Required,
 });
 
 /// Further text for a text block.
@@ -917,7 +932,7 @@ pub struct MessagesTextDelta {
 }
 
 wire_struct!(MessagesTextDelta ["type" = "\"text_delta\""] {
-    text: "text" Required,
+    0 text: "text" Required,
 });
 
 /// Further tool input for a tool use block.
@@ -933,7 +948,7 @@ pub struct MessagesInputJsonDelta {
 }
 
 wire_struct!(MessagesInputJsonDelta ["type" = "\"input_json_delta\""] {
-    partial_json: "partial_json" Required,
+    0 partial_json: "partial_json" Required,
 });
 
 /// Further reasoning for a thinking block.
@@ -949,7 +964,7 @@ pub struct MessagesThinkingDelta {
 }
 
 wire_struct!(MessagesThinkingDelta ["type" = "\"thinking_delta\""] {
-    thinking: "thinking" Required,
+    0 thinking: "thinking" Required,
 });
 
 /// Signature of a thinking block, sent shortly before the block ends.
@@ -965,7 +980,7 @@ pub struct MessagesSignatureDelta {
 }
 
 wire_struct!(MessagesSignatureDelta ["type" = "\"signature_delta\""] {
-    signature: "signature" Required,
+    0 signature: "signature" Required,
 });
 
 /// Further citation for a text block.
@@ -981,7 +996,7 @@ pub struct MessagesCitationsDelta {
 }
 
 wire_struct!(MessagesCitationsDelta ["type" = "\"citations_delta\""] {
-    citation: "citation" Required,
+    0 citation: "citation" Required,
 });
 
 /// Source passage that supports the text, to add to the citations of the block.
@@ -1025,7 +1040,11 @@ wire_union!(MessagesCitationsDeltaCitation {
     objects {}
     shapes {}
     variants {
-        CharLocation, PageLocation, ContentBlockLocation, WebSearchResultLocation, SearchResultLocation,
+        0 CharLocation,
+        1 PageLocation,
+        2 ContentBlockLocation,
+        3 WebSearchResultLocation,
+        4 SearchResultLocation,
     }
 });
 
@@ -1079,8 +1098,8 @@ pub struct MessagesCompactionDelta {
 }
 
 wire_struct!(MessagesCompactionDelta ["type" = "\"compaction_delta\""] {
-    content: "content" Nullable,
-    encrypted_content: "encrypted_content" Optional,
+    0 content: "content" Nullable,
+    1 encrypted_content: "encrypted_content" Optional,
 });
 
 /// Piece to append, whose form depends on the kind of block.
@@ -1129,7 +1148,12 @@ wire_union!(MessagesDelta {
     objects {}
     shapes {}
     variants {
-        TextDelta, InputJsonDelta, ThinkingDelta, SignatureDelta, CitationsDelta, CompactionDelta,
+        0 TextDelta,
+        1 InputJsonDelta,
+        2 ThinkingDelta,
+        3 SignatureDelta,
+        4 CitationsDelta,
+        5 CompactionDelta,
     }
 });
 
@@ -1188,7 +1212,7 @@ pub struct MessagesContentBlockStopEvent {
 }
 
 wire_struct!(MessagesContentBlockStopEvent ["type" = "\"content_block_stop\""] {
-    index: "index" Required,
+    0 index: "index" Required,
 });
 
 /// Messages stream event that only keeps the connection alive; ignore it.
@@ -1218,8 +1242,8 @@ pub struct MessagesErrorEvent {
 }
 
 wire_struct!(MessagesErrorEvent ["type" = "\"error\""] {
-    error: "error" Required,
-    openrouter_metadata: "openrouter_metadata" Optional,
+    0 error: "error" Required,
+    1 openrouter_metadata: "openrouter_metadata" Optional,
 });
 
 /// Kind and explanation of the failure.
@@ -1239,9 +1263,9 @@ pub struct MessagesErrorEventError {
 }
 
 wire_struct!(MessagesErrorEventError {
-    message: "message" Required,
-    r#type: "type" Required,
-    error_type: "error_type" Optional,
+    0 message: "message" Required,
+    1 r#type: "type" Required,
+    2 error_type: "error_type" Optional,
 });
 
 /// Any event a Messages stream can deliver, told apart by its `type`.
@@ -1300,7 +1324,14 @@ wire_union!(MessagesStreamEvents {
     objects {}
     shapes {}
     variants {
-        MessageStart, MessageDelta, MessageStop, ContentBlockStart, ContentBlockDelta, ContentBlockStop, Ping, Error,
+        0 MessageStart,
+        1 MessageDelta,
+        2 MessageStop,
+        3 ContentBlockStart,
+        4 ContentBlockDelta,
+        5 ContentBlockStop,
+        6 Ping,
+        7 Error,
     }
 });
 

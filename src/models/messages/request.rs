@@ -72,32 +72,32 @@ pub struct MessagesRequest {
 }
 
 wire_struct!(MessagesRequest {
-    messages: "messages" Nullable,
-    model: "model" Required,
-    cache_control: "cache_control" Optional,
-    context_management: "context_management" Optional,
-    fallbacks: "fallbacks" Optional,
-    max_tokens: "max_tokens" Optional,
-    metadata: "metadata" Optional,
-    models: "models" Optional,
-    output_config: "output_config" Optional,
-    plugins: "plugins" Optional,
-    provider: "provider" Optional,
-    route: "route" Optional,
-    service_tier: "service_tier" Optional,
-    session_id: "session_id" Optional,
-    speed: "speed" Optional,
-    stop_sequences: "stop_sequences" Optional,
-    stop_server_tools_when: "stop_server_tools_when" Optional,
-    system: "system" Optional,
-    temperature: "temperature" Optional,
-    thinking: "thinking" Optional,
-    tool_choice: "tool_choice" Optional,
-    tools: "tools" Optional,
-    top_k: "top_k" Optional,
-    top_p: "top_p" Optional,
-    trace: "trace" Optional,
-    user: "user" Optional,
+    0 messages: "messages" Nullable,
+    1 model: "model" Required,
+    2 cache_control: "cache_control" Optional,
+    3 context_management: "context_management" Optional,
+    4 fallbacks: "fallbacks" Optional,
+    5 max_tokens: "max_tokens" Optional,
+    6 metadata: "metadata" Optional,
+    7 models: "models" Optional,
+    8 output_config: "output_config" Optional,
+    9 plugins: "plugins" Optional,
+    10 provider: "provider" Optional,
+    11 route: "route" Optional,
+    12 service_tier: "service_tier" Optional,
+    13 session_id: "session_id" Optional,
+    14 speed: "speed" Optional,
+    15 stop_sequences: "stop_sequences" Optional,
+    16 stop_server_tools_when: "stop_server_tools_when" Optional,
+    17 system: "system" Optional,
+    18 temperature: "temperature" Optional,
+    19 thinking: "thinking" Optional,
+    20 tool_choice: "tool_choice" Optional,
+    21 tools: "tools" Optional,
+    22 top_k: "top_k" Optional,
+    23 top_p: "top_p" Optional,
+    24 trace: "trace" Optional,
+    25 user: "user" Optional,
 });
 
 impl MessagesRequest {
@@ -177,7 +177,7 @@ pub struct MessagesRequestContextManagement {
 }
 
 wire_struct!(MessagesRequestContextManagement {
-    edits: "edits" Optional,
+    0 edits: "edits" Optional,
 });
 
 impl MessagesRequestContextManagement {
@@ -213,11 +213,11 @@ pub struct ContextEditClearToolUses20250919 {
 }
 
 wire_struct!(ContextEditClearToolUses20250919 ["type" = "\"clear_tool_uses_20250919\""] {
-    clear_at_least: "clear_at_least" Optional,
-    clear_tool_inputs: "clear_tool_inputs" Optional,
-    exclude_tools: "exclude_tools" Optional,
-    keep: "keep" Optional,
-    trigger: "trigger" Optional,
+    0 clear_at_least: "clear_at_least" Optional,
+    1 clear_tool_inputs: "clear_tool_inputs" Optional,
+    2 exclude_tools: "exclude_tools" Optional,
+    3 keep: "keep" Optional,
+    4 trigger: "trigger" Optional,
 });
 
 impl ContextEditClearToolUses20250919 {
@@ -249,7 +249,7 @@ pub struct AnthropicInputTokensClearAtLeast {
 }
 
 wire_struct!(AnthropicInputTokensClearAtLeast ["type" = "\"input_tokens\""] {
-    value: "value" Required,
+    0 value: "value" Required,
 });
 
 impl AnthropicInputTokensClearAtLeast {
@@ -284,7 +284,8 @@ wire_union!(ContextEditClearToolUses20250919ClearToolInputs {
         Boolean => Boolean,
     }
     variants {
-        Boolean, List,
+        0 Boolean,
+        1 List,
     }
 });
 
@@ -322,7 +323,7 @@ pub struct AnthropicToolUsesKeep {
 }
 
 wire_struct!(AnthropicToolUsesKeep ["type" = "\"tool_uses\""] {
-    value: "value" Required,
+    0 value: "value" Required,
 });
 
 impl AnthropicToolUsesKeep {
@@ -348,7 +349,7 @@ pub struct AnthropicInputTokensTrigger {
 }
 
 wire_struct!(AnthropicInputTokensTrigger ["type" = "\"input_tokens\""] {
-    value: "value" Required,
+    0 value: "value" Required,
 });
 
 impl AnthropicInputTokensTrigger {
@@ -374,7 +375,7 @@ pub struct AnthropicToolUsesTrigger {
 }
 
 wire_struct!(AnthropicToolUsesTrigger ["type" = "\"tool_uses\""] {
-    value: "value" Required,
+    0 value: "value" Required,
 });
 
 impl AnthropicToolUsesTrigger {
@@ -413,7 +414,8 @@ wire_union!(ContextEditClearToolUses20250919Trigger {
     objects {}
     shapes {}
     variants {
-        InputTokens, ToolUses,
+        0 InputTokens,
+        1 ToolUses,
     }
 });
 
@@ -444,7 +446,7 @@ pub struct ContextEditClearThinking20251015 {
 }
 
 wire_struct!(ContextEditClearThinking20251015 ["type" = "\"clear_thinking_20251015\""] {
-    keep: "keep" Optional,
+    0 keep: "keep" Optional,
 });
 
 impl ContextEditClearThinking20251015 {
@@ -488,7 +490,7 @@ pub struct AnthropicThinkingTurns {
 }
 
 wire_struct!(AnthropicThinkingTurns ["type" = "\"thinking_turns\""] {
-    value: "value" Required,
+    0 value: "value" Required,
 });
 
 impl AnthropicThinkingTurns {
@@ -553,7 +555,9 @@ wire_union!(ContextEditClearThinking20251015Keep {
         String => Mode,
     }
     variants {
-        Mode, ThinkingTurns, All,
+        0 Mode,
+        1 ThinkingTurns,
+        2 All,
     }
 });
 
@@ -595,9 +599,9 @@ pub struct ContextEditCompact20260112 {
 }
 
 wire_struct!(ContextEditCompact20260112 ["type" = "\"compact_20260112\""] {
-    instructions: "instructions" Optional,
-    pause_after_compaction: "pause_after_compaction" Optional,
-    trigger: "trigger" Optional,
+    0 instructions: "instructions" Optional,
+    1 pause_after_compaction: "pause_after_compaction" Optional,
+    2 trigger: "trigger" Optional,
 });
 
 impl ContextEditCompact20260112 {
@@ -645,7 +649,9 @@ wire_union!(ContextEdit {
     objects {}
     shapes {}
     variants {
-        ClearToolUses20250919, ClearThinking20251015, Compact20260112,
+        0 ClearToolUses20250919,
+        1 ClearThinking20251015,
+        2 Compact20260112,
     }
 });
 
@@ -683,7 +689,7 @@ pub struct MessagesFallbackParam {
 }
 
 wire_struct!(MessagesFallbackParam {
-    model: "model" Required,
+    0 model: "model" Required,
 });
 
 impl MessagesFallbackParam {
@@ -711,8 +717,8 @@ pub struct MessagesMessageParam {
 }
 
 wire_struct!(MessagesMessageParam {
-    content: "content" Required,
-    role: "role" Required,
+    0 content: "content" Required,
+    1 role: "role" Required,
 });
 
 impl MessagesMessageParam {
@@ -742,9 +748,9 @@ pub struct AnthropicTextBlockParam {
 }
 
 wire_struct!(AnthropicTextBlockParam ["type" = "\"text\""] {
-    text: "text" Required,
-    cache_control: "cache_control" Optional,
-    citations: "citations" Optional,
+    0 text: "text" Required,
+    1 cache_control: "cache_control" Optional,
+    2 citations: "citations" Optional,
 });
 
 impl AnthropicTextBlockParam {
@@ -781,11 +787,11 @@ pub struct AnthropicCitationCharLocationParam {
 }
 
 wire_struct!(AnthropicCitationCharLocationParam ["type" = "\"char_location\""] {
-    cited_text: "cited_text" Required,
-    document_index: "document_index" Required,
-    document_title: "document_title" Nullable,
-    end_char_index: "end_char_index" Required,
-    start_char_index: "start_char_index" Required,
+    0 cited_text: "cited_text" Required,
+    1 document_index: "document_index" Required,
+    2 document_title: "document_title" Nullable,
+    3 end_char_index: "end_char_index" Required,
+    4 start_char_index: "start_char_index" Required,
 });
 
 impl AnthropicCitationCharLocationParam {
@@ -828,11 +834,11 @@ pub struct AnthropicCitationPageLocationParam {
 }
 
 wire_struct!(AnthropicCitationPageLocationParam ["type" = "\"page_location\""] {
-    cited_text: "cited_text" Required,
-    document_index: "document_index" Required,
-    document_title: "document_title" Nullable,
-    end_page_number: "end_page_number" Required,
-    start_page_number: "start_page_number" Required,
+    0 cited_text: "cited_text" Required,
+    1 document_index: "document_index" Required,
+    2 document_title: "document_title" Nullable,
+    3 end_page_number: "end_page_number" Required,
+    4 start_page_number: "start_page_number" Required,
 });
 
 impl AnthropicCitationPageLocationParam {
@@ -880,11 +886,11 @@ pub struct AnthropicCitationContentBlockLocationParam {
 }
 
 wire_struct!(AnthropicCitationContentBlockLocationParam ["type" = "\"content_block_location\""] {
-    cited_text: "cited_text" Required,
-    document_index: "document_index" Required,
-    document_title: "document_title" Nullable,
-    end_block_index: "end_block_index" Required,
-    start_block_index: "start_block_index" Required,
+    0 cited_text: "cited_text" Required,
+    1 document_index: "document_index" Required,
+    2 document_title: "document_title" Nullable,
+    3 end_block_index: "end_block_index" Required,
+    4 start_block_index: "start_block_index" Required,
 });
 
 impl AnthropicCitationContentBlockLocationParam {
@@ -930,10 +936,10 @@ pub struct AnthropicCitationWebSearchResultLocationParam {
 }
 
 wire_struct!(AnthropicCitationWebSearchResultLocationParam ["type" = "\"web_search_result_location\""] {
-    cited_text: "cited_text" Required,
-    encrypted_index: "encrypted_index" Required,
-    title: "title" Nullable,
-    url: "url" Required,
+    0 cited_text: "cited_text" Required,
+    1 encrypted_index: "encrypted_index" Required,
+    2 title: "title" Nullable,
+    3 url: "url" Required,
 });
 
 impl AnthropicCitationWebSearchResultLocationParam {
@@ -977,12 +983,12 @@ pub struct AnthropicCitationSearchResultLocationParam {
 }
 
 wire_struct!(AnthropicCitationSearchResultLocationParam ["type" = "\"search_result_location\""] {
-    cited_text: "cited_text" Required,
-    end_block_index: "end_block_index" Required,
-    search_result_index: "search_result_index" Required,
-    source: "source" Required,
-    start_block_index: "start_block_index" Required,
-    title: "title" Nullable,
+    0 cited_text: "cited_text" Required,
+    1 end_block_index: "end_block_index" Required,
+    2 search_result_index: "search_result_index" Required,
+    3 source: "source" Required,
+    4 start_block_index: "start_block_index" Required,
+    5 title: "title" Nullable,
 });
 
 impl AnthropicCitationSearchResultLocationParam {
@@ -1052,7 +1058,11 @@ wire_union!(AnthropicTextBlockParamCitation {
     objects {}
     shapes {}
     variants {
-        CharLocation, PageLocation, ContentBlockLocation, WebSearchResultLocation, SearchResultLocation,
+        0 CharLocation,
+        1 PageLocation,
+        2 ContentBlockLocation,
+        3 WebSearchResultLocation,
+        4 SearchResultLocation,
     }
 });
 
@@ -1106,8 +1116,8 @@ pub struct AnthropicImageBlockParam {
 }
 
 wire_struct!(AnthropicImageBlockParam ["type" = "\"image\""] {
-    source: "source" Required,
-    cache_control: "cache_control" Optional,
+    0 source: "source" Required,
+    1 cache_control: "cache_control" Optional,
 });
 
 impl AnthropicImageBlockParam {
@@ -1137,8 +1147,8 @@ pub struct AnthropicBase64ImageSource {
 }
 
 wire_struct!(AnthropicBase64ImageSource ["type" = "\"base64\""] {
-    data: "data" Required,
-    media_type: "media_type" Required,
+    0 data: "data" Required,
+    1 media_type: "media_type" Required,
 });
 
 impl AnthropicBase64ImageSource {
@@ -1189,7 +1199,7 @@ pub struct AnthropicUrlImageSource {
 }
 
 wire_struct!(AnthropicUrlImageSource ["type" = "\"url\""] {
-    url: "url" Required,
+    0 url: "url" Required,
 });
 
 impl AnthropicUrlImageSource {
@@ -1228,7 +1238,8 @@ wire_union!(AnthropicImageBlockParamSource {
     objects {}
     shapes {}
     variants {
-        Base64, Url,
+        0 Base64,
+        1 Url,
     }
 });
 
@@ -1267,11 +1278,11 @@ pub struct AnthropicDocumentBlockParam {
 }
 
 wire_struct!(AnthropicDocumentBlockParam ["type" = "\"document\""] {
-    source: "source" Required,
-    cache_control: "cache_control" Optional,
-    citations: "citations" Optional,
-    context: "context" Optional,
-    title: "title" Optional,
+    0 source: "source" Required,
+    1 cache_control: "cache_control" Optional,
+    2 citations: "citations" Optional,
+    3 context: "context" Optional,
+    4 title: "title" Optional,
 });
 
 impl AnthropicDocumentBlockParam {
@@ -1309,7 +1320,7 @@ pub struct AnthropicDocumentBlockParamCitations {
 }
 
 wire_struct!(AnthropicDocumentBlockParamCitations {
-    enabled: "enabled" Optional,
+    0 enabled: "enabled" Optional,
 });
 
 impl AnthropicDocumentBlockParamCitations {
@@ -1337,7 +1348,7 @@ pub struct AnthropicDocumentBlockParamSourceContent {
 }
 
 wire_struct!(AnthropicDocumentBlockParamSourceContent ["type" = "\"content\""] {
-    content: "content" Required,
+    0 content: "content" Required,
 });
 
 impl AnthropicDocumentBlockParamSourceContent {
@@ -1376,7 +1387,8 @@ wire_union!(AnthropicDocumentBlockParamSourceContentContentItem {
     objects {}
     shapes {}
     variants {
-        Text, Image,
+        0 Text,
+        1 Image,
     }
 });
 
@@ -1416,7 +1428,8 @@ wire_union!(AnthropicDocumentBlockParamSourceContentContent {
         String => Text,
     }
     variants {
-        Text, List,
+        0 Text,
+        1 List,
     }
 });
 
@@ -1465,7 +1478,7 @@ pub struct AnthropicUrlPdfSource {
 }
 
 wire_struct!(AnthropicUrlPdfSource ["type" = "\"url\""] {
-    url: "url" Required,
+    0 url: "url" Required,
 });
 
 impl AnthropicUrlPdfSource {
@@ -1491,7 +1504,7 @@ pub struct AnthropicFileDocumentSource {
 }
 
 wire_struct!(AnthropicFileDocumentSource ["type" = "\"file\""] {
-    file_id: "file_id" Required,
+    0 file_id: "file_id" Required,
 });
 
 impl AnthropicFileDocumentSource {
@@ -1545,7 +1558,11 @@ wire_union!(AnthropicDocumentBlockParamSource {
     objects {}
     shapes {}
     variants {
-        Base64, Text, Content, Url, File,
+        0 Base64,
+        1 Text,
+        2 Content,
+        3 Url,
+        4 File,
     }
 });
 
@@ -1603,10 +1620,10 @@ pub struct MessagesContentBlockParamToolUse {
 }
 
 wire_struct!(MessagesContentBlockParamToolUse ["type" = "\"tool_use\""] {
-    id: "id" Required,
-    name: "name" Required,
-    cache_control: "cache_control" Optional,
-    input: "input" Optional,
+    0 id: "id" Required,
+    1 name: "name" Required,
+    2 cache_control: "cache_control" Optional,
+    3 input: "input" Optional,
 });
 
 impl MessagesContentBlockParamToolUse {
@@ -1641,10 +1658,10 @@ pub struct MessagesContentBlockParamToolResult {
 }
 
 wire_struct!(MessagesContentBlockParamToolResult ["type" = "\"tool_result\""] {
-    tool_use_id: "tool_use_id" Required,
-    cache_control: "cache_control" Optional,
-    content: "content" Optional,
-    is_error: "is_error" Optional,
+    0 tool_use_id: "tool_use_id" Required,
+    1 cache_control: "cache_control" Optional,
+    2 content: "content" Optional,
+    3 is_error: "is_error" Optional,
 });
 
 impl MessagesContentBlockParamToolResult {
@@ -1680,7 +1697,7 @@ pub struct MessagesContentBlockParamToolResultContentItemToolReference {
 }
 
 wire_struct!(MessagesContentBlockParamToolResultContentItemToolReference ["type" = "\"tool_reference\""] {
-    tool_name: "tool_name" Required,
+    0 tool_name: "tool_name" Required,
 });
 
 impl MessagesContentBlockParamToolResultContentItemToolReference {
@@ -1714,11 +1731,11 @@ pub struct AnthropicSearchResultBlockParam {
 }
 
 wire_struct!(AnthropicSearchResultBlockParam ["type" = "\"search_result\""] {
-    content: "content" Required,
-    source: "source" Required,
-    title: "title" Required,
-    cache_control: "cache_control" Optional,
-    citations: "citations" Optional,
+    0 content: "content" Required,
+    1 source: "source" Required,
+    2 title: "title" Required,
+    3 cache_control: "cache_control" Optional,
+    4 citations: "citations" Optional,
 });
 
 impl AnthropicSearchResultBlockParam {
@@ -1758,7 +1775,7 @@ pub struct AnthropicSearchResultBlockParamCitations {
 }
 
 wire_struct!(AnthropicSearchResultBlockParamCitations {
-    enabled: "enabled" Optional,
+    0 enabled: "enabled" Optional,
 });
 
 impl AnthropicSearchResultBlockParamCitations {
@@ -1814,7 +1831,11 @@ wire_union!(MessagesContentBlockParamToolResultContentItem {
     objects {}
     shapes {}
     variants {
-        Text, Image, ToolReference, SearchResult, Document,
+        0 Text,
+        1 Image,
+        2 ToolReference,
+        3 SearchResult,
+        4 Document,
     }
 });
 
@@ -1877,7 +1898,8 @@ wire_union!(MessagesContentBlockParamToolResultContent {
         String => Text,
     }
     variants {
-        Text, List,
+        0 Text,
+        1 List,
     }
 });
 
@@ -1926,8 +1948,8 @@ pub struct MessagesContentBlockParamThinking {
 }
 
 wire_struct!(MessagesContentBlockParamThinking ["type" = "\"thinking\""] {
-    signature: "signature" Required,
-    thinking: "thinking" Required,
+    0 signature: "signature" Required,
+    1 thinking: "thinking" Required,
 });
 
 impl MessagesContentBlockParamThinking {
@@ -1953,7 +1975,7 @@ pub struct MessagesContentBlockParamRedactedThinking {
 }
 
 wire_struct!(MessagesContentBlockParamRedactedThinking ["type" = "\"redacted_thinking\""] {
-    data: "data" Required,
+    0 data: "data" Required,
 });
 
 impl MessagesContentBlockParamRedactedThinking {
@@ -1985,10 +2007,10 @@ pub struct MessagesContentBlockParamServerToolUse {
 }
 
 wire_struct!(MessagesContentBlockParamServerToolUse ["type" = "\"server_tool_use\""] {
-    id: "id" Required,
-    name: "name" Required,
-    cache_control: "cache_control" Optional,
-    input: "input" Optional,
+    0 id: "id" Required,
+    1 name: "name" Required,
+    2 cache_control: "cache_control" Optional,
+    3 input: "input" Optional,
 });
 
 impl MessagesContentBlockParamServerToolUse {
@@ -2021,9 +2043,9 @@ pub struct MessagesContentBlockParamWebSearchToolResult {
 }
 
 wire_struct!(MessagesContentBlockParamWebSearchToolResult ["type" = "\"web_search_tool_result\""] {
-    content: "content" Required,
-    tool_use_id: "tool_use_id" Required,
-    cache_control: "cache_control" Optional,
+    0 content: "content" Required,
+    1 tool_use_id: "tool_use_id" Required,
+    2 cache_control: "cache_control" Optional,
 });
 
 impl MessagesContentBlockParamWebSearchToolResult {
@@ -2060,10 +2082,10 @@ pub struct AnthropicWebSearchResultBlockParam {
 }
 
 wire_struct!(AnthropicWebSearchResultBlockParam ["type" = "\"web_search_result\""] {
-    encrypted_content: "encrypted_content" Required,
-    title: "title" Required,
-    url: "url" Required,
-    page_age: "page_age" Optional,
+    0 encrypted_content: "encrypted_content" Required,
+    1 title: "title" Required,
+    2 url: "url" Required,
+    3 page_age: "page_age" Optional,
 });
 
 impl AnthropicWebSearchResultBlockParam {
@@ -2097,7 +2119,7 @@ pub struct MessagesContentBlockParamWebSearchToolResultContentWebSearchToolResul
 }
 
 wire_struct!(MessagesContentBlockParamWebSearchToolResultContentWebSearchToolResultError ["type" = "\"web_search_tool_result_error\""] {
-    error_code: "error_code" Required,
+    0 error_code: "error_code" Required,
 });
 
 impl MessagesContentBlockParamWebSearchToolResultContentWebSearchToolResultError {
@@ -2165,7 +2187,8 @@ wire_union!(MessagesContentBlockParamWebSearchToolResultContent {
         Array(Object) => List,
     }
     variants {
-        List, WebSearchToolResultError,
+        0 List,
+        1 WebSearchToolResultError,
     }
 });
 
@@ -2211,9 +2234,9 @@ pub struct MessagesContentBlockParamCompaction {
 }
 
 wire_struct!(MessagesContentBlockParamCompaction ["type" = "\"compaction\""] {
-    content: "content" Nullable,
-    cache_control: "cache_control" Optional,
-    encrypted_content: "encrypted_content" Optional,
+    0 content: "content" Nullable,
+    1 cache_control: "cache_control" Optional,
+    2 encrypted_content: "encrypted_content" Optional,
 });
 
 impl MessagesContentBlockParamCompaction {
@@ -2245,8 +2268,8 @@ pub struct MessagesAdvisorToolResultBlock {
 }
 
 wire_struct!(MessagesAdvisorToolResultBlock ["type" = "\"advisor_tool_result\""] {
-    content: "content" Required,
-    tool_use_id: "tool_use_id" Required,
+    0 content: "content" Required,
+    1 tool_use_id: "tool_use_id" Required,
 });
 
 impl MessagesAdvisorToolResultBlock {
@@ -2274,8 +2297,8 @@ pub struct MessagesToolAdditionBlock {
 }
 
 wire_struct!(MessagesToolAdditionBlock ["type" = "\"tool_addition\""] {
-    tool: "tool" Required,
-    cache_control: "cache_control" Optional,
+    0 tool: "tool" Required,
+    1 cache_control: "cache_control" Optional,
 });
 
 impl MessagesToolAdditionBlock {
@@ -2303,7 +2326,7 @@ pub struct MessagesToolAdditionBlockToolToolReference {
 }
 
 wire_struct!(MessagesToolAdditionBlockToolToolReference ["type" = "\"tool_reference\""] {
-    name: "name" Required,
+    0 name: "name" Required,
 });
 
 impl MessagesToolAdditionBlockToolToolReference {
@@ -2331,8 +2354,8 @@ pub struct MessagesToolAdditionBlockToolMcpToolReference {
 }
 
 wire_struct!(MessagesToolAdditionBlockToolMcpToolReference ["type" = "\"mcp_tool_reference\""] {
-    name: "name" Required,
-    server_name: "server_name" Required,
+    0 name: "name" Required,
+    1 server_name: "server_name" Required,
 });
 
 impl MessagesToolAdditionBlockToolMcpToolReference {
@@ -2358,7 +2381,7 @@ pub struct MessagesToolAdditionBlockToolMcpToolsetReference {
 }
 
 wire_struct!(MessagesToolAdditionBlockToolMcpToolsetReference ["type" = "\"mcp_toolset_reference\""] {
-    server_name: "server_name" Required,
+    0 server_name: "server_name" Required,
 });
 
 impl MessagesToolAdditionBlockToolMcpToolsetReference {
@@ -2402,7 +2425,9 @@ wire_union!(MessagesToolAdditionBlockTool {
     objects {}
     shapes {}
     variants {
-        ToolReference, McpToolReference, McpToolsetReference,
+        0 ToolReference,
+        1 McpToolReference,
+        2 McpToolsetReference,
     }
 });
 
@@ -2442,8 +2467,8 @@ pub struct MessagesToolRemovalBlock {
 }
 
 wire_struct!(MessagesToolRemovalBlock ["type" = "\"tool_removal\""] {
-    tool: "tool" Required,
-    cache_control: "cache_control" Optional,
+    0 tool: "tool" Required,
+    1 cache_control: "cache_control" Optional,
 });
 
 impl MessagesToolRemovalBlock {
@@ -2471,7 +2496,7 @@ pub struct MessagesToolRemovalBlockToolToolReference {
 }
 
 wire_struct!(MessagesToolRemovalBlockToolToolReference ["type" = "\"tool_reference\""] {
-    name: "name" Required,
+    0 name: "name" Required,
 });
 
 impl MessagesToolRemovalBlockToolToolReference {
@@ -2499,8 +2524,8 @@ pub struct MessagesToolRemovalBlockToolMcpToolReference {
 }
 
 wire_struct!(MessagesToolRemovalBlockToolMcpToolReference ["type" = "\"mcp_tool_reference\""] {
-    name: "name" Required,
-    server_name: "server_name" Required,
+    0 name: "name" Required,
+    1 server_name: "server_name" Required,
 });
 
 impl MessagesToolRemovalBlockToolMcpToolReference {
@@ -2526,7 +2551,7 @@ pub struct MessagesToolRemovalBlockToolMcpToolsetReference {
 }
 
 wire_struct!(MessagesToolRemovalBlockToolMcpToolsetReference ["type" = "\"mcp_toolset_reference\""] {
-    server_name: "server_name" Required,
+    0 server_name: "server_name" Required,
 });
 
 impl MessagesToolRemovalBlockToolMcpToolsetReference {
@@ -2570,7 +2595,9 @@ wire_union!(MessagesToolRemovalBlockTool {
     objects {}
     shapes {}
     variants {
-        ToolReference, McpToolReference, McpToolsetReference,
+        0 ToolReference,
+        1 McpToolReference,
+        2 McpToolsetReference,
     }
 });
 
@@ -2610,8 +2637,8 @@ pub struct MessagesShellToolResultBlock {
 }
 
 wire_struct!(MessagesShellToolResultBlock ["type" = "\"openrouter_shell_tool_result\""] {
-    content: "content" Required,
-    tool_use_id: "tool_use_id" Required,
+    0 content: "content" Required,
+    1 tool_use_id: "tool_use_id" Required,
 });
 
 impl MessagesShellToolResultBlock {
@@ -2639,8 +2666,8 @@ pub struct MessagesBashToolResultBlock {
 }
 
 wire_struct!(MessagesBashToolResultBlock ["type" = "\"openrouter_bash_tool_result\""] {
-    content: "content" Required,
-    tool_use_id: "tool_use_id" Required,
+    0 content: "content" Required,
+    1 tool_use_id: "tool_use_id" Required,
 });
 
 impl MessagesBashToolResultBlock {
@@ -2749,7 +2776,22 @@ wire_union!(MessagesContentBlockParam {
     objects {}
     shapes {}
     variants {
-        Text, Image, Document, ToolUse, ToolResult, Thinking, RedactedThinking, ServerToolUse, WebSearchToolResult, SearchResult, Compaction, AdvisorToolResult, ToolAddition, ToolRemoval, OpenrouterShellToolResult, OpenrouterBashToolResult,
+        0 Text,
+        1 Image,
+        2 Document,
+        3 ToolUse,
+        4 ToolResult,
+        5 Thinking,
+        6 RedactedThinking,
+        7 ServerToolUse,
+        8 WebSearchToolResult,
+        9 SearchResult,
+        10 Compaction,
+        11 AdvisorToolResult,
+        12 ToolAddition,
+        13 ToolRemoval,
+        14 OpenrouterShellToolResult,
+        15 OpenrouterBashToolResult,
     }
 });
 
@@ -2887,7 +2929,8 @@ wire_union!(MessagesMessageParamContent {
         String => Text,
     }
     variants {
-        Text, List,
+        0 Text,
+        1 List,
     }
 });
 
@@ -2954,7 +2997,7 @@ pub struct MessagesRequestMetadata {
 }
 
 wire_struct!(MessagesRequestMetadata {
-    user_id: "user_id" Optional,
+    0 user_id: "user_id" Optional,
 });
 
 impl MessagesRequestMetadata {
@@ -2986,9 +3029,9 @@ pub struct MessagesOutputConfig {
 }
 
 wire_struct!(MessagesOutputConfig {
-    effort: "effort" Optional,
-    format: "format" Optional,
-    task_budget: "task_budget" Optional,
+    0 effort: "effort" Optional,
+    1 format: "format" Optional,
+    2 task_budget: "task_budget" Optional,
 });
 
 impl MessagesOutputConfig {
@@ -3046,7 +3089,7 @@ pub struct MessagesOutputConfigFormat {
 }
 
 wire_struct!(MessagesOutputConfigFormat ["type" = "\"json_schema\""] {
-    schema: "schema" Required,
+    0 schema: "schema" Required,
 });
 
 impl MessagesOutputConfigFormat {
@@ -3078,8 +3121,8 @@ pub struct MessagesOutputConfigTaskBudget {
 }
 
 wire_struct!(MessagesOutputConfigTaskBudget ["type" = "\"tokens\""] {
-    total: "total" Required,
-    remaining: "remaining" Optional,
+    0 total: "total" Required,
+    1 remaining: "remaining" Optional,
 });
 
 impl MessagesOutputConfigTaskBudget {
@@ -3160,7 +3203,16 @@ wire_union!(MessagesRequestPlugin {
     objects {}
     shapes {}
     variants {
-        AutoRouter, AutoBetaRouter, Moderation, Web, WebFetch, FileParser, ResponseHealing, ContextCompression, ParetoRouter, Fusion,
+        0 AutoRouter,
+        1 AutoBetaRouter,
+        2 Moderation,
+        3 Web,
+        4 WebFetch,
+        5 FileParser,
+        6 ResponseHealing,
+        7 ContextCompression,
+        8 ParetoRouter,
+        9 Fusion,
     }
 });
 
@@ -3256,7 +3308,8 @@ wire_union!(MessagesRequestSystem {
         String => Text,
     }
     variants {
-        Text, List,
+        0 Text,
+        1 List,
     }
 });
 
@@ -3303,8 +3356,8 @@ pub struct MessagesRequestThinkingEnabled {
 }
 
 wire_struct!(MessagesRequestThinkingEnabled ["type" = "\"enabled\""] {
-    budget_tokens: "budget_tokens" Required,
-    display: "display" Optional,
+    0 budget_tokens: "budget_tokens" Required,
+    1 display: "display" Optional,
 });
 
 impl MessagesRequestThinkingEnabled {
@@ -3373,7 +3426,7 @@ pub struct MessagesRequestThinkingAdaptive {
 }
 
 wire_struct!(MessagesRequestThinkingAdaptive ["type" = "\"adaptive\""] {
-    display: "display" Optional,
+    0 display: "display" Optional,
 });
 
 impl MessagesRequestThinkingAdaptive {
@@ -3419,7 +3472,9 @@ wire_union!(MessagesRequestThinking {
     objects {}
     shapes {}
     variants {
-        Enabled, Disabled, Adaptive,
+        0 Enabled,
+        1 Disabled,
+        2 Adaptive,
     }
 });
 
@@ -3457,7 +3512,7 @@ pub struct MessagesRequestToolChoiceAuto {
 }
 
 wire_struct!(MessagesRequestToolChoiceAuto ["type" = "\"auto\""] {
-    disable_parallel_tool_use: "disable_parallel_tool_use" Optional,
+    0 disable_parallel_tool_use: "disable_parallel_tool_use" Optional,
 });
 
 impl MessagesRequestToolChoiceAuto {
@@ -3485,7 +3540,7 @@ pub struct MessagesRequestToolChoiceAny {
 }
 
 wire_struct!(MessagesRequestToolChoiceAny ["type" = "\"any\""] {
-    disable_parallel_tool_use: "disable_parallel_tool_use" Optional,
+    0 disable_parallel_tool_use: "disable_parallel_tool_use" Optional,
 });
 
 impl MessagesRequestToolChoiceAny {
@@ -3537,8 +3592,8 @@ pub struct MessagesRequestToolChoiceTool {
 }
 
 wire_struct!(MessagesRequestToolChoiceTool ["type" = "\"tool\""] {
-    name: "name" Required,
-    disable_parallel_tool_use: "disable_parallel_tool_use" Optional,
+    0 name: "name" Required,
+    1 disable_parallel_tool_use: "disable_parallel_tool_use" Optional,
 });
 
 impl MessagesRequestToolChoiceTool {
@@ -3589,7 +3644,10 @@ wire_union!(MessagesRequestToolChoice {
     objects {}
     shapes {}
     variants {
-        Auto, Any, None, Tool,
+        0 Auto,
+        1 Any,
+        2 None,
+        3 Tool,
     }
 });
 
@@ -3642,11 +3700,11 @@ pub struct MessagesRequestToolCustom {
 }
 
 wire_struct!(MessagesRequestToolCustom ["type" = "\"custom\""] {
-    input_schema: "input_schema" Required,
-    name: "name" Required,
-    cache_control: "cache_control" Optional,
-    defer_loading: "defer_loading" Optional,
-    description: "description" Optional,
+    0 input_schema: "input_schema" Required,
+    1 name: "name" Required,
+    2 cache_control: "cache_control" Optional,
+    3 defer_loading: "defer_loading" Optional,
+    4 description: "description" Optional,
 });
 
 impl MessagesRequestToolCustom {
@@ -3689,9 +3747,9 @@ pub struct MessagesRequestToolCustomInputSchema {
 }
 
 wire_struct!(MessagesRequestToolCustomInputSchema {
-    properties: "properties" Optional,
-    required: "required" Optional,
-    r#type: "type" Optional,
+    0 properties: "properties" Optional,
+    1 required: "required" Optional,
+    2 r#type: "type" Optional,
 });
 
 impl MessagesRequestToolCustomInputSchema {
@@ -3721,7 +3779,7 @@ pub struct MessagesRequestToolBash20250124 {
 }
 
 wire_struct!(MessagesRequestToolBash20250124 ["name" = "\"bash\"", "type" = "\"bash_20250124\""] {
-    cache_control: "cache_control" Optional,
+    0 cache_control: "cache_control" Optional,
 });
 
 impl MessagesRequestToolBash20250124 {
@@ -3749,7 +3807,7 @@ pub struct MessagesRequestToolTextEditor20250124 {
 }
 
 wire_struct!(MessagesRequestToolTextEditor20250124 ["name" = "\"str_replace_editor\"", "type" = "\"text_editor_20250124\""] {
-    cache_control: "cache_control" Optional,
+    0 cache_control: "cache_control" Optional,
 });
 
 impl MessagesRequestToolTextEditor20250124 {
@@ -3785,11 +3843,11 @@ pub struct MessagesRequestToolWebSearch20250305 {
 }
 
 wire_struct!(MessagesRequestToolWebSearch20250305 ["name" = "\"web_search\"", "type" = "\"web_search_20250305\""] {
-    allowed_domains: "allowed_domains" Optional,
-    blocked_domains: "blocked_domains" Optional,
-    cache_control: "cache_control" Optional,
-    max_uses: "max_uses" Optional,
-    user_location: "user_location" Optional,
+    0 allowed_domains: "allowed_domains" Optional,
+    1 blocked_domains: "blocked_domains" Optional,
+    2 cache_control: "cache_control" Optional,
+    3 max_uses: "max_uses" Optional,
+    4 user_location: "user_location" Optional,
 });
 
 impl MessagesRequestToolWebSearch20250305 {
@@ -3827,10 +3885,10 @@ pub struct AnthropicWebSearchToolUserLocation {
 }
 
 wire_struct!(AnthropicWebSearchToolUserLocation ["type" = "\"approximate\""] {
-    city: "city" Optional,
-    country: "country" Optional,
-    region: "region" Optional,
-    timezone: "timezone" Optional,
+    0 city: "city" Optional,
+    1 country: "country" Optional,
+    2 region: "region" Optional,
+    3 timezone: "timezone" Optional,
 });
 
 impl AnthropicWebSearchToolUserLocation {
@@ -3871,12 +3929,12 @@ pub struct MessagesRequestToolWebSearch20260209 {
 }
 
 wire_struct!(MessagesRequestToolWebSearch20260209 ["name" = "\"web_search\"", "type" = "\"web_search_20260209\""] {
-    allowed_callers: "allowed_callers" Optional,
-    allowed_domains: "allowed_domains" Optional,
-    blocked_domains: "blocked_domains" Optional,
-    cache_control: "cache_control" Optional,
-    max_uses: "max_uses" Optional,
-    user_location: "user_location" Optional,
+    0 allowed_callers: "allowed_callers" Optional,
+    1 allowed_domains: "allowed_domains" Optional,
+    2 blocked_domains: "blocked_domains" Optional,
+    3 cache_control: "cache_control" Optional,
+    4 max_uses: "max_uses" Optional,
+    5 user_location: "user_location" Optional,
 });
 
 impl MessagesRequestToolWebSearch20260209 {
@@ -3941,12 +3999,12 @@ pub struct MessagesRequestToolAdvisor20260301 {
 }
 
 wire_struct!(MessagesRequestToolAdvisor20260301 ["name" = "\"advisor\"", "type" = "\"advisor_20260301\""] {
-    model: "model" Required,
-    allowed_callers: "allowed_callers" Optional,
-    cache_control: "cache_control" Optional,
-    caching: "caching" Optional,
-    defer_loading: "defer_loading" Optional,
-    max_uses: "max_uses" Optional,
+    0 model: "model" Required,
+    1 allowed_callers: "allowed_callers" Optional,
+    2 cache_control: "cache_control" Optional,
+    3 caching: "caching" Optional,
+    4 defer_loading: "defer_loading" Optional,
+    5 max_uses: "max_uses" Optional,
 });
 
 impl MessagesRequestToolAdvisor20260301 {
@@ -3986,7 +4044,7 @@ pub struct MessagesSearchModelsServerTool {
 }
 
 wire_struct!(MessagesSearchModelsServerTool ["type" = "\"openrouter:experimental__search_models\""] {
-    parameters: "parameters" Optional,
+    0 parameters: "parameters" Optional,
 });
 
 impl MessagesSearchModelsServerTool {
@@ -4022,11 +4080,11 @@ pub struct AnthropicToolSearchToolBm25 {
 }
 
 wire_struct!(AnthropicToolSearchToolBm25 ["name" = "\"tool_search_tool_bm25\""] {
-    r#type: "type" Required,
-    allowed_callers: "allowed_callers" Optional,
-    cache_control: "cache_control" Optional,
-    defer_loading: "defer_loading" Optional,
-    strict: "strict" Optional,
+    0 r#type: "type" Required,
+    1 allowed_callers: "allowed_callers" Optional,
+    2 cache_control: "cache_control" Optional,
+    3 defer_loading: "defer_loading" Optional,
+    4 strict: "strict" Optional,
 });
 
 impl AnthropicToolSearchToolBm25 {
@@ -4091,11 +4149,11 @@ pub struct AnthropicToolSearchToolRegex {
 }
 
 wire_struct!(AnthropicToolSearchToolRegex ["name" = "\"tool_search_tool_regex\""] {
-    r#type: "type" Required,
-    allowed_callers: "allowed_callers" Optional,
-    cache_control: "cache_control" Optional,
-    defer_loading: "defer_loading" Optional,
-    strict: "strict" Optional,
+    0 r#type: "type" Required,
+    1 allowed_callers: "allowed_callers" Optional,
+    2 cache_control: "cache_control" Optional,
+    3 defer_loading: "defer_loading" Optional,
+    4 strict: "strict" Optional,
 });
 
 impl AnthropicToolSearchToolRegex {
@@ -4239,7 +4297,22 @@ wire_union!(MessagesRequestTool {
     }
     shapes {}
     variants {
-        Custom, Bash20250124, TextEditor20250124, WebSearch20250305, WebSearch20260209, Advisor20260301, OpenrouterBash, OpenrouterDatetime, OpenrouterImageGeneration, OpenrouterExperimentalSearchModels, OpenrouterWebFetch, OpenrouterWebSearch, AnthropicToolSearchToolBm25, AnthropicToolSearchToolRegex, OpenrouterShell, OpenrouterToolSearch,
+        0 Custom,
+        1 Bash20250124,
+        2 TextEditor20250124,
+        3 WebSearch20250305,
+        4 WebSearch20260209,
+        5 Advisor20260301,
+        6 OpenrouterBash,
+        7 OpenrouterDatetime,
+        8 OpenrouterImageGeneration,
+        9 OpenrouterExperimentalSearchModels,
+        10 OpenrouterWebFetch,
+        11 OpenrouterWebSearch,
+        12 AnthropicToolSearchToolBm25,
+        13 AnthropicToolSearchToolRegex,
+        14 OpenrouterShell,
+        15 OpenrouterToolSearch,
     }
 });
 

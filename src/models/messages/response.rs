@@ -20,8 +20,8 @@ pub struct AnthropicContainer {
 }
 
 wire_struct!(AnthropicContainer {
-    expires_at: "expires_at" Required,
-    id: "id" Required,
+    0 expires_at: "expires_at" Required,
+    1 id: "id" Required,
 });
 
 /// Text the model wrote, with any citations that back it.
@@ -39,8 +39,8 @@ pub struct AnthropicTextBlock {
 }
 
 wire_struct!(AnthropicTextBlock ["type" = "\"text\""] {
-    citations: "citations" Nullable,
-    text: "text" Required,
+    0 citations: "citations" Nullable,
+    1 text: "text" Required,
 });
 
 /// Citation in a response that points at a character range of a plain-text document.
@@ -66,12 +66,12 @@ pub struct AnthropicCitationCharLocation {
 }
 
 wire_struct!(AnthropicCitationCharLocation ["type" = "\"char_location\""] {
-    cited_text: "cited_text" Required,
-    document_index: "document_index" Required,
-    document_title: "document_title" Nullable,
-    end_char_index: "end_char_index" Required,
-    file_id: "file_id" Nullable,
-    start_char_index: "start_char_index" Required,
+    0 cited_text: "cited_text" Required,
+    1 document_index: "document_index" Required,
+    2 document_title: "document_title" Nullable,
+    3 end_char_index: "end_char_index" Required,
+    4 file_id: "file_id" Nullable,
+    5 start_char_index: "start_char_index" Required,
 });
 
 /// Citation in a response that points at a page range of a PDF document.
@@ -97,12 +97,12 @@ pub struct AnthropicCitationPageLocation {
 }
 
 wire_struct!(AnthropicCitationPageLocation ["type" = "\"page_location\""] {
-    cited_text: "cited_text" Required,
-    document_index: "document_index" Required,
-    document_title: "document_title" Nullable,
-    end_page_number: "end_page_number" Required,
-    file_id: "file_id" Nullable,
-    start_page_number: "start_page_number" Required,
+    0 cited_text: "cited_text" Required,
+    1 document_index: "document_index" Required,
+    2 document_title: "document_title" Nullable,
+    3 end_page_number: "end_page_number" Required,
+    4 file_id: "file_id" Nullable,
+    5 start_page_number: "start_page_number" Required,
 });
 
 /// Citation in a response that points at a range of blocks in a custom-content document.
@@ -128,12 +128,12 @@ pub struct AnthropicCitationContentBlockLocation {
 }
 
 wire_struct!(AnthropicCitationContentBlockLocation ["type" = "\"content_block_location\""] {
-    cited_text: "cited_text" Required,
-    document_index: "document_index" Required,
-    document_title: "document_title" Nullable,
-    end_block_index: "end_block_index" Required,
-    file_id: "file_id" Nullable,
-    start_block_index: "start_block_index" Required,
+    0 cited_text: "cited_text" Required,
+    1 document_index: "document_index" Required,
+    2 document_title: "document_title" Nullable,
+    3 end_block_index: "end_block_index" Required,
+    4 file_id: "file_id" Nullable,
+    5 start_block_index: "start_block_index" Required,
 });
 
 /// Citation in a response that points at a page found by the web search tool.
@@ -155,10 +155,10 @@ pub struct AnthropicCitationWebSearchResultLocation {
 }
 
 wire_struct!(AnthropicCitationWebSearchResultLocation ["type" = "\"web_search_result_location\""] {
-    cited_text: "cited_text" Required,
-    encrypted_index: "encrypted_index" Required,
-    title: "title" Nullable,
-    url: "url" Required,
+    0 cited_text: "cited_text" Required,
+    1 encrypted_index: "encrypted_index" Required,
+    2 title: "title" Nullable,
+    3 url: "url" Required,
 });
 
 /// Citation in a response that points into a search result you supplied.
@@ -184,12 +184,12 @@ pub struct AnthropicCitationSearchResultLocation {
 }
 
 wire_struct!(AnthropicCitationSearchResultLocation ["type" = "\"search_result_location\""] {
-    cited_text: "cited_text" Required,
-    end_block_index: "end_block_index" Required,
-    search_result_index: "search_result_index" Required,
-    source: "source" Required,
-    start_block_index: "start_block_index" Required,
-    title: "title" Nullable,
+    0 cited_text: "cited_text" Required,
+    1 end_block_index: "end_block_index" Required,
+    2 search_result_index: "search_result_index" Required,
+    3 source: "source" Required,
+    4 start_block_index: "start_block_index" Required,
+    5 title: "title" Nullable,
 });
 
 /// A source behind a piece of response text; the variant tells how the passage is located.
@@ -233,7 +233,11 @@ wire_union!(AnthropicTextCitation {
     objects {}
     shapes {}
     variants {
-        CharLocation, PageLocation, ContentBlockLocation, WebSearchResultLocation, SearchResultLocation,
+        0 CharLocation,
+        1 PageLocation,
+        2 ContentBlockLocation,
+        3 WebSearchResultLocation,
+        4 SearchResultLocation,
     }
 });
 
@@ -291,10 +295,10 @@ pub struct AnthropicToolUseBlock {
 }
 
 wire_struct!(AnthropicToolUseBlock ["type" = "\"tool_use\""] {
-    caller: "caller" Required,
-    id: "id" Required,
-    name: "name" Required,
-    input: "input" Optional,
+    0 caller: "caller" Required,
+    1 id: "id" Required,
+    2 name: "name" Required,
+    3 input: "input" Optional,
 });
 
 /// Marks a tool call that the model made itself, not through sandboxed code.
@@ -322,7 +326,7 @@ pub struct AnthropicCodeExecution20250825Caller {
 }
 
 wire_struct!(AnthropicCodeExecution20250825Caller ["type" = "\"code_execution_20250825\""] {
-    tool_id: "tool_id" Required,
+    0 tool_id: "tool_id" Required,
 });
 
 /// Marks a tool call that was issued by code running in the `20260120` code execution tool.
@@ -338,7 +342,7 @@ pub struct AnthropicCodeExecution20260120Caller {
 }
 
 wire_struct!(AnthropicCodeExecution20260120Caller ["type" = "\"code_execution_20260120\""] {
-    tool_id: "tool_id" Required,
+    0 tool_id: "tool_id" Required,
 });
 
 /// Tells who invoked a tool: the model directly, or code inside a code execution sandbox.
@@ -372,7 +376,9 @@ wire_union!(AnthropicCaller {
     objects {}
     shapes {}
     variants {
-        Direct, CodeExecution20250825, CodeExecution20260120,
+        0 Direct,
+        1 CodeExecution20250825,
+        2 CodeExecution20260120,
     }
 });
 
@@ -412,8 +418,8 @@ pub struct AnthropicThinkingBlock {
 }
 
 wire_struct!(AnthropicThinkingBlock ["type" = "\"thinking\""] {
-    signature: "signature" Required,
-    thinking: "thinking" Required,
+    0 signature: "signature" Required,
+    1 thinking: "thinking" Required,
 });
 
 /// Thinking that the provider withheld and returned encrypted; replay it unchanged to keep the model's train of thought.
@@ -429,7 +435,7 @@ pub struct AnthropicRedactedThinkingBlock {
 }
 
 wire_struct!(AnthropicRedactedThinkingBlock ["type" = "\"redacted_thinking\""] {
-    data: "data" Required,
+    0 data: "data" Required,
 });
 
 /// Call to a tool that runs on the server, so the client has nothing to execute.
@@ -451,10 +457,10 @@ pub struct OrAnthropicServerToolUseBlock {
 }
 
 wire_struct!(OrAnthropicServerToolUseBlock ["type" = "\"server_tool_use\""] {
-    id: "id" Required,
-    name: "name" Required,
-    caller: "caller" Optional,
-    input: "input" Optional,
+    0 id: "id" Required,
+    1 name: "name" Required,
+    2 caller: "caller" Optional,
+    3 input: "input" Optional,
 });
 
 /// Who triggered a tool call: the model directly, or code in a code execution container; null when not stated.
@@ -488,7 +494,9 @@ wire_union!(OrAnthropicNullableCaller {
     objects {}
     shapes {}
     variants {
-        Direct, CodeExecution20250825, CodeExecution20260120,
+        0 Direct,
+        1 CodeExecution20250825,
+        2 CodeExecution20260120,
     }
 });
 
@@ -530,9 +538,9 @@ pub struct AnthropicWebSearchToolResult {
 }
 
 wire_struct!(AnthropicWebSearchToolResult ["type" = "\"web_search_tool_result\""] {
-    caller: "caller" Required,
-    content: "content" Required,
-    tool_use_id: "tool_use_id" Required,
+    0 caller: "caller" Required,
+    1 content: "content" Required,
+    2 tool_use_id: "tool_use_id" Required,
 });
 
 /// One hit returned by the web search tool.
@@ -554,10 +562,10 @@ pub struct AnthropicWebSearchResult {
 }
 
 wire_struct!(AnthropicWebSearchResult ["type" = "\"web_search_result\""] {
-    encrypted_content: "encrypted_content" Required,
-    page_age: "page_age" Nullable,
-    title: "title" Required,
-    url: "url" Required,
+    0 encrypted_content: "encrypted_content" Required,
+    1 page_age: "page_age" Nullable,
+    2 title: "title" Required,
+    3 url: "url" Required,
 });
 
 /// Says why a web search failed.
@@ -573,7 +581,7 @@ pub struct AnthropicWebSearchToolResultError {
 }
 
 wire_struct!(AnthropicWebSearchToolResultError ["type" = "\"web_search_tool_result_error\""] {
-    error_code: "error_code" Required,
+    0 error_code: "error_code" Required,
 });
 
 /// Machine-readable reason for the failed search.
@@ -632,7 +640,8 @@ wire_union!(AnthropicWebSearchToolResultContent {
         Array(Object) => List,
     }
     variants {
-        List, WebSearchToolResultError,
+        0 List,
+        1 WebSearchToolResultError,
     }
 });
 
@@ -674,9 +683,9 @@ pub struct AnthropicWebFetchToolResult {
 }
 
 wire_struct!(AnthropicWebFetchToolResult ["type" = "\"web_fetch_tool_result\""] {
-    caller: "caller" Required,
-    content: "content" Required,
-    tool_use_id: "tool_use_id" Required,
+    0 caller: "caller" Required,
+    1 content: "content" Required,
+    2 tool_use_id: "tool_use_id" Required,
 });
 
 /// Says why a web fetch failed.
@@ -692,7 +701,7 @@ pub struct AnthropicWebFetchToolResultError {
 }
 
 wire_struct!(AnthropicWebFetchToolResultError ["type" = "\"web_fetch_tool_result_error\""] {
-    error_code: "error_code" Required,
+    0 error_code: "error_code" Required,
 });
 
 /// Machine-readable reason for the failed fetch.
@@ -749,9 +758,9 @@ pub struct AnthropicWebFetchBlock {
 }
 
 wire_struct!(AnthropicWebFetchBlock ["type" = "\"web_fetch_result\""] {
-    content: "content" Required,
-    retrieved_at: "retrieved_at" Nullable,
-    url: "url" Required,
+    0 content: "content" Required,
+    1 retrieved_at: "retrieved_at" Nullable,
+    2 url: "url" Required,
 });
 
 /// Document returned in a Messages response, for example the body of a fetched web page.
@@ -771,9 +780,9 @@ pub struct AnthropicDocumentBlock {
 }
 
 wire_struct!(AnthropicDocumentBlock ["type" = "\"document\""] {
-    source: "source" Required,
-    title: "title" Nullable,
-    citations: "citations" Optional,
+    0 source: "source" Required,
+    1 title: "title" Nullable,
+    2 citations: "citations" Optional,
 });
 
 /// Switches source citations on or off for a document; null leaves them unconfigured.
@@ -789,7 +798,7 @@ pub struct AnthropicCitationsConfig {
 }
 
 wire_struct!(AnthropicCitationsConfig {
-    enabled: "enabled" Required,
+    0 enabled: "enabled" Required,
 });
 
 /// Body of the document, as an inline PDF or plain text.
@@ -818,7 +827,8 @@ wire_union!(AnthropicDocumentBlockSource {
     objects {}
     shapes {}
     variants {
-        Base64, Text,
+        0 Base64,
+        1 Text,
     }
 });
 
@@ -862,7 +872,8 @@ wire_union!(AnthropicWebFetchContent {
     objects {}
     shapes {}
     variants {
-        WebFetchToolResultError, WebFetchResult,
+        0 WebFetchToolResultError,
+        1 WebFetchResult,
     }
 });
 
@@ -895,8 +906,8 @@ pub struct AnthropicCodeExecutionToolResult {
 }
 
 wire_struct!(AnthropicCodeExecutionToolResult ["type" = "\"code_execution_tool_result\""] {
-    content: "content" Required,
-    tool_use_id: "tool_use_id" Required,
+    0 content: "content" Required,
+    1 tool_use_id: "tool_use_id" Required,
 });
 
 /// Says why a sandboxed code run yielded no result.
@@ -912,7 +923,7 @@ pub struct AnthropicCodeExecutionToolResultError {
 }
 
 wire_struct!(AnthropicCodeExecutionToolResultError ["type" = "\"code_execution_tool_result_error\""] {
-    error_code: "error_code" Required,
+    0 error_code: "error_code" Required,
 });
 
 /// Reasons for which a hosted tool can fail, shared by several tools of the Messages protocol.
@@ -959,10 +970,10 @@ pub struct AnthropicCodeExecutionResult {
 }
 
 wire_struct!(AnthropicCodeExecutionResult ["type" = "\"code_execution_result\""] {
-    content: "content" Required,
-    return_code: "return_code" Required,
-    stderr: "stderr" Required,
-    stdout: "stdout" Required,
+    0 content: "content" Required,
+    1 return_code: "return_code" Required,
+    2 stderr: "stderr" Required,
+    3 stdout: "stdout" Required,
 });
 
 /// A file that sandboxed code produced.
@@ -978,7 +989,7 @@ pub struct AnthropicCodeExecutionOutput {
 }
 
 wire_struct!(AnthropicCodeExecutionOutput ["type" = "\"code_execution_output\""] {
-    file_id: "file_id" Required,
+    0 file_id: "file_id" Required,
 });
 
 /// Outcome of a sandboxed code run whose standard output is readable only by the provider.
@@ -1000,10 +1011,10 @@ pub struct AnthropicEncryptedCodeExecutionResult {
 }
 
 wire_struct!(AnthropicEncryptedCodeExecutionResult ["type" = "\"encrypted_code_execution_result\""] {
-    content: "content" Required,
-    encrypted_stdout: "encrypted_stdout" Required,
-    return_code: "return_code" Required,
-    stderr: "stderr" Required,
+    0 content: "content" Required,
+    1 encrypted_stdout: "encrypted_stdout" Required,
+    2 return_code: "return_code" Required,
+    3 stderr: "stderr" Required,
 });
 
 /// Outcome of a sandboxed code run: a plain result, a result with encrypted output, or an error.
@@ -1037,7 +1048,9 @@ wire_union!(AnthropicCodeExecutionContent {
     objects {}
     shapes {}
     variants {
-        CodeExecutionToolResultError, CodeExecutionResult, EncryptedCodeExecutionResult,
+        0 CodeExecutionToolResultError,
+        1 CodeExecutionResult,
+        2 EncryptedCodeExecutionResult,
     }
 });
 
@@ -1077,8 +1090,8 @@ pub struct AnthropicBashCodeExecutionToolResult {
 }
 
 wire_struct!(AnthropicBashCodeExecutionToolResult ["type" = "\"bash_code_execution_tool_result\""] {
-    content: "content" Required,
-    tool_use_id: "tool_use_id" Required,
+    0 content: "content" Required,
+    1 tool_use_id: "tool_use_id" Required,
 });
 
 /// Says why a sandboxed shell command yielded no result.
@@ -1094,7 +1107,7 @@ pub struct AnthropicBashCodeExecutionToolResultError {
 }
 
 wire_struct!(AnthropicBashCodeExecutionToolResultError ["type" = "\"bash_code_execution_tool_result_error\""] {
-    error_code: "error_code" Required,
+    0 error_code: "error_code" Required,
 });
 
 /// Machine-readable reason for the failure; branch on it to decide whether a retry makes sense.
@@ -1144,10 +1157,10 @@ pub struct AnthropicBashCodeExecutionResult {
 }
 
 wire_struct!(AnthropicBashCodeExecutionResult ["type" = "\"bash_code_execution_result\""] {
-    content: "content" Required,
-    return_code: "return_code" Required,
-    stderr: "stderr" Required,
-    stdout: "stdout" Required,
+    0 content: "content" Required,
+    1 return_code: "return_code" Required,
+    2 stderr: "stderr" Required,
+    3 stdout: "stdout" Required,
 });
 
 /// A file that a sandboxed shell command produced.
@@ -1163,7 +1176,7 @@ pub struct AnthropicBashCodeExecutionOutput {
 }
 
 wire_struct!(AnthropicBashCodeExecutionOutput ["type" = "\"bash_code_execution_output\""] {
-    file_id: "file_id" Required,
+    0 file_id: "file_id" Required,
 });
 
 /// Outcome of a sandboxed shell command: either its result or an error.
@@ -1192,7 +1205,8 @@ wire_union!(AnthropicBashCodeExecutionContent {
     objects {}
     shapes {}
     variants {
-        BashCodeExecutionToolResultError, BashCodeExecutionResult,
+        0 BashCodeExecutionToolResultError,
+        1 BashCodeExecutionResult,
     }
 });
 
@@ -1225,8 +1239,8 @@ pub struct AnthropicTextEditorCodeExecutionToolResult {
 }
 
 wire_struct!(AnthropicTextEditorCodeExecutionToolResult ["type" = "\"text_editor_code_execution_tool_result\""] {
-    content: "content" Required,
-    tool_use_id: "tool_use_id" Required,
+    0 content: "content" Required,
+    1 tool_use_id: "tool_use_id" Required,
 });
 
 /// Says why a sandboxed file command failed.
@@ -1244,8 +1258,8 @@ pub struct AnthropicTextEditorCodeExecutionToolResultError {
 }
 
 wire_struct!(AnthropicTextEditorCodeExecutionToolResultError ["type" = "\"text_editor_code_execution_tool_result_error\""] {
-    error_code: "error_code" Required,
-    error_message: "error_message" Nullable,
+    0 error_code: "error_code" Required,
+    1 error_message: "error_message" Nullable,
 });
 
 /// Machine-readable reason for the failure; branch on it to decide whether a retry makes sense.
@@ -1297,11 +1311,11 @@ pub struct AnthropicTextEditorCodeExecutionViewResult {
 }
 
 wire_struct!(AnthropicTextEditorCodeExecutionViewResult ["type" = "\"text_editor_code_execution_view_result\""] {
-    content: "content" Required,
-    file_type: "file_type" Required,
-    num_lines: "num_lines" Nullable,
-    start_line: "start_line" Nullable,
-    total_lines: "total_lines" Nullable,
+    0 content: "content" Required,
+    1 file_type: "file_type" Required,
+    2 num_lines: "num_lines" Nullable,
+    3 start_line: "start_line" Nullable,
+    4 total_lines: "total_lines" Nullable,
 });
 
 /// Kind of file shown, which tells how to read `content`.
@@ -1339,7 +1353,7 @@ pub struct AnthropicTextEditorCodeExecutionCreateResult {
 }
 
 wire_struct!(AnthropicTextEditorCodeExecutionCreateResult ["type" = "\"text_editor_code_execution_create_result\""] {
-    is_file_update: "is_file_update" Required,
+    0 is_file_update: "is_file_update" Required,
 });
 
 /// Describes a text replacement made to a sandbox file, in the style of a diff hunk.
@@ -1363,11 +1377,11 @@ pub struct AnthropicTextEditorCodeExecutionStrReplaceResult {
 }
 
 wire_struct!(AnthropicTextEditorCodeExecutionStrReplaceResult ["type" = "\"text_editor_code_execution_str_replace_result\""] {
-    lines: "lines" Nullable,
-    new_lines: "new_lines" Nullable,
-    new_start: "new_start" Nullable,
-    old_lines: "old_lines" Nullable,
-    old_start: "old_start" Nullable,
+    0 lines: "lines" Nullable,
+    1 new_lines: "new_lines" Nullable,
+    2 new_start: "new_start" Nullable,
+    3 old_lines: "old_lines" Nullable,
+    4 old_start: "old_start" Nullable,
 });
 
 /// Outcome of a sandboxed file edit command: a view, create or replace result, or an error.
@@ -1406,7 +1420,10 @@ wire_union!(AnthropicTextEditorCodeExecutionContent {
     objects {}
     shapes {}
     variants {
-        TextEditorCodeExecutionToolResultError, TextEditorCodeExecutionViewResult, TextEditorCodeExecutionCreateResult, TextEditorCodeExecutionStrReplaceResult,
+        0 TextEditorCodeExecutionToolResultError,
+        1 TextEditorCodeExecutionViewResult,
+        2 TextEditorCodeExecutionCreateResult,
+        3 TextEditorCodeExecutionStrReplaceResult,
     }
 });
 
@@ -1453,8 +1470,8 @@ pub struct AnthropicToolSearchToolResult {
 }
 
 wire_struct!(AnthropicToolSearchToolResult ["type" = "\"tool_search_tool_result\""] {
-    content: "content" Required,
-    tool_use_id: "tool_use_id" Required,
+    0 content: "content" Required,
+    1 tool_use_id: "tool_use_id" Required,
 });
 
 /// Says why a tool search failed.
@@ -1472,8 +1489,8 @@ pub struct AnthropicToolSearchResultError {
 }
 
 wire_struct!(AnthropicToolSearchResultError ["type" = "\"tool_search_tool_result_error\""] {
-    error_code: "error_code" Required,
-    error_message: "error_message" Nullable,
+    0 error_code: "error_code" Required,
+    1 error_message: "error_message" Nullable,
 });
 
 /// Lists the tools that matched a tool search.
@@ -1489,7 +1506,7 @@ pub struct AnthropicToolSearchResult {
 }
 
 wire_struct!(AnthropicToolSearchResult ["type" = "\"tool_search_tool_search_result\""] {
-    tool_references: "tool_references" Required,
+    0 tool_references: "tool_references" Required,
 });
 
 /// Points to a tool that a tool search found; the model can use that tool afterwards.
@@ -1505,7 +1522,7 @@ pub struct AnthropicToolReference {
 }
 
 wire_struct!(AnthropicToolReference ["type" = "\"tool_reference\""] {
-    tool_name: "tool_name" Required,
+    0 tool_name: "tool_name" Required,
 });
 
 /// Outcome of a tool search: either the tools found or an error.
@@ -1534,7 +1551,8 @@ wire_union!(AnthropicToolSearchContent {
     objects {}
     shapes {}
     variants {
-        ToolSearchToolResultError, ToolSearchToolSearchResult,
+        0 ToolSearchToolResultError,
+        1 ToolSearchToolSearchResult,
     }
 });
 
@@ -1565,7 +1583,7 @@ pub struct AnthropicContainerUpload {
 }
 
 wire_struct!(AnthropicContainerUpload ["type" = "\"container_upload\""] {
-    file_id: "file_id" Required,
+    0 file_id: "file_id" Required,
 });
 
 /// Content block that stands in for earlier conversation after the context was compacted; send it back on later turns.
@@ -1583,8 +1601,8 @@ pub struct AnthropicCompactionBlock {
 }
 
 wire_struct!(AnthropicCompactionBlock ["type" = "\"compaction\""] {
-    content: "content" Nullable,
-    encrypted_content: "encrypted_content" Optional,
+    0 content: "content" Nullable,
+    1 encrypted_content: "encrypted_content" Optional,
 });
 
 /// Content block of a Messages response that carries what the advisor tool returned.
@@ -1602,8 +1620,8 @@ pub struct AnthropicAdvisorToolResult {
 }
 
 wire_struct!(AnthropicAdvisorToolResult ["type" = "\"advisor_tool_result\""] {
-    content: "content" Required,
-    tool_use_id: "tool_use_id" Required,
+    0 content: "content" Required,
+    1 tool_use_id: "tool_use_id" Required,
 });
 
 /// Result block of an `openrouter:shell` call that ran inside OpenRouter's sandbox.
@@ -1621,8 +1639,8 @@ pub struct OrAnthropicShellToolResult {
 }
 
 wire_struct!(OrAnthropicShellToolResult ["type" = "\"openrouter_shell_tool_result\""] {
-    content: "content" Required,
-    tool_use_id: "tool_use_id" Required,
+    0 content: "content" Required,
+    1 tool_use_id: "tool_use_id" Required,
 });
 
 /// Result block of an `openrouter:bash` call that ran inside OpenRouter's sandbox.
@@ -1640,8 +1658,8 @@ pub struct OrAnthropicBashToolResult {
 }
 
 wire_struct!(OrAnthropicBashToolResult ["type" = "\"openrouter_bash_tool_result\""] {
-    content: "content" Required,
-    tool_use_id: "tool_use_id" Required,
+    0 content: "content" Required,
+    1 tool_use_id: "tool_use_id" Required,
 });
 
 /// Any block of an assistant message: text, thinking, tool use or a server tool's result, told apart by `type`.
@@ -1740,7 +1758,22 @@ wire_union!(OrAnthropicContentBlock {
     objects {}
     shapes {}
     variants {
-        Text, ToolUse, Thinking, RedactedThinking, ServerToolUse, WebSearchToolResult, WebFetchToolResult, CodeExecutionToolResult, BashCodeExecutionToolResult, TextEditorCodeExecutionToolResult, ToolSearchToolResult, ContainerUpload, Compaction, AdvisorToolResult, OpenrouterShellToolResult, OpenrouterBashToolResult,
+        0 Text,
+        1 ToolUse,
+        2 Thinking,
+        3 RedactedThinking,
+        4 ServerToolUse,
+        5 WebSearchToolResult,
+        6 WebFetchToolResult,
+        7 CodeExecutionToolResult,
+        8 BashCodeExecutionToolResult,
+        9 TextEditorCodeExecutionToolResult,
+        10 ToolSearchToolResult,
+        11 ContainerUpload,
+        12 Compaction,
+        13 AdvisorToolResult,
+        14 OpenrouterShellToolResult,
+        15 OpenrouterBashToolResult,
     }
 });
 
@@ -1871,8 +1904,8 @@ pub struct AnthropicRefusalStopDetails {
 }
 
 wire_struct!(AnthropicRefusalStopDetails ["type" = "\"refusal\""] {
-    category: "category" Nullable,
-    explanation: "explanation" Nullable,
+    0 category: "category" Nullable,
+    1 explanation: "explanation" Nullable,
 });
 
 /// Policy area that caused the refusal; null when it fits no listed area.
@@ -1916,7 +1949,7 @@ pub struct AnthropicOutputTokensDetails {
 }
 
 wire_struct!(AnthropicOutputTokensDetails {
-    thinking_tokens: "thinking_tokens" Required,
+    0 thinking_tokens: "thinking_tokens" Required,
 });
 
 /// Counts how often hosted tools ran during the request; null when none were counted.
@@ -1934,8 +1967,8 @@ pub struct AnthropicServerToolUsage {
 }
 
 wire_struct!(AnthropicServerToolUsage {
-    web_fetch_requests: "web_fetch_requests" Required,
-    web_search_requests: "web_search_requests" Required,
+    0 web_fetch_requests: "web_fetch_requests" Required,
+    1 web_search_requests: "web_search_requests" Required,
 });
 
 /// Why the model stopped generating; null while a message is still streaming.
@@ -2008,17 +2041,17 @@ pub struct MessagesResult {
 }
 
 wire_struct!(MessagesResult ["role" = "\"assistant\"", "type" = "\"message\""] {
-    container: "container" Nullable,
-    content: "content" Required,
-    id: "id" Required,
-    model: "model" Required,
-    stop_details: "stop_details" Nullable,
-    stop_reason: "stop_reason" Nullable,
-    stop_sequence: "stop_sequence" Nullable,
-    usage: "usage" Required,
-    context_management: "context_management" Optional,
-    openrouter_metadata: "openrouter_metadata" Optional,
-    provider: "provider" Optional,
+    0 container: "container" Nullable,
+    1 content: "content" Required,
+    2 id: "id" Required,
+    3 model: "model" Required,
+    4 stop_details: "stop_details" Nullable,
+    5 stop_reason: "stop_reason" Nullable,
+    6 stop_sequence: "stop_sequence" Nullable,
+    7 usage: "usage" Required,
+    8 context_management: "context_management" Optional,
+    9 openrouter_metadata: "openrouter_metadata" Optional,
+    10 provider: "provider" Optional,
 });
 
 impl Root for MessagesResult {}
@@ -2062,20 +2095,20 @@ pub struct MessagesResultUsage {
 }
 
 wire_struct!(MessagesResultUsage {
-    cache_creation: "cache_creation" Nullable,
-    cache_creation_input_tokens: "cache_creation_input_tokens" Nullable,
-    cache_read_input_tokens: "cache_read_input_tokens" Nullable,
-    inference_geo: "inference_geo" Nullable,
-    input_tokens: "input_tokens" Required,
-    output_tokens: "output_tokens" Required,
-    output_tokens_details: "output_tokens_details" Nullable,
-    server_tool_use: "server_tool_use" Nullable,
-    service_tier: "service_tier" Nullable,
-    cost: "cost" Optional,
-    cost_details: "cost_details" Optional,
-    is_byok: "is_byok" Optional,
-    iterations: "iterations" Optional,
-    speed: "speed" Optional,
+    0 cache_creation: "cache_creation" Nullable,
+    1 cache_creation_input_tokens: "cache_creation_input_tokens" Nullable,
+    2 cache_read_input_tokens: "cache_read_input_tokens" Nullable,
+    3 inference_geo: "inference_geo" Nullable,
+    4 input_tokens: "input_tokens" Required,
+    5 output_tokens: "output_tokens" Required,
+    6 output_tokens_details: "output_tokens_details" Nullable,
+    7 server_tool_use: "server_tool_use" Nullable,
+    8 service_tier: "service_tier" Nullable,
+    9 cost: "cost" Optional,
+    10 cost_details: "cost_details" Optional,
+    11 is_byok: "is_byok" Optional,
+    12 iterations: "iterations" Optional,
+    13 speed: "speed" Optional,
 });
 
 /// Report of the context edits applied while serving this call; null when there is nothing to report.
@@ -2091,7 +2124,7 @@ pub struct MessagesResultContextManagement {
 }
 
 wire_struct!(MessagesResultContextManagement {
-    applied_edits: "applied_edits" Required,
+    0 applied_edits: "applied_edits" Required,
 });
 
 /// The object at `MessagesResult.context_management.applied_edits[]`.
@@ -2107,5 +2140,5 @@ pub struct MessagesResultContextManagementAppliedEdit {
 }
 
 wire_struct!(MessagesResultContextManagementAppliedEdit {
-    r#type: "type" Required,
+    0 r#type: "type" Required,
 });

@@ -20,7 +20,7 @@ pub struct ReasoningTextContent {
 }
 
 wire_struct!(ReasoningTextContent ["type" = "\"reasoning_text\""] {
-    text: "text" Required,
+    0 text: "text" Required,
 });
 
 impl ReasoningTextContent {
@@ -68,7 +68,7 @@ pub struct ReasoningSummaryText {
 }
 
 wire_struct!(ReasoningSummaryText ["type" = "\"summary_text\""] {
-    text: "text" Required,
+    0 text: "text" Required,
 });
 
 impl ReasoningSummaryText {
@@ -96,8 +96,8 @@ pub struct InputText {
 }
 
 wire_struct!(InputText ["type" = "\"input_text\""] {
-    text: "text" Required,
-    prompt_cache_breakpoint: "prompt_cache_breakpoint" Optional,
+    0 text: "text" Required,
+    1 prompt_cache_breakpoint: "prompt_cache_breakpoint" Optional,
 });
 
 impl InputText {
@@ -127,8 +127,8 @@ pub struct InputImage {
 }
 
 wire_struct!(InputImage ["type" = "\"input_image\""] {
-    detail: "detail" Required,
-    image_url: "image_url" Optional,
+    0 detail: "detail" Required,
+    1 image_url: "image_url" Optional,
 });
 
 impl InputImage {
@@ -187,10 +187,10 @@ pub struct InputFile {
 }
 
 wire_struct!(InputFile ["type" = "\"input_file\""] {
-    file_data: "file_data" Optional,
-    file_id: "file_id" Optional,
-    file_url: "file_url" Optional,
-    filename: "filename" Optional,
+    0 file_data: "file_data" Optional,
+    1 file_id: "file_id" Optional,
+    2 file_url: "file_url" Optional,
+    3 filename: "filename" Optional,
 });
 
 impl InputFile {
@@ -221,7 +221,7 @@ pub struct InputAudio {
 }
 
 wire_struct!(InputAudio ["type" = "\"input_audio\""] {
-    input_audio: "input_audio" Required,
+    0 input_audio: "input_audio" Required,
 });
 
 impl InputAudio {
@@ -249,8 +249,8 @@ pub struct InputAudioInputAudio {
 }
 
 wire_struct!(InputAudioInputAudio {
-    data: "data" Required,
-    format: "format" Required,
+    0 data: "data" Required,
+    1 format: "format" Required,
 });
 
 impl InputAudioInputAudio {
@@ -323,10 +323,10 @@ pub struct ApplyPatchCallItem {
 }
 
 wire_struct!(ApplyPatchCallItem ["type" = "\"apply_patch_call\""] {
-    call_id: "call_id" Required,
-    operation: "operation" Required,
-    status: "status" Required,
-    id: "id" Optional,
+    0 call_id: "call_id" Required,
+    1 operation: "operation" Required,
+    2 status: "status" Required,
+    3 id: "id" Optional,
 });
 
 impl ApplyPatchCallItem {
@@ -366,8 +366,8 @@ pub struct ApplyPatchCreateFileOperation {
 }
 
 wire_struct!(ApplyPatchCreateFileOperation ["type" = "\"create_file\""] {
-    diff: "diff" Required,
-    path: "path" Required,
+    0 diff: "diff" Required,
+    1 path: "path" Required,
 });
 
 impl ApplyPatchCreateFileOperation {
@@ -395,8 +395,8 @@ pub struct ApplyPatchUpdateFileOperation {
 }
 
 wire_struct!(ApplyPatchUpdateFileOperation ["type" = "\"update_file\""] {
-    diff: "diff" Required,
-    path: "path" Required,
+    0 diff: "diff" Required,
+    1 path: "path" Required,
 });
 
 impl ApplyPatchUpdateFileOperation {
@@ -422,7 +422,7 @@ pub struct ApplyPatchDeleteFileOperation {
 }
 
 wire_struct!(ApplyPatchDeleteFileOperation ["type" = "\"delete_file\""] {
-    path: "path" Required,
+    0 path: "path" Required,
 });
 
 impl ApplyPatchDeleteFileOperation {
@@ -466,7 +466,9 @@ wire_union!(ApplyPatchCallOperation {
     objects {}
     shapes {}
     variants {
-        CreateFile, UpdateFile, DeleteFile,
+        0 CreateFile,
+        1 UpdateFile,
+        2 DeleteFile,
     }
 });
 
@@ -529,10 +531,10 @@ pub struct ApplyPatchCallOutputItem {
 }
 
 wire_struct!(ApplyPatchCallOutputItem ["type" = "\"apply_patch_call_output\""] {
-    call_id: "call_id" Required,
-    status: "status" Required,
-    id: "id" Optional,
-    output: "output" Optional,
+    0 call_id: "call_id" Required,
+    1 status: "status" Required,
+    2 id: "id" Optional,
+    3 output: "output" Optional,
 });
 
 impl ApplyPatchCallOutputItem {
@@ -584,9 +586,9 @@ pub struct ResponseOutputText {
 }
 
 wire_struct!(ResponseOutputText ["type" = "\"output_text\""] {
-    text: "text" Required,
-    annotations: "annotations" Optional,
-    logprobs: "logprobs" Optional,
+    0 text: "text" Required,
+    1 annotations: "annotations" Optional,
+    2 logprobs: "logprobs" Optional,
 });
 
 impl ResponseOutputText {
@@ -619,9 +621,9 @@ pub struct FileCitation {
 }
 
 wire_struct!(FileCitation ["type" = "\"file_citation\""] {
-    file_id: "file_id" Required,
-    filename: "filename" Required,
-    index: "index" Required,
+    0 file_id: "file_id" Required,
+    1 filename: "filename" Required,
+    2 index: "index" Required,
 });
 
 impl FileCitation {
@@ -655,11 +657,11 @@ pub struct UrlCitation {
 }
 
 wire_struct!(UrlCitation ["type" = "\"url_citation\""] {
-    end_index: "end_index" Required,
-    start_index: "start_index" Required,
-    title: "title" Required,
-    url: "url" Required,
-    content: "content" Optional,
+    0 end_index: "end_index" Required,
+    1 start_index: "start_index" Required,
+    2 title: "title" Required,
+    3 url: "url" Required,
+    4 content: "content" Optional,
 });
 
 impl UrlCitation {
@@ -689,8 +691,8 @@ pub struct FilePath {
 }
 
 wire_struct!(FilePath ["type" = "\"file_path\""] {
-    file_id: "file_id" Required,
-    index: "index" Required,
+    0 file_id: "file_id" Required,
+    1 index: "index" Required,
 });
 
 impl FilePath {
@@ -734,7 +736,9 @@ wire_union!(OpenAiResponsesAnnotation {
     objects {}
     shapes {}
     variants {
-        FileCitation, UrlCitation, FilePath,
+        0 FileCitation,
+        1 UrlCitation,
+        2 FilePath,
     }
 });
 
@@ -778,10 +782,10 @@ pub struct ResponseOutputTextLogprob {
 }
 
 wire_struct!(ResponseOutputTextLogprob {
-    bytes: "bytes" Required,
-    logprob: "logprob" Required,
-    token: "token" Required,
-    top_logprobs: "top_logprobs" Required,
+    0 bytes: "bytes" Required,
+    1 logprob: "logprob" Required,
+    2 token: "token" Required,
+    3 top_logprobs: "top_logprobs" Required,
 });
 
 impl ResponseOutputTextLogprob {
@@ -822,9 +826,9 @@ pub struct ResponseOutputTextLogprobTopLogprob {
 }
 
 wire_struct!(ResponseOutputTextLogprobTopLogprob {
-    bytes: "bytes" Required,
-    logprob: "logprob" Required,
-    token: "token" Required,
+    0 bytes: "bytes" Required,
+    1 logprob: "logprob" Required,
+    2 token: "token" Required,
 });
 
 impl ResponseOutputTextLogprobTopLogprob {
@@ -850,7 +854,7 @@ pub struct OpenAiResponsesRefusalContent {
 }
 
 wire_struct!(OpenAiResponsesRefusalContent ["type" = "\"refusal\""] {
-    refusal: "refusal" Required,
+    0 refusal: "refusal" Required,
 });
 
 impl OpenAiResponsesRefusalContent {
@@ -931,14 +935,14 @@ pub struct OutputFunctionCallItem {
 }
 
 wire_struct!(OutputFunctionCallItem ["type" = "\"function_call\""] {
-    arguments: "arguments" Required,
-    call_id: "call_id" Required,
-    name: "name" Required,
-    id: "id" Optional,
-    namespace: "namespace" Optional,
-    status: "status" Optional,
-    subagent_id: "subagent_id" Optional,
-    subagent_items: "subagent_items" Optional,
+    0 arguments: "arguments" Required,
+    1 call_id: "call_id" Required,
+    2 name: "name" Required,
+    3 id: "id" Optional,
+    4 namespace: "namespace" Optional,
+    5 status: "status" Optional,
+    6 subagent_id: "subagent_id" Optional,
+    7 subagent_items: "subagent_items" Optional,
 });
 
 impl OutputFunctionCallItem {
@@ -1002,7 +1006,7 @@ pub struct OutputFunctionCallItemSubagentItem {
 }
 
 wire_struct!(OutputFunctionCallItemSubagentItem {
-    r#type: "type" Required,
+    0 r#type: "type" Required,
 });
 
 impl OutputFunctionCallItemSubagentItem {
@@ -1032,9 +1036,9 @@ pub struct OutputItemWebSearchCall {
 }
 
 wire_struct!(OutputItemWebSearchCall ["type" = "\"web_search_call\""] {
-    id: "id" Required,
-    status: "status" Required,
-    action: "action" Optional,
+    0 id: "id" Required,
+    1 status: "status" Required,
+    2 action: "action" Optional,
 });
 
 impl OutputItemWebSearchCall {
@@ -1066,9 +1070,9 @@ pub struct OutputItemWebSearchCallActionSearch {
 }
 
 wire_struct!(OutputItemWebSearchCallActionSearch ["type" = "\"search\""] {
-    query: "query" Required,
-    queries: "queries" Optional,
-    sources: "sources" Optional,
+    0 query: "query" Required,
+    1 queries: "queries" Optional,
+    2 sources: "sources" Optional,
 });
 
 impl OutputItemWebSearchCallActionSearch {
@@ -1097,7 +1101,7 @@ pub struct WebSearchSource {
 }
 
 wire_struct!(WebSearchSource ["type" = "\"url\""] {
-    url: "url" Required,
+    0 url: "url" Required,
 });
 
 impl WebSearchSource {
@@ -1123,7 +1127,7 @@ pub struct OutputItemWebSearchCallActionOpenPage {
 }
 
 wire_struct!(OutputItemWebSearchCallActionOpenPage ["type" = "\"open_page\""] {
-    url: "url" Optional,
+    0 url: "url" Optional,
 });
 
 impl OutputItemWebSearchCallActionOpenPage {
@@ -1153,8 +1157,8 @@ pub struct OutputItemWebSearchCallActionFindInPage {
 }
 
 wire_struct!(OutputItemWebSearchCallActionFindInPage ["type" = "\"find_in_page\""] {
-    pattern: "pattern" Required,
-    url: "url" Required,
+    0 pattern: "pattern" Required,
+    1 url: "url" Required,
 });
 
 impl OutputItemWebSearchCallActionFindInPage {
@@ -1198,7 +1202,9 @@ wire_union!(OutputItemWebSearchCallAction {
     objects {}
     shapes {}
     variants {
-        Search, OpenPage, FindInPage,
+        0 Search,
+        1 OpenPage,
+        2 FindInPage,
     }
 });
 
@@ -1270,9 +1276,9 @@ pub struct OutputItemFileSearchCall {
 }
 
 wire_struct!(OutputItemFileSearchCall ["type" = "\"file_search_call\""] {
-    id: "id" Required,
-    queries: "queries" Required,
-    status: "status" Required,
+    0 id: "id" Required,
+    1 queries: "queries" Required,
+    2 status: "status" Required,
 });
 
 impl OutputItemFileSearchCall {
@@ -1318,10 +1324,10 @@ pub struct OutputImageGenerationCallItem {
 }
 
 wire_struct!(OutputImageGenerationCallItem ["type" = "\"image_generation_call\""] {
-    id: "id" Required,
-    status: "status" Required,
-    result: "result" Optional,
-    prompt: "prompt" Optional,
+    0 id: "id" Required,
+    1 status: "status" Required,
+    2 result: "result" Optional,
+    3 prompt: "prompt" Optional,
 });
 
 impl OutputImageGenerationCallItem {
@@ -1383,11 +1389,11 @@ pub struct OutputItemCodeInterpreterCall {
 }
 
 wire_struct!(OutputItemCodeInterpreterCall ["type" = "\"code_interpreter_call\""] {
-    id: "id" Required,
-    status: "status" Required,
-    code: "code" Optional,
-    container_id: "container_id" Optional,
-    outputs: "outputs" Optional,
+    0 id: "id" Required,
+    1 status: "status" Required,
+    2 code: "code" Optional,
+    3 container_id: "container_id" Optional,
+    4 outputs: "outputs" Optional,
 });
 
 impl OutputItemCodeInterpreterCall {
@@ -1424,7 +1430,7 @@ pub struct CodeInterpreterLogsOutput {
 }
 
 wire_struct!(CodeInterpreterLogsOutput ["type" = "\"logs\""] {
-    logs: "logs" Required,
+    0 logs: "logs" Required,
 });
 
 impl CodeInterpreterLogsOutput {
@@ -1450,7 +1456,7 @@ pub struct CodeInterpreterImageOutput {
 }
 
 wire_struct!(CodeInterpreterImageOutput ["type" = "\"image\""] {
-    url: "url" Required,
+    0 url: "url" Required,
 });
 
 impl CodeInterpreterImageOutput {
@@ -1492,15 +1498,15 @@ pub struct CodeInterpreterFileOutput {
 }
 
 wire_struct!(CodeInterpreterFileOutput ["type" = "\"file\""] {
-    download_url: "download_url" Optional,
-    error_code: "error_code" Optional,
-    expires_at: "expires_at" Optional,
-    filename: "filename" Optional,
-    id: "id" Optional,
-    media_type: "media_type" Optional,
-    sha256: "sha256" Optional,
-    size_bytes: "size_bytes" Optional,
-    status: "status" Optional,
+    0 download_url: "download_url" Optional,
+    1 error_code: "error_code" Optional,
+    2 expires_at: "expires_at" Optional,
+    3 filename: "filename" Optional,
+    4 id: "id" Optional,
+    5 media_type: "media_type" Optional,
+    6 sha256: "sha256" Optional,
+    7 size_bytes: "size_bytes" Optional,
+    8 status: "status" Optional,
 });
 
 impl CodeInterpreterFileOutput {
@@ -1554,7 +1560,9 @@ wire_union!(OutputItemCodeInterpreterCallOutput {
     objects {}
     shapes {}
     variants {
-        Logs, Image, File,
+        0 Logs,
+        1 Image,
+        2 File,
     }
 });
 
@@ -1638,11 +1646,11 @@ pub struct OutputComputerCallItem {
 }
 
 wire_struct!(OutputComputerCallItem ["type" = "\"computer_call\""] {
-    call_id: "call_id" Required,
-    pending_safety_checks: "pending_safety_checks" Required,
-    status: "status" Required,
-    action: "action" Optional,
-    id: "id" Optional,
+    0 call_id: "call_id" Required,
+    1 pending_safety_checks: "pending_safety_checks" Required,
+    2 status: "status" Required,
+    3 action: "action" Optional,
+    4 id: "id" Optional,
 });
 
 impl OutputComputerCallItem {
@@ -1686,9 +1694,9 @@ pub struct OutputComputerCallItemPendingSafetyCheck {
 }
 
 wire_struct!(OutputComputerCallItemPendingSafetyCheck {
-    code: "code" Required,
-    id: "id" Required,
-    message: "message" Required,
+    0 code: "code" Required,
+    1 id: "id" Required,
+    2 message: "message" Required,
 });
 
 impl OutputComputerCallItemPendingSafetyCheck {
@@ -1742,10 +1750,10 @@ pub struct OutputDatetimeItem {
 }
 
 wire_struct!(OutputDatetimeItem ["type" = "\"openrouter:datetime\""] {
-    datetime: "datetime" Required,
-    status: "status" Required,
-    timezone: "timezone" Required,
-    id: "id" Optional,
+    0 datetime: "datetime" Required,
+    1 status: "status" Required,
+    2 timezone: "timezone" Required,
+    3 id: "id" Optional,
 });
 
 impl OutputDatetimeItem {
@@ -1783,9 +1791,9 @@ pub struct OutputWebSearchServerToolItem {
 }
 
 wire_struct!(OutputWebSearchServerToolItem ["type" = "\"openrouter:web_search\""] {
-    status: "status" Required,
-    action: "action" Optional,
-    id: "id" Optional,
+    0 status: "status" Required,
+    1 action: "action" Optional,
+    2 id: "id" Optional,
 });
 
 impl OutputWebSearchServerToolItem {
@@ -1816,8 +1824,8 @@ pub struct OutputWebSearchServerToolItemAction {
 }
 
 wire_struct!(OutputWebSearchServerToolItemAction ["type" = "\"search\""] {
-    query: "query" Required,
-    sources: "sources" Optional,
+    0 query: "query" Required,
+    1 sources: "sources" Optional,
 });
 
 impl OutputWebSearchServerToolItemAction {
@@ -1845,7 +1853,7 @@ pub struct OutputWebSearchServerToolItemActionSource {
 }
 
 wire_struct!(OutputWebSearchServerToolItemActionSource ["type" = "\"url\""] {
-    url: "url" Required,
+    0 url: "url" Required,
 });
 
 impl OutputWebSearchServerToolItemActionSource {
@@ -1885,13 +1893,13 @@ pub struct OutputCodeInterpreterServerToolItem {
 }
 
 wire_struct!(OutputCodeInterpreterServerToolItem ["type" = "\"openrouter:code_interpreter\""] {
-    status: "status" Required,
-    code: "code" Optional,
-    exit_code: "exitCode" Optional,
-    id: "id" Optional,
-    language: "language" Optional,
-    stderr: "stderr" Optional,
-    stdout: "stdout" Optional,
+    0 status: "status" Required,
+    1 code: "code" Optional,
+    2 exit_code: "exitCode" Optional,
+    3 id: "id" Optional,
+    4 language: "language" Optional,
+    5 stderr: "stderr" Optional,
+    6 stdout: "stdout" Optional,
 });
 
 impl OutputCodeInterpreterServerToolItem {
@@ -1937,9 +1945,9 @@ pub struct OutputFileSearchServerToolItem {
 }
 
 wire_struct!(OutputFileSearchServerToolItem ["type" = "\"openrouter:file_search\""] {
-    status: "status" Required,
-    id: "id" Optional,
-    queries: "queries" Optional,
+    0 status: "status" Required,
+    1 id: "id" Optional,
+    2 queries: "queries" Optional,
 });
 
 impl OutputFileSearchServerToolItem {
@@ -1986,13 +1994,13 @@ pub struct OutputImageGenerationServerToolItem {
 }
 
 wire_struct!(OutputImageGenerationServerToolItem ["type" = "\"openrouter:image_generation\""] {
-    status: "status" Required,
-    id: "id" Optional,
-    image_b64: "imageB64" Optional,
-    image_url: "imageUrl" Optional,
-    prompt: "prompt" Optional,
-    result: "result" Optional,
-    revised_prompt: "revisedPrompt" Optional,
+    0 status: "status" Required,
+    1 id: "id" Optional,
+    2 image_b64: "imageB64" Optional,
+    3 image_url: "imageUrl" Optional,
+    4 prompt: "prompt" Optional,
+    5 result: "result" Optional,
+    6 revised_prompt: "revisedPrompt" Optional,
 });
 
 impl OutputImageGenerationServerToolItem {
@@ -2042,10 +2050,10 @@ pub struct OutputBrowserUseServerToolItem {
 }
 
 wire_struct!(OutputBrowserUseServerToolItem ["type" = "\"openrouter:browser_use\""] {
-    status: "status" Required,
-    action: "action" Optional,
-    id: "id" Optional,
-    screenshot_b64: "screenshotB64" Optional,
+    0 status: "status" Required,
+    1 action: "action" Optional,
+    2 id: "id" Optional,
+    3 screenshot_b64: "screenshotB64" Optional,
 });
 
 impl OutputBrowserUseServerToolItem {
@@ -2091,14 +2099,14 @@ pub struct OutputBashServerToolItem {
 }
 
 wire_struct!(OutputBashServerToolItem ["type" = "\"openrouter:bash\""] {
-    status: "status" Required,
-    arguments: "arguments" Optional,
-    call_id: "call_id" Optional,
-    command: "command" Optional,
-    exit_code: "exitCode" Optional,
-    id: "id" Optional,
-    stderr: "stderr" Optional,
-    stdout: "stdout" Optional,
+    0 status: "status" Required,
+    1 arguments: "arguments" Optional,
+    2 call_id: "call_id" Optional,
+    3 command: "command" Optional,
+    4 exit_code: "exitCode" Optional,
+    5 id: "id" Optional,
+    6 stderr: "stderr" Optional,
+    7 stdout: "stdout" Optional,
 });
 
 impl OutputBashServerToolItem {
@@ -2150,10 +2158,10 @@ pub struct OutputTextEditorServerToolItem {
 }
 
 wire_struct!(OutputTextEditorServerToolItem ["type" = "\"openrouter:text_editor\""] {
-    status: "status" Required,
-    command: "command" Optional,
-    file_path: "filePath" Optional,
-    id: "id" Optional,
+    0 status: "status" Required,
+    1 command: "command" Optional,
+    2 file_path: "filePath" Optional,
+    3 id: "id" Optional,
 });
 
 impl OutputTextEditorServerToolItem {
@@ -2214,10 +2222,10 @@ pub struct OutputApplyPatchServerToolItem {
 }
 
 wire_struct!(OutputApplyPatchServerToolItem ["type" = "\"openrouter:apply_patch\""] {
-    status: "status" Required,
-    call_id: "call_id" Optional,
-    id: "id" Optional,
-    operation: "operation" Optional,
+    0 status: "status" Required,
+    1 call_id: "call_id" Optional,
+    2 id: "id" Optional,
+    3 operation: "operation" Optional,
 });
 
 impl OutputApplyPatchServerToolItem {
@@ -2261,13 +2269,13 @@ pub struct OutputWebFetchServerToolItem {
 }
 
 wire_struct!(OutputWebFetchServerToolItem ["type" = "\"openrouter:web_fetch\""] {
-    status: "status" Required,
-    content: "content" Optional,
-    error: "error" Optional,
-    http_status: "httpStatus" Optional,
-    id: "id" Optional,
-    title: "title" Optional,
-    url: "url" Optional,
+    0 status: "status" Required,
+    1 content: "content" Optional,
+    2 error: "error" Optional,
+    3 http_status: "httpStatus" Optional,
+    4 id: "id" Optional,
+    5 title: "title" Optional,
+    6 url: "url" Optional,
 });
 
 impl OutputWebFetchServerToolItem {
@@ -2313,9 +2321,9 @@ pub struct OutputToolSearchServerToolItem {
 }
 
 wire_struct!(OutputToolSearchServerToolItem ["type" = "\"openrouter:tool_search\""] {
-    status: "status" Required,
-    id: "id" Optional,
-    query: "query" Optional,
+    0 status: "status" Required,
+    1 id: "id" Optional,
+    2 query: "query" Optional,
 });
 
 impl OutputToolSearchServerToolItem {
@@ -2352,11 +2360,11 @@ pub struct OutputMemoryServerToolItem {
 }
 
 wire_struct!(OutputMemoryServerToolItem ["type" = "\"openrouter:memory\""] {
-    status: "status" Required,
-    action: "action" Optional,
-    id: "id" Optional,
-    key: "key" Optional,
-    value: "value" Optional,
+    0 status: "status" Required,
+    1 action: "action" Optional,
+    2 id: "id" Optional,
+    3 key: "key" Optional,
+    4 value: "value" Optional,
 });
 
 impl OutputMemoryServerToolItem {
@@ -2419,10 +2427,10 @@ pub struct OutputMcpServerToolItem {
 }
 
 wire_struct!(OutputMcpServerToolItem ["type" = "\"openrouter:mcp\""] {
-    status: "status" Required,
-    id: "id" Optional,
-    server_label: "serverLabel" Optional,
-    tool_name: "toolName" Optional,
+    0 status: "status" Required,
+    1 id: "id" Optional,
+    2 server_label: "serverLabel" Optional,
+    3 tool_name: "toolName" Optional,
 });
 
 impl OutputMcpServerToolItem {
@@ -2458,10 +2466,10 @@ pub struct OutputSearchModelsServerToolItem {
 }
 
 wire_struct!(OutputSearchModelsServerToolItem ["type" = "\"openrouter:experimental__search_models\""] {
-    status: "status" Required,
-    arguments: "arguments" Optional,
-    id: "id" Optional,
-    query: "query" Optional,
+    0 status: "status" Required,
+    1 arguments: "arguments" Optional,
+    2 id: "id" Optional,
+    3 query: "query" Optional,
 });
 
 impl OutputSearchModelsServerToolItem {
@@ -2505,14 +2513,14 @@ pub struct OutputFusionServerToolItem {
 }
 
 wire_struct!(OutputFusionServerToolItem ["type" = "\"openrouter:fusion\""] {
-    status: "status" Required,
-    analysis: "analysis" Optional,
-    error: "error" Optional,
-    failed_models: "failed_models" Optional,
-    failure_reason: "failure_reason" Optional,
-    id: "id" Optional,
-    responses: "responses" Optional,
-    sources: "sources" Optional,
+    0 status: "status" Required,
+    1 analysis: "analysis" Optional,
+    2 error: "error" Optional,
+    3 failed_models: "failed_models" Optional,
+    4 failure_reason: "failure_reason" Optional,
+    5 id: "id" Optional,
+    6 responses: "responses" Optional,
+    7 sources: "sources" Optional,
 });
 
 impl OutputFusionServerToolItem {
@@ -2564,11 +2572,11 @@ pub struct FusionAnalysisResult {
 }
 
 wire_struct!(FusionAnalysisResult {
-    blind_spots: "blind_spots" Required,
-    consensus: "consensus" Required,
-    contradictions: "contradictions" Required,
-    partial_coverage: "partial_coverage" Required,
-    unique_insights: "unique_insights" Required,
+    0 blind_spots: "blind_spots" Required,
+    1 consensus: "consensus" Required,
+    2 contradictions: "contradictions" Required,
+    3 partial_coverage: "partial_coverage" Required,
+    4 unique_insights: "unique_insights" Required,
 });
 
 impl FusionAnalysisResult {
@@ -2609,8 +2617,8 @@ pub struct FusionAnalysisResultContradiction {
 }
 
 wire_struct!(FusionAnalysisResultContradiction {
-    stances: "stances" Required,
-    topic: "topic" Required,
+    0 stances: "stances" Required,
+    1 topic: "topic" Required,
 });
 
 impl FusionAnalysisResultContradiction {
@@ -2641,8 +2649,8 @@ pub struct FusionAnalysisResultContradictionStance {
 }
 
 wire_struct!(FusionAnalysisResultContradictionStance {
-    model: "model" Required,
-    stance: "stance" Required,
+    0 model: "model" Required,
+    1 stance: "stance" Required,
 });
 
 impl FusionAnalysisResultContradictionStance {
@@ -2670,8 +2678,8 @@ pub struct FusionAnalysisResultPartialCoverageItem {
 }
 
 wire_struct!(FusionAnalysisResultPartialCoverageItem {
-    models: "models" Required,
-    point: "point" Required,
+    0 models: "models" Required,
+    1 point: "point" Required,
 });
 
 impl FusionAnalysisResultPartialCoverageItem {
@@ -2699,8 +2707,8 @@ pub struct FusionAnalysisResultUniqueInsight {
 }
 
 wire_struct!(FusionAnalysisResultUniqueInsight {
-    insight: "insight" Required,
-    model: "model" Required,
+    0 insight: "insight" Required,
+    1 model: "model" Required,
 });
 
 impl FusionAnalysisResultUniqueInsight {
@@ -2730,9 +2738,9 @@ pub struct OutputFusionServerToolItemFailedModel {
 }
 
 wire_struct!(OutputFusionServerToolItemFailedModel {
-    error: "error" Required,
-    model: "model" Required,
-    status_code: "status_code" Optional,
+    0 error: "error" Required,
+    1 model: "model" Required,
+    2 status_code: "status_code" Optional,
 });
 
 impl OutputFusionServerToolItemFailedModel {
@@ -2762,8 +2770,8 @@ pub struct OutputFusionServerToolItemResponse {
 }
 
 wire_struct!(OutputFusionServerToolItemResponse {
-    model: "model" Required,
-    content: "content" Optional,
+    0 model: "model" Required,
+    1 content: "content" Optional,
 });
 
 impl OutputFusionServerToolItemResponse {
@@ -2793,8 +2801,8 @@ pub struct FusionSource {
 }
 
 wire_struct!(FusionSource {
-    title: "title" Required,
-    url: "url" Required,
+    0 title: "title" Required,
+    1 url: "url" Required,
 });
 
 impl FusionSource {
@@ -2832,13 +2840,13 @@ pub struct OutputAdvisorServerToolItem {
 }
 
 wire_struct!(OutputAdvisorServerToolItem ["type" = "\"openrouter:advisor\""] {
-    status: "status" Required,
-    advice: "advice" Optional,
-    error: "error" Optional,
-    id: "id" Optional,
-    instance_name: "instance_name" Optional,
-    model: "model" Optional,
-    prompt: "prompt" Optional,
+    0 status: "status" Required,
+    1 advice: "advice" Optional,
+    2 error: "error" Optional,
+    3 id: "id" Optional,
+    4 instance_name: "instance_name" Optional,
+    5 model: "model" Optional,
+    6 prompt: "prompt" Optional,
 });
 
 impl OutputAdvisorServerToolItem {
@@ -2923,16 +2931,16 @@ pub struct OutputSubagentServerToolItem {
 }
 
 wire_struct!(OutputSubagentServerToolItem ["type" = "\"openrouter:subagent\""] {
-    status: "status" Required,
-    call_id: "call_id" Optional,
-    error: "error" Optional,
-    id: "id" Optional,
-    instance_name: "instance_name" Optional,
-    model: "model" Optional,
-    name: "name" Optional,
-    outcome: "outcome" Optional,
-    task_description: "task_description" Optional,
-    task_name: "task_name" Optional,
+    0 status: "status" Required,
+    1 call_id: "call_id" Optional,
+    2 error: "error" Optional,
+    3 id: "id" Optional,
+    4 instance_name: "instance_name" Optional,
+    5 model: "model" Optional,
+    6 name: "name" Optional,
+    7 outcome: "outcome" Optional,
+    8 task_description: "task_description" Optional,
+    9 task_name: "task_name" Optional,
 });
 
 impl OutputSubagentServerToolItem {
@@ -2996,15 +3004,15 @@ pub struct OutputFilesServerToolItem {
 }
 
 wire_struct!(OutputFilesServerToolItem ["type" = "\"openrouter:files\""] {
-    status: "status" Required,
-    arguments: "arguments" Optional,
-    call_id: "call_id" Optional,
-    error: "error" Optional,
-    file_id: "file_id" Optional,
-    filename: "filename" Optional,
-    id: "id" Optional,
-    operation: "operation" Optional,
-    result: "result" Optional,
+    0 status: "status" Required,
+    1 arguments: "arguments" Optional,
+    2 call_id: "call_id" Optional,
+    3 error: "error" Optional,
+    4 file_id: "file_id" Optional,
+    5 filename: "filename" Optional,
+    6 id: "id" Optional,
+    7 operation: "operation" Optional,
+    8 result: "result" Optional,
 });
 
 impl OutputFilesServerToolItem {
@@ -3060,12 +3068,12 @@ pub struct OutputShellServerToolItem {
 }
 
 wire_struct!(OutputShellServerToolItem ["type" = "\"openrouter:shell\""] {
-    status: "status" Required,
-    action: "action" Optional,
-    arguments: "arguments" Optional,
-    call_id: "call_id" Optional,
-    id: "id" Optional,
-    output: "output" Optional,
+    0 status: "status" Required,
+    1 action: "action" Optional,
+    2 arguments: "arguments" Optional,
+    3 call_id: "call_id" Optional,
+    4 id: "id" Optional,
+    5 output: "output" Optional,
 });
 
 impl OutputShellServerToolItem {
@@ -3109,9 +3117,9 @@ pub struct OutputShellServerToolItemAction {
 }
 
 wire_struct!(OutputShellServerToolItemAction {
-    commands: "commands" Required,
-    max_output_length: "max_output_length" Optional,
-    timeout_ms: "timeout_ms" Optional,
+    0 commands: "commands" Required,
+    1 max_output_length: "max_output_length" Optional,
+    2 timeout_ms: "timeout_ms" Optional,
 });
 
 impl OutputShellServerToolItemAction {
@@ -3149,9 +3157,9 @@ pub struct ShellCallOutputContent {
 }
 
 wire_struct!(ShellCallOutputContent {
-    outcome: "outcome" Required,
-    stderr: "stderr" Required,
-    stdout: "stdout" Required,
+    0 outcome: "outcome" Required,
+    1 stderr: "stderr" Required,
+    2 stdout: "stdout" Required,
 });
 
 impl ShellCallOutputContent {
@@ -3181,7 +3189,7 @@ pub struct ShellCallOutputContentOutcomeExit {
 }
 
 wire_struct!(ShellCallOutputContentOutcomeExit ["type" = "\"exit\""] {
-    exit_code: "exit_code" Required,
+    0 exit_code: "exit_code" Required,
 });
 
 impl ShellCallOutputContentOutcomeExit {
@@ -3242,7 +3250,8 @@ wire_union!(ShellCallOutputContentOutcome {
     objects {}
     shapes {}
     variants {
-        Exit, Timeout,
+        0 Exit,
+        1 Timeout,
     }
 });
 
@@ -3285,13 +3294,13 @@ pub struct PreviewWebSearchServerTool {
 }
 
 wire_struct!(PreviewWebSearchServerTool ["type" = "\"web_search_preview\""] {
-    engine: "engine" Optional,
-    filters: "filters" Optional,
-    max_results: "max_results" Optional,
-    max_uses: "max_uses" Optional,
-    mode: "mode" Optional,
-    search_context_size: "search_context_size" Optional,
-    user_location: "user_location" Optional,
+    0 engine: "engine" Optional,
+    1 filters: "filters" Optional,
+    2 max_results: "max_results" Optional,
+    3 max_uses: "max_uses" Optional,
+    4 mode: "mode" Optional,
+    5 search_context_size: "search_context_size" Optional,
+    6 user_location: "user_location" Optional,
 });
 
 impl PreviewWebSearchServerTool {
@@ -3329,9 +3338,9 @@ pub struct WebSearchDomainFilter {
 }
 
 wire_struct!(WebSearchDomainFilter {
-    allowed_domains: "allowed_domains" Optional,
-    blocked_domains: "blocked_domains" Optional,
-    excluded_domains: "excluded_domains" Optional,
+    0 allowed_domains: "allowed_domains" Optional,
+    1 blocked_domains: "blocked_domains" Optional,
+    2 excluded_domains: "excluded_domains" Optional,
 });
 
 impl WebSearchDomainFilter {
@@ -3389,10 +3398,10 @@ pub struct PreviewWebSearchUserLocation {
 }
 
 wire_struct!(PreviewWebSearchUserLocation ["type" = "\"approximate\""] {
-    city: "city" Optional,
-    country: "country" Optional,
-    region: "region" Optional,
-    timezone: "timezone" Optional,
+    0 city: "city" Optional,
+    1 country: "country" Optional,
+    2 region: "region" Optional,
+    3 timezone: "timezone" Optional,
 });
 
 impl PreviewWebSearchUserLocation {
@@ -3435,13 +3444,13 @@ pub struct Preview20250311WebSearchServerTool {
 }
 
 wire_struct!(Preview20250311WebSearchServerTool ["type" = "\"web_search_preview_2025_03_11\""] {
-    engine: "engine" Optional,
-    filters: "filters" Optional,
-    max_results: "max_results" Optional,
-    max_uses: "max_uses" Optional,
-    mode: "mode" Optional,
-    search_context_size: "search_context_size" Optional,
-    user_location: "user_location" Optional,
+    0 engine: "engine" Optional,
+    1 filters: "filters" Optional,
+    2 max_results: "max_results" Optional,
+    3 max_uses: "max_uses" Optional,
+    4 mode: "mode" Optional,
+    5 search_context_size: "search_context_size" Optional,
+    6 user_location: "user_location" Optional,
 });
 
 impl Preview20250311WebSearchServerTool {
@@ -3487,13 +3496,13 @@ pub struct LegacyWebSearchServerTool {
 }
 
 wire_struct!(LegacyWebSearchServerTool ["type" = "\"web_search\""] {
-    engine: "engine" Optional,
-    filters: "filters" Optional,
-    max_results: "max_results" Optional,
-    max_uses: "max_uses" Optional,
-    mode: "mode" Optional,
-    search_context_size: "search_context_size" Optional,
-    user_location: "user_location" Optional,
+    0 engine: "engine" Optional,
+    1 filters: "filters" Optional,
+    2 max_results: "max_results" Optional,
+    3 max_uses: "max_uses" Optional,
+    4 mode: "mode" Optional,
+    5 search_context_size: "search_context_size" Optional,
+    6 user_location: "user_location" Optional,
 });
 
 impl LegacyWebSearchServerTool {
@@ -3533,10 +3542,10 @@ pub struct WebSearchUserLocation {
 }
 
 wire_struct!(WebSearchUserLocation ["type" = "\"approximate\""] {
-    city: "city" Optional,
-    country: "country" Optional,
-    region: "region" Optional,
-    timezone: "timezone" Optional,
+    0 city: "city" Optional,
+    1 country: "country" Optional,
+    2 region: "region" Optional,
+    3 timezone: "timezone" Optional,
 });
 
 impl WebSearchUserLocation {
@@ -3579,13 +3588,13 @@ pub struct WebSearchServerTool {
 }
 
 wire_struct!(WebSearchServerTool ["type" = "\"web_search_2025_08_26\""] {
-    engine: "engine" Optional,
-    filters: "filters" Optional,
-    max_results: "max_results" Optional,
-    max_uses: "max_uses" Optional,
-    mode: "mode" Optional,
-    search_context_size: "search_context_size" Optional,
-    user_location: "user_location" Optional,
+    0 engine: "engine" Optional,
+    1 filters: "filters" Optional,
+    2 max_results: "max_results" Optional,
+    3 max_uses: "max_uses" Optional,
+    4 mode: "mode" Optional,
+    5 search_context_size: "search_context_size" Optional,
+    6 user_location: "user_location" Optional,
 });
 
 impl WebSearchServerTool {
@@ -3625,10 +3634,10 @@ pub struct FileSearchServerTool {
 }
 
 wire_struct!(FileSearchServerTool ["type" = "\"file_search\""] {
-    vector_store_ids: "vector_store_ids" Required,
-    filters: "filters" Optional,
-    max_num_results: "max_num_results" Optional,
-    ranking_options: "ranking_options" Optional,
+    0 vector_store_ids: "vector_store_ids" Required,
+    1 filters: "filters" Optional,
+    2 max_num_results: "max_num_results" Optional,
+    3 ranking_options: "ranking_options" Optional,
 });
 
 impl FileSearchServerTool {
@@ -3668,9 +3677,9 @@ pub struct FileSearchServerToolFiltersKey {
 }
 
 wire_struct!(FileSearchServerToolFiltersKey {
-    key: "key" Required,
-    r#type: "type" Required,
-    value: "value" Required,
+    0 key: "key" Required,
+    1 r#type: "type" Required,
+    2 value: "value" Required,
 });
 
 impl FileSearchServerToolFiltersKey {
@@ -3740,7 +3749,8 @@ wire_union!(FileSearchServerToolFiltersKeyValueItem {
         Number => Number,
     }
     variants {
-        Text, Number,
+        0 Text,
+        1 Number,
     }
 });
 
@@ -3793,7 +3803,10 @@ wire_union!(FileSearchServerToolFiltersKeyValue {
         Array => List,
     }
     variants {
-        Text, Number, Boolean, List,
+        0 Text,
+        1 Number,
+        2 Boolean,
+        3 List,
     }
 });
 
@@ -3854,8 +3867,8 @@ pub struct CompoundFilter {
 }
 
 wire_struct!(CompoundFilter {
-    filters: "filters" Required,
-    r#type: "type" Required,
+    0 filters: "filters" Required,
+    1 r#type: "type" Required,
 });
 
 impl CompoundFilter {
@@ -3912,7 +3925,8 @@ wire_union!(FileSearchServerToolFilters {
     }
     shapes {}
     variants {
-        Key, CompoundFilter,
+        0 Key,
+        1 CompoundFilter,
     }
 });
 
@@ -3945,8 +3959,8 @@ pub struct FileSearchServerToolRankingOptions {
 }
 
 wire_struct!(FileSearchServerToolRankingOptions {
-    ranker: "ranker" Optional,
-    score_threshold: "score_threshold" Optional,
+    0 ranker: "ranker" Optional,
+    1 score_threshold: "score_threshold" Optional,
 });
 
 impl FileSearchServerToolRankingOptions {
@@ -3998,9 +4012,9 @@ pub struct ComputerUseServerTool {
 }
 
 wire_struct!(ComputerUseServerTool ["type" = "\"computer_use_preview\""] {
-    display_height: "display_height" Required,
-    display_width: "display_width" Required,
-    environment: "environment" Required,
+    0 display_height: "display_height" Required,
+    1 display_width: "display_width" Required,
+    2 environment: "environment" Required,
 });
 
 impl ComputerUseServerTool {
@@ -4058,7 +4072,7 @@ pub struct CodeInterpreterServerTool {
 }
 
 wire_struct!(CodeInterpreterServerTool ["type" = "\"code_interpreter\""] {
-    container: "container" Required,
+    0 container: "container" Required,
 });
 
 impl CodeInterpreterServerTool {
@@ -4086,8 +4100,8 @@ pub struct CodeInterpreterServerToolContainerAuto {
 }
 
 wire_struct!(CodeInterpreterServerToolContainerAuto ["type" = "\"auto\""] {
-    file_ids: "file_ids" Optional,
-    memory_limit: "memory_limit" Optional,
+    0 file_ids: "file_ids" Optional,
+    1 memory_limit: "memory_limit" Optional,
 });
 
 impl CodeInterpreterServerToolContainerAuto {
@@ -4153,7 +4167,8 @@ wire_union!(CodeInterpreterServerToolContainer {
         String => Text,
     }
     variants {
-        Text, Auto,
+        0 Text,
+        1 Auto,
     }
 });
 
@@ -4205,14 +4220,14 @@ pub struct McpServerTool {
 }
 
 wire_struct!(McpServerTool ["type" = "\"mcp\""] {
-    server_label: "server_label" Required,
-    allowed_tools: "allowed_tools" Optional,
-    authorization: "authorization" Optional,
-    connector_id: "connector_id" Optional,
-    headers: "headers" Optional,
-    require_approval: "require_approval" Optional,
-    server_description: "server_description" Optional,
-    server_url: "server_url" Optional,
+    0 server_label: "server_label" Required,
+    1 allowed_tools: "allowed_tools" Optional,
+    2 authorization: "authorization" Optional,
+    3 connector_id: "connector_id" Optional,
+    4 headers: "headers" Optional,
+    5 require_approval: "require_approval" Optional,
+    6 server_description: "server_description" Optional,
+    7 server_url: "server_url" Optional,
 });
 
 impl McpServerTool {
@@ -4258,8 +4273,8 @@ pub struct McpServerToolAllowedToolsReadOnly {
 }
 
 wire_struct!(McpServerToolAllowedToolsReadOnly {
-    read_only: "read_only" Optional,
-    tool_names: "tool_names" Optional,
+    0 read_only: "read_only" Optional,
+    1 tool_names: "tool_names" Optional,
 });
 
 impl McpServerToolAllowedToolsReadOnly {
@@ -4298,7 +4313,8 @@ wire_union!(McpServerToolAllowedTools {
         Array(String) => List,
     }
     variants {
-        List, ReadOnly,
+        0 List,
+        1 ReadOnly,
     }
 });
 
@@ -4394,8 +4410,8 @@ pub struct McpServerToolRequireApprovalAlways {
 }
 
 wire_struct!(McpServerToolRequireApprovalAlways {
-    always: "always" Optional,
-    never: "never" Optional,
+    0 always: "always" Optional,
+    1 never: "never" Optional,
 });
 
 impl McpServerToolRequireApprovalAlways {
@@ -4424,7 +4440,7 @@ pub struct McpServerToolRequireApprovalAlwaysAlways {
 }
 
 wire_struct!(McpServerToolRequireApprovalAlwaysAlways {
-    tool_names: "tool_names" Optional,
+    0 tool_names: "tool_names" Optional,
 });
 
 impl McpServerToolRequireApprovalAlwaysAlways {
@@ -4452,7 +4468,7 @@ pub struct McpServerToolRequireApprovalAlwaysNever {
 }
 
 wire_struct!(McpServerToolRequireApprovalAlwaysNever {
-    tool_names: "tool_names" Optional,
+    0 tool_names: "tool_names" Optional,
 });
 
 impl McpServerToolRequireApprovalAlwaysNever {
@@ -4490,7 +4506,8 @@ wire_union!(McpServerToolRequireApproval {
         String => Mode,
     }
     variants {
-        Mode, Always,
+        0 Mode,
+        1 Always,
     }
 });
 
@@ -4539,16 +4556,16 @@ pub struct ImageGenerationServerTool {
 }
 
 wire_struct!(ImageGenerationServerTool ["type" = "\"image_generation\""] {
-    background: "background" Optional,
-    input_fidelity: "input_fidelity" Optional,
-    input_image_mask: "input_image_mask" Optional,
-    model: "model" Optional,
-    moderation: "moderation" Optional,
-    output_compression: "output_compression" Optional,
-    output_format: "output_format" Optional,
-    partial_images: "partial_images" Optional,
-    quality: "quality" Optional,
-    size: "size" Optional,
+    0 background: "background" Optional,
+    1 input_fidelity: "input_fidelity" Optional,
+    2 input_image_mask: "input_image_mask" Optional,
+    3 model: "model" Optional,
+    4 moderation: "moderation" Optional,
+    5 output_compression: "output_compression" Optional,
+    6 output_format: "output_format" Optional,
+    7 partial_images: "partial_images" Optional,
+    8 quality: "quality" Optional,
+    9 size: "size" Optional,
 });
 
 impl ImageGenerationServerTool {
@@ -4628,8 +4645,8 @@ pub struct ImageGenerationServerToolInputImageMask {
 }
 
 wire_struct!(ImageGenerationServerToolInputImageMask {
-    file_id: "file_id" Optional,
-    image_url: "image_url" Optional,
+    0 file_id: "file_id" Optional,
+    1 image_url: "image_url" Optional,
 });
 
 impl ImageGenerationServerToolInputImageMask {
@@ -4794,9 +4811,9 @@ pub struct CustomTool {
 }
 
 wire_struct!(CustomTool ["type" = "\"custom\""] {
-    name: "name" Required,
-    description: "description" Optional,
-    format: "format" Optional,
+    0 name: "name" Required,
+    1 description: "description" Optional,
+    2 format: "format" Optional,
 });
 
 impl CustomTool {
@@ -4849,8 +4866,8 @@ pub struct CustomToolFormatGrammar {
 }
 
 wire_struct!(CustomToolFormatGrammar ["type" = "\"grammar\""] {
-    definition: "definition" Required,
-    syntax: "syntax" Required,
+    0 definition: "definition" Required,
+    1 syntax: "syntax" Required,
 });
 
 impl CustomToolFormatGrammar {
@@ -4908,7 +4925,8 @@ wire_union!(CustomToolFormat {
     objects {}
     shapes {}
     variants {
-        Text, Grammar,
+        0 Text,
+        1 Grammar,
     }
 });
 
@@ -4943,9 +4961,9 @@ pub struct NamespaceTool {
 }
 
 wire_struct!(NamespaceTool ["type" = "\"namespace\""] {
-    description: "description" Required,
-    name: "name" Required,
-    tools: "tools" Required,
+    0 description: "description" Required,
+    1 name: "name" Required,
+    2 tools: "tools" Required,
 });
 
 impl NamespaceTool {
@@ -4992,13 +5010,13 @@ pub struct NamespaceFunctionTool {
 }
 
 wire_struct!(NamespaceFunctionTool ["type" = "\"function\""] {
-    name: "name" Required,
-    allowed_callers: "allowed_callers" Optional,
-    defer_loading: "defer_loading" Optional,
-    description: "description" Optional,
-    output_schema: "output_schema" Optional,
-    parameters: "parameters" Optional,
-    strict: "strict" Optional,
+    0 name: "name" Required,
+    1 allowed_callers: "allowed_callers" Optional,
+    2 defer_loading: "defer_loading" Optional,
+    3 description: "description" Optional,
+    4 output_schema: "output_schema" Optional,
+    5 parameters: "parameters" Optional,
+    6 strict: "strict" Optional,
 });
 
 impl NamespaceFunctionTool {
@@ -5072,7 +5090,8 @@ wire_union!(NamespaceToolTool {
     objects {}
     shapes {}
     variants {
-        Function, Custom,
+        0 Function,
+        1 Custom,
     }
 });
 
@@ -5105,8 +5124,8 @@ pub struct StoredPromptTemplate {
 }
 
 wire_struct!(StoredPromptTemplate {
-    id: "id" Required,
-    variables: "variables" Optional,
+    0 id: "id" Required,
+    1 variables: "variables" Optional,
 });
 
 impl StoredPromptTemplate {
@@ -5156,7 +5175,10 @@ wire_union!(StoredPromptTemplateVariable {
         String => Text,
     }
     variants {
-        Text, InputText, InputImage, InputFile,
+        0 Text,
+        1 InputText,
+        2 InputImage,
+        3 InputFile,
     }
 });
 
@@ -5273,8 +5295,8 @@ pub struct TextExtendedConfig {
 }
 
 wire_struct!(TextExtendedConfig {
-    format: "format" Optional,
-    verbosity: "verbosity" Optional,
+    0 format: "format" Optional,
+    1 verbosity: "verbosity" Optional,
 });
 
 impl TextExtendedConfig {
@@ -5353,10 +5375,10 @@ pub struct FormatJsonSchemaConfig {
 }
 
 wire_struct!(FormatJsonSchemaConfig ["type" = "\"json_schema\""] {
-    name: "name" Required,
-    schema: "schema" Required,
-    description: "description" Optional,
-    strict: "strict" Optional,
+    0 name: "name" Required,
+    1 schema: "schema" Required,
+    2 description: "description" Optional,
+    3 strict: "strict" Optional,
 });
 
 impl FormatJsonSchemaConfig {
@@ -5403,7 +5425,9 @@ wire_union!(Formats {
     objects {}
     shapes {}
     variants {
-        Text, JsonObject, JsonSchema,
+        0 Text,
+        1 JsonObject,
+        2 JsonSchema,
     }
 });
 
@@ -5491,7 +5515,7 @@ pub struct OpenAiResponsesToolChoiceFunction {
 }
 
 wire_struct!(OpenAiResponsesToolChoiceFunction ["type" = "\"function\""] {
-    name: "name" Required,
+    0 name: "name" Required,
 });
 
 impl OpenAiResponsesToolChoiceFunction {
@@ -5519,8 +5543,8 @@ pub struct ToolChoiceAllowed {
 }
 
 wire_struct!(ToolChoiceAllowed ["type" = "\"allowed_tools\""] {
-    mode: "mode" Required,
-    tools: "tools" Required,
+    0 mode: "mode" Required,
+    1 tools: "tools" Required,
 });
 
 impl ToolChoiceAllowed {
@@ -5636,7 +5660,11 @@ wire_union!(OpenAiResponsesToolChoice {
         String => Mode,
     }
     variants {
-        Mode, Function, AllowedTools, ApplyPatch, Shell,
+        0 Mode,
+        1 Function,
+        2 AllowedTools,
+        3 ApplyPatch,
+        4 Shell,
     }
 });
 

@@ -20,8 +20,8 @@ pub struct OpenResponsesCreatedEvent {
 }
 
 wire_struct!(OpenResponsesCreatedEvent ["type" = "\"response.created\""] {
-    response: "response" Required,
-    sequence_number: "sequence_number" Required,
+    0 response: "response" Required,
+    1 sequence_number: "sequence_number" Required,
 });
 
 /// Stream event announcing that the model has started working on the response.
@@ -39,8 +39,8 @@ pub struct OpenResponsesInProgressEvent {
 }
 
 wire_struct!(OpenResponsesInProgressEvent ["type" = "\"response.in_progress\""] {
-    response: "response" Required,
-    sequence_number: "sequence_number" Required,
+    0 response: "response" Required,
+    1 sequence_number: "sequence_number" Required,
 });
 
 /// Last event of a stream that went well; carries the finished response.
@@ -58,8 +58,8 @@ pub struct StreamEventsResponseCompleted {
 }
 
 wire_struct!(StreamEventsResponseCompleted ["type" = "\"response.completed\""] {
-    response: "response" Required,
-    sequence_number: "sequence_number" Required,
+    0 response: "response" Required,
+    1 sequence_number: "sequence_number" Required,
 });
 
 /// Last event of a stream cut short, for instance by a token limit.
@@ -77,8 +77,8 @@ pub struct StreamEventsResponseIncomplete {
 }
 
 wire_struct!(StreamEventsResponseIncomplete ["type" = "\"response.incomplete\""] {
-    response: "response" Required,
-    sequence_number: "sequence_number" Required,
+    0 response: "response" Required,
+    1 sequence_number: "sequence_number" Required,
 });
 
 /// Last event of a stream that ended in failure; look in the response for the error.
@@ -96,8 +96,8 @@ pub struct StreamEventsResponseFailed {
 }
 
 wire_struct!(StreamEventsResponseFailed ["type" = "\"response.failed\""] {
-    response: "response" Required,
-    sequence_number: "sequence_number" Required,
+    0 response: "response" Required,
+    1 sequence_number: "sequence_number" Required,
 });
 
 /// Stream event reporting that generation failed after the stream had begun.
@@ -119,10 +119,10 @@ pub struct BaseErrorEvent {
 }
 
 wire_struct!(BaseErrorEvent ["type" = "\"error\""] {
-    code: "code" Nullable,
-    message: "message" Required,
-    param: "param" Nullable,
-    sequence_number: "sequence_number" Required,
+    0 code: "code" Nullable,
+    1 message: "message" Required,
+    2 param: "param" Nullable,
+    3 sequence_number: "sequence_number" Required,
 });
 
 /// Stream event reporting that something went wrong while the response was under way.
@@ -147,9 +147,9 @@ pub struct StreamEventsResponseOutputItemAdded {
 }
 
 wire_struct!(StreamEventsResponseOutputItemAdded ["type" = "\"response.output_item.added\""] {
-    item: "item" Required,
-    output_index: "output_index" Required,
-    sequence_number: "sequence_number" Required,
+    0 item: "item" Required,
+    1 output_index: "output_index" Required,
+    2 sequence_number: "sequence_number" Required,
 });
 
 /// Announces that one output item has its final form.
@@ -169,9 +169,9 @@ pub struct StreamEventsResponseOutputItemDone {
 }
 
 wire_struct!(StreamEventsResponseOutputItemDone ["type" = "\"response.output_item.done\""] {
-    item: "item" Required,
-    output_index: "output_index" Required,
-    sequence_number: "sequence_number" Required,
+    0 item: "item" Required,
+    1 output_index: "output_index" Required,
+    2 sequence_number: "sequence_number" Required,
 });
 
 /// Stream event that opens a new piece of content inside an output item.
@@ -195,11 +195,11 @@ pub struct ContentPartAddedEvent {
 }
 
 wire_struct!(ContentPartAddedEvent ["type" = "\"response.content_part.added\""] {
-    content_index: "content_index" Required,
-    item_id: "item_id" Required,
-    output_index: "output_index" Required,
-    part: "part" Required,
-    sequence_number: "sequence_number" Required,
+    0 content_index: "content_index" Required,
+    1 item_id: "item_id" Required,
+    2 output_index: "output_index" Required,
+    3 part: "part" Required,
+    4 sequence_number: "sequence_number" Required,
 });
 
 /// The piece as it starts out, usually still empty.
@@ -233,7 +233,9 @@ wire_union!(ContentPartAddedEventPart {
     objects {}
     shapes {}
     variants {
-        OutputText, ReasoningText, Refusal,
+        0 OutputText,
+        1 ReasoningText,
+        2 Refusal,
     }
 });
 
@@ -279,11 +281,11 @@ pub struct ContentPartDoneEvent {
 }
 
 wire_struct!(ContentPartDoneEvent ["type" = "\"response.content_part.done\""] {
-    content_index: "content_index" Required,
-    item_id: "item_id" Required,
-    output_index: "output_index" Required,
-    part: "part" Required,
-    sequence_number: "sequence_number" Required,
+    0 content_index: "content_index" Required,
+    1 item_id: "item_id" Required,
+    2 output_index: "output_index" Required,
+    3 part: "part" Required,
+    4 sequence_number: "sequence_number" Required,
 });
 
 /// The piece in its final form.
@@ -317,7 +319,9 @@ wire_union!(ContentPartDoneEventPart {
     objects {}
     shapes {}
     variants {
-        OutputText, ReasoningText, Refusal,
+        0 OutputText,
+        1 ReasoningText,
+        2 Refusal,
     }
 });
 
@@ -365,12 +369,12 @@ pub struct TextDeltaEvent {
 }
 
 wire_struct!(TextDeltaEvent ["type" = "\"response.output_text.delta\""] {
-    content_index: "content_index" Required,
-    delta: "delta" Required,
-    item_id: "item_id" Required,
-    logprobs: "logprobs" Required,
-    output_index: "output_index" Required,
-    sequence_number: "sequence_number" Required,
+    0 content_index: "content_index" Required,
+    1 delta: "delta" Required,
+    2 item_id: "item_id" Required,
+    3 logprobs: "logprobs" Required,
+    4 output_index: "output_index" Required,
+    5 sequence_number: "sequence_number" Required,
 });
 
 /// Log probability of one streamed token, with the likeliest alternatives.
@@ -392,10 +396,10 @@ pub struct StreamLogprob {
 }
 
 wire_struct!(StreamLogprob {
-    logprob: "logprob" Required,
-    token: "token" Required,
-    bytes: "bytes" Optional,
-    top_logprobs: "top_logprobs" Optional,
+    0 logprob: "logprob" Required,
+    1 token: "token" Required,
+    2 bytes: "bytes" Optional,
+    3 top_logprobs: "top_logprobs" Optional,
 });
 
 /// Candidate token at a position and how likely the model held it to be.
@@ -415,9 +419,9 @@ pub struct OpenResponsesTopLogprobs {
 }
 
 wire_struct!(OpenResponsesTopLogprobs {
-    bytes: "bytes" Optional,
-    logprob: "logprob" Optional,
-    token: "token" Optional,
+    0 bytes: "bytes" Optional,
+    1 logprob: "logprob" Optional,
+    2 token: "token" Optional,
 });
 
 /// One candidate token at a position of the stream, with its log probability.
@@ -448,12 +452,12 @@ pub struct TextDoneEvent {
 }
 
 wire_struct!(TextDoneEvent ["type" = "\"response.output_text.done\""] {
-    content_index: "content_index" Required,
-    item_id: "item_id" Required,
-    logprobs: "logprobs" Required,
-    output_index: "output_index" Required,
-    sequence_number: "sequence_number" Required,
-    text: "text" Required,
+    0 content_index: "content_index" Required,
+    1 item_id: "item_id" Required,
+    2 logprobs: "logprobs" Required,
+    3 output_index: "output_index" Required,
+    4 sequence_number: "sequence_number" Required,
+    5 text: "text" Required,
 });
 
 /// Stream event that delivers the next piece of a refusal, sent in place of an answer.
@@ -477,11 +481,11 @@ pub struct BaseRefusalDeltaEvent {
 }
 
 wire_struct!(BaseRefusalDeltaEvent ["type" = "\"response.refusal.delta\""] {
-    content_index: "content_index" Required,
-    delta: "delta" Required,
-    item_id: "item_id" Required,
-    output_index: "output_index" Required,
-    sequence_number: "sequence_number" Required,
+    0 content_index: "content_index" Required,
+    1 delta: "delta" Required,
+    2 item_id: "item_id" Required,
+    3 output_index: "output_index" Required,
+    4 sequence_number: "sequence_number" Required,
 });
 
 /// Stream event carrying the next fragment of a refusal; append fragments as they arrive.
@@ -510,11 +514,11 @@ pub struct BaseRefusalDoneEvent {
 }
 
 wire_struct!(BaseRefusalDoneEvent ["type" = "\"response.refusal.done\""] {
-    content_index: "content_index" Required,
-    item_id: "item_id" Required,
-    output_index: "output_index" Required,
-    refusal: "refusal" Required,
-    sequence_number: "sequence_number" Required,
+    0 content_index: "content_index" Required,
+    1 item_id: "item_id" Required,
+    2 output_index: "output_index" Required,
+    3 refusal: "refusal" Required,
+    4 sequence_number: "sequence_number" Required,
 });
 
 /// Stream event that ends a refusal and carries its complete text.
@@ -545,12 +549,12 @@ pub struct BaseAnnotationAddedEvent {
 }
 
 wire_struct!(BaseAnnotationAddedEvent ["type" = "\"response.output_text.annotation.added\""] {
-    annotation: "annotation" Required,
-    annotation_index: "annotation_index" Required,
-    content_index: "content_index" Required,
-    item_id: "item_id" Required,
-    output_index: "output_index" Required,
-    sequence_number: "sequence_number" Required,
+    0 annotation: "annotation" Required,
+    1 annotation_index: "annotation_index" Required,
+    2 content_index: "content_index" Required,
+    3 item_id: "item_id" Required,
+    4 output_index: "output_index" Required,
+    5 sequence_number: "sequence_number" Required,
 });
 
 /// Stream event of the Responses protocol announcing a new annotation, such as a citation, on output text.
@@ -577,10 +581,10 @@ pub struct BaseFunctionCallArgsDeltaEvent {
 }
 
 wire_struct!(BaseFunctionCallArgsDeltaEvent ["type" = "\"response.function_call_arguments.delta\""] {
-    delta: "delta" Required,
-    item_id: "item_id" Required,
-    output_index: "output_index" Required,
-    sequence_number: "sequence_number" Required,
+    0 delta: "delta" Required,
+    1 item_id: "item_id" Required,
+    2 output_index: "output_index" Required,
+    3 sequence_number: "sequence_number" Required,
 });
 
 /// Stream event with the next piece of the JSON arguments of a function call.
@@ -609,11 +613,11 @@ pub struct BaseFunctionCallArgsDoneEvent {
 }
 
 wire_struct!(BaseFunctionCallArgsDoneEvent ["type" = "\"response.function_call_arguments.done\""] {
-    arguments: "arguments" Required,
-    item_id: "item_id" Required,
-    name: "name" Required,
-    output_index: "output_index" Required,
-    sequence_number: "sequence_number" Required,
+    0 arguments: "arguments" Required,
+    1 item_id: "item_id" Required,
+    2 name: "name" Required,
+    3 output_index: "output_index" Required,
+    4 sequence_number: "sequence_number" Required,
 });
 
 /// Stream event that closes the JSON arguments of a function call.
@@ -642,11 +646,11 @@ pub struct BaseReasoningDeltaEvent {
 }
 
 wire_struct!(BaseReasoningDeltaEvent ["type" = "\"response.reasoning_text.delta\""] {
-    content_index: "content_index" Required,
-    delta: "delta" Required,
-    item_id: "item_id" Required,
-    output_index: "output_index" Required,
-    sequence_number: "sequence_number" Required,
+    0 content_index: "content_index" Required,
+    1 delta: "delta" Required,
+    2 item_id: "item_id" Required,
+    3 output_index: "output_index" Required,
+    4 sequence_number: "sequence_number" Required,
 });
 
 /// Stream event carrying the next fragment of reasoning text; append fragments as they arrive.
@@ -675,11 +679,11 @@ pub struct BaseReasoningDoneEvent {
 }
 
 wire_struct!(BaseReasoningDoneEvent ["type" = "\"response.reasoning_text.done\""] {
-    content_index: "content_index" Required,
-    item_id: "item_id" Required,
-    output_index: "output_index" Required,
-    sequence_number: "sequence_number" Required,
-    text: "text" Required,
+    0 content_index: "content_index" Required,
+    1 item_id: "item_id" Required,
+    2 output_index: "output_index" Required,
+    3 sequence_number: "sequence_number" Required,
+    4 text: "text" Required,
 });
 
 /// Stream event that ends a reasoning text and carries it complete.
@@ -708,11 +712,11 @@ pub struct BaseReasoningSummaryPartAddedEvent {
 }
 
 wire_struct!(BaseReasoningSummaryPartAddedEvent ["type" = "\"response.reasoning_summary_part.added\""] {
-    item_id: "item_id" Required,
-    output_index: "output_index" Required,
-    part: "part" Required,
-    sequence_number: "sequence_number" Required,
-    summary_index: "summary_index" Required,
+    0 item_id: "item_id" Required,
+    1 output_index: "output_index" Required,
+    2 part: "part" Required,
+    3 sequence_number: "sequence_number" Required,
+    4 summary_index: "summary_index" Required,
 });
 
 /// Stream event announcing a new part of the reasoning summary; its text follows in deltas.
@@ -741,11 +745,11 @@ pub struct BaseReasoningSummaryPartDoneEvent {
 }
 
 wire_struct!(BaseReasoningSummaryPartDoneEvent ["type" = "\"response.reasoning_summary_part.done\""] {
-    item_id: "item_id" Required,
-    output_index: "output_index" Required,
-    part: "part" Required,
-    sequence_number: "sequence_number" Required,
-    summary_index: "summary_index" Required,
+    0 item_id: "item_id" Required,
+    1 output_index: "output_index" Required,
+    2 part: "part" Required,
+    3 sequence_number: "sequence_number" Required,
+    4 summary_index: "summary_index" Required,
 });
 
 /// Stream event that closes one part of the reasoning summary and carries it whole.
@@ -774,11 +778,11 @@ pub struct BaseReasoningSummaryTextDeltaEvent {
 }
 
 wire_struct!(BaseReasoningSummaryTextDeltaEvent ["type" = "\"response.reasoning_summary_text.delta\""] {
-    delta: "delta" Required,
-    item_id: "item_id" Required,
-    output_index: "output_index" Required,
-    sequence_number: "sequence_number" Required,
-    summary_index: "summary_index" Required,
+    0 delta: "delta" Required,
+    1 item_id: "item_id" Required,
+    2 output_index: "output_index" Required,
+    3 sequence_number: "sequence_number" Required,
+    4 summary_index: "summary_index" Required,
 });
 
 /// Stream event carrying the next fragment of a reasoning summary; append fragments as they arrive.
@@ -807,11 +811,11 @@ pub struct BaseReasoningSummaryTextDoneEvent {
 }
 
 wire_struct!(BaseReasoningSummaryTextDoneEvent ["type" = "\"response.reasoning_summary_text.done\""] {
-    item_id: "item_id" Required,
-    output_index: "output_index" Required,
-    sequence_number: "sequence_number" Required,
-    summary_index: "summary_index" Required,
-    text: "text" Required,
+    0 item_id: "item_id" Required,
+    1 output_index: "output_index" Required,
+    2 sequence_number: "sequence_number" Required,
+    3 summary_index: "summary_index" Required,
+    4 text: "text" Required,
 });
 
 /// Stream event that ends a reasoning summary text and carries it whole.
@@ -836,9 +840,9 @@ pub struct OpenAiResponsesImageGenCallInProgress {
 }
 
 wire_struct!(OpenAiResponsesImageGenCallInProgress ["type" = "\"response.image_generation_call.in_progress\""] {
-    item_id: "item_id" Required,
-    output_index: "output_index" Required,
-    sequence_number: "sequence_number" Required,
+    0 item_id: "item_id" Required,
+    1 output_index: "output_index" Required,
+    2 sequence_number: "sequence_number" Required,
 });
 
 /// Responses stream event: an image generation call has begun.
@@ -863,9 +867,9 @@ pub struct OpenAiResponsesImageGenCallGenerating {
 }
 
 wire_struct!(OpenAiResponsesImageGenCallGenerating ["type" = "\"response.image_generation_call.generating\""] {
-    item_id: "item_id" Required,
-    output_index: "output_index" Required,
-    sequence_number: "sequence_number" Required,
+    0 item_id: "item_id" Required,
+    1 output_index: "output_index" Required,
+    2 sequence_number: "sequence_number" Required,
 });
 
 /// Responses stream event: an image generation call is now rendering its image.
@@ -894,11 +898,11 @@ pub struct OpenAiResponsesImageGenCallPartialImage {
 }
 
 wire_struct!(OpenAiResponsesImageGenCallPartialImage ["type" = "\"response.image_generation_call.partial_image\""] {
-    item_id: "item_id" Required,
-    output_index: "output_index" Required,
-    partial_image_b64: "partial_image_b64" Required,
-    partial_image_index: "partial_image_index" Required,
-    sequence_number: "sequence_number" Required,
+    0 item_id: "item_id" Required,
+    1 output_index: "output_index" Required,
+    2 partial_image_b64: "partial_image_b64" Required,
+    3 partial_image_index: "partial_image_index" Required,
+    4 sequence_number: "sequence_number" Required,
 });
 
 /// Responses stream event: carries a preview image from a call that is still running.
@@ -923,9 +927,9 @@ pub struct OpenAiResponsesImageGenCallCompleted {
 }
 
 wire_struct!(OpenAiResponsesImageGenCallCompleted ["type" = "\"response.image_generation_call.completed\""] {
-    item_id: "item_id" Required,
-    output_index: "output_index" Required,
-    sequence_number: "sequence_number" Required,
+    0 item_id: "item_id" Required,
+    1 output_index: "output_index" Required,
+    2 sequence_number: "sequence_number" Required,
 });
 
 /// Responses stream event: an image generation call has finished and its final image is ready.
@@ -950,9 +954,9 @@ pub struct OpenAiResponsesCodeInterpreterCallInProgress {
 }
 
 wire_struct!(OpenAiResponsesCodeInterpreterCallInProgress ["type" = "\"response.code_interpreter_call.in_progress\""] {
-    item_id: "item_id" Required,
-    output_index: "output_index" Required,
-    sequence_number: "sequence_number" Required,
+    0 item_id: "item_id" Required,
+    1 output_index: "output_index" Required,
+    2 sequence_number: "sequence_number" Required,
 });
 
 /// Stream event telling that a code interpreter call has begun.
@@ -977,9 +981,9 @@ pub struct OpenAiResponsesCodeInterpreterCallInterpreting {
 }
 
 wire_struct!(OpenAiResponsesCodeInterpreterCallInterpreting ["type" = "\"response.code_interpreter_call.interpreting\""] {
-    item_id: "item_id" Required,
-    output_index: "output_index" Required,
-    sequence_number: "sequence_number" Required,
+    0 item_id: "item_id" Required,
+    1 output_index: "output_index" Required,
+    2 sequence_number: "sequence_number" Required,
 });
 
 /// Stream event telling that the program is now running in its container.
@@ -1004,9 +1008,9 @@ pub struct OpenAiResponsesCodeInterpreterCallCompleted {
 }
 
 wire_struct!(OpenAiResponsesCodeInterpreterCallCompleted ["type" = "\"response.code_interpreter_call.completed\""] {
-    item_id: "item_id" Required,
-    output_index: "output_index" Required,
-    sequence_number: "sequence_number" Required,
+    0 item_id: "item_id" Required,
+    1 output_index: "output_index" Required,
+    2 sequence_number: "sequence_number" Required,
 });
 
 /// Stream event telling that a code interpreter call has run to its end.
@@ -1033,10 +1037,10 @@ pub struct OpenAiResponsesCodeInterpreterCallCodeDelta {
 }
 
 wire_struct!(OpenAiResponsesCodeInterpreterCallCodeDelta ["type" = "\"response.code_interpreter_call_code.delta\""] {
-    delta: "delta" Required,
-    item_id: "item_id" Required,
-    output_index: "output_index" Required,
-    sequence_number: "sequence_number" Required,
+    0 delta: "delta" Required,
+    1 item_id: "item_id" Required,
+    2 output_index: "output_index" Required,
+    3 sequence_number: "sequence_number" Required,
 });
 
 /// Stream event with the next piece of the program that the code interpreter is about to run.
@@ -1063,10 +1067,10 @@ pub struct OpenAiResponsesCodeInterpreterCallCodeDone {
 }
 
 wire_struct!(OpenAiResponsesCodeInterpreterCallCodeDone ["type" = "\"response.code_interpreter_call_code.done\""] {
-    code: "code" Required,
-    item_id: "item_id" Required,
-    output_index: "output_index" Required,
-    sequence_number: "sequence_number" Required,
+    0 code: "code" Required,
+    1 item_id: "item_id" Required,
+    2 output_index: "output_index" Required,
+    3 sequence_number: "sequence_number" Required,
 });
 
 /// Stream event that closes the program text of a code interpreter call.
@@ -1091,9 +1095,9 @@ pub struct OpenAiResponsesWebSearchCallInProgress {
 }
 
 wire_struct!(OpenAiResponsesWebSearchCallInProgress ["type" = "\"response.web_search_call.in_progress\""] {
-    item_id: "item_id" Required,
-    output_index: "output_index" Required,
-    sequence_number: "sequence_number" Required,
+    0 item_id: "item_id" Required,
+    1 output_index: "output_index" Required,
+    2 sequence_number: "sequence_number" Required,
 });
 
 /// Stream event telling that the model has begun a web search call.
@@ -1118,9 +1122,9 @@ pub struct OpenAiResponsesWebSearchCallSearching {
 }
 
 wire_struct!(OpenAiResponsesWebSearchCallSearching ["type" = "\"response.web_search_call.searching\""] {
-    item_id: "item_id" Required,
-    output_index: "output_index" Required,
-    sequence_number: "sequence_number" Required,
+    0 item_id: "item_id" Required,
+    1 output_index: "output_index" Required,
+    2 sequence_number: "sequence_number" Required,
 });
 
 /// Stream event telling that the search engine is at work on the query.
@@ -1145,9 +1149,9 @@ pub struct OpenAiResponsesSearchCompleted {
 }
 
 wire_struct!(OpenAiResponsesSearchCompleted ["type" = "\"response.web_search_call.completed\""] {
-    item_id: "item_id" Required,
-    output_index: "output_index" Required,
-    sequence_number: "sequence_number" Required,
+    0 item_id: "item_id" Required,
+    1 output_index: "output_index" Required,
+    2 sequence_number: "sequence_number" Required,
 });
 
 /// Stream event telling that a web search has delivered its results.
@@ -1174,10 +1178,10 @@ pub struct BaseCustomToolCallInputDeltaEvent {
 }
 
 wire_struct!(BaseCustomToolCallInputDeltaEvent ["type" = "\"response.custom_tool_call_input.delta\""] {
-    delta: "delta" Required,
-    item_id: "item_id" Required,
-    output_index: "output_index" Required,
-    sequence_number: "sequence_number" Required,
+    0 delta: "delta" Required,
+    1 item_id: "item_id" Required,
+    2 output_index: "output_index" Required,
+    3 sequence_number: "sequence_number" Required,
 });
 
 /// Stream event with the next piece of raw text that the model feeds to a custom tool.
@@ -1204,10 +1208,10 @@ pub struct BaseCustomToolCallInputDoneEvent {
 }
 
 wire_struct!(BaseCustomToolCallInputDoneEvent ["type" = "\"response.custom_tool_call_input.done\""] {
-    input: "input" Required,
-    item_id: "item_id" Required,
-    output_index: "output_index" Required,
-    sequence_number: "sequence_number" Required,
+    0 input: "input" Required,
+    1 item_id: "item_id" Required,
+    2 output_index: "output_index" Required,
+    3 sequence_number: "sequence_number" Required,
 });
 
 /// Stream event that closes the raw text the model feeds to a custom tool.
@@ -1234,10 +1238,10 @@ pub struct ApplyPatchCallOperationDiffDeltaEvent {
 }
 
 wire_struct!(ApplyPatchCallOperationDiffDeltaEvent ["type" = "\"response.apply_patch_call_operation_diff.delta\""] {
-    delta: "delta" Required,
-    item_id: "item_id" Required,
-    output_index: "output_index" Required,
-    sequence_number: "sequence_number" Required,
+    0 delta: "delta" Required,
+    1 item_id: "item_id" Required,
+    2 output_index: "output_index" Required,
+    3 sequence_number: "sequence_number" Required,
 });
 
 /// Stream event sent once the whole diff of a patch call has arrived.
@@ -1259,10 +1263,10 @@ pub struct ApplyPatchCallOperationDiffDoneEvent {
 }
 
 wire_struct!(ApplyPatchCallOperationDiffDoneEvent ["type" = "\"response.apply_patch_call_operation_diff.done\""] {
-    diff: "diff" Required,
-    item_id: "item_id" Required,
-    output_index: "output_index" Required,
-    sequence_number: "sequence_number" Required,
+    0 diff: "diff" Required,
+    1 item_id: "item_id" Required,
+    2 output_index: "output_index" Required,
+    3 sequence_number: "sequence_number" Required,
 });
 
 /// Stream event telling that a fusion call has begun.
@@ -1282,9 +1286,9 @@ pub struct FusionCallInProgressEvent {
 }
 
 wire_struct!(FusionCallInProgressEvent ["type" = "\"response.fusion_call.in_progress\""] {
-    item_id: "item_id" Required,
-    output_index: "output_index" Required,
-    sequence_number: "sequence_number" Required,
+    0 item_id: "item_id" Required,
+    1 output_index: "output_index" Required,
+    2 sequence_number: "sequence_number" Required,
 });
 
 /// Stream event telling that one panel model has set to work.
@@ -1306,10 +1310,10 @@ pub struct FusionCallPanelAddedEvent {
 }
 
 wire_struct!(FusionCallPanelAddedEvent ["type" = "\"response.fusion_call.panel.added\""] {
-    item_id: "item_id" Required,
-    model: "model" Required,
-    output_index: "output_index" Required,
-    sequence_number: "sequence_number" Required,
+    0 item_id: "item_id" Required,
+    1 model: "model" Required,
+    2 output_index: "output_index" Required,
+    3 sequence_number: "sequence_number" Required,
 });
 
 /// Stream event with the next piece of text that one panel model wrote.
@@ -1333,11 +1337,11 @@ pub struct FusionCallPanelDeltaEvent {
 }
 
 wire_struct!(FusionCallPanelDeltaEvent ["type" = "\"response.fusion_call.panel.delta\""] {
-    delta: "delta" Required,
-    item_id: "item_id" Required,
-    model: "model" Required,
-    output_index: "output_index" Required,
-    sequence_number: "sequence_number" Required,
+    0 delta: "delta" Required,
+    1 item_id: "item_id" Required,
+    2 model: "model" Required,
+    3 output_index: "output_index" Required,
+    4 sequence_number: "sequence_number" Required,
 });
 
 /// Stream event with the next piece of thinking by one panel model.
@@ -1361,11 +1365,11 @@ pub struct FusionCallPanelReasoningDeltaEvent {
 }
 
 wire_struct!(FusionCallPanelReasoningDeltaEvent ["type" = "\"response.fusion_call.panel.reasoning.delta\""] {
-    delta: "delta" Required,
-    item_id: "item_id" Required,
-    model: "model" Required,
-    output_index: "output_index" Required,
-    sequence_number: "sequence_number" Required,
+    0 delta: "delta" Required,
+    1 item_id: "item_id" Required,
+    2 model: "model" Required,
+    3 output_index: "output_index" Required,
+    4 sequence_number: "sequence_number" Required,
 });
 
 /// Stream event that brings the whole answer of one panel model.
@@ -1389,11 +1393,11 @@ pub struct FusionCallPanelCompletedEvent {
 }
 
 wire_struct!(FusionCallPanelCompletedEvent ["type" = "\"response.fusion_call.panel.completed\""] {
-    content: "content" Required,
-    item_id: "item_id" Required,
-    model: "model" Required,
-    output_index: "output_index" Required,
-    sequence_number: "sequence_number" Required,
+    0 content: "content" Required,
+    1 item_id: "item_id" Required,
+    2 model: "model" Required,
+    3 output_index: "output_index" Required,
+    4 sequence_number: "sequence_number" Required,
 });
 
 /// Stream event telling that one panel model gave no usable answer.
@@ -1419,12 +1423,12 @@ pub struct FusionCallPanelFailedEvent {
 }
 
 wire_struct!(FusionCallPanelFailedEvent ["type" = "\"response.fusion_call.panel.failed\""] {
-    error: "error" Required,
-    item_id: "item_id" Required,
-    model: "model" Required,
-    output_index: "output_index" Required,
-    sequence_number: "sequence_number" Required,
-    status_code: "status_code" Optional,
+    0 error: "error" Required,
+    1 item_id: "item_id" Required,
+    2 model: "model" Required,
+    3 output_index: "output_index" Required,
+    4 sequence_number: "sequence_number" Required,
+    5 status_code: "status_code" Optional,
 });
 
 /// Stream event telling that the comparison of the panel answers has begun.
@@ -1450,11 +1454,11 @@ pub struct FusionCallAnalysisInProgressEvent {
 }
 
 wire_struct!(FusionCallAnalysisInProgressEvent ["type" = "\"response.fusion_call.analysis.in_progress\""] {
-    analyst_model: "analyst_model" Required,
-    item_id: "item_id" Required,
-    judge_model: "judge_model" Required,
-    output_index: "output_index" Required,
-    sequence_number: "sequence_number" Required,
+    0 analyst_model: "analyst_model" Required,
+    1 item_id: "item_id" Required,
+    2 judge_model: "judge_model" Required,
+    3 output_index: "output_index" Required,
+    4 sequence_number: "sequence_number" Required,
 });
 
 /// Stream event that brings the finished comparison of the panel answers.
@@ -1476,10 +1480,10 @@ pub struct FusionCallAnalysisCompletedEvent {
 }
 
 wire_struct!(FusionCallAnalysisCompletedEvent ["type" = "\"response.fusion_call.analysis.completed\""] {
-    analysis: "analysis" Required,
-    item_id: "item_id" Required,
-    output_index: "output_index" Required,
-    sequence_number: "sequence_number" Required,
+    0 analysis: "analysis" Required,
+    1 item_id: "item_id" Required,
+    2 output_index: "output_index" Required,
+    3 sequence_number: "sequence_number" Required,
 });
 
 /// Stream event telling that a fusion call has run to its end.
@@ -1499,9 +1503,9 @@ pub struct FusionCallCompletedEvent {
 }
 
 wire_struct!(FusionCallCompletedEvent ["type" = "\"response.fusion_call.completed\""] {
-    item_id: "item_id" Required,
-    output_index: "output_index" Required,
-    sequence_number: "sequence_number" Required,
+    0 item_id: "item_id" Required,
+    1 output_index: "output_index" Required,
+    2 sequence_number: "sequence_number" Required,
 });
 
 /// Stream event for diagnosis, with the body sent to the provider or a timing mark.
@@ -1519,8 +1523,8 @@ pub struct DebugEvent {
 }
 
 wire_struct!(DebugEvent ["type" = "\"response.debug\""] {
-    debug: "debug" Required,
-    sequence_number: "sequence_number" Required,
+    0 debug: "debug" Required,
+    1 sequence_number: "sequence_number" Required,
 });
 
 /// What the event reveals: a request body or a timing mark.
@@ -1538,8 +1542,8 @@ pub struct DebugEventDebug {
 }
 
 wire_struct!(DebugEventDebug {
-    echo_upstream_body: "echo_upstream_body" Optional,
-    timings: "timings" Optional,
+    0 echo_upstream_body: "echo_upstream_body" Optional,
+    1 timings: "timings" Optional,
 });
 
 /// A milestone of the request and when it was reached.
@@ -1559,9 +1563,9 @@ pub struct DebugEventDebugTimings {
 }
 
 wire_struct!(DebugEventDebugTimings {
-    epoch_ms: "epoch_ms" Required,
-    event: "event" Required,
-    start_ms: "start_ms" Required,
+    0 epoch_ms: "epoch_ms" Required,
+    1 event: "event" Required,
+    2 start_ms: "start_ms" Required,
 });
 
 /// Which milestone of the request was reached.
@@ -1850,7 +1854,55 @@ wire_union!(StreamEvents {
     objects {}
     shapes {}
     variants {
-        Created, InProgress, Completed, Incomplete, Failed, Error, OutputItemAdded, OutputItemDone, ContentPartAdded, ContentPartDone, OutputTextDelta, OutputTextDone, RefusalDelta, RefusalDone, OutputTextAnnotationAdded, FunctionCallArgumentsDelta, FunctionCallArgumentsDone, ReasoningTextDelta, ReasoningTextDone, ReasoningSummaryPartAdded, ReasoningSummaryPartDone, ReasoningSummaryTextDelta, ReasoningSummaryTextDone, ImageGenerationCallInProgress, ImageGenerationCallGenerating, ImageGenerationCallPartialImage, ImageGenerationCallCompleted, CodeInterpreterCallInProgress, CodeInterpreterCallInterpreting, CodeInterpreterCallCompleted, CodeInterpreterCallCodeDelta, CodeInterpreterCallCodeDone, WebSearchCallInProgress, WebSearchCallSearching, WebSearchCallCompleted, CustomToolCallInputDelta, CustomToolCallInputDone, ApplyPatchCallOperationDiffDelta, ApplyPatchCallOperationDiffDone, FusionCallInProgress, FusionCallPanelAdded, FusionCallPanelDelta, FusionCallPanelReasoningDelta, FusionCallPanelCompleted, FusionCallPanelFailed, FusionCallAnalysisInProgress, FusionCallAnalysisCompleted, FusionCallCompleted, Debug,
+        0 Created,
+        1 InProgress,
+        2 Completed,
+        3 Incomplete,
+        4 Failed,
+        5 Error,
+        6 OutputItemAdded,
+        7 OutputItemDone,
+        8 ContentPartAdded,
+        9 ContentPartDone,
+        10 OutputTextDelta,
+        11 OutputTextDone,
+        12 RefusalDelta,
+        13 RefusalDone,
+        14 OutputTextAnnotationAdded,
+        15 FunctionCallArgumentsDelta,
+        16 FunctionCallArgumentsDone,
+        17 ReasoningTextDelta,
+        18 ReasoningTextDone,
+        19 ReasoningSummaryPartAdded,
+        20 ReasoningSummaryPartDone,
+        21 ReasoningSummaryTextDelta,
+        22 ReasoningSummaryTextDone,
+        23 ImageGenerationCallInProgress,
+        24 ImageGenerationCallGenerating,
+        25 ImageGenerationCallPartialImage,
+        26 ImageGenerationCallCompleted,
+        27 CodeInterpreterCallInProgress,
+        28 CodeInterpreterCallInterpreting,
+        29 CodeInterpreterCallCompleted,
+        30 CodeInterpreterCallCodeDelta,
+        31 CodeInterpreterCallCodeDone,
+        32 WebSearchCallInProgress,
+        33 WebSearchCallSearching,
+        34 WebSearchCallCompleted,
+        35 CustomToolCallInputDelta,
+        36 CustomToolCallInputDone,
+        37 ApplyPatchCallOperationDiffDelta,
+        38 ApplyPatchCallOperationDiffDone,
+        39 FusionCallInProgress,
+        40 FusionCallPanelAdded,
+        41 FusionCallPanelDelta,
+        42 FusionCallPanelReasoningDelta,
+        43 FusionCallPanelCompleted,
+        44 FusionCallPanelFailed,
+        45 FusionCallAnalysisInProgress,
+        46 FusionCallAnalysisCompleted,
+        47 FusionCallCompleted,
+        48 Debug,
     }
 });
 

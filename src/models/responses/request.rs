@@ -104,45 +104,45 @@ pub struct ResponsesRequest {
 }
 
 wire_struct!(ResponsesRequest {
-    background: "background" Optional,
-    cache_control: "cache_control" Optional,
-    debug: "debug" Optional,
-    frequency_penalty: "frequency_penalty" Optional,
-    image_config: "image_config" Optional,
-    include: "include" Optional,
-    input: "input" Optional,
-    instructions: "instructions" Optional,
-    max_output_tokens: "max_output_tokens" Optional,
-    max_tool_calls: "max_tool_calls" Optional,
-    metadata: "metadata" Optional,
-    modalities: "modalities" Optional,
-    model: "model" Optional,
-    models: "models" Optional,
-    parallel_tool_calls: "parallel_tool_calls" Optional,
-    plugins: "plugins" Optional,
-    presence_penalty: "presence_penalty" Optional,
-    previous_response_id: "previous_response_id" Optional,
-    prompt: "prompt" Optional,
-    prompt_cache_key: "prompt_cache_key" Optional,
-    prompt_cache_options: "prompt_cache_options" Optional,
-    provider: "provider" Optional,
-    reasoning: "reasoning" Optional,
-    route: "route" Optional,
-    safety_identifier: "safety_identifier" Optional,
-    service_tier: "service_tier" Optional,
-    session_id: "session_id" Optional,
-    stop_server_tools_when: "stop_server_tools_when" Optional,
-    store: "store" Optional,
-    temperature: "temperature" Optional,
-    text: "text" Optional,
-    tool_choice: "tool_choice" Optional,
-    tools: "tools" Optional,
-    top_k: "top_k" Optional,
-    top_logprobs: "top_logprobs" Optional,
-    top_p: "top_p" Optional,
-    trace: "trace" Optional,
-    truncation: "truncation" Optional,
-    user: "user" Optional,
+    0 background: "background" Optional,
+    1 cache_control: "cache_control" Optional,
+    2 debug: "debug" Optional,
+    3 frequency_penalty: "frequency_penalty" Optional,
+    4 image_config: "image_config" Optional,
+    5 include: "include" Optional,
+    6 input: "input" Optional,
+    7 instructions: "instructions" Optional,
+    8 max_output_tokens: "max_output_tokens" Optional,
+    9 max_tool_calls: "max_tool_calls" Optional,
+    10 metadata: "metadata" Optional,
+    11 modalities: "modalities" Optional,
+    12 model: "model" Optional,
+    13 models: "models" Optional,
+    14 parallel_tool_calls: "parallel_tool_calls" Optional,
+    15 plugins: "plugins" Optional,
+    16 presence_penalty: "presence_penalty" Optional,
+    17 previous_response_id: "previous_response_id" Optional,
+    18 prompt: "prompt" Optional,
+    19 prompt_cache_key: "prompt_cache_key" Optional,
+    20 prompt_cache_options: "prompt_cache_options" Optional,
+    21 provider: "provider" Optional,
+    22 reasoning: "reasoning" Optional,
+    23 route: "route" Optional,
+    24 safety_identifier: "safety_identifier" Optional,
+    25 service_tier: "service_tier" Optional,
+    26 session_id: "session_id" Optional,
+    27 stop_server_tools_when: "stop_server_tools_when" Optional,
+    28 store: "store" Optional,
+    29 temperature: "temperature" Optional,
+    30 text: "text" Optional,
+    31 tool_choice: "tool_choice" Optional,
+    32 tools: "tools" Optional,
+    33 top_k: "top_k" Optional,
+    34 top_logprobs: "top_logprobs" Optional,
+    35 top_p: "top_p" Optional,
+    36 trace: "trace" Optional,
+    37 truncation: "truncation" Optional,
+    38 user: "user" Optional,
 });
 
 impl ResponsesRequest {
@@ -248,13 +248,13 @@ pub struct ReasoningItem {
 }
 
 wire_struct!(ReasoningItem ["type" = "\"reasoning\""] {
-    id: "id" Required,
-    summary: "summary" Required,
-    content: "content" Optional,
-    encrypted_content: "encrypted_content" Optional,
-    status: "status" Optional,
-    format: "format" Optional,
-    signature: "signature" Optional,
+    0 id: "id" Required,
+    1 summary: "summary" Required,
+    2 content: "content" Optional,
+    3 encrypted_content: "encrypted_content" Optional,
+    4 status: "status" Optional,
+    5 format: "format" Optional,
+    6 signature: "signature" Optional,
 });
 
 impl ReasoningItem {
@@ -299,9 +299,9 @@ pub struct EasyInputMessage {
 }
 
 wire_struct!(EasyInputMessage ["type" = "\"message\""] {
-    role: "role" Required,
-    content: "content" Optional,
-    phase: "phase" Optional,
+    0 role: "role" Required,
+    1 content: "content" Optional,
+    2 phase: "phase" Optional,
 });
 
 impl EasyInputMessage {
@@ -330,7 +330,7 @@ pub struct InputVideo {
 }
 
 wire_struct!(InputVideo ["type" = "\"input_video\""] {
-    video_url: "video_url" Required,
+    0 video_url: "video_url" Required,
 });
 
 impl InputVideo {
@@ -384,7 +384,11 @@ wire_union!(EasyInputMessageContentItem {
     objects {}
     shapes {}
     variants {
-        InputText, InputImage, InputFile, InputAudio, InputVideo,
+        0 InputText,
+        1 InputImage,
+        2 InputFile,
+        3 InputAudio,
+        4 InputVideo,
     }
 });
 
@@ -445,7 +449,8 @@ wire_union!(EasyInputMessageContent {
         String => Text,
     }
     variants {
-        Text, List,
+        0 Text,
+        1 List,
     }
 });
 
@@ -538,9 +543,9 @@ pub struct InputMessageItem {
 }
 
 wire_struct!(InputMessageItem ["type" = "\"message\""] {
-    role: "role" Required,
-    content: "content" Optional,
-    id: "id" Optional,
+    0 role: "role" Required,
+    1 content: "content" Optional,
+    2 id: "id" Optional,
 });
 
 impl InputMessageItem {
@@ -597,7 +602,11 @@ wire_union!(InputMessageItemContentItem {
     objects {}
     shapes {}
     variants {
-        InputText, InputImage, InputFile, InputAudio, InputVideo,
+        0 InputText,
+        1 InputImage,
+        2 InputFile,
+        3 InputAudio,
+        4 InputVideo,
     }
 });
 
@@ -677,10 +686,10 @@ pub struct FunctionCallOutputItem {
 }
 
 wire_struct!(FunctionCallOutputItem ["type" = "\"function_call_output\""] {
-    call_id: "call_id" Required,
-    output: "output" Required,
-    id: "id" Optional,
-    status: "status" Optional,
+    0 call_id: "call_id" Required,
+    1 output: "output" Required,
+    2 id: "id" Optional,
+    3 status: "status" Optional,
 });
 
 impl FunctionCallOutputItem {
@@ -727,7 +736,9 @@ wire_union!(FunctionCallOutputItemOutputItem {
     objects {}
     shapes {}
     variants {
-        InputText, InputImage, InputFile,
+        0 InputText,
+        1 InputImage,
+        2 InputFile,
     }
 });
 
@@ -774,7 +785,8 @@ wire_union!(FunctionCallOutputItemOutput {
         String => Text,
     }
     variants {
-        Text, List,
+        0 Text,
+        1 List,
     }
 });
 
@@ -825,10 +837,10 @@ pub struct OutputMessageInput {
 }
 
 wire_struct!(OutputMessageInput ["role" = "\"assistant\"", "type" = "\"message\""] {
-    content: "content" Nullable,
-    id: "id" Required,
-    phase: "phase" Optional,
-    status: "status" Optional,
+    0 content: "content" Nullable,
+    1 id: "id" Required,
+    2 phase: "phase" Optional,
+    3 status: "status" Optional,
 });
 
 impl OutputMessageInput {
@@ -871,7 +883,8 @@ wire_union!(OutputMessageInputContentItem {
     objects {}
     shapes {}
     variants {
-        OutputText, Refusal,
+        0 OutputText,
+        1 Refusal,
     }
 });
 
@@ -911,7 +924,8 @@ wire_union!(OutputMessageInputContent {
         String => Text,
     }
     variants {
-        Text, List,
+        0 Text,
+        1 List,
     }
 });
 
@@ -962,10 +976,10 @@ pub struct LocalShellCallItem {
 }
 
 wire_struct!(LocalShellCallItem ["type" = "\"local_shell_call\""] {
-    action: "action" Required,
-    call_id: "call_id" Required,
-    id: "id" Required,
-    status: "status" Required,
+    0 action: "action" Required,
+    1 call_id: "call_id" Required,
+    2 id: "id" Required,
+    3 status: "status" Required,
 });
 
 impl LocalShellCallItem {
@@ -1010,11 +1024,11 @@ pub struct LocalShellCallItemAction {
 }
 
 wire_struct!(LocalShellCallItemAction ["type" = "\"exec\""] {
-    command: "command" Required,
-    env: "env" Required,
-    timeout_ms: "timeout_ms" Optional,
-    user: "user" Optional,
-    working_directory: "working_directory" Optional,
+    0 command: "command" Required,
+    1 env: "env" Required,
+    2 timeout_ms: "timeout_ms" Optional,
+    3 user: "user" Optional,
+    4 working_directory: "working_directory" Optional,
 });
 
 impl LocalShellCallItemAction {
@@ -1055,9 +1069,9 @@ pub struct LocalShellCallOutputItem {
 }
 
 wire_struct!(LocalShellCallOutputItem ["type" = "\"local_shell_call_output\""] {
-    id: "id" Required,
-    output: "output" Required,
-    status: "status" Optional,
+    0 id: "id" Required,
+    1 output: "output" Required,
+    2 status: "status" Optional,
 });
 
 impl LocalShellCallOutputItem {
@@ -1095,12 +1109,12 @@ pub struct ShellCallItem {
 }
 
 wire_struct!(ShellCallItem ["type" = "\"shell_call\""] {
-    action: "action" Required,
-    call_id: "call_id" Required,
-    arguments: "arguments" Optional,
-    environment: "environment" Optional,
-    id: "id" Optional,
-    status: "status" Optional,
+    0 action: "action" Required,
+    1 call_id: "call_id" Required,
+    2 arguments: "arguments" Optional,
+    3 environment: "environment" Optional,
+    4 id: "id" Optional,
+    5 status: "status" Optional,
 });
 
 impl ShellCallItem {
@@ -1143,9 +1157,9 @@ pub struct ShellCallItemAction {
 }
 
 wire_struct!(ShellCallItemAction {
-    commands: "commands" Required,
-    max_output_length: "max_output_length" Optional,
-    timeout_ms: "timeout_ms" Optional,
+    0 commands: "commands" Required,
+    1 max_output_length: "max_output_length" Optional,
+    2 timeout_ms: "timeout_ms" Optional,
 });
 
 impl ShellCallItemAction {
@@ -1187,11 +1201,11 @@ pub struct ShellCallOutputItem {
 }
 
 wire_struct!(ShellCallOutputItem ["type" = "\"shell_call_output\""] {
-    call_id: "call_id" Required,
-    output: "output" Required,
-    id: "id" Optional,
-    max_output_length: "max_output_length" Optional,
-    status: "status" Optional,
+    0 call_id: "call_id" Required,
+    1 output: "output" Required,
+    2 id: "id" Optional,
+    3 max_output_length: "max_output_length" Optional,
+    4 status: "status" Optional,
 });
 
 impl ShellCallOutputItem {
@@ -1237,10 +1251,10 @@ pub struct McpListToolsItem {
 }
 
 wire_struct!(McpListToolsItem ["type" = "\"mcp_list_tools\""] {
-    id: "id" Required,
-    server_label: "server_label" Required,
-    tools: "tools" Required,
-    error: "error" Optional,
+    0 id: "id" Required,
+    1 server_label: "server_label" Required,
+    2 tools: "tools" Required,
+    3 error: "error" Optional,
 });
 
 impl McpListToolsItem {
@@ -1284,10 +1298,10 @@ pub struct McpListToolsItemTool {
 }
 
 wire_struct!(McpListToolsItemTool {
-    input_schema: "input_schema" Required,
-    name: "name" Required,
-    annotations: "annotations" Optional,
-    description: "description" Optional,
+    0 input_schema: "input_schema" Required,
+    1 name: "name" Required,
+    2 annotations: "annotations" Optional,
+    3 description: "description" Optional,
 });
 
 impl McpListToolsItemTool {
@@ -1328,10 +1342,10 @@ pub struct McpApprovalRequestItem {
 }
 
 wire_struct!(McpApprovalRequestItem ["type" = "\"mcp_approval_request\""] {
-    arguments: "arguments" Required,
-    id: "id" Required,
-    name: "name" Required,
-    server_label: "server_label" Required,
+    0 arguments: "arguments" Required,
+    1 id: "id" Required,
+    2 name: "name" Required,
+    3 server_label: "server_label" Required,
 });
 
 impl McpApprovalRequestItem {
@@ -1374,10 +1388,10 @@ pub struct McpApprovalResponseItem {
 }
 
 wire_struct!(McpApprovalResponseItem ["type" = "\"mcp_approval_response\""] {
-    approval_request_id: "approval_request_id" Required,
-    approve: "approve" Required,
-    id: "id" Optional,
-    reason: "reason" Optional,
+    0 approval_request_id: "approval_request_id" Required,
+    1 approve: "approve" Required,
+    2 id: "id" Optional,
+    3 reason: "reason" Optional,
 });
 
 impl McpApprovalResponseItem {
@@ -1416,12 +1430,12 @@ pub struct McpCallItem {
 }
 
 wire_struct!(McpCallItem ["type" = "\"mcp_call\""] {
-    arguments: "arguments" Required,
-    id: "id" Required,
-    name: "name" Required,
-    server_label: "server_label" Required,
-    error: "error" Optional,
-    output: "output" Optional,
+    0 arguments: "arguments" Required,
+    1 id: "id" Required,
+    2 name: "name" Required,
+    3 server_label: "server_label" Required,
+    4 error: "error" Optional,
+    5 output: "output" Optional,
 });
 
 impl McpCallItem {
@@ -1473,12 +1487,12 @@ pub struct CustomToolCallItem {
 }
 
 wire_struct!(CustomToolCallItem ["type" = "\"custom_tool_call\""] {
-    call_id: "call_id" Required,
-    input: "input" Required,
-    name: "name" Required,
-    id: "id" Optional,
-    namespace: "namespace" Optional,
-    status: "status" Optional,
+    0 call_id: "call_id" Required,
+    1 input: "input" Required,
+    2 name: "name" Required,
+    3 id: "id" Optional,
+    4 namespace: "namespace" Optional,
+    5 status: "status" Optional,
 });
 
 impl CustomToolCallItem {
@@ -1520,9 +1534,9 @@ pub struct CustomToolCallOutputItem {
 }
 
 wire_struct!(CustomToolCallOutputItem ["type" = "\"custom_tool_call_output\""] {
-    call_id: "call_id" Required,
-    output: "output" Required,
-    id: "id" Optional,
+    0 call_id: "call_id" Required,
+    1 output: "output" Required,
+    2 id: "id" Optional,
 });
 
 impl CustomToolCallOutputItem {
@@ -1568,7 +1582,9 @@ wire_union!(CustomToolCallOutputItemOutputItem {
     objects {}
     shapes {}
     variants {
-        InputText, InputImage, InputFile,
+        0 InputText,
+        1 InputImage,
+        2 InputFile,
     }
 });
 
@@ -1615,7 +1631,8 @@ wire_union!(CustomToolCallOutputItemOutput {
         String => Text,
     }
     variants {
-        Text, List,
+        0 Text,
+        1 List,
     }
 });
 
@@ -1662,8 +1679,8 @@ pub struct CompactionItem {
 }
 
 wire_struct!(CompactionItem ["type" = "\"compaction\""] {
-    encrypted_content: "encrypted_content" Required,
-    id: "id" Optional,
+    0 encrypted_content: "encrypted_content" Required,
+    1 id: "id" Optional,
 });
 
 impl CompactionItem {
@@ -1693,8 +1710,8 @@ pub struct ContextCompactionItem {
 }
 
 wire_struct!(ContextCompactionItem ["type" = "\"context_compaction\""] {
-    encrypted_content: "encrypted_content" Optional,
-    id: "id" Optional,
+    0 encrypted_content: "encrypted_content" Optional,
+    1 id: "id" Optional,
 });
 
 impl ContextCompactionItem {
@@ -1723,7 +1740,7 @@ pub struct ItemReferenceItem {
 }
 
 wire_struct!(ItemReferenceItem ["type" = "\"item_reference\""] {
-    id: "id" Required,
+    0 id: "id" Required,
 });
 
 impl ItemReferenceItem {
@@ -1753,9 +1770,9 @@ pub struct AdditionalToolsItem {
 }
 
 wire_struct!(AdditionalToolsItem ["type" = "\"additional_tools\""] {
-    role: "role" Required,
-    tools: "tools" Required,
-    id: "id" Optional,
+    0 role: "role" Required,
+    1 tools: "tools" Required,
+    2 id: "id" Optional,
 });
 
 impl AdditionalToolsItem {
@@ -1831,11 +1848,11 @@ pub struct AdditionalToolsItemToolFunction {
 }
 
 wire_struct!(AdditionalToolsItemToolFunction ["type" = "\"function\""] {
-    name: "name" Required,
-    parameters: "parameters" Nullable,
-    description: "description" Optional,
-    strict: "strict" Optional,
-    defer_loading: "defer_loading" Optional,
+    0 name: "name" Required,
+    1 parameters: "parameters" Nullable,
+    2 description: "description" Optional,
+    3 strict: "strict" Optional,
+    4 defer_loading: "defer_loading" Optional,
 });
 
 impl AdditionalToolsItemToolFunction {
@@ -1873,7 +1890,7 @@ pub struct SearchModelsServerToolOpenrouter {
 }
 
 wire_struct!(SearchModelsServerToolOpenrouter ["type" = "\"openrouter:experimental__search_models\""] {
-    parameters: "parameters" Optional,
+    0 parameters: "parameters" Optional,
 });
 
 impl SearchModelsServerToolOpenrouter {
@@ -1901,7 +1918,7 @@ pub struct WebSearchServerToolOpenrouter {
 }
 
 wire_struct!(WebSearchServerToolOpenrouter ["type" = "\"openrouter:web_search\""] {
-    parameters: "parameters" Optional,
+    0 parameters: "parameters" Optional,
 });
 
 impl WebSearchServerToolOpenrouter {
@@ -1947,16 +1964,16 @@ pub struct WebSearchServerToolConfig {
 }
 
 wire_struct!(WebSearchServerToolConfig {
-    allowed_domains: "allowed_domains" Optional,
-    engine: "engine" Optional,
-    excluded_domains: "excluded_domains" Optional,
-    max_characters: "max_characters" Optional,
-    max_results: "max_results" Optional,
-    max_total_results: "max_total_results" Optional,
-    max_uses: "max_uses" Optional,
-    mode: "mode" Optional,
-    search_context_size: "search_context_size" Optional,
-    user_location: "user_location" Optional,
+    0 allowed_domains: "allowed_domains" Optional,
+    1 engine: "engine" Optional,
+    2 excluded_domains: "excluded_domains" Optional,
+    3 max_characters: "max_characters" Optional,
+    4 max_results: "max_results" Optional,
+    5 max_total_results: "max_total_results" Optional,
+    6 max_uses: "max_uses" Optional,
+    7 mode: "mode" Optional,
+    8 search_context_size: "search_context_size" Optional,
+    9 user_location: "user_location" Optional,
 });
 
 impl WebSearchServerToolConfig {
@@ -1993,7 +2010,7 @@ pub struct ApplyPatchServerToolOpenrouter {
 }
 
 wire_struct!(ApplyPatchServerToolOpenrouter ["type" = "\"openrouter:apply_patch\""] {
-    parameters: "parameters" Optional,
+    0 parameters: "parameters" Optional,
 });
 
 impl ApplyPatchServerToolOpenrouter {
@@ -2021,7 +2038,7 @@ pub struct ApplyPatchServerToolConfig {
 }
 
 wire_struct!(ApplyPatchServerToolConfig {
-    engine: "engine" Optional,
+    0 engine: "engine" Optional,
 });
 
 impl ApplyPatchServerToolConfig {
@@ -2214,7 +2231,34 @@ wire_union!(AdditionalToolsItemTool {
     objects {}
     shapes {}
     variants {
-        Function, WebSearchPreview, WebSearchPreview2025_03_11, WebSearch, WebSearch2025_08_26, FileSearch, ComputerUsePreview, CodeInterpreter, Mcp, ImageGeneration, LocalShell, Shell, ApplyPatch, Custom, Namespace, OpenrouterAdvisor, OpenrouterSubagent, OpenrouterDatetime, OpenrouterFiles, OpenrouterFusion, OpenrouterImageGeneration, OpenrouterExperimentalSearchModels, OpenrouterWebFetch, OpenrouterWebSearch, OpenrouterApplyPatch, OpenrouterBash, OpenrouterShell, OpenrouterToolSearch,
+        0 Function,
+        1 WebSearchPreview,
+        2 WebSearchPreview2025_03_11,
+        3 WebSearch,
+        4 WebSearch2025_08_26,
+        5 FileSearch,
+        6 ComputerUsePreview,
+        7 CodeInterpreter,
+        8 Mcp,
+        9 ImageGeneration,
+        10 LocalShell,
+        11 Shell,
+        12 ApplyPatch,
+        13 Custom,
+        14 Namespace,
+        15 OpenrouterAdvisor,
+        16 OpenrouterSubagent,
+        17 OpenrouterDatetime,
+        18 OpenrouterFiles,
+        19 OpenrouterFusion,
+        20 OpenrouterImageGeneration,
+        21 OpenrouterExperimentalSearchModels,
+        22 OpenrouterWebFetch,
+        23 OpenrouterWebSearch,
+        24 OpenrouterApplyPatch,
+        25 OpenrouterBash,
+        26 OpenrouterShell,
+        27 OpenrouterToolSearch,
     }
 });
 
@@ -2435,11 +2479,11 @@ pub struct AgentMessageItem {
 }
 
 wire_struct!(AgentMessageItem ["type" = "\"agent_message\""] {
-    author: "author" Required,
-    content: "content" Required,
-    recipient: "recipient" Required,
-    agent: "agent" Optional,
-    id: "id" Optional,
+    0 author: "author" Required,
+    1 content: "content" Required,
+    2 recipient: "recipient" Required,
+    3 agent: "agent" Optional,
+    4 id: "id" Optional,
 });
 
 impl AgentMessageItem {
@@ -2479,7 +2523,7 @@ pub struct AgentMessageItemAgent {
 }
 
 wire_struct!(AgentMessageItemAgent {
-    agent_name: "agent_name" Required,
+    0 agent_name: "agent_name" Required,
 });
 
 impl AgentMessageItemAgent {
@@ -2505,7 +2549,7 @@ pub struct AgentMessageItemContentItemEncryptedContent {
 }
 
 wire_struct!(AgentMessageItemContentItemEncryptedContent ["type" = "\"encrypted_content\""] {
-    encrypted_content: "encrypted_content" Required,
+    0 encrypted_content: "encrypted_content" Required,
 });
 
 impl AgentMessageItemContentItemEncryptedContent {
@@ -2549,7 +2593,9 @@ wire_union!(AgentMessageItemContentItem {
     objects {}
     shapes {}
     variants {
-        InputText, InputImage, EncryptedContent,
+        0 InputText,
+        1 InputImage,
+        2 EncryptedContent,
     }
 });
 
@@ -2827,7 +2873,53 @@ wire_union!(InputsItem {
     }
     shapes {}
     variants {
-        Reasoning, EasyInputMessage, InputMessageItem, FunctionCallOutput, ApplyPatchCall, ApplyPatchCallOutput, OutputMessageInput, FunctionCall, WebSearchCall, FileSearchCall, ImageGenerationCall, CodeInterpreterCall, ComputerCall, OpenrouterDatetime, OpenrouterWebSearch, OpenrouterCodeInterpreter, OpenrouterFileSearch, OpenrouterImageGeneration, OpenrouterBrowserUse, OpenrouterBash, OpenrouterTextEditor, OpenrouterApplyPatch, OpenrouterWebFetch, OpenrouterToolSearch, OpenrouterMemory, OpenrouterMcp, OpenrouterExperimentalSearchModels, OpenrouterFusion, OpenrouterAdvisor, OpenrouterSubagent, OpenrouterFiles, OpenrouterShell, LocalShellCall, LocalShellCallOutput, ShellCall, ShellCallOutput, McpListTools, McpApprovalRequest, McpApprovalResponse, McpCall, CustomToolCall, CustomToolCallOutput, Compaction, ContextCompaction, ItemReference, AdditionalTools, AgentMessage,
+        0 Reasoning,
+        1 EasyInputMessage,
+        2 InputMessageItem,
+        3 FunctionCallOutput,
+        4 ApplyPatchCall,
+        5 ApplyPatchCallOutput,
+        6 OutputMessageInput,
+        7 FunctionCall,
+        8 WebSearchCall,
+        9 FileSearchCall,
+        10 ImageGenerationCall,
+        11 CodeInterpreterCall,
+        12 ComputerCall,
+        13 OpenrouterDatetime,
+        14 OpenrouterWebSearch,
+        15 OpenrouterCodeInterpreter,
+        16 OpenrouterFileSearch,
+        17 OpenrouterImageGeneration,
+        18 OpenrouterBrowserUse,
+        19 OpenrouterBash,
+        20 OpenrouterTextEditor,
+        21 OpenrouterApplyPatch,
+        22 OpenrouterWebFetch,
+        23 OpenrouterToolSearch,
+        24 OpenrouterMemory,
+        25 OpenrouterMcp,
+        26 OpenrouterExperimentalSearchModels,
+        27 OpenrouterFusion,
+        28 OpenrouterAdvisor,
+        29 OpenrouterSubagent,
+        30 OpenrouterFiles,
+        31 OpenrouterShell,
+        32 LocalShellCall,
+        33 LocalShellCallOutput,
+        34 ShellCall,
+        35 ShellCallOutput,
+        36 McpListTools,
+        37 McpApprovalRequest,
+        38 McpApprovalResponse,
+        39 McpCall,
+        40 CustomToolCall,
+        41 CustomToolCallOutput,
+        42 Compaction,
+        43 ContextCompaction,
+        44 ItemReference,
+        45 AdditionalTools,
+        46 AgentMessage,
     }
 });
 
@@ -3182,7 +3274,8 @@ wire_union!(Inputs {
         String => Text,
     }
     variants {
-        Text, List,
+        0 Text,
+        1 List,
     }
 });
 
@@ -3299,7 +3392,16 @@ wire_union!(ResponsesRequestPlugin {
     objects {}
     shapes {}
     variants {
-        AutoRouter, AutoBetaRouter, Moderation, Web, WebFetch, FileParser, ResponseHealing, ContextCompression, ParetoRouter, Fusion,
+        0 AutoRouter,
+        1 AutoBetaRouter,
+        2 Moderation,
+        3 Web,
+        4 WebFetch,
+        5 FileParser,
+        6 ResponseHealing,
+        7 ContextCompression,
+        8 ParetoRouter,
+        9 Fusion,
     }
 });
 
@@ -3396,12 +3498,12 @@ pub struct ReasoningConfig {
 }
 
 wire_struct!(ReasoningConfig {
-    context: "context" Optional,
-    effort: "effort" Optional,
-    mode: "mode" Optional,
-    summary: "summary" Optional,
-    enabled: "enabled" Optional,
-    max_tokens: "max_tokens" Optional,
+    0 context: "context" Optional,
+    1 effort: "effort" Optional,
+    2 mode: "mode" Optional,
+    3 summary: "summary" Optional,
+    4 enabled: "enabled" Optional,
+    5 max_tokens: "max_tokens" Optional,
 });
 
 impl ReasoningConfig {
@@ -3473,11 +3575,11 @@ pub struct ResponsesRequestToolFunction {
 }
 
 wire_struct!(ResponsesRequestToolFunction ["type" = "\"function\""] {
-    name: "name" Required,
-    parameters: "parameters" Nullable,
-    description: "description" Optional,
-    strict: "strict" Optional,
-    defer_loading: "defer_loading" Optional,
+    0 name: "name" Required,
+    1 parameters: "parameters" Nullable,
+    2 description: "description" Optional,
+    3 strict: "strict" Optional,
+    4 defer_loading: "defer_loading" Optional,
 });
 
 impl ResponsesRequestToolFunction {
@@ -3658,7 +3760,34 @@ wire_union!(ResponsesRequestTool {
     objects {}
     shapes {}
     variants {
-        Function, WebSearchPreview, WebSearchPreview2025_03_11, WebSearch, WebSearch2025_08_26, FileSearch, ComputerUsePreview, CodeInterpreter, Mcp, ImageGeneration, LocalShell, Shell, ApplyPatch, Custom, Namespace, OpenrouterAdvisor, OpenrouterSubagent, OpenrouterDatetime, OpenrouterFiles, OpenrouterFusion, OpenrouterImageGeneration, OpenrouterExperimentalSearchModels, OpenrouterWebFetch, OpenrouterWebSearch, OpenrouterApplyPatch, OpenrouterBash, OpenrouterShell, OpenrouterToolSearch,
+        0 Function,
+        1 WebSearchPreview,
+        2 WebSearchPreview2025_03_11,
+        3 WebSearch,
+        4 WebSearch2025_08_26,
+        5 FileSearch,
+        6 ComputerUsePreview,
+        7 CodeInterpreter,
+        8 Mcp,
+        9 ImageGeneration,
+        10 LocalShell,
+        11 Shell,
+        12 ApplyPatch,
+        13 Custom,
+        14 Namespace,
+        15 OpenrouterAdvisor,
+        16 OpenrouterSubagent,
+        17 OpenrouterDatetime,
+        18 OpenrouterFiles,
+        19 OpenrouterFusion,
+        20 OpenrouterImageGeneration,
+        21 OpenrouterExperimentalSearchModels,
+        22 OpenrouterWebFetch,
+        23 OpenrouterWebSearch,
+        24 OpenrouterApplyPatch,
+        25 OpenrouterBash,
+        26 OpenrouterShell,
+        27 OpenrouterToolSearch,
     }
 });
 

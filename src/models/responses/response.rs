@@ -90,42 +90,42 @@ pub struct OpenResponsesResult {
 }
 
 wire_struct!(OpenResponsesResult ["object" = "\"response\""] {
-    completed_at: "completed_at" Nullable,
-    created_at: "created_at" Required,
-    error: "error" Nullable,
-    frequency_penalty: "frequency_penalty" Nullable,
-    id: "id" Required,
-    incomplete_details: "incomplete_details" Nullable,
-    instructions: "instructions" Nullable,
-    metadata: "metadata" Nullable,
-    model: "model" Required,
-    output: "output" Required,
-    parallel_tool_calls: "parallel_tool_calls" Required,
-    presence_penalty: "presence_penalty" Nullable,
-    status: "status" Required,
-    temperature: "temperature" Nullable,
-    tool_choice: "tool_choice" Required,
-    tools: "tools" Required,
-    top_p: "top_p" Nullable,
-    background: "background" Optional,
-    max_output_tokens: "max_output_tokens" Optional,
-    max_tool_calls: "max_tool_calls" Optional,
-    output_text: "output_text" Optional,
-    previous_response_id: "previous_response_id" Optional,
-    prompt: "prompt" Optional,
-    prompt_cache_key: "prompt_cache_key" Optional,
-    prompt_cache_options: "prompt_cache_options" Optional,
-    reasoning: "reasoning" Optional,
-    safety_identifier: "safety_identifier" Optional,
-    service_tier: "service_tier" Optional,
-    store: "store" Optional,
-    text: "text" Optional,
-    top_logprobs: "top_logprobs" Optional,
-    truncation: "truncation" Optional,
-    usage: "usage" Optional,
-    user: "user" Optional,
-    error_type: "error_type" Optional,
-    openrouter_metadata: "openrouter_metadata" Optional,
+    0 completed_at: "completed_at" Nullable,
+    1 created_at: "created_at" Required,
+    2 error: "error" Nullable,
+    3 frequency_penalty: "frequency_penalty" Nullable,
+    4 id: "id" Required,
+    5 incomplete_details: "incomplete_details" Nullable,
+    6 instructions: "instructions" Nullable,
+    7 metadata: "metadata" Nullable,
+    8 model: "model" Required,
+    9 output: "output" Required,
+    10 parallel_tool_calls: "parallel_tool_calls" Required,
+    11 presence_penalty: "presence_penalty" Nullable,
+    12 status: "status" Required,
+    13 temperature: "temperature" Nullable,
+    14 tool_choice: "tool_choice" Required,
+    15 tools: "tools" Required,
+    16 top_p: "top_p" Nullable,
+    17 background: "background" Optional,
+    18 max_output_tokens: "max_output_tokens" Optional,
+    19 max_tool_calls: "max_tool_calls" Optional,
+    20 output_text: "output_text" Optional,
+    21 previous_response_id: "previous_response_id" Optional,
+    22 prompt: "prompt" Optional,
+    23 prompt_cache_key: "prompt_cache_key" Optional,
+    24 prompt_cache_options: "prompt_cache_options" Optional,
+    25 reasoning: "reasoning" Optional,
+    26 safety_identifier: "safety_identifier" Optional,
+    27 service_tier: "service_tier" Optional,
+    28 store: "store" Optional,
+    29 text: "text" Optional,
+    30 top_logprobs: "top_logprobs" Optional,
+    31 truncation: "truncation" Optional,
+    32 usage: "usage" Optional,
+    33 user: "user" Optional,
+    34 error_type: "error_type" Optional,
+    35 openrouter_metadata: "openrouter_metadata" Optional,
 });
 
 /// Why a Responses request failed, as code and message; null when it did not fail.
@@ -143,8 +143,8 @@ pub struct ResponsesErrorField {
 }
 
 wire_struct!(ResponsesErrorField {
-    code: "code" Required,
-    message: "message" Required,
+    0 code: "code" Required,
+    1 message: "message" Required,
 });
 
 /// Machine-readable cause of the failure; branch on it instead of on `message`.
@@ -233,7 +233,7 @@ pub struct IncompleteDetails {
 }
 
 wire_struct!(IncompleteDetails {
-    reason: "reason" Optional,
+    0 reason: "reason" Optional,
 });
 
 /// What made the response stop before it was complete.
@@ -272,9 +272,9 @@ pub struct BaseInputsItemMessage {
 }
 
 wire_struct!(BaseInputsItemMessage ["type" = "\"message\""] {
-    content: "content" Required,
-    role: "role" Required,
-    phase: "phase" Optional,
+    0 content: "content" Required,
+    1 role: "role" Required,
+    2 phase: "phase" Optional,
 });
 
 /// What `BaseInputs[]|message.content[]` may be.
@@ -313,7 +313,10 @@ wire_union!(BaseInputsItemMessageContentItem {
     objects {}
     shapes {}
     variants {
-        InputText, InputImage, InputFile, InputAudio,
+        0 InputText,
+        1 InputImage,
+        2 InputFile,
+        3 InputAudio,
     }
 });
 
@@ -367,7 +370,8 @@ wire_union!(BaseInputsItemMessageContent {
         String => Text,
     }
     variants {
-        Text, List,
+        0 Text,
+        1 List,
     }
 });
 
@@ -460,9 +464,9 @@ pub struct OpenAiResponseInputMessageItem {
 }
 
 wire_struct!(OpenAiResponseInputMessageItem ["type" = "\"message\""] {
-    content: "content" Required,
-    id: "id" Required,
-    role: "role" Required,
+    0 content: "content" Required,
+    1 id: "id" Required,
+    2 role: "role" Required,
 });
 
 /// What `OpenAIResponseInputMessageItem.content[]` may be.
@@ -501,7 +505,10 @@ wire_union!(OpenAiResponseInputMessageItemContentItem {
     objects {}
     shapes {}
     variants {
-        InputText, InputImage, InputFile, InputAudio,
+        0 InputText,
+        1 InputImage,
+        2 InputFile,
+        3 InputAudio,
     }
 });
 
@@ -574,10 +581,10 @@ pub struct OpenAiResponseFunctionToolCallOutput {
 }
 
 wire_struct!(OpenAiResponseFunctionToolCallOutput ["type" = "\"function_call_output\""] {
-    call_id: "call_id" Required,
-    output: "output" Required,
-    id: "id" Optional,
-    status: "status" Optional,
+    0 call_id: "call_id" Required,
+    1 output: "output" Required,
+    2 id: "id" Optional,
+    3 status: "status" Optional,
 });
 
 /// What `OpenAIResponseFunctionToolCallOutput.output[]` may be.
@@ -611,7 +618,9 @@ wire_union!(OpenAiResponseFunctionToolCallOutputOutputItem {
     objects {}
     shapes {}
     variants {
-        InputText, InputImage, InputFile,
+        0 InputText,
+        1 InputImage,
+        2 InputFile,
     }
 });
 
@@ -658,7 +667,8 @@ wire_union!(OpenAiResponseFunctionToolCallOutputOutput {
         String => Text,
     }
     variants {
-        Text, List,
+        0 Text,
+        1 List,
     }
 });
 
@@ -719,14 +729,14 @@ pub struct OpenAiResponseFunctionToolCall {
 }
 
 wire_struct!(OpenAiResponseFunctionToolCall ["type" = "\"function_call\""] {
-    arguments: "arguments" Required,
-    call_id: "call_id" Required,
-    name: "name" Required,
-    id: "id" Optional,
-    namespace: "namespace" Optional,
-    status: "status" Optional,
-    subagent_id: "subagent_id" Optional,
-    subagent_items: "subagent_items" Optional,
+    0 arguments: "arguments" Required,
+    1 call_id: "call_id" Required,
+    2 name: "name" Required,
+    3 id: "id" Optional,
+    4 namespace: "namespace" Optional,
+    5 status: "status" Optional,
+    6 subagent_id: "subagent_id" Optional,
+    7 subagent_items: "subagent_items" Optional,
 });
 
 /// The object at `OpenAIResponseFunctionToolCall.subagent_items[]`.
@@ -742,7 +752,7 @@ pub struct OpenAiResponseFunctionToolCallSubagentItem {
 }
 
 wire_struct!(OpenAiResponseFunctionToolCallSubagentItem {
-    r#type: "type" Required,
+    0 r#type: "type" Required,
 });
 
 /// Image generation the model asked for, holding the picture once it is ready.
@@ -762,9 +772,9 @@ pub struct OutputItemImageGenerationCall {
 }
 
 wire_struct!(OutputItemImageGenerationCall ["type" = "\"image_generation_call\""] {
-    id: "id" Required,
-    status: "status" Required,
-    result: "result" Optional,
+    0 id: "id" Required,
+    1 status: "status" Required,
+    2 result: "result" Optional,
 });
 
 /// Message written by the assistant, holding text or refusal parts.
@@ -786,10 +796,10 @@ pub struct OutputMessage {
 }
 
 wire_struct!(OutputMessage ["role" = "\"assistant\"", "type" = "\"message\""] {
-    content: "content" Required,
-    id: "id" Required,
-    phase: "phase" Optional,
-    status: "status" Optional,
+    0 content: "content" Required,
+    1 id: "id" Required,
+    2 phase: "phase" Optional,
+    3 status: "status" Optional,
 });
 
 /// What `OutputMessage.content[]` may be.
@@ -818,7 +828,8 @@ wire_union!(OutputMessageContentItem {
     objects {}
     shapes {}
     variants {
-        OutputText, Refusal,
+        0 OutputText,
+        1 Refusal,
     }
 });
 
@@ -857,11 +868,11 @@ pub struct OpenAiResponseCustomToolCall {
 }
 
 wire_struct!(OpenAiResponseCustomToolCall ["type" = "\"custom_tool_call\""] {
-    call_id: "call_id" Required,
-    input: "input" Required,
-    name: "name" Required,
-    id: "id" Optional,
-    namespace: "namespace" Optional,
+    0 call_id: "call_id" Required,
+    1 input: "input" Required,
+    2 name: "name" Required,
+    3 id: "id" Optional,
+    4 namespace: "namespace" Optional,
 });
 
 /// Result you return for a custom tool call.
@@ -881,9 +892,9 @@ pub struct OpenAiResponseCustomToolCallOutput {
 }
 
 wire_struct!(OpenAiResponseCustomToolCallOutput ["type" = "\"custom_tool_call_output\""] {
-    call_id: "call_id" Required,
-    output: "output" Required,
-    id: "id" Optional,
+    0 call_id: "call_id" Required,
+    1 output: "output" Required,
+    2 id: "id" Optional,
 });
 
 /// What `OpenAIResponseCustomToolCallOutput.output[]` may be.
@@ -917,7 +928,9 @@ wire_union!(OpenAiResponseCustomToolCallOutputOutputItem {
     objects {}
     shapes {}
     variants {
-        InputText, InputImage, InputFile,
+        0 InputText,
+        1 InputImage,
+        2 InputFile,
     }
 });
 
@@ -964,7 +977,8 @@ wire_union!(OpenAiResponseCustomToolCallOutputOutput {
         String => Text,
     }
     variants {
-        Text, List,
+        0 Text,
+        1 List,
     }
 });
 
@@ -1066,7 +1080,16 @@ wire_union!(BaseInputsItem {
     }
     shapes {}
     variants {
-        Message, OpenAiResponseInputMessageItem, FunctionCallOutput, FunctionCall, ImageGenerationCall, OutputMessage, CustomToolCall, CustomToolCallOutput, ApplyPatchCall, ApplyPatchCallOutput,
+        0 Message,
+        1 OpenAiResponseInputMessageItem,
+        2 FunctionCallOutput,
+        3 FunctionCall,
+        4 ImageGenerationCall,
+        5 OutputMessage,
+        6 CustomToolCall,
+        7 CustomToolCallOutput,
+        8 ApplyPatchCall,
+        9 ApplyPatchCallOutput,
     }
 });
 
@@ -1162,7 +1185,8 @@ wire_union!(BaseInputs {
         String => Text,
     }
     variants {
-        Text, List,
+        0 Text,
+        1 List,
     }
 });
 
@@ -1224,13 +1248,13 @@ pub struct OutputReasoningItem {
 }
 
 wire_struct!(OutputReasoningItem ["type" = "\"reasoning\""] {
-    id: "id" Required,
-    summary: "summary" Required,
-    content: "content" Optional,
-    encrypted_content: "encrypted_content" Optional,
-    status: "status" Optional,
-    format: "format" Optional,
-    signature: "signature" Optional,
+    0 id: "id" Required,
+    1 summary: "summary" Required,
+    2 content: "content" Optional,
+    3 encrypted_content: "encrypted_content" Optional,
+    4 status: "status" Optional,
+    5 format: "format" Optional,
+    6 signature: "signature" Optional,
 });
 
 /// Patch call in OpenAI's native form, produced when the request used the `apply_patch` shorthand.
@@ -1252,10 +1276,10 @@ pub struct OutputApplyPatchCallItem {
 }
 
 wire_struct!(OutputApplyPatchCallItem ["type" = "\"apply_patch_call\""] {
-    call_id: "call_id" Required,
-    id: "id" Required,
-    operation: "operation" Required,
-    status: "status" Required,
+    0 call_id: "call_id" Required,
+    1 id: "id" Required,
+    2 operation: "operation" Required,
+    3 status: "status" Required,
 });
 
 /// Commands the model runs through the sandboxed `shell` tool, in the same format as the `shell_call` of OpenAI.
@@ -1279,11 +1303,11 @@ pub struct OutputShellCallItem {
 }
 
 wire_struct!(OutputShellCallItem ["type" = "\"shell_call\""] {
-    call_id: "call_id" Required,
-    id: "id" Required,
-    status: "status" Required,
-    action: "action" Optional,
-    arguments: "arguments" Optional,
+    0 call_id: "call_id" Required,
+    1 id: "id" Required,
+    2 status: "status" Required,
+    3 action: "action" Optional,
+    4 arguments: "arguments" Optional,
 });
 
 /// Commands to run, together with their time and output limits.
@@ -1303,9 +1327,9 @@ pub struct OutputShellCallItemAction {
 }
 
 wire_struct!(OutputShellCallItemAction {
-    commands: "commands" Required,
-    max_output_length: "max_output_length" Nullable,
-    timeout_ms: "timeout_ms" Nullable,
+    0 commands: "commands" Required,
+    1 max_output_length: "max_output_length" Nullable,
+    2 timeout_ms: "timeout_ms" Nullable,
 });
 
 /// How far a shell call, or the output that answers it, has come.
@@ -1351,11 +1375,11 @@ pub struct OutputShellCallOutputItem {
 }
 
 wire_struct!(OutputShellCallOutputItem ["type" = "\"shell_call_output\""] {
-    call_id: "call_id" Required,
-    id: "id" Required,
-    output: "output" Required,
-    status: "status" Required,
-    max_output_length: "max_output_length" Optional,
+    0 call_id: "call_id" Required,
+    1 id: "id" Required,
+    2 output: "output" Required,
+    3 status: "status" Required,
+    4 max_output_length: "max_output_length" Optional,
 });
 
 /// Call the model makes to a custom tool whose input is free text instead of JSON arguments, unlike a `function_call`.
@@ -1379,11 +1403,11 @@ pub struct OutputCustomToolCallItem {
 }
 
 wire_struct!(OutputCustomToolCallItem ["type" = "\"custom_tool_call\""] {
-    call_id: "call_id" Required,
-    input: "input" Required,
-    name: "name" Required,
-    id: "id" Optional,
-    namespace: "namespace" Optional,
+    0 call_id: "call_id" Required,
+    1 input: "input" Required,
+    2 name: "name" Required,
+    3 id: "id" Optional,
+    4 namespace: "namespace" Optional,
 });
 
 /// Any one entry of a Responses result: message, reasoning, function call or the record of a server tool.
@@ -1557,7 +1581,37 @@ wire_union!(OutputItems {
     objects {}
     shapes {}
     variants {
-        Message, Reasoning, FunctionCall, WebSearchCall, FileSearchCall, ImageGenerationCall, CodeInterpreterCall, ComputerCall, OpenrouterDatetime, OpenrouterWebSearch, OpenrouterCodeInterpreter, OpenrouterFileSearch, OpenrouterImageGeneration, OpenrouterBrowserUse, OpenrouterBash, OpenrouterTextEditor, OpenrouterApplyPatch, ApplyPatchCall, ShellCall, ShellCallOutput, OpenrouterShell, OpenrouterWebFetch, OpenrouterToolSearch, OpenrouterMemory, OpenrouterMcp, OpenrouterExperimentalSearchModels, OpenrouterFusion, OpenrouterAdvisor, OpenrouterSubagent, OpenrouterFiles, CustomToolCall,
+        0 Message,
+        1 Reasoning,
+        2 FunctionCall,
+        3 WebSearchCall,
+        4 FileSearchCall,
+        5 ImageGenerationCall,
+        6 CodeInterpreterCall,
+        7 ComputerCall,
+        8 OpenrouterDatetime,
+        9 OpenrouterWebSearch,
+        10 OpenrouterCodeInterpreter,
+        11 OpenrouterFileSearch,
+        12 OpenrouterImageGeneration,
+        13 OpenrouterBrowserUse,
+        14 OpenrouterBash,
+        15 OpenrouterTextEditor,
+        16 OpenrouterApplyPatch,
+        17 ApplyPatchCall,
+        18 ShellCall,
+        19 ShellCallOutput,
+        20 OpenrouterShell,
+        21 OpenrouterWebFetch,
+        22 OpenrouterToolSearch,
+        23 OpenrouterMemory,
+        24 OpenrouterMcp,
+        25 OpenrouterExperimentalSearchModels,
+        26 OpenrouterFusion,
+        27 OpenrouterAdvisor,
+        28 OpenrouterSubagent,
+        29 OpenrouterFiles,
+        30 CustomToolCall,
     }
 });
 
@@ -1797,10 +1851,10 @@ pub struct BaseReasoningConfig {
 }
 
 wire_struct!(BaseReasoningConfig {
-    context: "context" Optional,
-    effort: "effort" Optional,
-    mode: "mode" Optional,
-    summary: "summary" Optional,
+    0 context: "context" Optional,
+    1 effort: "effort" Optional,
+    2 mode: "mode" Optional,
+    3 summary: "summary" Optional,
 });
 
 /// Where a response stands between being queued and being finished.
@@ -1855,11 +1909,11 @@ pub struct BaseResponsesResultToolFunction {
 }
 
 wire_struct!(BaseResponsesResultToolFunction ["type" = "\"function\""] {
-    name: "name" Required,
-    parameters: "parameters" Nullable,
-    description: "description" Optional,
-    strict: "strict" Optional,
-    defer_loading: "defer_loading" Optional,
+    0 name: "name" Required,
+    1 parameters: "parameters" Nullable,
+    2 description: "description" Optional,
+    3 strict: "strict" Optional,
+    4 defer_loading: "defer_loading" Optional,
 });
 
 /// What `BaseResponsesResult.tools[]` may be.
@@ -1953,7 +2007,21 @@ wire_union!(BaseResponsesResultTool {
     objects {}
     shapes {}
     variants {
-        Function, WebSearchPreview, WebSearchPreview2025_03_11, WebSearch, WebSearch2025_08_26, FileSearch, ComputerUsePreview, CodeInterpreter, Mcp, ImageGeneration, LocalShell, Shell, ApplyPatch, Custom, Namespace,
+        0 Function,
+        1 WebSearchPreview,
+        2 WebSearchPreview2025_03_11,
+        3 WebSearch,
+        4 WebSearch2025_08_26,
+        5 FileSearch,
+        6 ComputerUsePreview,
+        7 CodeInterpreter,
+        8 Mcp,
+        9 ImageGeneration,
+        10 LocalShell,
+        11 Shell,
+        12 ApplyPatch,
+        13 Custom,
+        14 Namespace,
     }
 });
 
@@ -2110,15 +2178,15 @@ pub struct Usage {
 }
 
 wire_struct!(Usage {
-    input_tokens: "input_tokens" Required,
-    input_tokens_details: "input_tokens_details" Required,
-    output_tokens: "output_tokens" Required,
-    output_tokens_details: "output_tokens_details" Required,
-    total_tokens: "total_tokens" Required,
-    cost: "cost" Optional,
-    cost_details: "cost_details" Optional,
-    is_byok: "is_byok" Optional,
-    server_tool_use_details: "server_tool_use_details" Optional,
+    0 input_tokens: "input_tokens" Required,
+    1 input_tokens_details: "input_tokens_details" Required,
+    2 output_tokens: "output_tokens" Required,
+    3 output_tokens_details: "output_tokens_details" Required,
+    4 total_tokens: "total_tokens" Required,
+    5 cost: "cost" Optional,
+    6 cost_details: "cost_details" Optional,
+    7 is_byok: "is_byok" Optional,
+    8 server_tool_use_details: "server_tool_use_details" Optional,
 });
 
 /// How the input tokens relate to the prompt cache.
@@ -2136,8 +2204,8 @@ pub struct OpenAiResponsesUsageInputTokensDetails {
 }
 
 wire_struct!(OpenAiResponsesUsageInputTokensDetails {
-    cached_tokens: "cached_tokens" Required,
-    cache_write_tokens: "cache_write_tokens" Optional,
+    0 cached_tokens: "cached_tokens" Required,
+    1 cache_write_tokens: "cache_write_tokens" Optional,
 });
 
 /// What the output tokens were spent on.
@@ -2153,7 +2221,7 @@ pub struct OpenAiResponsesUsageOutputTokensDetails {
 }
 
 wire_struct!(OpenAiResponsesUsageOutputTokensDetails {
-    reasoning_tokens: "reasoning_tokens" Required,
+    0 reasoning_tokens: "reasoning_tokens" Required,
 });
 
 /// Splits the cost into what the upstream provider charged for input and for output.
@@ -2173,7 +2241,7 @@ pub struct UsageCostDetails {
 }
 
 wire_struct!(UsageCostDetails {
-    upstream_inference_input_cost: "upstream_inference_input_cost" Required,
-    upstream_inference_output_cost: "upstream_inference_output_cost" Required,
-    upstream_inference_cost: "upstream_inference_cost" Optional,
+    0 upstream_inference_input_cost: "upstream_inference_input_cost" Required,
+    1 upstream_inference_output_cost: "upstream_inference_output_cost" Required,
+    2 upstream_inference_cost: "upstream_inference_cost" Optional,
 });
