@@ -453,3 +453,59 @@ fn a_null_takes_back_an_unknown_member_of_the_same_name() {
     survives::<Part>(r#"{"type":"part","id":"a","count":1,"new":"x","new":null}"#);
     survives::<Part>(r#"{"type":"part","id":"a","count":1,"new":null,"new":"x"}"#);
 }
+
+#[derive(Clone, Debug, PartialEq)]
+struct Whole {
+    id: String,
+    part: Part,
+    item: Item,
+    parts: Vec<Part>,
+    extra: Extra,
+}
+
+wire_struct!(Whole {
+    0 id: "id" Required,
+    1 part: "part" Required,
+    2 item: "item" Required,
+    3 parts: "parts" Required,
+});
+
+#[test]
+fn a_value_that_breaks_off_inside_leaves_its_place_empty_and_is_kept_as_it_came() {
+    // No string can hold the name, so that the object ends as none when much of it is read already.
+    let broken = r#"{"type":"part","id":"a","count":1,"note":"n","tags":["x"],"\ud83d":1}"#;
+    let whole: Whole = survives(&format!(r#"{{"id":"w","part":{broken},"parts":[{broken}],"item":{broken}}}"#));
+    assert_eq!((whole.part, whole.id.as_str()), (Part::missing(), "w"));
+    assert!(matches!(&whole.item, Item::Unrecognized(kept) if kept.error().is_some()), "{:?}", whole.item);
+    assert_eq!(whole.parts, []);
+    assert_eq!(whole.extra.misfits().map(|(name, _)| name).collect::<Vec<_>>(), ["part", "parts"]);
+}
+
+#[test]
+fn an_empty_value_is_left_out_where_none_came_and_written_where_one_was_set() {
+    let whole: Whole = survives(r#"{"id":"w"}"#);
+    assert_eq!(text(&whole), r#"{"id":"w"}"#);
+    let empty: Whole = survives(r#"{"id":"","part":{},"item":null,"parts":[]}"#);
+    assert_eq!(text(&empty), r#"{"id":"","part":{},"parts":[]}"#);
+    let mut set = whole;
+    set.item = Item::Text(String::new());
+    set.part.note = Some("n".into());
+    assert_eq!(text(&set), r#"{"id":"w","part":{"note":"n"},"item":""}"#);
+}
+
+#[test]
+fn names_are_found_in_any_order_with_white_space_and_with_escapes() {
+    for json in [
+        r#"{"when":1,"tags":[],"note":"n","count":2,"id":"a","type":"part"}"#,
+        "{ \"when\" : 1 ,\n\t\"count\" :2, \"id\": \"a\" , \"note\":\"n\",\"type\" :\"part\",\"tags\":[ ] }",
+        r#"{"\u0077hen":1,"cou\u006et":2,"id":"a","note":"n","tags":[],"type":"part"}"#,
+        r#"{"when":1,"count":2,"note":"n","tags":[],"type":"part","id":"a"}"#,
+    ] {
+        let part: Part = survives(json);
+        assert_eq!((part.id.as_str(), part.count, part.when), ("a", 2, Some(1.0)), "{json}");
+        assert!(part.extra.is_empty(), "{json}");
+    }
+    // Names that are told apart by their last letters, by their length, or by nothing but the quote.
+    let change: Change = survives(r#"{"limit2":1,"limi":2,"schema_":{},"ke":"y","limit":3,"key":"k"}"#);
+    assert_eq!((change.limit, change.extra.iter().count()), (Patch::Set(3.0), 4));
+}
