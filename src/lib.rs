@@ -32,8 +32,8 @@
 //! # Features
 //!
 //! Every namespace of the API is a feature; `full` turns all of them on. By default on are `responses`, `chat`,
-//! `embeddings`, `models`, `generations` and `credits`, which most programs use, with `tls` (ring and bundled root
-//! certificates) and `http2`. Features only add. The README has the table.
+//! `embeddings`, `models`, `generations` and `credits`, which most programs use, and `tls` (ring and bundled root
+//! certificates). Features only add. The README has the table.
 //!
 //! # Runtime
 //!
