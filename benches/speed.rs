@@ -284,22 +284,33 @@ where
     time / (streams * units) as f64
 }
 
-/// Longer and longer streams: the time of an event must stay the same.
+/// Longer and longer streams: the time of an event must stay the same. The lengths take turns, so that what the machine does
+/// meanwhile meets them all.
 fn growth() {
-    let sizes = [1_000, 10_000, 100_000, 1_000_000];
-    let names = ["events-3", "events-4", "events-5", "events-6"];
-    let answers = names.into_iter().zip(sizes).map(|(name, size)| (name, bytes::responses_stream(size, 1).wire));
-    let address = server::start(answers.collect(), Arc::default());
+    const ROUNDS: usize = 9;
+    const SIZES: [usize; 4] = [1_000, 10_000, 100_000, 1_000_000];
+    let name = |size: usize| format!("events-{size}").leak() as &'static str;
+    let answers = SIZES.map(|size| (name(size), bytes::responses_stream(size, 1).wire));
+    let address = server::start(answers.into_iter().collect(), Arc::default());
     println!("\nLonger streams, one event a chunk");
     println!("  {:>9} {:>12} {:>20}", "events", "µs/event", "beside the shortest");
     let runtime = runtime();
-    let mut first = None;
-    for (name, size) in names.into_iter().zip(sizes) {
-        let core = client(address, name);
-        runtime.block_on(kit::responses_events(&core));
-        let times = (0..(500_000 / size).clamp(3, 50))
-            .map(|_| micros(|| assert!(runtime.block_on(kit::responses_events(&core)) >= size)) / size as f64);
-        let time = median(times.collect());
-        println!("  {size:>9} {time:>12.3} {:>20.2}", time / *first.get_or_insert(time));
+    let clients = SIZES.map(|size| (size, client(address, name(size))));
+    let mut times = SIZES.map(|_| Vec::new());
+    for _ in 0..ROUNDS {
+        for ((size, core), times) in clients.iter().zip(&mut times) {
+            let streams = (200_000 / size).max(1);
+            let time = micros(|| {
+                for _ in 0..streams {
+                    assert!(runtime.block_on(kit::responses_events(core)) >= *size);
+                }
+            });
+            times.push(time / (streams * size) as f64);
+        }
+    }
+    let [shortest, ..] = times.clone();
+    for (size, times) in SIZES.into_iter().zip(times) {
+        let ratio = median(times.iter().zip(&shortest).map(|(time, shortest)| time / shortest).collect());
+        println!("  {size:>9} {:>12.3} {ratio:>20.2}", median(times));
     }
 }
