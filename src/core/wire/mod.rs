@@ -133,6 +133,9 @@ trait Place {
 }
 
 /// A value to be read.
+///
+/// What there is for each type is a method of this, not of `Vec` or `Option`: the compiler puts methods together by the
+/// type they belong to, and what stands together shares the code that drops a value.
 struct In<'a, T>(&'a mut T);
 
 /// A value to be written.

@@ -176,6 +176,7 @@ impl<T: Wire> Wire for Box<T> {
     }
 }
 
+/// Apart from `missing`, so that it is compiled once; see [`In`].
 fn boxed<T: Wire>() -> Box<T> {
     Box::new(T::missing())
 }
@@ -194,7 +195,7 @@ fn read_or_keep(place: &mut dyn Place, reader: &mut Reader<'_>) -> Result<(), De
 
 /// A list, to be read into.
 trait List {
-    /// Adds an empty element and answers with its place.
+    /// Adds an element and reads it.
     fn read_next(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError>;
 
     fn clear(&mut self);
