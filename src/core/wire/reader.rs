@@ -102,12 +102,6 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// True before something that begins as `null` does.
-    #[inline]
-    pub(crate) fn is_before_null(&mut self) -> bool {
-        self.peek() == Some(b'n')
-    }
-
     /// Takes `null` if it is next.
     #[inline]
     pub(crate) fn null(&mut self) -> bool {

@@ -240,9 +240,7 @@ fn write_list(writer: &mut Writer, length: usize, write: &dyn Fn(usize, &mut Wri
         }
         let before = writer.before();
         write(index, writer);
-        if writer.since(before).is_empty() {
-            writer.raw("null");
-        }
+        writer.null_if_nothing(before);
         writer.after(before, Step::Element(index));
     }
     writer.byte(b']');
@@ -252,9 +250,7 @@ fn write_list(writer: &mut Writer, length: usize, write: &dyn Fn(usize, &mut Wri
 pub(super) fn write_or_null<T: Wire>(value: &T, writer: &mut Writer) {
     let before = writer.before();
     value.write(writer);
-    if writer.since(before).is_empty() {
-        writer.raw("null");
-    }
+    writer.null_if_nothing(before);
 }
 
 impl<T: Wire> Wire for Vec<T> {

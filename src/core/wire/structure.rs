@@ -15,9 +15,8 @@ pub struct Layout {
     texts: &'static str,
     /// Constants first, then the members that have a field, in the order of their indices.
     members: &'static [Member],
-    /// One byte made of the beginning of each of the first 64 names, eight in a word, so that eight names are looked at in
-    /// one step.
-    marks: [u64; 8],
+    /// A hash of one byte for each of the first 64 names, eight in a word, so that eight names are looked at in one step.
+    hashes: [u64; 8],
     constants: usize,
     /// Bits of the members that tell whether an object is of this type at all.
     telling: u64,
@@ -131,9 +130,9 @@ fn start_of_key(bytes: &[u8]) -> Option<u64> {
     Some(word & u64::MAX.wrapping_shr(u64::BITS - 1 - quotes.trailing_zeros().min(u64::BITS - 1)))
 }
 
-/// A byte that is mostly different for different beginnings of a key.
+/// The hash of a key by its beginning.
 #[inline]
-const fn mark_of(start: u64) -> u8 {
+const fn hash_of(start: u64) -> u8 {
     (start.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 56) as u8
 }
 
@@ -190,13 +189,13 @@ impl Layout {
     /// The table for these members, which are [`placed`] in `texts`; constants first.
     pub const fn new(texts: &'static str, members: &'static [Member]) -> Self {
         let (mut constants, mut telling, mut required, mut index) = (0, 0, 0, 0);
-        let mut marks = [0; 8];
+        let mut hashes = [0; 8];
         while index < members.len() {
             #[expect(clippy::indexing_slicing, reason = "evaluated at compile time, within bounds")]
             let member = &members[index];
             #[expect(clippy::indexing_slicing, reason = "evaluated at compile time, within bounds")]
             if index < 64 {
-                marks[index / 8] |= (mark_of(member.start) as u64) << (8 * (index % 8));
+                hashes[index / 8] |= (hash_of(member.start) as u64) << (8 * (index % 8));
             }
             match member.kind {
                 Kind::Constant => {
@@ -216,7 +215,7 @@ impl Layout {
         if telling != 0 {
             telling |= required & (bit(constants).wrapping_sub(1));
         }
-        Self { texts, members, marks, constants, telling, required }
+        Self { texts, members, hashes, constants, telling, required }
     }
 
     /// The member whose name and a quote stand at the start of `bytes`. `hint` is looked at first: members often come in
@@ -227,9 +226,9 @@ impl Layout {
         if let Some(member) = self.members.get(hint).filter(|member| member.is_at(self.texts, bytes, start)) {
             return Some((hint, member));
         }
-        let wanted = u64::from(mark_of(start)) * ONES;
-        for (word, marks) in self.marks.iter().enumerate().take(self.members.len().div_ceil(8)) {
-            let mut hits = zero_bytes(marks ^ wanted);
+        let wanted = u64::from(hash_of(start)) * ONES;
+        for (word, hashes) in self.hashes.iter().enumerate().take(self.members.len().div_ceil(8)) {
+            let mut hits = zero_bytes(hashes ^ wanted);
             while hits != 0 {
                 let index = 8 * word + (hits.trailing_zeros() / 8) as usize;
                 if let Some(member) = self.members.get(index).filter(|member| member.is_at(self.texts, bytes, start)) {
@@ -247,7 +246,7 @@ impl Layout {
     }
 
     fn has_field(&self, name: &str) -> bool {
-        self.members.iter().any(|member| member.kind != Kind::Constant && member.name(self.texts) == name)
+        self.named(name).is_some_and(|(_, member)| member.kind != Kind::Constant)
     }
 }
 
@@ -343,7 +342,8 @@ impl Object<'_> {
     #[inline]
     fn read(&mut self, index: usize, member: &'static Member, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
         let own = bit(index);
-        if self.met & own != 0 {
+        // What has no bit may have come before.
+        if self.met & own == own {
             reader.note_repetition();
         }
         self.met |= own;
@@ -351,7 +351,7 @@ impl Object<'_> {
             return self.read_constant(index, member, reader);
         }
         self.hint = index + 1;
-        if reader.is_before_null() && member.kind != Kind::Patched && reader.null() {
+        if member.kind != Kind::Patched && reader.null() {
             self.seen |= if member.kind == Kind::Nullable { own } else { 0 };
             return Ok(());
         }
@@ -504,7 +504,8 @@ pub(crate) fn write_object(writer: &mut Writer, layout: &'static Layout, extra: 
 /// Implements [`Wire`](super::Wire) and serde's traits for a struct with an `extra` field.
 ///
 /// `wire_struct!(Type ["type" = "\"text\""] { 0 name: "wire name" Required, })`: in brackets members that always have this
-/// JSON text and no field; then the fields in their order, each with its index and its [`Kind`].
+/// JSON text and no field; then the fields in their order, each with its index and its [`Kind`]. Required
+/// ones come first, so that the 64 bits of the masks hold them all.
 #[allow(unused_macros, reason = "a build without models has no use for it")]
 macro_rules! wire_struct {
     ($type:ident $([$($constant:literal = $value:literal),+])? { $($index:literal $field:ident: $name:literal $kind:ident,)* }) => {

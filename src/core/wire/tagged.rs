@@ -39,19 +39,19 @@ pub struct Arms {
 pub struct Tagged {
     value: &'static str,
     /// Length and end of the value: values are mostly told apart by one comparison.
-    mark: u32,
+    fingerprint: u32,
     arm: Arm,
 }
 
 impl Tagged {
     /// The branch for this value of the tag.
     pub const fn new(value: &'static str, arm: Arm) -> Self {
-        Self { value, mark: mark_of(value.as_bytes()), arm }
+        Self { value, fingerprint: fingerprint(value.as_bytes()), arm }
     }
 }
 
 /// The length and the last three bytes.
-const fn mark_of(value: &[u8]) -> u32 {
+const fn fingerprint(value: &[u8]) -> u32 {
     match value {
         [.., third, second, last] => u32::from_le_bytes([value.len() as u8, *third, *second, *last]),
         _ => value.len() as u32,
@@ -140,30 +140,38 @@ trait Branches {
 }
 
 fn read_any(reader: &mut Reader<'_>, arms: &'static Arms, branches: &mut dyn Branches) -> Result<(), DecodeError> {
-    let mark = reader.mark();
-    let mut error = None;
-    let chosen = choose(reader, arms).and_then(|branch| {
-        if let Some(branch) = branch {
-            error = match branches.read(branch, reader) {
-                Ok(()) => branches.extra().and_then(Extra::required_misfit).cloned(),
-                Err(misfit) => Some(misfit),
-            };
-            if error.is_none() {
-                return Ok(None);
-            }
-            reader.reset(mark);
+    match read_branch(reader, arms, branches) {
+        Ok(None) => Ok(()),
+        Ok(Some(kept)) => {
+            branches.keep(kept);
+            Ok(())
         }
-        reader.json().map(Some)
-    });
-    match chosen {
-        Ok(None) => {}
-        Ok(Some(json)) => branches.keep(Unrecognized { json, error }),
         Err(error) => {
             branches.keep(Unrecognized::missing());
-            return Err(error);
+            Err(error)
         }
     }
-    Ok(())
+}
+
+/// Reads the branch that fits; answers with the value where none does.
+fn read_branch(
+    reader: &mut Reader<'_>,
+    arms: &'static Arms,
+    branches: &mut dyn Branches,
+) -> Result<Option<Unrecognized>, DecodeError> {
+    let mark = reader.mark();
+    let mut error = None;
+    if let Some(branch) = choose(reader, arms)? {
+        error = match branches.read(branch, reader) {
+            Ok(()) => branches.extra().and_then(Extra::required_misfit).cloned(),
+            Err(misfit) => Some(misfit),
+        };
+        if error.is_none() {
+            return Ok(None);
+        }
+        reader.reset(mark);
+    }
+    Ok(Some(Unrecognized { json: reader.json()?, error }))
 }
 
 /// The branch to read, if there is one.
@@ -179,9 +187,9 @@ fn choose(reader: &mut Reader<'_>, arms: &'static Arms) -> Result<Option<u8>, De
     if !arms.tagged.is_empty()
         && let Some(tag) = reader.find_string(arms.tag)?
     {
-        let mark = mark_of(tag.as_bytes());
+        let wanted = fingerprint(tag.as_bytes());
         for tagged in arms.tagged {
-            if tagged.mark == mark && tagged.value == tag && holds(reader, &tagged.arm)? {
+            if tagged.fingerprint == wanted && tagged.value == tag && holds(reader, &tagged.arm)? {
                 return Ok(Some(tagged.arm.branch));
             }
         }

@@ -509,3 +509,47 @@ fn names_are_found_in_any_order_with_white_space_and_with_escapes() {
     let change: Change = survives(r#"{"limit2":1,"limi":2,"schema_":{},"ke":"y","limit":3,"key":"k"}"#);
     assert_eq!((change.limit, change.extra.iter().count()), (Patch::Set(3.0), 4));
 }
+
+#[rustfmt::skip]
+#[derive(Clone, Debug, PartialEq)]
+struct Large {
+    m0: Option<i64>, m1: Option<i64>, m2: Option<i64>, m3: Option<i64>, m4: Option<i64>, m5: Option<i64>, m6: Option<i64>,
+    m7: Option<i64>, m8: Option<i64>, m9: Option<i64>, m10: Option<i64>, m11: Option<i64>, m12: Option<i64>, m13: Option<i64>,
+    m14: Option<i64>, m15: Option<i64>, m16: Option<i64>, m17: Option<i64>, m18: Option<i64>, m19: Option<i64>, m20: Option<i64>,
+    m21: Option<i64>, m22: Option<i64>, m23: Option<i64>, m24: Option<i64>, m25: Option<i64>, m26: Option<i64>, m27: Option<i64>,
+    m28: Option<i64>, m29: Option<i64>, m30: Option<i64>, m31: Option<i64>, m32: Option<i64>, m33: Option<i64>, m34: Option<i64>,
+    m35: Option<i64>, m36: Option<i64>, m37: Option<i64>, m38: Option<i64>, m39: Option<i64>, m40: Option<i64>, m41: Option<i64>,
+    m42: Option<i64>, m43: Option<i64>, m44: Option<i64>, m45: Option<i64>, m46: Option<i64>, m47: Option<i64>, m48: Option<i64>,
+    m49: Option<i64>, m50: Option<i64>, m51: Option<i64>, m52: Option<i64>, m53: Option<i64>, m54: Option<i64>, m55: Option<i64>,
+    m56: Option<i64>, m57: Option<i64>, m58: Option<i64>, m59: Option<i64>, m60: Option<i64>, m61: Option<i64>, m62: Option<i64>,
+    m63: Option<i64>, m64: Option<i64>, m65: Option<i64>, m66: Option<i64>, m67: Option<i64>, m68: Option<i64>, m69: Option<i64>,
+    extra: Extra,
+}
+
+#[rustfmt::skip]
+wire_struct!(Large {
+    0 m0: "m0" Optional, 1 m1: "m1" Optional, 2 m2: "m2" Optional, 3 m3: "m3" Optional, 4 m4: "m4" Optional,
+    5 m5: "m5" Optional, 6 m6: "m6" Optional, 7 m7: "m7" Optional, 8 m8: "m8" Optional, 9 m9: "m9" Optional,
+    10 m10: "m10" Optional, 11 m11: "m11" Optional, 12 m12: "m12" Optional, 13 m13: "m13" Optional, 14 m14: "m14" Optional,
+    15 m15: "m15" Optional, 16 m16: "m16" Optional, 17 m17: "m17" Optional, 18 m18: "m18" Optional, 19 m19: "m19" Optional,
+    20 m20: "m20" Optional, 21 m21: "m21" Optional, 22 m22: "m22" Optional, 23 m23: "m23" Optional, 24 m24: "m24" Optional,
+    25 m25: "m25" Optional, 26 m26: "m26" Optional, 27 m27: "m27" Optional, 28 m28: "m28" Optional, 29 m29: "m29" Optional,
+    30 m30: "m30" Optional, 31 m31: "m31" Optional, 32 m32: "m32" Optional, 33 m33: "m33" Optional, 34 m34: "m34" Optional,
+    35 m35: "m35" Optional, 36 m36: "m36" Optional, 37 m37: "m37" Optional, 38 m38: "m38" Optional, 39 m39: "m39" Optional,
+    40 m40: "m40" Optional, 41 m41: "m41" Optional, 42 m42: "m42" Optional, 43 m43: "m43" Optional, 44 m44: "m44" Optional,
+    45 m45: "m45" Optional, 46 m46: "m46" Optional, 47 m47: "m47" Optional, 48 m48: "m48" Optional, 49 m49: "m49" Optional,
+    50 m50: "m50" Optional, 51 m51: "m51" Optional, 52 m52: "m52" Optional, 53 m53: "m53" Optional, 54 m54: "m54" Optional,
+    55 m55: "m55" Optional, 56 m56: "m56" Optional, 57 m57: "m57" Optional, 58 m58: "m58" Optional, 59 m59: "m59" Optional,
+    60 m60: "m60" Optional, 61 m61: "m61" Optional, 62 m62: "m62" Optional, 63 m63: "m63" Optional, 64 m64: "m64" Optional,
+    65 m65: "m65" Optional, 66 m66: "m66" Optional, 67 m67: "m67" Optional, 68 m68: "m68" Optional, 69 m69: "m69" Optional,
+});
+
+#[test]
+fn an_object_may_have_more_members_than_a_mask_has_bits() {
+    let members: Vec<_> = (0..70).rev().map(|index| format!("\"m{index}\":{index}")).collect();
+    let large: Large = survives(&format!("{{{}}}", members.join(",")));
+    assert_eq!((large.m0, large.m63, large.m64, large.m69), (Some(0), Some(63), Some(64), Some(69)));
+    assert!(large.extra.is_empty());
+    let large: Large = survives(r#"{"m3":1,"m3":null,"m68":1,"m69":2,"m68":null,"m69":3}"#);
+    assert_eq!((large.m3, large.m68, large.m69), (None, None, Some(3)));
+}

@@ -207,6 +207,13 @@ impl Writer {
         self.out.get(before.length..).unwrap_or_default()
     }
 
+    /// Writes `null` where nothing is written since `before`.
+    pub(crate) fn null_if_nothing(&mut self, before: Before) {
+        if self.since(before).is_empty() {
+            self.raw("null");
+        }
+    }
+
     /// Takes back what is written and noted since `before`.
     pub(crate) fn take_back(&mut self, before: Before) {
         self.member = None;
