@@ -25,6 +25,8 @@ use serde_json::json;
 struct Numbers(Json);
 
 impl Wire for Numbers {
+    const EMPTY: &'static str = "null";
+
     fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
         self.0.read(reader)
     }

@@ -66,6 +66,8 @@ fn is_incomplete(item: Option<&Result<i64, Error>>) -> bool {
 struct Loose(Json);
 
 impl Wire for Loose {
+    const EMPTY: &'static str = "null";
+
     fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
         self.0.read(reader)
     }

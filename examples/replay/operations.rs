@@ -249,6 +249,8 @@ pub async fn call_any(core: &OpenRouterCore, recording: &Recording) -> Outcome {
 struct Any(Unrecognized);
 
 impl Wire for Any {
+    const EMPTY: &'static str = "null";
+
     fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
         self.0.read(reader)
     }

@@ -31,6 +31,8 @@ impl Thing {
 }
 
 impl Wire for Thing {
+    const EMPTY: &'static str = "{}";
+
     fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
         *self = Self::missing();
         let mut json = Json::missing();

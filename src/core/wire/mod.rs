@@ -38,15 +38,14 @@ pub use extra::Extra;
 pub use json::{Difference, Json, JsonObject};
 pub use reader::Reader;
 pub use scalars::{Patch, Secret};
-use structure::{Fields, WrittenFields, keep_in, read_object, write_object};
-pub use structure::{Kind, Layout, Member, placed};
+pub use structure::{Kind, Layout, Member, Struct, placed};
 pub use tagged::{Arm, Arms, Condition, Shape, Tagged, Union, Unrecognized, read_union};
 pub use writer::Writer;
 
 #[allow(unused_imports, reason = "a build without models has no use for it")]
 pub(crate) use open_enum::{read_text, wire_enum};
 #[allow(unused_imports, reason = "a build without models has no use for it")]
-pub(crate) use structure::{wire_setters, wire_struct};
+pub(crate) use structure::{keep_struct, read_struct, wire_setters, wire_struct, write_struct};
 #[allow(unused_imports, reason = "a build without models has no use for it")]
 pub(crate) use tagged::wire_union;
 
@@ -55,41 +54,18 @@ pub(crate) use tagged::wire_union;
 /// The models implement it; a program uses it through [`decode`] and [`encode`], or through serde.
 pub trait Wire: Sized + Clone + fmt::Debug + PartialEq + Send + Sync + 'static {
     /// What an empty value writes: `{}` for an object. Nothing where an empty value is absent.
-    const EMPTY: &'static str = "{}";
+    const EMPTY: &'static str;
 
-    /// The members of an object.
-    const LAYOUT: &'static Layout = Layout::NONE;
-
-    /// Reads one value into this place, by default an object, member by member.
+    /// Reads one value into this place.
     ///
     /// # Errors
     /// [`DecodeError`] when the text is no JSON or the value is of another type. The place is empty then, whatever it
     /// held, as [`missing`](Self::missing) makes it, and the reader stands anywhere inside the value.
-    fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
-        read_object(reader, Self::LAYOUT, &mut In(self))
-    }
-
-    /// Reads the value of the member with this index, among those of the [`LAYOUT`](Self::LAYOUT) that have a field.
-    ///
-    /// # Errors
-    /// As [`read`](Self::read).
-    fn read_member(&mut self, index: usize, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
-        let _ = (index, reader);
-        Ok(())
-    }
+    fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError>;
 
     /// Writes the value; nothing where it is absent (`None`, [`Patch::Keep`]). A value that JSON cannot hold is noted in
     /// the writer, see [`Writer::finish`].
-    fn write(&self, writer: &mut Writer) {
-        if let Some(extra) = self.extra() {
-            write_object(writer, Self::LAYOUT, extra, &Out(self));
-        }
-    }
-
-    /// Writes the value of the member with this index.
-    fn write_member(&self, index: usize, writer: &mut Writer) {
-        let _ = (index, writer);
-    }
+    fn write(&self, writer: &mut Writer);
 
     /// What stands in a required field whose member did not arrive.
     fn missing() -> Self;
@@ -107,18 +83,13 @@ pub trait Wire: Sized + Clone + fmt::Debug + PartialEq + Send + Sync + 'static {
         None
     }
 
-    /// The same, to be changed, where this value itself is an object.
-    fn extra_mut(&mut self) -> Option<&mut Extra> {
-        None
-    }
-
     /// Keeps an object whole in this empty place although it does not fit, for types that have room for it.
     ///
     /// # Errors
     /// The given one, for types that have none.
-    #[inline]
     fn keep_object(&mut self, json: Json, error: DecodeError) -> Result<(), DecodeError> {
-        keep_in(self.extra_mut(), Self::LAYOUT, json, error)
+        let _ = json;
+        Err(error)
     }
 }
 
@@ -148,22 +119,6 @@ impl<T: Wire> Place for In<'_, T> {
 
     fn keep_object(&mut self, json: Json, error: DecodeError) -> Result<(), DecodeError> {
         self.0.keep_object(json, error)
-    }
-}
-
-impl<T: Wire> Fields for In<'_, T> {
-    fn read(&mut self, index: usize, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
-        self.0.read_member(index, reader)
-    }
-
-    fn extra(&mut self) -> Option<&mut Extra> {
-        self.0.extra_mut()
-    }
-}
-
-impl<T: Wire> WrittenFields for Out<'_, T> {
-    fn write(&self, index: usize, writer: &mut Writer) {
-        self.0.write_member(index, writer);
     }
 }
 

@@ -4,7 +4,7 @@ use super::error::DecodeError;
 use super::extra::Extra;
 use super::reader::{ONES, Reader, zero_bytes};
 use super::writer::Step;
-use super::{Json, Wire, Writer};
+use super::{In, Json, Out, Wire, Writer};
 
 /// What is known about the members of an object: the table behind `wire_struct!`.
 ///
@@ -183,9 +183,6 @@ pub const fn placed<const N: usize>(mut members: [Member; N]) -> [Member; N] {
 }
 
 impl Layout {
-    /// The table of what has no named members.
-    pub const NONE: &'static Self = &Self::new("", &[]);
-
     /// The table for these members, which are [`placed`] in `texts`; constants first.
     pub const fn new(texts: &'static str, members: &'static [Member]) -> Self {
         let (mut constants, mut telling, mut required, mut index) = (0, 0, 0, 0);
@@ -250,12 +247,22 @@ impl Layout {
     }
 }
 
-/// The fields of an object, to be read into.
-pub(crate) trait Fields {
-    /// Reads the member with this index, see `Wire::read_member`.
-    fn read(&mut self, index: usize, reader: &mut Reader<'_>) -> Result<(), DecodeError>;
+/// An object with a field for each member that is known, and one for the others.
+pub trait Struct: Wire {
+    /// The members.
+    const LAYOUT: &'static Layout;
 
-    fn extra(&mut self) -> Option<&mut Extra>;
+    /// Reads the value of the member with this index, among those of the [`LAYOUT`](Self::LAYOUT) that have a field.
+    ///
+    /// # Errors
+    /// As [`Wire::read`].
+    fn read_member(&mut self, index: usize, reader: &mut Reader<'_>) -> Result<(), DecodeError>;
+
+    /// Writes the value of the member with this index.
+    fn write_member(&self, index: usize, writer: &mut Writer);
+
+    /// The members that have no field, to be changed.
+    fn extra_mut(&mut self) -> &mut Extra;
 }
 
 /// Reads an object; after an error all fields are empty.
@@ -263,14 +270,46 @@ pub(crate) trait Fields {
 /// # Errors
 /// [`DecodeError`] when the text is no object, or one that holds something, but none of the constants and required
 /// members.
-pub(crate) fn read_object(
-    reader: &mut Reader<'_>,
-    layout: &'static Layout,
-    fields: &mut dyn Fields,
-) -> Result<(), DecodeError> {
+#[allow(dead_code, reason = "a build without models has no use for it")]
+pub(crate) fn read_struct<T: Struct>(place: &mut T, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
+    read_object(reader, T::LAYOUT, &mut In(place))
+}
+
+/// Writes an object.
+#[allow(dead_code, reason = "a build without models has no use for it")]
+pub(crate) fn write_struct<T: Struct>(value: &T, writer: &mut Writer) {
+    if let Some(extra) = value.extra() {
+        write_object(writer, T::LAYOUT, extra, &Out(value));
+    }
+}
+
+/// Keeps all members of an object that does not fit its type as extra ones.
+#[allow(dead_code, reason = "a build without models has no use for it")]
+pub(crate) fn keep_struct<T: Struct>(place: &mut T, json: &Json, error: &DecodeError) -> Result<(), DecodeError> {
+    keep_in(place.extra_mut(), T::LAYOUT, json, error)
+}
+
+/// The fields of an object, to be read into.
+trait Fields {
+    fn read(&mut self, index: usize, reader: &mut Reader<'_>) -> Result<(), DecodeError>;
+
+    fn extra(&mut self) -> &mut Extra;
+}
+
+impl<T: Struct> Fields for In<'_, T> {
+    fn read(&mut self, index: usize, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
+        self.0.read_member(index, reader)
+    }
+
+    fn extra(&mut self) -> &mut Extra {
+        self.0.extra_mut()
+    }
+}
+
+fn read_object(reader: &mut Reader<'_>, layout: &'static Layout, fields: &mut dyn Fields) -> Result<(), DecodeError> {
     match read_members(reader, layout, fields) {
         Ok(extra) => {
-            put_extra(fields, extra);
+            *fields.extra() = extra;
             Ok(())
         }
         Err(error) => {
@@ -286,13 +325,7 @@ fn empty(layout: &Layout, fields: &mut dyn Fields) {
     for index in 0..layout.members.len() - layout.constants {
         drop(fields.read(index, &mut Reader::new("")));
     }
-    put_extra(fields, Extra::all_absent());
-}
-
-fn put_extra(fields: &mut dyn Fields, extra: Extra) {
-    if let Some(place) = fields.extra() {
-        *place = extra;
-    }
+    *fields.extra() = Extra::all_absent();
 }
 
 fn read_members(
@@ -301,7 +334,7 @@ fn read_members(
     fields: &mut dyn Fields,
 ) -> Result<Extra, DecodeError> {
     reader.open_object()?;
-    let mut object = Object { layout, fields, extra: Extra::new(), seen: 0, met: 0, hint: layout.constants };
+    let mut object = Reading { layout, fields, extra: Extra::new(), seen: 0, met: 0, hint: layout.constants };
     let mut first = true;
     while let Some(key) = reader.next_quote(first)? {
         first = false;
@@ -313,7 +346,7 @@ fn read_members(
             None => object.read_unusual(reader)?,
         }
     }
-    let Object { mut extra, seen, .. } = object;
+    let Reading { mut extra, seen, .. } = object;
     if layout.telling != 0 && seen & layout.telling == 0 && !(seen == 0 && extra.is_empty()) {
         return Err(match extra.required_misfit() {
             Some(error) => error.clone(),
@@ -325,7 +358,7 @@ fn read_members(
 }
 
 /// An object while it is read.
-struct Object<'a> {
+struct Reading<'a> {
     layout: &'static Layout,
     fields: &'a mut dyn Fields,
     extra: Extra,
@@ -337,7 +370,7 @@ struct Object<'a> {
     hint: usize,
 }
 
-impl Object<'_> {
+impl Reading<'_> {
     /// Reads the value of a member of the layout.
     #[inline]
     fn read(&mut self, index: usize, member: &'static Member, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
@@ -430,15 +463,8 @@ fn telling_names(layout: &Layout) -> String {
     telling.map(|member| member.name(layout.texts)).collect::<Vec<_>>().join(", ")
 }
 
-/// Keeps all members of an object that does not fit its type as extra ones. None of them is typed, so that all count as
-/// misfits; as required ones those that the type knows.
-pub(crate) fn keep_in(
-    place: Option<&mut Extra>,
-    layout: &'static Layout,
-    json: Json,
-    error: DecodeError,
-) -> Result<(), DecodeError> {
-    let Some(extra) = place else { return Err(error) };
+/// None of the members is typed, so that all count as misfits; as required ones those that the type knows.
+fn keep_in(extra: &mut Extra, layout: &'static Layout, json: &Json, error: &DecodeError) -> Result<(), DecodeError> {
     *extra = Extra::all_absent();
     Reader::new(json.as_text()).object(|name, reader| {
         let value = reader.json()?;
@@ -451,13 +477,17 @@ pub(crate) fn keep_in(
 }
 
 /// The fields of an object, to be written.
-pub(crate) trait WrittenFields {
-    /// Writes the member with this index, see `Wire::write_member`.
+trait WrittenFields {
     fn write(&self, index: usize, writer: &mut Writer);
 }
 
-/// Writes an object.
-pub(crate) fn write_object(writer: &mut Writer, layout: &'static Layout, extra: &Extra, fields: &dyn WrittenFields) {
+impl<T: Struct> WrittenFields for Out<'_, T> {
+    fn write(&self, index: usize, writer: &mut Writer) {
+        self.0.write_member(index, writer);
+    }
+}
+
+fn write_object(writer: &mut Writer, layout: &'static Layout, extra: &Extra, fields: &dyn WrittenFields) {
     writer.byte(b'{');
     for (index, member) in layout.members.iter().enumerate() {
         let name = member.name(layout.texts);
@@ -509,7 +539,7 @@ pub(crate) fn write_object(writer: &mut Writer, layout: &'static Layout, extra: 
 #[allow(unused_macros, reason = "a build without models has no use for it")]
 macro_rules! wire_struct {
     ($type:ident $([$($constant:literal = $value:literal),+])? { $($index:literal $field:ident: $name:literal $kind:ident,)* }) => {
-        impl $crate::core::wire::Wire for $type {
+        impl $crate::core::wire::Struct for $type {
             const LAYOUT: &'static $crate::core::wire::Layout = &$crate::core::wire::Layout::new(
                 concat!($($($constant, $value,)+)? $($name,)*),
                 &$crate::core::wire::placed([
@@ -543,6 +573,28 @@ macro_rules! wire_struct {
             }
 
             #[inline]
+            fn extra_mut(&mut self) -> &mut $crate::core::wire::Extra {
+                &mut self.extra
+            }
+        }
+
+        impl $crate::core::wire::Wire for $type {
+            const EMPTY: &'static str = "{}";
+
+            #[inline]
+            fn read(
+                &mut self,
+                reader: &mut $crate::core::wire::Reader<'_>,
+            ) -> Result<(), $crate::core::wire::DecodeError> {
+                $crate::core::wire::read_struct(self, reader)
+            }
+
+            #[inline]
+            fn write(&self, writer: &mut $crate::core::wire::Writer) {
+                $crate::core::wire::write_struct(self, writer);
+            }
+
+            #[inline]
             fn missing() -> Self {
                 Self {
                     $($field: $crate::core::wire::Wire::missing(),)*
@@ -556,8 +608,12 @@ macro_rules! wire_struct {
             }
 
             #[inline]
-            fn extra_mut(&mut self) -> Option<&mut $crate::core::wire::Extra> {
-                Some(&mut self.extra)
+            fn keep_object(
+                &mut self,
+                json: $crate::core::wire::Json,
+                error: $crate::core::wire::DecodeError,
+            ) -> Result<(), $crate::core::wire::DecodeError> {
+                $crate::core::wire::keep_struct(self, &json, &error)
             }
         }
 
