@@ -233,8 +233,11 @@ mod tunnel {
     #[tokio::test]
     async fn a_proxy_that_opens_no_tunnel_is_a_connect_error() {
         for (answer, reason) in [
-            ("HTTP/1.1 407 Proxy Authentication Required\r\n\r\n", "proxy authorization required"),
-            ("HTTP/1.1 403 Forbidden\r\n\r\n", "unsuccessful"),
+            (
+                "HTTP/1.1 407 Proxy Authentication Required\r\n\r\n",
+                "it wants another name and password (status 407): give them in its URL",
+            ),
+            ("HTTP/1.1 403 Forbidden\r\n\r\n", "it answered with the status 403"),
             ("", "unexpected end of file"),
         ] {
             let address = refusing_proxy(answer).await;

@@ -107,6 +107,84 @@ async fn an_idle_connection_is_closed_after_its_time() {
 }
 
 #[tokio::test]
+async fn a_connection_that_was_idle_for_too_long_is_not_used() {
+    for (seconds, expected) in [(89, 1), (91, 2)] {
+        let (listener, url) = listen().await;
+        let (accepted, mut connections) = tokio::sync::mpsc::unbounded_channel();
+        // No limit of time here: the clock is about to jump.
+        tokio::spawn(async move {
+            loop {
+                let mut stream = listener.accept().await.unwrap().0;
+                accepted.send(()).unwrap();
+                tokio::spawn(async move {
+                    while matches!(stream.read(&mut [0; 4096]).await, Ok(1..)) {
+                        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+                    }
+                });
+            }
+        });
+        let transport = transport();
+
+        ask(&transport, &url).await.unwrap();
+        tokio::time::pause();
+        tokio::time::advance(Duration::from_secs(seconds)).await;
+        tokio::time::resume();
+        ask(&transport, &url).await.unwrap();
+
+        assert_eq!(std::iter::from_fn(|| connections.try_recv().ok()).count(), expected, "after {seconds} s");
+    }
+}
+
+#[tokio::test]
+async fn an_exchange_has_no_task_of_its_own() {
+    let (server, url) = serve_one(|mut stream| async move {
+        read_request(&mut stream).await;
+        stream.write_all(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nfirst\r\n").await.unwrap();
+        until_closed(&mut stream).await;
+    })
+    .await;
+    let tasks = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
+    let before = tasks();
+
+    let mut body = soon(transport().send(post(&url))).await.unwrap().into_body();
+    let first = soon(body.frame()).await.unwrap().unwrap().into_data().unwrap();
+
+    assert_eq!((first.as_ref(), tasks()), (&b"first"[..], before));
+    drop(body);
+    soon(server).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_body_can_be_read_on_in_another_task() {
+    let (go_on, may_go_on) = oneshot::channel();
+    let (server, url) = serve_one(|mut stream| async move {
+        read_request(&mut stream).await;
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 11\r\n\r\nfirst").await.unwrap();
+        may_go_on.await.unwrap();
+        stream.write_all(b"second").await.unwrap();
+        stream
+    })
+    .await;
+    let transport = transport();
+    let mut body = soon(transport.send(post(&url))).await.unwrap().into_body();
+    let first = soon(body.frame()).await.unwrap().unwrap().into_data().unwrap();
+    assert_eq!(first, "first");
+
+    // The wait begins in one task and ends in another.
+    let mut wait = Box::pin(async move { body.frame().await.unwrap().unwrap().into_data().unwrap() });
+    std::future::poll_fn(|cx| {
+        assert!(wait.as_mut().poll(cx).is_pending());
+        std::task::Poll::Ready(())
+    })
+    .await;
+    let rest = tokio::spawn(wait);
+    go_on.send(()).unwrap();
+
+    assert_eq!(soon(rest).await.unwrap(), "second");
+    soon(server).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_reused_connection_that_was_closed_is_replaced_without_repeating_anything() {
     let (listener, url) = listen().await;
     let server = tokio::spawn(async move {

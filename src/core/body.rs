@@ -2,12 +2,14 @@
 
 use std::fmt;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
-use super::transport::TransportError;
+#[cfg(feature = "http2")]
+use super::transport::Http2Body;
+use super::transport::{Http1Body, TransportError};
 
 /// The body of an HTTP request or response.
 ///
@@ -18,8 +20,10 @@ pub struct Body(Kind);
 enum Kind {
     /// All of it is here; `None` once it was read.
     Full(Option<Bytes>),
-    /// It comes from hyper's client. Its own variant, so that a streamed event costs no virtual call.
-    Incoming { body: hyper::body::Incoming, is_http2: bool },
+    /// It comes from a server. Its own variant, so that a streamed event costs no virtual call.
+    Http1(Http1Body),
+    #[cfg(feature = "http2")]
+    Http2(Http2Body),
     /// Any other source.
     Wrapped(Pin<Box<dyn HttpBody<Data = Bytes, Error = TransportError> + Send>>),
 }
@@ -40,9 +44,13 @@ impl Body {
         Self(Kind::Wrapped(Box::pin(body.map_err(TransportError::body))))
     }
 
-    pub(crate) fn incoming(response: http::Response<hyper::body::Incoming>) -> http::Response<Self> {
-        let is_http2 = response.version() == http::Version::HTTP_2;
-        response.map(|body| Self(Kind::Incoming { body, is_http2 }))
+    pub(super) const fn http1(body: Http1Body) -> Self {
+        Self(Kind::Http1(body))
+    }
+
+    #[cfg(feature = "http2")]
+    pub(super) const fn http2(body: Http2Body) -> Self {
+        Self(Kind::Http2(body))
     }
 
     /// The bytes, if all of them are in memory; such a body can be sent again.
@@ -87,15 +95,9 @@ impl HttpBody for Body {
     ) -> Poll<Option<Result<Frame<Bytes>, TransportError>>> {
         match &mut self.0 {
             Kind::Full(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
-            Kind::Incoming { body, is_http2 } => match ready!(Pin::new(&mut *body).poll_frame(cx)) {
-                Some(frame) => Poll::Ready(Some(frame.map_err(TransportError::body))),
-                // hyper takes a reset or GOAWAY without an error code for the end of the body. That a stream of HTTP/2
-                // is whole is told by its flag END_STREAM alone.
-                None if *is_http2 && !body.is_end_stream() => {
-                    Poll::Ready(Some(Err(TransportError::body("the server gave the stream up before its end"))))
-                }
-                None => Poll::Ready(None),
-            },
+            Kind::Http1(body) => Pin::new(body).poll_frame(cx).map_err(TransportError::body),
+            #[cfg(feature = "http2")]
+            Kind::Http2(body) => Pin::new(body).poll_frame(cx),
             Kind::Wrapped(body) => body.as_mut().poll_frame(cx),
         }
     }
@@ -103,7 +105,9 @@ impl HttpBody for Body {
     fn is_end_stream(&self) -> bool {
         match &self.0 {
             Kind::Full(bytes) => bytes.is_none(),
-            Kind::Incoming { body, .. } => body.is_end_stream(),
+            Kind::Http1(body) => body.is_end_stream(),
+            #[cfg(feature = "http2")]
+            Kind::Http2(body) => body.is_end_stream(),
             Kind::Wrapped(body) => body.is_end_stream(),
         }
     }
@@ -111,7 +115,9 @@ impl HttpBody for Body {
     fn size_hint(&self) -> SizeHint {
         match &self.0 {
             Kind::Full(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
-            Kind::Incoming { body, .. } => body.size_hint(),
+            Kind::Http1(body) => body.size_hint(),
+            #[cfg(feature = "http2")]
+            Kind::Http2(body) => body.size_hint(),
             Kind::Wrapped(body) => body.size_hint(),
         }
     }

@@ -1,9 +1,7 @@
 //! The one path that every call takes, whatever its operation and types: key → hooks → transport → status → hooks → retry.
 
 use std::borrow::Cow;
-use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
-use std::task::Poll;
+use std::pin::pin;
 use std::time::Duration;
 
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, LOCATION};
@@ -17,6 +15,7 @@ use super::incoming::{Collected, End, Incoming};
 use super::operation::{Authentication, Operation, Parts, Payload};
 use super::retry::{Failure, RetryConfig};
 use super::transport::ConnectTimeout;
+use super::within::within;
 use crate::errors::{ApiError, Error, ResponseValidationError, TimeoutError, TimeoutPhase, UnexpectedError};
 use crate::hooks::{HookContext, RequestInput};
 
@@ -76,18 +75,6 @@ pub(crate) async fn execute(
         Err(error.into())
     });
     outcome.map_err(|error| error.of_operation(operation.id()))
-}
-
-/// What the future gives, or the limit if it passed before. One path with and without a limit, so that the program holds
-/// the code of the future once.
-async fn within<T>(limit: Option<Duration>, mut future: impl Future<Output = T> + Unpin) -> Result<T, Duration> {
-    let mut timer = pin!(limit.map(sleep));
-    poll_fn(|cx| match (Pin::new(&mut future).poll(cx), timer.as_mut().as_pin_mut(), limit) {
-        (Poll::Ready(output), _, _) => Poll::Ready(Ok(output)),
-        (Poll::Pending, Some(timer), Some(limit)) => timer.poll(cx).map(|()| Err(limit)),
-        (Poll::Pending, _, _) => Poll::Pending,
-    })
-    .await
 }
 
 /// Everything that all attempts of a call have in common.

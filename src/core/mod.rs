@@ -14,6 +14,7 @@ pub(crate) mod retry;
 pub mod sse;
 pub mod transport;
 pub mod wire;
+mod within;
 
 pub use call::{Answer, Call, CallFuture, CallWithResponse, Response};
 pub use client::{ClientConfig, OpenRouterCore, OpenRouterCoreBuilder, Timeouts};

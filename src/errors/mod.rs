@@ -7,10 +7,12 @@ mod api;
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::io;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
+use tokio::runtime::is_rt_shutdown_err;
 
 pub use api::{ApiError, ApiErrorKind, Availability};
 
@@ -47,7 +49,7 @@ pub enum Error {
     Connection(Box<ConnectionError>),
     /// A time limit ran out; [`TimeoutError::phase`] says which.
     Timeout(Box<TimeoutError>),
-    /// The runtime that drove the connection was shut down during the call.
+    /// The runtime that the connection was made in was shut down during the call.
     Cancelled(Box<CancelledError>),
     /// The request or an option of the client is wrong. Nothing was sent.
     InvalidRequest(Box<InvalidRequestError>),
@@ -165,14 +167,18 @@ impl Error {
     }
 }
 
-/// hyper counts it as a mistake of its user that the task which drives the connection was dropped with its runtime. The
-/// other mistake of this kind is a body of a request that fails, which has a [`TransportError`] as its cause.
+/// The runtime tells it by an I/O error of its own. hyper counts it as a mistake of its user that a task which drives a
+/// connection was dropped; the other mistake of this kind is a body of a request that fails, which has a
+/// [`TransportError`] as its cause.
 fn runtime_is_gone(error: &TransportError) -> bool {
     let mut cause = StdError::source(error);
     while let Some(error) = cause {
         cause = error.source();
         if error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_user) {
             return !cause.is_some_and(|cause| cause.is::<TransportError>());
+        }
+        if error.downcast_ref::<io::Error>().is_some_and(is_rt_shutdown_err) {
+            return true;
         }
     }
     false
@@ -369,9 +375,9 @@ impl StdError for TimeoutError {
     }
 }
 
-/// The runtime that drove the connection was shut down during the call.
+/// The runtime that the connection was made in was shut down during the call.
 ///
-/// Connections are driven by the tokio runtime they were made in. A client that is used from several runtimes loses its
+/// Connections belong to the tokio runtime they were made in. A client that is used from several runtimes loses its
 /// connections with the first of them.
 #[derive(Debug)]
 pub struct CancelledError {
@@ -382,7 +388,7 @@ pub struct CancelledError {
 impl fmt::Display for CancelledError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let operation = Operation(self.operation_id);
-        write!(f, "{operation}the runtime that drove the connection was shut down; use one client in one runtime")
+        write!(f, "{operation}the runtime that the connection was made in was shut down; use one client in one runtime")
     }
 }
 

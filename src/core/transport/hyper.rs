@@ -1,40 +1,30 @@
-//! The default transport: hyper's client with a connection pool, proxies and TLS.
+//! The default transport: HTTP on hyper, with connections that are used again, proxies and TLS.
 
 use std::error::Error as StdError;
 use std::fmt;
-use std::future::Future;
 use std::io;
-use std::pin::Pin;
+use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::header::PROXY_AUTHORIZATION;
 use http::uri::Scheme;
-use http::{Method, Uri, Version};
-use hyper::rt::{Read, ReadBufCursor, Write};
-use hyper_util::client::legacy::connect::proxy::Tunnel;
-use hyper_util::client::legacy::connect::{Connected, Connection as HyperConnection, HttpConnector};
-use hyper_util::client::legacy::{Client, Error as ClientError};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use tokio::net::TcpStream;
-use tower_service::Service;
+use http::{Method, Request, Response, Uri, Version};
 
+use super::connect::{ConnectError, Connector};
+use super::http1::Http1;
+#[cfg(feature = "http2")]
+use super::http2::Http2;
+use super::pool::{Connection, Pool};
 use super::proxy::{Proxies, Proxy};
 use super::tls::Tls;
 use super::{ConnectTimeout, Transport, TransportError, TransportErrorKind, TransportFuture};
 use crate::core::body::Body;
-
-type Cause = Box<dyn StdError + Send + Sync>;
+use crate::core::within::within;
+use crate::errors::Cause;
 
 pub(super) const NO_TLS: &str = "https:// is not built in: enable the feature `tls` of openrouter-kit (or `tls-ring` or \
                                  `tls-aws-lc-rs` together with `roots-bundled` or `roots-platform`)";
-
-tokio::task_local! {
-    /// The limit that the request asks for. The pool calls the connector with nothing but the target, yet does so while
-    /// the request's own future is polled, so this is how a limit for one call reaches the connector.
-    static CONNECT_LIMIT: Duration;
-}
 
 /// The default [`Transport`]: HTTP/1.1 and HTTP/2 over TCP and TLS, with connection reuse and proxies.
 ///
@@ -66,9 +56,12 @@ tokio::task_local! {
 /// # }
 /// ```
 #[derive(Clone)]
-pub struct HyperTransport {
-    client: Client<Connector, Body>,
-    network: Arc<Network>,
+pub struct HyperTransport(Arc<Inner>);
+
+struct Inner {
+    connector: Connector,
+    connect_timeout: Duration,
+    pool: Arc<Pool>,
 }
 
 impl HyperTransport {
@@ -86,7 +79,7 @@ impl HyperTransport {
     }
 
     /// Checks what can be checked before a connection is made, and adds what only the transport knows.
-    fn prepare(&self, request: &mut http::Request<Body>) -> Result<(), Cause> {
+    fn prepare(&self, request: &mut Request<Body>) -> Result<(), Cause> {
         let uri = request.uri();
         let is_https = match uri.scheme() {
             Some(scheme) if *scheme == Scheme::HTTPS => true,
@@ -103,7 +96,7 @@ impl HyperTransport {
         if request.method() == Method::CONNECT {
             return Err("the method CONNECT is not supported".into());
         }
-        let proxy = self.network.proxies.of(uri).map_err(str::to_owned)?;
+        let proxy = self.0.connector.proxies.of(uri).map_err(str::to_owned)?;
         if let Some(authorization) = proxy.and_then(Proxy::authorization).filter(|_| !is_https) {
             let authorization = authorization.clone();
             request.headers_mut().insert(PROXY_AUTHORIZATION, authorization);
@@ -117,45 +110,84 @@ impl HyperTransport {
 impl fmt::Debug for HyperTransport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HyperTransport")
-            .field("connect_timeout", &self.network.connect_timeout)
-            .field("proxies", &self.network.proxies)
+            .field("connect_timeout", &self.0.connect_timeout)
+            .field("proxies", &self.0.connector.proxies)
             .finish_non_exhaustive()
     }
 }
 
 impl Transport for HyperTransport {
-    fn send(&self, mut request: http::Request<Body>) -> TransportFuture<'_> {
+    fn send(&self, mut request: Request<Body>) -> TransportFuture<'_> {
         Box::pin(async move {
             self.prepare(&mut request).map_err(|cause| TransportError::new(TransportErrorKind::Request, cause))?;
-            let limit = request.extensions_mut().remove::<ConnectTimeout>();
-            let exchange = self.client.request(request);
-            let result = match limit {
-                None => exchange.await,
-                Some(ConnectTimeout(limit)) => CONNECT_LIMIT.scope(limit, exchange).await,
-            };
-            match result {
-                Ok(response) => Ok(Body::incoming(response)),
-                Err(error) => Err(TransportError::new(kind_of(&error), error)),
-            }
+            self.0.exchange(request).await
         })
     }
 }
 
-/// Says how far the exchange had come.
-fn kind_of(error: &ClientError) -> TransportErrorKind {
-    // Without the facts of a connection, the request was never given to one.
-    if error.is_connect() || error.connect_info().is_none() {
-        return if sources(error).any(is_timeout) {
+impl Inner {
+    /// Sends a request on a connection that is there, or on a new one.
+    async fn exchange(&self, mut request: Request<Body>) -> Result<Response<Body>, TransportError> {
+        let uri = request.uri().clone();
+        let limit = request.extensions_mut().remove().map_or(self.connect_timeout, |ConnectTimeout(limit)| limit);
+        loop {
+            let (connection, is_reused) = match self.pool.take(&uri) {
+                Some(connection) => (connection, true),
+                // Rare, so that it has room of its own.
+                None => (Box::pin(self.connect(&uri, limit)).await?, false),
+            };
+            let sent = match connection {
+                Connection::Http1(connection) => connection.send(request, &uri, &self.pool).await,
+                #[cfg(feature = "http2")]
+                Connection::Http2(connection) => connection.send(request).await,
+            };
+            let mut error = match sent {
+                Ok(response) => return Ok(response),
+                Err(error) => error,
+            };
+            let unsent = error.take_message();
+            let (is_unsent, error) = (unsent.is_some(), error.into_error());
+            match unsent {
+                // It was closed before the request was given to it.
+                Some(unsent) if is_reused => request = unsent,
+                _ if is_unsent || was_refused_by_http2(&error) => {
+                    return Err(TransportError::new(TransportErrorKind::NotSent, error));
+                }
+                _ => return Err(TransportError::new(TransportErrorKind::Exchange, error)),
+            }
+        }
+    }
+
+    /// Makes a connection within `limit`.
+    async fn connect(&self, uri: &Uri, limit: Duration) -> Result<Connection, TransportError> {
+        let connecting = pin!(async {
+            let connected = self.connector.connect(uri).await?;
+            #[cfg(feature = "http2")]
+            if connected.is_http2 {
+                let connection = Http2::new(connected).await.map_err(no_http)?;
+                return Ok(Connection::Http2(self.pool.share(uri, connection)));
+            }
+            Ok(Connection::Http1(Http1::new(connected, uri).await.map_err(no_http)?))
+        });
+        let error = match within(Some(limit), connecting).await {
+            Ok(Ok(connection)) => return Ok(connection),
+            Ok(Err(error)) => error,
+            Err(limit) => ConnectError::new(
+                format!("the limit of {limit:?} for making a connection passed"),
+                io::Error::from(io::ErrorKind::TimedOut),
+            ),
+        };
+        let kind = if sources(&error).any(is_timeout) {
             TransportErrorKind::ConnectTimeout
         } else {
             TransportErrorKind::Connect
         };
+        Err(TransportError::new(kind, error))
     }
-    // hyper says "canceled" only of a request that it still held whole.
-    let is_unsent = sources(error).any(|source| {
-        source.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_canceled) || was_refused_by_http2(source)
-    });
-    if is_unsent { TransportErrorKind::NotSent } else { TransportErrorKind::Exchange }
+}
+
+fn no_http(error: hyper::Error) -> ConnectError {
+    ConnectError::new("HTTP could not begin", error)
 }
 
 /// The error and everything below it.
@@ -170,8 +202,8 @@ fn is_timeout(error: &(dyn StdError + 'static)) -> bool {
 /// True where the server promised that it has not processed the request: a stream it refused (RFC 9113, section 8.7), or
 /// one above the last it takes before it closes in an orderly way (section 6.8).
 #[cfg(feature = "http2")]
-fn was_refused_by_http2(error: &(dyn StdError + 'static)) -> bool {
-    error.downcast_ref::<h2::Error>().is_some_and(|error| {
+fn was_refused_by_http2(error: &hyper::Error) -> bool {
+    sources(error).filter_map(|source| source.downcast_ref::<h2::Error>()).any(|error| {
         let reason = error.reason();
         error.is_remote()
             && (error.is_reset() && reason == Some(h2::Reason::REFUSED_STREAM)
@@ -180,7 +212,7 @@ fn was_refused_by_http2(error: &(dyn StdError + 'static)) -> bool {
 }
 
 #[cfg(not(feature = "http2"))]
-fn was_refused_by_http2(_error: &(dyn StdError + 'static)) -> bool {
+fn was_refused_by_http2(_error: &hyper::Error) -> bool {
     false
 }
 
@@ -278,23 +310,11 @@ impl HyperTransportBuilder {
         };
         let tls = Tls::new(&self.root_certificates)?;
 
-        let mut tcp = HttpConnector::new();
-        tcp.enforce_http(false);
-        tcp.set_nodelay(true);
-        tcp.set_keepalive(Some(Duration::from_secs(60)));
-        tcp.set_keepalive_interval(Some(Duration::from_secs(15)));
-        tcp.set_keepalive_retries(Some(4));
-
-        let network = Arc::new(Network { tcp, tls, proxies, connect_timeout: self.connect_timeout });
-        let mut client = Client::builder(TokioExecutor::new());
-        client
-            .timer(TokioTimer::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(self.pool_idle_timeout)
-            .pool_max_idle_per_host(self.pool_max_idle_per_host);
-        #[cfg(feature = "http2")]
-        client.http2_keep_alive_interval(Duration::from_secs(30)).http2_keep_alive_timeout(Duration::from_secs(10));
-        Ok(HyperTransport { client: client.build(Connector(network.clone())), network })
+        Ok(HyperTransport(Arc::new(Inner {
+            connector: Connector { tls, proxies },
+            connect_timeout: self.connect_timeout,
+            pool: Arc::new(Pool::new(self.pool_idle_timeout, self.pool_max_idle_per_host)),
+        })))
     }
 }
 
@@ -344,177 +364,5 @@ impl fmt::Display for TransportBuildError {
 impl StdError for TransportBuildError {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.source.as_deref().map(|source| source as _)
-    }
-}
-
-/// Everything that making a connection needs.
-struct Network {
-    tcp: HttpConnector,
-    tls: Tls,
-    proxies: Proxies,
-    connect_timeout: Duration,
-}
-
-impl Network {
-    async fn connect(&self, uri: &Uri, limit: Duration) -> Result<Connection, ConnectError> {
-        let proxy = self.proxies.of(uri).map_err(ConnectError::text)?;
-        let is_https = uri.scheme() == Some(&Scheme::HTTPS);
-        let mut tcp = self.tcp.clone();
-        // Divides the limit between the addresses of a name, so that one dead address does not use it up.
-        tcp.set_connect_timeout(Some(limit));
-        let stream = match proxy {
-            None => {
-                tcp.call(uri.clone()).await.map_err(|error| ConnectError::new("the server is out of reach", error))?
-            }
-            Some(proxy) if is_https => open_tunnel(tcp, proxy, uri).await?,
-            Some(proxy) => tcp
-                .call(proxy.uri().clone())
-                .await
-                .map_err(|error| ConnectError::new(format!("the proxy {proxy} is out of reach"), error))?,
-        };
-        if is_https {
-            self.tls.handshake(uri.host().unwrap_or_default(), stream.into_inner()).await
-        } else {
-            Ok(Connection::new(stream).proxied(proxy.is_some()))
-        }
-    }
-}
-
-async fn open_tunnel(tcp: HttpConnector, proxy: &Proxy, target: &Uri) -> Result<TokioIo<TcpStream>, ConnectError> {
-    let mut tunnel = Tunnel::new(proxy.uri().clone(), tcp);
-    if let Some(authorization) = proxy.authorization() {
-        tunnel = tunnel.with_auth(authorization.clone());
-    }
-    tunnel.call(target.clone()).await.map_err(|error| {
-        let target = target.authority().map_or("", |authority| authority.as_str());
-        ConnectError::new(format!("the proxy {proxy} did not open a way to {target}"), error)
-    })
-}
-
-/// Makes the connections of the pool.
-#[derive(Clone)]
-struct Connector(Arc<Network>);
-
-impl Service<Uri> for Connector {
-    type Response = Connection;
-    type Error = ConnectError;
-    type Future = Pin<Box<dyn Future<Output = Result<Connection, ConnectError>> + Send>>;
-
-    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), ConnectError>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, uri: Uri) -> Self::Future {
-        let network = self.0.clone();
-        let limit = CONNECT_LIMIT.try_with(|limit| *limit).unwrap_or(network.connect_timeout);
-        Box::pin(async move {
-            match tokio::time::timeout(limit, network.connect(&uri, limit)).await {
-                Ok(result) => result,
-                Err(elapsed) => Err(ConnectError::new(
-                    format!("the limit of {limit:?} for making a connection passed"),
-                    io::Error::new(io::ErrorKind::TimedOut, elapsed),
-                )),
-            }
-        })
-    }
-}
-
-/// Why there is no connection.
-#[derive(Debug)]
-pub(super) struct ConnectError {
-    text: String,
-    source: Option<Cause>,
-}
-
-impl ConnectError {
-    pub(super) fn new(text: impl Into<String>, source: impl Into<Cause>) -> Self {
-        Self { text: text.into(), source: Some(source.into()) }
-    }
-
-    pub(super) fn text(text: impl Into<String>) -> Self {
-        Self { text: text.into(), source: None }
-    }
-}
-
-impl fmt::Display for ConnectError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
-    }
-}
-
-impl StdError for ConnectError {
-    fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.source.as_deref().map(|source| source as _)
-    }
-}
-
-/// A stream of bytes in both directions.
-trait Duplex: Read + Write + Send + Unpin {}
-
-impl<T: Read + Write + Send + Unpin> Duplex for T {}
-
-/// A connection, with or without TLS. It is one type for both, so that hyper's state machine is compiled once; the
-/// virtual call is small beside the system call behind it.
-pub(super) struct Connection {
-    stream: Box<dyn Duplex>,
-    is_http2: bool,
-    is_proxied: bool,
-}
-
-impl Connection {
-    pub(super) fn new(stream: impl Read + Write + Send + Unpin + 'static) -> Self {
-        Self { stream: Box::new(stream), is_http2: false, is_proxied: false }
-    }
-
-    /// Whether HTTP/2 was agreed on.
-    #[cfg(feature = "_tls")]
-    pub(super) const fn http2(mut self, is_http2: bool) -> Self {
-        self.is_http2 = is_http2;
-        self
-    }
-
-    /// Whether a proxy reads the requests and needs the whole URL in them.
-    const fn proxied(mut self, is_proxied: bool) -> Self {
-        self.is_proxied = is_proxied;
-        self
-    }
-}
-
-impl HyperConnection for Connection {
-    fn connected(&self) -> Connected {
-        let connected = Connected::new().proxy(self.is_proxied);
-        if self.is_http2 { connected.negotiated_h2() } else { connected }
-    }
-}
-
-impl Read for Connection {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buf)
-    }
-}
-
-impl Write for Connection {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
     }
 }

@@ -1,6 +1,11 @@
 //! How a request reaches the server: the [`Transport`] trait and the default on hyper.
 
+mod connect;
+mod http1;
+#[cfg(feature = "http2")]
+mod http2;
 mod hyper;
+mod pool;
 mod proxy;
 #[cfg_attr(not(feature = "_tls"), path = "no_tls.rs")]
 mod tls;
@@ -11,8 +16,12 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
+pub(super) use self::http1::Http1Body;
+#[cfg(feature = "http2")]
+pub(super) use self::http2::Http2Body;
 pub use self::hyper::{HyperTransport, HyperTransportBuilder, TransportBuildError};
 use super::body::Body;
+use crate::errors::Cause;
 
 /// The future of [`Transport::send`].
 pub type TransportFuture<'a> = Pin<Box<dyn Future<Output = Result<http::Response<Body>, TransportError>> + Send + 'a>>;
@@ -60,16 +69,16 @@ pub enum TransportErrorKind {
 #[derive(Debug)]
 pub struct TransportError {
     kind: TransportErrorKind,
-    source: Box<dyn StdError + Send + Sync>,
+    source: Cause,
 }
 
 impl TransportError {
     /// An error of the given kind with its cause. A text is a cause too.
-    pub fn new(kind: TransportErrorKind, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+    pub fn new(kind: TransportErrorKind, source: impl Into<Cause>) -> Self {
         Self { kind, source: source.into() }
     }
 
-    pub(crate) fn body(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+    pub(crate) fn body(source: impl Into<Cause>) -> Self {
         Self::new(TransportErrorKind::Body, source)
     }
 

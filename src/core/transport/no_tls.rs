@@ -2,7 +2,8 @@
 
 use tokio::net::TcpStream;
 
-use super::hyper::{ConnectError, Connection, TransportBuildError};
+use super::connect::{ConnectError, Connected};
+use super::hyper::TransportBuildError;
 
 /// Makes no TLS connections.
 #[derive(Clone)]
@@ -17,7 +18,7 @@ impl Tls {
         }
     }
 
-    pub(super) async fn handshake(&self, _host: &str, _stream: TcpStream) -> Result<Connection, ConnectError> {
+    pub(super) async fn handshake(&self, _host: &str, _stream: TcpStream) -> Result<Connected, ConnectError> {
         Err(ConnectError::text(super::hyper::NO_TLS))
     }
 }

@@ -11,7 +11,8 @@ use rustls::{ClientConfig, RootCertStore};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-use super::hyper::{ConnectError, Connection, TransportBuildError};
+use super::connect::{ConnectError, Connected};
+use super::hyper::TransportBuildError;
 use super::proxy::bare_host;
 
 /// Makes TLS connections. Certificates are always verified; nothing switches that off.
@@ -44,7 +45,7 @@ impl Tls {
     }
 
     /// Makes `stream` a TLS connection to `host` (as it stands in the URL).
-    pub(super) async fn handshake(&self, host: &str, stream: TcpStream) -> Result<Connection, ConnectError> {
+    pub(super) async fn handshake(&self, host: &str, stream: TcpStream) -> Result<Connected, ConnectError> {
         let name = ServerName::try_from(bare_host(host).to_owned())
             .map_err(|error| ConnectError::new(format!("`{host}` is not a name that TLS can verify"), error))?;
         let stream =
@@ -52,7 +53,7 @@ impl Tls {
                 ConnectError::new(format!("the TLS handshake with {host} failed"), innermost(error))
             })?;
         let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-        Ok(Connection::new(TokioIo::new(stream)).http2(is_http2))
+        Ok(Connected { stream: Box::new(TokioIo::new(stream)), is_http2, is_proxied: false })
     }
 }
 

@@ -1,0 +1,294 @@
+//! How a connection is made: the name, TCP, the proxy, TLS.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::io;
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::task::Poll;
+use std::time::Duration;
+
+use http::Uri;
+use http::uri::Scheme;
+use hyper::rt::{Read, Write};
+use hyper_util::rt::TokioIo;
+use memchr::memmem;
+use socket2::{SockRef, TcpKeepalive};
+use tokio::net::{TcpStream, lookup_host};
+use tokio::time::{Instant, sleep};
+
+use super::proxy::{Proxies, Proxy, bare_host};
+use super::tls::Tls;
+use crate::errors::Cause;
+
+/// How long an address of a name is tried alone, before the next one is tried beside it (RFC 8305, section 5).
+const HEAD_START: Duration = Duration::from_millis(250);
+
+/// The head of a proxy's answer to CONNECT may be as long as this.
+const LONGEST_PROXY_ANSWER: usize = 16 * 1024;
+
+/// Everything that making a connection needs.
+pub(super) struct Connector {
+    pub(super) tls: Tls,
+    pub(super) proxies: Proxies,
+}
+
+impl Connector {
+    /// Makes a connection to the origin of `uri`, or to the proxy that is in charge of it.
+    pub(super) async fn connect(&self, uri: &Uri) -> Result<Connected, ConnectError> {
+        let proxy = self.proxies.of(uri).map_err(ConnectError::text)?;
+        let is_https = uri.scheme() == Some(&Scheme::HTTPS);
+        let stream = match proxy {
+            None => dial(uri).await.map_err(|error| ConnectError::new("the server is out of reach", error))?,
+            Some(proxy) => {
+                let stream = dial(proxy.uri())
+                    .await
+                    .map_err(|error| ConnectError::new(format!("the proxy {proxy} is out of reach"), error))?;
+                if is_https {
+                    open_tunnel(&stream, proxy, uri).await.map_err(|cause| {
+                        let target = uri.authority().map_or("", |authority| authority.as_str());
+                        ConnectError::new(format!("the proxy {proxy} did not open a way to {target}"), cause)
+                    })?;
+                }
+                stream
+            }
+        };
+        if is_https {
+            self.tls.handshake(uri.host().unwrap_or_default(), stream).await
+        } else {
+            Ok(Connected { stream: Box::new(TokioIo::new(stream)), is_http2: false, is_proxied: proxy.is_some() })
+        }
+    }
+}
+
+/// A stream of bytes in both directions, with or without TLS. It is one type for both, so that hyper's state machine is
+/// compiled once; the virtual call is small beside the system call behind it.
+pub(super) type Stream = Box<dyn Duplex>;
+
+pub(super) trait Duplex: Read + Write + Send + Unpin {}
+
+impl<T: Read + Write + Send + Unpin> Duplex for T {}
+
+/// A new connection, before HTTP.
+pub(super) struct Connected {
+    pub(super) stream: Stream,
+    /// HTTP/2 was agreed on.
+    #[cfg_attr(not(feature = "http2"), expect(dead_code, reason = "it is never agreed on"))]
+    pub(super) is_http2: bool,
+    /// A proxy reads the requests, and needs the whole URL in them.
+    pub(super) is_proxied: bool,
+}
+
+/// A TCP connection to the host and port of `uri`.
+async fn dial(uri: &Uri) -> io::Result<TcpStream> {
+    let default_port = if uri.scheme() == Some(&Scheme::HTTPS) { 443 } else { 80 };
+    let host = bare_host(uri.host().unwrap_or_default());
+    let addresses = lookup_host((host, uri.port_u16().unwrap_or(default_port))).await?;
+    let stream = dial_first(by_turns(addresses.collect())).await?;
+    stream.set_nodelay(true)?;
+    let probes = TcpKeepalive::new().with_time(Duration::from_secs(60));
+    #[cfg(any(target_os = "android", target_os = "freebsd", target_os = "linux", target_vendor = "apple", windows))]
+    let probes = probes.with_interval(Duration::from_secs(15)).with_retries(4);
+    SockRef::from(&stream).set_tcp_keepalive(&probes)?;
+    Ok(stream)
+}
+
+/// The addresses with the families in turns, beginning with that of the first one, which the system prefers (RFC 8305,
+/// section 4).
+fn by_turns(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
+    let prefers_v6 = addresses.first().is_some_and(SocketAddr::is_ipv6);
+    let (preferred, others): (Vec<_>, Vec<_>) =
+        addresses.into_iter().partition(|address| address.is_ipv6() == prefers_v6);
+    let mut others = others.into_iter();
+    let mut turns: Vec<_> =
+        preferred.into_iter().flat_map(|address| [Some(address), others.next()]).flatten().collect();
+    turns.extend(others);
+    turns
+}
+
+/// Tries the addresses in order until one answers. The next one is tried when one has failed, and beside those before it
+/// when they have had their head start, so that an address that is dead costs no more than that.
+async fn dial_first(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
+    let mut waiting = addresses.into_iter();
+    let mut attempts: Vec<Pin<Box<dyn Future<Output = io::Result<TcpStream>> + Send>>> = Vec::new();
+    let mut failure = None;
+    let mut turn = pin!(sleep(HEAD_START));
+    poll_fn(|cx| {
+        loop {
+            let mut is_next_due = turn.as_mut().poll(cx).is_ready();
+            let mut index = 0;
+            while let Some(attempt) = attempts.get_mut(index) {
+                match attempt.as_mut().poll(cx) {
+                    Poll::Ready(Ok(stream)) => return Poll::Ready(Ok(stream)),
+                    Poll::Ready(Err(error)) => {
+                        drop(attempts.remove(index));
+                        // What became of the preferred address says most.
+                        failure.get_or_insert(error);
+                        is_next_due = true;
+                    }
+                    Poll::Pending => index += 1,
+                }
+            }
+            let next = if is_next_due || attempts.is_empty() { waiting.next() } else { None };
+            match next {
+                Some(address) => {
+                    attempts.push(Box::pin(TcpStream::connect(address)));
+                    turn.as_mut().reset(Instant::now() + HEAD_START);
+                }
+                None if attempts.is_empty() => {
+                    let unknown = || io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+                    return Poll::Ready(Err(failure.take().unwrap_or_else(unknown)));
+                }
+                None => return Poll::Pending,
+            }
+        }
+    })
+    .await
+}
+
+/// Asks the proxy at the other end of `stream` for a way to the origin of `target` (RFC 9110, section 9.3.6).
+async fn open_tunnel(stream: &TcpStream, proxy: &Proxy, target: &Uri) -> Result<(), Cause> {
+    let authority = format!("{}:{}", target.host().unwrap_or_default(), target.port_u16().unwrap_or(443));
+    let mut request = format!("CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n").into_bytes();
+    if let Some(authorization) = proxy.authorization() {
+        request.extend_from_slice(b"Proxy-Authorization: ");
+        request.extend_from_slice(authorization.as_bytes());
+        request.extend_from_slice(b"\r\n");
+    }
+    request.extend_from_slice(b"\r\n");
+    let mut unsent = request.as_slice();
+    while !unsent.is_empty() {
+        stream.writable().await?;
+        match stream.try_write(unsent) {
+            Ok(count) => unsent = unsent.get(count..).unwrap_or_default(),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let mut answer = Vec::new();
+    let mut part = [0; 512];
+    while memmem::find(&answer, b"\r\n\r\n").is_none() {
+        if answer.len() > LONGEST_PROXY_ANSWER {
+            return Err("the head of its answer is too long".into());
+        }
+        stream.readable().await?;
+        match stream.try_read(&mut part) {
+            Ok(0) => return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
+            Ok(count) => answer.extend_from_slice(part.get(..count).unwrap_or_default()),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    match answer.strip_prefix(b"HTTP/1.1 ").or_else(|| answer.strip_prefix(b"HTTP/1.0 ")) {
+        // A server of TLS lets the client speak first, so that nothing comes after this head by itself.
+        Some([b'2', ..]) if answer.ends_with(b"\r\n\r\n") => Ok(()),
+        Some([b'4', b'0', b'7', ..]) => {
+            Err("it wants another name and password (status 407): give them in its URL".into())
+        }
+        Some([code @ .., _]) if let Some(code) = code.get(..3) => {
+            Err(format!("it answered with the status {}", code.escape_ascii()).into())
+        }
+        _ => Err("its answer is no HTTP".into()),
+    }
+}
+
+/// Why there is no connection.
+#[derive(Debug)]
+pub(super) struct ConnectError {
+    text: String,
+    source: Option<Cause>,
+}
+
+impl ConnectError {
+    pub(super) fn new(text: impl Into<String>, source: impl Into<Cause>) -> Self {
+        Self { text: text.into(), source: Some(source.into()) }
+    }
+
+    pub(super) fn text(text: impl Into<String>) -> Self {
+        Self { text: text.into(), source: None }
+    }
+}
+
+impl fmt::Display for ConnectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl StdError for ConnectError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "in a test a panic is a finding")]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[test]
+    fn the_families_of_addresses_take_turns_beginning_with_the_first() {
+        for (given, expected) in [
+            (&["[::1]:1", "[::2]:1", "[::3]:1", "1.1.1.1:1"][..], &["[::1]:1", "1.1.1.1:1", "[::2]:1", "[::3]:1"][..]),
+            (&["1.1.1.1:1", "[::1]:1", "[::2]:1"], &["1.1.1.1:1", "[::1]:1", "[::2]:1"]),
+            (&["1.1.1.1:1", "2.2.2.2:1"], &["1.1.1.1:1", "2.2.2.2:1"]),
+            (&[], &[]),
+        ] {
+            let turns = by_turns(given.iter().map(|address| address.parse().unwrap()).collect());
+            assert_eq!(turns.iter().map(ToString::to_string).collect::<Vec<_>>(), expected);
+        }
+    }
+
+    /// An address that nobody listens at, for as long as the socket is there.
+    fn refusing() -> (tokio::net::TcpSocket, SocketAddr) {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = socket.local_addr().unwrap();
+        (socket, address)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn after_an_address_that_refuses_the_next_is_tried_at_once() {
+        let (_first, first) = refusing();
+        let (_second, second) = refusing();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let before = Instant::now();
+
+        let stream = dial_first(vec![first, second, listener.local_addr().unwrap()]).await.unwrap();
+
+        assert_eq!(stream.peer_addr().unwrap(), listener.local_addr().unwrap());
+        assert!(before.elapsed() < HEAD_START, "the clock jumps only while nothing can be done");
+    }
+
+    #[tokio::test]
+    async fn where_no_address_answers_the_error_is_that_of_the_first() {
+        let (_first, first) = refusing();
+        let unusable = "255.255.255.255:1".parse().unwrap();
+        let error = dial_first(vec![first, unusable]).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
+        let error = dial_first(vec![unusable, first]).await.unwrap_err();
+        assert_ne!(error.kind(), io::ErrorKind::ConnectionRefused);
+        assert_eq!(dial_first(Vec::new()).await.unwrap_err().to_string(), "the name has no address");
+    }
+
+    /// Linux answers nothing where the queue of a listener is full.
+    #[cfg(target_os = "linux")]
+    #[tokio::test(start_paused = true)]
+    async fn beside_an_address_that_is_silent_the_next_is_tried_after_a_head_start() {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let full = socket.listen(0).unwrap();
+        let silent = full.local_addr().unwrap();
+        let _queued = TcpStream::connect(silent).await.unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let before = Instant::now();
+
+        let stream = dial_first(vec![silent, listener.local_addr().unwrap()]).await.unwrap();
+
+        assert_eq!(stream.peer_addr().unwrap(), listener.local_addr().unwrap());
+        assert_eq!(before.elapsed().as_millis() / 10, HEAD_START.as_millis() / 10);
+    }
+}

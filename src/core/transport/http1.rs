@@ -1,0 +1,174 @@
+//! A connection of HTTP/1.1, and the body of an answer that comes over it.
+
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use http::header::HOST;
+use http::uri::{PathAndQuery, Scheme};
+use http::{HeaderValue, Request, Response, Uri};
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use hyper::body::Incoming;
+use hyper::client::conn::TrySendError;
+use hyper::client::conn::http1::{self, Connection, SendRequest};
+
+use super::connect::Connected;
+use super::connect::Stream;
+use super::pool::Pool;
+use crate::core::body::Body;
+
+/// A connection that carries one exchange after the other.
+///
+/// No task of its own drives it. Who waits for something of it does: the call for the head of its answer, then the body of
+/// the answer for its chunks. So no other task stands between the socket and the reader, and who gives up closes the
+/// connection at once. While it is idle nobody drives it; what happened meanwhile is seen when it is taken again.
+pub(super) struct Http1 {
+    sender: SendRequest<Body>,
+    connection: Connection<Stream, Body>,
+    origin: Uri,
+    host: HeaderValue,
+    is_proxied: bool,
+}
+
+impl Http1 {
+    /// Begins HTTP on a new connection to the origin of `uri`.
+    pub(super) async fn new(connected: Connected, uri: &Uri) -> hyper::Result<Box<Self>> {
+        let (sender, connection) = http1::handshake(connected.stream).await?;
+        let (origin, host) = (uri.clone(), host_of(uri));
+        Ok(Box::new(Self { sender, connection, origin, host, is_proxied: connected.is_proxied }))
+    }
+
+    /// A URI of the origin that it was made for.
+    pub(super) const fn origin(&self) -> &Uri {
+        &self.origin
+    }
+
+    /// Whether an idle connection can carry a request.
+    pub(super) fn is_open(&mut self) -> bool {
+        self.drive(&mut Context::from_waker(Waker::noop())).is_pending() && self.sender.is_ready()
+    }
+
+    /// Ends an idle connection in good order, as far as that can be done at once.
+    pub(super) fn close(mut self: Box<Self>) {
+        drop(self.sender);
+        let _ = Pin::new(&mut self.connection).poll(&mut Context::from_waker(Waker::noop()));
+    }
+
+    /// Does what can be done now. Ready when the connection has ended.
+    fn drive(&mut self, cx: &mut Context<'_>) -> Poll<hyper::Result<()>> {
+        Pin::new(&mut self.connection).poll(cx)
+    }
+
+    /// Sends `request` for `uri` and waits for the head of the answer. When the end of the body was read, the connection
+    /// goes to `pool`.
+    pub(super) async fn send(
+        mut self: Box<Self>,
+        mut request: Request<Body>,
+        uri: &Uri,
+        pool: &Arc<Pool>,
+    ) -> Result<Response<Body>, TrySendError<Request<Body>>> {
+        *request.uri_mut() = if self.is_proxied { uri.clone() } else { path_of(uri) };
+        request.headers_mut().entry(HOST).or_insert_with(|| self.host.clone());
+        let mut answer = pin!(self.sender.try_send_request(request));
+        let mut exchange = Exchange { connection: Some(self), failure: None };
+        let answer = poll_fn(|cx| {
+            // Before the answer is asked for: this sends the request, and reads the answer.
+            exchange.drive(cx);
+            answer.as_mut().poll(cx)
+        });
+        let answer = answer.await?;
+        Ok(answer.map(|body| {
+            let mut body = Http1Body { body, exchange, pool: pool.clone() };
+            if body.body.is_end_stream() {
+                body.give_back();
+            }
+            Body::http1(body)
+        }))
+    }
+}
+
+/// The value of the header `Host`: the port is left out where it goes without saying.
+fn host_of(uri: &Uri) -> HeaderValue {
+    let default_port = if uri.scheme() == Some(&Scheme::HTTPS) { 443 } else { 80 };
+    let host = uri.host().unwrap_or_default();
+    let value = match uri.port_u16().filter(|port| *port != default_port) {
+        Some(port) => HeaderValue::try_from(format!("{host}:{port}")),
+        None => HeaderValue::from_str(host),
+    };
+    value.unwrap_or_else(|_| HeaderValue::from_static(""))
+}
+
+/// What the server itself wants to see of a URL (RFC 9112, section 3.2.1).
+fn path_of(uri: &Uri) -> Uri {
+    uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/")).into()
+}
+
+/// A connection while it is used.
+struct Exchange {
+    /// `None` when it has ended, or was given back.
+    connection: Option<Box<Http1>>,
+    /// Why it ended, where hyper tells it nobody else.
+    failure: Option<hyper::Error>,
+}
+
+impl Exchange {
+    /// Does what can be done now. A connection that has ended is let go of, so that hyper tells who waits for it.
+    fn drive(&mut self, cx: &mut Context<'_>) {
+        if let Some(connection) = &mut self.connection
+            && let Poll::Ready(end) = connection.drive(cx)
+        {
+            self.failure = end.err();
+            self.connection = None;
+        }
+    }
+}
+
+/// The body of an answer, which drives its connection as it is read.
+pub(crate) struct Http1Body {
+    body: Incoming,
+    exchange: Exchange,
+    pool: Arc<Pool>,
+}
+
+impl Http1Body {
+    fn give_back(&mut self) {
+        if let Some(connection) = self.exchange.connection.take()
+            && connection.sender.is_ready()
+        {
+            self.pool.put(connection);
+        }
+    }
+}
+
+impl HttpBody for Http1Body {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let this = self.get_mut();
+        let mut frame = Pin::new(&mut this.body).poll_frame(cx);
+        if frame.is_pending() {
+            this.exchange.drive(cx);
+            frame = Pin::new(&mut this.body).poll_frame(cx);
+        }
+        match frame {
+            Poll::Ready(None) => this.give_back(),
+            Poll::Ready(Some(Err(error))) => {
+                this.exchange.connection = None;
+                return Poll::Ready(Some(Err(this.exchange.failure.take().unwrap_or(error))));
+            }
+            _ => {}
+        }
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
