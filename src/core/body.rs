@@ -7,9 +7,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
-#[cfg(feature = "http2")]
-use super::transport::Http2Body;
-use super::transport::{Http1Body, TransportError};
+use super::transport::TransportError;
 
 /// The body of an HTTP request or response.
 ///
@@ -20,11 +18,8 @@ pub struct Body(Kind);
 enum Kind {
     /// All of it is here; `None` once it was read.
     Full(Option<Bytes>),
-    /// It comes from a server. Its own variant, so that a streamed event costs no virtual call.
-    Http1(Http1Body),
-    #[cfg(feature = "http2")]
-    Http2(Http2Body),
-    /// Any other source.
+    /// It comes as it is read. The virtual call for a chunk is small beside what it takes to get one, and keeps what is
+    /// behind it, a connection with all its buffers, out of the code of everything that holds a body.
     Wrapped(Pin<Box<dyn HttpBody<Data = Bytes, Error = TransportError> + Send>>),
 }
 
@@ -41,16 +36,11 @@ impl Body {
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         use http_body_util::BodyExt;
-        Self(Kind::Wrapped(Box::pin(body.map_err(TransportError::body))))
+        Self::received(body.map_err(TransportError::body))
     }
 
-    pub(super) const fn http1(body: Http1Body) -> Self {
-        Self(Kind::Http1(body))
-    }
-
-    #[cfg(feature = "http2")]
-    pub(super) const fn http2(body: Http2Body) -> Self {
-        Self(Kind::Http2(body))
+    pub(super) fn received(body: impl HttpBody<Data = Bytes, Error = TransportError> + Send + 'static) -> Self {
+        Self(Kind::Wrapped(Box::pin(body)))
     }
 
     /// The bytes, if all of them are in memory; such a body can be sent again.
@@ -95,9 +85,6 @@ impl HttpBody for Body {
     ) -> Poll<Option<Result<Frame<Bytes>, TransportError>>> {
         match &mut self.0 {
             Kind::Full(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
-            Kind::Http1(body) => Pin::new(body).poll_frame(cx).map_err(TransportError::body),
-            #[cfg(feature = "http2")]
-            Kind::Http2(body) => Pin::new(body).poll_frame(cx),
             Kind::Wrapped(body) => body.as_mut().poll_frame(cx),
         }
     }
@@ -105,9 +92,6 @@ impl HttpBody for Body {
     fn is_end_stream(&self) -> bool {
         match &self.0 {
             Kind::Full(bytes) => bytes.is_none(),
-            Kind::Http1(body) => body.is_end_stream(),
-            #[cfg(feature = "http2")]
-            Kind::Http2(body) => body.is_end_stream(),
             Kind::Wrapped(body) => body.is_end_stream(),
         }
     }
@@ -115,9 +99,6 @@ impl HttpBody for Body {
     fn size_hint(&self) -> SizeHint {
         match &self.0 {
             Kind::Full(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
-            Kind::Http1(body) => body.size_hint(),
-            #[cfg(feature = "http2")]
-            Kind::Http2(body) => body.size_hint(),
             Kind::Wrapped(body) => body.size_hint(),
         }
     }

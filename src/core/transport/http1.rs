@@ -14,6 +14,7 @@ use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
 use hyper::client::conn::http1::{self, Connection, SendRequest};
 
+use super::TransportError;
 use super::connect::Connected;
 use super::connect::Stream;
 use super::pool::Pool;
@@ -84,7 +85,7 @@ impl Http1 {
             if body.body.is_end_stream() {
                 body.give_back();
             }
-            Body::http1(body)
+            Body::received(body)
         }))
     }
 }
@@ -126,7 +127,7 @@ impl Exchange {
 }
 
 /// The body of an answer, which drives its connection as it is read.
-pub(crate) struct Http1Body {
+struct Http1Body {
     body: Incoming,
     exchange: Exchange,
     pool: Arc<Pool>,
@@ -144,24 +145,22 @@ impl Http1Body {
 
 impl HttpBody for Http1Body {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = TransportError;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, TransportError>>> {
         let this = self.get_mut();
         let mut frame = Pin::new(&mut this.body).poll_frame(cx);
         if frame.is_pending() {
             this.exchange.drive(cx);
             frame = Pin::new(&mut this.body).poll_frame(cx);
         }
-        match frame {
-            Poll::Ready(None) => this.give_back(),
-            Poll::Ready(Some(Err(error))) => {
-                this.exchange.connection = None;
-                return Poll::Ready(Some(Err(this.exchange.failure.take().unwrap_or(error))));
-            }
-            _ => {}
+        if let Poll::Ready(None) = frame {
+            this.give_back();
         }
-        frame
+        frame.map_err(|error| {
+            this.exchange.connection = None;
+            TransportError::body(this.exchange.failure.take().unwrap_or(error))
+        })
     }
 
     fn is_end_stream(&self) -> bool {

@@ -52,7 +52,7 @@ impl Http2 {
     /// Sends `request` and waits for the head of the answer.
     pub(super) async fn send(mut self, request: Request<Body>) -> Result<Response<Body>, TrySendError<Request<Body>>> {
         let answer = self.sender.try_send_request(request).await?;
-        Ok(answer.map(|body| Body::http2(Http2Body { body, _connection: self })))
+        Ok(answer.map(|body| Body::received(Http2Body { body, _connection: self })))
     }
 }
 
@@ -63,7 +63,7 @@ impl Drop for Http2 {
 }
 
 /// The body of an answer.
-pub(crate) struct Http2Body {
+struct Http2Body {
     body: Incoming,
     /// Tells that the connection is used.
     _connection: Http2,

@@ -16,9 +16,6 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
-pub(super) use self::http1::Http1Body;
-#[cfg(feature = "http2")]
-pub(super) use self::http2::Http2Body;
 pub use self::hyper::{HyperTransport, HyperTransportBuilder, TransportBuildError};
 use super::body::Body;
 use crate::errors::Cause;
