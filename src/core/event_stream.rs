@@ -136,20 +136,24 @@ impl<T: StreamItem> Stream for EventStream<T> {
                 Some(Ok(event)) if event.data == DONE => source.done(),
                 Some(Ok(event)) if event.data.trim_ascii().is_empty() => {}
                 Some(Ok(event)) => {
-                    let decoded = wire::decode_event::<T>(event.data);
-                    let is_named_error = event.event == "error";
+                    let copied = || Bytes::copy_from_slice(event.data.as_bytes());
+                    let decoded = if event.event == "error" {
+                        Ok(None)
+                    } else {
+                        wire::decode_event_if(event.data, end_or_item::<T>)
+                    };
                     return Poll::Ready(Some(match decoded {
-                        Ok(item) if !is_named_error && !item.reports_error() => {
-                            source.marked |= item.is_terminal();
+                        Ok(Some((item, is_terminal))) => {
+                            source.marked |= is_terminal;
                             Ok(item)
                         }
-                        Err(error) if !is_named_error => {
-                            let data = Bytes::copy_from_slice(event.data.as_bytes());
-                            Err(source.misfit(error, data))
-                        }
-                        _ => {
-                            let data = Bytes::copy_from_slice(event.data.as_bytes());
+                        Ok(None) => {
+                            let data = copied();
                             Err(source.api_error(data))
+                        }
+                        Err(error) => {
+                            let data = copied();
+                            Err(source.misfit(error, data))
                         }
                     }));
                 }
@@ -170,6 +174,11 @@ impl<T: StreamItem> Stream for EventStream<T> {
             }
         }
     }
+}
+
+/// Whether an event is terminal; `None` for one that is an error.
+fn end_or_item<T: StreamItem>(item: &T) -> Option<bool> {
+    if item.reports_error() { None } else { Some(item.is_terminal()) }
 }
 
 impl Source {

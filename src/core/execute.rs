@@ -222,7 +222,7 @@ impl<'a> Plan<'a> {
         }
         let wants_key = self.operation.wants() != Authentication::None
             && !input.headers.contains_key(AUTHORIZATION)
-            && same_origin(&input.url, &self.url);
+            && (context.is_none() || same_origin(&input.url, &self.url));
         let key = if wants_key { self.client.key.authorization().await? } else { None };
         if let Some(key) = &key {
             input.headers.insert(AUTHORIZATION, key.clone());

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::fmt::Write;
+use std::fmt::Write as _;
 
 use bytes::Bytes;
 use http::Method;
@@ -12,7 +12,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use super::body::Body;
 use super::multipart::Multipart;
 use super::pages::Paging;
-use super::wire::{self, Json, Wire};
+use super::wire::{self, DecodeError, Json, Reader, Wire, Writer};
 use crate::errors::InvalidRequestError;
 
 /// Whether an operation wants the API key.
@@ -464,13 +464,13 @@ fn pairs(target: &str) -> impl Iterator<Item = (&str, &str)> {
 /// A form from the members of a JSON object.
 fn form(json: &[u8]) -> Result<String, InvalidRequestError> {
     let wrong = |message| InvalidRequestError::new("request", message);
-    let Members(members) = serde_json::from_slice(json)
-        .map_err(|error| wrong("must be an object to be sent as a form".to_owned()).caused_by(error))?;
+    let members =
+        members(json).map_err(|error| wrong("must be an object to be sent as a form".to_owned()).caused_by(error))?;
     let mut form = String::new();
     for (name, value) in &members {
         let text = match value.as_bytes().first() {
             Some(b'n') => continue,
-            Some(b'"') => Cow::Owned(serde_json::from_str::<String>(value).unwrap_or_default()),
+            Some(b'"') => Reader::new(value).string().unwrap_or_default(),
             Some(b'{' | b'[') => {
                 let message = format!("has a list or an object as `{name}`, which a form cannot hold; give a text");
                 return Err(wrong(message));
@@ -489,7 +489,7 @@ fn form(json: &[u8]) -> Result<String, InvalidRequestError> {
 fn set_stream(json: &mut Vec<u8>, value: &str) {
     // Nearly always there is none, and looking for its name is much cheaper than reading the object.
     if memchr::memmem::find(json, b"\"stream\"").is_some()
-        && let Ok(Members(mut members)) = serde_json::from_slice(json)
+        && let Ok(mut members) = members(json)
     {
         set_member(&mut members, "stream", value);
         *json = object(&members);
@@ -514,62 +514,38 @@ fn add_members(content: Content, added: Vec<(String, Json)>) -> Result<Vec<u8>, 
     let Content::Json(json) = content else {
         return Err(wrong("needs a JSON body, which this operation does not have"));
     };
-    let Members(mut members) = serde_json::from_slice(&json)
-        .map_err(|error| wrong("needs a JSON object as the body, which this is not").caused_by(error))?;
+    let mut members =
+        members(&json).map_err(|error| wrong("needs a JSON object as the body, which this is not").caused_by(error))?;
     for (name, value) in &added {
         set_member(&mut members, name, value.as_text());
     }
     Ok(object(&members))
 }
 
-fn set_member<'a>(members: &mut Vec<(Cow<'a, str>, &'a str)>, name: &'a str, value: &'a str) {
+/// The members of an object that was just encoded.
+fn members(json: &[u8]) -> Result<Vec<(String, &str)>, DecodeError> {
+    let text = std::str::from_utf8(json).map_err(|error| DecodeError::new(error.to_string()))?;
+    wire::members(text)
+}
+
+fn set_member<'a>(members: &mut Vec<(String, &'a str)>, name: &str, value: &'a str) {
     match members.iter_mut().find(|(known, _)| known == name) {
         Some((_, old)) => *old = value,
-        None => members.push((Cow::Borrowed(name), value)),
+        None => members.push((name.to_owned(), value)),
     }
 }
 
 /// The text of an object.
-fn object(members: &[(Cow<'_, str>, &str)]) -> Vec<u8> {
-    let mut text = String::from("{");
-    for (at, (name, value)) in members.iter().enumerate() {
-        if at > 0 {
-            text.push(',');
-        }
-        // A string can always be written as JSON.
-        text.push_str(&serde_json::to_string(name).unwrap_or_default());
-        text.push(':');
-        text.push_str(value);
+fn object(members: &[(String, &str)]) -> Vec<u8> {
+    let mut writer = Writer::new();
+    writer.byte(b'{');
+    for (name, value) in members {
+        writer.key(name);
+        writer.raw(value);
     }
-    text.push('}');
-    text.into_bytes()
-}
-
-/// The members of an object in their order, values untouched.
-struct Members<'a>(Vec<(Cow<'a, str>, &'a str)>);
-
-impl<'de: 'a, 'a> serde::Deserialize<'de> for Members<'a> {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visitor;
-
-        impl<'de> serde::de::Visitor<'de> for Visitor {
-            type Value = Members<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut members = Vec::new();
-                while let Some((name, value)) = map.next_entry::<String, &serde_json::value::RawValue>()? {
-                    members.push((Cow::Owned(name), value.get()));
-                }
-                Ok(Members(members))
-            }
-        }
-
-        deserializer.deserialize_map(Visitor)
-    }
+    writer.byte(b'}');
+    // Only a value that JSON cannot hold fails, and these are JSON.
+    writer.finish().unwrap_or_default()
 }
 
 /// Checks a header that a program sets. `argument` is what the mistake is told of.

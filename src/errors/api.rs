@@ -309,11 +309,8 @@ impl ApiError {
 
 /// The body as JSON; `Null` where it is none.
 fn tree(body: &[u8]) -> Value {
-    serde_json::from_slice(body).unwrap_or_else(|_| {
-        // Messages may be cut in the middle of a character.
-        let text = String::from_utf8_lossy(body);
-        Json::new(text).map_or(Value::Null, |json| json.to_value())
-    })
+    // Messages may be cut in the middle of a character.
+    Json::new(String::from_utf8_lossy(body)).map_or(Value::Null, |json| json.to_value())
 }
 
 /// Where the parts of an error stand in a body.

@@ -141,7 +141,7 @@ fn differ(left: &str, right: &str, null_is_absent: bool) -> Option<String> {
     let here = || Some(String::new());
     match (one.shape(), two.shape()) {
         (Some(Shape::Object), Some(Shape::Object)) => {
-            let (Some(one), Some(two)) = (members(left), members(right)) else { return here() };
+            let (Ok(one), Ok(two)) = (members(left), members(right)) else { return here() };
             let absent = |text: &str| null_is_absent && text == "null";
             for (name, _) in &one {
                 match (find(&one, name), find(&two, name)) {
@@ -179,8 +179,12 @@ fn differ(left: &str, right: &str, null_is_absent: bool) -> Option<String> {
 fn tree(text: &str) -> Value {
     match Reader::new(text).shape() {
         Some(Shape::Object) => {
-            let members = members(text).unwrap_or_default();
-            Value::Object(members.into_iter().map(|(name, value)| (name, tree(value))).collect())
+            // One by one: to collect them is to sort them first, and the code for that is large.
+            let mut object = Map::new();
+            for (name, value) in members(text).unwrap_or_default() {
+                object.insert(name, tree(value));
+            }
+            Value::Object(object)
         }
         Some(Shape::Array) => elements(text).unwrap_or_default().into_iter().map(tree).collect(),
         Some(Shape::String) => {
@@ -208,16 +212,17 @@ fn with_whole_pairs(text: &str) -> String {
     whole + rest
 }
 
-/// The members of an object in order; of members with the same name the last counts, as in every JSON parser.
-fn members(text: &str) -> Option<Vec<(String, &str)>> {
-    let mut list: Vec<(String, &str)> = Vec::new();
+/// The members of an object in order, their values as they stand; of members with the same name the last counts, as in
+/// every JSON parser.
+pub(crate) fn members(text: &str) -> Result<Vec<(String, &str)>, DecodeError> {
+    let mut list = Vec::new();
     let mut reader = Reader::new(text);
-    let read = reader.object(|key, reader| {
-        let value = reader.raw()?;
-        list.push((key.into_owned(), value));
+    reader.object(|key, reader| {
+        list.push((key.into_owned(), reader.raw()?));
         Ok(())
-    });
-    read.ok().map(|()| list)
+    })?;
+    reader.end()?;
+    Ok(list)
 }
 
 /// The same JSON text with one member of each name, the last. `None` where that cannot be told.
@@ -232,7 +237,7 @@ pub(super) fn without_repetitions(text: &str) -> Option<String> {
 fn write_once(text: &str, writer: &mut Writer) -> Option<()> {
     match Reader::new(text).shape() {
         Some(Shape::Object) => {
-            let members = members(text)?;
+            let members = members(text).ok()?;
             let last: HashMap<&str, usize> = members.iter().enumerate().map(|(at, (name, _))| (&**name, at)).collect();
             let once = members.iter().enumerate().filter(|(at, (name, _))| last.get(&**name) == Some(at));
             writer.byte(b'{');

@@ -42,6 +42,7 @@ pub use structure::{Kind, Layout, Member, Struct, placed};
 pub use tagged::{Arm, Arms, Condition, Shape, Tagged, Union, Unrecognized, read_union};
 pub use writer::Writer;
 
+pub(crate) use json::members;
 #[allow(unused_imports, reason = "a build without models has no use for it")]
 pub(crate) use open_enum::{read_text, wire_enum};
 #[allow(unused_imports, reason = "a build without models has no use for it")]
@@ -171,6 +172,16 @@ pub fn decode_event<T: Wire>(json: &str) -> Result<T, DecodeError> {
     let mut value = T::missing();
     read_event(json, &mut In(&mut value))?;
     Ok(value)
+}
+
+/// Reads an event like [`decode_event`], and looks at it; `None` where that gives nothing. What it gives goes with the value,
+/// so that the caller, which has nothing to do with it but to hand it on, holds no code to drop it.
+pub(crate) fn decode_event_if<T: Wire, R>(
+    json: &str,
+    look: fn(&T) -> Option<R>,
+) -> Result<Option<(T, R)>, DecodeError> {
+    let value = decode_event(json)?;
+    Ok(look(&value).map(|seen| (value, seen)))
 }
 
 fn read_event(json: &str, place: &mut dyn Place) -> Result<(), DecodeError> {

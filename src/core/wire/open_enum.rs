@@ -1,13 +1,13 @@
 //! Enums of text that stay readable when the server knows more values than this crate.
 
-use super::{DecodeError, Reader};
+use super::{DecodeError, Reader, put};
 
 /// Reads a text as the value that it names.
 #[allow(dead_code, reason = "a build without models has no use for it")]
 pub(crate) fn read_text<T: for<'a> From<&'a str>>(place: &mut T, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
-    let text = reader.string();
-    *place = T::from(text.as_deref().unwrap_or_default());
-    text.map(drop)
+    let (text, read) = reader.text();
+    put(place, T::from(&text));
+    read
 }
 
 /// Implements conversions, [`Wire`](super::Wire) and serde's traits for an enum of texts with a variant

@@ -212,6 +212,15 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Takes a string; after an error it is empty.
+    #[allow(dead_code, reason = "a build without models has no use for it")]
+    pub(crate) fn text(&mut self) -> (Cow<'a, str>, Result<(), DecodeError>) {
+        match self.string() {
+            Ok(text) => (text, Ok(())),
+            Err(error) => (Cow::Borrowed(""), Err(error)),
+        }
+    }
+
     /// Takes a string without escapes.
     #[inline]
     pub(crate) fn plain_string(&mut self) -> Option<&'a str> {

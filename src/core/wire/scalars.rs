@@ -136,12 +136,15 @@ impl<T: Wire> Wire for Option<T> {
 impl<T: Wire> In<'_, Option<T>> {
     fn read_option(self, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
         put(self.0, None);
-        if reader.optional()? {
-            let read = self.0.get_or_insert_with(T::missing).read(reader);
-            if read.is_err() {
-                put(self.0, None);
-            }
-            return read;
+        if !reader.optional()? {
+            return Ok(());
+        }
+        put(self.0, Some(T::missing()));
+        if let Some(value) = self.0
+            && let Err(error) = value.read(reader)
+        {
+            put(self.0, None);
+            return Err(error);
         }
         Ok(())
     }
@@ -208,7 +211,10 @@ impl<T: Wire> List for In<'_, Vec<T>> {
             self.0.reserve_exact(1);
         }
         self.0.push(T::missing());
-        self.0.last_mut().map_or(Ok(()), |element| read_or_keep(&mut In(element), reader))
+        match self.0.last_mut() {
+            Some(element) => read_or_keep(&mut In(element), reader),
+            None => Ok(()),
+        }
     }
 
     fn clear(&mut self) {
