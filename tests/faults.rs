@@ -155,6 +155,24 @@ async fn a_refused_connection_is_tried_again_and_then_told() {
     assert_eq!(attempts.0.load(Ordering::Relaxed), 3);
 }
 
+/// Linux answers nothing where the queue of a listener is full, as a host behind a firewall.
+#[cfg(target_os = "linux")]
+#[tokio::test(start_paused = true)]
+async fn an_address_that_is_silent_ends_with_the_limit_for_connecting() {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let full = socket.listen(0).unwrap();
+    let address = full.local_addr().unwrap();
+    let _queued = tokio::net::TcpStream::connect(address).await.unwrap();
+    let attempts = Attempts::default();
+    let core = builder(format!("http://{address}/api/v1")).hook(attempts.clone()).build().unwrap();
+
+    let error = timeout(post(&core).await.unwrap_err());
+
+    assert_eq!(error.phase(), TimeoutPhase::Connect);
+    assert_eq!(attempts.0.load(Ordering::Relaxed), 3, "nothing was sent, so it is tried again");
+}
+
 // --- Before the answer begins ----------------------------------------------------------------
 
 #[tokio::test]

@@ -2,6 +2,9 @@
 //! smallest part of the JSON into borrowed fields.
 
 use std::borrow::Cow;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::task::Poll;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
@@ -11,6 +14,22 @@ use memchr::memmem::Finder;
 use serde::Deserialize;
 use std::net::SocketAddr;
 use tokio::net::TcpStream;
+
+/// What moves the bytes of a connection.
+pub type Connection = http1::Connection<TokioIo<TcpStream>, Full<Bytes>>;
+
+/// Runs `work`, and drives the connection whenever it waits. Without a task for the connection, this is the least.
+pub async fn in_place<T>(connection: &mut Connection, work: impl Future<Output = T>) -> T {
+    let mut work = pin!(work);
+    poll_fn(|cx| {
+        if let Poll::Ready(output) = work.as_mut().poll(cx) {
+            return Poll::Ready(output);
+        }
+        let _ = Pin::new(&mut *connection).poll(cx);
+        work.as_mut().poll(cx)
+    })
+    .await
+}
 
 /// One connection.
 pub struct Floor {
@@ -105,12 +124,19 @@ pub fn models(json: &[u8]) -> usize {
 }
 
 impl Floor {
+    /// A floor whose connection has a task, as hyper's own examples have it.
     pub async fn connect(address: SocketAddr) -> Self {
+        let (floor, connection) = Self::open(address).await;
+        tokio::spawn(connection);
+        floor
+    }
+
+    /// A floor and its connection, to be driven by [`in_place`].
+    pub async fn open(address: SocketAddr) -> (Self, Connection) {
         let stream = TcpStream::connect(address).await.unwrap();
         stream.set_nodelay(true).unwrap();
         let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
-        tokio::spawn(connection);
-        Self { sender, host: address.to_string() }
+        (Self { sender, host: address.to_string() }, connection)
     }
 
     pub async fn send(&mut self, method: &str, path: &str, body: &'static str) -> hyper::body::Incoming {

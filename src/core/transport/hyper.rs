@@ -33,6 +33,7 @@ pub(super) const NO_TLS: &str = "https:// is not built in: enable the feature `t
 /// - **HTTP/2** is used where the server offers it in the TLS handshake (ALPN) and the feature `http2` is enabled.
 ///   A connection that carries requests is checked with a ping every 30 seconds and given up 10 seconds later, so that a
 ///   peer that vanished does not hold up the requests after it.
+/// - **HTTP/1.1** connections have no task: whoever waits for a call or reads its body moves their bytes.
 /// - **TCP** connections send at once (`TCP_NODELAY`) and are kept alive with probes after 60 idle seconds.
 /// - **TLS** certificates are always verified, against the roots of the features `roots-bundled` and `roots-platform`
 ///   and those given with [`root_certificate`](HyperTransportBuilder::root_certificate). The cryptography is the
@@ -243,14 +244,15 @@ impl Default for HyperTransportBuilder {
 impl HyperTransportBuilder {
     /// The time in which a new connection must be made: name resolution, TCP, the proxy and the TLS handshake together.
     ///
-    /// Default: 10 seconds. Where a name has several addresses, each gets a part of it. A connection that is reused takes
-    /// no time. Zero is refused by [`build`](Self::build).
+    /// Default: 10 seconds. Where a name has several addresses, the next one is tried when one fails, and beside it after
+    /// 250 ms (RFC 8305). A connection that is reused takes no time. Zero is refused by [`build`](Self::build).
     pub const fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
         self
     }
 
-    /// How long a connection without a request is kept. Default: 90 seconds.
+    /// How long a connection without a request may be used again. Default: 90 seconds. It is closed before twice that
+    /// time.
     pub const fn pool_idle_timeout(mut self, timeout: Duration) -> Self {
         self.pool_idle_timeout = timeout;
         self
