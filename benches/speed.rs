@@ -27,7 +27,7 @@ use openrouter_kit::core::wire;
 use openrouter_kit::funcs;
 use openrouter_kit::models::{ChatRequest, ChatStreamChunk, GetModelsParams, StreamEvents};
 use openrouter_kit_benches::bytes;
-use openrouter_kit_benches::floors::{self, Floor, in_place};
+use openrouter_kit_benches::floors::{self, Floor, Taskless};
 use openrouter_kit_benches::kit::{self, client, runtime};
 use openrouter_kit_benches::measure::{Contender, compare, median, micros};
 use openrouter_kit_benches::server::{self, Gate};
@@ -129,7 +129,7 @@ fn streams() {
         let runtime = runtime();
         let core = client(address, name);
         let floor = RefCell::new(runtime.block_on(Floor::connect(address)));
-        let taskless = RefCell::new(runtime.block_on(Floor::open(address)));
+        let taskless = RefCell::new(runtime.block_on(Taskless::connect(address)));
         let path = format!("/{name}/x");
         let is_chat = name.starts_with("chat");
         let look = if is_chat { floors::chat_chunk } else { floors::text_delta };
@@ -147,8 +147,7 @@ fn streams() {
                 Contender::new("hyper, counting blank lines", || run_floor(None)),
                 Contender::new("hyper and serde_json, smallest", || run_floor(Some(look))),
                 Contender::new("the same without a task", || {
-                    let (floor, connection) = &mut *taskless.borrow_mut();
-                    let count = runtime.block_on(in_place(connection, floor.stream(&path, Some(look))));
+                    let count = runtime.block_on(taskless.borrow_mut().stream(&path, Some(look)));
                     assert_eq!(count, answer.units);
                 }),
                 Contender::new("openrouter-kit", || {
@@ -175,7 +174,7 @@ fn unary_case(
     let runtime = runtime();
     let core = client(address, "answer");
     let floor = RefCell::new(runtime.block_on(Floor::connect(address)));
-    let taskless = RefCell::new(runtime.block_on(Floor::open(address)));
+    let taskless = RefCell::new(runtime.block_on(Taskless::connect(address)));
     let run_floor = |look| {
         for _ in 0..calls {
             black_box(runtime.block_on(floor.borrow_mut().unary("POST", "/answer/x", look)));
@@ -191,9 +190,8 @@ fn unary_case(
             Contender::new("hyper", || run_floor(None)),
             Contender::new("hyper and serde_json, smallest", || run_floor(Some(look))),
             Contender::new("the same without a task", || {
-                let (floor, connection) = &mut *taskless.borrow_mut();
                 for _ in 0..calls {
-                    black_box(runtime.block_on(in_place(connection, floor.unary("POST", "/answer/x", Some(look)))));
+                    black_box(runtime.block_on(taskless.borrow_mut().unary("POST", "/answer/x", Some(look))));
                 }
             }),
             Contender::new("openrouter-kit", || (0..calls).for_each(|_| call(&runtime, &core))),

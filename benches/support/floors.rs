@@ -4,10 +4,11 @@
 use std::borrow::Cow;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
-use std::task::Poll;
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
+use hyper::body::{Body, Incoming};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use memchr::memmem::Finder;
@@ -15,21 +16,7 @@ use serde::Deserialize;
 use std::net::SocketAddr;
 use tokio::net::TcpStream;
 
-/// What moves the bytes of a connection.
-pub type Connection = http1::Connection<TokioIo<TcpStream>, Full<Bytes>>;
-
-/// Runs `work`, and drives the connection whenever it waits. Without a task for the connection, this is the least.
-pub async fn in_place<T>(connection: &mut Connection, work: impl Future<Output = T>) -> T {
-    let mut work = pin!(work);
-    poll_fn(|cx| {
-        if let Poll::Ready(output) = work.as_mut().poll(cx) {
-            return Poll::Ready(output);
-        }
-        let _ = Pin::new(&mut *connection).poll(cx);
-        work.as_mut().poll(cx)
-    })
-    .await
-}
+type Connection = http1::Connection<TokioIo<TcpStream>, Full<Bytes>>;
 
 /// One connection.
 pub struct Floor {
@@ -131,15 +118,14 @@ impl Floor {
         floor
     }
 
-    /// A floor and its connection, to be driven by [`in_place`].
-    pub async fn open(address: SocketAddr) -> (Self, Connection) {
+    async fn open(address: SocketAddr) -> (Self, Connection) {
         let stream = TcpStream::connect(address).await.unwrap();
         stream.set_nodelay(true).unwrap();
         let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
         (Self { sender, host: address.to_string() }, connection)
     }
 
-    pub async fn send(&mut self, method: &str, path: &str, body: &'static str) -> hyper::body::Incoming {
+    pub async fn send(&mut self, method: &str, path: &str, body: &'static str) -> Incoming {
         let request = hyper::Request::builder()
             .method(method)
             .uri(path)
@@ -169,8 +155,70 @@ impl Floor {
     }
 }
 
+/// A floor whose connection has no task: whoever waits for something of it drives it. This is the least.
+pub struct Taskless {
+    floor: Floor,
+    connection: Connection,
+}
+
+impl Taskless {
+    pub async fn connect(address: SocketAddr) -> Self {
+        let (floor, connection) = Floor::open(address).await;
+        Self { floor, connection }
+    }
+
+    async fn send(&mut self, method: &str, path: &str, body: &'static str) -> TasklessBody<'_> {
+        let Self { floor, connection } = self;
+        let mut body = pin!(floor.send(method, path, body));
+        let body = poll_fn(|cx| match body.as_mut().poll(cx) {
+            Poll::Pending => {
+                let _ = Pin::new(&mut *connection).poll(cx);
+                body.as_mut().poll(cx)
+            }
+            ready => ready,
+        });
+        TasklessBody { body: body.await, connection }
+    }
+
+    /// As [`Floor::stream`].
+    pub async fn stream(&mut self, path: &str, look: Option<Look>) -> usize {
+        let body = self.send("POST", path, r#"{"model":"m","input":"Hi","stream":true}"#).await;
+        events(body, look).await
+    }
+
+    /// As [`Floor::unary`].
+    pub async fn unary(&mut self, method: &str, path: &str, look: Option<Look>) -> usize {
+        let body = self.send(method, path, r#"{"model":"m","input":"Hi","stream":false}"#).await;
+        let bytes = body.collect().await.unwrap().to_bytes();
+        look.map_or(bytes.len(), |look| look(&bytes))
+    }
+}
+
+struct TasklessBody<'a> {
+    body: Incoming,
+    connection: &'a mut Connection,
+}
+
+impl Body for TasklessBody<'_> {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<hyper::body::Frame<Bytes>, hyper::Error>>> {
+        match Pin::new(&mut self.body).poll_frame(cx) {
+            Poll::Pending => {
+                let _ = Pin::new(&mut *self.connection).poll(cx);
+                Pin::new(&mut self.body).poll_frame(cx)
+            }
+            ready => ready,
+        }
+    }
+}
+
 /// Counts the events of a stream. What is cut by the end of a chunk is copied, nothing else.
-pub async fn events(mut body: hyper::body::Incoming, look: Option<Look>) -> usize {
+pub async fn events(mut body: impl Body<Data = Bytes, Error = hyper::Error> + Unpin, look: Option<Look>) -> usize {
     let blank_line = Finder::new(b"\n\n");
     let mut count = 0;
     let mut cut: Vec<u8> = Vec::new();
