@@ -238,6 +238,8 @@ mod tunnel {
                 "it wants another name and password (status 407): give them in its URL",
             ),
             ("HTTP/1.1 403 Forbidden\r\n\r\n", "it answered with the status 403"),
+            ("HTTP/1.1 200 OK\r\n\r\nWelcome", "more came than the head of its answer"),
+            ("what is this\r\n\r\n", "its answer is no HTTP"),
             ("", "unexpected end of file"),
         ] {
             let address = refusing_proxy(answer).await;

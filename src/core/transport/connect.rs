@@ -182,14 +182,16 @@ async fn open_tunnel(stream: &TcpStream, proxy: &Proxy, target: &Uri) -> Result<
     }
     match answer.strip_prefix(b"HTTP/1.1 ").or_else(|| answer.strip_prefix(b"HTTP/1.0 ")) {
         // A server of TLS lets the client speak first, so that nothing comes after this head by itself.
-        Some([b'2', ..]) if answer.ends_with(b"\r\n\r\n") => Ok(()),
+        Some([b'2', ..]) if !answer.ends_with(b"\r\n\r\n") => Err("more came than the head of its answer".into()),
+        Some([b'2', ..]) => Ok(()),
         Some([b'4', b'0', b'7', ..]) => {
             Err("it wants another name and password (status 407): give them in its URL".into())
         }
-        Some([code @ .., _]) if let Some(code) = code.get(..3) => {
-            Err(format!("it answered with the status {}", code.escape_ascii()).into())
+        Some(rest) => {
+            let code = rest.get(..3).unwrap_or_default().escape_ascii();
+            Err(format!("it answered with the status {code}").into())
         }
-        _ => Err("its answer is no HTTP".into()),
+        None => Err("its answer is no HTTP".into()),
     }
 }
 
