@@ -2,10 +2,11 @@
 //! blocking sockets, so that the client's thread pays for the client alone.
 
 use std::collections::HashMap;
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
+use std::time::{Duration, Instant};
 
 /// What is answered, by the first segment of the path.
 pub type Answers = HashMap<&'static str, Vec<u8>>;
@@ -45,6 +46,22 @@ pub fn start(answers: Answers, gate: Arc<Gate>) -> SocketAddr {
     address
 }
 
+/// Reads what comes next, and stays awake for it for a while. To wake a thread costs whoever writes to it more than a small
+/// call does, so that a client which asks again at once would be measured by how soon this one fell asleep.
+fn read_awake(stream: &mut TcpStream, part: &mut [u8]) -> std::io::Result<usize> {
+    const AWAKE: Duration = Duration::from_millis(2);
+    let asleep = |read: &std::io::Result<usize>| matches!(read, Err(error) if error.kind() == ErrorKind::WouldBlock);
+    stream.set_nonblocking(true)?;
+    let start = Instant::now();
+    let mut read = stream.read(part);
+    while asleep(&read) && start.elapsed() < AWAKE {
+        std::hint::spin_loop();
+        read = stream.read(part);
+    }
+    stream.set_nonblocking(false)?;
+    if asleep(&read) { stream.read(part) } else { read }
+}
+
 fn serve(mut stream: TcpStream, answers: &Answers, gate: &Gate) -> std::io::Result<()> {
     stream.set_nodelay(true)?;
     let mut request = Vec::with_capacity(4096);
@@ -55,7 +72,7 @@ fn serve(mut stream: TcpStream, answers: &Answers, gate: &Gate) -> std::io::Resu
             if let Some(end) = request.windows(4).position(|bytes| bytes == b"\r\n\r\n") {
                 break end + 4;
             }
-            match stream.read(&mut part)? {
+            match read_awake(&mut stream, &mut part)? {
                 0 => return Ok(()),
                 length => request.extend_from_slice(&part[..length]),
             }

@@ -161,6 +161,20 @@ const fn byte(length: usize) -> u8 {
     length as u8
 }
 
+/// The name of a member, not yet looked up: that of an absent one never is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Name {
+    texts: &'static str,
+    member: &'static Member,
+}
+
+impl Name {
+    #[inline]
+    pub(super) fn text(self) -> &'static str {
+        self.member.name(self.texts)
+    }
+}
+
 const fn bit(index: usize) -> u64 {
     if index < 64 { 1 << index } else { 0 }
 }
@@ -490,10 +504,10 @@ impl<T: Struct> WrittenFields for Out<'_, T> {
 fn write_object(writer: &mut Writer, layout: &'static Layout, extra: &Extra, fields: &dyn WrittenFields) {
     writer.byte(b'{');
     for (index, member) in layout.members.iter().enumerate() {
-        let name = member.name(layout.texts);
+        let name = Name { texts: layout.texts, member };
         let own = bit(index);
         if member.kind == Kind::Constant {
-            if !extra.is_absent(own) && extra.get(name).is_none() {
+            if !extra.is_absent(own) && extra.get(name.text()).is_none() {
                 writer.begin_member(name);
                 writer.raw(member.value(layout.texts));
             }
@@ -502,17 +516,22 @@ fn write_object(writer: &mut Writer, layout: &'static Layout, extra: &Extra, fie
         let before = writer.before();
         writer.begin_member(name);
         fields.write(index - layout.constants, writer);
+        // Most members of a request are absent.
+        if !writer.has_begun() && member.kind != Kind::Nullable && extra.is_empty() && !writer.is_surveying() {
+            writer.end_absent_member();
+            continue;
+        }
         let is_absent = extra.is_absent(own);
         if member.kind == Kind::Nullable && !is_absent && !writer.has_begun() {
             writer.raw("null");
         }
-        if writer.has_begun() && !(is_absent && writer.member_since(before, name) == empty_text(member.empty)) {
-            writer.after(before, Step::Member(name));
+        if writer.has_begun() && !(is_absent && writer.member_since(before, name.text()) == empty_text(member.empty)) {
+            writer.after(before, Step::Member(name.text()));
             continue;
         }
         writer.take_back(before);
         // Where a field is empty, a value that did not fit it has its place.
-        if let Some(kept) = extra.get(name) {
+        if let Some(kept) = extra.get(name.text()) {
             writer.begin_member(name);
             writer.raw(kept.as_text());
         }

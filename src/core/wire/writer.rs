@@ -4,6 +4,7 @@ use std::io::Write as _;
 
 use super::error::{EncodeError, join};
 use super::reader::plain_end;
+use super::structure::Name;
 use super::{DecodeError, Untyped};
 
 /// Writes one JSON text into a buffer.
@@ -11,7 +12,7 @@ use super::{DecodeError, Untyped};
 pub struct Writer {
     out: Vec<u8>,
     /// The member whose value comes next, if it has one: its name is written only with the first byte of the value.
-    member: Option<&'static str>,
+    member: Option<Name>,
     error: Option<EncodeError>,
     /// Where the parts are noted that fit no type, if anybody asked for them.
     untyped: Option<Vec<Untyped>>,
@@ -165,7 +166,7 @@ impl Writer {
 
     /// Begins a member whose name needs no escapes; it is not written if its value writes nothing.
     #[inline]
-    pub(crate) const fn begin_member(&mut self, name: &'static str) {
+    pub(super) const fn begin_member(&mut self, name: Name) {
         self.member = Some(name);
     }
 
@@ -175,10 +176,17 @@ impl Writer {
         self.member.is_none()
     }
 
+    /// Ends a member whose value has written nothing.
+    #[inline]
+    pub(crate) const fn end_absent_member(&mut self) {
+        self.member = None;
+    }
+
     /// Writes the name of the member that was begun.
     #[inline]
     fn begin(&mut self) {
         if let Some(name) = self.member.take() {
+            let name = name.text();
             self.separate();
             self.out.reserve(name.len() + 3);
             self.out.push(b'"');
