@@ -15,8 +15,7 @@ use hyper::client::conn::TrySendError;
 use hyper::client::conn::http1::{self, Connection, SendRequest};
 
 use super::TransportError;
-use super::connect::Connected;
-use super::connect::Stream;
+use super::connect::{Connected, Stream};
 use super::pool::Pool;
 use crate::core::body::Body;
 
