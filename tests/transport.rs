@@ -96,6 +96,18 @@ async fn without_idle_connections_each_call_has_its_own() {
 }
 
 #[tokio::test]
+async fn with_no_time_to_be_idle_a_connection_is_closed_with_its_answer() {
+    let (server, url) = serve_one(|stream| answer_all(stream, "answer")).await;
+    let transport = HyperTransport::builder().no_proxy().pool_idle_timeout(Duration::ZERO).build().unwrap();
+
+    ask(&transport, &url).await.unwrap();
+
+    // The transport still lives.
+    assert_eq!(soon(server).await.unwrap().len(), 1);
+    drop(transport);
+}
+
+#[tokio::test]
 async fn an_idle_connection_is_closed_after_its_time() {
     let (server, url) = serve_one(|stream| answer_all(stream, "answer")).await;
     let transport = HyperTransport::builder().no_proxy().pool_idle_timeout(Duration::from_millis(1)).build().unwrap();

@@ -51,6 +51,8 @@ struct Idle {
 
 impl Pool {
     pub(super) fn new(idle_timeout: Duration, max_idle_per_host: usize) -> Self {
+        // What may be idle for no time is not kept, so that the sweeper always has something to wait for.
+        let max_idle_per_host = if idle_timeout.is_zero() { 0 } else { max_idle_per_host };
         Self { idle_timeout, max_idle_per_host, state: Mutex::default() }
     }
 
