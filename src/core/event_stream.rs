@@ -140,7 +140,7 @@ impl<T: StreamItem> Stream for EventStream<T> {
                     let decoded = if event.event == "error" {
                         Ok(None)
                     } else {
-                        wire::decode_event_if(event.data, end_or_item::<T>)
+                        wire::decode_event_if(event.data, terminal_unless_error::<T>)
                     };
                     return Poll::Ready(Some(match decoded {
                         Ok(Some((item, is_terminal))) => {
@@ -177,7 +177,7 @@ impl<T: StreamItem> Stream for EventStream<T> {
 }
 
 /// Whether an event is terminal; `None` for one that is an error.
-fn end_or_item<T: StreamItem>(item: &T) -> Option<bool> {
+fn terminal_unless_error<T: StreamItem>(item: &T) -> Option<bool> {
     if item.reports_error() { None } else { Some(item.is_terminal()) }
 }
 

@@ -146,15 +146,15 @@ impl Inner {
                 Ok(response) => return Ok(response),
                 Err(error) => error,
             };
-            let unsent = error.take_message();
-            let (is_unsent, error) = (unsent.is_some(), error.into_error());
-            match unsent {
+            match error.take_message() {
                 // It was closed before the request was given to it.
                 Some(unsent) if is_reused => request = unsent,
-                _ if is_unsent || was_refused_by_http2(&error) => {
-                    return Err(TransportError::new(TransportErrorKind::NotSent, error));
+                unsent => {
+                    let error = error.into_error();
+                    let is_unsent = unsent.is_some() || was_refused_by_http2(&error);
+                    let kind = if is_unsent { TransportErrorKind::NotSent } else { TransportErrorKind::Exchange };
+                    return Err(TransportError::new(kind, error));
                 }
-                _ => return Err(TransportError::new(TransportErrorKind::Exchange, error)),
             }
         }
     }
