@@ -235,11 +235,12 @@ mod tunnel {
         for (answer, reason) in [
             (
                 "HTTP/1.1 407 Proxy Authentication Required\r\n\r\n",
-                "it wants another name and password (status 407): give them in its URL",
+                "it wants a name and password, or others (status 407): give them in its URL",
             ),
             ("HTTP/1.1 403 Forbidden\r\n\r\n", "it answered with the status 403"),
             ("HTTP/1.1 200 OK\r\n\r\nWelcome", "more came than the head of its answer"),
             ("what is this\r\n\r\n", "its answer is no HTTP"),
+            (format!("HTTP/1.1 200 OK\r\nx: {}", "x".repeat(20_000)).leak(), "the head of its answer is too long"),
             ("", "unexpected end of file"),
         ] {
             let address = refusing_proxy(answer).await;

@@ -185,7 +185,7 @@ async fn open_tunnel(stream: &TcpStream, proxy: &Proxy, target: &Uri) -> Result<
         Some([b'2', ..]) if !answer.ends_with(b"\r\n\r\n") => Err("more came than the head of its answer".into()),
         Some([b'2', ..]) => Ok(()),
         Some([b'4', b'0', b'7', ..]) => {
-            Err("it wants another name and password (status 407): give them in its URL".into())
+            Err("it wants a name and password, or others (status 407): give them in its URL".into())
         }
         Some(rest) => {
             let code = rest.get(..3).unwrap_or_default().escape_ascii();
