@@ -16,6 +16,9 @@ use serde::Deserialize;
 use std::net::SocketAddr;
 use tokio::net::TcpStream;
 
+const STREAM: &str = r#"{"model":"m","input":"Hi","stream":true}"#;
+const WHOLE: &str = r#"{"model":"m","input":"Hi","stream":false}"#;
+
 type Connection = http1::Connection<TokioIo<TcpStream>, Full<Bytes>>;
 
 /// One connection.
@@ -143,15 +146,12 @@ impl Floor {
 
     /// Reads a stream and counts its events by their blank lines; with `look`, each event with JSON is read too.
     pub async fn stream(&mut self, path: &str, look: Option<Look>) -> usize {
-        let body = self.send("POST", path, r#"{"model":"m","input":"Hi","stream":true}"#).await;
-        events(body, look).await
+        events(self.send("POST", path, STREAM).await, look).await
     }
 
     /// Reads a whole answer.
     pub async fn unary(&mut self, method: &str, path: &str, look: Option<Look>) -> usize {
-        let body = self.send(method, path, r#"{"model":"m","input":"Hi","stream":false}"#).await;
-        let bytes = body.collect().await.unwrap().to_bytes();
-        look.map_or(bytes.len(), |look| look(&bytes))
+        whole(self.send(method, path, WHOLE).await, look).await
     }
 }
 
@@ -182,15 +182,12 @@ impl Taskless {
 
     /// As [`Floor::stream`].
     pub async fn stream(&mut self, path: &str, look: Option<Look>) -> usize {
-        let body = self.send("POST", path, r#"{"model":"m","input":"Hi","stream":true}"#).await;
-        events(body, look).await
+        events(self.send("POST", path, STREAM).await, look).await
     }
 
     /// As [`Floor::unary`].
     pub async fn unary(&mut self, method: &str, path: &str, look: Option<Look>) -> usize {
-        let body = self.send(method, path, r#"{"model":"m","input":"Hi","stream":false}"#).await;
-        let bytes = body.collect().await.unwrap().to_bytes();
-        look.map_or(bytes.len(), |look| look(&bytes))
+        whole(self.send(method, path, WHOLE).await, look).await
     }
 }
 
@@ -215,6 +212,11 @@ impl Body for TasklessBody<'_> {
             ready => ready,
         }
     }
+}
+
+async fn whole(body: impl Body<Data = Bytes, Error = hyper::Error>, look: Option<Look>) -> usize {
+    let bytes = body.collect().await.unwrap().to_bytes();
+    look.map_or(bytes.len(), |look| look(&bytes))
 }
 
 /// Counts the events of a stream. What is cut by the end of a chunk is copied, nothing else.
