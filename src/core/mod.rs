@@ -11,6 +11,7 @@ pub(crate) mod multipart;
 mod operation;
 pub(crate) mod pages;
 pub(crate) mod retry;
+mod runtime;
 pub mod sse;
 pub mod transport;
 pub mod wire;

@@ -5,8 +5,10 @@ use std::fmt;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
-use std::task::Poll;
+use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::Uri;
@@ -19,6 +21,7 @@ use tokio::net::{TcpStream, lookup_host};
 use tokio::time::{Instant, sleep};
 
 use super::proxy::{Proxies, Proxy, bare_host};
+use super::socket::{Socket, SocketState};
 use super::tls::Tls;
 use crate::errors::Cause;
 
@@ -54,10 +57,13 @@ impl Connector {
                 stream
             }
         };
+        let socket = Socket::new(stream);
         if is_https {
-            self.tls.handshake(uri.host().unwrap_or_default(), stream).await
+            self.tls.handshake(uri.host().unwrap_or_default(), socket).await
         } else {
-            Ok(Connected { stream: Box::new(TokioIo::new(stream)), is_http2: false, is_proxied: proxy.is_some() })
+            let state = socket.state().clone();
+            let stream = Box::new(TokioIo::new(socket));
+            Ok(Connected { stream, socket: state, is_http2: false, is_proxied: proxy.is_some() })
         }
     }
 }
@@ -73,6 +79,8 @@ impl<T: Read + Write + Send + Unpin> Duplex for T {}
 /// A new connection, before HTTP.
 pub(super) struct Connected {
     pub(super) stream: Stream,
+    /// The state of the socket below `stream`.
+    pub(super) socket: Arc<SocketState>,
     /// HTTP/2 was agreed on.
     #[cfg_attr(not(feature = "http2"), expect(dead_code, reason = "it is never agreed on"))]
     pub(super) is_http2: bool,
@@ -111,7 +119,7 @@ fn by_turns(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
 /// when they have had their head start, so that an address that is dead costs no more than that.
 async fn dial_first(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
     let mut waiting = addresses.into_iter();
-    let mut attempts: Vec<Pin<Box<dyn Future<Output = io::Result<TcpStream>> + Send>>> = Vec::new();
+    let mut attempts: Vec<Attempt> = Vec::new();
     let mut failure = None;
     let mut turn = pin!(sleep(HEAD_START));
     poll_fn(|cx| {
@@ -119,7 +127,7 @@ async fn dial_first(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
             let mut is_next_due = turn.as_mut().poll(cx).is_ready();
             let mut index = 0;
             while let Some(attempt) = attempts.get_mut(index) {
-                match attempt.as_mut().poll(cx) {
+                match poll_connect(attempt, cx) {
                     Poll::Ready(Ok(stream)) => return Poll::Ready(Ok(stream)),
                     Poll::Ready(Err(error)) => {
                         drop(attempts.remove(index));
@@ -145,6 +153,16 @@ async fn dial_first(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
         }
     })
     .await
+}
+
+type Attempt = Pin<Box<dyn Future<Output = io::Result<TcpStream>> + Send>>;
+
+/// Polls an attempt to connect. Tokio panics if the runtime has no I/O driver, and offers no other way to find out.
+fn poll_connect(attempt: &mut Attempt, cx: &mut Context<'_>) -> Poll<io::Result<TcpStream>> {
+    catch_unwind(AssertUnwindSafe(|| attempt.as_mut().poll(cx))).unwrap_or_else(|_| {
+        let error = io::Error::other("the Tokio runtime has I/O disabled: build it with `enable_all`");
+        Poll::Ready(Err(error))
+    })
 }
 
 /// Asks the proxy at the other end of `stream` for a way to the origin of `target` (RFC 9110, section 9.3.6).

@@ -11,43 +11,57 @@ use http::uri::{PathAndQuery, Scheme};
 use http::{HeaderValue, Request, Response, Uri};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
-use hyper::client::conn::TrySendError;
 use hyper::client::conn::http1::{self, Connection, SendRequest};
+use tokio::runtime::Id;
 
-use super::TransportError;
 use super::connect::{Connected, Stream};
 use super::pool::Pool;
+use super::socket::SocketState;
+use super::{Failed, TransportError};
 use crate::core::body::Body;
+
+/// How many headers a response may have.
+const MAX_HEADERS: usize = 1000;
 
 /// A connection that carries one exchange after the other.
 ///
-/// No task of its own drives it. Who waits for something of it does: the call for the head of its answer, then the body of
-/// the answer for its chunks. So no other task stands between the socket and the reader, and who gives up closes the
-/// connection at once. While it is idle nobody drives it; what happened meanwhile is seen when it is taken again.
+/// It is driven by whoever is waiting on it: first the call, then the response body. There is no background task between
+/// the socket and the reader, and dropping either closes the connection at once. An idle connection is not driven; what
+/// happened to it in the meantime is found out by [`is_open`](Self::is_open).
 pub(super) struct Http1 {
     sender: SendRequest<Body>,
     connection: Connection<Stream, Body>,
     origin: Uri,
     host: HeaderValue,
     is_proxied: bool,
+    socket: Arc<SocketState>,
+    runtime: Id,
 }
 
 impl Http1 {
     /// Begins HTTP on a new connection to the origin of `uri`.
-    pub(super) async fn new(connected: Connected, uri: &Uri) -> hyper::Result<Box<Self>> {
-        let (sender, connection) = http1::handshake(connected.stream).await?;
+    pub(super) async fn new(connected: Connected, uri: &Uri, runtime: Id) -> hyper::Result<Box<Self>> {
+        let Connected { stream, socket, is_proxied, .. } = connected;
+        let (sender, connection) = http1::Builder::new().max_headers(MAX_HEADERS).handshake(stream).await?;
         let (origin, host) = (uri.clone(), host_of(uri));
-        Ok(Box::new(Self { sender, connection, origin, host, is_proxied: connected.is_proxied }))
+        Ok(Box::new(Self { sender, connection, origin, host, is_proxied, socket, runtime }))
     }
 
-    /// A URI of the origin that it was made for.
+    /// Returns a URI of the origin that it was made for.
     pub(super) const fn origin(&self) -> &Uri {
         &self.origin
     }
 
-    /// Whether an idle connection can carry a request.
+    /// Returns the runtime that drives its socket.
+    pub(super) const fn runtime(&self) -> Id {
+        self.runtime
+    }
+
+    /// Returns whether an idle connection can carry a request: the server has neither closed it nor written to it.
     pub(super) fn is_open(&mut self) -> bool {
-        self.drive(&mut Context::from_waker(Waker::noop())).is_pending() && self.sender.is_ready()
+        let socket = self.socket.clone();
+        let driven = socket.look(|| self.drive(&mut Context::from_waker(Waker::noop())));
+        driven.is_pending() && self.sender.is_ready()
     }
 
     /// Ends an idle connection in good order, as far as that can be done at once.
@@ -68,17 +82,19 @@ impl Http1 {
         mut request: Request<Body>,
         uri: &Uri,
         pool: &Arc<Pool>,
-    ) -> Result<Response<Body>, TrySendError<Request<Body>>> {
+    ) -> Result<Response<Body>, Failed> {
         *request.uri_mut() = if self.is_proxied { uri.clone() } else { path_of(uri) };
         request.headers_mut().entry(HOST).or_insert_with(|| self.host.clone());
         let mut answer = pin!(self.sender.try_send_request(request));
+        let socket = self.socket.clone();
+        let written = socket.written();
         let mut exchange = Exchange { connection: Some(self), failure: None };
         let answer = poll_fn(|cx| {
             // Before the answer is asked for: this sends the request, and reads the answer.
             exchange.drive(cx);
             answer.as_mut().poll(cx)
         });
-        let answer = answer.await?;
+        let answer = answer.await.map_err(|error| Failed { is_unsent: socket.written() == written, error })?;
         Ok(answer.map(|body| {
             let mut body = Http1Body { body, exchange, pool: pool.clone() };
             if body.body.is_end_stream() {

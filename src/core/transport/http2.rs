@@ -1,8 +1,10 @@
-//! A connection of HTTP/2, and the body of an answer that comes over it.
+//! A connection of HTTP/2, and the body of a response that comes over it.
 
-use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, ready};
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,62 +13,216 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
 use hyper::client::conn::http2::{self, SendRequest};
-use hyper_util::rt::{TokioExecutor, TokioTimer};
-use tokio::time::Instant;
+use hyper::rt::Executor;
+use hyper_util::rt::TokioTimer;
+use tokio::runtime::{Handle, Id};
+use tokio::sync::Notify;
+use tokio::time::{Instant, timeout_at};
 
-use super::TransportError;
 use super::connect::Connected;
+use super::socket::SocketState;
+use super::{Failed, TransportError, sources};
 use crate::core::body::Body;
 
-/// A connection that carries many exchanges at once. Each has a clone; a task of its own drives it, until the last clone is
-/// gone and the last answer was read.
-#[derive(Clone)]
+/// The limit of streams until the server has named its own: a number that no server can name.
+const UNKNOWN_LIMIT: usize = usize::MAX - 1;
+
+/// The window for the sum of all streams, as large as it can be (RFC 9113, section 6.9.1), so that responses that nobody
+/// reads hold up no other one. Each stream has a window of its own, which bounds what it takes.
+const CONNECTION_WINDOW: u32 = (1 << 31) - 1;
+
+/// How many requests may be given up at once before their streams are old.
+const YOUNG_RESETS: u32 = 8;
+
+/// How long it takes until one more request may be given up.
+const YOUNG_RESET_INTERVAL: Duration = Duration::from_millis(100);
+
+/// The age at which a server has surely taken a stream.
+const OLD: Duration = Duration::from_secs(1);
+
+/// A connection that carries many exchanges at once. Tasks of the runtime drive it until the pool has let go of it and the
+/// last response was read.
 pub(super) struct Http2 {
     sender: SendRequest<Body>,
-    /// When an exchange ended. It is shared by the clones, and so counts them too.
-    last_used: Arc<Mutex<Instant>>,
+    driver: Arc<Driver>,
+    runtime: Id,
+    usage: Arc<Usage>,
+}
+
+/// The exchanges of a connection.
+struct Usage {
+    exchanges: AtomicUsize,
+    last_used: Mutex<Instant>,
+    /// When the next request may be given up at once, as in the generic cell rate algorithm.
+    next_reset: Mutex<Instant>,
 }
 
 impl Http2 {
     /// Begins HTTP on a new connection.
-    pub(super) async fn new(connected: Connected) -> hyper::Result<Self> {
-        let (sender, connection) = http2::Builder::new(TokioExecutor::new())
+    pub(super) async fn new(connected: Connected, runtime: Id) -> hyper::Result<Self> {
+        let driver = Arc::new(Driver::new(connected.socket));
+        let (sender, mut dispatch) = http2::Builder::new(Spawn(driver.clone()))
             .timer(TokioTimer::new())
             .keep_alive_interval(Duration::from_secs(30))
             .keep_alive_timeout(Duration::from_secs(10))
+            .initial_max_send_streams(UNKNOWN_LIMIT)
+            .initial_connection_window_size(CONNECTION_WINDOW)
             .handshake(connected.stream)
             .await?;
-        // What goes wrong with it is told to the exchanges that it carries.
-        tokio::spawn(connection);
-        Ok(Self { sender, last_used: Arc::new(Mutex::new(Instant::now())) })
+        let of_dispatch = driver.clone();
+        // Errors of the connection reach the exchanges that it carries.
+        tokio::spawn(async move {
+            let mut turned = pin!(of_dispatch.turned.notified());
+            poll_fn(|cx| {
+                let ended = Pin::new(&mut dispatch).poll(cx);
+                while !of_dispatch.note_limit(dispatch.current_max_send_streams())
+                    && turned.as_mut().poll(cx).is_ready()
+                {
+                    turned.set(of_dispatch.turned.notified());
+                }
+                ended
+            })
+            .await
+        });
+        let now = Instant::now();
+        let usage = Usage { exchanges: AtomicUsize::new(0), last_used: Mutex::new(now), next_reset: Mutex::new(now) };
+        Ok(Self { sender, driver, runtime, usage: Arc::new(usage) })
     }
 
-    /// Whether it can carry another request: it is still there, and was not unused for longer than `idle_timeout`.
-    pub(super) fn is_open(&self, idle_timeout: Duration) -> bool {
-        /// The one in the pool.
-        const UNUSED: usize = 1;
-        let last_used = *self.last_used.lock().unwrap_or_else(PoisonError::into_inner);
-        !self.sender.is_closed() && (Arc::strong_count(&self.last_used) > UNUSED || last_used.elapsed() < idle_timeout)
+    /// Returns the runtime that drives it.
+    pub(super) const fn runtime(&self) -> Id {
+        self.runtime
     }
 
-    /// Sends `request` and waits for the head of the answer.
-    pub(super) async fn send(mut self, request: Request<Body>) -> Result<Response<Body>, TrySendError<Request<Body>>> {
-        let answer = self.sender.try_send_request(request).await?;
-        Ok(answer.map(|body| Body::received(Http2Body { body, _connection: self })))
+    /// Returns whether it has not ended, as far as was seen, and was not unused for longer than `idle_timeout`.
+    pub(super) fn is_usable(&self, idle_timeout: Duration) -> bool {
+        let is_unused = || {
+            self.usage.exchanges.load(Ordering::Acquire) == 0 && lock(&self.usage.last_used).elapsed() >= idle_timeout
+        };
+        !self.sender.is_closed() && !self.driver.has_ended.load(Ordering::Acquire) && !is_unused()
+    }
+
+    /// Returns an exchange on it, unless it already carries as many as the server allows. A server that allows none for now
+    /// gets one that waits, and one that has not told its limit gets one.
+    pub(super) fn exchange(&self) -> Option<Http2Exchange> {
+        let limit = match self.driver.limit.load(Ordering::Relaxed) {
+            UNKNOWN_LIMIT => 1,
+            limit => limit.max(1),
+        };
+        // The pool counts up under its lock, so that no other call gets in between.
+        (self.usage.exchanges.load(Ordering::Acquire) < limit).then(|| {
+            self.usage.exchanges.fetch_add(1, Ordering::AcqRel);
+            Http2Exchange { sender: self.sender.clone(), driver: self.driver.clone(), usage: self.usage.clone() }
+        })
+    }
+
+    /// Returns a future that waits until the server has named its limit of streams, or the connection has ended.
+    pub(super) fn settled(&self) -> impl Future<Output = ()> + Send + use<> {
+        let driver = self.driver.clone();
+        async move {
+            loop {
+                let mut named = pin!(driver.named.notified());
+                named.as_mut().enable();
+                if driver.limit.load(Ordering::Acquire) != UNKNOWN_LIMIT || driver.has_ended.load(Ordering::Acquire) {
+                    return;
+                }
+                named.await;
+            }
+        }
     }
 }
 
-impl Drop for Http2 {
+/// The place for one exchange on a connection.
+pub(super) struct Http2Exchange {
+    sender: SendRequest<Body>,
+    driver: Arc<Driver>,
+    usage: Arc<Usage>,
+}
+
+impl Http2Exchange {
+    /// Returns whether the connection is open, after a look at its socket.
+    pub(super) fn is_open(&self) -> bool {
+        self.driver.is_alive()
+    }
+
+    /// Sends `request` and waits for the head of the response.
+    pub(super) async fn send(mut self, request: Request<Body>) -> Result<Response<Body>, Failed> {
+        let head: Head = Box::pin(self.sender.try_send_request(request));
+        let mut waiting = Waiting { since: Instant::now(), pending: Some((head, self)) };
+        let (head, exchange) = poll_fn(|cx| waiting.poll(cx)).await;
+        match head {
+            Ok(head) => Ok(head.map(|body| Body::received(Http2Body { body, _exchange: exchange }))),
+            Err(error) => Err(Failed { is_unsent: was_refused(error.error()), error }),
+        }
+    }
+
+    /// Returns whether the stream of a request may be reset now although the server may not have taken it yet.
+    fn may_reset_young(&self) -> bool {
+        let now = Instant::now();
+        let mut next = lock(&self.usage.next_reset);
+        let is_allowed = *next <= now + YOUNG_RESET_INTERVAL * YOUNG_RESETS;
+        if is_allowed {
+            *next = (*next).max(now) + YOUNG_RESET_INTERVAL;
+        }
+        is_allowed
+    }
+}
+
+impl Drop for Http2Exchange {
     fn drop(&mut self) {
-        *self.last_used.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        *lock(&self.usage.last_used) = Instant::now();
+        self.usage.exchanges.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
-/// The body of an answer.
+type Sent = Result<Response<Incoming>, TrySendError<Request<Body>>>;
+type Head = Pin<Box<dyn Future<Output = Sent> + Send>>;
+
+/// A request whose response has not begun.
+struct Waiting {
+    since: Instant,
+    /// `None` once the response has begun.
+    pending: Option<(Head, Http2Exchange)>,
+}
+
+impl Waiting {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<(Sent, Http2Exchange)> {
+        let Some((mut head, exchange)) = self.pending.take() else { return Poll::Pending };
+        match head.as_mut().poll(cx) {
+            Poll::Ready(head) => Poll::Ready((head, exchange)),
+            Poll::Pending => {
+                self.pending = Some((head, exchange));
+                Poll::Pending
+            }
+        }
+    }
+}
+
+impl Drop for Waiting {
+    /// Resets the stream of a request that is given up.
+    ///
+    /// Servers close a connection on which many streams are reset before they were taken (CVE-2023-44487), and the calls of
+    /// others with it. So when many are given up, some streams live on until they are old or their response begins.
+    fn drop(&mut self) {
+        let Some((head, exchange)) = self.pending.take() else { return };
+        let old = self.since + OLD;
+        if old > Instant::now()
+            && !exchange.may_reset_young()
+            && let Ok(runtime) = Handle::try_current()
+        {
+            runtime.spawn(async move {
+                let _ = timeout_at(old, head).await;
+                drop(exchange);
+            });
+        }
+    }
+}
+
+/// The body of a response.
 struct Http2Body {
     body: Incoming,
-    /// Tells that the connection is used.
-    _connection: Http2,
+    /// Counts as used until it is dropped.
+    _exchange: Http2Exchange,
 }
 
 impl HttpBody for Http2Body {
@@ -79,8 +235,8 @@ impl HttpBody for Http2Body {
     ) -> Poll<Option<Result<Frame<Bytes>, TransportError>>> {
         match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
             Some(frame) => Poll::Ready(Some(frame.map_err(TransportError::body))),
-            // hyper takes a reset or GOAWAY without an error code for the end of the body. That a stream of HTTP/2 is
-            // whole is told by its flag END_STREAM alone.
+            // hyper takes a reset or GOAWAY without an error code for the end of the body. Only the flag END_STREAM says
+            // that a stream of HTTP/2 is complete.
             None if !self.body.is_end_stream() => {
                 Poll::Ready(Some(Err(TransportError::body("the server gave the stream up before its end"))))
             }
@@ -95,4 +251,129 @@ impl HttpBody for Http2Body {
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
     }
+}
+
+/// Returns whether the server promised that it has not processed the request: it refused the stream (RFC 9113, section
+/// 8.7), or the stream is above the last one it takes before it closes in an orderly way (section 6.8).
+fn was_refused(error: &hyper::Error) -> bool {
+    sources(error).filter_map(|source| source.downcast_ref::<h2::Error>()).any(|error| {
+        let reason = error.reason();
+        error.is_remote()
+            && (error.is_reset() && reason == Some(h2::Reason::REFUSED_STREAM)
+                || error.is_go_away() && reason == Some(h2::Reason::NO_ERROR))
+    })
+}
+
+/// What drives a connection: a task of the runtime, and whoever wants to know whether the connection is alive.
+struct Driver {
+    socket: Arc<SocketState>,
+    has_started: AtomicBool,
+    has_ended: AtomicBool,
+    connection: Mutex<Polled>,
+    /// The server's limit of streams.
+    limit: AtomicUsize,
+    /// Notified when the server has named its limit, and when the connection has ended.
+    named: Notify,
+    /// Notified after each turn of the connection until the limit is known.
+    turned: Notify,
+}
+
+struct Polled {
+    /// `None` before the handshake, and when the connection has ended.
+    future: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    /// The waker of the task, which is to be woken no matter who polls.
+    waker: Waker,
+}
+
+impl Driver {
+    fn new(socket: Arc<SocketState>) -> Self {
+        Self {
+            socket,
+            has_started: AtomicBool::new(false),
+            has_ended: AtomicBool::new(false),
+            connection: Mutex::new(Polled { future: None, waker: Waker::noop().clone() }),
+            limit: AtomicUsize::new(UNKNOWN_LIMIT),
+            named: Notify::new(),
+            turned: Notify::new(),
+        }
+    }
+
+    /// Drives the connection once, with a look at the socket, and returns whether it goes on.
+    fn is_alive(&self) -> bool {
+        match self.connection.try_lock() {
+            Ok(mut connection) => self.socket.look(|| self.drive(&mut connection)),
+            // Its task drives it at this moment.
+            Err(TryLockError::WouldBlock) => true,
+            Err(TryLockError::Poisoned(_)) => false,
+        }
+    }
+
+    /// Drives the connection once and returns whether it goes on.
+    fn drive(&self, connection: &mut Polled) -> bool {
+        let Polled { future, waker } = connection;
+        let goes_on =
+            future.as_mut().is_some_and(|future| future.as_mut().poll(&mut Context::from_waker(waker)).is_pending());
+        if !goes_on && future.take().is_some() {
+            waker.wake_by_ref();
+            self.end();
+        }
+        if self.limit.load(Ordering::Relaxed) == UNKNOWN_LIMIT {
+            self.turned.notify_one();
+        }
+        goes_on
+    }
+
+    fn end(&self) {
+        self.has_ended.store(true, Ordering::Release);
+        self.named.notify_waiters();
+    }
+
+    /// Notes the limit of streams, and returns whether the server has named it.
+    fn note_limit(&self, limit: usize) -> bool {
+        if self.limit.swap(limit, Ordering::AcqRel) != limit {
+            self.named.notify_waiters();
+        }
+        limit != UNKNOWN_LIMIT
+    }
+}
+
+/// The task that drives a connection.
+struct Drive(Arc<Driver>);
+
+impl Future for Drive {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let mut connection = lock(&self.0.connection);
+        connection.waker.clone_from(cx.waker());
+        if self.0.drive(&mut connection) { Poll::Pending } else { Poll::Ready(()) }
+    }
+}
+
+impl Drop for Drive {
+    /// Ends the connection with its runtime.
+    fn drop(&mut self) {
+        lock(&self.0.connection).future = None;
+        self.0.end();
+    }
+}
+
+/// Spawns what hyper wants to run for a connection.
+#[derive(Clone)]
+struct Spawn(Arc<Driver>);
+
+impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Spawn {
+    fn execute(&self, future: F) {
+        // The first one is the connection itself, the others are requests.
+        if self.0.has_started.swap(true, Ordering::AcqRel) {
+            tokio::spawn(future);
+        } else {
+            lock(&self.0.connection).future = Some(Box::pin(future));
+            tokio::spawn(Drive(self.0.clone()));
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

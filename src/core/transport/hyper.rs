@@ -10,16 +10,20 @@ use std::time::Duration;
 use http::header::PROXY_AUTHORIZATION;
 use http::uri::Scheme;
 use http::{Method, Request, Response, Uri, Version};
+use tokio::runtime::{Handle, Id};
 
 use super::connect::{ConnectError, Connector};
+#[cfg(feature = "http2")]
+use super::dial::{Dial, Progress};
 use super::http1::Http1;
 #[cfg(feature = "http2")]
 use super::http2::Http2;
 use super::pool::{Connection, Pool};
 use super::proxy::{Proxies, Proxy};
 use super::tls::Tls;
-use super::{ConnectTimeout, Transport, TransportError, TransportErrorKind, TransportFuture};
+use super::{ConnectTimeout, Failed, Transport, TransportError, TransportErrorKind, TransportFuture, sources};
 use crate::core::body::Body;
+use crate::core::runtime;
 use crate::core::within::within;
 use crate::errors::Cause;
 
@@ -128,93 +132,128 @@ impl Transport for HyperTransport {
 
 impl Inner {
     /// Sends a request on a connection that is there, or on a new one.
-    async fn exchange(&self, mut request: Request<Body>) -> Result<Response<Body>, TransportError> {
+    async fn exchange(self: &Arc<Self>, mut request: Request<Body>) -> Result<Response<Body>, TransportError> {
+        let runtime = runtime::current().map_err(|reason| {
+            TransportError::new(TransportErrorKind::Request, format!("the Tokio runtime {reason}"))
+        })?;
         let uri = request.uri().clone();
         let limit = request.extensions_mut().remove().map_or(self.connect_timeout, |ConnectTimeout(limit)| limit);
         loop {
-            let (connection, is_reused) = match self.pool.take(&uri) {
+            let (connection, is_reused) = match self.pool.take(&uri, runtime.id()) {
                 Some(connection) => (connection, true),
-                // Rare, so that it has room of its own.
-                None => (Box::pin(self.connect(&uri, limit)).await?, false),
+                // Boxed because it is rare.
+                None => (Box::pin(self.connect_within(limit, &uri, &runtime)).await?, false),
             };
             let sent = match connection {
                 Connection::Http1(connection) => connection.send(request, &uri, &self.pool).await,
                 #[cfg(feature = "http2")]
-                Connection::Http2(connection) => connection.send(request).await,
+                Connection::Http2(exchange) => exchange.send(request).await,
             };
-            let mut error = match sent {
+            let Failed { mut error, is_unsent } = match sent {
                 Ok(response) => return Ok(response),
-                Err(error) => error,
+                Err(failed) => failed,
             };
             match error.take_message() {
                 // It was closed before the request was given to it.
                 Some(unsent) if is_reused => request = unsent,
                 unsent => {
-                    let error = error.into_error();
-                    let is_unsent = unsent.is_some() || was_refused_by_http2(&error);
+                    let is_unsent = is_unsent || unsent.is_some();
                     let kind = if is_unsent { TransportErrorKind::NotSent } else { TransportErrorKind::Exchange };
-                    return Err(TransportError::new(kind, error));
+                    return Err(TransportError::new(kind, error.into_error()));
                 }
             }
         }
     }
 
-    /// Makes a connection within `limit`.
-    async fn connect(&self, uri: &Uri, limit: Duration) -> Result<Connection, TransportError> {
-        let connecting = pin!(async {
-            let connected = self.connector.connect(uri).await?;
-            #[cfg(feature = "http2")]
-            if connected.is_http2 {
-                let connection = Http2::new(connected).await.map_err(no_http)?;
-                return Ok(Connection::Http2(self.pool.share(uri, connection)));
-            }
-            Ok(Connection::Http1(Http1::new(connected, uri).await.map_err(no_http)?))
-        });
-        let error = match within(Some(limit), connecting).await {
+    async fn connect_within(
+        self: &Arc<Self>,
+        limit: Duration,
+        uri: &Uri,
+        runtime: &Handle,
+    ) -> Result<Connection, TransportError> {
+        let error = match within(Some(limit), pin!(self.connect(uri, runtime))).await {
             Ok(Ok(connection)) => return Ok(connection),
             Ok(Err(error)) => error,
             Err(limit) => ConnectError::new(
                 format!("the limit of {limit:?} for making a connection passed"),
                 io::Error::from(io::ErrorKind::TimedOut),
-            ),
+            )
+            .into(),
         };
-        let kind = if sources(&error).any(is_timeout) {
+        let kind = if sources(&*error).any(is_timeout) {
             TransportErrorKind::ConnectTimeout
         } else {
             TransportErrorKind::Connect
         };
         Err(TransportError::new(kind, error))
     }
+
+    /// Makes a connection, or waits for one that is being made and can be shared.
+    async fn connect(self: &Arc<Self>, uri: &Uri, runtime: &Handle) -> Result<Connection, Cause> {
+        #[cfg(feature = "http2")]
+        while let Some(dial) = self.pool.dial(uri, runtime, || self.dial(uri, runtime)) {
+            if let Some(connection) = dial.wait(|| self.pool.take(uri, runtime.id())).await? {
+                return Ok(connection);
+            }
+        }
+        match self.make(uri, runtime.id()).await? {
+            Made::Http1(connection) => Ok(Connection::Http1(connection)),
+            #[cfg(feature = "http2")]
+            Made::Http2(connection) => {
+                let exchange = connection.exchange().ok_or("the server allows no exchange")?;
+                self.pool.share(uri, connection, runtime);
+                Ok(Connection::Http2(exchange))
+            }
+        }
+    }
+
+    /// Starts to make a connection for all calls that could share it.
+    #[cfg(feature = "http2")]
+    fn dial(self: &Arc<Self>, uri: &Uri, runtime: &Handle) -> Dial {
+        let (inner, uri, handle) = (self.clone(), uri.clone(), runtime.clone());
+        Dial::new(runtime, |progress| async move {
+            let made = inner.make(&uri, handle.id()).await;
+            let outcome = match made {
+                Ok(Made::Http1(connection)) => {
+                    inner.pool.put(connection);
+                    Ok(())
+                }
+                Ok(Made::Http2(connection)) => {
+                    let settled = connection.settled();
+                    inner.pool.share(&uri, connection, &handle);
+                    progress.send_replace(Progress::Connected);
+                    settled.await;
+                    Ok(())
+                }
+                Err(error) => Err(Arc::new(error)),
+            };
+            progress.send_replace(Progress::Done(outcome));
+        })
+    }
+
+    async fn make(&self, uri: &Uri, runtime: Id) -> Result<Made, ConnectError> {
+        let connected = self.connector.connect(uri).await?;
+        #[cfg(feature = "http2")]
+        if connected.is_http2 {
+            return Ok(Made::Http2(Http2::new(connected, runtime).await.map_err(no_http)?));
+        }
+        Ok(Made::Http1(Http1::new(connected, uri, runtime).await.map_err(no_http)?))
+    }
+}
+
+/// A new connection.
+enum Made {
+    Http1(Box<Http1>),
+    #[cfg(feature = "http2")]
+    Http2(Http2),
 }
 
 fn no_http(error: hyper::Error) -> ConnectError {
     ConnectError::new("HTTP could not begin", error)
 }
 
-/// The error and everything below it.
-fn sources<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
-    std::iter::successors(Some(error), |error| (*error).source())
-}
-
 fn is_timeout(error: &(dyn StdError + 'static)) -> bool {
     error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::TimedOut)
-}
-
-/// True where the server promised that it has not processed the request: a stream it refused (RFC 9113, section 8.7), or
-/// one above the last it takes before it closes in an orderly way (section 6.8).
-#[cfg(feature = "http2")]
-fn was_refused_by_http2(error: &hyper::Error) -> bool {
-    sources(error).filter_map(|source| source.downcast_ref::<h2::Error>()).any(|error| {
-        let reason = error.reason();
-        error.is_remote()
-            && (error.is_reset() && reason == Some(h2::Reason::REFUSED_STREAM)
-                || error.is_go_away() && reason == Some(h2::Reason::NO_ERROR))
-    })
-}
-
-#[cfg(not(feature = "http2"))]
-fn was_refused_by_http2(_error: &hyper::Error) -> bool {
-    false
 }
 
 /// Options of a [`HyperTransport`].

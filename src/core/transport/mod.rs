@@ -1,12 +1,15 @@
 //! How a request reaches the server: the [`Transport`] trait and the default on hyper.
 
 mod connect;
+#[cfg(feature = "http2")]
+mod dial;
 mod http1;
 #[cfg(feature = "http2")]
 mod http2;
 mod hyper;
 mod pool;
 mod proxy;
+mod socket;
 #[cfg_attr(not(feature = "_tls"), path = "no_tls.rs")]
 mod tls;
 
@@ -19,6 +22,18 @@ use std::time::Duration;
 pub use self::hyper::{HyperTransport, HyperTransportBuilder, TransportBuildError};
 use super::body::Body;
 use crate::errors::Cause;
+
+/// Why an exchange failed before the head of its response.
+struct Failed {
+    error: ::hyper::client::conn::TrySendError<http::Request<Body>>,
+    /// The server has not processed the request.
+    is_unsent: bool,
+}
+
+/// Returns the error and everything below it.
+fn sources<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+    std::iter::successors(Some(error), |error| (*error).source())
+}
 
 /// The future of [`Transport::send`].
 pub type TransportFuture<'a> = Pin<Box<dyn Future<Output = Result<http::Response<Body>, TransportError>> + Send + 'a>>;

@@ -1,9 +1,8 @@
 //! Stands in for `tls` where no TLS feature is enabled.
 
-use tokio::net::TcpStream;
-
 use super::connect::{ConnectError, Connected};
 use super::hyper::TransportBuildError;
+use super::socket::Socket;
 
 /// Makes no TLS connections.
 #[derive(Clone)]
@@ -18,7 +17,7 @@ impl Tls {
         }
     }
 
-    pub(super) async fn handshake(&self, _host: &str, _stream: TcpStream) -> Result<Connected, ConnectError> {
+    pub(super) async fn handshake(&self, _host: &str, _socket: Socket) -> Result<Connected, ConnectError> {
         Err(ConnectError::text(super::hyper::NO_TLS))
     }
 }

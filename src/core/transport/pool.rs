@@ -5,22 +5,27 @@ use std::time::Duration;
 
 use http::Uri;
 use http::uri::Authority;
-use tokio::runtime::Handle;
-use tokio::task::JoinHandle;
+use tokio::runtime::{Handle, Id};
+use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep};
 
+#[cfg(feature = "http2")]
+use super::dial::Dial;
 use super::http1::Http1;
 #[cfg(feature = "http2")]
-use super::http2::Http2;
+use super::http2::{Http2, Http2Exchange};
 
 /// A connection that can carry a request.
 pub(super) enum Connection {
     Http1(Box<Http1>),
     #[cfg(feature = "http2")]
-    Http2(Http2),
+    Http2(Http2Exchange),
 }
 
 /// The connections of a transport that carry nothing, and those that can carry more.
+///
+/// A connection is used only in the runtime that drives its socket: in another one a call would wait for events that
+/// nobody looks for. So connections are kept apart by runtime, and those of a runtime end with it.
 pub(super) struct Pool {
     idle_timeout: Duration,
     max_idle_per_host: usize,
@@ -29,19 +34,26 @@ pub(super) struct Pool {
 
 #[derive(Default)]
 struct State {
-    /// One nearly always, so that looking at each is the quickest way.
+    /// Nearly always one, so that a linear search is the fastest.
     hosts: Vec<Host>,
-    /// Closes what was idle for too long; it runs while something is.
-    sweeper: Option<JoinHandle<()>>,
+    /// For each runtime with hosts, the task that closes what was idle for too long.
+    sweepers: Vec<(Id, Option<AbortHandle>)>,
 }
 
+/// The connections to one origin in one runtime.
 struct Host {
+    runtime: Id,
     /// A URI of its origin.
     origin: Uri,
     /// The one that was used last is the last one.
     idle: Vec<Idle>,
     #[cfg(feature = "http2")]
-    http2: Option<Http2>,
+    http2: Vec<Http2>,
+    #[cfg(feature = "http2")]
+    dial: Weak<Dial>,
+    /// The server last chose HTTP/1.1, so that a connection serves one call at a time.
+    #[cfg(feature = "http2")]
+    is_http1: bool,
 }
 
 struct Idle {
@@ -51,26 +63,26 @@ struct Idle {
 
 impl Pool {
     pub(super) fn new(idle_timeout: Duration, max_idle_per_host: usize) -> Self {
-        // What may be idle for no time is not kept, so that the sweeper always has something to wait for.
+        // A connection that may be idle for no time is not kept, so that the sweeper always has something to wait for.
         let max_idle_per_host = if idle_timeout.is_zero() { 0 } else { max_idle_per_host };
         Self { idle_timeout, max_idle_per_host, state: Mutex::default() }
     }
 
-    /// A connection to the origin of `uri` that is open as far as can be known.
-    pub(super) fn take(&self, uri: &Uri) -> Option<Connection> {
+    /// Returns a connection to the origin of `uri` that `runtime` drives and that is open as far as can be known.
+    pub(super) fn take(&self, uri: &Uri, runtime: Id) -> Option<Connection> {
         loop {
-            let idle = {
-                let mut state = self.state();
-                let host = state.hosts.iter_mut().find(|host| host.is_of(uri))?;
-                #[cfg(feature = "http2")]
-                {
-                    host.http2.take_if(|http2| !http2.is_open(self.idle_timeout));
-                    if let Some(http2) = &host.http2 {
-                        return Some(Connection::Http2(http2.clone()));
-                    }
+            let mut state = self.state();
+            let host = state.hosts.iter_mut().find(|host| host.is_of(uri, runtime))?;
+            #[cfg(feature = "http2")]
+            if let Some(exchange) = host.http2_exchange(self.idle_timeout) {
+                drop(state);
+                if exchange.is_open() {
+                    return Some(Connection::Http2(exchange));
                 }
-                host.idle.pop()?
-            };
+                continue;
+            }
+            let idle = host.idle.pop()?;
+            drop(state);
             let mut connection = idle.connection;
             if idle.since.elapsed() >= self.idle_timeout {
                 connection.close();
@@ -80,63 +92,109 @@ impl Pool {
         }
     }
 
-    /// Keeps a connection for the next request, if there is room for it.
+    /// Keeps a connection for the next request, if there is room for it. It is closed if it ends up in another runtime than
+    /// its own: nothing there could close it in time.
     pub(super) fn put(self: &Arc<Self>, connection: Box<Http1>) {
+        let runtime = connection.runtime();
+        let Some(handle) = Handle::try_current().ok().filter(|handle| handle.id() == runtime) else {
+            return connection.close();
+        };
         let mut state = self.state();
-        let host = state.host(connection.origin());
+        let host = state.host(connection.origin(), runtime);
         if host.idle.len() >= self.max_idle_per_host {
             drop(state);
             return connection.close();
         }
+        #[cfg(feature = "http2")]
+        {
+            host.is_http1 = true;
+        }
         host.idle.push(Idle { connection, since: Instant::now() });
-        self.sweep(&mut state);
+        self.sweep(state, &handle);
     }
 
-    /// Makes a new connection known to the requests to come; where there is one by now, that one is used instead.
+    /// Makes a new connection of HTTP/2 available to all calls.
     #[cfg(feature = "http2")]
-    pub(super) fn share(self: &Arc<Self>, uri: &Uri, connection: Http2) -> Http2 {
+    pub(super) fn share(self: &Arc<Self>, uri: &Uri, connection: Http2, handle: &Handle) {
         if self.max_idle_per_host == 0 {
-            return connection;
+            return;
         }
         let mut state = self.state();
-        let shared = &mut state.host(uri).http2;
-        match shared.as_ref().filter(|http2| http2.is_open(self.idle_timeout)) {
-            Some(http2) => http2.clone(),
-            None => {
-                *shared = Some(connection.clone());
-                self.sweep(&mut state);
-                connection
-            }
+        let host = state.host(uri, connection.runtime());
+        host.is_http1 = false;
+        host.http2.push(connection);
+        self.sweep(state, handle);
+    }
+
+    /// Returns the dial to the origin of `uri` that is under way, or else the new one that `start` gives. Returns `None` if
+    /// a connection serves one call at a time, so that each call makes its own.
+    #[cfg(feature = "http2")]
+    pub(super) fn dial(
+        self: &Arc<Self>,
+        uri: &Uri,
+        handle: &Handle,
+        start: impl FnOnce() -> Dial,
+    ) -> Option<Arc<Dial>> {
+        if self.max_idle_per_host == 0 || uri.scheme() != Some(&http::uri::Scheme::HTTPS) {
+            return None;
+        }
+        let mut state = self.state();
+        let host = state.host(uri, handle.id());
+        if host.is_http1 {
+            return None;
+        }
+        let dial = host.dial.upgrade().filter(|dial| !dial.is_over()).unwrap_or_else(|| {
+            let dial = Arc::new(start());
+            host.dial = Arc::downgrade(&dial);
+            dial
+        });
+        self.sweep(state, handle);
+        Some(dial)
+    }
+
+    /// Starts the sweeper of the runtime, if there is none.
+    fn sweep(self: &Arc<Self>, mut state: MutexGuard<'_, State>, handle: &Handle) {
+        let runtime = handle.id();
+        if state.sweepers.iter().any(|(of, _)| *of == runtime) {
+            return;
+        }
+        state.sweepers.push((runtime, None));
+        // Not under the lock: a runtime that is shutting down drops the task at once.
+        drop(state);
+        let sweeper = Sweeper { pool: Arc::downgrade(self), runtime };
+        let task = handle.spawn(sweeper.run(self.idle_timeout)).abort_handle();
+        if let Some((_, sweeper)) = self.state().sweepers.iter_mut().find(|(of, _)| *of == runtime) {
+            *sweeper = Some(task);
         }
     }
 
-    /// Sees to it that something closes what was idle for too long.
-    fn sweep(self: &Arc<Self>, state: &mut State) {
-        // Where no runtime is, nothing can be done in time; the next call will do it.
-        if state.sweeper.as_ref().is_none_or(JoinHandle::is_finished)
-            && let Ok(runtime) = Handle::try_current()
-        {
-            state.sweeper = Some(runtime.spawn(sweep(Arc::downgrade(self), self.idle_timeout)));
-        }
-    }
-
-    /// Closes what was idle for too long. Answers whether anything is left.
-    fn close_expired(&self) -> bool {
+    /// Closes connections of `runtime` that were idle for too long, and returns whether any is left.
+    fn close_expired(&self, runtime: Id) -> bool {
         let mut expired = Vec::new();
         let mut state = self.state();
-        for host in &mut state.hosts {
+        for host in state.hosts.iter_mut().filter(|host| host.runtime == runtime) {
             expired.extend(host.idle.extract_if(.., |idle| idle.since.elapsed() >= self.idle_timeout));
             #[cfg(feature = "http2")]
-            host.http2.take_if(|http2| !http2.is_open(self.idle_timeout));
+            host.http2.retain(|http2| http2.is_usable(self.idle_timeout));
         }
-        state.hosts.retain(|host| !host.is_empty());
-        let is_left = !state.hosts.is_empty();
+        state.hosts.retain(|host| host.runtime != runtime || !host.is_empty());
+        let is_left = state.hosts.iter().any(|host| host.runtime == runtime);
         if !is_left {
-            state.sweeper = None;
+            state.sweepers.retain(|(of, _)| *of != runtime);
         }
         drop(state);
         expired.into_iter().for_each(|idle| idle.connection.close());
         is_left
+    }
+
+    /// Lets go of everything that belongs to `runtime`.
+    fn forget(&self, runtime: Id) {
+        let mut state = self.state();
+        let forgotten: Vec<_> = state.hosts.extract_if(.., |host| host.runtime == runtime).collect();
+        state.sweepers.retain(|(of, _)| *of != runtime);
+        // Connections close without the lock.
+        drop(state);
+        drop(forgotten);
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -144,11 +202,29 @@ impl Pool {
     }
 }
 
-async fn sweep(pool: Weak<Pool>, idle_timeout: Duration) {
-    loop {
-        sleep(idle_timeout).await;
-        if !pool.upgrade().is_some_and(|pool| pool.close_expired()) {
-            return;
+/// The task of a runtime that closes idle connections. When the runtime shuts down, it drops the task, and its connections
+/// with it.
+struct Sweeper {
+    pool: Weak<Pool>,
+    runtime: Id,
+}
+
+impl Sweeper {
+    async fn run(mut self, idle_timeout: Duration) {
+        while self.pool.upgrade().is_some() {
+            sleep(idle_timeout).await;
+            if self.pool.upgrade().is_some_and(|pool| !pool.close_expired(self.runtime)) {
+                // The next connection may start a new sweeper at any time, so this one must not touch the pool any more.
+                self.pool = Weak::new();
+            }
+        }
+    }
+}
+
+impl Drop for Sweeper {
+    fn drop(&mut self) {
+        if let Some(pool) = self.pool.upgrade() {
+            pool.forget(self.runtime);
         }
     }
 }
@@ -156,7 +232,7 @@ async fn sweep(pool: Weak<Pool>, idle_timeout: Duration) {
 impl Drop for Pool {
     fn drop(&mut self) {
         let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
-        if let Some(sweeper) = &state.sweeper {
+        for sweeper in state.sweepers.drain(..).filter_map(|(_, sweeper)| sweeper) {
             sweeper.abort();
         }
         for idle in state.hosts.drain(..).flat_map(|host| host.idle) {
@@ -167,13 +243,18 @@ impl Drop for Pool {
 
 impl State {
     #[expect(clippy::indexing_slicing, reason = "the index was found just now")]
-    fn host(&mut self, origin: &Uri) -> &mut Host {
-        let index = self.hosts.iter().position(|host| host.is_of(origin)).unwrap_or_else(|| {
+    fn host(&mut self, origin: &Uri, runtime: Id) -> &mut Host {
+        let index = self.hosts.iter().position(|host| host.is_of(origin, runtime)).unwrap_or_else(|| {
             self.hosts.push(Host {
+                runtime,
                 origin: origin.clone(),
                 idle: Vec::new(),
                 #[cfg(feature = "http2")]
-                http2: None,
+                http2: Vec::new(),
+                #[cfg(feature = "http2")]
+                dial: Weak::new(),
+                #[cfg(feature = "http2")]
+                is_http1: false,
             });
             self.hosts.len() - 1
         });
@@ -182,15 +263,23 @@ impl State {
 }
 
 impl Host {
-    fn is_of(&self, uri: &Uri) -> bool {
-        // As text, which is quicker: an authority in other letters has connections of its own.
-        self.origin.authority().map(Authority::as_str) == uri.authority().map(Authority::as_str)
+    fn is_of(&self, uri: &Uri, runtime: Id) -> bool {
+        // As text, which is faster: an authority in other letters has connections of its own.
+        self.runtime == runtime
+            && self.origin.authority().map(Authority::as_str) == uri.authority().map(Authority::as_str)
             && self.origin.scheme() == uri.scheme()
+    }
+
+    /// Returns a place on the first connection of HTTP/2 that has one, so that those at the end become idle.
+    #[cfg(feature = "http2")]
+    fn http2_exchange(&mut self, idle_timeout: Duration) -> Option<Http2Exchange> {
+        self.http2.retain(|http2| http2.is_usable(idle_timeout));
+        self.http2.iter().find_map(Http2::exchange)
     }
 
     fn is_empty(&self) -> bool {
         #[cfg(feature = "http2")]
-        if self.http2.is_some() {
+        if !self.http2.is_empty() || self.dial.strong_count() > 0 {
             return false;
         }
         self.idle.is_empty()

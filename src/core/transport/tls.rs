@@ -8,12 +8,12 @@ use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
-use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use super::connect::{ConnectError, Connected};
 use super::hyper::TransportBuildError;
 use super::proxy::bare_host;
+use super::socket::Socket;
 
 /// Makes TLS connections. Certificates are always verified; nothing switches that off.
 #[derive(Clone)]
@@ -44,16 +44,17 @@ impl Tls {
         Ok(Self(TlsConnector::from(Arc::new(config))))
     }
 
-    /// Makes `stream` a TLS connection to `host` (as it stands in the URL).
-    pub(super) async fn handshake(&self, host: &str, stream: TcpStream) -> Result<Connected, ConnectError> {
+    /// Starts TLS with `host`, as written in the URL.
+    pub(super) async fn handshake(&self, host: &str, socket: Socket) -> Result<Connected, ConnectError> {
         let name = ServerName::try_from(bare_host(host).to_owned())
             .map_err(|error| ConnectError::new(format!("`{host}` is not a name that TLS can verify"), error))?;
+        let state = socket.state().clone();
         let stream =
-            self.0.connect(name, stream).await.map_err(|error| {
+            self.0.connect(name, socket).await.map_err(|error| {
                 ConnectError::new(format!("the TLS handshake with {host} failed"), innermost(error))
             })?;
         let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-        Ok(Connected { stream: Box::new(TokioIo::new(stream)), is_http2, is_proxied: false })
+        Ok(Connected { stream: Box::new(TokioIo::new(stream)), socket: state, is_http2, is_proxied: false })
     }
 }
 
