@@ -175,6 +175,23 @@ fn a_body_that_is_read_in_another_runtime_comes_whole() {
     assert_eq!(threads.block_on(ask(&transport, &url)).unwrap(), "ok");
 }
 
+#[test]
+fn a_body_whose_runtime_has_ended_is_an_error() {
+    let url = serve(|mut stream| {
+        read_request(&mut stream);
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nfirst").unwrap();
+        let _ = stream.read(&mut [0]);
+    });
+    let transport = transport();
+    let ended = current_thread();
+    let body = ended.block_on(transport.send(post(&url))).unwrap().into_body();
+    drop(ended);
+
+    let error = current_thread().block_on(soon(body.collect())).unwrap_err();
+
+    assert_eq!(error.kind(), TransportErrorKind::Body, "{}", chain(&error));
+}
+
 /// Calls a server that does something to the idle connection while the program blocks its thread.
 fn call_between_blocking(spoil: impl Fn(TcpStream) + Send + Sync + 'static) {
     let (answered, has_answered) = mpsc::channel();
@@ -419,7 +436,7 @@ mod http2 {
     }
 
     #[tokio::test]
-    async fn a_thousand_streams_run_at_once_against_a_limit_of_a_hundred() {
+    async fn http_2_a_thousand_streams_run_at_once_against_a_limit_of_a_hundred() {
         let server = Server::start(100, |_| async { endless() });
         let transport = server.transport();
 
@@ -429,7 +446,7 @@ mod http2 {
     }
 
     #[tokio::test]
-    async fn a_server_that_allows_one_stream_serves_many_calls_at_once() {
+    async fn http_2_a_server_that_allows_one_stream_serves_many_calls_at_once() {
         let server = Server::start(1, |_| async { endless() });
         let transport = server.transport();
 
@@ -439,7 +456,7 @@ mod http2 {
     }
 
     #[tokio::test]
-    async fn a_burst_of_first_calls_makes_one_connection() {
+    async fn http_2_a_burst_of_first_calls_makes_one_connection() {
         let server = Server::start(1000, |_| async { ok() });
         let transport = server.transport();
 
@@ -449,8 +466,30 @@ mod http2 {
         assert_eq!(server.connections(), 1);
     }
 
+    #[test]
+    fn session_tickets_on_an_idle_connection_do_no_harm() {
+        // rustls sends its tickets after the handshake, with the first bytes that it writes.
+        let authority = Authority::new();
+        let acceptor = authority.server("localhost", &["http/1.1"], |_| {});
+        let (accepted, connections) = mpsc::channel();
+        let url = run(async move |listener| {
+            loop {
+                let stream = acceptor.accept(listener.accept().await.unwrap().0).await.unwrap();
+                accepted.send(()).unwrap();
+                tokio::spawn(network::answer_all(stream, "ok"));
+            }
+        });
+        let transport = HyperTransport::builder().no_proxy().root_certificate(authority.pem()).build().unwrap();
+        current_thread().block_on(async {
+            for _ in 0..5 {
+                assert_eq!(ask(&transport, &url).await.unwrap(), "ok");
+            }
+        });
+        assert_eq!(connections.try_iter().count(), 1);
+    }
+
     #[tokio::test]
-    async fn a_burst_to_a_server_of_http_1_makes_a_connection_for_each_call() {
+    async fn http_2_a_burst_to_a_server_of_http_1_makes_a_connection_for_each_call() {
         let authority = Authority::new();
         let acceptor = authority.server("localhost", &["http/1.1"], |_| {});
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -471,7 +510,7 @@ mod http2 {
     }
 
     #[tokio::test]
-    async fn a_connection_that_cannot_be_made_fails_a_burst_with_one_error() {
+    async fn http_2_a_connection_that_cannot_be_made_fails_a_burst_with_one_error() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("https://localhost:{}/", listener.local_addr().unwrap().port());
         let accepted = Arc::new(AtomicUsize::new(0));
@@ -496,7 +535,7 @@ mod http2 {
     }
 
     #[tokio::test]
-    async fn a_call_given_up_while_connecting_takes_the_connection_from_no_other() {
+    async fn http_2_a_call_given_up_while_connecting_takes_the_connection_from_no_other() {
         let server = Server::start(100, |_| async { ok() });
         let transport = server.transport();
         let mut first = transport.send(post(&server.url));
@@ -510,7 +549,38 @@ mod http2 {
     }
 
     #[tokio::test]
-    async fn downloads_that_nobody_reads_hold_up_no_other_call() {
+    async fn http_2_calls_wait_for_the_limit_of_a_connection_that_is_there() {
+        let (blocked, is_blocked) = tokio::sync::oneshot::channel();
+        let (go_on, may_go_on) = mpsc::channel();
+        let block = std::sync::Mutex::new(Some((blocked, may_go_on)));
+        // The first response keeps the server from sending anything, its settings included.
+        let server = Server::start(200, move |_| {
+            if let Some((blocked, may_go_on)) = block.lock().unwrap().take() {
+                blocked.send(()).unwrap();
+                may_go_on.recv().unwrap();
+            }
+            async { ok() }
+        });
+        let transport = server.transport();
+        let (of_first, url) = (transport.clone(), server.url.clone());
+        let first = tokio::spawn(async move { ask(&of_first, &url).await });
+        soon(is_blocked).await.unwrap();
+        // Given up while it waits, with nobody else waiting.
+        assert!(futures_util::poll!(&mut transport.send(post(&server.url))).is_pending());
+        let mut last = Box::pin(ask(&transport, &server.url));
+        assert!(futures_util::poll!(&mut last).is_pending());
+
+        go_on.send(()).unwrap();
+
+        assert_eq!(
+            (soon(first).await.unwrap().unwrap(), soon(last).await.unwrap()),
+            ("ok".to_owned(), "ok".to_owned())
+        );
+        assert_eq!(server.connections(), 1);
+    }
+
+    #[tokio::test]
+    async fn http_2_downloads_that_nobody_reads_hold_up_no_other_call() {
         let large = || http::Response::new(Body::from(vec![b'x'; 10 * 1024 * 1024]));
         let count = AtomicUsize::new(0);
         let server = Server::start(100, move |_| {
@@ -530,19 +600,26 @@ mod http2 {
     }
 
     #[tokio::test]
-    async fn a_mass_of_calls_given_up_takes_the_connection_from_no_other() {
+    async fn http_2_a_mass_of_calls_given_up_takes_the_connection_from_no_other() {
         let (blocked, is_blocked) = tokio::sync::oneshot::channel();
         let (go_on, may_go_on) = mpsc::channel();
         let block = std::sync::Mutex::new(Some((blocked, may_go_on)));
-        // The first response keeps the only thread of the server busy.
+        let calls = AtomicUsize::new(0);
+        // The second response keeps the only thread of the server busy.
         let server = Server::start(200, move |_| {
-            if let Some((blocked, may_go_on)) = block.lock().unwrap().take() {
+            if calls.fetch_add(1, Ordering::SeqCst) == 1 {
+                let (blocked, may_go_on) = block.lock().unwrap().take().unwrap();
                 blocked.send(()).unwrap();
                 may_go_on.recv().unwrap();
             }
             async { ok() }
         });
         let transport = server.transport();
+        soon(ask(&transport, &server.url)).await.unwrap();
+        // However slow the machine is, no stream becomes old: the clock stands still while a blocking task runs.
+        tokio::time::pause();
+        let (end, until_end) = mpsc::channel::<()>();
+        let clock = tokio::task::spawn_blocking(move || until_end.recv());
         let (of_first, url) = (transport.clone(), server.url.clone());
         let first = tokio::spawn(async move { ask(&of_first, &url).await });
         soon(is_blocked).await.unwrap();
@@ -558,14 +635,16 @@ mod http2 {
 
         go_on.send(()).unwrap();
 
-        let first = soon(first).await.unwrap().map_err(|error| chain(&error));
-        let last = soon(last).await.map_err(|error| chain(&error));
+        let first = first.await.unwrap().map_err(|error| chain(&error));
+        let last = last.await.map_err(|error| chain(&error));
         assert_eq!((first.unwrap(), last.unwrap()), ("ok".to_owned(), "ok".to_owned()));
         assert_eq!(server.connections(), 1);
+        drop(end);
+        clock.await.unwrap().unwrap_err();
     }
 
     #[tokio::test]
-    async fn calls_given_up_at_random_moments_harm_no_other() {
+    async fn http_2_calls_given_up_at_random_moments_harm_no_other() {
         let server = Server::start(200, |_| async { ok() });
         let transport = server.transport();
         let semaphore = Semaphore::new(150);
@@ -596,7 +675,20 @@ mod http2 {
     }
 
     #[test]
-    fn two_live_runtimes_take_turns_with_one_client() {
+    fn http_2_a_body_whose_runtime_has_ended_is_an_error() {
+        let server = Server::start(100, |_| async { endless() });
+        let transport = server.transport();
+        let ended = current_thread();
+        let body = ended.block_on(first_chunk(&transport, &server.url));
+        drop(ended);
+
+        let error = current_thread().block_on(soon(body.collect())).unwrap_err();
+
+        assert_eq!(error.kind(), TransportErrorKind::Body, "{}", chain(&error));
+    }
+
+    #[test]
+    fn http_2_two_live_runtimes_take_turns_with_one_client() {
         let server = Server::start(100, |_| async { ok() });
         let transport = server.transport();
         let runtimes = [current_thread(), current_thread()];
@@ -609,7 +701,7 @@ mod http2 {
     }
 
     #[test]
-    fn a_connection_closed_while_the_program_blocks_costs_no_call() {
+    fn http_2_a_connection_closed_while_the_program_blocks_costs_no_call() {
         // The server closes the TCP connection of a served call when it is told to, without GOAWAY.
         let authority = Authority::new();
         let acceptor = authority.server("localhost", &["h2"], |_| {});

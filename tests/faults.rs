@@ -1074,15 +1074,19 @@ fn the_table_names_every_test_and_every_test_is_in_the_table() {
     let rows = table.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| Fault"));
     let named: BTreeSet<&str> = rows.filter_map(|row| row.trim_end_matches(" |").rsplit('`').nth(1)).collect();
 
-    let source = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/faults.rs")).unwrap();
-    let mut lines = source.lines();
     let mut tests = BTreeSet::new();
-    while let Some(line) = lines.next() {
-        if line.trim_start().starts_with("#[tokio::test") {
-            let function = lines.next().unwrap().trim_start().strip_prefix("async fn ").unwrap();
-            tests.insert(function.split('(').next().unwrap());
+    let sources = ["faults.rs", "connections.rs", "stress.rs"]
+        .map(|file| std::fs::read_to_string(format!("{}/tests/{file}", env!("CARGO_MANIFEST_DIR"))).unwrap());
+    for source in &sources {
+        let mut lines = source.lines().map(str::trim_start);
+        while let Some(line) = lines.next() {
+            if line.starts_with("#[tokio::test") || line == "#[test]" {
+                let function = lines.next().unwrap().trim_start_matches("async ").strip_prefix("fn ").unwrap();
+                tests.insert(function.split('(').next().unwrap());
+            }
         }
     }
+    tests.remove("the_table_names_every_test_and_every_test_is_in_the_table");
 
     assert_eq!(named, tests);
 }

@@ -116,14 +116,19 @@ impl Http2 {
         })
     }
 
-    /// Returns a future that waits until the server has named its limit of streams, or the connection has ended.
+    /// Returns whether the server has named its limit of streams, or the connection has ended.
+    pub(super) fn is_settled(&self) -> bool {
+        self.driver.is_settled()
+    }
+
+    /// Returns a future that waits until the connection [is settled](Self::is_settled).
     pub(super) fn settled(&self) -> impl Future<Output = ()> + Send + use<> {
         let driver = self.driver.clone();
         async move {
             loop {
                 let mut named = pin!(driver.named.notified());
                 named.as_mut().enable();
-                if driver.limit.load(Ordering::Acquire) != UNKNOWN_LIMIT || driver.has_ended.load(Ordering::Acquire) {
+                if driver.is_settled() {
                     return;
                 }
                 named.await;
@@ -321,6 +326,10 @@ impl Driver {
             self.turned.notify_one();
         }
         goes_on
+    }
+
+    fn is_settled(&self) -> bool {
+        self.limit.load(Ordering::Acquire) != UNKNOWN_LIMIT || self.has_ended.load(Ordering::Acquire)
     }
 
     fn end(&self) {

@@ -11,6 +11,8 @@ use http::header::PROXY_AUTHORIZATION;
 use http::uri::Scheme;
 use http::{Method, Request, Response, Uri, Version};
 use tokio::runtime::{Handle, Id};
+#[cfg(feature = "http2")]
+use tokio::sync::watch;
 
 use super::connect::{ConnectError, Connector};
 #[cfg(feature = "http2")]
@@ -191,7 +193,7 @@ impl Inner {
     /// Makes a connection, or waits for one that is being made and can be shared.
     async fn connect(self: &Arc<Self>, uri: &Uri, runtime: &Handle) -> Result<Connection, Cause> {
         #[cfg(feature = "http2")]
-        while let Some(dial) = self.pool.dial(uri, runtime, || self.dial(uri, runtime)) {
+        while let Some(dial) = self.pool.dial(uri, runtime, |unsettled| self.dial(uri, runtime, unsettled)) {
             if let Some(connection) = dial.wait(|| self.pool.take(uri, runtime.id())).await? {
                 return Ok(connection);
             }
@@ -207,28 +209,38 @@ impl Inner {
         }
     }
 
-    /// Starts to make a connection for all calls that could share it.
+    /// Starts to make a connection for all calls that could share it, or to wait for what an unsettled one allows.
     #[cfg(feature = "http2")]
-    fn dial(self: &Arc<Self>, uri: &Uri, runtime: &Handle) -> Dial {
+    fn dial(self: &Arc<Self>, uri: &Uri, runtime: &Handle, unsettled: Option<&Http2>) -> Dial {
         let (inner, uri, handle) = (self.clone(), uri.clone(), runtime.clone());
+        let unsettled = unsettled.map(Http2::settled);
         Dial::new(runtime, |progress| async move {
-            let made = inner.make(&uri, handle.id()).await;
-            let outcome = match made {
-                Ok(Made::Http1(connection)) => {
-                    inner.pool.put(connection);
-                    Ok(())
-                }
-                Ok(Made::Http2(connection)) => {
-                    let settled = connection.settled();
-                    inner.pool.share(&uri, connection, &handle);
-                    progress.send_replace(Progress::Connected);
-                    settled.await;
-                    Ok(())
-                }
-                Err(error) => Err(Arc::new(error)),
+            let outcome = match unsettled {
+                Some(settled) => Ok(settled.await),
+                None => inner.make_shared(&uri, &handle, &progress).await.map_err(Arc::new),
             };
             progress.send_replace(Progress::Done(outcome));
         })
+    }
+
+    /// Makes a connection and puts it into the pool.
+    #[cfg(feature = "http2")]
+    async fn make_shared(
+        &self,
+        uri: &Uri,
+        runtime: &Handle,
+        progress: &watch::Sender<Progress>,
+    ) -> Result<(), ConnectError> {
+        match self.make(uri, runtime.id()).await? {
+            Made::Http1(connection) => self.pool.put(connection),
+            Made::Http2(connection) => {
+                let settled = connection.settled();
+                self.pool.share(uri, connection, runtime);
+                progress.send_replace(Progress::Connected);
+                settled.await;
+            }
+        }
+        Ok(())
     }
 
     async fn make(&self, uri: &Uri, runtime: Id) -> Result<Made, ConnectError> {

@@ -126,14 +126,15 @@ impl Pool {
         self.sweep(state, handle);
     }
 
-    /// Returns the dial to the origin of `uri` that is under way, or else the new one that `start` gives. Returns `None` if
-    /// a connection serves one call at a time, so that each call makes its own.
+    /// Returns the dial to the origin of `uri` that is under way, or else the new one that `start` gives. It gets a
+    /// connection whose limit of streams is not known yet, if there is one. Returns `None` if a connection serves one call
+    /// at a time, so that each call makes its own.
     #[cfg(feature = "http2")]
     pub(super) fn dial(
         self: &Arc<Self>,
         uri: &Uri,
         handle: &Handle,
-        start: impl FnOnce() -> Dial,
+        start: impl FnOnce(Option<&Http2>) -> Dial,
     ) -> Option<Arc<Dial>> {
         if self.max_idle_per_host == 0 || uri.scheme() != Some(&http::uri::Scheme::HTTPS) {
             return None;
@@ -144,7 +145,7 @@ impl Pool {
             return None;
         }
         let dial = host.dial.upgrade().filter(|dial| !dial.is_over()).unwrap_or_else(|| {
-            let dial = Arc::new(start());
+            let dial = Arc::new(start(host.http2.iter().find(|http2| !http2.is_settled())));
             host.dial = Arc::downgrade(&dial);
             dial
         });
