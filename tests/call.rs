@@ -158,7 +158,7 @@ async fn metadata_is_asked_for_where_the_operation_knows_it() {
 async fn with_response_tells_everything_beside_the_value() {
     let mut created = response(201, OK);
     created.headers_mut().insert("x-generation-id", "gen-1".parse().unwrap());
-    let script = Script::new([answer(500, "{}"), support::Step::Answer(created)]);
+    let script = Script::new([answer(503, "{}"), support::Step::Answer(created)]);
     let answer = post(&script.core()).with_response().await.unwrap();
     assert_eq!(answer.value.get("id").unwrap(), r#""one""#);
     assert_eq!(answer.status, 201);

@@ -105,7 +105,7 @@ async fn an_operation_without_authentication_gets_no_key() {
 #[tokio::test(start_paused = true)]
 async fn a_key_source_is_asked_on_each_attempt() {
     static ASKED: AtomicUsize = AtomicUsize::new(0);
-    let script = Script::new([answer(500, "{}"), answer(200, OK)]);
+    let script = Script::new([answer(503, "{}"), answer(200, OK)]);
     let source = || async { Ok::<_, std::io::Error>(format!("key-{}", ASKED.fetch_add(1, Ordering::Relaxed))) };
     let core = builder().transport(script.clone()).api_key_source(source).build().unwrap();
     post(&core).await.unwrap();

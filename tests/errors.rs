@@ -19,7 +19,7 @@ use openrouter_kit::core::transport::{TransportError, TransportErrorKind as Kind
 use openrouter_kit::errors::{ApiError, ApiErrorKind, Error};
 use openrouter_kit::mock::{Answer, ClosedPort, Fault, MockServer, Place};
 use serde_json::json;
-use support::{Script, Step, answer, get, post};
+use support::{Script, Step, answer, get, post, response};
 
 /// The error that `answer` leads to, without retries.
 async fn error_of(answer: Answer) -> Error {
@@ -69,6 +69,15 @@ async fn each_status_has_its_kind() {
         (418, ApiErrorKind::Default, false),
         (501, ApiErrorKind::Default, false),
         (504, ApiErrorKind::Default, true),
+        (520, ApiErrorKind::Default, true),
+        (521, ApiErrorKind::Default, true),
+        (522, ApiErrorKind::Default, true),
+        (523, ApiErrorKind::Default, true),
+        (525, ApiErrorKind::Default, true),
+        (526, ApiErrorKind::Default, true),
+        (527, ApiErrorKind::Default, true),
+        (528, ApiErrorKind::Default, false),
+        (530, ApiErrorKind::Default, true),
         (599, ApiErrorKind::Default, false),
     ];
     for (status, kind, retryable) in kinds {
@@ -234,6 +243,124 @@ async fn an_error_inside_a_success_takes_its_kind_from_code_and_error_type() {
         assert_eq!(error.kind(), kind, "{body}");
         assert_eq!(error.status(), 200);
     }
+}
+
+#[tokio::test]
+async fn words_of_all_servers_stand_for_a_kind() {
+    let words = [
+        (
+            ApiErrorKind::InternalServer,
+            &["internal_error", "internal_server_error", "server_error", "api_error", "INTERNAL"][..],
+        ),
+        (ApiErrorKind::ServiceUnavailable, &["service_unavailable_error", "service_unavailable", "UNAVAILABLE"]),
+        (ApiErrorKind::ProviderOverloaded, &["overloaded_error", "engine_overloaded", "provider_overloaded"]),
+        (ApiErrorKind::RequestTimeout, &["timeout", "timeout_error", "gateway_timeout", "DEADLINE_EXCEEDED"]),
+        (ApiErrorKind::TooManyRequests, &["rate_limit_error", "rate_limit_exceeded", "too_many_requests"]),
+        (ApiErrorKind::BadGateway, &["upstream_error", "provider_error", "bad_gateway", "provider_unavailable"]),
+    ];
+    for (kind, words) in words {
+        for word in words {
+            for body in [
+                json!({"error": {"message": "no", "type": word}}),
+                json!({"error": {"message": "no", "code": word}}),
+                json!({"type": "error", "error": {"type": word, "code": null, "message": "no"}}),
+                json!({"error": {"message": "no", "metadata": {"error_type": word}}}),
+            ] {
+                let error = json_error_of(200, body.clone()).await;
+                assert_eq!((error.kind(), error.is_retryable()), (kind, true), "{body}");
+            }
+        }
+    }
+    for word in ["invalid_request_error", "permission_error", "not_found_error", "error", "_error", "", "unmapped"] {
+        assert!(!json_error_of(200, json!({"error": {"type": word}})).await.is_retryable(), "{word}");
+    }
+}
+
+#[tokio::test]
+async fn a_status_inside_a_success_is_as_retryable_as_the_status() {
+    for (status, retryable) in
+        [(408, true), (504, true), (520, true), (522, true), (530, true), (501, false), (400, false)]
+    {
+        for code in [json!(status), json!(status.to_string())] {
+            let error = json_error_of(200, json!({"error": {"code": code, "message": "no"}})).await;
+            assert_eq!(error.is_retryable(), retryable, "{status}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_error_tells_the_attempts_and_the_time_of_its_call() {
+    let late = |status| Step::Late(Duration::from_millis(600), response(status, "{}"));
+    let script = Script::new([late(503), late(429), late(402)]);
+    let error = post(&script.core()).await.unwrap_err();
+    assert_eq!(error.attempts(), 3);
+    // Three attempts of 0.6 s, and two waits of 0.25 to 0.5 s and 0.5 to 1 s.
+    assert!((2.55..3.31).contains(&error.elapsed().as_secs_f64()), "{:?}", error.elapsed());
+    let seconds = format!("; 3 attempts were made in {:.1} s", error.elapsed().as_secs_f64());
+    assert!(error.to_string().ends_with(&seconds), "{error}");
+
+    let quick = RetryConfig::backoff().initial_interval(Duration::from_millis(20)).max_attempts(2);
+    let script = Script::new([Step::Fail(Kind::Connect), Step::Fail(Kind::Connect)]);
+    let error = post(&script.core()).retries(quick).await.unwrap_err();
+    assert!(error.to_string().contains("; 2 attempts were made in ") && error.to_string().ends_with(" ms"), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_kind_of_error_tells_the_attempts_of_its_call() {
+    let busy = || answer(503, "{}");
+    for last in [
+        answer(400, "{}"),
+        answer(200, r#"{"error":{"message":"no"}}"#),
+        answer(200, r#"{"misfit":1}"#),
+        answer(302, ""),
+        Step::Fail(Kind::Exchange),
+        Step::Fail(Kind::ConnectTimeout),
+        Step::Never,
+    ] {
+        let script = Script::new([busy(), last]);
+        let core = script.client().retry_config(RetryConfig::backoff().max_attempts(2)).build().unwrap();
+        let error = post(&core).await.unwrap_err();
+        assert_eq!(error.attempts(), 2, "{error}");
+        assert!(error.elapsed() >= Duration::from_millis(250), "{error}");
+        assert!(error.to_string().contains("; 2 attempts were made in "), "{error}");
+    }
+
+    let script = Script::new([busy(), Step::Never]);
+    let error = post(&script.core()).timeout(Duration::from_secs(9)).await.unwrap_err();
+    assert!(error.is_timeout());
+    assert_eq!((error.attempts(), error.elapsed().as_secs()), (2, 9), "the limit for the whole call too");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_error_of_a_stream_tells_how_it_began() {
+    for (body, expected) in [
+        ("data: {\"error\":{\"message\":\"no\"}}\n\ndata: [DONE]\n\n", 1),
+        // An event that is no JSON, and then the missing end.
+        ("data: x\n\ndata: {\"n\":1}\n\n", 2),
+    ] {
+        let mut events = response(200, body);
+        events.headers_mut().insert("content-type", "text/event-stream".parse().unwrap());
+        let script = Script::new([answer(503, "{}"), Step::Answer(events)]);
+        let mut events = support::stream(&script.core()).await.unwrap();
+        let mut errors = 0;
+        while let Some(item) = events.next().await {
+            let Err(error) = item else { continue };
+            errors += 1;
+            assert_eq!(error.attempts(), 2, "{error}");
+            assert!(error.elapsed() > Duration::ZERO);
+        }
+        assert_eq!(errors, expected);
+    }
+}
+
+#[tokio::test]
+async fn an_error_before_the_first_attempt_tells_of_none() {
+    let script = Script::new([answer(400, "{}")]);
+    let error = post(&script.core()).header("", "").await.unwrap_err();
+    assert_eq!((error.attempts(), error.elapsed() < Duration::from_secs(1)), (0, true), "{error}");
+    let error = post(&script.core()).await.unwrap_err();
+    assert_eq!(error.attempts(), 1);
+    assert!(!error.to_string().contains("attempt"), "one attempt is not worth a word: {error}");
 }
 
 #[tokio::test]

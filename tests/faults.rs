@@ -534,14 +534,81 @@ async fn a_stall_after_the_end_mark_does_not_hold_up_the_end() {
     released(&server).await;
 }
 
+/// How long the body of an error is read.
+const ERROR_BODY_LIMIT: Duration = Duration::from_secs(5);
+
 #[tokio::test]
 async fn a_stall_in_the_body_of_an_error_does_not_hide_the_error() {
     let (server, core) = serve([Answer::error(400, "what is wrong").fault(Fault::Stall, Place::InBody)]).await;
     let (outcome, waited) = stalled(&server, post(&core)).await;
     let error = outcome.unwrap_err();
     assert_eq!(error.as_api().unwrap().kind(), ApiErrorKind::BadRequest);
-    assert!(about(waited, IDLE_LIMIT), "{waited:?}");
+    assert!(about(waited, ERROR_BODY_LIMIT), "{waited:?}");
     released(&server).await;
+}
+
+#[tokio::test]
+async fn a_body_of_an_error_that_drips_does_not_hold_up_the_error() {
+    for pause in [Duration::from_millis(400), Duration::from_secs(240)] {
+        let answer = Answer::error(400, "what is wrong").cut_into(1).paced(pause);
+        let (server, core) = serve([answer]).await;
+        let (outcome, waited) = stalled(&server, post(&core)).await;
+        let error = outcome.unwrap_err();
+        assert_eq!(error.as_api().unwrap().kind(), ApiErrorKind::BadRequest);
+        assert!(about(waited, ERROR_BODY_LIMIT), "{waited:?}");
+        released(&server).await;
+    }
+}
+
+#[tokio::test]
+async fn an_error_in_place_of_a_stream_that_drips_does_not_hold_it_up() {
+    let error = json!({"error": {"code": 402, "message": "no credits"}}).to_string();
+    let page = "<html><title>Log in</title></html>";
+    for (text, media_type) in [(error, "application/json"), (page.to_owned(), "text/html")] {
+        let (start, rest) = text.split_at(text.len() - 1);
+        let chunks =
+            [start.to_owned()].into_iter().chain(std::iter::repeat_n(" ".to_owned(), 100)).chain([rest.to_owned()]);
+        let answer = Answer::events(chunks.map(|chunk| Event::raw(chunk).after(Duration::from_secs(1))));
+        let (server, core) = serve([answer.header("content-type", media_type)]).await;
+        let (outcome, waited) = stalled(&server, stream(&core)).await;
+        assert!(matches!(outcome, Err(Error::Api(_) | Error::ResponseValidation(_))), "{outcome:?}");
+        assert!(about(waited, ERROR_BODY_LIMIT), "{waited:?}");
+        released(&server).await;
+    }
+}
+
+#[tokio::test]
+async fn a_stream_of_comments_alone_ends_with_the_limit_between_two_events() {
+    let comments = (0..1000).map(|_| Event::comment("OPENROUTER PROCESSING").after(Duration::from_secs(10)));
+    let (server, core) = serve([Answer::events([Event::data("{\"n\":0}")].into_iter().chain(comments))]).await;
+    let limit = Duration::from_secs(600);
+    let mut events = soon(stream(&core).event_timeout(limit)).await.unwrap();
+    soon(events.next()).await.unwrap().unwrap();
+    let (item, waited) = stalled(&server, events.next()).await;
+    let error = timeout(item.unwrap().unwrap_err());
+    assert_eq!((error.phase(), error.limit()), (TimeoutPhase::Event, Some(limit)));
+    assert!(about(waited, limit), "{waited:?}");
+    assert!(soon(events.next()).await.is_none());
+    assert_eq!(server.connections().requests, 1);
+    released(&server).await;
+}
+
+#[tokio::test]
+async fn a_program_that_was_away_gets_the_event_that_comes_when_it_is_back() {
+    let away = IDLE_LIMIT * 2;
+    let answer =
+        Answer::stream([Event::data("{\"n\":0}"), Event::data("{\"n\":1}").after(away + Duration::from_secs(5))]);
+    let (server, core) = serve([answer]).await;
+    let mut events = soon(stream(&core)).await.unwrap();
+    soon(events.next()).await.unwrap().unwrap();
+    tokio::time::timeout(Duration::ZERO, events.next()).await.expect_err("nothing has come yet");
+    let (item, _) = stalled(&server, async {
+        tokio::time::sleep(away).await;
+        events.next().await
+    })
+    .await;
+    assert_eq!(item.unwrap().unwrap().get("n").as_deref(), Some("1"));
+    assert!(soon(events.next()).await.is_none());
 }
 
 // --- Answers with an error status ------------------------------------------------------------
@@ -550,32 +617,33 @@ async fn a_stall_in_the_body_of_an_error_does_not_hide_the_error() {
 async fn refused(answer: Answer) -> (Error, usize) {
     let (server, core) = serve([answer.always()]).await;
     let error = soon(post(&core)).await.unwrap_err();
+    assert_eq!(error.attempts() as usize, server.connections().requests);
     (error, server.connections().requests)
 }
 
-/// The statuses a client tries again, and some that it does not.
-const STATUSES: [(u16, ApiErrorKind, usize); 16] = [
-    (400, ApiErrorKind::BadRequest, 1),
-    (401, ApiErrorKind::Unauthorized, 1),
-    (402, ApiErrorKind::PaymentRequired, 1),
-    (403, ApiErrorKind::Forbidden, 1),
-    (404, ApiErrorKind::NotFound, 1),
-    (408, ApiErrorKind::RequestTimeout, 3),
-    (409, ApiErrorKind::Conflict, 1),
-    (413, ApiErrorKind::PayloadTooLarge, 1),
-    (418, ApiErrorKind::Default, 1),
-    (422, ApiErrorKind::UnprocessableEntity, 1),
-    (429, ApiErrorKind::TooManyRequests, 3),
-    (500, ApiErrorKind::InternalServer, 3),
-    (502, ApiErrorKind::BadGateway, 3),
-    (503, ApiErrorKind::ServiceUnavailable, 3),
-    (524, ApiErrorKind::EdgeNetworkTimeout, 3),
-    (529, ApiErrorKind::ProviderOverloaded, 3),
+/// Statuses, and how often a POST is sent that gets them: with an error of the API, and with anything else.
+const STATUSES: [(u16, ApiErrorKind, usize, usize); 16] = [
+    (400, ApiErrorKind::BadRequest, 1, 1),
+    (401, ApiErrorKind::Unauthorized, 1, 1),
+    (402, ApiErrorKind::PaymentRequired, 1, 1),
+    (403, ApiErrorKind::Forbidden, 1, 1),
+    (404, ApiErrorKind::NotFound, 1, 1),
+    (408, ApiErrorKind::RequestTimeout, 1, 1),
+    (409, ApiErrorKind::Conflict, 1, 1),
+    (413, ApiErrorKind::PayloadTooLarge, 1, 1),
+    (418, ApiErrorKind::Default, 1, 1),
+    (422, ApiErrorKind::UnprocessableEntity, 1, 1),
+    (429, ApiErrorKind::TooManyRequests, 3, 3),
+    (500, ApiErrorKind::InternalServer, 3, 1),
+    (502, ApiErrorKind::BadGateway, 3, 1),
+    (503, ApiErrorKind::ServiceUnavailable, 3, 3),
+    (524, ApiErrorKind::EdgeNetworkTimeout, 1, 1),
+    (529, ApiErrorKind::ProviderOverloaded, 3, 3),
 ];
 
 #[tokio::test]
 async fn an_error_status_with_json_is_the_servers_error() {
-    for (status, kind, times) in STATUSES {
+    for (status, kind, times, _) in STATUSES {
         let (error, seen) = refused(Answer::error(status, "what is wrong")).await;
         let error = error.as_api().unwrap();
         assert_eq!((error.status().as_u16(), error.kind(), error.message()), (status, kind, "what is wrong"));
@@ -586,7 +654,7 @@ async fn an_error_status_with_json_is_the_servers_error() {
 #[tokio::test]
 async fn an_error_status_with_a_page_is_the_servers_error() {
     let page = "<html><head><title>502 Bad Gateway</title></head><body>nginx</body></html>";
-    for (status, kind, times) in STATUSES {
+    for (status, kind, _, times) in STATUSES {
         let (error, seen) = refused(Answer::text(status, page).header("content-type", "text/html")).await;
         let error = error.as_api().unwrap();
         assert_eq!((error.kind(), error.message()), (kind, "502 Bad Gateway"));
@@ -597,11 +665,41 @@ async fn an_error_status_with_a_page_is_the_servers_error() {
 
 #[tokio::test]
 async fn an_error_status_without_a_body_is_the_servers_error() {
-    for (status, kind, times) in STATUSES {
+    for (status, kind, _, times) in STATUSES {
         let (error, seen) = refused(Answer::status(status)).await;
         let error = error.as_api().unwrap();
         assert_eq!((error.kind(), error.message(), error.body().len()), (kind, "", 0));
         assert_eq!(seen, times, "{status}");
+    }
+}
+
+#[tokio::test]
+async fn a_gateway_that_gave_up_waiting_repeats_no_paid_request() {
+    for status in [408, 504, 520, 524, 527] {
+        for answer in [Answer::text(status, format!("error code: {status}")), Answer::error(status, "Gateway timeout")]
+        {
+            let (error, seen) = refused(answer.clone()).await;
+            assert!(error.is_retryable(), "{status}");
+            assert_eq!(seen, 1, "{status}");
+            assert!(error.to_string().contains("may have done the work"), "{error}");
+            get_is_repeated(answer.clone()).await;
+
+            let (server, core) = serve([answer, good()]).await;
+            soon(post(&core).repeat_received(true)).await.unwrap();
+            assert_eq!(server.connections().requests, 2, "the call allows it");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_the_edge_network_cannot_reach_is_tried_again() {
+    for status in [521, 522, 523, 525, 526, 530] {
+        let (server, core) = serve([Answer::text(status, format!("error code: {status}")), good()]).await;
+        soon(post(&core)).await.unwrap();
+        assert_eq!(server.connections().requests, 2, "{status}");
+        let (error, seen) = refused(Answer::text(status, format!("error code: {status}"))).await;
+        assert!(error.is_retryable(), "{status}");
+        assert_eq!(seen, 3);
     }
 }
 
@@ -708,6 +806,74 @@ async fn a_retry_after_beyond_patience_is_told_at_once() {
         let body = json!({"error": {"code": 429, "message": "", "availability": {"retry_after": wait}}});
         assert_eq!(wait_after_answer(Answer::json(429, body)).await, None, "{wait}");
     }
+}
+
+/// The moment that is so many seconds from now, as OpenRouter tells it: in milliseconds since 1970.
+fn moment(from_now: i64) -> String {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
+    (now.checked_add_signed(from_now).unwrap() * 1000).to_string()
+}
+
+/// A limit that was reached, with the moment of its end in a header and in `error.metadata.headers`.
+fn limited(message: &str, reset: &str) -> [Answer; 2] {
+    let headers = json!({"X-RateLimit-Limit": "50", "X-RateLimit-Remaining": "0", "X-RateLimit-Reset": reset});
+    let body = json!({"error": {"code": 429, "message": message, "metadata": {"headers": headers}}});
+    let told = Answer::error(429, message).header("x-ratelimit-remaining", "0").header("x-ratelimit-reset", reset);
+    [told, Answer::json(429, body)]
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_end_of_a_limit_is_waited_for() {
+    for answer in limited("Rate limit exceeded: free-models-per-min", &moment(40)) {
+        let wait = wait_after_answer(answer).await.unwrap();
+        assert!((37.0..41.0).contains(&wait), "{wait}");
+    }
+    for answer in limited("Rate limit exceeded: free-models-per-min", &moment(-40)) {
+        assert!(is_backoff(wait_after_answer(answer).await), "it has passed");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_daily_limit_costs_one_request() {
+    for answer in limited("Rate limit exceeded: free-models-per-day", &moment(5 * 3600)) {
+        assert_eq!(wait_after_answer(answer).await, None, "the test expects one request and `retry_after()`");
+    }
+    // One that does not tell its end.
+    let (error, seen) = refused(Answer::error(429, "Rate limit exceeded: free-models-per-day")).await;
+    assert_eq!((error.as_api().unwrap().retry_after(), seen), (None, 1));
+}
+
+/// Tells when an attempt has failed.
+#[derive(Clone, Debug, Default)]
+struct Failed(Arc<tokio::sync::Notify>);
+
+impl Hook for Failed {
+    fn after_error<'a>(
+        &'a self,
+        _: &'a HookContext,
+        outcome: Result<http::Response<Body>, Error>,
+    ) -> HookFuture<'a, http::Response<Body>, Error> {
+        self.0.notify_one();
+        Box::pin(async { outcome })
+    }
+}
+
+#[tokio::test]
+async fn a_call_given_up_while_it_waits_gives_its_retry_back() {
+    let busy = Answer::error(503, "busy");
+    let (server, _) = serve([busy.clone().header("retry-after", "60").times(120), busy.times(2), good()]).await;
+    let failed = Failed::default();
+    let core = builder(server.url()).hook(failed.clone()).build().unwrap();
+    for _ in 0..120 {
+        tokio::select! {
+            biased;
+            _ = post(&core).into_future() => panic!("it waits for a minute"),
+            () = failed.0.notified() => {}
+        }
+    }
+    assert_eq!(server.connections().requests, 120, "no retry was made");
+    soon(post(&core)).await.unwrap();
+    assert_eq!(server.connections().requests, 123);
 }
 
 // --- A success that is none ------------------------------------------------------------------

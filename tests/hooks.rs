@@ -270,7 +270,7 @@ async fn before_create_request_may_change_url_headers_and_body() {
 
 #[tokio::test]
 async fn each_attempt_starts_from_the_request_of_the_call() {
-    let script = Script::new([answer(500, "{}"), answer(200, OK)]);
+    let script = Script::new([answer(503, "{}"), answer(200, OK)]);
     let hook = Change(|input: &mut RequestInput| {
         input.headers.append("x-added", HeaderValue::from_static("yes"));
     });

@@ -53,7 +53,7 @@ async fn memory_stays_bounded_when_a_server_sends_without_end() {
 
     let server = MockServer::start().await;
     let core = builder(server.url()).max_body(4 << 20).max_event(4 << 20).build().unwrap();
-    server.answer(Answer::huge(500, 1 << 40).times(3));
+    server.answer(Answer::huge(503, 1 << 40).times(3));
     assert!(soon(post(&core)).await.unwrap_err().as_api().is_some());
     bounded("the body of an error");
     server.answer(Answer::huge(200, 1 << 40));

@@ -258,7 +258,8 @@ fn kind_of(status: u16) -> ApiErrorKind {
 /// What the words mean that stand for a status inside a successful answer.
 fn kind_of_word(word: &str) -> Option<ApiErrorKind> {
     use ApiErrorKind as Kind;
-    Some(match word {
+    let word = word.to_ascii_lowercase();
+    Some(match &*word {
         "context_length_exceeded" | "max_tokens_exceeded" | "token_limit_exceeded" | "string_too_long" => {
             Kind::BadRequest
         }
@@ -270,12 +271,14 @@ fn kind_of_word(word: &str) -> Option<ApiErrorKind> {
         "permission_denied" | "permission_error" => Kind::Forbidden,
         "content_policy_violation" | "image_content_policy_violation" => Kind::Forbidden,
         "not_found" | "not_found_error" | "model_not_found" => Kind::NotFound,
-        "timeout" | "timeout_error" => Kind::RequestTimeout,
+        "timeout" | "timeout_error" | "request_timeout" | "gateway_timeout" => Kind::RequestTimeout,
         "payload_too_large" | "request_too_large" => Kind::PayloadTooLarge,
         "unprocessable" => Kind::UnprocessableEntity,
         "rate_limit_exceeded" | "rate_limit_error" | "insufficient_quota" => Kind::TooManyRequests,
-        "server" | "server_error" | "api_error" => Kind::InternalServer,
-        "provider_unavailable" => Kind::BadGateway,
+        "too_many_requests" | "resource_exhausted" => Kind::TooManyRequests,
+        "server" | "server_error" | "api_error" | "internal_error" | "internal_server_error" => Kind::InternalServer,
+        "provider_unavailable" | "provider_error" | "upstream_error" | "bad_gateway" => Kind::BadGateway,
+        "service_unavailable" | "service_unavailable_error" | "unavailable" => Kind::ServiceUnavailable,
         "provider_overloaded" | "overloaded_error" => Kind::ProviderOverloaded,
         _ => return None,
     })

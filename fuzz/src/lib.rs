@@ -109,10 +109,11 @@ fn model<T: Wire>(text: &str) {
 
 /// No header makes a wait that panics or that nobody asked for.
 pub fn retry_after(data: &[u8]) {
-    let mut lines = data.splitn(2, |byte| *byte == b'\n');
+    let mut lines = data.splitn(4, |byte| *byte == b'\n');
     let mut response = Response::new(Body::from("{}"));
     *response.status_mut() = http::StatusCode::TOO_MANY_REQUESTS;
-    for (name, value) in ["retry-after", "retry-after-ms"].into_iter().zip(&mut lines) {
+    let names = ["retry-after", "retry-after-ms", "x-ratelimit-reset", "x-ratelimit-remaining"];
+    for (name, value) in names.into_iter().zip(&mut lines) {
         let Ok(value) = HeaderValue::from_bytes(value) else { return };
         response.headers_mut().insert(name, value);
     }

@@ -138,20 +138,26 @@ impl<'a, T> Call<'a, T> {
         self
     }
 
+    /// Sets the limit between two events of a stream, [`Timeouts::event`]. `None` for no limit.
+    pub fn event_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
+        self.options.timeouts.event = limit.into();
+        self
+    }
+
     /// When this request is sent again if it fails.
     pub fn retries(mut self, retry_config: RetryConfig) -> Self {
         self.options.retry_config = Some(retry_config);
         self
     }
 
-    /// The statuses that are retried, in place of those of the retry configuration.
+    /// Sets the statuses that are retried, [`RetryConfig::status_codes`], for this call.
     pub fn retry_codes(mut self, status_codes: impl IntoIterator<Item = u16>) -> Self {
         self.options.retry_codes = Some(status_codes.into_iter().collect());
         self
     }
 
-    /// Allows to send the request again although the server may have received it, which for a paid operation may cost
-    /// twice. Without it only operations that may be repeated (GET, PUT, DELETE) are.
+    /// Sets whether the request is sent again although the server may have received it, which for a paid operation may
+    /// cost twice. Without it, such a request is repeated only if its operation may be (GET, PUT, DELETE).
     pub fn repeat_received(mut self, allowed: bool) -> Self {
         self.options.repeat_received = allowed;
         self
@@ -245,8 +251,9 @@ impl<T> Future for CallFuture<'_, T> {
     type Output = Result<T, Error>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let exchange = ready!(self.exchange.as_mut().poll(cx));
-        Poll::Ready(exchange.and_then(self.read))
+        let exchange = ready!(self.exchange.as_mut().poll(cx))?;
+        let course = exchange.course;
+        Poll::Ready((self.read)(exchange).map_err(|error| course.tell(error)))
     }
 }
 
@@ -276,7 +283,7 @@ pub struct Response<T> {
 
 impl<T: Answer> Response<T> {
     fn from_exchange(exchange: Exchange) -> Result<Self, Error> {
-        let (status, headers, attempts) = (exchange.status, exchange.headers.clone(), exchange.attempts);
+        let (status, headers, attempts) = (exchange.status, exchange.headers.clone(), exchange.course.attempts);
         let body = match T::EXPECTED {
             Expected::Json | Expected::Nothing => exchange.body.as_bytes().cloned().unwrap_or_default(),
             Expected::Events | Expected::Bytes => Bytes::new(),

@@ -113,9 +113,13 @@ pub struct Timeouts {
     /// From the start of an attempt, connecting included, to the head of the answer. Default: 10 minutes, since a model
     /// may think before it answers.
     pub response: Option<Duration>,
-    /// Between two chunks of a body, and between its head and the first chunk. Only time spent waiting counts. Default:
-    /// 5 minutes.
+    /// Between two chunks of a body, and between its head and the first chunk. Only time in which the program waits for
+    /// the chunk counts: if it turns to something else, the wait begins anew when it comes back. The body of an error has
+    /// 5 s in all, after which what came of it counts. Default: 5 minutes.
     pub idle: Option<Duration>,
+    /// Between two events of a stream, and between its head and the first event, however many comments and empty events
+    /// come between them to keep the connection alive. Time counts as for `idle`. Default: `None`.
+    pub event: Option<Duration>,
     /// For the whole call with its retries, hooks and waits, up to the whole body, or up to the head of the answer
     /// for a stream or a download. Default: `None`.
     pub total: Option<Duration>,
@@ -127,6 +131,7 @@ impl Default for Timeouts {
             connect: None,
             response: Some(Duration::from_secs(600)),
             idle: Some(Duration::from_secs(300)),
+            event: None,
             total: None,
         }
     }
@@ -139,6 +144,7 @@ impl Timeouts {
             ("connect_timeout", self.connect),
             ("response_timeout", self.response),
             ("idle_timeout", self.idle),
+            ("event_timeout", self.event),
             ("timeout", self.total),
         ];
         match named.iter().find(|(_, limit)| limit.is_some_and(|limit| limit.is_zero())) {
@@ -356,6 +362,12 @@ impl OpenRouterCoreBuilder {
     /// The limit between two chunks of a body, [`Timeouts::idle`]; `None` for no limit.
     pub fn idle_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
         self.timeouts.idle = limit.into();
+        self
+    }
+
+    /// Sets the limit between two events of a stream, [`Timeouts::event`]; `None` for no limit.
+    pub fn event_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
+        self.timeouts.event = limit.into();
         self
     }
 

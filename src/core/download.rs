@@ -15,7 +15,7 @@ use http::{HeaderMap, StatusCode};
 use tokio::task::spawn_blocking;
 
 use super::call::{generation_id, sealed};
-use super::execute::{Exchange, Expected};
+use super::execute::{Course, Exchange, Expected};
 use super::incoming::Incoming;
 use crate::errors::{Cause, Error, UnexpectedError};
 
@@ -28,6 +28,7 @@ pub struct Download {
     operation_id: &'static str,
     status: StatusCode,
     headers: HeaderMap,
+    course: Course,
     incoming: Incoming,
     is_over: bool,
 }
@@ -156,7 +157,8 @@ impl Stream for Download {
             self.is_over = true;
             self.incoming.close();
         }
-        chunk
+        let course = self.course;
+        chunk.map_err(|error| course.tell(error))
     }
 }
 
@@ -164,9 +166,9 @@ impl sealed::FromExchange for Download {
     const EXPECTED: Expected = Expected::Bytes;
 
     fn from_exchange(exchange: Exchange) -> Result<Self, Error> {
-        let Exchange { operation_id, status, headers, body, idle, .. } = exchange;
-        let incoming = Incoming::new(operation_id, body, idle);
-        Ok(Self { operation_id, status, headers, incoming, is_over: false })
+        let Exchange { operation_id, status, headers, body, course, timeouts, .. } = exchange;
+        let incoming = Incoming::new(operation_id, body, timeouts.idle);
+        Ok(Self { operation_id, status, headers, course, incoming, is_over: false })
     }
 }
 

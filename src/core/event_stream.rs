@@ -12,7 +12,7 @@ use futures_core::Stream;
 use http::{HeaderMap, StatusCode};
 
 use super::call::{generation_id, sealed};
-use super::execute::{Exchange, Expected};
+use super::execute::{Course, Exchange, Expected};
 use super::incoming::Incoming;
 use super::sse::SseDecoder;
 use super::wire::{self, DecodeError, Wire};
@@ -73,6 +73,7 @@ struct Source {
     operation_id: &'static str,
     status: StatusCode,
     headers: HeaderMap,
+    course: Course,
     incoming: Incoming,
     decoder: SseDecoder,
     state: State,
@@ -136,6 +137,7 @@ impl<T: StreamItem> Stream for EventStream<T> {
                 Some(Ok(event)) if event.data == DONE => source.done(),
                 Some(Ok(event)) if event.data.trim_ascii().is_empty() => {}
                 Some(Ok(event)) => {
+                    source.incoming.event_came();
                     let copied = || Bytes::copy_from_slice(event.data.as_bytes());
                     let decoded = if event.event == "error" {
                         Ok(None)
@@ -188,7 +190,7 @@ impl Source {
             Some(Ok(chunk)) => self.decoder.push(chunk),
             Some(Err(error)) => {
                 self.close();
-                return Poll::Ready(Err(error));
+                return Poll::Ready(Err(self.course.tell(error)));
             }
             None => {
                 self.state = State::Ended;
@@ -207,7 +209,7 @@ impl Source {
     /// The end mark came. The body is about to end too.
     fn done(&mut self) {
         self.state = State::Done;
-        self.incoming.set_limit(END_OF_BODY);
+        self.incoming.expect_end(END_OF_BODY);
     }
 
     /// Waits for the end of the body, or for anything else that is not expected there.
@@ -219,7 +221,7 @@ impl Source {
 
     fn api_error(&mut self, data: Bytes) -> Error {
         self.marked = true;
-        ApiError::read(self.operation_id, self.head(), data, SystemTime::now()).into()
+        self.course.tell(ApiError::read(self.operation_id, self.head(), data, SystemTime::now()).into())
     }
 
     /// An event that is no JSON. At the end of the body it is half an event.
@@ -233,11 +235,11 @@ impl Source {
     }
 
     fn invalid(&self, path: &str, data: Bytes, source: impl Into<Cause>) -> Error {
-        ResponseValidationError::new(self.operation_id, self.head(), data, path, source).into()
+        self.course.tell(ResponseValidationError::new(self.operation_id, self.head(), data, path, source).into())
     }
 
     fn incomplete(&self) -> Error {
-        ConnectionError::incomplete(self.operation_id, "the stream ended without its end mark").into()
+        self.course.tell(ConnectionError::incomplete(self.operation_id, "the stream ended without its end mark").into())
     }
 
     fn head(&self) -> (StatusCode, HeaderMap) {
@@ -249,12 +251,13 @@ impl<T: StreamItem> sealed::FromExchange for EventStream<T> {
     const EXPECTED: Expected = Expected::Events;
 
     fn from_exchange(exchange: Exchange) -> Result<Self, Error> {
-        let Exchange { operation_id, status, headers, body, idle, max_event, .. } = exchange;
+        let Exchange { operation_id, status, headers, body, course, timeouts, max_event } = exchange;
         let source = Source {
             operation_id,
             status,
             headers,
-            incoming: Incoming::new(operation_id, body, idle),
+            course,
+            incoming: Incoming::new(operation_id, body, timeouts.idle).with_event_limit(timeouts.event),
             decoder: SseDecoder::new(max_event),
             state: State::Open,
             marked: false,

@@ -2,8 +2,10 @@
 
 use std::borrow::Cow;
 use std::pin::pin;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, LOCATION};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Uri};
 use tokio::time::{Instant, sleep};
@@ -20,6 +22,10 @@ use crate::errors::{ApiError, Error, ResponseValidationError, TimeoutError, Time
 use crate::hooks::{HookContext, RequestInput};
 
 const METADATA: HeaderName = HeaderName::from_static("x-openrouter-metadata");
+
+/// How long the text of an error is read. It comes with the head nearly always, and the status says what matters; what came
+/// until then counts.
+const ERROR_BODY: Duration = Duration::from_secs(5);
 
 /// What the body of an answer is expected to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,9 +57,23 @@ pub struct Exchange {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Body,
-    pub(crate) attempts: u32,
-    pub(crate) idle: Option<Duration>,
+    pub(crate) course: Course,
+    pub(crate) timeouts: Timeouts,
     pub(crate) max_event: usize,
+}
+
+/// What a call has done until now.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Course {
+    pub(crate) attempts: u32,
+    began: Instant,
+}
+
+impl Course {
+    /// The same error, told of the call.
+    pub(crate) fn tell(self, error: Error) -> Error {
+        error.after(self.attempts, self.began.elapsed())
+    }
 }
 
 /// Sends a request, with all its attempts.
@@ -65,16 +85,22 @@ pub(crate) async fn execute(
 ) -> Result<Exchange, Error> {
     let operation = parts.operation();
     let total = options.timeouts.total;
+    let began = Instant::now();
+    let attempts = AtomicU32::new(0);
     // Pinned here: as an argument it would take its room a second time.
-    let attempts = pin!(async {
+    let running = pin!(async {
         let plan = Plan::new(core.inner(), parts, options, expected)?;
-        plan.run().await
+        plan.run(began, &attempts).await
     });
-    let outcome = within(total, attempts).await.unwrap_or_else(|limit| {
+    let outcome = within(total, running).await.unwrap_or_else(|limit| {
         let error = TimeoutError::new(operation.id(), TimeoutPhase::Total, limit);
         Err(error.into())
     });
-    outcome.map_err(|error| error.of_operation(operation.id()))
+    let course = Course { attempts: attempts.load(Ordering::Relaxed), began };
+    match outcome {
+        Ok(exchange) => Ok(Exchange { course, ..exchange }),
+        Err(error) => Err(course.tell(error.of_operation(operation.id()))),
+    }
 }
 
 /// Everything that all attempts of a call have in common.
@@ -149,31 +175,32 @@ impl<'a> Plan<'a> {
         })
     }
 
-    /// Sends the request until it succeeds or the retry configuration says to stop.
-    async fn run(&self) -> Result<Exchange, Error> {
-        let began = Instant::now();
+    /// Sends the request until it succeeds or the retry configuration says to stop. The attempts are counted in `attempts`.
+    async fn run(&self, began: Instant, attempts: &AtomicU32) -> Result<Exchange, Error> {
         let retry_config = self.retry_config.as_ref().unwrap_or(&self.client.retry_config);
         let mut context = self.context(retry_config);
         let mut attempt = 1;
         loop {
+            attempts.store(attempt, Ordering::Relaxed);
             if let Some(context) = &mut context {
                 context.begin(attempt);
             }
             let error = match self.attempt(context.as_ref()).await {
-                Ok(mut exchange) => {
+                Ok(exchange) => {
                     self.client.budget.succeeded();
-                    exchange.attempts = attempt;
                     return Ok(exchange);
                 }
                 Err(error) => error,
             };
             let failure = Failure::of(&error);
             let wait = retry_config.decide(attempt, began.elapsed(), failure, self.repeatable, fastrand::f64());
-            match wait {
-                Some(_) if !self.payload.can_repeat() => return Err(error.with_spent_body()),
-                Some(wait) if self.client.budget.take() => sleep(wait).await,
-                _ => return Err(error),
+            let Some(wait) = wait else { return Err(error) };
+            if !self.payload.can_repeat() {
+                return Err(error.with_spent_body());
             }
+            let Some(retry) = self.client.budget.take() else { return Err(error) };
+            sleep(wait).await;
+            retry.spend();
             attempt += 1;
         }
     }
@@ -288,15 +315,23 @@ impl<'a> Plan<'a> {
         Incoming::new(self.operation.id(), body, self.timeouts.idle)
     }
 
-    /// The answer with its body in memory, cut at the limit for error bodies. A body that breaks off is as good as one
-    /// that is short: the status says what matters.
+    /// The response with its body in memory, as an error text.
     async fn at_hand(&self, response: Response<Body>) -> Response<Body> {
         let (head, body) = response.into_parts();
-        let body = match body.as_bytes() {
-            Some(_) => body,
-            None => self.incoming(body).collect(self.client.limits.error_body).await.bytes.into(),
-        };
+        let body = self.error_text(body).await.into();
         Response::from_parts(head, body)
+    }
+
+    /// The body of a response of which only the text matters, cut at the limits for the body of an error. One that breaks
+    /// off is as good as one that is short.
+    async fn error_text(&self, body: Body) -> Bytes {
+        if let Some(bytes) = body.as_bytes() {
+            return bytes.clone();
+        }
+        let limit = self.client.limits.error_body;
+        let mut read = Collected::default();
+        let _ = within(Some(ERROR_BODY), pin!(self.incoming(body).collect(&mut read, limit))).await;
+        read.into_bytes(limit)
     }
 
     /// The error for an answer that is no success.
@@ -329,8 +364,8 @@ impl<'a> Plan<'a> {
             status: head.status,
             headers: head.headers,
             body,
-            attempts: 0,
-            idle: self.timeouts.idle,
+            course: Course { attempts: 0, began: Instant::now() },
+            timeouts: self.timeouts,
             max_event: self.client.limits.event,
         };
         if let Some(coding) = encoding(&exchange.headers) {
@@ -352,8 +387,9 @@ impl<'a> Plan<'a> {
                     exchange.body = body;
                     return Ok(exchange);
                 }
-                let Collected { bytes, end } = self.incoming(body).collect(self.client.limits.body).await;
-                exchange.body = bytes.into();
+                let mut read = Collected::default();
+                let end = self.incoming(body).collect(&mut read, self.client.limits.body).await;
+                exchange.body = read.into_bytes(self.client.limits.body).into();
                 match end {
                     End::Whole => Ok(exchange),
                     End::Broken(error) => Err(error),
@@ -367,37 +403,56 @@ impl<'a> Plan<'a> {
         }
     }
 
-    /// An answer whose media type is not that of events. If its body is events all the same, they are given; nothing of
+    /// A response whose media type is not that of events. If its body is events all the same, they are given; nothing of
     /// them is seen before the last one came.
     async fn mislabelled(&self, mut exchange: Exchange, message: String) -> Result<Exchange, Error> {
-        let body = std::mem::take(&mut exchange.body);
-        let Collected { bytes, end } = self.incoming(body).collect(self.client.limits.body).await;
-        let start = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes).trim_ascii_start();
-        let is_events = ["data:", "event:", ":"].iter().any(|field| start.starts_with(field.as_bytes()));
+        let limits = self.client.limits;
+        let mut incoming = self.incoming(std::mem::take(&mut exchange.body));
+        let mut read = Collected::default();
+        let end = loop {
+            let reading = within(Some(ERROR_BODY), pin!(incoming.collect(&mut read, limits.body))).await;
+            match reading {
+                Ok(end) => break Some(end),
+                Err(_) if is_error_text(&exchange.headers, read.as_bytes()) => break None,
+                // What may be a whole response or events takes the time it needs.
+                Err(_) => {}
+            }
+        };
+        let is_events =
+            ["data:", "event:", ":"].iter().any(|field| beginning(read.as_bytes()).starts_with(field.as_bytes()));
         match end {
-            End::Broken(error) if is_events => return Err(error),
-            End::Whole if is_events => {
-                exchange.body = bytes.into();
+            Some(End::Broken(error)) if is_events => return Err(error),
+            Some(End::Whole) if is_events => {
+                exchange.body = read.into_bytes(limits.body).into();
                 return Ok(exchange);
             }
             _ => {}
         }
-        exchange.body = bytes.slice(..bytes.len().min(self.client.limits.error_body)).into();
+        exchange.body = read.into_bytes(limits.error_body).into();
         Err(self.misfit(exchange, message).await)
     }
 
-    /// An answer that is not what the operation promises: an error that came with success, or something else.
+    /// A response that is not what the operation promises: an error that came with success, or something else.
     async fn misfit(&self, exchange: Exchange, message: String) -> Error {
         let Exchange { operation_id, status, headers, body, .. } = exchange;
-        let body = match body.as_bytes() {
-            Some(bytes) => bytes.clone(),
-            None => self.incoming(body).collect(self.client.limits.error_body).await.bytes,
-        };
+        let body = self.error_text(body).await;
         if ApiError::is_error_body(&body) {
             return ApiError::read(operation_id, (status, headers), body, std::time::SystemTime::now()).into();
         }
         ResponseValidationError::new(operation_id, (status, headers), body, "", message).into()
     }
+}
+
+/// What a body begins with, after a byte order mark and white space.
+fn beginning(body: &[u8]) -> &[u8] {
+    body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body).trim_ascii_start()
+}
+
+/// Whether what came of a body is a page or the beginning of an error.
+fn is_error_text(headers: &HeaderMap, body: &[u8]) -> bool {
+    let is_page = media_type(headers).is_some_and(|kind| kind.contains("html"));
+    let start: Vec<u8> = beginning(body).iter().copied().filter(|byte| !byte.is_ascii_whitespace()).take(15).collect();
+    is_page || [&br#"{"error":"#[..], br#"{"type":"error""#].iter().any(|error| start.starts_with(error))
 }
 
 fn same_origin(one: &Uri, other: &Uri) -> bool {

@@ -1,4 +1,4 @@
-//! The body of an answer as it comes, with the limit between two chunks.
+//! The body of a response as it comes, with the limits of time for it.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -14,21 +14,50 @@ use crate::errors::{Error, TimeoutError, TimeoutPhase};
 pub(crate) struct Incoming {
     operation_id: &'static str,
     body: Body,
-    limit: Option<Duration>,
-    /// Since when the next chunk is waited for.
-    waiting: Option<Instant>,
+    /// For the wait between two chunks.
+    idle: Wait,
+    /// For the wait between two events.
+    event: Wait,
+    /// When the body was last asked and had nothing.
+    asked: Option<Instant>,
     /// Made at the first wait and set anew only when it fires, not for every chunk: that would cost more than the chunk.
     timer: Option<Pin<Box<Sleep>>>,
 }
 
+/// A limit for a wait.
+struct Wait {
+    phase: TimeoutPhase,
+    limit: Option<Duration>,
+    since: Option<Instant>,
+}
+
+impl Wait {
+    const fn new(phase: TimeoutPhase, limit: Option<Duration>) -> Self {
+        Self { phase, limit, since: None }
+    }
+}
+
 impl Incoming {
-    pub(crate) const fn new(operation_id: &'static str, body: Body, limit: Option<Duration>) -> Self {
-        Self { operation_id, body, limit, waiting: None, timer: None }
+    pub(crate) const fn new(operation_id: &'static str, body: Body, idle: Option<Duration>) -> Self {
+        let (idle, event) = (Wait::new(TimeoutPhase::Idle, idle), Wait::new(TimeoutPhase::Event, None));
+        Self { operation_id, body, idle, event, asked: None, timer: None }
     }
 
-    /// Sets another limit, for the waits from now on.
-    pub(crate) fn set_limit(&mut self, limit: Duration) {
-        self.limit = Some(limit);
+    /// Sets the limit between two events, each of which is told by [`event_came`](Self::event_came).
+    pub(crate) const fn with_event_limit(mut self, limit: Option<Duration>) -> Self {
+        self.event.limit = limit;
+        self
+    }
+
+    /// Ends the wait for an event.
+    pub(crate) const fn event_came(&mut self) {
+        self.event.since = None;
+    }
+
+    /// Nothing more is expected but the end of the body, for which `limit` holds in place of all others.
+    pub(crate) fn expect_end(&mut self, limit: Duration) {
+        self.idle = Wait::new(TimeoutPhase::Idle, Some(limit));
+        self.event.limit = None;
         self.timer = None;
     }
 
@@ -42,7 +71,7 @@ impl Incoming {
         loop {
             match Pin::new(&mut self.body).poll_frame(cx) {
                 Poll::Ready(frame) => {
-                    self.waiting = None;
+                    self.idle.since = None;
                     match frame {
                         None => return Poll::Ready(None),
                         Some(Err(error)) => {
@@ -56,28 +85,46 @@ impl Incoming {
                     }
                 }
                 Poll::Pending => {
-                    let Some(limit) = self.limit else { return Poll::Pending };
-                    ready!(self.poll_limit(cx, limit));
-                    return Poll::Ready(Some(Err(
-                        TimeoutError::new(self.operation_id, TimeoutPhase::Idle, limit).into()
-                    )));
+                    let error = ready!(self.poll_limits(cx));
+                    return Poll::Ready(Some(Err(error)));
                 }
             }
         }
     }
 
-    /// Ready once the wait for the next chunk has lasted for `limit`.
-    fn poll_limit(&mut self, cx: &mut Context<'_>, limit: Duration) -> Poll<()> {
-        let since = *self.waiting.get_or_insert_with(Instant::now);
-        // A limit beyond the end of time is none.
-        let Some(deadline) = since.checked_add(limit) else { return Poll::Pending };
-        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+    /// Ready with the error once a wait has lasted for its limit.
+    ///
+    /// Only time counts in which somebody waits, and nobody says when a program turns to something else between two polls.
+    /// So the timer fires several times within a limit: whoever waits is woken and polls again. If nobody did for twice
+    /// as long, nobody was there, and the wait begins anew.
+    fn poll_limits(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
+        /// The timers of tokio count milliseconds, and a busy program is late by some of them.
+        const SHORTEST_NAP: Duration = Duration::from_millis(5);
         loop {
-            ready!(timer.as_mut().poll(cx));
-            if timer.deadline() >= deadline {
-                return Poll::Ready(());
+            let now = Instant::now();
+            let mut next: Option<Instant> = None;
+            for wait in [&mut self.idle, &mut self.event] {
+                let Some(limit) = wait.limit else { continue };
+                let nap = (limit / 8).max(SHORTEST_NAP);
+                if self.asked.is_some_and(|asked| now.saturating_duration_since(asked) > nap.saturating_mul(2)) {
+                    wait.since = None;
+                }
+                let since = *wait.since.get_or_insert(now);
+                // A limit beyond the end of time is none.
+                let (Some(end), Some(nap)) = (since.checked_add(limit), now.checked_add(nap)) else { continue };
+                if now >= end {
+                    return Poll::Ready(TimeoutError::new(self.operation_id, wait.phase, limit).into());
+                }
+                let wake = end.min(nap);
+                next = Some(next.map_or(wake, |next| next.min(wake)));
             }
-            timer.as_mut().reset(deadline);
+            self.asked = Some(now);
+            let Some(next) = next else { return Poll::Pending };
+            let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(next)));
+            if timer.deadline() <= now || timer.deadline() > next {
+                timer.as_mut().reset(next);
+            }
+            ready!(timer.as_mut().poll(cx));
         }
     }
 
@@ -85,46 +132,57 @@ impl Incoming {
         std::future::poll_fn(|cx| self.poll_chunk(cx)).await
     }
 
-    /// Reads on to the end, or until there are more than `limit` bytes.
-    pub(crate) async fn collect(&mut self, limit: usize) -> Collected {
+    /// Reads on to the end, or until there are more than `limit` bytes. If the future is dropped before that, `read` has
+    /// what came until then.
+    pub(crate) async fn collect(&mut self, read: &mut Collected, limit: usize) -> End {
         /// No more is reserved because of what a server says about the length.
         const LARGEST_RESERVATION: u64 = 1024 * 1024;
-        let mut first = Bytes::new();
-        let mut all = Vec::new();
-        let mut length = 0;
-        let end = loop {
-            match self.chunk().await {
-                None => break End::Whole,
-                Some(Err(error)) => break End::Broken(error),
-                Some(Ok(chunk)) if length == 0 => {
-                    length = chunk.len();
-                    first = chunk;
+        loop {
+            let chunk = match self.chunk().await {
+                None => return End::Whole,
+                Some(Err(error)) => return End::Broken(error),
+                Some(Ok(chunk)) => chunk,
+            };
+            if read.first.is_empty() {
+                read.first = chunk;
+            } else {
+                if read.all.is_empty() {
+                    let rest = self.body.size_hint().lower().min(LARGEST_RESERVATION);
+                    read.all.reserve(read.first.len() + chunk.len() + usize::try_from(rest).unwrap_or_default());
+                    read.all.extend_from_slice(&read.first);
                 }
-                Some(Ok(chunk)) => {
-                    if all.is_empty() {
-                        let rest = self.body.size_hint().lower().min(LARGEST_RESERVATION);
-                        all.reserve(length + chunk.len() + usize::try_from(rest).unwrap_or_default());
-                        all.extend_from_slice(&first);
-                    }
-                    all.extend_from_slice(&chunk);
-                    length = all.len();
-                }
+                read.all.extend_from_slice(&chunk);
             }
-            if length > limit {
-                break End::TooLarge;
+            if read.len() > limit {
+                return End::TooLarge;
             }
-        };
-        let mut bytes = if all.is_empty() { first } else { all.into() };
-        bytes.truncate(limit);
-        Collected { bytes, end }
+        }
     }
 }
 
-/// What was read of a body.
+/// What was read of a body. A body that comes in one chunk is not copied.
+#[derive(Default)]
 pub(crate) struct Collected {
-    /// At most as many bytes as the limit allows.
-    pub(crate) bytes: Bytes,
-    pub(crate) end: End,
+    first: Bytes,
+    /// Everything, once there was more than the first chunk.
+    all: Vec<u8>,
+}
+
+impl Collected {
+    fn len(&self) -> usize {
+        self.as_bytes().len()
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        if self.all.is_empty() { &self.first } else { &self.all }
+    }
+
+    /// At most the first `limit` bytes.
+    pub(crate) fn into_bytes(self, limit: usize) -> Bytes {
+        let mut bytes = if self.all.is_empty() { self.first } else { self.all.into() };
+        bytes.truncate(limit);
+        bytes
+    }
 }
 
 pub(crate) enum End {

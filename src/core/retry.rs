@@ -3,8 +3,6 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime};
 
-use http::HeaderMap;
-
 use crate::errors::{Error, TimeoutPhase};
 
 /// Whether a failed request is sent again.
@@ -22,24 +20,32 @@ pub enum RetryStrategy {
 /// The names are those of the official SDKs. The rules are stricter, so that no work is paid for twice and no outage is
 /// made worse:
 ///
-/// - **An answer with an error status** is retried if the status is one of [`status_codes`](Self::status_codes): the
-///   server refused the request, whatever the method. (The official SDKs retry all of 5xx, and neither 408 nor 429.) It
-///   is not retried if `error.availability.retryable` is false.
-/// - **A connection error** is retried if the server has not received the request: no connection could be made, or it
-///   closed before the request was sent. Once the request may have been received, only an operation that may be repeated
-///   (GET, PUT, DELETE) is retried; a POST is not, since it may have been carried out and charged, unless the call allows
-///   it ([`repeat_received`](super::Call::repeat_received)). The same holds for a time limit that ran out and for a body
-///   that broke off. (The official SDKs repeat a POST.) A stream that has begun is never retried.
+/// - **A request that the server has not processed** is retried, whatever the method: no connection could be made, or it
+///   closed before the request was sent; the server refused the request (429, 503, 529); or an edge network could not
+///   reach the server (521, 522, 523, 525, 526, 530).
+/// - **A request that may have been processed** is retried only if it may be repeated (GET, PUT, DELETE). A POST is not,
+///   since it may have been carried out and charged, unless the call allows it
+///   ([`repeat_received`](super::Call::repeat_received)): the connection was lost after the request was sent, a time
+///   limit ran out, the body of the response broke off, or somebody on the way lost the server or gave up waiting for it
+///   (408, 504, 520, 524, 527). (The official SDKs repeat a POST.) A stream that has begun is never retried.
+/// - **500 and 502** are retried whatever the method if the body is an error in the form of the API
+///   (`{"error": {...}}`), by which the API says that the request has failed. A page, another text or no body comes from
+///   a gateway that knows nothing of it: such a request may have been processed. So may one that got a status not named
+///   here.
+/// - **Statuses** that are not in [`status_codes`](Self::status_codes) are not retried (the official SDKs retry all of
+///   5xx, and neither 408 nor 429), nor is an error whose `error.availability.retryable` is false, nor a daily limit
+///   that does not tell its end.
 /// - **The wait** before retry *n* is drawn at random from the upper half of `initial_interval * exponent^(n-1)`, and at
 ///   most `max_interval`. (The official SDKs compute `initial_interval * n^exponent` with *n* from 0 and add up to a
-///   second.) If the server names a wait (`retry-after-ms`, `Retry-After` in seconds or as a date,
-///   `error.availability.retry_after`) and it is longer, that wait counts, also beyond `max_interval`.
+///   second.) If the server names a wait or the end of a limit
+///   ([`ApiError::retry_after`](crate::errors::ApiError::retry_after)) and it is longer, that wait counts, also beyond
+///   `max_interval`.
 /// - **The end**: no retry is made after [`max_attempts`](Self::max_attempts), nor if its wait would end later than
 ///   [`max_elapsed_time`](Self::max_elapsed_time) after the call began; the last error is returned at once.
 /// - **An error inside a successful answer**, in the body or in an event of a stream, is not retried: the server took the
 ///   request and began with it.
 /// - **The budget**: all calls of a client, with its clones, share a stock of 100 retries. Each retry takes one and each
-///   call that succeeds gives back a tenth. In an outage, when the stock is used up, calls are not retried, so that load is
+///   call that succeeds gives back a tenth; a call that is dropped while it waits gives its retry back. In an outage, when the stock is used up, calls are not retried, so that load is
 ///   not multiplied.
 ///
 /// ```
@@ -68,7 +74,10 @@ pub struct RetryConfig {
     pub max_attempts: u32,
     /// Whether connection errors and time limits are retried, by the rules above. Default: true.
     pub retry_connection_errors: bool,
-    /// The statuses that are retried, each from 400 to 599. Default: 408, 429, 500, 502, 503, 504, 524, 529.
+    /// The statuses that are retried, each from 400 to 599. Default: 408, 429, 500, 502 to 504, 520 to 527, 529, 530.
+    ///
+    /// To name a status here does not allow to repeat a POST that may have been processed;
+    /// [`repeat_received`](super::Call::repeat_received) does.
     pub status_codes: Vec<u16>,
 }
 
@@ -89,7 +98,7 @@ impl RetryConfig {
             max_elapsed_time: Duration::from_secs(120),
             max_attempts: 3,
             retry_connection_errors: true,
-            status_codes: vec![408, 429, 500, 502, 503, 504, 524, 529],
+            status_codes: TRANSIENT.to_vec(),
         }
     }
 
@@ -168,7 +177,7 @@ impl RetryConfig {
     /// Says after which wait to send the request again, or `None` if it is not sent again.
     ///
     /// `attempt` counts from 1 and names the one that failed, `elapsed` is the time since the call began, `repeatable`
-    /// tells that the operation may be carried out twice, `jitter` is a random number from 0 to 1.
+    /// says that the operation may be carried out twice, `jitter` is a random number from 0 to 1.
     pub(crate) fn decide(
         &self,
         attempt: u32,
@@ -181,7 +190,11 @@ impl RetryConfig {
             return None;
         }
         let asked = match failure {
-            Failure::Answer { status, wait } if self.status_codes.contains(&status) => wait,
+            Failure::Answer { status, may_be_processed, wait }
+                if self.status_codes.contains(&status) && (repeatable || !may_be_processed) =>
+            {
+                wait
+            }
             Failure::Unsent if self.retry_connection_errors => None,
             Failure::Lost if self.retry_connection_errors && repeatable => None,
             _ => return None,
@@ -199,11 +212,32 @@ impl RetryConfig {
     }
 }
 
+/// The statuses that pass: those of a server that is busy or broken for the moment, and those that an edge network such as
+/// Cloudflare answers in place of a server that it could not reach.
+pub(crate) const TRANSIENT: [u16; 16] =
+    [408, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 525, 526, 527, 529, 530];
+
+/// Whether a request may have been processed although it was answered with this error status. `docs/errors.md` has the
+/// table.
+///
+/// `is_failure` says that the API itself tells in its own form that the request has failed, which no gateway does.
+pub(crate) const fn may_be_processed(status: u16, is_failure: bool) -> bool {
+    match status {
+        // Somebody gave up waiting for the server (408, 499, 504, 524), or lost it halfway (520, 527).
+        408 | 499 | 504 | 520 | 524 | 527 => true,
+        // The server refused the request.
+        400..=499 | 503 | 529 => false,
+        // The edge network did not get as far as sending it: no connection, no TLS, no address.
+        521 | 522 | 523 | 525 | 526 | 530 => false,
+        _ => !is_failure,
+    }
+}
+
 /// What a failed attempt means for the question whether to try again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Failure {
     /// The server answered with an error status and perhaps a wait.
-    Answer { status: u16, wait: Option<Duration> },
+    Answer { status: u16, may_be_processed: bool, wait: Option<Duration> },
     /// The server has not received the request.
     Unsent,
     /// The server may have received the request, and its answer did not arrive whole.
@@ -215,15 +249,20 @@ pub(crate) enum Failure {
 impl Failure {
     pub(crate) fn of(error: &Error) -> Self {
         match error {
-            Error::Api(error) => match error.availability().and_then(|availability| availability.retryable()) {
-                Some(false) => Self::Permanent,
-                _ => Self::Answer { status: error.status().as_u16(), wait: error.retry_after() },
-            },
+            Error::Api(error) => {
+                let is_final = error.availability().and_then(|availability| availability.retryable()) == Some(false);
+                let wait = error.retry_after();
+                if is_final || wait.is_none() && error.is_daily_limit() {
+                    return Self::Permanent;
+                }
+                let may_be_processed = error.may_be_processed();
+                Self::Answer { status: error.status().as_u16(), may_be_processed, wait }
+            }
             Error::Connection(error) if error.is_unsent() => Self::Unsent,
             Error::Connection(error) if error.is_lost() => Self::Lost,
             Error::Timeout(error) => match error.phase() {
                 TimeoutPhase::Connect => Self::Unsent,
-                TimeoutPhase::Response | TimeoutPhase::Idle => Self::Lost,
+                TimeoutPhase::Response | TimeoutPhase::Idle | TimeoutPhase::Event => Self::Lost,
                 TimeoutPhase::Total => Self::Permanent,
             },
             _ => Self::Permanent,
@@ -245,43 +284,189 @@ impl RetryBudget {
         Self(AtomicU32::new(Self::FULL))
     }
 
-    /// Takes one retry, if one is left.
-    pub(crate) fn take(&self) -> bool {
+    /// Takes one retry, if one is left. It is taken before the wait for it, so that no call waits in vain.
+    pub(crate) fn take(&self) -> Option<TakenRetry<'_>> {
         let less = |tenths: u32| tenths.checked_sub(Self::RETRY);
-        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok()
+        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).ok().map(|_| TakenRetry(self))
     }
 
     /// Counts a call that succeeded.
     pub(crate) fn succeeded(&self) {
         // The stock is full nearly always: look before writing, so that calls do not share a cache line for nothing.
         if self.0.load(Ordering::Relaxed) < Self::FULL {
-            let more = |tenths: u32| (tenths < Self::FULL).then_some(tenths + 1);
-            let _ = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
+            self.give(1);
         }
     }
-}
 
-/// The wait that the headers of an answer ask for: `retry-after-ms`, else `Retry-After` in seconds or as an HTTP date.
-///
-/// Both may have a decimal point. A date that has passed means no wait, a number too large for a `Duration` the longest
-/// there is, and a text that is neither number nor date counts as absent.
-pub(crate) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
-    let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
-    if let Some(wait) = text("retry-after-ms").and_then(|text| seconds(text, 1e-3)) {
-        return Some(wait);
+    fn give(&self, tenths: u32) {
+        let more = |stock: u32| Some(stock.saturating_add(tenths).min(Self::FULL));
+        let _ = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
     }
-    let text = text("retry-after")?;
-    seconds(text, 1.0).or_else(|| {
-        let date = httpdate::parse_http_date(text).ok()?;
-        Some(date.duration_since(now).unwrap_or_default())
-    })
 }
 
-fn seconds(text: &str, unit: f64) -> Option<Duration> {
+/// A retry that was taken and not yet made. Dropped before that, such as with a call that is given up, it goes back.
+#[derive(Debug)]
+#[must_use = "it goes back when it is dropped"]
+pub(crate) struct TakenRetry<'a>(&'a RetryBudget);
+
+impl TakenRetry<'_> {
+    /// The retry is made now.
+    pub(crate) fn spend(self) {
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for TakenRetry<'_> {
+    fn drop(&mut self) {
+        self.0.give(RetryBudget::RETRY);
+    }
+}
+
+/// The fields that say when to try again: of the head of a response, or of the `error.metadata.headers` in its body.
+pub(crate) struct Hints(Vec<(String, String)>);
+
+impl Hints {
+    pub(crate) fn new<'a>(fields: impl Iterator<Item = (&'a str, String)>) -> Self {
+        let fields = fields.map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()));
+        Self(fields.filter(|(name, _)| name.starts_with("retry-after") || is_limit(name)).collect())
+    }
+
+    fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(known, _)| known == name).map(|(_, value)| &**value)
+    }
+
+    /// The wait that the server asks for: `retry-after-ms`, else `Retry-After`. What is neither a number nor a date counts
+    /// as absent.
+    pub(crate) fn retry_after(&self, now: SystemTime) -> Option<Duration> {
+        let now = since_1970(now);
+        let wait = |name, unit| {
+            let text = self.get(name)?;
+            let Some(number) = number(text) else { return Some(date(text)?.saturating_sub(now)) };
+            Some(match moment(number) {
+                // Some servers send the moment in place of the wait.
+                Some(moment) if moment.abs_diff(now) < MONTH => moment.saturating_sub(now),
+                _ => duration(number * unit),
+            })
+        };
+        wait("retry-after-ms", 1e-3).or_else(|| wait("retry-after", 1.0))
+    }
+
+    /// The wait until the limits are reset that have nothing left: `x-ratelimit-reset`, `x-ratelimit-reset-requests`,
+    /// `ratelimit-reset`, `anthropic-ratelimit-tokens-reset` and what else is named so. If none says that nothing is left,
+    /// those count that do not say how much is.
+    pub(crate) fn reset(&self, now: SystemTime) -> Option<Duration> {
+        let now = since_1970(now);
+        let wait = |name: &str, text| {
+            let Some(number) = number(text) else {
+                return date(text).map(|date| date.saturating_sub(now)).or_else(|| Some(duration(units(text)?)));
+            };
+            let unit = if name.ends_with("-ms") { 1e-3 } else { 1.0 };
+            Some(moment(number).map_or(duration(number * unit), |moment| moment.saturating_sub(now)))
+        };
+        let resets = self.0.iter().filter(|(name, _)| is_limit(name) && name.contains("reset"));
+        let waits = resets.filter_map(|(name, text)| {
+            let left = self.get(&name.replace("reset", "remaining")).and_then(number);
+            let is_open = left.is_some_and(|left| left > 0.0);
+            wait(name, text).filter(|_| !is_open).map(|wait| (left.is_some(), wait))
+        });
+        waits.max().map(|(_, wait)| wait)
+    }
+}
+
+/// Whether a field is about a limit: what is left of it, or when it is reset.
+fn is_limit(name: &str) -> bool {
+    name.contains("ratelimit") || name.contains("rate-limit")
+}
+
+/// How far from now a number may be that is read as a moment although its name says that it is a wait.
+const MONTH: Duration = Duration::from_secs(31 * 24 * 3600);
+
+fn since_1970(now: SystemTime) -> Duration {
+    now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
+}
+
+/// Seconds as a duration: zero if they are negative, the longest there is if they are too many.
+fn duration(seconds: f64) -> Duration {
+    Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::MAX)
+}
+
+fn number(text: &str) -> Option<f64> {
     // Digits and a point only: no sign, no exponent, no "inf" and no "nan", all of which Rust would read.
-    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
+    let is_plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    text.parse().ok().filter(|_| is_plain)
+}
+
+/// The moment since 1970 that a number stands for if it is too large for a wait: in seconds, or in a thousandth, millionth
+/// or billionth of them.
+fn moment(number: f64) -> Option<Duration> {
+    /// In 2001 as a moment, 31 years as a wait.
+    const FIRST: f64 = 1e9;
+    let units = [1.0, 1e-3, 1e-6, 1e-9];
+    let seconds = units.map(|unit| number * unit).into_iter().find(|seconds| *seconds < 100.0 * FIRST);
+    (number >= FIRST).then(|| seconds.map_or(Duration::MAX, duration))
+}
+
+/// The moment since 1970 of a date of HTTP or RFC 3339.
+fn date(text: &str) -> Option<Duration> {
+    httpdate::parse_http_date(text).map(since_1970).ok().or_else(|| rfc_3339(text))
+}
+
+/// A date such as `2026-11-25T09:30:00.5+01:00`.
+fn rfc_3339(text: &str) -> Option<Duration> {
+    let (date, time) = text.split_once(['T', 't', ' '])?;
+    let (time, is_west, offset) = match time.strip_suffix(['Z', 'z']) {
+        Some(time) => (time, false, "00:00"),
+        None => {
+            let sign = time.find(['+', '-'])?;
+            (time.get(..sign)?, time.get(sign..)?.starts_with('-'), time.get(sign + 1..)?)
+        }
+    };
+    let [year, month, day] = numbers(date, '-')?;
+    let [hour, minute, second] = numbers(time, ':')?;
+    let [hours, minutes] = numbers(offset, ':')?;
+    let is_in_range = (1970.0..10_000.0).contains(&year)
+        && (1.0..=12.0).contains(&month)
+        && (1.0..=31.0).contains(&day)
+        && hour < 24.0
+        && minute < 60.0
+        && second < 61.0;
+    if !is_in_range {
         return None;
     }
-    let number: f64 = text.parse().ok()?;
-    Some(Duration::try_from_secs_f64(number * unit).unwrap_or(Duration::MAX))
+    // Years begin in March here, so that the leap day is the last one.
+    let year = if month < 3.0 { year - 1.0 } else { year };
+    let months = (month + 9.0) % 12.0;
+    let leap_days = (year / 4.0).floor() - (year / 100.0).floor() + (year / 400.0).floor();
+    // March 1 of the year 0 was 719,468 days before 1970.
+    let days = 365.0 * year + leap_days + ((153.0 * months + 2.0) / 5.0).floor() + day - 1.0 - 719_468.0;
+    let east = (hours * 60.0 + minutes) * if is_west { -60.0 } else { 60.0 };
+    Some(duration(days * 86_400.0 + hour * 3600.0 + minute * 60.0 + second - east))
+}
+
+/// Numbers with a separator between them, exactly as many as are asked for.
+fn numbers<const N: usize>(text: &str, separator: char) -> Option<[f64; N]> {
+    let numbers: Option<Vec<f64>> = text.split(separator).map(number).collect();
+    numbers?.try_into().ok()
+}
+
+/// Seconds as numbers with units: `4m18.8s`, `250ms`.
+fn units(text: &str) -> Option<f64> {
+    let mut rest = text;
+    let mut seconds = 0.0;
+    while !rest.is_empty() {
+        let (amount, after) = rest.split_at_checked(rest.find(|char: char| char.is_ascii_alphabetic())?)?;
+        let end = after.find(|char: char| char.is_ascii_digit()).unwrap_or(after.len());
+        let (unit, next) = after.split_at_checked(end)?;
+        seconds += number(amount)?
+            * match unit.trim() {
+                "d" => 86_400.0,
+                "h" => 3600.0,
+                "m" => 60.0,
+                "s" => 1.0,
+                "ms" => 1e-3,
+                _ => return None,
+            };
+        rest = next;
+    }
+    (!text.is_empty()).then_some(seconds)
 }

@@ -2,12 +2,14 @@
 
 use std::error::Error as StdError;
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use serde_json::Value;
 
+use super::Origin;
+use crate::core::retry::{Hints, TRANSIENT, may_be_processed};
 use crate::core::wire::Json;
 
 /// Which error it is, by the error types of the official SDKs.
@@ -74,10 +76,11 @@ impl ApiErrorKind {
         }
     }
 
-    /// The kind that a word for the cause stands for: OpenRouter's error types first, then those of the protocols it
-    /// serves.
+    /// The kind that a word for the cause stands for: one of OpenRouter's error types, or of the protocols and servers
+    /// behind it. Many of them occur with and without `_error` at the end, and in capitals.
     fn from_word(word: &str) -> Option<Self> {
-        Some(match word {
+        let word = word.to_ascii_lowercase();
+        Some(match word.strip_suffix("_error").unwrap_or(&word) {
             "context_length_exceeded"
             | "max_tokens_exceeded"
             | "token_limit_exceeded"
@@ -90,22 +93,31 @@ impl ApiErrorKind {
             | "image_too_small"
             | "unsupported_image_format"
             | "image_not_found"
-            | "image_download_failed"
-            | "invalid_request_error" => Self::BadRequest,
-            "authentication" | "authentication_error" | "invalid_api_key" => Self::Unauthorized,
-            "payment_required" | "billing_error" => Self::PaymentRequired,
-            "permission_denied"
-            | "permission_error"
-            | "content_policy_violation"
-            | "image_content_policy_violation" => Self::Forbidden,
-            "not_found" | "not_found_error" | "model_not_found" => Self::NotFound,
-            "timeout" | "timeout_error" => Self::RequestTimeout,
+            | "image_download_failed" => Self::BadRequest,
+            "authentication" | "invalid_api_key" => Self::Unauthorized,
+            "payment_required" | "billing" => Self::PaymentRequired,
+            "permission_denied" | "permission" | "content_policy_violation" | "image_content_policy_violation" => {
+                Self::Forbidden
+            }
+            "not_found" | "model_not_found" => Self::NotFound,
+            "timeout" | "request_timeout" | "gateway_timeout" | "upstream_timeout" | "provider_timeout"
+            | "timed_out" | "deadline_exceeded" => Self::RequestTimeout,
             "payload_too_large" | "request_too_large" => Self::PayloadTooLarge,
             "unprocessable" => Self::UnprocessableEntity,
-            "rate_limit_exceeded" | "rate_limit_error" | "insufficient_quota" => Self::TooManyRequests,
-            "server" | "server_error" | "api_error" => Self::InternalServer,
-            "provider_unavailable" => Self::BadGateway,
-            "provider_overloaded" | "overloaded_error" => Self::ProviderOverloaded,
+            "rate_limit_exceeded"
+            | "rate_limit"
+            | "rate_limited"
+            | "too_many_requests"
+            | "resource_exhausted"
+            | "insufficient_quota" => Self::TooManyRequests,
+            "server" | "api" | "internal" | "internal_server" => Self::InternalServer,
+            "provider_unavailable" | "provider" | "upstream" | "upstream_unavailable" | "bad_gateway" => {
+                Self::BadGateway
+            }
+            "service_unavailable" | "temporarily_unavailable" | "unavailable" => Self::ServiceUnavailable,
+            "provider_overloaded" | "overloaded" | "engine_overloaded" | "server_overloaded" => {
+                Self::ProviderOverloaded
+            }
             _ => return None,
         })
     }
@@ -151,7 +163,7 @@ impl ApiErrorKind {
 /// It comes from an answer with an error status, from an answer with status 200 whose body is an error, and from an
 /// event of a stream. All the forms that servers of these protocols use are read; what is not there is `None`.
 pub struct ApiError {
-    operation_id: &'static str,
+    pub(super) origin: Origin,
     kind: ApiErrorKind,
     status: StatusCode,
     headers: HeaderMap,
@@ -162,7 +174,8 @@ pub struct ApiError {
     code: Option<String>,
     error_type: Option<String>,
     retry_after: Option<Duration>,
-    pub(super) is_body_spent: bool,
+    /// The status, or the one that the body tells in its place, is one that passes.
+    is_transient: bool,
 }
 
 impl ApiError {
@@ -171,7 +184,7 @@ impl ApiError {
         operation_id: &'static str,
         (status, headers): (StatusCode, HeaderMap),
         body: Bytes,
-        now: std::time::SystemTime,
+        now: SystemTime,
     ) -> Self {
         let json = tree(&body);
         let place = Place::of(&json);
@@ -179,28 +192,51 @@ impl ApiError {
         let error_type = place.error_type();
         let no_message = || if json.is_null() { text_of(&headers, &body) } else { String::new() };
         let message = place.message().unwrap_or_else(no_message);
-        let kind = if status.is_client_error() || status.is_server_error() {
-            ApiErrorKind::from_status(status.as_u16())
+        let told = if status.is_client_error() || status.is_server_error() {
+            Some(status.as_u16())
         } else {
-            kind_inside_success(code.as_deref(), error_type.as_deref(), place.error)
+            let number = |text: &str| text.parse().ok().filter(|status| (400..600).contains(status));
+            code.as_deref().and_then(number).or_else(|| number(&place.text("status")?))
         };
+        let by_words = || [&error_type, &code].into_iter().flatten().find_map(|word| ApiErrorKind::from_word(word));
+        let kind = match told.map(ApiErrorKind::from_status) {
+            Some(kind) if kind != ApiErrorKind::Default || !status.is_success() => kind,
+            _ => by_words().unwrap_or(ApiErrorKind::Default),
+        };
+        let is_transient = kind.is_transient() || told.is_some_and(|status| TRANSIENT.contains(&status));
         let mut error = Self {
-            operation_id,
+            origin: Origin::of(operation_id),
             kind,
             status,
+            headers,
             body,
             message,
             code,
             error_type,
-            retry_after: crate::core::retry::retry_after(&headers, now),
-            headers,
+            retry_after: None,
+            is_transient,
             json,
-            is_body_spent: false,
         };
-        if error.retry_after.is_none() {
-            error.retry_after = error.availability().and_then(|availability| availability.retry_after());
-        }
+        error.retry_after = error.wait(now);
         error
+    }
+
+    /// The wait that [`retry_after`](Self::retry_after) tells.
+    fn wait(&self, now: SystemTime) -> Option<Duration> {
+        let of_response = self.headers.iter().filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
+        let of_response = Hints::new(of_response.map(|(name, value)| (name, value.to_owned())));
+        let of_body = self.metadata().and_then(|metadata| metadata.get("headers")?.as_object());
+        let of_body =
+            Hints::new(of_body.into_iter().flatten().filter_map(|(name, value)| Some((&**name, scalar(value)?))));
+        let is_limit = matches!(
+            self.kind,
+            ApiErrorKind::TooManyRequests | ApiErrorKind::ServiceUnavailable | ApiErrorKind::ProviderOverloaded
+        );
+        let reset = || of_response.reset(now).or_else(|| of_body.reset(now)).filter(|_| is_limit);
+        (of_response.retry_after(now))
+            .or_else(|| self.availability()?.retry_after())
+            .or_else(|| of_body.retry_after(now))
+            .or_else(reset)
     }
 
     /// True where `body` is an error in one of the forms that servers use, though it came with a success status.
@@ -252,8 +288,18 @@ impl ApiError {
         self.member("availability").filter(|value| value.is_object()).map(Availability)
     }
 
-    /// How long the server asks to wait before the next attempt: `retry-after-ms`, `Retry-After` in seconds or as a
-    /// date, or `error.availability.retry_after`, whichever comes first in this list.
+    /// How long the server asks to wait before the next attempt. The first of these that it tells counts:
+    ///
+    /// 1. the headers `retry-after-ms` and `Retry-After`;
+    /// 2. `error.availability.retry_after`;
+    /// 3. the same headers in `error.metadata.headers`, which hold those of the provider or of a limit of OpenRouter;
+    /// 4. for an error of kind [`TooManyRequests`](ApiErrorKind::TooManyRequests),
+    ///    [`ServiceUnavailable`](ApiErrorKind::ServiceUnavailable) or
+    ///    [`ProviderOverloaded`](ApiErrorKind::ProviderOverloaded), the end of a limit that has nothing left
+    ///    (`X-RateLimit-Reset` and its variants), as a header or in `error.metadata.headers`.
+    ///
+    /// Each may be a number of seconds (or milliseconds, as its name says), a moment as seconds or milliseconds since
+    /// 1970, or a date of HTTP or RFC 3339. A moment that has passed is a wait of zero.
     pub const fn retry_after(&self) -> Option<Duration> {
         self.retry_after
     }
@@ -289,17 +335,45 @@ impl ApiError {
         self.json.get("openrouter_metadata").filter(|value| !value.is_null())
     }
 
-    /// True where the same request may work when it is sent again later: a kind of error that passes (408, 429, 500,
-    /// 502, 503, 524, 529 and 504), unless the server says that it does not.
+    /// Returns `true` if the same request may work when it is sent again later: an error that passes (408, 429, 500,
+    /// 502 to 504, 520 to 527, 529, 530, or a word that stands for one of them), unless the server says that it does not.
     pub fn is_retryable(&self) -> bool {
-        match self.availability().and_then(|availability| availability.retryable()) {
-            Some(retryable) => retryable,
-            None => self.kind.is_transient() || self.status == StatusCode::GATEWAY_TIMEOUT,
-        }
+        self.availability().and_then(|availability| availability.retryable()).unwrap_or(self.is_transient)
     }
 
-    pub(crate) const fn operation_id(&self) -> &'static str {
-        self.operation_id
+    /// Whether the request may have been processed although this is what came of it.
+    pub(crate) fn may_be_processed(&self) -> bool {
+        may_be_processed(self.status.as_u16(), self.is_failure())
+    }
+
+    /// Whether the API itself tells, in its own form, that the request has failed. The page or the plain text of a
+    /// gateway is no such word, nor is a wait behind the API that ran out.
+    fn is_failure(&self) -> bool {
+        let place = Place::of(&self.json);
+        let is_timeout = |word: &String| match word.parse() {
+            Ok(status) => may_be_processed(status, true),
+            Err(_) => ApiErrorKind::from_word(word) == Some(ApiErrorKind::RequestTimeout),
+        };
+        let is_own_form = place.error.is_object() && !std::ptr::eq(place.root, place.error);
+        is_own_form && ![&self.code, &self.error_type].into_iter().flatten().any(is_timeout)
+    }
+
+    /// Whether a limit for the whole day is used up, which no retry within minutes can outlast.
+    pub(crate) fn is_daily_limit(&self) -> bool {
+        let source = self.metadata().and_then(|metadata| metadata.get("limit_source")?.as_str());
+        let is_daily = |text: &str| text.contains("per-day") || text.contains("per day") || text.contains("daily");
+        self.kind == ApiErrorKind::TooManyRequests && (is_daily(&self.message) || source.is_some_and(is_daily))
+    }
+
+    /// What the caller can do about it.
+    fn advice(&self) -> &'static str {
+        match self.kind {
+            _ if self.is_transient && !self.status.is_success() && self.may_be_processed() => {
+                "the server may have done the work all the same, so check before repeating it"
+            }
+            ApiErrorKind::Default if self.is_transient => ApiErrorKind::ServiceUnavailable.advice(),
+            kind => kind.advice(),
+        }
     }
 
     fn member(&self, name: &str) -> Option<&Value> {
@@ -311,6 +385,15 @@ impl ApiError {
 fn tree(body: &[u8]) -> Value {
     // Messages may be cut in the middle of a character.
     Json::new(String::from_utf8_lossy(body)).map_or(Value::Null, |json| json.to_value())
+}
+
+/// A text or a number, as text.
+fn scalar(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
 }
 
 /// Where the parts of an error stand in a body.
@@ -334,11 +417,7 @@ impl<'a> Place<'a> {
 
     /// A text or a number, as text.
     fn text(&self, name: &str) -> Option<String> {
-        match self.error.get(name)? {
-            Value::String(text) => Some(text.clone()),
-            Value::Number(number) => Some(number.to_string()),
-            _ => None,
-        }
+        scalar(self.error.get(name)?)
     }
 
     fn message(&self) -> Option<String> {
@@ -368,16 +447,6 @@ impl<'a> Place<'a> {
     }
 }
 
-/// The kind of an error whose HTTP status says success.
-fn kind_inside_success(code: Option<&str>, error_type: Option<&str>, error: &Value) -> ApiErrorKind {
-    let status = |text: &str| text.parse().ok().map(ApiErrorKind::from_status);
-    let known = |kind: &ApiErrorKind| *kind != ApiErrorKind::Default;
-    let by_status = code.and_then(status).or_else(|| status(&error.get("status")?.to_string())).filter(known);
-    (by_status.or_else(|| error_type.and_then(ApiErrorKind::from_word)))
-        .or_else(|| code.and_then(ApiErrorKind::from_word))
-        .unwrap_or(ApiErrorKind::Default)
-}
-
 /// The message of a body that is no JSON: the title of a page, or a short text as it is.
 fn text_of(headers: &HeaderMap, body: &[u8]) -> String {
     /// No message is longer; the whole text is in the body.
@@ -402,7 +471,7 @@ fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 impl fmt::Debug for ApiError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ApiError")
-            .field("operation_id", &self.operation_id)
+            .field("origin", &self.origin)
             .field("kind", &self.kind)
             .field("status", &self.status)
             .field("code", &self.code)
@@ -417,7 +486,10 @@ impl fmt::Debug for ApiError {
 
 impl fmt::Display for ApiError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: the server answered ", self.operation_id)?;
+        /// No longer wait is shown: whoever has to wait for a month need not know the second.
+        const LONGEST_WAIT: Duration = Duration::from_secs(30 * 24 * 3600);
+        self.origin.begin(f)?;
+        f.write_str("the server answered ")?;
         if self.status.is_success() {
             match &self.code {
                 Some(code) => write!(f, "with an error ({code})")?,
@@ -429,11 +501,11 @@ impl fmt::Display for ApiError {
         if !self.message.is_empty() {
             write!(f, ": {}", self.message)?;
         }
-        match self.retry_after {
+        match self.retry_after.filter(|wait| *wait <= LONGEST_WAIT) {
             Some(wait) => write!(f, "; try again after {wait:?}")?,
-            None => write!(f, "; {}", self.kind.advice())?,
+            None => write!(f, "; {}", self.advice())?,
         }
-        f.write_str(super::spent_body(self.is_body_spent))
+        self.origin.end(f)
     }
 }
 

@@ -77,24 +77,27 @@ impl Error {
 
     /// The operation that failed, as the API names it (`createResponses`); `None` while a client is built.
     pub fn operation_id(&self) -> Option<&'static str> {
-        let id = match self {
-            Self::Api(error) => error.operation_id(),
-            Self::Connection(error) => error.operation_id,
-            Self::Timeout(error) => error.operation_id,
-            Self::Cancelled(error) => error.operation_id,
-            Self::InvalidRequest(error) => error.operation_id,
-            Self::ResponseValidation(error) => error.operation_id,
-            Self::Hook(error) => error.operation_id,
-            Self::Unexpected(error) => error.operation_id,
-        };
-        Some(id).filter(|id| !id.is_empty())
+        Some(self.origin().operation_id).filter(|id| !id.is_empty())
     }
 
-    /// True where the same request may work when it is sent again later: the server is busy or broken for the moment,
-    /// or the network failed.
+    /// How many attempts the call had made when it failed; 0 if it failed before the first one, such as by a wrong
+    /// argument.
     ///
-    /// It does not say that a repetition is free of charge. After a connection that broke, and after a timeout other
-    /// than the one for connecting, the server may have done the work already.
+    /// An error from a stream or a download that had begun counts the attempts that it took to begin.
+    pub fn attempts(&self) -> u32 {
+        self.origin().attempts
+    }
+
+    /// How long the call had taken when it failed, from its start, with all attempts and the waits between them.
+    pub fn elapsed(&self) -> Duration {
+        self.origin().elapsed
+    }
+
+    /// Returns `true` if the same request may work when it is sent again later: the server is busy or broken for the
+    /// moment, or the network failed.
+    ///
+    /// It does not say that a repetition is free of charge. After a connection that broke, after a timeout other than
+    /// the one for connecting, and after a status such as 504, the server may have done the work already.
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Api(error) => error.is_retryable(),
@@ -129,41 +132,62 @@ impl Error {
 
     /// The same error, told of the operation it happened in.
     pub(crate) fn of_operation(mut self, id: &'static str) -> Self {
-        match &mut self {
-            Self::InvalidRequest(error) => error.operation_id = id,
-            Self::Hook(error) => error.operation_id = id,
-            _ => {}
+        let origin = self.origin_mut();
+        if origin.operation_id.is_empty() {
+            origin.operation_id = id;
         }
+        self
+    }
+
+    /// The same error, told what its call had done until then.
+    pub(crate) fn after(mut self, attempts: u32, elapsed: Duration) -> Self {
+        let origin = self.origin_mut();
+        (origin.attempts, origin.elapsed) = (attempts, elapsed);
         self
     }
 
     /// The same error, which says that the request would have been sent again but for its body.
     pub(crate) fn with_spent_body(mut self) -> Self {
-        match &mut self {
-            Self::Api(error) => error.is_body_spent = true,
-            Self::Connection(error) => error.is_body_spent = true,
-            Self::Timeout(error) => error.is_body_spent = true,
-            _ => {}
-        }
+        self.origin_mut().is_body_spent = true;
         self
+    }
+
+    fn origin(&self) -> &Origin {
+        match self {
+            Self::Api(error) => &error.origin,
+            Self::Connection(error) => &error.origin,
+            Self::Timeout(error) => &error.origin,
+            Self::Cancelled(error) => &error.origin,
+            Self::InvalidRequest(error) => &error.origin,
+            Self::ResponseValidation(error) => &error.origin,
+            Self::Hook(error) => &error.origin,
+            Self::Unexpected(error) => &error.origin,
+        }
+    }
+
+    fn origin_mut(&mut self) -> &mut Origin {
+        match self {
+            Self::Api(error) => &mut error.origin,
+            Self::Connection(error) => &mut error.origin,
+            Self::Timeout(error) => &mut error.origin,
+            Self::Cancelled(error) => &mut error.origin,
+            Self::InvalidRequest(error) => &mut error.origin,
+            Self::ResponseValidation(error) => &mut error.origin,
+            Self::Hook(error) => &mut error.origin,
+            Self::Unexpected(error) => &mut error.origin,
+        }
     }
 
     /// What a failure of the transport means for the caller.
     pub(crate) fn from_transport(operation_id: &'static str, source: TransportError) -> Self {
+        let origin = Origin::of(operation_id);
         if source.kind() == TransportErrorKind::ConnectTimeout {
-            return TimeoutError {
-                operation_id,
-                phase: TimeoutPhase::Connect,
-                limit: None,
-                source: Some(source),
-                is_body_spent: false,
-            }
-            .into();
+            return TimeoutError { origin, phase: TimeoutPhase::Connect, limit: None, source: Some(source) }.into();
         }
         if runtime_is_gone(&source) {
-            return CancelledError { operation_id, source }.into();
+            return CancelledError { origin, source }.into();
         }
-        ConnectionError { operation_id, source, is_body_spent: false }.into()
+        ConnectionError { origin, source }.into()
     }
 }
 
@@ -236,32 +260,54 @@ variants!(
     Unexpected(UnexpectedError),
 );
 
-/// The start of every message: the operation, where there is one.
-struct Operation(&'static str);
-
-impl fmt::Display for Operation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.is_empty() { Ok(()) } else { write!(f, "{}: ", self.0) }
-    }
+/// The call that an error comes from.
+#[derive(Debug, Default)]
+struct Origin {
+    /// Empty while a client is built.
+    operation_id: &'static str,
+    attempts: u32,
+    elapsed: Duration,
+    /// The request would have been sent again but for its body, which was read.
+    is_body_spent: bool,
 }
 
-/// The end of the message of an error after which the request could not be sent again.
-const fn spent_body(is_spent: bool) -> &'static str {
-    if is_spent { "; it was not sent again, since its body holds a stream, which can be read only once" } else { "" }
+impl Origin {
+    const fn of(operation_id: &'static str) -> Self {
+        Self { operation_id, attempts: 0, elapsed: Duration::ZERO, is_body_spent: false }
+    }
+
+    /// The start of every message: the operation, if there is one.
+    fn begin(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.operation_id.is_empty() { Ok(()) } else { write!(f, "{}: ", self.operation_id) }
+    }
+
+    /// The end of every message: what became of retries.
+    fn end(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.attempts > 1 {
+            write!(f, "; {} attempts were made in ", self.attempts)?;
+            match self.elapsed.as_secs() {
+                0 => write!(f, "{} ms", self.elapsed.as_millis())?,
+                _ => write!(f, "{:.1} s", self.elapsed.as_secs_f64())?,
+            }
+        }
+        if self.is_body_spent {
+            f.write_str("; it was not sent again, since its body holds a stream, which can be read only once")?;
+        }
+        Ok(())
+    }
 }
 
 /// No answer came, or it broke off. The [`source`](StdError::source) is the [`TransportError`].
 #[derive(Debug)]
 pub struct ConnectionError {
-    operation_id: &'static str,
+    origin: Origin,
     source: TransportError,
-    is_body_spent: bool,
 }
 
 impl ConnectionError {
     /// An answer that ended before it was complete, though its connection closed in good order.
     pub(crate) fn incomplete(operation_id: &'static str, why: &'static str) -> Self {
-        Self { operation_id, source: TransportError::new(TransportErrorKind::Body, why), is_body_spent: false }
+        Self { origin: Origin::of(operation_id), source: TransportError::new(TransportErrorKind::Body, why) }
     }
 
     /// How far the exchange had come.
@@ -300,7 +346,9 @@ impl fmt::Display for ConnectionError {
                 "the transport cannot send this request; check the server URL and the features"
             }
         };
-        write!(f, "{}{text}{}", Operation(self.operation_id), spent_body(self.is_body_spent))
+        self.origin.begin(f)?;
+        f.write_str(text)?;
+        self.origin.end(f)
     }
 }
 
@@ -320,6 +368,8 @@ pub enum TimeoutPhase {
     Response,
     /// The one between two chunks of a body.
     Idle,
+    /// The one between two events of a stream: nothing but keep-alives came.
+    Event,
     /// The one for the whole call with its retries.
     Total,
 }
@@ -327,16 +377,15 @@ pub enum TimeoutPhase {
 /// A time limit ran out.
 #[derive(Debug)]
 pub struct TimeoutError {
-    operation_id: &'static str,
+    origin: Origin,
     phase: TimeoutPhase,
     limit: Option<Duration>,
     source: Option<TransportError>,
-    is_body_spent: bool,
 }
 
 impl TimeoutError {
     pub(crate) const fn new(operation_id: &'static str, phase: TimeoutPhase, limit: Duration) -> Self {
-        Self { operation_id, phase, limit: Some(limit), source: None, is_body_spent: false }
+        Self { origin: Origin::of(operation_id), phase, limit: Some(limit), source: None }
     }
 
     /// Which limit ran out.
@@ -358,14 +407,15 @@ impl fmt::Display for TimeoutError {
             }
             TimeoutPhase::Response => ("the answer did not begin", "raise `response_timeout` for slow models"),
             TimeoutPhase::Idle => ("nothing more came of the answer", "try again or raise `idle_timeout`"),
+            TimeoutPhase::Event => ("no event of the stream came", "try again or raise `event_timeout`"),
             TimeoutPhase::Total => ("the call did not end", "raise `timeout`"),
         };
-        write!(f, "{}{what} ", Operation(self.operation_id))?;
+        self.origin.begin(f)?;
         match self.limit {
-            Some(limit) => write!(f, "within {limit:?}; {option}")?,
-            None => write!(f, "in time; {option}")?,
+            Some(limit) => write!(f, "{what} within {limit:?}; {option}")?,
+            None => write!(f, "{what} in time; {option}")?,
         }
-        f.write_str(spent_body(self.is_body_spent))
+        self.origin.end(f)
     }
 }
 
@@ -381,14 +431,15 @@ impl StdError for TimeoutError {
 /// connections with the first of them.
 #[derive(Debug)]
 pub struct CancelledError {
-    operation_id: &'static str,
+    origin: Origin,
     source: TransportError,
 }
 
 impl fmt::Display for CancelledError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let operation = Operation(self.operation_id);
-        write!(f, "{operation}the runtime that the connection was made in was shut down; use one client in one runtime")
+        self.origin.begin(f)?;
+        f.write_str("the runtime that the connection was made in was shut down; use one client in one runtime")?;
+        self.origin.end(f)
     }
 }
 
@@ -401,7 +452,7 @@ impl StdError for CancelledError {
 /// The request or an option of the client is wrong. Nothing was sent.
 #[derive(Debug)]
 pub struct InvalidRequestError {
-    operation_id: &'static str,
+    origin: Origin,
     argument: &'static str,
     message: String,
     source: Option<Cause>,
@@ -409,7 +460,7 @@ pub struct InvalidRequestError {
 
 impl InvalidRequestError {
     pub(crate) fn new(argument: &'static str, message: impl Into<String>) -> Self {
-        Self { operation_id: "", argument, message: message.into(), source: None }
+        Self { origin: Origin::default(), argument, message: message.into(), source: None }
     }
 
     pub(crate) fn caused_by(mut self, source: impl Into<Cause>) -> Self {
@@ -425,7 +476,9 @@ impl InvalidRequestError {
 
 impl fmt::Display for InvalidRequestError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}`{}` {}", Operation(self.operation_id), self.argument, self.message)
+        self.origin.begin(f)?;
+        write!(f, "`{}` {}", self.argument, self.message)?;
+        self.origin.end(f)
     }
 }
 
@@ -439,7 +492,7 @@ impl StdError for InvalidRequestError {
 ///
 /// Nothing of the answer is lost: [`body`](ResponseValidationError::body) has it as it came.
 pub struct ResponseValidationError {
-    operation_id: &'static str,
+    origin: Origin,
     status: StatusCode,
     headers: HeaderMap,
     body: Bytes,
@@ -455,7 +508,7 @@ impl ResponseValidationError {
         path: impl Into<String>,
         source: impl Into<Cause>,
     ) -> Self {
-        Self { operation_id, status, headers, body, path: path.into(), source: source.into() }
+        Self { origin: Origin::of(operation_id), status, headers, body, path: path.into(), source: source.into() }
     }
 
     /// Where in the JSON the misfit is (`choices[0].delta.content`); empty for the whole of it.
@@ -482,7 +535,7 @@ impl ResponseValidationError {
 impl fmt::Debug for ResponseValidationError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ResponseValidationError")
-            .field("operation_id", &self.operation_id)
+            .field("origin", &self.origin)
             .field("status", &self.status)
             .field("path", &self.path)
             .field("body", &format_args!("{} bytes", self.body.len()))
@@ -493,11 +546,13 @@ impl fmt::Debug for ResponseValidationError {
 
 impl fmt::Display for ResponseValidationError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}the answer is not what the operation promises", Operation(self.operation_id))?;
+        self.origin.begin(f)?;
+        f.write_str("the answer is not what the operation promises")?;
         if !self.path.is_empty() {
             write!(f, ", at `{}`", self.path)?;
         }
-        f.write_str("; `body()` has it as it came, a newer version of this crate may know it")
+        f.write_str("; `body()` has it as it came, a newer version of this crate may know it")?;
+        self.origin.end(f)
     }
 }
 
@@ -517,20 +572,22 @@ impl StdError for ResponseValidationError {
 /// ```
 #[derive(Debug)]
 pub struct HookError {
-    operation_id: &'static str,
+    origin: Origin,
     source: Cause,
 }
 
 impl HookError {
     /// An error with its cause. A text is a cause too.
     pub fn new(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        Self { operation_id: "", source: source.into() }
+        Self { origin: Origin::default(), source: source.into() }
     }
 }
 
 impl fmt::Display for HookError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}a hook stopped the call; its reason is the source of this error", Operation(self.operation_id))
+        self.origin.begin(f)?;
+        f.write_str("a hook stopped the call; its reason is the source of this error")?;
+        self.origin.end(f)
     }
 }
 
@@ -543,7 +600,7 @@ impl StdError for HookError {
 /// Something that no other variant of [`Error`] covers, such as a redirect.
 #[derive(Debug)]
 pub struct UnexpectedError {
-    operation_id: &'static str,
+    origin: Origin,
     status: Option<StatusCode>,
     message: String,
     source: Option<Cause>,
@@ -551,17 +608,20 @@ pub struct UnexpectedError {
 
 impl UnexpectedError {
     pub(crate) fn status(operation_id: &'static str, status: StatusCode, message: impl Into<String>) -> Self {
-        Self { operation_id, status: Some(status), message: message.into(), source: None }
+        Self { origin: Origin::of(operation_id), status: Some(status), message: message.into(), source: None }
     }
 
     pub(crate) fn new(operation_id: &'static str, message: impl Into<String>, source: impl Into<Cause>) -> Self {
-        Self { operation_id, status: None, message: message.into(), source: Some(source.into()) }
+        let origin = Origin::of(operation_id);
+        Self { origin, status: None, message: message.into(), source: Some(source.into()) }
     }
 }
 
 impl fmt::Display for UnexpectedError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{}", Operation(self.operation_id), self.message)
+        self.origin.begin(f)?;
+        f.write_str(&self.message)?;
+        self.origin.end(f)
     }
 }
 
