@@ -250,9 +250,19 @@ async fn words_of_all_servers_stand_for_a_kind() {
     let words = [
         (
             ApiErrorKind::InternalServer,
-            &["internal_error", "internal_server_error", "server_error", "api_error", "INTERNAL"][..],
+            &[
+                "internal_error",
+                "internal_server_error",
+                "server_error",
+                "api_error",
+                "INTERNAL",
+                "InternalServerError",
+            ][..],
         ),
-        (ApiErrorKind::ServiceUnavailable, &["service_unavailable_error", "service_unavailable", "UNAVAILABLE"]),
+        (
+            ApiErrorKind::ServiceUnavailable,
+            &["service_unavailable_error", "service_unavailable", "Service Unavailable"],
+        ),
         (ApiErrorKind::ProviderOverloaded, &["overloaded_error", "engine_overloaded", "provider_overloaded"]),
         (ApiErrorKind::RequestTimeout, &["timeout", "timeout_error", "gateway_timeout", "DEADLINE_EXCEEDED"]),
         (ApiErrorKind::TooManyRequests, &["rate_limit_error", "rate_limit_exceeded", "too_many_requests"]),

@@ -442,6 +442,11 @@ async fn waits_that_a_server_names_are_read_as_they_were_written() {
         let bits = rng.u32(1..40);
         let (seconds, millis) = (rng.u64(..1 << bits), rng.u64(..1000));
         let wait = Duration::from_secs(seconds) + Duration::from_millis(millis);
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+        // A moment within a month is read as one.
+        if wait.abs_diff(now) < Duration::from_secs(32 * 24 * 3600) {
+            continue;
+        }
         let near = |read: Option<Duration>| read.is_some_and(|read| read.abs_diff(wait) < Duration::from_millis(1));
         let text = format!("{seconds}.{millis:03}");
         assert!(near(wait_of("retry-after", &text).await), "{text}");
@@ -449,7 +454,6 @@ async fn waits_that_a_server_names_are_read_as_they_were_written() {
         assert!(near(wait_of("retry-after-ms", &text).await), "{text}");
         assert_eq!(wait_of("retry-after", &seconds.to_string()).await, Some(Duration::from_secs(seconds)));
 
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
         // Up to the year 9999, as far as four digits go.
         let at = rng.u64(..253_402_300_800);
         let left = Duration::from_secs(at).saturating_sub(now);

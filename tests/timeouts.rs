@@ -538,7 +538,8 @@ async fn a_stall_after_an_absence_ends_after_the_whole_limit() {
 
 #[tokio::test(start_paused = true)]
 async fn a_program_that_does_other_things_while_it_waits_still_waits() {
-    // The tick drops the future of the next event each time, and is due more often or less often than the timer of the limit.
+    // The tick drops the future of the next event each time, and is due more often or less often than the timer of the
+    // limit.
     for tick in [Duration::from_millis(100), SECOND, 7 * SECOND, 30 * SECOND] {
         let script = Script::new([Step::Answer(events(silent_for(10_000 * SECOND, EVENT)))]);
         let mut events = stream(&script.core()).idle_timeout(40 * SECOND).await.unwrap();

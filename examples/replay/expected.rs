@@ -255,31 +255,49 @@ fn kind_of(status: u16) -> ApiErrorKind {
     kinds.into_iter().find(|(known, _)| *known == status).map_or(Kind::Default, |(_, kind)| kind)
 }
 
-/// What the words mean that stand for a status inside a successful answer.
+/// What the words mean that stand for a status inside a successful response. They occur in snake case, in camel case and in
+/// capitals, with and without `error` at the end.
 fn kind_of_word(word: &str) -> Option<ApiErrorKind> {
     use ApiErrorKind as Kind;
-    let word = word.to_ascii_lowercase();
-    Some(match &*word {
-        "context_length_exceeded" | "max_tokens_exceeded" | "token_limit_exceeded" | "string_too_long" => {
-            Kind::BadRequest
-        }
-        "invalid_request" | "invalid_request_error" | "invalid_prompt" | "refusal" => Kind::BadRequest,
-        "invalid_image" | "image_too_large" | "image_too_small" | "unsupported_image_format" => Kind::BadRequest,
-        "image_not_found" | "image_download_failed" => Kind::BadRequest,
-        "authentication" | "authentication_error" | "invalid_api_key" => Kind::Unauthorized,
-        "payment_required" | "billing_error" => Kind::PaymentRequired,
-        "permission_denied" | "permission_error" => Kind::Forbidden,
-        "content_policy_violation" | "image_content_policy_violation" => Kind::Forbidden,
-        "not_found" | "not_found_error" | "model_not_found" => Kind::NotFound,
-        "timeout" | "timeout_error" | "request_timeout" | "gateway_timeout" => Kind::RequestTimeout,
-        "payload_too_large" | "request_too_large" => Kind::PayloadTooLarge,
-        "unprocessable" => Kind::UnprocessableEntity,
-        "rate_limit_exceeded" | "rate_limit_error" | "insufficient_quota" => Kind::TooManyRequests,
-        "too_many_requests" | "resource_exhausted" => Kind::TooManyRequests,
-        "server" | "server_error" | "api_error" | "internal_error" | "internal_server_error" => Kind::InternalServer,
-        "provider_unavailable" | "provider_error" | "upstream_error" | "bad_gateway" => Kind::BadGateway,
-        "service_unavailable" | "service_unavailable_error" | "unavailable" => Kind::ServiceUnavailable,
-        "provider_overloaded" | "overloaded_error" => Kind::ProviderOverloaded,
-        _ => return None,
-    })
+    let plain = |word: &str| {
+        let letters: String = word.chars().filter(char::is_ascii_alphanumeric).collect();
+        letters.to_ascii_lowercase().trim_end_matches("error").to_owned()
+    };
+    let kinds: [(Kind, &[&str]); 13] = [
+        (
+            Kind::BadRequest,
+            &[
+                "context_length_exceeded",
+                "max_tokens_exceeded",
+                "token_limit_exceeded",
+                "string_too_long",
+                "invalid_request",
+                "invalid_prompt",
+                "refusal",
+                "invalid_image",
+                "image_too_large",
+                "image_too_small",
+                "unsupported_image_format",
+                "image_not_found",
+                "image_download_failed",
+            ],
+        ),
+        (Kind::Unauthorized, &["authentication", "invalid_api_key"]),
+        (Kind::PaymentRequired, &["payment_required", "billing"]),
+        (
+            Kind::Forbidden,
+            &["permission_denied", "permission", "content_policy_violation", "image_content_policy_violation"],
+        ),
+        (Kind::NotFound, &["not_found", "model_not_found"]),
+        (Kind::RequestTimeout, &["timeout", "request_timeout", "gateway_timeout"]),
+        (Kind::PayloadTooLarge, &["payload_too_large", "request_too_large"]),
+        (Kind::UnprocessableEntity, &["unprocessable"]),
+        (Kind::TooManyRequests, &["rate_limit_exceeded", "rate_limit", "too_many_requests", "insufficient_quota"]),
+        (Kind::InternalServer, &["server", "api", "internal", "internal_server"]),
+        (Kind::BadGateway, &["provider_unavailable", "provider", "upstream", "bad_gateway"]),
+        (Kind::ServiceUnavailable, &["service_unavailable", "unavailable"]),
+        (Kind::ProviderOverloaded, &["provider_overloaded", "overloaded"]),
+    ];
+    let is_known = |words: &[&str]| words.iter().any(|known| plain(known) == plain(word));
+    kinds.into_iter().find(|(_, words)| is_known(words)).map(|(kind, _)| kind)
 }

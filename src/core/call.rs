@@ -252,8 +252,8 @@ impl<T> Future for CallFuture<'_, T> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let exchange = ready!(self.exchange.as_mut().poll(cx))?;
-        let course = exchange.course;
-        Poll::Ready((self.read)(exchange).map_err(|error| course.tell(error)))
+        let progress = exchange.progress;
+        Poll::Ready((self.read)(exchange).map_err(|error| progress.add_to(error)))
     }
 }
 
@@ -283,7 +283,7 @@ pub struct Response<T> {
 
 impl<T: Answer> Response<T> {
     fn from_exchange(exchange: Exchange) -> Result<Self, Error> {
-        let (status, headers, attempts) = (exchange.status, exchange.headers.clone(), exchange.course.attempts);
+        let (status, headers, attempts) = (exchange.status, exchange.headers.clone(), exchange.progress.attempts);
         let body = match T::EXPECTED {
             Expected::Json | Expected::Nothing => exchange.body.as_bytes().cloned().unwrap_or_default(),
             Expected::Events | Expected::Bytes => Bytes::new(),

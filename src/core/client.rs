@@ -114,8 +114,8 @@ pub struct Timeouts {
     /// may think before it answers.
     pub response: Option<Duration>,
     /// Between two chunks of a body, and between its head and the first chunk. Only time in which the program waits for
-    /// the chunk counts: if it turns to something else, the wait begins anew when it comes back. The body of an error has
-    /// 5 s in all, after which what came of it counts. Default: 5 minutes.
+    /// the chunk counts: if it turns to something else, the wait begins anew when it comes back. The body of an error
+    /// has 5 s in all, after which what came of it counts. Default: 5 minutes.
     pub idle: Option<Duration>,
     /// Between two events of a stream, and between its head and the first event, however many comments and empty events
     /// come between them to keep the connection alive. Time counts as for `idle`. Default: `None`.

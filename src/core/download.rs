@@ -15,7 +15,7 @@ use http::{HeaderMap, StatusCode};
 use tokio::task::spawn_blocking;
 
 use super::call::{generation_id, sealed};
-use super::execute::{Course, Exchange, Expected};
+use super::execute::{Exchange, Expected, Progress};
 use super::incoming::Incoming;
 use crate::errors::{Cause, Error, UnexpectedError};
 
@@ -28,7 +28,7 @@ pub struct Download {
     operation_id: &'static str,
     status: StatusCode,
     headers: HeaderMap,
-    course: Course,
+    progress: Progress,
     incoming: Incoming,
     is_over: bool,
 }
@@ -157,8 +157,8 @@ impl Stream for Download {
             self.is_over = true;
             self.incoming.close();
         }
-        let course = self.course;
-        chunk.map_err(|error| course.tell(error))
+        let progress = self.progress;
+        chunk.map_err(|error| progress.add_to(error))
     }
 }
 
@@ -166,9 +166,9 @@ impl sealed::FromExchange for Download {
     const EXPECTED: Expected = Expected::Bytes;
 
     fn from_exchange(exchange: Exchange) -> Result<Self, Error> {
-        let Exchange { operation_id, status, headers, body, course, timeouts, .. } = exchange;
-        let incoming = Incoming::new(operation_id, body, timeouts.idle);
-        Ok(Self { operation_id, status, headers, course, incoming, is_over: false })
+        let Exchange { operation_id, status, headers, body, progress, idle, .. } = exchange;
+        let incoming = Incoming::new(operation_id, body, idle);
+        Ok(Self { operation_id, status, headers, progress, incoming, is_over: false })
     }
 }
 

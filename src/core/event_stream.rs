@@ -12,7 +12,7 @@ use futures_core::Stream;
 use http::{HeaderMap, StatusCode};
 
 use super::call::{generation_id, sealed};
-use super::execute::{Course, Exchange, Expected};
+use super::execute::{Exchange, Expected, Progress};
 use super::incoming::Incoming;
 use super::sse::SseDecoder;
 use super::wire::{self, DecodeError, Wire};
@@ -73,7 +73,7 @@ struct Source {
     operation_id: &'static str,
     status: StatusCode,
     headers: HeaderMap,
-    course: Course,
+    progress: Progress,
     incoming: Incoming,
     decoder: SseDecoder,
     state: State,
@@ -190,7 +190,7 @@ impl Source {
             Some(Ok(chunk)) => self.decoder.push(chunk),
             Some(Err(error)) => {
                 self.close();
-                return Poll::Ready(Err(self.course.tell(error)));
+                return Poll::Ready(Err(self.progress.add_to(error)));
             }
             None => {
                 self.state = State::Ended;
@@ -221,7 +221,7 @@ impl Source {
 
     fn api_error(&mut self, data: Bytes) -> Error {
         self.marked = true;
-        self.course.tell(ApiError::read(self.operation_id, self.head(), data, SystemTime::now()).into())
+        self.progress.add_to(ApiError::read(self.operation_id, self.head(), data, SystemTime::now()).into())
     }
 
     /// An event that is no JSON. At the end of the body it is half an event.
@@ -235,11 +235,12 @@ impl Source {
     }
 
     fn invalid(&self, path: &str, data: Bytes, source: impl Into<Cause>) -> Error {
-        self.course.tell(ResponseValidationError::new(self.operation_id, self.head(), data, path, source).into())
+        self.progress.add_to(ResponseValidationError::new(self.operation_id, self.head(), data, path, source).into())
     }
 
     fn incomplete(&self) -> Error {
-        self.course.tell(ConnectionError::incomplete(self.operation_id, "the stream ended without its end mark").into())
+        self.progress
+            .add_to(ConnectionError::incomplete(self.operation_id, "the stream ended without its end mark").into())
     }
 
     fn head(&self) -> (StatusCode, HeaderMap) {
@@ -251,13 +252,13 @@ impl<T: StreamItem> sealed::FromExchange for EventStream<T> {
     const EXPECTED: Expected = Expected::Events;
 
     fn from_exchange(exchange: Exchange) -> Result<Self, Error> {
-        let Exchange { operation_id, status, headers, body, course, timeouts, max_event } = exchange;
+        let Exchange { operation_id, status, headers, body, progress, idle, event, max_event } = exchange;
         let source = Source {
             operation_id,
             status,
             headers,
-            course,
-            incoming: Incoming::new(operation_id, body, timeouts.idle).with_event_limit(timeouts.event),
+            progress,
+            incoming: Incoming::new(operation_id, body, idle).with_event_limit(event),
             decoder: SseDecoder::new(max_event),
             state: State::Open,
             marked: false,

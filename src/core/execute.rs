@@ -23,8 +23,8 @@ use crate::hooks::{HookContext, RequestInput};
 
 const METADATA: HeaderName = HeaderName::from_static("x-openrouter-metadata");
 
-/// How long the text of an error is read. It comes with the head nearly always, and the status says what matters; what came
-/// until then counts.
+/// How long the body of an error is read, in all. The status is known by then, and the body nearly always comes with
+/// the head; after this time, what has come counts as the body.
 const ERROR_BODY: Duration = Duration::from_secs(5);
 
 /// What the body of an answer is expected to be.
@@ -57,22 +57,23 @@ pub struct Exchange {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Body,
-    pub(crate) course: Course,
-    pub(crate) timeouts: Timeouts,
+    pub(crate) progress: Progress,
+    pub(crate) idle: Option<Duration>,
+    pub(crate) event: Option<Duration>,
     pub(crate) max_event: usize,
 }
 
-/// What a call has done until now.
+/// How often a call has sent its request, and since when.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Course {
+pub(crate) struct Progress {
     pub(crate) attempts: u32,
     began: Instant,
 }
 
-impl Course {
-    /// The same error, told of the call.
-    pub(crate) fn tell(self, error: Error) -> Error {
-        error.after(self.attempts, self.began.elapsed())
+impl Progress {
+    /// The same error, with this progress in it.
+    pub(crate) fn add_to(self, error: Error) -> Error {
+        error.with_progress(self.attempts, self.began.elapsed())
     }
 }
 
@@ -96,10 +97,10 @@ pub(crate) async fn execute(
         let error = TimeoutError::new(operation.id(), TimeoutPhase::Total, limit);
         Err(error.into())
     });
-    let course = Course { attempts: attempts.load(Ordering::Relaxed), began };
+    let progress = Progress { attempts: attempts.load(Ordering::Relaxed), began };
     match outcome {
-        Ok(exchange) => Ok(Exchange { course, ..exchange }),
-        Err(error) => Err(course.tell(error.of_operation(operation.id()))),
+        Ok(exchange) => Ok(Exchange { progress, ..exchange }),
+        Err(error) => Err(progress.add_to(error.of_operation(operation.id()))),
     }
 }
 
@@ -175,7 +176,8 @@ impl<'a> Plan<'a> {
         })
     }
 
-    /// Sends the request until it succeeds or the retry configuration says to stop. The attempts are counted in `attempts`.
+    /// Sends the request until it succeeds or the retry configuration says to stop. The attempts are counted in
+    /// `attempts`.
     async fn run(&self, began: Instant, attempts: &AtomicU32) -> Result<Exchange, Error> {
         let retry_config = self.retry_config.as_ref().unwrap_or(&self.client.retry_config);
         let mut context = self.context(retry_config);
@@ -315,15 +317,15 @@ impl<'a> Plan<'a> {
         Incoming::new(self.operation.id(), body, self.timeouts.idle)
     }
 
-    /// The response with its body in memory, as an error text.
+    /// The response with the body of an error, read into memory.
     async fn at_hand(&self, response: Response<Body>) -> Response<Body> {
         let (head, body) = response.into_parts();
-        let body = self.error_text(body).await.into();
+        // It is rare too.
+        let body = Box::pin(self.error_text(body)).await.into();
         Response::from_parts(head, body)
     }
 
-    /// The body of a response of which only the text matters, cut at the limits for the body of an error. One that breaks
-    /// off is as good as one that is short.
+    /// The body of an error, cut at its limits of size and time. A body that breaks off is used as far as it came.
     async fn error_text(&self, body: Body) -> Bytes {
         if let Some(bytes) = body.as_bytes() {
             return bytes.clone();
@@ -364,8 +366,9 @@ impl<'a> Plan<'a> {
             status: head.status,
             headers: head.headers,
             body,
-            course: Course { attempts: 0, began: Instant::now() },
-            timeouts: self.timeouts,
+            progress: Progress { attempts: 0, began: Instant::now() },
+            idle: self.timeouts.idle,
+            event: self.timeouts.event,
             max_event: self.client.limits.event,
         };
         if let Some(coding) = encoding(&exchange.headers) {
@@ -403,8 +406,8 @@ impl<'a> Plan<'a> {
         }
     }
 
-    /// A response whose media type is not that of events. If its body is events all the same, they are given; nothing of
-    /// them is seen before the last one came.
+    /// A response whose media type is not that of events. If its body is events all the same, they are given; nothing
+    /// of them is seen before the last one came.
     async fn mislabelled(&self, mut exchange: Exchange, message: String) -> Result<Exchange, Error> {
         let limits = self.client.limits;
         let mut incoming = self.incoming(std::mem::take(&mut exchange.body));

@@ -94,9 +94,9 @@ impl Incoming {
 
     /// Ready with the error once a wait has lasted for its limit.
     ///
-    /// Only time counts in which somebody waits, and nobody says when a program turns to something else between two polls.
-    /// So the timer fires several times within a limit: whoever waits is woken and polls again. If nobody did for twice
-    /// as long, nobody was there, and the wait begins anew.
+    /// Only time counts in which somebody waits, and nobody says when a program turns to something else between two
+    /// polls. So the timer fires several times within a limit: whoever waits is woken and polls again. If nobody did
+    /// for twice as long, nobody was there, and the wait begins anew.
     fn poll_limits(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
         /// The timers of tokio count milliseconds, and a busy program is late by some of them.
         const SHORTEST_NAP: Duration = Duration::from_millis(5);
@@ -132,8 +132,8 @@ impl Incoming {
         std::future::poll_fn(|cx| self.poll_chunk(cx)).await
     }
 
-    /// Reads on to the end, or until there are more than `limit` bytes. If the future is dropped before that, `read` has
-    /// what came until then.
+    /// Reads on to the end, or until there are more than `limit` bytes. If the future is dropped before that, `read`
+    /// has what came until then.
     pub(crate) async fn collect(&mut self, read: &mut Collected, limit: usize) -> End {
         /// No more is reserved because of what a server says about the length.
         const LARGEST_RESERVATION: u64 = 1024 * 1024;

@@ -20,18 +20,18 @@ pub enum RetryStrategy {
 /// The names are those of the official SDKs. The rules are stricter, so that no work is paid for twice and no outage is
 /// made worse:
 ///
-/// - **A request that the server has not processed** is retried, whatever the method: no connection could be made, or it
-///   closed before the request was sent; the server refused the request (429, 503, 529); or an edge network could not
-///   reach the server (521, 522, 523, 525, 526, 530).
-/// - **A request that may have been processed** is retried only if it may be repeated (GET, PUT, DELETE). A POST is not,
-///   since it may have been carried out and charged, unless the call allows it
+/// - **A request that the server has not processed** is retried, whatever the method: no connection could be made, or
+///   it closed before the request was sent; the server refused the request (429, 503, 529); or an edge network could
+///   not reach the server (521, 522, 523, 525, 526, 530).
+/// - **A request that may have been processed** is retried only if it may be repeated (GET, PUT, DELETE). A POST is
+///   not, since it may have been carried out and charged, unless the call allows it
 ///   ([`repeat_received`](super::Call::repeat_received)): the connection was lost after the request was sent, a time
-///   limit ran out, the body of the response broke off, or somebody on the way lost the server or gave up waiting for it
-///   (408, 504, 520, 524, 527). (The official SDKs repeat a POST.) A stream that has begun is never retried.
-/// - **500 and 502** are retried whatever the method if the body is an error in the form of the API
-///   (`{"error": {...}}`), by which the API says that the request has failed. A page, another text or no body comes from
-///   a gateway that knows nothing of it: such a request may have been processed. So may one that got a status not named
-///   here.
+///   limit ran out, the body of the response broke off, or somebody on the way lost the server or gave up waiting for
+///   it (408, 504, 520, 524, 527). (The official SDKs repeat a POST.) A stream that has begun is never retried.
+/// - **500 and 502** are retried whatever the method if the body is an error in the form of the API, an object with an
+///   object `error` in it, by which the API says that the request has failed. A page, another text or no body comes
+///   from a gateway that knows nothing of it: such a request may have been processed. The same holds for any other
+///   status from 500 that [`status_codes`](Self::status_codes) lists.
 /// - **Statuses** that are not in [`status_codes`](Self::status_codes) are not retried (the official SDKs retry all of
 ///   5xx, and neither 408 nor 429), nor is an error whose `error.availability.retryable` is false, nor a daily limit
 ///   that does not tell its end.
@@ -45,8 +45,8 @@ pub enum RetryStrategy {
 /// - **An error inside a successful answer**, in the body or in an event of a stream, is not retried: the server took the
 ///   request and began with it.
 /// - **The budget**: all calls of a client, with its clones, share a stock of 100 retries. Each retry takes one and each
-///   call that succeeds gives back a tenth; a call that is dropped while it waits gives its retry back. In an outage, when the stock is used up, calls are not retried, so that load is
-///   not multiplied.
+///   call that succeeds gives back a tenth; a call that is dropped while it waits gives its retry back. In an outage,
+///   when the stock is used up, calls are not retried, so that load is not multiplied.
 ///
 /// ```
 /// use std::time::Duration;
@@ -76,7 +76,7 @@ pub struct RetryConfig {
     pub retry_connection_errors: bool,
     /// The statuses that are retried, each from 400 to 599. Default: 408, 429, 500, 502 to 504, 520 to 527, 529, 530.
     ///
-    /// To name a status here does not allow to repeat a POST that may have been processed;
+    /// Listing a status does not allow repeating a POST that may have been processed;
     /// [`repeat_received`](super::Call::repeat_received) does.
     pub status_codes: Vec<u16>,
 }
@@ -212,15 +212,14 @@ impl RetryConfig {
     }
 }
 
-/// The statuses that pass: those of a server that is busy or broken for the moment, and those that an edge network such as
-/// Cloudflare answers in place of a server that it could not reach.
+/// The statuses of passing failures: a server that is busy or broken for the moment, and an edge network such as
+/// Cloudflare that could not reach it.
 pub(crate) const TRANSIENT: [u16; 16] =
     [408, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 525, 526, 527, 529, 530];
 
-/// Whether a request may have been processed although it was answered with this error status. `docs/errors.md` has the
-/// table.
+/// Whether the server may have processed a request in spite of this error status. `docs/errors.md` has the table.
 ///
-/// `is_failure` says that the API itself tells in its own form that the request has failed, which no gateway does.
+/// `is_failure` says that the API itself reported the failure, in its own form, which no gateway does.
 pub(crate) const fn may_be_processed(status: u16, is_failure: bool) -> bool {
     match status {
         // Somebody gave up waiting for the server (408, 499, 504, 524), or lost it halfway (520, 527).
@@ -310,7 +309,7 @@ impl RetryBudget {
 pub(crate) struct TakenRetry<'a>(&'a RetryBudget);
 
 impl TakenRetry<'_> {
-    /// The retry is made now.
+    /// Counts the retry as made.
     pub(crate) fn spend(self) {
         std::mem::forget(self);
     }
@@ -335,8 +334,8 @@ impl Hints {
         self.0.iter().find(|(known, _)| known == name).map(|(_, value)| &**value)
     }
 
-    /// The wait that the server asks for: `retry-after-ms`, else `Retry-After`. What is neither a number nor a date counts
-    /// as absent.
+    /// The wait that the server asks for: `retry-after-ms`, else `Retry-After`. What is neither a number nor a date
+    /// counts as absent.
     pub(crate) fn retry_after(&self, now: SystemTime) -> Option<Duration> {
         let now = since_1970(now);
         let wait = |name, unit| {
@@ -352,8 +351,8 @@ impl Hints {
     }
 
     /// The wait until the limits are reset that have nothing left: `x-ratelimit-reset`, `x-ratelimit-reset-requests`,
-    /// `ratelimit-reset`, `anthropic-ratelimit-tokens-reset` and what else is named so. If none says that nothing is left,
-    /// those count that do not say how much is.
+    /// `ratelimit-reset`, `anthropic-ratelimit-tokens-reset` and what else is named so. If none says that nothing is
+    /// left, those count that do not say how much is.
     pub(crate) fn reset(&self, now: SystemTime) -> Option<Duration> {
         let now = since_1970(now);
         let wait = |name: &str, text| {
@@ -396,8 +395,8 @@ fn number(text: &str) -> Option<f64> {
     text.parse().ok().filter(|_| is_plain)
 }
 
-/// The moment since 1970 that a number stands for if it is too large for a wait: in seconds, or in a thousandth, millionth
-/// or billionth of them.
+/// The moment since 1970 that a number stands for if it is too large for a wait: in seconds, or in a thousandth,
+/// millionth or billionth of them.
 fn moment(number: f64) -> Option<Duration> {
     /// In 2001 as a moment, 31 years as a wait.
     const FIRST: f64 = 1e9;

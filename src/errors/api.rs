@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use serde_json::Value;
 
-use super::Origin;
+use super::CallInfo;
 use crate::core::retry::{Hints, TRANSIENT, may_be_processed};
 use crate::core::wire::Json;
 
@@ -77,9 +77,9 @@ impl ApiErrorKind {
     }
 
     /// The kind that a word for the cause stands for: one of OpenRouter's error types, or of the protocols and servers
-    /// behind it. Many of them occur with and without `_error` at the end, and in capitals.
+    /// behind it. The same word occurs as `rate_limit`, `rate_limit_error`, `RATE_LIMIT` and `RateLimitError`.
     fn from_word(word: &str) -> Option<Self> {
-        let word = word.to_ascii_lowercase();
+        let word = snake_case(word);
         Some(match word.strip_suffix("_error").unwrap_or(&word) {
             "context_length_exceeded"
             | "max_tokens_exceeded"
@@ -163,7 +163,7 @@ impl ApiErrorKind {
 /// It comes from an answer with an error status, from an answer with status 200 whose body is an error, and from an
 /// event of a stream. All the forms that servers of these protocols use are read; what is not there is `None`.
 pub struct ApiError {
-    pub(super) origin: Origin,
+    pub(super) call: CallInfo,
     kind: ApiErrorKind,
     status: StatusCode,
     headers: HeaderMap,
@@ -174,7 +174,7 @@ pub struct ApiError {
     code: Option<String>,
     error_type: Option<String>,
     retry_after: Option<Duration>,
-    /// The status, or the one that the body tells in its place, is one that passes.
+    /// The kind, the status, or the status in the body of a success is one of a passing failure.
     is_transient: bool,
 }
 
@@ -205,7 +205,7 @@ impl ApiError {
         };
         let is_transient = kind.is_transient() || told.is_some_and(|status| TRANSIENT.contains(&status));
         let mut error = Self {
-            origin: Origin::of(operation_id),
+            call: CallInfo::of(operation_id),
             kind,
             status,
             headers,
@@ -336,18 +336,19 @@ impl ApiError {
     }
 
     /// Returns `true` if the same request may work when it is sent again later: an error that passes (408, 429, 500,
-    /// 502 to 504, 520 to 527, 529, 530, or a word that stands for one of them), unless the server says that it does not.
+    /// 502 to 504, 520 to 527, 529, 530, or a word that stands for one of them), unless the server says that it does
+    /// not.
     pub fn is_retryable(&self) -> bool {
         self.availability().and_then(|availability| availability.retryable()).unwrap_or(self.is_transient)
     }
 
-    /// Whether the request may have been processed although this is what came of it.
+    /// Whether the server may have processed the request in spite of this error.
     pub(crate) fn may_be_processed(&self) -> bool {
         may_be_processed(self.status.as_u16(), self.is_failure())
     }
 
-    /// Whether the API itself tells, in its own form, that the request has failed. The page or the plain text of a
-    /// gateway is no such word, nor is a wait behind the API that ran out.
+    /// Whether the API itself reports, in its own form, that the request has failed. The page or the text of a gateway
+    /// does not say so, and neither does the API when it gave up waiting for a provider.
     fn is_failure(&self) -> bool {
         let place = Place::of(&self.json);
         let is_timeout = |word: &String| match word.parse() {
@@ -385,6 +386,20 @@ impl ApiError {
 fn tree(body: &[u8]) -> Value {
     // Messages may be cut in the middle of a character.
     Json::new(String::from_utf8_lossy(body)).map_or(Value::Null, |json| json.to_value())
+}
+
+/// `RateLimitError` and `Rate limit error` as `rate_limit_error`.
+fn snake_case(word: &str) -> String {
+    let mut snake = String::with_capacity(word.len());
+    let mut after_lowercase = false;
+    for char in word.chars() {
+        if after_lowercase && char.is_ascii_uppercase() {
+            snake.push('_');
+        }
+        after_lowercase = char.is_ascii_lowercase();
+        snake.push(if matches!(char, ' ' | '-') { '_' } else { char.to_ascii_lowercase() });
+    }
+    snake
 }
 
 /// A text or a number, as text.
@@ -471,7 +486,7 @@ fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 impl fmt::Debug for ApiError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ApiError")
-            .field("origin", &self.origin)
+            .field("call", &self.call)
             .field("kind", &self.kind)
             .field("status", &self.status)
             .field("code", &self.code)
@@ -486,9 +501,9 @@ impl fmt::Debug for ApiError {
 
 impl fmt::Display for ApiError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        /// No longer wait is shown: whoever has to wait for a month need not know the second.
+        /// A longer wait is not shown: it is of no use to the reader, and often wrong.
         const LONGEST_WAIT: Duration = Duration::from_secs(30 * 24 * 3600);
-        self.origin.begin(f)?;
+        self.call.begin(f)?;
         f.write_str("the server answered ")?;
         if self.status.is_success() {
             match &self.code {
@@ -505,7 +520,7 @@ impl fmt::Display for ApiError {
             Some(wait) => write!(f, "; try again after {wait:?}")?,
             None => write!(f, "; {}", self.advice())?,
         }
-        self.origin.end(f)
+        self.call.end(f)
     }
 }
 

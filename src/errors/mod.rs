@@ -77,7 +77,7 @@ impl Error {
 
     /// The operation that failed, as the API names it (`createResponses`); `None` while a client is built.
     pub fn operation_id(&self) -> Option<&'static str> {
-        Some(self.origin().operation_id).filter(|id| !id.is_empty())
+        Some(self.call().operation_id).filter(|id| !id.is_empty())
     }
 
     /// How many attempts the call had made when it failed; 0 if it failed before the first one, such as by a wrong
@@ -85,12 +85,12 @@ impl Error {
     ///
     /// An error from a stream or a download that had begun counts the attempts that it took to begin.
     pub fn attempts(&self) -> u32 {
-        self.origin().attempts
+        self.call().attempts
     }
 
     /// How long the call had taken when it failed, from its start, with all attempts and the waits between them.
     pub fn elapsed(&self) -> Duration {
-        self.origin().elapsed
+        self.call().elapsed
     }
 
     /// Returns `true` if the same request may work when it is sent again later: the server is busy or broken for the
@@ -132,62 +132,62 @@ impl Error {
 
     /// The same error, told of the operation it happened in.
     pub(crate) fn of_operation(mut self, id: &'static str) -> Self {
-        let origin = self.origin_mut();
-        if origin.operation_id.is_empty() {
-            origin.operation_id = id;
+        let call = self.call_mut();
+        if call.operation_id.is_empty() {
+            call.operation_id = id;
         }
         self
     }
 
-    /// The same error, told what its call had done until then.
-    pub(crate) fn after(mut self, attempts: u32, elapsed: Duration) -> Self {
-        let origin = self.origin_mut();
-        (origin.attempts, origin.elapsed) = (attempts, elapsed);
+    /// The same error, with how often its call had sent the request and how long it had taken.
+    pub(crate) fn with_progress(mut self, attempts: u32, elapsed: Duration) -> Self {
+        let call = self.call_mut();
+        (call.attempts, call.elapsed) = (attempts, elapsed);
         self
     }
 
     /// The same error, which says that the request would have been sent again but for its body.
     pub(crate) fn with_spent_body(mut self) -> Self {
-        self.origin_mut().is_body_spent = true;
+        self.call_mut().is_body_spent = true;
         self
     }
 
-    fn origin(&self) -> &Origin {
+    fn call(&self) -> &CallInfo {
         match self {
-            Self::Api(error) => &error.origin,
-            Self::Connection(error) => &error.origin,
-            Self::Timeout(error) => &error.origin,
-            Self::Cancelled(error) => &error.origin,
-            Self::InvalidRequest(error) => &error.origin,
-            Self::ResponseValidation(error) => &error.origin,
-            Self::Hook(error) => &error.origin,
-            Self::Unexpected(error) => &error.origin,
+            Self::Api(error) => &error.call,
+            Self::Connection(error) => &error.call,
+            Self::Timeout(error) => &error.call,
+            Self::Cancelled(error) => &error.call,
+            Self::InvalidRequest(error) => &error.call,
+            Self::ResponseValidation(error) => &error.call,
+            Self::Hook(error) => &error.call,
+            Self::Unexpected(error) => &error.call,
         }
     }
 
-    fn origin_mut(&mut self) -> &mut Origin {
+    fn call_mut(&mut self) -> &mut CallInfo {
         match self {
-            Self::Api(error) => &mut error.origin,
-            Self::Connection(error) => &mut error.origin,
-            Self::Timeout(error) => &mut error.origin,
-            Self::Cancelled(error) => &mut error.origin,
-            Self::InvalidRequest(error) => &mut error.origin,
-            Self::ResponseValidation(error) => &mut error.origin,
-            Self::Hook(error) => &mut error.origin,
-            Self::Unexpected(error) => &mut error.origin,
+            Self::Api(error) => &mut error.call,
+            Self::Connection(error) => &mut error.call,
+            Self::Timeout(error) => &mut error.call,
+            Self::Cancelled(error) => &mut error.call,
+            Self::InvalidRequest(error) => &mut error.call,
+            Self::ResponseValidation(error) => &mut error.call,
+            Self::Hook(error) => &mut error.call,
+            Self::Unexpected(error) => &mut error.call,
         }
     }
 
     /// What a failure of the transport means for the caller.
     pub(crate) fn from_transport(operation_id: &'static str, source: TransportError) -> Self {
-        let origin = Origin::of(operation_id);
+        let call = CallInfo::of(operation_id);
         if source.kind() == TransportErrorKind::ConnectTimeout {
-            return TimeoutError { origin, phase: TimeoutPhase::Connect, limit: None, source: Some(source) }.into();
+            return TimeoutError { call, phase: TimeoutPhase::Connect, limit: None, source: Some(source) }.into();
         }
         if runtime_is_gone(&source) {
-            return CancelledError { origin, source }.into();
+            return CancelledError { call, source }.into();
         }
-        ConnectionError { origin, source }.into()
+        ConnectionError { call, source }.into()
     }
 }
 
@@ -260,18 +260,18 @@ variants!(
     Unexpected(UnexpectedError),
 );
 
-/// The call that an error comes from.
+/// What an error says about the call that failed.
 #[derive(Debug, Default)]
-struct Origin {
+struct CallInfo {
     /// Empty while a client is built.
     operation_id: &'static str,
     attempts: u32,
     elapsed: Duration,
-    /// The request would have been sent again but for its body, which was read.
+    /// The request was not sent again because its body could be read only once.
     is_body_spent: bool,
 }
 
-impl Origin {
+impl CallInfo {
     const fn of(operation_id: &'static str) -> Self {
         Self { operation_id, attempts: 0, elapsed: Duration::ZERO, is_body_spent: false }
     }
@@ -300,14 +300,14 @@ impl Origin {
 /// No answer came, or it broke off. The [`source`](StdError::source) is the [`TransportError`].
 #[derive(Debug)]
 pub struct ConnectionError {
-    origin: Origin,
+    call: CallInfo,
     source: TransportError,
 }
 
 impl ConnectionError {
     /// An answer that ended before it was complete, though its connection closed in good order.
     pub(crate) fn incomplete(operation_id: &'static str, why: &'static str) -> Self {
-        Self { origin: Origin::of(operation_id), source: TransportError::new(TransportErrorKind::Body, why) }
+        Self { call: CallInfo::of(operation_id), source: TransportError::new(TransportErrorKind::Body, why) }
     }
 
     /// How far the exchange had come.
@@ -346,9 +346,9 @@ impl fmt::Display for ConnectionError {
                 "the transport cannot send this request; check the server URL and the features"
             }
         };
-        self.origin.begin(f)?;
+        self.call.begin(f)?;
         f.write_str(text)?;
-        self.origin.end(f)
+        self.call.end(f)
     }
 }
 
@@ -377,7 +377,7 @@ pub enum TimeoutPhase {
 /// A time limit ran out.
 #[derive(Debug)]
 pub struct TimeoutError {
-    origin: Origin,
+    call: CallInfo,
     phase: TimeoutPhase,
     limit: Option<Duration>,
     source: Option<TransportError>,
@@ -385,7 +385,7 @@ pub struct TimeoutError {
 
 impl TimeoutError {
     pub(crate) const fn new(operation_id: &'static str, phase: TimeoutPhase, limit: Duration) -> Self {
-        Self { origin: Origin::of(operation_id), phase, limit: Some(limit), source: None }
+        Self { call: CallInfo::of(operation_id), phase, limit: Some(limit), source: None }
     }
 
     /// Which limit ran out.
@@ -410,12 +410,12 @@ impl fmt::Display for TimeoutError {
             TimeoutPhase::Event => ("no event of the stream came", "try again or raise `event_timeout`"),
             TimeoutPhase::Total => ("the call did not end", "raise `timeout`"),
         };
-        self.origin.begin(f)?;
+        self.call.begin(f)?;
         match self.limit {
             Some(limit) => write!(f, "{what} within {limit:?}; {option}")?,
             None => write!(f, "{what} in time; {option}")?,
         }
-        self.origin.end(f)
+        self.call.end(f)
     }
 }
 
@@ -431,15 +431,15 @@ impl StdError for TimeoutError {
 /// connections with the first of them.
 #[derive(Debug)]
 pub struct CancelledError {
-    origin: Origin,
+    call: CallInfo,
     source: TransportError,
 }
 
 impl fmt::Display for CancelledError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.origin.begin(f)?;
+        self.call.begin(f)?;
         f.write_str("the runtime that the connection was made in was shut down; use one client in one runtime")?;
-        self.origin.end(f)
+        self.call.end(f)
     }
 }
 
@@ -452,7 +452,7 @@ impl StdError for CancelledError {
 /// The request or an option of the client is wrong. Nothing was sent.
 #[derive(Debug)]
 pub struct InvalidRequestError {
-    origin: Origin,
+    call: CallInfo,
     argument: &'static str,
     message: String,
     source: Option<Cause>,
@@ -460,7 +460,7 @@ pub struct InvalidRequestError {
 
 impl InvalidRequestError {
     pub(crate) fn new(argument: &'static str, message: impl Into<String>) -> Self {
-        Self { origin: Origin::default(), argument, message: message.into(), source: None }
+        Self { call: CallInfo::default(), argument, message: message.into(), source: None }
     }
 
     pub(crate) fn caused_by(mut self, source: impl Into<Cause>) -> Self {
@@ -476,9 +476,9 @@ impl InvalidRequestError {
 
 impl fmt::Display for InvalidRequestError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.origin.begin(f)?;
+        self.call.begin(f)?;
         write!(f, "`{}` {}", self.argument, self.message)?;
-        self.origin.end(f)
+        self.call.end(f)
     }
 }
 
@@ -492,7 +492,7 @@ impl StdError for InvalidRequestError {
 ///
 /// Nothing of the answer is lost: [`body`](ResponseValidationError::body) has it as it came.
 pub struct ResponseValidationError {
-    origin: Origin,
+    call: CallInfo,
     status: StatusCode,
     headers: HeaderMap,
     body: Bytes,
@@ -508,7 +508,7 @@ impl ResponseValidationError {
         path: impl Into<String>,
         source: impl Into<Cause>,
     ) -> Self {
-        Self { origin: Origin::of(operation_id), status, headers, body, path: path.into(), source: source.into() }
+        Self { call: CallInfo::of(operation_id), status, headers, body, path: path.into(), source: source.into() }
     }
 
     /// Where in the JSON the misfit is (`choices[0].delta.content`); empty for the whole of it.
@@ -535,7 +535,7 @@ impl ResponseValidationError {
 impl fmt::Debug for ResponseValidationError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ResponseValidationError")
-            .field("origin", &self.origin)
+            .field("call", &self.call)
             .field("status", &self.status)
             .field("path", &self.path)
             .field("body", &format_args!("{} bytes", self.body.len()))
@@ -546,13 +546,13 @@ impl fmt::Debug for ResponseValidationError {
 
 impl fmt::Display for ResponseValidationError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.origin.begin(f)?;
+        self.call.begin(f)?;
         f.write_str("the answer is not what the operation promises")?;
         if !self.path.is_empty() {
             write!(f, ", at `{}`", self.path)?;
         }
         f.write_str("; `body()` has it as it came, a newer version of this crate may know it")?;
-        self.origin.end(f)
+        self.call.end(f)
     }
 }
 
@@ -572,22 +572,22 @@ impl StdError for ResponseValidationError {
 /// ```
 #[derive(Debug)]
 pub struct HookError {
-    origin: Origin,
+    call: CallInfo,
     source: Cause,
 }
 
 impl HookError {
     /// An error with its cause. A text is a cause too.
     pub fn new(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        Self { origin: Origin::default(), source: source.into() }
+        Self { call: CallInfo::default(), source: source.into() }
     }
 }
 
 impl fmt::Display for HookError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.origin.begin(f)?;
+        self.call.begin(f)?;
         f.write_str("a hook stopped the call; its reason is the source of this error")?;
-        self.origin.end(f)
+        self.call.end(f)
     }
 }
 
@@ -600,7 +600,7 @@ impl StdError for HookError {
 /// Something that no other variant of [`Error`] covers, such as a redirect.
 #[derive(Debug)]
 pub struct UnexpectedError {
-    origin: Origin,
+    call: CallInfo,
     status: Option<StatusCode>,
     message: String,
     source: Option<Cause>,
@@ -608,20 +608,20 @@ pub struct UnexpectedError {
 
 impl UnexpectedError {
     pub(crate) fn status(operation_id: &'static str, status: StatusCode, message: impl Into<String>) -> Self {
-        Self { origin: Origin::of(operation_id), status: Some(status), message: message.into(), source: None }
+        Self { call: CallInfo::of(operation_id), status: Some(status), message: message.into(), source: None }
     }
 
     pub(crate) fn new(operation_id: &'static str, message: impl Into<String>, source: impl Into<Cause>) -> Self {
-        let origin = Origin::of(operation_id);
-        Self { origin, status: None, message: message.into(), source: Some(source.into()) }
+        let call = CallInfo::of(operation_id);
+        Self { call, status: None, message: message.into(), source: Some(source.into()) }
     }
 }
 
 impl fmt::Display for UnexpectedError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.origin.begin(f)?;
+        self.call.begin(f)?;
         f.write_str(&self.message)?;
-        self.origin.end(f)
+        self.call.end(f)
     }
 }
 
