@@ -12,6 +12,7 @@ use http::{HeaderMap, StatusCode};
 
 use super::client::{OpenRouterCore, ServerUrl, Timeouts};
 use super::execute::{Exchange, Expected, execute};
+use super::hidden::Headers;
 use super::operation::Parts;
 use super::retry::RetryConfig;
 use super::wire::{self, Json, Root};
@@ -264,7 +265,10 @@ impl<T> fmt::Debug for CallFuture<'_, T> {
 }
 
 /// An answer with everything that came beside its value.
-#[derive(Clone, Debug)]
+///
+/// `Debug` prints the size of the body and not what is in it, and of headers that may hold a secret (`Set-Cookie`, and
+/// any that is not known to hold none) the names alone.
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Response<T> {
     /// What the call answers with.
@@ -290,6 +294,19 @@ impl<T: Answer> Response<T> {
         };
         let generation_id = generation_id(&headers).map(str::to_owned);
         Ok(Self { value: T::from_exchange(exchange)?, status, headers, generation_id, body, attempts })
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for Response<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Response")
+            .field("value", &self.value)
+            .field("status", &self.status)
+            .field("headers", &Headers(&self.headers))
+            .field("generation_id", &self.generation_id)
+            .field("body", &format_args!("{} bytes", self.body.len()))
+            .field("attempts", &self.attempts)
+            .finish()
     }
 }
 

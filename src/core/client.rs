@@ -11,6 +11,7 @@ use http::header::{ACCEPT, HeaderMap, HeaderValue, USER_AGENT};
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderName, Uri};
 
+use super::hidden::{self, Headers};
 use super::operation::parse_header;
 use super::retry::{RetryBudget, RetryConfig};
 use super::transport::{HyperTransport, Transport};
@@ -165,7 +166,6 @@ pub(crate) struct Limits {
 }
 
 /// The part of a client's configuration that a hook may change; see [`Hook::sdk_init`].
-#[derive(Debug)]
 #[non_exhaustive]
 pub struct ClientConfig {
     /// Where requests go.
@@ -178,6 +178,19 @@ pub struct ClientConfig {
     pub timeouts: Timeouts,
     /// What carries the requests.
     pub transport: Arc<dyn Transport>,
+}
+
+impl fmt::Debug for ClientConfig {
+    /// Shows neither the query of the server URL nor values of headers that may hold a secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientConfig")
+            .field("server_url", &hidden::url(&self.server_url))
+            .field("headers", &Headers(&self.headers))
+            .field("retry_config", &self.retry_config)
+            .field("timeouts", &self.timeouts)
+            .field("transport", &self.transport)
+            .finish()
+    }
 }
 
 type KeyFuture = Pin<Box<dyn Future<Output = Result<String, Cause>> + Send>>;
@@ -480,6 +493,7 @@ impl OpenRouterCoreBuilder {
         }
         for hook in &hooks {
             hook.sdk_init(&mut config)?;
+            hidden::hide_values(&mut config.headers);
         }
         config.retry_config.check()?;
         config.timeouts.check()?;
@@ -556,7 +570,7 @@ impl fmt::Debug for OpenRouterCoreBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let headers: Vec<&str> = self.headers.iter().map(|(name, _)| name.as_str()).collect();
         f.debug_struct("OpenRouterCoreBuilder")
-            .field("server_url", &self.server_url)
+            .field("server_url", &self.server_url.as_deref().map(hidden::url))
             .field("http_referer", &self.http_referer)
             .field("app_title", &self.app_title)
             .field("app_categories", &self.app_categories)
@@ -600,11 +614,7 @@ pub(crate) struct ServerUrl {
 impl ServerUrl {
     pub(crate) fn parse(url: &str) -> Result<Self, InvalidRequestError> {
         const OPTION: &str = "server_url";
-        // The URL is not shown where it may hold a password.
-        let wrong = |message: &str| {
-            let url = if url.contains('@') { "[hidden]" } else { url };
-            InvalidRequestError::new(OPTION, format!("is {url:?}, {message}"))
-        };
+        let wrong = |message: &str| InvalidRequestError::new(OPTION, format!("is {:?}, {message}", hidden::url(url)));
         let text = url.trim_end_matches('/');
         let uri = text.parse::<Uri>().map_err(|error| wrong("which is not a URL").caused_by(error))?;
         let parts = uri.into_parts();

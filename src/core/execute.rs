@@ -13,6 +13,7 @@ use tokio::time::{Instant, sleep};
 use super::body::Body;
 use super::call::Options;
 use super::client::{Inner, OpenRouterCore, ServerUrl, Timeouts};
+use super::hidden::{self, hide_values};
 use super::incoming::{Collected, End, Incoming};
 use super::operation::{Authentication, Operation, Parts, Payload};
 use super::retry::{Failure, RetryConfig};
@@ -143,7 +144,8 @@ impl<'a> Plan<'a> {
             config.check()?;
         }
         let url = server.join(&request.target).map_err(|error| {
-            UnexpectedError::new(operation.id(), format!("{:?} is no path of a URL", request.target), error)
+            let message = format!("{:?} cannot be the path of a URL", hidden::url(&request.target));
+            UnexpectedError::new(operation.id(), message, error)
         })?;
 
         let mut headers = client.headers.clone();
@@ -247,6 +249,7 @@ impl<'a> Plan<'a> {
         if let Some(context) = context {
             for hook in &self.client.hooks {
                 hook.before_create_request(context, &mut input).await?;
+                hide_values(&mut input.headers);
             }
         }
         let wants_key = self.operation.wants() != Authentication::None
@@ -266,6 +269,7 @@ impl<'a> Plan<'a> {
         if let Some(context) = context {
             for hook in &self.client.hooks {
                 hook.before_request(context, &mut request).await?;
+                hide_values(request.headers_mut());
             }
             let is_ours = key.is_some() && request.headers().get(AUTHORIZATION) == key.as_ref();
             if is_ours && !same_origin(request.uri(), &self.url) {
@@ -279,7 +283,9 @@ impl<'a> Plan<'a> {
         let sent = within(self.timeouts.response, self.client.transport.send(request))
             .await
             .map_err(|limit| TimeoutError::new(self.operation.id(), TimeoutPhase::Response, limit))?;
-        sent.map_err(|error| Error::from_transport(self.operation.id(), error))
+        let mut response = sent.map_err(|error| Error::from_transport(self.operation.id(), error))?;
+        hide_values(response.headers_mut());
+        Ok(response)
     }
 
     async fn after_success(
@@ -290,6 +296,7 @@ impl<'a> Plan<'a> {
         if let Some(context) = context {
             for hook in &self.client.hooks {
                 response = hook.after_success(context, response).await?;
+                hide_values(response.headers_mut());
             }
         }
         Ok(response)
@@ -303,6 +310,9 @@ impl<'a> Plan<'a> {
         if let Some(context) = context {
             for hook in &self.client.hooks {
                 outcome = hook.after_error(context, outcome).await;
+                if let Ok(response) = &mut outcome {
+                    hide_values(response.headers_mut());
+                }
                 match &outcome {
                     Err(Error::Hook(_)) => break,
                     Ok(response) if response.status().is_success() => break,

@@ -6,6 +6,7 @@ mod client;
 mod download;
 mod event_stream;
 mod execute;
+pub(crate) mod hidden;
 mod incoming;
 pub(crate) mod multipart;
 mod operation;
@@ -22,8 +23,6 @@ pub use client::{ClientConfig, OpenRouterCore, OpenRouterCoreBuilder, Timeouts};
 pub use download::Download;
 pub use event_stream::{EventStream, StreamItem};
 pub use multipart::{FilePart, Multipart};
-#[cfg(feature = "mock")]
-pub(crate) use operation::is_secret;
 pub use operation::{Authentication, Operation, Parts, QueryValue};
 pub use pages::{Items, Page, Pages, Paging};
 pub use retry::{RetryConfig, RetryStrategy};

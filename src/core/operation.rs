@@ -10,6 +10,7 @@ use http::header::{HeaderMap, HeaderName, HeaderValue};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::body::Body;
+use super::hidden;
 use super::multipart::Multipart;
 use super::pages::Paging;
 use super::wire::{self, DecodeError, Json, Reader, Wire, Writer};
@@ -381,11 +382,11 @@ impl Parts {
 }
 
 impl fmt::Debug for Parts {
-    /// Shows no body and no value of a header that may hold a secret.
+    /// Shows no body, no query and no value of a header that may hold a secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Parts")
             .field("operation", &self.operation.id)
-            .field("target", &self.target)
+            .field("target", &hidden::url(&self.target))
             .field("headers", &self.headers)
             .field("content", &self.content)
             .field("mistake", &self.mistake)
@@ -555,8 +556,10 @@ pub(crate) fn parse_header(
     value: &str,
 ) -> Result<(HeaderName, HeaderValue), InvalidRequestError> {
     let wrong = |message: String| InvalidRequestError::new(argument, message);
-    let parsed = HeaderName::from_bytes(name.as_bytes())
-        .map_err(|error| wrong(format!("has the name {name:?}, which is not allowed in HTTP")).caused_by(error))?;
+    // Whoever confuses the two gives the value as the name.
+    let parsed = HeaderName::from_bytes(name.as_bytes()).map_err(|error| {
+        wrong(format!("has the name {:?}, which is not allowed in HTTP", hidden::text(name))).caused_by(error)
+    })?;
     if matches!(
         parsed.as_str(),
         "host" | "content-length" | "transfer-encoding" | "connection" | "upgrade" | "te" | "trailer" | "keep-alive"
@@ -566,11 +569,6 @@ pub(crate) fn parse_header(
     let mut value = HeaderValue::from_str(value).map_err(|error| {
         wrong(format!("sets `{parsed}` to a value with control characters; remove them")).caused_by(error)
     })?;
-    value.set_sensitive(is_secret(&parsed));
+    value.set_sensitive(!hidden::is_harmless(&parsed));
     Ok((parsed, value))
-}
-
-/// Headers whose values are never shown.
-pub(crate) fn is_secret(name: &HeaderName) -> bool {
-    matches!(name.as_str(), "authorization" | "proxy-authorization" | "cookie" | "x-api-key" | "api-key")
 }

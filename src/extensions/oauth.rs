@@ -6,7 +6,7 @@ use http::Uri;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use sha2::{Digest, Sha256};
 
-use crate::core::OpenRouterCore;
+use crate::core::{OpenRouterCore, hidden};
 use crate::errors::{Error, InvalidRequestError, UnexpectedError};
 use crate::models::{CreateAuthKeysCodeRequestCodeChallengeMethod as Method, Secret};
 use crate::sdk::Oauth;
@@ -191,7 +191,8 @@ impl Oauth<'_> {
 
 #[inline]
 fn check_callback(url: &str) -> Result<(), InvalidRequestError> {
-    let wrong = |message: &str| InvalidRequestError::new("callback_url", format!("is {url:?}, {message}"));
+    let wrong =
+        |message: &str| InvalidRequestError::new("callback_url", format!("is {:?}, {message}", hidden::url(url)));
     let uri: Uri = url.parse().map_err(|error| wrong("which is no URL").caused_by(error))?;
     match (uri.scheme(), uri.host()) {
         (Some(_), Some(host)) if !host.is_empty() => Ok(()),

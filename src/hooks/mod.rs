@@ -23,6 +23,8 @@
 //! - An answer with a success status whose body turns out to be an error or not to fit its type has passed
 //!   [`after_success`](Hook::after_success); [`after_error`](Hook::after_error) does not see it.
 //! - The time limit of the whole call includes the hooks; the others do not.
+//! - `Debug` of the requests and responses they get shows no value of a header that may hold a secret, whoever set it; a
+//!   hook that sets a header shows it to the hooks after it only by name, unless it is known to hold no secret.
 
 use std::error::Error as _;
 use std::fmt;
@@ -36,6 +38,7 @@ use http::{Request, Response, Uri};
 use tokio::time::Instant;
 
 use crate::core::body::Body;
+use crate::core::hidden::{self, Headers};
 use crate::core::{ClientConfig, Operation, RetryConfig, Timeouts};
 use crate::errors::{Error, HookError};
 
@@ -237,9 +240,13 @@ impl RequestInput {
 }
 
 impl fmt::Debug for RequestInput {
+    /// Shows neither the query of the URL, nor values of headers that may hold a secret, nor the body.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { url, headers, body } = self;
-        f.debug_struct("RequestInput").field("url", url).field("headers", headers).field("body", body).finish()
+        f.debug_struct("RequestInput")
+            .field("url", &format_args!("{}", hidden::url(&self.url.to_string())))
+            .field("headers", &Headers(&self.headers))
+            .field("body", &self.body)
+            .finish()
     }
 }
 
@@ -329,12 +336,11 @@ impl DebugLog {
         let operation = context.operation();
         let (url, attempt, elapsed) = (context.base_url(), context.attempt(), context.elapsed());
         let (method, path) = (operation.method(), operation.path());
-        // A log that cannot be written must not disturb the call.
-        let _ = writeln!(
-            std::io::stderr(),
-            "openrouter: {} attempt {attempt}: {method} {url}{path}: {outcome} after {elapsed:?}",
-            operation.id(),
-        );
+        let id = operation.id();
+        let line = format!("openrouter: {id} attempt {attempt}: {method} {url}{path}: {outcome} after {elapsed:?}");
+        // A log that cannot be written must not disturb the call. Causes of errors come from hooks and transports too, and
+        // may say anything.
+        let _ = writeln!(std::io::stderr(), "{}", hidden::text(&line));
     }
 }
 

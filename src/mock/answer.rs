@@ -11,7 +11,9 @@ use serde_json::{Value, json};
 /// It begins with a constructor for the kind of body ([`json`](Self::json), [`stream`](Self::stream),
 /// [`error`](Self::error), ...); the other methods change one thing each. Nothing is checked: an answer may break any rule
 /// of the protocol.
-#[derive(Clone, Debug)]
+///
+/// `Debug` prints names of headers and sizes of bodies.
+#[derive(Clone)]
 pub struct Answer {
     pub(super) status: u16,
     pub(super) headers: Vec<(String, Vec<u8>)>,
@@ -24,8 +26,21 @@ pub struct Answer {
     pub(super) times: Option<usize>,
 }
 
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let headers: Vec<&str> = self.headers.iter().map(|(name, _)| name.as_str()).collect();
+        f.debug_struct("Answer")
+            .field("status", &self.status)
+            .field("headers", &headers)
+            .field("body", &format_args!("{} bytes", self.parts.iter().map(Part::size).sum::<u64>()))
+            .field("framing", &self.framing)
+            .field("fault", &self.fault)
+            .finish_non_exhaustive()
+    }
+}
+
 /// Bytes of a body that are written at once.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Part {
     /// What to wait for before.
     pub(super) pause: Duration,
@@ -359,11 +374,17 @@ impl Part {
 
 /// One server-sent event of an [`Answer::stream`], or whatever stands in its place.
 ///
-/// JSON values and texts become events with that data: `Answer::stream(["Hello"])`.
-#[derive(Clone, Debug)]
+/// JSON values and texts become events with that data: `Answer::stream(["Hello"])`. `Debug` prints the size.
+#[derive(Clone)]
 pub struct Event {
     pause: Duration,
     bytes: Bytes,
+}
+
+impl fmt::Debug for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Event").field("pause", &self.pause).field("size", &self.bytes.len()).finish()
+    }
 }
 
 impl Event {

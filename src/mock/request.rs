@@ -1,16 +1,18 @@
 //! What the server got.
 
+use std::fmt;
+
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 use serde_json::Value;
 
-use crate::core::is_secret;
+use crate::core::hidden::{self, Headers};
 
 /// A request as it arrived at the [`MockServer`](super::MockServer).
 ///
-/// `Debug` prints the body, and instead of the values of headers that hold secrets (`Authorization`, `Cookie`, ...) the
-/// word `Sensitive`.
-#[derive(Clone, Debug)]
+/// `Debug` prints the size of the body, no query, and `Sensitive` in place of the values of headers that may hold a secret
+/// (`Authorization`, `Cookie`, and any that is not known to hold none).
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct RecordedRequest {
     /// The method.
@@ -27,9 +29,7 @@ pub struct RecordedRequest {
 
 impl RecordedRequest {
     pub(super) fn new(method: Method, target: &str, mut headers: HeaderMap, body: Bytes) -> Self {
-        for (name, value) in &mut headers {
-            value.set_sensitive(is_secret(name));
-        }
+        hidden::hide_values(&mut headers);
         // A client that takes this server for a proxy sends the whole URL.
         let target = target.strip_prefix("http://").map_or(target, |rest| {
             let path = rest.find('/').and_then(|start| rest.get(start..));
@@ -47,5 +47,17 @@ impl RecordedRequest {
     /// The body as JSON; `null` if it is something else.
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for RecordedRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RecordedRequest")
+            .field("method", &self.method)
+            .field("path", &self.path)
+            .field("query", &format_args!("{} bytes", self.query.len()))
+            .field("headers", &Headers(&self.headers))
+            .field("body", &format_args!("{} bytes", self.body.len()))
+            .finish()
     }
 }

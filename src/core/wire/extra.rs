@@ -2,7 +2,9 @@
 
 use std::fmt;
 
+use super::json::{Hide, Shown};
 use super::{DecodeError, Json};
+use crate::core::hidden;
 
 /// What an object holds beyond its typed fields.
 ///
@@ -131,8 +133,15 @@ impl PartialEq for Extra {
 }
 
 impl fmt::Debug for Extra {
+    /// Prints no values of members that did not fit their type, which may be secrets under any name, and of the others
+    /// what [`Json`] prints.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_map().entries(self.iter()).finish()
+        let mut map = f.debug_map();
+        for ExtraMember { name, value, misfit } in self.list() {
+            let hide = if misfit.is_some() { Hide::Values } else { Hide::of(name) };
+            map.entry(&hidden::text(name), &Shown(value.as_text(), hide));
+        }
+        map.finish()
     }
 }
 

@@ -1,5 +1,6 @@
 //! Any JSON value, kept as the text it came as.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 use std::ops::Deref;
@@ -13,8 +14,13 @@ use super::error::{DecodeError, EncodeError};
 use super::reader::Reader;
 use super::tagged::Shape;
 use super::{Wire, Writer, wire_serde};
+use crate::core::hidden;
 
 /// Any JSON value, kept as text.
+///
+/// `Debug` prints it with `[redacted]` in place of what may be a secret: texts and numbers in members whose names say so
+/// (`key`, `token`, `password`, `headers` and so on) at any depth, and anything that looks like a key inside other texts.
+/// `Display` and [`as_text`](Self::as_text) give all of it, as it is sent.
 ///
 /// Text loses nothing: numbers keep every digit, members keep their order. Use [`to_value`](Self::to_value) or
 /// [`parse`](Self::parse) to look inside. Two values are equal when they mean the same: members in any order, numbers by
@@ -110,7 +116,7 @@ impl Json {
         differ(self.as_text(), other.as_text(), true).map(Difference)
     }
 
-    fn kind(&self) -> &'static str {
+    pub(super) fn kind(&self) -> &'static str {
         match Reader::new(self.as_text()).shape() {
             Some(Shape::String) => "a string",
             Some(Shape::Number) => "a number",
@@ -303,8 +309,66 @@ impl Default for Json {
 }
 
 impl fmt::Debug for Json {
+    /// Prints the value without secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_text())
+        Shown(self.as_text(), Hide::Keys).fmt(f)
+    }
+}
+
+/// What `Debug` hides of a value. Names, `null` and truth values are always shown.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Hide {
+    /// What looks like a key.
+    Keys,
+    /// All texts.
+    Texts,
+    /// All texts and numbers.
+    Values,
+}
+
+impl Hide {
+    /// What is hidden of a member, by its name.
+    pub(super) fn of(name: &str) -> Self {
+        match hidden::names_secret(name) {
+            false => Self::Keys,
+            // They are counted far more often than they are listed.
+            true if name.to_lowercase().contains("tokens") => Self::Texts,
+            true => Self::Values,
+        }
+    }
+}
+
+/// A JSON text as `Debug` prints it.
+pub(super) struct Shown<'a>(pub(super) &'a str, pub(super) Hide);
+
+impl fmt::Debug for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(text, hide) = *self;
+        let separator = |index| if index > 0 { "," } else { "" };
+        match Reader::new(text).shape() {
+            Some(Shape::Object) => {
+                f.write_str("{")?;
+                for (index, (name, value)) in members(text).unwrap_or_default().iter().enumerate() {
+                    let value = Shown(value, hide.max(Hide::of(name)));
+                    write!(f, "{}{}:{value:?}", separator(index), Json::from(&*hidden::text(name)).as_text())?;
+                }
+                f.write_str("}")
+            }
+            Some(Shape::Array) => {
+                f.write_str("[")?;
+                for (index, element) in elements(text).unwrap_or_default().iter().enumerate() {
+                    write!(f, "{}{:?}", separator(index), Shown(element, hide))?;
+                }
+                f.write_str("]")
+            }
+            Some(Shape::String) if hide >= Hide::Texts => write!(f, "\"{}\"", hidden::REDACTED),
+            Some(Shape::Number) if hide == Hide::Values => f.write_str(hidden::REDACTED),
+            Some(Shape::String) => match Reader::new(text).string().as_deref().map(hidden::text) {
+                Ok(Cow::Owned(shown)) => f.write_str(Json::from(shown).as_text()),
+                _ => f.write_str(text),
+            },
+            _ => f.write_str(text),
+        }
     }
 }
 

@@ -394,6 +394,11 @@ impl<T: Wire> Wire for Patch<T> {
 pub struct Secret<T = String>(T);
 
 impl<T> Secret<T> {
+    /// Hides `value`. Texts, maps of texts and JSON objects become secrets by `into()` too.
+    pub const fn new(value: T) -> Self {
+        Self(value)
+    }
+
     /// The value itself, for the place that needs it.
     pub fn expose(&self) -> &T {
         &self.0

@@ -447,8 +447,9 @@ impl Reading<'_> {
                 self.extra.push_unknown(name, Json::checked(value));
             }
             value => {
-                let error = DecodeError::new(format!("a constant of the API document, here {value}"));
-                self.extra.push_misfit(name, Json::checked(value), error.inside(name), false);
+                let value = Json::checked(value);
+                let error = DecodeError::new(format!("expected the constant {expected}, found {}", value.kind()));
+                self.extra.push_misfit(name, value, error.inside(name), false);
             }
         }
         Ok(())

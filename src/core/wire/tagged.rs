@@ -1,8 +1,10 @@
 //! Unions: values of which one member, or the kind of JSON value, tells the type.
 
+use std::fmt;
+
 use super::error::DecodeError;
 use super::extra::Extra;
-use super::json::Json;
+use super::json::{Hide, Json, Shown};
 use super::reader::Reader;
 use super::{In, Wire, Writer, put};
 
@@ -221,7 +223,10 @@ fn first_element(reader: &Reader<'_>) -> Option<Shape> {
 ///
 /// Either the server knows a type that this version of the crate does not, or the value has a known tag and does not
 /// fit the type; [`error`](Self::error) tells which.
-#[derive(Clone, Debug, PartialEq)]
+///
+/// `Debug` prints a value of an unknown type as [`Json`] does. Of one that does not fit its type it prints the names of the
+/// members, since a secret may stand where none was expected; [`json`](Self::json) has the value.
+#[derive(Clone, PartialEq)]
 pub struct Unrecognized {
     json: Json,
     error: Option<DecodeError>,
@@ -251,6 +256,20 @@ impl Unrecognized {
     #[allow(dead_code, reason = "a build without unions has no use for it")]
     pub(crate) fn misfit(json: Json, error: DecodeError) -> Self {
         Self { json, error: Some(error) }
+    }
+}
+
+impl fmt::Debug for Unrecognized {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Unrecognized");
+        match &self.error {
+            None => shown.field("json", &self.json),
+            Some(error) => {
+                let value = Shown(self.json.as_text(), Hide::Values);
+                shown.field("type", &self.tag("type")).field("json", &value).field("error", error)
+            }
+        };
+        shown.finish()
     }
 }
 

@@ -1,5 +1,6 @@
 //! Writes one JSON text.
 
+use std::fmt;
 use std::io::Write as _;
 
 use super::error::{EncodeError, join};
@@ -8,7 +9,7 @@ use super::structure::Name;
 use super::{DecodeError, Untyped};
 
 /// Writes one JSON text into a buffer.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Writer {
     out: Vec<u8>,
     /// The member whose value comes next, if it has one: its name is written only with the first byte of the value.
@@ -31,6 +32,13 @@ pub(crate) struct Before {
     length: usize,
     failed: bool,
     noted: usize,
+}
+
+impl fmt::Debug for Writer {
+    /// Prints sizes, never the content.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Writer").field("length", &self.out.len()).field("error", &self.error).finish_non_exhaustive()
+    }
 }
 
 impl Writer {
@@ -127,7 +135,7 @@ impl Writer {
     }
 
     /// Writes a number or another thing whose text is JSON.
-    pub(crate) fn display(&mut self, value: impl std::fmt::Display) {
+    pub(crate) fn display(&mut self, value: impl fmt::Display) {
         self.begin();
         // Writing to a `Vec` does not fail.
         let _ = write!(self.out, "{value}");

@@ -1,0 +1,34 @@
+//! Which names stand for secrets: the one rule of the client and of the generator, which includes this file.
+
+/// Whether a member, a parameter or a header of this name may hold a secret.
+///
+/// A name counts by its words, so that `apiKey`, `x-api-key`, `API_KEY` and `apikey` are the same, and `monkey business`
+/// is hidden rather than `writekey` shown.
+pub(crate) fn names_secret(name: &str) -> bool {
+    let mut word = String::new();
+    let mut after_small = false;
+    for letter in name.chars() {
+        if !letter.is_alphanumeric() || letter.is_uppercase() && after_small {
+            if tells_secret(&word) {
+                return true;
+            }
+            word.clear();
+        }
+        if letter.is_alphanumeric() {
+            word.extend(letter.to_lowercase());
+        }
+        after_small = !letter.is_uppercase();
+    }
+    tells_secret(&word)
+}
+
+/// Whether a single word, in lower case, stands for a secret.
+fn tells_secret(word: &str) -> bool {
+    const INSIDE: [&str; 9] =
+        ["secret", "token", "passw", "passphrase", "credential", "cookie", "bearer", "authoriz", "apikey"];
+    const AT_THE_END: [&str; 4] = ["key", "keys", "header", "headers"];
+    const WHOLE: [&str; 6] = ["auth", "challenge", "dsn", "jwt", "pwd", "verifier"];
+    INSIDE.iter().any(|part| word.contains(part))
+        || AT_THE_END.iter().any(|end| word.ends_with(end))
+        || WHOLE.contains(&word)
+}
