@@ -325,7 +325,8 @@ impl Exchange {
     pub(crate) fn into_api_error(self) -> Error {
         let body = self.body.as_bytes().cloned().unwrap_or_default();
         let head = (self.status, self.headers);
-        ApiError::read(self.operation_id, head, body, std::time::SystemTime::now()).into()
+        let error: Error = ApiError::read(self.operation_id, head, body, std::time::SystemTime::now()).into();
+        error.hiding(self.authorization)
     }
 
     /// Whether the body is an error in one of the other forms that servers have for it.

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use futures_core::Stream;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 
 use super::call::{generation_id, sealed};
 use super::execute::{Exchange, Expected, Progress};
@@ -74,6 +74,8 @@ struct Source {
     status: StatusCode,
     headers: HeaderMap,
     progress: Progress,
+    /// The key that was sent, to be hidden in errors.
+    authorization: Option<HeaderValue>,
     incoming: Incoming,
     decoder: SseDecoder,
     state: State,
@@ -221,7 +223,8 @@ impl Source {
 
     fn api_error(&mut self, data: Bytes) -> Error {
         self.marked = true;
-        self.progress.add_to(ApiError::read(self.operation_id, self.head(), data, SystemTime::now()).into())
+        let error: Error = ApiError::read(self.operation_id, self.head(), data, SystemTime::now()).into();
+        self.progress.add_to(error.hiding(self.authorization.clone()))
     }
 
     /// An event that is no JSON. At the end of the body it is half an event.
@@ -252,12 +255,13 @@ impl<T: StreamItem> sealed::FromExchange for EventStream<T> {
     const EXPECTED: Expected = Expected::Events;
 
     fn from_exchange(exchange: Exchange) -> Result<Self, Error> {
-        let Exchange { operation_id, status, headers, body, progress, idle, event, max_event } = exchange;
+        let Exchange { operation_id, status, headers, authorization, body, progress, idle, event, max_event } = exchange;
         let source = Source {
             operation_id,
             status,
             headers,
             progress,
+            authorization,
             incoming: Incoming::new(operation_id, body, idle).with_event_limit(event),
             decoder: SseDecoder::new(max_event),
             state: State::Open,

@@ -57,6 +57,8 @@ pub struct Exchange {
     pub(crate) operation_id: &'static str,
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
+    /// The key that was sent, to be hidden in errors.
+    pub(crate) authorization: Option<HeaderValue>,
     pub(crate) body: Body,
     pub(crate) progress: Progress,
     pub(crate) idle: Option<Duration>,
@@ -222,6 +224,14 @@ impl<'a> Plan<'a> {
 
     async fn attempt(&self, context: Option<&HookContext>) -> Result<Exchange, Error> {
         let request = self.request(context).await?;
+        let authorization = request.headers().get(AUTHORIZATION).cloned();
+        match self.exchange(context, request).await {
+            Ok(exchange) => Ok(Exchange { authorization, ..exchange }),
+            Err(error) => Err(error.hiding(authorization)),
+        }
+    }
+
+    async fn exchange(&self, context: Option<&HookContext>, request: Request<Body>) -> Result<Exchange, Error> {
         let outcome = match self.send(request).await {
             Ok(response) if response.status().is_success() => {
                 let response = self.after_success(context, response).await?;
@@ -375,6 +385,7 @@ impl<'a> Plan<'a> {
             operation_id: self.operation.id(),
             status: head.status,
             headers: head.headers,
+            authorization: None,
             body,
             progress: Progress { attempts: 0, began: Instant::now() },
             idle: self.timeouts.idle,

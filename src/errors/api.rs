@@ -1,14 +1,16 @@
 //! An error that the server answered with, in any of the forms that servers of these protocols use.
 
+use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::Value;
 
 use super::CallInfo;
+use crate::core::hidden;
 use crate::core::retry::{Hints, TRANSIENT, may_be_processed};
 use crate::core::wire::Json;
 
@@ -176,6 +178,8 @@ pub struct ApiError {
     retry_after: Option<Duration>,
     /// The kind, the status, or the status in the body of a success is one of a passing failure.
     is_transient: bool,
+    /// The key that was sent, which some servers repeat in their messages.
+    pub(super) authorization: Option<HeaderValue>,
 }
 
 impl ApiError {
@@ -216,6 +220,7 @@ impl ApiError {
             retry_after: None,
             is_transient,
             json,
+            authorization: None,
         };
         error.retry_after = error.wait(now);
         error
@@ -267,6 +272,8 @@ impl ApiError {
     }
 
     /// What the server says about it; the text of the page if it answered with HTML, empty if it said nothing.
+    ///
+    /// This is the server's text unchanged, which may repeat a key. `Display` and `Debug` of the error print it without.
     pub fn message(&self) -> &str {
         &self.message
     }
@@ -377,6 +384,11 @@ impl ApiError {
         }
     }
 
+    /// A text of the server, without keys in it.
+    fn shown<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        hidden::echo(text, self.authorization.as_ref())
+    }
+
     fn member(&self, name: &str) -> Option<&Value> {
         Place::of(&self.json).error.get(name).filter(|value| !value.is_null())
     }
@@ -485,14 +497,16 @@ fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 
 impl fmt::Debug for ApiError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let metadata = self.metadata().map(|value| Json::from(value.clone()));
+        let metadata = format!("{metadata:?}");
         f.debug_struct("ApiError")
             .field("call", &self.call)
             .field("kind", &self.kind)
             .field("status", &self.status)
-            .field("code", &self.code)
-            .field("error_type", &self.error_type)
-            .field("message", &self.message)
-            .field("metadata", &self.metadata())
+            .field("code", &self.code.as_deref().map(|code| self.shown(code)))
+            .field("error_type", &self.error_type.as_deref().map(|word| self.shown(word)))
+            .field("message", &self.shown(&self.message))
+            .field("metadata", &format_args!("{}", self.shown(&metadata)))
             .field("retry_after", &self.retry_after)
             .field("generation_id", &self.generation_id())
             .finish_non_exhaustive()
@@ -507,14 +521,14 @@ impl fmt::Display for ApiError {
         f.write_str("the server answered ")?;
         if self.status.is_success() {
             match &self.code {
-                Some(code) => write!(f, "with an error ({code})")?,
+                Some(code) => write!(f, "with an error ({})", self.shown(code))?,
                 None => f.write_str("with an error")?,
             }
         } else {
             self.status.fmt(f)?;
         }
         if !self.message.is_empty() {
-            write!(f, ": {}", self.message)?;
+            write!(f, ": {}", self.shown(&self.message))?;
         }
         match self.retry_after.filter(|wait| *wait <= LONGEST_WAIT) {
             Some(wait) => write!(f, "; try again after {wait:?}")?,
@@ -527,8 +541,15 @@ impl fmt::Display for ApiError {
 impl StdError for ApiError {}
 
 /// Why a model was not available, as `error.availability` tells it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Availability<'a>(&'a Value);
+
+impl fmt::Debug for Availability<'_> {
+    /// Prints it as [`Json`] is printed, without what may be a secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Availability").field(&Json::from(self.0.clone())).finish()
+    }
+}
 
 impl<'a> Availability<'a> {
     /// The reason as a word: `model_not_found`, `no_endpoints`, `capacity_exhausted`, `region_restricted`, ...

@@ -11,7 +11,7 @@ use std::io;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use tokio::runtime::is_rt_shutdown_err;
 
 pub use api::{ApiError, ApiErrorKind, Availability};
@@ -176,6 +176,14 @@ impl Error {
             Self::Hook(error) => &mut error.call,
             Self::Unexpected(error) => &mut error.call,
         }
+    }
+
+    /// The same error, which does not show the key that was sent even if the server repeats it.
+    pub(crate) fn hiding(mut self, authorization: Option<HeaderValue>) -> Self {
+        if let Self::Api(error) = &mut self {
+            error.authorization = authorization;
+        }
+        self
     }
 
     /// What a failure of the transport means for the caller.
