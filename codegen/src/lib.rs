@@ -15,6 +15,8 @@ pub mod node;
 pub mod operations;
 pub mod overlay;
 pub mod prose;
+#[path = "../../src/core/hidden/names.rs"]
+mod secret_names;
 pub mod unions;
 
 use std::collections::BTreeMap;

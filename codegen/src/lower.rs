@@ -6,6 +6,7 @@ use crate::model::{Field, Kind, Presence, Struct, Ty, Type, Value, facts};
 use crate::names::{apart, element, identifier, join, pascal, spelled, variant, words};
 use crate::node::Node;
 use crate::overlay::Overlay;
+use crate::secret_names::names_secret;
 
 /// Names that the generated code uses for something else. A type that would have one is called `Api…`.
 #[rustfmt::skip]
@@ -544,13 +545,47 @@ impl<'a> Lowering<'a> {
         lowered
     }
 
+    /// Whether a field holds a secret: by its name, unless the overlay decides. A name that only mentions one, as the name
+    /// or the kind of a key does, counts as one until a person has decided it.
+    fn is_secret(&mut self, property: &Property, ty: &Ty) -> bool {
+        let Property { name, key, .. } = property;
+        if !names_secret(name) || !self.can_hold_secret(ty) {
+            return self.overlay.secrecy(key).unwrap_or(false);
+        }
+        if let Some(secret) = self.overlay.secrecy(key) {
+            return secret;
+        }
+        let is_clear = words(name).last().is_some_and(|word| names_secret(word)) && ty.named().is_none();
+        if !is_clear {
+            self.note(
+                key,
+                format!(
+                    "may hold a secret; add a line `{key}: why` to overlay/fields.yaml, under `secrets` or `public`"
+                ),
+            );
+        }
+        true
+    }
+
+    /// Whether values of a type can be secrets, as texts can and numbers, truth values and known words cannot.
+    fn can_hold_secret(&self, ty: &Ty) -> bool {
+        match ty {
+            Ty::String | Ty::Json | Ty::JsonObject | Ty::Secret(_) => true,
+            Ty::Bool | Ty::Integer | Ty::Number | Ty::Bytes => false,
+            Ty::List(of) | Ty::Map(of) => self.can_hold_secret(of),
+            Ty::Named(name) => {
+                !self.types.iter().any(|known| known.name == *name && matches!(known.kind, Kind::Enum(_)))
+            }
+        }
+    }
+
     /// A member or a parameter.
     pub fn field(&mut self, property: &Property, required: bool, patched: bool) -> Field {
         let key = &property.key;
         let inline = join(&property.owner, &words(&property.name));
         let inline = self.words_at(key, inline);
         let used = self.lower(&property.schema, key, &inline);
-        let ty = if self.overlay.is_secret(key) { Ty::Secret(Box::new(used.ty)) } else { used.ty };
+        let ty = if self.is_secret(property, &used.ty) { Ty::Secret(Box::new(used.ty)) } else { used.ty };
         let presence = match (required, used.nullable) {
             (true, false) => Presence::Required,
             (true, true) => Presence::Nullable,

@@ -21,8 +21,10 @@ pub struct Overlay {
     operations: BTreeMap<String, Node>,
     /// Namespaces and modules.
     pub modules: Option<Node>,
-    /// Patterns of the places of fields that hold secrets.
+    /// Patterns of the places of fields that hold secrets, though their names do not say so.
     secrets: BTreeSet<String>,
+    /// Patterns of the places of fields that hold no secrets, though their names say so.
+    public: BTreeSet<String>,
     /// Types whose members tell absent from null.
     patched: BTreeSet<String>,
     /// Entries that were looked up with success.
@@ -48,6 +50,7 @@ impl Overlay {
             operations: maps(read("operations.yaml")?),
             modules: Some(read("modules.yaml")?),
             secrets: list("secrets"),
+            public: list("public"),
             patched: list("patched"),
             used: RefCell::default(),
         })
@@ -102,13 +105,19 @@ impl Overlay {
         Some(rule)
     }
 
-    /// True for a field that holds a secret.
-    pub fn is_secret(&self, key: &str) -> bool {
-        let pattern = self.secrets.iter().find(|pattern| matches(pattern, key));
-        if let Some(pattern) = pattern {
-            self.note("fields.yaml secrets", pattern);
+    /// Whether the field at this place holds a secret, where somebody has decided it.
+    pub fn secrecy(&self, key: &str) -> Option<bool> {
+        let decided = |file, patterns: &BTreeSet<String>| {
+            let mut fitting = patterns.iter().filter(|pattern| matches(pattern, key)).peekable();
+            let is_decided = fitting.peek().is_some();
+            fitting.for_each(|pattern| self.note(file, pattern));
+            is_decided
+        };
+        if decided("fields.yaml secrets", &self.secrets) {
+            Some(true)
+        } else {
+            decided("fields.yaml public", &self.public).then_some(false)
         }
-        pattern.is_some()
     }
 
     /// True for a type whose members tell absent from null.
@@ -130,6 +139,7 @@ impl Overlay {
             .chain(self.unions.keys().map(entry("unions.yaml")))
             .chain(self.operations.keys().map(entry("operations.yaml")))
             .chain(self.secrets.iter().map(entry("fields.yaml secrets")))
+            .chain(self.public.iter().map(entry("fields.yaml public")))
             .chain(self.patched.iter().map(entry("fields.yaml patched")))
             .filter(|entry| !used.contains(entry))
             .collect()

@@ -31,7 +31,7 @@ impl Root for ExchangeAuthCodeForApiKeyResponse {}
 #[non_exhaustive]
 pub struct ExchangeAuthCodeForApiKeyRequest {
     /// Authorization code that the login redirect handed to your callback.
-    pub code: String,
+    pub code: Secret,
     /// How the challenge was derived from the verifier; repeat what the authorization step used.
     pub code_challenge_method: Option<ExchangeAuthCodeForApiKeyRequestCodeChallengeMethod>,
     /// Secret PKCE string behind the earlier challenge; needed only when the authorization step sent one.
@@ -49,7 +49,7 @@ wire_struct!(ExchangeAuthCodeForApiKeyRequest {
 impl ExchangeAuthCodeForApiKeyRequest {
     /// With what the API requires.
     #[inline]
-    pub fn new(code: impl Into<String>) -> Self {
+    pub fn new(code: impl Into<Secret>) -> Self {
         Self { code: code.into(), code_challenge_method: None, code_verifier: None, extra: Extra::new() }
     }
 }
@@ -107,7 +107,7 @@ pub struct CreateAuthKeysCodeResponseData {
     /// Creation time of the code, in ISO 8601 form.
     pub created_at: String,
     /// Code to send as `code` when you exchange it for a key.
-    pub id: String,
+    pub id: Secret,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -127,7 +127,7 @@ pub struct CreateAuthKeysCodeRequest {
     /// Format `uri`.
     pub callback_url: String,
     /// PKCE challenge derived from your secret verifier, which protects the code if someone intercepts it.
-    pub code_challenge: Option<String>,
+    pub code_challenge: Option<Secret>,
     /// How the challenge was derived from the verifier; prefer the hashed form.
     pub code_challenge_method: Option<CreateAuthKeysCodeRequestCodeChallengeMethod>,
     /// When the issued key stops working, as a timestamp; null or absent sets no expiry.
@@ -188,7 +188,7 @@ impl CreateAuthKeysCodeRequest {
 }
 
 wire_setters!(CreateAuthKeysCodeRequest {
-    code_challenge: into String,
+    code_challenge: into Secret,
     code_challenge_method: into CreateAuthKeysCodeRequestCodeChallengeMethod,
     expires_at: into String,
     key_label: into String,

@@ -177,7 +177,7 @@ pub struct ObservabilityArizeDestinationConfig {
     /// Key of the Arize space that receives the traces.
     ///
     /// At least 1 character. On the wire `spaceKey`.
-    pub space_key: String,
+    pub space_key: Secret,
     /// Address of the Arize OTLP endpoint that receives the traces.
     ///
     /// Default `https://otlp.arize.com`. On the wire `baseUrl`.
@@ -1916,7 +1916,7 @@ wire_struct!(ObservabilityWebhookDestination ["type" = "\"webhook\""] {
 #[non_exhaustive]
 pub struct ObservabilityWebhookDestinationConfig {
     /// Address of your endpoint that receives the traces.
-    pub url: String,
+    pub url: Secret,
     /// Extra HTTP headers for the webhook call, for example an authorisation your endpoint expects.
     pub headers: Option<Secret<BTreeMap<String, String>>>,
     /// HTTP method used when calling the webhook.

@@ -45,6 +45,14 @@ pub fn emit(context: &Context<'_>, components: &BTreeMap<String, String>, files:
     for (place, ty) in &types {
         out.push_str(&format!("    ({}, round_trip::<{ty}>),\n", literal(place)));
     }
+    out.push_str("];\n\n/// The members that are never printed, each with a way through the type that has it.\n");
+    out.push_str("pub(crate) const SECRETS: &[(&str, RoundTrip)] = &[\n");
+    for ty in &context.api.types {
+        let Kind::Struct(own) = &ty.kind else { continue };
+        for field in own.fields.iter().filter(|field| matches!(field.ty, Ty::Secret(_))) {
+            out.push_str(&format!("    ({}, round_trip::<{}>),\n", literal(&field.wire), ty.name));
+        }
+    }
     out.push_str("];\n\n/// The operation, the function, and how to call it both ways.\n");
     out.push_str(&format!("pub(crate) const OPERATIONS: &[(&str, &str, Calling)] = &[\n{entries}];\n{bodies}"));
     files.insert("codegen/tests/api/registry.rs".to_owned(), out);

@@ -164,10 +164,10 @@ impl Document {
             "array" => json!([self.sample_to(&schema["items"], depth + 1, small)]),
             "object" => match &schema["additionalProperties"] {
                 Value::Object(of) if !of.is_empty() => {
-                    json!({"some key": self.sample_to(&schema["additionalProperties"], depth + 1, small)})
+                    json!({"some entry": self.sample_to(&schema["additionalProperties"], depth + 1, small)})
                 }
                 Value::Bool(false) => json!({}),
-                _ => json!({"some key": {"any": [1, "two", null]}}),
+                _ => json!({"some entry": {"any": [1, "two", null]}}),
             },
             _ => json!({"anything": [true]}),
         }

@@ -76,7 +76,7 @@ impl<'a> Walk<'a> {
         } else if kind(schema) == "array" && self.here(pointer)[0] != Value::Null {
             self.schema(&schema["items"], &format!("{pointer}/0"));
         } else if schema["additionalProperties"].as_object().is_some_and(|of| !of.is_empty()) {
-            self.schema(&schema["additionalProperties"], &format!("{pointer}/some key"));
+            self.schema(&schema["additionalProperties"], &format!("{pointer}/some entry"));
         }
     }
 
@@ -185,7 +185,8 @@ fn whatever_a_later_version_brings_survives_a_round_trip() {
                     if let Some(at) = json.difference(&written) {
                         wrong.push(format!("{name}{place}: {change:?}: differs at {at}"));
                     }
-                    if must_show && !shown.contains(TEXT) {
+                    // Where a text is expected and an object comes, only what it consists of is shown.
+                    if must_show && !shown.contains(TEXT) && !shown.starts_with("misfits") {
                         wrong.push(format!("{name}{place}: {change:?}: is not to be seen in {shown}"));
                     }
                 }

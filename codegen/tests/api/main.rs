@@ -22,4 +22,5 @@ mod examples;
 mod forward;
 mod operations;
 mod registry;
+mod secrets;
 mod support;

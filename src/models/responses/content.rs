@@ -4204,17 +4204,17 @@ pub struct McpServerTool {
     /// Narrows which tools the model may use, as a list of names or a filter; null allows all.
     pub allowed_tools: Option<McpServerToolAllowedTools>,
     /// OAuth access token to present to the server or connector; handle it as a secret.
-    pub authorization: Option<String>,
+    pub authorization: Option<Secret>,
     /// Built-in service connector to use in place of a server URL.
     pub connector_id: Option<McpServerToolConnectorId>,
     /// Extra HTTP headers to send to the MCP server, for example for authentication; null sends none.
-    pub headers: Option<BTreeMap<String, String>>,
+    pub headers: Option<Secret<BTreeMap<String, String>>>,
     /// Which tool calls need your consent first: all, none, or those picked by a filter.
     pub require_approval: Option<McpServerToolRequireApproval>,
     /// What the server is for, as context for the model.
     pub server_description: Option<String>,
     /// Address of the MCP server; give either this or a connector.
-    pub server_url: Option<String>,
+    pub server_url: Option<Secret>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -4250,12 +4250,12 @@ impl McpServerTool {
 
 wire_setters!(McpServerTool {
     allowed_tools: into McpServerToolAllowedTools,
-    authorization: into String,
+    authorization: into Secret,
     connector_id: into McpServerToolConnectorId,
-    headers: into BTreeMap<String, String>,
+    headers: into Secret<BTreeMap<String, String>>,
     require_approval: into McpServerToolRequireApproval,
     server_description: into String,
-    server_url: into String,
+    server_url: into Secret,
 });
 
 /// Filter that selects tools by name, by being read-only, or both.

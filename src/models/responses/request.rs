@@ -1012,7 +1012,7 @@ pub struct LocalShellCallItemAction {
     /// Program and its arguments, one array element each.
     pub command: Vec<String>,
     /// Environment variables to set for the command, by name.
-    pub env: BTreeMap<String, String>,
+    pub env: Secret<BTreeMap<String, String>>,
     /// Milliseconds after which to abort the command; null when no limit is asked for.
     pub timeout_ms: Option<i64>,
     /// Operating system user to run the command as; null leaves the choice to you.
@@ -1034,7 +1034,10 @@ wire_struct!(LocalShellCallItemAction ["type" = "\"exec\""] {
 impl LocalShellCallItemAction {
     /// With what the API requires.
     #[inline]
-    pub fn new(command: impl IntoIterator<Item = impl Into<String>>, env: impl Into<BTreeMap<String, String>>) -> Self {
+    pub fn new(
+        command: impl IntoIterator<Item = impl Into<String>>,
+        env: impl Into<Secret<BTreeMap<String, String>>>,
+    ) -> Self {
         Self {
             command: command.into_iter().map(Into::into).collect(),
             env: env.into(),

@@ -1,0 +1,131 @@
+//! No type shows a secret, in whatever form, under whatever name and at whatever place it arrives.
+
+use std::collections::BTreeMap;
+
+use openrouter_kit::core::wire::Json;
+use serde_json::{Value, json};
+
+use crate::document::{Document, document};
+use crate::registry::{SECRETS, TYPES};
+use crate::support::RoundTrip;
+
+const MARK: &str = "5ec2e7";
+
+/// Names that no field of the crate has, as a later version of the API may bring them, in several spellings.
+const NAMES: [&str; 12] = [
+    "writeKey",
+    "apikey",
+    "clientSecret",
+    "access_token",
+    "webhook-secret",
+    "Authorization",
+    "auth",
+    "password",
+    "private_key_pem",
+    "set-cookie",
+    "credentials",
+    "request_headers",
+];
+
+/// Maps, whose names the program chooses.
+const MAPS: [&str; 3] = ["ImageConfig", "ProviderOptions", "RequestMetadata"];
+
+/// A secret in all forms that JSON has for it.
+fn forms() -> Vec<Value> {
+    vec![
+        json!(MARK),
+        json!([MARK]),
+        json!([[MARK, 1], {"value": MARK}]),
+        json!({"value": MARK, "more": {"deep": [MARK]}}),
+        json!({"X-Custom": format!("sk-or-v1-{MARK}")}),
+    ]
+}
+
+/// Members whose names a person would take for those of secrets, with exceptions that hold names and counts.
+fn is_suspicious(name: &str) -> bool {
+    let name = name.to_lowercase();
+    ["secret", "password", "apikey", "api_key", "authorization", "headers", "session_token", "verifier", "challenge"]
+        .iter()
+        .any(|part| name.contains(part))
+        && !["hash", "method", "_ids"].iter().any(|part| name.contains(part))
+}
+
+#[track_caller]
+fn shows_no_mark(place: &str, value: &Value, round_trip: RoundTrip) {
+    let json = Json::from(value.clone());
+    let Ok((written, shown)) = round_trip(json.as_text(), true) else { return };
+    assert!(written.as_text().contains(MARK), "{place}: {json} is lost");
+    assert!(!shown.contains(MARK), "{place}: {shown}");
+}
+
+#[test]
+fn no_field_that_holds_a_secret_shows_it_in_any_form() {
+    assert!(SECRETS.len() > if document().whole { 40 } else { 0 }, "{}", SECRETS.len());
+    for (member, round_trip) in SECRETS {
+        for form in forms().into_iter().chain([json!(5_627.5)]) {
+            let shown = round_trip(&json!({*member: form}).to_string(), true).map(|(_, shown)| shown);
+            let shown = shown.unwrap_or_default();
+            assert!(!shown.contains(MARK) && !shown.contains("5627"), "{member}: {form}: {shown}");
+        }
+        shows_no_mark(member, &json!({*member: MARK}), *round_trip);
+    }
+}
+
+#[test]
+fn no_type_shows_a_secret_under_a_name_that_is_new_to_it() {
+    for (place, round_trip) in TYPES.iter().filter(|(place, _)| !MAPS.contains(place)) {
+        for name in NAMES {
+            for form in forms() {
+                // Alone, deep inside, and in a value that is of another kind than its place.
+                shows_no_mark(place, &json!({name: form}), *round_trip);
+                shows_no_mark(place, &json!({"type": "new", "data": [{name: form}]}), *round_trip);
+                shows_no_mark(place, &json!([{"config": {name: form}}]), *round_trip);
+            }
+        }
+    }
+}
+
+/// Puts the mark into every text below members with suspicious names; answers whether there was one.
+fn mark(value: &mut Value, within: bool) -> bool {
+    match value {
+        Value::String(text) if within => {
+            *text = MARK.to_owned();
+            true
+        }
+        Value::Array(list) => list.iter_mut().fold(false, |marked, value| mark(value, within) || marked),
+        Value::Object(members) => {
+            members.iter_mut().fold(false, |marked, (name, value)| mark(value, within || is_suspicious(name)) || marked)
+        }
+        _ => false,
+    }
+}
+
+fn samples(document: &Document) -> BTreeMap<String, Value> {
+    let mut list: BTreeMap<String, Value> =
+        document.components().iter().map(|(name, schema)| (name.clone(), document.sample(schema))).collect();
+    for stated in document.operations() {
+        let body = &stated.operation["requestBody"]["content"]["application/json"]["schema"];
+        list.insert(format!("{}.request", stated.id), document.sample(body));
+        for (status, response) in stated.operation["responses"].as_object().unwrap() {
+            if status.starts_with('2') {
+                let schema = &response["content"]["application/json"]["schema"];
+                list.insert(format!("{}.response", stated.id), document.sample(schema));
+            }
+        }
+    }
+    list
+}
+
+#[test]
+fn no_value_of_the_document_shows_what_its_names_call_a_secret() {
+    let types: BTreeMap<&str, RoundTrip> = TYPES.iter().copied().collect();
+    let mut marked = 0;
+    for (place, mut value) in samples(document()) {
+        let Some(round_trip) = types.get(place.as_str()) else { continue };
+        if mark(&mut value, false) {
+            marked += 1;
+            shows_no_mark(&place, &value, *round_trip);
+        }
+    }
+    assert!(marked > if document().whole { 25 } else { 0 }, "{marked}");
+}
