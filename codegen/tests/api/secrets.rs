@@ -28,7 +28,7 @@ const NAMES: [&str; 12] = [
 ];
 
 /// Maps, whose names the program chooses.
-const MAPS: [&str; 3] = ["ImageConfig", "ProviderOptions", "RequestMetadata"];
+const MAPS: [&str; 4] = ["ImageConfig", "ProviderOptions", "RequestMetadata", "SupportedParameters"];
 
 /// A secret in all forms that JSON has for it.
 fn forms() -> Vec<Value> {
