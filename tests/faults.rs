@@ -1232,6 +1232,127 @@ mod http2 {
     }
 }
 
+// --- A secret where it may be printed ----------------------------------------------------------
+
+const SECRET: &str = "5ec2e7";
+
+#[track_caller]
+fn hides_it(shown: &impl std::fmt::Debug) {
+    let shown = format!("{shown:?} {shown:#?}");
+    assert!(!shown.contains(SECRET), "{shown}");
+}
+
+#[cfg(feature = "api-keys")]
+#[tokio::test]
+async fn a_new_key_in_a_raw_body_and_a_cookie_are_not_shown() {
+    let created = json!({"key": SECRET, "data": {"hash": "h", "label": "sk-or-v1-5ec...2e7"}});
+    let (_server, core) = serve([Answer::json(200, created).header("Set-Cookie", "session=5ec2e7")]).await;
+    let request = openrouter_kit::models::CreateKeyRequest::new("name");
+    let response = soon(openrouter_kit::funcs::api_keys_create(&core, request).with_response()).await.unwrap();
+
+    hides_it(&response);
+    hides_it(&response.headers);
+    assert_eq!(response.value.key.expose(), SECRET);
+    assert!(response.body.windows(SECRET.len()).any(|bytes| bytes == SECRET.as_bytes()));
+    assert_eq!(response.headers["set-cookie"], "session=5ec2e7");
+}
+
+#[tokio::test]
+async fn headers_for_a_gateway_are_shown_without_values() {
+    let (server, _) = serve([good()]).await;
+    let names = ["helicone-auth", "cf-aig-authorization", "x-portkey-api-key", "x-goog-api-key", "x-new"];
+    let core = names.iter().fold(builder(server.url()), |builder, name| builder.header(*name, SECRET)).build().unwrap();
+    let call = names.iter().fold(post(&core), |call, name| call.header(name, SECRET));
+    hides_it(&core);
+    hides_it(&call);
+    let shown = format!("{core:?} {call:?}");
+    assert!(names.iter().all(|name| shown.matches(name).count() == 2), "{shown}");
+
+    soon(call).await.unwrap();
+    let requests = server.requests();
+    hides_it(&requests);
+    assert!(names.iter().all(|name| requests[0].header(name) == Some(SECRET)));
+}
+
+#[cfg(feature = "responses")]
+#[tokio::test]
+async fn the_token_of_an_mcp_server_is_not_shown() {
+    use openrouter_kit::models::{McpServerTool, ResponsesRequest};
+    let tool = McpServerTool::new("docs")
+        .authorization(SECRET)
+        .headers(std::collections::BTreeMap::from([("x-team".to_owned(), SECRET.to_owned())]))
+        .server_url(format!("https://mcp.example/?key={SECRET}"));
+    hides_it(&tool);
+    let request = ResponsesRequest::default().model("a/b").tools([tool.clone()]);
+    hides_it(&request);
+    let repeated = json!({"id": "r", "object": "response", "output": [], "tools": [tool]});
+    let (server, core) = serve([Answer::json(200, repeated)]).await;
+    let call = openrouter_kit::funcs::responses_send(&core, request);
+    hides_it(&call);
+
+    let response = soon(call.with_response()).await.unwrap();
+
+    hides_it(&response);
+    assert_eq!(serde_json::to_value(&response.value).unwrap()["tools"][0]["authorization"], SECRET);
+    assert_eq!(server.requests()[0].json()["tools"][0]["authorization"], SECRET);
+}
+
+#[cfg(all(feature = "api-keys", feature = "responses"))]
+#[tokio::test]
+async fn a_key_in_a_form_that_was_not_expected_is_not_shown() {
+    use openrouter_kit::funcs::{api_keys_create, responses_stream};
+    use openrouter_kit::models::{CreateKeyRequest, ResponsesRequest};
+    for member in ["key", "apiKey", "API-KEY", "client_secret", "tokens"] {
+        for value in [json!(SECRET), json!([SECRET]), json!({"value": [SECRET]})] {
+            let created = Answer::json(200, json!({"data": {}, "name": 1, member: value}));
+            let event = json!({"type": "new", "data": {member: value}});
+            let (_server, core) = serve([created, Answer::stream([event])]).await;
+
+            let created = soon(api_keys_create(&core, CreateKeyRequest::new("name"))).await.unwrap();
+            hides_it(&created);
+            assert_eq!(serde_json::to_value(&created).unwrap()[member], value);
+
+            let mut events = soon(responses_stream(&core, ResponsesRequest::default())).await.unwrap();
+            let event = soon(events.next()).await.unwrap().unwrap();
+            hides_it(&event);
+            assert!(format!("{event:?}").contains("new"), "what is no secret is shown: {event:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_key_in_the_query_of_a_server_url_is_not_shown() {
+    let url = format!("https://host.example/api?api_key={SECRET}");
+    hides_it(&builder(&url));
+    let (server, core) = serve([]).await;
+    for error in [builder(&url).build().unwrap_err(), post(&core).server_url(&url).await.unwrap_err()] {
+        hides_it(&error);
+        assert!(
+            error.to_string().contains("https://host.example/api?") && !error.to_string().contains(SECRET),
+            "{error}"
+        );
+        assert!(matches!(error, Error::InvalidRequest(_)));
+    }
+    assert_eq!(server.connections().opened, 0);
+}
+
+#[tokio::test]
+async fn a_key_that_the_server_repeats_is_not_shown() {
+    for key in ["sk-or-v1-5ec2e7", "gateway-5ec2e7"] {
+        let message = format!("Incorrect API key provided: {key}");
+        let server = MockServer::start().await;
+        server.answer(Answer::error(401, &message));
+        let core = builder(server.url()).api_key(key).build().unwrap();
+        let error = soon(post(&core)).await.unwrap_err();
+        hides_it(&error);
+        assert!(
+            error.to_string().contains("Incorrect API key provided") && !error.to_string().contains(SECRET),
+            "{error}"
+        );
+        assert_eq!(error.as_api().unwrap().message(), message);
+    }
+}
+
 // --- The table -------------------------------------------------------------------------------
 
 #[test]

@@ -20,12 +20,13 @@ use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http::{Request, Response};
 use openrouter_kit::core::body::Body;
-use openrouter_kit::core::transport::HyperTransport;
+use openrouter_kit::core::transport::{HyperTransport, Transport, TransportError, TransportErrorKind, TransportFuture};
 use openrouter_kit::core::wire::{self, Json};
-use openrouter_kit::core::{Call, Download, OpenRouterCoreBuilder, Parts};
-use openrouter_kit::errors::Error;
+use openrouter_kit::core::{Call, ClientConfig, Download, OpenRouterCoreBuilder, Parts};
+use openrouter_kit::errors::{Error, HookError};
 use openrouter_kit::hooks::{Hook, HookContext, HookFuture, RequestInput};
 use openrouter_kit::mock::{Answer, ClosedPort, Fault, MockServer, Place};
 use openrouter_kit::{OpenRouter, OpenRouterCore, RetryConfig};
@@ -299,6 +300,210 @@ async fn no_error_shows_the_key() {
     }
 }
 
+/// Headers by which gateways, clouds and browsers take secrets, and one that nobody has heard of.
+const SECRET_HEADERS: [&str; 12] = [
+    "Helicone-Auth",
+    "cf-aig-authorization",
+    "x-portkey-api-key",
+    "x-goog-api-key",
+    "x-auth-token",
+    "Ocp-Apim-Subscription-Key",
+    "Proxy-Authorization",
+    "Cookie",
+    "Set-Cookie",
+    "Location",
+    "Authorization",
+    "x-new-thing",
+];
+
+/// Sets all of them wherever a hook can.
+#[derive(Debug)]
+struct Setter;
+
+fn set_secrets(headers: &mut HeaderMap) {
+    for name in SECRET_HEADERS {
+        headers.insert(HeaderName::try_from(name).unwrap(), HeaderValue::from_static("Bearer 5ec2e7"));
+    }
+}
+
+impl Hook for Setter {
+    fn sdk_init(&self, config: &mut ClientConfig) -> Result<(), HookError> {
+        set_secrets(&mut config.headers);
+        config.server_url.push_str("?key=5econd");
+        no_secret_in(config);
+        config.server_url.truncate(config.server_url.find('?').unwrap());
+        Ok(())
+    }
+
+    fn before_create_request<'a>(&'a self, _: &'a HookContext, input: &'a mut RequestInput) -> HookFuture<'a, ()> {
+        set_secrets(&mut input.headers);
+        let url = input.url.clone();
+        input.url = format!("{url}{}key=5econd", if url.query().is_some() { '&' } else { '?' }).parse().unwrap();
+        no_secret_in(input);
+        input.url = url;
+        Box::pin(async { Ok(()) })
+    }
+
+    fn before_request<'a>(&'a self, _: &'a HookContext, request: &'a mut Request<Body>) -> HookFuture<'a, ()> {
+        set_secrets(request.headers_mut());
+        Box::pin(async { Ok(()) })
+    }
+
+    fn after_success<'a>(&'a self, _: &'a HookContext, mut response: Response<Body>) -> HookFuture<'a, Response<Body>> {
+        set_secrets(response.headers_mut());
+        Box::pin(async { Ok(response) })
+    }
+}
+
+/// Answers of all kinds that repeat secrets wherever a server can.
+fn leaking_answers() -> Vec<Answer> {
+    let key = format!("Incorrect API key provided: {KEY}. You sent 'Bearer 5econd' to https://a:9assw0rd@b/?c=5econd");
+    let members = json!({"key": "5econd", "data": [{"headers": {"X": "5econd"}}], "Tokens": ["5econd"], "password": 5});
+    let mut misfit = members.clone();
+    misfit["misfit"] = json!(true);
+    let error = json!({"error": {"message": key, "code": KEY, "type": KEY, "metadata": {"raw": key, "more": members}}});
+    let answers = vec![
+        Answer::json(200, members.clone()),
+        Answer::json(200, misfit),
+        Answer::json(200, error.clone()),
+        Answer::json(200, json!({"availability": members, "detail": key})),
+        Answer::json(401, error),
+        Answer::json(400, json!({"detail": key})),
+        Answer::text(400, &key),
+        Answer::text(403, format!("<title>{key}</title>")),
+        Answer::text(200, &key),
+        Answer::redirect(302, &format!("https://name:9assw0rd@evil.example/?{KEY}")),
+    ];
+    let set = |answer: Answer| SECRET_HEADERS.iter().fold(answer, |answer, name| answer.header(*name, "5econd"));
+    answers.into_iter().map(set).collect()
+}
+
+#[tokio::test]
+async fn no_header_shows_its_value_whoever_sets_it() {
+    let server = MockServer::start().await;
+    for name in SECRET_HEADERS {
+        server.answer(Answer::json(200, json!({"id": 1})).header("set-cookie", "5econd"));
+        let spy = Spy::default();
+        let builder = builder(server.url()).header(name, "Bearer 5econd").hook(Setter).hook(spy.clone());
+        no_secret_in(&builder);
+        let core = builder.build().unwrap();
+        no_secret_in(&core);
+        no_secret_in(&Parts::new(&POST).header("x-parts", Some("5econd")).query("token", Some("5econd")));
+        let call = post(&core).header(name, "Bearer 5econd").with_response();
+        no_secret_in(&call);
+        let response = soon(call).await.unwrap();
+        no_secret_in(&response);
+        no_secret_in(&response.headers);
+        let seen = spy.0.lock().unwrap().clone();
+        assert!(seen.to_lowercase().contains(&format!("\"{}\": sensitive", name.to_lowercase())), "{name}: {seen}");
+        no_secret(&seen);
+    }
+    no_secret_in(&server.requests());
+    let title = builder(server.url()).app_title("My program").build().unwrap();
+    assert!(format!("{title:?}").contains("My program"), "what is harmless is shown");
+}
+
+#[tokio::test]
+async fn no_answer_of_a_server_shows_a_secret() {
+    for answer in leaking_answers() {
+        no_secret_in(&answer);
+        let spy = Spy::default();
+        let server = MockServer::start().await;
+        server.answer(answer);
+        let core = builder(server.url()).hook(Setter).hook(spy.clone()).build().unwrap();
+        match soon(post(&core).with_response()).await {
+            Ok(response) => {
+                assert!(!response.body.is_empty() && response.headers.contains_key("set-cookie"));
+                no_secret_in(&response);
+                no_secret_in(&response.value.0);
+            }
+            Err(error) => {
+                no_secret(&all_texts(&error));
+                if let Error::Api(error) = &error {
+                    assert!(error.message().contains(KEY), "the text itself is at hand: {}", error.message());
+                    no_secret_in(error.headers());
+                    no_secret_in(&error.availability());
+                }
+            }
+        }
+        no_secret(&spy.0.lock().unwrap());
+    }
+}
+
+#[tokio::test]
+async fn no_event_of_a_stream_shows_a_secret() {
+    let error =
+        json!({"error": {"message": format!("no such key: {KEY}"), "code": 401, "metadata": {"key": "5econd"}}});
+    for event in [json!({"key": "5econd", "n": 1}), json!({"misfit": 1, "key": "5econd"}), error] {
+        let (_server, core) = serve([Answer::stream([event]).header("set-cookie", "5econd")]).await;
+        let mut events = soon(stream(&core)).await.unwrap();
+        no_secret_in(&events);
+        while let Some(event) = soon(events.next()).await {
+            match event {
+                Ok(event) => no_secret_in(&event),
+                Err(error) => no_secret(&all_texts(&error)),
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_key_of_any_form_is_hidden_in_the_errors_that_repeat_it() {
+    const FOREIGN: &str = "5ec2e7foreign";
+    let message = format!("unknown key {FOREIGN}");
+    let inside = json!({"error": {"message": message, "code": 401}});
+    let server = MockServer::start().await;
+    let core = builder(server.url()).api_key(FOREIGN).build().unwrap();
+    for answer in [Answer::error(401, &message), Answer::json(200, inside.clone()), Answer::json(200, inside.clone())] {
+        server.answer(answer);
+    }
+    server.answer(Answer::stream([inside]));
+    let mut errors = vec![
+        soon(post(&core)).await.unwrap_err(),
+        soon(post(&core)).await.unwrap_err(),
+        soon(stream(&core)).await.unwrap_err(),
+    ];
+    errors.push(soon(soon(stream(&core)).await.unwrap().next()).await.unwrap().unwrap_err());
+    for error in errors {
+        assert_eq!(error.as_api().unwrap().message(), message);
+        no_secret(&all_texts(&error));
+    }
+    server.answer(Answer::error(401, &message));
+    let core = builder(server.url()).api_key_source(|| async { Ok::<_, Error>(FOREIGN) }).build().unwrap();
+    no_secret(&all_texts(&soon(post(&core)).await.unwrap_err()));
+    server.answer(Answer::error(401, &message));
+    let call = post(&core).header("Authorization", format!("Bearer {FOREIGN}"));
+    no_secret(&all_texts(&soon(call).await.unwrap_err()));
+}
+
+#[tokio::test]
+async fn no_url_shows_its_query_its_user_or_its_fragment() {
+    let (_server, core) = serve([]).await;
+    for url in [
+        "https://host/api?api_key=5econd",
+        "https://host/api#5econd",
+        "https://name:9assw0rd@host/api",
+        "https://9assw0rd@host",
+        "https://name:9ass/9assw0rd@host",
+        "ftp://host?5econd",
+        "host?5econd",
+        "?5econd",
+        "https://ho st?5econd",
+        "https://host:99999?5econd",
+    ] {
+        no_secret_in(&builder(url));
+        no_secret(&all_texts(&builder(url).build().unwrap_err()));
+        no_secret(&all_texts(&post(&core).server_url(url).await.unwrap_err()));
+        no_secret(&all_texts(&OpenRouterCore::builder().api_key(KEY).proxy(url).build().unwrap_err()));
+    }
+    let parts = Parts::new(&GET).path("id", "one").query("api_key", Some("5econd"));
+    no_secret_in(&parts);
+    no_secret_in(&Call::<Thing>::new(&core, parts));
+    let long = "5econd".repeat(20_000);
+    let error = Call::<Thing>::new(&core, Parts::new(&POST).query("q", Some(long))).await.unwrap_err();
+    no_secret(&all_texts(&error));
+}
+
 /// Runs into faults with the log on. Run by the test below.
 #[tokio::test]
 #[ignore = "a part of another test"]
@@ -307,6 +512,19 @@ async fn probe() {
     server.answer(Answer::error(503, "busy")).answer(Answer::json(200, json!({"text": "private answer"})));
     server.answer(Answer::status(200).fault(Fault::Reset, Place::BeforeHead));
     server.answer(Answer::redirect(302, "https://evil.example/?9assw0rd"));
+    /// A transport whose errors tell more than they should.
+    #[derive(Debug)]
+    struct Talkative;
+
+    impl Transport for Talkative {
+        fn send(&self, _: Request<Body>) -> TransportFuture<'_> {
+            let text = format!("{KEY} was sent to https://name:9assw0rd@host/?a=5econd as Bearer 5econd");
+            Box::pin(async { Err(TransportError::new(TransportErrorKind::Exchange, text)) })
+        }
+    }
+
+    let core = OpenRouterCore::builder().api_key(KEY).transport(Talkative).env().build().unwrap();
+    soon(post(&core)).await.unwrap_err();
     let core = builder(server.url()).header("Cookie", "5econd").env().build().unwrap();
     for _ in 0..3 {
         let request = Thing::of(json!({"input": "private question"}));
@@ -323,7 +541,7 @@ fn the_log_shows_neither_key_nor_headers_nor_bodies() {
     let output = command.output().unwrap();
     assert!(output.status.success(), "{output:?}");
     let log = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(log.lines().filter(|line| line.starts_with("openrouter: ")).count(), 4, "{log}");
+    assert_eq!(log.lines().filter(|line| line.starts_with("openrouter: ")).count(), 5, "{log}");
     no_secret(&log);
     assert!(!log.contains("private question") && !log.contains("private answer"), "{log}");
     assert!(!log.contains("private%20query"), "{log}");
@@ -335,8 +553,8 @@ fn no_panic_shows_the_key() {
     #[derive(Debug)]
     struct Panicking;
 
-    impl openrouter_kit::core::transport::Transport for Panicking {
-        fn send(&self, request: Request<Body>) -> openrouter_kit::core::transport::TransportFuture<'_> {
+    impl Transport for Panicking {
+        fn send(&self, request: Request<Body>) -> TransportFuture<'_> {
             assert!(request.headers().contains_key("authorization"));
             panic!("cannot send {request:?}");
         }
