@@ -521,3 +521,69 @@ async fn elapsed_counts_from_the_start_of_the_attempt() {
     get(&core).await.unwrap();
     assert_eq!(*seen.lock().unwrap(), [3]);
 }
+
+#[tokio::test]
+async fn values_of_headers_that_a_hook_sets_are_marked_as_sensitive() {
+    /// Sets a header everywhere, and expects those of the hooks before it to be marked.
+    #[derive(Debug)]
+    struct Set(&'static str);
+
+    impl Set {
+        fn set(&self, headers: &mut http::HeaderMap) {
+            let unmarked = |(name, value): (&http::HeaderName, &HeaderValue)| {
+                name.as_str().starts_with("x-secret") && !value.is_sensitive()
+            };
+            assert!(!headers.iter().any(unmarked), "{headers:?}");
+            headers.insert(self.0, HeaderValue::from_static("value"));
+        }
+    }
+
+    impl Hook for Set {
+        fn sdk_init(&self, config: &mut ClientConfig) -> Result<(), HookError> {
+            self.set(&mut config.headers);
+            Ok(())
+        }
+
+        fn before_create_request<'a>(&'a self, _: &'a HookContext, input: &'a mut RequestInput) -> HookFuture<'a, ()> {
+            self.set(&mut input.headers);
+            Box::pin(async { Ok(()) })
+        }
+
+        fn before_request<'a>(&'a self, _: &'a HookContext, request: &'a mut Request<Body>) -> HookFuture<'a, ()> {
+            self.set(request.headers_mut());
+            Box::pin(async { Ok(()) })
+        }
+
+        fn after_success<'a>(
+            &'a self,
+            _: &'a HookContext,
+            mut response: Response<Body>,
+        ) -> HookFuture<'a, Response<Body>> {
+            self.set(response.headers_mut());
+            Box::pin(async { Ok(response) })
+        }
+
+        fn after_error<'a>(
+            &'a self,
+            _: &'a HookContext,
+            failure: Result<Response<Body>, Error>,
+        ) -> HookFuture<'a, Response<Body>, Error> {
+            let failure = failure.map(|mut response| {
+                self.set(response.headers_mut());
+                response
+            });
+            Box::pin(async { failure })
+        }
+    }
+
+    let steps = [with_header(200, "x-secret-0", "value"), with_header(404, "x-secret-0", "value")];
+    let script = Script::new(steps);
+    let core = script.client().hook(Set("x-secret-1")).hook(Set("x-secret-2")).build().unwrap();
+    let response = post(&core).with_response().await.unwrap();
+    let error = post(&core).await.unwrap_err();
+    for headers in [&script.sent()[0].headers, &response.headers, error.as_api().unwrap().headers()] {
+        let marked =
+            headers.iter().filter(|(name, value)| name.as_str().starts_with("x-secret") && value.is_sensitive());
+        assert!(marked.count() >= 2, "{headers:?}");
+    }
+}

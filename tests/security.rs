@@ -374,7 +374,7 @@ fn leaking_answers() -> Vec<Answer> {
         Answer::text(200, &key),
         Answer::redirect(302, &format!("https://name:9assw0rd@evil.example/?{KEY}")),
     ];
-    let set = |answer: Answer| SECRET_HEADERS.iter().fold(answer, |answer, name| answer.header(*name, "5econd"));
+    let set = |answer: Answer| SECRET_HEADERS.iter().fold(answer, |answer, name| answer.header(name, "5econd"));
     answers.into_iter().map(set).collect()
 }
 

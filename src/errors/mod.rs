@@ -16,6 +16,7 @@ use tokio::runtime::is_rt_shutdown_err;
 
 pub use api::{ApiError, ApiErrorKind, Availability};
 
+use crate::core::hidden;
 use crate::core::transport::{TransportError, TransportErrorKind};
 
 /// A cause of any type.
@@ -545,7 +546,7 @@ impl fmt::Debug for ResponseValidationError {
         f.debug_struct("ResponseValidationError")
             .field("call", &self.call)
             .field("status", &self.status)
-            .field("path", &self.path)
+            .field("path", &hidden::text(&self.path))
             .field("body", &format_args!("{} bytes", self.body.len()))
             .field("source", &self.source)
             .finish_non_exhaustive()
@@ -557,7 +558,7 @@ impl fmt::Display for ResponseValidationError {
         self.call.begin(f)?;
         f.write_str("the answer is not what the operation promises")?;
         if !self.path.is_empty() {
-            write!(f, ", at `{}`", self.path)?;
+            write!(f, ", at `{}`", hidden::text(&self.path))?;
         }
         f.write_str("; `body()` has it as it came, a newer version of this crate may know it")?;
         self.call.end(f)

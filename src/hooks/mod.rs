@@ -23,8 +23,8 @@
 //! - An answer with a success status whose body turns out to be an error or not to fit its type has passed
 //!   [`after_success`](Hook::after_success); [`after_error`](Hook::after_error) does not see it.
 //! - The time limit of the whole call includes the hooks; the others do not.
-//! - `Debug` of the requests and responses they get shows no value of a header that may hold a secret, whoever set it; a
-//!   hook that sets a header shows it to the hooks after it only by name, unless it is known to hold no secret.
+//! - Values of headers that may hold a secret are marked as sensitive, whichever hook set them, so that `Debug` of a request
+//!   or response does not print them.
 
 use std::error::Error as _;
 use std::fmt;

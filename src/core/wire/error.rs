@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::core::hidden;
+
 /// Why a JSON text could not be read as the type that was asked for.
 #[derive(Clone, PartialEq, Eq)]
 pub struct DecodeError(Box<Inner>);
@@ -76,7 +78,7 @@ impl fmt::Display for Inner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.path.as_str() {
             "" => f.write_str(&self.message),
-            path => write!(f, "`{path}`: {}", self.message),
+            path => write!(f, "`{}`: {}", hidden::text(path), self.message),
         }
     }
 }
@@ -95,13 +97,19 @@ impl fmt::Display for EncodeError {
 
 impl fmt::Debug for DecodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DecodeError").field("path", &self.0.path).field("message", &self.0.message).finish()
+        f.debug_struct("DecodeError")
+            .field("path", &hidden::text(&self.0.path))
+            .field("message", &self.0.message)
+            .finish()
     }
 }
 
 impl fmt::Debug for EncodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("EncodeError").field("path", &self.0.path).field("message", &self.0.message).finish()
+        f.debug_struct("EncodeError")
+            .field("path", &hidden::text(&self.0.path))
+            .field("message", &self.0.message)
+            .finish()
     }
 }
 
