@@ -31,7 +31,7 @@ async fn main() -> Result<(), openrouter_kit::Error> {
         responses_send(&core, ResponsesRequest::new().input("Hello")).await?;
     }
     for request in server.requests() {
-        println!("x-request-number: {:?}", request.headers.get("x-request-number"));
+        println!("x-request-number: {:?}", request.header("x-request-number"));
     }
     Ok(())
 }

@@ -386,7 +386,12 @@ impl ApiError {
 
     /// A text of the server, without keys in it.
     fn shown<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        hidden::echo(text, self.authorization.as_ref())
+        let authorization = self.authorization.as_ref();
+        // Some messages are JSON, such as those of validators that repeat what they were given.
+        match Json::new(text).ok().filter(|_| text.starts_with(['{', '['])) {
+            Some(json) => hidden::echo(&format!("{json:?}"), authorization).into_owned().into(),
+            None => hidden::echo(text, authorization),
+        }
     }
 
     fn member(&self, name: &str) -> Option<&Value> {
@@ -497,8 +502,7 @@ fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 
 impl fmt::Debug for ApiError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let metadata = self.metadata().map(|value| Json::from(value.clone()));
-        let metadata = format!("{metadata:?}");
+        let metadata = self.metadata().map(|metadata| self.shown(&metadata.to_string()).into_owned());
         f.debug_struct("ApiError")
             .field("call", &self.call)
             .field("kind", &self.kind)
@@ -506,7 +510,7 @@ impl fmt::Debug for ApiError {
             .field("code", &self.code.as_deref().map(|code| self.shown(code)))
             .field("error_type", &self.error_type.as_deref().map(|word| self.shown(word)))
             .field("message", &self.shown(&self.message))
-            .field("metadata", &format_args!("{}", self.shown(&metadata)))
+            .field("metadata", &format_args!("{}", metadata.as_deref().unwrap_or("None")))
             .field("retry_after", &self.retry_after)
             .field("generation_id", &self.generation_id())
             .finish_non_exhaustive()

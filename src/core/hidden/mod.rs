@@ -84,23 +84,22 @@ impl fmt::Debug for Headers<'_> {
 
 /// A URL, or the part of one from its path on, without its user name, password, query and fragment.
 pub(crate) fn url(url: &str) -> Cow<'_, str> {
-    let (url_before, query) = match url.find(['?', '#']) {
-        Some(at) => url.split_at(at),
-        None => (url, ""),
+    let start = url.find("://").map_or(0, |at| at + "://".len());
+    let (scheme, rest) = url.split_at(start);
+    let user = rest.rfind('@').filter(|_| !rest.starts_with('/'));
+    let query = rest.find(['?', '#']).unwrap_or(rest.len());
+    let shown = match user {
+        // Either a password with a sign that nobody encoded, or a query with an address in it.
+        Some(at) if query < at => return Cow::Owned(format!("{scheme}{REDACTED}")),
+        Some(at) => rest.get(at..query),
+        // With the sign that begins the query.
+        None if query + 1 >= rest.len() => return Cow::Borrowed(url),
+        None => rest.get(..query),
     };
-    let start = url_before.find("://").map_or(0, |at| at + "://".len());
-    let (scheme, rest) = url_before.split_at(start);
-    let authority = if start > 0 { rest.split('/').next().unwrap_or_default() } else { "" };
-    // A password may hold a slash that nobody encoded.
-    let user = authority.rfind('@').or_else(|| if start > 0 { rest.rfind('@') } else { None });
-    if query.is_empty() && user.is_none() {
-        return Cow::Borrowed(url);
-    }
-    let rest = user.map_or(rest, |at| rest.get(at..).unwrap_or_default());
     let user = if user.is_some() { REDACTED } else { "" };
-    let mark = query.get(..1).unwrap_or_default();
-    let query = if query.len() > 1 { REDACTED } else { "" };
-    Cow::Owned(format!("{scheme}{user}{rest}{mark}{query}"))
+    let mark = rest.get(query..=query).unwrap_or_default();
+    let query = if query + 1 < rest.len() { REDACTED } else { "" };
+    Cow::Owned(format!("{scheme}{user}{}{mark}{query}", shown.unwrap_or_default()))
 }
 
 /// A text from elsewhere, such as a server's message, without what looks like a key: `sk-...`, what follows the word
@@ -206,6 +205,9 @@ mod tests {
             ("https://name:pass@host:1/path?q", "https://[redacted]@host:1/path?[redacted]"),
             ("https://name:p@ss@host", "https://[redacted]@host"),
             ("https://name:p/ss@host", "https://[redacted]@host"),
+            ("https://name:p?ss@host", "https://[redacted]"),
+            ("https://host/path?mail=a@b&c", "https://[redacted]"),
+            ("name:pass@host/path", "[redacted]@host/path"),
             ("/path/@me?q=1", "/path/@me?[redacted]"),
             ("no url", "no url"),
             ("?a", "?[redacted]"),

@@ -2,8 +2,8 @@
 
 /// Whether a member, a parameter or a header of this name may hold a secret.
 ///
-/// A name counts by its words, so that `apiKey`, `x-api-key`, `API_KEY` and `apikey` are the same, and `monkey business`
-/// is hidden rather than `writekey` shown.
+/// Each word of the name is judged, so that `apiKey`, `x-api-key`, `API_KEY` and `apikey` are the same. Where a word is in
+/// doubt, as `monkey` is because of `writekey`, it stands for a secret.
 pub(crate) fn names_secret(name: &str) -> bool {
     let mut word = String::new();
     let mut after_small = false;
