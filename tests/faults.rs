@@ -1069,6 +1069,27 @@ mod tls {
     }
 
     #[tokio::test]
+    async fn a_response_limit_that_passes_while_connecting_is_told_as_not_sent() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("https://127.0.0.1:{}/api/v1", listener.local_addr().unwrap().port());
+        let transport = HyperTransport::builder().no_proxy().root_certificate(Authority::new().pem()).build().unwrap();
+        let core = builder(url).transport(transport).response_timeout(Duration::from_millis(20)).build().unwrap();
+        let silent = async {
+            let mut streams = Vec::new();
+            while streams.len() < 3 {
+                streams.push(listener.accept().await.unwrap().0);
+            }
+            streams
+        };
+
+        let (outcome, _streams) = soon(async { tokio::join!(post(&core).into_future(), silent) }).await;
+
+        let error = timeout(outcome.unwrap_err());
+        assert_eq!((error.phase(), error.is_unsent()), (TimeoutPhase::Response, true));
+        assert!(error.to_string().contains("no connection was made within 20ms"), "{error}");
+    }
+
+    #[tokio::test]
     async fn a_connection_cut_under_tls_is_an_incomplete_answer() {
         let authority = Authority::new();
         let (server, core, _) = secure(&authority, authority.server("localhost", &["http/1.1"], |_| {})).await;

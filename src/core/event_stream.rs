@@ -255,7 +255,8 @@ impl<T: StreamItem> sealed::FromExchange for EventStream<T> {
     const EXPECTED: Expected = Expected::Events;
 
     fn from_exchange(exchange: Exchange) -> Result<Self, Error> {
-        let Exchange { operation_id, status, headers, authorization, body, progress, idle, event, max_event } = exchange;
+        let Exchange { operation_id, status, headers, authorization, body, progress, idle, event, max_event } =
+            exchange;
         let source = Source {
             operation_id,
             status,

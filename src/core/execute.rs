@@ -17,7 +17,8 @@ use super::hidden::{self, hide_values};
 use super::incoming::{Collected, End, Incoming};
 use super::operation::{Authentication, Operation, Parts, Payload};
 use super::retry::{Failure, RetryConfig};
-use super::transport::ConnectTimeout;
+use super::runtime;
+use super::transport::{CONNECT_TIMEOUT, ConnectTimeout, Connecting};
 use super::within::within;
 use crate::errors::{ApiError, Error, ResponseValidationError, TimeoutError, TimeoutPhase, UnexpectedError};
 use crate::hooks::{HookContext, RequestInput};
@@ -88,6 +89,9 @@ pub(crate) async fn execute(
     expected: Expected,
 ) -> Result<Exchange, Error> {
     let operation = parts.operation();
+    if let Err(reason) = runtime::current() {
+        return Err(Error::invalid("runtime", reason).of_operation(operation.id()));
+    }
     let total = options.timeouts.total;
     let began = Instant::now();
     let attempts = AtomicU32::new(0);
@@ -289,10 +293,17 @@ impl<'a> Plan<'a> {
         Ok(request)
     }
 
-    async fn send(&self, request: Request<Body>) -> Result<Response<Body>, Error> {
-        let sent = within(self.timeouts.response, self.client.transport.send(request))
-            .await
-            .map_err(|limit| TimeoutError::new(self.operation.id(), TimeoutPhase::Response, limit))?;
+    async fn send(&self, mut request: Request<Body>) -> Result<Response<Body>, Error> {
+        // A longer limit passes after the one for connecting.
+        let may_pass_first = |limit| limit <= self.timeouts.connect.unwrap_or(CONNECT_TIMEOUT);
+        let connecting = self.timeouts.response.filter(|limit| may_pass_first(*limit)).map(|_| Connecting::default());
+        if let Some(connecting) = &connecting {
+            request.extensions_mut().insert(connecting.clone());
+        }
+        let sent = within(self.timeouts.response, self.client.transport.send(request)).await.map_err(|limit| {
+            TimeoutError::new(self.operation.id(), TimeoutPhase::Response, limit)
+                .while_connecting(connecting.is_some_and(|connecting| connecting.get()))
+        })?;
         let mut response = sent.map_err(|error| Error::from_transport(self.operation.id(), error))?;
         hide_values(response.headers_mut());
         Ok(response)

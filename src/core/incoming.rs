@@ -9,6 +9,7 @@ use http_body::Body as HttpBody;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::body::Body;
+use super::runtime;
 use crate::errors::{Error, TimeoutError, TimeoutPhase};
 
 pub(crate) struct Incoming {
@@ -120,6 +121,11 @@ impl Incoming {
             }
             self.asked = Some(now);
             let Some(next) = next else { return Poll::Pending };
+            if self.timer.is_none()
+                && let Err(reason) = runtime::current()
+            {
+                return Poll::Ready(Error::invalid("runtime", reason).of_operation(self.operation_id));
+            }
             let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(next)));
             if timer.deadline() <= now || timer.deadline() > next {
                 timer.as_mut().reset(next);

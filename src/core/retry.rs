@@ -259,10 +259,10 @@ impl Failure {
             }
             Error::Connection(error) if error.is_unsent() => Self::Unsent,
             Error::Connection(error) if error.is_lost() => Self::Lost,
+            Error::Timeout(error) if error.is_unsent() => Self::Unsent,
             Error::Timeout(error) => match error.phase() {
-                TimeoutPhase::Connect => Self::Unsent,
                 TimeoutPhase::Response | TimeoutPhase::Idle | TimeoutPhase::Event => Self::Lost,
-                TimeoutPhase::Total => Self::Permanent,
+                TimeoutPhase::Connect | TimeoutPhase::Total => Self::Permanent,
             },
             _ => Self::Permanent,
         }

@@ -191,7 +191,8 @@ impl Error {
     pub(crate) fn from_transport(operation_id: &'static str, source: TransportError) -> Self {
         let call = CallInfo::of(operation_id);
         if source.kind() == TransportErrorKind::ConnectTimeout {
-            return TimeoutError { call, phase: TimeoutPhase::Connect, limit: None, source: Some(source) }.into();
+            let phase = TimeoutPhase::Connect;
+            return TimeoutError { call, phase, limit: None, is_unsent: true, source: Some(source) }.into();
         }
         if runtime_is_gone(&source) {
             return CancelledError { call, source }.into();
@@ -389,17 +390,30 @@ pub struct TimeoutError {
     call: CallInfo,
     phase: TimeoutPhase,
     limit: Option<Duration>,
+    is_unsent: bool,
     source: Option<TransportError>,
 }
 
 impl TimeoutError {
     pub(crate) const fn new(operation_id: &'static str, phase: TimeoutPhase, limit: Duration) -> Self {
-        Self { call: CallInfo::of(operation_id), phase, limit: Some(limit), source: None }
+        Self { call: CallInfo::of(operation_id), phase, limit: Some(limit), is_unsent: false, source: None }
+    }
+
+    /// Notes that the request was still waiting for a connection.
+    pub(crate) const fn while_connecting(mut self, is_connecting: bool) -> Self {
+        self.is_unsent = is_connecting;
+        self
     }
 
     /// Which limit ran out.
     pub const fn phase(&self) -> TimeoutPhase {
         self.phase
+    }
+
+    /// Returns `true` if the server has not received the request, so retrying is safe: the request was still waiting for
+    /// a connection.
+    pub const fn is_unsent(&self) -> bool {
+        self.is_unsent
     }
 
     /// How long it was; `None` where the transport keeps the limit and does not tell.
@@ -413,6 +427,9 @@ impl fmt::Display for TimeoutError {
         let (what, option) = match self.phase {
             TimeoutPhase::Connect => {
                 ("the server could not be reached", "check the network or raise `connect_timeout`")
+            }
+            TimeoutPhase::Response if self.is_unsent => {
+                ("no connection was made", "check the network or raise `response_timeout`")
             }
             TimeoutPhase::Response => ("the answer did not begin", "raise `response_timeout` for slow models"),
             TimeoutPhase::Idle => ("nothing more came of the answer", "try again or raise `idle_timeout`"),
@@ -436,8 +453,8 @@ impl StdError for TimeoutError {
 
 /// The runtime that the connection was made in was shut down during the call.
 ///
-/// Connections belong to the tokio runtime they were made in. A client that is used from several runtimes loses its
-/// connections with the first of them.
+/// A connection belongs to the Tokio runtime it was made in, and ends with it. A client may be used in several runtimes, one
+/// after the other or at the same time; it has connections of its own in each.
 #[derive(Debug)]
 pub struct CancelledError {
     call: CallInfo,
@@ -447,7 +464,7 @@ pub struct CancelledError {
 impl fmt::Display for CancelledError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.call.begin(f)?;
-        f.write_str("the runtime that the connection was made in was shut down; use one client in one runtime")?;
+        f.write_str("the Tokio runtime that owns the connection was shut down; keep it until its responses are read")?;
         self.call.end(f)
     }
 }

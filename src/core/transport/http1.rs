@@ -20,9 +20,6 @@ use super::socket::SocketState;
 use super::{Failed, TransportError};
 use crate::core::body::Body;
 
-/// How many headers a response may have.
-const MAX_HEADERS: usize = 1000;
-
 /// A connection that carries one exchange after the other.
 ///
 /// It is driven by whoever is waiting on it: first the call, then the response body. There is no background task between
@@ -42,7 +39,7 @@ impl Http1 {
     /// Begins HTTP on a new connection to the origin of `uri`.
     pub(super) async fn new(connected: Connected, uri: &Uri, runtime: Id) -> hyper::Result<Box<Self>> {
         let Connected { stream, socket, is_proxied, .. } = connected;
-        let (sender, connection) = http1::Builder::new().max_headers(MAX_HEADERS).handshake(stream).await?;
+        let (sender, connection) = http1::handshake(stream).await?;
         let (origin, host) = (uri.clone(), host_of(uri));
         Ok(Box::new(Self { sender, connection, origin, host, is_proxied, socket, runtime }))
     }

@@ -23,22 +23,33 @@ use super::http2::Http2;
 use super::pool::{Connection, Pool};
 use super::proxy::{Proxies, Proxy};
 use super::tls::Tls;
-use super::{ConnectTimeout, Failed, Transport, TransportError, TransportErrorKind, TransportFuture, sources};
+use super::{
+    ConnectTimeout, Connecting, Failed, Transport, TransportError, TransportErrorKind, TransportFuture, sources,
+};
 use crate::core::body::Body;
 use crate::core::runtime;
 use crate::core::within::within;
 use crate::errors::Cause;
+
+/// The default limit for making a connection.
+pub(in crate::core) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 pub(super) const NO_TLS: &str = "https:// is not built in: enable the feature `tls` of openrouter-kit (or `tls-ring` or \
                                  `tls-aws-lc-rs` together with `roots-bundled` or `roots-platform`)";
 
 /// The default [`Transport`]: HTTP/1.1 and HTTP/2 over TCP and TLS, with connection reuse and proxies.
 ///
-/// A clone is cheap and shares the connections. Connections belong to the tokio runtime they were made in.
+/// A clone is cheap and shares the connections.
 ///
-/// - **HTTP/2** is used where the server offers it in the TLS handshake (ALPN) and the feature `http2` is enabled.
-///   A connection that carries requests is checked with a ping every 30 seconds and given up 10 seconds later, so that a
-///   peer that vanished does not hold up the requests after it.
+/// - **Runtimes:** a connection is used only in the Tokio runtime it was made in, and ends with it. One transport may serve
+///   any number of runtimes, at the same time too. Outside of a runtime, or in one without timers or I/O, requests fail
+///   with an error.
+/// - **Idle connections** are looked at on the socket before they are used again: one that the server closed or wrote to in
+///   the meantime is replaced, even if the program blocked its thread for all that time.
+/// - **HTTP/2** is used if the server offers it in the TLS handshake (ALPN) and the feature `http2` is enabled. Calls share
+///   a connection up to the server's limit of streams, then another one is made. First calls at the same time wait for one
+///   handshake. A connection that carries requests is checked with a ping every 30 seconds and given up 10 seconds later,
+///   so that a peer that vanished does not hold up the requests after it.
 /// - **HTTP/1.1** connections have no task: whoever waits for a call or reads its body moves their bytes.
 /// - **TCP** connections send at once (`TCP_NODELAY`) and are kept alive with probes after 60 idle seconds.
 /// - **TLS** certificates are always verified, against the roots of the features `roots-bundled` and `roots-platform`
@@ -140,11 +151,15 @@ impl Inner {
         })?;
         let uri = request.uri().clone();
         let limit = request.extensions_mut().remove().map_or(self.connect_timeout, |ConnectTimeout(limit)| limit);
+        let connecting = request.extensions_mut().remove::<Connecting>();
         loop {
             let (connection, is_reused) = match self.pool.take(&uri, runtime.id()) {
                 Some(connection) => (connection, true),
-                // Boxed because it is rare.
-                None => (Box::pin(self.connect_within(limit, &uri, &runtime)).await?, false),
+                None => {
+                    // Boxed because it is rare.
+                    let connecting = Connecting::track(connecting.as_ref(), self.connect_within(limit, &uri, &runtime));
+                    (Box::pin(connecting).await?, false)
+                }
             };
             let sent = match connection {
                 Connection::Http1(connection) => connection.send(request, &uri, &self.pool).await,
@@ -283,7 +298,7 @@ pub struct HyperTransportBuilder {
 impl Default for HyperTransportBuilder {
     fn default() -> Self {
         Self {
-            connect_timeout: Duration::from_secs(10),
+            connect_timeout: CONNECT_TIMEOUT,
             pool_idle_timeout: Duration::from_secs(90),
             pool_max_idle_per_host: usize::MAX,
             proxies: None,

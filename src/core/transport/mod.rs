@@ -17,8 +17,11 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+pub(super) use self::hyper::CONNECT_TIMEOUT;
 pub use self::hyper::{HyperTransport, HyperTransportBuilder, TransportBuildError};
 use super::body::Body;
 use crate::errors::Cause;
@@ -56,6 +59,26 @@ pub trait Transport: Send + Sync + fmt::Debug + 'static {
 /// ([`http::Request::extensions`]). It replaces the limit of the transport.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConnectTimeout(pub Duration);
+
+/// Whether a request waits for a connection, as an extension of the request. [`HyperTransport`] keeps it up to date; with
+/// another transport it never does.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Connecting(Arc<AtomicBool>);
+
+impl Connecting {
+    pub(super) fn get(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Awaits `connect` and keeps track of it, if anybody wants to know.
+    async fn track<T>(tracked: Option<&Self>, connect: impl Future<Output = T>) -> T {
+        let set = |is_connecting| tracked.map(|tracked| tracked.0.store(is_connecting, Ordering::Relaxed));
+        set(true);
+        let output = connect.await;
+        set(false);
+        output
+    }
+}
 
 /// How far an exchange had come when it failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
