@@ -15,9 +15,7 @@ use std::hint::black_box;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::pin::Pin;
 use std::process::{Child, Command, ExitCode, Stdio};
-use std::task::{Context, Poll};
 
 use http_body_util::BodyExt;
 
@@ -31,7 +29,6 @@ use openrouter_kit::models::{
     ChatRequest, ChatResult, ChatStreamChunk, ModelsListResponse, OpenResponsesResult, ResponsesRequest, StreamEvents,
 };
 use openrouter_kit_benches::bytes;
-use tokio::sync::mpsc;
 
 const FEW: usize = 200;
 const MANY: usize = 1_200;
@@ -41,7 +38,7 @@ const TOLERANCE: f64 = 0.02;
 
 type Scenario = (&'static str, fn(usize));
 
-const SCENARIOS: [Scenario; 12] = [
+const SCENARIOS: [Scenario; 11] = [
     ("event: find in the bytes", find_event),
     ("event: text delta of Responses", |times| read::<StreamEvents>(&bytes::text_delta(12_345), times)),
     ("event: chunk of chat", |times| read::<ChatStreamChunk>(&bytes::chat_chunk(12_345), times)),
@@ -53,7 +50,6 @@ const SCENARIOS: [Scenario; 12] = [
     ("stream: one event, without a network", stream),
     ("exchange: over an idle connection", |times| exchange(times, usize::MAX)),
     ("exchange: over a new connection", |times| exchange(times, 0)),
-    ("stream: one event a chunk, over a connection", stream_over_connection),
 ];
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
@@ -202,25 +198,15 @@ fn server() -> (Child, String) {
     (server, url.trim().to_owned())
 }
 
-/// Responds to each request on each connection: to a POST with a short body, to a PUT with chunks without end.
+/// Responds to each request on each connection with a short body.
 fn serve() -> Result<ExitCode, Box<dyn Error>> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     println!("http://{}/", listener.local_addr()?);
     for stream in listener.incoming() {
         let mut stream = stream?;
         std::thread::spawn(move || -> std::io::Result<()> {
-            let mut request = [0; 4096];
-            while stream.read(&mut request)? > 0 {
-                if request.starts_with(b"POST") {
-                    stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")?;
-                } else {
-                    stream.write_all(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")?;
-                    loop {
-                        stream.write_all(b"5\r\nchunk\r\n")?;
-                        // The client asks for each chunk, with a chunk of its own, so that it reads each by itself.
-                        stream.read_exact(&mut [0; 6])?;
-                    }
-                }
+            while stream.read(&mut [0; 4096])? > 0 {
+                stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")?;
             }
             Ok(())
         });
@@ -240,36 +226,4 @@ fn exchange(times: usize, max_idle: usize) {
         }
     });
     server.kill().unwrap();
-}
-
-fn stream_over_connection(times: usize) {
-    let (mut server, url) = server();
-    let transport = HyperTransport::builder().no_proxy().build().unwrap();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        let (ask, asked) = mpsc::unbounded_channel();
-        let request = http::Request::put(&url).body(Body::wrap(Asks(asked))).unwrap();
-        let mut body = transport.send(request).await.unwrap().into_body();
-        for _ in 0..times {
-            black_box(body.frame().await.unwrap().unwrap());
-            ask.send(()).unwrap();
-        }
-    });
-    server.kill().unwrap();
-}
-
-/// The body of a request, with a byte whenever one is asked for.
-struct Asks(mpsc::UnboundedReceiver<()>);
-
-impl hyper::body::Body for Asks {
-    type Data = ::bytes::Bytes;
-    type Error = std::convert::Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<hyper::body::Frame<::bytes::Bytes>, Self::Error>>> {
-        let asked = self.0.poll_recv(cx);
-        asked.map(|asked| asked.map(|()| Ok(hyper::body::Frame::data(::bytes::Bytes::from_static(b"x")))))
-    }
 }

@@ -120,7 +120,7 @@ async fn an_idle_connection_is_closed_after_its_time() {
 
 #[tokio::test]
 async fn a_connection_that_was_idle_for_too_long_is_not_used() {
-    for (seconds, expected) in [(89, 1), (91, 2)] {
+    for (seconds, expected) in [(49, 1), (51, 2)] {
         let (listener, url) = listen().await;
         let (accepted, mut connections) = tokio::sync::mpsc::unbounded_channel();
         // No limit of time here: the clock is about to jump.

@@ -15,48 +15,48 @@ pub(crate) const REDACTED: &str = "[redacted]";
 /// Whether a header is known to hold no secret. Of any other one, also of one that nobody has heard of, only the name is
 /// shown.
 pub(crate) fn is_harmless(name: &HeaderName) -> bool {
-    const HARMLESS: [&str; 38] = [
-        "accept",
-        "accept-encoding",
-        "accept-language",
-        "age",
-        "allow",
-        "anthropic-beta",
-        "anthropic-version",
-        "cache-control",
-        "cf-ray",
-        "connection",
-        "content-disposition",
-        "content-encoding",
-        "content-language",
-        "content-length",
-        "content-range",
-        "content-type",
-        "date",
-        "etag",
-        "expires",
-        "host",
-        "http-referer",
-        "last-modified",
-        "origin",
-        "request-id",
-        "retry-after",
-        "retry-after-ms",
-        "server",
-        "traceparent",
-        "transfer-encoding",
-        "upgrade",
-        "user-agent",
-        "vary",
-        "x-generation-id",
-        "x-openrouter-categories",
-        "x-openrouter-metadata",
-        "x-openrouter-title",
-        "x-request-id",
-        "x-title",
-    ];
     let name = name.as_str();
-    HARMLESS.contains(&name) || name.starts_with("x-ratelimit-")
+    matches!(
+        name,
+        "accept"
+            | "accept-encoding"
+            | "accept-language"
+            | "age"
+            | "allow"
+            | "anthropic-beta"
+            | "anthropic-version"
+            | "cache-control"
+            | "cf-ray"
+            | "connection"
+            | "content-disposition"
+            | "content-encoding"
+            | "content-language"
+            | "content-length"
+            | "content-range"
+            | "content-type"
+            | "date"
+            | "etag"
+            | "expires"
+            | "host"
+            | "http-referer"
+            | "last-modified"
+            | "origin"
+            | "request-id"
+            | "retry-after"
+            | "retry-after-ms"
+            | "server"
+            | "traceparent"
+            | "transfer-encoding"
+            | "upgrade"
+            | "user-agent"
+            | "vary"
+            | "x-generation-id"
+            | "x-openrouter-categories"
+            | "x-openrouter-metadata"
+            | "x-openrouter-title"
+            | "x-request-id"
+            | "x-title"
+    ) || name.starts_with("x-ratelimit-")
 }
 
 /// Marks the values of all headers that may hold a secret, so that no `Debug` prints them.
