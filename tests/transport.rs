@@ -118,32 +118,52 @@ async fn an_idle_connection_is_closed_after_its_time() {
     drop(transport);
 }
 
+/// Returns how many connections two calls make, `seconds` apart, to a server with this header in its responses.
+async fn connections_after(seconds: u64, header: &'static str) -> usize {
+    let (listener, url) = listen().await;
+    let (accepted, mut connections) = tokio::sync::mpsc::unbounded_channel();
+    // No limit of time here: the clock is about to jump.
+    tokio::spawn(async move {
+        loop {
+            let mut stream = listener.accept().await.unwrap().0;
+            accepted.send(()).unwrap();
+            tokio::spawn(async move {
+                let response = format!("HTTP/1.1 200 OK\r\n{header}content-length: 0\r\n\r\n");
+                while matches!(stream.read(&mut [0; 4096]).await, Ok(1..)) {
+                    stream.write_all(response.as_bytes()).await.unwrap();
+                }
+            });
+        }
+    });
+    let transport = transport();
+
+    ask(&transport, &url).await.unwrap();
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(seconds)).await;
+    tokio::time::resume();
+    ask(&transport, &url).await.unwrap();
+
+    std::iter::from_fn(|| connections.try_recv().ok()).count()
+}
+
 #[tokio::test]
 async fn a_connection_that_was_idle_for_too_long_is_not_used() {
     for (seconds, expected) in [(49, 1), (51, 2)] {
-        let (listener, url) = listen().await;
-        let (accepted, mut connections) = tokio::sync::mpsc::unbounded_channel();
-        // No limit of time here: the clock is about to jump.
-        tokio::spawn(async move {
-            loop {
-                let mut stream = listener.accept().await.unwrap().0;
-                accepted.send(()).unwrap();
-                tokio::spawn(async move {
-                    while matches!(stream.read(&mut [0; 4096]).await, Ok(1..)) {
-                        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await.unwrap();
-                    }
-                });
-            }
-        });
-        let transport = transport();
+        assert_eq!(connections_after(seconds, "").await, expected, "after {seconds} s");
+    }
+}
 
-        ask(&transport, &url).await.unwrap();
-        tokio::time::pause();
-        tokio::time::advance(Duration::from_secs(seconds)).await;
-        tokio::time::resume();
-        ask(&transport, &url).await.unwrap();
-
-        assert_eq!(std::iter::from_fn(|| connections.try_recv().ok()).count(), expected, "after {seconds} s");
+#[tokio::test]
+async fn a_connection_is_not_used_when_the_server_is_about_to_close_it() {
+    for (seconds, header, expected) in [
+        (3, "keep-alive: timeout=5\r\n", 1),
+        (4, "keep-alive: timeout=5\r\n", 2),
+        (4, "keep-alive: max=100, timeout=5\r\n", 2),
+        (0, "keep-alive: timeout=1\r\n", 2),
+        (51, "keep-alive: timeout=600\r\n", 2),
+        (4, "keep-alive: timeout=soon\r\n", 1),
+    ] {
+        assert_eq!(connections_after(seconds, header).await, expected, "{header} after {seconds} s");
     }
 }
 

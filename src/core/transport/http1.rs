@@ -4,11 +4,12 @@ use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::HOST;
 use http::uri::{PathAndQuery, Scheme};
-use http::{HeaderValue, Request, Response, Uri};
+use http::{HeaderMap, HeaderValue, Request, Response, Uri};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, Connection, SendRequest};
@@ -33,6 +34,8 @@ pub(super) struct Http1 {
     is_proxied: bool,
     socket: Arc<SocketState>,
     runtime: Id,
+    /// How long the server keeps it idle, as far as it has told.
+    keep_alive: Duration,
 }
 
 impl Http1 {
@@ -41,7 +44,8 @@ impl Http1 {
         let Connected { stream, socket, is_proxied, .. } = connected;
         let (sender, connection) = http1::handshake(stream).await?;
         let (origin, host) = (uri.clone(), host_of(uri));
-        Ok(Box::new(Self { sender, connection, origin, host, is_proxied, socket, runtime }))
+        let keep_alive = Duration::MAX;
+        Ok(Box::new(Self { sender, connection, origin, host, is_proxied, socket, runtime, keep_alive }))
     }
 
     /// Returns a URI of the origin that it was made for.
@@ -52,6 +56,11 @@ impl Http1 {
     /// Returns the runtime that drives its socket.
     pub(super) const fn runtime(&self) -> Id {
         self.runtime
+    }
+
+    /// Returns how long the server keeps it idle, as far as it has told.
+    pub(super) const fn keep_alive(&self) -> Duration {
+        self.keep_alive
     }
 
     /// Returns whether an idle connection can carry a request: the server has neither closed it nor written to it.
@@ -92,6 +101,9 @@ impl Http1 {
             answer.as_mut().poll(cx)
         });
         let answer = answer.await.map_err(|error| Failed { is_unsent: socket.written() == written, error })?;
+        if let (Some(connection), Some(limit)) = (&mut exchange.connection, keep_alive(answer.headers())) {
+            connection.keep_alive = limit;
+        }
         Ok(answer.map(|body| {
             let mut body = Http1Body { body, exchange, pool: pool.clone() };
             if body.body.is_end_stream() {
@@ -100,6 +112,14 @@ impl Http1 {
             Body::received(body)
         }))
     }
+}
+
+/// Returns how long a connection may be idle by the header `Keep-Alive: timeout=SECONDS`, less a second for the way of the
+/// next request.
+fn keep_alive(headers: &HeaderMap) -> Option<Duration> {
+    let value = headers.get("keep-alive")?.to_str().ok()?;
+    let timeout = value.split(',').find_map(|parameter| parameter.trim().strip_prefix("timeout="))?;
+    Some(Duration::from_secs(timeout.trim().parse::<u64>().ok()?.saturating_sub(1)))
 }
 
 /// The value of the header `Host`: the port is left out where it goes without saying.

@@ -319,7 +319,8 @@ impl HyperTransportBuilder {
 
     /// Sets how long a connection without a request is kept. Default: 50 seconds, which is below the 60 seconds of common
     /// load balancers, so that they rarely close a connection at the moment a request is sent on it. It is closed before
-    /// twice that time.
+    /// twice that time, and not used again in the last second of a shorter time that the server has named
+    /// (`Keep-Alive: timeout=5`).
     pub const fn pool_idle_timeout(mut self, timeout: Duration) -> Self {
         self.pool_idle_timeout = timeout;
         self

@@ -61,6 +61,13 @@ struct Idle {
     since: Instant,
 }
 
+impl Idle {
+    /// Returns whether it was idle for longer than the pool or the server keeps it.
+    fn is_expired(&self, idle_timeout: Duration) -> bool {
+        self.since.elapsed() >= idle_timeout.min(self.connection.keep_alive())
+    }
+}
+
 impl Pool {
     pub(super) fn new(idle_timeout: Duration, max_idle_per_host: usize) -> Self {
         // A connection that may be idle for no time is not kept, so that the sweeper always has something to wait for.
@@ -83,8 +90,9 @@ impl Pool {
             }
             let idle = host.idle.pop()?;
             drop(state);
+            let is_expired = idle.is_expired(self.idle_timeout);
             let mut connection = idle.connection;
-            if idle.since.elapsed() >= self.idle_timeout {
+            if is_expired {
                 connection.close();
             } else if connection.is_open() {
                 return Some(Connection::Http1(connection));
@@ -174,7 +182,7 @@ impl Pool {
         let mut expired = Vec::new();
         let mut state = self.state();
         for host in state.hosts.iter_mut().filter(|host| host.runtime == runtime) {
-            expired.extend(host.idle.extract_if(.., |idle| idle.since.elapsed() >= self.idle_timeout));
+            expired.extend(host.idle.extract_if(.., |idle| idle.is_expired(self.idle_timeout)));
             #[cfg(feature = "http2")]
             host.http2.retain(|http2| http2.is_usable(self.idle_timeout));
         }
