@@ -231,7 +231,10 @@ impl Inner {
         let unsettled = unsettled.map(Http2::settled);
         Dial::new(runtime, |progress| async move {
             let outcome = match unsettled {
-                Some(settled) => Ok(settled.await),
+                Some(settled) => {
+                    settled.await;
+                    Ok(())
+                }
                 None => inner.make_shared(&uri, &handle, &progress).await.map_err(Arc::new),
             };
             progress.send_replace(Progress::Done(outcome));
