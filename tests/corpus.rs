@@ -288,6 +288,15 @@ fn what_arrived_is_sent_back_unchanged() {
                 }
                 _ => back,
             };
+            // An empty list of tool calls is refused by servers.
+            let arrived = match arrived.get("tool_calls").is_some_and(|calls| calls.as_text() == "[]") {
+                true => {
+                    let mut without = arrived.to_value();
+                    without.as_object_mut().unwrap().remove("tool_calls");
+                    Json::from(without)
+                }
+                false => arrived,
+            };
             assert_eq!(arrived.difference(&back), None, "{} {arrived}", recording.id);
             *counts.entry(recording.api.clone()).or_default() += 1;
         }

@@ -15,6 +15,7 @@ use super::execute::{Exchange, Expected, execute};
 use super::hidden::Headers;
 use super::operation::Parts;
 use super::retry::RetryConfig;
+use super::sse::SseDecoder;
 use super::wire::{self, Json, Root};
 use crate::errors::{ApiError, Error, ResponseValidationError};
 
@@ -43,15 +44,17 @@ impl<T: Root> sealed::FromExchange for T {
     const EXPECTED: Expected = Expected::Json;
 
     fn from_exchange(exchange: Exchange) -> Result<Self, Error> {
+        let exchange = exchange.without_frame();
         let decoded = exchange.text().and_then(|text| wire::decode::<T>(text));
         match decoded {
             Ok(value) if !value.reports_error() => Ok(value),
             Ok(_) => Err(exchange.into_api_error()),
             Err(_) if exchange.is_error_body() => Err(exchange.into_api_error()),
-            Err(error) => exchange
-                .text()
-                .and_then(|text| wire::keep_answer(text, error))
-                .map_err(|error| exchange.into_misfit(error)),
+            Err(error) => match exchange.events()? {
+                Some(events) => T::from_events(&events.iter().map(String::as_str).collect::<Vec<_>>()),
+                None => exchange.text().ok().and_then(wire::decode_inside),
+            }
+            .ok_or_else(|| exchange.into_misfit(error)),
         }
     }
 }
@@ -315,6 +318,49 @@ pub(crate) fn generation_id(headers: &HeaderMap) -> Option<&str> {
 }
 
 impl Exchange {
+    /// The same without what some servers put around a value: a byte order mark, comments of a stream, NUL bytes.
+    fn without_frame(mut self) -> Self {
+        let Some(body) = self.body.as_bytes() else { return self };
+        let mut rest = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
+        while let [b':', comment @ ..] = rest.trim_ascii_start() {
+            let end = comment.iter().position(|byte| matches!(byte, b'\n' | b'\r')).unwrap_or(comment.len());
+            rest = comment.get(end..).unwrap_or_default();
+        }
+        while let [before @ .., 0] = rest.trim_ascii_end() {
+            rest = before;
+        }
+        if rest.len() != body.len() {
+            self.body = body.slice_ref(rest).into();
+        }
+        self
+    }
+
+    /// The data of the events, if the body is a stream of them; the error that one of them reports.
+    fn events(&self) -> Result<Option<Vec<String>>, Error> {
+        let body = self.body.as_bytes().cloned().unwrap_or_default();
+        let start = body.trim_ascii_start();
+        if !["data:", "event:", "id:", "retry:"].iter().any(|field| start.starts_with(field.as_bytes())) {
+            return Ok(None);
+        }
+        let mut decoder = SseDecoder::new(usize::MAX);
+        decoder.push(body);
+        // The last event may lack its blank line.
+        decoder.push(Bytes::from_static(b"\n\n"));
+        let mut events = Vec::new();
+        while let Some(Ok(event)) = decoder.next() {
+            if event.event == "error" || ApiError::is_error_body(event.data.as_bytes()) {
+                return Err(self.api_error(Bytes::copy_from_slice(event.data.as_bytes())));
+            }
+            events.push(event.data.to_owned());
+        }
+        Ok(Some(events))
+    }
+
+    /// The value, if the body was read and is one of JSON.
+    pub(crate) fn json(&self) -> Option<&str> {
+        self.text().ok().filter(|text| text.trim_ascii_start().starts_with(['{', '[']))
+    }
+
     /// The body as text.
     fn text(&self) -> Result<&str, wire::DecodeError> {
         let body = self.body.as_bytes().map(|body| &**body).unwrap_or_default();
@@ -323,10 +369,13 @@ impl Exchange {
 
     /// The error that a body with a success status reports.
     pub(crate) fn into_api_error(self) -> Error {
-        let body = self.body.as_bytes().cloned().unwrap_or_default();
-        let head = (self.status, self.headers);
+        self.api_error(self.body.as_bytes().cloned().unwrap_or_default())
+    }
+
+    fn api_error(&self, body: Bytes) -> Error {
+        let head = (self.status, self.headers.clone());
         let error: Error = ApiError::read(self.operation_id, head, body, std::time::SystemTime::now()).into();
-        error.hiding(self.authorization)
+        error.hiding(self.authorization.clone())
     }
 
     /// Whether the body is an error in one of the other forms that servers have for it.
@@ -335,7 +384,7 @@ impl Exchange {
     }
 
     /// A body that is no such answer.
-    fn into_misfit(self, error: wire::DecodeError) -> Error {
+    pub(crate) fn into_misfit(self, error: wire::DecodeError) -> Error {
         let body = self.body.as_bytes().cloned().unwrap_or_default();
         let path = error.path().to_owned();
         let head = (self.status, self.headers);

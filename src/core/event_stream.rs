@@ -15,7 +15,7 @@ use super::call::{generation_id, sealed};
 use super::execute::{Exchange, Expected, Progress};
 use super::incoming::Incoming;
 use super::sse::SseDecoder;
-use super::wire::{self, DecodeError, Wire};
+use super::wire::{self, DecodeError, Json, Wire};
 use crate::errors::{ApiError, Cause, ConnectionError, Error, ResponseValidationError};
 
 /// The data of the event that ends a stream.
@@ -36,6 +36,14 @@ pub trait StreamItem: Wire {
 
     /// True for an event that carries an error. The stream gives [`Error::Api`] in its place.
     fn reports_error(&self) -> bool;
+
+    /// Makes events of a whole answer, which some servers send where a stream was asked for. None if `json` is no such
+    /// answer.
+    #[doc(hidden)]
+    fn from_answer(json: &str) -> Vec<Json> {
+        let _ = json;
+        Vec::new()
+    }
 }
 
 /// A stream of events, typed as they come.
@@ -60,7 +68,10 @@ pub trait StreamItem: Wire {
 ///
 /// **Errors.** An event that carries an error gives [`Error::Api`]. One whose data is no JSON gives
 /// [`Error::ResponseValidation`] with the data. After both the stream goes on. After any other error, and after an event
-/// beyond the size limit, it is over, and its connection is closed. Events without data are keep-alives and are skipped.
+/// beyond the size limit, it is over, and its connection is closed. Events without data, and those whose data is a comment,
+/// are keep-alives and are skipped. A stream in which no event could be read is an error too.
+///
+/// **One value in place of a stream**, as some servers send it, becomes the events that say the same.
 ///
 /// Dropping it before its end closes the connection (HTTP/1.1) or resets the stream (HTTP/2) at once.
 pub struct EventStream<T> {
@@ -81,6 +92,8 @@ struct Source {
     state: State,
     /// The end mark, a terminal event or an error was seen: an end of the body is no surprise.
     marked: bool,
+    /// An event or an error was given.
+    given: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,10 +149,20 @@ impl<T: StreamItem> Stream for EventStream<T> {
                 State::Over => return Poll::Ready(None),
             }
             match source.decoder.next() {
-                Some(Ok(event)) if event.data == DONE => source.done(),
-                Some(Ok(event)) if event.data.trim_ascii().is_empty() => {}
+                Some(Ok(event)) if event.data.trim_ascii() == DONE => match source.read_outside(T::from_answer) {
+                    Some(Ok(())) => {}
+                    Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                    None if source.given => source.done(),
+                    None => {
+                        source.close();
+                        let message = "the stream ended without an event";
+                        return Poll::Ready(Some(Err(source.invalid("", Bytes::new(), message))));
+                    }
+                },
+                Some(Ok(event)) if event.data.trim_ascii_start().bytes().next().is_none_or(|byte| byte == b':') => {}
                 Some(Ok(event)) => {
                     source.incoming.event_came();
+                    source.given = true;
                     let copied = || Bytes::copy_from_slice(event.data.as_bytes());
                     let decoded = if event.event == "error" {
                         Ok(None)
@@ -149,6 +172,7 @@ impl<T: StreamItem> Stream for EventStream<T> {
                     return Poll::Ready(Some(match decoded {
                         Ok(Some((item, is_terminal))) => {
                             source.marked |= is_terminal;
+                            source.decoder.forget_outside();
                             Ok(item)
                         }
                         Ok(None) => {
@@ -170,11 +194,15 @@ impl<T: StreamItem> Stream for EventStream<T> {
                         return Poll::Ready(Some(Err(error)));
                     }
                 }
-                None => {
-                    source.close();
-                    let is_complete = source.marked || !T::END_IS_MARKED;
-                    return Poll::Ready(if is_complete { None } else { Some(Err(source.incomplete())) });
-                }
+                None => match source.read_outside(T::from_answer) {
+                    Some(Ok(())) => {}
+                    Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                    None => {
+                        source.close();
+                        let is_complete = source.marked || !T::END_IS_MARKED;
+                        return Poll::Ready(if is_complete { None } else { Some(Err(source.incomplete())) });
+                    }
+                },
             }
         }
     }
@@ -201,6 +229,41 @@ impl Source {
             }
         }
         Poll::Ready(Ok(()))
+    }
+
+    /// Reads what the server wrote that is no event, once nothing more comes. It is an error, or, if no event came, a whole
+    /// answer, whose events are next then, or nothing that can be read.
+    fn read_outside(&mut self, from_answer: fn(&str) -> Vec<Json>) -> Option<Result<(), Error>> {
+        let outside = Bytes::copy_from_slice(self.decoder.outside().trim_ascii());
+        if outside.is_empty() {
+            return None;
+        }
+        self.decoder.forget_outside();
+        if ApiError::is_error_body(&outside) {
+            self.close();
+            return Some(Err(self.api_error(outside)));
+        }
+        if self.given {
+            return None;
+        }
+        let events = from_answer(&String::from_utf8_lossy(&outside));
+        if events.is_empty() {
+            self.close();
+            return Some(Err(self.invalid("", outside, "expected events of a stream")));
+        }
+        self.incoming.close();
+        self.read_instead(&events);
+        Some(Ok(()))
+    }
+
+    /// Reads these events in place of the body.
+    fn read_instead(&mut self, events: &[Json]) {
+        // No string of JSON holds a line break.
+        let lines = events.iter().map(|event| format!("data: {}\n\n", event.as_text().replace(['\n', '\r'], " ")));
+        self.decoder = SseDecoder::new(usize::MAX);
+        self.decoder.push(lines.collect::<String>().into());
+        self.state = State::Ended;
+        self.marked = true;
     }
 
     fn close(&mut self) {
@@ -255,9 +318,14 @@ impl<T: StreamItem> sealed::FromExchange for EventStream<T> {
     const EXPECTED: Expected = Expected::Events;
 
     fn from_exchange(exchange: Exchange) -> Result<Self, Error> {
+        let events = exchange.json().map(T::from_answer);
+        if events.as_ref().is_some_and(Vec::is_empty) {
+            let error = DecodeError::new("expected a stream of events, found a JSON value that is no such answer");
+            return Err(exchange.into_misfit(error));
+        }
         let Exchange { operation_id, status, headers, authorization, body, progress, idle, event, max_event } =
             exchange;
-        let source = Source {
+        let mut source = Source {
             operation_id,
             status,
             headers,
@@ -267,7 +335,11 @@ impl<T: StreamItem> sealed::FromExchange for EventStream<T> {
             decoder: SseDecoder::new(max_event),
             state: State::Open,
             marked: false,
+            given: false,
         };
+        if let Some(events) = events {
+            source.read_instead(&events);
+        }
         Ok(Self { source, item: PhantomData })
     }
 }

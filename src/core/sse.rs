@@ -58,6 +58,8 @@ pub struct SseDecoder {
     failed: bool,
     /// Data that was not UTF-8, repaired.
     repaired: String,
+    /// Lines that are no field, up to the limit; see [`outside`](Self::outside).
+    outside: Vec<u8>,
 }
 
 /// Where the data of the event under way is.
@@ -131,7 +133,19 @@ impl SseDecoder {
             lent: false,
             failed: false,
             repaired: String::new(),
+            outside: Vec::new(),
         }
+    }
+
+    /// The lines that are no field of an event, which the rules tell to ignore: an error or a whole answer of a server
+    /// that does not keep to them. They are kept until they are [forgotten](Self::forget_outside).
+    pub(crate) fn outside(&self) -> &[u8] {
+        &self.outside
+    }
+
+    #[inline]
+    pub(crate) fn forget_outside(&mut self) {
+        self.outside.clear();
     }
 
     /// Takes the next bytes of the stream. Call [`next`](Self::next) until it answers `None` before the next push, so
@@ -284,6 +298,7 @@ impl SseDecoder {
                 let start = if let Data::Buffer(range) = &self.data { range.start } else { 0 };
                 self.data = Data::Buffer(start..self.buffer.len());
             }
+            (Field::Unknown, _) => keep_outside(&mut self.outside, text, self.limit),
             _ => self.fields.set(field, text.get(value..).unwrap_or_default()),
         }
         self.count(line.len())
@@ -303,6 +318,10 @@ impl SseDecoder {
                 data.end = self.buffer.len();
             }
             (Field::Data, _) => self.data = Data::Buffer(start + value..self.buffer.len()),
+            (Field::Unknown, _) => {
+                keep_outside(&mut self.outside, text, self.limit);
+                self.buffer.truncate(start);
+            }
             _ => {
                 self.fields.set(field, text.get(value..).unwrap_or_default());
                 self.buffer.truncate(start);
@@ -377,6 +396,14 @@ impl fmt::Debug for SseDecoder {
             .field("pushed", &(self.chunk.len() - self.position))
             .field("kept", &self.buffer.len())
             .finish_non_exhaustive()
+    }
+}
+
+#[cold]
+fn keep_outside(outside: &mut Vec<u8>, line: &[u8], limit: usize) {
+    if outside.len() + line.len() < limit {
+        outside.extend_from_slice(line);
+        outside.push(b'\n');
     }
 }
 

@@ -1,14 +1,15 @@
 //! Comfort for the Chat API.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use serde::de::DeserializeOwned;
 
-use super::chat_stream::text_of_parts;
+use super::chat_stream::{ChatAccumulator, text_of_parts};
 use super::text::{ParseError, parse, parse_arguments};
-use super::{holds, holds_error};
+use super::{holds, holds_error, whole_stream};
 use crate::core::StreamItem;
-use crate::core::wire::Root;
+use crate::core::wire::{self, Root};
 use crate::models::*;
 
 impl Root for ChatResult {
@@ -18,6 +19,13 @@ impl Root for ChatResult {
         let failed = self.choices.iter().filter(|choice| holds_error(&choice.extra)).count();
         holds_error(&self.extra) || failed > 0 && failed == self.choices.len()
     }
+
+    #[inline]
+    fn from_events(events: &[&str]) -> Option<Self> {
+        let mut answer = ChatAccumulator::new();
+        whole_stream(events)?.iter().for_each(|chunk| answer.push(chunk));
+        Some(answer.finish()).filter(|answer| !answer.choices.is_empty())
+    }
 }
 
 impl StreamItem for ChatStreamChunk {
@@ -26,8 +34,11 @@ impl StreamItem for ChatStreamChunk {
     /// A choice has finished. Further chunks may follow, one with the usage for instance.
     #[inline]
     fn is_terminal(&self) -> bool {
-        self.choices.iter().any(|choice| choice.finish_reason.is_some() || holds(&choice.extra, "finish_reason"))
-            || kept_choices_hold(&self.extra, "finish_reason")
+        let has_finished = |choice: &ChatStreamChoice| match &choice.finish_reason {
+            Some(reason) => is_told(reason.as_str()),
+            None => holds(&choice.extra, "finish_reason"),
+        };
+        self.choices.iter().any(has_finished) || kept_choices_hold(&self.extra, "finish_reason")
     }
 
     #[inline]
@@ -37,6 +48,25 @@ impl StreamItem for ChatStreamChunk {
             || self.choices.iter().any(|choice| holds_error(&choice.extra))
             || kept_choices_hold(&self.extra, "error")
     }
+
+    /// One chunk whose deltas are the messages.
+    #[inline]
+    fn from_answer(json: &str) -> Vec<Json> {
+        let chunk = || {
+            wire::decode::<ChatResult>(json).ok().filter(|answer| !answer.choices.is_empty())?;
+            let mut members: BTreeMap<String, Json> = wire::decode(json).ok()?;
+            let mut choices: Vec<BTreeMap<String, Json>> = wire::decode(members.get("choices")?.as_text()).ok()?;
+            for choice in &mut choices {
+                if let Some(message) = choice.remove("message") {
+                    choice.insert("delta".to_owned(), message);
+                }
+            }
+            members.insert("choices".to_owned(), Json::of(&choices).ok()?);
+            members.insert("object".to_owned(), "chat.completion.chunk".into());
+            Json::of(&members).ok()
+        };
+        chunk().into_iter().collect()
+    }
 }
 
 /// Whether a choice has this member, where the list of them did not fit and was kept as it came.
@@ -44,11 +74,19 @@ impl StreamItem for ChatStreamChunk {
 fn kept_choices_hold(extra: &Extra, name: &str) -> bool {
     let Some(choices) = extra.get("choices") else { return false };
     let choices = choices.to_value();
-    choices.as_array().into_iter().flatten().any(|choice| choice.get(name).is_some_and(|value| !value.is_null()))
+    let is_set = |value: &serde_json::Value| !value.is_null() && value.as_str().is_none_or(is_told);
+    choices.as_array().into_iter().flatten().any(|choice| choice.get(name).is_some_and(is_set))
+}
+
+/// Whether a word says something. Some servers send an empty one where others send null.
+#[inline]
+pub(super) fn is_told(word: &str) -> bool {
+    !word.trim_ascii().is_empty()
 }
 
 /// The assistant's turn as a message of the next request, with its reasoning, its tool calls and all that this version does
-/// not know, unchanged. Where no role came, or an empty one, it is `assistant`.
+/// not know, unchanged. What servers refuse is set right: if no role came, or an empty one, it is `assistant`; an empty list
+/// of tool calls is left out; arguments of a tool call are text, `{}` if none came.
 impl From<ChatChoice> for ChatMessages {
     #[inline]
     fn from(choice: ChatChoice) -> Self {
@@ -58,6 +96,16 @@ impl From<ChatChoice> for ChatMessages {
         }
         // The role is the only member that is always written.
         message.extra.set_absent(0);
+        message.extra.forget_exact("tool_calls");
+        message.tool_calls = message.tool_calls.filter(|calls| !calls.is_empty());
+        for call in message.tool_calls.iter_mut().flatten() {
+            let function = &mut call.function;
+            if !wire::came(function, "arguments") {
+                "{}".clone_into(&mut function.arguments);
+                function.extra.remove("arguments");
+            }
+            function.extra.forget_exact("arguments");
+        }
         Self::from(message)
     }
 }

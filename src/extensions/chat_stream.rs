@@ -1,40 +1,56 @@
 //! Puts the chunks of a streamed chat answer together.
 
+use std::collections::BTreeMap;
+
+use super::chat::is_told;
 use super::gather::Gathered;
 use super::said;
-use super::text::TextDeltas;
+use super::text::{Half, TextDeltas, tell};
 use crate::Error;
 use crate::core::EventStream;
 use crate::core::wire::{self, Json};
+use crate::errors::ConnectionError;
 use crate::models::{
     ChatAssistantMessage, ChatAssistantMessageContent, ChatAudioOutput, ChatChoice, ChatContentItems, ChatContentText,
     ChatResult, ChatStreamChoice, ChatStreamChunk, ChatStreamDelta, ChatStreamToolCall, ChatTokenLogprobs,
-    ChatToolCall, ChatToolCallFunction, Extra, ReasoningDetailSummary, ReasoningDetailText, ReasoningDetailUnion,
+    ChatToolCall, ChatToolCallFunction, ChatUsage, Extra, ReasoningDetailSummary, ReasoningDetailText,
+    ReasoningDetailUnion,
 };
 
 impl EventStream<ChatStreamChunk> {
     /// Reads the stream to its end and puts the chunks together: the answer as it would have come without a stream.
     ///
     /// # Errors
-    /// The first error of the stream. To keep what had come by then, feed a [`ChatAccumulator`] yourself.
+    /// The first error of the stream; [`Error::Connection`] if it ended in good order but nothing of it could be read. To
+    /// keep what had come by then, feed a [`ChatAccumulator`] yourself.
     #[inline]
     pub async fn collect(mut self) -> Result<ChatResult, Error> {
         let mut answer = ChatAccumulator::new();
         while let Some(chunk) = self.next().await {
             answer.push(&chunk?);
         }
-        Ok(answer.finish())
+        let result = answer.finish();
+        if result.choices.is_empty() && result.id.is_empty() && result.usage.is_none() {
+            return Err(ConnectionError::incomplete("sendChatCompletionRequest", "no chunk held a choice").into());
+        }
+        Ok(result)
     }
 
     /// The text of the first choice alone, piece by piece as it comes.
     #[inline]
     pub fn text_deltas(self) -> TextDeltas<ChatStreamChunk> {
-        TextDeltas::new(self, |chunk| {
-            let choice = chunk.choices.into_iter().find(|choice| choice.index == 0)?;
-            match choice.delta.content {
-                Some(text) => Some(text),
-                None => text_of_parts(&parts(choice.delta.extra.get("content")?)),
+        TextDeltas::new(self, |chunk, source| {
+            let ChatStreamChoice { delta, finish_reason, extra, .. } =
+                chunk.choices.into_iter().find(|choice| choice.index == 0)?;
+            let parts_of = |content: &Json| text_of_parts(&parts(content));
+            if let Some(text) = delta.content.or_else(|| delta.extra.get("content").and_then(parts_of)) {
+                return Some((tell(source, 0, text)?, delta.extra.exact("content").cloned()));
             }
+            // A few providers give the message whole, some of them without deltas.
+            let message =
+                extra.get("message").filter(|_| finish_reason.is_some_and(|reason| is_told(reason.as_str())))?;
+            let message: ChatAssistantMessage = wire::decode_event(message.as_text()).ok()?;
+            Some((tell(source, 1, message.text()?.into_owned())?, None))
         })
     }
 }
@@ -55,22 +71,28 @@ impl EventStream<ChatStreamChunk> {
 /// # }
 /// ```
 ///
-/// **How the pieces are joined.** Text is joined, lists are appended, of everything else the last value counts; null says
-/// nothing. So it is with members that this version does not know, too. Choices are told apart by their index. Usage,
-/// model and the other members of the chunks are the last that came. A finish reason may come twice, or never.
+/// **How the pieces are joined.** Text is joined, also where a character was cut in two, lists are appended, of everything
+/// else the last value counts; null and what is empty say nothing. So it is with members that this version does not know,
+/// too. Choices are told apart by their index. Usage, model and the other members of the chunks are the last that came. A
+/// finish reason may come twice, or never.
 ///
-/// **Tool calls** are told apart by index and id. Providers differ, so these rules hold: a piece without an id, or with an
-/// empty one, belongs to the last call with its index; a piece without an index belongs to the call with its id, or to the
-/// last call; another id is another call, though the index be the same; arguments that go on after a whole JSON object
-/// belong to a new call, or, with the same id and the same arguments, are a repetition; `{}` before other arguments was a
-/// placeholder.
+/// **Tool calls** are told apart by id and index. Providers differ, so these rules hold: a known id names its call, whatever
+/// the index. A piece without a name goes on with the call of its index, or else with the last one, whatever id it brings,
+/// until the arguments of that call are a whole JSON object. A piece with a name and another id begins a call. Arguments
+/// after a whole object belong to a new call, or, with the same id and the same arguments, are a repetition; `{}` before
+/// other arguments was a placeholder.
 ///
 /// **Reasoning details** of one type, index and id are joined, and their signature is kept; after a signature a new text
 /// begins. Encrypted details are never joined.
+///
+/// **What fits nowhere** is kept whole and in order: chunks of another shape in the member `unrecognized_events` of the
+/// result's `extra`, values of a delta that are neither text nor the list they should be in `unrecognized_deltas` of the
+/// `extra` of their choice.
 #[derive(Clone, Debug)]
 pub struct ChatAccumulator {
     result: ChatResult,
-    choices: Vec<Choice>,
+    choices: BTreeMap<i64, Choice>,
+    unrecognized: Vec<Json>,
 }
 
 impl Default for ChatAccumulator {
@@ -96,7 +118,7 @@ impl ChatAccumulator {
             usage: None,
             extra: Extra::new(),
         };
-        Self { result, choices: Vec::new() }
+        Self { result, choices: BTreeMap::new(), unrecognized: Vec::new() }
     }
 
     /// Adds the next chunk.
@@ -110,21 +132,17 @@ impl ChatAccumulator {
         said(&mut result.openrouter_metadata, &chunk.openrouter_metadata);
         said(&mut result.provider, &chunk.provider);
         said(&mut result.service_tier, &chunk.service_tier);
-        said(&mut result.usage, &chunk.usage);
-        for (name, value) in chunk.extra.iter().filter(|(name, value)| *name != "object" && !value.is_null()) {
-            result.extra.insert(name, value.clone());
-        }
+        said_usage(&mut result.usage, &chunk.usage);
         if let Some(error) = chunk.error.as_ref().and_then(|error| Json::of(error).ok()) {
             result.extra.insert("error", error);
         }
+        if chunk.choices.is_empty() && chunk.extra.misfits().next().is_some() {
+            self.unrecognized.extend(Json::of(chunk));
+        } else {
+            result.extra.merge(&chunk.extra, "object");
+        }
         for choice in &chunk.choices {
-            let at = self.choices.iter().position(|known| known.index == choice.index).unwrap_or_else(|| {
-                self.choices.push(Choice::new(choice.index));
-                self.choices.len() - 1
-            });
-            if let Some(known) = self.choices.get_mut(at) {
-                known.push(choice);
-            }
+            self.choices.entry(choice.index).or_insert_with(|| Choice::new(choice.index)).push(choice);
         }
     }
 
@@ -137,105 +155,182 @@ impl ChatAccumulator {
     /// The answer.
     #[inline]
     pub fn finish(mut self) -> ChatResult {
-        self.choices.sort_by_key(|choice| choice.index);
-        self.result.choices = self.choices.into_iter().map(Choice::finish).collect();
+        self.result.choices = self.choices.into_values().map(Choice::finish).collect();
+        keep_unrecognized(&mut self.result.extra, "unrecognized_events", &self.unrecognized);
         self.result
+    }
+}
+
+#[inline]
+fn keep_unrecognized(extra: &mut Extra, name: &str, unrecognized: &Vec<Json>) {
+    if let (false, Ok(list)) = (unrecognized.is_empty(), Json::of(unrecognized)) {
+        extra.insert(name, list);
+    }
+}
+
+/// Takes over the usage, but of one without tokens only the cost: it is a leftover beside the one that counts.
+#[inline]
+fn said_usage(known: &mut Option<ChatUsage>, usage: &Option<ChatUsage>) {
+    match (known, usage) {
+        (Some(known), Some(usage))
+            if (usage.prompt_tokens, usage.completion_tokens, usage.total_tokens) == (0, 0, 0) =>
+        {
+            said(&mut known.cost, &usage.cost);
+        }
+        (known, usage) => said(known, usage),
     }
 }
 
 #[derive(Clone, Debug)]
 struct Choice {
-    index: i64,
     /// Everything but the members below.
     choice: ChatChoice,
     content: Content,
-    calls: Vec<Call>,
+    /// Characters that are cut in two, in the texts of the message.
+    halves: Halves,
+    calls: Calls,
+    /// Where the last reasoning detail of each type and index is; true stands for a summary.
+    details: BTreeMap<(bool, Option<i64>), (usize, Half)>,
     /// Members of the deltas that have no field.
     unknown: Gathered,
+    /// Values that fit nowhere.
+    unrecognized: Vec<Json>,
     /// The message so far, as a few providers repeat it whole beside each delta.
     repeated: Option<Json>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Halves {
+    content: Half,
+    reasoning: Half,
+    refusal: Half,
+    transcript: Half,
 }
 
 impl Choice {
     #[inline]
     fn new(index: i64) -> Self {
-        let message = ChatAssistantMessage::new();
         let choice = ChatChoice {
             finish_reason: None,
             index,
-            message,
+            message: ChatAssistantMessage::new(),
             logprobs: None,
             native_finish_reason: None,
             extra: Extra::new(),
         };
         Self {
-            index,
             choice,
             content: Content::Nothing,
-            calls: Vec::new(),
+            halves: Halves::default(),
+            calls: Calls::default(),
+            details: BTreeMap::new(),
             unknown: Gathered::default(),
+            unrecognized: Vec::new(),
             repeated: None,
         }
     }
 
     #[inline]
     fn push(&mut self, from: &ChatStreamChoice) {
-        said(&mut self.choice.finish_reason, &from.finish_reason);
+        if from.finish_reason.as_ref().is_some_and(|reason| is_told(reason.as_str())) {
+            said(&mut self.choice.finish_reason, &from.finish_reason);
+        }
         said(&mut self.choice.native_finish_reason, &from.native_finish_reason);
         if let Some(logprobs) = &from.logprobs {
             join_logprobs(&mut self.choice.logprobs, logprobs);
         }
-        for (name, value) in from.extra.iter().filter(|(_, value)| !value.is_null()) {
-            match name {
-                "message" => self.repeated = Some(value.clone()),
-                _ => drop(self.choice.extra.insert(name, value.clone())),
-            }
+        if let Some(message) = from.extra.get("message") {
+            self.repeated = Some(message.clone());
         }
+        self.choice.extra.merge(&from.extra, "message");
         self.push_delta(&from.delta);
     }
 
     #[inline]
     fn push_delta(&mut self, delta: &ChatStreamDelta) {
         let message = &mut self.choice.message;
+        let exact = |name| delta.extra.exact(name);
         if let Some(text) = &delta.content {
-            self.content.push_text(text);
+            self.content.push_text(text, &mut self.halves.content, exact("content"));
         }
-        join(&mut message.reasoning, &delta.reasoning);
-        join(&mut message.refusal, &delta.refusal);
+        join(&mut message.reasoning, &mut self.halves.reasoning, &delta.reasoning, exact("reasoning"));
+        join(&mut message.refusal, &mut self.halves.refusal, &delta.refusal, exact("refusal"));
         if let Some(audio) = &delta.audio {
-            join_audio(message.audio.get_or_insert_default(), audio);
+            join_audio(message.audio.get_or_insert_default(), &mut self.halves.transcript, audio);
         }
         for detail in delta.reasoning_details.iter().flatten() {
-            join_detail(message.reasoning_details.get_or_insert_default(), detail);
+            self.push_detail(detail);
         }
         for piece in delta.tool_calls.iter().flatten() {
-            // An index that did not come reads as 0 too.
-            let json = if piece.index == 0 { Json::of(piece).ok() } else { None };
-            match json.filter(|json| json.get("index").and_then(|index| index.parse::<i64>().ok()).is_none()) {
-                None => join_call(&mut self.calls, Some(piece.index), piece),
-                Some(json) => {
-                    if let Some((index, piece)) = call_without_index(&json) {
-                        join_call(&mut self.calls, index, &piece);
-                    }
-                }
-            }
+            self.push_call(piece);
         }
         for (name, value) in delta.extra.iter().filter(|(_, value)| !value.is_null()) {
             match name {
+                _ if delta.extra.exact(name).is_some() => {}
                 "content" if value.as_text().starts_with(['[', '{']) => {
                     for part in parts(value) {
                         self.content.push_part(part);
                     }
                 }
-                "tool_calls" => {
-                    for (index, piece) in elements(value).iter().filter_map(call_without_index) {
-                        join_call(&mut self.calls, index, &piece);
+                "tool_calls" if value.is_object() => {
+                    if let Ok(piece) = wire::decode_event(value.as_text()) {
+                        self.push_call(&piece);
                     }
                 }
                 "role" if value.as_text() == "\"\"" => {}
+                "content" | "tool_calls" | "reasoning" | "refusal" | "reasoning_details" | "audio" => {
+                    self.unrecognized.extend(Json::of(&BTreeMap::from([(name, value)])));
+                }
                 _ => self.unknown.push(name, value),
             }
         }
+    }
+
+    /// Adds a piece of a tool call. An index that did not come reads as 0 too.
+    #[inline]
+    fn push_call(&mut self, piece: &ChatStreamToolCall) {
+        if wire::came(piece, "index") {
+            return self.calls.push(Some(piece.index), piece);
+        }
+        // Without an index hardly anything tells that it is such a piece.
+        let with_index = || {
+            let mut members = members_of(&Json::of(piece).ok()?)?;
+            members.insert("index".to_owned(), Json::of(&0).ok()?);
+            wire::decode(Json::of(&members).ok()?.as_text()).ok()
+        };
+        self.calls.push(None, &with_index().unwrap_or_else(|| piece.clone()));
+    }
+
+    /// Adds a piece of reasoning to the detail it belongs to.
+    #[inline]
+    fn push_detail(&mut self, piece: &ReasoningDetailUnion) {
+        let details = self.choice.message.reasoning_details.get_or_insert_default();
+        let place = match piece {
+            ReasoningDetailUnion::Text(piece) => (false, piece.index),
+            ReasoningDetailUnion::Summary(piece) => (true, piece.index),
+            _ => return details.push(piece.clone()),
+        };
+        let (at, half) = self.details.entry(place).or_insert((usize::MAX, Half::default()));
+        let joined = match (details.get_mut(*at), piece) {
+            (Some(ReasoningDetailUnion::Text(known)), ReasoningDetailUnion::Text(piece)) => {
+                join_text_detail(known, half, piece)
+            }
+            (Some(ReasoningDetailUnion::Summary(known)), ReasoningDetailUnion::Summary(piece)) => {
+                join_summary_detail(known, half, piece)
+            }
+            _ => false,
+        };
+        if joined {
+            return;
+        }
+        (*at, *half) = (details.len(), Half::default());
+        let exact = match piece {
+            ReasoningDetailUnion::Text(piece) => piece.extra.exact("text"),
+            ReasoningDetailUnion::Summary(piece) => piece.extra.exact("summary"),
+            _ => None,
+        };
+        half.push(&mut String::new(), "", exact);
+        details.push(piece.clone());
     }
 
     #[inline]
@@ -243,34 +338,38 @@ impl Choice {
         let mut choice = self.choice;
         let message = &mut choice.message;
         message.content = self.content.finish();
-        if !self.calls.is_empty() {
-            message.tool_calls = Some(self.calls.into_iter().map(|call| call.call).collect());
-        }
-        let unknown = self.unknown.finish();
+        message.tool_calls = self.calls.finish();
         if let (Some(repeated), true) = (self.repeated, *message == ChatAssistantMessage::new())
             && let Ok(whole) = wire::decode_event(repeated.as_text())
         {
             *message = whole;
         }
-        if !unknown.is_empty() {
-            for (name, value) in unknown {
-                message.extra.insert(name, value);
-            }
-            // A member may be unknown in a delta and known in a message, as images are.
-            if let Some(read) = Json::of(&*message).ok().and_then(|json| wire::decode(json.as_text()).ok()) {
+        // A member may be unknown in a delta and known in a message, as images are.
+        if !self.unknown.is_empty()
+            && let Some(mut members) = Json::of(&*message).ok().and_then(|json| members_of(&json))
+        {
+            members.extend(self.unknown.finish());
+            if let Some(read) = Json::of(&members).ok().and_then(|json| wire::decode_event(json.as_text()).ok()) {
                 *message = read;
             }
         }
+        keep_unrecognized(&mut choice.extra, "unrecognized_deltas", &self.unrecognized);
         choice
     }
 }
 
 /// Appends `text` where there is some.
 #[inline]
-fn join(whole: &mut Option<String>, text: &Option<String>) {
+fn join(whole: &mut Option<String>, half: &mut Half, text: &Option<String>, exact: Option<&Json>) {
     if let Some(text) = text {
-        whole.get_or_insert_default().push_str(text);
+        half.push(whole.get_or_insert_default(), text, exact);
     }
+}
+
+/// The members of an object.
+#[inline]
+fn members_of(json: &Json) -> Option<BTreeMap<String, Json>> {
+    wire::decode(json.as_text()).ok()
 }
 
 #[inline]
@@ -284,23 +383,18 @@ fn join_logprobs(whole: &mut Option<ChatTokenLogprobs>, from: &ChatTokenLogprobs
             list.get_or_insert_default().extend_from_slice(more);
         }
     }
-    merge_extra(&mut known.extra, &from.extra);
+    known.extra.merge(&from.extra, "");
 }
 
 #[inline]
-fn join_audio(whole: &mut ChatAudioOutput, from: &ChatAudioOutput) {
+fn join_audio(whole: &mut ChatAudioOutput, half: &mut Half, from: &ChatAudioOutput) {
     said(&mut whole.id, &from.id);
     said(&mut whole.expires_at, &from.expires_at);
-    join(&mut whole.data, &from.data);
-    join(&mut whole.transcript, &from.transcript);
-    merge_extra(&mut whole.extra, &from.extra);
-}
-
-#[inline]
-fn merge_extra(whole: &mut Extra, from: &Extra) {
-    for (name, value) in from.iter().filter(|(_, value)| !value.is_null()) {
-        whole.insert(name, value.clone());
+    if let Some(data) = &from.data {
+        whole.data.get_or_insert_default().push_str(data);
     }
+    join(&mut whole.transcript, half, &from.transcript, from.extra.exact("transcript"));
+    whole.extra.merge(&from.extra, "");
 }
 
 /// What a message says: text, or parts where a provider streams parts.
@@ -313,12 +407,15 @@ enum Content {
 
 impl Content {
     #[inline]
-    fn push_text(&mut self, text: &str) {
+    fn push_text(&mut self, text: &str, half: &mut Half, exact: Option<&Json>) {
+        if let Self::Nothing = self {
+            *self = Self::Text(String::new());
+        }
         match self {
-            Self::Nothing => *self = Self::Text(text.to_owned()),
-            Self::Text(whole) => whole.push_str(text),
+            Self::Nothing => {}
+            Self::Text(whole) => half.push(whole, text, exact),
             Self::Parts(parts) => match parts.last_mut() {
-                Some(ChatContentItems::Text(last)) => last.text.push_str(text),
+                Some(ChatContentItems::Text(last)) => half.push(&mut last.text, text, exact),
                 _ if text.is_empty() => {}
                 _ => parts.push(ChatContentText::new(text).into()),
             },
@@ -360,11 +457,6 @@ fn parts(content: &Json) -> Vec<ChatContentItems> {
     }
 }
 
-#[inline]
-fn elements(list: &Json) -> Vec<Json> {
-    wire::decode(list.as_text()).unwrap_or_default()
-}
-
 /// The text of those parts that are text; `None` where there is none.
 #[inline]
 pub(super) fn text_of_parts(parts: &[ChatContentItems]) -> Option<String> {
@@ -378,77 +470,108 @@ pub(super) fn text_of_parts(parts: &[ChatContentItems]) -> Option<String> {
     (!text.is_empty()).then_some(text)
 }
 
+/// The tool calls of a choice, in the order they began.
+#[derive(Clone, Debug, Default)]
+struct Calls {
+    list: Vec<Call>,
+    /// Which call an id names.
+    by_id: BTreeMap<String, usize>,
+    /// Which call last had an index.
+    by_index: BTreeMap<i64, usize>,
+}
+
 /// A tool call that grows.
 #[derive(Clone, Debug)]
 struct Call {
-    index: Option<i64>,
     call: ChatToolCall,
-    arguments: ObjectEnd,
+    end: ObjectEnd,
+    half: Half,
 }
 
-/// Reads a piece of a tool call whose index is missing, null or no number.
-#[inline]
-fn call_without_index(piece: &Json) -> Option<(Option<i64>, ChatStreamToolCall)> {
-    let mut members = piece.parse::<serde_json::Map<_, _>>().ok()?;
-    let index = members.insert("index".into(), 0.into());
-    let index = index.and_then(|index| index.as_i64().or_else(|| index.as_str()?.parse().ok()));
-    let piece = wire::decode(Json::from(members).as_text()).ok()?;
-    Some((index, piece))
-}
+impl Calls {
+    /// Adds a piece to the call it belongs to; the rules are told at [`ChatAccumulator`].
+    #[inline]
+    fn push(&mut self, index: Option<i64>, piece: &ChatStreamToolCall) {
+        let id = piece.id.as_deref().unwrap_or_default();
+        let function = piece.function.as_ref();
+        let name = function.and_then(|function| function.name.as_deref()).unwrap_or_default();
+        let arguments = function.and_then(|function| function.arguments.as_deref()).unwrap_or_default();
+        let is_blank = arguments.trim_ascii().is_empty();
 
-/// Adds a piece to the call it belongs to; the rules are told at [`ChatAccumulator`].
-#[inline]
-fn join_call(calls: &mut Vec<Call>, index: Option<i64>, piece: &ChatStreamToolCall) {
-    let id = piece.id.as_deref().unwrap_or_default();
-    let function = piece.function.as_ref();
-    let name = function.and_then(|function| function.name.as_deref()).unwrap_or_default();
-    let arguments = function.and_then(|function| {
-        let object = || function.extra.get("arguments").filter(|value| !value.is_null()).map(Json::as_text);
-        function.arguments.as_deref().or_else(object)
-    });
-    let arguments = arguments.unwrap_or_default();
-
-    let same_index = |call: &Call| index.is_none() || call.index == index;
-    let same_id = |call: &Call| id.is_empty() || call.call.id.is_empty() || call.call.id == id;
-    let mut at = calls.iter().rposition(|call| same_index(call) && same_id(call));
-    let mut inherited = String::new();
-    if let Some(call) = at.and_then(|at| calls.get_mut(at)) {
-        let known = &mut call.call.function;
-        if call.arguments.is_whole() && !arguments.trim_ascii().is_empty() {
-            if !id.is_empty() && call.call.id == id && known.arguments == arguments {
-                return;
-            }
-            if known.arguments.trim_ascii() == "{}" && id.is_empty() && name.is_empty() {
-                known.arguments.clear();
-                call.arguments = ObjectEnd::default();
-            } else {
-                inherited = if name.is_empty() { known.name.clone() } else { String::new() };
+        let by_id = if id.is_empty() { None } else { self.by_id.get(id).copied() };
+        let by_index = index.and_then(|index| self.by_index.get(&index).copied());
+        let last = self.list.len().checked_sub(1);
+        let mut at = match (by_id, index) {
+            (Some(at), _) => Some(at),
+            (None, Some(_)) if !name.is_empty() => by_index,
+            (None, _) => by_index.or(last),
+        };
+        let mut inherited = String::new();
+        if let Some(Call { call, end, .. }) = at.and_then(|at| self.list.get_mut(at)) {
+            let known = &mut call.function;
+            let is_another_id = by_id.is_none() && !id.is_empty() && !call.id.is_empty();
+            if end.is_whole() && !is_blank {
+                if by_id.is_some() && known.arguments == arguments {
+                    return;
+                }
+                if known.arguments.trim_ascii() == "{}" && (by_id.is_some() || id.is_empty() && name.is_empty()) {
+                    known.arguments.clear();
+                    *end = ObjectEnd::default();
+                } else {
+                    // No name is long, and a long one is not multiplied.
+                    if name.is_empty() && known.name.len() <= 256 {
+                        inherited.clone_from(&known.name);
+                    }
+                    at = None;
+                }
+            } else if name.is_empty() {
+                at = at.filter(|_| !(is_another_id && end.is_whole()));
+            } else if by_id.is_none() && !known.name.is_empty() && known.name != name && !known.arguments.is_empty() {
                 at = None;
             }
-        } else if !name.is_empty() && name != known.name && !known.name.is_empty() && !known.arguments.is_empty() {
-            at = None;
+            if is_another_id && !name.is_empty() {
+                at = None;
+            }
+        }
+        let at = at.unwrap_or_else(|| {
+            let call = ChatToolCall::new(ChatToolCallFunction::new("", inherited), "");
+            self.list.push(Call { call, end: ObjectEnd::default(), half: Half::default() });
+            self.list.len() - 1
+        });
+        let is_new = last.is_none_or(|last| at > last);
+        if !id.is_empty() && (is_new || by_id.is_none()) {
+            self.by_id.insert(id.to_owned(), at);
+        }
+        if let Some(index) = index.filter(|_| is_new || by_index.is_none()) {
+            self.by_index.insert(index, at);
+        }
+        let Some(Call { call, end, half }) = self.list.get_mut(at) else { return };
+        if call.id.is_empty() {
+            id.clone_into(&mut call.id);
+        }
+        let is_name_open = call.function.name.is_empty() || call.function.arguments.is_empty();
+        if call.function.name != name && is_name_open {
+            call.function.name.push_str(name);
+        }
+        call.extra.merge(&piece.extra, "");
+        if let Some(function) = function {
+            half.push(&mut call.function.arguments, arguments, function.extra.exact("arguments"));
+            end.push(arguments);
+            call.function.extra.merge(&function.extra, "");
         }
     }
-    let at = at.unwrap_or_else(|| {
-        let call = ChatToolCall::new(ChatToolCallFunction::new("", inherited), "");
-        calls.push(Call { index, call, arguments: ObjectEnd::default() });
-        calls.len() - 1
-    });
-    let Some(Call { call, arguments: end, .. }) = calls.get_mut(at) else { return };
-    if call.id.is_empty() {
-        id.clone_into(&mut call.id);
-    }
-    if call.function.name != name {
-        call.function.name.push_str(name);
-    }
-    call.function.arguments.push_str(arguments);
-    end.push(arguments);
-    merge_extra(&mut call.extra, &piece.extra);
-    if let Some(function) = function {
-        let others = function.extra.iter().filter(|(member, value)| *member != "arguments" && !value.is_null());
-        for (member, value) in others {
-            call.function.extra.insert(member, value.clone());
-        }
+
+    /// The calls; not those of which nothing but an id came.
+    #[inline]
+    fn finish(self) -> Option<Vec<ChatToolCall>> {
+        let calls = self.list.into_iter().map(|call| call.call);
+        let calls: Vec<_> = calls
+            .filter(|call| {
+                let ChatToolCallFunction { name, arguments, extra, .. } = &call.function;
+                !(name.is_empty() && arguments.is_empty() && extra.is_empty() && call.extra.is_empty())
+            })
+            .collect();
+        if calls.is_empty() { None } else { Some(calls) }
     }
 }
 
@@ -485,19 +608,6 @@ impl ObjectEnd {
     }
 }
 
-/// Adds a piece of reasoning to the detail it belongs to.
-#[inline]
-fn join_detail(details: &mut Vec<ReasoningDetailUnion>, piece: &ReasoningDetailUnion) {
-    let joined = match piece {
-        ReasoningDetailUnion::Text(piece) => join_text_detail(details, piece),
-        ReasoningDetailUnion::Summary(piece) => join_summary_detail(details, piece),
-        _ => false,
-    };
-    if !joined {
-        details.push(piece.clone());
-    }
-}
-
 /// Whether two details may be one: equal where both are told.
 #[inline]
 fn agree<T: PartialEq>(one: &Option<T>, two: &Option<T>) -> bool {
@@ -505,40 +615,32 @@ fn agree<T: PartialEq>(one: &Option<T>, two: &Option<T>) -> bool {
 }
 
 #[inline]
-fn join_text_detail(details: &mut [ReasoningDetailUnion], piece: &ReasoningDetailText) -> bool {
-    let known = details.iter_mut().rev().find_map(|detail| match detail {
-        ReasoningDetailUnion::Text(known) if known.index == piece.index => Some(known),
-        _ => None,
-    });
-    let Some(known) = known else { return false };
+fn join_text_detail(known: &mut ReasoningDetailText, half: &mut Half, piece: &ReasoningDetailText) -> bool {
     let begins = piece.text.as_ref().is_some_and(|text| !text.is_empty());
     let is_signed = known.signature.as_ref().is_some_and(|signature| !signature.is_empty());
     if !agree(&known.id, &piece.id) || !agree(&known.format, &piece.format) || is_signed && begins {
         return false;
     }
-    join(&mut known.text, &piece.text);
-    if known.signature != piece.signature {
-        join(&mut known.signature, &piece.signature);
+    join(&mut known.text, half, &piece.text, piece.extra.exact("text"));
+    known.extra.forget_exact("text");
+    if let Some(signature) = piece.signature.as_ref().filter(|_| known.signature != piece.signature) {
+        known.signature.get_or_insert_default().push_str(signature);
     }
     said(&mut known.id, &piece.id);
     said(&mut known.format, &piece.format);
-    merge_extra(&mut known.extra, &piece.extra);
+    known.extra.merge(&piece.extra, "");
     true
 }
 
 #[inline]
-fn join_summary_detail(details: &mut [ReasoningDetailUnion], piece: &ReasoningDetailSummary) -> bool {
-    let known = details.iter_mut().rev().find_map(|detail| match detail {
-        ReasoningDetailUnion::Summary(known) if known.index == piece.index => Some(known),
-        _ => None,
-    });
-    let Some(known) = known else { return false };
+fn join_summary_detail(known: &mut ReasoningDetailSummary, half: &mut Half, piece: &ReasoningDetailSummary) -> bool {
     if !agree(&known.id, &piece.id) || !agree(&known.format, &piece.format) {
         return false;
     }
-    known.summary.push_str(&piece.summary);
+    half.push(&mut known.summary, &piece.summary, piece.extra.exact("summary"));
+    known.extra.forget_exact("summary");
     said(&mut known.id, &piece.id);
     said(&mut known.format, &piece.format);
-    merge_extra(&mut known.extra, &piece.extra);
+    known.extra.merge(&piece.extra, "");
     true
 }

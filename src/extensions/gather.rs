@@ -1,5 +1,7 @@
 //! Joins members that come in pieces and have no type.
 
+use std::collections::BTreeMap;
+
 use crate::core::wire::{self, Json};
 
 /// Members that say what something is. Every piece repeats them whole, so that they are never joined.
@@ -7,7 +9,7 @@ const LABELS: [&str; 7] = ["role", "channel", "type", "id", "name", "object", "s
 
 /// Members without a type, gathered from pieces: text is joined, lists are appended, else the last value counts.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Gathered(Vec<(String, Value)>);
+pub(super) struct Gathered(BTreeMap<String, Value>);
 
 #[derive(Clone, Debug)]
 enum Value {
@@ -20,18 +22,22 @@ enum Value {
 impl Gathered {
     #[inline]
     pub(super) fn push(&mut self, name: &str, json: &Json) {
-        let known = self.0.iter_mut().find(|(known, _)| known == name).map(|(_, value)| value);
-        match (known, Value::of(json)) {
+        match (self.0.get_mut(name), Value::of(json)) {
             (Some(Value::Text(whole)), Value::Text(text)) if !LABELS.contains(&name) => whole.push_str(&text),
             (Some(Value::List(whole)), Value::List(list)) => whole.extend(list),
             (Some(whole), value) => *whole = value,
-            (None, value) => self.0.push((name.to_owned(), value)),
+            (None, value) => drop(self.0.insert(name.to_owned(), value)),
         }
     }
 
     #[inline]
-    pub(super) fn finish(self) -> Vec<(String, Json)> {
-        self.0.into_iter().map(|(name, value)| (name, value.into_json())).collect()
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    #[inline]
+    pub(super) fn finish(self) -> impl Iterator<Item = (String, Json)> {
+        self.0.into_iter().map(|(name, value)| (name, value.into_json()))
     }
 }
 

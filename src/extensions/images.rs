@@ -1,7 +1,29 @@
 //! Comfort for the Images API.
 
+use std::collections::BTreeMap;
+
+use super::whole_stream;
 use crate::core::StreamItem;
-use crate::models::ImageStreamEvents;
+use crate::core::wire::{self, Json, Root, Wire};
+use crate::models::{ImageGenerationResponse, ImageGenerationResponseData, ImageStreamEvents};
+
+impl Root for ImageGenerationResponse {
+    /// Each picture that is complete is one of the response.
+    #[inline]
+    fn from_events(events: &[&str]) -> Option<Self> {
+        let mut response = Self::missing();
+        for event in whole_stream(events)? {
+            let ImageStreamEvents::ImageGenerationCompleted(event) = event else { continue };
+            let mut data = ImageGenerationResponseData::missing();
+            data.b64_json = event.b64_json;
+            data.media_type = event.media_type;
+            response.data.push(data);
+            response.created = event.created;
+            response.usage = event.usage.or(response.usage);
+        }
+        Some(response).filter(|response| !response.data.is_empty())
+    }
+}
 
 impl StreamItem for ImageStreamEvents {
     const END_IS_MARKED: bool = true;
@@ -26,5 +48,22 @@ impl StreamItem for ImageStreamEvents {
             },
             _ => false,
         }
+    }
+
+    /// An event for each picture, the last one with the usage and whatever else came.
+    #[inline]
+    fn from_answer(json: &str) -> Vec<Json> {
+        let events = || {
+            let created = wire::decode::<ImageGenerationResponse>(json).ok()?.created;
+            let mut members: BTreeMap<String, Json> = wire::decode(json).ok()?;
+            let mut pictures: Vec<BTreeMap<String, Json>> = wire::decode(members.remove("data")?.as_text()).ok()?;
+            for picture in &mut pictures {
+                picture.insert("type".to_owned(), "image_generation.completed".into());
+                picture.insert("created".to_owned(), Json::of(&created).ok()?);
+            }
+            pictures.last_mut()?.extend(members);
+            pictures.iter().map(|picture| Json::of(picture).ok()).collect::<Option<Vec<_>>>()
+        };
+        events().unwrap_or_default()
     }
 }

@@ -1,12 +1,24 @@
 //! Comfort for the Messages API.
 
+use std::collections::BTreeMap;
+
 use serde::de::DeserializeOwned;
 
-use super::retyped;
+use super::messages_stream::MessagesAccumulator;
 use super::text::{ParseError, parse, parse_arguments};
+use super::{retyped, whole_stream};
 use crate::core::StreamItem;
-use crate::core::wire::{self, Json, Wire};
+use crate::core::wire::{self, Json, Root, Wire};
 use crate::models::*;
+
+impl Root for MessagesResult {
+    #[inline]
+    fn from_events(events: &[&str]) -> Option<Self> {
+        let mut answer = MessagesAccumulator::new();
+        whole_stream(events)?.iter().for_each(|event| answer.push(event));
+        answer.finish()
+    }
+}
 
 impl StreamItem for MessagesStreamEvents {
     const END_IS_MARKED: bool = true;
@@ -32,13 +44,32 @@ impl StreamItem for MessagesStreamEvents {
             _ => false,
         }
     }
+
+    /// The message begins whole, and it stops.
+    #[inline]
+    fn from_answer(json: &str) -> Vec<Json> {
+        let events = || {
+            wire::decode::<MessagesResult>(json).ok()?;
+            let start = [("type", "message_start".into()), ("message", Json::new(json).ok()?)];
+            let stop = [("type", Json::from("message_stop"))];
+            Some(vec![Json::of(&BTreeMap::from(start)).ok()?, Json::of(&BTreeMap::from(stop)).ok()?])
+        };
+        events().unwrap_or_default()
+    }
 }
 
-/// A block of an answer as a block of the next request: the same JSON, nothing added and nothing left out.
+/// A block of an answer as a block of the next request: the same JSON. Only a tool use without its input, which servers
+/// refuse, gets an empty one.
 impl From<&OrAnthropicContentBlock> for MessagesContentBlockParam {
     #[inline]
     fn from(block: &OrAnthropicContentBlock) -> Self {
-        retyped(block)
+        let mut param: Self = retyped(block);
+        if let Self::ToolUse(tool) = &mut param
+            && tool.input.is_none()
+        {
+            tool.input = Some(serde_json::Map::new().into());
+        }
+        param
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::text::TextDeltas;
-use super::{retyped, said};
+use super::text::{Half, TextDeltas};
+use super::{overlay, retyped, said};
 use crate::Error;
 use crate::core::EventStream;
 use crate::core::wire::{self, Json, Wire};
@@ -17,25 +17,34 @@ impl EventStream<MessagesStreamEvents> {
     /// Reads the stream to its end and puts the events together: the answer as it would have come without a stream.
     ///
     /// # Errors
-    /// The first error of the stream; [`Error::Connection`] when it ended in good order but no message began. To keep what
-    /// had come by then, feed a [`MessagesAccumulator`] yourself.
+    /// The first error of the stream; [`Error::Connection`] if it ended in good order but no message came. To keep what had
+    /// come by then, feed a [`MessagesAccumulator`] yourself.
     #[inline]
     pub async fn collect(mut self) -> Result<MessagesResult, Error> {
         let mut answer = MessagesAccumulator::new();
         while let Some(event) = self.next().await {
             answer.push(&event?);
         }
-        answer.finish().ok_or_else(|| ConnectionError::incomplete("createMessages", "no message began").into())
+        answer.finish().ok_or_else(|| ConnectionError::incomplete("createMessages", "no message came").into())
     }
 
     /// What the model says, piece by piece as it comes.
     #[inline]
     pub fn text_deltas(self) -> TextDeltas<MessagesStreamEvents> {
-        TextDeltas::new(self, |event| match event {
+        TextDeltas::new(self, |event, _| match event {
             MessagesStreamEvents::ContentBlockDelta(event) => match event.delta {
-                MessagesDelta::TextDelta(delta) => Some(delta.text),
+                MessagesDelta::TextDelta(delta) => Some((delta.text, delta.extra.exact("text").cloned())),
                 _ => None,
             },
+            // Text mostly begins empty.
+            MessagesStreamEvents::ContentBlockStart(event) => match retyped(&event.content_block) {
+                OrAnthropicContentBlock::Text(block) => Some((block.text, None)),
+                _ => None,
+            },
+            MessagesStreamEvents::MessageStart(event) => {
+                let message: MessagesResult = read(&event.message);
+                Some((message.text(), None))
+            }
             _ => None,
         })
     }
@@ -58,14 +67,20 @@ impl EventStream<MessagesStreamEvents> {
 /// ```
 ///
 /// Blocks grow by their deltas: text, thinking and its signature, citations, summaries, and the input of tools, which is
-/// read when the block ends. Input that is no JSON stays as text. Of the usage the last numbers count, but null and, except
-/// for the output tokens, 0 say nothing. Where one stream holds several messages, their content is joined. Events and
-/// deltas that this version does not know are kept whole, in order, in the member `unrecognized_events` of the answer's
-/// `extra`.
+/// read when the block ends. Input that is no JSON stays as text. The events that begin the message or a block may be
+/// missing. What is null or empty at the end does not replace what came before, and of the usage, except for the output
+/// tokens, neither does 0. If one stream holds several messages, their content is joined. Events and deltas that this
+/// version does not know, or that fit no block, are kept whole, in order, in the member `unrecognized_events` of the
+/// result's `extra`.
 #[derive(Clone, Debug, Default)]
 pub struct MessagesAccumulator {
     message: Option<Box<MessagesResult>>,
     blocks: Vec<Block>,
+    /// Which block last had an index.
+    by_index: BTreeMap<i64, usize>,
+    /// What came at the end of the message: its members, and those of its usage.
+    end: BTreeMap<String, Json>,
+    usage: BTreeMap<String, Json>,
     unrecognized: Vec<Json>,
 }
 
@@ -73,8 +88,11 @@ pub struct MessagesAccumulator {
 struct Block {
     index: i64,
     block: OrAnthropicContentBlock,
+    /// An event has begun it, and not its first delta.
+    is_begun: bool,
     /// The input of a tool, as far as it came.
     input: String,
+    half: Half,
 }
 
 impl MessagesAccumulator {
@@ -90,17 +108,16 @@ impl MessagesAccumulator {
         match event {
             MessagesStreamEvents::MessageStart(event) => {
                 let mut message: MessagesResult = read(&event.message);
-                if let Some(before) = self.message.take() {
-                    let mut content = before.content;
-                    content.extend(self.end_blocks());
-                    content.append(&mut message.content);
-                    message.content = content;
-                }
+                let mut content = self.message.take().map(|before| before.content).unwrap_or_default();
+                content.extend(self.end_blocks());
+                content.append(&mut message.content);
+                message.content = content;
                 self.message = Some(Box::new(message));
+                self.end.clear();
+                self.usage.clear();
             }
             MessagesStreamEvents::ContentBlockStart(event) => {
-                let block = Block { index: event.index, block: retyped(&event.content_block), input: String::new() };
-                self.blocks.push(block);
+                self.begin_block(event.index, retyped(&event.content_block), true);
             }
             MessagesStreamEvents::ContentBlockDelta(event) => {
                 if !self.push_delta(event) {
@@ -111,9 +128,7 @@ impl MessagesAccumulator {
             MessagesStreamEvents::MessageStop(event) => {
                 if let Some(message) = &mut self.message {
                     said(&mut message.openrouter_metadata, &event.openrouter_metadata);
-                    for (name, value) in event.extra.iter().filter(|(_, value)| !value.is_null()) {
-                        message.extra.insert(name, value.clone());
-                    }
+                    message.extra.merge(&event.extra, "");
                 }
             }
             MessagesStreamEvents::ContentBlockStop(_) | MessagesStreamEvents::Ping(_) => {}
@@ -122,17 +137,31 @@ impl MessagesAccumulator {
         }
     }
 
-    /// The answer as far as it came; `None` before the message began.
+    /// Returns the message as far as it came; `None` before anything of it came.
     #[inline]
     pub fn snapshot(&self) -> Option<MessagesResult> {
         self.clone().finish()
     }
 
-    /// The answer; `None` where no message began.
+    /// Returns the message; `None` if nothing of it came.
     #[inline]
     pub fn finish(mut self) -> Option<MessagesResult> {
-        let mut message = *self.message.take()?;
-        message.content.extend(self.end_blocks());
+        let mut message = match self.message.take() {
+            Some(message) => *message,
+            None if self.blocks.is_empty() => return None,
+            None => MessagesResult::missing(),
+        };
+        let mut content = std::mem::take(&mut message.content);
+        content.extend(self.end_blocks());
+        if !self.end.is_empty() || !self.usage.is_empty() {
+            let mut members = members_of(&message);
+            let mut usage = members.get("usage").map(members_of).unwrap_or_default();
+            overlay_usage(&mut usage, self.usage);
+            overlay(&mut members, self.end);
+            members.extend(Json::of(&usage).map(|usage| ("usage".to_owned(), usage)));
+            message = read(&members);
+        }
+        message.content = content;
         if let (false, Ok(events)) = (self.unrecognized.is_empty(), Json::of(&self.unrecognized)) {
             message.extra.insert("unrecognized_events", events);
         }
@@ -142,38 +171,43 @@ impl MessagesAccumulator {
     /// The blocks so far, which grow no more.
     #[inline]
     fn end_blocks(&mut self) -> impl Iterator<Item = OrAnthropicContentBlock> + use<> {
+        self.by_index.clear();
         self.blocks.sort_by_key(|block| block.index);
         std::mem::take(&mut self.blocks).into_iter().map(Block::finish)
+    }
+
+    /// Begins a block; returns its place.
+    #[inline]
+    fn begin_block(&mut self, index: i64, block: OrAnthropicContentBlock, is_begun: bool) -> usize {
+        let at = self.blocks.len();
+        self.by_index.insert(index, at);
+        self.blocks.push(Block { index, block, is_begun, input: String::new(), half: Half::default() });
+        at
     }
 
     /// Adds a delta to its block; false where it fits none.
     #[inline]
     fn push_delta(&mut self, event: &MessagesContentBlockDeltaEvent) -> bool {
-        let known = self.blocks.iter().rposition(|block| block.index == event.index);
-        let at = match (known, &event.delta) {
-            (Some(at), _) => at,
+        let known = self.by_index.get(&event.index).copied();
+        let fits = |block: &Block| block.is_begun || takes(&block.block, &event.delta);
+        let at = match known.filter(|at| self.blocks.get(*at).is_some_and(fits)) {
+            Some(at) => at,
             // Some providers begin with the delta.
-            (None, MessagesDelta::TextDelta(_)) => {
-                let block = AnthropicTextBlock { citations: None, text: String::new(), extra: Extra::new() };
-                self.blocks.push(Block { index: event.index, block: block.into(), input: String::new() });
-                self.blocks.len() - 1
-            }
-            (None, MessagesDelta::ThinkingDelta(_)) => {
-                let (signature, thinking) = (String::new(), String::new());
-                let block = AnthropicThinkingBlock { signature, thinking, extra: Extra::new() };
-                self.blocks.push(Block { index: event.index, block: block.into(), input: String::new() });
-                self.blocks.len() - 1
-            }
-            (None, _) => return false,
+            None => match block_of(&event.delta) {
+                Some(block) => self.begin_block(event.index, block, false),
+                None => return false,
+            },
         };
-        let Some(Block { block, input, .. }) = self.blocks.get_mut(at) else { return false };
+        let Some(Block { block, input, half, .. }) = self.blocks.get_mut(at) else { return false };
         match (block, &event.delta) {
-            (OrAnthropicContentBlock::Text(block), MessagesDelta::TextDelta(delta)) => block.text.push_str(&delta.text),
+            (OrAnthropicContentBlock::Text(block), MessagesDelta::TextDelta(delta)) => {
+                half.push(&mut block.text, &delta.text, delta.extra.exact("text"));
+            }
             (OrAnthropicContentBlock::Text(block), MessagesDelta::CitationsDelta(delta)) => {
                 block.citations.get_or_insert_default().push(retyped(&delta.citation));
             }
             (OrAnthropicContentBlock::Thinking(block), MessagesDelta::ThinkingDelta(delta)) => {
-                block.thinking.push_str(&delta.thinking);
+                half.push(&mut block.thinking, &delta.thinking, delta.extra.exact("thinking"));
             }
             (OrAnthropicContentBlock::Thinking(block), MessagesDelta::SignatureDelta(delta)) => {
                 block.signature.push_str(&delta.signature);
@@ -192,41 +226,45 @@ impl MessagesAccumulator {
                 | OrAnthropicContentBlock::ServerToolUse(_)
                 | OrAnthropicContentBlock::Unrecognized(_),
                 MessagesDelta::InputJsonDelta(delta),
-            ) => input.push_str(&delta.partial_json),
+            ) => half.push(input, &delta.partial_json, delta.extra.exact("partial_json")),
             _ => return false,
         }
         true
     }
 
-    /// Takes over how the message ended, and the usage.
+    /// Notes how the message ended, and the usage.
     #[inline]
     fn push_end(&mut self, event: &MessagesDeltaEvent) {
-        let Some(message) = &mut self.message else {
-            self.unrecognized.extend(Json::of(event));
-            return;
-        };
-        let mut members = members_of(&**message);
         for (name, value) in members_of(event) {
             match name.as_str() {
                 "type" => {}
-                "delta" => overlay(&mut members, members_of(&value)),
-                "usage" => {
-                    let mut usage = members.get("usage").map(members_of).unwrap_or_default();
-                    let mut newer = members_of(&value);
-                    newer.retain(|name, value| {
-                        name == "output_tokens" || value.as_text() != "0" || usage.get(name).is_none_or(Json::is_null)
-                    });
-                    overlay(&mut usage, newer);
-                    members.extend(Json::of(&usage).map(|usage| (name, usage)));
-                }
-                _ if value.is_null() => {}
-                _ => drop(members.insert(name, value)),
+                "delta" => overlay(&mut self.end, members_of(&value)),
+                "usage" => overlay_usage(&mut self.usage, members_of(&value)),
+                _ => overlay(&mut self.end, BTreeMap::from([(name, value)])),
             }
         }
-        if let Some(newer) = Json::of(&members).ok().and_then(|json| wire::decode_event(json.as_text()).ok()) {
-            **message = newer;
-        }
     }
+}
+
+/// The block that grows by a delta, empty.
+#[inline]
+fn block_of(delta: &MessagesDelta) -> Option<OrAnthropicContentBlock> {
+    Some(match delta {
+        MessagesDelta::TextDelta(_) | MessagesDelta::CitationsDelta(_) => {
+            AnthropicTextBlock { citations: None, text: String::new(), extra: Extra::new() }.into()
+        }
+        MessagesDelta::ThinkingDelta(_) | MessagesDelta::SignatureDelta(_) => {
+            AnthropicThinkingBlock { signature: String::new(), thinking: String::new(), extra: Extra::new() }.into()
+        }
+        // A tool use without a name is none.
+        _ => return None,
+    })
+}
+
+/// Whether a block grows by such a delta.
+#[inline]
+fn takes(block: &OrAnthropicContentBlock, delta: &MessagesDelta) -> bool {
+    block_of(delta).is_none_or(|other| std::mem::discriminant(block) == std::mem::discriminant(&other))
 }
 
 impl Block {
@@ -263,8 +301,11 @@ fn members_of<T: Wire>(value: &T) -> BTreeMap<String, Json> {
     read(value)
 }
 
-/// Puts the members of `newer` that are not null over those of `members`.
+/// Puts usage over what is known of it, in which 0 says nothing either, except for the output tokens.
 #[inline]
-fn overlay(members: &mut BTreeMap<String, Json>, newer: BTreeMap<String, Json>) {
-    members.extend(newer.into_iter().filter(|(_, value)| !value.is_null()));
+fn overlay_usage(usage: &mut BTreeMap<String, Json>, mut newer: BTreeMap<String, Json>) {
+    newer.retain(|name, value| {
+        name == "output_tokens" || value.as_text() != "0" || usage.get(name).is_none_or(Json::is_null)
+    });
+    overlay(usage, newer);
 }

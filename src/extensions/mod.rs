@@ -40,10 +40,15 @@ pub use messages_stream::MessagesAccumulator;
 pub use responses_stream::ResponsesAccumulator;
 pub use text::{ParseError, TextDeltas};
 
+#[cfg(any(feature = "messages", feature = "responses"))]
+use std::collections::BTreeMap;
+
+#[cfg(any(feature = "messages", feature = "responses"))]
+use crate::core::wire::Json;
 #[cfg(any(feature = "chat", feature = "messages", feature = "responses"))]
 use crate::core::wire::Wire;
-#[cfg(any(feature = "messages", feature = "responses"))]
-use crate::core::wire::{Json, Writer};
+#[cfg(any(feature = "chat", feature = "messages", feature = "responses"))]
+use crate::core::wire::Writer;
 use crate::models::Extra;
 
 /// Whether the members beyond the typed ones hold an error, as those of an error body do.
@@ -66,17 +71,61 @@ fn holds(extra: &Extra, name: &str) -> bool {
 #[cfg(any(feature = "messages", feature = "responses"))]
 #[inline]
 fn retyped<T: Wire, U: Wire + From<crate::models::Unrecognized>>(value: &T) -> U {
-    let mut writer = Writer::new();
-    value.write(&mut writer);
-    let json = writer.finish_with_nulls();
+    let json = written(value);
     crate::core::wire::decode(&json).unwrap_or_else(|_| U::from(Json::checked(&json).into()))
 }
 
-/// Takes over a value that says something: one that is not missing.
-#[cfg(any(feature = "chat", feature = "messages"))]
+/// Takes over a value that says something: one that is not missing, null or empty. An empty one is better than nothing.
+#[cfg(any(feature = "chat", feature = "messages", feature = "responses"))]
 #[inline]
 fn said<T: Wire>(known: &mut T, value: &T) {
-    if !value.is_missing() && known != value {
-        known.clone_from(value);
+    if known != value {
+        let json = written(value);
+        if json != T::EMPTY && (!is_empty(&json) || is_empty(&written(known))) {
+            known.clone_from(value);
+        }
     }
+}
+
+/// The JSON of a value; nothing where it is absent.
+#[cfg(any(feature = "chat", feature = "messages", feature = "responses"))]
+#[inline]
+fn written<T: Wire>(value: &T) -> String {
+    let mut writer = Writer::new();
+    value.write(&mut writer);
+    writer.finish_with_nulls()
+}
+
+/// Puts the members of `newer` over those that are known. What is null or empty replaces nothing.
+#[cfg(any(feature = "messages", feature = "responses"))]
+#[inline]
+fn overlay(known: &mut BTreeMap<String, Json>, newer: BTreeMap<String, Json>) {
+    for (name, value) in newer {
+        if !is_empty(value.as_text()) || !known.contains_key(&name) {
+            known.insert(name, value);
+        }
+    }
+}
+
+/// Whether a JSON text holds nothing.
+#[cfg(any(feature = "chat", feature = "messages", feature = "responses"))]
+fn is_empty(json: &str) -> bool {
+    matches!(json, "" | "null" | "\"\"" | "[]" | "{}")
+}
+
+/// Reads the data of the events of a stream; `None` if the stream is not complete.
+#[allow(dead_code, reason = "each namespace with streams uses it")]
+fn whole_stream<T: crate::core::StreamItem>(events: &[&str]) -> Option<Vec<T>> {
+    let mut is_complete = false;
+    let mut items = Vec::new();
+    for data in events.iter().map(|data| data.trim_ascii()).filter(|data| !data.is_empty() && !data.starts_with(':')) {
+        if data == "[DONE]" {
+            is_complete = true;
+            break;
+        }
+        let item: T = crate::core::wire::decode_event(data).ok()?;
+        is_complete |= item.is_terminal();
+        items.push(item);
+    }
+    is_complete.then_some(items)
 }

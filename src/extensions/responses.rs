@@ -1,11 +1,14 @@
 //! Comfort for the Responses API.
 
+use std::collections::BTreeMap;
+
 use serde::de::DeserializeOwned;
 
+use super::responses_stream::ResponsesAccumulator;
 use super::text::{ParseError, parse, parse_arguments};
-use super::{holds_error, retyped};
+use super::{holds_error, retyped, whole_stream};
 use crate::core::StreamItem;
-use crate::core::wire::Root;
+use crate::core::wire::{self, Root};
 use crate::models::*;
 
 impl Root for OpenResponsesResult {
@@ -13,6 +16,13 @@ impl Root for OpenResponsesResult {
     #[inline]
     fn reports_error(&self) -> bool {
         self.error.is_some() || holds_error(&self.extra)
+    }
+
+    #[inline]
+    fn from_events(events: &[&str]) -> Option<Self> {
+        let mut answer = ResponsesAccumulator::new();
+        whole_stream(events)?.iter().for_each(|event| answer.push(event));
+        answer.finish()
     }
 }
 
@@ -43,13 +53,39 @@ impl StreamItem for StreamEvents {
             _ => false,
         }
     }
+
+    /// The event that ends a stream has the response whole.
+    #[inline]
+    fn from_answer(json: &str) -> Vec<Json> {
+        let event = || {
+            let response = wire::decode::<OpenResponsesResult>(json).ok()?;
+            let is_cut = response.status == OpenAiResponsesResponseStatus::Incomplete;
+            let event = [
+                ("type", if is_cut { "response.incomplete" } else { "response.completed" }.into()),
+                ("response", Json::new(json).ok()?),
+            ];
+            Json::of(&BTreeMap::from(event)).ok()
+        };
+        event().into_iter().collect()
+    }
 }
 
-/// What the model put out, as input of the next request: the same JSON, nothing added and nothing left out.
+/// What the model put out, as input of the next request: the same JSON. Only the arguments of a function call that came
+/// without any, or with JSON in place of text, which servers refuse, are text: `{}` or that JSON.
 impl From<&OutputItems> for InputsItem {
     #[inline]
     fn from(item: &OutputItems) -> Self {
-        retyped(item)
+        let OutputItems::FunctionCall(call) = item else { return retyped(item) };
+        let is_missing = !wire::came(&**call, "arguments") && !call.name.is_empty();
+        if !is_missing && call.extra.exact("arguments").is_none() {
+            return retyped(item);
+        }
+        let mut call = call.clone();
+        if is_missing {
+            "{}".clone_into(&mut call.arguments);
+        }
+        call.extra.remove("arguments");
+        retyped(&OutputItems::FunctionCall(call))
     }
 }
 

@@ -1,12 +1,16 @@
 //! Puts the events of a streamed response together.
 
-use super::text::TextDeltas;
+use std::collections::BTreeMap;
+
+use super::text::{Half, TextDeltas, tell};
+use super::{is_empty, overlay, retyped, said, written};
 use crate::Error;
 use crate::core::EventStream;
 use crate::core::wire::{self, Json, Wire};
 use crate::errors::ConnectionError;
 use crate::models::{
-    Extra, OpenAiResponsesRefusalContent, OpenResponsesResult, OutputItems, OutputMessage, OutputMessageContentItem,
+    ContentPartDoneEventPart, Extra, OpenAiResponsesRefusalContent, OpenResponsesResult, OutputCustomToolCallItem,
+    OutputFunctionCallItem, OutputItems, OutputMessage, OutputMessageContentItem, OutputReasoningItem,
     ReasoningSummaryText, ReasoningTextContent, ResponseOutputText, StreamEvents,
 };
 
@@ -25,14 +29,42 @@ impl EventStream<StreamEvents> {
         answer.finish().ok_or_else(|| ConnectionError::incomplete("createResponses", "no event held a response").into())
     }
 
-    /// What the model says, piece by piece as it comes.
+    /// What the model says, piece by piece as it comes. Text of which no pieces come is given when it comes whole.
     #[inline]
     pub fn text_deltas(self) -> TextDeltas<StreamEvents> {
-        TextDeltas::new(self, |event| match event {
-            StreamEvents::OutputTextDelta(event) => Some(event.delta),
-            _ => None,
+        TextDeltas::new(self, |event, source| {
+            let (own, text) = match event {
+                StreamEvents::OutputTextDelta(event) => {
+                    let text = tell(source, 0, event.delta)?;
+                    return Some((text, event.extra.exact("delta").cloned()));
+                }
+                StreamEvents::OutputTextDone(event) => (1, event.text),
+                StreamEvents::OutputItemDone(event) => match event.item {
+                    OutputItems::Message(message) => (2, text_of(&message)),
+                    _ => return None,
+                },
+                StreamEvents::Completed(event) => (3, event.response.output_text()),
+                StreamEvents::Incomplete(event) => (3, event.response.output_text()),
+                StreamEvents::Unrecognized(kept) => {
+                    let response: OpenResponsesResult =
+                        wire::decode_event(kept.json().get("response")?.as_text()).ok()?;
+                    (3, response.output_text())
+                }
+                _ => return None,
+            };
+            Some((tell(source, own, text)?, None))
         })
     }
+}
+
+/// The text of a message.
+#[inline]
+fn text_of(message: &OutputMessage) -> String {
+    let texts = message.content.iter().filter_map(|part| match part {
+        OutputMessageContentItem::OutputText(part) => Some(part.text.as_str()),
+        _ => None,
+    });
+    texts.collect()
 }
 
 /// Puts the events of a streamed response together, for programs that want the events and the response.
@@ -51,21 +83,94 @@ impl EventStream<StreamEvents> {
 /// # }
 /// ```
 ///
-/// The response is that of the last event which holds one. Where its output is empty, as in the events before the last and
-/// with some providers in the last too, the output is made of the items that came on their own: whole where the event that
-/// ends an item came, else as far as their deltas came.
+/// Items grow by their deltas, also without the event that begins them, and by the events that give a text or a part
+/// whole. The members of the response are the last that came. What is null or empty at the end, as the output of the last
+/// event is with some providers, does not replace what came before. Events that this version does not know, and deltas
+/// that fit no item, are kept whole, in order, in the member `unrecognized_events` of the response's `extra`.
 #[derive(Clone, Debug, Default)]
 pub struct ResponsesAccumulator {
-    response: Option<Box<OpenResponsesResult>>,
+    /// The members of the response, without its output.
+    response: Option<BTreeMap<String, Json>>,
+    /// The output of the last response that had one.
+    output: Vec<OutputItems>,
     items: Vec<Item>,
+    /// Which item an id names.
+    by_id: BTreeMap<String, usize>,
+    /// Which item of a kind last had an index.
+    by_index: BTreeMap<(Kind, i64), usize>,
+    unrecognized: Vec<Json>,
 }
 
 #[derive(Clone, Debug)]
 struct Item {
     index: i64,
-    id: Option<String>,
-    is_done: bool,
+    id: String,
+    state: State,
     item: OutputItems,
+    /// Where a part is in its list, by the list and by the index that the server gives it.
+    parts: BTreeMap<(List, i64), usize>,
+    half: Half,
+}
+
+/// The lists of parts in an item.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum List {
+    Content,
+    Summary,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// Its first delta began it.
+    Found,
+    /// An event began it.
+    Begun,
+    Done,
+}
+
+/// The items that grow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    Message,
+    Reasoning,
+    FunctionCall,
+    CustomToolCall,
+    Other,
+}
+
+impl Kind {
+    #[inline]
+    const fn of(item: &OutputItems) -> Self {
+        match item {
+            OutputItems::Message(_) => Self::Message,
+            OutputItems::Reasoning(_) => Self::Reasoning,
+            OutputItems::FunctionCall(_) => Self::FunctionCall,
+            OutputItems::CustomToolCall(_) => Self::CustomToolCall,
+            _ => Self::Other,
+        }
+    }
+
+    /// An empty item; `None` for kinds that do not grow.
+    #[inline]
+    fn item(self, id: &str) -> Option<OutputItems> {
+        let own_id = Some(id.to_owned()).filter(|id| !id.is_empty());
+        Some(match self {
+            Self::Message => {
+                OutputMessage { id: id.to_owned(), extra: Extra::new(), ..OutputMessage::missing() }.into()
+            }
+            Self::Reasoning => {
+                OutputReasoningItem { id: id.to_owned(), extra: Extra::new(), ..OutputReasoningItem::missing() }.into()
+            }
+            Self::FunctionCall => {
+                OutputFunctionCallItem { id: own_id, extra: Extra::new(), ..OutputFunctionCallItem::missing() }.into()
+            }
+            Self::CustomToolCall => {
+                OutputCustomToolCallItem { id: own_id, extra: Extra::new(), ..OutputCustomToolCallItem::missing() }
+                    .into()
+            }
+            Self::Other => return None,
+        })
+    }
 }
 
 impl ResponsesAccumulator {
@@ -78,150 +183,461 @@ impl ResponsesAccumulator {
     /// Adds the next event.
     #[inline]
     pub fn push(&mut self, event: &StreamEvents) {
-        match event {
+        let is_placed = match event {
             StreamEvents::Created(event) => self.set_response(&event.response),
             StreamEvents::InProgress(event) => self.set_response(&event.response),
             StreamEvents::Completed(event) => self.set_response(&event.response),
             StreamEvents::Incomplete(event) => self.set_response(&event.response),
             StreamEvents::Failed(event) => self.set_response(&event.response),
-            StreamEvents::OutputItemAdded(event) => self.set_item(event.output_index, &event.item, false),
-            StreamEvents::OutputItemDone(event) => self.set_item(event.output_index, &event.item, true),
+            StreamEvents::OutputItemAdded(event) => self.set_item(event.output_index, &event.item, State::Begun),
+            StreamEvents::OutputItemDone(event) => self.set_item(event.output_index, &event.item, State::Done),
+            StreamEvents::ContentPartAdded(event) => {
+                let part = retyped(&event.part);
+                self.set_part(event.output_index, &event.item_id, event.content_index, &part)
+            }
+            StreamEvents::ContentPartDone(event) => {
+                let part = retyped(&event.part);
+                self.set_part(event.output_index, &event.item_id, event.content_index, &part)
+            }
             StreamEvents::OutputTextDelta(event) => {
-                if let Some(text) = self.text(event.output_index, &event.item_id, event.content_index) {
-                    text.push_str(&event.delta);
-                }
+                self.grow(Kind::Message, event.output_index, &event.item_id, |item| {
+                    let (part, half) = text_part(item, event.content_index)?;
+                    half.push(&mut part.text, &event.delta, event.extra.exact("delta"));
+                    Some(())
+                })
             }
-            StreamEvents::RefusalDelta(event) => {
-                if let Some(OutputItems::Message(message)) = self.growing(event.output_index, &event.item_id)
-                    && let Some(OutputMessageContentItem::Refusal(part)) =
-                        element(&mut message.content, event.content_index, || {
-                            OpenAiResponsesRefusalContent::new("").into()
-                        })
-                {
-                    part.refusal.push_str(&event.delta);
-                }
+            StreamEvents::OutputTextDone(event) => {
+                self.end(Kind::Message, event.output_index, &event.item_id, |item| {
+                    said(&mut text_part(item, event.content_index)?.0.text, &event.text);
+                    Some(())
+                })
             }
-            StreamEvents::FunctionCallArgumentsDelta(event) => {
-                if let Some(OutputItems::FunctionCall(call)) = self.growing(event.output_index, &event.item_id) {
-                    call.arguments.push_str(&event.delta);
-                }
+            StreamEvents::OutputTextAnnotationAdded(event) => {
+                self.end(Kind::Message, event.output_index, &event.item_id, |item| {
+                    let (part, _) = text_part(item, event.content_index)?;
+                    part.annotations.get_or_insert_default().push(retyped(&event.annotation));
+                    Some(())
+                })
             }
-            StreamEvents::FunctionCallArgumentsDone(event) => {
-                if let Some(OutputItems::FunctionCall(call)) = self.growing(event.output_index, &event.item_id) {
-                    call.arguments.clone_from(&event.arguments);
-                }
-            }
-            StreamEvents::CustomToolCallInputDelta(event) => {
-                if let Some(OutputItems::CustomToolCall(call)) = self.growing(event.output_index, &event.item_id) {
-                    call.input.push_str(&event.delta);
-                }
-            }
+            StreamEvents::RefusalDelta(event) => self.grow(Kind::Message, event.output_index, &event.item_id, |item| {
+                let (refusal, half) = refusal_part(item, event.content_index)?;
+                half.push(refusal, &event.delta, event.extra.exact("delta"));
+                Some(())
+            }),
+            StreamEvents::RefusalDone(event) => self.end(Kind::Message, event.output_index, &event.item_id, |item| {
+                said(refusal_part(item, event.content_index)?.0, &event.refusal);
+                Some(())
+            }),
             StreamEvents::ReasoningTextDelta(event) => {
-                if let Some(OutputItems::Reasoning(item)) = self.growing(event.output_index, &event.item_id)
-                    && let Some(part) = element(item.content.get_or_insert_default(), event.content_index, || {
-                        ReasoningTextContent::new("")
-                    })
-                {
-                    part.text.push_str(&event.delta);
-                }
+                self.grow(Kind::Reasoning, event.output_index, &event.item_id, |item| {
+                    let (text, half) = reasoning_part(item, event.content_index)?;
+                    half.push(text, &event.delta, event.extra.exact("delta"));
+                    Some(())
+                })
+            }
+            StreamEvents::ReasoningTextDone(event) => {
+                self.end(Kind::Reasoning, event.output_index, &event.item_id, |item| {
+                    said(reasoning_part(item, event.content_index)?.0, &event.text);
+                    Some(())
+                })
             }
             StreamEvents::ReasoningSummaryTextDelta(event) => {
-                if let Some(OutputItems::Reasoning(item)) = self.growing(event.output_index, &event.item_id)
-                    && let Some(part) =
-                        element(&mut item.summary, event.summary_index, || ReasoningSummaryText::new(""))
-                {
-                    part.text.push_str(&event.delta);
-                }
+                self.grow(Kind::Reasoning, event.output_index, &event.item_id, |item| {
+                    let (text, half) = summary_part(item, event.summary_index)?;
+                    half.push(text, &event.delta, event.extra.exact("delta"));
+                    Some(())
+                })
+            }
+            StreamEvents::ReasoningSummaryTextDone(event) => {
+                self.end(Kind::Reasoning, event.output_index, &event.item_id, |item| {
+                    said(summary_part(item, event.summary_index)?.0, &event.text);
+                    Some(())
+                })
+            }
+            StreamEvents::ReasoningSummaryPartDone(event) => {
+                self.end(Kind::Reasoning, event.output_index, &event.item_id, |item| {
+                    said(summary_part(item, event.summary_index)?.0, &event.part.text);
+                    Some(())
+                })
+            }
+            StreamEvents::FunctionCallArgumentsDelta(event) => {
+                self.grow(Kind::FunctionCall, event.output_index, &event.item_id, |item| {
+                    let OutputItems::FunctionCall(call) = &mut item.item else { return None };
+                    item.half.push(&mut call.arguments, &event.delta, event.extra.exact("delta"));
+                    Some(())
+                })
+            }
+            StreamEvents::FunctionCallArgumentsDone(event) => {
+                self.end(Kind::FunctionCall, event.output_index, &event.item_id, |item| {
+                    let OutputItems::FunctionCall(call) = &mut item.item else { return None };
+                    said(&mut call.name, &event.name);
+                    said(&mut call.arguments, &event.arguments);
+                    Some(())
+                })
+            }
+            StreamEvents::CustomToolCallInputDelta(event) => {
+                self.grow(Kind::CustomToolCall, event.output_index, &event.item_id, |item| {
+                    let OutputItems::CustomToolCall(call) = &mut item.item else { return None };
+                    item.half.push(&mut call.input, &event.delta, event.extra.exact("delta"));
+                    Some(())
+                })
+            }
+            StreamEvents::CustomToolCallInputDone(event) => {
+                self.end(Kind::CustomToolCall, event.output_index, &event.item_id, |item| {
+                    let OutputItems::CustomToolCall(call) = &mut item.item else { return None };
+                    said(&mut call.input, &event.input);
+                    Some(())
+                })
             }
             StreamEvents::Unrecognized(kept) => {
                 let response = kept.json().get("response").filter(Json::is_object);
-                if let Some(response) = response.and_then(|json| wire::decode_event(json.as_text()).ok()) {
-                    self.response = Some(Box::new(response));
-                }
+                let response = response.and_then(|json| wire::decode_event(json.as_text()).ok());
+                response.is_some_and(|response| self.set_response(&response))
             }
-            _ => {}
+            StreamEvents::Error(_) => false,
+            _ => true,
+        };
+        if !is_placed {
+            self.unrecognized.extend(Json::of(event));
         }
     }
 
-    /// The response as far as it came; `None` before anything of it came.
+    /// Returns the response as far as it came; `None` before anything of it came.
     #[inline]
     pub fn snapshot(&self) -> Option<OpenResponsesResult> {
         self.clone().finish()
     }
 
-    /// The response; `None` where nothing of it came.
+    /// Returns the response; `None` if nothing of it came.
     #[inline]
-    pub fn finish(self) -> Option<OpenResponsesResult> {
+    pub fn finish(mut self) -> Option<OpenResponsesResult> {
+        let output = self.output();
         let mut response = match self.response {
-            Some(response) => *response,
-            None if self.items.is_empty() => return None,
+            Some(members) => Json::of(&members).ok().and_then(|json| wire::decode_event(json.as_text()).ok())?,
+            None if output.is_empty() => return None,
             None => OpenResponsesResult::missing(),
         };
-        if response.output.is_empty() {
-            let mut items = self.items;
-            items.sort_by_key(|item| item.index);
-            response.output = items.into_iter().map(|item| item.item).collect();
+        response.output = output;
+        if let (false, Ok(events)) = (self.unrecognized.is_empty(), Json::of(&self.unrecognized)) {
+            response.extra.insert("unrecognized_events", events);
         }
         Some(response)
     }
 
+    /// Takes over what a response says. Its output is joined with the items at the end.
     #[inline]
-    fn set_response(&mut self, response: &OpenResponsesResult) {
-        self.response = Some(Box::new(response.clone()));
+    fn set_response(&mut self, response: &OpenResponsesResult) -> bool {
+        let mut response = response.clone();
+        let output = std::mem::take(&mut response.output);
+        if !output.is_empty() {
+            self.output = output;
+        }
+        response.extra.forget_exact("output");
+        let members: BTreeMap<String, Json> =
+            Json::of(&response).ok().and_then(|json| wire::decode(json.as_text()).ok()).unwrap_or_default();
+        overlay(self.response.get_or_insert_default(), members);
+        true
+    }
+
+    /// The output: that of the last response, in which what is empty is filled from the items that came on their own, and
+    /// the items of those kinds of which it has none.
+    #[inline]
+    fn output(&mut self) -> Vec<OutputItems> {
+        let last = std::mem::take(&mut self.output);
+        let mut of_kind = BTreeMap::<Kind, (Vec<usize>, usize)>::new();
+        for (at, item) in self.items.iter().enumerate() {
+            of_kind.entry(Kind::of(&item.item)).or_default().0.push(at);
+        }
+        for item in &last {
+            of_kind.entry(Kind::of(item)).or_default().1 += 1;
+        }
+        let mut met = BTreeMap::<Kind, usize>::new();
+        let mut output = Vec::new();
+        for mut item in last {
+            let kind = Kind::of(&item);
+            let number = met.entry(kind).or_default();
+            let is_kind = |known: &Item| Kind::of(&known.item) == kind;
+            let by_id = self.by_id.get(&id_of(&item)).filter(|at| self.items.get(**at).is_some_and(is_kind)).copied();
+            // Some providers give other ids at the end.
+            let by_number = of_kind
+                .get(&kind)
+                .filter(|(items, count)| items.len() == *count)
+                .and_then(|(items, _)| items.get(*number));
+            *number += 1;
+            if let Some(known) = by_id.or(by_number.copied()).and_then(|at| self.items.get_mut(at)) {
+                fill(&mut item, &mut known.item);
+            }
+            output.push(item);
+        }
+        let mut items = std::mem::take(&mut self.items);
+        items.retain(|item| of_kind.get(&Kind::of(&item.item)).is_none_or(|(_, count)| *count == 0));
+        items.sort_by_key(|item| item.index);
+        if output.is_empty() {
+            return items.into_iter().map(|item| item.item).collect();
+        }
+        let mut others = items.into_iter().peekable();
+        let mut all = Vec::new();
+        for item in output {
+            let place = i64::try_from(all.len()).unwrap_or(i64::MAX);
+            while let Some(other) = others.next_if(|other| other.index <= place) {
+                all.push(other.item);
+            }
+            all.push(item);
+        }
+        all.extend(others.map(|other| other.item));
+        all
     }
 
     /// Puts an item in its place. Items are told apart by their id too, since some providers count them all as the first.
     #[inline]
-    fn set_item(&mut self, index: i64, item: &OutputItems, is_done: bool) {
-        let id = Json::of(item).ok().and_then(|json| json.get("id")?.as_string()).filter(|id| !id.is_empty());
-        let same = |known: &&mut Item| {
-            known.index == index && !known.is_done && (known.id == id || known.id.is_none() || id.is_none())
-                || known.id.is_some() && known.id == id
+    fn set_item(&mut self, index: i64, item: &OutputItems, state: State) -> bool {
+        let (kind, id) = (Kind::of(item), id_of(item));
+        let is_same = |known: &Item| {
+            known.state == State::Found
+                || known.state == State::Begun && (known.id == id || known.id.is_empty() || id.is_empty())
         };
-        let new = Item { index, id: id.clone(), is_done, item: item.clone() };
-        match self.items.iter_mut().rev().find(same) {
-            Some(known) => *known = new,
-            None => self.items.push(new),
+        let is_kind = |known: &Item| Kind::of(&known.item) == kind;
+        let by_id = self.by_id.get(&id).filter(|at| self.items.get(**at).is_some_and(is_kind));
+        let by_index = || self.by_index.get(&(kind, index)).filter(|at| self.items.get(**at).is_some_and(is_same));
+        let at = by_id.or_else(by_index).copied();
+        match at.and_then(|at| self.items.get_mut(at)) {
+            Some(known) => {
+                let mut item = item.clone();
+                fill(&mut item, &mut known.item);
+                known.item = item;
+                known.state = state;
+                if known.id.is_empty() {
+                    known.id.clone_from(&id);
+                }
+            }
+            None => self.items.push(Item::new(index, id.clone(), state, item.clone())),
         }
+        let at = at.unwrap_or(self.items.len() - 1);
+        self.by_index.insert((kind, index), at);
+        if !id.is_empty() {
+            self.by_id.insert(id, at);
+        }
+        true
     }
 
-    /// The item that grows, by its id or else by its place.
+    /// Adds a delta to the item it belongs to, by its id or else by its place. False where it fits none.
     #[inline]
-    fn growing(&mut self, index: i64, id: &str) -> Option<&mut OutputItems> {
-        let by_id = self.items.iter().rposition(|item| item.id.as_deref() == Some(id));
-        let at = by_id.or_else(|| self.items.iter().rposition(|item| item.index == index))?;
-        self.items.get_mut(at).filter(|item| !item.is_done).map(|item| &mut item.item)
+    fn grow(&mut self, kind: Kind, index: i64, id: &str, add: impl FnOnce(&mut Item) -> Option<()>) -> bool {
+        let at = self.place(kind, index, id);
+        let item = at.and_then(|at| self.items.get_mut(at)).filter(|item| item.state != State::Done);
+        item.and_then(add).is_some()
     }
 
-    /// The text that a delta belongs to. Some providers begin with it, without an event for its message.
+    /// Sets in an item what came whole. False where it fits none.
     #[inline]
-    fn text(&mut self, index: i64, id: &str, content_index: i64) -> Option<&mut String> {
-        if !self.items.iter().any(|item| item.index == index || item.id.as_deref() == Some(id)) {
-            let message = OutputMessage {
-                content: Vec::new(),
-                id: id.to_owned(),
-                phase: None,
-                status: None,
-                extra: Extra::new(),
-            };
-            let id = Some(id.to_owned()).filter(|id| !id.is_empty());
-            self.items.push(Item { index, id, is_done: false, item: message.into() });
+    fn end(&mut self, kind: Kind, index: i64, id: &str, set: impl FnOnce(&mut Item) -> Option<()>) -> bool {
+        let at = self.place(kind, index, id);
+        at.and_then(|at| self.items.get_mut(at)).and_then(set).is_some()
+    }
+
+    /// Sets a part that came whole. False where it fits no item.
+    #[inline]
+    fn set_part(&mut self, index: i64, id: &str, content_index: i64, part: &ContentPartDoneEventPart) -> bool {
+        if let ContentPartDoneEventPart::ReasoningText(part) = part {
+            return self.end(Kind::Reasoning, index, id, |item| {
+                said(reasoning_part(item, content_index)?.0, &part.text);
+                Some(())
+            });
         }
-        let OutputItems::Message(message) = self.growing(index, id)? else { return None };
-        match element(&mut message.content, content_index, || ResponseOutputText::new("").into())? {
-            OutputMessageContentItem::OutputText(part) => Some(&mut part.text),
-            _ => None,
+        self.end(Kind::Message, index, id, |item| {
+            let OutputItems::Message(message) = &mut item.item else { return None };
+            let mut new: OutputMessageContentItem = retyped(part);
+            let known = element(&mut message.content, &mut item.parts, List::Content, content_index, || new.clone())?;
+            fill_part(&mut new, known);
+            *known = new;
+            Some(())
+        })
+    }
+
+    /// The place of an item that grows. Some providers begin without the event for it, so that it is made here.
+    #[inline]
+    fn place(&mut self, kind: Kind, index: i64, id: &str) -> Option<usize> {
+        let is_kind = |item: &Item| Kind::of(&item.item) == kind;
+        let by_id = if id.is_empty() { None } else { self.by_id.get(id).copied() };
+        if let Some(at) = by_id.filter(|at| self.items.get(*at).is_some_and(is_kind)) {
+            return Some(at);
         }
+        let by_index = self.by_index.get(&(kind, index)).copied();
+        let is_open = |item: &Item| item.state != State::Done || id.is_empty() && item.id.is_empty();
+        if let Some(at) = by_index.filter(|at| self.items.get(*at).is_some_and(is_open)) {
+            return Some(at);
+        }
+        let at = self.items.len();
+        self.items.push(Item::new(index, id.to_owned(), State::Found, kind.item(id)?));
+        self.by_index.insert((kind, index), at);
+        if by_id.is_none() && !id.is_empty() {
+            self.by_id.insert(id.to_owned(), at);
+        }
+        Some(at)
     }
 }
 
-/// The element at `index`, made if it is the next.
-#[inline]
-fn element<T>(list: &mut Vec<T>, index: i64, new: impl FnOnce() -> T) -> Option<&mut T> {
-    let index = usize::try_from(index).ok()?;
-    if index >= list.len() {
-        list.push(new());
-        return list.last_mut();
+impl Item {
+    #[inline]
+    const fn new(index: i64, id: String, state: State, item: OutputItems) -> Self {
+        Self { index, id, state, item, parts: BTreeMap::new(), half: Half::none() }
     }
-    list.get_mut(index)
+}
+
+/// The part of text at this place, made if there is none.
+#[inline]
+fn text_part(item: &mut Item, index: i64) -> Option<(&mut ResponseOutputText, &mut Half)> {
+    let OutputItems::Message(message) = &mut item.item else { return None };
+    let new = || ResponseOutputText::new("").into();
+    match element(&mut message.content, &mut item.parts, List::Content, index, new)? {
+        OutputMessageContentItem::OutputText(part) => Some((part, &mut item.half)),
+        _ => None,
+    }
+}
+
+/// The same for a refusal.
+#[inline]
+fn refusal_part(item: &mut Item, index: i64) -> Option<(&mut String, &mut Half)> {
+    let OutputItems::Message(message) = &mut item.item else { return None };
+    let new = || OpenAiResponsesRefusalContent::new("").into();
+    match element(&mut message.content, &mut item.parts, List::Content, index, new)? {
+        OutputMessageContentItem::Refusal(part) => Some((&mut part.refusal, &mut item.half)),
+        _ => None,
+    }
+}
+
+/// The same for the text of reasoning.
+#[inline]
+fn reasoning_part(item: &mut Item, index: i64) -> Option<(&mut String, &mut Half)> {
+    let OutputItems::Reasoning(reasoning) = &mut item.item else { return None };
+    let content = reasoning.content.get_or_insert_default();
+    let part = element(content, &mut item.parts, List::Content, index, || ReasoningTextContent::new(""))?;
+    Some((&mut part.text, &mut item.half))
+}
+
+/// The same for a summary of reasoning.
+#[inline]
+fn summary_part(item: &mut Item, index: i64) -> Option<(&mut String, &mut Half)> {
+    let OutputItems::Reasoning(reasoning) = &mut item.item else { return None };
+    let new = || ReasoningSummaryText::new("");
+    let part = element(&mut reasoning.summary, &mut item.parts, List::Summary, index, new)?;
+    Some((&mut part.text, &mut item.half))
+}
+
+/// The element that a server gives this index, made if there is none. Indexes may have gaps.
+#[inline]
+fn element<'a, T>(
+    list: &'a mut Vec<T>,
+    places: &mut BTreeMap<(List, i64), usize>,
+    of: List,
+    index: i64,
+    new: impl FnOnce() -> T,
+) -> Option<&'a mut T> {
+    let at = *places.entry((of, index)).or_insert_with(|| {
+        let at = usize::try_from(index).ok().filter(|index| *index < list.len());
+        at.unwrap_or_else(|| {
+            list.push(new());
+            list.len() - 1
+        })
+    });
+    list.get_mut(at)
+}
+
+/// The id of an item; empty if it has none.
+#[inline]
+fn id_of(item: &OutputItems) -> String {
+    match item {
+        OutputItems::Message(item) => item.id.clone(),
+        OutputItems::Reasoning(item) => item.id.clone(),
+        OutputItems::FunctionCall(item) => item.id.clone().unwrap_or_default(),
+        OutputItems::CustomToolCall(item) => item.id.clone().unwrap_or_default(),
+        other => Json::of(other).ok().and_then(|json| json.get("id")?.as_string()).unwrap_or_default(),
+    }
+}
+
+/// Fills what is empty in an item from what came of it before. What came before is used up.
+#[inline]
+fn fill(item: &mut OutputItems, before: &mut OutputItems) {
+    match (item, before) {
+        (OutputItems::Message(item), OutputItems::Message(before)) => {
+            keep(&mut item.id, &mut before.id);
+            keep(&mut item.status, &mut before.status);
+            keep(&mut item.phase, &mut before.phase);
+            keep_parts(&mut item.content, &mut before.content, fill_part);
+            item.extra.fill(&mut before.extra);
+        }
+        (OutputItems::Reasoning(item), OutputItems::Reasoning(before)) => {
+            keep(&mut item.id, &mut before.id);
+            keep(&mut item.status, &mut before.status);
+            keep(&mut item.encrypted_content, &mut before.encrypted_content);
+            keep(&mut item.signature, &mut before.signature);
+            keep(&mut item.format, &mut before.format);
+            keep_parts(&mut item.summary, &mut before.summary, |part, before| keep(&mut part.text, &mut before.text));
+            match (&mut item.content, &mut before.content) {
+                (Some(content), Some(before)) => {
+                    keep_parts(content, before, |part, before| keep(&mut part.text, &mut before.text));
+                }
+                (content, before) => keep(content, before),
+            }
+            item.extra.fill(&mut before.extra);
+        }
+        (OutputItems::FunctionCall(item), OutputItems::FunctionCall(before)) => {
+            keep(&mut item.id, &mut before.id);
+            keep(&mut item.call_id, &mut before.call_id);
+            keep(&mut item.name, &mut before.name);
+            keep(&mut item.namespace, &mut before.namespace);
+            keep(&mut item.status, &mut before.status);
+            if item.arguments.trim_ascii() == "{}" && !before.arguments.trim_ascii().is_empty() {
+                item.arguments.clear();
+            }
+            keep(&mut item.arguments, &mut before.arguments);
+            item.extra.fill(&mut before.extra);
+        }
+        (OutputItems::CustomToolCall(item), OutputItems::CustomToolCall(before)) => {
+            keep(&mut item.id, &mut before.id);
+            keep(&mut item.call_id, &mut before.call_id);
+            keep(&mut item.name, &mut before.name);
+            keep(&mut item.namespace, &mut before.namespace);
+            keep(&mut item.input, &mut before.input);
+            item.extra.fill(&mut before.extra);
+        }
+        _ => {}
+    }
+}
+
+/// Takes over what came before for a value that says nothing.
+#[inline]
+fn keep<T: Wire>(value: &mut T, before: &mut T) {
+    if is_empty(&written(value)) && !is_empty(&written(before)) {
+        std::mem::swap(value, before);
+    }
+}
+
+/// Fills a list of parts from those that came before. The longer list is kept, so that the work is that of the newer one.
+#[inline]
+fn keep_parts<T>(parts: &mut Vec<T>, before: &mut Vec<T>, fill: fn(&mut T, &mut T)) {
+    for (part, before) in parts.iter_mut().zip(&mut *before) {
+        fill(part, before);
+        std::mem::swap(part, before);
+    }
+    if parts.len() > before.len() {
+        before.extend(parts.drain(before.len()..));
+    }
+    std::mem::swap(parts, before);
+}
+
+#[inline]
+fn fill_part(part: &mut OutputMessageContentItem, before: &mut OutputMessageContentItem) {
+    match (part, before) {
+        (OutputMessageContentItem::OutputText(part), OutputMessageContentItem::OutputText(before)) => {
+            keep(&mut part.text, &mut before.text);
+            keep(&mut part.annotations, &mut before.annotations);
+            keep(&mut part.logprobs, &mut before.logprobs);
+            part.extra.fill(&mut before.extra);
+        }
+        (OutputMessageContentItem::Refusal(part), OutputMessageContentItem::Refusal(before)) => {
+            keep(&mut part.refusal, &mut before.refusal);
+        }
+        _ => {}
+    }
 }

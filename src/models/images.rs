@@ -350,8 +350,6 @@ wire_struct!(ImageGenerationResponse {
     2 usage: "usage" Optional,
 });
 
-impl Root for ImageGenerationResponse {}
-
 /// The object at `ImageGenerationResponse.data[]`.
 ///
 /// At `ImageGenerationResponse.data[]` in the API document.

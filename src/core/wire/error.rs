@@ -1,12 +1,16 @@
 //! Why a text could not be read, or a value not be written.
 
 use std::fmt;
+use std::sync::Arc;
 
 use crate::core::hidden;
 
 /// Why a JSON text could not be read as the type that was asked for.
 #[derive(Clone, PartialEq, Eq)]
-pub struct DecodeError(Box<Inner>);
+pub struct DecodeError(
+    /// Shared: the members of an object that does not fit all have the same error.
+    Arc<Inner>,
+);
 
 #[derive(Clone, PartialEq, Eq)]
 struct Inner {
@@ -17,12 +21,13 @@ struct Inner {
 
 impl DecodeError {
     pub(crate) fn new(message: impl Into<String>) -> Self {
-        Self(Box::new(Inner { path: String::new(), message: message.into() }))
+        Self(Arc::new(Inner { path: String::new(), message: message.into() }))
     }
 
     /// The same error, one step further out.
     pub(crate) fn inside(mut self, step: &str) -> Self {
-        self.0.path = join(step, &self.0.path);
+        let inner = Arc::make_mut(&mut self.0);
+        inner.path = join(step, &inner.path);
         self
     }
 
@@ -64,6 +69,11 @@ impl EncodeError {
     pub fn message(&self) -> &str {
         &self.0.message
     }
+}
+
+/// The beginning of a text that a server sent, short enough for a message.
+pub(super) fn shortened(text: &str) -> &str {
+    text.char_indices().nth(100).and_then(|(end, _)| text.get(..end)).unwrap_or(text)
 }
 
 pub(super) fn join(step: &str, rest: &str) -> String {

@@ -1,10 +1,14 @@
 //! The members of an object beyond the typed ones.
 
+use std::collections::HashMap;
 use std::fmt;
 
 use super::json::{Hide, Shown};
 use super::{DecodeError, Json};
 use crate::core::hidden;
+
+/// More members than this are found by a table and not one after the other.
+const FEW: usize = 16;
 
 /// What an object holds beyond its typed fields.
 ///
@@ -17,8 +21,16 @@ use crate::core::hidden;
 pub struct Extra {
     /// Which constant or required members did not arrive; see [`super::Layout`] for the bits.
     absent: u64,
-    #[expect(clippy::box_collection, reason = "every model has an `Extra`, and few of them hold anything")]
-    members: Option<Box<Vec<ExtraMember>>>,
+    /// Boxed, since every model has an `Extra`, and few of them hold anything.
+    members: Option<Box<Members>>,
+}
+
+/// The members in the order they came, each name once.
+#[derive(Clone, Default)]
+struct Members {
+    list: Vec<ExtraMember>,
+    /// Where each name stands, once there are more than [`FEW`].
+    places: HashMap<Box<str>, usize>,
 }
 
 #[derive(Clone)]
@@ -31,7 +43,48 @@ struct ExtraMember {
 #[derive(Clone)]
 struct Misfit {
     error: DecodeError,
-    required: bool,
+    kind: MisfitKind,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum MisfitKind {
+    /// The field of a required member is empty.
+    Required,
+    /// The field of any other member is empty.
+    Optional,
+    /// The field holds what comes nearest.
+    Exact,
+}
+
+impl Members {
+    fn find(&self, name: &str) -> Option<usize> {
+        match self.places.is_empty() {
+            true => self.list.iter().position(|member| &*member.name == name),
+            false => self.places.get(name).copied(),
+        }
+    }
+
+    /// Adds a member, in the place of one of the same name, which it returns.
+    fn put(&mut self, member: ExtraMember) -> Option<ExtraMember> {
+        if let Some(known) = self.find(&member.name).and_then(|at| self.list.get_mut(at)) {
+            return Some(std::mem::replace(known, member));
+        }
+        if !self.places.is_empty() {
+            self.places.insert(member.name.clone(), self.list.len());
+        }
+        self.list.push(member);
+        if self.list.len() == FEW + 1 {
+            self.note_places();
+        }
+        None
+    }
+
+    fn note_places(&mut self) {
+        self.places.clear();
+        if self.list.len() > FEW {
+            self.places.extend(self.list.iter().enumerate().map(|(at, member)| (member.name.clone(), at)));
+        }
+    }
 }
 
 impl Extra {
@@ -59,28 +112,51 @@ impl Extra {
         self.members.is_none()
     }
 
-    /// The value of member `name`.
+    /// Returns the value of member `name`.
     pub fn get(&self, name: &str) -> Option<&Json> {
-        self.list().iter().rev().find(|member| &*member.name == name).map(|member| &member.value)
+        self.find(name).map(|member| &member.value)
     }
 
-    /// Puts a member in, or another value into it; answers with the value it had.
+    /// Returns what came for a member whose field holds only what comes nearest to it.
+    #[inline]
+    pub(crate) fn exact(&self, name: &str) -> Option<&Json> {
+        self.find(name).filter(|member| member.is_exact()).map(|member| &member.value)
+    }
+
+    /// Removes what came for a member whose field holds only what comes nearest to it, once the field has grown.
+    #[allow(dead_code, reason = "namespaces with streams use it")]
+    #[inline]
+    pub(crate) fn forget_exact(&mut self, name: &str) {
+        if self.exact(name).is_some() {
+            self.remove(name);
+        }
+    }
+
+    /// Sets a member and returns the value it had.
     pub fn insert(&mut self, name: impl Into<String>, value: impl Into<Json>) -> Option<Json> {
-        let name = name.into();
-        let before = self.remove(&name);
-        self.push(&name, value.into(), None);
-        before
+        self.push(name.into().into(), value.into(), None)
     }
 
-    /// Takes a member out.
+    /// Removes a member and returns its value.
     pub fn remove(&mut self, name: &str) -> Option<Json> {
-        let list = self.members.as_mut()?;
-        let at = list.iter().position(|member| &*member.name == name)?;
-        let member = list.remove(at);
-        if list.is_empty() {
+        let members = self.members.as_mut()?;
+        let at = members.find(name)?;
+        let member = members.list.remove(at);
+        members.note_places();
+        if members.list.is_empty() {
             self.members = None;
         }
         Some(member.value)
+    }
+
+    /// Adds the members of `newer` that say something, except one. What came for a field that holds what comes nearest
+    /// belongs to the value of that field and is added only for numbers, which no one joins.
+    #[allow(dead_code, reason = "namespaces with streams use it")]
+    pub(crate) fn merge(&mut self, newer: &Self, except: &str) {
+        let said = newer.list().iter().filter(|member| *member.name != *except && !member.value.is_null());
+        for member in said.filter(|member| !member.is_exact() || !member.value.as_text().starts_with(['"', '[', '{'])) {
+            self.push(member.name.clone(), member.value.clone(), member.misfit.clone());
+        }
     }
 
     /// Names and values, in the order they came.
@@ -88,8 +164,20 @@ impl Extra {
         self.list().iter().map(|member| (&*member.name, &member.value))
     }
 
-    /// The members that have a typed field but whose value did not fit its type, with what was wrong. The typed field is
-    /// empty then.
+    /// Adds the members of `older` that this has none of, and uses them up.
+    #[allow(dead_code, reason = "namespaces with streams use it")]
+    pub(crate) fn fill(&mut self, older: &mut Self) {
+        if older.members.is_some() {
+            std::mem::swap(&mut self.members, &mut older.members);
+            for member in older.members.take().into_iter().flat_map(|members| members.list) {
+                self.push(member.name, member.value, member.misfit);
+            }
+        }
+    }
+
+    /// Returns the members that have a typed field but whose value did not fit its type, with what was wrong. The typed
+    /// field is empty then, or holds what comes nearest: the whole part of a number, text in which U+FFFD stands for half
+    /// of a character, a list without the elements that are no such values.
     pub fn misfits(&self) -> impl Iterator<Item = (&str, &DecodeError)> {
         self.list().iter().filter_map(|member| member.misfit.as_ref().map(|misfit| (&*member.name, &misfit.error)))
     }
@@ -104,31 +192,51 @@ impl Extra {
     /// What was wrong with the first required member that did not fit.
     pub(crate) fn required_misfit(&self) -> Option<&DecodeError> {
         let misfits = self.list().iter().filter_map(|member| member.misfit.as_ref());
-        misfits.filter(|misfit| misfit.required).map(|misfit| &misfit.error).next()
+        misfits.filter(|misfit| misfit.kind == MisfitKind::Required).map(|misfit| &misfit.error).next()
     }
 
     pub(crate) fn push_unknown(&mut self, name: &str, value: Json) {
-        self.push(name, value, None);
+        self.push(name.into(), value, None);
     }
 
     pub(crate) fn push_misfit(&mut self, name: &str, value: Json, error: DecodeError, required: bool) {
-        self.push(name, value, Some(Misfit { error, required }));
+        let kind = if required { MisfitKind::Required } else { MisfitKind::Optional };
+        self.push(name.into(), value, Some(Misfit { error, kind }));
     }
 
-    fn push(&mut self, name: &str, value: Json, misfit: Option<Misfit>) {
-        self.members.get_or_insert_default().push(ExtraMember { name: name.into(), value, misfit });
+    /// Adds what came for a member whose field holds only what comes nearest to it.
+    #[cold]
+    pub(crate) fn push_exact(&mut self, name: &str, value: Json) {
+        let error = DecodeError::new("does not fit its type exactly; the field holds what comes nearest").inside(name);
+        self.push(name.into(), value, Some(Misfit { error, kind: MisfitKind::Exact }));
+    }
+
+    fn push(&mut self, name: Box<str>, value: Json, misfit: Option<Misfit>) -> Option<Json> {
+        let before = self.members.get_or_insert_default().put(ExtraMember { name, value, misfit });
+        before.map(|member| member.value)
+    }
+
+    #[inline]
+    fn find(&self, name: &str) -> Option<&ExtraMember> {
+        let members = self.members.as_ref()?;
+        members.list.get(members.find(name)?)
     }
 
     fn list(&self) -> &[ExtraMember] {
-        self.members.as_ref().map_or(&[], |list| list)
+        self.members.as_ref().map_or(&[], |members| &members.list)
+    }
+}
+
+impl ExtraMember {
+    fn is_exact(&self) -> bool {
+        self.misfit.as_ref().is_some_and(|misfit| misfit.kind == MisfitKind::Exact)
     }
 }
 
 impl PartialEq for Extra {
-    /// Compares names and values. Of members with the same name the last counts, as in every JSON parser.
+    /// Compares names and values, in any order.
     fn eq(&self, other: &Self) -> bool {
-        let same = |name: &str| self.get(name) == other.get(name);
-        self.iter().chain(other.iter()).all(|(name, _)| same(name))
+        self.list().len() == other.list().len() && self.iter().all(|(name, value)| other.get(name) == Some(value))
     }
 }
 

@@ -11,7 +11,8 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::error::{DecodeError, EncodeError};
-use super::reader::Reader;
+use super::reader::{Reader, with_whole_pairs};
+use super::scalars::whole_part;
 use super::tagged::Shape;
 use super::{Wire, Writer, wire_serde};
 use crate::core::hidden;
@@ -82,9 +83,10 @@ impl Json {
         serde_json::from_str(self.as_text())
     }
 
-    /// The text of a JSON string, without quotes and escapes; `None` for everything else.
+    /// Returns the text of a JSON string, without quotes and escapes; `None` for everything else. Half of a surrogate pair
+    /// is replaced by U+FFFD.
     pub fn as_string(&self) -> Option<String> {
-        self.parse().ok()
+        Reader::new(self.as_text()).readable_string().ok().map(Cow::into_owned)
     }
 
     /// The member `name` of an object; of several the last, as in every JSON parser.
@@ -149,19 +151,25 @@ fn differ(left: &str, right: &str, null_is_absent: bool) -> Option<String> {
         (Some(Shape::Object), Some(Shape::Object)) => {
             let (Ok(one), Ok(two)) = (members(left), members(right)) else { return here() };
             let absent = |text: &str| null_is_absent && text == "null";
-            for (name, _) in &one {
-                match (find(&one, name), find(&two, name)) {
-                    (Some(value), Some(other)) => {
+            let (known, others) = (last_places(&one), last_places(&two));
+            for (at, (name, value)) in one.iter().enumerate() {
+                if known.get(&**name) != Some(&at) {
+                    continue;
+                }
+                match others.get(&**name).and_then(|other| two.get(*other)) {
+                    Some((_, other)) => {
                         if let Some(rest) = differ(value, other, null_is_absent) {
                             return Some(format!(".{name}{rest}"));
                         }
                     }
-                    (Some(value), None) if !absent(value) => return Some(format!(".{name}")),
-                    _ => {}
+                    None if !absent(value) => return Some(format!(".{name}")),
+                    None => {}
                 }
             }
-            let added = two.iter().find(|(name, value)| find(&one, name).is_none() && !absent(value));
-            added.map(|(name, _)| format!(".{name}"))
+            let added = two.iter().enumerate().find(|(at, (name, value))| {
+                !known.contains_key(&**name) && others.get(&**name) == Some(at) && !absent(value)
+            });
+            added.map(|(_, (name, _))| format!(".{name}"))
         }
         (Some(Shape::Array), Some(Shape::Array)) => {
             let (Some(one), Some(two)) = (elements(left), elements(right)) else { return here() };
@@ -175,7 +183,7 @@ fn differ(left: &str, right: &str, null_is_absent: bool) -> Option<String> {
             (Ok(one), Ok(two)) if one == two => None,
             _ => here(),
         },
-        (Some(Shape::Number), Some(Shape::Number)) if same_number(left.trim(), right.trim()) => None,
+        (Some(Shape::Number), Some(Shape::Number)) if is_same_number(left.trim(), right.trim()) => None,
         _ if left.trim() == right.trim() => None,
         _ => here(),
     }
@@ -199,23 +207,6 @@ fn tree(text: &str) -> Value {
         }
         _ => serde_json::from_str(text).unwrap_or(Value::Null),
     }
-}
-
-/// A JSON string in which each half of a surrogate pair is replaced by U+FFFD.
-fn with_whole_pairs(text: &str) -> String {
-    let mut whole = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((before, escape)) = rest.find('\\').and_then(|at| rest.split_at_checked(at)) {
-        whole.push_str(before);
-        // A pair is twelve bytes long, another escape six or two.
-        let pair = escape.get(..12).filter(|pair| Reader::new(&format!("\"{pair}\"")).string().is_ok());
-        let single = escape.get(..if escape.starts_with("\\u") { 6 } else { 2 }).unwrap_or(escape);
-        let taken = pair.filter(|_| escape.starts_with("\\ud") || escape.starts_with("\\uD")).unwrap_or(single);
-        let is_half = Reader::new(&format!("\"{taken}\"")).string().is_err();
-        whole.push_str(if is_half { "\\ufffd" } else { taken });
-        rest = escape.get(taken.len()..).unwrap_or_default();
-    }
-    whole + rest
 }
 
 /// The members of an object in order, their values as they stand; of members with the same name the last counts, as in
@@ -244,7 +235,7 @@ fn write_once(text: &str, writer: &mut Writer) -> Option<()> {
     match Reader::new(text).shape() {
         Some(Shape::Object) => {
             let members = members(text).ok()?;
-            let last: HashMap<&str, usize> = members.iter().enumerate().map(|(at, (name, _))| (&**name, at)).collect();
+            let last = last_places(&members);
             let once = members.iter().enumerate().filter(|(at, (name, _))| last.get(&**name) == Some(at));
             writer.byte(b'{');
             for (_, (name, value)) in once {
@@ -268,8 +259,56 @@ fn write_once(text: &str, writer: &mut Writer) -> Option<()> {
     Some(())
 }
 
-fn find<'a>(members: &[(String, &'a str)], name: &str) -> Option<&'a str> {
-    members.iter().rev().find(|(key, _)| key == name).map(|(_, value)| *value)
+/// Where each name stands last.
+fn last_places<'a>(members: &'a [(String, &str)]) -> HashMap<&'a str, usize> {
+    members.iter().enumerate().map(|(at, (name, _))| (&**name, at)).collect()
+}
+
+/// Whether `near` is what reading makes of `exact` where that does not fit its type: text without half characters, the
+/// whole part of a number, a list or map without the values of another kind.
+pub(super) fn is_nearest(exact: &str, near: &str) -> bool {
+    let string = |text: &str| Reader::new(text).readable_string().map(Cow::into_owned).unwrap_or_default();
+    let is_number = |number: &str| {
+        is_same_number(number, near) || whole_part(number).is_some_and(|whole| is_same_number(&whole.to_string(), near))
+    };
+    let shape = |text: &str| Reader::new(text).shape();
+    match (shape(exact), shape(near)) {
+        (Some(Shape::String), Some(Shape::String)) => string(exact) == string(near),
+        (Some(Shape::Object | Shape::Array), Some(Shape::String)) => exact == string(near),
+        (Some(Shape::Number), Some(Shape::Number)) => is_number(exact),
+        (Some(Shape::String), Some(Shape::Number)) => is_number(string(exact).trim()),
+        (Some(Shape::Array), Some(Shape::Array)) => {
+            let mut left = elements(near).unwrap_or_default().into_iter().peekable();
+            let kind = left.peek().and_then(|element| shape(element));
+            elements(exact).unwrap_or_default().into_iter().all(|element| {
+                let is_here = left.peek().is_some_and(|near| is_nearest(element, near));
+                is_here && left.next().is_some() || may_be_left_out(element, kind)
+            }) && left.next().is_none()
+        }
+        (Some(Shape::Object), Some(Shape::Object)) => {
+            let mut left: HashMap<String, &str> = members(near).unwrap_or_default().into_iter().collect();
+            let kind = left.values().next().and_then(|value| shape(value));
+            let exact = members(exact).unwrap_or_default();
+            let last = last_places(&exact);
+            exact.iter().enumerate().filter(|(at, (name, _))| last.get(&**name) == Some(at)).all(
+                |(_, (name, value))| {
+                    left.remove(name).map_or_else(|| may_be_left_out(value, kind), |near| is_nearest(value, near))
+                },
+            ) && left.is_empty()
+        }
+        _ => differ(exact, near, true).is_none(),
+    }
+}
+
+/// Whether reading leaves this value out of a list or map of values of this kind.
+fn may_be_left_out(value: &str, kind: Option<Shape>) -> bool {
+    match Reader::new(value).shape() {
+        None => true,
+        own if own != kind => kind.is_some(),
+        Some(Shape::Array) => true,
+        Some(Shape::Number) => value.parse().is_ok_and(f64::is_infinite) || whole_part(value).is_none(),
+        _ => false,
+    }
 }
 
 fn elements(text: &str) -> Option<Vec<&str>> {
@@ -284,7 +323,7 @@ fn elements(text: &str) -> Option<Vec<&str>> {
 
 /// Whether two JSON numbers have the same value: integers exactly, others as `f64`, which is what RFC 8259 section 6
 /// lets a reader expect.
-fn same_number(one: &str, two: &str) -> bool {
+pub(super) fn is_same_number(one: &str, two: &str) -> bool {
     let integer = |text: &str| !text.bytes().any(|byte| matches!(byte, b'.' | b'e' | b'E'));
     if integer(one) && integer(two) {
         return one.strip_prefix("-0").map_or(one, |rest| if rest.is_empty() { "0" } else { one })

@@ -8,13 +8,16 @@
 //! - **A member whose value does not fit its type** stays in [`Extra`], with the reason
 //!   ([`Extra::misfits`]); the typed field is empty. In a union, a variant with such a required member is kept whole,
 //!   and [`Unrecognized::error`] tells it apart from an unknown tag.
+//! - **A member whose value fits its type nearly** is read as what comes nearest, and what came stays in [`Extra`] too and
+//!   is written back: an integer with a fraction or in quotes, text with half of a surrogate pair, a list or map with
+//!   values that are no such values, such as null, and arguments that came as JSON in place of text that is JSON.
 //! - **A required member that is missing or null** reads as the empty value of its type and is not written back.
 //! - An object that holds something, but *none* of the constants and required members of its type, is not that object:
 //!   reading it fails. In a list or a map it is kept whole in its place ([`Wire::keep_object`]), without harm to its
 //!   neighbours; elsewhere it is a member whose value does not fit.
 //! - **A constant with another text** is an unknown value, like one that an enum does not know: it stays in [`Extra`].
 //! - **Of members with the same name** the last counts, as in every JSON parser.
-//! - **Numbers** keep their value: an integer that `i64` or `f64` cannot hold counts as a value that does not fit.
+//! - **Numbers** keep their value: one that `i64` or `f64` cannot hold counts as a value that does not fit.
 //!
 //! Reading works on a concrete reader over the text rather than through serde's generic machinery, because only a
 //! reader that can step back to the start of a value can keep that value whole after its type turned out wrong. It
@@ -46,7 +49,7 @@ pub(crate) use json::members;
 #[allow(unused_imports, reason = "a build without models has no use for it")]
 pub(crate) use open_enum::{read_text, wire_enum};
 #[allow(unused_imports, reason = "a build without models has no use for it")]
-pub(crate) use structure::{keep_struct, read_struct, wire_setters, wire_struct, write_struct};
+pub(crate) use structure::{came, keep_struct, read_struct, wire_setters, wire_struct, write_struct};
 #[allow(unused_imports, reason = "a build without models has no use for it")]
 pub(crate) use tagged::wire_union;
 
@@ -71,17 +74,14 @@ pub trait Wire: Sized + Clone + fmt::Debug + PartialEq + Send + Sync + 'static {
     /// What stands in a required field whose member did not arrive.
     fn missing() -> Self;
 
-    /// True for a value that is written as [`missing`](Self::missing) is.
-    fn is_missing(&self) -> bool {
-        let mut writer = Writer::new();
-        let before = writer.before();
-        self.write(&mut writer);
-        writer.since(before) == Self::EMPTY.as_bytes()
-    }
-
     /// The members beyond the typed ones, for objects and for unions that hold one.
     fn extra(&self) -> Option<&Extra> {
         None
+    }
+
+    /// True for an object to which everything came that tells its type.
+    fn is_told(&self) -> bool {
+        false
     }
 
     /// Keeps an object whole in this empty place although it does not fit, for types that have room for it.
@@ -134,6 +134,14 @@ pub trait Root: Wire {
     fn reports_error(&self) -> bool {
         self.extra().is_some_and(Extra::reports_error)
     }
+
+    /// Puts the events of a stream together, for operations that a server may stream unasked. The data of each event is
+    /// given, that of the end mark too; `None` if that is no complete answer.
+    #[doc(hidden)]
+    fn from_events(events: &[&str]) -> Option<Self> {
+        let _ = events;
+        None
+    }
 }
 
 /// Reads `json` as a `T`. White space around the value is allowed.
@@ -159,7 +167,13 @@ fn read_whole(json: &str, place: &mut dyn Place) -> Result<(), DecodeError> {
         return reader.end();
     }
     read?;
-    reader.end()
+    reader.end()?;
+    // Around the value there is no object in which what came could be kept.
+    if reader.is_inexact() {
+        drop(place.read(&mut Reader::new("")));
+        return Err(DecodeError::new("does not fit its type exactly"));
+    }
+    Ok(())
 }
 
 /// Reads `json` as a `T` like [`decode`], but takes any JSON object: one that does not fit is kept whole in the value.
@@ -191,14 +205,11 @@ fn read_event(json: &str, place: &mut dyn Place) -> Result<(), DecodeError> {
     })
 }
 
-/// Keeps a whole answer that does not fit its type, if it has members of it. Any other object is another answer.
-pub(crate) fn keep_answer<T: Wire>(json: &str, error: DecodeError) -> Result<T, DecodeError> {
-    let mut value = T::missing();
-    match Json::new(json) {
-        Ok(kept) if kept.is_object() => value.keep_object(kept, error.clone())?,
-        _ => return Err(error),
-    }
-    if value.extra().and_then(Extra::required_misfit).is_some() { Ok(value) } else { Err(error) }
+/// Finds a `T` that a server has put whole into a member of another object.
+pub(crate) fn decode_inside<T: Wire>(json: &str) -> Option<T> {
+    let members = members(json).ok()?;
+    let mut values = members.iter().filter_map(|(_, value)| decode::<T>(value).ok());
+    values.find(T::is_told)
 }
 
 /// Writes `value` as JSON.

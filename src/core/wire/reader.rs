@@ -18,16 +18,21 @@ pub struct Reader<'a> {
     at: usize,
     /// An object had two members of the same name.
     repetition: bool,
+    /// How many values were replaced by what comes nearest, or left out of a list.
+    inexact: usize,
 }
 
 /// A position to come back to.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Mark(usize);
+pub(crate) struct Mark {
+    at: usize,
+    inexact: usize,
+}
 
 impl<'a> Reader<'a> {
     /// A reader at the start of `text`.
     pub const fn new(text: &'a str) -> Self {
-        Self { text, at: 0, repetition: false }
+        Self { text, at: 0, repetition: false, inexact: 0 }
     }
 
     /// The next byte that is no white space, without taking it.
@@ -63,13 +68,31 @@ impl<'a> Reader<'a> {
     #[inline]
     pub(crate) fn mark(&mut self) -> Mark {
         self.peek();
-        Mark(self.at)
+        Mark { at: self.at, inexact: self.inexact }
     }
 
     /// Steps back to `mark`.
     #[inline]
     pub(crate) fn reset(&mut self, mark: Mark) {
-        self.at = mark.0;
+        self.at = mark.at;
+        self.inexact = mark.inexact;
+    }
+
+    /// Notes that a value was replaced by what comes nearest, or left out of a list.
+    #[cold]
+    pub(crate) const fn note_inexact(&mut self) {
+        self.inexact += 1;
+    }
+
+    /// Whether something was read that no object has kept as it came.
+    pub(crate) const fn is_inexact(&self) -> bool {
+        self.inexact > 0
+    }
+
+    /// Whether what was read since `mark` is not exactly what stands there.
+    #[inline]
+    pub(crate) const fn is_inexact_since(&self, mark: Mark) -> bool {
+        self.inexact != mark.inexact
     }
 
     /// Notes that a member came twice.
@@ -213,10 +236,43 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Takes a string; half of a surrogate pair, which no text can hold, is replaced by U+FFFD.
+    pub(crate) fn readable_string(&mut self) -> Result<Cow<'a, str>, DecodeError> {
+        let mark = self.mark();
+        self.string().or_else(|error| self.repaired_string(mark).ok_or(error))
+    }
+
+    #[cold]
+    fn repaired_string(&mut self, mark: Mark) -> Option<Cow<'a, str>> {
+        self.reset(mark);
+        let text = self.raw().ok().filter(|text| text.starts_with('"'))?;
+        self.note_inexact();
+        let whole = with_whole_pairs(text);
+        let text = Reader::new(&whole).string().ok()?;
+        Some(Cow::Owned(text.into_owned()))
+    }
+
+    /// Takes a number that stands in quotes.
+    #[cold]
+    pub(crate) fn number_in_quotes(&mut self) -> Option<&'a str> {
+        let mark = self.mark();
+        let mut inside = Reader::new(self.plain_string().unwrap_or_default());
+        match inside.number() {
+            Ok(number) if inside.end().is_ok() => {
+                self.note_inexact();
+                Some(number)
+            }
+            _ => {
+                self.reset(mark);
+                None
+            }
+        }
+    }
+
     /// Takes a string; after an error it is empty.
     #[allow(dead_code, reason = "a build without models has no use for it")]
     pub(crate) fn text(&mut self) -> (Cow<'a, str>, Result<(), DecodeError>) {
-        match self.string() {
+        match self.readable_string() {
             Ok(text) => (text, Ok(())),
             Err(error) => (Cow::Borrowed(""), Err(error)),
         }
@@ -409,7 +465,7 @@ impl<'a> Reader<'a> {
 
     /// Takes a value of any kind and answers with its text.
     pub(crate) fn raw(&mut self) -> Result<&'a str, DecodeError> {
-        let Mark(start) = self.mark();
+        let start = self.mark().at;
         self.skip()?;
         Ok(self.text.get(start..self.at).unwrap_or_default())
     }
@@ -573,6 +629,23 @@ impl fmt::Debug for Reader<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Reader").field("at", &self.at).field("length", &self.text.len()).finish_non_exhaustive()
     }
+}
+
+/// A JSON string in which each half of a surrogate pair is replaced by U+FFFD.
+pub(super) fn with_whole_pairs(text: &str) -> String {
+    let mut whole = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, escape)) = rest.find('\\').and_then(|at| rest.split_at_checked(at)) {
+        whole.push_str(before);
+        // A pair is twelve bytes long, another escape six or two.
+        let pair = escape.get(..12).filter(|pair| Reader::new(&format!("\"{pair}\"")).string().is_ok());
+        let single = escape.get(..if escape.starts_with("\\u") { 6 } else { 2 }).unwrap_or(escape);
+        let taken = pair.filter(|_| escape.starts_with("\\ud") || escape.starts_with("\\uD")).unwrap_or(single);
+        let is_half = Reader::new(&format!("\"{taken}\"")).string().is_err();
+        whole.push_str(if is_half { "\\ufffd" } else { taken });
+        rest = escape.get(taken.len()..).unwrap_or_default();
+    }
+    whole + rest
 }
 
 #[cold]

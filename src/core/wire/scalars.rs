@@ -4,6 +4,8 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
+use super::error::shortened;
+use super::json;
 use super::tagged::Shape;
 use super::writer::Step;
 use super::{DecodeError, Extra, In, Json, JsonObject, Place, Reader, Root, Wire, Writer, put};
@@ -16,7 +18,7 @@ impl Wire for String {
             *self = plain.to_owned();
             return Ok(());
         }
-        *self = reader.string().map(Cow::into_owned).inspect_err(|_| self.clear())?;
+        *self = reader.readable_string().map(Cow::into_owned).inspect_err(|_| self.clear())?;
         Ok(())
     }
 
@@ -51,20 +53,21 @@ impl Wire for bool {
 impl Wire for i64 {
     const EMPTY: &'static str = "0";
 
-    /// Takes an integer, also when it is written as `3.0` or `3e2`.
+    /// Reads an integer, also when it is written as `3.0`, `3e2` or `"3"`. Of a number with a fraction the whole part counts.
     fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
         if let Some(value) = reader.short_integer() {
             *self = value;
             return Ok(());
         }
         *self = 0;
-        let text = reader.number()?;
-        *self = match (text.parse(), text.parse::<f64>()) {
-            (Ok(value), _) => value,
-            // Below 2^53 every integer has its own `f64`, so nothing is rounded here.
-            (_, Ok(value)) if value.fract() == 0.0 && value.abs() < 9_007_199_254_740_992.0 => value as Self,
-            _ => return Err(DecodeError::new(format!("expected an integer of 64 bits, found {text}"))),
+        let text = number(reader)?;
+        let Some(value) = whole_part(text) else {
+            return Err(DecodeError::new(format!("expected an integer of 64 bits, found {}", shortened(text))));
         };
+        if !json::is_same_number(text, &value.to_string()) {
+            reader.note_inexact();
+        }
+        *self = value;
         Ok(())
     }
 
@@ -77,16 +80,30 @@ impl Wire for i64 {
     }
 }
 
+/// The text of a number, which some servers write in quotes.
+fn number<'a>(reader: &mut Reader<'a>) -> Result<&'a str, DecodeError> {
+    let quoted = if reader.peek() == Some(b'"') { reader.number_in_quotes() } else { None };
+    quoted.map_or_else(|| reader.number(), Ok)
+}
+
+/// The number without its fraction; `None` if that does not fit.
+pub(super) fn whole_part(text: &str) -> Option<i64> {
+    // Below 2^53 every integer has its own `f64`, so that only the fraction is lost here.
+    let whole = || text.parse().ok().map(f64::trunc).filter(|value| value.abs() < 9_007_199_254_740_992.0);
+    text.parse().ok().or_else(|| whole().map(|value| value as i64))
+}
+
 impl Wire for f64 {
     const EMPTY: &'static str = "0";
 
     /// Takes a number. An integer that would be rounded is refused, so that it stays whole in [`Extra`].
     fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
         *self = 0.0;
-        let text = reader.number()?;
+        let text = number(reader)?;
         let value = text.parse().unwrap_or(Self::INFINITY);
         let integer = text.len() > 15 && !text.bytes().any(|byte| matches!(byte, b'.' | b'e' | b'E'));
         if !value.is_finite() || integer && format!("{value:.0}") != text {
+            let text = shortened(text);
             return Err(DecodeError::new(format!("expected a number of double precision, found {text}")));
         }
         *self = value;
@@ -184,37 +201,55 @@ fn boxed<T: Wire>() -> Box<T> {
     Box::new(T::missing())
 }
 
-/// Reads one of several values; an object that does not fit is kept whole, so that it takes no others with it.
-fn read_or_keep(place: &mut dyn Place, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
+/// Reads one of several values, so that one that does not fit takes no others with it: an object is kept whole, anything
+/// else is passed over. Returns whether the place holds the value, or why not.
+fn read_or_keep(place: &mut dyn Place, reader: &mut Reader<'_>) -> Result<Result<(), DecodeError>, DecodeError> {
     let mark = reader.mark();
-    place.read(reader).or_else(|error| {
-        reader.reset(mark);
-        match reader.shape() {
-            Some(Shape::Object) => place.keep_object(reader.json()?, error),
-            _ => Err(error),
-        }
-    })
+    let Err(error) = place.read(reader) else { return Ok(Ok(())) };
+    reader.reset(mark);
+    match reader.shape() {
+        Some(Shape::Object) => Ok(place.keep_object(reader.json()?, error)),
+        _ => reader.skip().map(|()| Err(error)),
+    }
+}
+
+/// Ends a list or map of which some values did not fit. One of which nothing else is left does not fit as a whole.
+#[cold]
+fn end_with_gaps(is_empty: bool, error: DecodeError, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
+    if is_empty {
+        return Err(error);
+    }
+    reader.note_inexact();
+    Ok(())
 }
 
 /// A list, to be read into.
 trait List {
-    /// Adds an element and reads it.
-    fn read_next(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError>;
+    /// Adds an element and reads it. Returns whether it was added, or why not.
+    fn read_next(&mut self, reader: &mut Reader<'_>) -> Result<Result<(), DecodeError>, DecodeError>;
+
+    fn is_empty(&self) -> bool;
 
     fn clear(&mut self);
 }
 
 impl<T: Wire> List for In<'_, Vec<T>> {
-    fn read_next(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
+    fn read_next(&mut self, reader: &mut Reader<'_>) -> Result<Result<(), DecodeError>, DecodeError> {
         if self.0.is_empty() && size_of::<T>() > 64 {
             // Lists of one large element are frequent, and `push` alone would make room for four.
             self.0.reserve_exact(1);
         }
         self.0.push(T::missing());
-        match self.0.last_mut() {
-            Some(element) => read_or_keep(&mut In(element), reader),
-            None => Ok(()),
+        let Some(element) = self.0.last_mut() else { return Ok(Ok(())) };
+        let read = read_or_keep(&mut In(element), reader);
+        if let Ok(Err(_)) = read {
+            self.0.pop();
         }
+        read
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     fn clear(&mut self) {
@@ -230,7 +265,16 @@ impl<T: Wire> In<'_, Vec<T>> {
 
 fn read_elements(reader: &mut Reader<'_>, list: &mut dyn List) -> Result<(), DecodeError> {
     list.clear();
-    let read = reader.array(|_, reader| list.read_next(reader));
+    let mut misfit = None;
+    let mut read = reader.array(|index, reader| {
+        if let Err(error) = list.read_next(reader)? {
+            misfit.get_or_insert_with(|| error.inside_element(index));
+        }
+        Ok(())
+    });
+    if let (Ok(()), Some(error)) = (&read, misfit) {
+        read = end_with_gaps(list.is_empty(), error, reader);
+    }
     if read.is_err() {
         list.clear();
     }
@@ -287,12 +331,18 @@ impl<T: Wire> Wire for BTreeMap<String, T> {
 
     fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
         self.clear();
-        let read = reader.object(|key, reader| {
+        let mut misfit = None;
+        let mut read = reader.object(|key, reader| {
             let mut value = T::missing();
-            read_or_keep(&mut In(&mut value), reader).map_err(|error| error.inside(&key))?;
-            self.insert(key.into_owned(), value);
+            match read_or_keep(&mut In(&mut value), reader).map_err(|error| error.inside(&key))? {
+                Ok(()) => drop(self.insert(key.into_owned(), value)),
+                Err(error) => drop(misfit.get_or_insert_with(|| error.inside(&key))),
+            }
             Ok(())
         });
+        if let (Ok(()), Some(error)) = (&read, misfit) {
+            read = end_with_gaps(self.is_empty(), error, reader);
+        }
         if read.is_err() {
             self.clear();
         }

@@ -1,7 +1,8 @@
 //! Objects with named members.
 
-use super::error::DecodeError;
+use super::error::{DecodeError, shortened};
 use super::extra::Extra;
+use super::json::is_nearest;
 use super::reader::{ONES, Reader, zero_bytes};
 use super::writer::Step;
 use super::{In, Json, Out, Wire, Writer};
@@ -256,6 +257,12 @@ impl Layout {
         self.members.get(index).map(|member| (index, member))
     }
 
+    /// Whether every member came that tells whether an object is of this type.
+    #[allow(dead_code, reason = "a build without models has no use for it")]
+    pub(crate) const fn is_told_by(&self, extra: &Extra) -> bool {
+        self.telling != 0 && !extra.is_absent(self.telling)
+    }
+
     fn has_field(&self, name: &str) -> bool {
         self.named(name).is_some_and(|(_, member)| member.kind != Kind::Constant)
     }
@@ -295,6 +302,13 @@ pub(crate) fn write_struct<T: Struct>(value: &T, writer: &mut Writer) {
     if let Some(extra) = value.extra() {
         write_object(writer, T::LAYOUT, extra, &Out(value));
     }
+}
+
+/// Whether a constant or required member of an object came, with a value that its field holds.
+#[allow(dead_code, reason = "a build without models has no use for it")]
+pub(crate) fn came<T: Struct>(value: &T, name: &str) -> bool {
+    let own = T::LAYOUT.named(name).map_or(0, |(index, _)| bit(index));
+    value.extra().is_some_and(|extra| !extra.is_absent(own))
 }
 
 /// Keeps all members of an object that does not fit its type as extra ones.
@@ -404,10 +418,16 @@ impl Reading<'_> {
         }
         let mark = reader.mark();
         match self.fields.read(index - self.layout.constants, reader) {
-            Ok(()) => self.seen |= own,
+            Ok(()) => {
+                self.seen |= own;
+                if reader.is_inexact_since(mark) {
+                    reader.reset(mark);
+                    self.extra.push_exact(member.name(self.layout.texts), reader.json()?);
+                }
+            }
             Err(error) => {
                 reader.reset(mark);
-                self.keep(member, error, reader)?;
+                self.keep(index, member, error, reader)?;
             }
         }
         Ok(())
@@ -417,13 +437,22 @@ impl Reading<'_> {
     #[cold]
     fn keep(
         &mut self,
+        index: usize,
         member: &'static Member,
         error: DecodeError,
         reader: &mut Reader<'_>,
     ) -> Result<(), DecodeError> {
         let name = member.name(self.layout.texts);
+        let value = reader.json()?;
+        if let Some(text) = unquoted_text(name, &value)
+            && self.fields.read(index - self.layout.constants, &mut Reader::new(text.as_text())).is_ok()
+        {
+            self.seen |= bit(index);
+            self.extra.push_exact(name, value);
+            return Ok(());
+        }
         let required = matches!(member.kind, Kind::Required | Kind::Nullable);
-        self.extra.push_misfit(name, reader.json()?, error.inside(name), required);
+        self.extra.push_misfit(name, value, error.inside(name), required);
         Ok(())
     }
 
@@ -470,6 +499,12 @@ impl Reading<'_> {
         }
         Ok(())
     }
+}
+
+/// The text that a member holds whose text is JSON, if a server sent that JSON in place of the text.
+fn unquoted_text(name: &str, value: &Json) -> Option<Json> {
+    let is_told = value.as_text().starts_with(['{', '[']) && value.as_text() != "[]";
+    (is_told && matches!(name, "arguments" | "partial_json")).then(|| Json::from(value.as_text()))
 }
 
 #[cold]
@@ -527,6 +562,14 @@ fn write_object(writer: &mut Writer, layout: &'static Layout, extra: &Extra, fie
             writer.raw("null");
         }
         if writer.has_begun() && !(is_absent && writer.member_since(before, name.text()) == empty_text(member.empty)) {
+            if let Some(exact) = extra.exact(name.text())
+                && !writer.is_surveying()
+                && is_nearest(exact.as_text(), writer.member_since(before, name.text()))
+            {
+                writer.take_back(before);
+                writer.begin_member(name);
+                writer.raw(exact.as_text());
+            }
             writer.after(before, Step::Member(name.text()));
             continue;
         }
@@ -625,6 +668,11 @@ macro_rules! wire_struct {
             #[inline]
             fn extra(&self) -> Option<&$crate::core::wire::Extra> {
                 Some(&self.extra)
+            }
+
+            #[inline]
+            fn is_told(&self) -> bool {
+                <Self as $crate::core::wire::Struct>::LAYOUT.is_told_by(&self.extra)
             }
 
             #[inline]

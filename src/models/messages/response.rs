@@ -2,7 +2,7 @@
 
 //! Types of `messages`. What is only received.
 
-use crate::core::wire::{Root, wire_enum, wire_struct, wire_union};
+use crate::core::wire::{wire_enum, wire_struct, wire_union};
 use crate::models::*;
 
 /// Sandbox container that code execution used for this response; null when none was involved.
@@ -2053,8 +2053,6 @@ wire_struct!(MessagesResult ["role" = "\"assistant\"", "type" = "\"message\""] {
     9 openrouter_metadata: "openrouter_metadata" Optional,
     10 provider: "provider" Optional,
 });
-
-impl Root for MessagesResult {}
 
 /// Token counts for the call, in Anthropic's layout, extended with what OpenRouter charged for it.
 ///
