@@ -438,8 +438,8 @@ impl<'a> Plan<'a> {
         }
     }
 
-    /// A response whose media type is not that of events. If its body is events all the same, they are given; nothing
-    /// of them is seen before the last one came.
+    /// A response whose media type is not that of events. If its body is events all the same, or one JSON value that is
+    /// no error, it is passed on; nothing of it is seen before the last byte came.
     async fn mislabelled(&self, mut exchange: Exchange, message: String) -> Result<Exchange, Error> {
         let limits = self.client.limits;
         let mut incoming = self.incoming(std::mem::take(&mut exchange.body));
@@ -457,7 +457,7 @@ impl<'a> Plan<'a> {
             ["data:", "event:", ":"].iter().any(|field| beginning(read.as_bytes()).starts_with(field.as_bytes()));
         match end {
             Some(End::Broken(error)) if is_events => return Err(error),
-            Some(End::Whole) if is_events => {
+            Some(End::Whole) if is_events || is_json_value(read.as_bytes()) => {
                 exchange.body = read.into_bytes(limits.body).into();
                 return Ok(exchange);
             }
@@ -488,6 +488,12 @@ fn is_error_text(headers: &HeaderMap, body: &[u8]) -> bool {
     let is_page = media_type(headers).is_some_and(|kind| kind.contains("html"));
     let start: Vec<u8> = beginning(body).iter().copied().filter(|byte| !byte.is_ascii_whitespace()).take(15).collect();
     is_page || [&br#"{"error":"#[..], br#"{"type":"error""#].iter().any(|error| start.starts_with(error))
+}
+
+/// Returns whether a body is one JSON value that is not an error.
+fn is_json_value(body: &[u8]) -> bool {
+    let body = beginning(body);
+    body.starts_with(b"{") && !ApiError::is_error_body(body)
 }
 
 fn same_origin(one: &Uri, other: &Uri) -> bool {
