@@ -43,6 +43,11 @@ impl Body {
         Self(Kind::Wrapped(Box::pin(body)))
     }
 
+    /// The body that begins with bytes that were read of it already.
+    pub(super) fn resumed(first: Bytes, rest: Self) -> Self {
+        Self::received(Resumed { first: Some(first), rest })
+    }
+
     /// The bytes, if all of them are in memory; such a body can be sent again.
     pub fn as_bytes(&self) -> Option<&Bytes> {
         static EMPTY: Bytes = Bytes::new();
@@ -71,6 +76,26 @@ impl fmt::Debug for Body {
         match self.as_bytes() {
             Some(bytes) => write!(f, "Body({} bytes)", bytes.len()),
             None => f.write_str("Body(stream)"),
+        }
+    }
+}
+
+struct Resumed {
+    first: Option<Bytes>,
+    rest: Body,
+}
+
+impl HttpBody for Resumed {
+    type Data = Bytes;
+    type Error = TransportError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, TransportError>>> {
+        match self.first.take() {
+            Some(first) => Poll::Ready(Some(Ok(Frame::data(first)))),
+            None => Pin::new(&mut self.rest).poll_frame(cx),
         }
     }
 }

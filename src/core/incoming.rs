@@ -68,6 +68,11 @@ impl Incoming {
         self.timer = None;
     }
 
+    /// What is left of the body.
+    pub(crate) fn into_body(self) -> Body {
+        self.body
+    }
+
     pub(crate) fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {
         loop {
             match Pin::new(&mut self.body).poll_frame(cx) {
