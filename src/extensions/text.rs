@@ -225,10 +225,11 @@ fn in_fence(text: &str) -> Option<&str> {
     Some(inner.trim_start_matches(|letter: char| letter.is_ascii_alphanumeric() || "+-_.".contains(letter)))
 }
 
-/// Reads the arguments of a call. A model may leave them empty for a tool without parameters, which counts as `{}`.
+/// Reads the arguments of a call. A model may leave them empty for a tool without parameters, which counts as `{}`; some
+/// servers have an empty list then.
 #[allow(dead_code, reason = "each namespace with tool calls uses it")]
 #[inline]
 pub(super) fn parse_arguments<T: DeserializeOwned>(arguments: &str, tool: &str) -> Result<T, ParseError> {
-    let text = if arguments.trim_ascii().is_empty() { "{}" } else { arguments };
+    let text = if matches!(arguments.trim_ascii(), "" | "[]") { "{}" } else { arguments };
     parse(text, || format!("what the model passed to the tool `{tool}`"))
 }

@@ -274,7 +274,7 @@ pub(super) fn is_nearest(exact: &str, near: &str) -> bool {
     let shape = |text: &str| Reader::new(text).shape();
     match (shape(exact), shape(near)) {
         (Some(Shape::String), Some(Shape::String)) => string(exact) == string(near),
-        (Some(Shape::Object | Shape::Array), Some(Shape::String)) => exact == string(near),
+        (Some(_), Some(Shape::String)) => exact == string(near),
         (Some(Shape::Number), Some(Shape::Number)) => is_number(exact),
         (Some(Shape::String), Some(Shape::Number)) => is_number(string(exact).trim()),
         (Some(Shape::Array), Some(Shape::Array)) => {

@@ -503,8 +503,7 @@ impl Reading<'_> {
 
 /// The text that a member holds whose text is JSON, if a server sent that JSON in place of the text.
 fn unquoted_text(name: &str, value: &Json) -> Option<Json> {
-    let is_told = value.as_text().starts_with(['{', '[']) && value.as_text() != "[]";
-    (is_told && matches!(name, "arguments" | "partial_json")).then(|| Json::from(value.as_text()))
+    matches!(name, "arguments" | "partial_json").then(|| Json::from(value.as_text()))
 }
 
 #[cold]
