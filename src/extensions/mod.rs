@@ -81,7 +81,7 @@ fn retyped<T: Wire, U: Wire + From<crate::models::Unrecognized>>(value: &T) -> U
 fn said<T: Wire>(known: &mut T, value: &T) {
     if known != value {
         let json = written(value);
-        if json != T::EMPTY && (!is_empty(&json) || is_empty(&written(known))) {
+        if json != T::EMPTY && (!is_empty(&json) || *known == T::missing()) {
             known.clone_from(value);
         }
     }

@@ -608,7 +608,7 @@ fn fill(item: &mut OutputItems, before: &mut OutputItems) {
 /// Takes over what came before for a value that says nothing.
 #[inline]
 fn keep<T: Wire>(value: &mut T, before: &mut T) {
-    if is_empty(&written(value)) && !is_empty(&written(before)) {
+    if is_empty(&written(value)) && *before != T::missing() {
         std::mem::swap(value, before);
     }
 }
