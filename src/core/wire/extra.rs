@@ -1,6 +1,6 @@
 //! The members of an object beyond the typed ones.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fmt;
 
 use super::json::{Hide, Shown};
@@ -30,7 +30,7 @@ pub struct Extra {
 struct Members {
     list: Vec<ExtraMember>,
     /// Where each name stands, once there are more than [`FEW`].
-    places: HashMap<Box<str>, usize>,
+    places: BTreeMap<Box<str>, usize>,
 }
 
 #[derive(Clone)]

@@ -237,26 +237,33 @@ impl<'a> Reader<'a> {
     }
 
     /// Takes a string; half of a surrogate pair, which no text can hold, is replaced by U+FFFD.
+    #[inline]
     pub(crate) fn readable_string(&mut self) -> Result<Cow<'a, str>, DecodeError> {
-        let mark = self.mark();
-        self.string().or_else(|error| self.repaired_string(mark).ok_or(error))
+        match self.plain_string() {
+            Some(plain) => Ok(Cow::Borrowed(plain)),
+            None => self.unusual_readable_string(),
+        }
     }
 
+    /// The same for a string with escapes, or something that is no string.
     #[cold]
-    fn repaired_string(&mut self, mark: Mark) -> Option<Cow<'a, str>> {
-        self.reset(mark);
-        let text = self.raw().ok().filter(|text| text.starts_with('"'))?;
-        self.note_inexact();
-        let whole = with_whole_pairs(text);
-        let text = Reader::new(&whole).string().ok()?;
-        Some(Cow::Owned(text.into_owned()))
+    pub(crate) fn unusual_readable_string(&mut self) -> Result<Cow<'a, str>, DecodeError> {
+        let mark = self.mark();
+        self.unusual_string().or_else(|error| {
+            self.reset(mark);
+            let Some(text) = self.raw().ok().filter(|text| text.starts_with('"')) else { return Err(error) };
+            self.note_inexact();
+            let whole = with_whole_pairs(text);
+            Reader::new(&whole).unusual_string().map(|text| Cow::Owned(text.into_owned()))
+        })
     }
 
     /// Takes a number that stands in quotes.
     #[cold]
     pub(crate) fn number_in_quotes(&mut self) -> Option<&'a str> {
         let mark = self.mark();
-        let mut inside = Reader::new(self.plain_string().unwrap_or_default());
+        let text = self.raw().ok().and_then(|text| text.strip_prefix('"')?.strip_suffix('"'));
+        let mut inside = Reader::new(text.unwrap_or_default());
         match inside.number() {
             Ok(number) if inside.end().is_ok() => {
                 self.note_inexact();

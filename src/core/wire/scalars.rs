@@ -18,7 +18,7 @@ impl Wire for String {
             *self = plain.to_owned();
             return Ok(());
         }
-        *self = reader.readable_string().map(Cow::into_owned).inspect_err(|_| self.clear())?;
+        *self = reader.unusual_readable_string().map(Cow::into_owned).inspect_err(|_| self.clear())?;
         Ok(())
     }
 
@@ -60,14 +60,7 @@ impl Wire for i64 {
             return Ok(());
         }
         *self = 0;
-        let text = number(reader)?;
-        let Some(value) = whole_part(text) else {
-            return Err(DecodeError::new(format!("expected an integer of 64 bits, found {}", shortened(text))));
-        };
-        if !json::is_same_number(text, &value.to_string()) {
-            reader.note_inexact();
-        }
-        *self = value;
+        *self = unusual_integer(reader)?;
         Ok(())
     }
 
@@ -78,6 +71,19 @@ impl Wire for i64 {
     fn missing() -> Self {
         0
     }
+}
+
+/// A long integer, or one that is written in another way.
+#[cold]
+fn unusual_integer(reader: &mut Reader<'_>) -> Result<i64, DecodeError> {
+    let text = number(reader)?;
+    let Some(value) = whole_part(text) else {
+        return Err(DecodeError::new(format!("expected an integer of 64 bits, found {}", shortened(text))));
+    };
+    if !json::is_same_number(text, &value.to_string()) {
+        reader.note_inexact();
+    }
+    Ok(value)
 }
 
 /// The text of a number, which some servers write in quotes.
@@ -201,15 +207,17 @@ fn boxed<T: Wire>() -> Box<T> {
     Box::new(T::missing())
 }
 
-/// Reads one of several values, so that one that does not fit takes no others with it: an object is kept whole, anything
-/// else is passed over. Returns whether the place holds the value, or why not.
-fn read_or_keep(place: &mut dyn Place, reader: &mut Reader<'_>) -> Result<Result<(), DecodeError>, DecodeError> {
-    let mark = reader.mark();
-    let Err(error) = place.read(reader) else { return Ok(Ok(())) };
-    reader.reset(mark);
+/// Keeps one of several values that does not fit, so that it takes no others with it: an object whole in its place, while
+/// anything else is passed over. Returns why the place holds nothing.
+#[cold]
+fn keep_or_pass_over(
+    place: &mut dyn Place,
+    error: DecodeError,
+    reader: &mut Reader<'_>,
+) -> Result<Option<DecodeError>, DecodeError> {
     match reader.shape() {
-        Some(Shape::Object) => Ok(place.keep_object(reader.json()?, error)),
-        _ => reader.skip().map(|()| Err(error)),
+        Some(Shape::Object) => Ok(place.keep_object(reader.json()?, error).err()),
+        _ => reader.skip().map(|()| Some(error)),
     }
 }
 
@@ -225,8 +233,11 @@ fn end_with_gaps(is_empty: bool, error: DecodeError, reader: &mut Reader<'_>) ->
 
 /// A list, to be read into.
 trait List {
-    /// Adds an element and reads it. Returns whether it was added, or why not.
-    fn read_next(&mut self, reader: &mut Reader<'_>) -> Result<Result<(), DecodeError>, DecodeError>;
+    /// Adds an element and reads it.
+    fn read_next(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError>;
+
+    /// Keeps the last element, which could not be read, or takes it out. Returns why it was taken out.
+    fn keep_last(&mut self, error: DecodeError, reader: &mut Reader<'_>) -> Result<Option<DecodeError>, DecodeError>;
 
     fn is_empty(&self) -> bool;
 
@@ -234,18 +245,22 @@ trait List {
 }
 
 impl<T: Wire> List for In<'_, Vec<T>> {
-    fn read_next(&mut self, reader: &mut Reader<'_>) -> Result<Result<(), DecodeError>, DecodeError> {
+    fn read_next(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
         if self.0.is_empty() && size_of::<T>() > 64 {
             // Lists of one large element are frequent, and `push` alone would make room for four.
             self.0.reserve_exact(1);
         }
         self.0.push(T::missing());
-        let Some(element) = self.0.last_mut() else { return Ok(Ok(())) };
-        let read = read_or_keep(&mut In(element), reader);
-        if let Ok(Err(_)) = read {
+        self.0.last_mut().map_or(Ok(()), |element| element.read(reader))
+    }
+
+    fn keep_last(&mut self, error: DecodeError, reader: &mut Reader<'_>) -> Result<Option<DecodeError>, DecodeError> {
+        let Some(element) = self.0.last_mut() else { return Ok(None) };
+        let misfit = keep_or_pass_over(&mut In(element), error, reader)?;
+        if misfit.is_some() {
             self.0.pop();
         }
-        read
+        Ok(misfit)
     }
 
     fn is_empty(&self) -> bool {
@@ -267,8 +282,11 @@ fn read_elements(reader: &mut Reader<'_>, list: &mut dyn List) -> Result<(), Dec
     list.clear();
     let mut misfit = None;
     let mut read = reader.array(|index, reader| {
-        if let Err(error) = list.read_next(reader)? {
-            misfit.get_or_insert_with(|| error.inside_element(index));
+        let mark = reader.mark();
+        if let Err(error) = list.read_next(reader) {
+            reader.reset(mark);
+            let error = list.keep_last(error, reader)?;
+            misfit = misfit.take().or_else(|| error.map(|error| error.inside_element(index)));
         }
         Ok(())
     });
@@ -334,10 +352,16 @@ impl<T: Wire> Wire for BTreeMap<String, T> {
         let mut misfit = None;
         let mut read = reader.object(|key, reader| {
             let mut value = T::missing();
-            match read_or_keep(&mut In(&mut value), reader).map_err(|error| error.inside(&key))? {
-                Ok(()) => drop(self.insert(key.into_owned(), value)),
-                Err(error) => drop(misfit.get_or_insert_with(|| error.inside(&key))),
+            let mark = reader.mark();
+            if let Err(error) = value.read(reader) {
+                reader.reset(mark);
+                let kept = keep_or_pass_over(&mut In(&mut value), error, reader);
+                if let Some(error) = kept.map_err(|error| error.inside(&key))? {
+                    misfit = misfit.take().or_else(|| Some(error.inside(&key)));
+                    return Ok(());
+                }
             }
+            self.insert(key.into_owned(), value);
             Ok(())
         });
         if let (Ok(()), Some(error)) = (&read, misfit) {

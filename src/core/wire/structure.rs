@@ -422,7 +422,7 @@ impl Reading<'_> {
                 self.seen |= own;
                 if reader.is_inexact_since(mark) {
                     reader.reset(mark);
-                    self.extra.push_exact(member.name(self.layout.texts), reader.json()?);
+                    self.keep_exact(member, reader)?;
                 }
             }
             Err(error) => {
@@ -430,6 +430,13 @@ impl Reading<'_> {
                 self.keep(index, member, error, reader)?;
             }
         }
+        Ok(())
+    }
+
+    /// Keeps a value to which what its field holds only comes near.
+    #[cold]
+    fn keep_exact(&mut self, member: &'static Member, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
+        self.extra.push_exact(member.name(self.layout.texts), reader.json()?);
         Ok(())
     }
 
