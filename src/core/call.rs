@@ -44,7 +44,6 @@ impl<T: Root> sealed::FromExchange for T {
     const EXPECTED: Expected = Expected::Json;
 
     fn from_exchange(exchange: Exchange) -> Result<Self, Error> {
-        let exchange = exchange.without_frame();
         let decoded = exchange.text().and_then(|text| wire::decode::<T>(text));
         match decoded {
             Ok(value) if !value.reports_error() => Ok(value),
@@ -318,38 +317,34 @@ pub(crate) fn generation_id(headers: &HeaderMap) -> Option<&str> {
 }
 
 impl Exchange {
-    /// The same without what some servers put around a value: a byte order mark, comments of a stream, NUL bytes.
-    fn without_frame(mut self) -> Self {
-        let Some(body) = self.body.as_bytes() else { return self };
-        let mut rest = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
-        while let [b':', comment @ ..] = rest.trim_ascii_start() {
+    /// The body without what some servers put around a value: a byte order mark, comments of a stream, NUL bytes.
+    fn value(&self) -> &[u8] {
+        let body = self.body.as_bytes().map(|body| &**body).unwrap_or_default();
+        let mut value = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
+        while let [b':', comment @ ..] = value.trim_ascii_start() {
             let end = comment.iter().position(|byte| matches!(byte, b'\n' | b'\r')).unwrap_or(comment.len());
-            rest = comment.get(end..).unwrap_or_default();
+            value = comment.get(end..).unwrap_or_default();
         }
-        while let [before @ .., 0] = rest.trim_ascii_end() {
-            rest = before;
+        while let [before @ .., 0] = value.trim_ascii_end() {
+            value = before;
         }
-        if rest.len() != body.len() {
-            self.body = body.slice_ref(rest).into();
-        }
-        self
+        value
     }
 
     /// The data of the events, if the body is a stream of them; the error that one of them reports.
     fn events(&self) -> Result<Option<Vec<String>>, Error> {
-        let body = self.body.as_bytes().cloned().unwrap_or_default();
-        let start = body.trim_ascii_start();
+        let start = self.value().trim_ascii_start();
         if !["data:", "event:", "id:", "retry:"].iter().any(|field| start.starts_with(field.as_bytes())) {
             return Ok(None);
         }
         let mut decoder = SseDecoder::new(usize::MAX);
-        decoder.push(body);
+        decoder.push(self.body.as_bytes().map(|body| body.slice_ref(start)).unwrap_or_default());
         // The last event may lack its blank line.
         decoder.push(Bytes::from_static(b"\n\n"));
         let mut events = Vec::new();
         while let Some(Ok(event)) = decoder.next() {
             if event.event == "error" || ApiError::is_error_body(event.data.as_bytes()) {
-                return Err(self.api_error(Bytes::copy_from_slice(event.data.as_bytes())));
+                return Err(self.api_error(Bytes::copy_from_slice(event.data.as_bytes())).into());
             }
             events.push(event.data.to_owned());
         }
@@ -361,26 +356,26 @@ impl Exchange {
         self.text().ok().filter(|text| text.trim_ascii_start().starts_with(['{', '[']))
     }
 
-    /// The body as text.
+    /// The value as text.
     fn text(&self) -> Result<&str, wire::DecodeError> {
-        let body = self.body.as_bytes().map(|body| &**body).unwrap_or_default();
-        str::from_utf8(body).map_err(|_| wire::DecodeError::new("the body is not UTF-8"))
+        str::from_utf8(self.value()).map_err(|_| wire::DecodeError::new("the body is not UTF-8"))
     }
 
     /// The error that a body with a success status reports.
     pub(crate) fn into_api_error(self) -> Error {
-        self.api_error(self.body.as_bytes().cloned().unwrap_or_default())
+        let body = self.body.as_bytes().cloned().unwrap_or_default();
+        let error: Error = self.api_error(body.slice_ref(self.value())).with_body(body).into();
+        error.hiding(self.authorization)
     }
 
-    fn api_error(&self, body: Bytes) -> Error {
+    fn api_error(&self, body: Bytes) -> ApiError {
         let head = (self.status, self.headers.clone());
-        let error: Error = ApiError::read(self.operation_id, head, body, std::time::SystemTime::now()).into();
-        error.hiding(self.authorization.clone())
+        ApiError::read(self.operation_id, head, body, std::time::SystemTime::now())
     }
 
     /// Whether the body is an error in one of the other forms that servers have for it.
     fn is_error_body(&self) -> bool {
-        self.body.as_bytes().is_some_and(|body| ApiError::is_error_body(body))
+        ApiError::is_error_body(self.value())
     }
 
     /// A body that is no such answer.

@@ -244,6 +244,12 @@ impl ApiError {
             .or_else(reset)
     }
 
+    /// The same error of a body of which only a part was read as one.
+    pub(crate) fn with_body(mut self, body: Bytes) -> Self {
+        self.body = body;
+        self
+    }
+
     /// True where `body` is an error in one of the forms that servers use, though it came with a success status.
     pub(crate) fn is_error_body(body: &[u8]) -> bool {
         let json = tree(body);

@@ -10,7 +10,7 @@
 //!   and [`Unrecognized::error`] tells it apart from an unknown tag.
 //! - **A member whose value fits its type nearly** is read as what comes nearest, and what came stays in [`Extra`] too and
 //!   is written back: an integer with a fraction or in quotes, text with half of a surrogate pair, a list or map with
-//!   values that are no such values, such as null, and arguments that came as JSON in place of text that is JSON.
+//!   values that are no such values, such as null (but not a list of numbers, in which each place means something), and arguments that came as JSON in place of text that is JSON.
 //! - **A required member that is missing or null** reads as the empty value of its type and is not written back.
 //! - An object that holds something, but *none* of the constants and required members of its type, is not that object:
 //!   reading it fails. In a list or a map it is kept whole in its place ([`Wire::keep_object`]), without harm to its

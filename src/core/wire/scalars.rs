@@ -256,6 +256,10 @@ impl<T: Wire> List for In<'_, Vec<T>> {
 
     fn keep_last(&mut self, error: DecodeError, reader: &mut Reader<'_>) -> Result<Option<DecodeError>, DecodeError> {
         let Some(element) = self.0.last_mut() else { return Ok(None) };
+        // Numbers are told apart by their place, as those of a vector.
+        if T::EMPTY == "0" {
+            return Err(error);
+        }
         let misfit = keep_or_pass_over(&mut In(element), error, reader)?;
         if misfit.is_some() {
             self.0.pop();
@@ -358,6 +362,8 @@ impl<T: Wire> Wire for BTreeMap<String, T> {
                 let kept = keep_or_pass_over(&mut In(&mut value), error, reader);
                 if let Some(error) = kept.map_err(|error| error.inside(&key))? {
                     misfit = misfit.take().or_else(|| Some(error.inside(&key)));
+                    // The last value of a name counts, and that was this one.
+                    self.remove(&*key);
                     return Ok(());
                 }
             }
