@@ -1,7 +1,7 @@
 //! Decoding, comparing and collecting take time in proportion to the text, whatever a server sends.
 //!
-//! What is measured is the processor time of this thread, so that other programs do not count. A text may take four times
-//! as long as eight texts of an eighth of its size do; work that grows with the square takes eight times as long.
+//! What is measured is the processor time of this thread, so that other programs do not count. A text may take four
+//! times as long as eight texts of an eighth of its size; work that grows with the square takes eight times as long.
 #![cfg(all(feature = "full", target_os = "linux"))]
 #![allow(
     clippy::expect_used,
@@ -162,23 +162,22 @@ fn chat_streams_are_collected_in_proportion() {
             "unknown members",
             Box::new(|number, _| {
                 let name = format!("a{number}");
-                json!({"id": "g", &name: 1, "choices": [{"index": 0, &name: 1, "message": {}, "delta": {&name: "x", "same": "y"}}]})
+                json!({"id": "g", &name: 1, "choices": [{"index": 0, &name: 1, "message": {}, "delta": {&name: "x",
+                    "same": "y"}}]})
             }),
         ),
         (
             "tool calls",
             Box::new(move |number, _| {
-                chunk(
-                    &json!({"tool_calls": [{"index": number, "id": number.to_string(), "function": {"name": "f", "arguments": "{}"}}]}),
-                )
+                chunk(&json!({"tool_calls": [{"index": number, "id": number.to_string(), "function": {"name": "f",
+                        "arguments": "{}"}}]}))
             }),
         ),
         (
             "ids of one tool call",
             Box::new(|number, _| {
-                chunk(
-                    &json!({"tool_calls": [{"index": number, "id": number.to_string(), "function": {"arguments": "["}}]}),
-                )
+                chunk(&json!({"tool_calls": [{"index": number, "id": number.to_string(),
+                        "function": {"arguments": "["}}]}))
             }),
         ),
         (
@@ -200,9 +199,10 @@ fn chat_streams_are_collected_in_proportion() {
         ),
         (
             "usage",
-            Box::new(
-                |number, _| json!({"id": "g", "choices": [], "usage": {"prompt_tokens": number, "completion_tokens": 1, "total_tokens": 1}}),
-            ),
+            Box::new(|number, _| {
+                json!({"id": "g", "choices": [], "usage": {"prompt_tokens": number,
+                    "completion_tokens": 1, "total_tokens": 1}})
+            }),
         ),
         ("values that fit nowhere", Box::new(|_, _| chunk(&json!({"content": 5, "tool_calls": "x"})))),
     ];
@@ -224,27 +224,31 @@ fn responses_streams_are_collected_in_proportion() {
     let pieces: [(&str, Piece); 7] = [
         (
             "items",
-            Box::new(
-                move |number, _| json!({"type": "response.output_item.added", "output_index": number, "item": item(number, "")}),
-            ),
+            Box::new(move |number, _| {
+                json!({"type": "response.output_item.added", "output_index": number,
+                    "item": item(number, "")})
+            }),
         ),
         (
             "ends of items",
-            Box::new(
-                move |number, _| json!({"type": "response.output_item.done", "output_index": 0, "item": item(number, "x")}),
-            ),
+            Box::new(move |number, _| {
+                json!({"type": "response.output_item.done", "output_index": 0, "item": item(number,
+                    "x")})
+            }),
         ),
         (
             "deltas without items",
-            Box::new(
-                |number, _| json!({"type": "response.output_text.delta", "item_id": number.to_string(), "output_index": number, "delta": "x"}),
-            ),
+            Box::new(|number, _| {
+                json!({"type": "response.output_text.delta", "item_id": number.to_string(),
+                    "output_index": number, "delta": "x"})
+            }),
         ),
         (
             "parts",
-            Box::new(
-                |number, _| json!({"type": "response.output_text.delta", "item_id": "m", "content_index": number, "delta": "x"}),
-            ),
+            Box::new(|number, _| {
+                json!({"type": "response.output_text.delta", "item_id": "m", "content_index": number,
+                    "delta": "x"})
+            }),
         ),
         (
             "one item again and again",
@@ -280,15 +284,17 @@ fn messages_streams_are_collected_in_proportion() {
     let pieces: [(&str, Piece); 4] = [
         (
             "blocks",
-            Box::new(
-                |number, _| json!({"type": "content_block_start", "index": number, "content_block": {"type": "text", "text": "x"}}),
-            ),
+            Box::new(|number, _| {
+                json!({"type": "content_block_start", "index": number, "content_block": {"type": "text",
+                    "text": "x"}})
+            }),
         ),
         (
             "deltas without blocks",
-            Box::new(
-                |number, _| json!({"type": "content_block_delta", "index": number, "delta": {"type": "text_delta", "text": "x"}}),
-            ),
+            Box::new(|number, _| {
+                json!({"type": "content_block_delta", "index": number, "delta": {"type": "text_delta",
+                    "text": "x"}})
+            }),
         ),
         ("messages", Box::new(move |_, _| start(&json!({})))),
         (
@@ -296,7 +302,8 @@ fn messages_streams_are_collected_in_proportion() {
             Box::new(move |number, parts| match number {
                 0 => start(&large(parts)),
                 _ => {
-                    json!({"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": number}})
+                    json!({"type": "message_delta", "delta": {"stop_reason": "end_turn"},
+                        "usage": {"output_tokens": number}})
                 }
             }),
         ),

@@ -1,5 +1,5 @@
-//! What servers and gateways were seen to do, as users of other clients of these protocols told in public. Each test names
-//! the reports that it stands for.
+//! What servers and gateways were seen to do, as users of other clients of these protocols reported in public. The
+//! comment above a test names the issues of GitHub repositories that it stands for.
 #![cfg(all(feature = "full", feature = "mock"))]
 #![allow(
     clippy::expect_used,
@@ -270,7 +270,8 @@ mod forms {
     // realmorrisliu/openrouter-rs#226
     #[tokio::test]
     async fn pictures_that_come_whole_in_place_of_a_stream_are_given() {
-        let whole = json!({"created": 7, "data": [{"b64_json": "AAAA"}, {"b64_json": "BBBB", "media_type": "image/png"}],
+        let whole = json!({"created": 7, "data": [null, {"b64_json": "AAAA"}, {"b64_json": "BBBB",
+            "media_type": "image/png"}],
             "usage": {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3, "cost": 0.04}});
         let (_server, client) = server(Answer::json(200, whole)).await;
         let mut stream = client.images().stream(ImageGenerationRequest::new("m", "a cat")).await.unwrap();
@@ -297,7 +298,8 @@ mod forms {
         assert_eq!(stream().await.text_deltas().next().await.unwrap().unwrap(), "whole");
 
         let whole = json!({"id": "resp", "object": "response", "status": "completed", "model": "m", "output": [
-            {"type": "message", "id": "m", "role": "assistant", "content": [{"type": "output_text", "text": "whole"}]}]});
+            {"type": "message", "id": "m", "role": "assistant", "content": [{"type": "output_text",
+                "text": "whole"}]}]});
         let stream = || async {
             let (_server, client) = server(Answer::json(200, whole.clone())).await;
             client.responses().stream(ResponsesRequest::new().model("m").input("Hi")).await.unwrap()
@@ -454,7 +456,8 @@ mod values {
     async fn numbers_of_another_form_are_not_zero() {
         let mut body = body(json!({"role": "assistant", "content": "A"}));
         body["created"] = json!(1_744_857_525.254_391);
-        body["usage"] = json!({"prompt_tokens": "57", "completion_tokens": 14417.92, "total_tokens": -35, "cost": "0.25",
+        body["usage"] = json!({"prompt_tokens": "57", "completion_tokens": 14417.92, "total_tokens": -35,
+            "cost": "0.25",
             "completion_tokens_details": {"reasoning_tokens": 1290.5, "audio_tokens": 2e3}});
         let result = chat(Answer::json(200, body.clone())).await.unwrap();
         let usage = result.usage.as_ref().unwrap();
@@ -595,7 +598,8 @@ mod tools {
             assert_eq!(calls(pieces).await, [call("f", "{\"x\":1}", "a")], "{id} {name}");
         }
         let both = chunk(json!({"tool_calls": [
-            {"index": 0, "id": "a", "function": {"name": "f", "arguments": ""}}, {"index": 0, "function": {"arguments": "{}"}}]}));
+            {"index": 0, "id": "a", "function": {"name": "f", "arguments": ""}}, {"index": 0,
+                "function": {"arguments": "{}"}}]}));
         let result = collected(Answer::stream([both, last()])).await.unwrap();
         assert_eq!(result.tool_calls().len(), 1);
         assert_eq!(result.tool_calls()[0].function.arguments, "{}");
@@ -615,8 +619,10 @@ mod tools {
         assert_eq!(serde_json::to_value(&result.output[0]).unwrap()["arguments"], json!({"x": 1}));
         assert_eq!(serde_json::to_value(result.to_input()).unwrap()[0]["arguments"], "{\"x\":1}");
         let result = message(vec![
-            json!({"type": "content_block_start", "index": 0, "content_block": {"type": "tool_use", "id": "t", "name": "f", "input": {}}}),
-            json!({"type": "content_block_delta", "index": 0, "delta": {"type": "input_json_delta", "partial_json": {"x": 1}}}),
+            json!({"type": "content_block_start", "index": 0, "content_block": {"type": "tool_use", "id": "t",
+                "name": "f", "input": {}}}),
+            json!({"type": "content_block_delta", "index": 0, "delta": {"type": "input_json_delta",
+                "partial_json": {"x": 1}}}),
         ])
         .await;
         assert_eq!(result.tool_uses().next().unwrap().parse_input::<Value>().unwrap(), json!({"x": 1}));
@@ -684,7 +690,8 @@ mod tools {
         ]));
         let back = serde_json::to_value(result.await.unwrap().to_message().unwrap()).unwrap();
         assert_eq!(back["tool_calls"][1]["extra_content"], signed);
-        let joined = json!({"type": "reasoning.text", "index": 0, "format": "anthropic-claude-v1", "text": "Let me", "signature": "s"});
+        let joined = json!({"type": "reasoning.text", "index": 0, "format": "anthropic-claude-v1", "text": "Let me",
+            "signature": "s"});
         assert_eq!(back["reasoning_details"], json!([joined, detail("a"), detail("b")]));
     }
 }
@@ -755,7 +762,10 @@ mod halves {
             ("response.function_call_arguments.delta", 3),
         ];
         let events = items.iter().flat_map(|(kind, index)| {
-            halves.map(|half| cut(&json!({"type": kind, "delta": half, "output_index": index, "content_index": 0, "summary_index": 0})))
+            halves.map(|half| {
+                cut(&json!({"type": kind, "delta": half, "output_index": index, "content_index": 0,
+                "summary_index": 0}))
+            })
         });
         let end = json!({"type": "response.completed", "response": {"id": "r", "status": "completed", "output": []}});
         let events: Vec<_> = events.map(Event::data).chain([Event::data(end)]).collect();
@@ -822,7 +832,8 @@ mod ends {
     }
 
     fn completed(output: Value) -> Value {
-        json!({"type": "response.completed", "response": {"id": "r", "object": "response", "status": "completed", "output": output}})
+        json!({"type": "response.completed", "response": {"id": "r", "object": "response", "status": "completed",
+            "output": output}})
     }
 
     fn empty_message(status: &str) -> Value {
@@ -830,7 +841,8 @@ mod ends {
     }
 
     fn delta(text: &str) -> Value {
-        json!({"type": "response.output_text.delta", "output_index": 0, "item_id": "m", "content_index": 0, "delta": text})
+        json!({"type": "response.output_text.delta", "output_index": 0, "item_id": "m", "content_index": 0,
+            "delta": text})
     }
 
     // NVIDIA-NeMo/Switchyard#777, open-webui/open-webui#27800, OpenRouterTeam/ai-sdk-provider#336
@@ -838,8 +850,10 @@ mod ends {
     async fn an_end_that_is_emptier_does_not_wipe_what_came_before() {
         let item_done =
             json!({"type": "response.output_item.done", "output_index": 0, "item": empty_message("completed")});
-        let text_done = json!({"type": "response.output_text.done", "output_index": 0, "item_id": "m", "content_index": 0, "text": ""});
-        let part_done = json!({"type": "response.content_part.done", "output_index": 0, "item_id": "m", "content_index": 0,
+        let text_done = json!({"type": "response.output_text.done", "output_index": 0, "item_id": "m",
+            "content_index": 0, "text": ""});
+        let part_done = json!({"type": "response.content_part.done", "output_index": 0, "item_id": "m",
+            "content_index": 0,
             "part": {"type": "output_text", "text": "", "annotations": []}});
         for output in [json!([]), json!([empty_message("completed")])] {
             let begin = [added(empty_message("in_progress")), delta("Hel"), delta("lo")];
@@ -848,7 +862,10 @@ mod ends {
             assert_eq!(result.output_text(), "Hello");
             assert_eq!(serde_json::to_value(&result.output[0]).unwrap()["status"], "completed");
         }
-        let call = |arguments: &str| json!({"type": "function_call", "id": "fc", "call_id": "c", "name": "f", "arguments": arguments});
+        let call = |arguments: &str| {
+            json!({"type": "function_call", "id": "fc", "call_id": "c", "name": "f",
+            "arguments": arguments})
+        };
         for (streamed, last, whole) in [
             ("{\"x\":1}", "", "{\"x\":1}"),
             ("{\"x\":1}", "{}", "{\"x\":1}"),
@@ -857,8 +874,10 @@ mod ends {
         ] {
             let result = response(vec![
                 added(call("")),
-                json!({"type": "response.function_call_arguments.delta", "output_index": 0, "item_id": "fc", "delta": streamed}),
-                json!({"type": "response.function_call_arguments.done", "output_index": 0, "item_id": "fc", "arguments": ""}),
+                json!({"type": "response.function_call_arguments.delta", "output_index": 0, "item_id": "fc",
+                    "delta": streamed}),
+                json!({"type": "response.function_call_arguments.done", "output_index": 0, "item_id": "fc",
+                    "arguments": ""}),
                 completed(json!([call(last)])),
             ])
             .await;
@@ -879,9 +898,12 @@ mod ends {
     async fn items_that_only_came_on_their_own_are_kept_beside_the_last_output() {
         let result = response(vec![
             added(json!({"type": "reasoning", "id": "rs", "summary": []})),
-            json!({"type": "response.reasoning_summary_text.delta", "output_index": 0, "item_id": "rs", "summary_index": 0, "delta": "hm"}),
-            json!({"type": "response.output_text.delta", "output_index": 1, "item_id": "m", "content_index": 0, "delta": "He"}),
-            completed(json!([{"type": "message", "id": "other", "role": "assistant", "content": [{"type": "output_text", "text": "Hello"}]}])),
+            json!({"type": "response.reasoning_summary_text.delta", "output_index": 0, "item_id": "rs",
+                "summary_index": 0, "delta": "hm"}),
+            json!({"type": "response.output_text.delta", "output_index": 1, "item_id": "m", "content_index": 0,
+                "delta": "He"}),
+            completed(json!([{"type": "message", "id": "other", "role": "assistant",
+                "content": [{"type": "output_text", "text": "Hello"}]}])),
         ])
         .await;
         assert_eq!(
@@ -908,7 +930,8 @@ mod ends {
             (json!({"type": "response.reasoning_text.done", "text": "whole"}), "/content/0/text"),
             (json!({"type": "response.reasoning_summary_text.done", "text": "whole"}), "/summary/0/text"),
             (
-                json!({"type": "response.reasoning_summary_part.done", "part": {"type": "summary_text", "text": "whole"}}),
+                json!({"type": "response.reasoning_summary_part.done", "part": {"type": "summary_text",
+                    "text": "whole"}}),
                 "/summary/0/text",
             ),
             (json!({"type": "response.function_call_arguments.done", "name": "f", "arguments": "whole"}), "/arguments"),
@@ -921,7 +944,8 @@ mod ends {
         for event in [
             json!({"type": "response.output_text.done", "text": "whole"}),
             completed(json!([
-            {"type": "message", "id": "m", "role": "assistant", "content": [{"type": "output_text", "text": "whole"}]}])),
+            {"type": "message", "id": "m", "role": "assistant", "content": [{"type": "output_text",
+                "text": "whole"}]}])),
         ] {
             let (_server, client) = server(Answer::stream([event, completed(json!([]))])).await;
             let stream = client.responses().stream(ResponsesRequest::new().model("m").input("Hi")).await.unwrap();
@@ -944,7 +968,10 @@ mod ends {
         .await;
         assert_eq!((result.output_text().as_str(), result.reasoning_text().as_str()), ("Hello", "let me see"));
 
-        let delta = |kind: &str, name: &str, text: &str| json!({"type": "content_block_delta", "index": 0, "delta": {"type": kind, name: text}});
+        let delta = |kind: &str, name: &str, text: &str| {
+            json!({"type": "content_block_delta", "index": 0,
+            "delta": {"type": kind, name: text}})
+        };
         let result = message(vec![
             delta("thinking_delta", "thinking", "h"),
             delta("thinking_delta", "thinking", "m"),
@@ -971,10 +998,13 @@ mod ends {
             json!({"type": "content_block_delta", "index": 0, "delta": {}}),
             json!({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "lo"}}),
             json!({"type": "content_block_stop", "index": 1}),
-            json!({"type": "content_block_start", "index": 4, "content_block": {"type": "tool_use", "id": "t", "name": "f", "input": {}}}),
+            json!({"type": "content_block_start", "index": 4, "content_block": {"type": "tool_use", "id": "t",
+                "name": "f", "input": {}}}),
             stray.clone(),
-            json!({"type": "message_delta", "delta": {"stop_reason": "tool_use"}, "usage": {"input_tokens": 9, "output_tokens": 2}}),
-            json!({"type": "message_delta", "delta": {"stop_reason": ""}, "usage": {"input_tokens": 0, "output_tokens": 3}}),
+            json!({"type": "message_delta", "delta": {"stop_reason": "tool_use"}, "usage": {"input_tokens": 9,
+                "output_tokens": 2}}),
+            json!({"type": "message_delta", "delta": {"stop_reason": ""}, "usage": {"input_tokens": 0,
+                "output_tokens": 3}}),
         ])
         .await;
         assert_eq!(result.text(), "Hello");
@@ -1027,7 +1057,8 @@ mod ends {
     async fn what_a_stream_repeats_is_told_once_and_what_it_splits_is_joined() {
         let piece = |text: &str, so_far: &str, reason: Value| {
             json!({"id": "1", "object": "chat.completion", "choices": [
-            {"index": 0, "delta": {"content": text}, "message": {"role": "assistant", "content": so_far}, "finish_reason": reason}]})
+            {"index": 0, "delta": {"content": text}, "message": {"role": "assistant", "content": so_far},
+                "finish_reason": reason}]})
         };
         let events = || Answer::events([piece("He", "He", Value::Null), piece("llo", "Hello", json!("stop"))]);
         assert_eq!(collected(events()).await.unwrap().text().as_deref(), Some("Hello"));
@@ -1035,14 +1066,103 @@ mod ends {
 
         let picture = |data: &str| json!({"type": "image_url", "image_url": {"url": data}});
         let result = collected(Answer::stream([
-            chunk(
-                json!({"reasoning": "a", "reasoning_details": [{"type": "reasoning.text", "text": "a"}], "images": [picture("1")]}),
-            ),
+            chunk(json!({"reasoning": "a", "reasoning_details": [{"type": "reasoning.text", "text": "a"}],
+                    "images": [picture("1")]})),
             chunk(json!({"reasoning": "b", "images": [picture("2")]})),
             last(),
         ]));
         let result = result.await.unwrap();
         assert_eq!(result.reasoning_text().as_deref(), Some("ab"));
         assert_eq!(result.message().unwrap().images.as_ref().unwrap().len(), 2);
+    }
+}
+
+mod around {
+    use super::*;
+    use openrouter_kit::mock::{Fault, Place};
+
+    // brightwave-inc/tidebreak#1124
+    #[tokio::test]
+    async fn a_call_cut_off_with_its_connection_is_never_given_with_half_its_arguments() {
+        let piece = chunk(json!({"tool_calls": [{"index": 0, "id": "a", "function": {"name": "rm",
+                "arguments": "{\"path\":\"/tmp"}}]}));
+        for answer in [
+            Answer::events([piece.clone()]),
+            Answer::events([piece.clone()]).close_delimited(),
+            Answer::events([piece, last()]).fault(Fault::Close, Place::InBody),
+        ] {
+            assert!(matches!(collected(answer).await, Err(error) if error.is_connection()));
+        }
+    }
+
+    // OpenRouterTeam/typescript-sdk#149, castari/castari-proxy#2, Gitlawb/openclaude#1263
+    #[tokio::test]
+    async fn the_head_of_a_stream_tells_its_generation_and_a_refusal_its_reason() {
+        let (_server, stream) =
+            chat_stream(Answer::stream([text("x"), last()]).header("x-generation-id", "gen-7")).await;
+        assert_eq!(stream.generation_id(), Some("gen-7"));
+        for (status, kind) in [
+            (401, ApiErrorKind::Unauthorized),
+            (402, ApiErrorKind::PaymentRequired),
+            (429, ApiErrorKind::TooManyRequests),
+            (503, ApiErrorKind::ServiceUnavailable),
+        ] {
+            let refusal = json!({"error": {"code": status, "message": "no", "metadata": {"limit_source": "credits"}}});
+            let (_server, client) = server(Answer::json(status, refusal).header("retry-after", "7")).await;
+            let error = client.chat().stream(chat_request()).await.unwrap_err();
+            let error = error.as_api().unwrap();
+            assert_eq!((error.kind(), error.message(), error.retry_after().unwrap().as_secs()), (kind, "no", 7));
+            assert_eq!(error.metadata().unwrap()["limit_source"], "credits");
+        }
+    }
+
+    // AtomicBot-ai/atomic-agent#413, OpenRouterTeam/ai-sdk-provider#389
+    #[tokio::test]
+    async fn preferences_cache_marks_and_unknown_members_are_sent_as_they_were_set() {
+        let (server, client) = server(Answer::json(200, body(json!({"content": "Hi"})))).await;
+        let mut long = ChatContentText::new("long");
+        long.cache_control = Some(serde_json::from_value(json!({"type": "ephemeral", "ttl": "1h"})).unwrap());
+        let preferences: ProviderPreferences =
+            serde_json::from_value(json!({"order": ["z-ai"], "allow_fallbacks": false, "ignore": ["x"]})).unwrap();
+        let request = ChatRequest::new([
+            ChatMessages::system([long.clone()]),
+            ChatMessages::user([ChatContentItems::from(long)]),
+        ])
+        .models(["a/b", "c/d"])
+        .provider(preferences)
+        .parallel_tool_calls(false);
+        client.chat().send(request).extra_body("transforms", json!(["middle-out"])).await.unwrap();
+        let sent = server.requests()[0].json();
+        assert_eq!(sent["provider"], json!({"order": ["z-ai"], "allow_fallbacks": false, "ignore": ["x"]}));
+        assert_eq!((&sent["models"], &sent["transforms"]), (&json!(["a/b", "c/d"]), &json!(["middle-out"])));
+        let part = json!([{"type": "text", "text": "long", "cache_control": {"type": "ephemeral", "ttl": "1h"}}]);
+        assert_eq!((&sent["messages"][0]["content"], &sent["messages"][1]["content"]), (&part, &part));
+    }
+
+    // vercel/ai#10199, generalbots/generalbots#1202, microsoft/autogen#6465
+    #[tokio::test]
+    async fn members_of_another_form_in_a_delta_are_kept_and_end_nothing() {
+        let flat = json!({"type": "url_citation", "url": "https://example.com/a", "start_index": 0});
+        let nested = json!({"type": "url_citation", "url_citation": {"url": "https://example.com/b"}});
+        let filtered = json!({"id": "", "model": "", "choices": [{"index": 0, "finish_reason": null,
+            "content_filter_results": {}}]});
+        let without_delta = json!({"id": "gen-1", "choices": [{"index": 0, "delta": null, "finish_reason": null}]});
+        let nulls = json!({"id": "gen-1", "choices": null, "usage": {"prompt_tokens": 1, "completion_tokens": 1,
+            "total_tokens": 2}});
+        let result = collected(Answer::stream([
+            json!({"choices": [], "id": "", "prompt_filter_results": [{"prompt_index": 0}]}),
+            chunk(json!({"reasoning_content": "let me ", "usage": {"prompt_tokens": 1}})),
+            chunk(json!({"reasoning_content": "see", "content": "4", "annotations": [flat]})),
+            chunk(json!({"annotations": [nested]})),
+            filtered,
+            without_delta,
+            last(),
+            nulls,
+        ]));
+        let result = result.await.unwrap();
+        assert_eq!((result.text().as_deref(), result.reasoning_text().as_deref()), (Some("4"), Some("let me see")));
+        assert_eq!((result.model.as_str(), result.usage.as_ref().unwrap().total_tokens), ("m", 2));
+        let message = serde_json::to_value(result.message().unwrap()).unwrap();
+        assert_eq!(message["annotations"], json!([flat, nested]));
     }
 }

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 
 use super::chat_stream::{ChatAccumulator, text_of_parts};
 use super::text::{ParseError, parse, parse_arguments};
-use super::{holds, holds_error, whole_stream};
+use super::{holds, holds_error, objects, whole_stream};
 use crate::core::StreamItem;
 use crate::core::wire::{self, Root};
 use crate::models::*;
@@ -55,7 +55,7 @@ impl StreamItem for ChatStreamChunk {
         let chunk = || {
             wire::decode::<ChatResult>(json).ok().filter(|answer| !answer.choices.is_empty())?;
             let mut members: BTreeMap<String, Json> = wire::decode(json).ok()?;
-            let mut choices: Vec<BTreeMap<String, Json>> = wire::decode(members.get("choices")?.as_text()).ok()?;
+            let mut choices = objects(members.get("choices")?);
             for choice in &mut choices {
                 if let Some(message) = choice.remove("message") {
                     choice.insert("delta".to_owned(), message);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::whole_stream;
+use super::{objects, whole_stream};
 use crate::core::StreamItem;
 use crate::core::wire::{self, Json, Root, Wire};
 use crate::models::{ImageGenerationResponse, ImageGenerationResponseData, ImageStreamEvents};
@@ -56,7 +56,7 @@ impl StreamItem for ImageStreamEvents {
         let events = || {
             let created = wire::decode::<ImageGenerationResponse>(json).ok()?.created;
             let mut members: BTreeMap<String, Json> = wire::decode(json).ok()?;
-            let mut pictures: Vec<BTreeMap<String, Json>> = wire::decode(members.remove("data")?.as_text()).ok()?;
+            let mut pictures = objects(&members.remove("data")?);
             for picture in &mut pictures {
                 picture.insert("type".to_owned(), "image_generation.completed".into());
                 picture.insert("created".to_owned(), Json::of(&created).ok()?);

@@ -40,10 +40,10 @@ pub use messages_stream::MessagesAccumulator;
 pub use responses_stream::ResponsesAccumulator;
 pub use text::{ParseError, TextDeltas};
 
-#[cfg(any(feature = "messages", feature = "responses"))]
+#[cfg(any(feature = "chat", feature = "images", feature = "messages", feature = "responses"))]
 use std::collections::BTreeMap;
 
-#[cfg(any(feature = "messages", feature = "responses"))]
+#[cfg(any(feature = "chat", feature = "images", feature = "messages", feature = "responses"))]
 use crate::core::wire::Json;
 #[cfg(any(feature = "chat", feature = "messages", feature = "responses"))]
 use crate::core::wire::Wire;
@@ -111,6 +111,13 @@ fn overlay(known: &mut BTreeMap<String, Json>, newer: BTreeMap<String, Json>) {
 #[cfg(any(feature = "chat", feature = "messages", feature = "responses"))]
 fn is_empty(json: &str) -> bool {
     matches!(json, "" | "null" | "\"\"" | "[]" | "{}")
+}
+
+/// The objects of a list, by their members.
+#[cfg(any(feature = "chat", feature = "images"))]
+fn objects(list: &Json) -> Vec<BTreeMap<String, Json>> {
+    let elements: Vec<Json> = crate::core::wire::decode(list.as_text()).unwrap_or_default();
+    elements.iter().filter_map(|element| crate::core::wire::decode(element.as_text()).ok()).collect()
 }
 
 /// Reads the data of the events of a stream; `None` if the stream is not complete.
