@@ -483,18 +483,19 @@ async fn an_error_body_that_breaks_off_does_not_hide_the_error() {
 #[tokio::test]
 async fn a_connection_lost_with_its_runtime_is_cancelled() {
     let server = MockServer::start().await;
-    server.answer(Answer::json(200, json!({"id": 1})));
-    server.answer(Answer::status(200).fault(Fault::Stall, Place::BeforeHead));
+    server.answer(Answer::stream([json!({"id": 1}), json!({"id": 2})]).fault(Fault::Stall, Place::InBody));
     let core = OpenRouterCore::builder().api_key("k").server_url(server.url()).build().unwrap();
-    let (first, url) = (core.clone(), server.url());
-    assert!(url.starts_with("http://"));
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-    runtime.spawn(async move { post(&first).await.unwrap() }).await.unwrap();
-    // The second request goes out on the connection of the other runtime, which then ends.
-    let call = tokio::spawn(async move { post(&core).await });
-    server.wait_until(|counts| counts.requests == 2).await;
+    let begun = runtime.spawn(async move { support::stream(&core).await.unwrap() });
+    let mut stream = begun.await.unwrap();
+    // The stream is read here, and its connection belongs to the other runtime, which ends.
     runtime.shutdown_background();
-    let error = call.await.unwrap().unwrap_err();
+    let error = loop {
+        match stream.next().await.unwrap() {
+            Ok(_) => {}
+            Err(error) => break error,
+        }
+    };
     assert!(matches!(error, Error::Cancelled(_)), "{error:?}");
     assert!(error.source().is_some());
 }

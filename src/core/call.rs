@@ -344,7 +344,8 @@ impl Exchange {
         let mut events = Vec::new();
         while let Some(Ok(event)) = decoder.next() {
             if event.event == "error" || ApiError::is_error_body(event.data.as_bytes()) {
-                return Err(self.api_error(Bytes::copy_from_slice(event.data.as_bytes())).into());
+                let error: Error = self.api_error(Bytes::copy_from_slice(event.data.as_bytes())).into();
+                return Err(error.hiding(self.authorization.clone()));
             }
             events.push(event.data.to_owned());
         }

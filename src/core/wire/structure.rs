@@ -1,6 +1,6 @@
 //! Objects with named members.
 
-use super::error::{DecodeError, shortened};
+use super::error::DecodeError;
 use super::extra::Extra;
 use super::json::is_nearest;
 use super::reader::{ONES, Reader, zero_bytes};
