@@ -202,6 +202,31 @@ async fn a_broken_stream_is_an_error_and_an_accumulator_keeps_what_came() {
 }
 
 #[tokio::test]
+async fn a_stream_is_complete_with_its_usage_or_with_a_native_finish_reason() {
+    let usage = |count: i64| {
+        json!({"id": "gen-1", "created": 7, "model": "m", "choices": [],
+            "usage": {"prompt_tokens": 3, "completion_tokens": count, "total_tokens": 3 + count}})
+    };
+    let mut native = chunk(json!({"content": "lo"}));
+    native["choices"][0]["native_finish_reason"] = json!("STOP");
+    let mut unfinished = native.clone();
+    unfinished["choices"][0]["native_finish_reason"] = json!("");
+    let start = || chunk(json!({"content": "Hel"}));
+    for (events, is_complete) in [
+        (vec![start(), usage(4)], true),
+        (vec![start(), native], true),
+        (vec![start(), unfinished], false),
+        (vec![usage(0), start()], false),
+    ] {
+        let server = MockServer::start().await;
+        // Without `[DONE]`.
+        server.answer(Answer::events(events.iter().map(openrouter_kit::mock::Event::data)));
+        let outcome = client(&server).chat().stream(request()).await.unwrap().collect().await;
+        assert_eq!(outcome.is_ok(), is_complete, "{events:?}");
+    }
+}
+
+#[tokio::test]
 async fn an_error_in_the_stream_is_the_error_of_the_collected_answer() {
     let error = json!({"id": "gen-1", "error": {"code": 502, "message": "no"}, "choices": []});
     let error = stream(vec![chunk(json!({"content": "a"})), error]).await.collect().await.unwrap_err();

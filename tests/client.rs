@@ -15,8 +15,9 @@ use std::time::Duration;
 
 use openrouter_kit::OpenRouterCore;
 use openrouter_kit::core::transport::HyperTransport;
-use openrouter_kit::core::{Call, OpenRouterCoreBuilder, Parts, RetryConfig};
-use openrouter_kit::errors::Error;
+use openrouter_kit::core::{Call, ClientConfig, OpenRouterCoreBuilder, Parts, RetryConfig};
+use openrouter_kit::errors::{Error, HookError};
+use openrouter_kit::hooks::Hook;
 use support::{LIST, LOGIN, Script, Thing, answer, get, post};
 
 const OK: &str = r#"{"id":"one"}"#;
@@ -46,14 +47,15 @@ fn keys_that_cannot_be_one_are_refused_and_not_shown() {
     for key in [
         "",
         "  ",
-        "sk-secret\n",
+        "\n",
         "sk-\nsecret",
-        "sk-secret\r",
+        "sk-\rsecret",
         "sk secret",
         "sk-secret\0",
+        "sk-secret\u{200b}",
         "sk-sécret",
+        "Bearer",
         "Bearer ",
-        "\tsk-secret",
     ] {
         let (option, message) = refused(builder().api_key(key));
         assert_eq!(option, "api_key");
@@ -69,6 +71,9 @@ async fn a_key_is_sent_as_bearer_and_one_that_says_so_as_it_is() {
         ("Bearer sk-1", "Bearer sk-1"),
         ("bearer sk-1", "bearer sk-1"),
         ("BEARER sk-1", "BEARER sk-1"),
+        ("sk-1\n", "Bearer sk-1"),
+        (" \tsk-1\r\n\n", "Bearer sk-1"),
+        ("Bearer  sk-1\n", "Bearer sk-1"),
     ] {
         let script = Script::new([answer(200, OK)]);
         post(&script.client().api_key(key).build().unwrap()).await.unwrap();
@@ -113,6 +118,24 @@ async fn a_key_source_is_asked_on_each_attempt() {
     assert_eq!(keys, ["Bearer key-0", "Bearer key-1"]);
 }
 
+#[tokio::test]
+async fn a_key_of_a_file_is_sent_without_the_line_break_at_its_end() {
+    let path = std::env::temp_dir().join(format!("openrouter-kit-key-{}", std::process::id()));
+    std::fs::write(&path, "sk-of-a-file\n").unwrap();
+    let script = Script::new([answer(200, OK)]);
+    let source = {
+        let path = path.clone();
+        move || {
+            let path = path.clone();
+            async move { std::fs::read_to_string(path) }
+        }
+    };
+    let core = builder().transport(script.clone()).api_key_source(source).build().unwrap();
+    post(&core).await.unwrap();
+    assert_eq!(script.sent()[0].headers["authorization"], "Bearer sk-of-a-file");
+    std::fs::remove_file(path).unwrap();
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_key_source_that_fails_or_gives_nonsense_ends_the_call_before_anything_is_sent() {
     let script = Script::new([]);
@@ -122,7 +145,7 @@ async fn a_key_source_that_fails_or_gives_nonsense_ends_the_call_before_anything
     assert_eq!(std::error::Error::source(&error).unwrap().to_string(), "no vault");
     assert_eq!(error.operation_id(), Some("createThing"));
 
-    let nonsense = || async { Ok::<_, std::io::Error>("sk-secret\n") };
+    let nonsense = || async { Ok::<_, std::io::Error>("sk-\nsecret") };
     let core = builder().transport(script.clone()).api_key_source(nonsense).build().unwrap();
     let Error::InvalidRequest(error) = post(&core).await.unwrap_err() else { panic!() };
     assert_eq!(error.argument(), "api_key_source");
@@ -139,6 +162,8 @@ async fn paths_are_joined_to_the_server_url_and_not_resolved() {
         ("http://127.0.0.1:8080/a/b/c", "http://127.0.0.1:8080/a/b/c/things"),
         ("http://[::1]:8080/v1", "http://[::1]:8080/v1/things"),
         ("HTTPS://Proxy.Example/V1", "https://Proxy.Example/V1/things"),
+        (" https://proxy.example/v1\n", "https://proxy.example/v1/things"),
+        ("https://proxy.example/ü/a b/%C3%BC", "https://proxy.example/%C3%BC/a%20b/%C3%BC/things"),
     ];
     for (server_url, url) in urls {
         let script = Script::new([answer(200, OK)]);
@@ -161,7 +186,8 @@ fn server_urls_that_cannot_be_one_are_refused() {
         "https://openrouter.ai/v1?key=1",
         "https://openrouter.ai/v1#x",
         "https://open router.ai",
-        "https://openrouter.ai/\n",
+        "https://openrouter.ai/\n/v1",
+        "https://bücher.example/v1",
         "https://openrouter.ai:99999/v1",
         "not a url",
     ] {
@@ -169,6 +195,40 @@ fn server_urls_that_cannot_be_one_are_refused() {
         assert_eq!(option, "server_url", "{url}");
         assert!(!message.contains("secret"), "{message}");
     }
+    let (_, message) = refused(builder().server_url("https://bücher.example/v1"));
+    assert!(message.contains("xn--"), "{message}");
+}
+
+#[tokio::test]
+async fn nothing_compressed_is_asked_for_unless_the_program_does() {
+    let script = Script::new([answer(200, OK), answer(200, OK)]);
+    let core = script.core();
+    post(&core).await.unwrap();
+    post(&core).header("accept-encoding", "br").await.unwrap();
+    let codings: Vec<_> = script.sent().iter().map(|sent| sent.headers["accept-encoding"].clone()).collect();
+    assert_eq!(codings, ["identity", "br"]);
+}
+
+/// Puts another transport in the place of the one that the client made.
+#[derive(Debug)]
+struct Replacing(Script);
+
+impl Hook for Replacing {
+    fn sdk_init(&self, config: &mut ClientConfig) -> Result<(), HookError> {
+        config.transport = std::sync::Arc::new(self.0.clone());
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn the_limit_for_connecting_is_told_to_a_transport_that_a_hook_sets() {
+    let script = Script::new([answer(200, OK), answer(200, OK)]);
+    let limit = Duration::from_secs(3);
+    let core = builder().api_key("k").connect_timeout(limit).hook(Replacing(script.clone())).build().unwrap();
+    post(&core).await.unwrap();
+    post(&core).connect_timeout(Duration::from_secs(4)).await.unwrap();
+    let limits: Vec<_> = script.sent().iter().map(|sent| sent.connect_timeout.unwrap().as_secs()).collect();
+    assert_eq!(limits, [3, 4]);
 }
 
 #[tokio::test]
@@ -317,6 +377,22 @@ fn the_environment_gives_what_the_code_does_not_set() {
 }
 
 #[test]
+fn white_space_around_a_variable_is_left_out() {
+    let (output, _) = with_environment(&[
+        ("OPENROUTER_API_KEY", "sk-env\n"),
+        ("OPENROUTER_BASE_URL", " https://env.example/api/v1\r\n"),
+        ("OPENROUTER_APP_TITLE", "Env\n"),
+    ]);
+    for line in [
+        "URL https://env.example/api/v1/things/one\n",
+        "HEADER authorization: Bearer sk-env\n",
+        "HEADER x-openrouter-title: Env\n",
+    ] {
+        assert!(output.contains(line), "{line} in {output}");
+    }
+}
+
+#[test]
 fn code_wins_over_the_environment() {
     let (output, _) = with_environment(&[
         ("CODE_WINS", "1"),
@@ -339,8 +415,10 @@ fn code_wins_over_the_environment() {
 fn empty_variables_count_as_absent_and_wrong_ones_are_refused() {
     let (output, _) = with_environment(&[("OPENROUTER_API_KEY", ""), ("OPENROUTER_BASE_URL", "")]);
     assert!(output.contains("CALL getThing: `api_key` is not set"), "{output}");
-    let (output, _) = with_environment(&[("OPENROUTER_API_KEY", "sk-secret\n")]);
-    assert!(output.contains("BUILD `api_key`") && !output.contains("secret"), "{output}");
+    let (output, _) = with_environment(&[("OPENROUTER_API_KEY", " \n")]);
+    assert!(output.contains("CALL getThing: `api_key` is not set"), "{output}");
+    let (output, _) = with_environment(&[("OPENROUTER_API_KEY", "sk-\nsecret")]);
+    assert!(output.contains("BUILD `api_key` has more than one line") && !output.contains("secret"), "{output}");
     let (output, _) = with_environment(&[("OPENROUTER_API_KEY", "k"), ("OPENROUTER_BASE_URL", "nowhere")]);
     assert!(output.contains("BUILD `server_url`"), "{output}");
 }

@@ -14,8 +14,8 @@ use std::error::Error as _;
 use std::time::Duration;
 
 use openrouter_kit::OpenRouterCore;
-use openrouter_kit::core::RetryConfig;
-use openrouter_kit::core::transport::{TransportError, TransportErrorKind as Kind};
+use openrouter_kit::core::transport::TransportErrorKind as Kind;
+use openrouter_kit::core::{Call, Download, Parts, RetryConfig};
 use openrouter_kit::errors::{ApiError, ApiErrorKind, Error};
 use openrouter_kit::mock::{Answer, ClosedPort, Fault, MockServer, Place};
 use serde_json::json;
@@ -68,7 +68,8 @@ async fn each_status_has_its_kind() {
         (529, ApiErrorKind::ProviderOverloaded, true),
         (418, ApiErrorKind::Default, false),
         (501, ApiErrorKind::Default, false),
-        (504, ApiErrorKind::Default, true),
+        (499, ApiErrorKind::ClientClosedRequest, false),
+        (504, ApiErrorKind::GatewayTimeout, true),
         (520, ApiErrorKind::Default, true),
         (521, ApiErrorKind::Default, true),
         (522, ApiErrorKind::Default, true),
@@ -452,12 +453,11 @@ async fn a_refused_connection_is_a_connection_error_with_its_cause() {
     assert_eq!(connection.kind(), Kind::Connect);
     assert!(connection.is_unsent());
     assert!(error.is_retryable());
-    assert!(error.source().unwrap().is::<TransportError>());
-    let mut cause = error.source();
-    while let Some(next) = cause.and_then(std::error::Error::source) {
-        cause = Some(next);
-    }
-    assert!(cause.unwrap().to_string().to_lowercase().contains("refused"), "{cause:?}");
+    let causes: Vec<_> = std::iter::successors(error.source(), |cause| (*cause).source()).collect();
+    assert_eq!(causes.len(), 2, "who, and why: {error:?}");
+    let host = port.url().split('/').nth(2).unwrap().to_owned();
+    assert_eq!(causes[0].to_string(), format!("the server {host} is out of reach"));
+    assert!(causes[1].to_string().to_lowercase().contains("refused"), "{error:?}");
 }
 
 #[tokio::test]
@@ -521,4 +521,408 @@ fn an_error_is_small_and_can_be_sent_between_threads() {
     fn check<T: std::error::Error + Send + Sync + 'static>() {}
     check::<Error>();
     assert!(size_of::<Error>() <= 16);
+}
+
+/// The error that a response leads to, from a transport without a network.
+async fn error_from(status: u16, headers: &[(&'static str, &str)], body: &[u8]) -> Error {
+    let mut response = response(status, "");
+    for (name, value) in headers {
+        response.headers_mut().insert(*name, value.parse().unwrap());
+    }
+    *response.body_mut() = body.to_vec().into();
+    let script = Script::new([Step::Answer(response)]);
+    let core = script.client().retry_config(RetryConfig::none()).build().unwrap();
+    post(&core).await.unwrap_err()
+}
+
+async fn api_error_from(status: u16, headers: &[(&'static str, &str)], body: &[u8]) -> Box<ApiError> {
+    match error_from(status, headers, body).await {
+        Error::Api(error) => error,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The texts of an error and of everything below it.
+fn texts(error: &Error) -> Vec<String> {
+    let first: &(dyn std::error::Error + 'static) = error;
+    std::iter::successors(Some(first), |error| (*error).source()).map(ToString::to_string).collect()
+}
+
+#[tokio::test]
+async fn what_a_server_says_is_shown_on_one_bounded_line() {
+    let attack = "a\r\nopenrouter: forged line\u{1b}[31m\0\u{202e}evil\u{2066}\u{85}\u{2028}";
+    let shown = r"a\r\nopenrouter: forged line\u{1b}[31m\u{0}\u{202e}evil\u{2066}\u{85}\u{2028}";
+    let word = &attack[..30];
+    for (status, body) in [
+        (400, json!({"error": {"message": attack, "code": word, "type": word, "metadata": {"raw": attack}}})),
+        (200, json!({"error": {"message": attack, "code": word, "type": word, "metadata": {"raw": attack}}})),
+        (400, json!({"error": attack})),
+        (400, json!({"detail": attack})),
+        (400, json!({"error": {"message": "no", "availability": {"code": attack}}})),
+    ] {
+        let error = api_error_from(status, &[], body.to_string().as_bytes()).await;
+        let availability = format!("{:?}", error.availability());
+        let is_shown = error.to_string().contains(shown) || availability != "None";
+        assert!(is_shown, "{error}");
+        assert!(error.message() == attack || availability != "None", "unchanged: {:?}", error.message());
+        for text in [error.to_string(), format!("{error:?}"), format!("{:?}", Error::from(*error)), availability] {
+            let bad = |letter: char| letter.is_control() || "\u{202e}\u{2066}\u{2028}".contains(letter);
+            assert!(!text.contains(bad), "{text:?}");
+        }
+    }
+    let error = api_error_from(502, &[("content-type", "text/plain")], attack.as_bytes()).await;
+    assert!(error.to_string().contains(shown.strip_suffix(r"\u{85}\u{2028}").unwrap()), "{error}");
+}
+
+#[tokio::test]
+async fn a_long_message_is_cut_and_names_the_method_that_has_all_of_it() {
+    for (letter, kind) in [("x", "application/json"), ("\u{1b}", "application/json"), ("ä", "text/plain")] {
+        let message = letter.repeat(300_000);
+        let body =
+            if kind == "text/plain" { message.clone() } else { json!({"error": {"message": message}}).to_string() };
+        let error = api_error_from(400, &[("content-type", kind)], body.as_bytes()).await;
+        let text = error.to_string();
+        assert!(text.len() < 1300 && text.contains("`message()`"), "{} {text}", text.len());
+        assert!(text.ends_with("; correct the request"), "{text}");
+        assert!(error.message().len() >= 8 * 1024 && format!("{error:?}").len() < 3000);
+    }
+    let long = "w".repeat(10_000);
+    let body = json!({"error": {"message": "no", "code": long, "type": long, "metadata": {"raw": long}}});
+    let error = api_error_from(200, &[], body.to_string().as_bytes()).await;
+    assert!(error.to_string().len() < 500 && format!("{error:?}").len() < 3000, "{error:?}");
+    assert_eq!(error.code().unwrap().len(), 10_000);
+}
+
+#[tokio::test]
+async fn a_key_at_the_place_where_a_message_is_cut_is_hidden() {
+    for before in 480..500 {
+        let message = format!("{} sk-or-v1-secret sk-or-v1-0123456789abcdef", "x".repeat(before));
+        let body = json!({"error": {"message": message}}).to_string();
+        let error = api_error_from(400, &[], body.as_bytes()).await;
+        for text in [error.to_string(), format!("{error:?}")] {
+            assert!(!text.contains("sk-or") && !text.contains("v1-"), "{text}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_compressed_body_is_named_by_its_coding() {
+    let gzip: &[u8] = b"\x1f\x8b\x08\0\0\0\0\0\0\x03\xabV*K-*\xce\xcc\xcf";
+    for coding in ["gzip", "br", "ZSTD"] {
+        let error = api_error_from(429, &[("content-encoding", coding)], gzip).await;
+        assert_eq!((error.kind(), error.message()), (ApiErrorKind::TooManyRequests, ""));
+        assert!(error.to_string().contains(&format!("429 Too Many Requests, with a body compressed as {coding}; ")));
+
+        let error = error_from(200, &[("content-encoding", coding)], gzip).await;
+        let Error::ResponseValidation(misfit) = &error else { panic!("{error:?}") };
+        assert_eq!(misfit.body(), gzip);
+        assert!(error.to_string().contains(coding) && !format!("{error:?}").contains('\u{fffd}'), "{error:?}");
+    }
+    let unlabelled = api_error_from(502, &[], gzip).await;
+    assert!(unlabelled.to_string().contains("with a body that is not text"), "{unlabelled}");
+    let identity = api_error_from(400, &[("content-encoding", "identity")], b"why").await;
+    assert_eq!(identity.message(), "why");
+}
+
+#[tokio::test]
+async fn a_page_in_place_of_json_tells_to_check_the_server_url() {
+    let page = "\u{feff}<!DOCTYPE html>\n<html><head><TITLE lang=\"en\">Sign in</TITLE></head></html>";
+    for kind in ["text/html", "TEXT/HTML; charset=utf-8", "text/plain", "application/json"] {
+        let error = error_from(200, &[("content-type", kind)], page.as_bytes()).await;
+        assert!(matches!(error, Error::ResponseValidation(_)), "{error:?}");
+        let text = error.to_string();
+        assert!(text.contains("check the server URL") && text.contains("<!DOCTYPE html>"), "{text}");
+        assert!(!text.contains("newer version"), "{text}");
+
+        let error = api_error_from(404, &[("content-type", kind)], page.as_bytes()).await;
+        assert_eq!(error.message(), "Sign in");
+        assert!(error.to_string().contains("check the server URL"), "{error}");
+    }
+    let error = error_from(200, &[("content-type", "text/plain")], b"It works!").await;
+    assert!(error.to_string().contains("check the server URL") && error.to_string().ends_with("It works!"), "{error}");
+    let error = error_from(200, &[], b" \n ").await;
+    assert!(error.to_string().contains("the response is empty"), "{error}");
+}
+
+#[tokio::test]
+async fn what_a_model_wrote_is_not_shown_in_an_error() {
+    let server = MockServer::start().await;
+    let core = OpenRouterCore::builder().api_key("k").server_url(server.url()).build().unwrap();
+    for data in ["private", "\"content\": \"private\"}"] {
+        let events = format!("data: {data}\n\ndata: [DONE]\n\n");
+        server.answer(Answer::text(200, events).header("content-type", "text/event-stream"));
+        let error = support::stream(&core).await.unwrap().next().await.unwrap().unwrap_err();
+        assert!(!format!("{error:?}").contains("private"), "{error:?}");
+    }
+    for body in
+        ["{\"misfit\": \"private\"}", "data: {\"text\":\"private\"}", "[\"private\"]", "\"private\"", "{\"private"]
+    {
+        for kind in ["application/json", "text/plain", "text/event-stream"] {
+            let error = error_from(200, &[("content-type", kind)], body.as_bytes()).await;
+            assert!(!format!("{error} {error:?}").contains("private"), "{error:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_stands_around_the_json_of_an_error_is_passed_over() {
+    let error = r#"{"error":{"message":"no","code":402}}"#;
+    for body in [
+        format!("\u{feff}{error}"),
+        format!("\r\n {error}\0\0\n"),
+        format!("\0{error}"),
+        format!(": keep-alive\n\n{error}"),
+        format!(": keep-alive\r\n\r\ndata: {error}\r\n\r\n"),
+        format!("event: error\ndata: {error}"),
+        format!("[{error}]"),
+    ] {
+        assert_eq!(api_error_from(402, &[], body.as_bytes()).await.message(), "no", "{body:?}");
+        assert_eq!(api_error_from(200, &[], body.as_bytes()).await.kind(), ApiErrorKind::PaymentRequired, "{body:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_words_of_an_error_are_found_wherever_a_server_puts_them() {
+    for (body, code, message) in [
+        (json!({"error": "invalid_grant", "error_description": "not accepted"}), Some("invalid_grant"), "not accepted"),
+        (json!({"error": "invalid_grant", "message": "not accepted"}), Some("invalid_grant"), "not accepted"),
+        (json!({"error": "Model is loading"}), None, "Model is loading"),
+        (json!({"detail": {"message": "not accepted"}}), None, "not accepted"),
+        (json!({"errors": [{"message": "not accepted"}]}), None, "not accepted"),
+        (json!({"title": "not accepted", "status": 400}), Some("400"), "not accepted"),
+    ] {
+        let error = api_error_from(400, &[], body.to_string().as_bytes()).await;
+        assert_eq!((error.code(), error.message()), (code, message), "{body}");
+    }
+}
+
+#[tokio::test]
+async fn every_error_type_of_the_api_has_a_kind() {
+    use ApiErrorKind::*;
+    for (words, kind) in [
+        (
+            "context_length_exceeded max_tokens_exceeded token_limit_exceeded string_too_long invalid_request \
+             invalid_prompt precondition_failed refusal invalid_image image_too_large image_too_small \
+             unsupported_image_format image_not_found image_download_failed invalid_image_format \
+             invalid_base64_image invalid_image_url image_parse_error invalid_image_mode image_file_too_large \
+             unsupported_image_media_type empty_image_file failed_to_download_image image_file_not_found \
+             INVALID_ARGUMENT FAILED_PRECONDITION ValidationException invalid_grant invalid_scope \
+             unsupported_grant_type",
+            BadRequest,
+        ),
+        ("authentication authentication_error invalid_api_key UNAUTHENTICATED", Unauthorized),
+        ("payment_required billing_error insufficient_credits", PaymentRequired),
+        (
+            "permission_denied permission_error content_policy_violation image_content_policy_violation bio_policy \
+             cyber_policy misalignment_policy_violation data_residency_mismatch AccessDeniedException",
+            Forbidden,
+        ),
+        ("not_found not_found_error model_not_found ResourceNotFoundException DeploymentNotFound", NotFound),
+        ("ALREADY_EXISTS conflict_error", Conflict),
+        ("payload_too_large request_too_large", PayloadTooLarge),
+        ("unprocessable", UnprocessableEntity),
+        (
+            "insufficient_quota rate_limit_exceeded ThrottlingException slow_down RESOURCE_EXHAUSTED rate_limit_error",
+            TooManyRequests,
+        ),
+        ("CANCELLED client_closed_request", ClientClosedRequest),
+        ("timeout vector_store_timeout ModelTimeoutException", RequestTimeout),
+        ("server server_error api_error InternalServerException INTERNAL", InternalServer),
+        ("provider_unavailable upstream_error provider_error", BadGateway),
+        ("temporarily_unavailable ServiceUnavailableException UNAVAILABLE capacity_exhausted", ServiceUnavailable),
+        ("provider_overloaded overloaded_error server_busy engine_overloaded_error", ProviderOverloaded),
+        ("unmapped something_new", Default),
+    ] {
+        for word in words.split(' ').filter(|word| !word.is_empty()) {
+            let body = json!({"error": {"message": "no", "code": word}}).to_string();
+            assert_eq!(api_error_from(200, &[], body.as_bytes()).await.kind(), kind, "{word}");
+        }
+    }
+    for (text, kind) in [("Gateway Time-out", RequestTimeout), ("Internal Server Error", InternalServer)] {
+        let body = json!({"error": text}).to_string();
+        assert_eq!(api_error_from(200, &[], body.as_bytes()).await.kind(), kind, "{text}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_limit_of_credits_is_not_waited_for() {
+    let body = r#"{"error":{"message":"You exceeded your current quota","type":"insufficient_quota"}}"#;
+    for after in ["", "1"] {
+        let Step::Answer(mut response) = answer(429, body) else { panic!() };
+        response.headers_mut().insert("retry-after", after.parse().unwrap());
+        let script = Script::new([Step::Answer(response)]);
+        let error = post(&script.core()).await.unwrap_err();
+        assert!(!error.is_retryable() && error.attempts() == 1, "{error}");
+        assert_eq!(error.as_api().unwrap().kind(), ApiErrorKind::TooManyRequests);
+    }
+    let error = api_error_from(429, &[], body.as_bytes()).await;
+    assert!(error.to_string().ends_with("; add credits or raise the limit of the key"), "{error}");
+}
+
+#[tokio::test]
+async fn a_wait_and_a_status_read_as_a_person_would_write_them() {
+    for (wait, text) in [
+        ("0", "; send fewer requests, or wait"),
+        ("0.2", "; try again after 1s"),
+        ("7", "; try again after 7s"),
+        ("60", "; try again after 1min"),
+        ("61.5", "; try again after 1min 2s"),
+        ("3600", "; try again after 1h"),
+        ("12151.895775397", "; try again after 3h 23min"),
+        ("Thu, 01 Jan 1970 00:00:00 GMT", "; send fewer requests, or wait"),
+    ] {
+        let error = api_error_from(429, &[("retry-after", wait)], b"{}").await;
+        assert!(error.to_string().ends_with(text), "{wait}: {error}");
+    }
+    for status in [499, 520, 521, 522, 523, 524, 525, 526, 527, 529, 530, 599] {
+        let text = api_error_from(status, &[], b"{}").await.to_string();
+        assert!(text.contains(&format!("the server answered {status}")) && !text.contains("unknown"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn an_error_in_place_of_events_is_found_whatever_its_media_type() {
+    let error = json!({"error": {"message": "no credits", "code": 402}}).to_string();
+    let server = MockServer::start().await;
+    let core = OpenRouterCore::builder().api_key("k").server_url(server.url()).retry_config(RetryConfig::none());
+    let core = core.build().unwrap();
+    for kind in ["application/json", "Application/JSON", "text/plain", "text/html", "application/octet-stream", "x/y"] {
+        for body in [error.clone(), format!("\u{feff}{error}"), format!(" \n {error}"), format!("[{error}]")] {
+            server.answer(Answer::text(200, body).header("content-type", kind).cut_into(7));
+            let error = support::stream(&core).await.unwrap_err();
+            assert_eq!(error.as_api().map(ApiError::kind), Some(ApiErrorKind::PaymentRequired), "{kind}: {error:?}");
+        }
+    }
+    for (body, start) in [("<html><title>Log in</title></html>", "<html>"), ("upstream failed", "upstream failed")] {
+        for kind in ["text/html", "TEXT/HTML", "text/plain", "x/y"] {
+            server.answer(Answer::text(200, body).header("content-type", kind).cut_into(3));
+            let error = support::stream(&core).await.unwrap_err();
+            assert!(matches!(error, Error::ResponseValidation(_)), "{error:?}");
+            assert!(error.to_string().contains("check the server URL") && error.to_string().contains(start), "{error}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn events_are_read_as_they_come_whatever_their_media_type() {
+    let server = MockServer::start().await;
+    let core = OpenRouterCore::builder().api_key("k").server_url(server.url()).build().unwrap();
+    for kind in ["application/json", "text/plain", "TEXT/EVENT-STREAM", "x/y"] {
+        let stall = Answer::stream([json!({"id": 1}), json!({"id": 2})]).fault(Fault::Stall, Place::InBody);
+        server.answer(stall.header("content-type", kind));
+        let mut stream = support::stream(&core).await.unwrap();
+        assert_eq!(stream.next().await.unwrap().unwrap().get("id").unwrap(), "1", "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn an_error_in_place_of_sound_is_found_whatever_its_media_type() {
+    let server = MockServer::start().await;
+    let core = OpenRouterCore::builder().api_key("k").server_url(server.url()).retry_config(RetryConfig::none());
+    let core = core.build().unwrap();
+    let call = || Call::<'_, Download>::new(&core, Parts::new(&support::POST));
+    let error = json!({"error": {"message": "voice not found", "code": 400}, "user_id": "u"}).to_string();
+    for body in
+        [error.clone(), format!(" \n{error}"), format!("[{error}]"), json!({"detail": "voice not found"}).to_string()]
+    {
+        for kind in ["application/json", "Application/JSON", "audio/mpeg", "text/plain"] {
+            server.answer(Answer::text(200, body.clone()).header("content-type", kind).cut_into(10));
+            let error = call().await.unwrap_err();
+            assert_eq!(error.as_api().map(ApiError::message), Some("voice not found"), "{kind}: {error:?}");
+        }
+    }
+    server.answer(Answer::text(200, "<html>Log in</html>").header("content-type", "audio/mpeg"));
+    assert!(call().await.unwrap_err().to_string().contains("check the server URL"));
+    server.answer(Answer::text(200, error).fault(Fault::Close, Place::InBody));
+    assert!(call().await.unwrap_err().is_connection());
+}
+
+#[tokio::test]
+async fn what_is_generated_comes_whole_however_it_begins() {
+    let server = MockServer::start().await;
+    let core = OpenRouterCore::builder().api_key("k").server_url(server.url()).build().unwrap();
+    for body in [
+        json!({"data": "c291bmQ="}).to_string(),
+        format!("{{{}", " ".repeat(3 << 20)),
+        " ".repeat(3 << 20),
+        "[".to_owned(),
+        String::new(),
+        "\u{feff}sound".to_owned(),
+    ] {
+        for size in [7, 1 << 20] {
+            server.answer(
+                Answer::text(200, body.clone()).header("content-type", "audio/mpeg").cut_into(size.max(body.len() / 9)),
+            );
+            let call: Call<'_, Download> = Call::new(&core, Parts::new(&support::POST));
+            assert_eq!(call.await.unwrap().collect().await.unwrap(), body);
+        }
+    }
+}
+
+/// One error of each kind, with what a program sees of it.
+async fn all_errors() -> Vec<Error> {
+    static NAMED: openrouter_kit::core::Operation =
+        openrouter_kit::core::Operation::new("createThing", http::Method::POST, "/things").function("things_create");
+    let statuses =
+        [400, 401, 402, 403, 404, 408, 409, 410, 412, 413, 422, 429, 499, 500, 502, 503, 504, 524, 529, 599, 302, 304];
+    let mut steps: Vec<Step> =
+        statuses.into_iter().map(|status| answer(status, r#"{"error":{"message":"no"}}"#)).collect();
+    steps.extend(statuses.into_iter().map(|status| answer(status, "")));
+    steps.extend(["", "{}", "{\"misfit\":1}", "<html>", "{\"error\":{\"code\":\"x\"}}"].map(|body| answer(200, body)));
+    let kinds = [Kind::Connect, Kind::ConnectTimeout, Kind::NotSent, Kind::Exchange, Kind::Body, Kind::Request];
+    steps.extend(kinds.map(Step::Fail));
+    steps.push(Step::Never);
+    let mut errors = Vec::new();
+    for step in steps {
+        let script = Script::new([step]);
+        let core = script.client().retry_config(RetryConfig::none()).build().unwrap();
+        let call: Call<'_, support::Thing> = Call::new(&core, Parts::new(&NAMED).json(&support::body()));
+        if let Err(error) = call.response_timeout(Duration::from_secs(1)).await {
+            errors.push(error);
+        }
+    }
+    let core = Script::new([]).core();
+    let call = || Call::<'_, support::Thing>::new(&core, Parts::new(&NAMED).json(&support::body()));
+    for mistaken in [
+        call().header("a b", "c"),
+        call().header("host", "c"),
+        call().header("a", "b\n"),
+        call().extra_body("stream", true),
+        call().server_url("nowhere"),
+        call().timeout(Duration::ZERO),
+    ] {
+        errors.push(mistaken.await.unwrap_err());
+    }
+    errors.push(Error::from(openrouter_kit::errors::HookError::new("no\nimages")));
+    errors
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_message_is_one_line_that_names_the_function_and_what_to_do() {
+    let errors = all_errors().await;
+    assert!(errors.len() > 50);
+    for error in &errors {
+        let text = error.to_string();
+        let is_named = text.starts_with("things_create: ") || error.operation_id().is_none();
+        assert!(is_named, "{text}");
+        assert!(error.operation_id().is_none_or(|id| id == "createThing"), "{error:?}");
+        let is_formed = text.len() < 400 && !text.contains(char::is_control) && !text.ends_with(['.', ' ', ':']);
+        assert!(is_formed && (text.contains("; ") || text.contains(". ")), "it says what to do: {text}");
+        for word in ["unknown status", "Some(", "  ", "shall", "mistake"] {
+            assert!(!text.contains(word), "{word:?} in {text}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn debug_of_an_error_is_its_message_with_each_cause_told_once() {
+    for error in all_errors().await {
+        let debug = format!("{error:?}");
+        assert!(debug.starts_with(&error.to_string()) && !debug.contains(char::is_control), "{debug:?}");
+        let texts = texts(&error);
+        for (place, text) in texts.iter().enumerate() {
+            assert!(!texts[..place].iter().any(|before| before.contains(text)), "twice: {debug}");
+            assert!(debug.contains(&text.replace('\n', r"\n")), "{text} in {debug}");
+        }
+    }
 }

@@ -118,7 +118,29 @@ async fn the_next_page_begins_after_the_items_of_this_one() {
     let (server, core) = server([page(&[1, 2, 3]), page(&[4, 5, 6]), page(&[7])]).await;
     let pages = all(call(&core, &LIMITED, &[]).pages()).await;
     assert_eq!(numbers(&pages), [vec![1, 2, 3], vec![4, 5, 6], vec![7]]);
-    assert_eq!(queries(&server), ["", "offset=3", "offset=6"]);
+    assert_eq!(queries(&server), ["limit=3", "limit=3&offset=3", "limit=3&offset=6"], "the default is asked for");
+}
+
+#[tokio::test]
+async fn a_limit_that_the_server_caps_does_not_end_the_list() {
+    let (server, core) = server([page(&[1, 2, 3]), page(&[4, 5, 6]), page(&[7])]).await;
+    let all = call(&core, &LIMITED, &[("limit", "1000")]).items().collect().await.unwrap();
+    assert_eq!(all, [1, 2, 3, 4, 5, 6, 7]);
+    assert_eq!(queries(&server), ["limit=1000", "limit=1000&offset=3", "limit=1000&offset=6"]);
+}
+
+#[tokio::test]
+async fn a_list_as_long_as_a_capped_page_ends_with_an_empty_one() {
+    let (server, core) = server([page(&[1, 2, 3]), page(&[])]).await;
+    assert_eq!(call(&core, &LIMITED, &[("limit", "4")]).items().collect().await.unwrap(), [1, 2, 3]);
+    assert_eq!(server.requests().len(), 2);
+}
+
+#[tokio::test]
+async fn a_short_page_that_comes_for_every_offset_is_the_whole_list() {
+    let (server, core) = server([page(&[1, 2]).always()]).await;
+    assert_eq!(call(&core, &LIMITED, &[("limit", "1000")]).items().collect().await.unwrap(), [1, 2]);
+    assert_eq!(server.requests().len(), 2);
 }
 
 #[tokio::test]
@@ -249,7 +271,7 @@ async fn pages_of_an_operation_without_pages_are_a_mistake() {
     let pages = all(call(&core, &WHOLE, &[]).pages()).await;
     let error = pages[0].as_ref().unwrap_err();
     assert!(matches!(error, Error::InvalidRequest(_)), "{error:?}");
-    assert!(error.to_string().starts_with("getNumbers: `pages` are none in this operation"), "{error}");
+    assert!(error.to_string().starts_with("getNumbers: `pages` and `items` are for lists"), "{error}");
     assert!(server.requests().is_empty());
 }
 

@@ -176,6 +176,46 @@ mod tunnel {
         address
     }
 
+    /// A proxy that opens a tunnel to `server` with these bytes, sent one by one.
+    async fn tunnelling_proxy(server: std::net::SocketAddr, opening: &'static str) -> String {
+        let proxy = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = proxy.local_addr().unwrap().to_string();
+        tokio::spawn(async move {
+            let mut client = proxy.accept().await.unwrap().0;
+            client.set_nodelay(true).unwrap();
+            read_request(&mut client).await;
+            for byte in opening.bytes() {
+                client.write_all(&[byte]).await.unwrap();
+                tokio::task::yield_now().await;
+            }
+            let mut server = TcpStream::connect(server).await.unwrap();
+            let _ = tokio::io::copy_bidirectional(&mut client, &mut server).await;
+        });
+        address
+    }
+
+    #[tokio::test]
+    async fn the_head_of_a_proxy_may_have_bare_line_feeds_and_come_after_others() {
+        for opening in [
+            "HTTP/1.1 200 OK\n\n",
+            "HTTP/1.0 200 OK\r\nx: y\n\r\n",
+            "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n\r\n",
+            "HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\nHTTP/1.1 100 Continue\n\nHTTP/1.1 200 OK\r\n\r\n",
+        ] {
+            let authority = Authority::new();
+            let acceptor = authority.server("openrouter.invalid", &["http/1.1"], |_| {});
+            let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let proxy = tunnelling_proxy(server.local_addr().unwrap(), opening).await;
+            let server = tokio::spawn(async move {
+                answer_all(acceptor.accept(server.accept().await.unwrap().0).await.unwrap(), "answer").await
+            });
+            let transport = HyperTransport::builder().proxy(proxy).root_certificate(authority.pem()).build().unwrap();
+            assert_eq!(ask(&transport, "https://openrouter.invalid/").await.unwrap(), "answer", "{opening:?}");
+            drop(transport);
+            assert_eq!(network::soon(server).await.unwrap().len(), 1);
+        }
+    }
+
     #[tokio::test]
     async fn of_an_https_request_the_proxy_sees_host_and_port_and_its_own_credentials_only() {
         let authority = Authority::new();
@@ -237,10 +277,14 @@ mod tunnel {
                 "HTTP/1.1 407 Proxy Authentication Required\r\n\r\n",
                 "it wants a name and password, or others (status 407): give them in its URL",
             ),
-            ("HTTP/1.1 403 Forbidden\r\n\r\n", "it answered with the status 403"),
-            ("HTTP/1.1 200 OK\r\n\r\nWelcome", "more came than the head of its answer"),
-            ("what is this\r\n\r\n", "its answer is no HTTP"),
-            (format!("HTTP/1.1 200 OK\r\nx: {}", "x".repeat(20_000)).leak(), "the head of its answer is too long"),
+            ("HTTP/1.1 403 Forbidden\r\n\r\n", "it responded with the status 403"),
+            ("HTTP/1.1 403 Forbidden\nx: y\n\n", "it responded with the status 403"),
+            ("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 502 Bad Gateway\r\n\r\n", "it responded with the status 502"),
+            ("HTTP/1.1 200 OK\r\n\r\nWelcome", "more came than the head of its response"),
+            ("HTTP/1.1 200 OK\n\nWelcome", "more came than the head of its response"),
+            ("what is this\r\n\r\n", "its response is not HTTP"),
+            ("HTTP/1.1 \u{1b}[3\n\n", "its response is not HTTP"),
+            (format!("HTTP/1.1 200 OK\r\nx: {}", "x".repeat(20_000)).leak(), "the head of its response is too long"),
             ("", "unexpected end of file"),
         ] {
             let address = refusing_proxy(answer).await;
@@ -256,6 +300,7 @@ mod tunnel {
             let printed = chain(&error);
             let opening = format!("the proxy {address} did not open a way to openrouter.invalid: ");
             assert!(printed.contains(&opening) && printed.contains(reason), "{printed}");
+            assert!(!printed.contains(char::is_control), "{printed:?}");
             assert_no_secret(&format!("{printed} {error:?}"));
         }
     }

@@ -287,7 +287,7 @@ async fn no_error_shows_the_key() {
     errors.push(post(&core).header("a b", "5econd").await.unwrap_err());
     errors.push(post(&core).header("authorization", "Bearer 5econd\r\n").await.unwrap_err());
     errors.push(post(&core).server_url("https://name:9assw0rd@host").await.unwrap_err());
-    for bad in ["5ec2e7\n", "5ec2e7 5ec2e7", "5ec2e7é", "Bearer 5ec2e7\0"] {
+    for bad in ["5ec2e7\n5ec2e7", "5ec2e7 5ec2e7", "5ec2e7é", "Bearer 5ec2e7\0"] {
         errors.push(OpenRouterCore::new(bad).unwrap_err());
         errors.push(OpenRouter::new(bad).unwrap_err());
     }

@@ -16,7 +16,9 @@ use std::time::Duration;
 
 use certificates::{Authority, acceptor};
 use network::{KEY, answer_all, ask, chain, post, read_request};
+use openrouter_kit::OpenRouterCore;
 use openrouter_kit::core::transport::{ConnectTimeout, HyperTransport, Transport, TransportErrorKind};
+use openrouter_kit::core::{Call, Operation, Parts, RetryConfig};
 use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -109,6 +111,39 @@ async fn a_certificate_for_another_host_is_refused() {
     let refusal = refusal(&transport(&authority), server).await;
     assert!(refusal.contains("not valid for name \"localhost\""), "{refusal}");
 }
+
+#[tokio::test]
+async fn an_error_of_a_certificate_says_what_to_do() {
+    for (name, year, trusted, advice) in [
+        ("localhost", 2100, false, "`roots-platform`"),
+        ("localhost", 2100, false, "`root_certificate`"),
+        ("localhost", 2020, true, "the clock of this machine"),
+        ("openrouter.example", 2100, true, "check the server URL"),
+    ] {
+        let authority = Authority::new();
+        let server = authority.server(name, &[], |params| params.not_after = date_time_ymd(year, 1, 1));
+        let (_server, url) = serve_one(server, |stream| answer_all(stream, "answer")).await;
+        let trusted = if trusted { transport(&authority) } else { transport(&Authority::new()) };
+        let core = OpenRouterCore::builder().api_key("k").server_url(url).transport(trusted);
+        let core = core.retry_config(RetryConfig::none()).build().unwrap();
+        let error = Call::<'_, ()>::new(&core, Parts::new(&PING)).await.unwrap_err();
+        assert!(error.to_string().contains(advice) && !error.to_string().contains("network"), "{error}");
+    }
+
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("https://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        let mut stream = listener.accept().await.unwrap().0;
+        let _ = tokio::io::AsyncWriteExt::write_all(&mut stream, b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
+        read_request(&mut stream).await;
+    });
+    let core = OpenRouterCore::builder().api_key("k").server_url(url).transport(transport(&Authority::new()));
+    let core = core.retry_config(RetryConfig::none()).build().unwrap();
+    let error = Call::<'_, ()>::new(&core, Parts::new(&PING)).await.unwrap_err();
+    assert!(error.to_string().contains("does not speak TLS at this port"), "{error:?}");
+}
+
+static PING: Operation = Operation::new("ping", http::Method::POST, "/ping");
 
 #[tokio::test]
 async fn a_certificate_of_an_unknown_authority_is_refused() {

@@ -246,9 +246,11 @@ fn kind_of(status: u16) -> ApiErrorKind {
         (413, Kind::PayloadTooLarge),
         (422, Kind::UnprocessableEntity),
         (429, Kind::TooManyRequests),
+        (499, Kind::ClientClosedRequest),
         (500, Kind::InternalServer),
         (502, Kind::BadGateway),
         (503, Kind::ServiceUnavailable),
+        (504, Kind::GatewayTimeout),
         (524, Kind::EdgeNetworkTimeout),
         (529, Kind::ProviderOverloaded),
     ];

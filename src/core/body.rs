@@ -98,6 +98,16 @@ impl HttpBody for Resumed {
             None => Pin::new(&mut self.rest).poll_frame(cx),
         }
     }
+
+    fn size_hint(&self) -> SizeHint {
+        let (first, rest) = (self.first.as_ref().map_or(0, |first| first.len() as u64), self.rest.size_hint());
+        let mut hint = SizeHint::new();
+        hint.set_lower(rest.lower().saturating_add(first));
+        if let Some(upper) = rest.upper().and_then(|upper| upper.checked_add(first)) {
+            hint.set_upper(upper);
+        }
+        hint
+    }
 }
 
 impl HttpBody for Body {

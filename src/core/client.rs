@@ -7,9 +7,10 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{ACCEPT, HeaderMap, HeaderValue, USER_AGENT};
+use http::header::{ACCEPT, ACCEPT_ENCODING, HeaderMap, HeaderValue, USER_AGENT};
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderName, Uri};
+use percent_encoding::{AsciiSet, utf8_percent_encode};
 
 use super::hidden::{self, Headers};
 use super::operation::parse_header;
@@ -239,19 +240,27 @@ impl fmt::Debug for Key {
 /// The `Authorization` header for a key. The key never stands in the error.
 fn authorization(option: &'static str, key: &str) -> Result<HeaderValue, InvalidRequestError> {
     let wrong = |message| Err(InvalidRequestError::new(option, message));
-    let is_complete = key.get(..7).is_some_and(|start| start.eq_ignore_ascii_case("bearer "));
-    let bare = if is_complete { key.get(7..).unwrap_or_default() } else { key };
-    if bare.trim().is_empty() {
+    // A key from a file ends with a line break.
+    let key = key.trim();
+    let (scheme, key) = match key.get(..7) {
+        Some(scheme) if scheme.eq_ignore_ascii_case("bearer ") => (scheme, key.get(7..).unwrap_or_default().trim()),
+        _ if key.eq_ignore_ascii_case("bearer") => ("", ""),
+        _ => ("Bearer ", key),
+    };
+    if key.is_empty() {
         return wrong("is empty; give the key that https://openrouter.ai/settings/keys shows");
     }
     if key.contains(['\n', '\r']) {
-        return wrong("has more than one line; give the key alone, without a line break at its end");
+        return wrong("has more than one line; give the key alone");
     }
-    if bare.bytes().any(|byte| !byte.is_ascii_graphic()) {
-        return wrong("has a character that no key has (a space, a control character or one beyond ASCII)");
+    if key.bytes().any(|byte| !byte.is_ascii_graphic()) {
+        return wrong(
+            "has a character that no key has (a space, a control character or one beyond ASCII); copy it again",
+        );
     }
-    let value = if is_complete { HeaderValue::from_str(key) } else { HeaderValue::from_str(&format!("Bearer {key}")) };
-    let Ok(mut value) = value else { return wrong("cannot stand in a header") };
+    let Ok(mut value) = HeaderValue::from_str(&format!("{scheme}{key}")) else {
+        return wrong("cannot stand in a header; copy it again");
+    };
     value.set_sensitive(true);
     Ok(value)
 }
@@ -283,8 +292,9 @@ pub struct OpenRouterCoreBuilder {
 impl OpenRouterCoreBuilder {
     /// The API key. It is sent as `Authorization: Bearer <key>`, or as it is if it already begins with `bearer `.
     ///
-    /// It may be absent; a call that needs it then fails with [`Error::InvalidRequest`] before anything is sent. An empty
-    /// key, one with several lines, and one with other characters than printable ASCII are refused by `build`.
+    /// White space at its ends is left out. It may be absent; a call that needs it then fails with
+    /// [`Error::InvalidRequest`] before anything is sent. An empty key, one with several lines, and one with other
+    /// characters than printable ASCII are refused by `build`.
     pub fn api_key(mut self, api_key: impl Into<String>) -> Self {
         self.api_key = Some(api_key.into());
         self.source = Key::None;
@@ -292,7 +302,8 @@ impl OpenRouterCoreBuilder {
     }
 
     /// A function that is asked for the API key on each attempt, for keys that change. It replaces
-    /// [`api_key`](Self::api_key). If it fails, the call fails with [`Error::InvalidRequest`] and nothing is sent.
+    /// [`api_key`](Self::api_key), and white space at the ends of a key is left out too. If it fails, the call fails
+    /// with [`Error::InvalidRequest`] and nothing is sent.
     ///
     /// ```no_run
     /// # use openrouter_kit::core::OpenRouterCore;
@@ -316,8 +327,11 @@ impl OpenRouterCoreBuilder {
         self
     }
 
-    /// Where requests go: scheme, host and any base path. Paths are appended to it. Default:
+    /// Sets where requests go: scheme, host and any base path. Paths are appended to it. Default:
     /// `https://openrouter.ai/api/v1`.
+    ///
+    /// White space at its ends is left out, and what cannot stand in the path of a URL is percent-encoded. A host
+    /// beyond ASCII has to be given in its encoded form (`xn--...`).
     pub fn server_url(mut self, server_url: impl Into<String>) -> Self {
         self.server_url = Some(server_url.into());
         self
@@ -430,7 +444,8 @@ impl OpenRouterCoreBuilder {
         self
     }
 
-    /// Takes from the environment what the code has not set, as the official SDKs do. An empty variable counts as absent.
+    /// Takes from the environment what the code has not set, as the official SDKs do. White space at the ends of a
+    /// variable is left out, and an empty one counts as absent.
     ///
     /// | variable | option |
     /// | --- | --- |
@@ -447,7 +462,7 @@ impl OpenRouterCoreBuilder {
     }
 
     fn variables(mut self, read: impl Fn(&str) -> Option<String>) -> Self {
-        let read = |name| read(name).filter(|value| !value.is_empty());
+        let read = |name| Some(read(name)?.trim().to_owned()).filter(|value| !value.is_empty());
         if self.api_key.is_none() && matches!(self.source, Key::None) {
             self.api_key = read("OPENROUTER_API_KEY");
         }
@@ -480,6 +495,7 @@ impl OpenRouterCoreBuilder {
         self.timeouts.check()?;
         let headers = self.headers()?;
         let (transport, transport_limit) = self.make_transport()?;
+        let made = transport.clone();
         let mut config = ClientConfig {
             server_url: self.server_url.unwrap_or_else(|| DEFAULT_SERVER_URL.to_owned()),
             headers,
@@ -499,8 +515,9 @@ impl OpenRouterCoreBuilder {
         config.timeouts.check()?;
         let server = ServerUrl::parse(&config.server_url)?;
         let inner = Inner {
+            // A transport that a hook put in its place may have another limit.
+            transport_limit: transport_limit.filter(|_| Arc::ptr_eq(&made, &config.transport)),
             transport: config.transport,
-            transport_limit,
             server,
             headers: config.headers,
             key,
@@ -539,6 +556,8 @@ impl OpenRouterCoreBuilder {
         let user_agent = self.user_agent.as_deref().unwrap_or(DEFAULT_USER_AGENT);
         headers.insert(USER_AGENT, text("user_agent", user_agent)?);
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        // Without this header a server may choose any coding.
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         if let Some(referer) = &self.http_referer {
             headers.insert(HTTP_REFERER, text("http_referer", referer)?);
         }
@@ -601,6 +620,20 @@ fn limit(option: &'static str, bytes: Option<usize>, default: usize) -> Result<u
     }
 }
 
+/// What a person may write in the path of a URL and what no request line may have, beside everything beyond ASCII.
+/// Control characters are left as they are, so that they are refused.
+const UNSAFE_IN_PATH: &AsciiSet = &AsciiSet::EMPTY
+    .add(b' ')
+    .add(b'"')
+    .add(b'<')
+    .add(b'>')
+    .add(b'\\')
+    .add(b'^')
+    .add(b'`')
+    .add(b'{')
+    .add(b'|')
+    .add(b'}');
+
 /// The address of a server, taken apart once.
 #[derive(Clone, Debug)]
 pub(crate) struct ServerUrl {
@@ -615,8 +648,17 @@ impl ServerUrl {
     pub(crate) fn parse(url: &str) -> Result<Self, InvalidRequestError> {
         const OPTION: &str = "server_url";
         let wrong = |message: &str| InvalidRequestError::new(OPTION, format!("is {:?}, {message}", hidden::url(url)));
-        let text = url.trim_end_matches('/');
-        let uri = text.parse::<Uri>().map_err(|error| wrong("which is not a URL").caused_by(error))?;
+        let text = url.trim().trim_end_matches('/');
+        let host = text.find("://").map_or(0, |at| at + "://".len());
+        let path = text.get(host..).and_then(|rest| rest.find(['/', '?', '#'])).map_or(text.len(), |at| host + at);
+        let (host, path) = text.split_at(path);
+        if !host.is_ascii() {
+            return Err(wrong("whose host is not ASCII; give it in its encoded form, which begins with `xn--`"));
+        }
+        let text = format!("{host}{}", utf8_percent_encode(path, UNSAFE_IN_PATH));
+        let uri = text.parse::<Uri>().map_err(|error| {
+            wrong("which is not a URL; give one such as https://openrouter.ai/api/v1").caused_by(error)
+        })?;
         let parts = uri.into_parts();
         let scheme = match parts.scheme {
             Some(scheme) if scheme == Scheme::HTTP || scheme == Scheme::HTTPS => scheme,
@@ -624,19 +666,20 @@ impl ServerUrl {
             None => return Err(wrong("which is not absolute; begin with https://")),
         };
         let authority = parts.authority.filter(|authority| !authority.host().is_empty());
-        let authority = authority.ok_or_else(|| wrong("which names no host"))?;
+        let authority =
+            authority.ok_or_else(|| wrong("which names no host; give one such as https://openrouter.ai/api/v1"))?;
         if authority.as_str().contains('@') {
             return Err(wrong("since it holds a user name or a password; remove them"));
         }
         if authority.as_str() != authority.host() && authority.port_u16().is_none() {
-            return Err(wrong("whose port is no number up to 65535"));
+            return Err(wrong("whose port is not a number up to 65535; correct it"));
         }
         if text.contains(['?', '#']) {
             return Err(wrong("which has a query or a fragment; give the part before it"));
         }
         // "/" alone is how a URL without a path is told.
         let path = parts.path_and_query.filter(|path| path != "/").map_or(0, |path| path.as_str().len());
-        Ok(Self { text: text.to_owned(), scheme, authority, path })
+        Ok(Self { text, scheme, authority, path })
     }
 
     pub(crate) fn as_str(&self) -> &str {

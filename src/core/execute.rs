@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, LOCATION};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, LOCATION};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use tokio::time::{Instant, sleep};
 
@@ -20,7 +20,9 @@ use super::retry::{Failure, RetryConfig};
 use super::runtime;
 use super::transport::{CONNECT_TIMEOUT, ConnectTimeout, Connecting};
 use super::within::within;
-use crate::errors::{ApiError, Error, ResponseValidationError, TimeoutError, TimeoutPhase, UnexpectedError};
+use crate::errors::{
+    ApiError, Error, ResponseValidationError, TimeoutError, TimeoutPhase, UnexpectedError, coding, is_page,
+};
 use crate::hooks::{HookContext, RequestInput};
 
 const METADATA: HeaderName = HeaderName::from_static("x-openrouter-metadata");
@@ -67,9 +69,10 @@ pub struct Exchange {
     pub(crate) max_event: usize,
 }
 
-/// How often a call has sent its request, and since when.
+/// Which function made a call, how often it has sent its request, and since when.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Progress {
+    function: &'static str,
     pub(crate) attempts: u32,
     began: Instant,
 }
@@ -77,7 +80,7 @@ pub(crate) struct Progress {
 impl Progress {
     /// The same error, with this progress in it.
     pub(crate) fn add_to(self, error: Error) -> Error {
-        error.with_progress(self.attempts, self.began.elapsed())
+        error.of_function(self.function).with_progress(self.attempts, self.began.elapsed())
     }
 }
 
@@ -90,7 +93,8 @@ pub(crate) async fn execute(
 ) -> Result<Exchange, Error> {
     let operation = parts.operation();
     if let Err(reason) = runtime::current() {
-        return Err(Error::invalid("runtime", reason).of_operation(operation.id()));
+        let error = Error::invalid("runtime", reason).of_operation(operation.id());
+        return Err(error.of_function(operation.function_name()));
     }
     let total = options.timeouts.total;
     let began = Instant::now();
@@ -104,7 +108,8 @@ pub(crate) async fn execute(
         let error = TimeoutError::new(operation.id(), TimeoutPhase::Total, limit);
         Err(error.into())
     });
-    let progress = Progress { attempts: attempts.load(Ordering::Relaxed), began };
+    let function = operation.function_name();
+    let progress = Progress { function, attempts: attempts.load(Ordering::Relaxed), began };
     match outcome {
         Ok(exchange) => Ok(Exchange { progress, ..exchange }),
         Err(error) => Err(progress.add_to(error.of_operation(operation.id()))),
@@ -383,7 +388,7 @@ impl<'a> Plan<'a> {
                 destination(&head.headers),
             )
         } else {
-            format!("the server answered {}, which this client does not know", head.status)
+            format!("the server answered {}, which is not a status of this API; check the server URL", head.status)
         };
         UnexpectedError::status(self.operation.id(), head.status, message).into()
     }
@@ -398,31 +403,23 @@ impl<'a> Plan<'a> {
             headers: head.headers,
             authorization: None,
             body,
-            progress: Progress { attempts: 0, began: Instant::now() },
+            progress: Progress { function: self.operation.function_name(), attempts: 0, began: Instant::now() },
             idle: self.timeouts.idle,
             event: self.timeouts.event,
             max_event: self.client.limits.event,
         };
-        if let Some(coding) = encoding(&exchange.headers) {
-            let message = format!("the body is encoded as {coding}, which was not asked for");
+        if let Some(coding) = coding(&exchange.headers) {
+            let message = format!("the body is compressed as {coding}, which was not asked for");
             return Err(Box::pin(self.misfit(exchange, message)).await);
         }
         match self.expected {
-            // A file that is stored may be anything; one that is generated is no JSON.
-            Expected::Bytes
-                if self.operation.method() == Method::POST
-                    && media_type(&exchange.headers).is_some_and(|kind| kind.contains("json")) =>
-            {
-                Box::pin(self.generated_or_error(exchange)).await
+            Expected::Events if is_labelled_events(&exchange.headers) => Ok(exchange),
+            Expected::Events => Box::pin(self.receive_events(exchange)).await,
+            // A file that is stored may be anything, also one that looks like an error.
+            Expected::Bytes if self.operation.method() == Method::POST => {
+                Box::pin(self.receive_generated(exchange)).await
             }
             Expected::Bytes => Ok(exchange),
-            Expected::Events => match media_type(&exchange.headers) {
-                Some(kind) if kind.contains("json") || kind.contains("html") => {
-                    let message = format!("the answer is {kind} where a stream of events was expected");
-                    Box::pin(self.mislabelled(exchange, message)).await
-                }
-                _ => Ok(exchange),
-            },
             Expected::Json | Expected::Nothing => {
                 let body = std::mem::take(&mut exchange.body);
                 if body.as_bytes().is_some() {
@@ -437,7 +434,7 @@ impl<'a> Plan<'a> {
                     End::Broken(error) => Err(error),
                     End::TooLarge => {
                         let message =
-                            format!("the body is larger than the {} bytes of `max_body`", self.client.limits.body);
+                            format!("the body has more than the {} bytes of `max_body`", self.client.limits.body);
                         Err(Box::pin(self.misfit(exchange, message)).await)
                     }
                 }
@@ -445,56 +442,83 @@ impl<'a> Plan<'a> {
         }
     }
 
-    /// An error that came with success in place of what was to be generated. If it is no error after all, no more of it is
-    /// read here than an error may have.
-    async fn generated_or_error(&self, mut exchange: Exchange) -> Result<Exchange, Error> {
-        let mut incoming = self.incoming(std::mem::take(&mut exchange.body));
-        let mut bytes = Vec::new();
-        while bytes.len() <= self.client.limits.error_body {
-            match incoming.chunk().await {
-                Some(Ok(chunk)) => bytes.extend_from_slice(&chunk),
-                Some(Err(error)) => return Err(error),
-                None if ApiError::is_error_body(&bytes) => {
-                    exchange.body = bytes.into();
-                    return Err(exchange.into_api_error());
-                }
-                None => {
-                    exchange.body = bytes.into();
-                    return Ok(exchange);
-                }
+    /// Reads the first bytes of a body that are not white space; `None` if there is more of it.
+    async fn read_beginning(&self, incoming: &mut Incoming, read: &mut Collected) -> Option<End> {
+        while beginning(read.as_bytes()).is_empty() && read.as_bytes().len() <= self.client.limits.error_body {
+            match incoming.collect(read, read.as_bytes().len()).await {
+                End::TooLarge => {}
+                end => return Some(end),
             }
         }
-        exchange.body = Body::resumed(bytes.into(), incoming.into_body());
-        Ok(exchange)
+        None
     }
 
-    /// A response whose media type is not that of events. If its body is events all the same, or one JSON value that is
-    /// no error, it is passed on; nothing of it is seen before the last byte came.
-    async fn mislabelled(&self, mut exchange: Exchange, message: String) -> Result<Exchange, Error> {
-        let limits = self.client.limits;
+    /// Reads a body to its end, but of one that begins as events no more than the beginning.
+    async fn read_unless_events(&self, incoming: &mut Incoming, read: &mut Collected) -> Option<End> {
+        let end = self.read_beginning(incoming, read).await;
+        if end.is_some() || is_events(read.as_bytes()) {
+            return end;
+        }
+        Some(incoming.collect(read, self.client.limits.body).await)
+    }
+
+    /// A response that is to be a stream of events, but is not labelled as one. What it begins with decides: events are
+    /// passed on as they come, everything else is read as an error.
+    async fn receive_events(&self, mut exchange: Exchange) -> Result<Exchange, Error> {
         let mut incoming = self.incoming(std::mem::take(&mut exchange.body));
         let mut read = Collected::default();
         let end = loop {
-            let reading = within(Some(ERROR_BODY), pin!(incoming.collect(&mut read, limits.body))).await;
+            let reading = within(Some(ERROR_BODY), pin!(self.read_unless_events(&mut incoming, &mut read))).await;
             match reading {
-                Ok(end) => break Some(end),
+                Ok(end) => break end,
                 Err(_) if is_error_text(&exchange.headers, read.as_bytes()) => break None,
                 // What may be a whole response or events takes the time it needs.
                 Err(_) => {}
             }
         };
-        let is_events =
-            ["data:", "event:", ":"].iter().any(|field| beginning(read.as_bytes()).starts_with(field.as_bytes()));
-        match end {
-            Some(End::Broken(error)) if is_events => return Err(error),
-            Some(End::Whole) if is_events || is_json_value(read.as_bytes()) => {
-                exchange.body = read.into_bytes(limits.body).into();
-                return Ok(exchange);
-            }
-            _ => {}
+        if is_events(read.as_bytes()) {
+            exchange.body = Self::resumed(incoming, read, end)?;
+            return Ok(exchange);
         }
-        exchange.body = read.into_bytes(limits.error_body).into();
+        if matches!(end, Some(End::Whole)) && is_json_value(read.as_bytes()) {
+            exchange.body = read.into_bytes(self.client.limits.body).into();
+            return Ok(exchange);
+        }
+        let kind = media_type(&exchange.headers).unwrap_or("a response without a media type");
+        let message = format!("expected a stream of events, found {kind}");
+        exchange.body = read.into_bytes(self.client.limits.error_body).into();
         Err(self.misfit(exchange, message).await)
+    }
+
+    /// A response that is to be a file which the request generates, such as sound. A page is not one, and what begins
+    /// as JSON may be an error, whatever its label says.
+    async fn receive_generated(&self, mut exchange: Exchange) -> Result<Exchange, Error> {
+        let limit = self.client.limits.error_body;
+        let mut incoming = self.incoming(std::mem::take(&mut exchange.body));
+        let mut read = Collected::default();
+        let mut end = self.read_beginning(&mut incoming, &mut read).await;
+        let is_page = is_page(&exchange.headers, read.as_bytes());
+        let is_json = [b"{", b"["].iter().any(|start| beginning(read.as_bytes()).starts_with(*start));
+        if end.is_none() && (is_page || is_json) {
+            end = within(Some(ERROR_BODY), pin!(incoming.collect(&mut read, limit))).await.ok();
+        }
+        let is_error = is_json && matches!(end, Some(End::Whole)) && ApiError::is_error_body(read.as_bytes());
+        if is_page || is_error {
+            exchange.body = read.into_bytes(limit).into();
+            return Err(self.misfit(exchange, "expected a file, found a page".to_owned()).await);
+        }
+        exchange.body = Self::resumed(incoming, read, end)?;
+        Ok(exchange)
+    }
+
+    /// The body of which a part was read, from its beginning.
+    fn resumed(incoming: Incoming, read: Collected, end: Option<End>) -> Result<Body, Error> {
+        let read = read.into_bytes(usize::MAX);
+        match end {
+            Some(End::Broken(error)) => Err(error),
+            Some(End::Whole) => Ok(read.into()),
+            Some(End::TooLarge) | None => Ok(Body::resumed(read, incoming.into_body())),
+        }
     }
 
     /// A response that is not what the operation promises: an error that came with success, or something else.
@@ -513,11 +537,22 @@ fn beginning(body: &[u8]) -> &[u8] {
     body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body).trim_ascii_start()
 }
 
+/// Whether a body begins as events do, or is too short to tell.
+fn is_events(body: &[u8]) -> bool {
+    let start = beginning(body);
+    let fields: [&[u8]; 5] = [b"data", b"event", b"id", b"retry", b":"];
+    fields.iter().any(|field| start.starts_with(field) || field.starts_with(start))
+}
+
+fn is_labelled_events(headers: &HeaderMap) -> bool {
+    media_type(headers).is_some_and(|kind| kind.to_ascii_lowercase().contains("event-stream"))
+}
+
 /// Whether what came of a body is a page or the beginning of an error.
 fn is_error_text(headers: &HeaderMap, body: &[u8]) -> bool {
-    let is_page = media_type(headers).is_some_and(|kind| kind.contains("html"));
     let start: Vec<u8> = beginning(body).iter().copied().filter(|byte| !byte.is_ascii_whitespace()).take(15).collect();
-    is_page || [&br#"{"error":"#[..], br#"{"type":"error""#].iter().any(|error| start.starts_with(error))
+    let errors = [&br#"{"error":"#[..], br#"{"type":"error""#];
+    is_page(headers, body) || errors.iter().any(|error| start.starts_with(error))
 }
 
 /// Returns whether a body is one JSON value that is not an error.
@@ -554,10 +589,4 @@ fn destination(headers: &HeaderMap) -> Cow<'static, str> {
 
 fn media_type(headers: &HeaderMap) -> Option<&str> {
     headers.get(CONTENT_TYPE)?.to_str().ok()
-}
-
-/// The coding of a body that is not sent as it is.
-fn encoding(headers: &HeaderMap) -> Option<&str> {
-    let coding = headers.get(CONTENT_ENCODING)?.to_str().ok()?.trim();
-    Some(coding).filter(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case("identity"))
 }

@@ -32,6 +32,8 @@ pub enum Authentication {
 #[derive(Debug)]
 pub struct Operation {
     id: &'static str,
+    /// Empty if it is not known.
+    function: &'static str,
     method: Method,
     path: &'static str,
     repeatable: bool,
@@ -48,6 +50,7 @@ impl Operation {
     pub const fn new(id: &'static str, method: Method, path: &'static str) -> Self {
         Self {
             id,
+            function: "",
             method,
             path,
             repeatable: false,
@@ -56,6 +59,14 @@ impl Operation {
             server: None,
             paging: None,
         }
+    }
+
+    /// Names the function that calls the operation, such as `responses_send`. Messages of errors begin with it in place
+    /// of the [`id`](Self::id).
+    #[must_use]
+    pub const fn function(mut self, name: &'static str) -> Self {
+        self.function = name;
+        self
     }
 
     /// Declares that the request may be repeated although its method does not say so.
@@ -107,6 +118,10 @@ impl Operation {
     /// The path below the server URL, with `{name}` where a parameter stands.
     pub const fn path(&self) -> &'static str {
         self.path
+    }
+
+    pub(crate) const fn function_name(&self) -> &'static str {
+        self.function
     }
 
     pub(crate) fn is_repeatable(&self) -> bool {
@@ -338,7 +353,10 @@ impl Parts {
         }
         if let Some(open) = self.target.find('{') {
             let name = self.target.get(open..).unwrap_or_default();
-            return Err(InvalidRequestError::new("path", format!("has a parameter without a value: {name}")));
+            return Err(InvalidRequestError::new(
+                "path",
+                format!("has a parameter without a value, {name}; set it with `path`"),
+            ));
         }
         let mut content = self.content;
         if !extra_body.is_empty() {
@@ -513,10 +531,10 @@ fn add_members(content: Content, added: Vec<(String, Json)>) -> Result<Vec<u8>, 
         return Err(wrong("sets `stream`, which the function decides; call the one for streams, or the other"));
     }
     let Content::Json(json) = content else {
-        return Err(wrong("needs a JSON body, which this operation does not have"));
+        return Err(wrong("needs a JSON body, which this operation does not have; leave it out"));
     };
-    let mut members =
-        members(&json).map_err(|error| wrong("needs a JSON object as the body, which this is not").caused_by(error))?;
+    let mut members = members(&json)
+        .map_err(|error| wrong("needs a JSON object as the body, which this is not; leave it out").caused_by(error))?;
     for (name, value) in &added {
         set_member(&mut members, name, value.as_text());
     }
@@ -558,7 +576,11 @@ pub(crate) fn parse_header(
     let wrong = |message: String| InvalidRequestError::new(argument, message);
     // Whoever confuses the two gives the value as the name.
     let parsed = HeaderName::from_bytes(name.as_bytes()).map_err(|error| {
-        wrong(format!("has the name {:?}, which is not allowed in HTTP", hidden::text(name))).caused_by(error)
+        wrong(format!(
+            "has the name {:?}, which HTTP does not allow; use letters, digits and hyphens",
+            hidden::text(name)
+        ))
+        .caused_by(error)
     })?;
     if matches!(
         parsed.as_str(),

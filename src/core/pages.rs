@@ -56,16 +56,24 @@ impl<'a, T: Page> Call<'a, T> {
     /// Each page is a call of its own with all options of this one: retries, time limits (the one for the whole call
     /// counts for each page), hooks, headers.
     ///
-    /// - Where the operation pages by offset, the next page begins after the items of this one, and the stream ends with a
-    ///   page that is empty or shorter than the limit: the one asked for, or else the default of the operation.
-    /// - Where it pages by cursor, the stream ends with the page that has none.
+    /// - If the operation pages by offset, the next page begins after the items of this one. Every page is asked for
+    ///   with the limit of the call, or else the default of the operation, and the stream ends with a page that is empty
+    ///   or shorter than that. A server may cap a limit above the default: then a short page is the last only if it is
+    ///   shorter than the one before it.
+    /// - If it pages by cursor, the stream ends with the page that has none.
     /// - A list that would never end (a cursor that comes twice, the same page again) ends with [`Error::Unexpected`].
     /// - An error ends the stream.
     ///
     /// An operation that does not page gives [`Error::InvalidRequest`].
     pub fn pages(self) -> Pages<'a, T> {
-        let (core, parts, options) = self.into_parts();
+        let (core, mut parts, options) = self.into_parts();
         let paging = parts.operation().paging();
+        if let Some(Paging::Offset { default_limit: Some(limit) }) = paging
+            && parts.query_value("limit").is_none()
+        {
+            // The default of the server may be another than that of the document.
+            parts.set_query("limit", &limit.to_string());
+        }
         let asked = |name| parts.query_value(name);
         let position = Position {
             offset: asked("offset").and_then(|text| text.parse().ok()).unwrap_or_default(),
@@ -75,6 +83,7 @@ impl<'a, T: Page> Call<'a, T> {
                 _ => HashSet::new(),
             },
             last: Bytes::new(),
+            length: None,
         };
         Pages { core, parts, options, paging, position, state: State::Next }
     }
@@ -107,6 +116,8 @@ struct Position {
     cursors: HashSet<String>,
     /// The body of the page before.
     last: Bytes,
+    /// How many items the page before had, if it was shorter than the limit.
+    length: Option<usize>,
 }
 
 enum State<'a, T> {
@@ -132,17 +143,23 @@ impl<T: Page> Pages<'_, T> {
                 let Some(cursor) = page.value.cursor().filter(|cursor| !cursor.is_empty()) else { return State::Over };
                 if !position.cursors.insert(cursor.to_owned()) {
                     let message = "the server gave the same cursor twice, so that the list would never end";
-                    return State::Endless(UnexpectedError::status(self.id(), page.status, message).into());
+                    let error: Error =
+                        UnexpectedError::status(self.parts.operation().id(), page.status, message).into();
+                    return State::Endless(error.of_function(self.parts.operation().function_name()));
                 }
                 self.parts.set_query(page.value.cursor_parameter().unwrap_or(name), cursor);
                 State::Next
             }
             Some(Paging::Offset { default_limit }) => {
-                let limit = position.limit.or_else(|| usize::try_from(default_limit?).ok());
                 let length = page.value.length();
-                if length == 0 || limit.is_some_and(|limit| length < limit) {
+                let is_short = position.limit.is_some_and(|limit| length < limit);
+                let default_limit = default_limit.and_then(|limit| usize::try_from(limit).ok());
+                let may_be_capped = position.limit > default_limit;
+                let is_shorter = position.length.is_some_and(|before| length < before);
+                if length == 0 || is_short && (!may_be_capped || is_shorter) {
                     return State::Over;
                 }
+                position.length = is_short.then_some(length);
                 position.last = page.body.clone();
                 position.offset = position.offset.saturating_add(length as u64);
                 self.parts.set_query("offset", &position.offset.to_string());
@@ -157,18 +174,13 @@ impl<T: Page> Pages<'_, T> {
     }
 }
 
-impl<T> Pages<'_, T> {
-    const fn id(&self) -> &'static str {
-        self.parts.operation().id()
-    }
-}
-
 impl<T: Page> Stream for Pages<'_, T> {
     type Item = Result<T, Error>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let pages = &mut *self;
-        let id = pages.id();
+        let operation = pages.parts.operation();
+        let (id, function) = (operation.id(), operation.function_name());
         loop {
             match &mut pages.state {
                 State::Over => return Poll::Ready(None),
@@ -178,8 +190,11 @@ impl<T: Page> Stream for Pages<'_, T> {
                 }
                 State::Next if pages.paging.is_none() => {
                     pages.state = State::Over;
-                    let mistake = Error::invalid("pages", "are none in this operation; await the call itself");
-                    return Poll::Ready(Some(Err(mistake.of_operation(id))));
+                    let mistake = Error::invalid(
+                        "pages",
+                        "and `items` are for lists, which this operation does not return; await the call itself",
+                    );
+                    return Poll::Ready(Some(Err(mistake.of_operation(id).of_function(function))));
                 }
                 State::Next => {
                     let call = Call::from_parts(pages.core, pages.parts.copy(), pages.options.clone());
@@ -193,8 +208,13 @@ impl<T: Page> Stream for Pages<'_, T> {
                         Err(error) => return Poll::Ready(Some(Err(error))),
                     };
                     if pages.is_repeated(&page) {
+                        if pages.position.length.is_some() {
+                            // The server has but this page, whatever the offset is.
+                            return Poll::Ready(None);
+                        }
                         let message = "the server gave the same page twice, so that the list would never end";
-                        return Poll::Ready(Some(Err(UnexpectedError::status(id, page.status, message).into())));
+                        let error: Error = UnexpectedError::status(id, page.status, message).into();
+                        return Poll::Ready(Some(Err(error.of_function(function))));
                     }
                     pages.state = pages.turn(&page);
                     return Poll::Ready(Some(Ok(page.value)));

@@ -169,7 +169,7 @@ impl RetryConfig {
             return wrong("has an `initial_interval` longer than its `max_interval`; make the first one shorter");
         }
         if self.status_codes.iter().any(|code| !(400..600).contains(code)) {
-            return wrong("has a status code outside 400 to 599; only answers with an error status can be retried");
+            return wrong("has a status code outside 400 to 599; only responses with an error status can be retried");
         }
         Ok(())
     }
@@ -251,7 +251,7 @@ impl Failure {
             Error::Api(error) => {
                 let is_final = error.availability().and_then(|availability| availability.retryable()) == Some(false);
                 let wait = error.retry_after();
-                if is_final || wait.is_none() && error.is_daily_limit() {
+                if is_final || error.lacks_credits() || wait.is_none() && error.is_daily_limit() {
                     return Self::Permanent;
                 }
                 let may_be_processed = error.may_be_processed();

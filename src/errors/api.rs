@@ -9,10 +9,14 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::Value;
 
-use super::CallInfo;
+use super::{CallInfo, LONGEST, LONGEST_WORD, OneLine};
 use crate::core::hidden;
 use crate::core::retry::{Hints, TRANSIENT, may_be_processed};
+use crate::core::sse::SseDecoder;
 use crate::core::wire::Json;
+
+/// How many bytes of a body are read as an error. The body of an answer may be much longer; no error is.
+const LARGEST_ERROR: usize = 1024 * 1024;
 
 /// Which error it is, by the error types of the official SDKs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -40,12 +44,16 @@ pub enum ApiErrorKind {
     UnprocessableEntity,
     /// 429: too many requests.
     TooManyRequests,
+    /// 499: the client, or a gateway in front of the server, closed the connection before the response was ready.
+    ClientClosedRequest,
     /// 500: the server failed.
     InternalServer,
     /// 502: the provider of the model failed or answered nonsense.
     BadGateway,
     /// 503: no provider is available at the moment.
     ServiceUnavailable,
+    /// 504: a gateway gave up waiting for the provider.
+    GatewayTimeout,
     /// 524: the edge network gave up waiting for the server.
     EdgeNetworkTimeout,
     /// 529: the provider of the model is overloaded.
@@ -69,57 +77,130 @@ impl ApiErrorKind {
             413 => Self::PayloadTooLarge,
             422 => Self::UnprocessableEntity,
             429 => Self::TooManyRequests,
+            499 => Self::ClientClosedRequest,
             500 => Self::InternalServer,
             502 => Self::BadGateway,
             503 => Self::ServiceUnavailable,
+            504 => Self::GatewayTimeout,
             524 => Self::EdgeNetworkTimeout,
             529 => Self::ProviderOverloaded,
             _ => Self::Default,
         }
     }
 
-    /// The kind that a word for the cause stands for: one of OpenRouter's error types, or of the protocols and servers
-    /// behind it. The same word occurs as `rate_limit`, `rate_limit_error`, `RATE_LIMIT` and `RateLimitError`.
+    /// Returns the kind that a word for the cause stands for: one of OpenRouter's error types, or of the protocols and
+    /// servers behind it. The same word occurs as `rate_limit`, `rate_limit_error`, `RATE_LIMIT`, `RateLimitError` and
+    /// `RateLimitException`.
     fn from_word(word: &str) -> Option<Self> {
         let word = snake_case(word);
-        Some(match word.strip_suffix("_error").unwrap_or(&word) {
-            "context_length_exceeded"
-            | "max_tokens_exceeded"
-            | "token_limit_exceeded"
-            | "string_too_long"
-            | "invalid_request"
-            | "invalid_prompt"
-            | "refusal"
-            | "invalid_image"
+        let word = ["_error", "_exception"].iter().find_map(|end| word.strip_suffix(end)).unwrap_or(&word);
+        Some(match word {
+            "bad_request"
+            | "context_length_exceeded"
+            | "empty_image_file"
+            | "failed_precondition"
+            | "failed_to_download_image"
+            | "image_download_failed"
+            | "image_file_not_found"
+            | "image_file_too_large"
+            | "image_not_found"
+            | "image_parse"
             | "image_too_large"
             | "image_too_small"
+            | "invalid_argument"
+            | "invalid_base64_image"
+            | "invalid_grant"
+            | "invalid_image"
+            | "invalid_image_format"
+            | "invalid_image_mode"
+            | "invalid_image_url"
+            | "invalid_parameter"
+            | "invalid_prompt"
+            | "invalid_request"
+            | "invalid_scope"
+            | "max_tokens_exceeded"
+            | "out_of_range"
+            | "precondition_failed"
+            | "refusal"
+            | "string_too_long"
+            | "token_limit_exceeded"
+            | "unsupported_grant_type"
             | "unsupported_image_format"
-            | "image_not_found"
-            | "image_download_failed" => Self::BadRequest,
-            "authentication" | "invalid_api_key" => Self::Unauthorized,
-            "payment_required" | "billing" => Self::PaymentRequired,
-            "permission_denied" | "permission" | "content_policy_violation" | "image_content_policy_violation" => {
-                Self::Forbidden
+            | "unsupported_image_media_type"
+            | "validation" => Self::BadRequest,
+            "authentication"
+            | "expired_token"
+            | "incorrect_api_key"
+            | "invalid_api_key"
+            | "invalid_authentication"
+            | "invalid_client"
+            | "invalid_token"
+            | "unauthenticated"
+            | "unauthorized" => Self::Unauthorized,
+            "access_denied"
+            | "bio_policy"
+            | "content_filter"
+            | "content_policy_violation"
+            | "cyber_policy"
+            | "data_residency_mismatch"
+            | "forbidden"
+            | "image_content_policy_violation"
+            | "misalignment_policy_violation"
+            | "permission"
+            | "permission_denied"
+            | "unauthorized_client" => Self::Forbidden,
+            "deployment_not_found" | "model_not_found" | "no_endpoints" | "not_found" | "resource_not_found" => {
+                Self::NotFound
             }
-            "not_found" | "model_not_found" => Self::NotFound,
-            "timeout" | "request_timeout" | "gateway_timeout" | "upstream_timeout" | "provider_timeout"
-            | "timed_out" | "deadline_exceeded" => Self::RequestTimeout,
-            "payload_too_large" | "request_too_large" => Self::PayloadTooLarge,
-            "unprocessable" => Self::UnprocessableEntity,
-            "rate_limit_exceeded"
+            "aborted" | "already_exists" | "conflict" => Self::Conflict,
+            "gone" | "model_deprecated" => Self::Gone,
+            "deadline_exceeded"
+            | "gateway_time_out"
+            | "gateway_timeout"
+            | "model_timeout"
+            | "provider_timeout"
+            | "request_timeout"
+            | "timed_out"
+            | "timeout"
+            | "upstream_timeout"
+            | "vector_store_timeout" => Self::RequestTimeout,
+            "payload_too_large" | "request_entity_too_large" | "request_too_large" => Self::PayloadTooLarge,
+            "unprocessable" | "unprocessable_entity" => Self::UnprocessableEntity,
+            // OpenAI's word for a lack of credits, which comes with this status.
+            "insufficient_quota"
+            | "quota_exceeded"
             | "rate_limit"
+            | "rate_limit_exceeded"
+            | "rate_limit_reached"
             | "rate_limited"
-            | "too_many_requests"
+            | "requests"
             | "resource_exhausted"
-            | "insufficient_quota" => Self::TooManyRequests,
-            "server" | "api" | "internal" | "internal_server" => Self::InternalServer,
-            "provider_unavailable" | "provider" | "upstream" | "upstream_unavailable" | "bad_gateway" => {
+            | "service_quota_exceeded"
+            | "slow_down"
+            | "throttled"
+            | "throttling"
+            | "tokens"
+            | "too_many_requests" => Self::TooManyRequests,
+            _ if is_lack_of_credits(word) => Self::PaymentRequired,
+            "cancelled" | "client_closed_request" => Self::ClientClosedRequest,
+            "api" | "internal" | "internal_failure" | "internal_server" | "model" | "server" => Self::InternalServer,
+            "bad_gateway" | "provider" | "provider_unavailable" | "upstream" | "upstream_unavailable" => {
                 Self::BadGateway
             }
-            "service_unavailable" | "temporarily_unavailable" | "unavailable" => Self::ServiceUnavailable,
-            "provider_overloaded" | "overloaded" | "engine_overloaded" | "server_overloaded" => {
-                Self::ProviderOverloaded
-            }
+            "capacity_exhausted"
+            | "model_not_ready"
+            | "model_unavailable"
+            | "no_capacity"
+            | "service_unavailable"
+            | "temporarily_unavailable"
+            | "unavailable" => Self::ServiceUnavailable,
+            "capacity_exceeded"
+            | "engine_overloaded"
+            | "model_overloaded"
+            | "overloaded"
+            | "provider_overloaded"
+            | "server_busy"
+            | "server_overloaded" => Self::ProviderOverloaded,
             _ => return None,
         })
     }
@@ -136,13 +217,15 @@ impl ApiErrorKind {
             Self::Gone => "use another model or resource",
             Self::PayloadTooLarge => "send less",
             Self::TooManyRequests => "send fewer requests, or wait",
+            Self::ClientClosedRequest => "keep the connection open for longer, also in gateways on the way",
             Self::RequestTimeout
+            | Self::GatewayTimeout
             | Self::InternalServer
             | Self::BadGateway
             | Self::ServiceUnavailable
             | Self::EdgeNetworkTimeout
             | Self::ProviderOverloaded => "try again later or allow fallback models",
-            Self::Default => "see `body()` for the whole answer",
+            Self::Default => "see `body()` for the whole response",
         }
     }
 
@@ -154,6 +237,7 @@ impl ApiErrorKind {
                 | Self::InternalServer
                 | Self::BadGateway
                 | Self::ServiceUnavailable
+                | Self::GatewayTimeout
                 | Self::EdgeNetworkTimeout
                 | Self::ProviderOverloaded
         )
@@ -192,7 +276,7 @@ impl ApiError {
     ) -> Self {
         let json = tree(&body);
         let place = Place::of(&json);
-        let code = place.text("code").or_else(|| place.text("status"));
+        let code = place.text("code").or_else(|| place.text("status")).or_else(|| place.word());
         let error_type = place.error_type();
         let no_message = || if json.is_null() { text_of(&headers, &body) } else { String::new() };
         let message = place.message().unwrap_or_else(no_message);
@@ -202,12 +286,14 @@ impl ApiError {
             let number = |text: &str| text.parse().ok().filter(|status| (400..600).contains(status));
             code.as_deref().and_then(number).or_else(|| number(&place.text("status")?))
         };
-        let by_words = || [&error_type, &code].into_iter().flatten().find_map(|word| ApiErrorKind::from_word(word));
+        let told_by = [error_type.clone(), code.clone(), place.text("status"), place.error.as_str().map(str::to_owned)];
+        let by_words = || told_by.iter().flatten().find_map(|word| ApiErrorKind::from_word(word));
         let kind = match told.map(ApiErrorKind::from_status) {
             Some(kind) if kind != ApiErrorKind::Default || !status.is_success() => kind,
             _ => by_words().unwrap_or(ApiErrorKind::Default),
         };
-        let is_transient = kind.is_transient() || told.is_some_and(|status| TRANSIENT.contains(&status));
+        let is_transient = (kind.is_transient() || told.is_some_and(|status| TRANSIENT.contains(&status)))
+            && !told_by.iter().flatten().any(|word| is_lack_of_credits(&snake_case(word)));
         let mut error = Self {
             call: CallInfo::of(operation_id),
             kind,
@@ -250,8 +336,11 @@ impl ApiError {
         self
     }
 
-    /// True where `body` is an error in one of the forms that servers use, though it came with a success status.
+    /// Returns `true` if `body` is an error in one of the forms that servers use, though it came with a success status.
     pub(crate) fn is_error_body(body: &[u8]) -> bool {
+        if body.len() > LARGEST_ERROR {
+            return false;
+        }
         let json = tree(body);
         let place = Place::of(&json);
         let is = |name, text| place.root.get(name).and_then(Value::as_str) == Some(text);
@@ -277,9 +366,11 @@ impl ApiError {
         self.code.as_deref()
     }
 
-    /// What the server says about it; the text of the page if it answered with HTML, empty if it said nothing.
+    /// What the server says about it; the title of the page if it answered with HTML, empty if it said nothing that can
+    /// be read.
     ///
-    /// This is the server's text unchanged, which may repeat a key. `Display` and `Debug` of the error print it without.
+    /// This is the server's text unchanged, which may repeat a key and be long. `Display` and `Debug` of the error print
+    /// it without keys, up to 500 characters, with control characters escaped.
     pub fn message(&self) -> &str {
         &self.message
     }
@@ -350,7 +441,7 @@ impl ApiError {
 
     /// Returns `true` if the same request may work when it is sent again later: an error that passes (408, 429, 500,
     /// 502 to 504, 520 to 527, 529, 530, or a word that stands for one of them), unless the server says that it does
-    /// not.
+    /// not, or that credits are missing (`insufficient_quota`).
     pub fn is_retryable(&self) -> bool {
         self.availability().and_then(|availability| availability.retryable()).unwrap_or(self.is_transient)
     }
@@ -372,6 +463,11 @@ impl ApiError {
         is_own_form && ![&self.code, &self.error_type].into_iter().flatten().any(is_timeout)
     }
 
+    /// Whether a limit is one of the credits, which no wait can outlast.
+    pub(crate) fn lacks_credits(&self) -> bool {
+        self.kind == ApiErrorKind::TooManyRequests && !self.is_transient
+    }
+
     /// Whether a limit for the whole day is used up, which no retry within minutes can outlast.
     pub(crate) fn is_daily_limit(&self) -> bool {
         let source = self.metadata().and_then(|metadata| metadata.get("limit_source")?.as_str());
@@ -386,11 +482,15 @@ impl ApiError {
                 "the server may have done the work all the same, so check before repeating it"
             }
             ApiErrorKind::Default if self.is_transient => ApiErrorKind::ServiceUnavailable.advice(),
+            _ if self.lacks_credits() => ApiErrorKind::PaymentRequired.advice(),
+            kind if !kind.is_transient() && is_page(&self.headers, &self.body) => {
+                "this is a page and no response of the API, so check the server URL"
+            }
             kind => kind.advice(),
         }
     }
 
-    /// A text of the server, without keys in it.
+    /// A text of the server, without keys in it. How it is shown is up to [`OneLine`].
     fn shown<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let authorization = self.authorization.as_ref();
         // Some messages are JSON, such as those of validators that repeat what they were given.
@@ -405,10 +505,56 @@ impl ApiError {
     }
 }
 
-/// The body as JSON; `Null` where it is none.
+/// The body as JSON; `Null` if it is none. It may have what some servers put around JSON: a byte order mark, NUL bytes,
+/// comments, or the form of an event.
 fn tree(body: &[u8]) -> Value {
+    let body = trimmed(body);
     // Messages may be cut in the middle of a character.
-    Json::new(String::from_utf8_lossy(body)).map_or(Value::Null, |json| json.to_value())
+    let value = |json: &[u8]| Json::new(String::from_utf8_lossy(json)).ok().map(|json| json.to_value());
+    let event = || {
+        let mut events = SseDecoder::new(LARGEST_ERROR);
+        events.push(Bytes::copy_from_slice(body.get(..LARGEST_ERROR).unwrap_or(body)));
+        events.push(Bytes::from_static(b"\n\n"));
+        match events.next() {
+            Some(Ok(event)) => value(event.data.as_bytes()),
+            _ => None,
+        }
+    };
+    // After comments JSON may follow that is no event.
+    let after_comments = || {
+        let is_comment = |line: &&[u8]| line.is_empty() || line.starts_with(b":");
+        let comments: usize = body
+            .split_inclusive(|byte| *byte == b'\n')
+            .take_while(|line| is_comment(&line.trim_ascii()))
+            .map(<[u8]>::len)
+            .sum();
+        value(trimmed(body.get(comments..)?))
+    };
+    value(body).or_else(event).or_else(after_comments).unwrap_or(Value::Null)
+}
+
+/// A body without byte order mark, white space and NUL bytes around it.
+fn trimmed(body: &[u8]) -> &[u8] {
+    let mut body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body).trim_ascii();
+    while let [0, rest @ ..] | [rest @ .., 0] = body {
+        body = rest.trim_ascii();
+    }
+    body
+}
+
+/// Whether a word says that credits are missing, with which no repetition helps, whatever the status is.
+fn is_lack_of_credits(word: &str) -> bool {
+    matches!(
+        word.strip_suffix("_error").unwrap_or(word),
+        "billing"
+            | "billing_hard_limit_reached"
+            | "billing_not_active"
+            | "insufficient_balance"
+            | "insufficient_credits"
+            | "insufficient_funds"
+            | "insufficient_quota"
+            | "payment_required"
+    )
 }
 
 /// `RateLimitError` and `Rate limit error` as `rate_limit_error`.
@@ -453,6 +599,17 @@ impl<'a> Place<'a> {
         Self { root, error }
     }
 
+    /// The word beside a description, as in `{"error": "invalid_grant", "error_description": "..."}`.
+    fn word(&self) -> Option<String> {
+        self.description().and_then(Value::as_str)?;
+        self.error.as_str().map(str::to_owned)
+    }
+
+    /// What describes the error outside of it.
+    fn description(&self) -> Option<&'a Value> {
+        ["error_description", "message"].iter().find_map(|name| self.root.get(name))
+    }
+
     /// A text or a number, as text.
     fn text(&self, name: &str) -> Option<String> {
         scalar(self.error.get(name)?)
@@ -460,14 +617,23 @@ impl<'a> Place<'a> {
 
     fn message(&self) -> Option<String> {
         let message = match self.error {
-            Value::String(text) => return Some(text.clone()),
-            error => error.get("message").or_else(|| error.get("detail")).or_else(|| self.root.get("message"))?,
+            Value::String(text) => match self.description() {
+                Some(Value::String(more)) => more,
+                _ => text,
+            },
+            error => {
+                let own = ["message", "detail", "title"].iter().find_map(|name| error.get(name));
+                match own.or_else(|| self.description()).or_else(|| self.root.get("errors"))? {
+                    Value::String(text) => text,
+                    Value::Null => return None,
+                    other => match other.get("message").or_else(|| other.get(0)?.get("message")) {
+                        Some(Value::String(text)) => text,
+                        _ => return Some(other.to_string()),
+                    },
+                }
+            }
         };
-        match message {
-            Value::String(text) => Some(text.clone()),
-            Value::Null => None,
-            other => Some(other.to_string()),
-        }
+        Some(message.clone())
     }
 
     fn error_type(&self) -> Option<String> {
@@ -485,21 +651,52 @@ impl<'a> Place<'a> {
     }
 }
 
-/// The message of a body that is no JSON: the title of a page, or a short text as it is.
+/// The message of a body that is no JSON: the title of a page, or the text.
 fn text_of(headers: &HeaderMap, body: &[u8]) -> String {
-    /// No message is longer; the whole text is in the body.
-    const LONGEST: usize = 500;
-    let text = String::from_utf8_lossy(body.get(..8 * 1024).unwrap_or(body));
-    let is_page = header(headers, "content-type").is_some_and(|media_type| media_type.contains("html"))
-        || text.trim_start().starts_with('<');
-    let text = if is_page { title(&text).unwrap_or_default() } else { &text };
-    text.trim().chars().take(LONGEST).collect()
+    let Some(text) = readable(headers, body) else { return String::new() };
+    let text = if is_page(headers, body) { title(&text).unwrap_or_default() } else { &text };
+    text.trim().to_owned()
 }
 
+/// How a body begins that is neither JSON nor events but text or a page, as of a site, a login or a gateway.
+pub(super) fn foreign_text<'a>(headers: &HeaderMap, body: &'a [u8]) -> Option<Cow<'a, str>> {
+    const OURS: [&str; 9] = ["{", "[", "\"", "data:", "event:", "id:", "retry:", ":", "null"];
+    let text = readable(headers, trimmed(body))?;
+    // One event of a stream is told under the label of the stream.
+    let is_labelled = || {
+        let kind = header(headers, "content-type").unwrap_or_default().to_ascii_lowercase();
+        kind.contains("json") || kind.contains("event-stream")
+    };
+    let is_ours = OURS.iter().any(|start| text.starts_with(start)) || !is_page(headers, body) && is_labelled();
+    (!is_ours && !text.is_empty()).then_some(text)
+}
+
+/// The beginning of a body as text, if it is text and not compressed.
+fn readable<'a>(headers: &HeaderMap, body: &'a [u8]) -> Option<Cow<'a, str>> {
+    let text = String::from_utf8_lossy(body.get(..8 * 1024).unwrap_or(body));
+    let unreadable = text.chars().filter(|letter| *letter == char::REPLACEMENT_CHARACTER).count();
+    (coding(headers).is_none() && unreadable * 8 <= text.len()).then_some(text)
+}
+
+/// Whether a body is HTML, or XML as some gateways send it.
+pub(crate) fn is_page(headers: &HeaderMap, body: &[u8]) -> bool {
+    let is_html = || header(headers, "content-type").is_some_and(|kind| kind.to_ascii_lowercase().contains("html"));
+    trimmed(body).starts_with(b"<") || is_html() && !trimmed(body).starts_with(b"{")
+}
+
+/// The coding of a body that is not sent as it is, such as `gzip`.
+pub(crate) fn coding(headers: &HeaderMap) -> Option<&str> {
+    let coding = header(headers, "content-encoding")?.trim();
+    Some(coding).filter(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case("identity"))
+}
+
+/// The title of a page, in upper or lower case and with attributes.
 fn title(page: &str) -> Option<&str> {
-    let start = page.find("<title>")? + "<title>".len();
-    let rest = page.get(start..)?;
-    rest.get(..rest.find("</title>")?)
+    let lower = page.to_ascii_lowercase();
+    let start = lower.find("<title")?;
+    let start = start + lower.get(start..)?.find('>')? + 1;
+    let end = start + lower.get(start..)?.find("</title")?;
+    page.get(start..end)
 }
 
 fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
@@ -509,16 +706,22 @@ fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 impl fmt::Debug for ApiError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let metadata = self.metadata().map(|metadata| self.shown(&metadata.to_string()).into_owned());
+        let word = |word: &Option<String>| word.as_deref().map(|word| self.shown(word).into_owned());
+        let (code, error_type) = (word(&self.code), word(&self.error_type));
+        let line = |text| OneLine::new(text, LONGEST_WORD, "");
         f.debug_struct("ApiError")
             .field("call", &self.call)
             .field("kind", &self.kind)
             .field("status", &self.status)
-            .field("code", &self.code.as_deref().map(|code| self.shown(code)))
-            .field("error_type", &self.error_type.as_deref().map(|word| self.shown(word)))
-            .field("message", &self.shown(&self.message))
-            .field("metadata", &format_args!("{}", metadata.as_deref().unwrap_or("None")))
+            .field("code", &code.as_deref().map(line))
+            .field("error_type", &error_type.as_deref().map(line))
+            .field("message", &OneLine::new(&self.shown(&self.message), LONGEST, "message()"))
+            .field(
+                "metadata",
+                &format_args!("{}", OneLine::new(metadata.as_deref().unwrap_or("None"), LONGEST, "metadata()")),
+            )
             .field("retry_after", &self.retry_after)
-            .field("generation_id", &self.generation_id())
+            .field("generation_id", &self.generation_id().map(line))
             .finish_non_exhaustive()
     }
 }
@@ -530,21 +733,67 @@ impl fmt::Display for ApiError {
         self.call.begin(f)?;
         f.write_str("the server answered ")?;
         if self.status.is_success() {
-            match &self.code {
-                Some(code) => write!(f, "with an error ({})", self.shown(code))?,
-                None => f.write_str("with an error")?,
+            f.write_str("with an error")?;
+            if let Some(code) = &self.code {
+                write!(f, " ({})", OneLine::new(&self.shown(code), LONGEST_WORD, "code()"))?;
             }
         } else {
-            self.status.fmt(f)?;
+            f.write_str(self.status.as_str())?;
+            if let Some(name) = status_name(self.status) {
+                write!(f, " {name}")?;
+            }
         }
         if !self.message.is_empty() {
-            write!(f, ": {}", self.shown(&self.message))?;
+            write!(f, ": {}", OneLine::new(&self.shown(&self.message), LONGEST, "message()"))?;
+        } else if let Some(coding) = coding(&self.headers) {
+            write!(f, ", with a body compressed as {}", OneLine::new(coding, LONGEST_WORD, ""))?;
+        } else if readable(&self.headers, &self.body).is_none() {
+            f.write_str(", with a body that is not text")?;
         }
-        match self.retry_after.filter(|wait| *wait <= LONGEST_WAIT) {
-            Some(wait) => write!(f, "; try again after {wait:?}")?,
+        match self.retry_after.filter(|wait| !wait.is_zero() && *wait <= LONGEST_WAIT) {
+            Some(wait) => write!(f, "; try again after {}", Wait(wait))?,
             None => write!(f, "; {}", self.advice())?,
         }
         self.call.end(f)
+    }
+}
+
+/// The name of a status, also of those that edge networks use and no standard names.
+fn status_name(status: StatusCode) -> Option<&'static str> {
+    match status.as_u16() {
+        499 => Some("Client Closed Request"),
+        520 => Some("Unknown Error of the Server"),
+        521 => Some("Server Is Down"),
+        522 => Some("Connection to the Server Timed Out"),
+        523 => Some("Server Is Unreachable"),
+        524 => Some("Server Timed Out"),
+        525 => Some("TLS Handshake with the Server Failed"),
+        526 => Some("Invalid Certificate of the Server"),
+        527 => Some("Connection to the Server Failed"),
+        529 => Some("Overloaded"),
+        530 => Some("Server Has No Address"),
+        _ => status.canonical_reason(),
+    }
+}
+
+/// A wait in the units that a person would use, rounded up: `7s`, `2min 5s`, `3h 23min`.
+struct Wait(Duration);
+
+impl fmt::Display for Wait {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.0.as_secs() + u64::from(self.0.subsec_nanos() > 0);
+        match seconds {
+            ..60 => write!(f, "{seconds}s"),
+            60..3600 if seconds.is_multiple_of(60) => write!(f, "{}min", seconds / 60),
+            60..3600 => write!(f, "{}min {}s", seconds / 60, seconds % 60),
+            _ => {
+                let minutes = seconds.div_ceil(60);
+                match (minutes / 60, minutes % 60) {
+                    (hours, 0) => write!(f, "{hours}h"),
+                    (hours, minutes) => write!(f, "{hours}h {minutes}min"),
+                }
+            }
+        }
     }
 }
 
@@ -557,7 +806,8 @@ pub struct Availability<'a>(&'a Value);
 impl fmt::Debug for Availability<'_> {
     /// Prints it as [`Json`] is printed, without what may be a secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Availability").field(&Json::from(self.0.clone())).finish()
+        let json = format!("{:?}", Json::from(self.0.clone()));
+        write!(f, "Availability({})", OneLine::new(&json, LONGEST, "as_json()"))
     }
 }
 

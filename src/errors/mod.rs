@@ -1,9 +1,12 @@
 //! What can go wrong: one [`Error`] for every call, told apart by what the caller can do about it.
 //!
-//! Every message names the operation and says what to do. The cause, where there is one, is the
-//! [`source`](std::error::Error::source); a message never repeats it. No error ever shows the API key.
+//! Every message is one line that names what was called and says what to do. The cause, if there is one, is the
+//! [`source`](std::error::Error::source); a message never repeats it. `Debug` of an [`Error`], which is what a `main`
+//! that returns it prints, is the message with all its causes. No error ever shows the API key. Up to 500 characters of
+//! what a server says are shown, with control characters escaped.
 
 mod api;
+mod text;
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -15,9 +18,12 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use tokio::runtime::is_rt_shutdown_err;
 
 pub use api::{ApiError, ApiErrorKind, Availability};
+pub(crate) use api::{coding, is_page};
+pub(crate) use text::{Chain, LONGEST, LONGEST_WORD, OneLine};
 
 use crate::core::hidden;
-use crate::core::transport::{TransportError, TransportErrorKind};
+use crate::core::transport::{TransportError, TransportErrorKind, advice};
+use crate::core::wire::DecodeError;
 
 /// A cause of any type.
 pub(crate) type Cause = Box<dyn StdError + Send + Sync>;
@@ -41,7 +47,6 @@ pub(crate) type Cause = Box<dyn StdError + Send + Sync>;
 ///     }
 /// }
 /// ```
-#[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
     /// The server answered with an error, by status or inside an answer with status 200.
@@ -140,6 +145,12 @@ impl Error {
         self
     }
 
+    /// The same error, told of the function that made the call.
+    pub(crate) fn of_function(mut self, name: &'static str) -> Self {
+        self.call_mut().function = name;
+        self
+    }
+
     /// The same error, with how often its call had sent the request and how long it had taken.
     pub(crate) fn with_progress(mut self, attempts: u32, elapsed: Duration) -> Self {
         let call = self.call_mut();
@@ -218,6 +229,13 @@ fn runtime_is_gone(error: &TransportError) -> bool {
     false
 }
 
+impl fmt::Debug for Error {
+    /// The message and its causes, on one line.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&Chain(self), f)
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -275,6 +293,8 @@ variants!(
 struct CallInfo {
     /// Empty while a client is built.
     operation_id: &'static str,
+    /// The function that made the call; empty if it is not known.
+    function: &'static str,
     attempts: u32,
     elapsed: Duration,
     /// The request was not sent again because its body could be read only once.
@@ -283,12 +303,13 @@ struct CallInfo {
 
 impl CallInfo {
     const fn of(operation_id: &'static str) -> Self {
-        Self { operation_id, attempts: 0, elapsed: Duration::ZERO, is_body_spent: false }
+        Self { operation_id, function: "", attempts: 0, elapsed: Duration::ZERO, is_body_spent: false }
     }
 
-    /// The start of every message: the operation, if there is one.
+    /// The start of every message: what was called, if it is known.
     fn begin(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.operation_id.is_empty() { Ok(()) } else { write!(f, "{}: ", self.operation_id) }
+        let name = if self.function.is_empty() { self.operation_id } else { self.function };
+        if name.is_empty() { Ok(()) } else { write!(f, "{name}: ") }
     }
 
     /// The end of every message: what became of retries.
@@ -307,7 +328,10 @@ impl CallInfo {
     }
 }
 
-/// No answer came, or it broke off. The [`source`](StdError::source) is the [`TransportError`].
+/// No response came, or it broke off.
+///
+/// The [`source`](StdError::source) is the cause that the transport gave to its [`TransportError`], whose kind is the
+/// [`kind`](Self::kind) of this error.
 #[derive(Debug)]
 pub struct ConnectionError {
     call: CallInfo,
@@ -345,13 +369,17 @@ impl fmt::Display for ConnectionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = match self.kind() {
             TransportErrorKind::Connect | TransportErrorKind::ConnectTimeout => {
-                "the server could not be reached; check the network, the proxy and the server URL"
+                self.call.begin(f)?;
+                let advice = advice(&self.source).unwrap_or("check the network, the proxy and the server URL");
+                write!(f, "no connection could be made; {advice}")?;
+                return self.call.end(f);
             }
             TransportErrorKind::NotSent => "the connection closed before the request was sent; try again",
             TransportErrorKind::Exchange => {
-                "the connection failed before the answer came; the server may have done the work, so check before repeating it"
+                "the connection failed before the response came; the server may have done the work, so check before \
+                 repeating it"
             }
-            TransportErrorKind::Body => "the answer broke off before its end; what came of it is incomplete",
+            TransportErrorKind::Body => "the response broke off before its end; what came of it is incomplete",
             TransportErrorKind::Request => {
                 "the transport cannot send this request; check the server URL and the features"
             }
@@ -364,7 +392,7 @@ impl fmt::Display for ConnectionError {
 
 impl StdError for ConnectionError {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        Some(&self.source)
+        self.source.source()
     }
 }
 
@@ -425,14 +453,12 @@ impl TimeoutError {
 impl fmt::Display for TimeoutError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (what, option) = match self.phase {
-            TimeoutPhase::Connect => {
-                ("the server could not be reached", "check the network or raise `connect_timeout`")
-            }
+            TimeoutPhase::Connect => ("no connection was made", "check the network or raise `connect_timeout`"),
             TimeoutPhase::Response if self.is_unsent => {
                 ("no connection was made", "check the network or raise `response_timeout`")
             }
-            TimeoutPhase::Response => ("the answer did not begin", "raise `response_timeout` for slow models"),
-            TimeoutPhase::Idle => ("nothing more came of the answer", "try again or raise `idle_timeout`"),
+            TimeoutPhase::Response => ("the response did not begin", "raise `response_timeout` for slow models"),
+            TimeoutPhase::Idle => ("nothing more came of the response", "try again or raise `idle_timeout`"),
             TimeoutPhase::Event => ("no event of the stream came", "try again or raise `event_timeout`"),
             TimeoutPhase::Total => ("the call did not end", "raise `timeout`"),
         };
@@ -447,7 +473,7 @@ impl fmt::Display for TimeoutError {
 
 impl StdError for TimeoutError {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.source.as_ref().map(|source| source as _)
+        self.source.as_ref().and_then(StdError::source)
     }
 }
 
@@ -471,7 +497,7 @@ impl fmt::Display for CancelledError {
 
 impl StdError for CancelledError {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        Some(&self.source)
+        self.source.source()
     }
 }
 
@@ -503,7 +529,7 @@ impl InvalidRequestError {
 impl fmt::Display for InvalidRequestError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.call.begin(f)?;
-        write!(f, "`{}` {}", self.argument, self.message)?;
+        write!(f, "`{}` {}", self.argument, OneLine::new(&self.message, LONGEST, ""))?;
         self.call.end(f)
     }
 }
@@ -516,7 +542,7 @@ impl StdError for InvalidRequestError {
 
 /// The server answered with success, but not with what the operation promises.
 ///
-/// Nothing of the answer is lost: [`body`](ResponseValidationError::body) has it as it came.
+/// Nothing of the response is lost: [`body`](ResponseValidationError::body) has it.
 pub struct ResponseValidationError {
     call: CallInfo,
     status: StatusCode,
@@ -534,7 +560,11 @@ impl ResponseValidationError {
         path: impl Into<String>,
         source: impl Into<Cause>,
     ) -> Self {
-        Self { call: CallInfo::of(operation_id), status, headers, body, path: path.into(), source: source.into() }
+        // The path is told by this error.
+        let source = source.into().downcast::<DecodeError>();
+        let message = |error: Box<DecodeError>| OneLine::new(error.message(), LONGEST, "").to_string();
+        let source = source.map_or_else(|other| other, |error| message(error).into());
+        Self { call: CallInfo::of(operation_id), status, headers, body, path: path.into(), source }
     }
 
     /// Where in the JSON the misfit is (`choices[0].delta.content`); empty for the whole of it.
@@ -563,7 +593,7 @@ impl fmt::Debug for ResponseValidationError {
         f.debug_struct("ResponseValidationError")
             .field("call", &self.call)
             .field("status", &self.status)
-            .field("path", &hidden::text(&self.path))
+            .field("path", &OneLine::new(&hidden::text(&self.path), LONGEST_WORD, "path()"))
             .field("body", &format_args!("{} bytes", self.body.len()))
             .field("source", &self.source)
             .finish_non_exhaustive()
@@ -571,13 +601,30 @@ impl fmt::Debug for ResponseValidationError {
 }
 
 impl fmt::Display for ResponseValidationError {
+    /// Shows how a page or a text begins, but nothing of JSON or events, which may be what the model wrote.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.call.begin(f)?;
-        f.write_str("the answer is not what the operation promises")?;
-        if !self.path.is_empty() {
-            write!(f, ", at `{}`", hidden::text(&self.path))?;
+        let foreign = api::foreign_text(&self.headers, &self.body);
+        if self.body.trim_ascii().is_empty() {
+            f.write_str("the response is empty")?;
+        } else if let Some(coding) = coding(&self.headers) {
+            write!(f, "the response is compressed ({})", OneLine::new(coding, LONGEST_WORD, ""))?;
+        } else if foreign.is_some() {
+            f.write_str("the response is not one of the API")?;
+        } else {
+            f.write_str("the response is not what the operation promises")?;
         }
-        f.write_str("; `body()` has it as it came, a newer version of this crate may know it")?;
+        if !self.path.is_empty() {
+            write!(f, ", at `{}`", OneLine::new(&hidden::text(&self.path), LONGEST_WORD, "path()"))?;
+        }
+        match foreign {
+            Some(text) => {
+                f.write_str("; check the server URL, and whether it asks for a login. It begins: ")?;
+                OneLine::new(&hidden::text(&text), LONGEST_WORD, "body()").fmt(f)?;
+            }
+            None if self.path.is_empty() => f.write_str("; see `body()`")?,
+            None => f.write_str("; see `body()`. A newer version of this crate may know it")?,
+        }
         self.call.end(f)
     }
 }
@@ -612,7 +659,7 @@ impl HookError {
 impl fmt::Display for HookError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.call.begin(f)?;
-        f.write_str("a hook stopped the call; its reason is the source of this error")?;
+        f.write_str("a hook stopped the call; see the source of this error for its reason")?;
         self.call.end(f)
     }
 }
@@ -646,7 +693,7 @@ impl UnexpectedError {
 impl fmt::Display for UnexpectedError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.call.begin(f)?;
-        f.write_str(&self.message)?;
+        OneLine::new(&self.message, LONGEST, "").fmt(f)?;
         self.call.end(f)
     }
 }

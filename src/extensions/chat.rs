@@ -31,14 +31,22 @@ impl Root for ChatResult {
 impl StreamItem for ChatStreamChunk {
     const END_IS_MARKED: bool = true;
 
-    /// A choice has finished. Further chunks may follow, one with the usage for instance.
+    /// A choice has finished, or this is the chunk with the usage, which comes last. Further chunks may follow.
     #[inline]
     fn is_terminal(&self) -> bool {
-        let has_finished = |choice: &ChatStreamChoice| match &choice.finish_reason {
-            Some(reason) => is_told(reason.as_str()),
-            None => holds(&choice.extra, "finish_reason"),
+        let has_finished = |choice: &ChatStreamChoice| {
+            let native = choice.native_finish_reason.as_deref().unwrap_or_default();
+            let is_told = match &choice.finish_reason {
+                Some(reason) => is_told(reason.as_str()),
+                None => holds(&choice.extra, "finish_reason"),
+            };
+            is_told || !native.is_empty()
         };
-        self.choices.iter().any(has_finished) || kept_choices_hold(&self.extra, "finish_reason")
+        // Some servers tell at the beginning what the prompt has used.
+        let is_used = || self.usage.as_ref().is_some_and(|usage| usage.completion_tokens > 0);
+        self.choices.iter().any(has_finished)
+            || kept_choices_hold(&self.extra, "finish_reason")
+            || self.choices.is_empty() && is_used()
     }
 
     #[inline]

@@ -10,7 +10,8 @@ use serde::de::DeserializeOwned;
 
 use crate::Error;
 use crate::core::wire::Json;
-use crate::core::{EventStream, StreamItem};
+use crate::core::{EventStream, StreamItem, hidden};
+use crate::errors::{Chain, LONGEST_WORD, OneLine};
 
 /// What stands in a text for half of a character.
 const REPLACEMENT: char = char::REPLACEMENT_CHARACTER;
@@ -169,8 +170,8 @@ fn code_unit(escape: &str) -> Option<u16> {
 
 /// A text of the model that is not the value that was wanted.
 ///
-/// The text is in [`text`](Self::text); what was wrong with it is the [`source`](std::error::Error::source).
-#[derive(Debug)]
+/// The message names the place that does not fit and shows how the text begins. The whole text is in
+/// [`text`](Self::text); what was wrong with it is the [`source`](std::error::Error::source).
 pub struct ParseError {
     what: String,
     text: String,
@@ -183,19 +184,115 @@ impl ParseError {
     pub fn text(&self) -> &str {
         &self.text
     }
+
+    /// Where in the JSON the text does not fit, as in `steps[0].title`; empty for the whole of it. For a field that is
+    /// missing it is the place where it was expected.
+    #[inline]
+    pub fn path(&self) -> String {
+        let mut path = path_at(&self.text, self.source.line(), self.source.column());
+        if let Some(field) = self.missing_field() {
+            let dot = if path.is_empty() { "" } else { "." };
+            path = format!("{path}{dot}{field}");
+        }
+        path
+    }
+
+    /// The field that the type requires and the text lacks.
+    #[inline]
+    fn missing_field(&self) -> Option<String> {
+        let message = self.source.to_string();
+        Some(message.strip_prefix("missing field `")?.split_once('`')?.0.to_owned())
+    }
 }
 
 impl fmt::Display for ParseError {
     #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const SHOWN: usize = 200;
-        let shown: String = self.text.chars().take(SHOWN).collect();
-        let more = if shown.len() < self.text.len() { " ..." } else { "" };
-        match shown.is_empty() {
-            true => write!(f, "{} is empty where a value was wanted", self.what),
-            false => write!(f, "{} does not fit the type that was wanted: {shown}{more}", self.what),
+        OneLine::new(&hidden::text(&self.what), LONGEST_WORD, "").fmt(f)?;
+        if self.text.trim().is_empty() {
+            return f.write_str(" is empty; expected JSON");
+        }
+        f.write_str(match self.source.classify() {
+            serde_json::error::Category::Eof => " ends before its JSON is complete",
+            serde_json::error::Category::Syntax => " is not JSON",
+            _ if self.missing_field().is_some() => " lacks a field",
+            _ => " does not fit the type that was wanted",
+        })?;
+        let path = self.path();
+        if !path.is_empty() {
+            write!(f, ", at `{}`", OneLine::new(&hidden::text(&path), LONGEST_WORD, "path()"))?;
+        }
+        write!(f, "; it begins: {}", OneLine::new(&hidden::text(&self.text), 2 * LONGEST_WORD, "text()"))
+    }
+}
+
+impl fmt::Debug for ParseError {
+    /// The message and its cause, on one line.
+    #[inline]
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&Chain(self), f)
+    }
+}
+
+/// The path of the value at a place of a JSON text, counted in lines from 1 and in bytes of the line.
+#[inline]
+fn path_at(text: &str, line: usize, column: usize) -> String {
+    let lines: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
+    let before = text.as_bytes().get(..lines + column).unwrap_or(text.as_bytes());
+    // A bracket itself stands in the value around it. The end of an object is where a field is found to be missing.
+    let (before, closed) = match before {
+        [before @ .., b'{' | b'['] => (before, false),
+        [before @ .., b'}' | b']'] => (before, true),
+        _ => (before, false),
+    };
+    /// What is open, with the member or element that is read in it.
+    enum Open<'a> {
+        Object(&'a str),
+        Array(usize),
+    }
+    let mut open: Vec<Open<'_>> = Vec::new();
+    let mut at = 0;
+    let mut string = "";
+    while let Some(byte) = before.get(at) {
+        let start = at + 1;
+        at = start;
+        match byte {
+            b'"' => {
+                while let Some(byte) = before.get(at).filter(|byte| **byte != b'"') {
+                    at += if *byte == b'\\' { 2 } else { 1 };
+                }
+                string = text.get(start..at).unwrap_or_default();
+                at += 1;
+            }
+            b':' => {
+                if let Some(Open::Object(name)) = open.last_mut() {
+                    *name = string;
+                }
+            }
+            b',' => {
+                if let Some(Open::Array(index)) = open.last_mut() {
+                    *index += 1;
+                }
+            }
+            b'{' => open.push(Open::Object("")),
+            b'[' => open.push(Open::Array(0)),
+            b'}' | b']' => drop(open.pop()),
+            _ => {}
         }
     }
+    if closed {
+        open.pop();
+    }
+    let mut path = String::new();
+    for step in open {
+        match step {
+            Open::Object("") => {}
+            Open::Object(name) if path.is_empty() => path.push_str(name),
+            Open::Object(name) => path.extend([".", name]),
+            Open::Array(index) => path.push_str(&format!("[{index}]")),
+        }
+    }
+    path
 }
 
 impl std::error::Error for ParseError {
@@ -209,10 +306,10 @@ impl std::error::Error for ParseError {
 #[allow(dead_code, reason = "each namespace with answers of text uses it")]
 #[inline]
 pub(super) fn parse<T: DeserializeOwned>(text: &str, what: impl FnOnce() -> String) -> Result<T, ParseError> {
-    serde_json::from_str(text).or_else(|source| {
-        let fenced = in_fence(text).and_then(|inner| serde_json::from_str(inner).ok());
-        fenced.ok_or_else(|| ParseError { what: what(), text: text.to_owned(), source })
-    })
+    let read = |text: &str| serde_json::from_str(text).map_err(|source| (text.to_owned(), source));
+    // What stands in a fence is what the model meant, and what an error is about.
+    let outcome = read(text).or_else(|error| in_fence(text).map_or(Err(error), read));
+    outcome.map_err(|(text, source)| ParseError { what: what(), text, source })
 }
 
 /// What stands in the code fence that is the whole text, without the word that names its language.
@@ -232,4 +329,62 @@ fn in_fence(text: &str) -> Option<&str> {
 pub(super) fn parse_arguments<T: DeserializeOwned>(arguments: &str, tool: &str) -> Result<T, ParseError> {
     let text = if matches!(arguments.trim_ascii(), "" | "[]") { "{}" } else { arguments };
     parse(text, || format!("what the model passed to the tool `{tool}`"))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "in a test a panic is a finding")]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, serde::Deserialize)]
+    #[expect(dead_code, reason = "reading is what is tested")]
+    struct Plan {
+        title: String,
+        steps: Vec<Step>,
+    }
+
+    #[derive(Debug, serde::Deserialize)]
+    #[expect(dead_code, reason = "reading is what is tested")]
+    struct Step {
+        name: String,
+        minutes: u32,
+    }
+
+    #[test]
+    fn the_place_that_does_not_fit_is_named() {
+        for (text, path, message) in [
+            (r#"{"steps": []}"#, "title", "lacks a field, at `title`"),
+            (
+                r#"{"title": "a", "steps": [{"name": "b", "minutes": 1}, {"minutes": 2}]}"#,
+                "steps[1].name",
+                "lacks a field, at `steps[1].name`",
+            ),
+            (
+                "{\n  \"title\": \"a \\\" b\",\n  \"steps\": [\n    {\"name\": \"b\", \"minutes\": \"3\"}\n  ]\n}",
+                "steps[0].minutes",
+                "does not fit the type that was wanted, at `steps[0].minutes`",
+            ),
+            (r#"{"title": "a", "steps": {}}"#, "steps", "does not fit the type that was wanted, at `steps`"),
+            (r#"{"title": ["#, "title", "at `title`"),
+            (r#"{"title": "a", "steps": [{"name": "b", "#, "steps[0].name", "ends before its JSON is complete"),
+            ("I cannot do that.", "", "is not JSON; it begins: I cannot do that."),
+            ("[]", "", "the answer"),
+            ("", "", "the answer is empty"),
+            ("{\"a\\\"b\": {\"c\": x", "a\\\"b.c", "is not JSON"),
+        ] {
+            let error = parse::<Plan>(text, || "the answer".to_owned()).unwrap_err();
+            assert_eq!(error.path(), path, "{text}: {error:?}");
+            assert!(error.to_string().contains(message), "{error}");
+            assert!(std::error::Error::source(&error).is_some());
+        }
+    }
+
+    #[test]
+    fn what_the_model_wrote_is_shown_on_one_bounded_line() {
+        let text = format!("no\u{1b}[31m\n{}", "x".repeat(10_000));
+        let error = parse::<Plan>(&text, || "the answer".to_owned()).unwrap_err();
+        for shown in [error.to_string(), format!("{error:?}")] {
+            assert!(shown.len() < 600 && !shown.contains(['\u{1b}', '\n']) && shown.contains("`text()`"), "{shown}");
+        }
+    }
 }

@@ -26,7 +26,6 @@
 //! - Values of headers that may hold a secret are marked as sensitive, whichever hook set them, so that `Debug` of a request
 //!   or response does not print them.
 
-use std::error::Error as _;
 use std::fmt;
 use std::future::{Future, ready};
 use std::io::Write;
@@ -40,7 +39,7 @@ use tokio::time::Instant;
 use crate::core::body::Body;
 use crate::core::hidden::{self, Headers};
 use crate::core::{ClientConfig, Operation, RetryConfig, Timeouts};
-use crate::errors::{Error, HookError};
+use crate::errors::{Chain, Error, HookError, LONGEST, OneLine};
 
 /// What the methods of a [`Hook`] answer with: a boxed future.
 pub type HookFuture<'a, T, E = HookError> = Pin<Box<dyn Future<Output = Result<T, E>> + Send + 'a>>;
@@ -336,11 +335,14 @@ impl DebugLog {
         let operation = context.operation();
         let (url, attempt, elapsed) = (context.base_url(), context.attempt(), context.elapsed());
         let (method, path) = (operation.method(), operation.path());
-        let id = operation.id();
-        let line = format!("openrouter: {id} attempt {attempt}: {method} {url}{path}: {outcome} after {elapsed:?}");
+        let name = match operation.function_name() {
+            "" => operation.id(),
+            name => name,
+        };
+        let line = format!("openrouter: {name} attempt {attempt}: {method} {url}{path}: {outcome} after {elapsed:?}");
         // A log that cannot be written must not disturb the call. Causes of errors come from hooks and transports too, and
         // may say anything.
-        let _ = writeln!(std::io::stderr(), "{}", hidden::text(&line));
+        let _ = writeln!(std::io::stderr(), "{}", OneLine::new(&hidden::text(&line), 4 * LONGEST, ""));
     }
 }
 
@@ -361,23 +363,8 @@ impl Hook for DebugLog {
     ) -> HookFuture<'a, Response<Body>, Error> {
         match &failure {
             Ok(response) => Self::write(context, &response.status()),
-            Err(error) => Self::write(context, &Causes(error)),
+            Err(error) => Self::write(context, &Chain(error)),
         }
         Box::pin(ready(failure))
-    }
-}
-
-/// An error with everything that led to it, in one line.
-struct Causes<'a>(&'a Error);
-
-impl fmt::Display for Causes<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)?;
-        let mut cause = self.0.source();
-        while let Some(error) = cause {
-            write!(f, ": {error}")?;
-            cause = error.source();
-        }
-        Ok(())
     }
 }

@@ -15,7 +15,6 @@ use http::Uri;
 use http::uri::Scheme;
 use hyper::rt::{Read, Write};
 use hyper_util::rt::TokioIo;
-use memchr::memmem;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::{Instant, sleep};
@@ -28,8 +27,8 @@ use crate::errors::Cause;
 /// How long an address of a name is tried alone, before the next one is tried beside it (RFC 8305, section 5).
 const HEAD_START: Duration = Duration::from_millis(250);
 
-/// The head of a proxy's answer to CONNECT may be as long as this.
-const LONGEST_PROXY_ANSWER: usize = 16 * 1024;
+/// The head of a proxy's response to CONNECT may be as long as this.
+const LONGEST_PROXY_RESPONSE: usize = 16 * 1024;
 
 /// Everything that making a connection needs.
 pub(super) struct Connector {
@@ -43,15 +42,17 @@ impl Connector {
         let proxy = self.proxies.of(uri).map_err(ConnectError::text)?;
         let is_https = uri.scheme() == Some(&Scheme::HTTPS);
         let stream = match proxy {
-            None => dial(uri).await.map_err(|error| ConnectError::new("the server is out of reach", error))?,
+            None => dial(uri)
+                .await
+                .map_err(|error| ConnectError::new(format!("the server {} is out of reach", authority(uri)), error))?,
             Some(proxy) => {
-                let stream = dial(proxy.uri())
-                    .await
-                    .map_err(|error| ConnectError::new(format!("the proxy {proxy} is out of reach"), error))?;
+                let stream = dial(proxy.uri()).await.map_err(|error| {
+                    ConnectError::new(format!("the proxy {proxy} is out of reach"), error).advising(CHECK_PROXY)
+                })?;
                 if is_https {
                     open_tunnel(&stream, proxy, uri).await.map_err(|cause| {
-                        let target = uri.authority().map_or("", |authority| authority.as_str());
-                        ConnectError::new(format!("the proxy {proxy} did not open a way to {target}"), cause)
+                        let text = format!("the proxy {proxy} did not open a way to {}", authority(uri));
+                        ConnectError::new(text, cause).advising(CHECK_PROXY)
                     })?;
                 }
                 stream
@@ -66,6 +67,13 @@ impl Connector {
             Ok(Connected { stream, socket: state, is_http2: false, is_proxied: proxy.is_some() })
         }
     }
+}
+
+/// What to do about a proxy, which the environment may have named.
+const CHECK_PROXY: &str = "check the proxy (the option `proxy`, `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`)";
+
+fn authority(uri: &Uri) -> &str {
+    uri.authority().map_or("", |authority| authority.as_str())
 }
 
 /// A stream of bytes in both directions, with or without TLS. It is one type for both, so that hyper's state machine is
@@ -184,33 +192,54 @@ async fn open_tunnel(stream: &TcpStream, proxy: &Proxy, target: &Uri) -> Result<
             Err(error) => return Err(error.into()),
         }
     }
-    let mut answer = Vec::new();
+    let mut response = Vec::new();
     let mut part = [0; 512];
-    while memmem::find(&answer, b"\r\n\r\n").is_none() {
-        if answer.len() > LONGEST_PROXY_ANSWER {
-            return Err("the head of its answer is too long".into());
+    loop {
+        // An informational response comes before the one that counts (RFC 9110, section 15.2).
+        while let Some(end) = head_end(&response) {
+            let rest = response.split_off(end);
+            match status(&response) {
+                Some([b'1', ..]) => response = rest,
+                // A server of TLS lets the client speak first, so that nothing comes after this head by itself.
+                Some([b'2', ..]) if !rest.is_empty() => return Err("more came than the head of its response".into()),
+                Some([b'2', ..]) => return Ok(()),
+                Some(b"407") => {
+                    let reason = "it wants a name and password, or others (status 407): give them in its URL";
+                    return Err(reason.into());
+                }
+                Some(status) => {
+                    return Err(format!("it responded with the status {}", status.escape_ascii()).into());
+                }
+                None => return Err("its response is not HTTP".into()),
+            }
+        }
+        if response.len() > LONGEST_PROXY_RESPONSE {
+            return Err("the head of its response is too long".into());
         }
         stream.readable().await?;
         match stream.try_read(&mut part) {
             Ok(0) => return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
-            Ok(count) => answer.extend_from_slice(part.get(..count).unwrap_or_default()),
+            Ok(count) => response.extend_from_slice(part.get(..count).unwrap_or_default()),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(error) => return Err(error.into()),
         }
     }
-    match answer.strip_prefix(b"HTTP/1.1 ").or_else(|| answer.strip_prefix(b"HTTP/1.0 ")) {
-        // A server of TLS lets the client speak first, so that nothing comes after this head by itself.
-        Some([b'2', ..]) if !answer.ends_with(b"\r\n\r\n") => Err("more came than the head of its answer".into()),
-        Some([b'2', ..]) => Ok(()),
-        Some([b'4', b'0', b'7', ..]) => {
-            Err("it wants a name and password, or others (status 407): give them in its URL".into())
-        }
-        Some(rest) => {
-            let code = rest.get(..3).unwrap_or_default().escape_ascii();
-            Err(format!("it answered with the status {code}").into())
-        }
-        None => Err("its answer is no HTTP".into()),
-    }
+}
+
+/// Where the head of a response ends: after an empty line, whichever way lines end.
+fn head_end(response: &[u8]) -> Option<usize> {
+    let ends = memchr::memchr_iter(b'\n', response).map(|at| at + 1);
+    let mut starts = std::iter::once(0).chain(ends.clone());
+    ends.into_iter().find(|end| {
+        let line = starts.next().and_then(|start| response.get(start..*end)).unwrap_or_default();
+        matches!(line, b"\n" | b"\r\n")
+    })
+}
+
+/// The status of a response of HTTP/1.
+fn status(response: &[u8]) -> Option<&[u8]> {
+    let rest = response.strip_prefix(b"HTTP/1.1 ").or_else(|| response.strip_prefix(b"HTTP/1.0 "))?;
+    rest.get(..3).filter(|status| status.iter().all(u8::is_ascii_digit))
 }
 
 /// Why there is no connection.
@@ -218,15 +247,27 @@ async fn open_tunnel(stream: &TcpStream, proxy: &Proxy, target: &Uri) -> Result<
 pub(super) struct ConnectError {
     text: String,
     source: Option<Cause>,
+    advice: Option<&'static str>,
 }
 
 impl ConnectError {
     pub(super) fn new(text: impl Into<String>, source: impl Into<Cause>) -> Self {
-        Self { text: text.into(), source: Some(source.into()) }
+        Self { text: text.into(), source: Some(source.into()), advice: None }
     }
 
     pub(super) fn text(text: impl Into<String>) -> Self {
-        Self { text: text.into(), source: None }
+        Self { text: text.into(), source: None, advice: None }
+    }
+
+    /// The same error, with what can be done about it.
+    pub(super) const fn advising(mut self, advice: &'static str) -> Self {
+        self.advice = Some(advice);
+        self
+    }
+
+    /// What can be done about it, if it is something else than to look at network, proxy and server URL.
+    pub(super) const fn advice(&self) -> Option<&'static str> {
+        self.advice
     }
 }
 

@@ -21,6 +21,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use self::connect::ConnectError;
 pub(super) use self::hyper::CONNECT_TIMEOUT;
 pub use self::hyper::{HyperTransport, HyperTransportBuilder, TransportBuildError};
 use super::body::Body;
@@ -36,6 +37,19 @@ struct Failed {
 /// Returns the error and everything below it.
 fn sources<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
     std::iter::successors(Some(error), |error| (*error).source())
+}
+
+/// Returns what can be done about a connection that was not made, if its cause tells.
+pub(crate) fn advice(error: &TransportError) -> Option<&'static str> {
+    sources(error).find_map(|source| {
+        source
+            .downcast_ref::<ConnectError>()
+            .or_else(|| {
+                // Several calls may have waited for one connection.
+                source.downcast_ref::<Arc<ConnectError>>().map(|error| &**error)
+            })?
+            .advice()
+    })
 }
 
 /// The future of [`Transport::send`].

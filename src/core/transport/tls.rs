@@ -7,7 +7,7 @@ use hyper_util::rt::TokioIo;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{CertificateError, ClientConfig, RootCertStore};
 use tokio_rustls::TlsConnector;
 
 use super::connect::{ConnectError, Connected};
@@ -49,10 +49,14 @@ impl Tls {
         let name = ServerName::try_from(bare_host(host).to_owned())
             .map_err(|error| ConnectError::new(format!("`{host}` is not a name that TLS can verify"), error))?;
         let state = socket.state().clone();
-        let stream =
-            self.0.connect(name, socket).await.map_err(|error| {
-                ConnectError::new(format!("the TLS handshake with {host} failed"), innermost(error))
-            })?;
+        let stream = self.0.connect(name, socket).await.map_err(|error| {
+            let advice = advice(&error);
+            let error = ConnectError::new(format!("the TLS handshake with {host} failed"), innermost(error));
+            match advice {
+                Some(advice) => error.advising(advice),
+                None => error,
+            }
+        })?;
         let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
         Ok(Connected { stream: Box::new(TokioIo::new(stream)), socket: state, is_http2, is_proxied: false })
     }
@@ -63,6 +67,27 @@ fn innermost(error: io::Error) -> Box<dyn std::error::Error + Send + Sync> {
     match error.downcast::<rustls::Error>() {
         Ok(error) => Box::new(error),
         Err(error) => Box::new(error),
+    }
+}
+
+/// Returns what can be done about a handshake that failed.
+fn advice(error: &io::Error) -> Option<&'static str> {
+    match error.get_ref()?.downcast_ref()? {
+        rustls::Error::InvalidCertificate(
+            CertificateError::Expired
+            | CertificateError::ExpiredContext { .. }
+            | CertificateError::NotValidYet
+            | CertificateError::NotValidYetContext { .. },
+        ) => Some("the certificate of the server is not valid at this time; check the clock of this machine"),
+        rustls::Error::InvalidCertificate(
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+        ) => Some("the certificate is one of another server; check the server URL"),
+        rustls::Error::InvalidCertificate(_) => Some(
+            "the certificate of the server is not trusted. If a company signed it, enable the feature `roots-platform`, \
+             which trusts what the operating system trusts, or set `root_certificate` of `HyperTransport`",
+        ),
+        rustls::Error::InvalidMessage(_) => Some("the server does not speak TLS at this port; check the server URL"),
+        _ => None,
     }
 }
 
