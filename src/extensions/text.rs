@@ -175,6 +175,8 @@ fn code_unit(escape: &str) -> Option<u16> {
 pub struct ParseError {
     what: String,
     text: String,
+    /// Without the name of a field that is missing.
+    path: String,
     source: serde_json::Error,
 }
 
@@ -189,7 +191,7 @@ impl ParseError {
     /// missing it is the place where it was expected.
     #[inline]
     pub fn path(&self) -> String {
-        let mut path = path_at(&self.text, self.source.line(), self.source.column());
+        let mut path = self.path.clone();
         if let Some(field) = self.missing_field() {
             let dot = if path.is_empty() { "" } else { "." };
             path = format!("{path}{dot}{field}");
@@ -306,10 +308,11 @@ impl std::error::Error for ParseError {
 #[allow(dead_code, reason = "each namespace with answers of text uses it")]
 #[inline]
 pub(super) fn parse<T: DeserializeOwned>(text: &str, what: impl FnOnce() -> String) -> Result<T, ParseError> {
-    let read = |text: &str| serde_json::from_str(text).map_err(|source| (text.to_owned(), source));
+    let read =
+        |text| serde_json::from_str(text).map_err(|source| (path_at(text, source.line(), source.column()), source));
     // What stands in a fence is what the model meant, and what an error is about.
     let outcome = read(text).or_else(|error| in_fence(text).map_or(Err(error), read));
-    outcome.map_err(|(text, source)| ParseError { what: what(), text, source })
+    outcome.map_err(|(path, source)| ParseError { what: what(), text: text.to_owned(), path, source })
 }
 
 /// What stands in the code fence that is the whole text, without the word that names its language.
