@@ -81,7 +81,7 @@ fn credentials_are_never_printed() {
     assert!(printed.contains("proxy.invalid:3128"), "{printed}");
     assert_no_secret(&printed);
 
-    let error = HyperTransport::builder().proxy(format!("socks5://{CREDENTIALS}@proxy.invalid")).build().unwrap_err();
+    let error = HyperTransport::builder().proxy(format!("socks4://{CREDENTIALS}@proxy.invalid")).build().unwrap_err();
     assert_eq!(error.option(), "proxy");
     assert_no_secret(&format!("{error} {error:?}"));
 }
@@ -152,7 +152,7 @@ async fn no_proxy_turns_the_environment_off() {
 
 #[tokio::test]
 async fn nothing_goes_past_a_proxy_that_cannot_be_used() {
-    run_child("unusable", "http://127.0.0.1:1/", &[("HTTP_PROXY", "socks5://proxy.invalid:1")]).await;
+    run_child("unusable", "http://127.0.0.1:1/", &[("HTTP_PROXY", "socks4://proxy.invalid:1")]).await;
 }
 
 #[cfg(feature = "_tls")]

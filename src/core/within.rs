@@ -1,23 +1,39 @@
 //! A limit of time for a future.
 
-use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
-use std::task::Poll;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::time::sleep;
+use pin_project_lite::pin_project;
+use tokio::time::{Sleep, sleep};
 
-/// What the future gives, or the limit if it passed before. One path with and without a limit, so that the program holds
-/// the code of the future once.
-pub(super) async fn within<T>(
-    limit: Option<Duration>,
-    mut future: impl Future<Output = T> + Unpin,
-) -> Result<T, Duration> {
-    let mut timer = pin!(limit.map(sleep));
-    poll_fn(|cx| match (Pin::new(&mut future).poll(cx), timer.as_mut().as_pin_mut(), limit) {
-        (Poll::Ready(output), _, _) => Poll::Ready(Ok(output)),
-        (Poll::Pending, Some(timer), Some(limit)) => timer.poll(cx).map(|()| Err(limit)),
-        (Poll::Pending, _, _) => Poll::Pending,
-    })
-    .await
+pin_project! {
+    /// Gives what a future gives, or the limit if it passed before. It is one type with and without a limit, so that the
+    /// program holds the code of the future once.
+    pub(super) struct Within<F> {
+        #[pin]
+        future: F,
+        #[pin]
+        timer: Option<Sleep>,
+        limit: Duration,
+    }
+}
+
+/// Limits the time of `future`.
+pub(super) fn within<F: Future>(limit: Option<Duration>, future: F) -> Within<F> {
+    Within { future, timer: limit.map(sleep), limit: limit.unwrap_or_default() }
+}
+
+impl<F: Future> Future for Within<F> {
+    type Output = Result<F::Output, Duration>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        match (this.future.poll(cx), this.timer.as_pin_mut()) {
+            (Poll::Ready(output), _) => Poll::Ready(Ok(output)),
+            (Poll::Pending, Some(timer)) => timer.poll(cx).map(|()| Err(*this.limit)),
+            (Poll::Pending, None) => Poll::Pending,
+        }
+    }
 }

@@ -29,6 +29,21 @@ impl Authority {
         self.certificate.pem()
     }
 
+    /// The root certificate.
+    #[allow(dead_code, reason = "not every test needs it")]
+    pub(crate) fn der(&self) -> CertificateDer<'static> {
+        self.certificate.der().clone()
+    }
+
+    /// A certificate for a client with its private key, as one PEM text.
+    #[allow(dead_code, reason = "not every test needs it")]
+    pub(crate) fn client(&self) -> String {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(["client".to_owned()]).unwrap();
+        params.extended_key_usages.push(rcgen::ExtendedKeyUsagePurpose::ClientAuth);
+        format!("{}{}", params.signed_by(&key, &self.issuer).unwrap().pem(), key.serialize_pem())
+    }
+
     /// A server for `name` with a certificate of this authority, changed by `change`, that agrees to `protocols`.
     pub(crate) fn server(
         &self,
@@ -55,5 +70,24 @@ pub(crate) fn acceptor(certificate: CertificateDer<'static>, key: &KeyPair, prot
         .with_single_cert(vec![certificate], key)
         .unwrap();
     config.alpn_protocols = protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
+    TlsAcceptor::from(Arc::new(config))
+}
+
+/// A server for `localhost` that takes only clients with a certificate of `authority`.
+#[allow(dead_code, reason = "not every test needs it")]
+pub(crate) fn client_verifying(authority: &Authority) -> TlsAcceptor {
+    let key = KeyPair::generate().unwrap();
+    let params = CertificateParams::new(["localhost".to_owned()]).unwrap();
+    let certificate = params.signed_by(&key, &authority.issuer).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(authority.certificate.der().clone()).unwrap();
+    let verifier = rustls::server::WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone());
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_client_cert_verifier(verifier.build().unwrap())
+        .with_single_cert(vec![certificate.der().clone()], PrivateKeyDer::try_from(key.serialize_der()).unwrap())
+        .unwrap();
     TlsAcceptor::from(Arc::new(config))
 }

@@ -3,8 +3,8 @@
 use std::error::Error as StdError;
 use std::fmt;
 use std::future::{Future, poll_fn};
-use std::io;
-use std::net::SocketAddr;
+use std::io::{self, IoSlice};
+use std::net::{IpAddr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -13,15 +13,21 @@ use std::time::Duration;
 
 use http::Uri;
 use http::uri::Scheme;
-use hyper::rt::{Read, Write};
+use hyper::rt::{Read, ReadBuf, ReadBufCursor, Write};
+#[cfg(feature = "socks")]
+use hyper_util::client::legacy::connect::proxy::SocksV5;
+use hyper_util::client::legacy::connect::{Connected as Negotiated, Connection};
 use hyper_util::rt::TokioIo;
 use socket2::{SockRef, TcpKeepalive};
-use tokio::net::{TcpStream, lookup_host};
+use tokio::net::{TcpSocket, TcpStream, lookup_host};
 use tokio::time::{Instant, sleep};
+use tower_service::Service;
 
-use super::proxy::{Proxies, Proxy, bare_host};
+use super::hyper::TransportBuildError;
+use super::proxy::{Proxies, Proxy, ProxyKind, bare_host};
 use super::socket::{Socket, SocketState};
-use super::tls::Tls;
+#[cfg(feature = "_tls")]
+use super::tls::{ALPN, Tls, TlsOptions};
 use crate::errors::Cause;
 
 /// How long an address of a name is tried alone, before the next one is tried beside it (RFC 8305, section 5).
@@ -30,42 +36,44 @@ const HEAD_START: Duration = Duration::from_millis(250);
 /// The head of a proxy's response to CONNECT may be as long as this.
 const LONGEST_PROXY_RESPONSE: usize = 16 * 1024;
 
-/// Everything that making a connection needs.
+/// Makes connections to the origins of URLs.
 pub(super) struct Connector {
-    pub(super) tls: Tls,
-    pub(super) proxies: Proxies,
+    dialer: Dialer,
+    #[cfg(feature = "_tls")]
+    tls: Tls<Dialer>,
 }
 
 impl Connector {
+    pub(super) fn new(
+        options: DialOptions,
+        proxies: Proxies,
+        #[cfg(feature = "_tls")] tls: &TlsOptions,
+    ) -> Result<Self, TransportBuildError> {
+        let dialer = Dialer(Arc::new(Paths {
+            proxies,
+            #[cfg(feature = "_tls")]
+            to_proxy: tls.connector(Tcp(options.clone()), &[b"http/1.1"])?,
+            tcp: Tcp(options),
+        }));
+        Ok(Self {
+            #[cfg(feature = "_tls")]
+            tls: tls.connector(dialer.clone(), ALPN)?,
+            dialer,
+        })
+    }
+
+    pub(super) fn proxies(&self) -> &Proxies {
+        &self.dialer.0.proxies
+    }
+
     /// Makes a connection to the origin of `uri`, or to the proxy that is in charge of it.
     pub(super) async fn connect(&self, uri: &Uri) -> Result<Connected, ConnectError> {
-        let proxy = self.proxies.of(uri).map_err(ConnectError::text)?;
-        let is_https = uri.scheme() == Some(&Scheme::HTTPS);
-        let stream = match proxy {
-            None => dial(uri)
-                .await
-                .map_err(|error| ConnectError::new(format!("the server {} is out of reach", authority(uri)), error))?,
-            Some(proxy) => {
-                let stream = dial(proxy.uri()).await.map_err(|error| {
-                    ConnectError::new(format!("the proxy {proxy} is out of reach"), error).advising(CHECK_PROXY)
-                })?;
-                if is_https {
-                    open_tunnel(&stream, proxy, uri).await.map_err(|cause| {
-                        let text = format!("the proxy {proxy} did not open a way to {}", authority(uri));
-                        ConnectError::new(text, cause).advising(CHECK_PROXY)
-                    })?;
-                }
-                stream
-            }
-        };
-        let socket = Socket::new(stream);
-        if is_https {
-            self.tls.handshake(uri.host().unwrap_or_default(), socket).await
-        } else {
-            let state = socket.state().clone();
-            let stream = Box::new(TokioIo::new(socket));
-            Ok(Connected { stream, socket: state, is_http2: false, is_proxied: proxy.is_some() })
+        #[cfg(feature = "_tls")]
+        if uri.scheme() == Some(&Scheme::HTTPS) {
+            return self.tls.connect(uri).await;
         }
+        let Link { stream, socket, is_proxied } = self.dialer.clone().dial(uri.clone()).await?;
+        Ok(Connected { stream, socket, is_http2: false, is_proxied })
     }
 }
 
@@ -96,18 +104,247 @@ pub(super) struct Connected {
     pub(super) is_proxied: bool,
 }
 
-/// A TCP connection to the host and port of `uri`.
-async fn dial(uri: &Uri) -> io::Result<TcpStream> {
-    let default_port = if uri.scheme() == Some(&Scheme::HTTPS) { 443 } else { 80 };
-    let host = bare_host(uri.host().unwrap_or_default());
-    let addresses = lookup_host((host, uri.port_u16().unwrap_or(default_port))).await?;
-    let stream = dial_first(by_turns(addresses.collect())).await?;
-    stream.set_nodelay(true)?;
-    let probes = TcpKeepalive::new().with_time(Duration::from_secs(60));
-    #[cfg(any(target_os = "android", target_os = "freebsd", target_os = "linux", target_vendor = "apple", windows))]
-    let probes = probes.with_interval(Duration::from_secs(15)).with_retries(4);
-    SockRef::from(&stream).set_tcp_keepalive(&probes)?;
-    Ok(stream)
+/// A way to the server, below the TLS with it.
+pub(super) struct Link {
+    stream: Stream,
+    pub(super) socket: Arc<SocketState>,
+    /// A proxy reads what is sent. Not so below TLS, nor beyond a tunnel.
+    is_proxied: bool,
+}
+
+impl Link {
+    fn new(socket: Socket) -> Self {
+        let state = socket.state().clone();
+        Self { stream: Box::new(TokioIo::new(socket)), socket: state, is_proxied: false }
+    }
+
+    /// Returns the same way with TLS on it.
+    #[cfg(feature = "_tls")]
+    pub(super) fn over_tls(stream: Stream, socket: Arc<SocketState>) -> Self {
+        Self { stream, socket, is_proxied: false }
+    }
+}
+
+impl Read for Link {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buffer)
+    }
+}
+
+impl Write for Link {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
+    }
+}
+
+impl Connection for Link {
+    fn connected(&self) -> Negotiated {
+        Negotiated::new()
+    }
+}
+
+type Linking = Pin<Box<dyn Future<Output = Result<Link, ConnectError>> + Send>>;
+
+/// Opens ways to servers, through a proxy if one is in charge.
+#[derive(Clone)]
+pub(super) struct Dialer(Arc<Paths>);
+
+struct Paths {
+    proxies: Proxies,
+    tcp: Tcp,
+    /// For proxies that are spoken to over TLS.
+    #[cfg(feature = "_tls")]
+    to_proxy: Tls<Tcp>,
+}
+
+impl Dialer {
+    async fn dial(self, target: Uri) -> Result<Link, ConnectError> {
+        let Self(paths) = self;
+        let Some(proxy) = paths.proxies.of(&target).map_err(ConnectError::text)? else {
+            let server = authority(&target).to_owned();
+            return paths
+                .tcp
+                .clone()
+                .dial(target)
+                .await
+                .map_err(|error| ConnectError::new(format!("the server {server} is out of reach"), error));
+        };
+        let out_of_reach =
+            |error: Cause| ConnectError::new(format!("the proxy {proxy} is out of reach"), error).advising(CHECK_PROXY);
+        let failed = |cause: Cause| {
+            let text = format!("the proxy {proxy} did not open a way to {}", authority(&target));
+            ConnectError::new(text, cause).advising(CHECK_PROXY)
+        };
+        let mut link = match proxy.kind() {
+            #[cfg(feature = "socks")]
+            ProxyKind::Socks { resolves_names } => {
+                let link =
+                    paths.tcp.clone().dial(proxy.uri().clone()).await.map_err(|error| out_of_reach(error.into()))?;
+                let address =
+                    if resolves_names { None } else { Some(paths.tcp.address(&target).await.map_err(failed)?) };
+                return open_socks(link, &proxy, &target, address).await.map_err(failed);
+            }
+            #[cfg(feature = "_tls")]
+            ProxyKind::Https => {
+                let Connected { stream, socket, .. } =
+                    paths.to_proxy.connect(proxy.uri()).await.map_err(|error| out_of_reach(error.into()))?;
+                Link::over_tls(stream, socket)
+            }
+            ProxyKind::Http => {
+                paths.tcp.clone().dial(proxy.uri().clone()).await.map_err(|error| out_of_reach(error.into()))?
+            }
+        };
+        if target.scheme() == Some(&Scheme::HTTPS) {
+            open_tunnel(&mut link, &proxy, &target).await.map_err(failed)?;
+        } else {
+            link.is_proxied = true;
+        }
+        Ok(link)
+    }
+}
+
+impl Service<Uri> for Dialer {
+    type Response = Link;
+    type Error = ConnectError;
+    type Future = Linking;
+
+    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), ConnectError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, target: Uri) -> Linking {
+        Box::pin(self.clone().dial(target))
+    }
+}
+
+/// How TCP connections are made.
+#[derive(Clone, Debug, Default)]
+pub(super) struct DialOptions {
+    /// The addresses of hosts that are not looked up.
+    pub(super) resolved: Arc<Vec<(String, Vec<SocketAddr>)>>,
+    /// The address that connections come from.
+    pub(super) local_address: Option<IpAddr>,
+}
+
+/// Makes TCP connections.
+#[derive(Clone)]
+pub(super) struct Tcp(DialOptions);
+
+impl Tcp {
+    async fn dial(self, uri: Uri) -> io::Result<Link> {
+        let addresses = self.addresses(&uri).await?;
+        let stream = dial_first(by_turns(addresses), self.0.local_address).await?;
+        stream.set_nodelay(true)?;
+        let probes = TcpKeepalive::new().with_time(Duration::from_secs(60));
+        #[cfg(any(
+            target_os = "android",
+            target_os = "freebsd",
+            target_os = "linux",
+            target_vendor = "apple",
+            windows
+        ))]
+        let probes = probes.with_interval(Duration::from_secs(15)).with_retries(4);
+        SockRef::from(&stream).set_tcp_keepalive(&probes)?;
+        Ok(Link::new(Socket::new(stream)))
+    }
+
+    /// Returns the addresses of the host of `uri`, with its port.
+    async fn addresses(&self, uri: &Uri) -> io::Result<Vec<SocketAddr>> {
+        let host = bare_host(uri.host().unwrap_or_default());
+        let port = port_of(uri);
+        match self.0.resolved.iter().find(|(known, _)| known.eq_ignore_ascii_case(host)) {
+            // Port 0 stands for the one of the URL.
+            Some((_, addresses)) => Ok(addresses
+                .iter()
+                .map(|address| SocketAddr::new(address.ip(), if address.port() == 0 { port } else { address.port() }))
+                .collect()),
+            None => Ok(lookup_host((host, port)).await?.collect()),
+        }
+    }
+
+    /// Returns the first address of the host of `uri`.
+    #[cfg(feature = "socks")]
+    async fn address(&self, uri: &Uri) -> Result<SocketAddr, Cause> {
+        Ok(self.addresses(uri).await?.into_iter().next().ok_or("the name of the server has no address")?)
+    }
+}
+
+impl Service<Uri> for Tcp {
+    type Response = Link;
+    type Error = io::Error;
+    type Future = Pin<Box<dyn Future<Output = io::Result<Link>> + Send>>;
+
+    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        Box::pin(self.clone().dial(uri))
+    }
+}
+
+/// Returns the port of `uri`, or the default one of its scheme.
+fn port_of(uri: &Uri) -> u16 {
+    let default = match uri.scheme_str() {
+        Some("https") => 443,
+        Some("socks5" | "socks5h") => 1080,
+        _ => 80,
+    };
+    uri.port_u16().unwrap_or(default)
+}
+
+/// Asks the SOCKS5 proxy at the other end of `link` for a way to `target`, or to `address` instead (RFC 1928).
+#[cfg(feature = "socks")]
+async fn open_socks(link: Link, proxy: &Proxy, target: &Uri, address: Option<SocketAddr>) -> Result<Link, Cause> {
+    let authority = address.map_or_else(
+        || format!("{}:{}", target.host().unwrap_or_default(), port_of(target)),
+        |address| address.to_string(),
+    );
+    let target = Uri::builder().scheme("https").authority(authority).path_and_query("/").build()?;
+    let mut socks = SocksV5::new(proxy.uri().clone(), Made(Some(link)));
+    if let Some((name, password)) = proxy.credentials() {
+        socks = socks.with_auth(name.to_owned(), password.to_owned());
+    }
+    Ok(socks.call(target).await?)
+}
+
+/// Hands out a way that is already there.
+#[cfg(feature = "socks")]
+struct Made(Option<Link>);
+
+#[cfg(feature = "socks")]
+impl Service<Uri> for Made {
+    type Response = Link;
+    type Error = &'static str;
+    type Future = std::future::Ready<Result<Link, &'static str>>;
+
+    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), &'static str>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _proxy: Uri) -> Self::Future {
+        std::future::ready(self.0.take().ok_or("the connection was used before"))
+    }
 }
 
 /// The addresses with the families in turns, beginning with that of the first one, which the system prefers (RFC 8305,
@@ -125,7 +362,7 @@ fn by_turns(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
 
 /// Tries the addresses in order until one answers. The next one is tried when one has failed, and beside those before it
 /// when they have had their head start, so that an address that is dead costs no more than that.
-async fn dial_first(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
+async fn dial_first(addresses: Vec<SocketAddr>, local: Option<IpAddr>) -> io::Result<TcpStream> {
     let mut waiting = addresses.into_iter();
     let mut attempts: Vec<Attempt> = Vec::new();
     let mut failure = None;
@@ -149,7 +386,7 @@ async fn dial_first(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
             let next = if is_next_due || attempts.is_empty() { waiting.next() } else { None };
             match next {
                 Some(address) => {
-                    attempts.push(Box::pin(TcpStream::connect(address)));
+                    attempts.push(Box::pin(dial(address, local)));
                     turn.as_mut().reset(Instant::now() + HEAD_START);
                 }
                 None if attempts.is_empty() => {
@@ -165,6 +402,13 @@ async fn dial_first(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
 
 type Attempt = Pin<Box<dyn Future<Output = io::Result<TcpStream>> + Send>>;
 
+async fn dial(address: SocketAddr, local: Option<IpAddr>) -> io::Result<TcpStream> {
+    let Some(local) = local else { return TcpStream::connect(address).await };
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.bind(SocketAddr::new(local, 0))?;
+    socket.connect(address).await
+}
+
 /// Polls an attempt to connect. Tokio panics if the runtime has no I/O driver, and offers no other way to find out.
 fn poll_connect(attempt: &mut Attempt, cx: &mut Context<'_>) -> Poll<io::Result<TcpStream>> {
     catch_unwind(AssertUnwindSafe(|| attempt.as_mut().poll(cx))).unwrap_or_else(|_| {
@@ -173,9 +417,9 @@ fn poll_connect(attempt: &mut Attempt, cx: &mut Context<'_>) -> Poll<io::Result<
     })
 }
 
-/// Asks the proxy at the other end of `stream` for a way to the origin of `target` (RFC 9110, section 9.3.6).
-async fn open_tunnel(stream: &TcpStream, proxy: &Proxy, target: &Uri) -> Result<(), Cause> {
-    let authority = format!("{}:{}", target.host().unwrap_or_default(), target.port_u16().unwrap_or(443));
+/// Asks the HTTP proxy at the other end of `link` for a way to the origin of `target` (RFC 9110, section 9.3.6).
+async fn open_tunnel(link: &mut Link, proxy: &Proxy, target: &Uri) -> Result<(), Cause> {
+    let authority = format!("{}:{}", target.host().unwrap_or_default(), port_of(target));
     let mut request = format!("CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n").into_bytes();
     if let Some(authorization) = proxy.authorization() {
         request.extend_from_slice(b"Proxy-Authorization: ");
@@ -185,13 +429,10 @@ async fn open_tunnel(stream: &TcpStream, proxy: &Proxy, target: &Uri) -> Result<
     request.extend_from_slice(b"\r\n");
     let mut unsent = request.as_slice();
     while !unsent.is_empty() {
-        stream.writable().await?;
-        match stream.try_write(unsent) {
-            Ok(count) => unsent = unsent.get(count..).unwrap_or_default(),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(error) => return Err(error.into()),
-        }
+        let count = poll_fn(|cx| Pin::new(&mut *link).poll_write(cx, unsent)).await?;
+        unsent = unsent.get(count..).unwrap_or_default();
     }
+    poll_fn(|cx| Pin::new(&mut *link).poll_flush(cx)).await?;
     let mut response = Vec::new();
     let mut part = [0; 512];
     loop {
@@ -216,13 +457,12 @@ async fn open_tunnel(stream: &TcpStream, proxy: &Proxy, target: &Uri) -> Result<
         if response.len() > LONGEST_PROXY_RESPONSE {
             return Err("the head of its response is too long".into());
         }
-        stream.readable().await?;
-        match stream.try_read(&mut part) {
-            Ok(0) => return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
-            Ok(count) => response.extend_from_slice(part.get(..count).unwrap_or_default()),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(error) => return Err(error.into()),
+        let mut buffer = ReadBuf::new(&mut part);
+        poll_fn(|cx| Pin::new(&mut *link).poll_read(cx, buffer.unfilled())).await?;
+        if buffer.filled().is_empty() {
+            return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
         }
+        response.extend_from_slice(buffer.filled());
     }
 }
 
@@ -304,8 +544,8 @@ mod tests {
     }
 
     /// An address that nobody listens at, for as long as the socket is there.
-    fn refusing() -> (tokio::net::TcpSocket, SocketAddr) {
-        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    fn refusing() -> (TcpSocket, SocketAddr) {
+        let socket = TcpSocket::new_v4().unwrap();
         socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = socket.local_addr().unwrap();
         (socket, address)
@@ -318,7 +558,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let before = Instant::now();
 
-        let stream = dial_first(vec![first, second, listener.local_addr().unwrap()]).await.unwrap();
+        let stream = dial_first(vec![first, second, listener.local_addr().unwrap()], None).await.unwrap();
 
         assert_eq!(stream.peer_addr().unwrap(), listener.local_addr().unwrap());
         assert!(before.elapsed() < HEAD_START, "the clock jumps only while nothing can be done");
@@ -328,18 +568,18 @@ mod tests {
     async fn where_no_address_answers_the_error_is_that_of_the_first() {
         let (_first, first) = refusing();
         let unusable = "255.255.255.255:1".parse().unwrap();
-        let error = dial_first(vec![first, unusable]).await.unwrap_err();
+        let error = dial_first(vec![first, unusable], None).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
-        let error = dial_first(vec![unusable, first]).await.unwrap_err();
+        let error = dial_first(vec![unusable, first], None).await.unwrap_err();
         assert_ne!(error.kind(), io::ErrorKind::ConnectionRefused);
-        assert_eq!(dial_first(Vec::new()).await.unwrap_err().to_string(), "the name has no address");
+        assert_eq!(dial_first(Vec::new(), None).await.unwrap_err().to_string(), "the name has no address");
     }
 
     /// Linux answers nothing where the queue of a listener is full.
     #[cfg(target_os = "linux")]
     #[tokio::test(start_paused = true)]
     async fn beside_an_address_that_is_silent_the_next_is_tried_after_a_head_start() {
-        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        let socket = TcpSocket::new_v4().unwrap();
         socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let full = socket.listen(0).unwrap();
         let silent = full.local_addr().unwrap();
@@ -347,7 +587,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let before = Instant::now();
 
-        let stream = dial_first(vec![silent, listener.local_addr().unwrap()]).await.unwrap();
+        let stream = dial_first(vec![silent, listener.local_addr().unwrap()], None).await.unwrap();
 
         assert_eq!(stream.peer_addr().unwrap(), listener.local_addr().unwrap());
         assert_eq!(before.elapsed().as_millis() / 10, HEAD_START.as_millis() / 10);

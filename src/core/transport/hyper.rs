@@ -3,6 +3,7 @@
 use std::error::Error as StdError;
 use std::fmt;
 use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +15,7 @@ use tokio::runtime::{Handle, Id};
 #[cfg(feature = "http2")]
 use tokio::sync::watch;
 
-use super::connect::{ConnectError, Connector};
+use super::connect::{ConnectError, Connector, DialOptions};
 #[cfg(feature = "http2")]
 use super::dial::{Dial, Progress};
 use super::http1::Http1;
@@ -22,7 +23,7 @@ use super::http1::Http1;
 use super::http2::Http2;
 use super::pool::{Connection, Pool};
 use super::proxy::{Proxies, Proxy};
-use super::tls::Tls;
+use super::tls::TlsOptions;
 use super::{
     ConnectTimeout, Connecting, Failed, Transport, TransportError, TransportErrorKind, TransportFuture, sources,
 };
@@ -114,9 +115,9 @@ impl HyperTransport {
         if request.method() == Method::CONNECT {
             return Err("the method CONNECT is not supported".into());
         }
-        let proxy = self.0.connector.proxies.of(uri).map_err(str::to_owned)?;
-        if let Some(authorization) = proxy.and_then(Proxy::authorization).filter(|_| !is_https) {
-            let authorization = authorization.clone();
+        let proxy = self.0.connector.proxies().of(uri).map_err(str::to_owned)?;
+        let authorization = proxy.as_deref().and_then(Proxy::authorization).filter(|_| !is_https).cloned();
+        if let Some(authorization) = authorization {
             request.headers_mut().insert(PROXY_AUTHORIZATION, authorization);
         }
         // The version of the connection decides, not the one of the request.
@@ -129,7 +130,7 @@ impl fmt::Debug for HyperTransport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HyperTransport")
             .field("connect_timeout", &self.0.connect_timeout)
-            .field("proxies", &self.0.connector.proxies)
+            .field("proxies", self.0.connector.proxies())
             .finish_non_exhaustive()
     }
 }
@@ -295,7 +296,8 @@ pub struct HyperTransportBuilder {
     pool_max_idle_per_host: usize,
     /// `None`: from the environment. The URL itself is not kept, since it may hold a password.
     proxies: Option<Result<Proxies, &'static str>>,
-    root_certificates: Vec<Vec<u8>>,
+    tls: TlsOptions,
+    dial: DialOptions,
 }
 
 impl Default for HyperTransportBuilder {
@@ -305,7 +307,8 @@ impl Default for HyperTransportBuilder {
             pool_idle_timeout: Duration::from_secs(50),
             pool_max_idle_per_host: usize::MAX,
             proxies: None,
-            root_certificates: Vec::new(),
+            tls: TlsOptions::default(),
+            dial: DialOptions::default(),
         }
     }
 }
@@ -336,9 +339,14 @@ impl HyperTransportBuilder {
         self
     }
 
-    /// Sends every request through this HTTP proxy: `http://host:port`, or `http://name:password@host:port` with
-    /// special characters of the name and the password percent-encoded. The environment is then not looked at, `NO_PROXY`
-    /// included.
+    /// Sends every request through this proxy: `http://host:port`, or `http://name:password@host:port` with special
+    /// characters of the name and the password percent-encoded. The environment is then not looked at, `NO_PROXY`
+    /// included. Schemes:
+    ///
+    /// - `http`: a proxy that speaks HTTP; servers of `https://` are reached through it by CONNECT.
+    /// - `https`: the same over TLS with the proxy, whose certificate is verified like that of a server.
+    /// - `socks5`, `socks5h`: SOCKS 5 (RFC 1928, RFC 1929), with the feature `socks`. With `socks5h` the proxy looks up
+    ///   the names of servers, with `socks5` this side does.
     ///
     /// Without this option and [`no_proxy`](Self::no_proxy) the environment decides when the transport is built:
     ///
@@ -348,9 +356,10 @@ impl HyperTransportBuilder {
     /// - `NO_PROXY` is a list, divided by commas, of whom to reach without a proxy: a host with everything under it
     ///   (`example.com`, `.example.com` and `*.example.com` mean the same), an address (`10.0.0.1`, `::1`), a network
     ///   (`10.0.0.0/8`), each but the network with `:port` if need be, or `*` for everything.
-    /// - A proxy that cannot be used (`socks5://`, say) fails the requests that need it. Nothing goes past it.
+    /// - With the feature `proxy-system` the settings of macOS or Windows count if none of these variables is set.
+    /// - A proxy that cannot be used fails the requests that need it. Nothing goes past it.
     ///
-    /// The port of a proxy URL without one is 80.
+    /// The port of a proxy URL without one is 80 for `http`, 443 for `https` and 1080 for SOCKS.
     pub fn proxy(mut self, url: impl AsRef<str>) -> Self {
         self.proxies = Some(Proxy::parse(url.as_ref()).map(Proxies::all));
         self
@@ -364,7 +373,36 @@ impl HyperTransportBuilder {
 
     /// Trusts these root certificates too: one certificate in DER form, or any number in PEM form. Each call adds.
     pub fn root_certificate(mut self, certificate: impl Into<Vec<u8>>) -> Self {
-        self.root_certificates.push(certificate.into());
+        self.tls.extra_roots.push(certificate.into());
+        self
+    }
+
+    /// Presents this certificate to servers that ask for one: the certificate, its chain and its private key, all in one
+    /// PEM text.
+    pub fn client_certificate(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.tls.client_certificate = Some(pem.into());
+        self
+    }
+
+    /// Uses this configuration of rustls as it is, but for the protocols (ALPN), which the features decide. It replaces
+    /// [`root_certificate`](Self::root_certificate), [`client_certificate`](Self::client_certificate) and the roots and the
+    /// cryptography of the features.
+    #[cfg(feature = "rustls-config")]
+    pub fn rustls_config(mut self, config: impl Into<Arc<rustls::ClientConfig>>) -> Self {
+        self.tls.config = Some(config.into());
+        self
+    }
+
+    /// Connects to these addresses in place of looking up `host`. A port of 0 stands for the port of the URL. Each call
+    /// adds a host. The name that TLS verifies stays `host`.
+    pub fn resolve(mut self, host: impl Into<String>, addresses: impl IntoIterator<Item = SocketAddr>) -> Self {
+        Arc::make_mut(&mut self.dial.resolved).push((host.into(), addresses.into_iter().collect()));
+        self
+    }
+
+    /// Makes connections from this address of the machine.
+    pub const fn local_address(mut self, address: IpAddr) -> Self {
+        self.dial.local_address = Some(address);
         self
     }
 
@@ -381,10 +419,23 @@ impl HyperTransportBuilder {
             None => Proxies::from_environment(),
             Some(proxies) => proxies.map_err(|reason| TransportBuildError::new("proxy", reason))?,
         };
-        let tls = Tls::new(&self.root_certificates)?;
+        #[cfg(not(feature = "_tls"))]
+        for (option, is_set) in [
+            ("root_certificate", !self.tls.extra_roots.is_empty()),
+            ("client_certificate", self.tls.client_certificate.is_some()),
+        ] {
+            if is_set {
+                return Err(TransportBuildError::new(option, NO_TLS));
+            }
+        }
 
         Ok(HyperTransport(Arc::new(Inner {
-            connector: Connector { tls, proxies },
+            connector: Connector::new(
+                self.dial,
+                proxies,
+                #[cfg(feature = "_tls")]
+                &self.tls,
+            )?,
             connect_timeout: self.connect_timeout,
             pool: Arc::new(Pool::new(self.pool_idle_timeout, self.pool_max_idle_per_host)),
         })))
@@ -398,7 +449,9 @@ impl fmt::Debug for HyperTransportBuilder {
             .field("pool_idle_timeout", &self.pool_idle_timeout)
             .field("pool_max_idle_per_host", &self.pool_max_idle_per_host)
             .field("proxies", &self.proxies)
-            .field("root_certificates", &self.root_certificates.len())
+            .field("root_certificates", &self.tls.extra_roots.len())
+            .field("client_certificate", &self.tls.client_certificate.is_some())
+            .field("dial", &self.dial)
             .finish()
     }
 }

@@ -1,10 +1,15 @@
 //! Which proxy a request goes through: the rules of the environment variables and of the option.
 
+use std::borrow::Cow;
 use std::env;
 use std::fmt;
 use std::net::IpAddr;
+#[cfg(feature = "proxy-system")]
+use std::sync::Arc;
 
 use http::{HeaderValue, Uri};
+#[cfg(feature = "proxy-system")]
+use hyper_util::client::proxy::matcher::{Intercept, Matcher};
 use percent_encoding::percent_decode_str;
 
 /// What to do with requests of one scheme.
@@ -24,6 +29,9 @@ pub(super) struct Proxies {
     http: Route,
     https: Route,
     bypass: Vec<Bypass>,
+    /// What the operating system says, when the environment names no proxy.
+    #[cfg(feature = "proxy-system")]
+    system: Option<Arc<Matcher>>,
 }
 
 impl Proxies {
@@ -34,12 +42,18 @@ impl Proxies {
 
     /// `proxy` for everything.
     pub(super) fn all(proxy: Proxy) -> Self {
-        Self { http: Route::Proxy(proxy.clone()), https: Route::Proxy(proxy), bypass: Vec::new() }
+        Self { http: Route::Proxy(proxy.clone()), https: Route::Proxy(proxy), ..Self::default() }
     }
 
     /// As the environment of this process says.
     pub(super) fn from_environment() -> Self {
-        Self::from_variables(|name| env::var_os(name).map(|value| value.to_string_lossy().into_owned()))
+        let proxies = Self::from_variables(|name| env::var_os(name).map(|value| value.to_string_lossy().into_owned()));
+        #[cfg(feature = "proxy-system")]
+        let proxies = match (&proxies.http, &proxies.https) {
+            (Route::Direct, Route::Direct) => Self { system: Some(Arc::new(Matcher::from_system())), ..proxies },
+            _ => proxies,
+        };
+        proxies
     }
 
     /// As the variables say that `read` gives. An empty variable is as good as none.
@@ -67,13 +81,19 @@ impl Proxies {
             http: route(http),
             https: route(&["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"]),
             bypass: first(&["NO_PROXY", "no_proxy"]).map(|(_, list)| Bypass::parse_list(&list)).unwrap_or_default(),
+            #[cfg(feature = "proxy-system")]
+            system: None,
         }
     }
 
-    /// The proxy for a request to `uri`; `None` where the request goes to the server itself.
-    pub(super) fn of(&self, uri: &Uri) -> Result<Option<&Proxy>, &str> {
+    /// Returns the proxy for a request to `uri`; `None` if the request goes to the server itself.
+    pub(super) fn of(&self, uri: &Uri) -> Result<Option<Cow<'_, Proxy>>, &str> {
         let is_https = uri.scheme() == Some(&http::uri::Scheme::HTTPS);
         let route = if is_https { &self.https } else { &self.http };
+        #[cfg(feature = "proxy-system")]
+        if let Some(proxy) = self.system.as_ref().and_then(|system| system.intercept(uri)) {
+            return Proxy::of_system(&proxy).map(|proxy| Some(Cow::Owned(proxy)));
+        }
         if matches!(route, Route::Direct) {
             return Ok(None);
         }
@@ -84,30 +104,58 @@ impl Proxies {
         }
         match route {
             Route::Direct => Ok(None),
-            Route::Proxy(proxy) => Ok(Some(proxy)),
+            Route::Proxy(proxy) => Ok(Some(Cow::Borrowed(proxy))),
             Route::Unusable(reason) => Err(reason),
         }
     }
 }
 
-/// An HTTP proxy. The credentials are kept apart from the address and are never printed.
+/// What a proxy understands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ProxyKind {
+    Http,
+    /// HTTP over TLS.
+    #[cfg(feature = "_tls")]
+    Https,
+    #[cfg(feature = "socks")]
+    Socks {
+        /// The proxy looks up the name of the server (`socks5h`). Otherwise this side does.
+        resolves_names: bool,
+    },
+}
+
+/// A proxy. The credentials are kept apart from the address and are never printed.
 #[derive(Clone)]
 pub(super) struct Proxy {
+    kind: ProxyKind,
     uri: Uri,
+    /// Name and password.
+    #[cfg(feature = "socks")]
+    credentials: Option<(String, String)>,
     authorization: Option<HeaderValue>,
 }
 
 impl Proxy {
-    /// Reads `http://name:password@host:port`. The scheme may be left out.
+    /// Reads `scheme://name:password@host:port`. The scheme may be left out for `http`.
     ///
     /// The reason of a refusal never repeats the URL, since it may hold a password.
     pub(super) fn parse(url: &str) -> Result<Self, &'static str> {
         let (scheme, rest) = url.trim().split_once("://").unwrap_or(("http", url.trim()));
-        if !scheme.eq_ignore_ascii_case("http") {
-            return Err(
-                "only proxies of the scheme http:// are supported (https:// servers are reached through them too)",
-            );
-        }
+        let scheme = scheme.to_ascii_lowercase();
+        let kind = match scheme.as_str() {
+            "http" => ProxyKind::Http,
+            #[cfg(feature = "_tls")]
+            "https" => ProxyKind::Https,
+            #[cfg(not(feature = "_tls"))]
+            "https" => return Err("a proxy of the scheme https:// needs the feature `tls`"),
+            #[cfg(feature = "socks")]
+            "socks5" => ProxyKind::Socks { resolves_names: false },
+            #[cfg(feature = "socks")]
+            "socks5h" => ProxyKind::Socks { resolves_names: true },
+            #[cfg(not(feature = "socks"))]
+            "socks5" | "socks5h" => return Err("a proxy of the scheme socks5:// needs the feature `socks`"),
+            _ => return Err("the scheme of a proxy must be http, https, socks5 or socks5h"),
+        };
         let authority = rest.strip_suffix('/').unwrap_or(rest);
         let (credentials, address) = match authority.rsplit_once('@') {
             Some((credentials, address)) => (Some(credentials), address),
@@ -115,24 +163,67 @@ impl Proxy {
         };
         let invalid = "it is not a URL like http://name:password@host:port (a special character in the name or the \
                        password must be percent-encoded)";
-        let uri = Uri::builder().scheme("http").authority(address).path_and_query("/").build().map_err(|_| invalid)?;
+        let uri = Uri::builder()
+            .scheme(scheme.as_str())
+            .authority(address)
+            .path_and_query("/")
+            .build()
+            .map_err(|_| invalid)?;
         // What follows the host must be a port: `http` takes any text there.
         let host = uri.host().unwrap_or_default();
         if host.is_empty() || (host != address && uri.port_u16().is_none_or(|port| port == 0)) {
             return Err(invalid);
         }
         let authorization = credentials.map(basic_authorization).transpose().map_err(|()| invalid)?;
-        Ok(Self { uri, authorization })
+        Ok(Self {
+            kind,
+            uri,
+            #[cfg(feature = "socks")]
+            credentials: credentials.map(|credentials| {
+                let (name, password) = credentials.split_once(':').unwrap_or((credentials, ""));
+                let decoded = |text| percent_decode_str(text).decode_utf8_lossy().into_owned();
+                (decoded(name), decoded(password))
+            }),
+            authorization,
+        })
     }
 
-    /// The address, without credentials.
+    /// Reads a proxy that the operating system names.
+    #[cfg(feature = "proxy-system")]
+    fn of_system(proxy: &Intercept) -> Result<Self, &'static str> {
+        let mut read = Self::parse(&proxy.uri().to_string())?;
+        read.authorization = proxy.basic_auth().cloned();
+        #[cfg(feature = "socks")]
+        {
+            read.credentials = proxy.raw_auth().map(|(name, password)| (name.to_owned(), password.to_owned()));
+        }
+        Ok(read)
+    }
+
+    /// Returns what it understands.
+    pub(super) const fn kind(&self) -> ProxyKind {
+        self.kind
+    }
+
+    /// Returns the address, without credentials.
     pub(super) const fn uri(&self) -> &Uri {
         &self.uri
     }
 
-    /// The value for the header `Proxy-Authorization`.
-    pub(super) const fn authorization(&self) -> Option<&HeaderValue> {
-        self.authorization.as_ref()
+    /// Returns the name and the password.
+    #[cfg(feature = "socks")]
+    pub(super) fn credentials(&self) -> Option<(&str, &str)> {
+        self.credentials.as_ref().map(|(name, password)| (name.as_str(), password.as_str()))
+    }
+
+    /// Returns the value for the header `Proxy-Authorization`, if it reads headers.
+    pub(super) fn authorization(&self) -> Option<&HeaderValue> {
+        let reads_headers = match self.kind {
+            #[cfg(feature = "socks")]
+            ProxyKind::Socks { .. } => false,
+            _ => true,
+        };
+        self.authorization.as_ref().filter(|_| reads_headers)
     }
 }
 
@@ -143,7 +234,7 @@ impl fmt::Debug for Proxy {
 }
 
 impl fmt::Display for Proxy {
-    /// The host and port.
+    /// Prints the host and port.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.uri.authority().map_or("", |authority| authority.as_str()))
     }
@@ -327,13 +418,12 @@ mod tests {
     #[test]
     fn a_proxy_that_cannot_be_used_fails_only_the_requests_that_need_it() {
         let proxies =
-            proxies(&[("ALL_PROXY", "socks5://name:secret@a:1"), ("HTTP_PROXY", "b:2"), ("NO_PROXY", "near")]);
+            proxies(&[("ALL_PROXY", "socks4://name:secret@a:1"), ("HTTP_PROXY", "b:2"), ("NO_PROXY", "near")]);
         assert_eq!(route(&proxies, "http://a/"), "b:2");
         assert_eq!(route(&proxies, "https://near/"), "");
         assert_eq!(
             route(&proxies, "https://a/"),
-            "the environment variable ALL_PROXY is not usable: only proxies of the scheme http:// are supported \
-             (https:// servers are reached through them too)"
+            "the environment variable ALL_PROXY is not usable: the scheme of a proxy must be http, https, socks5 or socks5h"
         );
     }
 
@@ -393,7 +483,7 @@ mod tests {
             "http://secret@proxy:0",
             "http://proxy:",
             "http://proxy:secret",
-            "https://secret@proxy",
+            "ftp://secret@proxy",
             "http://pro xy",
             "http://proxy/secret",
             "se cret",

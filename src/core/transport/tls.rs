@@ -3,25 +3,47 @@
 use std::io;
 use std::sync::Arc;
 
-use hyper_util::rt::TokioIo;
+use http::Uri;
+use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
+use hyper_util::client::legacy::connect::Connection;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::pki_types::{CertificateDer, InvalidDnsNameError, PrivateKeyDer};
 use rustls::{CertificateError, ClientConfig, RootCertStore};
-use tokio_rustls::TlsConnector;
+use tower_service::Service;
 
-use super::connect::{ConnectError, Connected};
+use super::connect::{ConnectError, Connected, Link};
 use super::hyper::TransportBuildError;
-use super::proxy::bare_host;
-use super::socket::Socket;
+use crate::errors::Cause;
 
-/// Makes TLS connections. Certificates are always verified; nothing switches that off.
-#[derive(Clone)]
-pub(super) struct Tls(TlsConnector);
+/// The protocols that a server is offered, the preferred one first.
+pub(super) const ALPN: &[&[u8]] = if cfg!(feature = "http2") { &[b"h2", b"http/1.1"] } else { &[b"http/1.1"] };
 
-impl Tls {
-    /// Trusts the roots of the enabled features and `extra_roots`, each PEM (any number of certificates) or DER.
-    pub(super) fn new(extra_roots: &[Vec<u8>]) -> Result<Self, TransportBuildError> {
+/// Whom to trust, and who this side is.
+#[derive(Clone, Default)]
+pub(super) struct TlsOptions {
+    /// Trusted beside the roots of the enabled features; each PEM (any number of certificates) or DER.
+    pub(super) extra_roots: Vec<Vec<u8>>,
+    /// The certificate of this side with its chain and its private key, in PEM form.
+    pub(super) client_certificate: Option<Vec<u8>>,
+    /// In place of everything above.
+    #[cfg(feature = "rustls-config")]
+    pub(super) config: Option<Arc<ClientConfig>>,
+}
+
+impl TlsOptions {
+    /// Returns what makes connections over `inner` and offers these protocols.
+    pub(super) fn connector<C>(&self, inner: C, protocols: &[&[u8]]) -> Result<Tls<C>, TransportBuildError> {
+        let mut config = self.config()?;
+        config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
+        Ok(Tls(HttpsConnector::from((inner, config))))
+    }
+
+    fn config(&self) -> Result<ClientConfig, TransportBuildError> {
+        #[cfg(feature = "rustls-config")]
+        if let Some(config) = &self.config {
+            return Ok(ClientConfig::clone(config));
+        }
         let provider = provider().ok_or_else(|| {
             TransportBuildError::new(
                 "tls",
@@ -29,50 +51,90 @@ impl Tls {
                  process default of rustls before the client is built",
             )
         })?;
-        let mut config = ClientConfig::builder_with_provider(provider)
+        let config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(|error| {
                 TransportBuildError::new("tls", "the process default of rustls cannot be used").caused_by(error)
             })?
-            .with_root_certificates(roots(extra_roots)?)
-            .with_no_client_auth();
-        config.alpn_protocols = if cfg!(feature = "http2") {
-            vec![b"h2".to_vec(), b"http/1.1".to_vec()]
-        } else {
-            vec![b"http/1.1".to_vec()]
-        };
-        Ok(Self(TlsConnector::from(Arc::new(config))))
-    }
-
-    /// Starts TLS with `host`, as written in the URL.
-    pub(super) async fn handshake(&self, host: &str, socket: Socket) -> Result<Connected, ConnectError> {
-        let name = ServerName::try_from(bare_host(host).to_owned())
-            .map_err(|error| ConnectError::new(format!("`{host}` is not a name that TLS can verify"), error))?;
-        let state = socket.state().clone();
-        let stream = self.0.connect(name, socket).await.map_err(|error| {
-            let advice = advice(&error);
-            let error = ConnectError::new(format!("the TLS handshake with {host} failed"), innermost(error));
-            match advice {
-                Some(advice) => error.advising(advice),
-                None => error,
-            }
-        })?;
-        let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-        Ok(Connected { stream: Box::new(TokioIo::new(stream)), socket: state, is_http2, is_proxied: false })
+            .with_root_certificates(roots(&self.extra_roots)?);
+        let Some(pem) = &self.client_certificate else { return Ok(config.with_no_client_auth()) };
+        let invalid = |reason| TransportBuildError::new("client_certificate", reason);
+        let chain: Vec<_> = CertificateDer::pem_slice_iter(pem)
+            .collect::<Result<_, _>>()
+            .map_err(|error| invalid("the PEM text cannot be read").caused_by(error))?;
+        if chain.is_empty() {
+            return Err(invalid("the PEM text holds no certificate"));
+        }
+        let key = PrivateKeyDer::from_pem_slice(pem)
+            .map_err(|error| invalid("the PEM text holds no private key; append it").caused_by(error))?;
+        config
+            .with_client_auth_cert(chain, key)
+            .map_err(|error| invalid("the certificate and the private key cannot be used together").caused_by(error))
     }
 }
 
-/// The TLS error itself where an I/O error is only its envelope, so that a program finds it in the chain of sources.
-fn innermost(error: io::Error) -> Box<dyn std::error::Error + Send + Sync> {
-    match error.downcast::<rustls::Error>() {
-        Ok(error) => Box::new(error),
-        Err(error) => Box::new(error),
+/// Makes TLS connections over those of `C`. Certificates are always verified; nothing switches that off.
+pub(super) struct Tls<C>(HttpsConnector<C>);
+
+impl<C> Tls<C>
+where
+    C: Service<Uri, Response = Link> + Clone,
+    C::Future: Send + 'static,
+    C::Error: Into<Cause>,
+{
+    /// Makes a connection to the host of `uri`, whose scheme must be `https`.
+    pub(super) async fn connect(&self, uri: &Uri) -> Result<Connected, ConnectError> {
+        match self.0.clone().call(uri.clone()).await {
+            Ok(stream) => {
+                let socket = match &stream {
+                    MaybeHttpsStream::Http(link) => link.socket.clone(),
+                    MaybeHttpsStream::Https(tls) => tls.inner().get_ref().0.inner().socket.clone(),
+                };
+                let is_http2 = stream.connected().is_negotiated_h2();
+                Ok(Connected { stream: Box::new(stream), socket, is_http2, is_proxied: false })
+            }
+            Err(error) => Err(connect_error(uri.host().unwrap_or_default(), error)),
+        }
+    }
+}
+
+/// Tells a connection that failed from a handshake that did.
+fn connect_error(host: &str, error: Cause) -> ConnectError {
+    let error = match error.downcast::<ConnectError>() {
+        Ok(error) => return *error,
+        Err(error) => error,
+    };
+    if error.is::<InvalidDnsNameError>() {
+        return ConnectError::new(format!("`{host}` is not a name that TLS can verify"), error);
+    }
+    let cause = innermost(error);
+    let advice = cause.downcast_ref().and_then(advice);
+    let error = ConnectError::new(format!("the TLS handshake with {host} failed"), cause);
+    match advice {
+        Some(advice) => error.advising(advice),
+        None => error,
+    }
+}
+
+/// Returns the TLS error itself if I/O errors are only its envelopes, so that a program finds it in the chain of sources.
+fn innermost(mut error: Cause) -> Cause {
+    loop {
+        error = match error.downcast::<io::Error>() {
+            Ok(envelope) => match envelope.downcast::<rustls::Error>() {
+                Ok(error) => return Box::new(error),
+                Err(envelope) => match envelope.downcast::<io::Error>() {
+                    Ok(inner) => Box::new(inner),
+                    Err(error) => return Box::new(error),
+                },
+            },
+            Err(error) => return error,
+        }
     }
 }
 
 /// Returns what can be done about a handshake that failed.
-fn advice(error: &io::Error) -> Option<&'static str> {
-    match error.get_ref()?.downcast_ref()? {
+const fn advice(error: &rustls::Error) -> Option<&'static str> {
+    match error {
         rustls::Error::InvalidCertificate(
             CertificateError::Expired
             | CertificateError::ExpiredContext { .. }
