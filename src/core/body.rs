@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::pin::Pin;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -19,8 +20,15 @@ enum Kind {
     /// All of it is here; `None` once it was read.
     Full(Option<Bytes>),
     /// It comes as it is read. The virtual call for a chunk is small beside what it takes to get one, and keeps what is
-    /// behind it, a connection with all its buffers, out of the code of everything that holds a body.
-    Wrapped(Pin<Box<dyn HttpBody<Data = Bytes, Error = TransportError> + Send>>),
+    /// behind it, a connection with all its buffers, out of the code of everything that holds a body. The lock is taken
+    /// for questions about the size only, and makes a body `Sync`, which other HTTP clients want.
+    Wrapped(Mutex<Wrapped>),
+}
+
+type Wrapped = Pin<Box<dyn HttpBody<Data = Bytes, Error = TransportError> + Send>>;
+
+fn lock(body: &Mutex<Wrapped>) -> MutexGuard<'_, Wrapped> {
+    body.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Body {
@@ -40,7 +48,7 @@ impl Body {
     }
 
     pub(super) fn received(body: impl HttpBody<Data = Bytes, Error = TransportError> + Send + 'static) -> Self {
-        Self(Kind::Wrapped(Box::pin(body)))
+        Self(Kind::Wrapped(Mutex::new(Box::pin(body))))
     }
 
     /// The body that begins with bytes that were read of it already.
@@ -120,21 +128,21 @@ impl HttpBody for Body {
     ) -> Poll<Option<Result<Frame<Bytes>, TransportError>>> {
         match &mut self.0 {
             Kind::Full(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
-            Kind::Wrapped(body) => body.as_mut().poll_frame(cx),
+            Kind::Wrapped(body) => body.get_mut().unwrap_or_else(PoisonError::into_inner).as_mut().poll_frame(cx),
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match &self.0 {
             Kind::Full(bytes) => bytes.is_none(),
-            Kind::Wrapped(body) => body.is_end_stream(),
+            Kind::Wrapped(body) => lock(body).is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.0 {
             Kind::Full(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
-            Kind::Wrapped(body) => body.size_hint(),
+            Kind::Wrapped(body) => lock(body).size_hint(),
         }
     }
 }

@@ -9,6 +9,9 @@ mod http2;
 mod hyper;
 mod pool;
 mod proxy;
+#[cfg(feature = "reqwest")]
+mod reqwest;
+mod service;
 mod socket;
 #[cfg_attr(not(feature = "_tls"), path = "no_tls.rs")]
 mod tls;
@@ -24,6 +27,9 @@ use std::time::Duration;
 use self::connect::ConnectError;
 pub(super) use self::hyper::CONNECT_TIMEOUT;
 pub use self::hyper::{HyperTransport, HyperTransportBuilder, TransportBuildError};
+#[cfg(feature = "reqwest")]
+pub use self::reqwest::ReqwestTransport;
+pub use self::service::ServiceTransport;
 use super::body::Body;
 use crate::errors::Cause;
 
