@@ -37,8 +37,11 @@
 //!
 //! # Runtime
 //!
-//! Calls run on tokio with its timer and I/O enabled. One client is for one runtime.
+//! Calls run on Tokio with its timers and I/O enabled. One client may be used in any number of runtimes. Programs without
+//! `async` enable the feature `blocking`.
 
+#[cfg(feature = "blocking")]
+pub mod blocking;
 pub mod core;
 pub mod errors;
 pub mod hooks;
