@@ -371,7 +371,7 @@ impl Exchange {
 
     fn api_error(&self, body: Bytes) -> ApiError {
         let head = (self.status, self.headers.clone());
-        ApiError::read(self.operation_id, head, body, std::time::SystemTime::now())
+        ApiError::read(self.operation_id, head, body, super::time::now())
     }
 
     /// Whether the body is an error in one of the other forms that servers have for it.

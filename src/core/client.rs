@@ -15,7 +15,9 @@ use percent_encoding::{AsciiSet, utf8_percent_encode};
 use super::hidden::{self, Headers};
 use super::operation::parse_header;
 use super::retry::{RetryBudget, RetryConfig};
-use super::transport::{HyperTransport, Transport};
+#[cfg(feature = "transport")]
+use super::transport::HyperTransport;
+use super::transport::Transport;
 use crate::errors::{Cause, Error, InvalidRequestError};
 use crate::hooks::{DebugLog, Hook};
 
@@ -538,6 +540,16 @@ impl OpenRouterCoreBuilder {
                 None => Ok((transport.clone(), None)),
             };
         }
+        self.default_transport()
+    }
+
+    #[cfg(not(feature = "transport"))]
+    fn default_transport(&self) -> Result<(Arc<dyn Transport>, Option<Duration>), Error> {
+        Err(Error::invalid("transport", "is not set, and none is built in; set one, or enable the feature `tls`"))
+    }
+
+    #[cfg(feature = "transport")]
+    fn default_transport(&self) -> Result<(Arc<dyn Transport>, Option<Duration>), Error> {
         let mut builder = HyperTransport::builder();
         if let Some(limit) = self.timeouts.connect {
             builder = builder.connect_timeout(limit);

@@ -5,7 +5,7 @@ use std::future::poll_fn;
 use std::marker::PhantomData;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_core::Stream;
@@ -286,7 +286,7 @@ impl Source {
 
     fn api_error(&mut self, data: Bytes) -> Error {
         self.marked = true;
-        let error: Error = ApiError::read(self.operation_id, self.head(), data, SystemTime::now()).into();
+        let error: Error = ApiError::read(self.operation_id, self.head(), data, super::time::now()).into();
         self.progress.add_to(error.hiding(self.authorization.clone()))
     }
 

@@ -8,7 +8,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, LOCATION};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
-use tokio::time::{Instant, sleep};
 
 use super::body::Body;
 use super::call::Options;
@@ -18,6 +17,7 @@ use super::incoming::{Collected, End, Incoming};
 use super::operation::{Authentication, Operation, Parts, Payload};
 use super::retry::{Failure, RetryConfig};
 use super::runtime;
+use super::time::{self, Instant, sleep};
 use super::transport::{CONNECT_TIMEOUT, ConnectTimeout, Connecting};
 use super::within::within;
 use crate::errors::{
@@ -378,7 +378,7 @@ impl<'a> Plan<'a> {
         if head.status.is_client_error() || head.status.is_server_error() {
             let body = body.as_bytes().cloned().unwrap_or_default();
             let head = (head.status, head.headers);
-            return ApiError::read(self.operation.id(), head, body, std::time::SystemTime::now()).into();
+            return ApiError::read(self.operation.id(), head, body, time::now()).into();
         }
         let message = if head.status.is_redirection() {
             format!(
@@ -526,7 +526,7 @@ impl<'a> Plan<'a> {
         let Exchange { operation_id, status, headers, body, .. } = exchange;
         let body = self.error_text(body).await;
         if ApiError::is_error_body(&body) {
-            return ApiError::read(operation_id, (status, headers), body, std::time::SystemTime::now()).into();
+            return ApiError::read(operation_id, (status, headers), body, time::now()).into();
         }
         ResponseValidationError::new(operation_id, (status, headers), body, "", message).into()
     }

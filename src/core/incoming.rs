@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::Body as HttpBody;
-use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::body::Body;
 use super::runtime;
+use super::time::{Instant, Sleep, sleep_until};
 use crate::errors::{Error, TimeoutError, TimeoutPhase};
 
 pub(crate) struct Incoming {

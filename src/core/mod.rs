@@ -14,6 +14,7 @@ pub(crate) mod pages;
 pub(crate) mod retry;
 mod runtime;
 pub mod sse;
+pub(crate) mod time;
 pub mod transport;
 pub mod wire;
 mod within;

@@ -6,7 +6,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use pin_project_lite::pin_project;
-use tokio::time::{Sleep, sleep};
+
+use super::time::{Sleep, sleep};
 
 pin_project! {
     /// Gives what a future gives, or the limit if it passed before. It is one type with and without a limit, so that the

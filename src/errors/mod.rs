@@ -10,12 +10,10 @@ mod text;
 
 use std::error::Error as StdError;
 use std::fmt;
-use std::io;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode};
-use tokio::runtime::is_rt_shutdown_err;
 
 pub use api::{ApiError, ApiErrorKind, Availability};
 pub(crate) use api::{coding, is_page};
@@ -205,28 +203,12 @@ impl Error {
             let phase = TimeoutPhase::Connect;
             return TimeoutError { call, phase, limit: None, is_unsent: true, source: Some(source) }.into();
         }
-        if runtime_is_gone(&source) {
+        #[cfg(feature = "transport")]
+        if crate::core::transport::runtime_is_gone(&source) {
             return CancelledError { call, source }.into();
         }
         ConnectionError { call, source }.into()
     }
-}
-
-/// The runtime tells it by an I/O error of its own. hyper counts it as a mistake of its user that a task which drives a
-/// connection was dropped; the other mistake of this kind is a body of a request that fails, which has a
-/// [`TransportError`] as its cause.
-fn runtime_is_gone(error: &TransportError) -> bool {
-    let mut cause = StdError::source(error);
-    while let Some(error) = cause {
-        cause = error.source();
-        if error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_user) {
-            return !cause.is_some_and(|cause| cause.is::<TransportError>());
-        }
-        if error.downcast_ref::<io::Error>().is_some_and(is_rt_shutdown_err) {
-            return true;
-        }
-    }
-    false
 }
 
 impl fmt::Debug for Error {

@@ -4,11 +4,11 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
+use crate::core::time::{self, Sleep, sleep};
 use futures_core::Stream;
 use http::Method;
-use tokio::time::{Sleep, sleep};
 
 use crate::core::call::{CallFuture, Options, Response};
 use crate::core::{Call, OpenRouterCore, Parts};
@@ -198,7 +198,7 @@ impl<'a> VideoWait<'a> {
         match self.last {
             Some(last) if last.value.status == VideoGenerationResponseStatus::Completed => Ok(last.value),
             Some(last) if last.value.status.is_final() => {
-                Err(ApiError::read(id, (last.status, last.headers), last.body, SystemTime::now()).into())
+                Err(ApiError::read(id, (last.status, last.headers), last.body, time::now()).into())
             }
             _ => Err(Error::invalid("until_done", "ended with an error before; make a new one").of_operation(id)),
         }

@@ -32,9 +32,9 @@ use std::io::Write;
 use std::pin::Pin;
 use std::time::Duration;
 
+use crate::core::time::Instant;
 use http::header::HeaderMap;
 use http::{Request, Response, Uri};
-use tokio::time::Instant;
 
 use crate::core::body::Body;
 use crate::core::hidden::{self, Headers};

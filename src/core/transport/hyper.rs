@@ -11,7 +11,7 @@ use std::time::Duration;
 use http::header::PROXY_AUTHORIZATION;
 use http::uri::Scheme;
 use http::{Method, Request, Response, Uri, Version};
-use tokio::runtime::{Handle, Id};
+use tokio::runtime::{Handle, Id, is_rt_shutdown_err};
 #[cfg(feature = "http2")]
 use tokio::sync::watch;
 
@@ -25,15 +25,13 @@ use super::pool::{Connection, Pool};
 use super::proxy::{Proxies, Proxy};
 use super::tls::TlsOptions;
 use super::{
-    ConnectTimeout, Connecting, Failed, Transport, TransportError, TransportErrorKind, TransportFuture, sources,
+    CONNECT_TIMEOUT, ConnectTimeout, Connecting, Failed, Transport, TransportError, TransportErrorKind,
+    TransportFuture, sources,
 };
 use crate::core::body::Body;
 use crate::core::runtime;
 use crate::core::within::within;
 use crate::errors::Cause;
-
-/// The default limit for making a connection.
-pub(in crate::core) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 pub(super) const NO_TLS: &str = "https:// is not built in: enable the feature `tls` of openrouter-kit (or `tls-ring` or \
                                  `tls-aws-lc-rs` together with `roots-bundled` or `roots-platform`)";
@@ -285,6 +283,25 @@ fn no_http(error: hyper::Error) -> ConnectError {
 
 fn is_timeout(error: &(dyn StdError + 'static)) -> bool {
     error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::TimedOut)
+}
+
+/// Returns whether an exchange failed because the runtime of its connection was shut down.
+///
+/// The runtime reports it by an I/O error of its own. hyper counts it as an error of its user that a task which drives a
+/// connection was dropped; the other error of this kind is a body of a request that fails, which has a [`TransportError`]
+/// as its cause.
+pub(crate) fn runtime_is_gone(error: &TransportError) -> bool {
+    let mut cause = StdError::source(error);
+    while let Some(error) = cause {
+        cause = error.source();
+        if error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_user) {
+            return !cause.is_some_and(|cause| cause.is::<TransportError>());
+        }
+        if error.downcast_ref::<io::Error>().is_some_and(is_rt_shutdown_err) {
+            return true;
+        }
+    }
+    false
 }
 
 /// Options of a [`HyperTransport`].

@@ -1,18 +1,25 @@
 //! How a request reaches the server: the [`Transport`] trait and the default on hyper.
 
+#[cfg(feature = "transport")]
 mod connect;
 #[cfg(feature = "http2")]
 mod dial;
+#[cfg(feature = "transport")]
 mod http1;
 #[cfg(feature = "http2")]
 mod http2;
+#[cfg(feature = "transport")]
 mod hyper;
+#[cfg(feature = "transport")]
 mod pool;
+#[cfg(feature = "transport")]
 mod proxy;
 #[cfg(feature = "reqwest")]
 mod reqwest;
 mod service;
+#[cfg(feature = "transport")]
 mod socket;
+#[cfg(feature = "transport")]
 #[cfg_attr(not(feature = "_tls"), path = "no_tls.rs")]
 mod tls;
 
@@ -24,8 +31,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+#[cfg(feature = "transport")]
 use self::connect::ConnectError;
-pub(super) use self::hyper::CONNECT_TIMEOUT;
+#[cfg(feature = "transport")]
+pub(crate) use self::hyper::runtime_is_gone;
+#[cfg(feature = "transport")]
 pub use self::hyper::{HyperTransport, HyperTransportBuilder, TransportBuildError};
 #[cfg(feature = "reqwest")]
 pub use self::reqwest::ReqwestTransport;
@@ -34,6 +44,7 @@ use super::body::Body;
 use crate::errors::Cause;
 
 /// Why an exchange failed before the head of its response.
+#[cfg(feature = "transport")]
 struct Failed {
     error: ::hyper::client::conn::TrySendError<http::Request<Body>>,
     /// The server has not processed the request.
@@ -41,11 +52,16 @@ struct Failed {
 }
 
 /// Returns the error and everything below it.
+#[cfg(feature = "transport")]
 fn sources<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
     std::iter::successors(Some(error), |error| (*error).source())
 }
 
+/// The default limit for making a connection.
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// Returns what can be done about a connection that was not made, if its cause tells.
+#[cfg(feature = "transport")]
 pub(crate) fn advice(error: &TransportError) -> Option<&'static str> {
     sources(error).find_map(|source| {
         source
@@ -56,6 +72,12 @@ pub(crate) fn advice(error: &TransportError) -> Option<&'static str> {
             })?
             .advice()
     })
+}
+
+/// A transport of the program gives no advice.
+#[cfg(not(feature = "transport"))]
+pub(crate) const fn advice(_error: &TransportError) -> Option<&'static str> {
+    None
 }
 
 /// The future of [`Transport::send`].
@@ -91,6 +113,7 @@ impl Connecting {
     }
 
     /// Awaits `connect` and keeps track of it, if anybody wants to know.
+    #[cfg(feature = "transport")]
     async fn track<T>(tracked: Option<&Self>, connect: impl Future<Output = T>) -> T {
         let set = |is_connecting| tracked.map(|tracked| tracked.0.store(is_connecting, Ordering::Relaxed));
         set(true);

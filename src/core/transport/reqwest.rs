@@ -30,21 +30,68 @@ impl ReqwestTransport {
 }
 
 impl Transport for ReqwestTransport {
+    #[cfg(not(all(target_family = "wasm", target_os = "unknown")))]
     fn send(&self, request: Request<Body>) -> TransportFuture<'_> {
         Box::pin(async move {
-            let request = request.map(reqwest::Body::wrap);
-            let request = reqwest::Request::try_from(request)
-                .map_err(|error| TransportError::new(TransportErrorKind::Request, error.without_url()))?;
-            let response = self.0.execute(request).await.map_err(|error| {
-                let kind = match error.is_connect() {
-                    _ if error.is_builder() => TransportErrorKind::Request,
-                    true if error.is_timeout() => TransportErrorKind::ConnectTimeout,
-                    true => TransportErrorKind::Connect,
-                    false => TransportErrorKind::Exchange,
-                };
-                TransportError::new(kind, error.without_url())
-            })?;
+            let request = reqwest::Request::try_from(request.map(reqwest::Body::wrap)).map_err(invalid)?;
+            let response = self.0.execute(request).await.map_err(failed)?;
             Ok(Response::from(response).map(Body::wrap))
         })
     }
+
+    /// In a browser the request is sent by `fetch`. Its body is read before that, since `fetch` takes no stream
+    /// everywhere.
+    #[cfg(all(target_family = "wasm", target_os = "unknown"))]
+    fn send(&self, request: Request<Body>) -> TransportFuture<'_> {
+        use http_body_util::{BodyExt, StreamBody};
+        use send_wrapper::SendWrapper;
+
+        // There are no threads, so nothing is ever sent to another one.
+        Box::pin(SendWrapper::new(async move {
+            let (head, body) = request.into_parts();
+            let body = body.collect().await?.to_bytes();
+            let request = reqwest::Request::try_from(Request::from_parts(head, body)).map_err(invalid)?;
+            let response = self.0.execute(request).await.map_err(failed)?;
+            let mut head = Response::new(());
+            *head.status_mut() = response.status();
+            *head.headers_mut() = response.headers().clone();
+            let chunks = SendWrapper::new(Frames(Box::pin(response.bytes_stream())));
+            Ok(head.map(|()| Body::wrap(StreamBody::new(chunks))))
+        }))
+    }
+}
+
+/// Chunks as the frames of a body.
+#[cfg(all(target_family = "wasm", target_os = "unknown"))]
+struct Frames<S>(std::pin::Pin<Box<S>>);
+
+#[cfg(all(target_family = "wasm", target_os = "unknown"))]
+impl<S: futures_core::Stream<Item = reqwest::Result<bytes::Bytes>>> futures_core::Stream for Frames<S> {
+    type Item = Result<http_body::Frame<bytes::Bytes>, reqwest::Error>;
+
+    fn poll_next(
+        mut self: std::pin::Pin<&mut Self>,
+        cx: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Self::Item>> {
+        self.0.as_mut().poll_next(cx).map(|chunk| chunk.map(|chunk| chunk.map(http_body::Frame::data)))
+    }
+}
+
+fn invalid(error: reqwest::Error) -> TransportError {
+    TransportError::new(TransportErrorKind::Request, error.without_url())
+}
+
+fn failed(error: reqwest::Error) -> TransportError {
+    // A browser does not tell whether there was a connection.
+    #[cfg(all(target_family = "wasm", target_os = "unknown"))]
+    let is_connect = false;
+    #[cfg(not(all(target_family = "wasm", target_os = "unknown")))]
+    let is_connect = error.is_connect();
+    let kind = match is_connect {
+        _ if error.is_builder() => TransportErrorKind::Request,
+        true if error.is_timeout() => TransportErrorKind::ConnectTimeout,
+        true => TransportErrorKind::Connect,
+        false => TransportErrorKind::Exchange,
+    };
+    TransportError::new(kind, error.without_url())
 }
