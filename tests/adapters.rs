@@ -8,7 +8,6 @@
     reason = "in a test a panic is a finding"
 )]
 
-#[allow(dead_code, reason = "some are for other tests")]
 mod support;
 
 use std::future::Future;

@@ -17,6 +17,7 @@ mod network;
 use std::net::{SocketAddr, TcpStream as BlockingStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use certificates::Authority;
@@ -43,7 +44,9 @@ fn start(program: &str, arguments: impl FnOnce(u16) -> Vec<String>) -> Option<(R
         eprintln!("skipped: {program} is not installed");
         return None;
     };
-    // Another program may take the port in between; then the proxy ends at once and the test fails clearly.
+    // One at a time, so that no two proxies get the same port.
+    static STARTING: Mutex<()> = Mutex::new(());
+    let _starting = STARTING.lock().unwrap_or_else(PoisonError::into_inner);
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let mut command = Command::new(path);
     command.args(arguments(port)).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());

@@ -40,7 +40,8 @@ async fn a_stream_is_read() {
 
 #[wasm_bindgen_test]
 async fn a_time_limit_holds() {
-    let call = client("silence").chat().send(request()).response_timeout(Duration::from_millis(50));
-    let Err(Error::Timeout(error)) = call.await else { panic!("no limit") };
+    let client = client("silence");
+    let outcome = client.chat().send(request()).response_timeout(Duration::from_millis(50)).await;
+    let Err(Error::Timeout(error)) = outcome else { panic!("no limit") };
     assert_eq!(error.phase(), TimeoutPhase::Response);
 }
