@@ -10,17 +10,17 @@
 
 mod support;
 
-use std::error::Error as _;
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_core::Stream;
 use openrouter_kit::OpenRouterCore;
-use openrouter_kit::core::{Call, Download, Parts};
+use openrouter_kit::core::{Call, Download, Parts, TransferProgress};
 use openrouter_kit::errors::{ApiErrorKind, Error};
 use openrouter_kit::mock::{Answer, Fault, MockServer, Place};
 use serde_json::json;
@@ -79,6 +79,57 @@ async fn the_head_is_at_hand_before_the_bytes() {
     assert_eq!(file.media_type(), Some("audio/mpeg"));
     assert_eq!(file.generation_id(), Some("gen-1"));
     assert_eq!(file.headers()["content-length"], "10");
+    assert_eq!(file.content_length(), Some(10));
+}
+
+#[tokio::test]
+async fn the_length_is_that_of_the_whole_file_if_the_server_tells_it() {
+    let (server, core) = server(Answer::bytes(200, vec![1; 100_000])).await;
+    server.answer(Answer::bytes(200, "speech").chunked());
+    let mut file = download(&core).await.unwrap();
+    file.next().await.unwrap().unwrap();
+    assert_eq!(file.content_length(), Some(100_000));
+    assert_eq!(download(&core).await.unwrap().content_length(), None);
+}
+
+/// A function that notes what it is told.
+fn noting() -> (Arc<Mutex<Vec<(u64, Option<u64>)>>>, impl FnMut(TransferProgress) + Send + 'static) {
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let notes = told.clone();
+    (told, move |progress| notes.lock().unwrap().push((progress.bytes, progress.total)))
+}
+
+#[tokio::test]
+async fn a_download_tells_how_far_it_has_come_whichever_way_it_is_read() {
+    let folder = Folder::new();
+    let (_server, core) = server(Answer::bytes(200, vec![1; 300_000]).times(3)).await;
+    let (told, report) = noting();
+    let mut file = download(&core).await.unwrap().on_progress(report);
+    let mut received = Vec::new();
+    while let Some(chunk) = file.next().await {
+        received.push(received.last().copied().unwrap_or_default() + chunk.unwrap().len() as u64);
+    }
+    assert_eq!(*told.lock().unwrap(), received.into_iter().map(|n| (n, Some(300_000))).collect::<Vec<_>>());
+
+    let (told, report) = noting();
+    download(&core).await.unwrap().on_progress(report).collect().await.unwrap();
+    assert_eq!(told.lock().unwrap().last(), Some(&(300_000, Some(300_000))));
+
+    // What was read before counts.
+    let mut file = download(&core).await.unwrap();
+    let first = file.next().await.unwrap().unwrap().len() as u64;
+    let (told, report) = noting();
+    assert_eq!(file.on_progress(report).save_to(folder.path()).await.unwrap(), 300_000 - first);
+    assert!(told.lock().unwrap().first().unwrap().0 > first);
+    assert_eq!(told.lock().unwrap().last(), Some(&(300_000, Some(300_000))));
+}
+
+#[tokio::test]
+async fn progress_without_a_known_length_has_no_total() {
+    let (_server, core) = server(Answer::chunks(vec![Bytes::from("one"), Bytes::from("four")]).chunked()).await;
+    let (told, report) = noting();
+    download(&core).await.unwrap().on_progress(report).collect().await.unwrap();
+    assert_eq!(told.lock().unwrap().last(), Some(&(7, None)));
 }
 
 #[tokio::test]
@@ -218,20 +269,136 @@ async fn two_downloads_to_one_path_do_not_mix() {
     assert_eq!(folder.names(), ["speech.mp3"]);
 }
 
-#[tokio::test]
-async fn a_path_that_cannot_be_written_is_told_with_its_cause() {
-    let folder = Folder::new();
-    let (_server, core) = server(Answer::bytes(200, "x").always()).await;
-    for path in [folder.0.join("missing/speech.mp3").as_path(), Path::new("/"), Path::new("..")] {
-        let error = download(&core).await.unwrap().save_to(path).await.unwrap_err();
-        assert!(matches!(error, Error::Unexpected(_)), "{error:?}");
-        assert!(error.to_string().starts_with("getThing: the file cannot be written"), "{error}");
-        assert!(error.source().is_some());
+#[cfg(unix)]
+mod on_unix {
+    use std::fs::Permissions;
+    use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+
+    use super::*;
+
+    async fn saved(path: impl AsRef<Path>) -> Result<u64, Error> {
+        let (_server, core) = server(Answer::bytes(200, vec![7; 100_000])).await;
+        download(&core).await.unwrap().save_to(path).await
     }
-    // A folder has the name already: the rename fails, and the part is removed.
-    std::fs::create_dir(folder.path()).unwrap();
-    assert!(download(&core).await.unwrap().save_to(folder.path()).await.is_err());
-    assert_eq!(folder.names(), ["speech.mp3"]);
+
+    fn mode(path: &Path) -> u32 {
+        std::fs::metadata(path).unwrap().mode() & 0o7777
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_replaced_keeps_its_permissions() {
+        let folder = Folder::new();
+        for permissions in [0o600, 0o640, 0o400, 0o666, 0o755] {
+            std::fs::write(folder.path(), "old").unwrap();
+            std::fs::set_permissions(folder.path(), Permissions::from_mode(permissions)).unwrap();
+            let before = std::fs::metadata(folder.path()).unwrap();
+            saved(folder.path()).await.unwrap();
+            assert_eq!(mode(&folder.path()), permissions, "{permissions:o}");
+            let after = std::fs::metadata(folder.path()).unwrap();
+            assert_eq!((after.uid(), after.gid()), (before.uid(), before.gid()));
+            assert_eq!(after.len(), 100_000);
+            std::fs::remove_file(folder.path()).unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn a_download_runs_with_nobody_elses_rights() {
+        let folder = Folder::new();
+        std::fs::write(folder.path(), "old").unwrap();
+        std::fs::set_permissions(folder.path(), Permissions::from_mode(0o4755)).unwrap();
+        saved(folder.path()).await.unwrap();
+        assert_eq!(mode(&folder.path()), 0o755);
+    }
+
+    #[tokio::test]
+    async fn a_private_file_is_private_while_it_is_written() {
+        let folder = Folder::new();
+        std::fs::write(folder.path(), "old").unwrap();
+        std::fs::set_permissions(folder.path(), Permissions::from_mode(0o600)).unwrap();
+        let answer = Answer::bytes(200, vec![7; 300_000]).fault(Fault::Stall, Place::InBody);
+        let (_server, core) = server(answer).await;
+        let mut saving = Box::pin(download(&core).await.unwrap().save_to(folder.path()));
+        while folder.names().len() < 2 {
+            assert!(saving.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(mode(&folder.0.join(&folder.names()[0])), 0o600);
+    }
+
+    #[tokio::test]
+    async fn a_new_file_has_the_permissions_of_any_new_file() {
+        let folder = Folder::new();
+        saved(folder.path()).await.unwrap();
+        std::fs::write(folder.0.join("other"), "x").unwrap();
+        assert_eq!(mode(&folder.path()), mode(&folder.0.join("other")));
+    }
+
+    #[tokio::test]
+    async fn a_link_stays_and_what_it_points_to_is_replaced() {
+        let folder = Folder::new();
+        let inner = folder.0.join("inner");
+        std::fs::create_dir(&inner).unwrap();
+        std::fs::write(inner.join("target"), "old").unwrap();
+        std::fs::set_permissions(inner.join("target"), Permissions::from_mode(0o600)).unwrap();
+        symlink("inner/target", folder.0.join("first")).unwrap();
+        symlink("first", folder.path()).unwrap();
+        saved(folder.path()).await.unwrap();
+        assert_eq!(std::fs::read_link(folder.path()).unwrap(), Path::new("first"));
+        assert_eq!(std::fs::read_link(folder.0.join("first")).unwrap(), Path::new("inner/target"));
+        assert_eq!(std::fs::read(inner.join("target")).unwrap().len(), 100_000);
+        assert_eq!(mode(&inner.join("target")), 0o600);
+        assert_eq!(folder.names(), ["first", "inner", "speech.mp3"]);
+        assert_eq!(std::fs::read_dir(&inner).unwrap().count(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_link_to_a_file_that_is_not_there_stays_and_the_file_is_created() {
+        let folder = Folder::new();
+        std::fs::create_dir(folder.0.join("inner")).unwrap();
+        symlink("../target", folder.0.join("inner/second")).unwrap();
+        symlink(folder.0.join("inner/second"), folder.path()).unwrap();
+        saved(folder.path()).await.unwrap();
+        assert!(folder.path().is_symlink() && folder.0.join("inner/second").is_symlink());
+        assert_eq!(std::fs::read(folder.0.join("target")).unwrap().len(), 100_000);
+        assert_eq!(folder.names(), ["inner", "speech.mp3", "target"]);
+    }
+
+    #[tokio::test]
+    async fn links_that_lead_nowhere_are_an_error() {
+        let folder = Folder::new();
+        symlink("two", folder.0.join("one")).unwrap();
+        symlink("one", folder.0.join("two")).unwrap();
+        symlink("missing/target", folder.path()).unwrap();
+        for path in [folder.0.join("one"), folder.path()] {
+            let error = saved(path).await.unwrap_err();
+            assert!(matches!(error, Error::Unexpected(_)), "{error:?}");
+        }
+        assert_eq!(folder.names(), ["one", "speech.mp3", "two"]);
+    }
+}
+
+#[tokio::test]
+async fn a_name_may_be_as_long_as_the_system_allows() {
+    let folder = Folder::new();
+    // 255 bytes each, which are as many or fewer units of UTF-16.
+    for name in ["n".repeat(251) + ".mp3", "n".repeat(240), "日".repeat(85)] {
+        let (_server, core) = server(Answer::bytes(200, "content").times(2)).await;
+        for _ in 0..2 {
+            download(&core).await.unwrap().save_to(folder.0.join(&name)).await.unwrap();
+        }
+        assert_eq!(folder.names(), [name.as_str()]);
+        std::fs::remove_file(folder.0.join(name)).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_program_that_panics_on_progress_leaves_no_part() {
+    let folder = Folder::new();
+    let (_server, core) = server(Answer::bytes(200, vec![7; 100_000])).await;
+    let file = download(&core).await.unwrap().on_progress(|_| panic!("as the test says"));
+    let saving = tokio::spawn(file.save_to(folder.path()));
+    assert!(saving.await.unwrap_err().is_panic());
+    assert!(folder.names().is_empty());
 }
 
 #[tokio::test]

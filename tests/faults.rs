@@ -11,7 +11,9 @@
 mod support;
 
 use std::collections::BTreeSet;
+use std::error::Error as _;
 use std::future::IntoFuture;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
@@ -19,7 +21,7 @@ use std::time::{Duration, SystemTime};
 use http::Request;
 use openrouter_kit::core::body::Body;
 use openrouter_kit::core::transport::{HyperTransport, TransportErrorKind};
-use openrouter_kit::core::{Call, Download, OpenRouterCoreBuilder, Parts};
+use openrouter_kit::core::{Call, Download, FilePart, Multipart, OpenRouterCoreBuilder, Parts};
 use openrouter_kit::errors::{ApiErrorKind, ConnectionError, Error, TimeoutError, TimeoutPhase};
 use openrouter_kit::hooks::{Hook, HookContext, HookFuture};
 use openrouter_kit::mock::{Answer, ClosedPort, Event, Fault, MockServer, Place};
@@ -966,6 +968,131 @@ async fn a_redirect_to_another_host_is_not_followed() {
     }
     assert_eq!(other.connections().opened, 0);
     assert_eq!(server.connections().requests, 2, "one each");
+}
+
+// --- Files -----------------------------------------------------------------------------------
+
+/// A folder that is gone after the test.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Self {
+        let path = std::env::temp_dir().join(format!("openrouter-kit-faults-{:016x}", fastrand::u64(..)));
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    /// A path for everything that is not a regular file, with the word for it.
+    fn odd_files(&self) -> Vec<(PathBuf, &'static str)> {
+        let mut odd = vec![(self.0.clone(), "it is a directory")];
+        #[cfg(unix)]
+        {
+            let (fifo, socket, link) = (self.0.join("fifo"), self.0.join("socket"), self.0.join("link"));
+            assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+            drop(std::os::unix::net::UnixListener::bind(&socket).unwrap());
+            std::os::unix::fs::symlink("fifo", &link).unwrap();
+            odd.extend([(fifo, "it is a FIFO"), (link, "it is a FIFO"), (socket, "it is a socket")]);
+            odd.extend(["/dev/null", "/dev/zero"].map(|device| (device.into(), "it is a device")));
+        }
+        odd
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn upload<'a>(core: &'a OpenRouterCore, path: &Path) -> Call<'a, support::Thing> {
+    let form = Multipart::new().file("file", Some(FilePart::from_path(path)));
+    Call::new(core, Parts::new(&support::POST).multipart(form))
+}
+
+#[tokio::test]
+async fn a_path_to_save_to_that_is_no_regular_file_is_refused_before_the_body() {
+    let folder = Folder::new();
+    let (server, core) = serve([Answer::huge(200, 1 << 40).always()]).await;
+    for (path, reason) in folder.odd_files() {
+        let file = soon(download(&core)).await.unwrap().on_progress(|_| panic!("the body was read"));
+        let error = soon(file.save_to(&path)).await.unwrap_err();
+        let Error::Unexpected(error) = &error else { panic!("{error:?}") };
+        let expected = format!("getThing: {path:?} cannot be written: {reason}, not a regular file");
+        assert!(error.to_string().starts_with(&expected), "{error}");
+        released(&server).await;
+    }
+    for path in ["/", "..", "", "missing/.."].map(Path::new).into_iter().chain([folder.0.join("new/").as_path()]) {
+        let error = soon(soon(download(&core)).await.unwrap().save_to(path)).await.unwrap_err();
+        assert!(error.to_string().contains("cannot be written: it "), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_path_to_save_to_that_cannot_be_written_is_told_before_the_body() {
+    let folder = Folder::new();
+    let (server, core) = serve([Answer::huge(200, 1 << 40)]).await;
+    let file = soon(download(&core)).await.unwrap().on_progress(|_| panic!("the body was read"));
+    let error = soon(file.save_to(folder.0.join("missing/speech.mp3"))).await.unwrap_err();
+    let Error::Unexpected(error) = &error else { panic!("{error:?}") };
+    assert!(error.to_string().contains("missing/speech.mp3\" cannot be written; check the path"), "{error}");
+    let cause = error.source().unwrap().downcast_ref::<std::io::Error>().unwrap();
+    assert_eq!(cause.kind(), std::io::ErrorKind::NotFound);
+    released(&server).await;
+}
+
+#[tokio::test]
+async fn a_download_that_breaks_off_leaves_the_file_as_it_was() {
+    let folder = Folder::new();
+    let path = folder.0.join("speech.mp3");
+    std::fs::write(&path, "old").unwrap();
+    let (_server, core) = serve([Answer::bytes(200, vec![7; 300_000]).fault(Fault::Reset, Place::InBody)]).await;
+    let error = soon(soon(download(&core)).await.unwrap().save_to(&path)).await.unwrap_err();
+    assert!(connection(error).is_incomplete());
+    assert_eq!(std::fs::read(&path).unwrap(), b"old");
+    assert_eq!(std::fs::read_dir(&folder.0).unwrap().count(), 1);
+}
+
+#[tokio::test]
+async fn a_file_to_upload_that_is_no_regular_file_is_refused_at_once() {
+    let folder = Folder::new();
+    let (server, core) = serve([]).await;
+    for (path, reason) in folder.odd_files() {
+        let Error::InvalidRequest(error) = soon(upload(&core, &path)).await.unwrap_err() else { panic!("{path:?}") };
+        let expected = format!("createThing: `file` cannot be read from {path:?}: {reason}, not a regular file");
+        assert!(error.to_string().starts_with(&expected), "{error}");
+    }
+    assert_eq!(server.connections().opened, 0);
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_file_to_upload_whose_size_is_wrong_is_refused() {
+    let (server, core) = serve([]).await;
+    for path in ["/proc/self/status", "/proc/version", "/sys/kernel/mm/transparent_hugepage/enabled"].map(Path::new) {
+        let Error::InvalidRequest(error) = soon(upload(&core, path)).await.unwrap_err() else { panic!("{path:?}") };
+        assert!(error.to_string().contains("cannot be read from"), "{error}");
+        assert!(!path.exists() || error.to_string().contains("which is wrong"), "{error}");
+    }
+    assert_eq!(server.connections().opened, 0);
+}
+
+#[tokio::test]
+async fn a_file_to_upload_that_is_cut_while_it_is_sent_is_never_sent_short() {
+    let folder = Folder::new();
+    let path = folder.0.join("large.bin");
+    std::fs::write(&path, vec![7; 1 << 20]).unwrap();
+    let (server, core) = serve([good()]).await;
+    let cut = path.clone();
+    let file = FilePart::from_path(&path).on_progress(move |progress| {
+        if progress.bytes < 100_000 {
+            std::fs::File::options().write(true).open(&cut).unwrap().set_len(1).unwrap();
+        }
+    });
+    let form = Multipart::new().file("file", Some(file));
+    let call: Call<'_, support::Thing> = Call::new(&core, Parts::new(&support::POST).multipart(form));
+    let error = connection(soon(call).await.unwrap_err());
+    assert!(format!("{error:?}").contains("became shorter"), "{error:?}");
+    assert!(server.requests().is_empty());
 }
 
 // --- TLS -------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ use std::collections::VecDeque;
 use std::error::Error as _;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -21,7 +22,9 @@ use bytes::Bytes;
 use http::Method;
 use http_body::{Body, Frame};
 use openrouter_kit::core::transport::TransportErrorKind;
-use openrouter_kit::core::{Call, FilePart, Multipart, OpenRouterCore, Operation, Parts, RetryConfig};
+use openrouter_kit::core::{
+    Call, FilePart, Multipart, OpenRouterCore, Operation, Parts, RetryConfig, TransferProgress,
+};
 use openrouter_kit::errors::Error;
 use openrouter_kit::mock::{Answer, MockServer, RecordedRequest};
 use serde_json::json;
@@ -413,12 +416,45 @@ async fn refused(form: Multipart) -> String {
 #[tokio::test]
 async fn a_file_that_cannot_be_read_is_told_before_anything_is_sent() {
     let folder = Folder::new();
-    for path in [folder.0.join("missing.wav"), folder.0.clone()] {
-        let message = refused(Multipart::new().file("file", Some(FilePart::from_path(&path)))).await;
-        assert!(message.starts_with("uploadThing: `file` cannot be read from"), "{message}");
-        assert!(message.contains(path.to_str().unwrap()), "{message}");
-        assert!(message.contains(" / "), "the cause is the source: {message}");
-    }
+    let path = folder.0.join("missing.wav");
+    let message = refused(Multipart::new().file("file", Some(FilePart::from_path(&path)))).await;
+    assert!(message.starts_with("uploadThing: `file` cannot be read from"), "{message}");
+    assert!(message.contains(path.to_str().unwrap()), "{message}");
+    assert!(message.contains(" / "), "the cause is the source: {message}");
+}
+
+/// A function that notes what it is told.
+fn noting() -> (Arc<Mutex<Vec<(u64, Option<u64>)>>>, impl FnMut(TransferProgress) + Send + 'static) {
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let notes = told.clone();
+    (told, move |progress| notes.lock().unwrap().push((progress.bytes, progress.total)))
+}
+
+#[tokio::test]
+async fn an_upload_tells_how_far_each_of_its_files_has_come() {
+    let folder = Folder::new();
+    let path = folder.file("large.bin", vec![7; 150_000]);
+    let ((of_bytes, bytes), (of_path, report), (of_stream, stream)) = (noting(), noting(), noting());
+    let form = Multipart::new()
+        .file("bytes", Some(FilePart::bytes("a", vec![1; 150_000]).on_progress(bytes)))
+        .file("path", Some(FilePart::from_path(path).on_progress(report)))
+        .file("stream", Some(FilePart::stream("c", Chunks::of(&[b"ab", b"c"])).on_progress(stream)))
+        .file("silent", Some(FilePart::bytes("d", vec![1; 150_000])));
+    assert_eq!(parts_of(&sent(form).await).len(), 4);
+    let pieces = [65_536, 131_072, 150_000].map(|bytes| (bytes, Some(150_000)));
+    assert_eq!(*of_bytes.lock().unwrap(), pieces);
+    assert_eq!(*of_path.lock().unwrap(), pieces);
+    assert_eq!(*of_stream.lock().unwrap(), [(2, None), (3, None)]);
+}
+
+#[tokio::test]
+async fn progress_begins_anew_when_a_form_is_sent_again() {
+    let server = MockServer::start().await;
+    server.answer(Answer::error(503, "busy")).answer(Answer::json(200, json!({"id": "file"})));
+    let (told, report) = noting();
+    let form = Multipart::new().file("file", Some(FilePart::bytes("a", "abc").on_progress(report)));
+    upload(&client(&server.url()), form).await.unwrap();
+    assert_eq!(*told.lock().unwrap(), [(3, Some(3)), (3, Some(3))]);
 }
 
 #[tokio::test]

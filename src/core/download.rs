@@ -1,8 +1,7 @@
-//! An answer that is a file: audio, video, an export.
+//! A response that is a file: audio, video, an export.
 
-use std::ffi::OsString;
 use std::fmt;
-use std::fs::File;
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
@@ -17,9 +16,10 @@ use tokio::task::spawn_blocking;
 use super::call::{generation_id, sealed};
 use super::execute::{Exchange, Expected, Progress};
 use super::incoming::Incoming;
-use crate::errors::{Cause, Error, UnexpectedError};
+use super::transfer::{Reporter, TransferProgress, regular_file};
+use crate::errors::{Error, UnexpectedError};
 
-/// An answer that is a file, read as it comes.
+/// A response that is a file, read as it arrives.
 ///
 /// Read it with [`next`](Self::next) or as a [`futures_core::Stream`], whole with [`collect`](Self::collect), or into a
 /// file with [`save_to`](Self::save_to). A body that breaks off is [`Error::Connection`], never a shorter file. Dropping it
@@ -30,36 +30,64 @@ pub struct Download {
     headers: HeaderMap,
     progress: Progress,
     incoming: Incoming,
+    length: Option<u64>,
+    received: u64,
+    reporter: Option<Reporter>,
     is_over: bool,
 }
 
 impl Download {
-    /// What the file is (`audio/mpeg`), if the server tells.
+    /// Returns what kind of file it is (`audio/mpeg`), if the server says so.
     pub fn media_type(&self) -> Option<&str> {
         self.headers.get(CONTENT_TYPE)?.to_str().ok()
     }
 
-    /// The HTTP status of the answer.
+    /// Returns the number of bytes of the whole file; `None` if the server sends it without saying how long it is, as it
+    /// does with speech that is still being generated.
+    pub const fn content_length(&self) -> Option<u64> {
+        self.length
+    }
+
+    /// Returns the HTTP status of the response.
     pub const fn status(&self) -> StatusCode {
         self.status
     }
 
-    /// The headers of the answer.
+    /// Returns the headers of the response.
     pub const fn headers(&self) -> &HeaderMap {
         &self.headers
     }
 
-    /// The id of the generation (`X-Generation-Id`), where the operation generates.
+    /// Returns the id of the generation (`X-Generation-Id`), if the operation generates.
     pub fn generation_id(&self) -> Option<&str> {
         generation_id(&self.headers)
     }
 
-    /// The next bytes; `None` at the end of the file.
+    /// Sets a function that is called for each chunk that arrives, whichever way the file is read. It runs between two
+    /// reads, so it must not block.
+    ///
+    /// ```no_run
+    /// # async fn save(file: openrouter_kit::core::Download) -> Result<(), openrouter_kit::Error> {
+    /// let file = file.on_progress(|progress| match progress.total {
+    ///     Some(total) => println!("{} of {total} bytes", progress.bytes),
+    ///     None => println!("{} bytes", progress.bytes),
+    /// });
+    /// file.save_to("speech.mp3").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn on_progress(mut self, report: impl FnMut(TransferProgress) + Send + 'static) -> Self {
+        self.reporter = Some(Reporter::new(report).starting(self.received, self.length));
+        self
+    }
+
+    /// Reads the next bytes; `None` at the end of the file.
     pub async fn next(&mut self) -> Option<Result<Bytes, Error>> {
         std::future::poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
     }
 
-    /// The rest of the file in memory, however large it is.
+    /// Reads the rest of the file into memory, however large it is.
     ///
     /// # Errors
     /// [`Error::Connection`] or [`Error::Timeout`] if the body breaks off.
@@ -71,26 +99,43 @@ impl Download {
         Ok(all.freeze())
     }
 
-    /// Writes the rest of the file to `path` and answers with the number of bytes.
+    /// Writes the rest of the file to `path` and returns the number of bytes written.
     ///
     /// They are written to a new file beside it (its name begins with a dot and ends with `.part`), which takes the place
     /// of `path` once it is complete and on the disk. Until then a file at `path` stays as it was. On an error, and when
     /// this future is dropped, the new file is removed.
     ///
+    /// The permissions of a file at `path` are kept, and its owner if the system allows it. A symbolic link stays, and
+    /// what it points to is replaced or created. Anything else, such as a directory, a device or a FIFO, is refused before
+    /// the body is read.
+    ///
     /// # Errors
     /// [`Error::Connection`] or [`Error::Timeout`] if the body breaks off, [`Error::Unexpected`] if the file cannot be
     /// written.
     pub async fn save_to(mut self, path: impl AsRef<Path>) -> Result<u64, Error> {
-        let path = path.as_ref().to_owned();
-        let id = self.operation_id;
-        let mut part = blocking(id, move || PartFile::create(path)).await?;
+        let path = path.as_ref();
+        let (id, progress) = (self.operation_id, self.progress);
+        let failed = |error: io::Error| {
+            let error = match error.get_ref() {
+                // An error of the system has nothing inside.
+                None => {
+                    let message =
+                        format!("{path:?} cannot be written; check the path, the permissions and the space left");
+                    UnexpectedError::new(id, message, error)
+                }
+                Some(reason) => UnexpectedError::without_source(id, format!("{path:?} cannot be written: {reason}")),
+            };
+            progress.add_to(error.into())
+        };
+        let target = path.to_owned();
+        let mut part = blocking(move || PartFile::create(target)).await.map_err(failed)?;
         let mut length = 0;
         while let Some(chunk) = self.next().await {
             let chunk = chunk?;
             length += chunk.len() as u64;
-            part = blocking(id, move || part.file.write_all(&chunk).map(|()| part)).await?;
+            part = blocking(move || part.file.write_all(&chunk).map(|()| part)).await.map_err(failed)?;
         }
-        blocking(id, move || part.complete()).await?;
+        blocking(move || part.complete()).await.map_err(failed)?;
         Ok(length)
     }
 }
@@ -106,13 +151,26 @@ struct PartFile {
 
 impl PartFile {
     fn create(path: PathBuf) -> io::Result<Self> {
-        let name = path.file_name().ok_or_else(|| io::Error::other("the path does not end with the name of a file"))?;
-        let mut part = OsString::from(".");
-        part.push(name);
-        // So that two downloads to the same path do not meet.
-        part.push(format!(".{:016x}.part", fastrand::u64(..)));
-        let part = path.with_file_name(part);
-        Ok(Self { file: File::create_new(&part)?, part, path })
+        let (path, replaced) = match regular_file(&path) {
+            Ok(replaced) => (path.canonicalize()?, Some(replaced)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => (end_of_links(path)?, None),
+            Err(error) => return Err(error),
+        };
+        let name = path.file_name().filter(|_| !ends_with_separator(&path));
+        let name = name
+            .ok_or_else(|| io::Error::other("it does not end with the name of a file; give the path of a file"))?
+            .to_string_lossy();
+        let part = path.with_file_name(part_name(&name));
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true);
+        if replaced.is_some() {
+            private(&mut options);
+        }
+        let new = Self { file: options.open(&part)?, part, path };
+        if let Some(replaced) = replaced {
+            inherit(&new.file, &replaced)?;
+        }
+        Ok(new)
     }
 
     fn complete(mut self) -> io::Result<()> {
@@ -133,16 +191,60 @@ impl Drop for PartFile {
     }
 }
 
-/// Runs work on a file where it does not hold up the runtime.
-async fn blocking<T: Send + 'static>(
-    operation_id: &'static str,
-    work: impl FnOnce() -> io::Result<T> + Send + 'static,
-) -> Result<T, Error> {
-    let done = spawn_blocking(work).await.map_err(Cause::from).and_then(|done| done.map_err(Cause::from));
-    done.map_err(|cause| {
-        let message = "the file cannot be written; check the path, the permissions and the space left";
-        UnexpectedError::new(operation_id, message, cause).into()
-    })
+/// The path at which a file would be created that is opened by `path`, which may be a link to a file that is not there.
+fn end_of_links(mut path: PathBuf) -> io::Result<PathBuf> {
+    /// As many as Linux follows.
+    const MOST_LINKS: usize = 40;
+    for _ in 0..MOST_LINKS {
+        let Ok(target) = path.read_link() else { return Ok(path) };
+        path = path.parent().unwrap_or(Path::new("")).join(target);
+    }
+    Err(io::Error::other("it leads from link to link; give the path of a file"))
+}
+
+fn ends_with_separator(path: &Path) -> bool {
+    path.to_string_lossy().chars().next_back().is_some_and(std::path::is_separator)
+}
+
+/// The name of the file that becomes the one called `name`. It is another one for each download, so that two to the same
+/// path do not meet.
+fn part_name(name: &str) -> String {
+    /// Names may have 255 bytes, and on some file systems fewer.
+    const LONGEST: usize = 100;
+    let mut part = String::from(".");
+    part.extend(name.char_indices().take_while(|(at, char)| at + char.len_utf8() <= LONGEST).map(|(_, char)| char));
+    part + &format!(".{:016x}.part", fastrand::u64(..))
+}
+
+/// Opens a new file so that nobody else can read it.
+fn private(options: &mut OpenOptions) {
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
+    #[cfg(not(unix))]
+    let _ = options;
+}
+
+/// Gives a new file the owner and the permissions of the one that it replaces.
+fn inherit(file: &File, replaced: &Metadata) -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
+        // Only a privileged program may give files away.
+        let _ = fchown(file, Some(replaced.uid()), Some(replaced.gid()));
+        // What comes from a server must not run with the rights of its owner.
+        let mode = replaced.permissions().mode() & 0o777;
+        file.set_permissions(std::fs::Permissions::from_mode(mode))
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = (file, replaced);
+        Ok(())
+    }
+}
+
+/// Does work on a file where it does not hold up the runtime.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
+    spawn_blocking(work).await?
 }
 
 impl Stream for Download {
@@ -153,9 +255,18 @@ impl Stream for Download {
             return Poll::Ready(None);
         }
         let chunk = self.incoming.poll_chunk(cx);
-        if let Poll::Ready(None | Some(Err(_))) = chunk {
-            self.is_over = true;
-            self.incoming.close();
+        match &chunk {
+            Poll::Ready(Some(Ok(chunk))) => {
+                self.received += chunk.len() as u64;
+                if let Some(reporter) = &mut self.reporter {
+                    reporter.add(chunk.len());
+                }
+            }
+            Poll::Ready(None | Some(Err(_))) => {
+                self.is_over = true;
+                self.incoming.close();
+            }
+            Poll::Pending => {}
         }
         let progress = self.progress;
         chunk.map_err(|error| progress.add_to(error))
@@ -168,7 +279,18 @@ impl sealed::FromExchange for Download {
     fn from_exchange(exchange: Exchange) -> Result<Self, Error> {
         let Exchange { operation_id, status, headers, body, progress, idle, .. } = exchange;
         let incoming = Incoming::new(operation_id, body, idle);
-        Ok(Self { operation_id, status, headers, progress, incoming, is_over: false })
+        let length = incoming.length();
+        Ok(Self {
+            operation_id,
+            status,
+            headers,
+            progress,
+            incoming,
+            length,
+            received: 0,
+            reporter: None,
+            is_over: false,
+        })
     }
 }
 
@@ -177,6 +299,7 @@ impl fmt::Debug for Download {
         f.debug_struct("Download")
             .field("status", &self.status)
             .field("media_type", &self.media_type())
+            .field("content_length", &self.length)
             .finish_non_exhaustive()
     }
 }

@@ -62,6 +62,11 @@ impl Incoming {
         self.timer = None;
     }
 
+    /// Returns how many bytes are still to come, if that is known.
+    pub(crate) fn length(&self) -> Option<u64> {
+        self.body.size_hint().exact()
+    }
+
     /// Gives the connection up, or back if the end of the body was read.
     pub(crate) fn close(&mut self) {
         self.body = Body::empty();

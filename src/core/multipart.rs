@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
@@ -16,6 +16,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::body::Body;
 use super::operation::QueryValue;
+use super::transfer::{Reporter, TransferProgress, regular_file};
 use crate::errors::{Cause, InvalidRequestError};
 
 /// A file to upload: its name, its media type and where its content comes from.
@@ -34,6 +35,7 @@ pub struct FilePart {
     name: String,
     media_type: Option<String>,
     content: Content,
+    reporter: Option<Reporter>,
 }
 
 /// Where the content of a part comes from.
@@ -45,34 +47,40 @@ enum Content {
 }
 
 impl FilePart {
-    /// A file of this name with its content in memory.
-    pub fn bytes(name: impl Into<String>, content: impl Into<Bytes>) -> Self {
-        Self { name: name.into(), media_type: None, content: Content::Bytes(content.into()) }
+    const fn new(name: String, content: Content) -> Self {
+        Self { name, media_type: None, content, reporter: None }
     }
 
-    /// A file on the disk, with the last part of its path as the name.
+    /// Creates a file of this name with its content in memory.
+    pub fn bytes(name: impl Into<String>, content: impl Into<Bytes>) -> Self {
+        Self::new(name.into(), Content::Bytes(content.into()))
+    }
+
+    /// Creates a file from one on the disk, with the last part of its path as the name.
     ///
     /// It is opened when the call is sent, once for each attempt, and read as it is sent, never whole in memory. If it
-    /// cannot be opened the call fails with [`Error::InvalidRequest`](crate::Error::InvalidRequest) and nothing is sent.
+    /// cannot be read the call fails with [`Error::InvalidRequest`](crate::Error::InvalidRequest) and nothing is sent.
+    /// So does anything that is not a regular file, such as a directory, a device or a FIFO, and a file that the system
+    /// makes up as it is read, such as those in `/proc`: send what is read from them with [`stream`](Self::stream) or
+    /// [`bytes`](Self::bytes).
     pub fn from_path(path: impl Into<PathBuf>) -> Self {
         let path = path.into();
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        Self { name, media_type: None, content: Content::Path(path) }
+        Self::new(name, Content::Path(path))
     }
 
-    /// A file of this name whose content is read from `body` as it is sent.
+    /// Creates a file of this name whose content is read from `body` as it is sent.
     ///
     /// It can be read only once: **a call with such a part is never sent again**, whatever its retry configuration says.
-    /// Its length is the one that `body` tells exactly ([`http_body::Body::size_hint`]) or that [`length`](Self::length)
-    /// sets; without one the request goes out in chunks, which not every server takes.
+    /// Its length is the one that `body` reports exactly ([`http_body::Body::size_hint`]) or that [`length`](Self::length)
+    /// sets; without one the request is sent in chunks, which not every server accepts.
     pub fn stream<B>(name: impl Into<String>, body: B) -> Self
     where
         B: HttpBody<Data = Bytes> + Send + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         let length = body.size_hint().exact();
-        let content = Content::Stream(Mutex::new(Some(Body::wrap(body))), length);
-        Self { name: name.into(), media_type: None, content }
+        Self::new(name.into(), Content::Stream(Mutex::new(Some(Body::wrap(body))), length))
     }
 
     /// Sets the name that the server is told, such as `speech.wav`. Some operations take the format from its extension.
@@ -86,6 +94,22 @@ impl FilePart {
     #[must_use]
     pub fn media_type(mut self, media_type: impl Into<String>) -> Self {
         self.media_type = Some(media_type.into());
+        self
+    }
+
+    /// Sets a function that is called for each piece of the file, of at most 64 KiB unless it is a
+    /// [`stream`](Self::stream), that is handed to the connection. It runs between two writes, so it must not block. If
+    /// the request is sent again, it begins at zero again.
+    ///
+    /// ```
+    /// use openrouter_kit::core::FilePart;
+    ///
+    /// let file = FilePart::from_path("recordings/interview.mp3")
+    ///     .on_progress(|progress| println!("{} of {:?} bytes", progress.bytes, progress.total));
+    /// ```
+    #[must_use]
+    pub fn on_progress(mut self, report: impl FnMut(TransferProgress) + Send + 'static) -> Self {
+        self.reporter = Some(Reporter::new(report));
         self
     }
 
@@ -160,6 +184,7 @@ struct Part {
     /// From the delimiter to the empty line.
     head: String,
     content: Content,
+    reporter: Option<Reporter>,
 }
 
 impl Multipart {
@@ -203,7 +228,7 @@ impl Multipart {
 
     fn field(&mut self, name: &'static str, text: &str) {
         let head = format!("Content-Disposition: form-data; name=\"{}\"\r\n", escaped(name));
-        self.push(name, head, Content::Bytes(Bytes::copy_from_slice(text.as_bytes())));
+        self.push(name, head, Content::Bytes(Bytes::copy_from_slice(text.as_bytes())), None);
     }
 
     fn attach(&mut self, name: &'static str, file: FilePart) {
@@ -221,13 +246,13 @@ impl Multipart {
             escaped(name),
             escaped(&file.name),
         );
-        self.push(name, head, file.content);
+        self.push(name, head, file.content, file.reporter);
     }
 
-    fn push(&mut self, name: &'static str, headers: String, content: Content) {
+    fn push(&mut self, name: &'static str, headers: String, content: Content, reporter: Option<Reporter>) {
         let line_end = if self.parts.is_empty() { "" } else { "\r\n" };
         let head = format!("{line_end}--{}\r\n{headers}\r\n", self.boundary);
-        self.parts.push(Part { name, head, content });
+        self.parts.push(Part { name, head, content, reporter });
     }
 
     fn keep(&mut self, mistake: InvalidRequestError) {
@@ -253,11 +278,13 @@ impl Multipart {
     pub(crate) async fn body(&self) -> Result<Body, InvalidRequestError> {
         let mut segments = VecDeque::with_capacity(2 * self.parts.len() + 1);
         for part in &self.parts {
-            segments.push_back(Segment::Bytes(Bytes::copy_from_slice(part.head.as_bytes())));
-            segments.push_back(part.open().await?);
+            segments.push_back((Segment::Bytes(Bytes::copy_from_slice(part.head.as_bytes())), None));
+            let segment = part.open().await?;
+            let reporter = part.reporter.as_ref().map(|reporter| reporter.starting(0, segment.left()));
+            segments.push_back((segment, reporter));
         }
         let line_end = if self.parts.is_empty() { "" } else { "\r\n" };
-        segments.push_back(Segment::Bytes(format!("{line_end}--{}--\r\n", self.boundary).into()));
+        segments.push_back((Segment::Bytes(format!("{line_end}--{}--\r\n", self.boundary).into()), None));
         Ok(Body::wrap(Segments(segments)))
     }
 }
@@ -274,12 +301,18 @@ impl Part {
             Content::Bytes(bytes) => Ok(Segment::Bytes(bytes.clone())),
             Content::Path(path) => {
                 let opening = path.clone();
-                let opened = spawn_blocking(move || open(&opening)).await.map_err(Cause::from);
-                let (file, left) = opened.and_then(|opened| opened.map_err(Cause::from)).map_err(|cause| {
-                    let message = format!("cannot be read from {path:?}; check the path and the permissions");
-                    InvalidRequestError::new(self.name, message).caused_by(cause)
+                let opened = spawn_blocking(move || open(&opening)).await.unwrap_or_else(|error| Err(error.into()));
+                let file = opened.map_err(|error| match error.get_ref() {
+                    // An error of the system has nothing inside.
+                    None => {
+                        let message = format!("cannot be read from {path:?}; check the path and the permissions");
+                        InvalidRequestError::new(self.name, message).caused_by(error)
+                    }
+                    Some(reason) => {
+                        InvalidRequestError::new(self.name, format!("cannot be read from {path:?}: {reason}"))
+                    }
                 })?;
-                Ok(Segment::File(FileSegment { state: FileState::Idle(file), left }))
+                Ok(Segment::File(file))
             }
             Content::Stream(body, length) => {
                 let body = body.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -292,14 +325,27 @@ impl Part {
     }
 }
 
-/// Opens a file to read it, with its length.
-fn open(path: &Path) -> std::io::Result<(File, u64)> {
-    let file = File::open(path)?;
-    let metadata = file.metadata()?;
-    if !metadata.is_file() {
-        return Err(std::io::Error::other("it is no regular file"));
+/// Opens a file and reads the first piece of it. If the system makes up a file as it is read, the size of that piece is
+/// not what the system says.
+fn open(path: &Path) -> io::Result<FileSegment> {
+    regular_file(path)?;
+    let mut file = File::open(path)?;
+    let length = file.metadata()?.len();
+    // An empty file has nothing to read, so that one byte more is asked for.
+    let first = read_piece(&mut file, length.max(1))?;
+    if first.len() as u64 != length.min(PIECE) {
+        let message = format!("its size is given as {length} bytes, which is wrong; read it and send it with `bytes`");
+        return Err(io::Error::other(message));
     }
-    Ok((file, metadata.len()))
+    Ok(FileSegment { state: FileState::Read(file, first), left: length })
+}
+
+/// Reads up to `most` bytes, but not more than a piece.
+fn read_piece(file: &mut File, most: u64) -> io::Result<Bytes> {
+    let most = most.min(PIECE);
+    let mut piece = Vec::with_capacity(usize::try_from(most).unwrap_or_default());
+    file.take(most).read_to_end(&mut piece)?;
+    Ok(piece.into())
 }
 
 /// A name as it stands between quotes. RFC 7578 leaves the escapes to the WHATWG's rules for forms: a quote and the ends of
@@ -345,13 +391,16 @@ fn guessed(name: &str) -> &'static str {
     }
 }
 
-/// The body of a form: its pieces, sent one after the other.
-struct Segments(VecDeque<Segment>);
+/// How many bytes of a file are read and sent at a time.
+const PIECE: u64 = 64 * 1024;
+
+/// The body of a form: its segments, sent one after the other, each with whoever is told about it.
+struct Segments(VecDeque<(Segment, Option<Reporter>)>);
 
 enum Segment {
     Bytes(Bytes),
     File(FileSegment),
-    /// With the number of bytes still to come, where it is known.
+    /// With the number of bytes still to come, if it is known.
     Stream(Body, Option<u64>),
 }
 
@@ -369,8 +418,8 @@ impl Segment {
     fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Cause>>> {
         match self {
             Self::Bytes(bytes) => {
-                let bytes = std::mem::take(bytes);
-                Poll::Ready((!bytes.is_empty()).then_some(Ok(bytes)))
+                let piece = bytes.split_to(bytes.len().min(PIECE as usize));
+                Poll::Ready((!piece.is_empty()).then_some(Ok(piece)))
             }
             Self::File(file) => file.poll_chunk(cx),
             Self::Stream(body, left) => loop {
@@ -407,45 +456,43 @@ struct FileSegment {
 }
 
 enum FileState {
-    Idle(File),
-    Reading(JoinHandle<std::io::Result<(File, Bytes)>>),
+    /// A piece that was read and is not sent yet.
+    Read(File, Bytes),
+    Reading(JoinHandle<io::Result<(File, Bytes)>>),
     Over,
 }
 
 impl FileSegment {
     fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Cause>>> {
-        const CHUNK: u64 = 64 * 1024;
-        loop {
-            match std::mem::replace(&mut self.state, FileState::Over) {
-                FileState::Over => return Poll::Ready(None),
-                FileState::Idle(_) if self.left == 0 => return Poll::Ready(None),
-                FileState::Idle(mut file) => {
-                    let size = self.left.min(CHUNK);
-                    self.state = FileState::Reading(spawn_blocking(move || {
-                        let mut chunk = Vec::with_capacity(usize::try_from(size).unwrap_or_default());
-                        Read::by_ref(&mut file).take(size).read_to_end(&mut chunk)?;
-                        Ok((file, chunk.into()))
-                    }));
-                }
-                FileState::Reading(mut reading) => {
-                    let Poll::Ready(read) = Pin::new(&mut reading).poll(cx) else {
-                        self.state = FileState::Reading(reading);
-                        return Poll::Pending;
-                    };
-                    let (file, chunk) = match read {
-                        Ok(Ok(read)) => read,
-                        Ok(Err(error)) => return Poll::Ready(Some(Err(error.into()))),
-                        Err(error) => return Poll::Ready(Some(Err(error.into()))),
-                    };
-                    if chunk.is_empty() {
-                        return Poll::Ready(Some(Err("the file became shorter while it was sent".into())));
-                    }
-                    self.left = self.left.saturating_sub(chunk.len() as u64);
-                    self.state = FileState::Idle(file);
-                    return Poll::Ready(Some(Ok(chunk)));
-                }
-            }
+        if self.left == 0 {
+            return Poll::Ready(None);
         }
+        let (mut file, piece) = match std::mem::replace(&mut self.state, FileState::Over) {
+            FileState::Over => return Poll::Ready(None),
+            FileState::Read(file, piece) => (file, piece),
+            FileState::Reading(mut reading) => match Pin::new(&mut reading).poll(cx) {
+                Poll::Ready(Ok(Ok(read))) => read,
+                Poll::Ready(Ok(Err(error))) => return Poll::Ready(Some(Err(error.into()))),
+                Poll::Ready(Err(error)) => return Poll::Ready(Some(Err(error.into()))),
+                Poll::Pending => {
+                    self.state = FileState::Reading(reading);
+                    return Poll::Pending;
+                }
+            },
+        };
+        if piece.is_empty() {
+            return Poll::Ready(Some(Err("the file became shorter while it was sent".into())));
+        }
+        self.left = self.left.saturating_sub(piece.len() as u64);
+        let left = self.left;
+        if left > 0 {
+            // It is read while this piece is sent.
+            self.state = FileState::Reading(spawn_blocking(move || {
+                let piece = read_piece(&mut file, left)?;
+                Ok((file, piece))
+            }));
+        }
+        Poll::Ready(Some(Ok(piece)))
     }
 }
 
@@ -454,9 +501,14 @@ impl HttpBody for Segments {
     type Error = Cause;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cause>>> {
-        while let Some(segment) = self.0.front_mut() {
+        while let Some((segment, reporter)) = self.0.front_mut() {
             match ready!(segment.poll_chunk(cx)) {
-                Some(Ok(chunk)) => return Poll::Ready(Some(Ok(Frame::data(chunk)))),
+                Some(Ok(chunk)) => {
+                    if let Some(reporter) = reporter {
+                        reporter.add(chunk.len());
+                    }
+                    return Poll::Ready(Some(Ok(Frame::data(chunk))));
+                }
                 Some(Err(error)) => {
                     self.0.clear();
                     return Poll::Ready(Some(Err(error)));
@@ -472,7 +524,7 @@ impl HttpBody for Segments {
     }
 
     fn size_hint(&self) -> SizeHint {
-        match self.0.iter().map(Segment::left).sum() {
+        match self.0.iter().map(|(segment, _)| segment.left()).sum() {
             Some(length) => SizeHint::with_exact(length),
             None => SizeHint::default(),
         }

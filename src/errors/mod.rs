@@ -667,8 +667,11 @@ impl UnexpectedError {
     }
 
     pub(crate) fn new(operation_id: &'static str, message: impl Into<String>, source: impl Into<Cause>) -> Self {
-        let call = CallInfo::of(operation_id);
-        Self { call, status: None, message: message.into(), source: Some(source.into()) }
+        Self { source: Some(source.into()), ..Self::without_source(operation_id, message) }
+    }
+
+    pub(crate) fn without_source(operation_id: &'static str, message: impl Into<String>) -> Self {
+        Self { call: CallInfo::of(operation_id), status: None, message: message.into(), source: None }
     }
 }
 

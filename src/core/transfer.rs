@@ -1,0 +1,81 @@
+//! What uploads and downloads have in common: how far they have come, and which files they take.
+
+use std::fmt;
+use std::fs::{FileType, Metadata};
+use std::io;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// How far an upload or a download has come; see [`FilePart::on_progress`](super::FilePart::on_progress) and
+/// [`Download::on_progress`](super::Download::on_progress).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TransferProgress {
+    /// The number of bytes transferred so far.
+    pub bytes: u64,
+    /// The number of bytes of the whole file, if it is known.
+    pub total: Option<u64>,
+}
+
+/// A function of the program that is told about progress. Clones share it, but each counts for itself.
+#[derive(Clone)]
+pub(super) struct Reporter {
+    /// The lock only makes it [`Sync`]; nobody ever waits for it.
+    report: Arc<Mutex<dyn FnMut(TransferProgress) + Send>>,
+    bytes: u64,
+    total: Option<u64>,
+}
+
+impl Reporter {
+    pub(super) fn new(report: impl FnMut(TransferProgress) + Send + 'static) -> Self {
+        Self { report: Arc::new(Mutex::new(report)), bytes: 0, total: None }
+    }
+
+    /// Returns one that begins anew, for a transfer of `total` bytes.
+    pub(super) fn starting(&self, bytes: u64, total: Option<u64>) -> Self {
+        Self { report: self.report.clone(), bytes, total }
+    }
+
+    pub(super) fn add(&mut self, length: usize) {
+        self.bytes += length as u64;
+        let progress = TransferProgress { bytes: self.bytes, total: self.total };
+        (self.report.lock().unwrap_or_else(PoisonError::into_inner))(progress);
+    }
+}
+
+impl fmt::Debug for Reporter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reporter").field("bytes", &self.bytes).field("total", &self.total).finish_non_exhaustive()
+    }
+}
+
+/// Returns what is at `path`, links followed. It is asked for before a file is opened, because to open a FIFO is to wait
+/// for its other end.
+///
+/// # Errors
+/// That of the system, or one that says what it is, if it is not a regular file.
+pub(super) fn regular_file(path: &Path) -> io::Result<Metadata> {
+    let metadata = std::fs::metadata(path)?;
+    if metadata.is_file() {
+        return Ok(metadata);
+    }
+    let kind = kind(metadata.file_type());
+    Err(io::Error::other(format!("it is {kind}, not a regular file; give the path of a regular file")))
+}
+
+fn kind(file: FileType) -> &'static str {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::FileTypeExt;
+        if file.is_fifo() {
+            return "a FIFO";
+        }
+        if file.is_socket() {
+            return "a socket";
+        }
+        if file.is_char_device() || file.is_block_device() {
+            return "a device";
+        }
+    }
+    if file.is_dir() { "a directory" } else { "something else" }
+}
