@@ -16,6 +16,7 @@ documents! {
     readme "../README.md"
     errors "../docs/errors.md"
     features "../docs/features.md"
+    files "../docs/files.md"
     hooks "../docs/hooks.md"
     sending_back "../docs/sending-back.md"
     streaming "../docs/streaming.md"
