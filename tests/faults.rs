@@ -226,13 +226,36 @@ async fn an_idle_connection_closed_by_the_server_costs_nothing() {
 
 #[tokio::test]
 async fn a_head_without_end_is_cut_off() {
-    let (server, core) = serve([good().header("x-big", vec![b'x'; 8 * 1024 * 1024])]).await;
+    let large = |size| good().header("x-big", vec![b'x'; size]);
+    let (server, core) = serve([60 * 1024, 68 * 1024, 8 * 1024 * 1024].map(large)).await;
+    soon(post(&core)).await.unwrap();
+    for requests in [2, 3] {
+        let error = connection(soon(post(&core)).await.unwrap_err());
+        assert_eq!(error.kind(), TransportErrorKind::Exchange);
+        assert_eq!(server.connections().requests, requests);
+        released(&server).await;
+    }
+}
 
-    let error = connection(soon(post(&core)).await.unwrap_err());
-
-    assert_eq!(error.kind(), TransportErrorKind::Exchange);
-    assert_eq!(server.connections().requests, 1);
-    released(&server).await;
+#[tokio::test]
+async fn interim_responses_without_end_end_with_the_limit_for_the_head() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    // A thread of its own: the client keeps that of the test busy.
+    let listener = listener.into_std().unwrap();
+    listener.set_nonblocking(false).unwrap();
+    let server = std::thread::spawn(move || {
+        let mut socket = listener.accept().unwrap().0;
+        let hints = "HTTP/1.1 103 Early Hints\r\n\r\n".repeat(1000);
+        while std::io::Write::write_all(&mut socket, hints.as_bytes()).is_ok() {}
+    });
+    let limit = Duration::from_millis(500);
+    let core = builder(url).response_timeout(limit).build().unwrap();
+    let began = Instant::now();
+    let error = timeout(soon(post(&core)).await.unwrap_err());
+    assert_eq!(error.phase(), TimeoutPhase::Response);
+    assert!(began.elapsed() < limit * 6, "{:?}", began.elapsed());
+    server.join().unwrap();
 }
 
 /// A server that answers each connection with these bytes, and how many connections it took.

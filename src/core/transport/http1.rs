@@ -21,6 +21,10 @@ use super::socket::SocketState;
 use super::{Failed, TransportError};
 use crate::core::body::Body;
 
+/// How large the buffers of a connection may become, and so the head of a response. An idle connection keeps its buffers,
+/// and larger ones make no download faster.
+const BUFFER: usize = 64 * 1024;
+
 /// A connection that carries one exchange after the other.
 ///
 /// It is driven by whoever is waiting on it: first the call, then the response body. There is no background task between
@@ -42,7 +46,7 @@ impl Http1 {
     /// Begins HTTP on a new connection to the origin of `uri`.
     pub(super) async fn new(connected: Connected, uri: &Uri, runtime: Id) -> hyper::Result<Box<Self>> {
         let Connected { stream, socket, is_proxied, .. } = connected;
-        let (sender, connection) = http1::handshake(stream).await?;
+        let (sender, connection) = http1::Builder::new().max_buf_size(BUFFER).handshake(stream).await?;
         let (origin, host) = (uri.clone(), host_of(uri));
         let keep_alive = Duration::MAX;
         Ok(Box::new(Self { sender, connection, origin, host, is_proxied, socket, runtime, keep_alive }))
