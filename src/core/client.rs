@@ -426,21 +426,30 @@ impl OpenRouterCoreBuilder {
         self
     }
 
-    /// How many bytes of an error's body are read, the rest is dropped. Default: 1 MiB.
+    /// Sets how many bytes of an error's body are read; the rest is dropped. Default: 1 MiB.
+    ///
+    /// An error is looked for in JSON of up to 1 MiB, which may take a hundred times as much memory while it is read.
     pub fn max_error_body(mut self, bytes: usize) -> Self {
         self.max_error_body = Some(bytes);
         self
     }
 
-    /// How many bytes one event of a stream may have. A larger one ends the stream with [`Error::ResponseValidation`].
-    /// Default: 16 MiB.
+    /// Sets how many bytes one event of a stream may have. A larger one ends the stream with
+    /// [`Error::ResponseValidation`]. Default: 16 MiB.
+    ///
+    /// The memory for an event is bounded as for a [body](Self::max_body).
     pub fn max_event(mut self, bytes: usize) -> Self {
         self.max_event = Some(bytes);
         self
     }
 
-    /// How many bytes the body of a unary answer may have. A larger one fails the call with
-    /// [`Error::ResponseValidation`]. Streams and downloads have no such limit. Default: 256 MiB.
+    /// Sets how many bytes the body of a unary response may have. A larger one fails the call with
+    /// [`Error::ResponseValidation`]. Streams and downloads have no such limit. Default: 64 MiB, which holds ten large
+    /// pictures or 2,048 embeddings.
+    ///
+    /// Whatever a server sends, a response takes at most 12 times the length of its body and 128 MiB of memory while it
+    /// is read; usual ones take twice their length. One whose values would take more, such as a list of a million empty
+    /// objects, is refused with [`Error::ResponseValidation`].
     pub fn max_body(mut self, bytes: usize) -> Self {
         self.max_body = Some(bytes);
         self
@@ -492,7 +501,7 @@ impl OpenRouterCoreBuilder {
         let limits = Limits {
             error_body: limit("max_error_body", self.max_error_body, 1024 * 1024)?,
             event: limit("max_event", self.max_event, 16 * 1024 * 1024)?,
-            body: limit("max_body", self.max_body, 256 * 1024 * 1024)?,
+            body: limit("max_body", self.max_body, 64 * 1024 * 1024)?,
         };
         self.timeouts.check()?;
         let headers = self.headers()?;

@@ -510,7 +510,7 @@ impl ApiError {
 fn tree(body: &[u8]) -> Value {
     let body = trimmed(body);
     // Messages may be cut in the middle of a character.
-    let value = |json: &[u8]| Json::new(String::from_utf8_lossy(json)).ok().map(|json| json.to_value());
+    let value = |json: &[u8]| Json::new(String::from_utf8_lossy(json)).ok().map(|json| bounded_tree(&json));
     let event = || {
         let mut events = SseDecoder::new(LARGEST_ERROR);
         events.push(Bytes::copy_from_slice(body.get(..LARGEST_ERROR).unwrap_or(body)));
@@ -531,6 +531,17 @@ fn tree(body: &[u8]) -> Value {
         value(trimmed(body.get(comments..)?))
     };
     value(body).or_else(event).or_else(after_comments).unwrap_or(Value::Null)
+}
+
+/// Returns the tree of a JSON value. A tree takes up to a hundred times the memory of its text, so that of a value that is
+/// too large for an error only the member `error` is taken.
+fn bounded_tree(json: &Json) -> Value {
+    let is_small = |json: &Json| json.as_text().len() <= LARGEST_ERROR;
+    if is_small(json) {
+        return json.to_value();
+    }
+    let error = json.get("error").filter(is_small);
+    error.map_or(Value::Null, |error| Value::Object([("error".to_owned(), error.to_value())].into_iter().collect()))
 }
 
 /// A body without byte order mark, white space and NUL bytes around it.

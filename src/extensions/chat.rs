@@ -81,9 +81,9 @@ impl StreamItem for ChatStreamChunk {
 #[inline]
 fn kept_choices_hold(extra: &Extra, name: &str) -> bool {
     let Some(choices) = extra.get("choices") else { return false };
-    let choices = choices.to_value();
-    let is_set = |value: &serde_json::Value| !value.is_null() && value.as_str().is_none_or(is_told);
-    choices.as_array().into_iter().flatten().any(|choice| choice.get(name).is_some_and(is_set))
+    let choices: Vec<Json> = wire::decode(choices.as_text()).unwrap_or_default();
+    let is_set = |value: Json| !value.is_null() && value.as_string().is_none_or(|word| is_told(&word));
+    choices.iter().any(|choice| choice.get(name).is_some_and(is_set))
 }
 
 /// Whether a word says something. Some servers send an empty one where others send null.

@@ -11,6 +11,20 @@ use super::tagged::Shape;
 /// `serde_json::Value` later.
 const MAX_DEPTH: usize = 127;
 
+/// The memory that typed values may take for each byte of their text. Recorded responses of more than 10 kB take 1.2 at
+/// most.
+const MEMORY_PER_BYTE: usize = 4;
+
+/// The memory that they may take in any case: short texts take more for each byte, and so do long lists of objects that
+/// have few of their members.
+const FREE_MEMORY: usize = 8 * 1024 * 1024;
+
+/// About what it takes to keep a value as text, beside the text.
+const KEPT: usize = 32;
+
+/// How many members of objects may be kept as text in all, each of which takes some 200 bytes.
+const MOST_KEPT: usize = 500_000;
+
 /// Reads one JSON text from the front.
 #[derive(Clone)]
 pub struct Reader<'a> {
@@ -20,6 +34,10 @@ pub struct Reader<'a> {
     repetition: bool,
     /// How many values were replaced by what comes nearest, or left out of a list.
     inexact: usize,
+    /// How many bytes of memory the values that are still to be read may take, beside the text that they hold.
+    memory: usize,
+    /// How many more members may be kept.
+    kept: usize,
 }
 
 /// A position to come back to.
@@ -32,7 +50,27 @@ pub(crate) struct Mark {
 impl<'a> Reader<'a> {
     /// A reader at the start of `text`.
     pub const fn new(text: &'a str) -> Self {
-        Self { text, at: 0, repetition: false, inexact: 0 }
+        let memory = FREE_MEMORY + text.len().saturating_mul(MEMORY_PER_BYTE);
+        Self { text, at: 0, repetition: false, inexact: 0, memory, kept: MOST_KEPT }
+    }
+
+    /// Counts the memory for a typed value.
+    ///
+    /// # Errors
+    /// [`DecodeError`] once the values take far more memory than any real ones of a text of this length.
+    #[inline]
+    pub(crate) fn allocate(&mut self, bytes: usize) -> Result<(), DecodeError> {
+        self.memory = self.memory.checked_sub(bytes).ok_or_else(too_large)?;
+        Ok(())
+    }
+
+    /// Counts members that are kept as text.
+    ///
+    /// # Errors
+    /// [`DecodeError`] once there are far more of them than in any real text.
+    pub(crate) fn keep(&mut self, members: usize) -> Result<(), DecodeError> {
+        self.kept = self.kept.checked_sub(members).ok_or_else(too_large)?;
+        Ok(())
     }
 
     /// The next byte that is no white space, without taking it.
@@ -479,6 +517,7 @@ impl<'a> Reader<'a> {
 
     /// Takes a value of any kind and keeps it.
     pub(crate) fn json(&mut self) -> Result<Json, DecodeError> {
+        self.allocate(KEPT)?;
         self.raw().map(Json::checked)
     }
 
@@ -653,6 +692,11 @@ pub(super) fn with_whole_pairs(text: &str) -> String {
         rest = escape.get(taken.len()..).unwrap_or_default();
     }
     whole + rest
+}
+
+#[cold]
+fn too_large() -> DecodeError {
+    DecodeError::new("the values would take far more memory than their text")
 }
 
 #[cold]

@@ -8,7 +8,7 @@ use super::error::shortened;
 use super::json;
 use super::tagged::Shape;
 use super::writer::Step;
-use super::{DecodeError, Extra, In, Json, JsonObject, Place, Reader, Root, Wire, Writer, put};
+use super::{DecodeError, Extra, In, Json, JsonObject, Place, Reader, Root, Wire, Writer, members, put};
 
 impl Wire for String {
     const EMPTY: &'static str = "\"\"";
@@ -178,6 +178,8 @@ impl<T: Wire> Wire for Box<T> {
 
     #[inline]
     fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
+        // It is empty already: boxes are branches of unions, which are made to be read into.
+        reader.allocate(size_of::<T>())?;
         (**self).read(reader)
     }
 
@@ -216,7 +218,11 @@ fn keep_or_pass_over(
     reader: &mut Reader<'_>,
 ) -> Result<Option<DecodeError>, DecodeError> {
     match reader.shape() {
-        Some(Shape::Object) => Ok(place.keep_object(reader.json()?, error).err()),
+        Some(Shape::Object) => {
+            let json = reader.json()?;
+            reader.keep(members(json.as_text()).map_or(0, |members| members.len()))?;
+            Ok(place.keep_object(json, error).err())
+        }
         _ => reader.skip().map(|()| Some(error)),
     }
 }
@@ -246,6 +252,7 @@ trait List {
 
 impl<T: Wire> List for In<'_, Vec<T>> {
     fn read_next(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
+        reader.allocate(size_of::<T>())?;
         if self.0.is_empty() && size_of::<T>() > 64 {
             // Lists of one large element are frequent, and `push` alone would make room for four.
             self.0.reserve_exact(1);
@@ -355,6 +362,7 @@ impl<T: Wire> Wire for BTreeMap<String, T> {
         self.clear();
         let mut misfit = None;
         let mut read = reader.object(|key, reader| {
+            reader.allocate(size_of::<(String, T)>())?;
             let mut value = T::missing();
             let mark = reader.mark();
             if let Err(error) = value.read(reader) {

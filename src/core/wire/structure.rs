@@ -459,6 +459,7 @@ impl Reading<'_> {
             return Ok(());
         }
         let required = matches!(member.kind, Kind::Required | Kind::Nullable);
+        reader.keep(1)?;
         self.extra.push_misfit(name, value, error.inside(name), required);
         Ok(())
     }
@@ -475,6 +476,7 @@ impl Reading<'_> {
             return Ok(());
         }
         let name = member.name(self.layout.texts);
+        reader.keep(1)?;
         match reader.raw()? {
             value if value == expected => self.seen |= bit(index),
             "null" => {}
@@ -500,6 +502,7 @@ impl Reading<'_> {
         }
         // Null is as good as absent, unless it takes back what stood there before.
         if !reader.null() {
+            reader.keep(1)?;
             self.extra.push_unknown(&name, reader.json()?);
         } else if self.extra.get(&name).is_some() {
             reader.note_repetition();
@@ -523,6 +526,7 @@ fn telling_names(layout: &Layout) -> String {
 fn keep_in(extra: &mut Extra, layout: &'static Layout, json: &Json, error: &DecodeError) -> Result<(), DecodeError> {
     *extra = Extra::all_absent();
     Reader::new(json.as_text()).object(|name, reader| {
+        reader.keep(1)?;
         let value = reader.json()?;
         match value.is_null() {
             true => extra.push_unknown(&name, value),
