@@ -982,6 +982,18 @@ async fn a_body_larger_than_the_limit_is_told() {
 }
 
 #[tokio::test]
+async fn a_response_whose_values_would_take_far_more_memory_is_refused() {
+    let list = |length| Answer::json(200, json!(vec![json!({}); length]));
+    let (server, core) = serve([list(1000), list(1_000_000)]).await;
+    let call = || -> Call<'_, Vec<support::Thing>> { Call::new(&core, Parts::new(&support::POST)) };
+    assert_eq!(soon(call()).await.unwrap().len(), 1000);
+    let Error::ResponseValidation(error) = soon(call()).await.unwrap_err() else { panic!("another error") };
+    assert!(error.source().unwrap().to_string().contains("far more memory than their text"), "{error:?}");
+    assert_eq!(error.body().len(), 3_000_001);
+    assert_eq!(server.connections().requests, 2, "one each");
+}
+
+#[tokio::test]
 async fn a_redirect_to_another_host_is_not_followed() {
     let other = MockServer::start().await;
     let (server, core) = serve([Answer::redirect(307, &other.url()).always()]).await;

@@ -614,3 +614,18 @@ fn an_object_may_have_more_members_than_a_mask_has_bits() {
     let large: Large = survives(r#"{"m3":1,"m3":null,"m68":1,"m69":2,"m68":null,"m69":3}"#);
     assert_eq!((large.m3, large.m68, large.m69), (None, None, Some(3)));
 }
+
+#[test]
+fn values_that_would_take_far_more_memory_than_their_text_are_refused() {
+    let list = |element: &str, length: usize| format!("[{}]", vec![element; length].join(","));
+    let usual = r#"{"type":"part","id":"a","count":1,"tags":["x"],"new":1}"#;
+    assert_eq!(decode::<Vec<Part>>(&list(usual, 100_000)).unwrap().len(), 100_000);
+    for hostile in [list("{}", 500_000), list(r#"{"id":0}"#, 500_000)] {
+        let error = decode::<Vec<Part>>(&hostile).unwrap_err();
+        assert_eq!(error.message(), "the values would take far more memory than their text");
+    }
+    let members = |length: usize| (0..length).map(|number| format!(r#","{number}":0"#)).collect::<String>();
+    let object = |length| format!(r#"{{"id":"a"{}}}"#, members(length));
+    assert_eq!(decode::<Part>(&object(300_000)).unwrap().extra.iter().count(), 300_000);
+    assert!(decode::<Part>(&object(600_000)).is_err());
+}
