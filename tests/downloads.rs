@@ -92,9 +92,11 @@ async fn the_length_is_that_of_the_whole_file_if_the_server_tells_it() {
     assert_eq!(download(&core).await.unwrap().content_length(), None);
 }
 
+type Notes = Arc<Mutex<Vec<(u64, Option<u64>)>>>;
+
 /// A function that notes what it is told.
-fn noting() -> (Arc<Mutex<Vec<(u64, Option<u64>)>>>, impl FnMut(TransferProgress) + Send + 'static) {
-    let told = Arc::new(Mutex::new(Vec::new()));
+fn noting() -> (Notes, impl FnMut(TransferProgress) + Send + 'static) {
+    let told = Notes::default();
     let notes = told.clone();
     (told, move |progress| notes.lock().unwrap().push((progress.bytes, progress.total)))
 }

@@ -423,9 +423,11 @@ async fn a_file_that_cannot_be_read_is_told_before_anything_is_sent() {
     assert!(message.contains(" / "), "the cause is the source: {message}");
 }
 
+type Notes = Arc<Mutex<Vec<(u64, Option<u64>)>>>;
+
 /// A function that notes what it is told.
-fn noting() -> (Arc<Mutex<Vec<(u64, Option<u64>)>>>, impl FnMut(TransferProgress) + Send + 'static) {
-    let told = Arc::new(Mutex::new(Vec::new()));
+fn noting() -> (Notes, impl FnMut(TransferProgress) + Send + 'static) {
+    let told = Notes::default();
     let notes = told.clone();
     (told, move |progress| notes.lock().unwrap().push((progress.bytes, progress.total)))
 }
