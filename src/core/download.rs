@@ -113,7 +113,7 @@ impl Download {
     /// [`Error::Connection`] or [`Error::Timeout`] if the body breaks off, [`Error::Unexpected`] if the file cannot be
     /// written.
     pub async fn save_to(mut self, path: impl AsRef<Path>) -> Result<u64, Error> {
-        let path = path.as_ref();
+        let path = path.as_ref().to_owned();
         let (id, progress) = (self.operation_id, self.progress);
         let failed = |error: io::Error| {
             let error = match error.get_ref() {
@@ -127,7 +127,7 @@ impl Download {
             };
             progress.add_to(error.into())
         };
-        let target = path.to_owned();
+        let target = path.clone();
         let mut part = blocking(move || PartFile::create(target)).await.map_err(failed)?;
         let mut length = 0;
         while let Some(chunk) = self.next().await {
