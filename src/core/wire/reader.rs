@@ -57,11 +57,13 @@ impl<'a> Reader<'a> {
     /// Counts the memory for a typed value.
     ///
     /// # Errors
-    /// [`DecodeError`] once the values take far more memory than any real ones of a text of this length.
+    /// [`DecodeError`] once the values take far more memory than any real ones of a text of this length. Nothing more
+    /// can be read then, so that no half of a list is taken for the whole of it.
     #[inline]
     pub(crate) fn allocate(&mut self, bytes: usize) -> Result<(), DecodeError> {
-        self.memory = self.memory.checked_sub(bytes).ok_or_else(too_large)?;
-        Ok(())
+        let left = self.memory.checked_sub(bytes);
+        self.memory = left.unwrap_or_default();
+        left.map(drop).ok_or_else(too_large)
     }
 
     /// Counts members that are kept as text.
