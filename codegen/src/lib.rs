@@ -15,6 +15,7 @@ pub mod node;
 pub mod operations;
 pub mod overlay;
 pub mod prose;
+pub mod references;
 #[path = "../../src/core/hidden/names.rs"]
 mod secret_names;
 pub mod unions;
@@ -94,6 +95,7 @@ pub fn understand_node(mut document: Node, overlay: &Overlay, prose: Prose) -> R
         return Err(Failure::new("this is no OpenAPI document with operations: it has no `paths`"));
     }
     overlay.repair(&mut document)?;
+    references::inline(&mut document)?;
     let mut contested: BTreeMap<String, usize> = BTreeMap::new();
     // Names that turn out to be taken make another way through the document; each finds more of them, or is the last.
     let (lowering, operations) = loop {

@@ -7,6 +7,7 @@ use crate::lower::{Lowering, Property};
 use crate::model::{Answer, Body, Field, Kind, Operation, Paging, Presence, Ty, Type};
 use crate::names::{identifier, snake, words};
 use crate::node::Node;
+use crate::references::METHODS;
 
 /// Headers that the client sets itself.
 const CLIENT_HEADERS: &[&str] =
@@ -24,7 +25,7 @@ impl Lowering<'_> {
             .flat_map(|(path, item)| {
                 item.members().iter().map(move |(method, operation)| (path, item, method, operation))
             })
-            .filter(|(_, _, method, _)| matches!(method.as_str(), "get" | "post" | "put" | "patch" | "delete" | "head"))
+            .filter(|(_, _, method, _)| METHODS.contains(&method.as_str()))
             .collect();
         // Whether a body keeps its member `stream` must be known before the body is lowered.
         for (.., operation) in &entries {
@@ -102,8 +103,7 @@ impl Lowering<'_> {
         let mut optional_query = Vec::new();
         let mut headers = Vec::new();
         let mut metadata = false;
-        let listed = [item, operation].into_iter().filter_map(|node| node.get("parameters")).flat_map(Node::elements);
-        for parameter in listed.cloned().collect::<Vec<_>>() {
+        for parameter in operation.get("parameters").map_or(&[][..], Node::elements) {
             let wire = parameter.text_of("name").unwrap_or_default().to_owned();
             let place = parameter.text_of("in").unwrap_or_default().to_owned();
             if place == "header" && CLIENT_HEADERS.contains(&wire.to_lowercase().as_str()) {
