@@ -30,6 +30,11 @@ pub trait Page: Root {
         None
     }
 
+    /// Whether another page follows, if the page tells it by itself.
+    fn has_more(&self) -> Option<bool> {
+        None
+    }
+
     /// The query parameter that takes the cursor, where it is another than the one of the operation
     /// ([`Paging::Cursor`]): a server that passes lists of others on keeps to their way of paging.
     fn cursor_parameter(&self) -> Option<&'static str> {
@@ -61,6 +66,7 @@ impl<'a, T: Page> Call<'a, T> {
     ///   or shorter than that. A server may cap a limit above the default: then a short page is the last only if it is
     ///   shorter than the one before it.
     /// - If it pages by cursor, the stream ends with the page that has none.
+    /// - A page that tells whether another one follows ([`Page::has_more`]) has the last word.
     /// - A list that would never end (a cursor that comes twice, the same page again) ends with [`Error::Unexpected`].
     /// - An error ends the stream.
     ///
@@ -137,8 +143,10 @@ impl<T: Page> Pages<'_, T> {
     /// Sets the request to the page after this one, and says what to do next.
     fn turn(&mut self, page: &Response<T>) -> State<'static, T> {
         let position = &mut self.position;
+        let has_more = page.value.has_more();
         match self.paging {
             None => State::Over,
+            Some(_) if has_more == Some(false) => State::Over,
             Some(Paging::Cursor(name)) => {
                 let Some(cursor) = page.value.cursor().filter(|cursor| !cursor.is_empty()) else { return State::Over };
                 if !position.cursors.insert(cursor.to_owned()) {
@@ -152,7 +160,7 @@ impl<T: Page> Pages<'_, T> {
             }
             Some(Paging::Offset { default_limit }) => {
                 let length = page.value.length();
-                let is_short = position.limit.is_some_and(|limit| length < limit);
+                let is_short = has_more.is_none() && position.limit.is_some_and(|limit| length < limit);
                 let default_limit = default_limit.and_then(|limit| usize::try_from(limit).ok());
                 let may_be_capped = position.limit > default_limit;
                 let is_shorter = position.length.is_some_and(|before| length < before);
