@@ -8,7 +8,7 @@ use super::said;
 use super::text::{Half, TextDeltas, tell};
 use crate::Error;
 use crate::core::EventStream;
-use crate::core::wire::{self, Json};
+use crate::core::wire::{self, Json, Wire};
 use crate::errors::ConnectionError;
 use crate::models::{
     ChatAssistantMessage, ChatAssistantMessageContent, ChatAudioOutput, ChatChoice, ChatContentItems, ChatContentText,
@@ -106,18 +106,7 @@ impl ChatAccumulator {
     /// Without any chunk.
     #[inline]
     pub fn new() -> Self {
-        let result = ChatResult {
-            choices: Vec::new(),
-            created: 0,
-            id: String::new(),
-            model: String::new(),
-            system_fingerprint: None,
-            openrouter_metadata: None,
-            provider: None,
-            service_tier: None,
-            usage: None,
-            extra: Extra::new(),
-        };
+        let result = ChatResult { extra: Extra::new(), ..ChatResult::missing() };
         Self { result, choices: BTreeMap::new(), unrecognized: Vec::new() }
     }
 
@@ -129,10 +118,10 @@ impl ChatAccumulator {
         said(&mut result.created, &chunk.created);
         said(&mut result.model, &chunk.model);
         said(&mut result.system_fingerprint, &chunk.system_fingerprint);
-        said(&mut result.openrouter_metadata, &chunk.openrouter_metadata);
         said(&mut result.provider, &chunk.provider);
         said(&mut result.service_tier, &chunk.service_tier);
         said_usage(&mut result.usage, &chunk.usage);
+        said(&mut result.openrouter_metadata, &chunk.openrouter_metadata);
         if let Some(error) = chunk.error.as_ref().and_then(|error| Json::of(error).ok()) {
             result.extra.insert("error", error);
         }
@@ -210,14 +199,8 @@ struct Halves {
 impl Choice {
     #[inline]
     fn new(index: i64) -> Self {
-        let choice = ChatChoice {
-            finish_reason: None,
-            index,
-            message: ChatAssistantMessage::new(),
-            logprobs: None,
-            native_finish_reason: None,
-            extra: Extra::new(),
-        };
+        let message = ChatAssistantMessage::new();
+        let choice = ChatChoice { index, message, extra: Extra::new(), ..ChatChoice::missing() };
         Self {
             choice,
             content: Content::Nothing,
