@@ -394,6 +394,21 @@ async fn unknown_members_of_deltas_are_kept() {
 }
 
 #[tokio::test]
+async fn whatever_a_chunk_tells_beside_its_choices_is_in_the_answer() {
+    let results = json!([{"type": "dangerous_tool_use", "status": {"type": "available", "tool_uses": {}}}]);
+    let mut last = end();
+    last["alignment"] = json!({"calls": []});
+    last["safeguard_results"] = results.clone();
+    last["of_tomorrow"] = json!([1]);
+    last["choices"][0]["of_tomorrow"] = json!(2);
+    let answer = collected(vec![chunk(json!({"content": "Hello"})), last]).await;
+    assert!(answer.alignment.is_some() && answer.safeguard_results.is_some());
+    let answer = serde_json::to_value(&answer).unwrap();
+    assert_eq!((&answer["safeguard_results"], &answer["of_tomorrow"]), (&results, &json!([1])));
+    assert_eq!(answer["choices"][0]["of_tomorrow"], 2);
+}
+
+#[tokio::test]
 async fn images_of_deltas_are_images_of_the_message() {
     let image = json!({"images": [{"type": "image_url", "image_url": {"url": "data:,"}}]});
     let result = collected(vec![chunk(image.clone()), chunk(image), end()]).await;

@@ -196,7 +196,8 @@ fn every_link_between_the_documents_leads_somewhere() {
     }
     let mut links = 0;
     for document in &documents {
-        let text = std::fs::read_to_string(document).unwrap();
+        // What stands between backticks is no link: the pages show patterns of texts.
+        let text: String = std::fs::read_to_string(document).unwrap().split('`').step_by(2).collect();
         for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
             let (file, _) = target.split_once('#').unwrap_or((target, ""));
             if file.is_empty() || target.contains("://") || target.contains(['<', ' ', '\n']) {

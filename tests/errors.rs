@@ -59,8 +59,10 @@ async fn each_status_has_its_kind() {
         (409, ApiErrorKind::Conflict, false),
         (410, ApiErrorKind::Gone, false),
         (413, ApiErrorKind::PayloadTooLarge, false),
+        (415, ApiErrorKind::UnsupportedMediaType, false),
         (422, ApiErrorKind::UnprocessableEntity, false),
         (429, ApiErrorKind::TooManyRequests, true),
+        (499, ApiErrorKind::ClientClosedRequest, false),
         (500, ApiErrorKind::InternalServer, true),
         (502, ApiErrorKind::BadGateway, true),
         (503, ApiErrorKind::ServiceUnavailable, true),
@@ -265,7 +267,8 @@ async fn words_of_all_servers_stand_for_a_kind() {
             &["service_unavailable_error", "service_unavailable", "Service Unavailable"],
         ),
         (ApiErrorKind::ProviderOverloaded, &["overloaded_error", "engine_overloaded", "provider_overloaded"]),
-        (ApiErrorKind::RequestTimeout, &["timeout", "timeout_error", "gateway_timeout", "DEADLINE_EXCEEDED"]),
+        (ApiErrorKind::RequestTimeout, &["timeout", "timeout_error", "DEADLINE_EXCEEDED"]),
+        (ApiErrorKind::GatewayTimeout, &["gateway_timeout", "GatewayTimeoutError"]),
         (ApiErrorKind::TooManyRequests, &["rate_limit_error", "rate_limit_exceeded", "too_many_requests"]),
         (ApiErrorKind::BadGateway, &["upstream_error", "provider_error", "bad_gateway", "provider_unavailable"]),
     ];
@@ -282,7 +285,16 @@ async fn words_of_all_servers_stand_for_a_kind() {
             }
         }
     }
-    for word in ["invalid_request_error", "permission_error", "not_found_error", "error", "_error", "", "unmapped"] {
+    for word in [
+        "invalid_request_error",
+        "permission_error",
+        "not_found_error",
+        "client_closed_request",
+        "error",
+        "_error",
+        "",
+        "unmapped",
+    ] {
         assert!(!json_error_of(200, json!({"error": {"type": word}})).await.is_retryable(), "{word}");
     }
 }

@@ -307,6 +307,44 @@ fn pages_and_items_are_streams_that_can_be_sent() {
     check::<Items<'static, Numbers>>();
 }
 
+#[cfg(feature = "vault")]
+#[tokio::test]
+async fn a_page_that_tells_whether_another_follows_has_the_last_word() {
+    use openrouter_kit::models::ListVaultSecretsParams;
+    let page = |names: &[&str], has_more: bool| {
+        let secret =
+            |name: &&str| json!({"name": name, "hosts": null, "fingerprint": null, "created_at": "2026-10-30"});
+        Answer::json(200, json!({"data": names.iter().map(secret).collect::<Vec<_>>(), "has_more": has_more}))
+    };
+    // The first page is shorter than the limit, the last is as long.
+    let (server, core) = server([page(&["a"], true), page(&["b", "c"], false)]).await;
+    let params = ListVaultSecretsParams::new().limit(2);
+    let secrets = openrouter_kit::funcs::vault_list_vault_secrets(&core, params).items().collect().await.unwrap();
+    assert_eq!(secrets.iter().map(|secret| secret.name.as_str()).collect::<Vec<_>>(), ["a", "b", "c"]);
+    assert_eq!(queries(&server), ["limit=2", "limit=2&offset=1"]);
+}
+
+#[cfg(feature = "containers")]
+#[tokio::test]
+async fn files_of_containers_are_paged_by_the_last_id_until_there_are_no_more() {
+    use openrouter_kit::models::ListContainerFilesParams;
+    let page = |ids: &[&str], last: &str, has_more: bool| {
+        let file =
+            |id: &&str| json!({"id": id, "object": "container.file", "path": id, "container_id": "c", "bytes": 1});
+        let data: Vec<_> = ids.iter().map(file).collect();
+        Answer::json(
+            200,
+            json!({"object": "list", "data": data, "first_id": null, "last_id": last, "has_more": has_more}),
+        )
+    };
+    // A page may be empty and name a place that is no file, and the last one names its last file.
+    let (server, core) = server([page(&["a"], "a", true), page(&[], "dir/", true), page(&["b"], "b", false)]).await;
+    let call = openrouter_kit::funcs::containers_list_container_files(&core, "c", ListContainerFilesParams::new());
+    let files = call.items().collect().await.unwrap();
+    assert_eq!(files.iter().map(|file| file.id.as_str()).collect::<Vec<_>>(), ["a", "b"]);
+    assert_eq!(queries(&server), ["", "after=a", "after=dir%2F"]);
+}
+
 #[cfg(feature = "api-keys")]
 #[tokio::test]
 async fn keys_come_as_one_list() {

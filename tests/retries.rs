@@ -157,6 +157,7 @@ async fn an_error_of_the_api_that_tells_of_a_time_limit_repeats_no_post() {
         r#"{"error":{"code":502,"message":"no","metadata":{"error_type":"timeout"}}}"#,
         r#"{"type":"error","error":{"type":"timeout_error","message":"no"}}"#,
         r#"{"error":{"code":"gateway_timeout","message":"no"}}"#,
+        r#"{"error":{"code":"client_closed_request","message":"no"}}"#,
     ] {
         for status in [500, 502] {
             assert!(!is_repeated(answer(status, body), ("POST", false)).await.0, "{status} {body}");

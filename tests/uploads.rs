@@ -517,7 +517,8 @@ async fn a_recording_is_uploaded_for_transcription() {
     let server = MockServer::start().await;
     server.on("POST", "/audio/transcriptions", Answer::json(200, json!({"text": "Hello"})));
     let client = openrouter_kit::OpenRouter::from(client(&server.url()));
-    let request = Request::new(FilePart::bytes("hello.wav", "RIFF"), "openai/whisper-1")
+    let request = Request::new("openai/whisper-1")
+        .file(FilePart::bytes("hello.wav", "RIFF"))
         .language("en")
         .temperature(0.0)
         .response_format("verbose_json")

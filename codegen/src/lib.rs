@@ -29,7 +29,7 @@ use emit::pages::{self, Pages};
 use emit::{Context, Files, registry};
 use graph::Module;
 use lower::Lowering;
-use model::{Api, Ty};
+use model::{Api, ErrorKind, Ty};
 use node::Node;
 use overlay::Overlay;
 use prose::Prose;
@@ -70,12 +70,16 @@ pub struct Generated {
     pub modules: BTreeMap<String, Module>,
     /// Our words.
     pub prose: Prose,
-    /// What a person should decide before the tree is written: overlay entries that applied to nothing, names and
-    /// schemas that the generator had to make do with.
+    /// What a person should decide before the tree is written: names and schemas that the generator had to make do with.
     pub notes: Vec<String>,
+    /// Overlay entries that apply to nothing in this document. Other versions of it may need them.
+    pub unused: Vec<String>,
+    /// What a person may want to know, and need not decide.
+    pub remarks: Vec<String>,
     by_hand: BTreeMap<String, Vec<String>>,
     /// The type of each component.
     components: BTreeMap<String, String>,
+    error_kinds: BTreeMap<u16, ErrorKind>,
 }
 
 /// The folder of this crate, where overlays and words stand.
@@ -113,7 +117,7 @@ pub fn understand_node(mut document: Node, overlay: &Overlay, prose: Prose) -> R
         }
     };
     let components = lowering.components();
-    let Lowering { types, mut problems, mut notes, unreadable, .. } = lowering;
+    let Lowering { types, mut problems, mut notes, unreadable, passed_over, .. } = lowering;
     let mut api = Api { types, operations };
     graph::spread(&mut api);
     api.types.retain(|ty| !ty.namespaces.is_empty());
@@ -135,16 +139,27 @@ pub fn understand_node(mut document: Node, overlay: &Overlay, prose: Prose) -> R
     for (id, names) in rules.get("aliases").map_or(&[][..], Node::members) {
         by_hand.insert(format!("aliases of {id}"), names.elements().iter().map(ToString::to_string).collect());
     }
-    notes.extend(overlay.unused().into_iter().map(|entry| format!("overlay/{entry} applies to nothing here")));
+    let error_kinds = operations::error_kinds(&document, overlay, &mut notes);
+    let unused = overlay.unused().into_iter().map(|entry| format!("overlay/{entry} applies to nothing here")).collect();
     let exists = |ty: &Ty| ty.named().is_none_or(|name| api.find(name).is_some());
     let components = components.into_iter().filter(|(_, ty)| exists(ty)).map(|(name, ty)| (name, ty.rust())).collect();
-    Ok(Generated { notes, components, api, modules, prose, by_hand, document })
+    let remarks = passed_over.into_iter().map(|(keyword, places)| {
+        let first = places.first().map_or("", String::as_str);
+        let others = match places.len() {
+            1 => String::new(),
+            several => format!(" and {} more", several - 1),
+        };
+        format!("the keyword `{keyword}` is passed over at {first}{others}")
+    });
+    let remarks = remarks.collect();
+    Ok(Generated { notes, unused, remarks, components, api, modules, prose, by_hand, document, error_kinds })
 }
 
 impl Generated {
     /// The files, formatted.
     pub fn files(&self) -> Result<Files, Failure> {
-        let context = Context { api: &self.api, prose: &self.prose, modules: &self.modules, by_hand: &self.by_hand };
+        let Self { api, prose, modules, by_hand, error_kinds, .. } = self;
+        let context = Context { api, prose, modules, by_hand, error_kinds };
         let mut files = emit::all(&context);
         registry::emit(&context, &self.components, &mut files);
         pages::emit(&context, &Pages::load(&home().join("pages"))?, &mut files);

@@ -18,7 +18,7 @@ const TAKEN: &[&str] = &[
     "ToString", "Unrecognized", "Vec", "Wire",
 ];
 
-/// Keywords that are understood, or that only narrow the values of a type. Others are told: they can hold more than that.
+/// Keywords that are understood, or that only narrow the values of a type.
 #[rustfmt::skip]
 const KEYWORDS: &[&str] = &[
     "$comment", "$ref", "additionalProperties", "allOf", "anyOf", "const", "contentEncoding", "contentMediaType",
@@ -27,6 +27,18 @@ const KEYWORDS: &[&str] = &[
     "minItems", "minLength", "minProperties", "minimum", "multipleOf", "nullable", "oneOf", "pattern", "properties",
     "propertyNames", "readOnly", "required", "title", "type", "uniqueItems", "writeOnly", "xml",
 ];
+
+/// Keywords of JSON Schema that can change what a value looks like and are not understood. Every other unknown keyword is
+/// a remark, by the rules of JSON Schema: how a form shows a field, for example.
+#[rustfmt::skip]
+const NOT_UNDERSTOOD: &[&str] = &[
+    "$anchor", "$defs", "$dynamicAnchor", "$dynamicRef", "$id", "$recursiveRef", "contains", "contentSchema",
+    "definitions", "dependencies", "dependentRequired", "dependentSchemas", "else", "if", "not", "patternProperties",
+    "prefixItems", "then", "unevaluatedItems", "unevaluatedProperties",
+];
+
+/// Families of extensions that are understood or known to say nothing about values.
+const EXTENSIONS: &[&str] = &["x-speakeasy-", "x-openrouter-", "x-fern-", "x-hidden", "x-displayName"];
 
 /// A schema in use: its type, and whether null may stand for it.
 #[derive(Clone, Debug)]
@@ -106,6 +118,8 @@ pub struct Lowering<'a> {
     pub problems: Vec<String>,
     /// What was decided, but should be seen by a person.
     pub notes: Vec<String>,
+    /// Unknown keywords that were passed over, with the places.
+    pub passed_over: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl<'a> Lowering<'a> {
@@ -125,6 +139,7 @@ impl<'a> Lowering<'a> {
             unreadable: Vec::new(),
             problems: Vec::new(),
             notes: Vec::new(),
+            passed_over: BTreeMap::new(),
         }
     }
 
@@ -150,10 +165,10 @@ impl<'a> Lowering<'a> {
 
     /// The words of a component's type.
     pub fn component_words(&self, name: &str) -> Vec<String> {
-        match self.overlay.name(name) {
-            Some(given) => words(given),
-            None if self.contested.contains_key(name) => words(&spelled(name)),
-            None => words(name),
+        match (self.overlay.name(name), self.contested.get(name)) {
+            (Some(given), None) => words(given),
+            (None, None) | (Some(_), Some(1)) => words(name),
+            (_, Some(_)) => words(&spelled(name)),
         }
     }
 
@@ -197,26 +212,29 @@ impl<'a> Lowering<'a> {
         }
     }
 
-    /// The words for an inline type at `key`, unless somebody named it.
+    /// The words for an inline type at `key`, unless somebody named it. One name may be given to several places; those of
+    /// them that come to differ from the others have the words they would have without it.
     pub(crate) fn words_at(&self, key: &str, otherwise: Vec<String>) -> Vec<String> {
-        match self.overlay.name(key) {
-            Some(given) => words(given),
-            None => match self.contested.get(key) {
-                None => otherwise,
-                Some(1) => long_words(key),
-                Some(_) => words(&spelled(key)),
-            },
+        let given = self.overlay.name(key);
+        let found = self.contested.get(key).copied().unwrap_or_default();
+        match (given, found - usize::from(given.is_some() && found > 0)) {
+            (Some(given), _) if found == 0 => words(given),
+            (_, 0) => otherwise,
+            (_, 1) => long_words(key),
+            _ => words(&spelled(key)),
         }
     }
 
     /// The type of the schema at `key`; `words` are for a type that has to be made.
     pub fn lower(&mut self, schema: &Node, key: &str, words: &[String]) -> Use {
         for (keyword, _) in schema.members() {
-            if !KEYWORDS.contains(&keyword.as_str()) && !keyword.starts_with("x-") {
-                self.note(
-                    key,
-                    format!("the keyword `{keyword}` is not understood; write what it means into overlay/spec.yaml"),
-                );
+            let keyword = keyword.as_str();
+            if NOT_UNDERSTOOD.contains(&keyword) {
+                let text =
+                    format!("the keyword `{keyword}` is not understood; write what it means into overlay/spec.yaml");
+                self.note(key, text);
+            } else if !KEYWORDS.contains(&keyword) && !EXTENSIONS.iter().any(|family| keyword.starts_with(family)) {
+                self.passed_over.entry(keyword.to_owned()).or_default().insert(key.to_owned());
             }
         }
         if let Some(reference) = schema.text_of("$ref") {
@@ -350,12 +368,15 @@ impl<'a> Lowering<'a> {
         let component = |key: &str| self.schema(key).is_some();
         // A component keeps its name, and so does the place with the shorter way.
         let steps = |key: &str| (!component(key), key.matches(['.', '[', '{', '|', '(']).count(), key.to_owned());
+        let given = |key: &str| self.overlay.name(key).is_some();
         let can_yield = |key: &str| {
-            let most = if component(key) { 1 } else { 2 };
-            self.overlay.name(key).is_none() && self.contested.get(key).is_none_or(|found| *found < most)
+            let most = if component(key) { 1 } else { 2 } + usize::from(given(key));
+            self.contested.get(key).is_none_or(|found| *found < most)
         };
         let (near, far) = if steps(key) < steps(other) { (key, other) } else { (other, key) };
-        match [far, near].into_iter().find(|key| can_yield(key)) {
+        let mut candidates = [far, near];
+        candidates.sort_by_key(|key| given(key));
+        match candidates.into_iter().find(|key| can_yield(key)) {
             Some(yields) => drop(self.clashes.insert(yields.to_owned())),
             None => self.problem(
                 far,

@@ -1,5 +1,6 @@
 //! The command line of the generator; see `CONTRIBUTING.md`.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -15,10 +16,10 @@ Writes the generated parts of openrouter-kit.
   cargo run -p codegen -- --spec FILE --check      say what would change, exit 1 if anything would
   cargo run -p codegen -- --spec FILE --out DIR    write below DIR instead of the tree
   cargo run -p codegen -- diff OLD NEW             what changes for users of the crate, exit 1 if programs may break
-  cargo run -p codegen -- docs --missing           places without a sentence in codegen/docs
+  cargo run -p codegen -- docs --missing           places without a sentence, by the file in codegen/docs to write it in
   cargo run -p codegen -- docs --stale             sentences without a place
 
-Without --spec the document is the one at ../shared/spec/openapi.yaml beside the repository, where there is one.";
+Without --spec the document is the one at ../shared/spec/openapi-2026-10-30.yaml beside the repository, where there is one.";
 
 #[expect(clippy::print_stderr, reason = "a command-line program")]
 fn main() -> ExitCode {
@@ -44,7 +45,7 @@ struct Outcome {
 fn run(arguments: &[String]) -> Result<Outcome, Failure> {
     let flag = |name: &str| arguments.iter().any(|argument| argument == name);
     let value = |name: &str| arguments.iter().skip_while(|argument| *argument != name).nth(1).map(PathBuf::from);
-    let usual = codegen::home().join("../../shared/spec/openapi.yaml");
+    let usual = codegen::home().join("../../shared/spec/openapi-2026-10-30.yaml");
     let spec = || {
         let given = value("--spec").or_else(|| usual.exists().then_some(usual));
         given.ok_or_else(|| Failure::new(format!("--spec FILE is missing\n\n{USAGE}")))
@@ -57,10 +58,19 @@ fn run(arguments: &[String]) -> Result<Outcome, Failure> {
         }
         Some("docs") => {
             let generated = understand(&spec()?)?;
-            let list = match (flag("--missing"), flag("--stale")) {
-                (true, _) => generated.prose.missing(&generated.api),
-                (_, true) => generated.prose.stale(&generated.api, &generated.document),
-                _ => return Err(Failure::new(USAGE)),
+            if flag("--missing") {
+                let missing = generated.prose.missing(&generated.api);
+                let count: usize = missing.values().map(BTreeSet::len).sum();
+                let file = |(name, places): (&String, &BTreeSet<String>)| {
+                    let places: String = places.iter().map(|place| format!("  {place}\n")).collect();
+                    format!("codegen/docs/{name}.yaml:\n{places}")
+                };
+                let text: String = missing.iter().map(file).collect();
+                return Ok(Outcome { text: format!("{text}{count} places"), clean: count == 0 });
+            }
+            let list = match flag("--stale") {
+                true => generated.prose.stale(&generated.api, &generated.document),
+                false => return Err(Failure::new(USAGE)),
             };
             Ok(Outcome { text: format!("{}{} places", lines(&list), list.len()), clean: list.is_empty() })
         }
@@ -111,6 +121,9 @@ fn write(generated: &Generated, root: &Path, strict: bool) -> Result<Outcome, Fa
     for note in &generated.notes {
         text.push_str(&format!("\nnote: {note}"));
     }
+    for remark in generated.unused.iter().chain(&generated.remarks) {
+        text.push_str(&format!("\nremark: {remark}"));
+    }
     let missing = missing_features(generated, root);
     if !missing.is_empty() {
         text.push_str(&format!("\nCargo.toml needs these lines under [features]:\n{}", lines(&missing)));
@@ -135,7 +148,7 @@ fn check(generated: &Generated, root: &Path) -> Result<Outcome, Failure> {
     for folder in FOLDERS {
         superfluous(root, Path::new(folder), &files, &mut differences);
     }
-    differences.extend(generated.notes.iter().cloned());
+    differences.extend(generated.notes.iter().chain(&generated.unused).cloned());
     differences.extend(missing_features(generated, root).iter().map(|line| format!("Cargo.toml lacks: {line}")));
     Ok(match differences.is_empty() {
         true => Outcome { text: format!("{} files are as the generator writes them", files.len()), clean: true },

@@ -268,8 +268,8 @@ pub struct Operation {
     pub server: Option<String>,
     /// Statuses of errors.
     pub errors: Vec<String>,
-    /// The document calls it deprecated.
-    pub deprecated: bool,
+    /// What to use instead, if the document calls it deprecated.
+    pub deprecated: Option<String>,
     /// The statuses of success.
     pub success: Vec<String>,
 }
@@ -309,13 +309,27 @@ pub enum Answer {
     Bytes,
 }
 
+/// What an error status means.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ErrorKind {
+    /// The variant of `ApiErrorKind`.
+    pub name: String,
+    /// What it says, without a full stop.
+    pub what: String,
+}
+
 /// How an operation pages.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Paging {
     /// By `offset` and `limit`; the default limit where the document states one.
     Offset(Option<i64>),
-    /// By a cursor in this member of the answer.
-    Cursor(String),
+    /// By a cursor: the parameter that takes it, and the member of a page that holds the next one.
+    Cursor {
+        /// The parameter of the query.
+        parameter: String,
+        /// The member of the answer.
+        member: String,
+    },
 }
 
 /// What the document states about a value besides its type, as sentences for the reader.

@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::emit::funcs::functions;
-use crate::lower::{Lowering, Property};
-use crate::model::{Answer, Body, Field, Kind, Operation, Paging, Presence, Ty, Type};
-use crate::names::{identifier, snake, words};
+use crate::lower::{Lowering, Property, types};
+use crate::model::{Answer, Body, ErrorKind, Field, Kind, Operation, Paging, Presence, Ty, Type};
+use crate::names::{identifier, pascal, snake, words};
 use crate::node::Node;
+use crate::overlay::Overlay;
 use crate::references::METHODS;
 
 /// Headers that the client sets itself.
@@ -114,12 +115,15 @@ impl Lowering<'_> {
                 continue;
             }
             let required = parameter.is_true("required");
-            let property = Property {
-                name: wire.clone(),
-                schema: parameter.get("schema").cloned().unwrap_or(Node::Map(Vec::new())),
-                key: format!("{id}({wire})"),
-                owner: type_words.clone(),
-            };
+            let mut schema = parameter.get("schema").cloned().unwrap_or(Node::Map(Vec::new()));
+            if is_truth_value(&schema) {
+                for word in ["enum", "oneOf", "anyOf"] {
+                    schema.remove(word);
+                }
+                schema.set("type", Node::Text("boolean".to_owned()));
+            }
+            let property =
+                Property { name: wire.clone(), schema, key: format!("{id}({wire})"), owner: type_words.clone() };
             let mut field = self.field(&property, required, false);
             field.deprecated |= parameter.is_true("deprecated");
             if matches!(field.rust.as_str(), "core" | "request" | "params" | "write") {
@@ -159,6 +163,13 @@ impl Lowering<'_> {
         });
 
         let (answer, success) = self.answer(id, operation, &type_words);
+        let deprecated = operation.is_true("deprecated").then(|| {
+            rule.text_of("instead").map(str::to_owned).unwrap_or_else(|| {
+                let text = "is deprecated; say what to use in its place: add `{id}: {instead: TEXT}` to overlay/operations.yaml";
+                self.note(id, text.replace("{id}", id));
+                String::new()
+            })
+        });
         let base = Operation {
             id: id.to_owned(),
             method: method.to_uppercase(),
@@ -171,8 +182,8 @@ impl Lowering<'_> {
             headers,
             metadata,
             body: Body::None,
+            paging: self.paging(operation, &answer),
             answer,
-            paging: self.paging(operation, &rule),
             authentication: authentication(operation, document),
             repeatable: rule.is_true("repeatable"),
             server: operation
@@ -182,7 +193,7 @@ impl Lowering<'_> {
                 .and_then(|s| s.first()?.text_of("url").map(str::to_owned)),
             stream_member: body_schema(operation).is_some_and(|schema| self.has_member(schema, "stream")),
             errors: errors(operation),
-            deprecated: operation.is_true("deprecated"),
+            deprecated,
             success,
         };
         self.bodies(id, operation, &type_words)
@@ -323,21 +334,39 @@ impl Lowering<'_> {
         (answer, statuses)
     }
 
-    fn paging(&self, operation: &Node, rule: &Node) -> Option<Paging> {
-        let stated = operation.get("x-speakeasy-pagination").or(rule.get("paging"))?;
-        match stated.text_of("type") {
-            Some("cursor") => {
-                let next =
-                    stated.get("outputs").and_then(|outputs| outputs.text_of("nextCursor")).unwrap_or("$.cursor");
-                Some(Paging::Cursor(next.trim_start_matches("$.").to_owned()))
-            }
-            _ => {
-                let limit = operation.get("parameters").map_or(&[][..], Node::elements);
-                let limit = limit.iter().find(|parameter| parameter.text_of("name") == Some("limit"));
-                let default =
-                    limit.and_then(|parameter| parameter.get("schema")?.get("default").map(ToString::to_string));
-                Some(Paging::Offset(default.and_then(|text| text.parse().ok())))
-            }
+    /// How an operation pages: as the document states it, or else as its parameters and its answer tell.
+    fn paging(&self, operation: &Node, answer: &Answer) -> Option<Paging> {
+        let stated = operation.get("x-speakeasy-pagination");
+        let parameters = operation.get("parameters").map_or(&[][..], Node::elements);
+        let parameter = |name: &str| {
+            parameters.iter().find(|own| own.text_of("in") == Some("query") && own.text_of("name") == Some(name))
+        };
+        if stated.and_then(|stated| stated.text_of("type")) == Some("cursor") {
+            let of_cursor = |input: &&Node| input.text_of("type") == Some("cursor");
+            let inputs = stated.and_then(|stated| stated.get("inputs")).map_or(&[][..], Node::elements);
+            let name = inputs.iter().find(of_cursor).and_then(|input| input.text_of("name"));
+            let next = stated.and_then(|stated| stated.get("outputs")?.text_of("nextCursor"));
+            return Some(Paging::Cursor {
+                parameter: name.unwrap_or("cursor").to_owned(),
+                member: next.unwrap_or("$.cursor").trim_start_matches("$.").to_owned(),
+            });
+        }
+        let has = |name: &str| self.members_of(answer).iter().any(|field| field.wire == name);
+        if stated.is_some() || (parameter("offset").is_some() && has("data")) {
+            let default = parameter("limit").and_then(|own| own.get("schema")?.get("default").map(ToString::to_string));
+            return Some(Paging::Offset(default.and_then(|text| text.parse().ok())));
+        }
+        (parameter("after").is_some() && has("data") && has("last_id"))
+            .then(|| Paging::Cursor { parameter: "after".to_owned(), member: "last_id".to_owned() })
+    }
+
+    /// The members of an answer that is an object.
+    fn members_of(&self, answer: &Answer) -> &[Field] {
+        let Answer::Json(ty) = answer else { return &[] };
+        let Ty::Named(name) = self.resolve(ty) else { return &[] };
+        match self.types.iter().find(|ty| ty.name == name).map(|ty| &ty.kind) {
+            Some(Kind::Struct(own)) => &own.fields,
+            _ => &[],
         }
     }
 
@@ -417,6 +446,18 @@ impl Lowering<'_> {
     }
 }
 
+/// Whether a parameter is a truth value, in any of the ways in which the document says so: in an address, a truth value and
+/// the text `true` look the same.
+fn is_truth_value(schema: &Node) -> bool {
+    if let Some(branches) = schema.get("oneOf").or(schema.get("anyOf")) {
+        return !branches.elements().is_empty() && branches.elements().iter().all(is_truth_value);
+    }
+    let texts = schema.texts_of("enum");
+    types(schema).0 == ["boolean"]
+        || schema.text_of("x-openrouter-type") == Some("boolean")
+        || (texts.len() == 2 && texts.contains(&"true") && texts.contains(&"false"))
+}
+
 /// The namespace of a tag: a module, so no keyword.
 fn namespace_of(tag: &str) -> String {
     let name = identifier(tag);
@@ -459,4 +500,37 @@ fn errors(operation: &Node) -> Vec<String> {
     let succeeded = successes(responses);
     let failed = responses.iter().filter(|entry| !succeeded.contains(entry) && !entry.0.starts_with(['2', '3']));
     failed.map(|(status, _)| status.clone()).collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+/// The kinds of errors: those of the overlay, and one for each other status of the document, called like the schema of its
+/// body.
+pub fn error_kinds(document: &Node, overlay: &Overlay, notes: &mut Vec<String>) -> BTreeMap<u16, ErrorKind> {
+    let mut kinds = overlay.errors.clone();
+    let items = document.get("paths").map_or(&[][..], Node::members).iter().flat_map(|(_, item)| item.members());
+    let responses = items.filter_map(|(_, operation)| operation.get("responses")).flat_map(Node::members);
+    let mut unknown: BTreeMap<u16, BTreeMap<String, usize>> = BTreeMap::new();
+    for (status, response) in responses {
+        let Ok(status @ 400..=599) = status.parse() else { continue };
+        if kinds.contains_key(&status) {
+            continue;
+        }
+        let names = unknown.entry(status).or_default();
+        for (_, content) in response.get("content").map_or(&[][..], Node::members) {
+            let schema = content.get("schema").and_then(|schema| schema.text_of("$ref")).map(Lowering::target);
+            // A schema of errors in general is not named for the status.
+            if let Some(name) = schema.and_then(|name| name.strip_suffix("Response")).filter(|n| !n.contains("Error")) {
+                *names.entry(name.to_owned()).or_default() += 1;
+            }
+        }
+    }
+    for (status, names) in unknown {
+        let usual = names.into_iter().max_by_key(|(_, count)| *count);
+        let name = usual.map_or_else(|| format!("Status{status}"), |(name, _)| pascal(&words(&name)));
+        notes.push(format!(
+            "status {status} is new; add `{status}: {{kind: {name}, what: SENTENCE}}` to overlay/errors.yaml"
+        ));
+        let what = "see the API document".to_owned();
+        kinds.insert(status, ErrorKind { name, what });
+    }
+    kinds
 }

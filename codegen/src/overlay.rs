@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use crate::Failure;
-use crate::model::Condition;
+use crate::model::{Condition, ErrorKind};
 use crate::node::Node;
 
 /// All overlays, and which of their entries were used.
@@ -21,6 +21,8 @@ pub struct Overlay {
     operations: BTreeMap<String, Node>,
     /// Namespaces and modules.
     pub modules: Option<Node>,
+    /// The kinds of errors by status.
+    pub errors: BTreeMap<u16, ErrorKind>,
     /// Patterns of the places of fields that hold secrets, though their names do not say so.
     secrets: BTreeSet<String>,
     /// Patterns of the places of fields that hold no secrets, though their names say so.
@@ -49,6 +51,7 @@ impl Overlay {
             unions: maps(read("unions.yaml")?),
             operations: maps(read("operations.yaml")?),
             modules: Some(read("modules.yaml")?),
+            errors: error_kinds(&read("errors.yaml")?)?,
             secrets: list("secrets"),
             public: list("public"),
             patched: list("patched"),
@@ -60,10 +63,18 @@ impl Overlay {
         self.used.borrow_mut().insert(format!("{file}: {key}"));
     }
 
-    /// Applies the repairs to the document. A repair whose place is not there is left for [`unused`](Self::unused).
+    /// Applies the repairs to the document. A repair whose place is not there, or that refers to a schema that is not
+    /// there, is left for [`unused`](Self::unused).
     pub fn repair(&self, document: &mut Node) -> Result<(), Failure> {
         for patch in &self.patches {
             let at = patch.text_of("at").ok_or_else(|| Failure::new("overlay/spec.yaml: an entry without `at`"))?;
+            if !refers_to_known(patch, document) {
+                continue;
+            }
+            let extracted = patch.text_of("extract").map(|name| (name, format!("components/schemas/{name}")));
+            if extracted.as_ref().is_some_and(|(_, path)| find_mut(document, path).is_some()) {
+                continue;
+            }
             let Some(place) = find_mut(document, at) else { continue };
             if let Some(expected) = patch.get("expect")
                 && !contains(place, expected)
@@ -79,6 +90,13 @@ impl Overlay {
             }
             if let Some(value) = patch.get("replace") {
                 *place = value.clone();
+            }
+            if let Some((name, path)) = extracted {
+                let reference = Node::Map(vec![("$ref".to_owned(), Node::Text(format!("#/{path}")))]);
+                let schema = std::mem::replace(place, reference);
+                if let Some(schemas) = find_mut(document, "components/schemas") {
+                    schemas.set(name, schema);
+                }
             }
         }
         Ok(())
@@ -146,6 +164,17 @@ impl Overlay {
     }
 }
 
+/// The kinds of errors by status.
+fn error_kinds(node: &Node) -> Result<BTreeMap<u16, ErrorKind>, Failure> {
+    let kind = |(status, entry): &(String, Node)| {
+        let (name, what) = (entry.text_of("kind")?, entry.text_of("what")?);
+        Some((status.parse().ok()?, ErrorKind { name: name.to_owned(), what: what.to_owned() }))
+    };
+    let invalid =
+        |status: &str| Failure::new(format!("overlay/errors.yaml: `{status}` needs a status, `kind` and `what`"));
+    node.members().iter().map(|entry| kind(entry).ok_or_else(|| invalid(&entry.0))).collect()
+}
+
 /// A condition as the overlay writes it: `has id`, `lacks id`, `role is assistant`.
 pub fn condition(text: &str) -> Option<Condition> {
     match text.split_whitespace().collect::<Vec<_>>().as_slice() {
@@ -167,6 +196,18 @@ fn find_mut<'a>(node: &'a mut Node, path: &str) -> Option<&'a mut Node> {
         }
         node.get_mut(&step)
     })
+}
+
+/// Whether every schema that a repair refers to is in the document.
+fn refers_to_known(patch: &Node, document: &mut Node) -> bool {
+    match patch {
+        Node::Map(members) => members.iter().all(|(name, value)| match value.text() {
+            Some(reference) if name == "$ref" => find_mut(document, reference.trim_start_matches("#/")).is_some(),
+            _ => refers_to_known(value, document),
+        }),
+        Node::List(list) => list.iter().all(|value| refers_to_known(value, document)),
+        _ => true,
+    }
 }
 
 /// Whether `node` has all that `expected` has.

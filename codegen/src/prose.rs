@@ -39,14 +39,19 @@ impl Prose {
         self.sentences.get(key).map(String::as_str)
     }
 
-    /// Places that need a sentence and have none: operations, parameters, types and their members.
-    pub fn missing(&self, api: &Api) -> Vec<String> {
-        places(api).into_iter().filter(|key| !self.sentences.contains_key(key)).collect()
+    /// Places that need a sentence and have none, by the file to write it in: operations, parameters, types and their
+    /// members.
+    pub fn missing(&self, api: &Api) -> BTreeMap<String, BTreeSet<String>> {
+        let mut missing: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for (key, file) in places(api).into_iter().filter(|(key, _)| !self.sentences.contains_key(key)) {
+            missing.entry(file).or_default().insert(key);
+        }
+        missing
     }
 
     /// Sentences for places that the document does not have any more.
     pub fn stale(&self, api: &Api, document: &Node) -> Vec<String> {
-        let mut known = places(api);
+        let mut known: BTreeSet<String> = places(api).into_keys().collect();
         for ty in &api.types {
             if let Kind::Enum(values) = &ty.kind {
                 known.extend(values.iter().map(|value| format!("{}={}", ty.key, value.wire)));
@@ -62,24 +67,26 @@ impl Prose {
     }
 }
 
-/// Every place that is described.
-fn places(api: &Api) -> BTreeSet<String> {
-    let mut keys = BTreeSet::new();
+/// Every place that is described, and the file for it: the namespace, or the file that the type is shared in.
+fn places(api: &Api) -> BTreeMap<String, String> {
+    let mut keys = BTreeMap::new();
     for operation in &api.operations {
-        keys.insert(operation.id.clone());
+        let file = &operation.namespace;
+        keys.insert(operation.id.clone(), file.clone());
         let parameters = operation.path_parameters.iter().chain(&operation.required_query).chain(&operation.headers);
-        keys.extend(parameters.map(|field| field.key.clone()));
+        keys.extend(parameters.map(|field| (field.key.clone(), file.clone())));
     }
     for ty in &api.types {
+        let file = ty.module.split('/').next().unwrap_or_default();
         let fields = match &ty.kind {
             Kind::Struct(own) => own.fields.as_slice(),
             Kind::Parameters(fields) | Kind::Form(fields) => fields.as_slice(),
             _ => &[],
         };
-        keys.extend(fields.iter().map(|field| field.key.clone()));
+        keys.extend(fields.iter().map(|field| (field.key.clone(), file.to_owned())));
         let component = !ty.key.contains(['.', '[', '{', '|', '(', '=']);
         if component && !matches!(ty.kind, Kind::Form(_) | Kind::Parameters(_)) {
-            keys.insert(ty.key.clone());
+            keys.insert(ty.key.clone(), file.to_owned());
         }
     }
     keys

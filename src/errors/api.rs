@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::Value;
 
-use super::{CallInfo, LONGEST, LONGEST_WORD, OneLine};
+use super::{ApiErrorKind, CallInfo, LONGEST, LONGEST_WORD, OneLine};
 use crate::core::hidden;
 use crate::core::retry::{Hints, TRANSIENT, may_be_processed};
 use crate::core::sse::SseDecoder;
@@ -18,76 +18,7 @@ use crate::core::wire::Json;
 /// How many bytes of a body are read as an error. The body of an answer may be much longer; no error is.
 const LARGEST_ERROR: usize = 1024 * 1024;
 
-/// Which error it is, by the error types of the official SDKs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ApiErrorKind {
-    /// 400: the request is malformed or a parameter is not allowed.
-    BadRequest,
-    /// 401: the API key is missing, wrong or disabled.
-    Unauthorized,
-    /// 402: the account or the key has no credits left.
-    PaymentRequired,
-    /// 403: the key may not do this, or moderation or a guardrail blocked it.
-    Forbidden,
-    /// 404: there is no such resource, or no endpoint for the model and the parameters.
-    NotFound,
-    /// 408: the request took too long to arrive or to process.
-    RequestTimeout,
-    /// 409: the request conflicts with the state of the resource.
-    Conflict,
-    /// 410: the resource is gone for good.
-    Gone,
-    /// 413: the request is larger than the server takes.
-    PayloadTooLarge,
-    /// 422: the request is well formed, but cannot be processed.
-    UnprocessableEntity,
-    /// 429: too many requests.
-    TooManyRequests,
-    /// 499: the client, or a gateway in front of the server, closed the connection before the response was ready.
-    ClientClosedRequest,
-    /// 500: the server failed.
-    InternalServer,
-    /// 502: the provider of the model failed or answered nonsense.
-    BadGateway,
-    /// 503: no provider is available at the moment.
-    ServiceUnavailable,
-    /// 504: a gateway gave up waiting for the provider.
-    GatewayTimeout,
-    /// 524: the edge network gave up waiting for the server.
-    EdgeNetworkTimeout,
-    /// 529: the provider of the model is overloaded.
-    ProviderOverloaded,
-    /// Any other status; [`ApiError::status`] and [`ApiError::code`] tell it.
-    Default,
-}
-
 impl ApiErrorKind {
-    /// The kind that belongs to an HTTP status.
-    pub const fn from_status(status: u16) -> Self {
-        match status {
-            400 => Self::BadRequest,
-            401 => Self::Unauthorized,
-            402 => Self::PaymentRequired,
-            403 => Self::Forbidden,
-            404 => Self::NotFound,
-            408 => Self::RequestTimeout,
-            409 => Self::Conflict,
-            410 => Self::Gone,
-            413 => Self::PayloadTooLarge,
-            422 => Self::UnprocessableEntity,
-            429 => Self::TooManyRequests,
-            499 => Self::ClientClosedRequest,
-            500 => Self::InternalServer,
-            502 => Self::BadGateway,
-            503 => Self::ServiceUnavailable,
-            504 => Self::GatewayTimeout,
-            524 => Self::EdgeNetworkTimeout,
-            529 => Self::ProviderOverloaded,
-            _ => Self::Default,
-        }
-    }
-
     /// Returns the kind that a word for the cause stands for: one of OpenRouter's error types, or of the protocols and
     /// servers behind it. The same word occurs as `rate_limit`, `rate_limit_error`, `RATE_LIMIT`, `RateLimitError` and
     /// `RateLimitException`.
@@ -208,7 +139,7 @@ impl ApiErrorKind {
     /// What the caller can do about it.
     const fn advice(self) -> &'static str {
         match self {
-            Self::BadRequest | Self::UnprocessableEntity => "correct the request",
+            Self::BadRequest | Self::UnsupportedMediaType | Self::UnprocessableEntity => "correct the request",
             Self::Unauthorized => "check the API key",
             Self::PaymentRequired => "add credits or raise the limit of the key",
             Self::Forbidden => "check the permissions of the key, the guardrails and the content",
@@ -225,7 +156,8 @@ impl ApiErrorKind {
             | Self::ServiceUnavailable
             | Self::EdgeNetworkTimeout
             | Self::ProviderOverloaded => "try again later or allow fallback models",
-            Self::Default => "see `body()` for the whole response",
+            // Also for kinds that a later version of the document brings.
+            _ => "see `body()` for the whole response",
         }
     }
 
@@ -457,7 +389,10 @@ impl ApiError {
         let place = Place::of(&self.json);
         let is_timeout = |word: &String| match word.parse() {
             Ok(status) => may_be_processed(status, true),
-            Err(_) => ApiErrorKind::from_word(word) == Some(ApiErrorKind::RequestTimeout),
+            Err(_) => matches!(
+                ApiErrorKind::from_word(word),
+                Some(ApiErrorKind::RequestTimeout | ApiErrorKind::ClientClosedRequest | ApiErrorKind::GatewayTimeout)
+            ),
         };
         let is_own_form = place.error.is_object() && !std::ptr::eq(place.root, place.error);
         is_own_form && ![&self.code, &self.error_type].into_iter().flatten().any(is_timeout)

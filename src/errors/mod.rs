@@ -6,6 +6,7 @@
 //! what a server says are shown, with control characters escaped.
 
 mod api;
+mod kind;
 mod text;
 
 use std::error::Error as StdError;
@@ -15,8 +16,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode};
 
-pub use api::{ApiError, ApiErrorKind, Availability};
+pub use api::{ApiError, Availability};
 pub(crate) use api::{coding, is_page};
+pub use kind::ApiErrorKind;
 pub(crate) use text::{Chain, LONGEST, LONGEST_WORD, OneLine};
 
 use crate::core::hidden;

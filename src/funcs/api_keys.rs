@@ -27,7 +27,7 @@ static LIST: Operation = Operation::new("list", Method::GET, "/keys").paged(Pagi
 /// `GET /keys`, operation `list`. Pages: `.pages()` and `.items()` on the call ask for the following ones.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 429, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 404, 429, 500; other variants where no answer came.
 #[inline]
 pub fn api_keys_list(core: &OpenRouterCore, params: ListKeysParams) -> Call<'_, ListKeysResponse> {
     Call::new(core, params.write(Parts::new(&LIST)))
@@ -85,7 +85,7 @@ static UPDATE_KEYS: Operation = Operation::new("updateKeys", Method::PATCH, "/ke
 /// `PATCH /keys/{hash}`, operation `updateKeys`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 404, 429, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 409, 429, 500; other variants where no answer came.
 ///
 /// # Arguments
 /// - `hash`: Hash of the API key to change, not its secret.

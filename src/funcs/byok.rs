@@ -15,7 +15,7 @@ static LIST_BYOK_KEYS: Operation =
 /// `GET /byok`, operation `listBYOKKeys`. Pages: `.pages()` and `.items()` on the call ask for the following ones.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 500; other variants where no answer came.
 #[inline]
 pub fn byok_list(core: &OpenRouterCore, params: ListByokKeysParams) -> Call<'_, ListByokKeysResponse> {
     Call::new(core, params.write(Parts::new(&LIST_BYOK_KEYS)))
@@ -41,7 +41,7 @@ static DELETE_BYOK_KEY: Operation = Operation::new("deleteBYOKKey", Method::DELE
 /// `DELETE /byok/{id}`, operation `deleteBYOKKey`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 401, 404, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 500; other variants where no answer came.
 ///
 /// # Arguments
 /// - `id`: UUID of the credential to remove.
@@ -57,7 +57,7 @@ static GET_BYOK_KEY: Operation = Operation::new("getBYOKKey", Method::GET, "/byo
 /// `GET /byok/{id}`, operation `getBYOKKey`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 401, 404, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 500; other variants where no answer came.
 ///
 /// # Arguments
 /// - `id`: UUID of the credential to look up.
@@ -73,7 +73,7 @@ static UPDATE_BYOK_KEY: Operation = Operation::new("updateBYOKKey", Method::PATC
 /// `PATCH /byok/{id}`, operation `updateBYOKKey`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 404, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 409, 500; other variants where no answer came.
 ///
 /// # Arguments
 /// - `id`: UUID of the credential to change.

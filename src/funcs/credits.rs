@@ -27,10 +27,9 @@ static CREATE_COINBASE_CHARGE: Operation =
 ///
 /// `POST /credits/coinbase`, operation `createCoinbaseCharge`. No key is sent.
 ///
-/// Deprecated by the API.
-///
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 410; other variants where no answer came.
+#[deprecated(note = "use the web credits purchase flow instead")]
 #[inline]
 pub fn credits_create_coinbase_charge(core: &OpenRouterCore) -> Call<'_, ()> {
     Call::new(core, Parts::new(&CREATE_COINBASE_CHARGE))

@@ -14,7 +14,7 @@ static CREATE_EMBEDDINGS: Operation = Operation::new("createEmbeddings", Method:
 /// `POST /embeddings`, operation `createEmbeddings`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 402, 404, 408, 413, 429, 500, 502, 503, 524, 529; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 402, 403, 404, 408, 413, 429, 499, 500, 502, 503, 504, 524, 529; other variants where no answer came.
 #[inline]
 pub fn embeddings_generate(
     core: &OpenRouterCore,

@@ -15,7 +15,7 @@ static LIST_ENDPOINTS_ZDR: Operation =
 /// `GET /endpoints/zdr`, operation `listEndpointsZdr`. Works without a key.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 403, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 403, 500, 503; other variants where no answer came.
 #[inline]
 pub fn endpoints_list_zdr_endpoints(core: &OpenRouterCore) -> Call<'_, ListEndpointsZdrResponse> {
     Call::new(core, Parts::new(&LIST_ENDPOINTS_ZDR))
@@ -29,7 +29,7 @@ static LIST_ENDPOINTS: Operation = Operation::new("listEndpoints", Method::GET, 
 /// `GET /models/{author}/{slug}/endpoints`, operation `listEndpoints`. Works without a key.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 403, 404, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 403, 404, 500, 503; other variants where no answer came.
 ///
 /// # Arguments
 /// - `author`: Organization part of the model name, before the slash.

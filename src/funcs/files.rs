@@ -27,7 +27,7 @@ static UPLOAD_FILE: Operation = Operation::new("uploadFile", Method::POST, "/fil
 /// `POST /files`, operation `uploadFile`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 413, 429, 500, 502, 503; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 413, 429, 499, 500, 502, 503; other variants where no answer came.
 #[inline]
 pub fn files_upload(
     core: &OpenRouterCore,

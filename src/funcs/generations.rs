@@ -14,7 +14,7 @@ static GET_GENERATION: Operation = Operation::new("getGeneration", Method::GET, 
 /// `GET /generation`, operation `getGeneration`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 401, 402, 404, 429, 500, 502, 524, 529; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 402, 403, 404, 429, 500, 502, 524, 529; other variants where no answer came.
 ///
 /// # Arguments
 /// - `id`: ID of the generation, as the original reply reported it.
@@ -30,7 +30,7 @@ static LIST_GENERATION_CONTENT: Operation = Operation::new("listGenerationConten
 /// `GET /generation/content`, operation `listGenerationContent`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 429, 500, 502, 524, 529; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 429, 500, 502, 524, 529; other variants where no answer came.
 ///
 /// # Arguments
 /// - `id`: ID of the generation whose stored content to read.
@@ -50,7 +50,7 @@ static SUBMIT_GENERATION_FEEDBACK: Operation =
 /// `POST /generation/feedback`, operation `submitGenerationFeedback`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 404, 429, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 409, 429, 500, 503; other variants where no answer came.
 #[inline]
 pub fn generations_submit_feedback(
     core: &OpenRouterCore,

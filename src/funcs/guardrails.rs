@@ -15,7 +15,7 @@ static LIST_GUARDRAILS: Operation =
 /// `GET /guardrails`, operation `listGuardrails`. Pages: `.pages()` and `.items()` on the call ask for the following ones.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 500; other variants where no answer came.
 #[inline]
 pub fn guardrails_list(core: &OpenRouterCore, params: ListGuardrailsParams) -> Call<'_, ListGuardrailsResponse> {
     Call::new(core, params.write(Parts::new(&LIST_GUARDRAILS)))
@@ -34,6 +34,42 @@ pub fn guardrails_create(core: &OpenRouterCore, request: CreateGuardrailRequest)
     Call::new(core, Parts::new(&CREATE_GUARDRAIL).json(&request))
 }
 
+static LIST_KEY_ASSIGNMENTS: Operation =
+    Operation::new("listKeyAssignments", Method::GET, "/guardrails/assignments/keys")
+        .paged(Paging::Offset { default_limit: Some(50) });
+
+/// Lists which API keys are bound to which guardrails across your account; needs a management key.
+///
+/// `GET /guardrails/assignments/keys`, operation `listKeyAssignments`. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+///
+/// # Errors
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 500; other variants where no answer came.
+#[inline]
+pub fn guardrails_list_key_assignments(
+    core: &OpenRouterCore,
+    params: ListKeyAssignmentsParams,
+) -> Call<'_, ListKeyAssignmentsResponse> {
+    Call::new(core, params.write(Parts::new(&LIST_KEY_ASSIGNMENTS)))
+}
+
+static LIST_MEMBER_ASSIGNMENTS: Operation =
+    Operation::new("listMemberAssignments", Method::GET, "/guardrails/assignments/members")
+        .paged(Paging::Offset { default_limit: Some(50) });
+
+/// Lists which organization members are bound to which guardrails across your account; needs a management key.
+///
+/// `GET /guardrails/assignments/members`, operation `listMemberAssignments`. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+///
+/// # Errors
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 500; other variants where no answer came.
+#[inline]
+pub fn guardrails_list_member_assignments(
+    core: &OpenRouterCore,
+    params: ListMemberAssignmentsParams,
+) -> Call<'_, ListMemberAssignmentsResponse> {
+    Call::new(core, params.write(Parts::new(&LIST_MEMBER_ASSIGNMENTS)))
+}
+
 static DELETE_GUARDRAIL: Operation = Operation::new("deleteGuardrail", Method::DELETE, "/guardrails/{id}");
 
 /// Removes one guardrail and returns a confirmation; needs a management key.
@@ -41,7 +77,7 @@ static DELETE_GUARDRAIL: Operation = Operation::new("deleteGuardrail", Method::D
 /// `DELETE /guardrails/{id}`, operation `deleteGuardrail`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 401, 404, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 500; other variants where no answer came.
 ///
 /// # Arguments
 /// - `id`: UUID of the guardrail to remove.
@@ -57,7 +93,7 @@ static GET_GUARDRAIL: Operation = Operation::new("getGuardrail", Method::GET, "/
 /// `GET /guardrails/{id}`, operation `getGuardrail`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 401, 404, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 500; other variants where no answer came.
 ///
 /// # Arguments
 /// - `id`: UUID of the guardrail to fetch.
@@ -73,7 +109,7 @@ static UPDATE_GUARDRAIL: Operation = Operation::new("updateGuardrail", Method::P
 /// `PATCH /guardrails/{id}`, operation `updateGuardrail`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 404, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 409, 500; other variants where no answer came.
 ///
 /// # Arguments
 /// - `id`: UUID of the guardrail to change.
@@ -95,7 +131,7 @@ static LIST_GUARDRAIL_KEY_ASSIGNMENTS: Operation =
 /// `GET /guardrails/{id}/assignments/keys`, operation `listGuardrailKeyAssignments`. Pages: `.pages()` and `.items()` on the call ask for the following ones.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 401, 404, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 500; other variants where no answer came.
 ///
 /// # Arguments
 /// - `id`: UUID of the guardrail whose keys to list.
@@ -116,7 +152,7 @@ static BULK_ASSIGN_KEYS_TO_GUARDRAIL: Operation =
 /// `POST /guardrails/{id}/assignments/keys`, operation `bulkAssignKeysToGuardrail`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 404, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 500; other variants where no answer came.
 ///
 /// # Arguments
 /// - `id`: UUID of the guardrail that will govern the keys.
@@ -137,7 +173,7 @@ static BULK_UNASSIGN_KEYS_FROM_GUARDRAIL: Operation =
 /// `POST /guardrails/{id}/assignments/keys/remove`, operation `bulkUnassignKeysFromGuardrail`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 404, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 500; other variants where no answer came.
 ///
 /// # Arguments
 /// - `id`: UUID of the guardrail to release keys from.
@@ -159,7 +195,7 @@ static LIST_GUARDRAIL_MEMBER_ASSIGNMENTS: Operation =
 /// `GET /guardrails/{id}/assignments/members`, operation `listGuardrailMemberAssignments`. Pages: `.pages()` and `.items()` on the call ask for the following ones.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 401, 404, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 500; other variants where no answer came.
 ///
 /// # Arguments
 /// - `id`: UUID of the guardrail whose members to list.
@@ -180,7 +216,7 @@ static BULK_ASSIGN_MEMBERS_TO_GUARDRAIL: Operation =
 /// `POST /guardrails/{id}/assignments/members`, operation `bulkAssignMembersToGuardrail`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 404, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 500; other variants where no answer came.
 ///
 /// # Arguments
 /// - `id`: UUID of the guardrail that will govern the members.
@@ -201,7 +237,7 @@ static BULK_UNASSIGN_MEMBERS_FROM_GUARDRAIL: Operation =
 /// `POST /guardrails/{id}/assignments/members/remove`, operation `bulkUnassignMembersFromGuardrail`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 404, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 500; other variants where no answer came.
 ///
 /// # Arguments
 /// - `id`: UUID of the guardrail to release members from.
@@ -212,40 +248,4 @@ pub fn guardrails_bulk_unassign_members(
     request: BulkUnassignMembersRequest,
 ) -> Call<'_, BulkUnassignMembersResponse> {
     Call::new(core, Parts::new(&BULK_UNASSIGN_MEMBERS_FROM_GUARDRAIL).path("id", id.as_ref()).json(&request))
-}
-
-static LIST_KEY_ASSIGNMENTS: Operation =
-    Operation::new("listKeyAssignments", Method::GET, "/guardrails/assignments/keys")
-        .paged(Paging::Offset { default_limit: Some(50) });
-
-/// Lists which API keys are bound to which guardrails across your account; needs a management key.
-///
-/// `GET /guardrails/assignments/keys`, operation `listKeyAssignments`. Pages: `.pages()` and `.items()` on the call ask for the following ones.
-///
-/// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 401, 500; other variants where no answer came.
-#[inline]
-pub fn guardrails_list_key_assignments(
-    core: &OpenRouterCore,
-    params: ListKeyAssignmentsParams,
-) -> Call<'_, ListKeyAssignmentsResponse> {
-    Call::new(core, params.write(Parts::new(&LIST_KEY_ASSIGNMENTS)))
-}
-
-static LIST_MEMBER_ASSIGNMENTS: Operation =
-    Operation::new("listMemberAssignments", Method::GET, "/guardrails/assignments/members")
-        .paged(Paging::Offset { default_limit: Some(50) });
-
-/// Lists which organization members are bound to which guardrails across your account; needs a management key.
-///
-/// `GET /guardrails/assignments/members`, operation `listMemberAssignments`. Pages: `.pages()` and `.items()` on the call ask for the following ones.
-///
-/// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 401, 500; other variants where no answer came.
-#[inline]
-pub fn guardrails_list_member_assignments(
-    core: &OpenRouterCore,
-    params: ListMemberAssignmentsParams,
-) -> Call<'_, ListMemberAssignmentsResponse> {
-    Call::new(core, params.write(Parts::new(&LIST_MEMBER_ASSIGNMENTS)))
 }

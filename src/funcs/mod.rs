@@ -5,10 +5,14 @@
 //!
 //! A function describes its request and answers with a [`Call`](crate::Call); `.await` sends it.
 
+#[cfg(feature = "alpha-decisions")]
+mod alpha_decisions;
 #[cfg(feature = "analytics")]
 mod analytics;
 #[cfg(feature = "api-keys")]
 mod api_keys;
+#[cfg(feature = "batch")]
+mod batch;
 #[cfg(feature = "benchmarks")]
 mod benchmarks;
 #[cfg(feature = "byok")]
@@ -17,6 +21,8 @@ mod byok;
 mod chat;
 #[cfg(feature = "classifications")]
 mod classifications;
+#[cfg(feature = "containers")]
+mod containers;
 #[cfg(feature = "credits")]
 mod credits;
 #[cfg(feature = "datasets")]
@@ -25,6 +31,8 @@ mod datasets;
 mod embeddings;
 #[cfg(feature = "endpoints")]
 mod endpoints;
+#[cfg(feature = "external-users")]
+mod external_users;
 #[cfg(feature = "files")]
 mod files;
 #[cfg(feature = "generations")]
@@ -45,6 +53,10 @@ mod observability;
 mod organization;
 #[cfg(feature = "presets")]
 mod presets;
+#[cfg(feature = "private-endpoints")]
+mod private_endpoints;
+#[cfg(feature = "private-providers")]
+mod private_providers;
 #[cfg(feature = "providers")]
 mod providers;
 #[cfg(feature = "rerank")]
@@ -55,16 +67,26 @@ mod responses;
 mod scim;
 #[cfg(feature = "stt")]
 mod stt;
+#[cfg(feature = "system-one")]
+mod system_one;
+#[cfg(feature = "tools")]
+mod tools;
 #[cfg(feature = "tts")]
 mod tts;
+#[cfg(feature = "vault")]
+mod vault;
 #[cfg(feature = "video-generation")]
 mod video_generation;
 #[cfg(feature = "workspaces")]
 mod workspaces;
+#[cfg(feature = "alpha-decisions")]
+pub use self::alpha_decisions::*;
 #[cfg(feature = "analytics")]
 pub use self::analytics::*;
 #[cfg(feature = "api-keys")]
 pub use self::api_keys::*;
+#[cfg(feature = "batch")]
+pub use self::batch::*;
 #[cfg(feature = "benchmarks")]
 pub use self::benchmarks::*;
 #[cfg(feature = "byok")]
@@ -73,6 +95,8 @@ pub use self::byok::*;
 pub use self::chat::*;
 #[cfg(feature = "classifications")]
 pub use self::classifications::*;
+#[cfg(feature = "containers")]
+pub use self::containers::*;
 #[cfg(feature = "credits")]
 pub use self::credits::*;
 #[cfg(feature = "datasets")]
@@ -81,6 +105,8 @@ pub use self::datasets::*;
 pub use self::embeddings::*;
 #[cfg(feature = "endpoints")]
 pub use self::endpoints::*;
+#[cfg(feature = "external-users")]
+pub use self::external_users::*;
 #[cfg(feature = "files")]
 pub use self::files::*;
 #[cfg(feature = "generations")]
@@ -101,6 +127,10 @@ pub use self::observability::*;
 pub use self::organization::*;
 #[cfg(feature = "presets")]
 pub use self::presets::*;
+#[cfg(feature = "private-endpoints")]
+pub use self::private_endpoints::*;
+#[cfg(feature = "private-providers")]
+pub use self::private_providers::*;
 #[cfg(feature = "providers")]
 pub use self::providers::*;
 #[cfg(feature = "rerank")]
@@ -111,8 +141,14 @@ pub use self::responses::*;
 pub use self::scim::*;
 #[cfg(feature = "stt")]
 pub use self::stt::*;
+#[cfg(feature = "system-one")]
+pub use self::system_one::*;
+#[cfg(feature = "tools")]
+pub use self::tools::*;
 #[cfg(feature = "tts")]
 pub use self::tts::*;
+#[cfg(feature = "vault")]
+pub use self::vault::*;
 #[cfg(feature = "video-generation")]
 pub use self::video_generation::*;
 #[cfg(feature = "workspaces")]

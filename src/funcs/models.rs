@@ -25,16 +25,15 @@ pub fn models_get(core: &OpenRouterCore, author: impl AsRef<str>, slug: impl AsR
     Call::new(core, Parts::new(&GET_MODEL).path("author", author.as_ref()).path("slug", slug.as_ref()))
 }
 
-static GET_MODELS: Operation = Operation::new("getModels", Method::GET, "/models")
-    .authentication(Authentication::Optional)
-    .paged(Paging::Offset { default_limit: Some(500) });
+static GET_MODELS: Operation =
+    Operation::new("getModels", Method::GET, "/models").paged(Paging::Offset { default_limit: Some(500) });
 
 /// Lists the available models with prices, context length and other properties, filtered and sorted as asked.
 ///
-/// `GET /models`, operation `getModels`. Works without a key. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+/// `GET /models`, operation `getModels`. Pages: `.pages()` and `.items()` on the call ask for the following ones.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 403, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 408, 409, 429, 500, 503; other variants where no answer came.
 #[inline]
 pub fn models_list(core: &OpenRouterCore, params: GetModelsParams) -> Call<'_, ModelsListResponse> {
     Call::new(core, params.write(Parts::new(&GET_MODELS)))
@@ -62,7 +61,7 @@ static LIST_MODELS_USER: Operation =
 /// `GET /models/user`, operation `listModelsUser`. Pages: `.pages()` and `.items()` on the call ask for the following ones.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 408, 409, 429, 500, 503; other variants where no answer came.
 #[inline]
 pub fn models_list_for_user(core: &OpenRouterCore, params: ListModelsUserParams) -> Call<'_, ModelsListResponse> {
     Call::new(core, params.write(Parts::new(&LIST_MODELS_USER)))

@@ -39,3 +39,34 @@ pub fn oauth_create_auth_code(
 ) -> Call<'_, CreateAuthKeysCodeResponse> {
     Call::new(core, Parts::new(&CREATE_AUTH_KEYS_CODE).json(&request))
 }
+
+static LIST_OAUTH_JWKS: Operation =
+    Operation::new("listOauthJwks", Method::GET, "/oauth/jwks").authentication(Authentication::Optional);
+
+/// Calls the operation `listOauthJwks`.
+///
+/// `GET /oauth/jwks`, operation `listOauthJwks`. Works without a key.
+///
+/// # Errors
+/// [`Error::Api`](crate::Error::Api) with status 500; other variants where no answer came.
+#[inline]
+pub fn oauth_list_oauth_jwks(core: &OpenRouterCore) -> Call<'_, OauthJwks> {
+    Call::new(core, Parts::new(&LIST_OAUTH_JWKS))
+}
+
+static CREATE_OAUTH_TOKEN: Operation =
+    Operation::new("createOauthToken", Method::POST, "/oauth/token").authentication(Authentication::Optional);
+
+/// Calls the operation `createOauthToken`.
+///
+/// `POST /oauth/token`, operation `createOauthToken`. Works without a key.
+///
+/// # Errors
+/// [`Error::Api`](crate::Error::Api) with status 400, 429, 500, 503; other variants where no answer came.
+#[inline]
+pub fn oauth_create_oauth_token(
+    core: &OpenRouterCore,
+    request: TokenExchangeRequest,
+) -> Call<'_, TokenExchangeResponse> {
+    Call::new(core, Parts::new(&CREATE_OAUTH_TOKEN).form(&request))
+}

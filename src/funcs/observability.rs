@@ -16,7 +16,7 @@ static LIST_OBSERVABILITY_DESTINATIONS: Operation =
 /// `GET /observability/destinations`, operation `listObservabilityDestinations`. Pages: `.pages()` and `.items()` on the call ask for the following ones.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 500; other variants where no answer came.
 #[inline]
 pub fn observability_list(
     core: &OpenRouterCore,
@@ -50,7 +50,7 @@ static DELETE_OBSERVABILITY_DESTINATION: Operation =
 /// `DELETE /observability/destinations/{id}`, operation `deleteObservabilityDestination`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 401, 404, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 500; other variants where no answer came.
 ///
 /// # Arguments
 /// - `id`: UUID of the destination to remove.
@@ -70,7 +70,7 @@ static GET_OBSERVABILITY_DESTINATION: Operation =
 /// `GET /observability/destinations/{id}`, operation `getObservabilityDestination`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 401, 404, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 500; other variants where no answer came.
 ///
 /// # Arguments
 /// - `id`: UUID of the destination to fetch.

@@ -16,11 +16,42 @@ static LIST_ORGANIZATION_MEMBERS: Operation =
 /// `GET /organization/members`, operation `listOrganizationMembers`. Pages: `.pages()` and `.items()` on the call ask for the following ones.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 401, 404, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 500; other variants where no answer came.
 #[inline]
 pub fn organization_list_members(
     core: &OpenRouterCore,
     params: ListOrganizationMembersParams,
 ) -> Call<'_, ListOrganizationMembersResponse> {
     Call::new(core, params.write(Parts::new(&LIST_ORGANIZATION_MEMBERS)))
+}
+
+static GET_ORGANIZATION_SETTINGS: Operation =
+    Operation::new("getOrganizationSettings", Method::GET, "/organization/settings");
+
+/// Calls the operation `getOrganizationSettings`.
+///
+/// `GET /organization/settings`, operation `getOrganizationSettings`.
+///
+/// # Errors
+/// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 500; other variants where no answer came.
+#[inline]
+pub fn organization_get_settings(core: &OpenRouterCore) -> Call<'_, GetOrganizationSettingsResponse> {
+    Call::new(core, Parts::new(&GET_ORGANIZATION_SETTINGS))
+}
+
+static UPDATE_ORGANIZATION_SETTINGS: Operation =
+    Operation::new("updateOrganizationSettings", Method::PATCH, "/organization/settings");
+
+/// Calls the operation `updateOrganizationSettings`.
+///
+/// `PATCH /organization/settings`, operation `updateOrganizationSettings`.
+///
+/// # Errors
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 500; other variants where no answer came.
+#[inline]
+pub fn organization_update_settings(
+    core: &OpenRouterCore,
+    request: UpdateOrganizationSettingsRequest,
+) -> Call<'_, UpdateOrganizationSettingsResponse> {
+    Call::new(core, Parts::new(&UPDATE_ORGANIZATION_SETTINGS).json(&request))
 }

@@ -15,7 +15,7 @@ static LIST_PRESETS: Operation =
 /// `GET /presets`, operation `listPresets`. Pages: `.pages()` and `.items()` on the call ask for the following ones.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 500, 503; other variants where no answer came.
 #[inline]
 pub fn presets_list(core: &OpenRouterCore, params: ListPresetsParams) -> Call<'_, ListPresetsResponse> {
     Call::new(core, params.write(Parts::new(&LIST_PRESETS)))
@@ -28,7 +28,7 @@ static GET_PRESET: Operation = Operation::new("getPreset", Method::GET, "/preset
 /// `GET /presets/{slug}`, operation `getPreset`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 404, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 500, 503; other variants where no answer came.
 ///
 /// # Arguments
 /// - `slug`: URL-safe name of the preset to fetch.
@@ -108,7 +108,7 @@ static LIST_PRESET_VERSIONS: Operation = Operation::new("listPresetVersions", Me
 /// `GET /presets/{slug}/versions`, operation `listPresetVersions`. Pages: `.pages()` and `.items()` on the call ask for the following ones.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 404, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 500, 503; other variants where no answer came.
 ///
 /// # Arguments
 /// - `slug`: URL-safe name of the preset whose versions to list.
@@ -129,7 +129,7 @@ static GET_PRESET_VERSION: Operation =
 /// `GET /presets/{slug}/versions/{version}`, operation `getPresetVersion`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 404, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 500, 503; other variants where no answer came.
 ///
 /// # Arguments
 /// - `slug`: URL-safe name of the preset that holds the version.

@@ -14,7 +14,7 @@ static CREATE_RERANK: Operation = Operation::new("createRerank", Method::POST, "
 /// `POST /rerank`, operation `createRerank`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 402, 404, 429, 500, 502, 503, 524, 529; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 402, 403, 404, 413, 429, 500, 502, 503, 524, 529; other variants where no answer came.
 #[inline]
 pub fn rerank_rerank(core: &OpenRouterCore, request: CreateRerankRequest) -> Call<'_, CreateRerankResponse> {
     Call::new(core, Parts::new(&CREATE_RERANK).json(&request))

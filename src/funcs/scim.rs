@@ -16,7 +16,7 @@ static LIST_SCIM_GROUP_MAPPINGS: Operation =
 /// `GET /scim/group-mappings`, operation `listScimGroupMappings`. Pages: `.pages()` and `.items()` on the call ask for the following ones.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 401, 404, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 500; other variants where no answer came.
 #[inline]
 pub fn scim_list_mappings(
     core: &OpenRouterCore,
@@ -33,7 +33,7 @@ static CREATE_SCIM_GROUP_MAPPING: Operation =
 /// `POST /scim/group-mappings`, operation `createScimGroupMapping`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 404, 409, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 409, 500; other variants where no answer came.
 #[inline]
 pub fn scim_create(
     core: &OpenRouterCore,
@@ -50,7 +50,7 @@ static DELETE_SCIM_GROUP_MAPPING: Operation =
 /// `DELETE /scim/group-mappings/{id}`, operation `deleteScimGroupMapping`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 404, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 500; other variants where no answer came.
 ///
 /// # Arguments
 /// - `id`: ID of the mapping to remove.
@@ -75,7 +75,7 @@ static GET_SCIM_GROUP_MAPPING: Operation =
 /// `GET /scim/group-mappings/{id}`, operation `getScimGroupMapping`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 401, 404, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 500; other variants where no answer came.
 ///
 /// # Arguments
 /// - `id`: ID of the mapping to fetch.
@@ -92,7 +92,7 @@ static UPDATE_SCIM_GROUP_MAPPING: Operation =
 /// `PATCH /scim/group-mappings/{id}`, operation `updateScimGroupMapping`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 404, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 500; other variants where no answer came.
 ///
 /// # Arguments
 /// - `id`: ID of the mapping to change.
@@ -113,8 +113,37 @@ static LIST_SCIM_GROUPS: Operation =
 /// `GET /scim/groups`, operation `listScimGroups`. Pages: `.pages()` and `.items()` on the call ask for the following ones.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 401, 404, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 500; other variants where no answer came.
 #[inline]
 pub fn scim_list_groups(core: &OpenRouterCore, params: ListScimGroupsParams) -> Call<'_, ListScimGroupsResponse> {
     Call::new(core, params.write(Parts::new(&LIST_SCIM_GROUPS)))
+}
+
+static CREATE_SCIM_SYNC_JOB: Operation = Operation::new("createScimSyncJob", Method::POST, "/scim/sync-jobs");
+
+/// Calls the operation `createScimSyncJob`.
+///
+/// `POST /scim/sync-jobs`, operation `createScimSyncJob`.
+///
+/// # Errors
+/// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 500; other variants where no answer came.
+#[inline]
+pub fn scim_create_sync_job(core: &OpenRouterCore) -> Call<'_, CreateScimSyncJobResponse> {
+    Call::new(core, Parts::new(&CREATE_SCIM_SYNC_JOB))
+}
+
+static GET_SCIM_SYNC_JOB: Operation = Operation::new("getScimSyncJob", Method::GET, "/scim/sync-jobs/{id}");
+
+/// Calls the operation `getScimSyncJob`.
+///
+/// `GET /scim/sync-jobs/{id}`, operation `getScimSyncJob`.
+///
+/// # Errors
+/// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 500; other variants where no answer came.
+///
+/// # Arguments
+/// - `id`: See the API document.
+#[inline]
+pub fn scim_get_sync_job(core: &OpenRouterCore, id: impl AsRef<str>) -> Call<'_, GetScimSyncJobResponse> {
+    Call::new(core, Parts::new(&GET_SCIM_SYNC_JOB).path("id", id.as_ref()))
 }

@@ -15,7 +15,7 @@ static CREATE_AUDIO_TRANSCRIPTIONS: Operation =
 /// `POST /audio/transcriptions`, operation `createAudioTranscriptions`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 402, 404, 429, 500, 502, 503, 524, 529; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 402, 403, 404, 413, 429, 500, 502, 503, 504, 524, 529; other variants where no answer came.
 #[inline]
 pub fn stt_create_transcription(core: &OpenRouterCore, request: SttRequest) -> Call<'_, SttResponse> {
     Call::new(core, Parts::new(&CREATE_AUDIO_TRANSCRIPTIONS).json(&request))
@@ -26,7 +26,7 @@ pub fn stt_create_transcription(core: &OpenRouterCore, request: SttRequest) -> C
 /// `POST /audio/transcriptions`, operation `createAudioTranscriptions`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 402, 404, 429, 500, 502, 503, 524, 529; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 402, 403, 404, 413, 429, 500, 502, 503, 504, 524, 529; other variants where no answer came.
 #[inline]
 pub fn stt_create_transcription_multipart(
     core: &OpenRouterCore,

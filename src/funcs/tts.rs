@@ -14,7 +14,7 @@ static CREATE_AUDIO_SPEECH: Operation = Operation::new("createAudioSpeech", Meth
 /// `POST /audio/speech`, operation `createAudioSpeech`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 402, 404, 429, 500, 502, 503, 524, 529; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 402, 403, 404, 413, 429, 500, 502, 503, 524, 529; other variants where no answer came.
 #[inline]
 pub fn tts_create_speech(core: &OpenRouterCore, request: SpeechRequest) -> Call<'_, Download> {
     Call::new(core, Parts::new(&CREATE_AUDIO_SPEECH).json(&request))

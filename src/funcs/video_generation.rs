@@ -14,13 +14,27 @@ static CREATE_VIDEOS: Operation = Operation::new("createVideos", Method::POST, "
 /// `POST /videos`, operation `createVideos`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 402, 404, 429, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 402, 403, 404, 413, 429, 499, 500, 503; other variants where no answer came.
 #[inline]
 pub fn video_generation_generate(
     core: &OpenRouterCore,
     request: VideoGenerationRequest,
 ) -> Call<'_, VideoGenerationResponse> {
     Call::new(core, Parts::new(&CREATE_VIDEOS).json(&request))
+}
+
+static LIST_VIDEOS_MODELS: Operation =
+    Operation::new("listVideosModels", Method::GET, "/videos/models").authentication(Authentication::Optional);
+
+/// Lists the models that generate video and returns the properties of each.
+///
+/// `GET /videos/models`, operation `listVideosModels`. Works without a key.
+///
+/// # Errors
+/// [`Error::Api`](crate::Error::Api) with status 400, 500; other variants where no answer came.
+#[inline]
+pub fn video_generation_list_videos_models(core: &OpenRouterCore) -> Call<'_, VideoModelsListResponse> {
+    Call::new(core, Parts::new(&LIST_VIDEOS_MODELS))
 }
 
 static GET_VIDEOS: Operation = Operation::new("getVideos", Method::GET, "/videos/{jobId}");
@@ -30,7 +44,7 @@ static GET_VIDEOS: Operation = Operation::new("getVideos", Method::GET, "/videos
 /// `GET /videos/{jobId}`, operation `getVideos`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 401, 404, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 500; other variants where no answer came.
 ///
 /// # Arguments
 /// - `job_id`: ID of the video job, as submission returned it.
@@ -49,7 +63,7 @@ static LIST_VIDEOS_CONTENT: Operation = Operation::new("listVideosContent", Meth
 /// `GET /videos/{jobId}/content`, operation `listVideosContent`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 404, 500, 502; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 409, 410, 500, 502; other variants where no answer came.
 ///
 /// # Arguments
 /// - `job_id`: ID of the finished video job.
@@ -60,18 +74,4 @@ pub fn video_generation_get_video_content(
     params: GetVideoContentParams,
 ) -> Call<'_, Download> {
     Call::new(core, params.write(Parts::new(&LIST_VIDEOS_CONTENT).path("jobId", job_id.as_ref())))
-}
-
-static LIST_VIDEOS_MODELS: Operation =
-    Operation::new("listVideosModels", Method::GET, "/videos/models").authentication(Authentication::Optional);
-
-/// Lists the models that generate video and returns the properties of each.
-///
-/// `GET /videos/models`, operation `listVideosModels`. Works without a key.
-///
-/// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 500; other variants where no answer came.
-#[inline]
-pub fn video_generation_list_videos_models(core: &OpenRouterCore) -> Call<'_, VideoModelsListResponse> {
-    Call::new(core, Parts::new(&LIST_VIDEOS_MODELS))
 }

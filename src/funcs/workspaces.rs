@@ -15,7 +15,7 @@ static LIST_WORKSPACES: Operation =
 /// `GET /workspaces`, operation `listWorkspaces`. Pages: `.pages()` and `.items()` on the call ask for the following ones.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 401, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 401, 403, 500; other variants where no answer came.
 #[inline]
 pub fn workspaces_list(core: &OpenRouterCore, params: ListWorkspacesParams) -> Call<'_, ListWorkspacesResponse> {
     Call::new(core, params.write(Parts::new(&LIST_WORKSPACES)))
@@ -46,8 +46,12 @@ static DELETE_WORKSPACE: Operation = Operation::new("deleteWorkspace", Method::D
 /// # Arguments
 /// - `id`: UUID or slug of the workspace to remove.
 #[inline]
-pub fn workspaces_delete(core: &OpenRouterCore, id: impl AsRef<str>) -> Call<'_, DeleteWorkspaceResponse> {
-    Call::new(core, Parts::new(&DELETE_WORKSPACE).path("id", id.as_ref()))
+pub fn workspaces_delete(
+    core: &OpenRouterCore,
+    id: impl AsRef<str>,
+    params: DeleteWorkspaceParams,
+) -> Call<'_, DeleteWorkspaceResponse> {
+    Call::new(core, params.write(Parts::new(&DELETE_WORKSPACE).path("id", id.as_ref())))
 }
 
 static GET_WORKSPACE: Operation = Operation::new("getWorkspace", Method::GET, "/workspaces/{id}");
@@ -57,7 +61,7 @@ static GET_WORKSPACE: Operation = Operation::new("getWorkspace", Method::GET, "/
 /// `GET /workspaces/{id}`, operation `getWorkspace`.
 ///
 /// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 401, 404, 500; other variants where no answer came.
+/// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 500; other variants where no answer came.
 ///
 /// # Arguments
 /// - `id`: UUID or slug of the workspace to fetch.
@@ -84,93 +88,6 @@ pub fn workspaces_update(
     request: UpdateWorkspaceRequest,
 ) -> Call<'_, UpdateWorkspaceResponse> {
     Call::new(core, Parts::new(&UPDATE_WORKSPACE).path("id", id.as_ref()).json(&request))
-}
-
-static LIST_WORKSPACE_BUDGETS: Operation =
-    Operation::new("listWorkspaceBudgets", Method::GET, "/workspaces/{id}/budgets");
-
-/// Lists every spending budget set on one workspace; needs a management key.
-///
-/// `GET /workspaces/{id}/budgets`, operation `listWorkspaceBudgets`.
-///
-/// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 401, 404, 500; other variants where no answer came.
-///
-/// # Arguments
-/// - `id`: UUID or slug of the workspace whose budgets to list.
-#[inline]
-pub fn workspaces_list_budgets(core: &OpenRouterCore, id: impl AsRef<str>) -> Call<'_, ListWorkspaceBudgetsResponse> {
-    Call::new(core, Parts::new(&LIST_WORKSPACE_BUDGETS).path("id", id.as_ref()))
-}
-
-static DELETE_WORKSPACE_BUDGET: Operation =
-    Operation::new("deleteWorkspaceBudget", Method::DELETE, "/workspaces/{id}/budgets/{interval}");
-
-/// Removes the budget of one interval from a workspace and returns a confirmation; needs a management key.
-///
-/// `DELETE /workspaces/{id}/budgets/{interval}`, operation `deleteWorkspaceBudget`.
-///
-/// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 404, 500; other variants where no answer came.
-///
-/// # Arguments
-/// - `id`: UUID or slug of the workspace that has the budget.
-/// - `interval`: Which budget to remove, told by how often it resets; `lifetime` never does.
-#[inline]
-pub fn workspaces_delete_budget(
-    core: &OpenRouterCore,
-    id: impl AsRef<str>,
-    interval: impl Into<WorkspaceBudgetInterval>,
-) -> Call<'_, DeleteWorkspaceBudgetResponse> {
-    Call::new(core, Parts::new(&DELETE_WORKSPACE_BUDGET).path("id", id.as_ref()).path("interval", interval.into()))
-}
-
-static GET_WORKSPACE_BUDGET: Operation =
-    Operation::new("getWorkspaceBudget", Method::GET, "/workspaces/{id}/budgets/{interval}");
-
-/// Returns the budget a workspace has for one interval; needs a management key.
-///
-/// `GET /workspaces/{id}/budgets/{interval}`, operation `getWorkspaceBudget`.
-///
-/// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 404, 500; other variants where no answer came.
-///
-/// # Arguments
-/// - `id`: UUID or slug of the workspace that has the budget.
-/// - `interval`: Which budget to fetch, told by how often it resets; `lifetime` never does.
-#[inline]
-pub fn workspaces_get_budget(
-    core: &OpenRouterCore,
-    id: impl AsRef<str>,
-    interval: impl Into<WorkspaceBudgetInterval>,
-) -> Call<'_, GetWorkspaceBudgetResponse> {
-    Call::new(core, Parts::new(&GET_WORKSPACE_BUDGET).path("id", id.as_ref()).path("interval", interval.into()))
-}
-
-static UPSERT_WORKSPACE_BUDGET: Operation =
-    Operation::new("upsertWorkspaceBudget", Method::PUT, "/workspaces/{id}/budgets/{interval}");
-
-/// Sets the budget of one interval and returns it; shorter intervals need strictly smaller limits. Needs a management key.
-///
-/// `PUT /workspaces/{id}/budgets/{interval}`, operation `upsertWorkspaceBudget`.
-///
-/// # Errors
-/// [`Error::Api`](crate::Error::Api) with status 400, 401, 404, 500; other variants where no answer came.
-///
-/// # Arguments
-/// - `id`: UUID or slug of the workspace to put under a budget.
-/// - `interval`: Which budget to set, told by how often it resets; `lifetime` never does.
-#[inline]
-pub fn workspaces_set_budget(
-    core: &OpenRouterCore,
-    id: impl AsRef<str>,
-    interval: impl Into<WorkspaceBudgetInterval>,
-    request: UpsertWorkspaceBudgetRequest,
-) -> Call<'_, UpsertWorkspaceBudgetResponse> {
-    Call::new(
-        core,
-        Parts::new(&UPSERT_WORKSPACE_BUDGET).path("id", id.as_ref()).path("interval", interval.into()).json(&request),
-    )
 }
 
 static LIST_WORKSPACE_MEMBERS: Operation =
@@ -235,4 +152,107 @@ pub fn workspaces_bulk_remove_members(
     request: BulkRemoveWorkspaceMembersRequest,
 ) -> Call<'_, BulkRemoveWorkspaceMembersResponse> {
     Call::new(core, Parts::new(&BULK_REMOVE_WORKSPACE_MEMBERS).path("id", id.as_ref()).json(&request))
+}
+
+static LIST_WORKSPACE_BUDGETS: Operation =
+    Operation::new("listWorkspaceBudgets", Method::GET, "/workspaces/{workspace_ref}/budgets");
+
+/// Lists every spending budget set on one workspace; needs a management key.
+///
+/// `GET /workspaces/{workspace_ref}/budgets`, operation `listWorkspaceBudgets`.
+///
+/// # Errors
+/// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 500; other variants where no answer came.
+///
+/// # Arguments
+/// - `workspace_ref`: See the API document.
+#[inline]
+pub fn workspaces_list_budgets(
+    core: &OpenRouterCore,
+    workspace_ref: impl AsRef<str>,
+) -> Call<'_, ListWorkspaceBudgetsResponse> {
+    Call::new(core, Parts::new(&LIST_WORKSPACE_BUDGETS).path("workspace_ref", workspace_ref.as_ref()))
+}
+
+static DELETE_WORKSPACE_BUDGET: Operation =
+    Operation::new("deleteWorkspaceBudget", Method::DELETE, "/workspaces/{workspace_ref}/budgets/{interval}");
+
+/// Removes the budget of one interval from a workspace and returns a confirmation; needs a management key.
+///
+/// `DELETE /workspaces/{workspace_ref}/budgets/{interval}`, operation `deleteWorkspaceBudget`.
+///
+/// # Errors
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 500; other variants where no answer came.
+///
+/// # Arguments
+/// - `workspace_ref`: See the API document.
+/// - `interval`: Which budget to remove, told by how often it resets; `lifetime` never does.
+#[inline]
+pub fn workspaces_delete_budget(
+    core: &OpenRouterCore,
+    workspace_ref: impl AsRef<str>,
+    interval: impl Into<WorkspaceBudgetInterval>,
+) -> Call<'_, DeleteWorkspaceBudgetResponse> {
+    Call::new(
+        core,
+        Parts::new(&DELETE_WORKSPACE_BUDGET)
+            .path("workspace_ref", workspace_ref.as_ref())
+            .path("interval", interval.into()),
+    )
+}
+
+static GET_WORKSPACE_BUDGET: Operation =
+    Operation::new("getWorkspaceBudget", Method::GET, "/workspaces/{workspace_ref}/budgets/{interval}");
+
+/// Returns the budget a workspace has for one interval; needs a management key.
+///
+/// `GET /workspaces/{workspace_ref}/budgets/{interval}`, operation `getWorkspaceBudget`.
+///
+/// # Errors
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 500; other variants where no answer came.
+///
+/// # Arguments
+/// - `workspace_ref`: See the API document.
+/// - `interval`: Which budget to fetch, told by how often it resets; `lifetime` never does.
+#[inline]
+pub fn workspaces_get_budget(
+    core: &OpenRouterCore,
+    workspace_ref: impl AsRef<str>,
+    interval: impl Into<WorkspaceBudgetInterval>,
+) -> Call<'_, GetWorkspaceBudgetResponse> {
+    Call::new(
+        core,
+        Parts::new(&GET_WORKSPACE_BUDGET)
+            .path("workspace_ref", workspace_ref.as_ref())
+            .path("interval", interval.into()),
+    )
+}
+
+static UPSERT_WORKSPACE_BUDGET: Operation =
+    Operation::new("upsertWorkspaceBudget", Method::PUT, "/workspaces/{workspace_ref}/budgets/{interval}");
+
+/// Sets the budget of one interval and returns it; shorter intervals need strictly smaller limits. Needs a management key.
+///
+/// `PUT /workspaces/{workspace_ref}/budgets/{interval}`, operation `upsertWorkspaceBudget`.
+///
+/// # Errors
+/// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 500; other variants where no answer came.
+///
+/// # Arguments
+/// - `workspace_ref`: See the API document.
+/// - `interval`: Which budget to set, told by how often it resets; `lifetime` never does.
+#[inline]
+pub fn workspaces_set_budget(
+    core: &OpenRouterCore,
+    workspace_ref: impl AsRef<str>,
+    interval: impl Into<WorkspaceBudgetInterval>,
+    request: UpsertWorkspaceBudgetRequest,
+) -> Call<'_, UpsertWorkspaceBudgetResponse> {
+    Call::new(
+        core,
+        Parts::new(&UPSERT_WORKSPACE_BUDGET)
+            .path("workspace_ref", workspace_ref.as_ref())
+            .path("interval", interval.into())
+            .json(&request),
+    )
 }

@@ -124,6 +124,8 @@ impl Root for ActivityResponse {}
 pub struct ActivityItem {
     /// US dollars charged outside OpenRouter, by the provider, for inference that ran on your own provider key.
     pub byok_usage_inference: f64,
+    /// Member `cached_tokens` of the API document.
+    pub cached_tokens: i64,
     /// Tokens the model produced, summed over all requests in this row.
     pub completion_tokens: i64,
     /// Calendar day the row covers, written as `YYYY-MM-DD`.
@@ -152,17 +154,18 @@ pub struct ActivityItem {
 
 wire_struct!(ActivityItem {
     0 byok_usage_inference: "byok_usage_inference" Required,
-    1 completion_tokens: "completion_tokens" Required,
-    2 date: "date" Required,
-    3 endpoint_id: "endpoint_id" Required,
-    4 model: "model" Required,
-    5 model_permaslug: "model_permaslug" Required,
-    6 prompt_tokens: "prompt_tokens" Required,
-    7 provider_name: "provider_name" Required,
-    8 reasoning_tokens: "reasoning_tokens" Required,
-    9 requests: "requests" Required,
-    10 usage: "usage" Required,
-    11 workspace_id: "workspace_id" Optional,
+    1 cached_tokens: "cached_tokens" Required,
+    2 completion_tokens: "completion_tokens" Required,
+    3 date: "date" Required,
+    4 endpoint_id: "endpoint_id" Required,
+    5 model: "model" Required,
+    6 model_permaslug: "model_permaslug" Required,
+    7 prompt_tokens: "prompt_tokens" Required,
+    8 provider_name: "provider_name" Required,
+    9 reasoning_tokens: "reasoning_tokens" Required,
+    10 requests: "requests" Required,
+    11 usage: "usage" Required,
+    12 workspace_id: "workspace_id" Optional,
 });
 
 /// Vocabulary for building analytics queries, with labels for display.
@@ -196,7 +199,7 @@ pub struct GetAnalyticsMetaResponseData {
     /// Quantities that a query can compute, with hints for showing them.
     pub metrics: Vec<GetAnalyticsMetaResponseDataMetric>,
     /// Comparisons that the filters of a query may use.
-    pub operators: Vec<GetAnalyticsMetaResponseDataOperator>,
+    pub operators: Vec<AnalyticsOperator>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -327,52 +330,52 @@ wire_enum!(GetAnalyticsMetaResponseDataMetricDisplayFormat {
     Throughput = "throughput",
 });
 
-/// The object at `getAnalyticsMeta.response.data.operators[]`.
+/// The object at `Operator`.
 ///
-/// At `getAnalyticsMeta.response.data.operators[]` in the API document.
+/// Schema `Operator` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct GetAnalyticsMetaResponseDataOperator {
-    /// Word that stands for the comparison in a filter.
-    pub name: GetAnalyticsMetaResponseDataOperatorName,
-    /// Whether the filter takes a single value or a list with this comparison.
-    pub value_type: GetAnalyticsMetaResponseDataOperatorValueType,
+pub struct AnalyticsOperator {
+    /// Member `name` of the API document.
+    pub name: AnalyticsOperatorName,
+    /// Member `value_type` of the API document.
+    pub value_type: AnalyticsOperatorValueType,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(GetAnalyticsMetaResponseDataOperator {
+wire_struct!(AnalyticsOperator {
     0 name: "name" Required,
     1 value_type: "value_type" Required,
 });
 
-/// Word that stands for the comparison in a filter.
+/// The values of `Operator.name`.
 ///
-/// At `getAnalyticsMeta.response.data.operators[].name` in the API document.
+/// At `Operator.name` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum GetAnalyticsMetaResponseDataOperatorName {
-    /// Equal to the value.
+pub enum AnalyticsOperatorName {
+    /// The value `eq`.
     Eq,
-    /// Different from the value.
+    /// The value `neq`.
     Neq,
-    /// Equal to any of the listed values.
+    /// The value `in`.
     In,
-    /// Different from all the listed values.
+    /// The value `not_in`.
     NotIn,
-    /// Greater than the value.
+    /// The value `gt`.
     Gt,
-    /// Greater than the value or equal to it.
+    /// The value `gte`.
     Gte,
-    /// Less than the value.
+    /// The value `lt`.
     Lt,
-    /// Less than the value or equal to it.
+    /// The value `lte`.
     Lte,
     /// A value this version of the crate does not know, as it came.
     Unrecognized(Box<str>),
 }
 
-wire_enum!(GetAnalyticsMetaResponseDataOperatorName {
+wire_enum!(AnalyticsOperatorName {
     Eq = "eq",
     Neq = "neq",
     In = "in",
@@ -383,21 +386,21 @@ wire_enum!(GetAnalyticsMetaResponseDataOperatorName {
     Lte = "lte",
 });
 
-/// Whether the filter takes a single value or a list with this comparison.
+/// The values of `Operator.value_type`.
 ///
-/// At `getAnalyticsMeta.response.data.operators[].value_type` in the API document.
+/// At `Operator.value_type` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum GetAnalyticsMetaResponseDataOperatorValueType {
-    /// Takes a single value.
+pub enum AnalyticsOperatorValueType {
+    /// The value `scalar`.
     Scalar,
-    /// Takes a list of values.
+    /// The value `array`.
     Array,
     /// A value this version of the crate does not know, as it came.
     Unrecognized(Box<str>),
 }
 
-wire_enum!(GetAnalyticsMetaResponseDataOperatorValueType {
+wire_enum!(AnalyticsOperatorValueType {
     Scalar = "scalar",
     Array = "array",
 });
@@ -627,48 +630,69 @@ impl QueryAnalyticsRequestClassifierFilters {
 
 wire_setters!(QueryAnalyticsRequestClassifierFilters {});
 
-/// The object at `queryAnalytics.request.classifier_filters.filters[]`.
+/// The object at `ClassifierScalarFilter`.
 ///
-/// At `queryAnalytics.request.classifier_filters.filters[]` in the API document.
+/// Schema `ClassifierScalarFilter` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct AnalyticsClassifierFilter {
-    /// Classifier dimension the condition tests, written in snake case such as `work_type`.
+pub struct AnalyticsClassifierScalarFilter {
+    /// Member `field` of the API document.
+    ///
+    /// Matches `^[a-zA-Z_][a-zA-Z0-9_]{0,63}$`.
     pub field: String,
-    /// Comparison to apply: `eq`, `neq`, `in` or `not_in`; tags are strings, so they cannot be compared by size.
-    pub operator: String,
-    /// What to compare the tag with: a single value for `eq` and `neq`, a list for `in` and `not_in`.
-    pub value: AnalyticsClassifierFilterValue,
+    /// Member `operator` of the API document.
+    pub operator: AnalyticsClassifierScalarFilterOperator,
+    /// Member `value` of the API document.
+    pub value: AnalyticsClassifierScalarFilterValue,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(AnalyticsClassifierFilter {
+wire_struct!(AnalyticsClassifierScalarFilter {
     0 field: "field" Required,
     1 operator: "operator" Required,
     2 value: "value" Required,
 });
 
-impl AnalyticsClassifierFilter {
+impl AnalyticsClassifierScalarFilter {
     /// With what the API requires.
     #[inline]
     pub fn new(
         field: impl Into<String>,
-        operator: impl Into<String>,
-        value: impl Into<AnalyticsClassifierFilterValue>,
+        operator: impl Into<AnalyticsClassifierScalarFilterOperator>,
+        value: impl Into<AnalyticsClassifierScalarFilterValue>,
     ) -> Self {
         Self { field: field.into(), operator: operator.into(), value: value.into(), extra: Extra::new() }
     }
 }
 
-wire_setters!(AnalyticsClassifierFilter {});
+wire_setters!(AnalyticsClassifierScalarFilter {});
 
-/// What `queryAnalytics.request.classifier_filters.filters[].value[]` may be.
+/// The values of `ClassifierScalarFilterOperator`.
 ///
-/// At `queryAnalytics.request.classifier_filters.filters[].value[]` in the API document.
+/// Schema `ClassifierScalarFilterOperator` of the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum AnalyticsClassifierScalarFilterOperator {
+    /// The value `eq`.
+    Eq,
+    /// The value `neq`.
+    Neq,
+    /// A value this version of the crate does not know, as it came.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(AnalyticsClassifierScalarFilterOperator {
+    Eq = "eq",
+    Neq = "neq",
+});
+
+/// What `ClassifierScalarFilter.value` may be.
+///
+/// At `ClassifierScalarFilter.value` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum AnalyticsClassifierFilterValueItem {
+pub enum AnalyticsClassifierScalarFilterValue {
     /// Plain text.
     Text(String),
     /// A number.
@@ -677,7 +701,7 @@ pub enum AnalyticsClassifierFilterValueItem {
     Unrecognized(Unrecognized),
 }
 
-wire_union!(AnalyticsClassifierFilterValueItem {
+wire_union!(AnalyticsClassifierScalarFilterValue {
     tag "" {}
     objects {}
     shapes {
@@ -690,142 +714,367 @@ wire_union!(AnalyticsClassifierFilterValueItem {
     }
 });
 
-impl From<String> for AnalyticsClassifierFilterValueItem {
+impl From<String> for AnalyticsClassifierScalarFilterValue {
     #[inline]
     fn from(value: String) -> Self {
         Self::Text(value)
     }
 }
 
-impl From<&str> for AnalyticsClassifierFilterValueItem {
+impl From<&str> for AnalyticsClassifierScalarFilterValue {
     #[inline]
     fn from(value: &str) -> Self {
         Self::Text(value.into())
     }
 }
 
-impl From<f64> for AnalyticsClassifierFilterValueItem {
+impl From<f64> for AnalyticsClassifierScalarFilterValue {
     #[inline]
     fn from(value: f64) -> Self {
         Self::Number(value)
     }
 }
 
-/// What to compare the tag with: a single value for `eq` and `neq`, a list for `in` and `not_in`.
+/// The object at `ClassifierSetFilter`.
 ///
-/// At `queryAnalytics.request.classifier_filters.filters[].value` in the API document.
+/// Schema `ClassifierSetFilter` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum AnalyticsClassifierFilterValue {
-    /// Plain text.
-    Text(String),
-    /// A number.
-    Number(f64),
-    /// A list.
-    List(Vec<AnalyticsClassifierFilterValueItem>),
-    /// A value that fits none of these types, kept whole.
-    Unrecognized(Unrecognized),
-}
-
-wire_union!(AnalyticsClassifierFilterValue {
-    tag "" {}
-    objects {}
-    shapes {
-        String => Text,
-        Number => Number,
-        Array => List,
-    }
-    variants {
-        0 Text,
-        1 Number,
-        2 List,
-    }
-});
-
-impl From<String> for AnalyticsClassifierFilterValue {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
-
-impl From<&str> for AnalyticsClassifierFilterValue {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
-
-impl From<f64> for AnalyticsClassifierFilterValue {
-    #[inline]
-    fn from(value: f64) -> Self {
-        Self::Number(value)
-    }
-}
-
-impl From<Vec<AnalyticsClassifierFilterValueItem>> for AnalyticsClassifierFilterValue {
-    #[inline]
-    fn from(value: Vec<AnalyticsClassifierFilterValueItem>) -> Self {
-        Self::List(value)
-    }
-}
-
-impl<const N: usize> From<[AnalyticsClassifierFilterValueItem; N]> for AnalyticsClassifierFilterValue {
-    #[inline]
-    fn from(value: [AnalyticsClassifierFilterValueItem; N]) -> Self {
-        Self::List(value.into())
-    }
-}
-
-/// The object at `queryAnalytics.request.filters[]`.
-///
-/// At `queryAnalytics.request.filters[]` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct AnalyticsFilter {
-    /// Name of the dimension to test; the analytics meta endpoint lists the valid names.
+pub struct AnalyticsClassifierSetFilter {
+    /// Member `field` of the API document.
+    ///
+    /// Matches `^[a-zA-Z_][a-zA-Z0-9_]{0,63}$`.
     pub field: String,
-    /// Comparison between the dimension and the given value, such as `eq`, `in` or `not_in`.
-    pub operator: String,
-    /// One value or a list, as the operator demands; pass raw IDs or key hashes here, never the readable labels shown in results.
-    pub value: AnalyticsFilterValue,
-    /// Also matches rows lacking a value for the dimension; effective with `in` and `not_in` on dimensions that track unset values.
+    /// Member `operator` of the API document.
+    pub operator: AnalyticsClassifierSetFilterOperator,
+    /// Member `value` of the API document.
+    pub value: Vec<AnalyticsClassifierSetFilterValueItem>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(AnalyticsClassifierSetFilter {
+    0 field: "field" Required,
+    1 operator: "operator" Required,
+    2 value: "value" Required,
+});
+
+impl AnalyticsClassifierSetFilter {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(
+        field: impl Into<String>,
+        operator: impl Into<AnalyticsClassifierSetFilterOperator>,
+        value: impl IntoIterator<Item = impl Into<AnalyticsClassifierSetFilterValueItem>>,
+    ) -> Self {
+        Self {
+            field: field.into(),
+            operator: operator.into(),
+            value: value.into_iter().map(Into::into).collect(),
+            extra: Extra::new(),
+        }
+    }
+}
+
+wire_setters!(AnalyticsClassifierSetFilter {});
+
+/// The values of `ClassifierSetFilterOperator`.
+///
+/// Schema `ClassifierSetFilterOperator` of the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum AnalyticsClassifierSetFilterOperator {
+    /// The value `in`.
+    In,
+    /// The value `not_in`.
+    NotIn,
+    /// A value this version of the crate does not know, as it came.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(AnalyticsClassifierSetFilterOperator {
+    In = "in",
+    NotIn = "not_in",
+});
+
+/// What `ClassifierSetFilter.value[]` may be.
+///
+/// At `ClassifierSetFilter.value[]` in the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum AnalyticsClassifierSetFilterValueItem {
+    /// Plain text.
+    Text(String),
+    /// A number.
+    Number(f64),
+    /// A value that fits none of these types, kept whole.
+    Unrecognized(Unrecognized),
+}
+
+wire_union!(AnalyticsClassifierSetFilterValueItem {
+    tag "" {}
+    objects {}
+    shapes {
+        String => Text,
+        Number => Number,
+    }
+    variants {
+        0 Text,
+        1 Number,
+    }
+});
+
+impl From<String> for AnalyticsClassifierSetFilterValueItem {
+    #[inline]
+    fn from(value: String) -> Self {
+        Self::Text(value)
+    }
+}
+
+impl From<&str> for AnalyticsClassifierSetFilterValueItem {
+    #[inline]
+    fn from(value: &str) -> Self {
+        Self::Text(value.into())
+    }
+}
+
+impl From<f64> for AnalyticsClassifierSetFilterValueItem {
+    #[inline]
+    fn from(value: f64) -> Self {
+        Self::Number(value)
+    }
+}
+
+/// What `ClassifierFiltersFilter` may be.
+///
+/// Schema `ClassifierFiltersFilter` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum AnalyticsClassifierFilter {
+    /// One of the forms this value may have.
+    ScalarFilter(AnalyticsClassifierScalarFilter),
+    /// One of the forms this value may have.
+    SetFilter(AnalyticsClassifierSetFilter),
+    /// A value that fits none of these types, kept whole.
+    Unrecognized(Unrecognized),
+}
+
+wire_union!(AnalyticsClassifierFilter {
+    tag "" {}
+    objects {
+        if (Is("operator", "eq")) => ScalarFilter,
+        if (Is("operator", "neq")) => ScalarFilter,
+        if (Is("operator", "in")) => SetFilter,
+        if (Is("operator", "not_in")) => SetFilter,
+    }
+    shapes {}
+    variants {
+        0 ScalarFilter,
+        1 SetFilter,
+    }
+});
+
+impl From<AnalyticsClassifierScalarFilter> for AnalyticsClassifierFilter {
+    #[inline]
+    fn from(value: AnalyticsClassifierScalarFilter) -> Self {
+        Self::ScalarFilter(value)
+    }
+}
+
+impl From<AnalyticsClassifierSetFilter> for AnalyticsClassifierFilter {
+    #[inline]
+    fn from(value: AnalyticsClassifierSetFilter) -> Self {
+        Self::SetFilter(value)
+    }
+}
+
+/// The object at `ScalarFilter`.
+///
+/// Schema `ScalarFilter` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct AnalyticsScalarFilter {
+    /// Member `field` of the API document.
+    pub field: String,
+    /// Member `operator` of the API document.
+    pub operator: AnalyticsScalarFilterOperator,
+    /// Member `value` of the API document.
+    pub value: AnalyticsScalarFilterValue,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(AnalyticsScalarFilter {
+    0 field: "field" Required,
+    1 operator: "operator" Required,
+    2 value: "value" Required,
+});
+
+impl AnalyticsScalarFilter {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(
+        field: impl Into<String>,
+        operator: impl Into<AnalyticsScalarFilterOperator>,
+        value: impl Into<AnalyticsScalarFilterValue>,
+    ) -> Self {
+        Self { field: field.into(), operator: operator.into(), value: value.into(), extra: Extra::new() }
+    }
+}
+
+wire_setters!(AnalyticsScalarFilter {});
+
+/// The values of `ScalarFilterOperator`.
+///
+/// Schema `ScalarFilterOperator` of the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum AnalyticsScalarFilterOperator {
+    /// The value `eq`.
+    Eq,
+    /// The value `neq`.
+    Neq,
+    /// The value `gt`.
+    Gt,
+    /// The value `gte`.
+    Gte,
+    /// The value `lt`.
+    Lt,
+    /// The value `lte`.
+    Lte,
+    /// A value this version of the crate does not know, as it came.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(AnalyticsScalarFilterOperator {
+    Eq = "eq",
+    Neq = "neq",
+    Gt = "gt",
+    Gte = "gte",
+    Lt = "lt",
+    Lte = "lte",
+});
+
+/// What `ScalarFilter.value` may be.
+///
+/// At `ScalarFilter.value` in the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum AnalyticsScalarFilterValue {
+    /// Plain text.
+    Text(String),
+    /// A number.
+    Number(f64),
+    /// A value that fits none of these types, kept whole.
+    Unrecognized(Unrecognized),
+}
+
+wire_union!(AnalyticsScalarFilterValue {
+    tag "" {}
+    objects {}
+    shapes {
+        String => Text,
+        Number => Number,
+    }
+    variants {
+        0 Text,
+        1 Number,
+    }
+});
+
+impl From<String> for AnalyticsScalarFilterValue {
+    #[inline]
+    fn from(value: String) -> Self {
+        Self::Text(value)
+    }
+}
+
+impl From<&str> for AnalyticsScalarFilterValue {
+    #[inline]
+    fn from(value: &str) -> Self {
+        Self::Text(value.into())
+    }
+}
+
+impl From<f64> for AnalyticsScalarFilterValue {
+    #[inline]
+    fn from(value: f64) -> Self {
+        Self::Number(value)
+    }
+}
+
+/// The object at `SetFilter`.
+///
+/// Schema `SetFilter` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct AnalyticsSetFilter {
+    /// Member `field` of the API document.
+    pub field: String,
+    /// Member `operator` of the API document.
+    pub operator: AnalyticsSetFilterOperator,
+    /// Member `value` of the API document.
+    pub value: Vec<AnalyticsSetFilterValueItem>,
+    /// Member `include_unset` of the API document.
     pub include_unset: Option<bool>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(AnalyticsFilter {
+wire_struct!(AnalyticsSetFilter {
     0 field: "field" Required,
     1 operator: "operator" Required,
     2 value: "value" Required,
     3 include_unset: "include_unset" Optional,
 });
 
-impl AnalyticsFilter {
+impl AnalyticsSetFilter {
     /// With what the API requires.
     #[inline]
-    pub fn new(field: impl Into<String>, operator: impl Into<String>, value: impl Into<AnalyticsFilterValue>) -> Self {
+    pub fn new(
+        field: impl Into<String>,
+        operator: impl Into<AnalyticsSetFilterOperator>,
+        value: impl IntoIterator<Item = impl Into<AnalyticsSetFilterValueItem>>,
+    ) -> Self {
         Self {
             field: field.into(),
             operator: operator.into(),
-            value: value.into(),
+            value: value.into_iter().map(Into::into).collect(),
             include_unset: None,
             extra: Extra::new(),
         }
     }
 }
 
-wire_setters!(AnalyticsFilter {
+wire_setters!(AnalyticsSetFilter {
     include_unset: exact bool,
 });
 
-/// What `queryAnalytics.request.filters[].value[]` may be.
+/// The values of `SetFilterOperator`.
 ///
-/// At `queryAnalytics.request.filters[].value[]` in the API document.
+/// Schema `SetFilterOperator` of the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum AnalyticsSetFilterOperator {
+    /// The value `in`.
+    In,
+    /// The value `not_in`.
+    NotIn,
+    /// A value this version of the crate does not know, as it came.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(AnalyticsSetFilterOperator {
+    In = "in",
+    NotIn = "not_in",
+});
+
+/// What `SetFilter.value[]` may be.
+///
+/// At `SetFilter.value[]` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum AnalyticsFilterValueItem {
+pub enum AnalyticsSetFilterValueItem {
     /// Plain text.
     Text(String),
     /// A number.
@@ -834,7 +1083,7 @@ pub enum AnalyticsFilterValueItem {
     Unrecognized(Unrecognized),
 }
 
-wire_union!(AnalyticsFilterValueItem {
+wire_union!(AnalyticsSetFilterValueItem {
     tag "" {}
     objects {}
     shapes {
@@ -847,90 +1096,71 @@ wire_union!(AnalyticsFilterValueItem {
     }
 });
 
-impl From<String> for AnalyticsFilterValueItem {
+impl From<String> for AnalyticsSetFilterValueItem {
     #[inline]
     fn from(value: String) -> Self {
         Self::Text(value)
     }
 }
 
-impl From<&str> for AnalyticsFilterValueItem {
+impl From<&str> for AnalyticsSetFilterValueItem {
     #[inline]
     fn from(value: &str) -> Self {
         Self::Text(value.into())
     }
 }
 
-impl From<f64> for AnalyticsFilterValueItem {
+impl From<f64> for AnalyticsSetFilterValueItem {
     #[inline]
     fn from(value: f64) -> Self {
         Self::Number(value)
     }
 }
 
-/// One value or a list, as the operator demands; pass raw IDs or key hashes here, never the readable labels shown in results.
+/// What `Filter` may be.
 ///
-/// At `queryAnalytics.request.filters[].value` in the API document.
+/// Schema `Filter` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum AnalyticsFilterValue {
-    /// Plain text.
-    Text(String),
-    /// A number.
-    Number(f64),
-    /// A list.
-    List(Vec<AnalyticsFilterValueItem>),
+pub enum AnalyticsFilter {
+    /// One of the forms this value may have.
+    ScalarFilter(AnalyticsScalarFilter),
+    /// One of the forms this value may have.
+    SetFilter(AnalyticsSetFilter),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
 
-wire_union!(AnalyticsFilterValue {
+wire_union!(AnalyticsFilter {
     tag "" {}
-    objects {}
-    shapes {
-        String => Text,
-        Number => Number,
-        Array => List,
+    objects {
+        if (Is("operator", "eq")) => ScalarFilter,
+        if (Is("operator", "neq")) => ScalarFilter,
+        if (Is("operator", "gt")) => ScalarFilter,
+        if (Is("operator", "gte")) => ScalarFilter,
+        if (Is("operator", "lt")) => ScalarFilter,
+        if (Is("operator", "lte")) => ScalarFilter,
+        if (Is("operator", "in")) => SetFilter,
+        if (Is("operator", "not_in")) => SetFilter,
     }
+    shapes {}
     variants {
-        0 Text,
-        1 Number,
-        2 List,
+        0 ScalarFilter,
+        1 SetFilter,
     }
 });
 
-impl From<String> for AnalyticsFilterValue {
+impl From<AnalyticsScalarFilter> for AnalyticsFilter {
     #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
+    fn from(value: AnalyticsScalarFilter) -> Self {
+        Self::ScalarFilter(value)
     }
 }
 
-impl From<&str> for AnalyticsFilterValue {
+impl From<AnalyticsSetFilter> for AnalyticsFilter {
     #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
-
-impl From<f64> for AnalyticsFilterValue {
-    #[inline]
-    fn from(value: f64) -> Self {
-        Self::Number(value)
-    }
-}
-
-impl From<Vec<AnalyticsFilterValueItem>> for AnalyticsFilterValue {
-    #[inline]
-    fn from(value: Vec<AnalyticsFilterValueItem>) -> Self {
-        Self::List(value)
-    }
-}
-
-impl<const N: usize> From<[AnalyticsFilterValueItem; N]> for AnalyticsFilterValue {
-    #[inline]
-    fn from(value: [AnalyticsFilterValueItem; N]) -> Self {
-        Self::List(value.into())
+    fn from(value: AnalyticsSetFilter) -> Self {
+        Self::SetFilter(value)
     }
 }
 

@@ -30,6 +30,10 @@ impl Root for GetCurrentKeyResponse {}
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct GetCurrentKeyResponseData {
+    /// Member `allowed_data_regions` of the API document.
+    pub allowed_data_regions: Vec<AllowedDataRegion>,
+    /// Member `budgets` of the API document.
+    pub budgets: Vec<KeyBudget>,
     /// Lifetime spend in USD that ran over your own provider credentials.
     pub byok_usage: f64,
     /// Spend in USD over your own provider credentials since midnight UTC.
@@ -40,6 +44,10 @@ pub struct GetCurrentKeyResponseData {
     pub byok_usage_weekly: f64,
     /// User who made the key: the member for organization keys, yourself for personal ones; may be null.
     pub creator_user_id: Option<String>,
+    /// Member `effective_budget` of the API document.
+    pub effective_budget: Option<KeyBudget>,
+    /// Member `free_model_daily_requests` of the API document.
+    pub free_model_daily_requests: FreeModelDailyRequests,
     /// True when spend over your own provider credentials counts towards the cap.
     pub include_byok_in_limit: bool,
     /// True when the key belongs to the free tier.
@@ -58,6 +66,8 @@ pub struct GetCurrentKeyResponseData {
     pub limit_remaining: Option<f64>,
     /// How often the cap starts afresh, such as `monthly`; null means it never does.
     pub limit_reset: Option<String>,
+    /// Member `organization_id` of the API document.
+    pub organization_id: Option<String>,
     /// Leftover rate limit record that holds -1 and carries no information.
     ///
     /// Deprecated by the API.
@@ -70,6 +80,8 @@ pub struct GetCurrentKeyResponseData {
     pub usage_monthly: f64,
     /// Spend in USD from OpenRouter credits this week, counted from Monday UTC.
     pub usage_weekly: f64,
+    /// Member `workspace_id` of the API document.
+    pub workspace_id: Option<String>,
     /// When the key stops working, in ISO 8601 UTC; null means never.
     ///
     /// Format `date-time`.
@@ -79,25 +91,170 @@ pub struct GetCurrentKeyResponseData {
 }
 
 wire_struct!(GetCurrentKeyResponseData {
-    0 byok_usage: "byok_usage" Required,
-    1 byok_usage_daily: "byok_usage_daily" Required,
-    2 byok_usage_monthly: "byok_usage_monthly" Required,
-    3 byok_usage_weekly: "byok_usage_weekly" Required,
-    4 creator_user_id: "creator_user_id" Nullable,
-    5 include_byok_in_limit: "include_byok_in_limit" Required,
-    6 is_free_tier: "is_free_tier" Required,
-    7 is_management_key: "is_management_key" Required,
-    8 is_provisioning_key: "is_provisioning_key" Required,
-    9 label: "label" Required,
-    10 limit: "limit" Nullable,
-    11 limit_remaining: "limit_remaining" Nullable,
-    12 limit_reset: "limit_reset" Nullable,
-    13 rate_limit: "rate_limit" Required,
-    14 usage: "usage" Required,
-    15 usage_daily: "usage_daily" Required,
-    16 usage_monthly: "usage_monthly" Required,
-    17 usage_weekly: "usage_weekly" Required,
-    18 expires_at: "expires_at" Optional,
+    0 allowed_data_regions: "allowed_data_regions" Required,
+    1 budgets: "budgets" Required,
+    2 byok_usage: "byok_usage" Required,
+    3 byok_usage_daily: "byok_usage_daily" Required,
+    4 byok_usage_monthly: "byok_usage_monthly" Required,
+    5 byok_usage_weekly: "byok_usage_weekly" Required,
+    6 creator_user_id: "creator_user_id" Nullable,
+    7 effective_budget: "effective_budget" Nullable,
+    8 free_model_daily_requests: "free_model_daily_requests" Required,
+    9 include_byok_in_limit: "include_byok_in_limit" Required,
+    10 is_free_tier: "is_free_tier" Required,
+    11 is_management_key: "is_management_key" Required,
+    12 is_provisioning_key: "is_provisioning_key" Required,
+    13 label: "label" Required,
+    14 limit: "limit" Nullable,
+    15 limit_remaining: "limit_remaining" Nullable,
+    16 limit_reset: "limit_reset" Nullable,
+    17 organization_id: "organization_id" Nullable,
+    18 rate_limit: "rate_limit" Required,
+    19 usage: "usage" Required,
+    20 usage_daily: "usage_daily" Required,
+    21 usage_monthly: "usage_monthly" Required,
+    22 usage_weekly: "usage_weekly" Required,
+    23 workspace_id: "workspace_id" Nullable,
+    24 expires_at: "expires_at" Optional,
+});
+
+/// The values of `getCurrentKey.response.data.allowed_data_regions[]`.
+///
+/// At `getCurrentKey.response.data.allowed_data_regions[]` in the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum AllowedDataRegion {
+    /// The value `global`.
+    Global,
+    /// The value `europe`.
+    Europe,
+    /// The value `us`.
+    Us,
+    /// A value this version of the crate does not know, as it came.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(AllowedDataRegion {
+    Global = "global",
+    Europe = "europe",
+    Us = "us",
+});
+
+/// The object at `KeyBudget`.
+///
+/// Schema `KeyBudget` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct KeyBudget {
+    /// Member `budget_id` of the API document.
+    pub budget_id: Option<String>,
+    /// Member `guardrail_id` of the API document.
+    pub guardrail_id: Option<String>,
+    /// Member `include_byok` of the API document.
+    pub include_byok: bool,
+    /// Member `limit_usd` of the API document.
+    pub limit_usd: f64,
+    /// Member `remaining_usd` of the API document.
+    pub remaining_usd: f64,
+    /// Member `reset_interval` of the API document.
+    pub reset_interval: Option<KeyBudgetResetInterval>,
+    /// Member `resets_at` of the API document.
+    ///
+    /// Format `date-time`.
+    pub resets_at: Option<String>,
+    /// Member `scope` of the API document.
+    pub scope: KeyBudgetScope,
+    /// Member `spend_usd` of the API document.
+    pub spend_usd: f64,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(KeyBudget {
+    0 budget_id: "budget_id" Nullable,
+    1 guardrail_id: "guardrail_id" Nullable,
+    2 include_byok: "include_byok" Required,
+    3 limit_usd: "limit_usd" Required,
+    4 remaining_usd: "remaining_usd" Required,
+    5 reset_interval: "reset_interval" Nullable,
+    6 resets_at: "resets_at" Nullable,
+    7 scope: "scope" Required,
+    8 spend_usd: "spend_usd" Required,
+});
+
+/// The values of `KeyBudget.reset_interval`.
+///
+/// At `KeyBudget.reset_interval` in the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum KeyBudgetResetInterval {
+    /// The value `daily`.
+    Daily,
+    /// The value `weekly`.
+    Weekly,
+    /// The value `monthly`.
+    Monthly,
+    /// A value this version of the crate does not know, as it came.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(KeyBudgetResetInterval {
+    Daily = "daily",
+    Weekly = "weekly",
+    Monthly = "monthly",
+});
+
+/// The values of `KeyBudget.scope`.
+///
+/// At `KeyBudget.scope` in the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum KeyBudgetScope {
+    /// The value `workspace_default_member`.
+    WorkspaceDefaultMember,
+    /// The value `workspace_default_key`.
+    WorkspaceDefaultKey,
+    /// The value `member`.
+    Member,
+    /// The value `api_key`.
+    ApiKey,
+    /// The value `workspace`.
+    Workspace,
+    /// The value `key_limit`.
+    KeyLimit,
+    /// A value this version of the crate does not know, as it came.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(KeyBudgetScope {
+    WorkspaceDefaultMember = "workspace_default_member",
+    WorkspaceDefaultKey = "workspace_default_key",
+    Member = "member",
+    ApiKey = "api_key",
+    Workspace = "workspace",
+    KeyLimit = "key_limit",
+});
+
+/// The object at `FreeModelDailyRequests`.
+///
+/// Schema `FreeModelDailyRequests` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct FreeModelDailyRequests {
+    /// Member `limit` of the API document.
+    pub limit: i64,
+    /// Member `remaining` of the API document.
+    pub remaining: i64,
+    /// Member `used` of the API document.
+    pub used: i64,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(FreeModelDailyRequests {
+    0 limit: "limit" Required,
+    1 remaining: "remaining" Required,
+    2 used: "used" Required,
 });
 
 /// Leftover rate limit record that holds -1 and carries no information.
@@ -130,6 +287,8 @@ wire_struct!(GetCurrentKeyResponseDataRateLimit {
 pub struct ListKeysParams {
     /// Pass `true` to see switched-off keys as well.
     pub include_disabled: Option<bool>,
+    /// Member `include_expired` of the API document.
+    pub include_expired: Option<bool>,
     /// How many API keys to skip before the page begins.
     ///
     /// At least 0.
@@ -151,6 +310,7 @@ impl ListKeysParams {
     pub(crate) fn write(&self, parts: Parts) -> Parts {
         parts
             .query("include_disabled", self.include_disabled)
+            .query("include_expired", self.include_expired)
             .query("offset", self.offset)
             .query("workspace_id", self.workspace_id.as_deref())
     }
@@ -162,6 +322,14 @@ impl ListKeysParams {
     #[inline]
     pub fn include_disabled(mut self, include_disabled: bool) -> Self {
         self.include_disabled = Some(include_disabled);
+        self
+    }
+
+    /// Sets the parameter `include_expired`.
+    #[must_use]
+    #[inline]
+    pub fn include_expired(mut self, include_expired: bool) -> Self {
+        self.include_expired = Some(include_expired);
         self
     }
 
@@ -232,12 +400,18 @@ pub struct ListKeysResponseData {
     pub creator_user_id: Option<String>,
     /// True when the key is switched off and requests with it are refused.
     pub disabled: bool,
+    /// Member `external_user` of the API document.
+    pub external_user: Option<String>,
     /// Public identifier of the key; use it to fetch, change or delete the key.
     pub hash: String,
     /// True when spend over your own provider credentials counts towards the cap.
     pub include_byok_in_limit: bool,
     /// Readable label of the key, in the form of the shortened secret.
     pub label: String,
+    /// Member `last_used_at` of the API document.
+    ///
+    /// Format `date-time`.
+    pub last_used_at: Option<String>,
     /// Spending cap in USD; null means the key has none.
     pub limit: Option<f64>,
     /// USD still available under the cap; null when the key has no cap.
@@ -274,20 +448,22 @@ wire_struct!(ListKeysResponseData {
     4 created_at: "created_at" Required,
     5 creator_user_id: "creator_user_id" Nullable,
     6 disabled: "disabled" Required,
-    7 hash: "hash" Required,
-    8 include_byok_in_limit: "include_byok_in_limit" Required,
-    9 label: "label" Required,
-    10 limit: "limit" Nullable,
-    11 limit_remaining: "limit_remaining" Nullable,
-    12 limit_reset: "limit_reset" Nullable,
-    13 name: "name" Required,
-    14 updated_at: "updated_at" Nullable,
-    15 usage: "usage" Required,
-    16 usage_daily: "usage_daily" Required,
-    17 usage_monthly: "usage_monthly" Required,
-    18 usage_weekly: "usage_weekly" Required,
-    19 workspace_id: "workspace_id" Required,
-    20 expires_at: "expires_at" Optional,
+    7 external_user: "external_user" Nullable,
+    8 hash: "hash" Required,
+    9 include_byok_in_limit: "include_byok_in_limit" Required,
+    10 label: "label" Required,
+    11 last_used_at: "last_used_at" Nullable,
+    12 limit: "limit" Nullable,
+    13 limit_remaining: "limit_remaining" Nullable,
+    14 limit_reset: "limit_reset" Nullable,
+    15 name: "name" Required,
+    16 updated_at: "updated_at" Nullable,
+    17 usage: "usage" Required,
+    18 usage_daily: "usage_daily" Required,
+    19 usage_monthly: "usage_monthly" Required,
+    20 usage_weekly: "usage_weekly" Required,
+    21 workspace_id: "workspace_id" Required,
+    22 expires_at: "expires_at" Optional,
 });
 
 /// Record of the new key together with its secret.
@@ -331,12 +507,18 @@ pub struct CreateKeyResponseData {
     pub creator_user_id: Option<String>,
     /// True when the key is switched off and requests with it are refused.
     pub disabled: bool,
+    /// Member `external_user` of the API document.
+    pub external_user: Option<String>,
     /// Public identifier of the key; use it to fetch, change or delete the key.
     pub hash: String,
     /// True when spend over your own provider credentials counts towards the cap.
     pub include_byok_in_limit: bool,
     /// Readable label of the key, in the form of the shortened secret.
     pub label: String,
+    /// Member `last_used_at` of the API document.
+    ///
+    /// Format `date-time`.
+    pub last_used_at: Option<String>,
     /// Spending cap in USD; null means the key has none.
     pub limit: Option<f64>,
     /// USD still available under the cap; null when the key has no cap.
@@ -373,20 +555,22 @@ wire_struct!(CreateKeyResponseData {
     4 created_at: "created_at" Required,
     5 creator_user_id: "creator_user_id" Nullable,
     6 disabled: "disabled" Required,
-    7 hash: "hash" Required,
-    8 include_byok_in_limit: "include_byok_in_limit" Required,
-    9 label: "label" Required,
-    10 limit: "limit" Nullable,
-    11 limit_remaining: "limit_remaining" Nullable,
-    12 limit_reset: "limit_reset" Nullable,
-    13 name: "name" Required,
-    14 updated_at: "updated_at" Nullable,
-    15 usage: "usage" Required,
-    16 usage_daily: "usage_daily" Required,
-    17 usage_monthly: "usage_monthly" Required,
-    18 usage_weekly: "usage_weekly" Required,
-    19 workspace_id: "workspace_id" Required,
-    20 expires_at: "expires_at" Optional,
+    7 external_user: "external_user" Nullable,
+    8 hash: "hash" Required,
+    9 include_byok_in_limit: "include_byok_in_limit" Required,
+    10 label: "label" Required,
+    11 last_used_at: "last_used_at" Nullable,
+    12 limit: "limit" Nullable,
+    13 limit_remaining: "limit_remaining" Nullable,
+    14 limit_reset: "limit_reset" Nullable,
+    15 name: "name" Required,
+    16 updated_at: "updated_at" Nullable,
+    17 usage: "usage" Required,
+    18 usage_daily: "usage_daily" Required,
+    19 usage_monthly: "usage_monthly" Required,
+    20 usage_weekly: "usage_weekly" Required,
+    21 workspace_id: "workspace_id" Required,
+    22 expires_at: "expires_at" Optional,
 });
 
 /// Sets the name, cap, expiry and owner of the new key.
@@ -395,7 +579,7 @@ wire_struct!(CreateKeyResponseData {
 pub struct CreateKeyRequest {
     /// Name by which you will recognize the key.
     ///
-    /// At least 1 character.
+    /// From 1 to 256 characters.
     pub name: String,
     /// Member to record as the creator; makes sense only for keys owned by an organization.
     ///
@@ -405,9 +589,13 @@ pub struct CreateKeyRequest {
     ///
     /// Format `date-time`.
     pub expires_at: Option<String>,
+    /// Member `external` of the API document.
+    pub external: Option<CreateKeyRequestExternal>,
     /// Set to true to count spend over your own provider credentials towards the cap.
     pub include_byok_in_limit: Option<bool>,
     /// Spending cap in USD; null leaves the key uncapped.
+    ///
+    /// At least 0.
     pub limit: Option<f64>,
     /// How often the cap starts afresh, always at midnight UTC with weeks from Monday; null keeps a single lifetime cap.
     pub limit_reset: Option<CreateKeyRequestLimitReset>,
@@ -423,10 +611,11 @@ wire_struct!(CreateKeyRequest {
     0 name: "name" Required,
     1 creator_user_id: "creator_user_id" Optional,
     2 expires_at: "expires_at" Optional,
-    3 include_byok_in_limit: "include_byok_in_limit" Optional,
-    4 limit: "limit" Optional,
-    5 limit_reset: "limit_reset" Optional,
-    6 workspace_id: "workspace_id" Optional,
+    3 external: "external" Optional,
+    4 include_byok_in_limit: "include_byok_in_limit" Optional,
+    5 limit: "limit" Optional,
+    6 limit_reset: "limit_reset" Optional,
+    7 workspace_id: "workspace_id" Optional,
 });
 
 impl CreateKeyRequest {
@@ -437,6 +626,7 @@ impl CreateKeyRequest {
             name: name.into(),
             creator_user_id: None,
             expires_at: None,
+            external: None,
             include_byok_in_limit: None,
             limit: None,
             limit_reset: None,
@@ -449,10 +639,46 @@ impl CreateKeyRequest {
 wire_setters!(CreateKeyRequest {
     creator_user_id: into String,
     expires_at: into String,
+    external: into CreateKeyRequestExternal,
     include_byok_in_limit: exact bool,
     limit: exact f64,
     limit_reset: into CreateKeyRequestLimitReset,
     workspace_id: into String,
+});
+
+/// The object at `createKeys.request.external`.
+///
+/// At `createKeys.request.external` in the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct CreateKeyRequestExternal {
+    /// Member `user` of the API document.
+    ///
+    /// From 1 to 512 characters.
+    pub user: String,
+    /// Member `api_key` of the API document.
+    ///
+    /// From 32 to 512 characters.
+    pub api_key: Option<Secret>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(CreateKeyRequestExternal {
+    0 user: "user" Required,
+    1 api_key: "api_key" Optional,
+});
+
+impl CreateKeyRequestExternal {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(user: impl Into<String>) -> Self {
+        Self { user: user.into(), api_key: None, extra: Extra::new() }
+    }
+}
+
+wire_setters!(CreateKeyRequestExternal {
+    api_key: into Secret,
 });
 
 /// How often the cap starts afresh, always at midnight UTC with weeks from Monday; null keeps a single lifetime cap.
@@ -533,12 +759,18 @@ pub struct GetKeyResponseData {
     pub creator_user_id: Option<String>,
     /// True when the key is switched off and requests with it are refused.
     pub disabled: bool,
+    /// Member `external_user` of the API document.
+    pub external_user: Option<String>,
     /// Public identifier of the key; use it to fetch, change or delete the key.
     pub hash: String,
     /// True when spend over your own provider credentials counts towards the cap.
     pub include_byok_in_limit: bool,
     /// Readable label of the key, in the form of the shortened secret.
     pub label: String,
+    /// Member `last_used_at` of the API document.
+    ///
+    /// Format `date-time`.
+    pub last_used_at: Option<String>,
     /// Spending cap in USD; null means the key has none.
     pub limit: Option<f64>,
     /// USD still available under the cap; null when the key has no cap.
@@ -575,20 +807,22 @@ wire_struct!(GetKeyResponseData {
     4 created_at: "created_at" Required,
     5 creator_user_id: "creator_user_id" Nullable,
     6 disabled: "disabled" Required,
-    7 hash: "hash" Required,
-    8 include_byok_in_limit: "include_byok_in_limit" Required,
-    9 label: "label" Required,
-    10 limit: "limit" Nullable,
-    11 limit_remaining: "limit_remaining" Nullable,
-    12 limit_reset: "limit_reset" Nullable,
-    13 name: "name" Required,
-    14 updated_at: "updated_at" Nullable,
-    15 usage: "usage" Required,
-    16 usage_daily: "usage_daily" Required,
-    17 usage_monthly: "usage_monthly" Required,
-    18 usage_weekly: "usage_weekly" Required,
-    19 workspace_id: "workspace_id" Required,
-    20 expires_at: "expires_at" Optional,
+    7 external_user: "external_user" Nullable,
+    8 hash: "hash" Required,
+    9 include_byok_in_limit: "include_byok_in_limit" Required,
+    10 label: "label" Required,
+    11 last_used_at: "last_used_at" Nullable,
+    12 limit: "limit" Nullable,
+    13 limit_remaining: "limit_remaining" Nullable,
+    14 limit_reset: "limit_reset" Nullable,
+    15 name: "name" Required,
+    16 updated_at: "updated_at" Nullable,
+    17 usage: "usage" Required,
+    18 usage_daily: "usage_daily" Required,
+    19 usage_monthly: "usage_monthly" Required,
+    20 usage_weekly: "usage_weekly" Required,
+    21 workspace_id: "workspace_id" Required,
+    22 expires_at: "expires_at" Optional,
 });
 
 /// Envelope around the changed API key record.
@@ -629,12 +863,18 @@ pub struct UpdateKeyResponseData {
     pub creator_user_id: Option<String>,
     /// True when the key is switched off and requests with it are refused.
     pub disabled: bool,
+    /// Member `external_user` of the API document.
+    pub external_user: Option<String>,
     /// Public identifier of the key; use it to fetch, change or delete the key.
     pub hash: String,
     /// True when spend over your own provider credentials counts towards the cap.
     pub include_byok_in_limit: bool,
     /// Readable label of the key, in the form of the shortened secret.
     pub label: String,
+    /// Member `last_used_at` of the API document.
+    ///
+    /// Format `date-time`.
+    pub last_used_at: Option<String>,
     /// Spending cap in USD; null means the key has none.
     pub limit: Option<f64>,
     /// USD still available under the cap; null when the key has no cap.
@@ -671,20 +911,22 @@ wire_struct!(UpdateKeyResponseData {
     4 created_at: "created_at" Required,
     5 creator_user_id: "creator_user_id" Nullable,
     6 disabled: "disabled" Required,
-    7 hash: "hash" Required,
-    8 include_byok_in_limit: "include_byok_in_limit" Required,
-    9 label: "label" Required,
-    10 limit: "limit" Nullable,
-    11 limit_remaining: "limit_remaining" Nullable,
-    12 limit_reset: "limit_reset" Nullable,
-    13 name: "name" Required,
-    14 updated_at: "updated_at" Nullable,
-    15 usage: "usage" Required,
-    16 usage_daily: "usage_daily" Required,
-    17 usage_monthly: "usage_monthly" Required,
-    18 usage_weekly: "usage_weekly" Required,
-    19 workspace_id: "workspace_id" Required,
-    20 expires_at: "expires_at" Optional,
+    7 external_user: "external_user" Nullable,
+    8 hash: "hash" Required,
+    9 include_byok_in_limit: "include_byok_in_limit" Required,
+    10 label: "label" Required,
+    11 last_used_at: "last_used_at" Nullable,
+    12 limit: "limit" Nullable,
+    13 limit_remaining: "limit_remaining" Nullable,
+    14 limit_reset: "limit_reset" Nullable,
+    15 name: "name" Required,
+    16 updated_at: "updated_at" Nullable,
+    17 usage: "usage" Required,
+    18 usage_daily: "usage_daily" Required,
+    19 usage_monthly: "usage_monthly" Required,
+    20 usage_weekly: "usage_weekly" Required,
+    21 workspace_id: "workspace_id" Required,
+    22 expires_at: "expires_at" Optional,
 });
 
 /// Settings of the key to change; those left out stay as they are.
@@ -696,11 +938,19 @@ pub struct UpdateKeyRequest {
     /// Set to true to count spend over your own provider credentials towards the cap.
     pub include_byok_in_limit: Option<bool>,
     /// Replacement spending cap in USD; null lifts the cap.
+    ///
+    /// At least 0.
     pub limit: Patch<f64>,
     /// How often the cap shall start afresh, always at midnight UTC with weeks from Monday; null stops the resets.
     pub limit_reset: Patch<UpdateKeyRequestLimitReset>,
     /// Replacement name by which you will recognize the key.
+    ///
+    /// From 1 to 256 characters.
     pub name: Option<String>,
+    /// Member `workspace_id` of the API document.
+    ///
+    /// Format `uuid`.
+    pub workspace_id: Option<String>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -711,6 +961,7 @@ wire_struct!(UpdateKeyRequest {
     2 limit: "limit" Patched,
     3 limit_reset: "limit_reset" Patched,
     4 name: "name" Optional,
+    5 workspace_id: "workspace_id" Optional,
 });
 
 impl UpdateKeyRequest {
@@ -727,6 +978,7 @@ wire_setters!(UpdateKeyRequest {
     limit: patch f64,
     limit_reset: patch UpdateKeyRequestLimitReset,
     name: into String,
+    workspace_id: into String,
 });
 
 /// How often the cap shall start afresh, always at midnight UTC with weeks from Monday; null stops the resets.

@@ -22,14 +22,20 @@ pub enum ListByokKeysProvider {
     Alibaba,
     /// The value `amazon-bedrock`.
     AmazonBedrock,
+    /// The value `amazon-bedrock/claude-on-aws`.
+    AmazonBedrockClaudeOnAws,
     /// The value `amazon-nova`.
     AmazonNova,
     /// The value `ambient`.
     Ambient,
     /// The value `anthropic`.
     Anthropic,
+    /// The value `anthropic/2`.
+    Anthropic2,
     /// The value `arcee-ai`.
     ArceeAi,
+    /// The value `assemblyai`.
+    Assemblyai,
     /// The value `atlas-cloud`.
     AtlasCloud,
     /// The value `avian`.
@@ -52,12 +58,16 @@ pub enum ListByokKeysProvider {
     Cirrascale,
     /// The value `clarifai`.
     Clarifai,
+    /// The value `claude-on-aws`.
+    ClaudeOnAws,
     /// The value `cloudflare`.
     Cloudflare,
     /// The value `cohere`.
     Cohere,
     /// The value `coreweave`.
     Coreweave,
+    /// The value `cosine`.
+    Cosine,
     /// The value `crusoe`.
     Crusoe,
     /// The value `darkbloom`.
@@ -76,6 +86,8 @@ pub enum ListByokKeysProvider {
     Dekallm,
     /// The value `digitalocean`.
     Digitalocean,
+    /// The value `elevenlabs`.
+    Elevenlabs,
     /// The value `featherless`.
     Featherless,
     /// The value `fireworks`.
@@ -112,6 +124,8 @@ pub enum ListByokKeysProvider {
     Ionstream,
     /// The value `krea`.
     Krea,
+    /// The value `kt`.
+    Kt,
     /// The value `liquid`.
     Liquid,
     /// The value `makora`.
@@ -136,8 +150,8 @@ pub enum ListByokKeysProvider {
     Moonshotai,
     /// The value `morph`.
     Morph,
-    /// The value `ncompass`.
-    Ncompass,
+    /// The value `near-ai`.
+    NearAi,
     /// The value `nebius`.
     Nebius,
     /// The value `nex-agi`.
@@ -148,12 +162,18 @@ pub enum ListByokKeysProvider {
     Novita,
     /// The value `nvidia`.
     Nvidia,
+    /// The value `ollama`.
+    Ollama,
     /// The value `open-inference`.
     OpenInference,
     /// The value `openai`.
     Openai,
     /// The value `parasail`.
     Parasail,
+    /// The value `pareto-alpha`.
+    ParetoAlpha,
+    /// The value `particle-ai`.
+    ParticleAi,
     /// The value `perceptron`.
     Perceptron,
     /// The value `perplexity`.
@@ -162,14 +182,20 @@ pub enum ListByokKeysProvider {
     Phala,
     /// The value `poolside`.
     Poolside,
+    /// The value `primeintellect`.
+    Primeintellect,
     /// The value `quiver`.
     Quiver,
     /// The value `recraft`.
     Recraft,
+    /// The value `recursive`.
+    Recursive,
     /// The value `reka`.
     Reka,
     /// The value `relace`.
     Relace,
+    /// The value `respan`.
+    Respan,
     /// The value `runway`.
     Runway,
     /// The value `sail-research`.
@@ -180,6 +206,8 @@ pub enum ListByokKeysProvider {
     SakanaAi,
     /// The value `sambanova`.
     Sambanova,
+    /// The value `scaledown`.
+    Scaledown,
     /// The value `seed`.
     Seed,
     /// The value `siliconflow`.
@@ -200,10 +228,16 @@ pub enum ListByokKeysProvider {
     Thinkingmachines,
     /// The value `together`.
     Together,
+    /// The value `typesafe`.
+    Typesafe,
+    /// The value `unbiased`.
+    Unbiased,
     /// The value `upstage`.
     Upstage,
     /// The value `venice`.
     Venice,
+    /// The value `voyageai`.
+    Voyageai,
     /// The value `wafer`.
     Wafer,
     /// The value `wandb`.
@@ -226,10 +260,13 @@ wire_enum!(ListByokKeysProvider {
     Akashml = "akashml",
     Alibaba = "alibaba",
     AmazonBedrock = "amazon-bedrock",
+    AmazonBedrockClaudeOnAws = "amazon-bedrock/claude-on-aws",
     AmazonNova = "amazon-nova",
     Ambient = "ambient",
     Anthropic = "anthropic",
+    Anthropic2 = "anthropic/2",
     ArceeAi = "arcee-ai",
+    Assemblyai = "assemblyai",
     AtlasCloud = "atlas-cloud",
     Avian = "avian",
     Azure = "azure",
@@ -241,9 +278,11 @@ wire_enum!(ListByokKeysProvider {
     Chutes = "chutes",
     Cirrascale = "cirrascale",
     Clarifai = "clarifai",
+    ClaudeOnAws = "claude-on-aws",
     Cloudflare = "cloudflare",
     Cohere = "cohere",
     Coreweave = "coreweave",
+    Cosine = "cosine",
     Crusoe = "crusoe",
     Darkbloom = "darkbloom",
     Databricks = "databricks",
@@ -253,6 +292,7 @@ wire_enum!(ListByokKeysProvider {
     Deepseek = "deepseek",
     Dekallm = "dekallm",
     Digitalocean = "digitalocean",
+    Elevenlabs = "elevenlabs",
     Featherless = "featherless",
     Fireworks = "fireworks",
     FishAudio = "fish-audio",
@@ -271,6 +311,7 @@ wire_enum!(ListByokKeysProvider {
     IoNet = "io-net",
     Ionstream = "ionstream",
     Krea = "krea",
+    Kt = "kt",
     Liquid = "liquid",
     Makora = "makora",
     Mancer = "mancer",
@@ -283,28 +324,35 @@ wire_enum!(ListByokKeysProvider {
     Modular = "modular",
     Moonshotai = "moonshotai",
     Morph = "morph",
-    Ncompass = "ncompass",
+    NearAi = "near-ai",
     Nebius = "nebius",
     NexAgi = "nex-agi",
     Nextbit = "nextbit",
     Novita = "novita",
     Nvidia = "nvidia",
+    Ollama = "ollama",
     OpenInference = "open-inference",
     Openai = "openai",
     Parasail = "parasail",
+    ParetoAlpha = "pareto-alpha",
+    ParticleAi = "particle-ai",
     Perceptron = "perceptron",
     Perplexity = "perplexity",
     Phala = "phala",
     Poolside = "poolside",
+    Primeintellect = "primeintellect",
     Quiver = "quiver",
     Recraft = "recraft",
+    Recursive = "recursive",
     Reka = "reka",
     Relace = "relace",
+    Respan = "respan",
     Runway = "runway",
     SailResearch = "sail-research",
     Sakana = "sakana",
     SakanaAi = "sakana-ai",
     Sambanova = "sambanova",
+    Scaledown = "scaledown",
     Seed = "seed",
     Siliconflow = "siliconflow",
     Sourceful = "sourceful",
@@ -315,8 +363,11 @@ wire_enum!(ListByokKeysProvider {
     Tenstorrent = "tenstorrent",
     Thinkingmachines = "thinkingmachines",
     Together = "together",
+    Typesafe = "typesafe",
+    Unbiased = "unbiased",
     Upstage = "upstage",
     Venice = "venice",
+    Voyageai = "voyageai",
     Wafer = "wafer",
     Wandb = "wandb",
     WandbLegacy = "wandb-legacy",
@@ -449,14 +500,22 @@ pub struct ByokKey {
     pub allowed_user_ids: Option<Vec<String>>,
     /// Moment the credential was stored, in ISO 8601 form.
     pub created_at: String,
+    /// Member `declared_region` of the API document.
+    pub declared_region: Option<ByokDeclaredRegion>,
+    /// Member `declared_zdr` of the API document.
+    pub declared_zdr: Option<bool>,
     /// True while the credential is switched off and routing skips it.
     pub disabled: bool,
     /// Permanent identifier to use when reading, changing or deleting the credential.
     ///
     /// Format `uuid`.
     pub id: String,
+    /// Member `is_byok_only` of the API document.
+    pub is_byok_only: bool,
     /// True holds the credential in reserve until the regular keys of its provider have been attempted.
     pub is_fallback: bool,
+    /// Member `is_required` of the API document.
+    pub is_required: bool,
     /// Masked excerpt of the secret, enough to recognise the key without revealing it.
     pub label: String,
     /// Upstream provider that accepts the credential.
@@ -478,14 +537,40 @@ wire_struct!(ByokKey {
     1 allowed_models: "allowed_models" Nullable,
     2 allowed_user_ids: "allowed_user_ids" Nullable,
     3 created_at: "created_at" Required,
-    4 disabled: "disabled" Required,
-    5 id: "id" Required,
-    6 is_fallback: "is_fallback" Required,
-    7 label: "label" Required,
-    8 provider: "provider" Required,
-    9 sort_order: "sort_order" Required,
-    10 workspace_id: "workspace_id" Nullable,
-    11 name: "name" Optional,
+    4 declared_region: "declared_region" Nullable,
+    5 declared_zdr: "declared_zdr" Nullable,
+    6 disabled: "disabled" Required,
+    7 id: "id" Required,
+    8 is_byok_only: "is_byok_only" Required,
+    9 is_fallback: "is_fallback" Required,
+    10 is_required: "is_required" Required,
+    11 label: "label" Required,
+    12 provider: "provider" Required,
+    13 sort_order: "sort_order" Required,
+    14 workspace_id: "workspace_id" Nullable,
+    15 name: "name" Optional,
+});
+
+/// The values of `BYOKKey.declared_region`.
+///
+/// At `BYOKKey.declared_region` in the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ByokDeclaredRegion {
+    /// The value `global`.
+    Global,
+    /// The value `europe`.
+    Europe,
+    /// The value `us`.
+    Us,
+    /// A value this version of the crate does not know, as it came.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(ByokDeclaredRegion {
+    Global = "global",
+    Europe = "europe",
+    Us = "us",
 });
 
 /// Lowercase slug of the inference provider that a bring-your-own-key credential belongs to.
@@ -504,14 +589,20 @@ pub enum ByokProviderSlug {
     Alibaba,
     /// The value `amazon-bedrock`.
     AmazonBedrock,
+    /// The value `amazon-bedrock/claude-on-aws`.
+    AmazonBedrockClaudeOnAws,
     /// The value `amazon-nova`.
     AmazonNova,
     /// The value `ambient`.
     Ambient,
     /// The value `anthropic`.
     Anthropic,
+    /// The value `anthropic/2`.
+    Anthropic2,
     /// The value `arcee-ai`.
     ArceeAi,
+    /// The value `assemblyai`.
+    Assemblyai,
     /// The value `atlas-cloud`.
     AtlasCloud,
     /// The value `avian`.
@@ -534,12 +625,16 @@ pub enum ByokProviderSlug {
     Cirrascale,
     /// The value `clarifai`.
     Clarifai,
+    /// The value `claude-on-aws`.
+    ClaudeOnAws,
     /// The value `cloudflare`.
     Cloudflare,
     /// The value `cohere`.
     Cohere,
     /// The value `coreweave`.
     Coreweave,
+    /// The value `cosine`.
+    Cosine,
     /// The value `crusoe`.
     Crusoe,
     /// The value `darkbloom`.
@@ -558,6 +653,8 @@ pub enum ByokProviderSlug {
     Dekallm,
     /// The value `digitalocean`.
     Digitalocean,
+    /// The value `elevenlabs`.
+    Elevenlabs,
     /// The value `featherless`.
     Featherless,
     /// The value `fireworks`.
@@ -594,6 +691,8 @@ pub enum ByokProviderSlug {
     Ionstream,
     /// The value `krea`.
     Krea,
+    /// The value `kt`.
+    Kt,
     /// The value `liquid`.
     Liquid,
     /// The value `makora`.
@@ -618,8 +717,8 @@ pub enum ByokProviderSlug {
     Moonshotai,
     /// The value `morph`.
     Morph,
-    /// The value `ncompass`.
-    Ncompass,
+    /// The value `near-ai`.
+    NearAi,
     /// The value `nebius`.
     Nebius,
     /// The value `nex-agi`.
@@ -630,12 +729,18 @@ pub enum ByokProviderSlug {
     Novita,
     /// The value `nvidia`.
     Nvidia,
+    /// The value `ollama`.
+    Ollama,
     /// The value `open-inference`.
     OpenInference,
     /// The value `openai`.
     Openai,
     /// The value `parasail`.
     Parasail,
+    /// The value `pareto-alpha`.
+    ParetoAlpha,
+    /// The value `particle-ai`.
+    ParticleAi,
     /// The value `perceptron`.
     Perceptron,
     /// The value `perplexity`.
@@ -644,14 +749,20 @@ pub enum ByokProviderSlug {
     Phala,
     /// The value `poolside`.
     Poolside,
+    /// The value `primeintellect`.
+    Primeintellect,
     /// The value `quiver`.
     Quiver,
     /// The value `recraft`.
     Recraft,
+    /// The value `recursive`.
+    Recursive,
     /// The value `reka`.
     Reka,
     /// The value `relace`.
     Relace,
+    /// The value `respan`.
+    Respan,
     /// The value `runway`.
     Runway,
     /// The value `sail-research`.
@@ -662,6 +773,8 @@ pub enum ByokProviderSlug {
     SakanaAi,
     /// The value `sambanova`.
     Sambanova,
+    /// The value `scaledown`.
+    Scaledown,
     /// The value `seed`.
     Seed,
     /// The value `siliconflow`.
@@ -682,10 +795,16 @@ pub enum ByokProviderSlug {
     Thinkingmachines,
     /// The value `together`.
     Together,
+    /// The value `typesafe`.
+    Typesafe,
+    /// The value `unbiased`.
+    Unbiased,
     /// The value `upstage`.
     Upstage,
     /// The value `venice`.
     Venice,
+    /// The value `voyageai`.
+    Voyageai,
     /// The value `wafer`.
     Wafer,
     /// The value `wandb`.
@@ -708,10 +827,13 @@ wire_enum!(ByokProviderSlug {
     Akashml = "akashml",
     Alibaba = "alibaba",
     AmazonBedrock = "amazon-bedrock",
+    AmazonBedrockClaudeOnAws = "amazon-bedrock/claude-on-aws",
     AmazonNova = "amazon-nova",
     Ambient = "ambient",
     Anthropic = "anthropic",
+    Anthropic2 = "anthropic/2",
     ArceeAi = "arcee-ai",
+    Assemblyai = "assemblyai",
     AtlasCloud = "atlas-cloud",
     Avian = "avian",
     Azure = "azure",
@@ -723,9 +845,11 @@ wire_enum!(ByokProviderSlug {
     Chutes = "chutes",
     Cirrascale = "cirrascale",
     Clarifai = "clarifai",
+    ClaudeOnAws = "claude-on-aws",
     Cloudflare = "cloudflare",
     Cohere = "cohere",
     Coreweave = "coreweave",
+    Cosine = "cosine",
     Crusoe = "crusoe",
     Darkbloom = "darkbloom",
     Databricks = "databricks",
@@ -735,6 +859,7 @@ wire_enum!(ByokProviderSlug {
     Deepseek = "deepseek",
     Dekallm = "dekallm",
     Digitalocean = "digitalocean",
+    Elevenlabs = "elevenlabs",
     Featherless = "featherless",
     Fireworks = "fireworks",
     FishAudio = "fish-audio",
@@ -753,6 +878,7 @@ wire_enum!(ByokProviderSlug {
     IoNet = "io-net",
     Ionstream = "ionstream",
     Krea = "krea",
+    Kt = "kt",
     Liquid = "liquid",
     Makora = "makora",
     Mancer = "mancer",
@@ -765,28 +891,35 @@ wire_enum!(ByokProviderSlug {
     Modular = "modular",
     Moonshotai = "moonshotai",
     Morph = "morph",
-    Ncompass = "ncompass",
+    NearAi = "near-ai",
     Nebius = "nebius",
     NexAgi = "nex-agi",
     Nextbit = "nextbit",
     Novita = "novita",
     Nvidia = "nvidia",
+    Ollama = "ollama",
     OpenInference = "open-inference",
     Openai = "openai",
     Parasail = "parasail",
+    ParetoAlpha = "pareto-alpha",
+    ParticleAi = "particle-ai",
     Perceptron = "perceptron",
     Perplexity = "perplexity",
     Phala = "phala",
     Poolside = "poolside",
+    Primeintellect = "primeintellect",
     Quiver = "quiver",
     Recraft = "recraft",
+    Recursive = "recursive",
     Reka = "reka",
     Relace = "relace",
+    Respan = "respan",
     Runway = "runway",
     SailResearch = "sail-research",
     Sakana = "sakana",
     SakanaAi = "sakana-ai",
     Sambanova = "sambanova",
+    Scaledown = "scaledown",
     Seed = "seed",
     Siliconflow = "siliconflow",
     Sourceful = "sourceful",
@@ -797,8 +930,11 @@ wire_enum!(ByokProviderSlug {
     Tenstorrent = "tenstorrent",
     Thinkingmachines = "thinkingmachines",
     Together = "together",
+    Typesafe = "typesafe",
+    Unbiased = "unbiased",
     Upstage = "upstage",
     Venice = "venice",
+    Voyageai = "voyageai",
     Wafer = "wafer",
     Wandb = "wandb",
     WandbLegacy = "wandb-legacy",
@@ -849,10 +985,18 @@ pub struct CreateByokKeyRequest {
     ///
     /// At most 100 elements.
     pub allowed_user_ids: Option<Vec<String>>,
+    /// Member `declared_region` of the API document.
+    pub declared_region: Option<ByokDeclaredRegion>,
+    /// Member `declared_zdr` of the API document.
+    pub declared_zdr: Option<bool>,
     /// True stores the credential switched off, to be enabled later.
     pub disabled: Option<bool>,
+    /// Member `is_byok_only` of the API document.
+    pub is_byok_only: Option<bool>,
     /// True holds the credential in reserve until the regular keys of its provider have been attempted.
     pub is_fallback: Option<bool>,
+    /// Member `is_required` of the API document.
+    pub is_required: Option<bool>,
     /// Free-form name that helps people tell credentials apart.
     ///
     /// At most 255 characters.
@@ -871,10 +1015,14 @@ wire_struct!(CreateByokKeyRequest {
     2 allowed_api_key_hashes: "allowed_api_key_hashes" Optional,
     3 allowed_models: "allowed_models" Optional,
     4 allowed_user_ids: "allowed_user_ids" Optional,
-    5 disabled: "disabled" Optional,
-    6 is_fallback: "is_fallback" Optional,
-    7 name: "name" Optional,
-    8 workspace_id: "workspace_id" Optional,
+    5 declared_region: "declared_region" Optional,
+    6 declared_zdr: "declared_zdr" Optional,
+    7 disabled: "disabled" Optional,
+    8 is_byok_only: "is_byok_only" Optional,
+    9 is_fallback: "is_fallback" Optional,
+    10 is_required: "is_required" Optional,
+    11 name: "name" Optional,
+    12 workspace_id: "workspace_id" Optional,
 });
 
 impl CreateByokKeyRequest {
@@ -887,8 +1035,12 @@ impl CreateByokKeyRequest {
             allowed_api_key_hashes: None,
             allowed_models: None,
             allowed_user_ids: None,
+            declared_region: None,
+            declared_zdr: None,
             disabled: None,
+            is_byok_only: None,
             is_fallback: None,
+            is_required: None,
             name: None,
             workspace_id: None,
             extra: Extra::new(),
@@ -900,8 +1052,12 @@ wire_setters!(CreateByokKeyRequest {
     allowed_api_key_hashes: list String,
     allowed_models: list String,
     allowed_user_ids: list String,
+    declared_region: into ByokDeclaredRegion,
+    declared_zdr: exact bool,
     disabled: exact bool,
+    is_byok_only: exact bool,
     is_fallback: exact bool,
+    is_required: exact bool,
     name: into String,
     workspace_id: into String,
 });
@@ -978,10 +1134,18 @@ pub struct UpdateByokKeyRequest {
     ///
     /// At most 100 elements.
     pub allowed_user_ids: Patch<Vec<String>>,
+    /// Member `declared_region` of the API document.
+    pub declared_region: Patch<ByokDeclaredRegion>,
+    /// Member `declared_zdr` of the API document.
+    pub declared_zdr: Patch<bool>,
     /// Set it to take the credential out of use without deleting it.
     pub disabled: Option<bool>,
+    /// Member `is_byok_only` of the API document.
+    pub is_byok_only: Option<bool>,
     /// Keeps the credential in reserve: it serves only after the ordinary keys for its provider had their turn.
     pub is_fallback: Option<bool>,
+    /// Member `is_required` of the API document.
+    pub is_required: Option<bool>,
     /// Replacement provider key that overwrites the old one; stored encrypted, and no response ever shows it.
     ///
     /// At least 1 character.
@@ -998,10 +1162,14 @@ wire_struct!(UpdateByokKeyRequest {
     0 allowed_api_key_hashes: "allowed_api_key_hashes" Patched,
     1 allowed_models: "allowed_models" Patched,
     2 allowed_user_ids: "allowed_user_ids" Patched,
-    3 disabled: "disabled" Optional,
-    4 is_fallback: "is_fallback" Optional,
-    5 key: "key" Optional,
-    6 name: "name" Patched,
+    3 declared_region: "declared_region" Patched,
+    4 declared_zdr: "declared_zdr" Patched,
+    5 disabled: "disabled" Optional,
+    6 is_byok_only: "is_byok_only" Optional,
+    7 is_fallback: "is_fallback" Optional,
+    8 is_required: "is_required" Optional,
+    9 key: "key" Optional,
+    10 name: "name" Patched,
 });
 
 impl UpdateByokKeyRequest {
@@ -1016,8 +1184,12 @@ wire_setters!(UpdateByokKeyRequest {
     allowed_api_key_hashes: patch Vec<String>,
     allowed_models: patch Vec<String>,
     allowed_user_ids: patch Vec<String>,
+    declared_region: patch ByokDeclaredRegion,
+    declared_zdr: patch bool,
     disabled: exact bool,
+    is_byok_only: exact bool,
     is_fallback: exact bool,
+    is_required: exact bool,
     key: into Secret,
     name: patch String,
 });

@@ -8,7 +8,7 @@ use crate::models::*;
 
 /// Vectors for all inputs, plus the model that made them and the usage.
 ///
-/// The answer of `embeddings_generate`.
+/// Schema `CreateEmbeddingsResponse` of the API document. The answer of `embeddings_generate`.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct CreateEmbeddingsResponse {
@@ -33,9 +33,9 @@ wire_struct!(CreateEmbeddingsResponse ["object" = "\"list\""] {
 
 impl Root for CreateEmbeddingsResponse {}
 
-/// The object at `createEmbeddings.response.data[]`.
+/// The object at `CreateEmbeddingsResponse.data[]`.
 ///
-/// At `createEmbeddings.response.data[]` in the API document.
+/// At `CreateEmbeddingsResponse.data[]` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct CreateEmbeddingsResponseData {
@@ -54,7 +54,7 @@ wire_struct!(CreateEmbeddingsResponseData ["object" = "\"embedding\""] {
 
 /// The vector, as numbers or a base64 string depending on the requested encoding.
 ///
-/// At `createEmbeddings.response.data[].embedding` in the API document.
+/// At `CreateEmbeddingsResponse.data[].embedding` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum CreateEmbeddingsResponseDataEmbedding {
@@ -109,7 +109,7 @@ impl<const N: usize> From<[f64; N]> for CreateEmbeddingsResponseDataEmbedding {
 
 /// Tokens consumed by the request and what they cost.
 ///
-/// At `createEmbeddings.response.usage` in the API document.
+/// At `CreateEmbeddingsResponse.usage` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct CreateEmbeddingsResponseUsage {
@@ -140,7 +140,7 @@ wire_struct!(CreateEmbeddingsResponseUsage {
 
 /// Splits input tokens by modality; appears only for mixed input whose provider reports such counts, zeros left out.
 ///
-/// At `createEmbeddings.response.usage.prompt_tokens_details` in the API document.
+/// At `CreateEmbeddingsResponse.usage.prompt_tokens_details` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct CreateEmbeddingsResponseUsagePromptTokensDetails {
@@ -184,6 +184,12 @@ pub struct CreateEmbeddingsRequest {
     pub input_type: Option<String>,
     /// Routing preferences that decide which providers may serve this request.
     pub provider: Option<ProviderPreferences>,
+    /// Member `session_id` of the API document.
+    ///
+    /// At most 256 characters.
+    pub session_id: Option<String>,
+    /// Member `trace` of the API document.
+    pub trace: Option<TraceConfig>,
     /// Stable ID of your end user, which lets you tell their requests apart.
     pub user: Option<String>,
     /// Members beyond the typed ones; see [`Extra`].
@@ -197,7 +203,9 @@ wire_struct!(CreateEmbeddingsRequest {
     3 encoding_format: "encoding_format" Optional,
     4 input_type: "input_type" Optional,
     5 provider: "provider" Optional,
-    6 user: "user" Optional,
+    6 session_id: "session_id" Optional,
+    7 trace: "trace" Optional,
+    8 user: "user" Optional,
 });
 
 impl CreateEmbeddingsRequest {
@@ -211,6 +219,8 @@ impl CreateEmbeddingsRequest {
             encoding_format: None,
             input_type: None,
             provider: None,
+            session_id: None,
+            trace: None,
             user: None,
             extra: Extra::new(),
         }
@@ -222,6 +232,8 @@ wire_setters!(CreateEmbeddingsRequest {
     encoding_format: into CreateEmbeddingsRequestEncodingFormat,
     input_type: into String,
     provider: into ProviderPreferences,
+    session_id: into String,
+    trace: into TraceConfig,
     user: into String,
 });
 

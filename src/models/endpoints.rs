@@ -2,7 +2,9 @@
 
 //! Types of `endpoints`.
 
-use crate::core::wire::{Root, wire_struct};
+use std::collections::BTreeMap;
+
+use crate::core::wire::{Root, wire_enum, wire_struct};
 use crate::models::*;
 
 /// Envelope around the endpoints compatible with zero data retention.
@@ -43,16 +45,24 @@ pub struct PublicEndpoint {
     pub model_name: String,
     /// Display name of the endpoint, meant for people.
     pub name: String,
+    /// Member `native_tools` of the API document.
+    pub native_tools: BTreeMap<String, PublicEndpointNativeTool>,
     /// What the endpoint charges, as decimal strings in USD per unit.
     pub pricing: PublicEndpointPricing,
     /// Upstream company that operates the endpoint.
     pub provider_name: ProviderName,
     /// Numeric precision at which the model weights run; null when not stated.
     pub quantization: Option<Quantization>,
+    /// Member `service_tier` of the API document.
+    pub service_tier: Option<PublicServiceTier>,
     /// Request parameters that the endpoint honours; others may be ignored.
     pub supported_parameters: Vec<Parameter>,
+    /// Member `supports_diarization` of the API document.
+    pub supports_diarization: bool,
     /// True when the endpoint caches prompts on its own, without cache markers.
     pub supports_implicit_caching: bool,
+    /// Member `supports_tool_choice` of the API document.
+    pub supports_tool_choice: ToolChoiceSupport,
     /// Short label that tells this endpoint apart from others of the same model.
     pub tag: String,
     /// Generation speed over the past half hour, in tokens per second by percentile.
@@ -63,8 +73,18 @@ pub struct PublicEndpoint {
     pub uptime_last_30m: Option<f64>,
     /// Percentage of requests that succeeded over the past five minutes, leaving out rate-limited ones; null with too little traffic.
     pub uptime_last_5m: Option<f64>,
+    /// Member `perf_last_30m_by_workload` of the API document.
+    pub perf_last_30m_by_workload: Option<WorkloadPerformances>,
     /// Operational health of the endpoint as a numeric code.
     pub status: Option<i64>,
+    /// Member `supports_image_reference` of the API document.
+    ///
+    /// Default `false`.
+    pub supports_image_reference: Option<bool>,
+    /// Member `supports_multiple_audio_references` of the API document.
+    ///
+    /// Default `false`.
+    pub supports_multiple_audio_references: Option<bool>,
     /// True when a speech endpoint can imitate a voice from audio sent in `input_references`; such requests go nowhere else.
     ///
     /// Default `false`.
@@ -81,18 +101,25 @@ wire_struct!(PublicEndpoint {
     4 model_id: "model_id" Required,
     5 model_name: "model_name" Required,
     6 name: "name" Required,
-    7 pricing: "pricing" Required,
-    8 provider_name: "provider_name" Required,
-    9 quantization: "quantization" Nullable,
-    10 supported_parameters: "supported_parameters" Required,
-    11 supports_implicit_caching: "supports_implicit_caching" Required,
-    12 tag: "tag" Required,
-    13 throughput_last_30m: "throughput_last_30m" Nullable,
-    14 uptime_last_1d: "uptime_last_1d" Nullable,
-    15 uptime_last_30m: "uptime_last_30m" Nullable,
-    16 uptime_last_5m: "uptime_last_5m" Nullable,
-    17 status: "status" Optional,
-    18 supports_voice_cloning: "supports_voice_cloning" Optional,
+    7 native_tools: "native_tools" Required,
+    8 pricing: "pricing" Required,
+    9 provider_name: "provider_name" Required,
+    10 quantization: "quantization" Nullable,
+    11 service_tier: "service_tier" Nullable,
+    12 supported_parameters: "supported_parameters" Required,
+    13 supports_diarization: "supports_diarization" Required,
+    14 supports_implicit_caching: "supports_implicit_caching" Required,
+    15 supports_tool_choice: "supports_tool_choice" Required,
+    16 tag: "tag" Required,
+    17 throughput_last_30m: "throughput_last_30m" Nullable,
+    18 uptime_last_1d: "uptime_last_1d" Nullable,
+    19 uptime_last_30m: "uptime_last_30m" Nullable,
+    20 uptime_last_5m: "uptime_last_5m" Nullable,
+    21 perf_last_30m_by_workload: "perf_last_30m_by_workload" Optional,
+    22 status: "status" Optional,
+    23 supports_image_reference: "supports_image_reference" Optional,
+    24 supports_multiple_audio_references: "supports_multiple_audio_references" Optional,
+    25 supports_voice_cloning: "supports_voice_cloning" Optional,
 });
 
 /// Percentile summary of recent endpoint measurements over half an hour, such as time to first token in milliseconds; null for anonymous callers.
@@ -118,6 +145,84 @@ wire_struct!(PercentileStats {
     1 p75: "p75" Required,
     2 p90: "p90" Required,
     3 p99: "p99" Required,
+});
+
+/// The object at `PublicEndpoint.native_tools{}`.
+///
+/// At `PublicEndpoint.native_tools{}` in the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct PublicEndpointNativeTool {
+    /// Member `type` of the API document.
+    pub r#type: String,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(PublicEndpointNativeTool {
+    0 r#type: "type" Required,
+});
+
+/// The object at `PublicEndpoint.perf_last_30m_by_workload`.
+///
+/// At `PublicEndpoint.perf_last_30m_by_workload` in the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct WorkloadPerformances {
+    /// Member `decisions` of the API document.
+    pub decisions: Option<WorkloadPerformance>,
+    /// Member `embeddings` of the API document.
+    pub embeddings: Option<WorkloadPerformance>,
+    /// Member `image_generation` of the API document.
+    pub image_generation: Option<WorkloadPerformance>,
+    /// Member `rerank` of the API document.
+    pub rerank: Option<WorkloadPerformance>,
+    /// Member `stt` of the API document.
+    pub stt: Option<WorkloadPerformance>,
+    /// Member `text_generation` of the API document.
+    pub text_generation: Option<WorkloadPerformance>,
+    /// Member `tts` of the API document.
+    pub tts: Option<WorkloadPerformance>,
+    /// Member `unknown` of the API document.
+    pub unknown: Option<WorkloadPerformance>,
+    /// Member `video_generation` of the API document.
+    pub video_generation: Option<WorkloadPerformance>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(WorkloadPerformances {
+    0 decisions: "decisions" Optional,
+    1 embeddings: "embeddings" Optional,
+    2 image_generation: "image_generation" Optional,
+    3 rerank: "rerank" Optional,
+    4 stt: "stt" Optional,
+    5 text_generation: "text_generation" Optional,
+    6 tts: "tts" Optional,
+    7 unknown: "unknown" Optional,
+    8 video_generation: "video_generation" Optional,
+});
+
+/// The object at `PublicEndpoint.perf_last_30m_by_workload.decisions`.
+///
+/// At `PublicEndpoint.perf_last_30m_by_workload.decisions` in the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct WorkloadPerformance {
+    /// Member `latency` of the API document.
+    pub latency: Option<PercentileStats>,
+    /// Member `request_count` of the API document.
+    pub request_count: Option<i64>,
+    /// Member `throughput` of the API document.
+    pub throughput: Option<PercentileStats>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(WorkloadPerformance {
+    0 latency: "latency" Nullable,
+    1 request_count: "request_count" Nullable,
+    2 throughput: "throughput" Nullable,
 });
 
 /// What the endpoint charges, as decimal strings in USD per unit.
@@ -179,6 +284,423 @@ wire_struct!(PublicEndpointPricing {
     13 overrides: "overrides" Optional,
     14 request: "request" Optional,
     15 web_search: "web_search" Optional,
+});
+
+/// Display name of an upstream company that serves models through OpenRouter.
+///
+/// Schema `ProviderName` of the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ProviderName {
+    /// The value `Modal`.
+    Modal,
+    /// The value `AkashML`.
+    AkashMl,
+    /// The value `AI21`.
+    Ai21,
+    /// The value `AionLabs`.
+    AionLabs,
+    /// The value `Alibaba`.
+    Alibaba,
+    /// The value `Ambient`.
+    Ambient,
+    /// The value `Baidu`.
+    Baidu,
+    /// The value `Amazon Bedrock`.
+    AmazonBedrock,
+    /// The value `Amazon Nova`.
+    AmazonNova,
+    /// The value `Anthropic`.
+    Anthropic,
+    /// The value `Arcee AI`.
+    ArceeAi,
+    /// The value `AssemblyAI`.
+    AssemblyAi,
+    /// The value `AtlasCloud`.
+    AtlasCloud,
+    /// The value `Avian`.
+    Avian,
+    /// The value `Azure`.
+    Azure,
+    /// The value `BaseTen`.
+    BaseTen,
+    /// The value `BytePlus`.
+    BytePlus,
+    /// The value `Black Forest Labs`.
+    BlackForestLabs,
+    /// The value `Cerebras`.
+    Cerebras,
+    /// The value `Chutes`.
+    Chutes,
+    /// The value `Cirrascale`.
+    Cirrascale,
+    /// The value `Claude Platform on AWS`.
+    ClaudePlatformOnAws,
+    /// The value `Clarifai`.
+    Clarifai,
+    /// The value `Cloudflare`.
+    Cloudflare,
+    /// The value `Cohere`.
+    Cohere,
+    /// The value `CoreWeave`.
+    CoreWeave,
+    /// The value `Cosine`.
+    Cosine,
+    /// The value `Crucible`.
+    Crucible,
+    /// The value `Crusoe`.
+    Crusoe,
+    /// The value `Darkbloom`.
+    Darkbloom,
+    /// The value `Databricks`.
+    Databricks,
+    /// The value `Decart`.
+    Decart,
+    /// The value `Deepgram`.
+    Deepgram,
+    /// The value `DeepInfra`.
+    DeepInfra,
+    /// The value `DeepSeek`.
+    DeepSeek,
+    /// The value `DekaLLM`.
+    DekaLlm,
+    /// The value `DigitalOcean`.
+    DigitalOcean,
+    /// The value `ElevenLabs`.
+    ElevenLabs,
+    /// The value `Featherless`.
+    Featherless,
+    /// The value `Fireworks`.
+    Fireworks,
+    /// The value `Fish Audio`.
+    FishAudio,
+    /// The value `Friendli`.
+    Friendli,
+    /// The value `GMICloud`.
+    GmiCloud,
+    /// The value `Google`.
+    Google,
+    /// The value `Google AI Studio`.
+    GoogleAiStudio,
+    /// The value `Groq`.
+    Groq,
+    /// The value `HeyGen`.
+    HeyGen,
+    /// The value `Inception`.
+    Inception,
+    /// The value `Inceptron`.
+    Inceptron,
+    /// The value `InferenceNet`.
+    InferenceNet,
+    /// The value `Ionstream`.
+    Ionstream,
+    /// The value `Infermatic`.
+    Infermatic,
+    /// The value `Io Net`.
+    IoNet,
+    /// The value `Inferact vLLM`.
+    InferactVLlm,
+    /// The value `Inflection`.
+    Inflection,
+    /// The value `KT`.
+    Kt,
+    /// The value `Liquid`.
+    Liquid,
+    /// The value `Makora`.
+    Makora,
+    /// The value `Mara`.
+    Mara,
+    /// The value `Mancer 2`.
+    Mancer2,
+    /// The value `Meta`.
+    Meta,
+    /// The value `Minimax`.
+    Minimax,
+    /// The value `ModelRun`.
+    ModelRun,
+    /// The value `Mistral`.
+    Mistral,
+    /// The value `Modular`.
+    Modular,
+    /// The value `Moonshot AI`.
+    MoonshotAi,
+    /// The value `Morph`.
+    Morph,
+    /// The value `VoyageAI by MongoDB`.
+    VoyageAiByMongoDb,
+    /// The value `TypeSafe`.
+    TypeSafe,
+    /// The value `Near AI`.
+    NearAi,
+    /// The value `Nebius`.
+    Nebius,
+    /// The value `Nex AGI`.
+    NexAgi,
+    /// The value `NextBit`.
+    NextBit,
+    /// The value `Novita`.
+    Novita,
+    /// The value `Nvidia`.
+    Nvidia,
+    /// The value `Ollama`.
+    Ollama,
+    /// The value `OpenAI`.
+    OpenAi,
+    /// The value `OpenInference`.
+    OpenInference,
+    /// The value `Parasail`.
+    Parasail,
+    /// The value `ParetoAlpha`.
+    ParetoAlpha,
+    /// The value `Particle AI`.
+    ParticleAi,
+    /// The value `Poolside`.
+    Poolside,
+    /// The value `PrimaLabs`.
+    PrimaLabs,
+    /// The value `PrimeIntellect`.
+    PrimeIntellect,
+    /// The value `Perceptron`.
+    Perceptron,
+    /// The value `Perplexity`.
+    Perplexity,
+    /// The value `Phala`.
+    Phala,
+    /// The value `Recraft`.
+    Recraft,
+    /// The value `Recursive`.
+    Recursive,
+    /// The value `Reka`.
+    Reka,
+    /// The value `Relace`.
+    Relace,
+    /// The value `Respan`.
+    Respan,
+    /// The value `Sail Research`.
+    SailResearch,
+    /// The value `Sakana AI`.
+    SakanaAi,
+    /// The value `SambaNova`.
+    SambaNova,
+    /// The value `ScaleDown`.
+    ScaleDown,
+    /// The value `Seed`.
+    Seed,
+    /// The value `SiliconFlow`.
+    SiliconFlow,
+    /// The value `Sourceful`.
+    Sourceful,
+    /// The value `StepFun`.
+    StepFun,
+    /// The value `Stealth`.
+    Stealth,
+    /// The value `StreamLake`.
+    StreamLake,
+    /// The value `Switchpoint`.
+    Switchpoint,
+    /// The value `Tencent`.
+    Tencent,
+    /// The value `Tenstorrent`.
+    Tenstorrent,
+    /// The value `Thinking Machines`.
+    ThinkingMachines,
+    /// The value `Together`.
+    Together,
+    /// The value `Unbiased`.
+    Unbiased,
+    /// The value `Upstage`.
+    Upstage,
+    /// The value `Venice`.
+    Venice,
+    /// The value `Wafer`.
+    Wafer,
+    /// The value `WandB`.
+    WandB,
+    /// The value `Quiver`.
+    Quiver,
+    /// The value `Krea`.
+    Krea,
+    /// The value `Runway`.
+    Runway,
+    /// The value `Xiaomi`.
+    Xiaomi,
+    /// The value `xAI`.
+    XAi,
+    /// The value `Z.AI`.
+    ZAi,
+    /// The value `FakeProvider`.
+    FakeProvider,
+    /// A value this version of the crate does not know, as it came.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(ProviderName {
+    Modal = "Modal",
+    AkashMl = "AkashML",
+    Ai21 = "AI21",
+    AionLabs = "AionLabs",
+    Alibaba = "Alibaba",
+    Ambient = "Ambient",
+    Baidu = "Baidu",
+    AmazonBedrock = "Amazon Bedrock",
+    AmazonNova = "Amazon Nova",
+    Anthropic = "Anthropic",
+    ArceeAi = "Arcee AI",
+    AssemblyAi = "AssemblyAI",
+    AtlasCloud = "AtlasCloud",
+    Avian = "Avian",
+    Azure = "Azure",
+    BaseTen = "BaseTen",
+    BytePlus = "BytePlus",
+    BlackForestLabs = "Black Forest Labs",
+    Cerebras = "Cerebras",
+    Chutes = "Chutes",
+    Cirrascale = "Cirrascale",
+    ClaudePlatformOnAws = "Claude Platform on AWS",
+    Clarifai = "Clarifai",
+    Cloudflare = "Cloudflare",
+    Cohere = "Cohere",
+    CoreWeave = "CoreWeave",
+    Cosine = "Cosine",
+    Crucible = "Crucible",
+    Crusoe = "Crusoe",
+    Darkbloom = "Darkbloom",
+    Databricks = "Databricks",
+    Decart = "Decart",
+    Deepgram = "Deepgram",
+    DeepInfra = "DeepInfra",
+    DeepSeek = "DeepSeek",
+    DekaLlm = "DekaLLM",
+    DigitalOcean = "DigitalOcean",
+    ElevenLabs = "ElevenLabs",
+    Featherless = "Featherless",
+    Fireworks = "Fireworks",
+    FishAudio = "Fish Audio",
+    Friendli = "Friendli",
+    GmiCloud = "GMICloud",
+    Google = "Google",
+    GoogleAiStudio = "Google AI Studio",
+    Groq = "Groq",
+    HeyGen = "HeyGen",
+    Inception = "Inception",
+    Inceptron = "Inceptron",
+    InferenceNet = "InferenceNet",
+    Ionstream = "Ionstream",
+    Infermatic = "Infermatic",
+    IoNet = "Io Net",
+    InferactVLlm = "Inferact vLLM",
+    Inflection = "Inflection",
+    Kt = "KT",
+    Liquid = "Liquid",
+    Makora = "Makora",
+    Mara = "Mara",
+    Mancer2 = "Mancer 2",
+    Meta = "Meta",
+    Minimax = "Minimax",
+    ModelRun = "ModelRun",
+    Mistral = "Mistral",
+    Modular = "Modular",
+    MoonshotAi = "Moonshot AI",
+    Morph = "Morph",
+    VoyageAiByMongoDb = "VoyageAI by MongoDB",
+    TypeSafe = "TypeSafe",
+    NearAi = "Near AI",
+    Nebius = "Nebius",
+    NexAgi = "Nex AGI",
+    NextBit = "NextBit",
+    Novita = "Novita",
+    Nvidia = "Nvidia",
+    Ollama = "Ollama",
+    OpenAi = "OpenAI",
+    OpenInference = "OpenInference",
+    Parasail = "Parasail",
+    ParetoAlpha = "ParetoAlpha",
+    ParticleAi = "Particle AI",
+    Poolside = "Poolside",
+    PrimaLabs = "PrimaLabs",
+    PrimeIntellect = "PrimeIntellect",
+    Perceptron = "Perceptron",
+    Perplexity = "Perplexity",
+    Phala = "Phala",
+    Recraft = "Recraft",
+    Recursive = "Recursive",
+    Reka = "Reka",
+    Relace = "Relace",
+    Respan = "Respan",
+    SailResearch = "Sail Research",
+    SakanaAi = "Sakana AI",
+    SambaNova = "SambaNova",
+    ScaleDown = "ScaleDown",
+    Seed = "Seed",
+    SiliconFlow = "SiliconFlow",
+    Sourceful = "Sourceful",
+    StepFun = "StepFun",
+    Stealth = "Stealth",
+    StreamLake = "StreamLake",
+    Switchpoint = "Switchpoint",
+    Tencent = "Tencent",
+    Tenstorrent = "Tenstorrent",
+    ThinkingMachines = "Thinking Machines",
+    Together = "Together",
+    Unbiased = "Unbiased",
+    Upstage = "Upstage",
+    Venice = "Venice",
+    Wafer = "Wafer",
+    WandB = "WandB",
+    Quiver = "Quiver",
+    Krea = "Krea",
+    Runway = "Runway",
+    Xiaomi = "Xiaomi",
+    XAi = "xAI",
+    ZAi = "Z.AI",
+    FakeProvider = "FakeProvider",
+});
+
+/// The values of `PublicServiceTier`.
+///
+/// Schema `PublicServiceTier` of the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum PublicServiceTier {
+    /// The value `flex`.
+    Flex,
+    /// The value `priority`.
+    Priority,
+    /// The value `ultrafast`.
+    Ultrafast,
+    /// A value this version of the crate does not know, as it came.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(PublicServiceTier {
+    Flex = "flex",
+    Priority = "priority",
+    Ultrafast = "ultrafast",
+});
+
+/// The object at `ToolChoiceSupport`.
+///
+/// Schema `ToolChoiceSupport` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct ToolChoiceSupport {
+    /// Member `auto` of the API document.
+    pub auto: bool,
+    /// Member `function` of the API document.
+    pub function: bool,
+    /// Member `none` of the API document.
+    pub none: bool,
+    /// Member `required` of the API document.
+    pub required: bool,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ToolChoiceSupport {
+    0 auto: "auto" Required,
+    1 function: "function" Required,
+    2 none: "none" Required,
+    3 required: "required" Required,
 });
 
 /// Envelope around a model and its endpoints.

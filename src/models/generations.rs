@@ -183,12 +183,14 @@ pub enum GenerationResponseDataApiType {
     Embeddings,
     /// Ordered documents by relevance to a query.
     Rerank,
+    /// The value `decisions`.
+    Decisions,
+    /// Generated a video.
+    Video,
     /// Turned text into speech.
     Tts,
     /// Transcribed speech into text.
     Stt,
-    /// Generated a video.
-    Video,
     /// Generated images through the image API.
     Image,
     /// A value this version of the crate does not know, as it came.
@@ -199,9 +201,10 @@ wire_enum!(GenerationResponseDataApiType {
     Completions = "completions",
     Embeddings = "embeddings",
     Rerank = "rerank",
+    Decisions = "decisions",
+    Video = "video",
     Tts = "tts",
     Stt = "stt",
-    Video = "video",
     Image = "image",
 });
 
@@ -304,6 +307,8 @@ pub enum ProviderResponseProviderName {
     Mancer,
     /// The value `Modal`.
     Modal,
+    /// The value `NCompass`.
+    NCompass,
     /// The value `Nineteen`.
     Nineteen,
     /// The value `OctoAI`.
@@ -346,6 +351,8 @@ pub enum ProviderResponseProviderName {
     Anthropic,
     /// The value `Arcee AI`.
     ArceeAi,
+    /// The value `AssemblyAI`.
+    AssemblyAi,
     /// The value `AtlasCloud`.
     AtlasCloud,
     /// The value `Avian`.
@@ -374,6 +381,8 @@ pub enum ProviderResponseProviderName {
     Cohere,
     /// The value `CoreWeave`.
     CoreWeave,
+    /// The value `Cosine`.
+    Cosine,
     /// The value `Crucible`.
     Crucible,
     /// The value `Crusoe`.
@@ -394,6 +403,8 @@ pub enum ProviderResponseProviderName {
     DekaLlm,
     /// The value `DigitalOcean`.
     DigitalOcean,
+    /// The value `ElevenLabs`.
+    ElevenLabs,
     /// The value `Featherless`.
     Featherless,
     /// The value `Fireworks`.
@@ -428,6 +439,8 @@ pub enum ProviderResponseProviderName {
     InferactVLlm,
     /// The value `Inflection`.
     Inflection,
+    /// The value `KT`.
+    Kt,
     /// The value `Liquid`.
     Liquid,
     /// The value `Makora`.
@@ -452,8 +465,10 @@ pub enum ProviderResponseProviderName {
     Morph,
     /// The value `VoyageAI by MongoDB`.
     VoyageAiByMongoDb,
-    /// The value `NCompass`.
-    NCompass,
+    /// The value `TypeSafe`.
+    TypeSafe,
+    /// The value `Near AI`.
+    NearAi,
     /// The value `Nebius`.
     Nebius,
     /// The value `Nex AGI`.
@@ -464,14 +479,24 @@ pub enum ProviderResponseProviderName {
     Novita,
     /// The value `Nvidia`.
     Nvidia,
+    /// The value `Ollama`.
+    Ollama,
     /// The value `OpenAI`.
     OpenAi,
     /// The value `OpenInference`.
     OpenInference,
     /// The value `Parasail`.
     Parasail,
+    /// The value `ParetoAlpha`.
+    ParetoAlpha,
+    /// The value `Particle AI`.
+    ParticleAi,
     /// The value `Poolside`.
     Poolside,
+    /// The value `PrimaLabs`.
+    PrimaLabs,
+    /// The value `PrimeIntellect`.
+    PrimeIntellect,
     /// The value `Perceptron`.
     Perceptron,
     /// The value `Perplexity`.
@@ -480,16 +505,22 @@ pub enum ProviderResponseProviderName {
     Phala,
     /// The value `Recraft`.
     Recraft,
+    /// The value `Recursive`.
+    Recursive,
     /// The value `Reka`.
     Reka,
     /// The value `Relace`.
     Relace,
+    /// The value `Respan`.
+    Respan,
     /// The value `Sail Research`.
     SailResearch,
     /// The value `Sakana AI`.
     SakanaAi,
     /// The value `SambaNova`.
     SambaNova,
+    /// The value `ScaleDown`.
+    ScaleDown,
     /// The value `Seed`.
     Seed,
     /// The value `SiliconFlow`.
@@ -512,6 +543,8 @@ pub enum ProviderResponseProviderName {
     ThinkingMachines,
     /// The value `Together`.
     Together,
+    /// The value `Unbiased`.
+    Unbiased,
     /// The value `Upstage`.
     Upstage,
     /// The value `Venice`.
@@ -556,6 +589,7 @@ wire_enum!(ProviderResponseProviderName {
     Lynn = "Lynn",
     Mancer = "Mancer",
     Modal = "Modal",
+    NCompass = "NCompass",
     Nineteen = "Nineteen",
     OctoAi = "OctoAI",
     Recursal = "Recursal",
@@ -577,6 +611,7 @@ wire_enum!(ProviderResponseProviderName {
     AmazonNova = "Amazon Nova",
     Anthropic = "Anthropic",
     ArceeAi = "Arcee AI",
+    AssemblyAi = "AssemblyAI",
     AtlasCloud = "AtlasCloud",
     Avian = "Avian",
     Azure = "Azure",
@@ -591,6 +626,7 @@ wire_enum!(ProviderResponseProviderName {
     Cloudflare = "Cloudflare",
     Cohere = "Cohere",
     CoreWeave = "CoreWeave",
+    Cosine = "Cosine",
     Crucible = "Crucible",
     Crusoe = "Crusoe",
     Darkbloom = "Darkbloom",
@@ -601,6 +637,7 @@ wire_enum!(ProviderResponseProviderName {
     DeepSeek = "DeepSeek",
     DekaLlm = "DekaLLM",
     DigitalOcean = "DigitalOcean",
+    ElevenLabs = "ElevenLabs",
     Featherless = "Featherless",
     Fireworks = "Fireworks",
     FishAudio = "Fish Audio",
@@ -618,6 +655,7 @@ wire_enum!(ProviderResponseProviderName {
     IoNet = "Io Net",
     InferactVLlm = "Inferact vLLM",
     Inflection = "Inflection",
+    Kt = "KT",
     Liquid = "Liquid",
     Makora = "Makora",
     Mara = "Mara",
@@ -630,25 +668,34 @@ wire_enum!(ProviderResponseProviderName {
     MoonshotAi = "Moonshot AI",
     Morph = "Morph",
     VoyageAiByMongoDb = "VoyageAI by MongoDB",
-    NCompass = "NCompass",
+    TypeSafe = "TypeSafe",
+    NearAi = "Near AI",
     Nebius = "Nebius",
     NexAgi = "Nex AGI",
     NextBit = "NextBit",
     Novita = "Novita",
     Nvidia = "Nvidia",
+    Ollama = "Ollama",
     OpenAi = "OpenAI",
     OpenInference = "OpenInference",
     Parasail = "Parasail",
+    ParetoAlpha = "ParetoAlpha",
+    ParticleAi = "Particle AI",
     Poolside = "Poolside",
+    PrimaLabs = "PrimaLabs",
+    PrimeIntellect = "PrimeIntellect",
     Perceptron = "Perceptron",
     Perplexity = "Perplexity",
     Phala = "Phala",
     Recraft = "Recraft",
+    Recursive = "Recursive",
     Reka = "Reka",
     Relace = "Relace",
+    Respan = "Respan",
     SailResearch = "Sail Research",
     SakanaAi = "Sakana AI",
     SambaNova = "SambaNova",
+    ScaleDown = "ScaleDown",
     Seed = "Seed",
     SiliconFlow = "SiliconFlow",
     Sourceful = "Sourceful",
@@ -660,6 +707,7 @@ wire_enum!(ProviderResponseProviderName {
     Tenstorrent = "Tenstorrent",
     ThinkingMachines = "Thinking Machines",
     Together = "Together",
+    Unbiased = "Unbiased",
     Upstage = "Upstage",
     Venice = "Venice",
     Wafer = "Wafer",
@@ -683,6 +731,8 @@ pub enum ProviderResponseRoutedServiceTier {
     Flex,
     /// Faster processing at a higher price.
     Priority,
+    /// The value `ultrafast`.
+    Ultrafast,
     /// A value this version of the crate does not know, as it came.
     Unrecognized(Box<str>),
 }
@@ -690,6 +740,7 @@ pub enum ProviderResponseRoutedServiceTier {
 wire_enum!(ProviderResponseRoutedServiceTier {
     Flex = "flex",
     Priority = "priority",
+    Ultrafast = "ultrafast",
 });
 
 /// Reply to a lookup of what a generation was asked and what it answered.

@@ -117,6 +117,12 @@ pub struct Guardrail {
     pub name: String,
     /// Workspace the guardrail is filed under, without being applied to its traffic; null marks a legacy guardrail older than workspaces.
     pub workspace_id: Option<String>,
+    /// Member `allow_safety_retention_google` of the API document.
+    pub allow_safety_retention_google: Option<bool>,
+    /// Member `allow_safety_retention_other` of the API document.
+    pub allow_safety_retention_other: Option<bool>,
+    /// Member `allowed_data_regions` of the API document.
+    pub allowed_data_regions: Option<Vec<GuardrailDataRegion>>,
     /// Canonical slugs of the models this guardrail permits; such slugs stay fixed for the life of a model.
     pub allowed_models: Option<Vec<String>>,
     /// Identifiers of the providers that requests under this guardrail may reach.
@@ -133,6 +139,8 @@ pub struct Guardrail {
     pub enable_free_model_training: Option<bool>,
     /// True when paid endpoints may be used even if they train on your data.
     pub enable_paid_model_training: Option<bool>,
+    /// Member `enforce_first_party_harness_models` of the API document.
+    pub enforce_first_party_harness_models: Option<bool>,
     /// Former catch-all switch for zero data retention; its value fills each per-provider switch the request leaves out.
     ///
     /// Deprecated by the API.
@@ -167,25 +175,51 @@ wire_struct!(Guardrail {
     2 include_byok_in_budgets: "include_byok_in_budgets" Required,
     3 name: "name" Required,
     4 workspace_id: "workspace_id" Nullable,
-    5 allowed_models: "allowed_models" Optional,
-    6 allowed_providers: "allowed_providers" Optional,
-    7 content_filter_builtins: "content_filter_builtins" Optional,
-    8 content_filters: "content_filters" Optional,
-    9 description: "description" Optional,
-    10 enable_free_model_publication: "enable_free_model_publication" Optional,
-    11 enable_free_model_training: "enable_free_model_training" Optional,
-    12 enable_paid_model_training: "enable_paid_model_training" Optional,
-    13 enforce_zdr: "enforce_zdr" Optional,
-    14 enforce_zdr_anthropic: "enforce_zdr_anthropic" Optional,
-    15 enforce_zdr_google: "enforce_zdr_google" Optional,
-    16 enforce_zdr_openai: "enforce_zdr_openai" Optional,
-    17 enforce_zdr_other: "enforce_zdr_other" Optional,
-    18 enforce_zdr_xai: "enforce_zdr_xai" Optional,
-    19 ignored_models: "ignored_models" Optional,
-    20 ignored_providers: "ignored_providers" Optional,
-    21 limit_usd: "limit_usd" Optional,
-    22 reset_interval: "reset_interval" Optional,
-    23 updated_at: "updated_at" Optional,
+    5 allow_safety_retention_google: "allow_safety_retention_google" Optional,
+    6 allow_safety_retention_other: "allow_safety_retention_other" Optional,
+    7 allowed_data_regions: "allowed_data_regions" Optional,
+    8 allowed_models: "allowed_models" Optional,
+    9 allowed_providers: "allowed_providers" Optional,
+    10 content_filter_builtins: "content_filter_builtins" Optional,
+    11 content_filters: "content_filters" Optional,
+    12 description: "description" Optional,
+    13 enable_free_model_publication: "enable_free_model_publication" Optional,
+    14 enable_free_model_training: "enable_free_model_training" Optional,
+    15 enable_paid_model_training: "enable_paid_model_training" Optional,
+    16 enforce_first_party_harness_models: "enforce_first_party_harness_models" Optional,
+    17 enforce_zdr: "enforce_zdr" Optional,
+    18 enforce_zdr_anthropic: "enforce_zdr_anthropic" Optional,
+    19 enforce_zdr_google: "enforce_zdr_google" Optional,
+    20 enforce_zdr_openai: "enforce_zdr_openai" Optional,
+    21 enforce_zdr_other: "enforce_zdr_other" Optional,
+    22 enforce_zdr_xai: "enforce_zdr_xai" Optional,
+    23 ignored_models: "ignored_models" Optional,
+    24 ignored_providers: "ignored_providers" Optional,
+    25 limit_usd: "limit_usd" Optional,
+    26 reset_interval: "reset_interval" Optional,
+    27 updated_at: "updated_at" Optional,
+});
+
+/// The values of `GuardrailDataRegion`.
+///
+/// Schema `GuardrailDataRegion` of the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum GuardrailDataRegion {
+    /// The value `global`.
+    Global,
+    /// The value `europe`.
+    Europe,
+    /// The value `us`.
+    Us,
+    /// A value this version of the crate does not know, as it came.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(GuardrailDataRegion {
+    Global = "global",
+    Europe = "europe",
+    Us = "us",
 });
 
 /// A ready-made detector, for personal data or prompt injection, as configured on a guardrail.
@@ -272,6 +306,8 @@ pub enum ContentFilterBuiltinSlug {
     CreditCard,
     /// Detects IP addresses.
     IpAddress,
+    /// The value `secrets`.
+    Secrets,
     /// Detects names of people.
     PersonName,
     /// Detects postal addresses.
@@ -288,6 +324,7 @@ wire_enum!(ContentFilterBuiltinSlug {
     Ssn = "ssn",
     CreditCard = "credit-card",
     IpAddress = "ip-address",
+    Secrets = "secrets",
     PersonName = "person-name",
     Address = "address",
     RegexPromptInjection = "regex-prompt-injection",
@@ -403,6 +440,14 @@ pub struct CreateGuardrailRequest {
     ///
     /// From 1 to 200 characters.
     pub name: String,
+    /// Member `allow_safety_retention_google` of the API document.
+    pub allow_safety_retention_google: Option<bool>,
+    /// Member `allow_safety_retention_other` of the API document.
+    pub allow_safety_retention_other: Option<bool>,
+    /// Member `allowed_data_regions` of the API document.
+    ///
+    /// At least 1 element.
+    pub allowed_data_regions: Option<Vec<GuardrailDataRegion>>,
     /// Models that requests may use, by slug or canonical slug.
     ///
     /// At least 1 element.
@@ -425,6 +470,8 @@ pub struct CreateGuardrailRequest {
     pub enable_free_model_training: Option<bool>,
     /// True admits paid endpoints whose operators may train on your data.
     pub enable_paid_model_training: Option<bool>,
+    /// Member `enforce_first_party_harness_models` of the API document.
+    pub enforce_first_party_harness_models: Option<bool>,
     /// Older single switch for zero data retention; fills in every per-vendor switch that you leave out.
     ///
     /// Deprecated by the API.
@@ -463,26 +510,30 @@ pub struct CreateGuardrailRequest {
 
 wire_struct!(CreateGuardrailRequest {
     0 name: "name" Required,
-    1 allowed_models: "allowed_models" Optional,
-    2 allowed_providers: "allowed_providers" Optional,
-    3 content_filter_builtins: "content_filter_builtins" Optional,
-    4 content_filters: "content_filters" Optional,
-    5 description: "description" Optional,
-    6 enable_free_model_publication: "enable_free_model_publication" Optional,
-    7 enable_free_model_training: "enable_free_model_training" Optional,
-    8 enable_paid_model_training: "enable_paid_model_training" Optional,
-    9 enforce_zdr: "enforce_zdr" Optional,
-    10 enforce_zdr_anthropic: "enforce_zdr_anthropic" Optional,
-    11 enforce_zdr_google: "enforce_zdr_google" Optional,
-    12 enforce_zdr_openai: "enforce_zdr_openai" Optional,
-    13 enforce_zdr_other: "enforce_zdr_other" Optional,
-    14 enforce_zdr_xai: "enforce_zdr_xai" Optional,
-    15 ignored_models: "ignored_models" Optional,
-    16 ignored_providers: "ignored_providers" Optional,
-    17 include_byok_in_budgets: "include_byok_in_budgets" Optional,
-    18 limit_usd: "limit_usd" Optional,
-    19 reset_interval: "reset_interval" Optional,
-    20 workspace_id: "workspace_id" Optional,
+    1 allow_safety_retention_google: "allow_safety_retention_google" Optional,
+    2 allow_safety_retention_other: "allow_safety_retention_other" Optional,
+    3 allowed_data_regions: "allowed_data_regions" Optional,
+    4 allowed_models: "allowed_models" Optional,
+    5 allowed_providers: "allowed_providers" Optional,
+    6 content_filter_builtins: "content_filter_builtins" Optional,
+    7 content_filters: "content_filters" Optional,
+    8 description: "description" Optional,
+    9 enable_free_model_publication: "enable_free_model_publication" Optional,
+    10 enable_free_model_training: "enable_free_model_training" Optional,
+    11 enable_paid_model_training: "enable_paid_model_training" Optional,
+    12 enforce_first_party_harness_models: "enforce_first_party_harness_models" Optional,
+    13 enforce_zdr: "enforce_zdr" Optional,
+    14 enforce_zdr_anthropic: "enforce_zdr_anthropic" Optional,
+    15 enforce_zdr_google: "enforce_zdr_google" Optional,
+    16 enforce_zdr_openai: "enforce_zdr_openai" Optional,
+    17 enforce_zdr_other: "enforce_zdr_other" Optional,
+    18 enforce_zdr_xai: "enforce_zdr_xai" Optional,
+    19 ignored_models: "ignored_models" Optional,
+    20 ignored_providers: "ignored_providers" Optional,
+    21 include_byok_in_budgets: "include_byok_in_budgets" Optional,
+    22 limit_usd: "limit_usd" Optional,
+    23 reset_interval: "reset_interval" Optional,
+    24 workspace_id: "workspace_id" Optional,
 });
 
 impl CreateGuardrailRequest {
@@ -491,6 +542,9 @@ impl CreateGuardrailRequest {
     pub fn new(name: impl Into<String>) -> Self {
         Self {
             name: name.into(),
+            allow_safety_retention_google: None,
+            allow_safety_retention_other: None,
+            allowed_data_regions: None,
             allowed_models: None,
             allowed_providers: None,
             content_filter_builtins: None,
@@ -499,6 +553,7 @@ impl CreateGuardrailRequest {
             enable_free_model_publication: None,
             enable_free_model_training: None,
             enable_paid_model_training: None,
+            enforce_first_party_harness_models: None,
             enforce_zdr: None,
             enforce_zdr_anthropic: None,
             enforce_zdr_google: None,
@@ -517,6 +572,9 @@ impl CreateGuardrailRequest {
 }
 
 wire_setters!(CreateGuardrailRequest {
+    allow_safety_retention_google: exact bool,
+    allow_safety_retention_other: exact bool,
+    allowed_data_regions: list GuardrailDataRegion,
     allowed_models: list String,
     allowed_providers: list String,
     content_filter_builtins: list ContentFilterBuiltinEntryInput,
@@ -525,6 +583,7 @@ wire_setters!(CreateGuardrailRequest {
     enable_free_model_publication: exact bool,
     enable_free_model_training: exact bool,
     enable_paid_model_training: exact bool,
+    enforce_first_party_harness_models: exact bool,
     enforce_zdr: exact bool,
     enforce_zdr_anthropic: exact bool,
     enforce_zdr_google: exact bool,
@@ -579,182 +638,10 @@ wire_setters!(ContentFilterBuiltinEntryInput {
     scan_scope: into PromptInjectionScanScope,
 });
 
-/// Confirms that a guardrail is gone.
-///
-/// Schema `DeleteGuardrailResponse` of the API document. The answer of `guardrails_delete`.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct DeleteGuardrailResponse {
-    /// True once the guardrail has been removed.
-    pub deleted: bool,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(DeleteGuardrailResponse {
-    0 deleted: "deleted" Required,
-});
-
-impl Root for DeleteGuardrailResponse {}
-
-/// Reply to a lookup of one guardrail by its identifier.
-///
-/// Schema `GetGuardrailResponse` of the API document. The answer of `guardrails_get`.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct GetGuardrailResponse {
-    /// The guardrail that was asked for, with its limits, filters and routing restrictions.
-    pub data: Guardrail,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(GetGuardrailResponse {
-    0 data: "data" Required,
-});
-
-impl Root for GetGuardrailResponse {}
-
-/// Answer to a guardrail update, holding the new state.
-///
-/// Schema `UpdateGuardrailResponse` of the API document. The answer of `guardrails_update`.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct UpdateGuardrailResponse {
-    /// The guardrail after the change, with all its settings.
-    pub data: Guardrail,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(UpdateGuardrailResponse {
-    0 data: "data" Required,
-});
-
-impl Root for UpdateGuardrailResponse {}
-
-/// Changes to a guardrail; what you leave out stays as it is.
-///
-/// Schema `UpdateGuardrailRequest` of the API document.
+/// The optional parameters of `guardrails_list_key_assignments`. Left out, the server's defaults hold.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct UpdateGuardrailRequest {
-    /// Only these models may be used, each named by its slug or canonical slug.
-    ///
-    /// At least 1 element.
-    pub allowed_models: Patch<Vec<String>>,
-    /// Only these providers may be used; replaces the previous list.
-    ///
-    /// At least 1 element.
-    pub allowed_providers: Patch<Vec<String>>,
-    /// Ready-made content filters with the action each takes (block, redact or merely flag); null removes them.
-    pub content_filter_builtins: Patch<Vec<ContentFilterBuiltinEntryInput>>,
-    /// Content filters of your own, written as regular expressions; null removes them.
-    pub content_filters: Patch<Vec<ContentFilterEntry>>,
-    /// Replacement text on what the guardrail is for.
-    ///
-    /// At most 1000 characters.
-    pub description: Patch<String>,
-    /// Permits routing to free endpoints that may publish the prompts they get.
-    pub enable_free_model_publication: Patch<bool>,
-    /// Permits routing to free endpoints that may use request data for training.
-    pub enable_free_model_training: Patch<bool>,
-    /// Permits routing to paid endpoints that may use request data for training.
-    pub enable_paid_model_training: Patch<bool>,
-    /// Old switch for zero data retention; fills in any per-provider switch you did not set, so prefer those.
-    ///
-    /// Deprecated by the API.
-    pub enforce_zdr: Patch<bool>,
-    /// Requires Anthropic models to retain no data (ZDR); takes the value of `enforce_zdr` when left out.
-    pub enforce_zdr_anthropic: Patch<bool>,
-    /// Requires Google models to retain no data (ZDR); takes the value of `enforce_zdr` when left out.
-    pub enforce_zdr_google: Patch<bool>,
-    /// Requires OpenAI models to retain no data (ZDR); takes the value of `enforce_zdr` when left out.
-    pub enforce_zdr_openai: Patch<bool>,
-    /// Requires models of all vendors without their own switch to retain no data (ZDR); takes the value of `enforce_zdr` when left out.
-    pub enforce_zdr_other: Patch<bool>,
-    /// Requires xAI models to retain no data (ZDR); takes the value of `enforce_zdr` when left out.
-    pub enforce_zdr_xai: Patch<bool>,
-    /// Models never to route to, each named by its slug or canonical slug.
-    ///
-    /// At least 1 element.
-    pub ignored_models: Patch<Vec<String>>,
-    /// Providers never to route to, given by identifier.
-    ///
-    /// At least 1 element.
-    pub ignored_providers: Patch<Vec<String>>,
-    /// Counts spend on your own provider keys against `limit_usd` as well as credits; leave it out to keep the setting.
-    pub include_byok_in_budgets: Option<bool>,
-    /// Replacement cap on spend, in US dollars, per reset interval.
-    pub limit_usd: Patch<f64>,
-    /// Replacement name under which the guardrail is listed.
-    ///
-    /// From 1 to 200 characters.
-    pub name: Option<String>,
-    /// How often the spend counted against the limit starts afresh.
-    pub reset_interval: Patch<GuardrailInterval>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(UpdateGuardrailRequest {
-    0 allowed_models: "allowed_models" Patched,
-    1 allowed_providers: "allowed_providers" Patched,
-    2 content_filter_builtins: "content_filter_builtins" Patched,
-    3 content_filters: "content_filters" Patched,
-    4 description: "description" Patched,
-    5 enable_free_model_publication: "enable_free_model_publication" Patched,
-    6 enable_free_model_training: "enable_free_model_training" Patched,
-    7 enable_paid_model_training: "enable_paid_model_training" Patched,
-    8 enforce_zdr: "enforce_zdr" Patched,
-    9 enforce_zdr_anthropic: "enforce_zdr_anthropic" Patched,
-    10 enforce_zdr_google: "enforce_zdr_google" Patched,
-    11 enforce_zdr_openai: "enforce_zdr_openai" Patched,
-    12 enforce_zdr_other: "enforce_zdr_other" Patched,
-    13 enforce_zdr_xai: "enforce_zdr_xai" Patched,
-    14 ignored_models: "ignored_models" Patched,
-    15 ignored_providers: "ignored_providers" Patched,
-    16 include_byok_in_budgets: "include_byok_in_budgets" Optional,
-    17 limit_usd: "limit_usd" Patched,
-    18 name: "name" Optional,
-    19 reset_interval: "reset_interval" Patched,
-});
-
-impl UpdateGuardrailRequest {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(UpdateGuardrailRequest {
-    allowed_models: patch Vec<String>,
-    allowed_providers: patch Vec<String>,
-    content_filter_builtins: patch Vec<ContentFilterBuiltinEntryInput>,
-    content_filters: patch Vec<ContentFilterEntry>,
-    description: patch String,
-    enable_free_model_publication: patch bool,
-    enable_free_model_training: patch bool,
-    enable_paid_model_training: patch bool,
-    enforce_zdr: patch bool,
-    enforce_zdr_anthropic: patch bool,
-    enforce_zdr_google: patch bool,
-    enforce_zdr_openai: patch bool,
-    enforce_zdr_other: patch bool,
-    enforce_zdr_xai: patch bool,
-    ignored_models: patch Vec<String>,
-    ignored_providers: patch Vec<String>,
-    include_byok_in_budgets: exact bool,
-    limit_usd: patch f64,
-    name: into String,
-    reset_interval: patch GuardrailInterval,
-});
-
-/// The optional parameters of `guardrails_list_guardrail_key_assignments`. Left out, the server's defaults hold.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct ListGuardrailKeyAssignmentsParams {
+pub struct ListKeyAssignmentsParams {
     /// How many key assignments to skip before the page begins.
     ///
     /// At least 0. Default `0`.
@@ -765,7 +652,7 @@ pub struct ListGuardrailKeyAssignmentsParams {
     pub limit: Option<i64>,
 }
 
-impl ListGuardrailKeyAssignmentsParams {
+impl ListKeyAssignmentsParams {
     /// Without parameters.
     #[inline]
     pub fn new() -> Self {
@@ -778,7 +665,7 @@ impl ListGuardrailKeyAssignmentsParams {
     }
 }
 
-impl ListGuardrailKeyAssignmentsParams {
+impl ListKeyAssignmentsParams {
     /// Sets the parameter `offset`.
     #[must_use]
     #[inline]
@@ -798,7 +685,7 @@ impl ListGuardrailKeyAssignmentsParams {
 
 /// One page of links between API keys and guardrails.
 ///
-/// Schema `ListKeyAssignmentsResponse` of the API document. The answer of `guardrails_list_guardrail_key_assignments`, `guardrails_list_key_assignments`.
+/// Schema `ListKeyAssignmentsResponse` of the API document. The answer of `guardrails_list_key_assignments`, `guardrails_list_guardrail_key_assignments`.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ListKeyAssignmentsResponse {
@@ -867,102 +754,10 @@ wire_struct!(KeyAssignment {
     6 key_name: "key_name" Required,
 });
 
-/// Tells how many API keys a bulk guardrail assignment reached.
-///
-/// Schema `BulkAssignKeysResponse` of the API document. The answer of `guardrails_bulk_assign_keys`.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct BulkAssignKeysResponse {
-    /// Count of API keys that the guardrail was attached to by this call.
-    pub assigned_count: i64,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(BulkAssignKeysResponse {
-    0 assigned_count: "assigned_count" Required,
-});
-
-impl Root for BulkAssignKeysResponse {}
-
-/// Body naming the API keys that a guardrail should start to govern.
-///
-/// Schema `BulkAssignKeysRequest` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct BulkAssignKeysRequest {
-    /// Hashes identifying the API keys to bring under the guardrail.
-    ///
-    /// At least 1 element.
-    pub key_hashes: Vec<String>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(BulkAssignKeysRequest {
-    0 key_hashes: "key_hashes" Required,
-});
-
-impl BulkAssignKeysRequest {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(key_hashes: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        Self { key_hashes: key_hashes.into_iter().map(Into::into).collect(), extra: Extra::new() }
-    }
-}
-
-wire_setters!(BulkAssignKeysRequest {});
-
-/// Tells how many API keys a guardrail let go of.
-///
-/// Schema `BulkUnassignKeysResponse` of the API document. The answer of `guardrails_bulk_unassign_keys`.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct BulkUnassignKeysResponse {
-    /// Count of API keys detached from the guardrail by this call.
-    pub unassigned_count: i64,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(BulkUnassignKeysResponse {
-    0 unassigned_count: "unassigned_count" Required,
-});
-
-impl Root for BulkUnassignKeysResponse {}
-
-/// Body naming the API keys that a guardrail should stop governing.
-///
-/// Schema `BulkUnassignKeysRequest` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct BulkUnassignKeysRequest {
-    /// Hashes identifying the API keys to release from the guardrail.
-    ///
-    /// At least 1 element.
-    pub key_hashes: Vec<String>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(BulkUnassignKeysRequest {
-    0 key_hashes: "key_hashes" Required,
-});
-
-impl BulkUnassignKeysRequest {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(key_hashes: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        Self { key_hashes: key_hashes.into_iter().map(Into::into).collect(), extra: Extra::new() }
-    }
-}
-
-wire_setters!(BulkUnassignKeysRequest {});
-
-/// The optional parameters of `guardrails_list_guardrail_member_assignments`. Left out, the server's defaults hold.
+/// The optional parameters of `guardrails_list_member_assignments`. Left out, the server's defaults hold.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct ListGuardrailMemberAssignmentsParams {
+pub struct ListMemberAssignmentsParams {
     /// How many member assignments to skip before the page begins.
     ///
     /// At least 0. Default `0`.
@@ -973,7 +768,7 @@ pub struct ListGuardrailMemberAssignmentsParams {
     pub limit: Option<i64>,
 }
 
-impl ListGuardrailMemberAssignmentsParams {
+impl ListMemberAssignmentsParams {
     /// Without parameters.
     #[inline]
     pub fn new() -> Self {
@@ -986,7 +781,7 @@ impl ListGuardrailMemberAssignmentsParams {
     }
 }
 
-impl ListGuardrailMemberAssignmentsParams {
+impl ListMemberAssignmentsParams {
     /// Sets the parameter `offset`.
     #[must_use]
     #[inline]
@@ -1006,7 +801,7 @@ impl ListGuardrailMemberAssignmentsParams {
 
 /// One page of links between organization members and guardrails.
 ///
-/// Schema `ListMemberAssignmentsResponse` of the API document. The answer of `guardrails_list_guardrail_member_assignments`, `guardrails_list_member_assignments`.
+/// Schema `ListMemberAssignmentsResponse` of the API document. The answer of `guardrails_list_member_assignments`, `guardrails_list_guardrail_member_assignments`.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ListMemberAssignmentsResponse {
@@ -1072,6 +867,378 @@ wire_struct!(MemberAssignment {
     5 user_id: "user_id" Required,
 });
 
+/// Confirms that a guardrail is gone.
+///
+/// Schema `DeleteGuardrailResponse` of the API document. The answer of `guardrails_delete`.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct DeleteGuardrailResponse {
+    /// True once the guardrail has been removed.
+    pub deleted: bool,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(DeleteGuardrailResponse {
+    0 deleted: "deleted" Required,
+});
+
+impl Root for DeleteGuardrailResponse {}
+
+/// Reply to a lookup of one guardrail by its identifier.
+///
+/// Schema `GetGuardrailResponse` of the API document. The answer of `guardrails_get`.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct GetGuardrailResponse {
+    /// The guardrail that was asked for, with its limits, filters and routing restrictions.
+    pub data: Guardrail,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(GetGuardrailResponse {
+    0 data: "data" Required,
+});
+
+impl Root for GetGuardrailResponse {}
+
+/// Answer to a guardrail update, holding the new state.
+///
+/// Schema `UpdateGuardrailResponse` of the API document. The answer of `guardrails_update`.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct UpdateGuardrailResponse {
+    /// The guardrail after the change, with all its settings.
+    pub data: Guardrail,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(UpdateGuardrailResponse {
+    0 data: "data" Required,
+});
+
+impl Root for UpdateGuardrailResponse {}
+
+/// Changes to a guardrail; what you leave out stays as it is.
+///
+/// Schema `UpdateGuardrailRequest` of the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct UpdateGuardrailRequest {
+    /// Member `allow_safety_retention_google` of the API document.
+    pub allow_safety_retention_google: Patch<bool>,
+    /// Member `allow_safety_retention_other` of the API document.
+    pub allow_safety_retention_other: Patch<bool>,
+    /// Member `allowed_data_regions` of the API document.
+    ///
+    /// At least 1 element.
+    pub allowed_data_regions: Patch<Vec<GuardrailDataRegion>>,
+    /// Only these models may be used, each named by its slug or canonical slug.
+    ///
+    /// At least 1 element.
+    pub allowed_models: Patch<Vec<String>>,
+    /// Only these providers may be used; replaces the previous list.
+    ///
+    /// At least 1 element.
+    pub allowed_providers: Patch<Vec<String>>,
+    /// Ready-made content filters with the action each takes (block, redact or merely flag); null removes them.
+    pub content_filter_builtins: Patch<Vec<ContentFilterBuiltinEntryInput>>,
+    /// Content filters of your own, written as regular expressions; null removes them.
+    pub content_filters: Patch<Vec<ContentFilterEntry>>,
+    /// Replacement text on what the guardrail is for.
+    ///
+    /// At most 1000 characters.
+    pub description: Patch<String>,
+    /// Permits routing to free endpoints that may publish the prompts they get.
+    pub enable_free_model_publication: Patch<bool>,
+    /// Permits routing to free endpoints that may use request data for training.
+    pub enable_free_model_training: Patch<bool>,
+    /// Permits routing to paid endpoints that may use request data for training.
+    pub enable_paid_model_training: Patch<bool>,
+    /// Member `enforce_first_party_harness_models` of the API document.
+    pub enforce_first_party_harness_models: Patch<bool>,
+    /// Old switch for zero data retention; fills in any per-provider switch you did not set, so prefer those.
+    ///
+    /// Deprecated by the API.
+    pub enforce_zdr: Patch<bool>,
+    /// Requires Anthropic models to retain no data (ZDR); takes the value of `enforce_zdr` when left out.
+    pub enforce_zdr_anthropic: Patch<bool>,
+    /// Requires Google models to retain no data (ZDR); takes the value of `enforce_zdr` when left out.
+    pub enforce_zdr_google: Patch<bool>,
+    /// Requires OpenAI models to retain no data (ZDR); takes the value of `enforce_zdr` when left out.
+    pub enforce_zdr_openai: Patch<bool>,
+    /// Requires models of all vendors without their own switch to retain no data (ZDR); takes the value of `enforce_zdr` when left out.
+    pub enforce_zdr_other: Patch<bool>,
+    /// Requires xAI models to retain no data (ZDR); takes the value of `enforce_zdr` when left out.
+    pub enforce_zdr_xai: Patch<bool>,
+    /// Models never to route to, each named by its slug or canonical slug.
+    ///
+    /// At least 1 element.
+    pub ignored_models: Patch<Vec<String>>,
+    /// Providers never to route to, given by identifier.
+    ///
+    /// At least 1 element.
+    pub ignored_providers: Patch<Vec<String>>,
+    /// Counts spend on your own provider keys against `limit_usd` as well as credits; leave it out to keep the setting.
+    pub include_byok_in_budgets: Option<bool>,
+    /// Replacement cap on spend, in US dollars, per reset interval.
+    pub limit_usd: Patch<f64>,
+    /// Replacement name under which the guardrail is listed.
+    ///
+    /// From 1 to 200 characters.
+    pub name: Option<String>,
+    /// How often the spend counted against the limit starts afresh.
+    pub reset_interval: Patch<GuardrailInterval>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(UpdateGuardrailRequest {
+    0 allow_safety_retention_google: "allow_safety_retention_google" Patched,
+    1 allow_safety_retention_other: "allow_safety_retention_other" Patched,
+    2 allowed_data_regions: "allowed_data_regions" Patched,
+    3 allowed_models: "allowed_models" Patched,
+    4 allowed_providers: "allowed_providers" Patched,
+    5 content_filter_builtins: "content_filter_builtins" Patched,
+    6 content_filters: "content_filters" Patched,
+    7 description: "description" Patched,
+    8 enable_free_model_publication: "enable_free_model_publication" Patched,
+    9 enable_free_model_training: "enable_free_model_training" Patched,
+    10 enable_paid_model_training: "enable_paid_model_training" Patched,
+    11 enforce_first_party_harness_models: "enforce_first_party_harness_models" Patched,
+    12 enforce_zdr: "enforce_zdr" Patched,
+    13 enforce_zdr_anthropic: "enforce_zdr_anthropic" Patched,
+    14 enforce_zdr_google: "enforce_zdr_google" Patched,
+    15 enforce_zdr_openai: "enforce_zdr_openai" Patched,
+    16 enforce_zdr_other: "enforce_zdr_other" Patched,
+    17 enforce_zdr_xai: "enforce_zdr_xai" Patched,
+    18 ignored_models: "ignored_models" Patched,
+    19 ignored_providers: "ignored_providers" Patched,
+    20 include_byok_in_budgets: "include_byok_in_budgets" Optional,
+    21 limit_usd: "limit_usd" Patched,
+    22 name: "name" Optional,
+    23 reset_interval: "reset_interval" Patched,
+});
+
+impl UpdateGuardrailRequest {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(UpdateGuardrailRequest {
+    allow_safety_retention_google: patch bool,
+    allow_safety_retention_other: patch bool,
+    allowed_data_regions: patch Vec<GuardrailDataRegion>,
+    allowed_models: patch Vec<String>,
+    allowed_providers: patch Vec<String>,
+    content_filter_builtins: patch Vec<ContentFilterBuiltinEntryInput>,
+    content_filters: patch Vec<ContentFilterEntry>,
+    description: patch String,
+    enable_free_model_publication: patch bool,
+    enable_free_model_training: patch bool,
+    enable_paid_model_training: patch bool,
+    enforce_first_party_harness_models: patch bool,
+    enforce_zdr: patch bool,
+    enforce_zdr_anthropic: patch bool,
+    enforce_zdr_google: patch bool,
+    enforce_zdr_openai: patch bool,
+    enforce_zdr_other: patch bool,
+    enforce_zdr_xai: patch bool,
+    ignored_models: patch Vec<String>,
+    ignored_providers: patch Vec<String>,
+    include_byok_in_budgets: exact bool,
+    limit_usd: patch f64,
+    name: into String,
+    reset_interval: patch GuardrailInterval,
+});
+
+/// The optional parameters of `guardrails_list_guardrail_key_assignments`. Left out, the server's defaults hold.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct ListGuardrailKeyAssignmentsParams {
+    /// How many key assignments to skip before the page begins.
+    ///
+    /// At least 0. Default `0`.
+    pub offset: Option<i64>,
+    /// Page size: how many key assignments to return at once.
+    ///
+    /// From 1 to 100. Default `50`.
+    pub limit: Option<i64>,
+}
+
+impl ListGuardrailKeyAssignmentsParams {
+    /// Without parameters.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    #[inline]
+    pub(crate) fn write(&self, parts: Parts) -> Parts {
+        parts.query("offset", self.offset).query("limit", self.limit)
+    }
+}
+
+impl ListGuardrailKeyAssignmentsParams {
+    /// Sets the parameter `offset`.
+    #[must_use]
+    #[inline]
+    pub fn offset(mut self, offset: i64) -> Self {
+        self.offset = Some(offset);
+        self
+    }
+
+    /// Sets the parameter `limit`.
+    #[must_use]
+    #[inline]
+    pub fn limit(mut self, limit: i64) -> Self {
+        self.limit = Some(limit);
+        self
+    }
+}
+
+/// Tells how many API keys a bulk guardrail assignment reached.
+///
+/// Schema `BulkAssignKeysResponse` of the API document. The answer of `guardrails_bulk_assign_keys`.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct BulkAssignKeysResponse {
+    /// Count of API keys that the guardrail was attached to by this call.
+    pub assigned_count: i64,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(BulkAssignKeysResponse {
+    0 assigned_count: "assigned_count" Required,
+});
+
+impl Root for BulkAssignKeysResponse {}
+
+/// Body naming the API keys that a guardrail should start to govern.
+///
+/// Schema `BulkAssignKeysRequest` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct BulkAssignKeysRequest {
+    /// Hashes identifying the API keys to bring under the guardrail.
+    ///
+    /// From 1 to 500 elements.
+    pub key_hashes: Vec<String>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(BulkAssignKeysRequest {
+    0 key_hashes: "key_hashes" Required,
+});
+
+impl BulkAssignKeysRequest {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(key_hashes: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        Self { key_hashes: key_hashes.into_iter().map(Into::into).collect(), extra: Extra::new() }
+    }
+}
+
+wire_setters!(BulkAssignKeysRequest {});
+
+/// Tells how many API keys a guardrail let go of.
+///
+/// Schema `BulkUnassignKeysResponse` of the API document. The answer of `guardrails_bulk_unassign_keys`.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct BulkUnassignKeysResponse {
+    /// Count of API keys detached from the guardrail by this call.
+    pub unassigned_count: i64,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(BulkUnassignKeysResponse {
+    0 unassigned_count: "unassigned_count" Required,
+});
+
+impl Root for BulkUnassignKeysResponse {}
+
+/// Body naming the API keys that a guardrail should stop governing.
+///
+/// Schema `BulkUnassignKeysRequest` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct BulkUnassignKeysRequest {
+    /// Hashes identifying the API keys to release from the guardrail.
+    ///
+    /// From 1 to 500 elements.
+    pub key_hashes: Vec<String>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(BulkUnassignKeysRequest {
+    0 key_hashes: "key_hashes" Required,
+});
+
+impl BulkUnassignKeysRequest {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(key_hashes: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        Self { key_hashes: key_hashes.into_iter().map(Into::into).collect(), extra: Extra::new() }
+    }
+}
+
+wire_setters!(BulkUnassignKeysRequest {});
+
+/// The optional parameters of `guardrails_list_guardrail_member_assignments`. Left out, the server's defaults hold.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct ListGuardrailMemberAssignmentsParams {
+    /// How many member assignments to skip before the page begins.
+    ///
+    /// At least 0. Default `0`.
+    pub offset: Option<i64>,
+    /// Page size: how many member assignments to return at once.
+    ///
+    /// From 1 to 100. Default `50`.
+    pub limit: Option<i64>,
+}
+
+impl ListGuardrailMemberAssignmentsParams {
+    /// Without parameters.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    #[inline]
+    pub(crate) fn write(&self, parts: Parts) -> Parts {
+        parts.query("offset", self.offset).query("limit", self.limit)
+    }
+}
+
+impl ListGuardrailMemberAssignmentsParams {
+    /// Sets the parameter `offset`.
+    #[must_use]
+    #[inline]
+    pub fn offset(mut self, offset: i64) -> Self {
+        self.offset = Some(offset);
+        self
+    }
+
+    /// Sets the parameter `limit`.
+    #[must_use]
+    #[inline]
+    pub fn limit(mut self, limit: i64) -> Self {
+        self.limit = Some(limit);
+        self
+    }
+}
+
 /// Tells how many members a bulk guardrail assignment reached.
 ///
 /// Schema `BulkAssignMembersResponse` of the API document. The answer of `guardrails_bulk_assign_members`.
@@ -1098,7 +1265,7 @@ impl Root for BulkAssignMembersResponse {}
 pub struct BulkAssignMembersRequest {
     /// User identifiers of the members to bring under the guardrail.
     ///
-    /// At least 1 element.
+    /// From 1 to 500 elements.
     pub member_user_ids: Vec<String>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -1144,7 +1311,7 @@ impl Root for BulkUnassignMembersResponse {}
 pub struct BulkUnassignMembersRequest {
     /// User identifiers of the members to release from the guardrail.
     ///
-    /// At least 1 element.
+    /// From 1 to 500 elements.
     pub member_user_ids: Vec<String>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -1163,93 +1330,3 @@ impl BulkUnassignMembersRequest {
 }
 
 wire_setters!(BulkUnassignMembersRequest {});
-
-/// The optional parameters of `guardrails_list_key_assignments`. Left out, the server's defaults hold.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct ListKeyAssignmentsParams {
-    /// How many key assignments to skip before the page begins.
-    ///
-    /// At least 0. Default `0`.
-    pub offset: Option<i64>,
-    /// Page size: how many key assignments to return at once.
-    ///
-    /// From 1 to 100. Default `50`.
-    pub limit: Option<i64>,
-}
-
-impl ListKeyAssignmentsParams {
-    /// Without parameters.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    #[inline]
-    pub(crate) fn write(&self, parts: Parts) -> Parts {
-        parts.query("offset", self.offset).query("limit", self.limit)
-    }
-}
-
-impl ListKeyAssignmentsParams {
-    /// Sets the parameter `offset`.
-    #[must_use]
-    #[inline]
-    pub fn offset(mut self, offset: i64) -> Self {
-        self.offset = Some(offset);
-        self
-    }
-
-    /// Sets the parameter `limit`.
-    #[must_use]
-    #[inline]
-    pub fn limit(mut self, limit: i64) -> Self {
-        self.limit = Some(limit);
-        self
-    }
-}
-
-/// The optional parameters of `guardrails_list_member_assignments`. Left out, the server's defaults hold.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct ListMemberAssignmentsParams {
-    /// How many member assignments to skip before the page begins.
-    ///
-    /// At least 0. Default `0`.
-    pub offset: Option<i64>,
-    /// Page size: how many member assignments to return at once.
-    ///
-    /// From 1 to 100. Default `50`.
-    pub limit: Option<i64>,
-}
-
-impl ListMemberAssignmentsParams {
-    /// Without parameters.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    #[inline]
-    pub(crate) fn write(&self, parts: Parts) -> Parts {
-        parts.query("offset", self.offset).query("limit", self.limit)
-    }
-}
-
-impl ListMemberAssignmentsParams {
-    /// Sets the parameter `offset`.
-    #[must_use]
-    #[inline]
-    pub fn offset(mut self, offset: i64) -> Self {
-        self.offset = Some(offset);
-        self
-    }
-
-    /// Sets the parameter `limit`.
-    #[must_use]
-    #[inline]
-    pub fn limit(mut self, limit: i64) -> Self {
-        self.limit = Some(limit);
-        self
-    }
-}

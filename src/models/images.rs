@@ -403,8 +403,18 @@ pub struct ImageGenerationRequest {
     pub resolution: Option<ImageGenerationRequestResolution>,
     /// Number that makes sampling repeatable: equal seeds and parameters should give equal images, though some providers do not guarantee it.
     pub seed: Option<i64>,
+    /// Member `session_id` of the API document.
+    ///
+    /// At most 256 characters.
+    pub session_id: Option<String>,
     /// Dimensions as a tier (`2K`, combinable with `aspect_ratio`) or as pixels (`2048x2048`), which must not contradict `resolution` or `aspect_ratio`.
     pub size: Option<String>,
+    /// Member `trace` of the API document.
+    pub trace: Option<TraceConfig>,
+    /// Member `user` of the API document.
+    ///
+    /// At most 256 characters.
+    pub user: Option<String>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -422,7 +432,10 @@ wire_struct!(ImageGenerationRequest {
     9 quality: "quality" Optional,
     10 resolution: "resolution" Optional,
     11 seed: "seed" Optional,
-    12 size: "size" Optional,
+    12 session_id: "session_id" Optional,
+    13 size: "size" Optional,
+    14 trace: "trace" Optional,
+    15 user: "user" Optional,
 });
 
 impl ImageGenerationRequest {
@@ -442,7 +455,10 @@ impl ImageGenerationRequest {
             quality: None,
             resolution: None,
             seed: None,
+            session_id: None,
             size: None,
+            trace: None,
+            user: None,
             extra: Extra::new(),
         }
     }
@@ -459,7 +475,10 @@ wire_setters!(ImageGenerationRequest {
     quality: into ImageGenerationRequestQuality,
     resolution: into ImageGenerationRequestResolution,
     seed: exact i64,
+    session_id: into String,
     size: into String,
+    trace: into TraceConfig,
+    user: into String,
 });
 
 /// Width to height ratio of the image; a provider brings it within the ratios it supports.
@@ -480,6 +499,8 @@ pub enum ImageGenerationRequestAspectRatio {
     V2_1,
     /// Portrait in the classic photo format.
     V2_3,
+    /// The value `2.35:1`.
+    V2_35_1,
     /// Landscape in the classic photo format.
     V3_2,
     /// Portrait with moderate height, like an upright traditional screen.
@@ -490,8 +511,14 @@ pub enum ImageGenerationRequestAspectRatio {
     V4_3,
     /// Portrait, slightly taller than wide.
     V4_5,
+    /// The value `5:2`.
+    V5_2,
     /// Landscape, slightly wider than tall.
     V5_4,
+    /// The value `5:7`.
+    V5_7,
+    /// The value `7:5`.
+    V7_5,
     /// Very wide banner, eight times as wide as high.
     V8_1,
     /// Portrait, an upright widescreen.
@@ -523,12 +550,16 @@ wire_enum!(ImageGenerationRequestAspectRatio {
     V1_8 = "1:8",
     V2_1 = "2:1",
     V2_3 = "2:3",
+    V2_35_1 = "2.35:1",
     V3_2 = "3:2",
     V3_4 = "3:4",
     V4_1 = "4:1",
     V4_3 = "4:3",
     V4_5 = "4:5",
+    V5_2 = "5:2",
     V5_4 = "5:4",
+    V5_7 = "5:7",
+    V7_5 = "7:5",
     V8_1 = "8:1",
     V9_16 = "9:16",
     V16_9 = "16:9",
@@ -692,6 +723,10 @@ pub enum ImageGenerationRequestQuality {
     Medium,
     /// Render with the greatest fidelity.
     High,
+    /// The value `xhigh`.
+    Xhigh,
+    /// The value `max`.
+    Max,
     /// A value this version of the crate does not know, as it came.
     Unrecognized(Box<str>),
 }
@@ -701,6 +736,8 @@ wire_enum!(ImageGenerationRequestQuality {
     Low = "low",
     Medium = "medium",
     High = "high",
+    Xhigh = "xhigh",
+    Max = "max",
 });
 
 /// Size class of the image; each provider translates it into pixel dimensions of its own.
@@ -711,8 +748,12 @@ wire_enum!(ImageGenerationRequestQuality {
 pub enum ImageGenerationRequestResolution {
     /// Smallest size class, about 512 pixels.
     V512,
+    /// The value `768`.
+    V768,
     /// Standard size class, about a thousand pixels.
     V1K,
+    /// The value `1.5K`.
+    V1_5K,
     /// Large size class, about two thousand pixels.
     V2K,
     /// Largest size class, about four thousand pixels.
@@ -723,7 +764,9 @@ pub enum ImageGenerationRequestResolution {
 
 wire_enum!(ImageGenerationRequestResolution {
     V512 = "512",
+    V768 = "768",
     V1K = "1K",
+    V1_5K = "1.5K",
     V2K = "2K",
     V4K = "4K",
 });
@@ -848,6 +891,8 @@ pub enum ImageOutputModality {
     Video,
     /// Returns documents ordered by relevance.
     Rerank,
+    /// The value `decisions`.
+    Decisions,
     /// Returns spoken text.
     Speech,
     /// Returns speech written down as text.
@@ -863,6 +908,7 @@ wire_enum!(ImageOutputModality {
     Audio = "audio",
     Video = "video",
     Rerank = "rerank",
+    Decisions = "decisions",
     Speech = "speech",
     Transcription = "transcription",
 });
@@ -1086,6 +1132,8 @@ wire_enum!(ImagePricingEntryBillable {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ImagePricingEntryUnit {
+    /// The value `request`.
+    Request,
     /// Counted by the image.
     Image,
     /// Counted by a million pixels.
@@ -1097,6 +1145,7 @@ pub enum ImagePricingEntryUnit {
 }
 
 wire_enum!(ImagePricingEntryUnit {
+    Request = "request",
     Image = "image",
     Megapixel = "megapixel",
     Token = "token",

@@ -12,6 +12,8 @@ pub use crate::core::wire::{Extra, Json, JsonObject, Patch, Secret, Unrecognized
 mod analytics;
 #[cfg(feature = "api-keys")]
 mod api_keys;
+#[cfg(feature = "batch")]
+mod batch;
 #[cfg(feature = "benchmarks")]
 mod benchmarks;
 #[cfg(feature = "byok")]
@@ -20,6 +22,8 @@ mod byok;
 mod chat;
 #[cfg(feature = "classifications")]
 mod classifications;
+#[cfg(feature = "containers")]
+mod containers;
 #[cfg(feature = "credits")]
 mod credits;
 #[cfg(feature = "datasets")]
@@ -28,6 +32,8 @@ mod datasets;
 mod embeddings;
 #[cfg(feature = "endpoints")]
 mod endpoints;
+#[cfg(feature = "external-users")]
+mod external_users;
 #[cfg(feature = "files")]
 mod files;
 #[cfg(feature = "generations")]
@@ -53,6 +59,10 @@ mod organization;
 mod plugins;
 #[cfg(feature = "presets")]
 mod presets;
+#[cfg(feature = "private-endpoints")]
+mod private_endpoints;
+#[cfg(feature = "private-providers")]
+mod private_providers;
 #[cfg(feature = "providers")]
 mod providers;
 #[cfg(feature = "rerank")]
@@ -60,13 +70,15 @@ mod rerank;
 #[cfg(feature = "responses")]
 mod responses;
 #[cfg(any(
+    feature = "batch",
     feature = "chat",
     feature = "embeddings",
     feature = "endpoints",
     feature = "images",
     feature = "messages",
     feature = "rerank",
-    feature = "responses"
+    feature = "responses",
+    feature = "system-one"
 ))]
 mod routing;
 #[cfg(feature = "scim")]
@@ -74,20 +86,31 @@ mod scim;
 #[cfg(any(feature = "chat", feature = "messages", feature = "responses"))]
 mod server_tools;
 #[cfg(any(
+    feature = "batch",
     feature = "chat",
     feature = "embeddings",
     feature = "endpoints",
     feature = "images",
     feature = "messages",
     feature = "models",
+    feature = "rerank",
     feature = "responses",
+    feature = "stt",
+    feature = "system-one",
+    feature = "tts",
     feature = "video-generation"
 ))]
 mod shared;
 #[cfg(feature = "stt")]
 mod stt;
+#[cfg(feature = "system-one")]
+mod system_one;
+#[cfg(feature = "tools")]
+mod tools;
 #[cfg(feature = "tts")]
 mod tts;
+#[cfg(feature = "vault")]
+mod vault;
 #[cfg(feature = "video-generation")]
 mod video_generation;
 #[cfg(feature = "workspaces")]
@@ -96,6 +119,8 @@ mod workspaces;
 pub use self::analytics::*;
 #[cfg(feature = "api-keys")]
 pub use self::api_keys::*;
+#[cfg(feature = "batch")]
+pub use self::batch::*;
 #[cfg(feature = "benchmarks")]
 pub use self::benchmarks::*;
 #[cfg(feature = "byok")]
@@ -104,6 +129,8 @@ pub use self::byok::*;
 pub use self::chat::*;
 #[cfg(feature = "classifications")]
 pub use self::classifications::*;
+#[cfg(feature = "containers")]
+pub use self::containers::*;
 #[cfg(feature = "credits")]
 pub use self::credits::*;
 #[cfg(feature = "datasets")]
@@ -112,6 +139,8 @@ pub use self::datasets::*;
 pub use self::embeddings::*;
 #[cfg(feature = "endpoints")]
 pub use self::endpoints::*;
+#[cfg(feature = "external-users")]
+pub use self::external_users::*;
 #[cfg(feature = "files")]
 pub use self::files::*;
 #[cfg(feature = "generations")]
@@ -136,6 +165,10 @@ pub use self::organization::*;
 pub use self::plugins::*;
 #[cfg(feature = "presets")]
 pub use self::presets::*;
+#[cfg(feature = "private-endpoints")]
+pub use self::private_endpoints::*;
+#[cfg(feature = "private-providers")]
+pub use self::private_providers::*;
 #[cfg(feature = "providers")]
 pub use self::providers::*;
 #[cfg(feature = "rerank")]
@@ -143,13 +176,15 @@ pub use self::rerank::*;
 #[cfg(feature = "responses")]
 pub use self::responses::*;
 #[cfg(any(
+    feature = "batch",
     feature = "chat",
     feature = "embeddings",
     feature = "endpoints",
     feature = "images",
     feature = "messages",
     feature = "rerank",
-    feature = "responses"
+    feature = "responses",
+    feature = "system-one"
 ))]
 pub use self::routing::*;
 #[cfg(feature = "scim")]
@@ -157,20 +192,31 @@ pub use self::scim::*;
 #[cfg(any(feature = "chat", feature = "messages", feature = "responses"))]
 pub use self::server_tools::*;
 #[cfg(any(
+    feature = "batch",
     feature = "chat",
     feature = "embeddings",
     feature = "endpoints",
     feature = "images",
     feature = "messages",
     feature = "models",
+    feature = "rerank",
     feature = "responses",
+    feature = "stt",
+    feature = "system-one",
+    feature = "tts",
     feature = "video-generation"
 ))]
 pub use self::shared::*;
 #[cfg(feature = "stt")]
 pub use self::stt::*;
+#[cfg(feature = "system-one")]
+pub use self::system_one::*;
+#[cfg(feature = "tools")]
+pub use self::tools::*;
 #[cfg(feature = "tts")]
 pub use self::tts::*;
+#[cfg(feature = "vault")]
+pub use self::vault::*;
 #[cfg(feature = "video-generation")]
 pub use self::video_generation::*;
 #[cfg(feature = "workspaces")]

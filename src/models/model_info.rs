@@ -287,6 +287,8 @@ pub enum OutputModality {
     Video,
     /// Relevance ordering of supplied documents.
     Rerank,
+    /// The value `decisions`.
+    Decisions,
     /// Spoken voice synthesized from text.
     Speech,
     /// Text transcribed from spoken audio.
@@ -302,6 +304,7 @@ wire_enum!(OutputModality {
     Audio = "audio",
     Video = "video",
     Rerank = "rerank",
+    Decisions = "decisions",
     Speech = "speech",
     Transcription = "transcription",
 });
@@ -597,6 +600,10 @@ pub struct PricingOverride {
     pub min_prompt_tokens: Option<f64>,
     /// Replacement rate for one prompt token, in USD.
     pub prompt: Option<String>,
+    /// Member `utc_days` of the API document.
+    ///
+    /// At least 1 element.
+    pub utc_days: Option<Vec<PricingOverrideUtcDay>>,
     /// UTC time of day at which these rates cease, as an `HHMM` number; that minute itself is outside.
     pub utc_end: Option<f64>,
     /// UTC time of day from which these rates hold, as an `HHMM` number; a start later than the end spans midnight.
@@ -614,8 +621,9 @@ wire_struct!(PricingOverride {
     5 input_cache_write_1h: "input_cache_write_1h" Optional,
     6 min_prompt_tokens: "min_prompt_tokens" Optional,
     7 prompt: "prompt" Optional,
-    8 utc_end: "utc_end" Optional,
-    9 utc_start: "utc_start" Optional,
+    8 utc_days: "utc_days" Optional,
+    9 utc_end: "utc_end" Optional,
+    10 utc_start: "utc_start" Optional,
 });
 
 /// Reasoning controls a model offers; absent for models that do not reason and for dynamic routers.

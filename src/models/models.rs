@@ -122,25 +122,6 @@ wire_enum!(GetModelsSort {
     DesignArenaEloHighToLow = "design-arena-elo-high-to-low",
 });
 
-/// Keeps or drops models whose output may be used for distillation.
-///
-/// At `getModels(distillable)` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum GetModelsDistillable {
-    /// Only models that can be distilled.
-    True,
-    /// Only models that cannot be distilled.
-    False,
-    /// A value this version of the crate does not know, as it came.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(GetModelsDistillable {
-    True = "true",
-    False = "false",
-});
-
 /// Set it to keep models having endpoints that retain no data.
 ///
 /// At `getModels(zdr)` in the API document.
@@ -196,10 +177,6 @@ pub struct GetModelsParams {
     pub output_modalities: Option<String>,
     /// Orders the list on the server, which beats fetching everything and sorting it yourself.
     pub sort: Option<GetModelsSort>,
-    /// Pass `true` to receive an RSS feed in place of JSON.
-    pub use_rss: Option<String>,
-    /// Pass `true` to make feed items link to the chat page; matters only with `use_rss`.
-    pub use_rss_chat_links: Option<String>,
     /// Keeps models whose name or slug matches this search text.
     pub q: Option<String>,
     /// Keeps models by what they accept, as comma-separated names such as `text,image`.
@@ -223,7 +200,7 @@ pub struct GetModelsParams {
     /// Keeps models hosted by these providers, given as names separated by commas.
     pub providers: Option<String>,
     /// Keeps or drops models whose output may be used for distillation.
-    pub distillable: Option<GetModelsDistillable>,
+    pub distillable: Option<bool>,
     /// Set it to keep models having endpoints that retain no data.
     pub zdr: Option<GetModelsZdr>,
     /// Keeps models with endpoints inside one data region.
@@ -294,8 +271,6 @@ impl GetModelsParams {
             .query("supported_parameters", self.supported_parameters.as_deref())
             .query("output_modalities", self.output_modalities.as_deref())
             .query("sort", self.sort.as_ref().map(AsRef::as_ref))
-            .query("use_rss", self.use_rss.as_deref())
-            .query("use_rss_chat_links", self.use_rss_chat_links.as_deref())
             .query("q", self.q.as_deref())
             .query("input_modalities", self.input_modalities.as_deref())
             .query("context", self.context)
@@ -304,7 +279,7 @@ impl GetModelsParams {
             .query("arch", self.arch.as_deref())
             .query("model_authors", self.model_authors.as_deref())
             .query("providers", self.providers.as_deref())
-            .query("distillable", self.distillable.as_ref().map(AsRef::as_ref))
+            .query("distillable", self.distillable)
             .query("zdr", self.zdr.as_ref().map(AsRef::as_ref))
             .query("region", self.region.as_ref().map(AsRef::as_ref))
             .query("min_output_price", self.min_output_price)
@@ -368,22 +343,6 @@ impl GetModelsParams {
     #[inline]
     pub fn sort(mut self, sort: impl Into<GetModelsSort>) -> Self {
         self.sort = Some(sort.into());
-        self
-    }
-
-    /// Sets the parameter `use_rss`.
-    #[must_use]
-    #[inline]
-    pub fn use_rss(mut self, use_rss: impl Into<String>) -> Self {
-        self.use_rss = Some(use_rss.into());
-        self
-    }
-
-    /// Sets the parameter `use_rss_chat_links`.
-    #[must_use]
-    #[inline]
-    pub fn use_rss_chat_links(mut self, use_rss_chat_links: impl Into<String>) -> Self {
-        self.use_rss_chat_links = Some(use_rss_chat_links.into());
         self
     }
 
@@ -454,8 +413,8 @@ impl GetModelsParams {
     /// Sets the parameter `distillable`.
     #[must_use]
     #[inline]
-    pub fn distillable(mut self, distillable: impl Into<GetModelsDistillable>) -> Self {
-        self.distillable = Some(distillable.into());
+    pub fn distillable(mut self, distillable: bool) -> Self {
+        self.distillable = Some(distillable);
         self
     }
 
@@ -637,6 +596,77 @@ wire_struct!(ModelsCountResponseData {
     0 count: "count" Required,
 });
 
+/// The values of `listModelsUser(sort)`.
+///
+/// At `listModelsUser(sort)` in the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ListModelsUserSort {
+    /// The value `most-popular`.
+    MostPopular,
+    /// The value `newest`.
+    Newest,
+    /// The value `top-weekly`.
+    TopWeekly,
+    /// The value `pricing-low-to-high`.
+    PricingLowToHigh,
+    /// The value `pricing-high-to-low`.
+    PricingHighToLow,
+    /// The value `context-high-to-low`.
+    ContextHighToLow,
+    /// The value `throughput-high-to-low`.
+    ThroughputHighToLow,
+    /// The value `latency-low-to-high`.
+    LatencyLowToHigh,
+    /// The value `intelligence-high-to-low`.
+    IntelligenceHighToLow,
+    /// The value `coding-high-to-low`.
+    CodingHighToLow,
+    /// The value `agentic-high-to-low`.
+    AgenticHighToLow,
+    /// The value `design-arena-elo-high-to-low`.
+    DesignArenaEloHighToLow,
+    /// A value this version of the crate does not know, as it came.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(ListModelsUserSort {
+    MostPopular = "most-popular",
+    Newest = "newest",
+    TopWeekly = "top-weekly",
+    PricingLowToHigh = "pricing-low-to-high",
+    PricingHighToLow = "pricing-high-to-low",
+    ContextHighToLow = "context-high-to-low",
+    ThroughputHighToLow = "throughput-high-to-low",
+    LatencyLowToHigh = "latency-low-to-high",
+    IntelligenceHighToLow = "intelligence-high-to-low",
+    CodingHighToLow = "coding-high-to-low",
+    AgenticHighToLow = "agentic-high-to-low",
+    DesignArenaEloHighToLow = "design-arena-elo-high-to-low",
+});
+
+/// The values of `listModelsUser(client)`.
+///
+/// At `listModelsUser(client)` in the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ListModelsUserClient {
+    /// The value `claude_code`.
+    ClaudeCode,
+    /// The value `claude_desktop`.
+    ClaudeDesktop,
+    /// The value `codex`.
+    Codex,
+    /// A value this version of the crate does not know, as it came.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(ListModelsUserClient {
+    ClaudeCode = "claude_code",
+    ClaudeDesktop = "claude_desktop",
+    Codex = "codex",
+});
+
 /// The optional parameters of `models_list_for_user`. Left out, the server's defaults hold.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
@@ -649,6 +679,12 @@ pub struct ListModelsUserParams {
     ///
     /// From 1 to 1000. Default `500`.
     pub limit: Option<i64>,
+    /// Member `output_modalities` of the API document.
+    pub output_modalities: Option<String>,
+    /// Member `sort` of the API document.
+    pub sort: Option<ListModelsUserSort>,
+    /// Member `client` of the API document.
+    pub client: Option<ListModelsUserClient>,
 }
 
 impl ListModelsUserParams {
@@ -660,7 +696,12 @@ impl ListModelsUserParams {
 
     #[inline]
     pub(crate) fn write(&self, parts: Parts) -> Parts {
-        parts.query("offset", self.offset).query("limit", self.limit)
+        parts
+            .query("offset", self.offset)
+            .query("limit", self.limit)
+            .query("output_modalities", self.output_modalities.as_deref())
+            .query("sort", self.sort.as_ref().map(AsRef::as_ref))
+            .query("client", self.client.as_ref().map(AsRef::as_ref))
     }
 }
 
@@ -678,6 +719,30 @@ impl ListModelsUserParams {
     #[inline]
     pub fn limit(mut self, limit: i64) -> Self {
         self.limit = Some(limit);
+        self
+    }
+
+    /// Sets the parameter `output_modalities`.
+    #[must_use]
+    #[inline]
+    pub fn output_modalities(mut self, output_modalities: impl Into<String>) -> Self {
+        self.output_modalities = Some(output_modalities.into());
+        self
+    }
+
+    /// Sets the parameter `sort`.
+    #[must_use]
+    #[inline]
+    pub fn sort(mut self, sort: impl Into<ListModelsUserSort>) -> Self {
+        self.sort = Some(sort.into());
+        self
+    }
+
+    /// Sets the parameter `client`.
+    #[must_use]
+    #[inline]
+    pub fn client(mut self, client: impl Into<ListModelsUserClient>) -> Self {
+        self.client = Some(client.into());
         self
     }
 }

@@ -239,3 +239,158 @@ wire_enum!(CreateAuthKeysCodeRequestUsageLimitType {
     Weekly = "weekly",
     Monthly = "monthly",
 });
+
+/// The object at `OAuthJwks`.
+///
+/// Schema `OAuthJwks` of the API document. The answer of `oauth_list_oauth_jwks`.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct OauthJwks {
+    /// Member `keys` of the API document.
+    ///
+    /// At least 1 element.
+    pub keys: Vec<OauthJwksKey>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(OauthJwks {
+    0 keys: "keys" Required,
+});
+
+impl Root for OauthJwks {}
+
+/// The object at `OAuthJwks.keys[]`.
+///
+/// At `OAuthJwks.keys[]` in the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct OauthJwksKey {
+    /// Member `kid` of the API document.
+    ///
+    /// At least 1 character.
+    pub kid: String,
+    /// Member `x` of the API document.
+    ///
+    /// Matches `^[A-Za-z0-9_-]+$`.
+    pub x: String,
+    /// Member `y` of the API document.
+    ///
+    /// Matches `^[A-Za-z0-9_-]+$`.
+    pub y: String,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(OauthJwksKey ["alg" = "\"ES256\"", "crv" = "\"P-256\"", "kty" = "\"EC\"", "use" = "\"sig\""] {
+    0 kid: "kid" Required,
+    1 x: "x" Required,
+    2 y: "y" Required,
+});
+
+/// The object at `TokenExchangeResponse`.
+///
+/// Schema `TokenExchangeResponse` of the API document. The answer of `oauth_create_oauth_token`.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct TokenExchangeResponse {
+    /// Member `access_token` of the API document.
+    pub access_token: Secret,
+    /// Member `expires_in` of the API document.
+    pub expires_in: i64,
+    /// Member `scope` of the API document.
+    pub scope: String,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(TokenExchangeResponse ["issued_token_type" = "\"urn:ietf:params:oauth:token-type:access_token\"", "token_type" = "\"Bearer\""] {
+    0 access_token: "access_token" Required,
+    1 expires_in: "expires_in" Required,
+    2 scope: "scope" Required,
+});
+
+impl Root for TokenExchangeResponse {}
+
+/// The object at `TokenExchangeRequest`.
+///
+/// Schema `TokenExchangeRequest` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct TokenExchangeRequest {
+    /// Member `federation_policy_id` of the API document.
+    ///
+    /// Format `uuid`.
+    pub federation_policy_id: String,
+    /// Member `subject_token` of the API document.
+    ///
+    /// From 1 to 16384 characters. Matches `^[\w-]+\.[\w-]+\.[\w-]+$`.
+    pub subject_token: Secret,
+    /// Member `requested_token_type` of the API document.
+    pub requested_token_type: Option<TokenExchangeRequestRequestedTokenType>,
+    /// Member `scope` of the API document.
+    pub scope: Option<TokenExchangeRequestScope>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(TokenExchangeRequest ["grant_type" = "\"urn:ietf:params:oauth:grant-type:token-exchange\"", "subject_token_type" = "\"urn:ietf:params:oauth:token-type:jwt\""] {
+    0 federation_policy_id: "federation_policy_id" Required,
+    1 subject_token: "subject_token" Required,
+    2 requested_token_type: "requested_token_type" Optional,
+    3 scope: "scope" Optional,
+});
+
+impl TokenExchangeRequest {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(federation_policy_id: impl Into<String>, subject_token: impl Into<Secret>) -> Self {
+        Self {
+            federation_policy_id: federation_policy_id.into(),
+            subject_token: subject_token.into(),
+            requested_token_type: None,
+            scope: None,
+            extra: Extra::new(),
+        }
+    }
+}
+
+wire_setters!(TokenExchangeRequest {
+    requested_token_type: into TokenExchangeRequestRequestedTokenType,
+    scope: into TokenExchangeRequestScope,
+});
+
+/// The values of `TokenExchangeRequest.requested_token_type`.
+///
+/// At `TokenExchangeRequest.requested_token_type` in the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum TokenExchangeRequestRequestedTokenType {
+    /// The value `urn:ietf:params:oauth:token-type:access_token`.
+    UrnIetfParamsOauthTokenTypeAccessToken,
+    /// A value this version of the crate does not know, as it came.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(TokenExchangeRequestRequestedTokenType {
+    UrnIetfParamsOauthTokenTypeAccessToken = "urn:ietf:params:oauth:token-type:access_token",
+});
+
+/// The values of `TokenExchangeRequest.scope`.
+///
+/// At `TokenExchangeRequest.scope` in the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum TokenExchangeRequestScope {
+    /// The value `inference`.
+    Inference,
+    /// The value `management`.
+    Management,
+    /// A value this version of the crate does not know, as it came.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(TokenExchangeRequestScope {
+    Inference = "inference",
+    Management = "management",
+});

@@ -111,6 +111,8 @@ pub struct ObservabilityArizeDestination {
     pub api_key_hashes: Option<Vec<String>>,
     /// Adds what each generation cost and how it was billed to the traces sent to Arize.
     pub broadcast_generation_cost: bool,
+    /// Member `broadcast_generation_cost_allocation` of the API document.
+    pub broadcast_generation_cost_allocation: bool,
     /// Adds metadata about who made each generation to the traces sent to Arize.
     pub broadcast_generation_identity: bool,
     /// Adds metadata on the context of each request to the traces sent to Arize.
@@ -131,6 +133,10 @@ pub struct ObservabilityArizeDestination {
     pub name: Option<String>,
     /// Withholds prompts and completions: Arize receives metadata alone.
     pub privacy_mode: bool,
+    /// Member `regions` of the API document.
+    ///
+    /// At least 1 element.
+    pub regions: Vec<ObservabilityDataRegion>,
     /// Share of events forwarded to Arize, as a fraction where 1 forwards them all.
     pub sampling_rate: f64,
     /// Time of the latest change to the destination, as an ISO 8601 string.
@@ -146,18 +152,20 @@ pub struct ObservabilityArizeDestination {
 wire_struct!(ObservabilityArizeDestination ["type" = "\"arize\""] {
     0 api_key_hashes: "api_key_hashes" Nullable,
     1 broadcast_generation_cost: "broadcast_generation_cost" Required,
-    2 broadcast_generation_identity: "broadcast_generation_identity" Required,
-    3 broadcast_generation_request_context: "broadcast_generation_request_context" Required,
-    4 config: "config" Required,
-    5 created_at: "created_at" Required,
-    6 enabled: "enabled" Required,
-    7 filter_rules: "filter_rules" Nullable,
-    8 id: "id" Required,
-    9 name: "name" Nullable,
-    10 privacy_mode: "privacy_mode" Required,
-    11 sampling_rate: "sampling_rate" Required,
-    12 updated_at: "updated_at" Required,
-    13 workspace_id: "workspace_id" Required,
+    2 broadcast_generation_cost_allocation: "broadcast_generation_cost_allocation" Required,
+    3 broadcast_generation_identity: "broadcast_generation_identity" Required,
+    4 broadcast_generation_request_context: "broadcast_generation_request_context" Required,
+    5 config: "config" Required,
+    6 created_at: "created_at" Required,
+    7 enabled: "enabled" Required,
+    8 filter_rules: "filter_rules" Nullable,
+    9 id: "id" Required,
+    10 name: "name" Nullable,
+    11 privacy_mode: "privacy_mode" Required,
+    12 regions: "regions" Required,
+    13 sampling_rate: "sampling_rate" Required,
+    14 updated_at: "updated_at" Required,
+    15 workspace_id: "workspace_id" Required,
 });
 
 /// Connection settings and credentials for Arize AX.
@@ -455,6 +463,28 @@ impl From<f64> for ObservabilityFilterRuleGroupRuleValue {
     }
 }
 
+/// The values of `ObservabilityDataRegion`.
+///
+/// Schema `ObservabilityDataRegion` of the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ObservabilityDataRegion {
+    /// The value `global`.
+    Global,
+    /// The value `europe`.
+    Europe,
+    /// The value `us`.
+    Us,
+    /// A value this version of the crate does not know, as it came.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(ObservabilityDataRegion {
+    Global = "global",
+    Europe = "europe",
+    Us = "us",
+});
+
 /// Broadcast destination that sends traces of your traffic to Braintrust.
 ///
 /// Schema `ObservabilityBraintrustDestination` of the API document.
@@ -465,6 +495,8 @@ pub struct ObservabilityBraintrustDestination {
     pub api_key_hashes: Option<Vec<String>>,
     /// Adds what each generation cost and how it was billed to the traces sent to Braintrust.
     pub broadcast_generation_cost: bool,
+    /// Member `broadcast_generation_cost_allocation` of the API document.
+    pub broadcast_generation_cost_allocation: bool,
     /// Adds metadata about who made each generation to the traces sent to Braintrust.
     pub broadcast_generation_identity: bool,
     /// Adds metadata on the context of each request to the traces sent to Braintrust.
@@ -485,6 +517,10 @@ pub struct ObservabilityBraintrustDestination {
     pub name: Option<String>,
     /// Withholds prompts and completions: Braintrust receives metadata alone.
     pub privacy_mode: bool,
+    /// Member `regions` of the API document.
+    ///
+    /// At least 1 element.
+    pub regions: Vec<ObservabilityDataRegion>,
     /// Share of events forwarded to Braintrust, as a fraction where 1 forwards them all.
     pub sampling_rate: f64,
     /// Time of the latest change to the destination, as an ISO 8601 string.
@@ -500,18 +536,20 @@ pub struct ObservabilityBraintrustDestination {
 wire_struct!(ObservabilityBraintrustDestination ["type" = "\"braintrust\""] {
     0 api_key_hashes: "api_key_hashes" Nullable,
     1 broadcast_generation_cost: "broadcast_generation_cost" Required,
-    2 broadcast_generation_identity: "broadcast_generation_identity" Required,
-    3 broadcast_generation_request_context: "broadcast_generation_request_context" Required,
-    4 config: "config" Required,
-    5 created_at: "created_at" Required,
-    6 enabled: "enabled" Required,
-    7 filter_rules: "filter_rules" Nullable,
-    8 id: "id" Required,
-    9 name: "name" Nullable,
-    10 privacy_mode: "privacy_mode" Required,
-    11 sampling_rate: "sampling_rate" Required,
-    12 updated_at: "updated_at" Required,
-    13 workspace_id: "workspace_id" Required,
+    2 broadcast_generation_cost_allocation: "broadcast_generation_cost_allocation" Required,
+    3 broadcast_generation_identity: "broadcast_generation_identity" Required,
+    4 broadcast_generation_request_context: "broadcast_generation_request_context" Required,
+    5 config: "config" Required,
+    6 created_at: "created_at" Required,
+    7 enabled: "enabled" Required,
+    8 filter_rules: "filter_rules" Nullable,
+    9 id: "id" Required,
+    10 name: "name" Nullable,
+    11 privacy_mode: "privacy_mode" Required,
+    12 regions: "regions" Required,
+    13 sampling_rate: "sampling_rate" Required,
+    14 updated_at: "updated_at" Required,
+    15 workspace_id: "workspace_id" Required,
 });
 
 /// Connection settings and credentials for Braintrust.
@@ -555,6 +593,8 @@ pub struct ObservabilityClickhouseDestination {
     pub api_key_hashes: Option<Vec<String>>,
     /// Adds what each generation cost and how it was billed to the traces written to ClickHouse.
     pub broadcast_generation_cost: bool,
+    /// Member `broadcast_generation_cost_allocation` of the API document.
+    pub broadcast_generation_cost_allocation: bool,
     /// Adds metadata about who made each generation to the traces written to ClickHouse.
     pub broadcast_generation_identity: bool,
     /// Adds metadata on the context of each request to the traces written to ClickHouse.
@@ -575,6 +615,10 @@ pub struct ObservabilityClickhouseDestination {
     pub name: Option<String>,
     /// Withholds prompts and completions: ClickHouse receives metadata alone.
     pub privacy_mode: bool,
+    /// Member `regions` of the API document.
+    ///
+    /// At least 1 element.
+    pub regions: Vec<ObservabilityDataRegion>,
     /// Share of events forwarded to ClickHouse, as a fraction where 1 forwards them all.
     pub sampling_rate: f64,
     /// Time of the latest change to the destination, as an ISO 8601 string.
@@ -590,18 +634,20 @@ pub struct ObservabilityClickhouseDestination {
 wire_struct!(ObservabilityClickhouseDestination ["type" = "\"clickhouse\""] {
     0 api_key_hashes: "api_key_hashes" Nullable,
     1 broadcast_generation_cost: "broadcast_generation_cost" Required,
-    2 broadcast_generation_identity: "broadcast_generation_identity" Required,
-    3 broadcast_generation_request_context: "broadcast_generation_request_context" Required,
-    4 config: "config" Required,
-    5 created_at: "created_at" Required,
-    6 enabled: "enabled" Required,
-    7 filter_rules: "filter_rules" Nullable,
-    8 id: "id" Required,
-    9 name: "name" Nullable,
-    10 privacy_mode: "privacy_mode" Required,
-    11 sampling_rate: "sampling_rate" Required,
-    12 updated_at: "updated_at" Required,
-    13 workspace_id: "workspace_id" Required,
+    2 broadcast_generation_cost_allocation: "broadcast_generation_cost_allocation" Required,
+    3 broadcast_generation_identity: "broadcast_generation_identity" Required,
+    4 broadcast_generation_request_context: "broadcast_generation_request_context" Required,
+    5 config: "config" Required,
+    6 created_at: "created_at" Required,
+    7 enabled: "enabled" Required,
+    8 filter_rules: "filter_rules" Nullable,
+    9 id: "id" Required,
+    10 name: "name" Nullable,
+    11 privacy_mode: "privacy_mode" Required,
+    12 regions: "regions" Required,
+    13 sampling_rate: "sampling_rate" Required,
+    14 updated_at: "updated_at" Required,
+    15 workspace_id: "workspace_id" Required,
 });
 
 /// Connection settings for the ClickHouse database.
@@ -628,6 +674,10 @@ pub struct ObservabilityClickhouseDestinationConfig {
     pub username: String,
     /// Extra HTTP headers sent along with every delivery to ClickHouse.
     pub headers: Option<Secret<BTreeMap<String, String>>>,
+    /// Member `shouldIncludeCacheWriteTokens` of the API document.
+    ///
+    /// Default `false`. On the wire `shouldIncludeCacheWriteTokens`.
+    pub should_include_cache_write_tokens: Option<bool>,
     /// Table inside the database into which traces are inserted.
     ///
     /// Default `OPENROUTER_TRACES`.
@@ -642,7 +692,8 @@ wire_struct!(ObservabilityClickhouseDestinationConfig {
     2 password: "password" Required,
     3 username: "username" Required,
     4 headers: "headers" Optional,
-    5 table: "table" Optional,
+    5 should_include_cache_write_tokens: "shouldIncludeCacheWriteTokens" Optional,
+    6 table: "table" Optional,
 });
 
 /// Broadcast destination that sends traces of your traffic to Datadog LLM Observability.
@@ -655,6 +706,8 @@ pub struct ObservabilityDatadogDestination {
     pub api_key_hashes: Option<Vec<String>>,
     /// Adds what each generation cost and how it was billed to the traces sent to Datadog.
     pub broadcast_generation_cost: bool,
+    /// Member `broadcast_generation_cost_allocation` of the API document.
+    pub broadcast_generation_cost_allocation: bool,
     /// Adds metadata about who made each generation to the traces sent to Datadog.
     pub broadcast_generation_identity: bool,
     /// Adds metadata on the context of each request to the traces sent to Datadog.
@@ -675,6 +728,10 @@ pub struct ObservabilityDatadogDestination {
     pub name: Option<String>,
     /// Withholds prompts and completions: Datadog receives metadata alone.
     pub privacy_mode: bool,
+    /// Member `regions` of the API document.
+    ///
+    /// At least 1 element.
+    pub regions: Vec<ObservabilityDataRegion>,
     /// Share of events forwarded to Datadog, as a fraction where 1 forwards them all.
     pub sampling_rate: f64,
     /// Time of the latest change to the destination, as an ISO 8601 string.
@@ -690,18 +747,20 @@ pub struct ObservabilityDatadogDestination {
 wire_struct!(ObservabilityDatadogDestination ["type" = "\"datadog\""] {
     0 api_key_hashes: "api_key_hashes" Nullable,
     1 broadcast_generation_cost: "broadcast_generation_cost" Required,
-    2 broadcast_generation_identity: "broadcast_generation_identity" Required,
-    3 broadcast_generation_request_context: "broadcast_generation_request_context" Required,
-    4 config: "config" Required,
-    5 created_at: "created_at" Required,
-    6 enabled: "enabled" Required,
-    7 filter_rules: "filter_rules" Nullable,
-    8 id: "id" Required,
-    9 name: "name" Nullable,
-    10 privacy_mode: "privacy_mode" Required,
-    11 sampling_rate: "sampling_rate" Required,
-    12 updated_at: "updated_at" Required,
-    13 workspace_id: "workspace_id" Required,
+    2 broadcast_generation_cost_allocation: "broadcast_generation_cost_allocation" Required,
+    3 broadcast_generation_identity: "broadcast_generation_identity" Required,
+    4 broadcast_generation_request_context: "broadcast_generation_request_context" Required,
+    5 config: "config" Required,
+    6 created_at: "created_at" Required,
+    7 enabled: "enabled" Required,
+    8 filter_rules: "filter_rules" Nullable,
+    9 id: "id" Required,
+    10 name: "name" Nullable,
+    11 privacy_mode: "privacy_mode" Required,
+    12 regions: "regions" Required,
+    13 sampling_rate: "sampling_rate" Required,
+    14 updated_at: "updated_at" Required,
+    15 workspace_id: "workspace_id" Required,
 });
 
 /// Connection settings and credentials for Datadog.
@@ -722,7 +781,7 @@ pub struct ObservabilityDatadogDestinationConfig {
     pub headers: Option<Secret<BTreeMap<String, String>>>,
     /// Base address of the Datadog API; pick the one of the region your account lives in.
     ///
-    /// Default `https://api.us5.datadoghq.com`.
+    /// Default `https://api.datadoghq.com`.
     pub url: Option<String>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -745,6 +804,8 @@ pub struct ObservabilityGrafanaDestination {
     pub api_key_hashes: Option<Vec<String>>,
     /// Adds what each generation cost and how it was billed to the traces sent to Grafana.
     pub broadcast_generation_cost: bool,
+    /// Member `broadcast_generation_cost_allocation` of the API document.
+    pub broadcast_generation_cost_allocation: bool,
     /// Adds metadata about who made each generation to the traces sent to Grafana.
     pub broadcast_generation_identity: bool,
     /// Adds metadata on the context of each request to the traces sent to Grafana.
@@ -765,6 +826,10 @@ pub struct ObservabilityGrafanaDestination {
     pub name: Option<String>,
     /// Withholds prompts and completions: Grafana receives metadata alone.
     pub privacy_mode: bool,
+    /// Member `regions` of the API document.
+    ///
+    /// At least 1 element.
+    pub regions: Vec<ObservabilityDataRegion>,
     /// Share of events forwarded to Grafana, as a fraction where 1 forwards them all.
     pub sampling_rate: f64,
     /// Time of the latest change to the destination, as an ISO 8601 string.
@@ -780,18 +845,20 @@ pub struct ObservabilityGrafanaDestination {
 wire_struct!(ObservabilityGrafanaDestination ["type" = "\"grafana\""] {
     0 api_key_hashes: "api_key_hashes" Nullable,
     1 broadcast_generation_cost: "broadcast_generation_cost" Required,
-    2 broadcast_generation_identity: "broadcast_generation_identity" Required,
-    3 broadcast_generation_request_context: "broadcast_generation_request_context" Required,
-    4 config: "config" Required,
-    5 created_at: "created_at" Required,
-    6 enabled: "enabled" Required,
-    7 filter_rules: "filter_rules" Nullable,
-    8 id: "id" Required,
-    9 name: "name" Nullable,
-    10 privacy_mode: "privacy_mode" Required,
-    11 sampling_rate: "sampling_rate" Required,
-    12 updated_at: "updated_at" Required,
-    13 workspace_id: "workspace_id" Required,
+    2 broadcast_generation_cost_allocation: "broadcast_generation_cost_allocation" Required,
+    3 broadcast_generation_identity: "broadcast_generation_identity" Required,
+    4 broadcast_generation_request_context: "broadcast_generation_request_context" Required,
+    5 config: "config" Required,
+    6 created_at: "created_at" Required,
+    7 enabled: "enabled" Required,
+    8 filter_rules: "filter_rules" Nullable,
+    9 id: "id" Required,
+    10 name: "name" Nullable,
+    11 privacy_mode: "privacy_mode" Required,
+    12 regions: "regions" Required,
+    13 sampling_rate: "sampling_rate" Required,
+    14 updated_at: "updated_at" Required,
+    15 workspace_id: "workspace_id" Required,
 });
 
 /// Connection settings for the Grafana Cloud OTLP gateway.
@@ -835,6 +902,8 @@ pub struct ObservabilityLangfuseDestination {
     pub api_key_hashes: Option<Vec<String>>,
     /// Adds what each generation cost and how it was billed to the traces sent to Langfuse.
     pub broadcast_generation_cost: bool,
+    /// Member `broadcast_generation_cost_allocation` of the API document.
+    pub broadcast_generation_cost_allocation: bool,
     /// Adds metadata about who made each generation to the traces sent to Langfuse.
     pub broadcast_generation_identity: bool,
     /// Adds metadata on the context of each request to the traces sent to Langfuse.
@@ -855,6 +924,10 @@ pub struct ObservabilityLangfuseDestination {
     pub name: Option<String>,
     /// Withholds prompts and completions: Langfuse receives metadata alone.
     pub privacy_mode: bool,
+    /// Member `regions` of the API document.
+    ///
+    /// At least 1 element.
+    pub regions: Vec<ObservabilityDataRegion>,
     /// Share of events forwarded to Langfuse, as a fraction where 1 forwards them all.
     pub sampling_rate: f64,
     /// Time of the latest change to the destination, as an ISO 8601 string.
@@ -870,18 +943,20 @@ pub struct ObservabilityLangfuseDestination {
 wire_struct!(ObservabilityLangfuseDestination ["type" = "\"langfuse\""] {
     0 api_key_hashes: "api_key_hashes" Nullable,
     1 broadcast_generation_cost: "broadcast_generation_cost" Required,
-    2 broadcast_generation_identity: "broadcast_generation_identity" Required,
-    3 broadcast_generation_request_context: "broadcast_generation_request_context" Required,
-    4 config: "config" Required,
-    5 created_at: "created_at" Required,
-    6 enabled: "enabled" Required,
-    7 filter_rules: "filter_rules" Nullable,
-    8 id: "id" Required,
-    9 name: "name" Nullable,
-    10 privacy_mode: "privacy_mode" Required,
-    11 sampling_rate: "sampling_rate" Required,
-    12 updated_at: "updated_at" Required,
-    13 workspace_id: "workspace_id" Required,
+    2 broadcast_generation_cost_allocation: "broadcast_generation_cost_allocation" Required,
+    3 broadcast_generation_identity: "broadcast_generation_identity" Required,
+    4 broadcast_generation_request_context: "broadcast_generation_request_context" Required,
+    5 config: "config" Required,
+    6 created_at: "created_at" Required,
+    7 enabled: "enabled" Required,
+    8 filter_rules: "filter_rules" Nullable,
+    9 id: "id" Required,
+    10 name: "name" Nullable,
+    11 privacy_mode: "privacy_mode" Required,
+    12 regions: "regions" Required,
+    13 sampling_rate: "sampling_rate" Required,
+    14 updated_at: "updated_at" Required,
+    15 workspace_id: "workspace_id" Required,
 });
 
 /// Connection settings for the Langfuse project.
@@ -925,6 +1000,8 @@ pub struct ObservabilityLangsmithDestination {
     pub api_key_hashes: Option<Vec<String>>,
     /// Adds what each generation cost and how it was billed to the traces sent to LangSmith.
     pub broadcast_generation_cost: bool,
+    /// Member `broadcast_generation_cost_allocation` of the API document.
+    pub broadcast_generation_cost_allocation: bool,
     /// Adds metadata about who made each generation to the traces sent to LangSmith.
     pub broadcast_generation_identity: bool,
     /// Adds metadata on the context of each request to the traces sent to LangSmith.
@@ -945,6 +1022,10 @@ pub struct ObservabilityLangsmithDestination {
     pub name: Option<String>,
     /// Withholds prompts and completions: LangSmith receives metadata alone.
     pub privacy_mode: bool,
+    /// Member `regions` of the API document.
+    ///
+    /// At least 1 element.
+    pub regions: Vec<ObservabilityDataRegion>,
     /// Share of events forwarded to LangSmith, as a fraction where 1 forwards them all.
     pub sampling_rate: f64,
     /// Time of the latest change to the destination, as an ISO 8601 string.
@@ -960,18 +1041,20 @@ pub struct ObservabilityLangsmithDestination {
 wire_struct!(ObservabilityLangsmithDestination ["type" = "\"langsmith\""] {
     0 api_key_hashes: "api_key_hashes" Nullable,
     1 broadcast_generation_cost: "broadcast_generation_cost" Required,
-    2 broadcast_generation_identity: "broadcast_generation_identity" Required,
-    3 broadcast_generation_request_context: "broadcast_generation_request_context" Required,
-    4 config: "config" Required,
-    5 created_at: "created_at" Required,
-    6 enabled: "enabled" Required,
-    7 filter_rules: "filter_rules" Nullable,
-    8 id: "id" Required,
-    9 name: "name" Nullable,
-    10 privacy_mode: "privacy_mode" Required,
-    11 sampling_rate: "sampling_rate" Required,
-    12 updated_at: "updated_at" Required,
-    13 workspace_id: "workspace_id" Required,
+    2 broadcast_generation_cost_allocation: "broadcast_generation_cost_allocation" Required,
+    3 broadcast_generation_identity: "broadcast_generation_identity" Required,
+    4 broadcast_generation_request_context: "broadcast_generation_request_context" Required,
+    5 config: "config" Required,
+    6 created_at: "created_at" Required,
+    7 enabled: "enabled" Required,
+    8 filter_rules: "filter_rules" Nullable,
+    9 id: "id" Required,
+    10 name: "name" Nullable,
+    11 privacy_mode: "privacy_mode" Required,
+    12 regions: "regions" Required,
+    13 sampling_rate: "sampling_rate" Required,
+    14 updated_at: "updated_at" Required,
+    15 workspace_id: "workspace_id" Required,
 });
 
 /// Connection settings and credentials for LangSmith.
@@ -1020,6 +1103,8 @@ pub struct ObservabilityNewrelicDestination {
     pub api_key_hashes: Option<Vec<String>>,
     /// Adds what each generation cost and how it was billed to the traces sent to New Relic.
     pub broadcast_generation_cost: bool,
+    /// Member `broadcast_generation_cost_allocation` of the API document.
+    pub broadcast_generation_cost_allocation: bool,
     /// Adds metadata about who made each generation to the traces sent to New Relic.
     pub broadcast_generation_identity: bool,
     /// Adds metadata on the context of each request to the traces sent to New Relic.
@@ -1040,6 +1125,10 @@ pub struct ObservabilityNewrelicDestination {
     pub name: Option<String>,
     /// Withholds prompts and completions: New Relic receives metadata alone.
     pub privacy_mode: bool,
+    /// Member `regions` of the API document.
+    ///
+    /// At least 1 element.
+    pub regions: Vec<ObservabilityDataRegion>,
     /// Share of events forwarded to New Relic, as a fraction where 1 forwards them all.
     pub sampling_rate: f64,
     /// Time of the latest change to the destination, as an ISO 8601 string.
@@ -1055,18 +1144,20 @@ pub struct ObservabilityNewrelicDestination {
 wire_struct!(ObservabilityNewrelicDestination ["type" = "\"newrelic\""] {
     0 api_key_hashes: "api_key_hashes" Nullable,
     1 broadcast_generation_cost: "broadcast_generation_cost" Required,
-    2 broadcast_generation_identity: "broadcast_generation_identity" Required,
-    3 broadcast_generation_request_context: "broadcast_generation_request_context" Required,
-    4 config: "config" Required,
-    5 created_at: "created_at" Required,
-    6 enabled: "enabled" Required,
-    7 filter_rules: "filter_rules" Nullable,
-    8 id: "id" Required,
-    9 name: "name" Nullable,
-    10 privacy_mode: "privacy_mode" Required,
-    11 sampling_rate: "sampling_rate" Required,
-    12 updated_at: "updated_at" Required,
-    13 workspace_id: "workspace_id" Required,
+    2 broadcast_generation_cost_allocation: "broadcast_generation_cost_allocation" Required,
+    3 broadcast_generation_identity: "broadcast_generation_identity" Required,
+    4 broadcast_generation_request_context: "broadcast_generation_request_context" Required,
+    5 config: "config" Required,
+    6 created_at: "created_at" Required,
+    7 enabled: "enabled" Required,
+    8 filter_rules: "filter_rules" Nullable,
+    9 id: "id" Required,
+    10 name: "name" Nullable,
+    11 privacy_mode: "privacy_mode" Required,
+    12 regions: "regions" Required,
+    13 sampling_rate: "sampling_rate" Required,
+    14 updated_at: "updated_at" Required,
+    15 workspace_id: "workspace_id" Required,
 });
 
 /// Connection settings and credentials for New Relic.
@@ -1124,6 +1215,8 @@ pub struct ObservabilityOpikDestination {
     pub api_key_hashes: Option<Vec<String>>,
     /// Adds what each generation cost and how it was billed to the traces sent to Opik.
     pub broadcast_generation_cost: bool,
+    /// Member `broadcast_generation_cost_allocation` of the API document.
+    pub broadcast_generation_cost_allocation: bool,
     /// Adds metadata about who made each generation to the traces sent to Opik.
     pub broadcast_generation_identity: bool,
     /// Adds metadata on the context of each request to the traces sent to Opik.
@@ -1144,6 +1237,10 @@ pub struct ObservabilityOpikDestination {
     pub name: Option<String>,
     /// Withholds prompts and completions: Opik receives metadata alone.
     pub privacy_mode: bool,
+    /// Member `regions` of the API document.
+    ///
+    /// At least 1 element.
+    pub regions: Vec<ObservabilityDataRegion>,
     /// Share of events forwarded to Opik, as a fraction where 1 forwards them all.
     pub sampling_rate: f64,
     /// Time of the latest change to the destination, as an ISO 8601 string.
@@ -1159,18 +1256,20 @@ pub struct ObservabilityOpikDestination {
 wire_struct!(ObservabilityOpikDestination ["type" = "\"opik\""] {
     0 api_key_hashes: "api_key_hashes" Nullable,
     1 broadcast_generation_cost: "broadcast_generation_cost" Required,
-    2 broadcast_generation_identity: "broadcast_generation_identity" Required,
-    3 broadcast_generation_request_context: "broadcast_generation_request_context" Required,
-    4 config: "config" Required,
-    5 created_at: "created_at" Required,
-    6 enabled: "enabled" Required,
-    7 filter_rules: "filter_rules" Nullable,
-    8 id: "id" Required,
-    9 name: "name" Nullable,
-    10 privacy_mode: "privacy_mode" Required,
-    11 sampling_rate: "sampling_rate" Required,
-    12 updated_at: "updated_at" Required,
-    13 workspace_id: "workspace_id" Required,
+    2 broadcast_generation_cost_allocation: "broadcast_generation_cost_allocation" Required,
+    3 broadcast_generation_identity: "broadcast_generation_identity" Required,
+    4 broadcast_generation_request_context: "broadcast_generation_request_context" Required,
+    5 config: "config" Required,
+    6 created_at: "created_at" Required,
+    7 enabled: "enabled" Required,
+    8 filter_rules: "filter_rules" Nullable,
+    9 id: "id" Required,
+    10 name: "name" Nullable,
+    11 privacy_mode: "privacy_mode" Required,
+    12 regions: "regions" Required,
+    13 sampling_rate: "sampling_rate" Required,
+    14 updated_at: "updated_at" Required,
+    15 workspace_id: "workspace_id" Required,
 });
 
 /// Connection settings and credentials for Opik.
@@ -1214,6 +1313,8 @@ pub struct ObservabilityOtelCollectorDestination {
     pub api_key_hashes: Option<Vec<String>>,
     /// Adds what each generation cost and how it was billed to the traces sent to the collector.
     pub broadcast_generation_cost: bool,
+    /// Member `broadcast_generation_cost_allocation` of the API document.
+    pub broadcast_generation_cost_allocation: bool,
     /// Adds metadata about who made each generation to the traces sent to the collector.
     pub broadcast_generation_identity: bool,
     /// Adds metadata on the context of each request to the traces sent to the collector.
@@ -1234,6 +1335,10 @@ pub struct ObservabilityOtelCollectorDestination {
     pub name: Option<String>,
     /// Withholds prompts and completions: the collector receives metadata alone.
     pub privacy_mode: bool,
+    /// Member `regions` of the API document.
+    ///
+    /// At least 1 element.
+    pub regions: Vec<ObservabilityDataRegion>,
     /// Share of events forwarded to the collector, as a fraction where 1 forwards them all.
     pub sampling_rate: f64,
     /// Time of the latest change to the destination, as an ISO 8601 string.
@@ -1249,18 +1354,20 @@ pub struct ObservabilityOtelCollectorDestination {
 wire_struct!(ObservabilityOtelCollectorDestination ["type" = "\"otel-collector\""] {
     0 api_key_hashes: "api_key_hashes" Nullable,
     1 broadcast_generation_cost: "broadcast_generation_cost" Required,
-    2 broadcast_generation_identity: "broadcast_generation_identity" Required,
-    3 broadcast_generation_request_context: "broadcast_generation_request_context" Required,
-    4 config: "config" Required,
-    5 created_at: "created_at" Required,
-    6 enabled: "enabled" Required,
-    7 filter_rules: "filter_rules" Nullable,
-    8 id: "id" Required,
-    9 name: "name" Nullable,
-    10 privacy_mode: "privacy_mode" Required,
-    11 sampling_rate: "sampling_rate" Required,
-    12 updated_at: "updated_at" Required,
-    13 workspace_id: "workspace_id" Required,
+    2 broadcast_generation_cost_allocation: "broadcast_generation_cost_allocation" Required,
+    3 broadcast_generation_identity: "broadcast_generation_identity" Required,
+    4 broadcast_generation_request_context: "broadcast_generation_request_context" Required,
+    5 config: "config" Required,
+    6 created_at: "created_at" Required,
+    7 enabled: "enabled" Required,
+    8 filter_rules: "filter_rules" Nullable,
+    9 id: "id" Required,
+    10 name: "name" Nullable,
+    11 privacy_mode: "privacy_mode" Required,
+    12 regions: "regions" Required,
+    13 sampling_rate: "sampling_rate" Required,
+    14 updated_at: "updated_at" Required,
+    15 workspace_id: "workspace_id" Required,
 });
 
 /// Connection settings for the OpenTelemetry collector.
@@ -1292,6 +1399,8 @@ pub struct ObservabilityPosthogDestination {
     pub api_key_hashes: Option<Vec<String>>,
     /// Adds what each generation cost and how it was billed to the events sent to PostHog.
     pub broadcast_generation_cost: bool,
+    /// Member `broadcast_generation_cost_allocation` of the API document.
+    pub broadcast_generation_cost_allocation: bool,
     /// Adds metadata about who made each generation to the events sent to PostHog.
     pub broadcast_generation_identity: bool,
     /// Adds metadata on the context of each request to the events sent to PostHog.
@@ -1312,6 +1421,10 @@ pub struct ObservabilityPosthogDestination {
     pub name: Option<String>,
     /// Withholds prompts and completions: PostHog receives metadata alone.
     pub privacy_mode: bool,
+    /// Member `regions` of the API document.
+    ///
+    /// At least 1 element.
+    pub regions: Vec<ObservabilityDataRegion>,
     /// Share of events forwarded to PostHog, as a fraction where 1 forwards them all.
     pub sampling_rate: f64,
     /// Time of the latest change to the destination, as an ISO 8601 string.
@@ -1327,18 +1440,20 @@ pub struct ObservabilityPosthogDestination {
 wire_struct!(ObservabilityPosthogDestination ["type" = "\"posthog\""] {
     0 api_key_hashes: "api_key_hashes" Nullable,
     1 broadcast_generation_cost: "broadcast_generation_cost" Required,
-    2 broadcast_generation_identity: "broadcast_generation_identity" Required,
-    3 broadcast_generation_request_context: "broadcast_generation_request_context" Required,
-    4 config: "config" Required,
-    5 created_at: "created_at" Required,
-    6 enabled: "enabled" Required,
-    7 filter_rules: "filter_rules" Nullable,
-    8 id: "id" Required,
-    9 name: "name" Nullable,
-    10 privacy_mode: "privacy_mode" Required,
-    11 sampling_rate: "sampling_rate" Required,
-    12 updated_at: "updated_at" Required,
-    13 workspace_id: "workspace_id" Required,
+    2 broadcast_generation_cost_allocation: "broadcast_generation_cost_allocation" Required,
+    3 broadcast_generation_identity: "broadcast_generation_identity" Required,
+    4 broadcast_generation_request_context: "broadcast_generation_request_context" Required,
+    5 config: "config" Required,
+    6 created_at: "created_at" Required,
+    7 enabled: "enabled" Required,
+    8 filter_rules: "filter_rules" Nullable,
+    9 id: "id" Required,
+    10 name: "name" Nullable,
+    11 privacy_mode: "privacy_mode" Required,
+    12 regions: "regions" Required,
+    13 sampling_rate: "sampling_rate" Required,
+    14 updated_at: "updated_at" Required,
+    15 workspace_id: "workspace_id" Required,
 });
 
 /// Connection settings and credentials for PostHog.
@@ -1377,6 +1492,8 @@ pub struct ObservabilityRampDestination {
     pub api_key_hashes: Option<Vec<String>>,
     /// Adds what each generation cost and how it was billed to the events sent to Ramp.
     pub broadcast_generation_cost: bool,
+    /// Member `broadcast_generation_cost_allocation` of the API document.
+    pub broadcast_generation_cost_allocation: bool,
     /// Adds metadata about who made each generation to the events sent to Ramp.
     pub broadcast_generation_identity: bool,
     /// Adds metadata on the context of each request to the events sent to Ramp.
@@ -1397,6 +1514,10 @@ pub struct ObservabilityRampDestination {
     pub name: Option<String>,
     /// Withholds prompts and completions: Ramp receives metadata alone.
     pub privacy_mode: bool,
+    /// Member `regions` of the API document.
+    ///
+    /// At least 1 element.
+    pub regions: Vec<ObservabilityDataRegion>,
     /// Share of events forwarded to Ramp, as a fraction where 1 forwards them all.
     pub sampling_rate: f64,
     /// Time of the latest change to the destination, as an ISO 8601 string.
@@ -1412,18 +1533,20 @@ pub struct ObservabilityRampDestination {
 wire_struct!(ObservabilityRampDestination ["type" = "\"ramp\""] {
     0 api_key_hashes: "api_key_hashes" Nullable,
     1 broadcast_generation_cost: "broadcast_generation_cost" Required,
-    2 broadcast_generation_identity: "broadcast_generation_identity" Required,
-    3 broadcast_generation_request_context: "broadcast_generation_request_context" Required,
-    4 config: "config" Required,
-    5 created_at: "created_at" Required,
-    6 enabled: "enabled" Required,
-    7 filter_rules: "filter_rules" Nullable,
-    8 id: "id" Required,
-    9 name: "name" Nullable,
-    10 privacy_mode: "privacy_mode" Required,
-    11 sampling_rate: "sampling_rate" Required,
-    12 updated_at: "updated_at" Required,
-    13 workspace_id: "workspace_id" Required,
+    2 broadcast_generation_cost_allocation: "broadcast_generation_cost_allocation" Required,
+    3 broadcast_generation_identity: "broadcast_generation_identity" Required,
+    4 broadcast_generation_request_context: "broadcast_generation_request_context" Required,
+    5 config: "config" Required,
+    6 created_at: "created_at" Required,
+    7 enabled: "enabled" Required,
+    8 filter_rules: "filter_rules" Nullable,
+    9 id: "id" Required,
+    10 name: "name" Nullable,
+    11 privacy_mode: "privacy_mode" Required,
+    12 regions: "regions" Required,
+    13 sampling_rate: "sampling_rate" Required,
+    14 updated_at: "updated_at" Required,
+    15 workspace_id: "workspace_id" Required,
 });
 
 /// Connection settings and credentials for Ramp.
@@ -1462,6 +1585,8 @@ pub struct ObservabilityS3Destination {
     pub api_key_hashes: Option<Vec<String>>,
     /// Adds what each generation cost and how it was billed to the traces stored in S3.
     pub broadcast_generation_cost: bool,
+    /// Member `broadcast_generation_cost_allocation` of the API document.
+    pub broadcast_generation_cost_allocation: bool,
     /// Adds metadata about who made each generation to the traces stored in S3.
     pub broadcast_generation_identity: bool,
     /// Adds metadata on the context of each request to the traces stored in S3.
@@ -1482,6 +1607,10 @@ pub struct ObservabilityS3Destination {
     pub name: Option<String>,
     /// Withholds prompts and completions: the bucket receives metadata alone.
     pub privacy_mode: bool,
+    /// Member `regions` of the API document.
+    ///
+    /// At least 1 element.
+    pub regions: Vec<ObservabilityDataRegion>,
     /// Share of events forwarded to the bucket, as a fraction where 1 forwards them all.
     pub sampling_rate: f64,
     /// Time of the latest change to the destination, as an ISO 8601 string.
@@ -1497,18 +1626,20 @@ pub struct ObservabilityS3Destination {
 wire_struct!(ObservabilityS3Destination ["type" = "\"s3\""] {
     0 api_key_hashes: "api_key_hashes" Nullable,
     1 broadcast_generation_cost: "broadcast_generation_cost" Required,
-    2 broadcast_generation_identity: "broadcast_generation_identity" Required,
-    3 broadcast_generation_request_context: "broadcast_generation_request_context" Required,
-    4 config: "config" Required,
-    5 created_at: "created_at" Required,
-    6 enabled: "enabled" Required,
-    7 filter_rules: "filter_rules" Nullable,
-    8 id: "id" Required,
-    9 name: "name" Nullable,
-    10 privacy_mode: "privacy_mode" Required,
-    11 sampling_rate: "sampling_rate" Required,
-    12 updated_at: "updated_at" Required,
-    13 workspace_id: "workspace_id" Required,
+    2 broadcast_generation_cost_allocation: "broadcast_generation_cost_allocation" Required,
+    3 broadcast_generation_identity: "broadcast_generation_identity" Required,
+    4 broadcast_generation_request_context: "broadcast_generation_request_context" Required,
+    5 config: "config" Required,
+    6 created_at: "created_at" Required,
+    7 enabled: "enabled" Required,
+    8 filter_rules: "filter_rules" Nullable,
+    9 id: "id" Required,
+    10 name: "name" Nullable,
+    11 privacy_mode: "privacy_mode" Required,
+    12 regions: "regions" Required,
+    13 sampling_rate: "sampling_rate" Required,
+    14 updated_at: "updated_at" Required,
+    15 workspace_id: "workspace_id" Required,
 });
 
 /// Bucket, credentials and object naming for the storage.
@@ -1517,22 +1648,26 @@ wire_struct!(ObservabilityS3Destination ["type" = "\"s3\""] {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ObservabilityS3DestinationConfig {
-    /// Identifier of the access key used to write to the bucket.
-    ///
-    /// At least 1 character. On the wire `accessKeyId`.
-    pub access_key_id: Secret,
     /// Bucket into which the trace objects are written.
     ///
     /// At least 1 character. On the wire `bucketName`.
     pub bucket_name: String,
-    /// Secret part of the access key pair; keep it confidential.
+    /// Identifier of the access key used to write to the bucket.
     ///
-    /// At least 1 character. On the wire `secretAccessKey`.
-    pub secret_access_key: Secret,
+    /// At least 1 character. On the wire `accessKeyId`.
+    pub access_key_id: Option<Secret>,
+    /// Member `authMode` of the API document.
+    ///
+    /// Default `access_keys`. On the wire `authMode`.
+    pub auth_mode: Option<ObservabilityS3DestinationConfigAuthMode>,
     /// Address of an S3-compatible store such as Cloudflare R2 or MinIO; omit it for Amazon S3 itself.
     ///
     /// Format `uri`.
     pub endpoint: Option<String>,
+    /// Member `externalId` of the API document.
+    ///
+    /// On the wire `externalId`.
+    pub external_id: Option<String>,
     /// Extra HTTP headers sent along with every upload.
     pub headers: Option<Secret<BTreeMap<String, String>>>,
     /// Folder pattern for objects, built from `{prefix}`, `{date}`, `{year}`, `{month}`, `{day}` and `{apiKeyName}`; OpenRouter adds the file name.
@@ -1543,8 +1678,18 @@ pub struct ObservabilityS3DestinationConfig {
     ///
     /// Default `openrouter-traces`.
     pub prefix: Option<String>,
+    /// Member `provider` of the API document.
+    pub provider: Option<ObservabilityS3DestinationConfigProvider>,
     /// Region in which the bucket lives.
     pub region: Option<String>,
+    /// Member `roleArn` of the API document.
+    ///
+    /// Matches `^arn:aws:iam::\d{12}:role\/[\w+=,.@/-]{1,512}$`. On the wire `roleArn`.
+    pub role_arn: Option<String>,
+    /// Secret part of the access key pair; keep it confidential.
+    ///
+    /// At least 1 character. On the wire `secretAccessKey`.
+    pub secret_access_key: Option<Secret>,
     /// Session token that accompanies temporary credentials; unnecessary with permanent keys.
     ///
     /// On the wire `sessionToken`.
@@ -1554,15 +1699,63 @@ pub struct ObservabilityS3DestinationConfig {
 }
 
 wire_struct!(ObservabilityS3DestinationConfig {
-    0 access_key_id: "accessKeyId" Required,
-    1 bucket_name: "bucketName" Required,
-    2 secret_access_key: "secretAccessKey" Required,
+    0 bucket_name: "bucketName" Required,
+    1 access_key_id: "accessKeyId" Optional,
+    2 auth_mode: "authMode" Optional,
     3 endpoint: "endpoint" Optional,
-    4 headers: "headers" Optional,
-    5 path_template: "pathTemplate" Optional,
-    6 prefix: "prefix" Optional,
-    7 region: "region" Optional,
-    8 session_token: "sessionToken" Optional,
+    4 external_id: "externalId" Optional,
+    5 headers: "headers" Optional,
+    6 path_template: "pathTemplate" Optional,
+    7 prefix: "prefix" Optional,
+    8 provider: "provider" Optional,
+    9 region: "region" Optional,
+    10 role_arn: "roleArn" Optional,
+    11 secret_access_key: "secretAccessKey" Optional,
+    12 session_token: "sessionToken" Optional,
+});
+
+/// The values of `ObservabilityS3Destination.config.authMode`.
+///
+/// At `ObservabilityS3Destination.config.authMode` in the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ObservabilityS3DestinationConfigAuthMode {
+    /// The value `access_keys`.
+    AccessKeys,
+    /// The value `iam_role`.
+    IamRole,
+    /// A value this version of the crate does not know, as it came.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(ObservabilityS3DestinationConfigAuthMode {
+    AccessKeys = "access_keys",
+    IamRole = "iam_role",
+});
+
+/// The values of `ObservabilityS3Destination.config.provider`.
+///
+/// At `ObservabilityS3Destination.config.provider` in the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ObservabilityS3DestinationConfigProvider {
+    /// The value `aws`.
+    Aws,
+    /// The value `cloudflare_r2`.
+    CloudflareR2,
+    /// The value `gcs`.
+    Gcs,
+    /// The value `other`.
+    Other,
+    /// A value this version of the crate does not know, as it came.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(ObservabilityS3DestinationConfigProvider {
+    Aws = "aws",
+    CloudflareR2 = "cloudflare_r2",
+    Gcs = "gcs",
+    Other = "other",
 });
 
 /// Broadcast destination that sends traces of your traffic to Sentry.
@@ -1575,6 +1768,8 @@ pub struct ObservabilitySentryDestination {
     pub api_key_hashes: Option<Vec<String>>,
     /// Adds what each generation cost and how it was billed to the traces sent to Sentry.
     pub broadcast_generation_cost: bool,
+    /// Member `broadcast_generation_cost_allocation` of the API document.
+    pub broadcast_generation_cost_allocation: bool,
     /// Adds metadata about who made each generation to the traces sent to Sentry.
     pub broadcast_generation_identity: bool,
     /// Adds metadata on the context of each request to the traces sent to Sentry.
@@ -1595,6 +1790,10 @@ pub struct ObservabilitySentryDestination {
     pub name: Option<String>,
     /// Withholds prompts and completions: Sentry receives metadata alone.
     pub privacy_mode: bool,
+    /// Member `regions` of the API document.
+    ///
+    /// At least 1 element.
+    pub regions: Vec<ObservabilityDataRegion>,
     /// Share of events forwarded to Sentry, as a fraction where 1 forwards them all.
     pub sampling_rate: f64,
     /// Time of the latest change to the destination, as an ISO 8601 string.
@@ -1610,18 +1809,20 @@ pub struct ObservabilitySentryDestination {
 wire_struct!(ObservabilitySentryDestination ["type" = "\"sentry\""] {
     0 api_key_hashes: "api_key_hashes" Nullable,
     1 broadcast_generation_cost: "broadcast_generation_cost" Required,
-    2 broadcast_generation_identity: "broadcast_generation_identity" Required,
-    3 broadcast_generation_request_context: "broadcast_generation_request_context" Required,
-    4 config: "config" Required,
-    5 created_at: "created_at" Required,
-    6 enabled: "enabled" Required,
-    7 filter_rules: "filter_rules" Nullable,
-    8 id: "id" Required,
-    9 name: "name" Nullable,
-    10 privacy_mode: "privacy_mode" Required,
-    11 sampling_rate: "sampling_rate" Required,
-    12 updated_at: "updated_at" Required,
-    13 workspace_id: "workspace_id" Required,
+    2 broadcast_generation_cost_allocation: "broadcast_generation_cost_allocation" Required,
+    3 broadcast_generation_identity: "broadcast_generation_identity" Required,
+    4 broadcast_generation_request_context: "broadcast_generation_request_context" Required,
+    5 config: "config" Required,
+    6 created_at: "created_at" Required,
+    7 enabled: "enabled" Required,
+    8 filter_rules: "filter_rules" Nullable,
+    9 id: "id" Required,
+    10 name: "name" Nullable,
+    11 privacy_mode: "privacy_mode" Required,
+    12 regions: "regions" Required,
+    13 sampling_rate: "sampling_rate" Required,
+    14 updated_at: "updated_at" Required,
+    15 workspace_id: "workspace_id" Required,
 });
 
 /// Connection settings for the Sentry project.
@@ -1660,6 +1861,8 @@ pub struct ObservabilitySnowflakeDestination {
     pub api_key_hashes: Option<Vec<String>>,
     /// Adds what each generation cost and how it was billed to the traces written to Snowflake.
     pub broadcast_generation_cost: bool,
+    /// Member `broadcast_generation_cost_allocation` of the API document.
+    pub broadcast_generation_cost_allocation: bool,
     /// Adds metadata about who made each generation to the traces written to Snowflake.
     pub broadcast_generation_identity: bool,
     /// Adds metadata on the context of each request to the traces written to Snowflake.
@@ -1680,6 +1883,10 @@ pub struct ObservabilitySnowflakeDestination {
     pub name: Option<String>,
     /// Withholds prompts and completions: Snowflake receives metadata alone.
     pub privacy_mode: bool,
+    /// Member `regions` of the API document.
+    ///
+    /// At least 1 element.
+    pub regions: Vec<ObservabilityDataRegion>,
     /// Share of events forwarded to Snowflake, as a fraction where 1 forwards them all.
     pub sampling_rate: f64,
     /// Time of the latest change to the destination, as an ISO 8601 string.
@@ -1695,18 +1902,20 @@ pub struct ObservabilitySnowflakeDestination {
 wire_struct!(ObservabilitySnowflakeDestination ["type" = "\"snowflake\""] {
     0 api_key_hashes: "api_key_hashes" Nullable,
     1 broadcast_generation_cost: "broadcast_generation_cost" Required,
-    2 broadcast_generation_identity: "broadcast_generation_identity" Required,
-    3 broadcast_generation_request_context: "broadcast_generation_request_context" Required,
-    4 config: "config" Required,
-    5 created_at: "created_at" Required,
-    6 enabled: "enabled" Required,
-    7 filter_rules: "filter_rules" Nullable,
-    8 id: "id" Required,
-    9 name: "name" Nullable,
-    10 privacy_mode: "privacy_mode" Required,
-    11 sampling_rate: "sampling_rate" Required,
-    12 updated_at: "updated_at" Required,
-    13 workspace_id: "workspace_id" Required,
+    2 broadcast_generation_cost_allocation: "broadcast_generation_cost_allocation" Required,
+    3 broadcast_generation_identity: "broadcast_generation_identity" Required,
+    4 broadcast_generation_request_context: "broadcast_generation_request_context" Required,
+    5 config: "config" Required,
+    6 created_at: "created_at" Required,
+    7 enabled: "enabled" Required,
+    8 filter_rules: "filter_rules" Nullable,
+    9 id: "id" Required,
+    10 name: "name" Nullable,
+    11 privacy_mode: "privacy_mode" Required,
+    12 regions: "regions" Required,
+    13 sampling_rate: "sampling_rate" Required,
+    14 updated_at: "updated_at" Required,
+    15 workspace_id: "workspace_id" Required,
 });
 
 /// Connection settings for the Snowflake account and table.
@@ -1733,6 +1942,10 @@ pub struct ObservabilitySnowflakeDestinationConfig {
     ///
     /// Default `PUBLIC`.
     pub schema: Option<String>,
+    /// Member `shouldIncludeCacheWriteTokens` of the API document.
+    ///
+    /// Default `false`. On the wire `shouldIncludeCacheWriteTokens`.
+    pub should_include_cache_write_tokens: Option<bool>,
     /// Table into which traces are inserted.
     ///
     /// Default `OPENROUTER_TRACES`.
@@ -1751,8 +1964,9 @@ wire_struct!(ObservabilitySnowflakeDestinationConfig {
     2 database: "database" Optional,
     3 headers: "headers" Optional,
     4 schema: "schema" Optional,
-    5 table: "table" Optional,
-    6 warehouse: "warehouse" Optional,
+    5 should_include_cache_write_tokens: "shouldIncludeCacheWriteTokens" Optional,
+    6 table: "table" Optional,
+    7 warehouse: "warehouse" Optional,
 });
 
 /// Broadcast destination that sends traces of your traffic to W&B Weave.
@@ -1765,6 +1979,8 @@ pub struct ObservabilityWeaveDestination {
     pub api_key_hashes: Option<Vec<String>>,
     /// Adds what each generation cost and how it was billed to the traces sent to Weave.
     pub broadcast_generation_cost: bool,
+    /// Member `broadcast_generation_cost_allocation` of the API document.
+    pub broadcast_generation_cost_allocation: bool,
     /// Adds metadata about who made each generation to the traces sent to Weave.
     pub broadcast_generation_identity: bool,
     /// Adds metadata on the context of each request to the traces sent to Weave.
@@ -1785,6 +2001,10 @@ pub struct ObservabilityWeaveDestination {
     pub name: Option<String>,
     /// Withholds prompts and completions: Weave receives metadata alone.
     pub privacy_mode: bool,
+    /// Member `regions` of the API document.
+    ///
+    /// At least 1 element.
+    pub regions: Vec<ObservabilityDataRegion>,
     /// Share of events forwarded to Weave, as a fraction where 1 forwards them all.
     pub sampling_rate: f64,
     /// Time of the latest change to the destination, as an ISO 8601 string.
@@ -1800,18 +2020,20 @@ pub struct ObservabilityWeaveDestination {
 wire_struct!(ObservabilityWeaveDestination ["type" = "\"weave\""] {
     0 api_key_hashes: "api_key_hashes" Nullable,
     1 broadcast_generation_cost: "broadcast_generation_cost" Required,
-    2 broadcast_generation_identity: "broadcast_generation_identity" Required,
-    3 broadcast_generation_request_context: "broadcast_generation_request_context" Required,
-    4 config: "config" Required,
-    5 created_at: "created_at" Required,
-    6 enabled: "enabled" Required,
-    7 filter_rules: "filter_rules" Nullable,
-    8 id: "id" Required,
-    9 name: "name" Nullable,
-    10 privacy_mode: "privacy_mode" Required,
-    11 sampling_rate: "sampling_rate" Required,
-    12 updated_at: "updated_at" Required,
-    13 workspace_id: "workspace_id" Required,
+    2 broadcast_generation_cost_allocation: "broadcast_generation_cost_allocation" Required,
+    3 broadcast_generation_identity: "broadcast_generation_identity" Required,
+    4 broadcast_generation_request_context: "broadcast_generation_request_context" Required,
+    5 config: "config" Required,
+    6 created_at: "created_at" Required,
+    7 enabled: "enabled" Required,
+    8 filter_rules: "filter_rules" Nullable,
+    9 id: "id" Required,
+    10 name: "name" Nullable,
+    11 privacy_mode: "privacy_mode" Required,
+    12 regions: "regions" Required,
+    13 sampling_rate: "sampling_rate" Required,
+    14 updated_at: "updated_at" Required,
+    15 workspace_id: "workspace_id" Required,
 });
 
 /// Connection settings for the W&B Weave project.
@@ -1860,6 +2082,8 @@ pub struct ObservabilityWebhookDestination {
     pub api_key_hashes: Option<Vec<String>>,
     /// Adds what each generation cost and how it was billed to the traces sent to the webhook.
     pub broadcast_generation_cost: bool,
+    /// Member `broadcast_generation_cost_allocation` of the API document.
+    pub broadcast_generation_cost_allocation: bool,
     /// Adds metadata about who made each generation to the traces sent to the webhook.
     pub broadcast_generation_identity: bool,
     /// Adds metadata on the context of each request to the traces sent to the webhook.
@@ -1880,6 +2104,10 @@ pub struct ObservabilityWebhookDestination {
     pub name: Option<String>,
     /// Withholds prompts and completions: the webhook receives metadata alone.
     pub privacy_mode: bool,
+    /// Member `regions` of the API document.
+    ///
+    /// At least 1 element.
+    pub regions: Vec<ObservabilityDataRegion>,
     /// Share of events forwarded to the webhook, as a fraction where 1 forwards them all.
     pub sampling_rate: f64,
     /// Time of the latest change to the destination, as an ISO 8601 string.
@@ -1895,18 +2123,20 @@ pub struct ObservabilityWebhookDestination {
 wire_struct!(ObservabilityWebhookDestination ["type" = "\"webhook\""] {
     0 api_key_hashes: "api_key_hashes" Nullable,
     1 broadcast_generation_cost: "broadcast_generation_cost" Required,
-    2 broadcast_generation_identity: "broadcast_generation_identity" Required,
-    3 broadcast_generation_request_context: "broadcast_generation_request_context" Required,
-    4 config: "config" Required,
-    5 created_at: "created_at" Required,
-    6 enabled: "enabled" Required,
-    7 filter_rules: "filter_rules" Nullable,
-    8 id: "id" Required,
-    9 name: "name" Nullable,
-    10 privacy_mode: "privacy_mode" Required,
-    11 sampling_rate: "sampling_rate" Required,
-    12 updated_at: "updated_at" Required,
-    13 workspace_id: "workspace_id" Required,
+    2 broadcast_generation_cost_allocation: "broadcast_generation_cost_allocation" Required,
+    3 broadcast_generation_identity: "broadcast_generation_identity" Required,
+    4 broadcast_generation_request_context: "broadcast_generation_request_context" Required,
+    5 config: "config" Required,
+    6 created_at: "created_at" Required,
+    7 enabled: "enabled" Required,
+    8 filter_rules: "filter_rules" Nullable,
+    9 id: "id" Required,
+    10 name: "name" Nullable,
+    11 privacy_mode: "privacy_mode" Required,
+    12 regions: "regions" Required,
+    13 sampling_rate: "sampling_rate" Required,
+    14 updated_at: "updated_at" Required,
+    15 workspace_id: "workspace_id" Required,
 });
 
 /// Where and how the webhook is called.
@@ -2230,6 +2460,10 @@ pub struct CreateObservabilityDestinationRequest {
     ///
     /// Default `false`.
     pub broadcast_generation_cost: Option<bool>,
+    /// Member `broadcast_generation_cost_allocation` of the API document.
+    ///
+    /// Default `false`.
+    pub broadcast_generation_cost_allocation: Option<bool>,
     /// True adds details of who made the request to the forwarded metadata.
     ///
     /// Default `false`.
@@ -2248,6 +2482,10 @@ pub struct CreateObservabilityDestinationRequest {
     ///
     /// Default `false`.
     pub privacy_mode: Option<bool>,
+    /// Member `regions` of the API document.
+    ///
+    /// At least 1 element. Default `["global"]`.
+    pub regions: Option<Vec<ObservabilityDataRegionInput>>,
     /// Share of requests to forward, as a fraction; 1 forwards them all.
     pub sampling_rate: Option<f64>,
     /// Workspace whose traffic is forwarded; left out, your default workspace is meant.
@@ -2264,13 +2502,15 @@ wire_struct!(CreateObservabilityDestinationRequest {
     2 r#type: "type" Required,
     3 api_key_hashes: "api_key_hashes" Optional,
     4 broadcast_generation_cost: "broadcast_generation_cost" Optional,
-    5 broadcast_generation_identity: "broadcast_generation_identity" Optional,
-    6 broadcast_generation_request_context: "broadcast_generation_request_context" Optional,
-    7 enabled: "enabled" Optional,
-    8 filter_rules: "filter_rules" Optional,
-    9 privacy_mode: "privacy_mode" Optional,
-    10 sampling_rate: "sampling_rate" Optional,
-    11 workspace_id: "workspace_id" Optional,
+    5 broadcast_generation_cost_allocation: "broadcast_generation_cost_allocation" Optional,
+    6 broadcast_generation_identity: "broadcast_generation_identity" Optional,
+    7 broadcast_generation_request_context: "broadcast_generation_request_context" Optional,
+    8 enabled: "enabled" Optional,
+    9 filter_rules: "filter_rules" Optional,
+    10 privacy_mode: "privacy_mode" Optional,
+    11 regions: "regions" Optional,
+    12 sampling_rate: "sampling_rate" Optional,
+    13 workspace_id: "workspace_id" Optional,
 });
 
 impl CreateObservabilityDestinationRequest {
@@ -2287,11 +2527,13 @@ impl CreateObservabilityDestinationRequest {
             r#type: r#type.into(),
             api_key_hashes: None,
             broadcast_generation_cost: None,
+            broadcast_generation_cost_allocation: None,
             broadcast_generation_identity: None,
             broadcast_generation_request_context: None,
             enabled: None,
             filter_rules: None,
             privacy_mode: None,
+            regions: None,
             sampling_rate: None,
             workspace_id: None,
             extra: Extra::new(),
@@ -2302,11 +2544,13 @@ impl CreateObservabilityDestinationRequest {
 wire_setters!(CreateObservabilityDestinationRequest {
     api_key_hashes: list String,
     broadcast_generation_cost: exact bool,
+    broadcast_generation_cost_allocation: exact bool,
     broadcast_generation_identity: exact bool,
     broadcast_generation_request_context: exact bool,
     enabled: exact bool,
     filter_rules: into ObservabilityFilterRulesConfigNullable,
     privacy_mode: exact bool,
+    regions: list ObservabilityDataRegionInput,
     sampling_rate: exact f64,
     workspace_id: into String,
 });
@@ -2342,6 +2586,31 @@ impl ObservabilityFilterRulesConfigNullable {
 
 wire_setters!(ObservabilityFilterRulesConfigNullable {
     enabled: exact bool,
+});
+
+/// The values of `ObservabilityDataRegionInput`.
+///
+/// Schema `ObservabilityDataRegionInput` of the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ObservabilityDataRegionInput {
+    /// The value `global`.
+    Global,
+    /// The value `europe`.
+    Europe,
+    /// The value `us`.
+    Us,
+    /// The value `eu`.
+    Eu,
+    /// A value this version of the crate does not know, as it came.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(ObservabilityDataRegionInput {
+    Global = "global",
+    Europe = "europe",
+    Us = "us",
+    Eu = "eu",
 });
 
 /// Which service receives the traces; destination types still in testing are refused.
@@ -2474,6 +2743,8 @@ pub struct UpdateObservabilityDestinationRequest {
     pub api_key_hashes: Patch<Vec<String>>,
     /// Adds price and billing facts about each generation to what is forwarded.
     pub broadcast_generation_cost: Option<bool>,
+    /// Member `broadcast_generation_cost_allocation` of the API document.
+    pub broadcast_generation_cost_allocation: Option<bool>,
     /// Adds facts on who made each generation to what is forwarded.
     pub broadcast_generation_identity: Option<bool>,
     /// Adds facts on the context of each request to what is forwarded.
@@ -2488,6 +2759,10 @@ pub struct UpdateObservabilityDestinationRequest {
     pub name: Option<String>,
     /// Forwards metadata alone and withholds the bodies of requests and responses.
     pub privacy_mode: Option<bool>,
+    /// Member `regions` of the API document.
+    ///
+    /// At least 1 element.
+    pub regions: Option<Vec<ObservabilityDataRegionInput>>,
     /// Fraction of traffic to forward, where 1 forwards everything.
     pub sampling_rate: Option<f64>,
     /// Members beyond the typed ones; see [`Extra`].
@@ -2497,14 +2772,16 @@ pub struct UpdateObservabilityDestinationRequest {
 wire_struct!(UpdateObservabilityDestinationRequest {
     0 api_key_hashes: "api_key_hashes" Patched,
     1 broadcast_generation_cost: "broadcast_generation_cost" Optional,
-    2 broadcast_generation_identity: "broadcast_generation_identity" Optional,
-    3 broadcast_generation_request_context: "broadcast_generation_request_context" Optional,
-    4 config: "config" Optional,
-    5 enabled: "enabled" Optional,
-    6 filter_rules: "filter_rules" Patched,
-    7 name: "name" Optional,
-    8 privacy_mode: "privacy_mode" Optional,
-    9 sampling_rate: "sampling_rate" Optional,
+    2 broadcast_generation_cost_allocation: "broadcast_generation_cost_allocation" Optional,
+    3 broadcast_generation_identity: "broadcast_generation_identity" Optional,
+    4 broadcast_generation_request_context: "broadcast_generation_request_context" Optional,
+    5 config: "config" Optional,
+    6 enabled: "enabled" Optional,
+    7 filter_rules: "filter_rules" Patched,
+    8 name: "name" Optional,
+    9 privacy_mode: "privacy_mode" Optional,
+    10 regions: "regions" Optional,
+    11 sampling_rate: "sampling_rate" Optional,
 });
 
 impl UpdateObservabilityDestinationRequest {
@@ -2518,6 +2795,7 @@ impl UpdateObservabilityDestinationRequest {
 wire_setters!(UpdateObservabilityDestinationRequest {
     api_key_hashes: patch Vec<String>,
     broadcast_generation_cost: exact bool,
+    broadcast_generation_cost_allocation: exact bool,
     broadcast_generation_identity: exact bool,
     broadcast_generation_request_context: exact bool,
     config: into Secret<JsonObject>,
@@ -2525,5 +2803,6 @@ wire_setters!(UpdateObservabilityDestinationRequest {
     filter_rules: patch ObservabilityFilterRulesConfigNullable,
     name: into String,
     privacy_mode: exact bool,
+    regions: list ObservabilityDataRegionInput,
     sampling_rate: exact f64,
 });

@@ -2,7 +2,7 @@
 
 //! Types of `organization`.
 
-use crate::core::wire::{Root, wire_enum, wire_struct};
+use crate::core::wire::{Root, wire_enum, wire_setters, wire_struct};
 use crate::core::{Page, Parts};
 use crate::models::*;
 
@@ -130,3 +130,84 @@ wire_enum!(ListOrganizationMembersResponseDataRole {
     OrgAdmin = "org:admin",
     OrgMember = "org:member",
 });
+
+/// The answer of `organization_get_settings`.
+///
+/// The answer of `organization_get_settings`.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct GetOrganizationSettingsResponse {
+    /// Member `data` of the API document.
+    pub data: OrganizationSettings,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(GetOrganizationSettingsResponse {
+    0 data: "data" Required,
+});
+
+impl Root for GetOrganizationSettingsResponse {}
+
+/// The object at `OrganizationSettings`.
+///
+/// Schema `OrganizationSettings` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct OrganizationSettings {
+    /// Member `id` of the API document.
+    pub id: String,
+    /// Member `is_filtered_model_catalog_enabled` of the API document.
+    pub is_filtered_model_catalog_enabled: bool,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(OrganizationSettings {
+    0 id: "id" Required,
+    1 is_filtered_model_catalog_enabled: "is_filtered_model_catalog_enabled" Required,
+});
+
+/// The answer of `organization_update_settings`.
+///
+/// The answer of `organization_update_settings`.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct UpdateOrganizationSettingsResponse {
+    /// Member `data` of the API document.
+    pub data: OrganizationSettings,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(UpdateOrganizationSettingsResponse {
+    0 data: "data" Required,
+});
+
+impl Root for UpdateOrganizationSettingsResponse {}
+
+/// The object at `UpdateOrganizationSettingsRequest`.
+///
+/// Schema `UpdateOrganizationSettingsRequest` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct UpdateOrganizationSettingsRequest {
+    /// Member `is_filtered_model_catalog_enabled` of the API document.
+    pub is_filtered_model_catalog_enabled: bool,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(UpdateOrganizationSettingsRequest {
+    0 is_filtered_model_catalog_enabled: "is_filtered_model_catalog_enabled" Required,
+});
+
+impl UpdateOrganizationSettingsRequest {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(is_filtered_model_catalog_enabled: bool) -> Self {
+        Self { is_filtered_model_catalog_enabled, extra: Extra::new() }
+    }
+}
+
+wire_setters!(UpdateOrganizationSettingsRequest {});

@@ -2,8 +2,348 @@
 
 //! Types of `plugins`.
 
-use crate::core::wire::{wire_enum, wire_setters, wire_struct};
+use std::collections::BTreeMap;
+
+use crate::core::wire::{wire_enum, wire_setters, wire_struct, wire_union};
 use crate::models::*;
+
+/// The object at `Alignment`.
+///
+/// Schema `Alignment` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Alignment {
+    /// Member `calls` of the API document.
+    pub calls: Vec<AlignmentCallRecord>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(Alignment {
+    0 calls: "calls" Required,
+});
+
+/// The object at `AlignmentAllowedCallRecord`.
+///
+/// Schema `AlignmentAllowedCallRecord` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct AlignmentAllowedCallRecord {
+    /// Member `call` of the API document.
+    pub call: i64,
+    /// Member `rules` of the API document.
+    ///
+    /// From 1 to 128 elements.
+    pub rules: Vec<AlignmentRuleRecord>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(AlignmentAllowedCallRecord ["outcome" = "\"allowed\""] {
+    0 call: "call" Required,
+    1 rules: "rules" Required,
+});
+
+/// The object at `AlignmentRuleRecord`.
+///
+/// Schema `AlignmentRuleRecord` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct AlignmentRuleRecord {
+    /// Member `applicable` of the API document.
+    pub applicable: bool,
+    /// Member `broken` of the API document.
+    pub broken: bool,
+    /// Member `probability` of the API document.
+    pub probability: Option<f64>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(AlignmentRuleRecord {
+    0 applicable: "applicable" Required,
+    1 broken: "broken" Required,
+    2 probability: "probability" Nullable,
+});
+
+/// The object at `AlignmentBlockedCallRecord`.
+///
+/// Schema `AlignmentBlockedCallRecord` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct AlignmentBlockedCallRecord {
+    /// Member `call` of the API document.
+    pub call: i64,
+    /// Member `rules` of the API document.
+    ///
+    /// From 1 to 128 elements.
+    pub rules: Vec<AlignmentRuleRecord>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(AlignmentBlockedCallRecord ["outcome" = "\"blocked\""] {
+    0 call: "call" Required,
+    1 rules: "rules" Required,
+});
+
+/// The object at `AlignmentUnavailableCallRecord`.
+///
+/// Schema `AlignmentUnavailableCallRecord` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct AlignmentUnavailableCallRecord {
+    /// Member `call` of the API document.
+    pub call: i64,
+    /// Member `reason` of the API document.
+    pub reason: AlignmentUnavailableCallRecordReason,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(AlignmentUnavailableCallRecord ["outcome" = "\"unavailable\""] {
+    0 call: "call" Required,
+    1 reason: "reason" Required,
+});
+
+/// The values of `AlignmentUnavailableCallRecord.reason`.
+///
+/// At `AlignmentUnavailableCallRecord.reason` in the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum AlignmentUnavailableCallRecordReason {
+    /// The value `cut`.
+    Cut,
+    /// The value `evaluator_error`.
+    EvaluatorError,
+    /// The value `malformed_answer`.
+    MalformedAnswer,
+    /// The value `time_limit`.
+    TimeLimit,
+    /// A value this version of the crate does not know, as it came.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(AlignmentUnavailableCallRecordReason {
+    Cut = "cut",
+    EvaluatorError = "evaluator_error",
+    MalformedAnswer = "malformed_answer",
+    TimeLimit = "time_limit",
+});
+
+/// What `AlignmentCallRecord` may be.
+///
+/// Schema `AlignmentCallRecord` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum AlignmentCallRecord {
+    /// One of the forms this value may have.
+    ///
+    /// `outcome` is `allowed`.
+    Allowed(AlignmentAllowedCallRecord),
+    /// One of the forms this value may have.
+    ///
+    /// `outcome` is `blocked`.
+    Blocked(AlignmentBlockedCallRecord),
+    /// One of the forms this value may have.
+    ///
+    /// `outcome` is `unavailable`.
+    Unavailable(AlignmentUnavailableCallRecord),
+    /// A value that fits none of these types, kept whole.
+    Unrecognized(Unrecognized),
+}
+
+wire_union!(AlignmentCallRecord {
+    tag "outcome" {
+        "allowed" => Allowed,
+        "blocked" => Blocked,
+        "unavailable" => Unavailable,
+    }
+    objects {}
+    shapes {}
+    variants {
+        0 Allowed,
+        1 Blocked,
+        2 Unavailable,
+    }
+});
+
+impl From<AlignmentAllowedCallRecord> for AlignmentCallRecord {
+    #[inline]
+    fn from(value: AlignmentAllowedCallRecord) -> Self {
+        Self::Allowed(value)
+    }
+}
+
+impl From<AlignmentBlockedCallRecord> for AlignmentCallRecord {
+    #[inline]
+    fn from(value: AlignmentBlockedCallRecord) -> Self {
+        Self::Blocked(value)
+    }
+}
+
+impl From<AlignmentUnavailableCallRecord> for AlignmentCallRecord {
+    #[inline]
+    fn from(value: AlignmentUnavailableCallRecord) -> Self {
+        Self::Unavailable(value)
+    }
+}
+
+/// The object at `ArmorSafeguardResult`.
+///
+/// Schema `ArmorSafeguardResult` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct ArmorSafeguardResult {
+    /// Member `status` of the API document.
+    pub status: ArmorSafeguardResultStatus,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ArmorSafeguardResult ["type" = "\"dangerous_tool_use\""] {
+    0 status: "status" Required,
+});
+
+/// The object at `ArmorSafeguardResult.status`.
+///
+/// At `ArmorSafeguardResult.status` in the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct ArmorSafeguardResultStatus {
+    /// Member `tool_uses` of the API document.
+    pub tool_uses: BTreeMap<String, ArmorToolUseVerdict>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ArmorSafeguardResultStatus ["type" = "\"available\""] {
+    0 tool_uses: "tool_uses" Required,
+});
+
+/// The object at `ArmorSafeguardResult.status.tool_uses{}|evaluated`.
+///
+/// At `ArmorSafeguardResult.status.tool_uses{}|evaluated` in the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct ArmorToolUseVerdictEvaluated {
+    /// Member `outcome` of the API document.
+    pub outcome: ArmorToolUseVerdictEvaluatedOutcome,
+    /// Member `explanation` of the API document.
+    pub explanation: Option<String>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ArmorToolUseVerdictEvaluated ["type" = "\"evaluated\""] {
+    0 outcome: "outcome" Required,
+    1 explanation: "explanation" Optional,
+});
+
+/// The values of `ArmorSafeguardResult.status.tool_uses{}|evaluated.outcome`.
+///
+/// At `ArmorSafeguardResult.status.tool_uses{}|evaluated.outcome` in the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ArmorToolUseVerdictEvaluatedOutcome {
+    /// The value `flagged`.
+    Flagged,
+    /// The value `not_flagged`.
+    NotFlagged,
+    /// A value this version of the crate does not know, as it came.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(ArmorToolUseVerdictEvaluatedOutcome {
+    Flagged = "flagged",
+    NotFlagged = "not_flagged",
+});
+
+/// The object at `ArmorSafeguardResult.status.tool_uses{}|skipped`.
+///
+/// At `ArmorSafeguardResult.status.tool_uses{}|skipped` in the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct ArmorToolUseVerdictSkipped {
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ArmorToolUseVerdictSkipped ["type" = "\"skipped\""] {});
+
+/// The object at `ArmorSafeguardResult.status.tool_uses{}|unavailable`.
+///
+/// At `ArmorSafeguardResult.status.tool_uses{}|unavailable` in the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct ArmorToolUseVerdictUnavailable {
+    /// Member `reason` of the API document.
+    pub reason: String,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ArmorToolUseVerdictUnavailable ["type" = "\"unavailable\""] {
+    0 reason: "reason" Required,
+});
+
+/// What `ArmorSafeguardResult.status.tool_uses{}` may be.
+///
+/// At `ArmorSafeguardResult.status.tool_uses{}` in the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum ArmorToolUseVerdict {
+    /// One of the forms this value may have.
+    ///
+    /// `type` is `evaluated`.
+    Evaluated(ArmorToolUseVerdictEvaluated),
+    /// One of the forms this value may have.
+    ///
+    /// `type` is `skipped`.
+    Skipped(ArmorToolUseVerdictSkipped),
+    /// One of the forms this value may have.
+    ///
+    /// `type` is `unavailable`.
+    Unavailable(ArmorToolUseVerdictUnavailable),
+    /// A value that fits none of these types, kept whole.
+    Unrecognized(Unrecognized),
+}
+
+wire_union!(ArmorToolUseVerdict {
+    tag "type" {
+        "evaluated" => Evaluated,
+        "skipped" => Skipped,
+        "unavailable" => Unavailable,
+    }
+    objects {}
+    shapes {}
+    variants {
+        0 Evaluated,
+        1 Skipped,
+        2 Unavailable,
+    }
+});
+
+impl From<ArmorToolUseVerdictEvaluated> for ArmorToolUseVerdict {
+    #[inline]
+    fn from(value: ArmorToolUseVerdictEvaluated) -> Self {
+        Self::Evaluated(value)
+    }
+}
+
+impl From<ArmorToolUseVerdictSkipped> for ArmorToolUseVerdict {
+    #[inline]
+    fn from(value: ArmorToolUseVerdictSkipped) -> Self {
+        Self::Skipped(value)
+    }
+}
+
+impl From<ArmorToolUseVerdictUnavailable> for ArmorToolUseVerdict {
+    #[inline]
+    fn from(value: ArmorToolUseVerdictUnavailable) -> Self {
+        Self::Unavailable(value)
+    }
+}
 
 /// Settings of the auto router, which picks a model for each request by task type.
 ///
@@ -211,6 +551,8 @@ pub struct WebSearchPlugin {
     pub search_prompt: Option<String>,
     /// Rough whereabouts of the user, to favour local hits.
     pub user_location: Option<WebSearchPluginUserLocation>,
+    /// Member `x_search` of the API document.
+    pub x_search: Option<XSearchOptions>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -225,6 +567,7 @@ wire_struct!(WebSearchPlugin ["id" = "\"web\""] {
     6 mode: "mode" Optional,
     7 search_prompt: "search_prompt" Optional,
     8 user_location: "user_location" Optional,
+    9 x_search: "x_search" Optional,
 });
 
 impl WebSearchPlugin {
@@ -245,6 +588,7 @@ wire_setters!(WebSearchPlugin {
     mode: into WebSearchMode,
     search_prompt: into String,
     user_location: into WebSearchPluginUserLocation,
+    x_search: into XSearchOptions,
 });
 
 /// Rough whereabouts of the user, to favour local hits.
@@ -656,4 +1000,707 @@ impl FusionPluginTool {
 
 wire_setters!(FusionPluginTool {
     parameters: into JsonObject,
+});
+
+/// The object at `SwitchyardRouterPlugin`.
+///
+/// Schema `SwitchyardRouterPlugin` of the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct SwitchyardRouterPlugin {
+    /// Member `algorithm` of the API document.
+    pub algorithm: Option<SwitchyardRouterPluginAlgorithm>,
+    /// Member `judge_model` of the API document.
+    ///
+    /// At least 1 character.
+    pub judge_model: Option<String>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(SwitchyardRouterPlugin ["id" = "\"switchyard-router\""] {
+    0 algorithm: "algorithm" Optional,
+    1 judge_model: "judge_model" Optional,
+});
+
+impl SwitchyardRouterPlugin {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(SwitchyardRouterPlugin {
+    algorithm: into SwitchyardRouterPluginAlgorithm,
+    judge_model: into String,
+});
+
+/// The values of `SwitchyardRouterPlugin.algorithm`.
+///
+/// At `SwitchyardRouterPlugin.algorithm` in the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum SwitchyardRouterPluginAlgorithm {
+    /// The value `capability`.
+    Capability,
+    /// The value `stage`.
+    Stage,
+    /// The value `auto`.
+    Auto,
+    /// The value `random`.
+    Random,
+    /// The value `composite`.
+    Composite,
+    /// The value `passthrough`.
+    Passthrough,
+    /// A value this version of the crate does not know, as it came.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(SwitchyardRouterPluginAlgorithm {
+    Capability = "capability",
+    Stage = "stage",
+    Auto = "auto",
+    Random = "random",
+    Composite = "composite",
+    Passthrough = "passthrough",
+});
+
+/// The object at `JevRouterPlugin`.
+///
+/// Schema `JevRouterPlugin` of the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct JevRouterPlugin {
+    /// Member `allowed_models` of the API document.
+    ///
+    /// At most 1024 elements.
+    pub allowed_models: Option<Vec<String>>,
+    /// Member `cost_tier` of the API document.
+    ///
+    /// Matches `^[a-z][a-z0-9_-]{0,31}$`.
+    pub cost_tier: Option<String>,
+    /// Member `excluded_models` of the API document.
+    ///
+    /// At most 1024 elements.
+    pub excluded_models: Option<Vec<String>>,
+    /// Member `models` of the API document.
+    ///
+    /// At most 1024 elements.
+    pub models: Option<Vec<String>>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(JevRouterPlugin ["id" = "\"jev-router\""] {
+    0 allowed_models: "allowed_models" Optional,
+    1 cost_tier: "cost_tier" Optional,
+    2 excluded_models: "excluded_models" Optional,
+    3 models: "models" Optional,
+});
+
+impl JevRouterPlugin {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(JevRouterPlugin {
+    allowed_models: list String,
+    cost_tier: into String,
+    excluded_models: list String,
+    models: list String,
+});
+
+/// The object at `AlignmentPlugin`.
+///
+/// Schema `AlignmentPlugin` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct AlignmentPlugin {
+    /// Member `rules` of the API document.
+    ///
+    /// From 1 to 128 elements.
+    pub rules: Vec<AlignmentRule>,
+    /// Member `instruct` of the API document.
+    pub instruct: Option<bool>,
+    /// Member `max_retries` of the API document.
+    pub max_retries: Option<i64>,
+    /// Member `mode` of the API document.
+    pub mode: Option<AlignmentPluginMode>,
+    /// Member `threshold` of the API document.
+    pub threshold: Option<f64>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(AlignmentPlugin ["id" = "\"alignment\""] {
+    0 rules: "rules" Required,
+    1 instruct: "instruct" Optional,
+    2 max_retries: "max_retries" Optional,
+    3 mode: "mode" Optional,
+    4 threshold: "threshold" Optional,
+});
+
+impl AlignmentPlugin {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(rules: impl IntoIterator<Item = impl Into<AlignmentRule>>) -> Self {
+        Self {
+            rules: rules.into_iter().map(Into::into).collect(),
+            instruct: None,
+            max_retries: None,
+            mode: None,
+            threshold: None,
+            extra: Extra::new(),
+        }
+    }
+}
+
+wire_setters!(AlignmentPlugin {
+    instruct: exact bool,
+    max_retries: exact i64,
+    mode: into AlignmentPluginMode,
+    threshold: exact f64,
+});
+
+/// The values of `AlignmentPlugin.mode`.
+///
+/// At `AlignmentPlugin.mode` in the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum AlignmentPluginMode {
+    /// The value `enforce`.
+    Enforce,
+    /// The value `audit`.
+    Audit,
+    /// A value this version of the crate does not know, as it came.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(AlignmentPluginMode {
+    Enforce = "enforce",
+    Audit = "audit",
+});
+
+/// The object at `AlignmentRule`.
+///
+/// Schema `AlignmentRule` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct AlignmentRule {
+    /// Member `rule` of the API document.
+    ///
+    /// From 1 to 200 characters.
+    pub rule: String,
+    /// Member `watch` of the API document.
+    ///
+    /// From 1 to 5 elements.
+    pub watch: Vec<AlignmentRuleWatchItem>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(AlignmentRule {
+    0 rule: "rule" Required,
+    1 watch: "watch" Required,
+});
+
+impl AlignmentRule {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(rule: impl Into<String>, watch: impl IntoIterator<Item = impl Into<AlignmentRuleWatchItem>>) -> Self {
+        Self { rule: rule.into(), watch: watch.into_iter().map(Into::into).collect(), extra: Extra::new() }
+    }
+}
+
+wire_setters!(AlignmentRule {});
+
+/// The values of `AlignmentRule.watch[]`.
+///
+/// At `AlignmentRule.watch[]` in the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum AlignmentRuleWatchItem {
+    /// The value `content`.
+    Content,
+    /// The value `tool_calls`.
+    ToolCalls,
+    /// The value `refusal`.
+    Refusal,
+    /// The value `images`.
+    Images,
+    /// The value `audio`.
+    Audio,
+    /// A value this version of the crate does not know, as it came.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(AlignmentRuleWatchItem {
+    Content = "content",
+    ToolCalls = "tool_calls",
+    Refusal = "refusal",
+    Images = "images",
+    Audio = "audio",
+});
+
+/// The object at `ArmorPlugin`.
+///
+/// Schema `ArmorPlugin` of the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct ArmorPlugin {
+    /// Member `classifier_context` of the API document.
+    pub classifier_context: Option<ArmorContext>,
+    /// Member `enabled` of the API document.
+    pub enabled: Option<bool>,
+    /// Member `evaluate_native_tools` of the API document.
+    pub evaluate_native_tools: Option<bool>,
+    /// Member `mode` of the API document.
+    pub mode: Option<ArmorPluginMode>,
+    /// Member `on_error` of the API document.
+    pub on_error: Option<ArmorPluginOnError>,
+    /// Member `output_mode` of the API document.
+    pub output_mode: Option<ArmorPluginOutputMode>,
+    /// Member `use_cc_style_default_rules` of the API document.
+    pub use_cc_style_default_rules: Option<bool>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ArmorPlugin ["id" = "\"armor\""] {
+    0 classifier_context: "classifier_context" Optional,
+    1 enabled: "enabled" Optional,
+    2 evaluate_native_tools: "evaluate_native_tools" Optional,
+    3 mode: "mode" Optional,
+    4 on_error: "on_error" Optional,
+    5 output_mode: "output_mode" Optional,
+    6 use_cc_style_default_rules: "use_cc_style_default_rules" Optional,
+});
+
+impl ArmorPlugin {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(ArmorPlugin {
+    classifier_context: into ArmorContext,
+    enabled: exact bool,
+    evaluate_native_tools: exact bool,
+    mode: into ArmorPluginMode,
+    on_error: into ArmorPluginOnError,
+    output_mode: into ArmorPluginOutputMode,
+    use_cc_style_default_rules: exact bool,
+});
+
+/// The object at `ArmorContext`.
+///
+/// Schema `ArmorContext` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct ArmorContext {
+    /// Member `v` of the API document.
+    ///
+    /// Known value: `1`.
+    pub v: i64,
+    /// Member `auto_mode` of the API document.
+    pub auto_mode: Option<ArmorAutoMode>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ArmorContext {
+    0 v: "v" Required,
+    1 auto_mode: "auto_mode" Optional,
+});
+
+impl ArmorContext {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(v: i64) -> Self {
+        Self { v, auto_mode: None, extra: Extra::new() }
+    }
+}
+
+wire_setters!(ArmorContext {
+    auto_mode: into ArmorAutoMode,
+});
+
+/// The object at `ArmorAutoMode`.
+///
+/// Schema `ArmorAutoMode` of the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct ArmorAutoMode {
+    /// Member `allow` of the API document.
+    pub allow: Option<Vec<ArmorAutoModeAllowItem>>,
+    /// Member `environment` of the API document.
+    pub environment: Option<Vec<ArmorAutoModeEnvironmentItem>>,
+    /// Member `hard_deny` of the API document.
+    pub hard_deny: Option<Vec<ArmorAutoModeHardDenyItem>>,
+    /// Member `soft_deny` of the API document.
+    pub soft_deny: Option<Vec<ArmorAutoModeSoftDenyItem>>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ArmorAutoMode {
+    0 allow: "allow" Optional,
+    1 environment: "environment" Optional,
+    2 hard_deny: "hard_deny" Optional,
+    3 soft_deny: "soft_deny" Optional,
+});
+
+impl ArmorAutoMode {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(ArmorAutoMode {
+    allow: list ArmorAutoModeAllowItem,
+    environment: list ArmorAutoModeEnvironmentItem,
+    hard_deny: list ArmorAutoModeHardDenyItem,
+    soft_deny: list ArmorAutoModeSoftDenyItem,
+});
+
+/// The object at `ArmorRule`.
+///
+/// Schema `ArmorRule` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct ArmorRule {
+    /// Member `id` of the API document.
+    ///
+    /// From 1 to 64 characters. Matches `^[a-z0-9][a-z0-9_-]*$`.
+    pub id: String,
+    /// Member `instructions` of the API document.
+    ///
+    /// From 1 to 8000 characters.
+    pub instructions: String,
+    /// Member `name` of the API document.
+    ///
+    /// From 1 to 120 characters.
+    pub name: Option<String>,
+    /// Member `threshold` of the API document.
+    pub threshold: Option<f64>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ArmorRule {
+    0 id: "id" Required,
+    1 instructions: "instructions" Required,
+    2 name: "name" Optional,
+    3 threshold: "threshold" Optional,
+});
+
+impl ArmorRule {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(id: impl Into<String>, instructions: impl Into<String>) -> Self {
+        Self { id: id.into(), instructions: instructions.into(), name: None, threshold: None, extra: Extra::new() }
+    }
+}
+
+wire_setters!(ArmorRule {
+    name: into String,
+    threshold: exact f64,
+});
+
+/// What `ArmorAutoMode.allow[]` may be.
+///
+/// At `ArmorAutoMode.allow[]` in the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum ArmorAutoModeAllowItem {
+    /// Plain text.
+    Text(String),
+    /// One of the forms this value may have.
+    Rule(ArmorRule),
+    /// A value that fits none of these types, kept whole.
+    Unrecognized(Unrecognized),
+}
+
+wire_union!(ArmorAutoModeAllowItem {
+    tag "" {}
+    objects {
+        => Rule,
+    }
+    shapes {
+        String => Text,
+    }
+    variants {
+        0 Text,
+        1 Rule,
+    }
+});
+
+impl From<String> for ArmorAutoModeAllowItem {
+    #[inline]
+    fn from(value: String) -> Self {
+        Self::Text(value)
+    }
+}
+
+impl From<&str> for ArmorAutoModeAllowItem {
+    #[inline]
+    fn from(value: &str) -> Self {
+        Self::Text(value.into())
+    }
+}
+
+impl From<ArmorRule> for ArmorAutoModeAllowItem {
+    #[inline]
+    fn from(value: ArmorRule) -> Self {
+        Self::Rule(value)
+    }
+}
+
+/// The object at `ArmorEnvironmentEntry`.
+///
+/// Schema `ArmorEnvironmentEntry` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct ArmorEnvironmentEntry {
+    /// Member `name` of the API document.
+    ///
+    /// From 1 to 120 characters.
+    pub name: String,
+    /// Member `value` of the API document.
+    ///
+    /// At most 4000 characters.
+    pub value: String,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ArmorEnvironmentEntry {
+    0 name: "name" Required,
+    1 value: "value" Required,
+});
+
+impl ArmorEnvironmentEntry {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(name: impl Into<String>, value: impl Into<String>) -> Self {
+        Self { name: name.into(), value: value.into(), extra: Extra::new() }
+    }
+}
+
+wire_setters!(ArmorEnvironmentEntry {});
+
+/// What `ArmorAutoMode.environment[]` may be.
+///
+/// At `ArmorAutoMode.environment[]` in the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum ArmorAutoModeEnvironmentItem {
+    /// Plain text.
+    Text(String),
+    /// One of the forms this value may have.
+    EnvironmentEntry(ArmorEnvironmentEntry),
+    /// A value that fits none of these types, kept whole.
+    Unrecognized(Unrecognized),
+}
+
+wire_union!(ArmorAutoModeEnvironmentItem {
+    tag "" {}
+    objects {
+        => EnvironmentEntry,
+    }
+    shapes {
+        String => Text,
+    }
+    variants {
+        0 Text,
+        1 EnvironmentEntry,
+    }
+});
+
+impl From<String> for ArmorAutoModeEnvironmentItem {
+    #[inline]
+    fn from(value: String) -> Self {
+        Self::Text(value)
+    }
+}
+
+impl From<&str> for ArmorAutoModeEnvironmentItem {
+    #[inline]
+    fn from(value: &str) -> Self {
+        Self::Text(value.into())
+    }
+}
+
+impl From<ArmorEnvironmentEntry> for ArmorAutoModeEnvironmentItem {
+    #[inline]
+    fn from(value: ArmorEnvironmentEntry) -> Self {
+        Self::EnvironmentEntry(value)
+    }
+}
+
+/// What `ArmorAutoMode.hard_deny[]` may be.
+///
+/// At `ArmorAutoMode.hard_deny[]` in the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum ArmorAutoModeHardDenyItem {
+    /// Plain text.
+    Text(String),
+    /// One of the forms this value may have.
+    Rule(ArmorRule),
+    /// A value that fits none of these types, kept whole.
+    Unrecognized(Unrecognized),
+}
+
+wire_union!(ArmorAutoModeHardDenyItem {
+    tag "" {}
+    objects {
+        => Rule,
+    }
+    shapes {
+        String => Text,
+    }
+    variants {
+        0 Text,
+        1 Rule,
+    }
+});
+
+impl From<String> for ArmorAutoModeHardDenyItem {
+    #[inline]
+    fn from(value: String) -> Self {
+        Self::Text(value)
+    }
+}
+
+impl From<&str> for ArmorAutoModeHardDenyItem {
+    #[inline]
+    fn from(value: &str) -> Self {
+        Self::Text(value.into())
+    }
+}
+
+impl From<ArmorRule> for ArmorAutoModeHardDenyItem {
+    #[inline]
+    fn from(value: ArmorRule) -> Self {
+        Self::Rule(value)
+    }
+}
+
+/// What `ArmorAutoMode.soft_deny[]` may be.
+///
+/// At `ArmorAutoMode.soft_deny[]` in the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum ArmorAutoModeSoftDenyItem {
+    /// Plain text.
+    Text(String),
+    /// One of the forms this value may have.
+    Rule(ArmorRule),
+    /// A value that fits none of these types, kept whole.
+    Unrecognized(Unrecognized),
+}
+
+wire_union!(ArmorAutoModeSoftDenyItem {
+    tag "" {}
+    objects {
+        => Rule,
+    }
+    shapes {
+        String => Text,
+    }
+    variants {
+        0 Text,
+        1 Rule,
+    }
+});
+
+impl From<String> for ArmorAutoModeSoftDenyItem {
+    #[inline]
+    fn from(value: String) -> Self {
+        Self::Text(value)
+    }
+}
+
+impl From<&str> for ArmorAutoModeSoftDenyItem {
+    #[inline]
+    fn from(value: &str) -> Self {
+        Self::Text(value.into())
+    }
+}
+
+impl From<ArmorRule> for ArmorAutoModeSoftDenyItem {
+    #[inline]
+    fn from(value: ArmorRule) -> Self {
+        Self::Rule(value)
+    }
+}
+
+/// The values of `ArmorPlugin.mode`.
+///
+/// At `ArmorPlugin.mode` in the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ArmorPluginMode {
+    /// The value `enforce`.
+    Enforce,
+    /// The value `audit`.
+    Audit,
+    /// A value this version of the crate does not know, as it came.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(ArmorPluginMode {
+    Enforce = "enforce",
+    Audit = "audit",
+});
+
+/// The values of `ArmorPlugin.on_error`.
+///
+/// At `ArmorPlugin.on_error` in the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ArmorPluginOnError {
+    /// The value `log`.
+    Log,
+    /// The value `block`.
+    Block,
+    /// A value this version of the crate does not know, as it came.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(ArmorPluginOnError {
+    Log = "log",
+    Block = "block",
+});
+
+/// The values of `ArmorPlugin.output_mode`.
+///
+/// At `ArmorPlugin.output_mode` in the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ArmorPluginOutputMode {
+    /// The value `text`.
+    Text,
+    /// The value `custom_item`.
+    CustomItem,
+    /// The value `claude_code_compatibility`.
+    ClaudeCodeCompatibility,
+    /// A value this version of the crate does not know, as it came.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(ArmorPluginOutputMode {
+    Text = "text",
+    CustomItem = "custom_item",
+    ClaudeCodeCompatibility = "claude_code_compatibility",
 });

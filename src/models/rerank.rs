@@ -112,10 +112,20 @@ pub struct CreateRerankRequest {
     pub query: String,
     /// Routing preferences that decide which providers may serve this request.
     pub provider: Option<ProviderPreferences>,
+    /// Member `session_id` of the API document.
+    ///
+    /// At most 256 characters.
+    pub session_id: Option<String>,
     /// Returns only this many of the best matches.
     ///
     /// At least 1.
     pub top_n: Option<i64>,
+    /// Member `trace` of the API document.
+    pub trace: Option<TraceConfig>,
+    /// Member `user` of the API document.
+    ///
+    /// At most 256 characters.
+    pub user: Option<String>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -125,7 +135,10 @@ wire_struct!(CreateRerankRequest {
     1 model: "model" Required,
     2 query: "query" Required,
     3 provider: "provider" Optional,
-    4 top_n: "top_n" Optional,
+    4 session_id: "session_id" Optional,
+    5 top_n: "top_n" Optional,
+    6 trace: "trace" Optional,
+    7 user: "user" Optional,
 });
 
 impl CreateRerankRequest {
@@ -141,7 +154,10 @@ impl CreateRerankRequest {
             model: model.into(),
             query: query.into(),
             provider: None,
+            session_id: None,
             top_n: None,
+            trace: None,
+            user: None,
             extra: Extra::new(),
         }
     }
@@ -149,7 +165,10 @@ impl CreateRerankRequest {
 
 wire_setters!(CreateRerankRequest {
     provider: into ProviderPreferences,
+    session_id: into String,
     top_n: exact i64,
+    trace: into TraceConfig,
+    user: into String,
 });
 
 /// Document made of text, an image or both; an empty one is not allowed.

@@ -2,332 +2,10 @@
 
 //! Types of `routing`.
 
+use std::collections::BTreeMap;
+
 use crate::core::wire::{wire_enum, wire_setters, wire_struct, wire_union};
 use crate::models::*;
-
-/// Cause of a failed request in OpenRouter's own terms; the same codes apply whichever protocol you call, so branch on these.
-///
-/// Schema `ApiErrorType` of the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ApiErrorType {
-    /// Prompt and output together do not fit the context window.
-    ContextLengthExceeded,
-    /// The requested output length is beyond what is allowed.
-    MaxTokensExceeded,
-    /// A token limit was exceeded.
-    TokenLimitExceeded,
-    /// A string in the request exceeds its permitted length.
-    StringTooLong,
-    /// The credentials are missing or invalid.
-    Authentication,
-    /// The credentials do not permit this action.
-    PermissionDenied,
-    /// The account lacks the credits to pay.
-    PaymentRequired,
-    /// Too many requests; back off and retry.
-    RateLimitExceeded,
-    /// The provider has no spare capacity right now.
-    ProviderOverloaded,
-    /// The provider cannot be reached or is down.
-    ProviderUnavailable,
-    /// The request is malformed or has bad parameters.
-    InvalidRequest,
-    /// The prompt itself is not acceptable.
-    InvalidPrompt,
-    /// The requested resource does not exist.
-    NotFound,
-    /// A condition for handling the request is not met.
-    PreconditionFailed,
-    /// The request body is too big.
-    PayloadTooLarge,
-    /// The request is well formed but cannot be processed.
-    Unprocessable,
-    /// A content policy blocked the request or the output.
-    ContentPolicyViolation,
-    /// The model declined to answer.
-    Refusal,
-    /// An image is corrupt or cannot be decoded.
-    InvalidImage,
-    /// An image is larger than accepted.
-    ImageTooLarge,
-    /// An image is smaller than accepted.
-    ImageTooSmall,
-    /// An image comes in a format not accepted.
-    UnsupportedImageFormat,
-    /// A referenced image does not exist.
-    ImageNotFound,
-    /// A referenced image could not be downloaded.
-    ImageDownloadFailed,
-    /// An internal fault occurred on the server side.
-    Server,
-    /// The request took too long.
-    Timeout,
-    /// The cause matches none of the other codes.
-    Unmapped,
-    /// A value this version of the crate does not know, as it came.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(ApiErrorType {
-    ContextLengthExceeded = "context_length_exceeded",
-    MaxTokensExceeded = "max_tokens_exceeded",
-    TokenLimitExceeded = "token_limit_exceeded",
-    StringTooLong = "string_too_long",
-    Authentication = "authentication",
-    PermissionDenied = "permission_denied",
-    PaymentRequired = "payment_required",
-    RateLimitExceeded = "rate_limit_exceeded",
-    ProviderOverloaded = "provider_overloaded",
-    ProviderUnavailable = "provider_unavailable",
-    InvalidRequest = "invalid_request",
-    InvalidPrompt = "invalid_prompt",
-    NotFound = "not_found",
-    PreconditionFailed = "precondition_failed",
-    PayloadTooLarge = "payload_too_large",
-    Unprocessable = "unprocessable",
-    ContentPolicyViolation = "content_policy_violation",
-    Refusal = "refusal",
-    InvalidImage = "invalid_image",
-    ImageTooLarge = "image_too_large",
-    ImageTooSmall = "image_too_small",
-    UnsupportedImageFormat = "unsupported_image_format",
-    ImageNotFound = "image_not_found",
-    ImageDownloadFailed = "image_download_failed",
-    Server = "server",
-    Timeout = "timeout",
-    Unmapped = "unmapped",
-});
-
-/// Account of how OpenRouter routed a call, returned when the request opts in.
-///
-/// Schema `OpenRouterMetadata` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct OpenrouterMetadata {
-    /// Number of the routing attempt that this metadata describes.
-    pub attempt: i64,
-    /// Endpoints the router considered and the one it selected.
-    pub endpoints: EndpointsMetadata,
-    /// True when the call ran on your own provider key instead of OpenRouter's credentials.
-    pub is_byok: bool,
-    /// Region that handled the call; null when not known.
-    pub region: Option<String>,
-    /// Model slug the request asked for, before routing resolved it.
-    pub requested: String,
-    /// Routing strategy that decided where the call went.
-    pub strategy: RoutingStrategy,
-    /// Routing outcome in a short readable line, handy for logs.
-    pub summary: String,
-    /// Tries made for the call in order, including those that failed over to another endpoint.
-    pub attempts: Option<Vec<RouterAttempt>>,
-    /// Routing parameters that were in effect.
-    pub params: Option<RouterParams>,
-    /// Processing stages the call went through, such as plugins and guardrails.
-    pub pipeline: Option<Vec<PipelineStage>>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(OpenrouterMetadata {
-    0 attempt: "attempt" Required,
-    1 endpoints: "endpoints" Required,
-    2 is_byok: "is_byok" Required,
-    3 region: "region" Nullable,
-    4 requested: "requested" Required,
-    5 strategy: "strategy" Required,
-    6 summary: "summary" Required,
-    7 attempts: "attempts" Optional,
-    8 params: "params" Optional,
-    9 pipeline: "pipeline" Optional,
-});
-
-/// One try at an endpoint that the router made for a request.
-///
-/// Schema `RouterAttempt` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct RouterAttempt {
-    /// Slug of the model that the router tried.
-    pub model: String,
-    /// Provider to which the try was sent.
-    pub provider: String,
-    /// HTTP status that the try ended with.
-    pub status: i64,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(RouterAttempt {
-    0 model: "model" Required,
-    1 provider: "provider" Required,
-    2 status: "status" Required,
-});
-
-/// Which endpoints stood open to a request, for understanding a routing decision.
-///
-/// Schema `EndpointsMetadata` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct EndpointsMetadata {
-    /// Endpoints that could have served the request, each telling whether it was chosen.
-    pub available: Vec<EndpointInfo>,
-    /// Number of endpoints counted for the request.
-    pub total: i64,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(EndpointsMetadata {
-    0 available: "available" Required,
-    1 total: "total" Required,
-});
-
-/// One provider endpoint that routing considered for a request.
-///
-/// Schema `EndpointInfo` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct EndpointInfo {
-    /// Slug of the model that the endpoint serves.
-    pub model: String,
-    /// Provider that runs the endpoint for this model.
-    pub provider: String,
-    /// True for an endpoint that routing chose.
-    pub selected: bool,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(EndpointInfo {
-    0 model: "model" Required,
-    1 provider: "provider" Required,
-    2 selected: "selected" Required,
-});
-
-/// Settings that steered an automatic router when it picked the model.
-///
-/// Schema `RouterParams` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct RouterParams {
-    /// Lowest quality that the router accepts in a candidate.
-    pub quality_floor: Option<f64>,
-    /// Lowest generation speed that the router accepts in a candidate.
-    pub throughput_floor: Option<f64>,
-    /// Group of model versions among which the router chooses.
-    pub version_group: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(RouterParams {
-    0 quality_floor: "quality_floor" Optional,
-    1 throughput_floor: "throughput_floor" Optional,
-    2 version_group: "version_group" Optional,
-});
-
-/// Record of one processing step, such as a guardrail or plugin, that OpenRouter applied to the request.
-///
-/// Schema `PipelineStage` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct PipelineStage {
-    /// Name of the plugin or feature that recorded the step; tells apart steps of equal `type`.
-    pub name: String,
-    /// Broad category of the step; combine with `name` to identify its origin.
-    pub r#type: PipelineStageType,
-    /// Charge for this step in USD; null when none was recorded.
-    pub cost_usd: Option<f64>,
-    /// Further details as free-form JSON, whose layout depends on the step.
-    pub data: Option<JsonObject>,
-    /// Identifier of the guardrail behind this step, if a guardrail caused it.
-    pub guardrail_id: Option<String>,
-    /// Level at which the guardrail behind this step is attached.
-    pub guardrail_scope: Option<String>,
-    /// Short readable account of what the step did.
-    pub summary: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(PipelineStage {
-    0 name: "name" Required,
-    1 r#type: "type" Required,
-    2 cost_usd: "cost_usd" Optional,
-    3 data: "data" Optional,
-    4 guardrail_id: "guardrail_id" Optional,
-    5 guardrail_scope: "guardrail_scope" Optional,
-    6 summary: "summary" Optional,
-});
-
-/// Broad category of a processing step; several plugins can share one, so look at `name` too.
-///
-/// Schema `PipelineStageType` of the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum PipelineStageType {
-    /// A guardrail checked or changed the request.
-    Guardrail,
-    /// A general plugin took part.
-    Plugin,
-    /// Tools executed by OpenRouter ran.
-    ServerTools,
-    /// Malformed model output was repaired.
-    ResponseHealing,
-    /// The conversation was shortened to fit.
-    ContextCompression,
-    /// A value this version of the crate does not know, as it came.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(PipelineStageType {
-    Guardrail = "guardrail",
-    Plugin = "plugin",
-    ServerTools = "server_tools",
-    ResponseHealing = "response_healing",
-    ContextCompression = "context_compression",
-});
-
-/// How OpenRouter arrived at the model that served a request.
-///
-/// Schema `RoutingStrategy` of the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum RoutingStrategy {
-    /// The named model was used as is.
-    Direct,
-    /// The auto router picked a model.
-    Auto,
-    /// A model free of charge was picked.
-    Free,
-    /// The newest version of a model was picked.
-    Latest,
-    /// An alias was resolved to a model.
-    Alias,
-    /// Routing went through a list of fallback models.
-    Fallback,
-    /// The Pareto router weighed quality against price.
-    Pareto,
-    /// The Body Builder router handled the request.
-    Bodybuilder,
-    /// Several models were combined through fusion.
-    Fusion,
-    /// A value this version of the crate does not know, as it came.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(RoutingStrategy {
-    Direct = "direct",
-    Auto = "auto",
-    Free = "free",
-    Latest = "latest",
-    Alias = "alias",
-    Fallback = "fallback",
-    Pareto = "pareto",
-    Bodybuilder = "bodybuilder",
-    Fusion = "fusion",
-});
 
 /// Rules for choosing among the providers that serve a model: order, exclusions, price caps, privacy and speed targets.
 ///
@@ -347,6 +25,8 @@ pub struct ProviderPreferences {
     pub max_price: Option<ProviderPreferencesMaxPrice>,
     /// Slugs of providers that may serve this request, combined with those your account already allows.
     pub only: Option<Vec<String>>,
+    /// Member `options` of the API document.
+    pub options: Option<BTreeMap<String, JsonObject>>,
     /// Provider slugs in the sequence to try them, skipping any that lack the model; the request fails when none can serve it.
     pub order: Option<Vec<String>>,
     /// Soft latency target in seconds; endpoints that miss it are ranked lower, not dropped.
@@ -372,13 +52,14 @@ wire_struct!(ProviderPreferences {
     3 ignore: "ignore" Optional,
     4 max_price: "max_price" Optional,
     5 only: "only" Optional,
-    6 order: "order" Optional,
-    7 preferred_max_latency: "preferred_max_latency" Optional,
-    8 preferred_min_throughput: "preferred_min_throughput" Optional,
-    9 quantizations: "quantizations" Optional,
-    10 require_parameters: "require_parameters" Optional,
-    11 sort: "sort" Optional,
-    12 zdr: "zdr" Optional,
+    6 options: "options" Optional,
+    7 order: "order" Optional,
+    8 preferred_max_latency: "preferred_max_latency" Optional,
+    9 preferred_min_throughput: "preferred_min_throughput" Optional,
+    10 quantizations: "quantizations" Optional,
+    11 require_parameters: "require_parameters" Optional,
+    12 sort: "sort" Optional,
+    13 zdr: "zdr" Optional,
 });
 
 impl ProviderPreferences {
@@ -396,6 +77,7 @@ wire_setters!(ProviderPreferences {
     ignore: list String,
     max_price: into ProviderPreferencesMaxPrice,
     only: list String,
+    options: into BTreeMap<String, JsonObject>,
     order: list String,
     preferred_max_latency: into PreferredMaxLatency,
     preferred_min_throughput: into PreferredMinThroughput,
@@ -824,330 +506,329 @@ impl From<ProviderSortConfig> for ProviderPreferencesSort {
     }
 }
 
-/// Display name of an upstream company that serves models through OpenRouter.
+/// Cause of a failed request in OpenRouter's own terms; the same codes apply whichever protocol you call, so branch on these.
 ///
-/// Schema `ProviderName` of the API document.
+/// Schema `ApiErrorType` of the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum ProviderName {
-    /// The value `Modal`.
-    Modal,
-    /// The value `AkashML`.
-    AkashMl,
-    /// The value `AI21`.
-    Ai21,
-    /// The value `AionLabs`.
-    AionLabs,
-    /// The value `Alibaba`.
-    Alibaba,
-    /// The value `Ambient`.
-    Ambient,
-    /// The value `Baidu`.
-    Baidu,
-    /// The value `Amazon Bedrock`.
-    AmazonBedrock,
-    /// The value `Amazon Nova`.
-    AmazonNova,
-    /// The value `Anthropic`.
-    Anthropic,
-    /// The value `Arcee AI`.
-    ArceeAi,
-    /// The value `AtlasCloud`.
-    AtlasCloud,
-    /// The value `Avian`.
-    Avian,
-    /// The value `Azure`.
-    Azure,
-    /// The value `BaseTen`.
-    BaseTen,
-    /// The value `BytePlus`.
-    BytePlus,
-    /// The value `Black Forest Labs`.
-    BlackForestLabs,
-    /// The value `Cerebras`.
-    Cerebras,
-    /// The value `Chutes`.
-    Chutes,
-    /// The value `Cirrascale`.
-    Cirrascale,
-    /// The value `Claude Platform on AWS`.
-    ClaudePlatformOnAws,
-    /// The value `Clarifai`.
-    Clarifai,
-    /// The value `Cloudflare`.
-    Cloudflare,
-    /// The value `Cohere`.
-    Cohere,
-    /// The value `CoreWeave`.
-    CoreWeave,
-    /// The value `Crucible`.
-    Crucible,
-    /// The value `Crusoe`.
-    Crusoe,
-    /// The value `Darkbloom`.
-    Darkbloom,
-    /// The value `Databricks`.
-    Databricks,
-    /// The value `Decart`.
-    Decart,
-    /// The value `Deepgram`.
-    Deepgram,
-    /// The value `DeepInfra`.
-    DeepInfra,
-    /// The value `DeepSeek`.
-    DeepSeek,
-    /// The value `DekaLLM`.
-    DekaLlm,
-    /// The value `DigitalOcean`.
-    DigitalOcean,
-    /// The value `Featherless`.
-    Featherless,
-    /// The value `Fireworks`.
-    Fireworks,
-    /// The value `Fish Audio`.
-    FishAudio,
-    /// The value `Friendli`.
-    Friendli,
-    /// The value `GMICloud`.
-    GmiCloud,
-    /// The value `Google`.
-    Google,
-    /// The value `Google AI Studio`.
-    GoogleAiStudio,
-    /// The value `Groq`.
-    Groq,
-    /// The value `HeyGen`.
-    HeyGen,
-    /// The value `Inception`.
-    Inception,
-    /// The value `Inceptron`.
-    Inceptron,
-    /// The value `InferenceNet`.
-    InferenceNet,
-    /// The value `Ionstream`.
-    Ionstream,
-    /// The value `Infermatic`.
-    Infermatic,
-    /// The value `Io Net`.
-    IoNet,
-    /// The value `Inferact vLLM`.
-    InferactVLlm,
-    /// The value `Inflection`.
-    Inflection,
-    /// The value `Liquid`.
-    Liquid,
-    /// The value `Makora`.
-    Makora,
-    /// The value `Mara`.
-    Mara,
-    /// The value `Mancer 2`.
-    Mancer2,
-    /// The value `Meta`.
-    Meta,
-    /// The value `Minimax`.
-    Minimax,
-    /// The value `ModelRun`.
-    ModelRun,
-    /// The value `Mistral`.
-    Mistral,
-    /// The value `Modular`.
-    Modular,
-    /// The value `Moonshot AI`.
-    MoonshotAi,
-    /// The value `Morph`.
-    Morph,
-    /// The value `VoyageAI by MongoDB`.
-    VoyageAiByMongoDb,
-    /// The value `NCompass`.
-    NCompass,
-    /// The value `Nebius`.
-    Nebius,
-    /// The value `Nex AGI`.
-    NexAgi,
-    /// The value `NextBit`.
-    NextBit,
-    /// The value `Novita`.
-    Novita,
-    /// The value `Nvidia`.
-    Nvidia,
-    /// The value `OpenAI`.
-    OpenAi,
-    /// The value `OpenInference`.
-    OpenInference,
-    /// The value `Parasail`.
-    Parasail,
-    /// The value `Poolside`.
-    Poolside,
-    /// The value `Perceptron`.
-    Perceptron,
-    /// The value `Perplexity`.
-    Perplexity,
-    /// The value `Phala`.
-    Phala,
-    /// The value `Recraft`.
-    Recraft,
-    /// The value `Reka`.
-    Reka,
-    /// The value `Relace`.
-    Relace,
-    /// The value `Sail Research`.
-    SailResearch,
-    /// The value `Sakana AI`.
-    SakanaAi,
-    /// The value `SambaNova`.
-    SambaNova,
-    /// The value `Seed`.
-    Seed,
-    /// The value `SiliconFlow`.
-    SiliconFlow,
-    /// The value `Sourceful`.
-    Sourceful,
-    /// The value `StepFun`.
-    StepFun,
-    /// The value `Stealth`.
-    Stealth,
-    /// The value `StreamLake`.
-    StreamLake,
-    /// The value `Switchpoint`.
-    Switchpoint,
-    /// The value `Tencent`.
-    Tencent,
-    /// The value `Tenstorrent`.
-    Tenstorrent,
-    /// The value `Thinking Machines`.
-    ThinkingMachines,
-    /// The value `Together`.
-    Together,
-    /// The value `Upstage`.
-    Upstage,
-    /// The value `Venice`.
-    Venice,
-    /// The value `Wafer`.
-    Wafer,
-    /// The value `WandB`.
-    WandB,
-    /// The value `Quiver`.
-    Quiver,
-    /// The value `Krea`.
-    Krea,
-    /// The value `Runway`.
-    Runway,
-    /// The value `Xiaomi`.
-    Xiaomi,
-    /// The value `xAI`.
-    XAi,
-    /// The value `Z.AI`.
-    ZAi,
-    /// The value `FakeProvider`.
-    FakeProvider,
+pub enum ApiErrorType {
+    /// Prompt and output together do not fit the context window.
+    ContextLengthExceeded,
+    /// The requested output length is beyond what is allowed.
+    MaxTokensExceeded,
+    /// A token limit was exceeded.
+    TokenLimitExceeded,
+    /// A string in the request exceeds its permitted length.
+    StringTooLong,
+    /// The credentials are missing or invalid.
+    Authentication,
+    /// The credentials do not permit this action.
+    PermissionDenied,
+    /// The account lacks the credits to pay.
+    PaymentRequired,
+    /// Too many requests; back off and retry.
+    RateLimitExceeded,
+    /// The provider has no spare capacity right now.
+    ProviderOverloaded,
+    /// The provider cannot be reached or is down.
+    ProviderUnavailable,
+    /// The request is malformed or has bad parameters.
+    InvalidRequest,
+    /// The prompt itself is not acceptable.
+    InvalidPrompt,
+    /// The requested resource does not exist.
+    NotFound,
+    /// A condition for handling the request is not met.
+    PreconditionFailed,
+    /// The request body is too big.
+    PayloadTooLarge,
+    /// The request is well formed but cannot be processed.
+    Unprocessable,
+    /// A content policy blocked the request or the output.
+    ContentPolicyViolation,
+    /// The model declined to answer.
+    Refusal,
+    /// An image is corrupt or cannot be decoded.
+    InvalidImage,
+    /// An image is larger than accepted.
+    ImageTooLarge,
+    /// An image is smaller than accepted.
+    ImageTooSmall,
+    /// An image comes in a format not accepted.
+    UnsupportedImageFormat,
+    /// A referenced image does not exist.
+    ImageNotFound,
+    /// A referenced image could not be downloaded.
+    ImageDownloadFailed,
+    /// An internal fault occurred on the server side.
+    Server,
+    /// The request took too long.
+    Timeout,
+    /// The cause matches none of the other codes.
+    Unmapped,
     /// A value this version of the crate does not know, as it came.
     Unrecognized(Box<str>),
 }
 
-wire_enum!(ProviderName {
-    Modal = "Modal",
-    AkashMl = "AkashML",
-    Ai21 = "AI21",
-    AionLabs = "AionLabs",
-    Alibaba = "Alibaba",
-    Ambient = "Ambient",
-    Baidu = "Baidu",
-    AmazonBedrock = "Amazon Bedrock",
-    AmazonNova = "Amazon Nova",
-    Anthropic = "Anthropic",
-    ArceeAi = "Arcee AI",
-    AtlasCloud = "AtlasCloud",
-    Avian = "Avian",
-    Azure = "Azure",
-    BaseTen = "BaseTen",
-    BytePlus = "BytePlus",
-    BlackForestLabs = "Black Forest Labs",
-    Cerebras = "Cerebras",
-    Chutes = "Chutes",
-    Cirrascale = "Cirrascale",
-    ClaudePlatformOnAws = "Claude Platform on AWS",
-    Clarifai = "Clarifai",
-    Cloudflare = "Cloudflare",
-    Cohere = "Cohere",
-    CoreWeave = "CoreWeave",
-    Crucible = "Crucible",
-    Crusoe = "Crusoe",
-    Darkbloom = "Darkbloom",
-    Databricks = "Databricks",
-    Decart = "Decart",
-    Deepgram = "Deepgram",
-    DeepInfra = "DeepInfra",
-    DeepSeek = "DeepSeek",
-    DekaLlm = "DekaLLM",
-    DigitalOcean = "DigitalOcean",
-    Featherless = "Featherless",
-    Fireworks = "Fireworks",
-    FishAudio = "Fish Audio",
-    Friendli = "Friendli",
-    GmiCloud = "GMICloud",
-    Google = "Google",
-    GoogleAiStudio = "Google AI Studio",
-    Groq = "Groq",
-    HeyGen = "HeyGen",
-    Inception = "Inception",
-    Inceptron = "Inceptron",
-    InferenceNet = "InferenceNet",
-    Ionstream = "Ionstream",
-    Infermatic = "Infermatic",
-    IoNet = "Io Net",
-    InferactVLlm = "Inferact vLLM",
-    Inflection = "Inflection",
-    Liquid = "Liquid",
-    Makora = "Makora",
-    Mara = "Mara",
-    Mancer2 = "Mancer 2",
-    Meta = "Meta",
-    Minimax = "Minimax",
-    ModelRun = "ModelRun",
-    Mistral = "Mistral",
-    Modular = "Modular",
-    MoonshotAi = "Moonshot AI",
-    Morph = "Morph",
-    VoyageAiByMongoDb = "VoyageAI by MongoDB",
-    NCompass = "NCompass",
-    Nebius = "Nebius",
-    NexAgi = "Nex AGI",
-    NextBit = "NextBit",
-    Novita = "Novita",
-    Nvidia = "Nvidia",
-    OpenAi = "OpenAI",
-    OpenInference = "OpenInference",
-    Parasail = "Parasail",
-    Poolside = "Poolside",
-    Perceptron = "Perceptron",
-    Perplexity = "Perplexity",
-    Phala = "Phala",
-    Recraft = "Recraft",
-    Reka = "Reka",
-    Relace = "Relace",
-    SailResearch = "Sail Research",
-    SakanaAi = "Sakana AI",
-    SambaNova = "SambaNova",
-    Seed = "Seed",
-    SiliconFlow = "SiliconFlow",
-    Sourceful = "Sourceful",
-    StepFun = "StepFun",
-    Stealth = "Stealth",
-    StreamLake = "StreamLake",
-    Switchpoint = "Switchpoint",
-    Tencent = "Tencent",
-    Tenstorrent = "Tenstorrent",
-    ThinkingMachines = "Thinking Machines",
-    Together = "Together",
-    Upstage = "Upstage",
-    Venice = "Venice",
-    Wafer = "Wafer",
-    WandB = "WandB",
-    Quiver = "Quiver",
-    Krea = "Krea",
-    Runway = "Runway",
-    Xiaomi = "Xiaomi",
-    XAi = "xAI",
-    ZAi = "Z.AI",
-    FakeProvider = "FakeProvider",
+wire_enum!(ApiErrorType {
+    ContextLengthExceeded = "context_length_exceeded",
+    MaxTokensExceeded = "max_tokens_exceeded",
+    TokenLimitExceeded = "token_limit_exceeded",
+    StringTooLong = "string_too_long",
+    Authentication = "authentication",
+    PermissionDenied = "permission_denied",
+    PaymentRequired = "payment_required",
+    RateLimitExceeded = "rate_limit_exceeded",
+    ProviderOverloaded = "provider_overloaded",
+    ProviderUnavailable = "provider_unavailable",
+    InvalidRequest = "invalid_request",
+    InvalidPrompt = "invalid_prompt",
+    NotFound = "not_found",
+    PreconditionFailed = "precondition_failed",
+    PayloadTooLarge = "payload_too_large",
+    Unprocessable = "unprocessable",
+    ContentPolicyViolation = "content_policy_violation",
+    Refusal = "refusal",
+    InvalidImage = "invalid_image",
+    ImageTooLarge = "image_too_large",
+    ImageTooSmall = "image_too_small",
+    UnsupportedImageFormat = "unsupported_image_format",
+    ImageNotFound = "image_not_found",
+    ImageDownloadFailed = "image_download_failed",
+    Server = "server",
+    Timeout = "timeout",
+    Unmapped = "unmapped",
+});
+
+/// Account of how OpenRouter routed a call, returned when the request opts in.
+///
+/// Schema `OpenRouterMetadata` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct OpenrouterMetadata {
+    /// Number of the routing attempt that this metadata describes.
+    pub attempt: i64,
+    /// Endpoints the router considered and the one it selected.
+    pub endpoints: EndpointsMetadata,
+    /// True when the call ran on your own provider key instead of OpenRouter's credentials.
+    pub is_byok: bool,
+    /// Region that handled the call; null when not known.
+    pub region: Option<String>,
+    /// Model slug the request asked for, before routing resolved it.
+    pub requested: String,
+    /// Routing strategy that decided where the call went.
+    pub strategy: RoutingStrategy,
+    /// Routing outcome in a short readable line, handy for logs.
+    pub summary: String,
+    /// Tries made for the call in order, including those that failed over to another endpoint.
+    pub attempts: Option<Vec<RouterAttempt>>,
+    /// Member `generation_time` of the API document.
+    pub generation_time: Option<i64>,
+    /// Routing parameters that were in effect.
+    pub params: Option<RouterParams>,
+    /// Processing stages the call went through, such as plugins and guardrails.
+    pub pipeline: Option<Vec<PipelineStage>>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(OpenrouterMetadata {
+    0 attempt: "attempt" Required,
+    1 endpoints: "endpoints" Required,
+    2 is_byok: "is_byok" Required,
+    3 region: "region" Nullable,
+    4 requested: "requested" Required,
+    5 strategy: "strategy" Required,
+    6 summary: "summary" Required,
+    7 attempts: "attempts" Optional,
+    8 generation_time: "generation_time" Optional,
+    9 params: "params" Optional,
+    10 pipeline: "pipeline" Optional,
+});
+
+/// One try at an endpoint that the router made for a request.
+///
+/// Schema `RouterAttempt` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct RouterAttempt {
+    /// Slug of the model that the router tried.
+    pub model: String,
+    /// Provider to which the try was sent.
+    pub provider: String,
+    /// HTTP status that the try ended with.
+    pub status: i64,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(RouterAttempt {
+    0 model: "model" Required,
+    1 provider: "provider" Required,
+    2 status: "status" Required,
+});
+
+/// Which endpoints stood open to a request, for understanding a routing decision.
+///
+/// Schema `EndpointsMetadata` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct EndpointsMetadata {
+    /// Endpoints that could have served the request, each telling whether it was chosen.
+    pub available: Vec<EndpointInfo>,
+    /// Number of endpoints counted for the request.
+    pub total: i64,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(EndpointsMetadata {
+    0 available: "available" Required,
+    1 total: "total" Required,
+});
+
+/// One provider endpoint that routing considered for a request.
+///
+/// Schema `EndpointInfo` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct EndpointInfo {
+    /// Slug of the model that the endpoint serves.
+    pub model: String,
+    /// Provider that runs the endpoint for this model.
+    pub provider: String,
+    /// True for an endpoint that routing chose.
+    pub selected: bool,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(EndpointInfo {
+    0 model: "model" Required,
+    1 provider: "provider" Required,
+    2 selected: "selected" Required,
+});
+
+/// Settings that steered an automatic router when it picked the model.
+///
+/// Schema `RouterParams` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct RouterParams {
+    /// Lowest quality that the router accepts in a candidate.
+    pub quality_floor: Option<f64>,
+    /// Lowest generation speed that the router accepts in a candidate.
+    pub throughput_floor: Option<f64>,
+    /// Group of model versions among which the router chooses.
+    pub version_group: Option<String>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(RouterParams {
+    0 quality_floor: "quality_floor" Optional,
+    1 throughput_floor: "throughput_floor" Optional,
+    2 version_group: "version_group" Optional,
+});
+
+/// Record of one processing step, such as a guardrail or plugin, that OpenRouter applied to the request.
+///
+/// Schema `PipelineStage` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct PipelineStage {
+    /// Name of the plugin or feature that recorded the step; tells apart steps of equal `type`.
+    pub name: String,
+    /// Broad category of the step; combine with `name` to identify its origin.
+    pub r#type: PipelineStageType,
+    /// Charge for this step in USD; null when none was recorded.
+    pub cost_usd: Option<f64>,
+    /// Further details as free-form JSON, whose layout depends on the step.
+    pub data: Option<JsonObject>,
+    /// Identifier of the guardrail behind this step, if a guardrail caused it.
+    pub guardrail_id: Option<String>,
+    /// Level at which the guardrail behind this step is attached.
+    pub guardrail_scope: Option<String>,
+    /// Short readable account of what the step did.
+    pub summary: Option<String>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(PipelineStage {
+    0 name: "name" Required,
+    1 r#type: "type" Required,
+    2 cost_usd: "cost_usd" Optional,
+    3 data: "data" Optional,
+    4 guardrail_id: "guardrail_id" Optional,
+    5 guardrail_scope: "guardrail_scope" Optional,
+    6 summary: "summary" Optional,
+});
+
+/// Broad category of a processing step; several plugins can share one, so look at `name` too.
+///
+/// Schema `PipelineStageType` of the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum PipelineStageType {
+    /// A guardrail checked or changed the request.
+    Guardrail,
+    /// A general plugin took part.
+    Plugin,
+    /// Tools executed by OpenRouter ran.
+    ServerTools,
+    /// Malformed model output was repaired.
+    ResponseHealing,
+    /// The conversation was shortened to fit.
+    ContextCompression,
+    /// A value this version of the crate does not know, as it came.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(PipelineStageType {
+    Guardrail = "guardrail",
+    Plugin = "plugin",
+    ServerTools = "server_tools",
+    ResponseHealing = "response_healing",
+    ContextCompression = "context_compression",
+});
+
+/// How OpenRouter arrived at the model that served a request.
+///
+/// Schema `RoutingStrategy` of the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum RoutingStrategy {
+    /// The named model was used as is.
+    Direct,
+    /// The auto router picked a model.
+    Auto,
+    /// A model free of charge was picked.
+    Free,
+    /// The newest version of a model was picked.
+    Latest,
+    /// An alias was resolved to a model.
+    Alias,
+    /// Routing went through a list of fallback models.
+    Fallback,
+    /// The Pareto router weighed quality against price.
+    Pareto,
+    /// The Body Builder router handled the request.
+    Bodybuilder,
+    /// Several models were combined through fusion.
+    Fusion,
+    /// A value this version of the crate does not know, as it came.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(RoutingStrategy {
+    Direct = "direct",
+    Auto = "auto",
+    Free = "free",
+    Latest = "latest",
+    Alias = "alias",
+    Fallback = "fallback",
+    Pareto = "pareto",
+    Bodybuilder = "bodybuilder",
+    Fusion = "fusion",
 });

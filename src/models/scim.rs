@@ -336,6 +336,10 @@ pub struct ListScimGroupsParams {
     ///
     /// From 1 to 100. Default `50`.
     pub limit: Option<i64>,
+    /// Member `display_name` of the API document.
+    pub display_name: Option<String>,
+    /// Member `external_id` of the API document.
+    pub external_id: Option<String>,
 }
 
 impl ListScimGroupsParams {
@@ -347,7 +351,11 @@ impl ListScimGroupsParams {
 
     #[inline]
     pub(crate) fn write(&self, parts: Parts) -> Parts {
-        parts.query("offset", self.offset).query("limit", self.limit)
+        parts
+            .query("offset", self.offset)
+            .query("limit", self.limit)
+            .query("display_name", self.display_name.as_deref())
+            .query("external_id", self.external_id.as_deref())
     }
 }
 
@@ -365,6 +373,22 @@ impl ListScimGroupsParams {
     #[inline]
     pub fn limit(mut self, limit: i64) -> Self {
         self.limit = Some(limit);
+        self
+    }
+
+    /// Sets the parameter `display_name`.
+    #[must_use]
+    #[inline]
+    pub fn display_name(mut self, display_name: impl Into<String>) -> Self {
+        self.display_name = Some(display_name.into());
+        self
+    }
+
+    /// Sets the parameter `external_id`.
+    #[must_use]
+    #[inline]
+    pub fn external_id(mut self, external_id: impl Into<String>) -> Self {
+        self.external_id = Some(external_id.into());
         self
     }
 }
@@ -434,3 +458,103 @@ wire_struct!(ScimGroup {
     4 organization_id: "organization_id" Required,
     5 updated_at: "updated_at" Required,
 });
+
+/// The object at `CreateScimSyncJobResponse`.
+///
+/// Schema `CreateScimSyncJobResponse` of the API document. The answer of `scim_create_sync_job`.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct CreateScimSyncJobResponse {
+    /// Member `data` of the API document.
+    pub data: ScimSyncJob,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(CreateScimSyncJobResponse {
+    0 data: "data" Required,
+});
+
+impl Root for CreateScimSyncJobResponse {}
+
+/// The object at `ScimSyncJob`.
+///
+/// Schema `ScimSyncJob` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct ScimSyncJob {
+    /// Member `created_at` of the API document.
+    pub created_at: String,
+    /// Member `deleted_groups` of the API document.
+    pub deleted_groups: Option<i64>,
+    /// Member `error_message` of the API document.
+    pub error_message: Option<String>,
+    /// Member `finished_at` of the API document.
+    pub finished_at: Option<String>,
+    /// Member `id` of the API document.
+    ///
+    /// Format `uuid`.
+    pub id: String,
+    /// Member `started_at` of the API document.
+    pub started_at: Option<String>,
+    /// Member `status` of the API document.
+    pub status: ScimSyncJobStatus,
+    /// Member `synced_groups` of the API document.
+    pub synced_groups: Option<i64>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ScimSyncJob {
+    0 created_at: "created_at" Required,
+    1 deleted_groups: "deleted_groups" Nullable,
+    2 error_message: "error_message" Nullable,
+    3 finished_at: "finished_at" Nullable,
+    4 id: "id" Required,
+    5 started_at: "started_at" Nullable,
+    6 status: "status" Required,
+    7 synced_groups: "synced_groups" Nullable,
+});
+
+/// The values of `ScimSyncJob.status`.
+///
+/// At `ScimSyncJob.status` in the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ScimSyncJobStatus {
+    /// The value `queued`.
+    Queued,
+    /// The value `running`.
+    Running,
+    /// The value `succeeded`.
+    Succeeded,
+    /// The value `failed`.
+    Failed,
+    /// A value this version of the crate does not know, as it came.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(ScimSyncJobStatus {
+    Queued = "queued",
+    Running = "running",
+    Succeeded = "succeeded",
+    Failed = "failed",
+});
+
+/// The object at `GetScimSyncJobResponse`.
+///
+/// Schema `GetScimSyncJobResponse` of the API document. The answer of `scim_get_sync_job`.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct GetScimSyncJobResponse {
+    /// Member `data` of the API document.
+    pub data: ScimSyncJob,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(GetScimSyncJobResponse {
+    0 data: "data" Required,
+});
+
+impl Root for GetScimSyncJobResponse {}

@@ -27,32 +27,35 @@ wire_struct!(ServerToolUseDetails {
     2 web_search_requests: "web_search_requests" Optional,
 });
 
-/// Engine with which the web plugin carries out its searches.
+/// Engine with which the web search tools carry out their searches.
 ///
-/// Schema `WebSearchEngine` of the API document.
+/// Schema `WebSearchEngineEnum` of the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum WebSearchEngine {
-    /// Search that the provider has built in.
+pub enum WebSearchEngineEnum {
+    /// Insists on the search that the provider has built in.
     Native,
-    /// Searches with Exa.
+    /// Always searches with Exa.
     Exa,
-    /// Searches with Firecrawl.
-    Firecrawl,
-    /// Searches with Parallel.
+    /// Searches with the Parallel API.
     Parallel,
-    /// Searches with Perplexity.
+    /// Searches with Firecrawl; needs your own Firecrawl key.
+    Firecrawl,
+    /// Ranked raw hits from the Perplexity Search API.
     Perplexity,
+    /// Native search where the provider has it, else Exa.
+    Auto,
     /// A value this version of the crate does not know, as it came.
     Unrecognized(Box<str>),
 }
 
-wire_enum!(WebSearchEngine {
+wire_enum!(WebSearchEngineEnum {
     Native = "native",
     Exa = "exa",
-    Firecrawl = "firecrawl",
     Parallel = "parallel",
+    Firecrawl = "firecrawl",
     Perplexity = "perplexity",
+    Auto = "auto",
 });
 
 /// Trades speed against depth within Exa or Parallel; a mode that the engine in use does not know has no effect.
@@ -93,6 +96,268 @@ wire_enum!(WebSearchMode {
     Turbo = "turbo",
     Basic = "basic",
     Advanced = "advanced",
+});
+
+/// The object at `XSearchOptions`.
+///
+/// Schema `XSearchOptions` of the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct XSearchOptions {
+    /// Member `allowed_x_handles` of the API document.
+    ///
+    /// At most 20 elements.
+    pub allowed_x_handles: Option<Vec<String>>,
+    /// Member `enable_image_understanding` of the API document.
+    pub enable_image_understanding: Option<bool>,
+    /// Member `enable_video_understanding` of the API document.
+    pub enable_video_understanding: Option<bool>,
+    /// Member `excluded_x_handles` of the API document.
+    ///
+    /// At most 20 elements.
+    pub excluded_x_handles: Option<Vec<String>>,
+    /// Member `from_date` of the API document.
+    ///
+    /// Format `date`.
+    pub from_date: Option<String>,
+    /// Member `to_date` of the API document.
+    ///
+    /// Format `date`.
+    pub to_date: Option<String>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(XSearchOptions {
+    0 allowed_x_handles: "allowed_x_handles" Optional,
+    1 enable_image_understanding: "enable_image_understanding" Optional,
+    2 enable_video_understanding: "enable_video_understanding" Optional,
+    3 excluded_x_handles: "excluded_x_handles" Optional,
+    4 from_date: "from_date" Optional,
+    5 to_date: "to_date" Optional,
+});
+
+impl XSearchOptions {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(XSearchOptions {
+    allowed_x_handles: list String,
+    enable_image_understanding: exact bool,
+    enable_video_understanding: exact bool,
+    excluded_x_handles: list String,
+    from_date: into String,
+    to_date: into String,
+});
+
+/// The object at `DeferredToolsControl`.
+///
+/// Schema `DeferredToolsControl` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct DeferredToolsControl {
+    /// Member `search` of the API document.
+    pub search: DeferredToolsSearchStrategy,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(DeferredToolsControl ["profile" = "\"portable\"", "protocol" = "\"v1\"", "validation" = "\"runtime\""] {
+    0 search: "search" Required,
+});
+
+impl DeferredToolsControl {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(search: impl Into<DeferredToolsSearchStrategy>) -> Self {
+        Self { search: search.into(), extra: Extra::new() }
+    }
+}
+
+wire_setters!(DeferredToolsControl {});
+
+/// The object at `DeferredRegexSearch`.
+///
+/// Schema `DeferredRegexSearch` of the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct DeferredRegexSearch {
+    /// Member `max_results` of the API document.
+    pub max_results: Option<i64>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(DeferredRegexSearch ["type" = "\"regex\""] {
+    0 max_results: "max_results" Optional,
+});
+
+impl DeferredRegexSearch {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(DeferredRegexSearch {
+    max_results: exact i64,
+});
+
+/// The object at `DeferredBm25Search`.
+///
+/// Schema `DeferredBm25Search` of the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct DeferredBm25Search {
+    /// Member `max_results` of the API document.
+    pub max_results: Option<i64>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(DeferredBm25Search ["type" = "\"bm25\""] {
+    0 max_results: "max_results" Optional,
+});
+
+impl DeferredBm25Search {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(DeferredBm25Search {
+    max_results: exact i64,
+});
+
+/// The object at `DeferredCustomSearch`.
+///
+/// Schema `DeferredCustomSearch` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct DeferredCustomSearch {
+    /// Member `result_key` of the API document.
+    ///
+    /// At least 1 character.
+    pub result_key: String,
+    /// Member `tool_id` of the API document.
+    ///
+    /// At least 1 character.
+    pub tool_id: String,
+    /// Member `max_results` of the API document.
+    pub max_results: Option<i64>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(DeferredCustomSearch ["type" = "\"custom\""] {
+    0 result_key: "result_key" Required,
+    1 tool_id: "tool_id" Required,
+    2 max_results: "max_results" Optional,
+});
+
+impl DeferredCustomSearch {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(result_key: impl Into<String>, tool_id: impl Into<String>) -> Self {
+        Self { result_key: result_key.into(), tool_id: tool_id.into(), max_results: None, extra: Extra::new() }
+    }
+}
+
+wire_setters!(DeferredCustomSearch {
+    max_results: exact i64,
+});
+
+/// What `DeferredToolsSearchStrategy` may be.
+///
+/// Schema `DeferredToolsSearchStrategy` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum DeferredToolsSearchStrategy {
+    /// One of the forms this value may have.
+    ///
+    /// `type` is `regex`.
+    Regex(DeferredRegexSearch),
+    /// One of the forms this value may have.
+    ///
+    /// `type` is `bm25`.
+    Bm25(DeferredBm25Search),
+    /// One of the forms this value may have.
+    ///
+    /// `type` is `custom`.
+    Custom(DeferredCustomSearch),
+    /// A value that fits none of these types, kept whole.
+    Unrecognized(Unrecognized),
+}
+
+wire_union!(DeferredToolsSearchStrategy {
+    tag "type" {
+        "bm25" => Bm25,
+        "custom" => Custom,
+        "regex" => Regex,
+    }
+    objects {}
+    shapes {}
+    variants {
+        0 Regex,
+        1 Bm25,
+        2 Custom,
+    }
+});
+
+impl From<DeferredRegexSearch> for DeferredToolsSearchStrategy {
+    #[inline]
+    fn from(value: DeferredRegexSearch) -> Self {
+        Self::Regex(value)
+    }
+}
+
+impl From<DeferredBm25Search> for DeferredToolsSearchStrategy {
+    #[inline]
+    fn from(value: DeferredBm25Search) -> Self {
+        Self::Bm25(value)
+    }
+}
+
+impl From<DeferredCustomSearch> for DeferredToolsSearchStrategy {
+    #[inline]
+    fn from(value: DeferredCustomSearch) -> Self {
+        Self::Custom(value)
+    }
+}
+
+/// Engine with which the web plugin carries out its searches.
+///
+/// Schema `WebSearchEngine` of the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum WebSearchEngine {
+    /// Search that the provider has built in.
+    Native,
+    /// Searches with Exa.
+    Exa,
+    /// Searches with Firecrawl.
+    Firecrawl,
+    /// Searches with Parallel.
+    Parallel,
+    /// Searches with Perplexity.
+    Perplexity,
+    /// A value this version of the crate does not know, as it came.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(WebSearchEngine {
+    Native = "native",
+    Exa = "exa",
+    Firecrawl = "firecrawl",
+    Parallel = "parallel",
+    Perplexity = "perplexity",
 });
 
 /// Ends the loop after a fixed number of steps.
@@ -503,8 +768,6 @@ pub struct BashServerToolConfig {
     pub engine: Option<BashServerToolEngine>,
     /// Container to run in: a fresh one or an existing one to reuse.
     pub environment: Option<BashServerToolEnvironment>,
-    /// Idle time, in seconds, before the container goes to sleep; every command restarts the countdown.
-    pub sleep_after_seconds: Option<i64>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -512,7 +775,6 @@ pub struct BashServerToolConfig {
 wire_struct!(BashServerToolConfig {
     0 engine: "engine" Optional,
     1 environment: "environment" Optional,
-    2 sleep_after_seconds: "sleep_after_seconds" Optional,
 });
 
 impl BashServerToolConfig {
@@ -526,7 +788,6 @@ impl BashServerToolConfig {
 wire_setters!(BashServerToolConfig {
     engine: into BashServerToolEngine,
     environment: into BashServerToolEnvironment,
-    sleep_after_seconds: exact i64,
 });
 
 /// Decides where shell commands run: in the sandbox of OpenRouter, or in your application, which then receives the tool calls.
@@ -557,11 +818,18 @@ wire_enum!(BashServerToolEngine {
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct ContainerAutoEnvironment {
+    /// Member `file_ids` of the API document.
+    pub file_ids: Option<Vec<String>>,
+    /// Member `network_policy` of the API document.
+    pub network_policy: Option<ContainerNetworkPolicy>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(ContainerAutoEnvironment ["type" = "\"container_auto\""] {});
+wire_struct!(ContainerAutoEnvironment ["type" = "\"container_auto\""] {
+    0 file_ids: "file_ids" Optional,
+    1 network_policy: "network_policy" Optional,
+});
 
 impl ContainerAutoEnvironment {
     /// Without members.
@@ -571,7 +839,105 @@ impl ContainerAutoEnvironment {
     }
 }
 
-wire_setters!(ContainerAutoEnvironment {});
+wire_setters!(ContainerAutoEnvironment {
+    file_ids: list String,
+    network_policy: into ContainerNetworkPolicy,
+});
+
+/// The object at `ContainerNetworkPolicy|disabled`.
+///
+/// At `ContainerNetworkPolicy|disabled` in the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct ContainerNetworkPolicyDisabled {
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ContainerNetworkPolicyDisabled ["type" = "\"disabled\""] {});
+
+impl ContainerNetworkPolicyDisabled {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(ContainerNetworkPolicyDisabled {});
+
+/// The object at `ContainerNetworkPolicy|allowlist`.
+///
+/// At `ContainerNetworkPolicy|allowlist` in the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct ContainerNetworkPolicyAllowlist {
+    /// Member `allowed_domains` of the API document.
+    ///
+    /// From 1 to 50 elements.
+    pub allowed_domains: Vec<String>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ContainerNetworkPolicyAllowlist ["type" = "\"allowlist\""] {
+    0 allowed_domains: "allowed_domains" Required,
+});
+
+impl ContainerNetworkPolicyAllowlist {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(allowed_domains: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        Self { allowed_domains: allowed_domains.into_iter().map(Into::into).collect(), extra: Extra::new() }
+    }
+}
+
+wire_setters!(ContainerNetworkPolicyAllowlist {});
+
+/// What `ContainerNetworkPolicy` may be.
+///
+/// Schema `ContainerNetworkPolicy` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum ContainerNetworkPolicy {
+    /// One of the forms this value may have.
+    ///
+    /// `type` is `disabled`.
+    Disabled(ContainerNetworkPolicyDisabled),
+    /// One of the forms this value may have.
+    ///
+    /// `type` is `allowlist`.
+    Allowlist(ContainerNetworkPolicyAllowlist),
+    /// A value that fits none of these types, kept whole.
+    Unrecognized(Unrecognized),
+}
+
+wire_union!(ContainerNetworkPolicy {
+    tag "type" {
+        "allowlist" => Allowlist,
+        "disabled" => Disabled,
+    }
+    objects {}
+    shapes {}
+    variants {
+        0 Disabled,
+        1 Allowlist,
+    }
+});
+
+impl From<ContainerNetworkPolicyDisabled> for ContainerNetworkPolicy {
+    #[inline]
+    fn from(value: ContainerNetworkPolicyDisabled) -> Self {
+        Self::Disabled(value)
+    }
+}
+
+impl From<ContainerNetworkPolicyAllowlist> for ContainerNetworkPolicy {
+    #[inline]
+    fn from(value: ContainerNetworkPolicyAllowlist) -> Self {
+        Self::Allowlist(value)
+    }
+}
 
 /// Runs in a container that exists already, so its state carries over.
 ///
@@ -581,25 +947,34 @@ wire_setters!(ContainerAutoEnvironment {});
 pub struct ContainerReferenceEnvironment {
     /// Which existing container to run in, by an identifier of at most 20 characters.
     ///
-    /// From 1 to 20 characters. Matches `^[\w-]+$`.
+    /// From 1 to 40 characters. Matches `^[\w-]+$`.
     pub container_id: String,
+    /// Member `file_ids` of the API document.
+    pub file_ids: Option<Vec<String>>,
+    /// Member `network_policy` of the API document.
+    pub network_policy: Option<ContainerNetworkPolicy>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
 wire_struct!(ContainerReferenceEnvironment ["type" = "\"container_reference\""] {
     0 container_id: "container_id" Required,
+    1 file_ids: "file_ids" Optional,
+    2 network_policy: "network_policy" Optional,
 });
 
 impl ContainerReferenceEnvironment {
     /// With what the API requires.
     #[inline]
     pub fn new(container_id: impl Into<String>) -> Self {
-        Self { container_id: container_id.into(), extra: Extra::new() }
+        Self { container_id: container_id.into(), file_ids: None, network_policy: None, extra: Extra::new() }
     }
 }
 
-wire_setters!(ContainerReferenceEnvironment {});
+wire_setters!(ContainerReferenceEnvironment {
+    file_ids: list String,
+    network_policy: into ContainerNetworkPolicy,
+});
 
 /// Container the shell tool works in, either provisioned automatically or referenced by its identifier.
 ///
@@ -1351,6 +1726,8 @@ pub struct WebSearchConfig {
     pub search_context_size: Option<SearchQualityLevel>,
     /// Rough whereabouts of the user, to favour local hits.
     pub user_location: Option<WebSearchUserLocationServerTool>,
+    /// Member `x_search` of the API document.
+    pub x_search: Option<XSearchOptions>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -1366,6 +1743,7 @@ wire_struct!(WebSearchConfig {
     7 mode: "mode" Optional,
     8 search_context_size: "search_context_size" Optional,
     9 user_location: "user_location" Optional,
+    10 x_search: "x_search" Optional,
 });
 
 impl WebSearchConfig {
@@ -1387,37 +1765,7 @@ wire_setters!(WebSearchConfig {
     mode: into WebSearchMode,
     search_context_size: into SearchQualityLevel,
     user_location: into WebSearchUserLocationServerTool,
-});
-
-/// Engine with which the web search tools carry out their searches.
-///
-/// Schema `WebSearchEngineEnum` of the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum WebSearchEngineEnum {
-    /// Insists on the search that the provider has built in.
-    Native,
-    /// Always searches with Exa.
-    Exa,
-    /// Searches with the Parallel API.
-    Parallel,
-    /// Searches with Firecrawl; needs your own Firecrawl key.
-    Firecrawl,
-    /// Ranked raw hits from the Perplexity Search API.
-    Perplexity,
-    /// Native search where the provider has it, else Exa.
-    Auto,
-    /// A value this version of the crate does not know, as it came.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(WebSearchEngineEnum {
-    Native = "native",
-    Exa = "exa",
-    Parallel = "parallel",
-    Firecrawl = "firecrawl",
-    Perplexity = "perplexity",
-    Auto = "auto",
+    x_search: into XSearchOptions,
 });
 
 /// Amount of text kept from search results with Exa, Parallel or Perplexity; native search and Firecrawl take no notice of it.
@@ -1520,8 +1868,6 @@ pub struct ShellServerToolConfig {
     pub engine: Option<ShellServerToolEngine>,
     /// Container to run in: a fresh automatic one or an existing one named by reference.
     pub environment: Option<ShellServerToolEnvironment>,
-    /// Idle time in seconds after which the sandbox goes to sleep.
-    pub sleep_after_seconds: Option<i64>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -1529,7 +1875,6 @@ pub struct ShellServerToolConfig {
 wire_struct!(ShellServerToolConfig {
     0 engine: "engine" Optional,
     1 environment: "environment" Optional,
-    2 sleep_after_seconds: "sleep_after_seconds" Optional,
 });
 
 impl ShellServerToolConfig {
@@ -1543,7 +1888,6 @@ impl ShellServerToolConfig {
 wire_setters!(ShellServerToolConfig {
     engine: into ShellServerToolEngine,
     environment: into ShellServerToolEnvironment,
-    sleep_after_seconds: exact i64,
 });
 
 /// Decides whether shell commands run at the provider or in the sandbox of OpenRouter.

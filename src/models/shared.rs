@@ -5,66 +5,48 @@
 use crate::core::wire::{wire_enum, wire_setters, wire_struct, wire_union};
 use crate::models::*;
 
-/// Provider dialect of a reasoning payload; return it together with the payload on later turns.
+/// Names and identifiers for tracing a request; unknown keys travel along as custom metadata to your broadcast destinations.
 ///
-/// Schema `ReasoningFormat` of the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+/// Schema `TraceConfig` of the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub enum ReasoningFormat {
-    /// The dialect could not be determined.
-    Unknown,
-    /// OpenAI Responses dialect, first version.
-    OpenaiResponsesV1,
-    /// OpenAI Responses dialect as served by Azure.
-    AzureOpenaiResponsesV1,
-    /// OpenAI Responses dialect as served by Amazon Bedrock.
-    BedrockOpenaiResponsesV1,
-    /// xAI Responses dialect as served by Amazon Bedrock.
-    BedrockXaiResponsesV1,
-    /// Responses dialect as served by xAI.
-    XaiResponsesV1,
-    /// Responses dialect as served by Meta.
-    MetaResponsesV1,
-    /// Anthropic Claude thinking blocks, usually signed.
-    AnthropicClaudeV1,
-    /// Google Gemini thought format, first version.
-    GoogleGeminiV1,
-    /// A value this version of the crate does not know, as it came.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(ReasoningFormat {
-    Unknown = "unknown",
-    OpenaiResponsesV1 = "openai-responses-v1",
-    AzureOpenaiResponsesV1 = "azure-openai-responses-v1",
-    BedrockOpenaiResponsesV1 = "bedrock-openai-responses-v1",
-    BedrockXaiResponsesV1 = "bedrock-xai-responses-v1",
-    XaiResponsesV1 = "xai-responses-v1",
-    MetaResponsesV1 = "meta-responses-v1",
-    AnthropicClaudeV1 = "anthropic-claude-v1",
-    GoogleGeminiV1 = "google-gemini-v1",
-});
-
-/// Splits what the upstream provider asked for inference; `null` when no split is known.
-///
-/// Schema `CostDetails` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct CostDetails {
-    /// Share of the upstream price that the generated tokens account for.
-    pub upstream_inference_completions_cost: f64,
-    /// Share of the upstream price that the input tokens account for.
-    pub upstream_inference_prompt_cost: f64,
-    /// Whole upstream price of the inference; `null` when unknown.
-    pub upstream_inference_cost: Option<f64>,
+pub struct TraceConfig {
+    /// Name under which this model call appears in the trace.
+    pub generation_name: Option<String>,
+    /// Existing span to hang this call under, so that it nests in your own trace.
+    pub parent_span_id: Option<String>,
+    /// Name of the span that encloses the model call.
+    pub span_name: Option<String>,
+    /// Identifier shared by all requests that belong to the same trace.
+    pub trace_id: Option<String>,
+    /// Name of the trace as a whole, for display in your observability tool.
+    pub trace_name: Option<String>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(CostDetails {
-    0 upstream_inference_completions_cost: "upstream_inference_completions_cost" Required,
-    1 upstream_inference_prompt_cost: "upstream_inference_prompt_cost" Required,
-    2 upstream_inference_cost: "upstream_inference_cost" Optional,
+wire_struct!(TraceConfig {
+    0 generation_name: "generation_name" Optional,
+    1 parent_span_id: "parent_span_id" Optional,
+    2 span_name: "span_name" Optional,
+    3 trace_id: "trace_id" Optional,
+    4 trace_name: "trace_name" Optional,
+});
+
+impl TraceConfig {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(TraceConfig {
+    generation_name: into String,
+    parent_span_id: into String,
+    span_name: into String,
+    trace_id: into String,
+    trace_name: into String,
 });
 
 /// Turns on prompt caching: at request level it places the breakpoint automatically, on a content block it sets one right there.
@@ -120,11 +102,15 @@ wire_enum!(AnthropicCacheControlTtl {
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct PromptCacheBreakpoint {
+    /// Member `ttl` of the API document.
+    pub ttl: Option<String>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(PromptCacheBreakpoint ["mode" = "\"explicit\""] {});
+wire_struct!(PromptCacheBreakpoint ["mode" = "\"explicit\""] {
+    0 ttl: "ttl" Optional,
+});
 
 impl PromptCacheBreakpoint {
     /// Without members.
@@ -134,101 +120,134 @@ impl PromptCacheBreakpoint {
     }
 }
 
-wire_setters!(PromptCacheBreakpoint {});
+wire_setters!(PromptCacheBreakpoint {
+    ttl: into String,
+});
 
-/// Switches that reveal how OpenRouter rewrote a request for the provider; they act on streams only.
+/// Provider dialect of a reasoning payload; return it together with the payload on later turns.
 ///
-/// Schema `ChatDebugOptions` of the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
+/// Schema `ReasoningFormat` of the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub struct ChatDebugOptions {
-    /// Opens the stream with a debug chunk showing the body that was sent to the provider.
-    pub echo_upstream_body: Option<bool>,
+pub enum ReasoningFormat {
+    /// The dialect could not be determined.
+    Unknown,
+    /// OpenAI Responses dialect, first version.
+    OpenaiResponsesV1,
+    /// OpenAI Responses dialect as served by Azure.
+    AzureOpenaiResponsesV1,
+    /// OpenAI Responses dialect as served by Amazon Bedrock.
+    BedrockOpenaiResponsesV1,
+    /// xAI Responses dialect as served by Amazon Bedrock.
+    BedrockXaiResponsesV1,
+    /// Responses dialect as served by xAI.
+    XaiResponsesV1,
+    /// Responses dialect as served by Meta.
+    MetaResponsesV1,
+    /// Anthropic Claude thinking blocks, usually signed.
+    AnthropicClaudeV1,
+    /// Google Gemini thought format, first version.
+    GoogleGeminiV1,
+    /// A value this version of the crate does not know, as it came.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(ReasoningFormat {
+    Unknown = "unknown",
+    OpenaiResponsesV1 = "openai-responses-v1",
+    AzureOpenaiResponsesV1 = "azure-openai-responses-v1",
+    BedrockOpenaiResponsesV1 = "bedrock-openai-responses-v1",
+    BedrockXaiResponsesV1 = "bedrock-xai-responses-v1",
+    XaiResponsesV1 = "xai-responses-v1",
+    MetaResponsesV1 = "meta-responses-v1",
+    AnthropicClaudeV1 = "anthropic-claude-v1",
+    GoogleGeminiV1 = "google-gemini-v1",
+});
+
+/// Splits what the upstream provider asked for inference; `null` when no split is known.
+///
+/// Schema `CostDetails` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct CostDetails {
+    /// Share of the upstream price that the generated tokens account for.
+    pub upstream_inference_completions_cost: f64,
+    /// Share of the upstream price that the input tokens account for.
+    pub upstream_inference_prompt_cost: f64,
+    /// Member `server_tool_cost` of the API document.
+    pub server_tool_cost: Option<f64>,
+    /// Whole upstream price of the inference; `null` when unknown.
+    pub upstream_inference_cost: Option<f64>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(ChatDebugOptions {
-    0 echo_upstream_body: "echo_upstream_body" Optional,
+wire_struct!(CostDetails {
+    0 upstream_inference_completions_cost: "upstream_inference_completions_cost" Required,
+    1 upstream_inference_prompt_cost: "upstream_inference_prompt_cost" Required,
+    2 server_tool_cost: "server_tool_cost" Optional,
+    3 upstream_inference_cost: "upstream_inference_cost" Optional,
 });
 
-impl ChatDebugOptions {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(ChatDebugOptions {
-    echo_upstream_body: exact bool,
-});
-
-/// What `ImageConfig{}` may be.
+/// The object at `ConfigurationUpdateReasoning`.
 ///
-/// At `ImageConfig{}` in the API document.
+/// Schema `ConfigurationUpdateReasoning` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum ImageConfigValue {
-    /// Plain text.
-    Text(String),
-    /// A number.
-    Number(f64),
-    /// A list.
-    List(Vec<Json>),
-    /// A value that fits none of these types, kept whole.
-    Unrecognized(Unrecognized),
+pub struct ConfigurationUpdateReasoning {
+    /// Member `effort` of the API document.
+    pub effort: ConfigurationUpdateReasoningEffort,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
 }
 
-wire_union!(ImageConfigValue {
-    tag "" {}
-    objects {}
-    shapes {
-        String => Text,
-        Number => Number,
-        Array => List,
-    }
-    variants {
-        0 Text,
-        1 Number,
-        2 List,
-    }
+wire_struct!(ConfigurationUpdateReasoning {
+    0 effort: "effort" Required,
 });
 
-impl From<String> for ImageConfigValue {
+impl ConfigurationUpdateReasoning {
+    /// With what the API requires.
     #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
+    pub fn new(effort: impl Into<ConfigurationUpdateReasoningEffort>) -> Self {
+        Self { effort: effort.into(), extra: Extra::new() }
     }
 }
 
-impl From<&str> for ImageConfigValue {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
+wire_setters!(ConfigurationUpdateReasoning {});
+
+/// The values of `ConfigurationUpdateReasoning.effort`.
+///
+/// At `ConfigurationUpdateReasoning.effort` in the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ConfigurationUpdateReasoningEffort {
+    /// The value `max`.
+    Max,
+    /// The value `xhigh`.
+    Xhigh,
+    /// The value `high`.
+    High,
+    /// The value `medium`.
+    Medium,
+    /// The value `low`.
+    Low,
+    /// The value `minimal`.
+    Minimal,
+    /// The value `none`.
+    None,
+    /// A value this version of the crate does not know, as it came.
+    Unrecognized(Box<str>),
 }
 
-impl From<f64> for ImageConfigValue {
-    #[inline]
-    fn from(value: f64) -> Self {
-        Self::Number(value)
-    }
-}
-
-impl From<Vec<Json>> for ImageConfigValue {
-    #[inline]
-    fn from(value: Vec<Json>) -> Self {
-        Self::List(value)
-    }
-}
-
-impl<const N: usize> From<[Json; N]> for ImageConfigValue {
-    #[inline]
-    fn from(value: [Json; N]) -> Self {
-        Self::List(value.into())
-    }
-}
+wire_enum!(ConfigurationUpdateReasoningEffort {
+    Max = "max",
+    Xhigh = "xhigh",
+    High = "high",
+    Medium = "medium",
+    Low = "low",
+    Minimal = "minimal",
+    None = "none",
+});
 
 /// Cache settings for a whole request on recent OpenAI models (GPT-5.6 onward).
 ///
@@ -256,71 +275,6 @@ impl PromptCacheOptions {
 
 wire_setters!(PromptCacheOptions {
     ttl: into String,
-});
-
-/// Legacy routing switch that survives for older clients; set the `partition` of the provider sort instead.
-///
-/// Schema `DeprecatedRoute` of the API document.
-///
-/// Deprecated by the API.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum DeprecatedRoute {
-    /// Old spelling of partition `model`.
-    Fallback,
-    /// Old spelling of partition `none`.
-    Sort,
-    /// A value this version of the crate does not know, as it came.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(DeprecatedRoute {
-    Fallback = "fallback",
-    Sort = "sort",
-});
-
-/// Names and identifiers for tracing a request; unknown keys travel along as custom metadata to your broadcast destinations.
-///
-/// Schema `TraceConfig` of the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct TraceConfig {
-    /// Name under which this model call appears in the trace.
-    pub generation_name: Option<String>,
-    /// Existing span to hang this call under, so that it nests in your own trace.
-    pub parent_span_id: Option<String>,
-    /// Name of the span that encloses the model call.
-    pub span_name: Option<String>,
-    /// Identifier shared by all requests that belong to the same trace.
-    pub trace_id: Option<String>,
-    /// Name of the trace as a whole, for display in your observability tool.
-    pub trace_name: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(TraceConfig {
-    0 generation_name: "generation_name" Optional,
-    1 parent_span_id: "parent_span_id" Optional,
-    2 span_name: "span_name" Optional,
-    3 trace_id: "trace_id" Optional,
-    4 trace_name: "trace_name" Optional,
-});
-
-impl TraceConfig {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(TraceConfig {
-    generation_name: into String,
-    parent_span_id: into String,
-    span_name: into String,
-    trace_id: into String,
-    trace_name: into String,
 });
 
 /// How hard the model should think before answering; more effort costs more time and tokens.
@@ -603,6 +557,155 @@ pub enum AnthropicSpeed {
 wire_enum!(AnthropicSpeed {
     Fast = "fast",
     Standard = "standard",
+});
+
+/// Switches that reveal how OpenRouter rewrote a request for the provider; they act on streams only.
+///
+/// Schema `ChatDebugOptions` of the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct ChatDebugOptions {
+    /// Opens the stream with a debug chunk showing the body that was sent to the provider.
+    pub echo_upstream_body: Option<bool>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ChatDebugOptions {
+    0 echo_upstream_body: "echo_upstream_body" Optional,
+});
+
+impl ChatDebugOptions {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(ChatDebugOptions {
+    echo_upstream_body: exact bool,
+});
+
+/// What `ImageConfig{}` may be.
+///
+/// At `ImageConfig{}` in the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum ImageConfigValue {
+    /// Plain text.
+    Text(String),
+    /// A number.
+    Number(f64),
+    /// A list.
+    List(Vec<Json>),
+    /// A value that fits none of these types, kept whole.
+    Unrecognized(Unrecognized),
+}
+
+wire_union!(ImageConfigValue {
+    tag "" {}
+    objects {}
+    shapes {
+        String => Text,
+        Number => Number,
+        Array => List,
+    }
+    variants {
+        0 Text,
+        1 Number,
+        2 List,
+    }
+});
+
+impl From<String> for ImageConfigValue {
+    #[inline]
+    fn from(value: String) -> Self {
+        Self::Text(value)
+    }
+}
+
+impl From<&str> for ImageConfigValue {
+    #[inline]
+    fn from(value: &str) -> Self {
+        Self::Text(value.into())
+    }
+}
+
+impl From<f64> for ImageConfigValue {
+    #[inline]
+    fn from(value: f64) -> Self {
+        Self::Number(value)
+    }
+}
+
+impl From<Vec<Json>> for ImageConfigValue {
+    #[inline]
+    fn from(value: Vec<Json>) -> Self {
+        Self::List(value)
+    }
+}
+
+impl<const N: usize> From<[Json; N]> for ImageConfigValue {
+    #[inline]
+    fn from(value: [Json; N]) -> Self {
+        Self::List(value.into())
+    }
+}
+
+/// Legacy routing switch that survives for older clients; set the `partition` of the provider sort instead.
+///
+/// Schema `DeprecatedRoute` of the API document.
+///
+/// Deprecated by the API.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum DeprecatedRoute {
+    /// Old spelling of partition `model`.
+    Fallback,
+    /// Old spelling of partition `none`.
+    Sort,
+    /// A value this version of the crate does not know, as it came.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(DeprecatedRoute {
+    Fallback = "fallback",
+    Sort = "sort",
+});
+
+/// The values of `PricingOverride.utc_days[]`.
+///
+/// At `PricingOverride.utc_days[]` in the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum PricingOverrideUtcDay {
+    /// The value `monday`.
+    Monday,
+    /// The value `tuesday`.
+    Tuesday,
+    /// The value `wednesday`.
+    Wednesday,
+    /// The value `thursday`.
+    Thursday,
+    /// The value `friday`.
+    Friday,
+    /// The value `saturday`.
+    Saturday,
+    /// The value `sunday`.
+    Sunday,
+    /// A value this version of the crate does not know, as it came.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(PricingOverrideUtcDay {
+    Monday = "monday",
+    Tuesday = "tuesday",
+    Wednesday = "wednesday",
+    Thursday = "thursday",
+    Friday = "friday",
+    Saturday = "saturday",
+    Sunday = "sunday",
 });
 
 /// Picture referenced by URL within multimodal input.

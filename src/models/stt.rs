@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use crate::core::Multipart;
-use crate::core::wire::{Root, wire_enum, wire_setters, wire_struct};
+use crate::core::wire::{Root, wire_enum, wire_setters, wire_struct, wire_union};
 use crate::models::*;
 
 /// Transcript of the recording, with usage and, in verbose form, timing details.
@@ -16,10 +16,16 @@ use crate::models::*;
 pub struct SttResponse {
     /// The complete transcript as one string.
     pub text: String,
+    /// Member `confidence` of the API document.
+    pub confidence: Option<f64>,
     /// Length of the recording in seconds; comes with `verbose_json` only.
     pub duration: Option<f64>,
+    /// Member `entities` of the API document.
+    pub entities: Option<Vec<SttEntity>>,
     /// Language that was recognised or requested; comes with `verbose_json` only.
     pub language: Option<String>,
+    /// Member `language_confidence` of the API document.
+    pub language_confidence: Option<f64>,
     /// Transcript cut into timed segments; comes with `verbose_json` only.
     pub segments: Option<Vec<SttSegment>>,
     /// What the model did, such as `transcribe`; comes with `verbose_json` only.
@@ -34,15 +40,43 @@ pub struct SttResponse {
 
 wire_struct!(SttResponse {
     0 text: "text" Required,
-    1 duration: "duration" Optional,
-    2 language: "language" Optional,
-    3 segments: "segments" Optional,
-    4 task: "task" Optional,
-    5 usage: "usage" Optional,
-    6 words: "words" Optional,
+    1 confidence: "confidence" Optional,
+    2 duration: "duration" Optional,
+    3 entities: "entities" Optional,
+    4 language: "language" Optional,
+    5 language_confidence: "language_confidence" Optional,
+    6 segments: "segments" Optional,
+    7 task: "task" Optional,
+    8 usage: "usage" Optional,
+    9 words: "words" Optional,
 });
 
 impl Root for SttResponse {}
+
+/// The object at `STTEntity`.
+///
+/// Schema `STTEntity` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct SttEntity {
+    /// Member `end_char` of the API document.
+    pub end_char: i64,
+    /// Member `start_char` of the API document.
+    pub start_char: i64,
+    /// Member `text` of the API document.
+    pub text: String,
+    /// Member `type` of the API document.
+    pub r#type: String,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(SttEntity {
+    0 end_char: "end_char" Required,
+    1 start_char: "start_char" Required,
+    2 text: "text" Required,
+    3 r#type: "type" Required,
+});
 
 /// A stretch of the transcript with its start and end times, part of a `verbose_json` answer.
 ///
@@ -60,6 +94,8 @@ pub struct SttSegment {
     pub text: String,
     /// Mean log probability of the tokens in the segment; low values suggest an unsure transcription.
     pub avg_logprob: Option<f64>,
+    /// Member `channel` of the API document.
+    pub channel: Option<i64>,
     /// How well the text compresses; a high ratio hints at repetition or a failed segment.
     pub compression_ratio: Option<f64>,
     /// How likely it is that nobody speaks in the segment.
@@ -68,6 +104,8 @@ pub struct SttSegment {
     pub seek: Option<i64>,
     /// Index of the person speaking; only when the provider tells speakers apart.
     pub speaker: Option<i64>,
+    /// Member `speaker_label` of the API document.
+    pub speaker_label: Option<String>,
     /// Sampling temperature with which the model decoded the segment.
     pub temperature: Option<f64>,
     /// Token identifiers, in the vocabulary of the model, that make up the segment.
@@ -82,12 +120,14 @@ wire_struct!(SttSegment {
     2 start: "start" Required,
     3 text: "text" Required,
     4 avg_logprob: "avg_logprob" Optional,
-    5 compression_ratio: "compression_ratio" Optional,
-    6 no_speech_prob: "no_speech_prob" Optional,
-    7 seek: "seek" Optional,
-    8 speaker: "speaker" Optional,
-    9 temperature: "temperature" Optional,
-    10 tokens: "tokens" Optional,
+    5 channel: "channel" Optional,
+    6 compression_ratio: "compression_ratio" Optional,
+    7 no_speech_prob: "no_speech_prob" Optional,
+    8 seek: "seek" Optional,
+    9 speaker: "speaker" Optional,
+    10 speaker_label: "speaker_label" Optional,
+    11 temperature: "temperature" Optional,
+    12 tokens: "tokens" Optional,
 });
 
 /// What one transcription used and cost, in tokens, seconds and dollars.
@@ -130,8 +170,16 @@ pub struct SttWord {
     pub start: f64,
     /// The word as the model heard it.
     pub word: String,
+    /// Member `channel` of the API document.
+    pub channel: Option<i64>,
+    /// Member `confidence` of the API document.
+    pub confidence: Option<f64>,
     /// Index of the person who says the word; only when the provider tells speakers apart.
     pub speaker: Option<i64>,
+    /// Member `speaker_label` of the API document.
+    pub speaker_label: Option<String>,
+    /// Member `type` of the API document.
+    pub r#type: Option<SttWordType>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -140,7 +188,30 @@ wire_struct!(SttWord {
     0 end: "end" Required,
     1 start: "start" Required,
     2 word: "word" Required,
-    3 speaker: "speaker" Optional,
+    3 channel: "channel" Optional,
+    4 confidence: "confidence" Optional,
+    5 speaker: "speaker" Optional,
+    6 speaker_label: "speaker_label" Optional,
+    7 r#type: "type" Optional,
+});
+
+/// The values of `STTWord.type`.
+///
+/// At `STTWord.type` in the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum SttWordType {
+    /// The value `word`.
+    Word,
+    /// The value `audio_event`.
+    AudioEvent,
+    /// A value this version of the crate does not know, as it came.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(SttWordType {
+    Word = "word",
+    AudioEvent = "audio_event",
 });
 
 /// JSON body of a speech-to-text call: the encoded recording, the model and how to transcribe.
@@ -153,16 +224,32 @@ pub struct SttRequest {
     pub input_audio: SttInputAudio,
     /// Slug of the transcription model that does the work.
     pub model: String,
+    /// Member `diarize` of the API document.
+    pub diarize: Option<bool>,
+    /// Member `keyterms` of the API document.
+    ///
+    /// At most 1000 elements.
+    pub keyterms: Option<Vec<String>>,
     /// Spoken language as a two-letter ISO 639-1 code; leave it out to have it detected.
     pub language: Option<String>,
     /// Settings handed on to individual providers outside the common parameters.
     pub provider: Option<SttRequestProvider>,
     /// How much detail comes back: the bare text, or also language, duration and timestamps.
     pub response_format: Option<SttRequestResponseFormat>,
+    /// Member `session_id` of the API document.
+    ///
+    /// At most 256 characters.
+    pub session_id: Option<String>,
     /// Randomness of the transcription; lower values give steadier wording.
     pub temperature: Option<f64>,
     /// Which timestamps to add to a `verbose_json` transcript, per segment or per word; has no effect on other formats.
     pub timestamp_granularities: Option<Vec<SttTimestampGranularity>>,
+    /// Member `trace` of the API document.
+    pub trace: Option<TraceConfig>,
+    /// Member `user` of the API document.
+    ///
+    /// At most 256 characters.
+    pub user: Option<String>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -170,11 +257,16 @@ pub struct SttRequest {
 wire_struct!(SttRequest {
     0 input_audio: "input_audio" Required,
     1 model: "model" Required,
-    2 language: "language" Optional,
-    3 provider: "provider" Optional,
-    4 response_format: "response_format" Optional,
-    5 temperature: "temperature" Optional,
-    6 timestamp_granularities: "timestamp_granularities" Optional,
+    2 diarize: "diarize" Optional,
+    3 keyterms: "keyterms" Optional,
+    4 language: "language" Optional,
+    5 provider: "provider" Optional,
+    6 response_format: "response_format" Optional,
+    7 session_id: "session_id" Optional,
+    8 temperature: "temperature" Optional,
+    9 timestamp_granularities: "timestamp_granularities" Optional,
+    10 trace: "trace" Optional,
+    11 user: "user" Optional,
 });
 
 impl SttRequest {
@@ -184,44 +276,56 @@ impl SttRequest {
         Self {
             input_audio: input_audio.into(),
             model: model.into(),
+            diarize: None,
+            keyterms: None,
             language: None,
             provider: None,
             response_format: None,
+            session_id: None,
             temperature: None,
             timestamp_granularities: None,
+            trace: None,
+            user: None,
             extra: Extra::new(),
         }
     }
 }
 
 wire_setters!(SttRequest {
+    diarize: exact bool,
+    keyterms: list String,
     language: into String,
     provider: into SttRequestProvider,
     response_format: into SttRequestResponseFormat,
+    session_id: into String,
     temperature: exact f64,
     timestamp_granularities: list SttTimestampGranularity,
+    trace: into TraceConfig,
+    user: into String,
 });
 
-/// Recording to transcribe, as base64 text plus its audio format.
+/// The object at `STTInlineInputAudio`.
 ///
-/// Schema `STTInputAudio` of the API document.
+/// Schema `STTInlineInputAudio` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct SttInputAudio {
-    /// Bytes of the recording in plain base64, without a data URI prefix.
+pub struct SttInlineInputAudio {
+    /// Member `data` of the API document.
     pub data: String,
-    /// Audio format of the bytes, for example `wav` or `mp3`; which ones work depends on the provider.
+    /// Member `format` of the API document.
+    ///
+    /// Matches `^[a-zA-Z0-9][a-zA-Z0-9+._-]{0,15}$`.
     pub format: String,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(SttInputAudio {
+wire_struct!(SttInlineInputAudio {
     0 data: "data" Required,
     1 format: "format" Required,
 });
 
-impl SttInputAudio {
+impl SttInlineInputAudio {
     /// With what the API requires.
     #[inline]
     pub fn new(data: impl Into<String>, format: impl Into<String>) -> Self {
@@ -229,7 +333,83 @@ impl SttInputAudio {
     }
 }
 
-wire_setters!(SttInputAudio {});
+wire_setters!(SttInlineInputAudio {});
+
+/// The object at `STTUrlInputAudio`.
+///
+/// Schema `STTUrlInputAudio` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct SttUrlInputAudio {
+    /// Member `url` of the API document.
+    ///
+    /// At most 8000 characters. Format `uri`.
+    pub url: String,
+    /// Member `format` of the API document.
+    ///
+    /// Matches `^[a-zA-Z0-9][a-zA-Z0-9+._-]{0,15}$`.
+    pub format: Option<String>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(SttUrlInputAudio {
+    0 url: "url" Required,
+    1 format: "format" Optional,
+});
+
+impl SttUrlInputAudio {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(url: impl Into<String>) -> Self {
+        Self { url: url.into(), format: None, extra: Extra::new() }
+    }
+}
+
+wire_setters!(SttUrlInputAudio {
+    format: into String,
+});
+
+/// Recording to transcribe, as base64 text plus its audio format.
+///
+/// Schema `STTInputAudio` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum SttInputAudio {
+    /// One of the forms this value may have.
+    InlineInputAudio(SttInlineInputAudio),
+    /// One of the forms this value may have.
+    UrlInputAudio(SttUrlInputAudio),
+    /// A value that fits none of these types, kept whole.
+    Unrecognized(Unrecognized),
+}
+
+wire_union!(SttInputAudio {
+    tag "" {}
+    objects {
+        if (Has("data")) => InlineInputAudio,
+        if (Has("url")) => UrlInputAudio,
+    }
+    shapes {}
+    variants {
+        0 InlineInputAudio,
+        1 UrlInputAudio,
+    }
+});
+
+impl From<SttInlineInputAudio> for SttInputAudio {
+    #[inline]
+    fn from(value: SttInlineInputAudio) -> Self {
+        Self::InlineInputAudio(value)
+    }
+}
+
+impl From<SttUrlInputAudio> for SttInputAudio {
+    #[inline]
+    fn from(value: SttUrlInputAudio) -> Self {
+        Self::UrlInputAudio(value)
+    }
+}
 
 /// Settings handed on to individual providers outside the common parameters.
 ///
@@ -237,14 +417,20 @@ wire_setters!(SttInputAudio {});
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct SttRequestProvider {
+    /// Member `data_collection` of the API document.
+    pub data_collection: Option<SttRequestProviderDataCollection>,
     /// Raw options keyed by provider; only the provider that serves the request sees its own.
     pub options: Option<BTreeMap<String, JsonObject>>,
+    /// Member `zdr` of the API document.
+    pub zdr: Option<bool>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
 wire_struct!(SttRequestProvider {
-    0 options: "options" Optional,
+    0 data_collection: "data_collection" Optional,
+    1 options: "options" Optional,
+    2 zdr: "zdr" Optional,
 });
 
 impl SttRequestProvider {
@@ -256,7 +442,28 @@ impl SttRequestProvider {
 }
 
 wire_setters!(SttRequestProvider {
+    data_collection: into SttRequestProviderDataCollection,
     options: into BTreeMap<String, JsonObject>,
+    zdr: exact bool,
+});
+
+/// The values of `STTRequest.provider.data_collection`.
+///
+/// At `STTRequest.provider.data_collection` in the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum SttRequestProviderDataCollection {
+    /// The value `deny`.
+    Deny,
+    /// The value `allow`.
+    Allow,
+    /// A value this version of the crate does not know, as it came.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(SttRequestProviderDataCollection {
+    Deny = "deny",
+    Allow = "allow",
 });
 
 /// How much detail comes back: the bare text, or also language, duration and timestamps.
@@ -339,43 +546,106 @@ wire_enum!(CreateAudioTranscriptionsMultipartRequestTimestampGranularity {
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct CreateAudioTranscriptionsMultipartRequest {
-    /// Audio file, at most 25 MB, whose format comes from its extension or content type; send bigger ones as base64 in JSON.
-    pub file: FilePart,
     /// Slug of the speech-to-text model that does the work.
     pub model: String,
+    /// Member `diarize` of the API document.
+    pub diarize: Option<bool>,
+    /// Audio file, at most 25 MB, whose format comes from its extension or content type; send bigger ones as base64 in JSON.
+    pub file: Option<FilePart>,
+    /// Member `keyterms[]` of the API document.
+    ///
+    /// At most 1000 elements. On the wire `keyterms[]`.
+    pub keyterms: Option<Vec<String>>,
     /// Language spoken in the recording, as an ISO 639-1 code such as `en`.
     pub language: Option<String>,
+    /// Member `provider` of the API document.
+    pub provider: Option<String>,
     /// How much the reply contains: plain text with usage, or also language, duration and segment timing where the provider is OpenAI-compatible.
     pub response_format: Option<CreateAudioTranscriptionsMultipartRequestResponseFormat>,
+    /// Member `session_id` of the API document.
+    ///
+    /// At most 256 characters.
+    pub session_id: Option<String>,
+    /// Member `source_url` of the API document.
+    ///
+    /// At most 8000 characters. Format `uri`.
+    pub source_url: Option<String>,
     /// Randomness of decoding; lower values give a more repeatable transcript.
+    ///
+    /// From 0 to 1.
     pub temperature: Option<f64>,
     /// Which timing detail a `verbose_json` reply carries; request `word` to fill its `words` array.
     ///
     /// On the wire `timestamp_granularities[]`.
     pub timestamp_granularities: Option<Vec<CreateAudioTranscriptionsMultipartRequestTimestampGranularity>>,
+    /// Member `trace` of the API document.
+    pub trace: Option<String>,
+    /// Member `user` of the API document.
+    ///
+    /// At most 256 characters.
+    pub user: Option<String>,
 }
 
 impl CreateAudioTranscriptionsMultipartRequest {
     /// With what the API requires.
     #[inline]
-    pub fn new(file: impl Into<FilePart>, model: impl Into<String>) -> Self {
+    pub fn new(model: impl Into<String>) -> Self {
         Self {
-            file: file.into(),
             model: model.into(),
+            diarize: None,
+            file: None,
+            keyterms: None,
             language: None,
+            provider: None,
             response_format: None,
+            session_id: None,
+            source_url: None,
             temperature: None,
             timestamp_granularities: None,
+            trace: None,
+            user: None,
         }
     }
 }
 
 impl CreateAudioTranscriptionsMultipartRequest {
+    /// Sets the part `diarize`.
+    #[must_use]
+    #[inline]
+    pub fn diarize(mut self, diarize: bool) -> Self {
+        self.diarize = Some(diarize);
+        self
+    }
+
+    /// Sets the part `file`.
+    #[must_use]
+    #[inline]
+    pub fn file(mut self, file: impl Into<FilePart>) -> Self {
+        self.file = Some(file.into());
+        self
+    }
+
+    /// Sets the part `keyterms[]`.
+    #[must_use]
+    #[inline]
+    pub fn keyterms(mut self, keyterms: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.keyterms = Some(keyterms.into_iter().map(Into::into).collect());
+        self
+    }
+
     /// Sets the part `language`.
     #[must_use]
     #[inline]
     pub fn language(mut self, language: impl Into<String>) -> Self {
         self.language = Some(language.into());
+        self
+    }
+
+    /// Sets the part `provider`.
+    #[must_use]
+    #[inline]
+    pub fn provider(mut self, provider: impl Into<String>) -> Self {
+        self.provider = Some(provider.into());
         self
     }
 
@@ -387,6 +657,22 @@ impl CreateAudioTranscriptionsMultipartRequest {
         response_format: impl Into<CreateAudioTranscriptionsMultipartRequestResponseFormat>,
     ) -> Self {
         self.response_format = Some(response_format.into());
+        self
+    }
+
+    /// Sets the part `session_id`.
+    #[must_use]
+    #[inline]
+    pub fn session_id(mut self, session_id: impl Into<String>) -> Self {
+        self.session_id = Some(session_id.into());
+        self
+    }
+
+    /// Sets the part `source_url`.
+    #[must_use]
+    #[inline]
+    pub fn source_url(mut self, source_url: impl Into<String>) -> Self {
+        self.source_url = Some(source_url.into());
         self
     }
 
@@ -411,14 +697,37 @@ impl CreateAudioTranscriptionsMultipartRequest {
         self
     }
 
+    /// Sets the part `trace`.
+    #[must_use]
+    #[inline]
+    pub fn trace(mut self, trace: impl Into<String>) -> Self {
+        self.trace = Some(trace.into());
+        self
+    }
+
+    /// Sets the part `user`.
+    #[must_use]
+    #[inline]
+    pub fn user(mut self, user: impl Into<String>) -> Self {
+        self.user = Some(user.into());
+        self
+    }
+
     #[inline]
     pub(crate) fn into_multipart(self) -> Multipart {
         Multipart::new()
-            .file("file", Some(self.file))
             .text("model", Some(self.model))
+            .text("diarize", self.diarize)
+            .file("file", self.file)
+            .text_list("keyterms[]", self.keyterms)
             .text("language", self.language)
+            .text("provider", self.provider)
             .text("response_format", self.response_format.as_ref().map(AsRef::<str>::as_ref))
+            .text("session_id", self.session_id)
+            .text("source_url", self.source_url)
             .text("temperature", self.temperature)
             .text_list("timestamp_granularities[]", self.timestamp_granularities)
+            .text("trace", self.trace)
+            .text("user", self.user)
     }
 }

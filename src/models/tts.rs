@@ -14,19 +14,31 @@ use crate::models::*;
 #[non_exhaustive]
 pub struct SpeechRequest {
     /// Text that the model is to speak aloud.
-    pub input: String,
+    pub input: SpeechInput,
     /// Slug of the text-to-speech model that does the work.
     pub model: String,
     /// Voice sample to imitate, as one audio part plus at most one transcript part; limits routing to endpoints that can clone voices.
     pub input_references: Option<Vec<SpeechInputReference>>,
+    /// Member `instructions` of the API document.
+    pub instructions: Option<String>,
     /// Settings handed on to individual providers outside the common parameters.
     pub provider: Option<SpeechRequestProvider>,
     /// Encoding of the audio that comes back: compressed or raw samples.
     ///
     /// Default `pcm`.
     pub response_format: Option<SpeechRequestResponseFormat>,
+    /// Member `session_id` of the API document.
+    ///
+    /// At most 256 characters.
+    pub session_id: Option<String>,
     /// Factor by which speech is sped up or slowed down; has no effect with providers that lack such a control.
     pub speed: Option<f64>,
+    /// Member `trace` of the API document.
+    pub trace: Option<TraceConfig>,
+    /// Member `user` of the API document.
+    ///
+    /// At most 256 characters.
+    pub user: Option<String>,
     /// Name of the voice to speak with; each provider has its own list.
     ///
     /// At least 1 character.
@@ -39,23 +51,31 @@ wire_struct!(SpeechRequest {
     0 input: "input" Required,
     1 model: "model" Required,
     2 input_references: "input_references" Optional,
-    3 provider: "provider" Optional,
-    4 response_format: "response_format" Optional,
-    5 speed: "speed" Optional,
-    6 voice: "voice" Optional,
+    3 instructions: "instructions" Optional,
+    4 provider: "provider" Optional,
+    5 response_format: "response_format" Optional,
+    6 session_id: "session_id" Optional,
+    7 speed: "speed" Optional,
+    8 trace: "trace" Optional,
+    9 user: "user" Optional,
+    10 voice: "voice" Optional,
 });
 
 impl SpeechRequest {
     /// With what the API requires.
     #[inline]
-    pub fn new(input: impl Into<String>, model: impl Into<String>) -> Self {
+    pub fn new(input: impl Into<SpeechInput>, model: impl Into<String>) -> Self {
         Self {
             input: input.into(),
             model: model.into(),
             input_references: None,
+            instructions: None,
             provider: None,
             response_format: None,
+            session_id: None,
             speed: None,
+            trace: None,
+            user: None,
             voice: None,
             extra: Extra::new(),
         }
@@ -64,11 +84,107 @@ impl SpeechRequest {
 
 wire_setters!(SpeechRequest {
     input_references: list SpeechInputReference,
+    instructions: into String,
     provider: into SpeechRequestProvider,
     response_format: into SpeechRequestResponseFormat,
+    session_id: into String,
     speed: exact f64,
+    trace: into TraceConfig,
+    user: into String,
     voice: into String,
 });
+
+/// The object at `SpeechTurn`.
+///
+/// Schema `SpeechTurn` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct SpeechTurn {
+    /// Member `text` of the API document.
+    pub text: String,
+    /// Member `instructions` of the API document.
+    pub instructions: Option<String>,
+    /// Member `voice` of the API document.
+    ///
+    /// At least 1 character.
+    pub voice: Option<String>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(SpeechTurn {
+    0 text: "text" Required,
+    1 instructions: "instructions" Optional,
+    2 voice: "voice" Optional,
+});
+
+impl SpeechTurn {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(text: impl Into<String>) -> Self {
+        Self { text: text.into(), instructions: None, voice: None, extra: Extra::new() }
+    }
+}
+
+wire_setters!(SpeechTurn {
+    instructions: into String,
+    voice: into String,
+});
+
+/// What `SpeechInput` may be.
+///
+/// Schema `SpeechInput` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum SpeechInput {
+    /// Plain text.
+    Text(String),
+    /// A list.
+    List(Vec<SpeechTurn>),
+    /// A value that fits none of these types, kept whole.
+    Unrecognized(Unrecognized),
+}
+
+wire_union!(SpeechInput {
+    tag "" {}
+    objects {}
+    shapes {
+        Array(Object) => List,
+        String => Text,
+    }
+    variants {
+        0 Text,
+        1 List,
+    }
+});
+
+impl From<String> for SpeechInput {
+    #[inline]
+    fn from(value: String) -> Self {
+        Self::Text(value)
+    }
+}
+
+impl From<&str> for SpeechInput {
+    #[inline]
+    fn from(value: &str) -> Self {
+        Self::Text(value.into())
+    }
+}
+
+impl From<Vec<SpeechTurn>> for SpeechInput {
+    #[inline]
+    fn from(value: Vec<SpeechTurn>) -> Self {
+        Self::List(value)
+    }
+}
+
+impl<const N: usize> From<[SpeechTurn; N]> for SpeechInput {
+    #[inline]
+    fn from(value: [SpeechTurn; N]) -> Self {
+        Self::List(value.into())
+    }
+}
 
 /// Part that carries the recording of the voice to be cloned for this request.
 ///
@@ -99,34 +215,41 @@ wire_setters!(SpeechInputReferenceAudio {});
 /// Encoded voice recording and, if you know it, the audio format it is in.
 ///
 /// Schema `SpeechInputReferenceAudioInput` of the API document.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct SpeechInputReferenceAudioInput {
     /// Recording in base64, bare or as a data URI, up to 20 MiB encoded; accepted formats vary by provider.
     ///
     /// From 1 to 20971520 characters.
-    pub data: String,
+    pub data: Option<String>,
     /// Hint such as `wav` or `mp3`; usually unnecessary, since most providers recognise the format from the bytes.
     pub format: Option<String>,
+    /// Member `url` of the API document.
+    ///
+    /// At most 2048 characters. Format `uri`.
+    pub url: Option<String>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
 wire_struct!(SpeechInputReferenceAudioInput {
-    0 data: "data" Required,
+    0 data: "data" Optional,
     1 format: "format" Optional,
+    2 url: "url" Optional,
 });
 
 impl SpeechInputReferenceAudioInput {
-    /// With what the API requires.
+    /// Without members.
     #[inline]
-    pub fn new(data: impl Into<String>) -> Self {
-        Self { data: data.into(), format: None, extra: Extra::new() }
+    pub fn new() -> Self {
+        Self::default()
     }
 }
 
 wire_setters!(SpeechInputReferenceAudioInput {
+    data: into String,
     format: into String,
+    url: into String,
 });
 
 /// Part that gives the words spoken in the reference recording, to help the cloning.
@@ -157,6 +280,60 @@ impl SpeechInputReferenceText {
 
 wire_setters!(SpeechInputReferenceText {});
 
+/// The object at `SpeechInputReferenceImage`.
+///
+/// Schema `SpeechInputReferenceImage` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct SpeechInputReferenceImage {
+    /// Member `image_url` of the API document.
+    pub image_url: SpeechInputReferenceImageInput,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(SpeechInputReferenceImage ["type" = "\"image_url\""] {
+    0 image_url: "image_url" Required,
+});
+
+impl SpeechInputReferenceImage {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(image_url: impl Into<SpeechInputReferenceImageInput>) -> Self {
+        Self { image_url: image_url.into(), extra: Extra::new() }
+    }
+}
+
+wire_setters!(SpeechInputReferenceImage {});
+
+/// The object at `SpeechInputReferenceImageInput`.
+///
+/// Schema `SpeechInputReferenceImageInput` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct SpeechInputReferenceImageInput {
+    /// Member `url` of the API document.
+    ///
+    /// From 1 to 20971520 characters.
+    pub url: String,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(SpeechInputReferenceImageInput {
+    0 url: "url" Required,
+});
+
+impl SpeechInputReferenceImageInput {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(url: impl Into<String>) -> Self {
+        Self { url: url.into(), extra: Extra::new() }
+    }
+}
+
+wire_setters!(SpeechInputReferenceImageInput {});
+
 /// One part of the voice sample to imitate: the recording or its transcript; nothing is kept between requests.
 ///
 /// Schema `SpeechInputReference` of the API document.
@@ -171,12 +348,17 @@ pub enum SpeechInputReference {
     ///
     /// `type` is `text`.
     Text(SpeechInputReferenceText),
+    /// One of the forms this value may have.
+    ///
+    /// `type` is `image_url`.
+    ImageUrl(SpeechInputReferenceImage),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
 
 wire_union!(SpeechInputReference {
     tag "type" {
+        "image_url" => ImageUrl,
         "input_audio" => InputAudio,
         "text" => Text,
     }
@@ -185,6 +367,7 @@ wire_union!(SpeechInputReference {
     variants {
         0 InputAudio,
         1 Text,
+        2 ImageUrl,
     }
 });
 
@@ -202,20 +385,33 @@ impl From<SpeechInputReferenceText> for SpeechInputReference {
     }
 }
 
+impl From<SpeechInputReferenceImage> for SpeechInputReference {
+    #[inline]
+    fn from(value: SpeechInputReferenceImage) -> Self {
+        Self::ImageUrl(value)
+    }
+}
+
 /// Settings handed on to individual providers outside the common parameters.
 ///
 /// At `SpeechRequest.provider` in the API document.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct SpeechRequestProvider {
+    /// Member `data_collection` of the API document.
+    pub data_collection: Option<SpeechRequestProviderDataCollection>,
     /// Raw options keyed by provider; only the provider that serves the request sees its own.
     pub options: Option<BTreeMap<String, JsonObject>>,
+    /// Member `zdr` of the API document.
+    pub zdr: Option<bool>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
 wire_struct!(SpeechRequestProvider {
-    0 options: "options" Optional,
+    0 data_collection: "data_collection" Optional,
+    1 options: "options" Optional,
+    2 zdr: "zdr" Optional,
 });
 
 impl SpeechRequestProvider {
@@ -227,7 +423,28 @@ impl SpeechRequestProvider {
 }
 
 wire_setters!(SpeechRequestProvider {
+    data_collection: into SpeechRequestProviderDataCollection,
     options: into BTreeMap<String, JsonObject>,
+    zdr: exact bool,
+});
+
+/// The values of `SpeechRequest.provider.data_collection`.
+///
+/// At `SpeechRequest.provider.data_collection` in the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum SpeechRequestProviderDataCollection {
+    /// The value `deny`.
+    Deny,
+    /// The value `allow`.
+    Allow,
+    /// A value this version of the crate does not know, as it came.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(SpeechRequestProviderDataCollection {
+    Deny = "deny",
+    Allow = "allow",
 });
 
 /// Encoding of the audio that comes back: compressed or raw samples.

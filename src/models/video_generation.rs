@@ -22,10 +22,14 @@ pub struct VideoGenerationResponse {
     pub status: VideoGenerationResponseStatus,
     /// Why the job failed; absent as long as nothing went wrong.
     pub error: Option<String>,
+    /// Member `expires_at` of the API document.
+    pub expires_at: Option<i64>,
     /// Generation that the job turned into; unknown until processing is over.
     pub generation_id: Option<String>,
     /// Addresses of the finished videos, without a signature that grants access.
     pub unsigned_urls: Option<Vec<String>>,
+    /// Member `urls` of the API document.
+    pub urls: Option<Vec<String>>,
     /// What the job cost; known once it is done.
     pub usage: Option<VideoGenerationUsage>,
     /// Members beyond the typed ones; see [`Extra`].
@@ -37,9 +41,11 @@ wire_struct!(VideoGenerationResponse {
     1 polling_url: "polling_url" Required,
     2 status: "status" Required,
     3 error: "error" Optional,
-    4 generation_id: "generation_id" Optional,
-    5 unsigned_urls: "unsigned_urls" Optional,
-    6 usage: "usage" Optional,
+    4 expires_at: "expires_at" Optional,
+    5 generation_id: "generation_id" Optional,
+    6 unsigned_urls: "unsigned_urls" Optional,
+    7 urls: "urls" Optional,
+    8 usage: "usage" Optional,
 });
 
 impl Root for VideoGenerationResponse {}
@@ -120,6 +126,10 @@ pub struct VideoGenerationRequest {
     pub generate_audio: Option<bool>,
     /// Images, audio or video to steer the result; providers without audio and video support heed the images only.
     pub input_references: Option<Vec<InputReference>>,
+    /// Member `previous_job_id` of the API document.
+    ///
+    /// Matches `^gen-vid-\d+-[0-9A-Za-z]{20}$`.
+    pub previous_job_id: Option<String>,
     /// Describes the scene in words; may be left out only for models that work from images alone.
     pub prompt: Option<String>,
     /// Settings handed on to individual providers outside the common parameters.
@@ -128,12 +138,22 @@ pub struct VideoGenerationRequest {
     pub resolution: Option<VideoGenerationRequestResolution>,
     /// Fixes the random choices so that equal requests tend to give equal videos; not every provider guarantees it.
     pub seed: Option<i64>,
+    /// Member `session_id` of the API document.
+    ///
+    /// At most 256 characters.
+    pub session_id: Option<String>,
     /// Width and height in pixels, such as `1280x720`; an alternative to giving `resolution` and `aspect_ratio`.
     pub size: Option<String>,
+    /// Member `trace` of the API document.
+    pub trace: Option<TraceConfig>,
     /// How many times larger an upscaling model makes the video; models that generate video do not take it.
     ///
     /// At least 0. The least value itself is not allowed.
     pub upscale_factor: Option<f64>,
+    /// Member `user` of the API document.
+    ///
+    /// At most 256 characters.
+    pub user: Option<String>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -147,12 +167,16 @@ wire_struct!(VideoGenerationRequest {
     5 frame_images: "frame_images" Optional,
     6 generate_audio: "generate_audio" Optional,
     7 input_references: "input_references" Optional,
-    8 prompt: "prompt" Optional,
-    9 provider: "provider" Optional,
-    10 resolution: "resolution" Optional,
-    11 seed: "seed" Optional,
-    12 size: "size" Optional,
-    13 upscale_factor: "upscale_factor" Optional,
+    8 previous_job_id: "previous_job_id" Optional,
+    9 prompt: "prompt" Optional,
+    10 provider: "provider" Optional,
+    11 resolution: "resolution" Optional,
+    12 seed: "seed" Optional,
+    13 session_id: "session_id" Optional,
+    14 size: "size" Optional,
+    15 trace: "trace" Optional,
+    16 upscale_factor: "upscale_factor" Optional,
+    17 user: "user" Optional,
 });
 
 impl VideoGenerationRequest {
@@ -168,12 +192,16 @@ impl VideoGenerationRequest {
             frame_images: None,
             generate_audio: None,
             input_references: None,
+            previous_job_id: None,
             prompt: None,
             provider: None,
             resolution: None,
             seed: None,
+            session_id: None,
             size: None,
+            trace: None,
             upscale_factor: None,
+            user: None,
             extra: Extra::new(),
         }
     }
@@ -187,12 +215,16 @@ wire_setters!(VideoGenerationRequest {
     frame_images: list FrameImage,
     generate_audio: exact bool,
     input_references: list InputReference,
+    previous_job_id: into String,
     prompt: into String,
     provider: into VideoGenerationRequestProvider,
     resolution: into VideoGenerationRequestResolution,
     seed: exact i64,
+    session_id: into String,
     size: into String,
+    trace: into TraceConfig,
     upscale_factor: exact f64,
+    user: into String,
 });
 
 /// Shape of the picture, as width to height; combine it with `resolution`.
@@ -479,6 +511,8 @@ wire_setters!(VideoGenerationRequestProvider {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum VideoGenerationRequestResolution {
+    /// The value `360p`.
+    V360p,
     /// Standard definition, 480 lines.
     V480p,
     /// High definition, 720 lines.
@@ -498,6 +532,7 @@ pub enum VideoGenerationRequestResolution {
 }
 
 wire_enum!(VideoGenerationRequestResolution {
+    V360p = "360p",
     V480p = "480p",
     V720p = "720p",
     V768p = "768p",
@@ -506,39 +541,6 @@ wire_enum!(VideoGenerationRequestResolution {
     V2K = "2K",
     V4K = "4K",
 });
-
-/// The optional parameters of `video_generation_get_video_content`. Left out, the server's defaults hold.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct GetVideoContentParams {
-    /// Zero-based choice among the videos a job produced.
-    ///
-    /// At least 0. Default `0`.
-    pub index: Option<i64>,
-}
-
-impl GetVideoContentParams {
-    /// Without parameters.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    #[inline]
-    pub(crate) fn write(&self, parts: Parts) -> Parts {
-        parts.query("index", self.index)
-    }
-}
-
-impl GetVideoContentParams {
-    /// Sets the parameter `index`.
-    #[must_use]
-    #[inline]
-    pub fn index(mut self, index: i64) -> Self {
-        self.index = Some(index);
-        self
-    }
-}
 
 /// Catalogue of the models that work with video.
 ///
@@ -687,6 +689,8 @@ wire_enum!(VideoModelSupportedFrameImage {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum VideoModelSupportedResolution {
+    /// The value `360p`.
+    V360p,
     /// Standard definition, 480 lines.
     V480p,
     /// High definition, 720 lines.
@@ -706,6 +710,7 @@ pub enum VideoModelSupportedResolution {
 }
 
 wire_enum!(VideoModelSupportedResolution {
+    V360p = "360p",
     V480p = "480p",
     V720p = "720p",
     V768p = "768p",
@@ -733,3 +738,36 @@ wire_struct!(VideoModelUpscaleFactor {
     0 max: "max" Optional,
     1 min: "min" Optional,
 });
+
+/// The optional parameters of `video_generation_get_video_content`. Left out, the server's defaults hold.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct GetVideoContentParams {
+    /// Zero-based choice among the videos a job produced.
+    ///
+    /// At least 0. Default `0`.
+    pub index: Option<i64>,
+}
+
+impl GetVideoContentParams {
+    /// Without parameters.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    #[inline]
+    pub(crate) fn write(&self, parts: Parts) -> Parts {
+        parts.query("index", self.index)
+    }
+}
+
+impl GetVideoContentParams {
+    /// Sets the parameter `index`.
+    #[must_use]
+    #[inline]
+    pub fn index(mut self, index: i64) -> Self {
+        self.index = Some(index);
+        self
+    }
+}

@@ -126,6 +126,8 @@ pub struct Workspace {
     pub slug: String,
     /// When the workspace last changed, as an ISO 8601 timestamp; null when it never did.
     pub updated_at: Option<String>,
+    /// Member `disabled_server_tools` of the API document.
+    pub disabled_server_tools: Option<Vec<String>>,
     /// Whether spend on your own provider keys counts against the budgets; change it through the budget endpoints.
     pub include_byok_in_budgets: Option<bool>,
     /// Members beyond the typed ones; see [`Extra`].
@@ -149,7 +151,8 @@ wire_struct!(Workspace {
     13 name: "name" Required,
     14 slug: "slug" Required,
     15 updated_at: "updated_at" Nullable,
-    16 include_byok_in_budgets: "include_byok_in_budgets" Optional,
+    16 disabled_server_tools: "disabled_server_tools" Optional,
+    17 include_byok_in_budgets: "include_byok_in_budgets" Optional,
 });
 
 /// Answer to the request that opened a workspace.
@@ -194,6 +197,8 @@ pub struct CreateWorkspaceRequest {
     ///
     /// At most 500 characters.
     pub description: Option<String>,
+    /// Member `disabled_server_tools` of the API document.
+    pub disabled_server_tools: Option<Vec<CreateWorkspaceRequestDisabledServerTool>>,
     /// Narrows the logging of prompts and answers to these API keys, given by numeric identifier.
     pub io_logging_api_key_ids: Option<Vec<i64>>,
     /// Share of requests whose prompts and answers are logged, as a fraction; 1 logs them all.
@@ -215,11 +220,12 @@ wire_struct!(CreateWorkspaceRequest {
     3 default_provider_sort: "default_provider_sort" Optional,
     4 default_text_model: "default_text_model" Optional,
     5 description: "description" Optional,
-    6 io_logging_api_key_ids: "io_logging_api_key_ids" Optional,
-    7 io_logging_sampling_rate: "io_logging_sampling_rate" Optional,
-    8 is_data_discount_logging_enabled: "is_data_discount_logging_enabled" Optional,
-    9 is_observability_broadcast_enabled: "is_observability_broadcast_enabled" Optional,
-    10 is_observability_io_logging_enabled: "is_observability_io_logging_enabled" Optional,
+    6 disabled_server_tools: "disabled_server_tools" Optional,
+    7 io_logging_api_key_ids: "io_logging_api_key_ids" Optional,
+    8 io_logging_sampling_rate: "io_logging_sampling_rate" Optional,
+    9 is_data_discount_logging_enabled: "is_data_discount_logging_enabled" Optional,
+    10 is_observability_broadcast_enabled: "is_observability_broadcast_enabled" Optional,
+    11 is_observability_io_logging_enabled: "is_observability_io_logging_enabled" Optional,
 });
 
 impl CreateWorkspaceRequest {
@@ -233,6 +239,7 @@ impl CreateWorkspaceRequest {
             default_provider_sort: None,
             default_text_model: None,
             description: None,
+            disabled_server_tools: None,
             io_logging_api_key_ids: None,
             io_logging_sampling_rate: None,
             is_data_discount_logging_enabled: None,
@@ -248,12 +255,93 @@ wire_setters!(CreateWorkspaceRequest {
     default_provider_sort: into String,
     default_text_model: into String,
     description: into String,
+    disabled_server_tools: list CreateWorkspaceRequestDisabledServerTool,
     io_logging_api_key_ids: list i64,
     io_logging_sampling_rate: exact f64,
     is_data_discount_logging_enabled: exact bool,
     is_observability_broadcast_enabled: exact bool,
     is_observability_io_logging_enabled: exact bool,
 });
+
+/// The values of `CreateWorkspaceRequest.disabled_server_tools[]`.
+///
+/// At `CreateWorkspaceRequest.disabled_server_tools[]` in the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum CreateWorkspaceRequestDisabledServerTool {
+    /// The value `openrouter:advisor`.
+    OpenrouterAdvisor,
+    /// The value `openrouter:apply_patch`.
+    OpenrouterApplyPatch,
+    /// The value `openrouter:bash`.
+    OpenrouterBash,
+    /// The value `openrouter:datetime`.
+    OpenrouterDatetime,
+    /// The value `openrouter:fusion`.
+    OpenrouterFusion,
+    /// The value `openrouter:image_generation`.
+    OpenrouterImageGeneration,
+    /// The value `openrouter:experimental__search_models`.
+    OpenrouterExperimentalSearchModels,
+    /// The value `openrouter:shell`.
+    OpenrouterShell,
+    /// The value `openrouter:subagent`.
+    OpenrouterSubagent,
+    /// The value `openrouter:tool_search`.
+    OpenrouterToolSearch,
+    /// The value `openrouter:web_fetch`.
+    OpenrouterWebFetch,
+    /// The value `openrouter:web_search`.
+    OpenrouterWebSearch,
+    /// A value this version of the crate does not know, as it came.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(CreateWorkspaceRequestDisabledServerTool {
+    OpenrouterAdvisor = "openrouter:advisor",
+    OpenrouterApplyPatch = "openrouter:apply_patch",
+    OpenrouterBash = "openrouter:bash",
+    OpenrouterDatetime = "openrouter:datetime",
+    OpenrouterFusion = "openrouter:fusion",
+    OpenrouterImageGeneration = "openrouter:image_generation",
+    OpenrouterExperimentalSearchModels = "openrouter:experimental__search_models",
+    OpenrouterShell = "openrouter:shell",
+    OpenrouterSubagent = "openrouter:subagent",
+    OpenrouterToolSearch = "openrouter:tool_search",
+    OpenrouterWebFetch = "openrouter:web_fetch",
+    OpenrouterWebSearch = "openrouter:web_search",
+});
+
+/// The optional parameters of `workspaces_delete`. Left out, the server's defaults hold.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct DeleteWorkspaceParams {
+    /// Member `confirm_default_workspace_deletion` of the API document.
+    pub confirm_default_workspace_deletion: Option<bool>,
+}
+
+impl DeleteWorkspaceParams {
+    /// Without parameters.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    #[inline]
+    pub(crate) fn write(&self, parts: Parts) -> Parts {
+        parts.query("confirm_default_workspace_deletion", self.confirm_default_workspace_deletion)
+    }
+}
+
+impl DeleteWorkspaceParams {
+    /// Sets the parameter `confirm_default_workspace_deletion`.
+    #[must_use]
+    #[inline]
+    pub fn confirm_default_workspace_deletion(mut self, confirm_default_workspace_deletion: bool) -> Self {
+        self.confirm_default_workspace_deletion = Some(confirm_default_workspace_deletion);
+        self
+    }
+}
 
 /// Confirms that a workspace is gone.
 ///
@@ -325,6 +413,8 @@ pub struct UpdateWorkspaceRequest {
     ///
     /// At most 500 characters.
     pub description: Patch<String>,
+    /// Member `disabled_server_tools` of the API document.
+    pub disabled_server_tools: Patch<Vec<UpdateWorkspaceRequestDisabledServerTool>>,
     /// Logs input and output only for these API keys, given by numeric identifier.
     pub io_logging_api_key_ids: Patch<Vec<i64>>,
     /// Fraction of requests whose input and output are logged, where 1 logs them all.
@@ -352,13 +442,14 @@ wire_struct!(UpdateWorkspaceRequest {
     1 default_provider_sort: "default_provider_sort" Patched,
     2 default_text_model: "default_text_model" Patched,
     3 description: "description" Patched,
-    4 io_logging_api_key_ids: "io_logging_api_key_ids" Patched,
-    5 io_logging_sampling_rate: "io_logging_sampling_rate" Optional,
-    6 is_data_discount_logging_enabled: "is_data_discount_logging_enabled" Optional,
-    7 is_observability_broadcast_enabled: "is_observability_broadcast_enabled" Optional,
-    8 is_observability_io_logging_enabled: "is_observability_io_logging_enabled" Optional,
-    9 name: "name" Optional,
-    10 slug: "slug" Optional,
+    4 disabled_server_tools: "disabled_server_tools" Patched,
+    5 io_logging_api_key_ids: "io_logging_api_key_ids" Patched,
+    6 io_logging_sampling_rate: "io_logging_sampling_rate" Optional,
+    7 is_data_discount_logging_enabled: "is_data_discount_logging_enabled" Optional,
+    8 is_observability_broadcast_enabled: "is_observability_broadcast_enabled" Optional,
+    9 is_observability_io_logging_enabled: "is_observability_io_logging_enabled" Optional,
+    10 name: "name" Optional,
+    11 slug: "slug" Optional,
 });
 
 impl UpdateWorkspaceRequest {
@@ -374,6 +465,7 @@ wire_setters!(UpdateWorkspaceRequest {
     default_provider_sort: patch String,
     default_text_model: patch String,
     description: patch String,
+    disabled_server_tools: patch Vec<UpdateWorkspaceRequestDisabledServerTool>,
     io_logging_api_key_ids: patch Vec<i64>,
     io_logging_sampling_rate: exact f64,
     is_data_discount_logging_enabled: exact bool,
@@ -383,198 +475,53 @@ wire_setters!(UpdateWorkspaceRequest {
     slug: into String,
 });
 
-/// All budgets of a workspace, plus its BYOK setting.
+/// The values of `UpdateWorkspaceRequest.disabled_server_tools[]`.
 ///
-/// Schema `ListWorkspaceBudgetsResponse` of the API document. The answer of `workspaces_list_budgets`.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct ListWorkspaceBudgetsResponse {
-    /// Budgets set up for the workspace, each with its own interval.
-    pub data: Vec<WorkspaceBudget>,
-    /// True when spend on your own provider keys counts against every budget interval of the workspace.
-    pub include_byok_in_budgets: Option<bool>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(ListWorkspaceBudgetsResponse {
-    0 data: "data" Required,
-    1 include_byok_in_budgets: "include_byok_in_budgets" Optional,
-});
-
-impl Root for ListWorkspaceBudgetsResponse {}
-
-/// Cap on what a workspace may spend within one interval.
-///
-/// Schema `WorkspaceBudget` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct WorkspaceBudget {
-    /// When the budget was first set, as an ISO 8601 timestamp.
-    pub created_at: String,
-    /// UUID that identifies the budget among those of the workspace.
-    ///
-    /// Format `uuid`.
-    pub id: String,
-    /// Most that may be spent within one interval, in US dollars.
-    pub limit_usd: f64,
-    /// How often the counted spend starts afresh; null for a budget that never starts afresh.
-    pub reset_interval: Option<WorkspaceBudgetResetInterval>,
-    /// When the budget last changed, as an ISO 8601 timestamp.
-    pub updated_at: String,
-    /// Workspace whose spend the budget limits.
-    ///
-    /// Format `uuid`.
-    pub workspace_id: String,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(WorkspaceBudget {
-    0 created_at: "created_at" Required,
-    1 id: "id" Required,
-    2 limit_usd: "limit_usd" Required,
-    3 reset_interval: "reset_interval" Nullable,
-    4 updated_at: "updated_at" Required,
-    5 workspace_id: "workspace_id" Required,
-});
-
-/// How often the counted spend starts afresh; null for a budget that never starts afresh.
-///
-/// At `WorkspaceBudget.reset_interval` in the API document.
+/// At `UpdateWorkspaceRequest.disabled_server_tools[]` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum WorkspaceBudgetResetInterval {
-    /// Spend starts afresh every day.
-    Daily,
-    /// Spend starts afresh every week.
-    Weekly,
-    /// Spend starts afresh every month.
-    Monthly,
+pub enum UpdateWorkspaceRequestDisabledServerTool {
+    /// The value `openrouter:advisor`.
+    OpenrouterAdvisor,
+    /// The value `openrouter:apply_patch`.
+    OpenrouterApplyPatch,
+    /// The value `openrouter:bash`.
+    OpenrouterBash,
+    /// The value `openrouter:datetime`.
+    OpenrouterDatetime,
+    /// The value `openrouter:fusion`.
+    OpenrouterFusion,
+    /// The value `openrouter:image_generation`.
+    OpenrouterImageGeneration,
+    /// The value `openrouter:experimental__search_models`.
+    OpenrouterExperimentalSearchModels,
+    /// The value `openrouter:shell`.
+    OpenrouterShell,
+    /// The value `openrouter:subagent`.
+    OpenrouterSubagent,
+    /// The value `openrouter:tool_search`.
+    OpenrouterToolSearch,
+    /// The value `openrouter:web_fetch`.
+    OpenrouterWebFetch,
+    /// The value `openrouter:web_search`.
+    OpenrouterWebSearch,
     /// A value this version of the crate does not know, as it came.
     Unrecognized(Box<str>),
 }
 
-wire_enum!(WorkspaceBudgetResetInterval {
-    Daily = "daily",
-    Weekly = "weekly",
-    Monthly = "monthly",
-});
-
-/// Names a budget of a workspace by how often its counted spend starts afresh.
-///
-/// Schema `WorkspaceBudgetInterval` of the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum WorkspaceBudgetInterval {
-    /// Spend starts afresh every day.
-    Daily,
-    /// Spend starts afresh every week.
-    Weekly,
-    /// Spend starts afresh every month.
-    Monthly,
-    /// Spend adds up without ever starting afresh.
-    Lifetime,
-    /// A value this version of the crate does not know, as it came.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(WorkspaceBudgetInterval {
-    Daily = "daily",
-    Weekly = "weekly",
-    Monthly = "monthly",
-    Lifetime = "lifetime",
-});
-
-/// Confirms that a workspace has no such budget any more.
-///
-/// Schema `DeleteWorkspaceBudgetResponse` of the API document. The answer of `workspaces_delete_budget`.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct DeleteWorkspaceBudgetResponse {
-    /// True once the budget is gone, even if there was none to begin with.
-    pub deleted: bool,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(DeleteWorkspaceBudgetResponse {
-    0 deleted: "deleted" Required,
-});
-
-impl Root for DeleteWorkspaceBudgetResponse {}
-
-/// Reply to a lookup of one workspace budget, plus the workspace-wide BYOK setting.
-///
-/// Schema `GetWorkspaceBudgetResponse` of the API document. The answer of `workspaces_get_budget`.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct GetWorkspaceBudgetResponse {
-    /// The workspace budget that was asked for.
-    pub data: WorkspaceBudget,
-    /// True when spend on your own provider keys counts against every budget interval of the workspace.
-    pub include_byok_in_budgets: Option<bool>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(GetWorkspaceBudgetResponse {
-    0 data: "data" Required,
-    1 include_byok_in_budgets: "include_byok_in_budgets" Optional,
-});
-
-impl Root for GetWorkspaceBudgetResponse {}
-
-/// Answer to setting a budget, holding the budget as stored.
-///
-/// Schema `UpsertWorkspaceBudgetResponse` of the API document. The answer of `workspaces_set_budget`.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct UpsertWorkspaceBudgetResponse {
-    /// The budget as it now stands for the chosen interval.
-    pub data: WorkspaceBudget,
-    /// Whether spend on your own provider keys counts against the budgets; one setting for all intervals of the workspace.
-    pub include_byok_in_budgets: Option<bool>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(UpsertWorkspaceBudgetResponse {
-    0 data: "data" Required,
-    1 include_byok_in_budgets: "include_byok_in_budgets" Optional,
-});
-
-impl Root for UpsertWorkspaceBudgetResponse {}
-
-/// Creates or replaces the budget of a workspace for one interval.
-///
-/// Schema `UpsertWorkspaceBudgetRequest` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct UpsertWorkspaceBudgetRequest {
-    /// Cap on spend within the interval, in US dollars; has to be positive.
-    pub limit_usd: f64,
-    /// Counts spend on your own provider keys against all budgets of the workspace, not only this one; leave it out to keep the setting.
-    pub include_byok_in_budgets: Option<bool>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(UpsertWorkspaceBudgetRequest {
-    0 limit_usd: "limit_usd" Required,
-    1 include_byok_in_budgets: "include_byok_in_budgets" Optional,
-});
-
-impl UpsertWorkspaceBudgetRequest {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(limit_usd: f64) -> Self {
-        Self { limit_usd, include_byok_in_budgets: None, extra: Extra::new() }
-    }
-}
-
-wire_setters!(UpsertWorkspaceBudgetRequest {
-    include_byok_in_budgets: exact bool,
+wire_enum!(UpdateWorkspaceRequestDisabledServerTool {
+    OpenrouterAdvisor = "openrouter:advisor",
+    OpenrouterApplyPatch = "openrouter:apply_patch",
+    OpenrouterBash = "openrouter:bash",
+    OpenrouterDatetime = "openrouter:datetime",
+    OpenrouterFusion = "openrouter:fusion",
+    OpenrouterImageGeneration = "openrouter:image_generation",
+    OpenrouterExperimentalSearchModels = "openrouter:experimental__search_models",
+    OpenrouterShell = "openrouter:shell",
+    OpenrouterSubagent = "openrouter:subagent",
+    OpenrouterToolSearch = "openrouter:tool_search",
+    OpenrouterWebFetch = "openrouter:web_fetch",
+    OpenrouterWebSearch = "openrouter:web_search",
 });
 
 /// The optional parameters of `workspaces_list_members`. Left out, the server's defaults hold.
@@ -800,3 +747,197 @@ impl BulkRemoveWorkspaceMembersRequest {
 }
 
 wire_setters!(BulkRemoveWorkspaceMembersRequest {});
+
+/// All budgets of a workspace, plus its BYOK setting.
+///
+/// Schema `ListWorkspaceBudgetsResponse` of the API document. The answer of `workspaces_list_budgets`.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct ListWorkspaceBudgetsResponse {
+    /// Budgets set up for the workspace, each with its own interval.
+    pub data: Vec<WorkspaceBudget>,
+    /// True when spend on your own provider keys counts against every budget interval of the workspace.
+    pub include_byok_in_budgets: Option<bool>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ListWorkspaceBudgetsResponse {
+    0 data: "data" Required,
+    1 include_byok_in_budgets: "include_byok_in_budgets" Optional,
+});
+
+impl Root for ListWorkspaceBudgetsResponse {}
+
+/// Cap on what a workspace may spend within one interval.
+///
+/// Schema `WorkspaceBudget` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct WorkspaceBudget {
+    /// When the budget was first set, as an ISO 8601 timestamp.
+    pub created_at: String,
+    /// UUID that identifies the budget among those of the workspace.
+    ///
+    /// Format `uuid`.
+    pub id: String,
+    /// Most that may be spent within one interval, in US dollars.
+    pub limit_usd: f64,
+    /// How often the counted spend starts afresh; null for a budget that never starts afresh.
+    pub reset_interval: Option<WorkspaceBudgetResetInterval>,
+    /// When the budget last changed, as an ISO 8601 timestamp.
+    pub updated_at: String,
+    /// Workspace whose spend the budget limits.
+    ///
+    /// Format `uuid`.
+    pub workspace_id: String,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(WorkspaceBudget {
+    0 created_at: "created_at" Required,
+    1 id: "id" Required,
+    2 limit_usd: "limit_usd" Required,
+    3 reset_interval: "reset_interval" Nullable,
+    4 updated_at: "updated_at" Required,
+    5 workspace_id: "workspace_id" Required,
+});
+
+/// How often the counted spend starts afresh; null for a budget that never starts afresh.
+///
+/// At `WorkspaceBudget.reset_interval` in the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum WorkspaceBudgetResetInterval {
+    /// Spend starts afresh every day.
+    Daily,
+    /// Spend starts afresh every week.
+    Weekly,
+    /// Spend starts afresh every month.
+    Monthly,
+    /// A value this version of the crate does not know, as it came.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(WorkspaceBudgetResetInterval {
+    Daily = "daily",
+    Weekly = "weekly",
+    Monthly = "monthly",
+});
+
+/// Names a budget of a workspace by how often its counted spend starts afresh.
+///
+/// Schema `WorkspaceBudgetInterval` of the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum WorkspaceBudgetInterval {
+    /// Spend starts afresh every day.
+    Daily,
+    /// Spend starts afresh every week.
+    Weekly,
+    /// Spend starts afresh every month.
+    Monthly,
+    /// Spend adds up without ever starting afresh.
+    Lifetime,
+    /// A value this version of the crate does not know, as it came.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(WorkspaceBudgetInterval {
+    Daily = "daily",
+    Weekly = "weekly",
+    Monthly = "monthly",
+    Lifetime = "lifetime",
+});
+
+/// Confirms that a workspace has no such budget any more.
+///
+/// Schema `DeleteWorkspaceBudgetResponse` of the API document. The answer of `workspaces_delete_budget`.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct DeleteWorkspaceBudgetResponse {
+    /// True once the budget is gone, even if there was none to begin with.
+    pub deleted: bool,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(DeleteWorkspaceBudgetResponse {
+    0 deleted: "deleted" Required,
+});
+
+impl Root for DeleteWorkspaceBudgetResponse {}
+
+/// Reply to a lookup of one workspace budget, plus the workspace-wide BYOK setting.
+///
+/// Schema `GetWorkspaceBudgetResponse` of the API document. The answer of `workspaces_get_budget`.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct GetWorkspaceBudgetResponse {
+    /// The workspace budget that was asked for.
+    pub data: WorkspaceBudget,
+    /// True when spend on your own provider keys counts against every budget interval of the workspace.
+    pub include_byok_in_budgets: Option<bool>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(GetWorkspaceBudgetResponse {
+    0 data: "data" Required,
+    1 include_byok_in_budgets: "include_byok_in_budgets" Optional,
+});
+
+impl Root for GetWorkspaceBudgetResponse {}
+
+/// Answer to setting a budget, holding the budget as stored.
+///
+/// Schema `UpsertWorkspaceBudgetResponse` of the API document. The answer of `workspaces_set_budget`.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct UpsertWorkspaceBudgetResponse {
+    /// The budget as it now stands for the chosen interval.
+    pub data: WorkspaceBudget,
+    /// Whether spend on your own provider keys counts against the budgets; one setting for all intervals of the workspace.
+    pub include_byok_in_budgets: Option<bool>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(UpsertWorkspaceBudgetResponse {
+    0 data: "data" Required,
+    1 include_byok_in_budgets: "include_byok_in_budgets" Optional,
+});
+
+impl Root for UpsertWorkspaceBudgetResponse {}
+
+/// Creates or replaces the budget of a workspace for one interval.
+///
+/// Schema `UpsertWorkspaceBudgetRequest` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct UpsertWorkspaceBudgetRequest {
+    /// Cap on spend within the interval, in US dollars; has to be positive.
+    pub limit_usd: f64,
+    /// Counts spend on your own provider keys against all budgets of the workspace, not only this one; leave it out to keep the setting.
+    pub include_byok_in_budgets: Option<bool>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(UpsertWorkspaceBudgetRequest {
+    0 limit_usd: "limit_usd" Required,
+    1 include_byok_in_budgets: "include_byok_in_budgets" Optional,
+});
+
+impl UpsertWorkspaceBudgetRequest {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(limit_usd: f64) -> Self {
+        Self { limit_usd, include_byok_in_budgets: None, extra: Extra::new() }
+    }
+}
+
+wire_setters!(UpsertWorkspaceBudgetRequest {
+    include_byok_in_budgets: exact bool,
+});

@@ -31,9 +31,9 @@ impl<'a> Credits<'a> {
     ///
     /// `POST /credits/coinbase`, operation `createCoinbaseCharge`. No key is sent.
     ///
-    /// Deprecated by the API.
-    ///
     /// The same as [`funcs::credits_create_coinbase_charge`].
+    #[expect(deprecated, reason = "the function is deprecated as well")]
+    #[deprecated(note = "use the web credits purchase flow instead")]
     #[inline]
     pub fn create_coinbase_charge(self) -> Call<'a, ()> {
         funcs::credits_create_coinbase_charge(self.core)

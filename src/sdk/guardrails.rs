@@ -37,6 +37,29 @@ impl<'a> Guardrails<'a> {
         funcs::guardrails_create(self.core, request)
     }
 
+    /// Lists which API keys are bound to which guardrails across your account; needs a management key.
+    ///
+    /// `GET /guardrails/assignments/keys`, operation `listKeyAssignments`. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+    ///
+    /// The same as [`funcs::guardrails_list_key_assignments`].
+    #[inline]
+    pub fn list_key_assignments(self, params: ListKeyAssignmentsParams) -> Call<'a, ListKeyAssignmentsResponse> {
+        funcs::guardrails_list_key_assignments(self.core, params)
+    }
+
+    /// Lists which organization members are bound to which guardrails across your account; needs a management key.
+    ///
+    /// `GET /guardrails/assignments/members`, operation `listMemberAssignments`. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+    ///
+    /// The same as [`funcs::guardrails_list_member_assignments`].
+    #[inline]
+    pub fn list_member_assignments(
+        self,
+        params: ListMemberAssignmentsParams,
+    ) -> Call<'a, ListMemberAssignmentsResponse> {
+        funcs::guardrails_list_member_assignments(self.core, params)
+    }
+
     /// Removes one guardrail and returns a confirmation; needs a management key.
     ///
     /// `DELETE /guardrails/{id}`, operation `deleteGuardrail`.
@@ -149,28 +172,5 @@ impl<'a> Guardrails<'a> {
         request: BulkUnassignMembersRequest,
     ) -> Call<'a, BulkUnassignMembersResponse> {
         funcs::guardrails_bulk_unassign_members(self.core, id, request)
-    }
-
-    /// Lists which API keys are bound to which guardrails across your account; needs a management key.
-    ///
-    /// `GET /guardrails/assignments/keys`, operation `listKeyAssignments`. Pages: `.pages()` and `.items()` on the call ask for the following ones.
-    ///
-    /// The same as [`funcs::guardrails_list_key_assignments`].
-    #[inline]
-    pub fn list_key_assignments(self, params: ListKeyAssignmentsParams) -> Call<'a, ListKeyAssignmentsResponse> {
-        funcs::guardrails_list_key_assignments(self.core, params)
-    }
-
-    /// Lists which organization members are bound to which guardrails across your account; needs a management key.
-    ///
-    /// `GET /guardrails/assignments/members`, operation `listMemberAssignments`. Pages: `.pages()` and `.items()` on the call ask for the following ones.
-    ///
-    /// The same as [`funcs::guardrails_list_member_assignments`].
-    #[inline]
-    pub fn list_member_assignments(
-        self,
-        params: ListMemberAssignmentsParams,
-    ) -> Call<'a, ListMemberAssignmentsResponse> {
-        funcs::guardrails_list_member_assignments(self.core, params)
     }
 }

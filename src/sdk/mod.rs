@@ -6,10 +6,14 @@
 use crate::core::{OpenRouterCore, OpenRouterCoreBuilder};
 use crate::errors::Error;
 
+#[cfg(feature = "alpha-decisions")]
+mod alpha_decisions;
 #[cfg(feature = "analytics")]
 mod analytics;
 #[cfg(feature = "api-keys")]
 mod api_keys;
+#[cfg(feature = "batch")]
+mod batch;
 #[cfg(feature = "benchmarks")]
 mod benchmarks;
 #[cfg(feature = "responses")]
@@ -20,6 +24,8 @@ mod byok;
 mod chat;
 #[cfg(feature = "classifications")]
 mod classifications;
+#[cfg(feature = "containers")]
+mod containers;
 #[cfg(feature = "credits")]
 mod credits;
 #[cfg(feature = "datasets")]
@@ -28,6 +34,8 @@ mod datasets;
 mod embeddings;
 #[cfg(feature = "endpoints")]
 mod endpoints;
+#[cfg(feature = "external-users")]
+mod external_users;
 #[cfg(feature = "files")]
 mod files;
 #[cfg(feature = "generations")]
@@ -48,6 +56,10 @@ mod observability;
 mod organization;
 #[cfg(feature = "presets")]
 mod presets;
+#[cfg(feature = "private-endpoints")]
+mod private_endpoints;
+#[cfg(feature = "private-providers")]
+mod private_providers;
 #[cfg(feature = "providers")]
 mod providers;
 #[cfg(feature = "rerank")]
@@ -58,16 +70,26 @@ mod responses;
 mod scim;
 #[cfg(feature = "stt")]
 mod stt;
+#[cfg(feature = "system-one")]
+mod system_one;
+#[cfg(feature = "tools")]
+mod tools;
 #[cfg(feature = "tts")]
 mod tts;
+#[cfg(feature = "vault")]
+mod vault;
 #[cfg(feature = "video-generation")]
 mod video_generation;
 #[cfg(feature = "workspaces")]
 mod workspaces;
+#[cfg(feature = "alpha-decisions")]
+pub use self::alpha_decisions::AlphaDecisions;
 #[cfg(feature = "analytics")]
 pub use self::analytics::Analytics;
 #[cfg(feature = "api-keys")]
 pub use self::api_keys::ApiKeys;
+#[cfg(feature = "batch")]
+pub use self::batch::Batch;
 #[cfg(feature = "benchmarks")]
 pub use self::benchmarks::Benchmarks;
 #[cfg(feature = "responses")]
@@ -78,6 +100,8 @@ pub use self::byok::Byok;
 pub use self::chat::Chat;
 #[cfg(feature = "classifications")]
 pub use self::classifications::Classifications;
+#[cfg(feature = "containers")]
+pub use self::containers::Containers;
 #[cfg(feature = "credits")]
 pub use self::credits::Credits;
 #[cfg(feature = "datasets")]
@@ -86,6 +110,8 @@ pub use self::datasets::Datasets;
 pub use self::embeddings::Embeddings;
 #[cfg(feature = "endpoints")]
 pub use self::endpoints::Endpoints;
+#[cfg(feature = "external-users")]
+pub use self::external_users::ExternalUsers;
 #[cfg(feature = "files")]
 pub use self::files::Files;
 #[cfg(feature = "generations")]
@@ -106,6 +132,10 @@ pub use self::observability::Observability;
 pub use self::organization::Organization;
 #[cfg(feature = "presets")]
 pub use self::presets::Presets;
+#[cfg(feature = "private-endpoints")]
+pub use self::private_endpoints::PrivateEndpoints;
+#[cfg(feature = "private-providers")]
+pub use self::private_providers::PrivateProviders;
 #[cfg(feature = "providers")]
 pub use self::providers::Providers;
 #[cfg(feature = "rerank")]
@@ -116,8 +146,14 @@ pub use self::responses::Responses;
 pub use self::scim::Scim;
 #[cfg(feature = "stt")]
 pub use self::stt::Stt;
+#[cfg(feature = "system-one")]
+pub use self::system_one::SystemOne;
+#[cfg(feature = "tools")]
+pub use self::tools::Tools;
 #[cfg(feature = "tts")]
 pub use self::tts::Tts;
+#[cfg(feature = "vault")]
+pub use self::vault::Vault;
 #[cfg(feature = "video-generation")]
 pub use self::video_generation::VideoGeneration;
 #[cfg(feature = "workspaces")]
@@ -160,6 +196,13 @@ impl OpenRouter {
         &self.core
     }
 
+    /// The operations of `alpha_decisions`.
+    #[cfg(feature = "alpha-decisions")]
+    #[inline]
+    pub fn alpha_decisions(&self) -> AlphaDecisions<'_> {
+        AlphaDecisions::new(&self.core)
+    }
+
     /// The operations of `analytics`.
     #[cfg(feature = "analytics")]
     #[inline]
@@ -172,6 +215,13 @@ impl OpenRouter {
     #[inline]
     pub fn api_keys(&self) -> ApiKeys<'_> {
         ApiKeys::new(&self.core)
+    }
+
+    /// The operations of `batch`.
+    #[cfg(feature = "batch")]
+    #[inline]
+    pub fn batch(&self) -> Batch<'_> {
+        Batch::new(&self.core)
     }
 
     /// The operations of `benchmarks`.
@@ -209,6 +259,13 @@ impl OpenRouter {
         Classifications::new(&self.core)
     }
 
+    /// The operations of `containers`.
+    #[cfg(feature = "containers")]
+    #[inline]
+    pub fn containers(&self) -> Containers<'_> {
+        Containers::new(&self.core)
+    }
+
     /// The operations of `credits`.
     #[cfg(feature = "credits")]
     #[inline]
@@ -235,6 +292,13 @@ impl OpenRouter {
     #[inline]
     pub fn endpoints(&self) -> Endpoints<'_> {
         Endpoints::new(&self.core)
+    }
+
+    /// The operations of `external_users`.
+    #[cfg(feature = "external-users")]
+    #[inline]
+    pub fn external_users(&self) -> ExternalUsers<'_> {
+        ExternalUsers::new(&self.core)
     }
 
     /// The operations of `files`.
@@ -307,6 +371,20 @@ impl OpenRouter {
         Presets::new(&self.core)
     }
 
+    /// The operations of `private_endpoints`.
+    #[cfg(feature = "private-endpoints")]
+    #[inline]
+    pub fn private_endpoints(&self) -> PrivateEndpoints<'_> {
+        PrivateEndpoints::new(&self.core)
+    }
+
+    /// The operations of `private_providers`.
+    #[cfg(feature = "private-providers")]
+    #[inline]
+    pub fn private_providers(&self) -> PrivateProviders<'_> {
+        PrivateProviders::new(&self.core)
+    }
+
     /// The operations of `providers`.
     #[cfg(feature = "providers")]
     #[inline]
@@ -342,11 +420,32 @@ impl OpenRouter {
         Stt::new(&self.core)
     }
 
+    /// The operations of `system_one`.
+    #[cfg(feature = "system-one")]
+    #[inline]
+    pub fn system_one(&self) -> SystemOne<'_> {
+        SystemOne::new(&self.core)
+    }
+
+    /// The operations of `tools`.
+    #[cfg(feature = "tools")]
+    #[inline]
+    pub fn tools(&self) -> Tools<'_> {
+        Tools::new(&self.core)
+    }
+
     /// The operations of `tts`.
     #[cfg(feature = "tts")]
     #[inline]
     pub fn tts(&self) -> Tts<'_> {
         Tts::new(&self.core)
+    }
+
+    /// The operations of `vault`.
+    #[cfg(feature = "vault")]
+    #[inline]
+    pub fn vault(&self) -> Vault<'_> {
+        Vault::new(&self.core)
     }
 
     /// The operations of `video_generation`.

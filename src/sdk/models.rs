@@ -29,7 +29,7 @@ impl<'a> Models<'a> {
 
     /// Lists the available models with prices, context length and other properties, filtered and sorted as asked.
     ///
-    /// `GET /models`, operation `getModels`. Works without a key. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+    /// `GET /models`, operation `getModels`. Pages: `.pages()` and `.items()` on the call ask for the following ones.
     ///
     /// The same as [`funcs::models_list`].
     #[inline]

@@ -39,4 +39,24 @@ impl<'a> Oauth<'a> {
     pub fn create_auth_code(self, request: CreateAuthKeysCodeRequest) -> Call<'a, CreateAuthKeysCodeResponse> {
         funcs::oauth_create_auth_code(self.core, request)
     }
+
+    /// Calls the operation `listOauthJwks`.
+    ///
+    /// `GET /oauth/jwks`, operation `listOauthJwks`. Works without a key.
+    ///
+    /// The same as [`funcs::oauth_list_oauth_jwks`].
+    #[inline]
+    pub fn list_oauth_jwks(self) -> Call<'a, OauthJwks> {
+        funcs::oauth_list_oauth_jwks(self.core)
+    }
+
+    /// Calls the operation `createOauthToken`.
+    ///
+    /// `POST /oauth/token`, operation `createOauthToken`. Works without a key.
+    ///
+    /// The same as [`funcs::oauth_create_oauth_token`].
+    #[inline]
+    pub fn create_oauth_token(self, request: TokenExchangeRequest) -> Call<'a, TokenExchangeResponse> {
+        funcs::oauth_create_oauth_token(self.core, request)
+    }
 }

@@ -26,4 +26,27 @@ impl<'a> Organization<'a> {
     pub fn list_members(self, params: ListOrganizationMembersParams) -> Call<'a, ListOrganizationMembersResponse> {
         funcs::organization_list_members(self.core, params)
     }
+
+    /// Calls the operation `getOrganizationSettings`.
+    ///
+    /// `GET /organization/settings`, operation `getOrganizationSettings`.
+    ///
+    /// The same as [`funcs::organization_get_settings`].
+    #[inline]
+    pub fn get_settings(self) -> Call<'a, GetOrganizationSettingsResponse> {
+        funcs::organization_get_settings(self.core)
+    }
+
+    /// Calls the operation `updateOrganizationSettings`.
+    ///
+    /// `PATCH /organization/settings`, operation `updateOrganizationSettings`.
+    ///
+    /// The same as [`funcs::organization_update_settings`].
+    #[inline]
+    pub fn update_settings(
+        self,
+        request: UpdateOrganizationSettingsRequest,
+    ) -> Call<'a, UpdateOrganizationSettingsResponse> {
+        funcs::organization_update_settings(self.core, request)
+    }
 }

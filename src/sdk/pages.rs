@@ -2,6 +2,10 @@
 
 //! The code of the reference pages, for the tests.
 
+#[cfg(feature = "alpha-decisions")]
+#[doc = include_str!("../../docs/sdks/alpha-decisions.md")]
+pub(super) mod alpha_decisions {}
+
 #[cfg(feature = "analytics")]
 #[doc = include_str!("../../docs/sdks/analytics.md")]
 pub(super) mod analytics {}
@@ -9,6 +13,10 @@ pub(super) mod analytics {}
 #[cfg(feature = "api-keys")]
 #[doc = include_str!("../../docs/sdks/api-keys.md")]
 pub(super) mod api_keys {}
+
+#[cfg(feature = "batch")]
+#[doc = include_str!("../../docs/sdks/batch.md")]
+pub(super) mod batch {}
 
 #[cfg(feature = "benchmarks")]
 #[doc = include_str!("../../docs/sdks/benchmarks.md")]
@@ -30,6 +38,10 @@ pub(super) mod chat {}
 #[doc = include_str!("../../docs/sdks/classifications.md")]
 pub(super) mod classifications {}
 
+#[cfg(feature = "containers")]
+#[doc = include_str!("../../docs/sdks/containers.md")]
+pub(super) mod containers {}
+
 #[cfg(feature = "credits")]
 #[doc = include_str!("../../docs/sdks/credits.md")]
 pub(super) mod credits {}
@@ -45,6 +57,10 @@ pub(super) mod embeddings {}
 #[cfg(feature = "endpoints")]
 #[doc = include_str!("../../docs/sdks/endpoints.md")]
 pub(super) mod endpoints {}
+
+#[cfg(feature = "external-users")]
+#[doc = include_str!("../../docs/sdks/external-users.md")]
+pub(super) mod external_users {}
 
 #[cfg(feature = "files")]
 #[doc = include_str!("../../docs/sdks/files.md")]
@@ -86,6 +102,14 @@ pub(super) mod organization {}
 #[doc = include_str!("../../docs/sdks/presets.md")]
 pub(super) mod presets {}
 
+#[cfg(feature = "private-endpoints")]
+#[doc = include_str!("../../docs/sdks/private-endpoints.md")]
+pub(super) mod private_endpoints {}
+
+#[cfg(feature = "private-providers")]
+#[doc = include_str!("../../docs/sdks/private-providers.md")]
+pub(super) mod private_providers {}
+
 #[cfg(feature = "providers")]
 #[doc = include_str!("../../docs/sdks/providers.md")]
 pub(super) mod providers {}
@@ -106,9 +130,21 @@ pub(super) mod scim {}
 #[doc = include_str!("../../docs/sdks/stt.md")]
 pub(super) mod stt {}
 
+#[cfg(feature = "system-one")]
+#[doc = include_str!("../../docs/sdks/system-one.md")]
+pub(super) mod system_one {}
+
+#[cfg(feature = "tools")]
+#[doc = include_str!("../../docs/sdks/tools.md")]
+pub(super) mod tools {}
+
 #[cfg(feature = "tts")]
 #[doc = include_str!("../../docs/sdks/tts.md")]
 pub(super) mod tts {}
+
+#[cfg(feature = "vault")]
+#[doc = include_str!("../../docs/sdks/vault.md")]
+pub(super) mod vault {}
 
 #[cfg(feature = "video-generation")]
 #[doc = include_str!("../../docs/sdks/video-generation.md")]

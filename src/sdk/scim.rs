@@ -80,4 +80,24 @@ impl<'a> Scim<'a> {
     pub fn list_groups(self, params: ListScimGroupsParams) -> Call<'a, ListScimGroupsResponse> {
         funcs::scim_list_groups(self.core, params)
     }
+
+    /// Calls the operation `createScimSyncJob`.
+    ///
+    /// `POST /scim/sync-jobs`, operation `createScimSyncJob`.
+    ///
+    /// The same as [`funcs::scim_create_sync_job`].
+    #[inline]
+    pub fn create_sync_job(self) -> Call<'a, CreateScimSyncJobResponse> {
+        funcs::scim_create_sync_job(self.core)
+    }
+
+    /// Calls the operation `getScimSyncJob`.
+    ///
+    /// `GET /scim/sync-jobs/{id}`, operation `getScimSyncJob`.
+    ///
+    /// The same as [`funcs::scim_get_sync_job`].
+    #[inline]
+    pub fn get_sync_job(self, id: impl AsRef<str>) -> Call<'a, GetScimSyncJobResponse> {
+        funcs::scim_get_sync_job(self.core, id)
+    }
 }

@@ -27,6 +27,16 @@ impl<'a> VideoGeneration<'a> {
         funcs::video_generation_generate(self.core, request)
     }
 
+    /// Lists the models that generate video and returns the properties of each.
+    ///
+    /// `GET /videos/models`, operation `listVideosModels`. Works without a key.
+    ///
+    /// The same as [`funcs::video_generation_list_videos_models`].
+    #[inline]
+    pub fn list_videos_models(self) -> Call<'a, VideoModelsListResponse> {
+        funcs::video_generation_list_videos_models(self.core)
+    }
+
     /// Returns the state of a video job and, once it is finished, where to fetch the content.
     ///
     /// `GET /videos/{jobId}`, operation `getVideos`.
@@ -45,15 +55,5 @@ impl<'a> VideoGeneration<'a> {
     #[inline]
     pub fn get_video_content(self, job_id: impl AsRef<str>, params: GetVideoContentParams) -> Call<'a, Download> {
         funcs::video_generation_get_video_content(self.core, job_id, params)
-    }
-
-    /// Lists the models that generate video and returns the properties of each.
-    ///
-    /// `GET /videos/models`, operation `listVideosModels`. Works without a key.
-    ///
-    /// The same as [`funcs::video_generation_list_videos_models`].
-    #[inline]
-    pub fn list_videos_models(self) -> Call<'a, VideoModelsListResponse> {
-        funcs::video_generation_list_videos_models(self.core)
     }
 }

@@ -43,8 +43,8 @@ impl<'a> Workspaces<'a> {
     ///
     /// The same as [`funcs::workspaces_delete`].
     #[inline]
-    pub fn delete(self, id: impl AsRef<str>) -> Call<'a, DeleteWorkspaceResponse> {
-        funcs::workspaces_delete(self.core, id)
+    pub fn delete(self, id: impl AsRef<str>, params: DeleteWorkspaceParams) -> Call<'a, DeleteWorkspaceResponse> {
+        funcs::workspaces_delete(self.core, id, params)
     }
 
     /// Returns one workspace, found by UUID or slug; needs a management key.
@@ -65,59 +65,6 @@ impl<'a> Workspaces<'a> {
     #[inline]
     pub fn update(self, id: impl AsRef<str>, request: UpdateWorkspaceRequest) -> Call<'a, UpdateWorkspaceResponse> {
         funcs::workspaces_update(self.core, id, request)
-    }
-
-    /// Lists every spending budget set on one workspace; needs a management key.
-    ///
-    /// `GET /workspaces/{id}/budgets`, operation `listWorkspaceBudgets`.
-    ///
-    /// The same as [`funcs::workspaces_list_budgets`].
-    #[inline]
-    pub fn list_budgets(self, id: impl AsRef<str>) -> Call<'a, ListWorkspaceBudgetsResponse> {
-        funcs::workspaces_list_budgets(self.core, id)
-    }
-
-    /// Removes the budget of one interval from a workspace and returns a confirmation; needs a management key.
-    ///
-    /// `DELETE /workspaces/{id}/budgets/{interval}`, operation `deleteWorkspaceBudget`.
-    ///
-    /// The same as [`funcs::workspaces_delete_budget`].
-    #[inline]
-    pub fn delete_budget(
-        self,
-        id: impl AsRef<str>,
-        interval: impl Into<WorkspaceBudgetInterval>,
-    ) -> Call<'a, DeleteWorkspaceBudgetResponse> {
-        funcs::workspaces_delete_budget(self.core, id, interval)
-    }
-
-    /// Returns the budget a workspace has for one interval; needs a management key.
-    ///
-    /// `GET /workspaces/{id}/budgets/{interval}`, operation `getWorkspaceBudget`.
-    ///
-    /// The same as [`funcs::workspaces_get_budget`].
-    #[inline]
-    pub fn get_budget(
-        self,
-        id: impl AsRef<str>,
-        interval: impl Into<WorkspaceBudgetInterval>,
-    ) -> Call<'a, GetWorkspaceBudgetResponse> {
-        funcs::workspaces_get_budget(self.core, id, interval)
-    }
-
-    /// Sets the budget of one interval and returns it; shorter intervals need strictly smaller limits. Needs a management key.
-    ///
-    /// `PUT /workspaces/{id}/budgets/{interval}`, operation `upsertWorkspaceBudget`.
-    ///
-    /// The same as [`funcs::workspaces_set_budget`].
-    #[inline]
-    pub fn set_budget(
-        self,
-        id: impl AsRef<str>,
-        interval: impl Into<WorkspaceBudgetInterval>,
-        request: UpsertWorkspaceBudgetRequest,
-    ) -> Call<'a, UpsertWorkspaceBudgetResponse> {
-        funcs::workspaces_set_budget(self.core, id, interval, request)
     }
 
     /// Lists the members of one workspace in pages; the default workspace includes the whole organization. Needs a management key.
@@ -160,5 +107,58 @@ impl<'a> Workspaces<'a> {
         request: BulkRemoveWorkspaceMembersRequest,
     ) -> Call<'a, BulkRemoveWorkspaceMembersResponse> {
         funcs::workspaces_bulk_remove_members(self.core, id, request)
+    }
+
+    /// Lists every spending budget set on one workspace; needs a management key.
+    ///
+    /// `GET /workspaces/{workspace_ref}/budgets`, operation `listWorkspaceBudgets`.
+    ///
+    /// The same as [`funcs::workspaces_list_budgets`].
+    #[inline]
+    pub fn list_budgets(self, workspace_ref: impl AsRef<str>) -> Call<'a, ListWorkspaceBudgetsResponse> {
+        funcs::workspaces_list_budgets(self.core, workspace_ref)
+    }
+
+    /// Removes the budget of one interval from a workspace and returns a confirmation; needs a management key.
+    ///
+    /// `DELETE /workspaces/{workspace_ref}/budgets/{interval}`, operation `deleteWorkspaceBudget`.
+    ///
+    /// The same as [`funcs::workspaces_delete_budget`].
+    #[inline]
+    pub fn delete_budget(
+        self,
+        workspace_ref: impl AsRef<str>,
+        interval: impl Into<WorkspaceBudgetInterval>,
+    ) -> Call<'a, DeleteWorkspaceBudgetResponse> {
+        funcs::workspaces_delete_budget(self.core, workspace_ref, interval)
+    }
+
+    /// Returns the budget a workspace has for one interval; needs a management key.
+    ///
+    /// `GET /workspaces/{workspace_ref}/budgets/{interval}`, operation `getWorkspaceBudget`.
+    ///
+    /// The same as [`funcs::workspaces_get_budget`].
+    #[inline]
+    pub fn get_budget(
+        self,
+        workspace_ref: impl AsRef<str>,
+        interval: impl Into<WorkspaceBudgetInterval>,
+    ) -> Call<'a, GetWorkspaceBudgetResponse> {
+        funcs::workspaces_get_budget(self.core, workspace_ref, interval)
+    }
+
+    /// Sets the budget of one interval and returns it; shorter intervals need strictly smaller limits. Needs a management key.
+    ///
+    /// `PUT /workspaces/{workspace_ref}/budgets/{interval}`, operation `upsertWorkspaceBudget`.
+    ///
+    /// The same as [`funcs::workspaces_set_budget`].
+    #[inline]
+    pub fn set_budget(
+        self,
+        workspace_ref: impl AsRef<str>,
+        interval: impl Into<WorkspaceBudgetInterval>,
+        request: UpsertWorkspaceBudgetRequest,
+    ) -> Call<'a, UpsertWorkspaceBudgetResponse> {
+        funcs::workspaces_set_budget(self.core, workspace_ref, interval, request)
     }
 }

@@ -199,7 +199,9 @@ fn describe(operation: &Operation) -> String {
     }
     match &operation.paging {
         Some(Paging::Offset(limit)) => text.push_str(&format!(".paged(Paging::Offset {{ default_limit: {limit:?} }})")),
-        Some(Paging::Cursor(_)) => text.push_str(".paged(Paging::Cursor(\"cursor\"))"),
+        Some(Paging::Cursor { parameter, .. }) => {
+            text.push_str(&format!(".paged(Paging::Cursor({}))", literal(parameter)));
+        }
         None => {}
     }
     if let Some(server) = &operation.server {
@@ -241,8 +243,14 @@ pub fn operation_doc(
         facts.push("Pages: `.pages()` and `.items()` on the call ask for the following ones.".to_owned());
     }
     doc(out, indent, &sentence, &facts);
-    if operation.deprecated {
-        out.push_str(&format!("{indent}///\n{indent}/// Deprecated by the API.\n"));
+}
+
+/// The attribute of a function that the API has deprecated.
+pub fn deprecation(operation: &Operation, indent: &str) -> String {
+    match &operation.deprecated {
+        Some(instead) if instead.is_empty() => format!("{indent}#[deprecated]\n"),
+        Some(instead) => format!("{indent}#[deprecated(note = {})]\n", literal(instead)),
+        None => String::new(),
     }
 }
 
@@ -258,6 +266,7 @@ fn write_function(
         let name = format!("{}_{}", alias.replace('.', "_"), function.method.trim_start_matches("r#"));
         out.push_str(&format!("/// The same as [`{}`], under the name of the namespace `{alias}`.\n", function.name));
         let names: Vec<_> = function.arguments.iter().map(|(name, _)| name.clone()).collect();
+        out.push_str(&deprecation(operation, ""));
         out.push_str(&signature(&name, function));
         out.push_str(&format!(" {{\n    {}(core, {})\n}}\n", function.name, names.join(", ")));
         return;
@@ -281,6 +290,7 @@ fn write_function(
         let sentence = context.prose.get(&field.key).unwrap_or("See the API document.");
         out.push_str(&format!("/// - `{}`: {}\n", field.rust, super::escape(sentence)));
     }
+    out.push_str(&deprecation(operation, ""));
     out.push_str(&signature(&function.name, function));
     out.push_str(&format!(" {{\n    Call::new(core, {})\n}}\n", function.body));
 }

@@ -1,5 +1,6 @@
 //! Text from the model. No decisions are made here: the document is not looked at.
 
+pub mod errors;
 pub mod funcs;
 pub mod models;
 pub mod pages;
@@ -9,7 +10,7 @@ pub mod sdk;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::graph::Module;
-use crate::model::{Api, Field};
+use crate::model::{Api, ErrorKind, Field};
 use crate::prose::Prose;
 
 /// The first line of every generated file.
@@ -27,6 +28,8 @@ pub struct Context<'a> {
     /// Types for which a part is written by hand: `roots`, `streams`, `pages`; and what is written by hand as a whole:
     /// `functions of oauth`, `types of oauth`.
     pub by_hand: &'a BTreeMap<String, Vec<String>>,
+    /// The kinds of errors by status.
+    pub error_kinds: &'a BTreeMap<u16, ErrorKind>,
 }
 
 /// The files by path from the root of the crate.
@@ -38,6 +41,7 @@ pub fn all(context: &Context<'_>) -> Files {
     models::emit(context, &mut files);
     funcs::emit(context, &mut files);
     sdk::emit(context, &mut files);
+    errors::emit(context, &mut files);
     files
 }
 

@@ -535,7 +535,7 @@ fn page(ty: &Type, own: &Struct, paging: &Paging, out: &mut String) {
     };
     let cursor = match paging {
         Paging::Offset(_) => String::new(),
-        Paging::Cursor(member) => match own.fields.iter().find(|field| field.wire == *member) {
+        Paging::Cursor { member, .. } => match own.fields.iter().find(|field| field.wire == *member) {
             Some(field) if field.ty == Ty::String => {
                 let value = match field.presence {
                     Presence::Required => format!("Some(&self.{})", field.rust),
@@ -546,8 +546,18 @@ fn page(ty: &Type, own: &Struct, paging: &Paging, out: &mut String) {
             _ => String::new(),
         },
     };
+    let more = match own.fields.iter().find(|field| field.wire == "has_more" && field.ty == Ty::Bool) {
+        Some(field) => {
+            let value = match field.presence {
+                Presence::Required => format!("Some(self.{})", field.rust),
+                _ => format!("self.{}", field.rust),
+            };
+            format!("\n    fn has_more(&self) -> Option<bool> {{\n        {value}\n    }}\n")
+        }
+        None => String::new(),
+    };
     out.push_str(&format!(
-        "\nimpl Page for {} {{\n    type Item = {};\n\n    fn into_items(self) -> Vec<Self::Item> {{\n        {items}\n    }}\n\n    fn length(&self) -> usize {{\n        {length}\n    }}\n{cursor}}}\n",
+        "\nimpl Page for {} {{\n    type Item = {};\n\n    fn into_items(self) -> Vec<Self::Item> {{\n        {items}\n    }}\n\n    fn length(&self) -> usize {{\n        {length}\n    }}\n{cursor}{more}}}\n",
         ty.name,
         item.rust()
     ));

@@ -228,8 +228,8 @@ fn operation_section(
         "Optional" => out.push_str(" It works without an API key."),
         _ => {}
     }
-    if operation.deprecated {
-        out.push_str(" The API has deprecated it.");
+    if let Some(instead) = &operation.deprecated {
+        out.push_str(&format!(" Deprecated: {instead}."));
     }
     let free = identifier(&format!("{}_{}", page.prefix, function.method));
     let arguments = Arguments::new(context, pages, operation, function);
@@ -255,7 +255,7 @@ fn operation_section(
     }
     parameters(context, operation, function, out);
     response(context, operation, function, out);
-    errors(operation, out);
+    errors(context, operation, out);
 }
 
 /// One of the two ways to call an operation.
@@ -555,10 +555,11 @@ fn response(context: &Context<'_>, operation: &Operation, function: &Function, o
     }
 }
 
-fn errors(operation: &Operation, out: &mut String) {
+fn errors(context: &Context<'_>, operation: &Operation, out: &mut String) {
     out.push_str("\n### Errors\n\n| Error Kind | Status Code | Content Type |\n| --- | --- | --- |\n");
     for status in &operation.errors {
-        if let Some(kind) = kind(status) {
+        if let Some(kind) = status.parse().ok().and_then(|status: u16| context.error_kinds.get(&status)) {
+            let kind = &kind.name;
             out.push_str(&format!("| `ApiErrorKind::{kind}` | {status} | application/json |\n"));
         }
     }
@@ -566,29 +567,6 @@ fn errors(operation: &Operation, out: &mut String) {
     out.push_str(
         "\nThese are kinds of `Error::Api`. What else a call may fail with, and what to do: [errors](../errors.md).\n",
     );
-}
-
-/// The kind of error that belongs to a status: a variant of `ApiErrorKind`.
-fn kind(status: &str) -> Option<&'static str> {
-    Some(match status {
-        "400" => "BadRequest",
-        "401" => "Unauthorized",
-        "402" => "PaymentRequired",
-        "403" => "Forbidden",
-        "404" => "NotFound",
-        "408" => "RequestTimeout",
-        "409" => "Conflict",
-        "410" => "Gone",
-        "413" => "PayloadTooLarge",
-        "422" => "UnprocessableEntity",
-        "429" => "TooManyRequests",
-        "500" => "InternalServer",
-        "502" => "BadGateway",
-        "503" => "ServiceUnavailable",
-        "524" => "EdgeNetworkTimeout",
-        "529" => "ProviderOverloaded",
-        _ => return None,
-    })
 }
 
 #[cfg(test)]

@@ -95,7 +95,7 @@ fn calling(context: &Context<'_>, operation: &Operation, function: &Function, na
     };
     let separator = if arguments.is_empty() { "" } else { ", " };
     format!(
-        "\n#[allow(unused_variables)]\nfn {name}<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {{\n    \
+        "\n#[allow(deprecated, unused_variables)]\nfn {name}<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {{\n    \
          [{outcome}(funcs::{name}(client.core(){separator}{arguments})), \
          {outcome}(client.{namespace}().{method}({arguments}))]\n}}\n",
         method = function.method,

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::funcs::{Function, aliases, facade_name, functions, imports, operation_doc};
+use super::funcs::{Function, aliases, deprecation, facade_name, functions, imports, operation_doc};
 use super::{Context, Files, HEADER, feature, gate, mentions_models};
 use crate::model::Operation;
 
@@ -110,6 +110,11 @@ fn method(context: &Context<'_>, operation: &Operation, function: &Function, fac
     out.push_str(&format!("    ///\n    /// The same as [`funcs::{}`].\n", function.name));
     let arguments: String = function.arguments.iter().map(|(name, ty)| format!(", {name}: {}", seen(ty))).collect();
     let names: String = function.arguments.iter().map(|(name, _)| format!(", {name}")).collect();
+    let deprecation = deprecation(operation, "    ");
+    if !deprecation.is_empty() {
+        out.push_str("    #[expect(deprecated, reason = \"the function is deprecated as well\")]\n");
+        out.push_str(&deprecation);
+    }
     out.push_str(&format!(
         "    #[inline]\n    pub fn {}(self{arguments}) -> Call<'a, {}> {{\n        funcs::{}(self.core{names})\n    }}\n",
         function.method,

@@ -29,7 +29,7 @@ pub(crate) fn document() -> &'static Document {
     static DOCUMENT: OnceLock<Document> = OnceLock::new();
     DOCUMENT.get_or_init(|| {
         let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let whole = here.join("../../shared/spec/openapi.yaml");
+        let whole = here.join("../../shared/spec/openapi-2026-10-30.yaml");
         let path = if whole.exists() { whole.clone() } else { here.join("tests/api/small.yaml") };
         let text = std::fs::read_to_string(&path).unwrap();
         Document { root: serde_yaml_ng::from_str(&text).unwrap(), whole: whole.exists() }
@@ -49,25 +49,36 @@ impl Document {
                 if operation.is_null() {
                     continue;
                 }
-                let parameters = [&item["parameters"], &operation["parameters"]];
+                let mut parameters = self.parameters(operation);
+                // An operation may state a parameter of its path anew.
+                for shared in self.parameters(item) {
+                    if !parameters.iter().any(|own| own["name"] == shared["name"] && own["in"] == shared["in"]) {
+                        parameters.push(shared);
+                    }
+                }
                 list.push(Stated {
                     id: operation["operationId"].as_str().unwrap(),
                     method: method.to_uppercase(),
                     path,
                     operation,
-                    parameters: parameters.into_iter().filter_map(Value::as_array).flatten().collect(),
+                    parameters,
                 });
             }
         }
         list
     }
 
-    /// The schema behind references.
-    pub(crate) fn follow<'a>(&'a self, mut schema: &'a Value) -> &'a Value {
-        while let Some(reference) = schema["$ref"].as_str() {
-            schema = &self.components()[reference.rsplit('/').next().unwrap()];
+    /// The parameters that a path or an operation states.
+    fn parameters<'a>(&'a self, node: &'a Value) -> Vec<&'a Value> {
+        node["parameters"].as_array().into_iter().flatten().map(|parameter| self.follow(parameter)).collect()
+    }
+
+    /// What stands behind references.
+    pub(crate) fn follow<'a>(&'a self, mut node: &'a Value) -> &'a Value {
+        while let Some(reference) = node["$ref"].as_str() {
+            node = self.root.pointer(reference.strip_prefix('#').unwrap()).unwrap();
         }
-        schema
+        node
     }
 
     /// The members of an object, with those of all its parts.

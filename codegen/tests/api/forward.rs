@@ -65,7 +65,9 @@ impl<'a> Walk<'a> {
             schema["enum"].as_array().map_or(0, |values| values.iter().filter(|value| value.is_string()).count());
         let of_texts =
             branches.len() > 1 && branches.iter().all(|branch| self.document.follow(branch)["enum"].is_array());
-        if texts > 1 || of_texts {
+        if branches.len() > 1 && !of_texts && is_any_text(self.document, schema) {
+            // Nothing but text fits it, whatever comes.
+        } else if texts > 1 || of_texts {
             self.add(Change::UnknownValueOfEnum, pointer, "", json!(TEXT));
         } else if branches.len() > 1 {
             self.union(schema, &branches, pointer);
@@ -131,6 +133,15 @@ impl<'a> Walk<'a> {
             self.schema(branch, pointer);
         }
         *self.root.pointer_mut(pointer).unwrap() = before;
+    }
+}
+
+/// Whether a schema allows text alone, of whatever form.
+fn is_any_text(document: &Document, schema: &Value) -> bool {
+    let schema = document.follow(schema);
+    match document.branches(schema).as_slice() {
+        [] => kind(schema) == "string",
+        branches => branches.iter().all(|branch| is_any_text(document, branch)),
     }
 }
 

@@ -6,7 +6,7 @@
 //! query, headers, body, answer) is read from the document by `document.rs`, a small reader of its own that shares no
 //! code with the generator and looks at no emitted file.
 //!
-//! The document is `../shared/spec/openapi.yaml` beside the repository where it exists, and otherwise `small.yaml` here,
+//! The document is `../shared/spec/openapi-2026-10-30.yaml` beside the repository where it exists, and otherwise `small.yaml` here,
 //! a few operations in the same form.
 #![allow(
     clippy::expect_used,

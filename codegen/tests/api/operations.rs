@@ -13,7 +13,7 @@ use crate::registry::OPERATIONS;
 use crate::support::{Calling, Given};
 
 /// Headers that are options of the client or of a call and no arguments.
-const OPTIONS: &[&str] = &["x-openrouter-metadata"];
+const OPTIONS: &[&str] = &["http-referer", "x-openrouter-categories", "x-openrouter-metadata", "x-openrouter-title"];
 
 /// What an operation is called with and what must arrive.
 struct Case {
@@ -39,6 +39,8 @@ fn case(document: &Document, stated: &Stated<'_>, all: bool) -> Case {
             Value::Array(list) => list[0].as_str().map_or_else(|| list[0].to_string(), str::to_owned),
             other => other.to_string(),
         };
+        // Headers hold ASCII.
+        let value = if place == "header" { value.replace(|c: char| !c.is_ascii(), "") } else { value };
         match place {
             "path" => case.path = case.path.replace(&format!("{{{name}}}"), &value),
             "query" => drop(case.query.insert((name.to_owned(), value.clone()))),
@@ -97,14 +99,7 @@ fn check(stated: &Stated<'_>, function: &str, case: &Case, request: &RecordedReq
     let decoded = percent_decode_str(request.path.strip_prefix("/api/v1").unwrap()).decode_utf8().unwrap();
     assert_eq!(decoded, case.path, "{place}");
     assert_eq!(request.path.matches('/').count() - 2, stated.path.matches('/').count(), "{place}: a segment was split");
-    let query: BTreeSet<(String, String)> = request
-        .query
-        .split('&')
-        .filter(|pair| !pair.is_empty())
-        .map(|pair| pair.split_once('=').unwrap())
-        .map(|(name, value)| (text(name), text(value)))
-        .collect();
-    assert_eq!(query, case.query, "{place}");
+    assert_eq!(pairs(&request.query), case.query, "{place}");
     for (name, value) in &case.headers {
         assert_eq!(request.header(name), Some(value.as_str()), "{place}");
     }
@@ -123,6 +118,10 @@ fn check(stated: &Stated<'_>, function: &str, case: &Case, request: &RecordedReq
                 "{place}: {expected} was sent as {sent}"
             );
         }
+        Body::Pairs(expected) => {
+            assert_eq!(media_type, "application/x-www-form-urlencoded", "{place}");
+            assert_eq!(pairs(std::str::from_utf8(&request.body).unwrap()), *expected, "{place}");
+        }
         Body::Form(parts) => {
             assert!(media_type.starts_with("multipart/form-data; boundary="), "{place}");
             let sent = String::from_utf8_lossy(&request.body);
@@ -138,30 +137,42 @@ fn check(stated: &Stated<'_>, function: &str, case: &Case, request: &RecordedReq
     }
 }
 
-fn text(encoded: &str) -> String {
-    percent_decode_str(encoded).decode_utf8().unwrap().into_owned()
+/// The pairs of a query or of a form.
+fn pairs(text: &str) -> BTreeSet<(String, String)> {
+    let decoded = |encoded: &str| percent_decode_str(&encoded.replace('+', " ")).decode_utf8().unwrap().into_owned();
+    let pairs = text.split('&').filter(|pair| !pair.is_empty()).map(|pair| pair.split_once('=').unwrap());
+    pairs.map(|(name, value)| (decoded(name), decoded(value))).collect()
 }
 
 /// What must arrive as the body.
 enum Body {
     None,
     Json(Value),
+    /// The pairs of a form in the form of a query.
+    Pairs(BTreeSet<(String, String)>),
+    /// The parts of a multipart form.
     Form(BTreeMap<String, String>),
 }
 
 /// The bodies an operation is called with: the document's example and a made-up one, or the parts of a form.
 fn bodies(document: &Document, stated: &Stated<'_>, function: &str, stream: bool, all: bool) -> Vec<(Given, Body)> {
+    let plain = |value: Value| match value {
+        Value::String(text) => text,
+        Value::Array(list) => list[0].as_str().unwrap().to_owned(),
+        other => other.to_string(),
+    };
+    if let Some(schema) = body_schema(stated, "application/x-www-form-urlencoded") {
+        let value = document.sample(schema);
+        let members = value.as_object().unwrap().clone().into_iter();
+        let pairs = members.map(|(name, value)| (name, plain(value))).collect();
+        return vec![(Given { values: BTreeMap::new(), body: Some(value.to_string()) }, Body::Pairs(pairs))];
+    }
     if function.ends_with("_multipart") || body_schema(stated, "application/json").is_none() {
         let Some(schema) = body_schema(stated, "multipart/form-data") else {
             return vec![(Given::default(), Body::None)];
         };
         let required = document.required(schema);
         let parts = document.properties(schema).into_iter().filter(|(name, _)| all || required.contains(name));
-        let plain = |value: Value| match value {
-            Value::String(text) => text,
-            Value::Array(list) => list[0].as_str().unwrap().to_owned(),
-            other => other.to_string(),
-        };
         let parts: BTreeMap<String, String> =
             parts.map(|(name, schema)| (name.to_owned(), plain(document.sample(schema)))).collect();
         return vec![(Given { values: parts.clone(), body: None }, Body::Form(parts))];
@@ -237,4 +248,25 @@ async fn every_operation_does_what_the_document_says_called_either_way() {
     if document.whole {
         assert_eq!(functions, OPERATIONS.len(), "functions of operations that the document does not have");
     }
+}
+
+#[test]
+fn every_operation_of_the_document_is_described_and_has_a_function() {
+    let document = document();
+    if !document.whole {
+        println!("skipped: the API document is not at hand");
+        return;
+    }
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../src/funcs");
+    let files = std::fs::read_dir(folder).unwrap().map(|entry| std::fs::read_to_string(entry.unwrap().path()).unwrap());
+    let code: String = files.flat_map(|text| text.chars().filter(|c| !c.is_whitespace()).collect::<Vec<_>>()).collect();
+    let mut missing = Vec::new();
+    for Stated { id, method, path, .. } in document.operations() {
+        let is_described = code.contains(&format!("Operation::new(\"{id}\",Method::{method},\"{path}\""));
+        let mut functions = OPERATIONS.iter().filter(|(own, ..)| *own == id);
+        if !is_described || !functions.any(|(_, function, _)| code.contains(&format!("pubfn{function}"))) {
+            missing.push(format!("{id}: {method} {path}"));
+        }
+    }
+    assert!(missing.is_empty(), "{}", missing.join("\n"));
 }

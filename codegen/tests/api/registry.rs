@@ -26,6 +26,26 @@ pub(crate) const TYPES: &[(&str, RoundTrip)] = &[
     ("AgentMessageItem.agent", round_trip::<AgentMessageItemAgent>),
     ("AgentMessageItem.content[]", round_trip::<AgentMessageItemContentItem>),
     ("AgentMessageItem.content[]|encrypted_content", round_trip::<AgentMessageItemContentItemEncryptedContent>),
+    ("Alignment", round_trip::<Alignment>),
+    ("AlignmentAllowedCallRecord", round_trip::<AlignmentAllowedCallRecord>),
+    ("AlignmentBlockedCallRecord", round_trip::<AlignmentBlockedCallRecord>),
+    ("AlignmentCallRecord", round_trip::<AlignmentCallRecord>),
+    ("AlignmentChatAudio", round_trip::<AlignmentChatAudio>),
+    ("AlignmentChatImage", round_trip::<AlignmentChatImage>),
+    ("AlignmentChatImage.image_url", round_trip::<AlignmentChatImageUrl>),
+    ("AlignmentChatRejected", round_trip::<AlignmentChatRejected>),
+    ("AlignmentChatToolCall", round_trip::<AlignmentChatToolCall>),
+    ("AlignmentChatToolCall.function", round_trip::<AlignmentChatToolCallFunction>),
+    ("AlignmentPlugin", round_trip::<AlignmentPlugin>),
+    ("AlignmentPlugin.mode", round_trip::<AlignmentPluginMode>),
+    ("AlignmentRejected", round_trip::<AlignmentRejected>),
+    ("AlignmentResponsesRejected", round_trip::<Vec<AlignmentResponsesRejectedItem>>),
+    ("AlignmentResponsesRejected[]", round_trip::<AlignmentResponsesRejectedItem>),
+    ("AlignmentRule", round_trip::<AlignmentRule>),
+    ("AlignmentRule.watch[]", round_trip::<AlignmentRuleWatchItem>),
+    ("AlignmentRuleRecord", round_trip::<AlignmentRuleRecord>),
+    ("AlignmentUnavailableCallRecord", round_trip::<AlignmentUnavailableCallRecord>),
+    ("AlignmentUnavailableCallRecord.reason", round_trip::<AlignmentUnavailableCallRecordReason>),
     ("AnnotationAddedEvent", round_trip::<AnnotationAddedEvent>),
     ("AnthropicAdvisorMessageUsageIteration", round_trip::<AnthropicAdvisorMessageUsageIteration>),
     ("AnthropicAdvisorToolResult", round_trip::<AnthropicAdvisorToolResult>),
@@ -67,6 +87,8 @@ pub(crate) const TYPES: &[(&str, RoundTrip)] = &[
     ("AnthropicCompactionBlock", round_trip::<AnthropicCompactionBlock>),
     ("AnthropicCompactionUsageIteration", round_trip::<AnthropicCompactionUsageIteration>),
     ("AnthropicContainer", round_trip::<AnthropicContainer>),
+    ("AnthropicContainerSkill", round_trip::<AnthropicContainerSkill>),
+    ("AnthropicContainerSkill.type", round_trip::<AnthropicContainerSkillType>),
     ("AnthropicContainerUpload", round_trip::<AnthropicContainerUpload>),
     ("AnthropicDirectCaller", round_trip::<AnthropicDirectCaller>),
     ("AnthropicDocumentBlock", round_trip::<AnthropicDocumentBlock>),
@@ -93,19 +115,26 @@ pub(crate) const TYPES: &[(&str, RoundTrip)] = &[
     ("AnthropicImageMimeType", round_trip::<AnthropicImageMimeType>),
     ("AnthropicInputTokensClearAtLeast", round_trip::<AnthropicInputTokensClearAtLeast>),
     ("AnthropicInputTokensTrigger", round_trip::<AnthropicInputTokensTrigger>),
+    ("AnthropicInputTransformation", round_trip::<AnthropicInputTransformation>),
     ("AnthropicIterationCacheCreation", round_trip::<AnthropicIterationCacheCreation>),
+    ("AnthropicMessageOutputConfig", round_trip::<AnthropicMessageOutputConfig>),
     ("AnthropicMessageUsageIteration", round_trip::<AnthropicMessageUsageIteration>),
+    ("AnthropicOutputEffort", round_trip::<AnthropicOutputEffort>),
     ("AnthropicOutputTokensDetails", round_trip::<AnthropicOutputTokensDetails>),
     ("AnthropicPlainTextSource", round_trip::<AnthropicPlainTextSource>),
     ("AnthropicRedactedThinkingBlock", round_trip::<AnthropicRedactedThinkingBlock>),
     ("AnthropicRefusalStopDetails", round_trip::<AnthropicRefusalStopDetails>),
     ("AnthropicRefusalStopDetails.category", round_trip::<AnthropicRefusalStopDetailsCategory>),
+    ("AnthropicSafeguard", round_trip::<AnthropicSafeguard>),
+    ("AnthropicSafeguardResult", round_trip::<AnthropicSafeguardResult>),
+    ("AnthropicSafeguardResult.status", round_trip::<AnthropicSafeguardResultStatus>),
     ("AnthropicSearchResultBlockParam", round_trip::<AnthropicSearchResultBlockParam>),
     ("AnthropicSearchResultBlockParam.citations", round_trip::<AnthropicSearchResultBlockParamCitations>),
     ("AnthropicServerToolErrorCode", round_trip::<AnthropicServerToolErrorCode>),
     ("AnthropicServerToolUsage", round_trip::<AnthropicServerToolUsage>),
     ("AnthropicServiceTier", round_trip::<AnthropicServiceTier>),
     ("AnthropicSpeed", round_trip::<AnthropicSpeed>),
+    ("AnthropicSystemClearAt", round_trip::<AnthropicSystemClearAt>),
     ("AnthropicTextBlock", round_trip::<AnthropicTextBlock>),
     ("AnthropicTextBlockParam", round_trip::<AnthropicTextBlockParam>),
     ("AnthropicTextBlockParam.citations[]", round_trip::<AnthropicTextBlockParamCitation>),
@@ -128,6 +157,9 @@ pub(crate) const TYPES: &[(&str, RoundTrip)] = &[
         round_trip::<AnthropicTextEditorCodeExecutionViewResultFileType>,
     ),
     ("AnthropicThinkingBlock", round_trip::<AnthropicThinkingBlock>),
+    ("AnthropicThinkingBlockBinding", round_trip::<AnthropicThinkingBlockBinding>),
+    ("AnthropicThinkingBlockBinding.mismatch_behavior", round_trip::<AnthropicThinkingMismatchBehavior>),
+    ("AnthropicThinkingBlockBinding.prefix_mismatch_behavior", round_trip::<AnthropicThinkingPrefixMismatchBehavior>),
     ("AnthropicThinkingDisplay", round_trip::<AnthropicThinkingDisplay>),
     ("AnthropicThinkingTurns", round_trip::<AnthropicThinkingTurns>),
     ("AnthropicToolReference", round_trip::<AnthropicToolReference>),
@@ -139,6 +171,13 @@ pub(crate) const TYPES: &[(&str, RoundTrip)] = &[
     ("AnthropicToolSearchToolRegex", round_trip::<AnthropicToolSearchToolRegex>),
     ("AnthropicToolSearchToolRegex.type", round_trip::<AnthropicToolSearchToolRegexType>),
     ("AnthropicToolSearchToolResult", round_trip::<AnthropicToolSearchToolResult>),
+    ("AnthropicToolUnion", round_trip::<AnthropicToolUnion>),
+    ("AnthropicToolUnion|bash_20250124", round_trip::<AnthropicToolUnionBash20250124>),
+    ("AnthropicToolUnion|custom", round_trip::<AnthropicToolUnionCustom>),
+    ("AnthropicToolUnion|custom.input_schema", round_trip::<AnthropicToolUnionCustomInputSchema>),
+    ("AnthropicToolUnion|text_editor_20250124", round_trip::<AnthropicToolUnionTextEditor20250124>),
+    ("AnthropicToolUnion|web_search_20250305", round_trip::<AnthropicToolUnionWebSearch20250305>),
+    ("AnthropicToolUnion|web_search_20260209", round_trip::<AnthropicToolUnionWebSearch20260209>),
     ("AnthropicToolUseBlock", round_trip::<AnthropicToolUseBlock>),
     ("AnthropicToolUsesKeep", round_trip::<AnthropicToolUsesKeep>),
     ("AnthropicToolUsesTrigger", round_trip::<AnthropicToolUsesTrigger>),
@@ -175,11 +214,31 @@ pub(crate) const TYPES: &[(&str, RoundTrip)] = &[
     ("ApplyPatchServerToolConfig", round_trip::<ApplyPatchServerToolConfig>),
     ("ApplyPatchServerTool_OpenRouter", round_trip::<ApplyPatchServerToolOpenrouter>),
     ("ApplyPatchUpdateFileOperation", round_trip::<ApplyPatchUpdateFileOperation>),
+    ("ArmorAutoMode", round_trip::<ArmorAutoMode>),
+    ("ArmorAutoMode.allow[]", round_trip::<ArmorAutoModeAllowItem>),
+    ("ArmorAutoMode.environment[]", round_trip::<ArmorAutoModeEnvironmentItem>),
+    ("ArmorAutoMode.hard_deny[]", round_trip::<ArmorAutoModeHardDenyItem>),
+    ("ArmorAutoMode.soft_deny[]", round_trip::<ArmorAutoModeSoftDenyItem>),
+    ("ArmorContext", round_trip::<ArmorContext>),
+    ("ArmorEnvironmentEntry", round_trip::<ArmorEnvironmentEntry>),
+    ("ArmorPlugin", round_trip::<ArmorPlugin>),
+    ("ArmorPlugin.mode", round_trip::<ArmorPluginMode>),
+    ("ArmorPlugin.on_error", round_trip::<ArmorPluginOnError>),
+    ("ArmorPlugin.output_mode", round_trip::<ArmorPluginOutputMode>),
+    ("ArmorRule", round_trip::<ArmorRule>),
+    ("ArmorSafeguardResult", round_trip::<ArmorSafeguardResult>),
+    ("ArmorSafeguardResult.status", round_trip::<ArmorSafeguardResultStatus>),
+    ("ArmorSafeguardResult.status.tool_uses{}", round_trip::<ArmorToolUseVerdict>),
+    ("ArmorSafeguardResult.status.tool_uses{}|evaluated", round_trip::<ArmorToolUseVerdictEvaluated>),
+    ("ArmorSafeguardResult.status.tool_uses{}|evaluated.outcome", round_trip::<ArmorToolUseVerdictEvaluatedOutcome>),
+    ("ArmorSafeguardResult.status.tool_uses{}|skipped", round_trip::<ArmorToolUseVerdictSkipped>),
+    ("ArmorSafeguardResult.status.tool_uses{}|unavailable", round_trip::<ArmorToolUseVerdictUnavailable>),
     ("AutoBetaRouterPlugin", round_trip::<AutoBetaRouterPlugin>),
     ("AutoBetaRouterPlugin.cost_tier", round_trip::<AutoBetaRouterPluginCostTier>),
     ("AutoRouterPlugin", round_trip::<AutoRouterPlugin>),
     ("AutoRouterPlugin.cost_tier", round_trip::<AutoRouterPluginCostTier>),
     ("BYOKKey", round_trip::<ByokKey>),
+    ("BYOKKey.declared_region", round_trip::<ByokDeclaredRegion>),
     ("BYOKProviderSlug", round_trip::<ByokProviderSlug>),
     ("BaseAnnotationAddedEvent", round_trip::<BaseAnnotationAddedEvent>),
     ("BaseCustomToolCallInputDeltaEvent", round_trip::<BaseCustomToolCallInputDeltaEvent>),
@@ -205,10 +264,35 @@ pub(crate) const TYPES: &[(&str, RoundTrip)] = &[
     ("BaseRefusalDoneEvent", round_trip::<BaseRefusalDoneEvent>),
     ("BaseResponsesResult.tools[]", round_trip::<BaseResponsesResultTool>),
     ("BaseResponsesResult.tools[]|function", round_trip::<BaseResponsesResultToolFunction>),
+    ("BaseResponsesResult.tools[]|function.allowed_callers[]", round_trip::<AllowedCaller>),
     ("BashServerTool", round_trip::<BashServerTool>),
     ("BashServerToolConfig", round_trip::<BashServerToolConfig>),
     ("BashServerToolEngine", round_trip::<BashServerToolEngine>),
     ("BashServerToolEnvironment", round_trip::<BashServerToolEnvironment>),
+    ("BatchDeletedObject", round_trip::<BatchDeletedObject>),
+    ("BatchDeletionOutcome", round_trip::<BatchDeletionOutcome>),
+    ("BatchDeletionTargets", round_trip::<BatchDeletionTargets>),
+    ("BatchDeletionTargets.upstream", round_trip::<BatchDeletionTargetsUpstream>),
+    ("BatchListResponse", round_trip::<BatchListResponse>),
+    ("BatchListStatus", round_trip::<BatchListStatus>),
+    ("BatchListTimestamp", round_trip::<String>),
+    ("BatchObject", round_trip::<BatchObject>),
+    ("BatchObject.error", round_trip::<BatchError>),
+    ("BatchObject.request_counts", round_trip::<BatchRequestCounts>),
+    ("BatchObject.results[]", round_trip::<BatchResult>),
+    ("BatchObject.results[].error", round_trip::<BatchResultError>),
+    ("BatchObject.results[].response", round_trip::<BatchResultResponse>),
+    ("BatchObject.results[].response.body", round_trip::<BatchResultBody>),
+    ("BatchObject.status", round_trip::<BatchStatus>),
+    ("BatchObject.usage", round_trip::<BatchUsage>),
+    ("BatchObject.usage.completion_tokens_details", round_trip::<BatchUsageCompletionTokensDetails>),
+    ("BatchObject.usage.prompt_tokens_details", round_trip::<BatchUsagePromptTokensDetails>),
+    ("BatchObject.usage.server_tool_use", round_trip::<BatchUsageServerToolUse>),
+    ("BatchProviderPreferences", round_trip::<BatchProviderPreferences>),
+    ("BatchSubmitBody", round_trip::<CreateBatchRequest>),
+    ("BatchSubmitBody.completion_window", round_trip::<BatchCompletionWindow>),
+    ("BatchSubmitBody.endpoint", round_trip::<BatchEndpoint>),
+    ("BatchSubmitBody.requests[]", round_trip::<BatchRequest>),
     ("BooleanCapability", round_trip::<BooleanCapability>),
     ("BulkAddWorkspaceMembersRequest", round_trip::<BulkAddWorkspaceMembersRequest>),
     ("BulkAddWorkspaceMembersResponse", round_trip::<BulkAddWorkspaceMembersResponse>),
@@ -242,9 +326,11 @@ pub(crate) const TYPES: &[(&str, RoundTrip)] = &[
     ("ChatContentText", round_trip::<ChatContentText>),
     ("ChatContentVideo", round_trip::<ChatContentVideo>),
     ("ChatContentVideoInput", round_trip::<ChatContentVideoInput>),
+    ("ChatContentVideoInput.processing", round_trip::<ChatContentVideoInputProcessing>),
     ("ChatDebugOptions", round_trip::<ChatDebugOptions>),
     ("ChatDeveloperMessage", round_trip::<ChatDeveloperMessage>),
     ("ChatDeveloperMessage.content", round_trip::<ChatDeveloperMessageContent>),
+    ("ChatDynamicServerTool", round_trip::<ChatDynamicServerTool>),
     ("ChatFinishReasonEnum", round_trip::<ChatFinishReasonEnum>),
     ("ChatFormatGrammarConfig", round_trip::<ChatFormatGrammarConfig>),
     ("ChatFormatJsonObjectConfig", round_trip::<ChatFormatJsonObjectConfig>),
@@ -299,6 +385,13 @@ pub(crate) const TYPES: &[(&str, RoundTrip)] = &[
     ("ChatUserMessage.content", round_trip::<ChatUserMessageContent>),
     ("ChatWebSearchShorthand", round_trip::<ChatWebSearchShorthand>),
     ("ChatWebSearchShorthand.type", round_trip::<ChatWebSearchShorthandType>),
+    ("ClassifierFiltersFilter", round_trip::<AnalyticsClassifierFilter>),
+    ("ClassifierScalarFilter", round_trip::<AnalyticsClassifierScalarFilter>),
+    ("ClassifierScalarFilter.value", round_trip::<AnalyticsClassifierScalarFilterValue>),
+    ("ClassifierScalarFilterOperator", round_trip::<AnalyticsClassifierScalarFilterOperator>),
+    ("ClassifierSetFilter", round_trip::<AnalyticsClassifierSetFilter>),
+    ("ClassifierSetFilter.value[]", round_trip::<AnalyticsClassifierSetFilterValueItem>),
+    ("ClassifierSetFilterOperator", round_trip::<AnalyticsClassifierSetFilterOperator>),
     ("CodeInterpreterCallCodeDeltaEvent", round_trip::<CodeInterpreterCallCodeDeltaEvent>),
     ("CodeInterpreterCallCodeDoneEvent", round_trip::<CodeInterpreterCallCodeDoneEvent>),
     ("CodeInterpreterCallCompletedEvent", round_trip::<CodeInterpreterCallCompletedEvent>),
@@ -321,7 +414,17 @@ pub(crate) const TYPES: &[(&str, RoundTrip)] = &[
     ("CompoundFilter.type", round_trip::<CompoundFilterType>),
     ("ComputerUseServerTool", round_trip::<ComputerUseServerTool>),
     ("ComputerUseServerTool.environment", round_trip::<ComputerUseServerToolEnvironment>),
+    ("ConfigurationUpdate", round_trip::<ConfigurationUpdate>),
+    ("ConfigurationUpdateItem", round_trip::<ConfigurationUpdateItem>),
+    ("ConfigurationUpdateReasoning", round_trip::<ConfigurationUpdateReasoning>),
+    ("ConfigurationUpdateReasoning.effort", round_trip::<ConfigurationUpdateReasoningEffort>),
     ("ContainerAutoEnvironment", round_trip::<ContainerAutoEnvironment>),
+    ("ContainerFile", round_trip::<ContainerFile>),
+    ("ContainerFileIds", round_trip::<Vec<String>>),
+    ("ContainerFileListResponse", round_trip::<ContainerFileListResponse>),
+    ("ContainerNetworkPolicy", round_trip::<ContainerNetworkPolicy>),
+    ("ContainerNetworkPolicy|allowlist", round_trip::<ContainerNetworkPolicyAllowlist>),
+    ("ContainerNetworkPolicy|disabled", round_trip::<ContainerNetworkPolicyDisabled>),
     ("ContainerReferenceEnvironment", round_trip::<ContainerReferenceEnvironment>),
     ("ContentFilterAction", round_trip::<ContentFilterAction>),
     ("ContentFilterBuiltinAction", round_trip::<ContentFilterBuiltinAction>),
@@ -348,16 +451,29 @@ pub(crate) const TYPES: &[(&str, RoundTrip)] = &[
     ("CostDetails", round_trip::<CostDetails>),
     ("CreateBYOKKeyRequest", round_trip::<CreateByokKeyRequest>),
     ("CreateBYOKKeyResponse", round_trip::<CreateByokKeyResponse>),
+    ("CreateEmbeddingsResponse", round_trip::<CreateEmbeddingsResponse>),
+    ("CreateEmbeddingsResponse.data[]", round_trip::<CreateEmbeddingsResponseData>),
+    ("CreateEmbeddingsResponse.data[].embedding", round_trip::<CreateEmbeddingsResponseDataEmbedding>),
+    ("CreateEmbeddingsResponse.usage", round_trip::<CreateEmbeddingsResponseUsage>),
+    (
+        "CreateEmbeddingsResponse.usage.prompt_tokens_details",
+        round_trip::<CreateEmbeddingsResponseUsagePromptTokensDetails>,
+    ),
+    ("CreateExternalUserRequest", round_trip::<CreateExternalUserRequest>),
     ("CreateGuardrailRequest", round_trip::<CreateGuardrailRequest>),
     ("CreateGuardrailResponse", round_trip::<CreateGuardrailResponse>),
     ("CreateObservabilityDestinationRequest", round_trip::<CreateObservabilityDestinationRequest>),
     ("CreateObservabilityDestinationRequest.type", round_trip::<CreateObservabilityDestinationRequestType>),
     ("CreateObservabilityDestinationResponse", round_trip::<CreateObservabilityDestinationResponse>),
     ("CreatePresetFromInferenceResponse", round_trip::<CreatePresetFromInferenceResponse>),
+    ("CreatePrivateEndpointRequest", round_trip::<CreatePrivateEndpointRequest>),
+    ("CreatePrivateProviderRequest", round_trip::<CreatePrivateProviderRequest>),
     ("CreateScimGroupMappingRequest", round_trip::<CreateScimGroupMappingRequest>),
     ("CreateScimGroupMappingRequest.role", round_trip::<CreateScimGroupMappingRequestRole>),
     ("CreateScimGroupMappingResponse", round_trip::<CreateScimGroupMappingResponse>),
+    ("CreateScimSyncJobResponse", round_trip::<CreateScimSyncJobResponse>),
     ("CreateWorkspaceRequest", round_trip::<CreateWorkspaceRequest>),
+    ("CreateWorkspaceRequest.disabled_server_tools[]", round_trip::<CreateWorkspaceRequestDisabledServerTool>),
     ("CreateWorkspaceResponse", round_trip::<CreateWorkspaceResponse>),
     ("CustomTool", round_trip::<CustomTool>),
     ("CustomTool.format", round_trip::<CustomToolFormat>),
@@ -377,10 +493,43 @@ pub(crate) const TYPES: &[(&str, RoundTrip)] = &[
     ("DebugEvent.debug", round_trip::<DebugEventDebug>),
     ("DebugEvent.debug.timings", round_trip::<DebugEventDebugTimings>),
     ("DebugEvent.debug.timings.event", round_trip::<DebugEventDebugTimingsEvent>),
+    ("DecisionsBoxAnswer", round_trip::<DecisionsBoxAnswer>),
+    ("DecisionsBoxAnswer.box", round_trip::<DecisionsBoxAnswerBox>),
+    ("DecisionsBoxQuestion", round_trip::<DecisionsBoxQuestion>),
+    ("DecisionsBoxQuestion.instructions", round_trip::<DecisionsBoxQuestionInstructions>),
+    ("DecisionsChoiceAnswer", round_trip::<DecisionsChoiceAnswer>),
+    ("DecisionsChoiceQuestion", round_trip::<DecisionsChoiceQuestion>),
+    ("DecisionsChoiceQuestion.instructions", round_trip::<DecisionsChoiceQuestionInstructions>),
+    ("DecisionsImageAsset", round_trip::<DecisionsImageAsset>),
+    ("DecisionsImageAsset.format", round_trip::<DecisionsImageAssetFormat>),
+    ("DecisionsNoulAnswer", round_trip::<DecisionsNoulAnswer>),
+    ("DecisionsNoulQuestion", round_trip::<DecisionsNoulQuestion>),
+    ("DecisionsNoulQuestion.criteria", round_trip::<DecisionsNoulQuestionCriteria>),
+    ("DecisionsNoulQuestion.criteria.false", round_trip::<DecisionsNoulQuestionCriteriaFalse>),
+    ("DecisionsNoulQuestion.criteria.true", round_trip::<DecisionsNoulQuestionCriteriaTrue>),
+    ("DecisionsNoulQuestion.instructions", round_trip::<DecisionsNoulQuestionInstructions>),
+    ("DecisionsRequest", round_trip::<DecisionsRequest>),
+    ("DecisionsRequest.questions{}", round_trip::<DecisionsRequestQuestion>),
+    ("DecisionsRequest.state", round_trip::<DecisionsRequestState>),
+    ("DecisionsResponse", round_trip::<DecisionsResponse>),
+    ("DecisionsResponse.answers{}", round_trip::<DecisionsResponseAnswer>),
+    ("DecisionsResponse.usage", round_trip::<DecisionsResponseUsage>),
+    ("DecisionsScoreAnswer", round_trip::<DecisionsScoreAnswer>),
+    ("DecisionsScoreAnswer.legend{}", round_trip::<DecisionsScoreAnswerLegendValue>),
+    ("DecisionsScoreQuestion", round_trip::<DecisionsScoreQuestion>),
+    ("DecisionsScoreQuestion.criteria[]", round_trip::<DecisionsScoreQuestionCriteriaItem>),
+    ("DecisionsScoreQuestion.instructions", round_trip::<DecisionsScoreQuestionInstructions>),
     ("DefaultParameters", round_trip::<DefaultParameters>),
+    ("DeferredBm25Search", round_trip::<DeferredBm25Search>),
+    ("DeferredCustomSearch", round_trip::<DeferredCustomSearch>),
+    ("DeferredRegexSearch", round_trip::<DeferredRegexSearch>),
+    ("DeferredToolsControl", round_trip::<DeferredToolsControl>),
+    ("DeferredToolsSearchStrategy", round_trip::<DeferredToolsSearchStrategy>),
     ("DeleteBYOKKeyResponse", round_trip::<DeleteByokKeyResponse>),
     ("DeleteGuardrailResponse", round_trip::<DeleteGuardrailResponse>),
     ("DeleteObservabilityDestinationResponse", round_trip::<DeleteObservabilityDestinationResponse>),
+    ("DeletePrivateEndpointResponse", round_trip::<DeletePrivateEndpointResponse>),
+    ("DeletePrivateEndpointResponse.data", round_trip::<DeletePrivateEndpointResponseData>),
     ("DeleteScimGroupMappingResponse", round_trip::<DeleteScimGroupMappingResponse>),
     ("DeleteWorkspaceBudgetResponse", round_trip::<DeleteWorkspaceBudgetResponse>),
     ("DeleteWorkspaceResponse", round_trip::<DeleteWorkspaceResponse>),
@@ -395,6 +544,8 @@ pub(crate) const TYPES: &[(&str, RoundTrip)] = &[
     ("EndpointsMetadata", round_trip::<EndpointsMetadata>),
     ("EnumCapability", round_trip::<EnumCapability>),
     ("ErrorEvent", round_trip::<ErrorEvent>),
+    ("ExternalUser", round_trip::<ExternalUser>),
+    ("ExternalUserResponse", round_trip::<ExternalUserResponse>),
     ("FailableToolCallStatus", round_trip::<FailableToolCallStatus>),
     ("FileCitation", round_trip::<FileCitation>),
     ("FileDeleteResponse", round_trip::<FileDeleteResponse>),
@@ -413,12 +564,14 @@ pub(crate) const TYPES: &[(&str, RoundTrip)] = &[
     ("FileSearchServerTool.ranking_options.ranker", round_trip::<FileSearchServerToolRankingOptionsRanker>),
     ("FilesServerTool", round_trip::<FilesServerTool>),
     ("FilesServerToolConfig", round_trip::<JsonObject>),
+    ("Filter", round_trip::<AnalyticsFilter>),
     ("FormatJsonObjectConfig", round_trip::<FormatJsonObjectConfig>),
     ("FormatJsonSchemaConfig", round_trip::<FormatJsonSchemaConfig>),
     ("FormatTextConfig", round_trip::<FormatTextConfig>),
     ("Formats", round_trip::<Formats>),
     ("FrameImage", round_trip::<FrameImage>),
     ("FrameImage.frame_type", round_trip::<FrameImageFrameType>),
+    ("FreeModelDailyRequests", round_trip::<FreeModelDailyRequests>),
     ("FunctionCallArgsDeltaEvent", round_trip::<FunctionCallArgsDeltaEvent>),
     ("FunctionCallArgsDoneEvent", round_trip::<FunctionCallArgsDoneEvent>),
     ("FunctionCallOutputItem", round_trip::<FunctionCallOutputItem>),
@@ -465,9 +618,12 @@ pub(crate) const TYPES: &[(&str, RoundTrip)] = &[
     ("GetPresetResponse", round_trip::<GetPresetResponse>),
     ("GetPresetVersionResponse", round_trip::<GetPresetVersionResponse>),
     ("GetScimGroupMappingResponse", round_trip::<GetScimGroupMappingResponse>),
+    ("GetScimSyncJobResponse", round_trip::<GetScimSyncJobResponse>),
+    ("GetToolResponse", round_trip::<GetToolResponse>),
     ("GetWorkspaceBudgetResponse", round_trip::<GetWorkspaceBudgetResponse>),
     ("GetWorkspaceResponse", round_trip::<GetWorkspaceResponse>),
     ("Guardrail", round_trip::<Guardrail>),
+    ("GuardrailDataRegion", round_trip::<GuardrailDataRegion>),
     ("GuardrailInterval", round_trip::<GuardrailInterval>),
     ("ImageConfig", round_trip::<BTreeMap<String, ImageConfigValue>>),
     ("ImageConfig{}", round_trip::<ImageConfigValue>),
@@ -531,6 +687,7 @@ pub(crate) const TYPES: &[(&str, RoundTrip)] = &[
     ("InputReference", round_trip::<InputReference>),
     ("InputText", round_trip::<InputText>),
     ("InputVideo", round_trip::<InputVideo>),
+    ("InputVideo.processing", round_trip::<InputVideoProcessing>),
     ("Inputs", round_trip::<Inputs>),
     ("Inputs[]", round_trip::<InputsItem>),
     ("Inputs[]|message", round_trip::<OutputMessageInput>),
@@ -538,32 +695,45 @@ pub(crate) const TYPES: &[(&str, RoundTrip)] = &[
     ("Inputs[]|message.content[]", round_trip::<OutputMessageInputContentItem>),
     ("InstructType", round_trip::<InstructType>),
     ("ItemReferenceItem", round_trip::<ItemReferenceItem>),
+    ("JevRouterPlugin", round_trip::<JevRouterPlugin>),
     ("KeyAssignment", round_trip::<KeyAssignment>),
+    ("KeyBudget", round_trip::<KeyBudget>),
+    ("KeyBudget.reset_interval", round_trip::<KeyBudgetResetInterval>),
+    ("KeyBudget.scope", round_trip::<KeyBudgetScope>),
     ("Legacy_ChatContentVideo", round_trip::<LegacyChatContentVideo>),
     ("Legacy_ChatContentVideoInput", round_trip::<LegacyChatContentVideoInput>),
+    ("Legacy_ChatContentVideoInput.processing", round_trip::<LegacyChatContentVideoInputProcessing>),
     ("Legacy_WebSearchServerTool", round_trip::<LegacyWebSearchServerTool>),
     ("ListBYOKKeysResponse", round_trip::<ListByokKeysResponse>),
     ("ListEndpointsResponse", round_trip::<ListEndpointsResponse>),
     ("ListEndpointsResponse.architecture", round_trip::<ListEndpointsResponseArchitecture>),
+    ("ListExternalUsersResponse", round_trip::<ListExternalUsersResponse>),
     ("ListGuardrailsResponse", round_trip::<ListGuardrailsResponse>),
     ("ListKeyAssignmentsResponse", round_trip::<ListKeyAssignmentsResponse>),
     ("ListMemberAssignmentsResponse", round_trip::<ListMemberAssignmentsResponse>),
     ("ListObservabilityDestinationsResponse", round_trip::<ListObservabilityDestinationsResponse>),
     ("ListPresetVersionsResponse", round_trip::<ListPresetVersionsResponse>),
     ("ListPresetsResponse", round_trip::<ListPresetsResponse>),
+    ("ListPrivateEndpointsResponse", round_trip::<ListPrivateEndpointsResponse>),
     ("ListScimGroupMappingsResponse", round_trip::<ListScimGroupMappingsResponse>),
     ("ListScimGroupsResponse", round_trip::<ListScimGroupsResponse>),
+    ("ListToolsResponse", round_trip::<ListToolsResponse>),
+    ("ListToolsResponse.links", round_trip::<ListToolsResponseLinks>),
     ("ListWorkspaceBudgetsResponse", round_trip::<ListWorkspaceBudgetsResponse>),
     ("ListWorkspaceMembersResponse", round_trip::<ListWorkspaceMembersResponse>),
     ("ListWorkspacesResponse", round_trip::<ListWorkspacesResponse>),
     ("LocalShellCallItem", round_trip::<LocalShellCallItem>),
     ("LocalShellCallItem.action", round_trip::<LocalShellCallItemAction>),
     ("LocalShellCallOutputItem", round_trip::<LocalShellCallOutputItem>),
+    ("ManagedPrivateEndpoint", round_trip::<ManagedPrivateEndpoint>),
+    ("ManagedPrivateEndpointResponse", round_trip::<ManagedPrivateEndpointResponse>),
     ("McpApprovalRequestItem", round_trip::<McpApprovalRequestItem>),
     ("McpApprovalResponseItem", round_trip::<McpApprovalResponseItem>),
     ("McpCallItem", round_trip::<McpCallItem>),
+    ("McpHttpError", round_trip::<McpHttpError>),
     ("McpListToolsItem", round_trip::<McpListToolsItem>),
     ("McpListToolsItem.tools[]", round_trip::<McpListToolsItemTool>),
+    ("McpProtocolError", round_trip::<McpProtocolError>),
     ("McpServerTool", round_trip::<McpServerTool>),
     ("McpServerTool.allowed_tools", round_trip::<McpServerToolAllowedTools>),
     ("McpServerTool.allowed_tools|read_only", round_trip::<McpServerToolAllowedToolsReadOnly>),
@@ -573,9 +743,12 @@ pub(crate) const TYPES: &[(&str, RoundTrip)] = &[
     ("McpServerTool.require_approval|always.always", round_trip::<McpServerToolRequireApprovalAlwaysAlways>),
     ("McpServerTool.require_approval|always.never", round_trip::<McpServerToolRequireApprovalAlwaysNever>),
     ("McpServerTool.require_approval|string", round_trip::<McpServerToolRequireApprovalMode>),
+    ("McpToolCallError", round_trip::<McpToolCallError>),
+    ("McpToolExecutionError", round_trip::<McpToolExecutionError>),
     ("MemberAssignment", round_trip::<MemberAssignment>),
     ("MessagesAdvisorToolResultBlock", round_trip::<MessagesAdvisorToolResultBlock>),
     ("MessagesBashToolResultBlock", round_trip::<MessagesBashToolResultBlock>),
+    ("MessagesBashToolResultBlock.files[]", round_trip::<MessagesBashToolResultBlockFile>),
     ("MessagesContentBlockDeltaEvent", round_trip::<MessagesContentBlockDeltaEvent>),
     ("MessagesContentBlockDeltaEvent.delta", round_trip::<MessagesDelta>),
     ("MessagesContentBlockDeltaEvent.delta|citations_delta", round_trip::<MessagesCitationsDelta>),
@@ -591,7 +764,6 @@ pub(crate) const TYPES: &[(&str, RoundTrip)] = &[
     ("MessagesDeltaEvent", round_trip::<MessagesDeltaEvent>),
     ("MessagesDeltaEvent.delta", round_trip::<MessagesDeltaEventDelta>),
     ("MessagesDeltaEvent.usage", round_trip::<MessagesDeltaEventUsage>),
-    ("MessagesDeltaEvent.usage.server_tool_use", round_trip::<MessagesDeltaEventUsageServerToolUse>),
     ("MessagesErrorEvent", round_trip::<MessagesErrorEvent>),
     ("MessagesErrorEvent.error", round_trip::<MessagesErrorEventError>),
     ("MessagesFallbackParam", round_trip::<MessagesFallbackParam>),
@@ -672,6 +844,7 @@ pub(crate) const TYPES: &[(&str, RoundTrip)] = &[
     ("MessagesRequest.system", round_trip::<MessagesRequestSystem>),
     ("MessagesRequest.thinking", round_trip::<MessagesRequestThinking>),
     ("MessagesRequest.thinking|adaptive", round_trip::<MessagesRequestThinkingAdaptive>),
+    ("MessagesRequest.thinking|between_tools", round_trip::<MessagesRequestThinkingBetweenTools>),
     ("MessagesRequest.thinking|disabled", round_trip::<MessagesRequestThinkingDisabled>),
     ("MessagesRequest.thinking|enabled", round_trip::<MessagesRequestThinkingEnabled>),
     ("MessagesRequest.tool_choice", round_trip::<MessagesRequestToolChoice>),
@@ -693,6 +866,7 @@ pub(crate) const TYPES: &[(&str, RoundTrip)] = &[
     ("MessagesResult.usage", round_trip::<MessagesResultUsage>),
     ("MessagesSearchModelsServerTool", round_trip::<MessagesSearchModelsServerTool>),
     ("MessagesShellToolResultBlock", round_trip::<MessagesShellToolResultBlock>),
+    ("MessagesShellToolResultBlock.files[]", round_trip::<MessagesShellToolResultBlockFile>),
     ("MessagesStartEvent", round_trip::<MessagesStartEvent>),
     ("MessagesStartEvent.message", round_trip::<MessagesStartEventMessage>),
     ("MessagesStartEvent.message.provider", round_trip::<MessagesStartEventMessageProvider>),
@@ -700,21 +874,16 @@ pub(crate) const TYPES: &[(&str, RoundTrip)] = &[
     ("MessagesStopEvent", round_trip::<MessagesStopEvent>),
     ("MessagesStreamEvents", round_trip::<MessagesStreamEvents>),
     ("MessagesToolAdditionBlock", round_trip::<MessagesToolAdditionBlock>),
-    ("MessagesToolAdditionBlock.tool", round_trip::<MessagesToolAdditionBlockTool>),
-    ("MessagesToolAdditionBlock.tool|mcp_tool_reference", round_trip::<MessagesToolAdditionBlockToolMcpToolReference>),
-    (
-        "MessagesToolAdditionBlock.tool|mcp_toolset_reference",
-        round_trip::<MessagesToolAdditionBlockToolMcpToolsetReference>,
-    ),
-    ("MessagesToolAdditionBlock.tool|tool_reference", round_trip::<MessagesToolAdditionBlockToolToolReference>),
+    ("MessagesToolAdditionBlock.tool", round_trip::<MessagesAddedTool>),
+    ("MessagesToolAdditionBlock.tool|mcp_tool_reference", round_trip::<MessagesAddedToolMcpToolReference>),
+    ("MessagesToolAdditionBlock.tool|mcp_toolset_reference", round_trip::<MessagesAddedToolMcpToolsetReference>),
+    ("MessagesToolAdditionBlock.tool|tool_definition", round_trip::<MessagesAddedToolToolDefinition>),
+    ("MessagesToolAdditionBlock.tool|tool_reference", round_trip::<MessagesAddedToolToolReference>),
     ("MessagesToolRemovalBlock", round_trip::<MessagesToolRemovalBlock>),
-    ("MessagesToolRemovalBlock.tool", round_trip::<MessagesToolRemovalBlockTool>),
-    ("MessagesToolRemovalBlock.tool|mcp_tool_reference", round_trip::<MessagesToolRemovalBlockToolMcpToolReference>),
-    (
-        "MessagesToolRemovalBlock.tool|mcp_toolset_reference",
-        round_trip::<MessagesToolRemovalBlockToolMcpToolsetReference>,
-    ),
-    ("MessagesToolRemovalBlock.tool|tool_reference", round_trip::<MessagesToolRemovalBlockToolToolReference>),
+    ("MessagesToolRemovalBlock.tool", round_trip::<MessagesRemovedTool>),
+    ("MessagesToolRemovalBlock.tool|mcp_tool_reference", round_trip::<MessagesRemovedToolMcpToolReference>),
+    ("MessagesToolRemovalBlock.tool|mcp_toolset_reference", round_trip::<MessagesRemovedToolMcpToolsetReference>),
+    ("MessagesToolRemovalBlock.tool|tool_reference", round_trip::<MessagesRemovedToolToolReference>),
     ("Model", round_trip::<Model>),
     ("ModelAliasTarget", round_trip::<ModelAliasTarget>),
     ("ModelArchitecture", round_trip::<ModelArchitecture>),
@@ -735,18 +904,27 @@ pub(crate) const TYPES: &[(&str, RoundTrip)] = &[
     ("NamespaceFunctionTool.allowed_callers[]", round_trip::<NamespaceFunctionToolAllowedCaller>),
     ("NamespaceTool", round_trip::<NamespaceTool>),
     ("NamespaceTool.tools[]", round_trip::<NamespaceToolTool>),
+    ("OAuthJwks", round_trip::<OauthJwks>),
+    ("OAuthJwks.keys[]", round_trip::<OauthJwksKey>),
     ("ORAnthropicBashToolResult", round_trip::<OrAnthropicBashToolResult>),
+    ("ORAnthropicBashToolResult.files[]", round_trip::<OrAnthropicBashToolResultFile>),
     ("ORAnthropicContentBlock", round_trip::<OrAnthropicContentBlock>),
     ("ORAnthropicNullableCaller", round_trip::<OrAnthropicNullableCaller>),
+    ("ORAnthropicServerToolUsage", round_trip::<OrAnthropicServerToolUsage>),
     ("ORAnthropicServerToolUseBlock", round_trip::<OrAnthropicServerToolUseBlock>),
     ("ORAnthropicShellToolResult", round_trip::<OrAnthropicShellToolResult>),
+    ("ORAnthropicShellToolResult.files[]", round_trip::<OrAnthropicShellToolResultFile>),
     ("ORAnthropicStopReason", round_trip::<OrAnthropicStopReason>),
+    ("ORAnthropicToolSearchResult", round_trip::<OrAnthropicToolSearchResult>),
+    ("ORAnthropicToolSearchResultParam", round_trip::<OrAnthropicToolSearchResultParam>),
     ("ObservabilityArizeDestination", round_trip::<ObservabilityArizeDestination>),
     ("ObservabilityArizeDestination.config", round_trip::<ObservabilityArizeDestinationConfig>),
     ("ObservabilityBraintrustDestination", round_trip::<ObservabilityBraintrustDestination>),
     ("ObservabilityBraintrustDestination.config", round_trip::<ObservabilityBraintrustDestinationConfig>),
     ("ObservabilityClickhouseDestination", round_trip::<ObservabilityClickhouseDestination>),
     ("ObservabilityClickhouseDestination.config", round_trip::<ObservabilityClickhouseDestinationConfig>),
+    ("ObservabilityDataRegion", round_trip::<ObservabilityDataRegion>),
+    ("ObservabilityDataRegionInput", round_trip::<ObservabilityDataRegionInput>),
     ("ObservabilityDatadogDestination", round_trip::<ObservabilityDatadogDestination>),
     ("ObservabilityDatadogDestination.config", round_trip::<ObservabilityDatadogDestinationConfig>),
     ("ObservabilityDestination", round_trip::<ObservabilityDestination>),
@@ -777,6 +955,8 @@ pub(crate) const TYPES: &[(&str, RoundTrip)] = &[
     ("ObservabilityRampDestination.config", round_trip::<ObservabilityRampDestinationConfig>),
     ("ObservabilityS3Destination", round_trip::<ObservabilityS3Destination>),
     ("ObservabilityS3Destination.config", round_trip::<ObservabilityS3DestinationConfig>),
+    ("ObservabilityS3Destination.config.authMode", round_trip::<ObservabilityS3DestinationConfigAuthMode>),
+    ("ObservabilityS3Destination.config.provider", round_trip::<ObservabilityS3DestinationConfigProvider>),
     ("ObservabilitySentryDestination", round_trip::<ObservabilitySentryDestination>),
     ("ObservabilitySentryDestination.config", round_trip::<ObservabilitySentryDestinationConfig>),
     ("ObservabilitySnowflakeDestination", round_trip::<ObservabilitySnowflakeDestination>),
@@ -826,6 +1006,10 @@ pub(crate) const TYPES: &[(&str, RoundTrip)] = &[
     ("OpenAIResponsesWebSearchCallInProgress", round_trip::<OpenAiResponsesWebSearchCallInProgress>),
     ("OpenAIResponsesWebSearchCallSearching", round_trip::<OpenAiResponsesWebSearchCallSearching>),
     ("OpenResponsesCreatedEvent", round_trip::<OpenResponsesCreatedEvent>),
+    ("OpenResponsesErrorField", round_trip::<OpenResponsesErrorField>),
+    ("OpenResponsesErrorField.code", round_trip::<OpenResponsesErrorFieldCode>),
+    ("OpenResponsesErrorMetadata", round_trip::<OpenResponsesErrorMetadata>),
+    ("OpenResponsesErrorMetadata.alignment", round_trip::<OpenResponsesErrorMetadataAlignment>),
     ("OpenResponsesInProgressEvent", round_trip::<OpenResponsesInProgressEvent>),
     ("OpenResponsesResult", round_trip::<OpenResponsesResult>),
     ("OpenResponsesTopLogprobs", round_trip::<OpenResponsesTopLogprobs>),
@@ -834,10 +1018,16 @@ pub(crate) const TYPES: &[(&str, RoundTrip)] = &[
     ("OpenRouterFileList", round_trip::<OpenrouterFileList>),
     ("OpenRouterMetadata", round_trip::<OpenrouterMetadata>),
     ("OpenRouterWebSearchServerTool", round_trip::<OpenrouterWebSearchServerTool>),
+    ("Operator", round_trip::<AnalyticsOperator>),
+    ("Operator.name", round_trip::<AnalyticsOperatorName>),
+    ("Operator.value_type", round_trip::<AnalyticsOperatorValueType>),
+    ("OrganizationSettings", round_trip::<OrganizationSettings>),
     ("OutputAdvisorServerToolItem", round_trip::<OutputAdvisorServerToolItem>),
     ("OutputApplyPatchCallItem", round_trip::<OutputApplyPatchCallItem>),
     ("OutputApplyPatchServerToolItem", round_trip::<OutputApplyPatchServerToolItem>),
+    ("OutputArmorBlockedItem", round_trip::<OutputArmorBlockedItem>),
     ("OutputBashServerToolItem", round_trip::<OutputBashServerToolItem>),
+    ("OutputBashServerToolItem.files[]", round_trip::<OutputBashServerToolItemFile>),
     ("OutputBrowserUseServerToolItem", round_trip::<OutputBrowserUseServerToolItem>),
     ("OutputCodeInterpreterCallItem", round_trip::<OutputCodeInterpreterCallItem>),
     ("OutputCodeInterpreterServerToolItem", round_trip::<OutputCodeInterpreterServerToolItem>),
@@ -845,6 +1035,7 @@ pub(crate) const TYPES: &[(&str, RoundTrip)] = &[
     ("OutputComputerCallItem.pending_safety_checks[]", round_trip::<OutputComputerCallItemPendingSafetyCheck>),
     ("OutputComputerCallItem.status", round_trip::<OutputComputerCallItemStatus>),
     ("OutputCustomToolCallItem", round_trip::<OutputCustomToolCallItem>),
+    ("OutputCustomToolCallItem.status", round_trip::<OutputCustomToolCallItemStatus>),
     ("OutputDatetimeItem", round_trip::<OutputDatetimeItem>),
     ("OutputFileSearchCallItem", round_trip::<OutputFileSearchCallItem>),
     ("OutputFileSearchServerToolItem", round_trip::<OutputFileSearchServerToolItem>),
@@ -856,12 +1047,19 @@ pub(crate) const TYPES: &[(&str, RoundTrip)] = &[
     ("OutputFusionServerToolItem.responses[]", round_trip::<OutputFusionServerToolItemResponse>),
     ("OutputImageGenerationCallItem", round_trip::<OutputImageGenerationCallItem>),
     ("OutputImageGenerationServerToolItem", round_trip::<OutputImageGenerationServerToolItem>),
+    ("OutputItemApplyPatchCall", round_trip::<OutputItemApplyPatchCall>),
+    ("OutputItemApplyPatchCall.operation", round_trip::<OutputItemApplyPatchCallOperation>),
+    ("OutputItemApplyPatchCall.status", round_trip::<OutputItemApplyPatchCallStatus>),
     ("OutputItemCodeInterpreterCall", round_trip::<OutputItemCodeInterpreterCall>),
     ("OutputItemCodeInterpreterCall.outputs[]", round_trip::<OutputItemCodeInterpreterCallOutput>),
     ("OutputItemCodeInterpreterCall.status", round_trip::<OutputItemCodeInterpreterCallStatus>),
+    ("OutputItemCustomToolCall", round_trip::<OutputItemCustomToolCall>),
+    ("OutputItemCustomToolCall.status", round_trip::<OutputItemCustomToolCallStatus>),
     ("OutputItemFileSearchCall", round_trip::<OutputItemFileSearchCall>),
+    ("OutputItemFunctionCall", round_trip::<OutputItemFunctionCall>),
     ("OutputItemFunctionCall.status", round_trip::<OutputItemFunctionCallStatus>),
     ("OutputItemImageGenerationCall", round_trip::<OutputItemImageGenerationCall>),
+    ("OutputItemReasoning", round_trip::<OutputItemReasoning>),
     ("OutputItemReasoning.status", round_trip::<OutputItemReasoningStatus>),
     ("OutputItemWebSearchCall", round_trip::<OutputItemWebSearchCall>),
     ("OutputItemWebSearchCall.action", round_trip::<OutputItemWebSearchCallAction>),
@@ -884,12 +1082,16 @@ pub(crate) const TYPES: &[(&str, RoundTrip)] = &[
     ("OutputShellCallItem", round_trip::<OutputShellCallItem>),
     ("OutputShellCallItem.action", round_trip::<OutputShellCallItemAction>),
     ("OutputShellCallOutputItem", round_trip::<OutputShellCallOutputItem>),
+    ("OutputShellCallOutputItem.files[]", round_trip::<OutputShellCallOutputItemFile>),
     ("OutputShellServerToolItem", round_trip::<OutputShellServerToolItem>),
     ("OutputShellServerToolItem.action", round_trip::<OutputShellServerToolItemAction>),
+    ("OutputShellServerToolItem.files[]", round_trip::<OutputShellServerToolItemFile>),
     ("OutputSubagentServerToolItem", round_trip::<OutputSubagentServerToolItem>),
     ("OutputTextEditorServerToolItem", round_trip::<OutputTextEditorServerToolItem>),
     ("OutputTextEditorServerToolItem.command", round_trip::<OutputTextEditorServerToolItemCommand>),
+    ("OutputToolSearchCallItem", round_trip::<OutputToolSearchCallItem>),
     ("OutputToolSearchServerToolItem", round_trip::<OutputToolSearchServerToolItem>),
+    ("OutputToolSearchServerToolItem.matches[]", round_trip::<OutputToolSearchServerToolItemMatch>),
     ("OutputWebFetchServerToolItem", round_trip::<OutputWebFetchServerToolItem>),
     ("OutputWebSearchCallItem", round_trip::<OutputWebSearchCallItem>),
     ("OutputWebSearchServerToolItem", round_trip::<OutputWebSearchServerToolItem>),
@@ -919,6 +1121,30 @@ pub(crate) const TYPES: &[(&str, RoundTrip)] = &[
     ("Preview_WebSearchServerTool", round_trip::<PreviewWebSearchServerTool>),
     ("Preview_WebSearchUserLocation", round_trip::<PreviewWebSearchUserLocation>),
     ("PricingOverride", round_trip::<PricingOverride>),
+    ("PricingOverride.utc_days[]", round_trip::<PricingOverrideUtcDay>),
+    ("PrivateEndpoint", round_trip::<PrivateEndpoint>),
+    ("PrivateEndpointActivation", round_trip::<PrivateEndpointActivation>),
+    ("PrivateEndpointCheck", round_trip::<PrivateEndpointCheck>),
+    ("PrivateEndpointCheckReason", round_trip::<PrivateEndpointCheckReason>),
+    ("PrivateEndpointDeclaredParameter", round_trip::<PrivateEndpointDeclaredParameter>),
+    ("PrivateEndpointDeclaredRegion", round_trip::<PrivateEndpointDeclaredRegion>),
+    ("PrivateEndpointParameterCheck", round_trip::<PrivateEndpointParameterCheck>),
+    ("PrivateEndpointPricing", round_trip::<PrivateEndpointPricing>),
+    ("PrivateEndpointQuantization", round_trip::<PrivateEndpointQuantization>),
+    ("PrivateEndpointReasoningReturnMechanism", round_trip::<PrivateEndpointReasoningReturnMechanism>),
+    ("PrivateEndpointResponse", round_trip::<PrivateEndpointResponse>),
+    ("PrivateEndpointSettings", round_trip::<PrivateEndpointSettings>),
+    ("PrivateEndpointSettings.completions", round_trip::<PrivateEndpointSettingsCompletions>),
+    ("PrivateEndpointSettings.inputs", round_trip::<PrivateEndpointSettingsInputs>),
+    ("PrivateEndpointSettings.reasoning", round_trip::<PrivateEndpointSettingsReasoning>),
+    ("PrivateEndpointSettings.tool_choice", round_trip::<PrivateEndpointSettingsToolChoice>),
+    ("PrivateEndpointStatus", round_trip::<PrivateEndpointStatus>),
+    ("PrivateEndpointSummary", round_trip::<PrivateEndpointSummary>),
+    ("PrivateEndpointValidation", round_trip::<PrivateEndpointValidation>),
+    ("PrivateEndpointValidationResponse", round_trip::<PrivateEndpointValidationResponse>),
+    ("PrivateProvider", round_trip::<PrivateProvider>),
+    ("PrivateProvider.data_policy", round_trip::<PrivateProviderStatedPolicy>),
+    ("PrivateProviderDataPolicy", round_trip::<PrivateProviderDataPolicy>),
     ("PromptCacheBreakpoint", round_trip::<PromptCacheBreakpoint>),
     ("PromptCacheOptions", round_trip::<PromptCacheOptions>),
     ("PromptInjectionScanScope", round_trip::<PromptInjectionScanScope>),
@@ -936,8 +1162,12 @@ pub(crate) const TYPES: &[(&str, RoundTrip)] = &[
     ("ProviderSortConfig.by", round_trip::<ProviderSortConfigBy>),
     ("ProviderSortConfig.partition", round_trip::<ProviderSortConfigPartition>),
     ("PublicEndpoint", round_trip::<PublicEndpoint>),
+    ("PublicEndpoint.native_tools{}", round_trip::<PublicEndpointNativeTool>),
+    ("PublicEndpoint.perf_last_30m_by_workload", round_trip::<WorkloadPerformances>),
+    ("PublicEndpoint.perf_last_30m_by_workload.decisions", round_trip::<WorkloadPerformance>),
     ("PublicEndpoint.pricing", round_trip::<PublicEndpointPricing>),
     ("PublicPricing", round_trip::<PublicPricing>),
+    ("PublicServiceTier", round_trip::<PublicServiceTier>),
     ("Quantization", round_trip::<Quantization>),
     ("RangeCapability", round_trip::<RangeCapability>),
     ("RankingsDailyItem", round_trip::<RankingsDailyItem>),
@@ -971,38 +1201,66 @@ pub(crate) const TYPES: &[(&str, RoundTrip)] = &[
     ("ResponseOutputText", round_trip::<ResponseOutputText>),
     ("ResponseOutputText.logprobs[]", round_trip::<ResponseOutputTextLogprob>),
     ("ResponseOutputText.logprobs[].top_logprobs[]", round_trip::<ResponseOutputTextLogprobTopLogprob>),
-    ("ResponsesErrorField", round_trip::<ResponsesErrorField>),
-    ("ResponsesErrorField.code", round_trip::<ResponsesErrorFieldCode>),
     ("ResponsesRequest", round_trip::<ResponsesRequest>),
     ("ResponsesRequest.plugins[]", round_trip::<ResponsesRequestPlugin>),
     ("ResponsesRequest.service_tier", round_trip::<ResponsesRequestServiceTier>),
+    ("ResponsesRequest.stop", round_trip::<ResponsesRequestStop>),
     ("ResponsesRequest.tools[]", round_trip::<ResponsesRequestTool>),
     ("ResponsesRequest.tools[]|function", round_trip::<ResponsesRequestToolFunction>),
     ("RouterAttempt", round_trip::<RouterAttempt>),
     ("RouterParams", round_trip::<RouterParams>),
     ("RoutingStrategy", round_trip::<RoutingStrategy>),
+    ("STTEntity", round_trip::<SttEntity>),
+    ("STTInlineInputAudio", round_trip::<SttInlineInputAudio>),
     ("STTInputAudio", round_trip::<SttInputAudio>),
     ("STTRequest", round_trip::<SttRequest>),
     ("STTRequest.provider", round_trip::<SttRequestProvider>),
+    ("STTRequest.provider.data_collection", round_trip::<SttRequestProviderDataCollection>),
     ("STTRequest.response_format", round_trip::<SttRequestResponseFormat>),
     ("STTResponse", round_trip::<SttResponse>),
     ("STTSegment", round_trip::<SttSegment>),
     ("STTTimestampGranularity", round_trip::<SttTimestampGranularity>),
+    ("STTUrlInputAudio", round_trip::<SttUrlInputAudio>),
     ("STTUsage", round_trip::<SttUsage>),
     ("STTWord", round_trip::<SttWord>),
-    ("SandboxSleepAfterSeconds", round_trip::<i64>),
+    ("STTWord.type", round_trip::<SttWordType>),
+    ("ScalarFilter", round_trip::<AnalyticsScalarFilter>),
+    ("ScalarFilter.value", round_trip::<AnalyticsScalarFilterValue>),
+    ("ScalarFilterOperator", round_trip::<AnalyticsScalarFilterOperator>),
     ("ScimGroup", round_trip::<ScimGroup>),
     ("ScimGroupMapping", round_trip::<ScimGroupMapping>),
     ("ScimGroupMapping.role", round_trip::<ScimGroupMappingRole>),
+    ("ScimSyncJob", round_trip::<ScimSyncJob>),
+    ("ScimSyncJob.status", round_trip::<ScimSyncJobStatus>),
     ("SearchContextSizeEnum", round_trip::<SearchContextSizeEnum>),
     ("SearchModelsServerToolConfig", round_trip::<SearchModelsServerToolConfig>),
     ("SearchModelsServerTool_OpenRouter", round_trip::<SearchModelsServerToolOpenrouter>),
     ("SearchQualityLevel", round_trip::<SearchQualityLevel>),
+    ("ServerTool", round_trip::<ServerTool>),
+    ("ServerTool.status", round_trip::<ServerToolStatus>),
+    ("ServerTool.supported_api_formats[]", round_trip::<ServerToolSupportedApiFormat>),
+    ("ServerToolDetails", round_trip::<ServerToolDetails>),
+    ("ServerToolDetails.native_support", round_trip::<ServerToolDetailsNativeSupport>),
+    ("ServerToolEngine", round_trip::<ServerToolEngine>),
+    ("ServerToolEngine.byok", round_trip::<ServerToolEngineByok>),
+    ("ServerToolEngine.data_regions[]", round_trip::<ServerToolEngineDataRegion>),
+    ("ServerToolEngine.pricing_source", round_trip::<ServerToolEnginePricingSource>),
+    ("ServerToolExecutedBy", round_trip::<ServerToolExecutedBy>),
+    ("ServerToolInputName", round_trip::<ServerToolInputName>),
+    ("ServerToolInputName.api_formats[]", round_trip::<ServerToolInputNameApiFormat>),
+    ("ServerToolNativeModel", round_trip::<ServerToolNativeModel>),
+    ("ServerToolNativeSupport", round_trip::<ServerToolNativeSupport>),
+    ("ServerToolOutputName", round_trip::<ServerToolOutputName>),
+    ("ServerToolOutputName.api_format", round_trip::<ServerToolOutputNameApiFormat>),
+    ("ServerToolPrice", round_trip::<ServerToolPrice>),
     ("ServerToolUseDetails", round_trip::<ServerToolUseDetails>),
     ("SessionCostItem", round_trip::<SessionCostItem>),
     ("SessionCostItem.turn_range", round_trip::<SessionCostItemTurnRange>),
     ("SessionCostMeta", round_trip::<SessionCostMeta>),
     ("SessionCostResponse", round_trip::<SessionCostResponse>),
+    ("SetFilter", round_trip::<AnalyticsSetFilter>),
+    ("SetFilter.value[]", round_trip::<AnalyticsSetFilterValueItem>),
+    ("SetFilterOperator", round_trip::<AnalyticsSetFilterOperator>),
     ("ShellCallItem", round_trip::<ShellCallItem>),
     ("ShellCallItem.action", round_trip::<ShellCallItemAction>),
     ("ShellCallOutputContent", round_trip::<ShellCallOutputContent>),
@@ -1010,19 +1268,25 @@ pub(crate) const TYPES: &[(&str, RoundTrip)] = &[
     ("ShellCallOutputContent.outcome|exit", round_trip::<ShellCallOutputContentOutcomeExit>),
     ("ShellCallOutputContent.outcome|timeout", round_trip::<ShellCallOutputContentOutcomeTimeout>),
     ("ShellCallOutputItem", round_trip::<ShellCallOutputItem>),
+    ("ShellCallOutputItem.files[]", round_trip::<ShellCallOutputItemFile>),
     ("ShellCallStatus", round_trip::<ShellCallStatus>),
     ("ShellServerTool", round_trip::<ShellServerTool>),
     ("ShellServerToolConfig", round_trip::<ShellServerToolConfig>),
     ("ShellServerToolEngine", round_trip::<ShellServerToolEngine>),
     ("ShellServerToolEnvironment", round_trip::<ShellServerToolEnvironment>),
     ("ShellServerTool_OpenRouter", round_trip::<ShellServerToolOpenrouter>),
+    ("SpeechInput", round_trip::<SpeechInput>),
     ("SpeechInputReference", round_trip::<SpeechInputReference>),
     ("SpeechInputReferenceAudio", round_trip::<SpeechInputReferenceAudio>),
     ("SpeechInputReferenceAudioInput", round_trip::<SpeechInputReferenceAudioInput>),
+    ("SpeechInputReferenceImage", round_trip::<SpeechInputReferenceImage>),
+    ("SpeechInputReferenceImageInput", round_trip::<SpeechInputReferenceImageInput>),
     ("SpeechInputReferenceText", round_trip::<SpeechInputReferenceText>),
     ("SpeechRequest", round_trip::<SpeechRequest>),
     ("SpeechRequest.provider", round_trip::<SpeechRequestProvider>),
+    ("SpeechRequest.provider.data_collection", round_trip::<SpeechRequestProviderDataCollection>),
     ("SpeechRequest.response_format", round_trip::<SpeechRequestResponseFormat>),
+    ("SpeechTurn", round_trip::<SpeechTurn>),
     ("StopServerToolsWhen", round_trip::<Vec<StopServerToolsWhenCondition>>),
     ("StopServerToolsWhenCondition", round_trip::<StopServerToolsWhenCondition>),
     ("StopServerToolsWhenFinishReasonIs", round_trip::<StopServerToolsWhenFinishReasonIs>),
@@ -1050,6 +1314,8 @@ pub(crate) const TYPES: &[(&str, RoundTrip)] = &[
     ("SubmitGenerationFeedbackResponse", round_trip::<SubmitGenerationFeedbackResponse>),
     ("SubmitGenerationFeedbackResponse.data", round_trip::<SubmitGenerationFeedbackResponseData>),
     ("SupportedParameters", round_trip::<BTreeMap<String, CapabilityDescriptor>>),
+    ("SwitchyardRouterPlugin", round_trip::<SwitchyardRouterPlugin>),
+    ("SwitchyardRouterPlugin.algorithm", round_trip::<SwitchyardRouterPluginAlgorithm>),
     ("TaskClassificationItem", round_trip::<TaskClassificationItem>),
     ("TaskClassificationMacroCategory", round_trip::<TaskClassificationMacroCategory>),
     ("TaskClassificationModel", round_trip::<TaskClassificationModel>),
@@ -1059,9 +1325,22 @@ pub(crate) const TYPES: &[(&str, RoundTrip)] = &[
     ("TextDoneEvent", round_trip::<TextDoneEvent>),
     ("TextExtendedConfig", round_trip::<TextExtendedConfig>),
     ("TextExtendedConfig.verbosity", round_trip::<TextExtendedConfigVerbosity>),
+    ("TokenExchangeRequest", round_trip::<TokenExchangeRequest>),
+    ("TokenExchangeRequest.requested_token_type", round_trip::<TokenExchangeRequestRequestedTokenType>),
+    ("TokenExchangeRequest.scope", round_trip::<TokenExchangeRequestScope>),
+    ("TokenExchangeResponse", round_trip::<TokenExchangeResponse>),
     ("ToolCallStatus", round_trip::<ToolCallStatus>),
     ("ToolChoiceAllowed", round_trip::<ToolChoiceAllowed>),
     ("ToolChoiceAllowed.mode", round_trip::<ToolChoiceAllowedMode>),
+    ("ToolChoiceSupport", round_trip::<ToolChoiceSupport>),
+    ("ToolSearchCallItem", round_trip::<ToolSearchCallItem>),
+    ("ToolSearchCallItem.execution", round_trip::<ToolSearchCallItemExecution>),
+    ("ToolSearchCallItem.status", round_trip::<ToolSearchCallItemStatus>),
+    ("ToolSearchOutputItem", round_trip::<ToolSearchOutputItem>),
+    ("ToolSearchOutputItem.execution", round_trip::<ToolSearchOutputItemExecution>),
+    ("ToolSearchOutputItem.status", round_trip::<ToolSearchOutputItemStatus>),
+    ("ToolSearchOutputItem.tools[]", round_trip::<ToolSearchOutputItemTool>),
+    ("ToolSearchOutputItem.tools[]|function", round_trip::<ToolSearchOutputItemToolFunction>),
     ("ToolSearchServerTool", round_trip::<ToolSearchServerTool>),
     ("ToolSearchServerToolConfig", round_trip::<ToolSearchServerToolConfig>),
     ("TopProviderInfo", round_trip::<TopProviderInfo>),
@@ -1085,19 +1364,70 @@ pub(crate) const TYPES: &[(&str, RoundTrip)] = &[
     ("UnifiedBenchmarksSearchRunConfig", round_trip::<UnifiedBenchmarksSearchRunConfig>),
     ("UpdateBYOKKeyRequest", round_trip::<UpdateByokKeyRequest>),
     ("UpdateBYOKKeyResponse", round_trip::<UpdateByokKeyResponse>),
+    ("UpdateExternalUserRequest", round_trip::<UpdateExternalUserRequest>),
     ("UpdateGuardrailRequest", round_trip::<UpdateGuardrailRequest>),
     ("UpdateGuardrailResponse", round_trip::<UpdateGuardrailResponse>),
     ("UpdateObservabilityDestinationRequest", round_trip::<UpdateObservabilityDestinationRequest>),
     ("UpdateObservabilityDestinationResponse", round_trip::<UpdateObservabilityDestinationResponse>),
+    ("UpdateOrganizationSettingsRequest", round_trip::<UpdateOrganizationSettingsRequest>),
+    ("UpdatePrivateEndpointParametersRequest", round_trip::<UpdatePrivateEndpointParametersRequest>),
+    ("UpdatePrivateEndpointPricingRequest", round_trip::<UpdatePrivateEndpointPricingRequest>),
+    ("UpdatePrivateEndpointRequest", round_trip::<UpdatePrivateEndpointRequest>),
+    ("UpdatePrivateEndpointSettingsRequest", round_trip::<UpdatePrivateEndpointSettings>),
+    ("UpdatePrivateEndpointSettingsRequest.completions", round_trip::<UpdatePrivateEndpointSettingsCompletions>),
+    ("UpdatePrivateEndpointSettingsRequest.excluded_parameters[]", round_trip::<PrivateEndpointExcludedParameter>),
+    ("UpdatePrivateEndpointSettingsRequest.inputs", round_trip::<UpdatePrivateEndpointSettingsInputs>),
+    ("UpdatePrivateEndpointSettingsRequest.reasoning", round_trip::<UpdatePrivateEndpointSettingsReasoning>),
+    ("UpdatePrivateEndpointSettingsRequest.tool_choice", round_trip::<UpdatePrivateEndpointSettingsToolChoice>),
+    ("UpdatePrivateProviderRequest", round_trip::<UpdatePrivateProviderRequest>),
+    ("UpdatePrivateProviderRequest.data_policy", round_trip::<UpdatePrivateProviderRequestDataPolicy>),
     ("UpdateScimGroupMappingRequest", round_trip::<UpdateScimGroupMappingRequest>),
     ("UpdateScimGroupMappingRequest.role", round_trip::<UpdateScimGroupMappingRequestRole>),
     ("UpdateScimGroupMappingResponse", round_trip::<UpdateScimGroupMappingResponse>),
     ("UpdateWorkspaceRequest", round_trip::<UpdateWorkspaceRequest>),
+    ("UpdateWorkspaceRequest.disabled_server_tools[]", round_trip::<UpdateWorkspaceRequestDisabledServerTool>),
     ("UpdateWorkspaceResponse", round_trip::<UpdateWorkspaceResponse>),
     ("UpsertWorkspaceBudgetRequest", round_trip::<UpsertWorkspaceBudgetRequest>),
     ("UpsertWorkspaceBudgetResponse", round_trip::<UpsertWorkspaceBudgetResponse>),
     ("Usage", round_trip::<Usage>),
     ("Usage.cost_details", round_trip::<UsageCostDetails>),
+    ("ValidatePrivateEndpointRequest", round_trip::<ValidatePrivateEndpointRequest>),
+    ("VaultEffectiveSecret", round_trip::<VaultEffectiveSecret>),
+    ("VaultEffectiveSecretListResponse", round_trip::<VaultEffectiveSecretListResponse>),
+    ("VaultRoutingTable", round_trip::<VaultRoutingTable>),
+    ("VaultRoutingTable.custom_origins[]", round_trip::<VaultCustomOrigin>),
+    ("VaultRoutingTable.custom_origins[].status", round_trip::<VaultCustomOriginStatus>),
+    ("VaultRoutingTable.custom_origins[].status.state", round_trip::<VaultOriginState>),
+    ("VaultRoutingTable.github", round_trip::<VaultGithub>),
+    ("VaultRoutingTable.github.apps[]", round_trip::<VaultGithubApp>),
+    ("VaultRoutingTable.github.apps[].installations[]", round_trip::<VaultGithubInstallation>),
+    ("VaultRoutingTable.github.apps[].installations[].account_type", round_trip::<VaultGithubInstallationAccountType>),
+    ("VaultRoutingTable.github.apps[].installations[].coverage", round_trip::<VaultGithubInstallationCoverage>),
+    (
+        "VaultRoutingTable.github.apps[].installations[].coverage.selection",
+        round_trip::<VaultGithubInstallationCoverageSelection>,
+    ),
+    ("VaultRoutingTable.github.apps[].installations[].shadowed_by", round_trip::<VaultGithubInstallationShadowedBy>),
+    ("VaultRoutingTable.github.apps[].member_links[]", round_trip::<VaultGithubAppMemberLink>),
+    ("VaultRoutingTable.github.apps[].member_links[].via", round_trip::<VaultGithubAppMemberLinkVia>),
+    ("VaultRoutingTable.github.apps[].scope", round_trip::<VaultScope>),
+    ("VaultRoutingTable.github.tokens[]", round_trip::<VaultGithubToken>),
+    ("VaultRoutingTable.google", round_trip::<VaultGoogle>),
+    ("VaultRoutingTable.google.accounts[]", round_trip::<VaultGoogleAccount>),
+    ("VaultRoutingTable.host_rules[]", round_trip::<VaultHostRule>),
+    ("VaultRoutingTable.mcp_origins[]", round_trip::<VaultMcpOrigin>),
+    ("VaultRoutingTable.mcp_origins[].routes[]", round_trip::<VaultMcpOriginRoute>),
+    ("VaultRoutingTable.mcp_origins[].status", round_trip::<VaultMcpOriginStatus>),
+    ("VaultRoutingTable.secrets[]", round_trip::<VaultRoutingTableSecret>),
+    ("VaultRoutingTable.secrets[].scope", round_trip::<VaultSecretScope>),
+    ("VaultRoutingTable.slack", round_trip::<VaultSlack>),
+    ("VaultRoutingTable.slack.member_links[]", round_trip::<VaultSlackMemberLink>),
+    ("VaultSecret", round_trip::<VaultSecret>),
+    ("VaultSecretCopyRequest", round_trip::<VaultSecretCopyRequest>),
+    ("VaultSecretCopyResponse", round_trip::<VaultSecretCopyResponse>),
+    ("VaultSecretListResponse", round_trip::<VaultSecretListResponse>),
+    ("VaultSecretResponse", round_trip::<VaultSecretResponse>),
+    ("VaultSecretWriteRequest", round_trip::<VaultSecretWriteRequest>),
     ("VideoGenerationRequest", round_trip::<VideoGenerationRequest>),
     ("VideoGenerationRequest.aspect_ratio", round_trip::<VideoGenerationRequestAspectRatio>),
     ("VideoGenerationRequest.provider", round_trip::<VideoGenerationRequestProvider>),
@@ -1138,6 +1468,8 @@ pub(crate) const TYPES: &[(&str, RoundTrip)] = &[
     ("WorkspaceBudgetInterval", round_trip::<WorkspaceBudgetInterval>),
     ("WorkspaceMember", round_trip::<WorkspaceMember>),
     ("WorkspaceMember.role", round_trip::<WorkspaceMemberRole>),
+    ("XSearchOptions", round_trip::<XSearchOptions>),
+    ("activatePrivateEndpoint.response", round_trip::<ManagedPrivateEndpointResponse>),
     ("bulkAddWorkspaceMembers.request", round_trip::<BulkAddWorkspaceMembersRequest>),
     ("bulkAddWorkspaceMembers.response", round_trip::<BulkAddWorkspaceMembersResponse>),
     ("bulkAssignKeysToGuardrail.request", round_trip::<BulkAssignKeysRequest>),
@@ -1150,6 +1482,10 @@ pub(crate) const TYPES: &[(&str, RoundTrip)] = &[
     ("bulkUnassignKeysFromGuardrail.response", round_trip::<BulkUnassignKeysResponse>),
     ("bulkUnassignMembersFromGuardrail.request", round_trip::<BulkUnassignMembersRequest>),
     ("bulkUnassignMembersFromGuardrail.response", round_trip::<BulkUnassignMembersResponse>),
+    ("copyVaultSecretsToIntern.request", round_trip::<VaultSecretCopyRequest>),
+    ("copyVaultSecretsToIntern.response", round_trip::<VaultSecretCopyResponse>),
+    ("createApiAlphaDecisions.request", round_trip::<DecisionsRequest>),
+    ("createApiAlphaDecisions.response", round_trip::<DecisionsResponse>),
     ("createAudioSpeech.request", round_trip::<SpeechRequest>),
     (
         "createAudioTranscriptions.multipart.response_format",
@@ -1168,6 +1504,8 @@ pub(crate) const TYPES: &[(&str, RoundTrip)] = &[
     ("createAuthKeysCode.response.data", round_trip::<CreateAuthKeysCodeResponseData>),
     ("createBYOKKey.request", round_trip::<CreateByokKeyRequest>),
     ("createBYOKKey.response", round_trip::<CreateByokKeyResponse>),
+    ("createBatches.request", round_trip::<CreateBatchRequest>),
+    ("createBatches.response", round_trip::<BatchObject>),
     ("createEmbeddings.request", round_trip::<CreateEmbeddingsRequest>),
     ("createEmbeddings.request.encoding_format", round_trip::<CreateEmbeddingsRequestEncodingFormat>),
     ("createEmbeddings.request.input", round_trip::<EmbeddingInput>),
@@ -1180,25 +1518,23 @@ pub(crate) const TYPES: &[(&str, RoundTrip)] = &[
     ),
     ("createEmbeddings.request.input[].content[]|text", round_trip::<EmbeddingContentPartText>),
     ("createEmbeddings.response", round_trip::<CreateEmbeddingsResponse>),
-    ("createEmbeddings.response.data[]", round_trip::<CreateEmbeddingsResponseData>),
-    ("createEmbeddings.response.data[].embedding", round_trip::<CreateEmbeddingsResponseDataEmbedding>),
-    ("createEmbeddings.response.usage", round_trip::<CreateEmbeddingsResponseUsage>),
-    (
-        "createEmbeddings.response.usage.prompt_tokens_details",
-        round_trip::<CreateEmbeddingsResponseUsagePromptTokensDetails>,
-    ),
+    ("createExternalUser.request", round_trip::<CreateExternalUserRequest>),
+    ("createExternalUser.response", round_trip::<ExternalUserResponse>),
     ("createGuardrail.request", round_trip::<CreateGuardrailRequest>),
     ("createGuardrail.response", round_trip::<CreateGuardrailResponse>),
     ("createImages.event", round_trip::<ImageStreamEvents>),
     ("createImages.request", round_trip::<ImageGenerationRequest>),
     ("createImages.response", round_trip::<ImageGenerationResponse>),
     ("createKeys.request", round_trip::<CreateKeyRequest>),
+    ("createKeys.request.external", round_trip::<CreateKeyRequestExternal>),
     ("createKeys.request.limit_reset", round_trip::<CreateKeyRequestLimitReset>),
     ("createKeys.response", round_trip::<CreateKeyResponse>),
     ("createKeys.response.data", round_trip::<CreateKeyResponseData>),
     ("createMessages.event", round_trip::<MessagesStreamEvents>),
     ("createMessages.request", round_trip::<MessagesRequest>),
     ("createMessages.response", round_trip::<MessagesResult>),
+    ("createOauthToken.request", round_trip::<TokenExchangeRequest>),
+    ("createOauthToken.response", round_trip::<TokenExchangeResponse>),
     ("createObservabilityDestination.request", round_trip::<CreateObservabilityDestinationRequest>),
     ("createObservabilityDestination.response", round_trip::<CreateObservabilityDestinationResponse>),
     ("createPresetsChatCompletions.request", round_trip::<ChatRequest>),
@@ -1207,6 +1543,10 @@ pub(crate) const TYPES: &[(&str, RoundTrip)] = &[
     ("createPresetsMessages.response", round_trip::<CreatePresetFromInferenceResponse>),
     ("createPresetsResponses.request", round_trip::<ResponsesRequest>),
     ("createPresetsResponses.response", round_trip::<CreatePresetFromInferenceResponse>),
+    ("createPrivateEndpoint.request", round_trip::<CreatePrivateEndpointRequest>),
+    ("createPrivateEndpoint.response", round_trip::<ManagedPrivateEndpointResponse>),
+    ("createPrivateProvider.request", round_trip::<CreatePrivateProviderRequest>),
+    ("createPrivateProvider.response", round_trip::<CreatePrivateProviderResponse>),
     ("createRerank.request", round_trip::<CreateRerankRequest>),
     ("createRerank.request.documents[]", round_trip::<CreateRerankRequestDocument>),
     ("createRerank.request.documents[]|image", round_trip::<CreateRerankRequestDocumentImage>),
@@ -1219,18 +1559,27 @@ pub(crate) const TYPES: &[(&str, RoundTrip)] = &[
     ("createResponses.response", round_trip::<OpenResponsesResult>),
     ("createScimGroupMapping.request", round_trip::<CreateScimGroupMappingRequest>),
     ("createScimGroupMapping.response", round_trip::<CreateScimGroupMappingResponse>),
+    ("createScimSyncJob.response", round_trip::<CreateScimSyncJobResponse>),
+    ("createSystemone.request", round_trip::<DecisionsRequest>),
+    ("createSystemone.response", round_trip::<DecisionsResponse>),
     ("createVideos.request", round_trip::<VideoGenerationRequest>),
     ("createVideos.response", round_trip::<VideoGenerationResponse>),
     ("createWorkspace.request", round_trip::<CreateWorkspaceRequest>),
     ("createWorkspace.response", round_trip::<CreateWorkspaceResponse>),
     ("deleteBYOKKey.response", round_trip::<DeleteByokKeyResponse>),
+    ("deleteBatch.response", round_trip::<BatchDeletedObject>),
     ("deleteFile.response", round_trip::<FileDeleteResponse>),
     ("deleteGuardrail.response", round_trip::<DeleteGuardrailResponse>),
     ("deleteKeys.response", round_trip::<DeleteKeyResponse>),
     ("deleteObservabilityDestination.response", round_trip::<DeleteObservabilityDestinationResponse>),
+    ("deletePrivateEndpoint.response", round_trip::<DeletePrivateEndpointResponse>),
+    ("deletePrivateProvider.response", round_trip::<DeletePrivateProviderResponse>),
+    ("deletePrivateProvider.response.data", round_trip::<DeletePrivateProviderResponseData>),
     ("deleteScimGroupMapping.response", round_trip::<DeleteScimGroupMappingResponse>),
     ("deleteWorkspace.response", round_trip::<DeleteWorkspaceResponse>),
     ("deleteWorkspaceBudget.response", round_trip::<DeleteWorkspaceBudgetResponse>),
+    ("disablePrivateEndpoint.response", round_trip::<ManagedPrivateEndpointResponse>),
+    ("enablePrivateEndpoint.response", round_trip::<ManagedPrivateEndpointResponse>),
     ("exchangeAuthCodeForAPIKey.request", round_trip::<ExchangeAuthCodeForApiKeyRequest>),
     (
         "exchangeAuthCodeForAPIKey.request.code_challenge_method",
@@ -1247,28 +1596,26 @@ pub(crate) const TYPES: &[(&str, RoundTrip)] = &[
         "getAnalyticsMeta.response.data.metrics[].display_format",
         round_trip::<GetAnalyticsMetaResponseDataMetricDisplayFormat>,
     ),
-    ("getAnalyticsMeta.response.data.operators[]", round_trip::<GetAnalyticsMetaResponseDataOperator>),
-    ("getAnalyticsMeta.response.data.operators[].name", round_trip::<GetAnalyticsMetaResponseDataOperatorName>),
-    (
-        "getAnalyticsMeta.response.data.operators[].value_type",
-        round_trip::<GetAnalyticsMetaResponseDataOperatorValueType>,
-    ),
     ("getAppRankings(category)", round_trip::<GetAppRankingsCategory>),
     ("getAppRankings(sort)", round_trip::<GetAppRankingsSort>),
     ("getAppRankings(subcategory)", round_trip::<GetAppRankingsSubcategory>),
     ("getAppRankings.response", round_trip::<AppRankingsResponse>),
     ("getBYOKKey.response", round_trip::<GetByokKeyResponse>),
+    ("getBatches.response", round_trip::<BatchObject>),
     ("getBenchmarks(arena)", round_trip::<GetBenchmarksArena>),
     ("getBenchmarks(benchmark_type)", round_trip::<GetBenchmarksBenchmarkType>),
     ("getBenchmarks(search_surface)", round_trip::<GetBenchmarksSearchSurface>),
     ("getBenchmarks(source)", round_trip::<GetBenchmarksSource>),
     ("getBenchmarks(task_type)", round_trip::<GetBenchmarksTaskType>),
     ("getBenchmarks.response", round_trip::<UnifiedBenchmarksResponse>),
+    ("getContainerFile.response", round_trip::<ContainerFile>),
     ("getCredits.response", round_trip::<GetCreditsResponse>),
     ("getCredits.response.data", round_trip::<GetCreditsResponseData>),
     ("getCurrentKey.response", round_trip::<GetCurrentKeyResponse>),
     ("getCurrentKey.response.data", round_trip::<GetCurrentKeyResponseData>),
+    ("getCurrentKey.response.data.allowed_data_regions[]", round_trip::<AllowedDataRegion>),
     ("getCurrentKey.response.data.rate_limit", round_trip::<GetCurrentKeyResponseDataRateLimit>),
+    ("getExternalUser.response", round_trip::<ExternalUserResponse>),
     ("getFileMetadata.response", round_trip::<FileResponse>),
     ("getGeneration.response", round_trip::<GenerationResponse>),
     ("getGuardrail.response", round_trip::<GetGuardrailResponse>),
@@ -1276,14 +1623,16 @@ pub(crate) const TYPES: &[(&str, RoundTrip)] = &[
     ("getKey.response.data", round_trip::<GetKeyResponseData>),
     ("getModel.response", round_trip::<ModelResponse>),
     ("getModels(category)", round_trip::<GetModelsCategory>),
-    ("getModels(distillable)", round_trip::<GetModelsDistillable>),
     ("getModels(region)", round_trip::<GetModelsRegion>),
     ("getModels(sort)", round_trip::<GetModelsSort>),
     ("getModels(zdr)", round_trip::<GetModelsZdr>),
     ("getModels.response", round_trip::<ModelsListResponse>),
     ("getObservabilityDestination.response", round_trip::<GetObservabilityDestinationResponse>),
+    ("getOrganizationSettings.response", round_trip::<GetOrganizationSettingsResponse>),
     ("getPreset.response", round_trip::<GetPresetResponse>),
     ("getPresetVersion.response", round_trip::<GetPresetVersionResponse>),
+    ("getPrivateEndpoint.response", round_trip::<PrivateEndpointResponse>),
+    ("getPrivateProvider.response", round_trip::<GetPrivateProviderResponse>),
     ("getRankingsDaily(category)", round_trip::<GetRankingsDailyCategory>),
     ("getRankingsDaily(context_bucket)", round_trip::<GetRankingsDailyContextBucket>),
     ("getRankingsDaily(language_type)", round_trip::<GetRankingsDailyLanguageType>),
@@ -1291,10 +1640,12 @@ pub(crate) const TYPES: &[(&str, RoundTrip)] = &[
     ("getRankingsDaily(period)", round_trip::<GetRankingsDailyPeriod>),
     ("getRankingsDaily.response", round_trip::<RankingsDailyResponse>),
     ("getScimGroupMapping.response", round_trip::<GetScimGroupMappingResponse>),
+    ("getScimSyncJob.response", round_trip::<GetScimSyncJobResponse>),
     ("getSessionCost(turn_range)", round_trip::<GetSessionCostTurnRange>),
     ("getSessionCost.response", round_trip::<SessionCostResponse>),
     ("getTaskClassifications(window)", round_trip::<GetTaskClassificationsWindow>),
     ("getTaskClassifications.response", round_trip::<TaskClassificationResponse>),
+    ("getTool.response", round_trip::<GetToolResponse>),
     ("getUserActivity(group_by)", round_trip::<GetUserActivityGroupBy>),
     ("getUserActivity.response", round_trip::<ActivityResponse>),
     ("getVideos.response", round_trip::<VideoGenerationResponse>),
@@ -1304,9 +1655,12 @@ pub(crate) const TYPES: &[(&str, RoundTrip)] = &[
     ("list.response.data[]", round_trip::<ListKeysResponseData>),
     ("listBYOKKeys(provider)", round_trip::<ListByokKeysProvider>),
     ("listBYOKKeys.response", round_trip::<ListByokKeysResponse>),
+    ("listBatches.response", round_trip::<BatchListResponse>),
+    ("listContainerFiles.response", round_trip::<ContainerFileListResponse>),
     ("listEmbeddingsModels.response", round_trip::<ModelsListResponse>),
     ("listEndpoints.response", round_trip::<ListModelEndpointsResponse>),
     ("listEndpointsZdr.response", round_trip::<ListEndpointsZdrResponse>),
+    ("listExternalUsers.response", round_trip::<ListExternalUsersResponse>),
     ("listFiles(order)", round_trip::<ListFilesOrder>),
     ("listFiles.response", round_trip::<FileListResponse>),
     ("listGenerationContent.response", round_trip::<GenerationContentResponse>),
@@ -1315,33 +1669,40 @@ pub(crate) const TYPES: &[(&str, RoundTrip)] = &[
     ("listGuardrails.response", round_trip::<ListGuardrailsResponse>),
     ("listImageModelEndpoints.response", round_trip::<ImageModelEndpointsResponse>),
     ("listImageModels.response", round_trip::<ImageModelsListResponse>),
+    ("listInternConnections.response", round_trip::<ListInternConnectionsResponse>),
+    ("listInternConnections.response.data[]", round_trip::<ListInternConnectionsResponseData>),
+    ("listInternEffectiveVaultSecrets.response", round_trip::<VaultEffectiveSecretListResponse>),
+    ("listInternVaultSecrets.response", round_trip::<VaultSecretListResponse>),
     ("listKeyAssignments.response", round_trip::<ListKeyAssignmentsResponse>),
     ("listMemberAssignments.response", round_trip::<ListMemberAssignmentsResponse>),
     ("listModelsCount.response", round_trip::<ModelsCountResponse>),
+    ("listModelsUser(client)", round_trip::<ListModelsUserClient>),
+    ("listModelsUser(sort)", round_trip::<ListModelsUserSort>),
     ("listModelsUser.response", round_trip::<ModelsListResponse>),
+    ("listOauthJwks.response", round_trip::<OauthJwks>),
     ("listObservabilityDestinations.response", round_trip::<ListObservabilityDestinationsResponse>),
     ("listOrganizationMembers.response", round_trip::<ListOrganizationMembersResponse>),
     ("listOrganizationMembers.response.data[]", round_trip::<ListOrganizationMembersResponseData>),
     ("listOrganizationMembers.response.data[].role", round_trip::<ListOrganizationMembersResponseDataRole>),
     ("listPresetVersions.response", round_trip::<ListPresetVersionsResponse>),
     ("listPresets.response", round_trip::<ListPresetsResponse>),
+    ("listPrivateEndpoints.response", round_trip::<ListPrivateEndpointsResponse>),
+    ("listPrivateProviders.response", round_trip::<ListPrivateProvidersResponse>),
     ("listProviders.response", round_trip::<ListProvidersResponse>),
     ("listProviders.response.data[]", round_trip::<ListProvidersResponseData>),
     ("listScimGroupMappings.response", round_trip::<ListScimGroupMappingsResponse>),
     ("listScimGroups.response", round_trip::<ListScimGroupsResponse>),
+    ("listTools(api_format)", round_trip::<ListToolsApiFormat>),
+    ("listTools.response", round_trip::<ListToolsResponse>),
+    ("listVaultSecrets.response", round_trip::<VaultSecretListResponse>),
     ("listVideosModels.response", round_trip::<VideoModelsListResponse>),
     ("listWorkspaceBudgets.response", round_trip::<ListWorkspaceBudgetsResponse>),
     ("listWorkspaceMembers.response", round_trip::<ListWorkspaceMembersResponse>),
     ("listWorkspaces.response", round_trip::<ListWorkspacesResponse>),
+    ("promoteContainerFile.response", round_trip::<FileResponse>),
     ("queryAnalytics.request", round_trip::<QueryAnalyticsRequest>),
     ("queryAnalytics.request.classifier_dimensions", round_trip::<QueryAnalyticsRequestClassifierDimensions>),
     ("queryAnalytics.request.classifier_filters", round_trip::<QueryAnalyticsRequestClassifierFilters>),
-    ("queryAnalytics.request.classifier_filters.filters[]", round_trip::<AnalyticsClassifierFilter>),
-    ("queryAnalytics.request.classifier_filters.filters[].value", round_trip::<AnalyticsClassifierFilterValue>),
-    ("queryAnalytics.request.classifier_filters.filters[].value[]", round_trip::<AnalyticsClassifierFilterValueItem>),
-    ("queryAnalytics.request.filters[]", round_trip::<AnalyticsFilter>),
-    ("queryAnalytics.request.filters[].value", round_trip::<AnalyticsFilterValue>),
-    ("queryAnalytics.request.filters[].value[]", round_trip::<AnalyticsFilterValueItem>),
     ("queryAnalytics.request.order_by", round_trip::<QueryAnalyticsRequestOrderBy>),
     ("queryAnalytics.request.order_by.direction", round_trip::<QueryAnalyticsRequestOrderByDirection>),
     ("queryAnalytics.request.time_range", round_trip::<QueryAnalyticsRequestTimeRange>),
@@ -1351,10 +1712,16 @@ pub(crate) const TYPES: &[(&str, RoundTrip)] = &[
     ("sendChatCompletionRequest.event", round_trip::<ChatStreamChunk>),
     ("sendChatCompletionRequest.request", round_trip::<ChatRequest>),
     ("sendChatCompletionRequest.response", round_trip::<ChatResult>),
+    ("storeInternVaultSecret.request", round_trip::<VaultSecretWriteRequest>),
+    ("storeInternVaultSecret.response", round_trip::<VaultSecretResponse>),
+    ("storeVaultSecret.request", round_trip::<VaultSecretWriteRequest>),
+    ("storeVaultSecret.response", round_trip::<VaultSecretResponse>),
     ("submitGenerationFeedback.request", round_trip::<SubmitGenerationFeedbackRequest>),
     ("submitGenerationFeedback.response", round_trip::<SubmitGenerationFeedbackResponse>),
     ("updateBYOKKey.request", round_trip::<UpdateByokKeyRequest>),
     ("updateBYOKKey.response", round_trip::<UpdateByokKeyResponse>),
+    ("updateExternalUser.request", round_trip::<UpdateExternalUserRequest>),
+    ("updateExternalUser.response", round_trip::<ExternalUserResponse>),
     ("updateGuardrail.request", round_trip::<UpdateGuardrailRequest>),
     ("updateGuardrail.response", round_trip::<UpdateGuardrailResponse>),
     ("updateKeys.request", round_trip::<UpdateKeyRequest>),
@@ -1363,6 +1730,16 @@ pub(crate) const TYPES: &[(&str, RoundTrip)] = &[
     ("updateKeys.response.data", round_trip::<UpdateKeyResponseData>),
     ("updateObservabilityDestination.request", round_trip::<UpdateObservabilityDestinationRequest>),
     ("updateObservabilityDestination.response", round_trip::<UpdateObservabilityDestinationResponse>),
+    ("updateOrganizationSettings.request", round_trip::<UpdateOrganizationSettingsRequest>),
+    ("updateOrganizationSettings.response", round_trip::<UpdateOrganizationSettingsResponse>),
+    ("updatePrivateEndpoint.request", round_trip::<UpdatePrivateEndpointRequest>),
+    ("updatePrivateEndpoint.response", round_trip::<PrivateEndpointResponse>),
+    ("updatePrivateEndpointParameters.request", round_trip::<UpdatePrivateEndpointParametersRequest>),
+    ("updatePrivateEndpointParameters.response", round_trip::<PrivateEndpointResponse>),
+    ("updatePrivateEndpointPricing.request", round_trip::<UpdatePrivateEndpointPricingRequest>),
+    ("updatePrivateEndpointPricing.response", round_trip::<PrivateEndpointResponse>),
+    ("updatePrivateProvider.request", round_trip::<UpdatePrivateProviderRequest>),
+    ("updatePrivateProvider.response", round_trip::<UpdatePrivateProviderResponse>),
     ("updateScimGroupMapping.request", round_trip::<UpdateScimGroupMappingRequest>),
     ("updateScimGroupMapping.response", round_trip::<UpdateScimGroupMappingResponse>),
     ("updateWorkspace.request", round_trip::<UpdateWorkspaceRequest>),
@@ -1370,6 +1747,8 @@ pub(crate) const TYPES: &[(&str, RoundTrip)] = &[
     ("uploadFile.response", round_trip::<FileResponse>),
     ("upsertWorkspaceBudget.request", round_trip::<UpsertWorkspaceBudgetRequest>),
     ("upsertWorkspaceBudget.response", round_trip::<UpsertWorkspaceBudgetResponse>),
+    ("validatePrivateEndpoint.request", round_trip::<ValidatePrivateEndpointRequest>),
+    ("validatePrivateEndpoint.response", round_trip::<PrivateEndpointValidationResponse>),
 ];
 
 /// The members that are never printed, each with a way through the type that has it.
@@ -1379,9 +1758,15 @@ pub(crate) const SECRETS: &[(&str, RoundTrip)] = &[
     ("code_verifier", round_trip::<ExchangeAuthCodeForApiKeyRequest>),
     ("id", round_trip::<CreateAuthKeysCodeResponseData>),
     ("code_challenge", round_trip::<CreateAuthKeysCodeRequest>),
+    ("authorization", round_trip::<McpServerTool>),
+    ("headers", round_trip::<McpServerTool>),
+    ("server_url", round_trip::<McpServerTool>),
     ("key", round_trip::<CreateByokKeyRequest>),
     ("key", round_trip::<UpdateByokKeyRequest>),
     ("key", round_trip::<CreateKeyResponse>),
+    ("api_key", round_trip::<CreateKeyRequestExternal>),
+    ("access_token", round_trip::<TokenExchangeResponse>),
+    ("subject_token", round_trip::<TokenExchangeRequest>),
     ("apiKey", round_trip::<ObservabilityArizeDestinationConfig>),
     ("spaceKey", round_trip::<ObservabilityArizeDestinationConfig>),
     ("headers", round_trip::<ObservabilityArizeDestinationConfig>),
@@ -1407,8 +1792,8 @@ pub(crate) const SECRETS: &[(&str, RoundTrip)] = &[
     ("apiKey", round_trip::<ObservabilityRampDestinationConfig>),
     ("headers", round_trip::<ObservabilityRampDestinationConfig>),
     ("accessKeyId", round_trip::<ObservabilityS3DestinationConfig>),
-    ("secretAccessKey", round_trip::<ObservabilityS3DestinationConfig>),
     ("headers", round_trip::<ObservabilityS3DestinationConfig>),
+    ("secretAccessKey", round_trip::<ObservabilityS3DestinationConfig>),
     ("sessionToken", round_trip::<ObservabilityS3DestinationConfig>),
     ("dsn", round_trip::<ObservabilitySentryDestinationConfig>),
     ("headers", round_trip::<ObservabilitySentryDestinationConfig>),
@@ -1421,9 +1806,7 @@ pub(crate) const SECRETS: &[(&str, RoundTrip)] = &[
     ("config", round_trip::<CreateObservabilityDestinationRequest>),
     ("config", round_trip::<UpdateObservabilityDestinationRequest>),
     ("env", round_trip::<LocalShellCallItemAction>),
-    ("authorization", round_trip::<McpServerTool>),
-    ("headers", round_trip::<McpServerTool>),
-    ("server_url", round_trip::<McpServerTool>),
+    ("value", round_trip::<VaultSecretWriteRequest>),
 ];
 
 /// The operation, the function, and how to call it both ways.
@@ -1431,11 +1814,16 @@ pub(crate) const OPERATIONS: &[(&str, &str, Calling)] = &[
     ("getUserActivity", "analytics_get_user_activity", analytics_get_user_activity),
     ("getAnalyticsMeta", "analytics_get_analytics_meta", analytics_get_analytics_meta),
     ("queryAnalytics", "analytics_query_analytics", analytics_query_analytics),
+    ("createApiAlphaDecisions", "alpha_decisions_create", alpha_decisions_create),
     ("createAudioSpeech", "tts_create_speech", tts_create_speech),
     ("createAudioTranscriptions", "stt_create_transcription", stt_create_transcription),
     ("createAudioTranscriptions", "stt_create_transcription_multipart", stt_create_transcription_multipart),
     ("exchangeAuthCodeForAPIKey", "oauth_exchange_auth_code_for_api_key", oauth_exchange_auth_code_for_api_key),
     ("createAuthKeysCode", "oauth_create_auth_code", oauth_create_auth_code),
+    ("listBatches", "batch_list", batch_list),
+    ("createBatches", "batch_create_batches", batch_create_batches),
+    ("deleteBatch", "batch_delete", batch_delete),
+    ("getBatches", "batch_get_batches", batch_get_batches),
     ("getBenchmarks", "benchmarks_get_benchmarks", benchmarks_get_benchmarks),
     ("listBYOKKeys", "byok_list", byok_list),
     ("createBYOKKey", "byok_create", byok_create),
@@ -1445,6 +1833,14 @@ pub(crate) const OPERATIONS: &[(&str, &str, Calling)] = &[
     ("sendChatCompletionRequest", "chat_send", chat_send),
     ("sendChatCompletionRequest", "chat_stream", chat_stream),
     ("getTaskClassifications", "classifications_get_task_classifications", classifications_get_task_classifications),
+    ("listContainerFiles", "containers_list_container_files", containers_list_container_files),
+    ("getContainerFile", "containers_get_container_file", containers_get_container_file),
+    (
+        "downloadContainerFileContent",
+        "containers_download_container_file_content",
+        containers_download_container_file_content,
+    ),
+    ("promoteContainerFile", "containers_promote_container_file", containers_promote_container_file),
     ("getCredits", "credits_get_credits", credits_get_credits),
     ("createCoinbaseCharge", "credits_create_coinbase_charge", credits_create_coinbase_charge),
     ("getAppRankings", "datasets_get_app_rankings", datasets_get_app_rankings),
@@ -1453,6 +1849,11 @@ pub(crate) const OPERATIONS: &[(&str, &str, Calling)] = &[
     ("createEmbeddings", "embeddings_generate", embeddings_generate),
     ("listEmbeddingsModels", "embeddings_list_models", embeddings_list_models),
     ("listEndpointsZdr", "endpoints_list_zdr_endpoints", endpoints_list_zdr_endpoints),
+    ("listExternalUsers", "external_users_list", external_users_list),
+    ("createExternalUser", "external_users_create", external_users_create),
+    ("deleteExternalUser", "external_users_delete", external_users_delete),
+    ("getExternalUser", "external_users_get", external_users_get),
+    ("updateExternalUser", "external_users_update", external_users_update),
     ("listFiles", "files_list", files_list),
     ("uploadFile", "files_upload", files_upload),
     ("deleteFile", "files_delete", files_delete),
@@ -1463,6 +1864,8 @@ pub(crate) const OPERATIONS: &[(&str, &str, Calling)] = &[
     ("submitGenerationFeedback", "generations_submit_feedback", generations_submit_feedback),
     ("listGuardrails", "guardrails_list", guardrails_list),
     ("createGuardrail", "guardrails_create", guardrails_create),
+    ("listKeyAssignments", "guardrails_list_key_assignments", guardrails_list_key_assignments),
+    ("listMemberAssignments", "guardrails_list_member_assignments", guardrails_list_member_assignments),
     ("deleteGuardrail", "guardrails_delete", guardrails_delete),
     ("getGuardrail", "guardrails_get", guardrails_get),
     ("updateGuardrail", "guardrails_update", guardrails_update),
@@ -1480,8 +1883,6 @@ pub(crate) const OPERATIONS: &[(&str, &str, Calling)] = &[
     ),
     ("bulkAssignMembersToGuardrail", "guardrails_bulk_assign_members", guardrails_bulk_assign_members),
     ("bulkUnassignMembersFromGuardrail", "guardrails_bulk_unassign_members", guardrails_bulk_unassign_members),
-    ("listKeyAssignments", "guardrails_list_key_assignments", guardrails_list_key_assignments),
-    ("listMemberAssignments", "guardrails_list_member_assignments", guardrails_list_member_assignments),
     ("createImages", "images_generate", images_generate),
     ("createImages", "images_stream", images_stream),
     ("listImageModels", "images_list_models", images_list_models),
@@ -1496,15 +1897,19 @@ pub(crate) const OPERATIONS: &[(&str, &str, Calling)] = &[
     ("createMessages", "messages_stream", messages_stream),
     ("getModel", "models_get", models_get),
     ("getModels", "models_list", models_list),
-    ("listEndpoints", "endpoints_list", endpoints_list),
     ("listModelsCount", "models_count", models_count),
     ("listModelsUser", "models_list_for_user", models_list_for_user),
+    ("listEndpoints", "endpoints_list", endpoints_list),
+    ("listOauthJwks", "oauth_list_oauth_jwks", oauth_list_oauth_jwks),
+    ("createOauthToken", "oauth_create_oauth_token", oauth_create_oauth_token),
     ("listObservabilityDestinations", "observability_list", observability_list),
     ("createObservabilityDestination", "observability_create", observability_create),
     ("deleteObservabilityDestination", "observability_delete", observability_delete),
     ("getObservabilityDestination", "observability_get", observability_get),
     ("updateObservabilityDestination", "observability_update", observability_update),
     ("listOrganizationMembers", "organization_list_members", organization_list_members),
+    ("getOrganizationSettings", "organization_get_settings", organization_get_settings),
+    ("updateOrganizationSettings", "organization_update_settings", organization_update_settings),
     ("listPresets", "presets_list", presets_list),
     ("getPreset", "presets_get", presets_get),
     (
@@ -1516,6 +1921,22 @@ pub(crate) const OPERATIONS: &[(&str, &str, Calling)] = &[
     ("createPresetsResponses", "presets_create_presets_responses", presets_create_presets_responses),
     ("listPresetVersions", "presets_list_versions", presets_list_versions),
     ("getPresetVersion", "presets_get_version", presets_get_version),
+    ("listPrivateEndpoints", "private_endpoints_list", private_endpoints_list),
+    ("createPrivateEndpoint", "private_endpoints_create", private_endpoints_create),
+    ("deletePrivateEndpoint", "private_endpoints_delete", private_endpoints_delete),
+    ("getPrivateEndpoint", "private_endpoints_get", private_endpoints_get),
+    ("updatePrivateEndpoint", "private_endpoints_update", private_endpoints_update),
+    ("activatePrivateEndpoint", "private_endpoints_activate", private_endpoints_activate),
+    ("disablePrivateEndpoint", "private_endpoints_disable", private_endpoints_disable),
+    ("enablePrivateEndpoint", "private_endpoints_enable", private_endpoints_enable),
+    ("updatePrivateEndpointParameters", "private_endpoints_update_parameters", private_endpoints_update_parameters),
+    ("updatePrivateEndpointPricing", "private_endpoints_update_pricing", private_endpoints_update_pricing),
+    ("validatePrivateEndpoint", "private_endpoints_validate", private_endpoints_validate),
+    ("listPrivateProviders", "private_providers_list", private_providers_list),
+    ("createPrivateProvider", "private_providers_create", private_providers_create),
+    ("deletePrivateProvider", "private_providers_delete", private_providers_delete),
+    ("getPrivateProvider", "private_providers_get", private_providers_get),
+    ("updatePrivateProvider", "private_providers_update", private_providers_update),
     ("listProviders", "providers_list", providers_list),
     ("createRerank", "rerank_rerank", rerank_rerank),
     ("createResponses", "responses_send", responses_send),
@@ -1528,25 +1949,43 @@ pub(crate) const OPERATIONS: &[(&str, &str, Calling)] = &[
     ("getScimGroupMapping", "scim_read", scim_read),
     ("updateScimGroupMapping", "scim_update", scim_update),
     ("listScimGroups", "scim_list_groups", scim_list_groups),
+    ("createScimSyncJob", "scim_create_sync_job", scim_create_sync_job),
+    ("getScimSyncJob", "scim_get_sync_job", scim_get_sync_job),
+    ("createSystemone", "system_one_create", system_one_create),
+    ("listTools", "tools_list_tools", tools_list_tools),
+    ("getTool", "tools_get_tool", tools_get_tool),
+    ("listInternConnections", "vault_list_intern_connections", vault_list_intern_connections),
+    (
+        "listInternEffectiveVaultSecrets",
+        "vault_list_intern_effective_vault_secrets",
+        vault_list_intern_effective_vault_secrets,
+    ),
+    ("listInternVaultSecrets", "vault_list_intern_vault_secrets", vault_list_intern_vault_secrets),
+    ("copyVaultSecretsToIntern", "vault_copy_vault_secrets_to_intern", vault_copy_vault_secrets_to_intern),
+    ("deleteInternVaultSecret", "vault_delete_intern_vault_secret", vault_delete_intern_vault_secret),
+    ("storeInternVaultSecret", "vault_store_intern_vault_secret", vault_store_intern_vault_secret),
+    ("listVaultSecrets", "vault_list_vault_secrets", vault_list_vault_secrets),
+    ("deleteVaultSecret", "vault_delete_vault_secret", vault_delete_vault_secret),
+    ("storeVaultSecret", "vault_store_vault_secret", vault_store_vault_secret),
     ("createVideos", "video_generation_generate", video_generation_generate),
+    ("listVideosModels", "video_generation_list_videos_models", video_generation_list_videos_models),
     ("getVideos", "video_generation_get_generation", video_generation_get_generation),
     ("listVideosContent", "video_generation_get_video_content", video_generation_get_video_content),
-    ("listVideosModels", "video_generation_list_videos_models", video_generation_list_videos_models),
     ("listWorkspaces", "workspaces_list", workspaces_list),
     ("createWorkspace", "workspaces_create", workspaces_create),
     ("deleteWorkspace", "workspaces_delete", workspaces_delete),
     ("getWorkspace", "workspaces_get", workspaces_get),
     ("updateWorkspace", "workspaces_update", workspaces_update),
+    ("listWorkspaceMembers", "workspaces_list_members", workspaces_list_members),
+    ("bulkAddWorkspaceMembers", "workspaces_bulk_add_members", workspaces_bulk_add_members),
+    ("bulkRemoveWorkspaceMembers", "workspaces_bulk_remove_members", workspaces_bulk_remove_members),
     ("listWorkspaceBudgets", "workspaces_list_budgets", workspaces_list_budgets),
     ("deleteWorkspaceBudget", "workspaces_delete_budget", workspaces_delete_budget),
     ("getWorkspaceBudget", "workspaces_get_budget", workspaces_get_budget),
     ("upsertWorkspaceBudget", "workspaces_set_budget", workspaces_set_budget),
-    ("listWorkspaceMembers", "workspaces_list_members", workspaces_list_members),
-    ("bulkAddWorkspaceMembers", "workspaces_bulk_add_members", workspaces_bulk_add_members),
-    ("bulkRemoveWorkspaceMembers", "workspaces_bulk_remove_members", workspaces_bulk_remove_members),
 ];
 
-#[allow(unused_variables)]
+#[allow(deprecated, unused_variables)]
 fn analytics_get_user_activity<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
         value(funcs::analytics_get_user_activity(client.core(), {
@@ -1590,12 +2029,12 @@ fn analytics_get_user_activity<'a>(client: &'a OpenRouter, given: &'a Given) -> 
     ]
 }
 
-#[allow(unused_variables)]
+#[allow(deprecated, unused_variables)]
 fn analytics_get_analytics_meta<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [value(funcs::analytics_get_analytics_meta(client.core())), value(client.analytics().get_analytics_meta())]
 }
 
-#[allow(unused_variables)]
+#[allow(deprecated, unused_variables)]
 fn analytics_query_analytics<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
         value(funcs::analytics_query_analytics(client.core(), given.body())),
@@ -1603,12 +2042,20 @@ fn analytics_query_analytics<'a>(client: &'a OpenRouter, given: &'a Given) -> Bo
     ]
 }
 
-#[allow(unused_variables)]
+#[allow(deprecated, unused_variables)]
+fn alpha_decisions_create<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
+    [
+        value(funcs::alpha_decisions_create(client.core(), given.body())),
+        value(client.alpha_decisions().create(given.body())),
+    ]
+}
+
+#[allow(deprecated, unused_variables)]
 fn tts_create_speech<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [bytes(funcs::tts_create_speech(client.core(), given.body())), bytes(client.tts().create_speech(given.body()))]
 }
 
-#[allow(unused_variables)]
+#[allow(deprecated, unused_variables)]
 fn stt_create_transcription<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
         value(funcs::stt_create_transcription(client.core(), given.body())),
@@ -1616,51 +2063,93 @@ fn stt_create_transcription<'a>(client: &'a OpenRouter, given: &'a Given) -> Bot
     ]
 }
 
-#[allow(unused_variables)]
+#[allow(deprecated, unused_variables)]
 fn stt_create_transcription_multipart<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
         value(funcs::stt_create_transcription_multipart(client.core(), {
-            let mut all = CreateAudioTranscriptionsMultipartRequest::new(
-                FilePart::bytes("file.bin", given.text("file")),
-                given.text("model"),
-            );
+            let mut all = CreateAudioTranscriptionsMultipartRequest::new(given.text("model"));
+            if let Some(text) = given.optional("diarize") {
+                all = all.diarize(text.parse::<bool>().expect("a value"));
+            }
+            if let Some(text) = given.optional("file") {
+                all = all.file(FilePart::bytes("file.bin", text));
+            }
+            if let Some(text) = given.optional("keyterms[]") {
+                all = all.keyterms([text]);
+            }
             if let Some(text) = given.optional("language") {
                 all = all.language(text);
             }
+            if let Some(text) = given.optional("provider") {
+                all = all.provider(text);
+            }
             if let Some(text) = given.optional("response_format") {
                 all = all.response_format(text);
+            }
+            if let Some(text) = given.optional("session_id") {
+                all = all.session_id(text);
+            }
+            if let Some(text) = given.optional("source_url") {
+                all = all.source_url(text);
             }
             if let Some(text) = given.optional("temperature") {
                 all = all.temperature(text.parse::<f64>().expect("a value"));
             }
             if let Some(text) = given.optional("timestamp_granularities[]") {
                 all = all.timestamp_granularities([text]);
+            }
+            if let Some(text) = given.optional("trace") {
+                all = all.trace(text);
+            }
+            if let Some(text) = given.optional("user") {
+                all = all.user(text);
             }
             all
         })),
         value(client.stt().create_transcription_multipart({
-            let mut all = CreateAudioTranscriptionsMultipartRequest::new(
-                FilePart::bytes("file.bin", given.text("file")),
-                given.text("model"),
-            );
+            let mut all = CreateAudioTranscriptionsMultipartRequest::new(given.text("model"));
+            if let Some(text) = given.optional("diarize") {
+                all = all.diarize(text.parse::<bool>().expect("a value"));
+            }
+            if let Some(text) = given.optional("file") {
+                all = all.file(FilePart::bytes("file.bin", text));
+            }
+            if let Some(text) = given.optional("keyterms[]") {
+                all = all.keyterms([text]);
+            }
             if let Some(text) = given.optional("language") {
                 all = all.language(text);
             }
+            if let Some(text) = given.optional("provider") {
+                all = all.provider(text);
+            }
             if let Some(text) = given.optional("response_format") {
                 all = all.response_format(text);
+            }
+            if let Some(text) = given.optional("session_id") {
+                all = all.session_id(text);
+            }
+            if let Some(text) = given.optional("source_url") {
+                all = all.source_url(text);
             }
             if let Some(text) = given.optional("temperature") {
                 all = all.temperature(text.parse::<f64>().expect("a value"));
             }
             if let Some(text) = given.optional("timestamp_granularities[]") {
                 all = all.timestamp_granularities([text]);
+            }
+            if let Some(text) = given.optional("trace") {
+                all = all.trace(text);
+            }
+            if let Some(text) = given.optional("user") {
+                all = all.user(text);
             }
             all
         })),
     ]
 }
 
-#[allow(unused_variables)]
+#[allow(deprecated, unused_variables)]
 fn oauth_exchange_auth_code_for_api_key<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
         value(funcs::oauth_exchange_auth_code_for_api_key(client.core(), given.body())),
@@ -1668,7 +2157,7 @@ fn oauth_exchange_auth_code_for_api_key<'a>(client: &'a OpenRouter, given: &'a G
     ]
 }
 
-#[allow(unused_variables)]
+#[allow(deprecated, unused_variables)]
 fn oauth_create_auth_code<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
         value(funcs::oauth_create_auth_code(client.core(), given.body())),
@@ -1676,7 +2165,72 @@ fn oauth_create_auth_code<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<
     ]
 }
 
-#[allow(unused_variables)]
+#[allow(deprecated, unused_variables)]
+fn batch_list<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
+    [
+        value(funcs::batch_list(client.core(), {
+            let mut all = ListBatchesParams::new();
+            if let Some(text) = given.optional("limit") {
+                all = all.limit(text.parse::<i64>().expect("a value"));
+            }
+            if let Some(text) = given.optional("after") {
+                all = all.after(text);
+            }
+            if let Some(text) = given.optional("status") {
+                all = all.status([text]);
+            }
+            if let Some(text) = given.optional("created_after") {
+                all = all.created_after(text);
+            }
+            if let Some(text) = given.optional("created_before") {
+                all = all.created_before(text);
+            }
+            all
+        })),
+        value(client.batch().list({
+            let mut all = ListBatchesParams::new();
+            if let Some(text) = given.optional("limit") {
+                all = all.limit(text.parse::<i64>().expect("a value"));
+            }
+            if let Some(text) = given.optional("after") {
+                all = all.after(text);
+            }
+            if let Some(text) = given.optional("status") {
+                all = all.status([text]);
+            }
+            if let Some(text) = given.optional("created_after") {
+                all = all.created_after(text);
+            }
+            if let Some(text) = given.optional("created_before") {
+                all = all.created_before(text);
+            }
+            all
+        })),
+    ]
+}
+
+#[allow(deprecated, unused_variables)]
+fn batch_create_batches<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
+    [
+        value(funcs::batch_create_batches(client.core(), given.body())),
+        value(client.batch().create_batches(given.body())),
+    ]
+}
+
+#[allow(deprecated, unused_variables)]
+fn batch_delete<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
+    [value(funcs::batch_delete(client.core(), given.text("id"))), value(client.batch().delete(given.text("id")))]
+}
+
+#[allow(deprecated, unused_variables)]
+fn batch_get_batches<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
+    [
+        value(funcs::batch_get_batches(client.core(), given.text("id"))),
+        value(client.batch().get_batches(given.text("id"))),
+    ]
+}
+
+#[allow(deprecated, unused_variables)]
 fn benchmarks_get_benchmarks<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
         value(funcs::benchmarks_get_benchmarks(client.core(), {
@@ -1744,7 +2298,7 @@ fn benchmarks_get_benchmarks<'a>(client: &'a OpenRouter, given: &'a Given) -> Bo
     ]
 }
 
-#[allow(unused_variables)]
+#[allow(deprecated, unused_variables)]
 fn byok_list<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
         value(funcs::byok_list(client.core(), {
@@ -1782,22 +2336,22 @@ fn byok_list<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     ]
 }
 
-#[allow(unused_variables)]
+#[allow(deprecated, unused_variables)]
 fn byok_create<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [value(funcs::byok_create(client.core(), given.body())), value(client.byok().create(given.body()))]
 }
 
-#[allow(unused_variables)]
+#[allow(deprecated, unused_variables)]
 fn byok_delete<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [value(funcs::byok_delete(client.core(), given.text("id"))), value(client.byok().delete(given.text("id")))]
 }
 
-#[allow(unused_variables)]
+#[allow(deprecated, unused_variables)]
 fn byok_get<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [value(funcs::byok_get(client.core(), given.text("id"))), value(client.byok().get(given.text("id")))]
 }
 
-#[allow(unused_variables)]
+#[allow(deprecated, unused_variables)]
 fn byok_update<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
         value(funcs::byok_update(client.core(), given.text("id"), given.body())),
@@ -1805,17 +2359,17 @@ fn byok_update<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     ]
 }
 
-#[allow(unused_variables)]
+#[allow(deprecated, unused_variables)]
 fn chat_send<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [value(funcs::chat_send(client.core(), given.body())), value(client.chat().send(given.body()))]
 }
 
-#[allow(unused_variables)]
+#[allow(deprecated, unused_variables)]
 fn chat_stream<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [events(funcs::chat_stream(client.core(), given.body())), events(client.chat().stream(given.body()))]
 }
 
-#[allow(unused_variables)]
+#[allow(deprecated, unused_variables)]
 fn classifications_get_task_classifications<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
         value(funcs::classifications_get_task_classifications(client.core(), {
@@ -1835,17 +2389,75 @@ fn classifications_get_task_classifications<'a>(client: &'a OpenRouter, given: &
     ]
 }
 
-#[allow(unused_variables)]
+#[allow(deprecated, unused_variables)]
+fn containers_list_container_files<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
+    [
+        value(funcs::containers_list_container_files(client.core(), given.text("container_id"), {
+            let mut all = ListContainerFilesParams::new();
+            if let Some(text) = given.optional("limit") {
+                all = all.limit(text.parse::<i64>().expect("a value"));
+            }
+            if let Some(text) = given.optional("after") {
+                all = all.after(text);
+            }
+            all
+        })),
+        value(client.containers().list_container_files(given.text("container_id"), {
+            let mut all = ListContainerFilesParams::new();
+            if let Some(text) = given.optional("limit") {
+                all = all.limit(text.parse::<i64>().expect("a value"));
+            }
+            if let Some(text) = given.optional("after") {
+                all = all.after(text);
+            }
+            all
+        })),
+    ]
+}
+
+#[allow(deprecated, unused_variables)]
+fn containers_get_container_file<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
+    [
+        value(funcs::containers_get_container_file(client.core(), given.text("container_id"), given.text("file_id"))),
+        value(client.containers().get_container_file(given.text("container_id"), given.text("file_id"))),
+    ]
+}
+
+#[allow(deprecated, unused_variables)]
+fn containers_download_container_file_content<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
+    [
+        bytes(funcs::containers_download_container_file_content(
+            client.core(),
+            given.text("container_id"),
+            given.text("file_id"),
+        )),
+        bytes(client.containers().download_container_file_content(given.text("container_id"), given.text("file_id"))),
+    ]
+}
+
+#[allow(deprecated, unused_variables)]
+fn containers_promote_container_file<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
+    [
+        value(funcs::containers_promote_container_file(
+            client.core(),
+            given.text("container_id"),
+            given.text("file_id"),
+        )),
+        value(client.containers().promote_container_file(given.text("container_id"), given.text("file_id"))),
+    ]
+}
+
+#[allow(deprecated, unused_variables)]
 fn credits_get_credits<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [value(funcs::credits_get_credits(client.core())), value(client.credits().get_credits())]
 }
 
-#[allow(unused_variables)]
+#[allow(deprecated, unused_variables)]
 fn credits_create_coinbase_charge<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [nothing(funcs::credits_create_coinbase_charge(client.core())), nothing(client.credits().create_coinbase_charge())]
 }
 
-#[allow(unused_variables)]
+#[allow(deprecated, unused_variables)]
 fn datasets_get_app_rankings<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
         value(funcs::datasets_get_app_rankings(client.core(), {
@@ -1901,7 +2513,7 @@ fn datasets_get_app_rankings<'a>(client: &'a OpenRouter, given: &'a Given) -> Bo
     ]
 }
 
-#[allow(unused_variables)]
+#[allow(deprecated, unused_variables)]
 fn datasets_get_rankings_daily<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
         value(funcs::datasets_get_rankings_daily(client.core(), {
@@ -1957,7 +2569,7 @@ fn datasets_get_rankings_daily<'a>(client: &'a OpenRouter, given: &'a Given) -> 
     ]
 }
 
-#[allow(unused_variables)]
+#[allow(deprecated, unused_variables)]
 fn datasets_get_session_cost<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
         value(funcs::datasets_get_session_cost(client.core(), {
@@ -2001,12 +2613,12 @@ fn datasets_get_session_cost<'a>(client: &'a OpenRouter, given: &'a Given) -> Bo
     ]
 }
 
-#[allow(unused_variables)]
+#[allow(deprecated, unused_variables)]
 fn embeddings_generate<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [value(funcs::embeddings_generate(client.core(), given.body())), value(client.embeddings().generate(given.body()))]
 }
 
-#[allow(unused_variables)]
+#[allow(deprecated, unused_variables)]
 fn embeddings_list_models<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
         value(funcs::embeddings_list_models(client.core(), {
@@ -2032,12 +2644,82 @@ fn embeddings_list_models<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<
     ]
 }
 
-#[allow(unused_variables)]
+#[allow(deprecated, unused_variables)]
 fn endpoints_list_zdr_endpoints<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [value(funcs::endpoints_list_zdr_endpoints(client.core())), value(client.endpoints().list_zdr_endpoints())]
 }
 
-#[allow(unused_variables)]
+#[allow(deprecated, unused_variables)]
+fn external_users_list<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
+    [
+        value(funcs::external_users_list(client.core(), {
+            let mut all = ListExternalUsersParams::new();
+            if let Some(text) = given.optional("offset") {
+                all = all.offset(text.parse::<i64>().expect("a value"));
+            }
+            if let Some(text) = given.optional("limit") {
+                all = all.limit(text.parse::<i64>().expect("a value"));
+            }
+            if let Some(text) = given.optional("user") {
+                all = all.user(text);
+            }
+            if let Some(text) = given.optional("include_inactive") {
+                all = all.include_inactive(text.parse::<bool>().expect("a value"));
+            }
+            all
+        })),
+        value(client.external_users().list({
+            let mut all = ListExternalUsersParams::new();
+            if let Some(text) = given.optional("offset") {
+                all = all.offset(text.parse::<i64>().expect("a value"));
+            }
+            if let Some(text) = given.optional("limit") {
+                all = all.limit(text.parse::<i64>().expect("a value"));
+            }
+            if let Some(text) = given.optional("user") {
+                all = all.user(text);
+            }
+            if let Some(text) = given.optional("include_inactive") {
+                all = all.include_inactive(text.parse::<bool>().expect("a value"));
+            }
+            all
+        })),
+    ]
+}
+
+#[allow(deprecated, unused_variables)]
+fn external_users_create<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
+    [
+        value(funcs::external_users_create(client.core(), given.body())),
+        value(client.external_users().create(given.body())),
+    ]
+}
+
+#[allow(deprecated, unused_variables)]
+fn external_users_delete<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
+    [
+        nothing(funcs::external_users_delete(client.core(), given.text("user"))),
+        nothing(client.external_users().delete(given.text("user"))),
+    ]
+}
+
+#[allow(deprecated, unused_variables)]
+fn external_users_get<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
+    [
+        value(funcs::external_users_get(client.core(), given.text("user"))),
+        value(client.external_users().get(given.text("user"))),
+    ]
+}
+
+#[allow(deprecated, unused_variables)]
+fn external_users_update<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
+    [
+        value(funcs::external_users_update(client.core(), given.text("user"), given.body())),
+        value(client.external_users().update(given.text("user"), given.body())),
+    ]
+}
+
+#[allow(deprecated, unused_variables)]
 fn files_list<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
         value(funcs::files_list(client.core(), {
@@ -2099,7 +2781,7 @@ fn files_list<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     ]
 }
 
-#[allow(unused_variables)]
+#[allow(deprecated, unused_variables)]
 fn files_upload<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
         value(funcs::files_upload(
@@ -2129,7 +2811,7 @@ fn files_upload<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     ]
 }
 
-#[allow(unused_variables)]
+#[allow(deprecated, unused_variables)]
 fn files_delete<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
         value(funcs::files_delete(client.core(), given.text("file_id"), {
@@ -2155,7 +2837,7 @@ fn files_delete<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     ]
 }
 
-#[allow(unused_variables)]
+#[allow(deprecated, unused_variables)]
 fn files_retrieve<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
         value(funcs::files_retrieve(client.core(), given.text("file_id"), {
@@ -2181,7 +2863,7 @@ fn files_retrieve<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     ]
 }
 
-#[allow(unused_variables)]
+#[allow(deprecated, unused_variables)]
 fn files_download<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
         bytes(funcs::files_download(client.core(), given.text("file_id"), {
@@ -2207,7 +2889,7 @@ fn files_download<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     ]
 }
 
-#[allow(unused_variables)]
+#[allow(deprecated, unused_variables)]
 fn generations_get_generation<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
         value(funcs::generations_get_generation(client.core(), given.text("id"))),
@@ -2215,7 +2897,7 @@ fn generations_get_generation<'a>(client: &'a OpenRouter, given: &'a Given) -> B
     ]
 }
 
-#[allow(unused_variables)]
+#[allow(deprecated, unused_variables)]
 fn generations_list_generation_content<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
         value(funcs::generations_list_generation_content(client.core(), given.text("id"))),
@@ -2223,7 +2905,7 @@ fn generations_list_generation_content<'a>(client: &'a OpenRouter, given: &'a Gi
     ]
 }
 
-#[allow(unused_variables)]
+#[allow(deprecated, unused_variables)]
 fn generations_submit_feedback<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
         value(funcs::generations_submit_feedback(client.core(), given.body())),
@@ -2231,7 +2913,7 @@ fn generations_submit_feedback<'a>(client: &'a OpenRouter, given: &'a Given) -> 
     ]
 }
 
-#[allow(unused_variables)]
+#[allow(deprecated, unused_variables)]
 fn guardrails_list<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
         value(funcs::guardrails_list(client.core(), {
@@ -2263,117 +2945,12 @@ fn guardrails_list<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     ]
 }
 
-#[allow(unused_variables)]
+#[allow(deprecated, unused_variables)]
 fn guardrails_create<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [value(funcs::guardrails_create(client.core(), given.body())), value(client.guardrails().create(given.body()))]
 }
 
-#[allow(unused_variables)]
-fn guardrails_delete<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
-    [
-        value(funcs::guardrails_delete(client.core(), given.text("id"))),
-        value(client.guardrails().delete(given.text("id"))),
-    ]
-}
-
-#[allow(unused_variables)]
-fn guardrails_get<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
-    [value(funcs::guardrails_get(client.core(), given.text("id"))), value(client.guardrails().get(given.text("id")))]
-}
-
-#[allow(unused_variables)]
-fn guardrails_update<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
-    [
-        value(funcs::guardrails_update(client.core(), given.text("id"), given.body())),
-        value(client.guardrails().update(given.text("id"), given.body())),
-    ]
-}
-
-#[allow(unused_variables)]
-fn guardrails_list_guardrail_key_assignments<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
-    [
-        value(funcs::guardrails_list_guardrail_key_assignments(client.core(), given.text("id"), {
-            let mut all = ListGuardrailKeyAssignmentsParams::new();
-            if let Some(text) = given.optional("offset") {
-                all = all.offset(text.parse::<i64>().expect("a value"));
-            }
-            if let Some(text) = given.optional("limit") {
-                all = all.limit(text.parse::<i64>().expect("a value"));
-            }
-            all
-        })),
-        value(client.guardrails().list_guardrail_key_assignments(given.text("id"), {
-            let mut all = ListGuardrailKeyAssignmentsParams::new();
-            if let Some(text) = given.optional("offset") {
-                all = all.offset(text.parse::<i64>().expect("a value"));
-            }
-            if let Some(text) = given.optional("limit") {
-                all = all.limit(text.parse::<i64>().expect("a value"));
-            }
-            all
-        })),
-    ]
-}
-
-#[allow(unused_variables)]
-fn guardrails_bulk_assign_keys<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
-    [
-        value(funcs::guardrails_bulk_assign_keys(client.core(), given.text("id"), given.body())),
-        value(client.guardrails().bulk_assign_keys(given.text("id"), given.body())),
-    ]
-}
-
-#[allow(unused_variables)]
-fn guardrails_bulk_unassign_keys<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
-    [
-        value(funcs::guardrails_bulk_unassign_keys(client.core(), given.text("id"), given.body())),
-        value(client.guardrails().bulk_unassign_keys(given.text("id"), given.body())),
-    ]
-}
-
-#[allow(unused_variables)]
-fn guardrails_list_guardrail_member_assignments<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
-    [
-        value(funcs::guardrails_list_guardrail_member_assignments(client.core(), given.text("id"), {
-            let mut all = ListGuardrailMemberAssignmentsParams::new();
-            if let Some(text) = given.optional("offset") {
-                all = all.offset(text.parse::<i64>().expect("a value"));
-            }
-            if let Some(text) = given.optional("limit") {
-                all = all.limit(text.parse::<i64>().expect("a value"));
-            }
-            all
-        })),
-        value(client.guardrails().list_guardrail_member_assignments(given.text("id"), {
-            let mut all = ListGuardrailMemberAssignmentsParams::new();
-            if let Some(text) = given.optional("offset") {
-                all = all.offset(text.parse::<i64>().expect("a value"));
-            }
-            if let Some(text) = given.optional("limit") {
-                all = all.limit(text.parse::<i64>().expect("a value"));
-            }
-            all
-        })),
-    ]
-}
-
-#[allow(unused_variables)]
-fn guardrails_bulk_assign_members<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
-    [
-        value(funcs::guardrails_bulk_assign_members(client.core(), given.text("id"), given.body())),
-        value(client.guardrails().bulk_assign_members(given.text("id"), given.body())),
-    ]
-}
-
-#[allow(unused_variables)]
-fn guardrails_bulk_unassign_members<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
-    [
-        value(funcs::guardrails_bulk_unassign_members(client.core(), given.text("id"), given.body())),
-        value(client.guardrails().bulk_unassign_members(given.text("id"), given.body())),
-    ]
-}
-
-#[allow(unused_variables)]
+#[allow(deprecated, unused_variables)]
 fn guardrails_list_key_assignments<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
         value(funcs::guardrails_list_key_assignments(client.core(), {
@@ -2399,7 +2976,7 @@ fn guardrails_list_key_assignments<'a>(client: &'a OpenRouter, given: &'a Given)
     ]
 }
 
-#[allow(unused_variables)]
+#[allow(deprecated, unused_variables)]
 fn guardrails_list_member_assignments<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
         value(funcs::guardrails_list_member_assignments(client.core(), {
@@ -2425,22 +3002,127 @@ fn guardrails_list_member_assignments<'a>(client: &'a OpenRouter, given: &'a Giv
     ]
 }
 
-#[allow(unused_variables)]
+#[allow(deprecated, unused_variables)]
+fn guardrails_delete<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
+    [
+        value(funcs::guardrails_delete(client.core(), given.text("id"))),
+        value(client.guardrails().delete(given.text("id"))),
+    ]
+}
+
+#[allow(deprecated, unused_variables)]
+fn guardrails_get<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
+    [value(funcs::guardrails_get(client.core(), given.text("id"))), value(client.guardrails().get(given.text("id")))]
+}
+
+#[allow(deprecated, unused_variables)]
+fn guardrails_update<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
+    [
+        value(funcs::guardrails_update(client.core(), given.text("id"), given.body())),
+        value(client.guardrails().update(given.text("id"), given.body())),
+    ]
+}
+
+#[allow(deprecated, unused_variables)]
+fn guardrails_list_guardrail_key_assignments<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
+    [
+        value(funcs::guardrails_list_guardrail_key_assignments(client.core(), given.text("id"), {
+            let mut all = ListGuardrailKeyAssignmentsParams::new();
+            if let Some(text) = given.optional("offset") {
+                all = all.offset(text.parse::<i64>().expect("a value"));
+            }
+            if let Some(text) = given.optional("limit") {
+                all = all.limit(text.parse::<i64>().expect("a value"));
+            }
+            all
+        })),
+        value(client.guardrails().list_guardrail_key_assignments(given.text("id"), {
+            let mut all = ListGuardrailKeyAssignmentsParams::new();
+            if let Some(text) = given.optional("offset") {
+                all = all.offset(text.parse::<i64>().expect("a value"));
+            }
+            if let Some(text) = given.optional("limit") {
+                all = all.limit(text.parse::<i64>().expect("a value"));
+            }
+            all
+        })),
+    ]
+}
+
+#[allow(deprecated, unused_variables)]
+fn guardrails_bulk_assign_keys<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
+    [
+        value(funcs::guardrails_bulk_assign_keys(client.core(), given.text("id"), given.body())),
+        value(client.guardrails().bulk_assign_keys(given.text("id"), given.body())),
+    ]
+}
+
+#[allow(deprecated, unused_variables)]
+fn guardrails_bulk_unassign_keys<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
+    [
+        value(funcs::guardrails_bulk_unassign_keys(client.core(), given.text("id"), given.body())),
+        value(client.guardrails().bulk_unassign_keys(given.text("id"), given.body())),
+    ]
+}
+
+#[allow(deprecated, unused_variables)]
+fn guardrails_list_guardrail_member_assignments<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
+    [
+        value(funcs::guardrails_list_guardrail_member_assignments(client.core(), given.text("id"), {
+            let mut all = ListGuardrailMemberAssignmentsParams::new();
+            if let Some(text) = given.optional("offset") {
+                all = all.offset(text.parse::<i64>().expect("a value"));
+            }
+            if let Some(text) = given.optional("limit") {
+                all = all.limit(text.parse::<i64>().expect("a value"));
+            }
+            all
+        })),
+        value(client.guardrails().list_guardrail_member_assignments(given.text("id"), {
+            let mut all = ListGuardrailMemberAssignmentsParams::new();
+            if let Some(text) = given.optional("offset") {
+                all = all.offset(text.parse::<i64>().expect("a value"));
+            }
+            if let Some(text) = given.optional("limit") {
+                all = all.limit(text.parse::<i64>().expect("a value"));
+            }
+            all
+        })),
+    ]
+}
+
+#[allow(deprecated, unused_variables)]
+fn guardrails_bulk_assign_members<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
+    [
+        value(funcs::guardrails_bulk_assign_members(client.core(), given.text("id"), given.body())),
+        value(client.guardrails().bulk_assign_members(given.text("id"), given.body())),
+    ]
+}
+
+#[allow(deprecated, unused_variables)]
+fn guardrails_bulk_unassign_members<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
+    [
+        value(funcs::guardrails_bulk_unassign_members(client.core(), given.text("id"), given.body())),
+        value(client.guardrails().bulk_unassign_members(given.text("id"), given.body())),
+    ]
+}
+
+#[allow(deprecated, unused_variables)]
 fn images_generate<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [value(funcs::images_generate(client.core(), given.body())), value(client.images().generate(given.body()))]
 }
 
-#[allow(unused_variables)]
+#[allow(deprecated, unused_variables)]
 fn images_stream<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [events(funcs::images_stream(client.core(), given.body())), events(client.images().stream(given.body()))]
 }
 
-#[allow(unused_variables)]
+#[allow(deprecated, unused_variables)]
 fn images_list_models<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [value(funcs::images_list_models(client.core())), value(client.images().list_models())]
 }
 
-#[allow(unused_variables)]
+#[allow(deprecated, unused_variables)]
 fn images_list_model_endpoints<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
         value(funcs::images_list_model_endpoints(client.core(), given.text("author"), given.text("slug"))),
@@ -2448,7 +3130,7 @@ fn images_list_model_endpoints<'a>(client: &'a OpenRouter, given: &'a Given) -> 
     ]
 }
 
-#[allow(unused_variables)]
+#[allow(deprecated, unused_variables)]
 fn api_keys_get_current_key_metadata<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
         value(funcs::api_keys_get_current_key_metadata(client.core())),
@@ -2456,13 +3138,16 @@ fn api_keys_get_current_key_metadata<'a>(client: &'a OpenRouter, given: &'a Give
     ]
 }
 
-#[allow(unused_variables)]
+#[allow(deprecated, unused_variables)]
 fn api_keys_list<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
         value(funcs::api_keys_list(client.core(), {
             let mut all = ListKeysParams::new();
             if let Some(text) = given.optional("include_disabled") {
                 all = all.include_disabled(text.parse::<bool>().expect("a value"));
+            }
+            if let Some(text) = given.optional("include_expired") {
+                all = all.include_expired(text.parse::<bool>().expect("a value"));
             }
             if let Some(text) = given.optional("offset") {
                 all = all.offset(text.parse::<i64>().expect("a value"));
@@ -2477,6 +3162,9 @@ fn api_keys_list<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
             if let Some(text) = given.optional("include_disabled") {
                 all = all.include_disabled(text.parse::<bool>().expect("a value"));
             }
+            if let Some(text) = given.optional("include_expired") {
+                all = all.include_expired(text.parse::<bool>().expect("a value"));
+            }
             if let Some(text) = given.optional("offset") {
                 all = all.offset(text.parse::<i64>().expect("a value"));
             }
@@ -2488,12 +3176,12 @@ fn api_keys_list<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     ]
 }
 
-#[allow(unused_variables)]
+#[allow(deprecated, unused_variables)]
 fn api_keys_create<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [value(funcs::api_keys_create(client.core(), given.body())), value(client.api_keys().create(given.body()))]
 }
 
-#[allow(unused_variables)]
+#[allow(deprecated, unused_variables)]
 fn api_keys_delete<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
         value(funcs::api_keys_delete(client.core(), given.text("hash"))),
@@ -2501,12 +3189,12 @@ fn api_keys_delete<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     ]
 }
 
-#[allow(unused_variables)]
+#[allow(deprecated, unused_variables)]
 fn api_keys_get<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [value(funcs::api_keys_get(client.core(), given.text("hash"))), value(client.api_keys().get(given.text("hash")))]
 }
 
-#[allow(unused_variables)]
+#[allow(deprecated, unused_variables)]
 fn api_keys_update<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
         value(funcs::api_keys_update(client.core(), given.text("hash"), given.body())),
@@ -2514,17 +3202,17 @@ fn api_keys_update<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     ]
 }
 
-#[allow(unused_variables)]
+#[allow(deprecated, unused_variables)]
 fn messages_create<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [value(funcs::messages_create(client.core(), given.body())), value(client.messages().create(given.body()))]
 }
 
-#[allow(unused_variables)]
+#[allow(deprecated, unused_variables)]
 fn messages_stream<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [events(funcs::messages_stream(client.core(), given.body())), events(client.messages().stream(given.body()))]
 }
 
-#[allow(unused_variables)]
+#[allow(deprecated, unused_variables)]
 fn models_get<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
         value(funcs::models_get(client.core(), given.text("author"), given.text("slug"))),
@@ -2532,7 +3220,7 @@ fn models_get<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     ]
 }
 
-#[allow(unused_variables)]
+#[allow(deprecated, unused_variables)]
 fn models_list<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
         value(funcs::models_list(client.core(), {
@@ -2554,12 +3242,6 @@ fn models_list<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
             }
             if let Some(text) = given.optional("sort") {
                 all = all.sort(text);
-            }
-            if let Some(text) = given.optional("use_rss") {
-                all = all.use_rss(text);
-            }
-            if let Some(text) = given.optional("use_rss_chat_links") {
-                all = all.use_rss_chat_links(text);
             }
             if let Some(text) = given.optional("q") {
                 all = all.q(text);
@@ -2586,7 +3268,7 @@ fn models_list<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
                 all = all.providers(text);
             }
             if let Some(text) = given.optional("distillable") {
-                all = all.distillable(text);
+                all = all.distillable(text.parse::<bool>().expect("a value"));
             }
             if let Some(text) = given.optional("zdr") {
                 all = all.zdr(text);
@@ -2652,12 +3334,6 @@ fn models_list<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
             if let Some(text) = given.optional("sort") {
                 all = all.sort(text);
             }
-            if let Some(text) = given.optional("use_rss") {
-                all = all.use_rss(text);
-            }
-            if let Some(text) = given.optional("use_rss_chat_links") {
-                all = all.use_rss_chat_links(text);
-            }
             if let Some(text) = given.optional("q") {
                 all = all.q(text);
             }
@@ -2683,7 +3359,7 @@ fn models_list<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
                 all = all.providers(text);
             }
             if let Some(text) = given.optional("distillable") {
-                all = all.distillable(text);
+                all = all.distillable(text.parse::<bool>().expect("a value"));
             }
             if let Some(text) = given.optional("zdr") {
                 all = all.zdr(text);
@@ -2732,15 +3408,7 @@ fn models_list<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     ]
 }
 
-#[allow(unused_variables)]
-fn endpoints_list<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
-    [
-        value(funcs::endpoints_list(client.core(), given.text("author"), given.text("slug"))),
-        value(client.endpoints().list(given.text("author"), given.text("slug"))),
-    ]
-}
-
-#[allow(unused_variables)]
+#[allow(deprecated, unused_variables)]
 fn models_count<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
         value(funcs::models_count(client.core(), {
@@ -2760,7 +3428,7 @@ fn models_count<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     ]
 }
 
-#[allow(unused_variables)]
+#[allow(deprecated, unused_variables)]
 fn models_list_for_user<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
         value(funcs::models_list_for_user(client.core(), {
@@ -2770,6 +3438,15 @@ fn models_list_for_user<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a
             }
             if let Some(text) = given.optional("limit") {
                 all = all.limit(text.parse::<i64>().expect("a value"));
+            }
+            if let Some(text) = given.optional("output_modalities") {
+                all = all.output_modalities(text);
+            }
+            if let Some(text) = given.optional("sort") {
+                all = all.sort(text);
+            }
+            if let Some(text) = given.optional("client") {
+                all = all.client(text);
             }
             all
         })),
@@ -2781,12 +3458,42 @@ fn models_list_for_user<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a
             if let Some(text) = given.optional("limit") {
                 all = all.limit(text.parse::<i64>().expect("a value"));
             }
+            if let Some(text) = given.optional("output_modalities") {
+                all = all.output_modalities(text);
+            }
+            if let Some(text) = given.optional("sort") {
+                all = all.sort(text);
+            }
+            if let Some(text) = given.optional("client") {
+                all = all.client(text);
+            }
             all
         })),
     ]
 }
 
-#[allow(unused_variables)]
+#[allow(deprecated, unused_variables)]
+fn endpoints_list<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
+    [
+        value(funcs::endpoints_list(client.core(), given.text("author"), given.text("slug"))),
+        value(client.endpoints().list(given.text("author"), given.text("slug"))),
+    ]
+}
+
+#[allow(deprecated, unused_variables)]
+fn oauth_list_oauth_jwks<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
+    [value(funcs::oauth_list_oauth_jwks(client.core())), value(client.oauth().list_oauth_jwks())]
+}
+
+#[allow(deprecated, unused_variables)]
+fn oauth_create_oauth_token<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
+    [
+        value(funcs::oauth_create_oauth_token(client.core(), given.body())),
+        value(client.oauth().create_oauth_token(given.body())),
+    ]
+}
+
+#[allow(deprecated, unused_variables)]
 fn observability_list<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
         value(funcs::observability_list(client.core(), {
@@ -2818,7 +3525,7 @@ fn observability_list<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> 
     ]
 }
 
-#[allow(unused_variables)]
+#[allow(deprecated, unused_variables)]
 fn observability_create<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
         value(funcs::observability_create(client.core(), given.body())),
@@ -2826,7 +3533,7 @@ fn observability_create<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a
     ]
 }
 
-#[allow(unused_variables)]
+#[allow(deprecated, unused_variables)]
 fn observability_delete<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
         value(funcs::observability_delete(client.core(), given.text("id"))),
@@ -2834,7 +3541,7 @@ fn observability_delete<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a
     ]
 }
 
-#[allow(unused_variables)]
+#[allow(deprecated, unused_variables)]
 fn observability_get<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
         value(funcs::observability_get(client.core(), given.text("id"))),
@@ -2842,7 +3549,7 @@ fn observability_get<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     ]
 }
 
-#[allow(unused_variables)]
+#[allow(deprecated, unused_variables)]
 fn observability_update<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
         value(funcs::observability_update(client.core(), given.text("id"), given.body())),
@@ -2850,7 +3557,7 @@ fn observability_update<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a
     ]
 }
 
-#[allow(unused_variables)]
+#[allow(deprecated, unused_variables)]
 fn organization_list_members<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
         value(funcs::organization_list_members(client.core(), {
@@ -2876,7 +3583,20 @@ fn organization_list_members<'a>(client: &'a OpenRouter, given: &'a Given) -> Bo
     ]
 }
 
-#[allow(unused_variables)]
+#[allow(deprecated, unused_variables)]
+fn organization_get_settings<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
+    [value(funcs::organization_get_settings(client.core())), value(client.organization().get_settings())]
+}
+
+#[allow(deprecated, unused_variables)]
+fn organization_update_settings<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
+    [
+        value(funcs::organization_update_settings(client.core(), given.body())),
+        value(client.organization().update_settings(given.body())),
+    ]
+}
+
+#[allow(deprecated, unused_variables)]
 fn presets_list<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
         value(funcs::presets_list(client.core(), {
@@ -2902,12 +3622,12 @@ fn presets_list<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     ]
 }
 
-#[allow(unused_variables)]
+#[allow(deprecated, unused_variables)]
 fn presets_get<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [value(funcs::presets_get(client.core(), given.text("slug"))), value(client.presets().get(given.text("slug")))]
 }
 
-#[allow(unused_variables)]
+#[allow(deprecated, unused_variables)]
 fn presets_create_presets_chat_completions<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
         value(funcs::presets_create_presets_chat_completions(client.core(), given.text("slug"), given.body())),
@@ -2915,7 +3635,7 @@ fn presets_create_presets_chat_completions<'a>(client: &'a OpenRouter, given: &'
     ]
 }
 
-#[allow(unused_variables)]
+#[allow(deprecated, unused_variables)]
 fn presets_create_presets_messages<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
         value(funcs::presets_create_presets_messages(client.core(), given.text("slug"), given.body())),
@@ -2923,7 +3643,7 @@ fn presets_create_presets_messages<'a>(client: &'a OpenRouter, given: &'a Given)
     ]
 }
 
-#[allow(unused_variables)]
+#[allow(deprecated, unused_variables)]
 fn presets_create_presets_responses<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
         value(funcs::presets_create_presets_responses(client.core(), given.text("slug"), given.body())),
@@ -2931,7 +3651,7 @@ fn presets_create_presets_responses<'a>(client: &'a OpenRouter, given: &'a Given
     ]
 }
 
-#[allow(unused_variables)]
+#[allow(deprecated, unused_variables)]
 fn presets_list_versions<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
         value(funcs::presets_list_versions(client.core(), given.text("slug"), {
@@ -2957,7 +3677,7 @@ fn presets_list_versions<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'
     ]
 }
 
-#[allow(unused_variables)]
+#[allow(deprecated, unused_variables)]
 fn presets_get_version<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
         value(funcs::presets_get_version(client.core(), given.text("slug"), given.text("version"))),
@@ -2965,22 +3685,160 @@ fn presets_get_version<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a>
     ]
 }
 
-#[allow(unused_variables)]
+#[allow(deprecated, unused_variables)]
+fn private_endpoints_list<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
+    [value(funcs::private_endpoints_list(client.core())), value(client.private_endpoints().list())]
+}
+
+#[allow(deprecated, unused_variables)]
+fn private_endpoints_create<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
+    [
+        value(funcs::private_endpoints_create(
+            client.core(),
+            given.body(),
+            given.optional("idempotency-key").as_deref(),
+        )),
+        value(client.private_endpoints().create(given.body(), given.optional("idempotency-key").as_deref())),
+    ]
+}
+
+#[allow(deprecated, unused_variables)]
+fn private_endpoints_delete<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
+    [
+        value(funcs::private_endpoints_delete(client.core(), given.text("id"), {
+            let mut all = DeletePrivateEndpointParams::new();
+            if let Some(text) = given.optional("draft_only") {
+                all = all.draft_only(text.parse::<bool>().expect("a value"));
+            }
+            all
+        })),
+        value(client.private_endpoints().delete(given.text("id"), {
+            let mut all = DeletePrivateEndpointParams::new();
+            if let Some(text) = given.optional("draft_only") {
+                all = all.draft_only(text.parse::<bool>().expect("a value"));
+            }
+            all
+        })),
+    ]
+}
+
+#[allow(deprecated, unused_variables)]
+fn private_endpoints_get<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
+    [
+        value(funcs::private_endpoints_get(client.core(), given.text("id"))),
+        value(client.private_endpoints().get(given.text("id"))),
+    ]
+}
+
+#[allow(deprecated, unused_variables)]
+fn private_endpoints_update<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
+    [
+        value(funcs::private_endpoints_update(client.core(), given.text("id"), given.body())),
+        value(client.private_endpoints().update(given.text("id"), given.body())),
+    ]
+}
+
+#[allow(deprecated, unused_variables)]
+fn private_endpoints_activate<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
+    [
+        value(funcs::private_endpoints_activate(client.core(), given.text("id"))),
+        value(client.private_endpoints().activate(given.text("id"))),
+    ]
+}
+
+#[allow(deprecated, unused_variables)]
+fn private_endpoints_disable<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
+    [
+        value(funcs::private_endpoints_disable(client.core(), given.text("id"))),
+        value(client.private_endpoints().disable(given.text("id"))),
+    ]
+}
+
+#[allow(deprecated, unused_variables)]
+fn private_endpoints_enable<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
+    [
+        value(funcs::private_endpoints_enable(client.core(), given.text("id"))),
+        value(client.private_endpoints().enable(given.text("id"))),
+    ]
+}
+
+#[allow(deprecated, unused_variables)]
+fn private_endpoints_update_parameters<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
+    [
+        value(funcs::private_endpoints_update_parameters(client.core(), given.text("id"), given.body())),
+        value(client.private_endpoints().update_parameters(given.text("id"), given.body())),
+    ]
+}
+
+#[allow(deprecated, unused_variables)]
+fn private_endpoints_update_pricing<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
+    [
+        value(funcs::private_endpoints_update_pricing(client.core(), given.text("id"), given.body())),
+        value(client.private_endpoints().update_pricing(given.text("id"), given.body())),
+    ]
+}
+
+#[allow(deprecated, unused_variables)]
+fn private_endpoints_validate<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
+    [
+        value(funcs::private_endpoints_validate(client.core(), given.text("id"), given.body())),
+        value(client.private_endpoints().validate(given.text("id"), given.body())),
+    ]
+}
+
+#[allow(deprecated, unused_variables)]
+fn private_providers_list<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
+    [value(funcs::private_providers_list(client.core())), value(client.private_providers().list())]
+}
+
+#[allow(deprecated, unused_variables)]
+fn private_providers_create<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
+    [
+        value(funcs::private_providers_create(client.core(), given.body())),
+        value(client.private_providers().create(given.body())),
+    ]
+}
+
+#[allow(deprecated, unused_variables)]
+fn private_providers_delete<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
+    [
+        value(funcs::private_providers_delete(client.core(), given.text("slug"))),
+        value(client.private_providers().delete(given.text("slug"))),
+    ]
+}
+
+#[allow(deprecated, unused_variables)]
+fn private_providers_get<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
+    [
+        value(funcs::private_providers_get(client.core(), given.text("slug"))),
+        value(client.private_providers().get(given.text("slug"))),
+    ]
+}
+
+#[allow(deprecated, unused_variables)]
+fn private_providers_update<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
+    [
+        value(funcs::private_providers_update(client.core(), given.text("slug"), given.body())),
+        value(client.private_providers().update(given.text("slug"), given.body())),
+    ]
+}
+
+#[allow(deprecated, unused_variables)]
 fn providers_list<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [value(funcs::providers_list(client.core())), value(client.providers().list())]
 }
 
-#[allow(unused_variables)]
+#[allow(deprecated, unused_variables)]
 fn rerank_rerank<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [value(funcs::rerank_rerank(client.core(), given.body())), value(client.rerank().rerank(given.body()))]
 }
 
-#[allow(unused_variables)]
+#[allow(deprecated, unused_variables)]
 fn responses_send<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [value(funcs::responses_send(client.core(), given.body())), value(client.responses().send(given.body()))]
 }
 
-#[allow(unused_variables)]
+#[allow(deprecated, unused_variables)]
 fn beta_responses_send<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
         value(funcs::beta_responses_send(client.core(), given.body())),
@@ -2988,12 +3846,12 @@ fn beta_responses_send<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a>
     ]
 }
 
-#[allow(unused_variables)]
+#[allow(deprecated, unused_variables)]
 fn responses_stream<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [events(funcs::responses_stream(client.core(), given.body())), events(client.responses().stream(given.body()))]
 }
 
-#[allow(unused_variables)]
+#[allow(deprecated, unused_variables)]
 fn beta_responses_stream<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
         events(funcs::beta_responses_stream(client.core(), given.body())),
@@ -3001,7 +3859,7 @@ fn beta_responses_stream<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'
     ]
 }
 
-#[allow(unused_variables)]
+#[allow(deprecated, unused_variables)]
 fn scim_list_mappings<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
         value(funcs::scim_list_mappings(client.core(), {
@@ -3027,12 +3885,12 @@ fn scim_list_mappings<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> 
     ]
 }
 
-#[allow(unused_variables)]
+#[allow(deprecated, unused_variables)]
 fn scim_create<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [value(funcs::scim_create(client.core(), given.body())), value(client.scim().create(given.body()))]
 }
 
-#[allow(unused_variables)]
+#[allow(deprecated, unused_variables)]
 fn scim_delete<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
         value(funcs::scim_delete(
@@ -3044,12 +3902,12 @@ fn scim_delete<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     ]
 }
 
-#[allow(unused_variables)]
+#[allow(deprecated, unused_variables)]
 fn scim_read<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [value(funcs::scim_read(client.core(), given.text("id"))), value(client.scim().read(given.text("id")))]
 }
 
-#[allow(unused_variables)]
+#[allow(deprecated, unused_variables)]
 fn scim_update<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
         value(funcs::scim_update(client.core(), given.text("id"), given.body())),
@@ -3057,7 +3915,7 @@ fn scim_update<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     ]
 }
 
-#[allow(unused_variables)]
+#[allow(deprecated, unused_variables)]
 fn scim_list_groups<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
         value(funcs::scim_list_groups(client.core(), {
@@ -3067,6 +3925,12 @@ fn scim_list_groups<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
             }
             if let Some(text) = given.optional("limit") {
                 all = all.limit(text.parse::<i64>().expect("a value"));
+            }
+            if let Some(text) = given.optional("display_name") {
+                all = all.display_name(text);
+            }
+            if let Some(text) = given.optional("external_id") {
+                all = all.external_id(text);
             }
             all
         })),
@@ -3078,12 +3942,207 @@ fn scim_list_groups<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
             if let Some(text) = given.optional("limit") {
                 all = all.limit(text.parse::<i64>().expect("a value"));
             }
+            if let Some(text) = given.optional("display_name") {
+                all = all.display_name(text);
+            }
+            if let Some(text) = given.optional("external_id") {
+                all = all.external_id(text);
+            }
             all
         })),
     ]
 }
 
-#[allow(unused_variables)]
+#[allow(deprecated, unused_variables)]
+fn scim_create_sync_job<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
+    [value(funcs::scim_create_sync_job(client.core())), value(client.scim().create_sync_job())]
+}
+
+#[allow(deprecated, unused_variables)]
+fn scim_get_sync_job<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
+    [
+        value(funcs::scim_get_sync_job(client.core(), given.text("id"))),
+        value(client.scim().get_sync_job(given.text("id"))),
+    ]
+}
+
+#[allow(deprecated, unused_variables)]
+fn system_one_create<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
+    [value(funcs::system_one_create(client.core(), given.body())), value(client.system_one().create(given.body()))]
+}
+
+#[allow(deprecated, unused_variables)]
+fn tools_list_tools<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
+    [
+        value(funcs::tools_list_tools(client.core(), {
+            let mut all = ListToolsParams::new();
+            if let Some(text) = given.optional("offset") {
+                all = all.offset(text.parse::<i64>().expect("a value"));
+            }
+            if let Some(text) = given.optional("limit") {
+                all = all.limit(text.parse::<i64>().expect("a value"));
+            }
+            if let Some(text) = given.optional("api_format") {
+                all = all.api_format(text);
+            }
+            all
+        })),
+        value(client.tools().list_tools({
+            let mut all = ListToolsParams::new();
+            if let Some(text) = given.optional("offset") {
+                all = all.offset(text.parse::<i64>().expect("a value"));
+            }
+            if let Some(text) = given.optional("limit") {
+                all = all.limit(text.parse::<i64>().expect("a value"));
+            }
+            if let Some(text) = given.optional("api_format") {
+                all = all.api_format(text);
+            }
+            all
+        })),
+    ]
+}
+
+#[allow(deprecated, unused_variables)]
+fn tools_get_tool<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
+    [
+        value(funcs::tools_get_tool(client.core(), given.text("name"))),
+        value(client.tools().get_tool(given.text("name"))),
+    ]
+}
+
+#[allow(deprecated, unused_variables)]
+fn vault_list_intern_connections<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
+    [
+        value(funcs::vault_list_intern_connections(client.core(), given.text("internId"))),
+        value(client.vault().list_intern_connections(given.text("internId"))),
+    ]
+}
+
+#[allow(deprecated, unused_variables)]
+fn vault_list_intern_effective_vault_secrets<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
+    [
+        value(funcs::vault_list_intern_effective_vault_secrets(client.core(), given.text("internId"), {
+            let mut all = ListInternEffectiveVaultSecretsParams::new();
+            if let Some(text) = given.optional("limit") {
+                all = all.limit(text.parse::<i64>().expect("a value"));
+            }
+            if let Some(text) = given.optional("offset") {
+                all = all.offset(text.parse::<i64>().expect("a value"));
+            }
+            all
+        })),
+        value(client.vault().list_intern_effective_vault_secrets(given.text("internId"), {
+            let mut all = ListInternEffectiveVaultSecretsParams::new();
+            if let Some(text) = given.optional("limit") {
+                all = all.limit(text.parse::<i64>().expect("a value"));
+            }
+            if let Some(text) = given.optional("offset") {
+                all = all.offset(text.parse::<i64>().expect("a value"));
+            }
+            all
+        })),
+    ]
+}
+
+#[allow(deprecated, unused_variables)]
+fn vault_list_intern_vault_secrets<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
+    [
+        value(funcs::vault_list_intern_vault_secrets(client.core(), given.text("internId"), {
+            let mut all = ListInternVaultSecretsParams::new();
+            if let Some(text) = given.optional("limit") {
+                all = all.limit(text.parse::<i64>().expect("a value"));
+            }
+            if let Some(text) = given.optional("offset") {
+                all = all.offset(text.parse::<i64>().expect("a value"));
+            }
+            all
+        })),
+        value(client.vault().list_intern_vault_secrets(given.text("internId"), {
+            let mut all = ListInternVaultSecretsParams::new();
+            if let Some(text) = given.optional("limit") {
+                all = all.limit(text.parse::<i64>().expect("a value"));
+            }
+            if let Some(text) = given.optional("offset") {
+                all = all.offset(text.parse::<i64>().expect("a value"));
+            }
+            all
+        })),
+    ]
+}
+
+#[allow(deprecated, unused_variables)]
+fn vault_copy_vault_secrets_to_intern<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
+    [
+        value(funcs::vault_copy_vault_secrets_to_intern(client.core(), given.text("internId"), given.body())),
+        value(client.vault().copy_vault_secrets_to_intern(given.text("internId"), given.body())),
+    ]
+}
+
+#[allow(deprecated, unused_variables)]
+fn vault_delete_intern_vault_secret<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
+    [
+        nothing(funcs::vault_delete_intern_vault_secret(client.core(), given.text("internId"), given.text("name"))),
+        nothing(client.vault().delete_intern_vault_secret(given.text("internId"), given.text("name"))),
+    ]
+}
+
+#[allow(deprecated, unused_variables)]
+fn vault_store_intern_vault_secret<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
+    [
+        value(funcs::vault_store_intern_vault_secret(
+            client.core(),
+            given.text("internId"),
+            given.text("name"),
+            given.body(),
+        )),
+        value(client.vault().store_intern_vault_secret(given.text("internId"), given.text("name"), given.body())),
+    ]
+}
+
+#[allow(deprecated, unused_variables)]
+fn vault_list_vault_secrets<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
+    [
+        value(funcs::vault_list_vault_secrets(client.core(), {
+            let mut all = ListVaultSecretsParams::new();
+            if let Some(text) = given.optional("limit") {
+                all = all.limit(text.parse::<i64>().expect("a value"));
+            }
+            if let Some(text) = given.optional("offset") {
+                all = all.offset(text.parse::<i64>().expect("a value"));
+            }
+            all
+        })),
+        value(client.vault().list_vault_secrets({
+            let mut all = ListVaultSecretsParams::new();
+            if let Some(text) = given.optional("limit") {
+                all = all.limit(text.parse::<i64>().expect("a value"));
+            }
+            if let Some(text) = given.optional("offset") {
+                all = all.offset(text.parse::<i64>().expect("a value"));
+            }
+            all
+        })),
+    ]
+}
+
+#[allow(deprecated, unused_variables)]
+fn vault_delete_vault_secret<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
+    [
+        nothing(funcs::vault_delete_vault_secret(client.core(), given.text("name"))),
+        nothing(client.vault().delete_vault_secret(given.text("name"))),
+    ]
+}
+
+#[allow(deprecated, unused_variables)]
+fn vault_store_vault_secret<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
+    [
+        value(funcs::vault_store_vault_secret(client.core(), given.text("name"), given.body())),
+        value(client.vault().store_vault_secret(given.text("name"), given.body())),
+    ]
+}
+
+#[allow(deprecated, unused_variables)]
 fn video_generation_generate<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
         value(funcs::video_generation_generate(client.core(), given.body())),
@@ -3091,7 +4150,15 @@ fn video_generation_generate<'a>(client: &'a OpenRouter, given: &'a Given) -> Bo
     ]
 }
 
-#[allow(unused_variables)]
+#[allow(deprecated, unused_variables)]
+fn video_generation_list_videos_models<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
+    [
+        value(funcs::video_generation_list_videos_models(client.core())),
+        value(client.video_generation().list_videos_models()),
+    ]
+}
+
+#[allow(deprecated, unused_variables)]
 fn video_generation_get_generation<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
         value(funcs::video_generation_get_generation(client.core(), given.text("jobId"))),
@@ -3099,7 +4166,7 @@ fn video_generation_get_generation<'a>(client: &'a OpenRouter, given: &'a Given)
     ]
 }
 
-#[allow(unused_variables)]
+#[allow(deprecated, unused_variables)]
 fn video_generation_get_video_content<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
         bytes(funcs::video_generation_get_video_content(client.core(), given.text("jobId"), {
@@ -3119,15 +4186,7 @@ fn video_generation_get_video_content<'a>(client: &'a OpenRouter, given: &'a Giv
     ]
 }
 
-#[allow(unused_variables)]
-fn video_generation_list_videos_models<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
-    [
-        value(funcs::video_generation_list_videos_models(client.core())),
-        value(client.video_generation().list_videos_models()),
-    ]
-}
-
-#[allow(unused_variables)]
+#[allow(deprecated, unused_variables)]
 fn workspaces_list<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
         value(funcs::workspaces_list(client.core(), {
@@ -3153,25 +4212,37 @@ fn workspaces_list<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     ]
 }
 
-#[allow(unused_variables)]
+#[allow(deprecated, unused_variables)]
 fn workspaces_create<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [value(funcs::workspaces_create(client.core(), given.body())), value(client.workspaces().create(given.body()))]
 }
 
-#[allow(unused_variables)]
+#[allow(deprecated, unused_variables)]
 fn workspaces_delete<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
-        value(funcs::workspaces_delete(client.core(), given.text("id"))),
-        value(client.workspaces().delete(given.text("id"))),
+        value(funcs::workspaces_delete(client.core(), given.text("id"), {
+            let mut all = DeleteWorkspaceParams::new();
+            if let Some(text) = given.optional("confirm_default_workspace_deletion") {
+                all = all.confirm_default_workspace_deletion(text.parse::<bool>().expect("a value"));
+            }
+            all
+        })),
+        value(client.workspaces().delete(given.text("id"), {
+            let mut all = DeleteWorkspaceParams::new();
+            if let Some(text) = given.optional("confirm_default_workspace_deletion") {
+                all = all.confirm_default_workspace_deletion(text.parse::<bool>().expect("a value"));
+            }
+            all
+        })),
     ]
 }
 
-#[allow(unused_variables)]
+#[allow(deprecated, unused_variables)]
 fn workspaces_get<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [value(funcs::workspaces_get(client.core(), given.text("id"))), value(client.workspaces().get(given.text("id")))]
 }
 
-#[allow(unused_variables)]
+#[allow(deprecated, unused_variables)]
 fn workspaces_update<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
         value(funcs::workspaces_update(client.core(), given.text("id"), given.body())),
@@ -3179,39 +4250,7 @@ fn workspaces_update<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     ]
 }
 
-#[allow(unused_variables)]
-fn workspaces_list_budgets<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
-    [
-        value(funcs::workspaces_list_budgets(client.core(), given.text("id"))),
-        value(client.workspaces().list_budgets(given.text("id"))),
-    ]
-}
-
-#[allow(unused_variables)]
-fn workspaces_delete_budget<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
-    [
-        value(funcs::workspaces_delete_budget(client.core(), given.text("id"), given.text("interval"))),
-        value(client.workspaces().delete_budget(given.text("id"), given.text("interval"))),
-    ]
-}
-
-#[allow(unused_variables)]
-fn workspaces_get_budget<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
-    [
-        value(funcs::workspaces_get_budget(client.core(), given.text("id"), given.text("interval"))),
-        value(client.workspaces().get_budget(given.text("id"), given.text("interval"))),
-    ]
-}
-
-#[allow(unused_variables)]
-fn workspaces_set_budget<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
-    [
-        value(funcs::workspaces_set_budget(client.core(), given.text("id"), given.text("interval"), given.body())),
-        value(client.workspaces().set_budget(given.text("id"), given.text("interval"), given.body())),
-    ]
-}
-
-#[allow(unused_variables)]
+#[allow(deprecated, unused_variables)]
 fn workspaces_list_members<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
         value(funcs::workspaces_list_members(client.core(), given.text("id"), {
@@ -3237,7 +4276,7 @@ fn workspaces_list_members<'a>(client: &'a OpenRouter, given: &'a Given) -> Both
     ]
 }
 
-#[allow(unused_variables)]
+#[allow(deprecated, unused_variables)]
 fn workspaces_bulk_add_members<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
         value(funcs::workspaces_bulk_add_members(client.core(), given.text("id"), given.body())),
@@ -3245,10 +4284,47 @@ fn workspaces_bulk_add_members<'a>(client: &'a OpenRouter, given: &'a Given) -> 
     ]
 }
 
-#[allow(unused_variables)]
+#[allow(deprecated, unused_variables)]
 fn workspaces_bulk_remove_members<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
         value(funcs::workspaces_bulk_remove_members(client.core(), given.text("id"), given.body())),
         value(client.workspaces().bulk_remove_members(given.text("id"), given.body())),
+    ]
+}
+
+#[allow(deprecated, unused_variables)]
+fn workspaces_list_budgets<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
+    [
+        value(funcs::workspaces_list_budgets(client.core(), given.text("workspace_ref"))),
+        value(client.workspaces().list_budgets(given.text("workspace_ref"))),
+    ]
+}
+
+#[allow(deprecated, unused_variables)]
+fn workspaces_delete_budget<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
+    [
+        value(funcs::workspaces_delete_budget(client.core(), given.text("workspace_ref"), given.text("interval"))),
+        value(client.workspaces().delete_budget(given.text("workspace_ref"), given.text("interval"))),
+    ]
+}
+
+#[allow(deprecated, unused_variables)]
+fn workspaces_get_budget<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
+    [
+        value(funcs::workspaces_get_budget(client.core(), given.text("workspace_ref"), given.text("interval"))),
+        value(client.workspaces().get_budget(given.text("workspace_ref"), given.text("interval"))),
+    ]
+}
+
+#[allow(deprecated, unused_variables)]
+fn workspaces_set_budget<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
+    [
+        value(funcs::workspaces_set_budget(
+            client.core(),
+            given.text("workspace_ref"),
+            given.text("interval"),
+            given.body(),
+        )),
+        value(client.workspaces().set_budget(given.text("workspace_ref"), given.text("interval"), given.body())),
     ]
 }

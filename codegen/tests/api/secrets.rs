@@ -41,13 +41,15 @@ fn forms() -> Vec<Value> {
     ]
 }
 
-/// Members whose names a person would take for those of secrets, with exceptions that hold names and counts.
+/// Members whose names a person would take for those of secrets, with exceptions that hold names and counts: the vault lists
+/// its `secrets` without their values.
 fn is_suspicious(name: &str) -> bool {
     let name = name.to_lowercase();
     ["secret", "password", "apikey", "api_key", "authorization", "headers", "session_token", "verifier", "challenge"]
         .iter()
         .any(|part| name.contains(part))
-        && !["hash", "method", "_ids"].iter().any(|part| name.contains(part))
+        && !["hash", "method", "_ids", "secret_name"].iter().any(|part| name.contains(part))
+        && name != "secrets"
 }
 
 #[track_caller]

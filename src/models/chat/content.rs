@@ -5,297 +5,6 @@
 use crate::core::wire::{wire_enum, wire_setters, wire_struct, wire_union};
 use crate::models::*;
 
-/// Sound produced by the model, given inline or by reference.
-///
-/// Schema `ChatAudioOutput` of the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct ChatAudioOutput {
-    /// The sound itself, encoded in base64; decode it before playback.
-    pub data: Option<String>,
-    /// Time after which the audio can no longer be referenced in later turns.
-    pub expires_at: Option<i64>,
-    /// Handle for referring to this audio in later turns.
-    pub id: Option<String>,
-    /// The spoken words in written form.
-    pub transcript: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(ChatAudioOutput {
-    0 data: "data" Optional,
-    1 expires_at: "expires_at" Optional,
-    2 id: "id" Optional,
-    3 transcript: "transcript" Optional,
-});
-
-impl ChatAudioOutput {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(ChatAudioOutput {
-    data: into String,
-    expires_at: exact i64,
-    id: into String,
-    transcript: into String,
-});
-
-/// Reasoning given as a condensed account instead of the full text.
-///
-/// Schema `ReasoningDetailSummary` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct ReasoningDetailSummary {
-    /// Condensed account of how the model reasoned.
-    pub summary: String,
-    /// Provider dialect of the summary, needed to replay it correctly.
-    pub format: Option<ReasoningFormat>,
-    /// Identifier of this reasoning detail; null when the provider assigns none.
-    pub id: Option<String>,
-    /// Position of the detail in its sequence; merge streamed fragments by it.
-    pub index: Option<i64>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(ReasoningDetailSummary ["type" = "\"reasoning.summary\""] {
-    0 summary: "summary" Required,
-    1 format: "format" Optional,
-    2 id: "id" Optional,
-    3 index: "index" Optional,
-});
-
-impl ReasoningDetailSummary {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(summary: impl Into<String>) -> Self {
-        Self { summary: summary.into(), format: None, id: None, index: None, extra: Extra::new() }
-    }
-}
-
-wire_setters!(ReasoningDetailSummary {
-    format: into ReasoningFormat,
-    id: into String,
-    index: exact i64,
-});
-
-/// Reasoning that the provider delivers only in encrypted form; replay it untouched on later turns.
-///
-/// Schema `ReasoningDetailEncrypted` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct ReasoningDetailEncrypted {
-    /// Opaque encrypted payload, readable only by the provider that issued it.
-    pub data: String,
-    /// Provider dialect of the payload, needed to replay it correctly.
-    pub format: Option<ReasoningFormat>,
-    /// Identifier of this reasoning detail; null when the provider assigns none.
-    pub id: Option<String>,
-    /// Position of the detail in its sequence; merge streamed fragments by it.
-    pub index: Option<i64>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(ReasoningDetailEncrypted ["type" = "\"reasoning.encrypted\""] {
-    0 data: "data" Required,
-    1 format: "format" Optional,
-    2 id: "id" Optional,
-    3 index: "index" Optional,
-});
-
-impl ReasoningDetailEncrypted {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(data: impl Into<String>) -> Self {
-        Self { data: data.into(), format: None, id: None, index: None, extra: Extra::new() }
-    }
-}
-
-wire_setters!(ReasoningDetailEncrypted {
-    format: into ReasoningFormat,
-    id: into String,
-    index: exact i64,
-});
-
-/// Reasoning given in readable text, possibly with a signature that protects it.
-///
-/// Schema `ReasoningDetailText` of the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct ReasoningDetailText {
-    /// Provider dialect of the text, needed to replay it correctly.
-    pub format: Option<ReasoningFormat>,
-    /// Identifier of this reasoning detail; null when the provider assigns none.
-    pub id: Option<String>,
-    /// Position of the detail in its sequence; merge streamed fragments by it.
-    pub index: Option<i64>,
-    /// Provider seal over the text, to be returned with it unchanged; null when unsigned.
-    pub signature: Option<String>,
-    /// Readable reasoning of the model; null when a fragment carries only a signature.
-    pub text: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(ReasoningDetailText ["type" = "\"reasoning.text\""] {
-    0 format: "format" Optional,
-    1 id: "id" Optional,
-    2 index: "index" Optional,
-    3 signature: "signature" Optional,
-    4 text: "text" Optional,
-});
-
-impl ReasoningDetailText {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(ReasoningDetailText {
-    format: into ReasoningFormat,
-    id: into String,
-    index: exact i64,
-    signature: into String,
-    text: into String,
-});
-
-/// Trace of a tool that OpenRouter ran, kept in `reasoning_details` so that a later turn can restore the call.
-///
-/// Schema `ReasoningDetailServerToolCall` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct ReasoningDetailServerToolCall {
-    /// Arguments with which the server tool was called, as text.
-    pub arguments: String,
-    /// What the server tool returned to the model, as text.
-    pub result: String,
-    /// Name of the server tool that ran, for example `openrouter:fusion`.
-    pub tool_name: String,
-    /// Provider dialect of this reasoning detail, needed to replay it correctly.
-    pub format: Option<ReasoningFormat>,
-    /// Identifier of this reasoning detail; null when none is assigned.
-    pub id: Option<String>,
-    /// Position of the detail in its sequence; merge streamed fragments by it.
-    pub index: Option<i64>,
-    /// Links this trace to the tool call it stands for; null when unknown.
-    pub tool_call_id: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(ReasoningDetailServerToolCall ["type" = "\"reasoning.server_tool_call\""] {
-    0 arguments: "arguments" Required,
-    1 result: "result" Required,
-    2 tool_name: "tool_name" Required,
-    3 format: "format" Optional,
-    4 id: "id" Optional,
-    5 index: "index" Optional,
-    6 tool_call_id: "tool_call_id" Optional,
-});
-
-impl ReasoningDetailServerToolCall {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(arguments: impl Into<String>, result: impl Into<String>, tool_name: impl Into<String>) -> Self {
-        Self {
-            arguments: arguments.into(),
-            result: result.into(),
-            tool_name: tool_name.into(),
-            format: None,
-            id: None,
-            index: None,
-            tool_call_id: None,
-            extra: Extra::new(),
-        }
-    }
-}
-
-wire_setters!(ReasoningDetailServerToolCall {
-    format: into ReasoningFormat,
-    id: into String,
-    index: exact i64,
-    tool_call_id: into String,
-});
-
-/// One piece of reasoning in any form: summary, encrypted data, plain text or server tool trace.
-///
-/// Schema `ReasoningDetailUnion` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum ReasoningDetailUnion {
-    /// Reasoning given as a condensed account instead of the full text.
-    ///
-    /// `type` is `reasoning.summary`.
-    Summary(ReasoningDetailSummary),
-    /// Reasoning that the provider delivers only in encrypted form; replay it untouched on later turns.
-    ///
-    /// `type` is `reasoning.encrypted`.
-    Encrypted(ReasoningDetailEncrypted),
-    /// Reasoning given in readable text, possibly with a signature that protects it.
-    ///
-    /// `type` is `reasoning.text`.
-    Text(ReasoningDetailText),
-    /// Trace of a tool that OpenRouter ran, kept in `reasoning_details` so that a later turn can restore the call.
-    ///
-    /// `type` is `reasoning.server_tool_call`.
-    ServerToolCall(Box<ReasoningDetailServerToolCall>),
-    /// A value that fits none of these types, kept whole.
-    Unrecognized(Unrecognized),
-}
-
-wire_union!(ReasoningDetailUnion {
-    tag "type" {
-        "reasoning.encrypted" => Encrypted,
-        "reasoning.server_tool_call" => ServerToolCall,
-        "reasoning.summary" => Summary,
-        "reasoning.text" => Text,
-    }
-    objects {}
-    shapes {}
-    variants {
-        0 Summary,
-        1 Encrypted,
-        2 Text,
-        3 ServerToolCall,
-    }
-});
-
-impl From<ReasoningDetailSummary> for ReasoningDetailUnion {
-    #[inline]
-    fn from(value: ReasoningDetailSummary) -> Self {
-        Self::Summary(value)
-    }
-}
-
-impl From<ReasoningDetailEncrypted> for ReasoningDetailUnion {
-    #[inline]
-    fn from(value: ReasoningDetailEncrypted) -> Self {
-        Self::Encrypted(value)
-    }
-}
-
-impl From<ReasoningDetailText> for ReasoningDetailUnion {
-    #[inline]
-    fn from(value: ReasoningDetailText) -> Self {
-        Self::Text(value)
-    }
-}
-
-impl From<ReasoningDetailServerToolCall> for ReasoningDetailUnion {
-    #[inline]
-    fn from(value: ReasoningDetailServerToolCall) -> Self {
-        Self::ServerToolCall(Box::new(value))
-    }
-}
-
 /// A turn spoken by the model, either received in a reply or sent back as history.
 ///
 /// Schema `ChatAssistantMessage` of the API document.
@@ -354,6 +63,46 @@ wire_setters!(ChatAssistantMessage {
     reasoning_details: list ReasoningDetailUnion,
     refusal: into String,
     tool_calls: list ChatToolCall,
+});
+
+/// Sound produced by the model, given inline or by reference.
+///
+/// Schema `ChatAudioOutput` of the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct ChatAudioOutput {
+    /// The sound itself, encoded in base64; decode it before playback.
+    pub data: Option<String>,
+    /// Time after which the audio can no longer be referenced in later turns.
+    pub expires_at: Option<i64>,
+    /// Handle for referring to this audio in later turns.
+    pub id: Option<String>,
+    /// The spoken words in written form.
+    pub transcript: Option<String>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ChatAudioOutput {
+    0 data: "data" Optional,
+    1 expires_at: "expires_at" Optional,
+    2 id: "id" Optional,
+    3 transcript: "transcript" Optional,
+});
+
+impl ChatAudioOutput {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(ChatAudioOutput {
+    data: into String,
+    expires_at: exact i64,
+    id: into String,
+    transcript: into String,
 });
 
 /// A stretch of plain text within a multi-part message.
@@ -569,23 +318,47 @@ wire_setters!(LegacyChatContentVideo {});
 pub struct LegacyChatContentVideoInput {
     /// Web address of the video, or a data URL that contains it.
     pub url: String,
+    /// Member `processing` of the API document.
+    pub processing: Option<LegacyChatContentVideoInputProcessing>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
 wire_struct!(LegacyChatContentVideoInput {
     0 url: "url" Required,
+    1 processing: "processing" Optional,
 });
 
 impl LegacyChatContentVideoInput {
     /// With what the API requires.
     #[inline]
     pub fn new(url: impl Into<String>) -> Self {
-        Self { url: url.into(), extra: Extra::new() }
+        Self { url: url.into(), processing: None, extra: Extra::new() }
     }
 }
 
-wire_setters!(LegacyChatContentVideoInput {});
+wire_setters!(LegacyChatContentVideoInput {
+    processing: into LegacyChatContentVideoInputProcessing,
+});
+
+/// The values of `Legacy_ChatContentVideoInput.processing`.
+///
+/// At `Legacy_ChatContentVideoInput.processing` in the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum LegacyChatContentVideoInputProcessing {
+    /// The value `agentic`.
+    Agentic,
+    /// The value `static`.
+    Static,
+    /// A value this version of the crate does not know, as it came.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(LegacyChatContentVideoInputProcessing {
+    Agentic = "agentic",
+    Static = "static",
+});
 
 /// A film clip given to the model as part of a message.
 ///
@@ -621,23 +394,47 @@ wire_setters!(ChatContentVideo {});
 pub struct ChatContentVideoInput {
     /// Link to the clip, or the clip itself as a `data:` URL.
     pub url: String,
+    /// Member `processing` of the API document.
+    pub processing: Option<ChatContentVideoInputProcessing>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
 wire_struct!(ChatContentVideoInput {
     0 url: "url" Required,
+    1 processing: "processing" Optional,
 });
 
 impl ChatContentVideoInput {
     /// With what the API requires.
     #[inline]
     pub fn new(url: impl Into<String>) -> Self {
-        Self { url: url.into(), extra: Extra::new() }
+        Self { url: url.into(), processing: None, extra: Extra::new() }
     }
 }
 
-wire_setters!(ChatContentVideoInput {});
+wire_setters!(ChatContentVideoInput {
+    processing: into ChatContentVideoInputProcessing,
+});
+
+/// The values of `ChatContentVideoInput.processing`.
+///
+/// At `ChatContentVideoInput.processing` in the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ChatContentVideoInputProcessing {
+    /// The value `agentic`.
+    Agentic,
+    /// The value `static`.
+    Static,
+    /// A value this version of the crate does not know, as it came.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(ChatContentVideoInputProcessing {
+    Agentic = "agentic",
+    Static = "static",
+});
 
 /// A document, such as a PDF, given to the model as part of a message.
 ///
@@ -904,6 +701,257 @@ impl ChatAssistantImageUrl {
 }
 
 wire_setters!(ChatAssistantImageUrl {});
+
+/// Reasoning given as a condensed account instead of the full text.
+///
+/// Schema `ReasoningDetailSummary` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct ReasoningDetailSummary {
+    /// Condensed account of how the model reasoned.
+    pub summary: String,
+    /// Provider dialect of the summary, needed to replay it correctly.
+    pub format: Option<ReasoningFormat>,
+    /// Identifier of this reasoning detail; null when the provider assigns none.
+    pub id: Option<String>,
+    /// Position of the detail in its sequence; merge streamed fragments by it.
+    pub index: Option<i64>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ReasoningDetailSummary ["type" = "\"reasoning.summary\""] {
+    0 summary: "summary" Required,
+    1 format: "format" Optional,
+    2 id: "id" Optional,
+    3 index: "index" Optional,
+});
+
+impl ReasoningDetailSummary {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(summary: impl Into<String>) -> Self {
+        Self { summary: summary.into(), format: None, id: None, index: None, extra: Extra::new() }
+    }
+}
+
+wire_setters!(ReasoningDetailSummary {
+    format: into ReasoningFormat,
+    id: into String,
+    index: exact i64,
+});
+
+/// Reasoning that the provider delivers only in encrypted form; replay it untouched on later turns.
+///
+/// Schema `ReasoningDetailEncrypted` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct ReasoningDetailEncrypted {
+    /// Opaque encrypted payload, readable only by the provider that issued it.
+    pub data: String,
+    /// Provider dialect of the payload, needed to replay it correctly.
+    pub format: Option<ReasoningFormat>,
+    /// Identifier of this reasoning detail; null when the provider assigns none.
+    pub id: Option<String>,
+    /// Position of the detail in its sequence; merge streamed fragments by it.
+    pub index: Option<i64>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ReasoningDetailEncrypted ["type" = "\"reasoning.encrypted\""] {
+    0 data: "data" Required,
+    1 format: "format" Optional,
+    2 id: "id" Optional,
+    3 index: "index" Optional,
+});
+
+impl ReasoningDetailEncrypted {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(data: impl Into<String>) -> Self {
+        Self { data: data.into(), format: None, id: None, index: None, extra: Extra::new() }
+    }
+}
+
+wire_setters!(ReasoningDetailEncrypted {
+    format: into ReasoningFormat,
+    id: into String,
+    index: exact i64,
+});
+
+/// Reasoning given in readable text, possibly with a signature that protects it.
+///
+/// Schema `ReasoningDetailText` of the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct ReasoningDetailText {
+    /// Provider dialect of the text, needed to replay it correctly.
+    pub format: Option<ReasoningFormat>,
+    /// Identifier of this reasoning detail; null when the provider assigns none.
+    pub id: Option<String>,
+    /// Position of the detail in its sequence; merge streamed fragments by it.
+    pub index: Option<i64>,
+    /// Provider seal over the text, to be returned with it unchanged; null when unsigned.
+    pub signature: Option<String>,
+    /// Readable reasoning of the model; null when a fragment carries only a signature.
+    pub text: Option<String>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ReasoningDetailText ["type" = "\"reasoning.text\""] {
+    0 format: "format" Optional,
+    1 id: "id" Optional,
+    2 index: "index" Optional,
+    3 signature: "signature" Optional,
+    4 text: "text" Optional,
+});
+
+impl ReasoningDetailText {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(ReasoningDetailText {
+    format: into ReasoningFormat,
+    id: into String,
+    index: exact i64,
+    signature: into String,
+    text: into String,
+});
+
+/// Trace of a tool that OpenRouter ran, kept in `reasoning_details` so that a later turn can restore the call.
+///
+/// Schema `ReasoningDetailServerToolCall` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct ReasoningDetailServerToolCall {
+    /// Arguments with which the server tool was called, as text.
+    pub arguments: String,
+    /// What the server tool returned to the model, as text.
+    pub result: String,
+    /// Name of the server tool that ran, for example `openrouter:fusion`.
+    pub tool_name: String,
+    /// Provider dialect of this reasoning detail, needed to replay it correctly.
+    pub format: Option<ReasoningFormat>,
+    /// Identifier of this reasoning detail; null when none is assigned.
+    pub id: Option<String>,
+    /// Position of the detail in its sequence; merge streamed fragments by it.
+    pub index: Option<i64>,
+    /// Links this trace to the tool call it stands for; null when unknown.
+    pub tool_call_id: Option<String>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ReasoningDetailServerToolCall ["type" = "\"reasoning.server_tool_call\""] {
+    0 arguments: "arguments" Required,
+    1 result: "result" Required,
+    2 tool_name: "tool_name" Required,
+    3 format: "format" Optional,
+    4 id: "id" Optional,
+    5 index: "index" Optional,
+    6 tool_call_id: "tool_call_id" Optional,
+});
+
+impl ReasoningDetailServerToolCall {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(arguments: impl Into<String>, result: impl Into<String>, tool_name: impl Into<String>) -> Self {
+        Self {
+            arguments: arguments.into(),
+            result: result.into(),
+            tool_name: tool_name.into(),
+            format: None,
+            id: None,
+            index: None,
+            tool_call_id: None,
+            extra: Extra::new(),
+        }
+    }
+}
+
+wire_setters!(ReasoningDetailServerToolCall {
+    format: into ReasoningFormat,
+    id: into String,
+    index: exact i64,
+    tool_call_id: into String,
+});
+
+/// One piece of reasoning in any form: summary, encrypted data, plain text or server tool trace.
+///
+/// Schema `ReasoningDetailUnion` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum ReasoningDetailUnion {
+    /// Reasoning given as a condensed account instead of the full text.
+    ///
+    /// `type` is `reasoning.summary`.
+    Summary(ReasoningDetailSummary),
+    /// Reasoning that the provider delivers only in encrypted form; replay it untouched on later turns.
+    ///
+    /// `type` is `reasoning.encrypted`.
+    Encrypted(ReasoningDetailEncrypted),
+    /// Reasoning given in readable text, possibly with a signature that protects it.
+    ///
+    /// `type` is `reasoning.text`.
+    Text(ReasoningDetailText),
+    /// Trace of a tool that OpenRouter ran, kept in `reasoning_details` so that a later turn can restore the call.
+    ///
+    /// `type` is `reasoning.server_tool_call`.
+    ServerToolCall(Box<ReasoningDetailServerToolCall>),
+    /// A value that fits none of these types, kept whole.
+    Unrecognized(Unrecognized),
+}
+
+wire_union!(ReasoningDetailUnion {
+    tag "type" {
+        "reasoning.encrypted" => Encrypted,
+        "reasoning.server_tool_call" => ServerToolCall,
+        "reasoning.summary" => Summary,
+        "reasoning.text" => Text,
+    }
+    objects {}
+    shapes {}
+    variants {
+        0 Summary,
+        1 Encrypted,
+        2 Text,
+        3 ServerToolCall,
+    }
+});
+
+impl From<ReasoningDetailSummary> for ReasoningDetailUnion {
+    #[inline]
+    fn from(value: ReasoningDetailSummary) -> Self {
+        Self::Summary(value)
+    }
+}
+
+impl From<ReasoningDetailEncrypted> for ReasoningDetailUnion {
+    #[inline]
+    fn from(value: ReasoningDetailEncrypted) -> Self {
+        Self::Encrypted(value)
+    }
+}
+
+impl From<ReasoningDetailText> for ReasoningDetailUnion {
+    #[inline]
+    fn from(value: ReasoningDetailText) -> Self {
+        Self::Text(value)
+    }
+}
+
+impl From<ReasoningDetailServerToolCall> for ReasoningDetailUnion {
+    #[inline]
+    fn from(value: ReasoningDetailServerToolCall) -> Self {
+        Self::ServerToolCall(Box::new(value))
+    }
+}
 
 /// A function the model asks you to run, with its arguments.
 ///

@@ -19,10 +19,14 @@ pub struct ChatStreamChunk {
     pub id: String,
     /// Slug of the model that is answering.
     pub model: String,
+    /// Member `alignment` of the API document.
+    pub alignment: Option<Alignment>,
     /// Set when something went wrong after the stream had begun.
     pub error: Option<ChatStreamChunkError>,
     /// How OpenRouter routed and handled the request.
     pub openrouter_metadata: Option<OpenrouterMetadata>,
+    /// Member `safeguard_results` of the API document.
+    pub safeguard_results: Option<Vec<ArmorSafeguardResult>>,
     /// Processing tier the provider actually applied; `null` when it reports none.
     pub service_tier: Option<String>,
     /// Opaque mark of the provider backend setup that produced the chunk.
@@ -40,12 +44,14 @@ wire_struct!(ChatStreamChunk ["object" = "\"chat.completion.chunk\""] {
     1 created: "created" Required,
     2 id: "id" Required,
     3 model: "model" Required,
-    4 error: "error" Optional,
-    5 openrouter_metadata: "openrouter_metadata" Optional,
-    6 service_tier: "service_tier" Optional,
-    7 system_fingerprint: "system_fingerprint" Optional,
-    8 usage: "usage" Optional,
-    9 provider: "provider" Optional,
+    4 alignment: "alignment" Optional,
+    5 error: "error" Optional,
+    6 openrouter_metadata: "openrouter_metadata" Optional,
+    7 safeguard_results: "safeguard_results" Optional,
+    8 service_tier: "service_tier" Optional,
+    9 system_fingerprint: "system_fingerprint" Optional,
+    10 usage: "usage" Optional,
+    11 provider: "provider" Optional,
 });
 
 /// Newly generated part of one candidate answer within a stream chunk.

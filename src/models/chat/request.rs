@@ -21,6 +21,8 @@ pub struct ChatRequest {
     pub cache_control: Option<AnthropicCacheControlDirective>,
     /// Diagnostic switches for streamed requests; leave unset in production.
     pub debug: Option<ChatDebugOptions>,
+    /// Member `deferred_tools` of the API document.
+    pub deferred_tools: Option<DeferredToolsControl>,
     /// Pushes down tokens in proportion to how often they already occurred; negative values encourage repetition.
     pub frequency_penalty: Option<f64>,
     /// Settings for pictures, used when the model generates images.
@@ -107,44 +109,45 @@ wire_struct!(ChatRequest {
     0 messages: "messages" Required,
     1 cache_control: "cache_control" Optional,
     2 debug: "debug" Optional,
-    3 frequency_penalty: "frequency_penalty" Optional,
-    4 image_config: "image_config" Optional,
-    5 logit_bias: "logit_bias" Optional,
-    6 logprobs: "logprobs" Optional,
-    7 max_completion_tokens: "max_completion_tokens" Optional,
-    8 max_tokens: "max_tokens" Optional,
-    9 metadata: "metadata" Optional,
-    10 min_p: "min_p" Optional,
-    11 modalities: "modalities" Optional,
-    12 model: "model" Optional,
-    13 models: "models" Optional,
-    14 parallel_tool_calls: "parallel_tool_calls" Optional,
-    15 plugins: "plugins" Optional,
-    16 prediction: "prediction" Optional,
-    17 presence_penalty: "presence_penalty" Optional,
-    18 prompt_cache_key: "prompt_cache_key" Optional,
-    19 prompt_cache_options: "prompt_cache_options" Optional,
-    20 provider: "provider" Optional,
-    21 reasoning: "reasoning" Optional,
-    22 reasoning_effort: "reasoning_effort" Optional,
-    23 repetition_penalty: "repetition_penalty" Optional,
-    24 response_format: "response_format" Optional,
-    25 route: "route" Optional,
-    26 seed: "seed" Optional,
-    27 service_tier: "service_tier" Optional,
-    28 session_id: "session_id" Optional,
-    29 stop: "stop" Optional,
-    30 stop_server_tools_when: "stop_server_tools_when" Optional,
-    31 stream_options: "stream_options" Optional,
-    32 temperature: "temperature" Optional,
-    33 tool_choice: "tool_choice" Optional,
-    34 tools: "tools" Optional,
-    35 top_a: "top_a" Optional,
-    36 top_k: "top_k" Optional,
-    37 top_logprobs: "top_logprobs" Optional,
-    38 top_p: "top_p" Optional,
-    39 trace: "trace" Optional,
-    40 user: "user" Optional,
+    3 deferred_tools: "deferred_tools" Optional,
+    4 frequency_penalty: "frequency_penalty" Optional,
+    5 image_config: "image_config" Optional,
+    6 logit_bias: "logit_bias" Optional,
+    7 logprobs: "logprobs" Optional,
+    8 max_completion_tokens: "max_completion_tokens" Optional,
+    9 max_tokens: "max_tokens" Optional,
+    10 metadata: "metadata" Optional,
+    11 min_p: "min_p" Optional,
+    12 modalities: "modalities" Optional,
+    13 model: "model" Optional,
+    14 models: "models" Optional,
+    15 parallel_tool_calls: "parallel_tool_calls" Optional,
+    16 plugins: "plugins" Optional,
+    17 prediction: "prediction" Optional,
+    18 presence_penalty: "presence_penalty" Optional,
+    19 prompt_cache_key: "prompt_cache_key" Optional,
+    20 prompt_cache_options: "prompt_cache_options" Optional,
+    21 provider: "provider" Optional,
+    22 reasoning: "reasoning" Optional,
+    23 reasoning_effort: "reasoning_effort" Optional,
+    24 repetition_penalty: "repetition_penalty" Optional,
+    25 response_format: "response_format" Optional,
+    26 route: "route" Optional,
+    27 seed: "seed" Optional,
+    28 service_tier: "service_tier" Optional,
+    29 session_id: "session_id" Optional,
+    30 stop: "stop" Optional,
+    31 stop_server_tools_when: "stop_server_tools_when" Optional,
+    32 stream_options: "stream_options" Optional,
+    33 temperature: "temperature" Optional,
+    34 tool_choice: "tool_choice" Optional,
+    35 tools: "tools" Optional,
+    36 top_a: "top_a" Optional,
+    37 top_k: "top_k" Optional,
+    38 top_logprobs: "top_logprobs" Optional,
+    39 top_p: "top_p" Optional,
+    40 trace: "trace" Optional,
+    41 user: "user" Optional,
 });
 
 impl ChatRequest {
@@ -155,6 +158,7 @@ impl ChatRequest {
             messages: messages.into_iter().map(Into::into).collect(),
             cache_control: None,
             debug: None,
+            deferred_tools: None,
             frequency_penalty: None,
             image_config: None,
             logit_bias: None,
@@ -201,6 +205,7 @@ impl ChatRequest {
 wire_setters!(ChatRequest {
     cache_control: into AnthropicCacheControlDirective,
     debug: into ChatDebugOptions,
+    deferred_tools: into DeferredToolsControl,
     frequency_penalty: exact f64,
     image_config: into BTreeMap<String, ImageConfigValue>,
     logit_bias: into BTreeMap<String, f64>,
@@ -249,6 +254,8 @@ wire_setters!(ChatRequest {
 pub struct ChatSystemMessage {
     /// The instructions, as one string or as text parts.
     pub content: ChatSystemMessageContent,
+    /// Member `configuration_update` of the API document.
+    pub configuration_update: Option<ConfigurationUpdate>,
     /// Tells apart several sources of system instructions.
     pub name: Option<String>,
     /// Members beyond the typed ones; see [`Extra`].
@@ -257,20 +264,48 @@ pub struct ChatSystemMessage {
 
 wire_struct!(ChatSystemMessage ["role" = "\"system\""] {
     0 content: "content" Required,
-    1 name: "name" Optional,
+    1 configuration_update: "configuration_update" Optional,
+    2 name: "name" Optional,
 });
 
 impl ChatSystemMessage {
     /// With what the API requires.
     #[inline]
     pub fn new(content: impl Into<ChatSystemMessageContent>) -> Self {
-        Self { content: content.into(), name: None, extra: Extra::new() }
+        Self { content: content.into(), configuration_update: None, name: None, extra: Extra::new() }
     }
 }
 
 wire_setters!(ChatSystemMessage {
+    configuration_update: into ConfigurationUpdate,
     name: into String,
 });
+
+/// The object at `ConfigurationUpdate`.
+///
+/// Schema `ConfigurationUpdate` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct ConfigurationUpdate {
+    /// Member `reasoning` of the API document.
+    pub reasoning: ConfigurationUpdateReasoning,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ConfigurationUpdate {
+    0 reasoning: "reasoning" Required,
+});
+
+impl ConfigurationUpdate {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(reasoning: impl Into<ConfigurationUpdateReasoning>) -> Self {
+        Self { reasoning: reasoning.into(), extra: Extra::new() }
+    }
+}
+
+wire_setters!(ConfigurationUpdate {});
 
 /// The instructions, as one string or as text parts.
 ///
@@ -421,6 +456,8 @@ impl<const N: usize> From<[ChatContentItems; N]> for ChatUserMessageContent {
 pub struct ChatDeveloperMessage {
     /// The instructions, as one string or as text parts.
     pub content: ChatDeveloperMessageContent,
+    /// Member `configuration_update` of the API document.
+    pub configuration_update: Option<ConfigurationUpdate>,
     /// Tells apart several authors of developer instructions.
     pub name: Option<String>,
     /// Members beyond the typed ones; see [`Extra`].
@@ -429,18 +466,20 @@ pub struct ChatDeveloperMessage {
 
 wire_struct!(ChatDeveloperMessage ["role" = "\"developer\""] {
     0 content: "content" Required,
-    1 name: "name" Optional,
+    1 configuration_update: "configuration_update" Optional,
+    2 name: "name" Optional,
 });
 
 impl ChatDeveloperMessage {
     /// With what the API requires.
     #[inline]
     pub fn new(content: impl Into<ChatDeveloperMessageContent>) -> Self {
-        Self { content: content.into(), name: None, extra: Extra::new() }
+        Self { content: content.into(), configuration_update: None, name: None, extra: Extra::new() }
     }
 }
 
 wire_setters!(ChatDeveloperMessage {
+    configuration_update: into ConfigurationUpdate,
     name: into String,
 });
 
@@ -735,20 +774,40 @@ pub enum ChatRequestPlugin {
     ///
     /// `id` is `fusion`.
     Fusion(FusionPlugin),
+    /// One of the forms this value may have.
+    ///
+    /// `id` is `switchyard-router`.
+    SwitchyardRouter(SwitchyardRouterPlugin),
+    /// One of the forms this value may have.
+    ///
+    /// `id` is `jev-router`.
+    JevRouter(JevRouterPlugin),
+    /// One of the forms this value may have.
+    ///
+    /// `id` is `alignment`.
+    Alignment(AlignmentPlugin),
+    /// One of the forms this value may have.
+    ///
+    /// `id` is `armor`.
+    Armor(Box<ArmorPlugin>),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
 
 wire_union!(ChatRequestPlugin {
     tag "id" {
+        "alignment" => Alignment,
+        "armor" => Armor,
         "auto-beta-router" => AutoBetaRouter,
         "auto-router" => AutoRouter,
         "context-compression" => ContextCompression,
         "file-parser" => FileParser,
         "fusion" => Fusion,
+        "jev-router" => JevRouter,
         "moderation" => Moderation,
         "pareto-router" => ParetoRouter,
         "response-healing" => ResponseHealing,
+        "switchyard-router" => SwitchyardRouter,
         "web" => Web,
         "web-fetch" => WebFetch,
     }
@@ -765,6 +824,10 @@ wire_union!(ChatRequestPlugin {
         7 ContextCompression,
         8 ParetoRouter,
         9 Fusion,
+        10 SwitchyardRouter,
+        11 JevRouter,
+        12 Alignment,
+        13 Armor,
     }
 });
 
@@ -835,6 +898,34 @@ impl From<FusionPlugin> for ChatRequestPlugin {
     #[inline]
     fn from(value: FusionPlugin) -> Self {
         Self::Fusion(value)
+    }
+}
+
+impl From<SwitchyardRouterPlugin> for ChatRequestPlugin {
+    #[inline]
+    fn from(value: SwitchyardRouterPlugin) -> Self {
+        Self::SwitchyardRouter(value)
+    }
+}
+
+impl From<JevRouterPlugin> for ChatRequestPlugin {
+    #[inline]
+    fn from(value: JevRouterPlugin) -> Self {
+        Self::JevRouter(value)
+    }
+}
+
+impl From<AlignmentPlugin> for ChatRequestPlugin {
+    #[inline]
+    fn from(value: AlignmentPlugin) -> Self {
+        Self::Alignment(value)
+    }
+}
+
+impl From<ArmorPlugin> for ChatRequestPlugin {
+    #[inline]
+    fn from(value: ArmorPlugin) -> Self {
+        Self::Armor(Box::new(value))
     }
 }
 
@@ -1294,6 +1385,8 @@ pub enum ChatRequestServiceTier {
     Priority,
     /// Capacity bought in advance from the provider.
     Scale,
+    /// The value `ultrafast`.
+    Ultrafast,
     /// A value this version of the crate does not know, as it came.
     Unrecognized(Box<str>),
 }
@@ -1305,6 +1398,7 @@ wire_enum!(ChatRequestServiceTier {
     Flex = "flex",
     Priority = "priority",
     Scale = "scale",
+    Ultrafast = "ultrafast",
 });
 
 /// One or more strings that end generation as soon as the model writes them.
@@ -1558,6 +1652,8 @@ pub struct ChatFunctionToolFunction {
     pub function: ChatFunctionToolFunctionFunction,
     /// Asks the provider to cache the prompt through this tool definition, in Anthropic style.
     pub cache_control: Option<ChatContentCacheControl>,
+    /// Member `defer_loading` of the API document.
+    pub defer_loading: Option<bool>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -1565,18 +1661,20 @@ pub struct ChatFunctionToolFunction {
 wire_struct!(ChatFunctionToolFunction ["type" = "\"function\""] {
     0 function: "function" Required,
     1 cache_control: "cache_control" Optional,
+    2 defer_loading: "defer_loading" Optional,
 });
 
 impl ChatFunctionToolFunction {
     /// With what the API requires.
     #[inline]
     pub fn new(function: impl Into<ChatFunctionToolFunctionFunction>) -> Self {
-        Self { function: function.into(), cache_control: None, extra: Extra::new() }
+        Self { function: function.into(), cache_control: None, defer_loading: None, extra: Extra::new() }
     }
 }
 
 wire_setters!(ChatFunctionToolFunction {
     cache_control: into ChatContentCacheControl,
+    defer_loading: exact bool,
 });
 
 /// Name, purpose and parameters of the function, as shown to the model.
@@ -1589,6 +1687,8 @@ pub struct ChatFunctionToolFunctionFunction {
     ///
     /// At most 64 characters.
     pub name: String,
+    /// Member `defer_loading` of the API document.
+    pub defer_loading: Option<bool>,
     /// Explains what the function does, so the model knows when to call it.
     pub description: Option<String>,
     /// JSON Schema of the arguments object that the model must fill in.
@@ -1601,20 +1701,29 @@ pub struct ChatFunctionToolFunctionFunction {
 
 wire_struct!(ChatFunctionToolFunctionFunction {
     0 name: "name" Required,
-    1 description: "description" Optional,
-    2 parameters: "parameters" Optional,
-    3 strict: "strict" Optional,
+    1 defer_loading: "defer_loading" Optional,
+    2 description: "description" Optional,
+    3 parameters: "parameters" Optional,
+    4 strict: "strict" Optional,
 });
 
 impl ChatFunctionToolFunctionFunction {
     /// With what the API requires.
     #[inline]
     pub fn new(name: impl Into<String>) -> Self {
-        Self { name: name.into(), description: None, parameters: None, strict: None, extra: Extra::new() }
+        Self {
+            name: name.into(),
+            defer_loading: None,
+            description: None,
+            parameters: None,
+            strict: None,
+            extra: Extra::new(),
+        }
     }
 }
 
 wire_setters!(ChatFunctionToolFunctionFunction {
+    defer_loading: exact bool,
     description: into String,
     parameters: into JsonObject,
     strict: exact bool,
@@ -1678,6 +1787,8 @@ pub struct ChatWebSearchShorthand {
     pub search_context_size: Option<SearchQualityLevel>,
     /// Approximate whereabouts of the user, for locally relevant hits.
     pub user_location: Option<WebSearchUserLocationServerTool>,
+    /// Member `x_search` of the API document.
+    pub x_search: Option<XSearchOptions>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -1695,6 +1806,7 @@ wire_struct!(ChatWebSearchShorthand {
     9 parameters: "parameters" Optional,
     10 search_context_size: "search_context_size" Optional,
     11 user_location: "user_location" Optional,
+    12 x_search: "x_search" Optional,
 });
 
 impl ChatWebSearchShorthand {
@@ -1714,6 +1826,7 @@ impl ChatWebSearchShorthand {
             parameters: None,
             search_context_size: None,
             user_location: None,
+            x_search: None,
             extra: Extra::new(),
         }
     }
@@ -1731,6 +1844,7 @@ wire_setters!(ChatWebSearchShorthand {
     parameters: into WebSearchConfig,
     search_context_size: into SearchQualityLevel,
     user_location: into WebSearchUserLocationServerTool,
+    x_search: into XSearchOptions,
 });
 
 /// Which spelling of the OpenAI search tool is meant; all of them lead to OpenRouter web search.
@@ -1758,6 +1872,37 @@ wire_enum!(ChatWebSearchShorthandType {
     WebSearch2025_08_26 = "web_search_2025_08_26",
 });
 
+/// The object at `ChatDynamicServerTool`.
+///
+/// Schema `ChatDynamicServerTool` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct ChatDynamicServerTool {
+    /// Member `type` of the API document.
+    pub r#type: String,
+    /// Member `parameters` of the API document.
+    pub parameters: Option<JsonObject>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ChatDynamicServerTool {
+    0 r#type: "type" Required,
+    1 parameters: "parameters" Optional,
+});
+
+impl ChatDynamicServerTool {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(r#type: impl Into<String>) -> Self {
+        Self { r#type: r#type.into(), parameters: None, extra: Extra::new() }
+    }
+}
+
+wire_setters!(ChatDynamicServerTool {
+    parameters: into JsonObject,
+});
+
 /// A tool the model may use: a function of your own, or one that OpenRouter runs on its servers.
 ///
 /// Schema `ChatFunctionTool` of the API document.
@@ -1775,7 +1920,7 @@ pub enum ChatFunctionTool {
     /// Hosted tool with which the model runs shell commands in a sandboxed container of OpenRouter.
     ///
     /// `type` is `openrouter:bash`.
-    OpenrouterBash(BashServerTool),
+    OpenrouterBash(Box<BashServerTool>),
     /// Lets the model ask OpenRouter for the present date and time.
     ///
     /// `type` is `openrouter:datetime`.
@@ -1812,6 +1957,8 @@ pub enum ChatFunctionTool {
     ///
     /// `type` is `web_search` or `web_search_preview` or `web_search_preview_2025_03_11` or `web_search_2025_08_26`.
     WebSearchShorthand(Box<ChatWebSearchShorthand>),
+    /// One of the forms this value may have.
+    DynamicServerTool(ChatDynamicServerTool),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
@@ -1834,7 +1981,9 @@ wire_union!(ChatFunctionTool {
         "web_search_preview" => WebSearchShorthand,
         "web_search_preview_2025_03_11" => WebSearchShorthand,
     }
-    objects {}
+    objects {
+        if (Has("type")) => DynamicServerTool,
+    }
     shapes {}
     variants {
         0 Function,
@@ -1849,6 +1998,7 @@ wire_union!(ChatFunctionTool {
         9 OpenrouterWebFetch,
         10 OpenrouterWebSearch,
         11 WebSearchShorthand,
+        12 DynamicServerTool,
     }
 });
 
@@ -1869,7 +2019,7 @@ impl From<AdvisorServerToolOpenrouter> for ChatFunctionTool {
 impl From<BashServerTool> for ChatFunctionTool {
     #[inline]
     fn from(value: BashServerTool) -> Self {
-        Self::OpenrouterBash(value)
+        Self::OpenrouterBash(Box::new(value))
     }
 }
 
@@ -1933,5 +2083,12 @@ impl From<ChatWebSearchShorthand> for ChatFunctionTool {
     #[inline]
     fn from(value: ChatWebSearchShorthand) -> Self {
         Self::WebSearchShorthand(Box::new(value))
+    }
+}
+
+impl From<ChatDynamicServerTool> for ChatFunctionTool {
+    #[inline]
+    fn from(value: ChatDynamicServerTool) -> Self {
+        Self::DynamicServerTool(value)
     }
 }

@@ -5,6 +5,80 @@
 use crate::core::wire::{wire_enum, wire_struct};
 use crate::models::*;
 
+/// Complete answer to a chat request that was not streamed.
+///
+/// Schema `ChatResult` of the API document. The answer of `chat_send`.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct ChatResult {
+    /// Candidate answers; usually there is exactly one.
+    pub choices: Vec<ChatChoice>,
+    /// When the answer was made, in seconds since the Unix epoch.
+    pub created: i64,
+    /// Identifies the generation; quote it when looking up its details later.
+    pub id: String,
+    /// Slug of the model that answered, which may differ from the one requested when a fallback stepped in.
+    pub model: String,
+    /// Opaque mark of the provider backend setup; a change can explain different output for an equal seed.
+    pub system_fingerprint: Option<String>,
+    /// Member `alignment` of the API document.
+    pub alignment: Option<Alignment>,
+    /// How OpenRouter routed and handled the request.
+    pub openrouter_metadata: Option<OpenrouterMetadata>,
+    /// Member `safeguard_results` of the API document.
+    pub safeguard_results: Option<Vec<ArmorSafeguardResult>>,
+    /// Processing tier the provider actually applied; `null` when it reports none.
+    pub service_tier: Option<String>,
+    /// Tokens consumed and money charged for the call.
+    pub usage: Option<ChatUsage>,
+    /// Name of the provider that gave the answer.
+    pub provider: Option<String>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ChatResult ["object" = "\"chat.completion\""] {
+    0 choices: "choices" Required,
+    1 created: "created" Required,
+    2 id: "id" Required,
+    3 model: "model" Required,
+    4 system_fingerprint: "system_fingerprint" Nullable,
+    5 alignment: "alignment" Optional,
+    6 openrouter_metadata: "openrouter_metadata" Optional,
+    7 safeguard_results: "safeguard_results" Optional,
+    8 service_tier: "service_tier" Optional,
+    9 usage: "usage" Optional,
+    10 provider: "provider" Optional,
+});
+
+/// One candidate answer, with the message and the reason it ended.
+///
+/// Schema `ChatChoice` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct ChatChoice {
+    /// Why generation ended for this candidate.
+    pub finish_reason: Option<ChatFinishReasonEnum>,
+    /// Position of this candidate in the list of choices, counting from zero.
+    pub index: i64,
+    /// The complete turn that the model produced.
+    pub message: ChatAssistantMessage,
+    /// Per-token likelihoods, present when the request asked for them.
+    pub logprobs: Option<ChatTokenLogprobs>,
+    /// Why the provider stopped, in its own words.
+    pub native_finish_reason: Option<String>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ChatChoice {
+    0 finish_reason: "finish_reason" Nullable,
+    1 index: "index" Required,
+    2 message: "message" Required,
+    3 logprobs: "logprobs" Optional,
+    4 native_finish_reason: "native_finish_reason" Optional,
+});
+
 /// Why the model stopped writing; stays `null` in stream chunks before the last.
 ///
 /// Schema `ChatFinishReasonEnum` of the API document.
@@ -187,72 +261,4 @@ wire_struct!(ChatUsagePromptTokensDetails {
     1 cache_write_tokens: "cache_write_tokens" Optional,
     2 cached_tokens: "cached_tokens" Optional,
     3 video_tokens: "video_tokens" Optional,
-});
-
-/// Complete answer to a chat request that was not streamed.
-///
-/// Schema `ChatResult` of the API document. The answer of `chat_send`.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct ChatResult {
-    /// Candidate answers; usually there is exactly one.
-    pub choices: Vec<ChatChoice>,
-    /// When the answer was made, in seconds since the Unix epoch.
-    pub created: i64,
-    /// Identifies the generation; quote it when looking up its details later.
-    pub id: String,
-    /// Slug of the model that answered, which may differ from the one requested when a fallback stepped in.
-    pub model: String,
-    /// Opaque mark of the provider backend setup; a change can explain different output for an equal seed.
-    pub system_fingerprint: Option<String>,
-    /// How OpenRouter routed and handled the request.
-    pub openrouter_metadata: Option<OpenrouterMetadata>,
-    /// Processing tier the provider actually applied; `null` when it reports none.
-    pub service_tier: Option<String>,
-    /// Tokens consumed and money charged for the call.
-    pub usage: Option<ChatUsage>,
-    /// Name of the provider that gave the answer.
-    pub provider: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(ChatResult ["object" = "\"chat.completion\""] {
-    0 choices: "choices" Required,
-    1 created: "created" Required,
-    2 id: "id" Required,
-    3 model: "model" Required,
-    4 system_fingerprint: "system_fingerprint" Nullable,
-    5 openrouter_metadata: "openrouter_metadata" Optional,
-    6 service_tier: "service_tier" Optional,
-    7 usage: "usage" Optional,
-    8 provider: "provider" Optional,
-});
-
-/// One candidate answer, with the message and the reason it ended.
-///
-/// Schema `ChatChoice` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct ChatChoice {
-    /// Why generation ended for this candidate.
-    pub finish_reason: Option<ChatFinishReasonEnum>,
-    /// Position of this candidate in the list of choices, counting from zero.
-    pub index: i64,
-    /// The complete turn that the model produced.
-    pub message: ChatAssistantMessage,
-    /// Per-token likelihoods, present when the request asked for them.
-    pub logprobs: Option<ChatTokenLogprobs>,
-    /// Why the provider stopped, in its own words.
-    pub native_finish_reason: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(ChatChoice {
-    0 finish_reason: "finish_reason" Nullable,
-    1 index: "index" Required,
-    2 message: "message" Required,
-    3 logprobs: "logprobs" Optional,
-    4 native_finish_reason: "native_finish_reason" Optional,
 });

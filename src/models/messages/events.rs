@@ -43,6 +43,8 @@ pub struct MessagesStartEventMessage {
     pub stop_sequence: Json,
     /// Token counts known at the start, chiefly input tokens; output counts grow in later events.
     pub usage: MessagesStartEventMessageUsage,
+    /// Member `input_transformations` of the API document.
+    pub input_transformations: Option<Vec<AnthropicInputTransformation>>,
     /// Name of the upstream provider serving the stream.
     pub provider: Option<MessagesStartEventMessageProvider>,
     /// Members beyond the typed ones; see [`Extra`].
@@ -58,7 +60,8 @@ wire_struct!(MessagesStartEventMessage ["role" = "\"assistant\"", "type" = "\"me
     5 stop_reason: "stop_reason" Required,
     6 stop_sequence: "stop_sequence" Required,
     7 usage: "usage" Required,
-    8 provider: "provider" Optional,
+    8 input_transformations: "input_transformations" Optional,
+    9 provider: "provider" Optional,
 });
 
 /// Name of the upstream provider serving the stream.
@@ -101,6 +104,8 @@ pub enum MessagesStartEventMessageProvider {
     Mancer,
     /// The value `Modal`.
     Modal,
+    /// The value `NCompass`.
+    NCompass,
     /// The value `Nineteen`.
     Nineteen,
     /// The value `OctoAI`.
@@ -143,6 +148,8 @@ pub enum MessagesStartEventMessageProvider {
     Anthropic,
     /// The value `Arcee AI`.
     ArceeAi,
+    /// The value `AssemblyAI`.
+    AssemblyAi,
     /// The value `AtlasCloud`.
     AtlasCloud,
     /// The value `Avian`.
@@ -171,6 +178,8 @@ pub enum MessagesStartEventMessageProvider {
     Cohere,
     /// The value `CoreWeave`.
     CoreWeave,
+    /// The value `Cosine`.
+    Cosine,
     /// The value `Crucible`.
     Crucible,
     /// The value `Crusoe`.
@@ -191,6 +200,8 @@ pub enum MessagesStartEventMessageProvider {
     DekaLlm,
     /// The value `DigitalOcean`.
     DigitalOcean,
+    /// The value `ElevenLabs`.
+    ElevenLabs,
     /// The value `Featherless`.
     Featherless,
     /// The value `Fireworks`.
@@ -225,6 +236,8 @@ pub enum MessagesStartEventMessageProvider {
     InferactVLlm,
     /// The value `Inflection`.
     Inflection,
+    /// The value `KT`.
+    Kt,
     /// The value `Liquid`.
     Liquid,
     /// The value `Makora`.
@@ -249,8 +262,10 @@ pub enum MessagesStartEventMessageProvider {
     Morph,
     /// The value `VoyageAI by MongoDB`.
     VoyageAiByMongoDb,
-    /// The value `NCompass`.
-    NCompass,
+    /// The value `TypeSafe`.
+    TypeSafe,
+    /// The value `Near AI`.
+    NearAi,
     /// The value `Nebius`.
     Nebius,
     /// The value `Nex AGI`.
@@ -261,14 +276,24 @@ pub enum MessagesStartEventMessageProvider {
     Novita,
     /// The value `Nvidia`.
     Nvidia,
+    /// The value `Ollama`.
+    Ollama,
     /// The value `OpenAI`.
     OpenAi,
     /// The value `OpenInference`.
     OpenInference,
     /// The value `Parasail`.
     Parasail,
+    /// The value `ParetoAlpha`.
+    ParetoAlpha,
+    /// The value `Particle AI`.
+    ParticleAi,
     /// The value `Poolside`.
     Poolside,
+    /// The value `PrimaLabs`.
+    PrimaLabs,
+    /// The value `PrimeIntellect`.
+    PrimeIntellect,
     /// The value `Perceptron`.
     Perceptron,
     /// The value `Perplexity`.
@@ -277,16 +302,22 @@ pub enum MessagesStartEventMessageProvider {
     Phala,
     /// The value `Recraft`.
     Recraft,
+    /// The value `Recursive`.
+    Recursive,
     /// The value `Reka`.
     Reka,
     /// The value `Relace`.
     Relace,
+    /// The value `Respan`.
+    Respan,
     /// The value `Sail Research`.
     SailResearch,
     /// The value `Sakana AI`.
     SakanaAi,
     /// The value `SambaNova`.
     SambaNova,
+    /// The value `ScaleDown`.
+    ScaleDown,
     /// The value `Seed`.
     Seed,
     /// The value `SiliconFlow`.
@@ -309,6 +340,8 @@ pub enum MessagesStartEventMessageProvider {
     ThinkingMachines,
     /// The value `Together`.
     Together,
+    /// The value `Unbiased`.
+    Unbiased,
     /// The value `Upstage`.
     Upstage,
     /// The value `Venice`.
@@ -353,6 +386,7 @@ wire_enum!(MessagesStartEventMessageProvider {
     Lynn = "Lynn",
     Mancer = "Mancer",
     Modal = "Modal",
+    NCompass = "NCompass",
     Nineteen = "Nineteen",
     OctoAi = "OctoAI",
     Recursal = "Recursal",
@@ -374,6 +408,7 @@ wire_enum!(MessagesStartEventMessageProvider {
     AmazonNova = "Amazon Nova",
     Anthropic = "Anthropic",
     ArceeAi = "Arcee AI",
+    AssemblyAi = "AssemblyAI",
     AtlasCloud = "AtlasCloud",
     Avian = "Avian",
     Azure = "Azure",
@@ -388,6 +423,7 @@ wire_enum!(MessagesStartEventMessageProvider {
     Cloudflare = "Cloudflare",
     Cohere = "Cohere",
     CoreWeave = "CoreWeave",
+    Cosine = "Cosine",
     Crucible = "Crucible",
     Crusoe = "Crusoe",
     Darkbloom = "Darkbloom",
@@ -398,6 +434,7 @@ wire_enum!(MessagesStartEventMessageProvider {
     DeepSeek = "DeepSeek",
     DekaLlm = "DekaLLM",
     DigitalOcean = "DigitalOcean",
+    ElevenLabs = "ElevenLabs",
     Featherless = "Featherless",
     Fireworks = "Fireworks",
     FishAudio = "Fish Audio",
@@ -415,6 +452,7 @@ wire_enum!(MessagesStartEventMessageProvider {
     IoNet = "Io Net",
     InferactVLlm = "Inferact vLLM",
     Inflection = "Inflection",
+    Kt = "KT",
     Liquid = "Liquid",
     Makora = "Makora",
     Mara = "Mara",
@@ -427,25 +465,34 @@ wire_enum!(MessagesStartEventMessageProvider {
     MoonshotAi = "Moonshot AI",
     Morph = "Morph",
     VoyageAiByMongoDb = "VoyageAI by MongoDB",
-    NCompass = "NCompass",
+    TypeSafe = "TypeSafe",
+    NearAi = "Near AI",
     Nebius = "Nebius",
     NexAgi = "Nex AGI",
     NextBit = "NextBit",
     Novita = "Novita",
     Nvidia = "Nvidia",
+    Ollama = "Ollama",
     OpenAi = "OpenAI",
     OpenInference = "OpenInference",
     Parasail = "Parasail",
+    ParetoAlpha = "ParetoAlpha",
+    ParticleAi = "Particle AI",
     Poolside = "Poolside",
+    PrimaLabs = "PrimaLabs",
+    PrimeIntellect = "PrimeIntellect",
     Perceptron = "Perceptron",
     Perplexity = "Perplexity",
     Phala = "Phala",
     Recraft = "Recraft",
+    Recursive = "Recursive",
     Reka = "Reka",
     Relace = "Relace",
+    Respan = "Respan",
     SailResearch = "Sail Research",
     SakanaAi = "Sakana AI",
     SambaNova = "SambaNova",
+    ScaleDown = "ScaleDown",
     Seed = "Seed",
     SiliconFlow = "SiliconFlow",
     Sourceful = "Sourceful",
@@ -457,6 +504,7 @@ wire_enum!(MessagesStartEventMessageProvider {
     Tenstorrent = "Tenstorrent",
     ThinkingMachines = "Thinking Machines",
     Together = "Together",
+    Unbiased = "Unbiased",
     Upstage = "Upstage",
     Venice = "Venice",
     Wafer = "Wafer",
@@ -516,6 +564,25 @@ wire_struct!(MessagesStartEventMessageUsage {
     10 speed: "speed" Optional,
 });
 
+/// Counts how often hosted tools ran during the request; null when none were counted.
+///
+/// Schema `AnthropicServerToolUsage` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct AnthropicServerToolUsage {
+    /// How many web pages the web fetch tool was asked for.
+    pub web_fetch_requests: i64,
+    /// How many searches the web search tool ran.
+    pub web_search_requests: i64,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(AnthropicServerToolUsage {
+    0 web_fetch_requests: "web_fetch_requests" Required,
+    1 web_search_requests: "web_search_requests" Required,
+});
+
 /// Capacity class that served the request; null when the provider does not report one.
 ///
 /// Schema `AnthropicServiceTier` of the API document.
@@ -571,6 +638,8 @@ pub struct MessagesDeltaEventDelta {
     pub stop_reason: Option<OrAnthropicStopReason>,
     /// Which of your stop sequences ended the message; null when none did.
     pub stop_sequence: Option<String>,
+    /// Member `safeguard_results` of the API document.
+    pub safeguard_results: Option<Vec<AnthropicSafeguardResult>>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -580,6 +649,7 @@ wire_struct!(MessagesDeltaEventDelta {
     1 stop_details: "stop_details" Nullable,
     2 stop_reason: "stop_reason" Nullable,
     3 stop_sequence: "stop_sequence" Nullable,
+    4 safeguard_results: "safeguard_results" Optional,
 });
 
 /// Token counts of the message so far; cumulative, so replace earlier figures and do not add.
@@ -599,7 +669,7 @@ pub struct MessagesDeltaEventUsage {
     /// Breakdown of the output tokens by kind.
     pub output_tokens_details: Option<AnthropicOutputTokensDetails>,
     /// Counts of server tool requests made along the way; null when not reported.
-    pub server_tool_use: Option<MessagesDeltaEventUsageServerToolUse>,
+    pub server_tool_use: Option<OrAnthropicServerToolUsage>,
     /// Tokens written to the prompt cache, split by cache lifetime.
     pub cache_creation: Option<AnthropicCacheCreation>,
     /// Usage of each separate sampling pass that made up the message.
@@ -617,25 +687,6 @@ wire_struct!(MessagesDeltaEventUsage {
     5 server_tool_use: "server_tool_use" Nullable,
     6 cache_creation: "cache_creation" Optional,
     7 iterations: "iterations" Optional,
-});
-
-/// Counts of server tool requests made along the way; null when not reported.
-///
-/// At `MessagesDeltaEvent.usage.server_tool_use` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct MessagesDeltaEventUsageServerToolUse {
-    /// How many web pages the server tools fetched.
-    pub web_fetch_requests: i64,
-    /// How many web searches the server tools ran.
-    pub web_search_requests: i64,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(MessagesDeltaEventUsageServerToolUse {
-    0 web_fetch_requests: "web_fetch_requests" Required,
-    1 web_search_requests: "web_search_requests" Required,
 });
 
 /// Last event of a Messages stream; no further content follows.
@@ -743,6 +794,10 @@ pub enum MessagesContentBlockStartEventContentBlock {
     ///
     /// `type` is `openrouter_bash_tool_result`.
     OpenrouterBashToolResult(OrAnthropicBashToolResult),
+    /// One of the forms this value may have.
+    ///
+    /// `type` is `openrouter_tool_search_result`.
+    OpenrouterToolSearchResult(OrAnthropicToolSearchResult),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
@@ -756,6 +811,7 @@ wire_union!(MessagesContentBlockStartEventContentBlock {
         "container_upload" => ContainerUpload,
         "openrouter_bash_tool_result" => OpenrouterBashToolResult,
         "openrouter_shell_tool_result" => OpenrouterShellToolResult,
+        "openrouter_tool_search_result" => OpenrouterToolSearchResult,
         "redacted_thinking" => RedactedThinking,
         "server_tool_use" => ServerToolUse,
         "text" => Text,
@@ -785,6 +841,7 @@ wire_union!(MessagesContentBlockStartEventContentBlock {
         13 AdvisorToolResult,
         14 OpenrouterShellToolResult,
         15 OpenrouterBashToolResult,
+        16 OpenrouterToolSearchResult,
     }
 });
 
@@ -897,6 +954,13 @@ impl From<OrAnthropicBashToolResult> for MessagesContentBlockStartEventContentBl
     #[inline]
     fn from(value: OrAnthropicBashToolResult) -> Self {
         Self::OpenrouterBashToolResult(value)
+    }
+}
+
+impl From<OrAnthropicToolSearchResult> for MessagesContentBlockStartEventContentBlock {
+    #[inline]
+    fn from(value: OrAnthropicToolSearchResult) -> Self {
+        Self::OpenrouterToolSearchResult(value)
     }
 }
 

@@ -19,6 +19,8 @@ pub struct MessagesRequest {
     pub cache_control: Option<AnthropicCacheControlDirective>,
     /// Rules for trimming or condensing the conversation when it grows long; null applies none.
     pub context_management: Option<MessagesRequestContextManagement>,
+    /// Member `deferred_tools` of the API document.
+    pub deferred_tools: Option<DeferredToolsControl>,
     /// Up to 3 models that OpenRouter tries in turn when the main one fails or refuses; excludes use of `models`.
     pub fallbacks: Option<Vec<MessagesFallbackParam>>,
     /// Most output tokens to produce; the model may stop earlier.
@@ -35,6 +37,8 @@ pub struct MessagesRequest {
     pub provider: Option<ProviderPreferences>,
     /// Old routing switch, kept for compatibility; leave it out of new code.
     pub route: Option<DeprecatedRoute>,
+    /// Member `safeguards` of the API document.
+    pub safeguards: Option<Vec<AnthropicSafeguard>>,
     /// Processing tier to ask for, which trades price against priority.
     pub service_tier: Option<String>,
     /// Groups related requests, keeps them on one provider for better prompt caching, and takes precedence over the `x-session-id` header; 256 characters at most.
@@ -76,28 +80,30 @@ wire_struct!(MessagesRequest {
     1 model: "model" Required,
     2 cache_control: "cache_control" Optional,
     3 context_management: "context_management" Optional,
-    4 fallbacks: "fallbacks" Optional,
-    5 max_tokens: "max_tokens" Optional,
-    6 metadata: "metadata" Optional,
-    7 models: "models" Optional,
-    8 output_config: "output_config" Optional,
-    9 plugins: "plugins" Optional,
-    10 provider: "provider" Optional,
-    11 route: "route" Optional,
-    12 service_tier: "service_tier" Optional,
-    13 session_id: "session_id" Optional,
-    14 speed: "speed" Optional,
-    15 stop_sequences: "stop_sequences" Optional,
-    16 stop_server_tools_when: "stop_server_tools_when" Optional,
-    17 system: "system" Optional,
-    18 temperature: "temperature" Optional,
-    19 thinking: "thinking" Optional,
-    20 tool_choice: "tool_choice" Optional,
-    21 tools: "tools" Optional,
-    22 top_k: "top_k" Optional,
-    23 top_p: "top_p" Optional,
-    24 trace: "trace" Optional,
-    25 user: "user" Optional,
+    4 deferred_tools: "deferred_tools" Optional,
+    5 fallbacks: "fallbacks" Optional,
+    6 max_tokens: "max_tokens" Optional,
+    7 metadata: "metadata" Optional,
+    8 models: "models" Optional,
+    9 output_config: "output_config" Optional,
+    10 plugins: "plugins" Optional,
+    11 provider: "provider" Optional,
+    12 route: "route" Optional,
+    13 safeguards: "safeguards" Optional,
+    14 service_tier: "service_tier" Optional,
+    15 session_id: "session_id" Optional,
+    16 speed: "speed" Optional,
+    17 stop_sequences: "stop_sequences" Optional,
+    18 stop_server_tools_when: "stop_server_tools_when" Optional,
+    19 system: "system" Optional,
+    20 temperature: "temperature" Optional,
+    21 thinking: "thinking" Optional,
+    22 tool_choice: "tool_choice" Optional,
+    23 tools: "tools" Optional,
+    24 top_k: "top_k" Optional,
+    25 top_p: "top_p" Optional,
+    26 trace: "trace" Optional,
+    27 user: "user" Optional,
 });
 
 impl MessagesRequest {
@@ -109,6 +115,7 @@ impl MessagesRequest {
             model: model.into(),
             cache_control: None,
             context_management: None,
+            deferred_tools: None,
             fallbacks: None,
             max_tokens: None,
             metadata: None,
@@ -117,6 +124,7 @@ impl MessagesRequest {
             plugins: None,
             provider: None,
             route: None,
+            safeguards: None,
             service_tier: None,
             session_id: None,
             speed: None,
@@ -140,6 +148,7 @@ wire_setters!(MessagesRequest {
     messages: list MessagesMessageParam,
     cache_control: into AnthropicCacheControlDirective,
     context_management: into MessagesRequestContextManagement,
+    deferred_tools: into DeferredToolsControl,
     fallbacks: list MessagesFallbackParam,
     max_tokens: exact i64,
     metadata: into MessagesRequestMetadata,
@@ -148,6 +157,7 @@ wire_setters!(MessagesRequest {
     plugins: list MessagesRequestPlugin,
     provider: into ProviderPreferences,
     route: into DeprecatedRoute,
+    safeguards: list AnthropicSafeguard,
     service_tier: into String,
     session_id: into String,
     speed: into AnthropicSpeed,
@@ -712,6 +722,10 @@ pub struct MessagesMessageParam {
     pub content: MessagesMessageParamContent,
     /// Who speaks in this turn of the conversation.
     pub role: MessagesMessageParamRole,
+    /// Member `clear_at` of the API document.
+    pub clear_at: Option<AnthropicSystemClearAt>,
+    /// Member `output_config` of the API document.
+    pub output_config: Option<AnthropicMessageOutputConfig>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -719,17 +733,41 @@ pub struct MessagesMessageParam {
 wire_struct!(MessagesMessageParam {
     0 content: "content" Required,
     1 role: "role" Required,
+    2 clear_at: "clear_at" Optional,
+    3 output_config: "output_config" Optional,
 });
 
 impl MessagesMessageParam {
     /// With what the API requires.
     #[inline]
     pub fn new(content: impl Into<MessagesMessageParamContent>, role: impl Into<MessagesMessageParamRole>) -> Self {
-        Self { content: content.into(), role: role.into(), extra: Extra::new() }
+        Self { content: content.into(), role: role.into(), clear_at: None, output_config: None, extra: Extra::new() }
     }
 }
 
-wire_setters!(MessagesMessageParam {});
+wire_setters!(MessagesMessageParam {
+    clear_at: into AnthropicSystemClearAt,
+    output_config: into AnthropicMessageOutputConfig,
+});
+
+/// The values of `AnthropicSystemClearAt`.
+///
+/// Schema `AnthropicSystemClearAt` of the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum AnthropicSystemClearAt {
+    /// The value `next_user_message`.
+    NextUserMessage,
+    /// The value `never`.
+    Never,
+    /// A value this version of the crate does not know, as it came.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(AnthropicSystemClearAt {
+    NextUserMessage = "next_user_message",
+    Never = "never",
+});
 
 /// Text passed to the model as part of a message or system prompt.
 ///
@@ -1212,6 +1250,32 @@ impl AnthropicUrlImageSource {
 
 wire_setters!(AnthropicUrlImageSource {});
 
+/// Document taken from a file uploaded earlier through the Files API.
+///
+/// Schema `AnthropicFileDocumentSource` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct AnthropicFileDocumentSource {
+    /// Identifier of the uploaded file to read the document from.
+    pub file_id: String,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(AnthropicFileDocumentSource ["type" = "\"file\""] {
+    0 file_id: "file_id" Required,
+});
+
+impl AnthropicFileDocumentSource {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(file_id: impl Into<String>) -> Self {
+        Self { file_id: file_id.into(), extra: Extra::new() }
+    }
+}
+
+wire_setters!(AnthropicFileDocumentSource {});
+
 /// Where the image comes from: inline base64 data or a web address.
 ///
 /// At `AnthropicImageBlockParam.source` in the API document.
@@ -1226,6 +1290,10 @@ pub enum AnthropicImageBlockParamSource {
     ///
     /// `type` is `url`.
     Url(AnthropicUrlImageSource),
+    /// Document taken from a file uploaded earlier through the Files API.
+    ///
+    /// `type` is `file`.
+    File(AnthropicFileDocumentSource),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
@@ -1233,6 +1301,7 @@ pub enum AnthropicImageBlockParamSource {
 wire_union!(AnthropicImageBlockParamSource {
     tag "type" {
         "base64" => Base64,
+        "file" => File,
         "url" => Url,
     }
     objects {}
@@ -1240,6 +1309,7 @@ wire_union!(AnthropicImageBlockParamSource {
     variants {
         0 Base64,
         1 Url,
+        2 File,
     }
 });
 
@@ -1254,6 +1324,13 @@ impl From<AnthropicUrlImageSource> for AnthropicImageBlockParamSource {
     #[inline]
     fn from(value: AnthropicUrlImageSource) -> Self {
         Self::Url(value)
+    }
+}
+
+impl From<AnthropicFileDocumentSource> for AnthropicImageBlockParamSource {
+    #[inline]
+    fn from(value: AnthropicFileDocumentSource) -> Self {
+        Self::File(value)
     }
 }
 
@@ -1490,32 +1567,6 @@ impl AnthropicUrlPdfSource {
 }
 
 wire_setters!(AnthropicUrlPdfSource {});
-
-/// Document taken from a file uploaded earlier through the Files API.
-///
-/// Schema `AnthropicFileDocumentSource` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct AnthropicFileDocumentSource {
-    /// Identifier of the uploaded file to read the document from.
-    pub file_id: String,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(AnthropicFileDocumentSource ["type" = "\"file\""] {
-    0 file_id: "file_id" Required,
-});
-
-impl AnthropicFileDocumentSource {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(file_id: impl Into<String>) -> Self {
-        Self { file_id: file_id.into(), extra: Extra::new() }
-    }
-}
-
-wire_setters!(AnthropicFileDocumentSource {});
 
 /// Where the document comes from: inline PDF, inline text, content blocks, a PDF address or an uploaded file.
 ///
@@ -2150,6 +2201,8 @@ pub enum MessagesContentBlockParamWebSearchToolResultContentWebSearchToolResultE
     TooManyRequests,
     /// The search query was too long.
     QueryTooLong,
+    /// The value `request_too_large`.
+    RequestTooLarge,
     /// A value this version of the crate does not know, as it came.
     Unrecognized(Box<str>),
 }
@@ -2160,6 +2213,7 @@ wire_enum!(MessagesContentBlockParamWebSearchToolResultContentWebSearchToolResul
     MaxUsesExceeded = "max_uses_exceeded",
     TooManyRequests = "too_many_requests",
     QueryTooLong = "query_too_long",
+    RequestTooLarge = "request_too_large",
 });
 
 /// Pages found, or an error when the search failed.
@@ -2289,7 +2343,7 @@ wire_setters!(MessagesAdvisorToolResultBlock {});
 #[non_exhaustive]
 pub struct MessagesToolAdditionBlock {
     /// Reference to what becomes available: a plain tool, one MCP tool, or a whole MCP toolset.
-    pub tool: MessagesToolAdditionBlockTool,
+    pub tool: MessagesAddedTool,
     /// Places a prompt cache breakpoint at this block.
     pub cache_control: Option<AnthropicCacheControlDirective>,
     /// Members beyond the typed ones; see [`Extra`].
@@ -2304,7 +2358,7 @@ wire_struct!(MessagesToolAdditionBlock ["type" = "\"tool_addition\""] {
 impl MessagesToolAdditionBlock {
     /// With what the API requires.
     #[inline]
-    pub fn new(tool: impl Into<MessagesToolAdditionBlockTool>) -> Self {
+    pub fn new(tool: impl Into<MessagesAddedTool>) -> Self {
         Self { tool: tool.into(), cache_control: None, extra: Extra::new() }
     }
 }
@@ -2318,18 +2372,18 @@ wire_setters!(MessagesToolAdditionBlock {
 /// At `MessagesToolAdditionBlock.tool|tool_reference` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct MessagesToolAdditionBlockToolToolReference {
+pub struct MessagesAddedToolToolReference {
     /// Name under which the deferred tool was declared.
     pub name: String,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(MessagesToolAdditionBlockToolToolReference ["type" = "\"tool_reference\""] {
+wire_struct!(MessagesAddedToolToolReference ["type" = "\"tool_reference\""] {
     0 name: "name" Required,
 });
 
-impl MessagesToolAdditionBlockToolToolReference {
+impl MessagesAddedToolToolReference {
     /// With what the API requires.
     #[inline]
     pub fn new(name: impl Into<String>) -> Self {
@@ -2337,14 +2391,14 @@ impl MessagesToolAdditionBlockToolToolReference {
     }
 }
 
-wire_setters!(MessagesToolAdditionBlockToolToolReference {});
+wire_setters!(MessagesAddedToolToolReference {});
 
 /// Points at a single tool offered by an MCP server.
 ///
 /// At `MessagesToolAdditionBlock.tool|mcp_tool_reference` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct MessagesToolAdditionBlockToolMcpToolReference {
+pub struct MessagesAddedToolMcpToolReference {
     /// Tool name as the MCP server exposes it.
     pub name: String,
     /// Name of the configured MCP server that offers the tool.
@@ -2353,12 +2407,12 @@ pub struct MessagesToolAdditionBlockToolMcpToolReference {
     pub extra: Extra,
 }
 
-wire_struct!(MessagesToolAdditionBlockToolMcpToolReference ["type" = "\"mcp_tool_reference\""] {
+wire_struct!(MessagesAddedToolMcpToolReference ["type" = "\"mcp_tool_reference\""] {
     0 name: "name" Required,
     1 server_name: "server_name" Required,
 });
 
-impl MessagesToolAdditionBlockToolMcpToolReference {
+impl MessagesAddedToolMcpToolReference {
     /// With what the API requires.
     #[inline]
     pub fn new(name: impl Into<String>, server_name: impl Into<String>) -> Self {
@@ -2366,25 +2420,25 @@ impl MessagesToolAdditionBlockToolMcpToolReference {
     }
 }
 
-wire_setters!(MessagesToolAdditionBlockToolMcpToolReference {});
+wire_setters!(MessagesAddedToolMcpToolReference {});
 
 /// Points at every tool of one MCP server at once.
 ///
 /// At `MessagesToolAdditionBlock.tool|mcp_toolset_reference` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct MessagesToolAdditionBlockToolMcpToolsetReference {
+pub struct MessagesAddedToolMcpToolsetReference {
     /// Name of the configured MCP server whose toolset is loaded.
     pub server_name: String,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(MessagesToolAdditionBlockToolMcpToolsetReference ["type" = "\"mcp_toolset_reference\""] {
+wire_struct!(MessagesAddedToolMcpToolsetReference ["type" = "\"mcp_toolset_reference\""] {
     0 server_name: "server_name" Required,
 });
 
-impl MessagesToolAdditionBlockToolMcpToolsetReference {
+impl MessagesAddedToolMcpToolsetReference {
     /// With what the API requires.
     #[inline]
     pub fn new(server_name: impl Into<String>) -> Self {
@@ -2392,34 +2446,447 @@ impl MessagesToolAdditionBlockToolMcpToolsetReference {
     }
 }
 
-wire_setters!(MessagesToolAdditionBlockToolMcpToolsetReference {});
+wire_setters!(MessagesAddedToolMcpToolsetReference {});
+
+/// The object at `MessagesToolAdditionBlock.tool|tool_definition`.
+///
+/// At `MessagesToolAdditionBlock.tool|tool_definition` in the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct MessagesAddedToolToolDefinition {
+    /// Member `definition` of the API document.
+    pub definition: AnthropicToolUnion,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(MessagesAddedToolToolDefinition ["type" = "\"tool_definition\""] {
+    0 definition: "definition" Required,
+});
+
+impl MessagesAddedToolToolDefinition {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(definition: impl Into<AnthropicToolUnion>) -> Self {
+        Self { definition: definition.into(), extra: Extra::new() }
+    }
+}
+
+wire_setters!(MessagesAddedToolToolDefinition {});
+
+/// The object at `AnthropicToolUnion|custom`.
+///
+/// At `AnthropicToolUnion|custom` in the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct AnthropicToolUnionCustom {
+    /// Member `input_schema` of the API document.
+    pub input_schema: AnthropicToolUnionCustomInputSchema,
+    /// Member `name` of the API document.
+    pub name: String,
+    /// Member `cache_control` of the API document.
+    pub cache_control: Option<AnthropicCacheControlDirective>,
+    /// Member `defer_loading` of the API document.
+    pub defer_loading: Option<bool>,
+    /// Member `description` of the API document.
+    pub description: Option<String>,
+    /// Member `strict` of the API document.
+    pub strict: Option<bool>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(AnthropicToolUnionCustom ["type" = "\"custom\""] {
+    0 input_schema: "input_schema" Required,
+    1 name: "name" Required,
+    2 cache_control: "cache_control" Optional,
+    3 defer_loading: "defer_loading" Optional,
+    4 description: "description" Optional,
+    5 strict: "strict" Optional,
+});
+
+impl AnthropicToolUnionCustom {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(input_schema: impl Into<AnthropicToolUnionCustomInputSchema>, name: impl Into<String>) -> Self {
+        Self {
+            input_schema: input_schema.into(),
+            name: name.into(),
+            cache_control: None,
+            defer_loading: None,
+            description: None,
+            strict: None,
+            extra: Extra::new(),
+        }
+    }
+}
+
+wire_setters!(AnthropicToolUnionCustom {
+    cache_control: into AnthropicCacheControlDirective,
+    defer_loading: exact bool,
+    description: into String,
+    strict: exact bool,
+});
+
+/// The object at `AnthropicToolUnion|custom.input_schema`.
+///
+/// At `AnthropicToolUnion|custom.input_schema` in the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct AnthropicToolUnionCustomInputSchema {
+    /// Member `properties` of the API document.
+    pub properties: Option<Json>,
+    /// Member `required` of the API document.
+    pub required: Option<Vec<String>>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(AnthropicToolUnionCustomInputSchema ["type" = "\"object\""] {
+    0 properties: "properties" Optional,
+    1 required: "required" Optional,
+});
+
+impl AnthropicToolUnionCustomInputSchema {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(AnthropicToolUnionCustomInputSchema {
+    properties: into Json,
+    required: list String,
+});
+
+/// The object at `AnthropicToolUnion|bash_20250124`.
+///
+/// At `AnthropicToolUnion|bash_20250124` in the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct AnthropicToolUnionBash20250124 {
+    /// Member `cache_control` of the API document.
+    pub cache_control: Option<AnthropicCacheControlDirective>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(AnthropicToolUnionBash20250124 ["name" = "\"bash\"", "type" = "\"bash_20250124\""] {
+    0 cache_control: "cache_control" Optional,
+});
+
+impl AnthropicToolUnionBash20250124 {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(AnthropicToolUnionBash20250124 {
+    cache_control: into AnthropicCacheControlDirective,
+});
+
+/// The object at `AnthropicToolUnion|text_editor_20250124`.
+///
+/// At `AnthropicToolUnion|text_editor_20250124` in the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct AnthropicToolUnionTextEditor20250124 {
+    /// Member `cache_control` of the API document.
+    pub cache_control: Option<AnthropicCacheControlDirective>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(AnthropicToolUnionTextEditor20250124 ["name" = "\"str_replace_editor\"", "type" = "\"text_editor_20250124\""] {
+    0 cache_control: "cache_control" Optional,
+});
+
+impl AnthropicToolUnionTextEditor20250124 {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(AnthropicToolUnionTextEditor20250124 {
+    cache_control: into AnthropicCacheControlDirective,
+});
+
+/// The object at `AnthropicToolUnion|web_search_20250305`.
+///
+/// At `AnthropicToolUnion|web_search_20250305` in the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct AnthropicToolUnionWebSearch20250305 {
+    /// Member `allowed_domains` of the API document.
+    pub allowed_domains: Option<Vec<String>>,
+    /// Member `blocked_domains` of the API document.
+    pub blocked_domains: Option<Vec<String>>,
+    /// Member `cache_control` of the API document.
+    pub cache_control: Option<AnthropicCacheControlDirective>,
+    /// Member `max_uses` of the API document.
+    pub max_uses: Option<i64>,
+    /// Member `user_location` of the API document.
+    pub user_location: Option<AnthropicWebSearchToolUserLocation>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(AnthropicToolUnionWebSearch20250305 ["name" = "\"web_search\"", "type" = "\"web_search_20250305\""] {
+    0 allowed_domains: "allowed_domains" Optional,
+    1 blocked_domains: "blocked_domains" Optional,
+    2 cache_control: "cache_control" Optional,
+    3 max_uses: "max_uses" Optional,
+    4 user_location: "user_location" Optional,
+});
+
+impl AnthropicToolUnionWebSearch20250305 {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(AnthropicToolUnionWebSearch20250305 {
+    allowed_domains: list String,
+    blocked_domains: list String,
+    cache_control: into AnthropicCacheControlDirective,
+    max_uses: exact i64,
+    user_location: into AnthropicWebSearchToolUserLocation,
+});
+
+/// Approximate whereabouts of the user, to localise search results; null for no localisation.
+///
+/// Schema `AnthropicWebSearchToolUserLocation` of the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct AnthropicWebSearchToolUserLocation {
+    /// City the user is in; null when not given.
+    pub city: Option<String>,
+    /// Country the user is in, as a two-letter ISO code; null when not given.
+    pub country: Option<String>,
+    /// State, province or similar region the user is in; null when not given.
+    pub region: Option<String>,
+    /// IANA name of the user's time zone, such as `Europe/Berlin`; null when not given.
+    pub timezone: Option<String>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(AnthropicWebSearchToolUserLocation ["type" = "\"approximate\""] {
+    0 city: "city" Optional,
+    1 country: "country" Optional,
+    2 region: "region" Optional,
+    3 timezone: "timezone" Optional,
+});
+
+impl AnthropicWebSearchToolUserLocation {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(AnthropicWebSearchToolUserLocation {
+    city: into String,
+    country: into String,
+    region: into String,
+    timezone: into String,
+});
+
+/// The object at `AnthropicToolUnion|web_search_20260209`.
+///
+/// At `AnthropicToolUnion|web_search_20260209` in the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct AnthropicToolUnionWebSearch20260209 {
+    /// Member `allowed_callers` of the API document.
+    pub allowed_callers: Option<Vec<AnthropicAllowedCaller>>,
+    /// Member `allowed_domains` of the API document.
+    pub allowed_domains: Option<Vec<String>>,
+    /// Member `blocked_domains` of the API document.
+    pub blocked_domains: Option<Vec<String>>,
+    /// Member `cache_control` of the API document.
+    pub cache_control: Option<AnthropicCacheControlDirective>,
+    /// Member `max_uses` of the API document.
+    pub max_uses: Option<i64>,
+    /// Member `user_location` of the API document.
+    pub user_location: Option<AnthropicWebSearchToolUserLocation>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(AnthropicToolUnionWebSearch20260209 ["name" = "\"web_search\"", "type" = "\"web_search_20260209\""] {
+    0 allowed_callers: "allowed_callers" Optional,
+    1 allowed_domains: "allowed_domains" Optional,
+    2 blocked_domains: "blocked_domains" Optional,
+    3 cache_control: "cache_control" Optional,
+    4 max_uses: "max_uses" Optional,
+    5 user_location: "user_location" Optional,
+});
+
+impl AnthropicToolUnionWebSearch20260209 {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(AnthropicToolUnionWebSearch20260209 {
+    allowed_callers: list AnthropicAllowedCaller,
+    allowed_domains: list String,
+    blocked_domains: list String,
+    cache_control: into AnthropicCacheControlDirective,
+    max_uses: exact i64,
+    user_location: into AnthropicWebSearchToolUserLocation,
+});
+
+/// The values of `AnthropicAllowedCallers[]`.
+///
+/// At `AnthropicAllowedCallers[]` in the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum AnthropicAllowedCaller {
+    /// The model may call the tool itself.
+    Direct,
+    /// Sandboxed code of the `20250825` code execution tool may call it.
+    CodeExecution20250825,
+    /// Sandboxed code of the `20260120` code execution tool may call it.
+    CodeExecution20260120,
+    /// A value this version of the crate does not know, as it came.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(AnthropicAllowedCaller {
+    Direct = "direct",
+    CodeExecution20250825 = "code_execution_20250825",
+    CodeExecution20260120 = "code_execution_20260120",
+});
+
+/// What `AnthropicToolUnion` may be.
+///
+/// Schema `AnthropicToolUnion` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum AnthropicToolUnion {
+    /// One of the forms this value may have.
+    ///
+    /// `type` is `custom`.
+    Custom(AnthropicToolUnionCustom),
+    /// One of the forms this value may have.
+    ///
+    /// `type` is `bash_20250124`.
+    Bash20250124(AnthropicToolUnionBash20250124),
+    /// One of the forms this value may have.
+    ///
+    /// `type` is `text_editor_20250124`.
+    TextEditor20250124(AnthropicToolUnionTextEditor20250124),
+    /// One of the forms this value may have.
+    ///
+    /// `type` is `web_search_20250305`.
+    WebSearch20250305(Box<AnthropicToolUnionWebSearch20250305>),
+    /// One of the forms this value may have.
+    ///
+    /// `type` is `web_search_20260209`.
+    WebSearch20260209(Box<AnthropicToolUnionWebSearch20260209>),
+    /// A value that fits none of these types, kept whole.
+    Unrecognized(Unrecognized),
+}
+
+wire_union!(AnthropicToolUnion {
+    tag "type" {
+        "bash_20250124" => Bash20250124,
+        "custom" => Custom,
+        "text_editor_20250124" => TextEditor20250124,
+        "web_search_20250305" => WebSearch20250305,
+        "web_search_20260209" => WebSearch20260209,
+    }
+    objects {
+        if (Lacks("type")) => Custom,
+    }
+    shapes {}
+    variants {
+        0 Custom,
+        1 Bash20250124,
+        2 TextEditor20250124,
+        3 WebSearch20250305,
+        4 WebSearch20260209,
+    }
+});
+
+impl From<AnthropicToolUnionCustom> for AnthropicToolUnion {
+    #[inline]
+    fn from(value: AnthropicToolUnionCustom) -> Self {
+        Self::Custom(value)
+    }
+}
+
+impl From<AnthropicToolUnionBash20250124> for AnthropicToolUnion {
+    #[inline]
+    fn from(value: AnthropicToolUnionBash20250124) -> Self {
+        Self::Bash20250124(value)
+    }
+}
+
+impl From<AnthropicToolUnionTextEditor20250124> for AnthropicToolUnion {
+    #[inline]
+    fn from(value: AnthropicToolUnionTextEditor20250124) -> Self {
+        Self::TextEditor20250124(value)
+    }
+}
+
+impl From<AnthropicToolUnionWebSearch20250305> for AnthropicToolUnion {
+    #[inline]
+    fn from(value: AnthropicToolUnionWebSearch20250305) -> Self {
+        Self::WebSearch20250305(Box::new(value))
+    }
+}
+
+impl From<AnthropicToolUnionWebSearch20260209> for AnthropicToolUnion {
+    #[inline]
+    fn from(value: AnthropicToolUnionWebSearch20260209) -> Self {
+        Self::WebSearch20260209(Box::new(value))
+    }
+}
 
 /// Reference to what becomes available: a plain tool, one MCP tool, or a whole MCP toolset.
 ///
 /// At `MessagesToolAdditionBlock.tool` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum MessagesToolAdditionBlockTool {
+pub enum MessagesAddedTool {
     /// Points at a tool from the request's `tools` array by name.
     ///
     /// `type` is `tool_reference`.
-    ToolReference(MessagesToolAdditionBlockToolToolReference),
+    ToolReference(MessagesAddedToolToolReference),
     /// Points at a single tool offered by an MCP server.
     ///
     /// `type` is `mcp_tool_reference`.
-    McpToolReference(MessagesToolAdditionBlockToolMcpToolReference),
+    McpToolReference(MessagesAddedToolMcpToolReference),
     /// Points at every tool of one MCP server at once.
     ///
     /// `type` is `mcp_toolset_reference`.
-    McpToolsetReference(MessagesToolAdditionBlockToolMcpToolsetReference),
+    McpToolsetReference(MessagesAddedToolMcpToolsetReference),
+    /// One of the forms this value may have.
+    ///
+    /// `type` is `tool_definition`.
+    ToolDefinition(Box<MessagesAddedToolToolDefinition>),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
 
-wire_union!(MessagesToolAdditionBlockTool {
+wire_union!(MessagesAddedTool {
     tag "type" {
         "mcp_tool_reference" => McpToolReference,
         "mcp_toolset_reference" => McpToolsetReference,
+        "tool_definition" => ToolDefinition,
         "tool_reference" => ToolReference,
     }
     objects {}
@@ -2428,27 +2895,35 @@ wire_union!(MessagesToolAdditionBlockTool {
         0 ToolReference,
         1 McpToolReference,
         2 McpToolsetReference,
+        3 ToolDefinition,
     }
 });
 
-impl From<MessagesToolAdditionBlockToolToolReference> for MessagesToolAdditionBlockTool {
+impl From<MessagesAddedToolToolReference> for MessagesAddedTool {
     #[inline]
-    fn from(value: MessagesToolAdditionBlockToolToolReference) -> Self {
+    fn from(value: MessagesAddedToolToolReference) -> Self {
         Self::ToolReference(value)
     }
 }
 
-impl From<MessagesToolAdditionBlockToolMcpToolReference> for MessagesToolAdditionBlockTool {
+impl From<MessagesAddedToolMcpToolReference> for MessagesAddedTool {
     #[inline]
-    fn from(value: MessagesToolAdditionBlockToolMcpToolReference) -> Self {
+    fn from(value: MessagesAddedToolMcpToolReference) -> Self {
         Self::McpToolReference(value)
     }
 }
 
-impl From<MessagesToolAdditionBlockToolMcpToolsetReference> for MessagesToolAdditionBlockTool {
+impl From<MessagesAddedToolMcpToolsetReference> for MessagesAddedTool {
     #[inline]
-    fn from(value: MessagesToolAdditionBlockToolMcpToolsetReference) -> Self {
+    fn from(value: MessagesAddedToolMcpToolsetReference) -> Self {
         Self::McpToolsetReference(value)
+    }
+}
+
+impl From<MessagesAddedToolToolDefinition> for MessagesAddedTool {
+    #[inline]
+    fn from(value: MessagesAddedToolToolDefinition) -> Self {
+        Self::ToolDefinition(Box::new(value))
     }
 }
 
@@ -2459,7 +2934,7 @@ impl From<MessagesToolAdditionBlockToolMcpToolsetReference> for MessagesToolAddi
 #[non_exhaustive]
 pub struct MessagesToolRemovalBlock {
     /// Reference to what is withdrawn: a plain tool, one MCP tool, or a whole MCP toolset.
-    pub tool: MessagesToolRemovalBlockTool,
+    pub tool: MessagesRemovedTool,
     /// Places a prompt cache breakpoint at this block.
     pub cache_control: Option<AnthropicCacheControlDirective>,
     /// Members beyond the typed ones; see [`Extra`].
@@ -2474,7 +2949,7 @@ wire_struct!(MessagesToolRemovalBlock ["type" = "\"tool_removal\""] {
 impl MessagesToolRemovalBlock {
     /// With what the API requires.
     #[inline]
-    pub fn new(tool: impl Into<MessagesToolRemovalBlockTool>) -> Self {
+    pub fn new(tool: impl Into<MessagesRemovedTool>) -> Self {
         Self { tool: tool.into(), cache_control: None, extra: Extra::new() }
     }
 }
@@ -2488,18 +2963,18 @@ wire_setters!(MessagesToolRemovalBlock {
 /// At `MessagesToolRemovalBlock.tool|tool_reference` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct MessagesToolRemovalBlockToolToolReference {
+pub struct MessagesRemovedToolToolReference {
     /// Name under which the tool to withdraw was declared.
     pub name: String,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(MessagesToolRemovalBlockToolToolReference ["type" = "\"tool_reference\""] {
+wire_struct!(MessagesRemovedToolToolReference ["type" = "\"tool_reference\""] {
     0 name: "name" Required,
 });
 
-impl MessagesToolRemovalBlockToolToolReference {
+impl MessagesRemovedToolToolReference {
     /// With what the API requires.
     #[inline]
     pub fn new(name: impl Into<String>) -> Self {
@@ -2507,14 +2982,14 @@ impl MessagesToolRemovalBlockToolToolReference {
     }
 }
 
-wire_setters!(MessagesToolRemovalBlockToolToolReference {});
+wire_setters!(MessagesRemovedToolToolReference {});
 
 /// Points at a single tool offered by an MCP server.
 ///
 /// At `MessagesToolRemovalBlock.tool|mcp_tool_reference` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct MessagesToolRemovalBlockToolMcpToolReference {
+pub struct MessagesRemovedToolMcpToolReference {
     /// Tool name as the MCP server exposes it.
     pub name: String,
     /// Name of the configured MCP server that offers the tool.
@@ -2523,12 +2998,12 @@ pub struct MessagesToolRemovalBlockToolMcpToolReference {
     pub extra: Extra,
 }
 
-wire_struct!(MessagesToolRemovalBlockToolMcpToolReference ["type" = "\"mcp_tool_reference\""] {
+wire_struct!(MessagesRemovedToolMcpToolReference ["type" = "\"mcp_tool_reference\""] {
     0 name: "name" Required,
     1 server_name: "server_name" Required,
 });
 
-impl MessagesToolRemovalBlockToolMcpToolReference {
+impl MessagesRemovedToolMcpToolReference {
     /// With what the API requires.
     #[inline]
     pub fn new(name: impl Into<String>, server_name: impl Into<String>) -> Self {
@@ -2536,25 +3011,25 @@ impl MessagesToolRemovalBlockToolMcpToolReference {
     }
 }
 
-wire_setters!(MessagesToolRemovalBlockToolMcpToolReference {});
+wire_setters!(MessagesRemovedToolMcpToolReference {});
 
 /// Points at every tool of one MCP server at once.
 ///
 /// At `MessagesToolRemovalBlock.tool|mcp_toolset_reference` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct MessagesToolRemovalBlockToolMcpToolsetReference {
+pub struct MessagesRemovedToolMcpToolsetReference {
     /// Name of the configured MCP server whose toolset is withdrawn.
     pub server_name: String,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(MessagesToolRemovalBlockToolMcpToolsetReference ["type" = "\"mcp_toolset_reference\""] {
+wire_struct!(MessagesRemovedToolMcpToolsetReference ["type" = "\"mcp_toolset_reference\""] {
     0 server_name: "server_name" Required,
 });
 
-impl MessagesToolRemovalBlockToolMcpToolsetReference {
+impl MessagesRemovedToolMcpToolsetReference {
     /// With what the API requires.
     #[inline]
     pub fn new(server_name: impl Into<String>) -> Self {
@@ -2562,31 +3037,31 @@ impl MessagesToolRemovalBlockToolMcpToolsetReference {
     }
 }
 
-wire_setters!(MessagesToolRemovalBlockToolMcpToolsetReference {});
+wire_setters!(MessagesRemovedToolMcpToolsetReference {});
 
 /// Reference to what is withdrawn: a plain tool, one MCP tool, or a whole MCP toolset.
 ///
 /// At `MessagesToolRemovalBlock.tool` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum MessagesToolRemovalBlockTool {
+pub enum MessagesRemovedTool {
     /// Points at a tool from the request's `tools` array by name.
     ///
     /// `type` is `tool_reference`.
-    ToolReference(MessagesToolRemovalBlockToolToolReference),
+    ToolReference(MessagesRemovedToolToolReference),
     /// Points at a single tool offered by an MCP server.
     ///
     /// `type` is `mcp_tool_reference`.
-    McpToolReference(MessagesToolRemovalBlockToolMcpToolReference),
+    McpToolReference(MessagesRemovedToolMcpToolReference),
     /// Points at every tool of one MCP server at once.
     ///
     /// `type` is `mcp_toolset_reference`.
-    McpToolsetReference(MessagesToolRemovalBlockToolMcpToolsetReference),
+    McpToolsetReference(MessagesRemovedToolMcpToolsetReference),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
 
-wire_union!(MessagesToolRemovalBlockTool {
+wire_union!(MessagesRemovedTool {
     tag "type" {
         "mcp_tool_reference" => McpToolReference,
         "mcp_toolset_reference" => McpToolsetReference,
@@ -2601,23 +3076,23 @@ wire_union!(MessagesToolRemovalBlockTool {
     }
 });
 
-impl From<MessagesToolRemovalBlockToolToolReference> for MessagesToolRemovalBlockTool {
+impl From<MessagesRemovedToolToolReference> for MessagesRemovedTool {
     #[inline]
-    fn from(value: MessagesToolRemovalBlockToolToolReference) -> Self {
+    fn from(value: MessagesRemovedToolToolReference) -> Self {
         Self::ToolReference(value)
     }
 }
 
-impl From<MessagesToolRemovalBlockToolMcpToolReference> for MessagesToolRemovalBlockTool {
+impl From<MessagesRemovedToolMcpToolReference> for MessagesRemovedTool {
     #[inline]
-    fn from(value: MessagesToolRemovalBlockToolMcpToolReference) -> Self {
+    fn from(value: MessagesRemovedToolMcpToolReference) -> Self {
         Self::McpToolReference(value)
     }
 }
 
-impl From<MessagesToolRemovalBlockToolMcpToolsetReference> for MessagesToolRemovalBlockTool {
+impl From<MessagesRemovedToolMcpToolsetReference> for MessagesRemovedTool {
     #[inline]
-    fn from(value: MessagesToolRemovalBlockToolMcpToolsetReference) -> Self {
+    fn from(value: MessagesRemovedToolMcpToolsetReference) -> Self {
         Self::McpToolsetReference(value)
     }
 }
@@ -2632,6 +3107,10 @@ pub struct MessagesShellToolResultBlock {
     pub content: JsonObject,
     /// Identifier of the tool use block whose call produced this output.
     pub tool_use_id: String,
+    /// Member `container_id` of the API document.
+    pub container_id: Option<String>,
+    /// Member `files` of the API document.
+    pub files: Option<Vec<MessagesShellToolResultBlockFile>>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -2639,17 +3118,79 @@ pub struct MessagesShellToolResultBlock {
 wire_struct!(MessagesShellToolResultBlock ["type" = "\"openrouter_shell_tool_result\""] {
     0 content: "content" Required,
     1 tool_use_id: "tool_use_id" Required,
+    2 container_id: "container_id" Optional,
+    3 files: "files" Optional,
 });
 
 impl MessagesShellToolResultBlock {
     /// With what the API requires.
     #[inline]
     pub fn new(content: impl Into<JsonObject>, tool_use_id: impl Into<String>) -> Self {
-        Self { content: content.into(), tool_use_id: tool_use_id.into(), extra: Extra::new() }
+        Self {
+            content: content.into(),
+            tool_use_id: tool_use_id.into(),
+            container_id: None,
+            files: None,
+            extra: Extra::new(),
+        }
     }
 }
 
-wire_setters!(MessagesShellToolResultBlock {});
+wire_setters!(MessagesShellToolResultBlock {
+    container_id: into String,
+    files: list MessagesShellToolResultBlockFile,
+});
+
+/// The object at `MessagesShellToolResultBlock.files[]`.
+///
+/// At `MessagesShellToolResultBlock.files[]` in the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct MessagesShellToolResultBlockFile {
+    /// Member `container_id` of the API document.
+    pub container_id: String,
+    /// Member `end_index` of the API document.
+    pub end_index: i64,
+    /// Member `file_id` of the API document.
+    pub file_id: String,
+    /// Member `filename` of the API document.
+    pub filename: String,
+    /// Member `start_index` of the API document.
+    pub start_index: i64,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(MessagesShellToolResultBlockFile ["type" = "\"container_file_citation\""] {
+    0 container_id: "container_id" Required,
+    1 end_index: "end_index" Required,
+    2 file_id: "file_id" Required,
+    3 filename: "filename" Required,
+    4 start_index: "start_index" Required,
+});
+
+impl MessagesShellToolResultBlockFile {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(
+        container_id: impl Into<String>,
+        end_index: i64,
+        file_id: impl Into<String>,
+        filename: impl Into<String>,
+        start_index: i64,
+    ) -> Self {
+        Self {
+            container_id: container_id.into(),
+            end_index,
+            file_id: file_id.into(),
+            filename: filename.into(),
+            start_index,
+            extra: Extra::new(),
+        }
+    }
+}
+
+wire_setters!(MessagesShellToolResultBlockFile {});
 
 /// Earlier output of an `openrouter:bash` sandbox call; you may send it back, but it never reaches the provider.
 ///
@@ -2661,6 +3202,10 @@ pub struct MessagesBashToolResultBlock {
     pub content: JsonObject,
     /// Identifier of the bash call that this result answers.
     pub tool_use_id: String,
+    /// Member `container_id` of the API document.
+    pub container_id: Option<String>,
+    /// Member `files` of the API document.
+    pub files: Option<Vec<MessagesBashToolResultBlockFile>>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -2668,9 +3213,100 @@ pub struct MessagesBashToolResultBlock {
 wire_struct!(MessagesBashToolResultBlock ["type" = "\"openrouter_bash_tool_result\""] {
     0 content: "content" Required,
     1 tool_use_id: "tool_use_id" Required,
+    2 container_id: "container_id" Optional,
+    3 files: "files" Optional,
 });
 
 impl MessagesBashToolResultBlock {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(content: impl Into<JsonObject>, tool_use_id: impl Into<String>) -> Self {
+        Self {
+            content: content.into(),
+            tool_use_id: tool_use_id.into(),
+            container_id: None,
+            files: None,
+            extra: Extra::new(),
+        }
+    }
+}
+
+wire_setters!(MessagesBashToolResultBlock {
+    container_id: into String,
+    files: list MessagesBashToolResultBlockFile,
+});
+
+/// The object at `MessagesBashToolResultBlock.files[]`.
+///
+/// At `MessagesBashToolResultBlock.files[]` in the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct MessagesBashToolResultBlockFile {
+    /// Member `container_id` of the API document.
+    pub container_id: String,
+    /// Member `end_index` of the API document.
+    pub end_index: i64,
+    /// Member `file_id` of the API document.
+    pub file_id: String,
+    /// Member `filename` of the API document.
+    pub filename: String,
+    /// Member `start_index` of the API document.
+    pub start_index: i64,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(MessagesBashToolResultBlockFile ["type" = "\"container_file_citation\""] {
+    0 container_id: "container_id" Required,
+    1 end_index: "end_index" Required,
+    2 file_id: "file_id" Required,
+    3 filename: "filename" Required,
+    4 start_index: "start_index" Required,
+});
+
+impl MessagesBashToolResultBlockFile {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(
+        container_id: impl Into<String>,
+        end_index: i64,
+        file_id: impl Into<String>,
+        filename: impl Into<String>,
+        start_index: i64,
+    ) -> Self {
+        Self {
+            container_id: container_id.into(),
+            end_index,
+            file_id: file_id.into(),
+            filename: filename.into(),
+            start_index,
+            extra: Extra::new(),
+        }
+    }
+}
+
+wire_setters!(MessagesBashToolResultBlockFile {});
+
+/// The object at `ORAnthropicToolSearchResultParam`.
+///
+/// Schema `ORAnthropicToolSearchResultParam` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct OrAnthropicToolSearchResultParam {
+    /// Member `content` of the API document.
+    pub content: JsonObject,
+    /// Member `tool_use_id` of the API document.
+    pub tool_use_id: String,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(OrAnthropicToolSearchResultParam ["type" = "\"openrouter_tool_search_result\""] {
+    0 content: "content" Required,
+    1 tool_use_id: "tool_use_id" Required,
+});
+
+impl OrAnthropicToolSearchResultParam {
     /// With what the API requires.
     #[inline]
     pub fn new(content: impl Into<JsonObject>, tool_use_id: impl Into<String>) -> Self {
@@ -2678,7 +3314,7 @@ impl MessagesBashToolResultBlock {
     }
 }
 
-wire_setters!(MessagesBashToolResultBlock {});
+wire_setters!(OrAnthropicToolSearchResultParam {});
 
 /// What `MessagesMessageParam.content[]` may be.
 ///
@@ -2750,6 +3386,10 @@ pub enum MessagesContentBlockParam {
     ///
     /// `type` is `openrouter_bash_tool_result`.
     OpenrouterBashToolResult(MessagesBashToolResultBlock),
+    /// One of the forms this value may have.
+    ///
+    /// `type` is `openrouter_tool_search_result`.
+    OpenrouterToolSearchResult(OrAnthropicToolSearchResultParam),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
@@ -2762,6 +3402,7 @@ wire_union!(MessagesContentBlockParam {
         "image" => Image,
         "openrouter_bash_tool_result" => OpenrouterBashToolResult,
         "openrouter_shell_tool_result" => OpenrouterShellToolResult,
+        "openrouter_tool_search_result" => OpenrouterToolSearchResult,
         "redacted_thinking" => RedactedThinking,
         "search_result" => SearchResult,
         "server_tool_use" => ServerToolUse,
@@ -2792,6 +3433,7 @@ wire_union!(MessagesContentBlockParam {
         13 ToolRemoval,
         14 OpenrouterShellToolResult,
         15 OpenrouterBashToolResult,
+        16 OpenrouterToolSearchResult,
     }
 });
 
@@ -2907,6 +3549,13 @@ impl From<MessagesBashToolResultBlock> for MessagesContentBlockParam {
     }
 }
 
+impl From<OrAnthropicToolSearchResultParam> for MessagesContentBlockParam {
+    #[inline]
+    fn from(value: OrAnthropicToolSearchResultParam) -> Self {
+        Self::OpenrouterToolSearchResult(value)
+    }
+}
+
 /// What the turn says: plain text, or a list of blocks such as text, images, documents and tool results.
 ///
 /// At `MessagesMessageParam.content` in the API document.
@@ -2961,6 +3610,62 @@ impl<const N: usize> From<[MessagesContentBlockParam; N]> for MessagesMessagePar
         Self::List(value.into())
     }
 }
+
+/// The object at `AnthropicMessageOutputConfig`.
+///
+/// Schema `AnthropicMessageOutputConfig` of the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct AnthropicMessageOutputConfig {
+    /// Member `effort` of the API document.
+    pub effort: Option<AnthropicOutputEffort>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(AnthropicMessageOutputConfig {
+    0 effort: "effort" Optional,
+});
+
+impl AnthropicMessageOutputConfig {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(AnthropicMessageOutputConfig {
+    effort: into AnthropicOutputEffort,
+});
+
+/// The values of `AnthropicOutputEffort`.
+///
+/// Schema `AnthropicOutputEffort` of the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum AnthropicOutputEffort {
+    /// The value `low`.
+    Low,
+    /// The value `medium`.
+    Medium,
+    /// The value `high`.
+    High,
+    /// The value `xhigh`.
+    Xhigh,
+    /// The value `max`.
+    Max,
+    /// A value this version of the crate does not know, as it came.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(AnthropicOutputEffort {
+    Low = "low",
+    Medium = "medium",
+    High = "high",
+    Xhigh = "xhigh",
+    Max = "max",
+});
 
 /// Who speaks in this turn of the conversation.
 ///
@@ -3183,20 +3888,40 @@ pub enum MessagesRequestPlugin {
     ///
     /// `id` is `fusion`.
     Fusion(FusionPlugin),
+    /// One of the forms this value may have.
+    ///
+    /// `id` is `switchyard-router`.
+    SwitchyardRouter(SwitchyardRouterPlugin),
+    /// One of the forms this value may have.
+    ///
+    /// `id` is `jev-router`.
+    JevRouter(JevRouterPlugin),
+    /// One of the forms this value may have.
+    ///
+    /// `id` is `alignment`.
+    Alignment(AlignmentPlugin),
+    /// One of the forms this value may have.
+    ///
+    /// `id` is `armor`.
+    Armor(Box<ArmorPlugin>),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
 
 wire_union!(MessagesRequestPlugin {
     tag "id" {
+        "alignment" => Alignment,
+        "armor" => Armor,
         "auto-beta-router" => AutoBetaRouter,
         "auto-router" => AutoRouter,
         "context-compression" => ContextCompression,
         "file-parser" => FileParser,
         "fusion" => Fusion,
+        "jev-router" => JevRouter,
         "moderation" => Moderation,
         "pareto-router" => ParetoRouter,
         "response-healing" => ResponseHealing,
+        "switchyard-router" => SwitchyardRouter,
         "web" => Web,
         "web-fetch" => WebFetch,
     }
@@ -3213,6 +3938,10 @@ wire_union!(MessagesRequestPlugin {
         7 ContextCompression,
         8 ParetoRouter,
         9 Fusion,
+        10 SwitchyardRouter,
+        11 JevRouter,
+        12 Alignment,
+        13 Armor,
     }
 });
 
@@ -3286,6 +4015,65 @@ impl From<FusionPlugin> for MessagesRequestPlugin {
     }
 }
 
+impl From<SwitchyardRouterPlugin> for MessagesRequestPlugin {
+    #[inline]
+    fn from(value: SwitchyardRouterPlugin) -> Self {
+        Self::SwitchyardRouter(value)
+    }
+}
+
+impl From<JevRouterPlugin> for MessagesRequestPlugin {
+    #[inline]
+    fn from(value: JevRouterPlugin) -> Self {
+        Self::JevRouter(value)
+    }
+}
+
+impl From<AlignmentPlugin> for MessagesRequestPlugin {
+    #[inline]
+    fn from(value: AlignmentPlugin) -> Self {
+        Self::Alignment(value)
+    }
+}
+
+impl From<ArmorPlugin> for MessagesRequestPlugin {
+    #[inline]
+    fn from(value: ArmorPlugin) -> Self {
+        Self::Armor(Box::new(value))
+    }
+}
+
+/// The object at `AnthropicSafeguard`.
+///
+/// Schema `AnthropicSafeguard` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct AnthropicSafeguard {
+    /// Member `type` of the API document.
+    pub r#type: String,
+    /// Member `classifier_context` of the API document.
+    pub classifier_context: Option<JsonObject>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(AnthropicSafeguard {
+    0 r#type: "type" Required,
+    1 classifier_context: "classifier_context" Optional,
+});
+
+impl AnthropicSafeguard {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(r#type: impl Into<String>) -> Self {
+        Self { r#type: r#type.into(), classifier_context: None, extra: Extra::new() }
+    }
+}
+
+wire_setters!(AnthropicSafeguard {
+    classifier_context: into JsonObject,
+});
+
 /// System prompt that sets role and rules, as text or as a list of text blocks.
 ///
 /// At `MessagesRequest.system` in the API document.
@@ -3349,6 +4137,8 @@ impl<const N: usize> From<[AnthropicTextBlockParam; N]> for MessagesRequestSyste
 pub struct MessagesRequestThinkingEnabled {
     /// Most tokens to spend on reasoning; they count toward `max_tokens`, so stay below it.
     pub budget_tokens: i64,
+    /// Member `block_binding` of the API document.
+    pub block_binding: Option<AnthropicThinkingBlockBinding>,
     /// How the reasoning appears in the response.
     pub display: Option<AnthropicThinkingDisplay>,
     /// Members beyond the typed ones; see [`Extra`].
@@ -3357,19 +4147,95 @@ pub struct MessagesRequestThinkingEnabled {
 
 wire_struct!(MessagesRequestThinkingEnabled ["type" = "\"enabled\""] {
     0 budget_tokens: "budget_tokens" Required,
-    1 display: "display" Optional,
+    1 block_binding: "block_binding" Optional,
+    2 display: "display" Optional,
 });
 
 impl MessagesRequestThinkingEnabled {
     /// With what the API requires.
     #[inline]
     pub fn new(budget_tokens: i64) -> Self {
-        Self { budget_tokens, display: None, extra: Extra::new() }
+        Self { budget_tokens, block_binding: None, display: None, extra: Extra::new() }
     }
 }
 
 wire_setters!(MessagesRequestThinkingEnabled {
+    block_binding: into AnthropicThinkingBlockBinding,
     display: into AnthropicThinkingDisplay,
+});
+
+/// The object at `AnthropicThinkingBlockBinding`.
+///
+/// Schema `AnthropicThinkingBlockBinding` of the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct AnthropicThinkingBlockBinding {
+    /// Member `mismatch_behavior` of the API document.
+    ///
+    /// Deprecated by the API.
+    pub mismatch_behavior: Option<AnthropicThinkingMismatchBehavior>,
+    /// Member `prefix_mismatch_behavior` of the API document.
+    pub prefix_mismatch_behavior: Option<AnthropicThinkingPrefixMismatchBehavior>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(AnthropicThinkingBlockBinding {
+    0 mismatch_behavior: "mismatch_behavior" Optional,
+    1 prefix_mismatch_behavior: "prefix_mismatch_behavior" Optional,
+});
+
+impl AnthropicThinkingBlockBinding {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(AnthropicThinkingBlockBinding {
+    mismatch_behavior: into AnthropicThinkingMismatchBehavior,
+    prefix_mismatch_behavior: into AnthropicThinkingPrefixMismatchBehavior,
+});
+
+/// The values of `AnthropicThinkingBlockBinding.mismatch_behavior`.
+///
+/// At `AnthropicThinkingBlockBinding.mismatch_behavior` in the API document.
+///
+/// Deprecated by the API.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum AnthropicThinkingMismatchBehavior {
+    /// The value `error`.
+    Error,
+    /// The value `drop_block`.
+    DropBlock,
+    /// A value this version of the crate does not know, as it came.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(AnthropicThinkingMismatchBehavior {
+    Error = "error",
+    DropBlock = "drop_block",
+});
+
+/// The values of `AnthropicThinkingBlockBinding.prefix_mismatch_behavior`.
+///
+/// At `AnthropicThinkingBlockBinding.prefix_mismatch_behavior` in the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum AnthropicThinkingPrefixMismatchBehavior {
+    /// The value `error`.
+    Error,
+    /// The value `drop_block`.
+    DropBlock,
+    /// A value this version of the crate does not know, as it came.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(AnthropicThinkingPrefixMismatchBehavior {
+    Error = "error",
+    DropBlock = "drop_block",
 });
 
 /// How thinking appears in the response; null states no preference.
@@ -3382,6 +4248,8 @@ pub enum AnthropicThinkingDisplay {
     Summarized,
     /// Return thinking blocks without readable text.
     Omitted,
+    /// The value `updates`.
+    Updates,
     /// A value this version of the crate does not know, as it came.
     Unrecognized(Box<str>),
 }
@@ -3389,6 +4257,7 @@ pub enum AnthropicThinkingDisplay {
 wire_enum!(AnthropicThinkingDisplay {
     Summarized = "summarized",
     Omitted = "omitted",
+    Updates = "updates",
 });
 
 /// Answer at once, without extended reasoning.
@@ -3419,6 +4288,8 @@ wire_setters!(MessagesRequestThinkingDisabled {});
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct MessagesRequestThinkingAdaptive {
+    /// Member `block_binding` of the API document.
+    pub block_binding: Option<AnthropicThinkingBlockBinding>,
     /// How the reasoning appears in the response.
     pub display: Option<AnthropicThinkingDisplay>,
     /// Members beyond the typed ones; see [`Extra`].
@@ -3426,7 +4297,8 @@ pub struct MessagesRequestThinkingAdaptive {
 }
 
 wire_struct!(MessagesRequestThinkingAdaptive ["type" = "\"adaptive\""] {
-    0 display: "display" Optional,
+    0 block_binding: "block_binding" Optional,
+    1 display: "display" Optional,
 });
 
 impl MessagesRequestThinkingAdaptive {
@@ -3438,8 +4310,31 @@ impl MessagesRequestThinkingAdaptive {
 }
 
 wire_setters!(MessagesRequestThinkingAdaptive {
+    block_binding: into AnthropicThinkingBlockBinding,
     display: into AnthropicThinkingDisplay,
 });
+
+/// The object at `MessagesRequest.thinking|between_tools`.
+///
+/// At `MessagesRequest.thinking|between_tools` in the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct MessagesRequestThinkingBetweenTools {
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(MessagesRequestThinkingBetweenTools ["type" = "\"between_tools\""] {});
+
+impl MessagesRequestThinkingBetweenTools {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(MessagesRequestThinkingBetweenTools {});
 
 /// Whether, and how much, the model reasons before it answers.
 ///
@@ -3459,6 +4354,10 @@ pub enum MessagesRequestThinking {
     ///
     /// `type` is `adaptive`.
     Adaptive(MessagesRequestThinkingAdaptive),
+    /// One of the forms this value may have.
+    ///
+    /// `type` is `between_tools`.
+    BetweenTools(MessagesRequestThinkingBetweenTools),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
@@ -3466,6 +4365,7 @@ pub enum MessagesRequestThinking {
 wire_union!(MessagesRequestThinking {
     tag "type" {
         "adaptive" => Adaptive,
+        "between_tools" => BetweenTools,
         "disabled" => Disabled,
         "enabled" => Enabled,
     }
@@ -3475,6 +4375,7 @@ wire_union!(MessagesRequestThinking {
         0 Enabled,
         1 Disabled,
         2 Adaptive,
+        3 BetweenTools,
     }
 });
 
@@ -3496,6 +4397,13 @@ impl From<MessagesRequestThinkingAdaptive> for MessagesRequestThinking {
     #[inline]
     fn from(value: MessagesRequestThinkingAdaptive) -> Self {
         Self::Adaptive(value)
+    }
+}
+
+impl From<MessagesRequestThinkingBetweenTools> for MessagesRequestThinking {
+    #[inline]
+    fn from(value: MessagesRequestThinkingBetweenTools) -> Self {
+        Self::BetweenTools(value)
     }
 }
 
@@ -3695,6 +4603,8 @@ pub struct MessagesRequestToolCustom {
     pub defer_loading: Option<bool>,
     /// What the tool does and when to use it; detail here helps the model choose well.
     pub description: Option<String>,
+    /// Member `strict` of the API document.
+    pub strict: Option<bool>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -3705,6 +4615,7 @@ wire_struct!(MessagesRequestToolCustom ["type" = "\"custom\""] {
     2 cache_control: "cache_control" Optional,
     3 defer_loading: "defer_loading" Optional,
     4 description: "description" Optional,
+    5 strict: "strict" Optional,
 });
 
 impl MessagesRequestToolCustom {
@@ -3717,6 +4628,7 @@ impl MessagesRequestToolCustom {
             cache_control: None,
             defer_loading: None,
             description: None,
+            strict: None,
             extra: Extra::new(),
         }
     }
@@ -3726,6 +4638,7 @@ wire_setters!(MessagesRequestToolCustom {
     cache_control: into AnthropicCacheControlDirective,
     defer_loading: exact bool,
     description: into String,
+    strict: exact bool,
 });
 
 /// JSON Schema for the arguments the model has to supply.
@@ -3866,46 +4779,6 @@ wire_setters!(MessagesRequestToolWebSearch20250305 {
     user_location: into AnthropicWebSearchToolUserLocation,
 });
 
-/// Approximate whereabouts of the user, to localise search results; null for no localisation.
-///
-/// Schema `AnthropicWebSearchToolUserLocation` of the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct AnthropicWebSearchToolUserLocation {
-    /// City the user is in; null when not given.
-    pub city: Option<String>,
-    /// Country the user is in, as a two-letter ISO code; null when not given.
-    pub country: Option<String>,
-    /// State, province or similar region the user is in; null when not given.
-    pub region: Option<String>,
-    /// IANA name of the user's time zone, such as `Europe/Berlin`; null when not given.
-    pub timezone: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(AnthropicWebSearchToolUserLocation ["type" = "\"approximate\""] {
-    0 city: "city" Optional,
-    1 country: "country" Optional,
-    2 region: "region" Optional,
-    3 timezone: "timezone" Optional,
-});
-
-impl AnthropicWebSearchToolUserLocation {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(AnthropicWebSearchToolUserLocation {
-    city: into String,
-    country: into String,
-    region: into String,
-    timezone: into String,
-});
-
 /// Later version of the Anthropic web search tool, which code execution may call as well.
 ///
 /// At `MessagesRequest.tools[]|web_search_20260209` in the API document.
@@ -3952,28 +4825,6 @@ wire_setters!(MessagesRequestToolWebSearch20260209 {
     cache_control: into AnthropicCacheControlDirective,
     max_uses: exact i64,
     user_location: into AnthropicWebSearchToolUserLocation,
-});
-
-/// The values of `AnthropicAllowedCallers[]`.
-///
-/// At `AnthropicAllowedCallers[]` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum AnthropicAllowedCaller {
-    /// The model may call the tool itself.
-    Direct,
-    /// Sandboxed code of the `20250825` code execution tool may call it.
-    CodeExecution20250825,
-    /// Sandboxed code of the `20260120` code execution tool may call it.
-    CodeExecution20260120,
-    /// A value this version of the crate does not know, as it came.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(AnthropicAllowedCaller {
-    Direct = "direct",
-    CodeExecution20250825 = "code_execution_20250825",
-    CodeExecution20260120 = "code_execution_20260120",
 });
 
 /// Advisor tool defined by Anthropic, which lets the model consult a second model while it works.
@@ -4230,7 +5081,7 @@ pub enum MessagesRequestTool {
     /// Hosted tool with which the model runs shell commands in a sandboxed container of OpenRouter.
     ///
     /// `type` is `openrouter:bash`.
-    OpenrouterBash(BashServerTool),
+    OpenrouterBash(Box<BashServerTool>),
     /// Lets the model ask OpenRouter for the present date and time.
     ///
     /// `type` is `openrouter:datetime`.
@@ -4262,7 +5113,7 @@ pub enum MessagesRequestTool {
     /// Server tool that gives the model a shell in an isolated container at OpenRouter, modelled on the hosted shell of OpenAI.
     ///
     /// `type` is `openrouter:shell`.
-    OpenrouterShell(ShellServerToolOpenrouter),
+    OpenrouterShell(Box<ShellServerToolOpenrouter>),
     /// Server tool that looks up tools declared with `defer_loading` and makes the hits available for calls.
     ///
     /// `type` is `openrouter:tool_search`.
@@ -4361,7 +5212,7 @@ impl From<MessagesRequestToolAdvisor20260301> for MessagesRequestTool {
 impl From<BashServerTool> for MessagesRequestTool {
     #[inline]
     fn from(value: BashServerTool) -> Self {
-        Self::OpenrouterBash(value)
+        Self::OpenrouterBash(Box::new(value))
     }
 }
 
@@ -4417,7 +5268,7 @@ impl From<AnthropicToolSearchToolRegex> for MessagesRequestTool {
 impl From<ShellServerToolOpenrouter> for MessagesRequestTool {
     #[inline]
     fn from(value: ShellServerToolOpenrouter) -> Self {
-        Self::OpenrouterShell(value)
+        Self::OpenrouterShell(Box::new(value))
     }
 }
 

@@ -2,8 +2,62 @@
 
 //! Types of `messages`. What is only received.
 
-use crate::core::wire::{wire_enum, wire_struct, wire_union};
+use crate::core::wire::{Root, wire_enum, wire_struct, wire_union};
 use crate::models::*;
+
+/// Complete reply to a Messages call made without streaming: the Anthropic shape plus fields OpenRouter adds.
+///
+/// Schema `MessagesResult` of the API document. The answer of `messages_create`.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct MessagesResult {
+    /// Sandbox container used for code execution; null when none was involved.
+    pub container: Option<AnthropicContainer>,
+    /// What the model produced, as a sequence of blocks: text, thinking, tool calls and tool results.
+    pub content: Vec<OrAnthropicContentBlock>,
+    /// Identifier assigned to this message by the API.
+    pub id: String,
+    /// Names the model that wrote the message.
+    pub model: String,
+    /// Background on a refusal; null when the turn ended for any other reason.
+    pub stop_details: Option<AnthropicRefusalStopDetails>,
+    /// Why the model stopped, such as a finished turn, a tool call or a token limit.
+    pub stop_reason: Option<OrAnthropicStopReason>,
+    /// Which of your stop sequences ended the output; null when none did.
+    pub stop_sequence: Option<String>,
+    /// Token counts for the call, in Anthropic's layout, extended with what OpenRouter charged for it.
+    pub usage: MessagesResultUsage,
+    /// Member `input_transformations` of the API document.
+    pub input_transformations: Option<Vec<AnthropicInputTransformation>>,
+    /// Report of the context edits applied while serving this call; null when there is nothing to report.
+    pub context_management: Option<MessagesResultContextManagement>,
+    /// How OpenRouter routed the call: attempts, endpoints considered, pipeline stages. Present when routing metadata was requested.
+    pub openrouter_metadata: Option<OpenrouterMetadata>,
+    /// Name of the upstream provider that produced this reply.
+    pub provider: Option<String>,
+    /// Member `safeguard_results` of the API document.
+    pub safeguard_results: Option<Vec<AnthropicSafeguardResult>>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(MessagesResult ["role" = "\"assistant\"", "type" = "\"message\""] {
+    0 container: "container" Nullable,
+    1 content: "content" Required,
+    2 id: "id" Required,
+    3 model: "model" Required,
+    4 stop_details: "stop_details" Nullable,
+    5 stop_reason: "stop_reason" Nullable,
+    6 stop_sequence: "stop_sequence" Nullable,
+    7 usage: "usage" Required,
+    8 input_transformations: "input_transformations" Optional,
+    9 context_management: "context_management" Optional,
+    10 openrouter_metadata: "openrouter_metadata" Optional,
+    11 provider: "provider" Optional,
+    12 safeguard_results: "safeguard_results" Optional,
+});
+
+impl Root for MessagesResult {}
 
 /// Sandbox container that code execution used for this response; null when none was involved.
 ///
@@ -15,6 +69,8 @@ pub struct AnthropicContainer {
     pub expires_at: String,
     /// Identifier of the container; pass it in a later request to keep its files and state.
     pub id: String,
+    /// Member `skills` of the API document.
+    pub skills: Option<Vec<AnthropicContainerSkill>>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -22,6 +78,48 @@ pub struct AnthropicContainer {
 wire_struct!(AnthropicContainer {
     0 expires_at: "expires_at" Required,
     1 id: "id" Required,
+    2 skills: "skills" Optional,
+});
+
+/// The object at `AnthropicContainerSkill`.
+///
+/// Schema `AnthropicContainerSkill` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct AnthropicContainerSkill {
+    /// Member `skill_id` of the API document.
+    pub skill_id: String,
+    /// Member `type` of the API document.
+    pub r#type: AnthropicContainerSkillType,
+    /// Member `version` of the API document.
+    pub version: String,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(AnthropicContainerSkill {
+    0 skill_id: "skill_id" Required,
+    1 r#type: "type" Required,
+    2 version: "version" Required,
+});
+
+/// The values of `AnthropicContainerSkill.type`.
+///
+/// At `AnthropicContainerSkill.type` in the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum AnthropicContainerSkillType {
+    /// The value `anthropic`.
+    Anthropic,
+    /// The value `custom`.
+    Custom,
+    /// A value this version of the crate does not know, as it came.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(AnthropicContainerSkillType {
+    Anthropic = "anthropic",
+    Custom = "custom",
 });
 
 /// Text the model wrote, with any citations that back it.
@@ -710,12 +808,16 @@ wire_struct!(AnthropicWebFetchToolResultError ["type" = "\"web_fetch_tool_result
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum AnthropicWebFetchToolResultErrorCode {
+    /// The value `content_too_large`.
+    ContentTooLarge,
     /// The model passed arguments that the tool rejects.
     InvalidToolInput,
     /// The address exceeds the permitted length.
     UrlTooLong,
     /// Domain rules or model restrictions forbid the address.
     UrlNotAllowed,
+    /// The value `url_not_in_prior_context`.
+    UrlNotInPriorContext,
     /// The page could not be retrieved.
     UrlNotAccessible,
     /// The page is of a type the tool cannot read.
@@ -731,9 +833,11 @@ pub enum AnthropicWebFetchToolResultErrorCode {
 }
 
 wire_enum!(AnthropicWebFetchToolResultErrorCode {
+    ContentTooLarge = "content_too_large",
     InvalidToolInput = "invalid_tool_input",
     UrlTooLong = "url_too_long",
     UrlNotAllowed = "url_not_allowed",
+    UrlNotInPriorContext = "url_not_in_prior_context",
     UrlNotAccessible = "url_not_accessible",
     UnsupportedContentType = "unsupported_content_type",
     TooManyRequests = "too_many_requests",
@@ -1634,6 +1738,10 @@ pub struct OrAnthropicShellToolResult {
     pub content: JsonObject,
     /// Identifier of the server tool use block this result answers.
     pub tool_use_id: String,
+    /// Member `container_id` of the API document.
+    pub container_id: Option<String>,
+    /// Member `files` of the API document.
+    pub files: Option<Vec<OrAnthropicShellToolResultFile>>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -1641,6 +1749,36 @@ pub struct OrAnthropicShellToolResult {
 wire_struct!(OrAnthropicShellToolResult ["type" = "\"openrouter_shell_tool_result\""] {
     0 content: "content" Required,
     1 tool_use_id: "tool_use_id" Required,
+    2 container_id: "container_id" Optional,
+    3 files: "files" Optional,
+});
+
+/// The object at `ORAnthropicShellToolResult.files[]`.
+///
+/// At `ORAnthropicShellToolResult.files[]` in the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct OrAnthropicShellToolResultFile {
+    /// Member `container_id` of the API document.
+    pub container_id: String,
+    /// Member `end_index` of the API document.
+    pub end_index: i64,
+    /// Member `file_id` of the API document.
+    pub file_id: String,
+    /// Member `filename` of the API document.
+    pub filename: String,
+    /// Member `start_index` of the API document.
+    pub start_index: i64,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(OrAnthropicShellToolResultFile ["type" = "\"container_file_citation\""] {
+    0 container_id: "container_id" Required,
+    1 end_index: "end_index" Required,
+    2 file_id: "file_id" Required,
+    3 filename: "filename" Required,
+    4 start_index: "start_index" Required,
 });
 
 /// Result block of an `openrouter:bash` call that ran inside OpenRouter's sandbox.
@@ -1653,11 +1791,64 @@ pub struct OrAnthropicBashToolResult {
     pub content: JsonObject,
     /// Identifier of the server tool use block this result answers.
     pub tool_use_id: String,
+    /// Member `container_id` of the API document.
+    pub container_id: Option<String>,
+    /// Member `files` of the API document.
+    pub files: Option<Vec<OrAnthropicBashToolResultFile>>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
 wire_struct!(OrAnthropicBashToolResult ["type" = "\"openrouter_bash_tool_result\""] {
+    0 content: "content" Required,
+    1 tool_use_id: "tool_use_id" Required,
+    2 container_id: "container_id" Optional,
+    3 files: "files" Optional,
+});
+
+/// The object at `ORAnthropicBashToolResult.files[]`.
+///
+/// At `ORAnthropicBashToolResult.files[]` in the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct OrAnthropicBashToolResultFile {
+    /// Member `container_id` of the API document.
+    pub container_id: String,
+    /// Member `end_index` of the API document.
+    pub end_index: i64,
+    /// Member `file_id` of the API document.
+    pub file_id: String,
+    /// Member `filename` of the API document.
+    pub filename: String,
+    /// Member `start_index` of the API document.
+    pub start_index: i64,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(OrAnthropicBashToolResultFile ["type" = "\"container_file_citation\""] {
+    0 container_id: "container_id" Required,
+    1 end_index: "end_index" Required,
+    2 file_id: "file_id" Required,
+    3 filename: "filename" Required,
+    4 start_index: "start_index" Required,
+});
+
+/// The object at `ORAnthropicToolSearchResult`.
+///
+/// Schema `ORAnthropicToolSearchResult` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct OrAnthropicToolSearchResult {
+    /// Member `content` of the API document.
+    pub content: JsonObject,
+    /// Member `tool_use_id` of the API document.
+    pub tool_use_id: String,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(OrAnthropicToolSearchResult ["type" = "\"openrouter_tool_search_result\""] {
     0 content: "content" Required,
     1 tool_use_id: "tool_use_id" Required,
 });
@@ -1732,6 +1923,10 @@ pub enum OrAnthropicContentBlock {
     ///
     /// `type` is `openrouter_bash_tool_result`.
     OpenrouterBashToolResult(OrAnthropicBashToolResult),
+    /// One of the forms this value may have.
+    ///
+    /// `type` is `openrouter_tool_search_result`.
+    OpenrouterToolSearchResult(OrAnthropicToolSearchResult),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
@@ -1745,6 +1940,7 @@ wire_union!(OrAnthropicContentBlock {
         "container_upload" => ContainerUpload,
         "openrouter_bash_tool_result" => OpenrouterBashToolResult,
         "openrouter_shell_tool_result" => OpenrouterShellToolResult,
+        "openrouter_tool_search_result" => OpenrouterToolSearchResult,
         "redacted_thinking" => RedactedThinking,
         "server_tool_use" => ServerToolUse,
         "text" => Text,
@@ -1774,6 +1970,7 @@ wire_union!(OrAnthropicContentBlock {
         13 AdvisorToolResult,
         14 OpenrouterShellToolResult,
         15 OpenrouterBashToolResult,
+        16 OpenrouterToolSearchResult,
     }
 });
 
@@ -1889,6 +2086,35 @@ impl From<OrAnthropicBashToolResult> for OrAnthropicContentBlock {
     }
 }
 
+impl From<OrAnthropicToolSearchResult> for OrAnthropicContentBlock {
+    #[inline]
+    fn from(value: OrAnthropicToolSearchResult) -> Self {
+        Self::OpenrouterToolSearchResult(value)
+    }
+}
+
+/// The object at `AnthropicInputTransformation`.
+///
+/// Schema `AnthropicInputTransformation` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct AnthropicInputTransformation {
+    /// Member `type` of the API document.
+    pub r#type: String,
+    /// Member `path` of the API document.
+    pub path: Option<String>,
+    /// Member `reason` of the API document.
+    pub reason: Option<String>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(AnthropicInputTransformation {
+    0 r#type: "type" Required,
+    1 path: "path" Optional,
+    2 reason: "reason" Optional,
+});
+
 /// Explains why the model declined to answer; null unless the turn ended in a refusal.
 ///
 /// Schema `AnthropicRefusalStopDetails` of the API document.
@@ -1936,41 +2162,6 @@ wire_enum!(AnthropicRefusalStopDetailsCategory {
     GeneralHarms = "general_harms",
 });
 
-/// Breaks generated tokens down by purpose; null when the provider reports no breakdown.
-///
-/// Schema `AnthropicOutputTokensDetails` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct AnthropicOutputTokensDetails {
-    /// Share of the generated tokens that went into thinking.
-    pub thinking_tokens: i64,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(AnthropicOutputTokensDetails {
-    0 thinking_tokens: "thinking_tokens" Required,
-});
-
-/// Counts how often hosted tools ran during the request; null when none were counted.
-///
-/// Schema `AnthropicServerToolUsage` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct AnthropicServerToolUsage {
-    /// How many web pages the web fetch tool was asked for.
-    pub web_fetch_requests: i64,
-    /// How many searches the web search tool ran.
-    pub web_search_requests: i64,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(AnthropicServerToolUsage {
-    0 web_fetch_requests: "web_fetch_requests" Required,
-    1 web_search_requests: "web_search_requests" Required,
-});
-
 /// Why the model stopped generating; null while a message is still streaming.
 ///
 /// Schema `ORAnthropicStopReason` of the API document.
@@ -2008,52 +2199,6 @@ wire_enum!(OrAnthropicStopReason {
     Compaction = "compaction",
 });
 
-/// Complete reply to a Messages call made without streaming: the Anthropic shape plus fields OpenRouter adds.
-///
-/// Schema `MessagesResult` of the API document. The answer of `messages_create`.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct MessagesResult {
-    /// Sandbox container used for code execution; null when none was involved.
-    pub container: Option<AnthropicContainer>,
-    /// What the model produced, as a sequence of blocks: text, thinking, tool calls and tool results.
-    pub content: Vec<OrAnthropicContentBlock>,
-    /// Identifier assigned to this message by the API.
-    pub id: String,
-    /// Names the model that wrote the message.
-    pub model: String,
-    /// Background on a refusal; null when the turn ended for any other reason.
-    pub stop_details: Option<AnthropicRefusalStopDetails>,
-    /// Why the model stopped, such as a finished turn, a tool call or a token limit.
-    pub stop_reason: Option<OrAnthropicStopReason>,
-    /// Which of your stop sequences ended the output; null when none did.
-    pub stop_sequence: Option<String>,
-    /// Token counts for the call, in Anthropic's layout, extended with what OpenRouter charged for it.
-    pub usage: MessagesResultUsage,
-    /// Report of the context edits applied while serving this call; null when there is nothing to report.
-    pub context_management: Option<MessagesResultContextManagement>,
-    /// How OpenRouter routed the call: attempts, endpoints considered, pipeline stages. Present when routing metadata was requested.
-    pub openrouter_metadata: Option<OpenrouterMetadata>,
-    /// Name of the upstream provider that produced this reply.
-    pub provider: Option<ProviderName>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(MessagesResult ["role" = "\"assistant\"", "type" = "\"message\""] {
-    0 container: "container" Nullable,
-    1 content: "content" Required,
-    2 id: "id" Required,
-    3 model: "model" Required,
-    4 stop_details: "stop_details" Nullable,
-    5 stop_reason: "stop_reason" Nullable,
-    6 stop_sequence: "stop_sequence" Nullable,
-    7 usage: "usage" Required,
-    8 context_management: "context_management" Optional,
-    9 openrouter_metadata: "openrouter_metadata" Optional,
-    10 provider: "provider" Optional,
-});
-
 /// Token counts for the call, in Anthropic's layout, extended with what OpenRouter charged for it.
 ///
 /// At `MessagesResult.usage` in the API document.
@@ -2074,8 +2219,8 @@ pub struct MessagesResultUsage {
     pub output_tokens: i64,
     /// Breaks the generated tokens down by purpose; null when no breakdown is reported.
     pub output_tokens_details: Option<AnthropicOutputTokensDetails>,
-    /// How often hosted tools ran; null when none were counted.
-    pub server_tool_use: Option<AnthropicServerToolUsage>,
+    /// Member `server_tool_use` of the API document.
+    pub server_tool_use: Option<OrAnthropicServerToolUsage>,
     /// Capacity tier that actually served the call; null when the provider names none.
     pub service_tier: Option<String>,
     /// Price OpenRouter charged for this call; null when no cost was recorded.
@@ -2109,6 +2254,47 @@ wire_struct!(MessagesResultUsage {
     13 speed: "speed" Optional,
 });
 
+/// Breaks generated tokens down by purpose; null when the provider reports no breakdown.
+///
+/// Schema `AnthropicOutputTokensDetails` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct AnthropicOutputTokensDetails {
+    /// Share of the generated tokens that went into thinking.
+    pub thinking_tokens: i64,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(AnthropicOutputTokensDetails {
+    0 thinking_tokens: "thinking_tokens" Required,
+});
+
+/// The object at `ORAnthropicServerToolUsage`.
+///
+/// Schema `ORAnthropicServerToolUsage` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct OrAnthropicServerToolUsage {
+    /// Member `web_fetch_requests` of the API document.
+    pub web_fetch_requests: i64,
+    /// Member `web_search_requests` of the API document.
+    pub web_search_requests: i64,
+    /// Member `tool_calls_executed` of the API document.
+    pub tool_calls_executed: Option<i64>,
+    /// Member `tool_calls_requested` of the API document.
+    pub tool_calls_requested: Option<i64>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(OrAnthropicServerToolUsage {
+    0 web_fetch_requests: "web_fetch_requests" Required,
+    1 web_search_requests: "web_search_requests" Required,
+    2 tool_calls_executed: "tool_calls_executed" Optional,
+    3 tool_calls_requested: "tool_calls_requested" Optional,
+});
+
 /// Report of the context edits applied while serving this call; null when there is nothing to report.
 ///
 /// At `MessagesResult.context_management` in the API document.
@@ -2138,5 +2324,40 @@ pub struct MessagesResultContextManagementAppliedEdit {
 }
 
 wire_struct!(MessagesResultContextManagementAppliedEdit {
+    0 r#type: "type" Required,
+});
+
+/// The object at `AnthropicSafeguardResult`.
+///
+/// Schema `AnthropicSafeguardResult` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct AnthropicSafeguardResult {
+    /// Member `status` of the API document.
+    pub status: AnthropicSafeguardResultStatus,
+    /// Member `type` of the API document.
+    pub r#type: String,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(AnthropicSafeguardResult {
+    0 status: "status" Required,
+    1 r#type: "type" Required,
+});
+
+/// The object at `AnthropicSafeguardResult.status`.
+///
+/// At `AnthropicSafeguardResult.status` in the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct AnthropicSafeguardResultStatus {
+    /// Member `type` of the API document.
+    pub r#type: String,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(AnthropicSafeguardResultStatus {
     0 r#type: "type" Required,
 });

@@ -7,568 +7,6 @@ use std::collections::BTreeMap;
 use crate::core::wire::{wire_enum, wire_setters, wire_struct, wire_union};
 use crate::models::*;
 
-/// One part of the reasoning that the model gives in the clear.
-///
-/// Schema `ReasoningTextContent` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct ReasoningTextContent {
-    /// Wording of this part of the reasoning.
-    pub text: String,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(ReasoningTextContent ["type" = "\"reasoning_text\""] {
-    0 text: "text" Required,
-});
-
-impl ReasoningTextContent {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(text: impl Into<String>) -> Self {
-        Self { text: text.into(), extra: Extra::new() }
-    }
-}
-
-wire_setters!(ReasoningTextContent {});
-
-/// Tells whether the model has finished writing this reasoning item.
-///
-/// At `OutputItemReasoning.status` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum OutputItemReasoningStatus {
-    /// The value `completed`.
-    Completed,
-    /// The value `incomplete`.
-    Incomplete,
-    /// The value `in_progress`.
-    InProgress,
-    /// A value this version of the crate does not know, as it came.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(OutputItemReasoningStatus {
-    Completed = "completed",
-    Incomplete = "incomplete",
-    InProgress = "in_progress",
-});
-
-/// One part of a reasoning summary, meant for display.
-///
-/// Schema `ReasoningSummaryText` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct ReasoningSummaryText {
-    /// Wording of this part of the summary.
-    pub text: String,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(ReasoningSummaryText ["type" = "\"summary_text\""] {
-    0 text: "text" Required,
-});
-
-impl ReasoningSummaryText {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(text: impl Into<String>) -> Self {
-        Self { text: text.into(), extra: Extra::new() }
-    }
-}
-
-wire_setters!(ReasoningSummaryText {});
-
-/// Text passed to the model as part of a Responses input message.
-///
-/// Schema `InputText` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct InputText {
-    /// The words to show to the model.
-    pub text: String,
-    /// Marks the end of a prompt prefix worth caching.
-    pub prompt_cache_breakpoint: Option<PromptCacheBreakpoint>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(InputText ["type" = "\"input_text\""] {
-    0 text: "text" Required,
-    1 prompt_cache_breakpoint: "prompt_cache_breakpoint" Optional,
-});
-
-impl InputText {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(text: impl Into<String>) -> Self {
-        Self { text: text.into(), prompt_cache_breakpoint: None, extra: Extra::new() }
-    }
-}
-
-wire_setters!(InputText {
-    prompt_cache_breakpoint: into PromptCacheBreakpoint,
-});
-
-/// Picture passed to the model as part of a Responses input message.
-///
-/// Schema `InputImage` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct InputImage {
-    /// How finely the model looks at the picture; more detail costs more tokens.
-    pub detail: InputImageDetail,
-    /// Web address or Base64 data URL of the picture; null when none is given.
-    pub image_url: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(InputImage ["type" = "\"input_image\""] {
-    0 detail: "detail" Required,
-    1 image_url: "image_url" Optional,
-});
-
-impl InputImage {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(detail: impl Into<InputImageDetail>) -> Self {
-        Self { detail: detail.into(), image_url: None, extra: Extra::new() }
-    }
-}
-
-wire_setters!(InputImage {
-    image_url: into String,
-});
-
-/// How finely the model looks at the picture; more detail costs more tokens.
-///
-/// At `InputImage.detail` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum InputImageDetail {
-    /// Let the model choose the level of detail.
-    Auto,
-    /// Look at the picture closely.
-    High,
-    /// Look at a coarse version to save tokens.
-    Low,
-    /// Look at the picture in its original resolution.
-    Original,
-    /// A value this version of the crate does not know, as it came.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(InputImageDetail {
-    Auto = "auto",
-    High = "high",
-    Low = "low",
-    Original = "original",
-});
-
-/// File passed to the model as part of a Responses input message, given by content, identifier or URL.
-///
-/// Schema `InputFile` of the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct InputFile {
-    /// Content of the file sent inline, typically as a Base64 data URL.
-    pub file_data: Option<String>,
-    /// Identifier of a file uploaded earlier; null when the file is given another way.
-    pub file_id: Option<String>,
-    /// Address from which the file can be downloaded.
-    pub file_url: Option<String>,
-    /// Name under which the model sees the file.
-    pub filename: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(InputFile ["type" = "\"input_file\""] {
-    0 file_data: "file_data" Optional,
-    1 file_id: "file_id" Optional,
-    2 file_url: "file_url" Optional,
-    3 filename: "filename" Optional,
-});
-
-impl InputFile {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(InputFile {
-    file_data: into String,
-    file_id: into String,
-    file_url: into String,
-    filename: into String,
-});
-
-/// Sound passed to the model as part of a Responses input message.
-///
-/// Schema `InputAudio` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct InputAudio {
-    /// Encoded sound together with its format.
-    pub input_audio: InputAudioInputAudio,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(InputAudio ["type" = "\"input_audio\""] {
-    0 input_audio: "input_audio" Required,
-});
-
-impl InputAudio {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(input_audio: impl Into<InputAudioInputAudio>) -> Self {
-        Self { input_audio: input_audio.into(), extra: Extra::new() }
-    }
-}
-
-wire_setters!(InputAudio {});
-
-/// Encoded sound together with its format.
-///
-/// At `InputAudio.input_audio` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct InputAudioInputAudio {
-    /// Bytes of the audio file, encoded as Base64.
-    pub data: String,
-    /// File format of the encoded sound; must match the data.
-    pub format: InputAudioInputAudioFormat,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(InputAudioInputAudio {
-    0 data: "data" Required,
-    1 format: "format" Required,
-});
-
-impl InputAudioInputAudio {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(data: impl Into<String>, format: impl Into<InputAudioInputAudioFormat>) -> Self {
-        Self { data: data.into(), format: format.into(), extra: Extra::new() }
-    }
-}
-
-wire_setters!(InputAudioInputAudio {});
-
-/// File format of the encoded sound; must match the data.
-///
-/// At `InputAudio.input_audio.format` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum InputAudioInputAudioFormat {
-    /// Compressed MP3 audio.
-    Mp3,
-    /// WAV audio, normally uncompressed.
-    Wav,
-    /// A value this version of the crate does not know, as it came.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(InputAudioInputAudioFormat {
-    Mp3 = "mp3",
-    Wav = "wav",
-});
-
-/// How far a tool call, or the output that answers it, has come.
-///
-/// Schema `ToolCallStatus` of the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ToolCallStatus {
-    /// Still running or being produced.
-    InProgress,
-    /// Finished, with nothing left to come.
-    Completed,
-    /// Stopped before it was finished.
-    Incomplete,
-    /// A value this version of the crate does not know, as it came.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(ToolCallStatus {
-    InProgress = "in_progress",
-    Completed = "completed",
-    Incomplete = "incomplete",
-});
-
-/// Request by the model to change a file; carry it out and report back with a matching `apply_patch_call_output`.
-///
-/// Schema `ApplyPatchCallItem` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct ApplyPatchCallItem {
-    /// Identifier of the call; repeat it in the matching output item.
-    pub call_id: String,
-    /// What to do to which file: create, update or delete it.
-    pub operation: ApplyPatchCallOperation,
-    /// Whether the model is still writing the call or has finished it.
-    pub status: ApplyPatchCallStatus,
-    /// Identifier of this item; null or absent when none was assigned.
-    pub id: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(ApplyPatchCallItem ["type" = "\"apply_patch_call\""] {
-    0 call_id: "call_id" Required,
-    1 operation: "operation" Required,
-    2 status: "status" Required,
-    3 id: "id" Optional,
-});
-
-impl ApplyPatchCallItem {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(
-        call_id: impl Into<String>,
-        operation: impl Into<ApplyPatchCallOperation>,
-        status: impl Into<ApplyPatchCallStatus>,
-    ) -> Self {
-        Self {
-            call_id: call_id.into(),
-            operation: operation.into(),
-            status: status.into(),
-            id: None,
-            extra: Extra::new(),
-        }
-    }
-}
-
-wire_setters!(ApplyPatchCallItem {
-    id: into String,
-});
-
-/// Patch operation that adds a new file, whose content is given as a V4A diff.
-///
-/// Schema `ApplyPatchCreateFileOperation` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct ApplyPatchCreateFileOperation {
-    /// Content of the new file in V4A diff notation.
-    pub diff: String,
-    /// Path of the file to create.
-    pub path: String,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(ApplyPatchCreateFileOperation ["type" = "\"create_file\""] {
-    0 diff: "diff" Required,
-    1 path: "path" Required,
-});
-
-impl ApplyPatchCreateFileOperation {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(diff: impl Into<String>, path: impl Into<String>) -> Self {
-        Self { diff: diff.into(), path: path.into(), extra: Extra::new() }
-    }
-}
-
-wire_setters!(ApplyPatchCreateFileOperation {});
-
-/// Patch operation that edits an existing file by way of a V4A diff.
-///
-/// Schema `ApplyPatchUpdateFileOperation` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct ApplyPatchUpdateFileOperation {
-    /// Edits to make, in V4A diff notation.
-    pub diff: String,
-    /// Path of the file to edit.
-    pub path: String,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(ApplyPatchUpdateFileOperation ["type" = "\"update_file\""] {
-    0 diff: "diff" Required,
-    1 path: "path" Required,
-});
-
-impl ApplyPatchUpdateFileOperation {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(diff: impl Into<String>, path: impl Into<String>) -> Self {
-        Self { diff: diff.into(), path: path.into(), extra: Extra::new() }
-    }
-}
-
-wire_setters!(ApplyPatchUpdateFileOperation {});
-
-/// Patch operation that removes a file; it carries a path and no diff.
-///
-/// Schema `ApplyPatchDeleteFileOperation` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct ApplyPatchDeleteFileOperation {
-    /// Path of the file to remove.
-    pub path: String,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(ApplyPatchDeleteFileOperation ["type" = "\"delete_file\""] {
-    0 path: "path" Required,
-});
-
-impl ApplyPatchDeleteFileOperation {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(path: impl Into<String>) -> Self {
-        Self { path: path.into(), extra: Extra::new() }
-    }
-}
-
-wire_setters!(ApplyPatchDeleteFileOperation {});
-
-/// File change the model wants; creating and updating come with a V4A diff, deleting needs only the path.
-///
-/// Schema `ApplyPatchCallOperation` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum ApplyPatchCallOperation {
-    /// Patch operation that adds a new file, whose content is given as a V4A diff.
-    ///
-    /// `type` is `create_file`.
-    CreateFile(ApplyPatchCreateFileOperation),
-    /// Patch operation that edits an existing file by way of a V4A diff.
-    ///
-    /// `type` is `update_file`.
-    UpdateFile(ApplyPatchUpdateFileOperation),
-    /// Patch operation that removes a file; it carries a path and no diff.
-    ///
-    /// `type` is `delete_file`.
-    DeleteFile(ApplyPatchDeleteFileOperation),
-    /// A value that fits none of these types, kept whole.
-    Unrecognized(Unrecognized),
-}
-
-wire_union!(ApplyPatchCallOperation {
-    tag "type" {
-        "create_file" => CreateFile,
-        "delete_file" => DeleteFile,
-        "update_file" => UpdateFile,
-    }
-    objects {}
-    shapes {}
-    variants {
-        0 CreateFile,
-        1 UpdateFile,
-        2 DeleteFile,
-    }
-});
-
-impl From<ApplyPatchCreateFileOperation> for ApplyPatchCallOperation {
-    #[inline]
-    fn from(value: ApplyPatchCreateFileOperation) -> Self {
-        Self::CreateFile(value)
-    }
-}
-
-impl From<ApplyPatchUpdateFileOperation> for ApplyPatchCallOperation {
-    #[inline]
-    fn from(value: ApplyPatchUpdateFileOperation) -> Self {
-        Self::UpdateFile(value)
-    }
-}
-
-impl From<ApplyPatchDeleteFileOperation> for ApplyPatchCallOperation {
-    #[inline]
-    fn from(value: ApplyPatchDeleteFileOperation) -> Self {
-        Self::DeleteFile(value)
-    }
-}
-
-/// Progress of a patch call while the model writes it.
-///
-/// Schema `ApplyPatchCallStatus` of the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ApplyPatchCallStatus {
-    /// The model is still writing the call.
-    InProgress,
-    /// The call is fully written and ready to apply.
-    Completed,
-    /// A value this version of the crate does not know, as it came.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(ApplyPatchCallStatus {
-    InProgress = "in_progress",
-    Completed = "completed",
-});
-
-/// Your report to the model on a patch call: whether the change was applied, with an optional log.
-///
-/// Schema `ApplyPatchCallOutputItem` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct ApplyPatchCallOutputItem {
-    /// Identifier of the patch call this report answers.
-    pub call_id: String,
-    /// Tells the model whether the change took effect.
-    pub status: ApplyPatchCallOutputItemStatus,
-    /// Identifier of this item; null or absent when none was assigned.
-    pub id: Option<String>,
-    /// Log text for the model, for example why the patch did not apply; null when there is nothing to say.
-    pub output: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(ApplyPatchCallOutputItem ["type" = "\"apply_patch_call_output\""] {
-    0 call_id: "call_id" Required,
-    1 status: "status" Required,
-    2 id: "id" Optional,
-    3 output: "output" Optional,
-});
-
-impl ApplyPatchCallOutputItem {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(call_id: impl Into<String>, status: impl Into<ApplyPatchCallOutputItemStatus>) -> Self {
-        Self { call_id: call_id.into(), status: status.into(), id: None, output: None, extra: Extra::new() }
-    }
-}
-
-wire_setters!(ApplyPatchCallOutputItem {
-    id: into String,
-    output: into String,
-});
-
-/// Tells the model whether the change took effect.
-///
-/// At `ApplyPatchCallOutputItem.status` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ApplyPatchCallOutputItemStatus {
-    /// The patch was applied.
-    Completed,
-    /// The patch could not be applied.
-    Failed,
-    /// A value this version of the crate does not know, as it came.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(ApplyPatchCallOutputItemStatus {
-    Completed = "completed",
-    Failed = "failed",
-});
-
 /// Text part of an assistant message, with citations and optional token probabilities.
 ///
 /// Schema `ResponseOutputText` of the API document.
@@ -908,75 +346,38 @@ wire_enum!(OutputMessageStatus {
     InProgress = "in_progress",
 });
 
-/// Call to one of your functions, optionally made by a subagent instead of the main model.
+/// One part of the reasoning that the model gives in the clear.
 ///
-/// Schema `OutputFunctionCallItem` of the API document.
+/// Schema `ReasoningTextContent` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct OutputFunctionCallItem {
-    /// Function arguments as JSON text; parse and validate them, since the model may produce malformed input.
-    pub arguments: String,
-    /// Correlation id to repeat on the `function_call_output` that carries your result.
-    pub call_id: String,
-    /// Name of the function to run, as declared in the request tools.
-    pub name: String,
-    /// Identifier of this function call within the response output.
-    pub id: Option<String>,
-    /// Tool group that `name` belongs to, for instance one MCP server; absent for ungrouped tools.
-    pub namespace: Option<String>,
-    /// Tells whether the model has finished writing this function call.
-    pub status: Option<OutputItemFunctionCallStatus>,
-    /// Experimental: names the `openrouter:subagent` call, by its `call_id`, whose worker wants this function run; absent when the main model calls.
-    pub subagent_id: Option<String>,
-    /// Experimental: opaque worker state to send back untouched so the subagent can resume; with parallel calls only the first one carries it.
-    pub subagent_items: Option<Vec<OutputFunctionCallItemSubagentItem>>,
+pub struct ReasoningTextContent {
+    /// Wording of this part of the reasoning.
+    pub text: String,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(OutputFunctionCallItem ["type" = "\"function_call\""] {
-    0 arguments: "arguments" Required,
-    1 call_id: "call_id" Required,
-    2 name: "name" Required,
-    3 id: "id" Optional,
-    4 namespace: "namespace" Optional,
-    5 status: "status" Optional,
-    6 subagent_id: "subagent_id" Optional,
-    7 subagent_items: "subagent_items" Optional,
+wire_struct!(ReasoningTextContent ["type" = "\"reasoning_text\""] {
+    0 text: "text" Required,
 });
 
-impl OutputFunctionCallItem {
+impl ReasoningTextContent {
     /// With what the API requires.
     #[inline]
-    pub fn new(arguments: impl Into<String>, call_id: impl Into<String>, name: impl Into<String>) -> Self {
-        Self {
-            arguments: arguments.into(),
-            call_id: call_id.into(),
-            name: name.into(),
-            id: None,
-            namespace: None,
-            status: None,
-            subagent_id: None,
-            subagent_items: None,
-            extra: Extra::new(),
-        }
+    pub fn new(text: impl Into<String>) -> Self {
+        Self { text: text.into(), extra: Extra::new() }
     }
 }
 
-wire_setters!(OutputFunctionCallItem {
-    id: into String,
-    namespace: into String,
-    status: into OutputItemFunctionCallStatus,
-    subagent_id: into String,
-    subagent_items: list OutputFunctionCallItemSubagentItem,
-});
+wire_setters!(ReasoningTextContent {});
 
-/// Tells whether the model has finished writing this function call.
+/// Tells whether the model has finished writing this reasoning item.
 ///
-/// At `OutputItemFunctionCall.status` in the API document.
+/// At `OutputItemReasoning.status` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum OutputItemFunctionCallStatus {
+pub enum OutputItemReasoningStatus {
     /// The value `completed`.
     Completed,
     /// The value `incomplete`.
@@ -987,37 +388,37 @@ pub enum OutputItemFunctionCallStatus {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(OutputItemFunctionCallStatus {
+wire_enum!(OutputItemReasoningStatus {
     Completed = "completed",
     Incomplete = "incomplete",
     InProgress = "in_progress",
 });
 
-/// The object at `OutputFunctionCallItem.subagent_items[]`.
+/// One part of a reasoning summary, meant for display.
 ///
-/// At `OutputFunctionCallItem.subagent_items[]` in the API document.
+/// Schema `ReasoningSummaryText` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct OutputFunctionCallItemSubagentItem {
-    /// Kind of the opaque subagent item; keep it exactly as received.
-    pub r#type: String,
+pub struct ReasoningSummaryText {
+    /// Wording of this part of the summary.
+    pub text: String,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(OutputFunctionCallItemSubagentItem {
-    0 r#type: "type" Required,
+wire_struct!(ReasoningSummaryText ["type" = "\"summary_text\""] {
+    0 text: "text" Required,
 });
 
-impl OutputFunctionCallItemSubagentItem {
+impl ReasoningSummaryText {
     /// With what the API requires.
     #[inline]
-    pub fn new(r#type: impl Into<String>) -> Self {
-        Self { r#type: r#type.into(), extra: Extra::new() }
+    pub fn new(text: impl Into<String>) -> Self {
+        Self { text: text.into(), extra: Extra::new() }
     }
 }
 
-wire_setters!(OutputFunctionCallItemSubagentItem {});
+wire_setters!(ReasoningSummaryText {});
 
 /// Web lookup performed while answering: a search, a page visit or a text match within a page.
 ///
@@ -1243,6 +644,8 @@ pub enum WebSearchStatus {
     InProgress,
     /// The search ended in an error.
     Failed,
+    /// The value `incomplete`.
+    Incomplete,
     /// A value this version of the crate does not know, as it came.
     Unrecognized(Box<str>),
 }
@@ -1252,12 +655,8 @@ wire_enum!(WebSearchStatus {
     Searching = "searching",
     InProgress = "in_progress",
     Failed = "failed",
+    Incomplete = "incomplete",
 });
-
-/// Web lookup as it appears among the output items of a Responses result.
-///
-/// Schema `OutputWebSearchCallItem` of the API document.
-pub type OutputWebSearchCallItem = OutputItemWebSearchCall;
 
 /// Search the model ran over uploaded files, with the phrases it looked for.
 ///
@@ -1300,49 +699,6 @@ impl OutputItemFileSearchCall {
 
 wire_setters!(OutputItemFileSearchCall {});
 
-/// Search the model ran over uploaded files, as it appears among the response output items.
-///
-/// Schema `OutputFileSearchCallItem` of the API document.
-pub type OutputFileSearchCallItem = OutputItemFileSearchCall;
-
-/// Image generation call listed among the response output, extended with the prompt actually used.
-///
-/// Schema `OutputImageGenerationCallItem` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct OutputImageGenerationCallItem {
-    /// Identifier of this image generation call within the response output.
-    pub id: String,
-    /// Stage that the image generation call has reached so far.
-    pub status: ImageGenerationStatus,
-    /// Generated picture as encoded text; null until generation has delivered one.
-    pub result: Option<String>,
-    /// Text the picture was made from, which may differ from your wording after a rewrite.
-    pub prompt: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(OutputImageGenerationCallItem ["type" = "\"image_generation_call\""] {
-    0 id: "id" Required,
-    1 status: "status" Required,
-    2 result: "result" Optional,
-    3 prompt: "prompt" Optional,
-});
-
-impl OutputImageGenerationCallItem {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(id: impl Into<String>, status: impl Into<ImageGenerationStatus>) -> Self {
-        Self { id: id.into(), status: status.into(), result: None, prompt: None, extra: Extra::new() }
-    }
-}
-
-wire_setters!(OutputImageGenerationCallItem {
-    result: into String,
-    prompt: into String,
-});
-
 /// How far an image generation call has come.
 ///
 /// Schema `ImageGenerationStatus` of the API document.
@@ -1367,6 +723,90 @@ wire_enum!(ImageGenerationStatus {
     Generating = "generating",
     Failed = "failed",
 });
+
+/// Patch operation that adds a new file, whose content is given as a V4A diff.
+///
+/// Schema `ApplyPatchCreateFileOperation` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct ApplyPatchCreateFileOperation {
+    /// Content of the new file in V4A diff notation.
+    pub diff: String,
+    /// Path of the file to create.
+    pub path: String,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ApplyPatchCreateFileOperation ["type" = "\"create_file\""] {
+    0 diff: "diff" Required,
+    1 path: "path" Required,
+});
+
+impl ApplyPatchCreateFileOperation {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(diff: impl Into<String>, path: impl Into<String>) -> Self {
+        Self { diff: diff.into(), path: path.into(), extra: Extra::new() }
+    }
+}
+
+wire_setters!(ApplyPatchCreateFileOperation {});
+
+/// Patch operation that edits an existing file by way of a V4A diff.
+///
+/// Schema `ApplyPatchUpdateFileOperation` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct ApplyPatchUpdateFileOperation {
+    /// Edits to make, in V4A diff notation.
+    pub diff: String,
+    /// Path of the file to edit.
+    pub path: String,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ApplyPatchUpdateFileOperation ["type" = "\"update_file\""] {
+    0 diff: "diff" Required,
+    1 path: "path" Required,
+});
+
+impl ApplyPatchUpdateFileOperation {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(diff: impl Into<String>, path: impl Into<String>) -> Self {
+        Self { diff: diff.into(), path: path.into(), extra: Extra::new() }
+    }
+}
+
+wire_setters!(ApplyPatchUpdateFileOperation {});
+
+/// Patch operation that removes a file; it carries a path and no diff.
+///
+/// Schema `ApplyPatchDeleteFileOperation` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct ApplyPatchDeleteFileOperation {
+    /// Path of the file to remove.
+    pub path: String,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ApplyPatchDeleteFileOperation ["type" = "\"delete_file\""] {
+    0 path: "path" Required,
+});
+
+impl ApplyPatchDeleteFileOperation {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(path: impl Into<String>) -> Self {
+        Self { path: path.into(), extra: Extra::new() }
+    }
+}
+
+wire_setters!(ApplyPatchDeleteFileOperation {});
 
 /// Run of model-written code in a sandboxed container, with the outputs collected so far.
 ///
@@ -1615,6 +1055,493 @@ wire_enum!(OutputItemCodeInterpreterCallStatus {
     Failed = "failed",
 });
 
+/// Text passed to the model as part of a Responses input message.
+///
+/// Schema `InputText` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct InputText {
+    /// The words to show to the model.
+    pub text: String,
+    /// Marks the end of a prompt prefix worth caching.
+    pub prompt_cache_breakpoint: Option<PromptCacheBreakpoint>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(InputText ["type" = "\"input_text\""] {
+    0 text: "text" Required,
+    1 prompt_cache_breakpoint: "prompt_cache_breakpoint" Optional,
+});
+
+impl InputText {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(text: impl Into<String>) -> Self {
+        Self { text: text.into(), prompt_cache_breakpoint: None, extra: Extra::new() }
+    }
+}
+
+wire_setters!(InputText {
+    prompt_cache_breakpoint: into PromptCacheBreakpoint,
+});
+
+/// Picture passed to the model as part of a Responses input message.
+///
+/// Schema `InputImage` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct InputImage {
+    /// How finely the model looks at the picture; more detail costs more tokens.
+    pub detail: InputImageDetail,
+    /// Member `file_id` of the API document.
+    pub file_id: Option<String>,
+    /// Web address or Base64 data URL of the picture; null when none is given.
+    pub image_url: Option<String>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(InputImage ["type" = "\"input_image\""] {
+    0 detail: "detail" Required,
+    1 file_id: "file_id" Optional,
+    2 image_url: "image_url" Optional,
+});
+
+impl InputImage {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(detail: impl Into<InputImageDetail>) -> Self {
+        Self { detail: detail.into(), file_id: None, image_url: None, extra: Extra::new() }
+    }
+}
+
+wire_setters!(InputImage {
+    file_id: into String,
+    image_url: into String,
+});
+
+/// How finely the model looks at the picture; more detail costs more tokens.
+///
+/// At `InputImage.detail` in the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum InputImageDetail {
+    /// Let the model choose the level of detail.
+    Auto,
+    /// Look at the picture closely.
+    High,
+    /// Look at a coarse version to save tokens.
+    Low,
+    /// Look at the picture in its original resolution.
+    Original,
+    /// A value this version of the crate does not know, as it came.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(InputImageDetail {
+    Auto = "auto",
+    High = "high",
+    Low = "low",
+    Original = "original",
+});
+
+/// File passed to the model as part of a Responses input message, given by content, identifier or URL.
+///
+/// Schema `InputFile` of the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct InputFile {
+    /// Content of the file sent inline, typically as a Base64 data URL.
+    pub file_data: Option<String>,
+    /// Identifier of a file uploaded earlier; null when the file is given another way.
+    pub file_id: Option<String>,
+    /// Address from which the file can be downloaded.
+    pub file_url: Option<String>,
+    /// Name under which the model sees the file.
+    pub filename: Option<String>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(InputFile ["type" = "\"input_file\""] {
+    0 file_data: "file_data" Optional,
+    1 file_id: "file_id" Optional,
+    2 file_url: "file_url" Optional,
+    3 filename: "filename" Optional,
+});
+
+impl InputFile {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(InputFile {
+    file_data: into String,
+    file_id: into String,
+    file_url: into String,
+    filename: into String,
+});
+
+/// Sound passed to the model as part of a Responses input message.
+///
+/// Schema `InputAudio` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct InputAudio {
+    /// Encoded sound together with its format.
+    pub input_audio: InputAudioInputAudio,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(InputAudio ["type" = "\"input_audio\""] {
+    0 input_audio: "input_audio" Required,
+});
+
+impl InputAudio {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(input_audio: impl Into<InputAudioInputAudio>) -> Self {
+        Self { input_audio: input_audio.into(), extra: Extra::new() }
+    }
+}
+
+wire_setters!(InputAudio {});
+
+/// Encoded sound together with its format.
+///
+/// At `InputAudio.input_audio` in the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct InputAudioInputAudio {
+    /// Bytes of the audio file, encoded as Base64.
+    pub data: String,
+    /// File format of the encoded sound; must match the data.
+    pub format: InputAudioInputAudioFormat,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(InputAudioInputAudio {
+    0 data: "data" Required,
+    1 format: "format" Required,
+});
+
+impl InputAudioInputAudio {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(data: impl Into<String>, format: impl Into<InputAudioInputAudioFormat>) -> Self {
+        Self { data: data.into(), format: format.into(), extra: Extra::new() }
+    }
+}
+
+wire_setters!(InputAudioInputAudio {});
+
+/// File format of the encoded sound; must match the data.
+///
+/// At `InputAudio.input_audio.format` in the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum InputAudioInputAudioFormat {
+    /// Compressed MP3 audio.
+    Mp3,
+    /// WAV audio, normally uncompressed.
+    Wav,
+    /// A value this version of the crate does not know, as it came.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(InputAudioInputAudioFormat {
+    Mp3 = "mp3",
+    Wav = "wav",
+});
+
+/// How far a tool call, or the output that answers it, has come.
+///
+/// Schema `ToolCallStatus` of the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ToolCallStatus {
+    /// Still running or being produced.
+    InProgress,
+    /// Finished, with nothing left to come.
+    Completed,
+    /// Stopped before it was finished.
+    Incomplete,
+    /// A value this version of the crate does not know, as it came.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(ToolCallStatus {
+    InProgress = "in_progress",
+    Completed = "completed",
+    Incomplete = "incomplete",
+});
+
+/// Request by the model to change a file; carry it out and report back with a matching `apply_patch_call_output`.
+///
+/// Schema `ApplyPatchCallItem` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct ApplyPatchCallItem {
+    /// Identifier of the call; repeat it in the matching output item.
+    pub call_id: String,
+    /// What to do to which file: create, update or delete it.
+    pub operation: ApplyPatchCallOperation,
+    /// Whether the model is still writing the call or has finished it.
+    pub status: ApplyPatchCallStatus,
+    /// Identifier of this item; null or absent when none was assigned.
+    pub id: Option<String>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ApplyPatchCallItem ["type" = "\"apply_patch_call\""] {
+    0 call_id: "call_id" Required,
+    1 operation: "operation" Required,
+    2 status: "status" Required,
+    3 id: "id" Optional,
+});
+
+impl ApplyPatchCallItem {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(
+        call_id: impl Into<String>,
+        operation: impl Into<ApplyPatchCallOperation>,
+        status: impl Into<ApplyPatchCallStatus>,
+    ) -> Self {
+        Self {
+            call_id: call_id.into(),
+            operation: operation.into(),
+            status: status.into(),
+            id: None,
+            extra: Extra::new(),
+        }
+    }
+}
+
+wire_setters!(ApplyPatchCallItem {
+    id: into String,
+});
+
+/// File change the model wants; creating and updating come with a V4A diff, deleting needs only the path.
+///
+/// Schema `ApplyPatchCallOperation` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum ApplyPatchCallOperation {
+    /// Patch operation that adds a new file, whose content is given as a V4A diff.
+    ///
+    /// `type` is `create_file`.
+    CreateFile(ApplyPatchCreateFileOperation),
+    /// Patch operation that edits an existing file by way of a V4A diff.
+    ///
+    /// `type` is `update_file`.
+    UpdateFile(ApplyPatchUpdateFileOperation),
+    /// Patch operation that removes a file; it carries a path and no diff.
+    ///
+    /// `type` is `delete_file`.
+    DeleteFile(ApplyPatchDeleteFileOperation),
+    /// A value that fits none of these types, kept whole.
+    Unrecognized(Unrecognized),
+}
+
+wire_union!(ApplyPatchCallOperation {
+    tag "type" {
+        "create_file" => CreateFile,
+        "delete_file" => DeleteFile,
+        "update_file" => UpdateFile,
+    }
+    objects {}
+    shapes {}
+    variants {
+        0 CreateFile,
+        1 UpdateFile,
+        2 DeleteFile,
+    }
+});
+
+impl From<ApplyPatchCreateFileOperation> for ApplyPatchCallOperation {
+    #[inline]
+    fn from(value: ApplyPatchCreateFileOperation) -> Self {
+        Self::CreateFile(value)
+    }
+}
+
+impl From<ApplyPatchUpdateFileOperation> for ApplyPatchCallOperation {
+    #[inline]
+    fn from(value: ApplyPatchUpdateFileOperation) -> Self {
+        Self::UpdateFile(value)
+    }
+}
+
+impl From<ApplyPatchDeleteFileOperation> for ApplyPatchCallOperation {
+    #[inline]
+    fn from(value: ApplyPatchDeleteFileOperation) -> Self {
+        Self::DeleteFile(value)
+    }
+}
+
+/// Progress of a patch call while the model writes it.
+///
+/// Schema `ApplyPatchCallStatus` of the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ApplyPatchCallStatus {
+    /// The model is still writing the call.
+    InProgress,
+    /// The call is fully written and ready to apply.
+    Completed,
+    /// A value this version of the crate does not know, as it came.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(ApplyPatchCallStatus {
+    InProgress = "in_progress",
+    Completed = "completed",
+});
+
+/// Your report to the model on a patch call: whether the change was applied, with an optional log.
+///
+/// Schema `ApplyPatchCallOutputItem` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct ApplyPatchCallOutputItem {
+    /// Identifier of the patch call this report answers.
+    pub call_id: String,
+    /// Tells the model whether the change took effect.
+    pub status: ApplyPatchCallOutputItemStatus,
+    /// Identifier of this item; null or absent when none was assigned.
+    pub id: Option<String>,
+    /// Log text for the model, for example why the patch did not apply; null when there is nothing to say.
+    pub output: Option<String>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ApplyPatchCallOutputItem ["type" = "\"apply_patch_call_output\""] {
+    0 call_id: "call_id" Required,
+    1 status: "status" Required,
+    2 id: "id" Optional,
+    3 output: "output" Optional,
+});
+
+impl ApplyPatchCallOutputItem {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(call_id: impl Into<String>, status: impl Into<ApplyPatchCallOutputItemStatus>) -> Self {
+        Self { call_id: call_id.into(), status: status.into(), id: None, output: None, extra: Extra::new() }
+    }
+}
+
+wire_setters!(ApplyPatchCallOutputItem {
+    id: into String,
+    output: into String,
+});
+
+/// Tells the model whether the change took effect.
+///
+/// At `ApplyPatchCallOutputItem.status` in the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ApplyPatchCallOutputItemStatus {
+    /// The patch was applied.
+    Completed,
+    /// The patch could not be applied.
+    Failed,
+    /// A value this version of the crate does not know, as it came.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(ApplyPatchCallOutputItemStatus {
+    Completed = "completed",
+    Failed = "failed",
+});
+
+/// The object at `ConfigurationUpdateItem`.
+///
+/// Schema `ConfigurationUpdateItem` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct ConfigurationUpdateItem {
+    /// Member `reasoning` of the API document.
+    pub reasoning: ConfigurationUpdateReasoning,
+    /// Member `id` of the API document.
+    pub id: Option<String>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ConfigurationUpdateItem ["type" = "\"configuration_update\""] {
+    0 reasoning: "reasoning" Required,
+    1 id: "id" Optional,
+});
+
+impl ConfigurationUpdateItem {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(reasoning: impl Into<ConfigurationUpdateReasoning>) -> Self {
+        Self { reasoning: reasoning.into(), id: None, extra: Extra::new() }
+    }
+}
+
+wire_setters!(ConfigurationUpdateItem {
+    id: into String,
+});
+
+/// Web lookup as it appears among the output items of a Responses result.
+///
+/// Schema `OutputWebSearchCallItem` of the API document.
+pub type OutputWebSearchCallItem = OutputItemWebSearchCall;
+
+/// Search the model ran over uploaded files, as it appears among the response output items.
+///
+/// Schema `OutputFileSearchCallItem` of the API document.
+pub type OutputFileSearchCallItem = OutputItemFileSearchCall;
+
+/// Image generation call listed among the response output, extended with the prompt actually used.
+///
+/// Schema `OutputImageGenerationCallItem` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct OutputImageGenerationCallItem {
+    /// Identifier of this image generation call within the response output.
+    pub id: String,
+    /// Stage that the image generation call has reached so far.
+    pub status: ImageGenerationStatus,
+    /// Generated picture as encoded text; null until generation has delivered one.
+    pub result: Option<String>,
+    /// Text the picture was made from, which may differ from your wording after a rewrite.
+    pub prompt: Option<String>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(OutputImageGenerationCallItem ["type" = "\"image_generation_call\""] {
+    0 id: "id" Required,
+    1 status: "status" Required,
+    2 result: "result" Optional,
+    3 prompt: "prompt" Optional,
+});
+
+impl OutputImageGenerationCallItem {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(id: impl Into<String>, status: impl Into<ImageGenerationStatus>) -> Self {
+        Self { id: id.into(), status: status.into(), result: None, prompt: None, extra: Extra::new() }
+    }
+}
+
+wire_setters!(OutputImageGenerationCallItem {
+    result: into String,
+    prompt: into String,
+});
+
 /// Record of a program the model ran in a sandbox, along with what came out.
 ///
 /// Schema `CodeInterpreterCallItem` of the API document.
@@ -1740,9 +1667,11 @@ pub struct OutputDatetimeItem {
     /// Moment reported to the model, written in ISO 8601 form.
     pub datetime: String,
     /// Progress of the clock lookup at the moment this item was produced.
-    pub status: ToolCallStatus,
+    pub status: FailableToolCallStatus,
     /// Zone the time is expressed in, given by its IANA database name.
     pub timezone: String,
+    /// Member `error` of the API document.
+    pub error: Option<String>,
     /// Identifier of this datetime item within the response output.
     pub id: Option<String>,
     /// Members beyond the typed ones; see [`Extra`].
@@ -1753,17 +1682,23 @@ wire_struct!(OutputDatetimeItem ["type" = "\"openrouter:datetime\""] {
     0 datetime: "datetime" Required,
     1 status: "status" Required,
     2 timezone: "timezone" Required,
-    3 id: "id" Optional,
+    3 error: "error" Optional,
+    4 id: "id" Optional,
 });
 
 impl OutputDatetimeItem {
     /// With what the API requires.
     #[inline]
-    pub fn new(datetime: impl Into<String>, status: impl Into<ToolCallStatus>, timezone: impl Into<String>) -> Self {
+    pub fn new(
+        datetime: impl Into<String>,
+        status: impl Into<FailableToolCallStatus>,
+        timezone: impl Into<String>,
+    ) -> Self {
         Self {
             datetime: datetime.into(),
             status: status.into(),
             timezone: timezone.into(),
+            error: None,
             id: None,
             extra: Extra::new(),
         }
@@ -1771,7 +1706,33 @@ impl OutputDatetimeItem {
 }
 
 wire_setters!(OutputDatetimeItem {
+    error: into String,
     id: into String,
+});
+
+/// How far a tool call has come, for tools that can fail.
+///
+/// Schema `FailableToolCallStatus` of the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum FailableToolCallStatus {
+    /// The call is still running.
+    InProgress,
+    /// The call finished with a result.
+    Completed,
+    /// The call stopped before its end.
+    Incomplete,
+    /// The call ended in an error.
+    Failed,
+    /// A value this version of the crate does not know, as it came.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(FailableToolCallStatus {
+    InProgress = "in_progress",
+    Completed = "completed",
+    Incomplete = "incomplete",
+    Failed = "failed",
 });
 
 /// Web search that OpenRouter performed for the model through `openrouter:web_search`.
@@ -1781,9 +1742,11 @@ wire_setters!(OutputDatetimeItem {
 #[non_exhaustive]
 pub struct OutputWebSearchServerToolItem {
     /// Progress of the search at the moment this item was produced.
-    pub status: ToolCallStatus,
+    pub status: FailableToolCallStatus,
     /// Query sent and links found, laid out like the `action` of an OpenAI `web_search_call`.
     pub action: Option<OutputWebSearchServerToolItemAction>,
+    /// Member `error` of the API document.
+    pub error: Option<String>,
     /// Identifier of this search item within the response output.
     pub id: Option<String>,
     /// Members beyond the typed ones; see [`Extra`].
@@ -1793,19 +1756,21 @@ pub struct OutputWebSearchServerToolItem {
 wire_struct!(OutputWebSearchServerToolItem ["type" = "\"openrouter:web_search\""] {
     0 status: "status" Required,
     1 action: "action" Optional,
-    2 id: "id" Optional,
+    2 error: "error" Optional,
+    3 id: "id" Optional,
 });
 
 impl OutputWebSearchServerToolItem {
     /// With what the API requires.
     #[inline]
-    pub fn new(status: impl Into<ToolCallStatus>) -> Self {
-        Self { status: status.into(), action: None, id: None, extra: Extra::new() }
+    pub fn new(status: impl Into<FailableToolCallStatus>) -> Self {
+        Self { status: status.into(), action: None, error: None, id: None, extra: Extra::new() }
     }
 }
 
 wire_setters!(OutputWebSearchServerToolItem {
     action: into OutputWebSearchServerToolItemAction,
+    error: into String,
     id: into String,
 });
 
@@ -1970,7 +1935,9 @@ wire_setters!(OutputFileSearchServerToolItem {
 #[non_exhaustive]
 pub struct OutputImageGenerationServerToolItem {
     /// Progress of the image generation at the moment this item was produced.
-    pub status: ToolCallStatus,
+    pub status: FailableToolCallStatus,
+    /// Member `error` of the API document.
+    pub error: Option<String>,
     /// Identifier of this image item within the response output.
     pub id: Option<String>,
     /// Base64-encoded bytes of the generated picture, when delivered inline.
@@ -1995,20 +1962,22 @@ pub struct OutputImageGenerationServerToolItem {
 
 wire_struct!(OutputImageGenerationServerToolItem ["type" = "\"openrouter:image_generation\""] {
     0 status: "status" Required,
-    1 id: "id" Optional,
-    2 image_b64: "imageB64" Optional,
-    3 image_url: "imageUrl" Optional,
-    4 prompt: "prompt" Optional,
-    5 result: "result" Optional,
-    6 revised_prompt: "revisedPrompt" Optional,
+    1 error: "error" Optional,
+    2 id: "id" Optional,
+    3 image_b64: "imageB64" Optional,
+    4 image_url: "imageUrl" Optional,
+    5 prompt: "prompt" Optional,
+    6 result: "result" Optional,
+    7 revised_prompt: "revisedPrompt" Optional,
 });
 
 impl OutputImageGenerationServerToolItem {
     /// With what the API requires.
     #[inline]
-    pub fn new(status: impl Into<ToolCallStatus>) -> Self {
+    pub fn new(status: impl Into<FailableToolCallStatus>) -> Self {
         Self {
             status: status.into(),
+            error: None,
             id: None,
             image_b64: None,
             image_url: None,
@@ -2021,6 +1990,7 @@ impl OutputImageGenerationServerToolItem {
 }
 
 wire_setters!(OutputImageGenerationServerToolItem {
+    error: into String,
     id: into String,
     image_b64: into String,
     image_url: into String,
@@ -2077,17 +2047,23 @@ wire_setters!(OutputBrowserUseServerToolItem {
 #[non_exhaustive]
 pub struct OutputBashServerToolItem {
     /// Progress of the bash call at the moment this item was produced.
-    pub status: ToolCallStatus,
+    pub status: FailableToolCallStatus,
     /// Unparsed argument text exactly as the model generated it; null when it was not kept.
     pub arguments: Option<String>,
     /// Id the model gave this call on the turn that made it; null when unknown.
     pub call_id: Option<String>,
     /// Command line that was handed to the shell for execution.
     pub command: Option<String>,
+    /// Member `container_id` of the API document.
+    pub container_id: Option<String>,
+    /// Member `error` of the API document.
+    pub error: Option<String>,
     /// Exit status of the command; by convention zero signals success.
     ///
     /// On the wire `exitCode`.
     pub exit_code: Option<i64>,
+    /// Member `files` of the API document.
+    pub files: Option<Vec<OutputBashServerToolItemFile>>,
     /// Identifier of this bash item within the response output.
     pub id: Option<String>,
     /// Text the command wrote to its standard error stream.
@@ -2103,22 +2079,28 @@ wire_struct!(OutputBashServerToolItem ["type" = "\"openrouter:bash\""] {
     1 arguments: "arguments" Optional,
     2 call_id: "call_id" Optional,
     3 command: "command" Optional,
-    4 exit_code: "exitCode" Optional,
-    5 id: "id" Optional,
-    6 stderr: "stderr" Optional,
-    7 stdout: "stdout" Optional,
+    4 container_id: "container_id" Optional,
+    5 error: "error" Optional,
+    6 exit_code: "exitCode" Optional,
+    7 files: "files" Optional,
+    8 id: "id" Optional,
+    9 stderr: "stderr" Optional,
+    10 stdout: "stdout" Optional,
 });
 
 impl OutputBashServerToolItem {
     /// With what the API requires.
     #[inline]
-    pub fn new(status: impl Into<ToolCallStatus>) -> Self {
+    pub fn new(status: impl Into<FailableToolCallStatus>) -> Self {
         Self {
             status: status.into(),
             arguments: None,
             call_id: None,
             command: None,
+            container_id: None,
+            error: None,
             exit_code: None,
+            files: None,
             id: None,
             stderr: None,
             stdout: None,
@@ -2131,11 +2113,65 @@ wire_setters!(OutputBashServerToolItem {
     arguments: into String,
     call_id: into String,
     command: into String,
+    container_id: into String,
+    error: into String,
     exit_code: exact i64,
+    files: list OutputBashServerToolItemFile,
     id: into String,
     stderr: into String,
     stdout: into String,
 });
+
+/// The object at `OutputBashServerToolItem.files[]`.
+///
+/// At `OutputBashServerToolItem.files[]` in the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct OutputBashServerToolItemFile {
+    /// Member `container_id` of the API document.
+    pub container_id: String,
+    /// Member `end_index` of the API document.
+    pub end_index: i64,
+    /// Member `file_id` of the API document.
+    pub file_id: String,
+    /// Member `filename` of the API document.
+    pub filename: String,
+    /// Member `start_index` of the API document.
+    pub start_index: i64,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(OutputBashServerToolItemFile ["type" = "\"container_file_citation\""] {
+    0 container_id: "container_id" Required,
+    1 end_index: "end_index" Required,
+    2 file_id: "file_id" Required,
+    3 filename: "filename" Required,
+    4 start_index: "start_index" Required,
+});
+
+impl OutputBashServerToolItemFile {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(
+        container_id: impl Into<String>,
+        end_index: i64,
+        file_id: impl Into<String>,
+        filename: impl Into<String>,
+        start_index: i64,
+    ) -> Self {
+        Self {
+            container_id: container_id.into(),
+            end_index,
+            file_id: file_id.into(),
+            filename: filename.into(),
+            start_index,
+            extra: Extra::new(),
+        }
+    }
+}
+
+wire_setters!(OutputBashServerToolItemFile {});
 
 /// File viewing or editing step that the model performed through `openrouter:text_editor`.
 ///
@@ -2210,9 +2246,11 @@ wire_enum!(OutputTextEditorServerToolItemCommand {
 #[non_exhaustive]
 pub struct OutputApplyPatchServerToolItem {
     /// Progress of the patch call at the moment this item was produced.
-    pub status: ToolCallStatus,
+    pub status: FailableToolCallStatus,
     /// Correlation id of the patch call; repeat it on the `apply_patch_call_output` you send back.
     pub call_id: Option<String>,
+    /// Member `error` of the API document.
+    pub error: Option<String>,
     /// Identifier of this item within the response output.
     pub id: Option<String>,
     /// Change the model wants made to one file: create, update or delete.
@@ -2224,23 +2262,315 @@ pub struct OutputApplyPatchServerToolItem {
 wire_struct!(OutputApplyPatchServerToolItem ["type" = "\"openrouter:apply_patch\""] {
     0 status: "status" Required,
     1 call_id: "call_id" Optional,
-    2 id: "id" Optional,
-    3 operation: "operation" Optional,
+    2 error: "error" Optional,
+    3 id: "id" Optional,
+    4 operation: "operation" Optional,
 });
 
 impl OutputApplyPatchServerToolItem {
     /// With what the API requires.
     #[inline]
-    pub fn new(status: impl Into<ToolCallStatus>) -> Self {
-        Self { status: status.into(), call_id: None, id: None, operation: None, extra: Extra::new() }
+    pub fn new(status: impl Into<FailableToolCallStatus>) -> Self {
+        Self { status: status.into(), call_id: None, error: None, id: None, operation: None, extra: Extra::new() }
     }
 }
 
 wire_setters!(OutputApplyPatchServerToolItem {
     call_id: into String,
+    error: into String,
     id: into String,
     operation: into ApplyPatchCallOperation,
 });
+
+/// What one shell command printed on both streams, and whether it exited or ran out of time.
+///
+/// Schema `ShellCallOutputContent` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct ShellCallOutputContent {
+    /// How the command ended: it exited with a code or hit the time limit.
+    pub outcome: ShellCallOutputContentOutcome,
+    /// Text that the command wrote to its standard error stream.
+    pub stderr: String,
+    /// Text that the command wrote to its standard output stream.
+    pub stdout: String,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ShellCallOutputContent {
+    0 outcome: "outcome" Required,
+    1 stderr: "stderr" Required,
+    2 stdout: "stdout" Required,
+});
+
+impl ShellCallOutputContent {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(
+        outcome: impl Into<ShellCallOutputContentOutcome>,
+        stderr: impl Into<String>,
+        stdout: impl Into<String>,
+    ) -> Self {
+        Self { outcome: outcome.into(), stderr: stderr.into(), stdout: stdout.into(), extra: Extra::new() }
+    }
+}
+
+wire_setters!(ShellCallOutputContent {});
+
+/// The command ran to its end and returned an exit code.
+///
+/// At `ShellCallOutputContent.outcome|exit` in the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct ShellCallOutputContentOutcomeExit {
+    /// Exit status of the process; zero conventionally means success.
+    pub exit_code: i64,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ShellCallOutputContentOutcomeExit ["type" = "\"exit\""] {
+    0 exit_code: "exit_code" Required,
+});
+
+impl ShellCallOutputContentOutcomeExit {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(exit_code: i64) -> Self {
+        Self { exit_code, extra: Extra::new() }
+    }
+}
+
+wire_setters!(ShellCallOutputContentOutcomeExit {});
+
+/// The command was cut off because its time limit ran out.
+///
+/// At `ShellCallOutputContent.outcome|timeout` in the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct ShellCallOutputContentOutcomeTimeout {
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ShellCallOutputContentOutcomeTimeout ["type" = "\"timeout\""] {});
+
+impl ShellCallOutputContentOutcomeTimeout {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(ShellCallOutputContentOutcomeTimeout {});
+
+/// How the command ended: it exited with a code or hit the time limit.
+///
+/// At `ShellCallOutputContent.outcome` in the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum ShellCallOutputContentOutcome {
+    /// The command ran to its end and returned an exit code.
+    ///
+    /// `type` is `exit`.
+    Exit(ShellCallOutputContentOutcomeExit),
+    /// The command was cut off because its time limit ran out.
+    ///
+    /// `type` is `timeout`.
+    Timeout(ShellCallOutputContentOutcomeTimeout),
+    /// A value that fits none of these types, kept whole.
+    Unrecognized(Unrecognized),
+}
+
+wire_union!(ShellCallOutputContentOutcome {
+    tag "type" {
+        "exit" => Exit,
+        "timeout" => Timeout,
+    }
+    objects {}
+    shapes {}
+    variants {
+        0 Exit,
+        1 Timeout,
+    }
+});
+
+impl From<ShellCallOutputContentOutcomeExit> for ShellCallOutputContentOutcome {
+    #[inline]
+    fn from(value: ShellCallOutputContentOutcomeExit) -> Self {
+        Self::Exit(value)
+    }
+}
+
+impl From<ShellCallOutputContentOutcomeTimeout> for ShellCallOutputContentOutcome {
+    #[inline]
+    fn from(value: ShellCallOutputContentOutcomeTimeout) -> Self {
+        Self::Timeout(value)
+    }
+}
+
+/// Shell session step that OpenRouter executed for the model through `openrouter:shell`, commands and results in one item.
+///
+/// Schema `OutputShellServerToolItem` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct OutputShellServerToolItem {
+    /// Progress of the shell step at the moment this item was produced.
+    pub status: FailableToolCallStatus,
+    /// Commands that were run, together with their time and output limits.
+    pub action: Option<OutputShellServerToolItemAction>,
+    /// Unparsed argument text exactly as the model generated it; null when it was not kept.
+    pub arguments: Option<String>,
+    /// Id the model gave this call on the turn that made it; null when unknown.
+    pub call_id: Option<String>,
+    /// Member `container_id` of the API document.
+    pub container_id: Option<String>,
+    /// Member `error` of the API document.
+    pub error: Option<String>,
+    /// Member `files` of the API document.
+    pub files: Option<Vec<OutputShellServerToolItemFile>>,
+    /// Identifier of this shell item within the response output.
+    pub id: Option<String>,
+    /// One entry per executed command, with its streams and exit or timeout outcome.
+    pub output: Option<Vec<ShellCallOutputContent>>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(OutputShellServerToolItem ["type" = "\"openrouter:shell\""] {
+    0 status: "status" Required,
+    1 action: "action" Optional,
+    2 arguments: "arguments" Optional,
+    3 call_id: "call_id" Optional,
+    4 container_id: "container_id" Optional,
+    5 error: "error" Optional,
+    6 files: "files" Optional,
+    7 id: "id" Optional,
+    8 output: "output" Optional,
+});
+
+impl OutputShellServerToolItem {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(status: impl Into<FailableToolCallStatus>) -> Self {
+        Self {
+            status: status.into(),
+            action: None,
+            arguments: None,
+            call_id: None,
+            container_id: None,
+            error: None,
+            files: None,
+            id: None,
+            output: None,
+            extra: Extra::new(),
+        }
+    }
+}
+
+wire_setters!(OutputShellServerToolItem {
+    action: into OutputShellServerToolItemAction,
+    arguments: into String,
+    call_id: into String,
+    container_id: into String,
+    error: into String,
+    files: list OutputShellServerToolItemFile,
+    id: into String,
+    output: list ShellCallOutputContent,
+});
+
+/// Commands that were run, together with their time and output limits.
+///
+/// At `OutputShellServerToolItem.action` in the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct OutputShellServerToolItemAction {
+    /// Shell command lines that the model had executed.
+    pub commands: Vec<String>,
+    /// Cap on how much captured output is returned; null leaves it to the tool.
+    pub max_output_length: Option<i64>,
+    /// Time allowed for execution, in milliseconds; null leaves it to the tool.
+    pub timeout_ms: Option<i64>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(OutputShellServerToolItemAction {
+    0 commands: "commands" Required,
+    1 max_output_length: "max_output_length" Optional,
+    2 timeout_ms: "timeout_ms" Optional,
+});
+
+impl OutputShellServerToolItemAction {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(commands: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        Self {
+            commands: commands.into_iter().map(Into::into).collect(),
+            max_output_length: None,
+            timeout_ms: None,
+            extra: Extra::new(),
+        }
+    }
+}
+
+wire_setters!(OutputShellServerToolItemAction {
+    max_output_length: exact i64,
+    timeout_ms: exact i64,
+});
+
+/// The object at `OutputShellServerToolItem.files[]`.
+///
+/// At `OutputShellServerToolItem.files[]` in the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct OutputShellServerToolItemFile {
+    /// Member `container_id` of the API document.
+    pub container_id: String,
+    /// Member `end_index` of the API document.
+    pub end_index: i64,
+    /// Member `file_id` of the API document.
+    pub file_id: String,
+    /// Member `filename` of the API document.
+    pub filename: String,
+    /// Member `start_index` of the API document.
+    pub start_index: i64,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(OutputShellServerToolItemFile ["type" = "\"container_file_citation\""] {
+    0 container_id: "container_id" Required,
+    1 end_index: "end_index" Required,
+    2 file_id: "file_id" Required,
+    3 filename: "filename" Required,
+    4 start_index: "start_index" Required,
+});
+
+impl OutputShellServerToolItemFile {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(
+        container_id: impl Into<String>,
+        end_index: i64,
+        file_id: impl Into<String>,
+        filename: impl Into<String>,
+        start_index: i64,
+    ) -> Self {
+        Self {
+            container_id: container_id.into(),
+            end_index,
+            file_id: file_id.into(),
+            filename: filename.into(),
+            start_index,
+            extra: Extra::new(),
+        }
+    }
+}
+
+wire_setters!(OutputShellServerToolItemFile {});
 
 /// Web page that OpenRouter downloaded for the model through `openrouter:web_fetch`.
 ///
@@ -2311,9 +2641,13 @@ wire_setters!(OutputWebFetchServerToolItem {
 #[non_exhaustive]
 pub struct OutputToolSearchServerToolItem {
     /// Progress of the tool search at the moment this item was produced.
-    pub status: ToolCallStatus,
+    pub status: FailableToolCallStatus,
+    /// Member `error` of the API document.
+    pub error: Option<String>,
     /// Identifier of this tool search within the response output.
     pub id: Option<String>,
+    /// Member `matches` of the API document.
+    pub matches: Option<Vec<OutputToolSearchServerToolItemMatch>>,
     /// Phrase the model used to look for a suitable tool.
     pub query: Option<String>,
     /// Members beyond the typed ones; see [`Extra`].
@@ -2322,22 +2656,67 @@ pub struct OutputToolSearchServerToolItem {
 
 wire_struct!(OutputToolSearchServerToolItem ["type" = "\"openrouter:tool_search\""] {
     0 status: "status" Required,
-    1 id: "id" Optional,
-    2 query: "query" Optional,
+    1 error: "error" Optional,
+    2 id: "id" Optional,
+    3 matches: "matches" Optional,
+    4 query: "query" Optional,
 });
 
 impl OutputToolSearchServerToolItem {
     /// With what the API requires.
     #[inline]
-    pub fn new(status: impl Into<ToolCallStatus>) -> Self {
-        Self { status: status.into(), id: None, query: None, extra: Extra::new() }
+    pub fn new(status: impl Into<FailableToolCallStatus>) -> Self {
+        Self { status: status.into(), error: None, id: None, matches: None, query: None, extra: Extra::new() }
     }
 }
 
 wire_setters!(OutputToolSearchServerToolItem {
+    error: into String,
     id: into String,
+    matches: list OutputToolSearchServerToolItemMatch,
     query: into String,
 });
+
+/// The object at `OutputToolSearchServerToolItem.matches[]`.
+///
+/// At `OutputToolSearchServerToolItem.matches[]` in the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct OutputToolSearchServerToolItemMatch {
+    /// Member `definition` of the API document.
+    pub definition: JsonObject,
+    /// Member `schema_digest` of the API document.
+    pub schema_digest: String,
+    /// Member `tool_id` of the API document.
+    pub tool_id: String,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(OutputToolSearchServerToolItemMatch {
+    0 definition: "definition" Required,
+    1 schema_digest: "schema_digest" Required,
+    2 tool_id: "tool_id" Required,
+});
+
+impl OutputToolSearchServerToolItemMatch {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(
+        definition: impl Into<JsonObject>,
+        schema_digest: impl Into<String>,
+        tool_id: impl Into<String>,
+    ) -> Self {
+        Self {
+            definition: definition.into(),
+            schema_digest: schema_digest.into(),
+            tool_id: tool_id.into(),
+            extra: Extra::new(),
+        }
+    }
+}
+
+wire_setters!(OutputToolSearchServerToolItemMatch {});
 
 /// Access to stored memory that the model made through `openrouter:memory`.
 ///
@@ -2454,9 +2833,11 @@ wire_setters!(OutputMcpServerToolItem {
 #[non_exhaustive]
 pub struct OutputSearchModelsServerToolItem {
     /// Progress of the catalog search at the moment this item was produced.
-    pub status: ToolCallStatus,
+    pub status: FailableToolCallStatus,
     /// Search arguments as JSON text, as the model sent them.
     pub arguments: Option<String>,
+    /// Member `error` of the API document.
+    pub error: Option<String>,
     /// Identifier of this catalog search within the response output.
     pub id: Option<String>,
     /// Phrase that was looked up in the model catalog.
@@ -2468,20 +2849,22 @@ pub struct OutputSearchModelsServerToolItem {
 wire_struct!(OutputSearchModelsServerToolItem ["type" = "\"openrouter:experimental__search_models\""] {
     0 status: "status" Required,
     1 arguments: "arguments" Optional,
-    2 id: "id" Optional,
-    3 query: "query" Optional,
+    2 error: "error" Optional,
+    3 id: "id" Optional,
+    4 query: "query" Optional,
 });
 
 impl OutputSearchModelsServerToolItem {
     /// With what the API requires.
     #[inline]
-    pub fn new(status: impl Into<ToolCallStatus>) -> Self {
-        Self { status: status.into(), arguments: None, id: None, query: None, extra: Extra::new() }
+    pub fn new(status: impl Into<FailableToolCallStatus>) -> Self {
+        Self { status: status.into(), arguments: None, error: None, id: None, query: None, extra: Extra::new() }
     }
 }
 
 wire_setters!(OutputSearchModelsServerToolItem {
     arguments: into String,
+    error: into String,
     id: into String,
     query: into String,
 });
@@ -2875,31 +3258,6 @@ wire_setters!(OutputAdvisorServerToolItem {
     prompt: into String,
 });
 
-/// How far a tool call has come, for tools that can fail.
-///
-/// Schema `FailableToolCallStatus` of the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum FailableToolCallStatus {
-    /// The call is still running.
-    InProgress,
-    /// The call finished with a result.
-    Completed,
-    /// The call stopped before its end.
-    Incomplete,
-    /// The call ended in an error.
-    Failed,
-    /// A value this version of the crate does not know, as it came.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(FailableToolCallStatus {
-    InProgress = "in_progress",
-    Completed = "completed",
-    Incomplete = "incomplete",
-    Failed = "failed",
-});
-
 /// Task that the main model delegated to a worker model through `openrouter:subagent`, and how it turned out.
 ///
 /// Schema `OutputSubagentServerToolItem` of the API document.
@@ -3045,176 +3403,259 @@ wire_setters!(OutputFilesServerToolItem {
     result: into String,
 });
 
-/// Shell session step that OpenRouter executed for the model through `openrouter:shell`, commands and results in one item.
+/// The object at `OutputArmorBlockedItem`.
 ///
-/// Schema `OutputShellServerToolItem` of the API document.
+/// Schema `OutputArmorBlockedItem` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct OutputShellServerToolItem {
-    /// Progress of the shell step at the moment this item was produced.
-    pub status: ToolCallStatus,
-    /// Commands that were run, together with their time and output limits.
-    pub action: Option<OutputShellServerToolItemAction>,
-    /// Unparsed argument text exactly as the model generated it; null when it was not kept.
-    pub arguments: Option<String>,
-    /// Id the model gave this call on the turn that made it; null when unknown.
-    pub call_id: Option<String>,
-    /// Identifier of this shell item within the response output.
-    pub id: Option<String>,
-    /// One entry per executed command, with its streams and exit or timeout outcome.
-    pub output: Option<Vec<ShellCallOutputContent>>,
+pub struct OutputArmorBlockedItem {
+    /// Member `arguments` of the API document.
+    pub arguments: String,
+    /// Member `call_id` of the API document.
+    pub call_id: String,
+    /// Member `explanation` of the API document.
+    pub explanation: String,
+    /// Member `id` of the API document.
+    pub id: String,
+    /// Member `name` of the API document.
+    pub name: String,
+    /// Member `reason` of the API document.
+    pub reason: String,
+    /// Member `namespace` of the API document.
+    pub namespace: Option<String>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(OutputShellServerToolItem ["type" = "\"openrouter:shell\""] {
-    0 status: "status" Required,
-    1 action: "action" Optional,
-    2 arguments: "arguments" Optional,
-    3 call_id: "call_id" Optional,
-    4 id: "id" Optional,
-    5 output: "output" Optional,
+wire_struct!(OutputArmorBlockedItem ["status" = "\"completed\"", "type" = "\"openrouter:armor_blocked\""] {
+    0 arguments: "arguments" Required,
+    1 call_id: "call_id" Required,
+    2 explanation: "explanation" Required,
+    3 id: "id" Required,
+    4 name: "name" Required,
+    5 reason: "reason" Required,
+    6 namespace: "namespace" Optional,
 });
 
-impl OutputShellServerToolItem {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(status: impl Into<ToolCallStatus>) -> Self {
-        Self {
-            status: status.into(),
-            action: None,
-            arguments: None,
-            call_id: None,
-            id: None,
-            output: None,
-            extra: Extra::new(),
-        }
-    }
-}
-
-wire_setters!(OutputShellServerToolItem {
-    action: into OutputShellServerToolItemAction,
-    arguments: into String,
-    call_id: into String,
-    id: into String,
-    output: list ShellCallOutputContent,
-});
-
-/// Commands that were run, together with their time and output limits.
-///
-/// At `OutputShellServerToolItem.action` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct OutputShellServerToolItemAction {
-    /// Shell command lines that the model had executed.
-    pub commands: Vec<String>,
-    /// Cap on how much captured output is returned; null leaves it to the tool.
-    pub max_output_length: Option<i64>,
-    /// Time allowed for execution, in milliseconds; null leaves it to the tool.
-    pub timeout_ms: Option<i64>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(OutputShellServerToolItemAction {
-    0 commands: "commands" Required,
-    1 max_output_length: "max_output_length" Optional,
-    2 timeout_ms: "timeout_ms" Optional,
-});
-
-impl OutputShellServerToolItemAction {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(commands: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        Self {
-            commands: commands.into_iter().map(Into::into).collect(),
-            max_output_length: None,
-            timeout_ms: None,
-            extra: Extra::new(),
-        }
-    }
-}
-
-wire_setters!(OutputShellServerToolItemAction {
-    max_output_length: exact i64,
-    timeout_ms: exact i64,
-});
-
-/// What one shell command printed on both streams, and whether it exited or ran out of time.
-///
-/// Schema `ShellCallOutputContent` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct ShellCallOutputContent {
-    /// How the command ended: it exited with a code or hit the time limit.
-    pub outcome: ShellCallOutputContentOutcome,
-    /// Text that the command wrote to its standard error stream.
-    pub stderr: String,
-    /// Text that the command wrote to its standard output stream.
-    pub stdout: String,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(ShellCallOutputContent {
-    0 outcome: "outcome" Required,
-    1 stderr: "stderr" Required,
-    2 stdout: "stdout" Required,
-});
-
-impl ShellCallOutputContent {
+impl OutputArmorBlockedItem {
     /// With what the API requires.
     #[inline]
     pub fn new(
-        outcome: impl Into<ShellCallOutputContentOutcome>,
-        stderr: impl Into<String>,
-        stdout: impl Into<String>,
+        arguments: impl Into<String>,
+        call_id: impl Into<String>,
+        explanation: impl Into<String>,
+        id: impl Into<String>,
+        name: impl Into<String>,
+        reason: impl Into<String>,
     ) -> Self {
-        Self { outcome: outcome.into(), stderr: stderr.into(), stdout: stdout.into(), extra: Extra::new() }
+        Self {
+            arguments: arguments.into(),
+            call_id: call_id.into(),
+            explanation: explanation.into(),
+            id: id.into(),
+            name: name.into(),
+            reason: reason.into(),
+            namespace: None,
+            extra: Extra::new(),
+        }
     }
 }
 
-wire_setters!(ShellCallOutputContent {});
-
-/// The command ran to its end and returned an exit code.
-///
-/// At `ShellCallOutputContent.outcome|exit` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct ShellCallOutputContentOutcomeExit {
-    /// Exit status of the process; zero conventionally means success.
-    pub exit_code: i64,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(ShellCallOutputContentOutcomeExit ["type" = "\"exit\""] {
-    0 exit_code: "exit_code" Required,
+wire_setters!(OutputArmorBlockedItem {
+    namespace: into String,
 });
 
-impl ShellCallOutputContentOutcomeExit {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(exit_code: i64) -> Self {
-        Self { exit_code, extra: Extra::new() }
-    }
-}
-
-wire_setters!(ShellCallOutputContentOutcomeExit {});
-
-/// The command was cut off because its time limit ran out.
+/// Points to a prompt stored at the provider and fills in its placeholders; null means none.
 ///
-/// At `ShellCallOutputContent.outcome|timeout` in the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
+/// Schema `StoredPromptTemplate` of the API document.
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct ShellCallOutputContentOutcomeTimeout {
+pub struct StoredPromptTemplate {
+    /// Identifier of the stored prompt to use.
+    pub id: String,
+    /// Values for the placeholders in the stored prompt, keyed by placeholder name; null when it has none.
+    pub variables: Option<BTreeMap<String, StoredPromptTemplateVariable>>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(ShellCallOutputContentOutcomeTimeout ["type" = "\"timeout\""] {});
+wire_struct!(StoredPromptTemplate {
+    0 id: "id" Required,
+    1 variables: "variables" Optional,
+});
 
-impl ShellCallOutputContentOutcomeTimeout {
+impl StoredPromptTemplate {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(id: impl Into<String>) -> Self {
+        Self { id: id.into(), variables: None, extra: Extra::new() }
+    }
+}
+
+wire_setters!(StoredPromptTemplate {
+    variables: into BTreeMap<String, StoredPromptTemplateVariable>,
+});
+
+/// What `StoredPromptTemplate.variables{}` may be.
+///
+/// At `StoredPromptTemplate.variables{}` in the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum StoredPromptTemplateVariable {
+    /// Plain text.
+    Text(String),
+    /// Text passed to the model as part of a Responses input message.
+    ///
+    /// `type` is `input_text`.
+    InputText(InputText),
+    /// Picture passed to the model as part of a Responses input message.
+    ///
+    /// `type` is `input_image`.
+    InputImage(InputImage),
+    /// File passed to the model as part of a Responses input message, given by content, identifier or URL.
+    ///
+    /// `type` is `input_file`.
+    InputFile(InputFile),
+    /// A value that fits none of these types, kept whole.
+    Unrecognized(Unrecognized),
+}
+
+wire_union!(StoredPromptTemplateVariable {
+    tag "type" {
+        "input_file" => InputFile,
+        "input_image" => InputImage,
+        "input_text" => InputText,
+    }
+    objects {}
+    shapes {
+        String => Text,
+    }
+    variants {
+        0 Text,
+        1 InputText,
+        2 InputImage,
+        3 InputFile,
+    }
+});
+
+impl From<String> for StoredPromptTemplateVariable {
+    #[inline]
+    fn from(value: String) -> Self {
+        Self::Text(value)
+    }
+}
+
+impl From<&str> for StoredPromptTemplateVariable {
+    #[inline]
+    fn from(value: &str) -> Self {
+        Self::Text(value.into())
+    }
+}
+
+impl From<InputText> for StoredPromptTemplateVariable {
+    #[inline]
+    fn from(value: InputText) -> Self {
+        Self::InputText(value)
+    }
+}
+
+impl From<InputImage> for StoredPromptTemplateVariable {
+    #[inline]
+    fn from(value: InputImage) -> Self {
+        Self::InputImage(value)
+    }
+}
+
+impl From<InputFile> for StoredPromptTemplateVariable {
+    #[inline]
+    fn from(value: InputFile) -> Self {
+        Self::InputFile(value)
+    }
+}
+
+/// Decides which reasoning from the conversation the model gets to see; understood by OpenAI models from GPT-5.6 on.
+///
+/// Schema `ReasoningContext` of the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ReasoningContext {
+    /// Let the model apply its own default.
+    Auto,
+    /// Also show reasoning from earlier turns in the input.
+    AllTurns,
+    /// Show reasoning from this turn alone.
+    CurrentTurn,
+    /// A value this version of the crate does not know, as it came.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(ReasoningContext {
+    Auto = "auto",
+    AllTurns = "all_turns",
+    CurrentTurn = "current_turn",
+});
+
+/// Depth of reasoning to engage, for OpenAI models from GPT-5.6 on; the token rate stays the same.
+///
+/// Schema `ReasoningMode` of the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ReasoningMode {
+    /// The ordinary depth of reasoning.
+    Standard,
+    /// Deeper reasoning, where the model offers it.
+    Pro,
+    /// A value this version of the crate does not know, as it came.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(ReasoningMode {
+    Standard = "standard",
+    Pro = "pro",
+});
+
+/// How detailed the summary of the model's reasoning should be.
+///
+/// Schema `ReasoningSummaryVerbosity` of the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ReasoningSummaryVerbosity {
+    /// Let the model choose the level of detail.
+    Auto,
+    /// Keep the summary short.
+    Concise,
+    /// Make the summary extensive.
+    Detailed,
+    /// A value this version of the crate does not know, as it came.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(ReasoningSummaryVerbosity {
+    Auto = "auto",
+    Concise = "concise",
+    Detailed = "detailed",
+});
+
+/// Like `TextConfig`, with a wider choice of verbosity levels.
+///
+/// Schema `TextExtendedConfig` of the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct TextExtendedConfig {
+    /// Form of the text: free prose, any JSON, or JSON that follows a schema.
+    pub format: Option<Formats>,
+    /// How wordy the answer should be, on the longer scale; null leaves it to the model.
+    pub verbosity: Option<TextExtendedConfigVerbosity>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(TextExtendedConfig {
+    0 format: "format" Optional,
+    1 verbosity: "verbosity" Optional,
+});
+
+impl TextExtendedConfig {
     /// Without members.
     #[inline]
     pub fn new() -> Self {
@@ -3222,52 +3663,420 @@ impl ShellCallOutputContentOutcomeTimeout {
     }
 }
 
-wire_setters!(ShellCallOutputContentOutcomeTimeout {});
+wire_setters!(TextExtendedConfig {
+    format: into Formats,
+    verbosity: into TextExtendedConfigVerbosity,
+});
 
-/// How the command ended: it exited with a code or hit the time limit.
+/// Lets the model answer in plain text without further constraint.
 ///
-/// At `ShellCallOutputContent.outcome` in the API document.
+/// Schema `FormatTextConfig` of the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct FormatTextConfig {
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(FormatTextConfig ["type" = "\"text\""] {});
+
+impl FormatTextConfig {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(FormatTextConfig {});
+
+/// Makes the model answer with some valid JSON object, without fixing its shape.
+///
+/// Schema `FormatJsonObjectConfig` of the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct FormatJsonObjectConfig {
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(FormatJsonObjectConfig ["type" = "\"json_object\""] {});
+
+impl FormatJsonObjectConfig {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(FormatJsonObjectConfig {});
+
+/// Makes the model answer with JSON that follows a schema of yours.
+///
+/// Schema `FormatJsonSchemaConfig` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum ShellCallOutputContentOutcome {
-    /// The command ran to its end and returned an exit code.
+pub struct FormatJsonSchemaConfig {
+    /// Short identifier that the structure goes by.
+    pub name: String,
+    /// The JSON Schema document that describes the answer.
+    pub schema: JsonObject,
+    /// Explains what the structure stands for, so the model fills it sensibly.
+    pub description: Option<String>,
+    /// Forces the answer to obey the schema exactly instead of treating it as guidance.
+    pub strict: Option<bool>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(FormatJsonSchemaConfig ["type" = "\"json_schema\""] {
+    0 name: "name" Required,
+    1 schema: "schema" Required,
+    2 description: "description" Optional,
+    3 strict: "strict" Optional,
+});
+
+impl FormatJsonSchemaConfig {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(name: impl Into<String>, schema: impl Into<JsonObject>) -> Self {
+        Self { name: name.into(), schema: schema.into(), description: None, strict: None, extra: Extra::new() }
+    }
+}
+
+wire_setters!(FormatJsonSchemaConfig {
+    description: into String,
+    strict: exact bool,
+});
+
+/// Shape a Responses answer must take: plain text, any JSON object, or JSON after a schema.
+///
+/// Schema `Formats` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Formats {
+    /// Lets the model answer in plain text without further constraint.
     ///
-    /// `type` is `exit`.
-    Exit(ShellCallOutputContentOutcomeExit),
-    /// The command was cut off because its time limit ran out.
+    /// `type` is `text`.
+    Text(FormatTextConfig),
+    /// Makes the model answer with some valid JSON object, without fixing its shape.
     ///
-    /// `type` is `timeout`.
-    Timeout(ShellCallOutputContentOutcomeTimeout),
+    /// `type` is `json_object`.
+    JsonObject(FormatJsonObjectConfig),
+    /// Makes the model answer with JSON that follows a schema of yours.
+    ///
+    /// `type` is `json_schema`.
+    JsonSchema(FormatJsonSchemaConfig),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
 
-wire_union!(ShellCallOutputContentOutcome {
+wire_union!(Formats {
     tag "type" {
-        "exit" => Exit,
-        "timeout" => Timeout,
+        "json_object" => JsonObject,
+        "json_schema" => JsonSchema,
+        "text" => Text,
     }
     objects {}
     shapes {}
     variants {
-        0 Exit,
-        1 Timeout,
+        0 Text,
+        1 JsonObject,
+        2 JsonSchema,
     }
 });
 
-impl From<ShellCallOutputContentOutcomeExit> for ShellCallOutputContentOutcome {
+impl From<FormatTextConfig> for Formats {
     #[inline]
-    fn from(value: ShellCallOutputContentOutcomeExit) -> Self {
-        Self::Exit(value)
+    fn from(value: FormatTextConfig) -> Self {
+        Self::Text(value)
     }
 }
 
-impl From<ShellCallOutputContentOutcomeTimeout> for ShellCallOutputContentOutcome {
+impl From<FormatJsonObjectConfig> for Formats {
     #[inline]
-    fn from(value: ShellCallOutputContentOutcomeTimeout) -> Self {
-        Self::Timeout(value)
+    fn from(value: FormatJsonObjectConfig) -> Self {
+        Self::JsonObject(value)
     }
 }
+
+impl From<FormatJsonSchemaConfig> for Formats {
+    #[inline]
+    fn from(value: FormatJsonSchemaConfig) -> Self {
+        Self::JsonSchema(value)
+    }
+}
+
+/// How wordy the answer should be, on the longer scale; null leaves it to the model.
+///
+/// At `TextExtendedConfig.verbosity` in the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum TextExtendedConfigVerbosity {
+    /// Short, terse answers.
+    Low,
+    /// Answers of moderate length.
+    Medium,
+    /// Long, detailed answers.
+    High,
+    /// Longer and more detailed than high.
+    Xhigh,
+    /// The most detail the model will give.
+    Max,
+    /// A value this version of the crate does not know, as it came.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(TextExtendedConfigVerbosity {
+    Low = "low",
+    Medium = "medium",
+    High = "high",
+    Xhigh = "xhigh",
+    Max = "max",
+});
+
+/// The values of `OpenAIResponsesToolChoice|string`.
+///
+/// At `OpenAIResponsesToolChoice|string` in the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum OpenAiResponsesToolChoiceMode {
+    /// The value `auto`.
+    Auto,
+    /// The value `none`.
+    None,
+    /// The value `required`.
+    Required,
+    /// A value this version of the crate does not know, as it came.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(OpenAiResponsesToolChoiceMode {
+    Auto = "auto",
+    None = "none",
+    Required = "required",
+});
+
+/// Makes the model call one particular function.
+///
+/// At `OpenAIResponsesToolChoice|function` in the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct OpenAiResponsesToolChoiceFunction {
+    /// Name of the function the model has to call.
+    pub name: String,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(OpenAiResponsesToolChoiceFunction ["type" = "\"function\""] {
+    0 name: "name" Required,
+});
+
+impl OpenAiResponsesToolChoiceFunction {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(name: impl Into<String>) -> Self {
+        Self { name: name.into(), extra: Extra::new() }
+    }
+}
+
+wire_setters!(OpenAiResponsesToolChoiceFunction {});
+
+/// Lets the model choose only among a listed subset of the declared tools.
+///
+/// Schema `ToolChoiceAllowed` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct ToolChoiceAllowed {
+    /// Whether the model may call one of the listed tools or must do so.
+    pub mode: ToolChoiceAllowedMode,
+    /// Tools the model may pick from, each given by type and, where it has one, name.
+    pub tools: Vec<JsonObject>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ToolChoiceAllowed ["type" = "\"allowed_tools\""] {
+    0 mode: "mode" Required,
+    1 tools: "tools" Required,
+});
+
+impl ToolChoiceAllowed {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(mode: impl Into<ToolChoiceAllowedMode>, tools: impl IntoIterator<Item = impl Into<JsonObject>>) -> Self {
+        Self { mode: mode.into(), tools: tools.into_iter().map(Into::into).collect(), extra: Extra::new() }
+    }
+}
+
+wire_setters!(ToolChoiceAllowed {});
+
+/// Whether the model may call one of the listed tools or must do so.
+///
+/// At `ToolChoiceAllowed.mode` in the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ToolChoiceAllowedMode {
+    /// The value `auto`.
+    Auto,
+    /// The value `required`.
+    Required,
+    /// A value this version of the crate does not know, as it came.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(ToolChoiceAllowedMode {
+    Auto = "auto",
+    Required = "required",
+});
+
+/// Makes the model call the patch tool, which edits files.
+///
+/// At `OpenAIResponsesToolChoice|apply_patch` in the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct OpenAiResponsesToolChoiceApplyPatch {
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(OpenAiResponsesToolChoiceApplyPatch ["type" = "\"apply_patch\""] {});
+
+impl OpenAiResponsesToolChoiceApplyPatch {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(OpenAiResponsesToolChoiceApplyPatch {});
+
+/// Makes the model call the shell tool, which runs commands.
+///
+/// At `OpenAIResponsesToolChoice|shell` in the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct OpenAiResponsesToolChoiceShell {
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(OpenAiResponsesToolChoiceShell ["type" = "\"shell\""] {});
+
+impl OpenAiResponsesToolChoiceShell {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(OpenAiResponsesToolChoiceShell {});
+
+/// Decides whether the model may, must or must not call tools, or which tool it has to call.
+///
+/// Schema `OpenAIResponsesToolChoice` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum OpenAiResponsesToolChoice {
+    /// One of the forms this value may have.
+    Mode(OpenAiResponsesToolChoiceMode),
+    /// Makes the model call one particular function.
+    ///
+    /// `type` is `function`.
+    Function(OpenAiResponsesToolChoiceFunction),
+    /// Lets the model choose only among a listed subset of the declared tools.
+    ///
+    /// `type` is `allowed_tools`.
+    AllowedTools(ToolChoiceAllowed),
+    /// Makes the model call the patch tool, which edits files.
+    ///
+    /// `type` is `apply_patch`.
+    ApplyPatch(OpenAiResponsesToolChoiceApplyPatch),
+    /// Makes the model call the shell tool, which runs commands.
+    ///
+    /// `type` is `shell`.
+    Shell(OpenAiResponsesToolChoiceShell),
+    /// A value that fits none of these types, kept whole.
+    Unrecognized(Unrecognized),
+}
+
+wire_union!(OpenAiResponsesToolChoice {
+    tag "type" {
+        "allowed_tools" => AllowedTools,
+        "apply_patch" => ApplyPatch,
+        "function" => Function,
+        "shell" => Shell,
+    }
+    objects {}
+    shapes {
+        String => Mode,
+    }
+    variants {
+        0 Mode,
+        1 Function,
+        2 AllowedTools,
+        3 ApplyPatch,
+        4 Shell,
+    }
+});
+
+impl From<OpenAiResponsesToolChoiceMode> for OpenAiResponsesToolChoice {
+    #[inline]
+    fn from(value: OpenAiResponsesToolChoiceMode) -> Self {
+        Self::Mode(value)
+    }
+}
+
+impl From<OpenAiResponsesToolChoiceFunction> for OpenAiResponsesToolChoice {
+    #[inline]
+    fn from(value: OpenAiResponsesToolChoiceFunction) -> Self {
+        Self::Function(value)
+    }
+}
+
+impl From<ToolChoiceAllowed> for OpenAiResponsesToolChoice {
+    #[inline]
+    fn from(value: ToolChoiceAllowed) -> Self {
+        Self::AllowedTools(value)
+    }
+}
+
+impl From<OpenAiResponsesToolChoiceApplyPatch> for OpenAiResponsesToolChoice {
+    #[inline]
+    fn from(value: OpenAiResponsesToolChoiceApplyPatch) -> Self {
+        Self::ApplyPatch(value)
+    }
+}
+
+impl From<OpenAiResponsesToolChoiceShell> for OpenAiResponsesToolChoice {
+    #[inline]
+    fn from(value: OpenAiResponsesToolChoiceShell) -> Self {
+        Self::Shell(value)
+    }
+}
+
+/// The values of `BaseResponsesResult.tools[]|function.allowed_callers[]`.
+///
+/// At `BaseResponsesResult.tools[]|function.allowed_callers[]` in the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum AllowedCaller {
+    /// The value `direct`.
+    Direct,
+    /// The value `programmatic`.
+    Programmatic,
+    /// A value this version of the crate does not know, as it came.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(AllowedCaller {
+    Direct = "direct",
+    Programmatic = "programmatic",
+});
 
 /// Web search tool under its undated preview type name, as older Responses clients send it.
 ///
@@ -3289,6 +4098,8 @@ pub struct PreviewWebSearchServerTool {
     pub search_context_size: Option<SearchContextSizeEnum>,
     /// Approximate whereabouts of the end user, to localize results.
     pub user_location: Option<PreviewWebSearchUserLocation>,
+    /// Member `x_search` of the API document.
+    pub x_search: Option<XSearchOptions>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -3301,6 +4112,7 @@ wire_struct!(PreviewWebSearchServerTool ["type" = "\"web_search_preview\""] {
     4 mode: "mode" Optional,
     5 search_context_size: "search_context_size" Optional,
     6 user_location: "user_location" Optional,
+    7 x_search: "x_search" Optional,
 });
 
 impl PreviewWebSearchServerTool {
@@ -3319,6 +4131,7 @@ wire_setters!(PreviewWebSearchServerTool {
     mode: into WebSearchMode,
     search_context_size: into SearchContextSizeEnum,
     user_location: into PreviewWebSearchUserLocation,
+    x_search: into XSearchOptions,
 });
 
 /// Restricts web search to some domains or away from others; null filters nothing.
@@ -3439,6 +4252,8 @@ pub struct Preview20250311WebSearchServerTool {
     pub search_context_size: Option<SearchContextSizeEnum>,
     /// Approximate whereabouts of the end user, to localize results.
     pub user_location: Option<PreviewWebSearchUserLocation>,
+    /// Member `x_search` of the API document.
+    pub x_search: Option<XSearchOptions>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -3451,6 +4266,7 @@ wire_struct!(Preview20250311WebSearchServerTool ["type" = "\"web_search_preview_
     4 mode: "mode" Optional,
     5 search_context_size: "search_context_size" Optional,
     6 user_location: "user_location" Optional,
+    7 x_search: "x_search" Optional,
 });
 
 impl Preview20250311WebSearchServerTool {
@@ -3469,6 +4285,7 @@ wire_setters!(Preview20250311WebSearchServerTool {
     mode: into WebSearchMode,
     search_context_size: into SearchContextSizeEnum,
     user_location: into PreviewWebSearchUserLocation,
+    x_search: into XSearchOptions,
 });
 
 /// Older form of the Responses tool that lets the model search the web.
@@ -3491,6 +4308,8 @@ pub struct LegacyWebSearchServerTool {
     pub search_context_size: Option<SearchContextSizeEnum>,
     /// Approximate whereabouts of the user, for results of local relevance.
     pub user_location: Option<WebSearchUserLocation>,
+    /// Member `x_search` of the API document.
+    pub x_search: Option<XSearchOptions>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -3503,6 +4322,7 @@ wire_struct!(LegacyWebSearchServerTool ["type" = "\"web_search\""] {
     4 mode: "mode" Optional,
     5 search_context_size: "search_context_size" Optional,
     6 user_location: "user_location" Optional,
+    7 x_search: "x_search" Optional,
 });
 
 impl LegacyWebSearchServerTool {
@@ -3521,6 +4341,7 @@ wire_setters!(LegacyWebSearchServerTool {
     mode: into WebSearchMode,
     search_context_size: into SearchContextSizeEnum,
     user_location: into WebSearchUserLocation,
+    x_search: into XSearchOptions,
 });
 
 /// Rough whereabouts of the user, with which web search favours local hits; null when not given.
@@ -3583,6 +4404,8 @@ pub struct WebSearchServerTool {
     pub search_context_size: Option<SearchContextSizeEnum>,
     /// Rough whereabouts of the user, to favour local hits; null when not given.
     pub user_location: Option<WebSearchUserLocation>,
+    /// Member `x_search` of the API document.
+    pub x_search: Option<XSearchOptions>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -3595,6 +4418,7 @@ wire_struct!(WebSearchServerTool ["type" = "\"web_search_2025_08_26\""] {
     4 mode: "mode" Optional,
     5 search_context_size: "search_context_size" Optional,
     6 user_location: "user_location" Optional,
+    7 x_search: "x_search" Optional,
 });
 
 impl WebSearchServerTool {
@@ -3613,6 +4437,7 @@ wire_setters!(WebSearchServerTool {
     mode: into WebSearchMode,
     search_context_size: into SearchContextSizeEnum,
     user_location: into WebSearchUserLocation,
+    x_search: into XSearchOptions,
 });
 
 /// Lets the model search documents that you keep in vector stores.
@@ -4802,6 +5627,10 @@ wire_setters!(ApplyPatchServerTool {});
 pub struct CustomTool {
     /// Identifier the model calls the tool by.
     pub name: String,
+    /// Member `async` of the API document.
+    pub r#async: Option<bool>,
+    /// Member `defer_loading` of the API document.
+    pub defer_loading: Option<bool>,
     /// Explains what the tool does, so the model knows when to call it.
     pub description: Option<String>,
     /// What the input may look like: any text, or text bound by a grammar.
@@ -4812,19 +5641,30 @@ pub struct CustomTool {
 
 wire_struct!(CustomTool ["type" = "\"custom\""] {
     0 name: "name" Required,
-    1 description: "description" Optional,
-    2 format: "format" Optional,
+    1 r#async: "async" Optional,
+    2 defer_loading: "defer_loading" Optional,
+    3 description: "description" Optional,
+    4 format: "format" Optional,
 });
 
 impl CustomTool {
     /// With what the API requires.
     #[inline]
     pub fn new(name: impl Into<String>) -> Self {
-        Self { name: name.into(), description: None, format: None, extra: Extra::new() }
+        Self {
+            name: name.into(),
+            r#async: None,
+            defer_loading: None,
+            description: None,
+            format: None,
+            extra: Extra::new(),
+        }
     }
 }
 
 wire_setters!(CustomTool {
+    r#async: exact bool,
+    defer_loading: exact bool,
     description: into String,
     format: into CustomToolFormat,
 });
@@ -4995,6 +5835,8 @@ pub struct NamespaceFunctionTool {
     pub name: String,
     /// Who may invoke the function: the model itself, code it writes, or both.
     pub allowed_callers: Option<Vec<NamespaceFunctionToolAllowedCaller>>,
+    /// Member `async` of the API document.
+    pub r#async: Option<bool>,
     /// When true, the definition stays out of the context until tool search brings it in.
     pub defer_loading: Option<bool>,
     /// Explains to the model what the function does and when to call it.
@@ -5012,11 +5854,12 @@ pub struct NamespaceFunctionTool {
 wire_struct!(NamespaceFunctionTool ["type" = "\"function\""] {
     0 name: "name" Required,
     1 allowed_callers: "allowed_callers" Optional,
-    2 defer_loading: "defer_loading" Optional,
-    3 description: "description" Optional,
-    4 output_schema: "output_schema" Optional,
-    5 parameters: "parameters" Optional,
-    6 strict: "strict" Optional,
+    2 r#async: "async" Optional,
+    3 defer_loading: "defer_loading" Optional,
+    4 description: "description" Optional,
+    5 output_schema: "output_schema" Optional,
+    6 parameters: "parameters" Optional,
+    7 strict: "strict" Optional,
 });
 
 impl NamespaceFunctionTool {
@@ -5026,6 +5869,7 @@ impl NamespaceFunctionTool {
         Self {
             name: name.into(),
             allowed_callers: None,
+            r#async: None,
             defer_loading: None,
             description: None,
             output_schema: None,
@@ -5038,6 +5882,7 @@ impl NamespaceFunctionTool {
 
 wire_setters!(NamespaceFunctionTool {
     allowed_callers: list NamespaceFunctionToolAllowedCaller,
+    r#async: exact bool,
     defer_loading: exact bool,
     description: into String,
     output_schema: into JsonObject,
@@ -5106,599 +5951,5 @@ impl From<CustomTool> for NamespaceToolTool {
     #[inline]
     fn from(value: CustomTool) -> Self {
         Self::Custom(value)
-    }
-}
-
-/// Points to a prompt stored at the provider and fills in its placeholders; null means none.
-///
-/// Schema `StoredPromptTemplate` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct StoredPromptTemplate {
-    /// Identifier of the stored prompt to use.
-    pub id: String,
-    /// Values for the placeholders in the stored prompt, keyed by placeholder name; null when it has none.
-    pub variables: Option<BTreeMap<String, StoredPromptTemplateVariable>>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(StoredPromptTemplate {
-    0 id: "id" Required,
-    1 variables: "variables" Optional,
-});
-
-impl StoredPromptTemplate {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(id: impl Into<String>) -> Self {
-        Self { id: id.into(), variables: None, extra: Extra::new() }
-    }
-}
-
-wire_setters!(StoredPromptTemplate {
-    variables: into BTreeMap<String, StoredPromptTemplateVariable>,
-});
-
-/// What `StoredPromptTemplate.variables{}` may be.
-///
-/// At `StoredPromptTemplate.variables{}` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum StoredPromptTemplateVariable {
-    /// Plain text.
-    Text(String),
-    /// Text passed to the model as part of a Responses input message.
-    ///
-    /// `type` is `input_text`.
-    InputText(InputText),
-    /// Picture passed to the model as part of a Responses input message.
-    ///
-    /// `type` is `input_image`.
-    InputImage(InputImage),
-    /// File passed to the model as part of a Responses input message, given by content, identifier or URL.
-    ///
-    /// `type` is `input_file`.
-    InputFile(InputFile),
-    /// A value that fits none of these types, kept whole.
-    Unrecognized(Unrecognized),
-}
-
-wire_union!(StoredPromptTemplateVariable {
-    tag "type" {
-        "input_file" => InputFile,
-        "input_image" => InputImage,
-        "input_text" => InputText,
-    }
-    objects {}
-    shapes {
-        String => Text,
-    }
-    variants {
-        0 Text,
-        1 InputText,
-        2 InputImage,
-        3 InputFile,
-    }
-});
-
-impl From<String> for StoredPromptTemplateVariable {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
-
-impl From<&str> for StoredPromptTemplateVariable {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
-
-impl From<InputText> for StoredPromptTemplateVariable {
-    #[inline]
-    fn from(value: InputText) -> Self {
-        Self::InputText(value)
-    }
-}
-
-impl From<InputImage> for StoredPromptTemplateVariable {
-    #[inline]
-    fn from(value: InputImage) -> Self {
-        Self::InputImage(value)
-    }
-}
-
-impl From<InputFile> for StoredPromptTemplateVariable {
-    #[inline]
-    fn from(value: InputFile) -> Self {
-        Self::InputFile(value)
-    }
-}
-
-/// Decides which reasoning from the conversation the model gets to see; understood by OpenAI models from GPT-5.6 on.
-///
-/// Schema `ReasoningContext` of the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ReasoningContext {
-    /// Let the model apply its own default.
-    Auto,
-    /// Also show reasoning from earlier turns in the input.
-    AllTurns,
-    /// Show reasoning from this turn alone.
-    CurrentTurn,
-    /// A value this version of the crate does not know, as it came.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(ReasoningContext {
-    Auto = "auto",
-    AllTurns = "all_turns",
-    CurrentTurn = "current_turn",
-});
-
-/// Depth of reasoning to engage, for OpenAI models from GPT-5.6 on; the token rate stays the same.
-///
-/// Schema `ReasoningMode` of the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ReasoningMode {
-    /// The ordinary depth of reasoning.
-    Standard,
-    /// Deeper reasoning, where the model offers it.
-    Pro,
-    /// A value this version of the crate does not know, as it came.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(ReasoningMode {
-    Standard = "standard",
-    Pro = "pro",
-});
-
-/// How detailed the summary of the model's reasoning should be.
-///
-/// Schema `ReasoningSummaryVerbosity` of the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ReasoningSummaryVerbosity {
-    /// Let the model choose the level of detail.
-    Auto,
-    /// Keep the summary short.
-    Concise,
-    /// Make the summary extensive.
-    Detailed,
-    /// A value this version of the crate does not know, as it came.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(ReasoningSummaryVerbosity {
-    Auto = "auto",
-    Concise = "concise",
-    Detailed = "detailed",
-});
-
-/// Like `TextConfig`, with a wider choice of verbosity levels.
-///
-/// Schema `TextExtendedConfig` of the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct TextExtendedConfig {
-    /// Form of the text: free prose, any JSON, or JSON that follows a schema.
-    pub format: Option<Formats>,
-    /// How wordy the answer should be, on the longer scale; null leaves it to the model.
-    pub verbosity: Option<TextExtendedConfigVerbosity>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(TextExtendedConfig {
-    0 format: "format" Optional,
-    1 verbosity: "verbosity" Optional,
-});
-
-impl TextExtendedConfig {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(TextExtendedConfig {
-    format: into Formats,
-    verbosity: into TextExtendedConfigVerbosity,
-});
-
-/// Lets the model answer in plain text without further constraint.
-///
-/// Schema `FormatTextConfig` of the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct FormatTextConfig {
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(FormatTextConfig ["type" = "\"text\""] {});
-
-impl FormatTextConfig {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(FormatTextConfig {});
-
-/// Makes the model answer with some valid JSON object, without fixing its shape.
-///
-/// Schema `FormatJsonObjectConfig` of the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct FormatJsonObjectConfig {
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(FormatJsonObjectConfig ["type" = "\"json_object\""] {});
-
-impl FormatJsonObjectConfig {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(FormatJsonObjectConfig {});
-
-/// Makes the model answer with JSON that follows a schema of yours.
-///
-/// Schema `FormatJsonSchemaConfig` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct FormatJsonSchemaConfig {
-    /// Short identifier that the structure goes by.
-    pub name: String,
-    /// The JSON Schema document that describes the answer.
-    pub schema: JsonObject,
-    /// Explains what the structure stands for, so the model fills it sensibly.
-    pub description: Option<String>,
-    /// Forces the answer to obey the schema exactly instead of treating it as guidance.
-    pub strict: Option<bool>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(FormatJsonSchemaConfig ["type" = "\"json_schema\""] {
-    0 name: "name" Required,
-    1 schema: "schema" Required,
-    2 description: "description" Optional,
-    3 strict: "strict" Optional,
-});
-
-impl FormatJsonSchemaConfig {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(name: impl Into<String>, schema: impl Into<JsonObject>) -> Self {
-        Self { name: name.into(), schema: schema.into(), description: None, strict: None, extra: Extra::new() }
-    }
-}
-
-wire_setters!(FormatJsonSchemaConfig {
-    description: into String,
-    strict: exact bool,
-});
-
-/// Shape a Responses answer must take: plain text, any JSON object, or JSON after a schema.
-///
-/// Schema `Formats` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum Formats {
-    /// Lets the model answer in plain text without further constraint.
-    ///
-    /// `type` is `text`.
-    Text(FormatTextConfig),
-    /// Makes the model answer with some valid JSON object, without fixing its shape.
-    ///
-    /// `type` is `json_object`.
-    JsonObject(FormatJsonObjectConfig),
-    /// Makes the model answer with JSON that follows a schema of yours.
-    ///
-    /// `type` is `json_schema`.
-    JsonSchema(FormatJsonSchemaConfig),
-    /// A value that fits none of these types, kept whole.
-    Unrecognized(Unrecognized),
-}
-
-wire_union!(Formats {
-    tag "type" {
-        "json_object" => JsonObject,
-        "json_schema" => JsonSchema,
-        "text" => Text,
-    }
-    objects {}
-    shapes {}
-    variants {
-        0 Text,
-        1 JsonObject,
-        2 JsonSchema,
-    }
-});
-
-impl From<FormatTextConfig> for Formats {
-    #[inline]
-    fn from(value: FormatTextConfig) -> Self {
-        Self::Text(value)
-    }
-}
-
-impl From<FormatJsonObjectConfig> for Formats {
-    #[inline]
-    fn from(value: FormatJsonObjectConfig) -> Self {
-        Self::JsonObject(value)
-    }
-}
-
-impl From<FormatJsonSchemaConfig> for Formats {
-    #[inline]
-    fn from(value: FormatJsonSchemaConfig) -> Self {
-        Self::JsonSchema(value)
-    }
-}
-
-/// How wordy the answer should be, on the longer scale; null leaves it to the model.
-///
-/// At `TextExtendedConfig.verbosity` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum TextExtendedConfigVerbosity {
-    /// Short, terse answers.
-    Low,
-    /// Answers of moderate length.
-    Medium,
-    /// Long, detailed answers.
-    High,
-    /// Longer and more detailed than high.
-    Xhigh,
-    /// The most detail the model will give.
-    Max,
-    /// A value this version of the crate does not know, as it came.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(TextExtendedConfigVerbosity {
-    Low = "low",
-    Medium = "medium",
-    High = "high",
-    Xhigh = "xhigh",
-    Max = "max",
-});
-
-/// The values of `OpenAIResponsesToolChoice|string`.
-///
-/// At `OpenAIResponsesToolChoice|string` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum OpenAiResponsesToolChoiceMode {
-    /// The value `auto`.
-    Auto,
-    /// The value `none`.
-    None,
-    /// The value `required`.
-    Required,
-    /// A value this version of the crate does not know, as it came.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(OpenAiResponsesToolChoiceMode {
-    Auto = "auto",
-    None = "none",
-    Required = "required",
-});
-
-/// Makes the model call one particular function.
-///
-/// At `OpenAIResponsesToolChoice|function` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct OpenAiResponsesToolChoiceFunction {
-    /// Name of the function the model has to call.
-    pub name: String,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(OpenAiResponsesToolChoiceFunction ["type" = "\"function\""] {
-    0 name: "name" Required,
-});
-
-impl OpenAiResponsesToolChoiceFunction {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(name: impl Into<String>) -> Self {
-        Self { name: name.into(), extra: Extra::new() }
-    }
-}
-
-wire_setters!(OpenAiResponsesToolChoiceFunction {});
-
-/// Lets the model choose only among a listed subset of the declared tools.
-///
-/// Schema `ToolChoiceAllowed` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct ToolChoiceAllowed {
-    /// Whether the model may call one of the listed tools or must do so.
-    pub mode: ToolChoiceAllowedMode,
-    /// Tools the model may pick from, each given by type and, where it has one, name.
-    pub tools: Vec<JsonObject>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(ToolChoiceAllowed ["type" = "\"allowed_tools\""] {
-    0 mode: "mode" Required,
-    1 tools: "tools" Required,
-});
-
-impl ToolChoiceAllowed {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(mode: impl Into<ToolChoiceAllowedMode>, tools: impl IntoIterator<Item = impl Into<JsonObject>>) -> Self {
-        Self { mode: mode.into(), tools: tools.into_iter().map(Into::into).collect(), extra: Extra::new() }
-    }
-}
-
-wire_setters!(ToolChoiceAllowed {});
-
-/// Whether the model may call one of the listed tools or must do so.
-///
-/// At `ToolChoiceAllowed.mode` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ToolChoiceAllowedMode {
-    /// The value `auto`.
-    Auto,
-    /// The value `required`.
-    Required,
-    /// A value this version of the crate does not know, as it came.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(ToolChoiceAllowedMode {
-    Auto = "auto",
-    Required = "required",
-});
-
-/// Makes the model call the patch tool, which edits files.
-///
-/// At `OpenAIResponsesToolChoice|apply_patch` in the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct OpenAiResponsesToolChoiceApplyPatch {
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(OpenAiResponsesToolChoiceApplyPatch ["type" = "\"apply_patch\""] {});
-
-impl OpenAiResponsesToolChoiceApplyPatch {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(OpenAiResponsesToolChoiceApplyPatch {});
-
-/// Makes the model call the shell tool, which runs commands.
-///
-/// At `OpenAIResponsesToolChoice|shell` in the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct OpenAiResponsesToolChoiceShell {
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(OpenAiResponsesToolChoiceShell ["type" = "\"shell\""] {});
-
-impl OpenAiResponsesToolChoiceShell {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(OpenAiResponsesToolChoiceShell {});
-
-/// Decides whether the model may, must or must not call tools, or which tool it has to call.
-///
-/// Schema `OpenAIResponsesToolChoice` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum OpenAiResponsesToolChoice {
-    /// One of the forms this value may have.
-    Mode(OpenAiResponsesToolChoiceMode),
-    /// Makes the model call one particular function.
-    ///
-    /// `type` is `function`.
-    Function(OpenAiResponsesToolChoiceFunction),
-    /// Lets the model choose only among a listed subset of the declared tools.
-    ///
-    /// `type` is `allowed_tools`.
-    AllowedTools(ToolChoiceAllowed),
-    /// Makes the model call the patch tool, which edits files.
-    ///
-    /// `type` is `apply_patch`.
-    ApplyPatch(OpenAiResponsesToolChoiceApplyPatch),
-    /// Makes the model call the shell tool, which runs commands.
-    ///
-    /// `type` is `shell`.
-    Shell(OpenAiResponsesToolChoiceShell),
-    /// A value that fits none of these types, kept whole.
-    Unrecognized(Unrecognized),
-}
-
-wire_union!(OpenAiResponsesToolChoice {
-    tag "type" {
-        "allowed_tools" => AllowedTools,
-        "apply_patch" => ApplyPatch,
-        "function" => Function,
-        "shell" => Shell,
-    }
-    objects {}
-    shapes {
-        String => Mode,
-    }
-    variants {
-        0 Mode,
-        1 Function,
-        2 AllowedTools,
-        3 ApplyPatch,
-        4 Shell,
-    }
-});
-
-impl From<OpenAiResponsesToolChoiceMode> for OpenAiResponsesToolChoice {
-    #[inline]
-    fn from(value: OpenAiResponsesToolChoiceMode) -> Self {
-        Self::Mode(value)
-    }
-}
-
-impl From<OpenAiResponsesToolChoiceFunction> for OpenAiResponsesToolChoice {
-    #[inline]
-    fn from(value: OpenAiResponsesToolChoiceFunction) -> Self {
-        Self::Function(value)
-    }
-}
-
-impl From<ToolChoiceAllowed> for OpenAiResponsesToolChoice {
-    #[inline]
-    fn from(value: ToolChoiceAllowed) -> Self {
-        Self::AllowedTools(value)
-    }
-}
-
-impl From<OpenAiResponsesToolChoiceApplyPatch> for OpenAiResponsesToolChoice {
-    #[inline]
-    fn from(value: OpenAiResponsesToolChoiceApplyPatch) -> Self {
-        Self::ApplyPatch(value)
-    }
-}
-
-impl From<OpenAiResponsesToolChoiceShell> for OpenAiResponsesToolChoice {
-    #[inline]
-    fn from(value: OpenAiResponsesToolChoiceShell) -> Self {
-        Self::Shell(value)
     }
 }

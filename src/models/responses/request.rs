@@ -19,6 +19,8 @@ pub struct ResponsesRequest {
     pub cache_control: Option<AnthropicCacheControlDirective>,
     /// Troubleshooting switches that make the service reveal how it handled the request.
     pub debug: Option<ChatDebugOptions>,
+    /// Member `deferred_tools` of the API document.
+    pub deferred_tools: Option<DeferredToolsControl>,
     /// Positive values discourage tokens in proportion to how often they have appeared; null keeps the model's default.
     pub frequency_penalty: Option<f64>,
     /// Settings for generated pictures, such as their shape and size.
@@ -71,6 +73,8 @@ pub struct ResponsesRequest {
     ///
     /// At most 256 characters.
     pub session_id: Option<String>,
+    /// Member `stop` of the API document.
+    pub stop: Option<ResponsesRequestStop>,
     /// Conditions that end the loop of server tool calls; take precedence over `max_tool_calls`.
     pub stop_server_tools_when: Option<Vec<StopServerToolsWhenCondition>>,
     /// OpenAI storage switch; OpenRouter keeps no responses, so leave it off.
@@ -107,42 +111,44 @@ wire_struct!(ResponsesRequest {
     0 background: "background" Optional,
     1 cache_control: "cache_control" Optional,
     2 debug: "debug" Optional,
-    3 frequency_penalty: "frequency_penalty" Optional,
-    4 image_config: "image_config" Optional,
-    5 include: "include" Optional,
-    6 input: "input" Optional,
-    7 instructions: "instructions" Optional,
-    8 max_output_tokens: "max_output_tokens" Optional,
-    9 max_tool_calls: "max_tool_calls" Optional,
-    10 metadata: "metadata" Optional,
-    11 modalities: "modalities" Optional,
-    12 model: "model" Optional,
-    13 models: "models" Optional,
-    14 parallel_tool_calls: "parallel_tool_calls" Optional,
-    15 plugins: "plugins" Optional,
-    16 presence_penalty: "presence_penalty" Optional,
-    17 previous_response_id: "previous_response_id" Optional,
-    18 prompt: "prompt" Optional,
-    19 prompt_cache_key: "prompt_cache_key" Optional,
-    20 prompt_cache_options: "prompt_cache_options" Optional,
-    21 provider: "provider" Optional,
-    22 reasoning: "reasoning" Optional,
-    23 route: "route" Optional,
-    24 safety_identifier: "safety_identifier" Optional,
-    25 service_tier: "service_tier" Optional,
-    26 session_id: "session_id" Optional,
-    27 stop_server_tools_when: "stop_server_tools_when" Optional,
-    28 store: "store" Optional,
-    29 temperature: "temperature" Optional,
-    30 text: "text" Optional,
-    31 tool_choice: "tool_choice" Optional,
-    32 tools: "tools" Optional,
-    33 top_k: "top_k" Optional,
-    34 top_logprobs: "top_logprobs" Optional,
-    35 top_p: "top_p" Optional,
-    36 trace: "trace" Optional,
-    37 truncation: "truncation" Optional,
-    38 user: "user" Optional,
+    3 deferred_tools: "deferred_tools" Optional,
+    4 frequency_penalty: "frequency_penalty" Optional,
+    5 image_config: "image_config" Optional,
+    6 include: "include" Optional,
+    7 input: "input" Optional,
+    8 instructions: "instructions" Optional,
+    9 max_output_tokens: "max_output_tokens" Optional,
+    10 max_tool_calls: "max_tool_calls" Optional,
+    11 metadata: "metadata" Optional,
+    12 modalities: "modalities" Optional,
+    13 model: "model" Optional,
+    14 models: "models" Optional,
+    15 parallel_tool_calls: "parallel_tool_calls" Optional,
+    16 plugins: "plugins" Optional,
+    17 presence_penalty: "presence_penalty" Optional,
+    18 previous_response_id: "previous_response_id" Optional,
+    19 prompt: "prompt" Optional,
+    20 prompt_cache_key: "prompt_cache_key" Optional,
+    21 prompt_cache_options: "prompt_cache_options" Optional,
+    22 provider: "provider" Optional,
+    23 reasoning: "reasoning" Optional,
+    24 route: "route" Optional,
+    25 safety_identifier: "safety_identifier" Optional,
+    26 service_tier: "service_tier" Optional,
+    27 session_id: "session_id" Optional,
+    28 stop: "stop" Optional,
+    29 stop_server_tools_when: "stop_server_tools_when" Optional,
+    30 store: "store" Optional,
+    31 temperature: "temperature" Optional,
+    32 text: "text" Optional,
+    33 tool_choice: "tool_choice" Optional,
+    34 tools: "tools" Optional,
+    35 top_k: "top_k" Optional,
+    36 top_logprobs: "top_logprobs" Optional,
+    37 top_p: "top_p" Optional,
+    38 trace: "trace" Optional,
+    39 truncation: "truncation" Optional,
+    40 user: "user" Optional,
 });
 
 impl ResponsesRequest {
@@ -157,6 +163,7 @@ wire_setters!(ResponsesRequest {
     background: exact bool,
     cache_control: into AnthropicCacheControlDirective,
     debug: into ChatDebugOptions,
+    deferred_tools: into DeferredToolsControl,
     frequency_penalty: exact f64,
     image_config: into BTreeMap<String, ImageConfigValue>,
     include: list ResponseIncludesEnum,
@@ -181,6 +188,7 @@ wire_setters!(ResponsesRequest {
     safety_identifier: into String,
     service_tier: into ResponsesRequestServiceTier,
     session_id: into String,
+    stop: into ResponsesRequestStop,
     stop_server_tools_when: list StopServerToolsWhenCondition,
     store: exact bool,
     temperature: exact f64,
@@ -325,23 +333,47 @@ wire_setters!(EasyInputMessage {
 pub struct InputVideo {
     /// Where the video is: a web address, or a data URL that contains it as Base64.
     pub video_url: String,
+    /// Member `processing` of the API document.
+    pub processing: Option<InputVideoProcessing>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
 wire_struct!(InputVideo ["type" = "\"input_video\""] {
     0 video_url: "video_url" Required,
+    1 processing: "processing" Optional,
 });
 
 impl InputVideo {
     /// With what the API requires.
     #[inline]
     pub fn new(video_url: impl Into<String>) -> Self {
-        Self { video_url: video_url.into(), extra: Extra::new() }
+        Self { video_url: video_url.into(), processing: None, extra: Extra::new() }
     }
 }
 
-wire_setters!(InputVideo {});
+wire_setters!(InputVideo {
+    processing: into InputVideoProcessing,
+});
+
+/// The values of `InputVideo.processing`.
+///
+/// At `InputVideo.processing` in the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum InputVideoProcessing {
+    /// The value `agentic`.
+    Agentic,
+    /// The value `static`.
+    Static,
+    /// A value this version of the crate does not know, as it came.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(InputVideoProcessing {
+    Agentic = "agentic",
+    Static = "static",
+});
 
 /// What `EasyInputMessage.content[]` may be.
 ///
@@ -1193,6 +1225,12 @@ pub struct ShellCallOutputItem {
     pub call_id: String,
     /// Captured streams and outcome, one entry per command.
     pub output: Vec<ShellCallOutputContent>,
+    /// Member `container_id` of the API document.
+    pub container_id: Option<String>,
+    /// Member `error` of the API document.
+    pub error: Option<String>,
+    /// Member `files` of the API document.
+    pub files: Option<Vec<ShellCallOutputItemFile>>,
     /// Identifier of the output item; null or absent when none was assigned.
     pub id: Option<String>,
     /// Cap on captured output that was in force for the call; null when none was.
@@ -1206,9 +1244,12 @@ pub struct ShellCallOutputItem {
 wire_struct!(ShellCallOutputItem ["type" = "\"shell_call_output\""] {
     0 call_id: "call_id" Required,
     1 output: "output" Required,
-    2 id: "id" Optional,
-    3 max_output_length: "max_output_length" Optional,
-    4 status: "status" Optional,
+    2 container_id: "container_id" Optional,
+    3 error: "error" Optional,
+    4 files: "files" Optional,
+    5 id: "id" Optional,
+    6 max_output_length: "max_output_length" Optional,
+    7 status: "status" Optional,
 });
 
 impl ShellCallOutputItem {
@@ -1221,6 +1262,9 @@ impl ShellCallOutputItem {
         Self {
             call_id: call_id.into(),
             output: output.into_iter().map(Into::into).collect(),
+            container_id: None,
+            error: None,
+            files: None,
             id: None,
             max_output_length: None,
             status: None,
@@ -1230,10 +1274,64 @@ impl ShellCallOutputItem {
 }
 
 wire_setters!(ShellCallOutputItem {
+    container_id: into String,
+    error: into String,
+    files: list ShellCallOutputItemFile,
     id: into String,
     max_output_length: exact i64,
     status: into ToolCallStatus,
 });
+
+/// The object at `ShellCallOutputItem.files[]`.
+///
+/// At `ShellCallOutputItem.files[]` in the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct ShellCallOutputItemFile {
+    /// Member `container_id` of the API document.
+    pub container_id: String,
+    /// Member `end_index` of the API document.
+    pub end_index: i64,
+    /// Member `file_id` of the API document.
+    pub file_id: String,
+    /// Member `filename` of the API document.
+    pub filename: String,
+    /// Member `start_index` of the API document.
+    pub start_index: i64,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ShellCallOutputItemFile ["type" = "\"container_file_citation\""] {
+    0 container_id: "container_id" Required,
+    1 end_index: "end_index" Required,
+    2 file_id: "file_id" Required,
+    3 filename: "filename" Required,
+    4 start_index: "start_index" Required,
+});
+
+impl ShellCallOutputItemFile {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(
+        container_id: impl Into<String>,
+        end_index: i64,
+        file_id: impl Into<String>,
+        filename: impl Into<String>,
+        start_index: i64,
+    ) -> Self {
+        Self {
+            container_id: container_id.into(),
+            end_index,
+            file_id: file_id.into(),
+            filename: filename.into(),
+            start_index,
+            extra: Extra::new(),
+        }
+    }
+}
+
+wire_setters!(ShellCallOutputItemFile {});
 
 /// Records which tools an MCP server was found to offer.
 ///
@@ -1425,7 +1523,7 @@ pub struct McpCallItem {
     /// Label of the MCP server that ran the tool.
     pub server_label: String,
     /// Why the tool call failed; null when it did not.
-    pub error: Option<String>,
+    pub error: Option<McpToolCallError>,
     /// What the tool returned; null when it gave no result.
     pub output: Option<String>,
     /// Members beyond the typed ones; see [`Extra`].
@@ -1463,9 +1561,172 @@ impl McpCallItem {
 }
 
 wire_setters!(McpCallItem {
-    error: into String,
+    error: into McpToolCallError,
     output: into String,
 });
+
+/// The object at `McpProtocolError`.
+///
+/// Schema `McpProtocolError` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct McpProtocolError {
+    /// Member `code` of the API document.
+    pub code: i64,
+    /// Member `message` of the API document.
+    pub message: String,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(McpProtocolError ["type" = "\"mcp_protocol_error\""] {
+    0 code: "code" Required,
+    1 message: "message" Required,
+});
+
+impl McpProtocolError {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(code: i64, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), extra: Extra::new() }
+    }
+}
+
+wire_setters!(McpProtocolError {});
+
+/// The object at `McpToolExecutionError`.
+///
+/// Schema `McpToolExecutionError` of the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct McpToolExecutionError {
+    /// Member `content` of the API document.
+    pub content: Option<Json>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(McpToolExecutionError ["type" = "\"mcp_tool_execution_error\""] {
+    0 content: "content" Optional,
+});
+
+impl McpToolExecutionError {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(McpToolExecutionError {
+    content: into Json,
+});
+
+/// The object at `McpHttpError`.
+///
+/// Schema `McpHttpError` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct McpHttpError {
+    /// Member `code` of the API document.
+    pub code: i64,
+    /// Member `message` of the API document.
+    pub message: String,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(McpHttpError ["type" = "\"http_error\""] {
+    0 code: "code" Required,
+    1 message: "message" Required,
+});
+
+impl McpHttpError {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(code: i64, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), extra: Extra::new() }
+    }
+}
+
+wire_setters!(McpHttpError {});
+
+/// What `McpToolCallError` may be.
+///
+/// Schema `McpToolCallError` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum McpToolCallError {
+    /// Plain text.
+    Text(String),
+    /// One of the forms this value may have.
+    ///
+    /// `type` is `mcp_protocol_error`.
+    McpProtocolError(McpProtocolError),
+    /// One of the forms this value may have.
+    ///
+    /// `type` is `mcp_tool_execution_error`.
+    McpToolExecutionError(McpToolExecutionError),
+    /// One of the forms this value may have.
+    ///
+    /// `type` is `http_error`.
+    HttpError(McpHttpError),
+    /// A value that fits none of these types, kept whole.
+    Unrecognized(Unrecognized),
+}
+
+wire_union!(McpToolCallError {
+    tag "type" {
+        "http_error" => HttpError,
+        "mcp_protocol_error" => McpProtocolError,
+        "mcp_tool_execution_error" => McpToolExecutionError,
+    }
+    objects {}
+    shapes {
+        String => Text,
+    }
+    variants {
+        0 Text,
+        1 McpProtocolError,
+        2 McpToolExecutionError,
+        3 HttpError,
+    }
+});
+
+impl From<String> for McpToolCallError {
+    #[inline]
+    fn from(value: String) -> Self {
+        Self::Text(value)
+    }
+}
+
+impl From<&str> for McpToolCallError {
+    #[inline]
+    fn from(value: &str) -> Self {
+        Self::Text(value.into())
+    }
+}
+
+impl From<McpProtocolError> for McpToolCallError {
+    #[inline]
+    fn from(value: McpProtocolError) -> Self {
+        Self::McpProtocolError(value)
+    }
+}
+
+impl From<McpToolExecutionError> for McpToolCallError {
+    #[inline]
+    fn from(value: McpToolExecutionError) -> Self {
+        Self::McpToolExecutionError(value)
+    }
+}
+
+impl From<McpHttpError> for McpToolCallError {
+    #[inline]
+    fn from(value: McpHttpError) -> Self {
+        Self::HttpError(value)
+    }
+}
 
 /// Call to a custom tool, such as `apply_patch` in Codex, whose input is plain text that needs no JSON parsing.
 ///
@@ -1473,15 +1734,17 @@ wire_setters!(McpCallItem {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct CustomToolCallItem {
-    /// Identifier to repeat in the matching tool output.
+    /// Member `call_id` of the API document.
     pub call_id: String,
-    /// Free-form text the model passes to the tool.
+    /// Member `input` of the API document.
     pub input: String,
-    /// Name of the custom tool being called.
+    /// Member `name` of the API document.
     pub name: String,
-    /// Identifier of this item within the response.
+    /// Member `async` of the API document.
+    pub r#async: Option<bool>,
+    /// Member `id` of the API document.
     pub id: Option<String>,
-    /// Tool group the called tool belongs to, such as an MCP server; absent for tools outside any group.
+    /// Member `namespace` of the API document.
     pub namespace: Option<String>,
     /// How far the call has come.
     pub status: Option<ToolCallStatus>,
@@ -1493,9 +1756,10 @@ wire_struct!(CustomToolCallItem ["type" = "\"custom_tool_call\""] {
     0 call_id: "call_id" Required,
     1 input: "input" Required,
     2 name: "name" Required,
-    3 id: "id" Optional,
-    4 namespace: "namespace" Optional,
-    5 status: "status" Optional,
+    3 r#async: "async" Optional,
+    4 id: "id" Optional,
+    5 namespace: "namespace" Optional,
+    6 status: "status" Optional,
 });
 
 impl CustomToolCallItem {
@@ -1506,6 +1770,7 @@ impl CustomToolCallItem {
             call_id: call_id.into(),
             input: input.into(),
             name: name.into(),
+            r#async: None,
             id: None,
             namespace: None,
             status: None,
@@ -1515,6 +1780,7 @@ impl CustomToolCallItem {
 }
 
 wire_setters!(CustomToolCallItem {
+    r#async: exact bool,
     id: into String,
     namespace: into String,
     status: into ToolCallStatus,
@@ -1844,8 +2110,14 @@ pub struct AdditionalToolsItemToolFunction {
     pub description: Option<String>,
     /// Forces the generated arguments to obey the declared schema exactly.
     pub strict: Option<bool>,
+    /// Member `allowed_callers` of the API document.
+    pub allowed_callers: Option<Vec<AllowedCaller>>,
+    /// Member `async` of the API document.
+    pub r#async: Option<bool>,
     /// Keeps the definition of this function out of the prompt until a tool search asks for it.
     pub defer_loading: Option<bool>,
+    /// Member `output_schema` of the API document.
+    pub output_schema: Option<JsonObject>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -1855,7 +2127,10 @@ wire_struct!(AdditionalToolsItemToolFunction ["type" = "\"function\""] {
     1 parameters: "parameters" Nullable,
     2 description: "description" Optional,
     3 strict: "strict" Optional,
-    4 defer_loading: "defer_loading" Optional,
+    4 allowed_callers: "allowed_callers" Optional,
+    5 r#async: "async" Optional,
+    6 defer_loading: "defer_loading" Optional,
+    7 output_schema: "output_schema" Optional,
 });
 
 impl AdditionalToolsItemToolFunction {
@@ -1867,7 +2142,10 @@ impl AdditionalToolsItemToolFunction {
             parameters: None,
             description: None,
             strict: None,
+            allowed_callers: None,
+            r#async: None,
             defer_loading: None,
+            output_schema: None,
             extra: Extra::new(),
         }
     }
@@ -1877,7 +2155,10 @@ wire_setters!(AdditionalToolsItemToolFunction {
     parameters: into JsonObject,
     description: into String,
     strict: exact bool,
+    allowed_callers: list AllowedCaller,
+    r#async: exact bool,
     defer_loading: exact bool,
+    output_schema: into JsonObject,
 });
 
 /// Server tool, run by OpenRouter, that lets the model look up and filter the models in the catalogue.
@@ -1962,6 +2243,8 @@ pub struct WebSearchServerToolConfig {
     pub search_context_size: Option<SearchQualityLevel>,
     /// Rough whereabouts of the user, to favour local hits.
     pub user_location: Option<WebSearchUserLocationServerTool>,
+    /// Member `x_search` of the API document.
+    pub x_search: Option<XSearchOptions>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -1977,6 +2260,7 @@ wire_struct!(WebSearchServerToolConfig {
     7 mode: "mode" Optional,
     8 search_context_size: "search_context_size" Optional,
     9 user_location: "user_location" Optional,
+    10 x_search: "x_search" Optional,
 });
 
 impl WebSearchServerToolConfig {
@@ -1998,6 +2282,7 @@ wire_setters!(WebSearchServerToolConfig {
     mode: into WebSearchMode,
     search_context_size: into SearchQualityLevel,
     user_location: into WebSearchUserLocationServerTool,
+    x_search: into XSearchOptions,
 });
 
 /// Hosted tool that checks V4A diffs for creating, updating and deleting files; works on the Responses API only.
@@ -2187,11 +2472,11 @@ pub enum AdditionalToolsItemTool {
     /// Hosted tool with which the model runs shell commands in a sandboxed container of OpenRouter.
     ///
     /// `type` is `openrouter:bash`.
-    OpenrouterBash(BashServerTool),
+    OpenrouterBash(Box<BashServerTool>),
     /// Server tool that gives the model a shell in an isolated container at OpenRouter, modelled on the hosted shell of OpenAI.
     ///
     /// `type` is `openrouter:shell`.
-    OpenrouterShell(ShellServerToolOpenrouter),
+    OpenrouterShell(Box<ShellServerToolOpenrouter>),
     /// Server tool that looks up tools declared with `defer_loading` and makes the hits available for calls.
     ///
     /// `type` is `openrouter:tool_search`.
@@ -2443,14 +2728,14 @@ impl From<ApplyPatchServerToolOpenrouter> for AdditionalToolsItemTool {
 impl From<BashServerTool> for AdditionalToolsItemTool {
     #[inline]
     fn from(value: BashServerTool) -> Self {
-        Self::OpenrouterBash(value)
+        Self::OpenrouterBash(Box::new(value))
     }
 }
 
 impl From<ShellServerToolOpenrouter> for AdditionalToolsItemTool {
     #[inline]
     fn from(value: ShellServerToolOpenrouter) -> Self {
-        Self::OpenrouterShell(value)
+        Self::OpenrouterShell(Box::new(value))
     }
 }
 
@@ -2623,6 +2908,637 @@ impl From<AgentMessageItemContentItemEncryptedContent> for AgentMessageItemConte
     }
 }
 
+/// The object at `ToolSearchCallItem`.
+///
+/// Schema `ToolSearchCallItem` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct ToolSearchCallItem {
+    /// Member `call_id` of the API document.
+    pub call_id: String,
+    /// Member `execution` of the API document.
+    pub execution: ToolSearchCallItemExecution,
+    /// Member `arguments` of the API document.
+    pub arguments: Option<Json>,
+    /// Member `id` of the API document.
+    pub id: Option<String>,
+    /// Member `status` of the API document.
+    pub status: Option<ToolSearchCallItemStatus>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ToolSearchCallItem ["type" = "\"tool_search_call\""] {
+    0 call_id: "call_id" Required,
+    1 execution: "execution" Required,
+    2 arguments: "arguments" Optional,
+    3 id: "id" Optional,
+    4 status: "status" Optional,
+});
+
+impl ToolSearchCallItem {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(call_id: impl Into<String>, execution: impl Into<ToolSearchCallItemExecution>) -> Self {
+        Self {
+            call_id: call_id.into(),
+            execution: execution.into(),
+            arguments: None,
+            id: None,
+            status: None,
+            extra: Extra::new(),
+        }
+    }
+}
+
+wire_setters!(ToolSearchCallItem {
+    arguments: into Json,
+    id: into String,
+    status: into ToolSearchCallItemStatus,
+});
+
+/// The values of `ToolSearchCallItem.execution`.
+///
+/// At `ToolSearchCallItem.execution` in the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ToolSearchCallItemExecution {
+    /// The value `server`.
+    Server,
+    /// The value `client`.
+    Client,
+    /// A value this version of the crate does not know, as it came.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(ToolSearchCallItemExecution {
+    Server = "server",
+    Client = "client",
+});
+
+/// The values of `ToolSearchCallItem.status`.
+///
+/// At `ToolSearchCallItem.status` in the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ToolSearchCallItemStatus {
+    /// The value `in_progress`.
+    InProgress,
+    /// The value `completed`.
+    Completed,
+    /// The value `incomplete`.
+    Incomplete,
+    /// A value this version of the crate does not know, as it came.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(ToolSearchCallItemStatus {
+    InProgress = "in_progress",
+    Completed = "completed",
+    Incomplete = "incomplete",
+});
+
+/// The object at `ToolSearchOutputItem`.
+///
+/// Schema `ToolSearchOutputItem` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct ToolSearchOutputItem {
+    /// Member `call_id` of the API document.
+    pub call_id: String,
+    /// Member `execution` of the API document.
+    pub execution: ToolSearchOutputItemExecution,
+    /// Member `tools` of the API document.
+    pub tools: Vec<ToolSearchOutputItemTool>,
+    /// Member `id` of the API document.
+    pub id: Option<String>,
+    /// Member `status` of the API document.
+    pub status: Option<ToolSearchOutputItemStatus>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ToolSearchOutputItem ["type" = "\"tool_search_output\""] {
+    0 call_id: "call_id" Required,
+    1 execution: "execution" Required,
+    2 tools: "tools" Required,
+    3 id: "id" Optional,
+    4 status: "status" Optional,
+});
+
+impl ToolSearchOutputItem {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(
+        call_id: impl Into<String>,
+        execution: impl Into<ToolSearchOutputItemExecution>,
+        tools: impl IntoIterator<Item = impl Into<ToolSearchOutputItemTool>>,
+    ) -> Self {
+        Self {
+            call_id: call_id.into(),
+            execution: execution.into(),
+            tools: tools.into_iter().map(Into::into).collect(),
+            id: None,
+            status: None,
+            extra: Extra::new(),
+        }
+    }
+}
+
+wire_setters!(ToolSearchOutputItem {
+    id: into String,
+    status: into ToolSearchOutputItemStatus,
+});
+
+/// The values of `ToolSearchOutputItem.execution`.
+///
+/// At `ToolSearchOutputItem.execution` in the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ToolSearchOutputItemExecution {
+    /// The value `server`.
+    Server,
+    /// The value `client`.
+    Client,
+    /// A value this version of the crate does not know, as it came.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(ToolSearchOutputItemExecution {
+    Server = "server",
+    Client = "client",
+});
+
+/// The values of `ToolSearchOutputItem.status`.
+///
+/// At `ToolSearchOutputItem.status` in the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ToolSearchOutputItemStatus {
+    /// The value `in_progress`.
+    InProgress,
+    /// The value `completed`.
+    Completed,
+    /// The value `incomplete`.
+    Incomplete,
+    /// A value this version of the crate does not know, as it came.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(ToolSearchOutputItemStatus {
+    InProgress = "in_progress",
+    Completed = "completed",
+    Incomplete = "incomplete",
+});
+
+/// The object at `ToolSearchOutputItem.tools[]|function`.
+///
+/// At `ToolSearchOutputItem.tools[]|function` in the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct ToolSearchOutputItemToolFunction {
+    /// Identifier the model calls the function by.
+    pub name: String,
+    /// JSON Schema of the arguments object; `null` for a function without arguments.
+    pub parameters: Option<JsonObject>,
+    /// Explains what the function does, so the model knows when to call it.
+    pub description: Option<String>,
+    /// Forces the generated arguments to obey the declared schema exactly.
+    pub strict: Option<bool>,
+    /// Member `allowed_callers` of the API document.
+    pub allowed_callers: Option<Vec<AllowedCaller>>,
+    /// Member `async` of the API document.
+    pub r#async: Option<bool>,
+    /// Member `defer_loading` of the API document.
+    pub defer_loading: Option<bool>,
+    /// Member `output_schema` of the API document.
+    pub output_schema: Option<JsonObject>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ToolSearchOutputItemToolFunction ["type" = "\"function\""] {
+    0 name: "name" Required,
+    1 parameters: "parameters" Nullable,
+    2 description: "description" Optional,
+    3 strict: "strict" Optional,
+    4 allowed_callers: "allowed_callers" Optional,
+    5 r#async: "async" Optional,
+    6 defer_loading: "defer_loading" Optional,
+    7 output_schema: "output_schema" Optional,
+});
+
+impl ToolSearchOutputItemToolFunction {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            parameters: None,
+            description: None,
+            strict: None,
+            allowed_callers: None,
+            r#async: None,
+            defer_loading: None,
+            output_schema: None,
+            extra: Extra::new(),
+        }
+    }
+}
+
+wire_setters!(ToolSearchOutputItemToolFunction {
+    parameters: into JsonObject,
+    description: into String,
+    strict: exact bool,
+    allowed_callers: list AllowedCaller,
+    r#async: exact bool,
+    defer_loading: exact bool,
+    output_schema: into JsonObject,
+});
+
+/// What `ToolSearchOutputItem.tools[]` may be.
+///
+/// At `ToolSearchOutputItem.tools[]` in the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum ToolSearchOutputItemTool {
+    /// One of the forms this value may have.
+    ///
+    /// `type` is `function`.
+    Function(ToolSearchOutputItemToolFunction),
+    /// Web search tool under its undated preview type name, as older Responses clients send it.
+    ///
+    /// `type` is `web_search_preview`.
+    WebSearchPreview(Box<PreviewWebSearchServerTool>),
+    /// Web search tool under its dated preview type name, for clients pinned to the March 2025 release.
+    ///
+    /// `type` is `web_search_preview_2025_03_11`.
+    WebSearchPreview2025_03_11(Box<Preview20250311WebSearchServerTool>),
+    /// Older form of the Responses tool that lets the model search the web.
+    ///
+    /// `type` is `web_search`.
+    WebSearch(Box<LegacyWebSearchServerTool>),
+    /// Web search tool of the Responses API, in the form dated 2025-08-26.
+    ///
+    /// `type` is `web_search_2025_08_26`.
+    WebSearch2025_08_26(Box<WebSearchServerTool>),
+    /// Lets the model search documents that you keep in vector stores.
+    ///
+    /// `type` is `file_search`.
+    FileSearch(Box<FileSearchServerTool>),
+    /// Lets the model operate a screen by asking your program for clicks, key presses and screenshots.
+    ///
+    /// `type` is `computer_use_preview`.
+    ComputerUsePreview(ComputerUseServerTool),
+    /// Lets the model write and run programs in a sandboxed container.
+    ///
+    /// `type` is `code_interpreter`.
+    CodeInterpreter(CodeInterpreterServerTool),
+    /// Gives the model access to the tools of a remote MCP server or of a built-in connector.
+    ///
+    /// `type` is `mcp`.
+    Mcp(Box<McpServerTool>),
+    /// Responses tool that lets the model draw or edit images in the course of its answer.
+    ///
+    /// `type` is `image_generation`.
+    ImageGeneration(Box<ImageGenerationServerTool>),
+    /// Lets the model issue shell commands that your own program runs locally, as Codex does.
+    ///
+    /// `type` is `local_shell`.
+    LocalShell(CodexLocalShellTool),
+    /// Offers the model a shell in the Responses API, so that it may issue commands.
+    ///
+    /// `type` is `shell`.
+    Shell(ShellServerTool),
+    /// Offers the model the `apply_patch` tool, with which it proposes file changes as diffs.
+    ///
+    /// `type` is `apply_patch`.
+    ApplyPatch(ApplyPatchServerTool),
+    /// A tool that takes free text, or text bound by a grammar, in place of JSON arguments.
+    ///
+    /// `type` is `custom`.
+    Custom(CustomTool),
+    /// Bundles related function and custom tools under one name, so the model sees them as a group.
+    ///
+    /// `type` is `namespace`.
+    Namespace(NamespaceTool),
+    /// Hosted tool that lets the model ask a stronger model for guidance mid-generation; several named entries are allowed, but only one nameless entry.
+    ///
+    /// `type` is `openrouter:advisor`.
+    OpenrouterAdvisor(Box<AdvisorServerToolOpenrouter>),
+    /// Server tool through which the model hands a self-contained task to a cheaper or faster worker model and gets back the result.
+    ///
+    /// `type` is `openrouter:subagent`.
+    OpenrouterSubagent(Box<SubagentServerToolOpenrouter>),
+    /// Lets the model ask OpenRouter for the present date and time.
+    ///
+    /// `type` is `openrouter:datetime`.
+    OpenrouterDatetime(DatetimeServerTool),
+    /// Lets the model list, read, write and edit the files of the workspace that the calling API key belongs to.
+    ///
+    /// `type` is `openrouter:files`.
+    OpenrouterFiles(FilesServerTool),
+    /// Server tool that sends a prompt to several models in parallel and has an analyst model condense their answers into structured JSON for the calling model.
+    ///
+    /// `type` is `openrouter:fusion`.
+    OpenrouterFusion(Box<FusionServerToolOpenrouter>),
+    /// Server tool run by OpenRouter that has an image model draw what the calling model describes.
+    ///
+    /// `type` is `openrouter:image_generation`.
+    OpenrouterImageGeneration(ImageGenerationServerToolOpenrouter),
+    /// Server tool, run by OpenRouter, that lets the model look up and filter the models in the catalogue.
+    ///
+    /// `type` is `openrouter:experimental__search_models`.
+    OpenrouterExperimentalSearchModels(SearchModelsServerToolOpenrouter),
+    /// Server tool, run by OpenRouter, that reads a web page or PDF at a given address in full.
+    ///
+    /// `type` is `openrouter:web_fetch`.
+    OpenrouterWebFetch(WebFetchServerTool),
+    /// Server tool, run by OpenRouter, with which the model looks up current facts on the web.
+    ///
+    /// `type` is `openrouter:web_search`.
+    OpenrouterWebSearch(Box<WebSearchServerToolOpenrouter>),
+    /// Hosted tool that checks V4A diffs for creating, updating and deleting files; works on the Responses API only.
+    ///
+    /// `type` is `openrouter:apply_patch`.
+    OpenrouterApplyPatch(ApplyPatchServerToolOpenrouter),
+    /// Hosted tool with which the model runs shell commands in a sandboxed container of OpenRouter.
+    ///
+    /// `type` is `openrouter:bash`.
+    OpenrouterBash(Box<BashServerTool>),
+    /// Server tool that gives the model a shell in an isolated container at OpenRouter, modelled on the hosted shell of OpenAI.
+    ///
+    /// `type` is `openrouter:shell`.
+    OpenrouterShell(Box<ShellServerToolOpenrouter>),
+    /// Server tool that looks up tools declared with `defer_loading` and makes the hits available for calls.
+    ///
+    /// `type` is `openrouter:tool_search`.
+    OpenrouterToolSearch(ToolSearchServerTool),
+    /// A value that fits none of these types, kept whole.
+    Unrecognized(Unrecognized),
+}
+
+wire_union!(ToolSearchOutputItemTool {
+    tag "type" {
+        "apply_patch" => ApplyPatch,
+        "code_interpreter" => CodeInterpreter,
+        "computer_use_preview" => ComputerUsePreview,
+        "custom" => Custom,
+        "file_search" => FileSearch,
+        "function" => Function,
+        "image_generation" => ImageGeneration,
+        "local_shell" => LocalShell,
+        "mcp" => Mcp,
+        "namespace" => Namespace,
+        "openrouter:advisor" => OpenrouterAdvisor,
+        "openrouter:apply_patch" => OpenrouterApplyPatch,
+        "openrouter:bash" => OpenrouterBash,
+        "openrouter:datetime" => OpenrouterDatetime,
+        "openrouter:experimental__search_models" => OpenrouterExperimentalSearchModels,
+        "openrouter:files" => OpenrouterFiles,
+        "openrouter:fusion" => OpenrouterFusion,
+        "openrouter:image_generation" => OpenrouterImageGeneration,
+        "openrouter:shell" => OpenrouterShell,
+        "openrouter:subagent" => OpenrouterSubagent,
+        "openrouter:tool_search" => OpenrouterToolSearch,
+        "openrouter:web_fetch" => OpenrouterWebFetch,
+        "openrouter:web_search" => OpenrouterWebSearch,
+        "shell" => Shell,
+        "web_search" => WebSearch,
+        "web_search_2025_08_26" => WebSearch2025_08_26,
+        "web_search_preview" => WebSearchPreview,
+        "web_search_preview_2025_03_11" => WebSearchPreview2025_03_11,
+    }
+    objects {}
+    shapes {}
+    variants {
+        0 Function,
+        1 WebSearchPreview,
+        2 WebSearchPreview2025_03_11,
+        3 WebSearch,
+        4 WebSearch2025_08_26,
+        5 FileSearch,
+        6 ComputerUsePreview,
+        7 CodeInterpreter,
+        8 Mcp,
+        9 ImageGeneration,
+        10 LocalShell,
+        11 Shell,
+        12 ApplyPatch,
+        13 Custom,
+        14 Namespace,
+        15 OpenrouterAdvisor,
+        16 OpenrouterSubagent,
+        17 OpenrouterDatetime,
+        18 OpenrouterFiles,
+        19 OpenrouterFusion,
+        20 OpenrouterImageGeneration,
+        21 OpenrouterExperimentalSearchModels,
+        22 OpenrouterWebFetch,
+        23 OpenrouterWebSearch,
+        24 OpenrouterApplyPatch,
+        25 OpenrouterBash,
+        26 OpenrouterShell,
+        27 OpenrouterToolSearch,
+    }
+});
+
+impl From<ToolSearchOutputItemToolFunction> for ToolSearchOutputItemTool {
+    #[inline]
+    fn from(value: ToolSearchOutputItemToolFunction) -> Self {
+        Self::Function(value)
+    }
+}
+
+impl From<PreviewWebSearchServerTool> for ToolSearchOutputItemTool {
+    #[inline]
+    fn from(value: PreviewWebSearchServerTool) -> Self {
+        Self::WebSearchPreview(Box::new(value))
+    }
+}
+
+impl From<Preview20250311WebSearchServerTool> for ToolSearchOutputItemTool {
+    #[inline]
+    fn from(value: Preview20250311WebSearchServerTool) -> Self {
+        Self::WebSearchPreview2025_03_11(Box::new(value))
+    }
+}
+
+impl From<LegacyWebSearchServerTool> for ToolSearchOutputItemTool {
+    #[inline]
+    fn from(value: LegacyWebSearchServerTool) -> Self {
+        Self::WebSearch(Box::new(value))
+    }
+}
+
+impl From<WebSearchServerTool> for ToolSearchOutputItemTool {
+    #[inline]
+    fn from(value: WebSearchServerTool) -> Self {
+        Self::WebSearch2025_08_26(Box::new(value))
+    }
+}
+
+impl From<FileSearchServerTool> for ToolSearchOutputItemTool {
+    #[inline]
+    fn from(value: FileSearchServerTool) -> Self {
+        Self::FileSearch(Box::new(value))
+    }
+}
+
+impl From<ComputerUseServerTool> for ToolSearchOutputItemTool {
+    #[inline]
+    fn from(value: ComputerUseServerTool) -> Self {
+        Self::ComputerUsePreview(value)
+    }
+}
+
+impl From<CodeInterpreterServerTool> for ToolSearchOutputItemTool {
+    #[inline]
+    fn from(value: CodeInterpreterServerTool) -> Self {
+        Self::CodeInterpreter(value)
+    }
+}
+
+impl From<McpServerTool> for ToolSearchOutputItemTool {
+    #[inline]
+    fn from(value: McpServerTool) -> Self {
+        Self::Mcp(Box::new(value))
+    }
+}
+
+impl From<ImageGenerationServerTool> for ToolSearchOutputItemTool {
+    #[inline]
+    fn from(value: ImageGenerationServerTool) -> Self {
+        Self::ImageGeneration(Box::new(value))
+    }
+}
+
+impl From<CodexLocalShellTool> for ToolSearchOutputItemTool {
+    #[inline]
+    fn from(value: CodexLocalShellTool) -> Self {
+        Self::LocalShell(value)
+    }
+}
+
+impl From<ShellServerTool> for ToolSearchOutputItemTool {
+    #[inline]
+    fn from(value: ShellServerTool) -> Self {
+        Self::Shell(value)
+    }
+}
+
+impl From<ApplyPatchServerTool> for ToolSearchOutputItemTool {
+    #[inline]
+    fn from(value: ApplyPatchServerTool) -> Self {
+        Self::ApplyPatch(value)
+    }
+}
+
+impl From<CustomTool> for ToolSearchOutputItemTool {
+    #[inline]
+    fn from(value: CustomTool) -> Self {
+        Self::Custom(value)
+    }
+}
+
+impl From<NamespaceTool> for ToolSearchOutputItemTool {
+    #[inline]
+    fn from(value: NamespaceTool) -> Self {
+        Self::Namespace(value)
+    }
+}
+
+impl From<AdvisorServerToolOpenrouter> for ToolSearchOutputItemTool {
+    #[inline]
+    fn from(value: AdvisorServerToolOpenrouter) -> Self {
+        Self::OpenrouterAdvisor(Box::new(value))
+    }
+}
+
+impl From<SubagentServerToolOpenrouter> for ToolSearchOutputItemTool {
+    #[inline]
+    fn from(value: SubagentServerToolOpenrouter) -> Self {
+        Self::OpenrouterSubagent(Box::new(value))
+    }
+}
+
+impl From<DatetimeServerTool> for ToolSearchOutputItemTool {
+    #[inline]
+    fn from(value: DatetimeServerTool) -> Self {
+        Self::OpenrouterDatetime(value)
+    }
+}
+
+impl From<FilesServerTool> for ToolSearchOutputItemTool {
+    #[inline]
+    fn from(value: FilesServerTool) -> Self {
+        Self::OpenrouterFiles(value)
+    }
+}
+
+impl From<FusionServerToolOpenrouter> for ToolSearchOutputItemTool {
+    #[inline]
+    fn from(value: FusionServerToolOpenrouter) -> Self {
+        Self::OpenrouterFusion(Box::new(value))
+    }
+}
+
+impl From<ImageGenerationServerToolOpenrouter> for ToolSearchOutputItemTool {
+    #[inline]
+    fn from(value: ImageGenerationServerToolOpenrouter) -> Self {
+        Self::OpenrouterImageGeneration(value)
+    }
+}
+
+impl From<SearchModelsServerToolOpenrouter> for ToolSearchOutputItemTool {
+    #[inline]
+    fn from(value: SearchModelsServerToolOpenrouter) -> Self {
+        Self::OpenrouterExperimentalSearchModels(value)
+    }
+}
+
+impl From<WebFetchServerTool> for ToolSearchOutputItemTool {
+    #[inline]
+    fn from(value: WebFetchServerTool) -> Self {
+        Self::OpenrouterWebFetch(value)
+    }
+}
+
+impl From<WebSearchServerToolOpenrouter> for ToolSearchOutputItemTool {
+    #[inline]
+    fn from(value: WebSearchServerToolOpenrouter) -> Self {
+        Self::OpenrouterWebSearch(Box::new(value))
+    }
+}
+
+impl From<ApplyPatchServerToolOpenrouter> for ToolSearchOutputItemTool {
+    #[inline]
+    fn from(value: ApplyPatchServerToolOpenrouter) -> Self {
+        Self::OpenrouterApplyPatch(value)
+    }
+}
+
+impl From<BashServerTool> for ToolSearchOutputItemTool {
+    #[inline]
+    fn from(value: BashServerTool) -> Self {
+        Self::OpenrouterBash(Box::new(value))
+    }
+}
+
+impl From<ShellServerToolOpenrouter> for ToolSearchOutputItemTool {
+    #[inline]
+    fn from(value: ShellServerToolOpenrouter) -> Self {
+        Self::OpenrouterShell(Box::new(value))
+    }
+}
+
+impl From<ToolSearchServerTool> for ToolSearchOutputItemTool {
+    #[inline]
+    fn from(value: ToolSearchServerTool) -> Self {
+        Self::OpenrouterToolSearch(value)
+    }
+}
+
 /// What `Inputs[]` may be.
 ///
 /// At `Inputs[]` in the API document.
@@ -2657,10 +3573,6 @@ pub enum InputsItem {
     ///
     /// `type` is `message`.
     OutputMessageInput(OutputMessageInput),
-    /// Call to one of your functions, optionally made by a subagent instead of the main model.
-    ///
-    /// `type` is `function_call`.
-    FunctionCall(Box<OutputFunctionCallItem>),
     /// Web lookup as it appears among the output items of a Responses result.
     ///
     /// `type` is `web_search_call`.
@@ -2716,7 +3628,7 @@ pub enum InputsItem {
     /// Patch proposed through `openrouter:apply_patch`; once it validates, generation stops so your client can apply it and answer with `apply_patch_call_output`.
     ///
     /// `type` is `openrouter:apply_patch`.
-    OpenrouterApplyPatch(OutputApplyPatchServerToolItem),
+    OpenrouterApplyPatch(Box<OutputApplyPatchServerToolItem>),
     /// Web page that OpenRouter downloaded for the model through `openrouter:web_fetch`.
     ///
     /// `type` is `openrouter:web_fetch`.
@@ -2729,6 +3641,10 @@ pub enum InputsItem {
     ///
     /// `type` is `openrouter:memory`.
     OpenrouterMemory(OutputMemoryServerToolItem),
+    /// One of the forms this value may have.
+    ///
+    /// `type` is `openrouter:armor_blocked`.
+    OpenrouterArmorBlocked(Box<OutputArmorBlockedItem>),
     /// Tool call on a remote MCP server that OpenRouter made for the model through `openrouter:mcp`.
     ///
     /// `type` is `openrouter:mcp`.
@@ -2772,7 +3688,7 @@ pub enum InputsItem {
     /// Item that carries the results of a `ShellCallItem` back to the model.
     ///
     /// `type` is `shell_call_output`.
-    ShellCallOutput(ShellCallOutputItem),
+    ShellCallOutput(Box<ShellCallOutputItem>),
     /// Records which tools an MCP server was found to offer.
     ///
     /// `type` is `mcp_list_tools`.
@@ -2788,7 +3704,7 @@ pub enum InputsItem {
     /// Records one run of a tool on an MCP server, with what it returned or why it failed.
     ///
     /// `type` is `mcp_call`.
-    McpCall(McpCallItem),
+    McpCall(Box<McpCallItem>),
     /// Call to a custom tool, such as `apply_patch` in Codex, whose input is plain text that needs no JSON parsing.
     ///
     /// `type` is `custom_tool_call`.
@@ -2817,6 +3733,18 @@ pub enum InputsItem {
     ///
     /// `type` is `agent_message`.
     AgentMessage(AgentMessageItem),
+    /// One of the forms this value may have.
+    ///
+    /// `type` is `configuration_update`.
+    ConfigurationUpdate(ConfigurationUpdateItem),
+    /// One of the forms this value may have.
+    ///
+    /// `type` is `tool_search_call`.
+    ToolSearchCall(ToolSearchCallItem),
+    /// One of the forms this value may have.
+    ///
+    /// `type` is `tool_search_output`.
+    ToolSearchOutput(ToolSearchOutputItem),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
@@ -2830,11 +3758,11 @@ wire_union!(InputsItem {
         "code_interpreter_call" => CodeInterpreterCall,
         "compaction" => Compaction,
         "computer_call" => ComputerCall,
+        "configuration_update" => ConfigurationUpdate,
         "context_compaction" => ContextCompaction,
         "custom_tool_call" => CustomToolCall,
         "custom_tool_call_output" => CustomToolCallOutput,
         "file_search_call" => FileSearchCall,
-        "function_call" => FunctionCall,
         "function_call_output" => FunctionCallOutput,
         "image_generation_call" => ImageGenerationCall,
         "item_reference" => ItemReference,
@@ -2849,6 +3777,7 @@ wire_union!(InputsItem {
         "message" => EasyInputMessage,
         "openrouter:advisor" => OpenrouterAdvisor,
         "openrouter:apply_patch" => OpenrouterApplyPatch,
+        "openrouter:armor_blocked" => OpenrouterArmorBlocked,
         "openrouter:bash" => OpenrouterBash,
         "openrouter:browser_use" => OpenrouterBrowserUse,
         "openrouter:code_interpreter" => OpenrouterCodeInterpreter,
@@ -2869,6 +3798,8 @@ wire_union!(InputsItem {
         "reasoning" => Reasoning,
         "shell_call" => ShellCall,
         "shell_call_output" => ShellCallOutput,
+        "tool_search_call" => ToolSearchCall,
+        "tool_search_output" => ToolSearchOutput,
         "web_search_call" => WebSearchCall,
     }
     objects {
@@ -2883,24 +3814,24 @@ wire_union!(InputsItem {
         4 ApplyPatchCall,
         5 ApplyPatchCallOutput,
         6 OutputMessageInput,
-        7 FunctionCall,
-        8 WebSearchCall,
-        9 FileSearchCall,
-        10 ImageGenerationCall,
-        11 CodeInterpreterCall,
-        12 ComputerCall,
-        13 OpenrouterDatetime,
-        14 OpenrouterWebSearch,
-        15 OpenrouterCodeInterpreter,
-        16 OpenrouterFileSearch,
-        17 OpenrouterImageGeneration,
-        18 OpenrouterBrowserUse,
-        19 OpenrouterBash,
-        20 OpenrouterTextEditor,
-        21 OpenrouterApplyPatch,
-        22 OpenrouterWebFetch,
-        23 OpenrouterToolSearch,
-        24 OpenrouterMemory,
+        7 WebSearchCall,
+        8 FileSearchCall,
+        9 ImageGenerationCall,
+        10 CodeInterpreterCall,
+        11 ComputerCall,
+        12 OpenrouterDatetime,
+        13 OpenrouterWebSearch,
+        14 OpenrouterCodeInterpreter,
+        15 OpenrouterFileSearch,
+        16 OpenrouterImageGeneration,
+        17 OpenrouterBrowserUse,
+        18 OpenrouterBash,
+        19 OpenrouterTextEditor,
+        20 OpenrouterApplyPatch,
+        21 OpenrouterWebFetch,
+        22 OpenrouterToolSearch,
+        23 OpenrouterMemory,
+        24 OpenrouterArmorBlocked,
         25 OpenrouterMcp,
         26 OpenrouterExperimentalSearchModels,
         27 OpenrouterFusion,
@@ -2923,6 +3854,9 @@ wire_union!(InputsItem {
         44 ItemReference,
         45 AdditionalTools,
         46 AgentMessage,
+        47 ConfigurationUpdate,
+        48 ToolSearchCall,
+        49 ToolSearchOutput,
     }
 });
 
@@ -2972,13 +3906,6 @@ impl From<OutputMessageInput> for InputsItem {
     #[inline]
     fn from(value: OutputMessageInput) -> Self {
         Self::OutputMessageInput(value)
-    }
-}
-
-impl From<OutputFunctionCallItem> for InputsItem {
-    #[inline]
-    fn from(value: OutputFunctionCallItem) -> Self {
-        Self::FunctionCall(Box::new(value))
     }
 }
 
@@ -3076,7 +4003,7 @@ impl From<OutputTextEditorServerToolItem> for InputsItem {
 impl From<OutputApplyPatchServerToolItem> for InputsItem {
     #[inline]
     fn from(value: OutputApplyPatchServerToolItem) -> Self {
-        Self::OpenrouterApplyPatch(value)
+        Self::OpenrouterApplyPatch(Box::new(value))
     }
 }
 
@@ -3098,6 +4025,13 @@ impl From<OutputMemoryServerToolItem> for InputsItem {
     #[inline]
     fn from(value: OutputMemoryServerToolItem) -> Self {
         Self::OpenrouterMemory(value)
+    }
+}
+
+impl From<OutputArmorBlockedItem> for InputsItem {
+    #[inline]
+    fn from(value: OutputArmorBlockedItem) -> Self {
+        Self::OpenrouterArmorBlocked(Box::new(value))
     }
 }
 
@@ -3174,7 +4108,7 @@ impl From<ShellCallItem> for InputsItem {
 impl From<ShellCallOutputItem> for InputsItem {
     #[inline]
     fn from(value: ShellCallOutputItem) -> Self {
-        Self::ShellCallOutput(value)
+        Self::ShellCallOutput(Box::new(value))
     }
 }
 
@@ -3202,7 +4136,7 @@ impl From<McpApprovalResponseItem> for InputsItem {
 impl From<McpCallItem> for InputsItem {
     #[inline]
     fn from(value: McpCallItem) -> Self {
-        Self::McpCall(value)
+        Self::McpCall(Box::new(value))
     }
 }
 
@@ -3252,6 +4186,27 @@ impl From<AgentMessageItem> for InputsItem {
     #[inline]
     fn from(value: AgentMessageItem) -> Self {
         Self::AgentMessage(value)
+    }
+}
+
+impl From<ConfigurationUpdateItem> for InputsItem {
+    #[inline]
+    fn from(value: ConfigurationUpdateItem) -> Self {
+        Self::ConfigurationUpdate(value)
+    }
+}
+
+impl From<ToolSearchCallItem> for InputsItem {
+    #[inline]
+    fn from(value: ToolSearchCallItem) -> Self {
+        Self::ToolSearchCall(value)
+    }
+}
+
+impl From<ToolSearchOutputItem> for InputsItem {
+    #[inline]
+    fn from(value: ToolSearchOutputItem) -> Self {
+        Self::ToolSearchOutput(value)
     }
 }
 
@@ -3375,20 +4330,40 @@ pub enum ResponsesRequestPlugin {
     ///
     /// `id` is `fusion`.
     Fusion(FusionPlugin),
+    /// One of the forms this value may have.
+    ///
+    /// `id` is `switchyard-router`.
+    SwitchyardRouter(SwitchyardRouterPlugin),
+    /// One of the forms this value may have.
+    ///
+    /// `id` is `jev-router`.
+    JevRouter(JevRouterPlugin),
+    /// One of the forms this value may have.
+    ///
+    /// `id` is `alignment`.
+    Alignment(AlignmentPlugin),
+    /// One of the forms this value may have.
+    ///
+    /// `id` is `armor`.
+    Armor(Box<ArmorPlugin>),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
 
 wire_union!(ResponsesRequestPlugin {
     tag "id" {
+        "alignment" => Alignment,
+        "armor" => Armor,
         "auto-beta-router" => AutoBetaRouter,
         "auto-router" => AutoRouter,
         "context-compression" => ContextCompression,
         "file-parser" => FileParser,
         "fusion" => Fusion,
+        "jev-router" => JevRouter,
         "moderation" => Moderation,
         "pareto-router" => ParetoRouter,
         "response-healing" => ResponseHealing,
+        "switchyard-router" => SwitchyardRouter,
         "web" => Web,
         "web-fetch" => WebFetch,
     }
@@ -3405,6 +4380,10 @@ wire_union!(ResponsesRequestPlugin {
         7 ContextCompression,
         8 ParetoRouter,
         9 Fusion,
+        10 SwitchyardRouter,
+        11 JevRouter,
+        12 Alignment,
+        13 Armor,
     }
 });
 
@@ -3478,6 +4457,34 @@ impl From<FusionPlugin> for ResponsesRequestPlugin {
     }
 }
 
+impl From<SwitchyardRouterPlugin> for ResponsesRequestPlugin {
+    #[inline]
+    fn from(value: SwitchyardRouterPlugin) -> Self {
+        Self::SwitchyardRouter(value)
+    }
+}
+
+impl From<JevRouterPlugin> for ResponsesRequestPlugin {
+    #[inline]
+    fn from(value: JevRouterPlugin) -> Self {
+        Self::JevRouter(value)
+    }
+}
+
+impl From<AlignmentPlugin> for ResponsesRequestPlugin {
+    #[inline]
+    fn from(value: AlignmentPlugin) -> Self {
+        Self::Alignment(value)
+    }
+}
+
+impl From<ArmorPlugin> for ResponsesRequestPlugin {
+    #[inline]
+    fn from(value: ArmorPlugin) -> Self {
+        Self::Armor(Box::new(value))
+    }
+}
+
 /// Controls whether and how much a model reasons before answering a Responses request; null keeps the model's habit.
 ///
 /// Schema `ReasoningConfig` of the API document.
@@ -3544,6 +4551,8 @@ pub enum ResponsesRequestServiceTier {
     Priority,
     /// Capacity reserved under the provider's scale tier.
     Scale,
+    /// The value `ultrafast`.
+    Ultrafast,
     /// A value this version of the crate does not know, as it came.
     Unrecognized(Box<str>),
 }
@@ -3555,7 +4564,63 @@ wire_enum!(ResponsesRequestServiceTier {
     Flex = "flex",
     Priority = "priority",
     Scale = "scale",
+    Ultrafast = "ultrafast",
 });
+
+/// What `ResponsesRequest.stop` may be.
+///
+/// At `ResponsesRequest.stop` in the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum ResponsesRequestStop {
+    /// Plain text.
+    Text(String),
+    /// A list.
+    List(Vec<String>),
+    /// A value that fits none of these types, kept whole.
+    Unrecognized(Unrecognized),
+}
+
+wire_union!(ResponsesRequestStop {
+    tag "" {}
+    objects {}
+    shapes {
+        Array(String) => List,
+        String => Text,
+    }
+    variants {
+        0 Text,
+        1 List,
+    }
+});
+
+impl From<String> for ResponsesRequestStop {
+    #[inline]
+    fn from(value: String) -> Self {
+        Self::Text(value)
+    }
+}
+
+impl From<&str> for ResponsesRequestStop {
+    #[inline]
+    fn from(value: &str) -> Self {
+        Self::Text(value.into())
+    }
+}
+
+impl From<Vec<String>> for ResponsesRequestStop {
+    #[inline]
+    fn from(value: Vec<String>) -> Self {
+        Self::List(value)
+    }
+}
+
+impl<const N: usize> From<[String; N]> for ResponsesRequestStop {
+    #[inline]
+    fn from(value: [String; N]) -> Self {
+        Self::List(value.into())
+    }
+}
 
 /// The object at `ResponsesRequest.tools[]|function`.
 ///
@@ -3571,8 +4636,14 @@ pub struct ResponsesRequestToolFunction {
     pub description: Option<String>,
     /// Forces the generated arguments to obey the declared schema exactly.
     pub strict: Option<bool>,
+    /// Member `allowed_callers` of the API document.
+    pub allowed_callers: Option<Vec<AllowedCaller>>,
+    /// Member `async` of the API document.
+    pub r#async: Option<bool>,
     /// Keeps the definition of this function out of the prompt until a tool search asks for it.
     pub defer_loading: Option<bool>,
+    /// Member `output_schema` of the API document.
+    pub output_schema: Option<JsonObject>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -3582,7 +4653,10 @@ wire_struct!(ResponsesRequestToolFunction ["type" = "\"function\""] {
     1 parameters: "parameters" Nullable,
     2 description: "description" Optional,
     3 strict: "strict" Optional,
-    4 defer_loading: "defer_loading" Optional,
+    4 allowed_callers: "allowed_callers" Optional,
+    5 r#async: "async" Optional,
+    6 defer_loading: "defer_loading" Optional,
+    7 output_schema: "output_schema" Optional,
 });
 
 impl ResponsesRequestToolFunction {
@@ -3594,7 +4668,10 @@ impl ResponsesRequestToolFunction {
             parameters: None,
             description: None,
             strict: None,
+            allowed_callers: None,
+            r#async: None,
             defer_loading: None,
+            output_schema: None,
             extra: Extra::new(),
         }
     }
@@ -3604,7 +4681,10 @@ wire_setters!(ResponsesRequestToolFunction {
     parameters: into JsonObject,
     description: into String,
     strict: exact bool,
+    allowed_callers: list AllowedCaller,
+    r#async: exact bool,
     defer_loading: exact bool,
+    output_schema: into JsonObject,
 });
 
 /// What `ResponsesRequest.tools[]` may be.
@@ -3716,11 +4796,11 @@ pub enum ResponsesRequestTool {
     /// Hosted tool with which the model runs shell commands in a sandboxed container of OpenRouter.
     ///
     /// `type` is `openrouter:bash`.
-    OpenrouterBash(BashServerTool),
+    OpenrouterBash(Box<BashServerTool>),
     /// Server tool that gives the model a shell in an isolated container at OpenRouter, modelled on the hosted shell of OpenAI.
     ///
     /// `type` is `openrouter:shell`.
-    OpenrouterShell(ShellServerToolOpenrouter),
+    OpenrouterShell(Box<ShellServerToolOpenrouter>),
     /// Server tool that looks up tools declared with `defer_loading` and makes the hits available for calls.
     ///
     /// `type` is `openrouter:tool_search`.
@@ -3972,14 +5052,14 @@ impl From<ApplyPatchServerToolOpenrouter> for ResponsesRequestTool {
 impl From<BashServerTool> for ResponsesRequestTool {
     #[inline]
     fn from(value: BashServerTool) -> Self {
-        Self::OpenrouterBash(value)
+        Self::OpenrouterBash(Box::new(value))
     }
 }
 
 impl From<ShellServerToolOpenrouter> for ResponsesRequestTool {
     #[inline]
     fn from(value: ShellServerToolOpenrouter) -> Self {
-        Self::OpenrouterShell(value)
+        Self::OpenrouterShell(Box::new(value))
     }
 }
 

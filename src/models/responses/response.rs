@@ -17,8 +17,8 @@ pub struct OpenResponsesResult {
     pub completed_at: Option<i64>,
     /// Unix time, in seconds, at which the response was created.
     pub created_at: i64,
-    /// Why generation failed; null unless it did.
-    pub error: Option<ResponsesErrorField>,
+    /// Member `error` of the API document.
+    pub error: Option<OpenResponsesErrorField>,
     /// Penalty in force against tokens that already occurred often; null when not set.
     pub frequency_penalty: Option<f64>,
     /// Identifier assigned to this response by the API.
@@ -81,10 +81,14 @@ pub struct OpenResponsesResult {
     pub usage: Option<Usage>,
     /// Identifier of your end user, as sent in the request; null when not set.
     pub user: Option<String>,
+    /// Member `alignment` of the API document.
+    pub alignment: Option<Alignment>,
     /// Category of the failure, for handling errors without parsing messages.
     pub error_type: Option<ApiErrorType>,
     /// How OpenRouter routed the call: attempts, endpoints considered, pipeline stages. Present when routing metadata was requested.
     pub openrouter_metadata: Option<OpenrouterMetadata>,
+    /// Member `safeguard_results` of the API document.
+    pub safeguard_results: Option<Vec<ArmorSafeguardResult>>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -124,80 +128,91 @@ wire_struct!(OpenResponsesResult ["object" = "\"response\""] {
     31 truncation: "truncation" Optional,
     32 usage: "usage" Optional,
     33 user: "user" Optional,
-    34 error_type: "error_type" Optional,
-    35 openrouter_metadata: "openrouter_metadata" Optional,
+    34 alignment: "alignment" Optional,
+    35 error_type: "error_type" Optional,
+    36 openrouter_metadata: "openrouter_metadata" Optional,
+    37 safeguard_results: "safeguard_results" Optional,
 });
 
-/// Why a Responses request failed, as code and message; null when it did not fail.
+/// The object at `OpenResponsesErrorField`.
 ///
-/// Schema `ResponsesErrorField` of the API document.
+/// Schema `OpenResponsesErrorField` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct ResponsesErrorField {
-    /// Machine-readable cause of the failure; branch on it instead of on `message`.
-    pub code: ResponsesErrorFieldCode,
-    /// Readable explanation of the failure, for logs and people.
+pub struct OpenResponsesErrorField {
+    /// Member `code` of the API document.
+    pub code: OpenResponsesErrorFieldCode,
+    /// Member `message` of the API document.
     pub message: String,
+    /// Member `metadata` of the API document.
+    pub metadata: Option<OpenResponsesErrorMetadata>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(ResponsesErrorField {
+wire_struct!(OpenResponsesErrorField {
     0 code: "code" Required,
     1 message: "message" Required,
+    2 metadata: "metadata" Optional,
 });
 
-/// Machine-readable cause of the failure; branch on it instead of on `message`.
+/// The values of `OpenResponsesErrorField.code`.
 ///
-/// At `ResponsesErrorField.code` in the API document.
+/// At `OpenResponsesErrorField.code` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum ResponsesErrorFieldCode {
-    /// Something broke on the serving side.
+pub enum OpenResponsesErrorFieldCode {
+    /// The value `server_error`.
     ServerError,
-    /// Too many requests or tokens in a short time.
+    /// The value `rate_limit_exceeded`.
     RateLimitExceeded,
-    /// The prompt was rejected as invalid.
+    /// The value `invalid_prompt`.
     InvalidPrompt,
-    /// The vector store did not answer in time.
+    /// The value `vector_store_timeout`.
     VectorStoreTimeout,
-    /// An image was rejected as invalid.
+    /// The value `invalid_image`.
     InvalidImage,
-    /// An image is in an unacceptable format.
+    /// The value `invalid_image_format`.
     InvalidImageFormat,
-    /// The base64 data of an image cannot be decoded.
+    /// The value `invalid_base64_image`.
     InvalidBase64Image,
-    /// The URL of an image is not valid.
+    /// The value `invalid_image_url`.
     InvalidImageUrl,
-    /// An image is larger than allowed.
+    /// The value `image_too_large`.
     ImageTooLarge,
-    /// An image is smaller than allowed.
+    /// The value `image_too_small`.
     ImageTooSmall,
-    /// An image could not be parsed.
+    /// The value `image_parse_error`.
     ImageParseError,
-    /// An image breaks the content policy.
+    /// The value `image_content_policy_violation`.
     ImageContentPolicyViolation,
-    /// An image uses an unacceptable colour mode.
+    /// The value `invalid_image_mode`.
     InvalidImageMode,
-    /// An image file exceeds the size limit.
+    /// The value `image_file_too_large`.
     ImageFileTooLarge,
-    /// The media type of an image is not supported.
+    /// The value `unsupported_image_media_type`.
     UnsupportedImageMediaType,
-    /// An image file contains no data.
+    /// The value `empty_image_file`.
     EmptyImageFile,
-    /// An image could not be fetched from its URL.
+    /// The value `failed_to_download_image`.
     FailedToDownloadImage,
-    /// A referenced image file does not exist.
+    /// The value `image_file_not_found`.
     ImageFileNotFound,
-    /// The request was stopped under the biology policy.
+    /// The value `bio_policy`.
     BioPolicy,
-    /// Data residency rules do not fit the request.
+    /// The value `cyber_policy`.
+    CyberPolicy,
+    /// The value `misalignment_policy_violation`.
+    MisalignmentPolicyViolation,
+    /// The value `data_residency_mismatch`.
     DataResidencyMismatch,
+    /// The value `permission_denied`.
+    PermissionDenied,
     /// A value this version of the crate does not know, as it came.
     Unrecognized(Box<str>),
 }
 
-wire_enum!(ResponsesErrorFieldCode {
+wire_enum!(OpenResponsesErrorFieldCode {
     ServerError = "server_error",
     RateLimitExceeded = "rate_limit_exceeded",
     InvalidPrompt = "invalid_prompt",
@@ -217,8 +232,691 @@ wire_enum!(ResponsesErrorFieldCode {
     FailedToDownloadImage = "failed_to_download_image",
     ImageFileNotFound = "image_file_not_found",
     BioPolicy = "bio_policy",
+    CyberPolicy = "cyber_policy",
+    MisalignmentPolicyViolation = "misalignment_policy_violation",
     DataResidencyMismatch = "data_residency_mismatch",
+    PermissionDenied = "permission_denied",
 });
+
+/// The object at `OpenResponsesErrorMetadata`.
+///
+/// Schema `OpenResponsesErrorMetadata` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct OpenResponsesErrorMetadata {
+    /// Member `alignment` of the API document.
+    pub alignment: Option<OpenResponsesErrorMetadataAlignment>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(OpenResponsesErrorMetadata {
+    0 alignment: "alignment" Optional,
+});
+
+/// The object at `OpenResponsesErrorMetadata.alignment`.
+///
+/// At `OpenResponsesErrorMetadata.alignment` in the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct OpenResponsesErrorMetadataAlignment {
+    /// Member `calls` of the API document.
+    pub calls: Vec<AlignmentCallRecord>,
+    /// Member `rejected` of the API document.
+    pub rejected: Option<AlignmentRejected>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(OpenResponsesErrorMetadataAlignment {
+    0 calls: "calls" Required,
+    1 rejected: "rejected" Optional,
+});
+
+/// Message written by the assistant, holding text or refusal parts.
+///
+/// Schema `OutputMessage` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct OutputMessage {
+    /// Parts of the message in reading order, each either answer text or a refusal.
+    pub content: Vec<OutputMessageContentItem>,
+    /// Identifier of this message within the response output.
+    pub id: String,
+    /// Distinguishes interim `commentary` from the `final_answer`; newer Codex models want it echoed on assistant messages, or quality may drop.
+    pub phase: Option<OutputMessagePhase>,
+    /// Tells whether the model has finished writing this message.
+    pub status: Option<OutputMessageStatus>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(OutputMessage ["role" = "\"assistant\"", "type" = "\"message\""] {
+    0 content: "content" Required,
+    1 id: "id" Required,
+    2 phase: "phase" Optional,
+    3 status: "status" Optional,
+});
+
+/// What `OutputMessage.content[]` may be.
+///
+/// At `OutputMessage.content[]` in the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum OutputMessageContentItem {
+    /// Text part of an assistant message, with citations and optional token probabilities.
+    ///
+    /// `type` is `output_text`.
+    OutputText(ResponseOutputText),
+    /// Message part in which the model declines to answer.
+    ///
+    /// `type` is `refusal`.
+    Refusal(OpenAiResponsesRefusalContent),
+    /// A value that fits none of these types, kept whole.
+    Unrecognized(Unrecognized),
+}
+
+wire_union!(OutputMessageContentItem {
+    tag "type" {
+        "output_text" => OutputText,
+        "refusal" => Refusal,
+    }
+    objects {}
+    shapes {}
+    variants {
+        0 OutputText,
+        1 Refusal,
+    }
+});
+
+impl From<ResponseOutputText> for OutputMessageContentItem {
+    #[inline]
+    fn from(value: ResponseOutputText) -> Self {
+        Self::OutputText(value)
+    }
+}
+
+impl From<OpenAiResponsesRefusalContent> for OutputMessageContentItem {
+    #[inline]
+    fn from(value: OpenAiResponsesRefusalContent) -> Self {
+        Self::Refusal(value)
+    }
+}
+
+/// Reasoning the model did before answering; send the item back unchanged to keep context across turns.
+///
+/// Schema `OutputItemReasoning` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct OutputItemReasoning {
+    /// Identifier of this reasoning item within the response output.
+    pub id: String,
+    /// Condensed reasoning meant for display, split into parts; may be empty.
+    pub summary: Vec<ReasoningSummaryText>,
+    /// Reasoning text in the clear, for models that reveal it.
+    pub content: Option<Vec<ReasoningTextContent>>,
+    /// Opaque encrypted reasoning to replay on later turns; null when the provider gives none.
+    pub encrypted_content: Option<String>,
+    /// Tells whether the model has finished writing this reasoning item.
+    pub status: Option<OutputItemReasoningStatus>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(OutputItemReasoning ["type" = "\"reasoning\""] {
+    0 id: "id" Required,
+    1 summary: "summary" Required,
+    2 content: "content" Optional,
+    3 encrypted_content: "encrypted_content" Optional,
+    4 status: "status" Optional,
+});
+
+/// Call the model makes to one of your functions; run it and reply with a `function_call_output` item.
+///
+/// Schema `OutputItemFunctionCall` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct OutputItemFunctionCall {
+    /// Function arguments as JSON text; parse and validate them, since the model may produce malformed input.
+    pub arguments: String,
+    /// Correlation id to repeat on the `function_call_output` that carries your result.
+    pub call_id: String,
+    /// Name of the function to run, as declared in the request tools.
+    pub name: String,
+    /// Member `async` of the API document.
+    pub r#async: Option<bool>,
+    /// Identifier of this function call within the response output.
+    pub id: Option<String>,
+    /// Tool group that `name` belongs to, for instance one MCP server; absent for ungrouped tools.
+    pub namespace: Option<String>,
+    /// Tells whether the model has finished writing this function call.
+    pub status: Option<OutputItemFunctionCallStatus>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(OutputItemFunctionCall ["type" = "\"function_call\""] {
+    0 arguments: "arguments" Required,
+    1 call_id: "call_id" Required,
+    2 name: "name" Required,
+    3 r#async: "async" Optional,
+    4 id: "id" Optional,
+    5 namespace: "namespace" Optional,
+    6 status: "status" Optional,
+});
+
+/// Tells whether the model has finished writing this function call.
+///
+/// At `OutputItemFunctionCall.status` in the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum OutputItemFunctionCallStatus {
+    /// The value `completed`.
+    Completed,
+    /// The value `incomplete`.
+    Incomplete,
+    /// The value `in_progress`.
+    InProgress,
+    /// A value this version of the crate does not know, as it came.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(OutputItemFunctionCallStatus {
+    Completed = "completed",
+    Incomplete = "incomplete",
+    InProgress = "in_progress",
+});
+
+/// Call to a custom tool that takes free text instead of JSON arguments.
+///
+/// Schema `OutputItemCustomToolCall` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct OutputItemCustomToolCall {
+    /// Correlation id to repeat on the output item that answers this custom tool call.
+    pub call_id: String,
+    /// Raw text the model wrote for the tool; do not assume that it is JSON.
+    pub input: String,
+    /// Name of the custom tool to run, as declared in the request.
+    pub name: String,
+    /// Member `async` of the API document.
+    pub r#async: Option<bool>,
+    /// Identifier of this custom tool call within the response output.
+    pub id: Option<String>,
+    /// Tool group that `name` belongs to, for instance one MCP server; absent for ungrouped tools.
+    pub namespace: Option<String>,
+    /// Member `status` of the API document.
+    pub status: Option<OutputItemCustomToolCallStatus>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(OutputItemCustomToolCall ["type" = "\"custom_tool_call\""] {
+    0 call_id: "call_id" Required,
+    1 input: "input" Required,
+    2 name: "name" Required,
+    3 r#async: "async" Optional,
+    4 id: "id" Optional,
+    5 namespace: "namespace" Optional,
+    6 status: "status" Optional,
+});
+
+/// The values of `OutputItemCustomToolCall.status`.
+///
+/// At `OutputItemCustomToolCall.status` in the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum OutputItemCustomToolCallStatus {
+    /// The value `in_progress`.
+    InProgress,
+    /// The value `completed`.
+    Completed,
+    /// The value `incomplete`.
+    Incomplete,
+    /// A value this version of the crate does not know, as it came.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(OutputItemCustomToolCallStatus {
+    InProgress = "in_progress",
+    Completed = "completed",
+    Incomplete = "incomplete",
+});
+
+/// Image generation the model asked for, holding the picture once it is ready.
+///
+/// Schema `OutputItemImageGenerationCall` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct OutputItemImageGenerationCall {
+    /// Identifier of this image generation call within the response output.
+    pub id: String,
+    /// Stage that the image generation call has reached so far.
+    pub status: ImageGenerationStatus,
+    /// Generated picture as encoded text; null until generation has delivered one.
+    pub result: Option<String>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(OutputItemImageGenerationCall ["type" = "\"image_generation_call\""] {
+    0 id: "id" Required,
+    1 status: "status" Required,
+    2 result: "result" Optional,
+});
+
+/// Request from the model to create, update or delete a file by applying a patch.
+///
+/// Schema `OutputItemApplyPatchCall` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct OutputItemApplyPatchCall {
+    /// Correlation id to repeat on the `apply_patch_call_output` that answers this call.
+    pub call_id: String,
+    /// Identifier of this patch call within the response output.
+    pub id: String,
+    /// File change to carry out, with its path and, except for deletions, a diff.
+    pub operation: OutputItemApplyPatchCallOperation,
+    /// Tells whether the model has finished writing this patch call.
+    pub status: OutputItemApplyPatchCallStatus,
+    /// Identifies the entity that created this patch call, when reported.
+    pub created_by: Option<String>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(OutputItemApplyPatchCall ["type" = "\"apply_patch_call\""] {
+    0 call_id: "call_id" Required,
+    1 id: "id" Required,
+    2 operation: "operation" Required,
+    3 status: "status" Required,
+    4 created_by: "created_by" Optional,
+});
+
+/// File change to carry out, with its path and, except for deletions, a diff.
+///
+/// At `OutputItemApplyPatchCall.operation` in the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum OutputItemApplyPatchCallOperation {
+    /// Patch operation that adds a new file, whose content is given as a V4A diff.
+    ///
+    /// `type` is `create_file`.
+    CreateFile(ApplyPatchCreateFileOperation),
+    /// Patch operation that edits an existing file by way of a V4A diff.
+    ///
+    /// `type` is `update_file`.
+    UpdateFile(ApplyPatchUpdateFileOperation),
+    /// Patch operation that removes a file; it carries a path and no diff.
+    ///
+    /// `type` is `delete_file`.
+    DeleteFile(ApplyPatchDeleteFileOperation),
+    /// A value that fits none of these types, kept whole.
+    Unrecognized(Unrecognized),
+}
+
+wire_union!(OutputItemApplyPatchCallOperation {
+    tag "type" {
+        "create_file" => CreateFile,
+        "delete_file" => DeleteFile,
+        "update_file" => UpdateFile,
+    }
+    objects {}
+    shapes {}
+    variants {
+        0 CreateFile,
+        1 UpdateFile,
+        2 DeleteFile,
+    }
+});
+
+impl From<ApplyPatchCreateFileOperation> for OutputItemApplyPatchCallOperation {
+    #[inline]
+    fn from(value: ApplyPatchCreateFileOperation) -> Self {
+        Self::CreateFile(value)
+    }
+}
+
+impl From<ApplyPatchUpdateFileOperation> for OutputItemApplyPatchCallOperation {
+    #[inline]
+    fn from(value: ApplyPatchUpdateFileOperation) -> Self {
+        Self::UpdateFile(value)
+    }
+}
+
+impl From<ApplyPatchDeleteFileOperation> for OutputItemApplyPatchCallOperation {
+    #[inline]
+    fn from(value: ApplyPatchDeleteFileOperation) -> Self {
+        Self::DeleteFile(value)
+    }
+}
+
+/// Tells whether the model has finished writing this patch call.
+///
+/// At `OutputItemApplyPatchCall.status` in the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum OutputItemApplyPatchCallStatus {
+    /// The patch is still being written.
+    InProgress,
+    /// The patch is whole and ready to apply.
+    Completed,
+    /// A value this version of the crate does not know, as it came.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(OutputItemApplyPatchCallStatus {
+    InProgress = "in_progress",
+    Completed = "completed",
+});
+
+/// What `AlignmentResponsesRejected[]` may be.
+///
+/// At `AlignmentResponsesRejected[]` in the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum AlignmentResponsesRejectedItem {
+    /// Message written by the assistant, holding text or refusal parts.
+    ///
+    /// `type` is `message`.
+    Message(OutputMessage),
+    /// Reasoning the model did before answering; send the item back unchanged to keep context across turns.
+    ///
+    /// `type` is `reasoning`.
+    Reasoning(OutputItemReasoning),
+    /// Call the model makes to one of your functions; run it and reply with a `function_call_output` item.
+    ///
+    /// `type` is `function_call`.
+    FunctionCall(OutputItemFunctionCall),
+    /// Call to a custom tool that takes free text instead of JSON arguments.
+    ///
+    /// `type` is `custom_tool_call`.
+    CustomToolCall(OutputItemCustomToolCall),
+    /// Web lookup performed while answering: a search, a page visit or a text match within a page.
+    ///
+    /// `type` is `web_search_call`.
+    WebSearchCall(OutputItemWebSearchCall),
+    /// Search the model ran over uploaded files, with the phrases it looked for.
+    ///
+    /// `type` is `file_search_call`.
+    FileSearchCall(OutputItemFileSearchCall),
+    /// Image generation the model asked for, holding the picture once it is ready.
+    ///
+    /// `type` is `image_generation_call`.
+    ImageGenerationCall(OutputItemImageGenerationCall),
+    /// Request from the model to create, update or delete a file by applying a patch.
+    ///
+    /// `type` is `apply_patch_call`.
+    ApplyPatchCall(Box<OutputItemApplyPatchCall>),
+    /// Run of model-written code in a sandboxed container, with the outputs collected so far.
+    ///
+    /// `type` is `code_interpreter_call`.
+    CodeInterpreterCall(OutputItemCodeInterpreterCall),
+    /// A value that fits none of these types, kept whole.
+    Unrecognized(Unrecognized),
+}
+
+wire_union!(AlignmentResponsesRejectedItem {
+    tag "type" {
+        "apply_patch_call" => ApplyPatchCall,
+        "code_interpreter_call" => CodeInterpreterCall,
+        "custom_tool_call" => CustomToolCall,
+        "file_search_call" => FileSearchCall,
+        "function_call" => FunctionCall,
+        "image_generation_call" => ImageGenerationCall,
+        "message" => Message,
+        "reasoning" => Reasoning,
+        "web_search_call" => WebSearchCall,
+    }
+    objects {}
+    shapes {}
+    variants {
+        0 Message,
+        1 Reasoning,
+        2 FunctionCall,
+        3 CustomToolCall,
+        4 WebSearchCall,
+        5 FileSearchCall,
+        6 ImageGenerationCall,
+        7 ApplyPatchCall,
+        8 CodeInterpreterCall,
+    }
+});
+
+impl From<OutputMessage> for AlignmentResponsesRejectedItem {
+    #[inline]
+    fn from(value: OutputMessage) -> Self {
+        Self::Message(value)
+    }
+}
+
+impl From<OutputItemReasoning> for AlignmentResponsesRejectedItem {
+    #[inline]
+    fn from(value: OutputItemReasoning) -> Self {
+        Self::Reasoning(value)
+    }
+}
+
+impl From<OutputItemFunctionCall> for AlignmentResponsesRejectedItem {
+    #[inline]
+    fn from(value: OutputItemFunctionCall) -> Self {
+        Self::FunctionCall(value)
+    }
+}
+
+impl From<OutputItemCustomToolCall> for AlignmentResponsesRejectedItem {
+    #[inline]
+    fn from(value: OutputItemCustomToolCall) -> Self {
+        Self::CustomToolCall(value)
+    }
+}
+
+impl From<OutputItemWebSearchCall> for AlignmentResponsesRejectedItem {
+    #[inline]
+    fn from(value: OutputItemWebSearchCall) -> Self {
+        Self::WebSearchCall(value)
+    }
+}
+
+impl From<OutputItemFileSearchCall> for AlignmentResponsesRejectedItem {
+    #[inline]
+    fn from(value: OutputItemFileSearchCall) -> Self {
+        Self::FileSearchCall(value)
+    }
+}
+
+impl From<OutputItemImageGenerationCall> for AlignmentResponsesRejectedItem {
+    #[inline]
+    fn from(value: OutputItemImageGenerationCall) -> Self {
+        Self::ImageGenerationCall(value)
+    }
+}
+
+impl From<OutputItemApplyPatchCall> for AlignmentResponsesRejectedItem {
+    #[inline]
+    fn from(value: OutputItemApplyPatchCall) -> Self {
+        Self::ApplyPatchCall(Box::new(value))
+    }
+}
+
+impl From<OutputItemCodeInterpreterCall> for AlignmentResponsesRejectedItem {
+    #[inline]
+    fn from(value: OutputItemCodeInterpreterCall) -> Self {
+        Self::CodeInterpreterCall(value)
+    }
+}
+
+/// The object at `AlignmentChatRejected`.
+///
+/// Schema `AlignmentChatRejected` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct AlignmentChatRejected {
+    /// Member `content` of the API document.
+    pub content: Option<String>,
+    /// Member `refusal` of the API document.
+    pub refusal: Option<String>,
+    /// Member `audio` of the API document.
+    pub audio: Option<AlignmentChatAudio>,
+    /// Member `images` of the API document.
+    pub images: Option<Vec<AlignmentChatImage>>,
+    /// Member `tool_calls` of the API document.
+    pub tool_calls: Option<Vec<AlignmentChatToolCall>>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(AlignmentChatRejected ["role" = "\"assistant\""] {
+    0 content: "content" Nullable,
+    1 refusal: "refusal" Nullable,
+    2 audio: "audio" Optional,
+    3 images: "images" Optional,
+    4 tool_calls: "tool_calls" Optional,
+});
+
+/// The object at `AlignmentChatAudio`.
+///
+/// Schema `AlignmentChatAudio` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct AlignmentChatAudio {
+    /// Member `transcript` of the API document.
+    pub transcript: String,
+    /// Member `id` of the API document.
+    ///
+    /// At least 1 character.
+    pub id: Option<String>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(AlignmentChatAudio {
+    0 transcript: "transcript" Required,
+    1 id: "id" Optional,
+});
+
+/// The object at `AlignmentChatImage`.
+///
+/// Schema `AlignmentChatImage` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct AlignmentChatImage {
+    /// Member `image_url` of the API document.
+    pub image_url: AlignmentChatImageUrl,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(AlignmentChatImage ["type" = "\"image_url\""] {
+    0 image_url: "image_url" Required,
+});
+
+/// The object at `AlignmentChatImage.image_url`.
+///
+/// At `AlignmentChatImage.image_url` in the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct AlignmentChatImageUrl {
+    /// Member `url` of the API document.
+    ///
+    /// At least 1 character.
+    pub url: String,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(AlignmentChatImageUrl {
+    0 url: "url" Required,
+});
+
+/// The object at `AlignmentChatToolCall`.
+///
+/// Schema `AlignmentChatToolCall` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct AlignmentChatToolCall {
+    /// Member `function` of the API document.
+    pub function: AlignmentChatToolCallFunction,
+    /// Member `id` of the API document.
+    pub id: String,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(AlignmentChatToolCall ["type" = "\"function\""] {
+    0 function: "function" Required,
+    1 id: "id" Required,
+});
+
+/// The object at `AlignmentChatToolCall.function`.
+///
+/// At `AlignmentChatToolCall.function` in the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct AlignmentChatToolCallFunction {
+    /// Member `arguments` of the API document.
+    pub arguments: String,
+    /// Member `name` of the API document.
+    pub name: String,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(AlignmentChatToolCallFunction {
+    0 arguments: "arguments" Required,
+    1 name: "name" Required,
+});
+
+/// What `AlignmentRejected` may be.
+///
+/// Schema `AlignmentRejected` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum AlignmentRejected {
+    /// A list.
+    List(Vec<AlignmentResponsesRejectedItem>),
+    /// One of the forms this value may have.
+    ///
+    /// `role` is `assistant`.
+    Assistant(Box<AlignmentChatRejected>),
+    /// A value that fits none of these types, kept whole.
+    Unrecognized(Unrecognized),
+}
+
+wire_union!(AlignmentRejected {
+    tag "role" {
+        "assistant" => Assistant,
+    }
+    objects {}
+    shapes {
+        Array(Object) => List,
+    }
+    variants {
+        0 List,
+        1 Assistant,
+    }
+});
+
+impl From<Vec<AlignmentResponsesRejectedItem>> for AlignmentRejected {
+    #[inline]
+    fn from(value: Vec<AlignmentResponsesRejectedItem>) -> Self {
+        Self::List(value)
+    }
+}
+
+impl<const N: usize> From<[AlignmentResponsesRejectedItem; N]> for AlignmentRejected {
+    #[inline]
+    fn from(value: [AlignmentResponsesRejectedItem; N]) -> Self {
+        Self::List(value.into())
+    }
+}
+
+impl From<AlignmentChatRejected> for AlignmentRejected {
+    #[inline]
+    fn from(value: AlignmentChatRejected) -> Self {
+        Self::Assistant(Box::new(value))
+    }
+}
 
 /// Explains why a response broke off early; null when it did not.
 ///
@@ -714,6 +1412,8 @@ pub struct OpenAiResponseFunctionToolCall {
     pub call_id: String,
     /// Name of the function being called.
     pub name: String,
+    /// Member `async` of the API document.
+    pub r#async: Option<bool>,
     /// Identifier of this item within the response.
     pub id: Option<String>,
     /// Tool group the function belongs to, such as an MCP server; absent for functions outside any group.
@@ -732,11 +1432,12 @@ wire_struct!(OpenAiResponseFunctionToolCall ["type" = "\"function_call\""] {
     0 arguments: "arguments" Required,
     1 call_id: "call_id" Required,
     2 name: "name" Required,
-    3 id: "id" Optional,
-    4 namespace: "namespace" Optional,
-    5 status: "status" Optional,
-    6 subagent_id: "subagent_id" Optional,
-    7 subagent_items: "subagent_items" Optional,
+    3 r#async: "async" Optional,
+    4 id: "id" Optional,
+    5 namespace: "namespace" Optional,
+    6 status: "status" Optional,
+    7 subagent_id: "subagent_id" Optional,
+    8 subagent_items: "subagent_items" Optional,
 });
 
 /// The object at `OpenAIResponseFunctionToolCall.subagent_items[]`.
@@ -755,98 +1456,6 @@ wire_struct!(OpenAiResponseFunctionToolCallSubagentItem {
     0 r#type: "type" Required,
 });
 
-/// Image generation the model asked for, holding the picture once it is ready.
-///
-/// Schema `OutputItemImageGenerationCall` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct OutputItemImageGenerationCall {
-    /// Identifier of this image generation call within the response output.
-    pub id: String,
-    /// Stage that the image generation call has reached so far.
-    pub status: ImageGenerationStatus,
-    /// Generated picture as encoded text; null until generation has delivered one.
-    pub result: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(OutputItemImageGenerationCall ["type" = "\"image_generation_call\""] {
-    0 id: "id" Required,
-    1 status: "status" Required,
-    2 result: "result" Optional,
-});
-
-/// Message written by the assistant, holding text or refusal parts.
-///
-/// Schema `OutputMessage` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct OutputMessage {
-    /// Parts of the message in reading order, each either answer text or a refusal.
-    pub content: Vec<OutputMessageContentItem>,
-    /// Identifier of this message within the response output.
-    pub id: String,
-    /// Distinguishes interim `commentary` from the `final_answer`; newer Codex models want it echoed on assistant messages, or quality may drop.
-    pub phase: Option<OutputMessagePhase>,
-    /// Tells whether the model has finished writing this message.
-    pub status: Option<OutputMessageStatus>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(OutputMessage ["role" = "\"assistant\"", "type" = "\"message\""] {
-    0 content: "content" Required,
-    1 id: "id" Required,
-    2 phase: "phase" Optional,
-    3 status: "status" Optional,
-});
-
-/// What `OutputMessage.content[]` may be.
-///
-/// At `OutputMessage.content[]` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum OutputMessageContentItem {
-    /// Text part of an assistant message, with citations and optional token probabilities.
-    ///
-    /// `type` is `output_text`.
-    OutputText(ResponseOutputText),
-    /// Message part in which the model declines to answer.
-    ///
-    /// `type` is `refusal`.
-    Refusal(OpenAiResponsesRefusalContent),
-    /// A value that fits none of these types, kept whole.
-    Unrecognized(Unrecognized),
-}
-
-wire_union!(OutputMessageContentItem {
-    tag "type" {
-        "output_text" => OutputText,
-        "refusal" => Refusal,
-    }
-    objects {}
-    shapes {}
-    variants {
-        0 OutputText,
-        1 Refusal,
-    }
-});
-
-impl From<ResponseOutputText> for OutputMessageContentItem {
-    #[inline]
-    fn from(value: ResponseOutputText) -> Self {
-        Self::OutputText(value)
-    }
-}
-
-impl From<OpenAiResponsesRefusalContent> for OutputMessageContentItem {
-    #[inline]
-    fn from(value: OpenAiResponsesRefusalContent) -> Self {
-        Self::Refusal(value)
-    }
-}
-
 /// Call to a custom tool, whose input is free text instead of JSON arguments.
 ///
 /// Schema `OpenAIResponseCustomToolCall` of the API document.
@@ -859,6 +1468,8 @@ pub struct OpenAiResponseCustomToolCall {
     pub input: String,
     /// Name of the custom tool being called.
     pub name: String,
+    /// Member `async` of the API document.
+    pub r#async: Option<bool>,
     /// Identifier of this item within the response.
     pub id: Option<String>,
     /// Tool group the called tool belongs to, such as an MCP server; absent for tools outside any group.
@@ -871,8 +1482,9 @@ wire_struct!(OpenAiResponseCustomToolCall ["type" = "\"custom_tool_call\""] {
     0 call_id: "call_id" Required,
     1 input: "input" Required,
     2 name: "name" Required,
-    3 id: "id" Optional,
-    4 namespace: "namespace" Optional,
+    3 r#async: "async" Optional,
+    4 id: "id" Optional,
+    5 namespace: "namespace" Optional,
 });
 
 /// Result you return for a custom tool call.
@@ -1058,6 +1670,10 @@ pub enum BaseInputsItem {
     ///
     /// `type` is `apply_patch_call_output`.
     ApplyPatchCallOutput(ApplyPatchCallOutputItem),
+    /// One of the forms this value may have.
+    ///
+    /// `type` is `configuration_update`.
+    ConfigurationUpdate(ConfigurationUpdateItem),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
@@ -1066,6 +1682,7 @@ wire_union!(BaseInputsItem {
     tag "type" {
         "apply_patch_call" => ApplyPatchCall,
         "apply_patch_call_output" => ApplyPatchCallOutput,
+        "configuration_update" => ConfigurationUpdate,
         "custom_tool_call" => CustomToolCall,
         "custom_tool_call_output" => CustomToolCallOutput,
         "function_call" => FunctionCall,
@@ -1090,6 +1707,7 @@ wire_union!(BaseInputsItem {
         7 CustomToolCallOutput,
         8 ApplyPatchCall,
         9 ApplyPatchCallOutput,
+        10 ConfigurationUpdate,
     }
 });
 
@@ -1160,6 +1778,13 @@ impl From<ApplyPatchCallOutputItem> for BaseInputsItem {
     #[inline]
     fn from(value: ApplyPatchCallOutputItem) -> Self {
         Self::ApplyPatchCallOutput(value)
+    }
+}
+
+impl From<ConfigurationUpdateItem> for BaseInputsItem {
+    #[inline]
+    fn from(value: ConfigurationUpdateItem) -> Self {
+        Self::ConfigurationUpdate(value)
     }
 }
 
@@ -1255,6 +1880,62 @@ wire_struct!(OutputReasoningItem ["type" = "\"reasoning\""] {
     4 status: "status" Optional,
     5 format: "format" Optional,
     6 signature: "signature" Optional,
+});
+
+/// Call to one of your functions, optionally made by a subagent instead of the main model.
+///
+/// Schema `OutputFunctionCallItem` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct OutputFunctionCallItem {
+    /// Function arguments as JSON text; parse and validate them, since the model may produce malformed input.
+    pub arguments: String,
+    /// Correlation id to repeat on the `function_call_output` that carries your result.
+    pub call_id: String,
+    /// Name of the function to run, as declared in the request tools.
+    pub name: String,
+    /// Member `async` of the API document.
+    pub r#async: Option<bool>,
+    /// Identifier of this function call within the response output.
+    pub id: Option<String>,
+    /// Tool group that `name` belongs to, for instance one MCP server; absent for ungrouped tools.
+    pub namespace: Option<String>,
+    /// Tells whether the model has finished writing this function call.
+    pub status: Option<OutputItemFunctionCallStatus>,
+    /// Experimental: names the `openrouter:subagent` call, by its `call_id`, whose worker wants this function run; absent when the main model calls.
+    pub subagent_id: Option<String>,
+    /// Experimental: opaque worker state to send back untouched so the subagent can resume; with parallel calls only the first one carries it.
+    pub subagent_items: Option<Vec<OutputFunctionCallItemSubagentItem>>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(OutputFunctionCallItem ["type" = "\"function_call\""] {
+    0 arguments: "arguments" Required,
+    1 call_id: "call_id" Required,
+    2 name: "name" Required,
+    3 r#async: "async" Optional,
+    4 id: "id" Optional,
+    5 namespace: "namespace" Optional,
+    6 status: "status" Optional,
+    7 subagent_id: "subagent_id" Optional,
+    8 subagent_items: "subagent_items" Optional,
+});
+
+/// The object at `OutputFunctionCallItem.subagent_items[]`.
+///
+/// At `OutputFunctionCallItem.subagent_items[]` in the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct OutputFunctionCallItemSubagentItem {
+    /// Kind of the opaque subagent item; keep it exactly as received.
+    pub r#type: String,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(OutputFunctionCallItemSubagentItem {
+    0 r#type: "type" Required,
 });
 
 /// Patch call in OpenAI's native form, produced when the request used the `apply_patch` shorthand.
@@ -1368,6 +2049,12 @@ pub struct OutputShellCallOutputItem {
     pub output: Vec<ShellCallOutputContent>,
     /// Stage that the shell result has reached so far.
     pub status: ShellCallStatus,
+    /// Member `container_id` of the API document.
+    pub container_id: Option<String>,
+    /// Member `error` of the API document.
+    pub error: Option<String>,
+    /// Member `files` of the API document.
+    pub files: Option<Vec<OutputShellCallOutputItemFile>>,
     /// Cap on captured output that applied to the call; null when none was set.
     pub max_output_length: Option<i64>,
     /// Members beyond the typed ones; see [`Extra`].
@@ -1379,7 +2066,38 @@ wire_struct!(OutputShellCallOutputItem ["type" = "\"shell_call_output\""] {
     1 id: "id" Required,
     2 output: "output" Required,
     3 status: "status" Required,
-    4 max_output_length: "max_output_length" Optional,
+    4 container_id: "container_id" Optional,
+    5 error: "error" Optional,
+    6 files: "files" Optional,
+    7 max_output_length: "max_output_length" Optional,
+});
+
+/// The object at `OutputShellCallOutputItem.files[]`.
+///
+/// At `OutputShellCallOutputItem.files[]` in the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct OutputShellCallOutputItemFile {
+    /// Member `container_id` of the API document.
+    pub container_id: String,
+    /// Member `end_index` of the API document.
+    pub end_index: i64,
+    /// Member `file_id` of the API document.
+    pub file_id: String,
+    /// Member `filename` of the API document.
+    pub filename: String,
+    /// Member `start_index` of the API document.
+    pub start_index: i64,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(OutputShellCallOutputItemFile ["type" = "\"container_file_citation\""] {
+    0 container_id: "container_id" Required,
+    1 end_index: "end_index" Required,
+    2 file_id: "file_id" Required,
+    3 filename: "filename" Required,
+    4 start_index: "start_index" Required,
 });
 
 /// Call the model makes to a custom tool whose input is free text instead of JSON arguments, unlike a `function_call`.
@@ -1394,10 +2112,14 @@ pub struct OutputCustomToolCallItem {
     pub input: String,
     /// Name of the custom tool to run, as declared in the request.
     pub name: String,
+    /// Member `async` of the API document.
+    pub r#async: Option<bool>,
     /// Identifier of this custom tool call within the response output.
     pub id: Option<String>,
     /// Tool group that `name` belongs to, for instance one MCP server; absent for ungrouped tools.
     pub namespace: Option<String>,
+    /// Member `status` of the API document.
+    pub status: Option<OutputCustomToolCallItemStatus>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -1406,8 +2128,57 @@ wire_struct!(OutputCustomToolCallItem ["type" = "\"custom_tool_call\""] {
     0 call_id: "call_id" Required,
     1 input: "input" Required,
     2 name: "name" Required,
+    3 r#async: "async" Optional,
+    4 id: "id" Optional,
+    5 namespace: "namespace" Optional,
+    6 status: "status" Optional,
+});
+
+/// The values of `OutputCustomToolCallItem.status`.
+///
+/// At `OutputCustomToolCallItem.status` in the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum OutputCustomToolCallItemStatus {
+    /// The value `in_progress`.
+    InProgress,
+    /// The value `completed`.
+    Completed,
+    /// The value `incomplete`.
+    Incomplete,
+    /// A value this version of the crate does not know, as it came.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(OutputCustomToolCallItemStatus {
+    InProgress = "in_progress",
+    Completed = "completed",
+    Incomplete = "incomplete",
+});
+
+/// The object at `OutputToolSearchCallItem`.
+///
+/// Schema `OutputToolSearchCallItem` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct OutputToolSearchCallItem {
+    /// Member `call_id` of the API document.
+    pub call_id: String,
+    /// Member `status` of the API document.
+    pub status: ToolCallStatus,
+    /// Member `arguments` of the API document.
+    pub arguments: Option<Json>,
+    /// Member `id` of the API document.
+    pub id: Option<String>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(OutputToolSearchCallItem ["execution" = "\"client\"", "type" = "\"tool_search_call\""] {
+    0 call_id: "call_id" Required,
+    1 status: "status" Required,
+    2 arguments: "arguments" Optional,
     3 id: "id" Optional,
-    4 namespace: "namespace" Optional,
 });
 
 /// Any one entry of a Responses result: message, reasoning, function call or the record of a server tool.
@@ -1483,7 +2254,7 @@ pub enum OutputItems {
     /// Patch proposed through `openrouter:apply_patch`; once it validates, generation stops so your client can apply it and answer with `apply_patch_call_output`.
     ///
     /// `type` is `openrouter:apply_patch`.
-    OpenrouterApplyPatch(OutputApplyPatchServerToolItem),
+    OpenrouterApplyPatch(Box<OutputApplyPatchServerToolItem>),
     /// Patch call in OpenAI's native form, produced when the request used the `apply_patch` shorthand.
     ///
     /// `type` is `apply_patch_call`.
@@ -1495,7 +2266,7 @@ pub enum OutputItems {
     /// Results of a `shell_call`, command by command: both streams and how each command ended.
     ///
     /// `type` is `shell_call_output`.
-    ShellCallOutput(OutputShellCallOutputItem),
+    ShellCallOutput(Box<OutputShellCallOutputItem>),
     /// Shell session step that OpenRouter executed for the model through `openrouter:shell`, commands and results in one item.
     ///
     /// `type` is `openrouter:shell`.
@@ -1540,6 +2311,14 @@ pub enum OutputItems {
     ///
     /// `type` is `custom_tool_call`.
     CustomToolCall(OutputCustomToolCallItem),
+    /// One of the forms this value may have.
+    ///
+    /// `type` is `tool_search_call`.
+    ToolSearchCall(OutputToolSearchCallItem),
+    /// One of the forms this value may have.
+    ///
+    /// `type` is `openrouter:armor_blocked`.
+    OpenrouterArmorBlocked(Box<OutputArmorBlockedItem>),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
@@ -1556,6 +2335,7 @@ wire_union!(OutputItems {
         "message" => Message,
         "openrouter:advisor" => OpenrouterAdvisor,
         "openrouter:apply_patch" => OpenrouterApplyPatch,
+        "openrouter:armor_blocked" => OpenrouterArmorBlocked,
         "openrouter:bash" => OpenrouterBash,
         "openrouter:browser_use" => OpenrouterBrowserUse,
         "openrouter:code_interpreter" => OpenrouterCodeInterpreter,
@@ -1576,6 +2356,7 @@ wire_union!(OutputItems {
         "reasoning" => Reasoning,
         "shell_call" => ShellCall,
         "shell_call_output" => ShellCallOutput,
+        "tool_search_call" => ToolSearchCall,
         "web_search_call" => WebSearchCall,
     }
     objects {}
@@ -1612,6 +2393,8 @@ wire_union!(OutputItems {
         28 OpenrouterSubagent,
         29 OpenrouterFiles,
         30 CustomToolCall,
+        31 ToolSearchCall,
+        32 OpenrouterArmorBlocked,
     }
 });
 
@@ -1730,7 +2513,7 @@ impl From<OutputTextEditorServerToolItem> for OutputItems {
 impl From<OutputApplyPatchServerToolItem> for OutputItems {
     #[inline]
     fn from(value: OutputApplyPatchServerToolItem) -> Self {
-        Self::OpenrouterApplyPatch(value)
+        Self::OpenrouterApplyPatch(Box::new(value))
     }
 }
 
@@ -1751,7 +2534,7 @@ impl From<OutputShellCallItem> for OutputItems {
 impl From<OutputShellCallOutputItem> for OutputItems {
     #[inline]
     fn from(value: OutputShellCallOutputItem) -> Self {
-        Self::ShellCallOutput(value)
+        Self::ShellCallOutput(Box::new(value))
     }
 }
 
@@ -1832,6 +2615,20 @@ impl From<OutputCustomToolCallItem> for OutputItems {
     }
 }
 
+impl From<OutputToolSearchCallItem> for OutputItems {
+    #[inline]
+    fn from(value: OutputToolSearchCallItem) -> Self {
+        Self::ToolSearchCall(value)
+    }
+}
+
+impl From<OutputArmorBlockedItem> for OutputItems {
+    #[inline]
+    fn from(value: OutputArmorBlockedItem) -> Self {
+        Self::OpenrouterArmorBlocked(Box::new(value))
+    }
+}
+
 /// Reasoning settings that applied to a response; null when none were in force.
 ///
 /// Schema `BaseReasoningConfig` of the API document.
@@ -1902,8 +2699,14 @@ pub struct BaseResponsesResultToolFunction {
     pub description: Option<String>,
     /// Forces the generated arguments to obey the declared schema exactly.
     pub strict: Option<bool>,
+    /// Member `allowed_callers` of the API document.
+    pub allowed_callers: Option<Vec<AllowedCaller>>,
+    /// Member `async` of the API document.
+    pub r#async: Option<bool>,
     /// True where the definition of this function waits for a tool search.
     pub defer_loading: Option<bool>,
+    /// Member `output_schema` of the API document.
+    pub output_schema: Option<JsonObject>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -1913,7 +2716,10 @@ wire_struct!(BaseResponsesResultToolFunction ["type" = "\"function\""] {
     1 parameters: "parameters" Nullable,
     2 description: "description" Optional,
     3 strict: "strict" Optional,
-    4 defer_loading: "defer_loading" Optional,
+    4 allowed_callers: "allowed_callers" Optional,
+    5 r#async: "async" Optional,
+    6 defer_loading: "defer_loading" Optional,
+    7 output_schema: "output_schema" Optional,
 });
 
 /// What `BaseResponsesResult.tools[]` may be.
@@ -2234,6 +3040,8 @@ pub struct UsageCostDetails {
     pub upstream_inference_input_cost: f64,
     /// Portion of the upstream charge that the output tokens caused.
     pub upstream_inference_output_cost: f64,
+    /// Member `server_tool_cost` of the API document.
+    pub server_tool_cost: Option<f64>,
     /// Total charged by the upstream provider for inference; null when not known.
     pub upstream_inference_cost: Option<f64>,
     /// Members beyond the typed ones; see [`Extra`].
@@ -2243,5 +3051,6 @@ pub struct UsageCostDetails {
 wire_struct!(UsageCostDetails {
     0 upstream_inference_input_cost: "upstream_inference_input_cost" Required,
     1 upstream_inference_output_cost: "upstream_inference_output_cost" Required,
-    2 upstream_inference_cost: "upstream_inference_cost" Optional,
+    2 server_tool_cost: "server_tool_cost" Optional,
+    3 upstream_inference_cost: "upstream_inference_cost" Optional,
 });
