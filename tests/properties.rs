@@ -9,6 +9,8 @@
     reason = "in a test a panic is a finding"
 )]
 
+#[path = "reference/roots.rs"]
+mod roots;
 #[path = "properties/shapes.rs"]
 mod shapes;
 mod support;
@@ -23,6 +25,7 @@ use openrouter_kit::errors::Error;
 use openrouter_kit::mock::{Answer, MockServer};
 use openrouter_kit::models::*;
 use openrouter_kit::{OpenRouterCore, RetryConfig};
+use roots::with_roots;
 use serde_json::json;
 use shapes::{Shapes, Tree, random_text};
 use support::{POST, Script, Thing, answer, post, with_header};
@@ -57,30 +60,16 @@ macro_rules! roots {
     };
 }
 
-/// Every type that an operation answers with, and the requests that are the richest.
-const ROOTS: &[Root] = roots! {
-    ActivityResponse AppRankingsResponse BulkAddWorkspaceMembersResponse BulkAssignKeysResponse
-    BulkAssignMembersResponse BulkRemoveWorkspaceMembersResponse BulkUnassignKeysResponse BulkUnassignMembersResponse
-    ChatRequest ChatResult ChatStreamChunk CreateAuthKeysCodeResponse CreateByokKeyResponse CreateEmbeddingsResponse
-    CreateGuardrailResponse CreateKeyResponse CreateObservabilityDestinationResponse CreatePresetFromInferenceResponse
-    CreateRerankResponse CreateScimGroupMappingResponse CreateWorkspaceResponse DeleteByokKeyResponse
-    DeleteGuardrailResponse DeleteKeyResponse DeleteObservabilityDestinationResponse DeleteScimGroupMappingResponse
-    DeleteWorkspaceBudgetResponse DeleteWorkspaceResponse ExchangeAuthCodeForApiKeyResponse FileDeleteResponse
-    FileListResponse FileResponse GenerationContentResponse GenerationResponse GetAnalyticsMetaResponse
-    GetByokKeyResponse GetCreditsResponse GetCurrentKeyResponse GetGuardrailResponse GetKeyResponse
-    GetObservabilityDestinationResponse GetPresetResponse GetPresetVersionResponse GetScimGroupMappingResponse
-    GetWorkspaceBudgetResponse GetWorkspaceResponse ImageGenerationResponse ImageModelEndpointsResponse
-    ImageModelsListResponse ImageStreamEvents ListByokKeysResponse ListEndpointsZdrResponse ListGuardrailsResponse
-    ListKeyAssignmentsResponse ListKeysResponse ListMemberAssignmentsResponse ListModelEndpointsResponse
-    ListObservabilityDestinationsResponse ListOrganizationMembersResponse ListPresetVersionsResponse
-    ListPresetsResponse ListProvidersResponse ListScimGroupMappingsResponse ListScimGroupsResponse
-    ListWorkspaceBudgetsResponse ListWorkspaceMembersResponse ListWorkspacesResponse MessagesRequest MessagesResult
-    MessagesStreamEvents ModelResponse ModelsCountResponse ModelsListResponse OpenResponsesResult
-    QueryAnalyticsResponse RankingsDailyResponse ResponsesRequest SessionCostResponse StreamEvents SttResponse
-    SubmitGenerationFeedbackResponse TaskClassificationResponse UnifiedBenchmarksResponse UpdateByokKeyResponse
-    UpdateGuardrailResponse UpdateKeyResponse UpdateObservabilityDestinationResponse UpdateScimGroupMappingResponse
-    UpdateWorkspaceResponse UpsertWorkspaceBudgetResponse VideoGenerationResponse VideoModelsListResponse
-};
+/// Every type that an operation responds with.
+const RESPONSES: &[Root] = with_roots!(roots);
+
+/// The requests that are the richest.
+const REQUESTS: &[Root] = roots! { ChatRequest MessagesRequest ResponsesRequest };
+
+/// The types that the tests begin with, each with a number of its own.
+fn all_roots() -> impl Iterator<Item = (usize, &'static Root)> {
+    RESPONSES.iter().chain(REQUESTS).enumerate()
+}
 
 /// Whether two JSON texts mean the same, as [`Json::difference`] sees it.
 #[track_caller]
@@ -93,7 +82,7 @@ fn nothing_lost(before: &str, after: &str, what: impl Fn() -> String) {
 
 #[test]
 fn every_answer_of_an_operation_is_among_the_roots() {
-    let known: BTreeSet<&str> = ROOTS.iter().map(|root| root.name).collect();
+    let known: BTreeSet<&str> = all_roots().map(|(_, root)| root.name).collect();
     let answers = shapes::answers();
     assert!(answers.len() > 40, "{answers:?}");
     let missing: Vec<_> = answers.iter().filter(|answer| !known.contains(answer.as_str())).collect();
@@ -104,7 +93,7 @@ fn every_answer_of_an_operation_is_among_the_roots() {
 fn json_as_the_models_describe_it_is_typed_and_nothing_is_lost() {
     let shapes = Shapes::read();
     let (mut typed, mut all) = (0, 0);
-    for (number, root) in ROOTS.iter().enumerate() {
+    for (number, root) in all_roots() {
         for case in 0..60 {
             let seed = (number as u64) << 32 | case;
             let mut rng = Rng::with_seed(seed);
@@ -124,7 +113,7 @@ fn json_as_the_models_describe_it_is_typed_and_nothing_is_lost() {
 fn mutated_json_never_panics_and_nothing_is_lost() {
     let shapes = Shapes::read();
     let (mut fits, mut all) = (0, 0);
-    for (number, root) in ROOTS.iter().enumerate() {
+    for (number, root) in all_roots() {
         for case in 0..150 {
             let seed = 1 << 63 | (number as u64) << 32 | case;
             let mut rng = Rng::with_seed(seed);
@@ -152,7 +141,7 @@ fn mutated_json_never_panics_and_nothing_is_lost() {
 #[test]
 fn cut_and_broken_json_never_panics() {
     let shapes = Shapes::read();
-    for (number, root) in ROOTS.iter().enumerate() {
+    for (number, root) in all_roots() {
         let mut rng = Rng::with_seed(number as u64);
         let text = shapes.value_of(root.name, &mut rng).text(&mut rng);
         for _ in 0..60 {
@@ -475,7 +464,7 @@ async fn waits_that_a_server_names_are_read_as_they_were_written() {
 fn what_the_tests_try_is_json() {
     let shapes = Shapes::read();
     let mut rng = Rng::with_seed(6);
-    for root in ROOTS {
+    for (_, root) in all_roots() {
         let mut tree: Tree = shapes.value_of(root.name, &mut rng);
         for _ in 0..5 {
             shapes.mutate(&mut tree, &mut rng);

@@ -162,6 +162,7 @@ impl Generated {
         let context = Context { api, prose, modules, by_hand, error_kinds };
         let mut files = emit::all(&context);
         registry::emit(&context, &self.components, &mut files);
+        registry::emit_roots(&context, &mut files);
         pages::emit(&context, &Pages::load(&home().join("pages"))?, &mut files);
         let mut files = format_rust(files)?;
         pages::splice(&mut files);

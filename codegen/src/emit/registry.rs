@@ -3,7 +3,7 @@
 //! It tells how a value is handed over and nothing else. What has to come out stands in the document; the tests read it
 //! there by themselves.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::funcs::{Function, aliases, functions};
 use super::{Context, Files, HEADER, literal};
@@ -56,6 +56,23 @@ pub fn emit(context: &Context<'_>, components: &BTreeMap<String, String>, files:
     out.push_str("];\n\n/// The operation, the function, and how to call it both ways.\n");
     out.push_str(&format!("pub(crate) const OPERATIONS: &[(&str, &str, Calling)] = &[\n{entries}];\n{bodies}"));
     files.insert("codegen/tests/api/registry.rs".to_owned(), out);
+}
+
+/// Writes `tests/reference/roots.rs`, for tests of the crate that look at everything that may arrive.
+pub fn emit_roots(context: &Context<'_>, files: &mut Files) {
+    let mut roots = BTreeSet::new();
+    for operation in &context.api.operations {
+        let received = parts(operation).into_iter().filter(|(part, _)| *part != "request");
+        roots.extend(received.filter(|(_, ty)| matches!(ty, Ty::Named(_))).map(|(_, ty)| ty.rust()));
+    }
+    let list: String = roots.iter().map(|name| format!("            {name}\n")).collect();
+    let text = format!(
+        "{HEADER}//! Everything that an operation responds with.\n\n\
+         /// Hands the types of all responses and events to a macro.\n\
+         macro_rules! with_roots {{\n    ($macro:ident) => {{\n        $macro! {{\n{list}        }}\n    }};\n}}\n\n\
+         pub(crate) use with_roots;\n"
+    );
+    files.insert("tests/reference/roots.rs".to_owned(), text);
 }
 
 /// The types of an operation by what they are to it.
