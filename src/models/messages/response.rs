@@ -2,7 +2,7 @@
 
 //! Types of `messages`. What is only received.
 
-use crate::core::wire::{Root, wire_enum, wire_struct, wire_union};
+use crate::core::wire::{wire_enum, wire_struct, wire_union};
 use crate::models::*;
 
 /// Complete reply to a Messages call made without streaming: the Anthropic shape plus fields OpenRouter adds.
@@ -56,8 +56,6 @@ wire_struct!(MessagesResult ["role" = "\"assistant\"", "type" = "\"message\""] {
     11 provider: "provider" Optional,
     12 safeguard_results: "safeguard_results" Optional,
 });
-
-impl Root for MessagesResult {}
 
 /// Sandbox container that code execution used for this response; null when none was involved.
 ///
