@@ -7,8 +7,10 @@ use http::Method;
 use crate::core::{Call, OpenRouterCore, Operation, Parts};
 use crate::models::*;
 
-static CREATE_API_ALPHA_DECISIONS: Operation =
-    Operation::new("createApiAlphaDecisions", Method::POST, "/api/alpha/decisions").server("https://openrouter.ai");
+static ALPHA_DECISIONS_CREATE: Operation =
+    Operation::new("createApiAlphaDecisions", Method::POST, "/api/alpha/decisions")
+        .function("alpha_decisions_create")
+        .server("https://openrouter.ai");
 
 /// Calls the operation `createApiAlphaDecisions`.
 ///
@@ -18,5 +20,5 @@ static CREATE_API_ALPHA_DECISIONS: Operation =
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 402, 403, 404, 413, 429, 500, 502, 503, 524, 529; other variants where no answer came.
 #[inline]
 pub fn alpha_decisions_create(core: &OpenRouterCore, request: DecisionsRequest) -> Call<'_, DecisionsResponse> {
-    Call::new(core, Parts::new(&CREATE_API_ALPHA_DECISIONS).json(&request))
+    Call::new(core, Parts::new(&ALPHA_DECISIONS_CREATE).json(&request))
 }

@@ -7,7 +7,8 @@ use http::Method;
 use crate::core::{Call, OpenRouterCore, Operation, Parts};
 use crate::models::*;
 
-static GET_USER_ACTIVITY: Operation = Operation::new("getUserActivity", Method::GET, "/activity");
+static ANALYTICS_GET_USER_ACTIVITY: Operation =
+    Operation::new("getUserActivity", Method::GET, "/activity").function("analytics_get_user_activity");
 
 /// Lists usage per endpoint for the last 30 complete UTC days; rows span all workspaces unless you filter or group by workspace.
 ///
@@ -17,10 +18,11 @@ static GET_USER_ACTIVITY: Operation = Operation::new("getUserActivity", Method::
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 500; other variants where no answer came.
 #[inline]
 pub fn analytics_get_user_activity(core: &OpenRouterCore, params: GetUserActivityParams) -> Call<'_, ActivityResponse> {
-    Call::new(core, params.write(Parts::new(&GET_USER_ACTIVITY)))
+    Call::new(core, params.write(Parts::new(&ANALYTICS_GET_USER_ACTIVITY)))
 }
 
-static GET_ANALYTICS_META: Operation = Operation::new("getAnalyticsMeta", Method::GET, "/analytics/meta");
+static ANALYTICS_GET_ANALYTICS_META: Operation =
+    Operation::new("getAnalyticsMeta", Method::GET, "/analytics/meta").function("analytics_get_analytics_meta");
 
 /// Lists what analytics queries accept: metrics, dimensions, time granularities and comparison operators; needs a management key.
 ///
@@ -30,10 +32,12 @@ static GET_ANALYTICS_META: Operation = Operation::new("getAnalyticsMeta", Method
 /// [`Error::Api`](crate::Error::Api) with status 401, 403, 500; other variants where no answer came.
 #[inline]
 pub fn analytics_get_analytics_meta(core: &OpenRouterCore) -> Call<'_, GetAnalyticsMetaResponse> {
-    Call::new(core, Parts::new(&GET_ANALYTICS_META))
+    Call::new(core, Parts::new(&ANALYTICS_GET_ANALYTICS_META))
 }
 
-static QUERY_ANALYTICS: Operation = Operation::new("queryAnalytics", Method::POST, "/analytics/query").repeatable();
+static ANALYTICS_QUERY_ANALYTICS: Operation = Operation::new("queryAnalytics", Method::POST, "/analytics/query")
+    .function("analytics_query_analytics")
+    .repeatable();
 
 /// Runs a usage query built from metrics, dimensions, filters and a time span, and returns the matching rows; needs a management key.
 ///
@@ -46,5 +50,5 @@ pub fn analytics_query_analytics(
     core: &OpenRouterCore,
     request: QueryAnalyticsRequest,
 ) -> Call<'_, QueryAnalyticsResponse> {
-    Call::new(core, Parts::new(&QUERY_ANALYTICS).json(&request))
+    Call::new(core, Parts::new(&ANALYTICS_QUERY_ANALYTICS).json(&request))
 }

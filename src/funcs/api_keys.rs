@@ -7,7 +7,8 @@ use http::Method;
 use crate::core::{Call, OpenRouterCore, Operation, Paging, Parts};
 use crate::models::*;
 
-static GET_CURRENT_KEY: Operation = Operation::new("getCurrentKey", Method::GET, "/key");
+static API_KEYS_GET_CURRENT_KEY_METADATA: Operation =
+    Operation::new("getCurrentKey", Method::GET, "/key").function("api_keys_get_current_key_metadata");
 
 /// Returns limits, spending and settings of the API key that authenticates this very call.
 ///
@@ -17,10 +18,12 @@ static GET_CURRENT_KEY: Operation = Operation::new("getCurrentKey", Method::GET,
 /// [`Error::Api`](crate::Error::Api) with status 401, 500; other variants where no answer came.
 #[inline]
 pub fn api_keys_get_current_key_metadata(core: &OpenRouterCore) -> Call<'_, GetCurrentKeyResponse> {
-    Call::new(core, Parts::new(&GET_CURRENT_KEY))
+    Call::new(core, Parts::new(&API_KEYS_GET_CURRENT_KEY_METADATA))
 }
 
-static LIST: Operation = Operation::new("list", Method::GET, "/keys").paged(Paging::Offset { default_limit: None });
+static API_KEYS_LIST: Operation = Operation::new("list", Method::GET, "/keys")
+    .function("api_keys_list")
+    .paged(Paging::Offset { default_limit: None });
 
 /// Lists the API keys of your account in one workspace, without their secrets; needs a management key.
 ///
@@ -30,10 +33,10 @@ static LIST: Operation = Operation::new("list", Method::GET, "/keys").paged(Pagi
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 404, 429, 500; other variants where no answer came.
 #[inline]
 pub fn api_keys_list(core: &OpenRouterCore, params: ListKeysParams) -> Call<'_, ListKeysResponse> {
-    Call::new(core, params.write(Parts::new(&LIST)))
+    Call::new(core, params.write(Parts::new(&API_KEYS_LIST)))
 }
 
-static CREATE_KEYS: Operation = Operation::new("createKeys", Method::POST, "/keys");
+static API_KEYS_CREATE: Operation = Operation::new("createKeys", Method::POST, "/keys").function("api_keys_create");
 
 /// Creates an API key and returns its record plus the secret, which is never shown again; needs a management key.
 ///
@@ -43,10 +46,11 @@ static CREATE_KEYS: Operation = Operation::new("createKeys", Method::POST, "/key
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 429, 500; other variants where no answer came.
 #[inline]
 pub fn api_keys_create(core: &OpenRouterCore, request: CreateKeyRequest) -> Call<'_, CreateKeyResponse> {
-    Call::new(core, Parts::new(&CREATE_KEYS).json(&request))
+    Call::new(core, Parts::new(&API_KEYS_CREATE).json(&request))
 }
 
-static DELETE_KEYS: Operation = Operation::new("deleteKeys", Method::DELETE, "/keys/{hash}");
+static API_KEYS_DELETE: Operation =
+    Operation::new("deleteKeys", Method::DELETE, "/keys/{hash}").function("api_keys_delete");
 
 /// Deletes an API key, so that requests with it fail, and returns a confirmation; needs a management key.
 ///
@@ -59,10 +63,10 @@ static DELETE_KEYS: Operation = Operation::new("deleteKeys", Method::DELETE, "/k
 /// - `hash`: Hash of the API key to remove, not its secret.
 #[inline]
 pub fn api_keys_delete(core: &OpenRouterCore, hash: impl AsRef<str>) -> Call<'_, DeleteKeyResponse> {
-    Call::new(core, Parts::new(&DELETE_KEYS).path("hash", hash.as_ref()))
+    Call::new(core, Parts::new(&API_KEYS_DELETE).path("hash", hash.as_ref()))
 }
 
-static GET_KEY: Operation = Operation::new("getKey", Method::GET, "/keys/{hash}");
+static API_KEYS_GET: Operation = Operation::new("getKey", Method::GET, "/keys/{hash}").function("api_keys_get");
 
 /// Returns limits, spending and settings of one API key, found by hash; needs a management key.
 ///
@@ -75,10 +79,11 @@ static GET_KEY: Operation = Operation::new("getKey", Method::GET, "/keys/{hash}"
 /// - `hash`: Hash of the API key to look up, not its secret.
 #[inline]
 pub fn api_keys_get(core: &OpenRouterCore, hash: impl AsRef<str>) -> Call<'_, GetKeyResponse> {
-    Call::new(core, Parts::new(&GET_KEY).path("hash", hash.as_ref()))
+    Call::new(core, Parts::new(&API_KEYS_GET).path("hash", hash.as_ref()))
 }
 
-static UPDATE_KEYS: Operation = Operation::new("updateKeys", Method::PATCH, "/keys/{hash}");
+static API_KEYS_UPDATE: Operation =
+    Operation::new("updateKeys", Method::PATCH, "/keys/{hash}").function("api_keys_update");
 
 /// Changes name, cap or state of one API key and returns its new record; needs a management key.
 ///
@@ -95,5 +100,5 @@ pub fn api_keys_update(
     hash: impl AsRef<str>,
     request: UpdateKeyRequest,
 ) -> Call<'_, UpdateKeyResponse> {
-    Call::new(core, Parts::new(&UPDATE_KEYS).path("hash", hash.as_ref()).json(&request))
+    Call::new(core, Parts::new(&API_KEYS_UPDATE).path("hash", hash.as_ref()).json(&request))
 }

@@ -7,7 +7,8 @@ use http::Method;
 use crate::core::{Call, OpenRouterCore, Operation, Paging, Parts};
 use crate::models::*;
 
-static LIST_BATCHES: Operation = Operation::new("listBatches", Method::GET, "/batches").paged(Paging::Cursor("after"));
+static BATCH_LIST: Operation =
+    Operation::new("listBatches", Method::GET, "/batches").function("batch_list").paged(Paging::Cursor("after"));
 
 /// Calls the operation `listBatches`.
 ///
@@ -17,10 +18,11 @@ static LIST_BATCHES: Operation = Operation::new("listBatches", Method::GET, "/ba
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 429, 500, 502; other variants where no answer came.
 #[inline]
 pub fn batch_list(core: &OpenRouterCore, params: ListBatchesParams) -> Call<'_, BatchListResponse> {
-    Call::new(core, params.write(Parts::new(&LIST_BATCHES)))
+    Call::new(core, params.write(Parts::new(&BATCH_LIST)))
 }
 
-static CREATE_BATCHES: Operation = Operation::new("createBatches", Method::POST, "/batches");
+static BATCH_CREATE_BATCHES: Operation =
+    Operation::new("createBatches", Method::POST, "/batches").function("batch_create_batches");
 
 /// Calls the operation `createBatches`.
 ///
@@ -30,10 +32,11 @@ static CREATE_BATCHES: Operation = Operation::new("createBatches", Method::POST,
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 402, 403, 404, 413, 422, 429, 500, 502; other variants where no answer came.
 #[inline]
 pub fn batch_create_batches(core: &OpenRouterCore, request: CreateBatchRequest) -> Call<'_, BatchObject> {
-    Call::new(core, Parts::new(&CREATE_BATCHES).json(&request))
+    Call::new(core, Parts::new(&BATCH_CREATE_BATCHES).json(&request))
 }
 
-static DELETE_BATCH: Operation = Operation::new("deleteBatch", Method::DELETE, "/batches/{id}");
+static BATCH_DELETE: Operation =
+    Operation::new("deleteBatch", Method::DELETE, "/batches/{id}").function("batch_delete");
 
 /// Calls the operation `deleteBatch`.
 ///
@@ -46,10 +49,11 @@ static DELETE_BATCH: Operation = Operation::new("deleteBatch", Method::DELETE, "
 /// - `id`: See the API document.
 #[inline]
 pub fn batch_delete(core: &OpenRouterCore, id: impl AsRef<str>) -> Call<'_, BatchDeletedObject> {
-    Call::new(core, Parts::new(&DELETE_BATCH).path("id", id.as_ref()))
+    Call::new(core, Parts::new(&BATCH_DELETE).path("id", id.as_ref()))
 }
 
-static GET_BATCHES: Operation = Operation::new("getBatches", Method::GET, "/batches/{id}");
+static BATCH_GET_BATCHES: Operation =
+    Operation::new("getBatches", Method::GET, "/batches/{id}").function("batch_get_batches");
 
 /// Calls the operation `getBatches`.
 ///
@@ -62,5 +66,5 @@ static GET_BATCHES: Operation = Operation::new("getBatches", Method::GET, "/batc
 /// - `id`: See the API document.
 #[inline]
 pub fn batch_get_batches(core: &OpenRouterCore, id: impl AsRef<str>) -> Call<'_, BatchObject> {
-    Call::new(core, Parts::new(&GET_BATCHES).path("id", id.as_ref()))
+    Call::new(core, Parts::new(&BATCH_GET_BATCHES).path("id", id.as_ref()))
 }

@@ -7,7 +7,8 @@ use http::Method;
 use crate::core::{Call, OpenRouterCore, Operation, Parts};
 use crate::models::*;
 
-static GET_BENCHMARKS: Operation = Operation::new("getBenchmarks", Method::GET, "/benchmarks");
+static BENCHMARKS_GET_BENCHMARKS: Operation =
+    Operation::new("getBenchmarks", Method::GET, "/benchmarks").function("benchmarks_get_benchmarks");
 
 /// Lists model benchmark scores gathered from Artificial Analysis, Design Arena and OpenRouter evaluations, narrowed by source, task or benchmark.
 ///
@@ -20,5 +21,5 @@ pub fn benchmarks_get_benchmarks(
     core: &OpenRouterCore,
     params: GetBenchmarksParams,
 ) -> Call<'_, UnifiedBenchmarksResponse> {
-    Call::new(core, params.write(Parts::new(&GET_BENCHMARKS)))
+    Call::new(core, params.write(Parts::new(&BENCHMARKS_GET_BENCHMARKS)))
 }

@@ -7,8 +7,9 @@ use http::Method;
 use crate::core::{Call, OpenRouterCore, Operation, Paging, Parts};
 use crate::models::*;
 
-static LIST_BYOK_KEYS: Operation =
-    Operation::new("listBYOKKeys", Method::GET, "/byok").paged(Paging::Offset { default_limit: Some(50) });
+static BYOK_LIST: Operation = Operation::new("listBYOKKeys", Method::GET, "/byok")
+    .function("byok_list")
+    .paged(Paging::Offset { default_limit: Some(50) });
 
 /// Lists the provider credentials you brought yourself (BYOK) in one workspace, the default unless told otherwise; needs a management key.
 ///
@@ -18,10 +19,10 @@ static LIST_BYOK_KEYS: Operation =
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 500; other variants where no answer came.
 #[inline]
 pub fn byok_list(core: &OpenRouterCore, params: ListByokKeysParams) -> Call<'_, ListByokKeysResponse> {
-    Call::new(core, params.write(Parts::new(&LIST_BYOK_KEYS)))
+    Call::new(core, params.write(Parts::new(&BYOK_LIST)))
 }
 
-static CREATE_BYOK_KEY: Operation = Operation::new("createBYOKKey", Method::POST, "/byok");
+static BYOK_CREATE: Operation = Operation::new("createBYOKKey", Method::POST, "/byok").function("byok_create");
 
 /// Stores a provider credential of your own, encrypted, and returns its record without the raw key; needs a management key.
 ///
@@ -31,10 +32,10 @@ static CREATE_BYOK_KEY: Operation = Operation::new("createBYOKKey", Method::POST
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 500; other variants where no answer came.
 #[inline]
 pub fn byok_create(core: &OpenRouterCore, request: CreateByokKeyRequest) -> Call<'_, CreateByokKeyResponse> {
-    Call::new(core, Parts::new(&CREATE_BYOK_KEY).json(&request))
+    Call::new(core, Parts::new(&BYOK_CREATE).json(&request))
 }
 
-static DELETE_BYOK_KEY: Operation = Operation::new("deleteBYOKKey", Method::DELETE, "/byok/{id}");
+static BYOK_DELETE: Operation = Operation::new("deleteBYOKKey", Method::DELETE, "/byok/{id}").function("byok_delete");
 
 /// Soft-deletes one provider credential, wipes its encrypted key material and confirms the removal; needs a management key.
 ///
@@ -47,10 +48,10 @@ static DELETE_BYOK_KEY: Operation = Operation::new("deleteBYOKKey", Method::DELE
 /// - `id`: UUID of the credential to remove.
 #[inline]
 pub fn byok_delete(core: &OpenRouterCore, id: impl AsRef<str>) -> Call<'_, DeleteByokKeyResponse> {
-    Call::new(core, Parts::new(&DELETE_BYOK_KEY).path("id", id.as_ref()))
+    Call::new(core, Parts::new(&BYOK_DELETE).path("id", id.as_ref()))
 }
 
-static GET_BYOK_KEY: Operation = Operation::new("getBYOKKey", Method::GET, "/byok/{id}");
+static BYOK_GET: Operation = Operation::new("getBYOKKey", Method::GET, "/byok/{id}").function("byok_get");
 
 /// Fetches the record of one provider credential, never its raw key; needs a management key.
 ///
@@ -63,10 +64,10 @@ static GET_BYOK_KEY: Operation = Operation::new("getBYOKKey", Method::GET, "/byo
 /// - `id`: UUID of the credential to look up.
 #[inline]
 pub fn byok_get(core: &OpenRouterCore, id: impl AsRef<str>) -> Call<'_, GetByokKeyResponse> {
-    Call::new(core, Parts::new(&GET_BYOK_KEY).path("id", id.as_ref()))
+    Call::new(core, Parts::new(&BYOK_GET).path("id", id.as_ref()))
 }
 
-static UPDATE_BYOK_KEY: Operation = Operation::new("updateBYOKKey", Method::PATCH, "/byok/{id}");
+static BYOK_UPDATE: Operation = Operation::new("updateBYOKKey", Method::PATCH, "/byok/{id}").function("byok_update");
 
 /// Changes a provider credential, rotates its raw key when `key` is sent, and returns the updated record; needs a management key.
 ///
@@ -83,5 +84,5 @@ pub fn byok_update(
     id: impl AsRef<str>,
     request: UpdateByokKeyRequest,
 ) -> Call<'_, UpdateByokKeyResponse> {
-    Call::new(core, Parts::new(&UPDATE_BYOK_KEY).path("id", id.as_ref()).json(&request))
+    Call::new(core, Parts::new(&BYOK_UPDATE).path("id", id.as_ref()).json(&request))
 }

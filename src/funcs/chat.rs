@@ -7,8 +7,9 @@ use http::Method;
 use crate::core::{Call, EventStream, OpenRouterCore, Operation, Parts};
 use crate::models::*;
 
-static SEND_CHAT_COMPLETION_REQUEST: Operation =
-    Operation::new("sendChatCompletionRequest", Method::POST, "/chat/completions").with_metadata_header();
+static CHAT_SEND: Operation = Operation::new("sendChatCompletionRequest", Method::POST, "/chat/completions")
+    .function("chat_send")
+    .with_metadata_header();
 
 /// Sends a conversation to a model and returns its answer, either whole or as a stream of chunks.
 ///
@@ -18,8 +19,12 @@ static SEND_CHAT_COMPLETION_REQUEST: Operation =
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 402, 403, 404, 408, 413, 422, 429, 500, 502, 503, 524, 529; other variants where no answer came.
 #[inline]
 pub fn chat_send(core: &OpenRouterCore, request: ChatRequest) -> Call<'_, ChatResult> {
-    Call::new(core, Parts::new(&SEND_CHAT_COMPLETION_REQUEST).json(&request).stream(false))
+    Call::new(core, Parts::new(&CHAT_SEND).json(&request).stream(false))
 }
+
+static CHAT_STREAM: Operation = Operation::new("sendChatCompletionRequest", Method::POST, "/chat/completions")
+    .function("chat_stream")
+    .with_metadata_header();
 
 /// Sends a conversation to a model and returns its answer, either whole or as a stream of chunks.
 ///
@@ -29,5 +34,5 @@ pub fn chat_send(core: &OpenRouterCore, request: ChatRequest) -> Call<'_, ChatRe
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 402, 403, 404, 408, 413, 422, 429, 500, 502, 503, 524, 529; other variants where no answer came.
 #[inline]
 pub fn chat_stream(core: &OpenRouterCore, request: ChatRequest) -> Call<'_, EventStream<ChatStreamChunk>> {
-    Call::new(core, Parts::new(&SEND_CHAT_COMPLETION_REQUEST).json(&request).stream(true))
+    Call::new(core, Parts::new(&CHAT_STREAM).json(&request).stream(true))
 }

@@ -7,8 +7,9 @@ use http::Method;
 use crate::core::{Call, OpenRouterCore, Operation, Parts};
 use crate::models::*;
 
-static GET_TASK_CLASSIFICATIONS: Operation =
-    Operation::new("getTaskClassifications", Method::GET, "/classifications/task");
+static CLASSIFICATIONS_GET_TASK_CLASSIFICATIONS: Operation =
+    Operation::new("getTaskClassifications", Method::GET, "/classifications/task")
+        .function("classifications_get_task_classifications");
 
 /// Returns how OpenRouter traffic divides among task classes, as shares of sampled requests and tokens over a recent window.
 ///
@@ -21,5 +22,5 @@ pub fn classifications_get_task_classifications(
     core: &OpenRouterCore,
     params: GetTaskClassificationsParams,
 ) -> Call<'_, TaskClassificationResponse> {
-    Call::new(core, params.write(Parts::new(&GET_TASK_CLASSIFICATIONS)))
+    Call::new(core, params.write(Parts::new(&CLASSIFICATIONS_GET_TASK_CLASSIFICATIONS)))
 }

@@ -7,8 +7,9 @@ use http::Method;
 use crate::core::{Call, Download, OpenRouterCore, Operation, Paging, Parts};
 use crate::models::*;
 
-static LIST_CONTAINER_FILES: Operation =
+static CONTAINERS_LIST_CONTAINER_FILES: Operation =
     Operation::new("listContainerFiles", Method::GET, "/containers/{container_id}/files")
+        .function("containers_list_container_files")
         .paged(Paging::Cursor("after"));
 
 /// Calls the operation `listContainerFiles`.
@@ -26,11 +27,15 @@ pub fn containers_list_container_files(
     container_id: impl AsRef<str>,
     params: ListContainerFilesParams,
 ) -> Call<'_, ContainerFileListResponse> {
-    Call::new(core, params.write(Parts::new(&LIST_CONTAINER_FILES).path("container_id", container_id.as_ref())))
+    Call::new(
+        core,
+        params.write(Parts::new(&CONTAINERS_LIST_CONTAINER_FILES).path("container_id", container_id.as_ref())),
+    )
 }
 
-static GET_CONTAINER_FILE: Operation =
-    Operation::new("getContainerFile", Method::GET, "/containers/{container_id}/files/{file_id}");
+static CONTAINERS_GET_CONTAINER_FILE: Operation =
+    Operation::new("getContainerFile", Method::GET, "/containers/{container_id}/files/{file_id}")
+        .function("containers_get_container_file");
 
 /// Calls the operation `getContainerFile`.
 ///
@@ -50,12 +55,15 @@ pub fn containers_get_container_file(
 ) -> Call<'_, ContainerFile> {
     Call::new(
         core,
-        Parts::new(&GET_CONTAINER_FILE).path("container_id", container_id.as_ref()).path("file_id", file_id.as_ref()),
+        Parts::new(&CONTAINERS_GET_CONTAINER_FILE)
+            .path("container_id", container_id.as_ref())
+            .path("file_id", file_id.as_ref()),
     )
 }
 
-static DOWNLOAD_CONTAINER_FILE_CONTENT: Operation =
-    Operation::new("downloadContainerFileContent", Method::GET, "/containers/{container_id}/files/{file_id}/content");
+static CONTAINERS_DOWNLOAD_CONTAINER_FILE_CONTENT: Operation =
+    Operation::new("downloadContainerFileContent", Method::GET, "/containers/{container_id}/files/{file_id}/content")
+        .function("containers_download_container_file_content");
 
 /// Calls the operation `downloadContainerFileContent`.
 ///
@@ -75,14 +83,15 @@ pub fn containers_download_container_file_content(
 ) -> Call<'_, Download> {
     Call::new(
         core,
-        Parts::new(&DOWNLOAD_CONTAINER_FILE_CONTENT)
+        Parts::new(&CONTAINERS_DOWNLOAD_CONTAINER_FILE_CONTENT)
             .path("container_id", container_id.as_ref())
             .path("file_id", file_id.as_ref()),
     )
 }
 
-static PROMOTE_CONTAINER_FILE: Operation =
-    Operation::new("promoteContainerFile", Method::POST, "/containers/{container_id}/files/{file_id}/promote");
+static CONTAINERS_PROMOTE_CONTAINER_FILE: Operation =
+    Operation::new("promoteContainerFile", Method::POST, "/containers/{container_id}/files/{file_id}/promote")
+        .function("containers_promote_container_file");
 
 /// Calls the operation `promoteContainerFile`.
 ///
@@ -102,7 +111,7 @@ pub fn containers_promote_container_file(
 ) -> Call<'_, FileResponse> {
     Call::new(
         core,
-        Parts::new(&PROMOTE_CONTAINER_FILE)
+        Parts::new(&CONTAINERS_PROMOTE_CONTAINER_FILE)
             .path("container_id", container_id.as_ref())
             .path("file_id", file_id.as_ref()),
     )

@@ -7,7 +7,8 @@ use http::Method;
 use crate::core::{Authentication, Call, OpenRouterCore, Operation, Parts};
 use crate::models::*;
 
-static GET_CREDITS: Operation = Operation::new("getCredits", Method::GET, "/credits");
+static CREDITS_GET_CREDITS: Operation =
+    Operation::new("getCredits", Method::GET, "/credits").function("credits_get_credits");
 
 /// Returns how many credits the account has bought and spent so far; needs a management key.
 ///
@@ -17,11 +18,13 @@ static GET_CREDITS: Operation = Operation::new("getCredits", Method::GET, "/cred
 /// [`Error::Api`](crate::Error::Api) with status 401, 403, 500; other variants where no answer came.
 #[inline]
 pub fn credits_get_credits(core: &OpenRouterCore) -> Call<'_, GetCreditsResponse> {
-    Call::new(core, Parts::new(&GET_CREDITS))
+    Call::new(core, Parts::new(&CREDITS_GET_CREDITS))
 }
 
-static CREATE_COINBASE_CHARGE: Operation =
-    Operation::new("createCoinbaseCharge", Method::POST, "/credits/coinbase").authentication(Authentication::None);
+static CREDITS_CREATE_COINBASE_CHARGE: Operation =
+    Operation::new("createCoinbaseCharge", Method::POST, "/credits/coinbase")
+        .function("credits_create_coinbase_charge")
+        .authentication(Authentication::None);
 
 /// Formerly created Coinbase Commerce charges, which no longer exist; buy credits on the website instead.
 ///
@@ -32,5 +35,5 @@ static CREATE_COINBASE_CHARGE: Operation =
 #[deprecated(note = "use the web credits purchase flow instead")]
 #[inline]
 pub fn credits_create_coinbase_charge(core: &OpenRouterCore) -> Call<'_, ()> {
-    Call::new(core, Parts::new(&CREATE_COINBASE_CHARGE))
+    Call::new(core, Parts::new(&CREDITS_CREATE_COINBASE_CHARGE))
 }

@@ -7,7 +7,8 @@ use http::Method;
 use crate::core::{Call, OpenRouterCore, Operation, Paging, Parts};
 use crate::models::*;
 
-static GET_APP_RANKINGS: Operation = Operation::new("getAppRankings", Method::GET, "/datasets/app-rankings")
+static DATASETS_GET_APP_RANKINGS: Operation = Operation::new("getAppRankings", Method::GET, "/datasets/app-rankings")
+    .function("datasets_get_app_rankings")
     .paged(Paging::Offset { default_limit: Some(50) });
 
 /// Ranks public apps by token usage or growth within a date window and returns one page, hidden and private apps left out.
@@ -18,10 +19,11 @@ static GET_APP_RANKINGS: Operation = Operation::new("getAppRankings", Method::GE
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 429, 500; other variants where no answer came.
 #[inline]
 pub fn datasets_get_app_rankings(core: &OpenRouterCore, params: GetAppRankingsParams) -> Call<'_, AppRankingsResponse> {
-    Call::new(core, params.write(Parts::new(&GET_APP_RANKINGS)))
+    Call::new(core, params.write(Parts::new(&DATASETS_GET_APP_RANKINGS)))
 }
 
-static GET_RANKINGS_DAILY: Operation = Operation::new("getRankingsDaily", Method::GET, "/datasets/rankings-daily");
+static DATASETS_GET_RANKINGS_DAILY: Operation =
+    Operation::new("getRankingsDaily", Method::GET, "/datasets/rankings-daily").function("datasets_get_rankings_daily");
 
 /// Returns token totals of the leading public models for each period, with one `other` row that sums the rest.
 ///
@@ -34,10 +36,11 @@ pub fn datasets_get_rankings_daily(
     core: &OpenRouterCore,
     params: GetRankingsDailyParams,
 ) -> Call<'_, RankingsDailyResponse> {
-    Call::new(core, params.write(Parts::new(&GET_RANKINGS_DAILY)))
+    Call::new(core, params.write(Parts::new(&DATASETS_GET_RANKINGS_DAILY)))
 }
 
-static GET_SESSION_COST: Operation = Operation::new("getSessionCost", Method::GET, "/datasets/session-cost")
+static DATASETS_GET_SESSION_COST: Operation = Operation::new("getSessionCost", Method::GET, "/datasets/session-cost")
+    .function("datasets_get_session_cost")
     .paged(Paging::Offset { default_limit: Some(100) });
 
 /// Returns weekly aggregates of what a session costs in USD per harness and model, with medians and no individual data.
@@ -48,5 +51,5 @@ static GET_SESSION_COST: Operation = Operation::new("getSessionCost", Method::GE
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 429, 500; other variants where no answer came.
 #[inline]
 pub fn datasets_get_session_cost(core: &OpenRouterCore, params: GetSessionCostParams) -> Call<'_, SessionCostResponse> {
-    Call::new(core, params.write(Parts::new(&GET_SESSION_COST)))
+    Call::new(core, params.write(Parts::new(&DATASETS_GET_SESSION_COST)))
 }

@@ -7,7 +7,8 @@ use http::Method;
 use crate::core::{Authentication, Call, OpenRouterCore, Operation, Paging, Parts};
 use crate::models::*;
 
-static CREATE_EMBEDDINGS: Operation = Operation::new("createEmbeddings", Method::POST, "/embeddings");
+static EMBEDDINGS_GENERATE: Operation =
+    Operation::new("createEmbeddings", Method::POST, "/embeddings").function("embeddings_generate");
 
 /// Computes embedding vectors for one or more inputs and returns them with token usage and cost.
 ///
@@ -20,10 +21,11 @@ pub fn embeddings_generate(
     core: &OpenRouterCore,
     request: CreateEmbeddingsRequest,
 ) -> Call<'_, CreateEmbeddingsResponse> {
-    Call::new(core, Parts::new(&CREATE_EMBEDDINGS).json(&request))
+    Call::new(core, Parts::new(&EMBEDDINGS_GENERATE).json(&request))
 }
 
-static LIST_EMBEDDINGS_MODELS: Operation = Operation::new("listEmbeddingsModels", Method::GET, "/embeddings/models")
+static EMBEDDINGS_LIST_MODELS: Operation = Operation::new("listEmbeddingsModels", Method::GET, "/embeddings/models")
+    .function("embeddings_list_models")
     .authentication(Authentication::Optional)
     .paged(Paging::Offset { default_limit: Some(500) });
 
@@ -38,5 +40,5 @@ pub fn embeddings_list_models(
     core: &OpenRouterCore,
     params: ListEmbeddingsModelsParams,
 ) -> Call<'_, ModelsListResponse> {
-    Call::new(core, params.write(Parts::new(&LIST_EMBEDDINGS_MODELS)))
+    Call::new(core, params.write(Parts::new(&EMBEDDINGS_LIST_MODELS)))
 }

@@ -7,8 +7,9 @@ use http::Method;
 use crate::core::{Authentication, Call, OpenRouterCore, Operation, Parts};
 use crate::models::*;
 
-static LIST_ENDPOINTS_ZDR: Operation =
-    Operation::new("listEndpointsZdr", Method::GET, "/endpoints/zdr").authentication(Authentication::Optional);
+static ENDPOINTS_LIST_ZDR_ENDPOINTS: Operation = Operation::new("listEndpointsZdr", Method::GET, "/endpoints/zdr")
+    .function("endpoints_list_zdr_endpoints")
+    .authentication(Authentication::Optional);
 
 /// Lists the endpoints that remain available when zero data retention (ZDR) is enforced.
 ///
@@ -18,10 +19,11 @@ static LIST_ENDPOINTS_ZDR: Operation =
 /// [`Error::Api`](crate::Error::Api) with status 403, 500, 503; other variants where no answer came.
 #[inline]
 pub fn endpoints_list_zdr_endpoints(core: &OpenRouterCore) -> Call<'_, ListEndpointsZdrResponse> {
-    Call::new(core, Parts::new(&LIST_ENDPOINTS_ZDR))
+    Call::new(core, Parts::new(&ENDPOINTS_LIST_ZDR_ENDPOINTS))
 }
 
-static LIST_ENDPOINTS: Operation = Operation::new("listEndpoints", Method::GET, "/models/{author}/{slug}/endpoints")
+static ENDPOINTS_LIST: Operation = Operation::new("listEndpoints", Method::GET, "/models/{author}/{slug}/endpoints")
+    .function("endpoints_list")
     .authentication(Authentication::Optional);
 
 /// Lists the provider endpoints that serve one model and returns their properties.
@@ -40,5 +42,5 @@ pub fn endpoints_list(
     author: impl AsRef<str>,
     slug: impl AsRef<str>,
 ) -> Call<'_, ListModelEndpointsResponse> {
-    Call::new(core, Parts::new(&LIST_ENDPOINTS).path("author", author.as_ref()).path("slug", slug.as_ref()))
+    Call::new(core, Parts::new(&ENDPOINTS_LIST).path("author", author.as_ref()).path("slug", slug.as_ref()))
 }

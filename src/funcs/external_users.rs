@@ -7,7 +7,8 @@ use http::Method;
 use crate::core::{Call, OpenRouterCore, Operation, Paging, Parts};
 use crate::models::*;
 
-static LIST_EXTERNAL_USERS: Operation = Operation::new("listExternalUsers", Method::GET, "/external-users")
+static EXTERNAL_USERS_LIST: Operation = Operation::new("listExternalUsers", Method::GET, "/external-users")
+    .function("external_users_list")
     .paged(Paging::Offset { default_limit: Some(50) });
 
 /// Calls the operation `listExternalUsers`.
@@ -21,10 +22,11 @@ pub fn external_users_list(
     core: &OpenRouterCore,
     params: ListExternalUsersParams,
 ) -> Call<'_, ListExternalUsersResponse> {
-    Call::new(core, params.write(Parts::new(&LIST_EXTERNAL_USERS)))
+    Call::new(core, params.write(Parts::new(&EXTERNAL_USERS_LIST)))
 }
 
-static CREATE_EXTERNAL_USER: Operation = Operation::new("createExternalUser", Method::POST, "/external-users");
+static EXTERNAL_USERS_CREATE: Operation =
+    Operation::new("createExternalUser", Method::POST, "/external-users").function("external_users_create");
 
 /// Calls the operation `createExternalUser`.
 ///
@@ -37,10 +39,11 @@ pub fn external_users_create(
     core: &OpenRouterCore,
     request: CreateExternalUserRequest,
 ) -> Call<'_, ExternalUserResponse> {
-    Call::new(core, Parts::new(&CREATE_EXTERNAL_USER).json(&request))
+    Call::new(core, Parts::new(&EXTERNAL_USERS_CREATE).json(&request))
 }
 
-static DELETE_EXTERNAL_USER: Operation = Operation::new("deleteExternalUser", Method::DELETE, "/external-users/{user}");
+static EXTERNAL_USERS_DELETE: Operation =
+    Operation::new("deleteExternalUser", Method::DELETE, "/external-users/{user}").function("external_users_delete");
 
 /// Calls the operation `deleteExternalUser`.
 ///
@@ -53,10 +56,11 @@ static DELETE_EXTERNAL_USER: Operation = Operation::new("deleteExternalUser", Me
 /// - `user`: See the API document.
 #[inline]
 pub fn external_users_delete(core: &OpenRouterCore, user: impl AsRef<str>) -> Call<'_, ()> {
-    Call::new(core, Parts::new(&DELETE_EXTERNAL_USER).path("user", user.as_ref()))
+    Call::new(core, Parts::new(&EXTERNAL_USERS_DELETE).path("user", user.as_ref()))
 }
 
-static GET_EXTERNAL_USER: Operation = Operation::new("getExternalUser", Method::GET, "/external-users/{user}");
+static EXTERNAL_USERS_GET: Operation =
+    Operation::new("getExternalUser", Method::GET, "/external-users/{user}").function("external_users_get");
 
 /// Calls the operation `getExternalUser`.
 ///
@@ -69,10 +73,11 @@ static GET_EXTERNAL_USER: Operation = Operation::new("getExternalUser", Method::
 /// - `user`: See the API document.
 #[inline]
 pub fn external_users_get(core: &OpenRouterCore, user: impl AsRef<str>) -> Call<'_, ExternalUserResponse> {
-    Call::new(core, Parts::new(&GET_EXTERNAL_USER).path("user", user.as_ref()))
+    Call::new(core, Parts::new(&EXTERNAL_USERS_GET).path("user", user.as_ref()))
 }
 
-static UPDATE_EXTERNAL_USER: Operation = Operation::new("updateExternalUser", Method::PATCH, "/external-users/{user}");
+static EXTERNAL_USERS_UPDATE: Operation =
+    Operation::new("updateExternalUser", Method::PATCH, "/external-users/{user}").function("external_users_update");
 
 /// Calls the operation `updateExternalUser`.
 ///
@@ -89,5 +94,5 @@ pub fn external_users_update(
     user: impl AsRef<str>,
     request: UpdateExternalUserRequest,
 ) -> Call<'_, ExternalUserResponse> {
-    Call::new(core, Parts::new(&UPDATE_EXTERNAL_USER).path("user", user.as_ref()).json(&request))
+    Call::new(core, Parts::new(&EXTERNAL_USERS_UPDATE).path("user", user.as_ref()).json(&request))
 }

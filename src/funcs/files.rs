@@ -7,7 +7,8 @@ use http::Method;
 use crate::core::{Call, Download, OpenRouterCore, Operation, Paging, Parts};
 use crate::models::*;
 
-static LIST_FILES: Operation = Operation::new("listFiles", Method::GET, "/files").paged(Paging::Cursor("cursor"));
+static FILES_LIST: Operation =
+    Operation::new("listFiles", Method::GET, "/files").function("files_list").paged(Paging::Cursor("cursor"));
 
 /// Lists the files stored in the workspace of the calling API key, one page at a time.
 ///
@@ -17,10 +18,10 @@ static LIST_FILES: Operation = Operation::new("listFiles", Method::GET, "/files"
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 429, 500, 502, 503; other variants where no answer came.
 #[inline]
 pub fn files_list(core: &OpenRouterCore, params: ListFilesParams) -> Call<'_, FileListResponse> {
-    Call::new(core, params.write(Parts::new(&LIST_FILES)))
+    Call::new(core, params.write(Parts::new(&FILES_LIST)))
 }
 
-static UPLOAD_FILE: Operation = Operation::new("uploadFile", Method::POST, "/files");
+static FILES_UPLOAD: Operation = Operation::new("uploadFile", Method::POST, "/files").function("files_upload");
 
 /// Uploads a document, image, audio or text file of at most 100 MB for later requests, and returns its metadata.
 ///
@@ -34,10 +35,11 @@ pub fn files_upload(
     request: UploadFileRequest,
     params: UploadFileParams,
 ) -> Call<'_, FileResponse> {
-    Call::new(core, params.write(Parts::new(&UPLOAD_FILE).multipart(request.into_multipart())))
+    Call::new(core, params.write(Parts::new(&FILES_UPLOAD).multipart(request.into_multipart())))
 }
 
-static DELETE_FILE: Operation = Operation::new("deleteFile", Method::DELETE, "/files/{file_id}");
+static FILES_DELETE: Operation =
+    Operation::new("deleteFile", Method::DELETE, "/files/{file_id}").function("files_delete");
 
 /// Permanently removes one file from the workspace and returns a confirmation.
 ///
@@ -54,10 +56,11 @@ pub fn files_delete(
     file_id: impl AsRef<str>,
     params: DeleteFileParams,
 ) -> Call<'_, FileDeleteResponse> {
-    Call::new(core, params.write(Parts::new(&DELETE_FILE).path("file_id", file_id.as_ref())))
+    Call::new(core, params.write(Parts::new(&FILES_DELETE).path("file_id", file_id.as_ref())))
 }
 
-static GET_FILE_METADATA: Operation = Operation::new("getFileMetadata", Method::GET, "/files/{file_id}");
+static FILES_RETRIEVE: Operation =
+    Operation::new("getFileMetadata", Method::GET, "/files/{file_id}").function("files_retrieve");
 
 /// Returns the metadata of one file in the workspace, without its content.
 ///
@@ -74,11 +77,11 @@ pub fn files_retrieve(
     file_id: impl AsRef<str>,
     params: GetFileMetadataParams,
 ) -> Call<'_, FileResponse> {
-    Call::new(core, params.write(Parts::new(&GET_FILE_METADATA).path("file_id", file_id.as_ref())))
+    Call::new(core, params.write(Parts::new(&FILES_RETRIEVE).path("file_id", file_id.as_ref())))
 }
 
-static DOWNLOAD_FILE_CONTENT: Operation =
-    Operation::new("downloadFileContent", Method::GET, "/files/{file_id}/content");
+static FILES_DOWNLOAD: Operation =
+    Operation::new("downloadFileContent", Method::GET, "/files/{file_id}/content").function("files_download");
 
 /// Returns the stored bytes of a server-created file; files you uploaded yourself answer 400.
 ///
@@ -95,5 +98,5 @@ pub fn files_download(
     file_id: impl AsRef<str>,
     params: DownloadFileContentParams,
 ) -> Call<'_, Download> {
-    Call::new(core, params.write(Parts::new(&DOWNLOAD_FILE_CONTENT).path("file_id", file_id.as_ref())))
+    Call::new(core, params.write(Parts::new(&FILES_DOWNLOAD).path("file_id", file_id.as_ref())))
 }

@@ -7,7 +7,8 @@ use http::Method;
 use crate::core::{Call, OpenRouterCore, Operation, Parts};
 use crate::models::*;
 
-static GET_GENERATION: Operation = Operation::new("getGeneration", Method::GET, "/generation");
+static GENERATIONS_GET_GENERATION: Operation =
+    Operation::new("getGeneration", Method::GET, "/generation").function("generations_get_generation");
 
 /// Returns request details and usage of one past generation, such as its tokens and cost.
 ///
@@ -20,10 +21,12 @@ static GET_GENERATION: Operation = Operation::new("getGeneration", Method::GET, 
 /// - `id`: ID of the generation, as the original reply reported it.
 #[inline]
 pub fn generations_get_generation(core: &OpenRouterCore, id: impl AsRef<str>) -> Call<'_, GenerationResponse> {
-    Call::new(core, Parts::new(&GET_GENERATION).query("id", Some(id.as_ref())))
+    Call::new(core, Parts::new(&GENERATIONS_GET_GENERATION).query("id", Some(id.as_ref())))
 }
 
-static LIST_GENERATION_CONTENT: Operation = Operation::new("listGenerationContent", Method::GET, "/generation/content");
+static GENERATIONS_LIST_GENERATION_CONTENT: Operation =
+    Operation::new("listGenerationContent", Method::GET, "/generation/content")
+        .function("generations_list_generation_content");
 
 /// Returns the prompt, completion and error text kept for one past generation.
 ///
@@ -39,11 +42,12 @@ pub fn generations_list_generation_content(
     core: &OpenRouterCore,
     id: impl AsRef<str>,
 ) -> Call<'_, GenerationContentResponse> {
-    Call::new(core, Parts::new(&LIST_GENERATION_CONTENT).query("id", Some(id.as_ref())))
+    Call::new(core, Parts::new(&GENERATIONS_LIST_GENERATION_CONTENT).query("id", Some(id.as_ref())))
 }
 
-static SUBMIT_GENERATION_FEEDBACK: Operation =
-    Operation::new("submitGenerationFeedback", Method::POST, "/generation/feedback");
+static GENERATIONS_SUBMIT_FEEDBACK: Operation =
+    Operation::new("submitGenerationFeedback", Method::POST, "/generation/feedback")
+        .function("generations_submit_feedback");
 
 /// Records structured feedback on one of your own generations and returns a confirmation; needs a management key.
 ///
@@ -56,5 +60,5 @@ pub fn generations_submit_feedback(
     core: &OpenRouterCore,
     request: SubmitGenerationFeedbackRequest,
 ) -> Call<'_, SubmitGenerationFeedbackResponse> {
-    Call::new(core, Parts::new(&SUBMIT_GENERATION_FEEDBACK).json(&request))
+    Call::new(core, Parts::new(&GENERATIONS_SUBMIT_FEEDBACK).json(&request))
 }

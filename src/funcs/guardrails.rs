@@ -7,8 +7,9 @@ use http::Method;
 use crate::core::{Call, OpenRouterCore, Operation, Paging, Parts};
 use crate::models::*;
 
-static LIST_GUARDRAILS: Operation =
-    Operation::new("listGuardrails", Method::GET, "/guardrails").paged(Paging::Offset { default_limit: Some(50) });
+static GUARDRAILS_LIST: Operation = Operation::new("listGuardrails", Method::GET, "/guardrails")
+    .function("guardrails_list")
+    .paged(Paging::Offset { default_limit: Some(50) });
 
 /// Lists your guardrails in one workspace and returns a page of them; needs a management key.
 ///
@@ -18,10 +19,11 @@ static LIST_GUARDRAILS: Operation =
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 500; other variants where no answer came.
 #[inline]
 pub fn guardrails_list(core: &OpenRouterCore, params: ListGuardrailsParams) -> Call<'_, ListGuardrailsResponse> {
-    Call::new(core, params.write(Parts::new(&LIST_GUARDRAILS)))
+    Call::new(core, params.write(Parts::new(&GUARDRAILS_LIST)))
 }
 
-static CREATE_GUARDRAIL: Operation = Operation::new("createGuardrail", Method::POST, "/guardrails");
+static GUARDRAILS_CREATE: Operation =
+    Operation::new("createGuardrail", Method::POST, "/guardrails").function("guardrails_create");
 
 /// Creates a guardrail and returns it; it takes effect only once assigned to keys or members. Needs a management key.
 ///
@@ -31,11 +33,12 @@ static CREATE_GUARDRAIL: Operation = Operation::new("createGuardrail", Method::P
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 500; other variants where no answer came.
 #[inline]
 pub fn guardrails_create(core: &OpenRouterCore, request: CreateGuardrailRequest) -> Call<'_, CreateGuardrailResponse> {
-    Call::new(core, Parts::new(&CREATE_GUARDRAIL).json(&request))
+    Call::new(core, Parts::new(&GUARDRAILS_CREATE).json(&request))
 }
 
-static LIST_KEY_ASSIGNMENTS: Operation =
+static GUARDRAILS_LIST_KEY_ASSIGNMENTS: Operation =
     Operation::new("listKeyAssignments", Method::GET, "/guardrails/assignments/keys")
+        .function("guardrails_list_key_assignments")
         .paged(Paging::Offset { default_limit: Some(50) });
 
 /// Lists which API keys are bound to which guardrails across your account; needs a management key.
@@ -49,11 +52,12 @@ pub fn guardrails_list_key_assignments(
     core: &OpenRouterCore,
     params: ListKeyAssignmentsParams,
 ) -> Call<'_, ListKeyAssignmentsResponse> {
-    Call::new(core, params.write(Parts::new(&LIST_KEY_ASSIGNMENTS)))
+    Call::new(core, params.write(Parts::new(&GUARDRAILS_LIST_KEY_ASSIGNMENTS)))
 }
 
-static LIST_MEMBER_ASSIGNMENTS: Operation =
+static GUARDRAILS_LIST_MEMBER_ASSIGNMENTS: Operation =
     Operation::new("listMemberAssignments", Method::GET, "/guardrails/assignments/members")
+        .function("guardrails_list_member_assignments")
         .paged(Paging::Offset { default_limit: Some(50) });
 
 /// Lists which organization members are bound to which guardrails across your account; needs a management key.
@@ -67,10 +71,11 @@ pub fn guardrails_list_member_assignments(
     core: &OpenRouterCore,
     params: ListMemberAssignmentsParams,
 ) -> Call<'_, ListMemberAssignmentsResponse> {
-    Call::new(core, params.write(Parts::new(&LIST_MEMBER_ASSIGNMENTS)))
+    Call::new(core, params.write(Parts::new(&GUARDRAILS_LIST_MEMBER_ASSIGNMENTS)))
 }
 
-static DELETE_GUARDRAIL: Operation = Operation::new("deleteGuardrail", Method::DELETE, "/guardrails/{id}");
+static GUARDRAILS_DELETE: Operation =
+    Operation::new("deleteGuardrail", Method::DELETE, "/guardrails/{id}").function("guardrails_delete");
 
 /// Removes one guardrail and returns a confirmation; needs a management key.
 ///
@@ -83,10 +88,11 @@ static DELETE_GUARDRAIL: Operation = Operation::new("deleteGuardrail", Method::D
 /// - `id`: UUID of the guardrail to remove.
 #[inline]
 pub fn guardrails_delete(core: &OpenRouterCore, id: impl AsRef<str>) -> Call<'_, DeleteGuardrailResponse> {
-    Call::new(core, Parts::new(&DELETE_GUARDRAIL).path("id", id.as_ref()))
+    Call::new(core, Parts::new(&GUARDRAILS_DELETE).path("id", id.as_ref()))
 }
 
-static GET_GUARDRAIL: Operation = Operation::new("getGuardrail", Method::GET, "/guardrails/{id}");
+static GUARDRAILS_GET: Operation =
+    Operation::new("getGuardrail", Method::GET, "/guardrails/{id}").function("guardrails_get");
 
 /// Returns one guardrail with its settings; needs a management key.
 ///
@@ -99,10 +105,11 @@ static GET_GUARDRAIL: Operation = Operation::new("getGuardrail", Method::GET, "/
 /// - `id`: UUID of the guardrail to fetch.
 #[inline]
 pub fn guardrails_get(core: &OpenRouterCore, id: impl AsRef<str>) -> Call<'_, GetGuardrailResponse> {
-    Call::new(core, Parts::new(&GET_GUARDRAIL).path("id", id.as_ref()))
+    Call::new(core, Parts::new(&GUARDRAILS_GET).path("id", id.as_ref()))
 }
 
-static UPDATE_GUARDRAIL: Operation = Operation::new("updateGuardrail", Method::PATCH, "/guardrails/{id}");
+static GUARDRAILS_UPDATE: Operation =
+    Operation::new("updateGuardrail", Method::PATCH, "/guardrails/{id}").function("guardrails_update");
 
 /// Changes a guardrail, replacing each list you send as a whole, and returns the new state; needs a management key.
 ///
@@ -119,11 +126,12 @@ pub fn guardrails_update(
     id: impl AsRef<str>,
     request: UpdateGuardrailRequest,
 ) -> Call<'_, UpdateGuardrailResponse> {
-    Call::new(core, Parts::new(&UPDATE_GUARDRAIL).path("id", id.as_ref()).json(&request))
+    Call::new(core, Parts::new(&GUARDRAILS_UPDATE).path("id", id.as_ref()).json(&request))
 }
 
-static LIST_GUARDRAIL_KEY_ASSIGNMENTS: Operation =
+static GUARDRAILS_LIST_GUARDRAIL_KEY_ASSIGNMENTS: Operation =
     Operation::new("listGuardrailKeyAssignments", Method::GET, "/guardrails/{id}/assignments/keys")
+        .function("guardrails_list_guardrail_key_assignments")
         .paged(Paging::Offset { default_limit: Some(50) });
 
 /// Lists the API keys bound to one guardrail, in pages; needs a management key.
@@ -141,11 +149,12 @@ pub fn guardrails_list_guardrail_key_assignments(
     id: impl AsRef<str>,
     params: ListGuardrailKeyAssignmentsParams,
 ) -> Call<'_, ListKeyAssignmentsResponse> {
-    Call::new(core, params.write(Parts::new(&LIST_GUARDRAIL_KEY_ASSIGNMENTS).path("id", id.as_ref())))
+    Call::new(core, params.write(Parts::new(&GUARDRAILS_LIST_GUARDRAIL_KEY_ASSIGNMENTS).path("id", id.as_ref())))
 }
 
-static BULK_ASSIGN_KEYS_TO_GUARDRAIL: Operation =
-    Operation::new("bulkAssignKeysToGuardrail", Method::POST, "/guardrails/{id}/assignments/keys");
+static GUARDRAILS_BULK_ASSIGN_KEYS: Operation =
+    Operation::new("bulkAssignKeysToGuardrail", Method::POST, "/guardrails/{id}/assignments/keys")
+        .function("guardrails_bulk_assign_keys");
 
 /// Binds several API keys to one guardrail, displacing any they had before, and returns the outcome; needs a management key.
 ///
@@ -162,11 +171,12 @@ pub fn guardrails_bulk_assign_keys(
     id: impl AsRef<str>,
     request: BulkAssignKeysRequest,
 ) -> Call<'_, BulkAssignKeysResponse> {
-    Call::new(core, Parts::new(&BULK_ASSIGN_KEYS_TO_GUARDRAIL).path("id", id.as_ref()).json(&request))
+    Call::new(core, Parts::new(&GUARDRAILS_BULK_ASSIGN_KEYS).path("id", id.as_ref()).json(&request))
 }
 
-static BULK_UNASSIGN_KEYS_FROM_GUARDRAIL: Operation =
-    Operation::new("bulkUnassignKeysFromGuardrail", Method::POST, "/guardrails/{id}/assignments/keys/remove");
+static GUARDRAILS_BULK_UNASSIGN_KEYS: Operation =
+    Operation::new("bulkUnassignKeysFromGuardrail", Method::POST, "/guardrails/{id}/assignments/keys/remove")
+        .function("guardrails_bulk_unassign_keys");
 
 /// Releases several API keys from one guardrail and returns the outcome; needs a management key.
 ///
@@ -183,11 +193,12 @@ pub fn guardrails_bulk_unassign_keys(
     id: impl AsRef<str>,
     request: BulkUnassignKeysRequest,
 ) -> Call<'_, BulkUnassignKeysResponse> {
-    Call::new(core, Parts::new(&BULK_UNASSIGN_KEYS_FROM_GUARDRAIL).path("id", id.as_ref()).json(&request))
+    Call::new(core, Parts::new(&GUARDRAILS_BULK_UNASSIGN_KEYS).path("id", id.as_ref()).json(&request))
 }
 
-static LIST_GUARDRAIL_MEMBER_ASSIGNMENTS: Operation =
+static GUARDRAILS_LIST_GUARDRAIL_MEMBER_ASSIGNMENTS: Operation =
     Operation::new("listGuardrailMemberAssignments", Method::GET, "/guardrails/{id}/assignments/members")
+        .function("guardrails_list_guardrail_member_assignments")
         .paged(Paging::Offset { default_limit: Some(50) });
 
 /// Lists the organization members bound to one guardrail, in pages; needs a management key.
@@ -205,11 +216,12 @@ pub fn guardrails_list_guardrail_member_assignments(
     id: impl AsRef<str>,
     params: ListGuardrailMemberAssignmentsParams,
 ) -> Call<'_, ListMemberAssignmentsResponse> {
-    Call::new(core, params.write(Parts::new(&LIST_GUARDRAIL_MEMBER_ASSIGNMENTS).path("id", id.as_ref())))
+    Call::new(core, params.write(Parts::new(&GUARDRAILS_LIST_GUARDRAIL_MEMBER_ASSIGNMENTS).path("id", id.as_ref())))
 }
 
-static BULK_ASSIGN_MEMBERS_TO_GUARDRAIL: Operation =
-    Operation::new("bulkAssignMembersToGuardrail", Method::POST, "/guardrails/{id}/assignments/members");
+static GUARDRAILS_BULK_ASSIGN_MEMBERS: Operation =
+    Operation::new("bulkAssignMembersToGuardrail", Method::POST, "/guardrails/{id}/assignments/members")
+        .function("guardrails_bulk_assign_members");
 
 /// Binds several organization members to one guardrail and returns the outcome; needs a management key.
 ///
@@ -226,11 +238,12 @@ pub fn guardrails_bulk_assign_members(
     id: impl AsRef<str>,
     request: BulkAssignMembersRequest,
 ) -> Call<'_, BulkAssignMembersResponse> {
-    Call::new(core, Parts::new(&BULK_ASSIGN_MEMBERS_TO_GUARDRAIL).path("id", id.as_ref()).json(&request))
+    Call::new(core, Parts::new(&GUARDRAILS_BULK_ASSIGN_MEMBERS).path("id", id.as_ref()).json(&request))
 }
 
-static BULK_UNASSIGN_MEMBERS_FROM_GUARDRAIL: Operation =
-    Operation::new("bulkUnassignMembersFromGuardrail", Method::POST, "/guardrails/{id}/assignments/members/remove");
+static GUARDRAILS_BULK_UNASSIGN_MEMBERS: Operation =
+    Operation::new("bulkUnassignMembersFromGuardrail", Method::POST, "/guardrails/{id}/assignments/members/remove")
+        .function("guardrails_bulk_unassign_members");
 
 /// Releases several organization members from one guardrail and returns the outcome; needs a management key.
 ///
@@ -247,5 +260,5 @@ pub fn guardrails_bulk_unassign_members(
     id: impl AsRef<str>,
     request: BulkUnassignMembersRequest,
 ) -> Call<'_, BulkUnassignMembersResponse> {
-    Call::new(core, Parts::new(&BULK_UNASSIGN_MEMBERS_FROM_GUARDRAIL).path("id", id.as_ref()).json(&request))
+    Call::new(core, Parts::new(&GUARDRAILS_BULK_UNASSIGN_MEMBERS).path("id", id.as_ref()).json(&request))
 }

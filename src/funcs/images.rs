@@ -7,7 +7,7 @@ use http::Method;
 use crate::core::{Authentication, Call, EventStream, OpenRouterCore, Operation, Parts};
 use crate::models::*;
 
-static CREATE_IMAGES: Operation = Operation::new("createImages", Method::POST, "/images");
+static IMAGES_GENERATE: Operation = Operation::new("createImages", Method::POST, "/images").function("images_generate");
 
 /// Generates images from a text prompt through the image router and returns them.
 ///
@@ -17,8 +17,10 @@ static CREATE_IMAGES: Operation = Operation::new("createImages", Method::POST, "
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 402, 403, 404, 413, 429, 500, 502, 524, 529; other variants where no answer came.
 #[inline]
 pub fn images_generate(core: &OpenRouterCore, request: ImageGenerationRequest) -> Call<'_, ImageGenerationResponse> {
-    Call::new(core, Parts::new(&CREATE_IMAGES).json(&request).stream(false))
+    Call::new(core, Parts::new(&IMAGES_GENERATE).json(&request).stream(false))
 }
+
+static IMAGES_STREAM: Operation = Operation::new("createImages", Method::POST, "/images").function("images_stream");
 
 /// Generates images from a text prompt through the image router and returns them.
 ///
@@ -31,11 +33,12 @@ pub fn images_stream(
     core: &OpenRouterCore,
     request: ImageGenerationRequest,
 ) -> Call<'_, EventStream<ImageStreamEvents>> {
-    Call::new(core, Parts::new(&CREATE_IMAGES).json(&request).stream(true))
+    Call::new(core, Parts::new(&IMAGES_STREAM).json(&request).stream(true))
 }
 
-static LIST_IMAGE_MODELS: Operation =
-    Operation::new("listImageModels", Method::GET, "/images/models").authentication(Authentication::Optional);
+static IMAGES_LIST_MODELS: Operation = Operation::new("listImageModels", Method::GET, "/images/models")
+    .function("images_list_models")
+    .authentication(Authentication::Optional);
 
 /// Lists all image models with the parameters each can support and a link to its endpoint records.
 ///
@@ -45,11 +48,12 @@ static LIST_IMAGE_MODELS: Operation =
 /// [`Error::Api`](crate::Error::Api) with status 500; other variants where no answer came.
 #[inline]
 pub fn images_list_models(core: &OpenRouterCore) -> Call<'_, ImageModelsListResponse> {
-    Call::new(core, Parts::new(&LIST_IMAGE_MODELS))
+    Call::new(core, Parts::new(&IMAGES_LIST_MODELS))
 }
 
-static LIST_IMAGE_MODEL_ENDPOINTS: Operation =
+static IMAGES_LIST_MODEL_ENDPOINTS: Operation =
     Operation::new("listImageModelEndpoints", Method::GET, "/images/models/{author}/{slug}/endpoints")
+        .function("images_list_model_endpoints")
         .authentication(Authentication::Optional);
 
 /// Lists the endpoints serving one image model, each with exact parameters, prices and allowed passthrough options.
@@ -68,5 +72,8 @@ pub fn images_list_model_endpoints(
     author: impl AsRef<str>,
     slug: impl AsRef<str>,
 ) -> Call<'_, ImageModelEndpointsResponse> {
-    Call::new(core, Parts::new(&LIST_IMAGE_MODEL_ENDPOINTS).path("author", author.as_ref()).path("slug", slug.as_ref()))
+    Call::new(
+        core,
+        Parts::new(&IMAGES_LIST_MODEL_ENDPOINTS).path("author", author.as_ref()).path("slug", slug.as_ref()),
+    )
 }

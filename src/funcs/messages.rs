@@ -7,7 +7,8 @@ use http::Method;
 use crate::core::{Call, EventStream, OpenRouterCore, Operation, Parts};
 use crate::models::*;
 
-static CREATE_MESSAGES: Operation = Operation::new("createMessages", Method::POST, "/messages").with_metadata_header();
+static MESSAGES_CREATE: Operation =
+    Operation::new("createMessages", Method::POST, "/messages").function("messages_create").with_metadata_header();
 
 /// Sends a conversation in the Anthropic Messages format and returns the reply; handles tools, extended thinking, images and PDFs.
 ///
@@ -17,8 +18,11 @@ static CREATE_MESSAGES: Operation = Operation::new("createMessages", Method::POS
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 429, 500, 503, 529; other variants where no answer came.
 #[inline]
 pub fn messages_create(core: &OpenRouterCore, request: MessagesRequest) -> Call<'_, MessagesResult> {
-    Call::new(core, Parts::new(&CREATE_MESSAGES).json(&request).stream(false))
+    Call::new(core, Parts::new(&MESSAGES_CREATE).json(&request).stream(false))
 }
+
+static MESSAGES_STREAM: Operation =
+    Operation::new("createMessages", Method::POST, "/messages").function("messages_stream").with_metadata_header();
 
 /// Sends a conversation in the Anthropic Messages format and returns the reply; handles tools, extended thinking, images and PDFs.
 ///
@@ -28,5 +32,5 @@ pub fn messages_create(core: &OpenRouterCore, request: MessagesRequest) -> Call<
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 429, 500, 503, 529; other variants where no answer came.
 #[inline]
 pub fn messages_stream(core: &OpenRouterCore, request: MessagesRequest) -> Call<'_, EventStream<MessagesStreamEvents>> {
-    Call::new(core, Parts::new(&CREATE_MESSAGES).json(&request).stream(true))
+    Call::new(core, Parts::new(&MESSAGES_STREAM).json(&request).stream(true))
 }

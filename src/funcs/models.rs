@@ -7,8 +7,9 @@ use http::Method;
 use crate::core::{Authentication, Call, OpenRouterCore, Operation, Paging, Parts};
 use crate::models::*;
 
-static GET_MODEL: Operation =
-    Operation::new("getModel", Method::GET, "/model/{author}/{slug}").authentication(Authentication::Optional);
+static MODELS_GET: Operation = Operation::new("getModel", Method::GET, "/model/{author}/{slug}")
+    .function("models_get")
+    .authentication(Authentication::Optional);
 
 /// Returns everything known about one model, named by author and slug; variant suffixes and known aliases work too.
 ///
@@ -22,11 +23,12 @@ static GET_MODEL: Operation =
 /// - `slug`: Model part of the name, after the slash, optionally with a variant suffix such as `:free`.
 #[inline]
 pub fn models_get(core: &OpenRouterCore, author: impl AsRef<str>, slug: impl AsRef<str>) -> Call<'_, ModelResponse> {
-    Call::new(core, Parts::new(&GET_MODEL).path("author", author.as_ref()).path("slug", slug.as_ref()))
+    Call::new(core, Parts::new(&MODELS_GET).path("author", author.as_ref()).path("slug", slug.as_ref()))
 }
 
-static GET_MODELS: Operation =
-    Operation::new("getModels", Method::GET, "/models").paged(Paging::Offset { default_limit: Some(500) });
+static MODELS_LIST: Operation = Operation::new("getModels", Method::GET, "/models")
+    .function("models_list")
+    .paged(Paging::Offset { default_limit: Some(500) });
 
 /// Lists the available models with prices, context length and other properties, filtered and sorted as asked.
 ///
@@ -36,11 +38,12 @@ static GET_MODELS: Operation =
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 408, 409, 429, 500, 503; other variants where no answer came.
 #[inline]
 pub fn models_list(core: &OpenRouterCore, params: GetModelsParams) -> Call<'_, ModelsListResponse> {
-    Call::new(core, params.write(Parts::new(&GET_MODELS)))
+    Call::new(core, params.write(Parts::new(&MODELS_LIST)))
 }
 
-static LIST_MODELS_COUNT: Operation =
-    Operation::new("listModelsCount", Method::GET, "/models/count").authentication(Authentication::Optional);
+static MODELS_COUNT: Operation = Operation::new("listModelsCount", Method::GET, "/models/count")
+    .function("models_count")
+    .authentication(Authentication::Optional);
 
 /// Returns how many models are available, counted for the chosen output modalities.
 ///
@@ -50,11 +53,12 @@ static LIST_MODELS_COUNT: Operation =
 /// [`Error::Api`](crate::Error::Api) with status 400, 403, 500; other variants where no answer came.
 #[inline]
 pub fn models_count(core: &OpenRouterCore, params: ListModelsCountParams) -> Call<'_, ModelsCountResponse> {
-    Call::new(core, params.write(Parts::new(&LIST_MODELS_COUNT)))
+    Call::new(core, params.write(Parts::new(&MODELS_COUNT)))
 }
 
-static LIST_MODELS_USER: Operation =
-    Operation::new("listModelsUser", Method::GET, "/models/user").paged(Paging::Offset { default_limit: Some(500) });
+static MODELS_LIST_FOR_USER: Operation = Operation::new("listModelsUser", Method::GET, "/models/user")
+    .function("models_list_for_user")
+    .paged(Paging::Offset { default_limit: Some(500) });
 
 /// Lists the models left after your guardrails, privacy settings and provider preferences; regional hostnames also restrict to that region.
 ///
@@ -64,5 +68,5 @@ static LIST_MODELS_USER: Operation =
 /// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 408, 409, 429, 500, 503; other variants where no answer came.
 #[inline]
 pub fn models_list_for_user(core: &OpenRouterCore, params: ListModelsUserParams) -> Call<'_, ModelsListResponse> {
-    Call::new(core, params.write(Parts::new(&LIST_MODELS_USER)))
+    Call::new(core, params.write(Parts::new(&MODELS_LIST_FOR_USER)))
 }

@@ -7,8 +7,10 @@ use http::Method;
 use crate::core::{Authentication, Call, OpenRouterCore, Operation, Parts};
 use crate::models::*;
 
-static EXCHANGE_AUTH_CODE_FOR_API_KEY: Operation =
-    Operation::new("exchangeAuthCodeForAPIKey", Method::POST, "/auth/keys").authentication(Authentication::Optional);
+static OAUTH_EXCHANGE_AUTH_CODE_FOR_API_KEY: Operation =
+    Operation::new("exchangeAuthCodeForAPIKey", Method::POST, "/auth/keys")
+        .function("oauth_exchange_auth_code_for_api_key")
+        .authentication(Authentication::Optional);
 
 /// Trades the code from a finished PKCE login for an API key that the user controls, and returns that key.
 ///
@@ -21,10 +23,11 @@ pub fn oauth_exchange_auth_code_for_api_key(
     core: &OpenRouterCore,
     request: ExchangeAuthCodeForApiKeyRequest,
 ) -> Call<'_, ExchangeAuthCodeForApiKeyResponse> {
-    Call::new(core, Parts::new(&EXCHANGE_AUTH_CODE_FOR_API_KEY).json(&request))
+    Call::new(core, Parts::new(&OAUTH_EXCHANGE_AUTH_CODE_FOR_API_KEY).json(&request))
 }
 
-static CREATE_AUTH_KEYS_CODE: Operation = Operation::new("createAuthKeysCode", Method::POST, "/auth/keys/code");
+static OAUTH_CREATE_AUTH_CODE: Operation =
+    Operation::new("createAuthKeysCode", Method::POST, "/auth/keys/code").function("oauth_create_auth_code");
 
 /// Creates a PKCE authorization code and returns it with its app ID, ready to be exchanged for a user-controlled key.
 ///
@@ -37,11 +40,12 @@ pub fn oauth_create_auth_code(
     core: &OpenRouterCore,
     request: CreateAuthKeysCodeRequest,
 ) -> Call<'_, CreateAuthKeysCodeResponse> {
-    Call::new(core, Parts::new(&CREATE_AUTH_KEYS_CODE).json(&request))
+    Call::new(core, Parts::new(&OAUTH_CREATE_AUTH_CODE).json(&request))
 }
 
-static LIST_OAUTH_JWKS: Operation =
-    Operation::new("listOauthJwks", Method::GET, "/oauth/jwks").authentication(Authentication::Optional);
+static OAUTH_LIST_OAUTH_JWKS: Operation = Operation::new("listOauthJwks", Method::GET, "/oauth/jwks")
+    .function("oauth_list_oauth_jwks")
+    .authentication(Authentication::Optional);
 
 /// Calls the operation `listOauthJwks`.
 ///
@@ -51,11 +55,12 @@ static LIST_OAUTH_JWKS: Operation =
 /// [`Error::Api`](crate::Error::Api) with status 500; other variants where no answer came.
 #[inline]
 pub fn oauth_list_oauth_jwks(core: &OpenRouterCore) -> Call<'_, OauthJwks> {
-    Call::new(core, Parts::new(&LIST_OAUTH_JWKS))
+    Call::new(core, Parts::new(&OAUTH_LIST_OAUTH_JWKS))
 }
 
-static CREATE_OAUTH_TOKEN: Operation =
-    Operation::new("createOauthToken", Method::POST, "/oauth/token").authentication(Authentication::Optional);
+static OAUTH_CREATE_OAUTH_TOKEN: Operation = Operation::new("createOauthToken", Method::POST, "/oauth/token")
+    .function("oauth_create_oauth_token")
+    .authentication(Authentication::Optional);
 
 /// Calls the operation `createOauthToken`.
 ///
@@ -68,5 +73,5 @@ pub fn oauth_create_oauth_token(
     core: &OpenRouterCore,
     request: TokenExchangeRequest,
 ) -> Call<'_, TokenExchangeResponse> {
-    Call::new(core, Parts::new(&CREATE_OAUTH_TOKEN).form(&request))
+    Call::new(core, Parts::new(&OAUTH_CREATE_OAUTH_TOKEN).form(&request))
 }

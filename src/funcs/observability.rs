@@ -7,8 +7,9 @@ use http::Method;
 use crate::core::{Call, OpenRouterCore, Operation, Paging, Parts};
 use crate::models::*;
 
-static LIST_OBSERVABILITY_DESTINATIONS: Operation =
+static OBSERVABILITY_LIST: Operation =
     Operation::new("listObservabilityDestinations", Method::GET, "/observability/destinations")
+        .function("observability_list")
         .paged(Paging::Offset { default_limit: Some(50) });
 
 /// Lists the stable-release observability destinations set up in one workspace, in pages; needs a management key.
@@ -22,11 +23,12 @@ pub fn observability_list(
     core: &OpenRouterCore,
     params: ListObservabilityDestinationsParams,
 ) -> Call<'_, ListObservabilityDestinationsResponse> {
-    Call::new(core, params.write(Parts::new(&LIST_OBSERVABILITY_DESTINATIONS)))
+    Call::new(core, params.write(Parts::new(&OBSERVABILITY_LIST)))
 }
 
-static CREATE_OBSERVABILITY_DESTINATION: Operation =
-    Operation::new("createObservabilityDestination", Method::POST, "/observability/destinations");
+static OBSERVABILITY_CREATE: Operation =
+    Operation::new("createObservabilityDestination", Method::POST, "/observability/destinations")
+        .function("observability_create");
 
 /// Adds an observability destination, up to five of each type, and returns it; needs a management key.
 ///
@@ -39,11 +41,12 @@ pub fn observability_create(
     core: &OpenRouterCore,
     request: CreateObservabilityDestinationRequest,
 ) -> Call<'_, CreateObservabilityDestinationResponse> {
-    Call::new(core, Parts::new(&CREATE_OBSERVABILITY_DESTINATION).json(&request))
+    Call::new(core, Parts::new(&OBSERVABILITY_CREATE).json(&request))
 }
 
-static DELETE_OBSERVABILITY_DESTINATION: Operation =
-    Operation::new("deleteObservabilityDestination", Method::DELETE, "/observability/destinations/{id}");
+static OBSERVABILITY_DELETE: Operation =
+    Operation::new("deleteObservabilityDestination", Method::DELETE, "/observability/destinations/{id}")
+        .function("observability_delete");
 
 /// Soft-deletes one observability destination and returns a confirmation; needs a management key.
 ///
@@ -59,11 +62,12 @@ pub fn observability_delete(
     core: &OpenRouterCore,
     id: impl AsRef<str>,
 ) -> Call<'_, DeleteObservabilityDestinationResponse> {
-    Call::new(core, Parts::new(&DELETE_OBSERVABILITY_DESTINATION).path("id", id.as_ref()))
+    Call::new(core, Parts::new(&OBSERVABILITY_DELETE).path("id", id.as_ref()))
 }
 
-static GET_OBSERVABILITY_DESTINATION: Operation =
-    Operation::new("getObservabilityDestination", Method::GET, "/observability/destinations/{id}");
+static OBSERVABILITY_GET: Operation =
+    Operation::new("getObservabilityDestination", Method::GET, "/observability/destinations/{id}")
+        .function("observability_get");
 
 /// Returns one observability destination with its configuration; needs a management key.
 ///
@@ -76,11 +80,12 @@ static GET_OBSERVABILITY_DESTINATION: Operation =
 /// - `id`: UUID of the destination to fetch.
 #[inline]
 pub fn observability_get(core: &OpenRouterCore, id: impl AsRef<str>) -> Call<'_, GetObservabilityDestinationResponse> {
-    Call::new(core, Parts::new(&GET_OBSERVABILITY_DESTINATION).path("id", id.as_ref()))
+    Call::new(core, Parts::new(&OBSERVABILITY_GET).path("id", id.as_ref()))
 }
 
-static UPDATE_OBSERVABILITY_DESTINATION: Operation =
-    Operation::new("updateObservabilityDestination", Method::PATCH, "/observability/destinations/{id}");
+static OBSERVABILITY_UPDATE: Operation =
+    Operation::new("updateObservabilityDestination", Method::PATCH, "/observability/destinations/{id}")
+        .function("observability_update");
 
 /// Changes the fields you send on one observability destination and returns it; needs a management key.
 ///
@@ -97,5 +102,5 @@ pub fn observability_update(
     id: impl AsRef<str>,
     request: UpdateObservabilityDestinationRequest,
 ) -> Call<'_, UpdateObservabilityDestinationResponse> {
-    Call::new(core, Parts::new(&UPDATE_OBSERVABILITY_DESTINATION).path("id", id.as_ref()).json(&request))
+    Call::new(core, Parts::new(&OBSERVABILITY_UPDATE).path("id", id.as_ref()).json(&request))
 }

@@ -7,8 +7,9 @@ use http::Method;
 use crate::core::{Call, OpenRouterCore, Operation, Paging, Parts};
 use crate::models::*;
 
-static LIST_ORGANIZATION_MEMBERS: Operation =
+static ORGANIZATION_LIST_MEMBERS: Operation =
     Operation::new("listOrganizationMembers", Method::GET, "/organization/members")
+        .function("organization_list_members")
         .paged(Paging::Offset { default_limit: Some(50) });
 
 /// Lists the people in the organization behind the management key you authenticate with, in pages.
@@ -22,11 +23,12 @@ pub fn organization_list_members(
     core: &OpenRouterCore,
     params: ListOrganizationMembersParams,
 ) -> Call<'_, ListOrganizationMembersResponse> {
-    Call::new(core, params.write(Parts::new(&LIST_ORGANIZATION_MEMBERS)))
+    Call::new(core, params.write(Parts::new(&ORGANIZATION_LIST_MEMBERS)))
 }
 
-static GET_ORGANIZATION_SETTINGS: Operation =
-    Operation::new("getOrganizationSettings", Method::GET, "/organization/settings");
+static ORGANIZATION_GET_SETTINGS: Operation =
+    Operation::new("getOrganizationSettings", Method::GET, "/organization/settings")
+        .function("organization_get_settings");
 
 /// Calls the operation `getOrganizationSettings`.
 ///
@@ -36,11 +38,12 @@ static GET_ORGANIZATION_SETTINGS: Operation =
 /// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 500; other variants where no answer came.
 #[inline]
 pub fn organization_get_settings(core: &OpenRouterCore) -> Call<'_, GetOrganizationSettingsResponse> {
-    Call::new(core, Parts::new(&GET_ORGANIZATION_SETTINGS))
+    Call::new(core, Parts::new(&ORGANIZATION_GET_SETTINGS))
 }
 
-static UPDATE_ORGANIZATION_SETTINGS: Operation =
-    Operation::new("updateOrganizationSettings", Method::PATCH, "/organization/settings");
+static ORGANIZATION_UPDATE_SETTINGS: Operation =
+    Operation::new("updateOrganizationSettings", Method::PATCH, "/organization/settings")
+        .function("organization_update_settings");
 
 /// Calls the operation `updateOrganizationSettings`.
 ///
@@ -53,5 +56,5 @@ pub fn organization_update_settings(
     core: &OpenRouterCore,
     request: UpdateOrganizationSettingsRequest,
 ) -> Call<'_, UpdateOrganizationSettingsResponse> {
-    Call::new(core, Parts::new(&UPDATE_ORGANIZATION_SETTINGS).json(&request))
+    Call::new(core, Parts::new(&ORGANIZATION_UPDATE_SETTINGS).json(&request))
 }

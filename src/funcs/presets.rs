@@ -7,8 +7,9 @@ use http::Method;
 use crate::core::{Call, OpenRouterCore, Operation, Paging, Parts};
 use crate::models::*;
 
-static LIST_PRESETS: Operation =
-    Operation::new("listPresets", Method::GET, "/presets").paged(Paging::Offset { default_limit: Some(50) });
+static PRESETS_LIST: Operation = Operation::new("listPresets", Method::GET, "/presets")
+    .function("presets_list")
+    .paged(Paging::Offset { default_limit: Some(50) });
 
 /// Lists your presets, the most recently changed first, and returns one page.
 ///
@@ -18,10 +19,10 @@ static LIST_PRESETS: Operation =
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 500, 503; other variants where no answer came.
 #[inline]
 pub fn presets_list(core: &OpenRouterCore, params: ListPresetsParams) -> Call<'_, ListPresetsResponse> {
-    Call::new(core, params.write(Parts::new(&LIST_PRESETS)))
+    Call::new(core, params.write(Parts::new(&PRESETS_LIST)))
 }
 
-static GET_PRESET: Operation = Operation::new("getPreset", Method::GET, "/presets/{slug}");
+static PRESETS_GET: Operation = Operation::new("getPreset", Method::GET, "/presets/{slug}").function("presets_get");
 
 /// Returns one preset, found by slug, with the version currently in force included.
 ///
@@ -34,11 +35,12 @@ static GET_PRESET: Operation = Operation::new("getPreset", Method::GET, "/preset
 /// - `slug`: URL-safe name of the preset to fetch.
 #[inline]
 pub fn presets_get(core: &OpenRouterCore, slug: impl AsRef<str>) -> Call<'_, GetPresetResponse> {
-    Call::new(core, Parts::new(&GET_PRESET).path("slug", slug.as_ref()))
+    Call::new(core, Parts::new(&PRESETS_GET).path("slug", slug.as_ref()))
 }
 
-static CREATE_PRESETS_CHAT_COMPLETIONS: Operation =
-    Operation::new("createPresetsChatCompletions", Method::POST, "/presets/{slug}/chat/completions");
+static PRESETS_CREATE_PRESETS_CHAT_COMPLETIONS: Operation =
+    Operation::new("createPresetsChatCompletions", Method::POST, "/presets/{slug}/chat/completions")
+        .function("presets_create_presets_chat_completions");
 
 /// Saves the settings of a chat completions body as a preset or its next version and returns it; messages are dropped.
 ///
@@ -55,11 +57,12 @@ pub fn presets_create_presets_chat_completions(
     slug: impl AsRef<str>,
     request: ChatRequest,
 ) -> Call<'_, CreatePresetFromInferenceResponse> {
-    Call::new(core, Parts::new(&CREATE_PRESETS_CHAT_COMPLETIONS).path("slug", slug.as_ref()).json(&request))
+    Call::new(core, Parts::new(&PRESETS_CREATE_PRESETS_CHAT_COMPLETIONS).path("slug", slug.as_ref()).json(&request))
 }
 
-static CREATE_PRESETS_MESSAGES: Operation =
-    Operation::new("createPresetsMessages", Method::POST, "/presets/{slug}/messages");
+static PRESETS_CREATE_PRESETS_MESSAGES: Operation =
+    Operation::new("createPresetsMessages", Method::POST, "/presets/{slug}/messages")
+        .function("presets_create_presets_messages");
 
 /// Saves the settings of a Messages body as a preset or its next version and returns it; messages are dropped.
 ///
@@ -76,11 +79,12 @@ pub fn presets_create_presets_messages(
     slug: impl AsRef<str>,
     request: MessagesRequest,
 ) -> Call<'_, CreatePresetFromInferenceResponse> {
-    Call::new(core, Parts::new(&CREATE_PRESETS_MESSAGES).path("slug", slug.as_ref()).json(&request))
+    Call::new(core, Parts::new(&PRESETS_CREATE_PRESETS_MESSAGES).path("slug", slug.as_ref()).json(&request))
 }
 
-static CREATE_PRESETS_RESPONSES: Operation =
-    Operation::new("createPresetsResponses", Method::POST, "/presets/{slug}/responses");
+static PRESETS_CREATE_PRESETS_RESPONSES: Operation =
+    Operation::new("createPresetsResponses", Method::POST, "/presets/{slug}/responses")
+        .function("presets_create_presets_responses");
 
 /// Saves the settings of a Responses body as a preset or its next version and returns it; unrelated fields are dropped.
 ///
@@ -97,10 +101,11 @@ pub fn presets_create_presets_responses(
     slug: impl AsRef<str>,
     request: ResponsesRequest,
 ) -> Call<'_, CreatePresetFromInferenceResponse> {
-    Call::new(core, Parts::new(&CREATE_PRESETS_RESPONSES).path("slug", slug.as_ref()).json(&request))
+    Call::new(core, Parts::new(&PRESETS_CREATE_PRESETS_RESPONSES).path("slug", slug.as_ref()).json(&request))
 }
 
-static LIST_PRESET_VERSIONS: Operation = Operation::new("listPresetVersions", Method::GET, "/presets/{slug}/versions")
+static PRESETS_LIST_VERSIONS: Operation = Operation::new("listPresetVersions", Method::GET, "/presets/{slug}/versions")
+    .function("presets_list_versions")
     .paged(Paging::Offset { default_limit: Some(50) });
 
 /// Lists every version of one preset, starting from the first, and returns one page.
@@ -118,11 +123,12 @@ pub fn presets_list_versions(
     slug: impl AsRef<str>,
     params: ListPresetVersionsParams,
 ) -> Call<'_, ListPresetVersionsResponse> {
-    Call::new(core, params.write(Parts::new(&LIST_PRESET_VERSIONS).path("slug", slug.as_ref())))
+    Call::new(core, params.write(Parts::new(&PRESETS_LIST_VERSIONS).path("slug", slug.as_ref())))
 }
 
-static GET_PRESET_VERSION: Operation =
-    Operation::new("getPresetVersion", Method::GET, "/presets/{slug}/versions/{version}");
+static PRESETS_GET_VERSION: Operation =
+    Operation::new("getPresetVersion", Method::GET, "/presets/{slug}/versions/{version}")
+        .function("presets_get_version");
 
 /// Returns one numbered version of a preset with its configuration.
 ///
@@ -140,5 +146,5 @@ pub fn presets_get_version(
     slug: impl AsRef<str>,
     version: impl AsRef<str>,
 ) -> Call<'_, GetPresetVersionResponse> {
-    Call::new(core, Parts::new(&GET_PRESET_VERSION).path("slug", slug.as_ref()).path("version", version.as_ref()))
+    Call::new(core, Parts::new(&PRESETS_GET_VERSION).path("slug", slug.as_ref()).path("version", version.as_ref()))
 }

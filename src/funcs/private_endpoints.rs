@@ -7,7 +7,8 @@ use http::Method;
 use crate::core::{Call, OpenRouterCore, Operation, Parts};
 use crate::models::*;
 
-static LIST_PRIVATE_ENDPOINTS: Operation = Operation::new("listPrivateEndpoints", Method::GET, "/private-endpoints");
+static PRIVATE_ENDPOINTS_LIST: Operation =
+    Operation::new("listPrivateEndpoints", Method::GET, "/private-endpoints").function("private_endpoints_list");
 
 /// Calls the operation `listPrivateEndpoints`.
 ///
@@ -17,10 +18,11 @@ static LIST_PRIVATE_ENDPOINTS: Operation = Operation::new("listPrivateEndpoints"
 /// [`Error::Api`](crate::Error::Api) with status 401, 403, 408, 500; other variants where no answer came.
 #[inline]
 pub fn private_endpoints_list(core: &OpenRouterCore) -> Call<'_, ListPrivateEndpointsResponse> {
-    Call::new(core, Parts::new(&LIST_PRIVATE_ENDPOINTS))
+    Call::new(core, Parts::new(&PRIVATE_ENDPOINTS_LIST))
 }
 
-static CREATE_PRIVATE_ENDPOINT: Operation = Operation::new("createPrivateEndpoint", Method::POST, "/private-endpoints");
+static PRIVATE_ENDPOINTS_CREATE: Operation =
+    Operation::new("createPrivateEndpoint", Method::POST, "/private-endpoints").function("private_endpoints_create");
 
 /// Calls the operation `createPrivateEndpoint`.
 ///
@@ -37,11 +39,12 @@ pub fn private_endpoints_create<'a>(
     request: CreatePrivateEndpointRequest,
     idempotency_key: Option<&str>,
 ) -> Call<'a, ManagedPrivateEndpointResponse> {
-    Call::new(core, Parts::new(&CREATE_PRIVATE_ENDPOINT).json(&request).header("idempotency-key", idempotency_key))
+    Call::new(core, Parts::new(&PRIVATE_ENDPOINTS_CREATE).json(&request).header("idempotency-key", idempotency_key))
 }
 
-static DELETE_PRIVATE_ENDPOINT: Operation =
-    Operation::new("deletePrivateEndpoint", Method::DELETE, "/private-endpoints/{id}");
+static PRIVATE_ENDPOINTS_DELETE: Operation =
+    Operation::new("deletePrivateEndpoint", Method::DELETE, "/private-endpoints/{id}")
+        .function("private_endpoints_delete");
 
 /// Calls the operation `deletePrivateEndpoint`.
 ///
@@ -58,10 +61,11 @@ pub fn private_endpoints_delete(
     id: impl AsRef<str>,
     params: DeletePrivateEndpointParams,
 ) -> Call<'_, DeletePrivateEndpointResponse> {
-    Call::new(core, params.write(Parts::new(&DELETE_PRIVATE_ENDPOINT).path("id", id.as_ref())))
+    Call::new(core, params.write(Parts::new(&PRIVATE_ENDPOINTS_DELETE).path("id", id.as_ref())))
 }
 
-static GET_PRIVATE_ENDPOINT: Operation = Operation::new("getPrivateEndpoint", Method::GET, "/private-endpoints/{id}");
+static PRIVATE_ENDPOINTS_GET: Operation =
+    Operation::new("getPrivateEndpoint", Method::GET, "/private-endpoints/{id}").function("private_endpoints_get");
 
 /// Calls the operation `getPrivateEndpoint`.
 ///
@@ -74,11 +78,12 @@ static GET_PRIVATE_ENDPOINT: Operation = Operation::new("getPrivateEndpoint", Me
 /// - `id`: See the API document.
 #[inline]
 pub fn private_endpoints_get(core: &OpenRouterCore, id: impl AsRef<str>) -> Call<'_, PrivateEndpointResponse> {
-    Call::new(core, Parts::new(&GET_PRIVATE_ENDPOINT).path("id", id.as_ref()))
+    Call::new(core, Parts::new(&PRIVATE_ENDPOINTS_GET).path("id", id.as_ref()))
 }
 
-static UPDATE_PRIVATE_ENDPOINT: Operation =
-    Operation::new("updatePrivateEndpoint", Method::PATCH, "/private-endpoints/{id}");
+static PRIVATE_ENDPOINTS_UPDATE: Operation =
+    Operation::new("updatePrivateEndpoint", Method::PATCH, "/private-endpoints/{id}")
+        .function("private_endpoints_update");
 
 /// Calls the operation `updatePrivateEndpoint`.
 ///
@@ -95,11 +100,12 @@ pub fn private_endpoints_update(
     id: impl AsRef<str>,
     request: UpdatePrivateEndpointRequest,
 ) -> Call<'_, PrivateEndpointResponse> {
-    Call::new(core, Parts::new(&UPDATE_PRIVATE_ENDPOINT).path("id", id.as_ref()).json(&request))
+    Call::new(core, Parts::new(&PRIVATE_ENDPOINTS_UPDATE).path("id", id.as_ref()).json(&request))
 }
 
-static ACTIVATE_PRIVATE_ENDPOINT: Operation =
-    Operation::new("activatePrivateEndpoint", Method::POST, "/private-endpoints/{id}/activate");
+static PRIVATE_ENDPOINTS_ACTIVATE: Operation =
+    Operation::new("activatePrivateEndpoint", Method::POST, "/private-endpoints/{id}/activate")
+        .function("private_endpoints_activate");
 
 /// Calls the operation `activatePrivateEndpoint`.
 ///
@@ -115,11 +121,12 @@ pub fn private_endpoints_activate(
     core: &OpenRouterCore,
     id: impl AsRef<str>,
 ) -> Call<'_, ManagedPrivateEndpointResponse> {
-    Call::new(core, Parts::new(&ACTIVATE_PRIVATE_ENDPOINT).path("id", id.as_ref()))
+    Call::new(core, Parts::new(&PRIVATE_ENDPOINTS_ACTIVATE).path("id", id.as_ref()))
 }
 
-static DISABLE_PRIVATE_ENDPOINT: Operation =
-    Operation::new("disablePrivateEndpoint", Method::POST, "/private-endpoints/{id}/disable");
+static PRIVATE_ENDPOINTS_DISABLE: Operation =
+    Operation::new("disablePrivateEndpoint", Method::POST, "/private-endpoints/{id}/disable")
+        .function("private_endpoints_disable");
 
 /// Calls the operation `disablePrivateEndpoint`.
 ///
@@ -135,11 +142,12 @@ pub fn private_endpoints_disable(
     core: &OpenRouterCore,
     id: impl AsRef<str>,
 ) -> Call<'_, ManagedPrivateEndpointResponse> {
-    Call::new(core, Parts::new(&DISABLE_PRIVATE_ENDPOINT).path("id", id.as_ref()))
+    Call::new(core, Parts::new(&PRIVATE_ENDPOINTS_DISABLE).path("id", id.as_ref()))
 }
 
-static ENABLE_PRIVATE_ENDPOINT: Operation =
-    Operation::new("enablePrivateEndpoint", Method::POST, "/private-endpoints/{id}/enable");
+static PRIVATE_ENDPOINTS_ENABLE: Operation =
+    Operation::new("enablePrivateEndpoint", Method::POST, "/private-endpoints/{id}/enable")
+        .function("private_endpoints_enable");
 
 /// Calls the operation `enablePrivateEndpoint`.
 ///
@@ -155,11 +163,12 @@ pub fn private_endpoints_enable(
     core: &OpenRouterCore,
     id: impl AsRef<str>,
 ) -> Call<'_, ManagedPrivateEndpointResponse> {
-    Call::new(core, Parts::new(&ENABLE_PRIVATE_ENDPOINT).path("id", id.as_ref()))
+    Call::new(core, Parts::new(&PRIVATE_ENDPOINTS_ENABLE).path("id", id.as_ref()))
 }
 
-static UPDATE_PRIVATE_ENDPOINT_PARAMETERS: Operation =
-    Operation::new("updatePrivateEndpointParameters", Method::PUT, "/private-endpoints/{id}/parameters");
+static PRIVATE_ENDPOINTS_UPDATE_PARAMETERS: Operation =
+    Operation::new("updatePrivateEndpointParameters", Method::PUT, "/private-endpoints/{id}/parameters")
+        .function("private_endpoints_update_parameters");
 
 /// Calls the operation `updatePrivateEndpointParameters`.
 ///
@@ -177,11 +186,12 @@ pub fn private_endpoints_update_parameters(
     id: impl AsRef<str>,
     request: UpdatePrivateEndpointParametersRequest,
 ) -> Call<'_, PrivateEndpointResponse> {
-    Call::new(core, Parts::new(&UPDATE_PRIVATE_ENDPOINT_PARAMETERS).path("id", id.as_ref()).json(&request))
+    Call::new(core, Parts::new(&PRIVATE_ENDPOINTS_UPDATE_PARAMETERS).path("id", id.as_ref()).json(&request))
 }
 
-static UPDATE_PRIVATE_ENDPOINT_PRICING: Operation =
-    Operation::new("updatePrivateEndpointPricing", Method::PUT, "/private-endpoints/{id}/pricing");
+static PRIVATE_ENDPOINTS_UPDATE_PRICING: Operation =
+    Operation::new("updatePrivateEndpointPricing", Method::PUT, "/private-endpoints/{id}/pricing")
+        .function("private_endpoints_update_pricing");
 
 /// Calls the operation `updatePrivateEndpointPricing`.
 ///
@@ -199,11 +209,12 @@ pub fn private_endpoints_update_pricing(
     id: impl AsRef<str>,
     request: UpdatePrivateEndpointPricingRequest,
 ) -> Call<'_, PrivateEndpointResponse> {
-    Call::new(core, Parts::new(&UPDATE_PRIVATE_ENDPOINT_PRICING).path("id", id.as_ref()).json(&request))
+    Call::new(core, Parts::new(&PRIVATE_ENDPOINTS_UPDATE_PRICING).path("id", id.as_ref()).json(&request))
 }
 
-static VALIDATE_PRIVATE_ENDPOINT: Operation =
-    Operation::new("validatePrivateEndpoint", Method::POST, "/private-endpoints/{id}/validate");
+static PRIVATE_ENDPOINTS_VALIDATE: Operation =
+    Operation::new("validatePrivateEndpoint", Method::POST, "/private-endpoints/{id}/validate")
+        .function("private_endpoints_validate");
 
 /// Calls the operation `validatePrivateEndpoint`.
 ///
@@ -220,5 +231,5 @@ pub fn private_endpoints_validate(
     id: impl AsRef<str>,
     request: ValidatePrivateEndpointRequest,
 ) -> Call<'_, PrivateEndpointValidationResponse> {
-    Call::new(core, Parts::new(&VALIDATE_PRIVATE_ENDPOINT).path("id", id.as_ref()).json(&request))
+    Call::new(core, Parts::new(&PRIVATE_ENDPOINTS_VALIDATE).path("id", id.as_ref()).json(&request))
 }

@@ -7,7 +7,8 @@ use http::Method;
 use crate::core::{Call, OpenRouterCore, Operation, Parts};
 use crate::models::*;
 
-static LIST_PRIVATE_PROVIDERS: Operation = Operation::new("listPrivateProviders", Method::GET, "/private-providers");
+static PRIVATE_PROVIDERS_LIST: Operation =
+    Operation::new("listPrivateProviders", Method::GET, "/private-providers").function("private_providers_list");
 
 /// Calls the operation `listPrivateProviders`.
 ///
@@ -17,10 +18,11 @@ static LIST_PRIVATE_PROVIDERS: Operation = Operation::new("listPrivateProviders"
 /// [`Error::Api`](crate::Error::Api) with status 401, 403, 500; other variants where no answer came.
 #[inline]
 pub fn private_providers_list(core: &OpenRouterCore) -> Call<'_, ListPrivateProvidersResponse> {
-    Call::new(core, Parts::new(&LIST_PRIVATE_PROVIDERS))
+    Call::new(core, Parts::new(&PRIVATE_PROVIDERS_LIST))
 }
 
-static CREATE_PRIVATE_PROVIDER: Operation = Operation::new("createPrivateProvider", Method::POST, "/private-providers");
+static PRIVATE_PROVIDERS_CREATE: Operation =
+    Operation::new("createPrivateProvider", Method::POST, "/private-providers").function("private_providers_create");
 
 /// Calls the operation `createPrivateProvider`.
 ///
@@ -33,11 +35,12 @@ pub fn private_providers_create(
     core: &OpenRouterCore,
     request: CreatePrivateProviderRequest,
 ) -> Call<'_, CreatePrivateProviderResponse> {
-    Call::new(core, Parts::new(&CREATE_PRIVATE_PROVIDER).json(&request))
+    Call::new(core, Parts::new(&PRIVATE_PROVIDERS_CREATE).json(&request))
 }
 
-static DELETE_PRIVATE_PROVIDER: Operation =
-    Operation::new("deletePrivateProvider", Method::DELETE, "/private-providers/{slug}");
+static PRIVATE_PROVIDERS_DELETE: Operation =
+    Operation::new("deletePrivateProvider", Method::DELETE, "/private-providers/{slug}")
+        .function("private_providers_delete");
 
 /// Calls the operation `deletePrivateProvider`.
 ///
@@ -53,10 +56,11 @@ pub fn private_providers_delete(
     core: &OpenRouterCore,
     slug: impl AsRef<str>,
 ) -> Call<'_, DeletePrivateProviderResponse> {
-    Call::new(core, Parts::new(&DELETE_PRIVATE_PROVIDER).path("slug", slug.as_ref()))
+    Call::new(core, Parts::new(&PRIVATE_PROVIDERS_DELETE).path("slug", slug.as_ref()))
 }
 
-static GET_PRIVATE_PROVIDER: Operation = Operation::new("getPrivateProvider", Method::GET, "/private-providers/{slug}");
+static PRIVATE_PROVIDERS_GET: Operation =
+    Operation::new("getPrivateProvider", Method::GET, "/private-providers/{slug}").function("private_providers_get");
 
 /// Calls the operation `getPrivateProvider`.
 ///
@@ -69,11 +73,12 @@ static GET_PRIVATE_PROVIDER: Operation = Operation::new("getPrivateProvider", Me
 /// - `slug`: See the API document.
 #[inline]
 pub fn private_providers_get(core: &OpenRouterCore, slug: impl AsRef<str>) -> Call<'_, GetPrivateProviderResponse> {
-    Call::new(core, Parts::new(&GET_PRIVATE_PROVIDER).path("slug", slug.as_ref()))
+    Call::new(core, Parts::new(&PRIVATE_PROVIDERS_GET).path("slug", slug.as_ref()))
 }
 
-static UPDATE_PRIVATE_PROVIDER: Operation =
-    Operation::new("updatePrivateProvider", Method::PATCH, "/private-providers/{slug}");
+static PRIVATE_PROVIDERS_UPDATE: Operation =
+    Operation::new("updatePrivateProvider", Method::PATCH, "/private-providers/{slug}")
+        .function("private_providers_update");
 
 /// Calls the operation `updatePrivateProvider`.
 ///
@@ -90,5 +95,5 @@ pub fn private_providers_update(
     slug: impl AsRef<str>,
     request: UpdatePrivateProviderRequest,
 ) -> Call<'_, UpdatePrivateProviderResponse> {
-    Call::new(core, Parts::new(&UPDATE_PRIVATE_PROVIDER).path("slug", slug.as_ref()).json(&request))
+    Call::new(core, Parts::new(&PRIVATE_PROVIDERS_UPDATE).path("slug", slug.as_ref()).json(&request))
 }

@@ -7,8 +7,9 @@ use http::Method;
 use crate::core::{Authentication, Call, OpenRouterCore, Operation, Parts};
 use crate::models::*;
 
-static LIST_PROVIDERS: Operation =
-    Operation::new("listProviders", Method::GET, "/providers").authentication(Authentication::Optional);
+static PROVIDERS_LIST: Operation = Operation::new("listProviders", Method::GET, "/providers")
+    .function("providers_list")
+    .authentication(Authentication::Optional);
 
 /// Lists the inference providers with their locations, policies and status pages.
 ///
@@ -18,5 +19,5 @@ static LIST_PROVIDERS: Operation =
 /// [`Error::Api`](crate::Error::Api) with status 500; other variants where no answer came.
 #[inline]
 pub fn providers_list(core: &OpenRouterCore) -> Call<'_, ListProvidersResponse> {
-    Call::new(core, Parts::new(&LIST_PROVIDERS))
+    Call::new(core, Parts::new(&PROVIDERS_LIST))
 }

@@ -7,7 +7,7 @@ use http::Method;
 use crate::core::{Call, OpenRouterCore, Operation, Parts};
 use crate::models::*;
 
-static CREATE_RERANK: Operation = Operation::new("createRerank", Method::POST, "/rerank");
+static RERANK_RERANK: Operation = Operation::new("createRerank", Method::POST, "/rerank").function("rerank_rerank");
 
 /// Scores documents against a query and returns them from most to least relevant, with usage.
 ///
@@ -17,5 +17,5 @@ static CREATE_RERANK: Operation = Operation::new("createRerank", Method::POST, "
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 402, 403, 404, 413, 429, 500, 502, 503, 524, 529; other variants where no answer came.
 #[inline]
 pub fn rerank_rerank(core: &OpenRouterCore, request: CreateRerankRequest) -> Call<'_, CreateRerankResponse> {
-    Call::new(core, Parts::new(&CREATE_RERANK).json(&request))
+    Call::new(core, Parts::new(&RERANK_RERANK).json(&request))
 }

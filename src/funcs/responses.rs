@@ -7,8 +7,8 @@ use http::Method;
 use crate::core::{Call, EventStream, OpenRouterCore, Operation, Parts};
 use crate::models::*;
 
-static CREATE_RESPONSES: Operation =
-    Operation::new("createResponses", Method::POST, "/responses").with_metadata_header();
+static RESPONSES_SEND: Operation =
+    Operation::new("createResponses", Method::POST, "/responses").function("responses_send").with_metadata_header();
 
 /// Sends input in the OpenResponses format and returns the model output, whole or as a stream of events.
 ///
@@ -18,7 +18,7 @@ static CREATE_RESPONSES: Operation =
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 402, 403, 404, 408, 413, 422, 429, 500, 502, 503, 524, 529; other variants where no answer came.
 #[inline]
 pub fn responses_send(core: &OpenRouterCore, request: ResponsesRequest) -> Call<'_, OpenResponsesResult> {
-    Call::new(core, Parts::new(&CREATE_RESPONSES).json(&request).stream(false))
+    Call::new(core, Parts::new(&RESPONSES_SEND).json(&request).stream(false))
 }
 
 /// The same as [`responses_send`], under the name of the namespace `beta.responses`.
@@ -26,6 +26,9 @@ pub fn responses_send(core: &OpenRouterCore, request: ResponsesRequest) -> Call<
 pub fn beta_responses_send(core: &OpenRouterCore, request: ResponsesRequest) -> Call<'_, OpenResponsesResult> {
     responses_send(core, request)
 }
+
+static RESPONSES_STREAM: Operation =
+    Operation::new("createResponses", Method::POST, "/responses").function("responses_stream").with_metadata_header();
 
 /// Sends input in the OpenResponses format and returns the model output, whole or as a stream of events.
 ///
@@ -35,7 +38,7 @@ pub fn beta_responses_send(core: &OpenRouterCore, request: ResponsesRequest) -> 
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 402, 403, 404, 408, 413, 422, 429, 500, 502, 503, 524, 529; other variants where no answer came.
 #[inline]
 pub fn responses_stream(core: &OpenRouterCore, request: ResponsesRequest) -> Call<'_, EventStream<StreamEvents>> {
-    Call::new(core, Parts::new(&CREATE_RESPONSES).json(&request).stream(true))
+    Call::new(core, Parts::new(&RESPONSES_STREAM).json(&request).stream(true))
 }
 
 /// The same as [`responses_stream`], under the name of the namespace `beta.responses`.

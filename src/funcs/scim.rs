@@ -7,9 +7,9 @@ use http::Method;
 use crate::core::{Call, OpenRouterCore, Operation, Paging, Parts};
 use crate::models::*;
 
-static LIST_SCIM_GROUP_MAPPINGS: Operation =
-    Operation::new("listScimGroupMappings", Method::GET, "/scim/group-mappings")
-        .paged(Paging::Offset { default_limit: Some(50) });
+static SCIM_LIST_MAPPINGS: Operation = Operation::new("listScimGroupMappings", Method::GET, "/scim/group-mappings")
+    .function("scim_list_mappings")
+    .paged(Paging::Offset { default_limit: Some(50) });
 
 /// Lists which SCIM groups map to which workspaces in your organization, in pages; needs a management key.
 ///
@@ -22,11 +22,11 @@ pub fn scim_list_mappings(
     core: &OpenRouterCore,
     params: ListScimGroupMappingsParams,
 ) -> Call<'_, ListScimGroupMappingsResponse> {
-    Call::new(core, params.write(Parts::new(&LIST_SCIM_GROUP_MAPPINGS)))
+    Call::new(core, params.write(Parts::new(&SCIM_LIST_MAPPINGS)))
 }
 
-static CREATE_SCIM_GROUP_MAPPING: Operation =
-    Operation::new("createScimGroupMapping", Method::POST, "/scim/group-mappings");
+static SCIM_CREATE: Operation =
+    Operation::new("createScimGroupMapping", Method::POST, "/scim/group-mappings").function("scim_create");
 
 /// Grants a SCIM group a role in a workspace and returns the new mapping; needs a management key.
 ///
@@ -39,11 +39,11 @@ pub fn scim_create(
     core: &OpenRouterCore,
     request: CreateScimGroupMappingRequest,
 ) -> Call<'_, CreateScimGroupMappingResponse> {
-    Call::new(core, Parts::new(&CREATE_SCIM_GROUP_MAPPING).json(&request))
+    Call::new(core, Parts::new(&SCIM_CREATE).json(&request))
 }
 
-static DELETE_SCIM_GROUP_MAPPING: Operation =
-    Operation::new("deleteScimGroupMapping", Method::DELETE, "/scim/group-mappings/{id}");
+static SCIM_DELETE: Operation =
+    Operation::new("deleteScimGroupMapping", Method::DELETE, "/scim/group-mappings/{id}").function("scim_delete");
 
 /// Removes one mapping between SCIM group and workspace and returns a confirmation; needs a management key.
 ///
@@ -61,14 +61,11 @@ pub fn scim_delete(
     id: impl AsRef<str>,
     keep_members: bool,
 ) -> Call<'_, DeleteScimGroupMappingResponse> {
-    Call::new(
-        core,
-        Parts::new(&DELETE_SCIM_GROUP_MAPPING).path("id", id.as_ref()).query("keep_members", Some(keep_members)),
-    )
+    Call::new(core, Parts::new(&SCIM_DELETE).path("id", id.as_ref()).query("keep_members", Some(keep_members)))
 }
 
-static GET_SCIM_GROUP_MAPPING: Operation =
-    Operation::new("getScimGroupMapping", Method::GET, "/scim/group-mappings/{id}");
+static SCIM_READ: Operation =
+    Operation::new("getScimGroupMapping", Method::GET, "/scim/group-mappings/{id}").function("scim_read");
 
 /// Returns one mapping between SCIM group and workspace; needs a management key.
 ///
@@ -81,11 +78,11 @@ static GET_SCIM_GROUP_MAPPING: Operation =
 /// - `id`: ID of the mapping to fetch.
 #[inline]
 pub fn scim_read(core: &OpenRouterCore, id: impl AsRef<str>) -> Call<'_, GetScimGroupMappingResponse> {
-    Call::new(core, Parts::new(&GET_SCIM_GROUP_MAPPING).path("id", id.as_ref()))
+    Call::new(core, Parts::new(&SCIM_READ).path("id", id.as_ref()))
 }
 
-static UPDATE_SCIM_GROUP_MAPPING: Operation =
-    Operation::new("updateScimGroupMapping", Method::PATCH, "/scim/group-mappings/{id}");
+static SCIM_UPDATE: Operation =
+    Operation::new("updateScimGroupMapping", Method::PATCH, "/scim/group-mappings/{id}").function("scim_update");
 
 /// Changes the role that a SCIM group mapping grants and returns the mapping; needs a management key.
 ///
@@ -102,11 +99,12 @@ pub fn scim_update(
     id: impl AsRef<str>,
     request: UpdateScimGroupMappingRequest,
 ) -> Call<'_, UpdateScimGroupMappingResponse> {
-    Call::new(core, Parts::new(&UPDATE_SCIM_GROUP_MAPPING).path("id", id.as_ref()).json(&request))
+    Call::new(core, Parts::new(&SCIM_UPDATE).path("id", id.as_ref()).json(&request))
 }
 
-static LIST_SCIM_GROUPS: Operation =
-    Operation::new("listScimGroups", Method::GET, "/scim/groups").paged(Paging::Offset { default_limit: Some(50) });
+static SCIM_LIST_GROUPS: Operation = Operation::new("listScimGroups", Method::GET, "/scim/groups")
+    .function("scim_list_groups")
+    .paged(Paging::Offset { default_limit: Some(50) });
 
 /// Lists the SCIM groups known to your organization, in pages; needs a management key.
 ///
@@ -116,10 +114,11 @@ static LIST_SCIM_GROUPS: Operation =
 /// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 500; other variants where no answer came.
 #[inline]
 pub fn scim_list_groups(core: &OpenRouterCore, params: ListScimGroupsParams) -> Call<'_, ListScimGroupsResponse> {
-    Call::new(core, params.write(Parts::new(&LIST_SCIM_GROUPS)))
+    Call::new(core, params.write(Parts::new(&SCIM_LIST_GROUPS)))
 }
 
-static CREATE_SCIM_SYNC_JOB: Operation = Operation::new("createScimSyncJob", Method::POST, "/scim/sync-jobs");
+static SCIM_CREATE_SYNC_JOB: Operation =
+    Operation::new("createScimSyncJob", Method::POST, "/scim/sync-jobs").function("scim_create_sync_job");
 
 /// Calls the operation `createScimSyncJob`.
 ///
@@ -129,10 +128,11 @@ static CREATE_SCIM_SYNC_JOB: Operation = Operation::new("createScimSyncJob", Met
 /// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 500; other variants where no answer came.
 #[inline]
 pub fn scim_create_sync_job(core: &OpenRouterCore) -> Call<'_, CreateScimSyncJobResponse> {
-    Call::new(core, Parts::new(&CREATE_SCIM_SYNC_JOB))
+    Call::new(core, Parts::new(&SCIM_CREATE_SYNC_JOB))
 }
 
-static GET_SCIM_SYNC_JOB: Operation = Operation::new("getScimSyncJob", Method::GET, "/scim/sync-jobs/{id}");
+static SCIM_GET_SYNC_JOB: Operation =
+    Operation::new("getScimSyncJob", Method::GET, "/scim/sync-jobs/{id}").function("scim_get_sync_job");
 
 /// Calls the operation `getScimSyncJob`.
 ///
@@ -145,5 +145,5 @@ static GET_SCIM_SYNC_JOB: Operation = Operation::new("getScimSyncJob", Method::G
 /// - `id`: See the API document.
 #[inline]
 pub fn scim_get_sync_job(core: &OpenRouterCore, id: impl AsRef<str>) -> Call<'_, GetScimSyncJobResponse> {
-    Call::new(core, Parts::new(&GET_SCIM_SYNC_JOB).path("id", id.as_ref()))
+    Call::new(core, Parts::new(&SCIM_GET_SYNC_JOB).path("id", id.as_ref()))
 }

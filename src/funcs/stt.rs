@@ -7,8 +7,9 @@ use http::Method;
 use crate::core::{Call, OpenRouterCore, Operation, Parts};
 use crate::models::*;
 
-static CREATE_AUDIO_TRANSCRIPTIONS: Operation =
-    Operation::new("createAudioTranscriptions", Method::POST, "/audio/transcriptions");
+static STT_CREATE_TRANSCRIPTION: Operation =
+    Operation::new("createAudioTranscriptions", Method::POST, "/audio/transcriptions")
+        .function("stt_create_transcription");
 
 /// Converts speech to text from base64 audio in JSON or from a multipart upload, and returns the transcript.
 ///
@@ -18,8 +19,12 @@ static CREATE_AUDIO_TRANSCRIPTIONS: Operation =
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 402, 403, 404, 413, 429, 500, 502, 503, 504, 524, 529; other variants where no answer came.
 #[inline]
 pub fn stt_create_transcription(core: &OpenRouterCore, request: SttRequest) -> Call<'_, SttResponse> {
-    Call::new(core, Parts::new(&CREATE_AUDIO_TRANSCRIPTIONS).json(&request))
+    Call::new(core, Parts::new(&STT_CREATE_TRANSCRIPTION).json(&request))
 }
+
+static STT_CREATE_TRANSCRIPTION_MULTIPART: Operation =
+    Operation::new("createAudioTranscriptions", Method::POST, "/audio/transcriptions")
+        .function("stt_create_transcription_multipart");
 
 /// Converts speech to text from base64 audio in JSON or from a multipart upload, and returns the transcript.
 ///
@@ -32,5 +37,5 @@ pub fn stt_create_transcription_multipart(
     core: &OpenRouterCore,
     request: CreateAudioTranscriptionsMultipartRequest,
 ) -> Call<'_, SttResponse> {
-    Call::new(core, Parts::new(&CREATE_AUDIO_TRANSCRIPTIONS).multipart(request.into_multipart()))
+    Call::new(core, Parts::new(&STT_CREATE_TRANSCRIPTION_MULTIPART).multipart(request.into_multipart()))
 }

@@ -7,7 +7,8 @@ use http::Method;
 use crate::core::{Call, OpenRouterCore, Operation, Parts};
 use crate::models::*;
 
-static CREATE_SYSTEMONE: Operation = Operation::new("createSystemone", Method::POST, "/systemone");
+static SYSTEM_ONE_CREATE: Operation =
+    Operation::new("createSystemone", Method::POST, "/systemone").function("system_one_create");
 
 /// Calls the operation `createSystemone`.
 ///
@@ -17,5 +18,5 @@ static CREATE_SYSTEMONE: Operation = Operation::new("createSystemone", Method::P
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 402, 403, 404, 413, 429, 500, 502, 503, 524, 529; other variants where no answer came.
 #[inline]
 pub fn system_one_create(core: &OpenRouterCore, request: DecisionsRequest) -> Call<'_, DecisionsResponse> {
-    Call::new(core, Parts::new(&CREATE_SYSTEMONE).json(&request))
+    Call::new(core, Parts::new(&SYSTEM_ONE_CREATE).json(&request))
 }

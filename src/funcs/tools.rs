@@ -7,8 +7,9 @@ use http::Method;
 use crate::core::{Call, OpenRouterCore, Operation, Paging, Parts};
 use crate::models::*;
 
-static LIST_TOOLS: Operation =
-    Operation::new("listTools", Method::GET, "/tools").paged(Paging::Offset { default_limit: Some(50) });
+static TOOLS_LIST_TOOLS: Operation = Operation::new("listTools", Method::GET, "/tools")
+    .function("tools_list_tools")
+    .paged(Paging::Offset { default_limit: Some(50) });
 
 /// Calls the operation `listTools`.
 ///
@@ -18,10 +19,10 @@ static LIST_TOOLS: Operation =
 /// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 500; other variants where no answer came.
 #[inline]
 pub fn tools_list_tools(core: &OpenRouterCore, params: ListToolsParams) -> Call<'_, ListToolsResponse> {
-    Call::new(core, params.write(Parts::new(&LIST_TOOLS)))
+    Call::new(core, params.write(Parts::new(&TOOLS_LIST_TOOLS)))
 }
 
-static GET_TOOL: Operation = Operation::new("getTool", Method::GET, "/tools/{name}");
+static TOOLS_GET_TOOL: Operation = Operation::new("getTool", Method::GET, "/tools/{name}").function("tools_get_tool");
 
 /// Calls the operation `getTool`.
 ///
@@ -34,5 +35,5 @@ static GET_TOOL: Operation = Operation::new("getTool", Method::GET, "/tools/{nam
 /// - `name`: See the API document.
 #[inline]
 pub fn tools_get_tool(core: &OpenRouterCore, name: impl AsRef<str>) -> Call<'_, GetToolResponse> {
-    Call::new(core, Parts::new(&GET_TOOL).path("name", name.as_ref()))
+    Call::new(core, Parts::new(&TOOLS_GET_TOOL).path("name", name.as_ref()))
 }

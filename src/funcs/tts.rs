@@ -7,7 +7,8 @@ use http::Method;
 use crate::core::{Call, Download, OpenRouterCore, Operation, Parts};
 use crate::models::*;
 
-static CREATE_AUDIO_SPEECH: Operation = Operation::new("createAudioSpeech", Method::POST, "/audio/speech");
+static TTS_CREATE_SPEECH: Operation =
+    Operation::new("createAudioSpeech", Method::POST, "/audio/speech").function("tts_create_speech");
 
 /// Turns text into spoken audio and returns the raw bytes in the format asked for, such as MP3, PCM or WAV.
 ///
@@ -17,5 +18,5 @@ static CREATE_AUDIO_SPEECH: Operation = Operation::new("createAudioSpeech", Meth
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 402, 403, 404, 413, 429, 500, 502, 503, 524, 529; other variants where no answer came.
 #[inline]
 pub fn tts_create_speech(core: &OpenRouterCore, request: SpeechRequest) -> Call<'_, Download> {
-    Call::new(core, Parts::new(&CREATE_AUDIO_SPEECH).json(&request))
+    Call::new(core, Parts::new(&TTS_CREATE_SPEECH).json(&request))
 }

@@ -7,8 +7,9 @@ use http::Method;
 use crate::core::{Call, OpenRouterCore, Operation, Paging, Parts};
 use crate::models::*;
 
-static LIST_INTERN_CONNECTIONS: Operation =
-    Operation::new("listInternConnections", Method::GET, "/vault/interns/{internId}/connections");
+static VAULT_LIST_INTERN_CONNECTIONS: Operation =
+    Operation::new("listInternConnections", Method::GET, "/vault/interns/{internId}/connections")
+        .function("vault_list_intern_connections");
 
 /// Calls the operation `listInternConnections`.
 ///
@@ -24,11 +25,12 @@ pub fn vault_list_intern_connections(
     core: &OpenRouterCore,
     intern_id: impl AsRef<str>,
 ) -> Call<'_, ListInternConnectionsResponse> {
-    Call::new(core, Parts::new(&LIST_INTERN_CONNECTIONS).path("internId", intern_id.as_ref()))
+    Call::new(core, Parts::new(&VAULT_LIST_INTERN_CONNECTIONS).path("internId", intern_id.as_ref()))
 }
 
-static LIST_INTERN_EFFECTIVE_VAULT_SECRETS: Operation =
+static VAULT_LIST_INTERN_EFFECTIVE_VAULT_SECRETS: Operation =
     Operation::new("listInternEffectiveVaultSecrets", Method::GET, "/vault/interns/{internId}/effective-secrets")
+        .function("vault_list_intern_effective_vault_secrets")
         .paged(Paging::Offset { default_limit: Some(100) });
 
 /// Calls the operation `listInternEffectiveVaultSecrets`.
@@ -46,11 +48,15 @@ pub fn vault_list_intern_effective_vault_secrets(
     intern_id: impl AsRef<str>,
     params: ListInternEffectiveVaultSecretsParams,
 ) -> Call<'_, VaultEffectiveSecretListResponse> {
-    Call::new(core, params.write(Parts::new(&LIST_INTERN_EFFECTIVE_VAULT_SECRETS).path("internId", intern_id.as_ref())))
+    Call::new(
+        core,
+        params.write(Parts::new(&VAULT_LIST_INTERN_EFFECTIVE_VAULT_SECRETS).path("internId", intern_id.as_ref())),
+    )
 }
 
-static LIST_INTERN_VAULT_SECRETS: Operation =
+static VAULT_LIST_INTERN_VAULT_SECRETS: Operation =
     Operation::new("listInternVaultSecrets", Method::GET, "/vault/interns/{internId}/secrets")
+        .function("vault_list_intern_vault_secrets")
         .paged(Paging::Offset { default_limit: Some(100) });
 
 /// Calls the operation `listInternVaultSecrets`.
@@ -68,11 +74,12 @@ pub fn vault_list_intern_vault_secrets(
     intern_id: impl AsRef<str>,
     params: ListInternVaultSecretsParams,
 ) -> Call<'_, VaultSecretListResponse> {
-    Call::new(core, params.write(Parts::new(&LIST_INTERN_VAULT_SECRETS).path("internId", intern_id.as_ref())))
+    Call::new(core, params.write(Parts::new(&VAULT_LIST_INTERN_VAULT_SECRETS).path("internId", intern_id.as_ref())))
 }
 
-static COPY_VAULT_SECRETS_TO_INTERN: Operation =
-    Operation::new("copyVaultSecretsToIntern", Method::POST, "/vault/interns/{internId}/secrets/copy");
+static VAULT_COPY_VAULT_SECRETS_TO_INTERN: Operation =
+    Operation::new("copyVaultSecretsToIntern", Method::POST, "/vault/interns/{internId}/secrets/copy")
+        .function("vault_copy_vault_secrets_to_intern");
 
 /// Calls the operation `copyVaultSecretsToIntern`.
 ///
@@ -89,11 +96,12 @@ pub fn vault_copy_vault_secrets_to_intern(
     intern_id: impl AsRef<str>,
     request: VaultSecretCopyRequest,
 ) -> Call<'_, VaultSecretCopyResponse> {
-    Call::new(core, Parts::new(&COPY_VAULT_SECRETS_TO_INTERN).path("internId", intern_id.as_ref()).json(&request))
+    Call::new(core, Parts::new(&VAULT_COPY_VAULT_SECRETS_TO_INTERN).path("internId", intern_id.as_ref()).json(&request))
 }
 
-static DELETE_INTERN_VAULT_SECRET: Operation =
-    Operation::new("deleteInternVaultSecret", Method::DELETE, "/vault/interns/{internId}/secrets/{name}");
+static VAULT_DELETE_INTERN_VAULT_SECRET: Operation =
+    Operation::new("deleteInternVaultSecret", Method::DELETE, "/vault/interns/{internId}/secrets/{name}")
+        .function("vault_delete_intern_vault_secret");
 
 /// Calls the operation `deleteInternVaultSecret`.
 ///
@@ -113,12 +121,13 @@ pub fn vault_delete_intern_vault_secret(
 ) -> Call<'_, ()> {
     Call::new(
         core,
-        Parts::new(&DELETE_INTERN_VAULT_SECRET).path("internId", intern_id.as_ref()).path("name", name.as_ref()),
+        Parts::new(&VAULT_DELETE_INTERN_VAULT_SECRET).path("internId", intern_id.as_ref()).path("name", name.as_ref()),
     )
 }
 
-static STORE_INTERN_VAULT_SECRET: Operation =
-    Operation::new("storeInternVaultSecret", Method::PUT, "/vault/interns/{internId}/secrets/{name}");
+static VAULT_STORE_INTERN_VAULT_SECRET: Operation =
+    Operation::new("storeInternVaultSecret", Method::PUT, "/vault/interns/{internId}/secrets/{name}")
+        .function("vault_store_intern_vault_secret");
 
 /// Calls the operation `storeInternVaultSecret`.
 ///
@@ -139,14 +148,15 @@ pub fn vault_store_intern_vault_secret(
 ) -> Call<'_, VaultSecretResponse> {
     Call::new(
         core,
-        Parts::new(&STORE_INTERN_VAULT_SECRET)
+        Parts::new(&VAULT_STORE_INTERN_VAULT_SECRET)
             .path("internId", intern_id.as_ref())
             .path("name", name.as_ref())
             .json(&request),
     )
 }
 
-static LIST_VAULT_SECRETS: Operation = Operation::new("listVaultSecrets", Method::GET, "/vault/secrets")
+static VAULT_LIST_VAULT_SECRETS: Operation = Operation::new("listVaultSecrets", Method::GET, "/vault/secrets")
+    .function("vault_list_vault_secrets")
     .paged(Paging::Offset { default_limit: Some(100) });
 
 /// Calls the operation `listVaultSecrets`.
@@ -160,10 +170,11 @@ pub fn vault_list_vault_secrets(
     core: &OpenRouterCore,
     params: ListVaultSecretsParams,
 ) -> Call<'_, VaultSecretListResponse> {
-    Call::new(core, params.write(Parts::new(&LIST_VAULT_SECRETS)))
+    Call::new(core, params.write(Parts::new(&VAULT_LIST_VAULT_SECRETS)))
 }
 
-static DELETE_VAULT_SECRET: Operation = Operation::new("deleteVaultSecret", Method::DELETE, "/vault/secrets/{name}");
+static VAULT_DELETE_VAULT_SECRET: Operation =
+    Operation::new("deleteVaultSecret", Method::DELETE, "/vault/secrets/{name}").function("vault_delete_vault_secret");
 
 /// Calls the operation `deleteVaultSecret`.
 ///
@@ -176,10 +187,11 @@ static DELETE_VAULT_SECRET: Operation = Operation::new("deleteVaultSecret", Meth
 /// - `name`: See the API document.
 #[inline]
 pub fn vault_delete_vault_secret(core: &OpenRouterCore, name: impl AsRef<str>) -> Call<'_, ()> {
-    Call::new(core, Parts::new(&DELETE_VAULT_SECRET).path("name", name.as_ref()))
+    Call::new(core, Parts::new(&VAULT_DELETE_VAULT_SECRET).path("name", name.as_ref()))
 }
 
-static STORE_VAULT_SECRET: Operation = Operation::new("storeVaultSecret", Method::PUT, "/vault/secrets/{name}");
+static VAULT_STORE_VAULT_SECRET: Operation =
+    Operation::new("storeVaultSecret", Method::PUT, "/vault/secrets/{name}").function("vault_store_vault_secret");
 
 /// Calls the operation `storeVaultSecret`.
 ///
@@ -196,5 +208,5 @@ pub fn vault_store_vault_secret(
     name: impl AsRef<str>,
     request: VaultSecretWriteRequest,
 ) -> Call<'_, VaultSecretResponse> {
-    Call::new(core, Parts::new(&STORE_VAULT_SECRET).path("name", name.as_ref()).json(&request))
+    Call::new(core, Parts::new(&VAULT_STORE_VAULT_SECRET).path("name", name.as_ref()).json(&request))
 }

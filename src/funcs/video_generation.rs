@@ -7,7 +7,8 @@ use http::Method;
 use crate::core::{Authentication, Call, Download, OpenRouterCore, Operation, Parts};
 use crate::models::*;
 
-static CREATE_VIDEOS: Operation = Operation::new("createVideos", Method::POST, "/videos");
+static VIDEO_GENERATION_GENERATE: Operation =
+    Operation::new("createVideos", Method::POST, "/videos").function("video_generation_generate");
 
 /// Starts a video generation job and returns an address to poll for its progress.
 ///
@@ -20,11 +21,13 @@ pub fn video_generation_generate(
     core: &OpenRouterCore,
     request: VideoGenerationRequest,
 ) -> Call<'_, VideoGenerationResponse> {
-    Call::new(core, Parts::new(&CREATE_VIDEOS).json(&request))
+    Call::new(core, Parts::new(&VIDEO_GENERATION_GENERATE).json(&request))
 }
 
-static LIST_VIDEOS_MODELS: Operation =
-    Operation::new("listVideosModels", Method::GET, "/videos/models").authentication(Authentication::Optional);
+static VIDEO_GENERATION_LIST_VIDEOS_MODELS: Operation =
+    Operation::new("listVideosModels", Method::GET, "/videos/models")
+        .function("video_generation_list_videos_models")
+        .authentication(Authentication::Optional);
 
 /// Lists the models that generate video and returns the properties of each.
 ///
@@ -34,10 +37,11 @@ static LIST_VIDEOS_MODELS: Operation =
 /// [`Error::Api`](crate::Error::Api) with status 400, 500; other variants where no answer came.
 #[inline]
 pub fn video_generation_list_videos_models(core: &OpenRouterCore) -> Call<'_, VideoModelsListResponse> {
-    Call::new(core, Parts::new(&LIST_VIDEOS_MODELS))
+    Call::new(core, Parts::new(&VIDEO_GENERATION_LIST_VIDEOS_MODELS))
 }
 
-static GET_VIDEOS: Operation = Operation::new("getVideos", Method::GET, "/videos/{jobId}");
+static VIDEO_GENERATION_GET_GENERATION: Operation =
+    Operation::new("getVideos", Method::GET, "/videos/{jobId}").function("video_generation_get_generation");
 
 /// Returns the state of a video job and, once it is finished, where to fetch the content.
 ///
@@ -53,10 +57,12 @@ pub fn video_generation_get_generation(
     core: &OpenRouterCore,
     job_id: impl AsRef<str>,
 ) -> Call<'_, VideoGenerationResponse> {
-    Call::new(core, Parts::new(&GET_VIDEOS).path("jobId", job_id.as_ref()))
+    Call::new(core, Parts::new(&VIDEO_GENERATION_GET_GENERATION).path("jobId", job_id.as_ref()))
 }
 
-static LIST_VIDEOS_CONTENT: Operation = Operation::new("listVideosContent", Method::GET, "/videos/{jobId}/content");
+static VIDEO_GENERATION_GET_VIDEO_CONTENT: Operation =
+    Operation::new("listVideosContent", Method::GET, "/videos/{jobId}/content")
+        .function("video_generation_get_video_content");
 
 /// Streams the bytes of a finished video from the provider that made it.
 ///
@@ -73,5 +79,5 @@ pub fn video_generation_get_video_content(
     job_id: impl AsRef<str>,
     params: GetVideoContentParams,
 ) -> Call<'_, Download> {
-    Call::new(core, params.write(Parts::new(&LIST_VIDEOS_CONTENT).path("jobId", job_id.as_ref())))
+    Call::new(core, params.write(Parts::new(&VIDEO_GENERATION_GET_VIDEO_CONTENT).path("jobId", job_id.as_ref())))
 }

@@ -7,8 +7,9 @@ use http::Method;
 use crate::core::{Call, OpenRouterCore, Operation, Paging, Parts};
 use crate::models::*;
 
-static LIST_WORKSPACES: Operation =
-    Operation::new("listWorkspaces", Method::GET, "/workspaces").paged(Paging::Offset { default_limit: Some(50) });
+static WORKSPACES_LIST: Operation = Operation::new("listWorkspaces", Method::GET, "/workspaces")
+    .function("workspaces_list")
+    .paged(Paging::Offset { default_limit: Some(50) });
 
 /// Lists the workspaces of your account and returns one page; needs a management key.
 ///
@@ -18,10 +19,11 @@ static LIST_WORKSPACES: Operation =
 /// [`Error::Api`](crate::Error::Api) with status 401, 403, 500; other variants where no answer came.
 #[inline]
 pub fn workspaces_list(core: &OpenRouterCore, params: ListWorkspacesParams) -> Call<'_, ListWorkspacesResponse> {
-    Call::new(core, params.write(Parts::new(&LIST_WORKSPACES)))
+    Call::new(core, params.write(Parts::new(&WORKSPACES_LIST)))
 }
 
-static CREATE_WORKSPACE: Operation = Operation::new("createWorkspace", Method::POST, "/workspaces");
+static WORKSPACES_CREATE: Operation =
+    Operation::new("createWorkspace", Method::POST, "/workspaces").function("workspaces_create");
 
 /// Creates a workspace in your account and returns it; needs a management key.
 ///
@@ -31,10 +33,11 @@ static CREATE_WORKSPACE: Operation = Operation::new("createWorkspace", Method::P
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 500; other variants where no answer came.
 #[inline]
 pub fn workspaces_create(core: &OpenRouterCore, request: CreateWorkspaceRequest) -> Call<'_, CreateWorkspaceResponse> {
-    Call::new(core, Parts::new(&CREATE_WORKSPACE).json(&request))
+    Call::new(core, Parts::new(&WORKSPACES_CREATE).json(&request))
 }
 
-static DELETE_WORKSPACE: Operation = Operation::new("deleteWorkspace", Method::DELETE, "/workspaces/{id}");
+static WORKSPACES_DELETE: Operation =
+    Operation::new("deleteWorkspace", Method::DELETE, "/workspaces/{id}").function("workspaces_delete");
 
 /// Deletes a workspace without active keys, along with its budgets and guardrails, and returns a confirmation; needs a management key.
 ///
@@ -51,10 +54,11 @@ pub fn workspaces_delete(
     id: impl AsRef<str>,
     params: DeleteWorkspaceParams,
 ) -> Call<'_, DeleteWorkspaceResponse> {
-    Call::new(core, params.write(Parts::new(&DELETE_WORKSPACE).path("id", id.as_ref())))
+    Call::new(core, params.write(Parts::new(&WORKSPACES_DELETE).path("id", id.as_ref())))
 }
 
-static GET_WORKSPACE: Operation = Operation::new("getWorkspace", Method::GET, "/workspaces/{id}");
+static WORKSPACES_GET: Operation =
+    Operation::new("getWorkspace", Method::GET, "/workspaces/{id}").function("workspaces_get");
 
 /// Returns one workspace, found by UUID or slug; needs a management key.
 ///
@@ -67,10 +71,11 @@ static GET_WORKSPACE: Operation = Operation::new("getWorkspace", Method::GET, "/
 /// - `id`: UUID or slug of the workspace to fetch.
 #[inline]
 pub fn workspaces_get(core: &OpenRouterCore, id: impl AsRef<str>) -> Call<'_, GetWorkspaceResponse> {
-    Call::new(core, Parts::new(&GET_WORKSPACE).path("id", id.as_ref()))
+    Call::new(core, Parts::new(&WORKSPACES_GET).path("id", id.as_ref()))
 }
 
-static UPDATE_WORKSPACE: Operation = Operation::new("updateWorkspace", Method::PATCH, "/workspaces/{id}");
+static WORKSPACES_UPDATE: Operation =
+    Operation::new("updateWorkspace", Method::PATCH, "/workspaces/{id}").function("workspaces_update");
 
 /// Changes the settings of one workspace and returns it; needs a management key.
 ///
@@ -87,11 +92,12 @@ pub fn workspaces_update(
     id: impl AsRef<str>,
     request: UpdateWorkspaceRequest,
 ) -> Call<'_, UpdateWorkspaceResponse> {
-    Call::new(core, Parts::new(&UPDATE_WORKSPACE).path("id", id.as_ref()).json(&request))
+    Call::new(core, Parts::new(&WORKSPACES_UPDATE).path("id", id.as_ref()).json(&request))
 }
 
-static LIST_WORKSPACE_MEMBERS: Operation =
+static WORKSPACES_LIST_MEMBERS: Operation =
     Operation::new("listWorkspaceMembers", Method::GET, "/workspaces/{id}/members")
+        .function("workspaces_list_members")
         .paged(Paging::Offset { default_limit: Some(50) });
 
 /// Lists the members of one workspace in pages; the default workspace includes the whole organization. Needs a management key.
@@ -109,11 +115,12 @@ pub fn workspaces_list_members(
     id: impl AsRef<str>,
     params: ListWorkspaceMembersParams,
 ) -> Call<'_, ListWorkspaceMembersResponse> {
-    Call::new(core, params.write(Parts::new(&LIST_WORKSPACE_MEMBERS).path("id", id.as_ref())))
+    Call::new(core, params.write(Parts::new(&WORKSPACES_LIST_MEMBERS).path("id", id.as_ref())))
 }
 
-static BULK_ADD_WORKSPACE_MEMBERS: Operation =
-    Operation::new("bulkAddWorkspaceMembers", Method::POST, "/workspaces/{id}/members/add");
+static WORKSPACES_BULK_ADD_MEMBERS: Operation =
+    Operation::new("bulkAddWorkspaceMembers", Method::POST, "/workspaces/{id}/members/add")
+        .function("workspaces_bulk_add_members");
 
 /// Adds several organization members to a workspace in their organization roles and returns the outcome; needs a management key.
 ///
@@ -130,11 +137,12 @@ pub fn workspaces_bulk_add_members(
     id: impl AsRef<str>,
     request: BulkAddWorkspaceMembersRequest,
 ) -> Call<'_, BulkAddWorkspaceMembersResponse> {
-    Call::new(core, Parts::new(&BULK_ADD_WORKSPACE_MEMBERS).path("id", id.as_ref()).json(&request))
+    Call::new(core, Parts::new(&WORKSPACES_BULK_ADD_MEMBERS).path("id", id.as_ref()).json(&request))
 }
 
-static BULK_REMOVE_WORKSPACE_MEMBERS: Operation =
-    Operation::new("bulkRemoveWorkspaceMembers", Method::POST, "/workspaces/{id}/members/remove");
+static WORKSPACES_BULK_REMOVE_MEMBERS: Operation =
+    Operation::new("bulkRemoveWorkspaceMembers", Method::POST, "/workspaces/{id}/members/remove")
+        .function("workspaces_bulk_remove_members");
 
 /// Removes several members from a workspace and returns the outcome; holders of active keys and SCIM-managed members cannot be removed.
 ///
@@ -151,11 +159,12 @@ pub fn workspaces_bulk_remove_members(
     id: impl AsRef<str>,
     request: BulkRemoveWorkspaceMembersRequest,
 ) -> Call<'_, BulkRemoveWorkspaceMembersResponse> {
-    Call::new(core, Parts::new(&BULK_REMOVE_WORKSPACE_MEMBERS).path("id", id.as_ref()).json(&request))
+    Call::new(core, Parts::new(&WORKSPACES_BULK_REMOVE_MEMBERS).path("id", id.as_ref()).json(&request))
 }
 
-static LIST_WORKSPACE_BUDGETS: Operation =
-    Operation::new("listWorkspaceBudgets", Method::GET, "/workspaces/{workspace_ref}/budgets");
+static WORKSPACES_LIST_BUDGETS: Operation =
+    Operation::new("listWorkspaceBudgets", Method::GET, "/workspaces/{workspace_ref}/budgets")
+        .function("workspaces_list_budgets");
 
 /// Lists every spending budget set on one workspace; needs a management key.
 ///
@@ -171,11 +180,12 @@ pub fn workspaces_list_budgets(
     core: &OpenRouterCore,
     workspace_ref: impl AsRef<str>,
 ) -> Call<'_, ListWorkspaceBudgetsResponse> {
-    Call::new(core, Parts::new(&LIST_WORKSPACE_BUDGETS).path("workspace_ref", workspace_ref.as_ref()))
+    Call::new(core, Parts::new(&WORKSPACES_LIST_BUDGETS).path("workspace_ref", workspace_ref.as_ref()))
 }
 
-static DELETE_WORKSPACE_BUDGET: Operation =
-    Operation::new("deleteWorkspaceBudget", Method::DELETE, "/workspaces/{workspace_ref}/budgets/{interval}");
+static WORKSPACES_DELETE_BUDGET: Operation =
+    Operation::new("deleteWorkspaceBudget", Method::DELETE, "/workspaces/{workspace_ref}/budgets/{interval}")
+        .function("workspaces_delete_budget");
 
 /// Removes the budget of one interval from a workspace and returns a confirmation; needs a management key.
 ///
@@ -195,14 +205,15 @@ pub fn workspaces_delete_budget(
 ) -> Call<'_, DeleteWorkspaceBudgetResponse> {
     Call::new(
         core,
-        Parts::new(&DELETE_WORKSPACE_BUDGET)
+        Parts::new(&WORKSPACES_DELETE_BUDGET)
             .path("workspace_ref", workspace_ref.as_ref())
             .path("interval", interval.into()),
     )
 }
 
-static GET_WORKSPACE_BUDGET: Operation =
-    Operation::new("getWorkspaceBudget", Method::GET, "/workspaces/{workspace_ref}/budgets/{interval}");
+static WORKSPACES_GET_BUDGET: Operation =
+    Operation::new("getWorkspaceBudget", Method::GET, "/workspaces/{workspace_ref}/budgets/{interval}")
+        .function("workspaces_get_budget");
 
 /// Returns the budget a workspace has for one interval; needs a management key.
 ///
@@ -222,14 +233,15 @@ pub fn workspaces_get_budget(
 ) -> Call<'_, GetWorkspaceBudgetResponse> {
     Call::new(
         core,
-        Parts::new(&GET_WORKSPACE_BUDGET)
+        Parts::new(&WORKSPACES_GET_BUDGET)
             .path("workspace_ref", workspace_ref.as_ref())
             .path("interval", interval.into()),
     )
 }
 
-static UPSERT_WORKSPACE_BUDGET: Operation =
-    Operation::new("upsertWorkspaceBudget", Method::PUT, "/workspaces/{workspace_ref}/budgets/{interval}");
+static WORKSPACES_SET_BUDGET: Operation =
+    Operation::new("upsertWorkspaceBudget", Method::PUT, "/workspaces/{workspace_ref}/budgets/{interval}")
+        .function("workspaces_set_budget");
 
 /// Sets the budget of one interval and returns it; shorter intervals need strictly smaller limits. Needs a management key.
 ///
@@ -250,7 +262,7 @@ pub fn workspaces_set_budget(
 ) -> Call<'_, UpsertWorkspaceBudgetResponse> {
     Call::new(
         core,
-        Parts::new(&UPSERT_WORKSPACE_BUDGET)
+        Parts::new(&WORKSPACES_SET_BUDGET)
             .path("workspace_ref", workspace_ref.as_ref())
             .path("interval", interval.into())
             .json(&request),

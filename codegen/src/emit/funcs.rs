@@ -45,7 +45,8 @@ pub fn functions(operation: &Operation) -> Vec<Function> {
 
 fn function(operation: &Operation, method: &str, answer: String, stream: Option<bool>) -> Function {
     let mut arguments = Vec::new();
-    let mut body = format!("Parts::new(&{})", constant(operation));
+    let name = format!("{}_{method}", operation.namespace);
+    let mut body = format!("Parts::new(&{})", constant(&name));
     for field in &operation.path_parameters {
         let (ty, value) = scalar(field);
         let value = if has_no_text(&field.ty) { format!("{value}.to_string()") } else { value };
@@ -85,7 +86,7 @@ fn function(operation: &Operation, method: &str, answer: String, stream: Option<
         body = format!("params.write({body})");
     }
     Function {
-        name: format!("{}_{method}", operation.namespace),
+        name,
         method: identifier(method),
         arguments,
         answer,
@@ -115,8 +116,8 @@ fn scalar(field: &Field) -> (String, String) {
 }
 
 /// The name of the static that describes an operation.
-fn constant(operation: &Operation) -> String {
-    words(&operation.id).join("_").to_uppercase()
+fn constant(function: &str) -> String {
+    function.to_uppercase()
 }
 
 /// Writes `src/funcs`.
@@ -144,14 +145,10 @@ pub fn emit(context: &Context<'_>, files: &mut Files) {
 
 fn file(context: &Context<'_>, namespace: &str, operations: &[&Operation]) -> String {
     let mut body = String::new();
-    let mut seen = Vec::new();
     for operation in operations {
-        let constant = constant(operation);
-        if !seen.contains(&constant) {
-            body.push_str(&format!("\nstatic {constant}: Operation = {};\n", describe(operation)));
-            seen.push(constant);
-        }
         for function in functions(operation) {
+            let described = describe(operation, &function.name);
+            body.push_str(&format!("\nstatic {}: Operation = {described};\n", constant(&function.name)));
             write_function(context, operation, &function, None, &mut body);
             for alias in aliases(context, operation) {
                 write_function(context, operation, &function, Some(alias), &mut body);
@@ -181,13 +178,14 @@ pub fn imports(body: &str) -> String {
     format!("{maps}{method}use crate::core::{{{}}};\n", names.join(", "))
 }
 
-fn describe(operation: &Operation) -> String {
+fn describe(operation: &Operation, function: &str) -> String {
     let mut text = format!(
         "Operation::new({}, Method::{}, {})",
         literal(&operation.id),
         operation.method,
         literal(&operation.path)
     );
+    text.push_str(&format!(".function({})", literal(function)));
     if operation.authentication != "Required" {
         text.push_str(&format!(".authentication(Authentication::{})", operation.authentication));
     }
