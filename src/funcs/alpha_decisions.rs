@@ -12,7 +12,7 @@ static ALPHA_DECISIONS_CREATE: Operation =
         .function("alpha_decisions_create")
         .server("https://openrouter.ai");
 
-/// Calls the operation `createApiAlphaDecisions`.
+/// Asks a Decisions model typed questions about some content and returns the answers; an alpha operation that may still change.
 ///
 /// `POST /api/alpha/decisions`, operation `createApiAlphaDecisions`.
 ///

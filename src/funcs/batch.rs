@@ -10,7 +10,7 @@ use crate::models::*;
 static BATCH_LIST: Operation =
     Operation::new("listBatches", Method::GET, "/batches").function("batch_list").paged(Paging::Cursor("after"));
 
-/// Calls the operation `listBatches`.
+/// Lists the batches of the API key's workspace, newest first and without their results, one page at a time.
 ///
 /// `GET /batches`, operation `listBatches`. Pages: `.pages()` and `.items()` on the call ask for the following ones.
 ///
@@ -24,7 +24,7 @@ pub fn batch_list(core: &OpenRouterCore, params: ListBatchesParams) -> Call<'_, 
 static BATCH_CREATE_BATCHES: Operation =
     Operation::new("createBatches", Method::POST, "/batches").function("batch_create_batches");
 
-/// Calls the operation `createBatches`.
+/// Submits requests to run asynchronously on one model and endpoint, and returns the new batch, which you poll for progress and results.
 ///
 /// `POST /batches`, operation `createBatches`.
 ///
@@ -38,7 +38,7 @@ pub fn batch_create_batches(core: &OpenRouterCore, request: CreateBatchRequest) 
 static BATCH_DELETE: Operation =
     Operation::new("deleteBatch", Method::DELETE, "/batches/{id}").function("batch_delete");
 
-/// Calls the operation `deleteBatch`.
+/// Deletes a finished batch with its stored requests and results; a batch still in progress is refused.
 ///
 /// `DELETE /batches/{id}`, operation `deleteBatch`.
 ///
@@ -46,7 +46,7 @@ static BATCH_DELETE: Operation =
 /// [`Error::Api`](crate::Error::Api) with status 401, 404, 409, 429, 500, 502; other variants where no answer came.
 ///
 /// # Arguments
-/// - `id`: See the API document.
+/// - `id`: ID of the batch to delete, from its submission or a listing.
 #[inline]
 pub fn batch_delete(core: &OpenRouterCore, id: impl AsRef<str>) -> Call<'_, BatchDeletedObject> {
     Call::new(core, Parts::new(&BATCH_DELETE).path("id", id.as_ref()))
@@ -55,7 +55,7 @@ pub fn batch_delete(core: &OpenRouterCore, id: impl AsRef<str>) -> Call<'_, Batc
 static BATCH_GET_BATCHES: Operation =
     Operation::new("getBatches", Method::GET, "/batches/{id}").function("batch_get_batches");
 
-/// Calls the operation `getBatches`.
+/// Returns one batch with its status and progress, and with its results once it has finished.
 ///
 /// `GET /batches/{id}`, operation `getBatches`.
 ///
@@ -63,7 +63,7 @@ static BATCH_GET_BATCHES: Operation =
 /// [`Error::Api`](crate::Error::Api) with status 401, 402, 404, 410, 429, 500, 502; other variants where no answer came.
 ///
 /// # Arguments
-/// - `id`: See the API document.
+/// - `id`: ID of the batch to look up, from its submission or a listing.
 #[inline]
 pub fn batch_get_batches(core: &OpenRouterCore, id: impl AsRef<str>) -> Call<'_, BatchObject> {
     Call::new(core, Parts::new(&BATCH_GET_BATCHES).path("id", id.as_ref()))

@@ -12,7 +12,7 @@ static CONTAINERS_LIST_CONTAINER_FILES: Operation =
         .function("containers_list_container_files")
         .paged(Paging::Cursor("after"));
 
-/// Calls the operation `listContainerFiles`.
+/// Lists the files in a container of a shell tool, sorted by path, one page at a time.
 ///
 /// `GET /containers/{container_id}/files`, operation `listContainerFiles`. Pages: `.pages()` and `.items()` on the call ask for the following ones.
 ///
@@ -20,7 +20,7 @@ static CONTAINERS_LIST_CONTAINER_FILES: Operation =
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 429, 500, 503; other variants where no answer came.
 ///
 /// # Arguments
-/// - `container_id`: See the API document.
+/// - `container_id`: Container whose files to list, by the ID in the result of the shell tool; a restarted session gets a new ID.
 #[inline]
 pub fn containers_list_container_files(
     core: &OpenRouterCore,
@@ -37,7 +37,7 @@ static CONTAINERS_GET_CONTAINER_FILE: Operation =
     Operation::new("getContainerFile", Method::GET, "/containers/{container_id}/files/{file_id}")
         .function("containers_get_container_file");
 
-/// Calls the operation `getContainerFile`.
+/// Returns the metadata of one file in a container, without its content.
 ///
 /// `GET /containers/{container_id}/files/{file_id}`, operation `getContainerFile`.
 ///
@@ -45,8 +45,8 @@ static CONTAINERS_GET_CONTAINER_FILE: Operation =
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 429, 500, 503; other variants where no answer came.
 ///
 /// # Arguments
-/// - `container_id`: See the API document.
-/// - `file_id`: See the API document.
+/// - `container_id`: Container that holds the file, by the ID in the result of the shell tool; a restarted session gets a new ID.
+/// - `file_id`: ID of the file to describe, from the listing.
 #[inline]
 pub fn containers_get_container_file(
     core: &OpenRouterCore,
@@ -65,7 +65,7 @@ static CONTAINERS_DOWNLOAD_CONTAINER_FILE_CONTENT: Operation =
     Operation::new("downloadContainerFileContent", Method::GET, "/containers/{container_id}/files/{file_id}/content")
         .function("containers_download_container_file_content");
 
-/// Calls the operation `downloadContainerFileContent`.
+/// Downloads the bytes of one file in a container.
 ///
 /// `GET /containers/{container_id}/files/{file_id}/content`, operation `downloadContainerFileContent`.
 ///
@@ -73,8 +73,8 @@ static CONTAINERS_DOWNLOAD_CONTAINER_FILE_CONTENT: Operation =
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 429, 500, 503; other variants where no answer came.
 ///
 /// # Arguments
-/// - `container_id`: See the API document.
-/// - `file_id`: See the API document.
+/// - `container_id`: Container that holds the file, by the ID in the result of the shell tool; a restarted session gets a new ID.
+/// - `file_id`: ID of the file to download, from the listing.
 #[inline]
 pub fn containers_download_container_file_content(
     core: &OpenRouterCore,
@@ -93,7 +93,7 @@ static CONTAINERS_PROMOTE_CONTAINER_FILE: Operation =
     Operation::new("promoteContainerFile", Method::POST, "/containers/{container_id}/files/{file_id}/promote")
         .function("containers_promote_container_file");
 
-/// Calls the operation `promoteContainerFile`.
+/// Copies a file from a container to the workspace's files, to keep it after the container is gone, and returns the downloadable copy, which counts toward the storage quota.
 ///
 /// `POST /containers/{container_id}/files/{file_id}/promote`, operation `promoteContainerFile`.
 ///
@@ -101,8 +101,8 @@ static CONTAINERS_PROMOTE_CONTAINER_FILE: Operation =
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 413, 429, 499, 500, 503; other variants where no answer came.
 ///
 /// # Arguments
-/// - `container_id`: See the API document.
-/// - `file_id`: See the API document.
+/// - `container_id`: Container that holds the file, by the ID in the result of the shell tool; a restarted session gets a new ID.
+/// - `file_id`: ID of the file to keep, from the listing.
 #[inline]
 pub fn containers_promote_container_file(
     core: &OpenRouterCore,

@@ -11,7 +11,7 @@ static EXTERNAL_USERS_LIST: Operation = Operation::new("listExternalUsers", Meth
     .function("external_users_list")
     .paged(Paging::Offset { default_limit: Some(50) });
 
-/// Calls the operation `listExternalUsers`.
+/// Lists the end users registered with the organization, in pages; needs a management key.
 ///
 /// `GET /external-users`, operation `listExternalUsers`. Pages: `.pages()` and `.items()` on the call ask for the following ones.
 ///
@@ -28,7 +28,7 @@ pub fn external_users_list(
 static EXTERNAL_USERS_CREATE: Operation =
     Operation::new("createExternalUser", Method::POST, "/external-users").function("external_users_create");
 
-/// Calls the operation `createExternalUser`.
+/// Registers an end user of yours with the organization for tracking usage, without any account or credentials; needs a management key.
 ///
 /// `POST /external-users`, operation `createExternalUser`.
 ///
@@ -45,7 +45,7 @@ pub fn external_users_create(
 static EXTERNAL_USERS_DELETE: Operation =
     Operation::new("deleteExternalUser", Method::DELETE, "/external-users/{user}").function("external_users_delete");
 
-/// Calls the operation `deleteExternalUser`.
+/// Deactivates a registered end user but keeps the identifier, and does not block requests; needs a management key.
 ///
 /// `DELETE /external-users/{user}`, operation `deleteExternalUser`.
 ///
@@ -53,7 +53,7 @@ static EXTERNAL_USERS_DELETE: Operation =
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 404, 500; other variants where no answer came.
 ///
 /// # Arguments
-/// - `user`: See the API document.
+/// - `user`: Your identifier for the end user to deactivate.
 #[inline]
 pub fn external_users_delete(core: &OpenRouterCore, user: impl AsRef<str>) -> Call<'_, ()> {
     Call::new(core, Parts::new(&EXTERNAL_USERS_DELETE).path("user", user.as_ref()))
@@ -62,7 +62,7 @@ pub fn external_users_delete(core: &OpenRouterCore, user: impl AsRef<str>) -> Ca
 static EXTERNAL_USERS_GET: Operation =
     Operation::new("getExternalUser", Method::GET, "/external-users/{user}").function("external_users_get");
 
-/// Calls the operation `getExternalUser`.
+/// Returns one registered end user, active or not; needs a management key.
 ///
 /// `GET /external-users/{user}`, operation `getExternalUser`.
 ///
@@ -70,7 +70,7 @@ static EXTERNAL_USERS_GET: Operation =
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 500; other variants where no answer came.
 ///
 /// # Arguments
-/// - `user`: See the API document.
+/// - `user`: Your identifier for the end user to look up; find `.` and `..` through the listing instead.
 #[inline]
 pub fn external_users_get(core: &OpenRouterCore, user: impl AsRef<str>) -> Call<'_, ExternalUserResponse> {
     Call::new(core, Parts::new(&EXTERNAL_USERS_GET).path("user", user.as_ref()))
@@ -79,7 +79,7 @@ pub fn external_users_get(core: &OpenRouterCore, user: impl AsRef<str>) -> Call<
 static EXTERNAL_USERS_UPDATE: Operation =
     Operation::new("updateExternalUser", Method::PATCH, "/external-users/{user}").function("external_users_update");
 
-/// Calls the operation `updateExternalUser`.
+/// Activates or deactivates a registered end user, which has no effect on their requests; needs a management key.
 ///
 /// `PATCH /external-users/{user}`, operation `updateExternalUser`.
 ///
@@ -87,7 +87,7 @@ static EXTERNAL_USERS_UPDATE: Operation =
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 404, 500; other variants where no answer came.
 ///
 /// # Arguments
-/// - `user`: See the API document.
+/// - `user`: Your identifier for the end user to change.
 #[inline]
 pub fn external_users_update(
     core: &OpenRouterCore,

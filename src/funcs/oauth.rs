@@ -47,7 +47,7 @@ static OAUTH_LIST_OAUTH_JWKS: Operation = Operation::new("listOauthJwks", Method
     .function("oauth_list_oauth_jwks")
     .authentication(Authentication::Optional);
 
-/// Calls the operation `listOauthJwks`.
+/// Returns the public keys with which to verify the signature of OpenRouter access tokens.
 ///
 /// `GET /oauth/jwks`, operation `listOauthJwks`. Works without a key.
 ///
@@ -62,7 +62,7 @@ static OAUTH_CREATE_OAUTH_TOKEN: Operation = Operation::new("createOauthToken", 
     .function("oauth_create_oauth_token")
     .authentication(Authentication::Optional);
 
-/// Calls the operation `createOauthToken`.
+/// Trades a JWT of an identity provider that your organization trusts for a short-lived access token, so that workloads need no stored API key.
 ///
 /// `POST /oauth/token`, operation `createOauthToken`. Works without a key.
 ///

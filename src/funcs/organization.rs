@@ -30,7 +30,7 @@ static ORGANIZATION_GET_SETTINGS: Operation =
     Operation::new("getOrganizationSettings", Method::GET, "/organization/settings")
         .function("organization_get_settings");
 
-/// Calls the operation `getOrganizationSettings`.
+/// Returns the settings of the organization that the management key belongs to.
 ///
 /// `GET /organization/settings`, operation `getOrganizationSettings`.
 ///
@@ -45,7 +45,7 @@ static ORGANIZATION_UPDATE_SETTINGS: Operation =
     Operation::new("updateOrganizationSettings", Method::PATCH, "/organization/settings")
         .function("organization_update_settings");
 
-/// Calls the operation `updateOrganizationSettings`.
+/// Changes settings of the organization that the management key belongs to, and returns all of them.
 ///
 /// `PATCH /organization/settings`, operation `updateOrganizationSettings`.
 ///

@@ -10,7 +10,7 @@ use crate::models::*;
 static PRIVATE_ENDPOINTS_LIST: Operation =
     Operation::new("listPrivateEndpoints", Method::GET, "/private-endpoints").function("private_endpoints_list");
 
-/// Calls the operation `listPrivateEndpoints`.
+/// Lists all private endpoints of your organization, whatever their status; needs a management key.
 ///
 /// `GET /private-endpoints`, operation `listPrivateEndpoints`.
 ///
@@ -24,7 +24,7 @@ pub fn private_endpoints_list(core: &OpenRouterCore) -> Call<'_, ListPrivateEndp
 static PRIVATE_ENDPOINTS_CREATE: Operation =
     Operation::new("createPrivateEndpoint", Method::POST, "/private-endpoints").function("private_endpoints_create");
 
-/// Calls the operation `createPrivateEndpoint`.
+/// Registers your own model deployment as a draft, which takes requests once validated and activated, and returns it; needs a management key.
 ///
 /// `POST /private-endpoints`, operation `createPrivateEndpoint`.
 ///
@@ -32,7 +32,7 @@ static PRIVATE_ENDPOINTS_CREATE: Operation =
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 408, 409, 422, 500, 502; other variants where no answer came.
 ///
 /// # Arguments
-/// - `idempotency_key`: See the API document.
+/// - `idempotency_key`: Key of your choice that makes a retry safe: repeating it with the same body returns the endpoint that exists already, while a different body is an error.
 #[inline]
 pub fn private_endpoints_create<'a>(
     core: &'a OpenRouterCore,
@@ -46,7 +46,7 @@ static PRIVATE_ENDPOINTS_DELETE: Operation =
     Operation::new("deletePrivateEndpoint", Method::DELETE, "/private-endpoints/{id}")
         .function("private_endpoints_delete");
 
-/// Calls the operation `deletePrivateEndpoint`.
+/// Deletes a private endpoint, ending all routing to it, and returns its ID; needs a management key.
 ///
 /// `DELETE /private-endpoints/{id}`, operation `deletePrivateEndpoint`.
 ///
@@ -54,7 +54,7 @@ static PRIVATE_ENDPOINTS_DELETE: Operation =
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 408, 409, 422, 500, 502; other variants where no answer came.
 ///
 /// # Arguments
-/// - `id`: See the API document.
+/// - `id`: ID of the private endpoint to delete.
 #[inline]
 pub fn private_endpoints_delete(
     core: &OpenRouterCore,
@@ -67,7 +67,7 @@ pub fn private_endpoints_delete(
 static PRIVATE_ENDPOINTS_GET: Operation =
     Operation::new("getPrivateEndpoint", Method::GET, "/private-endpoints/{id}").function("private_endpoints_get");
 
-/// Calls the operation `getPrivateEndpoint`.
+/// Returns one private endpoint in full, including its deployment, rates and parameters; needs a management key.
 ///
 /// `GET /private-endpoints/{id}`, operation `getPrivateEndpoint`.
 ///
@@ -75,7 +75,7 @@ static PRIVATE_ENDPOINTS_GET: Operation =
 /// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 408, 500; other variants where no answer came.
 ///
 /// # Arguments
-/// - `id`: See the API document.
+/// - `id`: ID of the private endpoint to fetch.
 #[inline]
 pub fn private_endpoints_get(core: &OpenRouterCore, id: impl AsRef<str>) -> Call<'_, PrivateEndpointResponse> {
     Call::new(core, Parts::new(&PRIVATE_ENDPOINTS_GET).path("id", id.as_ref()))
@@ -85,7 +85,7 @@ static PRIVATE_ENDPOINTS_UPDATE: Operation =
     Operation::new("updatePrivateEndpoint", Method::PATCH, "/private-endpoints/{id}")
         .function("private_endpoints_update");
 
-/// Calls the operation `updatePrivateEndpoint`.
+/// Changes the fields you send and returns the whole private endpoint; if any of them is invalid, nothing changes; needs a management key.
 ///
 /// `PATCH /private-endpoints/{id}`, operation `updatePrivateEndpoint`.
 ///
@@ -93,7 +93,7 @@ static PRIVATE_ENDPOINTS_UPDATE: Operation =
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 408, 409, 422, 500, 502; other variants where no answer came.
 ///
 /// # Arguments
-/// - `id`: See the API document.
+/// - `id`: ID of the private endpoint to change.
 #[inline]
 pub fn private_endpoints_update(
     core: &OpenRouterCore,
@@ -107,7 +107,7 @@ static PRIVATE_ENDPOINTS_ACTIVATE: Operation =
     Operation::new("activatePrivateEndpoint", Method::POST, "/private-endpoints/{id}/activate")
         .function("private_endpoints_activate");
 
-/// Calls the operation `activatePrivateEndpoint`.
+/// Starts routing to a draft that passed validation, and returns it; a draft that changed since then must be validated again; needs a management key.
 ///
 /// `POST /private-endpoints/{id}/activate`, operation `activatePrivateEndpoint`.
 ///
@@ -115,7 +115,7 @@ static PRIVATE_ENDPOINTS_ACTIVATE: Operation =
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 408, 409, 422, 500, 502; other variants where no answer came.
 ///
 /// # Arguments
-/// - `id`: See the API document.
+/// - `id`: ID of the draft to activate.
 #[inline]
 pub fn private_endpoints_activate(
     core: &OpenRouterCore,
@@ -128,7 +128,7 @@ static PRIVATE_ENDPOINTS_DISABLE: Operation =
     Operation::new("disablePrivateEndpoint", Method::POST, "/private-endpoints/{id}/disable")
         .function("private_endpoints_disable");
 
-/// Calls the operation `disablePrivateEndpoint`.
+/// Pauses routing to an active private endpoint, which you can enable again later, and returns it; needs a management key.
 ///
 /// `POST /private-endpoints/{id}/disable`, operation `disablePrivateEndpoint`.
 ///
@@ -136,7 +136,7 @@ static PRIVATE_ENDPOINTS_DISABLE: Operation =
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 408, 409, 422, 500, 502; other variants where no answer came.
 ///
 /// # Arguments
-/// - `id`: See the API document.
+/// - `id`: ID of the private endpoint to pause.
 #[inline]
 pub fn private_endpoints_disable(
     core: &OpenRouterCore,
@@ -149,7 +149,7 @@ static PRIVATE_ENDPOINTS_ENABLE: Operation =
     Operation::new("enablePrivateEndpoint", Method::POST, "/private-endpoints/{id}/enable")
         .function("private_endpoints_enable");
 
-/// Calls the operation `enablePrivateEndpoint`.
+/// Ends the pause of a disabled private endpoint and returns it; needs a management key.
 ///
 /// `POST /private-endpoints/{id}/enable`, operation `enablePrivateEndpoint`.
 ///
@@ -157,7 +157,7 @@ static PRIVATE_ENDPOINTS_ENABLE: Operation =
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 408, 409, 422, 500, 502; other variants where no answer came.
 ///
 /// # Arguments
-/// - `id`: See the API document.
+/// - `id`: ID of the private endpoint to route to again.
 #[inline]
 pub fn private_endpoints_enable(
     core: &OpenRouterCore,
@@ -170,7 +170,7 @@ static PRIVATE_ENDPOINTS_UPDATE_PARAMETERS: Operation =
     Operation::new("updatePrivateEndpointParameters", Method::PUT, "/private-endpoints/{id}/parameters")
         .function("private_endpoints_update_parameters");
 
-/// Calls the operation `updatePrivateEndpointParameters`.
+/// Replaces the declared request parameters of a private endpoint and returns it; deprecated, since a general update can do the same; needs a management key.
 ///
 /// `PUT /private-endpoints/{id}/parameters`, operation `updatePrivateEndpointParameters`.
 ///
@@ -178,7 +178,7 @@ static PRIVATE_ENDPOINTS_UPDATE_PARAMETERS: Operation =
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 408, 409, 422, 500, 502; other variants where no answer came.
 ///
 /// # Arguments
-/// - `id`: See the API document.
+/// - `id`: ID of the private endpoint whose declared parameters to replace.
 #[deprecated(note = "use `private_endpoints_update` with `declared_parameters` instead")]
 #[inline]
 pub fn private_endpoints_update_parameters(
@@ -193,7 +193,7 @@ static PRIVATE_ENDPOINTS_UPDATE_PRICING: Operation =
     Operation::new("updatePrivateEndpointPricing", Method::PUT, "/private-endpoints/{id}/pricing")
         .function("private_endpoints_update_pricing");
 
-/// Calls the operation `updatePrivateEndpointPricing`.
+/// Replaces all rates of a private endpoint and returns it; deprecated, since a general update can do the same; needs a management key.
 ///
 /// `PUT /private-endpoints/{id}/pricing`, operation `updatePrivateEndpointPricing`.
 ///
@@ -201,7 +201,7 @@ static PRIVATE_ENDPOINTS_UPDATE_PRICING: Operation =
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 408, 409, 422, 500, 502; other variants where no answer came.
 ///
 /// # Arguments
-/// - `id`: See the API document.
+/// - `id`: ID of the private endpoint whose rates to replace.
 #[deprecated(note = "use `private_endpoints_update` with `pricing` instead")]
 #[inline]
 pub fn private_endpoints_update_pricing(
@@ -216,7 +216,7 @@ static PRIVATE_ENDPOINTS_VALIDATE: Operation =
     Operation::new("validatePrivateEndpoint", Method::POST, "/private-endpoints/{id}/validate")
         .function("private_endpoints_validate");
 
-/// Calls the operation `validatePrivateEndpoint`.
+/// Tests a draft with a live request and returns the result of each check, also if some failed; needs a management key.
 ///
 /// `POST /private-endpoints/{id}/validate`, operation `validatePrivateEndpoint`.
 ///
@@ -224,7 +224,7 @@ static PRIVATE_ENDPOINTS_VALIDATE: Operation =
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 408, 409, 422, 500, 502; other variants where no answer came.
 ///
 /// # Arguments
-/// - `id`: See the API document.
+/// - `id`: ID of the draft to test.
 #[inline]
 pub fn private_endpoints_validate(
     core: &OpenRouterCore,

@@ -10,7 +10,7 @@ use crate::models::*;
 static PRIVATE_PROVIDERS_LIST: Operation =
     Operation::new("listPrivateProviders", Method::GET, "/private-providers").function("private_providers_list");
 
-/// Calls the operation `listPrivateProviders`.
+/// Lists the private providers of your organization; needs a management key.
 ///
 /// `GET /private-providers`, operation `listPrivateProviders`.
 ///
@@ -24,7 +24,7 @@ pub fn private_providers_list(core: &OpenRouterCore) -> Call<'_, ListPrivateProv
 static PRIVATE_PROVIDERS_CREATE: Operation =
     Operation::new("createPrivateProvider", Method::POST, "/private-providers").function("private_providers_create");
 
-/// Calls the operation `createPrivateProvider`.
+/// Creates a provider that only your organization can use and returns it; needs a management key.
 ///
 /// `POST /private-providers`, operation `createPrivateProvider`.
 ///
@@ -42,7 +42,7 @@ static PRIVATE_PROVIDERS_DELETE: Operation =
     Operation::new("deletePrivateProvider", Method::DELETE, "/private-providers/{slug}")
         .function("private_providers_delete");
 
-/// Calls the operation `deletePrivateProvider`.
+/// Deletes a private provider, unless endpoints still run under it, and confirms the removal; needs a management key.
 ///
 /// `DELETE /private-providers/{slug}`, operation `deletePrivateProvider`.
 ///
@@ -50,7 +50,7 @@ static PRIVATE_PROVIDERS_DELETE: Operation =
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 408, 409, 422, 429, 500, 502; other variants where no answer came.
 ///
 /// # Arguments
-/// - `slug`: See the API document.
+/// - `slug`: Slug of the provider to delete.
 #[inline]
 pub fn private_providers_delete(
     core: &OpenRouterCore,
@@ -62,7 +62,7 @@ pub fn private_providers_delete(
 static PRIVATE_PROVIDERS_GET: Operation =
     Operation::new("getPrivateProvider", Method::GET, "/private-providers/{slug}").function("private_providers_get");
 
-/// Calls the operation `getPrivateProvider`.
+/// Returns one private provider of your organization; needs a management key.
 ///
 /// `GET /private-providers/{slug}`, operation `getPrivateProvider`.
 ///
@@ -70,7 +70,7 @@ static PRIVATE_PROVIDERS_GET: Operation =
 /// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 500; other variants where no answer came.
 ///
 /// # Arguments
-/// - `slug`: See the API document.
+/// - `slug`: Slug of the provider to return.
 #[inline]
 pub fn private_providers_get(core: &OpenRouterCore, slug: impl AsRef<str>) -> Call<'_, GetPrivateProviderResponse> {
     Call::new(core, Parts::new(&PRIVATE_PROVIDERS_GET).path("slug", slug.as_ref()))
@@ -80,7 +80,7 @@ static PRIVATE_PROVIDERS_UPDATE: Operation =
     Operation::new("updatePrivateProvider", Method::PATCH, "/private-providers/{slug}")
         .function("private_providers_update");
 
-/// Calls the operation `updatePrivateProvider`.
+/// Changes the details or the declared data policy of a private provider and returns it; needs a management key.
 ///
 /// `PATCH /private-providers/{slug}`, operation `updatePrivateProvider`.
 ///
@@ -88,7 +88,7 @@ static PRIVATE_PROVIDERS_UPDATE: Operation =
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 408, 409, 422, 429, 500, 502; other variants where no answer came.
 ///
 /// # Arguments
-/// - `slug`: See the API document.
+/// - `slug`: Slug of the provider to change.
 #[inline]
 pub fn private_providers_update(
     core: &OpenRouterCore,

@@ -120,7 +120,7 @@ pub fn scim_list_groups(core: &OpenRouterCore, params: ListScimGroupsParams) -> 
 static SCIM_CREATE_SYNC_JOB: Operation =
     Operation::new("createScimSyncJob", Method::POST, "/scim/sync-jobs").function("scim_create_sync_job");
 
-/// Calls the operation `createScimSyncJob`.
+/// Starts bringing SCIM groups up to date with the identity provider and returns the job; needs a management key.
 ///
 /// `POST /scim/sync-jobs`, operation `createScimSyncJob`.
 ///
@@ -134,7 +134,7 @@ pub fn scim_create_sync_job(core: &OpenRouterCore) -> Call<'_, CreateScimSyncJob
 static SCIM_GET_SYNC_JOB: Operation =
     Operation::new("getScimSyncJob", Method::GET, "/scim/sync-jobs/{id}").function("scim_get_sync_job");
 
-/// Calls the operation `getScimSyncJob`.
+/// Returns the progress of one directory sync; needs a management key.
 ///
 /// `GET /scim/sync-jobs/{id}`, operation `getScimSyncJob`.
 ///
@@ -142,7 +142,7 @@ static SCIM_GET_SYNC_JOB: Operation =
 /// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 500; other variants where no answer came.
 ///
 /// # Arguments
-/// - `id`: See the API document.
+/// - `id`: ID of the sync job to look up.
 #[inline]
 pub fn scim_get_sync_job(core: &OpenRouterCore, id: impl AsRef<str>) -> Call<'_, GetScimSyncJobResponse> {
     Call::new(core, Parts::new(&SCIM_GET_SYNC_JOB).path("id", id.as_ref()))

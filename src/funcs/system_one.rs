@@ -10,7 +10,7 @@ use crate::models::*;
 static SYSTEM_ONE_CREATE: Operation =
     Operation::new("createSystemone", Method::POST, "/systemone").function("system_one_create");
 
-/// Calls the operation `createSystemone`.
+/// Asks a System One model typed questions about some content and returns the answers; also takes short model names such as `jev-latest`.
 ///
 /// `POST /systemone`, operation `createSystemone`.
 ///

@@ -11,7 +11,7 @@ static TOOLS_LIST_TOOLS: Operation = Operation::new("listTools", Method::GET, "/
     .function("tools_list_tools")
     .paged(Paging::Offset { default_limit: Some(50) });
 
-/// Calls the operation `listTools`.
+/// Lists the server tools that models can use through OpenRouter, with their names, engines and prices.
 ///
 /// `GET /tools`, operation `listTools`. Pages: `.pages()` and `.items()` on the call ask for the following ones.
 ///
@@ -24,7 +24,7 @@ pub fn tools_list_tools(core: &OpenRouterCore, params: ListToolsParams) -> Call<
 
 static TOOLS_GET_TOOL: Operation = Operation::new("getTool", Method::GET, "/tools/{name}").function("tools_get_tool");
 
-/// Calls the operation `getTool`.
+/// Returns one server tool with its engines, prices and the models that have it built in.
 ///
 /// `GET /tools/{name}`, operation `getTool`.
 ///
@@ -32,7 +32,7 @@ static TOOLS_GET_TOOL: Operation = Operation::new("getTool", Method::GET, "/tool
 /// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 500; other variants where no answer came.
 ///
 /// # Arguments
-/// - `name`: See the API document.
+/// - `name`: Name of the tool, which may be any of its aliases.
 #[inline]
 pub fn tools_get_tool(core: &OpenRouterCore, name: impl AsRef<str>) -> Call<'_, GetToolResponse> {
     Call::new(core, Parts::new(&TOOLS_GET_TOOL).path("name", name.as_ref()))

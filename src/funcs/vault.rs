@@ -11,7 +11,7 @@ static VAULT_LIST_INTERN_CONNECTIONS: Operation =
     Operation::new("listInternConnections", Method::GET, "/vault/interns/{internId}/connections")
         .function("vault_list_intern_connections");
 
-/// Calls the operation `listInternConnections`.
+/// Lists the services and MCP servers an intern can use and, when called with the intern's own key, the credentials that would be used for them.
 ///
 /// `GET /vault/interns/{internId}/connections`, operation `listInternConnections`.
 ///
@@ -19,7 +19,7 @@ static VAULT_LIST_INTERN_CONNECTIONS: Operation =
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 408, 429, 500, 502, 503, 504; other variants where no answer came.
 ///
 /// # Arguments
-/// - `intern_id`: See the API document.
+/// - `intern_id`: UUID of the intern whose connections to list.
 #[inline]
 pub fn vault_list_intern_connections(
     core: &OpenRouterCore,
@@ -33,7 +33,7 @@ static VAULT_LIST_INTERN_EFFECTIVE_VAULT_SECRETS: Operation =
         .function("vault_list_intern_effective_vault_secrets")
         .paged(Paging::Offset { default_limit: Some(100) });
 
-/// Calls the operation `listInternEffectiveVaultSecrets`.
+/// Lists the secrets that requests of an intern actually get, after its own vault, attached vaults and the workspace vault are combined in that order of precedence.
 ///
 /// `GET /vault/interns/{internId}/effective-secrets`, operation `listInternEffectiveVaultSecrets`. Pages: `.pages()` and `.items()` on the call ask for the following ones.
 ///
@@ -41,7 +41,7 @@ static VAULT_LIST_INTERN_EFFECTIVE_VAULT_SECRETS: Operation =
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 408, 429, 500, 502, 503, 504; other variants where no answer came.
 ///
 /// # Arguments
-/// - `intern_id`: See the API document.
+/// - `intern_id`: UUID of the intern whose secrets to work out.
 #[inline]
 pub fn vault_list_intern_effective_vault_secrets(
     core: &OpenRouterCore,
@@ -59,7 +59,7 @@ static VAULT_LIST_INTERN_VAULT_SECRETS: Operation =
         .function("vault_list_intern_vault_secrets")
         .paged(Paging::Offset { default_limit: Some(100) });
 
-/// Calls the operation `listInternVaultSecrets`.
+/// Lists the secrets stored for one intern, in pages and without their values; older ones from the dashboard are included.
 ///
 /// `GET /vault/interns/{internId}/secrets`, operation `listInternVaultSecrets`. Pages: `.pages()` and `.items()` on the call ask for the following ones.
 ///
@@ -67,7 +67,7 @@ static VAULT_LIST_INTERN_VAULT_SECRETS: Operation =
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 408, 429, 500, 502, 503, 504; other variants where no answer came.
 ///
 /// # Arguments
-/// - `intern_id`: See the API document.
+/// - `intern_id`: UUID of the intern whose secrets to list.
 #[inline]
 pub fn vault_list_intern_vault_secrets(
     core: &OpenRouterCore,
@@ -81,7 +81,7 @@ static VAULT_COPY_VAULT_SECRETS_TO_INTERN: Operation =
     Operation::new("copyVaultSecretsToIntern", Method::POST, "/vault/interns/{internId}/secrets/copy")
         .function("vault_copy_vault_secrets_to_intern");
 
-/// Calls the operation `copyVaultSecretsToIntern`.
+/// Copies workspace secrets to an intern, overwriting those of the same name, and returns descriptions of the copies; either all are copied or none.
 ///
 /// `POST /vault/interns/{internId}/secrets/copy`, operation `copyVaultSecretsToIntern`.
 ///
@@ -89,7 +89,7 @@ static VAULT_COPY_VAULT_SECRETS_TO_INTERN: Operation =
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 408, 409, 413, 429, 500, 502, 503, 504; other variants where no answer came.
 ///
 /// # Arguments
-/// - `intern_id`: See the API document.
+/// - `intern_id`: UUID of the intern that receives the copies.
 #[inline]
 pub fn vault_copy_vault_secrets_to_intern(
     core: &OpenRouterCore,
@@ -103,7 +103,7 @@ static VAULT_DELETE_INTERN_VAULT_SECRET: Operation =
     Operation::new("deleteInternVaultSecret", Method::DELETE, "/vault/interns/{internId}/secrets/{name}")
         .function("vault_delete_intern_vault_secret");
 
-/// Calls the operation `deleteInternVaultSecret`.
+/// Deletes one secret of an intern.
 ///
 /// `DELETE /vault/interns/{internId}/secrets/{name}`, operation `deleteInternVaultSecret`.
 ///
@@ -111,8 +111,8 @@ static VAULT_DELETE_INTERN_VAULT_SECRET: Operation =
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 408, 409, 429, 500, 502, 503, 504; other variants where no answer came.
 ///
 /// # Arguments
-/// - `intern_id`: See the API document.
-/// - `name`: See the API document.
+/// - `intern_id`: UUID of the intern that owns the secret.
+/// - `name`: Name of the secret to delete; names stored under older rules are accepted too.
 #[inline]
 pub fn vault_delete_intern_vault_secret(
     core: &OpenRouterCore,
@@ -129,7 +129,7 @@ static VAULT_STORE_INTERN_VAULT_SECRET: Operation =
     Operation::new("storeInternVaultSecret", Method::PUT, "/vault/interns/{internId}/secrets/{name}")
         .function("vault_store_intern_vault_secret");
 
-/// Calls the operation `storeInternVaultSecret`.
+/// Stores a secret for one intern, overwriting one of the same name, and returns its description without the value.
 ///
 /// `PUT /vault/interns/{internId}/secrets/{name}`, operation `storeInternVaultSecret`.
 ///
@@ -137,8 +137,8 @@ static VAULT_STORE_INTERN_VAULT_SECRET: Operation =
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 408, 409, 413, 429, 500, 502, 503, 504; other variants where no answer came.
 ///
 /// # Arguments
-/// - `intern_id`: See the API document.
-/// - `name`: See the API document.
+/// - `intern_id`: UUID of the intern that the secret is for.
+/// - `name`: Name for the secret, in lowercase letters, digits and single underscores; it must begin with a letter and must not end with an underscore.
 #[inline]
 pub fn vault_store_intern_vault_secret(
     core: &OpenRouterCore,
@@ -159,7 +159,7 @@ static VAULT_LIST_VAULT_SECRETS: Operation = Operation::new("listVaultSecrets", 
     .function("vault_list_vault_secrets")
     .paged(Paging::Offset { default_limit: Some(100) });
 
-/// Calls the operation `listVaultSecrets`.
+/// Lists the secrets of the workspace that the API key belongs to, in pages and without their values; older ones from the dashboard are included.
 ///
 /// `GET /vault/secrets`, operation `listVaultSecrets`. Pages: `.pages()` and `.items()` on the call ask for the following ones.
 ///
@@ -176,7 +176,7 @@ pub fn vault_list_vault_secrets(
 static VAULT_DELETE_VAULT_SECRET: Operation =
     Operation::new("deleteVaultSecret", Method::DELETE, "/vault/secrets/{name}").function("vault_delete_vault_secret");
 
-/// Calls the operation `deleteVaultSecret`.
+/// Deletes one secret of the workspace that the API key belongs to.
 ///
 /// `DELETE /vault/secrets/{name}`, operation `deleteVaultSecret`.
 ///
@@ -184,7 +184,7 @@ static VAULT_DELETE_VAULT_SECRET: Operation =
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 408, 409, 429, 500, 502, 503, 504; other variants where no answer came.
 ///
 /// # Arguments
-/// - `name`: See the API document.
+/// - `name`: Name of the secret to delete; names stored under older rules are accepted too.
 #[inline]
 pub fn vault_delete_vault_secret(core: &OpenRouterCore, name: impl AsRef<str>) -> Call<'_, ()> {
     Call::new(core, Parts::new(&VAULT_DELETE_VAULT_SECRET).path("name", name.as_ref()))
@@ -193,7 +193,7 @@ pub fn vault_delete_vault_secret(core: &OpenRouterCore, name: impl AsRef<str>) -
 static VAULT_STORE_VAULT_SECRET: Operation =
     Operation::new("storeVaultSecret", Method::PUT, "/vault/secrets/{name}").function("vault_store_vault_secret");
 
-/// Calls the operation `storeVaultSecret`.
+/// Stores a secret in the workspace that the API key belongs to, overwriting one of the same name, and returns its description without the value.
 ///
 /// `PUT /vault/secrets/{name}`, operation `storeVaultSecret`.
 ///
@@ -201,7 +201,7 @@ static VAULT_STORE_VAULT_SECRET: Operation =
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 408, 409, 413, 429, 500, 502, 503, 504; other variants where no answer came.
 ///
 /// # Arguments
-/// - `name`: See the API document.
+/// - `name`: Name for the secret, in lowercase letters, digits and single underscores; it must begin with a letter and must not end with an underscore.
 #[inline]
 pub fn vault_store_vault_secret(
     core: &OpenRouterCore,

@@ -174,7 +174,7 @@ static WORKSPACES_LIST_BUDGETS: Operation =
 /// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 500; other variants where no answer came.
 ///
 /// # Arguments
-/// - `workspace_ref`: See the API document.
+/// - `workspace_ref`: Workspace whose budgets to list, by ID or slug.
 #[inline]
 pub fn workspaces_list_budgets(
     core: &OpenRouterCore,
@@ -195,7 +195,7 @@ static WORKSPACES_DELETE_BUDGET: Operation =
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 500; other variants where no answer came.
 ///
 /// # Arguments
-/// - `workspace_ref`: See the API document.
+/// - `workspace_ref`: Workspace whose budget to delete, by ID or slug.
 /// - `interval`: Which budget to remove, told by how often it resets; `lifetime` never does.
 #[inline]
 pub fn workspaces_delete_budget(
@@ -223,7 +223,7 @@ static WORKSPACES_GET_BUDGET: Operation =
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 500; other variants where no answer came.
 ///
 /// # Arguments
-/// - `workspace_ref`: See the API document.
+/// - `workspace_ref`: Workspace whose budget to look up, by ID or slug.
 /// - `interval`: Which budget to fetch, told by how often it resets; `lifetime` never does.
 #[inline]
 pub fn workspaces_get_budget(
@@ -251,7 +251,7 @@ static WORKSPACES_SET_BUDGET: Operation =
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 500; other variants where no answer came.
 ///
 /// # Arguments
-/// - `workspace_ref`: See the API document.
+/// - `workspace_ref`: Workspace whose budget to set, by ID or slug.
 /// - `interval`: Which budget to set, told by how often it resets; `lifetime` never does.
 #[inline]
 pub fn workspaces_set_budget(

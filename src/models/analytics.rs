@@ -124,7 +124,7 @@ impl Root for ActivityResponse {}
 pub struct ActivityItem {
     /// US dollars charged outside OpenRouter, by the provider, for inference that ran on your own provider key.
     pub byok_usage_inference: f64,
-    /// Member `cached_tokens` of the API document.
+    /// Input tokens that providers read from their prompt cache, summed over all requests in this row; replayed responses can lift it above `prompt_tokens`.
     pub cached_tokens: i64,
     /// Tokens the model produced, summed over all requests in this row.
     pub completion_tokens: i64,
@@ -330,15 +330,15 @@ wire_enum!(GetAnalyticsMetaResponseDataMetricDisplayFormat {
     Throughput = "throughput",
 });
 
-/// The object at `Operator`.
+/// A comparison that filters of analytics queries can use.
 ///
 /// Schema `Operator` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct AnalyticsOperator {
-    /// Member `name` of the API document.
+    /// Name to give as the `operator` of a filter.
     pub name: AnalyticsOperatorName,
-    /// Member `value_type` of the API document.
+    /// Whether a filter with this comparison takes one value or a list.
     pub value_type: AnalyticsOperatorValueType,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -349,27 +349,27 @@ wire_struct!(AnalyticsOperator {
     1 value_type: "value_type" Required,
 });
 
-/// The values of `Operator.name`.
+/// Name to give as the `operator` of a filter.
 ///
 /// At `Operator.name` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum AnalyticsOperatorName {
-    /// The value `eq`.
+    /// Equal to the value.
     Eq,
-    /// The value `neq`.
+    /// Different from the value.
     Neq,
-    /// The value `in`.
+    /// Equal to any of the listed values.
     In,
-    /// The value `not_in`.
+    /// Different from all the listed values.
     NotIn,
-    /// The value `gt`.
+    /// Greater than the value.
     Gt,
-    /// The value `gte`.
+    /// Greater than the value or equal to it.
     Gte,
-    /// The value `lt`.
+    /// Less than the value.
     Lt,
-    /// The value `lte`.
+    /// Less than the value or equal to it.
     Lte,
     /// A value this version of the crate does not know, as it came.
     Unrecognized(Box<str>),
@@ -386,15 +386,15 @@ wire_enum!(AnalyticsOperatorName {
     Lte = "lte",
 });
 
-/// The values of `Operator.value_type`.
+/// Whether a filter with this comparison takes one value or a list.
 ///
 /// At `Operator.value_type` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum AnalyticsOperatorValueType {
-    /// The value `scalar`.
+    /// Takes a single value.
     Scalar,
-    /// The value `array`.
+    /// Takes a list of values.
     Array,
     /// A value this version of the crate does not know, as it came.
     Unrecognized(Box<str>),
@@ -630,19 +630,19 @@ impl QueryAnalyticsRequestClassifierFilters {
 
 wire_setters!(QueryAnalyticsRequestClassifierFilters {});
 
-/// The object at `ClassifierScalarFilter`.
+/// Condition that compares a classifier tag with a single value.
 ///
 /// Schema `ClassifierScalarFilter` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct AnalyticsClassifierScalarFilter {
-    /// Member `field` of the API document.
+    /// Classifier dimension to test, written in snake case, for example `work_type`.
     ///
     /// Matches `^[a-zA-Z_][a-zA-Z0-9_]{0,63}$`.
     pub field: String,
-    /// Member `operator` of the API document.
+    /// Whether the tag must equal the value or differ from it.
     pub operator: AnalyticsClassifierScalarFilterOperator,
-    /// Member `value` of the API document.
+    /// Value to compare the tag with.
     pub value: AnalyticsClassifierScalarFilterValue,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -668,15 +668,15 @@ impl AnalyticsClassifierScalarFilter {
 
 wire_setters!(AnalyticsClassifierScalarFilter {});
 
-/// The values of `ClassifierScalarFilterOperator`.
+/// How a classifier tag is compared with a single value; tags are text, so only equality can be tested.
 ///
 /// Schema `ClassifierScalarFilterOperator` of the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum AnalyticsClassifierScalarFilterOperator {
-    /// The value `eq`.
+    /// The tag equals the value.
     Eq,
-    /// The value `neq`.
+    /// The tag differs from the value.
     Neq,
     /// A value this version of the crate does not know, as it came.
     Unrecognized(Box<str>),
@@ -687,7 +687,7 @@ wire_enum!(AnalyticsClassifierScalarFilterOperator {
     Neq = "neq",
 });
 
-/// What `ClassifierScalarFilter.value` may be.
+/// Value to compare the tag with.
 ///
 /// At `ClassifierScalarFilter.value` in the API document.
 #[derive(Clone, Debug, PartialEq)]
@@ -735,19 +735,19 @@ impl From<f64> for AnalyticsClassifierScalarFilterValue {
     }
 }
 
-/// The object at `ClassifierSetFilter`.
+/// Condition that looks for a classifier tag in a list of values.
 ///
 /// Schema `ClassifierSetFilter` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct AnalyticsClassifierSetFilter {
-    /// Member `field` of the API document.
+    /// Classifier dimension to test, written in snake case, for example `work_type`.
     ///
     /// Matches `^[a-zA-Z_][a-zA-Z0-9_]{0,63}$`.
     pub field: String,
-    /// Member `operator` of the API document.
+    /// Whether the tag must be in the list or outside of it.
     pub operator: AnalyticsClassifierSetFilterOperator,
-    /// Member `value` of the API document.
+    /// Values to look for the tag in.
     pub value: Vec<AnalyticsClassifierSetFilterValueItem>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -778,15 +778,15 @@ impl AnalyticsClassifierSetFilter {
 
 wire_setters!(AnalyticsClassifierSetFilter {});
 
-/// The values of `ClassifierSetFilterOperator`.
+/// How a classifier tag is compared with a list of values.
 ///
 /// Schema `ClassifierSetFilterOperator` of the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum AnalyticsClassifierSetFilterOperator {
-    /// The value `in`.
+    /// The tag equals one of the values.
     In,
-    /// The value `not_in`.
+    /// The tag differs from all the values.
     NotIn,
     /// A value this version of the crate does not know, as it came.
     Unrecognized(Box<str>),
@@ -845,15 +845,15 @@ impl From<f64> for AnalyticsClassifierSetFilterValueItem {
     }
 }
 
-/// What `ClassifierFiltersFilter` may be.
+/// Condition on the tags of a classifier: a comparison with one value or with a list of values.
 ///
 /// Schema `ClassifierFiltersFilter` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum AnalyticsClassifierFilter {
-    /// One of the forms this value may have.
+    /// Condition that compares a classifier tag with a single value.
     ScalarFilter(AnalyticsClassifierScalarFilter),
-    /// One of the forms this value may have.
+    /// Condition that looks for a classifier tag in a list of values.
     SetFilter(AnalyticsClassifierSetFilter),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
@@ -888,17 +888,17 @@ impl From<AnalyticsClassifierSetFilter> for AnalyticsClassifierFilter {
     }
 }
 
-/// The object at `ScalarFilter`.
+/// Condition that compares a dimension with a single value.
 ///
 /// Schema `ScalarFilter` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct AnalyticsScalarFilter {
-    /// Member `field` of the API document.
+    /// Name of the dimension to test, as listed in the analytics metadata.
     pub field: String,
-    /// Member `operator` of the API document.
+    /// Comparison between the dimension and the value.
     pub operator: AnalyticsScalarFilterOperator,
-    /// Member `value` of the API document.
+    /// Value to compare with: an ID, a key hash or a model permaslug, rather than the readable label that results show.
     pub value: AnalyticsScalarFilterValue,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -924,23 +924,23 @@ impl AnalyticsScalarFilter {
 
 wire_setters!(AnalyticsScalarFilter {});
 
-/// The values of `ScalarFilterOperator`.
+/// How a dimension is compared with a single value.
 ///
 /// Schema `ScalarFilterOperator` of the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum AnalyticsScalarFilterOperator {
-    /// The value `eq`.
+    /// Equal to the value.
     Eq,
-    /// The value `neq`.
+    /// Different from the value.
     Neq,
-    /// The value `gt`.
+    /// Greater than the value.
     Gt,
-    /// The value `gte`.
+    /// Greater than the value or equal to it.
     Gte,
-    /// The value `lt`.
+    /// Less than the value.
     Lt,
-    /// The value `lte`.
+    /// Less than the value or equal to it.
     Lte,
     /// A value this version of the crate does not know, as it came.
     Unrecognized(Box<str>),
@@ -955,7 +955,7 @@ wire_enum!(AnalyticsScalarFilterOperator {
     Lte = "lte",
 });
 
-/// What `ScalarFilter.value` may be.
+/// Value to compare with: an ID, a key hash or a model permaslug, rather than the readable label that results show.
 ///
 /// At `ScalarFilter.value` in the API document.
 #[derive(Clone, Debug, PartialEq)]
@@ -1003,19 +1003,19 @@ impl From<f64> for AnalyticsScalarFilterValue {
     }
 }
 
-/// The object at `SetFilter`.
+/// Condition that looks for a dimension in a list of values.
 ///
 /// Schema `SetFilter` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct AnalyticsSetFilter {
-    /// Member `field` of the API document.
+    /// Name of the dimension to test, as listed in the analytics metadata.
     pub field: String,
-    /// Member `operator` of the API document.
+    /// Whether the dimension must be in the list or outside of it.
     pub operator: AnalyticsSetFilterOperator,
-    /// Member `value` of the API document.
+    /// Values to look for: IDs, key hashes or model permaslugs, rather than the readable labels that results show.
     pub value: Vec<AnalyticsSetFilterValueItem>,
-    /// Member `include_unset` of the API document.
+    /// True also matches rows that lack a value for the dimension, if the dimension keeps track of such rows.
     pub include_unset: Option<bool>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -1050,15 +1050,15 @@ wire_setters!(AnalyticsSetFilter {
     include_unset: exact bool,
 });
 
-/// The values of `SetFilterOperator`.
+/// How a dimension is compared with a list of values.
 ///
 /// Schema `SetFilterOperator` of the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum AnalyticsSetFilterOperator {
-    /// The value `in`.
+    /// Equal to any of the listed values.
     In,
-    /// The value `not_in`.
+    /// Different from all the listed values.
     NotIn,
     /// A value this version of the crate does not know, as it came.
     Unrecognized(Box<str>),
@@ -1117,15 +1117,15 @@ impl From<f64> for AnalyticsSetFilterValueItem {
     }
 }
 
-/// What `Filter` may be.
+/// Condition on a dimension of an analytics query: a comparison with one value or with a list of values.
 ///
 /// Schema `Filter` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum AnalyticsFilter {
-    /// One of the forms this value may have.
+    /// Condition that compares a dimension with a single value.
     ScalarFilter(AnalyticsScalarFilter),
-    /// One of the forms this value may have.
+    /// Condition that looks for a dimension in a list of values.
     SetFilter(AnalyticsSetFilter),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),

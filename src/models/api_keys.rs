@@ -30,9 +30,9 @@ impl Root for GetCurrentKeyResponse {}
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct GetCurrentKeyResponseData {
-    /// Member `allowed_data_regions` of the API document.
+    /// Data regions that guardrails and account let the key send requests through; an empty list rules out all of them.
     pub allowed_data_regions: Vec<AllowedDataRegion>,
-    /// Member `budgets` of the API document.
+    /// Every spending limit that requests with the key are checked against, in the order of the checks; `limit` covers only the key's own.
     pub budgets: Vec<KeyBudget>,
     /// Lifetime spend in USD that ran over your own provider credentials.
     pub byok_usage: f64,
@@ -44,9 +44,9 @@ pub struct GetCurrentKeyResponseData {
     pub byok_usage_weekly: f64,
     /// User who made the key: the member for organization keys, yourself for personal ones; may be null.
     pub creator_user_id: Option<String>,
-    /// Member `effective_budget` of the API document.
+    /// Limit that will stop requests first, that is, one already used up or else the one with the least left; null when nothing limits the key.
     pub effective_budget: Option<KeyBudget>,
-    /// Member `free_model_daily_requests` of the API document.
+    /// How much of the daily quota for `:free` models the owner of the key has used.
     pub free_model_daily_requests: FreeModelDailyRequests,
     /// True when spend over your own provider credentials counts towards the cap.
     pub include_byok_in_limit: bool,
@@ -66,7 +66,7 @@ pub struct GetCurrentKeyResponseData {
     pub limit_remaining: Option<f64>,
     /// How often the cap starts afresh, such as `monthly`; null means it never does.
     pub limit_reset: Option<String>,
-    /// Member `organization_id` of the API document.
+    /// Organization that owns the key; null when it belongs to a personal account.
     pub organization_id: Option<String>,
     /// Leftover rate limit record that holds -1 and carries no information.
     ///
@@ -80,7 +80,7 @@ pub struct GetCurrentKeyResponseData {
     pub usage_monthly: f64,
     /// Spend in USD from OpenRouter credits this week, counted from Monday UTC.
     pub usage_weekly: f64,
-    /// Member `workspace_id` of the API document.
+    /// Workspace that spend on the key is booked to; null when it has none that is active, for instance after the workspace was deleted.
     pub workspace_id: Option<String>,
     /// When the key stops working, in ISO 8601 UTC; null means never.
     ///
@@ -140,31 +140,31 @@ wire_enum!(AllowedDataRegion {
     Us = "us",
 });
 
-/// The object at `KeyBudget`.
+/// One of the spending limits that requests with the key are checked against, with the spend counted so far.
 ///
 /// Schema `KeyBudget` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct KeyBudget {
-    /// Member `budget_id` of the API document.
+    /// Workspace budget that sets this limit; null when the limit has another source.
     pub budget_id: Option<String>,
-    /// Member `guardrail_id` of the API document.
+    /// Guardrail that sets this limit; null when the limit has another source.
     pub guardrail_id: Option<String>,
-    /// Member `include_byok` of the API document.
+    /// True when inference paid through your own provider keys counts toward this limit as well.
     pub include_byok: bool,
-    /// Member `limit_usd` of the API document.
+    /// Most that may be spent in the current period, in USD.
     pub limit_usd: f64,
-    /// Member `remaining_usd` of the API document.
+    /// What is left to spend in the current period, in USD; at zero or below, requests are refused until the reset.
     pub remaining_usd: f64,
-    /// Member `reset_interval` of the API document.
+    /// How often the count of spend starts over, in UTC with weeks from Monday; null for a limit that never resets.
     pub reset_interval: Option<KeyBudgetResetInterval>,
-    /// Member `resets_at` of the API document.
+    /// When the count of spend next starts over, in ISO 8601 UTC; null for a limit that never resets.
     ///
     /// Format `date-time`.
     pub resets_at: Option<String>,
-    /// Member `scope` of the API document.
+    /// What kind of limit this is and whose spend it counts.
     pub scope: KeyBudgetScope,
-    /// Member `spend_usd` of the API document.
+    /// Spend in USD counted against this limit in the current period, by the member, the key or the workspace as the scope says.
     pub spend_usd: f64,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -182,17 +182,17 @@ wire_struct!(KeyBudget {
     8 spend_usd: "spend_usd" Required,
 });
 
-/// The values of `KeyBudget.reset_interval`.
+/// How often the count of spend starts over, in UTC with weeks from Monday; null for a limit that never resets.
 ///
 /// At `KeyBudget.reset_interval` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum KeyBudgetResetInterval {
-    /// The value `daily`.
+    /// Every day at midnight UTC.
     Daily,
-    /// The value `weekly`.
+    /// Every Monday at midnight UTC.
     Weekly,
-    /// The value `monthly`.
+    /// Every month, on the first at midnight UTC.
     Monthly,
     /// A value this version of the crate does not know, as it came.
     Unrecognized(Box<str>),
@@ -204,23 +204,23 @@ wire_enum!(KeyBudgetResetInterval {
     Monthly = "monthly",
 });
 
-/// The values of `KeyBudget.scope`.
+/// What kind of limit this is and whose spend it counts.
 ///
 /// At `KeyBudget.scope` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum KeyBudgetScope {
-    /// The value `workspace_default_member`.
+    /// Default guardrail of the workspace, counting all spend of the member.
     WorkspaceDefaultMember,
-    /// The value `workspace_default_key`.
+    /// Default guardrail of the workspace, counting the spend of this key.
     WorkspaceDefaultKey,
-    /// The value `member`.
+    /// Guardrail assigned to the member.
     Member,
-    /// The value `api_key`.
+    /// Guardrail assigned to the API key.
     ApiKey,
-    /// The value `workspace`.
+    /// Budget of the workspace.
     Workspace,
-    /// The value `key_limit`.
+    /// Spending cap set on the key itself.
     KeyLimit,
     /// A value this version of the crate does not know, as it came.
     Unrecognized(Box<str>),
@@ -235,17 +235,17 @@ wire_enum!(KeyBudgetScope {
     KeyLimit = "key_limit",
 });
 
-/// The object at `FreeModelDailyRequests`.
+/// Daily quota of requests to `:free` models for the account that owns the key; accounts and requests exempt from the quota may go beyond it.
 ///
 /// Schema `FreeModelDailyRequests` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct FreeModelDailyRequests {
-    /// Member `limit` of the API document.
+    /// Requests to free models the account may make in one UTC day, which grows with the credits it has ever bought.
     pub limit: i64,
-    /// Member `remaining` of the API document.
+    /// Requests to free models still available until midnight UTC.
     pub remaining: i64,
-    /// Member `used` of the API document.
+    /// Requests to free models counted since midnight UTC.
     pub used: i64,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -287,7 +287,7 @@ wire_struct!(GetCurrentKeyResponseDataRateLimit {
 pub struct ListKeysParams {
     /// Pass `true` to see switched-off keys as well.
     pub include_disabled: Option<bool>,
-    /// Member `include_expired` of the API document.
+    /// Set to true to list keys past their expiry too.
     pub include_expired: Option<bool>,
     /// How many API keys to skip before the page begins.
     ///
@@ -400,7 +400,7 @@ pub struct ListKeysResponseData {
     pub creator_user_id: Option<String>,
     /// True when the key is switched off and requests with it are refused.
     pub disabled: bool,
-    /// Member `external_user` of the API document.
+    /// Your identifier for the end user that usage of the key is attributed to; null when none is set.
     pub external_user: Option<String>,
     /// Public identifier of the key; use it to fetch, change or delete the key.
     pub hash: String,
@@ -408,7 +408,7 @@ pub struct ListKeysResponseData {
     pub include_byok_in_limit: bool,
     /// Readable label of the key, in the form of the shortened secret.
     pub label: String,
-    /// Member `last_used_at` of the API document.
+    /// When the key was last used, in ISO 8601 UTC; null when unused since the start of 2026.
     ///
     /// Format `date-time`.
     pub last_used_at: Option<String>,
@@ -507,7 +507,7 @@ pub struct CreateKeyResponseData {
     pub creator_user_id: Option<String>,
     /// True when the key is switched off and requests with it are refused.
     pub disabled: bool,
-    /// Member `external_user` of the API document.
+    /// Your identifier for the end user that usage of the key is attributed to; null when none is set.
     pub external_user: Option<String>,
     /// Public identifier of the key; use it to fetch, change or delete the key.
     pub hash: String,
@@ -515,7 +515,7 @@ pub struct CreateKeyResponseData {
     pub include_byok_in_limit: bool,
     /// Readable label of the key, in the form of the shortened secret.
     pub label: String,
-    /// Member `last_used_at` of the API document.
+    /// When the key was last used, in ISO 8601 UTC; null when unused since the start of 2026.
     ///
     /// Format `date-time`.
     pub last_used_at: Option<String>,
@@ -589,7 +589,7 @@ pub struct CreateKeyRequest {
     ///
     /// Format `date-time`.
     pub expires_at: Option<String>,
-    /// Member `external` of the API document.
+    /// Ties the new key to one of your own end users; for partners that issue keys on behalf of others.
     pub external: Option<CreateKeyRequestExternal>,
     /// Set to true to count spend over your own provider credentials towards the cap.
     pub include_byok_in_limit: Option<bool>,
@@ -646,17 +646,17 @@ wire_setters!(CreateKeyRequest {
     workspace_id: into String,
 });
 
-/// The object at `createKeys.request.external`.
+/// Ties the new key to one of your own end users; for partners that issue keys on behalf of others.
 ///
 /// At `createKeys.request.external` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct CreateKeyRequestExternal {
-    /// Member `user` of the API document.
+    /// Your identifier for the end user that spend on the key is attributed to; in an organization it is also registered as an external user.
     ///
     /// From 1 to 512 characters.
     pub user: String,
-    /// Member `api_key` of the API document.
+    /// Key value of your own making for the new API key, long and hard to guess; only its hash is stored and no response shows it.
     ///
     /// From 32 to 512 characters.
     pub api_key: Option<Secret>,
@@ -759,7 +759,7 @@ pub struct GetKeyResponseData {
     pub creator_user_id: Option<String>,
     /// True when the key is switched off and requests with it are refused.
     pub disabled: bool,
-    /// Member `external_user` of the API document.
+    /// Your identifier for the end user that usage of the key is attributed to; null when none is set.
     pub external_user: Option<String>,
     /// Public identifier of the key; use it to fetch, change or delete the key.
     pub hash: String,
@@ -767,7 +767,7 @@ pub struct GetKeyResponseData {
     pub include_byok_in_limit: bool,
     /// Readable label of the key, in the form of the shortened secret.
     pub label: String,
-    /// Member `last_used_at` of the API document.
+    /// When the key was last used, in ISO 8601 UTC; null when unused since the start of 2026.
     ///
     /// Format `date-time`.
     pub last_used_at: Option<String>,
@@ -863,7 +863,7 @@ pub struct UpdateKeyResponseData {
     pub creator_user_id: Option<String>,
     /// True when the key is switched off and requests with it are refused.
     pub disabled: bool,
-    /// Member `external_user` of the API document.
+    /// Your identifier for the end user that usage of the key is attributed to; null when none is set.
     pub external_user: Option<String>,
     /// Public identifier of the key; use it to fetch, change or delete the key.
     pub hash: String,
@@ -871,7 +871,7 @@ pub struct UpdateKeyResponseData {
     pub include_byok_in_limit: bool,
     /// Readable label of the key, in the form of the shortened secret.
     pub label: String,
-    /// Member `last_used_at` of the API document.
+    /// When the key was last used, in ISO 8601 UTC; null when unused since the start of 2026.
     ///
     /// Format `date-time`.
     pub last_used_at: Option<String>,
@@ -947,7 +947,7 @@ pub struct UpdateKeyRequest {
     ///
     /// From 1 to 256 characters.
     pub name: Option<String>,
-    /// Member `workspace_id` of the API document.
+    /// Workspace to move the key to; its secret and guardrail assignments stay, but other settings of the old workspace no longer apply.
     ///
     /// Format `uuid`.
     pub workspace_id: Option<String>,

@@ -6,23 +6,23 @@ use crate::core::wire::{Root, wire_enum, wire_setters, wire_struct, wire_union};
 use crate::core::{Page, Parts};
 use crate::models::*;
 
-/// The values of `BatchListStatus`.
+/// Batch status to filter a listing by; the transient states of finalizing and cancelling count as `in_progress`.
 ///
 /// Schema `BatchListStatus` of the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum BatchListStatus {
-    /// The value `validating`.
+    /// The submitted requests are being checked.
     Validating,
-    /// The value `in_progress`.
+    /// The batch is running, or is about to finish or to be cancelled.
     InProgress,
-    /// The value `completed`.
+    /// The batch has finished and its results are ready.
     Completed,
-    /// The value `failed`.
+    /// The batch as a whole failed.
     Failed,
-    /// The value `expired`.
+    /// The batch ran out of time before all its requests were done.
     Expired,
-    /// The value `cancelled`.
+    /// The batch was stopped before it finished.
     Cancelled,
     /// A value this version of the crate does not know, as it came.
     Unrecognized(Box<str>),
@@ -41,17 +41,17 @@ wire_enum!(BatchListStatus {
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct ListBatchesParams {
-    /// Member `limit` of the API document.
+    /// Page size: how many batches to return at once.
     pub limit: Option<i64>,
-    /// Member `after` of the API document.
+    /// Continues after this batch ID; pass `last_id` of the page before.
     ///
     /// At least 1 character.
     pub after: Option<String>,
-    /// Member `status` of the API document.
+    /// Keeps only batches in one of these statuses.
     pub status: Option<Vec<BatchListStatus>>,
-    /// Member `created_after` of the API document.
+    /// Keeps only batches submitted later than this moment.
     pub created_after: Option<String>,
-    /// Member `created_before` of the API document.
+    /// Keeps only batches submitted earlier than this moment.
     pub created_before: Option<String>,
 }
 
@@ -115,19 +115,19 @@ impl ListBatchesParams {
     }
 }
 
-/// The object at `BatchListResponse`.
+/// One page of batches, most recent first and without their results.
 ///
 /// Schema `BatchListResponse` of the API document. The answer of `batch_list`.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct BatchListResponse {
-    /// Member `data` of the API document.
+    /// Batches on this page; fetch a single batch to read its results.
     pub data: Vec<BatchObject>,
-    /// Member `first_id` of the API document.
+    /// Identifier of the first batch on the page; null when the page is empty.
     pub first_id: Option<String>,
-    /// Member `has_more` of the API document.
+    /// True when further batches follow after this page.
     pub has_more: bool,
-    /// Member `last_id` of the API document.
+    /// Identifier of the last batch on the page, null when empty; pass it as `after` to continue.
     pub last_id: Option<String>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -162,35 +162,35 @@ impl Page for BatchListResponse {
     }
 }
 
-/// The object at `BatchObject`.
+/// A batch of requests that runs in the background, with its progress and, when finished, its results.
 ///
 /// Schema `BatchObject` of the API document. The answer of `batch_create_batches`, `batch_get_batches`.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct BatchObject {
-    /// Member `created_at` of the API document.
+    /// When the batch was submitted, in Unix seconds.
     pub created_at: i64,
-    /// Member `endpoint` of the API document.
+    /// API endpoint that every request of the batch is sent to, such as `/v1/responses`.
     pub endpoint: String,
-    /// Member `error` of the API document.
+    /// Why the batch as a whole failed; null otherwise.
     pub error: Option<BatchError>,
-    /// Member `expires_at` of the API document.
+    /// When the provider gives up on unfinished requests, in Unix seconds, possibly later than the completion window suggests; null when the provider names no deadline.
     pub expires_at: Option<i64>,
-    /// Member `finalized_at` of the API document.
+    /// When the batch reached its final status, in Unix seconds; null until then.
     pub finalized_at: Option<i64>,
-    /// Member `id` of the API document.
+    /// Identifier of the batch; use it to poll for progress, fetch the results or delete the batch.
     pub id: String,
-    /// Member `model` of the API document.
+    /// Slug of the model that all requests of the batch run on.
     pub model: String,
-    /// Member `provider` of the API document.
+    /// Name of the provider chosen to run the batch, spelled the same as in ordinary responses; null before one is chosen.
     pub provider: Option<String>,
-    /// Member `request_counts` of the API document.
+    /// Progress of the batch, counted in requests.
     pub request_counts: BatchRequestCounts,
-    /// Member `results` of the API document.
+    /// Outcome of each request, to be matched by `custom_id`; present once the batch has finished and only when fetched by its ID.
     pub results: Option<Vec<BatchResult>>,
-    /// Member `status` of the API document.
+    /// How far the batch has come; poll until it is final.
     pub status: BatchStatus,
-    /// Member `usage` of the API document.
+    /// Tokens and cost of the whole batch; null while they are not known.
     pub usage: Option<BatchUsage>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -213,13 +213,13 @@ wire_struct!(BatchObject ["completion_window" = "\"24h\"", "object" = "\"batch\"
 
 impl Root for BatchObject {}
 
-/// The object at `BatchObject.error`.
+/// Why the batch as a whole failed; null otherwise.
 ///
 /// At `BatchObject.error` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct BatchError {
-    /// Member `message` of the API document.
+    /// Readable reason for the failure of the batch.
     pub message: String,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -229,17 +229,17 @@ wire_struct!(BatchError {
     0 message: "message" Required,
 });
 
-/// The object at `BatchObject.request_counts`.
+/// Progress of the batch, counted in requests.
 ///
 /// At `BatchObject.request_counts` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct BatchRequestCounts {
-    /// Member `completed` of the API document.
+    /// Requests that finished successfully.
     pub completed: i64,
-    /// Member `failed` of the API document.
+    /// Requests that ended in an error.
     pub failed: i64,
-    /// Member `total` of the API document.
+    /// Requests that the batch consists of.
     pub total: i64,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -257,13 +257,13 @@ wire_struct!(BatchRequestCounts {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct BatchResult {
-    /// Member `custom_id` of the API document.
+    /// Your own identifier from the submission, which tells you which request this result belongs to.
     pub custom_id: String,
-    /// Member `error` of the API document.
+    /// Why this request failed; null when it succeeded.
     pub error: Option<BatchResultError>,
-    /// Member `id` of the API document.
+    /// Identifier of this result.
     pub id: String,
-    /// Member `response` of the API document.
+    /// Response to this request; null when it failed without one.
     pub response: Option<BatchResultResponse>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -276,19 +276,19 @@ wire_struct!(BatchResult {
     3 response: "response" Nullable,
 });
 
-/// The object at `BatchObject.results[].error`.
+/// Why this request failed; null when it succeeded.
 ///
 /// At `BatchObject.results[].error` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct BatchResultError {
-    /// Member `message` of the API document.
+    /// Readable explanation of why the request failed.
     pub message: String,
-    /// Member `param` of the API document.
+    /// Request parameter that caused the error; null when it cannot be pinned to one.
     pub param: Option<String>,
-    /// Member `type` of the API document.
+    /// Kind of error, in the terms of the endpoint that the batch uses.
     pub r#type: String,
-    /// Member `error_type` of the API document.
+    /// Kind of error in OpenRouter's own classification, the same for every endpoint; match on it in code.
     pub error_type: Option<ApiErrorType>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -301,17 +301,17 @@ wire_struct!(BatchResultError {
     3 error_type: "error_type" Optional,
 });
 
-/// The object at `BatchObject.results[].response`.
+/// Response to this request; null when it failed without one.
 ///
 /// At `BatchObject.results[].response` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct BatchResultResponse {
-    /// Member `body` of the API document.
+    /// Body in the format of the batch endpoint, such as a chat completion or a list of embeddings.
     pub body: BatchResultBody,
-    /// Member `request_id` of the API document.
+    /// Identifier of the request, for support inquiries; null when not reported.
     pub request_id: Option<String>,
-    /// Member `status_code` of the API document.
+    /// HTTP status that the request ended with.
     pub status_code: i64,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -323,7 +323,7 @@ wire_struct!(BatchResultResponse {
     2 status_code: "status_code" Required,
 });
 
-/// What `BatchObject.results[].response.body` may be.
+/// Body in the format of the batch endpoint, such as a chat completion or a list of embeddings.
 ///
 /// At `BatchObject.results[].response.body` in the API document.
 #[derive(Clone, Debug, PartialEq)]
@@ -393,27 +393,27 @@ impl From<CreateEmbeddingsResponse> for BatchResultBody {
     }
 }
 
-/// The values of `BatchObject.status`.
+/// How far the batch has come; poll until it is final.
 ///
 /// At `BatchObject.status` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum BatchStatus {
-    /// The value `validating`.
+    /// The submitted requests are being checked.
     Validating,
-    /// The value `in_progress`.
+    /// The provider is working on the requests.
     InProgress,
-    /// The value `finalizing`.
+    /// The requests are done and the results are being collected.
     Finalizing,
-    /// The value `completed`.
+    /// The batch has finished and its results are ready.
     Completed,
-    /// The value `failed`.
+    /// The batch as a whole failed; see `error`.
     Failed,
-    /// The value `expired`.
+    /// The batch ran out of time before all its requests were done.
     Expired,
-    /// The value `cancelling`.
+    /// The batch is being stopped.
     Cancelling,
-    /// The value `cancelled`.
+    /// The batch was stopped before it finished.
     Cancelled,
     /// A value this version of the crate does not know, as it came.
     Unrecognized(Box<str>),
@@ -430,37 +430,37 @@ wire_enum!(BatchStatus {
     Cancelled = "cancelled",
 });
 
-/// The object at `BatchObject.usage`.
+/// Tokens and cost of the whole batch; null while they are not known.
 ///
 /// At `BatchObject.usage` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct BatchUsage {
-    /// Member `completion_tokens` of the API document.
+    /// Output tokens produced by all requests together, thinking included.
     pub completion_tokens: i64,
-    /// Member `prompt_tokens` of the API document.
+    /// Input tokens of every kind: text, images, audio and tool definitions.
     pub prompt_tokens: i64,
-    /// Member `total_tokens` of the API document.
+    /// Input and output tokens added together.
     pub total_tokens: i64,
-    /// Member `cache_creation` of the API document.
+    /// Tokens written to the prompt cache, broken down by the lifetime of the entries; null when not reported.
     pub cache_creation: Option<AnthropicCacheCreation>,
-    /// Member `completion_tokens_details` of the API document.
+    /// Output tokens split by kind; null when the provider gives no split.
     pub completion_tokens_details: Option<BatchUsageCompletionTokensDetails>,
-    /// Member `cost` of the API document.
+    /// Price charged for the whole batch; null when not known.
     pub cost: Option<f64>,
-    /// Member `cost_details` of the API document.
+    /// Splits the price that the provider charged into its parts.
     pub cost_details: Option<CostDetails>,
-    /// Member `is_byok` of the API document.
+    /// True when the batch ran on a provider key of your own.
     pub is_byok: Option<bool>,
-    /// Member `iterations` of the API document.
+    /// Usage of the single passes that the model took; null when not reported.
     pub iterations: Option<Vec<AnthropicUsageIteration>>,
-    /// Member `prompt_tokens_details` of the API document.
+    /// Input tokens split by kind and caching; null when the provider gives no split.
     pub prompt_tokens_details: Option<BatchUsagePromptTokensDetails>,
-    /// Member `server_tool_use` of the API document.
+    /// How often server tools ran for the batch; null when not reported.
     pub server_tool_use: Option<BatchUsageServerToolUse>,
-    /// Member `service_tier` of the API document.
+    /// Processing tier that the provider applied; null when not reported.
     pub service_tier: Option<String>,
-    /// Member `speed` of the API document.
+    /// Speed mode in which Anthropic ran the requests; null when not reported.
     pub speed: Option<AnthropicSpeed>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -482,17 +482,17 @@ wire_struct!(BatchUsage {
     12 speed: "speed" Optional,
 });
 
-/// The object at `BatchObject.usage.completion_tokens_details`.
+/// Output tokens split by kind; null when the provider gives no split.
 ///
 /// At `BatchObject.usage.completion_tokens_details` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct BatchUsageCompletionTokensDetails {
-    /// Member `audio_tokens` of the API document.
+    /// Output tokens that encode sound; null when not reported.
     pub audio_tokens: Option<i64>,
-    /// Member `image_tokens` of the API document.
+    /// Output tokens that encode pictures; null when not reported.
     pub image_tokens: Option<i64>,
-    /// Member `reasoning_tokens` of the API document.
+    /// Output tokens spent on thinking; null when not reported.
     pub reasoning_tokens: Option<i64>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -504,21 +504,21 @@ wire_struct!(BatchUsageCompletionTokensDetails {
     2 reasoning_tokens: "reasoning_tokens" Optional,
 });
 
-/// The object at `BatchObject.usage.prompt_tokens_details`.
+/// Input tokens split by kind and caching; null when the provider gives no split.
 ///
 /// At `BatchObject.usage.prompt_tokens_details` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct BatchUsagePromptTokensDetails {
-    /// Member `audio_tokens` of the API document.
+    /// Input tokens that encode sound; null when not reported.
     pub audio_tokens: Option<i64>,
-    /// Member `cache_write_tokens` of the API document.
+    /// Input tokens newly stored in the prompt cache; reported only when such writes are priced separately.
     pub cache_write_tokens: Option<i64>,
-    /// Member `cached_tokens` of the API document.
+    /// Input tokens served from the prompt cache; null when not reported.
     pub cached_tokens: Option<i64>,
-    /// Member `file_tokens` of the API document.
+    /// Input tokens that come from files; null when not reported.
     pub file_tokens: Option<i64>,
-    /// Member `video_tokens` of the API document.
+    /// Input tokens that encode video; null when not reported.
     pub video_tokens: Option<i64>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -532,17 +532,17 @@ wire_struct!(BatchUsagePromptTokensDetails {
     4 video_tokens: "video_tokens" Optional,
 });
 
-/// The object at `BatchObject.usage.server_tool_use`.
+/// How often server tools ran for the batch; null when not reported.
 ///
 /// At `BatchObject.usage.server_tool_use` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct BatchUsageServerToolUse {
-    /// Member `tool_calls_executed` of the API document.
+    /// OpenRouter server tool calls that ran and returned a result; null when not reported.
     pub tool_calls_executed: Option<i64>,
-    /// Member `tool_calls_requested` of the API document.
+    /// OpenRouter server tool calls that the model asked for, excluding tools native to a provider; null when not reported.
     pub tool_calls_requested: Option<i64>,
-    /// Member `web_search_requests` of the API document.
+    /// Web searches run by server tools, some of which `tool_calls_requested` may also count; null when not reported.
     pub web_search_requests: Option<i64>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -554,31 +554,31 @@ wire_struct!(BatchUsageServerToolUse {
     2 web_search_requests: "web_search_requests" Optional,
 });
 
-/// The object at `BatchSubmitBody`.
+/// Requests to run as a batch, with the model and the endpoint they all share.
 ///
 /// Schema `BatchSubmitBody` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct CreateBatchRequest {
-    /// Member `endpoint` of the API document.
+    /// API endpoint to send every request to; it determines the format of the request bodies and of the results.
     pub endpoint: BatchEndpoint,
-    /// Member `model` of the API document.
+    /// Slug of the model to run all requests on.
     ///
     /// At least 1 character.
     pub model: String,
-    /// Member `requests` of the API document.
+    /// Requests to run, each with an identifier of your own.
     ///
     /// At least 1 element.
     pub requests: Vec<BatchRequest>,
-    /// Member `callback_url` of the API document.
+    /// HTTPS address that OpenRouter posts a webhook event to when the batch reaches its final status; the server requires it before `requests` in the body.
     ///
     /// Format `uri`.
     pub callback_url: Option<String>,
-    /// Member `completion_window` of the API document.
+    /// Time within which the batch should finish.
     ///
     /// Default `24h`.
     pub completion_window: Option<BatchCompletionWindow>,
-    /// Member `provider` of the API document.
+    /// Limits which providers may run the batch.
     pub provider: Option<BatchProviderPreferences>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -619,13 +619,13 @@ wire_setters!(CreateBatchRequest {
     provider: into BatchProviderPreferences,
 });
 
-/// The values of `BatchSubmitBody.completion_window`.
+/// Time within which the batch should finish.
 ///
 /// At `BatchSubmitBody.completion_window` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum BatchCompletionWindow {
-    /// The value `24h`.
+    /// One day.
     V24h,
     /// A value this version of the crate does not know, as it came.
     Unrecognized(Box<str>),
@@ -635,19 +635,19 @@ wire_enum!(BatchCompletionWindow {
     V24h = "24h",
 });
 
-/// The values of `BatchSubmitBody.endpoint`.
+/// API endpoint to send every request to; it determines the format of the request bodies and of the results.
 ///
 /// At `BatchSubmitBody.endpoint` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum BatchEndpoint {
-    /// The value `/v1/chat/completions`.
+    /// Chat completions.
     V1ChatCompletions,
-    /// The value `/v1/responses`.
+    /// The Responses API.
     V1Responses,
-    /// The value `/v1/messages`.
+    /// The Anthropic Messages API.
     V1Messages,
-    /// The value `/v1/embeddings`.
+    /// Embeddings.
     V1Embeddings,
     /// A value this version of the crate does not know, as it came.
     Unrecognized(Box<str>),
@@ -660,15 +660,15 @@ wire_enum!(BatchEndpoint {
     V1Embeddings = "/v1/embeddings",
 });
 
-/// The object at `BatchProviderPreferences`.
+/// Routing rules for a batch, a small subset of those for ordinary requests.
 ///
 /// Schema `BatchProviderPreferences` of the API document.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct BatchProviderPreferences {
-    /// Member `allow_fallbacks` of the API document.
+    /// With `false`, the batch fails when its first choice of provider is unavailable instead of moving on to another one.
     pub allow_fallbacks: Option<bool>,
-    /// Member `only` of the API document.
+    /// Slugs of the providers that may run the batch, combined with those your account allows.
     pub only: Option<Vec<String>>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -698,9 +698,9 @@ wire_setters!(BatchProviderPreferences {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct BatchRequest {
-    /// Member `body` of the API document.
+    /// Request in the format of the batch endpoint, as you would send it there directly.
     pub body: JsonObject,
-    /// Member `custom_id` of the API document.
+    /// Identifier of your choice by which you find the result of this request.
     ///
     /// At least 1 character.
     pub custom_id: String,
@@ -723,15 +723,15 @@ impl BatchRequest {
 
 wire_setters!(BatchRequest {});
 
-/// The object at `BatchDeletedObject`.
+/// Confirms that a finished batch, its stored requests and its results are gone; billing and audit records stay.
 ///
 /// Schema `BatchDeletedObject` of the API document. The answer of `batch_delete`.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct BatchDeletedObject {
-    /// Member `deletion` of the API document.
+    /// How the removal went at OpenRouter and at the provider that ran the batch.
     pub deletion: BatchDeletionTargets,
-    /// Member `id` of the API document.
+    /// Identifier of the batch that was removed.
     pub id: String,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -744,13 +744,13 @@ wire_struct!(BatchDeletedObject ["object" = "\"batch\""] {
 
 impl Root for BatchDeletedObject {}
 
-/// The object at `BatchDeletionTargets`.
+/// Results of a batch removal, one for each place that held its data.
 ///
 /// Schema `BatchDeletionTargets` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct BatchDeletionTargets {
-    /// Member `upstream` of the API document.
+    /// How the removal went at the provider; absent when the batch was never handed to one.
     pub upstream: Option<BatchDeletionTargetsUpstream>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -760,17 +760,17 @@ wire_struct!(BatchDeletionTargets ["openrouter" = "\"deleted\""] {
     0 upstream: "upstream" Optional,
 });
 
-/// The object at `BatchDeletionTargets.upstream`.
+/// How the removal went at the provider; absent when the batch was never handed to one.
 ///
 /// At `BatchDeletionTargets.upstream` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct BatchDeletionTargetsUpstream {
-    /// Member `provider` of the API document.
+    /// Name of the provider, as recorded with the batch.
     ///
     /// At least 1 character.
     pub provider: String,
-    /// Member `status` of the API document.
+    /// How the removal went at this provider.
     pub status: BatchDeletionOutcome,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -781,17 +781,17 @@ wire_struct!(BatchDeletionTargetsUpstream {
     1 status: "status" Required,
 });
 
-/// The values of `BatchDeletionOutcome`.
+/// How the removal went at one of the places that held data of the batch.
 ///
 /// Schema `BatchDeletionOutcome` of the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum BatchDeletionOutcome {
-    /// The value `deleted`.
+    /// The data was removed.
     Deleted,
-    /// The value `unsupported`.
+    /// The provider cannot delete batches; its files are cleaned up as far as it permits.
     Unsupported,
-    /// The value `not_applicable`.
+    /// Nothing of the batch was ever stored there.
     NotApplicable,
     /// A value this version of the crate does not know, as it came.
     Unrecognized(Box<str>),

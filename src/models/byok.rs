@@ -500,9 +500,9 @@ pub struct ByokKey {
     pub allowed_user_ids: Option<Vec<String>>,
     /// Moment the credential was stored, in ISO 8601 form.
     pub created_at: String,
-    /// Member `declared_region` of the API document.
+    /// Region in which the provider account processes requests, as you declared it; `europe` or `us` makes the credential usable on that regional host, while null and `global` follow what OpenRouter knows of the endpoint.
     pub declared_region: Option<ByokDeclaredRegion>,
-    /// Member `declared_zdr` of the API document.
+    /// Whether the provider account keeps no data, as you declared it: true opens the credential to requests that require zero retention, false closes it, null follows the policy of the endpoint.
     pub declared_zdr: Option<bool>,
     /// True while the credential is switched off and routing skips it.
     pub disabled: bool,
@@ -510,11 +510,11 @@ pub struct ByokKey {
     ///
     /// Format `uuid`.
     pub id: String,
-    /// Member `is_byok_only` of the API document.
+    /// True when requests never use OpenRouter's shared capacity at this provider, whatever the model and even if all your keys fail.
     pub is_byok_only: bool,
     /// True holds the credential in reserve until the regular keys of its provider have been attempted.
     pub is_fallback: bool,
-    /// Member `is_required` of the API document.
+    /// True when the models that this credential covers run only on your keys at this provider; models outside `allowed_models` can still use shared capacity.
     pub is_required: bool,
     /// Masked excerpt of the secret, enough to recognise the key without revealing it.
     pub label: String,
@@ -551,17 +551,17 @@ wire_struct!(ByokKey {
     15 name: "name" Optional,
 });
 
-/// The values of `BYOKKey.declared_region`.
+/// Region in which the provider account processes requests, as you declared it; `europe` or `us` makes the credential usable on that regional host, while null and `global` follow what OpenRouter knows of the endpoint.
 ///
 /// At `BYOKKey.declared_region` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ByokDeclaredRegion {
-    /// The value `global`.
+    /// Not tied to a region.
     Global,
-    /// The value `europe`.
+    /// Processing in Europe.
     Europe,
-    /// The value `us`.
+    /// Processing in the United States.
     Us,
     /// A value this version of the crate does not know, as it came.
     Unrecognized(Box<str>),
@@ -985,17 +985,17 @@ pub struct CreateByokKeyRequest {
     ///
     /// At most 100 elements.
     pub allowed_user_ids: Option<Vec<String>>,
-    /// Member `declared_region` of the API document.
+    /// Region in which your provider account processes requests, which OpenRouter takes on trust; `europe` or `us` makes the credential usable on that regional host, while null and `global` follow what OpenRouter knows of the endpoint.
     pub declared_region: Option<ByokDeclaredRegion>,
-    /// Member `declared_zdr` of the API document.
+    /// Whether your provider account keeps no data, which OpenRouter takes on trust: true opens the credential to requests that require zero retention, false closes it, null follows the policy of the endpoint.
     pub declared_zdr: Option<bool>,
     /// True stores the credential switched off, to be enabled later.
     pub disabled: Option<bool>,
-    /// Member `is_byok_only` of the API document.
+    /// True keeps all your requests to this provider off OpenRouter's shared capacity, whatever the model and even if all your keys fail; not possible for a fallback credential.
     pub is_byok_only: Option<bool>,
     /// True holds the credential in reserve until the regular keys of its provider have been attempted.
     pub is_fallback: Option<bool>,
-    /// Member `is_required` of the API document.
+    /// True keeps the models that this credential covers off OpenRouter's shared capacity at the provider; models outside `allowed_models` can still use it.
     pub is_required: Option<bool>,
     /// Free-form name that helps people tell credentials apart.
     ///
@@ -1134,17 +1134,17 @@ pub struct UpdateByokKeyRequest {
     ///
     /// At most 100 elements.
     pub allowed_user_ids: Patch<Vec<String>>,
-    /// Member `declared_region` of the API document.
+    /// Region in which your provider account processes requests, which OpenRouter takes on trust; null withdraws the declaration.
     pub declared_region: Patch<ByokDeclaredRegion>,
-    /// Member `declared_zdr` of the API document.
+    /// Whether your provider account keeps no data, which OpenRouter takes on trust; null withdraws the declaration.
     pub declared_zdr: Patch<bool>,
     /// Set it to take the credential out of use without deleting it.
     pub disabled: Option<bool>,
-    /// Member `is_byok_only` of the API document.
+    /// True keeps all your requests to this provider off OpenRouter's shared capacity, whatever the model and even if all your keys fail; not possible for a fallback credential.
     pub is_byok_only: Option<bool>,
     /// Keeps the credential in reserve: it serves only after the ordinary keys for its provider had their turn.
     pub is_fallback: Option<bool>,
-    /// Member `is_required` of the API document.
+    /// True keeps the models that this credential covers off OpenRouter's shared capacity at the provider; models outside `allowed_models` can still use it.
     pub is_required: Option<bool>,
     /// Replacement provider key that overwrites the old one; stored encrypted, and no response ever shows it.
     ///

@@ -10,11 +10,11 @@ use crate::models::*;
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct ListContainerFilesParams {
-    /// Member `limit` of the API document.
+    /// Page size: how many files to return at once.
     ///
     /// From 1 to 1000. Default `100`.
     pub limit: Option<i64>,
-    /// Member `after` of the API document.
+    /// Continues after this position; pass `last_id` of the page before, or the ID of any file in the container.
     pub after: Option<String>,
 }
 
@@ -49,19 +49,19 @@ impl ListContainerFilesParams {
     }
 }
 
-/// The object at `ContainerFileListResponse`.
+/// One page of the files in a container, sorted by path.
 ///
 /// Schema `ContainerFileListResponse` of the API document. The answer of `containers_list_container_files`.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ContainerFileListResponse {
-    /// Member `data` of the API document.
+    /// Files on this page; may be empty even though more pages follow.
     pub data: Vec<ContainerFile>,
-    /// Member `first_id` of the API document.
+    /// Identifier of the first file on the page; null when the page is empty.
     pub first_id: Option<String>,
-    /// Member `has_more` of the API document.
+    /// True when another page follows; fetch it with `last_id`.
     pub has_more: bool,
-    /// Member `last_id` of the API document.
+    /// Position to continue from, passed as `after`, usually the last file on the page but possibly one that is not listed; null when the listing is empty and complete.
     pub last_id: Option<String>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -96,21 +96,21 @@ impl Page for ContainerFileListResponse {
     }
 }
 
-/// The object at `ContainerFile`.
+/// A file in the container of a shell tool.
 ///
 /// Schema `ContainerFile` of the API document. The answer of `containers_get_container_file`.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ContainerFile {
-    /// Member `bytes` of the API document.
+    /// Size of the content in bytes.
     pub bytes: i64,
-    /// Member `container_id` of the API document.
+    /// Container that holds the file.
     pub container_id: String,
-    /// Member `created_at` of the API document.
+    /// When the file was last saved from the container, in Unix seconds.
     pub created_at: i64,
-    /// Member `id` of the API document.
+    /// Identifier of the file within its container, derived from its path; use it to download or keep the file.
     pub id: String,
-    /// Member `path` of the API document.
+    /// Location of the file in the container.
     pub path: String,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,

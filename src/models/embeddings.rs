@@ -184,11 +184,11 @@ pub struct CreateEmbeddingsRequest {
     pub input_type: Option<String>,
     /// Routing preferences that decide which providers may serve this request.
     pub provider: Option<ProviderPreferences>,
-    /// Member `session_id` of the API document.
+    /// Ties together requests of one conversation or workflow in your traces and logs, hidden from providers; wins over the `x-session-id` header.
     ///
     /// At most 256 characters.
     pub session_id: Option<String>,
-    /// Member `trace` of the API document.
+    /// Tracing labels passed on to your observability destinations.
     pub trace: Option<TraceConfig>,
     /// Stable ID of your end user, which lets you tell their requests apart.
     pub user: Option<String>,

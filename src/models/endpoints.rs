@@ -45,7 +45,7 @@ pub struct PublicEndpoint {
     pub model_name: String,
     /// Display name of the endpoint, meant for people.
     pub name: String,
-    /// Member `native_tools` of the API document.
+    /// Server tools that the provider can run itself when `engine` is `native`, by their `openrouter:` name; empty when there are none.
     pub native_tools: BTreeMap<String, PublicEndpointNativeTool>,
     /// What the endpoint charges, as decimal strings in USD per unit.
     pub pricing: PublicEndpointPricing,
@@ -53,15 +53,15 @@ pub struct PublicEndpoint {
     pub provider_name: ProviderName,
     /// Numeric precision at which the model weights run; null when not stated.
     pub quantization: Option<Quantization>,
-    /// Member `service_tier` of the API document.
+    /// Processing tier that this endpoint sells, however the provider itself spells it; null for the standard tier.
     pub service_tier: Option<PublicServiceTier>,
     /// Request parameters that the endpoint honours; others may be ignored.
     pub supported_parameters: Vec<Parameter>,
-    /// Member `supports_diarization` of the API document.
+    /// True when this speech-to-text endpoint can tell speakers apart; false also when the provider has not said so.
     pub supports_diarization: bool,
     /// True when the endpoint caches prompts on its own, without cache markers.
     pub supports_implicit_caching: bool,
-    /// Member `supports_tool_choice` of the API document.
+    /// Which values of `tool_choice` proved to work, beyond the parameter merely being accepted.
     pub supports_tool_choice: ToolChoiceSupport,
     /// Short label that tells this endpoint apart from others of the same model.
     pub tag: String,
@@ -73,15 +73,15 @@ pub struct PublicEndpoint {
     pub uptime_last_30m: Option<f64>,
     /// Percentage of requests that succeeded over the past five minutes, leaving out rate-limited ones; null with too little traffic.
     pub uptime_last_5m: Option<f64>,
-    /// Member `perf_last_30m_by_workload` of the API document.
+    /// Performance over the past half hour, separately for each kind of request; anonymous callers do not see it.
     pub perf_last_30m_by_workload: Option<WorkloadPerformances>,
     /// Operational health of the endpoint as a numeric code.
     pub status: Option<i64>,
-    /// Member `supports_image_reference` of the API document.
+    /// True when this text-to-speech endpoint can derive a voice from a reference picture; only such endpoints receive requests with one.
     ///
     /// Default `false`.
     pub supports_image_reference: Option<bool>,
-    /// Member `supports_multiple_audio_references` of the API document.
+    /// True when this text-to-speech endpoint takes several reference recordings at once; only such endpoints receive requests with more than one.
     ///
     /// Default `false`.
     pub supports_multiple_audio_references: Option<bool>,
@@ -153,7 +153,7 @@ wire_struct!(PercentileStats {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct PublicEndpointNativeTool {
-    /// Member `type` of the API document.
+    /// Provider's own tool type that stands in for the server tool, such as `google_search` for Gemini.
     pub r#type: String,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -163,29 +163,29 @@ wire_struct!(PublicEndpointNativeTool {
     0 r#type: "type" Required,
 });
 
-/// The object at `PublicEndpoint.perf_last_30m_by_workload`.
+/// Performance over the past half hour, separately for each kind of request; anonymous callers do not see it.
 ///
 /// At `PublicEndpoint.perf_last_30m_by_workload` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct WorkloadPerformances {
-    /// Member `decisions` of the API document.
+    /// Performance on decision requests.
     pub decisions: Option<WorkloadPerformance>,
-    /// Member `embeddings` of the API document.
+    /// Performance on embedding requests.
     pub embeddings: Option<WorkloadPerformance>,
-    /// Member `image_generation` of the API document.
+    /// Performance on image generation.
     pub image_generation: Option<WorkloadPerformance>,
-    /// Member `rerank` of the API document.
+    /// Performance on rerank requests.
     pub rerank: Option<WorkloadPerformance>,
-    /// Member `stt` of the API document.
+    /// Performance on speech-to-text requests.
     pub stt: Option<WorkloadPerformance>,
-    /// Member `text_generation` of the API document.
+    /// Performance on text generation.
     pub text_generation: Option<WorkloadPerformance>,
-    /// Member `tts` of the API document.
+    /// Performance on text-to-speech requests.
     pub tts: Option<WorkloadPerformance>,
-    /// Member `unknown` of the API document.
+    /// Performance on requests of unknown kind.
     pub unknown: Option<WorkloadPerformance>,
-    /// Member `video_generation` of the API document.
+    /// Performance on video generation.
     pub video_generation: Option<WorkloadPerformance>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -203,17 +203,17 @@ wire_struct!(WorkloadPerformances {
     8 video_generation: "video_generation" Optional,
 });
 
-/// The object at `PublicEndpoint.perf_last_30m_by_workload.decisions`.
+/// Performance on decision requests.
 ///
 /// At `PublicEndpoint.perf_last_30m_by_workload.decisions` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct WorkloadPerformance {
-    /// Member `latency` of the API document.
+    /// Latency by percentile, in milliseconds; for images and video, measured until the complete result is available.
     pub latency: Option<PercentileStats>,
-    /// Member `request_count` of the API document.
+    /// How many requests of this kind the endpoint accepted in the period.
     pub request_count: Option<i64>,
-    /// Member `throughput` of the API document.
+    /// Generation speed by percentile, in tokens per second.
     pub throughput: Option<PercentileStats>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -656,17 +656,17 @@ wire_enum!(ProviderName {
     FakeProvider = "FakeProvider",
 });
 
-/// The values of `PublicServiceTier`.
+/// Processing tier that an endpoint sells, in OpenRouter's own naming; null for the standard tier.
 ///
 /// Schema `PublicServiceTier` of the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum PublicServiceTier {
-    /// The value `flex`.
+    /// Cheaper processing with less predictable timing.
     Flex,
-    /// The value `priority`.
+    /// Preferential processing at a higher price.
     Priority,
-    /// The value `ultrafast`.
+    /// Fastest processing on offer.
     Ultrafast,
     /// A value this version of the crate does not know, as it came.
     Unrecognized(Box<str>),
@@ -678,19 +678,19 @@ wire_enum!(PublicServiceTier {
     Ultrafast = "ultrafast",
 });
 
-/// The object at `ToolChoiceSupport`.
+/// Which values of `tool_choice` an endpoint handled correctly in tests.
 ///
 /// Schema `ToolChoiceSupport` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ToolChoiceSupport {
-    /// Member `auto` of the API document.
+    /// True when `auto` works, which leaves the decision to the model.
     pub auto: bool,
-    /// Member `function` of the API document.
+    /// True when a request can require one function by name.
     pub function: bool,
-    /// Member `none` of the API document.
+    /// True when `none` works, which rules out tool calls.
     pub none: bool,
-    /// Member `required` of the API document.
+    /// True when `required` works, which forces a tool call.
     pub required: bool,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,

@@ -10,19 +10,19 @@ use crate::models::*;
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct ListExternalUsersParams {
-    /// Member `offset` of the API document.
+    /// How many end users to skip before the page begins.
     ///
     /// At least 0. Default `0`.
     pub offset: Option<i64>,
-    /// Member `limit` of the API document.
+    /// Page size: how many end users to return at once.
     ///
     /// From 1 to 100. Default `50`.
     pub limit: Option<i64>,
-    /// Member `user` of the API document.
+    /// Keeps only the end user with this identifier.
     ///
     /// From 1 to 512 characters. Matches `^(?!\s)(?![\s\S]*\s$)[^\u0000]+$`.
     pub user: Option<String>,
-    /// Member `include_inactive` of the API document.
+    /// Set to true to list deactivated end users too.
     ///
     /// Default `false`.
     pub include_inactive: Option<bool>,
@@ -79,15 +79,15 @@ impl ListExternalUsersParams {
     }
 }
 
-/// The object at `ListExternalUsersResponse`.
+/// One page of registered end users with the overall count.
 ///
 /// Schema `ListExternalUsersResponse` of the API document. The answer of `external_users_list`.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ListExternalUsersResponse {
-    /// Member `data` of the API document.
+    /// Registered end users on this page.
     pub data: Vec<ExternalUser>,
-    /// Member `total_count` of the API document.
+    /// How many registered end users match the filters altogether, across all pages.
     pub total_count: i64,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -112,23 +112,23 @@ impl Page for ListExternalUsersResponse {
     }
 }
 
-/// The object at `ExternalUser`.
+/// An end user of yours that the organization has registered in order to track usage; it cannot log in and carries no permissions.
 ///
 /// Schema `ExternalUser` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ExternalUser {
-    /// Member `created_at` of the API document.
+    /// When the end user was registered.
     ///
     /// Format `date-time`.
     pub created_at: String,
-    /// Member `is_active` of the API document.
+    /// True while the registration is in use; requests on behalf of the end user work either way.
     pub is_active: bool,
-    /// Member `updated_at` of the API document.
+    /// When the registration last changed.
     ///
     /// Format `date-time`.
     pub updated_at: String,
-    /// Member `user` of the API document.
+    /// Your own identifier for the end user, case-sensitive and never changed.
     ///
     /// From 1 to 512 characters. Matches `^(?!\s)(?![\s\S]*\s$)[^\u0000]+$`.
     pub user: String,
@@ -143,13 +143,13 @@ wire_struct!(ExternalUser {
     3 user: "user" Required,
 });
 
-/// The object at `ExternalUserResponse`.
+/// Envelope around one registered end user.
 ///
 /// Schema `ExternalUserResponse` of the API document. The answer of `external_users_create`, `external_users_get`, `external_users_update`.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ExternalUserResponse {
-    /// Member `data` of the API document.
+    /// The end user that the call was about, in its current state.
     pub data: ExternalUser,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -161,13 +161,13 @@ wire_struct!(ExternalUserResponse {
 
 impl Root for ExternalUserResponse {}
 
-/// The object at `CreateExternalUserRequest`.
+/// Body for registering one of your end users with your organization.
 ///
 /// Schema `CreateExternalUserRequest` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct CreateExternalUserRequest {
-    /// Member `user` of the API document.
+    /// Your own identifier for the end user, case-sensitive and fixed from then on; requests name it as `user` and API keys as `external.user`.
     ///
     /// From 1 to 512 characters. Matches `^(?!\s)(?![\s\S]*\s$)[^\u0000]+$`.
     pub user: String,
@@ -189,13 +189,13 @@ impl CreateExternalUserRequest {
 
 wire_setters!(CreateExternalUserRequest {});
 
-/// The object at `UpdateExternalUserRequest`.
+/// Changes to the registration of an end user.
 ///
 /// Schema `UpdateExternalUserRequest` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct UpdateExternalUserRequest {
-    /// Member `is_active` of the API document.
+    /// Set to false to retire the registration, true to bring it back; neither blocks nor permits requests.
     pub is_active: bool,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,

@@ -117,11 +117,11 @@ pub struct Guardrail {
     pub name: String,
     /// Workspace the guardrail is filed under, without being applied to its traffic; null marks a legacy guardrail older than workspaces.
     pub workspace_id: Option<String>,
-    /// Member `allow_safety_retention_google` of the API document.
+    /// True when endpoints that keep prompts for safety checks are open to zero-retention requests for Google models; null follows the account setting.
     pub allow_safety_retention_google: Option<bool>,
-    /// Member `allow_safety_retention_other` of the API document.
+    /// True when endpoints that keep prompts for safety checks are open to zero-retention requests for models of the remaining vendors; null follows the account setting.
     pub allow_safety_retention_other: Option<bool>,
-    /// Member `allowed_data_regions` of the API document.
+    /// Data regions whose host a request must be sent to, or it is rejected; null permits all, and with several guardrails only regions common to all remain.
     pub allowed_data_regions: Option<Vec<GuardrailDataRegion>>,
     /// Canonical slugs of the models this guardrail permits; such slugs stay fixed for the life of a model.
     pub allowed_models: Option<Vec<String>>,
@@ -139,7 +139,7 @@ pub struct Guardrail {
     pub enable_free_model_training: Option<bool>,
     /// True when paid endpoints may be used even if they train on your data.
     pub enable_paid_model_training: Option<bool>,
-    /// Member `enforce_first_party_harness_models` of the API document.
+    /// True when coding harnesses such as Codex and Claude Code are shown only models of their own vendor; requests to other models still pass.
     pub enforce_first_party_harness_models: Option<bool>,
     /// Former catch-all switch for zero data retention; its value fills each per-provider switch the request leaves out.
     ///
@@ -200,17 +200,17 @@ wire_struct!(Guardrail {
     27 updated_at: "updated_at" Optional,
 });
 
-/// The values of `GuardrailDataRegion`.
+/// Data region of OpenRouter, each of which has its own host to send requests to.
 ///
 /// Schema `GuardrailDataRegion` of the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum GuardrailDataRegion {
-    /// The value `global`.
+    /// Worldwide, through `openrouter.ai`.
     Global,
-    /// The value `europe`.
+    /// Europe, through `eu.openrouter.ai`.
     Europe,
-    /// The value `us`.
+    /// United States, through `us.openrouter.ai`.
     Us,
     /// A value this version of the crate does not know, as it came.
     Unrecognized(Box<str>),
@@ -440,11 +440,11 @@ pub struct CreateGuardrailRequest {
     ///
     /// From 1 to 200 characters.
     pub name: String,
-    /// Member `allow_safety_retention_google` of the API document.
+    /// True opens endpoints that keep prompts for safety checks to zero-retention requests for Google models, if the account permits it too; inherits the account setting when absent.
     pub allow_safety_retention_google: Option<bool>,
-    /// Member `allow_safety_retention_other` of the API document.
+    /// True opens endpoints that keep prompts for safety checks to zero-retention requests for models of the remaining vendors, if the account permits it too; inherits the account setting when absent.
     pub allow_safety_retention_other: Option<bool>,
-    /// Member `allowed_data_regions` of the API document.
+    /// Data regions whose host a request must be sent to, or it is rejected; null permits all, and with several guardrails only regions common to all remain.
     ///
     /// At least 1 element.
     pub allowed_data_regions: Option<Vec<GuardrailDataRegion>>,
@@ -470,7 +470,7 @@ pub struct CreateGuardrailRequest {
     pub enable_free_model_training: Option<bool>,
     /// True admits paid endpoints whose operators may train on your data.
     pub enable_paid_model_training: Option<bool>,
-    /// Member `enforce_first_party_harness_models` of the API document.
+    /// True shows coding harnesses such as Codex and Claude Code only models of their own vendor; it trims the list and does not block requests to other models.
     pub enforce_first_party_harness_models: Option<bool>,
     /// Older single switch for zero data retention; fills in every per-vendor switch that you leave out.
     ///
@@ -927,11 +927,11 @@ impl Root for UpdateGuardrailResponse {}
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct UpdateGuardrailRequest {
-    /// Member `allow_safety_retention_google` of the API document.
+    /// True opens endpoints that keep prompts for safety checks to zero-retention requests for Google models, if the account permits it too; inherits the account setting when unset.
     pub allow_safety_retention_google: Patch<bool>,
-    /// Member `allow_safety_retention_other` of the API document.
+    /// True opens endpoints that keep prompts for safety checks to zero-retention requests for models of the remaining vendors, if the account permits it too; inherits the account setting when unset.
     pub allow_safety_retention_other: Patch<bool>,
-    /// Member `allowed_data_regions` of the API document.
+    /// Data regions whose host a request must be sent to, or it is rejected; null permits all, and with several guardrails only regions common to all remain.
     ///
     /// At least 1 element.
     pub allowed_data_regions: Patch<Vec<GuardrailDataRegion>>,
@@ -957,7 +957,7 @@ pub struct UpdateGuardrailRequest {
     pub enable_free_model_training: Patch<bool>,
     /// Permits routing to paid endpoints that may use request data for training.
     pub enable_paid_model_training: Patch<bool>,
-    /// Member `enforce_first_party_harness_models` of the API document.
+    /// True shows coding harnesses such as Codex and Claude Code only models of their own vendor; it trims the list and does not block requests to other models.
     pub enforce_first_party_harness_models: Patch<bool>,
     /// Old switch for zero data retention; fills in any per-provider switch you did not set, so prefer those.
     ///

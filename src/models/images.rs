@@ -403,15 +403,15 @@ pub struct ImageGenerationRequest {
     pub resolution: Option<ImageGenerationRequestResolution>,
     /// Number that makes sampling repeatable: equal seeds and parameters should give equal images, though some providers do not guarantee it.
     pub seed: Option<i64>,
-    /// Member `session_id` of the API document.
+    /// Ties together requests of one conversation or workflow in your traces and logs, hidden from providers; wins over the `x-session-id` header.
     ///
     /// At most 256 characters.
     pub session_id: Option<String>,
     /// Dimensions as a tier (`2K`, combinable with `aspect_ratio`) or as pixels (`2048x2048`), which must not contradict `resolution` or `aspect_ratio`.
     pub size: Option<String>,
-    /// Member `trace` of the API document.
+    /// Tracing labels passed on to your observability destinations.
     pub trace: Option<TraceConfig>,
-    /// Member `user` of the API document.
+    /// Stable pseudonym for your end user, which helps to trace abuse; providers that demand a user ID only ever see a hash.
     ///
     /// At most 256 characters.
     pub user: Option<String>,

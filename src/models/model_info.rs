@@ -600,7 +600,7 @@ pub struct PricingOverride {
     pub min_prompt_tokens: Option<f64>,
     /// Replacement rate for one prompt token, in USD.
     pub prompt: Option<String>,
-    /// Member `utc_days` of the API document.
+    /// Days of the week, in UTC, on which these rates hold; absent means every day.
     ///
     /// At least 1 element.
     pub utc_days: Option<Vec<PricingOverrideUtcDay>>,

@@ -596,35 +596,35 @@ wire_struct!(ModelsCountResponseData {
     0 count: "count" Required,
 });
 
-/// The values of `listModelsUser(sort)`.
+/// Orders the list on the server, which beats fetching everything and sorting it yourself.
 ///
 /// At `listModelsUser(sort)` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ListModelsUserSort {
-    /// The value `most-popular`.
+    /// Most used models first.
     MostPopular,
-    /// The value `newest`.
+    /// Most recently created models first.
     Newest,
-    /// The value `top-weekly`.
+    /// Most tokens in the past week first.
     TopWeekly,
-    /// The value `pricing-low-to-high`.
+    /// Cheapest average price first.
     PricingLowToHigh,
-    /// The value `pricing-high-to-low`.
+    /// Dearest average price first.
     PricingHighToLow,
-    /// The value `context-high-to-low`.
+    /// Longest context window first.
     ContextHighToLow,
-    /// The value `throughput-high-to-low`.
+    /// Fastest recent median throughput first.
     ThroughputHighToLow,
-    /// The value `latency-low-to-high`.
+    /// Shortest recent median latency first.
     LatencyLowToHigh,
-    /// The value `intelligence-high-to-low`.
+    /// Best intelligence score first.
     IntelligenceHighToLow,
-    /// The value `coding-high-to-low`.
+    /// Best coding score first.
     CodingHighToLow,
-    /// The value `agentic-high-to-low`.
+    /// Best agentic score first.
     AgenticHighToLow,
-    /// The value `design-arena-elo-high-to-low`.
+    /// Best Design Arena Elo rating first.
     DesignArenaEloHighToLow,
     /// A value this version of the crate does not know, as it came.
     Unrecognized(Box<str>),
@@ -645,17 +645,17 @@ wire_enum!(ListModelsUserSort {
     DesignArenaEloHighToLow = "design-arena-elo-high-to-low",
 });
 
-/// The values of `listModelsUser(client)`.
+/// Keeps only models and presets that this coding harness can offer: those that call tools and, if a guardrail demands it, come from the harness's own vendor.
 ///
 /// At `listModelsUser(client)` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ListModelsUserClient {
-    /// The value `claude_code`.
+    /// Claude Code.
     ClaudeCode,
-    /// The value `claude_desktop`.
+    /// Claude Desktop.
     ClaudeDesktop,
-    /// The value `codex`.
+    /// Codex.
     Codex,
     /// A value this version of the crate does not know, as it came.
     Unrecognized(Box<str>),
@@ -679,11 +679,11 @@ pub struct ListModelsUserParams {
     ///
     /// From 1 to 1000. Default `500`.
     pub limit: Option<i64>,
-    /// Member `output_modalities` of the API document.
+    /// Keeps models by what they produce, as comma-separated names such as `image,audio`; pass `all` to lift the text-only filter.
     pub output_modalities: Option<String>,
-    /// Member `sort` of the API document.
+    /// Orders the list on the server, which beats fetching everything and sorting it yourself.
     pub sort: Option<ListModelsUserSort>,
-    /// Member `client` of the API document.
+    /// Keeps only models and presets that this coding harness can offer: those that call tools and, if a guardrail demands it, come from the harness's own vendor.
     pub client: Option<ListModelsUserClient>,
 }
 

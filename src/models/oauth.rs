@@ -240,13 +240,13 @@ wire_enum!(CreateAuthKeysCodeRequestUsageLimitType {
     Monthly = "monthly",
 });
 
-/// The object at `OAuthJwks`.
+/// Public keys to verify access tokens of OpenRouter with, as a JSON Web Key Set (RFC 7517).
 ///
 /// Schema `OAuthJwks` of the API document. The answer of `oauth_list_oauth_jwks`.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct OauthJwks {
-    /// Member `keys` of the API document.
+    /// Keys currently in use; pick the one whose `kid` matches the token header.
     ///
     /// At least 1 element.
     pub keys: Vec<OauthJwksKey>,
@@ -266,15 +266,15 @@ impl Root for OauthJwks {}
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct OauthJwksKey {
-    /// Member `kid` of the API document.
+    /// Identifier of the key, which the header of a token refers to.
     ///
     /// At least 1 character.
     pub kid: String,
-    /// Member `x` of the API document.
+    /// X coordinate of the elliptic curve point, in base64url.
     ///
     /// Matches `^[A-Za-z0-9_-]+$`.
     pub x: String,
-    /// Member `y` of the API document.
+    /// Y coordinate of the elliptic curve point, in base64url.
     ///
     /// Matches `^[A-Za-z0-9_-]+$`.
     pub y: String,
@@ -288,17 +288,17 @@ wire_struct!(OauthJwksKey ["alg" = "\"ES256\"", "crv" = "\"P-256\"", "kty" = "\"
     2 y: "y" Required,
 });
 
-/// The object at `TokenExchangeResponse`.
+/// Short-lived access token obtained in the exchange, following RFC 8693.
 ///
 /// Schema `TokenExchangeResponse` of the API document. The answer of `oauth_create_oauth_token`.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct TokenExchangeResponse {
-    /// Member `access_token` of the API document.
+    /// Token to use in place of an API key, as a bearer credential, until it expires.
     pub access_token: Secret,
-    /// Member `expires_in` of the API document.
+    /// Remaining lifetime of the token in seconds; obtain another one before it is over.
     pub expires_in: i64,
-    /// Member `scope` of the API document.
+    /// What the token can be used for, `inference` or `management`, as determined by the key behind the policy.
     pub scope: String,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -312,23 +312,23 @@ wire_struct!(TokenExchangeResponse ["issued_token_type" = "\"urn:ietf:params:oau
 
 impl Root for TokenExchangeResponse {}
 
-/// The object at `TokenExchangeRequest`.
+/// Form that trades a token of your identity provider for an OpenRouter access token, following RFC 8693.
 ///
 /// Schema `TokenExchangeRequest` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct TokenExchangeRequest {
-    /// Member `federation_policy_id` of the API document.
+    /// Policy, set up under workload identity in the organization's settings, that decides on the exchange and names the API key to act as.
     ///
     /// Format `uuid`.
     pub federation_policy_id: String,
-    /// Member `subject_token` of the API document.
+    /// Signed JWT with which your identity provider vouches for the workload.
     ///
     /// From 1 to 16384 characters. Matches `^[\w-]+\.[\w-]+\.[\w-]+$`.
     pub subject_token: Secret,
-    /// Member `requested_token_type` of the API document.
+    /// Kind of token to obtain; only access tokens are on offer.
     pub requested_token_type: Option<TokenExchangeRequestRequestedTokenType>,
-    /// Member `scope` of the API document.
+    /// Capability that the token should have; if sent, it must match the kind of API key behind the policy.
     pub scope: Option<TokenExchangeRequestScope>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -360,13 +360,13 @@ wire_setters!(TokenExchangeRequest {
     scope: into TokenExchangeRequestScope,
 });
 
-/// The values of `TokenExchangeRequest.requested_token_type`.
+/// Kind of token to obtain; only access tokens are on offer.
 ///
 /// At `TokenExchangeRequest.requested_token_type` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TokenExchangeRequestRequestedTokenType {
-    /// The value `urn:ietf:params:oauth:token-type:access_token`.
+    /// An access token.
     UrnIetfParamsOauthTokenTypeAccessToken,
     /// A value this version of the crate does not know, as it came.
     Unrecognized(Box<str>),
@@ -376,15 +376,15 @@ wire_enum!(TokenExchangeRequestRequestedTokenType {
     UrnIetfParamsOauthTokenTypeAccessToken = "urn:ietf:params:oauth:token-type:access_token",
 });
 
-/// The values of `TokenExchangeRequest.scope`.
+/// Capability that the token should have; if sent, it must match the kind of API key behind the policy.
 ///
 /// At `TokenExchangeRequest.scope` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TokenExchangeRequestScope {
-    /// The value `inference`.
+    /// Model requests, with an ordinary API key.
     Inference,
-    /// The value `management`.
+    /// Administration, with a management key.
     Management,
     /// A value this version of the crate does not know, as it came.
     Unrecognized(Box<str>),

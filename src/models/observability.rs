@@ -111,7 +111,7 @@ pub struct ObservabilityArizeDestination {
     pub api_key_hashes: Option<Vec<String>>,
     /// Adds what each generation cost and how it was billed to the traces sent to Arize.
     pub broadcast_generation_cost: bool,
-    /// Member `broadcast_generation_cost_allocation` of the API document.
+    /// Adds usage and cost by kind of token to the traces sent to Arize, when they add up to the billed cost; a beta feature.
     pub broadcast_generation_cost_allocation: bool,
     /// Adds metadata about who made each generation to the traces sent to Arize.
     pub broadcast_generation_identity: bool,
@@ -133,7 +133,7 @@ pub struct ObservabilityArizeDestination {
     pub name: Option<String>,
     /// Withholds prompts and completions: Arize receives metadata alone.
     pub privacy_mode: bool,
-    /// Member `regions` of the API document.
+    /// Data regions whose requests are forwarded to Arize; requests served in other regions are left out.
     ///
     /// At least 1 element.
     pub regions: Vec<ObservabilityDataRegion>,
@@ -463,7 +463,7 @@ impl From<f64> for ObservabilityFilterRuleGroupRuleValue {
     }
 }
 
-/// The values of `ObservabilityDataRegion`.
+/// Data region whose requests a destination receives.
 ///
 /// Schema `ObservabilityDataRegion` of the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -495,7 +495,7 @@ pub struct ObservabilityBraintrustDestination {
     pub api_key_hashes: Option<Vec<String>>,
     /// Adds what each generation cost and how it was billed to the traces sent to Braintrust.
     pub broadcast_generation_cost: bool,
-    /// Member `broadcast_generation_cost_allocation` of the API document.
+    /// Adds usage and cost by kind of token to the traces sent to Braintrust, when they add up to the billed cost; a beta feature.
     pub broadcast_generation_cost_allocation: bool,
     /// Adds metadata about who made each generation to the traces sent to Braintrust.
     pub broadcast_generation_identity: bool,
@@ -517,7 +517,7 @@ pub struct ObservabilityBraintrustDestination {
     pub name: Option<String>,
     /// Withholds prompts and completions: Braintrust receives metadata alone.
     pub privacy_mode: bool,
-    /// Member `regions` of the API document.
+    /// Data regions whose requests are forwarded to Braintrust; requests served in other regions are left out.
     ///
     /// At least 1 element.
     pub regions: Vec<ObservabilityDataRegion>,
@@ -593,7 +593,7 @@ pub struct ObservabilityClickhouseDestination {
     pub api_key_hashes: Option<Vec<String>>,
     /// Adds what each generation cost and how it was billed to the traces written to ClickHouse.
     pub broadcast_generation_cost: bool,
-    /// Member `broadcast_generation_cost_allocation` of the API document.
+    /// Adds usage and cost by kind of token to the traces written to ClickHouse, when they add up to the billed cost; a beta feature.
     pub broadcast_generation_cost_allocation: bool,
     /// Adds metadata about who made each generation to the traces written to ClickHouse.
     pub broadcast_generation_identity: bool,
@@ -615,7 +615,7 @@ pub struct ObservabilityClickhouseDestination {
     pub name: Option<String>,
     /// Withholds prompts and completions: ClickHouse receives metadata alone.
     pub privacy_mode: bool,
-    /// Member `regions` of the API document.
+    /// Data regions whose requests are forwarded to ClickHouse; requests served in other regions are left out.
     ///
     /// At least 1 element.
     pub regions: Vec<ObservabilityDataRegion>,
@@ -674,7 +674,7 @@ pub struct ObservabilityClickhouseDestinationConfig {
     pub username: String,
     /// Extra HTTP headers sent along with every delivery to ClickHouse.
     pub headers: Option<Secret<BTreeMap<String, String>>>,
-    /// Member `shouldIncludeCacheWriteTokens` of the API document.
+    /// Whether to fill the `cache_write_tokens` column; add the column to the table first.
     ///
     /// Default `false`. On the wire `shouldIncludeCacheWriteTokens`.
     pub should_include_cache_write_tokens: Option<bool>,
@@ -706,7 +706,7 @@ pub struct ObservabilityDatadogDestination {
     pub api_key_hashes: Option<Vec<String>>,
     /// Adds what each generation cost and how it was billed to the traces sent to Datadog.
     pub broadcast_generation_cost: bool,
-    /// Member `broadcast_generation_cost_allocation` of the API document.
+    /// Adds usage and cost by kind of token to the traces sent to Datadog, when they add up to the billed cost; a beta feature.
     pub broadcast_generation_cost_allocation: bool,
     /// Adds metadata about who made each generation to the traces sent to Datadog.
     pub broadcast_generation_identity: bool,
@@ -728,7 +728,7 @@ pub struct ObservabilityDatadogDestination {
     pub name: Option<String>,
     /// Withholds prompts and completions: Datadog receives metadata alone.
     pub privacy_mode: bool,
-    /// Member `regions` of the API document.
+    /// Data regions whose requests are forwarded to Datadog; requests served in other regions are left out.
     ///
     /// At least 1 element.
     pub regions: Vec<ObservabilityDataRegion>,
@@ -804,7 +804,7 @@ pub struct ObservabilityGrafanaDestination {
     pub api_key_hashes: Option<Vec<String>>,
     /// Adds what each generation cost and how it was billed to the traces sent to Grafana.
     pub broadcast_generation_cost: bool,
-    /// Member `broadcast_generation_cost_allocation` of the API document.
+    /// Adds usage and cost by kind of token to the traces sent to Grafana, when they add up to the billed cost; a beta feature.
     pub broadcast_generation_cost_allocation: bool,
     /// Adds metadata about who made each generation to the traces sent to Grafana.
     pub broadcast_generation_identity: bool,
@@ -826,7 +826,7 @@ pub struct ObservabilityGrafanaDestination {
     pub name: Option<String>,
     /// Withholds prompts and completions: Grafana receives metadata alone.
     pub privacy_mode: bool,
-    /// Member `regions` of the API document.
+    /// Data regions whose requests are forwarded to Grafana; requests served in other regions are left out.
     ///
     /// At least 1 element.
     pub regions: Vec<ObservabilityDataRegion>,
@@ -902,7 +902,7 @@ pub struct ObservabilityLangfuseDestination {
     pub api_key_hashes: Option<Vec<String>>,
     /// Adds what each generation cost and how it was billed to the traces sent to Langfuse.
     pub broadcast_generation_cost: bool,
-    /// Member `broadcast_generation_cost_allocation` of the API document.
+    /// Adds usage and cost by kind of token to the traces sent to Langfuse, when they add up to the billed cost; a beta feature.
     pub broadcast_generation_cost_allocation: bool,
     /// Adds metadata about who made each generation to the traces sent to Langfuse.
     pub broadcast_generation_identity: bool,
@@ -924,7 +924,7 @@ pub struct ObservabilityLangfuseDestination {
     pub name: Option<String>,
     /// Withholds prompts and completions: Langfuse receives metadata alone.
     pub privacy_mode: bool,
-    /// Member `regions` of the API document.
+    /// Data regions whose requests are forwarded to Langfuse; requests served in other regions are left out.
     ///
     /// At least 1 element.
     pub regions: Vec<ObservabilityDataRegion>,
@@ -1000,7 +1000,7 @@ pub struct ObservabilityLangsmithDestination {
     pub api_key_hashes: Option<Vec<String>>,
     /// Adds what each generation cost and how it was billed to the traces sent to LangSmith.
     pub broadcast_generation_cost: bool,
-    /// Member `broadcast_generation_cost_allocation` of the API document.
+    /// Adds usage and cost by kind of token to the traces sent to LangSmith, when they add up to the billed cost; a beta feature.
     pub broadcast_generation_cost_allocation: bool,
     /// Adds metadata about who made each generation to the traces sent to LangSmith.
     pub broadcast_generation_identity: bool,
@@ -1022,7 +1022,7 @@ pub struct ObservabilityLangsmithDestination {
     pub name: Option<String>,
     /// Withholds prompts and completions: LangSmith receives metadata alone.
     pub privacy_mode: bool,
-    /// Member `regions` of the API document.
+    /// Data regions whose requests are forwarded to LangSmith; requests served in other regions are left out.
     ///
     /// At least 1 element.
     pub regions: Vec<ObservabilityDataRegion>,
@@ -1103,7 +1103,7 @@ pub struct ObservabilityNewrelicDestination {
     pub api_key_hashes: Option<Vec<String>>,
     /// Adds what each generation cost and how it was billed to the traces sent to New Relic.
     pub broadcast_generation_cost: bool,
-    /// Member `broadcast_generation_cost_allocation` of the API document.
+    /// Adds usage and cost by kind of token to the traces sent to New Relic, when they add up to the billed cost; a beta feature.
     pub broadcast_generation_cost_allocation: bool,
     /// Adds metadata about who made each generation to the traces sent to New Relic.
     pub broadcast_generation_identity: bool,
@@ -1125,7 +1125,7 @@ pub struct ObservabilityNewrelicDestination {
     pub name: Option<String>,
     /// Withholds prompts and completions: New Relic receives metadata alone.
     pub privacy_mode: bool,
-    /// Member `regions` of the API document.
+    /// Data regions whose requests are forwarded to New Relic; requests served in other regions are left out.
     ///
     /// At least 1 element.
     pub regions: Vec<ObservabilityDataRegion>,
@@ -1215,7 +1215,7 @@ pub struct ObservabilityOpikDestination {
     pub api_key_hashes: Option<Vec<String>>,
     /// Adds what each generation cost and how it was billed to the traces sent to Opik.
     pub broadcast_generation_cost: bool,
-    /// Member `broadcast_generation_cost_allocation` of the API document.
+    /// Adds usage and cost by kind of token to the traces sent to Opik, when they add up to the billed cost; a beta feature.
     pub broadcast_generation_cost_allocation: bool,
     /// Adds metadata about who made each generation to the traces sent to Opik.
     pub broadcast_generation_identity: bool,
@@ -1237,7 +1237,7 @@ pub struct ObservabilityOpikDestination {
     pub name: Option<String>,
     /// Withholds prompts and completions: Opik receives metadata alone.
     pub privacy_mode: bool,
-    /// Member `regions` of the API document.
+    /// Data regions whose requests are forwarded to Opik; requests served in other regions are left out.
     ///
     /// At least 1 element.
     pub regions: Vec<ObservabilityDataRegion>,
@@ -1313,7 +1313,7 @@ pub struct ObservabilityOtelCollectorDestination {
     pub api_key_hashes: Option<Vec<String>>,
     /// Adds what each generation cost and how it was billed to the traces sent to the collector.
     pub broadcast_generation_cost: bool,
-    /// Member `broadcast_generation_cost_allocation` of the API document.
+    /// Adds usage and cost by kind of token to what the collector receives, when they add up to the billed cost; a beta feature.
     pub broadcast_generation_cost_allocation: bool,
     /// Adds metadata about who made each generation to the traces sent to the collector.
     pub broadcast_generation_identity: bool,
@@ -1335,7 +1335,7 @@ pub struct ObservabilityOtelCollectorDestination {
     pub name: Option<String>,
     /// Withholds prompts and completions: the collector receives metadata alone.
     pub privacy_mode: bool,
-    /// Member `regions` of the API document.
+    /// Data regions whose requests are forwarded to the collector; requests served in other regions are left out.
     ///
     /// At least 1 element.
     pub regions: Vec<ObservabilityDataRegion>,
@@ -1399,7 +1399,7 @@ pub struct ObservabilityPosthogDestination {
     pub api_key_hashes: Option<Vec<String>>,
     /// Adds what each generation cost and how it was billed to the events sent to PostHog.
     pub broadcast_generation_cost: bool,
-    /// Member `broadcast_generation_cost_allocation` of the API document.
+    /// Adds usage and cost by kind of token to the events sent to PostHog, when they add up to the billed cost; a beta feature.
     pub broadcast_generation_cost_allocation: bool,
     /// Adds metadata about who made each generation to the events sent to PostHog.
     pub broadcast_generation_identity: bool,
@@ -1421,7 +1421,7 @@ pub struct ObservabilityPosthogDestination {
     pub name: Option<String>,
     /// Withholds prompts and completions: PostHog receives metadata alone.
     pub privacy_mode: bool,
-    /// Member `regions` of the API document.
+    /// Data regions whose requests are forwarded to PostHog; requests served in other regions are left out.
     ///
     /// At least 1 element.
     pub regions: Vec<ObservabilityDataRegion>,
@@ -1492,7 +1492,7 @@ pub struct ObservabilityRampDestination {
     pub api_key_hashes: Option<Vec<String>>,
     /// Adds what each generation cost and how it was billed to the events sent to Ramp.
     pub broadcast_generation_cost: bool,
-    /// Member `broadcast_generation_cost_allocation` of the API document.
+    /// Adds usage and cost by kind of token to the events sent to Ramp, when they add up to the billed cost; a beta feature.
     pub broadcast_generation_cost_allocation: bool,
     /// Adds metadata about who made each generation to the events sent to Ramp.
     pub broadcast_generation_identity: bool,
@@ -1514,7 +1514,7 @@ pub struct ObservabilityRampDestination {
     pub name: Option<String>,
     /// Withholds prompts and completions: Ramp receives metadata alone.
     pub privacy_mode: bool,
-    /// Member `regions` of the API document.
+    /// Data regions whose requests are forwarded to Ramp; requests served in other regions are left out.
     ///
     /// At least 1 element.
     pub regions: Vec<ObservabilityDataRegion>,
@@ -1585,7 +1585,7 @@ pub struct ObservabilityS3Destination {
     pub api_key_hashes: Option<Vec<String>>,
     /// Adds what each generation cost and how it was billed to the traces stored in S3.
     pub broadcast_generation_cost: bool,
-    /// Member `broadcast_generation_cost_allocation` of the API document.
+    /// Adds usage and cost by kind of token to the traces stored in S3, when they add up to the billed cost; a beta feature.
     pub broadcast_generation_cost_allocation: bool,
     /// Adds metadata about who made each generation to the traces stored in S3.
     pub broadcast_generation_identity: bool,
@@ -1607,7 +1607,7 @@ pub struct ObservabilityS3Destination {
     pub name: Option<String>,
     /// Withholds prompts and completions: the bucket receives metadata alone.
     pub privacy_mode: bool,
-    /// Member `regions` of the API document.
+    /// Data regions whose requests are forwarded to the bucket; requests served in other regions are left out.
     ///
     /// At least 1 element.
     pub regions: Vec<ObservabilityDataRegion>,
@@ -1656,7 +1656,7 @@ pub struct ObservabilityS3DestinationConfig {
     ///
     /// At least 1 character. On the wire `accessKeyId`.
     pub access_key_id: Option<Secret>,
-    /// Member `authMode` of the API document.
+    /// How OpenRouter authenticates to the bucket: with access keys, or by assuming an IAM role in your AWS account.
     ///
     /// Default `access_keys`. On the wire `authMode`.
     pub auth_mode: Option<ObservabilityS3DestinationConfigAuthMode>,
@@ -1664,7 +1664,7 @@ pub struct ObservabilityS3DestinationConfig {
     ///
     /// Format `uri`.
     pub endpoint: Option<String>,
-    /// Member `externalId` of the API document.
+    /// External ID that OpenRouter issues for the destination; make the trust policy of the IAM role check it as `sts:ExternalId`.
     ///
     /// On the wire `externalId`.
     pub external_id: Option<String>,
@@ -1678,11 +1678,11 @@ pub struct ObservabilityS3DestinationConfig {
     ///
     /// Default `openrouter-traces`.
     pub prefix: Option<String>,
-    /// Member `provider` of the API document.
+    /// Storage service that holds the bucket; an IAM role works with AWS S3 only.
     pub provider: Option<ObservabilityS3DestinationConfigProvider>,
     /// Region in which the bucket lives.
     pub region: Option<String>,
-    /// Member `roleArn` of the API document.
+    /// ARN of the IAM role that OpenRouter assumes; the role must trust OpenRouter and grant `s3:PutObject` on the bucket.
     ///
     /// Matches `^arn:aws:iam::\d{12}:role\/[\w+=,.@/-]{1,512}$`. On the wire `roleArn`.
     pub role_arn: Option<String>,
@@ -1714,7 +1714,7 @@ wire_struct!(ObservabilityS3DestinationConfig {
     12 session_token: "sessionToken" Optional,
 });
 
-/// The values of `ObservabilityS3Destination.config.authMode`.
+/// How OpenRouter authenticates to the bucket: with access keys, or by assuming an IAM role in your AWS account.
 ///
 /// At `ObservabilityS3Destination.config.authMode` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -1733,7 +1733,7 @@ wire_enum!(ObservabilityS3DestinationConfigAuthMode {
     IamRole = "iam_role",
 });
 
-/// The values of `ObservabilityS3Destination.config.provider`.
+/// Storage service that holds the bucket; an IAM role works with AWS S3 only.
 ///
 /// At `ObservabilityS3Destination.config.provider` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -1768,7 +1768,7 @@ pub struct ObservabilitySentryDestination {
     pub api_key_hashes: Option<Vec<String>>,
     /// Adds what each generation cost and how it was billed to the traces sent to Sentry.
     pub broadcast_generation_cost: bool,
-    /// Member `broadcast_generation_cost_allocation` of the API document.
+    /// Adds usage and cost by kind of token to the traces sent to Sentry, when they add up to the billed cost; a beta feature.
     pub broadcast_generation_cost_allocation: bool,
     /// Adds metadata about who made each generation to the traces sent to Sentry.
     pub broadcast_generation_identity: bool,
@@ -1790,7 +1790,7 @@ pub struct ObservabilitySentryDestination {
     pub name: Option<String>,
     /// Withholds prompts and completions: Sentry receives metadata alone.
     pub privacy_mode: bool,
-    /// Member `regions` of the API document.
+    /// Data regions whose requests are forwarded to Sentry; requests served in other regions are left out.
     ///
     /// At least 1 element.
     pub regions: Vec<ObservabilityDataRegion>,
@@ -1861,7 +1861,7 @@ pub struct ObservabilitySnowflakeDestination {
     pub api_key_hashes: Option<Vec<String>>,
     /// Adds what each generation cost and how it was billed to the traces written to Snowflake.
     pub broadcast_generation_cost: bool,
-    /// Member `broadcast_generation_cost_allocation` of the API document.
+    /// Adds usage and cost by kind of token to the traces written to Snowflake, when they add up to the billed cost; a beta feature.
     pub broadcast_generation_cost_allocation: bool,
     /// Adds metadata about who made each generation to the traces written to Snowflake.
     pub broadcast_generation_identity: bool,
@@ -1883,7 +1883,7 @@ pub struct ObservabilitySnowflakeDestination {
     pub name: Option<String>,
     /// Withholds prompts and completions: Snowflake receives metadata alone.
     pub privacy_mode: bool,
-    /// Member `regions` of the API document.
+    /// Data regions whose requests are forwarded to Snowflake; requests served in other regions are left out.
     ///
     /// At least 1 element.
     pub regions: Vec<ObservabilityDataRegion>,
@@ -1942,7 +1942,7 @@ pub struct ObservabilitySnowflakeDestinationConfig {
     ///
     /// Default `PUBLIC`.
     pub schema: Option<String>,
-    /// Member `shouldIncludeCacheWriteTokens` of the API document.
+    /// Whether to fill the `cache_write_tokens` column; add the column to the table first.
     ///
     /// Default `false`. On the wire `shouldIncludeCacheWriteTokens`.
     pub should_include_cache_write_tokens: Option<bool>,
@@ -1979,7 +1979,7 @@ pub struct ObservabilityWeaveDestination {
     pub api_key_hashes: Option<Vec<String>>,
     /// Adds what each generation cost and how it was billed to the traces sent to Weave.
     pub broadcast_generation_cost: bool,
-    /// Member `broadcast_generation_cost_allocation` of the API document.
+    /// Adds usage and cost by kind of token to the traces sent to Weave, when they add up to the billed cost; a beta feature.
     pub broadcast_generation_cost_allocation: bool,
     /// Adds metadata about who made each generation to the traces sent to Weave.
     pub broadcast_generation_identity: bool,
@@ -2001,7 +2001,7 @@ pub struct ObservabilityWeaveDestination {
     pub name: Option<String>,
     /// Withholds prompts and completions: Weave receives metadata alone.
     pub privacy_mode: bool,
-    /// Member `regions` of the API document.
+    /// Data regions whose requests are forwarded to Weave; requests served in other regions are left out.
     ///
     /// At least 1 element.
     pub regions: Vec<ObservabilityDataRegion>,
@@ -2082,7 +2082,7 @@ pub struct ObservabilityWebhookDestination {
     pub api_key_hashes: Option<Vec<String>>,
     /// Adds what each generation cost and how it was billed to the traces sent to the webhook.
     pub broadcast_generation_cost: bool,
-    /// Member `broadcast_generation_cost_allocation` of the API document.
+    /// Adds usage and cost by kind of token to what the webhook receives, when they add up to the billed cost; a beta feature.
     pub broadcast_generation_cost_allocation: bool,
     /// Adds metadata about who made each generation to the traces sent to the webhook.
     pub broadcast_generation_identity: bool,
@@ -2104,7 +2104,7 @@ pub struct ObservabilityWebhookDestination {
     pub name: Option<String>,
     /// Withholds prompts and completions: the webhook receives metadata alone.
     pub privacy_mode: bool,
-    /// Member `regions` of the API document.
+    /// Data regions whose requests are forwarded to the webhook; requests served in other regions are left out.
     ///
     /// At least 1 element.
     pub regions: Vec<ObservabilityDataRegion>,
@@ -2460,7 +2460,7 @@ pub struct CreateObservabilityDestinationRequest {
     ///
     /// Default `false`.
     pub broadcast_generation_cost: Option<bool>,
-    /// Member `broadcast_generation_cost_allocation` of the API document.
+    /// True adds usage and cost by kind of token to the forwarded metadata, when they add up to the billed cost; a beta feature.
     ///
     /// Default `false`.
     pub broadcast_generation_cost_allocation: Option<bool>,
@@ -2482,7 +2482,7 @@ pub struct CreateObservabilityDestinationRequest {
     ///
     /// Default `false`.
     pub privacy_mode: Option<bool>,
-    /// Member `regions` of the API document.
+    /// Data regions whose requests are forwarded; leave it out for the global region, but never send an empty list.
     ///
     /// At least 1 element. Default `["global"]`.
     pub regions: Option<Vec<ObservabilityDataRegionInput>>,
@@ -2588,7 +2588,7 @@ wire_setters!(ObservabilityFilterRulesConfigNullable {
     enabled: exact bool,
 });
 
-/// The values of `ObservabilityDataRegionInput`.
+/// Data region whose requests a destination should receive; `eu` and `europe` mean the same.
 ///
 /// Schema `ObservabilityDataRegionInput` of the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -2743,7 +2743,7 @@ pub struct UpdateObservabilityDestinationRequest {
     pub api_key_hashes: Patch<Vec<String>>,
     /// Adds price and billing facts about each generation to what is forwarded.
     pub broadcast_generation_cost: Option<bool>,
-    /// Member `broadcast_generation_cost_allocation` of the API document.
+    /// Adds usage and cost by kind of token to what is forwarded, when they add up to the billed cost; a beta feature.
     pub broadcast_generation_cost_allocation: Option<bool>,
     /// Adds facts on who made each generation to what is forwarded.
     pub broadcast_generation_identity: Option<bool>,
@@ -2759,7 +2759,7 @@ pub struct UpdateObservabilityDestinationRequest {
     pub name: Option<String>,
     /// Forwards metadata alone and withholds the bodies of requests and responses.
     pub privacy_mode: Option<bool>,
-    /// Member `regions` of the API document.
+    /// Replaces the data regions whose requests are forwarded; the list cannot be emptied.
     ///
     /// At least 1 element.
     pub regions: Option<Vec<ObservabilityDataRegionInput>>,

@@ -137,7 +137,7 @@ wire_enum!(ListOrganizationMembersResponseDataRole {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct GetOrganizationSettingsResponse {
-    /// Member `data` of the API document.
+    /// Current settings of the organization.
     pub data: OrganizationSettings,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -149,15 +149,15 @@ wire_struct!(GetOrganizationSettingsResponse {
 
 impl Root for GetOrganizationSettingsResponse {}
 
-/// The object at `OrganizationSettings`.
+/// Settings that hold for a whole organization.
 ///
 /// Schema `OrganizationSettings` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct OrganizationSettings {
-    /// Member `id` of the API document.
+    /// Identifier of the organization.
     pub id: String,
-    /// Member `is_filtered_model_catalog_enabled` of the API document.
+    /// True when members see only usable models in the dashboard; model listings by API are not affected.
     pub is_filtered_model_catalog_enabled: bool,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -174,7 +174,7 @@ wire_struct!(OrganizationSettings {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct UpdateOrganizationSettingsResponse {
-    /// Member `data` of the API document.
+    /// Settings of the organization after the change.
     pub data: OrganizationSettings,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -186,13 +186,13 @@ wire_struct!(UpdateOrganizationSettingsResponse {
 
 impl Root for UpdateOrganizationSettingsResponse {}
 
-/// The object at `UpdateOrganizationSettingsRequest`.
+/// Changes to the settings of the organization.
 ///
 /// Schema `UpdateOrganizationSettingsRequest` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct UpdateOrganizationSettingsRequest {
-    /// Member `is_filtered_model_catalog_enabled` of the API document.
+    /// True hides models that the organization cannot use from the dashboard; model listings by API are not affected.
     pub is_filtered_model_catalog_enabled: bool,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,

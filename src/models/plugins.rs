@@ -7,13 +7,13 @@ use std::collections::BTreeMap;
 use crate::core::wire::{wire_enum, wire_setters, wire_struct, wire_union};
 use crate::models::*;
 
-/// The object at `Alignment`.
+/// What the alignment plugin found for a request; in beta, so its shape can still change.
 ///
 /// Schema `Alignment` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Alignment {
-    /// Member `calls` of the API document.
+    /// Evaluation records, one per assistant message that was checked, oldest first; empty when none had content to check.
     pub calls: Vec<AlignmentCallRecord>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -23,15 +23,15 @@ wire_struct!(Alignment {
     0 calls: "calls" Required,
 });
 
-/// The object at `AlignmentAllowedCallRecord`.
+/// Assistant message that the alignment plugin let through.
 ///
 /// Schema `AlignmentAllowedCallRecord` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct AlignmentAllowedCallRecord {
-    /// Member `call` of the API document.
+    /// Position of the message among those evaluated, counting retries too.
     pub call: i64,
-    /// Member `rules` of the API document.
+    /// How the message fared under each rule, in the sequence of your request.
     ///
     /// From 1 to 128 elements.
     pub rules: Vec<AlignmentRuleRecord>,
@@ -44,17 +44,17 @@ wire_struct!(AlignmentAllowedCallRecord ["outcome" = "\"allowed\""] {
     1 rules: "rules" Required,
 });
 
-/// The object at `AlignmentRuleRecord`.
+/// How one assistant message fared under one rule.
 ///
 /// Schema `AlignmentRuleRecord` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct AlignmentRuleRecord {
-    /// Member `applicable` of the API document.
+    /// True if the rule was checked because the message has a part that the rule is about.
     pub applicable: bool,
-    /// Member `broken` of the API document.
+    /// True if the rule was checked and its probability reached the threshold.
     pub broken: bool,
-    /// Member `probability` of the API document.
+    /// How likely it is, by the judgment of the evaluator, that the rule was broken; null if it was not checked.
     pub probability: Option<f64>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -66,15 +66,15 @@ wire_struct!(AlignmentRuleRecord {
     2 probability: "probability" Nullable,
 });
 
-/// The object at `AlignmentBlockedCallRecord`.
+/// Assistant message in which the alignment plugin found a broken rule.
 ///
 /// Schema `AlignmentBlockedCallRecord` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct AlignmentBlockedCallRecord {
-    /// Member `call` of the API document.
+    /// Position of the message among those evaluated, counting retries too.
     pub call: i64,
-    /// Member `rules` of the API document.
+    /// How the message fared under each rule, in the sequence of your request.
     ///
     /// From 1 to 128 elements.
     pub rules: Vec<AlignmentRuleRecord>,
@@ -87,15 +87,15 @@ wire_struct!(AlignmentBlockedCallRecord ["outcome" = "\"blocked\""] {
     1 rules: "rules" Required,
 });
 
-/// The object at `AlignmentUnavailableCallRecord`.
+/// Assistant message that the alignment plugin was unable to evaluate.
 ///
 /// Schema `AlignmentUnavailableCallRecord` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct AlignmentUnavailableCallRecord {
-    /// Member `call` of the API document.
+    /// Position of the message among those recorded, counting retries too.
     pub call: i64,
-    /// Member `reason` of the API document.
+    /// What kept the message from being evaluated.
     pub reason: AlignmentUnavailableCallRecordReason,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -106,19 +106,19 @@ wire_struct!(AlignmentUnavailableCallRecord ["outcome" = "\"unavailable\""] {
     1 reason: "reason" Required,
 });
 
-/// The values of `AlignmentUnavailableCallRecord.reason`.
+/// What kept the message from being evaluated.
 ///
 /// At `AlignmentUnavailableCallRecord.reason` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum AlignmentUnavailableCallRecordReason {
-    /// The value `cut`.
+    /// The message was cut off.
     Cut,
-    /// The value `evaluator_error`.
+    /// The evaluator failed.
     EvaluatorError,
-    /// The value `malformed_answer`.
+    /// The evaluator sent an unreadable result.
     MalformedAnswer,
-    /// The value `time_limit`.
+    /// The evaluator took too long.
     TimeLimit,
     /// A value this version of the crate does not know, as it came.
     Unrecognized(Box<str>),
@@ -131,21 +131,21 @@ wire_enum!(AlignmentUnavailableCallRecordReason {
     TimeLimit = "time_limit",
 });
 
-/// What `AlignmentCallRecord` may be.
+/// Outcome of evaluating one assistant message: allowed, blocked, or not evaluated at all.
 ///
 /// Schema `AlignmentCallRecord` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum AlignmentCallRecord {
-    /// One of the forms this value may have.
+    /// Assistant message that the alignment plugin let through.
     ///
     /// `outcome` is `allowed`.
     Allowed(AlignmentAllowedCallRecord),
-    /// One of the forms this value may have.
+    /// Assistant message in which the alignment plugin found a broken rule.
     ///
     /// `outcome` is `blocked`.
     Blocked(AlignmentBlockedCallRecord),
-    /// One of the forms this value may have.
+    /// Assistant message that the alignment plugin was unable to evaluate.
     ///
     /// `outcome` is `unavailable`.
     Unavailable(AlignmentUnavailableCallRecord),
@@ -189,13 +189,13 @@ impl From<AlignmentUnavailableCallRecord> for AlignmentCallRecord {
     }
 }
 
-/// The object at `ArmorSafeguardResult`.
+/// What Armor decided about the tool calls of a response, in the format of the safeguards of Anthropic.
 ///
 /// Schema `ArmorSafeguardResult` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ArmorSafeguardResult {
-    /// Member `status` of the API document.
+    /// Holds the verdicts.
     pub status: ArmorSafeguardResultStatus,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -205,13 +205,13 @@ wire_struct!(ArmorSafeguardResult ["type" = "\"dangerous_tool_use\""] {
     0 status: "status" Required,
 });
 
-/// The object at `ArmorSafeguardResult.status`.
+/// Holds the verdicts.
 ///
 /// At `ArmorSafeguardResult.status` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ArmorSafeguardResultStatus {
-    /// Member `tool_uses` of the API document.
+    /// Verdict on each call, by the ID of the call.
     pub tool_uses: BTreeMap<String, ArmorToolUseVerdict>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -221,15 +221,15 @@ wire_struct!(ArmorSafeguardResultStatus ["type" = "\"available\""] {
     0 tool_uses: "tool_uses" Required,
 });
 
-/// The object at `ArmorSafeguardResult.status.tool_uses{}|evaluated`.
+/// The call was judged by the rules.
 ///
 /// At `ArmorSafeguardResult.status.tool_uses{}|evaluated` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ArmorToolUseVerdictEvaluated {
-    /// Member `outcome` of the API document.
+    /// What the rules say about the call.
     pub outcome: ArmorToolUseVerdictEvaluatedOutcome,
-    /// Member `explanation` of the API document.
+    /// Why the call was flagged, such as the name of the rule.
     pub explanation: Option<String>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -240,15 +240,15 @@ wire_struct!(ArmorToolUseVerdictEvaluated ["type" = "\"evaluated\""] {
     1 explanation: "explanation" Optional,
 });
 
-/// The values of `ArmorSafeguardResult.status.tool_uses{}|evaluated.outcome`.
+/// What the rules say about the call.
 ///
 /// At `ArmorSafeguardResult.status.tool_uses{}|evaluated.outcome` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ArmorToolUseVerdictEvaluatedOutcome {
-    /// The value `flagged`.
+    /// The rules deny the call.
     Flagged,
-    /// The value `not_flagged`.
+    /// The rules have nothing against the call.
     NotFlagged,
     /// A value this version of the crate does not know, as it came.
     Unrecognized(Box<str>),
@@ -259,7 +259,7 @@ wire_enum!(ArmorToolUseVerdictEvaluatedOutcome {
     NotFlagged = "not_flagged",
 });
 
-/// The object at `ArmorSafeguardResult.status.tool_uses{}|skipped`.
+/// The call was left unjudged, as with server tools that the provider runs.
 ///
 /// At `ArmorSafeguardResult.status.tool_uses{}|skipped` in the API document.
 #[derive(Clone, Debug, PartialEq)]
@@ -271,13 +271,13 @@ pub struct ArmorToolUseVerdictSkipped {
 
 wire_struct!(ArmorToolUseVerdictSkipped ["type" = "\"skipped\""] {});
 
-/// The object at `ArmorSafeguardResult.status.tool_uses{}|unavailable`.
+/// The call should have been judged, but that failed.
 ///
 /// At `ArmorSafeguardResult.status.tool_uses{}|unavailable` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ArmorToolUseVerdictUnavailable {
-    /// Member `reason` of the API document.
+    /// Why the call could not be judged.
     pub reason: String,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -287,21 +287,21 @@ wire_struct!(ArmorToolUseVerdictUnavailable ["type" = "\"unavailable\""] {
     0 reason: "reason" Required,
 });
 
-/// What `ArmorSafeguardResult.status.tool_uses{}` may be.
+/// Verdict of Armor on one tool call.
 ///
 /// At `ArmorSafeguardResult.status.tool_uses{}` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum ArmorToolUseVerdict {
-    /// One of the forms this value may have.
+    /// The call was judged by the rules.
     ///
     /// `type` is `evaluated`.
     Evaluated(ArmorToolUseVerdictEvaluated),
-    /// One of the forms this value may have.
+    /// The call was left unjudged, as with server tools that the provider runs.
     ///
     /// `type` is `skipped`.
     Skipped(ArmorToolUseVerdictSkipped),
-    /// One of the forms this value may have.
+    /// The call should have been judged, but that failed.
     ///
     /// `type` is `unavailable`.
     Unavailable(ArmorToolUseVerdictUnavailable),
@@ -551,7 +551,7 @@ pub struct WebSearchPlugin {
     pub search_prompt: Option<String>,
     /// Rough whereabouts of the user, to favour local hits.
     pub user_location: Option<WebSearchPluginUserLocation>,
-    /// Member `x_search` of the API document.
+    /// Adds posts from X to the native web search of SpaceXAI, which charges for them separately; omit it to search only the web.
     pub x_search: Option<XSearchOptions>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -1002,15 +1002,15 @@ wire_setters!(FusionPluginTool {
     parameters: into JsonObject,
 });
 
-/// The object at `SwitchyardRouterPlugin`.
+/// Settings of the Switchyard router, which sends each request to a cheaper or a stronger model by its difficulty.
 ///
 /// Schema `SwitchyardRouterPlugin` of the API document.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct SwitchyardRouterPlugin {
-    /// Member `algorithm` of the API document.
+    /// How the router decides which model gets the request.
     pub algorithm: Option<SwitchyardRouterPluginAlgorithm>,
-    /// Member `judge_model` of the API document.
+    /// Model that rates the task, for algorithms that ask a judge; it must support structured outputs, and you pay for its call.
     ///
     /// At least 1 character.
     pub judge_model: Option<String>,
@@ -1036,23 +1036,23 @@ wire_setters!(SwitchyardRouterPlugin {
     judge_model: into String,
 });
 
-/// The values of `SwitchyardRouterPlugin.algorithm`.
+/// How the router decides which model gets the request.
 ///
 /// At `SwitchyardRouterPlugin.algorithm` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SwitchyardRouterPluginAlgorithm {
-    /// The value `capability`.
+    /// Has a judge model rate the difficulty of the task.
     Capability,
-    /// The value `stage`.
+    /// Decides from the history of tool results and asks a judge model when in doubt.
     Stage,
-    /// The value `auto`.
+    /// Decides from the history of tool results alone.
     Auto,
-    /// The value `random`.
+    /// Picks by chance.
     Random,
-    /// The value `composite`.
+    /// Decides at each message of the user and reconsiders on tool turns.
     Composite,
-    /// The value `passthrough`.
+    /// Keeps the usual order of OpenRouter without deciding anything.
     Passthrough,
     /// A value this version of the crate does not know, as it came.
     Unrecognized(Box<str>),
@@ -1067,25 +1067,25 @@ wire_enum!(SwitchyardRouterPluginAlgorithm {
     Passthrough = "passthrough",
 });
 
-/// The object at `JevRouterPlugin`.
+/// Settings of the Jev router, which picks a model for each request.
 ///
 /// Schema `JevRouterPlugin` of the API document.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct JevRouterPlugin {
-    /// Member `allowed_models` of the API document.
+    /// Works like `models`, under the name that the auto router uses; the two lists are merged.
     ///
     /// At most 1024 elements.
     pub allowed_models: Option<Vec<String>>,
-    /// Member `cost_tier` of the API document.
+    /// Price level to choose within, such as `low`, in place of the one that OpenRouter has set for everyone.
     ///
     /// Matches `^[a-z][a-z0-9_-]{0,31}$`.
     pub cost_tier: Option<String>,
-    /// Member `excluded_models` of the API document.
+    /// Bars models matching these slugs or patterns, with `*` as wildcard; an exclusion beats a match in `models`.
     ///
     /// At most 1024 elements.
     pub excluded_models: Option<Vec<String>>,
-    /// Member `models` of the API document.
+    /// Restricts the choice to models matching these slugs or patterns, with `*` as wildcard; without it all models of the router compete.
     ///
     /// At most 1024 elements.
     pub models: Option<Vec<String>>,
@@ -1115,23 +1115,23 @@ wire_setters!(JevRouterPlugin {
     models: list String,
 });
 
-/// The object at `AlignmentPlugin`.
+/// Tells the model your rules and checks each turn for compliance; in beta, so its settings and results can still change.
 ///
 /// Schema `AlignmentPlugin` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct AlignmentPlugin {
-    /// Member `rules` of the API document.
+    /// What replies must comply with; each entry is checked separately.
     ///
     /// From 1 to 128 elements.
     pub rules: Vec<AlignmentRule>,
-    /// Member `instruct` of the API document.
+    /// Whether to tell the model the rules, in a system message, besides checking them.
     pub instruct: Option<bool>,
-    /// Member `max_retries` of the API document.
+    /// How often to ask the provider again after a turn was blocked; matters only when rules are enforced.
     pub max_retries: Option<i64>,
-    /// Member `mode` of the API document.
+    /// Whether a broken rule stops a turn or is only recorded.
     pub mode: Option<AlignmentPluginMode>,
-    /// Member `threshold` of the API document.
+    /// Probability from which a rule counts as broken; lower it to be stricter.
     pub threshold: Option<f64>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -1167,15 +1167,15 @@ wire_setters!(AlignmentPlugin {
     threshold: exact f64,
 });
 
-/// The values of `AlignmentPlugin.mode`.
+/// Whether a broken rule stops a turn or is only recorded.
 ///
 /// At `AlignmentPlugin.mode` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum AlignmentPluginMode {
-    /// The value `enforce`.
+    /// Holds back a turn with a broken rule and retries, then fails.
     Enforce,
-    /// The value `audit`.
+    /// Records the outcome and returns every turn.
     Audit,
     /// A value this version of the crate does not know, as it came.
     Unrecognized(Box<str>),
@@ -1186,17 +1186,17 @@ wire_enum!(AlignmentPluginMode {
     Audit = "audit",
 });
 
-/// The object at `AlignmentRule`.
+/// Requirement for the replies of the model.
 ///
 /// Schema `AlignmentRule` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct AlignmentRule {
-    /// Member `rule` of the API document.
+    /// The requirement or prohibition in plain words, such as `Never offer a discount.`
     ///
     /// From 1 to 200 characters.
     pub rule: String,
-    /// Member `watch` of the API document.
+    /// Parts of a message that the rule is about; messages without any of them are not checked.
     ///
     /// From 1 to 5 elements.
     pub watch: Vec<AlignmentRuleWatchItem>,
@@ -1219,21 +1219,21 @@ impl AlignmentRule {
 
 wire_setters!(AlignmentRule {});
 
-/// The values of `AlignmentRule.watch[]`.
+/// Part of an assistant message that a rule can be about.
 ///
 /// At `AlignmentRule.watch[]` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum AlignmentRuleWatchItem {
-    /// The value `content`.
+    /// Text of the message.
     Content,
-    /// The value `tool_calls`.
+    /// Calls of tools.
     ToolCalls,
-    /// The value `refusal`.
+    /// Text in which the model declines.
     Refusal,
-    /// The value `images`.
+    /// Generated images.
     Images,
-    /// The value `audio`.
+    /// Generated audio.
     Audio,
     /// A value this version of the crate does not know, as it came.
     Unrecognized(Box<str>),
@@ -1247,25 +1247,25 @@ wire_enum!(AlignmentRuleWatchItem {
     Audio = "audio",
 });
 
-/// The object at `ArmorPlugin`.
+/// Judges the calls of your own tools by allow and deny rules before you receive them; verdicts are found in `safeguard_results`.
 ///
 /// Schema `ArmorPlugin` of the API document.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct ArmorPlugin {
-    /// Member `classifier_context` of the API document.
+    /// Rules and facts to judge by, on top of those of the workspace guardrail.
     pub classifier_context: Option<ArmorContext>,
-    /// Member `enabled` of the API document.
+    /// False switches Armor off for this one request.
     pub enabled: Option<bool>,
-    /// Member `evaluate_native_tools` of the API document.
+    /// Set to `true` to judge server tools of the provider too, which then run through OpenRouter; otherwise they are reported as skipped.
     pub evaluate_native_tools: Option<bool>,
-    /// Member `mode` of the API document.
+    /// Whether a blocked call is held back or only reported.
     pub mode: Option<ArmorPluginMode>,
-    /// Member `on_error` of the API document.
+    /// What happens to a call that could not be judged, for instance after a timeout.
     pub on_error: Option<ArmorPluginOnError>,
-    /// Member `output_mode` of the API document.
+    /// Form in which a response shows that a call was blocked.
     pub output_mode: Option<ArmorPluginOutputMode>,
-    /// Member `use_cc_style_default_rules` of the API document.
+    /// Whether to start with the rules that Claude Code has built in and add yours after them.
     pub use_cc_style_default_rules: Option<bool>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -1299,17 +1299,17 @@ wire_setters!(ArmorPlugin {
     use_cc_style_default_rules: exact bool,
 });
 
-/// The object at `ArmorContext`.
+/// Rules and facts for Armor, in the `classifier_context` format of Claude Code.
 ///
 /// Schema `ArmorContext` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ArmorContext {
-    /// Member `v` of the API document.
+    /// Version of the format.
     ///
     /// Known value: `1`.
     pub v: i64,
-    /// Member `auto_mode` of the API document.
+    /// The rules, grouped by effect, and the facts about the environment.
     pub auto_mode: Option<ArmorAutoMode>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -1332,19 +1332,19 @@ wire_setters!(ArmorContext {
     auto_mode: into ArmorAutoMode,
 });
 
-/// The object at `ArmorAutoMode`.
+/// Rules for judging tool calls, by what they do, and facts about the setting in which the calls are made.
 ///
 /// Schema `ArmorAutoMode` of the API document.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct ArmorAutoMode {
-    /// Member `allow` of the API document.
+    /// Rules for exceptions: a match lifts a soft denial.
     pub allow: Option<Vec<ArmorAutoModeAllowItem>>,
-    /// Member `environment` of the API document.
+    /// Facts that the rules can build on, such as the names of trusted systems.
     pub environment: Option<Vec<ArmorAutoModeEnvironmentItem>>,
-    /// Member `hard_deny` of the API document.
+    /// Rules whose match blocks a call without exception.
     pub hard_deny: Option<Vec<ArmorAutoModeHardDenyItem>>,
-    /// Member `soft_deny` of the API document.
+    /// Rules whose match blocks a call unless an allow rule matches as well.
     pub soft_deny: Option<Vec<ArmorAutoModeSoftDenyItem>>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -1372,25 +1372,25 @@ wire_setters!(ArmorAutoMode {
     soft_deny: list ArmorAutoModeSoftDenyItem,
 });
 
-/// The object at `ArmorRule`.
+/// Rule by which Armor judges tool calls.
 ///
 /// Schema `ArmorRule` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ArmorRule {
-    /// Member `id` of the API document.
+    /// Identifies the rule in verdicts; must differ from the other rules of the same origin.
     ///
     /// From 1 to 64 characters. Matches `^[a-z0-9][a-z0-9_-]*$`.
     pub id: String,
-    /// Member `instructions` of the API document.
+    /// Describes to the classifier which calls the rule is meant for.
     ///
     /// From 1 to 8000 characters.
     pub instructions: String,
-    /// Member `name` of the API document.
+    /// Readable name for use in explanations; the ID is used if you give none.
     ///
     /// From 1 to 120 characters.
     pub name: Option<String>,
-    /// Member `threshold` of the API document.
+    /// Probability from which the rule counts as a match; lower it to match more calls.
     pub threshold: Option<f64>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -1416,7 +1416,7 @@ wire_setters!(ArmorRule {
     threshold: exact f64,
 });
 
-/// What `ArmorAutoMode.allow[]` may be.
+/// Rule for an exception, as plain text or with settings of its own.
 ///
 /// At `ArmorAutoMode.allow[]` in the API document.
 #[derive(Clone, Debug, PartialEq)]
@@ -1424,7 +1424,7 @@ wire_setters!(ArmorRule {
 pub enum ArmorAutoModeAllowItem {
     /// Plain text.
     Text(String),
-    /// One of the forms this value may have.
+    /// Rule by which Armor judges tool calls.
     Rule(ArmorRule),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
@@ -1465,17 +1465,17 @@ impl From<ArmorRule> for ArmorAutoModeAllowItem {
     }
 }
 
-/// The object at `ArmorEnvironmentEntry`.
+/// Fact about the setting in which tool calls are made.
 ///
 /// Schema `ArmorEnvironmentEntry` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ArmorEnvironmentEntry {
-    /// Member `name` of the API document.
+    /// What the fact is about.
     ///
     /// From 1 to 120 characters.
     pub name: String,
-    /// Member `value` of the API document.
+    /// The fact itself.
     ///
     /// At most 4000 characters.
     pub value: String,
@@ -1498,7 +1498,7 @@ impl ArmorEnvironmentEntry {
 
 wire_setters!(ArmorEnvironmentEntry {});
 
-/// What `ArmorAutoMode.environment[]` may be.
+/// Fact about the environment, as `Name: value` text or as an object.
 ///
 /// At `ArmorAutoMode.environment[]` in the API document.
 #[derive(Clone, Debug, PartialEq)]
@@ -1506,7 +1506,7 @@ wire_setters!(ArmorEnvironmentEntry {});
 pub enum ArmorAutoModeEnvironmentItem {
     /// Plain text.
     Text(String),
-    /// One of the forms this value may have.
+    /// Fact about the setting in which tool calls are made.
     EnvironmentEntry(ArmorEnvironmentEntry),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
@@ -1547,7 +1547,7 @@ impl From<ArmorEnvironmentEntry> for ArmorAutoModeEnvironmentItem {
     }
 }
 
-/// What `ArmorAutoMode.hard_deny[]` may be.
+/// Rule that blocks without exception, as plain text or with settings of its own.
 ///
 /// At `ArmorAutoMode.hard_deny[]` in the API document.
 #[derive(Clone, Debug, PartialEq)]
@@ -1555,7 +1555,7 @@ impl From<ArmorEnvironmentEntry> for ArmorAutoModeEnvironmentItem {
 pub enum ArmorAutoModeHardDenyItem {
     /// Plain text.
     Text(String),
-    /// One of the forms this value may have.
+    /// Rule by which Armor judges tool calls.
     Rule(ArmorRule),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
@@ -1596,7 +1596,7 @@ impl From<ArmorRule> for ArmorAutoModeHardDenyItem {
     }
 }
 
-/// What `ArmorAutoMode.soft_deny[]` may be.
+/// Rule that blocks unless an exception applies, as plain text or with settings of its own.
 ///
 /// At `ArmorAutoMode.soft_deny[]` in the API document.
 #[derive(Clone, Debug, PartialEq)]
@@ -1604,7 +1604,7 @@ impl From<ArmorRule> for ArmorAutoModeHardDenyItem {
 pub enum ArmorAutoModeSoftDenyItem {
     /// Plain text.
     Text(String),
-    /// One of the forms this value may have.
+    /// Rule by which Armor judges tool calls.
     Rule(ArmorRule),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
@@ -1645,15 +1645,15 @@ impl From<ArmorRule> for ArmorAutoModeSoftDenyItem {
     }
 }
 
-/// The values of `ArmorPlugin.mode`.
+/// Whether a blocked call is held back or only reported.
 ///
 /// At `ArmorPlugin.mode` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ArmorPluginMode {
-    /// The value `enforce`.
+    /// Holds back calls that the rules block.
     Enforce,
-    /// The value `audit`.
+    /// Reports verdicts and lets every call through.
     Audit,
     /// A value this version of the crate does not know, as it came.
     Unrecognized(Box<str>),
@@ -1664,15 +1664,15 @@ wire_enum!(ArmorPluginMode {
     Audit = "audit",
 });
 
-/// The values of `ArmorPlugin.on_error`.
+/// What happens to a call that could not be judged, for instance after a timeout.
 ///
 /// At `ArmorPlugin.on_error` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ArmorPluginOnError {
-    /// The value `log`.
+    /// Lets the call through.
     Log,
-    /// The value `block`.
+    /// Rejects the call.
     Block,
     /// A value this version of the crate does not know, as it came.
     Unrecognized(Box<str>),
@@ -1683,17 +1683,17 @@ wire_enum!(ArmorPluginOnError {
     Block = "block",
 });
 
-/// The values of `ArmorPlugin.output_mode`.
+/// Form in which a response shows that a call was blocked.
 ///
 /// At `ArmorPlugin.output_mode` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ArmorPluginOutputMode {
-    /// The value `text`.
+    /// Puts a marker into the text in place of the call.
     Text,
-    /// The value `custom_item`.
+    /// Puts an `openrouter:armor_blocked` item in place of the call; Responses API only.
     CustomItem,
-    /// The value `claude_code_compatibility`.
+    /// Leaves the call in place and flags it for the client to hold back; Messages API only.
     ClaudeCodeCompatibility,
     /// A value this version of the crate does not know, as it came.
     Unrecognized(Box<str>),

@@ -6,13 +6,13 @@ use crate::core::Parts;
 use crate::core::wire::{Root, wire_enum, wire_setters, wire_struct};
 use crate::models::*;
 
-/// The object at `ListPrivateEndpointsResponse`.
+/// All private endpoints of an organization, whatever their status.
 ///
 /// Schema `ListPrivateEndpointsResponse` of the API document. The answer of `private_endpoints_list`.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ListPrivateEndpointsResponse {
-    /// Member `data` of the API document.
+    /// One summary per private endpoint.
     pub data: Vec<PrivateEndpointSummary>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -24,27 +24,27 @@ wire_struct!(ListPrivateEndpointsResponse {
 
 impl Root for ListPrivateEndpointsResponse {}
 
-/// The object at `PrivateEndpointSummary`.
+/// Private endpoint as it appears in a list.
 ///
 /// Schema `PrivateEndpointSummary` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct PrivateEndpointSummary {
-    /// Member `created_at` of the API document.
+    /// Time of creation, in ISO 8601 format.
     pub created_at: String,
-    /// Member `id` of the API document.
+    /// ID of the private endpoint, for use in later calls.
     ///
     /// Format `uuid`.
     pub id: String,
-    /// Member `model_name` of the API document.
+    /// Human-readable name of the model; null once OpenRouter has delisted it.
     pub model_name: Option<String>,
-    /// Member `model_permaslug` of the API document.
+    /// Model that the deployment runs, by its permanent slug.
     pub model_permaslug: String,
-    /// Member `model_slug` of the API document.
+    /// Slug by which requests name the model; null once OpenRouter has delisted it.
     pub model_slug: Option<String>,
-    /// Member `provider_name` of the API document.
+    /// Human-readable name of the provider that hosts the deployment.
     pub provider_name: String,
-    /// Member `status` of the API document.
+    /// Tells whether requests are routed here, and if not, why.
     pub status: PrivateEndpointStatus,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -60,17 +60,17 @@ wire_struct!(PrivateEndpointSummary {
     6 status: "status" Required,
 });
 
-/// The values of `PrivateEndpointStatus`.
+/// Stage of a private endpoint on its way from draft to routing.
 ///
 /// Schema `PrivateEndpointStatus` of the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum PrivateEndpointStatus {
-    /// The value `draft`.
+    /// Routing starts only after it is validated and activated.
     Draft,
-    /// The value `active`.
+    /// Requests are routed to it.
     Active,
-    /// The value `disabled`.
+    /// Routing is paused until it is enabled again.
     Disabled,
     /// A value this version of the crate does not know, as it came.
     Unrecognized(Box<str>),
@@ -82,13 +82,13 @@ wire_enum!(PrivateEndpointStatus {
     Disabled = "disabled",
 });
 
-/// The object at `ManagedPrivateEndpointResponse`.
+/// Carries a private endpoint in the state that a change left it in.
 ///
 /// Schema `ManagedPrivateEndpointResponse` of the API document. The answer of `private_endpoints_create`, `private_endpoints_activate`, `private_endpoints_disable`, `private_endpoints_enable`.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ManagedPrivateEndpointResponse {
-    /// Member `data` of the API document.
+    /// The private endpoint after the change.
     pub data: ManagedPrivateEndpoint,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -100,33 +100,33 @@ wire_struct!(ManagedPrivateEndpointResponse {
 
 impl Root for ManagedPrivateEndpointResponse {}
 
-/// The object at `ManagedPrivateEndpoint`.
+/// Private endpoint as returned after it is created, activated, disabled or enabled, without its upstream configuration.
 ///
 /// Schema `ManagedPrivateEndpoint` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ManagedPrivateEndpoint {
-    /// Member `created_at` of the API document.
+    /// Time of creation, in ISO 8601 format.
     pub created_at: String,
-    /// Member `id` of the API document.
+    /// ID of the private endpoint, for use in later calls.
     ///
     /// Format `uuid`.
     pub id: String,
-    /// Member `model_name` of the API document.
+    /// Human-readable name of the model; null once OpenRouter has delisted it.
     pub model_name: Option<String>,
-    /// Member `model_permaslug` of the API document.
+    /// Model that the deployment runs, by its permanent slug.
     pub model_permaslug: String,
-    /// Member `model_slug` of the API document.
+    /// Slug by which requests name the model; null once OpenRouter has delisted it.
     pub model_slug: Option<String>,
-    /// Member `provider_name` of the API document.
+    /// Human-readable name of the provider that hosts the deployment.
     pub provider_name: String,
-    /// Member `status` of the API document.
+    /// Tells whether requests are routed here, and if not, why.
     pub status: PrivateEndpointStatus,
-    /// Member `declared_region` of the API document.
+    /// Region you declared for the handling of data; null if you declared none.
     pub declared_region: Option<PrivateEndpointDeclaredRegion>,
-    /// Member `declared_zdr` of the API document.
+    /// Your statement on whether the deployment stores neither prompts nor completions; null if you made none.
     pub declared_zdr: Option<bool>,
-    /// Member `max_completion_tokens` of the API document.
+    /// Output limit per request, in tokens; null if only the context length of the model bounds the output.
     pub max_completion_tokens: Option<i64>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -145,17 +145,17 @@ wire_struct!(ManagedPrivateEndpoint {
     9 max_completion_tokens: "max_completion_tokens" Optional,
 });
 
-/// The values of `PrivateEndpointDeclaredRegion`.
+/// Region in which, by your own statement, a deployment handles data; null if you declared none.
 ///
 /// Schema `PrivateEndpointDeclaredRegion` of the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum PrivateEndpointDeclaredRegion {
-    /// The value `global`.
+    /// Data may be handled in any region.
     Global,
-    /// The value `europe`.
+    /// Data is handled within Europe.
     Europe,
-    /// The value `us`.
+    /// Data is handled within the United States.
     Us,
     /// A value this version of the crate does not know, as it came.
     Unrecognized(Box<str>),
@@ -167,45 +167,45 @@ wire_enum!(PrivateEndpointDeclaredRegion {
     Us = "us",
 });
 
-/// The object at `CreatePrivateEndpointRequest`.
+/// Describes a model deployment of your own to register as a private endpoint.
 ///
 /// Schema `CreatePrivateEndpointRequest` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct CreatePrivateEndpointRequest {
-    /// Member `model_permaslug` of the API document.
+    /// Model that the deployment runs, by its permanent slug such as `openai/gpt-4o-2024-08-06`.
     ///
     /// At least 1 character.
     pub model_permaslug: String,
-    /// Member `provider_slug` of the API document.
+    /// Provider that hosts the deployment, by its slug such as `azure`.
     ///
     /// At least 1 character.
     pub provider_slug: String,
-    /// Member `upstream_model_id` of the API document.
+    /// Name under which the provider knows the deployment, such as `gpt-4o-prod`.
     ///
     /// At least 1 character.
     pub upstream_model_id: String,
-    /// Member `activate` of the API document.
+    /// Set to test the new draft and, if the test passes, route to it right away; omit to leave it a draft.
     pub activate: Option<PrivateEndpointActivation>,
-    /// Member `base_url` of the API document.
+    /// Address of your deployment, over HTTPS; leave it out for Azure, Amazon Bedrock and Google Vertex, whose credential already implies it.
     ///
     /// At least 1 character.
     pub base_url: Option<String>,
-    /// Member `declared_parameters` of the API document.
+    /// Request parameters you declare as supported without a test; `tool_choice` can be declared only if `tools` is declared or tested.
     ///
     /// At most 25 elements.
     pub declared_parameters: Option<Vec<PrivateEndpointDeclaredParameter>>,
-    /// Member `declared_region` of the API document.
+    /// Region in which, by your own statement, the deployment handles data.
     pub declared_region: Option<PrivateEndpointDeclaredRegion>,
-    /// Member `declared_zdr` of the API document.
+    /// Your statement that the deployment stores neither prompts nor completions.
     pub declared_zdr: Option<bool>,
-    /// Member `max_completion_tokens` of the API document.
+    /// Output limit per request; a request that asks for more is routed elsewhere, and omitting the limit takes over that of the matching public endpoint.
     ///
     /// From 1 to 2147483647.
     pub max_completion_tokens: Option<i64>,
-    /// Member `pricing` of the API document.
+    /// Rates you negotiated with the provider, used to report what requests cost.
     pub pricing: Option<PrivateEndpointPricing>,
-    /// Member `settings` of the API document.
+    /// Capabilities and limits in which the deployment differs from the matching public endpoint; whatever you omit is taken from there.
     pub settings: Option<UpdatePrivateEndpointSettings>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -261,13 +261,13 @@ wire_setters!(CreatePrivateEndpointRequest {
     settings: into UpdatePrivateEndpointSettings,
 });
 
-/// The object at `PrivateEndpointActivation`.
+/// Asks for a new private endpoint to be validated and activated as part of its creation; a draft that fails stays and can be validated again.
 ///
 /// Schema `PrivateEndpointActivation` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct PrivateEndpointActivation {
-    /// Member `workspace_id` of the API document.
+    /// One of your workspaces, whose BYOK credential authenticates the test request.
     ///
     /// Format `uuid`.
     pub workspace_id: String,
@@ -289,7 +289,7 @@ impl PrivateEndpointActivation {
 
 wire_setters!(PrivateEndpointActivation {});
 
-/// The values of `PrivateEndpointDeclaredParameter`.
+/// Chat request parameter that you can declare as supported on a private endpoint.
 ///
 /// Schema `PrivateEndpointDeclaredParameter` of the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -377,25 +377,25 @@ wire_enum!(PrivateEndpointDeclaredParameter {
     Verbosity = "verbosity",
 });
 
-/// The object at `PrivateEndpointPricing`.
+/// What you pay the provider per token, in USD, for requests that a private endpoint serves.
 ///
 /// Schema `PrivateEndpointPricing` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct PrivateEndpointPricing {
-    /// Member `completion` of the API document.
+    /// Price of one output token in USD, as a decimal string to keep it exact.
     ///
     /// Matches `^\d+(\.\d+)?$`.
     pub completion: String,
-    /// Member `prompt` of the API document.
+    /// Price of one input token in USD, as a decimal string to keep it exact.
     ///
     /// Matches `^\d+(\.\d+)?$`.
     pub prompt: String,
-    /// Member `cache_read` of the API document.
+    /// Price of a prompt token read from the cache, as a decimal string; if omitted, the rate is derived from the matching public endpoint, which must then exist if the provider charges for reads.
     ///
     /// Matches `^\d+(\.\d+)?$`.
     pub cache_read: Option<String>,
-    /// Member `cache_write` of the API document.
+    /// Price of a prompt token written to the cache, as a decimal string; if omitted, the rate is derived from the matching public endpoint, which must then exist if the provider charges for writes.
     ///
     /// Matches `^\d+(\.\d+)?$`.
     pub cache_write: Option<String>,
@@ -429,35 +429,35 @@ wire_setters!(PrivateEndpointPricing {
     cache_write: into String,
 });
 
-/// The object at `UpdatePrivateEndpointSettingsRequest`.
+/// Capabilities and limits to set on a private endpoint; those you omit keep their present values.
 ///
 /// Schema `UpdatePrivateEndpointSettingsRequest` of the API document.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct UpdatePrivateEndpointSettings {
-    /// Member `completions` of the API document.
+    /// Sets which of the two completion APIs the deployment offers; at least one must remain.
     pub completions: Option<UpdatePrivateEndpointSettingsCompletions>,
-    /// Member `context_length` of the API document.
+    /// New limit, in tokens, for prompt and completion together; null goes back to that of the model.
     ///
     /// At least 1.
     pub context_length: Option<i64>,
-    /// Member `excluded_parameters` of the API document.
+    /// Request parameters the deployment cannot take although its model could; parameters that passed a test must not be listed.
     pub excluded_parameters: Option<Vec<PrivateEndpointExcludedParameter>>,
-    /// Member `inputs` of the API document.
+    /// Sets which kinds of media the deployment takes, and in which form.
     pub inputs: Option<UpdatePrivateEndpointSettingsInputs>,
-    /// Member `max_completion_tokens` of the API document.
+    /// New limit, in tokens, for a completion; null goes back to that of the model.
     ///
     /// At least 1.
     pub max_completion_tokens: Option<i64>,
-    /// Member `max_prompt_tokens` of the API document.
+    /// New limit, in tokens, for a prompt, within the context length; null removes it.
     ///
     /// At least 1.
     pub max_prompt_tokens: Option<i64>,
-    /// Member `quantization` of the API document.
+    /// Numeric format of the model weights to state for the deployment.
     pub quantization: Option<PrivateEndpointQuantization>,
-    /// Member `reasoning` of the API document.
+    /// Sets whether the deployment reasons and how it returns the reasoning.
     pub reasoning: Option<UpdatePrivateEndpointSettingsReasoning>,
-    /// Member `tool_choice` of the API document.
+    /// Sets which forms of the `tool_choice` parameter the deployment takes.
     pub tool_choice: Option<UpdatePrivateEndpointSettingsToolChoice>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -495,15 +495,15 @@ wire_setters!(UpdatePrivateEndpointSettings {
     tool_choice: into UpdatePrivateEndpointSettingsToolChoice,
 });
 
-/// The object at `UpdatePrivateEndpointSettingsRequest.completions`.
+/// Sets which of the two completion APIs the deployment offers; at least one must remain.
 ///
 /// At `UpdatePrivateEndpointSettingsRequest.completions` in the API document.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct UpdatePrivateEndpointSettingsCompletions {
-    /// Member `chat` of the API document.
+    /// Whether to route chat completion requests here; null restores the provider's default.
     pub chat: Option<bool>,
-    /// Member `text` of the API document.
+    /// Whether to route plain text completion requests here; null restores the provider's default.
     pub text: Option<bool>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -618,21 +618,21 @@ wire_enum!(PrivateEndpointExcludedParameter {
     Verbosity = "verbosity",
 });
 
-/// The object at `UpdatePrivateEndpointSettingsRequest.inputs`.
+/// Sets which kinds of media the deployment takes, and in which form.
 ///
 /// At `UpdatePrivateEndpointSettingsRequest.inputs` in the API document.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct UpdatePrivateEndpointSettingsInputs {
-    /// Member `audio` of the API document.
+    /// Whether prompts may contain audio; null restores the provider's default.
     pub audio: Option<bool>,
-    /// Member `base64_files` of the API document.
+    /// Whether files may be embedded in the prompt as base64; null restores the provider's default.
     pub base64_files: Option<bool>,
-    /// Member `base64_images` of the API document.
+    /// Whether images may be embedded in the prompt as base64; null restores the provider's default.
     pub base64_images: Option<bool>,
-    /// Member `file_urls` of the API document.
+    /// Whether files may be given by URL; null restores the provider's default.
     pub file_urls: Option<bool>,
-    /// Member `image_urls` of the API document.
+    /// Whether images may be given by URL; null restores the provider's default.
     pub image_urls: Option<bool>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -662,35 +662,35 @@ wire_setters!(UpdatePrivateEndpointSettingsInputs {
     image_urls: exact bool,
 });
 
-/// The values of `PrivateEndpointQuantization`.
+/// Numeric format of the model weights on a deployment.
 ///
 /// Schema `PrivateEndpointQuantization` of the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum PrivateEndpointQuantization {
-    /// The value `int4`.
+    /// Integer weights of 4 bits.
     Int4,
-    /// The value `int8`.
+    /// Integer weights of 8 bits.
     Int8,
-    /// The value `fp4`.
+    /// Floating-point weights of 4 bits.
     Fp4,
-    /// The value `mxfp4`.
+    /// Microscaling floating-point weights of 4 bits.
     Mxfp4,
-    /// The value `nvfp4`.
+    /// Floating-point weights of 4 bits in the NVIDIA format.
     Nvfp4,
-    /// The value `fp6`.
+    /// Floating-point weights of 6 bits.
     Fp6,
-    /// The value `fp8`.
+    /// Floating-point weights of 8 bits.
     Fp8,
-    /// The value `mxfp8`.
+    /// Microscaling floating-point weights of 8 bits.
     Mxfp8,
-    /// The value `fp16`.
+    /// Half-precision floating-point weights.
     Fp16,
-    /// The value `bf16`.
+    /// Bfloat16 weights.
     Bf16,
-    /// The value `fp32`.
+    /// Single-precision floating-point weights.
     Fp32,
-    /// The value `unknown`.
+    /// The format was not given.
     Unknown,
     /// A value this version of the crate does not know, as it came.
     Unrecognized(Box<str>),
@@ -711,15 +711,15 @@ wire_enum!(PrivateEndpointQuantization {
     Unknown = "unknown",
 });
 
-/// The object at `UpdatePrivateEndpointSettingsRequest.reasoning`.
+/// Sets whether the deployment reasons and how it returns the reasoning.
 ///
 /// At `UpdatePrivateEndpointSettingsRequest.reasoning` in the API document.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct UpdatePrivateEndpointSettingsReasoning {
-    /// Member `return_mechanism` of the API document.
+    /// Place in the response where the reasoning is found; null restores the provider's default.
     pub return_mechanism: Option<PrivateEndpointReasoningReturnMechanism>,
-    /// Member `supported` of the API document.
+    /// Whether to route requests that set `reasoning` here.
     pub supported: Option<bool>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -743,19 +743,19 @@ wire_setters!(UpdatePrivateEndpointSettingsReasoning {
     supported: exact bool,
 });
 
-/// The values of `PrivateEndpointReasoningReturnMechanism`.
+/// Place in the response of a deployment where its reasoning is found; null falls back to the provider's default.
 ///
 /// Schema `PrivateEndpointReasoningReturnMechanism` of the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum PrivateEndpointReasoningReturnMechanism {
-    /// The value `content-string`.
+    /// Reasoning is embedded in the message text.
     ContentString,
-    /// The value `reasoning-content`.
+    /// Reasoning comes in a field named `reasoning-content`.
     ReasoningContent,
-    /// The value `reasoning`.
+    /// Reasoning comes in a field named `reasoning`.
     Reasoning,
-    /// The value `none`.
+    /// Reasoning is withheld.
     None,
     /// A value this version of the crate does not know, as it came.
     Unrecognized(Box<str>),
@@ -768,19 +768,19 @@ wire_enum!(PrivateEndpointReasoningReturnMechanism {
     None = "none",
 });
 
-/// The object at `UpdatePrivateEndpointSettingsRequest.tool_choice`.
+/// Sets which forms of the `tool_choice` parameter the deployment takes.
 ///
 /// At `UpdatePrivateEndpointSettingsRequest.tool_choice` in the API document.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct UpdatePrivateEndpointSettingsToolChoice {
-    /// Member `auto` of the API document.
+    /// Whether the model may be left to decide on tool calls, with `auto`.
     pub auto: Option<bool>,
-    /// Member `function` of the API document.
+    /// Whether a request may demand a call of one particular function.
     pub function: Option<bool>,
-    /// Member `none` of the API document.
+    /// Whether a request may rule out tool calls, with `none`.
     pub none: Option<bool>,
-    /// Member `required` of the API document.
+    /// Whether a request may demand a call of some tool, with `required`.
     pub required: Option<bool>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -812,7 +812,7 @@ wire_setters!(UpdatePrivateEndpointSettingsToolChoice {
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct DeletePrivateEndpointParams {
-    /// Member `draft_only` of the API document.
+    /// Set to `true` to protect endpoints that have been activated: deleting one of those then fails.
     pub draft_only: Option<bool>,
 }
 
@@ -839,13 +839,13 @@ impl DeletePrivateEndpointParams {
     }
 }
 
-/// The object at `DeletePrivateEndpointResponse`.
+/// Confirms that a private endpoint was deleted.
 ///
 /// Schema `DeletePrivateEndpointResponse` of the API document. The answer of `private_endpoints_delete`.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct DeletePrivateEndpointResponse {
-    /// Member `data` of the API document.
+    /// Identifies the deleted private endpoint.
     pub data: DeletePrivateEndpointResponseData,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -857,13 +857,13 @@ wire_struct!(DeletePrivateEndpointResponse {
 
 impl Root for DeletePrivateEndpointResponse {}
 
-/// The object at `DeletePrivateEndpointResponse.data`.
+/// Identifies the deleted private endpoint.
 ///
 /// At `DeletePrivateEndpointResponse.data` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct DeletePrivateEndpointResponseData {
-    /// Member `id` of the API document.
+    /// ID of the private endpoint that no longer exists.
     ///
     /// Format `uuid`.
     pub id: String,
@@ -875,13 +875,13 @@ wire_struct!(DeletePrivateEndpointResponseData {
     0 id: "id" Required,
 });
 
-/// The object at `PrivateEndpointResponse`.
+/// Carries one private endpoint with its full configuration.
 ///
 /// Schema `PrivateEndpointResponse` of the API document. The answer of `private_endpoints_get`, `private_endpoints_update`, `private_endpoints_update_parameters`, `private_endpoints_update_pricing`.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct PrivateEndpointResponse {
-    /// Member `data` of the API document.
+    /// The private endpoint that the call is about.
     pub data: PrivateEndpoint,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -893,45 +893,45 @@ wire_struct!(PrivateEndpointResponse {
 
 impl Root for PrivateEndpointResponse {}
 
-/// The object at `PrivateEndpoint`.
+/// Private endpoint in full: the model, the deployment behind it, its rates and what routing assumes about it.
 ///
 /// Schema `PrivateEndpoint` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct PrivateEndpoint {
-    /// Member `base_url` of the API document.
+    /// Address of your deployment; null for providers such as Azure whose credential implies it.
     pub base_url: Option<String>,
-    /// Member `declared_parameters` of the API document.
+    /// Request parameters you declared as supported; together with the tested ones they decide which requests the endpoint can serve.
     pub declared_parameters: Vec<String>,
-    /// Member `declared_region` of the API document.
+    /// Region you declared for the handling of data; null if you declared none.
     pub declared_region: Option<PrivateEndpointDeclaredRegion>,
-    /// Member `declared_zdr` of the API document.
+    /// Your statement on whether the deployment stores neither prompts nor completions; null if you made none.
     pub declared_zdr: Option<bool>,
-    /// Member `id` of the API document.
+    /// ID of the private endpoint, for use in later calls.
     ///
     /// Format `uuid`.
     pub id: String,
-    /// Member `model_name` of the API document.
+    /// Human-readable name of the model; null once OpenRouter has delisted it.
     pub model_name: Option<String>,
-    /// Member `model_permaslug` of the API document.
+    /// Model that the deployment runs, by its permanent slug.
     pub model_permaslug: String,
-    /// Member `model_slug` of the API document.
+    /// Slug by which requests name the model; null once OpenRouter has delisted it.
     pub model_slug: Option<String>,
-    /// Member `pricing` of the API document.
+    /// Rates you negotiated with the provider, used to report what requests cost.
     pub pricing: PrivateEndpointPricing,
-    /// Member `provider_name` of the API document.
+    /// Human-readable name of the provider that hosts the deployment.
     pub provider_name: String,
-    /// Member `provider_slug` of the API document.
+    /// Slug of the provider that hosts the deployment; null once OpenRouter has delisted it.
     pub provider_slug: Option<String>,
-    /// Member `settings` of the API document.
+    /// Capabilities and limits that decide which requests are routed here; they start as a copy of the matching public endpoint.
     pub settings: PrivateEndpointSettings,
-    /// Member `status` of the API document.
+    /// Tells whether requests are routed here, and if not, why.
     pub status: PrivateEndpointStatus,
-    /// Member `tested_parameters` of the API document.
+    /// Request parameters that a validation found to work; changing the upstream configuration empties the list.
     pub tested_parameters: Vec<String>,
-    /// Member `upstream_model_id` of the API document.
+    /// Name under which the provider knows the deployment.
     pub upstream_model_id: String,
-    /// Member `max_completion_tokens` of the API document.
+    /// Output limit per request, in tokens; null if only the context length of the model bounds the output.
     pub max_completion_tokens: Option<i64>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -956,35 +956,35 @@ wire_struct!(PrivateEndpoint {
     15 max_completion_tokens: "max_completion_tokens" Optional,
 });
 
-/// The object at `PrivateEndpointSettings`.
+/// What a deployment can do and how much it takes, as routing sees it; rate limits are left to the provider.
 ///
 /// Schema `PrivateEndpointSettings` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct PrivateEndpointSettings {
-    /// Member `completions` of the API document.
+    /// Which of the two completion APIs the deployment offers.
     pub completions: PrivateEndpointSettingsCompletions,
-    /// Member `context_length` of the API document.
+    /// Tokens that prompt and completion may take together; null stands for the context length of the model.
     ///
     /// At least 1.
     pub context_length: Option<i64>,
-    /// Member `excluded_parameters` of the API document.
+    /// Request parameters the deployment cannot take although its model could; a request with any of them is routed elsewhere.
     pub excluded_parameters: Vec<PrivateEndpointExcludedParameter>,
-    /// Member `inputs` of the API document.
+    /// Which kinds of media the deployment takes, and in which form.
     pub inputs: PrivateEndpointSettingsInputs,
-    /// Member `max_completion_tokens` of the API document.
+    /// Tokens that a completion may take; null stands for the limit of the model.
     ///
     /// At least 1.
     pub max_completion_tokens: Option<i64>,
-    /// Member `max_prompt_tokens` of the API document.
+    /// Tokens that a prompt may take; null if only the context length bounds it.
     ///
     /// At least 1.
     pub max_prompt_tokens: Option<i64>,
-    /// Member `quantization` of the API document.
+    /// Numeric format of the model weights on the deployment.
     pub quantization: PrivateEndpointQuantization,
-    /// Member `reasoning` of the API document.
+    /// Whether the deployment reasons and how it returns the reasoning.
     pub reasoning: PrivateEndpointSettingsReasoning,
-    /// Member `tool_choice` of the API document.
+    /// Which forms of the `tool_choice` parameter the deployment takes.
     pub tool_choice: PrivateEndpointSettingsToolChoice,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -1002,15 +1002,15 @@ wire_struct!(PrivateEndpointSettings {
     8 tool_choice: "tool_choice" Required,
 });
 
-/// The object at `PrivateEndpointSettings.completions`.
+/// Which of the two completion APIs the deployment offers.
 ///
 /// At `PrivateEndpointSettings.completions` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct PrivateEndpointSettingsCompletions {
-    /// Member `chat` of the API document.
+    /// True if chat completion requests can be routed here; null falls back to the provider's default.
     pub chat: Option<bool>,
-    /// Member `text` of the API document.
+    /// True if plain text completion requests can be routed here; null falls back to the provider's default.
     pub text: Option<bool>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -1021,21 +1021,21 @@ wire_struct!(PrivateEndpointSettingsCompletions {
     1 text: "text" Nullable,
 });
 
-/// The object at `PrivateEndpointSettings.inputs`.
+/// Which kinds of media the deployment takes, and in which form.
 ///
 /// At `PrivateEndpointSettings.inputs` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct PrivateEndpointSettingsInputs {
-    /// Member `audio` of the API document.
+    /// True if prompts may contain audio; null falls back to the provider's default.
     pub audio: Option<bool>,
-    /// Member `base64_files` of the API document.
+    /// True if files may be embedded in the prompt as base64; null falls back to the provider's default.
     pub base64_files: Option<bool>,
-    /// Member `base64_images` of the API document.
+    /// True if images may be embedded in the prompt as base64; null falls back to the provider's default.
     pub base64_images: Option<bool>,
-    /// Member `file_urls` of the API document.
+    /// True if files may be given by URL; null falls back to the provider's default.
     pub file_urls: Option<bool>,
-    /// Member `image_urls` of the API document.
+    /// True if images may be given by URL; null falls back to the provider's default.
     pub image_urls: Option<bool>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -1049,15 +1049,15 @@ wire_struct!(PrivateEndpointSettingsInputs {
     4 image_urls: "image_urls" Nullable,
 });
 
-/// The object at `PrivateEndpointSettings.reasoning`.
+/// Whether the deployment reasons and how it returns the reasoning.
 ///
 /// At `PrivateEndpointSettings.reasoning` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct PrivateEndpointSettingsReasoning {
-    /// Member `return_mechanism` of the API document.
+    /// Place in the response where the reasoning is found; null falls back to the provider's default.
     pub return_mechanism: Option<PrivateEndpointReasoningReturnMechanism>,
-    /// Member `supported` of the API document.
+    /// True if requests that set `reasoning` can be routed here.
     pub supported: bool,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -1068,19 +1068,19 @@ wire_struct!(PrivateEndpointSettingsReasoning {
     1 supported: "supported" Required,
 });
 
-/// The object at `PrivateEndpointSettings.tool_choice`.
+/// Which forms of the `tool_choice` parameter the deployment takes.
 ///
 /// At `PrivateEndpointSettings.tool_choice` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct PrivateEndpointSettingsToolChoice {
-    /// Member `auto` of the API document.
+    /// True if the model may be left to decide on tool calls, with `auto`.
     pub auto: bool,
-    /// Member `function` of the API document.
+    /// True if a request may demand a call of one particular function.
     pub function: bool,
-    /// Member `none` of the API document.
+    /// True if a request may rule out tool calls, with `none`.
     pub none: bool,
-    /// Member `required` of the API document.
+    /// True if a request may demand a call of some tool, with `required`.
     pub required: bool,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -1093,29 +1093,29 @@ wire_struct!(PrivateEndpointSettingsToolChoice {
     3 required: "required" Required,
 });
 
-/// The object at `UpdatePrivateEndpointRequest`.
+/// Changes to a private endpoint; what you omit stays, and the upstream fields can be changed only while it is a draft.
 ///
 /// Schema `UpdatePrivateEndpointRequest` of the API document.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct UpdatePrivateEndpointRequest {
-    /// Member `base_url` of the API document.
+    /// New address of the deployment, over HTTPS; only for a draft, which must then be validated again.
     ///
     /// At least 1 character.
     pub base_url: Option<String>,
-    /// Member `declared_parameters` of the API document.
+    /// Complete new list of parameters you declare as supported without a test; `tool_choice` can be declared only if `tools` is declared or tested.
     ///
     /// At most 25 elements.
     pub declared_parameters: Option<Vec<PrivateEndpointDeclaredParameter>>,
-    /// Member `declared_region` of the API document.
+    /// New statement about the region in which the deployment handles data; only for a draft.
     pub declared_region: Option<PrivateEndpointDeclaredRegion>,
-    /// Member `declared_zdr` of the API document.
+    /// New statement on whether the deployment stores neither prompts nor completions; only for a draft.
     pub declared_zdr: Option<bool>,
-    /// Member `pricing` of the API document.
+    /// Complete new set of rates; a cache rate that you omit falls back to the one derived for the provider.
     pub pricing: Option<PrivateEndpointPricing>,
-    /// Member `settings` of the API document.
+    /// Capabilities and limits to change; those you omit stay unchanged.
     pub settings: Option<UpdatePrivateEndpointSettings>,
-    /// Member `upstream_model_id` of the API document.
+    /// New name under which the provider knows the deployment; only for a draft, which must then be validated again.
     ///
     /// At least 1 character.
     pub upstream_model_id: Option<String>,
@@ -1151,13 +1151,13 @@ wire_setters!(UpdatePrivateEndpointRequest {
     upstream_model_id: into String,
 });
 
-/// The object at `UpdatePrivateEndpointParametersRequest`.
+/// Replaces the request parameters declared as supported on a private endpoint.
 ///
 /// Schema `UpdatePrivateEndpointParametersRequest` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct UpdatePrivateEndpointParametersRequest {
-    /// Member `declared_parameters` of the API document.
+    /// Complete new list of parameters you declare as supported without a test; `tool_choice` can be declared only if `tools` is declared or tested.
     ///
     /// At most 25 elements.
     pub declared_parameters: Vec<PrivateEndpointDeclaredParameter>,
@@ -1179,13 +1179,13 @@ impl UpdatePrivateEndpointParametersRequest {
 
 wire_setters!(UpdatePrivateEndpointParametersRequest {});
 
-/// The object at `UpdatePrivateEndpointPricingRequest`.
+/// Replaces all rates of a private endpoint.
 ///
 /// Schema `UpdatePrivateEndpointPricingRequest` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct UpdatePrivateEndpointPricingRequest {
-    /// Member `pricing` of the API document.
+    /// Complete new set of rates; a cache rate that you omit falls back to the one derived for the provider.
     pub pricing: PrivateEndpointPricing,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -1205,13 +1205,13 @@ impl UpdatePrivateEndpointPricingRequest {
 
 wire_setters!(UpdatePrivateEndpointPricingRequest {});
 
-/// The object at `PrivateEndpointValidationResponse`.
+/// Carries the outcome of a validation.
 ///
 /// Schema `PrivateEndpointValidationResponse` of the API document. The answer of `private_endpoints_validate`.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct PrivateEndpointValidationResponse {
-    /// Member `data` of the API document.
+    /// The outcome, check by check.
     pub data: PrivateEndpointValidation,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -1223,17 +1223,17 @@ wire_struct!(PrivateEndpointValidationResponse {
 
 impl Root for PrivateEndpointValidationResponse {}
 
-/// The object at `PrivateEndpointValidation`.
+/// Outcome of testing a private endpoint with a live request.
 ///
 /// Schema `PrivateEndpointValidation` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct PrivateEndpointValidation {
-    /// Member `checks` of the API document.
+    /// Every check that was made, with its result.
     pub checks: Vec<PrivateEndpointCheck>,
-    /// Member `passed` of the API document.
+    /// True if the endpoint met all checks and can be activated.
     pub passed: bool,
-    /// Member `parameters` of the API document.
+    /// Request parameters that were tried once all checks had passed; absent after a failure or if the provider is not probed, and empty if all of them were known to work.
     pub parameters: Option<Vec<PrivateEndpointParameterCheck>>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -1245,23 +1245,23 @@ wire_struct!(PrivateEndpointValidation {
     2 parameters: "parameters" Optional,
 });
 
-/// The object at `PrivateEndpointCheck`.
+/// Result of a single check made while a private endpoint was validated.
 ///
 /// Schema `PrivateEndpointCheck` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct PrivateEndpointCheck {
-    /// Member `name` of the API document.
+    /// Identifies the check, such as `auth_ok`.
     pub name: String,
-    /// Member `passed` of the API document.
+    /// True if the deployment met this check.
     pub passed: bool,
-    /// Member `actual_model` of the API document.
+    /// Model that the deployment said it ran, given only if it is a different one than expected.
     pub actual_model: Option<String>,
-    /// Member `reason` of the API document.
+    /// Machine-readable cause of a failure; absent from a check that passed.
     pub reason: Option<PrivateEndpointCheckReason>,
-    /// Member `upstream_message` of the API document.
+    /// Error text that the deployment sent, for finding out why it rejected the test request.
     pub upstream_message: Option<String>,
-    /// Member `upstream_status` of the API document.
+    /// HTTP status code that the deployment sent when it rejected the test request.
     ///
     /// From 400 to 599.
     pub upstream_status: Option<i64>,
@@ -1278,43 +1278,43 @@ wire_struct!(PrivateEndpointCheck {
     5 upstream_status: "upstream_status" Optional,
 });
 
-/// The values of `PrivateEndpointCheckReason`.
+/// Cause for which a check of a private endpoint failed.
 ///
 /// Schema `PrivateEndpointCheckReason` of the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum PrivateEndpointCheckReason {
-    /// The value `database_error`.
+    /// OpenRouter failed to read or write its own records.
     DatabaseError,
-    /// The value `endpoint_limit_reached`.
+    /// The organization has as many private endpoints as it is allowed.
     EndpointLimitReached,
-    /// The value `invalid_base_url`.
+    /// The base URL cannot be used.
     InvalidBaseUrl,
-    /// The value `model_not_found`.
+    /// OpenRouter does not know the model.
     ModelNotFound,
-    /// The value `provider_not_found`.
+    /// OpenRouter does not know the provider.
     ProviderNotFound,
-    /// The value `endpoint_not_found`.
+    /// The private endpoint does not exist.
     EndpointNotFound,
-    /// The value `workspace_not_found`.
+    /// The workspace does not exist or is not yours.
     WorkspaceNotFound,
-    /// The value `no_byok_key`.
+    /// The workspace lacks a BYOK credential for the provider.
     NoByokKey,
-    /// The value `key_decryption_failed`.
+    /// The stored BYOK credential could not be decrypted.
     KeyDecryptionFailed,
-    /// The value `upstream_error`.
+    /// The deployment returned an error.
     UpstreamError,
-    /// The value `invalid_response`.
+    /// The deployment sent a response that could not be understood.
     InvalidResponse,
-    /// The value `invalid_stream`.
+    /// The deployment sent a stream that could not be understood.
     InvalidStream,
-    /// The value `missing_usage`.
+    /// The deployment did not report token usage.
     MissingUsage,
-    /// The value `model_mismatch`.
+    /// The deployment runs a different model than the one registered.
     ModelMismatch,
-    /// The value `not_validated`.
+    /// The private endpoint has never been validated.
     NotValidated,
-    /// The value `validation_stale`.
+    /// The last validation no longer applies and must be repeated.
     ValidationStale,
     /// A value this version of the crate does not know, as it came.
     Unrecognized(Box<str>),
@@ -1339,15 +1339,15 @@ wire_enum!(PrivateEndpointCheckReason {
     ValidationStale = "validation_stale",
 });
 
-/// The object at `PrivateEndpointParameterCheck`.
+/// Result of trying one request parameter on a deployment.
 ///
 /// Schema `PrivateEndpointParameterCheck` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct PrivateEndpointParameterCheck {
-    /// Member `parameter` of the API document.
+    /// Name of the request parameter that was tried.
     pub parameter: String,
-    /// Member `supported` of the API document.
+    /// True if the deployment acted on the parameter.
     pub supported: bool,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -1358,13 +1358,13 @@ wire_struct!(PrivateEndpointParameterCheck {
     1 supported: "supported" Required,
 });
 
-/// The object at `ValidatePrivateEndpointRequest`.
+/// Names the workspace on whose behalf a private endpoint is tested.
 ///
 /// Schema `ValidatePrivateEndpointRequest` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ValidatePrivateEndpointRequest {
-    /// Member `workspace_id` of the API document.
+    /// One of your workspaces, whose BYOK credential authenticates the test request.
     ///
     /// Format `uuid`.
     pub workspace_id: String,

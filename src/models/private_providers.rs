@@ -11,7 +11,7 @@ use crate::models::*;
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ListPrivateProvidersResponse {
-    /// Member `data` of the API document.
+    /// Private providers of the organization, one entry each.
     pub data: Vec<PrivateProvider>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -23,25 +23,25 @@ wire_struct!(ListPrivateProvidersResponse {
 
 impl Root for ListPrivateProvidersResponse {}
 
-/// The object at `PrivateProvider`.
+/// Inference provider that your organization registered for itself and reaches with its own key.
 ///
 /// Schema `PrivateProvider` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct PrivateProvider {
-    /// Member `base_url` of the API document.
+    /// Where the OpenAI-compatible API of the provider is reached, for endpoints that do not set a URL; null when each sets its own.
     ///
     /// At least 1 character.
     pub base_url: Option<String>,
-    /// Member `created_at` of the API document.
+    /// Moment at which the provider was registered.
     pub created_at: String,
-    /// Member `data_policy` of the API document.
+    /// How the provider treats prompts, as you declared it; null without a declaration.
     pub data_policy: Option<PrivateProviderStatedPolicy>,
-    /// Member `display_name` of the API document.
+    /// Name of the provider as people see it.
     pub display_name: String,
-    /// Member `name` of the API document.
+    /// Permanent name under which logs and activity list the provider.
     pub name: String,
-    /// Member `slug` of the API document.
+    /// Permanent short name by which endpoints, BYOK keys and routing preferences refer to the provider.
     pub slug: String,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -56,19 +56,19 @@ wire_struct!(PrivateProvider {
     5 slug: "slug" Required,
 });
 
-/// The object at `PrivateProvider.data_policy`.
+/// How the provider treats prompts, as you declared it; null without a declaration.
 ///
 /// At `PrivateProvider.data_policy` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct PrivateProviderStatedPolicy {
-    /// Member `prompt_retention_days` of the API document.
+    /// How many days the provider keeps prompts; null when `retains_prompts` is false.
     ///
     /// From 1 to 3650.
     pub prompt_retention_days: Option<i64>,
-    /// Member `retains_prompts` of the API document.
+    /// Whether the provider stores prompts or completions after serving a request.
     pub retains_prompts: bool,
-    /// Member `training` of the API document.
+    /// Whether the provider uses prompts to train models.
     pub training: bool,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -86,7 +86,7 @@ wire_struct!(PrivateProviderStatedPolicy {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct CreatePrivateProviderResponse {
-    /// Member `data` of the API document.
+    /// The new provider as it was stored.
     pub data: PrivateProvider,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -98,27 +98,27 @@ wire_struct!(CreatePrivateProviderResponse {
 
 impl Root for CreatePrivateProviderResponse {}
 
-/// The object at `CreatePrivateProviderRequest`.
+/// Body for registering a private provider with your organization.
 ///
 /// Schema `CreatePrivateProviderRequest` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct CreatePrivateProviderRequest {
-    /// Member `name` of the API document.
+    /// Permanent name for logs and activity; it must differ from the names of public providers.
     ///
     /// From 2 to 64 characters. Matches `^[A-Za-z0-9][A-Za-z0-9 ._-]*$`.
     pub name: String,
-    /// Member `base_url` of the API document.
+    /// Where the OpenAI-compatible API of the provider is reached over HTTPS, for endpoints that do not set a URL; internal hosts are refused.
     ///
     /// At least 1 character.
     pub base_url: Option<String>,
-    /// Member `data_policy` of the API document.
+    /// How the provider treats prompts, as you declare it; left out, it counts as training on prompts and keeping them.
     pub data_policy: Option<PrivateProviderDataPolicy>,
-    /// Member `display_name` of the API document.
+    /// Name to show to people; left out, `name` is shown.
     ///
     /// From 1 to 80 characters.
     pub display_name: Option<String>,
-    /// Member `slug` of the API document.
+    /// Permanent short name for endpoints and routing; left out, it is derived from `name`.
     ///
     /// From 2 to 64 characters. Matches `^[a-z0-9]+(?:-[a-z0-9]+)*$`.
     pub slug: Option<String>,
@@ -156,19 +156,19 @@ wire_setters!(CreatePrivateProviderRequest {
     slug: into String,
 });
 
-/// The object at `PrivateProviderDataPolicy`.
+/// How a private provider treats prompts, as you declare it for your own traffic; OpenRouter does not check the declaration.
 ///
 /// Schema `PrivateProviderDataPolicy` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct PrivateProviderDataPolicy {
-    /// Member `prompt_retention_days` of the API document.
+    /// How many days the provider keeps prompts; leave it null when `retains_prompts` is false.
     ///
     /// From 1 to 3650.
     pub prompt_retention_days: Option<i64>,
-    /// Member `retains_prompts` of the API document.
+    /// Whether the provider stores prompts or completions after serving a request.
     pub retains_prompts: bool,
-    /// Member `training` of the API document.
+    /// Whether the provider uses prompts to train models.
     pub training: bool,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -198,7 +198,7 @@ wire_setters!(PrivateProviderDataPolicy {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct DeletePrivateProviderResponse {
-    /// Member `data` of the API document.
+    /// Names the provider that was deleted.
     pub data: DeletePrivateProviderResponseData,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -210,13 +210,13 @@ wire_struct!(DeletePrivateProviderResponse {
 
 impl Root for DeletePrivateProviderResponse {}
 
-/// The object at `deletePrivateProvider.response.data`.
+/// Names the provider that was deleted.
 ///
 /// At `deletePrivateProvider.response.data` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct DeletePrivateProviderResponseData {
-    /// Member `slug` of the API document.
+    /// Slug of the deleted provider.
     pub slug: String,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -232,7 +232,7 @@ wire_struct!(DeletePrivateProviderResponseData {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct GetPrivateProviderResponse {
-    /// Member `data` of the API document.
+    /// The provider that was requested.
     pub data: PrivateProvider,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -250,7 +250,7 @@ impl Root for GetPrivateProviderResponse {}
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct UpdatePrivateProviderResponse {
-    /// Member `data` of the API document.
+    /// The provider after the change.
     pub data: PrivateProvider,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -262,19 +262,19 @@ wire_struct!(UpdatePrivateProviderResponse {
 
 impl Root for UpdatePrivateProviderResponse {}
 
-/// The object at `UpdatePrivateProviderRequest`.
+/// Changes to a private provider; what you leave out stays the same.
 ///
 /// Schema `UpdatePrivateProviderRequest` of the API document.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct UpdatePrivateProviderRequest {
-    /// Member `base_url` of the API document.
+    /// New address of the OpenAI-compatible API of the provider, for endpoints that do not set a URL; internal hosts are refused.
     ///
     /// At least 1 character.
     pub base_url: Option<String>,
-    /// Member `data_policy` of the API document.
+    /// New declaration of how the provider treats prompts.
     pub data_policy: Option<UpdatePrivateProviderRequestDataPolicy>,
-    /// Member `display_name` of the API document.
+    /// New name to show to people.
     ///
     /// From 1 to 80 characters.
     pub display_name: Option<String>,
@@ -302,19 +302,19 @@ wire_setters!(UpdatePrivateProviderRequest {
     display_name: into String,
 });
 
-/// The object at `UpdatePrivateProviderRequest.data_policy`.
+/// New declaration of how the provider treats prompts.
 ///
 /// At `UpdatePrivateProviderRequest.data_policy` in the API document.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct UpdatePrivateProviderRequestDataPolicy {
-    /// Member `prompt_retention_days` of the API document.
+    /// How many days the provider keeps prompts; leave it null when `retains_prompts` is false.
     ///
     /// From 1 to 3650.
     pub prompt_retention_days: Option<i64>,
-    /// Member `retains_prompts` of the API document.
+    /// Whether the provider stores prompts or completions after serving a request.
     pub retains_prompts: Option<bool>,
-    /// Member `training` of the API document.
+    /// Whether the provider uses prompts to train models.
     pub training: Option<bool>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,

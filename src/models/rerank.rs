@@ -112,7 +112,7 @@ pub struct CreateRerankRequest {
     pub query: String,
     /// Routing preferences that decide which providers may serve this request.
     pub provider: Option<ProviderPreferences>,
-    /// Member `session_id` of the API document.
+    /// Ties together requests of one conversation or workflow in your traces and logs, hidden from providers; wins over the `x-session-id` header.
     ///
     /// At most 256 characters.
     pub session_id: Option<String>,
@@ -120,9 +120,9 @@ pub struct CreateRerankRequest {
     ///
     /// At least 1.
     pub top_n: Option<i64>,
-    /// Member `trace` of the API document.
+    /// Tracing labels passed on to your observability destinations.
     pub trace: Option<TraceConfig>,
-    /// Member `user` of the API document.
+    /// Your identifier for the end user, shown in your traces and logs but hidden from providers.
     ///
     /// At most 256 characters.
     pub user: Option<String>,

@@ -25,7 +25,7 @@ pub struct ProviderPreferences {
     pub max_price: Option<ProviderPreferencesMaxPrice>,
     /// Slugs of providers that may serve this request, combined with those your account already allows.
     pub only: Option<Vec<String>>,
-    /// Member `options` of the API document.
+    /// Raw options keyed by provider slug; only the provider that serves the request sees its own.
     pub options: Option<BTreeMap<String, JsonObject>>,
     /// Provider slugs in the sequence to try them, skipping any that lack the model; the request fails when none can serve it.
     pub order: Option<Vec<String>>,
@@ -622,7 +622,7 @@ pub struct OpenrouterMetadata {
     pub summary: String,
     /// Tries made for the call in order, including those that failed over to another endpoint.
     pub attempts: Option<Vec<RouterAttempt>>,
-    /// Member `generation_time` of the API document.
+    /// Milliseconds from sending the request to the provider until its response ended, from which throughput can be computed; absent when nothing was sent.
     pub generation_time: Option<i64>,
     /// Routing parameters that were in effect.
     pub params: Option<RouterParams>,

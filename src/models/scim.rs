@@ -336,9 +336,9 @@ pub struct ListScimGroupsParams {
     ///
     /// From 1 to 100. Default `50`.
     pub limit: Option<i64>,
-    /// Member `display_name` of the API document.
+    /// Keeps only groups with exactly this name.
     pub display_name: Option<String>,
-    /// Member `external_id` of the API document.
+    /// Keeps only groups with exactly this ID at the identity provider.
     pub external_id: Option<String>,
 }
 
@@ -459,13 +459,13 @@ wire_struct!(ScimGroup {
     5 updated_at: "updated_at" Required,
 });
 
-/// The object at `CreateScimSyncJobResponse`.
+/// Response to starting a directory sync.
 ///
 /// Schema `CreateScimSyncJobResponse` of the API document. The answer of `scim_create_sync_job`.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct CreateScimSyncJobResponse {
-    /// Member `data` of the API document.
+    /// The sync job that was started; look it up again to follow its progress.
     pub data: ScimSyncJob,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -477,29 +477,29 @@ wire_struct!(CreateScimSyncJobResponse {
 
 impl Root for CreateScimSyncJobResponse {}
 
-/// The object at `ScimSyncJob`.
+/// One run that brings the SCIM groups of the organization up to date with its identity provider.
 ///
 /// Schema `ScimSyncJob` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ScimSyncJob {
-    /// Member `created_at` of the API document.
+    /// When the job was requested.
     pub created_at: String,
-    /// Member `deleted_groups` of the API document.
+    /// How many groups the job removed; null until it succeeds.
     pub deleted_groups: Option<i64>,
-    /// Member `error_message` of the API document.
+    /// Why the job failed; null when it did not.
     pub error_message: Option<String>,
-    /// Member `finished_at` of the API document.
+    /// When the job ended; null until then.
     pub finished_at: Option<String>,
-    /// Member `id` of the API document.
+    /// Identifier of the job, with which to look up its progress.
     ///
     /// Format `uuid`.
     pub id: String,
-    /// Member `started_at` of the API document.
+    /// When the job began to run; null while it waits.
     pub started_at: Option<String>,
-    /// Member `status` of the API document.
+    /// How far the job has come.
     pub status: ScimSyncJobStatus,
-    /// Member `synced_groups` of the API document.
+    /// How many groups the job brought up to date; null until it succeeds.
     pub synced_groups: Option<i64>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -516,19 +516,19 @@ wire_struct!(ScimSyncJob {
     7 synced_groups: "synced_groups" Nullable,
 });
 
-/// The values of `ScimSyncJob.status`.
+/// How far the job has come.
 ///
 /// At `ScimSyncJob.status` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ScimSyncJobStatus {
-    /// The value `queued`.
+    /// The job has not started yet.
     Queued,
-    /// The value `running`.
+    /// The job is running.
     Running,
-    /// The value `succeeded`.
+    /// The groups are up to date.
     Succeeded,
-    /// The value `failed`.
+    /// The job ended with an error; see `error_message`.
     Failed,
     /// A value this version of the crate does not know, as it came.
     Unrecognized(Box<str>),
@@ -541,13 +541,13 @@ wire_enum!(ScimSyncJobStatus {
     Failed = "failed",
 });
 
-/// The object at `GetScimSyncJobResponse`.
+/// Response to a lookup of one directory sync.
 ///
 /// Schema `GetScimSyncJobResponse` of the API document. The answer of `scim_get_sync_job`.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct GetScimSyncJobResponse {
-    /// Member `data` of the API document.
+    /// The sync job in its current state.
     pub data: ScimSyncJob,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,

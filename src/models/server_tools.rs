@@ -98,29 +98,29 @@ wire_enum!(WebSearchMode {
     Advanced = "advanced",
 });
 
-/// The object at `XSearchOptions`.
+/// Settings for searching posts on X along with the web; effective with native search on SpaceXAI endpoints, which charge extra for it.
 ///
 /// Schema `XSearchOptions` of the API document.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct XSearchOptions {
-    /// Member `allowed_x_handles` of the API document.
+    /// Keeps only posts by these X accounts; exclusive with `excluded_x_handles`.
     ///
     /// At most 20 elements.
     pub allowed_x_handles: Option<Vec<String>>,
-    /// Member `enable_image_understanding` of the API document.
+    /// True makes the search analyze images in the posts it finds.
     pub enable_image_understanding: Option<bool>,
-    /// Member `enable_video_understanding` of the API document.
+    /// True makes the search analyze videos in the posts it finds.
     pub enable_video_understanding: Option<bool>,
-    /// Member `excluded_x_handles` of the API document.
+    /// Drops posts by these X accounts; exclusive with `allowed_x_handles`.
     ///
     /// At most 20 elements.
     pub excluded_x_handles: Option<Vec<String>>,
-    /// Member `from_date` of the API document.
+    /// Leaves out posts from before this date, written like `2025-01-01`.
     ///
     /// Format `date`.
     pub from_date: Option<String>,
-    /// Member `to_date` of the API document.
+    /// Leaves out posts from after this date, written like `2025-12-31`.
     ///
     /// Format `date`.
     pub to_date: Option<String>,
@@ -154,13 +154,13 @@ wire_setters!(XSearchOptions {
     to_date: into String,
 });
 
-/// The object at `DeferredToolsControl`.
+/// Loads tool definitions on demand, by search, instead of putting all of them in the prompt; on later turns, resend the tools and the reasoning without changes.
 ///
 /// Schema `DeferredToolsControl` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct DeferredToolsControl {
-    /// Member `search` of the API document.
+    /// How deferred tools are found when the model needs them.
     pub search: DeferredToolsSearchStrategy,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -180,13 +180,13 @@ impl DeferredToolsControl {
 
 wire_setters!(DeferredToolsControl {});
 
-/// The object at `DeferredRegexSearch`.
+/// Finds deferred tools by matching their definitions against a regular expression.
 ///
 /// Schema `DeferredRegexSearch` of the API document.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct DeferredRegexSearch {
-    /// Member `max_results` of the API document.
+    /// Most tools that one search may load.
     pub max_results: Option<i64>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -208,13 +208,13 @@ wire_setters!(DeferredRegexSearch {
     max_results: exact i64,
 });
 
-/// The object at `DeferredBm25Search`.
+/// Finds deferred tools by ranking their definitions with BM25, a keyword relevance measure.
 ///
 /// Schema `DeferredBm25Search` of the API document.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct DeferredBm25Search {
-    /// Member `max_results` of the API document.
+    /// Most tools that one search may load.
     pub max_results: Option<i64>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -236,21 +236,21 @@ wire_setters!(DeferredBm25Search {
     max_results: exact i64,
 });
 
-/// The object at `DeferredCustomSearch`.
+/// Leaves the search for deferred tools to a tool of yours, which returns the tools to load.
 ///
 /// Schema `DeferredCustomSearch` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct DeferredCustomSearch {
-    /// Member `result_key` of the API document.
+    /// Key in the result of your search tool that lists the tools it found.
     ///
     /// At least 1 character.
     pub result_key: String,
-    /// Member `tool_id` of the API document.
+    /// Identifies which of your tools performs the search.
     ///
     /// At least 1 character.
     pub tool_id: String,
-    /// Member `max_results` of the API document.
+    /// Most tools that one search may load.
     pub max_results: Option<i64>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -274,21 +274,21 @@ wire_setters!(DeferredCustomSearch {
     max_results: exact i64,
 });
 
-/// What `DeferredToolsSearchStrategy` may be.
+/// How deferred tools are found: by OpenRouter, with regular expressions or keyword ranking, or by a search tool of yours.
 ///
 /// Schema `DeferredToolsSearchStrategy` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum DeferredToolsSearchStrategy {
-    /// One of the forms this value may have.
+    /// Finds deferred tools by matching their definitions against a regular expression.
     ///
     /// `type` is `regex`.
     Regex(DeferredRegexSearch),
-    /// One of the forms this value may have.
+    /// Finds deferred tools by ranking their definitions with BM25, a keyword relevance measure.
     ///
     /// `type` is `bm25`.
     Bm25(DeferredBm25Search),
-    /// One of the forms this value may have.
+    /// Leaves the search for deferred tools to a tool of yours, which returns the tools to load.
     ///
     /// `type` is `custom`.
     Custom(DeferredCustomSearch),
@@ -818,9 +818,9 @@ wire_enum!(BashServerToolEngine {
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct ContainerAutoEnvironment {
-    /// Member `file_ids` of the API document.
+    /// Workspace files to copy into the container's home directory before the first command, named after the end of their ID and their file name; an invalid ID fails the request.
     pub file_ids: Option<Vec<String>>,
-    /// Member `network_policy` of the API document.
+    /// Which internet hosts the container may reach; a running container cannot change it.
     pub network_policy: Option<ContainerNetworkPolicy>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -844,7 +844,7 @@ wire_setters!(ContainerAutoEnvironment {
     network_policy: into ContainerNetworkPolicy,
 });
 
-/// The object at `ContainerNetworkPolicy|disabled`.
+/// Blocks all internet access.
 ///
 /// At `ContainerNetworkPolicy|disabled` in the API document.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -866,13 +866,13 @@ impl ContainerNetworkPolicyDisabled {
 
 wire_setters!(ContainerNetworkPolicyDisabled {});
 
-/// The object at `ContainerNetworkPolicy|allowlist`.
+/// Permits access to the listed hosts only.
 ///
 /// At `ContainerNetworkPolicy|allowlist` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ContainerNetworkPolicyAllowlist {
-    /// Member `allowed_domains` of the API document.
+    /// Hosts the container may reach over HTTP and HTTPS, as exact names or patterns such as `*.example.com`; `*` opens everything, and an exact name leaves out its subdomains.
     ///
     /// From 1 to 50 elements.
     pub allowed_domains: Vec<String>,
@@ -894,17 +894,17 @@ impl ContainerNetworkPolicyAllowlist {
 
 wire_setters!(ContainerNetworkPolicyAllowlist {});
 
-/// What `ContainerNetworkPolicy` may be.
+/// Which internet hosts a container may reach, either none or those listed; fixed once the container has started.
 ///
 /// Schema `ContainerNetworkPolicy` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum ContainerNetworkPolicy {
-    /// One of the forms this value may have.
+    /// Blocks all internet access.
     ///
     /// `type` is `disabled`.
     Disabled(ContainerNetworkPolicyDisabled),
-    /// One of the forms this value may have.
+    /// Permits access to the listed hosts only.
     ///
     /// `type` is `allowlist`.
     Allowlist(ContainerNetworkPolicyAllowlist),
@@ -949,9 +949,9 @@ pub struct ContainerReferenceEnvironment {
     ///
     /// From 1 to 40 characters. Matches `^[\w-]+$`.
     pub container_id: String,
-    /// Member `file_ids` of the API document.
+    /// Workspace files to copy into the container's home directory before the first command, named after the end of their ID and their file name; an invalid ID fails the request.
     pub file_ids: Option<Vec<String>>,
-    /// Member `network_policy` of the API document.
+    /// Which internet hosts the container may reach; it must agree with the policy that a running container was started with.
     pub network_policy: Option<ContainerNetworkPolicy>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -1726,7 +1726,7 @@ pub struct WebSearchConfig {
     pub search_context_size: Option<SearchQualityLevel>,
     /// Rough whereabouts of the user, to favour local hits.
     pub user_location: Option<WebSearchUserLocationServerTool>,
-    /// Member `x_search` of the API document.
+    /// Adds posts on X to the search, optionally filtered; works with native search on SpaceXAI endpoints, which charge extra for it.
     pub x_search: Option<XSearchOptions>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,

@@ -102,7 +102,7 @@ wire_enum!(AnthropicCacheControlTtl {
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct PromptCacheBreakpoint {
-    /// Member `ttl` of the API document.
+    /// How long the prompt up to this marker should stay cached, `30m` or the costlier `12h`; overrides the request's `prompt_cache_options`.
     pub ttl: Option<String>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -174,7 +174,7 @@ pub struct CostDetails {
     pub upstream_inference_completions_cost: f64,
     /// Share of the upstream price that the input tokens account for.
     pub upstream_inference_prompt_cost: f64,
-    /// Member `server_tool_cost` of the API document.
+    /// Charge in USD for running server tools such as the shell sandbox; absent when no tool billed by usage ran.
     pub server_tool_cost: Option<f64>,
     /// Whole upstream price of the inference; `null` when unknown.
     pub upstream_inference_cost: Option<f64>,
@@ -189,13 +189,13 @@ wire_struct!(CostDetails {
     3 upstream_inference_cost: "upstream_inference_cost" Optional,
 });
 
-/// The object at `ConfigurationUpdateReasoning`.
+/// Reasoning settings that a change in the middle of a conversation brings.
 ///
 /// Schema `ConfigurationUpdateReasoning` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ConfigurationUpdateReasoning {
-    /// Member `effort` of the API document.
+    /// How hard the model should think on the turns that follow.
     pub effort: ConfigurationUpdateReasoningEffort,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -215,25 +215,25 @@ impl ConfigurationUpdateReasoning {
 
 wire_setters!(ConfigurationUpdateReasoning {});
 
-/// The values of `ConfigurationUpdateReasoning.effort`.
+/// How hard the model should think on the turns that follow.
 ///
 /// At `ConfigurationUpdateReasoning.effort` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ConfigurationUpdateReasoningEffort {
-    /// The value `max`.
+    /// All the effort the model can make.
     Max,
-    /// The value `xhigh`.
+    /// Effort above high, short of the maximum.
     Xhigh,
-    /// The value `high`.
+    /// Thorough thinking for difficult tasks.
     High,
-    /// The value `medium`.
+    /// Balance between depth and speed.
     Medium,
-    /// The value `low`.
+    /// Brief thinking that favors speed.
     Low,
-    /// The value `minimal`.
+    /// As little thinking as possible.
     Minimal,
-    /// The value `none`.
+    /// Responds without thinking first.
     None,
     /// A value this version of the crate does not know, as it came.
     Unrecognized(Box<str>),

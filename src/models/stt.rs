@@ -16,15 +16,15 @@ use crate::models::*;
 pub struct SttResponse {
     /// The complete transcript as one string.
     pub text: String,
-    /// Member `confidence` of the API document.
+    /// How sure the provider is of the transcript as a whole; comes with `verbose_json` only, if the provider rates it.
     pub confidence: Option<f64>,
     /// Length of the recording in seconds; comes with `verbose_json` only.
     pub duration: Option<f64>,
-    /// Member `entities` of the API document.
+    /// Names and other notable items found in the transcript; present only if the provider looks for them.
     pub entities: Option<Vec<SttEntity>>,
     /// Language that was recognised or requested; comes with `verbose_json` only.
     pub language: Option<String>,
-    /// Member `language_confidence` of the API document.
+    /// How sure the provider is of the language it recognized; comes with `verbose_json` only, if the provider rates it.
     pub language_confidence: Option<f64>,
     /// Transcript cut into timed segments; comes with `verbose_json` only.
     pub segments: Option<Vec<SttSegment>>,
@@ -53,19 +53,19 @@ wire_struct!(SttResponse {
 
 impl Root for SttResponse {}
 
-/// The object at `STTEntity`.
+/// A name or another notable item found in the transcript, if the provider looks for them.
 ///
 /// Schema `STTEntity` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct SttEntity {
-    /// Member `end_char` of the API document.
+    /// Position in the response `text` just after the item, counted in characters from zero.
     pub end_char: i64,
-    /// Member `start_char` of the API document.
+    /// Position in the response `text` at which the item begins, counted in characters from zero.
     pub start_char: i64,
-    /// Member `text` of the API document.
+    /// The item, worded as in the transcript.
     pub text: String,
-    /// Member `type` of the API document.
+    /// What kind of item it is, in the terms of the provider.
     pub r#type: String,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -94,7 +94,7 @@ pub struct SttSegment {
     pub text: String,
     /// Mean log probability of the tokens in the segment; low values suggest an unsure transcription.
     pub avg_logprob: Option<f64>,
-    /// Member `channel` of the API document.
+    /// Audio channel the segment was heard on, counted from zero; only when channels are transcribed one by one.
     pub channel: Option<i64>,
     /// How well the text compresses; a high ratio hints at repetition or a failed segment.
     pub compression_ratio: Option<f64>,
@@ -104,7 +104,7 @@ pub struct SttSegment {
     pub seek: Option<i64>,
     /// Index of the person speaking; only when the provider tells speakers apart.
     pub speaker: Option<i64>,
-    /// Member `speaker_label` of the API document.
+    /// Name the provider gives the person speaking; only when it labels speakers with text.
     pub speaker_label: Option<String>,
     /// Sampling temperature with which the model decoded the segment.
     pub temperature: Option<f64>,
@@ -170,15 +170,15 @@ pub struct SttWord {
     pub start: f64,
     /// The word as the model heard it.
     pub word: String,
-    /// Member `channel` of the API document.
+    /// Audio channel the word was heard on, counted from zero; only when channels are transcribed one by one.
     pub channel: Option<i64>,
-    /// Member `confidence` of the API document.
+    /// How sure the provider is of the word; only when it rates single words.
     pub confidence: Option<f64>,
     /// Index of the person who says the word; only when the provider tells speakers apart.
     pub speaker: Option<i64>,
-    /// Member `speaker_label` of the API document.
+    /// Name the provider gives the person who says the word; only when it labels speakers with text.
     pub speaker_label: Option<String>,
-    /// Member `type` of the API document.
+    /// Whether the entry is a spoken word or another sound; a word when absent.
     pub r#type: Option<SttWordType>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -195,15 +195,15 @@ wire_struct!(SttWord {
     7 r#type: "type" Optional,
 });
 
-/// The values of `STTWord.type`.
+/// Whether the entry is a spoken word or another sound; a word when absent.
 ///
 /// At `STTWord.type` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SttWordType {
-    /// The value `word`.
+    /// A spoken word.
     Word,
-    /// The value `audio_event`.
+    /// A sound other than speech, such as laughter.
     AudioEvent,
     /// A value this version of the crate does not know, as it came.
     Unrecognized(Box<str>),
@@ -224,9 +224,9 @@ pub struct SttRequest {
     pub input_audio: SttInputAudio,
     /// Slug of the transcription model that does the work.
     pub model: String,
-    /// Member `diarize` of the API document.
+    /// True labels each word with its speaker, which requires `verbose_json` and a model that can tell speakers apart; may cost extra.
     pub diarize: Option<bool>,
-    /// Member `keyterms` of the API document.
+    /// Names and special terms to listen for, for models that accept such hints; may cost extra.
     ///
     /// At most 1000 elements.
     pub keyterms: Option<Vec<String>>,
@@ -236,7 +236,7 @@ pub struct SttRequest {
     pub provider: Option<SttRequestProvider>,
     /// How much detail comes back: the bare text, or also language, duration and timestamps.
     pub response_format: Option<SttRequestResponseFormat>,
-    /// Member `session_id` of the API document.
+    /// Ties together requests of one conversation or workflow in your traces and logs, hidden from providers; wins over the `x-session-id` header.
     ///
     /// At most 256 characters.
     pub session_id: Option<String>,
@@ -244,9 +244,9 @@ pub struct SttRequest {
     pub temperature: Option<f64>,
     /// Which timestamps to add to a `verbose_json` transcript, per segment or per word; has no effect on other formats.
     pub timestamp_granularities: Option<Vec<SttTimestampGranularity>>,
-    /// Member `trace` of the API document.
+    /// Tracing labels passed on to your observability destinations.
     pub trace: Option<TraceConfig>,
-    /// Member `user` of the API document.
+    /// Your identifier for the end user, shown in your traces and logs but hidden from providers.
     ///
     /// At most 256 characters.
     pub user: Option<String>,
@@ -304,15 +304,15 @@ wire_setters!(SttRequest {
     user: into String,
 });
 
-/// The object at `STTInlineInputAudio`.
+/// Recording to transcribe, contained in the request as base64 text.
 ///
 /// Schema `STTInlineInputAudio` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct SttInlineInputAudio {
-    /// Member `data` of the API document.
+    /// Bytes of the recording in plain base64, without a data URI prefix.
     pub data: String,
-    /// Member `format` of the API document.
+    /// Audio format of the bytes, for example `wav` or `mp3`, as far as the provider supports it; `pcm` means raw 16-bit mono samples at 16 kHz.
     ///
     /// Matches `^[a-zA-Z0-9][a-zA-Z0-9+._-]{0,15}$`.
     pub format: String,
@@ -335,17 +335,17 @@ impl SttInlineInputAudio {
 
 wire_setters!(SttInlineInputAudio {});
 
-/// The object at `STTUrlInputAudio`.
+/// Recording to transcribe, which the provider downloads from a web address.
 ///
 /// Schema `STTUrlInputAudio` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct SttUrlInputAudio {
-    /// Member `url` of the API document.
+    /// Public web address of the recording, suited to files too large to upload; works only with providers that download by themselves.
     ///
     /// At most 8000 characters. Format `uri`.
     pub url: String,
-    /// Member `format` of the API document.
+    /// Audio format of the recording; needed only when the address does not end in a file extension.
     ///
     /// Matches `^[a-zA-Z0-9][a-zA-Z0-9+._-]{0,15}$`.
     pub format: Option<String>,
@@ -376,9 +376,9 @@ wire_setters!(SttUrlInputAudio {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum SttInputAudio {
-    /// One of the forms this value may have.
+    /// Recording to transcribe, contained in the request as base64 text.
     InlineInputAudio(SttInlineInputAudio),
-    /// One of the forms this value may have.
+    /// Recording to transcribe, which the provider downloads from a web address.
     UrlInputAudio(SttUrlInputAudio),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
@@ -417,11 +417,11 @@ impl From<SttUrlInputAudio> for SttInputAudio {
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct SttRequestProvider {
-    /// Member `data_collection` of the API document.
+    /// Policy on providers that keep or train on your data; the request fails when no provider satisfies it.
     pub data_collection: Option<SttRequestProviderDataCollection>,
     /// Raw options keyed by provider; only the provider that serves the request sees its own.
     pub options: Option<BTreeMap<String, JsonObject>>,
-    /// Member `zdr` of the API document.
+    /// With `true`, admits only endpoints under zero data retention, which keep nothing you send.
     pub zdr: Option<bool>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -447,15 +447,15 @@ wire_setters!(SttRequestProvider {
     zdr: exact bool,
 });
 
-/// The values of `STTRequest.provider.data_collection`.
+/// Policy on providers that keep or train on your data; the request fails when no provider satisfies it.
 ///
 /// At `STTRequest.provider.data_collection` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SttRequestProviderDataCollection {
-    /// The value `deny`.
+    /// Avoid every provider that collects user data.
     Deny,
-    /// The value `allow`.
+    /// Accept providers that may store and train on data.
     Allow,
     /// A value this version of the crate does not know, as it came.
     Unrecognized(Box<str>),
@@ -548,25 +548,25 @@ wire_enum!(CreateAudioTranscriptionsMultipartRequestTimestampGranularity {
 pub struct CreateAudioTranscriptionsMultipartRequest {
     /// Slug of the speech-to-text model that does the work.
     pub model: String,
-    /// Member `diarize` of the API document.
+    /// True labels each word with its speaker, which requires `verbose_json` and a model that can tell speakers apart.
     pub diarize: Option<bool>,
     /// Audio file, at most 25 MB, whose format comes from its extension or content type; send bigger ones as base64 in JSON.
     pub file: Option<FilePart>,
-    /// Member `keyterms[]` of the API document.
+    /// Names and special terms to listen for, for models that accept such hints; may cost extra.
     ///
     /// At most 1000 elements. On the wire `keyterms[]`.
     pub keyterms: Option<Vec<String>>,
     /// Language spoken in the recording, as an ISO 639-1 code such as `en`.
     pub language: Option<String>,
-    /// Member `provider` of the API document.
+    /// Provider settings as JSON text, with the same fields as `provider` in the JSON body.
     pub provider: Option<String>,
     /// How much the reply contains: plain text with usage, or also language, duration and segment timing where the provider is OpenAI-compatible.
     pub response_format: Option<CreateAudioTranscriptionsMultipartRequestResponseFormat>,
-    /// Member `session_id` of the API document.
+    /// Ties together requests of one conversation or workflow in your traces and logs, hidden from providers; wins over the `x-session-id` header.
     ///
     /// At most 256 characters.
     pub session_id: Option<String>,
-    /// Member `source_url` of the API document.
+    /// Public web address to transcribe from instead of an uploaded `file`, for providers that download by themselves; its file extension tells the format.
     ///
     /// At most 8000 characters. Format `uri`.
     pub source_url: Option<String>,
@@ -578,9 +578,9 @@ pub struct CreateAudioTranscriptionsMultipartRequest {
     ///
     /// On the wire `timestamp_granularities[]`.
     pub timestamp_granularities: Option<Vec<CreateAudioTranscriptionsMultipartRequestTimestampGranularity>>,
-    /// Member `trace` of the API document.
+    /// Tracing labels for your observability destinations, as JSON text of an object.
     pub trace: Option<String>,
-    /// Member `user` of the API document.
+    /// Your identifier for the end user, shown in your traces and logs but hidden from providers.
     ///
     /// At most 256 characters.
     pub user: Option<String>,

@@ -7,21 +7,21 @@ use std::collections::BTreeMap;
 use crate::core::wire::{Root, wire_enum, wire_setters, wire_struct, wire_union};
 use crate::models::*;
 
-/// The object at `DecisionsResponse`.
+/// Answers that a Decisions model gave to the questions of one request.
 ///
 /// Schema `DecisionsResponse` of the API document. The answer of `alpha_decisions_create`, `system_one_create`.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct DecisionsResponse {
-    /// Member `answers` of the API document.
+    /// One answer per question, under the key of the question.
     pub answers: BTreeMap<String, DecisionsResponseAnswer>,
-    /// Member `model` of the API document.
+    /// Exact model version that answered.
     pub model: String,
-    /// Member `usage` of the API document.
+    /// Token counts and cost of the request.
     pub usage: DecisionsResponseUsage,
-    /// Member `id` of the API document.
+    /// Identifier of the generation, for looking up its record later.
     pub id: Option<String>,
-    /// Member `provider` of the API document.
+    /// Provider that handled the request, by name.
     pub provider: Option<String>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -37,13 +37,13 @@ wire_struct!(DecisionsResponse {
 
 impl Root for DecisionsResponse {}
 
-/// The object at `DecisionsNoulAnswer`.
+/// Answer to a yes-or-no question, as a number instead of a plain boolean.
 ///
 /// Schema `DecisionsNoulAnswer` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct DecisionsNoulAnswer {
-    /// Member `noul` of the API document.
+    /// Degree to which the answer is yes; compare it with a threshold of your own to get a boolean.
     pub noul: f64,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -53,17 +53,17 @@ wire_struct!(DecisionsNoulAnswer ["type" = "\"noul\""] {
     0 noul: "noul" Required,
 });
 
-/// The object at `DecisionsChoiceAnswer`.
+/// Answer to a choice question: the option that fits best.
 ///
 /// Schema `DecisionsChoiceAnswer` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct DecisionsChoiceAnswer {
-    /// Member `choice` of the API document.
+    /// Key of the chosen option, taken from the `criteria` of the question.
     pub choice: String,
-    /// Member `confidence` of the API document.
+    /// How sure the model is of the choice; higher values are surer.
     pub confidence: Option<f64>,
-    /// Member `probabilities` of the API document.
+    /// Probability of each option, by the key of the option.
     pub probabilities: Option<BTreeMap<String, f64>>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -75,19 +75,19 @@ wire_struct!(DecisionsChoiceAnswer ["type" = "\"choice\""] {
     2 probabilities: "probabilities" Optional,
 });
 
-/// The object at `DecisionsScoreAnswer`.
+/// Answer to a score question: a position on the scale of the question.
 ///
 /// Schema `DecisionsScoreAnswer` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct DecisionsScoreAnswer {
-    /// Member `score` of the API document.
+    /// Position on the scale, where the first level counts as 0; it may lie between two levels.
     pub score: f64,
-    /// Member `confidence` of the API document.
+    /// How sure the model is of the score; higher values are surer.
     pub confidence: Option<f64>,
-    /// Member `legend` of the API document.
+    /// Levels of the scale by number, as the question described them.
     pub legend: Option<BTreeMap<String, DecisionsScoreAnswerLegendValue>>,
-    /// Member `probabilities` of the API document.
+    /// Probability of each level, by the number of the level.
     pub probabilities: Option<BTreeMap<String, f64>>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -167,15 +167,15 @@ impl From<JsonObject> for DecisionsScoreAnswerLegendValue {
     }
 }
 
-/// The object at `DecisionsBoxAnswer`.
+/// Answer to a box question: a rectangle around what was found in the image.
 ///
 /// Schema `DecisionsBoxAnswer` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct DecisionsBoxAnswer {
-    /// Member `box` of the API document.
+    /// Edges of the rectangle, as image coordinates.
     pub r#box: DecisionsBoxAnswerBox,
-    /// Member `confidence` of the API document.
+    /// How sure the model is of the rectangle; higher values are surer.
     pub confidence: Option<f64>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -186,19 +186,19 @@ wire_struct!(DecisionsBoxAnswer ["type" = "\"box\""] {
     1 confidence: "confidence" Optional,
 });
 
-/// The object at `DecisionsBoxAnswer.box`.
+/// Edges of the rectangle, as image coordinates.
 ///
 /// At `DecisionsBoxAnswer.box` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct DecisionsBoxAnswerBox {
-    /// Member `bottom` of the API document.
+    /// Vertical coordinate of the lower edge.
     pub bottom: f64,
-    /// Member `left` of the API document.
+    /// Horizontal coordinate of the left edge.
     pub left: f64,
-    /// Member `right` of the API document.
+    /// Horizontal coordinate of the right edge.
     pub right: f64,
-    /// Member `top` of the API document.
+    /// Vertical coordinate of the upper edge.
     pub top: f64,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -217,19 +217,19 @@ wire_struct!(DecisionsBoxAnswerBox {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum DecisionsResponseAnswer {
-    /// One of the forms this value may have.
+    /// Answer to a yes-or-no question, as a number instead of a plain boolean.
     ///
     /// `type` is `noul`.
     Noul(DecisionsNoulAnswer),
-    /// One of the forms this value may have.
+    /// Answer to a choice question: the option that fits best.
     ///
     /// `type` is `choice`.
     Choice(DecisionsChoiceAnswer),
-    /// One of the forms this value may have.
+    /// Answer to a score question: a position on the scale of the question.
     ///
     /// `type` is `score`.
     Score(DecisionsScoreAnswer),
-    /// One of the forms this value may have.
+    /// Answer to a box question: a rectangle around what was found in the image.
     ///
     /// `type` is `box`.
     Box(DecisionsBoxAnswer),
@@ -282,17 +282,17 @@ impl From<DecisionsBoxAnswer> for DecisionsResponseAnswer {
     }
 }
 
-/// The object at `DecisionsResponse.usage`.
+/// Token counts and cost of the request.
 ///
 /// At `DecisionsResponse.usage` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct DecisionsResponseUsage {
-    /// Member `input_tokens` of the API document.
+    /// Tokens that the model read to answer the questions.
     pub input_tokens: i64,
-    /// Member `output_tokens` of the API document.
+    /// Tokens that the model produced for the answers.
     pub output_tokens: i64,
-    /// Member `cost` of the API document.
+    /// What OpenRouter charged for the request, in USD.
     pub cost: Option<f64>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -304,29 +304,29 @@ wire_struct!(DecisionsResponseUsage {
     2 cost: "cost" Optional,
 });
 
-/// The object at `DecisionsRequest`.
+/// Body of a Decisions request: content to judge and typed questions about it.
 ///
 /// Schema `DecisionsRequest` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct DecisionsRequest {
-    /// Member `model` of the API document.
+    /// Slug of the Decisions model to run, such as `typesafe/jev-1.13`.
     pub model: String,
-    /// Member `questions` of the API document.
+    /// Questions to answer, each under a key of your choice that the response repeats.
     pub questions: BTreeMap<String, DecisionsRequestQuestion>,
-    /// Member `state` of the API document.
+    /// What the questions are about, as text or as structured JSON.
     pub state: DecisionsRequestState,
-    /// Member `assets` of the API document.
+    /// Images by reference string; the state or the questions must refer to each of them.
     pub assets: Option<BTreeMap<String, DecisionsImageAsset>>,
-    /// Member `provider` of the API document.
+    /// Which providers may serve the request and how to choose among them.
     pub provider: Option<ProviderPreferences>,
-    /// Member `session_id` of the API document.
+    /// Groups related requests in your logs and traces without reaching the provider; wins over the `x-session-id` header.
     ///
     /// At most 256 characters.
     pub session_id: Option<String>,
-    /// Member `trace` of the API document.
+    /// Tracing labels passed on to your observability destinations.
     pub trace: Option<TraceConfig>,
-    /// Member `user` of the API document.
+    /// Stable identifier of your end user, for detecting abuse.
     ///
     /// At most 256 characters.
     pub user: Option<String>,
@@ -375,17 +375,17 @@ wire_setters!(DecisionsRequest {
     user: into String,
 });
 
-/// The object at `DecisionsImageAsset`.
+/// Inline image that the state and the questions of a request refer to by key.
 ///
 /// Schema `DecisionsImageAsset` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct DecisionsImageAsset {
-    /// Member `data_base64` of the API document.
+    /// Bytes of the image as Base64, without a data URL prefix.
     ///
     /// At least 1 character. Matches `^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$`.
     pub data_base64: String,
-    /// Member `format` of the API document.
+    /// File format of the image; it must match the actual bytes.
     pub format: DecisionsImageAssetFormat,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -406,7 +406,7 @@ impl DecisionsImageAsset {
 
 wire_setters!(DecisionsImageAsset {});
 
-/// The values of `DecisionsImageAsset.format`.
+/// File format of the image; it must match the actual bytes.
 ///
 /// At `DecisionsImageAsset.format` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -428,15 +428,15 @@ wire_enum!(DecisionsImageAssetFormat {
     Jpeg = "jpeg",
 });
 
-/// The object at `DecisionsNoulQuestion`.
+/// Question that the model answers with a degree between no and yes.
 ///
 /// Schema `DecisionsNoulQuestion` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct DecisionsNoulQuestion {
-    /// Member `instructions` of the API document.
+    /// What to judge, as text or as structured JSON.
     pub instructions: DecisionsNoulQuestionInstructions,
-    /// Member `criteria` of the API document.
+    /// What speaks for yes and what speaks for no.
     pub criteria: Option<DecisionsNoulQuestionCriteria>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -459,15 +459,15 @@ wire_setters!(DecisionsNoulQuestion {
     criteria: into DecisionsNoulQuestionCriteria,
 });
 
-/// The object at `DecisionsNoulQuestion.criteria`.
+/// What speaks for yes and what speaks for no.
 ///
 /// At `DecisionsNoulQuestion.criteria` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct DecisionsNoulQuestionCriteria {
-    /// Member `false` of the API document.
+    /// When the answer is no, as text or as structured JSON.
     pub r#false: DecisionsNoulQuestionCriteriaFalse,
-    /// Member `true` of the API document.
+    /// When the answer is yes, as text or as structured JSON.
     pub r#true: DecisionsNoulQuestionCriteriaTrue,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -491,7 +491,7 @@ impl DecisionsNoulQuestionCriteria {
 
 wire_setters!(DecisionsNoulQuestionCriteria {});
 
-/// What `DecisionsNoulQuestion.criteria.false` may be.
+/// When the answer is no, as text or as structured JSON.
 ///
 /// At `DecisionsNoulQuestion.criteria.false` in the API document.
 #[derive(Clone, Debug, PartialEq)]
@@ -558,7 +558,7 @@ impl From<JsonObject> for DecisionsNoulQuestionCriteriaFalse {
     }
 }
 
-/// What `DecisionsNoulQuestion.criteria.true` may be.
+/// When the answer is yes, as text or as structured JSON.
 ///
 /// At `DecisionsNoulQuestion.criteria.true` in the API document.
 #[derive(Clone, Debug, PartialEq)]
@@ -625,7 +625,7 @@ impl From<JsonObject> for DecisionsNoulQuestionCriteriaTrue {
     }
 }
 
-/// What `DecisionsNoulQuestion.instructions` may be.
+/// What to judge, as text or as structured JSON.
 ///
 /// At `DecisionsNoulQuestion.instructions` in the API document.
 #[derive(Clone, Debug, PartialEq)]
@@ -692,15 +692,15 @@ impl From<JsonObject> for DecisionsNoulQuestionInstructions {
     }
 }
 
-/// The object at `DecisionsChoiceQuestion`.
+/// Question that makes the model pick one of several named options.
 ///
 /// Schema `DecisionsChoiceQuestion` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct DecisionsChoiceQuestion {
-    /// Member `criteria` of the API document.
+    /// Options to pick from, each with a description of when it applies; the answer repeats the key.
     pub criteria: JsonObject,
-    /// Member `instructions` of the API document.
+    /// What to decide, as text or as structured JSON.
     pub instructions: DecisionsChoiceQuestionInstructions,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -721,7 +721,7 @@ impl DecisionsChoiceQuestion {
 
 wire_setters!(DecisionsChoiceQuestion {});
 
-/// What `DecisionsChoiceQuestion.instructions` may be.
+/// What to decide, as text or as structured JSON.
 ///
 /// At `DecisionsChoiceQuestion.instructions` in the API document.
 #[derive(Clone, Debug, PartialEq)]
@@ -788,17 +788,17 @@ impl From<JsonObject> for DecisionsChoiceQuestionInstructions {
     }
 }
 
-/// The object at `DecisionsScoreQuestion`.
+/// Question that makes the model rate something on an ordered scale.
 ///
 /// Schema `DecisionsScoreQuestion` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct DecisionsScoreQuestion {
-    /// Member `criteria` of the API document.
+    /// Levels of the scale, lowest first, each as text or as structured JSON.
     ///
     /// At least 1 element.
     pub criteria: Vec<DecisionsScoreQuestionCriteriaItem>,
-    /// Member `instructions` of the API document.
+    /// What to rate, as text or as structured JSON.
     pub instructions: DecisionsScoreQuestionInstructions,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -893,7 +893,7 @@ impl From<JsonObject> for DecisionsScoreQuestionCriteriaItem {
     }
 }
 
-/// What `DecisionsScoreQuestion.instructions` may be.
+/// What to rate, as text or as structured JSON.
 ///
 /// At `DecisionsScoreQuestion.instructions` in the API document.
 #[derive(Clone, Debug, PartialEq)]
@@ -960,13 +960,13 @@ impl From<JsonObject> for DecisionsScoreQuestionInstructions {
     }
 }
 
-/// The object at `DecisionsBoxQuestion`.
+/// Question that makes the model locate something in an image.
 ///
 /// Schema `DecisionsBoxQuestion` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct DecisionsBoxQuestion {
-    /// Member `instructions` of the API document.
+    /// What to locate, as text or as structured JSON.
     pub instructions: DecisionsBoxQuestionInstructions,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -986,7 +986,7 @@ impl DecisionsBoxQuestion {
 
 wire_setters!(DecisionsBoxQuestion {});
 
-/// What `DecisionsBoxQuestion.instructions` may be.
+/// What to locate, as text or as structured JSON.
 ///
 /// At `DecisionsBoxQuestion.instructions` in the API document.
 #[derive(Clone, Debug, PartialEq)]
@@ -1059,19 +1059,19 @@ impl From<JsonObject> for DecisionsBoxQuestionInstructions {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum DecisionsRequestQuestion {
-    /// One of the forms this value may have.
+    /// Question that the model answers with a degree between no and yes.
     ///
     /// `type` is `noul`.
     Noul(DecisionsNoulQuestion),
-    /// One of the forms this value may have.
+    /// Question that makes the model pick one of several named options.
     ///
     /// `type` is `choice`.
     Choice(DecisionsChoiceQuestion),
-    /// One of the forms this value may have.
+    /// Question that makes the model rate something on an ordered scale.
     ///
     /// `type` is `score`.
     Score(DecisionsScoreQuestion),
-    /// One of the forms this value may have.
+    /// Question that makes the model locate something in an image.
     ///
     /// `type` is `box`.
     Box(DecisionsBoxQuestion),
@@ -1124,7 +1124,7 @@ impl From<DecisionsBoxQuestion> for DecisionsRequestQuestion {
     }
 }
 
-/// What `DecisionsRequest.state` may be.
+/// What the questions are about, as text or as structured JSON.
 ///
 /// At `DecisionsRequest.state` in the API document.
 #[derive(Clone, Debug, PartialEq)]

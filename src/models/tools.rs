@@ -6,17 +6,17 @@ use crate::core::wire::{Root, wire_enum, wire_struct};
 use crate::core::{Page, Parts};
 use crate::models::*;
 
-/// The values of `listTools(api_format)`.
+/// Keeps only tools that work in this API format.
 ///
 /// At `listTools(api_format)` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ListToolsApiFormat {
-    /// The value `responses`.
+    /// The Responses API.
     Responses,
-    /// The value `chat-completions`.
+    /// The Chat Completions API.
     ChatCompletions,
-    /// The value `anthropic-messages`.
+    /// The Messages API in the format of Anthropic.
     AnthropicMessages,
     /// A value this version of the crate does not know, as it came.
     Unrecognized(Box<str>),
@@ -32,15 +32,15 @@ wire_enum!(ListToolsApiFormat {
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct ListToolsParams {
-    /// Member `offset` of the API document.
+    /// How many tools to leave out before the page begins; without it and `limit`, all tools are returned.
     ///
     /// At least 0. Default `0`.
     pub offset: Option<i64>,
-    /// Member `limit` of the API document.
+    /// Page size: how many tools to return at once; without it and `offset`, all tools are returned.
     ///
     /// From 1 to 100. Default `50`.
     pub limit: Option<i64>,
-    /// Member `api_format` of the API document.
+    /// Keeps only tools that work in this API format.
     pub api_format: Option<ListToolsApiFormat>,
 }
 
@@ -86,17 +86,17 @@ impl ListToolsParams {
     }
 }
 
-/// The object at `ListToolsResponse`.
+/// Page of the server tools that OpenRouter offers.
 ///
 /// Schema `ListToolsResponse` of the API document. The answer of `tools_list_tools`.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ListToolsResponse {
-    /// Member `data` of the API document.
+    /// Server tools on this page.
     pub data: Vec<ServerTool>,
-    /// Member `links` of the API document.
+    /// Where to continue reading the list.
     pub links: ListToolsResponseLinks,
-    /// Member `total_count` of the API document.
+    /// How many server tools there are altogether, across all pages.
     pub total_count: i64,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -122,43 +122,43 @@ impl Page for ListToolsResponse {
     }
 }
 
-/// The object at `ServerTool`.
+/// Tool that OpenRouter or the provider can run for a model: what it is called, what it takes and who executes it at which price.
 ///
 /// Schema `ServerTool` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ServerTool {
-    /// Member `aliases` of the API document.
+    /// All names under which a request can ask for the tool, with the names its calls then have in the response.
     pub aliases: Vec<ServerToolInputName>,
-    /// Member `default_engine` of the API document.
+    /// Engine used if the request does not choose one; `native` means the provider where it has the tool, else `fallback_engine`; null if the tool offers no choice.
     pub default_engine: Option<String>,
-    /// Member `docs_url` of the API document.
+    /// Web page that documents the tool.
     ///
     /// Format `uri`.
     pub docs_url: String,
-    /// Member `engines` of the API document.
+    /// Engines that can run the tool, with their prices.
     pub engines: Vec<ServerToolEngine>,
-    /// Member `fallback_engine` of the API document.
+    /// Engine that stands in if `native` is the default but the provider lacks the tool; null if nothing does.
     pub fallback_engine: Option<String>,
-    /// Member `id` of the API document.
+    /// Main name of the tool, such as `openrouter:web_search`, which works in all the API formats it supports.
     pub id: String,
-    /// Member `input_schema` of the API document.
+    /// JSON Schema for what the model passes to the tool in a call.
     pub input_schema: JsonObject,
-    /// Member `name` of the API document.
+    /// Human-readable name of the tool.
     pub name: String,
-    /// Member `native_support` of the API document.
+    /// How widely providers run the tool themselves.
     pub native_support: ServerToolNativeSupport,
-    /// Member `output_schema` of the API document.
+    /// JSON Schema for what the model gets back from the tool; null if the tool has none.
     pub output_schema: Option<JsonObject>,
-    /// Member `parameters_schema` of the API document.
+    /// JSON Schema for the settings that your request passes along with the tool.
     pub parameters_schema: JsonObject,
-    /// Member `status` of the API document.
+    /// Whether the tool is still recommended for use.
     pub status: ServerToolStatus,
-    /// Member `summary` of the API document.
+    /// Short description for people, which models never see.
     pub summary: String,
-    /// Member `supported_api_formats` of the API document.
+    /// API formats in which a request can use the tool.
     pub supported_api_formats: Vec<ServerToolSupportedApiFormat>,
-    /// Member `tool_description` of the API document.
+    /// Description from which the model learns what the tool does.
     pub tool_description: String,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -182,17 +182,17 @@ wire_struct!(ServerTool {
     14 tool_description: "tool_description" Required,
 });
 
-/// The object at `ServerToolInputName`.
+/// One of the names under which a request can ask for a server tool.
 ///
 /// Schema `ServerToolInputName` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ServerToolInputName {
-    /// Member `api_formats` of the API document.
+    /// API formats in which the name can be used.
     pub api_formats: Vec<ServerToolInputNameApiFormat>,
-    /// Member `output_names` of the API document.
+    /// Names that the calls have in the response, by API format; a format that hides the calls has no entry.
     pub output_names: Vec<ServerToolOutputName>,
-    /// Member `type` of the API document.
+    /// The name itself, as the `type` of a tool, such as `web_search_20250305`.
     pub r#type: String,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -210,11 +210,11 @@ wire_struct!(ServerToolInputName {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ServerToolInputNameApiFormat {
-    /// The value `responses`.
+    /// The Responses API.
     Responses,
-    /// The value `chat-completions`.
+    /// The Chat Completions API.
     ChatCompletions,
-    /// The value `anthropic-messages`.
+    /// The Messages API in the format of Anthropic.
     AnthropicMessages,
     /// A value this version of the crate does not know, as it came.
     Unrecognized(Box<str>),
@@ -226,17 +226,17 @@ wire_enum!(ServerToolInputNameApiFormat {
     AnthropicMessages = "anthropic-messages",
 });
 
-/// The object at `ServerToolOutputName`.
+/// Name that the calls of a server tool have in one API format.
 ///
 /// Schema `ServerToolOutputName` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ServerToolOutputName {
-    /// Member `api_format` of the API document.
+    /// API format that the name is used in.
     pub api_format: ServerToolOutputNameApiFormat,
-    /// Member `type` of the API document.
+    /// Value of `type` by which to recognize the call: on an output item, a content block or a reasoning detail, depending on the format.
     pub r#type: String,
-    /// Member `name` of the API document.
+    /// Tool name inside the content block; present only if a Messages response shows the call as `server_tool_use`.
     pub name: Option<String>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -248,17 +248,17 @@ wire_struct!(ServerToolOutputName {
     2 name: "name" Optional,
 });
 
-/// The values of `ServerToolOutputName.api_format`.
+/// API format that the name is used in.
 ///
 /// At `ServerToolOutputName.api_format` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ServerToolOutputNameApiFormat {
-    /// The value `responses`.
+    /// The Responses API.
     Responses,
-    /// The value `chat-completions`.
+    /// The Chat Completions API.
     ChatCompletions,
-    /// The value `anthropic-messages`.
+    /// The Messages API in the format of Anthropic.
     AnthropicMessages,
     /// A value this version of the crate does not know, as it came.
     Unrecognized(Box<str>),
@@ -270,29 +270,29 @@ wire_enum!(ServerToolOutputNameApiFormat {
     AnthropicMessages = "anthropic-messages",
 });
 
-/// The object at `ServerToolEngine`.
+/// One way to run a server tool, with what it costs.
 ///
 /// Schema `ServerToolEngine` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ServerToolEngine {
-    /// Member `byok` of the API document.
+    /// Whether you must or can supply an API key of your own for the engine.
     pub byok: ServerToolEngineByok,
-    /// Member `data_regions` of the API document.
+    /// Regions within which the engine can keep a request; a region-bound request can run only on an engine that lists its region.
     pub data_regions: Vec<ServerToolEngineDataRegion>,
-    /// Member `default_mode` of the API document.
+    /// Mode that the engine runs in, and charges for, if the request does not set one; null if it has no modes.
     pub default_mode: Option<String>,
-    /// Member `executed_by` of the API document.
+    /// Party that carries out the calls.
     pub executed_by: ServerToolExecutedBy,
-    /// Member `id` of the API document.
+    /// Value of the `engine` setting that chooses this engine; null if the tool offers no choice.
     pub id: Option<String>,
-    /// Member `name` of the API document.
+    /// Human-readable name of the engine.
     pub name: String,
-    /// Member `pricing` of the API document.
+    /// Prices charged by OpenRouter; empty if someone else charges, or nobody.
     pub pricing: Vec<ServerToolPrice>,
-    /// Member `pricing_doc_url` of the API document.
+    /// Web page with the prices if the provider or the vendor of the engine charges; null in all other cases.
     pub pricing_doc_url: Option<String>,
-    /// Member `pricing_source` of the API document.
+    /// Party that charges for calls of the tool, on top of the tokens of the model.
     pub pricing_source: ServerToolEnginePricingSource,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -310,17 +310,17 @@ wire_struct!(ServerToolEngine {
     8 pricing_source: "pricing_source" Required,
 });
 
-/// The values of `ServerToolEngine.byok`.
+/// Whether you must or can supply an API key of your own for the engine.
 ///
 /// At `ServerToolEngine.byok` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ServerToolEngineByok {
-    /// The value `required`.
+    /// The engine works only with your own key.
     Required,
-    /// The value `optional`.
+    /// Your own key is used if you saved one.
     Optional,
-    /// The value `none`.
+    /// Your own key is not used.
     None,
     /// A value this version of the crate does not know, as it came.
     Unrecognized(Box<str>),
@@ -338,11 +338,11 @@ wire_enum!(ServerToolEngineByok {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ServerToolEngineDataRegion {
-    /// The value `global`.
+    /// Requests may be handled in any region.
     Global,
-    /// The value `europe`.
+    /// Requests stay within Europe.
     Europe,
-    /// The value `us`.
+    /// Requests stay within the United States.
     Us,
     /// A value this version of the crate does not know, as it came.
     Unrecognized(Box<str>),
@@ -354,17 +354,17 @@ wire_enum!(ServerToolEngineDataRegion {
     Us = "us",
 });
 
-/// The values of `ServerToolExecutedBy`.
+/// Party that carries out the calls of a server tool.
 ///
 /// Schema `ServerToolExecutedBy` of the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ServerToolExecutedBy {
-    /// The value `provider`.
+    /// The model provider, while it generates the response.
     Provider,
-    /// The value `openrouter`.
+    /// OpenRouter.
     Openrouter,
-    /// The value `client`.
+    /// Your application, once it has received the call.
     Client,
     /// A value this version of the crate does not know, as it came.
     Unrecognized(Box<str>),
@@ -376,19 +376,19 @@ wire_enum!(ServerToolExecutedBy {
     Client = "client",
 });
 
-/// The object at `ServerToolPrice`.
+/// What OpenRouter charges for one unit of work by an engine.
 ///
 /// Schema `ServerToolPrice` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ServerToolPrice {
-    /// Member `max_units_per_call` of the API document.
+    /// Units that one call can cost at most.
     pub max_units_per_call: i64,
-    /// Member `mode` of the API document.
+    /// Mode of the engine that the price is for; null if all modes cost the same.
     pub mode: Option<String>,
-    /// Member `price` of the API document.
+    /// Price of one unit in USD, as a decimal string to keep it exact.
     pub price: String,
-    /// Member `unit` of the API document.
+    /// What is counted, such as `request`.
     pub unit: String,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -401,19 +401,19 @@ wire_struct!(ServerToolPrice {
     3 unit: "unit" Required,
 });
 
-/// The values of `ServerToolEngine.pricing_source`.
+/// Party that charges for calls of the tool, on top of the tokens of the model.
 ///
 /// At `ServerToolEngine.pricing_source` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ServerToolEnginePricingSource {
-    /// The value `openrouter`.
+    /// OpenRouter charges your credits at the listed prices.
     Openrouter,
-    /// The value `provider`.
+    /// The model provider charges its own fee with the inference.
     Provider,
-    /// The value `byok`.
+    /// The vendor of the engine charges the account of your own key.
     Byok,
-    /// The value `none`.
+    /// Calls are free.
     None,
     /// A value this version of the crate does not know, as it came.
     Unrecognized(Box<str>),
@@ -426,15 +426,15 @@ wire_enum!(ServerToolEnginePricingSource {
     None = "none",
 });
 
-/// The object at `ServerToolNativeSupport`.
+/// Counts the endpoints and models whose providers run a tool themselves.
 ///
 /// Schema `ServerToolNativeSupport` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ServerToolNativeSupport {
-    /// Member `endpoint_count` of the API document.
+    /// How many endpoints have the tool built in.
     pub endpoint_count: i64,
-    /// Member `model_count` of the API document.
+    /// How many models have at least one such endpoint.
     pub model_count: i64,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -445,15 +445,15 @@ wire_struct!(ServerToolNativeSupport {
     1 model_count: "model_count" Required,
 });
 
-/// The values of `ServerTool.status`.
+/// Whether the tool is still recommended for use.
 ///
 /// At `ServerTool.status` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ServerToolStatus {
-    /// The value `active`.
+    /// In regular use.
     Active,
-    /// The value `deprecated`.
+    /// Still works, but new programs should not use it.
     Deprecated,
     /// A value this version of the crate does not know, as it came.
     Unrecognized(Box<str>),
@@ -470,11 +470,11 @@ wire_enum!(ServerToolStatus {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ServerToolSupportedApiFormat {
-    /// The value `responses`.
+    /// The Responses API.
     Responses,
-    /// The value `chat-completions`.
+    /// The Chat Completions API.
     ChatCompletions,
-    /// The value `anthropic-messages`.
+    /// The Messages API in the format of Anthropic.
     AnthropicMessages,
     /// A value this version of the crate does not know, as it came.
     Unrecognized(Box<str>),
@@ -486,13 +486,13 @@ wire_enum!(ServerToolSupportedApiFormat {
     AnthropicMessages = "anthropic-messages",
 });
 
-/// The object at `ListToolsResponse.links`.
+/// Where to continue reading the list.
 ///
 /// At `ListToolsResponse.links` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ListToolsResponseLinks {
-    /// Member `next` of the API document.
+    /// Address of the page that follows; null once the list is complete.
     pub next: Option<String>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -502,13 +502,13 @@ wire_struct!(ListToolsResponseLinks {
     0 next: "next" Nullable,
 });
 
-/// The object at `GetToolResponse`.
+/// Carries one server tool in detail.
 ///
 /// Schema `GetToolResponse` of the API document. The answer of `tools_get_tool`.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct GetToolResponse {
-    /// Member `data` of the API document.
+    /// The server tool that you asked for.
     pub data: ServerToolDetails,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -520,43 +520,43 @@ wire_struct!(GetToolResponse {
 
 impl Root for GetToolResponse {}
 
-/// The object at `ServerToolDetails`.
+/// Server tool with, in addition, the models whose providers run it themselves.
 ///
 /// Schema `ServerToolDetails` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ServerToolDetails {
-    /// Member `aliases` of the API document.
+    /// All names under which a request can ask for the tool, with the names its calls then have in the response.
     pub aliases: Vec<ServerToolInputName>,
-    /// Member `default_engine` of the API document.
+    /// Engine used if the request does not choose one; `native` means the provider where it has the tool, else `fallback_engine`; null if the tool offers no choice.
     pub default_engine: Option<String>,
-    /// Member `docs_url` of the API document.
+    /// Web page that documents the tool.
     ///
     /// Format `uri`.
     pub docs_url: String,
-    /// Member `engines` of the API document.
+    /// Engines that can run the tool, with their prices.
     pub engines: Vec<ServerToolEngine>,
-    /// Member `fallback_engine` of the API document.
+    /// Engine that stands in if `native` is the default but the provider lacks the tool; null if nothing does.
     pub fallback_engine: Option<String>,
-    /// Member `id` of the API document.
+    /// Main name of the tool, such as `openrouter:web_search`, which works in all the API formats it supports.
     pub id: String,
-    /// Member `input_schema` of the API document.
+    /// JSON Schema for what the model passes to the tool in a call.
     pub input_schema: JsonObject,
-    /// Member `name` of the API document.
+    /// Human-readable name of the tool.
     pub name: String,
-    /// Member `native_support` of the API document.
+    /// How widely providers run the tool themselves, and for which models.
     pub native_support: ServerToolDetailsNativeSupport,
-    /// Member `output_schema` of the API document.
+    /// JSON Schema for what the model gets back from the tool; null if the tool has none.
     pub output_schema: Option<JsonObject>,
-    /// Member `parameters_schema` of the API document.
+    /// JSON Schema for the settings that your request passes along with the tool.
     pub parameters_schema: JsonObject,
-    /// Member `status` of the API document.
+    /// Whether the tool is still recommended for use.
     pub status: ServerToolStatus,
-    /// Member `summary` of the API document.
+    /// Short description for people, which models never see.
     pub summary: String,
-    /// Member `supported_api_formats` of the API document.
+    /// API formats in which a request can use the tool.
     pub supported_api_formats: Vec<ServerToolSupportedApiFormat>,
-    /// Member `tool_description` of the API document.
+    /// Description from which the model learns what the tool does.
     pub tool_description: String,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -580,17 +580,17 @@ wire_struct!(ServerToolDetails {
     14 tool_description: "tool_description" Required,
 });
 
-/// The object at `ServerToolDetails.native_support`.
+/// How widely providers run the tool themselves, and for which models.
 ///
 /// At `ServerToolDetails.native_support` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ServerToolDetailsNativeSupport {
-    /// Member `endpoint_count` of the API document.
+    /// How many endpoints have the tool built in.
     pub endpoint_count: i64,
-    /// Member `model_count` of the API document.
+    /// How many models have at least one such endpoint.
     pub model_count: i64,
-    /// Member `models` of the API document.
+    /// Models whose providers run the tool themselves.
     pub models: Vec<ServerToolNativeModel>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -602,15 +602,15 @@ wire_struct!(ServerToolDetailsNativeSupport {
     2 models: "models" Required,
 });
 
-/// The object at `ServerToolNativeModel`.
+/// Model for which at least one provider runs the tool itself.
 ///
 /// Schema `ServerToolNativeModel` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ServerToolNativeModel {
-    /// Member `providers` of the API document.
+    /// Providers that run the tool for the model.
     pub providers: Vec<String>,
-    /// Member `slug` of the API document.
+    /// Slug by which requests name the model.
     pub slug: String,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,

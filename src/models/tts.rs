@@ -19,7 +19,7 @@ pub struct SpeechRequest {
     pub model: String,
     /// Voice sample to imitate, as one audio part plus at most one transcript part; limits routing to endpoints that can clone voices.
     pub input_references: Option<Vec<SpeechInputReference>>,
-    /// Member `instructions` of the API document.
+    /// How to speak, for example calmly, quickly or with joy; models without support for instructions ignore them.
     pub instructions: Option<String>,
     /// Settings handed on to individual providers outside the common parameters.
     pub provider: Option<SpeechRequestProvider>,
@@ -27,15 +27,15 @@ pub struct SpeechRequest {
     ///
     /// Default `pcm`.
     pub response_format: Option<SpeechRequestResponseFormat>,
-    /// Member `session_id` of the API document.
+    /// Ties together requests of one conversation or workflow in your traces and logs, hidden from providers; wins over the `x-session-id` header.
     ///
     /// At most 256 characters.
     pub session_id: Option<String>,
     /// Factor by which speech is sped up or slowed down; has no effect with providers that lack such a control.
     pub speed: Option<f64>,
-    /// Member `trace` of the API document.
+    /// Tracing labels passed on to your observability destinations.
     pub trace: Option<TraceConfig>,
-    /// Member `user` of the API document.
+    /// Your identifier for the end user, shown in your traces and logs but hidden from providers.
     ///
     /// At most 256 characters.
     pub user: Option<String>,
@@ -94,17 +94,17 @@ wire_setters!(SpeechRequest {
     voice: into String,
 });
 
-/// The object at `SpeechTurn`.
+/// One contribution to a dialogue with several speakers.
 ///
 /// Schema `SpeechTurn` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct SpeechTurn {
-    /// Member `text` of the API document.
+    /// Text to speak in this turn.
     pub text: String,
-    /// Member `instructions` of the API document.
+    /// How to speak this turn, in place of the instructions for the whole request.
     pub instructions: Option<String>,
-    /// Member `voice` of the API document.
+    /// Voice that speaks this turn, in place of the voice for the whole request.
     ///
     /// At least 1 character.
     pub voice: Option<String>,
@@ -131,7 +131,7 @@ wire_setters!(SpeechTurn {
     voice: into String,
 });
 
-/// What `SpeechInput` may be.
+/// What to speak: one text, or turns for several speakers with models that can voice a dialogue.
 ///
 /// Schema `SpeechInput` of the API document.
 #[derive(Clone, Debug, PartialEq)]
@@ -224,7 +224,7 @@ pub struct SpeechInputReferenceAudioInput {
     pub data: Option<String>,
     /// Hint such as `wav` or `mp3`; usually unnecessary, since most providers recognise the format from the bytes.
     pub format: Option<String>,
-    /// Member `url` of the API document.
+    /// Public address of the recording, which OpenRouter downloads and sends on as bytes; give either this or `data`.
     ///
     /// At most 2048 characters. Format `uri`.
     pub url: Option<String>,
@@ -280,13 +280,13 @@ impl SpeechInputReferenceText {
 
 wire_setters!(SpeechInputReferenceText {});
 
-/// The object at `SpeechInputReferenceImage`.
+/// Part that carries a picture: alone it suggests the voice to create, next to a recording it shows the scene in which the cloned voice speaks.
 ///
 /// Schema `SpeechInputReferenceImage` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct SpeechInputReferenceImage {
-    /// Member `image_url` of the API document.
+    /// Wrapper around the location of the picture.
     pub image_url: SpeechInputReferenceImageInput,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -306,13 +306,13 @@ impl SpeechInputReferenceImage {
 
 wire_setters!(SpeechInputReferenceImage {});
 
-/// The object at `SpeechInputReferenceImageInput`.
+/// Location of a reference picture, remote or inline.
 ///
 /// Schema `SpeechInputReferenceImageInput` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct SpeechInputReferenceImageInput {
-    /// Member `url` of the API document.
+    /// The picture as a base64 data URI, or its public address, from which OpenRouter downloads it and sends on the bytes; JPEG, PNG and WebP work.
     ///
     /// From 1 to 20971520 characters.
     pub url: String,
@@ -348,7 +348,7 @@ pub enum SpeechInputReference {
     ///
     /// `type` is `text`.
     Text(SpeechInputReferenceText),
-    /// One of the forms this value may have.
+    /// Part that carries a picture: alone it suggests the voice to create, next to a recording it shows the scene in which the cloned voice speaks.
     ///
     /// `type` is `image_url`.
     ImageUrl(SpeechInputReferenceImage),
@@ -398,11 +398,11 @@ impl From<SpeechInputReferenceImage> for SpeechInputReference {
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct SpeechRequestProvider {
-    /// Member `data_collection` of the API document.
+    /// Policy on providers that keep or train on your data; the request fails when no provider satisfies it.
     pub data_collection: Option<SpeechRequestProviderDataCollection>,
     /// Raw options keyed by provider; only the provider that serves the request sees its own.
     pub options: Option<BTreeMap<String, JsonObject>>,
-    /// Member `zdr` of the API document.
+    /// With `true`, admits only endpoints under zero data retention, which keep nothing you send.
     pub zdr: Option<bool>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -428,15 +428,15 @@ wire_setters!(SpeechRequestProvider {
     zdr: exact bool,
 });
 
-/// The values of `SpeechRequest.provider.data_collection`.
+/// Policy on providers that keep or train on your data; the request fails when no provider satisfies it.
 ///
 /// At `SpeechRequest.provider.data_collection` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SpeechRequestProviderDataCollection {
-    /// The value `deny`.
+    /// Avoid every provider that collects user data.
     Deny,
-    /// The value `allow`.
+    /// Accept providers that may store and train on data.
     Allow,
     /// A value this version of the crate does not know, as it came.
     Unrecognized(Box<str>),

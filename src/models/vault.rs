@@ -12,11 +12,11 @@ use crate::models::*;
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ListInternConnectionsResponse {
-    /// Member `data` of the API document.
+    /// Connections that are switched on for the intern, whether or not they work at the moment.
     pub data: Vec<ListInternConnectionsResponseData>,
-    /// Member `routing` of the API document.
+    /// Credentials by destination; null unless the intern itself asks, or if the vault took too long.
     pub routing: Option<VaultRoutingTable>,
-    /// Member `routing_text` of the API document.
+    /// The same credentials as text for the prompt of the intern, or a note that they could not be obtained; null unless the intern itself asks.
     pub routing_text: Option<String>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -36,7 +36,7 @@ impl Root for ListInternConnectionsResponse {}
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ListInternConnectionsResponseData {
-    /// Member `key` of the API document.
+    /// Name of the connection: a service such as `github`, a known MCP server such as `linear`, or `mcp:` with the host of any other MCP server.
     pub key: String,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -46,31 +46,31 @@ wire_struct!(ListInternConnectionsResponseData {
     0 key: "key" Required,
 });
 
-/// The object at `VaultRoutingTable`.
+/// Tells which credentials the vault would add to the requests of an intern, for which destinations; given only to the key of that intern.
 ///
 /// Schema `VaultRoutingTable` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct VaultRoutingTable {
-    /// Member `agent_id` of the API document.
+    /// Identifies the intern that the table is for.
     pub agent_id: String,
-    /// Member `custom_origins` of the API document.
+    /// Custom destinations for which credentials are configured.
     pub custom_origins: Vec<VaultCustomOrigin>,
-    /// Member `github` of the API document.
+    /// Credentials for requests to GitHub.
     pub github: VaultGithub,
-    /// Member `google` of the API document.
+    /// Credentials for requests to Google.
     pub google: VaultGoogle,
-    /// Member `host_rules` of the API document.
+    /// Hosts for which the vault knows, without configuration, which secret to add.
     pub host_rules: Vec<VaultHostRule>,
-    /// Member `mcp_origins` of the API document.
+    /// MCP servers that are connected.
     pub mcp_origins: Vec<VaultMcpOrigin>,
-    /// Member `read_at` of the API document.
+    /// Time that the table describes.
     ///
     /// Format `date-time`.
     pub read_at: String,
-    /// Member `secrets` of the API document.
+    /// Named secrets that the intern can send, without their values.
     pub secrets: Vec<VaultRoutingTableSecret>,
-    /// Member `slack` of the API document.
+    /// Credentials for requests to Slack.
     pub slack: VaultSlack,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -94,11 +94,11 @@ wire_struct!(VaultRoutingTable {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct VaultCustomOrigin {
-    /// Member `host` of the API document.
+    /// Hostname of the destination.
     pub host: String,
-    /// Member `path_prefix` of the API document.
+    /// Start of the URL path that narrows the destination; null if all paths of the host are meant.
     pub path_prefix: Option<String>,
-    /// Member `status` of the API document.
+    /// Whether requests to the destination would get a credential when the table was read.
     pub status: VaultCustomOriginStatus,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -110,15 +110,15 @@ wire_struct!(VaultCustomOrigin {
     2 status: "status" Required,
 });
 
-/// The object at `VaultRoutingTable.custom_origins[].status`.
+/// Whether requests to the destination would get a credential when the table was read.
 ///
 /// At `VaultRoutingTable.custom_origins[].status` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct VaultCustomOriginStatus {
-    /// Member `failure` of the API document.
+    /// Code of the problem with the credential, present only in the `failing` state.
     pub failure: Option<String>,
-    /// Member `state` of the API document.
+    /// Whether the vault has a credential for the destination and can use it.
     pub state: VaultOriginState,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -129,17 +129,17 @@ wire_struct!(VaultCustomOriginStatus {
     1 state: "state" Required,
 });
 
-/// The values of `VaultRoutingTable.custom_origins[].status.state`.
+/// Whether the vault has a credential for the destination and can use it.
 ///
 /// At `VaultRoutingTable.custom_origins[].status.state` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum VaultOriginState {
-    /// The value `usable`.
+    /// The vault can add a credential.
     Usable,
-    /// The value `no_credential`.
+    /// The vault has no credential to add.
     NoCredential,
-    /// The value `failing`.
+    /// A credential exists but cannot be used.
     Failing,
     /// A value this version of the crate does not know, as it came.
     Unrecognized(Box<str>),
@@ -151,15 +151,15 @@ wire_enum!(VaultOriginState {
     Failing = "failing",
 });
 
-/// The object at `VaultRoutingTable.github`.
+/// Credentials for requests to GitHub.
 ///
 /// At `VaultRoutingTable.github` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct VaultGithub {
-    /// Member `apps` of the API document.
+    /// GitHub Apps through which the intern can reach GitHub.
     pub apps: Vec<VaultGithubApp>,
-    /// Member `tokens` of the API document.
+    /// GitHub tokens that are stored apart from any App.
     pub tokens: Vec<VaultGithubToken>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -176,15 +176,15 @@ wire_struct!(VaultGithub {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct VaultGithubApp {
-    /// Member `app_id` of the API document.
+    /// Number by which GitHub identifies the App, as a string; null if unknown.
     pub app_id: Option<String>,
-    /// Member `app_slug` of the API document.
+    /// Name of the App in its GitHub URL; null if unknown.
     pub app_slug: Option<String>,
-    /// Member `installations` of the API document.
+    /// Accounts that the App is installed on.
     pub installations: Vec<VaultGithubInstallation>,
-    /// Member `member_links` of the API document.
+    /// Workspace members in whose name requests through the App can be made, each within the limits of their own access.
     pub member_links: Vec<VaultGithubAppMemberLink>,
-    /// Member `scope` of the API document.
+    /// Whether the App serves the whole workspace or only this intern.
     pub scope: VaultScope,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -204,21 +204,21 @@ wire_struct!(VaultGithubApp {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct VaultGithubInstallation {
-    /// Member `account` of the API document.
+    /// Login of the GitHub account, in the capitalization that GitHub uses.
     pub account: String,
-    /// Member `account_type` of the API document.
+    /// Whether the account is an organization or a person; null if unknown.
     pub account_type: Option<VaultGithubInstallationAccountType>,
-    /// Member `coverage` of the API document.
+    /// Repositories that the installation reaches; null if GitHub has not been asked yet.
     pub coverage: Option<VaultGithubInstallationCoverage>,
-    /// Member `credential_id` of the API document.
+    /// Identifies the credential that the vault keeps for the installation.
     pub credential_id: String,
-    /// Member `holds_token` of the API document.
+    /// True if the vault has a valid token of the installation at hand.
     pub holds_token: bool,
-    /// Member `is_enabled` of the API document.
+    /// True if the installation is switched on.
     pub is_enabled: bool,
-    /// Member `is_off_for_intern` of the API document.
+    /// True if the workspace keeps this shared installation away from the intern.
     pub is_off_for_intern: bool,
-    /// Member `shadowed_by` of the API document.
+    /// What takes precedence over the installation for requests to the account; null if the installation itself is used.
     pub shadowed_by: Option<VaultGithubInstallationShadowedBy>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -235,15 +235,15 @@ wire_struct!(VaultGithubInstallation {
     7 shadowed_by: "shadowed_by" Nullable,
 });
 
-/// The values of `VaultRoutingTable.github.apps[].installations[].account_type`.
+/// Whether the account is an organization or a person; null if unknown.
 ///
 /// At `VaultRoutingTable.github.apps[].installations[].account_type` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum VaultGithubInstallationAccountType {
-    /// The value `organization`.
+    /// A GitHub organization.
     Organization,
-    /// The value `user`.
+    /// The account of one person.
     User,
     /// A value this version of the crate does not know, as it came.
     Unrecognized(Box<str>),
@@ -254,19 +254,19 @@ wire_enum!(VaultGithubInstallationAccountType {
     User = "user",
 });
 
-/// The object at `VaultRoutingTable.github.apps[].installations[].coverage`.
+/// Repositories that the installation reaches; null if GitHub has not been asked yet.
 ///
 /// At `VaultRoutingTable.github.apps[].installations[].coverage` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct VaultGithubInstallationCoverage {
-    /// Member `checked_at` of the API document.
+    /// Time at which the coverage was obtained from GitHub.
     ///
     /// Format `date-time`.
     pub checked_at: String,
-    /// Member `repository_count` of the API document.
+    /// How many repositories are within reach; null if GitHub gave no number.
     pub repository_count: Option<i64>,
-    /// Member `selection` of the API document.
+    /// Whether the App was given the whole account or chosen repositories.
     pub selection: VaultGithubInstallationCoverageSelection,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -278,15 +278,15 @@ wire_struct!(VaultGithubInstallationCoverage {
     2 selection: "selection" Required,
 });
 
-/// The values of `VaultRoutingTable.github.apps[].installations[].coverage.selection`.
+/// Whether the App was given the whole account or chosen repositories.
 ///
 /// At `VaultRoutingTable.github.apps[].installations[].coverage.selection` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum VaultGithubInstallationCoverageSelection {
-    /// The value `all`.
+    /// Every repository of the account.
     All,
-    /// The value `selected`.
+    /// Only the repositories that were chosen.
     Selected,
     /// A value this version of the crate does not know, as it came.
     Unrecognized(Box<str>),
@@ -297,15 +297,15 @@ wire_enum!(VaultGithubInstallationCoverageSelection {
     Selected = "selected",
 });
 
-/// The values of `VaultRoutingTable.github.apps[].installations[].shadowed_by`.
+/// What takes precedence over the installation for requests to the account; null if the installation itself is used.
 ///
 /// At `VaultRoutingTable.github.apps[].installations[].shadowed_by` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum VaultGithubInstallationShadowedBy {
-    /// The value `installation`.
+    /// Another installation on the account comes first.
     Installation,
-    /// The value `token`.
+    /// A token tied to the account comes first.
     Token,
     /// A value this version of the crate does not know, as it came.
     Unrecognized(Box<str>),
@@ -322,11 +322,11 @@ wire_enum!(VaultGithubInstallationShadowedBy {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct VaultGithubAppMemberLink {
-    /// Member `holds_token` of the API document.
+    /// True if the vault has a token of the member at hand.
     pub holds_token: bool,
-    /// Member `login` of the API document.
+    /// GitHub login of the member.
     pub login: String,
-    /// Member `via` of the API document.
+    /// Which of the links of a member was chosen for the App.
     pub via: VaultGithubAppMemberLinkVia,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -338,17 +338,17 @@ wire_struct!(VaultGithubAppMemberLink {
     2 via: "via" Required,
 });
 
-/// The values of `VaultRoutingTable.github.apps[].member_links[].via`.
+/// Which of the links of a member was chosen for the App.
 ///
 /// At `VaultRoutingTable.github.apps[].member_links[].via` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum VaultGithubAppMemberLinkVia {
-    /// The value `app_link`.
+    /// The link that the member made with this App.
     AppLink,
-    /// The value `token`.
+    /// A token that the member provided.
     Token,
-    /// The value `any_link`.
+    /// Some other link of the member.
     AnyLink,
     /// A value this version of the crate does not know, as it came.
     Unrecognized(Box<str>),
@@ -360,15 +360,15 @@ wire_enum!(VaultGithubAppMemberLinkVia {
     AnyLink = "any_link",
 });
 
-/// The values of `VaultRoutingTable.github.apps[].scope`.
+/// Whether the App serves the whole workspace or only this intern.
 ///
 /// At `VaultRoutingTable.github.apps[].scope` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum VaultScope {
-    /// The value `workspace`.
+    /// Serves all interns of the workspace.
     Workspace,
-    /// The value `intern`.
+    /// Serves only the intern that the table is for.
     Intern,
     /// A value this version of the crate does not know, as it came.
     Unrecognized(Box<str>),
@@ -385,15 +385,15 @@ wire_enum!(VaultScope {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct VaultGithubToken {
-    /// Member `holds_token` of the API document.
+    /// True if the vault has the token at hand.
     pub holds_token: bool,
-    /// Member `login` of the API document.
+    /// GitHub login that the token belongs to.
     pub login: String,
-    /// Member `owner` of the API document.
+    /// GitHub account whose repositories the token is meant for; null if it is not tied to one.
     pub owner: Option<String>,
-    /// Member `repository_count` of the API document.
+    /// How many repositories the token is limited to; null if unknown.
     pub repository_count: Option<i64>,
-    /// Member `scope` of the API document.
+    /// Whether the token serves the whole workspace or only this intern.
     pub scope: VaultScope,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -407,13 +407,13 @@ wire_struct!(VaultGithubToken {
     4 scope: "scope" Required,
 });
 
-/// The object at `VaultRoutingTable.google`.
+/// Credentials for requests to Google.
 ///
 /// At `VaultRoutingTable.google` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct VaultGoogle {
-    /// Member `accounts` of the API document.
+    /// Google accounts that are connected.
     pub accounts: Vec<VaultGoogleAccount>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -429,15 +429,15 @@ wire_struct!(VaultGoogle {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct VaultGoogleAccount {
-    /// Member `delegated_capabilities` of the API document.
+    /// What the intern is permitted to do with the account, as capability names.
     pub delegated_capabilities: Vec<String>,
-    /// Member `email` of the API document.
+    /// Email address of the Google account.
     pub email: String,
-    /// Member `holds_grant` of the API document.
+    /// True if the vault has the authorization for the account at hand.
     pub holds_grant: bool,
-    /// Member `is_delegated_to_intern` of the API document.
+    /// True if the intern may act with the account.
     pub is_delegated_to_intern: bool,
-    /// Member `scope` of the API document.
+    /// Whether the account serves the whole workspace or only this intern.
     pub scope: VaultScope,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -457,11 +457,11 @@ wire_struct!(VaultGoogleAccount {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct VaultHostRule {
-    /// Member `holds_secret` of the API document.
+    /// True if a secret of the required name has been stored.
     pub holds_secret: bool,
-    /// Member `host` of the API document.
+    /// Hostname that the rule is for, such as `api.openai.com`.
     pub host: String,
-    /// Member `secret_name` of the API document.
+    /// Name the secret must be stored under, such as `openai_api_key`.
     pub secret_name: String,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -479,15 +479,15 @@ wire_struct!(VaultHostRule {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct VaultMcpOrigin {
-    /// Member `account_key` of the API document.
+    /// Tells apart several accounts on the same server; null if there is nothing to tell apart.
     pub account_key: Option<String>,
-    /// Member `host` of the API document.
+    /// Hostname of the MCP server.
     pub host: String,
-    /// Member `is_personal` of the API document.
+    /// True if each member has an account of their own, and the one who acts in a turn decides which is used.
     pub is_personal: bool,
-    /// Member `routes` of the API document.
+    /// Addresses for which the credential of the server is used.
     pub routes: Vec<VaultMcpOriginRoute>,
-    /// Member `status` of the API document.
+    /// Whether requests to the server would get a credential; null for personal accounts, since that depends on the member.
     pub status: Option<VaultMcpOriginStatus>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -507,9 +507,9 @@ wire_struct!(VaultMcpOrigin {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct VaultMcpOriginRoute {
-    /// Member `host` of the API document.
+    /// Hostname that the route matches.
     pub host: String,
-    /// Member `path_prefix` of the API document.
+    /// Start of the URL path that the route matches; null if it matches all paths.
     pub path_prefix: Option<String>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -520,15 +520,15 @@ wire_struct!(VaultMcpOriginRoute {
     1 path_prefix: "path_prefix" Nullable,
 });
 
-/// The object at `VaultRoutingTable.mcp_origins[].status`.
+/// Whether requests to the server would get a credential; null for personal accounts, since that depends on the member.
 ///
 /// At `VaultRoutingTable.mcp_origins[].status` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct VaultMcpOriginStatus {
-    /// Member `failure` of the API document.
+    /// Code of the problem with the credential, present only in the `failing` state.
     pub failure: Option<String>,
-    /// Member `state` of the API document.
+    /// Whether the vault has a credential for the server and can use it.
     pub state: VaultOriginState,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -545,13 +545,13 @@ wire_struct!(VaultMcpOriginStatus {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct VaultRoutingTableSecret {
-    /// Member `created_at` of the API document.
+    /// When the secret was stored, as a timestamp string.
     pub created_at: String,
-    /// Member `hosts` of the API document.
+    /// Hostnames whose requests get the secret; null for an old secret that any request gets.
     pub hosts: Option<Vec<String>>,
-    /// Member `name` of the API document.
+    /// Name under which the secret is delivered.
     pub name: String,
-    /// Member `scope` of the API document.
+    /// Kind of vault that the secret comes from.
     pub scope: VaultSecretScope,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -564,17 +564,17 @@ wire_struct!(VaultRoutingTableSecret {
     3 scope: "scope" Required,
 });
 
-/// The values of `VaultRoutingTable.secrets[].scope`.
+/// Kind of vault that the secret comes from.
 ///
 /// At `VaultRoutingTable.secrets[].scope` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum VaultSecretScope {
-    /// The value `intern`.
+    /// The vault of the intern itself.
     Intern,
-    /// The value `attached`.
+    /// A vault that is attached to the intern.
     Attached,
-    /// The value `workspace`.
+    /// The vault shared by the whole workspace.
     Workspace,
     /// A value this version of the crate does not know, as it came.
     Unrecognized(Box<str>),
@@ -586,13 +586,13 @@ wire_enum!(VaultSecretScope {
     Workspace = "workspace",
 });
 
-/// The object at `VaultRoutingTable.slack`.
+/// Credentials for requests to Slack.
 ///
 /// At `VaultRoutingTable.slack` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct VaultSlack {
-    /// Member `member_links` of the API document.
+    /// Workspace members in whose name requests to Slack can be made; the Slack app of the intern itself is not covered.
     pub member_links: Vec<VaultSlackMemberLink>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -608,9 +608,9 @@ wire_struct!(VaultSlack {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct VaultSlackMemberLink {
-    /// Member `holds_token` of the API document.
+    /// True if the vault has a token of the member at hand.
     pub holds_token: bool,
-    /// Member `slack_user_id` of the API document.
+    /// ID that the member has in Slack.
     pub slack_user_id: String,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -625,11 +625,11 @@ wire_struct!(VaultSlackMemberLink {
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct ListInternEffectiveVaultSecretsParams {
-    /// Member `limit` of the API document.
+    /// Page size: how many secrets to return at once.
     ///
     /// From 1 to 100. Default `100`.
     pub limit: Option<i64>,
-    /// Member `offset` of the API document.
+    /// How many secrets to leave out before the page begins.
     ///
     /// From 0 to 10000. Default `0`.
     pub offset: Option<i64>,
@@ -666,17 +666,17 @@ impl ListInternEffectiveVaultSecretsParams {
     }
 }
 
-/// The object at `VaultEffectiveSecretListResponse`.
+/// Page of the secrets that reach an intern, without their values.
 ///
 /// Schema `VaultEffectiveSecretListResponse` of the API document. The answer of `vault_list_intern_effective_vault_secrets`.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct VaultEffectiveSecretListResponse {
-    /// Member `data` of the API document.
+    /// Secrets on this page, in order of their names, which are unique.
     ///
     /// At most 100 elements.
     pub data: Vec<VaultEffectiveSecret>,
-    /// Member `has_more` of the API document.
+    /// True if another page follows, which starts after the entries of this one.
     pub has_more: bool,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -705,29 +705,29 @@ impl Page for VaultEffectiveSecretListResponse {
     }
 }
 
-/// The object at `VaultEffectiveSecret`.
+/// The secret that requests of an intern get under one name, described without its value; if several vaults hold the name, only the winner is shown.
 ///
 /// Schema `VaultEffectiveSecret` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct VaultEffectiveSecret {
-    /// Member `created_at` of the API document.
+    /// When the secret was stored, as a timestamp string.
     ///
     /// Format `date-time`.
     pub created_at: String,
-    /// Member `fingerprint` of the API document.
+    /// Hash that is equal for equal values inside one vault, useless for comparisons across vaults; null for some old secrets.
     ///
     /// Matches `^sha256:[a-f0-9]{64}$`.
     pub fingerprint: Option<String>,
-    /// Member `hosts` of the API document.
+    /// Hostnames whose requests get the secret; null for an old secret that any request gets.
     ///
     /// From 1 to 100 elements.
     pub hosts: Option<Vec<String>>,
-    /// Member `name` of the API document.
+    /// Name under which the secret is delivered.
     ///
     /// From 1 to 255 characters. Matches `^(?!.*__)[a-z]([a-z0-9_]*[a-z0-9])?$`.
     pub name: String,
-    /// Member `scope` of the API document.
+    /// Kind of vault that the secret comes from.
     pub scope: VaultSecretScope,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -745,11 +745,11 @@ wire_struct!(VaultEffectiveSecret {
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct ListInternVaultSecretsParams {
-    /// Member `limit` of the API document.
+    /// Page size: how many secrets to return at once.
     ///
     /// From 1 to 100. Default `100`.
     pub limit: Option<i64>,
-    /// Member `offset` of the API document.
+    /// How many secrets to leave out before the page begins.
     ///
     /// From 0 to 10000. Default `0`.
     pub offset: Option<i64>,
@@ -786,17 +786,17 @@ impl ListInternVaultSecretsParams {
     }
 }
 
-/// The object at `VaultSecretListResponse`.
+/// Page of secrets of a workspace or an intern, without their values.
 ///
 /// Schema `VaultSecretListResponse` of the API document. The answer of `vault_list_intern_vault_secrets`, `vault_list_vault_secrets`.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct VaultSecretListResponse {
-    /// Member `data` of the API document.
+    /// Secrets on this page, in order of their names.
     ///
     /// At most 100 elements.
     pub data: Vec<VaultSecret>,
-    /// Member `has_more` of the API document.
+    /// True if another page follows, which starts after the entries of this one.
     pub has_more: bool,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -825,25 +825,25 @@ impl Page for VaultSecretListResponse {
     }
 }
 
-/// The object at `VaultSecret`.
+/// Secret in a vault, described without its value, which can never be read back.
 ///
 /// Schema `VaultSecret` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct VaultSecret {
-    /// Member `created_at` of the API document.
+    /// When the secret was stored, as a timestamp string.
     ///
     /// Format `date-time`.
     pub created_at: String,
-    /// Member `fingerprint` of the API document.
+    /// Hash that is equal for equal values inside one vault, useless for comparisons across vaults; null for some old secrets.
     ///
     /// Matches `^sha256:[a-f0-9]{64}$`.
     pub fingerprint: Option<String>,
-    /// Member `hosts` of the API document.
+    /// Hostnames to which the secret may be sent; null for an old secret, which gets hosts when you store it again.
     ///
     /// From 1 to 100 elements.
     pub hosts: Option<Vec<String>>,
-    /// Member `name` of the API document.
+    /// Name of the secret, by which you replace or delete it.
     ///
     /// From 1 to 255 characters. Matches `^(?!.*__)[a-z]([a-z0-9_]*[a-z0-9])?$`.
     pub name: String,
@@ -858,13 +858,13 @@ wire_struct!(VaultSecret {
     3 name: "name" Required,
 });
 
-/// The object at `VaultSecretCopyResponse`.
+/// Describes the copies that an intern received.
 ///
 /// Schema `VaultSecretCopyResponse` of the API document. The answer of `vault_copy_vault_secrets_to_intern`.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct VaultSecretCopyResponse {
-    /// Member `data` of the API document.
+    /// One entry for each secret you named, without its value.
     ///
     /// At most 100 elements.
     pub data: Vec<VaultSecret>,
@@ -878,13 +878,13 @@ wire_struct!(VaultSecretCopyResponse {
 
 impl Root for VaultSecretCopyResponse {}
 
-/// The object at `VaultSecretCopyRequest`.
+/// Selects the workspace secrets that an intern gets copies of.
 ///
 /// Schema `VaultSecretCopyRequest` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct VaultSecretCopyRequest {
-    /// Member `names` of the API document.
+    /// Names of the secrets to copy; if one of them is unknown, nothing is copied.
     ///
     /// From 1 to 100 elements.
     pub names: Vec<String>,
@@ -906,13 +906,13 @@ impl VaultSecretCopyRequest {
 
 wire_setters!(VaultSecretCopyRequest {});
 
-/// The object at `VaultSecretResponse`.
+/// Describes a secret that was just stored.
 ///
 /// Schema `VaultSecretResponse` of the API document. The answer of `vault_store_intern_vault_secret`, `vault_store_vault_secret`.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct VaultSecretResponse {
-    /// Member `data` of the API document.
+    /// The secret as the vault now has it, without its value.
     pub data: VaultSecret,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -924,17 +924,17 @@ wire_struct!(VaultSecretResponse {
 
 impl Root for VaultSecretResponse {}
 
-/// The object at `VaultSecretWriteRequest`.
+/// Value of a secret, along with the hosts that may receive it.
 ///
 /// Schema `VaultSecretWriteRequest` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct VaultSecretWriteRequest {
-    /// Member `hosts` of the API document.
+    /// Hostnames that may receive the secret, without scheme, port, path or wildcard; subdomains of a listed host do not count as listed.
     ///
     /// From 1 to 100 elements.
     pub hosts: Vec<String>,
-    /// Member `value` of the API document.
+    /// The secret itself, or a JSON object of header names and values for a credential that spans several headers; cannot be read back.
     ///
     /// From 1 to 985721 characters.
     pub value: Secret,
@@ -961,11 +961,11 @@ wire_setters!(VaultSecretWriteRequest {});
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct ListVaultSecretsParams {
-    /// Member `limit` of the API document.
+    /// Page size: how many secrets to return at once.
     ///
     /// From 1 to 100. Default `100`.
     pub limit: Option<i64>,
-    /// Member `offset` of the API document.
+    /// How many secrets to leave out before the page begins.
     ///
     /// From 0 to 10000. Default `0`.
     pub offset: Option<i64>,

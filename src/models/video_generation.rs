@@ -22,13 +22,13 @@ pub struct VideoGenerationResponse {
     pub status: VideoGenerationResponseStatus,
     /// Why the job failed; absent as long as nothing went wrong.
     pub error: Option<String>,
-    /// Member `expires_at` of the API document.
+    /// When the copies behind `urls` are removed, in Unix seconds; present only when OpenRouter keeps copies.
     pub expires_at: Option<i64>,
     /// Generation that the job turned into; unknown until processing is over.
     pub generation_id: Option<String>,
     /// Addresses of the finished videos, without a signature that grants access.
     pub unsigned_urls: Option<Vec<String>>,
-    /// Member `urls` of the API document.
+    /// Signed links to copies that OpenRouter keeps of the videos; each works without an API key until it expires, so keep it secret.
     pub urls: Option<Vec<String>>,
     /// What the job cost; known once it is done.
     pub usage: Option<VideoGenerationUsage>,
@@ -126,7 +126,7 @@ pub struct VideoGenerationRequest {
     pub generate_audio: Option<bool>,
     /// Images, audio or video to steer the result; providers without audio and video support heed the images only.
     pub input_references: Option<Vec<InputReference>>,
-    /// Member `previous_job_id` of the API document.
+    /// Finished job whose video to edit or extend, on the same model and endpoint as before; only some models support this.
     ///
     /// Matches `^gen-vid-\d+-[0-9A-Za-z]{20}$`.
     pub previous_job_id: Option<String>,
@@ -138,19 +138,19 @@ pub struct VideoGenerationRequest {
     pub resolution: Option<VideoGenerationRequestResolution>,
     /// Fixes the random choices so that equal requests tend to give equal videos; not every provider guarantees it.
     pub seed: Option<i64>,
-    /// Member `session_id` of the API document.
+    /// Ties together requests of one conversation or workflow in your traces and logs, hidden from providers; wins over the `x-session-id` header.
     ///
     /// At most 256 characters.
     pub session_id: Option<String>,
     /// Width and height in pixels, such as `1280x720`; an alternative to giving `resolution` and `aspect_ratio`.
     pub size: Option<String>,
-    /// Member `trace` of the API document.
+    /// Tracing labels passed on to your observability destinations.
     pub trace: Option<TraceConfig>,
     /// How many times larger an upscaling model makes the video; models that generate video do not take it.
     ///
     /// At least 0. The least value itself is not allowed.
     pub upscale_factor: Option<f64>,
-    /// Member `user` of the API document.
+    /// Your identifier for the end user, shown in your traces and logs but hidden from providers.
     ///
     /// At most 256 characters.
     pub user: Option<String>,

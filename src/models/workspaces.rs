@@ -126,7 +126,7 @@ pub struct Workspace {
     pub slug: String,
     /// When the workspace last changed, as an ISO 8601 timestamp; null when it never did.
     pub updated_at: Option<String>,
-    /// Member `disabled_server_tools` of the API document.
+    /// OpenRouter server tools that are forbidden in the workspace, such as `openrouter:web_search`; null when none are.
     pub disabled_server_tools: Option<Vec<String>>,
     /// Whether spend on your own provider keys counts against the budgets; change it through the budget endpoints.
     pub include_byok_in_budgets: Option<bool>,
@@ -197,7 +197,7 @@ pub struct CreateWorkspaceRequest {
     ///
     /// At most 500 characters.
     pub description: Option<String>,
-    /// Member `disabled_server_tools` of the API document.
+    /// OpenRouter server tools to forbid in the workspace, where requests that name one are refused; null or an empty list forbids none.
     pub disabled_server_tools: Option<Vec<CreateWorkspaceRequestDisabledServerTool>>,
     /// Narrows the logging of prompts and answers to these API keys, given by numeric identifier.
     pub io_logging_api_key_ids: Option<Vec<i64>>,
@@ -316,7 +316,7 @@ wire_enum!(CreateWorkspaceRequestDisabledServerTool {
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct DeleteWorkspaceParams {
-    /// Member `confirm_default_workspace_deletion` of the API document.
+    /// Must be true to delete the default workspace, which permanently disables inference keys without a workspace of their own and discards its budgets, guardrails, classifiers and destinations.
     pub confirm_default_workspace_deletion: Option<bool>,
 }
 
@@ -413,7 +413,7 @@ pub struct UpdateWorkspaceRequest {
     ///
     /// At most 500 characters.
     pub description: Patch<String>,
-    /// Member `disabled_server_tools` of the API document.
+    /// OpenRouter server tools to forbid in the workspace, where requests that name one are refused; null or an empty list forbids none.
     pub disabled_server_tools: Patch<Vec<UpdateWorkspaceRequestDisabledServerTool>>,
     /// Logs input and output only for these API keys, given by numeric identifier.
     pub io_logging_api_key_ids: Patch<Vec<i64>>,

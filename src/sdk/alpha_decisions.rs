@@ -17,7 +17,7 @@ impl<'a> AlphaDecisions<'a> {
         Self { core }
     }
 
-    /// Calls the operation `createApiAlphaDecisions`.
+    /// Asks a Decisions model typed questions about some content and returns the answers; an alpha operation that may still change.
     ///
     /// `POST /api/alpha/decisions`, operation `createApiAlphaDecisions`.
     ///

@@ -17,7 +17,7 @@ impl<'a> Batch<'a> {
         Self { core }
     }
 
-    /// Calls the operation `listBatches`.
+    /// Lists the batches of the API key's workspace, newest first and without their results, one page at a time.
     ///
     /// `GET /batches`, operation `listBatches`. Pages: `.pages()` and `.items()` on the call ask for the following ones.
     ///
@@ -27,7 +27,7 @@ impl<'a> Batch<'a> {
         funcs::batch_list(self.core, params)
     }
 
-    /// Calls the operation `createBatches`.
+    /// Submits requests to run asynchronously on one model and endpoint, and returns the new batch, which you poll for progress and results.
     ///
     /// `POST /batches`, operation `createBatches`.
     ///
@@ -37,7 +37,7 @@ impl<'a> Batch<'a> {
         funcs::batch_create_batches(self.core, request)
     }
 
-    /// Calls the operation `deleteBatch`.
+    /// Deletes a finished batch with its stored requests and results; a batch still in progress is refused.
     ///
     /// `DELETE /batches/{id}`, operation `deleteBatch`.
     ///
@@ -47,7 +47,7 @@ impl<'a> Batch<'a> {
         funcs::batch_delete(self.core, id)
     }
 
-    /// Calls the operation `getBatches`.
+    /// Returns one batch with its status and progress, and with its results once it has finished.
     ///
     /// `GET /batches/{id}`, operation `getBatches`.
     ///

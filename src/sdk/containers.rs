@@ -17,7 +17,7 @@ impl<'a> Containers<'a> {
         Self { core }
     }
 
-    /// Calls the operation `listContainerFiles`.
+    /// Lists the files in a container of a shell tool, sorted by path, one page at a time.
     ///
     /// `GET /containers/{container_id}/files`, operation `listContainerFiles`. Pages: `.pages()` and `.items()` on the call ask for the following ones.
     ///
@@ -31,7 +31,7 @@ impl<'a> Containers<'a> {
         funcs::containers_list_container_files(self.core, container_id, params)
     }
 
-    /// Calls the operation `getContainerFile`.
+    /// Returns the metadata of one file in a container, without its content.
     ///
     /// `GET /containers/{container_id}/files/{file_id}`, operation `getContainerFile`.
     ///
@@ -45,7 +45,7 @@ impl<'a> Containers<'a> {
         funcs::containers_get_container_file(self.core, container_id, file_id)
     }
 
-    /// Calls the operation `downloadContainerFileContent`.
+    /// Downloads the bytes of one file in a container.
     ///
     /// `GET /containers/{container_id}/files/{file_id}/content`, operation `downloadContainerFileContent`.
     ///
@@ -59,7 +59,7 @@ impl<'a> Containers<'a> {
         funcs::containers_download_container_file_content(self.core, container_id, file_id)
     }
 
-    /// Calls the operation `promoteContainerFile`.
+    /// Copies a file from a container to the workspace's files, to keep it after the container is gone, and returns the downloadable copy, which counts toward the storage quota.
     ///
     /// `POST /containers/{container_id}/files/{file_id}/promote`, operation `promoteContainerFile`.
     ///

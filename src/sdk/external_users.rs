@@ -17,7 +17,7 @@ impl<'a> ExternalUsers<'a> {
         Self { core }
     }
 
-    /// Calls the operation `listExternalUsers`.
+    /// Lists the end users registered with the organization, in pages; needs a management key.
     ///
     /// `GET /external-users`, operation `listExternalUsers`. Pages: `.pages()` and `.items()` on the call ask for the following ones.
     ///
@@ -27,7 +27,7 @@ impl<'a> ExternalUsers<'a> {
         funcs::external_users_list(self.core, params)
     }
 
-    /// Calls the operation `createExternalUser`.
+    /// Registers an end user of yours with the organization for tracking usage, without any account or credentials; needs a management key.
     ///
     /// `POST /external-users`, operation `createExternalUser`.
     ///
@@ -37,7 +37,7 @@ impl<'a> ExternalUsers<'a> {
         funcs::external_users_create(self.core, request)
     }
 
-    /// Calls the operation `deleteExternalUser`.
+    /// Deactivates a registered end user but keeps the identifier, and does not block requests; needs a management key.
     ///
     /// `DELETE /external-users/{user}`, operation `deleteExternalUser`.
     ///
@@ -47,7 +47,7 @@ impl<'a> ExternalUsers<'a> {
         funcs::external_users_delete(self.core, user)
     }
 
-    /// Calls the operation `getExternalUser`.
+    /// Returns one registered end user, active or not; needs a management key.
     ///
     /// `GET /external-users/{user}`, operation `getExternalUser`.
     ///
@@ -57,7 +57,7 @@ impl<'a> ExternalUsers<'a> {
         funcs::external_users_get(self.core, user)
     }
 
-    /// Calls the operation `updateExternalUser`.
+    /// Activates or deactivates a registered end user, which has no effect on their requests; needs a management key.
     ///
     /// `PATCH /external-users/{user}`, operation `updateExternalUser`.
     ///

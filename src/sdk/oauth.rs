@@ -40,7 +40,7 @@ impl<'a> Oauth<'a> {
         funcs::oauth_create_auth_code(self.core, request)
     }
 
-    /// Calls the operation `listOauthJwks`.
+    /// Returns the public keys with which to verify the signature of OpenRouter access tokens.
     ///
     /// `GET /oauth/jwks`, operation `listOauthJwks`. Works without a key.
     ///
@@ -50,7 +50,7 @@ impl<'a> Oauth<'a> {
         funcs::oauth_list_oauth_jwks(self.core)
     }
 
-    /// Calls the operation `createOauthToken`.
+    /// Trades a JWT of an identity provider that your organization trusts for a short-lived access token, so that workloads need no stored API key.
     ///
     /// `POST /oauth/token`, operation `createOauthToken`. Works without a key.
     ///

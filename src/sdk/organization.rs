@@ -27,7 +27,7 @@ impl<'a> Organization<'a> {
         funcs::organization_list_members(self.core, params)
     }
 
-    /// Calls the operation `getOrganizationSettings`.
+    /// Returns the settings of the organization that the management key belongs to.
     ///
     /// `GET /organization/settings`, operation `getOrganizationSettings`.
     ///
@@ -37,7 +37,7 @@ impl<'a> Organization<'a> {
         funcs::organization_get_settings(self.core)
     }
 
-    /// Calls the operation `updateOrganizationSettings`.
+    /// Changes settings of the organization that the management key belongs to, and returns all of them.
     ///
     /// `PATCH /organization/settings`, operation `updateOrganizationSettings`.
     ///

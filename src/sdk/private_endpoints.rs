@@ -17,7 +17,7 @@ impl<'a> PrivateEndpoints<'a> {
         Self { core }
     }
 
-    /// Calls the operation `listPrivateEndpoints`.
+    /// Lists all private endpoints of your organization, whatever their status; needs a management key.
     ///
     /// `GET /private-endpoints`, operation `listPrivateEndpoints`.
     ///
@@ -27,7 +27,7 @@ impl<'a> PrivateEndpoints<'a> {
         funcs::private_endpoints_list(self.core)
     }
 
-    /// Calls the operation `createPrivateEndpoint`.
+    /// Registers your own model deployment as a draft, which takes requests once validated and activated, and returns it; needs a management key.
     ///
     /// `POST /private-endpoints`, operation `createPrivateEndpoint`.
     ///
@@ -41,7 +41,7 @@ impl<'a> PrivateEndpoints<'a> {
         funcs::private_endpoints_create(self.core, request, idempotency_key)
     }
 
-    /// Calls the operation `deletePrivateEndpoint`.
+    /// Deletes a private endpoint, ending all routing to it, and returns its ID; needs a management key.
     ///
     /// `DELETE /private-endpoints/{id}`, operation `deletePrivateEndpoint`.
     ///
@@ -55,7 +55,7 @@ impl<'a> PrivateEndpoints<'a> {
         funcs::private_endpoints_delete(self.core, id, params)
     }
 
-    /// Calls the operation `getPrivateEndpoint`.
+    /// Returns one private endpoint in full, including its deployment, rates and parameters; needs a management key.
     ///
     /// `GET /private-endpoints/{id}`, operation `getPrivateEndpoint`.
     ///
@@ -65,7 +65,7 @@ impl<'a> PrivateEndpoints<'a> {
         funcs::private_endpoints_get(self.core, id)
     }
 
-    /// Calls the operation `updatePrivateEndpoint`.
+    /// Changes the fields you send and returns the whole private endpoint; if any of them is invalid, nothing changes; needs a management key.
     ///
     /// `PATCH /private-endpoints/{id}`, operation `updatePrivateEndpoint`.
     ///
@@ -79,7 +79,7 @@ impl<'a> PrivateEndpoints<'a> {
         funcs::private_endpoints_update(self.core, id, request)
     }
 
-    /// Calls the operation `activatePrivateEndpoint`.
+    /// Starts routing to a draft that passed validation, and returns it; a draft that changed since then must be validated again; needs a management key.
     ///
     /// `POST /private-endpoints/{id}/activate`, operation `activatePrivateEndpoint`.
     ///
@@ -89,7 +89,7 @@ impl<'a> PrivateEndpoints<'a> {
         funcs::private_endpoints_activate(self.core, id)
     }
 
-    /// Calls the operation `disablePrivateEndpoint`.
+    /// Pauses routing to an active private endpoint, which you can enable again later, and returns it; needs a management key.
     ///
     /// `POST /private-endpoints/{id}/disable`, operation `disablePrivateEndpoint`.
     ///
@@ -99,7 +99,7 @@ impl<'a> PrivateEndpoints<'a> {
         funcs::private_endpoints_disable(self.core, id)
     }
 
-    /// Calls the operation `enablePrivateEndpoint`.
+    /// Ends the pause of a disabled private endpoint and returns it; needs a management key.
     ///
     /// `POST /private-endpoints/{id}/enable`, operation `enablePrivateEndpoint`.
     ///
@@ -109,7 +109,7 @@ impl<'a> PrivateEndpoints<'a> {
         funcs::private_endpoints_enable(self.core, id)
     }
 
-    /// Calls the operation `updatePrivateEndpointParameters`.
+    /// Replaces the declared request parameters of a private endpoint and returns it; deprecated, since a general update can do the same; needs a management key.
     ///
     /// `PUT /private-endpoints/{id}/parameters`, operation `updatePrivateEndpointParameters`.
     ///
@@ -125,7 +125,7 @@ impl<'a> PrivateEndpoints<'a> {
         funcs::private_endpoints_update_parameters(self.core, id, request)
     }
 
-    /// Calls the operation `updatePrivateEndpointPricing`.
+    /// Replaces all rates of a private endpoint and returns it; deprecated, since a general update can do the same; needs a management key.
     ///
     /// `PUT /private-endpoints/{id}/pricing`, operation `updatePrivateEndpointPricing`.
     ///
@@ -141,7 +141,7 @@ impl<'a> PrivateEndpoints<'a> {
         funcs::private_endpoints_update_pricing(self.core, id, request)
     }
 
-    /// Calls the operation `validatePrivateEndpoint`.
+    /// Tests a draft with a live request and returns the result of each check, also if some failed; needs a management key.
     ///
     /// `POST /private-endpoints/{id}/validate`, operation `validatePrivateEndpoint`.
     ///

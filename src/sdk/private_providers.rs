@@ -17,7 +17,7 @@ impl<'a> PrivateProviders<'a> {
         Self { core }
     }
 
-    /// Calls the operation `listPrivateProviders`.
+    /// Lists the private providers of your organization; needs a management key.
     ///
     /// `GET /private-providers`, operation `listPrivateProviders`.
     ///
@@ -27,7 +27,7 @@ impl<'a> PrivateProviders<'a> {
         funcs::private_providers_list(self.core)
     }
 
-    /// Calls the operation `createPrivateProvider`.
+    /// Creates a provider that only your organization can use and returns it; needs a management key.
     ///
     /// `POST /private-providers`, operation `createPrivateProvider`.
     ///
@@ -37,7 +37,7 @@ impl<'a> PrivateProviders<'a> {
         funcs::private_providers_create(self.core, request)
     }
 
-    /// Calls the operation `deletePrivateProvider`.
+    /// Deletes a private provider, unless endpoints still run under it, and confirms the removal; needs a management key.
     ///
     /// `DELETE /private-providers/{slug}`, operation `deletePrivateProvider`.
     ///
@@ -47,7 +47,7 @@ impl<'a> PrivateProviders<'a> {
         funcs::private_providers_delete(self.core, slug)
     }
 
-    /// Calls the operation `getPrivateProvider`.
+    /// Returns one private provider of your organization; needs a management key.
     ///
     /// `GET /private-providers/{slug}`, operation `getPrivateProvider`.
     ///
@@ -57,7 +57,7 @@ impl<'a> PrivateProviders<'a> {
         funcs::private_providers_get(self.core, slug)
     }
 
-    /// Calls the operation `updatePrivateProvider`.
+    /// Changes the details or the declared data policy of a private provider and returns it; needs a management key.
     ///
     /// `PATCH /private-providers/{slug}`, operation `updatePrivateProvider`.
     ///

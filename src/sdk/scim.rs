@@ -81,7 +81,7 @@ impl<'a> Scim<'a> {
         funcs::scim_list_groups(self.core, params)
     }
 
-    /// Calls the operation `createScimSyncJob`.
+    /// Starts bringing SCIM groups up to date with the identity provider and returns the job; needs a management key.
     ///
     /// `POST /scim/sync-jobs`, operation `createScimSyncJob`.
     ///
@@ -91,7 +91,7 @@ impl<'a> Scim<'a> {
         funcs::scim_create_sync_job(self.core)
     }
 
-    /// Calls the operation `getScimSyncJob`.
+    /// Returns the progress of one directory sync; needs a management key.
     ///
     /// `GET /scim/sync-jobs/{id}`, operation `getScimSyncJob`.
     ///

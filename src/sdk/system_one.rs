@@ -17,7 +17,7 @@ impl<'a> SystemOne<'a> {
         Self { core }
     }
 
-    /// Calls the operation `createSystemone`.
+    /// Asks a System One model typed questions about some content and returns the answers; also takes short model names such as `jev-latest`.
     ///
     /// `POST /systemone`, operation `createSystemone`.
     ///

@@ -17,7 +17,7 @@ impl<'a> Tools<'a> {
         Self { core }
     }
 
-    /// Calls the operation `listTools`.
+    /// Lists the server tools that models can use through OpenRouter, with their names, engines and prices.
     ///
     /// `GET /tools`, operation `listTools`. Pages: `.pages()` and `.items()` on the call ask for the following ones.
     ///
@@ -27,7 +27,7 @@ impl<'a> Tools<'a> {
         funcs::tools_list_tools(self.core, params)
     }
 
-    /// Calls the operation `getTool`.
+    /// Returns one server tool with its engines, prices and the models that have it built in.
     ///
     /// `GET /tools/{name}`, operation `getTool`.
     ///

@@ -17,7 +17,7 @@ impl<'a> Vault<'a> {
         Self { core }
     }
 
-    /// Calls the operation `listInternConnections`.
+    /// Lists the services and MCP servers an intern can use and, when called with the intern's own key, the credentials that would be used for them.
     ///
     /// `GET /vault/interns/{internId}/connections`, operation `listInternConnections`.
     ///
@@ -27,7 +27,7 @@ impl<'a> Vault<'a> {
         funcs::vault_list_intern_connections(self.core, intern_id)
     }
 
-    /// Calls the operation `listInternEffectiveVaultSecrets`.
+    /// Lists the secrets that requests of an intern actually get, after its own vault, attached vaults and the workspace vault are combined in that order of precedence.
     ///
     /// `GET /vault/interns/{internId}/effective-secrets`, operation `listInternEffectiveVaultSecrets`. Pages: `.pages()` and `.items()` on the call ask for the following ones.
     ///
@@ -41,7 +41,7 @@ impl<'a> Vault<'a> {
         funcs::vault_list_intern_effective_vault_secrets(self.core, intern_id, params)
     }
 
-    /// Calls the operation `listInternVaultSecrets`.
+    /// Lists the secrets stored for one intern, in pages and without their values; older ones from the dashboard are included.
     ///
     /// `GET /vault/interns/{internId}/secrets`, operation `listInternVaultSecrets`. Pages: `.pages()` and `.items()` on the call ask for the following ones.
     ///
@@ -55,7 +55,7 @@ impl<'a> Vault<'a> {
         funcs::vault_list_intern_vault_secrets(self.core, intern_id, params)
     }
 
-    /// Calls the operation `copyVaultSecretsToIntern`.
+    /// Copies workspace secrets to an intern, overwriting those of the same name, and returns descriptions of the copies; either all are copied or none.
     ///
     /// `POST /vault/interns/{internId}/secrets/copy`, operation `copyVaultSecretsToIntern`.
     ///
@@ -69,7 +69,7 @@ impl<'a> Vault<'a> {
         funcs::vault_copy_vault_secrets_to_intern(self.core, intern_id, request)
     }
 
-    /// Calls the operation `deleteInternVaultSecret`.
+    /// Deletes one secret of an intern.
     ///
     /// `DELETE /vault/interns/{internId}/secrets/{name}`, operation `deleteInternVaultSecret`.
     ///
@@ -79,7 +79,7 @@ impl<'a> Vault<'a> {
         funcs::vault_delete_intern_vault_secret(self.core, intern_id, name)
     }
 
-    /// Calls the operation `storeInternVaultSecret`.
+    /// Stores a secret for one intern, overwriting one of the same name, and returns its description without the value.
     ///
     /// `PUT /vault/interns/{internId}/secrets/{name}`, operation `storeInternVaultSecret`.
     ///
@@ -94,7 +94,7 @@ impl<'a> Vault<'a> {
         funcs::vault_store_intern_vault_secret(self.core, intern_id, name, request)
     }
 
-    /// Calls the operation `listVaultSecrets`.
+    /// Lists the secrets of the workspace that the API key belongs to, in pages and without their values; older ones from the dashboard are included.
     ///
     /// `GET /vault/secrets`, operation `listVaultSecrets`. Pages: `.pages()` and `.items()` on the call ask for the following ones.
     ///
@@ -104,7 +104,7 @@ impl<'a> Vault<'a> {
         funcs::vault_list_vault_secrets(self.core, params)
     }
 
-    /// Calls the operation `deleteVaultSecret`.
+    /// Deletes one secret of the workspace that the API key belongs to.
     ///
     /// `DELETE /vault/secrets/{name}`, operation `deleteVaultSecret`.
     ///
@@ -114,7 +114,7 @@ impl<'a> Vault<'a> {
         funcs::vault_delete_vault_secret(self.core, name)
     }
 
-    /// Calls the operation `storeVaultSecret`.
+    /// Stores a secret in the workspace that the API key belongs to, overwriting one of the same name, and returns its description without the value.
     ///
     /// `PUT /vault/secrets/{name}`, operation `storeVaultSecret`.
     ///

@@ -85,14 +85,7 @@ fn function(operation: &Operation, method: &str, answer: String, stream: Option<
         arguments.push(("params".to_owned(), query.clone()));
         body = format!("params.write({body})");
     }
-    Function {
-        name,
-        method: identifier(method),
-        arguments,
-        answer,
-        body,
-        stream: stream == Some(true),
-    }
+    Function { name, method: identifier(method), arguments, answer, body, stream: stream == Some(true) }
 }
 
 /// How a parameter is taken and handed on.

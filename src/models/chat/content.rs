@@ -318,7 +318,7 @@ wire_setters!(LegacyChatContentVideo {});
 pub struct LegacyChatContentVideoInput {
     /// Web address of the video, or a data URL that contains it.
     pub url: String,
-    /// Member `processing` of the API document.
+    /// How the provider processes the clip, if it offers a choice (Google Gemini does).
     pub processing: Option<LegacyChatContentVideoInputProcessing>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -341,15 +341,15 @@ wire_setters!(LegacyChatContentVideoInput {
     processing: into LegacyChatContentVideoInputProcessing,
 });
 
-/// The values of `Legacy_ChatContentVideoInput.processing`.
+/// How the provider processes the clip, if it offers a choice (Google Gemini does).
 ///
 /// At `Legacy_ChatContentVideoInput.processing` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum LegacyChatContentVideoInputProcessing {
-    /// The value `agentic`.
+    /// Agentic processing, in which the model examines the clip step by step.
     Agentic,
-    /// The value `static`.
+    /// The clip is sampled at a fixed frame rate.
     Static,
     /// A value this version of the crate does not know, as it came.
     Unrecognized(Box<str>),
@@ -394,7 +394,7 @@ wire_setters!(ChatContentVideo {});
 pub struct ChatContentVideoInput {
     /// Link to the clip, or the clip itself as a `data:` URL.
     pub url: String,
-    /// Member `processing` of the API document.
+    /// How the provider processes the clip, if it offers a choice (Google Gemini does).
     pub processing: Option<ChatContentVideoInputProcessing>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -417,15 +417,15 @@ wire_setters!(ChatContentVideoInput {
     processing: into ChatContentVideoInputProcessing,
 });
 
-/// The values of `ChatContentVideoInput.processing`.
+/// How the provider processes the clip, if it offers a choice (Google Gemini does).
 ///
 /// At `ChatContentVideoInput.processing` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ChatContentVideoInputProcessing {
-    /// The value `agentic`.
+    /// Agentic processing, in which the model examines the clip step by step.
     Agentic,
-    /// The value `static`.
+    /// The clip is sampled at a fixed frame rate.
     Static,
     /// A value this version of the crate does not know, as it came.
     Unrecognized(Box<str>),

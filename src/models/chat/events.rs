@@ -19,13 +19,13 @@ pub struct ChatStreamChunk {
     pub id: String,
     /// Slug of the model that is answering.
     pub model: String,
-    /// Member `alignment` of the API document.
+    /// What the alignment plugin found in this request; a beta field whose form may still change.
     pub alignment: Option<Alignment>,
     /// Set when something went wrong after the stream had begun.
     pub error: Option<ChatStreamChunkError>,
     /// How OpenRouter routed and handled the request.
     pub openrouter_metadata: Option<OpenrouterMetadata>,
-    /// Member `safeguard_results` of the API document.
+    /// Verdict of OpenRouter Armor on every call to your tools in the response; present whenever Armor checked it.
     pub safeguard_results: Option<Vec<ArmorSafeguardResult>>,
     /// Processing tier the provider actually applied; `null` when it reports none.
     pub service_tier: Option<String>,

@@ -21,7 +21,7 @@ pub struct ChatRequest {
     pub cache_control: Option<AnthropicCacheControlDirective>,
     /// Diagnostic switches for streamed requests; leave unset in production.
     pub debug: Option<ChatDebugOptions>,
-    /// Member `deferred_tools` of the API document.
+    /// Loads tool definitions on demand, which keeps the prompt short when there are many tools.
     pub deferred_tools: Option<DeferredToolsControl>,
     /// Pushes down tokens in proportion to how often they already occurred; negative values encourage repetition.
     pub frequency_penalty: Option<f64>,
@@ -254,7 +254,7 @@ wire_setters!(ChatRequest {
 pub struct ChatSystemMessage {
     /// The instructions, as one string or as text parts.
     pub content: ChatSystemMessageContent,
-    /// Member `configuration_update` of the API document.
+    /// Switches the reasoning effort for the rest of the conversation and keeps the cached prompt valid; put it on an empty system message ahead of a user message and leave it there on later turns.
     pub configuration_update: Option<ConfigurationUpdate>,
     /// Tells apart several sources of system instructions.
     pub name: Option<String>,
@@ -281,13 +281,13 @@ wire_setters!(ChatSystemMessage {
     name: into String,
 });
 
-/// The object at `ConfigurationUpdate`.
+/// Change of settings in the middle of a conversation, which leaves the cached prompt before it valid.
 ///
 /// Schema `ConfigurationUpdate` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ConfigurationUpdate {
-    /// Member `reasoning` of the API document.
+    /// Reasoning settings for the turns that follow.
     pub reasoning: ConfigurationUpdateReasoning,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -456,7 +456,7 @@ impl<const N: usize> From<[ChatContentItems; N]> for ChatUserMessageContent {
 pub struct ChatDeveloperMessage {
     /// The instructions, as one string or as text parts.
     pub content: ChatDeveloperMessageContent,
-    /// Member `configuration_update` of the API document.
+    /// Switches the reasoning effort for the rest of the conversation, in the same way as on a system message.
     pub configuration_update: Option<ConfigurationUpdate>,
     /// Tells apart several authors of developer instructions.
     pub name: Option<String>,
@@ -774,19 +774,19 @@ pub enum ChatRequestPlugin {
     ///
     /// `id` is `fusion`.
     Fusion(FusionPlugin),
-    /// One of the forms this value may have.
+    /// Settings of the Switchyard router, which sends each request to a cheaper or a stronger model by its difficulty.
     ///
     /// `id` is `switchyard-router`.
     SwitchyardRouter(SwitchyardRouterPlugin),
-    /// One of the forms this value may have.
+    /// Settings of the Jev router, which picks a model for each request.
     ///
     /// `id` is `jev-router`.
     JevRouter(JevRouterPlugin),
-    /// One of the forms this value may have.
+    /// Tells the model your rules and checks each turn for compliance; in beta, so its settings and results can still change.
     ///
     /// `id` is `alignment`.
     Alignment(AlignmentPlugin),
-    /// One of the forms this value may have.
+    /// Judges the calls of your own tools by allow and deny rules before you receive them; verdicts are found in `safeguard_results`.
     ///
     /// `id` is `armor`.
     Armor(Box<ArmorPlugin>),
@@ -1652,7 +1652,7 @@ pub struct ChatFunctionToolFunction {
     pub function: ChatFunctionToolFunctionFunction,
     /// Asks the provider to cache the prompt through this tool definition, in Anthropic style.
     pub cache_control: Option<ChatContentCacheControl>,
-    /// Member `defer_loading` of the API document.
+    /// True hides the function from the model until a tool search finds it.
     pub defer_loading: Option<bool>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -1687,7 +1687,7 @@ pub struct ChatFunctionToolFunctionFunction {
     ///
     /// At most 64 characters.
     pub name: String,
-    /// Member `defer_loading` of the API document.
+    /// True hides the function from the model until a tool search finds it.
     pub defer_loading: Option<bool>,
     /// Explains what the function does, so the model knows when to call it.
     pub description: Option<String>,
@@ -1787,7 +1787,7 @@ pub struct ChatWebSearchShorthand {
     pub search_context_size: Option<SearchQualityLevel>,
     /// Approximate whereabouts of the user, for locally relevant hits.
     pub user_location: Option<WebSearchUserLocationServerTool>,
-    /// Member `x_search` of the API document.
+    /// Adds posts on X to the search, optionally filtered; works with native search on SpaceXAI endpoints, which charge extra for it.
     pub x_search: Option<XSearchOptions>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -1872,15 +1872,15 @@ wire_enum!(ChatWebSearchShorthandType {
     WebSearch2025_08_26 = "web_search_2025_08_26",
 });
 
-/// The object at `ChatDynamicServerTool`.
+/// Any server tool by its name, for tools that have no type of their own here.
 ///
 /// Schema `ChatDynamicServerTool` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ChatDynamicServerTool {
-    /// Member `type` of the API document.
+    /// Name of the server tool, such as `openrouter:web_search`.
     pub r#type: String,
-    /// Member `parameters` of the API document.
+    /// Settings of the tool, which OpenRouter checks against the tool's own definition.
     pub parameters: Option<JsonObject>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -1957,7 +1957,7 @@ pub enum ChatFunctionTool {
     ///
     /// `type` is `web_search` or `web_search_preview` or `web_search_preview_2025_03_11` or `web_search_2025_08_26`.
     WebSearchShorthand(Box<ChatWebSearchShorthand>),
-    /// One of the forms this value may have.
+    /// Any server tool by its name, for tools that have no type of their own here.
     DynamicServerTool(ChatDynamicServerTool),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),

@@ -21,11 +21,11 @@ pub struct ChatResult {
     pub model: String,
     /// Opaque mark of the provider backend setup; a change can explain different output for an equal seed.
     pub system_fingerprint: Option<String>,
-    /// Member `alignment` of the API document.
+    /// What the alignment plugin found in this request; a beta field whose form may still change.
     pub alignment: Option<Alignment>,
     /// How OpenRouter routed and handled the request.
     pub openrouter_metadata: Option<OpenrouterMetadata>,
-    /// Member `safeguard_results` of the API document.
+    /// Verdict of OpenRouter Armor on every call to your tools in the response; present whenever Armor checked it.
     pub safeguard_results: Option<Vec<ArmorSafeguardResult>>,
     /// Processing tier the provider actually applied; `null` when it reports none.
     pub service_tier: Option<String>,

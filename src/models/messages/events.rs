@@ -43,7 +43,7 @@ pub struct MessagesStartEventMessage {
     pub stop_sequence: Json,
     /// Token counts known at the start, chiefly input tokens; output counts grow in later events.
     pub usage: MessagesStartEventMessageUsage,
-    /// Member `input_transformations` of the API document.
+    /// Changes that Anthropic made to the input before the model read it; null when not reported.
     pub input_transformations: Option<Vec<AnthropicInputTransformation>>,
     /// Name of the upstream provider serving the stream.
     pub provider: Option<MessagesStartEventMessageProvider>,
@@ -638,7 +638,7 @@ pub struct MessagesDeltaEventDelta {
     pub stop_reason: Option<OrAnthropicStopReason>,
     /// Which of your stop sequences ended the message; null when none did.
     pub stop_sequence: Option<String>,
-    /// Member `safeguard_results` of the API document.
+    /// What the requested safety checks found; null when not reported.
     pub safeguard_results: Option<Vec<AnthropicSafeguardResult>>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -794,7 +794,7 @@ pub enum MessagesContentBlockStartEventContentBlock {
     ///
     /// `type` is `openrouter_bash_tool_result`.
     OpenrouterBashToolResult(OrAnthropicBashToolResult),
-    /// One of the forms this value may have.
+    /// Content block with the deferred tools that a search by OpenRouter found; send it back unchanged on the next turn.
     ///
     /// `type` is `openrouter_tool_search_result`.
     OpenrouterToolSearchResult(OrAnthropicToolSearchResult),

@@ -19,7 +19,7 @@ pub struct MessagesRequest {
     pub cache_control: Option<AnthropicCacheControlDirective>,
     /// Rules for trimming or condensing the conversation when it grows long; null applies none.
     pub context_management: Option<MessagesRequestContextManagement>,
-    /// Member `deferred_tools` of the API document.
+    /// Opts in to deferred tools that OpenRouter finds and loads; send the same tools and unmodified reasoning on later turns.
     pub deferred_tools: Option<DeferredToolsControl>,
     /// Up to 3 models that OpenRouter tries in turn when the main one fails or refuses; excludes use of `models`.
     pub fallbacks: Option<Vec<MessagesFallbackParam>>,
@@ -37,7 +37,7 @@ pub struct MessagesRequest {
     pub provider: Option<ProviderPreferences>,
     /// Old routing switch, kept for compatibility; leave it out of new code.
     pub route: Option<DeprecatedRoute>,
-    /// Member `safeguards` of the API document.
+    /// Safety checks that Anthropic runs while the model generates; null requests none.
     pub safeguards: Option<Vec<AnthropicSafeguard>>,
     /// Processing tier to ask for, which trades price against priority.
     pub service_tier: Option<String>,
@@ -722,9 +722,9 @@ pub struct MessagesMessageParam {
     pub content: MessagesMessageParamContent,
     /// Who speaks in this turn of the conversation.
     pub role: MessagesMessageParamRole,
-    /// Member `clear_at` of the API document.
+    /// When this system message is cleared from the conversation; null leaves it unset.
     pub clear_at: Option<AnthropicSystemClearAt>,
-    /// Member `output_config` of the API document.
+    /// Output settings that come with this message, such as the effort; null brings none.
     pub output_config: Option<AnthropicMessageOutputConfig>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -750,7 +750,7 @@ wire_setters!(MessagesMessageParam {
     output_config: into AnthropicMessageOutputConfig,
 });
 
-/// The values of `AnthropicSystemClearAt`.
+/// When a system message within the conversation is cleared: at the next user message, or never.
 ///
 /// Schema `AnthropicSystemClearAt` of the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -2454,7 +2454,7 @@ wire_setters!(MessagesAddedToolMcpToolsetReference {});
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct MessagesAddedToolToolDefinition {
-    /// Member `definition` of the API document.
+    /// Complete definition of the tool to add.
     pub definition: AnthropicToolUnion,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -2480,17 +2480,17 @@ wire_setters!(MessagesAddedToolToolDefinition {});
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct AnthropicToolUnionCustom {
-    /// Member `input_schema` of the API document.
+    /// JSON Schema for the arguments the model has to supply.
     pub input_schema: AnthropicToolUnionCustomInputSchema,
-    /// Member `name` of the API document.
+    /// Name by which the model calls the tool.
     pub name: String,
-    /// Member `cache_control` of the API document.
+    /// Lets the prompt be cached up to and including this tool.
     pub cache_control: Option<AnthropicCacheControlDirective>,
-    /// Member `defer_loading` of the API document.
+    /// Keep the definition out of the initial context until tool search brings it up.
     pub defer_loading: Option<bool>,
-    /// Member `description` of the API document.
+    /// What the tool does and when to use it; detail here helps the model choose well.
     pub description: Option<String>,
-    /// Member `strict` of the API document.
+    /// Set to `true` to hold the model's arguments to the tool's schema.
     pub strict: Option<bool>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -2528,15 +2528,15 @@ wire_setters!(AnthropicToolUnionCustom {
     strict: exact bool,
 });
 
-/// The object at `AnthropicToolUnion|custom.input_schema`.
+/// JSON Schema for the arguments the model has to supply.
 ///
 /// At `AnthropicToolUnion|custom.input_schema` in the API document.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct AnthropicToolUnionCustomInputSchema {
-    /// Member `properties` of the API document.
+    /// Schema of each argument, keyed by argument name.
     pub properties: Option<Json>,
-    /// Member `required` of the API document.
+    /// Arguments the model must always supply.
     pub required: Option<Vec<String>>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -2566,7 +2566,7 @@ wire_setters!(AnthropicToolUnionCustomInputSchema {
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct AnthropicToolUnionBash20250124 {
-    /// Member `cache_control` of the API document.
+    /// Lets the prompt be cached up to and including this tool.
     pub cache_control: Option<AnthropicCacheControlDirective>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -2594,7 +2594,7 @@ wire_setters!(AnthropicToolUnionBash20250124 {
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct AnthropicToolUnionTextEditor20250124 {
-    /// Member `cache_control` of the API document.
+    /// Lets the prompt be cached up to and including this tool.
     pub cache_control: Option<AnthropicCacheControlDirective>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -2622,15 +2622,15 @@ wire_setters!(AnthropicToolUnionTextEditor20250124 {
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct AnthropicToolUnionWebSearch20250305 {
-    /// Member `allowed_domains` of the API document.
+    /// Only sites from which results may come; cannot accompany `blocked_domains`.
     pub allowed_domains: Option<Vec<String>>,
-    /// Member `blocked_domains` of the API document.
+    /// Sites from which no results may come; cannot accompany `allowed_domains`.
     pub blocked_domains: Option<Vec<String>>,
-    /// Member `cache_control` of the API document.
+    /// Lets the prompt be cached up to and including this tool.
     pub cache_control: Option<AnthropicCacheControlDirective>,
-    /// Member `max_uses` of the API document.
+    /// Most searches in one request; null sets no limit.
     pub max_uses: Option<i64>,
-    /// Member `user_location` of the API document.
+    /// Approximate whereabouts of the user, for results of local relevance.
     pub user_location: Option<AnthropicWebSearchToolUserLocation>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -2706,17 +2706,17 @@ wire_setters!(AnthropicWebSearchToolUserLocation {
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct AnthropicToolUnionWebSearch20260209 {
-    /// Member `allowed_callers` of the API document.
+    /// Who may invoke the search: the model directly, or code it runs.
     pub allowed_callers: Option<Vec<AnthropicAllowedCaller>>,
-    /// Member `allowed_domains` of the API document.
+    /// Only sites from which results may come; cannot accompany `blocked_domains`.
     pub allowed_domains: Option<Vec<String>>,
-    /// Member `blocked_domains` of the API document.
+    /// Sites from which no results may come; cannot accompany `allowed_domains`.
     pub blocked_domains: Option<Vec<String>>,
-    /// Member `cache_control` of the API document.
+    /// Lets the prompt be cached up to and including this tool.
     pub cache_control: Option<AnthropicCacheControlDirective>,
-    /// Member `max_uses` of the API document.
+    /// Most searches in one request; null sets no limit.
     pub max_uses: Option<i64>,
-    /// Member `user_location` of the API document.
+    /// Approximate whereabouts of the user, for results of local relevance.
     pub user_location: Option<AnthropicWebSearchToolUserLocation>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -2770,7 +2770,7 @@ wire_enum!(AnthropicAllowedCaller {
     CodeExecution20260120 = "code_execution_20260120",
 });
 
-/// What `AnthropicToolUnion` may be.
+/// Tool in the Anthropic format: either your own, or one that Anthropic defines, such as the shell or web search.
 ///
 /// Schema `AnthropicToolUnion` of the API document.
 #[derive(Clone, Debug, PartialEq)]
@@ -3107,9 +3107,9 @@ pub struct MessagesShellToolResultBlock {
     pub content: JsonObject,
     /// Identifier of the tool use block whose call produced this output.
     pub tool_use_id: String,
-    /// Member `container_id` of the API document.
+    /// Container in which the commands ran; use this identifier to fetch files from it or to run there again.
     pub container_id: Option<String>,
-    /// Member `files` of the API document.
+    /// Files that the commands created or changed, most recent first; download them from the container.
     pub files: Option<Vec<MessagesShellToolResultBlockFile>>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -3147,15 +3147,15 @@ wire_setters!(MessagesShellToolResultBlock {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct MessagesShellToolResultBlockFile {
-    /// Member `container_id` of the API document.
+    /// Container that holds the file; download requests need it together with `file_id`.
     pub container_id: String,
-    /// Member `end_index` of the API document.
+    /// Index in the text at which the citation of the file ends.
     pub end_index: i64,
-    /// Member `file_id` of the API document.
+    /// Identifier of the file within its container; use it to download the content.
     pub file_id: String,
-    /// Member `filename` of the API document.
+    /// Name of the file, to show to people or to save it under.
     pub filename: String,
-    /// Member `start_index` of the API document.
+    /// Index in the text at which the citation of the file begins.
     pub start_index: i64,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -3202,9 +3202,9 @@ pub struct MessagesBashToolResultBlock {
     pub content: JsonObject,
     /// Identifier of the bash call that this result answers.
     pub tool_use_id: String,
-    /// Member `container_id` of the API document.
+    /// Container in which the command ran; use this identifier to fetch files from it or to run there again.
     pub container_id: Option<String>,
-    /// Member `files` of the API document.
+    /// Files that the command created or changed, most recent first; download them from the container.
     pub files: Option<Vec<MessagesBashToolResultBlockFile>>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -3242,15 +3242,15 @@ wire_setters!(MessagesBashToolResultBlock {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct MessagesBashToolResultBlockFile {
-    /// Member `container_id` of the API document.
+    /// Container that holds the file; download requests need it together with `file_id`.
     pub container_id: String,
-    /// Member `end_index` of the API document.
+    /// Index in the text at which the citation of the file ends.
     pub end_index: i64,
-    /// Member `file_id` of the API document.
+    /// Identifier of the file within its container; use it to download the content.
     pub file_id: String,
-    /// Member `filename` of the API document.
+    /// Name of the file, to show to people or to save it under.
     pub filename: String,
-    /// Member `start_index` of the API document.
+    /// Index in the text at which the citation of the file begins.
     pub start_index: i64,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -3287,15 +3287,15 @@ impl MessagesBashToolResultBlockFile {
 
 wire_setters!(MessagesBashToolResultBlockFile {});
 
-/// The object at `ORAnthropicToolSearchResultParam`.
+/// Result of an earlier tool search by OpenRouter, sent back to continue the conversation.
 ///
 /// Schema `ORAnthropicToolSearchResultParam` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct OrAnthropicToolSearchResultParam {
-    /// Member `content` of the API document.
+    /// The tools found, exactly as the response listed them.
     pub content: JsonObject,
-    /// Member `tool_use_id` of the API document.
+    /// Identifier of the search call that this result answers.
     pub tool_use_id: String,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -3386,7 +3386,7 @@ pub enum MessagesContentBlockParam {
     ///
     /// `type` is `openrouter_bash_tool_result`.
     OpenrouterBashToolResult(MessagesBashToolResultBlock),
-    /// One of the forms this value may have.
+    /// Result of an earlier tool search by OpenRouter, sent back to continue the conversation.
     ///
     /// `type` is `openrouter_tool_search_result`.
     OpenrouterToolSearchResult(OrAnthropicToolSearchResultParam),
@@ -3611,13 +3611,13 @@ impl<const N: usize> From<[MessagesContentBlockParam; N]> for MessagesMessagePar
     }
 }
 
-/// The object at `AnthropicMessageOutputConfig`.
+/// Output settings attached to a single message of the conversation; null attaches none.
 ///
 /// Schema `AnthropicMessageOutputConfig` of the API document.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct AnthropicMessageOutputConfig {
-    /// Member `effort` of the API document.
+    /// How much effort the model puts into its output; null leaves it unset.
     pub effort: Option<AnthropicOutputEffort>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -3639,7 +3639,7 @@ wire_setters!(AnthropicMessageOutputConfig {
     effort: into AnthropicOutputEffort,
 });
 
-/// The values of `AnthropicOutputEffort`.
+/// How much effort the model puts into its output; more effort takes longer and costs more tokens.
 ///
 /// Schema `AnthropicOutputEffort` of the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -3888,19 +3888,19 @@ pub enum MessagesRequestPlugin {
     ///
     /// `id` is `fusion`.
     Fusion(FusionPlugin),
-    /// One of the forms this value may have.
+    /// Settings of the Switchyard router, which sends each request to a cheaper or a stronger model by its difficulty.
     ///
     /// `id` is `switchyard-router`.
     SwitchyardRouter(SwitchyardRouterPlugin),
-    /// One of the forms this value may have.
+    /// Settings of the Jev router, which picks a model for each request.
     ///
     /// `id` is `jev-router`.
     JevRouter(JevRouterPlugin),
-    /// One of the forms this value may have.
+    /// Tells the model your rules and checks each turn for compliance; in beta, so its settings and results can still change.
     ///
     /// `id` is `alignment`.
     Alignment(AlignmentPlugin),
-    /// One of the forms this value may have.
+    /// Judges the calls of your own tools by allow and deny rules before you receive them; verdicts are found in `safeguard_results`.
     ///
     /// `id` is `armor`.
     Armor(Box<ArmorPlugin>),
@@ -4043,15 +4043,15 @@ impl From<ArmorPlugin> for MessagesRequestPlugin {
     }
 }
 
-/// The object at `AnthropicSafeguard`.
+/// Safety check that Anthropic runs on its servers while the model generates.
 ///
 /// Schema `AnthropicSafeguard` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct AnthropicSafeguard {
-    /// Member `type` of the API document.
+    /// Which check to run, such as `dangerous_tool_use`.
     pub r#type: String,
-    /// Member `classifier_context` of the API document.
+    /// Facts that the check takes into account, such as the permission mode of your agent; their form depends on the check.
     pub classifier_context: Option<JsonObject>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -4137,7 +4137,7 @@ impl<const N: usize> From<[AnthropicTextBlockParam; N]> for MessagesRequestSyste
 pub struct MessagesRequestThinkingEnabled {
     /// Most tokens to spend on reasoning; they count toward `max_tokens`, so stay below it.
     pub budget_tokens: i64,
-    /// Member `block_binding` of the API document.
+    /// What happens to thinking blocks that no longer fit the messages in front of them.
     pub block_binding: Option<AnthropicThinkingBlockBinding>,
     /// How the reasoning appears in the response.
     pub display: Option<AnthropicThinkingDisplay>,
@@ -4164,17 +4164,17 @@ wire_setters!(MessagesRequestThinkingEnabled {
     display: into AnthropicThinkingDisplay,
 });
 
-/// The object at `AnthropicThinkingBlockBinding`.
+/// What happens to thinking blocks that no longer fit the messages in front of them; null keeps the usual behavior.
 ///
 /// Schema `AnthropicThinkingBlockBinding` of the API document.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct AnthropicThinkingBlockBinding {
-    /// Member `mismatch_behavior` of the API document.
+    /// Older name of `prefix_mismatch_behavior`; do not send both.
     ///
     /// Deprecated by the API.
     pub mismatch_behavior: Option<AnthropicThinkingMismatchBehavior>,
-    /// Member `prefix_mismatch_behavior` of the API document.
+    /// Whether a thinking block that does not fit the messages in front of it causes an error or is dropped.
     pub prefix_mismatch_behavior: Option<AnthropicThinkingPrefixMismatchBehavior>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -4198,7 +4198,7 @@ wire_setters!(AnthropicThinkingBlockBinding {
     prefix_mismatch_behavior: into AnthropicThinkingPrefixMismatchBehavior,
 });
 
-/// The values of `AnthropicThinkingBlockBinding.mismatch_behavior`.
+/// Older name of `prefix_mismatch_behavior`; do not send both.
 ///
 /// At `AnthropicThinkingBlockBinding.mismatch_behavior` in the API document.
 ///
@@ -4219,7 +4219,7 @@ wire_enum!(AnthropicThinkingMismatchBehavior {
     DropBlock = "drop_block",
 });
 
-/// The values of `AnthropicThinkingBlockBinding.prefix_mismatch_behavior`.
+/// Whether a thinking block that does not fit the messages in front of it causes an error or is dropped.
 ///
 /// At `AnthropicThinkingBlockBinding.prefix_mismatch_behavior` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -4288,7 +4288,7 @@ wire_setters!(MessagesRequestThinkingDisabled {});
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct MessagesRequestThinkingAdaptive {
-    /// Member `block_binding` of the API document.
+    /// What happens to thinking blocks that no longer fit the messages in front of them.
     pub block_binding: Option<AnthropicThinkingBlockBinding>,
     /// How the reasoning appears in the response.
     pub display: Option<AnthropicThinkingDisplay>,
@@ -4603,7 +4603,7 @@ pub struct MessagesRequestToolCustom {
     pub defer_loading: Option<bool>,
     /// What the tool does and when to use it; detail here helps the model choose well.
     pub description: Option<String>,
-    /// Member `strict` of the API document.
+    /// Set to `true` to hold the model's arguments to the tool's schema.
     pub strict: Option<bool>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,

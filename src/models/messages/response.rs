@@ -27,7 +27,7 @@ pub struct MessagesResult {
     pub stop_sequence: Option<String>,
     /// Token counts for the call, in Anthropic's layout, extended with what OpenRouter charged for it.
     pub usage: MessagesResultUsage,
-    /// Member `input_transformations` of the API document.
+    /// Changes that Anthropic made to the input before the model read it; null when not reported.
     pub input_transformations: Option<Vec<AnthropicInputTransformation>>,
     /// Report of the context edits applied while serving this call; null when there is nothing to report.
     pub context_management: Option<MessagesResultContextManagement>,
@@ -35,7 +35,7 @@ pub struct MessagesResult {
     pub openrouter_metadata: Option<OpenrouterMetadata>,
     /// Name of the upstream provider that produced this reply.
     pub provider: Option<String>,
-    /// Member `safeguard_results` of the API document.
+    /// What the requested safety checks found; null when not reported.
     pub safeguard_results: Option<Vec<AnthropicSafeguardResult>>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -67,7 +67,7 @@ pub struct AnthropicContainer {
     pub expires_at: String,
     /// Identifier of the container; pass it in a later request to keep its files and state.
     pub id: String,
-    /// Member `skills` of the API document.
+    /// Skills loaded into the container; null when there are none.
     pub skills: Option<Vec<AnthropicContainerSkill>>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -79,17 +79,17 @@ wire_struct!(AnthropicContainer {
     2 skills: "skills" Optional,
 });
 
-/// The object at `AnthropicContainerSkill`.
+/// Skill that is loaded into a code execution container.
 ///
 /// Schema `AnthropicContainerSkill` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct AnthropicContainerSkill {
-    /// Member `skill_id` of the API document.
+    /// Identifier of the skill, such as `pdf`.
     pub skill_id: String,
-    /// Member `type` of the API document.
+    /// Whether the skill comes from Anthropic or is a custom one.
     pub r#type: AnthropicContainerSkillType,
-    /// Member `version` of the API document.
+    /// Version of the skill, either a particular one or `latest`.
     pub version: String,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -101,7 +101,7 @@ wire_struct!(AnthropicContainerSkill {
     2 version: "version" Required,
 });
 
-/// The values of `AnthropicContainerSkill.type`.
+/// Whether the skill comes from Anthropic or is a custom one.
 ///
 /// At `AnthropicContainerSkill.type` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -1736,9 +1736,9 @@ pub struct OrAnthropicShellToolResult {
     pub content: JsonObject,
     /// Identifier of the server tool use block this result answers.
     pub tool_use_id: String,
-    /// Member `container_id` of the API document.
+    /// Container in which the commands ran; use this identifier to fetch files from it or to run there again.
     pub container_id: Option<String>,
-    /// Member `files` of the API document.
+    /// Files that the commands created or changed, most recent first; download them from the container.
     pub files: Option<Vec<OrAnthropicShellToolResultFile>>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -1757,15 +1757,15 @@ wire_struct!(OrAnthropicShellToolResult ["type" = "\"openrouter_shell_tool_resul
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct OrAnthropicShellToolResultFile {
-    /// Member `container_id` of the API document.
+    /// Container that holds the file; download requests need it together with `file_id`.
     pub container_id: String,
-    /// Member `end_index` of the API document.
+    /// Index in the text at which the citation of the file ends.
     pub end_index: i64,
-    /// Member `file_id` of the API document.
+    /// Identifier of the file within its container; use it to download the content.
     pub file_id: String,
-    /// Member `filename` of the API document.
+    /// Name of the file, to show to people or to save it under.
     pub filename: String,
-    /// Member `start_index` of the API document.
+    /// Index in the text at which the citation of the file begins.
     pub start_index: i64,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -1789,9 +1789,9 @@ pub struct OrAnthropicBashToolResult {
     pub content: JsonObject,
     /// Identifier of the server tool use block this result answers.
     pub tool_use_id: String,
-    /// Member `container_id` of the API document.
+    /// Container in which the command ran; use this identifier to fetch files from it or to run there again.
     pub container_id: Option<String>,
-    /// Member `files` of the API document.
+    /// Files that the command created or changed, most recent first; download them from the container.
     pub files: Option<Vec<OrAnthropicBashToolResultFile>>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -1810,15 +1810,15 @@ wire_struct!(OrAnthropicBashToolResult ["type" = "\"openrouter_bash_tool_result\
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct OrAnthropicBashToolResultFile {
-    /// Member `container_id` of the API document.
+    /// Container that holds the file; download requests need it together with `file_id`.
     pub container_id: String,
-    /// Member `end_index` of the API document.
+    /// Index in the text at which the citation of the file ends.
     pub end_index: i64,
-    /// Member `file_id` of the API document.
+    /// Identifier of the file within its container; use it to download the content.
     pub file_id: String,
-    /// Member `filename` of the API document.
+    /// Name of the file, to show to people or to save it under.
     pub filename: String,
-    /// Member `start_index` of the API document.
+    /// Index in the text at which the citation of the file begins.
     pub start_index: i64,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -1832,15 +1832,15 @@ wire_struct!(OrAnthropicBashToolResultFile ["type" = "\"container_file_citation\
     4 start_index: "start_index" Required,
 });
 
-/// The object at `ORAnthropicToolSearchResult`.
+/// Content block with the deferred tools that a search by OpenRouter found; send it back unchanged on the next turn.
 ///
 /// Schema `ORAnthropicToolSearchResult` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct OrAnthropicToolSearchResult {
-    /// Member `content` of the API document.
+    /// The tools found, with their definitions, as an open object.
     pub content: JsonObject,
-    /// Member `tool_use_id` of the API document.
+    /// Identifier of the search call that this result answers.
     pub tool_use_id: String,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -1921,7 +1921,7 @@ pub enum OrAnthropicContentBlock {
     ///
     /// `type` is `openrouter_bash_tool_result`.
     OpenrouterBashToolResult(OrAnthropicBashToolResult),
-    /// One of the forms this value may have.
+    /// Content block with the deferred tools that a search by OpenRouter found; send it back unchanged on the next turn.
     ///
     /// `type` is `openrouter_tool_search_result`.
     OpenrouterToolSearchResult(OrAnthropicToolSearchResult),
@@ -2091,17 +2091,17 @@ impl From<OrAnthropicToolSearchResult> for OrAnthropicContentBlock {
     }
 }
 
-/// The object at `AnthropicInputTransformation`.
+/// Change that Anthropic made to the input before the model read it, such as dropping a thinking block.
 ///
 /// Schema `AnthropicInputTransformation` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct AnthropicInputTransformation {
-    /// Member `type` of the API document.
+    /// Kind of change, such as `thinking_dropped`.
     pub r#type: String,
-    /// Member `path` of the API document.
+    /// Where in the input the change was made, such as `messages.1.content.0`; null when not stated.
     pub path: Option<String>,
-    /// Member `reason` of the API document.
+    /// Why the change was made, as a code such as `prefix_binding_mismatch`; null when not stated.
     pub reason: Option<String>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -2217,7 +2217,7 @@ pub struct MessagesResultUsage {
     pub output_tokens: i64,
     /// Breaks the generated tokens down by purpose; null when no breakdown is reported.
     pub output_tokens_details: Option<AnthropicOutputTokensDetails>,
-    /// Member `server_tool_use` of the API document.
+    /// How often the model used server tools for this reply; null when not reported.
     pub server_tool_use: Option<OrAnthropicServerToolUsage>,
     /// Capacity tier that actually served the call; null when the provider names none.
     pub service_tier: Option<String>,
@@ -2268,19 +2268,19 @@ wire_struct!(AnthropicOutputTokensDetails {
     0 thinking_tokens: "thinking_tokens" Required,
 });
 
-/// The object at `ORAnthropicServerToolUsage`.
+/// Counts of what server tools did for a reply; null when not reported.
 ///
 /// Schema `ORAnthropicServerToolUsage` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct OrAnthropicServerToolUsage {
-    /// Member `web_fetch_requests` of the API document.
+    /// How many web pages the server tools fetched.
     pub web_fetch_requests: i64,
-    /// Member `web_search_requests` of the API document.
+    /// How many web searches the server tools ran.
     pub web_search_requests: i64,
-    /// Member `tool_calls_executed` of the API document.
+    /// How many of the requested server tool calls were carried out.
     pub tool_calls_executed: Option<i64>,
-    /// Member `tool_calls_requested` of the API document.
+    /// How many server tool calls the model asked for.
     pub tool_calls_requested: Option<i64>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -2325,15 +2325,15 @@ wire_struct!(MessagesResultContextManagementAppliedEdit {
     0 r#type: "type" Required,
 });
 
-/// The object at `AnthropicSafeguardResult`.
+/// What one safety check found.
 ///
 /// Schema `AnthropicSafeguardResult` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct AnthropicSafeguardResult {
-    /// Member `status` of the API document.
+    /// State and findings of the check; findings on tool calls are grouped by the identifier of the call.
     pub status: AnthropicSafeguardResultStatus,
-    /// Member `type` of the API document.
+    /// Which check the result belongs to, such as `dangerous_tool_use`.
     pub r#type: String,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -2344,13 +2344,13 @@ wire_struct!(AnthropicSafeguardResult {
     1 r#type: "type" Required,
 });
 
-/// The object at `AnthropicSafeguardResult.status`.
+/// State and findings of the check; findings on tool calls are grouped by the identifier of the call.
 ///
 /// At `AnthropicSafeguardResult.status` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct AnthropicSafeguardResultStatus {
-    /// Member `type` of the API document.
+    /// State of the result, such as `available`; further fields depend on it.
     pub r#type: String,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,

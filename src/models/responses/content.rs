@@ -1094,7 +1094,7 @@ wire_setters!(InputText {
 pub struct InputImage {
     /// How finely the model looks at the picture; more detail costs more tokens.
     pub detail: InputImageDetail,
-    /// Member `file_id` of the API document.
+    /// Identifier of an image uploaded earlier; null when the image is given by URL.
     pub file_id: Option<String>,
     /// Web address or Base64 data URL of the picture; null when none is given.
     pub image_url: Option<String>,
@@ -1463,15 +1463,15 @@ wire_enum!(ApplyPatchCallOutputItemStatus {
     Failed = "failed",
 });
 
-/// The object at `ConfigurationUpdateItem`.
+/// Input item that changes the reasoning effort for the rest of the conversation and keeps the prompt cache valid; put it in front of the first user message it concerns.
 ///
 /// Schema `ConfigurationUpdateItem` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ConfigurationUpdateItem {
-    /// Member `reasoning` of the API document.
+    /// Reasoning settings that stay in force until the next such item.
     pub reasoning: ConfigurationUpdateReasoning,
-    /// Member `id` of the API document.
+    /// Identifier of the item; null when it has none.
     pub id: Option<String>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -1670,7 +1670,7 @@ pub struct OutputDatetimeItem {
     pub status: FailableToolCallStatus,
     /// Zone the time is expressed in, given by its IANA database name.
     pub timezone: String,
-    /// Member `error` of the API document.
+    /// Why the date and time could not be determined; absent when the call succeeded.
     pub error: Option<String>,
     /// Identifier of this datetime item within the response output.
     pub id: Option<String>,
@@ -1745,7 +1745,7 @@ pub struct OutputWebSearchServerToolItem {
     pub status: FailableToolCallStatus,
     /// Query sent and links found, laid out like the `action` of an OpenAI `web_search_call`.
     pub action: Option<OutputWebSearchServerToolItemAction>,
-    /// Member `error` of the API document.
+    /// Why the web search failed; absent when the call succeeded.
     pub error: Option<String>,
     /// Identifier of this search item within the response output.
     pub id: Option<String>,
@@ -1936,7 +1936,7 @@ wire_setters!(OutputFileSearchServerToolItem {
 pub struct OutputImageGenerationServerToolItem {
     /// Progress of the image generation at the moment this item was produced.
     pub status: FailableToolCallStatus,
-    /// Member `error` of the API document.
+    /// Why the image could not be generated; absent when the call succeeded.
     pub error: Option<String>,
     /// Identifier of this image item within the response output.
     pub id: Option<String>,
@@ -2054,15 +2054,15 @@ pub struct OutputBashServerToolItem {
     pub call_id: Option<String>,
     /// Command line that was handed to the shell for execution.
     pub command: Option<String>,
-    /// Member `container_id` of the API document.
+    /// Container in which the command ran; use this identifier to fetch files from it or to run there again.
     pub container_id: Option<String>,
-    /// Member `error` of the API document.
+    /// Why the sandbox could not run the command; a command that ran and failed reports its `exitCode` instead.
     pub error: Option<String>,
     /// Exit status of the command; by convention zero signals success.
     ///
     /// On the wire `exitCode`.
     pub exit_code: Option<i64>,
-    /// Member `files` of the API document.
+    /// Files that the command created or changed, most recent first; download them from the container.
     pub files: Option<Vec<OutputBashServerToolItemFile>>,
     /// Identifier of this bash item within the response output.
     pub id: Option<String>,
@@ -2128,15 +2128,15 @@ wire_setters!(OutputBashServerToolItem {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct OutputBashServerToolItemFile {
-    /// Member `container_id` of the API document.
+    /// Container that holds the file; download requests need it together with `file_id`.
     pub container_id: String,
-    /// Member `end_index` of the API document.
+    /// Index in the text at which the citation of the file ends.
     pub end_index: i64,
-    /// Member `file_id` of the API document.
+    /// Identifier of the file within its container; use it to download the content.
     pub file_id: String,
-    /// Member `filename` of the API document.
+    /// Name of the file, to show to people or to save it under.
     pub filename: String,
-    /// Member `start_index` of the API document.
+    /// Index in the text at which the citation of the file begins.
     pub start_index: i64,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -2249,7 +2249,7 @@ pub struct OutputApplyPatchServerToolItem {
     pub status: FailableToolCallStatus,
     /// Correlation id of the patch call; repeat it on the `apply_patch_call_output` you send back.
     pub call_id: Option<String>,
-    /// Member `error` of the API document.
+    /// Why the patch could not be applied; absent when the call succeeded.
     pub error: Option<String>,
     /// Identifier of this item within the response output.
     pub id: Option<String>,
@@ -2425,11 +2425,11 @@ pub struct OutputShellServerToolItem {
     pub arguments: Option<String>,
     /// Id the model gave this call on the turn that made it; null when unknown.
     pub call_id: Option<String>,
-    /// Member `container_id` of the API document.
+    /// Container in which the commands ran; use this identifier to fetch files from it or to run there again.
     pub container_id: Option<String>,
-    /// Member `error` of the API document.
+    /// Why the sandbox could not run the commands, in which case `output` is left out; absent on success.
     pub error: Option<String>,
-    /// Member `files` of the API document.
+    /// Files that the commands created or changed, most recent first; download them from the container.
     pub files: Option<Vec<OutputShellServerToolItemFile>>,
     /// Identifier of this shell item within the response output.
     pub id: Option<String>,
@@ -2527,15 +2527,15 @@ wire_setters!(OutputShellServerToolItemAction {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct OutputShellServerToolItemFile {
-    /// Member `container_id` of the API document.
+    /// Container that holds the file; download requests need it together with `file_id`.
     pub container_id: String,
-    /// Member `end_index` of the API document.
+    /// Index in the text at which the citation of the file ends.
     pub end_index: i64,
-    /// Member `file_id` of the API document.
+    /// Identifier of the file within its container; use it to download the content.
     pub file_id: String,
-    /// Member `filename` of the API document.
+    /// Name of the file, to show to people or to save it under.
     pub filename: String,
-    /// Member `start_index` of the API document.
+    /// Index in the text at which the citation of the file begins.
     pub start_index: i64,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -2642,11 +2642,11 @@ wire_setters!(OutputWebFetchServerToolItem {
 pub struct OutputToolSearchServerToolItem {
     /// Progress of the tool search at the moment this item was produced.
     pub status: FailableToolCallStatus,
-    /// Member `error` of the API document.
+    /// Why the tool search failed; absent when the call succeeded.
     pub error: Option<String>,
     /// Identifier of this tool search within the response output.
     pub id: Option<String>,
-    /// Member `matches` of the API document.
+    /// Tools that the search found, with their definitions.
     pub matches: Option<Vec<OutputToolSearchServerToolItemMatch>>,
     /// Phrase the model used to look for a suitable tool.
     pub query: Option<String>,
@@ -2683,11 +2683,11 @@ wire_setters!(OutputToolSearchServerToolItem {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct OutputToolSearchServerToolItemMatch {
-    /// Member `definition` of the API document.
+    /// Definition of the tool, in the form in which it was declared.
     pub definition: JsonObject,
-    /// Member `schema_digest` of the API document.
+    /// Digest of the tool schema, by which to notice that the schema has changed.
     pub schema_digest: String,
-    /// Member `tool_id` of the API document.
+    /// Identifier of the tool that was found.
     pub tool_id: String,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -2836,7 +2836,7 @@ pub struct OutputSearchModelsServerToolItem {
     pub status: FailableToolCallStatus,
     /// Search arguments as JSON text, as the model sent them.
     pub arguments: Option<String>,
-    /// Member `error` of the API document.
+    /// Why the model search failed; absent when the call succeeded.
     pub error: Option<String>,
     /// Identifier of this catalog search within the response output.
     pub id: Option<String>,
@@ -3403,25 +3403,25 @@ wire_setters!(OutputFilesServerToolItem {
     result: into String,
 });
 
-/// The object at `OutputArmorBlockedItem`.
+/// Stands in for a blocked tool call in the output, when OpenRouter Armor is set to report such calls as custom items.
 ///
 /// Schema `OutputArmorBlockedItem` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct OutputArmorBlockedItem {
-    /// Member `arguments` of the API document.
+    /// Arguments of the blocked call, as unparsed text from the model.
     pub arguments: String,
-    /// Member `call_id` of the API document.
+    /// Identifier of the blocked call, by which to look up its verdict in `safeguard_results`.
     pub call_id: String,
-    /// Member `explanation` of the API document.
+    /// Rule that the call broke, by name in square brackets.
     pub explanation: String,
-    /// Member `id` of the API document.
+    /// Identifier of this item within the response output.
     pub id: String,
-    /// Member `name` of the API document.
+    /// Name of the tool whose call was blocked.
     pub name: String,
-    /// Member `reason` of the API document.
+    /// Error text that the model was given instead of a result; it reads the text again when you send the item back.
     pub reason: String,
-    /// Member `namespace` of the API document.
+    /// Tool group that `name` belongs to, for instance one MCP server; absent for ungrouped tools.
     pub namespace: Option<String>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -4098,7 +4098,7 @@ pub struct PreviewWebSearchServerTool {
     pub search_context_size: Option<SearchContextSizeEnum>,
     /// Approximate whereabouts of the end user, to localize results.
     pub user_location: Option<PreviewWebSearchUserLocation>,
-    /// Member `x_search` of the API document.
+    /// Adds posts from X to native web search on SpaceXAI endpoints, at a separate charge; omit it to leave X out.
     pub x_search: Option<XSearchOptions>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -4252,7 +4252,7 @@ pub struct Preview20250311WebSearchServerTool {
     pub search_context_size: Option<SearchContextSizeEnum>,
     /// Approximate whereabouts of the end user, to localize results.
     pub user_location: Option<PreviewWebSearchUserLocation>,
-    /// Member `x_search` of the API document.
+    /// Adds posts from X to native web search on SpaceXAI endpoints, at a separate charge; omit it to leave X out.
     pub x_search: Option<XSearchOptions>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -4308,7 +4308,7 @@ pub struct LegacyWebSearchServerTool {
     pub search_context_size: Option<SearchContextSizeEnum>,
     /// Approximate whereabouts of the user, for results of local relevance.
     pub user_location: Option<WebSearchUserLocation>,
-    /// Member `x_search` of the API document.
+    /// Adds posts from X to native web search on SpaceXAI endpoints, at a separate charge; omit it to leave X out.
     pub x_search: Option<XSearchOptions>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -4404,7 +4404,7 @@ pub struct WebSearchServerTool {
     pub search_context_size: Option<SearchContextSizeEnum>,
     /// Rough whereabouts of the user, to favour local hits; null when not given.
     pub user_location: Option<WebSearchUserLocation>,
-    /// Member `x_search` of the API document.
+    /// Adds posts from X to native web search on SpaceXAI endpoints, at a separate charge; omit it to leave X out.
     pub x_search: Option<XSearchOptions>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -5627,9 +5627,9 @@ wire_setters!(ApplyPatchServerTool {});
 pub struct CustomTool {
     /// Identifier the model calls the tool by.
     pub name: String,
-    /// Member `async` of the API document.
+    /// Whether the model may continue before the result arrives; your program still runs the tool and sends the output later, under the same `call_id`.
     pub r#async: Option<bool>,
-    /// Member `defer_loading` of the API document.
+    /// Keeps the definition of this tool out of the prompt until a tool search asks for it.
     pub defer_loading: Option<bool>,
     /// Explains what the tool does, so the model knows when to call it.
     pub description: Option<String>,
@@ -5835,7 +5835,7 @@ pub struct NamespaceFunctionTool {
     pub name: String,
     /// Who may invoke the function: the model itself, code it writes, or both.
     pub allowed_callers: Option<Vec<NamespaceFunctionToolAllowedCaller>>,
-    /// Member `async` of the API document.
+    /// Whether the model may continue before the result arrives; your program still runs the tool and sends the output later, under the same `call_id`.
     pub r#async: Option<bool>,
     /// When true, the definition stays out of the context until tool search brings it in.
     pub defer_loading: Option<bool>,

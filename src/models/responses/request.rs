@@ -19,7 +19,7 @@ pub struct ResponsesRequest {
     pub cache_control: Option<AnthropicCacheControlDirective>,
     /// Troubleshooting switches that make the service reveal how it handled the request.
     pub debug: Option<ChatDebugOptions>,
-    /// Member `deferred_tools` of the API document.
+    /// Opts in to deferred tools that OpenRouter finds and loads; send the same tools and unmodified reasoning on later turns.
     pub deferred_tools: Option<DeferredToolsControl>,
     /// Positive values discourage tokens in proportion to how often they have appeared; null keeps the model's default.
     pub frequency_penalty: Option<f64>,
@@ -73,7 +73,7 @@ pub struct ResponsesRequest {
     ///
     /// At most 256 characters.
     pub session_id: Option<String>,
-    /// Member `stop` of the API document.
+    /// Strings at which the model stops writing as soon as it produces one.
     pub stop: Option<ResponsesRequestStop>,
     /// Conditions that end the loop of server tool calls; take precedence over `max_tool_calls`.
     pub stop_server_tools_when: Option<Vec<StopServerToolsWhenCondition>>,
@@ -333,7 +333,7 @@ wire_setters!(EasyInputMessage {
 pub struct InputVideo {
     /// Where the video is: a web address, or a data URL that contains it as Base64.
     pub video_url: String,
-    /// Member `processing` of the API document.
+    /// Whether the video is analyzed agentically or sampled at a fixed frame rate, for providers that offer the choice, such as Google Gemini.
     pub processing: Option<InputVideoProcessing>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -356,7 +356,7 @@ wire_setters!(InputVideo {
     processing: into InputVideoProcessing,
 });
 
-/// The values of `InputVideo.processing`.
+/// Whether the video is analyzed agentically or sampled at a fixed frame rate, for providers that offer the choice, such as Google Gemini.
 ///
 /// At `InputVideo.processing` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -1225,11 +1225,11 @@ pub struct ShellCallOutputItem {
     pub call_id: String,
     /// Captured streams and outcome, one entry per command.
     pub output: Vec<ShellCallOutputContent>,
-    /// Member `container_id` of the API document.
+    /// Container in which the commands ran; use this identifier to fetch files from it or to run there again.
     pub container_id: Option<String>,
-    /// Member `error` of the API document.
+    /// Why the sandbox could not run the commands; repeat it from the item that reported the failure.
     pub error: Option<String>,
-    /// Member `files` of the API document.
+    /// Files that the commands created or changed, most recent first; download them from the container.
     pub files: Option<Vec<ShellCallOutputItemFile>>,
     /// Identifier of the output item; null or absent when none was assigned.
     pub id: Option<String>,
@@ -1288,15 +1288,15 @@ wire_setters!(ShellCallOutputItem {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ShellCallOutputItemFile {
-    /// Member `container_id` of the API document.
+    /// Container that holds the file; download requests need it together with `file_id`.
     pub container_id: String,
-    /// Member `end_index` of the API document.
+    /// Index in the text at which the citation of the file ends.
     pub end_index: i64,
-    /// Member `file_id` of the API document.
+    /// Identifier of the file within its container; use it to download the content.
     pub file_id: String,
-    /// Member `filename` of the API document.
+    /// Name of the file, to show to people or to save it under.
     pub filename: String,
-    /// Member `start_index` of the API document.
+    /// Index in the text at which the citation of the file begins.
     pub start_index: i64,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -1565,15 +1565,15 @@ wire_setters!(McpCallItem {
     output: into String,
 });
 
-/// The object at `McpProtocolError`.
+/// Error that an MCP server returned under the MCP protocol, such as an unknown method.
 ///
 /// Schema `McpProtocolError` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct McpProtocolError {
-    /// Member `code` of the API document.
+    /// Error code as the MCP server returned it; JSON-RPC codes such as -32601 are negative.
     pub code: i64,
-    /// Member `message` of the API document.
+    /// Readable explanation of the error from the server.
     pub message: String,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -1594,13 +1594,13 @@ impl McpProtocolError {
 
 wire_setters!(McpProtocolError {});
 
-/// The object at `McpToolExecutionError`.
+/// Failure that the MCP tool itself reported, as opposed to a failure of its server or the connection.
 ///
 /// Schema `McpToolExecutionError` of the API document.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct McpToolExecutionError {
-    /// Member `content` of the API document.
+    /// What the tool returned about its failure, as arbitrary JSON.
     pub content: Option<Json>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -1622,15 +1622,15 @@ wire_setters!(McpToolExecutionError {
     content: into Json,
 });
 
-/// The object at `McpHttpError`.
+/// HTTP failure of the request to an MCP server.
 ///
 /// Schema `McpHttpError` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct McpHttpError {
-    /// Member `code` of the API document.
+    /// HTTP status code of the failed request.
     pub code: i64,
-    /// Member `message` of the API document.
+    /// Readable explanation of the failure.
     pub message: String,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -1651,7 +1651,7 @@ impl McpHttpError {
 
 wire_setters!(McpHttpError {});
 
-/// What `McpToolCallError` may be.
+/// Why a call of an MCP tool failed, as text or as an object that tells HTTP, protocol and tool failures apart.
 ///
 /// Schema `McpToolCallError` of the API document.
 #[derive(Clone, Debug, PartialEq)]
@@ -1659,15 +1659,15 @@ wire_setters!(McpHttpError {});
 pub enum McpToolCallError {
     /// Plain text.
     Text(String),
-    /// One of the forms this value may have.
+    /// Error that an MCP server returned under the MCP protocol, such as an unknown method.
     ///
     /// `type` is `mcp_protocol_error`.
     McpProtocolError(McpProtocolError),
-    /// One of the forms this value may have.
+    /// Failure that the MCP tool itself reported, as opposed to a failure of its server or the connection.
     ///
     /// `type` is `mcp_tool_execution_error`.
     McpToolExecutionError(McpToolExecutionError),
-    /// One of the forms this value may have.
+    /// HTTP failure of the request to an MCP server.
     ///
     /// `type` is `http_error`.
     HttpError(McpHttpError),
@@ -1734,17 +1734,17 @@ impl From<McpHttpError> for McpToolCallError {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct CustomToolCallItem {
-    /// Member `call_id` of the API document.
+    /// Identifier to repeat on the output item that answers this call.
     pub call_id: String,
-    /// Member `input` of the API document.
+    /// Raw text that the model wrote for the tool; do not assume that it is JSON.
     pub input: String,
-    /// Member `name` of the API document.
+    /// Name of the custom tool that was called, as declared in the request.
     pub name: String,
-    /// Member `async` of the API document.
+    /// Whether the model may go on with its turn without the result of this call; send the output in a following request, under the same `call_id`.
     pub r#async: Option<bool>,
-    /// Member `id` of the API document.
+    /// Identifier of the item; null when it has none.
     pub id: Option<String>,
-    /// Member `namespace` of the API document.
+    /// Tool group that `name` belongs to, for instance one MCP server; null for ungrouped tools.
     pub namespace: Option<String>,
     /// How far the call has come.
     pub status: Option<ToolCallStatus>,
@@ -2110,13 +2110,13 @@ pub struct AdditionalToolsItemToolFunction {
     pub description: Option<String>,
     /// Forces the generated arguments to obey the declared schema exactly.
     pub strict: Option<bool>,
-    /// Member `allowed_callers` of the API document.
+    /// Who may invoke the function: the model itself, code it writes, or both.
     pub allowed_callers: Option<Vec<AllowedCaller>>,
-    /// Member `async` of the API document.
+    /// Whether the model may continue before the result arrives; your program still runs the function and sends the output later, under the same `call_id`.
     pub r#async: Option<bool>,
     /// Keeps the definition of this function out of the prompt until a tool search asks for it.
     pub defer_loading: Option<bool>,
-    /// Member `output_schema` of the API document.
+    /// JSON Schema describing what the function returns; null when unspecified.
     pub output_schema: Option<JsonObject>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -2243,7 +2243,7 @@ pub struct WebSearchServerToolConfig {
     pub search_context_size: Option<SearchQualityLevel>,
     /// Rough whereabouts of the user, to favour local hits.
     pub user_location: Option<WebSearchUserLocationServerTool>,
-    /// Member `x_search` of the API document.
+    /// Adds posts from X to native web search on SpaceXAI endpoints, at a separate charge; omit it to leave X out.
     pub x_search: Option<XSearchOptions>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -2908,21 +2908,21 @@ impl From<AgentMessageItemContentItemEncryptedContent> for AgentMessageItemConte
     }
 }
 
-/// The object at `ToolSearchCallItem`.
+/// Earlier tool search by the model, sent back as part of the conversation.
 ///
 /// Schema `ToolSearchCallItem` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ToolSearchCallItem {
-    /// Member `call_id` of the API document.
+    /// Identifier that the matching output item repeats.
     pub call_id: String,
-    /// Member `execution` of the API document.
+    /// Whether the server or your program ran the search.
     pub execution: ToolSearchCallItemExecution,
-    /// Member `arguments` of the API document.
+    /// What was searched for, as the model wrote it.
     pub arguments: Option<Json>,
-    /// Member `id` of the API document.
+    /// Identifier of the item; null when it has none.
     pub id: Option<String>,
-    /// Member `status` of the API document.
+    /// Progress of the search; null when it was not reported.
     pub status: Option<ToolSearchCallItemStatus>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -2957,7 +2957,7 @@ wire_setters!(ToolSearchCallItem {
     status: into ToolSearchCallItemStatus,
 });
 
-/// The values of `ToolSearchCallItem.execution`.
+/// Whether the server or your program ran the search.
 ///
 /// At `ToolSearchCallItem.execution` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -2976,7 +2976,7 @@ wire_enum!(ToolSearchCallItemExecution {
     Client = "client",
 });
 
-/// The values of `ToolSearchCallItem.status`.
+/// Progress of the search; null when it was not reported.
 ///
 /// At `ToolSearchCallItem.status` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -2998,21 +2998,21 @@ wire_enum!(ToolSearchCallItemStatus {
     Incomplete = "incomplete",
 });
 
-/// The object at `ToolSearchOutputItem`.
+/// Result of a tool search that your program ran: the tools that the model may call from now on.
 ///
 /// Schema `ToolSearchOutputItem` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ToolSearchOutputItem {
-    /// Member `call_id` of the API document.
+    /// Identifier of the search call that this item answers.
     pub call_id: String,
-    /// Member `execution` of the API document.
+    /// Whether the server or your program ran the search.
     pub execution: ToolSearchOutputItemExecution,
-    /// Member `tools` of the API document.
+    /// Definitions of the tools that the search found.
     pub tools: Vec<ToolSearchOutputItemTool>,
-    /// Member `id` of the API document.
+    /// Identifier of the item; null when it has none.
     pub id: Option<String>,
-    /// Member `status` of the API document.
+    /// Progress of the search; null when it is not stated.
     pub status: Option<ToolSearchOutputItemStatus>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -3050,7 +3050,7 @@ wire_setters!(ToolSearchOutputItem {
     status: into ToolSearchOutputItemStatus,
 });
 
-/// The values of `ToolSearchOutputItem.execution`.
+/// Whether the server or your program ran the search.
 ///
 /// At `ToolSearchOutputItem.execution` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -3069,7 +3069,7 @@ wire_enum!(ToolSearchOutputItemExecution {
     Client = "client",
 });
 
-/// The values of `ToolSearchOutputItem.status`.
+/// Progress of the search; null when it is not stated.
 ///
 /// At `ToolSearchOutputItem.status` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -3105,13 +3105,13 @@ pub struct ToolSearchOutputItemToolFunction {
     pub description: Option<String>,
     /// Forces the generated arguments to obey the declared schema exactly.
     pub strict: Option<bool>,
-    /// Member `allowed_callers` of the API document.
+    /// Who may invoke the function: the model itself, code it writes, or both.
     pub allowed_callers: Option<Vec<AllowedCaller>>,
-    /// Member `async` of the API document.
+    /// Whether the model may continue before the result arrives; your program still runs the function and sends the output later, under the same `call_id`.
     pub r#async: Option<bool>,
-    /// Member `defer_loading` of the API document.
+    /// Keeps the definition of this function out of the prompt until a tool search asks for it.
     pub defer_loading: Option<bool>,
-    /// Member `output_schema` of the API document.
+    /// JSON Schema describing what the function returns; null when unspecified.
     pub output_schema: Option<JsonObject>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -3641,7 +3641,7 @@ pub enum InputsItem {
     ///
     /// `type` is `openrouter:memory`.
     OpenrouterMemory(OutputMemoryServerToolItem),
-    /// One of the forms this value may have.
+    /// Stands in for a blocked tool call in the output, when OpenRouter Armor is set to report such calls as custom items.
     ///
     /// `type` is `openrouter:armor_blocked`.
     OpenrouterArmorBlocked(Box<OutputArmorBlockedItem>),
@@ -3733,15 +3733,15 @@ pub enum InputsItem {
     ///
     /// `type` is `agent_message`.
     AgentMessage(AgentMessageItem),
-    /// One of the forms this value may have.
+    /// Input item that changes the reasoning effort for the rest of the conversation and keeps the prompt cache valid; put it in front of the first user message it concerns.
     ///
     /// `type` is `configuration_update`.
     ConfigurationUpdate(ConfigurationUpdateItem),
-    /// One of the forms this value may have.
+    /// Earlier tool search by the model, sent back as part of the conversation.
     ///
     /// `type` is `tool_search_call`.
     ToolSearchCall(ToolSearchCallItem),
-    /// One of the forms this value may have.
+    /// Result of a tool search that your program ran: the tools that the model may call from now on.
     ///
     /// `type` is `tool_search_output`.
     ToolSearchOutput(ToolSearchOutputItem),
@@ -4330,19 +4330,19 @@ pub enum ResponsesRequestPlugin {
     ///
     /// `id` is `fusion`.
     Fusion(FusionPlugin),
-    /// One of the forms this value may have.
+    /// Settings of the Switchyard router, which sends each request to a cheaper or a stronger model by its difficulty.
     ///
     /// `id` is `switchyard-router`.
     SwitchyardRouter(SwitchyardRouterPlugin),
-    /// One of the forms this value may have.
+    /// Settings of the Jev router, which picks a model for each request.
     ///
     /// `id` is `jev-router`.
     JevRouter(JevRouterPlugin),
-    /// One of the forms this value may have.
+    /// Tells the model your rules and checks each turn for compliance; in beta, so its settings and results can still change.
     ///
     /// `id` is `alignment`.
     Alignment(AlignmentPlugin),
-    /// One of the forms this value may have.
+    /// Judges the calls of your own tools by allow and deny rules before you receive them; verdicts are found in `safeguard_results`.
     ///
     /// `id` is `armor`.
     Armor(Box<ArmorPlugin>),
@@ -4567,7 +4567,7 @@ wire_enum!(ResponsesRequestServiceTier {
     Ultrafast = "ultrafast",
 });
 
-/// What `ResponsesRequest.stop` may be.
+/// Strings at which the model stops writing as soon as it produces one.
 ///
 /// At `ResponsesRequest.stop` in the API document.
 #[derive(Clone, Debug, PartialEq)]
@@ -4636,13 +4636,13 @@ pub struct ResponsesRequestToolFunction {
     pub description: Option<String>,
     /// Forces the generated arguments to obey the declared schema exactly.
     pub strict: Option<bool>,
-    /// Member `allowed_callers` of the API document.
+    /// Who may invoke the function: the model itself, code it writes, or both.
     pub allowed_callers: Option<Vec<AllowedCaller>>,
-    /// Member `async` of the API document.
+    /// Whether the model may continue before the result arrives; your program still runs the function and sends the output later, under the same `call_id`.
     pub r#async: Option<bool>,
     /// Keeps the definition of this function out of the prompt until a tool search asks for it.
     pub defer_loading: Option<bool>,
-    /// Member `output_schema` of the API document.
+    /// JSON Schema describing what the function returns; null when unspecified.
     pub output_schema: Option<JsonObject>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,

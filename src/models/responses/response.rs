@@ -17,7 +17,7 @@ pub struct OpenResponsesResult {
     pub completed_at: Option<i64>,
     /// Unix time, in seconds, at which the response was created.
     pub created_at: i64,
-    /// Member `error` of the API document.
+    /// Why the response failed; null when it did not.
     pub error: Option<OpenResponsesErrorField>,
     /// Penalty in force against tokens that already occurred often; null when not set.
     pub frequency_penalty: Option<f64>,
@@ -81,13 +81,13 @@ pub struct OpenResponsesResult {
     pub usage: Option<Usage>,
     /// Identifier of your end user, as sent in the request; null when not set.
     pub user: Option<String>,
-    /// Member `alignment` of the API document.
+    /// What the alignment plugin found in this response; a beta feature whose format may still change.
     pub alignment: Option<Alignment>,
     /// Category of the failure, for handling errors without parsing messages.
     pub error_type: Option<ApiErrorType>,
     /// How OpenRouter routed the call: attempts, endpoints considered, pipeline stages. Present when routing metadata was requested.
     pub openrouter_metadata: Option<OpenrouterMetadata>,
-    /// Member `safeguard_results` of the API document.
+    /// Verdicts of OpenRouter Armor on the tool calls left to your program, present even when it flagged none of them.
     pub safeguard_results: Option<Vec<ArmorSafeguardResult>>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -134,17 +134,17 @@ wire_struct!(OpenResponsesResult ["object" = "\"response\""] {
     37 safeguard_results: "safeguard_results" Optional,
 });
 
-/// The object at `OpenResponsesErrorField`.
+/// Why a response failed, as a code and a message with optional details from OpenRouter; null when it did not fail.
 ///
 /// Schema `OpenResponsesErrorField` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct OpenResponsesErrorField {
-    /// Member `code` of the API document.
+    /// Machine-readable reason for the failure; branch on it to decide how to react.
     pub code: OpenResponsesErrorFieldCode,
-    /// Member `message` of the API document.
+    /// Readable explanation of the failure, for logs and people.
     pub message: String,
-    /// Member `metadata` of the API document.
+    /// Further facts about the failure that OpenRouter adds to the OpenAI format.
     pub metadata: Option<OpenResponsesErrorMetadata>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -156,7 +156,7 @@ wire_struct!(OpenResponsesErrorField {
     2 metadata: "metadata" Optional,
 });
 
-/// The values of `OpenResponsesErrorField.code`.
+/// Machine-readable reason for the failure; branch on it to decide how to react.
 ///
 /// At `OpenResponsesErrorField.code` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -238,13 +238,13 @@ wire_enum!(OpenResponsesErrorFieldCode {
     PermissionDenied = "permission_denied",
 });
 
-/// The object at `OpenResponsesErrorMetadata`.
+/// Facts that OpenRouter adds to an error, for instance what its alignment plugin found.
 ///
 /// Schema `OpenResponsesErrorMetadata` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct OpenResponsesErrorMetadata {
-    /// Member `alignment` of the API document.
+    /// Findings of the alignment plugin for the failed request; a beta feature whose format may still change.
     pub alignment: Option<OpenResponsesErrorMetadataAlignment>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -254,15 +254,15 @@ wire_struct!(OpenResponsesErrorMetadata {
     0 alignment: "alignment" Optional,
 });
 
-/// The object at `OpenResponsesErrorMetadata.alignment`.
+/// Findings of the alignment plugin for the failed request; a beta feature whose format may still change.
 ///
 /// At `OpenResponsesErrorMetadata.alignment` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct OpenResponsesErrorMetadataAlignment {
-    /// Member `calls` of the API document.
+    /// Evaluation records, one per assistant message that was checked, oldest first; empty when none had content to check.
     pub calls: Vec<AlignmentCallRecord>,
-    /// Member `rejected` of the API document.
+    /// Turn that the plugin withheld from the client, for inspection.
     pub rejected: Option<AlignmentRejected>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -383,7 +383,7 @@ pub struct OutputItemFunctionCall {
     pub call_id: String,
     /// Name of the function to run, as declared in the request tools.
     pub name: String,
-    /// Member `async` of the API document.
+    /// Whether the model may go on with its turn without the result of this call; send the output in a following request, under the same `call_id`.
     pub r#async: Option<bool>,
     /// Identifier of this function call within the response output.
     pub id: Option<String>,
@@ -439,13 +439,13 @@ pub struct OutputItemCustomToolCall {
     pub input: String,
     /// Name of the custom tool to run, as declared in the request.
     pub name: String,
-    /// Member `async` of the API document.
+    /// Whether the model may go on with its turn without the result of this call; send the output in a following request, under the same `call_id`.
     pub r#async: Option<bool>,
     /// Identifier of this custom tool call within the response output.
     pub id: Option<String>,
     /// Tool group that `name` belongs to, for instance one MCP server; absent for ungrouped tools.
     pub namespace: Option<String>,
-    /// Member `status` of the API document.
+    /// Whether the model has finished writing this custom tool call.
     pub status: Option<OutputItemCustomToolCallStatus>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -461,7 +461,7 @@ wire_struct!(OutputItemCustomToolCall ["type" = "\"custom_tool_call\""] {
     6 status: "status" Optional,
 });
 
-/// The values of `OutputItemCustomToolCall.status`.
+/// Whether the model has finished writing this custom tool call.
 ///
 /// At `OutputItemCustomToolCall.status` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -746,21 +746,21 @@ impl From<OutputItemCodeInterpreterCall> for AlignmentResponsesRejectedItem {
     }
 }
 
-/// The object at `AlignmentChatRejected`.
+/// Chat message that the alignment plugin withheld; its reasoning is left out.
 ///
 /// Schema `AlignmentChatRejected` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct AlignmentChatRejected {
-    /// Member `content` of the API document.
+    /// Text of the withheld message; null when it had none.
     pub content: Option<String>,
-    /// Member `refusal` of the API document.
+    /// Text with which the model refused to reply; null when it did not refuse.
     pub refusal: Option<String>,
-    /// Member `audio` of the API document.
+    /// Identifier and transcript of the audio in the message; absent when the message had no audio.
     pub audio: Option<AlignmentChatAudio>,
-    /// Member `images` of the API document.
+    /// Images that the withheld message contained.
     pub images: Option<Vec<AlignmentChatImage>>,
-    /// Member `tool_calls` of the API document.
+    /// Tool calls that the withheld message contained; inspect them, but do not run them.
     pub tool_calls: Option<Vec<AlignmentChatToolCall>>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -774,15 +774,15 @@ wire_struct!(AlignmentChatRejected ["role" = "\"assistant\""] {
     4 tool_calls: "tool_calls" Optional,
 });
 
-/// The object at `AlignmentChatAudio`.
+/// Audio of a withheld assistant message, reduced to its identifier and transcript.
 ///
 /// Schema `AlignmentChatAudio` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct AlignmentChatAudio {
-    /// Member `transcript` of the API document.
+    /// What is said in the audio, as text.
     pub transcript: String,
-    /// Member `id` of the API document.
+    /// Identifier that the provider assigned to the audio; absent when it assigned none.
     ///
     /// At least 1 character.
     pub id: Option<String>,
@@ -795,13 +795,13 @@ wire_struct!(AlignmentChatAudio {
     1 id: "id" Optional,
 });
 
-/// The object at `AlignmentChatImage`.
+/// Image that was part of a withheld assistant message.
 ///
 /// Schema `AlignmentChatImage` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct AlignmentChatImage {
-    /// Member `image_url` of the API document.
+    /// Object that holds the address of the image.
     pub image_url: AlignmentChatImageUrl,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -811,13 +811,13 @@ wire_struct!(AlignmentChatImage ["type" = "\"image_url\""] {
     0 image_url: "image_url" Required,
 });
 
-/// The object at `AlignmentChatImage.image_url`.
+/// Object that holds the address of the image.
 ///
 /// At `AlignmentChatImage.image_url` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct AlignmentChatImageUrl {
-    /// Member `url` of the API document.
+    /// Address of the image, either a web URL or a data URL.
     ///
     /// At least 1 character.
     pub url: String,
@@ -829,15 +829,15 @@ wire_struct!(AlignmentChatImageUrl {
     0 url: "url" Required,
 });
 
-/// The object at `AlignmentChatToolCall`.
+/// Function call that was part of a withheld assistant message.
 ///
 /// Schema `AlignmentChatToolCall` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct AlignmentChatToolCall {
-    /// Member `function` of the API document.
+    /// Function that the model wanted to call, with its arguments.
     pub function: AlignmentChatToolCallFunction,
-    /// Member `id` of the API document.
+    /// Identifier that tells this call apart from the others in the message.
     pub id: String,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -848,15 +848,15 @@ wire_struct!(AlignmentChatToolCall ["type" = "\"function\""] {
     1 id: "id" Required,
 });
 
-/// The object at `AlignmentChatToolCall.function`.
+/// Function that the model wanted to call, with its arguments.
 ///
 /// At `AlignmentChatToolCall.function` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct AlignmentChatToolCallFunction {
-    /// Member `arguments` of the API document.
+    /// Arguments of the call as a JSON string, which the model may have malformed.
     pub arguments: String,
-    /// Member `name` of the API document.
+    /// Name of the function that the model wanted to call.
     pub name: String,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -867,7 +867,7 @@ wire_struct!(AlignmentChatToolCallFunction {
     1 name: "name" Required,
 });
 
-/// What `AlignmentRejected` may be.
+/// Turn that the alignment plugin withheld, as a chat message or as a list of output items.
 ///
 /// Schema `AlignmentRejected` of the API document.
 #[derive(Clone, Debug, PartialEq)]
@@ -875,7 +875,7 @@ wire_struct!(AlignmentChatToolCallFunction {
 pub enum AlignmentRejected {
     /// A list.
     List(Vec<AlignmentResponsesRejectedItem>),
-    /// One of the forms this value may have.
+    /// Chat message that the alignment plugin withheld; its reasoning is left out.
     ///
     /// `role` is `assistant`.
     Assistant(Box<AlignmentChatRejected>),
@@ -1412,7 +1412,7 @@ pub struct OpenAiResponseFunctionToolCall {
     pub call_id: String,
     /// Name of the function being called.
     pub name: String,
-    /// Member `async` of the API document.
+    /// Whether the model may go on with its turn without the result of this call; send the output in a following request, under the same `call_id`.
     pub r#async: Option<bool>,
     /// Identifier of this item within the response.
     pub id: Option<String>,
@@ -1468,7 +1468,7 @@ pub struct OpenAiResponseCustomToolCall {
     pub input: String,
     /// Name of the custom tool being called.
     pub name: String,
-    /// Member `async` of the API document.
+    /// Whether the model may go on with its turn without the result of this call; send the output in a following request, under the same `call_id`.
     pub r#async: Option<bool>,
     /// Identifier of this item within the response.
     pub id: Option<String>,
@@ -1670,7 +1670,7 @@ pub enum BaseInputsItem {
     ///
     /// `type` is `apply_patch_call_output`.
     ApplyPatchCallOutput(ApplyPatchCallOutputItem),
-    /// One of the forms this value may have.
+    /// Input item that changes the reasoning effort for the rest of the conversation and keeps the prompt cache valid; put it in front of the first user message it concerns.
     ///
     /// `type` is `configuration_update`.
     ConfigurationUpdate(ConfigurationUpdateItem),
@@ -1894,7 +1894,7 @@ pub struct OutputFunctionCallItem {
     pub call_id: String,
     /// Name of the function to run, as declared in the request tools.
     pub name: String,
-    /// Member `async` of the API document.
+    /// Whether the model may go on with its turn without the result of this call; send the output in a following request, under the same `call_id`.
     pub r#async: Option<bool>,
     /// Identifier of this function call within the response output.
     pub id: Option<String>,
@@ -2049,11 +2049,11 @@ pub struct OutputShellCallOutputItem {
     pub output: Vec<ShellCallOutputContent>,
     /// Stage that the shell result has reached so far.
     pub status: ShellCallStatus,
-    /// Member `container_id` of the API document.
+    /// Container in which the commands ran; use this identifier to fetch files from it or to run there again.
     pub container_id: Option<String>,
-    /// Member `error` of the API document.
+    /// Why the sandbox could not run the commands, in which case `output` is empty; absent on success.
     pub error: Option<String>,
-    /// Member `files` of the API document.
+    /// Files that the commands created or changed, most recent first; download them from the container.
     pub files: Option<Vec<OutputShellCallOutputItemFile>>,
     /// Cap on captured output that applied to the call; null when none was set.
     pub max_output_length: Option<i64>,
@@ -2078,15 +2078,15 @@ wire_struct!(OutputShellCallOutputItem ["type" = "\"shell_call_output\""] {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct OutputShellCallOutputItemFile {
-    /// Member `container_id` of the API document.
+    /// Container that holds the file; download requests need it together with `file_id`.
     pub container_id: String,
-    /// Member `end_index` of the API document.
+    /// Index in the text at which the citation of the file ends.
     pub end_index: i64,
-    /// Member `file_id` of the API document.
+    /// Identifier of the file within its container; use it to download the content.
     pub file_id: String,
-    /// Member `filename` of the API document.
+    /// Name of the file, to show to people or to save it under.
     pub filename: String,
-    /// Member `start_index` of the API document.
+    /// Index in the text at which the citation of the file begins.
     pub start_index: i64,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -2112,13 +2112,13 @@ pub struct OutputCustomToolCallItem {
     pub input: String,
     /// Name of the custom tool to run, as declared in the request.
     pub name: String,
-    /// Member `async` of the API document.
+    /// Whether the model may go on with its turn without the result of this call; send the output in a following request, under the same `call_id`.
     pub r#async: Option<bool>,
     /// Identifier of this custom tool call within the response output.
     pub id: Option<String>,
     /// Tool group that `name` belongs to, for instance one MCP server; absent for ungrouped tools.
     pub namespace: Option<String>,
-    /// Member `status` of the API document.
+    /// Whether the model has finished writing this custom tool call.
     pub status: Option<OutputCustomToolCallItemStatus>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -2134,7 +2134,7 @@ wire_struct!(OutputCustomToolCallItem ["type" = "\"custom_tool_call\""] {
     6 status: "status" Optional,
 });
 
-/// The values of `OutputCustomToolCallItem.status`.
+/// Whether the model has finished writing this custom tool call.
 ///
 /// At `OutputCustomToolCallItem.status` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -2156,19 +2156,19 @@ wire_enum!(OutputCustomToolCallItemStatus {
     Incomplete = "incomplete",
 });
 
-/// The object at `OutputToolSearchCallItem`.
+/// Request by the model for a tool search that your program runs; send it back, followed by the tools found as `tool_search_output`.
 ///
 /// Schema `OutputToolSearchCallItem` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct OutputToolSearchCallItem {
-    /// Member `call_id` of the API document.
+    /// Identifier to repeat on the output item that lists the tools found.
     pub call_id: String,
-    /// Member `status` of the API document.
+    /// Whether the model has finished writing this search call.
     pub status: ToolCallStatus,
-    /// Member `arguments` of the API document.
+    /// What to search for, as arbitrary JSON written by the model.
     pub arguments: Option<Json>,
-    /// Member `id` of the API document.
+    /// Identifier of this search call within the response output.
     pub id: Option<String>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -2311,11 +2311,11 @@ pub enum OutputItems {
     ///
     /// `type` is `custom_tool_call`.
     CustomToolCall(OutputCustomToolCallItem),
-    /// One of the forms this value may have.
+    /// Request by the model for a tool search that your program runs; send it back, followed by the tools found as `tool_search_output`.
     ///
     /// `type` is `tool_search_call`.
     ToolSearchCall(OutputToolSearchCallItem),
-    /// One of the forms this value may have.
+    /// Stands in for a blocked tool call in the output, when OpenRouter Armor is set to report such calls as custom items.
     ///
     /// `type` is `openrouter:armor_blocked`.
     OpenrouterArmorBlocked(Box<OutputArmorBlockedItem>),
@@ -2699,13 +2699,13 @@ pub struct BaseResponsesResultToolFunction {
     pub description: Option<String>,
     /// Forces the generated arguments to obey the declared schema exactly.
     pub strict: Option<bool>,
-    /// Member `allowed_callers` of the API document.
+    /// Who may invoke the function: the model itself, code it writes, or both.
     pub allowed_callers: Option<Vec<AllowedCaller>>,
-    /// Member `async` of the API document.
+    /// Whether the model may continue before the result arrives; your program still runs the function and sends the output later, under the same `call_id`.
     pub r#async: Option<bool>,
     /// True where the definition of this function waits for a tool search.
     pub defer_loading: Option<bool>,
-    /// Member `output_schema` of the API document.
+    /// JSON Schema describing what the function returns; null when unspecified.
     pub output_schema: Option<JsonObject>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -3040,7 +3040,7 @@ pub struct UsageCostDetails {
     pub upstream_inference_input_cost: f64,
     /// Portion of the upstream charge that the output tokens caused.
     pub upstream_inference_output_cost: f64,
-    /// Member `server_tool_cost` of the API document.
+    /// Charge in USD for running metered server tools, such as time in the shell sandbox; absent when no such tool ran.
     pub server_tool_cost: Option<f64>,
     /// Total charged by the upstream provider for inference; null when not known.
     pub upstream_inference_cost: Option<f64>,
