@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# Checks that the versions that Cargo.toml asks for are enough: the lowest of each direct dependency is resolved in a copy of
+# the crate, and the library is checked with them.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+copy=$(mktemp -d)
+trap 'rm -rf "$copy"' EXIT
+git archive HEAD Cargo.toml src README.md docs examples | tar -x -C "$copy"
+cd "$copy"
+# Only the library: the other members of the workspace have dependencies of their own.
+sed -i '/^\[workspace\]$/,/^$/c\[workspace]\n' Cargo.toml
+sed -i '/^\[\[example\]\]$/,/^$/d' Cargo.toml
+sed -i '/^\[dev-dependencies\]$/,/^$/d' Cargo.toml
+rm -r examples
+# The option is not stable; nothing else of the nightly compiler is used.
+RUSTC_BOOTSTRAP=1 cargo update -q -Z direct-minimal-versions
+cargo check -q --lib --features full,mock,http2,socks,reqwest,blocking,schemars,roots-platform,rustls-config
+echo "the lowest versions of Cargo.toml compile"
