@@ -750,7 +750,7 @@ async fn every_error_type_of_the_api_has_a_kind() {
             assert_eq!(api_error_from(200, &[], body.as_bytes()).await.kind(), kind, "{word}");
         }
     }
-    for (text, kind) in [("Gateway Time-out", RequestTimeout), ("Internal Server Error", InternalServer)] {
+    for (text, kind) in [("Gateway Time-out", GatewayTimeout), ("Internal Server Error", InternalServer)] {
         let body = json!({"error": text}).to_string();
         assert_eq!(api_error_from(200, &[], body.as_bytes()).await.kind(), kind, "{text}");
     }

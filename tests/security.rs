@@ -291,7 +291,7 @@ async fn no_error_shows_the_key() {
         errors.push(OpenRouterCore::new(bad).unwrap_err());
         errors.push(OpenRouter::new(bad).unwrap_err());
     }
-    for proxy in ["http://name:9assw0rd@", "socks5://name:9assw0rd@host", "http://name:9assw0rd@host:port"] {
+    for proxy in ["http://name:9assw0rd@", "socks4://name:9assw0rd@host", "http://name:9assw0rd@host:port"] {
         errors.push(OpenRouterCore::builder().api_key(KEY).proxy(proxy).build().unwrap_err());
     }
     assert_eq!(errors.len(), 25);

@@ -115,7 +115,15 @@ fn is_last_event(api: &str, event: &Event) -> bool {
     let Some(json) = event.json() else { return false };
     let kind = json["type"].as_str().unwrap_or_default();
     match api {
-        "chat" => list(&json["choices"]).any(|choice| !choice["finish_reason"].is_null()),
+        "chat" => {
+            let is_told = |value: &Value| value.as_str().map_or(!value.is_null(), |word| !word.trim().is_empty());
+            let has_finished =
+                |choice: &Value| is_told(&choice["finish_reason"]) || is_told(&choice["native_finish_reason"]);
+            // The chunk with the usage comes last.
+            let is_usage =
+                || list(&json["choices"]).next().is_none() && json["usage"]["completion_tokens"].as_i64() > Some(0);
+            list(&json["choices"]).any(has_finished) || is_usage()
+        }
         "responses" => matches!(kind, "response.completed" | "response.incomplete" | "response.failed"),
         "messages" => kind == "message_stop",
         "images" => kind.ends_with(".completed"),
@@ -265,7 +273,7 @@ fn kind_of_word(word: &str) -> Option<ApiErrorKind> {
         let letters: String = word.chars().filter(char::is_ascii_alphanumeric).collect();
         letters.to_ascii_lowercase().trim_end_matches("error").to_owned()
     };
-    let kinds: [(Kind, &[&str]); 13] = [
+    let kinds: [(Kind, &[&str]); 14] = [
         (
             Kind::BadRequest,
             &[
@@ -291,7 +299,8 @@ fn kind_of_word(word: &str) -> Option<ApiErrorKind> {
             &["permission_denied", "permission", "content_policy_violation", "image_content_policy_violation"],
         ),
         (Kind::NotFound, &["not_found", "model_not_found"]),
-        (Kind::RequestTimeout, &["timeout", "request_timeout", "gateway_timeout"]),
+        (Kind::RequestTimeout, &["timeout", "request_timeout"]),
+        (Kind::GatewayTimeout, &["gateway_timeout"]),
         (Kind::PayloadTooLarge, &["payload_too_large", "request_too_large"]),
         (Kind::UnprocessableEntity, &["unprocessable"]),
         (Kind::TooManyRequests, &["rate_limit_exceeded", "rate_limit", "too_many_requests", "insufficient_quota"]),

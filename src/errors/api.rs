@@ -86,8 +86,6 @@ impl ApiErrorKind {
             "aborted" | "already_exists" | "conflict" => Self::Conflict,
             "gone" | "model_deprecated" => Self::Gone,
             "deadline_exceeded"
-            | "gateway_time_out"
-            | "gateway_timeout"
             | "model_timeout"
             | "provider_timeout"
             | "request_timeout"
@@ -95,6 +93,7 @@ impl ApiErrorKind {
             | "timeout"
             | "upstream_timeout"
             | "vector_store_timeout" => Self::RequestTimeout,
+            "gateway_time_out" | "gateway_timeout" => Self::GatewayTimeout,
             "payload_too_large" | "request_entity_too_large" | "request_too_large" => Self::PayloadTooLarge,
             "unprocessable" | "unprocessable_entity" => Self::UnprocessableEntity,
             // OpenAI's word for a lack of credits, which comes with this status.

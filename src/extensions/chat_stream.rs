@@ -122,6 +122,8 @@ impl ChatAccumulator {
         said(&mut result.service_tier, &chunk.service_tier);
         said_usage(&mut result.usage, &chunk.usage);
         said(&mut result.openrouter_metadata, &chunk.openrouter_metadata);
+        said(&mut result.alignment, &chunk.alignment);
+        said(&mut result.safeguard_results, &chunk.safeguard_results);
         if let Some(error) = chunk.error.as_ref().and_then(|error| Json::of(error).ok()) {
             result.extra.insert("error", error);
         }
