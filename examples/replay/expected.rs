@@ -159,7 +159,9 @@ pub fn is_error_body(api: &str, body: &Value) -> bool {
     let only_detail = body.as_object().is_some_and(|members| members.len() == 1 && members.contains_key("detail"));
     let in_choices =
         api == "chat" && list(choices).next().is_some() && list(choices).all(|choice| is_set(&choice["error"]));
-    is_set(&body["error"]) || is("type") || is("object") || only_detail || in_choices
+    // A job that failed says why; asking for it succeeded.
+    let is_failed_job = body["error"].is_string() && body["status"].is_string() && body["id"].is_string();
+    is_set(&body["error"]) && !is_failed_job || is("type") || is("object") || only_detail || in_choices
 }
 
 /// What an error says.
@@ -182,7 +184,11 @@ impl Failure {
         let described = [&root["error"], choice_error(root), &root["response"]["error"], root];
         let error = described.into_iter().find(|value| is_set(value)).unwrap_or(root);
         let code = scalar(&error["code"]).or_else(|| scalar(&error["status"]));
+        // The form of OAuth (RFC 6749, section 5.2).
+        let description = root["error_description"].as_str().filter(|_| error.is_string());
+        let code = code.or_else(|| description.and(error.as_str()).map(str::to_owned));
         let message = match error {
+            Value::String(_) if description.is_some() => description.map(str::to_owned),
             Value::String(text) => Some(text.clone()),
             _ => [&error["message"], &error["detail"], &root["message"]]
                 .into_iter()
