@@ -1,8 +1,8 @@
 //! Calls and streams for programs without `async`.
 //!
-//! The names are those of the asynchronous API: [`Wait::wait`] stands where `.await` would, and
-//! [`BlockingStream::blocking_iter`] makes an iterator of a stream. They work for every operation, every stream and every
-//! helper, from any thread, and on one client from many threads at once.
+//! The API is the asynchronous one: call [`Wait::wait`] instead of `.await`, and [`BlockingStream::blocking_iter`] to
+//! turn a stream into an iterator. Both work for every operation, stream and helper, from any thread, and many threads
+//! can share one client.
 //!
 //! ```no_run
 //! use openrouter_kit::OpenRouter;
@@ -15,9 +15,9 @@
 //! }
 //! ```
 //!
-//! A thread in the background watches the connections; the calling thread does everything else. So these methods may also
-//! be used inside of an asynchronous program, where they block the thread that calls them: what runs on that same thread
-//! has to wait, but the call does not depend on it.
+//! A background thread drives the connections; the calling thread does everything else. So these methods may also be
+//! called inside an asynchronous program, where they block the calling thread: other tasks on that thread have to wait,
+//! but the call does not depend on them.
 
 use std::future::{Future, IntoFuture};
 use std::pin::{Pin, pin};
@@ -29,9 +29,9 @@ use std::thread::{self, Thread};
 use futures_core::Stream;
 use tokio::runtime::{Builder, Handle};
 
-/// Blocks the thread where an asynchronous program would `.await`.
+/// Waits for a future by blocking the thread.
 pub trait Wait: IntoFuture + Sized {
-    /// Runs it to its end and returns what `.await` would.
+    /// Runs the future to completion and returns what `.await` would.
     fn wait(self) -> Self::Output {
         let mut future = pin!(self.into_future());
         block_on(|cx| future.as_mut().poll(cx))
@@ -42,7 +42,7 @@ impl<T: IntoFuture> Wait for T {}
 
 /// Reads a stream as an iterator.
 pub trait BlockingStream: Stream + Unpin + Sized {
-    /// Returns an iterator over the items, each of which blocks the thread until it is there.
+    /// Returns an iterator over the items that blocks the thread until the next one is available.
     fn blocking_iter(self) -> BlockingIter<Self> {
         BlockingIter(self)
     }
@@ -56,7 +56,7 @@ impl<S: Stream + Unpin> BlockingStream for S {}
 pub struct BlockingIter<S>(S);
 
 impl<S> BlockingIter<S> {
-    /// Returns the stream, with the items that are left.
+    /// Returns the stream with the remaining items.
     pub fn into_inner(self) -> S {
         self.0
     }
@@ -70,9 +70,9 @@ impl<S: Stream + Unpin> Iterator for BlockingIter<S> {
     }
 }
 
-/// Polls until it is ready, on this thread, with the sockets and timers of the background.
+/// Polls to completion on this thread, with the sockets and timers of the background runtime.
 fn block_on<T>(mut poll: impl FnMut(&mut Context<'_>) -> std::task::Poll<T>) -> T {
-    // Without a background, which takes a system without a thread to spare, calls report that there is no runtime.
+    // If the background thread could not be spawned, calls report that the runtime is missing.
     let _entered = background().map(Handle::enter);
     let signal = Arc::new(Signal { thread: thread::current(), is_set: AtomicBool::new(false) });
     let waker = Waker::from(signal.clone());
@@ -86,7 +86,7 @@ fn block_on<T>(mut poll: impl FnMut(&mut Context<'_>) -> std::task::Poll<T>) -> 
     }
 }
 
-/// Wakes a thread. The flag tells its wake-ups from those of others: hooks may block inside of a call that blocks.
+/// Wakes a thread. The flag distinguishes its wake-ups from others, since hooks may block inside a blocking call.
 struct Signal {
     thread: Thread,
     is_set: AtomicBool,
@@ -103,7 +103,7 @@ impl Wake for Signal {
     }
 }
 
-/// Returns the runtime whose thread watches sockets and timers, and runs the tasks of shared connections.
+/// Returns the runtime whose thread drives sockets and timers and runs the tasks of shared connections.
 fn background() -> Option<&'static Handle> {
     static BACKGROUND: OnceLock<Option<Handle>> = OnceLock::new();
     let start = || {

@@ -37,8 +37,8 @@
 //!
 //! # Runtime
 //!
-//! Calls run on Tokio with its timers and I/O enabled. One client may be used in any number of runtimes. Programs without
-//! `async` enable the feature `blocking`.
+//! Calls run on Tokio with its timers and I/O enabled. One client can be used in any number of runtimes. For programs
+//! without `async`, enable the feature `blocking`.
 
 #[cfg(feature = "blocking")]
 pub mod blocking;

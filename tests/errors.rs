@@ -468,7 +468,7 @@ async fn a_refused_connection_is_a_connection_error_with_its_cause() {
     let causes: Vec<_> = std::iter::successors(error.source(), |cause| (*cause).source()).collect();
     assert_eq!(causes.len(), 2, "who, and why: {error:?}");
     let host = port.url().split('/').nth(2).unwrap().to_owned();
-    assert_eq!(causes[0].to_string(), format!("the server {host} is out of reach"));
+    assert_eq!(causes[0].to_string(), format!("the server {host} could not be reached"));
     assert!(causes[1].to_string().to_lowercase().contains("refused"), "{error:?}");
 }
 
@@ -788,7 +788,7 @@ async fn a_wait_and_a_status_read_as_a_person_would_write_them() {
     }
     for status in [499, 520, 521, 522, 523, 524, 525, 526, 527, 529, 530, 599] {
         let text = api_error_from(status, &[], b"{}").await.to_string();
-        assert!(text.contains(&format!("the server answered {status}")) && !text.contains("unknown"), "{text}");
+        assert!(text.contains(&format!("the server responded with {status}")) && !text.contains("unknown"), "{text}");
     }
 }
 

@@ -181,7 +181,7 @@ mod socks {
             let error = soon(ask(&transport, URL)).await.unwrap_err();
 
             assert_eq!(error.kind(), TransportErrorKind::Connect, "{}", chain(&error));
-            assert!(chain(&error).contains("did not open a way to openrouter.invalid"), "{}", chain(&error));
+            assert!(chain(&error).contains("did not open a tunnel to openrouter.invalid"), "{}", chain(&error));
             assert!(!format!("{} {error:?}", chain(&error)).contains("wrong"), "{error:?}");
             proxy.abort();
         }
@@ -243,7 +243,7 @@ async fn the_certificate_of_an_https_proxy_is_verified() {
 
     assert_eq!(error.kind(), TransportErrorKind::Connect);
     assert!(chain(&error).contains("UnknownIssuer"), "{}", chain(&error));
-    assert!(chain(&error).contains(&format!("the proxy {address} is out of reach")), "{}", chain(&error));
+    assert!(chain(&error).contains(&format!("the proxy {address} could not be reached")), "{}", chain(&error));
 }
 
 /// A server that takes connections only from clients with a certificate of `authority`.

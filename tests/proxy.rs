@@ -70,7 +70,7 @@ async fn a_proxy_out_of_reach_is_a_connect_error_without_credentials() {
     let error = ask(&transport, "http://openrouter.invalid/").await.unwrap_err();
 
     assert_eq!(error.kind(), TransportErrorKind::Connect);
-    assert!(chain(&error).contains(&format!("the proxy {address} is out of reach")), "{}", chain(&error));
+    assert!(chain(&error).contains(&format!("the proxy {address} could not be reached")), "{}", chain(&error));
     assert_no_secret(&format!("{} {error:?}", chain(&error)));
 }
 
@@ -275,13 +275,13 @@ mod tunnel {
         for (answer, reason) in [
             (
                 "HTTP/1.1 407 Proxy Authentication Required\r\n\r\n",
-                "it wants a name and password, or others (status 407): give them in its URL",
+                "it requires a username and password, or different ones (status 407); set them in its URL",
             ),
             ("HTTP/1.1 403 Forbidden\r\n\r\n", "it responded with the status 403"),
             ("HTTP/1.1 403 Forbidden\nx: y\n\n", "it responded with the status 403"),
             ("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 502 Bad Gateway\r\n\r\n", "it responded with the status 502"),
-            ("HTTP/1.1 200 OK\r\n\r\nWelcome", "more came than the head of its response"),
-            ("HTTP/1.1 200 OK\n\nWelcome", "more came than the head of its response"),
+            ("HTTP/1.1 200 OK\r\n\r\nWelcome", "it sent more than the head of its response"),
+            ("HTTP/1.1 200 OK\n\nWelcome", "it sent more than the head of its response"),
             ("what is this\r\n\r\n", "its response is not HTTP"),
             ("HTTP/1.1 \u{1b}[3\n\n", "its response is not HTTP"),
             (format!("HTTP/1.1 200 OK\r\nx: {}", "x".repeat(20_000)).leak(), "the head of its response is too long"),
@@ -298,7 +298,7 @@ mod tunnel {
 
             assert_eq!(error.kind(), TransportErrorKind::Connect);
             let printed = chain(&error);
-            let opening = format!("the proxy {address} did not open a way to openrouter.invalid: ");
+            let opening = format!("the proxy {address} did not open a tunnel to openrouter.invalid: ");
             assert!(printed.contains(&opening) && printed.contains(reason), "{printed}");
             assert!(!printed.contains(char::is_control), "{printed:?}");
             assert_no_secret(&format!("{printed} {error:?}"));

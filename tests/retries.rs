@@ -112,7 +112,7 @@ async fn each_failure_is_repeated_as_the_table_says() {
             "`Timeout`, phase `Idle`" => stalled(false),
             "`error.availability.retryable` is false" => answer(503, final_error),
             "An error inside a success" => answer(200, API_ERROR),
-            "A daily limit that does not tell its end" => answer(429, limit),
+            "A daily limit without a reset time" => answer(429, limit),
             "A limit that ends too late" => with_header(429, "retry-after", "121"),
             // They have tests of their own below and among those of streams.
             "`Timeout`, phase `Event`" | "`Timeout`, phase `Total`" => return None,

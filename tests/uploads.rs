@@ -383,13 +383,13 @@ async fn a_form_with_a_stream_is_sent_once_and_the_error_says_so() {
     let error = upload(&client(&server.url()), form).await.unwrap_err();
     assert_eq!(server.requests().len(), 1);
     assert_eq!(error.status().unwrap().as_u16(), 503);
-    assert!(error.to_string().contains("it was not sent again, since its body holds a stream"), "{error}");
+    assert!(error.to_string().contains("it was not sent again, since its body is a stream"), "{error}");
 
     let script = Script::new([Step::Fail(TransportErrorKind::NotSent)]);
     let form = Multipart::new().file("file", Some(FilePart::stream("a", Chunks::of(&[b"abc"]))));
     let error = upload(&script.core(), form).await.unwrap_err();
     assert_eq!(script.sent().len(), 1);
-    assert!(error.to_string().contains("it was not sent again, since its body holds a stream"), "{error}");
+    assert!(error.to_string().contains("it was not sent again, since its body is a stream"), "{error}");
 }
 
 #[tokio::test]

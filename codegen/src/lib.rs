@@ -70,11 +70,11 @@ pub struct Generated {
     pub modules: BTreeMap<String, Module>,
     /// Our words.
     pub prose: Prose,
-    /// What a person should decide before the tree is written: names and schemas that the generator had to make do with.
+    /// Decisions a person should make before the tree is written: names and schemas the generator had to guess.
     pub notes: Vec<String>,
-    /// Overlay entries that apply to nothing in this document. Other versions of it may need them.
+    /// Overlay entries that match nothing in this document. Other versions of it may need them.
     pub unused: Vec<String>,
-    /// What a person may want to know, and need not decide.
+    /// Remarks that need no decision.
     pub remarks: Vec<String>,
     by_hand: BTreeMap<String, Vec<String>>,
     /// The type of each component.

@@ -118,7 +118,7 @@ pub struct Lowering<'a> {
     pub problems: Vec<String>,
     /// What was decided, but should be seen by a person.
     pub notes: Vec<String>,
-    /// Unknown keywords that were passed over, with the places.
+    /// Unknown keywords that were ignored, with their locations.
     pub passed_over: BTreeMap<String, BTreeSet<String>>,
 }
 
@@ -566,8 +566,8 @@ impl<'a> Lowering<'a> {
         lowered
     }
 
-    /// Whether a field holds a secret: by its name, unless the overlay decides. A name that only mentions one, as the name
-    /// or the kind of a key does, counts as one until a person has decided it.
+    /// Whether a field holds a secret: by its name, unless the overlay decides. A name that only mentions one, such as
+    /// the name or kind of a key, counts as one until a person decides otherwise.
     fn is_secret(&mut self, property: &Property, ty: &Ty) -> bool {
         let Property { name, key, .. } = property;
         if !names_secret(name) || !self.can_hold_secret(ty) {
@@ -588,7 +588,7 @@ impl<'a> Lowering<'a> {
         true
     }
 
-    /// Whether values of a type can be secrets, as texts can and numbers, truth values and known words cannot.
+    /// Whether values of a type can be secrets: strings can, but numbers, booleans and enums cannot.
     fn can_hold_secret(&self, ty: &Ty) -> bool {
         match ty {
             Ty::String | Ty::Json | Ty::JsonObject | Ty::Secret(_) => true,

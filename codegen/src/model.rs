@@ -314,7 +314,7 @@ pub enum Answer {
 pub struct ErrorKind {
     /// The variant of `ApiErrorKind`.
     pub name: String,
-    /// What it says, without a full stop.
+    /// Its description, without a period.
     pub what: String,
 }
 
@@ -327,7 +327,7 @@ pub enum Paging {
     Cursor {
         /// The parameter of the query.
         parameter: String,
-        /// The member of the answer.
+        /// The member of the response.
         member: String,
     },
 }

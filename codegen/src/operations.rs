@@ -334,7 +334,7 @@ impl Lowering<'_> {
         (answer, statuses)
     }
 
-    /// How an operation pages: as the document states it, or else as its parameters and its answer tell.
+    /// How an operation pages: as the document states, or else inferred from its parameters and its response.
     fn paging(&self, operation: &Node, answer: &Answer) -> Option<Paging> {
         let stated = operation.get("x-speakeasy-pagination");
         let parameters = operation.get("parameters").map_or(&[][..], Node::elements);
@@ -360,7 +360,7 @@ impl Lowering<'_> {
             .then(|| Paging::Cursor { parameter: "after".to_owned(), member: "last_id".to_owned() })
     }
 
-    /// The members of an answer that is an object.
+    /// The members of a response that is an object.
     fn members_of(&self, answer: &Answer) -> &[Field] {
         let Answer::Json(ty) = answer else { return &[] };
         let Ty::Named(name) = self.resolve(ty) else { return &[] };
@@ -446,8 +446,8 @@ impl Lowering<'_> {
     }
 }
 
-/// Whether a parameter is a truth value, in any of the ways in which the document says so: in an address, a truth value and
-/// the text `true` look the same.
+/// Whether a parameter is a boolean, in any of the ways the document says so: in a URL, a boolean and the string `true`
+/// look the same.
 fn is_truth_value(schema: &Node) -> bool {
     if let Some(branches) = schema.get("oneOf").or(schema.get("anyOf")) {
         return !branches.elements().is_empty() && branches.elements().iter().all(is_truth_value);
@@ -502,8 +502,8 @@ fn errors(operation: &Node) -> Vec<String> {
     failed.map(|(status, _)| status.clone()).collect::<BTreeSet<_>>().into_iter().collect()
 }
 
-/// The kinds of errors: those of the overlay, and one for each other status of the document, called like the schema of its
-/// body.
+/// The kinds of errors: those of the overlay, and one for each other status of the document, named after the schema of
+/// its body.
 pub fn error_kinds(document: &Node, overlay: &Overlay, notes: &mut Vec<String>) -> BTreeMap<u16, ErrorKind> {
     let mut kinds = overlay.errors.clone();
     let items = document.get("paths").map_or(&[][..], Node::members).iter().flat_map(|(_, item)| item.members());

@@ -63,8 +63,8 @@ impl Overlay {
         self.used.borrow_mut().insert(format!("{file}: {key}"));
     }
 
-    /// Applies the repairs to the document. A repair whose place is not there, or that refers to a schema that is not
-    /// there, is left for [`unused`](Self::unused).
+    /// Applies the repairs to the document. A repair whose location or schema does not exist is left for
+    /// [`unused`](Self::unused).
     pub fn repair(&self, document: &mut Node) -> Result<(), Failure> {
         for patch in &self.patches {
             let at = patch.text_of("at").ok_or_else(|| Failure::new("overlay/spec.yaml: an entry without `at`"))?;
@@ -123,7 +123,7 @@ impl Overlay {
         Some(rule)
     }
 
-    /// Whether the field at this place holds a secret, where somebody has decided it.
+    /// Whether the field at this location holds a secret, if the overlay decides it.
     pub fn secrecy(&self, key: &str) -> Option<bool> {
         let decided = |file, patterns: &BTreeSet<String>| {
             let mut fitting = patterns.iter().filter(|pattern| matches(pattern, key)).peekable();

@@ -39,8 +39,7 @@ impl Prose {
         self.sentences.get(key).map(String::as_str)
     }
 
-    /// Places that need a sentence and have none, by the file to write it in: operations, parameters, types and their
-    /// members.
+    /// Places without a description, by the file to write it in: operations, parameters, types and their members.
     pub fn missing(&self, api: &Api) -> BTreeMap<String, BTreeSet<String>> {
         let mut missing: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for (key, file) in places(api).into_iter().filter(|(key, _)| !self.sentences.contains_key(key)) {
@@ -67,7 +66,7 @@ impl Prose {
     }
 }
 
-/// Every place that is described, and the file for it: the namespace, or the file that the type is shared in.
+/// Every described place and its file: the namespace, or the file that the type is shared in.
 fn places(api: &Api) -> BTreeMap<String, String> {
     let mut keys = BTreeMap::new();
     for operation in &api.operations {

@@ -1,4 +1,4 @@
-//! Parameters, bodies, responses and whole paths that the document states once and refers to.
+//! Parameters, bodies, responses and whole paths that the document defines once and refers to.
 
 use crate::Failure;
 use crate::node::Node;
@@ -6,8 +6,8 @@ use crate::node::Node;
 /// The methods of a path.
 pub const METHODS: &[&str] = &["get", "put", "post", "delete", "options", "head", "patch", "trace"];
 
-/// Puts what operations refer to in the place of the reference, and the parameters of a path into its operations, so that
-/// everything an operation needs stands in it. References to schemas stay: they are the names of types.
+/// Resolves the references in operations, and copies the parameters of a path into its operations, so that each
+/// operation is self-contained. References to schemas stay: they are the names of types.
 pub fn inline(document: &mut Node) -> Result<(), Failure> {
     let whole = document.clone();
     let Some(Node::Map(paths)) = document.get_mut("paths") else { return Ok(()) };
@@ -58,14 +58,14 @@ fn is_same(one: &Node, other: &Node) -> bool {
 
 /// Replaces a reference with what it refers to.
 fn follow(node: &mut Node, document: &Node) -> Result<(), Failure> {
-    // A longer chain leads in a circle.
+    // A longer chain is circular.
     for _ in 0..16 {
         let Some(reference) = node.text_of("$ref") else { return Ok(()) };
         let Some(target) = at(document, reference) else {
             return Err(Failure::new(format!("the document has no `{reference}`; add it in overlay/spec.yaml")));
         };
         let mut target = target.clone();
-        // What stands beside a reference goes before what it refers to.
+        // Siblings of a reference override what it refers to.
         for (name, value) in node.members().iter().filter(|(name, _)| name != "$ref") {
             target.set(name, value.clone());
         }
@@ -74,7 +74,7 @@ fn follow(node: &mut Node, document: &Node) -> Result<(), Failure> {
     Err(Failure::new("a reference leads back to itself; repair it in overlay/spec.yaml"))
 }
 
-/// What a reference within the document leads to.
+/// What a reference within the document points to.
 fn at<'a>(document: &'a Node, reference: &str) -> Option<&'a Node> {
     let steps = reference.strip_prefix("#/")?.split('/');
     steps.map(|step| step.replace("~1", "/").replace("~0", "~")).try_fold(document, |node, step| node.get(&step))

@@ -271,8 +271,8 @@ fn kind_of(status: u16) -> ApiErrorKind {
     kinds.into_iter().find(|(known, _)| *known == status).map_or(Kind::Default, |(_, kind)| kind)
 }
 
-/// What the words mean that stand for a status inside a successful response. They occur in snake case, in camel case and in
-/// capitals, with and without `error` at the end.
+/// The identifiers that mean an error status inside a successful response. They occur in snake case, camel case and
+/// upper case, with and without a trailing `error`.
 fn kind_of_word(word: &str) -> Option<ApiErrorKind> {
     use ApiErrorKind as Kind;
     let plain = |word: &str| {

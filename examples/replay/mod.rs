@@ -124,7 +124,7 @@ impl Verdict {
             }
             Ok(_) if is_error => self.lose("an error came as a value"),
             Ok(decoded) => self.value(body, &decoded),
-            // Nothing of it is what the operation promises; the error has it whole.
+            // None of it matches the operation; the error has the whole body.
             Err(Error::ResponseValidation(error)) if *error.body() == body.as_bytes() => {
                 self.kept += 1;
                 self.note(format!("kept all: {error}"));

@@ -21,7 +21,7 @@ enum Kind {
     Full(Option<Bytes>),
     /// It comes as it is read. The virtual call for a chunk is small beside what it takes to get one, and keeps what is
     /// behind it, a connection with all its buffers, out of the code of everything that holds a body. The lock is taken
-    /// for questions about the size only, and makes a body `Sync`, which other HTTP clients want.
+    /// only to query the size, and makes a body `Sync`, which other HTTP clients require.
     Wrapped(Mutex<Wrapped>),
 }
 
@@ -51,7 +51,7 @@ impl Body {
         Self(Kind::Wrapped(Mutex::new(Box::pin(body))))
     }
 
-    /// The body that begins with bytes that were read of it already.
+    /// A body that starts with bytes already read from it.
     pub(super) fn resumed(first: Bytes, rest: Self) -> Self {
         Self::received(Resumed { first: Some(first), rest })
     }

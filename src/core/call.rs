@@ -159,8 +159,8 @@ impl<'a, T> Call<'a, T> {
         self
     }
 
-    /// Sets whether the request is sent again although the server may have received it, which for a paid operation may
-    /// cost twice. Without it, such a request is repeated only if its operation may be (GET, PUT, DELETE).
+    /// Sets whether the request is retried even if the server may have received it, which may charge a paid operation
+    /// twice. By default, such a request is retried only if its method is idempotent (GET, PUT, DELETE).
     pub fn repeat_received(mut self, allowed: bool) -> Self {
         self.options.repeat_received = allowed;
         self
@@ -268,8 +268,8 @@ impl<T> fmt::Debug for CallFuture<'_, T> {
 
 /// An answer with everything that came beside its value.
 ///
-/// `Debug` prints the size of the body and not what is in it, and of headers that may hold a secret (`Set-Cookie`, and
-/// any that is not known to hold none) the names alone.
+/// `Debug` prints the size of the body instead of its content, and only the names of headers that may hold a secret
+/// (`Set-Cookie`, and any not known to be harmless).
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Response<T> {
@@ -317,7 +317,7 @@ pub(crate) fn generation_id(headers: &HeaderMap) -> Option<&str> {
 }
 
 impl Exchange {
-    /// The body without what some servers put around a value: a byte order mark, comments of a stream, NUL bytes.
+    /// The body without what some servers put around a value: a byte order mark, stream comments, NUL bytes.
     fn value(&self) -> &[u8] {
         let body = self.body.as_bytes().map(|body| &**body).unwrap_or_default();
         let mut value = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
@@ -331,7 +331,7 @@ impl Exchange {
         value
     }
 
-    /// The data of the events, if the body is a stream of them; the error that one of them reports.
+    /// The data of the events, if the body is an event stream, or the error that one of them reports.
     fn events(&self) -> Result<Option<Vec<String>>, Error> {
         let start = self.value().trim_ascii_start();
         if !["data:", "event:", "id:", "retry:"].iter().any(|field| start.starts_with(field.as_bytes())) {
@@ -352,7 +352,7 @@ impl Exchange {
         Ok(Some(events))
     }
 
-    /// The value, if the body was read and is one of JSON.
+    /// The value, if the body was read and is JSON.
     pub(crate) fn json(&self) -> Option<&str> {
         self.text().ok().filter(|text| text.trim_ascii_start().starts_with(['{', '[']))
     }
@@ -379,7 +379,7 @@ impl Exchange {
         ApiError::is_error_body(self.value())
     }
 
-    /// A body that is no such answer.
+    /// A body that is not the expected response.
     pub(crate) fn into_misfit(self, error: wire::DecodeError) -> Error {
         let body = self.body.as_bytes().cloned().unwrap_or_default();
         let path = error.path().to_owned();

@@ -117,12 +117,12 @@ pub struct Timeouts {
     /// From the start of an attempt, connecting included, to the head of the answer. Default: 10 minutes, since a model
     /// may think before it answers.
     pub response: Option<Duration>,
-    /// Between two chunks of a body, and between its head and the first chunk. Only time in which the program waits for
-    /// the chunk counts: if it turns to something else, the wait begins anew when it comes back. The body of an error
-    /// has 5 s in all, after which what came of it counts. Default: 5 minutes.
+    /// Between two chunks of a body, and between the head and the first chunk. Only time the program spends waiting for
+    /// the chunk counts: if it does something else in between, the wait starts over when it returns. The body of an
+    /// error is read for at most 5 s in total; what arrived by then is used. Default: 5 minutes.
     pub idle: Option<Duration>,
-    /// Between two events of a stream, and between its head and the first event, however many comments and empty events
-    /// come between them to keep the connection alive. Time counts as for `idle`. Default: `None`.
+    /// Between two events of a stream, and between the head and the first event, no matter how many comments and empty
+    /// events arrive in between as keep-alives. Time is counted as for `idle`. Default: `None`.
     pub event: Option<Duration>,
     /// For the whole call with its retries, hooks and waits, up to the whole body, or up to the head of the answer
     /// for a stream or a download. Default: `None`.
@@ -184,7 +184,7 @@ pub struct ClientConfig {
 }
 
 impl fmt::Debug for ClientConfig {
-    /// Shows neither the query of the server URL nor values of headers that may hold a secret.
+    /// Prints neither the query of the server URL nor the values of headers that may hold a secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClientConfig")
             .field("server_url", &hidden::url(&self.server_url))
@@ -253,15 +253,15 @@ fn authorization(option: &'static str, key: &str) -> Result<HeaderValue, Invalid
         return wrong("is empty; give the key that https://openrouter.ai/settings/keys shows");
     }
     if key.contains(['\n', '\r']) {
-        return wrong("has more than one line; give the key alone");
+        return wrong("has more than one line; pass only the key");
     }
     if key.bytes().any(|byte| !byte.is_ascii_graphic()) {
         return wrong(
-            "has a character that no key has (a space, a control character or one beyond ASCII); copy it again",
+            "contains a space, a control character or a non-ASCII character, which no key does; copy it again",
         );
     }
     let Ok(mut value) = HeaderValue::from_str(&format!("{scheme}{key}")) else {
-        return wrong("cannot stand in a header; copy it again");
+        return wrong("is not a valid header value; copy it again");
     };
     value.set_sensitive(true);
     Ok(value)
@@ -294,9 +294,9 @@ pub struct OpenRouterCoreBuilder {
 impl OpenRouterCoreBuilder {
     /// The API key. It is sent as `Authorization: Bearer <key>`, or as it is if it already begins with `bearer `.
     ///
-    /// White space at its ends is left out. It may be absent; a call that needs it then fails with
-    /// [`Error::InvalidRequest`] before anything is sent. An empty key, one with several lines, and one with other
-    /// characters than printable ASCII are refused by `build`.
+    /// Surrounding whitespace is trimmed. It may be absent; a call that needs it then fails with
+    /// [`Error::InvalidRequest`] before anything is sent. An empty key, a key with several lines, and a key with
+    /// anything but printable ASCII are refused by `build`.
     pub fn api_key(mut self, api_key: impl Into<String>) -> Self {
         self.api_key = Some(api_key.into());
         self.source = Key::None;
@@ -304,8 +304,8 @@ impl OpenRouterCoreBuilder {
     }
 
     /// A function that is asked for the API key on each attempt, for keys that change. It replaces
-    /// [`api_key`](Self::api_key), and white space at the ends of a key is left out too. If it fails, the call fails
-    /// with [`Error::InvalidRequest`] and nothing is sent.
+    /// [`api_key`](Self::api_key), and surrounding whitespace is trimmed too. If it fails, the call fails with
+    /// [`Error::InvalidRequest`] and nothing is sent.
     ///
     /// ```no_run
     /// # use openrouter_kit::core::OpenRouterCore;
@@ -332,8 +332,8 @@ impl OpenRouterCoreBuilder {
     /// Sets where requests go: scheme, host and any base path. Paths are appended to it. Default:
     /// `https://openrouter.ai/api/v1`.
     ///
-    /// White space at its ends is left out, and what cannot stand in the path of a URL is percent-encoded. A host
-    /// beyond ASCII has to be given in its encoded form (`xn--...`).
+    /// Surrounding whitespace is trimmed, and characters not allowed in a URL path are percent-encoded. A non-ASCII
+    /// host must be given in its encoded form (`xn--...`).
     pub fn server_url(mut self, server_url: impl Into<String>) -> Self {
         self.server_url = Some(server_url.into());
         self
@@ -428,13 +428,13 @@ impl OpenRouterCoreBuilder {
 
     /// Sets how many bytes of an error's body are read; the rest is dropped. Default: 1 MiB.
     ///
-    /// An error is looked for in JSON of up to 1 MiB, which may take a hundred times as much memory while it is read.
+    /// JSON of up to 1 MiB is searched for an error, which may take a hundred times as much memory while it is parsed.
     pub fn max_error_body(mut self, bytes: usize) -> Self {
         self.max_error_body = Some(bytes);
         self
     }
 
-    /// Sets how many bytes one event of a stream may have. A larger one ends the stream with
+    /// Sets the maximum size of one event of a stream, in bytes. A larger one ends the stream with
     /// [`Error::ResponseValidation`]. Default: 16 MiB.
     ///
     /// The memory for an event is bounded as for a [body](Self::max_body).
@@ -443,20 +443,20 @@ impl OpenRouterCoreBuilder {
         self
     }
 
-    /// Sets how many bytes the body of a unary response may have. A larger one fails the call with
-    /// [`Error::ResponseValidation`]. Streams and downloads have no such limit. Default: 64 MiB, which holds ten large
-    /// pictures or 2,048 embeddings.
+    /// Sets the maximum size of the body of a non-streaming response, in bytes. A larger one fails the call with
+    /// [`Error::ResponseValidation`]. Streams and downloads have no such limit. Default: 64 MiB, enough for ten large
+    /// images or 2,048 embeddings.
     ///
-    /// Whatever a server sends, a response takes at most 12 times the length of its body and 128 MiB of memory while it
-    /// is read; usual ones take twice their length. One whose values would take more, such as a list of a million empty
-    /// objects, is refused with [`Error::ResponseValidation`].
+    /// Whatever a server sends, decoding a response takes at most 12 times the length of its body plus 128 MiB of
+    /// memory; typical responses take twice their length. A response that would take more, such as a list of a million
+    /// empty objects, is refused with [`Error::ResponseValidation`].
     pub fn max_body(mut self, bytes: usize) -> Self {
         self.max_body = Some(bytes);
         self
     }
 
-    /// Takes from the environment what the code has not set, as the official SDKs do. White space at the ends of a
-    /// variable is left out, and an empty one counts as absent.
+    /// Reads from the environment what the code has not set, as the official SDKs do. Surrounding whitespace of a
+    /// variable is trimmed, and an empty one counts as absent.
     ///
     /// | variable | option |
     /// | --- | --- |
@@ -526,7 +526,7 @@ impl OpenRouterCoreBuilder {
         config.timeouts.check()?;
         let server = ServerUrl::parse(&config.server_url)?;
         let inner = Inner {
-            // A transport that a hook put in its place may have another limit.
+            // A transport that a hook put in its place may have a different limit.
             transport_limit: transport_limit.filter(|_| Arc::ptr_eq(&made, &config.transport)),
             transport: config.transport,
             server,
@@ -641,8 +641,8 @@ fn limit(option: &'static str, bytes: Option<usize>, default: usize) -> Result<u
     }
 }
 
-/// What a person may write in the path of a URL and what no request line may have, beside everything beyond ASCII.
-/// Control characters are left as they are, so that they are refused.
+/// What people write in URL paths but a request line must not contain, besides non-ASCII characters. Control characters
+/// are kept, so that they are refused later.
 const UNSAFE_IN_PATH: &AsciiSet = &AsciiSet::EMPTY
     .add(b' ')
     .add(b'"')
@@ -674,11 +674,11 @@ impl ServerUrl {
         let path = text.get(host..).and_then(|rest| rest.find(['/', '?', '#'])).map_or(text.len(), |at| host + at);
         let (host, path) = text.split_at(path);
         if !host.is_ascii() {
-            return Err(wrong("whose host is not ASCII; give it in its encoded form, which begins with `xn--`"));
+            return Err(wrong("whose host is not ASCII; pass its encoded form, which starts with `xn--`"));
         }
         let text = format!("{host}{}", utf8_percent_encode(path, UNSAFE_IN_PATH));
         let uri = text.parse::<Uri>().map_err(|error| {
-            wrong("which is not a URL; give one such as https://openrouter.ai/api/v1").caused_by(error)
+            wrong("which is not a URL; pass one such as https://openrouter.ai/api/v1").caused_by(error)
         })?;
         let parts = uri.into_parts();
         let scheme = match parts.scheme {
@@ -688,7 +688,7 @@ impl ServerUrl {
         };
         let authority = parts.authority.filter(|authority| !authority.host().is_empty());
         let authority =
-            authority.ok_or_else(|| wrong("which names no host; give one such as https://openrouter.ai/api/v1"))?;
+            authority.ok_or_else(|| wrong("which has no host; pass one such as https://openrouter.ai/api/v1"))?;
         if authority.as_str().contains('@') {
             return Err(wrong("since it holds a user name or a password; remove them"));
         }

@@ -19,7 +19,7 @@ use super::incoming::Incoming;
 use super::transfer::{Reporter, TransferProgress, regular_file};
 use crate::errors::{Error, UnexpectedError};
 
-/// A response that is a file, read as it arrives.
+/// A file response, read as it arrives.
 ///
 /// Read it with [`next`](Self::next) or as a [`futures_core::Stream`], whole with [`collect`](Self::collect), or into a
 /// file with [`save_to`](Self::save_to). A body that breaks off is [`Error::Connection`], never a shorter file. Dropping it
@@ -37,13 +37,13 @@ pub struct Download {
 }
 
 impl Download {
-    /// Returns what kind of file it is (`audio/mpeg`), if the server says so.
+    /// Returns the media type of the file (`audio/mpeg`), if the server sends it.
     pub fn media_type(&self) -> Option<&str> {
         self.headers.get(CONTENT_TYPE)?.to_str().ok()
     }
 
-    /// Returns the number of bytes of the whole file; `None` if the server sends it without saying how long it is, as it
-    /// does with speech that is still being generated.
+    /// Returns the size of the whole file in bytes; `None` if the server does not announce it, as with speech that is
+    /// still being generated.
     pub const fn content_length(&self) -> Option<u64> {
         self.length
     }
@@ -63,7 +63,7 @@ impl Download {
         generation_id(&self.headers)
     }
 
-    /// Sets a function that is called for each chunk that arrives, whichever way the file is read. It runs between two
+    /// Sets a function that is called for each chunk that arrives, no matter how the file is read. It runs between two
     /// reads, so it must not block.
     ///
     /// ```no_run
@@ -105,8 +105,8 @@ impl Download {
     /// of `path` once it is complete and on the disk. Until then a file at `path` stays as it was. On an error, and when
     /// this future is dropped, the new file is removed.
     ///
-    /// The permissions of a file at `path` are kept, and its owner if the system allows it. A symbolic link stays, and
-    /// what it points to is replaced or created. Anything else, such as a directory, a device or a FIFO, is refused before
+    /// The permissions of a file at `path` are kept, and its owner if the system allows it. A symbolic link is kept,
+    /// and its target is replaced or created. Anything else, such as a directory, a device or a FIFO, is refused before
     /// the body is read.
     ///
     /// # Errors
@@ -117,7 +117,7 @@ impl Download {
         let (id, progress) = (self.operation_id, self.progress);
         let failed = |error: io::Error| {
             let error = match error.get_ref() {
-                // An error of the system has nothing inside.
+                // An operating system error has no inner error.
                 None => {
                     let message =
                         format!("{path:?} cannot be written; check the path, the permissions and the space left");
@@ -158,7 +158,7 @@ impl PartFile {
         };
         let name = path.file_name().filter(|_| !ends_with_separator(&path));
         let name = name
-            .ok_or_else(|| io::Error::other("it does not end with the name of a file; give the path of a file"))?
+            .ok_or_else(|| io::Error::other("it does not end with a file name; pass the path of a file"))?
             .to_string_lossy();
         let part = path.with_file_name(part_name(&name));
         let mut options = OpenOptions::new();
@@ -191,7 +191,7 @@ impl Drop for PartFile {
     }
 }
 
-/// The path at which a file would be created that is opened by `path`, which may be a link to a file that is not there.
+/// The path at which opening `path` would create a file; `path` may be a dangling link.
 fn end_of_links(mut path: PathBuf) -> io::Result<PathBuf> {
     /// As many as Linux follows.
     const MOST_LINKS: usize = 40;
@@ -199,15 +199,15 @@ fn end_of_links(mut path: PathBuf) -> io::Result<PathBuf> {
         let Ok(target) = path.read_link() else { return Ok(path) };
         path = path.parent().unwrap_or(Path::new("")).join(target);
     }
-    Err(io::Error::other("it leads from link to link; give the path of a file"))
+    Err(io::Error::other("too many symbolic links; pass the path of a file"))
 }
 
 fn ends_with_separator(path: &Path) -> bool {
     path.to_string_lossy().chars().next_back().is_some_and(std::path::is_separator)
 }
 
-/// The name of the file that becomes the one called `name`. It is another one for each download, so that two to the same
-/// path do not meet.
+/// The name of the temporary file for `name`. It is unique per download, so that two downloads to the same path do not
+/// collide.
 fn part_name(name: &str) -> String {
     /// Names may have 255 bytes, and on some file systems fewer.
     const LONGEST: usize = 100;
@@ -216,7 +216,7 @@ fn part_name(name: &str) -> String {
     part + &format!(".{:016x}.part", fastrand::u64(..))
 }
 
-/// Opens a new file so that nobody else can read it.
+/// Creates a new file that only its owner can read.
 fn private(options: &mut OpenOptions) {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
@@ -229,9 +229,9 @@ fn inherit(file: &File, replaced: &Metadata) -> io::Result<()> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
-        // Only a privileged program may give files away.
+        // Only a privileged program may change the owner.
         let _ = fchown(file, Some(replaced.uid()), Some(replaced.gid()));
-        // What comes from a server must not run with the rights of its owner.
+        // Content from a server must never become setuid or setgid.
         let mode = replaced.permissions().mode() & 0o777;
         file.set_permissions(std::fs::Permissions::from_mode(mode))
     }
@@ -242,7 +242,7 @@ fn inherit(file: &File, replaced: &Metadata) -> io::Result<()> {
     }
 }
 
-/// Does work on a file where it does not hold up the runtime.
+/// Runs file work on a thread where it does not block the runtime.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
     spawn_blocking(work).await?
 }

@@ -37,8 +37,8 @@ pub trait StreamItem: Wire {
     /// True for an event that carries an error. The stream gives [`Error::Api`] in its place.
     fn reports_error(&self) -> bool;
 
-    /// Makes events of a whole answer, which some servers send where a stream was asked for. None if `json` is no such
-    /// answer.
+    /// Turns a whole response into events, since some servers send one when a stream was requested. Returns `None` if
+    /// `json` is not such a response.
     #[doc(hidden)]
     fn from_answer(json: &str) -> Vec<Json> {
         let _ = json;
@@ -67,11 +67,11 @@ pub trait StreamItem: Wire {
 /// ([`is_incomplete`](ConnectionError::is_incomplete)); it never looks like an end.
 ///
 /// **Errors.** An event that carries an error gives [`Error::Api`]. One whose data is no JSON gives
-/// [`Error::ResponseValidation`] with the data. After both the stream goes on. After any other error, and after an event
-/// beyond the size limit, it is over, and its connection is closed. Events without data, and those whose data is a comment,
-/// are keep-alives and are skipped. A stream in which no event could be read is an error too.
+/// [`Error::ResponseValidation`] with the data. After both the stream goes on. After any other error, and after an
+/// event beyond the size limit, it ends, and its connection is closed. Events without data, and those whose data is a
+/// comment, are keep-alives and are skipped. A stream without a readable event is an error too.
 ///
-/// **One value in place of a stream**, as some servers send it, becomes the events that say the same.
+/// **A single JSON value instead of a stream**, which some servers send, is converted to the equivalent events.
 ///
 /// Dropping it before its end closes the connection (HTTP/1.1) or resets the stream (HTTP/2) at once.
 pub struct EventStream<T> {
@@ -85,14 +85,14 @@ struct Source {
     status: StatusCode,
     headers: HeaderMap,
     progress: Progress,
-    /// The key that was sent, to be hidden in errors.
+    /// The key that was sent, for redaction in errors.
     authorization: Option<HeaderValue>,
     incoming: Incoming,
     decoder: SseDecoder,
     state: State,
     /// The end mark, a terminal event or an error was seen: an end of the body is no surprise.
     marked: bool,
-    /// An event or an error was given.
+    /// An event or an error was returned.
     given: bool,
 }
 
@@ -231,8 +231,8 @@ impl Source {
         Poll::Ready(Ok(()))
     }
 
-    /// Reads what the server wrote that is no event, once nothing more comes. It is an error, or, if no event came, a whole
-    /// answer, whose events are next then, or nothing that can be read.
+    /// Handles what the server sent outside events, once the body has ended: an error, or, if there was no event, a
+    /// whole response, whose events are returned next, or something unreadable.
     fn read_outside(&mut self, from_answer: fn(&str) -> Vec<Json>) -> Option<Result<(), Error>> {
         let outside = Bytes::copy_from_slice(self.decoder.outside().trim_ascii());
         if outside.is_empty() {
@@ -256,9 +256,9 @@ impl Source {
         Some(Ok(()))
     }
 
-    /// Reads these events in place of the body.
+    /// Reads these events instead of the body.
     fn read_instead(&mut self, events: &[Json]) {
-        // No string of JSON holds a line break.
+        // A JSON string contains no raw line break.
         let lines = events.iter().map(|event| format!("data: {}\n\n", event.as_text().replace(['\n', '\r'], " ")));
         self.decoder = SseDecoder::new(usize::MAX);
         self.decoder.push(lines.collect::<String>().into());
@@ -320,7 +320,7 @@ impl<T: StreamItem> sealed::FromExchange for EventStream<T> {
     fn from_exchange(exchange: Exchange) -> Result<Self, Error> {
         let events = exchange.json().map(T::from_answer);
         if events.as_ref().is_some_and(Vec::is_empty) {
-            let error = DecodeError::new("expected a stream of events, found a JSON value that is no such answer");
+            let error = DecodeError::new("expected an event stream, found a JSON value that is not a response");
             return Err(exchange.into_misfit(error));
         }
         let Exchange { operation_id, status, headers, authorization, body, progress, idle, event, max_event } =

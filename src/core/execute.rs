@@ -27,8 +27,8 @@ use crate::hooks::{HookContext, RequestInput};
 
 const METADATA: HeaderName = HeaderName::from_static("x-openrouter-metadata");
 
-/// How long the body of an error is read, in all. The status is known by then, and the body nearly always comes with
-/// the head; after this time, what has come counts as the body.
+/// How long the body of an error is read, in total. The status is already known, and the body nearly always arrives
+/// with the head; after this time, what has arrived is used as the body.
 const ERROR_BODY: Duration = Duration::from_secs(5);
 
 /// What the body of an answer is expected to be.
@@ -60,7 +60,7 @@ pub struct Exchange {
     pub(crate) operation_id: &'static str,
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
-    /// The key that was sent, to be hidden in errors.
+    /// The key that was sent, for redaction in errors.
     pub(crate) authorization: Option<HeaderValue>,
     pub(crate) body: Body,
     pub(crate) progress: Progress,
@@ -69,7 +69,7 @@ pub struct Exchange {
     pub(crate) max_event: usize,
 }
 
-/// Which function made a call, how often it has sent its request, and since when.
+/// The function that made a call, how often its request was sent, and when it started.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Progress {
     function: &'static str,
@@ -78,7 +78,7 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// The same error, with this progress in it.
+    /// Adds this progress to an error.
     pub(crate) fn add_to(self, error: Error) -> Error {
         error.of_function(self.function).with_progress(self.attempts, self.began.elapsed())
     }
@@ -299,7 +299,7 @@ impl<'a> Plan<'a> {
     }
 
     async fn send(&self, mut request: Request<Body>) -> Result<Response<Body>, Error> {
-        // A longer limit passes after the one for connecting.
+        // A longer limit expires after the one for connecting.
         let may_pass_first = |limit| limit <= self.timeouts.connect.unwrap_or(CONNECT_TIMEOUT);
         let connecting = self.timeouts.response.filter(|limit| may_pass_first(*limit)).map(|_| Connecting::default());
         if let Some(connecting) = &connecting {
@@ -361,7 +361,7 @@ impl<'a> Plan<'a> {
         Response::from_parts(head, body)
     }
 
-    /// The body of an error, cut at its limits of size and time. A body that breaks off is used as far as it came.
+    /// The body of an error, cut at its size and time limits. If the body breaks off, what arrived is used.
     async fn error_text(&self, body: Body) -> Bytes {
         if let Some(bytes) = body.as_bytes() {
             return bytes.clone();
@@ -382,13 +382,13 @@ impl<'a> Plan<'a> {
         }
         let message = if head.status.is_redirection() {
             format!(
-                "the server answered {} and points {}; redirects are not followed, so that the API key goes to no other \
+                "the server responded with {} and points {}; redirects are not followed, so that the API key goes to no other \
                  place. Set `server_url` to the final address if you trust it",
                 head.status,
                 destination(&head.headers),
             )
         } else {
-            format!("the server answered {}, which is not a status of this API; check the server URL", head.status)
+            format!("the server responded with {}, which is not a status of this API; check the server URL", head.status)
         };
         UnexpectedError::status(self.operation.id(), head.status, message).into()
     }
@@ -409,13 +409,13 @@ impl<'a> Plan<'a> {
             max_event: self.client.limits.event,
         };
         if let Some(coding) = coding(&exchange.headers) {
-            let message = format!("the body is compressed as {coding}, which was not asked for");
+            let message = format!("the body is compressed as {coding}, which was not requested");
             return Err(Box::pin(self.misfit(exchange, message)).await);
         }
         match self.expected {
             Expected::Events if is_labelled_events(&exchange.headers) => Ok(exchange),
             Expected::Events => Box::pin(self.receive_events(exchange)).await,
-            // A file that is stored may be anything, also one that looks like an error.
+            // A stored file may contain anything, even something that looks like an error.
             Expected::Bytes if self.operation.method() == Method::POST => {
                 Box::pin(self.receive_generated(exchange)).await
             }
@@ -434,7 +434,7 @@ impl<'a> Plan<'a> {
                     End::Broken(error) => Err(error),
                     End::TooLarge => {
                         let message =
-                            format!("the body has more than the {} bytes of `max_body`", self.client.limits.body);
+                            format!("the body exceeds `max_body` ({} bytes)", self.client.limits.body);
                         Err(Box::pin(self.misfit(exchange, message)).await)
                     }
                 }
@@ -442,7 +442,7 @@ impl<'a> Plan<'a> {
         }
     }
 
-    /// Reads the first bytes of a body that are not white space; `None` if there is more of it.
+    /// Reads the first bytes of a body that are not whitespace; `None` if there are more than that.
     async fn read_beginning(&self, incoming: &mut Incoming, read: &mut Collected) -> Option<End> {
         while beginning(read.as_bytes()).is_empty() && read.as_bytes().len() <= self.client.limits.error_body {
             match incoming.collect(read, read.as_bytes().len()).await {
@@ -453,7 +453,7 @@ impl<'a> Plan<'a> {
         None
     }
 
-    /// Reads a body to its end, but of one that begins as events no more than the beginning.
+    /// Reads a body to its end, except that only the start is read if it starts like events.
     async fn read_unless_events(&self, incoming: &mut Incoming, read: &mut Collected) -> Option<End> {
         let end = self.read_beginning(incoming, read).await;
         if end.is_some() || is_events(read.as_bytes()) {
@@ -462,8 +462,8 @@ impl<'a> Plan<'a> {
         Some(incoming.collect(read, self.client.limits.body).await)
     }
 
-    /// A response that is to be a stream of events, but is not labelled as one. What it begins with decides: events are
-    /// passed on as they come, everything else is read as an error.
+    /// A response that should be an event stream but is not labeled as one. Its first bytes decide: events are passed
+    /// on as they arrive; everything else is read as an error.
     async fn receive_events(&self, mut exchange: Exchange) -> Result<Exchange, Error> {
         let mut incoming = self.incoming(std::mem::take(&mut exchange.body));
         let mut read = Collected::default();
@@ -472,7 +472,7 @@ impl<'a> Plan<'a> {
             match reading {
                 Ok(end) => break end,
                 Err(_) if is_error_text(&exchange.headers, read.as_bytes()) => break None,
-                // What may be a whole response or events takes the time it needs.
+                // What may be a whole response or events may take its time.
                 Err(_) => {}
             }
         };
@@ -485,13 +485,13 @@ impl<'a> Plan<'a> {
             return Ok(exchange);
         }
         let kind = media_type(&exchange.headers).unwrap_or("a response without a media type");
-        let message = format!("expected a stream of events, found {kind}");
+        let message = format!("expected an event stream, found {kind}");
         exchange.body = read.into_bytes(self.client.limits.error_body).into();
         Err(self.misfit(exchange, message).await)
     }
 
-    /// A response that is to be a file which the request generates, such as sound. A page is not one, and what begins
-    /// as JSON may be an error, whatever its label says.
+    /// A response that should be a generated file, such as audio. An HTML page is not one, and what starts like JSON
+    /// may be an error, whatever its label says.
     async fn receive_generated(&self, mut exchange: Exchange) -> Result<Exchange, Error> {
         let limit = self.client.limits.error_body;
         let mut incoming = self.incoming(std::mem::take(&mut exchange.body));
@@ -511,7 +511,7 @@ impl<'a> Plan<'a> {
         Ok(exchange)
     }
 
-    /// The body of which a part was read, from its beginning.
+    /// The whole body, including the part already read.
     fn resumed(incoming: Incoming, read: Collected, end: Option<End>) -> Result<Body, Error> {
         let read = read.into_bytes(usize::MAX);
         match end {
@@ -521,7 +521,7 @@ impl<'a> Plan<'a> {
         }
     }
 
-    /// A response that is not what the operation promises: an error that came with success, or something else.
+    /// A response that does not match the operation: an error with a success status, or something else.
     async fn misfit(&self, exchange: Exchange, message: String) -> Error {
         let Exchange { operation_id, status, headers, body, .. } = exchange;
         let body = self.error_text(body).await;
@@ -532,12 +532,12 @@ impl<'a> Plan<'a> {
     }
 }
 
-/// What a body begins with, after a byte order mark and white space.
+/// The start of a body, after a byte order mark and whitespace.
 fn beginning(body: &[u8]) -> &[u8] {
     body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body).trim_ascii_start()
 }
 
-/// Whether a body begins as events do, or is too short to tell.
+/// Whether a body starts like events, or is too short to decide.
 fn is_events(body: &[u8]) -> bool {
     let start = beginning(body);
     let fields: [&[u8]; 5] = [b"data", b"event", b"id", b"retry", b":"];
@@ -548,7 +548,7 @@ fn is_labelled_events(headers: &HeaderMap) -> bool {
     media_type(headers).is_some_and(|kind| kind.to_ascii_lowercase().contains("event-stream"))
 }
 
-/// Whether what came of a body is a page or the beginning of an error.
+/// Whether the start of a body is an HTML page or the start of an error.
 fn is_error_text(headers: &HeaderMap, body: &[u8]) -> bool {
     let start: Vec<u8> = beginning(body).iter().copied().filter(|byte| !byte.is_ascii_whitespace()).take(15).collect();
     let errors = [&br#"{"error":"#[..], br#"{"type":"error""#];

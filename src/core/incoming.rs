@@ -1,4 +1,4 @@
-//! The body of a response as it comes, with the limits of time for it.
+//! A response body as it arrives, with its time limits.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -19,7 +19,7 @@ pub(crate) struct Incoming {
     idle: Wait,
     /// For the wait between two events.
     event: Wait,
-    /// When the body was last asked and had nothing.
+    /// When the body was last polled and had nothing.
     asked: Option<Instant>,
     /// Made at the first wait and set anew only when it fires, not for every chunk: that would cost more than the chunk.
     timer: Option<Pin<Box<Sleep>>>,
@@ -44,7 +44,7 @@ impl Incoming {
         Self { operation_id, body, idle, event, asked: None, timer: None }
     }
 
-    /// Sets the limit between two events, each of which is told by [`event_came`](Self::event_came).
+    /// Sets the limit between two events, each of which is reported with [`event_came`](Self::event_came).
     pub(crate) const fn with_event_limit(mut self, limit: Option<Duration>) -> Self {
         self.event.limit = limit;
         self
@@ -55,14 +55,14 @@ impl Incoming {
         self.event.since = None;
     }
 
-    /// Nothing more is expected but the end of the body, for which `limit` holds in place of all others.
+    /// Expects nothing but the end of the body, for which `limit` replaces all other limits.
     pub(crate) fn expect_end(&mut self, limit: Duration) {
         self.idle = Wait::new(TimeoutPhase::Idle, Some(limit));
         self.event.limit = None;
         self.timer = None;
     }
 
-    /// Returns how many bytes are still to come, if that is known.
+    /// Returns the number of remaining bytes, if known.
     pub(crate) fn length(&self) -> Option<u64> {
         self.body.size_hint().exact()
     }
@@ -103,13 +103,13 @@ impl Incoming {
         }
     }
 
-    /// Ready with the error once a wait has lasted for its limit.
+    /// Ready with the error once a wait has reached its limit.
     ///
-    /// Only time counts in which somebody waits, and nobody says when a program turns to something else between two
-    /// polls. So the timer fires several times within a limit: whoever waits is woken and polls again. If nobody did
-    /// for twice as long, nobody was there, and the wait begins anew.
+    /// Only time spent waiting counts, but nothing reports that a program does something else between two polls. So the
+    /// timer fires several times within a limit: a waiting task is woken and polls again. If nothing polled for twice
+    /// that interval, nothing was waiting, and the wait starts over.
     fn poll_limits(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
-        /// The timers of tokio count milliseconds, and a busy program is late by some of them.
+        /// Tokio's timers have millisecond resolution, and a busy program polls a few milliseconds late.
         const SHORTEST_NAP: Duration = Duration::from_millis(5);
         loop {
             let now = Instant::now();
@@ -121,7 +121,7 @@ impl Incoming {
                     wait.since = None;
                 }
                 let since = *wait.since.get_or_insert(now);
-                // A limit beyond the end of time is none.
+                // A limit beyond the end of time is no limit.
                 let (Some(end), Some(nap)) = (since.checked_add(limit), now.checked_add(nap)) else { continue };
                 if now >= end {
                     return Poll::Ready(TimeoutError::new(self.operation_id, wait.phase, limit).into());
@@ -148,8 +148,8 @@ impl Incoming {
         std::future::poll_fn(|cx| self.poll_chunk(cx)).await
     }
 
-    /// Reads on to the end, or until there are more than `limit` bytes. If the future is dropped before that, `read`
-    /// has what came until then.
+    /// Reads to the end, or until there are more than `limit` bytes. If the future is dropped before that, `read` has
+    /// what arrived so far.
     pub(crate) async fn collect(&mut self, read: &mut Collected, limit: usize) -> End {
         /// No more is reserved because of what a server says about the length.
         const LARGEST_RESERVATION: u64 = 1024 * 1024;
@@ -176,11 +176,11 @@ impl Incoming {
     }
 }
 
-/// What was read of a body. A body that comes in one chunk is not copied.
+/// What was read of a body. A body that arrives in one chunk is not copied.
 #[derive(Default)]
 pub(crate) struct Collected {
     first: Bytes,
-    /// Everything, once there was more than the first chunk.
+    /// Everything, once there is more than one chunk.
     all: Vec<u8>,
 }
 

@@ -51,17 +51,17 @@ impl FilePart {
         Self { name, media_type: None, content, reporter: None }
     }
 
-    /// Creates a file of this name with its content in memory.
+    /// Creates a file with this name and its content in memory.
     pub fn bytes(name: impl Into<String>, content: impl Into<Bytes>) -> Self {
         Self::new(name.into(), Content::Bytes(content.into()))
     }
 
-    /// Creates a file from one on the disk, with the last part of its path as the name.
+    /// Creates a part from a file on disk, named by the last component of its path.
     ///
     /// It is opened when the call is sent, once for each attempt, and read as it is sent, never whole in memory. If it
     /// cannot be read the call fails with [`Error::InvalidRequest`](crate::Error::InvalidRequest) and nothing is sent.
-    /// So does anything that is not a regular file, such as a directory, a device or a FIFO, and a file that the system
-    /// makes up as it is read, such as those in `/proc`: send what is read from them with [`stream`](Self::stream) or
+    /// The same applies to anything that is not a regular file, such as a directory, a device or a FIFO, and to files
+    /// that the system generates on read, such as those in `/proc`: send their content with [`stream`](Self::stream) or
     /// [`bytes`](Self::bytes).
     pub fn from_path(path: impl Into<PathBuf>) -> Self {
         let path = path.into();
@@ -69,11 +69,12 @@ impl FilePart {
         Self::new(name, Content::Path(path))
     }
 
-    /// Creates a file of this name whose content is read from `body` as it is sent.
+    /// Creates a file with this name whose content is read from `body` as it is sent.
     ///
-    /// It can be read only once: **a call with such a part is never sent again**, whatever its retry configuration says.
-    /// Its length is the one that `body` reports exactly ([`http_body::Body::size_hint`]) or that [`length`](Self::length)
-    /// sets; without one the request is sent in chunks, which not every server accepts.
+    /// It can be read only once: **a call with such a part is never sent again**, whatever its retry configuration
+    /// says. Its length is the exact one that `body` reports ([`http_body::Body::size_hint`]) or the one set with
+    /// [`length`](Self::length). Without a length the request is sent with chunked encoding, which not every server
+    /// accepts.
     pub fn stream<B>(name: impl Into<String>, body: B) -> Self
     where
         B: HttpBody<Data = Bytes> + Send + 'static,
@@ -97,9 +98,9 @@ impl FilePart {
         self
     }
 
-    /// Sets a function that is called for each piece of the file, of at most 64 KiB unless it is a
-    /// [`stream`](Self::stream), that is handed to the connection. It runs between two writes, so it must not block. If
-    /// the request is sent again, it begins at zero again.
+    /// Sets a function that is called for each chunk of the file that is handed to the connection, of at most 64 KiB
+    /// unless it is a [`stream`](Self::stream). It runs between two writes, so it must not block. If the request is
+    /// sent again, progress restarts at zero.
     ///
     /// ```
     /// use openrouter_kit::core::FilePart;
@@ -303,7 +304,7 @@ impl Part {
                 let opening = path.clone();
                 let opened = spawn_blocking(move || open(&opening)).await.unwrap_or_else(|error| Err(error.into()));
                 let file = opened.map_err(|error| match error.get_ref() {
-                    // An error of the system has nothing inside.
+                    // An operating system error has no inner error.
                     None => {
                         let message = format!("cannot be read from {path:?}; check the path and the permissions");
                         InvalidRequestError::new(self.name, message).caused_by(error)
@@ -325,22 +326,22 @@ impl Part {
     }
 }
 
-/// Opens a file and reads the first piece of it. If the system makes up a file as it is read, the size of that piece is
-/// not what the system says.
+/// Opens a file and reads its first chunk. If the system generates the file on read, the size of that chunk differs
+/// from the one reported.
 fn open(path: &Path) -> io::Result<FileSegment> {
     regular_file(path)?;
     let mut file = File::open(path)?;
     let length = file.metadata()?.len();
-    // An empty file has nothing to read, so that one byte more is asked for.
+    // An empty file has nothing to read, so one more byte is requested.
     let first = read_piece(&mut file, length.max(1))?;
     if first.len() as u64 != length.min(PIECE) {
-        let message = format!("its size is given as {length} bytes, which is wrong; read it and send it with `bytes`");
+        let message = format!("the system reports its size as {length} bytes, which is wrong; read it and send it with `bytes`");
         return Err(io::Error::other(message));
     }
     Ok(FileSegment { state: FileState::Read(file, first), left: length })
 }
 
-/// Reads up to `most` bytes, but not more than a piece.
+/// Reads up to `most` bytes, but at most one chunk.
 fn read_piece(file: &mut File, most: u64) -> io::Result<Bytes> {
     let most = most.min(PIECE);
     let mut piece = Vec::with_capacity(usize::try_from(most).unwrap_or_default());
@@ -391,16 +392,16 @@ fn guessed(name: &str) -> &'static str {
     }
 }
 
-/// How many bytes of a file are read and sent at a time.
+/// The size of the chunks in which a file is read and sent.
 const PIECE: u64 = 64 * 1024;
 
-/// The body of a form: its segments, sent one after the other, each with whoever is told about it.
+/// The body of a form: its segments in order, each with its progress callback.
 struct Segments(VecDeque<(Segment, Option<Reporter>)>);
 
 enum Segment {
     Bytes(Bytes),
     File(FileSegment),
-    /// With the number of bytes still to come, if it is known.
+    /// With the number of remaining bytes, if known.
     Stream(Body, Option<u64>),
 }
 
@@ -456,7 +457,7 @@ struct FileSegment {
 }
 
 enum FileState {
-    /// A piece that was read and is not sent yet.
+    /// A chunk that was read and is not sent yet.
     Read(File, Bytes),
     Reading(JoinHandle<io::Result<(File, Bytes)>>),
     Over,
@@ -481,12 +482,12 @@ impl FileSegment {
             },
         };
         if piece.is_empty() {
-            return Poll::Ready(Some(Err("the file became shorter while it was sent".into())));
+            return Poll::Ready(Some(Err("the file shrank while it was sent".into())));
         }
         self.left = self.left.saturating_sub(piece.len() as u64);
         let left = self.left;
         if left > 0 {
-            // It is read while this piece is sent.
+            // The next chunk is read while this one is sent.
             self.state = FileState::Reading(spawn_blocking(move || {
                 let piece = read_piece(&mut file, left)?;
                 Ok((file, piece))

@@ -61,8 +61,8 @@ impl Operation {
         }
     }
 
-    /// Names the function that calls the operation, such as `responses_send`. Messages of errors begin with it in place
-    /// of the [`id`](Self::id).
+    /// Names the function that calls the operation, such as `responses_send`. Error messages start with it instead of
+    /// the [`id`](Self::id).
     #[must_use]
     pub const fn function(mut self, name: &'static str) -> Self {
         self.function = name;
@@ -400,7 +400,7 @@ impl Parts {
 }
 
 impl fmt::Debug for Parts {
-    /// Shows no body, no query and no value of a header that may hold a secret.
+    /// Prints neither the body, nor the query, nor the values of headers that may hold a secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Parts")
             .field("operation", &self.operation.id)
@@ -534,7 +534,7 @@ fn add_members(content: Content, added: Vec<(String, Json)>) -> Result<Vec<u8>, 
         return Err(wrong("needs a JSON body, which this operation does not have; leave it out"));
     };
     let mut members = members(&json)
-        .map_err(|error| wrong("needs a JSON object as the body, which this is not; leave it out").caused_by(error))?;
+        .map_err(|error| wrong("needs a body that is a JSON object, which this one is not; leave it out").caused_by(error))?;
     for (name, value) in &added {
         set_member(&mut members, name, value.as_text());
     }
@@ -574,7 +574,7 @@ pub(crate) fn parse_header(
     value: &str,
 ) -> Result<(HeaderName, HeaderValue), InvalidRequestError> {
     let wrong = |message: String| InvalidRequestError::new(argument, message);
-    // Whoever confuses the two gives the value as the name.
+    // If the arguments are swapped, the value ends up as the name.
     let parsed = HeaderName::from_bytes(name.as_bytes()).map_err(|error| {
         wrong(format!(
             "has the name {:?}, which HTTP does not allow; use letters, digits and hyphens",

@@ -30,7 +30,7 @@ pub trait Page: Root {
         None
     }
 
-    /// Whether another page follows, if the page tells it by itself.
+    /// Whether another page follows, if the page itself says so.
     fn has_more(&self) -> Option<bool> {
         None
     }
@@ -61,12 +61,12 @@ impl<'a, T: Page> Call<'a, T> {
     /// Each page is a call of its own with all options of this one: retries, time limits (the one for the whole call
     /// counts for each page), hooks, headers.
     ///
-    /// - If the operation pages by offset, the next page begins after the items of this one. Every page is asked for
-    ///   with the limit of the call, or else the default of the operation, and the stream ends with a page that is empty
-    ///   or shorter than that. A server may cap a limit above the default: then a short page is the last only if it is
-    ///   shorter than the one before it.
-    /// - If it pages by cursor, the stream ends with the page that has none.
-    /// - A page that tells whether another one follows ([`Page::has_more`]) has the last word.
+    /// - If the operation pages by offset, the next page starts after the items of this one. Every page is requested
+    ///   with the limit of the call, or else the default of the operation, and the stream ends with a page that is
+    ///   empty or shorter than that. A server may cap a limit above the default: then a short page is the last only if
+    ///   it is shorter than the one before it.
+    /// - If it pages by cursor, the stream ends with the first page without a cursor.
+    /// - If a page says whether another one follows ([`Page::has_more`]), that decides.
     /// - A list that would never end (a cursor that comes twice, the same page again) ends with [`Error::Unexpected`].
     /// - An error ends the stream.
     ///
@@ -77,7 +77,7 @@ impl<'a, T: Page> Call<'a, T> {
         if let Some(Paging::Offset { default_limit: Some(limit) }) = paging
             && parts.query_value("limit").is_none()
         {
-            // The default of the server may be another than that of the document.
+            // The server's default may differ from the documented one.
             parts.set_query("limit", &limit.to_string());
         }
         let asked = |name| parts.query_value(name);
@@ -122,7 +122,7 @@ struct Position {
     cursors: HashSet<String>,
     /// The body of the page before.
     last: Bytes,
-    /// How many items the page before had, if it was shorter than the limit.
+    /// The length of the previous page, if it was shorter than the limit.
     length: Option<usize>,
 }
 
@@ -217,7 +217,7 @@ impl<T: Page> Stream for Pages<'_, T> {
                     };
                     if pages.is_repeated(&page) {
                         if pages.position.length.is_some() {
-                            // The server has but this page, whatever the offset is.
+                            // The server has only this page, whatever the offset is.
                             return Poll::Ready(None);
                         }
                         let message = "the server gave the same page twice, so that the list would never end";

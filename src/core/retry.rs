@@ -21,32 +21,32 @@ pub enum RetryStrategy {
 /// made worse:
 ///
 /// - **A request that the server has not processed** is retried, whatever the method: no connection could be made, or
-///   it closed before the request was sent; the server refused the request (429, 503, 529); or an edge network could
-///   not reach the server (521, 522, 523, 525, 526, 530).
-/// - **A request that may have been processed** is retried only if it may be repeated (GET, PUT, DELETE). A POST is
-///   not, since it may have been carried out and charged, unless the call allows it
-///   ([`repeat_received`](super::Call::repeat_received)): the connection was lost after the request was sent, a time
-///   limit ran out, the body of the response broke off, or somebody on the way lost the server or gave up waiting for
-///   it (408, 504, 520, 524, 527). (The official SDKs repeat a POST.) A stream that has begun is never retried.
-/// - **500 and 502** are retried whatever the method if the body is an error in the form of the API, an object with an
-///   object `error` in it, by which the API says that the request has failed. A page, another text or no body comes
-///   from a gateway that knows nothing of it: such a request may have been processed. The same holds for any other
-///   status from 500 that [`status_codes`](Self::status_codes) lists.
+///   the connection closed before the request was sent; the server refused the request (429, 503, 529); or an edge
+///   network could not reach the server (521, 522, 523, 525, 526, 530).
+/// - **A request that may have been processed** is retried only if it is idempotent (GET, PUT, DELETE). A POST is not,
+///   since it may have been carried out and charged, unless the call allows it
+///   ([`repeat_received`](super::Call::repeat_received)). This covers a connection lost after the request was sent, a
+///   timeout, a response body that broke off, and an intermediary that lost the server or gave up waiting for it (408,
+///   504, 520, 524, 527). (The official SDKs repeat a POST.) A stream that has begun is never retried.
+/// - **500 and 502** are retried whatever the method if the body is an error in the format of the API, an object that
+///   contains an object `error`: then the API itself reports that the request failed. An HTML page, plain text or an
+///   empty body comes from a gateway that does not know: such a request may have been processed. The same holds for any
+///   other status from 500 on that [`status_codes`](Self::status_codes) lists.
 /// - **Statuses** that are not in [`status_codes`](Self::status_codes) are not retried (the official SDKs retry all of
 ///   5xx, and neither 408 nor 429), nor is an error whose `error.availability.retryable` is false, nor a daily limit
-///   that does not tell its end.
-/// - **The wait** before retry *n* is drawn at random from the upper half of `initial_interval * exponent^(n-1)`, and at
-///   most `max_interval`. (The official SDKs compute `initial_interval * n^exponent` with *n* from 0 and add up to a
-///   second.) If the server names a wait or the end of a limit
-///   ([`ApiError::retry_after`](crate::errors::ApiError::retry_after)) and it is longer, that wait counts, also beyond
+///   without a reset time.
+/// - **The wait** before retry *n* is drawn at random from the upper half of `initial_interval * exponent^(n-1)`, and
+///   at most `max_interval`. (The official SDKs compute `initial_interval * n^exponent` with *n* from 0 and add up to a
+///   second.) If the server sends a wait or the reset time of a limit
+///   ([`ApiError::retry_after`](crate::errors::ApiError::retry_after)) and it is longer, that wait applies, even beyond
 ///   `max_interval`.
 /// - **The end**: no retry is made after [`max_attempts`](Self::max_attempts), nor if its wait would end later than
 ///   [`max_elapsed_time`](Self::max_elapsed_time) after the call began; the last error is returned at once.
 /// - **An error inside a successful answer**, in the body or in an event of a stream, is not retried: the server took the
 ///   request and began with it.
-/// - **The budget**: all calls of a client, with its clones, share a stock of 100 retries. Each retry takes one and each
-///   call that succeeds gives back a tenth; a call that is dropped while it waits gives its retry back. In an outage,
-///   when the stock is used up, calls are not retried, so that load is not multiplied.
+/// - **The budget**: all calls of a client, with its clones, share a stock of 100 retries. Each retry takes one and
+///   each call that succeeds gives back a tenth; a call that is dropped while it waits returns its retry. In an outage,
+///   once the budget is used up, calls are not retried, so load is not multiplied.
 ///
 /// ```
 /// use std::time::Duration;
@@ -177,7 +177,7 @@ impl RetryConfig {
     /// Says after which wait to send the request again, or `None` if it is not sent again.
     ///
     /// `attempt` counts from 1 and names the one that failed, `elapsed` is the time since the call began, `repeatable`
-    /// says that the operation may be carried out twice, `jitter` is a random number from 0 to 1.
+    /// says that the operation is idempotent; `jitter` is a random number from 0 to 1.
     pub(crate) fn decide(
         &self,
         attempt: u32,
@@ -212,21 +212,21 @@ impl RetryConfig {
     }
 }
 
-/// The statuses of passing failures: a server that is busy or broken for the moment, and an edge network such as
+/// The statuses of temporary failures: a server that is busy or broken at the moment, and an edge network such as
 /// Cloudflare that could not reach it.
 pub(crate) const TRANSIENT: [u16; 16] =
     [408, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 525, 526, 527, 529, 530];
 
-/// Whether the server may have processed a request in spite of this error status. `docs/errors.md` has the table.
+/// Whether the server may have processed a request despite this error status. `docs/errors.md` has the table.
 ///
-/// `is_failure` says that the API itself reported the failure, in its own form, which no gateway does.
+/// `is_failure` says that the API itself reported the failure in its own error format, which no gateway does.
 pub(crate) const fn may_be_processed(status: u16, is_failure: bool) -> bool {
     match status {
-        // Somebody gave up waiting for the server (408, 499, 504, 524), or lost it halfway (520, 527).
+        // An intermediary gave up waiting for the server (408, 499, 504, 524), or lost it halfway (520, 527).
         408 | 499 | 504 | 520 | 524 | 527 => true,
         // The server refused the request.
         400..=499 | 503 | 529 => false,
-        // The edge network did not get as far as sending it: no connection, no TLS, no address.
+        // The edge network never sent it: no connection, no TLS, no address.
         521 | 522 | 523 | 525 | 526 | 530 => false,
         _ => !is_failure,
     }
@@ -283,7 +283,7 @@ impl RetryBudget {
         Self(AtomicU32::new(Self::FULL))
     }
 
-    /// Takes one retry, if one is left. It is taken before the wait for it, so that no call waits in vain.
+    /// Takes one retry, if one is left. It is taken before the wait, so that no call waits in vain.
     pub(crate) fn take(&self) -> Option<TakenRetry<'_>> {
         let less = |tenths: u32| tenths.checked_sub(Self::RETRY);
         self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).ok().map(|_| TakenRetry(self))
@@ -303,9 +303,10 @@ impl RetryBudget {
     }
 }
 
-/// A retry that was taken and not yet made. Dropped before that, such as with a call that is given up, it goes back.
+/// A retry that was taken and not yet made. If it is dropped before that, as when a call is dropped, it returns to the
+/// budget.
 #[derive(Debug)]
-#[must_use = "it goes back when it is dropped"]
+#[must_use = "it returns to the budget when dropped"]
 pub(crate) struct TakenRetry<'a>(&'a RetryBudget);
 
 impl TakenRetry<'_> {
@@ -321,7 +322,8 @@ impl Drop for TakenRetry<'_> {
     }
 }
 
-/// The fields that say when to try again: of the head of a response, or of the `error.metadata.headers` in its body.
+/// The header fields that say when to try again, from the head of a response or from `error.metadata.headers` in its
+/// body.
 pub(crate) struct Hints(Vec<(String, String)>);
 
 impl Hints {
@@ -334,15 +336,15 @@ impl Hints {
         self.0.iter().find(|(known, _)| known == name).map(|(_, value)| &**value)
     }
 
-    /// The wait that the server asks for: `retry-after-ms`, else `Retry-After`. What is neither a number nor a date
-    /// counts as absent.
+    /// The wait that the server asks for: `retry-after-ms`, else `Retry-After`. Anything that is neither a number nor a
+    /// date is ignored.
     pub(crate) fn retry_after(&self, now: SystemTime) -> Option<Duration> {
         let now = since_1970(now);
         let wait = |name, unit| {
             let text = self.get(name)?;
             let Some(number) = number(text) else { return Some(date(text)?.saturating_sub(now)) };
             Some(match moment(number) {
-                // Some servers send the moment in place of the wait.
+                // Some servers send a timestamp instead of a wait.
                 Some(moment) if moment.abs_diff(now) < MONTH => moment.saturating_sub(now),
                 _ => duration(number * unit),
             })
@@ -350,9 +352,9 @@ impl Hints {
         wait("retry-after-ms", 1e-3).or_else(|| wait("retry-after", 1.0))
     }
 
-    /// The wait until the limits are reset that have nothing left: `x-ratelimit-reset`, `x-ratelimit-reset-requests`,
-    /// `ratelimit-reset`, `anthropic-ratelimit-tokens-reset` and what else is named so. If none says that nothing is
-    /// left, those count that do not say how much is.
+    /// The wait until every exhausted limit is reset: `x-ratelimit-reset`, `x-ratelimit-reset-requests`,
+    /// `ratelimit-reset`, `anthropic-ratelimit-tokens-reset` and similar names. If none is reported as exhausted, the
+    /// limits that do not report what remains count.
     pub(crate) fn reset(&self, now: SystemTime) -> Option<Duration> {
         let now = since_1970(now);
         let wait = |name: &str, text| {
@@ -372,19 +374,19 @@ impl Hints {
     }
 }
 
-/// Whether a field is about a limit: what is left of it, or when it is reset.
+/// Whether a field describes a limit: what remains of it, or when it resets.
 fn is_limit(name: &str) -> bool {
     name.contains("ratelimit") || name.contains("rate-limit")
 }
 
-/// How far from now a number may be that is read as a moment although its name says that it is a wait.
+/// How far from now a number may be to be read as a timestamp although its name says that it is a wait.
 const MONTH: Duration = Duration::from_secs(31 * 24 * 3600);
 
 fn since_1970(now: SystemTime) -> Duration {
     now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
 }
 
-/// Seconds as a duration: zero if they are negative, the longest there is if they are too many.
+/// Converts seconds to a duration: zero if negative, the maximum if too large.
 fn duration(seconds: f64) -> Duration {
     Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::MAX)
 }
@@ -395,17 +397,17 @@ fn number(text: &str) -> Option<f64> {
     text.parse().ok().filter(|_| is_plain)
 }
 
-/// The moment since 1970 that a number stands for if it is too large for a wait: in seconds, or in a thousandth,
-/// millionth or billionth of them.
+/// Reads a number that is too large for a wait as a Unix timestamp in seconds, milliseconds, microseconds or
+/// nanoseconds.
 fn moment(number: f64) -> Option<Duration> {
-    /// In 2001 as a moment, 31 years as a wait.
+    /// As a timestamp this is in 2001, as a wait 31 years.
     const FIRST: f64 = 1e9;
     let units = [1.0, 1e-3, 1e-6, 1e-9];
     let seconds = units.map(|unit| number * unit).into_iter().find(|seconds| *seconds < 100.0 * FIRST);
     (number >= FIRST).then(|| seconds.map_or(Duration::MAX, duration))
 }
 
-/// The moment since 1970 of a date of HTTP or RFC 3339.
+/// Parses an HTTP date or an RFC 3339 date as time since 1970.
 fn date(text: &str) -> Option<Duration> {
     httpdate::parse_http_date(text).map(since_1970).ok().or_else(|| rfc_3339(text))
 }
@@ -442,13 +444,13 @@ fn rfc_3339(text: &str) -> Option<Duration> {
     Some(duration(days * 86_400.0 + hour * 3600.0 + minute * 60.0 + second - east))
 }
 
-/// Numbers with a separator between them, exactly as many as are asked for.
+/// Parses exactly `N` numbers with a separator between them.
 fn numbers<const N: usize>(text: &str, separator: char) -> Option<[f64; N]> {
     let numbers: Option<Vec<f64>> = text.split(separator).map(number).collect();
     numbers?.try_into().ok()
 }
 
-/// Seconds as numbers with units: `4m18.8s`, `250ms`.
+/// Parses numbers with units as seconds: `4m18.8s`, `250ms`.
 fn units(text: &str) -> Option<f64> {
     let mut rest = text;
     let mut seconds = 0.0;

@@ -1,4 +1,4 @@
-//! The Tokio runtime that a call runs in.
+//! The Tokio runtime a call runs in.
 
 #[cfg(not(all(target_family = "wasm", target_os = "unknown")))]
 mod native {
@@ -19,12 +19,12 @@ mod native {
         static CHECKED: Cell<Option<Id>> = const { Cell::new(None) };
     }
 
-    /// Returns the current runtime, or why a call cannot run here, as the predicate of a sentence about the runtime.
+    /// Returns the current runtime, or why a call cannot run here, phrased to follow "the Tokio runtime".
     pub(in crate::core) fn current() -> Result<Handle, &'static str> {
         let handle = Handle::try_current().map_err(|_| NO_RUNTIME)?;
         let id = handle.id();
         if CHECKED.get() != Some(id) {
-            // Tokio panics if timers are disabled, and offers no other way to find out.
+            // Tokio panics if timers are disabled and has no other way to check.
             catch_unwind(|| drop(sleep(Duration::ZERO))).map_err(|_| NO_TIME)?;
             CHECKED.set(Some(id));
         }
@@ -35,7 +35,7 @@ mod native {
 #[cfg(not(all(target_family = "wasm", target_os = "unknown")))]
 pub(super) use native::current;
 
-/// In a browser there is nothing to check: JavaScript runs the futures, and its timers are always there.
+/// In a browser there is nothing to check: JavaScript runs the futures, and its timers are always available.
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
 pub(super) const fn current() -> Result<(), &'static str> {
     Ok(())

@@ -58,7 +58,7 @@ pub struct SseDecoder {
     failed: bool,
     /// Data that was not UTF-8, repaired.
     repaired: String,
-    /// Lines that are no field, up to the limit; see [`outside`](Self::outside).
+    /// Lines that are not event fields, up to the limit; see [`outside`](Self::outside).
     outside: Vec<u8>,
 }
 
@@ -137,8 +137,8 @@ impl SseDecoder {
         }
     }
 
-    /// The lines that are no field of an event, which the rules tell to ignore: an error or a whole answer of a server
-    /// that does not keep to them. They are kept until they are [forgotten](Self::forget_outside).
+    /// The lines that are not event fields, which the specification says to ignore: an error or a whole response from a
+    /// server that does not follow it. They are kept until [`forget_outside`](Self::forget_outside).
     pub(crate) fn outside(&self) -> &[u8] {
         &self.outside
     }

@@ -1,4 +1,4 @@
-//! Clocks and timers: Tokio's, and in browsers those of JavaScript, since Tokio's do not work there.
+//! Clocks and timers: Tokio's, or JavaScript's in browsers, where Tokio's do not work.
 
 #[cfg(not(all(target_family = "wasm", target_os = "unknown")))]
 mod native {
@@ -32,25 +32,25 @@ mod browser {
         web_time::SystemTime::now().to_std()
     }
 
-    /// A future that is ready at its deadline.
+    /// A future that completes at its deadline.
     pub(crate) struct Sleep {
         deadline: Instant,
         timer: SendWrapper<TimeoutFuture>,
     }
 
-    /// Returns a future that is ready after `duration`.
+    /// Returns a future that completes after `duration`.
     pub(crate) fn sleep(duration: Duration) -> Sleep {
         // A deadline beyond the end of time is never reached.
         let deadline = Instant::now().checked_add(duration).unwrap_or_else(|| Instant::now() + LONGEST);
         sleep_until(deadline)
     }
 
-    /// Returns a future that is ready at `deadline`.
+    /// Returns a future that completes at `deadline`.
     pub(crate) fn sleep_until(deadline: Instant) -> Sleep {
         Sleep { deadline, timer: timer_until(deadline) }
     }
 
-    /// The longest time that a timer of JavaScript can wait.
+    /// The longest delay of a JavaScript timer.
     const LONGEST: Duration = Duration::from_millis(i32::MAX as u64);
 
     fn timer_until(deadline: Instant) -> SendWrapper<TimeoutFuture> {

@@ -1,4 +1,4 @@
-//! What uploads and downloads have in common: how far they have come, and which files they take.
+//! What uploads and downloads share: progress, and which files they accept.
 
 use std::fmt;
 use std::fs::{FileType, Metadata};
@@ -6,21 +6,21 @@ use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// How far an upload or a download has come; see [`FilePart::on_progress`](super::FilePart::on_progress) and
+/// The progress of an upload or a download; see [`FilePart::on_progress`](super::FilePart::on_progress) and
 /// [`Download::on_progress`](super::Download::on_progress).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TransferProgress {
     /// The number of bytes transferred so far.
     pub bytes: u64,
-    /// The number of bytes of the whole file, if it is known.
+    /// The size of the whole file in bytes, if known.
     pub total: Option<u64>,
 }
 
-/// A function of the program that is told about progress. Clones share it, but each counts for itself.
+/// A progress callback of the program. Clones share it, but each counts separately.
 #[derive(Clone)]
 pub(super) struct Reporter {
-    /// The lock only makes it [`Sync`]; nobody ever waits for it.
+    /// The lock only makes it [`Sync`]; it is never contended.
     report: Arc<Mutex<dyn FnMut(TransferProgress) + Send>>,
     bytes: u64,
     total: Option<u64>,
@@ -31,7 +31,7 @@ impl Reporter {
         Self { report: Arc::new(Mutex::new(report)), bytes: 0, total: None }
     }
 
-    /// Returns one that begins anew, for a transfer of `total` bytes.
+    /// Returns a clone that starts at zero, for a transfer of `total` bytes.
     pub(super) fn starting(&self, bytes: u64, total: Option<u64>) -> Self {
         Self { report: self.report.clone(), bytes, total }
     }
@@ -49,18 +49,18 @@ impl fmt::Debug for Reporter {
     }
 }
 
-/// Returns what is at `path`, links followed. It is asked for before a file is opened, because to open a FIFO is to wait
-/// for its other end.
+/// Returns the metadata of the regular file at `path`, following links. This is checked before a file is opened,
+/// because opening a FIFO waits for its other end.
 ///
 /// # Errors
-/// That of the system, or one that says what it is, if it is not a regular file.
+/// Returns the system's error, or one that names the file type if it is not a regular file.
 pub(super) fn regular_file(path: &Path) -> io::Result<Metadata> {
     let metadata = std::fs::metadata(path)?;
     if metadata.is_file() {
         return Ok(metadata);
     }
     let kind = kind(metadata.file_type());
-    Err(io::Error::other(format!("it is {kind}, not a regular file; give the path of a regular file")))
+    Err(io::Error::other(format!("it is {kind}, not a regular file; pass the path of a regular file")))
 }
 
 fn kind(file: FileType) -> &'static str {

@@ -10,8 +10,8 @@ use pin_project_lite::pin_project;
 use super::time::{Sleep, sleep};
 
 pin_project! {
-    /// Gives what a future gives, or the limit if it passed before. It is one type with and without a limit, so that the
-    /// program holds the code of the future once.
+    /// Returns the output of a future, or the limit if it expires first. It is one type with and without a limit, so
+    /// that the code of the future is compiled once.
     pub(super) struct Within<F> {
         #[pin]
         future: F,

@@ -1,4 +1,4 @@
-//! An error that the server answered with, in any of the forms that servers of these protocols use.
+//! An error response of the server, in any of the forms that servers of these protocols use.
 
 use std::borrow::Cow;
 use std::error::Error as StdError;
@@ -15,12 +15,12 @@ use crate::core::retry::{Hints, TRANSIENT, may_be_processed};
 use crate::core::sse::SseDecoder;
 use crate::core::wire::Json;
 
-/// How many bytes of a body are read as an error. The body of an answer may be much longer; no error is.
+/// How many bytes of a body are parsed as an error. A response may be much longer; an error never is.
 const LARGEST_ERROR: usize = 1024 * 1024;
 
 impl ApiErrorKind {
-    /// Returns the kind that a word for the cause stands for: one of OpenRouter's error types, or of the protocols and
-    /// servers behind it. The same word occurs as `rate_limit`, `rate_limit_error`, `RATE_LIMIT`, `RateLimitError` and
+    /// Returns the kind of an error identifier: one of OpenRouter's error types, or of the protocols and servers behind
+    /// it. The same identifier occurs as `rate_limit`, `rate_limit_error`, `RATE_LIMIT`, `RateLimitError` and
     /// `RateLimitException`.
     fn from_word(word: &str) -> Option<Self> {
         let word = snake_case(word);
@@ -96,7 +96,7 @@ impl ApiErrorKind {
             "gateway_time_out" | "gateway_timeout" => Self::GatewayTimeout,
             "payload_too_large" | "request_entity_too_large" | "request_too_large" => Self::PayloadTooLarge,
             "unprocessable" | "unprocessable_entity" => Self::UnprocessableEntity,
-            // OpenAI's word for a lack of credits, which comes with this status.
+            // OpenAI's identifier for a lack of credits, which comes with this status.
             "insufficient_quota"
             | "quota_exceeded"
             | "rate_limit"
@@ -147,7 +147,7 @@ impl ApiErrorKind {
             Self::Gone => "use another model or resource",
             Self::PayloadTooLarge => "send less",
             Self::TooManyRequests => "send fewer requests, or wait",
-            Self::ClientClosedRequest => "keep the connection open for longer, also in gateways on the way",
+            Self::ClientClosedRequest => "keep the connection open for longer, including in gateways in between",
             Self::RequestTimeout
             | Self::GatewayTimeout
             | Self::InternalServer
@@ -155,7 +155,7 @@ impl ApiErrorKind {
             | Self::ServiceUnavailable
             | Self::EdgeNetworkTimeout
             | Self::ProviderOverloaded => "try again later or allow fallback models",
-            // Also for kinds that a later version of the document brings.
+            // Also for kinds that a later version of the document adds.
             _ => "see `body()` for the whole response",
         }
     }
@@ -175,7 +175,7 @@ impl ApiErrorKind {
     }
 }
 
-/// The server answered with an error.
+/// The server responded with an error.
 ///
 /// It comes from an answer with an error status, from an answer with status 200 whose body is an error, and from an
 /// event of a stream. All the forms that servers of these protocols use are read; what is not there is `None`.
@@ -191,9 +191,9 @@ pub struct ApiError {
     code: Option<String>,
     error_type: Option<String>,
     retry_after: Option<Duration>,
-    /// The kind, the status, or the status in the body of a success is one of a passing failure.
+    /// Whether the kind, the status, or the status in the body of a success means a temporary failure.
     is_transient: bool,
-    /// The key that was sent, which some servers repeat in their messages.
+    /// The key that was sent, which some servers echo in their messages.
     pub(super) authorization: Option<HeaderValue>,
 }
 
@@ -243,7 +243,7 @@ impl ApiError {
         error
     }
 
-    /// The wait that [`retry_after`](Self::retry_after) tells.
+    /// The wait that [`retry_after`](Self::retry_after) returns.
     fn wait(&self, now: SystemTime) -> Option<Duration> {
         let of_response = self.headers.iter().filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
         let of_response = Hints::new(of_response.map(|(name, value)| (name, value.to_owned())));
@@ -261,13 +261,13 @@ impl ApiError {
             .or_else(reset)
     }
 
-    /// The same error of a body of which only a part was read as one.
+    /// The same error with the whole body, if only a part of it was parsed.
     pub(crate) fn with_body(mut self, body: Bytes) -> Self {
         self.body = body;
         self
     }
 
-    /// Returns `true` if `body` is an error in one of the forms that servers use, though it came with a success status.
+    /// Returns `true` if `body` is an error in one of the forms that servers use, despite a success status.
     pub(crate) fn is_error_body(body: &[u8]) -> bool {
         if body.len() > LARGEST_ERROR {
             return false;
@@ -297,11 +297,10 @@ impl ApiError {
         self.code.as_deref()
     }
 
-    /// What the server says about it; the title of the page if it answered with HTML, empty if it said nothing that can
-    /// be read.
+    /// The server's message; the title of the page if the response is HTML, and empty if there is nothing readable.
     ///
-    /// This is the server's text unchanged, which may repeat a key and be long. `Display` and `Debug` of the error print
-    /// it without keys, up to 500 characters, with control characters escaped.
+    /// This is the server's text unchanged, which may echo a key and be long. `Display` and `Debug` of the error print
+    /// up to 500 characters of it, with keys redacted and control characters escaped.
     pub fn message(&self) -> &str {
         &self.message
     }
@@ -323,18 +322,18 @@ impl ApiError {
         self.member("availability").filter(|value| value.is_object()).map(Availability)
     }
 
-    /// How long the server asks to wait before the next attempt. The first of these that it tells counts:
+    /// How long the server asks to wait before the next attempt, from the first of these that is present:
     ///
     /// 1. the headers `retry-after-ms` and `Retry-After`;
     /// 2. `error.availability.retry_after`;
-    /// 3. the same headers in `error.metadata.headers`, which hold those of the provider or of a limit of OpenRouter;
+    /// 3. the same headers in `error.metadata.headers`, which come from the provider or from a limit of OpenRouter;
     /// 4. for an error of kind [`TooManyRequests`](ApiErrorKind::TooManyRequests),
     ///    [`ServiceUnavailable`](ApiErrorKind::ServiceUnavailable) or
-    ///    [`ProviderOverloaded`](ApiErrorKind::ProviderOverloaded), the end of a limit that has nothing left
+    ///    [`ProviderOverloaded`](ApiErrorKind::ProviderOverloaded), the reset time of an exhausted limit
     ///    (`X-RateLimit-Reset` and its variants), as a header or in `error.metadata.headers`.
     ///
-    /// Each may be a number of seconds (or milliseconds, as its name says), a moment as seconds or milliseconds since
-    /// 1970, or a date of HTTP or RFC 3339. A moment that has passed is a wait of zero.
+    /// Each may be a number of seconds (or milliseconds, if its name says so), a Unix timestamp in seconds or
+    /// milliseconds, or an HTTP or RFC 3339 date. A time in the past is a wait of zero.
     pub const fn retry_after(&self) -> Option<Duration> {
         self.retry_after
     }
@@ -370,20 +369,20 @@ impl ApiError {
         self.json.get("openrouter_metadata").filter(|value| !value.is_null())
     }
 
-    /// Returns `true` if the same request may work when it is sent again later: an error that passes (408, 429, 500,
-    /// 502 to 504, 520 to 527, 529, 530, or a word that stands for one of them), unless the server says that it does
-    /// not, or that credits are missing (`insufficient_quota`).
+    /// Returns `true` if the same request may succeed later: a temporary error (408, 429, 500, 502 to 504, 520 to 527,
+    /// 529, 530, or an equivalent error type), unless the server says that retrying does not help or that credits are
+    /// missing (`insufficient_quota`).
     pub fn is_retryable(&self) -> bool {
         self.availability().and_then(|availability| availability.retryable()).unwrap_or(self.is_transient)
     }
 
-    /// Whether the server may have processed the request in spite of this error.
+    /// Whether the server may have processed the request despite this error.
     pub(crate) fn may_be_processed(&self) -> bool {
         may_be_processed(self.status.as_u16(), self.is_failure())
     }
 
-    /// Whether the API itself reports, in its own form, that the request has failed. The page or the text of a gateway
-    /// does not say so, and neither does the API when it gave up waiting for a provider.
+    /// Whether the API itself reports, in its own error format, that the request failed. An HTML page or plain text
+    /// from a gateway does not count, nor does an API error that says it gave up waiting for a provider.
     fn is_failure(&self) -> bool {
         let place = Place::of(&self.json);
         let is_timeout = |word: &String| match word.parse() {
@@ -397,12 +396,12 @@ impl ApiError {
         is_own_form && ![&self.code, &self.error_type].into_iter().flatten().any(is_timeout)
     }
 
-    /// Whether a limit is one of the credits, which no wait can outlast.
+    /// Whether the limit is the account's credits, which waiting does not restore.
     pub(crate) fn lacks_credits(&self) -> bool {
         self.kind == ApiErrorKind::TooManyRequests && !self.is_transient
     }
 
-    /// Whether a limit for the whole day is used up, which no retry within minutes can outlast.
+    /// Whether a daily limit is used up, which does not reset within minutes.
     pub(crate) fn is_daily_limit(&self) -> bool {
         let source = self.metadata().and_then(|metadata| metadata.get("limit_source")?.as_str());
         let is_daily = |text: &str| text.contains("per-day") || text.contains("per day") || text.contains("daily");
@@ -413,21 +412,21 @@ impl ApiError {
     fn advice(&self) -> &'static str {
         match self.kind {
             _ if self.is_transient && !self.status.is_success() && self.may_be_processed() => {
-                "the server may have done the work all the same, so check before repeating it"
+                "the server may still have done the work, so check before repeating it"
             }
             ApiErrorKind::Default if self.is_transient => ApiErrorKind::ServiceUnavailable.advice(),
             _ if self.lacks_credits() => ApiErrorKind::PaymentRequired.advice(),
             kind if !kind.is_transient() && is_page(&self.headers, &self.body) => {
-                "this is a page and no response of the API, so check the server URL"
+                "this is an HTML page and not a response of the API, so check the server URL"
             }
             kind => kind.advice(),
         }
     }
 
-    /// A text of the server, without keys in it. How it is shown is up to [`OneLine`].
+    /// A text from the server with keys redacted. [`OneLine`] decides how it is shown.
     fn shown<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let authorization = self.authorization.as_ref();
-        // Some messages are JSON, such as those of validators that repeat what they were given.
+        // Some messages are JSON, such as those of validators that echo their input.
         match Json::new(text).ok().filter(|_| text.starts_with(['{', '['])) {
             Some(json) => hidden::echo(&format!("{json:?}"), authorization).into_owned().into(),
             None => hidden::echo(text, authorization),
@@ -439,8 +438,8 @@ impl ApiError {
     }
 }
 
-/// The body as JSON; `Null` if it is none. It may have what some servers put around JSON: a byte order mark, NUL bytes,
-/// comments, or the form of an event.
+/// The body as JSON; `Null` if it is not JSON. It may contain what some servers put around JSON: a byte order mark, NUL
+/// bytes, comments, or event framing.
 fn tree(body: &[u8]) -> Value {
     let body = trimmed(body);
     // Messages may be cut in the middle of a character.
@@ -454,7 +453,7 @@ fn tree(body: &[u8]) -> Value {
             _ => None,
         }
     };
-    // After comments JSON may follow that is no event.
+    // Comments may be followed by JSON that is not an event.
     let after_comments = || {
         let is_comment = |line: &&[u8]| line.is_empty() || line.starts_with(b":");
         let comments: usize = body
@@ -467,8 +466,8 @@ fn tree(body: &[u8]) -> Value {
     value(body).or_else(event).or_else(after_comments).unwrap_or(Value::Null)
 }
 
-/// Returns the tree of a JSON value. A tree takes up to a hundred times the memory of its text, so that of a value that is
-/// too large for an error only the member `error` is taken.
+/// Returns the tree of a JSON value. A tree takes up to a hundred times the memory of its text, so only the member
+/// `error` is kept of a value that is too large for an error.
 fn bounded_tree(json: &Json) -> Value {
     let is_small = |json: &Json| json.as_text().len() <= LARGEST_ERROR;
     if is_small(json) {
@@ -478,7 +477,7 @@ fn bounded_tree(json: &Json) -> Value {
     error.map_or(Value::Null, |error| Value::Object([("error".to_owned(), error.to_value())].into_iter().collect()))
 }
 
-/// A body without byte order mark, white space and NUL bytes around it.
+/// A body without surrounding byte order mark, whitespace and NUL bytes.
 fn trimmed(body: &[u8]) -> &[u8] {
     let mut body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body).trim_ascii();
     while let [0, rest @ ..] | [rest @ .., 0] = body {
@@ -487,7 +486,7 @@ fn trimmed(body: &[u8]) -> &[u8] {
     body
 }
 
-/// Whether a word says that credits are missing, with which no repetition helps, whatever the status is.
+/// Whether an identifier says that credits are missing, in which case retrying does not help, whatever the status.
 fn is_lack_of_credits(word: &str) -> bool {
     matches!(
         word.strip_suffix("_error").unwrap_or(word),
@@ -516,7 +515,7 @@ fn snake_case(word: &str) -> String {
     snake
 }
 
-/// A text or a number, as text.
+/// A string or a number, as text.
 fn scalar(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
@@ -544,18 +543,18 @@ impl<'a> Place<'a> {
         Self { root, error }
     }
 
-    /// The word beside a description, as in `{"error": "invalid_grant", "error_description": "..."}`.
+    /// The identifier next to a description, as in `{"error": "invalid_grant", "error_description": "..."}`.
     fn word(&self) -> Option<String> {
         self.description().and_then(Value::as_str)?;
         self.error.as_str().map(str::to_owned)
     }
 
-    /// What describes the error outside of it.
+    /// A description of the error outside the error object.
     fn description(&self) -> Option<&'a Value> {
         ["error_description", "message"].iter().find_map(|name| self.root.get(name))
     }
 
-    /// A text or a number, as text.
+    /// A string or a number, as text.
     fn text(&self, name: &str) -> Option<String> {
         scalar(self.error.get(name)?)
     }
@@ -596,18 +595,19 @@ impl<'a> Place<'a> {
     }
 }
 
-/// The message of a body that is no JSON: the title of a page, or the text.
+/// The message of a body that is not JSON: the title of an HTML page, or the text.
 fn text_of(headers: &HeaderMap, body: &[u8]) -> String {
     let Some(text) = readable(headers, body) else { return String::new() };
     let text = if is_page(headers, body) { title(&text).unwrap_or_default() } else { &text };
     text.trim().to_owned()
 }
 
-/// How a body begins that is neither JSON nor events but text or a page, as of a site, a login or a gateway.
+/// The start of a body that is neither JSON nor events but text or an HTML page, as from a website, a login or a
+/// gateway.
 pub(super) fn foreign_text<'a>(headers: &HeaderMap, body: &'a [u8]) -> Option<Cow<'a, str>> {
     const OURS: [&str; 9] = ["{", "[", "\"", "data:", "event:", "id:", "retry:", ":", "null"];
     let text = readable(headers, trimmed(body))?;
-    // One event of a stream is told under the label of the stream.
+    // A single event of a stream is reported with the label of the stream.
     let is_labelled = || {
         let kind = header(headers, "content-type").unwrap_or_default().to_ascii_lowercase();
         kind.contains("json") || kind.contains("event-stream")
@@ -616,26 +616,26 @@ pub(super) fn foreign_text<'a>(headers: &HeaderMap, body: &'a [u8]) -> Option<Co
     (!is_ours && !text.is_empty()).then_some(text)
 }
 
-/// The beginning of a body as text, if it is text and not compressed.
+/// The start of a body as text, if it is text and not compressed.
 fn readable<'a>(headers: &HeaderMap, body: &'a [u8]) -> Option<Cow<'a, str>> {
     let text = String::from_utf8_lossy(body.get(..8 * 1024).unwrap_or(body));
     let unreadable = text.chars().filter(|letter| *letter == char::REPLACEMENT_CHARACTER).count();
     (coding(headers).is_none() && unreadable * 8 <= text.len()).then_some(text)
 }
 
-/// Whether a body is HTML, or XML as some gateways send it.
+/// Whether a body is HTML, or XML as sent by some gateways.
 pub(crate) fn is_page(headers: &HeaderMap, body: &[u8]) -> bool {
     let is_html = || header(headers, "content-type").is_some_and(|kind| kind.to_ascii_lowercase().contains("html"));
     trimmed(body).starts_with(b"<") || is_html() && !trimmed(body).starts_with(b"{")
 }
 
-/// The coding of a body that is not sent as it is, such as `gzip`.
+/// The coding of a compressed body, such as `gzip`.
 pub(crate) fn coding(headers: &HeaderMap) -> Option<&str> {
     let coding = header(headers, "content-encoding")?.trim();
     Some(coding).filter(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case("identity"))
 }
 
-/// The title of a page, in upper or lower case and with attributes.
+/// The title of an HTML page; the tag may be in any case and have attributes.
 fn title(page: &str) -> Option<&str> {
     let lower = page.to_ascii_lowercase();
     let start = lower.find("<title")?;
@@ -673,12 +673,12 @@ impl fmt::Debug for ApiError {
 
 impl fmt::Display for ApiError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        /// A longer wait is not shown: it is of no use to the reader, and often wrong.
+        /// A longer wait is not shown: it is of no use to the reader and often wrong.
         const LONGEST_WAIT: Duration = Duration::from_secs(30 * 24 * 3600);
         self.call.begin(f)?;
-        f.write_str("the server answered ")?;
+        f.write_str("the server responded with ")?;
         if self.status.is_success() {
-            f.write_str("with an error")?;
+            f.write_str("an error")?;
             if let Some(code) = &self.code {
                 write!(f, " ({})", OneLine::new(&self.shown(code), LONGEST_WORD, "code()"))?;
             }
@@ -703,11 +703,11 @@ impl fmt::Display for ApiError {
     }
 }
 
-/// The name of a status, also of those that edge networks use and no standard names.
+/// The name of a status, including nonstandard ones that edge networks use.
 fn status_name(status: StatusCode) -> Option<&'static str> {
     match status.as_u16() {
         499 => Some("Client Closed Request"),
-        520 => Some("Unknown Error of the Server"),
+        520 => Some("Unknown Server Error"),
         521 => Some("Server Is Down"),
         522 => Some("Connection to the Server Timed Out"),
         523 => Some("Server Is Unreachable"),
@@ -716,12 +716,12 @@ fn status_name(status: StatusCode) -> Option<&'static str> {
         526 => Some("Invalid Certificate of the Server"),
         527 => Some("Connection to the Server Failed"),
         529 => Some("Overloaded"),
-        530 => Some("Server Has No Address"),
+        530 => Some("Server Name Not Resolved"),
         _ => status.canonical_reason(),
     }
 }
 
-/// A wait in the units that a person would use, rounded up: `7s`, `2min 5s`, `3h 23min`.
+/// A wait in human-readable units, rounded up: `7s`, `2min 5s`, `3h 23min`.
 struct Wait(Duration);
 
 impl fmt::Display for Wait {
@@ -749,7 +749,7 @@ impl StdError for ApiError {}
 pub struct Availability<'a>(&'a Value);
 
 impl fmt::Debug for Availability<'_> {
-    /// Prints it as [`Json`] is printed, without what may be a secret.
+    /// Prints it like [`Json`], with possible secrets hidden.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let json = format!("{:?}", Json::from(self.0.clone()));
         write!(f, "Availability({})", OneLine::new(&json, LONGEST, "as_json()"))

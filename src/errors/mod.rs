@@ -1,9 +1,9 @@
 //! What can go wrong: one [`Error`] for every call, told apart by what the caller can do about it.
 //!
-//! Every message is one line that names what was called and says what to do. The cause, if there is one, is the
+//! Every message is one line that names what was called and says what to do. The cause, if any, is the
 //! [`source`](std::error::Error::source); a message never repeats it. `Debug` of an [`Error`], which is what a `main`
 //! that returns it prints, is the message with all its causes. No error ever shows the API key. Up to 500 characters of
-//! what a server says are shown, with control characters escaped.
+//! server text are shown, with control characters escaped.
 
 mod api;
 mod kind;
@@ -49,7 +49,7 @@ pub(crate) type Cause = Box<dyn StdError + Send + Sync>;
 /// ```
 #[non_exhaustive]
 pub enum Error {
-    /// The server answered with an error, by status or inside an answer with status 200.
+    /// The server responded with an error, by status or inside a response with status 200.
     Api(Box<ApiError>),
     /// No answer came, or it broke off.
     Connection(Box<ConnectionError>),
@@ -59,7 +59,7 @@ pub enum Error {
     Cancelled(Box<CancelledError>),
     /// The request or an option of the client is wrong. Nothing was sent.
     InvalidRequest(Box<InvalidRequestError>),
-    /// The server answered with success, but not with what the operation promises.
+    /// The server reported success, but the response does not match the operation.
     ResponseValidation(Box<ResponseValidationError>),
     /// A hook refused or failed.
     Hook(Box<HookError>),
@@ -86,24 +86,24 @@ impl Error {
         Some(self.call().operation_id).filter(|id| !id.is_empty())
     }
 
-    /// How many attempts the call had made when it failed; 0 if it failed before the first one, such as by a wrong
+    /// How many attempts the call had made when it failed; 0 if it failed before the first one, such as for an invalid
     /// argument.
     ///
-    /// An error from a stream or a download that had begun counts the attempts that it took to begin.
+    /// For a stream or a download that had started, this counts the attempts it took to start.
     pub fn attempts(&self) -> u32 {
         self.call().attempts
     }
 
-    /// How long the call had taken when it failed, from its start, with all attempts and the waits between them.
+    /// How long the call had taken when it failed, including all attempts and the waits between them.
     pub fn elapsed(&self) -> Duration {
         self.call().elapsed
     }
 
-    /// Returns `true` if the same request may work when it is sent again later: the server is busy or broken for the
-    /// moment, or the network failed.
+    /// Returns `true` if the same request may succeed later: the server is busy or broken at the moment, or the network
+    /// failed.
     ///
-    /// It does not say that a repetition is free of charge. After a connection that broke, after a timeout other than
-    /// the one for connecting, and after a status such as 504, the server may have done the work already.
+    /// This does not mean that a retry is free. After a broken connection, a timeout other than the one for connecting,
+    /// or a status such as 504, the server may already have done the work.
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Api(error) => error.is_retryable(),
@@ -145,13 +145,13 @@ impl Error {
         self
     }
 
-    /// The same error, told of the function that made the call.
+    /// Adds the function that made the call.
     pub(crate) fn of_function(mut self, name: &'static str) -> Self {
         self.call_mut().function = name;
         self
     }
 
-    /// The same error, with how often its call had sent the request and how long it had taken.
+    /// Adds how often the call had sent its request and how long it had taken.
     pub(crate) fn with_progress(mut self, attempts: u32, elapsed: Duration) -> Self {
         let call = self.call_mut();
         (call.attempts, call.elapsed) = (attempts, elapsed);
@@ -190,7 +190,7 @@ impl Error {
         }
     }
 
-    /// The same error, which does not show the key that was sent even if the server repeats it.
+    /// Makes the error hide the key that was sent, even if the server echoes it.
     pub(crate) fn hiding(mut self, authorization: Option<HeaderValue>) -> Self {
         if let Self::Api(error) = &mut self {
             error.authorization = authorization;
@@ -277,7 +277,7 @@ variants!(
 struct CallInfo {
     /// Empty while a client is built.
     operation_id: &'static str,
-    /// The function that made the call; empty if it is not known.
+    /// The function that made the call; empty if unknown.
     function: &'static str,
     attempts: u32,
     elapsed: Duration,
@@ -290,13 +290,13 @@ impl CallInfo {
         Self { operation_id, function: "", attempts: 0, elapsed: Duration::ZERO, is_body_spent: false }
     }
 
-    /// The start of every message: what was called, if it is known.
+    /// The start of every message: what was called, if known.
     fn begin(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = if self.function.is_empty() { self.operation_id } else { self.function };
         if name.is_empty() { Ok(()) } else { write!(f, "{name}: ") }
     }
 
-    /// The end of every message: what became of retries.
+    /// The end of every message: what happened with retries.
     fn end(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.attempts > 1 {
             write!(f, "; {} attempts were made in ", self.attempts)?;
@@ -306,13 +306,13 @@ impl CallInfo {
             }
         }
         if self.is_body_spent {
-            f.write_str("; it was not sent again, since its body holds a stream, which can be read only once")?;
+            f.write_str("; it was not sent again, since its body is a stream, which can be read only once")?;
         }
         Ok(())
     }
 }
 
-/// No response came, or it broke off.
+/// No response arrived, or it was cut off.
 ///
 /// The [`source`](StdError::source) is the cause that the transport gave to its [`TransportError`], whose kind is the
 /// [`kind`](Self::kind) of this error.
@@ -360,10 +360,10 @@ impl fmt::Display for ConnectionError {
             }
             TransportErrorKind::NotSent => "the connection closed before the request was sent; try again",
             TransportErrorKind::Exchange => {
-                "the connection failed before the response came; the server may have done the work, so check before \
+                "the connection failed before the response arrived; the server may have done the work, so check before \
                  repeating it"
             }
-            TransportErrorKind::Body => "the response broke off before its end; what came of it is incomplete",
+            TransportErrorKind::Body => "the response was cut off before its end; what arrived is incomplete",
             TransportErrorKind::Request => {
                 "the transport cannot send this request; check the server URL and the features"
             }
@@ -390,7 +390,7 @@ pub enum TimeoutPhase {
     Response,
     /// The one between two chunks of a body.
     Idle,
-    /// The one between two events of a stream: nothing but keep-alives came.
+    /// The limit between two events of a stream: only keep-alives arrived.
     Event,
     /// The one for the whole call with its retries.
     Total,
@@ -411,7 +411,7 @@ impl TimeoutError {
         Self { call: CallInfo::of(operation_id), phase, limit: Some(limit), is_unsent: false, source: None }
     }
 
-    /// Notes that the request was still waiting for a connection.
+    /// Records that the request was still waiting for a connection.
     pub(crate) const fn while_connecting(mut self, is_connecting: bool) -> Self {
         self.is_unsent = is_connecting;
         self
@@ -441,9 +441,9 @@ impl fmt::Display for TimeoutError {
             TimeoutPhase::Response if self.is_unsent => {
                 ("no connection was made", "check the network or raise `response_timeout`")
             }
-            TimeoutPhase::Response => ("the response did not begin", "raise `response_timeout` for slow models"),
-            TimeoutPhase::Idle => ("nothing more came of the response", "try again or raise `idle_timeout`"),
-            TimeoutPhase::Event => ("no event of the stream came", "try again or raise `event_timeout`"),
+            TimeoutPhase::Response => ("the response did not start", "raise `response_timeout` for slow models"),
+            TimeoutPhase::Idle => ("the response stopped arriving", "try again or raise `idle_timeout`"),
+            TimeoutPhase::Event => ("no event of the stream arrived", "try again or raise `event_timeout`"),
             TimeoutPhase::Total => ("the call did not end", "raise `timeout`"),
         };
         self.call.begin(f)?;
@@ -463,8 +463,8 @@ impl StdError for TimeoutError {
 
 /// The runtime that the connection was made in was shut down during the call.
 ///
-/// A connection belongs to the Tokio runtime it was made in, and ends with it. A client may be used in several runtimes, one
-/// after the other or at the same time; it has connections of its own in each.
+/// A connection belongs to the Tokio runtime it was made in, and ends with it. A client may be used in several
+/// runtimes, one after another or concurrently; each has its own connections.
 #[derive(Debug)]
 pub struct CancelledError {
     call: CallInfo,
@@ -524,9 +524,9 @@ impl StdError for InvalidRequestError {
     }
 }
 
-/// The server answered with success, but not with what the operation promises.
+/// The server reported success, but the response does not match the operation.
 ///
-/// Nothing of the response is lost: [`body`](ResponseValidationError::body) has it.
+/// [`body`](ResponseValidationError::body) has the whole response.
 pub struct ResponseValidationError {
     call: CallInfo,
     status: StatusCode,
@@ -544,7 +544,7 @@ impl ResponseValidationError {
         path: impl Into<String>,
         source: impl Into<Cause>,
     ) -> Self {
-        // The path is told by this error.
+        // The path is part of this error.
         let source = source.into().downcast::<DecodeError>();
         let message = |error: Box<DecodeError>| OneLine::new(error.message(), LONGEST, "").to_string();
         let source = source.map_or_else(|other| other, |error| message(error).into());
@@ -585,7 +585,7 @@ impl fmt::Debug for ResponseValidationError {
 }
 
 impl fmt::Display for ResponseValidationError {
-    /// Shows how a page or a text begins, but nothing of JSON or events, which may be what the model wrote.
+    /// Shows the start of an HTML page or a text, but nothing of JSON or events, which may be model output.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.call.begin(f)?;
         let foreign = api::foreign_text(&self.headers, &self.body);
@@ -594,16 +594,16 @@ impl fmt::Display for ResponseValidationError {
         } else if let Some(coding) = coding(&self.headers) {
             write!(f, "the response is compressed ({})", OneLine::new(coding, LONGEST_WORD, ""))?;
         } else if foreign.is_some() {
-            f.write_str("the response is not one of the API")?;
+            f.write_str("the response does not come from the API")?;
         } else {
-            f.write_str("the response is not what the operation promises")?;
+            f.write_str("the response does not match the operation")?;
         }
         if !self.path.is_empty() {
             write!(f, ", at `{}`", OneLine::new(&hidden::text(&self.path), LONGEST_WORD, "path()"))?;
         }
         match foreign {
             Some(text) => {
-                f.write_str("; check the server URL, and whether it asks for a login. It begins: ")?;
+                f.write_str("; check the server URL, and whether it requires a login. It starts: ")?;
                 OneLine::new(&hidden::text(&text), LONGEST_WORD, "body()").fmt(f)?;
             }
             None if self.path.is_empty() => f.write_str("; see `body()`")?,

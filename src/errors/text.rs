@@ -1,20 +1,20 @@
-//! Texts from elsewhere (a server, a model, a cause) as messages show them.
+//! Untrusted text (from a server, a model, a cause) as messages show it.
 
 use std::error::Error as StdError;
 use std::fmt::{self, Write as _};
 
 use crate::core::hidden;
 
-/// How many characters of a text a message shows.
+/// How many characters of a text are shown in a message.
 pub(crate) const LONGEST: usize = 500;
 
-/// How many characters a message shows of a name or a word.
+/// How many characters of a name or a word are shown in a message.
 pub(crate) const LONGEST_WORD: usize = 100;
 
-/// A text on one line and of bounded length, in which nothing can forge a line of a log, steer a terminal or turn the
-/// direction of writing: such characters are escaped (`\n`, `\u{1b}`, `\u{202e}`).
+/// A text on one line and of bounded length that cannot forge a log line, control a terminal or change the text
+/// direction: such characters are escaped (`\n`, `\u{1b}`, `\u{202e}`).
 ///
-/// It hides no secrets. What may hold one has to be hidden before, since half a key is not recognized as one.
+/// It does not redact. Secrets must be redacted before, since half a key is not recognized as one.
 pub(crate) struct OneLine<'a> {
     text: &'a str,
     longest: usize,
@@ -22,7 +22,7 @@ pub(crate) struct OneLine<'a> {
 }
 
 impl<'a> OneLine<'a> {
-    /// At most `longest` characters of `text`; `whole` names the method that has all of it, if there is one.
+    /// At most `longest` characters of `text`; `whole` names the method that returns all of it, if there is one.
     pub(crate) const fn new(text: &'a str, longest: usize, whole: &'static str) -> Self {
         Self { text, longest, whole }
     }
@@ -55,8 +55,8 @@ impl fmt::Debug for OneLine<'_> {
     }
 }
 
-/// Whether a character does something else than to be seen: controls, line separators, marks and overrides of the
-/// direction of writing, and what has no width.
+/// Whether a character is not plainly visible: control characters, line separators, bidirectional marks and overrides,
+/// and zero-width characters.
 fn is_unprintable(letter: char) -> bool {
     letter.is_control()
         || matches!(
@@ -72,8 +72,8 @@ fn is_unprintable(letter: char) -> bool {
         )
 }
 
-/// An error with everything that led to it, on one line and without secrets. A cause that repeats what was said before
-/// it is skipped.
+/// An error with its chain of causes, on one line and with secrets redacted. A cause that repeats an earlier message is
+/// skipped.
 pub(crate) struct Chain<'a>(pub(crate) &'a (dyn StdError + 'static));
 
 impl fmt::Display for Chain<'_> {
@@ -85,7 +85,7 @@ impl fmt::Display for Chain<'_> {
                 continue;
             }
             let separator = if told.is_empty() { "" } else { ": " };
-            // An error of this crate is bounded by itself, and may hold a text of this length.
+            // Errors of this crate are already bounded, and may contain a text of this length.
             write!(f, "{separator}{}", OneLine::new(&hidden::text(&text), 2 * LONGEST, ""))?;
             told.push_str(&text);
         }

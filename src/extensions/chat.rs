@@ -31,7 +31,7 @@ impl Root for ChatResult {
 impl StreamItem for ChatStreamChunk {
     const END_IS_MARKED: bool = true;
 
-    /// A choice has finished, or this is the chunk with the usage, which comes last. Further chunks may follow.
+    /// Whether a choice has finished, or this is the chunk with the usage, which comes last. More chunks may follow.
     #[inline]
     fn is_terminal(&self) -> bool {
         let has_finished = |choice: &ChatStreamChoice| {
@@ -42,7 +42,7 @@ impl StreamItem for ChatStreamChunk {
             };
             is_told || !native.is_empty()
         };
-        // Some servers tell at the beginning what the prompt has used.
+        // Some servers report the usage of the prompt at the start.
         let is_used = || self.usage.as_ref().is_some_and(|usage| usage.completion_tokens > 0);
         self.choices.iter().any(has_finished)
             || kept_choices_hold(&self.extra, "finish_reason")
@@ -57,7 +57,7 @@ impl StreamItem for ChatStreamChunk {
             || kept_choices_hold(&self.extra, "error")
     }
 
-    /// One chunk whose deltas are the messages.
+    /// A single chunk whose deltas are the messages.
     #[inline]
     fn from_answer(json: &str) -> Vec<Json> {
         let chunk = || {
@@ -86,15 +86,15 @@ fn kept_choices_hold(extra: &Extra, name: &str) -> bool {
     choices.iter().any(|choice| choice.get(name).is_some_and(is_set))
 }
 
-/// Whether a word says something. Some servers send an empty one where others send null.
+/// Whether a string is not empty. Some servers send an empty one instead of null.
 #[inline]
 pub(super) fn is_told(word: &str) -> bool {
     !word.trim_ascii().is_empty()
 }
 
-/// The assistant's turn as a message of the next request, with its reasoning, its tool calls and all that this version does
-/// not know, unchanged. What servers refuse is set right: if no role came, or an empty one, it is `assistant`; an empty list
-/// of tool calls is left out; arguments of a tool call are text, `{}` if none came.
+/// The assistant's turn as a message of the next request, with its reasoning, its tool calls and all that this version
+/// does not know, unchanged. What servers refuse is corrected: a missing or empty role becomes `assistant`; an empty
+/// list of tool calls is omitted; the arguments of a tool call are always a string, `{}` if missing.
 impl From<ChatChoice> for ChatMessages {
     #[inline]
     fn from(choice: ChatChoice) -> Self {

@@ -21,8 +21,8 @@ impl EventStream<ChatStreamChunk> {
     /// Reads the stream to its end and puts the chunks together: the answer as it would have come without a stream.
     ///
     /// # Errors
-    /// The first error of the stream; [`Error::Connection`] if it ended in good order but nothing of it could be read. To
-    /// keep what had come by then, feed a [`ChatAccumulator`] yourself.
+    /// Returns the first error of the stream; [`Error::Connection`] if it ended cleanly but contained nothing readable.
+    /// To keep what had arrived by then, feed a [`ChatAccumulator`] yourself.
     #[inline]
     pub async fn collect(mut self) -> Result<ChatResult, Error> {
         let mut answer = ChatAccumulator::new();
@@ -31,7 +31,7 @@ impl EventStream<ChatStreamChunk> {
         }
         let result = answer.finish();
         if result.choices.is_empty() && result.id.is_empty() && result.usage.is_none() {
-            return Err(ConnectionError::incomplete("sendChatCompletionRequest", "no chunk held a choice").into());
+            return Err(ConnectionError::incomplete("sendChatCompletionRequest", "no chunk contained a choice").into());
         }
         Ok(result)
     }
@@ -46,7 +46,7 @@ impl EventStream<ChatStreamChunk> {
             if let Some(text) = delta.content.or_else(|| delta.extra.get("content").and_then(parts_of)) {
                 return Some((tell(source, 0, text)?, delta.extra.exact("content").cloned()));
             }
-            // A few providers give the message whole, some of them without deltas.
+            // A few providers send the whole message, some of them without deltas.
             let message =
                 extra.get("message").filter(|_| finish_reason.is_some_and(|reason| is_told(reason.as_str())))?;
             let message: ChatAssistantMessage = wire::decode_event(message.as_text()).ok()?;
@@ -71,23 +71,23 @@ impl EventStream<ChatStreamChunk> {
 /// # }
 /// ```
 ///
-/// **How the pieces are joined.** Text is joined, also where a character was cut in two, lists are appended, of everything
-/// else the last value counts; null and what is empty say nothing. So it is with members that this version does not know,
-/// too. Choices are told apart by their index. Usage, model and the other members of the chunks are the last that came. A
-/// finish reason may come twice, or never.
+/// **How the pieces are joined.** Text is concatenated, even if a character was split in two; lists are appended; for
+/// everything else the last value wins; null and empty values are ignored. This also holds for members that this
+/// version does not know. Choices are identified by their index. Usage, model and the other members of the chunks are
+/// the last ones received. A finish reason may arrive twice, or never.
 ///
-/// **Tool calls** are told apart by id and index. Providers differ, so these rules hold: a known id names its call, whatever
-/// the index. A piece without a name goes on with the call of its index, or else with the last one, whatever id it brings,
-/// until the arguments of that call are a whole JSON object. A piece with a name and another id begins a call. Arguments
-/// after a whole object belong to a new call, or, with the same id and the same arguments, are a repetition; `{}` before
-/// other arguments was a placeholder.
+/// **Tool calls** are identified by id and index. Providers differ, so these rules apply: a known id identifies its
+/// call, whatever the index. A piece without a name continues the call of its index, or else the last one, whatever its
+/// id, until the arguments of that call are a complete JSON object. A piece with a name and a new id starts a call.
+/// Arguments after a complete object belong to a new call or, with the same id and the same arguments, are a
+/// repetition; `{}` before other arguments was a placeholder.
 ///
 /// **Reasoning details** of one type, index and id are joined, and their signature is kept; after a signature a new text
 /// begins. Encrypted details are never joined.
 ///
 /// **What fits nowhere** is kept whole and in order: chunks of another shape in the member `unrecognized_events` of the
-/// result's `extra`, values of a delta that are neither text nor the list they should be in `unrecognized_deltas` of the
-/// `extra` of their choice.
+/// result's `extra`; delta values that are neither text nor the expected list in `unrecognized_deltas` of the `extra`
+/// of their choice.
 #[derive(Clone, Debug)]
 pub struct ChatAccumulator {
     result: ChatResult,
@@ -159,7 +159,7 @@ fn keep_unrecognized(extra: &mut Extra, name: &str, unrecognized: &Vec<Json>) {
     }
 }
 
-/// Takes over the usage, but of one without tokens only the cost: it is a leftover beside the one that counts.
+/// Merges the usage; if it has no tokens, only its cost, since another chunk has the real one.
 #[inline]
 fn said_usage(known: &mut Option<ChatUsage>, usage: &Option<ChatUsage>) {
     match (known, usage) {
@@ -177,10 +177,10 @@ struct Choice {
     /// Everything but the members below.
     choice: ChatChoice,
     content: Content,
-    /// Characters that are cut in two, in the texts of the message.
+    /// Characters split in two, in the texts of the message.
     halves: Halves,
     calls: Calls,
-    /// Where the last reasoning detail of each type and index is; true stands for a summary.
+    /// The position of the last reasoning detail of each type and index; true means a summary.
     details: BTreeMap<(bool, Option<i64>), (usize, Half)>,
     /// Members of the deltas that have no field.
     unknown: Gathered,
@@ -271,13 +271,13 @@ impl Choice {
         }
     }
 
-    /// Adds a piece of a tool call. An index that did not come reads as 0 too.
+    /// Adds a piece of a tool call. A missing index also reads as 0.
     #[inline]
     fn push_call(&mut self, piece: &ChatStreamToolCall) {
         if wire::came(piece, "index") {
             return self.calls.push(Some(piece.index), piece);
         }
-        // Without an index hardly anything tells that it is such a piece.
+        // Without an index there is little else to identify such a piece.
         let with_index = || {
             let mut members = members_of(&Json::of(piece).ok()?)?;
             members.insert("index".to_owned(), Json::of(&0).ok()?);
@@ -329,7 +329,7 @@ impl Choice {
         {
             *message = whole;
         }
-        // A member may be unknown in a delta and known in a message, as images are.
+        // A member may be unknown in a delta but known in a message, such as images.
         if !self.unknown.is_empty()
             && let Some(mut members) = Json::of(&*message).ok().and_then(|json| members_of(&json))
         {
@@ -455,13 +455,13 @@ pub(super) fn text_of_parts(parts: &[ChatContentItems]) -> Option<String> {
     (!text.is_empty()).then_some(text)
 }
 
-/// The tool calls of a choice, in the order they began.
+/// The tool calls of a choice, in the order they started.
 #[derive(Clone, Debug, Default)]
 struct Calls {
     list: Vec<Call>,
-    /// Which call an id names.
+    /// The call of each id.
     by_id: BTreeMap<String, usize>,
-    /// Which call last had an index.
+    /// The last call of each index.
     by_index: BTreeMap<i64, usize>,
 }
 
@@ -474,7 +474,7 @@ struct Call {
 }
 
 impl Calls {
-    /// Adds a piece to the call it belongs to; the rules are told at [`ChatAccumulator`].
+    /// Adds a piece to the call it belongs to; see [`ChatAccumulator`] for the rules.
     #[inline]
     fn push(&mut self, index: Option<i64>, piece: &ChatStreamToolCall) {
         let id = piece.id.as_deref().unwrap_or_default();
@@ -503,7 +503,7 @@ impl Calls {
                     known.arguments.clear();
                     *end = ObjectEnd::default();
                 } else {
-                    // No name is long, and a long one is not multiplied.
+                    // Names are short, and a long one is not copied.
                     if name.is_empty() && known.name.len() <= 256 {
                         inherited.clone_from(&known.name);
                     }
@@ -546,7 +546,7 @@ impl Calls {
         }
     }
 
-    /// The calls; not those of which nothing but an id came.
+    /// The calls, without those that have only an id.
     #[inline]
     fn finish(self) -> Option<Vec<ChatToolCall>> {
         let calls = self.list.into_iter().map(|call| call.call);

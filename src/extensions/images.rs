@@ -8,7 +8,7 @@ use crate::core::wire::{self, Json, Root, Wire};
 use crate::models::{ImageGenerationResponse, ImageGenerationResponseData, ImageStreamEvents};
 
 impl Root for ImageGenerationResponse {
-    /// Each picture that is complete is one of the response.
+    /// Each completed image is one of the response.
     #[inline]
     fn from_events(events: &[&str]) -> Option<Self> {
         let mut response = Self::missing();
@@ -50,7 +50,7 @@ impl StreamItem for ImageStreamEvents {
         }
     }
 
-    /// An event for each picture, the last one with the usage and whatever else came.
+    /// An event for each image, the last one with the usage and everything else.
     #[inline]
     fn from_answer(json: &str) -> Vec<Json> {
         let events = || {

@@ -45,7 +45,7 @@ impl StreamItem for MessagesStreamEvents {
         }
     }
 
-    /// The message begins whole, and it stops.
+    /// A start event with the whole message, and a stop event.
     #[inline]
     fn from_answer(json: &str) -> Vec<Json> {
         let events = || {
@@ -58,8 +58,8 @@ impl StreamItem for MessagesStreamEvents {
     }
 }
 
-/// A block of an answer as a block of the next request: the same JSON. Only a tool use without its input, which servers
-/// refuse, gets an empty one.
+/// Converts a block of a response to a block of the next request: the same JSON. Only a tool use without input, which
+/// servers refuse, gets an empty one.
 impl From<&OrAnthropicContentBlock> for MessagesContentBlockParam {
     #[inline]
     fn from(block: &OrAnthropicContentBlock) -> Self {

@@ -17,15 +17,15 @@ impl EventStream<MessagesStreamEvents> {
     /// Reads the stream to its end and puts the events together: the answer as it would have come without a stream.
     ///
     /// # Errors
-    /// The first error of the stream; [`Error::Connection`] if it ended in good order but no message came. To keep what had
-    /// come by then, feed a [`MessagesAccumulator`] yourself.
+    /// Returns the first error of the stream; [`Error::Connection`] if it ended cleanly without a message. To keep what
+    /// had arrived by then, feed a [`MessagesAccumulator`] yourself.
     #[inline]
     pub async fn collect(mut self) -> Result<MessagesResult, Error> {
         let mut answer = MessagesAccumulator::new();
         while let Some(event) = self.next().await {
             answer.push(&event?);
         }
-        answer.finish().ok_or_else(|| ConnectionError::incomplete("createMessages", "no message came").into())
+        answer.finish().ok_or_else(|| ConnectionError::incomplete("createMessages", "no message arrived").into())
     }
 
     /// What the model says, piece by piece as it comes.
@@ -36,7 +36,7 @@ impl EventStream<MessagesStreamEvents> {
                 MessagesDelta::TextDelta(delta) => Some((delta.text, delta.extra.exact("text").cloned())),
                 _ => None,
             },
-            // Text mostly begins empty.
+            // Text usually starts empty.
             MessagesStreamEvents::ContentBlockStart(event) => match retyped(&event.content_block) {
                 OrAnthropicContentBlock::Text(block) => Some((block.text, None)),
                 _ => None,
@@ -66,19 +66,19 @@ impl EventStream<MessagesStreamEvents> {
 /// # }
 /// ```
 ///
-/// Blocks grow by their deltas: text, thinking and its signature, citations, summaries, and the input of tools, which is
-/// read when the block ends. Input that is no JSON stays as text. The events that begin the message or a block may be
-/// missing. What is null or empty at the end does not replace what came before, and of the usage, except for the output
-/// tokens, neither does 0. If one stream holds several messages, their content is joined. Events and deltas that this
-/// version does not know, or that fit no block, are kept whole, in order, in the member `unrecognized_events` of the
-/// result's `extra`.
+/// Blocks grow by their deltas: text, thinking and its signature, citations, summaries, and the input of tools, which
+/// is read when the block ends. Input that is not JSON stays text. The events that start the message or a block may be
+/// missing. Null and empty values at the end do not replace earlier ones, nor does 0 in the usage, except for the
+/// output tokens. If one stream contains several messages, their content is joined. Events and deltas that this version
+/// does not know, or that fit no block, are kept whole, in order, in the member `unrecognized_events` of the result's
+/// `extra`.
 #[derive(Clone, Debug, Default)]
 pub struct MessagesAccumulator {
     message: Option<Box<MessagesResult>>,
     blocks: Vec<Block>,
-    /// Which block last had an index.
+    /// The last block of each index.
     by_index: BTreeMap<i64, usize>,
-    /// What came at the end of the message: its members, and those of its usage.
+    /// What the end of the message contains: its members, and those of its usage.
     end: BTreeMap<String, Json>,
     usage: BTreeMap<String, Json>,
     unrecognized: Vec<Json>,
@@ -88,7 +88,7 @@ pub struct MessagesAccumulator {
 struct Block {
     index: i64,
     block: OrAnthropicContentBlock,
-    /// An event has begun it, and not its first delta.
+    /// Whether an event started it, not its first delta.
     is_begun: bool,
     /// The input of a tool, as far as it came.
     input: String,
@@ -137,13 +137,13 @@ impl MessagesAccumulator {
         }
     }
 
-    /// Returns the message as far as it came; `None` before anything of it came.
+    /// Returns the message so far; `None` before any of it has arrived.
     #[inline]
     pub fn snapshot(&self) -> Option<MessagesResult> {
         self.clone().finish()
     }
 
-    /// Returns the message; `None` if nothing of it came.
+    /// Returns the message; `None` if none of it arrived.
     #[inline]
     pub fn finish(mut self) -> Option<MessagesResult> {
         let mut message = match self.message.take() {
@@ -176,7 +176,7 @@ impl MessagesAccumulator {
         std::mem::take(&mut self.blocks).into_iter().map(Block::finish)
     }
 
-    /// Begins a block; returns its place.
+    /// Starts a block and returns its position.
     #[inline]
     fn begin_block(&mut self, index: i64, block: OrAnthropicContentBlock, is_begun: bool) -> usize {
         let at = self.blocks.len();
@@ -232,7 +232,7 @@ impl MessagesAccumulator {
         true
     }
 
-    /// Notes how the message ended, and the usage.
+    /// Records how the message ended, and the usage.
     #[inline]
     fn push_end(&mut self, event: &MessagesDeltaEvent) {
         for (name, value) in members_of(event) {
@@ -246,7 +246,7 @@ impl MessagesAccumulator {
     }
 }
 
-/// The block that grows by a delta, empty.
+/// An empty block of the kind that a delta extends.
 #[inline]
 fn block_of(delta: &MessagesDelta) -> Option<OrAnthropicContentBlock> {
     Some(match delta {
@@ -256,12 +256,12 @@ fn block_of(delta: &MessagesDelta) -> Option<OrAnthropicContentBlock> {
         MessagesDelta::ThinkingDelta(_) | MessagesDelta::SignatureDelta(_) => {
             AnthropicThinkingBlock { signature: String::new(), thinking: String::new(), extra: Extra::new() }.into()
         }
-        // A tool use without a name is none.
+        // A tool use without a name is not a call.
         _ => return None,
     })
 }
 
-/// Whether a block grows by such a delta.
+/// Whether a delta extends this kind of block.
 #[inline]
 fn takes(block: &OrAnthropicContentBlock, delta: &MessagesDelta) -> bool {
     block_of(delta).is_none_or(|other| std::mem::discriminant(block) == std::mem::discriminant(&other))
@@ -301,7 +301,7 @@ fn members_of<T: Wire>(value: &T) -> BTreeMap<String, Json> {
     read(value)
 }
 
-/// Puts usage over what is known of it, in which 0 says nothing either, except for the output tokens.
+/// Merges usage into what is known of it; 0 is ignored too, except for the output tokens.
 #[inline]
 fn overlay_usage(usage: &mut BTreeMap<String, Json>, mut newer: BTreeMap<String, Json>) {
     newer.retain(|name, value| {

@@ -75,7 +75,7 @@ fn retyped<T: Wire, U: Wire + From<crate::models::Unrecognized>>(value: &T) -> U
     crate::core::wire::decode(&json).unwrap_or_else(|_| U::from(Json::checked(&json).into()))
 }
 
-/// Takes over a value that says something: one that is not missing, null or empty. An empty one is better than nothing.
+/// Takes a value that is not missing, null or empty. An empty one is better than none.
 #[cfg(any(feature = "chat", feature = "messages", feature = "responses"))]
 #[inline]
 fn said<T: Wire>(known: &mut T, value: &T) {
@@ -87,7 +87,7 @@ fn said<T: Wire>(known: &mut T, value: &T) {
     }
 }
 
-/// The JSON of a value; nothing where it is absent.
+/// The JSON of a value; empty if it is absent.
 #[cfg(any(feature = "chat", feature = "messages", feature = "responses"))]
 #[inline]
 fn written<T: Wire>(value: &T) -> String {
@@ -96,7 +96,7 @@ fn written<T: Wire>(value: &T) -> String {
     writer.finish_with_nulls()
 }
 
-/// Puts the members of `newer` over those that are known. What is null or empty replaces nothing.
+/// Overwrites the known members with those of `newer`. Null and empty values replace nothing.
 #[cfg(any(feature = "messages", feature = "responses"))]
 #[inline]
 fn overlay(known: &mut BTreeMap<String, Json>, newer: BTreeMap<String, Json>) {
@@ -107,7 +107,7 @@ fn overlay(known: &mut BTreeMap<String, Json>, newer: BTreeMap<String, Json>) {
     }
 }
 
-/// Whether a JSON text holds nothing.
+/// Whether a JSON text is empty.
 #[cfg(any(feature = "chat", feature = "messages", feature = "responses"))]
 fn is_empty(json: &str) -> bool {
     matches!(json, "" | "null" | "\"\"" | "[]" | "{}")

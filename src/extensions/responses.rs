@@ -54,7 +54,7 @@ impl StreamItem for StreamEvents {
         }
     }
 
-    /// The event that ends a stream has the response whole.
+    /// The event that ends a stream has the whole response.
     #[inline]
     fn from_answer(json: &str) -> Vec<Json> {
         let event = || {
@@ -70,8 +70,8 @@ impl StreamItem for StreamEvents {
     }
 }
 
-/// What the model put out, as input of the next request: the same JSON. Only the arguments of a function call that came
-/// without any, or with JSON in place of text, which servers refuse, are text: `{}` or that JSON.
+/// Converts the model's output to input of the next request: the same JSON. Only the arguments of a function call, if
+/// missing or sent as JSON instead of a string, which servers refuse, become a string: `{}` or that JSON.
 impl From<&OutputItems> for InputsItem {
     #[inline]
     fn from(item: &OutputItems) -> Self {

@@ -29,7 +29,7 @@ impl EventStream<StreamEvents> {
         answer.finish().ok_or_else(|| ConnectionError::incomplete("createResponses", "no event held a response").into())
     }
 
-    /// What the model says, piece by piece as it comes. Text of which no pieces come is given when it comes whole.
+    /// What the model says, piece by piece as it arrives. Text without pieces is returned once it arrives whole.
     #[inline]
     pub fn text_deltas(self) -> TextDeltas<StreamEvents> {
         TextDeltas::new(self, |event, source| {
@@ -83,9 +83,9 @@ fn text_of(message: &OutputMessage) -> String {
 /// # }
 /// ```
 ///
-/// Items grow by their deltas, also without the event that begins them, and by the events that give a text or a part
-/// whole. The members of the response are the last that came. What is null or empty at the end, as the output of the last
-/// event is with some providers, does not replace what came before. Events that this version does not know, and deltas
+/// Items grow by their deltas, even without the event that starts them, and by the events that contain a whole text or
+/// part. The members of the response are the last ones received. Null and empty values at the end, such as the output
+/// in the last event of some providers, do not replace earlier ones. Events that this version does not know, and deltas
 /// that fit no item, are kept whole, in order, in the member `unrecognized_events` of the response's `extra`.
 #[derive(Clone, Debug, Default)]
 pub struct ResponsesAccumulator {
@@ -94,9 +94,9 @@ pub struct ResponsesAccumulator {
     /// The output of the last response that had one.
     output: Vec<OutputItems>,
     items: Vec<Item>,
-    /// Which item an id names.
+    /// The item of each id.
     by_id: BTreeMap<String, usize>,
-    /// Which item of a kind last had an index.
+    /// The last item of a kind at each index.
     by_index: BTreeMap<(Kind, i64), usize>,
     unrecognized: Vec<Json>,
 }
@@ -107,7 +107,7 @@ struct Item {
     id: String,
     state: State,
     item: OutputItems,
-    /// Where a part is in its list, by the list and by the index that the server gives it.
+    /// The position of a part in its list, by the list and by the server's index.
     parts: BTreeMap<(List, i64), usize>,
     half: Half,
 }
@@ -121,9 +121,9 @@ enum List {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    /// Its first delta began it.
+    /// Started by its first delta.
     Found,
-    /// An event began it.
+    /// Started by an event.
     Begun,
     Done,
 }
@@ -150,7 +150,7 @@ impl Kind {
         }
     }
 
-    /// An empty item; `None` for kinds that do not grow.
+    /// An empty item; `None` for kinds without deltas.
     #[inline]
     fn item(self, id: &str) -> Option<OutputItems> {
         let own_id = Some(id.to_owned()).filter(|id| !id.is_empty());
@@ -302,13 +302,13 @@ impl ResponsesAccumulator {
         }
     }
 
-    /// Returns the response as far as it came; `None` before anything of it came.
+    /// Returns the response so far; `None` before any of it has arrived.
     #[inline]
     pub fn snapshot(&self) -> Option<OpenResponsesResult> {
         self.clone().finish()
     }
 
-    /// Returns the response; `None` if nothing of it came.
+    /// Returns the response; `None` if none of it arrived.
     #[inline]
     pub fn finish(mut self) -> Option<OpenResponsesResult> {
         let output = self.output();
@@ -324,7 +324,7 @@ impl ResponsesAccumulator {
         Some(response)
     }
 
-    /// Takes over what a response says. Its output is joined with the items at the end.
+    /// Merges a response. Its output is joined with the items at the end.
     #[inline]
     fn set_response(&mut self, response: &OpenResponsesResult) -> bool {
         let mut response = response.clone();
@@ -339,8 +339,8 @@ impl ResponsesAccumulator {
         true
     }
 
-    /// The output: that of the last response, in which what is empty is filled from the items that came on their own, and
-    /// the items of those kinds of which it has none.
+    /// The output: that of the last response, with empty parts filled from the streamed items, plus streamed items of
+    /// kinds that it lacks.
     #[inline]
     fn output(&mut self) -> Vec<OutputItems> {
         let last = std::mem::take(&mut self.output);
@@ -358,7 +358,7 @@ impl ResponsesAccumulator {
             let number = met.entry(kind).or_default();
             let is_kind = |known: &Item| Kind::of(&known.item) == kind;
             let by_id = self.by_id.get(&id_of(&item)).filter(|at| self.items.get(**at).is_some_and(is_kind)).copied();
-            // Some providers give other ids at the end.
+            // Some providers send different ids at the end.
             let by_number = of_kind
                 .get(&kind)
                 .filter(|(items, count)| items.len() == *count)
@@ -420,7 +420,7 @@ impl ResponsesAccumulator {
         true
     }
 
-    /// Adds a delta to the item it belongs to, by its id or else by its place. False where it fits none.
+    /// Adds a delta to the item it belongs to, by its id or else by its position. Returns `false` if it fits none.
     #[inline]
     fn grow(&mut self, kind: Kind, index: i64, id: &str, add: impl FnOnce(&mut Item) -> Option<()>) -> bool {
         let at = self.place(kind, index, id);
@@ -428,14 +428,14 @@ impl ResponsesAccumulator {
         item.and_then(add).is_some()
     }
 
-    /// Sets in an item what came whole. False where it fits none.
+    /// Sets the whole value in an item. Returns `false` if it fits none.
     #[inline]
     fn end(&mut self, kind: Kind, index: i64, id: &str, set: impl FnOnce(&mut Item) -> Option<()>) -> bool {
         let at = self.place(kind, index, id);
         at.and_then(|at| self.items.get_mut(at)).and_then(set).is_some()
     }
 
-    /// Sets a part that came whole. False where it fits no item.
+    /// Sets a whole part. Returns `false` if it fits no item.
     #[inline]
     fn set_part(&mut self, index: i64, id: &str, content_index: i64, part: &ContentPartDoneEventPart) -> bool {
         if let ContentPartDoneEventPart::ReasoningText(part) = part {
@@ -454,7 +454,7 @@ impl ResponsesAccumulator {
         })
     }
 
-    /// The place of an item that grows. Some providers begin without the event for it, so that it is made here.
+    /// The position of an item that grows. Some providers omit the event that starts it, so it is created here.
     #[inline]
     fn place(&mut self, kind: Kind, index: i64, id: &str) -> Option<usize> {
         let is_kind = |item: &Item| Kind::of(&item.item) == kind;
@@ -484,7 +484,7 @@ impl Item {
     }
 }
 
-/// The part of text at this place, made if there is none.
+/// The text part at this position, created if missing.
 #[inline]
 fn text_part(item: &mut Item, index: i64) -> Option<(&mut ResponseOutputText, &mut Half)> {
     let OutputItems::Message(message) = &mut item.item else { return None };
@@ -524,7 +524,7 @@ fn summary_part(item: &mut Item, index: i64) -> Option<(&mut String, &mut Half)>
     Some((&mut part.text, &mut item.half))
 }
 
-/// The element that a server gives this index, made if there is none. Indexes may have gaps.
+/// The element at the server's index, created if missing. Indexes may have gaps.
 #[inline]
 fn element<'a, T>(
     list: &'a mut Vec<T>,
@@ -555,7 +555,7 @@ fn id_of(item: &OutputItems) -> String {
     }
 }
 
-/// Fills what is empty in an item from what came of it before. What came before is used up.
+/// Fills empty values of an item from its earlier version, which is consumed.
 #[inline]
 fn fill(item: &mut OutputItems, before: &mut OutputItems) {
     match (item, before) {
@@ -605,7 +605,7 @@ fn fill(item: &mut OutputItems, before: &mut OutputItems) {
     }
 }
 
-/// Takes over what came before for a value that says nothing.
+/// Takes the earlier value for an empty one.
 #[inline]
 fn keep<T: Wire>(value: &mut T, before: &mut T) {
     if is_empty(&written(value)) && *before != T::missing() {
@@ -613,7 +613,7 @@ fn keep<T: Wire>(value: &mut T, before: &mut T) {
     }
 }
 
-/// Fills a list of parts from those that came before. The longer list is kept, so that the work is that of the newer one.
+/// Fills a list of parts from the earlier one. The longer list is kept, so the work is proportional to the newer one.
 #[inline]
 fn keep_parts<T>(parts: &mut Vec<T>, before: &mut Vec<T>, fill: fn(&mut T, &mut T)) {
     for (part, before) in parts.iter_mut().zip(&mut *before) {

@@ -13,7 +13,7 @@ use crate::core::wire::Json;
 use crate::core::{EventStream, StreamItem, hidden};
 use crate::errors::{Chain, LONGEST_WORD, OneLine};
 
-/// What stands in a text for half of a character.
+/// Replaces half of a surrogate pair in a text.
 const REPLACEMENT: char = char::REPLACEMENT_CHARACTER;
 
 /// The text of a streamed answer, piece by piece.
@@ -34,17 +34,17 @@ const REPLACEMENT: char = char::REPLACEMENT_CHARACTER;
 pub struct TextDeltas<T> {
     events: EventStream<T>,
     text: TextOf<T>,
-    /// What gave the first text: deltas, or something that has the text whole. What else gives text repeats it.
+    /// The source of the first text: deltas, or something with the whole text. Other sources repeat it.
     source: Option<u8>,
-    /// U+FFFD for the half of a character that waits for the other half.
+    /// U+FFFD for half of a surrogate pair that waits for the other half.
     held: String,
     half: Half,
 }
 
-/// The text of an event, and the JSON string that came if the text is only what comes nearest to it.
+/// The text of an event, and the original JSON string if the text only approximates it.
 pub(super) type TextOf<T> = fn(T, &mut Option<u8>) -> Option<(String, Option<Json>)>;
 
-/// The text of one of several sources that say the same, if it is the one that says something first.
+/// The text of one of several equivalent sources, if it is the one that had text first.
 #[allow(dead_code, reason = "each namespace with streamed text uses it")]
 #[inline]
 pub(super) fn tell(source: &mut Option<u8>, own: u8, text: String) -> Option<String> {
@@ -61,7 +61,7 @@ impl<T: StreamItem> TextDeltas<T> {
         Self { events, text, source: None, held: String::new(), half: Half::none() }
     }
 
-    /// The text that a piece makes whole; of a character that is cut in two nothing is given before its second half came.
+    /// The text that a piece completes; a character split in two is returned only once its second half has arrived.
     fn whole(&mut self, text: String, exact: Option<&Json>) -> String {
         if exact.is_none() && self.held.is_empty() {
             return text;
@@ -113,8 +113,8 @@ impl<T> fmt::Debug for TextDeltas<T> {
     }
 }
 
-/// The first half of a character that was cut in two, at the end of a text that comes in pieces. In the text U+FFFD stands
-/// for it until the second half comes.
+/// The first half of a character split in two, at the end of a text that arrives in pieces. The text has U+FFFD instead
+/// until the second half arrives.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Half(Option<u16>);
 
@@ -128,7 +128,7 @@ impl Half {
         self.0.is_some()
     }
 
-    /// Appends a piece to the text. `exact` is the JSON string that came, if the piece is only what comes nearest to it.
+    /// Appends a piece to the text. `exact` is the original JSON string, if the piece only approximates it.
     #[inline]
     pub(super) fn push(&mut self, text: &mut String, piece: &str, exact: Option<&Json>) {
         match exact {
@@ -156,26 +156,26 @@ impl Half {
         text.push_str(rest);
         self.0 = exact.strip_suffix('"').and_then(|exact| {
             let (before, last) = exact.split_at_checked(exact.len().checked_sub(6)?)?;
-            // A backslash behind another one begins no escape.
+            // A backslash after another one does not start an escape.
             let is_escape = before.bytes().rev().take_while(|byte| *byte == b'\\').count() % 2 == 0;
             code_unit(last).filter(|unit| is_escape && (0xD800..0xDC00).contains(unit))
         });
     }
 }
 
-/// The UTF-16 code unit that an escape of the form `\uXXXX` stands for.
+/// The UTF-16 code unit of an escape of the form `\uXXXX`.
 fn code_unit(escape: &str) -> Option<u16> {
     u16::from_str_radix(escape.strip_prefix("\\u")?, 16).ok()
 }
 
 /// A text of the model that is not the value that was wanted.
 ///
-/// The message names the place that does not fit and shows how the text begins. The whole text is in
-/// [`text`](Self::text); what was wrong with it is the [`source`](std::error::Error::source).
+/// The message names the location that does not fit and shows the start of the text. The whole text is in
+/// [`text`](Self::text); the reason is the [`source`](std::error::Error::source).
 pub struct ParseError {
     what: String,
     text: String,
-    /// Without the name of a field that is missing.
+    /// Excludes the name of a missing field.
     path: String,
     source: serde_json::Error,
 }
@@ -187,8 +187,8 @@ impl ParseError {
         &self.text
     }
 
-    /// Where in the JSON the text does not fit, as in `steps[0].title`; empty for the whole of it. For a field that is
-    /// missing it is the place where it was expected.
+    /// Where in the JSON the text does not fit, as in `steps[0].title`; empty for the whole text. For a missing field,
+    /// this is where it was expected.
     #[inline]
     pub fn path(&self) -> String {
         let mut path = self.path.clone();
@@ -199,7 +199,7 @@ impl ParseError {
         path
     }
 
-    /// The field that the type requires and the text lacks.
+    /// The field that the type requires but the text lacks.
     #[inline]
     fn missing_field(&self) -> Option<String> {
         let message = self.source.to_string();
@@ -218,13 +218,13 @@ impl fmt::Display for ParseError {
             serde_json::error::Category::Eof => " ends before its JSON is complete",
             serde_json::error::Category::Syntax => " is not JSON",
             _ if self.missing_field().is_some() => " lacks a field",
-            _ => " does not fit the type that was wanted",
+            _ => " does not fit the requested type",
         })?;
         let path = self.path();
         if !path.is_empty() {
             write!(f, ", at `{}`", OneLine::new(&hidden::text(&path), LONGEST_WORD, "path()"))?;
         }
-        write!(f, "; it begins: {}", OneLine::new(&hidden::text(&self.text), 2 * LONGEST_WORD, "text()"))
+        write!(f, "; it starts: {}", OneLine::new(&hidden::text(&self.text), 2 * LONGEST_WORD, "text()"))
     }
 }
 
@@ -236,18 +236,18 @@ impl fmt::Debug for ParseError {
     }
 }
 
-/// The path of the value at a place of a JSON text, counted in lines from 1 and in bytes of the line.
+/// The path of the value at a position in a JSON text, given as line from 1 and byte in the line.
 #[inline]
 fn path_at(text: &str, line: usize, column: usize) -> String {
     let lines: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
     let before = text.as_bytes().get(..lines + column).unwrap_or(text.as_bytes());
-    // A bracket itself stands in the value around it. The end of an object is where a field is found to be missing.
+    // A bracket itself stands in the value around it. A missing field is reported at the end of its object.
     let (before, closed) = match before {
         [before @ .., b'{' | b'['] => (before, false),
         [before @ .., b'}' | b']'] => (before, true),
         _ => (before, false),
     };
-    /// What is open, with the member or element that is read in it.
+    /// The open brackets, with the member or element being read in each.
     enum Open<'a> {
         Object(&'a str),
         Array(usize),
@@ -304,18 +304,18 @@ impl std::error::Error for ParseError {
     }
 }
 
-/// Reads what the model wrote as a value; `what` names it in the error. A code fence around the whole text is left out.
+/// Parses model output as a value; `what` names it in the error. A code fence around the whole text is removed.
 #[allow(dead_code, reason = "each namespace with answers of text uses it")]
 #[inline]
 pub(super) fn parse<T: DeserializeOwned>(text: &str, what: impl FnOnce() -> String) -> Result<T, ParseError> {
     let read =
         |text| serde_json::from_str(text).map_err(|source| (path_at(text, source.line(), source.column()), source));
-    // What stands in a fence is what the model meant, and what an error is about.
+    // The fenced content is what the model meant, and what errors refer to.
     let outcome = read(text).or_else(|error| in_fence(text).map_or(Err(error), read));
     outcome.map_err(|(path, source)| ParseError { what: what(), text: text.to_owned(), path, source })
 }
 
-/// What stands in the code fence that is the whole text, without the word that names its language.
+/// The content of a code fence around the whole text, without its language name.
 #[allow(dead_code, reason = "each namespace with answers of text uses it")]
 fn in_fence(text: &str) -> Option<&str> {
     let text = text.trim_matches(|letter: char| letter.is_whitespace() || letter == '\u{feff}');
@@ -325,8 +325,8 @@ fn in_fence(text: &str) -> Option<&str> {
     Some(inner.trim_start_matches(|letter: char| letter.is_ascii_alphanumeric() || "+-_.".contains(letter)))
 }
 
-/// Reads the arguments of a call. A model may leave them empty for a tool without parameters, which counts as `{}`; some
-/// servers have an empty list then.
+/// Parses the arguments of a call. A model may leave them empty for a tool without parameters, which counts as `{}`;
+/// some servers send an empty list.
 #[allow(dead_code, reason = "each namespace with tool calls uses it")]
 #[inline]
 pub(super) fn parse_arguments<T: DeserializeOwned>(arguments: &str, tool: &str) -> Result<T, ParseError> {
@@ -365,12 +365,12 @@ mod tests {
             (
                 "{\n  \"title\": \"a \\\" b\",\n  \"steps\": [\n    {\"name\": \"b\", \"minutes\": \"3\"}\n  ]\n}",
                 "steps[0].minutes",
-                "does not fit the type that was wanted, at `steps[0].minutes`",
+                "does not fit the requested type, at `steps[0].minutes`",
             ),
-            (r#"{"title": "a", "steps": {}}"#, "steps", "does not fit the type that was wanted, at `steps`"),
+            (r#"{"title": "a", "steps": {}}"#, "steps", "does not fit the requested type, at `steps`"),
             (r#"{"title": ["#, "title", "at `title`"),
             (r#"{"title": "a", "steps": [{"name": "b", "#, "steps[0].name", "ends before its JSON is complete"),
-            ("I cannot do that.", "", "is not JSON; it begins: I cannot do that."),
+            ("I cannot do that.", "", "is not JSON; it starts: I cannot do that."),
             ("[]", "", "the answer"),
             ("", "", "the answer is empty"),
             ("{\"a\\\"b\": {\"c\": x", "a\\\"b.c", "is not JSON"),

@@ -239,7 +239,7 @@ impl RequestInput {
 }
 
 impl fmt::Debug for RequestInput {
-    /// Shows neither the query of the URL, nor values of headers that may hold a secret, nor the body.
+    /// Prints neither the query of the URL, nor the values of headers that may hold a secret, nor the body.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RequestInput")
             .field("url", &format_args!("{}", hidden::url(&self.url.to_string())))
@@ -340,8 +340,8 @@ impl DebugLog {
             name => name,
         };
         let line = format!("openrouter: {name} attempt {attempt}: {method} {url}{path}: {outcome} after {elapsed:?}");
-        // A log that cannot be written must not disturb the call. Causes of errors come from hooks and transports too, and
-        // may say anything.
+        // A failed log write must not affect the call. Error causes also come from hooks and transports, and may
+        // contain anything.
         let _ = writeln!(std::io::stderr(), "{}", OneLine::new(&hidden::text(&line), 4 * LONGEST, ""));
     }
 }

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 /// [`error`](Self::error), ...); the other methods change one thing each. Nothing is checked: an answer may break any rule
 /// of the protocol.
 ///
-/// `Debug` prints names of headers and sizes of bodies.
+/// `Debug` prints header names and body sizes.
 #[derive(Clone)]
 pub struct Answer {
     pub(super) status: u16,

@@ -11,12 +11,12 @@ pub fn emit(context: &Context<'_>, files: &mut Files) {
         arms.push_str(&format!("            {status} => Self::{},\n", kind.name));
     }
     let text = format!(
-        "{HEADER}//! What kinds of errors the API responds with.\n\n\
-         /// Which error it is, by the error types of the official SDKs.\n\
+        "{HEADER}//! Kinds of API errors.\n\n\
+         /// The kind of an API error, named like the error types of the official SDKs.\n\
          #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]\n#[non_exhaustive]\npub enum ApiErrorKind {{\n{variants}    \
          /// Any other status; [`ApiError::status`](super::ApiError::status) and [`ApiError::code`](super::ApiError::code) \
-         tell it.\n    Default,\n}}\n\n\
-         impl ApiErrorKind {{\n    /// Returns the kind that belongs to an HTTP status.\n    \
+         say which.\n    Default,\n}}\n\n\
+         impl ApiErrorKind {{\n    /// Returns the kind of an HTTP status.\n    \
          pub const fn from_status(status: u16) -> Self {{\n        match status {{\n{arms}            \
          _ => Self::Default,\n        }}\n    }}\n}}\n"
     );

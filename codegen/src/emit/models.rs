@@ -155,7 +155,7 @@ fn write_type(context: &Context<'_>, answers: &Answers, ty: &Type, out: &mut Str
                 doc(out, "    ", &sentence.map_or_else(|| format!("The value `{}`.", value.wire), str::to_owned), &[]);
                 out.push_str(&format!("    {},\n", value.rust));
             }
-            out.push_str("    /// A value this version of the crate does not know, as it came.\n    Unrecognized(Box<str>),\n}\n\n");
+            out.push_str("    /// A value this version of the crate does not know, verbatim.\n    Unrecognized(Box<str>),\n}\n\n");
             out.push_str(&format!("wire_enum!({} {{\n", ty.name));
             for value in values {
                 out.push_str(&format!("    {} = {},\n", value.rust, literal(&value.wire)));

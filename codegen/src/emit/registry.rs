@@ -67,7 +67,7 @@ pub fn emit_roots(context: &Context<'_>, files: &mut Files) {
     }
     let list: String = roots.iter().map(|name| format!("            {name}\n")).collect();
     let text = format!(
-        "{HEADER}//! Everything that an operation responds with.\n\n\
+        "{HEADER}//! The types of all responses.\n\n\
          /// Hands the types of all responses and events to a macro.\n\
          macro_rules! with_roots {{\n    ($macro:ident) => {{\n        $macro! {{\n{list}        }}\n    }};\n}}\n\n\
          pub(crate) use with_roots;\n"

@@ -9,11 +9,10 @@ use http::header::{HeaderMap, HeaderName, HeaderValue};
 
 pub(crate) use names::names_secret;
 
-/// What stands in place of a secret.
+/// Printed instead of a secret.
 pub(crate) const REDACTED: &str = "[redacted]";
 
-/// Whether a header is known to hold no secret. Of any other one, also of one that nobody has heard of, only the name is
-/// shown.
+/// Whether a header is known to hold no secret. For every other header, including unknown ones, only the name is shown.
 pub(crate) fn is_harmless(name: &HeaderName) -> bool {
     let name = name.as_str();
     matches!(
@@ -59,7 +58,7 @@ pub(crate) fn is_harmless(name: &HeaderName) -> bool {
     ) || name.starts_with("x-ratelimit-")
 }
 
-/// Marks the values of all headers that may hold a secret, so that no `Debug` prints them.
+/// Marks the values of all headers that may hold a secret as sensitive, so that `Debug` never prints them.
 pub(crate) fn hide_values(headers: &mut HeaderMap) {
     for (name, value) in headers {
         if !is_harmless(name) {
@@ -68,7 +67,7 @@ pub(crate) fn hide_values(headers: &mut HeaderMap) {
     }
 }
 
-/// Headers as `Debug` may print them, whether or not somebody has marked their values.
+/// Headers in a form that `Debug` may print, whether or not their values are marked as sensitive.
 pub(crate) struct Headers<'a>(pub(crate) &'a HeaderMap);
 
 impl fmt::Debug for Headers<'_> {
@@ -82,17 +81,17 @@ impl fmt::Debug for Headers<'_> {
     }
 }
 
-/// A URL, or the part of one from its path on, without its user name, password, query and fragment.
+/// Redacts username, password, query and fragment of a URL, or of its part from the path on.
 pub(crate) fn url(url: &str) -> Cow<'_, str> {
     let start = url.find("://").map_or(0, |at| at + "://".len());
     let (scheme, rest) = url.split_at(start);
     let user = rest.rfind('@').filter(|_| !rest.starts_with('/'));
     let query = rest.find(['?', '#']).unwrap_or(rest.len());
     let shown = match user {
-        // Either a password with a sign that nobody encoded, or a query with an address in it.
+        // Either a password with an unencoded delimiter, or a query that contains an email address.
         Some(at) if query < at => return Cow::Owned(format!("{scheme}{REDACTED}")),
         Some(at) => rest.get(at..query),
-        // With the sign that begins the query.
+        // Including the delimiter of the query.
         None if query + 1 >= rest.len() => return Cow::Borrowed(url),
         None => rest.get(..query),
     };
@@ -102,10 +101,10 @@ pub(crate) fn url(url: &str) -> Cow<'_, str> {
     Cow::Owned(format!("{scheme}{user}{}{mark}{query}", shown.unwrap_or_default()))
 }
 
-/// A text from elsewhere, such as a server's message, without what looks like a key: `sk-...`, what follows the word
+/// Redacts what looks like a key in untrusted text, such as a server's message: `sk-...`, what follows the word
 /// `Bearer`, and what [`url`] hides of the URLs in it.
 pub(crate) fn text(text: &str) -> Cow<'_, str> {
-    // Most texts hold nothing of the kind.
+    // Most texts contain nothing of the kind.
     let is_suspicious = text.contains("sk-") || text.contains("://") || finds_bearer(text);
     if !is_suspicious {
         return Cow::Borrowed(text);
@@ -131,9 +130,9 @@ pub(crate) fn text(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// A server's text as [`text`] shows it, without the key that was sent either: some servers repeat it.
+/// Redacts text from a server as [`text`] does, and the key that was sent, which some servers echo.
 pub(crate) fn echo<'a>(text: &'a str, authorization: Option<&HeaderValue>) -> Cow<'a, str> {
-    /// What is shorter is a placeholder for a server that wants no key, and may stand in any text.
+    /// Anything shorter is a placeholder for a server without keys, and may occur in any text.
     const SHORTEST_KEY: usize = 6;
     let sent = authorization.and_then(|value| value.to_str().ok()?.rsplit(' ').next());
     match sent.filter(|key| key.len() >= SHORTEST_KEY && text.contains(key)) {
@@ -142,7 +141,7 @@ pub(crate) fn echo<'a>(text: &'a str, authorization: Option<&HeaderValue>) -> Co
     }
 }
 
-/// Where `sk-` begins in a word, with a key behind it.
+/// Where `sk-` starts in a word, if a key follows it.
 fn key_in(word: &str) -> Option<usize> {
     let begins = |at: &usize| !word.get(..*at).unwrap_or_default().ends_with(char::is_alphanumeric);
     word.match_indices("sk-").map(|(at, _)| at).find(begins).filter(|at| at + "sk-".len() < word.len())

@@ -1,9 +1,9 @@
-//! Which names stand for secrets: the one rule of the client and of the generator, which includes this file.
+//! Which names mark secrets. Client and generator share this rule; the generator includes this file.
 
-/// Whether a member, a parameter or a header of this name may hold a secret.
+/// Whether a field, a parameter or a header of this name may hold a secret.
 ///
-/// Each word of the name is judged, so that `apiKey`, `x-api-key`, `API_KEY` and `apikey` are the same. Where a word is in
-/// doubt, as `monkey` is because of `writekey`, it stands for a secret.
+/// Each word of the name is checked, so that `apiKey`, `x-api-key`, `API_KEY` and `apikey` are equivalent. An ambiguous
+/// word, such as `monkey` (compare `writekey`), counts as a secret.
 pub(crate) fn names_secret(name: &str) -> bool {
     let mut word = String::new();
     let mut after_small = false;
@@ -22,7 +22,7 @@ pub(crate) fn names_secret(name: &str) -> bool {
     tells_secret(&word)
 }
 
-/// Whether a single word, in lower case, stands for a secret.
+/// Whether a single lowercase word marks a secret.
 fn tells_secret(word: &str) -> bool {
     const INSIDE: [&str; 9] =
         ["secret", "token", "passw", "passphrase", "credential", "cookie", "bearer", "authoriz", "apikey"];

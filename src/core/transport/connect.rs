@@ -33,7 +33,7 @@ use crate::errors::Cause;
 /// How long an address of a name is tried alone, before the next one is tried beside it (RFC 8305, section 5).
 const HEAD_START: Duration = Duration::from_millis(250);
 
-/// The head of a proxy's response to CONNECT may be as long as this.
+/// The maximum size of the head of a proxy's response to CONNECT.
 const LONGEST_PROXY_RESPONSE: usize = 16 * 1024;
 
 /// Makes connections to the origins of URLs.
@@ -77,7 +77,7 @@ impl Connector {
     }
 }
 
-/// What to do about a proxy, which the environment may have named.
+/// Advice about a proxy, which may come from the environment.
 const CHECK_PROXY: &str = "check the proxy (the option `proxy`, `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`)";
 
 fn authority(uri: &Uri) -> &str {
@@ -104,11 +104,11 @@ pub(super) struct Connected {
     pub(super) is_proxied: bool,
 }
 
-/// A way to the server, below the TLS with it.
+/// The stream to the server, below its TLS.
 pub(super) struct Link {
     stream: Stream,
     pub(super) socket: Arc<SocketState>,
-    /// A proxy reads what is sent. Not so below TLS, nor beyond a tunnel.
+    /// A proxy reads what is sent; false below TLS and inside a tunnel.
     is_proxied: bool,
 }
 
@@ -118,7 +118,7 @@ impl Link {
         Self { stream: Box::new(TokioIo::new(socket)), socket: state, is_proxied: false }
     }
 
-    /// Returns the same way with TLS on it.
+    /// Returns the same stream with TLS on top.
     #[cfg(feature = "_tls")]
     pub(super) fn over_tls(stream: Stream, socket: Arc<SocketState>) -> Self {
         Self { stream, socket, is_proxied: false }
@@ -165,14 +165,14 @@ impl Connection for Link {
 
 type Linking = Pin<Box<dyn Future<Output = Result<Link, ConnectError>> + Send>>;
 
-/// Opens ways to servers, through a proxy if one is in charge.
+/// Opens streams to servers, through a proxy if one applies.
 #[derive(Clone)]
 pub(super) struct Dialer(Arc<Paths>);
 
 struct Paths {
     proxies: Proxies,
     tcp: Tcp,
-    /// For proxies that are spoken to over TLS.
+    /// For proxies reached over TLS.
     #[cfg(feature = "_tls")]
     to_proxy: Tls<Tcp>,
 }
@@ -187,12 +187,12 @@ impl Dialer {
                 .clone()
                 .dial(target)
                 .await
-                .map_err(|error| ConnectError::new(format!("the server {server} is out of reach"), error));
+                .map_err(|error| ConnectError::new(format!("the server {server} could not be reached"), error));
         };
         let out_of_reach =
-            |error: Cause| ConnectError::new(format!("the proxy {proxy} is out of reach"), error).advising(CHECK_PROXY);
+            |error: Cause| ConnectError::new(format!("the proxy {proxy} could not be reached"), error).advising(CHECK_PROXY);
         let failed = |cause: Cause| {
-            let text = format!("the proxy {proxy} did not open a way to {}", authority(&target));
+            let text = format!("the proxy {proxy} did not open a tunnel to {}", authority(&target));
             ConnectError::new(text, cause).advising(CHECK_PROXY)
         };
         let mut link = match proxy.kind() {
@@ -237,12 +237,12 @@ impl Service<Uri> for Dialer {
     }
 }
 
-/// How TCP connections are made.
+/// How TCP connections are opened.
 #[derive(Clone, Debug, Default)]
 pub(super) struct DialOptions {
-    /// The addresses of hosts that are not looked up.
+    /// The pinned addresses of hosts, which are not resolved.
     pub(super) resolved: Arc<Vec<(String, Vec<SocketAddr>)>>,
-    /// The address that connections come from.
+    /// The local address that connections are bound to.
     pub(super) local_address: Option<IpAddr>,
 }
 
@@ -273,7 +273,7 @@ impl Tcp {
         let host = bare_host(uri.host().unwrap_or_default());
         let port = port_of(uri);
         match self.0.resolved.iter().find(|(known, _)| known.eq_ignore_ascii_case(host)) {
-            // Port 0 stands for the one of the URL.
+            // Port 0 means the port of the URL.
             Some((_, addresses)) => Ok(addresses
                 .iter()
                 .map(|address| SocketAddr::new(address.ip(), if address.port() == 0 { port } else { address.port() }))
@@ -285,7 +285,7 @@ impl Tcp {
     /// Returns the first address of the host of `uri`.
     #[cfg(feature = "socks")]
     async fn address(&self, uri: &Uri) -> Result<SocketAddr, Cause> {
-        Ok(self.addresses(uri).await?.into_iter().next().ok_or("the name of the server has no address")?)
+        Ok(self.addresses(uri).await?.into_iter().next().ok_or("the server name resolved to no address")?)
     }
 }
 
@@ -313,7 +313,7 @@ fn port_of(uri: &Uri) -> u16 {
     uri.port_u16().unwrap_or(default)
 }
 
-/// Asks the SOCKS5 proxy at the other end of `link` for a way to `target`, or to `address` instead (RFC 1928).
+/// Asks the SOCKS5 proxy at the other end of `link` for a connection to `target`, or to `address` instead (RFC 1928).
 #[cfg(feature = "socks")]
 async fn open_socks(link: Link, proxy: &Proxy, target: &Uri, address: Option<SocketAddr>) -> Result<Link, Cause> {
     let authority = address.map_or_else(
@@ -328,7 +328,7 @@ async fn open_socks(link: Link, proxy: &Proxy, target: &Uri, address: Option<Soc
     Ok(socks.call(target).await?)
 }
 
-/// Hands out a way that is already there.
+/// Hands out a stream that already exists.
 #[cfg(feature = "socks")]
 struct Made(Option<Link>);
 
@@ -343,7 +343,7 @@ impl Service<Uri> for Made {
     }
 
     fn call(&mut self, _proxy: Uri) -> Self::Future {
-        std::future::ready(self.0.take().ok_or("the connection was used before"))
+        std::future::ready(self.0.take().ok_or("the connection was already used"))
     }
 }
 
@@ -409,7 +409,7 @@ async fn dial(address: SocketAddr, local: Option<IpAddr>) -> io::Result<TcpStrea
     socket.connect(address).await
 }
 
-/// Polls an attempt to connect. Tokio panics if the runtime has no I/O driver, and offers no other way to find out.
+/// Polls an attempt to connect. Tokio panics if the runtime has no I/O driver and has no other way to check.
 fn poll_connect(attempt: &mut Attempt, cx: &mut Context<'_>) -> Poll<io::Result<TcpStream>> {
     catch_unwind(AssertUnwindSafe(|| attempt.as_mut().poll(cx))).unwrap_or_else(|_| {
         let error = io::Error::other("the Tokio runtime has I/O disabled: build it with `enable_all`");
@@ -417,7 +417,7 @@ fn poll_connect(attempt: &mut Attempt, cx: &mut Context<'_>) -> Poll<io::Result<
     })
 }
 
-/// Asks the HTTP proxy at the other end of `link` for a way to the origin of `target` (RFC 9110, section 9.3.6).
+/// Asks the HTTP proxy at the other end of `link` for a tunnel to the origin of `target` (RFC 9110, section 9.3.6).
 async fn open_tunnel(link: &mut Link, proxy: &Proxy, target: &Uri) -> Result<(), Cause> {
     let authority = format!("{}:{}", target.host().unwrap_or_default(), port_of(target));
     let mut request = format!("CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n").into_bytes();
@@ -436,16 +436,16 @@ async fn open_tunnel(link: &mut Link, proxy: &Proxy, target: &Uri) -> Result<(),
     let mut response = Vec::new();
     let mut part = [0; 512];
     loop {
-        // An informational response comes before the one that counts (RFC 9110, section 15.2).
+        // Informational responses precede the final one (RFC 9110, section 15.2).
         while let Some(end) = head_end(&response) {
             let rest = response.split_off(end);
             match status(&response) {
                 Some([b'1', ..]) => response = rest,
-                // A server of TLS lets the client speak first, so that nothing comes after this head by itself.
-                Some([b'2', ..]) if !rest.is_empty() => return Err("more came than the head of its response".into()),
+                // With TLS the client speaks first, so nothing may follow this head.
+                Some([b'2', ..]) if !rest.is_empty() => return Err("it sent more than the head of its response".into()),
                 Some([b'2', ..]) => return Ok(()),
                 Some(b"407") => {
-                    let reason = "it wants a name and password, or others (status 407): give them in its URL";
+                    let reason = "it requires a username and password, or different ones (status 407); set them in its URL";
                     return Err(reason.into());
                 }
                 Some(status) => {
@@ -466,7 +466,7 @@ async fn open_tunnel(link: &mut Link, proxy: &Proxy, target: &Uri) -> Result<(),
     }
 }
 
-/// Where the head of a response ends: after an empty line, whichever way lines end.
+/// Where the head of a response ends: after an empty line, with either line ending.
 fn head_end(response: &[u8]) -> Option<usize> {
     let ends = memchr::memchr_iter(b'\n', response).map(|at| at + 1);
     let mut starts = std::iter::once(0).chain(ends.clone());
@@ -476,7 +476,7 @@ fn head_end(response: &[u8]) -> Option<usize> {
     })
 }
 
-/// The status of a response of HTTP/1.
+/// The status of an HTTP/1 response.
 fn status(response: &[u8]) -> Option<&[u8]> {
     let rest = response.strip_prefix(b"HTTP/1.1 ").or_else(|| response.strip_prefix(b"HTTP/1.0 "))?;
     rest.get(..3).filter(|status| status.iter().all(u8::is_ascii_digit))
@@ -499,13 +499,13 @@ impl ConnectError {
         Self { text: text.into(), source: None, advice: None }
     }
 
-    /// The same error, with what can be done about it.
+    /// Adds advice to the error.
     pub(super) const fn advising(mut self, advice: &'static str) -> Self {
         self.advice = Some(advice);
         self
     }
 
-    /// What can be done about it, if it is something else than to look at network, proxy and server URL.
+    /// Advice, if there is something better than to check the network, the proxy and the server URL.
     pub(super) const fn advice(&self) -> Option<&'static str> {
         self.advice
     }

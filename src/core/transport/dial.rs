@@ -1,4 +1,4 @@
-//! A connection in the making that several calls wait for.
+//! A connection attempt that several calls wait for.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -10,10 +10,11 @@ use tokio::task::AbortHandle;
 use super::connect::ConnectError;
 use crate::errors::Cause;
 
-/// The attempt to make a connection, for all calls that could share it. A server may allow many calls on a connection of
-/// HTTP/2, so that a burst of first calls needs one TLS handshake and not one each.
+/// An attempt to make a connection, for all calls that could share it. A server may allow many calls on one HTTP/2
+/// connection, so a burst of first calls needs one TLS handshake instead of one each.
 ///
-/// A task makes the connection, so that a call that is given up takes it from no other. It ends when nobody waits any more.
+/// A task makes the connection, so that dropping one call does not affect the others. The task ends when no call is
+/// waiting anymore.
 pub(super) struct Dial {
     progress: watch::Receiver<Progress>,
     task: AbortHandle,
@@ -22,9 +23,9 @@ pub(super) struct Dial {
 #[derive(Clone)]
 pub(super) enum Progress {
     Dialing,
-    /// The connection is in the pool, and has a place for one call.
+    /// The connection is in the pool and has room for one call.
     Connected,
-    /// The server has told how many calls it allows, or there is no connection.
+    /// The server has announced how many calls it allows, or connecting failed.
     Done(Result<(), Arc<ConnectError>>),
 }
 
@@ -38,12 +39,12 @@ impl Dial {
         Self { progress, task: handle.spawn(attempt(sender)).abort_handle() }
     }
 
-    /// Returns whether nothing more is to be expected of it.
+    /// Returns whether the attempt is finished.
     pub(super) fn is_over(&self) -> bool {
         matches!(*self.progress.borrow(), Progress::Done(_)) || self.progress.has_changed().is_err()
     }
 
-    /// Waits for what `take` finds once there is a connection. Returns `None` if others were faster.
+    /// Waits for what `take` returns once there is a connection. Returns `None` if other calls were faster.
     pub(super) async fn wait<T>(&self, mut take: impl FnMut() -> Option<T>) -> Result<Option<T>, Cause> {
         let mut progress = self.progress.clone();
         loop {

@@ -21,15 +21,15 @@ use super::socket::SocketState;
 use super::{Failed, TransportError};
 use crate::core::body::Body;
 
-/// How large the buffers of a connection may become, and so the head of a response. An idle connection keeps its buffers,
-/// and larger ones make no download faster.
+/// The maximum size of a connection's buffers, and so of a response head. An idle connection keeps its buffers, and
+/// larger ones do not speed up downloads.
 const BUFFER: usize = 64 * 1024;
 
 /// A connection that carries one exchange after the other.
 ///
-/// It is driven by whoever is waiting on it: first the call, then the response body. There is no background task between
-/// the socket and the reader, and dropping either closes the connection at once. An idle connection is not driven; what
-/// happened to it in the meantime is found out by [`is_open`](Self::is_open).
+/// It is driven by its current user: first the call, then the response body. No background task runs between the socket
+/// and the reader, and dropping either closes the connection at once. An idle connection is not driven;
+/// [`is_open`](Self::is_open) finds out what happened to it in the meantime.
 pub(super) struct Http1 {
     sender: SendRequest<Body>,
     connection: Connection<Stream, Body>,
@@ -38,7 +38,7 @@ pub(super) struct Http1 {
     is_proxied: bool,
     socket: Arc<SocketState>,
     runtime: Id,
-    /// How long the server keeps it idle, as far as it has told.
+    /// How long the server keeps it idle, if announced.
     keep_alive: Duration,
 }
 
@@ -52,7 +52,7 @@ impl Http1 {
         Ok(Box::new(Self { sender, connection, origin, host, is_proxied, socket, runtime, keep_alive }))
     }
 
-    /// Returns a URI of the origin that it was made for.
+    /// Returns a URI of the origin it connects to.
     pub(super) const fn origin(&self) -> &Uri {
         &self.origin
     }
@@ -62,7 +62,7 @@ impl Http1 {
         self.runtime
     }
 
-    /// Returns how long the server keeps it idle, as far as it has told.
+    /// Returns how long the server keeps it idle, if announced.
     pub(super) const fn keep_alive(&self) -> Duration {
         self.keep_alive
     }
@@ -118,8 +118,8 @@ impl Http1 {
     }
 }
 
-/// Returns how long a connection may be idle by the header `Keep-Alive: timeout=SECONDS`, less a second for the way of the
-/// next request.
+/// Returns how long a connection may be idle according to the header `Keep-Alive: timeout=SECONDS`, minus a second for
+/// the latency of the next request.
 fn keep_alive(headers: &HeaderMap) -> Option<Duration> {
     let value = headers.get("keep-alive")?.to_str().ok()?;
     let timeout = value.split(',').find_map(|parameter| parameter.trim().strip_prefix("timeout="))?;

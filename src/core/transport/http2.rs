@@ -1,4 +1,4 @@
-//! A connection of HTTP/2, and the body of a response that comes over it.
+//! An HTTP/2 connection and the response bodies it carries.
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
@@ -24,24 +24,24 @@ use super::socket::SocketState;
 use super::{Failed, TransportError, sources};
 use crate::core::body::Body;
 
-/// The limit of streams until the server has named its own: a number that no server can name.
+/// The stream limit until the server announces its own: a number that no server can announce.
 const UNKNOWN_LIMIT: usize = usize::MAX - 1;
 
-/// The window for the sum of all streams, as large as it can be (RFC 9113, section 6.9.1), so that responses that nobody
-/// reads hold up no other one. Each stream has a window of its own, which bounds what it takes.
+/// The connection-level window, as large as possible (RFC 9113, section 6.9.1), so that unread responses do not block
+/// others. Each stream has its own window, which bounds its memory.
 const CONNECTION_WINDOW: u32 = (1 << 31) - 1;
 
-/// How many requests may be given up at once before their streams are old.
+/// How many requests may be canceled at once before their streams are old.
 const YOUNG_RESETS: u32 = 8;
 
-/// How long it takes until one more request may be given up.
+/// How long it takes until one more request may be canceled.
 const YOUNG_RESET_INTERVAL: Duration = Duration::from_millis(100);
 
-/// The age at which a server has surely taken a stream.
+/// The age at which a server has certainly accepted a stream.
 const OLD: Duration = Duration::from_secs(1);
 
-/// A connection that carries many exchanges at once. Tasks of the runtime drive it until the pool has let go of it and the
-/// last response was read.
+/// A connection that carries many exchanges at once. Tasks of the runtime drive it until the pool has dropped it and
+/// the last response was read.
 pub(super) struct Http2 {
     sender: SendRequest<Body>,
     driver: Arc<Driver>,
@@ -53,7 +53,7 @@ pub(super) struct Http2 {
 struct Usage {
     exchanges: AtomicUsize,
     last_used: Mutex<Instant>,
-    /// When the next request may be given up at once, as in the generic cell rate algorithm.
+    /// When the next request may be canceled at once, as in the generic cell rate algorithm.
     next_reset: Mutex<Instant>,
 }
 
@@ -70,7 +70,7 @@ impl Http2 {
             .handshake(connected.stream)
             .await?;
         let of_dispatch = driver.clone();
-        // Errors of the connection reach the exchanges that it carries.
+        // Connection errors surface in the exchanges it carries.
         tokio::spawn(async move {
             let mut turned = pin!(of_dispatch.turned.notified());
             poll_fn(|cx| {
@@ -94,7 +94,7 @@ impl Http2 {
         self.runtime
     }
 
-    /// Returns whether it has not ended, as far as was seen, and was not unused for longer than `idle_timeout`.
+    /// Returns whether it is not known to have ended and was not unused for longer than `idle_timeout`.
     pub(super) fn is_usable(&self, idle_timeout: Duration) -> bool {
         let is_unused = || {
             self.usage.exchanges.load(Ordering::Acquire) == 0 && lock(&self.usage.last_used).elapsed() >= idle_timeout
@@ -102,21 +102,21 @@ impl Http2 {
         !self.sender.is_closed() && !self.driver.has_ended.load(Ordering::Acquire) && !is_unused()
     }
 
-    /// Returns an exchange on it, unless it already carries as many as the server allows. A server that allows none for now
-    /// gets one that waits, and one that has not told its limit gets one.
+    /// Returns an exchange on it, unless it already carries as many as the server allows. If the server currently
+    /// allows none, one exchange waits; if it has not announced its limit, one is allowed.
     pub(super) fn exchange(&self) -> Option<Http2Exchange> {
         let limit = match self.driver.limit.load(Ordering::Relaxed) {
             UNKNOWN_LIMIT => 1,
             limit => limit.max(1),
         };
-        // The pool counts up under its lock, so that no other call gets in between.
+        // The pool increments this under its lock, so no other call interferes.
         (self.usage.exchanges.load(Ordering::Acquire) < limit).then(|| {
             self.usage.exchanges.fetch_add(1, Ordering::AcqRel);
             Http2Exchange { sender: self.sender.clone(), driver: self.driver.clone(), usage: self.usage.clone() }
         })
     }
 
-    /// Returns whether the server has named its limit of streams, or the connection has ended.
+    /// Returns whether the server has announced its stream limit, or the connection has ended.
     pub(super) fn is_settled(&self) -> bool {
         self.driver.is_settled()
     }
@@ -137,7 +137,7 @@ impl Http2 {
     }
 }
 
-/// The place for one exchange on a connection.
+/// A slot for one exchange on a connection.
 pub(super) struct Http2Exchange {
     sender: SendRequest<Body>,
     driver: Arc<Driver>,
@@ -145,7 +145,7 @@ pub(super) struct Http2Exchange {
 }
 
 impl Http2Exchange {
-    /// Returns whether the connection is open, after a look at its socket.
+    /// Returns whether the connection is open, after checking its socket.
     pub(super) fn is_open(&self) -> bool {
         self.driver.is_alive()
     }
@@ -161,7 +161,7 @@ impl Http2Exchange {
         }
     }
 
-    /// Returns whether the stream of a request may be reset now although the server may not have taken it yet.
+    /// Returns whether the stream of a request may be reset now although the server may not have accepted it yet.
     fn may_reset_young(&self) -> bool {
         let now = Instant::now();
         let mut next = lock(&self.usage.next_reset);
@@ -183,10 +183,10 @@ impl Drop for Http2Exchange {
 type Sent = Result<Response<Incoming>, TrySendError<Request<Body>>>;
 type Head = Pin<Box<dyn Future<Output = Sent> + Send>>;
 
-/// A request whose response has not begun.
+/// A request whose response has not started.
 struct Waiting {
     since: Instant,
-    /// `None` once the response has begun.
+    /// `None` once the response has started.
     pending: Option<(Head, Http2Exchange)>,
 }
 
@@ -204,10 +204,11 @@ impl Waiting {
 }
 
 impl Drop for Waiting {
-    /// Resets the stream of a request that is given up.
+    /// Resets the stream of a canceled request.
     ///
-    /// Servers close a connection on which many streams are reset before they were taken (CVE-2023-44487), and the calls of
-    /// others with it. So when many are given up, some streams live on until they are old or their response begins.
+    /// Servers close a connection on which many streams are reset before they were accepted (CVE-2023-44487), which
+    /// fails its other calls. So when many are canceled, some streams stay open until they are old or their response
+    /// starts.
     fn drop(&mut self) {
         let Some((head, exchange)) = self.pending.take() else { return };
         let old = self.since + OLD;
@@ -223,10 +224,10 @@ impl Drop for Waiting {
     }
 }
 
-/// The body of a response.
+/// A response body.
 struct Http2Body {
     body: Incoming,
-    /// Counts as used until it is dropped.
+    /// Keeps the connection in use until it is dropped.
     _exchange: Http2Exchange,
 }
 
@@ -240,8 +241,8 @@ impl HttpBody for Http2Body {
     ) -> Poll<Option<Result<Frame<Bytes>, TransportError>>> {
         match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
             Some(frame) => Poll::Ready(Some(frame.map_err(TransportError::body))),
-            // hyper takes a reset or GOAWAY without an error code for the end of the body. Only the flag END_STREAM says
-            // that a stream of HTTP/2 is complete.
+            // hyper treats a reset or GOAWAY without an error code as the end of the body. Only the END_STREAM flag
+            // means that an HTTP/2 stream is complete.
             None if !self.body.is_end_stream() => {
                 Poll::Ready(Some(Err(TransportError::body("the server gave the stream up before its end"))))
             }
@@ -259,7 +260,7 @@ impl HttpBody for Http2Body {
 }
 
 /// Returns whether the server promised that it has not processed the request: it refused the stream (RFC 9113, section
-/// 8.7), or the stream is above the last one it takes before it closes in an orderly way (section 6.8).
+/// 8.7), or the stream is above the last one it processes before a graceful shutdown (section 6.8).
 fn was_refused(error: &hyper::Error) -> bool {
     sources(error).filter_map(|source| source.downcast_ref::<h2::Error>()).any(|error| {
         let reason = error.reason();
@@ -269,15 +270,15 @@ fn was_refused(error: &hyper::Error) -> bool {
     })
 }
 
-/// What drives a connection: a task of the runtime, and whoever wants to know whether the connection is alive.
+/// Drives a connection: used by a task of the runtime and by calls that check whether the connection is alive.
 struct Driver {
     socket: Arc<SocketState>,
     has_started: AtomicBool,
     has_ended: AtomicBool,
     connection: Mutex<Polled>,
-    /// The server's limit of streams.
+    /// The server's stream limit.
     limit: AtomicUsize,
-    /// Notified when the server has named its limit, and when the connection has ended.
+    /// Notified when the server has announced its limit, and when the connection has ended.
     named: Notify,
     /// Notified after each turn of the connection until the limit is known.
     turned: Notify,
@@ -286,7 +287,7 @@ struct Driver {
 struct Polled {
     /// `None` before the handshake, and when the connection has ended.
     future: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
-    /// The waker of the task, which is to be woken no matter who polls.
+    /// The waker of the task, which must be woken no matter who polls.
     waker: Waker,
 }
 
@@ -303,17 +304,17 @@ impl Driver {
         }
     }
 
-    /// Drives the connection once, with a look at the socket, and returns whether it goes on.
+    /// Drives the connection once, checking the socket, and returns whether it is still alive.
     fn is_alive(&self) -> bool {
         match self.connection.try_lock() {
             Ok(mut connection) => self.socket.look(|| self.drive(&mut connection)),
-            // Its task drives it at this moment.
+            // Its task is driving it right now.
             Err(TryLockError::WouldBlock) => true,
             Err(TryLockError::Poisoned(_)) => false,
         }
     }
 
-    /// Drives the connection once and returns whether it goes on.
+    /// Drives the connection once and returns whether it is still alive.
     fn drive(&self, connection: &mut Polled) -> bool {
         let Polled { future, waker } = connection;
         let goes_on =
@@ -337,7 +338,7 @@ impl Driver {
         self.named.notify_waiters();
     }
 
-    /// Notes the limit of streams, and returns whether the server has named it.
+    /// Records the stream limit, and returns whether the server has announced it.
     fn note_limit(&self, limit: usize) -> bool {
         if self.limit.swap(limit, Ordering::AcqRel) != limit {
             self.named.notify_waiters();
@@ -367,7 +368,7 @@ impl Drop for Drive {
     }
 }
 
-/// Spawns what hyper wants to run for a connection.
+/// Spawns the futures that hyper runs for a connection.
 #[derive(Clone)]
 struct Spawn(Arc<Driver>);
 

@@ -40,15 +40,15 @@ pub(super) const NO_TLS: &str = "https:// is not built in: enable the feature `t
 ///
 /// A clone is cheap and shares the connections.
 ///
-/// - **Runtimes:** a connection is used only in the Tokio runtime it was made in, and ends with it. One transport may serve
-///   any number of runtimes, at the same time too. Outside of a runtime, or in one without timers or I/O, requests fail
+/// - **Runtimes:** a connection is used only in the Tokio runtime it was made in, and ends with it. One transport can
+///   serve any number of runtimes, even concurrently. Outside a runtime, or in one without timers or I/O, requests fail
 ///   with an error.
-/// - **Idle connections** are looked at on the socket before they are used again: one that the server closed or wrote to in
-///   the meantime is replaced, even if the program blocked its thread for all that time.
-/// - **HTTP/2** is used if the server offers it in the TLS handshake (ALPN) and the feature `http2` is enabled. Calls share
-///   a connection up to the server's limit of streams, then another one is made. First calls at the same time wait for one
-///   handshake. A connection that carries requests is checked with a ping every 30 seconds and given up 10 seconds later,
-///   so that a peer that vanished does not hold up the requests after it.
+/// - **Idle connections** are checked at the socket before they are reused: one that the server closed or wrote to in
+///   the meantime is replaced, even if the program blocked its thread all that time.
+/// - **HTTP/2** is used if the server offers it in the TLS handshake (ALPN) and the feature `http2` is enabled. Calls
+///   share a connection up to the server's stream limit; then another one is made. Concurrent first calls share one
+///   handshake. A connection that carries requests is pinged every 30 seconds and abandoned if no reply arrives within
+///   10 seconds, so a vanished peer does not block later requests.
 /// - **HTTP/1.1** connections have no task: whoever waits for a call or reads its body moves their bytes.
 /// - **TCP** connections send at once (`TCP_NODELAY`) and are kept alive with probes after 60 idle seconds.
 /// - **TLS** certificates are always verified, against the roots of the features `roots-bundled` and `roots-platform`
@@ -204,7 +204,7 @@ impl Inner {
         Err(TransportError::new(kind, error))
     }
 
-    /// Makes a connection, or waits for one that is being made and can be shared.
+    /// Makes a connection, or waits for a shareable one that is being made.
     async fn connect(self: &Arc<Self>, uri: &Uri, runtime: &Handle) -> Result<Connection, Cause> {
         #[cfg(feature = "http2")]
         while let Some(dial) = self.pool.dial(uri, runtime, |unsettled| self.dial(uri, runtime, unsettled)) {
@@ -216,14 +216,15 @@ impl Inner {
             Made::Http1(connection) => Ok(Connection::Http1(connection)),
             #[cfg(feature = "http2")]
             Made::Http2(connection) => {
-                let exchange = connection.exchange().ok_or("the server allows no exchange")?;
+                let exchange = connection.exchange().ok_or("the server allows no request on a new connection")?;
                 self.pool.share(uri, connection, runtime);
                 Ok(Connection::Http2(exchange))
             }
         }
     }
 
-    /// Starts to make a connection for all calls that could share it, or to wait for what an unsettled one allows.
+    /// Starts a connection attempt for all calls that could share it, or waits for the limit of an unsettled
+    /// connection.
     #[cfg(feature = "http2")]
     fn dial(self: &Arc<Self>, uri: &Uri, runtime: &Handle, unsettled: Option<&Http2>) -> Dial {
         let (inner, uri, handle) = (self.clone(), uri.clone(), runtime.clone());
@@ -278,7 +279,7 @@ enum Made {
 }
 
 fn no_http(error: hyper::Error) -> ConnectError {
-    ConnectError::new("HTTP could not begin", error)
+    ConnectError::new("the HTTP handshake failed", error)
 }
 
 fn is_timeout(error: &(dyn StdError + 'static)) -> bool {
@@ -287,9 +288,8 @@ fn is_timeout(error: &(dyn StdError + 'static)) -> bool {
 
 /// Returns whether an exchange failed because the runtime of its connection was shut down.
 ///
-/// The runtime reports it by an I/O error of its own. hyper counts it as an error of its user that a task which drives a
-/// connection was dropped; the other error of this kind is a body of a request that fails, which has a [`TransportError`]
-/// as its cause.
+/// The runtime reports it with its own I/O error. hyper reports the dropped task of a connection as a user error; the
+/// only other user error is a request body that fails, which has a [`TransportError`] as its cause.
 pub(crate) fn runtime_is_gone(error: &TransportError) -> bool {
     let mut cause = StdError::source(error);
     while let Some(error) = cause {
@@ -340,9 +340,9 @@ impl HyperTransportBuilder {
         self
     }
 
-    /// Sets how long a connection without a request is kept. Default: 50 seconds, which is below the 60 seconds of common
-    /// load balancers, so that they rarely close a connection at the moment a request is sent on it. It is closed before
-    /// twice that time, and not used again in the last second of a shorter time that the server has named
+    /// Sets how long a connection without a request is kept. Default: 50 seconds, which is below the 60 seconds of
+    /// common load balancers, so that they rarely close a connection at the moment a request is sent on it. It is
+    /// closed within twice that time, and not reused in the last second of a shorter time that the server announces
     /// (`Keep-Alive: timeout=5`).
     pub const fn pool_idle_timeout(mut self, timeout: Duration) -> Self {
         self.pool_idle_timeout = timeout;
@@ -357,13 +357,13 @@ impl HyperTransportBuilder {
     }
 
     /// Sends every request through this proxy: `http://host:port`, or `http://name:password@host:port` with special
-    /// characters of the name and the password percent-encoded. The environment is then not looked at, `NO_PROXY`
-    /// included. Schemes:
+    /// characters in the name and the password percent-encoded. The environment, including `NO_PROXY`, is then ignored.
+    /// Schemes:
     ///
-    /// - `http`: a proxy that speaks HTTP; servers of `https://` are reached through it by CONNECT.
-    /// - `https`: the same over TLS with the proxy, whose certificate is verified like that of a server.
-    /// - `socks5`, `socks5h`: SOCKS 5 (RFC 1928, RFC 1929), with the feature `socks`. With `socks5h` the proxy looks up
-    ///   the names of servers, with `socks5` this side does.
+    /// - `http`: an HTTP proxy; `https://` servers are reached through it with CONNECT.
+    /// - `https`: the same over TLS to the proxy, whose certificate is verified like that of a server.
+    /// - `socks5`, `socks5h`: SOCKS 5 (RFC 1928, RFC 1929), with the feature `socks`. With `socks5h` the proxy resolves
+    ///   server names; with `socks5` they are resolved locally.
     ///
     /// Without this option and [`no_proxy`](Self::no_proxy) the environment decides when the transport is built:
     ///
@@ -373,10 +373,10 @@ impl HyperTransportBuilder {
     /// - `NO_PROXY` is a list, divided by commas, of whom to reach without a proxy: a host with everything under it
     ///   (`example.com`, `.example.com` and `*.example.com` mean the same), an address (`10.0.0.1`, `::1`), a network
     ///   (`10.0.0.0/8`), each but the network with `:port` if need be, or `*` for everything.
-    /// - With the feature `proxy-system` the settings of macOS or Windows count if none of these variables is set.
-    /// - A proxy that cannot be used fails the requests that need it. Nothing goes past it.
+    /// - With the feature `proxy-system` the settings of macOS or Windows apply if none of these variables is set.
+    /// - A proxy that cannot be used fails the requests that need it. Nothing bypasses it.
     ///
-    /// The port of a proxy URL without one is 80 for `http`, 443 for `https` and 1080 for SOCKS.
+    /// The default port is 80 for `http`, 443 for `https` and 1080 for SOCKS.
     pub fn proxy(mut self, url: impl AsRef<str>) -> Self {
         self.proxies = Some(Proxy::parse(url.as_ref()).map(Proxies::all));
         self
@@ -401,23 +401,23 @@ impl HyperTransportBuilder {
         self
     }
 
-    /// Uses this configuration of rustls as it is, but for the protocols (ALPN), which the features decide. It replaces
-    /// [`root_certificate`](Self::root_certificate), [`client_certificate`](Self::client_certificate) and the roots and the
-    /// cryptography of the features.
+    /// Uses this rustls configuration unchanged, except for the protocols (ALPN), which depend on the features. It
+    /// replaces [`root_certificate`](Self::root_certificate), [`client_certificate`](Self::client_certificate) and the
+    /// roots and cryptography chosen by features.
     #[cfg(feature = "rustls-config")]
     pub fn rustls_config(mut self, config: impl Into<Arc<rustls::ClientConfig>>) -> Self {
         self.tls.config = Some(config.into());
         self
     }
 
-    /// Connects to these addresses in place of looking up `host`. A port of 0 stands for the port of the URL. Each call
-    /// adds a host. The name that TLS verifies stays `host`.
+    /// Connects to these addresses instead of resolving `host`. Port 0 means the port of the URL. Each call adds a
+    /// host. TLS still verifies the name `host`.
     pub fn resolve(mut self, host: impl Into<String>, addresses: impl IntoIterator<Item = SocketAddr>) -> Self {
         Arc::make_mut(&mut self.dial.resolved).push((host.into(), addresses.into_iter().collect()));
         self
     }
 
-    /// Makes connections from this address of the machine.
+    /// Makes connections from this local address.
     pub const fn local_address(mut self, address: IpAddr) -> Self {
         self.dial.local_address = Some(address);
         self

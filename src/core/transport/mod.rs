@@ -60,21 +60,21 @@ fn sources<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a 
 /// The default limit for making a connection.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Returns what can be done about a connection that was not made, if its cause tells.
+/// Returns advice for a failed connection attempt, if its cause has any.
 #[cfg(feature = "transport")]
 pub(crate) fn advice(error: &TransportError) -> Option<&'static str> {
     sources(error).find_map(|source| {
         source
             .downcast_ref::<ConnectError>()
             .or_else(|| {
-                // Several calls may have waited for one connection.
+                // Several calls may have waited for the same connection.
                 source.downcast_ref::<Arc<ConnectError>>().map(|error| &**error)
             })?
             .advice()
     })
 }
 
-/// A transport of the program gives no advice.
+/// A custom transport gives no advice.
 #[cfg(not(feature = "transport"))]
 pub(crate) const fn advice(_error: &TransportError) -> Option<&'static str> {
     None
@@ -102,8 +102,8 @@ pub trait Transport: Send + Sync + fmt::Debug + 'static {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConnectTimeout(pub Duration);
 
-/// Whether a request waits for a connection, as an extension of the request. [`HyperTransport`] keeps it up to date; with
-/// another transport it never does.
+/// Whether a request waits for a connection, as an extension of the request. [`HyperTransport`] keeps it up to date;
+/// with another transport it never waits.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Connecting(Arc<AtomicBool>);
 
@@ -112,7 +112,7 @@ impl Connecting {
         self.0.load(Ordering::Relaxed)
     }
 
-    /// Awaits `connect` and keeps track of it, if anybody wants to know.
+    /// Awaits `connect` and records that it is waiting, if the request tracks it.
     #[cfg(feature = "transport")]
     async fn track<T>(tracked: Option<&Self>, connect: impl Future<Output = T>) -> T {
         let set = |is_connecting| tracked.map(|tracked| tracked.0.store(is_connecting, Ordering::Relaxed));
@@ -180,7 +180,7 @@ impl fmt::Display for TransportError {
             TransportErrorKind::Connect => "no connection could be made",
             TransportErrorKind::ConnectTimeout => "no connection was made in time",
             TransportErrorKind::NotSent => "the connection closed before the request was sent",
-            TransportErrorKind::Exchange => "the connection failed before the response came",
+            TransportErrorKind::Exchange => "the connection failed before the response arrived",
             TransportErrorKind::Body => "the body broke off",
             TransportErrorKind::Request => "the request cannot be sent",
         })

@@ -1,4 +1,4 @@
-//! Stands in for `tls` when no TLS feature is enabled.
+//! Replaces `tls` when no TLS feature is enabled.
 
 /// Options that cannot be used without TLS.
 #[derive(Clone, Default)]

@@ -24,8 +24,8 @@ pub(super) enum Connection {
 
 /// The connections of a transport that carry nothing, and those that can carry more.
 ///
-/// A connection is used only in the runtime that drives its socket: in another one a call would wait for events that
-/// nobody looks for. So connections are kept apart by runtime, and those of a runtime end with it.
+/// A connection is used only in the runtime that drives its socket: in another one, a call would wait for events that
+/// nobody polls for. So connections are kept per runtime, and end with it.
 pub(super) struct Pool {
     idle_timeout: Duration,
     max_idle_per_host: usize,
@@ -34,9 +34,9 @@ pub(super) struct Pool {
 
 #[derive(Default)]
 struct State {
-    /// Nearly always one, so that a linear search is the fastest.
+    /// Nearly always one, so a linear search is fastest.
     hosts: Vec<Host>,
-    /// For each runtime with hosts, the task that closes what was idle for too long.
+    /// For each runtime with hosts, the task that closes connections that were idle for too long.
     sweepers: Vec<(Id, Option<AbortHandle>)>,
 }
 
@@ -51,7 +51,7 @@ struct Host {
     http2: Vec<Http2>,
     #[cfg(feature = "http2")]
     dial: Weak<Dial>,
-    /// The server last chose HTTP/1.1, so that a connection serves one call at a time.
+    /// The server last chose HTTP/1.1, so a connection serves one call at a time.
     #[cfg(feature = "http2")]
     is_http1: bool,
 }
@@ -62,7 +62,7 @@ struct Idle {
 }
 
 impl Idle {
-    /// Returns whether it was idle for longer than the pool or the server keeps it.
+    /// Returns whether it was idle for longer than the pool or the server allows.
     fn is_expired(&self, idle_timeout: Duration) -> bool {
         self.since.elapsed() >= idle_timeout.min(self.connection.keep_alive())
     }
@@ -70,12 +70,12 @@ impl Idle {
 
 impl Pool {
     pub(super) fn new(idle_timeout: Duration, max_idle_per_host: usize) -> Self {
-        // A connection that may be idle for no time is not kept, so that the sweeper always has something to wait for.
+        // A connection with no idle time left is not kept, so the sweeper always has something to wait for.
         let max_idle_per_host = if idle_timeout.is_zero() { 0 } else { max_idle_per_host };
         Self { idle_timeout, max_idle_per_host, state: Mutex::default() }
     }
 
-    /// Returns a connection to the origin of `uri` that `runtime` drives and that is open as far as can be known.
+    /// Returns a connection to the origin of `uri` that `runtime` drives and that is open as far as known.
     pub(super) fn take(&self, uri: &Uri, runtime: Id) -> Option<Connection> {
         loop {
             let mut state = self.state();
@@ -100,8 +100,8 @@ impl Pool {
         }
     }
 
-    /// Keeps a connection for the next request, if there is room for it. It is closed if it ends up in another runtime than
-    /// its own: nothing there could close it in time.
+    /// Keeps a connection for the next request, if there is room for it. It is closed if it ends up in a different
+    /// runtime: nothing there could close it in time.
     pub(super) fn put(self: &Arc<Self>, connection: Box<Http1>) {
         let runtime = connection.runtime();
         let Some(handle) = Handle::try_current().ok().filter(|handle| handle.id() == runtime) else {
@@ -121,7 +121,7 @@ impl Pool {
         self.sweep(state, &handle);
     }
 
-    /// Makes a new connection of HTTP/2 available to all calls.
+    /// Makes a new HTTP/2 connection available to all calls.
     #[cfg(feature = "http2")]
     pub(super) fn share(self: &Arc<Self>, uri: &Uri, connection: Http2, handle: &Handle) {
         if self.max_idle_per_host == 0 {
@@ -134,8 +134,8 @@ impl Pool {
         self.sweep(state, handle);
     }
 
-    /// Returns the dial to the origin of `uri` that is under way, or else the new one that `start` gives. It gets a
-    /// connection whose limit of streams is not known yet, if there is one. Returns `None` if a connection serves one call
+    /// Returns the dial to the origin of `uri` that is in progress, or else a new one from `start`, which gets a
+    /// connection whose stream limit is not known yet, if there is one. Returns `None` if a connection serves one call
     /// at a time, so that each call makes its own.
     #[cfg(feature = "http2")]
     pub(super) fn dial(
@@ -168,7 +168,7 @@ impl Pool {
             return;
         }
         state.sweepers.push((runtime, None));
-        // Not under the lock: a runtime that is shutting down drops the task at once.
+        // Outside the lock: a runtime that is shutting down drops the task at once.
         drop(state);
         let sweeper = Sweeper { pool: Arc::downgrade(self), runtime };
         let task = handle.spawn(sweeper.run(self.idle_timeout)).abort_handle();
@@ -196,12 +196,12 @@ impl Pool {
         is_left
     }
 
-    /// Lets go of everything that belongs to `runtime`.
+    /// Drops everything that belongs to `runtime`.
     fn forget(&self, runtime: Id) {
         let mut state = self.state();
         let forgotten: Vec<_> = state.hosts.extract_if(.., |host| host.runtime == runtime).collect();
         state.sweepers.retain(|(of, _)| *of != runtime);
-        // Connections close without the lock.
+        // Connections are closed outside the lock.
         drop(state);
         drop(forgotten);
     }
@@ -223,7 +223,7 @@ impl Sweeper {
         while self.pool.upgrade().is_some() {
             sleep(idle_timeout).await;
             if self.pool.upgrade().is_some_and(|pool| !pool.close_expired(self.runtime)) {
-                // The next connection may start a new sweeper at any time, so this one must not touch the pool any more.
+                // The next connection may start a new sweeper at any time, so this one must not touch the pool anymore.
                 self.pool = Weak::new();
             }
         }
@@ -273,13 +273,13 @@ impl State {
 
 impl Host {
     fn is_of(&self, uri: &Uri, runtime: Id) -> bool {
-        // As text, which is faster: an authority in other letters has connections of its own.
+        // Compared as text, which is faster: an authority in different case gets its own connections.
         self.runtime == runtime
             && self.origin.authority().map(Authority::as_str) == uri.authority().map(Authority::as_str)
             && self.origin.scheme() == uri.scheme()
     }
 
-    /// Returns a place on the first connection of HTTP/2 that has one, so that those at the end become idle.
+    /// Returns a slot on the first HTTP/2 connection that has one, so that the last ones become idle.
     #[cfg(feature = "http2")]
     fn http2_exchange(&mut self, idle_timeout: Duration) -> Option<Http2Exchange> {
         self.http2.retain(|http2| http2.is_usable(idle_timeout));

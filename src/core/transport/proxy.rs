@@ -29,7 +29,7 @@ pub(super) struct Proxies {
     http: Route,
     https: Route,
     bypass: Vec<Bypass>,
-    /// What the operating system says, when the environment names no proxy.
+    /// The operating system's settings, if the environment names no proxy.
     #[cfg(feature = "proxy-system")]
     system: Option<Arc<Matcher>>,
 }
@@ -110,7 +110,7 @@ impl Proxies {
     }
 }
 
-/// What a proxy understands.
+/// The protocol of a proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ProxyKind {
     Http,
@@ -119,7 +119,7 @@ pub(super) enum ProxyKind {
     Https,
     #[cfg(feature = "socks")]
     Socks {
-        /// The proxy looks up the name of the server (`socks5h`). Otherwise this side does.
+        /// The proxy resolves the server name (`socks5h`). Otherwise it is resolved locally.
         resolves_names: bool,
     },
 }
@@ -136,7 +136,7 @@ pub(super) struct Proxy {
 }
 
 impl Proxy {
-    /// Reads `scheme://name:password@host:port`. The scheme may be left out for `http`.
+    /// Parses `scheme://name:password@host:port`. The scheme may be omitted for `http`.
     ///
     /// The reason of a refusal never repeats the URL, since it may hold a password.
     pub(super) fn parse(url: &str) -> Result<Self, &'static str> {
@@ -147,13 +147,13 @@ impl Proxy {
             #[cfg(feature = "_tls")]
             "https" => ProxyKind::Https,
             #[cfg(not(feature = "_tls"))]
-            "https" => return Err("a proxy of the scheme https:// needs the feature `tls`"),
+            "https" => return Err("a https:// proxy needs the feature `tls`"),
             #[cfg(feature = "socks")]
             "socks5" => ProxyKind::Socks { resolves_names: false },
             #[cfg(feature = "socks")]
             "socks5h" => ProxyKind::Socks { resolves_names: true },
             #[cfg(not(feature = "socks"))]
-            "socks5" | "socks5h" => return Err("a proxy of the scheme socks5:// needs the feature `socks`"),
+            "socks5" | "socks5h" => return Err("a socks5:// proxy needs the feature `socks`"),
             _ => return Err("the scheme of a proxy must be http, https, socks5 or socks5h"),
         };
         let authority = rest.strip_suffix('/').unwrap_or(rest);
@@ -188,7 +188,7 @@ impl Proxy {
         })
     }
 
-    /// Reads a proxy that the operating system names.
+    /// Parses a proxy from the operating system's settings.
     #[cfg(feature = "proxy-system")]
     fn of_system(proxy: &Intercept) -> Result<Self, &'static str> {
         let mut read = Self::parse(&proxy.uri().to_string())?;
@@ -200,7 +200,7 @@ impl Proxy {
         Ok(read)
     }
 
-    /// Returns what it understands.
+    /// Returns its protocol.
     pub(super) const fn kind(&self) -> ProxyKind {
         self.kind
     }
@@ -216,7 +216,7 @@ impl Proxy {
         self.credentials.as_ref().map(|(name, password)| (name.as_str(), password.as_str()))
     }
 
-    /// Returns the value for the header `Proxy-Authorization`, if it reads headers.
+    /// Returns the value of the header `Proxy-Authorization`, if it reads headers.
     pub(super) fn authorization(&self) -> Option<&HeaderValue> {
         let reads_headers = match self.kind {
             #[cfg(feature = "socks")]

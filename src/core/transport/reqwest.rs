@@ -1,14 +1,14 @@
-//! A client of reqwest as a transport.
+//! A reqwest client as a transport.
 
 use http::{Request, Response};
 
 use super::{Transport, TransportError, TransportErrorKind, TransportFuture};
 use crate::core::body::Body;
 
-/// A [`reqwest::Client`] as a [`Transport`], for a program that has one and keeps its configuration.
+/// A [`reqwest::Client`] as a [`Transport`], for programs that already configure one.
 ///
 /// Build it with `redirect(reqwest::redirect::Policy::none())` and `retry(reqwest::retry::never())`: the layers above
-/// decide what is sent again and where the API key may go. Connections follow the rules of reqwest, not those of
+/// decide what is retried and where the API key may go. Connections follow the rules of reqwest, not those of
 /// [`HyperTransport`](super::HyperTransport).
 ///
 /// ```
@@ -39,14 +39,14 @@ impl Transport for ReqwestTransport {
         })
     }
 
-    /// In a browser the request is sent by `fetch`. Its body is read before that, since `fetch` takes no stream
-    /// everywhere.
+    /// In a browser the request is sent with `fetch`. Its body is collected first, since not every `fetch` accepts a
+    /// stream.
     #[cfg(all(target_family = "wasm", target_os = "unknown"))]
     fn send(&self, request: Request<Body>) -> TransportFuture<'_> {
         use http_body_util::{BodyExt, StreamBody};
         use send_wrapper::SendWrapper;
 
-        // There are no threads, so nothing is ever sent to another one.
+        // There are no threads, so nothing is ever sent to another thread.
         Box::pin(SendWrapper::new(async move {
             let (head, body) = request.into_parts();
             let body = body.collect().await?.to_bytes();
@@ -82,7 +82,7 @@ fn invalid(error: reqwest::Error) -> TransportError {
 }
 
 fn failed(error: reqwest::Error) -> TransportError {
-    // A browser does not tell whether there was a connection.
+    // A browser does not report whether there was a connection.
     #[cfg(all(target_family = "wasm", target_os = "unknown"))]
     let is_connect = false;
     #[cfg(not(all(target_family = "wasm", target_os = "unknown")))]

@@ -1,4 +1,5 @@
-//! The TCP stream below TLS and HTTP: it can be looked at while idle, and what came before a failed write can still be read.
+//! The TCP stream below TLS and HTTP: it can be checked while idle, and what arrived before a failed write can still be
+//! read.
 
 use std::io::{self, IoSlice, Read};
 use std::pin::Pin;
@@ -10,14 +11,14 @@ use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-/// How many bytes are read before the reader gets a turn. A server that sends faster than hyper reads could otherwise keep
-/// one poll busy for longer than any time limit.
+/// How many bytes are read before the reader gets a turn. A server that sends faster than hyper reads could otherwise
+/// keep one poll busy past any time limit.
 const READ_BUDGET: usize = 1024 * 1024;
 
-/// How many bytes one look at the socket reads at most: enough for a TLS session ticket or a frame of HTTP/2.
+/// How many bytes one check of the socket reads at most: enough for a TLS session ticket or an HTTP/2 frame.
 const LOOK: usize = 512;
 
-/// What a [`Socket`] and the connection on top of it share.
+/// State shared by a [`Socket`] and the connection on top of it.
 #[derive(Default)]
 pub(super) struct SocketState {
     is_looked_at: AtomicBool,
@@ -25,7 +26,7 @@ pub(super) struct SocketState {
 }
 
 impl SocketState {
-    /// Drives a connection with reads that ask the socket itself when Tokio reports nothing to read.
+    /// Drives a connection with reads that go to the socket itself if Tokio reports nothing to read.
     ///
     /// Tokio learns from its driver what happened to a socket, and the driver runs only between polls. After a program has
     /// blocked the thread, a connection that was closed or written to in the meantime still looks idle. The system call
@@ -37,7 +38,7 @@ impl SocketState {
         output
     }
 
-    /// The number of bytes that the operating system has taken so far.
+    /// The number of bytes that the operating system has accepted so far.
     pub(super) fn written(&self) -> u64 {
         self.written.load(Ordering::Relaxed)
     }
@@ -46,8 +47,8 @@ impl SocketState {
 /// A TCP stream whose write errors are reported by its reads.
 ///
 /// A server may respond before it has read the whole request (413, 401) and close the connection. The next write then
-/// fails although the response has already arrived. So a failed write counts as done, the response is read, and the error
-/// is returned once nothing is left to read.
+/// fails although the response has already arrived. So a failed write is treated as successful, the response is read,
+/// and the error is returned once nothing is left to read.
 pub(super) struct Socket {
     stream: TcpStream,
     state: Arc<SocketState>,
@@ -66,7 +67,7 @@ impl Socket {
         &self.state
     }
 
-    /// Reads without asking Tokio whether there is anything to read.
+    /// Reads without checking Tokio's readiness first.
     fn look(&self, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let room = buffer.initialize_unfilled_to(buffer.remaining().min(LOOK));
         loop {
@@ -82,7 +83,7 @@ impl Socket {
         }
     }
 
-    /// Notes the outcome of a write of `length` bytes.
+    /// Records the outcome of a write of `length` bytes.
     fn wrote(&mut self, cx: &Context<'_>, outcome: io::Result<usize>, length: usize) -> io::Result<usize> {
         match outcome {
             Ok(count) => {
@@ -92,7 +93,7 @@ impl Socket {
             Err(error) => {
                 self.write_error = Some(error);
                 self.is_broken = true;
-                // The reader has to see it, whatever it waits for.
+                // The reader must see it, whatever it waits for.
                 cx.waker().wake_by_ref();
                 Ok(length)
             }

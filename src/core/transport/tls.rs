@@ -16,23 +16,23 @@ use super::connect::{ConnectError, Connected, Link};
 use super::hyper::TransportBuildError;
 use crate::errors::Cause;
 
-/// The protocols that a server is offered, the preferred one first.
+/// The protocols offered to a server, in order of preference.
 pub(super) const ALPN: &[&[u8]] = if cfg!(feature = "http2") { &[b"h2", b"http/1.1"] } else { &[b"http/1.1"] };
 
-/// Whom to trust, and who this side is.
+/// Which certificates to trust, and the client's own.
 #[derive(Clone, Default)]
 pub(super) struct TlsOptions {
-    /// Trusted beside the roots of the enabled features; each PEM (any number of certificates) or DER.
+    /// Trusted in addition to the roots of the enabled features; each is PEM (any number of certificates) or DER.
     pub(super) extra_roots: Vec<Vec<u8>>,
-    /// The certificate of this side with its chain and its private key, in PEM form.
+    /// The client certificate with its chain and private key, in PEM form.
     pub(super) client_certificate: Option<Vec<u8>>,
-    /// In place of everything above.
+    /// Replaces everything above.
     #[cfg(feature = "rustls-config")]
     pub(super) config: Option<Arc<ClientConfig>>,
 }
 
 impl TlsOptions {
-    /// Returns what makes connections over `inner` and offers these protocols.
+    /// Returns a connector that makes connections over `inner` and offers these protocols.
     pub(super) fn connector<C>(&self, inner: C, protocols: &[&[u8]]) -> Result<Tls<C>, TransportBuildError> {
         let mut config = self.config()?;
         config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
@@ -63,17 +63,17 @@ impl TlsOptions {
             .collect::<Result<_, _>>()
             .map_err(|error| invalid("the PEM text cannot be read").caused_by(error))?;
         if chain.is_empty() {
-            return Err(invalid("the PEM text holds no certificate"));
+            return Err(invalid("the PEM text contains no certificate"));
         }
         let key = PrivateKeyDer::from_pem_slice(pem)
-            .map_err(|error| invalid("the PEM text holds no private key; append it").caused_by(error))?;
+            .map_err(|error| invalid("the PEM text contains no private key; append it").caused_by(error))?;
         config
             .with_client_auth_cert(chain, key)
             .map_err(|error| invalid("the certificate and the private key cannot be used together").caused_by(error))
     }
 }
 
-/// Makes TLS connections over those of `C`. Certificates are always verified; nothing switches that off.
+/// Makes TLS connections over those of `C`. Certificates are always verified; this cannot be disabled.
 pub(super) struct Tls<C>(HttpsConnector<C>);
 
 impl<C> Tls<C>
@@ -98,7 +98,7 @@ where
     }
 }
 
-/// Tells a connection that failed from a handshake that did.
+/// Distinguishes a failed connection from a failed handshake.
 fn connect_error(host: &str, error: Cause) -> ConnectError {
     let error = match error.downcast::<ConnectError>() {
         Ok(error) => return *error,
@@ -116,7 +116,7 @@ fn connect_error(host: &str, error: Cause) -> ConnectError {
     }
 }
 
-/// Returns the TLS error itself if I/O errors are only its envelopes, so that a program finds it in the chain of sources.
+/// Unwraps a TLS error from I/O errors that only wrap it, so that a program finds it in the chain of sources.
 fn innermost(mut error: Cause) -> Cause {
     loop {
         error = match error.downcast::<io::Error>() {
@@ -132,7 +132,7 @@ fn innermost(mut error: Cause) -> Cause {
     }
 }
 
-/// Returns what can be done about a handshake that failed.
+/// Returns advice for a failed handshake.
 const fn advice(error: &rustls::Error) -> Option<&'static str> {
     match error {
         rustls::Error::InvalidCertificate(
@@ -143,12 +143,12 @@ const fn advice(error: &rustls::Error) -> Option<&'static str> {
         ) => Some("the certificate of the server is not valid at this time; check the clock of this machine"),
         rustls::Error::InvalidCertificate(
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
-        ) => Some("the certificate is one of another server; check the server URL"),
+        ) => Some("the certificate belongs to another server; check the server URL"),
         rustls::Error::InvalidCertificate(_) => Some(
             "the certificate of the server is not trusted. If a company signed it, enable the feature `roots-platform`, \
              which trusts what the operating system trusts, or set `root_certificate` of `HyperTransport`",
         ),
-        rustls::Error::InvalidMessage(_) => Some("the server does not speak TLS at this port; check the server URL"),
+        rustls::Error::InvalidMessage(_) => Some("the server does not speak TLS on this port; check the server URL"),
         _ => None,
     }
 }
@@ -203,7 +203,7 @@ fn add_extra(roots: &mut RootCertStore, certificate: &[u8]) -> Result<(), Transp
         vec![CertificateDer::from(certificate)]
     };
     if found.is_empty() {
-        return Err(invalid("the PEM text holds no certificate"));
+        return Err(invalid("the PEM text contains no certificate"));
     }
     for certificate in found {
         roots

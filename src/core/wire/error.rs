@@ -8,7 +8,7 @@ use crate::core::hidden;
 /// Why a JSON text could not be read as the type that was asked for.
 #[derive(Clone, PartialEq, Eq)]
 pub struct DecodeError(
-    /// Shared: the members of an object that does not fit all have the same error.
+    /// Shared: all members of an object that does not fit have the same error.
     Arc<Inner>,
 );
 
@@ -71,7 +71,7 @@ impl EncodeError {
     }
 }
 
-/// The beginning of a text that a server sent, short enough for a message.
+/// The start of a server's text, short enough for a message.
 pub(super) fn shortened(text: &str) -> &str {
     text.char_indices().nth(100).and_then(|(end, _)| text.get(..end)).unwrap_or(text)
 }

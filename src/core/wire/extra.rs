@@ -7,7 +7,7 @@ use super::json::{Hide, Shown};
 use super::{DecodeError, Json};
 use crate::core::hidden;
 
-/// More members than this are found by a table and not one after the other.
+/// Beyond this many members, a table replaces the linear search.
 const FEW: usize = 16;
 
 /// What an object holds beyond its typed fields.
@@ -25,11 +25,11 @@ pub struct Extra {
     members: Option<Box<Members>>,
 }
 
-/// The members in the order they came, each name once.
+/// The members in the order received, each name once.
 #[derive(Clone, Default)]
 struct Members {
     list: Vec<ExtraMember>,
-    /// Where each name stands, once there are more than [`FEW`].
+    /// The position of each name, once there are more than [`FEW`].
     places: BTreeMap<Box<str>, usize>,
 }
 
@@ -52,7 +52,7 @@ enum MisfitKind {
     Required,
     /// The field of any other member is empty.
     Optional,
-    /// The field holds what comes nearest.
+    /// The field holds the nearest value that fits.
     Exact,
 }
 
@@ -64,7 +64,7 @@ impl Members {
         }
     }
 
-    /// Adds a member, in the place of one of the same name, which it returns.
+    /// Adds a member, replacing one of the same name, which it returns.
     fn put(&mut self, member: ExtraMember) -> Option<ExtraMember> {
         if let Some(known) = self.find(&member.name).and_then(|at| self.list.get_mut(at)) {
             return Some(std::mem::replace(known, member));
@@ -117,13 +117,13 @@ impl Extra {
         self.find(name).map(|member| &member.value)
     }
 
-    /// Returns what came for a member whose field holds only what comes nearest to it.
+    /// Returns the original of a member whose field holds only the nearest value.
     #[inline]
     pub(crate) fn exact(&self, name: &str) -> Option<&Json> {
         self.find(name).filter(|member| member.is_exact()).map(|member| &member.value)
     }
 
-    /// Removes what came for a member whose field holds only what comes nearest to it, once the field has grown.
+    /// Removes the original of a member whose field holds only the nearest value, once the field has grown.
     #[allow(dead_code, reason = "namespaces with streams use it")]
     #[inline]
     pub(crate) fn forget_exact(&mut self, name: &str) {
@@ -149,8 +149,8 @@ impl Extra {
         Some(member.value)
     }
 
-    /// Adds the members of `newer` that say something, except one. What came for a field that holds what comes nearest
-    /// belongs to the value of that field and is added only for numbers, which no one joins.
+    /// Adds the non-empty members of `newer`, except one. The original of a field that holds only the nearest value
+    /// belongs to that field's value and is added only for numbers, which are never joined.
     #[allow(dead_code, reason = "namespaces with streams use it")]
     pub(crate) fn merge(&mut self, newer: &Self, except: &str) {
         let said = newer.list().iter().filter(|member| *member.name != *except && !member.value.is_null());
@@ -164,7 +164,7 @@ impl Extra {
         self.list().iter().map(|member| (&*member.name, &member.value))
     }
 
-    /// Adds the members of `older` that this has none of, and uses them up.
+    /// Moves the members of `older` that are missing here.
     #[allow(dead_code, reason = "namespaces with streams use it")]
     pub(crate) fn fill(&mut self, older: &mut Self) {
         if older.members.is_some() {
@@ -175,9 +175,9 @@ impl Extra {
         }
     }
 
-    /// Returns the members that have a typed field but whose value did not fit its type, with what was wrong. The typed
-    /// field is empty then, or holds what comes nearest: the whole part of a number, text in which U+FFFD stands for half
-    /// of a character, a list without the elements that are no such values.
+    /// Returns the members that have a typed field but whose value did not fit its type, with the reason. The typed
+    /// field is then empty, or holds the nearest value that fits: the integer part of a number, text with U+FFFD for
+    /// half of a surrogate pair, a list without the elements of another type.
     pub fn misfits(&self) -> impl Iterator<Item = (&str, &DecodeError)> {
         self.list().iter().filter_map(|member| member.misfit.as_ref().map(|misfit| (&*member.name, &misfit.error)))
     }
@@ -204,10 +204,10 @@ impl Extra {
         self.push(name.into(), value, Some(Misfit { error, kind }));
     }
 
-    /// Adds what came for a member whose field holds only what comes nearest to it.
+    /// Adds the original of a member whose field holds only the nearest value.
     #[cold]
     pub(crate) fn push_exact(&mut self, name: &str, value: Json) {
-        let error = DecodeError::new("does not fit its type exactly; the field holds what comes nearest").inside(name);
+        let error = DecodeError::new("does not fit its type exactly; the field holds the nearest value that does").inside(name);
         self.push(name.into(), value, Some(Misfit { error, kind: MisfitKind::Exact }));
     }
 
@@ -241,8 +241,8 @@ impl PartialEq for Extra {
 }
 
 impl fmt::Debug for Extra {
-    /// Prints no values of members that did not fit their type, which may be secrets under any name, and of the others
-    /// what [`Json`] prints.
+    /// Hides the values of members that did not fit their type, which may be secrets under any name, and prints the
+    /// others like [`Json`].
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut map = f.debug_map();
         for ExtraMember { name, value, misfit } in self.list() {

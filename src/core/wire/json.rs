@@ -19,9 +19,9 @@ use crate::core::hidden;
 
 /// Any JSON value, kept as text.
 ///
-/// `Debug` prints it with `[redacted]` in place of what may be a secret: texts and numbers in members whose names say so
-/// (`key`, `token`, `password`, `headers` and so on) at any depth, and anything that looks like a key inside other texts.
-/// `Display` and [`as_text`](Self::as_text) give all of it, as it is sent.
+/// `Debug` prints `[redacted]` instead of what may be a secret: strings and numbers at any depth below names that
+/// suggest one (`key`, `token`, `password`, `headers` and so on), and anything that looks like a key inside other
+/// strings. `Display` and [`as_text`](Self::as_text) return the whole text verbatim.
 ///
 /// Text loses nothing: numbers keep every digit, members keep their order. Use [`to_value`](Self::to_value) or
 /// [`parse`](Self::parse) to look inside. Two values are equal when they mean the same: members in any order, numbers by
@@ -259,13 +259,13 @@ fn write_once(text: &str, writer: &mut Writer) -> Option<()> {
     Some(())
 }
 
-/// Where each name stands last.
+/// The last position of each name.
 fn last_places<'a>(members: &'a [(String, &str)]) -> HashMap<&'a str, usize> {
     members.iter().enumerate().map(|(at, (name, _))| (&**name, at)).collect()
 }
 
-/// Whether `near` is what reading makes of `exact` where that does not fit its type: text without half characters, the
-/// whole part of a number, a list or map without the values of another kind.
+/// Whether `near` is what decoding makes of `exact` if that does not fit its type: text without unpaired surrogates,
+/// the integer part of a number, a list or map without values of another kind.
 pub(super) fn is_nearest(exact: &str, near: &str) -> bool {
     let string = |text: &str| Reader::new(text).readable_string().map(Cow::into_owned).unwrap_or_default();
     let is_number = |number: &str| {
@@ -300,7 +300,7 @@ pub(super) fn is_nearest(exact: &str, near: &str) -> bool {
     }
 }
 
-/// Whether reading leaves this value out of a list or map of values of this kind.
+/// Whether decoding omits this value from a list or map of values of this kind.
 fn may_be_left_out(value: &str, kind: Option<Shape>) -> bool {
     match Reader::new(value).shape() {
         None => true,
@@ -354,14 +354,14 @@ impl fmt::Debug for Json {
     }
 }
 
-/// What `Debug` hides of a value. Names, `null` and truth values are always shown.
+/// What `Debug` hides of a value. Names, `null` and booleans are always shown.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Hide {
-    /// What looks like a key.
+    /// Anything that looks like a key.
     Keys,
-    /// All texts.
+    /// All strings.
     Texts,
-    /// All texts and numbers.
+    /// All strings and numbers.
     Values,
 }
 
@@ -370,7 +370,7 @@ impl Hide {
     pub(super) fn of(name: &str) -> Self {
         match hidden::names_secret(name) {
             false => Self::Keys,
-            // They are counted far more often than they are listed.
+            // Such names nearly always hold counts, not tokens themselves.
             true if name.to_lowercase().contains("tokens") => Self::Texts,
             true => Self::Values,
         }

@@ -8,9 +8,10 @@
 //! - **A member whose value does not fit its type** stays in [`Extra`], with the reason
 //!   ([`Extra::misfits`]); the typed field is empty. In a union, a variant with such a required member is kept whole,
 //!   and [`Unrecognized::error`] tells it apart from an unknown tag.
-//! - **A member whose value fits its type nearly** is read as what comes nearest, and what came stays in [`Extra`] too and
-//!   is written back: an integer with a fraction or in quotes, text with half of a surrogate pair, a list or map with
-//!   values that are no such values, such as null (but not a list of numbers, in which each place means something), and arguments that came as JSON in place of text that is JSON.
+//! - **A member whose value almost fits its type** is read as the nearest value that does, and the original is kept in
+//!   [`Extra`] and written back: an integer with a fraction or in quotes, text with half of a surrogate pair, a list or
+//!   map with elements of another type, such as null (but not a list of numbers, where positions matter), and arguments
+//!   sent as JSON instead of a string of JSON.
 //! - **A required member that is missing or null** reads as the empty value of its type and is not written back.
 //! - An object that holds something, but *none* of the constants and required members of its type, is not that object:
 //!   reading it fails. In a list or a map it is kept whole in its place ([`Wire::keep_object`]), without harm to its
@@ -79,7 +80,7 @@ pub trait Wire: Sized + Clone + fmt::Debug + PartialEq + Send + Sync + 'static {
         None
     }
 
-    /// True for an object to which everything came that tells its type.
+    /// Whether all members that identify the type of an object are present.
     fn is_told(&self) -> bool {
         false
     }
@@ -135,8 +136,8 @@ pub trait Root: Wire {
         self.extra().is_some_and(Extra::reports_error)
     }
 
-    /// Puts the events of a stream together, for operations that a server may stream unasked. The data of each event is
-    /// given, that of the end mark too; `None` if that is no complete answer.
+    /// Assembles a response from the events of a stream, for operations that a server may stream unrequested. Takes the
+    /// data of each event, including the end mark; returns `None` if the response is not complete.
     #[doc(hidden)]
     fn from_events(events: &[&str]) -> Option<Self> {
         let _ = events;
@@ -168,7 +169,7 @@ fn read_whole(json: &str, place: &mut dyn Place) -> Result<(), DecodeError> {
     }
     read?;
     reader.end()?;
-    // Around the value there is no object in which what came could be kept.
+    // No object surrounds the value in which the original could be kept.
     if reader.is_inexact() {
         drop(place.read(&mut Reader::new("")));
         return Err(DecodeError::new("does not fit its type exactly"));
@@ -205,7 +206,7 @@ fn read_event(json: &str, place: &mut dyn Place) -> Result<(), DecodeError> {
     })
 }
 
-/// Finds a `T` that a server has put whole into a member of another object.
+/// Finds a `T` that a server has wrapped in a member of another object.
 pub(crate) fn decode_inside<T: Wire>(json: &str) -> Option<T> {
     let members = members(json).ok()?;
     let mut values = members.iter().filter_map(|(_, value)| decode::<T>(value).ok());

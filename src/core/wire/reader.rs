@@ -11,18 +11,18 @@ use super::tagged::Shape;
 /// `serde_json::Value` later.
 const MAX_DEPTH: usize = 127;
 
-/// The memory that typed values may take for each byte of their text. Recorded responses of more than 10 kB take 1.2 at
-/// most.
+/// The memory that decoded values may take per byte of their text. Recorded responses of more than 10 kB take at most
+/// 1.2.
 const MEMORY_PER_BYTE: usize = 4;
 
-/// The memory that they may take in any case: short texts take more for each byte, and so do long lists of objects that
-/// have few of their members.
+/// The memory that they may always take: short texts take more per byte, and so do long lists of objects with few
+/// members present.
 const FREE_MEMORY: usize = 8 * 1024 * 1024;
 
-/// About what it takes to keep a value as text, beside the text.
+/// The approximate overhead of keeping a value as text.
 const KEPT: usize = 32;
 
-/// How many members of objects may be kept as text in all, each of which takes some 200 bytes.
+/// How many members may be kept as text in total, each of which takes some 200 bytes.
 const MOST_KEPT: usize = 500_000;
 
 /// Reads one JSON text from the front.
@@ -32,9 +32,9 @@ pub struct Reader<'a> {
     at: usize,
     /// An object had two members of the same name.
     repetition: bool,
-    /// How many values were replaced by what comes nearest, or left out of a list.
+    /// How many values were replaced by the nearest value that fits, or omitted from a list.
     inexact: usize,
-    /// How many bytes of memory the values that are still to be read may take, beside the text that they hold.
+    /// How much memory the remaining values may take, besides their text.
     memory: usize,
     /// How many more members may be kept.
     kept: usize,
@@ -54,11 +54,11 @@ impl<'a> Reader<'a> {
         Self { text, at: 0, repetition: false, inexact: 0, memory, kept: MOST_KEPT }
     }
 
-    /// Counts the memory for a typed value.
+    /// Counts the memory of a decoded value.
     ///
     /// # Errors
-    /// [`DecodeError`] once the values take far more memory than any real ones of a text of this length. Nothing more
-    /// can be read then, so that no half of a list is taken for the whole of it.
+    /// [`DecodeError`] once the values take far more memory than any legitimate text of this length. Nothing more can
+    /// be read after that, so half a list is never taken for the whole.
     #[inline]
     pub(crate) fn allocate(&mut self, bytes: usize) -> Result<(), DecodeError> {
         let left = self.memory.checked_sub(bytes);
@@ -69,7 +69,7 @@ impl<'a> Reader<'a> {
     /// Counts members that are kept as text.
     ///
     /// # Errors
-    /// [`DecodeError`] once there are far more of them than in any real text.
+    /// [`DecodeError`] once there are far more of them than in any legitimate text.
     pub(crate) fn keep(&mut self, members: usize) -> Result<(), DecodeError> {
         self.kept = self.kept.checked_sub(members).ok_or_else(too_large)?;
         Ok(())
@@ -118,18 +118,18 @@ impl<'a> Reader<'a> {
         self.inexact = mark.inexact;
     }
 
-    /// Notes that a value was replaced by what comes nearest, or left out of a list.
+    /// Records that a value was replaced by the nearest value that fits, or omitted from a list.
     #[cold]
     pub(crate) const fn note_inexact(&mut self) {
         self.inexact += 1;
     }
 
-    /// Whether something was read that no object has kept as it came.
+    /// Whether a value was altered whose original no object has kept.
     pub(crate) const fn is_inexact(&self) -> bool {
         self.inexact > 0
     }
 
-    /// Whether what was read since `mark` is not exactly what stands there.
+    /// Whether what was read since `mark` differs from the text.
     #[inline]
     pub(crate) const fn is_inexact_since(&self, mark: Mark) -> bool {
         self.inexact != mark.inexact
@@ -276,7 +276,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Takes a string; half of a surrogate pair, which no text can hold, is replaced by U+FFFD.
+    /// Takes a string; half of a surrogate pair, which a `String` cannot hold, is replaced by U+FFFD.
     #[inline]
     pub(crate) fn readable_string(&mut self) -> Result<Cow<'a, str>, DecodeError> {
         match self.plain_string() {
@@ -285,7 +285,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The same for a string with escapes, or something that is no string.
+    /// The same for a string with escapes, or a value that is not a string.
     #[cold]
     pub(crate) fn unusual_readable_string(&mut self) -> Result<Cow<'a, str>, DecodeError> {
         let mark = self.mark();
@@ -298,7 +298,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// Takes a number that stands in quotes.
+    /// Takes a number in quotes.
     #[cold]
     pub(crate) fn number_in_quotes(&mut self) -> Option<&'a str> {
         let mark = self.mark();
@@ -698,7 +698,7 @@ pub(super) fn with_whole_pairs(text: &str) -> String {
 
 #[cold]
 fn too_large() -> DecodeError {
-    DecodeError::new("the values would take far more memory than their text")
+    DecodeError::new("the decoded values would take far more memory than their text")
 }
 
 #[cold]

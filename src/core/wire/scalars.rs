@@ -53,7 +53,7 @@ impl Wire for bool {
 impl Wire for i64 {
     const EMPTY: &'static str = "0";
 
-    /// Reads an integer, also when it is written as `3.0`, `3e2` or `"3"`. Of a number with a fraction the whole part counts.
+    /// Reads an integer, including `3.0`, `3e2` and `"3"`. A fraction is truncated.
     fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
         if let Some(value) = reader.short_integer() {
             *self = value;
@@ -73,12 +73,12 @@ impl Wire for i64 {
     }
 }
 
-/// A long integer, or one that is written in another way.
+/// A long integer, or one in another notation.
 #[cold]
 fn unusual_integer(reader: &mut Reader<'_>) -> Result<i64, DecodeError> {
     let text = number(reader)?;
     let Some(value) = whole_part(text) else {
-        return Err(DecodeError::new(format!("expected an integer of 64 bits, found {}", shortened(text))));
+        return Err(DecodeError::new(format!("expected a 64-bit integer, found {}", shortened(text))));
     };
     if !json::is_same_number(text, &value.to_string()) {
         reader.note_inexact();
@@ -86,7 +86,7 @@ fn unusual_integer(reader: &mut Reader<'_>) -> Result<i64, DecodeError> {
     Ok(value)
 }
 
-/// The text of a number, which some servers write in quotes.
+/// The text of a number, which some servers put in quotes.
 fn number<'a>(reader: &mut Reader<'a>) -> Result<&'a str, DecodeError> {
     let quoted = if reader.peek() == Some(b'"') { reader.number_in_quotes() } else { None };
     quoted.map_or_else(|| reader.number(), Ok)
@@ -94,7 +94,7 @@ fn number<'a>(reader: &mut Reader<'a>) -> Result<&'a str, DecodeError> {
 
 /// The number without its fraction; `None` if that does not fit.
 pub(super) fn whole_part(text: &str) -> Option<i64> {
-    // Below 2^53 every integer has its own `f64`, so that only the fraction is lost here.
+    // Below 2^53 every integer is an exact `f64`, so only the fraction is lost here.
     let whole = || text.parse().ok().map(f64::trunc).filter(|value| value.abs() < 9_007_199_254_740_992.0);
     text.parse().ok().or_else(|| whole().map(|value| value as i64))
 }
@@ -178,7 +178,7 @@ impl<T: Wire> Wire for Box<T> {
 
     #[inline]
     fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
-        // It is empty already: boxes are branches of unions, which are made to be read into.
+        // It is empty already: boxes are branches of unions, which are created to be read into.
         reader.allocate(size_of::<T>())?;
         (**self).read(reader)
     }
@@ -209,8 +209,8 @@ fn boxed<T: Wire>() -> Box<T> {
     Box::new(T::missing())
 }
 
-/// Keeps one of several values that does not fit, so that it takes no others with it: an object whole in its place, while
-/// anything else is passed over. Returns why the place holds nothing.
+/// Keeps an element that does not fit, so that it does not spoil the others: an object is kept whole in its place,
+/// anything else is skipped. Returns why it was skipped.
 #[cold]
 fn keep_or_pass_over(
     place: &mut dyn Place,
@@ -227,7 +227,7 @@ fn keep_or_pass_over(
     }
 }
 
-/// Ends a list or map of which some values did not fit. One of which nothing else is left does not fit as a whole.
+/// Ends a list or map in which some values did not fit. If nothing else is left, it does not fit as a whole.
 #[cold]
 fn end_with_gaps(is_empty: bool, error: DecodeError, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
     if is_empty {
@@ -242,7 +242,7 @@ trait List {
     /// Adds an element and reads it.
     fn read_next(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError>;
 
-    /// Keeps the last element, which could not be read, or takes it out. Returns why it was taken out.
+    /// Keeps the last element, which could not be read, or removes it. Returns why it was removed.
     fn keep_last(&mut self, error: DecodeError, reader: &mut Reader<'_>) -> Result<Option<DecodeError>, DecodeError>;
 
     fn is_empty(&self) -> bool;
@@ -263,7 +263,7 @@ impl<T: Wire> List for In<'_, Vec<T>> {
 
     fn keep_last(&mut self, error: DecodeError, reader: &mut Reader<'_>) -> Result<Option<DecodeError>, DecodeError> {
         let Some(element) = self.0.last_mut() else { return Ok(None) };
-        // Numbers are told apart by their place, as those of a vector.
+        // Numbers are identified by position, as in a vector.
         if T::EMPTY == "0" {
             return Err(error);
         }
@@ -370,7 +370,7 @@ impl<T: Wire> Wire for BTreeMap<String, T> {
                 let kept = keep_or_pass_over(&mut In(&mut value), error, reader);
                 if let Some(error) = kept.map_err(|error| error.inside(&key))? {
                     misfit = misfit.take().or_else(|| Some(error.inside(&key)));
-                    // The last value of a name counts, and that was this one.
+                    // The last value of a name wins, and this is it.
                     self.remove(&*key);
                     return Ok(());
                 }
@@ -482,7 +482,7 @@ impl<T: Wire> Wire for Patch<T> {
 pub struct Secret<T = String>(T);
 
 impl<T> Secret<T> {
-    /// Hides `value`. Texts, maps of texts and JSON objects become secrets by `into()` too.
+    /// Hides `value`. Strings, maps of strings and JSON objects also convert with `into()`.
     pub const fn new(value: T) -> Self {
         Self(value)
     }

@@ -257,7 +257,7 @@ impl Layout {
         self.members.get(index).map(|member| (index, member))
     }
 
-    /// Whether every member came that tells whether an object is of this type.
+    /// Whether every member that identifies an object of this type is present.
     #[allow(dead_code, reason = "a build without models has no use for it")]
     pub(crate) const fn is_told_by(&self, extra: &Extra) -> bool {
         self.telling != 0 && !extra.is_absent(self.telling)
@@ -304,7 +304,7 @@ pub(crate) fn write_struct<T: Struct>(value: &T, writer: &mut Writer) {
     }
 }
 
-/// Whether a constant or required member of an object came, with a value that its field holds.
+/// Whether a constant or required member of an object is present, with a value that fits its field.
 #[allow(dead_code, reason = "a build without models has no use for it")]
 pub(crate) fn came<T: Struct>(value: &T, name: &str) -> bool {
     let own = T::LAYOUT.named(name).map_or(0, |(index, _)| bit(index));
@@ -433,7 +433,7 @@ impl Reading<'_> {
         Ok(())
     }
 
-    /// Keeps a value to which what its field holds only comes near.
+    /// Keeps the original of a value that its field holds only approximately.
     #[cold]
     fn keep_exact(&mut self, member: &'static Member, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
         self.extra.push_exact(member.name(self.layout.texts), reader.json()?);
@@ -511,7 +511,7 @@ impl Reading<'_> {
     }
 }
 
-/// The text that a member holds whose text is JSON, if a server sent that JSON in place of the text.
+/// The string value of a member that should be a string of JSON, if a server sent the JSON itself.
 fn unquoted_text(name: &str, value: &Json) -> Option<Json> {
     matches!(name, "arguments" | "partial_json").then(|| Json::from(value.as_text()))
 }

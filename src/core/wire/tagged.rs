@@ -224,8 +224,8 @@ fn first_element(reader: &Reader<'_>) -> Option<Shape> {
 /// Either the server knows a type that this version of the crate does not, or the value has a known tag and does not
 /// fit the type; [`error`](Self::error) tells which.
 ///
-/// `Debug` prints a value of an unknown type as [`Json`] does. Of one that does not fit its type it prints the names of the
-/// members, since a secret may stand where none was expected; [`json`](Self::json) has the value.
+/// `Debug` prints a value of an unknown type like [`Json`]. For a value that does not fit its type it prints only the
+/// member names, since a secret may be in an unexpected place; [`json`](Self::json) has the value.
 #[derive(Clone, PartialEq)]
 pub struct Unrecognized {
     json: Json,

@@ -622,7 +622,7 @@ fn values_that_would_take_far_more_memory_than_their_text_are_refused() {
     assert_eq!(decode::<Vec<Part>>(&list(usual, 100_000)).unwrap().len(), 100_000);
     for hostile in [list("{}", 500_000), list(r#"{"id":0}"#, 500_000)] {
         let error = decode::<Vec<Part>>(&hostile).unwrap_err();
-        assert_eq!(error.message(), "the values would take far more memory than their text");
+        assert_eq!(error.message(), "the decoded values would take far more memory than their text");
     }
     let members = |length: usize| (0..length).map(|number| format!(r#","{number}":0"#)).collect::<String>();
     let object = |length| format!(r#"{{"id":"a"{}}}"#, members(length));
