@@ -51,7 +51,7 @@ fn parameters(node: &Node, document: &Node) -> Result<Vec<Node>, Failure> {
     Ok(list)
 }
 
-/// Whether two parameters are the same one: an operation may state a parameter of its path anew.
+/// Whether two parameters are the same one: an operation may redefine a parameter of its path.
 fn is_same(one: &Node, other: &Node) -> bool {
     ["name", "in"].iter().all(|member| one.text_of(member) == other.text_of(member))
 }

@@ -58,7 +58,7 @@ pub fn emit(context: &Context<'_>, files: &mut Files) {
          #[derive(Clone, Debug)]\npub struct OpenRouter {\n    core: OpenRouterCore,\n}\n\n\
          impl OpenRouter {\n\
          \x20   /// A client with this API key and the default options.\n    ///\n    /// # Errors\n\
-         \x20   /// [`Error::InvalidRequest`] when the key is empty or cannot stand in a header.\n\
+         \x20   /// [`Error::InvalidRequest`] when the key is empty or not a valid header value.\n\
          \x20   pub fn new(api_key: impl Into<String>) -> Result<Self, Error> {\n        OpenRouterCore::new(api_key).map(Self::from)\n    }\n\n\
          \x20   /// A client with the options that stand in the environment; see [`OpenRouterCore::from_env`].\n    ///\n    /// # Errors\n\
          \x20   /// [`Error::InvalidRequest`] when a variable holds a value that cannot be used.\n\
