@@ -388,7 +388,10 @@ impl<'a> Plan<'a> {
                 destination(&head.headers),
             )
         } else {
-            format!("the server responded with {}, which is not a status of this API; check the server URL", head.status)
+            format!(
+                "the server responded with {}, which is not a status of this API; check the server URL",
+                head.status
+            )
         };
         UnexpectedError::status(self.operation.id(), head.status, message).into()
     }
@@ -433,8 +436,7 @@ impl<'a> Plan<'a> {
                     End::Whole => Ok(exchange),
                     End::Broken(error) => Err(error),
                     End::TooLarge => {
-                        let message =
-                            format!("the body exceeds `max_body` ({} bytes)", self.client.limits.body);
+                        let message = format!("the body exceeds `max_body` ({} bytes)", self.client.limits.body);
                         Err(Box::pin(self.misfit(exchange, message)).await)
                     }
                 }

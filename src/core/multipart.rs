@@ -335,7 +335,8 @@ fn open(path: &Path) -> io::Result<FileSegment> {
     // An empty file has nothing to read, so one more byte is requested.
     let first = read_piece(&mut file, length.max(1))?;
     if first.len() as u64 != length.min(PIECE) {
-        let message = format!("the system reports its size as {length} bytes, which is wrong; read it and send it with `bytes`");
+        let message =
+            format!("the system reports its size as {length} bytes, which is wrong; read it and send it with `bytes`");
         return Err(io::Error::other(message));
     }
     Ok(FileSegment { state: FileState::Read(file, first), left: length })

@@ -533,8 +533,9 @@ fn add_members(content: Content, added: Vec<(String, Json)>) -> Result<Vec<u8>, 
     let Content::Json(json) = content else {
         return Err(wrong("needs a JSON body, which this operation does not have; leave it out"));
     };
-    let mut members = members(&json)
-        .map_err(|error| wrong("needs a body that is a JSON object, which this one is not; leave it out").caused_by(error))?;
+    let mut members = members(&json).map_err(|error| {
+        wrong("needs a body that is a JSON object, which this one is not; leave it out").caused_by(error)
+    })?;
     for (name, value) in &added {
         set_member(&mut members, name, value.as_text());
     }

@@ -235,7 +235,7 @@ pub(crate) const fn may_be_processed(status: u16, is_failure: bool) -> bool {
 /// What a failed attempt means for the question whether to try again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Failure {
-    /// The server answered with an error status and perhaps a wait.
+    /// The server responded with an error status and perhaps a wait.
     Answer { status: u16, may_be_processed: bool, wait: Option<Duration> },
     /// The server has not received the request.
     Unsent,
@@ -434,7 +434,7 @@ fn rfc_3339(text: &str) -> Option<Duration> {
     if !is_in_range {
         return None;
     }
-    // Years begin in March here, so that the leap day is the last one.
+    // Years start in March here, so that the leap day comes last.
     let year = if month < 3.0 { year - 1.0 } else { year };
     let months = (month + 9.0) % 12.0;
     let leap_days = (year / 4.0).floor() - (year / 100.0).floor() + (year / 400.0).floor();

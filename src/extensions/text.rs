@@ -241,7 +241,7 @@ impl fmt::Debug for ParseError {
 fn path_at(text: &str, line: usize, column: usize) -> String {
     let lines: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
     let before = text.as_bytes().get(..lines + column).unwrap_or(text.as_bytes());
-    // A bracket itself stands in the value around it. A missing field is reported at the end of its object.
+    // A bracket itself belongs to the value around it. A missing field is reported at the end of its object.
     let (before, closed) = match before {
         [before @ .., b'{' | b'['] => (before, false),
         [before @ .., b'}' | b']'] => (before, true),

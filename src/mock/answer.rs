@@ -374,7 +374,7 @@ impl Part {
 
 /// One server-sent event of an [`Answer::stream`], or whatever stands in its place.
 ///
-/// JSON values and texts become events with that data: `Answer::stream(["Hello"])`. `Debug` prints the size.
+/// JSON values and strings become events with that data: `Answer::stream(["Hello"])`. `Debug` prints the size.
 #[derive(Clone)]
 pub struct Event {
     pause: Duration,

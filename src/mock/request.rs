@@ -10,8 +10,8 @@ use crate::core::hidden::{self, Headers};
 
 /// A request as it arrived at the [`MockServer`](super::MockServer).
 ///
-/// `Debug` prints the size of the body, no query, and `Sensitive` in place of the values of headers that may hold a secret
-/// (`Authorization`, `Cookie`, and any that is not known to hold none).
+/// `Debug` prints the size of the body, omits the query, and prints `Sensitive` instead of the values of headers that
+/// may hold a secret (`Authorization`, `Cookie`, and any not known to be harmless).
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct RecordedRequest {

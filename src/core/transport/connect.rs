@@ -189,8 +189,9 @@ impl Dialer {
                 .await
                 .map_err(|error| ConnectError::new(format!("the server {server} could not be reached"), error));
         };
-        let out_of_reach =
-            |error: Cause| ConnectError::new(format!("the proxy {proxy} could not be reached"), error).advising(CHECK_PROXY);
+        let out_of_reach = |error: Cause| {
+            ConnectError::new(format!("the proxy {proxy} could not be reached"), error).advising(CHECK_PROXY)
+        };
         let failed = |cause: Cause| {
             let text = format!("the proxy {proxy} did not open a tunnel to {}", authority(&target));
             ConnectError::new(text, cause).advising(CHECK_PROXY)
@@ -445,7 +446,8 @@ async fn open_tunnel(link: &mut Link, proxy: &Proxy, target: &Uri) -> Result<(),
                 Some([b'2', ..]) if !rest.is_empty() => return Err("it sent more than the head of its response".into()),
                 Some([b'2', ..]) => return Ok(()),
                 Some(b"407") => {
-                    let reason = "it requires a username and password, or different ones (status 407); set them in its URL";
+                    let reason =
+                        "it requires a username and password, or different ones (status 407); set them in its URL";
                     return Err(reason.into());
                 }
                 Some(status) => {

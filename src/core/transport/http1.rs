@@ -100,7 +100,7 @@ impl Http1 {
         let written = socket.written();
         let mut exchange = Exchange { connection: Some(self), failure: None };
         let answer = poll_fn(|cx| {
-            // Before the answer is asked for: this sends the request, and reads the answer.
+            // Before the response is awaited: this sends the request and reads the response.
             exchange.drive(cx);
             answer.as_mut().poll(cx)
         });

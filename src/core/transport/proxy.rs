@@ -147,7 +147,7 @@ impl Proxy {
             #[cfg(feature = "_tls")]
             "https" => ProxyKind::Https,
             #[cfg(not(feature = "_tls"))]
-            "https" => return Err("a https:// proxy needs the feature `tls`"),
+            "https" => return Err("an https:// proxy needs the feature `tls`"),
             #[cfg(feature = "socks")]
             "socks5" => ProxyKind::Socks { resolves_names: false },
             #[cfg(feature = "socks")]

@@ -207,7 +207,8 @@ impl Extra {
     /// Adds the original of a member whose field holds only the nearest value.
     #[cold]
     pub(crate) fn push_exact(&mut self, name: &str, value: Json) {
-        let error = DecodeError::new("does not fit its type exactly; the field holds the nearest value that does").inside(name);
+        let error =
+            DecodeError::new("does not fit its type exactly; the field holds the nearest value that does").inside(name);
         self.push(name.into(), value, Some(Misfit { error, kind: MisfitKind::Exact }));
     }
 
