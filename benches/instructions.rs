@@ -189,7 +189,7 @@ fn stream(times: usize) {
     });
 }
 
-/// Starts this program as a server, which is another process, so that its instructions do not count.
+/// Starts this program as a server in a separate process, so that its instructions do not count.
 fn server() -> (Child, String) {
     let program = std::env::current_exe().unwrap();
     let mut server = Command::new(program).arg("serve").stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();

@@ -38,8 +38,8 @@ fn core(url: impl Into<String>, transport: impl Transport) -> OpenRouterCore {
         .unwrap()
 }
 
-/// Expects of `transport` what every transport has to do: bodies in both directions, streams, retries by status, and an
-/// error that says that nothing was sent.
+/// Checks what every transport must do: bodies in both directions, streams, retries by status, and an error that says
+/// that nothing was sent.
 async fn does_everything(transport: impl Transport + Clone) {
     let server = MockServer::start().await;
     let core = core(server.url(), transport.clone());
@@ -66,7 +66,7 @@ async fn does_everything(transport: impl Transport + Clone) {
     assert!(error.is_unsent(), "{error:?}");
 }
 
-/// A service as a program would have one: here it is the default transport behind it.
+/// A service like one in a program, backed by the default transport.
 #[derive(Clone)]
 struct Layered {
     transport: HyperTransport,

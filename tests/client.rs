@@ -209,7 +209,7 @@ async fn nothing_compressed_is_asked_for_unless_the_program_does() {
     assert_eq!(codings, ["identity", "br"]);
 }
 
-/// Puts another transport in the place of the one that the client made.
+/// Replaces the transport that the client made.
 #[derive(Debug)]
 struct Replacing(Script);
 

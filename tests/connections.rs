@@ -1,5 +1,5 @@
-//! Connections that are never wrong: runtimes, programs that block, servers that close or write at the wrong moment, early
-//! responses.
+//! Connections stay correct across runtimes, blocking programs, servers that close or write at the wrong moment, and
+//! early responses.
 #![cfg(any(not(feature = "_tls"), feature = "roots-bundled", feature = "roots-platform"))]
 #![allow(
     clippy::expect_used,
@@ -33,7 +33,7 @@ fn current_thread() -> Runtime {
     Builder::new_current_thread().enable_all().build().unwrap()
 }
 
-/// A server that runs `serve` on a thread of its own for each connection.
+/// A server that runs `serve` on a separate thread for each connection.
 fn serve(serve: impl Fn(TcpStream) + Send + Sync + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/api/v1/responses", listener.local_addr().unwrap());
@@ -65,7 +65,7 @@ fn answer(stream: &mut TcpStream, text: &str) {
     stream.write_all(format!("{head}{text}").as_bytes()).unwrap();
 }
 
-/// A server that answers every request with `ok`.
+/// A server that responds to every request with `ok`.
 fn ok_server() -> String {
     serve(|mut stream| {
         while read_request(&mut stream) {
@@ -149,7 +149,7 @@ fn each_runtime_closes_what_was_idle_for_too_long_there() {
         closed.send(()).unwrap();
     });
     let transport = HyperTransport::builder().no_proxy().pool_idle_timeout(Duration::from_millis(1)).build().unwrap();
-    // This one is alive and does nothing, like a runtime between two calls of `block_on`.
+    // This runtime exists but is not driven, like one between two calls of `block_on`.
     let idle = current_thread();
     idle.block_on(ask(&transport, &url)).unwrap();
     let busy = current_thread();
@@ -213,7 +213,7 @@ fn call_between_blocking(spoil: impl Fn(TcpStream) + Send + Sync + 'static) {
         for call in 0..20 {
             assert_eq!(ask(&transport, &url).await.map_err(|error| chain(&error)).unwrap(), "ok", "call {call}");
             answered.send(()).unwrap();
-            // As a program does that reads a line from standard input.
+            // As in a program that reads a line from standard input.
             is_spoiled.recv().unwrap();
         }
     });
@@ -228,7 +228,7 @@ fn a_connection_closed_while_the_program_blocks_costs_no_call() {
 fn a_connection_half_closed_while_the_program_blocks_costs_no_call() {
     call_between_blocking(|stream| {
         stream.shutdown(Shutdown::Write).unwrap();
-        // Open in the other direction until the client gives it up.
+        // Open in the other direction until the client drops it.
         thread::spawn(move || (&stream).read_to_end(&mut Vec::new()));
     });
 }
@@ -274,7 +274,7 @@ fn in_a_runtime_without_timers_or_sockets_a_call_is_an_error() {
     assert!(chain(&error).contains("the Tokio runtime has I/O disabled"), "{}", chain(&error));
 }
 
-/// The status of an upload that the server refuses after its head, and the body of the refusal.
+/// The status and body of the response if the server refuses an upload after its head.
 async fn refused_upload(refuse: impl Fn(&mut TcpStream) + Send + Sync + 'static) -> (u16, String) {
     let url = serve(move |mut stream| {
         let mut read = Vec::new();
@@ -361,7 +361,7 @@ mod http2 {
         connections: Arc<AtomicUsize>,
     }
 
-    /// Runs a server on a thread of its own, as one in another process would run.
+    /// Runs a server on a separate thread, like one in another process.
     fn run<F: Future<Output = ()>>(serve: impl FnOnce(tokio::net::TcpListener) -> F + Send + 'static) -> String {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("https://localhost:{}/", listener.local_addr().unwrap().port());
@@ -422,7 +422,7 @@ mod http2 {
         http::Response::new(Body::from("ok"))
     }
 
-    /// A response that begins at once and never ends.
+    /// A response that starts at once and never ends.
     fn endless() -> http::Response<Body> {
         let mut first = Some(Bytes::from_static(b"first"));
         http::Response::new(Body::wrap(StreamBody::new(futures_util::stream::poll_fn(move |_| match first.take() {
@@ -567,7 +567,7 @@ mod http2 {
         let (of_first, url) = (transport.clone(), server.url.clone());
         let first = tokio::spawn(async move { ask(&of_first, &url).await });
         soon(is_blocked).await.unwrap();
-        // Given up while it waits, with nobody else waiting.
+        // Dropped while it waits, with no other call waiting.
         assert!(futures_util::poll!(&mut transport.send(post(&server.url))).is_pending());
         let mut last = Box::pin(ask(&transport, &server.url));
         assert!(futures_util::poll!(&mut last).is_pending());
@@ -607,7 +607,7 @@ mod http2 {
         let (go_on, may_go_on) = mpsc::channel();
         let block = std::sync::Mutex::new(Some((blocked, may_go_on)));
         let calls = AtomicUsize::new(0);
-        // The second response keeps the only thread of the server busy.
+        // The second response keeps the server's only thread busy.
         let server = Server::start(200, move |_| {
             if calls.fetch_add(1, Ordering::SeqCst) == 1 {
                 let (blocked, may_go_on) = block.lock().unwrap().take().unwrap();
@@ -618,7 +618,7 @@ mod http2 {
         });
         let transport = server.transport();
         soon(ask(&transport, &server.url)).await.unwrap();
-        // However slow the machine is, no stream becomes old: the clock stands still while a blocking task runs.
+        // No stream becomes old, however slow the machine: the clock is paused while a blocking task runs.
         tokio::time::pause();
         let (end, until_end) = mpsc::channel::<()>();
         let clock = tokio::task::spawn_blocking(move || until_end.recv());

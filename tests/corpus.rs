@@ -288,7 +288,7 @@ fn what_arrived_is_sent_back_unchanged() {
                 }
                 _ => back,
             };
-            // An empty list of tool calls is refused by servers.
+            // Servers refuse an empty list of tool calls.
             let arrived = match arrived.get("tool_calls").is_some_and(|calls| calls.as_text() == "[]") {
                 true => {
                     let mut without = arrived.to_value();

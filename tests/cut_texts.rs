@@ -1,5 +1,5 @@
-//! Texts that are cut into deltas at every unit of UTF-16, as servers do that count in such units: a character beyond
-//! the first plane, an emoji for instance, is then cut in two halves, and no string can hold one of them.
+//! Texts cut into deltas at every UTF-16 code unit, as by servers that count in such units: a character outside the
+//! BMP, such as an emoji, is then cut in two halves, neither of which a string can hold.
 #![cfg(all(feature = "chat", feature = "messages", feature = "responses", feature = "mock"))]
 #![allow(
     clippy::expect_used,
@@ -28,7 +28,7 @@ fn ways_to_cut(text: &str) -> Vec<Vec<String>> {
     in_two.chain([units.chunks(1).map(escaped).collect()]).collect()
 }
 
-/// A string of JSON, in which whatever is not plain is escaped.
+/// A JSON string with everything but plain characters escaped.
 fn escaped(units: &[u16]) -> String {
     let mut json = String::from("\"");
     for unit in units {
@@ -40,7 +40,7 @@ fn escaped(units: &[u16]) -> String {
     json + "\""
 }
 
-/// A client of a server that sends these events, as often as it is asked.
+/// A client of a server that sends these events for every request.
 async fn serve(events: impl IntoIterator<Item = String>) -> (MockServer, OpenRouterCore) {
     let server = MockServer::start().await;
     let body: String = events.into_iter().map(|event| format!("data: {event}\n\n")).collect();
@@ -49,7 +49,7 @@ async fn serve(events: impl IntoIterator<Item = String>) -> (MockServer, OpenRou
     (server, core)
 }
 
-/// Makes an event of each piece, which stands in the place of `PIECE`.
+/// Makes an event of each piece, which replaces `PIECE`.
 fn with_pieces(pieces: &[String], event: &Value) -> impl Iterator<Item = String> {
     let event = event.to_string();
     pieces.iter().map(move |piece| event.replace("\"PIECE\"", piece))

@@ -196,7 +196,7 @@ fn every_link_between_the_documents_leads_somewhere() {
     }
     let mut links = 0;
     for document in &documents {
-        // What stands between backticks is no link: the pages show patterns of texts.
+        // Text in backticks is not a link: the pages show text patterns.
         let text: String = std::fs::read_to_string(document).unwrap().split('`').step_by(2).collect();
         for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
             let (file, _) = target.split_once('#').unwrap_or((target, ""));

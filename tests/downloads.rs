@@ -94,7 +94,7 @@ async fn the_length_is_that_of_the_whole_file_if_the_server_tells_it() {
 
 type Notes = Arc<Mutex<Vec<(u64, Option<u64>)>>>;
 
-/// A function that notes what it is told.
+/// A progress callback that records its calls.
 fn noting() -> (Notes, impl FnMut(TransferProgress) + Send + 'static) {
     let told = Notes::default();
     let notes = told.clone();

@@ -358,7 +358,7 @@ async fn each_kind_of_error_tells_the_attempts_of_its_call() {
 async fn an_error_of_a_stream_tells_how_it_began() {
     for (body, expected) in [
         ("data: {\"error\":{\"message\":\"no\"}}\n\ndata: [DONE]\n\n", 1),
-        // An event that is no JSON, and then the missing end.
+        // An event that is not JSON, and then the missing end.
         ("data: x\n\ndata: {\"n\":1}\n\n", 2),
     ] {
         let mut events = response(200, body);
@@ -535,7 +535,7 @@ fn an_error_is_small_and_can_be_sent_between_threads() {
     assert!(size_of::<Error>() <= 16);
 }
 
-/// The error that a response leads to, from a transport without a network.
+/// The error for a response, from a transport without a network.
 async fn error_from(status: u16, headers: &[(&'static str, &str)], body: &[u8]) -> Error {
     let mut response = response(status, "");
     for (name, value) in headers {
@@ -554,7 +554,7 @@ async fn api_error_from(status: u16, headers: &[(&'static str, &str)], body: &[u
     }
 }
 
-/// The texts of an error and of everything below it.
+/// The messages of an error and of all its causes.
 fn texts(error: &Error) -> Vec<String> {
     let first: &(dyn std::error::Error + 'static) = error;
     std::iter::successors(Some(first), |error| (*error).source()).map(ToString::to_string).collect()
@@ -871,7 +871,7 @@ async fn what_is_generated_comes_whole_however_it_begins() {
     }
 }
 
-/// One error of each kind, with what a program sees of it.
+/// One error of each kind, with what a program sees.
 async fn all_errors() -> Vec<Error> {
     static NAMED: openrouter_kit::core::Operation =
         openrouter_kit::core::Operation::new("createThing", http::Method::POST, "/things").function("things_create");

@@ -1,4 +1,4 @@
-//! What goes wrong between a client and a server, one test a fault, on real sockets. `docs/faults.md` is the table of it.
+//! What goes wrong between a client and a server, one test per fault, on real sockets. `docs/faults.md` has the table.
 #![cfg(feature = "mock")]
 #![allow(
     clippy::expect_used,
@@ -241,7 +241,7 @@ async fn a_head_without_end_is_cut_off() {
 async fn interim_responses_without_end_end_with_the_limit_for_the_head() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    // A thread of its own: the client keeps that of the test busy.
+    // A separate thread: the client keeps the test's busy.
     let listener = listener.into_std().unwrap();
     listener.set_nonblocking(false).unwrap();
     let server = std::thread::spawn(move || {
@@ -561,7 +561,7 @@ async fn a_stall_after_the_end_mark_does_not_hold_up_the_end() {
     released(&server).await;
 }
 
-/// How long the body of an error is read.
+/// The time limit for the body of an error.
 const ERROR_BODY_LIMIT: Duration = Duration::from_secs(5);
 
 #[tokio::test]
@@ -648,7 +648,7 @@ async fn refused(answer: Answer) -> (Error, usize) {
     (error, server.connections().requests)
 }
 
-/// Statuses, and how often a POST is sent that gets them: with an error of the API, and with anything else.
+/// Statuses, and how often a POST that gets them is sent: with an error of the API, and with anything else.
 const STATUSES: [(u16, ApiErrorKind, usize, usize); 16] = [
     (400, ApiErrorKind::BadRequest, 1, 1),
     (401, ApiErrorKind::Unauthorized, 1, 1),
@@ -835,13 +835,13 @@ async fn a_retry_after_beyond_patience_is_told_at_once() {
     }
 }
 
-/// The moment that is so many seconds from now, as OpenRouter tells it: in milliseconds since 1970.
+/// A time this many seconds from now, in OpenRouter's format: milliseconds since 1970.
 fn moment(from_now: i64) -> String {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
     (now.checked_add_signed(from_now).unwrap() * 1000).to_string()
 }
 
-/// A limit that was reached, with the moment of its end in a header and in `error.metadata.headers`.
+/// An exhausted limit, with its reset time in a header and in `error.metadata.headers`.
 fn limited(message: &str, reset: &str) -> [Answer; 2] {
     let headers = json!({"X-RateLimit-Limit": "50", "X-RateLimit-Remaining": "0", "X-RateLimit-Reset": reset});
     let body = json!({"error": {"code": 429, "message": message, "metadata": {"headers": headers}}});
@@ -865,12 +865,12 @@ async fn a_daily_limit_costs_one_request() {
     for answer in limited("Rate limit exceeded: free-models-per-day", &moment(5 * 3600)) {
         assert_eq!(wait_after_answer(answer).await, None, "the test expects one request and `retry_after()`");
     }
-    // One that does not tell its end.
+    // One without a reset time.
     let (error, seen) = refused(Answer::error(429, "Rate limit exceeded: free-models-per-day")).await;
     assert_eq!((error.as_api().unwrap().retry_after(), seen), (None, 1));
 }
 
-/// Tells when an attempt has failed.
+/// Signals when an attempt has failed.
 #[derive(Clone, Debug, Default)]
 struct Failed(Arc<tokio::sync::Notify>);
 
@@ -1009,7 +1009,7 @@ async fn a_redirect_to_another_host_is_not_followed() {
 
 // --- Files -----------------------------------------------------------------------------------
 
-/// A folder that is gone after the test.
+/// A directory that is removed after the test.
 struct Folder(PathBuf);
 
 impl Folder {
@@ -1019,7 +1019,7 @@ impl Folder {
         Self(path)
     }
 
-    /// A path for everything that is not a regular file, with the word for it.
+    /// A path of each kind that is not a regular file, with its name.
     fn odd_files(&self) -> Vec<(PathBuf, &'static str)> {
         let mut odd = vec![(self.0.clone(), "it is a directory")];
         #[cfg(unix)]
@@ -1417,7 +1417,7 @@ mod http2 {
     }
 }
 
-// --- A secret where it may be printed ----------------------------------------------------------
+// --- Secrets that could be printed -------------------------------------------------------------
 
 const SECRET: &str = "5ec2e7";
 
@@ -1500,7 +1500,7 @@ async fn a_key_in_a_form_that_was_not_expected_is_not_shown() {
             let mut events = soon(responses_stream(&core, ResponsesRequest::default())).await.unwrap();
             let event = soon(events.next()).await.unwrap().unwrap();
             hides_it(&event);
-            assert!(format!("{event:?}").contains("new"), "what is no secret is shown: {event:?}");
+            assert!(format!("{event:?}").contains("new"), "what is not a secret is shown: {event:?}");
         }
     }
 }

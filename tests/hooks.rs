@@ -524,7 +524,7 @@ async fn elapsed_counts_from_the_start_of_the_attempt() {
 
 #[tokio::test]
 async fn values_of_headers_that_a_hook_sets_are_marked_as_sensitive() {
-    /// Sets a header everywhere, and expects those of the hooks before it to be marked.
+    /// Sets a header everywhere, and expects those of earlier hooks to be marked as sensitive.
     #[derive(Debug)]
     struct Set(&'static str);
 

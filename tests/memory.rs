@@ -95,7 +95,7 @@ async fn memory_stays_bounded_when_a_server_sends_without_end() {
     bounded("a stream that is not read");
 }
 
-/// Responses that would take many times their length if nothing limited it: lists of what is small as text.
+/// Responses that would take many times their length without a limit: lists of values with short text.
 #[cfg(feature = "full")]
 mod hostile {
     use std::fmt::Write as _;
@@ -110,7 +110,7 @@ mod hostile {
 
     const LENGTH: usize = 2 << 20;
 
-    /// What a response of `LENGTH` bytes may take, as the documentation of `max_body` promises.
+    /// The memory that a response of `LENGTH` bytes may take, as documented at `max_body`.
     const PROMISED: usize = 12 * LENGTH + (128 << 20);
 
     /// An object with a list of as many elements as fit.
@@ -119,7 +119,7 @@ mod hostile {
         format!("{{\"id\":\"a\",\"type\":\"{name}\",\"{name}\":[{}]}}", elements.join(","))
     }
 
-    /// An object with as many members as fit, each of another name.
+    /// An object with as many members as fit, each with a different name.
     fn members(first: &str, value: &str) -> String {
         let mut text = format!("{{{first}");
         for number in 0.. {
@@ -131,15 +131,15 @@ mod hostile {
         text + "}"
     }
 
-    /// Starts a test of this program in a process of its own: memory that was given back to the allocator counts for
-    /// no other test.
+    /// Runs a test of this program in a separate process, so that memory freed to the allocator does not affect other
+    /// tests.
     fn start(test: &str) -> Child {
         let mut program = Command::new(std::env::current_exe().unwrap());
         program.args(["--exact", test, "--ignored", "--nocapture"]).env("MALLOC_ARENA_MAX", "1");
         program.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
     }
 
-    /// The most memory that this process has had since it was last asked.
+    /// The peak memory of this process since the last call.
     fn peak() -> usize {
         let status = std::fs::read_to_string("/proc/self/status").unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
@@ -229,7 +229,7 @@ mod hostile {
     async fn members_and_errors() {
         let texts = [
             members("\"id\":\"a\"", "0"),
-            // One that came twice is looked for in all of it.
+            // A repeated name is searched for in all of it.
             members("\"id\":\"a\",\"id\":\"b\"", "0"),
             members("\"id\":0", "\"\""),
             list("error", "0"),

@@ -1,5 +1,5 @@
-//! The default transport in the networks of companies: SOCKS and HTTPS proxies, client certificates, pinned addresses.
-//! `docs/networks.md` is the table of it.
+//! The default transport in corporate networks: SOCKS and HTTPS proxies, client certificates, pinned addresses.
+//! `docs/networks.md` has the table.
 #![cfg(all(feature = "_tls", any(feature = "roots-bundled", feature = "roots-platform")))]
 #![allow(
     clippy::expect_used,
@@ -24,7 +24,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
-/// A server with TLS for the name `openrouter.invalid`, which only a proxy can find.
+/// A TLS server for the name `openrouter.invalid`, which only a proxy can resolve.
 struct Target {
     authority: Authority,
     address: SocketAddr,
@@ -68,7 +68,7 @@ mod socks {
         destination: String,
     }
 
-    /// A SOCKS5 proxy that opens one way to `target`, whatever it is asked for, or refuses with `reply` (RFC 1928).
+    /// A SOCKS5 proxy that connects once to `target`, whatever the request, or refuses with `reply` (RFC 1928).
     async fn proxy(target: SocketAddr, wants_credentials: bool, reply: u8) -> (JoinHandle<Asked>, String) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
@@ -188,7 +188,7 @@ mod socks {
     }
 }
 
-/// An HTTP proxy over TLS that takes one connection and opens the way it is asked for by CONNECT to `target`.
+/// An HTTP proxy over TLS that accepts one connection and opens a tunnel to `target` on CONNECT.
 async fn https_proxy(authority: &Authority, target: SocketAddr) -> (JoinHandle<String>, String) {
     let acceptor = authority.server("localhost", &["http/1.1"], |_| {});
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -246,7 +246,7 @@ async fn the_certificate_of_an_https_proxy_is_verified() {
     assert!(chain(&error).contains(&format!("the proxy {address} could not be reached")), "{}", chain(&error));
 }
 
-/// A server that takes connections only from clients with a certificate of `authority`.
+/// A server that accepts only clients with a certificate of `authority`.
 async fn server_for_clients_of(authority: &Authority) -> String {
     let acceptor = client_verifying(authority);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -337,7 +337,7 @@ async fn files_of_containers_are_paged_by_the_last_id_until_there_are_no_more() 
             json!({"object": "list", "data": data, "first_id": null, "last_id": last, "has_more": has_more}),
         )
     };
-    // A page may be empty and name a place that is no file, and the last one names its last file.
+    // A page may be empty and name a position that is not a file, and the last one names its last file.
     let (server, core) = server([page(&["a"], "a", true), page(&[], "dir/", true), page(&["b"], "b", false)]).await;
     let call = openrouter_kit::funcs::containers_list_container_files(&core, "c", ListContainerFilesParams::new());
     let files = call.items().collect().await.unwrap();

@@ -63,10 +63,10 @@ macro_rules! roots {
 /// Every type that an operation responds with.
 const RESPONSES: &[Root] = with_roots!(roots);
 
-/// The requests that are the richest.
+/// The requests with the most fields.
 const REQUESTS: &[Root] = roots! { ChatRequest MessagesRequest ResponsesRequest };
 
-/// The types that the tests begin with, each with a number of its own.
+/// The types that the tests start with, each with its own number.
 fn all_roots() -> impl Iterator<Item = (usize, &'static Root)> {
     RESPONSES.iter().chain(REQUESTS).enumerate()
 }
@@ -432,7 +432,7 @@ async fn waits_that_a_server_names_are_read_as_they_were_written() {
         let (seconds, millis) = (rng.u64(..1 << bits), rng.u64(..1000));
         let wait = Duration::from_secs(seconds) + Duration::from_millis(millis);
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
-        // A moment within a month is read as one.
+        // A timestamp within a month is read as one.
         if wait.abs_diff(now) < Duration::from_secs(32 * 24 * 3600) {
             continue;
         }

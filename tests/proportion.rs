@@ -1,7 +1,7 @@
-//! Decoding, comparing and collecting take time in proportion to the text, whatever a server sends.
+//! Decoding, comparing and collecting take time linear in the size of the text, whatever a server sends.
 //!
-//! What is measured is the processor time of this thread, so that other programs do not count. A text may take four
-//! times as long as eight texts of an eighth of its size; work that grows with the square takes eight times as long.
+//! The CPU time of this thread is measured, so that other programs do not count. A text may take four times as long as
+//! eight texts of an eighth of its size; quadratic work takes eight times as long.
 #![cfg(all(feature = "full", target_os = "linux"))]
 #![allow(
     clippy::expect_used,
@@ -19,7 +19,7 @@ use openrouter_kit::extensions::{ChatAccumulator, MessagesAccumulator, Responses
 use openrouter_kit::models::*;
 use serde_json::{Value, json};
 
-/// The processor time of this thread, in nanoseconds.
+/// The CPU time of this thread, in nanoseconds.
 fn clock() -> u64 {
     let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
     text.split(' ').next().unwrap().parse().unwrap()
@@ -35,7 +35,7 @@ fn time(mut work: impl FnMut()) -> u64 {
     runs.min().unwrap()
 }
 
-/// Fails if `work` takes more than in proportion to the text that `text` makes for a number of parts.
+/// Fails if `work` takes more than linear time in the text that `text` makes for a number of parts.
 #[track_caller]
 fn in_proportion<T>(what: &str, text: impl Fn(usize) -> T, work: impl Fn(&T)) {
     const PARTS: usize = 1000;
@@ -43,7 +43,7 @@ fn in_proportion<T>(what: &str, text: impl Fn(usize) -> T, work: impl Fn(&T)) {
     let (small, large) = (text(PARTS), text(TIMES * PARTS));
     let least = time(|| (0..TIMES).for_each(|_| work(&small)));
     let most = time(|| work(&large));
-    // The clock may go on in steps of the scheduler.
+    // The clock may advance in steps of the scheduler.
     let step = 10_000_000;
     assert!(most < 4 * (least + step), "{what}: {TIMES} small texts take {least} ns, a large one {most} ns");
 }

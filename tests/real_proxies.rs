@@ -1,4 +1,4 @@
-//! The default transport through proxies that others have written, if they are installed: tinyproxy, microsocks.
+//! The default transport through third-party proxies, if installed: tinyproxy, microsocks.
 #![cfg(all(feature = "_tls", any(feature = "roots-bundled", feature = "roots-platform")))]
 #![allow(
     clippy::expect_used,
@@ -61,7 +61,7 @@ fn start(program: &str, arguments: impl FnOnce(u16) -> Vec<String>) -> Option<(R
     Some((running, address))
 }
 
-/// Asks a server over TLS and one without, each twice, by the name `localhost`.
+/// Calls a server with TLS and one without, each twice, by the name `localhost`.
 async fn asks_through(proxy: &str) {
     let authority = Authority::new();
     let acceptor = authority.server("localhost", &["http/1.1"], |_| {});

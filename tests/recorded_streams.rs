@@ -1,8 +1,8 @@
-//! Recorded streams, cut at every byte and into chunks of every size: what is collected is the same, what broke off never
-//! looks complete, and what the pieces say is what the recording says as a whole.
+//! Recorded streams, cut at every byte and into chunks of every size: the collected response is the same, a cut stream
+//! never looks complete, and the pieces add up to the whole response.
 //!
-//! The recordings of `tests/recordings` are always there. Where folders with recorded traffic lie beside the repository,
-//! all of it is taken.
+//! The recordings in `tests/recordings` are always used. If directories with recorded traffic exist next to the
+//! repository, they are used as well.
 #![cfg(feature = "full")]
 #![allow(
     clippy::expect_used,
@@ -56,7 +56,7 @@ fn streams() -> Vec<Recording> {
     streams
 }
 
-/// A transport without a network, which responds with the body that was put in.
+/// A transport without a network that responds with the given body.
 #[derive(Clone, Debug, Default)]
 struct Tape(Arc<Mutex<Option<Chunks>>>);
 
@@ -68,7 +68,7 @@ impl Transport for Tape {
     }
 }
 
-/// A body that comes in chunks and then ends, in good order or not.
+/// A body that arrives in chunks and then ends, cleanly or not.
 #[derive(Debug)]
 struct Chunks {
     chunks: VecDeque<Bytes>,
@@ -98,7 +98,7 @@ impl http_body::Body for Chunks {
     }
 }
 
-/// What became of a stream.
+/// The outcome of a stream.
 #[derive(Debug, Default, PartialEq)]
 struct Outcome {
     /// The events as JSON and the errors as text.
@@ -183,7 +183,7 @@ impl Player {
 
 #[tokio::test]
 async fn what_is_collected_does_not_depend_on_the_chunks() {
-    /// Of a longer stream the smaller chunks are left out.
+    /// For a longer stream the smaller chunk sizes are skipped.
     const MOST_CHUNKS: usize = 4000;
     let player = Player::new();
     let mut played = 0;
@@ -203,7 +203,7 @@ async fn what_is_collected_does_not_depend_on_the_chunks() {
 
 /// Where a body of this length is cut: at every byte, or at some of them spread over a longer one.
 fn cuts(length: usize) -> impl Iterator<Item = usize> {
-    /// That are read in all, for one stream.
+    /// The total read for one stream.
     const BYTES: usize = 400_000;
     let most = (2 * BYTES / length.max(1)).max(4);
     let step = if length <= most { 1 } else { length / most + 1 };
@@ -298,7 +298,7 @@ async fn the_events_of_a_response_say_what_its_last_event_says_as_a_whole() {
             serde_json::from_str(&player.play("responses", stream_of(events)).await.collected).unwrap()
         };
         let mut collected = collect(&events).await;
-        // What else came, beside the response.
+        // What else arrived besides the response.
         collected.as_object_mut().unwrap().remove("unrecognized_events");
         assert_eq!(Json::from(whole.clone()).difference(&Json::from(collected)), None, "{}", stream.id);
         compared[0] += 1;
@@ -334,7 +334,7 @@ fn plain(content: &Value) -> String {
     content.as_str().map_or_else(|| joined(list(content).map(|part| &part["text"])), str::to_owned)
 }
 
-/// What the choices of a chat say, put together by hand from the chunks: text, reasoning, arguments of tools by index.
+/// What the choices of a chat say, assembled by hand from the chunks: text, reasoning, arguments of tools by index.
 fn said_in_chunks(chunks: &[Value]) -> Vec<Value> {
     #[derive(Default)]
     struct Said {
@@ -394,7 +394,7 @@ async fn a_collected_chat_says_what_its_chunks_say() {
     assert!(compared > 0);
 }
 
-/// What the blocks of a message say, put together by hand from the events.
+/// What the blocks of a message say, assembled by hand from the events.
 fn said_in_events(events: &[Value]) -> Vec<Value> {
     let mut blocks = Vec::<(&Value, Value, String)>::new();
     for event in events {
@@ -436,7 +436,7 @@ async fn a_collected_message_says_what_its_events_say() {
     let mut compared = 0;
     for stream in streams().iter().filter(|stream| stream.api == "messages") {
         let events: Vec<_> = Stream::read(stream.body_text()).events.iter().filter_map(|event| event.json()).collect();
-        // Some recordings hold several messages one after the other.
+        // Some recordings contain several messages in a row.
         if events.iter().filter(|event| event["type"] == "message_start").count() != 1 {
             continue;
         }

@@ -31,10 +31,10 @@ fn table(header: &str) -> Vec<Vec<String>> {
     rows.map(|row| row.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect()).collect()
 }
 
-/// How a call by its method, and whether it allows to be repeated.
+/// The method of a call, and whether it allows being repeated.
 const CALLS: [(&str, bool); 4] = [("GET", false), ("GET", true), ("POST", false), ("POST", true)];
 
-/// Whether a request is sent again that gets `step` first, and its error if not.
+/// Whether a request whose first attempt gets `step` is sent again, and its error if not.
 async fn is_repeated(step: Step, (method, allowed): (&str, bool)) -> (bool, Option<Error>) {
     let script = Script::new([step, answer(200, OK)]);
     let core = script.core();
@@ -54,7 +54,7 @@ fn expected(row: &[String], (method, allowed): (&str, bool)) -> bool {
 
 const API_ERROR: &str = r#"{"error":{"code":"server_error","message":"what happened"}}"#;
 
-/// What gateways answer with in place of the API.
+/// What gateways send instead of the API.
 const NO_API_ERRORS: [&str; 6] = [
     "<html><head><title>502 Bad Gateway</title></head></html>",
     "error code: 502",
@@ -114,7 +114,7 @@ async fn each_failure_is_repeated_as_the_table_says() {
             "An error inside a success" => answer(200, API_ERROR),
             "A daily limit without a reset time" => answer(429, limit),
             "A limit that ends too late" => with_header(429, "retry-after", "121"),
-            // They have tests of their own below and among those of streams.
+            // They have separate tests below and among those of streams.
             "`Timeout`, phase `Event`" | "`Timeout`, phase `Total`" => return None,
             other => panic!("{other}"),
         })
@@ -332,7 +332,7 @@ async fn a_date_is_a_wait_too() {
     assert!(seconds(27.0..=30.0, script.waits()[0]), "{:?}", script.waits());
 }
 
-/// The wait that the error tells of a request that gets `step`; it is sent once.
+/// The wait in the error of a request that gets `step`; it is sent once.
 async fn told(step: Step) -> Option<Duration> {
     let script = Script::new([step]);
     let error = post(&script.core()).retries(RetryConfig::none()).await.unwrap_err();
@@ -345,7 +345,7 @@ fn since_1970() -> Duration {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap()
 }
 
-/// A date by RFC 3339, with the given distance from UTC. `date` tells the calendar.
+/// An RFC 3339 date with the given offset from UTC. `date` computes the calendar date.
 fn rfc_3339(moment: Duration, offset: i64) -> String {
     let seconds = moment.as_secs().checked_add_signed(offset * 60).unwrap();
     let text = httpdate::fmt_http_date(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds));
@@ -363,7 +363,7 @@ fn rfc_3339(moment: Duration, offset: i64) -> String {
     format!("{year}-{month:02}-{day}T{time}{zone}")
 }
 
-/// Every form of the moment that is `wait` from now.
+/// Every form of the time `wait` from now.
 fn moments(wait: i64) -> Vec<String> {
     let moment = Duration::from_secs(since_1970().as_secs().checked_add_signed(wait).unwrap());
     vec![
@@ -519,7 +519,7 @@ async fn a_limit_with_something_left_is_not_the_one_that_was_reached() {
             assert_eq!(told(step).await, expected.map(Duration::from_secs), "{left:?}");
         }
     }
-    // One that says nothing is left comes before one that says nothing.
+    // An exhausted limit takes precedence over one that does not say what remains.
     let fields = [
         ("x-ratelimit-reset", "10".into()),
         ("x-ratelimit-remaining", 0.into()),
@@ -722,7 +722,7 @@ async fn a_call_that_succeeds_gives_back_a_tenth_of_a_retry() {
 async fn a_call_that_is_dropped_while_it_waits_gives_its_retry_back() {
     let script = Script::new((0..150).map(|_| answer(503, "{}")));
     let core = script.client().retry_config(RetryConfig::backoff().max_attempts(2)).build().unwrap();
-    // Each is in its first wait when it is given up; some are given up by their own limit.
+    // Each is dropped in its first wait; some end by their own time limit.
     for number in 0..150 {
         let limit = Duration::from_millis(100);
         match number % 2 {

@@ -300,7 +300,7 @@ async fn no_error_shows_the_key() {
     }
 }
 
-/// Headers by which gateways, clouds and browsers take secrets, and one that nobody has heard of.
+/// Headers in which gateways, clouds and browsers receive secrets, and an unknown one.
 const SECRET_HEADERS: [&str; 12] = [
     "Helicone-Auth",
     "cf-aig-authorization",
@@ -355,7 +355,7 @@ impl Hook for Setter {
     }
 }
 
-/// Answers of all kinds that repeat secrets wherever a server can.
+/// Responses of all kinds that echo secrets wherever a server can.
 fn leaking_answers() -> Vec<Answer> {
     let key = format!("Incorrect API key provided: {KEY}. You sent 'Bearer 5econd' to https://a:9assw0rd@b/?c=5econd");
     let members = json!({"key": "5econd", "data": [{"headers": {"X": "5econd"}}], "Tokens": ["5econd"], "password": 5});
@@ -497,7 +497,7 @@ async fn no_url_shows_its_query_its_user_or_its_fragment() {
         no_secret_in(&builder(url));
         no_secret(&all_texts(&builder(url).build().unwrap_err()));
         no_secret(&all_texts(&post(&core).server_url(url).await.unwrap_err()));
-        // The scheme of a proxy may be left out.
+        // The scheme of a proxy may be omitted.
         match OpenRouterCore::builder().api_key(KEY).proxy(url).build() {
             Ok(core) => no_secret_in(&core),
             Err(error) => no_secret(&all_texts(&error)),
@@ -519,7 +519,7 @@ async fn probe() {
     server.answer(Answer::error(503, "busy")).answer(Answer::json(200, json!({"text": "private answer"})));
     server.answer(Answer::status(200).fault(Fault::Reset, Place::BeforeHead));
     server.answer(Answer::redirect(302, "https://evil.example/?9assw0rd"));
-    /// A transport whose errors tell more than they should.
+    /// A transport whose errors reveal more than they should.
     #[derive(Debug)]
     struct Talkative;
 

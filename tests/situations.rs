@@ -1,5 +1,5 @@
-//! What servers and gateways were seen to do, as users of other clients of these protocols reported in public. The
-//! comment above a test names the issues of GitHub repositories that it stands for.
+//! Server and gateway behavior that users of other clients of these protocols reported publicly. The comment above a
+//! test names the GitHub issues that it covers.
 #![cfg(all(feature = "full", feature = "mock"))]
 #![allow(
     clippy::expect_used,
@@ -699,7 +699,7 @@ mod tools {
 mod halves {
     use super::*;
 
-    /// The same JSON, in which the two letters stand for the halves of a character.
+    /// The same JSON, with the two letters replaced by the halves of a surrogate pair.
     fn cut(json: &Value) -> String {
         json.to_string().replace('◐', "\\ud83d").replace('◑', "\\ude00")
     }

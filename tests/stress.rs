@@ -1,4 +1,4 @@
-//! Many servers that misbehave at random, and calls given up in every state.
+//! Many servers that misbehave at random, and calls dropped in every state.
 #![cfg(any(not(feature = "_tls"), feature = "roots-bundled", feature = "roots-platform"))]
 #![allow(
     clippy::expect_used,
@@ -44,7 +44,7 @@ struct Plan {
     bytes: Vec<u8>,
     is_cut: bool,
     is_reset: bool,
-    /// Nothing but the end of the connection tells where the body ends.
+    /// Only the end of the connection marks the end of the body.
     ends_with_connection: bool,
     pieces: usize,
 }
@@ -72,7 +72,7 @@ impl Plan {
         if is_cut {
             bytes.truncate(random.below(bytes.len()));
         }
-        // Bytes that belong to no response.
+        // Stray bytes that belong to no response.
         if !is_cut && framing != 2 && random.below(4) == 0 {
             bytes.extend_from_slice(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\njunk");
         }
@@ -86,7 +86,7 @@ impl Plan {
         }
     }
 
-    /// Writes the response and returns whether the connection goes on.
+    /// Writes the response and returns whether the connection stays open.
     fn serve(&self, stream: &mut TcpStream) -> bool {
         for piece in self.bytes.chunks(self.bytes.len().div_ceil(self.pieces).max(1)) {
             if stream.write_all(piece).is_err() {
@@ -131,7 +131,7 @@ async fn of_3000_random_servers_none_gets_a_cut_response_accepted() {
             for plan in &plans {
                 loop {
                     let mut stream = connection.take().unwrap_or_else(|| listener.accept().unwrap().0);
-                    // The client may have given the connection up.
+                    // The client may have closed the connection.
                     if reads_request(&mut stream) {
                         connection = plan.serve(&mut stream).then_some(stream);
                         break;
@@ -201,7 +201,7 @@ async fn a_call_may_be_given_up_in_every_state() {
         }
         drop(exchange);
         given_up += 1;
-        // What was given up harms no call after it.
+        // Dropped calls do not affect later ones.
         let text = soon(ask(&transport, &url)).await.map_err(|error| chain(&error));
         assert_eq!(text.unwrap(), "onetwo", "after {polls} polls");
     }

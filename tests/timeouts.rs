@@ -441,9 +441,9 @@ async fn a_silent_stream_ends_with_the_shorter_of_its_limits() {
     }
 }
 
-// --- A program that turns to something else ---------------------------------------------------
+// --- A program that does something else in between --------------------------------------------
 
-/// Asks for the next item once. Nothing is there yet.
+/// Polls for the next item once. Nothing is available yet.
 async fn ask_once<T>(next: impl Future<Output = T>) {
     let mut next = std::pin::pin!(next);
     std::future::poll_fn(|cx| {
@@ -453,7 +453,7 @@ async fn ask_once<T>(next: impl Future<Output = T>) {
     .await;
 }
 
-/// A body that gives nothing until `wait` from now, whether or not it is asked.
+/// A body that yields nothing until `wait` from now, whether or not it is polled.
 fn silent_for(wait: Duration, then: &'static str) -> Body {
     let (at, mut then) = (Instant::now() + wait, Some(then));
     let mut timer = Box::pin(tokio::time::sleep_until(at));
@@ -486,7 +486,8 @@ const EVENT: &str = "data: {\"n\":1}\n\ndata: [DONE]\n\n";
 
 #[tokio::test(start_paused = true)]
 async fn an_event_that_comes_soon_after_a_long_absence_is_given() {
-    // The limits are 40 seconds. The program asks, is away for so long, comes back, and the event comes so much later.
+    // The limits are 40 seconds. The program polls, is away for the first time, returns, and the event arrives after
+    // the second.
     for (away, later) in
         [(600, 0), (600, 1), (600, 39), (41, 1), (40, 1), (39, 39), (39, 1), (20, 39), (11, 39), (5, 30)]
     {

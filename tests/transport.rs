@@ -122,7 +122,7 @@ async fn an_idle_connection_is_closed_after_its_time() {
 async fn connections_after(seconds: u64, header: &'static str) -> usize {
     let (listener, url) = listen().await;
     let (accepted, mut connections) = tokio::sync::mpsc::unbounded_channel();
-    // No limit of time here: the clock is about to jump.
+    // No time limit here: the clock is about to jump.
     tokio::spawn(async move {
         loop {
             let mut stream = listener.accept().await.unwrap().0;

@@ -425,7 +425,7 @@ async fn a_file_that_cannot_be_read_is_told_before_anything_is_sent() {
 
 type Notes = Arc<Mutex<Vec<(u64, Option<u64>)>>>;
 
-/// A function that notes what it is told.
+/// A progress callback that records its calls.
 fn noting() -> (Notes, impl FnMut(TransferProgress) + Send + 'static) {
     let told = Notes::default();
     let notes = told.clone();

@@ -73,7 +73,7 @@ pub(crate) fn acceptor(certificate: CertificateDer<'static>, key: &KeyPair, prot
     TlsAcceptor::from(Arc::new(config))
 }
 
-/// A server for `localhost` that takes only clients with a certificate of `authority`.
+/// A server for `localhost` that accepts only clients with a certificate of `authority`.
 #[allow(dead_code, reason = "not every test needs it")]
 pub(crate) fn client_verifying(authority: &Authority) -> TlsAcceptor {
     let key = KeyPair::generate().unwrap();

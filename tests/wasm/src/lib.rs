@@ -1,1 +1,1 @@
-//! Nothing: the tests are the package.
+//! Empty: this package consists of its tests.

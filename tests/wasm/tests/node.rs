@@ -1,4 +1,4 @@
-//! Calls from WebAssembly by `fetch`, against the server of `server.mjs`.
+//! Calls from WebAssembly with `fetch`, against the server in `server.mjs`.
 #![cfg(target_family = "wasm")]
 
 use std::time::Duration;
