@@ -21,8 +21,6 @@ struct Branch {
     schema: Node,
     /// The values of the tag; empty where the branch has none.
     values: Vec<String>,
-    /// The branch allows any text as its tag.
-    any_tag: bool,
     /// The overlay decides about it.
     ruled: bool,
     /// Lists of conditions; the value is of this branch when all of one list hold. Empty for always.
@@ -76,7 +74,7 @@ impl Lowering<'_> {
         let declared = schema.get("discriminator").and_then(|d| d.text_of("propertyName")).map(str::to_owned);
         let tag = rule.tag.clone().or(declared).or_else(|| self.usual_tag(&merged)).unwrap_or_default();
         let mapping = schema.get("discriminator").and_then(|d| d.get("mapping")).map_or(&[][..], Node::members);
-        let mut branches = self.distinct_branches(merged, &tag, mapping, &rule);
+        let mut branches = self.distinct_branches(merged, &tag, mapping);
         self.apply(&rule, &mut branches, key);
         self.separate(&mut branches, key);
         self.name_apart_inline(&mut branches);
@@ -110,8 +108,21 @@ impl Lowering<'_> {
         }));
     }
 
-    /// Notes what the overlay says about the branches.
-    fn apply(&mut self, rule: &Rule, branches: &mut [Branch], key: &str) {
+    /// Applies what the overlay says about the branches.
+    fn apply(&mut self, rule: &Rule, branches: &mut Vec<Branch>, key: &str) {
+        for name in &rule.drop {
+            match branches.iter().filter(|branch| branch.name == *name).count() {
+                0 => self.note(key, format!("overlay/unions.yaml drops a branch `{name}`, which is not there")),
+                1 => branches.retain(|branch| branch.name != *name),
+                count => self.problem(
+                    key,
+                    format!(
+                        "overlay/unions.yaml drops `{name}`, which is the name of {count} branches; name the one that \
+                         stays with `extract` in overlay/spec.yaml"
+                    ),
+                ),
+            }
+        }
         for branch in branches.iter_mut() {
             if let Some((rank, conditions)) = Rule::find(&rule.order, &branch.name) {
                 branch.ruled = true;
@@ -131,13 +142,7 @@ impl Lowering<'_> {
     }
 
     /// The branches without those that say what another one says.
-    fn distinct_branches(
-        &self,
-        merged: Vec<(&Node, Object)>,
-        tag: &str,
-        mapping: &[(String, Node)],
-        rule: &Rule,
-    ) -> Vec<Branch> {
+    fn distinct_branches(&self, merged: Vec<(&Node, Object)>, tag: &str, mapping: &[(String, Node)]) -> Vec<Branch> {
         let mut branches: Vec<Branch> = Vec::new();
         for (schema, object) in merged {
             let component = branch_reference(schema);
@@ -148,11 +153,6 @@ impl Lowering<'_> {
                 values = mapping.iter().filter(|(_, target)| leads(target)).map(|(value, _)| value.clone()).collect();
             }
             let name = component.map_or_else(|| branch_key(&object, &values), str::to_owned);
-            let any_tag = property.is_some() && values.is_empty();
-            // Nothing but a tag and anything else: what `Unrecognized` is for.
-            if rule.drop.contains(&name) || (any_tag && component.is_none() && object.properties.len() == 1) {
-                continue;
-            }
             let new = Branch {
                 name,
                 is_component: component.is_some(),
@@ -160,7 +160,6 @@ impl Lowering<'_> {
                 object,
                 schema: schema.clone(),
                 values,
-                any_tag,
                 ruled: false,
                 ways: vec![Vec::new()],
                 rank: usize::MAX,
@@ -168,10 +167,10 @@ impl Lowering<'_> {
             let free = |branch: &Branch| branch.object.properties.is_empty();
             let same = |other: &Branch| {
                 // Any object is any object.
-                free(other) && free(&new)
-                    || other.values == new.values
-                        && other.object.properties.len() == new.object.properties.len()
-                        && self.same_schema(&other.schema, &new.schema)
+                let alike = free(other) && free(&new)
+                    || other.object.properties.len() == new.object.properties.len()
+                        && self.same_schema(&other.schema, &new.schema);
+                alike && other.values == new.values && other.object.value_schema() == new.object.value_schema()
             };
             match branches.iter_mut().find(|other| same(other)) {
                 Some(other) if new.goes_before(other) => *other = new,
@@ -232,7 +231,7 @@ impl Lowering<'_> {
             } else if branch.values.is_empty() {
                 for way in &branch.ways {
                     let mut way = way.clone();
-                    if way.is_empty() && branch.any_tag && !branch.object.properties.is_empty() {
+                    if way.is_empty() && branch.object.required.contains(tag) {
                         way.push(Condition::Has(tag.to_owned()));
                     } else if way.is_empty() && !tag.is_empty() {
                         way.extend(self.constants(&branch.object));
@@ -298,7 +297,7 @@ impl Lowering<'_> {
         }
     }
 
-    pub(crate) fn undecided(&mut self, key: &str, why: &str) {
+    fn undecided(&mut self, key: &str, why: &str) {
         let text = format!(
             "{key}: {why}, and nothing tells which one a value is; add to overlay/unions.yaml: `{key}: {{order: [{{branch: \
              NAME, when: [has MEMBER]}}, {{branch: OTHER}}]}}`, or `drop: [NAME]`"
@@ -388,10 +387,10 @@ impl Lowering<'_> {
         match condition {
             Condition::Has(member) => branch.object.property(member).is_some(),
             Condition::Lacks(member) => !branch.object.required.contains(member),
-            Condition::Is(member, value) => branch.object.property(member).is_some_and(|property| {
-                let values = self.tag_values(&property.schema);
-                values.is_empty() || values.contains(value)
-            }),
+            Condition::Is(member, value) => branch
+                .object
+                .property(member)
+                .is_some_and(|property| self.texts(&property.schema).is_none_or(|texts| texts.contains(value))),
         }
     }
 
@@ -491,13 +490,31 @@ impl Lowering<'_> {
         resolve(one) == resolve(two)
     }
 
-    /// The texts a tag may be; none where it may be any text.
+    /// The texts a tag may be; none if it may be any text.
     fn tag_values(&self, schema: &Node) -> Vec<String> {
-        let schema = branch_reference(schema).and_then(|name| self.schema(name)).unwrap_or(schema);
-        match schema.get("const") {
-            Some(Node::Text(text)) => vec![text.clone()],
-            _ => schema.texts_of("enum").into_iter().map(str::to_owned).collect(),
+        self.texts(schema).unwrap_or_default()
+    }
+
+    /// The texts that a schema allows, through references and combined schemas; `None` if it does not list them.
+    pub(crate) fn texts(&self, schema: &Node) -> Option<Vec<String>> {
+        let owned = |texts: Vec<&str>| texts.into_iter().map(str::to_owned).collect::<Vec<_>>();
+        let target = schema.text_of("$ref").and_then(|reference| self.schema(Self::target(reference)));
+        let mut limits: Vec<Vec<String>> = target.and_then(|target| self.texts(target)).into_iter().collect();
+        limits.extend(schema.get("const").map(|value| owned(value.text().into_iter().collect())));
+        limits.extend(schema.get("enum").map(|_| owned(schema.texts_of("enum"))));
+        if schema.get("type").is_some() && !types(schema).0.contains(&"string") {
+            limits.push(Vec::new());
         }
+        let parts = schema.get("allOf").map_or(&[][..], Node::elements);
+        limits.extend(parts.iter().filter_map(|part| self.texts(part)));
+        for several in ["oneOf", "anyOf"].iter().filter_map(|keyword| schema.get(keyword)) {
+            let branches: Option<Vec<_>> = several.elements().iter().map(|branch| self.texts(branch)).collect();
+            limits.extend(branches.map(|texts| texts.concat()));
+        }
+        limits.into_iter().reduce(|mut allowed, limit| {
+            allowed.retain(|text| limit.contains(text));
+            allowed
+        })
     }
 
     /// The member that tells most of the branches apart.

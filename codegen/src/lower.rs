@@ -86,6 +86,11 @@ impl Object {
         self.properties.iter().find(|property| property.name == name)
     }
 
+    /// The schema of the values of members with other names, if it says anything.
+    pub(crate) fn value_schema(&self) -> Option<&Node> {
+        self.others.as_ref().filter(|others| !others.members().is_empty())
+    }
+
     fn is_nullable(&self) -> bool {
         !self.nullable.is_empty() && self.nullable.iter().all(|nullable| *nullable)
     }
@@ -505,8 +510,8 @@ impl<'a> Lowering<'a> {
         let object = self.merged(schema, key, words);
         let nullable = object.is_nullable();
         if object.properties.is_empty() {
-            let ty = match &object.others {
-                Some(others @ Node::Map(members)) if !members.is_empty() => {
+            let ty = match object.value_schema() {
+                Some(others) => {
                     let key = format!("{key}{{}}");
                     let words = self.words_at(&key, element(words, "value"));
                     let used = self.lower(others, &key, &words);
@@ -516,7 +521,7 @@ impl<'a> Lowering<'a> {
                         ty => Ty::Map(Box::new(ty)),
                     }
                 }
-                _ => Ty::JsonObject,
+                None => Ty::JsonObject,
             };
             return Use { ty, nullable };
         }

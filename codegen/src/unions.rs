@@ -111,14 +111,7 @@ impl Lowering<'_> {
         }
         let mut values = Vec::new();
         for branch in branches {
-            let branch = branch.text_of("$ref").and_then(|name| self.schema(Self::target(name))).unwrap_or(branch);
-            let listed: Vec<_> = match branch.get("const") {
-                Some(Node::Text(text)) => vec![text.clone()],
-                _ => branch.texts_of("enum").into_iter().map(str::to_owned).collect(),
-            };
-            if listed.is_empty() {
-                return Ty::String;
-            }
+            let Some(listed) = self.texts(branch) else { return Ty::String };
             values.extend(listed);
         }
         Ty::Named(self.enumeration(values, schema, key, own_words))
@@ -140,7 +133,11 @@ impl Lowering<'_> {
                     list.ty = Ty::List(Box::new(Ty::Json));
                     self.note(key, "has lists of several kinds, which become lists of any JSON");
                 }
-                _ => self.undecided(key, "two branches are of the same kind of JSON value"),
+                _ => self.problem(
+                    key,
+                    "two branches are of the same kind of JSON value; write one of both, or `replace: {}`, in \
+                     overlay/spec.yaml",
+                ),
             }
             return;
         }

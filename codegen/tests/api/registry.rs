@@ -1000,6 +1000,8 @@ pub(crate) const TYPES: &[(&str, RoundTrip)] = &[
     ("OpenAIResponsesToolChoice|function", round_trip::<OpenAiResponsesToolChoiceFunction>),
     ("OpenAIResponsesToolChoice|shell", round_trip::<OpenAiResponsesToolChoiceShell>),
     ("OpenAIResponsesToolChoice|string", round_trip::<OpenAiResponsesToolChoiceMode>),
+    ("OpenAIResponsesToolChoice|type", round_trip::<OpenAiResponsesToolChoiceWebSearchPreview>),
+    ("OpenAIResponsesToolChoice|type.type", round_trip::<OpenAiResponsesToolChoiceWebSearchPreviewType>),
     ("OpenAIResponsesTruncation", round_trip::<OpenAiResponsesTruncation>),
     ("OpenAIResponsesUsage.input_tokens_details", round_trip::<OpenAiResponsesUsageInputTokensDetails>),
     ("OpenAIResponsesUsage.output_tokens_details", round_trip::<OpenAiResponsesUsageOutputTokensDetails>),

@@ -3884,6 +3884,51 @@ impl OpenAiResponsesToolChoiceFunction {
 
 wire_setters!(OpenAiResponsesToolChoiceFunction {});
 
+/// Makes the model use the hosted web search tool.
+///
+/// At `OpenAIResponsesToolChoice|type` in the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct OpenAiResponsesToolChoiceWebSearchPreview {
+    /// Which version of the hosted web search tool to use.
+    pub r#type: OpenAiResponsesToolChoiceWebSearchPreviewType,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(OpenAiResponsesToolChoiceWebSearchPreview {
+    0 r#type: "type" Required,
+});
+
+impl OpenAiResponsesToolChoiceWebSearchPreview {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(r#type: impl Into<OpenAiResponsesToolChoiceWebSearchPreviewType>) -> Self {
+        Self { r#type: r#type.into(), extra: Extra::new() }
+    }
+}
+
+wire_setters!(OpenAiResponsesToolChoiceWebSearchPreview {});
+
+/// Which version of the hosted web search tool to use.
+///
+/// At `OpenAIResponsesToolChoice|type.type` in the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum OpenAiResponsesToolChoiceWebSearchPreviewType {
+    /// The value `web_search_preview_2025_03_11`.
+    WebSearchPreview2025_03_11,
+    /// The value `web_search_preview`.
+    WebSearchPreview,
+    /// A value this version of the crate does not know, as it came.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(OpenAiResponsesToolChoiceWebSearchPreviewType {
+    WebSearchPreview2025_03_11 = "web_search_preview_2025_03_11",
+    WebSearchPreview = "web_search_preview",
+});
+
 /// Lets the model choose only among a listed subset of the declared tools.
 ///
 /// Schema `ToolChoiceAllowed` of the API document.
@@ -3988,6 +4033,10 @@ pub enum OpenAiResponsesToolChoice {
     ///
     /// `type` is `function`.
     Function(OpenAiResponsesToolChoiceFunction),
+    /// Makes the model use the hosted web search tool.
+    ///
+    /// `type` is `web_search_preview_2025_03_11` or `web_search_preview`.
+    WebSearchPreview(OpenAiResponsesToolChoiceWebSearchPreview),
     /// Lets the model choose only among a listed subset of the declared tools.
     ///
     /// `type` is `allowed_tools`.
@@ -4010,6 +4059,8 @@ wire_union!(OpenAiResponsesToolChoice {
         "apply_patch" => ApplyPatch,
         "function" => Function,
         "shell" => Shell,
+        "web_search_preview" => WebSearchPreview,
+        "web_search_preview_2025_03_11" => WebSearchPreview,
     }
     objects {}
     shapes {
@@ -4018,9 +4069,10 @@ wire_union!(OpenAiResponsesToolChoice {
     variants {
         0 Mode,
         1 Function,
-        2 AllowedTools,
-        3 ApplyPatch,
-        4 Shell,
+        2 WebSearchPreview,
+        3 AllowedTools,
+        4 ApplyPatch,
+        5 Shell,
     }
 });
 
@@ -4035,6 +4087,13 @@ impl From<OpenAiResponsesToolChoiceFunction> for OpenAiResponsesToolChoice {
     #[inline]
     fn from(value: OpenAiResponsesToolChoiceFunction) -> Self {
         Self::Function(value)
+    }
+}
+
+impl From<OpenAiResponsesToolChoiceWebSearchPreview> for OpenAiResponsesToolChoice {
+    #[inline]
+    fn from(value: OpenAiResponsesToolChoiceWebSearchPreview) -> Self {
+        Self::WebSearchPreview(value)
     }
 }
 
