@@ -270,6 +270,24 @@ async fn what_is_unknown_is_kept_whole() {
     );
 }
 
+#[test]
+fn the_nulls_of_a_started_message_are_written_back() {
+    let event = decode_event::<MessagesStreamEvents>(&start().to_string()).unwrap();
+    let MessagesStreamEvents::MessageStart(started) = &event else { panic!("{event:?}") };
+    assert_eq!((&started.message.stop_reason, &started.message.stop_sequence), (&None, &None));
+    assert_eq!(serde_json::to_value(&event).unwrap(), start());
+
+    let mut stopped = start();
+    stopped["message"]["stop_reason"] = json!("end_turn");
+    let event = decode_event::<MessagesStreamEvents>(&stopped.to_string()).unwrap();
+    assert_eq!(serde_json::to_value(&event).unwrap(), stopped);
+
+    let mut bare = start();
+    bare["message"].as_object_mut().unwrap().remove("stop_reason");
+    let event = decode_event::<MessagesStreamEvents>(&bare.to_string()).unwrap();
+    assert_eq!(serde_json::to_value(&event).unwrap(), bare);
+}
+
 #[tokio::test]
 async fn text_without_an_event_for_its_block_is_a_block() {
     let content = content(vec![delta(0, json!({"type": "text_delta", "text": "Hi"}))]).await;

@@ -126,6 +126,25 @@ fn input_is_text_an_item_or_a_list_of_items() {
 }
 
 #[test]
+fn the_hosted_web_search_is_a_tool_choice_under_each_of_its_names() {
+    for name in ["web_search_preview", "web_search_preview_2025_03_11"] {
+        let choice = OpenAiResponsesToolChoiceWebSearchPreview::new(name);
+        let request = ResponsesRequest::new().input("Hi").tool_choice(choice.clone());
+        same(&request, &json!({"input": "Hi", "tool_choice": {"type": name}}));
+
+        let mut body = response("completed", json!([]));
+        body["tool_choice"] = json!({"type": name});
+        let answer: OpenResponsesResult = decode(&body.to_string()).unwrap();
+        assert_eq!(answer.tool_choice, OpenAiResponsesToolChoice::WebSearchPreview(choice));
+        same(&answer, &body);
+    }
+    let unheard = json!({"type": "web_search_preview_2099"});
+    let choice: OpenAiResponsesToolChoice = decode(&unheard.to_string()).unwrap();
+    assert!(matches!(choice, OpenAiResponsesToolChoice::Unrecognized(_)), "{choice:?}");
+    same(&choice, &unheard);
+}
+
+#[test]
 fn the_text_the_calls_and_the_cost_of_an_answer_are_at_hand() {
     let answer = answer(json!([
         {"type": "reasoning", "id": "rs_1", "summary": [{"type": "summary_text", "text": "short"}], "encrypted_content": "e"},

@@ -509,7 +509,9 @@ impl Lowering<'_> {
         limits.extend(parts.iter().filter_map(|part| self.texts(part)));
         for several in ["oneOf", "anyOf"].iter().filter_map(|keyword| schema.get(keyword)) {
             let branches: Option<Vec<_>> = several.elements().iter().map(|branch| self.texts(branch)).collect();
-            limits.extend(branches.map(|texts| texts.concat()));
+            let mut seen = BTreeSet::new();
+            let listed = branches.map(|texts| texts.concat().into_iter().filter(|text| seen.insert(text.clone())));
+            limits.extend(listed.map(Iterator::collect));
         }
         limits.into_iter().reduce(|mut allowed, limit| {
             allowed.retain(|text| limit.contains(text));

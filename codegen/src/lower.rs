@@ -264,8 +264,9 @@ impl<'a> Lowering<'a> {
                 ["integer"] => Use::plain(Ty::Integer),
                 ["number"] | ["integer", "number"] | ["number", "integer"] => Use::plain(Ty::Number),
                 ["boolean"] => Use::plain(Ty::Bool),
-                [] | [_, _, ..] => Use::plain(Ty::Json),
-                ["null"] => Use { ty: Ty::Json, nullable: true },
+                // Whatever a schema does not rule out is allowed, null too.
+                [] => Use { ty: Ty::Json, nullable: true },
+                [_, _, ..] => Use::plain(Ty::Json),
                 [other] => {
                     self.note(key, format!("the type `{other}` is not understood; repair it in overlay/spec.yaml"));
                     Use::plain(Ty::Json)

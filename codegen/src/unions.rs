@@ -21,7 +21,7 @@ impl Lowering<'_> {
         }
         // A branch that allows anything makes the others mere examples.
         if !branches.iter().all(says_something) || branches.is_empty() {
-            return Use { ty: Ty::Json, nullable };
+            return Use { ty: Ty::Json, nullable: true };
         }
         let texts = branches.iter().filter(|branch| self.is_text(branch)).count();
         if texts == branches.len() {
@@ -87,7 +87,7 @@ impl Lowering<'_> {
             } else if is_union(branch) {
                 self.collect(branch, branches, nullable, seen);
             } else {
-                *nullable |= types(branch).1;
+                *nullable |= types(component.map_or(branch, |(_, target)| target)).1;
                 branches.push(branch.clone());
             }
         }

@@ -38,9 +38,9 @@ pub struct MessagesStartEventMessage {
     /// Explanation of a refusal; not expected to be filled before generation ends.
     pub stop_details: Option<AnthropicRefusalStopDetails>,
     /// Why generation ended; still null in this event, the message delta event brings the real value.
-    pub stop_reason: Json,
+    pub stop_reason: Option<Json>,
     /// Custom stop string that ended generation; still null when the stream begins.
-    pub stop_sequence: Json,
+    pub stop_sequence: Option<Json>,
     /// Token counts known at the start, chiefly input tokens; output counts grow in later events.
     pub usage: MessagesStartEventMessageUsage,
     /// Changes that Anthropic made to the input before the model read it; null when not reported.
@@ -57,8 +57,8 @@ wire_struct!(MessagesStartEventMessage ["role" = "\"assistant\"", "type" = "\"me
     2 id: "id" Required,
     3 model: "model" Required,
     4 stop_details: "stop_details" Nullable,
-    5 stop_reason: "stop_reason" Required,
-    6 stop_sequence: "stop_sequence" Required,
+    5 stop_reason: "stop_reason" Nullable,
+    6 stop_sequence: "stop_sequence" Nullable,
     7 usage: "usage" Required,
     8 input_transformations: "input_transformations" Optional,
     9 provider: "provider" Optional,
