@@ -14,7 +14,7 @@ use crate::models::*;
 pub enum GetUserActivityGroupBy {
     /// The value `workspace`.
     Workspace,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -265,7 +265,7 @@ pub enum GetAnalyticsMetaResponseDataGranularityName {
     Week,
     /// One bucket per month.
     Month,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -318,7 +318,7 @@ pub enum GetAnalyticsMetaResponseDataMetricDisplayFormat {
     Latency,
     /// Show as an amount per time.
     Throughput,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -371,7 +371,7 @@ pub enum AnalyticsOperatorName {
     Lt,
     /// Less than the value or equal to it.
     Lte,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -396,7 +396,7 @@ pub enum AnalyticsOperatorValueType {
     Scalar,
     /// Takes a list of values.
     Array,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -678,7 +678,7 @@ pub enum AnalyticsClassifierScalarFilterOperator {
     Eq,
     /// The tag differs from the value.
     Neq,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -788,7 +788,7 @@ pub enum AnalyticsClassifierSetFilterOperator {
     In,
     /// The tag differs from all the values.
     NotIn,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -942,7 +942,7 @@ pub enum AnalyticsScalarFilterOperator {
     Lt,
     /// Less than the value or equal to it.
     Lte,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -1060,7 +1060,7 @@ pub enum AnalyticsSetFilterOperator {
     In,
     /// Different from all the listed values.
     NotIn,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -1203,7 +1203,7 @@ pub enum QueryAnalyticsRequestOrderByDirection {
     Asc,
     /// Largest or latest value first.
     Desc,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 

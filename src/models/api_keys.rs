@@ -130,7 +130,7 @@ pub enum AllowedDataRegion {
     Europe,
     /// The value `us`.
     Us,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -194,7 +194,7 @@ pub enum KeyBudgetResetInterval {
     Weekly,
     /// Every month, on the first at midnight UTC.
     Monthly,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -222,7 +222,7 @@ pub enum KeyBudgetScope {
     Workspace,
     /// Spending cap set on the key itself.
     KeyLimit,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -585,7 +585,7 @@ pub struct CreateKeyRequest {
     ///
     /// At least 1 character.
     pub creator_user_id: Option<String>,
-    /// When the key shall stop working, in ISO 8601; any timezone but UTC is refused, null sets no expiry.
+    /// When the key stops working, in ISO 8601; any timezone but UTC is refused, null sets no expiry.
     ///
     /// Format `date-time`.
     pub expires_at: Option<String>,
@@ -693,7 +693,7 @@ pub enum CreateKeyRequestLimitReset {
     Weekly,
     /// The cap starts afresh every month.
     Monthly,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -941,7 +941,7 @@ pub struct UpdateKeyRequest {
     ///
     /// At least 0.
     pub limit: Patch<f64>,
-    /// How often the cap shall start afresh, always at midnight UTC with weeks from Monday; null stops the resets.
+    /// How often the cap resets, always at midnight UTC with weeks from Monday; null stops the resets.
     pub limit_reset: Patch<UpdateKeyRequestLimitReset>,
     /// Replacement name by which you will recognize the key.
     ///
@@ -981,7 +981,7 @@ wire_setters!(UpdateKeyRequest {
     workspace_id: into String,
 });
 
-/// How often the cap shall start afresh, always at midnight UTC with weeks from Monday; null stops the resets.
+/// How often the cap resets, always at midnight UTC with weeks from Monday; null stops the resets.
 ///
 /// At `updateKeys.request.limit_reset` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -993,7 +993,7 @@ pub enum UpdateKeyRequestLimitReset {
     Weekly,
     /// The cap starts afresh every month.
     Monthly,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 

@@ -24,7 +24,7 @@ pub enum BatchListStatus {
     Expired,
     /// The batch was stopped before it finished.
     Cancelled,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -415,7 +415,7 @@ pub enum BatchStatus {
     Cancelling,
     /// The batch was stopped before it finished.
     Cancelled,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -627,7 +627,7 @@ wire_setters!(CreateBatchRequest {
 pub enum BatchCompletionWindow {
     /// One day.
     V24h,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -649,7 +649,7 @@ pub enum BatchEndpoint {
     V1Messages,
     /// Embeddings.
     V1Embeddings,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -793,7 +793,7 @@ pub enum BatchDeletionOutcome {
     Unsupported,
     /// Nothing of the batch was ever stored there.
     NotApplicable,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 

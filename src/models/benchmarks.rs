@@ -18,7 +18,7 @@ pub enum GetBenchmarksSource {
     DesignArena,
     /// Results of evaluations run by OpenRouter.
     Openrouter,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -42,7 +42,7 @@ pub enum GetBenchmarksTaskType {
     Agentic,
     /// OpenRouter web search benchmarks only.
     Search,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -71,7 +71,7 @@ pub enum GetBenchmarksBenchmarkType {
     SearchDsqa,
     /// WideSearch tasks, run with web search.
     SearchWidesearch,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -94,7 +94,7 @@ pub enum GetBenchmarksSearchSurface {
     ServerTool,
     /// Search ran through the plugin.
     Plugin,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -115,7 +115,7 @@ pub enum GetBenchmarksArena {
     Builders,
     /// Arena that compares agents.
     Agents,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -435,7 +435,7 @@ pub enum UnifiedBenchmarksOrItemBenchmarkType {
     GpqaDiamond,
     /// Verified airline tasks of tau-bench: tool use in customer service.
     TauBenchVerifiedAirline,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -507,7 +507,7 @@ pub enum UnifiedBenchmarksSearchItemBenchmarkType {
     SearchDsqa,
     /// WideSearch: gathering many items, scored by F1.
     SearchWidesearch,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -528,7 +528,7 @@ pub enum UnifiedBenchmarksSearchItemPrimaryMetric {
     Accuracy,
     /// F1 weighted by item, used for WideSearch.
     F1ByItem,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -569,7 +569,7 @@ pub enum UnifiedBenchmarksSearchItemSearchSurface {
     ServerTool,
     /// Search added by the web plugin.
     Plugin,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -692,7 +692,7 @@ pub enum UnifiedBenchmarksMetaSource {
     DesignArena,
     /// Evaluations run by OpenRouter itself.
     Openrouter,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 

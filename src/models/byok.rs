@@ -250,7 +250,7 @@ pub enum ListByokKeysProvider {
     Xiaomi,
     /// The value `z-ai`.
     ZAi,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -563,7 +563,7 @@ pub enum ByokDeclaredRegion {
     Europe,
     /// Processing in the United States.
     Us,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -817,7 +817,7 @@ pub enum ByokProviderSlug {
     Xiaomi,
     /// The value `z-ai`.
     ZAi,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 

@@ -14,7 +14,7 @@ use crate::models::*;
 pub enum GetTaskClassificationsWindow {
     /// The value `7d`.
     V7d,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 

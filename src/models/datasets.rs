@@ -20,7 +20,7 @@ pub enum GetAppRankingsCategory {
     Productivity,
     /// Apps for play and leisure.
     Entertainment,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -67,7 +67,7 @@ pub enum GetAppRankingsSubcategory {
     PersonalAgent,
     /// Apps for legal work.
     Legal,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -99,7 +99,7 @@ pub enum GetAppRankingsSort {
     Popular,
     /// Largest token growth first.
     Trending,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -311,7 +311,7 @@ pub enum GetRankingsDailyPeriod {
     Week,
     /// One bucket per calendar month.
     Month,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -337,7 +337,7 @@ pub enum GetRankingsDailyModality {
     Audio,
     /// Rows with at least one recorded tool call.
     ToolCalling,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -365,7 +365,7 @@ pub enum GetRankingsDailyContextBucket {
     V1M,
     /// Requests in the 10M-token size class.
     V10M,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -407,7 +407,7 @@ pub enum GetRankingsDailyCategory {
     Trivia,
     /// Traffic about academic work.
     Academia,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -436,7 +436,7 @@ pub enum GetRankingsDailyLanguageType {
     Natural,
     /// Traffic tagged with a programming language.
     Programming,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -604,7 +604,7 @@ pub enum GetSessionCostTurnRange {
     V10_49Turns,
     /// Sessions of fifty turns or more.
     V50PlusTurns,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -770,7 +770,7 @@ pub enum SessionCostItemTurnRange {
     V10_49Turns,
     /// Long sessions of fifty turns or more.
     V50PlusTurns,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 

@@ -247,7 +247,7 @@ pub enum CreateEmbeddingsRequestEncodingFormat {
     Float,
     /// Vectors packed into base64 strings.
     Base64,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 

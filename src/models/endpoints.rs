@@ -530,7 +530,7 @@ pub enum ProviderName {
     ZAi,
     /// The value `FakeProvider`.
     FakeProvider,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -668,7 +668,7 @@ pub enum PublicServiceTier {
     Priority,
     /// Fastest processing on offer.
     Ultrafast,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 

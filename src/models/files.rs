@@ -89,7 +89,7 @@ pub enum OpenAiFilePurpose {
     BatchOutput,
     /// Results of a fine-tuning job.
     FineTuneResults,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -209,7 +209,7 @@ pub enum FileProvider {
     Openai,
     /// Storage at Anthropic, under your own key.
     Anthropic,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -228,7 +228,7 @@ pub enum ListFilesOrder {
     Asc,
     /// Descending order, unavailable in OpenRouter storage.
     Desc,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 

@@ -193,7 +193,7 @@ pub enum GenerationResponseDataApiType {
     Stt,
     /// Generated images through the image API.
     Image,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -220,7 +220,7 @@ pub enum GenerationResponseDataRegion {
     Europe,
     /// Routed through the United States region.
     Us,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -567,7 +567,7 @@ pub enum ProviderResponseProviderName {
     ZAi,
     /// The value `FakeProvider`.
     FakeProvider,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -733,7 +733,7 @@ pub enum ProviderResponseRoutedServiceTier {
     Priority,
     /// The value `ultrafast`.
     Ultrafast,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -1020,7 +1020,7 @@ pub enum SubmitGenerationFeedbackRequestCategory {
     ApiError,
     /// Anything else; explain it in the comment.
     Other,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 

@@ -212,7 +212,7 @@ pub enum GuardrailDataRegion {
     Europe,
     /// United States, through `us.openrouter.ai`.
     Us,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -261,7 +261,7 @@ pub enum ContentFilterBuiltinAction {
     Block,
     /// Notes the detection and lets the request pass.
     Flag,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -281,7 +281,7 @@ pub enum PromptInjectionScanScope {
     UserOnly,
     /// Inspect messages of every role.
     AllMessages,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -314,7 +314,7 @@ pub enum ContentFilterBuiltinSlug {
     Address,
     /// Detects attempts at prompt injection by regular expressions.
     RegexPromptInjection,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -380,7 +380,7 @@ pub enum ContentFilterAction {
     Block,
     /// Notes the match and lets the request pass.
     Flag,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -402,7 +402,7 @@ pub enum GuardrailInterval {
     Weekly,
     /// Start counting afresh every month.
     Monthly,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 

@@ -57,7 +57,7 @@ pub enum ImageGenTextChunkEventPhase {
     Reasoning,
     /// Provisional markup, not meant for rendering.
     Draft,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -539,7 +539,7 @@ pub enum ImageGenerationRequestAspectRatio {
     V21_9,
     /// Let the provider pick the ratio.
     Auto,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -584,7 +584,7 @@ pub enum ImageGenerationRequestBackground {
     Transparent,
     /// Fill the background completely.
     Opaque,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -608,7 +608,7 @@ pub enum ImageGenerationRequestOutputFormat {
     Webp,
     /// Scalable vector markup, from vectorization models only.
     Svg,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -727,7 +727,7 @@ pub enum ImageGenerationRequestQuality {
     Xhigh,
     /// The value `max`.
     Max,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -758,7 +758,7 @@ pub enum ImageGenerationRequestResolution {
     V2K,
     /// Largest size class, about four thousand pixels.
     V4K,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -861,7 +861,7 @@ pub enum ImageInputModality {
     Audio,
     /// Accepts moving pictures.
     Video,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -897,7 +897,7 @@ pub enum ImageOutputModality {
     Speech,
     /// Returns speech written down as text.
     Transcription,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -1114,7 +1114,7 @@ pub enum ImagePricingEntryBillable {
     InputReference,
     /// Charges for prompt text.
     InputText,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -1140,7 +1140,7 @@ pub enum ImagePricingEntryUnit {
     Megapixel,
     /// Counted by the token.
     Token,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 

@@ -178,7 +178,7 @@ pub enum InputModality {
     Audio,
     /// Accepts moving pictures.
     Video,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -240,7 +240,7 @@ pub enum InstructType {
     Qwq,
     /// Template of the Qwen3 models.
     Qwen3,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -293,7 +293,7 @@ pub enum OutputModality {
     Speech,
     /// Text transcribed from spoken audio.
     Transcription,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -355,7 +355,7 @@ pub enum ModelGroup {
     Rwkv,
     /// Alibaba Qwen3 tokenizer family.
     Qwen3,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -712,7 +712,7 @@ pub enum Parameter {
     WebSearchOptions,
     /// How wordy the answer should be.
     Verbosity,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 

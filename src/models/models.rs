@@ -54,7 +54,7 @@ pub enum GetModelsCategory {
     Trivia,
     /// Models for academic work.
     Academia,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -103,7 +103,7 @@ pub enum GetModelsSort {
     AgenticHighToLow,
     /// Best Design Arena Elo rating first.
     DesignArenaEloHighToLow,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -130,7 +130,7 @@ wire_enum!(GetModelsSort {
 pub enum GetModelsZdr {
     /// The value `true`.
     True,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -148,7 +148,7 @@ pub enum GetModelsRegion {
     Eu,
     /// Endpoints in the United States.
     Us,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -626,7 +626,7 @@ pub enum ListModelsUserSort {
     AgenticHighToLow,
     /// Best Design Arena Elo rating first.
     DesignArenaEloHighToLow,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -657,7 +657,7 @@ pub enum ListModelsUserClient {
     ClaudeDesktop,
     /// Codex.
     Codex,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 

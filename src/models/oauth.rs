@@ -69,7 +69,7 @@ pub enum ExchangeAuthCodeForApiKeyRequestCodeChallengeMethod {
     S256,
     /// The challenge equals the verifier, without hashing.
     Plain,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -209,7 +209,7 @@ pub enum CreateAuthKeysCodeRequestCodeChallengeMethod {
     S256,
     /// The challenge equals the verifier, without hashing.
     Plain,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -230,7 +230,7 @@ pub enum CreateAuthKeysCodeRequestUsageLimitType {
     Weekly,
     /// The cap starts afresh every month.
     Monthly,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -368,7 +368,7 @@ wire_setters!(TokenExchangeRequest {
 pub enum TokenExchangeRequestRequestedTokenType {
     /// An access token.
     UrnIetfParamsOauthTokenTypeAccessToken,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -386,7 +386,7 @@ pub enum TokenExchangeRequestScope {
     Inference,
     /// Administration, with a management key.
     Management,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 

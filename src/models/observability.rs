@@ -268,7 +268,7 @@ pub enum ObservabilityFilterRuleGroupLogic {
     And,
     /// One matching rule is enough.
     Or,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -344,7 +344,7 @@ pub enum ObservabilityFilterRuleGroupRuleField {
     PromptTokens,
     /// Looks at how many tokens were generated.
     CompletionTokens,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -395,7 +395,7 @@ pub enum ObservabilityFilterRuleGroupRuleOperator {
     Exists,
     /// Matches when the property is missing; needs no value.
     NotExists,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -475,7 +475,7 @@ pub enum ObservabilityDataRegion {
     Europe,
     /// The value `us`.
     Us,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -1196,7 +1196,7 @@ pub enum ObservabilityNewrelicDestinationConfigRegion {
     Us,
     /// The account is hosted in Europe.
     Eu,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -1724,7 +1724,7 @@ pub enum ObservabilityS3DestinationConfigAuthMode {
     AccessKeys,
     /// The value `iam_role`.
     IamRole,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -1747,7 +1747,7 @@ pub enum ObservabilityS3DestinationConfigProvider {
     Gcs,
     /// The value `other`.
     Other,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -2173,7 +2173,7 @@ pub enum ObservabilityWebhookDestinationConfigMethod {
     Post,
     /// Deliver with a PUT request.
     Put,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -2602,7 +2602,7 @@ pub enum ObservabilityDataRegionInput {
     Us,
     /// The value `eu`.
     Eu,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -2653,7 +2653,7 @@ pub enum CreateObservabilityDestinationRequestType {
     Weave,
     /// Posts traces to an HTTP endpoint of yours.
     Webhook,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 

@@ -122,7 +122,7 @@ pub enum ListOrganizationMembersResponseDataRole {
     OrgAdmin,
     /// Ordinary organization member.
     OrgMember,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 

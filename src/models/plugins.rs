@@ -120,7 +120,7 @@ pub enum AlignmentUnavailableCallRecordReason {
     MalformedAnswer,
     /// The evaluator took too long.
     TimeLimit,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -250,7 +250,7 @@ pub enum ArmorToolUseVerdictEvaluatedOutcome {
     Flagged,
     /// The rules have nothing against the call.
     NotFlagged,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -415,7 +415,7 @@ pub enum AutoRouterPluginCostTier {
     Xhigh,
     /// Most expensive band, from the 80th cost percentile up.
     Max,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -493,7 +493,7 @@ pub enum AutoBetaRouterPluginCostTier {
     Xhigh,
     /// Most expensive band, from the 80th cost percentile up.
     Max,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -745,7 +745,7 @@ pub enum PdfParserEngine {
     CloudflareAi,
     /// The value `pdf-text`.
     PdfText,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -824,7 +824,7 @@ wire_setters!(ContextCompressionPlugin {
 pub enum ContextCompressionEngine {
     /// The value `middle-out`.
     MiddleOut,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -886,7 +886,7 @@ pub enum ParetoRouterPluginPriceSource {
     Prompt,
     /// Effective input price weighted by real traffic, else the listed one.
     WeightedAvg,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -961,7 +961,7 @@ pub enum FusionPluginPreset {
     GeneralBudget,
     /// General tasks with quick answers.
     GeneralFast,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -1054,7 +1054,7 @@ pub enum SwitchyardRouterPluginAlgorithm {
     Composite,
     /// Keeps the usual order of OpenRouter without deciding anything.
     Passthrough,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -1177,7 +1177,7 @@ pub enum AlignmentPluginMode {
     Enforce,
     /// Records the outcome and returns every turn.
     Audit,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -1235,7 +1235,7 @@ pub enum AlignmentRuleWatchItem {
     Images,
     /// Generated audio.
     Audio,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -1655,7 +1655,7 @@ pub enum ArmorPluginMode {
     Enforce,
     /// Reports verdicts and lets every call through.
     Audit,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -1674,7 +1674,7 @@ pub enum ArmorPluginOnError {
     Log,
     /// Rejects the call.
     Block,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -1695,7 +1695,7 @@ pub enum ArmorPluginOutputMode {
     CustomItem,
     /// Leaves the call in place and flags it for the client to hold back; Messages API only.
     ClaudeCodeCompatibility,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 

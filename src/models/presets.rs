@@ -142,7 +142,7 @@ pub enum PresetStatus {
     Disabled,
     /// The preset has been put away.
     Archived,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 

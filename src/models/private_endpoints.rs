@@ -72,7 +72,7 @@ pub enum PrivateEndpointStatus {
     Active,
     /// Routing is paused until it is enabled again.
     Disabled,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -157,7 +157,7 @@ pub enum PrivateEndpointDeclaredRegion {
     Europe,
     /// Data is handled within the United States.
     Us,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -345,7 +345,7 @@ pub enum PrivateEndpointDeclaredParameter {
     WebSearchOptions,
     /// The value `verbosity`.
     Verbosity,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -585,7 +585,7 @@ pub enum PrivateEndpointExcludedParameter {
     WebSearchOptions,
     /// The value `verbosity`.
     Verbosity,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -692,7 +692,7 @@ pub enum PrivateEndpointQuantization {
     Fp32,
     /// The format was not given.
     Unknown,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -757,7 +757,7 @@ pub enum PrivateEndpointReasoningReturnMechanism {
     Reasoning,
     /// Reasoning is withheld.
     None,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -1316,7 +1316,7 @@ pub enum PrivateEndpointCheckReason {
     NotValidated,
     /// The last validation no longer applies and must be repeated.
     ValidationStale,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 

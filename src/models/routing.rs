@@ -97,7 +97,7 @@ pub enum ProviderPreferencesDataCollection {
     Deny,
     /// Accept providers that may store and train on data.
     Allow,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -344,7 +344,7 @@ pub enum Quantization {
     Fp32,
     /// Precision not disclosed by the provider.
     Unknown,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -377,7 +377,7 @@ pub enum ProviderSort {
     Latency,
     /// Ranking by the Exacto quality signals.
     Exacto,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -434,7 +434,7 @@ pub enum ProviderSortConfigBy {
     Latency,
     /// Ranking by the Exacto quality signals.
     Exacto,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -455,7 +455,7 @@ pub enum ProviderSortConfigPartition {
     Model,
     /// Rank every endpoint in one list, whichever model it serves.
     None,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -566,7 +566,7 @@ pub enum ApiErrorType {
     Timeout,
     /// The cause matches none of the other codes.
     Unmapped,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -697,7 +697,7 @@ pub struct EndpointInfo {
     pub model: String,
     /// Provider that runs the endpoint for this model.
     pub provider: String,
-    /// True for an endpoint that routing chose.
+    /// Whether routing chose this endpoint.
     pub selected: bool,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -781,7 +781,7 @@ pub enum PipelineStageType {
     ResponseHealing,
     /// The conversation was shortened to fit.
     ContextCompression,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -817,7 +817,7 @@ pub enum RoutingStrategy {
     Bodybuilder,
     /// Several models were combined through fusion.
     Fusion,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 

@@ -134,7 +134,7 @@ pub enum ScimGroupMappingRole {
     Admin,
     /// Group members join as ordinary workspace members.
     Member,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -216,7 +216,7 @@ pub enum CreateScimGroupMappingRequestRole {
     Admin,
     /// Ordinary use of the workspace.
     Member,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -285,7 +285,7 @@ impl Root for UpdateScimGroupMappingResponse {}
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct UpdateScimGroupMappingRequest {
-    /// Workspace role that people in the group shall have from now on.
+    /// Workspace role that people in the group have from now on.
     pub role: UpdateScimGroupMappingRequestRole,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -305,7 +305,7 @@ impl UpdateScimGroupMappingRequest {
 
 wire_setters!(UpdateScimGroupMappingRequest {});
 
-/// Workspace role that people in the group shall have from now on.
+/// Workspace role that people in the group have from now on.
 ///
 /// At `UpdateScimGroupMappingRequest.role` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -315,7 +315,7 @@ pub enum UpdateScimGroupMappingRequestRole {
     Admin,
     /// Makes the group ordinary workspace members.
     Member,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -530,7 +530,7 @@ pub enum ScimSyncJobStatus {
     Succeeded,
     /// The job ended with an error; see `error_message`.
     Failed,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 

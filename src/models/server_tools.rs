@@ -45,7 +45,7 @@ pub enum WebSearchEngineEnum {
     Perplexity,
     /// Native search where the provider has it, else Exa.
     Auto,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -82,7 +82,7 @@ pub enum WebSearchMode {
     Basic,
     /// Parallel only: more elaborate search.
     Advanced,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -348,7 +348,7 @@ pub enum WebSearchEngine {
     Parallel,
     /// Searches with Perplexity.
     Perplexity,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -716,7 +716,7 @@ pub enum AdvisorReasoningEffort {
     Minimal,
     /// The advisor answers without reasoning first.
     None,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -802,7 +802,7 @@ pub enum BashServerToolEngine {
     Native,
     /// OpenRouter runs the commands in its sandbox.
     Openrouter,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -1247,7 +1247,7 @@ pub enum FusionServerToolConfigReasoningEffort {
     Minimal,
     /// Do not reason before answering.
     None,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -1524,7 +1524,7 @@ pub enum SubagentReasoningEffort {
     Minimal,
     /// No thinking at all.
     None,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -1659,7 +1659,7 @@ pub enum WebFetchEngineEnum {
     Parallel,
     /// Scrapes with Firecrawl; needs your own Firecrawl key.
     Firecrawl,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -1780,7 +1780,7 @@ pub enum SearchQualityLevel {
     Medium,
     /// Long extracts; the most detail and the most tokens.
     High,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -1900,7 +1900,7 @@ pub enum ShellServerToolEngine {
     Auto,
     /// Always the OpenRouter sandbox, whatever the provider.
     Openrouter,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 

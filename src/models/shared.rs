@@ -87,7 +87,7 @@ pub enum AnthropicCacheControlTtl {
     V5m,
     /// Entry lives one hour.
     V1h,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -148,7 +148,7 @@ pub enum ReasoningFormat {
     AnthropicClaudeV1,
     /// Google Gemini thought format, first version.
     GoogleGeminiV1,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -235,7 +235,7 @@ pub enum ConfigurationUpdateReasoningEffort {
     Minimal,
     /// Responds without thinking first.
     None,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -297,7 +297,7 @@ pub enum ReasoningEffort {
     Minimal,
     /// No reasoning at all.
     None,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -550,7 +550,7 @@ pub enum AnthropicSpeed {
     Fast,
     /// Ordinary generation speed.
     Standard,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -665,7 +665,7 @@ pub enum DeprecatedRoute {
     Fallback,
     /// Old spelling of partition `none`.
     Sort,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -694,7 +694,7 @@ pub enum PricingOverrideUtcDay {
     Saturday,
     /// The value `sunday`.
     Sunday,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 

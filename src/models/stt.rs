@@ -205,7 +205,7 @@ pub enum SttWordType {
     Word,
     /// A sound other than speech, such as laughter.
     AudioEvent,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -457,7 +457,7 @@ pub enum SttRequestProviderDataCollection {
     Deny,
     /// Accept providers that may store and train on data.
     Allow,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -476,7 +476,7 @@ pub enum SttRequestResponseFormat {
     Json,
     /// Adds task, language, duration and timed segments; needs an OpenAI-compatible provider.
     VerboseJson,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -495,7 +495,7 @@ pub enum SttTimestampGranularity {
     Word,
     /// Times for each segment.
     Segment,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -514,7 +514,7 @@ pub enum CreateAudioTranscriptionsMultipartRequestResponseFormat {
     Json,
     /// Also return task, language, duration and timed segments.
     VerboseJson,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -533,7 +533,7 @@ pub enum CreateAudioTranscriptionsMultipartRequestTimestampGranularity {
     Word,
     /// Give timing for each segment of speech.
     Segment,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 

@@ -418,7 +418,7 @@ pub enum DecisionsImageAssetFormat {
     Jpg,
     /// The value `jpeg`.
     Jpeg,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 

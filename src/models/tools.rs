@@ -18,7 +18,7 @@ pub enum ListToolsApiFormat {
     ChatCompletions,
     /// The Messages API in the format of Anthropic.
     AnthropicMessages,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -216,7 +216,7 @@ pub enum ServerToolInputNameApiFormat {
     ChatCompletions,
     /// The Messages API in the format of Anthropic.
     AnthropicMessages,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -260,7 +260,7 @@ pub enum ServerToolOutputNameApiFormat {
     ChatCompletions,
     /// The Messages API in the format of Anthropic.
     AnthropicMessages,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -322,7 +322,7 @@ pub enum ServerToolEngineByok {
     Optional,
     /// Your own key is not used.
     None,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -344,7 +344,7 @@ pub enum ServerToolEngineDataRegion {
     Europe,
     /// Requests stay within the United States.
     Us,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -366,7 +366,7 @@ pub enum ServerToolExecutedBy {
     Openrouter,
     /// Your application, once it has received the call.
     Client,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -415,7 +415,7 @@ pub enum ServerToolEnginePricingSource {
     Byok,
     /// Calls are free.
     None,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -455,7 +455,7 @@ pub enum ServerToolStatus {
     Active,
     /// Still works, but new programs should not use it.
     Deprecated,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -476,7 +476,7 @@ pub enum ServerToolSupportedApiFormat {
     ChatCompletions,
     /// The Messages API in the format of Anthropic.
     AnthropicMessages,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 

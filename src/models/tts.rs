@@ -438,7 +438,7 @@ pub enum SpeechRequestProviderDataCollection {
     Deny,
     /// Accept providers that may store and train on data.
     Allow,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -457,7 +457,7 @@ pub enum SpeechRequestResponseFormat {
     Mp3,
     /// Raw uncompressed samples, suited to low-latency playback.
     Pcm,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 

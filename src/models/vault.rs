@@ -141,7 +141,7 @@ pub enum VaultOriginState {
     NoCredential,
     /// A credential exists but cannot be used.
     Failing,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -245,7 +245,7 @@ pub enum VaultGithubInstallationAccountType {
     Organization,
     /// The account of one person.
     User,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -288,7 +288,7 @@ pub enum VaultGithubInstallationCoverageSelection {
     All,
     /// Only the repositories that were chosen.
     Selected,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -307,7 +307,7 @@ pub enum VaultGithubInstallationShadowedBy {
     Installation,
     /// A token tied to the account comes first.
     Token,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -350,7 +350,7 @@ pub enum VaultGithubAppMemberLinkVia {
     Token,
     /// Some other link of the member.
     AnyLink,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -370,7 +370,7 @@ pub enum VaultScope {
     Workspace,
     /// Serves only the intern that the table is for.
     Intern,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -576,7 +576,7 @@ pub enum VaultSecretScope {
     Attached,
     /// The vault shared by the whole workspace.
     Workspace,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 

@@ -68,7 +68,7 @@ pub enum VideoGenerationResponseStatus {
     Cancelled,
     /// Ran out of time; nothing to fetch.
     Expired,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -251,7 +251,7 @@ pub enum VideoGenerationRequestAspectRatio {
     V21_9,
     /// Very tall portrait shape.
     V9_21,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -306,7 +306,7 @@ pub enum FrameImageFrameType {
     FirstFrame,
     /// The video closes with the picture.
     LastFrame,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -527,7 +527,7 @@ pub enum VideoGenerationRequestResolution {
     V2K,
     /// The 4K class, the sharpest on offer.
     V4K,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -648,7 +648,7 @@ pub enum VideoModelSupportedAspectRatio {
     V21_9,
     /// Very tall portrait shape.
     V9_21,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -674,7 +674,7 @@ pub enum VideoModelSupportedFrameImage {
     FirstFrame,
     /// A picture may set the closing frame.
     LastFrame,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -705,7 +705,7 @@ pub enum VideoModelSupportedResolution {
     V2K,
     /// The 4K class, the sharpest on offer.
     V4K,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 

@@ -293,7 +293,7 @@ pub enum CreateWorkspaceRequestDisabledServerTool {
     OpenrouterWebFetch,
     /// The value `openrouter:web_search`.
     OpenrouterWebSearch,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -505,7 +505,7 @@ pub enum UpdateWorkspaceRequestDisabledServerTool {
     OpenrouterWebFetch,
     /// The value `openrouter:web_search`.
     OpenrouterWebSearch,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -644,7 +644,7 @@ pub enum WorkspaceMemberRole {
     Admin,
     /// Works in it without administering.
     Member,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -816,7 +816,7 @@ pub enum WorkspaceBudgetResetInterval {
     Weekly,
     /// Spend starts afresh every month.
     Monthly,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -840,7 +840,7 @@ pub enum WorkspaceBudgetInterval {
     Monthly,
     /// Spend adds up without ever starting afresh.
     Lifetime,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 

@@ -172,7 +172,7 @@ impl OpenRouter {
     /// A client with this API key and the default options.
     ///
     /// # Errors
-    /// [`Error::InvalidRequest`] when the key is empty or cannot stand in a header.
+    /// [`Error::InvalidRequest`] when the key is empty or not a valid header value.
     pub fn new(api_key: impl Into<String>) -> Result<Self, Error> {
         OpenRouterCore::new(api_key).map(Self::from)
     }

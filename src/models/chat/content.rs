@@ -216,7 +216,7 @@ pub enum ChatContentImageUrlDetail {
     High,
     /// Full native resolution, where the provider offers it.
     Original,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -351,7 +351,7 @@ pub enum LegacyChatContentVideoInputProcessing {
     Agentic,
     /// The clip is sampled at a fixed frame rate.
     Static,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -427,7 +427,7 @@ pub enum ChatContentVideoInputProcessing {
     Agentic,
     /// The clip is sampled at a fixed frame rate.
     Static,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 

@@ -718,7 +718,7 @@ pub enum ChatRequestModality {
     Image,
     /// Spoken output in the answer.
     Audio,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -1088,7 +1088,7 @@ pub enum ChatRequestReasoningEffort {
     Minimal,
     /// Answers without thinking first.
     None,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -1114,7 +1114,7 @@ pub enum ChatReasoningSummaryVerbosityEnum {
     Concise,
     /// A thorough account of the thinking.
     Detailed,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -1387,7 +1387,7 @@ pub enum ChatRequestServiceTier {
     Scale,
     /// The value `ultrafast`.
     Ultrafast,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -1498,7 +1498,7 @@ pub enum ChatToolChoiceMode {
     Auto,
     /// The value `required`.
     Required,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -1861,7 +1861,7 @@ pub enum ChatWebSearchShorthandType {
     WebSearchPreview2025_03_11,
     /// Spelling pinned to the August 2025 version.
     WebSearch2025_08_26,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 

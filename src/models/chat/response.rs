@@ -95,7 +95,7 @@ pub enum ChatFinishReasonEnum {
     ContentFilter,
     /// Generation failed before the answer was complete.
     Error,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 

@@ -364,7 +364,7 @@ pub enum MessagesStartEventMessageProvider {
     ZAi,
     /// The value `FakeProvider`.
     FakeProvider,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -595,7 +595,7 @@ pub enum AnthropicServiceTier {
     Priority,
     /// Capacity for asynchronous batch jobs.
     Batch,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 

@@ -479,7 +479,7 @@ wire_setters!(ContextEditClearThinking20251015 {
 pub enum ContextEditClearThinking20251015KeepMode {
     /// The value `all`.
     All,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -760,7 +760,7 @@ pub enum AnthropicSystemClearAt {
     NextUserMessage,
     /// The value `never`.
     Never,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -1213,7 +1213,7 @@ pub enum AnthropicImageMimeType {
     ImageGif,
     /// A WebP image.
     ImageWebp,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -2203,7 +2203,7 @@ pub enum MessagesContentBlockParamWebSearchToolResultContentWebSearchToolResultE
     QueryTooLong,
     /// The value `request_too_large`.
     RequestTooLarge,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -2760,7 +2760,7 @@ pub enum AnthropicAllowedCaller {
     CodeExecution20250825,
     /// Sandboxed code of the `20260120` code execution tool may call it.
     CodeExecution20260120,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -3655,7 +3655,7 @@ pub enum AnthropicOutputEffort {
     Xhigh,
     /// The value `max`.
     Max,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -3679,7 +3679,7 @@ pub enum MessagesMessageParamRole {
     Assistant,
     /// The operator, giving instructions within the conversation.
     System,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -3769,7 +3769,7 @@ pub enum MessagesOutputConfigEffort {
     Xhigh,
     /// Spend as much effort as the model can.
     Max,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -4210,7 +4210,7 @@ pub enum AnthropicThinkingMismatchBehavior {
     Error,
     /// The value `drop_block`.
     DropBlock,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -4229,7 +4229,7 @@ pub enum AnthropicThinkingPrefixMismatchBehavior {
     Error,
     /// The value `drop_block`.
     DropBlock,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -4250,7 +4250,7 @@ pub enum AnthropicThinkingDisplay {
     Omitted,
     /// The value `updates`.
     Updates,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -4970,7 +4970,7 @@ pub enum AnthropicToolSearchToolBm25Type {
     ToolSearchToolBm25_20251119,
     /// Names the tool without pinning a version.
     ToolSearchToolBm25,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -5039,7 +5039,7 @@ pub enum AnthropicToolSearchToolRegexType {
     ToolSearchToolRegex20251119,
     /// Names the tool without pinning a version.
     ToolSearchToolRegex,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 

@@ -111,7 +111,7 @@ pub enum AnthropicContainerSkillType {
     Anthropic,
     /// The value `custom`.
     Custom,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -698,7 +698,7 @@ pub enum AnthropicWebSearchToolResultErrorCode {
     QueryTooLong,
     /// The request as a whole is too big to search.
     RequestTooLarge,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -826,7 +826,7 @@ pub enum AnthropicWebFetchToolResultErrorCode {
     MaxUsesExceeded,
     /// The fetch service could not be reached.
     Unavailable,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -1042,7 +1042,7 @@ pub enum AnthropicServerToolErrorCode {
     TooManyRequests,
     /// The tool ran longer than allowed.
     ExecutionTimeExceeded,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -1228,7 +1228,7 @@ pub enum AnthropicBashCodeExecutionToolResultErrorCode {
     ExecutionTimeExceeded,
     /// A produced file exceeds the permitted size.
     OutputFileTooLarge,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -1380,7 +1380,7 @@ pub enum AnthropicTextEditorCodeExecutionToolResultErrorCode {
     ExecutionTimeExceeded,
     /// The named file does not exist in the sandbox.
     FileNotFound,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -1432,7 +1432,7 @@ pub enum AnthropicTextEditorCodeExecutionViewResultFileType {
     Image,
     /// A PDF document.
     Pdf,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -2148,7 +2148,7 @@ pub enum AnthropicRefusalStopDetailsCategory {
     ReasoningExtraction,
     /// Concerns harms outside the specialised areas.
     GeneralHarms,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -2182,7 +2182,7 @@ pub enum OrAnthropicStopReason {
     Refusal,
     /// Generation paused after the context was compacted.
     Compaction,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 

@@ -315,7 +315,7 @@ pub enum OutputMessagePhase {
     Commentary,
     /// The value `final_answer`.
     FinalAnswer,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -336,7 +336,7 @@ pub enum OutputMessageStatus {
     Incomplete,
     /// The value `in_progress`.
     InProgress,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -384,7 +384,7 @@ pub enum OutputItemReasoningStatus {
     Incomplete,
     /// The value `in_progress`.
     InProgress,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -646,7 +646,7 @@ pub enum WebSearchStatus {
     Failed,
     /// The value `incomplete`.
     Incomplete,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -713,7 +713,7 @@ pub enum ImageGenerationStatus {
     Generating,
     /// The call ended without an image.
     Failed,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -1043,7 +1043,7 @@ pub enum OutputItemCodeInterpreterCallStatus {
     Interpreting,
     /// The call ended with an error.
     Failed,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -1135,7 +1135,7 @@ pub enum InputImageDetail {
     Low,
     /// Look at the picture in its original resolution.
     Original,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -1251,7 +1251,7 @@ pub enum InputAudioInputAudioFormat {
     Mp3,
     /// WAV audio, normally uncompressed.
     Wav,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -1272,7 +1272,7 @@ pub enum ToolCallStatus {
     Completed,
     /// Stopped before it was finished.
     Incomplete,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -1397,7 +1397,7 @@ pub enum ApplyPatchCallStatus {
     InProgress,
     /// The call is fully written and ready to apply.
     Completed,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -1454,7 +1454,7 @@ pub enum ApplyPatchCallOutputItemStatus {
     Completed,
     /// The patch could not be applied.
     Failed,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -1648,7 +1648,7 @@ pub enum OutputComputerCallItemStatus {
     Incomplete,
     /// The call is still being generated.
     InProgress,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -1724,7 +1724,7 @@ pub enum FailableToolCallStatus {
     Incomplete,
     /// The call ended in an error.
     Failed,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -2228,7 +2228,7 @@ pub enum OutputTextEditorServerToolItemCommand {
     StrReplace,
     /// Add text at a given place.
     Insert,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -2773,7 +2773,7 @@ pub enum OutputMemoryServerToolItemAction {
     Write,
     /// Removed an entry from memory.
     Delete,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -3585,7 +3585,7 @@ pub enum ReasoningContext {
     AllTurns,
     /// Show reasoning from this turn alone.
     CurrentTurn,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -3605,7 +3605,7 @@ pub enum ReasoningMode {
     Standard,
     /// Deeper reasoning, where the model offers it.
     Pro,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -3626,7 +3626,7 @@ pub enum ReasoningSummaryVerbosity {
     Concise,
     /// Make the summary extensive.
     Detailed,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -3824,7 +3824,7 @@ pub enum TextExtendedConfigVerbosity {
     Xhigh,
     /// The most detail the model will give.
     Max,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -3848,7 +3848,7 @@ pub enum OpenAiResponsesToolChoiceMode {
     None,
     /// The value `required`.
     Required,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -3920,7 +3920,7 @@ pub enum OpenAiResponsesToolChoiceWebSearchPreviewType {
     WebSearchPreview2025_03_11,
     /// The value `web_search_preview`.
     WebSearchPreview,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -3968,7 +3968,7 @@ pub enum ToolChoiceAllowedMode {
     Auto,
     /// The value `required`.
     Required,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -4128,7 +4128,7 @@ pub enum AllowedCaller {
     Direct,
     /// The value `programmatic`.
     Programmatic,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -4241,7 +4241,7 @@ pub enum SearchContextSizeEnum {
     Medium,
     /// Most retrieved context, for thorough answers.
     High,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -4598,7 +4598,7 @@ pub enum FileSearchServerToolFiltersKeyType {
     Lt,
     /// Attribute equals or lies below the value.
     Lte,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -4778,7 +4778,7 @@ pub enum CompoundFilterType {
     And,
     /// Matches when at least one condition holds.
     Or,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -4870,7 +4870,7 @@ pub enum FileSearchServerToolRankingOptionsRanker {
     Auto,
     /// Pins the ranking method of November 2024.
     Default2024_11_15,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -4931,7 +4931,7 @@ pub enum ComputerUseServerToolEnvironment {
     Ubuntu,
     /// A web browser alone.
     Browser,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -5015,7 +5015,7 @@ pub enum CodeInterpreterServerToolContainerAutoMemoryLimit {
     V16g,
     /// Sixty-four gigabytes of memory.
     V64g,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -5245,7 +5245,7 @@ pub enum McpServerToolConnectorId {
     ConnectorOutlookemail,
     /// Reach documents in SharePoint.
     ConnectorSharepoint,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -5270,7 +5270,7 @@ pub enum McpServerToolRequireApprovalMode {
     Always,
     /// The value `never`.
     Never,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -5485,7 +5485,7 @@ pub enum ImageGenerationServerToolBackground {
     Opaque,
     /// Let the model decide.
     Auto,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -5505,7 +5505,7 @@ pub enum ImageGenerationServerToolInputFidelity {
     High,
     /// Follow the input images only loosely.
     Low,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -5556,7 +5556,7 @@ pub enum ImageGenerationServerToolModeration {
     Auto,
     /// Screen less restrictively.
     Low,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -5577,7 +5577,7 @@ pub enum ImageGenerationServerToolOutputFormat {
     Webp,
     /// Lossy raster image without transparency.
     Jpeg,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -5601,7 +5601,7 @@ pub enum ImageGenerationServerToolQuality {
     High,
     /// Let the model choose the quality.
     Auto,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -5789,7 +5789,7 @@ pub enum CustomToolFormatGrammarSyntax {
     Lark,
     /// A single regular expression.
     Regex,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -5959,7 +5959,7 @@ pub enum NamespaceFunctionToolAllowedCaller {
     Direct,
     /// Code run by the model may call it.
     Programmatic,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 

@@ -1582,7 +1582,7 @@ pub enum DebugEventDebugTimingsEvent {
     FirstTokenReceived,
     /// The provider finished sending its answer.
     UpstreamBodyEnded,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 

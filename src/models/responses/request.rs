@@ -219,7 +219,7 @@ pub enum ResponseIncludesEnum {
     ReasoningEncryptedContent,
     /// Outputs of each code interpreter run.
     CodeInterpreterCallOutputs,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -366,7 +366,7 @@ pub enum InputVideoProcessing {
     Agentic,
     /// The value `static`.
     Static,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -524,7 +524,7 @@ pub enum EasyInputMessagePhase {
     Commentary,
     /// The value `final_answer`.
     FinalAnswer,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -547,7 +547,7 @@ pub enum EasyInputMessageRole {
     Assistant,
     /// The value `developer`.
     Developer,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -689,7 +689,7 @@ pub enum InputMessageItemRole {
     System,
     /// The value `developer`.
     Developer,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -2081,7 +2081,7 @@ pub enum AdditionalToolsItemRole {
     Developer,
     /// A tool result introduces the tools.
     Tool,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -2353,7 +2353,7 @@ pub enum ApplyPatchEngineEnum {
     Native,
     /// Always use OpenRouter's validator.
     Openrouter,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -2967,7 +2967,7 @@ pub enum ToolSearchCallItemExecution {
     Server,
     /// The value `client`.
     Client,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -2988,7 +2988,7 @@ pub enum ToolSearchCallItemStatus {
     Completed,
     /// The value `incomplete`.
     Incomplete,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -3060,7 +3060,7 @@ pub enum ToolSearchOutputItemExecution {
     Server,
     /// The value `client`.
     Client,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -3081,7 +3081,7 @@ pub enum ToolSearchOutputItemStatus {
     Completed,
     /// The value `incomplete`.
     Incomplete,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -4275,7 +4275,7 @@ pub enum OutputModalityEnum {
     Text,
     /// Return generated pictures.
     Image,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -4553,7 +4553,7 @@ pub enum ResponsesRequestServiceTier {
     Scale,
     /// The value `ultrafast`.
     Ultrafast,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -5080,7 +5080,7 @@ pub enum OpenAiResponsesTruncation {
     Auto,
     /// Never drops input; a request that is too long fails.
     Disabled,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 

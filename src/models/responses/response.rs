@@ -208,7 +208,7 @@ pub enum OpenResponsesErrorFieldCode {
     DataResidencyMismatch,
     /// The value `permission_denied`.
     PermissionDenied,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -417,7 +417,7 @@ pub enum OutputItemFunctionCallStatus {
     Incomplete,
     /// The value `in_progress`.
     InProgress,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -473,7 +473,7 @@ pub enum OutputItemCustomToolCallStatus {
     Completed,
     /// The value `incomplete`.
     Incomplete,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -601,7 +601,7 @@ pub enum OutputItemApplyPatchCallStatus {
     InProgress,
     /// The patch is whole and ready to apply.
     Completed,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -944,7 +944,7 @@ pub enum IncompleteDetailsReason {
     MaxOutputTokens,
     /// A content filter cut the output off.
     ContentFilter,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -1111,7 +1111,7 @@ pub enum BaseInputsItemMessagePhase {
     Commentary,
     /// The value `final_answer`.
     FinalAnswer,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -1134,7 +1134,7 @@ pub enum BaseInputsItemMessageRole {
     Assistant,
     /// The value `developer`.
     Developer,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -1250,7 +1250,7 @@ pub enum OpenAiResponseInputMessageItemRole {
     System,
     /// The value `developer`.
     Developer,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -2025,7 +2025,7 @@ pub enum ShellCallStatus {
     Completed,
     /// Stopped before it was finished.
     Incomplete,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -2146,7 +2146,7 @@ pub enum OutputCustomToolCallItemStatus {
     Completed,
     /// The value `incomplete`.
     Incomplete,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -2672,7 +2672,7 @@ pub enum OpenAiResponsesResponseStatus {
     Cancelled,
     /// Accepted and waiting for generation to start.
     Queued,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
@@ -2703,7 +2703,7 @@ pub struct BaseResponsesResultToolFunction {
     pub allowed_callers: Option<Vec<AllowedCaller>>,
     /// Whether the model may continue before the result arrives; your program still runs the function and sends the output later, under the same `call_id`.
     pub r#async: Option<bool>,
-    /// True where the definition of this function waits for a tool search.
+    /// Whether the definition of this function is loaded only by a tool search.
     pub defer_loading: Option<bool>,
     /// JSON Schema describing what the function returns; null when unspecified.
     pub output_schema: Option<JsonObject>,
@@ -2946,7 +2946,7 @@ pub enum Truncation {
     Auto,
     /// Drops nothing; an oversized request fails.
     Disabled,
-    /// A value this version of the crate does not know, as it came.
+    /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
