@@ -708,7 +708,7 @@ async fn a_gateway_that_gave_up_waiting_repeats_no_paid_request() {
             let (error, seen) = refused(answer.clone()).await;
             assert!(error.is_retryable(), "{status}");
             assert_eq!(seen, 1, "{status}");
-            assert!(error.to_string().contains("may have done the work"), "{error}");
+            assert!(error.to_string().contains("may still have done the work"), "{error}");
             get_is_repeated(answer.clone()).await;
 
             let (server, core) = serve([answer, good()]).await;

@@ -308,12 +308,7 @@ async fn the_events_of_a_response_say_what_its_last_event_says_as_a_whole() {
         for event in events.iter_mut().filter(|event| event["response"]["output"].is_array()) {
             event["response"]["output"] = json!([]);
         }
-        let ids = |kind: &str| -> Vec<&Value> {
-            events.iter().filter(|event| event["type"] == kind).map(|event| &event["item"]["id"]).collect()
-        };
-        let done = ids("response.output_item.done");
-        // Some servers give an item another id in each event.
-        if !done.is_empty() && ids("response.output_item.added").iter().all(|id| done.contains(id)) {
+        if events.iter().any(|event| event["type"] == "response.output_item.done") {
             assert_eq!(said_in_output(&collect(&events).await), said_in_output(whole), "{}", stream.id);
             compared[1] += 1;
         }

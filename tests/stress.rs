@@ -164,6 +164,8 @@ async fn a_call_may_be_given_up_in_every_state() {
     tokio::spawn(async move {
         loop {
             let mut stream = listener.accept().await.unwrap().0;
+            // Otherwise small pieces wait for acknowledgments of those before them.
+            stream.set_nodelay(true).unwrap();
             tokio::spawn(async move {
                 while !read_request(&mut stream).await.is_empty() {
                     let response =

@@ -394,7 +394,9 @@ impl ResponsesAccumulator {
         let (kind, id) = (Kind::of(item), id_of(item));
         let is_same = |known: &Item| {
             known.state == State::Found
-                || known.state == State::Begun && (known.id == id || known.id.is_empty() || id.is_empty())
+                || known.state == State::Begun
+                    // Some servers give an item another id in each event, so that the end of one goes by its place.
+                    && (known.id == id || known.id.is_empty() || id.is_empty() || state == State::Done)
         };
         let is_kind = |known: &Item| Kind::of(&known.item) == kind;
         let by_id = self.by_id.get(&id).filter(|at| self.items.get(**at).is_some_and(is_kind));
