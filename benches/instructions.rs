@@ -36,6 +36,9 @@ const MANY: usize = 1_200;
 /// The largest growth that passes.
 const TOLERANCE: f64 = 0.02;
 
+/// The same over a network, where it depends on timing how often the client wakes up.
+const NETWORK_TOLERANCE: f64 = 0.15;
+
 type Scenario = (&'static str, fn(usize));
 
 const SCENARIOS: [Scenario; 11] = [
@@ -81,8 +84,9 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
             continue;
         };
         let change = now as f64 / *before as f64 - 1.0;
-        let verdict = if change > TOLERANCE { "  more than allowed" } else { "" };
-        grown += usize::from(change > TOLERANCE);
+        let tolerance = if name.starts_with("exchange") { NETWORK_TOLERANCE } else { TOLERANCE };
+        let verdict = if change > tolerance { "  more than allowed" } else { "" };
+        grown += usize::from(change > tolerance);
         println!("{name:<40} {before:>12} {now:>12} {:>+7.1}%{verdict}", change * 100.0);
     }
     if writes {
