@@ -41,7 +41,7 @@ fn request() -> ChatRequest {
     serde_json::from_value(json!({"model": "m", "messages": [{"role": "user", "content": "Hi"}]})).unwrap()
 }
 
-/// The server runs in the background runtime too, since there is no other.
+/// The server runs in the background runtime too, because the test starts none of its own.
 fn client(answers: impl IntoIterator<Item = Answer>) -> (MockServer, OpenRouter) {
     let server = MockServer::start().wait();
     for answer in answers {

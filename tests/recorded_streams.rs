@@ -49,7 +49,7 @@ fn streams() -> Vec<Recording> {
     for folder in ["tests/recordings", "../shared/corpus", "../shared/corpus-extra"].map(|folder| root.join(folder)) {
         match folder.exists() {
             true => streams.extend(read_folder(&folder).unwrap().0),
-            false => eprintln!("skipped: there is no folder {}", folder.display()),
+            false => eprintln!("skipped: missing folder {}", folder.display()),
         }
     }
     streams.retain(|stream| stream.is_stream() && matches!(&*stream.api, "chat" | "responses" | "messages"));

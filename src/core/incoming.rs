@@ -121,7 +121,7 @@ impl Incoming {
                     wait.since = None;
                 }
                 let since = *wait.since.get_or_insert(now);
-                // A limit beyond the end of time is no limit.
+                // A deadline that overflows `Instant` means no limit.
                 let (Some(end), Some(nap)) = (since.checked_add(limit), now.checked_add(nap)) else { continue };
                 if now >= end {
                     return Poll::Ready(TimeoutError::new(self.operation_id, wait.phase, limit).into());

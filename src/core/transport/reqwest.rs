@@ -46,7 +46,7 @@ impl Transport for ReqwestTransport {
         use http_body_util::{BodyExt, StreamBody};
         use send_wrapper::SendWrapper;
 
-        // There are no threads, so nothing is ever sent to another thread.
+        // WebAssembly has a single thread, so nothing is ever sent to another one.
         Box::pin(SendWrapper::new(async move {
             let (head, body) = request.into_parts();
             let body = body.collect().await?.to_bytes();
