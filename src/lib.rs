@@ -53,8 +53,8 @@ pub use errors::Error;
 
 #[cfg(doctest)]
 mod documents;
-pub mod extensions;
 pub mod funcs;
+pub mod helpers;
 pub mod models;
 pub mod sdk;
 

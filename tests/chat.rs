@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use openrouter_kit::core::wire::{Json, decode, decode_event};
-use openrouter_kit::extensions::ChatAccumulator;
+use openrouter_kit::helpers::ChatAccumulator;
 use openrouter_kit::mock::{Answer, Fault, MockServer, Place};
 use openrouter_kit::models::*;
 use openrouter_kit::{Error, OpenRouter};

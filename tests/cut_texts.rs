@@ -12,7 +12,7 @@
 use std::fmt::Write as _;
 
 use openrouter_kit::core::{EventStream, StreamItem};
-use openrouter_kit::extensions::TextDeltas;
+use openrouter_kit::helpers::TextDeltas;
 use openrouter_kit::mock::{Answer, MockServer};
 use openrouter_kit::models::*;
 use openrouter_kit::{OpenRouterCore, funcs};

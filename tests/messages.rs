@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use openrouter_kit::core::wire::{Json, decode, decode_event};
-use openrouter_kit::extensions::MessagesAccumulator;
+use openrouter_kit::helpers::MessagesAccumulator;
 use openrouter_kit::mock::{Answer, Event, MockServer};
 use openrouter_kit::models::*;
 use openrouter_kit::{Error, OpenRouter};

@@ -15,7 +15,7 @@ use std::fmt::Write as _;
 
 use openrouter_kit::core::StreamItem;
 use openrouter_kit::core::wire::{Json, Wire, decode_event, encode};
-use openrouter_kit::extensions::{ChatAccumulator, MessagesAccumulator, ResponsesAccumulator};
+use openrouter_kit::helpers::{ChatAccumulator, MessagesAccumulator, ResponsesAccumulator};
 use openrouter_kit::models::*;
 use serde_json::{Value, json};
 

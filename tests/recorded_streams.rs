@@ -35,7 +35,7 @@ use openrouter_kit::core::body::Body;
 use openrouter_kit::core::transport::{Transport, TransportError, TransportErrorKind, TransportFuture};
 use openrouter_kit::core::wire::{self, Json, Wire};
 use openrouter_kit::core::{Call, EventStream, Operation, Parts, StreamItem};
-use openrouter_kit::extensions::{ChatAccumulator, MessagesAccumulator, ResponsesAccumulator};
+use openrouter_kit::helpers::{ChatAccumulator, MessagesAccumulator, ResponsesAccumulator};
 use openrouter_kit::models::*;
 use recording::{Recording, read_folder};
 use serde_json::{Value, json};

@@ -154,4 +154,4 @@ pub use self::video_generation::*;
 #[cfg(feature = "workspaces")]
 pub use self::workspaces::*;
 #[cfg(feature = "oauth")]
-pub use crate::extensions::oauth::{oauth_create_authorization_url, oauth_create_sha256_code_challenge};
+pub use crate::helpers::oauth::{oauth_create_authorization_url, oauth_create_sha256_code_challenge};

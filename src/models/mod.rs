@@ -222,6 +222,6 @@ pub use self::video_generation::*;
 #[cfg(feature = "workspaces")]
 pub use self::workspaces::*;
 #[cfg(feature = "oauth")]
-pub use crate::extensions::oauth::{CreateAuthorizationUrlRequest, CreateSha256CodeChallengeResponse};
+pub use crate::helpers::oauth::{CreateAuthorizationUrlRequest, CreateSha256CodeChallengeResponse};
 #[cfg(feature = "video-generation")]
-pub use crate::extensions::video_generation::VideoWait;
+pub use crate::helpers::video_generation::VideoWait;

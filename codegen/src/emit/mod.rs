@@ -56,7 +56,7 @@ impl Context<'_> {
         match self.by_hand.get(&format!("{part} of {namespace}")) {
             Some(names) => {
                 let gate = gate([&namespace.to_owned()]);
-                format!("{gate}pub use crate::extensions::{namespace}::{{{}}};\n", names.join(", "))
+                format!("{gate}pub use crate::helpers::{namespace}::{{{}}};\n", names.join(", "))
             }
             None => String::new(),
         }

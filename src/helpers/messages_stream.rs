@@ -53,7 +53,7 @@ impl EventStream<MessagesStreamEvents> {
 /// Joins the events of a streamed message into one [`MessagesResult`], for programs that want the events and the answer.
 ///
 /// ```no_run
-/// # use openrouter_kit::{EventStream, Error, extensions::MessagesAccumulator, models::MessagesStreamEvents};
+/// # use openrouter_kit::{EventStream, Error, helpers::MessagesAccumulator, models::MessagesStreamEvents};
 /// # async fn run(mut stream: EventStream<MessagesStreamEvents>) -> Result<(), Error> {
 /// let mut answer = MessagesAccumulator::new();
 /// while let Some(event) = stream.next().await {

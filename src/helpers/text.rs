@@ -23,7 +23,7 @@ const REPLACEMENT: char = char::REPLACEMENT_CHARACTER;
 /// accumulator.
 ///
 /// ```no_run
-/// # use openrouter_kit::{Error, core::StreamItem, extensions::TextDeltas};
+/// # use openrouter_kit::{Error, core::StreamItem, helpers::TextDeltas};
 /// # async fn print<T: StreamItem>(mut texts: TextDeltas<T>) -> Result<(), Error> {
 /// while let Some(text) = texts.next().await {
 ///     print!("{}", text?);

@@ -70,7 +70,7 @@ fn text_of(message: &OutputMessage) -> String {
 /// Puts the events of a streamed response together, for programs that want the events and the response.
 ///
 /// ```no_run
-/// # use openrouter_kit::{EventStream, Error, extensions::ResponsesAccumulator, models::StreamEvents};
+/// # use openrouter_kit::{EventStream, Error, helpers::ResponsesAccumulator, models::StreamEvents};
 /// # async fn run(mut stream: EventStream<StreamEvents>) -> Result<(), Error> {
 /// let mut answer = ResponsesAccumulator::new();
 /// while let Some(event) = stream.next().await {

@@ -380,7 +380,7 @@ impl ChatToolCall {
     /// # let call = ChatToolCall::new(ChatToolCallFunction::new(r#"{"location":"Rome"}"#, "get_current_weather"), "call_1");
     /// let arguments: serde_json::Value = call.parse_arguments()?;
     /// assert_eq!(arguments["location"], "Rome");
-    /// # Ok::<(), openrouter_kit::extensions::ParseError>(())
+    /// # Ok::<(), openrouter_kit::helpers::ParseError>(())
     /// ```
     ///
     /// # Errors

@@ -58,7 +58,7 @@ impl EventStream<ChatStreamChunk> {
 /// Joins the chunks of a streamed chat answer into one [`ChatResult`], for programs that want the chunks and the answer.
 ///
 /// ```no_run
-/// # use openrouter_kit::{EventStream, Error, extensions::ChatAccumulator, models::ChatStreamChunk};
+/// # use openrouter_kit::{EventStream, Error, helpers::ChatAccumulator, models::ChatStreamChunk};
 /// # async fn run(mut stream: EventStream<ChatStreamChunk>) -> Result<(), Error> {
 /// let mut answer = ChatAccumulator::new();
 /// while let Some(chunk) = stream.next().await {
