@@ -11,16 +11,18 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 
 use super::client::{OpenRouterCore, ServerUrl, Timeouts};
+use super::event_stream::{EventStream, StreamItem};
 use super::execute::{Exchange, Expected, execute};
 use super::hidden::Headers;
 use super::operation::Parts;
+use super::raw_events::RawEvents;
 use super::retry::RetryConfig;
 use super::sse::SseDecoder;
 use super::wire::{self, Json, Root};
 use crate::errors::{ApiError, Error, ResponseValidationError};
 
-/// What a call may answer with: a model type (a JSON body), an [`EventStream`](super::EventStream), a
-/// [`Download`](super::Download), or `()` where the body says nothing.
+/// What a call may answer with: a model type (a JSON body), an [`EventStream`], a
+/// [`Download`](super::Download), or `()` where the body says nothing; [`RawEvents`] and [`Bytes`] for raw calls.
 ///
 /// It is implemented for these and cannot be implemented outside of this crate.
 pub trait Answer: sealed::FromExchange {}
@@ -55,6 +57,14 @@ impl<T: Root> sealed::FromExchange for T {
             }
             .ok_or_else(|| exchange.into_misfit(error)),
         }
+    }
+}
+
+impl sealed::FromExchange for Bytes {
+    const EXPECTED: Expected = Expected::Json;
+
+    fn from_exchange(exchange: Exchange) -> Result<Self, Error> {
+        Ok(exchange.body.as_bytes().cloned().unwrap_or_default())
     }
 }
 
@@ -198,6 +208,21 @@ impl<'a, T> Call<'a, T> {
     /// Answers with status, headers, generation id and raw body beside the value. It is the last option to be set.
     pub fn with_response(self) -> CallWithResponse<'a, T> {
         CallWithResponse(self)
+    }
+}
+
+impl<'a, T: Root> Call<'a, T> {
+    /// Returns the body as it is received, without decoding it or looking for an error in it. Follow it with
+    /// [`with_response`](Self::with_response) for the status and headers. Set other options first.
+    pub fn raw(self) -> Call<'a, Bytes> {
+        Call { core: self.core, parts: self.parts, options: self.options, answer: PhantomData }
+    }
+}
+
+impl<'a, T: StreamItem> Call<'a, EventStream<T>> {
+    /// Returns the events as they are received, without decoding them: [`RawEvents`]. Set other options first.
+    pub fn raw(self) -> Call<'a, RawEvents<T>> {
+        Call { core: self.core, parts: self.parts, options: self.options, answer: PhantomData }
     }
 }
 
