@@ -11,7 +11,7 @@ use crate::core::EventStream;
 use crate::core::wire::{self, Json, Wire};
 use crate::errors::ConnectionError;
 use crate::models::{
-    ChatAssistantMessage, ChatAssistantMessageContent, ChatAudioOutput, ChatChoice, ChatContentPart, ChatContentText,
+    ChatAssistantMessage, ChatAudioOutput, ChatChoice, ChatContentPart, ChatContentText, ChatMessageContent,
     ChatResult, ChatStreamChoice, ChatStreamChunk, ChatStreamDelta, ChatStreamToolCall, ChatTokenLogprobs,
     ChatToolCall, ChatToolCallFunction, ChatUsage, Extra, ReasoningDetail, ReasoningDetailSummary, ReasoningDetailText,
 };
@@ -421,11 +421,11 @@ impl Content {
     }
 
     #[inline]
-    fn finish(self) -> Option<ChatAssistantMessageContent> {
+    fn finish(self) -> Option<ChatMessageContent> {
         match self {
             Self::Nothing => None,
-            Self::Text(text) => Some(ChatAssistantMessageContent::Text(text)),
-            Self::Parts(parts) => Some(ChatAssistantMessageContent::List(parts)),
+            Self::Text(text) => Some(ChatMessageContent::Text(text)),
+            Self::Parts(parts) => Some(ChatMessageContent::List(parts)),
         }
     }
 }

@@ -151,7 +151,7 @@ impl MessagesContentBlockParam {
     /// A picture by its address.
     #[inline]
     pub fn image_url(url: impl Into<String>) -> Self {
-        AnthropicImageBlockParam::new(AnthropicUrlImageSource::new(url)).into()
+        AnthropicImageBlockParam::new(UrlSource::new(url)).into()
     }
 
     /// A picture in itself: its bytes in base64 and their media type, as `image/png`.
@@ -163,7 +163,7 @@ impl MessagesContentBlockParam {
     /// A PDF by its address.
     #[inline]
     pub fn pdf_url(url: impl Into<String>) -> Self {
-        AnthropicDocumentBlockParam::new(AnthropicUrlPdfSource::new(url)).into()
+        AnthropicDocumentBlockParam::new(UrlSource::new(url)).into()
     }
 
     /// A PDF in itself: its bytes in base64.

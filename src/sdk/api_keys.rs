@@ -53,7 +53,7 @@ impl<'a> ApiKeys<'a> {
     ///
     /// The same as [`funcs::api_keys_delete`].
     #[inline]
-    pub fn delete(self, hash: impl AsRef<str>) -> Call<'a, DeleteKeyResponse> {
+    pub fn delete(self, hash: impl AsRef<str>) -> Call<'a, DeletedResponse> {
         funcs::api_keys_delete(self.core, hash)
     }
 
@@ -63,7 +63,7 @@ impl<'a> ApiKeys<'a> {
     ///
     /// The same as [`funcs::api_keys_get`].
     #[inline]
-    pub fn get(self, hash: impl AsRef<str>) -> Call<'a, GetKeyResponse> {
+    pub fn get(self, hash: impl AsRef<str>) -> Call<'a, ApiKeyResponse> {
         funcs::api_keys_get(self.core, hash)
     }
 
@@ -73,7 +73,7 @@ impl<'a> ApiKeys<'a> {
     ///
     /// The same as [`funcs::api_keys_update`].
     #[inline]
-    pub fn update(self, hash: impl AsRef<str>, request: UpdateKeyRequest) -> Call<'a, UpdateKeyResponse> {
+    pub fn update(self, hash: impl AsRef<str>, request: UpdateKeyRequest) -> Call<'a, ApiKeyResponse> {
         funcs::api_keys_update(self.core, hash, request)
     }
 }

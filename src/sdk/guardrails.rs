@@ -33,7 +33,7 @@ impl<'a> Guardrails<'a> {
     ///
     /// The same as [`funcs::guardrails_create`].
     #[inline]
-    pub fn create(self, request: CreateGuardrailRequest) -> Call<'a, CreateGuardrailResponse> {
+    pub fn create(self, request: CreateGuardrailRequest) -> Call<'a, GuardrailResponse> {
         funcs::guardrails_create(self.core, request)
     }
 
@@ -69,7 +69,7 @@ impl<'a> Guardrails<'a> {
     ///
     /// The same as [`funcs::guardrails_delete`].
     #[inline]
-    pub fn delete(self, id: impl AsRef<str>) -> Call<'a, DeleteGuardrailResponse> {
+    pub fn delete(self, id: impl AsRef<str>) -> Call<'a, DeletedResponse> {
         funcs::guardrails_delete(self.core, id)
     }
 
@@ -79,7 +79,7 @@ impl<'a> Guardrails<'a> {
     ///
     /// The same as [`funcs::guardrails_get`].
     #[inline]
-    pub fn get(self, id: impl AsRef<str>) -> Call<'a, GetGuardrailResponse> {
+    pub fn get(self, id: impl AsRef<str>) -> Call<'a, GuardrailResponse> {
         funcs::guardrails_get(self.core, id)
     }
 
@@ -89,7 +89,7 @@ impl<'a> Guardrails<'a> {
     ///
     /// The same as [`funcs::guardrails_update`].
     #[inline]
-    pub fn update(self, id: impl AsRef<str>, request: UpdateGuardrailRequest) -> Call<'a, UpdateGuardrailResponse> {
+    pub fn update(self, id: impl AsRef<str>, request: UpdateGuardrailRequest) -> Call<'a, GuardrailResponse> {
         funcs::guardrails_update(self.core, id, request)
     }
 
@@ -113,11 +113,7 @@ impl<'a> Guardrails<'a> {
     ///
     /// The same as [`funcs::guardrails_bulk_assign_keys`].
     #[inline]
-    pub fn bulk_assign_keys(
-        self,
-        id: impl AsRef<str>,
-        request: BulkAssignKeysRequest,
-    ) -> Call<'a, BulkAssignKeysResponse> {
+    pub fn bulk_assign_keys(self, id: impl AsRef<str>, request: BulkKeysRequest) -> Call<'a, BulkAssignResponse> {
         funcs::guardrails_bulk_assign_keys(self.core, id, request)
     }
 
@@ -127,11 +123,7 @@ impl<'a> Guardrails<'a> {
     ///
     /// The same as [`funcs::guardrails_bulk_unassign_keys`].
     #[inline]
-    pub fn bulk_unassign_keys(
-        self,
-        id: impl AsRef<str>,
-        request: BulkUnassignKeysRequest,
-    ) -> Call<'a, BulkUnassignKeysResponse> {
+    pub fn bulk_unassign_keys(self, id: impl AsRef<str>, request: BulkKeysRequest) -> Call<'a, BulkUnassignResponse> {
         funcs::guardrails_bulk_unassign_keys(self.core, id, request)
     }
 
@@ -155,11 +147,7 @@ impl<'a> Guardrails<'a> {
     ///
     /// The same as [`funcs::guardrails_bulk_assign_members`].
     #[inline]
-    pub fn bulk_assign_members(
-        self,
-        id: impl AsRef<str>,
-        request: BulkAssignMembersRequest,
-    ) -> Call<'a, BulkAssignMembersResponse> {
+    pub fn bulk_assign_members(self, id: impl AsRef<str>, request: BulkMembersRequest) -> Call<'a, BulkAssignResponse> {
         funcs::guardrails_bulk_assign_members(self.core, id, request)
     }
 
@@ -172,8 +160,8 @@ impl<'a> Guardrails<'a> {
     pub fn bulk_unassign_members(
         self,
         id: impl AsRef<str>,
-        request: BulkUnassignMembersRequest,
-    ) -> Call<'a, BulkUnassignMembersResponse> {
+        request: BulkMembersRequest,
+    ) -> Call<'a, BulkUnassignResponse> {
         funcs::guardrails_bulk_unassign_members(self.core, id, request)
     }
 }

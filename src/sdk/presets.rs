@@ -33,7 +33,7 @@ impl<'a> Presets<'a> {
     ///
     /// The same as [`funcs::presets_get`].
     #[inline]
-    pub fn get(self, slug: impl AsRef<str>) -> Call<'a, GetPresetResponse> {
+    pub fn get(self, slug: impl AsRef<str>) -> Call<'a, PresetResponse> {
         funcs::presets_get(self.core, slug)
     }
 
@@ -47,7 +47,7 @@ impl<'a> Presets<'a> {
         self,
         slug: impl AsRef<str>,
         request: ChatRequest,
-    ) -> Call<'a, CreatePresetFromInferenceResponse> {
+    ) -> Call<'a, PresetResponse> {
         funcs::presets_create_presets_chat_completions(self.core, slug, request)
     }
 
@@ -57,11 +57,7 @@ impl<'a> Presets<'a> {
     ///
     /// The same as [`funcs::presets_create_presets_messages`].
     #[inline]
-    pub fn create_presets_messages(
-        self,
-        slug: impl AsRef<str>,
-        request: MessagesRequest,
-    ) -> Call<'a, CreatePresetFromInferenceResponse> {
+    pub fn create_presets_messages(self, slug: impl AsRef<str>, request: MessagesRequest) -> Call<'a, PresetResponse> {
         funcs::presets_create_presets_messages(self.core, slug, request)
     }
 
@@ -75,7 +71,7 @@ impl<'a> Presets<'a> {
         self,
         slug: impl AsRef<str>,
         request: ResponsesRequest,
-    ) -> Call<'a, CreatePresetFromInferenceResponse> {
+    ) -> Call<'a, PresetResponse> {
         funcs::presets_create_presets_responses(self.core, slug, request)
     }
 

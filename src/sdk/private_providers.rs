@@ -33,7 +33,7 @@ impl<'a> PrivateProviders<'a> {
     ///
     /// The same as [`funcs::private_providers_create`].
     #[inline]
-    pub fn create(self, request: CreatePrivateProviderRequest) -> Call<'a, CreatePrivateProviderResponse> {
+    pub fn create(self, request: CreatePrivateProviderRequest) -> Call<'a, PrivateProviderResponse> {
         funcs::private_providers_create(self.core, request)
     }
 
@@ -53,7 +53,7 @@ impl<'a> PrivateProviders<'a> {
     ///
     /// The same as [`funcs::private_providers_get`].
     #[inline]
-    pub fn get(self, slug: impl AsRef<str>) -> Call<'a, GetPrivateProviderResponse> {
+    pub fn get(self, slug: impl AsRef<str>) -> Call<'a, PrivateProviderResponse> {
         funcs::private_providers_get(self.core, slug)
     }
 
@@ -67,7 +67,7 @@ impl<'a> PrivateProviders<'a> {
         self,
         slug: impl AsRef<str>,
         request: UpdatePrivateProviderRequest,
-    ) -> Call<'a, UpdatePrivateProviderResponse> {
+    ) -> Call<'a, PrivateProviderResponse> {
         funcs::private_providers_update(self.core, slug, request)
     }
 }

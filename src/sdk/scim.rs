@@ -33,7 +33,7 @@ impl<'a> Scim<'a> {
     ///
     /// The same as [`funcs::scim_create`].
     #[inline]
-    pub fn create(self, request: CreateScimGroupMappingRequest) -> Call<'a, CreateScimGroupMappingResponse> {
+    pub fn create(self, request: CreateScimGroupMappingRequest) -> Call<'a, ScimGroupMappingResponse> {
         funcs::scim_create(self.core, request)
     }
 
@@ -43,7 +43,7 @@ impl<'a> Scim<'a> {
     ///
     /// The same as [`funcs::scim_delete`].
     #[inline]
-    pub fn delete(self, id: impl AsRef<str>, keep_members: bool) -> Call<'a, DeleteScimGroupMappingResponse> {
+    pub fn delete(self, id: impl AsRef<str>, keep_members: bool) -> Call<'a, DeletedResponse> {
         funcs::scim_delete(self.core, id, keep_members)
     }
 
@@ -53,7 +53,7 @@ impl<'a> Scim<'a> {
     ///
     /// The same as [`funcs::scim_read`].
     #[inline]
-    pub fn read(self, id: impl AsRef<str>) -> Call<'a, GetScimGroupMappingResponse> {
+    pub fn read(self, id: impl AsRef<str>) -> Call<'a, ScimGroupMappingResponse> {
         funcs::scim_read(self.core, id)
     }
 
@@ -67,7 +67,7 @@ impl<'a> Scim<'a> {
         self,
         id: impl AsRef<str>,
         request: UpdateScimGroupMappingRequest,
-    ) -> Call<'a, UpdateScimGroupMappingResponse> {
+    ) -> Call<'a, ScimGroupMappingResponse> {
         funcs::scim_update(self.core, id, request)
     }
 
@@ -87,7 +87,7 @@ impl<'a> Scim<'a> {
     ///
     /// The same as [`funcs::scim_create_sync_job`].
     #[inline]
-    pub fn create_sync_job(self) -> Call<'a, CreateScimSyncJobResponse> {
+    pub fn create_sync_job(self) -> Call<'a, ScimSyncJobResponse> {
         funcs::scim_create_sync_job(self.core)
     }
 
@@ -97,7 +97,7 @@ impl<'a> Scim<'a> {
     ///
     /// The same as [`funcs::scim_get_sync_job`].
     #[inline]
-    pub fn get_sync_job(self, id: impl AsRef<str>) -> Call<'a, GetScimSyncJobResponse> {
+    pub fn get_sync_job(self, id: impl AsRef<str>) -> Call<'a, ScimSyncJobResponse> {
         funcs::scim_get_sync_job(self.core, id)
     }
 }
