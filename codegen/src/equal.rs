@@ -58,7 +58,7 @@ fn classes(types: &[Type]) -> BTreeMap<&str, usize> {
 
 /// What tells a type from others: everything but names and prose, in an order that means nothing.
 fn signature(ty: &Type, types: &BTreeMap<&str, &Type>, classes: &BTreeMap<&str, usize>) -> String {
-    let of = |ty: &Ty| of_use(ty, types, classes);
+    let of = |ty: &Ty| of_use(ty, classes);
     let field = |field: &Field| format!("{} {} {:?} {}", field.wire, field.rust, field.presence, of(&field.ty));
     match &ty.kind {
         Kind::Struct(own) => {
@@ -91,12 +91,12 @@ fn signature(ty: &Type, types: &BTreeMap<&str, &Type>, classes: &BTreeMap<&str, 
 }
 
 /// What tells a type in use from others.
-fn of_use(ty: &Ty, types: &BTreeMap<&str, &Type>, classes: &BTreeMap<&str, usize>) -> String {
+fn of_use(ty: &Ty, classes: &BTreeMap<&str, usize>) -> String {
     match ty {
         Ty::Named(name) => format!("#{}", classes.get(name.as_str()).copied().unwrap_or_default()),
-        Ty::List(of) => format!("list of {}", of_use(of, types, classes)),
-        Ty::Map(of) => format!("map of {}", of_use(of, types, classes)),
-        Ty::Secret(of) => format!("secret {}", of_use(of, types, classes)),
+        Ty::List(of) => format!("list of {}", of_use(of, classes)),
+        Ty::Map(of) => format!("map of {}", of_use(of, classes)),
+        Ty::Secret(of) => format!("secret {}", of_use(of, classes)),
         other => other.rust(),
     }
 }
