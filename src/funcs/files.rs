@@ -17,7 +17,7 @@ static FILES_LIST: Operation =
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 429, 500, 502, 503; other variants where no answer came.
 #[inline]
-pub fn files_list(core: &OpenRouterCore, params: ListFilesParams) -> Call<'_, FileListResponse> {
+pub fn files_list(core: &OpenRouterCore, params: ListFilesParams) -> Call<FileListResponse> {
     Call::new(core, params.write(Parts::new(&FILES_LIST)))
 }
 
@@ -30,11 +30,7 @@ static FILES_UPLOAD: Operation = Operation::new("uploadFile", Method::POST, "/fi
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 413, 429, 499, 500, 502, 503; other variants where no answer came.
 #[inline]
-pub fn files_upload(
-    core: &OpenRouterCore,
-    request: UploadFileRequest,
-    params: UploadFileParams,
-) -> Call<'_, FileResponse> {
+pub fn files_upload(core: &OpenRouterCore, request: UploadFileRequest, params: UploadFileParams) -> Call<FileResponse> {
     Call::new(core, params.write(Parts::new(&FILES_UPLOAD).multipart(request.into_multipart())))
 }
 
@@ -55,7 +51,7 @@ pub fn files_delete(
     core: &OpenRouterCore,
     file_id: impl AsRef<str>,
     params: DeleteFileParams,
-) -> Call<'_, FileDeleteResponse> {
+) -> Call<FileDeleteResponse> {
     Call::new(core, params.write(Parts::new(&FILES_DELETE).path("file_id", file_id.as_ref())))
 }
 
@@ -76,7 +72,7 @@ pub fn files_retrieve(
     core: &OpenRouterCore,
     file_id: impl AsRef<str>,
     params: GetFileMetadataParams,
-) -> Call<'_, FileResponse> {
+) -> Call<FileResponse> {
     Call::new(core, params.write(Parts::new(&FILES_RETRIEVE).path("file_id", file_id.as_ref())))
 }
 
@@ -97,6 +93,6 @@ pub fn files_download(
     core: &OpenRouterCore,
     file_id: impl AsRef<str>,
     params: DownloadFileContentParams,
-) -> Call<'_, Download> {
+) -> Call<Download> {
     Call::new(core, params.write(Parts::new(&FILES_DOWNLOAD).path("file_id", file_id.as_ref())))
 }
