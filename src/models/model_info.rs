@@ -233,9 +233,9 @@ pub enum InstructType {
     /// Template of the Zephyr models.
     Zephyr,
     /// Template of the DeepSeek R1 models.
-    DeepseekR1,
+    DeepSeekR1,
     /// Template of the DeepSeek V3.1 models.
-    DeepseekV3_1,
+    DeepSeekV3_1,
     /// Template of the QwQ models.
     Qwq,
     /// Template of the Qwen3 models.
@@ -263,8 +263,8 @@ wire_enum!(InstructType {
     Rwkv = "rwkv",
     Vicuna = "vicuna",
     Zephyr = "zephyr",
-    DeepseekR1 = "deepseek-r1",
-    DeepseekV3_1 = "deepseek-v3.1",
+    DeepSeekR1 = "deepseek-r1",
+    DeepSeekV3_1 = "deepseek-v3.1",
     Qwq = "qwq",
     Qwen3 = "qwen3",
 });
