@@ -26,7 +26,8 @@ use openrouter_kit::core::transport::{HyperTransport, Transport, TransportFuture
 use openrouter_kit::core::wire;
 use openrouter_kit::funcs;
 use openrouter_kit::models::{
-    ChatRequest, ChatResult, ChatStreamChunk, ModelsListResponse, ResponsesResult, ResponsesRequest, ResponsesStreamEvent,
+    ChatRequest, ChatResult, ChatStreamChunk, ModelsListResponse, ResponsesRequest, ResponsesResult,
+    ResponsesStreamEvent,
 };
 use openrouter_kit_benches::bytes;
 

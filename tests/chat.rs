@@ -81,12 +81,11 @@ async fn the_example_of_the_documentation_is_short() {
     )
     .description("The weather at a place")
     .strict(true);
-    let request =
-        ChatRequest::new([ChatMessage::system("Be brief"), ChatMessage::user("How is the weather in Rome?")])
-            .model("openai/gpt-4o-mini")
-            .temperature(0.7)
-            .top_p(0.9)
-            .tools([weather]);
+    let request = ChatRequest::new([ChatMessage::system("Be brief"), ChatMessage::user("How is the weather in Rome?")])
+        .model("openai/gpt-4o-mini")
+        .temperature(0.7)
+        .top_p(0.9)
+        .tools([weather]);
     client(&server).chat().send(request).await.unwrap();
     assert_eq!(
         server.requests()[0].json(),

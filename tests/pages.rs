@@ -335,7 +335,8 @@ async fn files_of_containers_are_paged_by_the_last_id_until_there_are_no_more() 
     };
     // A page may be empty and name a position that is not a file, and the last one names its last file.
     let (server, core) = server([page(&["a"], "a", true), page(&[], "dir/", true), page(&["b"], "b", false)]).await;
-    let call = openrouter_kit::funcs::containers_list_container_files(&core, "c", ContainersListContainerFilesParams::new());
+    let call =
+        openrouter_kit::funcs::containers_list_container_files(&core, "c", ContainersListContainerFilesParams::new());
     let files = call.items().collect().await.unwrap();
     assert_eq!(files.iter().map(|file| file.id.as_str()).collect::<Vec<_>>(), ["a", "b"]);
     assert_eq!(queries(&server), ["", "after=a", "after=dir%2F"]);

@@ -1124,13 +1124,11 @@ mod around {
         long.cache_control = Some(serde_json::from_value(json!({"type": "ephemeral", "ttl": "1h"})).unwrap());
         let preferences: ProviderPreferences =
             serde_json::from_value(json!({"order": ["z-ai"], "allow_fallbacks": false, "ignore": ["x"]})).unwrap();
-        let request = ChatRequest::new([
-            ChatMessage::system([long.clone()]),
-            ChatMessage::user([ChatContentPart::from(long)]),
-        ])
-        .models(["a/b", "c/d"])
-        .provider(preferences)
-        .parallel_tool_calls(false);
+        let request =
+            ChatRequest::new([ChatMessage::system([long.clone()]), ChatMessage::user([ChatContentPart::from(long)])])
+                .models(["a/b", "c/d"])
+                .provider(preferences)
+                .parallel_tool_calls(false);
         client.chat().send(request).extra_body("transforms", json!(["middle-out"])).await.unwrap();
         let sent = server.requests()[0].json();
         assert_eq!(sent["provider"], json!({"order": ["z-ai"], "allow_fallbacks": false, "ignore": ["x"]}));

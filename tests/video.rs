@@ -206,7 +206,11 @@ async fn a_video_is_ordered_waited_for_and_saved() {
     let job = client.video_generation().generate(VideoGenerationRequest::new("m").prompt("A storm")).await.unwrap();
     let wait = client.video_generation().get_generation(&job.id).until_done();
     let video = wait.poll_interval(Duration::from_millis(1)).await.unwrap();
-    let content = client.video_generation().get_video_content(&video.id, VideoGenerationGetVideoContentParams::new()).await.unwrap();
+    let content = client
+        .video_generation()
+        .get_video_content(&video.id, VideoGenerationGetVideoContentParams::new())
+        .await
+        .unwrap();
     assert_eq!(content.media_type(), Some("video/mp4"));
     assert_eq!(content.collect().await.unwrap().len(), 100_000);
 }

@@ -19,7 +19,7 @@ static BENCHMARKS_GET_BENCHMARKS: Operation =
 #[inline]
 pub fn benchmarks_get_benchmarks(
     core: &OpenRouterCore,
-    params: BenchmarksGetBenchmarksParams,
+    params: GetBenchmarksParams,
 ) -> Call<UnifiedBenchmarksResponse> {
     Call::new(core, params.write(Parts::new(&BENCHMARKS_GET_BENCHMARKS)))
 }

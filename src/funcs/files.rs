@@ -17,7 +17,7 @@ static FILES_LIST: Operation =
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 429, 500, 502, 503; other variants where no answer came.
 #[inline]
-pub fn files_list(core: &OpenRouterCore, params: FilesListParams) -> Call<FileListResponse> {
+pub fn files_list(core: &OpenRouterCore, params: ListFilesParams) -> Call<FileListResponse> {
     Call::new(core, params.write(Parts::new(&FILES_LIST)))
 }
 
@@ -30,7 +30,7 @@ static FILES_UPLOAD: Operation = Operation::new("uploadFile", Method::POST, "/fi
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 413, 429, 499, 500, 502, 503; other variants where no answer came.
 #[inline]
-pub fn files_upload(core: &OpenRouterCore, request: UploadFileRequest, params: FilesUploadParams) -> Call<FileResponse> {
+pub fn files_upload(core: &OpenRouterCore, request: UploadFileRequest, params: UploadFileParams) -> Call<FileResponse> {
     Call::new(core, params.write(Parts::new(&FILES_UPLOAD).multipart(request.into_multipart())))
 }
 
@@ -50,7 +50,7 @@ static FILES_DELETE: Operation =
 pub fn files_delete(
     core: &OpenRouterCore,
     file_id: impl AsRef<str>,
-    params: FilesDeleteParams,
+    params: DeleteFileParams,
 ) -> Call<FileDeleteResponse> {
     Call::new(core, params.write(Parts::new(&FILES_DELETE).path("file_id", file_id.as_ref())))
 }
@@ -71,7 +71,7 @@ static FILES_RETRIEVE: Operation =
 pub fn files_retrieve(
     core: &OpenRouterCore,
     file_id: impl AsRef<str>,
-    params: FilesRetrieveParams,
+    params: GetFileMetadataParams,
 ) -> Call<FileResponse> {
     Call::new(core, params.write(Parts::new(&FILES_RETRIEVE).path("file_id", file_id.as_ref())))
 }
@@ -92,7 +92,7 @@ static FILES_DOWNLOAD: Operation =
 pub fn files_download(
     core: &OpenRouterCore,
     file_id: impl AsRef<str>,
-    params: FilesDownloadParams,
+    params: DownloadFileContentParams,
 ) -> Call<Download> {
     Call::new(core, params.write(Parts::new(&FILES_DOWNLOAD).path("file_id", file_id.as_ref())))
 }

@@ -13,8 +13,7 @@ use crate::errors::ConnectionError;
 use crate::models::{
     ChatAssistantMessage, ChatAssistantMessageContent, ChatAudioOutput, ChatChoice, ChatContentPart, ChatContentText,
     ChatResult, ChatStreamChoice, ChatStreamChunk, ChatStreamDelta, ChatStreamToolCall, ChatTokenLogprobs,
-    ChatToolCall, ChatToolCallFunction, ChatUsage, Extra, ReasoningDetailSummary, ReasoningDetailText,
-    ReasoningDetail,
+    ChatToolCall, ChatToolCallFunction, ChatUsage, Extra, ReasoningDetail, ReasoningDetailSummary, ReasoningDetailText,
 };
 
 impl EventStream<ChatStreamChunk> {
@@ -297,9 +296,7 @@ impl Choice {
         };
         let (at, half) = self.details.entry(place).or_insert((usize::MAX, Half::default()));
         let joined = match (details.get_mut(*at), piece) {
-            (Some(ReasoningDetail::Text(known)), ReasoningDetail::Text(piece)) => {
-                join_text_detail(known, half, piece)
-            }
+            (Some(ReasoningDetail::Text(known)), ReasoningDetail::Text(piece)) => join_text_detail(known, half, piece),
             (Some(ReasoningDetail::Summary(known)), ReasoningDetail::Summary(piece)) => {
                 join_summary_detail(known, half, piece)
             }

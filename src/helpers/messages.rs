@@ -174,10 +174,7 @@ impl MessagesContentBlockParam {
 
     /// What the tool use with this id answers: text, or blocks.
     #[inline]
-    pub fn tool_result(
-        tool_use_id: impl Into<String>,
-        content: impl Into<MessagesToolResultContent>,
-    ) -> Self {
+    pub fn tool_result(tool_use_id: impl Into<String>, content: impl Into<MessagesToolResultContent>) -> Self {
         MessagesToolResultBlockParam::new(tool_use_id).content(content).into()
     }
 }

@@ -9,8 +9,8 @@ use crate::core::EventStream;
 use crate::core::wire::{self, Json, Wire};
 use crate::errors::ConnectionError;
 use crate::models::{
-    AnthropicTextBlock, AnthropicThinkingBlock, Extra, MessagesContentBlockDeltaEvent, MessagesDelta,
-    MessagesDeltaEvent, MessagesResult, MessagesStreamEvent, MessagesContentBlock,
+    AnthropicTextBlock, AnthropicThinkingBlock, Extra, MessagesContentBlock, MessagesContentBlockDeltaEvent,
+    MessagesDelta, MessagesDeltaEvent, MessagesResult, MessagesStreamEvent,
 };
 
 impl EventStream<MessagesStreamEvent> {

@@ -9,9 +9,9 @@ use crate::core::EventStream;
 use crate::core::wire::{self, Json, Wire};
 use crate::errors::ConnectionError;
 use crate::models::{
-    ContentPartDoneEventPart, Extra, ResponsesRefusal, ResponsesResult, OutputCustomToolCallItem,
-    OutputFunctionCallItem, OutputItem, OutputMessage, OutputMessageContentItem, OutputReasoningItem,
-    ReasoningSummaryText, ReasoningTextContent, ResponseOutputText, ResponsesStreamEvent,
+    ContentPartDoneEventPart, Extra, OutputCustomToolCallItem, OutputFunctionCallItem, OutputItem, OutputMessage,
+    OutputMessageContentItem, OutputReasoningItem, ReasoningSummaryText, ReasoningTextContent, ResponseOutputText,
+    ResponsesRefusal, ResponsesResult, ResponsesStreamEvent,
 };
 
 impl EventStream<ResponsesStreamEvent> {
@@ -46,8 +46,7 @@ impl EventStream<ResponsesStreamEvent> {
                 ResponsesStreamEvent::Completed(event) => (3, event.response.output_text()),
                 ResponsesStreamEvent::Incomplete(event) => (3, event.response.output_text()),
                 ResponsesStreamEvent::Unrecognized(kept) => {
-                    let response: ResponsesResult =
-                        wire::decode_event(kept.json().get("response")?.as_text()).ok()?;
+                    let response: ResponsesResult = wire::decode_event(kept.json().get("response")?.as_text()).ok()?;
                     (3, response.output_text())
                 }
                 _ => return None,
@@ -189,7 +188,9 @@ impl ResponsesAccumulator {
             ResponsesStreamEvent::Completed(event) => self.set_response(&event.response),
             ResponsesStreamEvent::Incomplete(event) => self.set_response(&event.response),
             ResponsesStreamEvent::Failed(event) => self.set_response(&event.response),
-            ResponsesStreamEvent::OutputItemAdded(event) => self.set_item(event.output_index, &event.item, State::Begun),
+            ResponsesStreamEvent::OutputItemAdded(event) => {
+                self.set_item(event.output_index, &event.item, State::Begun)
+            }
             ResponsesStreamEvent::OutputItemDone(event) => self.set_item(event.output_index, &event.item, State::Done),
             ResponsesStreamEvent::ContentPartAdded(event) => {
                 let part = retyped(&event.part);
@@ -219,15 +220,19 @@ impl ResponsesAccumulator {
                     Some(())
                 })
             }
-            ResponsesStreamEvent::RefusalDelta(event) => self.grow(Kind::Message, event.output_index, &event.item_id, |item| {
-                let (refusal, half) = refusal_part(item, event.content_index)?;
-                half.push(refusal, &event.delta, event.extra.exact("delta"));
-                Some(())
-            }),
-            ResponsesStreamEvent::RefusalDone(event) => self.end(Kind::Message, event.output_index, &event.item_id, |item| {
-                said(refusal_part(item, event.content_index)?.0, &event.refusal);
-                Some(())
-            }),
+            ResponsesStreamEvent::RefusalDelta(event) => {
+                self.grow(Kind::Message, event.output_index, &event.item_id, |item| {
+                    let (refusal, half) = refusal_part(item, event.content_index)?;
+                    half.push(refusal, &event.delta, event.extra.exact("delta"));
+                    Some(())
+                })
+            }
+            ResponsesStreamEvent::RefusalDone(event) => {
+                self.end(Kind::Message, event.output_index, &event.item_id, |item| {
+                    said(refusal_part(item, event.content_index)?.0, &event.refusal);
+                    Some(())
+                })
+            }
             ResponsesStreamEvent::ReasoningTextDelta(event) => {
                 self.grow(Kind::Reasoning, event.output_index, &event.item_id, |item| {
                     let (text, half) = reasoning_part(item, event.content_index)?;

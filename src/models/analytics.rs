@@ -25,7 +25,7 @@ wire_enum!(GetUserActivityGroupBy {
 /// The optional parameters of `analytics_get_user_activity`. Left out, the server's defaults hold.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct AnalyticsGetUserActivityParams {
+pub struct GetUserActivityParams {
     /// Narrows the rows to one UTC day, written `YYYY-MM-DD`, within the last 30 days.
     pub date: Option<String>,
     /// Narrows the rows to one API key, given by the hexadecimal SHA-256 hash that the key endpoints report.
@@ -38,7 +38,7 @@ pub struct AnalyticsGetUserActivityParams {
     pub workspace_id: Option<String>,
 }
 
-impl AnalyticsGetUserActivityParams {
+impl GetUserActivityParams {
     /// Without parameters.
     #[inline]
     pub fn new() -> Self {
@@ -56,7 +56,7 @@ impl AnalyticsGetUserActivityParams {
     }
 }
 
-impl AnalyticsGetUserActivityParams {
+impl GetUserActivityParams {
     /// Sets the parameter `date`.
     #[must_use]
     #[inline]
@@ -175,7 +175,7 @@ wire_struct!(ActivityItem {
 #[non_exhaustive]
 pub struct GetAnalyticsMetaResponse {
     /// The building blocks of a query, grouped by kind.
-    pub data: AnalyticsMeta,
+    pub data: GetAnalyticsMetaResponseData,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -191,20 +191,20 @@ impl Root for GetAnalyticsMetaResponse {}
 /// At `getAnalyticsMeta.response.data` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct AnalyticsMeta {
+pub struct GetAnalyticsMetaResponseData {
     /// Properties by which a query can group or filter its results.
-    pub dimensions: Vec<AnalyticsDimension>,
+    pub dimensions: Vec<GetAnalyticsMetaResponseDataDimension>,
     /// Lengths of time into which a query can bucket its results.
-    pub granularities: Vec<AnalyticsGranularity>,
+    pub granularities: Vec<GetAnalyticsMetaResponseDataGranularity>,
     /// Quantities that a query can compute, with hints for showing them.
-    pub metrics: Vec<AnalyticsMetric>,
+    pub metrics: Vec<GetAnalyticsMetaResponseDataMetric>,
     /// Comparisons that the filters of a query may use.
     pub operators: Vec<AnalyticsOperator>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(AnalyticsMeta {
+wire_struct!(GetAnalyticsMetaResponseData {
     0 dimensions: "dimensions" Required,
     1 granularities: "granularities" Required,
     2 metrics: "metrics" Required,
@@ -216,7 +216,7 @@ wire_struct!(AnalyticsMeta {
 /// At `getAnalyticsMeta.response.data.dimensions[]` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct AnalyticsDimension {
+pub struct GetAnalyticsMetaResponseDataDimension {
     /// Name of the dimension, fit for display.
     pub display_label: String,
     /// Word that stands for the dimension in a query.
@@ -225,7 +225,7 @@ pub struct AnalyticsDimension {
     pub extra: Extra,
 }
 
-wire_struct!(AnalyticsDimension {
+wire_struct!(GetAnalyticsMetaResponseDataDimension {
     0 display_label: "display_label" Required,
     1 name: "name" Required,
 });
@@ -235,16 +235,16 @@ wire_struct!(AnalyticsDimension {
 /// At `getAnalyticsMeta.response.data.granularities[]` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct AnalyticsGranularity {
+pub struct GetAnalyticsMetaResponseDataGranularity {
     /// Name of the granularity, fit for display.
     pub display_label: String,
     /// Word that stands for the granularity in a query.
-    pub name: AnalyticsGranularityName,
+    pub name: GetAnalyticsMetaResponseDataGranularityName,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(AnalyticsGranularity {
+wire_struct!(GetAnalyticsMetaResponseDataGranularity {
     0 display_label: "display_label" Required,
     1 name: "name" Required,
 });
@@ -254,7 +254,7 @@ wire_struct!(AnalyticsGranularity {
 /// At `getAnalyticsMeta.response.data.granularities[].name` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum AnalyticsGranularityName {
+pub enum GetAnalyticsMetaResponseDataGranularityName {
     /// One bucket per minute.
     Minute,
     /// One bucket per hour.
@@ -269,7 +269,7 @@ pub enum AnalyticsGranularityName {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(AnalyticsGranularityName {
+wire_enum!(GetAnalyticsMetaResponseDataGranularityName {
     Minute = "minute",
     Hour = "hour",
     Day = "day",
@@ -282,9 +282,9 @@ wire_enum!(AnalyticsGranularityName {
 /// At `getAnalyticsMeta.response.data.metrics[]` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct AnalyticsMetric {
+pub struct GetAnalyticsMetaResponseDataMetric {
     /// How to render the value; a percent, for instance, comes as a fraction to be multiplied by 100.
-    pub display_format: AnalyticsMetricDisplayFormat,
+    pub display_format: GetAnalyticsMetaResponseDataMetricDisplayFormat,
     /// Name of the metric, fit for display.
     pub display_label: String,
     /// Whether values must be averaged rather than summed when you combine them.
@@ -295,7 +295,7 @@ pub struct AnalyticsMetric {
     pub extra: Extra,
 }
 
-wire_struct!(AnalyticsMetric {
+wire_struct!(GetAnalyticsMetaResponseDataMetric {
     0 display_format: "display_format" Required,
     1 display_label: "display_label" Required,
     2 is_rate: "is_rate" Required,
@@ -307,7 +307,7 @@ wire_struct!(AnalyticsMetric {
 /// At `getAnalyticsMeta.response.data.metrics[].display_format` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum AnalyticsMetricDisplayFormat {
+pub enum GetAnalyticsMetaResponseDataMetricDisplayFormat {
     /// Show as a plain number.
     Number,
     /// Show as dollars, with a leading `$`.
@@ -322,7 +322,7 @@ pub enum AnalyticsMetricDisplayFormat {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(AnalyticsMetricDisplayFormat {
+wire_enum!(GetAnalyticsMetaResponseDataMetricDisplayFormat {
     Number = "number",
     Currency = "currency",
     Percent = "percent",
@@ -412,7 +412,7 @@ wire_enum!(AnalyticsOperatorValueType {
 #[non_exhaustive]
 pub struct QueryAnalyticsResponse {
     /// Outcome of the query: result rows, execution metadata and any warnings.
-    pub data: AnalyticsQueryResult,
+    pub data: QueryAnalyticsResponseData,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -428,11 +428,11 @@ impl Root for QueryAnalyticsResponse {}
 /// At `queryAnalytics.response.data` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct AnalyticsQueryResult {
+pub struct QueryAnalyticsResponseData {
     /// Result rows, each an object holding the requested metrics and grouping values.
     pub data: Vec<JsonObject>,
     /// Facts about how the query ran, such as its duration and size.
-    pub metadata: AnalyticsQueryResultMetadata,
+    pub metadata: QueryAnalyticsResponseDataMetadata,
     /// Numeric time at which the result was cached by the server.
     ///
     /// On the wire `cachedAt`.
@@ -443,7 +443,7 @@ pub struct AnalyticsQueryResult {
     pub extra: Extra,
 }
 
-wire_struct!(AnalyticsQueryResult {
+wire_struct!(QueryAnalyticsResponseData {
     0 data: "data" Required,
     1 metadata: "metadata" Required,
     2 cached_at: "cachedAt" Optional,
@@ -455,7 +455,7 @@ wire_struct!(AnalyticsQueryResult {
 /// At `queryAnalytics.response.data.metadata` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct AnalyticsQueryResultMetadata {
+pub struct QueryAnalyticsResponseDataMetadata {
     /// How long the query took to run, in milliseconds.
     pub query_time_ms: f64,
     /// How many rows the result contains.
@@ -466,7 +466,7 @@ pub struct AnalyticsQueryResultMetadata {
     pub extra: Extra,
 }
 
-wire_struct!(AnalyticsQueryResultMetadata {
+wire_struct!(QueryAnalyticsResponseDataMetadata {
     0 query_time_ms: "query_time_ms" Required,
     1 row_count: "row_count" Required,
     2 truncated: "truncated" Required,
@@ -481,9 +481,9 @@ pub struct QueryAnalyticsRequest {
     /// At least 1 element.
     pub metrics: Vec<String>,
     /// Splits the metrics by tags from a custom classifier, which must be active on the workspace.
-    pub classifier_dimensions: Option<AnalyticsClassifierDimensions>,
+    pub classifier_dimensions: Option<QueryAnalyticsRequestClassifierDimensions>,
     /// Keeps only generations carrying certain classifier tags; works alone or with `classifier_dimensions`, provided both name one classifier.
-    pub classifier_filters: Option<AnalyticsClassifierFilters>,
+    pub classifier_filters: Option<QueryAnalyticsRequestClassifierFilters>,
     /// Dimensions to group rows by; leave out to aggregate over everything.
     ///
     /// At most 2 elements.
@@ -499,9 +499,9 @@ pub struct QueryAnalyticsRequest {
     /// Caps the rows in the whole result; the server may lift it for grouped time series that set no `group_limit`.
     pub limit: Option<i64>,
     /// Sorts the result rows by one column in a chosen direction.
-    pub order_by: Option<AnalyticsOrderBy>,
+    pub order_by: Option<QueryAnalyticsRequestOrderBy>,
     /// Period the query covers, given by its two ends.
-    pub time_range: Option<AnalyticsTimeRange>,
+    pub time_range: Option<QueryAnalyticsRequestTimeRange>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -540,15 +540,15 @@ impl QueryAnalyticsRequest {
 }
 
 wire_setters!(QueryAnalyticsRequest {
-    classifier_dimensions: into AnalyticsClassifierDimensions,
-    classifier_filters: into AnalyticsClassifierFilters,
+    classifier_dimensions: into QueryAnalyticsRequestClassifierDimensions,
+    classifier_filters: into QueryAnalyticsRequestClassifierFilters,
     dimensions: list String,
     filters: list AnalyticsFilter,
     granularity: into String,
     group_limit: exact i64,
     limit: exact i64,
-    order_by: into AnalyticsOrderBy,
-    time_range: into AnalyticsTimeRange,
+    order_by: into QueryAnalyticsRequestOrderBy,
+    time_range: into QueryAnalyticsRequestTimeRange,
 });
 
 /// Splits the metrics by tags from a custom classifier, which must be active on the workspace.
@@ -556,7 +556,7 @@ wire_setters!(QueryAnalyticsRequest {
 /// At `queryAnalytics.request.classifier_dimensions` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct AnalyticsClassifierDimensions {
+pub struct QueryAnalyticsRequestClassifierDimensions {
     /// UUID naming the classifier that supplies the tags used for grouping.
     ///
     /// Format `uuid`.
@@ -571,13 +571,13 @@ pub struct AnalyticsClassifierDimensions {
     pub extra: Extra,
 }
 
-wire_struct!(AnalyticsClassifierDimensions {
+wire_struct!(QueryAnalyticsRequestClassifierDimensions {
     0 classifier_id: "classifier_id" Required,
     1 dimension_names: "dimension_names" Optional,
     2 include_nulls: "include_nulls" Optional,
 });
 
-impl AnalyticsClassifierDimensions {
+impl QueryAnalyticsRequestClassifierDimensions {
     /// With what the API requires.
     #[inline]
     pub fn new(classifier_id: impl Into<String>) -> Self {
@@ -585,7 +585,7 @@ impl AnalyticsClassifierDimensions {
     }
 }
 
-wire_setters!(AnalyticsClassifierDimensions {
+wire_setters!(QueryAnalyticsRequestClassifierDimensions {
     dimension_names: list String,
     include_nulls: exact bool,
 });
@@ -595,7 +595,7 @@ wire_setters!(AnalyticsClassifierDimensions {
 /// At `queryAnalytics.request.classifier_filters` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct AnalyticsClassifierFilters {
+pub struct QueryAnalyticsRequestClassifierFilters {
     /// UUID naming the classifier whose tags are tested; it has to equal the one in `classifier_dimensions` if that is sent too.
     ///
     /// Format `uuid`.
@@ -608,12 +608,12 @@ pub struct AnalyticsClassifierFilters {
     pub extra: Extra,
 }
 
-wire_struct!(AnalyticsClassifierFilters {
+wire_struct!(QueryAnalyticsRequestClassifierFilters {
     0 classifier_id: "classifier_id" Required,
     1 filters: "filters" Required,
 });
 
-impl AnalyticsClassifierFilters {
+impl QueryAnalyticsRequestClassifierFilters {
     /// With what the API requires.
     #[inline]
     pub fn new(
@@ -628,7 +628,7 @@ impl AnalyticsClassifierFilters {
     }
 }
 
-wire_setters!(AnalyticsClassifierFilters {});
+wire_setters!(QueryAnalyticsRequestClassifierFilters {});
 
 /// Condition that compares a classifier tag with a single value.
 ///
@@ -1169,36 +1169,36 @@ impl From<AnalyticsSetFilter> for AnalyticsFilter {
 /// At `queryAnalytics.request.order_by` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct AnalyticsOrderBy {
+pub struct QueryAnalyticsRequestOrderBy {
     /// Whether rows run from low to high or from high to low.
-    pub direction: AnalyticsOrderByDirection,
+    pub direction: QueryAnalyticsRequestOrderByDirection,
     /// Sort column: a requested metric or dimension, `date`, or `request_count` even when it was not requested.
     pub field: String,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(AnalyticsOrderBy {
+wire_struct!(QueryAnalyticsRequestOrderBy {
     0 direction: "direction" Required,
     1 field: "field" Required,
 });
 
-impl AnalyticsOrderBy {
+impl QueryAnalyticsRequestOrderBy {
     /// With what the API requires.
     #[inline]
-    pub fn new(direction: impl Into<AnalyticsOrderByDirection>, field: impl Into<String>) -> Self {
+    pub fn new(direction: impl Into<QueryAnalyticsRequestOrderByDirection>, field: impl Into<String>) -> Self {
         Self { direction: direction.into(), field: field.into(), extra: Extra::new() }
     }
 }
 
-wire_setters!(AnalyticsOrderBy {});
+wire_setters!(QueryAnalyticsRequestOrderBy {});
 
 /// Whether rows run from low to high or from high to low.
 ///
 /// At `queryAnalytics.request.order_by.direction` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum AnalyticsOrderByDirection {
+pub enum QueryAnalyticsRequestOrderByDirection {
     /// Smallest or earliest value first.
     Asc,
     /// Largest or latest value first.
@@ -1207,7 +1207,7 @@ pub enum AnalyticsOrderByDirection {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(AnalyticsOrderByDirection {
+wire_enum!(QueryAnalyticsRequestOrderByDirection {
     Asc = "asc",
     Desc = "desc",
 });
@@ -1217,7 +1217,7 @@ wire_enum!(AnalyticsOrderByDirection {
 /// At `queryAnalytics.request.time_range` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct AnalyticsTimeRange {
+pub struct QueryAnalyticsRequestTimeRange {
     /// Moment at which the covered period stops, as a timestamp string.
     ///
     /// Format `date-time`.
@@ -1230,12 +1230,12 @@ pub struct AnalyticsTimeRange {
     pub extra: Extra,
 }
 
-wire_struct!(AnalyticsTimeRange {
+wire_struct!(QueryAnalyticsRequestTimeRange {
     0 end: "end" Required,
     1 start: "start" Required,
 });
 
-impl AnalyticsTimeRange {
+impl QueryAnalyticsRequestTimeRange {
     /// With what the API requires.
     #[inline]
     pub fn new(end: impl Into<String>, start: impl Into<String>) -> Self {
@@ -1243,4 +1243,4 @@ impl AnalyticsTimeRange {
     }
 }
 
-wire_setters!(AnalyticsTimeRange {});
+wire_setters!(QueryAnalyticsRequestTimeRange {});

@@ -40,7 +40,7 @@ wire_enum!(BatchListStatus {
 /// The optional parameters of `batch_list`. Left out, the server's defaults hold.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct BatchListParams {
+pub struct ListBatchesParams {
     /// Page size: how many batches to return at once.
     pub limit: Option<i64>,
     /// Continues after this batch ID; pass `last_id` of the page before.
@@ -55,7 +55,7 @@ pub struct BatchListParams {
     pub created_before: Option<String>,
 }
 
-impl BatchListParams {
+impl ListBatchesParams {
     /// Without parameters.
     #[inline]
     pub fn new() -> Self {
@@ -73,7 +73,7 @@ impl BatchListParams {
     }
 }
 
-impl BatchListParams {
+impl ListBatchesParams {
     /// Sets the parameter `limit`.
     #[must_use]
     #[inline]
@@ -336,7 +336,7 @@ pub enum BatchResultBody {
     /// Whole result of a Responses call: status, output items and usage, plus what OpenRouter adds.
     ///
     /// `object` is `response`.
-    Response(Box<ResponsesResult>),
+    Response(Box<OpenResponsesResult>),
     /// Complete reply to a Messages call made without streaming: the Anthropic shape plus fields OpenRouter adds.
     MessagesResult(Box<MessagesResult>),
     /// Vectors for all inputs, plus the model that made them and the usage.
@@ -372,9 +372,9 @@ impl From<ChatResult> for BatchResultBody {
     }
 }
 
-impl From<ResponsesResult> for BatchResultBody {
+impl From<OpenResponsesResult> for BatchResultBody {
     #[inline]
-    fn from(value: ResponsesResult) -> Self {
+    fn from(value: OpenResponsesResult) -> Self {
         Self::Response(Box::new(value))
     }
 }

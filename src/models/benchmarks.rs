@@ -128,7 +128,7 @@ wire_enum!(GetBenchmarksArena {
 /// The optional parameters of `benchmarks_get_benchmarks`. Left out, the server's defaults hold.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct BenchmarksGetBenchmarksParams {
+pub struct GetBenchmarksParams {
     /// Limits results to one publisher of scores, which also fixes the shape of each item; omit to mix all.
     pub source: Option<GetBenchmarksSource>,
     /// Narrows to one kind of work, mapped to the index or category each source uses; `search` yields OpenRouter results alone.
@@ -153,7 +153,7 @@ pub struct BenchmarksGetBenchmarksParams {
     pub max_results: Option<i64>,
 }
 
-impl BenchmarksGetBenchmarksParams {
+impl GetBenchmarksParams {
     /// Without parameters.
     #[inline]
     pub fn new() -> Self {
@@ -175,7 +175,7 @@ impl BenchmarksGetBenchmarksParams {
     }
 }
 
-impl BenchmarksGetBenchmarksParams {
+impl GetBenchmarksParams {
     /// Sets the parameter `source`.
     #[must_use]
     #[inline]
@@ -256,7 +256,7 @@ impl BenchmarksGetBenchmarksParams {
 #[non_exhaustive]
 pub struct UnifiedBenchmarksResponse {
     /// Scores, one entry per model and measurement; the source decides the shape of each.
-    pub data: Vec<UnifiedBenchmark>,
+    pub data: Vec<UnifiedBenchmarksResponseData>,
     /// Origin, filters, age and credit line of the listing.
     pub meta: UnifiedBenchmarksMeta,
     /// Members beyond the typed ones; see [`Extra`].
@@ -275,7 +275,7 @@ impl Root for UnifiedBenchmarksResponse {}
 /// Schema `UnifiedBenchmarksAAItem` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct ArtificialAnalysisBenchmark {
+pub struct UnifiedBenchmarksAaItem {
     /// Combined score for agentic work; more is better, null means not measured.
     pub agentic_index: Option<f64>,
     /// Combined score for programming; more is better, null means not measured.
@@ -292,7 +292,7 @@ pub struct ArtificialAnalysisBenchmark {
     pub extra: Extra,
 }
 
-wire_struct!(ArtificialAnalysisBenchmark ["source" = "\"artificial-analysis\""] {
+wire_struct!(UnifiedBenchmarksAaItem ["source" = "\"artificial-analysis\""] {
     0 agentic_index: "agentic_index" Nullable,
     1 coding_index: "coding_index" Nullable,
     2 display_name: "display_name" Required,
@@ -325,7 +325,7 @@ wire_struct!(UnifiedBenchmarkPricing {
 /// Schema `UnifiedBenchmarksDAItem` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct DesignArenaBenchmark {
+pub struct UnifiedBenchmarksDaItem {
     /// Design Arena competition in which the model was ranked.
     pub arena: String,
     /// Mean time the model took per generation, in milliseconds; null when not measured.
@@ -341,14 +341,14 @@ pub struct DesignArenaBenchmark {
     /// Token prices of the model at OpenRouter, for weighing rank against cost.
     pub pricing: Option<UnifiedBenchmarkPricing>,
     /// How often the model took each place in tournaments.
-    pub tournament_stats: DesignArenaBenchmarkTournamentStats,
+    pub tournament_stats: UnifiedBenchmarksDaItemTournamentStats,
     /// Portion of its matches that the model won, in percent from 0 to 100.
     pub win_rate: f64,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(DesignArenaBenchmark ["source" = "\"design-arena\""] {
+wire_struct!(UnifiedBenchmarksDaItem ["source" = "\"design-arena\""] {
     0 arena: "arena" Required,
     1 avg_generation_time_ms: "avg_generation_time_ms" Nullable,
     2 category: "category" Required,
@@ -365,7 +365,7 @@ wire_struct!(DesignArenaBenchmark ["source" = "\"design-arena\""] {
 /// At `UnifiedBenchmarksDAItem.tournament_stats` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct DesignArenaBenchmarkTournamentStats {
+pub struct UnifiedBenchmarksDaItemTournamentStats {
     /// How many times the model came first; null when not reported.
     pub first_place: Option<i64>,
     /// How many times the model came fourth; null when not reported.
@@ -380,7 +380,7 @@ pub struct DesignArenaBenchmarkTournamentStats {
     pub extra: Extra,
 }
 
-wire_struct!(DesignArenaBenchmarkTournamentStats {
+wire_struct!(UnifiedBenchmarksDaItemTournamentStats {
     0 first_place: "first_place" Nullable,
     1 fourth_place: "fourth_place" Nullable,
     2 second_place: "second_place" Nullable,
@@ -393,7 +393,7 @@ wire_struct!(DesignArenaBenchmarkTournamentStats {
 /// Schema `UnifiedBenchmarksORItem` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct OpenRouterBenchmark {
+pub struct UnifiedBenchmarksOrItem {
     /// Share of correct results over all runs, between 0 and 1; more is better.
     pub accuracy: f64,
     /// How much accuracy varied between runs, as a standard deviation; null when there was only one.
@@ -401,7 +401,7 @@ pub struct OpenRouterBenchmark {
     /// Mean cost of solving one task, in US dollars; null when not known.
     pub avg_cost_per_task: Option<f64>,
     /// Evaluation that the model was put through.
-    pub benchmark_type: OpenRouterBenchmarkType,
+    pub benchmark_type: UnifiedBenchmarksOrItemBenchmarkType,
     /// Name of the evaluated model, fit for display.
     pub display_name: String,
     /// When the newest published run took place.
@@ -414,7 +414,7 @@ pub struct OpenRouterBenchmark {
     pub extra: Extra,
 }
 
-wire_struct!(OpenRouterBenchmark ["source" = "\"openrouter\""] {
+wire_struct!(UnifiedBenchmarksOrItem ["source" = "\"openrouter\""] {
     0 accuracy: "accuracy" Required,
     1 accuracy_stddev: "accuracy_stddev" Nullable,
     2 avg_cost_per_task: "avg_cost_per_task" Nullable,
@@ -430,7 +430,7 @@ wire_struct!(OpenRouterBenchmark ["source" = "\"openrouter\""] {
 /// At `UnifiedBenchmarksORItem.benchmark_type` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum OpenRouterBenchmarkType {
+pub enum UnifiedBenchmarksOrItemBenchmarkType {
     /// GPQA Diamond: hard science questions at graduate level.
     GpqaDiamond,
     /// Verified airline tasks of tau-bench: tool use in customer service.
@@ -439,23 +439,23 @@ pub enum OpenRouterBenchmarkType {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(OpenRouterBenchmarkType {
+wire_enum!(UnifiedBenchmarksOrItemBenchmarkType {
     GpqaDiamond = "gpqa_diamond",
     TauBenchVerifiedAirline = "tau_bench_verified_airline",
 });
 
 /// Result of one model in a web search evaluation by OpenRouter, for the configuration that was published.
 ///
-/// Schema `SearchBenchmark` of the API document.
+/// Schema `UnifiedBenchmarksSearchItem` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct SearchBenchmark {
+pub struct UnifiedBenchmarksSearchItem {
     /// Mean cost of solving one task, in US dollars; null when not known.
     pub avg_cost_per_task: Option<f64>,
     /// Mean elapsed time per task, in milliseconds; null when not known.
     pub avg_latency_per_task_ms: Option<f64>,
     /// Search evaluation that the model was put through.
-    pub benchmark_type: SearchBenchmarkType,
+    pub benchmark_type: UnifiedBenchmarksSearchItemBenchmarkType,
     /// Name of the evaluated model, fit for display.
     pub display_name: String,
     /// When the latest run that counts towards the published configuration took place.
@@ -463,13 +463,13 @@ pub struct SearchBenchmark {
     /// Permanent OpenRouter slug of the evaluated model.
     pub model_permaslug: String,
     /// Tells how to read `primary_score`: strict accuracy, or F1 over items for WideSearch.
-    pub primary_metric: SearchBenchmarkPrimaryMetric,
+    pub primary_metric: UnifiedBenchmarksSearchItemPrimaryMetric,
     /// Main result between 0 and 1, more being better; see `primary_metric` for what it measures.
     pub primary_score: f64,
     /// Engine that did the searching in the published configuration.
     pub search_engine: String,
     /// Way in which the published configuration switched web search on.
-    pub search_surface: SearchBenchmarkSearchSurface,
+    pub search_surface: UnifiedBenchmarksSearchItemSearchSurface,
     /// How many tasks the published configuration was given, all runs counted.
     pub total_tasks: i64,
     /// Settings behind the result; present only if you asked for them with `include_run_config`.
@@ -478,7 +478,7 @@ pub struct SearchBenchmark {
     pub extra: Extra,
 }
 
-wire_struct!(SearchBenchmark ["source" = "\"openrouter\""] {
+wire_struct!(UnifiedBenchmarksSearchItem ["source" = "\"openrouter\""] {
     0 avg_cost_per_task: "avg_cost_per_task" Nullable,
     1 avg_latency_per_task_ms: "avg_latency_per_task_ms" Nullable,
     2 benchmark_type: "benchmark_type" Required,
@@ -495,10 +495,10 @@ wire_struct!(SearchBenchmark ["source" = "\"openrouter\""] {
 
 /// Search evaluation that the model was put through.
 ///
-/// At `SearchBenchmark.benchmark_type` in the API document.
+/// At `UnifiedBenchmarksSearchItem.benchmark_type` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum SearchBenchmarkType {
+pub enum UnifiedBenchmarksSearchItemBenchmarkType {
     /// BrowseComp: facts that take persistent browsing to find.
     SearchBrowsecomp,
     /// HLE (Humanity's Last Exam), answered with web search.
@@ -511,7 +511,7 @@ pub enum SearchBenchmarkType {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(SearchBenchmarkType {
+wire_enum!(UnifiedBenchmarksSearchItemBenchmarkType {
     SearchBrowsecomp = "search_browsecomp",
     SearchHle = "search_hle",
     SearchDsqa = "search_dsqa",
@@ -520,10 +520,10 @@ wire_enum!(SearchBenchmarkType {
 
 /// Tells how to read `primary_score`: strict accuracy, or F1 over items for WideSearch.
 ///
-/// At `SearchBenchmark.primary_metric` in the API document.
+/// At `UnifiedBenchmarksSearchItem.primary_metric` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum SearchBenchmarkPrimaryMetric {
+pub enum UnifiedBenchmarksSearchItemPrimaryMetric {
     /// Share of tasks answered strictly correctly.
     Accuracy,
     /// F1 weighted by item, used for WideSearch.
@@ -532,7 +532,7 @@ pub enum SearchBenchmarkPrimaryMetric {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(SearchBenchmarkPrimaryMetric {
+wire_enum!(UnifiedBenchmarksSearchItemPrimaryMetric {
     Accuracy = "accuracy",
     F1ByItem = "f1_by_item",
 });
@@ -561,10 +561,10 @@ wire_struct!(UnifiedBenchmarksSearchRunConfig {
 
 /// Way in which the published configuration switched web search on.
 ///
-/// At `SearchBenchmark.search_surface` in the API document.
+/// At `UnifiedBenchmarksSearchItem.search_surface` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum SearchBenchmarkSearchSurface {
+pub enum UnifiedBenchmarksSearchItemSearchSurface {
     /// Search offered as a server tool.
     ServerTool,
     /// Search added by the web plugin.
@@ -573,7 +573,7 @@ pub enum SearchBenchmarkSearchSurface {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(SearchBenchmarkSearchSurface {
+wire_enum!(UnifiedBenchmarksSearchItemSearchSurface {
     ServerTool = "server-tool",
     Plugin = "plugin",
 });
@@ -583,28 +583,28 @@ wire_enum!(SearchBenchmarkSearchSurface {
 /// At `UnifiedBenchmarksResponse.data[]` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum UnifiedBenchmark {
+pub enum UnifiedBenchmarksResponseData {
     /// Composite scores of one model as measured by Artificial Analysis.
     ///
     /// `source` is `artificial-analysis`.
-    ArtificialAnalysis(Box<ArtificialAnalysisBenchmark>),
+    ArtificialAnalysis(Box<UnifiedBenchmarksAaItem>),
     /// Standing of one model in one category of a Design Arena ranking.
     ///
     /// `source` is `design-arena`.
-    DesignArena(Box<DesignArenaBenchmark>),
+    DesignArena(Box<UnifiedBenchmarksDaItem>),
     /// Result of one model in an evaluation that OpenRouter ran itself.
     ///
     /// `source` is `openrouter`.
-    OrItem(Box<OpenRouterBenchmark>),
+    OrItem(Box<UnifiedBenchmarksOrItem>),
     /// Result of one model in a web search evaluation by OpenRouter, for the configuration that was published.
     ///
     /// `source` is `openrouter`.
-    SearchItem(Box<SearchBenchmark>),
+    SearchItem(Box<UnifiedBenchmarksSearchItem>),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
 
-wire_union!(UnifiedBenchmark {
+wire_union!(UnifiedBenchmarksResponseData {
     tag "source" {
         "artificial-analysis" => ArtificialAnalysis,
         "design-arena" => DesignArena,
@@ -621,30 +621,30 @@ wire_union!(UnifiedBenchmark {
     }
 });
 
-impl From<ArtificialAnalysisBenchmark> for UnifiedBenchmark {
+impl From<UnifiedBenchmarksAaItem> for UnifiedBenchmarksResponseData {
     #[inline]
-    fn from(value: ArtificialAnalysisBenchmark) -> Self {
+    fn from(value: UnifiedBenchmarksAaItem) -> Self {
         Self::ArtificialAnalysis(Box::new(value))
     }
 }
 
-impl From<DesignArenaBenchmark> for UnifiedBenchmark {
+impl From<UnifiedBenchmarksDaItem> for UnifiedBenchmarksResponseData {
     #[inline]
-    fn from(value: DesignArenaBenchmark) -> Self {
+    fn from(value: UnifiedBenchmarksDaItem) -> Self {
         Self::DesignArena(Box::new(value))
     }
 }
 
-impl From<OpenRouterBenchmark> for UnifiedBenchmark {
+impl From<UnifiedBenchmarksOrItem> for UnifiedBenchmarksResponseData {
     #[inline]
-    fn from(value: OpenRouterBenchmark) -> Self {
+    fn from(value: UnifiedBenchmarksOrItem) -> Self {
         Self::OrItem(Box::new(value))
     }
 }
 
-impl From<SearchBenchmark> for UnifiedBenchmark {
+impl From<UnifiedBenchmarksSearchItem> for UnifiedBenchmarksResponseData {
     #[inline]
-    fn from(value: SearchBenchmark) -> Self {
+    fn from(value: UnifiedBenchmarksSearchItem) -> Self {
         Self::SearchItem(Box::new(value))
     }
 }

@@ -243,7 +243,7 @@ pub enum ListByokKeysProvider {
     /// The value `wandb`.
     Wandb,
     /// The value `wandb-legacy`.
-    WandBLegacy,
+    WandbLegacy,
     /// The value `xai`.
     Xai,
     /// The value `xiaomi`.
@@ -370,7 +370,7 @@ wire_enum!(ListByokKeysProvider {
     Voyageai = "voyageai",
     Wafer = "wafer",
     Wandb = "wandb",
-    WandBLegacy = "wandb-legacy",
+    WandbLegacy = "wandb-legacy",
     Xai = "xai",
     Xiaomi = "xiaomi",
     ZAi = "z-ai",
@@ -379,7 +379,7 @@ wire_enum!(ListByokKeysProvider {
 /// The optional parameters of `byok_list`. Left out, the server's defaults hold.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct ByokListParams {
+pub struct ListByokKeysParams {
     /// How many credentials to skip before the page begins.
     ///
     /// At least 0. Default `0`.
@@ -396,7 +396,7 @@ pub struct ByokListParams {
     pub provider: Option<ListByokKeysProvider>,
 }
 
-impl ByokListParams {
+impl ListByokKeysParams {
     /// Without parameters.
     #[inline]
     pub fn new() -> Self {
@@ -413,7 +413,7 @@ impl ByokListParams {
     }
 }
 
-impl ByokListParams {
+impl ListByokKeysParams {
     /// Sets the parameter `offset`.
     #[must_use]
     #[inline]
@@ -810,7 +810,7 @@ pub enum ByokProviderSlug {
     /// The value `wandb`.
     Wandb,
     /// The value `wandb-legacy`.
-    WandBLegacy,
+    WandbLegacy,
     /// The value `xai`.
     Xai,
     /// The value `xiaomi`.
@@ -937,7 +937,7 @@ wire_enum!(ByokProviderSlug {
     Voyageai = "voyageai",
     Wafer = "wafer",
     Wandb = "wandb",
-    WandBLegacy = "wandb-legacy",
+    WandbLegacy = "wandb-legacy",
     Xai = "xai",
     Xiaomi = "xiaomi",
     ZAi = "z-ai",

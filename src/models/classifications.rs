@@ -25,14 +25,14 @@ wire_enum!(GetTaskClassificationsWindow {
 /// The optional parameters of `classifications_get_task_classifications`. Left out, the server's defaults hold.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct TaskClassificationsParams {
+pub struct GetTaskClassificationsParams {
     /// Length of the recent period the shares are computed over.
     ///
     /// Default `7d`.
     pub window: Option<GetTaskClassificationsWindow>,
 }
 
-impl TaskClassificationsParams {
+impl GetTaskClassificationsParams {
     /// Without parameters.
     #[inline]
     pub fn new() -> Self {
@@ -45,7 +45,7 @@ impl TaskClassificationsParams {
     }
 }
 
-impl TaskClassificationsParams {
+impl GetTaskClassificationsParams {
     /// Sets the parameter `window`.
     #[must_use]
     #[inline]

@@ -111,7 +111,7 @@ wire_enum!(GetAppRankingsSort {
 /// The optional parameters of `datasets_get_app_rankings`. Left out, the server's defaults hold.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct DatasetsGetAppRankingsParams {
+pub struct GetAppRankingsParams {
     /// Keeps apps tagged within one marketplace group; any `subcategory` sent along must be part of that group.
     pub category: Option<GetAppRankingsCategory>,
     /// Keeps apps with one marketplace tag and overrides `category`, with which it must agree.
@@ -138,7 +138,7 @@ pub struct DatasetsGetAppRankingsParams {
     pub offset: Option<i64>,
 }
 
-impl DatasetsGetAppRankingsParams {
+impl GetAppRankingsParams {
     /// Without parameters.
     #[inline]
     pub fn new() -> Self {
@@ -158,7 +158,7 @@ impl DatasetsGetAppRankingsParams {
     }
 }
 
-impl DatasetsGetAppRankingsParams {
+impl GetAppRankingsParams {
     /// Sets the parameter `category`.
     #[must_use]
     #[inline]
@@ -223,7 +223,7 @@ impl DatasetsGetAppRankingsParams {
 #[non_exhaustive]
 pub struct AppRankingsResponse {
     /// Apps in order of rank: by token volume for `popular`, by excess token growth for `trending`, which may come up short of `limit`.
-    pub data: Vec<AppRanking>,
+    pub data: Vec<AppRankingsItem>,
     /// Date range, dataset version and generation time of the leaderboard.
     pub meta: RankingsDailyMeta,
     /// Members beyond the typed ones; see [`Extra`].
@@ -238,7 +238,7 @@ wire_struct!(AppRankingsResponse {
 impl Root for AppRankingsResponse {}
 
 impl Page for AppRankingsResponse {
-    type Item = AppRanking;
+    type Item = AppRankingsItem;
 
     fn into_items(self) -> Vec<Self::Item> {
         self.data
@@ -251,10 +251,10 @@ impl Page for AppRankingsResponse {
 
 /// One app on the public leaderboard, with its place and its traffic in the chosen period.
 ///
-/// Schema `AppRanking` of the API document.
+/// Schema `AppRankingsItem` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct AppRanking {
+pub struct AppRankingsItem {
     /// Number that identifies the app permanently, even if its name changes.
     pub app_id: i64,
     /// Name under which the app is shown publicly.
@@ -269,7 +269,7 @@ pub struct AppRanking {
     pub extra: Extra,
 }
 
-wire_struct!(AppRanking {
+wire_struct!(AppRankingsItem {
     0 app_id: "app_id" Required,
     1 app_name: "app_name" Required,
     2 rank: "rank" Required,
@@ -448,7 +448,7 @@ wire_enum!(GetRankingsDailyLanguageType {
 /// The optional parameters of `datasets_get_rankings_daily`. Left out, the server's defaults hold.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct DatasetsGetRankingsDailyParams {
+pub struct GetRankingsDailyParams {
     /// First day counted, as `YYYY-MM-DD` in UTC; dates before 2025 move up to 2025-01-01, and `meta.start_date` shows the result.
     ///
     /// Matches `^\d{4}-\d{2}-\d{2}$`.
@@ -469,7 +469,7 @@ pub struct DatasetsGetRankingsDailyParams {
     pub language_type: Option<GetRankingsDailyLanguageType>,
 }
 
-impl DatasetsGetRankingsDailyParams {
+impl GetRankingsDailyParams {
     /// Without parameters.
     #[inline]
     pub fn new() -> Self {
@@ -489,7 +489,7 @@ impl DatasetsGetRankingsDailyParams {
     }
 }
 
-impl DatasetsGetRankingsDailyParams {
+impl GetRankingsDailyParams {
     /// Sets the parameter `start_date`.
     #[must_use]
     #[inline]
@@ -554,7 +554,7 @@ impl DatasetsGetRankingsDailyParams {
 #[non_exhaustive]
 pub struct RankingsDailyResponse {
     /// Rows by day, the most used model first; each day may close with an `other` row for everything unlisted.
-    pub data: Vec<DailyRanking>,
+    pub data: Vec<RankingsDailyItem>,
     /// Covered period, freshness and dataset version of the rows.
     pub meta: RankingsDailyMeta,
     /// Members beyond the typed ones; see [`Extra`].
@@ -570,10 +570,10 @@ impl Root for RankingsDailyResponse {}
 
 /// Token usage of one model on one day of the public rankings.
 ///
-/// Schema `DailyRanking` of the API document.
+/// Schema `RankingsDailyItem` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct DailyRanking {
+pub struct RankingsDailyItem {
     /// Day that the usage was counted on, as `YYYY-MM-DD` in UTC.
     pub date: String,
     /// Permanent slug of the ranked model, with a suffix such as `:free` for variants; `other` sums up all unlisted models.
@@ -584,7 +584,7 @@ pub struct DailyRanking {
     pub extra: Extra,
 }
 
-wire_struct!(DailyRanking {
+wire_struct!(RankingsDailyItem {
     0 date: "date" Required,
     1 model_permaslug: "model_permaslug" Required,
     2 total_tokens: "total_tokens" Required,
@@ -618,7 +618,7 @@ wire_enum!(GetSessionCostTurnRange {
 /// The optional parameters of `datasets_get_session_cost`. Left out, the server's defaults hold.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct DatasetsGetSessionCostParams {
+pub struct GetSessionCostParams {
     /// Keeps the figures of one published harness, named by its slug.
     pub app_slug: Option<String>,
     /// Keeps one model by its exact permaslug; use it alone to compare harnesses on equal footing.
@@ -635,7 +635,7 @@ pub struct DatasetsGetSessionCostParams {
     pub offset: Option<i64>,
 }
 
-impl DatasetsGetSessionCostParams {
+impl GetSessionCostParams {
     /// Without parameters.
     #[inline]
     pub fn new() -> Self {
@@ -653,7 +653,7 @@ impl DatasetsGetSessionCostParams {
     }
 }
 
-impl DatasetsGetSessionCostParams {
+impl GetSessionCostParams {
     /// Sets the parameter `app_slug`.
     #[must_use]
     #[inline]

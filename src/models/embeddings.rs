@@ -13,13 +13,13 @@ use crate::models::*;
 #[non_exhaustive]
 pub struct CreateEmbeddingsResponse {
     /// One entry per input, each with its vector and position.
-    pub data: Vec<Embedding>,
+    pub data: Vec<CreateEmbeddingsResponseData>,
     /// Slug of the model that produced the vectors.
     pub model: String,
     /// Identifies this embeddings reply, for logs and support.
     pub id: Option<String>,
     /// Tokens consumed by the request and what they cost.
-    pub usage: Option<EmbeddingUsage>,
+    pub usage: Option<CreateEmbeddingsResponseUsage>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -38,16 +38,16 @@ impl Root for CreateEmbeddingsResponse {}
 /// At `CreateEmbeddingsResponse.data[]` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct Embedding {
+pub struct CreateEmbeddingsResponseData {
     /// The vector, as numbers or a base64 string depending on the requested encoding.
-    pub embedding: EmbeddingVector,
+    pub embedding: CreateEmbeddingsResponseDataEmbedding,
     /// Zero-based position of the matching input in the request.
     pub index: Option<i64>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(Embedding ["object" = "\"embedding\""] {
+wire_struct!(CreateEmbeddingsResponseData ["object" = "\"embedding\""] {
     0 embedding: "embedding" Required,
     1 index: "index" Optional,
 });
@@ -57,7 +57,7 @@ wire_struct!(Embedding ["object" = "\"embedding\""] {
 /// At `CreateEmbeddingsResponse.data[].embedding` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum EmbeddingVector {
+pub enum CreateEmbeddingsResponseDataEmbedding {
     /// Plain text.
     Text(String),
     /// A list.
@@ -66,7 +66,7 @@ pub enum EmbeddingVector {
     Unrecognized(Unrecognized),
 }
 
-wire_union!(EmbeddingVector {
+wire_union!(CreateEmbeddingsResponseDataEmbedding {
     tag "" {}
     objects {}
     shapes {
@@ -79,28 +79,28 @@ wire_union!(EmbeddingVector {
     }
 });
 
-impl From<String> for EmbeddingVector {
+impl From<String> for CreateEmbeddingsResponseDataEmbedding {
     #[inline]
     fn from(value: String) -> Self {
         Self::Text(value)
     }
 }
 
-impl From<&str> for EmbeddingVector {
+impl From<&str> for CreateEmbeddingsResponseDataEmbedding {
     #[inline]
     fn from(value: &str) -> Self {
         Self::Text(value.into())
     }
 }
 
-impl From<Vec<f64>> for EmbeddingVector {
+impl From<Vec<f64>> for CreateEmbeddingsResponseDataEmbedding {
     #[inline]
     fn from(value: Vec<f64>) -> Self {
         Self::Numbers(value)
     }
 }
 
-impl<const N: usize> From<[f64; N]> for EmbeddingVector {
+impl<const N: usize> From<[f64; N]> for CreateEmbeddingsResponseDataEmbedding {
     #[inline]
     fn from(value: [f64; N]) -> Self {
         Self::Numbers(value.into())
@@ -112,7 +112,7 @@ impl<const N: usize> From<[f64; N]> for EmbeddingVector {
 /// At `CreateEmbeddingsResponse.usage` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct EmbeddingUsage {
+pub struct CreateEmbeddingsResponseUsage {
     /// Tokens counted across all the inputs together.
     pub prompt_tokens: i64,
     /// All tokens counted towards the request.
@@ -124,12 +124,12 @@ pub struct EmbeddingUsage {
     /// True when the request ran on a provider credential you brought yourself.
     pub is_byok: Option<bool>,
     /// Splits input tokens by modality; appears only for mixed input whose provider reports such counts, zeros left out.
-    pub prompt_tokens_details: Option<EmbeddingUsagePromptTokensDetails>,
+    pub prompt_tokens_details: Option<CreateEmbeddingsResponseUsagePromptTokensDetails>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(EmbeddingUsage {
+wire_struct!(CreateEmbeddingsResponseUsage {
     0 prompt_tokens: "prompt_tokens" Required,
     1 total_tokens: "total_tokens" Required,
     2 cost: "cost" Optional,
@@ -143,7 +143,7 @@ wire_struct!(EmbeddingUsage {
 /// At `CreateEmbeddingsResponse.usage.prompt_tokens_details` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct EmbeddingUsagePromptTokensDetails {
+pub struct CreateEmbeddingsResponseUsagePromptTokensDetails {
     /// Input tokens that came from audio.
     pub audio_tokens: Option<i64>,
     /// Input tokens that came from files or documents.
@@ -158,7 +158,7 @@ pub struct EmbeddingUsagePromptTokensDetails {
     pub extra: Extra,
 }
 
-wire_struct!(EmbeddingUsagePromptTokensDetails {
+wire_struct!(CreateEmbeddingsResponseUsagePromptTokensDetails {
     0 audio_tokens: "audio_tokens" Optional,
     1 file_tokens: "file_tokens" Optional,
     2 image_tokens: "image_tokens" Optional,
@@ -669,7 +669,7 @@ impl<const N: usize> From<[EmbeddingInputItem; N]> for EmbeddingInput {
 /// The optional parameters of `embeddings_list_models`. Left out, the server's defaults hold.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct EmbeddingsListModelsParams {
+pub struct ListEmbeddingsModelsParams {
     /// How many models to skip; leave this and `limit` out to get everything at once.
     ///
     /// At least 0. Default `0`.
@@ -680,7 +680,7 @@ pub struct EmbeddingsListModelsParams {
     pub limit: Option<i64>,
 }
 
-impl EmbeddingsListModelsParams {
+impl ListEmbeddingsModelsParams {
     /// Without parameters.
     #[inline]
     pub fn new() -> Self {
@@ -693,7 +693,7 @@ impl EmbeddingsListModelsParams {
     }
 }
 
-impl EmbeddingsListModelsParams {
+impl ListEmbeddingsModelsParams {
     /// Sets the parameter `offset`.
     #[must_use]
     #[inline]

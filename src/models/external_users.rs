@@ -9,7 +9,7 @@ use crate::models::*;
 /// The optional parameters of `external_users_list`. Left out, the server's defaults hold.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct ExternalUsersListParams {
+pub struct ListExternalUsersParams {
     /// How many end users to skip before the page begins.
     ///
     /// At least 0. Default `0`.
@@ -28,7 +28,7 @@ pub struct ExternalUsersListParams {
     pub include_inactive: Option<bool>,
 }
 
-impl ExternalUsersListParams {
+impl ListExternalUsersParams {
     /// Without parameters.
     #[inline]
     pub fn new() -> Self {
@@ -45,7 +45,7 @@ impl ExternalUsersListParams {
     }
 }
 
-impl ExternalUsersListParams {
+impl ListExternalUsersParams {
     /// Sets the parameter `offset`.
     #[must_use]
     #[inline]

@@ -11,7 +11,7 @@ use crate::models::*;
 /// Schema `OpenRouterFile` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct OpenRouterFile {
+pub struct OpenrouterFile {
     /// Upload time as a timestamp string.
     pub created_at: String,
     /// Whether the content can be fetched again through the API.
@@ -28,7 +28,7 @@ pub struct OpenRouterFile {
     pub extra: Extra,
 }
 
-wire_struct!(OpenRouterFile ["_shape" = "\"openrouter\"", "type" = "\"file\""] {
+wire_struct!(OpenrouterFile ["_shape" = "\"openrouter\"", "type" = "\"file\""] {
     0 created_at: "created_at" Required,
     1 downloadable: "downloadable" Required,
     2 filename: "filename" Required,
@@ -145,7 +145,7 @@ pub enum FileResponse {
     /// Uploaded file in OpenRouter's own layout: Anthropic's fields and a few more.
     ///
     /// `_shape` is `openrouter`.
-    Openrouter(OpenRouterFile),
+    Openrouter(OpenrouterFile),
     /// Uploaded file described the way OpenAI's Files API does.
     ///
     /// `_shape` is `openai`.
@@ -176,17 +176,17 @@ wire_union!(FileResponse {
     }
 });
 
-impl From<OpenRouterFile> for FileResponse {
+impl From<OpenrouterFile> for FileResponse {
     #[inline]
-    fn from(value: OpenRouterFile) -> Self {
-        Self::OpenRouter(value)
+    fn from(value: OpenrouterFile) -> Self {
+        Self::Openrouter(value)
     }
 }
 
 impl From<OpenAiFile> for FileResponse {
     #[inline]
     fn from(value: OpenAiFile) -> Self {
-        Self::OpenAi(value)
+        Self::Openai(value)
     }
 }
 
@@ -240,7 +240,7 @@ wire_enum!(ListFilesOrder {
 /// The optional parameters of `files_list`. Left out, the server's defaults hold.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct FilesListParams {
+pub struct ListFilesParams {
     /// Page size: how many files to return at once.
     ///
     /// From 1 to 1000.
@@ -263,7 +263,7 @@ pub struct FilesListParams {
     pub order: Option<ListFilesOrder>,
 }
 
-impl FilesListParams {
+impl ListFilesParams {
     /// Without parameters.
     #[inline]
     pub fn new() -> Self {
@@ -284,7 +284,7 @@ impl FilesListParams {
     }
 }
 
-impl FilesListParams {
+impl ListFilesParams {
     /// Sets the parameter `limit`.
     #[must_use]
     #[inline]
@@ -355,11 +355,11 @@ impl FilesListParams {
 /// Schema `OpenRouterFileList` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct OpenRouterFileList {
+pub struct OpenrouterFileList {
     /// Token to pass back for the following page; null on the last one. Do not interpret it.
     pub cursor: Option<String>,
     /// Stored files that fall on this page.
-    pub data: Vec<OpenRouterFile>,
+    pub data: Vec<OpenrouterFile>,
     /// Identifier of the first file on the page; null when the page is empty.
     pub first_id: Option<String>,
     /// True when further files follow after this page.
@@ -370,7 +370,7 @@ pub struct OpenRouterFileList {
     pub extra: Extra,
 }
 
-wire_struct!(OpenRouterFileList ["_shape" = "\"openrouter\""] {
+wire_struct!(OpenrouterFileList ["_shape" = "\"openrouter\""] {
     0 cursor: "cursor" Nullable,
     1 data: "data" Required,
     2 first_id: "first_id" Nullable,
@@ -437,7 +437,7 @@ pub enum FileListResponse {
     /// One page of stored files in OpenRouter's own layout.
     ///
     /// `_shape` is `openrouter`.
-    Openrouter(OpenRouterFileList),
+    Openrouter(OpenrouterFileList),
     /// One page of stored files, laid out as OpenAI does.
     ///
     /// `_shape` is `openai`.
@@ -468,17 +468,17 @@ wire_union!(FileListResponse {
     }
 });
 
-impl From<OpenRouterFileList> for FileListResponse {
+impl From<OpenrouterFileList> for FileListResponse {
     #[inline]
-    fn from(value: OpenRouterFileList) -> Self {
-        Self::OpenRouter(value)
+    fn from(value: OpenrouterFileList) -> Self {
+        Self::Openrouter(value)
     }
 }
 
 impl From<OpenAiFileList> for FileListResponse {
     #[inline]
     fn from(value: OpenAiFileList) -> Self {
-        Self::OpenAi(value)
+        Self::Openai(value)
     }
 }
 
@@ -494,7 +494,7 @@ impl Root for FileListResponse {}
 /// The optional parameters of `files_upload`. Left out, the server's defaults hold.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct FilesUploadParams {
+pub struct UploadFileParams {
     /// Workspace that will own the file; the caller's default one when absent.
     ///
     /// Format `uuid`.
@@ -503,7 +503,7 @@ pub struct FilesUploadParams {
     pub provider: Option<FileProvider>,
 }
 
-impl FilesUploadParams {
+impl UploadFileParams {
     /// Without parameters.
     #[inline]
     pub fn new() -> Self {
@@ -518,7 +518,7 @@ impl FilesUploadParams {
     }
 }
 
-impl FilesUploadParams {
+impl UploadFileParams {
     /// Sets the parameter `workspace_id`.
     #[must_use]
     #[inline]
@@ -562,7 +562,7 @@ impl UploadFileRequest {
 /// The optional parameters of `files_delete`. Left out, the server's defaults hold.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct FilesDeleteParams {
+pub struct DeleteFileParams {
     /// Workspace that owns the file; the caller's default one when absent.
     ///
     /// Format `uuid`.
@@ -571,7 +571,7 @@ pub struct FilesDeleteParams {
     pub provider: Option<FileProvider>,
 }
 
-impl FilesDeleteParams {
+impl DeleteFileParams {
     /// Without parameters.
     #[inline]
     pub fn new() -> Self {
@@ -586,7 +586,7 @@ impl FilesDeleteParams {
     }
 }
 
-impl FilesDeleteParams {
+impl DeleteFileParams {
     /// Sets the parameter `workspace_id`.
     #[must_use]
     #[inline]
@@ -609,14 +609,14 @@ impl FilesDeleteParams {
 /// Schema `OpenRouterFileDeleted` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct OpenRouterFileDeleted {
+pub struct OpenrouterFileDeleted {
     /// Identifier of the file that was removed.
     pub id: String,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(OpenRouterFileDeleted ["_shape" = "\"openrouter\"", "type" = "\"file_deleted\""] {
+wire_struct!(OpenrouterFileDeleted ["_shape" = "\"openrouter\"", "type" = "\"file_deleted\""] {
     0 id: "id" Required,
 });
 
@@ -664,7 +664,7 @@ pub enum FileDeleteResponse {
     /// Confirmation that a file was removed, in OpenRouter's own layout.
     ///
     /// `_shape` is `openrouter`.
-    Openrouter(OpenRouterFileDeleted),
+    Openrouter(OpenrouterFileDeleted),
     /// Confirmation that a file was removed, laid out as OpenAI does.
     ///
     /// `_shape` is `openai`.
@@ -695,17 +695,17 @@ wire_union!(FileDeleteResponse {
     }
 });
 
-impl From<OpenRouterFileDeleted> for FileDeleteResponse {
+impl From<OpenrouterFileDeleted> for FileDeleteResponse {
     #[inline]
-    fn from(value: OpenRouterFileDeleted) -> Self {
-        Self::OpenRouter(value)
+    fn from(value: OpenrouterFileDeleted) -> Self {
+        Self::Openrouter(value)
     }
 }
 
 impl From<OpenAiFileDeleted> for FileDeleteResponse {
     #[inline]
     fn from(value: OpenAiFileDeleted) -> Self {
-        Self::OpenAi(value)
+        Self::Openai(value)
     }
 }
 
@@ -721,7 +721,7 @@ impl Root for FileDeleteResponse {}
 /// The optional parameters of `files_retrieve`. Left out, the server's defaults hold.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct FilesRetrieveParams {
+pub struct GetFileMetadataParams {
     /// Workspace that owns the file; the caller's default one when absent.
     ///
     /// Format `uuid`.
@@ -730,7 +730,7 @@ pub struct FilesRetrieveParams {
     pub provider: Option<FileProvider>,
 }
 
-impl FilesRetrieveParams {
+impl GetFileMetadataParams {
     /// Without parameters.
     #[inline]
     pub fn new() -> Self {
@@ -745,7 +745,7 @@ impl FilesRetrieveParams {
     }
 }
 
-impl FilesRetrieveParams {
+impl GetFileMetadataParams {
     /// Sets the parameter `workspace_id`.
     #[must_use]
     #[inline]
@@ -766,7 +766,7 @@ impl FilesRetrieveParams {
 /// The optional parameters of `files_download`. Left out, the server's defaults hold.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct FilesDownloadParams {
+pub struct DownloadFileContentParams {
     /// Workspace that owns the file; the caller's default one when absent.
     ///
     /// Format `uuid`.
@@ -775,7 +775,7 @@ pub struct FilesDownloadParams {
     pub provider: Option<FileProvider>,
 }
 
-impl FilesDownloadParams {
+impl DownloadFileContentParams {
     /// Without parameters.
     #[inline]
     pub fn new() -> Self {
@@ -790,7 +790,7 @@ impl FilesDownloadParams {
     }
 }
 
-impl FilesDownloadParams {
+impl DownloadFileContentParams {
     /// Sets the parameter `workspace_id`.
     #[must_use]
     #[inline]

@@ -9,7 +9,7 @@ use crate::models::*;
 /// The optional parameters of `guardrails_list`. Left out, the server's defaults hold.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct GuardrailsListParams {
+pub struct ListGuardrailsParams {
     /// How many guardrails to skip before the page begins.
     ///
     /// At least 0. Default `0`.
@@ -24,7 +24,7 @@ pub struct GuardrailsListParams {
     pub workspace_id: Option<String>,
 }
 
-impl GuardrailsListParams {
+impl ListGuardrailsParams {
     /// Without parameters.
     #[inline]
     pub fn new() -> Self {
@@ -40,7 +40,7 @@ impl GuardrailsListParams {
     }
 }
 
-impl GuardrailsListParams {
+impl ListGuardrailsParams {
     /// Sets the parameter `offset`.
     #[must_use]
     #[inline]
@@ -641,7 +641,7 @@ wire_setters!(ContentFilterBuiltinEntryInput {
 /// The optional parameters of `guardrails_list_key_assignments`. Left out, the server's defaults hold.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct GuardrailsListKeyAssignmentsParams {
+pub struct ListKeyAssignmentsParams {
     /// How many key assignments to skip before the page begins.
     ///
     /// At least 0. Default `0`.
@@ -652,7 +652,7 @@ pub struct GuardrailsListKeyAssignmentsParams {
     pub limit: Option<i64>,
 }
 
-impl GuardrailsListKeyAssignmentsParams {
+impl ListKeyAssignmentsParams {
     /// Without parameters.
     #[inline]
     pub fn new() -> Self {
@@ -665,7 +665,7 @@ impl GuardrailsListKeyAssignmentsParams {
     }
 }
 
-impl GuardrailsListKeyAssignmentsParams {
+impl ListKeyAssignmentsParams {
     /// Sets the parameter `offset`.
     #[must_use]
     #[inline]
@@ -757,7 +757,7 @@ wire_struct!(KeyAssignment {
 /// The optional parameters of `guardrails_list_member_assignments`. Left out, the server's defaults hold.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct GuardrailsListMemberAssignmentsParams {
+pub struct ListMemberAssignmentsParams {
     /// How many member assignments to skip before the page begins.
     ///
     /// At least 0. Default `0`.
@@ -768,7 +768,7 @@ pub struct GuardrailsListMemberAssignmentsParams {
     pub limit: Option<i64>,
 }
 
-impl GuardrailsListMemberAssignmentsParams {
+impl ListMemberAssignmentsParams {
     /// Without parameters.
     #[inline]
     pub fn new() -> Self {
@@ -781,7 +781,7 @@ impl GuardrailsListMemberAssignmentsParams {
     }
 }
 
-impl GuardrailsListMemberAssignmentsParams {
+impl ListMemberAssignmentsParams {
     /// Sets the parameter `offset`.
     #[must_use]
     #[inline]
@@ -1060,7 +1060,7 @@ wire_setters!(UpdateGuardrailRequest {
 /// The optional parameters of `guardrails_list_guardrail_key_assignments`. Left out, the server's defaults hold.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct GuardrailKeyAssignmentsParams {
+pub struct ListGuardrailKeyAssignmentsParams {
     /// How many key assignments to skip before the page begins.
     ///
     /// At least 0. Default `0`.
@@ -1071,7 +1071,7 @@ pub struct GuardrailKeyAssignmentsParams {
     pub limit: Option<i64>,
 }
 
-impl GuardrailKeyAssignmentsParams {
+impl ListGuardrailKeyAssignmentsParams {
     /// Without parameters.
     #[inline]
     pub fn new() -> Self {
@@ -1084,7 +1084,7 @@ impl GuardrailKeyAssignmentsParams {
     }
 }
 
-impl GuardrailKeyAssignmentsParams {
+impl ListGuardrailKeyAssignmentsParams {
     /// Sets the parameter `offset`.
     #[must_use]
     #[inline]
@@ -1197,7 +1197,7 @@ wire_setters!(BulkUnassignKeysRequest {});
 /// The optional parameters of `guardrails_list_guardrail_member_assignments`. Left out, the server's defaults hold.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct GuardrailMemberAssignmentsParams {
+pub struct ListGuardrailMemberAssignmentsParams {
     /// How many member assignments to skip before the page begins.
     ///
     /// At least 0. Default `0`.
@@ -1208,7 +1208,7 @@ pub struct GuardrailMemberAssignmentsParams {
     pub limit: Option<i64>,
 }
 
-impl GuardrailMemberAssignmentsParams {
+impl ListGuardrailMemberAssignmentsParams {
     /// Without parameters.
     #[inline]
     pub fn new() -> Self {
@@ -1221,7 +1221,7 @@ impl GuardrailMemberAssignmentsParams {
     }
 }
 
-impl GuardrailMemberAssignmentsParams {
+impl ListGuardrailMemberAssignmentsParams {
     /// Sets the parameter `offset`.
     #[must_use]
     #[inline]

@@ -233,9 +233,9 @@ pub enum InstructType {
     /// Template of the Zephyr models.
     Zephyr,
     /// Template of the DeepSeek R1 models.
-    DeepSeekR1,
+    DeepseekR1,
     /// Template of the DeepSeek V3.1 models.
-    DeepSeekV3_1,
+    DeepseekV3_1,
     /// Template of the QwQ models.
     Qwq,
     /// Template of the Qwen3 models.
@@ -263,8 +263,8 @@ wire_enum!(InstructType {
     Rwkv = "rwkv",
     Vicuna = "vicuna",
     Zephyr = "zephyr",
-    DeepSeekR1 = "deepseek-r1",
-    DeepSeekV3_1 = "deepseek-v3.1",
+    DeepseekR1 = "deepseek-r1",
+    DeepseekV3_1 = "deepseek-v3.1",
     Qwq = "qwq",
     Qwen3 = "qwen3",
 });

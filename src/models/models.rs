@@ -160,7 +160,7 @@ wire_enum!(GetModelsRegion {
 /// The optional parameters of `models_list`. Left out, the server's defaults hold.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct ModelsListParams {
+pub struct GetModelsParams {
     /// How many models to skip; leave this and `limit` out to get everything at once.
     ///
     /// At least 0. Default `0`.
@@ -255,7 +255,7 @@ pub struct ModelsListParams {
     pub max_tool_success_rate: Option<f64>,
 }
 
-impl ModelsListParams {
+impl GetModelsParams {
     /// Without parameters.
     #[inline]
     pub fn new() -> Self {
@@ -297,7 +297,7 @@ impl ModelsListParams {
     }
 }
 
-impl ModelsListParams {
+impl GetModelsParams {
     /// Sets the parameter `offset`.
     #[must_use]
     #[inline]
@@ -534,12 +534,12 @@ impl ModelsListParams {
 /// The optional parameters of `models_count`. Left out, the server's defaults hold.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct ModelsCountParams {
+pub struct ListModelsCountParams {
     /// Counts models by what they produce, as comma-separated names such as `image,audio`; pass `all` to lift the text-only filter.
     pub output_modalities: Option<String>,
 }
 
-impl ModelsCountParams {
+impl ListModelsCountParams {
     /// Without parameters.
     #[inline]
     pub fn new() -> Self {
@@ -552,7 +552,7 @@ impl ModelsCountParams {
     }
 }
 
-impl ModelsCountParams {
+impl ListModelsCountParams {
     /// Sets the parameter `output_modalities`.
     #[must_use]
     #[inline]
@@ -670,7 +670,7 @@ wire_enum!(ListModelsUserClient {
 /// The optional parameters of `models_list_for_user`. Left out, the server's defaults hold.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct ModelsListForUserParams {
+pub struct ListModelsUserParams {
     /// How many models to skip; leave this and `limit` out to get everything at once.
     ///
     /// At least 0. Default `0`.
@@ -687,7 +687,7 @@ pub struct ModelsListForUserParams {
     pub client: Option<ListModelsUserClient>,
 }
 
-impl ModelsListForUserParams {
+impl ListModelsUserParams {
     /// Without parameters.
     #[inline]
     pub fn new() -> Self {
@@ -705,7 +705,7 @@ impl ModelsListForUserParams {
     }
 }
 
-impl ModelsListForUserParams {
+impl ListModelsUserParams {
     /// Sets the parameter `offset`.
     #[must_use]
     #[inline]

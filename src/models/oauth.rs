@@ -33,7 +33,7 @@ pub struct ExchangeAuthCodeForApiKeyRequest {
     /// Authorization code that the login redirect handed to your callback.
     pub code: Secret,
     /// How the challenge was derived from the verifier; repeat what the authorization step used.
-    pub code_challenge_method: Option<ExchangeCodeChallengeMethod>,
+    pub code_challenge_method: Option<ExchangeAuthCodeForApiKeyRequestCodeChallengeMethod>,
     /// Secret PKCE string behind the earlier challenge; needed only when the authorization step sent one.
     pub code_verifier: Option<Secret>,
     /// Members beyond the typed ones; see [`Extra`].
@@ -55,7 +55,7 @@ impl ExchangeAuthCodeForApiKeyRequest {
 }
 
 wire_setters!(ExchangeAuthCodeForApiKeyRequest {
-    code_challenge_method: into ExchangeCodeChallengeMethod,
+    code_challenge_method: into ExchangeAuthCodeForApiKeyRequestCodeChallengeMethod,
     code_verifier: into Secret,
 });
 
@@ -64,7 +64,7 @@ wire_setters!(ExchangeAuthCodeForApiKeyRequest {
 /// At `exchangeAuthCodeForAPIKey.request.code_challenge_method` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum ExchangeCodeChallengeMethod {
+pub enum ExchangeAuthCodeForApiKeyRequestCodeChallengeMethod {
     /// The challenge is the SHA-256 hash of the verifier.
     S256,
     /// The challenge equals the verifier, without hashing.
@@ -73,7 +73,7 @@ pub enum ExchangeCodeChallengeMethod {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(ExchangeCodeChallengeMethod {
+wire_enum!(ExchangeAuthCodeForApiKeyRequestCodeChallengeMethod {
     S256 = "S256",
     Plain = "plain",
 });
@@ -129,7 +129,7 @@ pub struct CreateAuthKeysCodeRequest {
     /// PKCE challenge derived from your secret verifier, which protects the code if someone intercepts it.
     pub code_challenge: Option<Secret>,
     /// How the challenge was derived from the verifier; prefer the hashed form.
-    pub code_challenge_method: Option<CodeChallengeMethod>,
+    pub code_challenge_method: Option<CreateAuthKeysCodeRequestCodeChallengeMethod>,
     /// When the issued key stops working, as a timestamp; null or absent sets no expiry.
     ///
     /// Format `date-time`.
@@ -189,7 +189,7 @@ impl CreateAuthKeysCodeRequest {
 
 wire_setters!(CreateAuthKeysCodeRequest {
     code_challenge: into Secret,
-    code_challenge_method: into CodeChallengeMethod,
+    code_challenge_method: into CreateAuthKeysCodeRequestCodeChallengeMethod,
     expires_at: into String,
     key_label: into String,
     limit: exact f64,
@@ -204,7 +204,7 @@ wire_setters!(CreateAuthKeysCodeRequest {
 /// At `createAuthKeysCode.request.code_challenge_method` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum CodeChallengeMethod {
+pub enum CreateAuthKeysCodeRequestCodeChallengeMethod {
     /// The challenge is the SHA-256 hash of the verifier.
     S256,
     /// The challenge equals the verifier, without hashing.
@@ -213,7 +213,7 @@ pub enum CodeChallengeMethod {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(CodeChallengeMethod {
+wire_enum!(CreateAuthKeysCodeRequestCodeChallengeMethod {
     S256 = "S256",
     Plain = "plain",
 });
@@ -245,27 +245,27 @@ wire_enum!(CreateAuthKeysCodeRequestUsageLimitType {
 /// Schema `OAuthJwks` of the API document. The answer of `oauth_list_oauth_jwks`.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct OAuthJwks {
+pub struct OauthJwks {
     /// Keys currently in use; pick the one whose `kid` matches the token header.
     ///
     /// At least 1 element.
-    pub keys: Vec<OAuthJwksKey>,
+    pub keys: Vec<OauthJwksKey>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(OAuthJwks {
+wire_struct!(OauthJwks {
     0 keys: "keys" Required,
 });
 
-impl Root for OAuthJwks {}
+impl Root for OauthJwks {}
 
 /// The object at `OAuthJwks.keys[]`.
 ///
 /// At `OAuthJwks.keys[]` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct OAuthJwksKey {
+pub struct OauthJwksKey {
     /// Identifier of the key, which the header of a token refers to.
     ///
     /// At least 1 character.
@@ -282,7 +282,7 @@ pub struct OAuthJwksKey {
     pub extra: Extra,
 }
 
-wire_struct!(OAuthJwksKey ["alg" = "\"ES256\"", "crv" = "\"P-256\"", "kty" = "\"EC\"", "use" = "\"sig\""] {
+wire_struct!(OauthJwksKey ["alg" = "\"ES256\"", "crv" = "\"P-256\"", "kty" = "\"EC\"", "use" = "\"sig\""] {
     0 kid: "kid" Required,
     1 x: "x" Required,
     2 y: "y" Required,
@@ -367,13 +367,13 @@ wire_setters!(TokenExchangeRequest {
 #[non_exhaustive]
 pub enum TokenExchangeRequestRequestedTokenType {
     /// An access token.
-    UrnIetfParamsOAuthTokenTypeAccessToken,
+    UrnIetfParamsOauthTokenTypeAccessToken,
     /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
 wire_enum!(TokenExchangeRequestRequestedTokenType {
-    UrnIetfParamsOAuthTokenTypeAccessToken = "urn:ietf:params:oauth:token-type:access_token",
+    UrnIetfParamsOauthTokenTypeAccessToken = "urn:ietf:params:oauth:token-type:access_token",
 });
 
 /// Capability that the token should have; if sent, it must match the kind of API key behind the policy.

@@ -11,7 +11,7 @@ use crate::models::*;
 /// The optional parameters of `observability_list`. Left out, the server's defaults hold.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct ObservabilityListParams {
+pub struct ListObservabilityDestinationsParams {
     /// How many destinations to skip before the page begins.
     ///
     /// At least 0. Default `0`.
@@ -26,7 +26,7 @@ pub struct ObservabilityListParams {
     pub workspace_id: Option<String>,
 }
 
-impl ObservabilityListParams {
+impl ListObservabilityDestinationsParams {
     /// Without parameters.
     #[inline]
     pub fn new() -> Self {
@@ -42,7 +42,7 @@ impl ObservabilityListParams {
     }
 }
 
-impl ObservabilityListParams {
+impl ListObservabilityDestinationsParams {
     /// Sets the parameter `offset`.
     #[must_use]
     #[inline]
@@ -585,10 +585,10 @@ wire_struct!(ObservabilityBraintrustDestinationConfig {
 
 /// Broadcast destination that writes traces of your traffic to a ClickHouse table.
 ///
-/// Schema `ObservabilityClickHouseDestination` of the API document.
+/// Schema `ObservabilityClickhouseDestination` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct ObservabilityClickHouseDestination {
+pub struct ObservabilityClickhouseDestination {
     /// Restricts forwarding to traffic from the API keys with these hashes; null forwards traffic from every key.
     pub api_key_hashes: Option<Vec<String>>,
     /// Adds what each generation cost and how it was billed to the traces written to ClickHouse.
@@ -600,7 +600,7 @@ pub struct ObservabilityClickHouseDestination {
     /// Adds metadata on the context of each request to the traces written to ClickHouse.
     pub broadcast_generation_request_context: bool,
     /// Connection settings for the ClickHouse database.
-    pub config: ObservabilityClickHouseDestinationConfig,
+    pub config: ObservabilityClickhouseDestinationConfig,
     /// Creation time of the destination, as an ISO 8601 string.
     pub created_at: String,
     /// Whether events flow to ClickHouse; switch off to pause forwarding while keeping the settings.
@@ -631,7 +631,7 @@ pub struct ObservabilityClickHouseDestination {
     pub extra: Extra,
 }
 
-wire_struct!(ObservabilityClickHouseDestination ["type" = "\"clickhouse\""] {
+wire_struct!(ObservabilityClickhouseDestination ["type" = "\"clickhouse\""] {
     0 api_key_hashes: "api_key_hashes" Nullable,
     1 broadcast_generation_cost: "broadcast_generation_cost" Required,
     2 broadcast_generation_cost_allocation: "broadcast_generation_cost_allocation" Required,
@@ -652,10 +652,10 @@ wire_struct!(ObservabilityClickHouseDestination ["type" = "\"clickhouse\""] {
 
 /// Connection settings for the ClickHouse database.
 ///
-/// At `ObservabilityClickHouseDestination.config` in the API document.
+/// At `ObservabilityClickhouseDestination.config` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct ObservabilityClickHouseDestinationConfig {
+pub struct ObservabilityClickhouseDestinationConfig {
     /// ClickHouse database that holds the trace table.
     ///
     /// At least 1 character.
@@ -686,7 +686,7 @@ pub struct ObservabilityClickHouseDestinationConfig {
     pub extra: Extra,
 }
 
-wire_struct!(ObservabilityClickHouseDestinationConfig {
+wire_struct!(ObservabilityClickhouseDestinationConfig {
     0 database: "database" Required,
     1 host: "host" Required,
     2 password: "password" Required,
@@ -992,10 +992,10 @@ wire_struct!(ObservabilityLangfuseDestinationConfig {
 
 /// Broadcast destination that sends traces of your traffic to LangSmith.
 ///
-/// Schema `ObservabilityLangSmithDestination` of the API document.
+/// Schema `ObservabilityLangsmithDestination` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct ObservabilityLangSmithDestination {
+pub struct ObservabilityLangsmithDestination {
     /// Restricts forwarding to traffic from the API keys with these hashes; null forwards traffic from every key.
     pub api_key_hashes: Option<Vec<String>>,
     /// Adds what each generation cost and how it was billed to the traces sent to LangSmith.
@@ -1007,7 +1007,7 @@ pub struct ObservabilityLangSmithDestination {
     /// Adds metadata on the context of each request to the traces sent to LangSmith.
     pub broadcast_generation_request_context: bool,
     /// Connection settings and credentials for LangSmith.
-    pub config: ObservabilityLangSmithDestinationConfig,
+    pub config: ObservabilityLangsmithDestinationConfig,
     /// Creation time of the destination, as an ISO 8601 string.
     pub created_at: String,
     /// Whether events flow to LangSmith; switch off to pause forwarding while keeping the settings.
@@ -1038,7 +1038,7 @@ pub struct ObservabilityLangSmithDestination {
     pub extra: Extra,
 }
 
-wire_struct!(ObservabilityLangSmithDestination ["type" = "\"langsmith\""] {
+wire_struct!(ObservabilityLangsmithDestination ["type" = "\"langsmith\""] {
     0 api_key_hashes: "api_key_hashes" Nullable,
     1 broadcast_generation_cost: "broadcast_generation_cost" Required,
     2 broadcast_generation_cost_allocation: "broadcast_generation_cost_allocation" Required,
@@ -1059,10 +1059,10 @@ wire_struct!(ObservabilityLangSmithDestination ["type" = "\"langsmith\""] {
 
 /// Connection settings and credentials for LangSmith.
 ///
-/// At `ObservabilityLangSmithDestination.config` in the API document.
+/// At `ObservabilityLangsmithDestination.config` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct ObservabilityLangSmithDestinationConfig {
+pub struct ObservabilityLangsmithDestinationConfig {
     /// LangSmith API key that authorises sending traces; organisation keys also need a workspace.
     ///
     /// At least 1 character. On the wire `apiKey`.
@@ -1085,7 +1085,7 @@ pub struct ObservabilityLangSmithDestinationConfig {
     pub extra: Extra,
 }
 
-wire_struct!(ObservabilityLangSmithDestinationConfig {
+wire_struct!(ObservabilityLangsmithDestinationConfig {
     0 api_key: "apiKey" Required,
     1 endpoint: "endpoint" Optional,
     2 headers: "headers" Optional,
@@ -1095,10 +1095,10 @@ wire_struct!(ObservabilityLangSmithDestinationConfig {
 
 /// Broadcast destination that sends traces of your traffic to New Relic.
 ///
-/// Schema `ObservabilityNewRelicDestination` of the API document.
+/// Schema `ObservabilityNewrelicDestination` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct ObservabilityNewRelicDestination {
+pub struct ObservabilityNewrelicDestination {
     /// Restricts forwarding to traffic from the API keys with these hashes; null forwards traffic from every key.
     pub api_key_hashes: Option<Vec<String>>,
     /// Adds what each generation cost and how it was billed to the traces sent to New Relic.
@@ -1110,7 +1110,7 @@ pub struct ObservabilityNewRelicDestination {
     /// Adds metadata on the context of each request to the traces sent to New Relic.
     pub broadcast_generation_request_context: bool,
     /// Connection settings and credentials for New Relic.
-    pub config: ObservabilityNewRelicDestinationConfig,
+    pub config: ObservabilityNewrelicDestinationConfig,
     /// Creation time of the destination, as an ISO 8601 string.
     pub created_at: String,
     /// Whether events flow to New Relic; switch off to pause forwarding while keeping the settings.
@@ -1141,7 +1141,7 @@ pub struct ObservabilityNewRelicDestination {
     pub extra: Extra,
 }
 
-wire_struct!(ObservabilityNewRelicDestination ["type" = "\"newrelic\""] {
+wire_struct!(ObservabilityNewrelicDestination ["type" = "\"newrelic\""] {
     0 api_key_hashes: "api_key_hashes" Nullable,
     1 broadcast_generation_cost: "broadcast_generation_cost" Required,
     2 broadcast_generation_cost_allocation: "broadcast_generation_cost_allocation" Required,
@@ -1162,10 +1162,10 @@ wire_struct!(ObservabilityNewRelicDestination ["type" = "\"newrelic\""] {
 
 /// Connection settings and credentials for New Relic.
 ///
-/// At `ObservabilityNewRelicDestination.config` in the API document.
+/// At `ObservabilityNewrelicDestination.config` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct ObservabilityNewRelicDestinationConfig {
+pub struct ObservabilityNewrelicDestinationConfig {
     /// New Relic licence key that authorises sending traces; treat it as a secret.
     ///
     /// At least 1 character. On the wire `licenseKey`.
@@ -1175,12 +1175,12 @@ pub struct ObservabilityNewRelicDestinationConfig {
     /// New Relic data centre that hosts your account.
     ///
     /// Default `us`.
-    pub region: Option<ObservabilityNewRelicRegion>,
+    pub region: Option<ObservabilityNewrelicDestinationConfigRegion>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(ObservabilityNewRelicDestinationConfig {
+wire_struct!(ObservabilityNewrelicDestinationConfig {
     0 license_key: "licenseKey" Required,
     1 headers: "headers" Optional,
     2 region: "region" Optional,
@@ -1188,10 +1188,10 @@ wire_struct!(ObservabilityNewRelicDestinationConfig {
 
 /// New Relic data centre that hosts your account.
 ///
-/// At `ObservabilityNewRelicDestination.config.region` in the API document.
+/// At `ObservabilityNewrelicDestination.config.region` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum ObservabilityNewRelicRegion {
+pub enum ObservabilityNewrelicDestinationConfigRegion {
     /// The account is hosted in the United States.
     Us,
     /// The account is hosted in Europe.
@@ -1200,7 +1200,7 @@ pub enum ObservabilityNewRelicRegion {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(ObservabilityNewRelicRegion {
+wire_enum!(ObservabilityNewrelicDestinationConfigRegion {
     Us = "us",
     Eu = "eu",
 });
@@ -1320,7 +1320,7 @@ pub struct ObservabilityOtelCollectorDestination {
     /// Adds metadata on the context of each request to the traces sent to the collector.
     pub broadcast_generation_request_context: bool,
     /// Connection settings for the OpenTelemetry collector.
-    pub config: ObservabilityOtelCollectorConfig,
+    pub config: ObservabilityOtelCollectorDestinationConfig,
     /// Creation time of the destination, as an ISO 8601 string.
     pub created_at: String,
     /// Whether events flow to the collector; switch off to pause forwarding while keeping the settings.
@@ -1375,7 +1375,7 @@ wire_struct!(ObservabilityOtelCollectorDestination ["type" = "\"otel-collector\"
 /// At `ObservabilityOtelCollectorDestination.config` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct ObservabilityOtelCollectorConfig {
+pub struct ObservabilityOtelCollectorDestinationConfig {
     /// Address at which the collector accepts OTLP traces.
     pub endpoint: String,
     /// Extra HTTP headers for the collector, typically authentication; Axiom expects `Authorization` and `X-Axiom-Dataset`.
@@ -1384,17 +1384,17 @@ pub struct ObservabilityOtelCollectorConfig {
     pub extra: Extra,
 }
 
-wire_struct!(ObservabilityOtelCollectorConfig {
+wire_struct!(ObservabilityOtelCollectorDestinationConfig {
     0 endpoint: "endpoint" Required,
     1 headers: "headers" Optional,
 });
 
 /// Broadcast destination that sends traces of your traffic to PostHog.
 ///
-/// Schema `ObservabilityPostHogDestination` of the API document.
+/// Schema `ObservabilityPosthogDestination` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct ObservabilityPostHogDestination {
+pub struct ObservabilityPosthogDestination {
     /// Restricts forwarding to traffic from the API keys with these hashes; null forwards traffic from every key.
     pub api_key_hashes: Option<Vec<String>>,
     /// Adds what each generation cost and how it was billed to the events sent to PostHog.
@@ -1406,7 +1406,7 @@ pub struct ObservabilityPostHogDestination {
     /// Adds metadata on the context of each request to the events sent to PostHog.
     pub broadcast_generation_request_context: bool,
     /// Connection settings and credentials for PostHog.
-    pub config: ObservabilityPostHogDestinationConfig,
+    pub config: ObservabilityPosthogDestinationConfig,
     /// Creation time of the destination, as an ISO 8601 string.
     pub created_at: String,
     /// Whether events flow to PostHog; switch off to pause forwarding while keeping the settings.
@@ -1437,7 +1437,7 @@ pub struct ObservabilityPostHogDestination {
     pub extra: Extra,
 }
 
-wire_struct!(ObservabilityPostHogDestination ["type" = "\"posthog\""] {
+wire_struct!(ObservabilityPosthogDestination ["type" = "\"posthog\""] {
     0 api_key_hashes: "api_key_hashes" Nullable,
     1 broadcast_generation_cost: "broadcast_generation_cost" Required,
     2 broadcast_generation_cost_allocation: "broadcast_generation_cost_allocation" Required,
@@ -1458,10 +1458,10 @@ wire_struct!(ObservabilityPostHogDestination ["type" = "\"posthog\""] {
 
 /// Connection settings and credentials for PostHog.
 ///
-/// At `ObservabilityPostHogDestination.config` in the API document.
+/// At `ObservabilityPosthogDestination.config` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct ObservabilityPostHogDestinationConfig {
+pub struct ObservabilityPosthogDestinationConfig {
     /// PostHog API key of the project that receives the events.
     ///
     /// At least 1 character. On the wire `apiKey`.
@@ -1476,7 +1476,7 @@ pub struct ObservabilityPostHogDestinationConfig {
     pub extra: Extra,
 }
 
-wire_struct!(ObservabilityPostHogDestinationConfig {
+wire_struct!(ObservabilityPosthogDestinationConfig {
     0 api_key: "apiKey" Required,
     1 endpoint: "endpoint" Optional,
     2 headers: "headers" Optional,
@@ -2152,7 +2152,7 @@ pub struct ObservabilityWebhookDestinationConfig {
     /// HTTP method used when calling the webhook.
     ///
     /// Default `POST`.
-    pub method: Option<ObservabilityWebhookMethod>,
+    pub method: Option<ObservabilityWebhookDestinationConfigMethod>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -2168,7 +2168,7 @@ wire_struct!(ObservabilityWebhookDestinationConfig {
 /// At `ObservabilityWebhookDestination.config.method` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum ObservabilityWebhookMethod {
+pub enum ObservabilityWebhookDestinationConfigMethod {
     /// Deliver with a POST request.
     Post,
     /// Deliver with a PUT request.
@@ -2177,7 +2177,7 @@ pub enum ObservabilityWebhookMethod {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(ObservabilityWebhookMethod {
+wire_enum!(ObservabilityWebhookDestinationConfigMethod {
     Post = "POST",
     Put = "PUT",
 });
@@ -2199,7 +2199,7 @@ pub enum ObservabilityDestination {
     /// Broadcast destination that writes traces of your traffic to a ClickHouse table.
     ///
     /// `type` is `clickhouse`.
-    Clickhouse(Box<ObservabilityClickHouseDestination>),
+    Clickhouse(Box<ObservabilityClickhouseDestination>),
     /// Broadcast destination that sends traces of your traffic to Datadog LLM Observability.
     ///
     /// `type` is `datadog`.
@@ -2215,11 +2215,11 @@ pub enum ObservabilityDestination {
     /// Broadcast destination that sends traces of your traffic to LangSmith.
     ///
     /// `type` is `langsmith`.
-    Langsmith(Box<ObservabilityLangSmithDestination>),
+    Langsmith(Box<ObservabilityLangsmithDestination>),
     /// Broadcast destination that sends traces of your traffic to New Relic.
     ///
     /// `type` is `newrelic`.
-    Newrelic(Box<ObservabilityNewRelicDestination>),
+    Newrelic(Box<ObservabilityNewrelicDestination>),
     /// Broadcast destination that sends traces of your traffic to Comet Opik.
     ///
     /// `type` is `opik`.
@@ -2231,7 +2231,7 @@ pub enum ObservabilityDestination {
     /// Broadcast destination that sends traces of your traffic to PostHog.
     ///
     /// `type` is `posthog`.
-    Posthog(Box<ObservabilityPostHogDestination>),
+    Posthog(Box<ObservabilityPosthogDestination>),
     /// Broadcast destination that reports your AI usage to Ramp.
     ///
     /// `type` is `ramp`.
@@ -2317,10 +2317,10 @@ impl From<ObservabilityBraintrustDestination> for ObservabilityDestination {
     }
 }
 
-impl From<ObservabilityClickHouseDestination> for ObservabilityDestination {
+impl From<ObservabilityClickhouseDestination> for ObservabilityDestination {
     #[inline]
-    fn from(value: ObservabilityClickHouseDestination) -> Self {
-        Self::ClickHouse(Box::new(value))
+    fn from(value: ObservabilityClickhouseDestination) -> Self {
+        Self::Clickhouse(Box::new(value))
     }
 }
 
@@ -2345,17 +2345,17 @@ impl From<ObservabilityLangfuseDestination> for ObservabilityDestination {
     }
 }
 
-impl From<ObservabilityLangSmithDestination> for ObservabilityDestination {
+impl From<ObservabilityLangsmithDestination> for ObservabilityDestination {
     #[inline]
-    fn from(value: ObservabilityLangSmithDestination) -> Self {
-        Self::LangSmith(Box::new(value))
+    fn from(value: ObservabilityLangsmithDestination) -> Self {
+        Self::Langsmith(Box::new(value))
     }
 }
 
-impl From<ObservabilityNewRelicDestination> for ObservabilityDestination {
+impl From<ObservabilityNewrelicDestination> for ObservabilityDestination {
     #[inline]
-    fn from(value: ObservabilityNewRelicDestination) -> Self {
-        Self::NewRelic(Box::new(value))
+    fn from(value: ObservabilityNewrelicDestination) -> Self {
+        Self::Newrelic(Box::new(value))
     }
 }
 
@@ -2373,10 +2373,10 @@ impl From<ObservabilityOtelCollectorDestination> for ObservabilityDestination {
     }
 }
 
-impl From<ObservabilityPostHogDestination> for ObservabilityDestination {
+impl From<ObservabilityPosthogDestination> for ObservabilityDestination {
     #[inline]
-    fn from(value: ObservabilityPostHogDestination) -> Self {
-        Self::PostHog(Box::new(value))
+    fn from(value: ObservabilityPosthogDestination) -> Self {
+        Self::Posthog(Box::new(value))
     }
 }
 
@@ -2451,7 +2451,7 @@ pub struct CreateObservabilityDestinationRequest {
     /// What to call the destination in listings.
     pub name: String,
     /// Which service receives the traces; destination types still in testing are refused.
-    pub r#type: ObservabilityDestinationType,
+    pub r#type: CreateObservabilityDestinationRequestType,
     /// Forwards only traffic of these API keys; leave out or `null` to forward everything, never an empty list.
     ///
     /// At least 1 element.
@@ -2519,7 +2519,7 @@ impl CreateObservabilityDestinationRequest {
     pub fn new(
         config: impl Into<Secret<JsonObject>>,
         name: impl Into<String>,
-        r#type: impl Into<ObservabilityDestinationType>,
+        r#type: impl Into<CreateObservabilityDestinationRequestType>,
     ) -> Self {
         Self {
             config: config.into(),
@@ -2618,7 +2618,7 @@ wire_enum!(ObservabilityDataRegionInput {
 /// At `CreateObservabilityDestinationRequest.type` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum ObservabilityDestinationType {
+pub enum CreateObservabilityDestinationRequestType {
     /// Sends traces to Arize.
     Arize,
     /// Sends traces to Braintrust.
@@ -2657,7 +2657,7 @@ pub enum ObservabilityDestinationType {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(ObservabilityDestinationType {
+wire_enum!(CreateObservabilityDestinationRequestType {
     Arize = "arize",
     Braintrust = "braintrust",
     Clickhouse = "clickhouse",

@@ -9,7 +9,7 @@ use crate::models::*;
 /// The optional parameters of `organization_list_members`. Left out, the server's defaults hold.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct OrganizationListMembersParams {
+pub struct ListOrganizationMembersParams {
     /// How many members to skip before the page begins.
     ///
     /// At least 0. Default `0`.
@@ -20,7 +20,7 @@ pub struct OrganizationListMembersParams {
     pub limit: Option<i64>,
 }
 
-impl OrganizationListMembersParams {
+impl ListOrganizationMembersParams {
     /// Without parameters.
     #[inline]
     pub fn new() -> Self {
@@ -33,7 +33,7 @@ impl OrganizationListMembersParams {
     }
 }
 
-impl OrganizationListMembersParams {
+impl ListOrganizationMembersParams {
     /// Sets the parameter `offset`.
     #[must_use]
     #[inline]

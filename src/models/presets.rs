@@ -9,7 +9,7 @@ use crate::models::*;
 /// The optional parameters of `presets_list`. Left out, the server's defaults hold.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct PresetsListParams {
+pub struct ListPresetsParams {
     /// How many presets to skip before the page begins.
     ///
     /// At least 0. Default `0`.
@@ -20,7 +20,7 @@ pub struct PresetsListParams {
     pub limit: Option<i64>,
 }
 
-impl PresetsListParams {
+impl ListPresetsParams {
     /// Without parameters.
     #[inline]
     pub fn new() -> Self {
@@ -33,7 +33,7 @@ impl PresetsListParams {
     }
 }
 
-impl PresetsListParams {
+impl ListPresetsParams {
     /// Sets the parameter `offset`.
     #[must_use]
     #[inline]
@@ -277,7 +277,7 @@ impl Root for CreatePresetFromInferenceResponse {}
 /// The optional parameters of `presets_list_versions`. Left out, the server's defaults hold.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct PresetsListVersionsParams {
+pub struct ListPresetVersionsParams {
     /// How many versions to skip before the page begins.
     ///
     /// At least 0. Default `0`.
@@ -288,7 +288,7 @@ pub struct PresetsListVersionsParams {
     pub limit: Option<i64>,
 }
 
-impl PresetsListVersionsParams {
+impl ListPresetVersionsParams {
     /// Without parameters.
     #[inline]
     pub fn new() -> Self {
@@ -301,7 +301,7 @@ impl PresetsListVersionsParams {
     }
 }
 
-impl PresetsListVersionsParams {
+impl ListPresetVersionsParams {
     /// Sets the parameter `offset`.
     #[must_use]
     #[inline]

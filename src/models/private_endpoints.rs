@@ -811,12 +811,12 @@ wire_setters!(UpdatePrivateEndpointSettingsToolChoice {
 /// The optional parameters of `private_endpoints_delete`. Left out, the server's defaults hold.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct PrivateEndpointsDeleteParams {
+pub struct DeletePrivateEndpointParams {
     /// Set to `true` to protect endpoints that have been activated: deleting one of those then fails.
     pub draft_only: Option<bool>,
 }
 
-impl PrivateEndpointsDeleteParams {
+impl DeletePrivateEndpointParams {
     /// Without parameters.
     #[inline]
     pub fn new() -> Self {
@@ -829,7 +829,7 @@ impl PrivateEndpointsDeleteParams {
     }
 }
 
-impl PrivateEndpointsDeleteParams {
+impl DeletePrivateEndpointParams {
     /// Sets the parameter `draft_only`.
     #[must_use]
     #[inline]

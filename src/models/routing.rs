@@ -605,7 +605,7 @@ wire_enum!(ApiErrorType {
 /// Schema `OpenRouterMetadata` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct OpenRouterMetadata {
+pub struct OpenrouterMetadata {
     /// Number of the routing attempt that this metadata describes.
     pub attempt: i64,
     /// Endpoints the router considered and the one it selected.
@@ -632,7 +632,7 @@ pub struct OpenRouterMetadata {
     pub extra: Extra,
 }
 
-wire_struct!(OpenRouterMetadata {
+wire_struct!(OpenrouterMetadata {
     0 attempt: "attempt" Required,
     1 endpoints: "endpoints" Required,
     2 is_byok: "is_byok" Required,

@@ -29,10 +29,10 @@ wire_struct!(ServerToolUseDetails {
 
 /// Engine with which the web search tools carry out their searches.
 ///
-/// Schema `WebSearchToolEngine` of the API document.
+/// Schema `WebSearchEngineEnum` of the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum WebSearchToolEngine {
+pub enum WebSearchEngineEnum {
     /// Insists on the search that the provider has built in.
     Native,
     /// Always searches with Exa.
@@ -49,7 +49,7 @@ pub enum WebSearchToolEngine {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(WebSearchToolEngine {
+wire_enum!(WebSearchEngineEnum {
     Native = "native",
     Exa = "exa",
     Parallel = "parallel",
@@ -583,18 +583,18 @@ impl From<StopServerToolsWhenFinishReasonIs> for StopServerToolsWhenCondition {
 /// Schema `AdvisorServerTool_OpenRouter` of the API document.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct AdvisorServerToolOpenRouter {
+pub struct AdvisorServerToolOpenrouter {
     /// Settings of this advisor, such as its model, instructions and sampling; leave out to use the standard behaviour.
     pub parameters: Option<AdvisorServerToolConfig>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(AdvisorServerToolOpenRouter ["type" = "\"openrouter:advisor\""] {
+wire_struct!(AdvisorServerToolOpenrouter ["type" = "\"openrouter:advisor\""] {
     0 parameters: "parameters" Optional,
 });
 
-impl AdvisorServerToolOpenRouter {
+impl AdvisorServerToolOpenrouter {
     /// Without members.
     #[inline]
     pub fn new() -> Self {
@@ -602,7 +602,7 @@ impl AdvisorServerToolOpenRouter {
     }
 }
 
-wire_setters!(AdvisorServerToolOpenRouter {
+wire_setters!(AdvisorServerToolOpenrouter {
     parameters: into AdvisorServerToolConfig,
 });
 
@@ -1110,18 +1110,18 @@ wire_setters!(FilesServerTool {
 /// Schema `FusionServerTool_OpenRouter` of the API document.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct FusionServerToolOpenRouter {
+pub struct FusionServerToolOpenrouter {
     /// Settings of the fusion run, such as panel models, analyst, token budgets and tools; leave it out for standard behaviour.
     pub parameters: Option<FusionServerToolConfig>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(FusionServerToolOpenRouter ["type" = "\"openrouter:fusion\""] {
+wire_struct!(FusionServerToolOpenrouter ["type" = "\"openrouter:fusion\""] {
     0 parameters: "parameters" Optional,
 });
 
-impl FusionServerToolOpenRouter {
+impl FusionServerToolOpenrouter {
     /// Without members.
     #[inline]
     pub fn new() -> Self {
@@ -1129,7 +1129,7 @@ impl FusionServerToolOpenRouter {
     }
 }
 
-wire_setters!(FusionServerToolOpenRouter {
+wire_setters!(FusionServerToolOpenrouter {
     parameters: into FusionServerToolConfig,
 });
 
@@ -1144,7 +1144,7 @@ pub struct FusionServerToolConfig {
     /// From 1 to 8 elements.
     pub analysis_models: Option<Vec<String>>,
     /// Prompt caching directive attached to this tool definition, for providers that cache on explicit request.
-    pub cache_control: Option<CacheControl>,
+    pub cache_control: Option<AnthropicCacheControlDirective>,
     /// Output token ceiling, reasoning included, for each inner call by a panelist or the analyst; raise it when heavy reasoning leaves no visible text.
     pub max_completion_tokens: Option<i64>,
     /// Tool-calling steps each panelist and the analyst may spend on web research before having to answer.
@@ -1186,7 +1186,7 @@ impl FusionServerToolConfig {
 
 wire_setters!(FusionServerToolConfig {
     analysis_models: list String,
-    cache_control: into CacheControl,
+    cache_control: into AnthropicCacheControlDirective,
     max_completion_tokens: exact i64,
     max_tool_calls: exact i64,
     model: into String,
@@ -1297,18 +1297,18 @@ wire_setters!(FusionServerToolConfigTool {
 /// Schema `ImageGenerationServerTool_OpenRouter` of the API document.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct ImageGenerationServerToolOpenRouter {
+pub struct ImageGenerationServerToolOpenrouter {
     /// Image model and drawing options; leave it out for standard behaviour.
     pub parameters: Option<ImageGenerationServerToolConfig>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(ImageGenerationServerToolOpenRouter ["type" = "\"openrouter:image_generation\""] {
+wire_struct!(ImageGenerationServerToolOpenrouter ["type" = "\"openrouter:image_generation\""] {
     0 parameters: "parameters" Optional,
 });
 
-impl ImageGenerationServerToolOpenRouter {
+impl ImageGenerationServerToolOpenrouter {
     /// Without members.
     #[inline]
     pub fn new() -> Self {
@@ -1316,7 +1316,7 @@ impl ImageGenerationServerToolOpenRouter {
     }
 }
 
-wire_setters!(ImageGenerationServerToolOpenRouter {
+wire_setters!(ImageGenerationServerToolOpenrouter {
     parameters: into ImageGenerationServerToolConfig,
 });
 
@@ -1381,18 +1381,18 @@ wire_setters!(SearchModelsServerToolConfig {
 /// Schema `SubagentServerTool_OpenRouter` of the API document.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct SubagentServerToolOpenRouter {
+pub struct SubagentServerToolOpenrouter {
     /// Settings of the worker: its model, instructions, tools and limits.
     pub parameters: Option<SubagentServerToolConfig>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(SubagentServerToolOpenRouter ["type" = "\"openrouter:subagent\""] {
+wire_struct!(SubagentServerToolOpenrouter ["type" = "\"openrouter:subagent\""] {
     0 parameters: "parameters" Optional,
 });
 
-impl SubagentServerToolOpenRouter {
+impl SubagentServerToolOpenrouter {
     /// Without members.
     #[inline]
     pub fn new() -> Self {
@@ -1400,7 +1400,7 @@ impl SubagentServerToolOpenRouter {
     }
 }
 
-wire_setters!(SubagentServerToolOpenRouter {
+wire_setters!(SubagentServerToolOpenrouter {
     parameters: into SubagentServerToolConfig,
 });
 
@@ -1608,7 +1608,7 @@ pub struct WebFetchServerToolConfig {
     /// Domains that are refused; all others may be opened.
     pub blocked_domains: Option<Vec<String>>,
     /// Picks who retrieves the pages for the model.
-    pub engine: Option<WebFetchEngine>,
+    pub engine: Option<WebFetchEngineEnum>,
     /// Cuts fetched pages off after about this many tokens, to spare the context window.
     pub max_content_tokens: Option<i64>,
     /// How many pages one request may fetch; further attempts give the model an error.
@@ -1636,17 +1636,17 @@ impl WebFetchServerToolConfig {
 wire_setters!(WebFetchServerToolConfig {
     allowed_domains: list String,
     blocked_domains: list String,
-    engine: into WebFetchEngine,
+    engine: into WebFetchEngineEnum,
     max_content_tokens: exact i64,
     max_uses: exact i64,
 });
 
 /// Who retrieves the page when the model asks for a URL.
 ///
-/// Schema `WebFetchEngine` of the API document.
+/// Schema `WebFetchEngineEnum` of the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum WebFetchEngine {
+pub enum WebFetchEngineEnum {
     /// Native fetch where the provider has it, else Exa.
     Auto,
     /// Insists on the fetch that the provider has built in.
@@ -1663,7 +1663,7 @@ pub enum WebFetchEngine {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(WebFetchEngine {
+wire_enum!(WebFetchEngineEnum {
     Auto = "auto",
     Native = "native",
     Openrouter = "openrouter",
@@ -1677,18 +1677,18 @@ wire_enum!(WebFetchEngine {
 /// Schema `OpenRouterWebSearchServerTool` of the API document.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct OpenRouterWebSearchServerTool {
+pub struct OpenrouterWebSearchServerTool {
     /// Settings of the web search; leave out to use its standard behaviour.
     pub parameters: Option<WebSearchConfig>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(OpenRouterWebSearchServerTool ["type" = "\"openrouter:web_search\""] {
+wire_struct!(OpenrouterWebSearchServerTool ["type" = "\"openrouter:web_search\""] {
     0 parameters: "parameters" Optional,
 });
 
-impl OpenRouterWebSearchServerTool {
+impl OpenrouterWebSearchServerTool {
     /// Without members.
     #[inline]
     pub fn new() -> Self {
@@ -1696,7 +1696,7 @@ impl OpenRouterWebSearchServerTool {
     }
 }
 
-wire_setters!(OpenRouterWebSearchServerTool {
+wire_setters!(OpenrouterWebSearchServerTool {
     parameters: into WebSearchConfig,
 });
 
@@ -1709,7 +1709,7 @@ pub struct WebSearchConfig {
     /// Keeps only hits from these domains; exclusive with `excluded_domains`, and a few native providers cannot do it.
     pub allowed_domains: Option<Vec<String>>,
     /// Picks the engine that answers the queries.
-    pub engine: Option<WebSearchToolEngine>,
+    pub engine: Option<WebSearchEngineEnum>,
     /// Drops hits from these domains; exclusive with `allowed_domains`, and only some native providers can do it.
     pub excluded_domains: Option<Vec<String>>,
     /// Precise cap, in characters, on the text kept per hit with Exa, Parallel or Perplexity; native search and Firecrawl disregard it.
@@ -1756,7 +1756,7 @@ impl WebSearchConfig {
 
 wire_setters!(WebSearchConfig {
     allowed_domains: list String,
-    engine: into WebSearchToolEngine,
+    engine: into WebSearchEngineEnum,
     excluded_domains: list String,
     max_characters: exact i64,
     max_results: exact i64,
@@ -1835,18 +1835,18 @@ wire_setters!(WebSearchUserLocationServerTool {
 /// Schema `ShellServerTool_OpenRouter` of the API document.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct ShellServerToolOpenRouter {
+pub struct ShellServerToolOpenrouter {
     /// Optional settings: the engine, the container environment and how long the sandbox stays awake.
     pub parameters: Option<ShellServerToolConfig>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(ShellServerToolOpenRouter ["type" = "\"openrouter:shell\""] {
+wire_struct!(ShellServerToolOpenrouter ["type" = "\"openrouter:shell\""] {
     0 parameters: "parameters" Optional,
 });
 
-impl ShellServerToolOpenRouter {
+impl ShellServerToolOpenrouter {
     /// Without members.
     #[inline]
     pub fn new() -> Self {
@@ -1854,7 +1854,7 @@ impl ShellServerToolOpenRouter {
     }
 }
 
-wire_setters!(ShellServerToolOpenRouter {
+wire_setters!(ShellServerToolOpenrouter {
     parameters: into ShellServerToolConfig,
 });
 

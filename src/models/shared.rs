@@ -51,21 +51,21 @@ wire_setters!(TraceConfig {
 
 /// Turns on prompt caching: at request level it places the breakpoint automatically, on a content block it sets one right there.
 ///
-/// Schema `CacheControl` of the API document.
+/// Schema `AnthropicCacheControlDirective` of the API document.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct CacheControl {
+pub struct AnthropicCacheControlDirective {
     /// How long the cached prefix stays usable after it is written.
-    pub ttl: Option<CacheControlTtl>,
+    pub ttl: Option<AnthropicCacheControlTtl>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(CacheControl ["type" = "\"ephemeral\""] {
+wire_struct!(AnthropicCacheControlDirective ["type" = "\"ephemeral\""] {
     0 ttl: "ttl" Optional,
 });
 
-impl CacheControl {
+impl AnthropicCacheControlDirective {
     /// Without members.
     #[inline]
     pub fn new() -> Self {
@@ -73,16 +73,16 @@ impl CacheControl {
     }
 }
 
-wire_setters!(CacheControl {
-    ttl: into CacheControlTtl,
+wire_setters!(AnthropicCacheControlDirective {
+    ttl: into AnthropicCacheControlTtl,
 });
 
 /// Lifetime of a prompt cache entry.
 ///
-/// Schema `CacheControlTtl` of the API document.
+/// Schema `AnthropicCacheControlTtl` of the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum CacheControlTtl {
+pub enum AnthropicCacheControlTtl {
     /// Entry lives five minutes.
     V5m,
     /// Entry lives one hour.
@@ -91,7 +91,7 @@ pub enum CacheControlTtl {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(CacheControlTtl {
+wire_enum!(AnthropicCacheControlTtl {
     V5m = "5m",
     V1h = "1h",
 });
@@ -133,15 +133,15 @@ pub enum ReasoningFormat {
     /// The dialect could not be determined.
     Unknown,
     /// OpenAI Responses dialect, first version.
-    OpenAiResponsesV1,
+    OpenaiResponsesV1,
     /// OpenAI Responses dialect as served by Azure.
-    AzureOpenAiResponsesV1,
+    AzureOpenaiResponsesV1,
     /// OpenAI Responses dialect as served by Amazon Bedrock.
-    BedrockOpenAiResponsesV1,
+    BedrockOpenaiResponsesV1,
     /// xAI Responses dialect as served by Amazon Bedrock.
-    BedrockXAiResponsesV1,
+    BedrockXaiResponsesV1,
     /// Responses dialect as served by xAI.
-    XAiResponsesV1,
+    XaiResponsesV1,
     /// Responses dialect as served by Meta.
     MetaResponsesV1,
     /// Anthropic Claude thinking blocks, usually signed.
@@ -154,11 +154,11 @@ pub enum ReasoningFormat {
 
 wire_enum!(ReasoningFormat {
     Unknown = "unknown",
-    OpenAiResponsesV1 = "openai-responses-v1",
-    AzureOpenAiResponsesV1 = "azure-openai-responses-v1",
-    BedrockOpenAiResponsesV1 = "bedrock-openai-responses-v1",
-    BedrockXAiResponsesV1 = "bedrock-xai-responses-v1",
-    XAiResponsesV1 = "xai-responses-v1",
+    OpenaiResponsesV1 = "openai-responses-v1",
+    AzureOpenaiResponsesV1 = "azure-openai-responses-v1",
+    BedrockOpenaiResponsesV1 = "bedrock-openai-responses-v1",
+    BedrockXaiResponsesV1 = "bedrock-xai-responses-v1",
+    XaiResponsesV1 = "xai-responses-v1",
     MetaResponsesV1 = "meta-responses-v1",
     AnthropicClaudeV1 = "anthropic-claude-v1",
     GoogleGeminiV1 = "google-gemini-v1",

@@ -509,7 +509,7 @@ wire_enum!(SttTimestampGranularity {
 /// At `createAudioTranscriptions.multipart.response_format` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum SttMultipartRequestResponseFormat {
+pub enum CreateAudioTranscriptionsMultipartRequestResponseFormat {
     /// Return just the transcript and usage.
     Json,
     /// Also return task, language, duration and timed segments.
@@ -518,7 +518,7 @@ pub enum SttMultipartRequestResponseFormat {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(SttMultipartRequestResponseFormat {
+wire_enum!(CreateAudioTranscriptionsMultipartRequestResponseFormat {
     Json = "json",
     VerboseJson = "verbose_json",
 });
@@ -528,7 +528,7 @@ wire_enum!(SttMultipartRequestResponseFormat {
 /// At `createAudioTranscriptions.multipart.timestamp_granularities[][]` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum SttMultipartRequestTimestampGranularity {
+pub enum CreateAudioTranscriptionsMultipartRequestTimestampGranularity {
     /// Add start and end times for every word.
     Word,
     /// Give timing for each segment of speech.
@@ -537,7 +537,7 @@ pub enum SttMultipartRequestTimestampGranularity {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(SttMultipartRequestTimestampGranularity {
+wire_enum!(CreateAudioTranscriptionsMultipartRequestTimestampGranularity {
     Word = "word",
     Segment = "segment",
 });
@@ -545,7 +545,7 @@ wire_enum!(SttMultipartRequestTimestampGranularity {
 /// Multipart form for uploading an audio file in the style of the OpenAI transcription API.
 #[derive(Debug)]
 #[non_exhaustive]
-pub struct SttMultipartRequest {
+pub struct CreateAudioTranscriptionsMultipartRequest {
     /// Slug of the speech-to-text model that does the work.
     pub model: String,
     /// True labels each word with its speaker, which requires `verbose_json` and a model that can tell speakers apart.
@@ -561,7 +561,7 @@ pub struct SttMultipartRequest {
     /// Provider settings as JSON text, with the same fields as `provider` in the JSON body.
     pub provider: Option<String>,
     /// How much the reply contains: plain text with usage, or also language, duration and segment timing where the provider is OpenAI-compatible.
-    pub response_format: Option<SttMultipartRequestResponseFormat>,
+    pub response_format: Option<CreateAudioTranscriptionsMultipartRequestResponseFormat>,
     /// Ties together requests of one conversation or workflow in your traces and logs, hidden from providers; wins over the `x-session-id` header.
     ///
     /// At most 256 characters.
@@ -577,7 +577,7 @@ pub struct SttMultipartRequest {
     /// Which timing detail a `verbose_json` reply carries; request `word` to fill its `words` array.
     ///
     /// On the wire `timestamp_granularities[]`.
-    pub timestamp_granularities: Option<Vec<SttMultipartRequestTimestampGranularity>>,
+    pub timestamp_granularities: Option<Vec<CreateAudioTranscriptionsMultipartRequestTimestampGranularity>>,
     /// Tracing labels for your observability destinations, as JSON text of an object.
     pub trace: Option<String>,
     /// Your identifier for the end user, shown in your traces and logs but hidden from providers.
@@ -586,7 +586,7 @@ pub struct SttMultipartRequest {
     pub user: Option<String>,
 }
 
-impl SttMultipartRequest {
+impl CreateAudioTranscriptionsMultipartRequest {
     /// With what the API requires.
     #[inline]
     pub fn new(model: impl Into<String>) -> Self {
@@ -608,7 +608,7 @@ impl SttMultipartRequest {
     }
 }
 
-impl SttMultipartRequest {
+impl CreateAudioTranscriptionsMultipartRequest {
     /// Sets the part `diarize`.
     #[must_use]
     #[inline]
@@ -654,7 +654,7 @@ impl SttMultipartRequest {
     #[inline]
     pub fn response_format(
         mut self,
-        response_format: impl Into<SttMultipartRequestResponseFormat>,
+        response_format: impl Into<CreateAudioTranscriptionsMultipartRequestResponseFormat>,
     ) -> Self {
         self.response_format = Some(response_format.into());
         self
@@ -690,7 +690,7 @@ impl SttMultipartRequest {
     pub fn timestamp_granularities(
         mut self,
         timestamp_granularities: impl IntoIterator<
-            Item = impl Into<SttMultipartRequestTimestampGranularity>,
+            Item = impl Into<CreateAudioTranscriptionsMultipartRequestTimestampGranularity>,
         >,
     ) -> Self {
         self.timestamp_granularities = Some(timestamp_granularities.into_iter().map(Into::into).collect());

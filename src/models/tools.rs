@@ -31,7 +31,7 @@ wire_enum!(ListToolsApiFormat {
 /// The optional parameters of `tools_list_tools`. Left out, the server's defaults hold.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct ToolsListToolsParams {
+pub struct ListToolsParams {
     /// How many tools to leave out before the page begins; without it and `limit`, all tools are returned.
     ///
     /// At least 0. Default `0`.
@@ -44,7 +44,7 @@ pub struct ToolsListToolsParams {
     pub api_format: Option<ListToolsApiFormat>,
 }
 
-impl ToolsListToolsParams {
+impl ListToolsParams {
     /// Without parameters.
     #[inline]
     pub fn new() -> Self {
@@ -60,7 +60,7 @@ impl ToolsListToolsParams {
     }
 }
 
-impl ToolsListToolsParams {
+impl ListToolsParams {
     /// Sets the parameter `offset`.
     #[must_use]
     #[inline]

@@ -57,7 +57,7 @@ pub struct VaultRoutingTable {
     /// Custom destinations for which credentials are configured.
     pub custom_origins: Vec<VaultCustomOrigin>,
     /// Credentials for requests to GitHub.
-    pub github: VaultGitHub,
+    pub github: VaultGithub,
     /// Credentials for requests to Google.
     pub google: VaultGoogle,
     /// Hosts for which the vault knows, without configuration, which secret to add.
@@ -156,16 +156,16 @@ wire_enum!(VaultOriginState {
 /// At `VaultRoutingTable.github` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct VaultGitHub {
+pub struct VaultGithub {
     /// GitHub Apps through which the intern can reach GitHub.
-    pub apps: Vec<VaultGitHubApp>,
+    pub apps: Vec<VaultGithubApp>,
     /// GitHub tokens that are stored apart from any App.
-    pub tokens: Vec<VaultGitHubToken>,
+    pub tokens: Vec<VaultGithubToken>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(VaultGitHub {
+wire_struct!(VaultGithub {
     0 apps: "apps" Required,
     1 tokens: "tokens" Required,
 });
@@ -175,22 +175,22 @@ wire_struct!(VaultGitHub {
 /// At `VaultRoutingTable.github.apps[]` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct VaultGitHubApp {
+pub struct VaultGithubApp {
     /// Number by which GitHub identifies the App, as a string; null if unknown.
     pub app_id: Option<String>,
     /// Name of the App in its GitHub URL; null if unknown.
     pub app_slug: Option<String>,
     /// Accounts that the App is installed on.
-    pub installations: Vec<VaultGitHubInstallation>,
+    pub installations: Vec<VaultGithubInstallation>,
     /// Workspace members in whose name requests through the App can be made, each within the limits of their own access.
-    pub member_links: Vec<VaultGitHubAppMemberLink>,
+    pub member_links: Vec<VaultGithubAppMemberLink>,
     /// Whether the App serves the whole workspace or only this intern.
     pub scope: VaultScope,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(VaultGitHubApp {
+wire_struct!(VaultGithubApp {
     0 app_id: "app_id" Nullable,
     1 app_slug: "app_slug" Nullable,
     2 installations: "installations" Required,
@@ -203,13 +203,13 @@ wire_struct!(VaultGitHubApp {
 /// At `VaultRoutingTable.github.apps[].installations[]` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct VaultGitHubInstallation {
+pub struct VaultGithubInstallation {
     /// Login of the GitHub account, in the capitalization that GitHub uses.
     pub account: String,
     /// Whether the account is an organization or a person; null if unknown.
-    pub account_type: Option<VaultGitHubInstallationAccountType>,
+    pub account_type: Option<VaultGithubInstallationAccountType>,
     /// Repositories that the installation reaches; null if GitHub has not been asked yet.
-    pub coverage: Option<VaultGitHubInstallationCoverage>,
+    pub coverage: Option<VaultGithubInstallationCoverage>,
     /// Identifies the credential that the vault keeps for the installation.
     pub credential_id: String,
     /// True if the vault has a valid token of the installation at hand.
@@ -219,12 +219,12 @@ pub struct VaultGitHubInstallation {
     /// True if the workspace keeps this shared installation away from the intern.
     pub is_off_for_intern: bool,
     /// What takes precedence over the installation for requests to the account; null if the installation itself is used.
-    pub shadowed_by: Option<VaultGitHubInstallationShadowedBy>,
+    pub shadowed_by: Option<VaultGithubInstallationShadowedBy>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(VaultGitHubInstallation {
+wire_struct!(VaultGithubInstallation {
     0 account: "account" Required,
     1 account_type: "account_type" Nullable,
     2 coverage: "coverage" Nullable,
@@ -240,7 +240,7 @@ wire_struct!(VaultGitHubInstallation {
 /// At `VaultRoutingTable.github.apps[].installations[].account_type` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum VaultGitHubInstallationAccountType {
+pub enum VaultGithubInstallationAccountType {
     /// A GitHub organization.
     Organization,
     /// The account of one person.
@@ -249,7 +249,7 @@ pub enum VaultGitHubInstallationAccountType {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(VaultGitHubInstallationAccountType {
+wire_enum!(VaultGithubInstallationAccountType {
     Organization = "organization",
     User = "user",
 });
@@ -259,7 +259,7 @@ wire_enum!(VaultGitHubInstallationAccountType {
 /// At `VaultRoutingTable.github.apps[].installations[].coverage` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct VaultGitHubInstallationCoverage {
+pub struct VaultGithubInstallationCoverage {
     /// Time at which the coverage was obtained from GitHub.
     ///
     /// Format `date-time`.
@@ -267,12 +267,12 @@ pub struct VaultGitHubInstallationCoverage {
     /// How many repositories are within reach; null if GitHub gave no number.
     pub repository_count: Option<i64>,
     /// Whether the App was given the whole account or chosen repositories.
-    pub selection: VaultGitHubInstallationCoverageSelection,
+    pub selection: VaultGithubInstallationCoverageSelection,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(VaultGitHubInstallationCoverage {
+wire_struct!(VaultGithubInstallationCoverage {
     0 checked_at: "checked_at" Required,
     1 repository_count: "repository_count" Nullable,
     2 selection: "selection" Required,
@@ -283,7 +283,7 @@ wire_struct!(VaultGitHubInstallationCoverage {
 /// At `VaultRoutingTable.github.apps[].installations[].coverage.selection` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum VaultGitHubInstallationCoverageSelection {
+pub enum VaultGithubInstallationCoverageSelection {
     /// Every repository of the account.
     All,
     /// Only the repositories that were chosen.
@@ -292,7 +292,7 @@ pub enum VaultGitHubInstallationCoverageSelection {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(VaultGitHubInstallationCoverageSelection {
+wire_enum!(VaultGithubInstallationCoverageSelection {
     All = "all",
     Selected = "selected",
 });
@@ -302,7 +302,7 @@ wire_enum!(VaultGitHubInstallationCoverageSelection {
 /// At `VaultRoutingTable.github.apps[].installations[].shadowed_by` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum VaultGitHubInstallationShadowedBy {
+pub enum VaultGithubInstallationShadowedBy {
     /// Another installation on the account comes first.
     Installation,
     /// A token tied to the account comes first.
@@ -311,7 +311,7 @@ pub enum VaultGitHubInstallationShadowedBy {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(VaultGitHubInstallationShadowedBy {
+wire_enum!(VaultGithubInstallationShadowedBy {
     Installation = "installation",
     Token = "token",
 });
@@ -321,18 +321,18 @@ wire_enum!(VaultGitHubInstallationShadowedBy {
 /// At `VaultRoutingTable.github.apps[].member_links[]` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct VaultGitHubAppMemberLink {
+pub struct VaultGithubAppMemberLink {
     /// True if the vault has a token of the member at hand.
     pub holds_token: bool,
     /// GitHub login of the member.
     pub login: String,
     /// Which of the links of a member was chosen for the App.
-    pub via: VaultGitHubAppMemberLinkVia,
+    pub via: VaultGithubAppMemberLinkVia,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(VaultGitHubAppMemberLink {
+wire_struct!(VaultGithubAppMemberLink {
     0 holds_token: "holds_token" Required,
     1 login: "login" Required,
     2 via: "via" Required,
@@ -343,7 +343,7 @@ wire_struct!(VaultGitHubAppMemberLink {
 /// At `VaultRoutingTable.github.apps[].member_links[].via` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum VaultGitHubAppMemberLinkVia {
+pub enum VaultGithubAppMemberLinkVia {
     /// The link that the member made with this App.
     AppLink,
     /// A token that the member provided.
@@ -354,7 +354,7 @@ pub enum VaultGitHubAppMemberLinkVia {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(VaultGitHubAppMemberLinkVia {
+wire_enum!(VaultGithubAppMemberLinkVia {
     AppLink = "app_link",
     Token = "token",
     AnyLink = "any_link",
@@ -384,7 +384,7 @@ wire_enum!(VaultScope {
 /// At `VaultRoutingTable.github.tokens[]` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct VaultGitHubToken {
+pub struct VaultGithubToken {
     /// True if the vault has the token at hand.
     pub holds_token: bool,
     /// GitHub login that the token belongs to.
@@ -399,7 +399,7 @@ pub struct VaultGitHubToken {
     pub extra: Extra,
 }
 
-wire_struct!(VaultGitHubToken {
+wire_struct!(VaultGithubToken {
     0 holds_token: "holds_token" Required,
     1 login: "login" Required,
     2 owner: "owner" Nullable,
@@ -624,7 +624,7 @@ wire_struct!(VaultSlackMemberLink {
 /// The optional parameters of `vault_list_intern_effective_vault_secrets`. Left out, the server's defaults hold.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct VaultEffectiveSecretsParams {
+pub struct ListInternEffectiveVaultSecretsParams {
     /// Page size: how many secrets to return at once.
     ///
     /// From 1 to 100. Default `100`.
@@ -635,7 +635,7 @@ pub struct VaultEffectiveSecretsParams {
     pub offset: Option<i64>,
 }
 
-impl VaultEffectiveSecretsParams {
+impl ListInternEffectiveVaultSecretsParams {
     /// Without parameters.
     #[inline]
     pub fn new() -> Self {
@@ -648,7 +648,7 @@ impl VaultEffectiveSecretsParams {
     }
 }
 
-impl VaultEffectiveSecretsParams {
+impl ListInternEffectiveVaultSecretsParams {
     /// Sets the parameter `limit`.
     #[must_use]
     #[inline]
@@ -744,7 +744,7 @@ wire_struct!(VaultEffectiveSecret {
 /// The optional parameters of `vault_list_intern_vault_secrets`. Left out, the server's defaults hold.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct VaultListInternVaultSecretsParams {
+pub struct ListInternVaultSecretsParams {
     /// Page size: how many secrets to return at once.
     ///
     /// From 1 to 100. Default `100`.
@@ -755,7 +755,7 @@ pub struct VaultListInternVaultSecretsParams {
     pub offset: Option<i64>,
 }
 
-impl VaultListInternVaultSecretsParams {
+impl ListInternVaultSecretsParams {
     /// Without parameters.
     #[inline]
     pub fn new() -> Self {
@@ -768,7 +768,7 @@ impl VaultListInternVaultSecretsParams {
     }
 }
 
-impl VaultListInternVaultSecretsParams {
+impl ListInternVaultSecretsParams {
     /// Sets the parameter `limit`.
     #[must_use]
     #[inline]
@@ -960,7 +960,7 @@ wire_setters!(VaultSecretWriteRequest {});
 /// The optional parameters of `vault_list_vault_secrets`. Left out, the server's defaults hold.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct VaultListVaultSecretsParams {
+pub struct ListVaultSecretsParams {
     /// Page size: how many secrets to return at once.
     ///
     /// From 1 to 100. Default `100`.
@@ -971,7 +971,7 @@ pub struct VaultListVaultSecretsParams {
     pub offset: Option<i64>,
 }
 
-impl VaultListVaultSecretsParams {
+impl ListVaultSecretsParams {
     /// Without parameters.
     #[inline]
     pub fn new() -> Self {
@@ -984,7 +984,7 @@ impl VaultListVaultSecretsParams {
     }
 }
 
-impl VaultListVaultSecretsParams {
+impl ListVaultSecretsParams {
     /// Sets the parameter `limit`.
     #[must_use]
     #[inline]

@@ -9,7 +9,7 @@ use crate::models::*;
 /// The optional parameters of `workspaces_list`. Left out, the server's defaults hold.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct WorkspacesListParams {
+pub struct ListWorkspacesParams {
     /// How many workspaces to skip before the page begins.
     ///
     /// At least 0. Default `0`.
@@ -20,7 +20,7 @@ pub struct WorkspacesListParams {
     pub limit: Option<i64>,
 }
 
-impl WorkspacesListParams {
+impl ListWorkspacesParams {
     /// Without parameters.
     #[inline]
     pub fn new() -> Self {
@@ -33,7 +33,7 @@ impl WorkspacesListParams {
     }
 }
 
-impl WorkspacesListParams {
+impl ListWorkspacesParams {
     /// Sets the parameter `offset`.
     #[must_use]
     #[inline]
@@ -270,57 +270,57 @@ wire_setters!(CreateWorkspaceRequest {
 #[non_exhaustive]
 pub enum CreateWorkspaceRequestDisabledServerTool {
     /// The value `openrouter:advisor`.
-    OpenRouterAdvisor,
+    OpenrouterAdvisor,
     /// The value `openrouter:apply_patch`.
-    OpenRouterApplyPatch,
+    OpenrouterApplyPatch,
     /// The value `openrouter:bash`.
-    OpenRouterBash,
+    OpenrouterBash,
     /// The value `openrouter:datetime`.
-    OpenRouterDatetime,
+    OpenrouterDatetime,
     /// The value `openrouter:fusion`.
-    OpenRouterFusion,
+    OpenrouterFusion,
     /// The value `openrouter:image_generation`.
-    OpenRouterImageGeneration,
+    OpenrouterImageGeneration,
     /// The value `openrouter:experimental__search_models`.
-    OpenRouterExperimentalSearchModels,
+    OpenrouterExperimentalSearchModels,
     /// The value `openrouter:shell`.
-    OpenRouterShell,
+    OpenrouterShell,
     /// The value `openrouter:subagent`.
-    OpenRouterSubagent,
+    OpenrouterSubagent,
     /// The value `openrouter:tool_search`.
-    OpenRouterToolSearch,
+    OpenrouterToolSearch,
     /// The value `openrouter:web_fetch`.
-    OpenRouterWebFetch,
+    OpenrouterWebFetch,
     /// The value `openrouter:web_search`.
-    OpenRouterWebSearch,
+    OpenrouterWebSearch,
     /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
 wire_enum!(CreateWorkspaceRequestDisabledServerTool {
-    OpenRouterAdvisor = "openrouter:advisor",
-    OpenRouterApplyPatch = "openrouter:apply_patch",
-    OpenRouterBash = "openrouter:bash",
-    OpenRouterDatetime = "openrouter:datetime",
-    OpenRouterFusion = "openrouter:fusion",
-    OpenRouterImageGeneration = "openrouter:image_generation",
-    OpenRouterExperimentalSearchModels = "openrouter:experimental__search_models",
-    OpenRouterShell = "openrouter:shell",
-    OpenRouterSubagent = "openrouter:subagent",
-    OpenRouterToolSearch = "openrouter:tool_search",
-    OpenRouterWebFetch = "openrouter:web_fetch",
-    OpenRouterWebSearch = "openrouter:web_search",
+    OpenrouterAdvisor = "openrouter:advisor",
+    OpenrouterApplyPatch = "openrouter:apply_patch",
+    OpenrouterBash = "openrouter:bash",
+    OpenrouterDatetime = "openrouter:datetime",
+    OpenrouterFusion = "openrouter:fusion",
+    OpenrouterImageGeneration = "openrouter:image_generation",
+    OpenrouterExperimentalSearchModels = "openrouter:experimental__search_models",
+    OpenrouterShell = "openrouter:shell",
+    OpenrouterSubagent = "openrouter:subagent",
+    OpenrouterToolSearch = "openrouter:tool_search",
+    OpenrouterWebFetch = "openrouter:web_fetch",
+    OpenrouterWebSearch = "openrouter:web_search",
 });
 
 /// The optional parameters of `workspaces_delete`. Left out, the server's defaults hold.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct WorkspacesDeleteParams {
+pub struct DeleteWorkspaceParams {
     /// Must be true to delete the default workspace, which permanently disables inference keys without a workspace of their own and discards its budgets, guardrails, classifiers and destinations.
     pub confirm_default_workspace_deletion: Option<bool>,
 }
 
-impl WorkspacesDeleteParams {
+impl DeleteWorkspaceParams {
     /// Without parameters.
     #[inline]
     pub fn new() -> Self {
@@ -333,7 +333,7 @@ impl WorkspacesDeleteParams {
     }
 }
 
-impl WorkspacesDeleteParams {
+impl DeleteWorkspaceParams {
     /// Sets the parameter `confirm_default_workspace_deletion`.
     #[must_use]
     #[inline]
@@ -482,52 +482,52 @@ wire_setters!(UpdateWorkspaceRequest {
 #[non_exhaustive]
 pub enum UpdateWorkspaceRequestDisabledServerTool {
     /// The value `openrouter:advisor`.
-    OpenRouterAdvisor,
+    OpenrouterAdvisor,
     /// The value `openrouter:apply_patch`.
-    OpenRouterApplyPatch,
+    OpenrouterApplyPatch,
     /// The value `openrouter:bash`.
-    OpenRouterBash,
+    OpenrouterBash,
     /// The value `openrouter:datetime`.
-    OpenRouterDatetime,
+    OpenrouterDatetime,
     /// The value `openrouter:fusion`.
-    OpenRouterFusion,
+    OpenrouterFusion,
     /// The value `openrouter:image_generation`.
-    OpenRouterImageGeneration,
+    OpenrouterImageGeneration,
     /// The value `openrouter:experimental__search_models`.
-    OpenRouterExperimentalSearchModels,
+    OpenrouterExperimentalSearchModels,
     /// The value `openrouter:shell`.
-    OpenRouterShell,
+    OpenrouterShell,
     /// The value `openrouter:subagent`.
-    OpenRouterSubagent,
+    OpenrouterSubagent,
     /// The value `openrouter:tool_search`.
-    OpenRouterToolSearch,
+    OpenrouterToolSearch,
     /// The value `openrouter:web_fetch`.
-    OpenRouterWebFetch,
+    OpenrouterWebFetch,
     /// The value `openrouter:web_search`.
-    OpenRouterWebSearch,
+    OpenrouterWebSearch,
     /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
 wire_enum!(UpdateWorkspaceRequestDisabledServerTool {
-    OpenRouterAdvisor = "openrouter:advisor",
-    OpenRouterApplyPatch = "openrouter:apply_patch",
-    OpenRouterBash = "openrouter:bash",
-    OpenRouterDatetime = "openrouter:datetime",
-    OpenRouterFusion = "openrouter:fusion",
-    OpenRouterImageGeneration = "openrouter:image_generation",
-    OpenRouterExperimentalSearchModels = "openrouter:experimental__search_models",
-    OpenRouterShell = "openrouter:shell",
-    OpenRouterSubagent = "openrouter:subagent",
-    OpenRouterToolSearch = "openrouter:tool_search",
-    OpenRouterWebFetch = "openrouter:web_fetch",
-    OpenRouterWebSearch = "openrouter:web_search",
+    OpenrouterAdvisor = "openrouter:advisor",
+    OpenrouterApplyPatch = "openrouter:apply_patch",
+    OpenrouterBash = "openrouter:bash",
+    OpenrouterDatetime = "openrouter:datetime",
+    OpenrouterFusion = "openrouter:fusion",
+    OpenrouterImageGeneration = "openrouter:image_generation",
+    OpenrouterExperimentalSearchModels = "openrouter:experimental__search_models",
+    OpenrouterShell = "openrouter:shell",
+    OpenrouterSubagent = "openrouter:subagent",
+    OpenrouterToolSearch = "openrouter:tool_search",
+    OpenrouterWebFetch = "openrouter:web_fetch",
+    OpenrouterWebSearch = "openrouter:web_search",
 });
 
 /// The optional parameters of `workspaces_list_members`. Left out, the server's defaults hold.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct WorkspacesListMembersParams {
+pub struct ListWorkspaceMembersParams {
     /// How many members to skip before the page begins.
     ///
     /// At least 0. Default `0`.
@@ -538,7 +538,7 @@ pub struct WorkspacesListMembersParams {
     pub limit: Option<i64>,
 }
 
-impl WorkspacesListMembersParams {
+impl ListWorkspaceMembersParams {
     /// Without parameters.
     #[inline]
     pub fn new() -> Self {
@@ -551,7 +551,7 @@ impl WorkspacesListMembersParams {
     }
 }
 
-impl WorkspacesListMembersParams {
+impl ListWorkspaceMembersParams {
     /// Sets the parameter `offset`.
     #[must_use]
     #[inline]

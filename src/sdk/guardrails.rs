@@ -23,7 +23,7 @@ impl<'a> Guardrails<'a> {
     ///
     /// The same as [`funcs::guardrails_list`].
     #[inline]
-    pub fn list(self, params: GuardrailsListParams) -> Call<ListGuardrailsResponse> {
+    pub fn list(self, params: ListGuardrailsParams) -> Call<ListGuardrailsResponse> {
         funcs::guardrails_list(self.core, params)
     }
 
@@ -43,7 +43,7 @@ impl<'a> Guardrails<'a> {
     ///
     /// The same as [`funcs::guardrails_list_key_assignments`].
     #[inline]
-    pub fn list_key_assignments(self, params: GuardrailsListKeyAssignmentsParams) -> Call<ListKeyAssignmentsResponse> {
+    pub fn list_key_assignments(self, params: ListKeyAssignmentsParams) -> Call<ListKeyAssignmentsResponse> {
         funcs::guardrails_list_key_assignments(self.core, params)
     }
 
@@ -53,7 +53,7 @@ impl<'a> Guardrails<'a> {
     ///
     /// The same as [`funcs::guardrails_list_member_assignments`].
     #[inline]
-    pub fn list_member_assignments(self, params: GuardrailsListMemberAssignmentsParams) -> Call<ListMemberAssignmentsResponse> {
+    pub fn list_member_assignments(self, params: ListMemberAssignmentsParams) -> Call<ListMemberAssignmentsResponse> {
         funcs::guardrails_list_member_assignments(self.core, params)
     }
 
@@ -96,7 +96,7 @@ impl<'a> Guardrails<'a> {
     pub fn list_guardrail_key_assignments(
         self,
         id: impl AsRef<str>,
-        params: GuardrailKeyAssignmentsParams,
+        params: ListGuardrailKeyAssignmentsParams,
     ) -> Call<ListKeyAssignmentsResponse> {
         funcs::guardrails_list_guardrail_key_assignments(self.core, id, params)
     }
@@ -134,7 +134,7 @@ impl<'a> Guardrails<'a> {
     pub fn list_guardrail_member_assignments(
         self,
         id: impl AsRef<str>,
-        params: GuardrailMemberAssignmentsParams,
+        params: ListGuardrailMemberAssignmentsParams,
     ) -> Call<ListMemberAssignmentsResponse> {
         funcs::guardrails_list_guardrail_member_assignments(self.core, id, params)
     }

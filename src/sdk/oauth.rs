@@ -46,7 +46,7 @@ impl<'a> Oauth<'a> {
     ///
     /// The same as [`funcs::oauth_list_oauth_jwks`].
     #[inline]
-    pub fn list_oauth_jwks(self) -> Call<OAuthJwks> {
+    pub fn list_oauth_jwks(self) -> Call<OauthJwks> {
         funcs::oauth_list_oauth_jwks(self.core)
     }
 

@@ -35,7 +35,7 @@ impl<'a> Stt<'a> {
     #[inline]
     pub fn create_transcription_multipart(
         self,
-        request: SttMultipartRequest,
+        request: CreateAudioTranscriptionsMultipartRequest,
     ) -> Call<SttResponse> {
         funcs::stt_create_transcription_multipart(self.core, request)
     }

@@ -69,7 +69,7 @@ macro_rules! with_roots {
             ImageGenerationResponse
             ImageModelEndpointsResponse
             ImageModelsListResponse
-            ImageStreamEvent
+            ImageStreamEvents
             ListByokKeysResponse
             ListEndpointsZdrResponse
             ListExternalUsersResponse
@@ -94,18 +94,18 @@ macro_rules! with_roots {
             ListWorkspacesResponse
             ManagedPrivateEndpointResponse
             MessagesResult
-            MessagesStreamEvent
+            MessagesStreamEvents
             ModelResponse
             ModelsCountResponse
             ModelsListResponse
-            OAuthJwks
-            ResponsesResult
+            OauthJwks
+            OpenResponsesResult
             PrivateEndpointResponse
             PrivateEndpointValidationResponse
             QueryAnalyticsResponse
             RankingsDailyResponse
             SessionCostResponse
-            ResponsesStreamEvent
+            StreamEvents
             SttResponse
             SubmitGenerationFeedbackResponse
             TaskClassificationResponse

@@ -24,7 +24,7 @@ pub struct ChatAssistantMessage {
     /// Readable text of the thinking that preceded the answer; `null` when none is available.
     pub reasoning: Option<String>,
     /// Structured thinking blocks; send them back unchanged so the model can resume its line of thought.
-    pub reasoning_details: Option<Vec<ReasoningDetail>>,
+    pub reasoning_details: Option<Vec<ReasoningDetailUnion>>,
     /// The explanation given when the model declines to answer; `null` otherwise.
     pub refusal: Option<String>,
     /// Tools the model wants run before it continues; answer each with a tool message.
@@ -60,7 +60,7 @@ wire_setters!(ChatAssistantMessage {
     model: into String,
     name: into String,
     reasoning: into String,
-    reasoning_details: list ReasoningDetail,
+    reasoning_details: list ReasoningDetailUnion,
     refusal: into String,
     tool_calls: list ChatToolCall,
 });
@@ -114,7 +114,7 @@ pub struct ChatContentText {
     /// The words of this part, as the model reads them.
     pub text: String,
     /// Asks the provider to cache the prompt up to and including this part, in Anthropic style.
-    pub cache_control: Option<CacheControl>,
+    pub cache_control: Option<ChatContentCacheControl>,
     /// Asks the provider to cache the prompt up to and including this part, in OpenAI style.
     pub prompt_cache_breakpoint: Option<PromptCacheBreakpoint>,
     /// Members beyond the typed ones; see [`Extra`].
@@ -136,14 +136,14 @@ impl ChatContentText {
 }
 
 wire_setters!(ChatContentText {
-    cache_control: into CacheControl,
+    cache_control: into ChatContentCacheControl,
     prompt_cache_breakpoint: into PromptCacheBreakpoint,
 });
 
 /// Anthropic-style mark that ends a cacheable prompt prefix; OpenRouter translates it to and from the OpenAI-style marker as needed.
 ///
-/// Schema `CacheControl` of the API document.
-pub type CacheControl = CacheControl;
+/// Schema `ChatContentCacheControl` of the API document.
+pub type ChatContentCacheControl = AnthropicCacheControlDirective;
 
 /// A picture given to a vision-capable model as part of a message.
 ///
@@ -500,10 +500,10 @@ wire_setters!(ChatContentFileFile {
 
 /// One piece of a multi-part message: text, picture, sound, video or document.
 ///
-/// Schema `ChatContentPart` of the API document.
+/// Schema `ChatContentItems` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum ChatContentPart {
+pub enum ChatContentItems {
     /// A stretch of plain text within a multi-part message.
     ///
     /// `type` is `text`.
@@ -532,7 +532,7 @@ pub enum ChatContentPart {
     Unrecognized(Unrecognized),
 }
 
-wire_union!(ChatContentPart {
+wire_union!(ChatContentItems {
     tag "type" {
         "file" => File,
         "image_url" => ImageUrl,
@@ -553,42 +553,42 @@ wire_union!(ChatContentPart {
     }
 });
 
-impl From<ChatContentText> for ChatContentPart {
+impl From<ChatContentText> for ChatContentItems {
     #[inline]
     fn from(value: ChatContentText) -> Self {
         Self::Text(value)
     }
 }
 
-impl From<ChatContentImage> for ChatContentPart {
+impl From<ChatContentImage> for ChatContentItems {
     #[inline]
     fn from(value: ChatContentImage) -> Self {
         Self::ImageUrl(value)
     }
 }
 
-impl From<ChatContentAudio> for ChatContentPart {
+impl From<ChatContentAudio> for ChatContentItems {
     #[inline]
     fn from(value: ChatContentAudio) -> Self {
         Self::InputAudio(value)
     }
 }
 
-impl From<LegacyChatContentVideo> for ChatContentPart {
+impl From<LegacyChatContentVideo> for ChatContentItems {
     #[inline]
     fn from(value: LegacyChatContentVideo) -> Self {
         Self::InputVideo(value)
     }
 }
 
-impl From<ChatContentVideo> for ChatContentPart {
+impl From<ChatContentVideo> for ChatContentItems {
     #[inline]
     fn from(value: ChatContentVideo) -> Self {
         Self::VideoUrl(value)
     }
 }
 
-impl From<ChatContentFile> for ChatContentPart {
+impl From<ChatContentFile> for ChatContentItems {
     #[inline]
     fn from(value: ChatContentFile) -> Self {
         Self::File(value)
@@ -604,7 +604,7 @@ pub enum ChatAssistantMessageContent {
     /// Plain text.
     Text(String),
     /// A list.
-    List(Vec<ChatContentPart>),
+    List(Vec<ChatContentItems>),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
@@ -636,16 +636,16 @@ impl From<&str> for ChatAssistantMessageContent {
     }
 }
 
-impl From<Vec<ChatContentPart>> for ChatAssistantMessageContent {
+impl From<Vec<ChatContentItems>> for ChatAssistantMessageContent {
     #[inline]
-    fn from(value: Vec<ChatContentPart>) -> Self {
+    fn from(value: Vec<ChatContentItems>) -> Self {
         Self::List(value)
     }
 }
 
-impl<const N: usize> From<[ChatContentPart; N]> for ChatAssistantMessageContent {
+impl<const N: usize> From<[ChatContentItems; N]> for ChatAssistantMessageContent {
     #[inline]
-    fn from(value: [ChatContentPart; N]) -> Self {
+    fn from(value: [ChatContentItems; N]) -> Self {
         Self::List(value.into())
     }
 }
@@ -884,10 +884,10 @@ wire_setters!(ReasoningDetailServerToolCall {
 
 /// One piece of reasoning in any form: summary, encrypted data, plain text or server tool trace.
 ///
-/// Schema `ReasoningDetail` of the API document.
+/// Schema `ReasoningDetailUnion` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum ReasoningDetail {
+pub enum ReasoningDetailUnion {
     /// Reasoning given as a condensed account instead of the full text.
     ///
     /// `type` is `reasoning.summary`.
@@ -908,7 +908,7 @@ pub enum ReasoningDetail {
     Unrecognized(Unrecognized),
 }
 
-wire_union!(ReasoningDetail {
+wire_union!(ReasoningDetailUnion {
     tag "type" {
         "reasoning.encrypted" => Encrypted,
         "reasoning.server_tool_call" => ServerToolCall,
@@ -925,28 +925,28 @@ wire_union!(ReasoningDetail {
     }
 });
 
-impl From<ReasoningDetailSummary> for ReasoningDetail {
+impl From<ReasoningDetailSummary> for ReasoningDetailUnion {
     #[inline]
     fn from(value: ReasoningDetailSummary) -> Self {
         Self::Summary(value)
     }
 }
 
-impl From<ReasoningDetailEncrypted> for ReasoningDetail {
+impl From<ReasoningDetailEncrypted> for ReasoningDetailUnion {
     #[inline]
     fn from(value: ReasoningDetailEncrypted) -> Self {
         Self::Encrypted(value)
     }
 }
 
-impl From<ReasoningDetailText> for ReasoningDetail {
+impl From<ReasoningDetailText> for ReasoningDetailUnion {
     #[inline]
     fn from(value: ReasoningDetailText) -> Self {
         Self::Text(value)
     }
 }
 
-impl From<ReasoningDetailServerToolCall> for ReasoningDetail {
+impl From<ReasoningDetailServerToolCall> for ReasoningDetailUnion {
     #[inline]
     fn from(value: ReasoningDetailServerToolCall) -> Self {
         Self::ServerToolCall(Box::new(value))

@@ -16,9 +16,9 @@ pub struct ChatRequest {
     /// The conversation so far, oldest turn first; the model writes the next turn.
     ///
     /// At least 1 element.
-    pub messages: Vec<ChatMessage>,
+    pub messages: Vec<ChatMessages>,
     /// Turns on Anthropic-style prompt caching for the request as a whole.
-    pub cache_control: Option<CacheControl>,
+    pub cache_control: Option<AnthropicCacheControlDirective>,
     /// Diagnostic switches for streamed requests; leave unset in production.
     pub debug: Option<ChatDebugOptions>,
     /// Loads tool definitions on demand, which keeps the prompt short when there are many tools.
@@ -153,7 +153,7 @@ wire_struct!(ChatRequest {
 impl ChatRequest {
     /// With what the API requires.
     #[inline]
-    pub fn new(messages: impl IntoIterator<Item = impl Into<ChatMessage>>) -> Self {
+    pub fn new(messages: impl IntoIterator<Item = impl Into<ChatMessages>>) -> Self {
         Self {
             messages: messages.into_iter().map(Into::into).collect(),
             cache_control: None,
@@ -203,7 +203,7 @@ impl ChatRequest {
 }
 
 wire_setters!(ChatRequest {
-    cache_control: into CacheControl,
+    cache_control: into AnthropicCacheControlDirective,
     debug: into ChatDebugOptions,
     deferred_tools: into DeferredToolsControl,
     frequency_penalty: exact f64,
@@ -402,7 +402,7 @@ pub enum ChatUserMessageContent {
     /// Plain text.
     Text(String),
     /// A list.
-    List(Vec<ChatContentPart>),
+    List(Vec<ChatContentItems>),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
@@ -434,16 +434,16 @@ impl From<&str> for ChatUserMessageContent {
     }
 }
 
-impl From<Vec<ChatContentPart>> for ChatUserMessageContent {
+impl From<Vec<ChatContentItems>> for ChatUserMessageContent {
     #[inline]
-    fn from(value: Vec<ChatContentPart>) -> Self {
+    fn from(value: Vec<ChatContentItems>) -> Self {
         Self::List(value)
     }
 }
 
-impl<const N: usize> From<[ChatContentPart; N]> for ChatUserMessageContent {
+impl<const N: usize> From<[ChatContentItems; N]> for ChatUserMessageContent {
     #[inline]
-    fn from(value: [ChatContentPart; N]) -> Self {
+    fn from(value: [ChatContentItems; N]) -> Self {
         Self::List(value.into())
     }
 }
@@ -576,7 +576,7 @@ pub enum ChatToolMessageContent {
     /// Plain text.
     Text(String),
     /// A list.
-    List(Vec<ChatContentPart>),
+    List(Vec<ChatContentItems>),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
@@ -608,26 +608,26 @@ impl From<&str> for ChatToolMessageContent {
     }
 }
 
-impl From<Vec<ChatContentPart>> for ChatToolMessageContent {
+impl From<Vec<ChatContentItems>> for ChatToolMessageContent {
     #[inline]
-    fn from(value: Vec<ChatContentPart>) -> Self {
+    fn from(value: Vec<ChatContentItems>) -> Self {
         Self::List(value)
     }
 }
 
-impl<const N: usize> From<[ChatContentPart; N]> for ChatToolMessageContent {
+impl<const N: usize> From<[ChatContentItems; N]> for ChatToolMessageContent {
     #[inline]
-    fn from(value: [ChatContentPart; N]) -> Self {
+    fn from(value: [ChatContentItems; N]) -> Self {
         Self::List(value.into())
     }
 }
 
 /// One turn of a conversation; `role` decides which kind it is.
 ///
-/// Schema `ChatMessage` of the API document.
+/// Schema `ChatMessages` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum ChatMessage {
+pub enum ChatMessages {
     /// Instructions that set how the model behaves throughout the conversation.
     ///
     /// `role` is `system`.
@@ -652,7 +652,7 @@ pub enum ChatMessage {
     Unrecognized(Unrecognized),
 }
 
-wire_union!(ChatMessage {
+wire_union!(ChatMessages {
     tag "role" {
         "assistant" => Assistant,
         "developer" => Developer,
@@ -671,35 +671,35 @@ wire_union!(ChatMessage {
     }
 });
 
-impl From<ChatSystemMessage> for ChatMessage {
+impl From<ChatSystemMessage> for ChatMessages {
     #[inline]
     fn from(value: ChatSystemMessage) -> Self {
         Self::System(value)
     }
 }
 
-impl From<ChatUserMessage> for ChatMessage {
+impl From<ChatUserMessage> for ChatMessages {
     #[inline]
     fn from(value: ChatUserMessage) -> Self {
         Self::User(value)
     }
 }
 
-impl From<ChatDeveloperMessage> for ChatMessage {
+impl From<ChatDeveloperMessage> for ChatMessages {
     #[inline]
     fn from(value: ChatDeveloperMessage) -> Self {
         Self::Developer(value)
     }
 }
 
-impl From<ChatAssistantMessage> for ChatMessage {
+impl From<ChatAssistantMessage> for ChatMessages {
     #[inline]
     fn from(value: ChatAssistantMessage) -> Self {
         Self::Assistant(Box::new(value))
     }
 }
 
-impl From<ChatToolMessage> for ChatMessage {
+impl From<ChatToolMessage> for ChatMessages {
     #[inline]
     fn from(value: ChatToolMessage) -> Self {
         Self::Tool(value)
@@ -1045,7 +1045,7 @@ pub struct ChatRequestReasoning {
     /// How hard the model thinks before answering; more effort takes more time and tokens.
     pub effort: Option<ChatRequestReasoningEffort>,
     /// Whether and how extensively the model summarises its thinking.
-    pub summary: Option<ChatReasoningSummaryVerbosity>,
+    pub summary: Option<ChatReasoningSummaryVerbosityEnum>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -1065,7 +1065,7 @@ impl ChatRequestReasoning {
 
 wire_setters!(ChatRequestReasoning {
     effort: into ChatRequestReasoningEffort,
-    summary: into ChatReasoningSummaryVerbosity,
+    summary: into ChatReasoningSummaryVerbosityEnum,
 });
 
 /// How hard the model thinks before answering; more effort takes more time and tokens.
@@ -1104,10 +1104,10 @@ wire_enum!(ChatRequestReasoningEffort {
 
 /// How extensive a summary of its thinking the model should hand over.
 ///
-/// Schema `ChatReasoningSummaryVerbosity` of the API document.
+/// Schema `ChatReasoningSummaryVerbosityEnum` of the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum ChatReasoningSummaryVerbosity {
+pub enum ChatReasoningSummaryVerbosityEnum {
     /// The model picks a suitable level of detail.
     Auto,
     /// A brief account of the main steps.
@@ -1118,7 +1118,7 @@ pub enum ChatReasoningSummaryVerbosity {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(ChatReasoningSummaryVerbosity {
+wire_enum!(ChatReasoningSummaryVerbosityEnum {
     Auto = "auto",
     Concise = "concise",
     Detailed = "detailed",
@@ -1651,7 +1651,7 @@ pub struct ChatFunctionToolFunction {
     /// Name, purpose and parameters of the function, as shown to the model.
     pub function: ChatFunctionToolFunctionFunction,
     /// Asks the provider to cache the prompt through this tool definition, in Anthropic style.
-    pub cache_control: Option<CacheControl>,
+    pub cache_control: Option<ChatContentCacheControl>,
     /// True hides the function from the model until a tool search finds it.
     pub defer_loading: Option<bool>,
     /// Members beyond the typed ones; see [`Extra`].
@@ -1673,7 +1673,7 @@ impl ChatFunctionToolFunction {
 }
 
 wire_setters!(ChatFunctionToolFunction {
-    cache_control: into CacheControl,
+    cache_control: into ChatContentCacheControl,
     defer_loading: exact bool,
 });
 
@@ -1768,7 +1768,7 @@ pub struct ChatWebSearchShorthand {
     /// Accepts results from these sites only; most engines honour it, and it excludes `excluded_domains`.
     pub allowed_domains: Option<Vec<String>>,
     /// Search engine that answers the queries.
-    pub engine: Option<WebSearchToolEngine>,
+    pub engine: Option<WebSearchEngineEnum>,
     /// Drops results from these sites; most engines honour it, and it excludes `allowed_domains`.
     pub excluded_domains: Option<Vec<String>>,
     /// Bounds the text taken from every hit; has effect with Exa, Parallel and Perplexity only.
@@ -1834,7 +1834,7 @@ impl ChatWebSearchShorthand {
 
 wire_setters!(ChatWebSearchShorthand {
     allowed_domains: list String,
-    engine: into WebSearchToolEngine,
+    engine: into WebSearchEngineEnum,
     excluded_domains: list String,
     max_characters: exact i64,
     max_results: exact i64,
@@ -1916,43 +1916,43 @@ pub enum ChatFunctionTool {
     /// Hosted tool that lets the model ask a stronger model for guidance mid-generation; several named entries are allowed, but only one nameless entry.
     ///
     /// `type` is `openrouter:advisor`.
-    OpenRouterAdvisor(Box<AdvisorServerToolOpenRouter>),
+    OpenrouterAdvisor(Box<AdvisorServerToolOpenrouter>),
     /// Hosted tool with which the model runs shell commands in a sandboxed container of OpenRouter.
     ///
     /// `type` is `openrouter:bash`.
-    OpenRouterBash(Box<BashServerTool>),
+    OpenrouterBash(Box<BashServerTool>),
     /// Lets the model ask OpenRouter for the present date and time.
     ///
     /// `type` is `openrouter:datetime`.
-    OpenRouterDatetime(DatetimeServerTool),
+    OpenrouterDatetime(DatetimeServerTool),
     /// Lets the model list, read, write and edit the files of the workspace that the calling API key belongs to.
     ///
     /// `type` is `openrouter:files`.
-    OpenRouterFiles(FilesServerTool),
+    OpenrouterFiles(FilesServerTool),
     /// Server tool that sends a prompt to several models in parallel and has an analyst model condense their answers into structured JSON for the calling model.
     ///
     /// `type` is `openrouter:fusion`.
-    OpenRouterFusion(Box<FusionServerToolOpenRouter>),
+    OpenrouterFusion(Box<FusionServerToolOpenrouter>),
     /// Server tool run by OpenRouter that has an image model draw what the calling model describes.
     ///
     /// `type` is `openrouter:image_generation`.
-    OpenRouterImageGeneration(ImageGenerationServerToolOpenRouter),
+    OpenrouterImageGeneration(ImageGenerationServerToolOpenrouter),
     /// Lets the model look through the OpenRouter catalogue for suitable models; OpenRouter runs the search.
     ///
     /// `type` is `openrouter:experimental__search_models`.
-    OpenRouterExperimentalSearchModels(ChatSearchModelsServerTool),
+    OpenrouterExperimentalSearchModels(ChatSearchModelsServerTool),
     /// Server tool through which the model hands a self-contained task to a cheaper or faster worker model and gets back the result.
     ///
     /// `type` is `openrouter:subagent`.
-    OpenRouterSubagent(Box<SubagentServerToolOpenRouter>),
+    OpenrouterSubagent(Box<SubagentServerToolOpenrouter>),
     /// Server tool, run by OpenRouter, that reads a web page or PDF at a given address in full.
     ///
     /// `type` is `openrouter:web_fetch`.
-    OpenRouterWebFetch(WebFetchServerTool),
+    OpenrouterWebFetch(WebFetchServerTool),
     /// Tool definition that lets the model search the web for fresh information; OpenRouter runs it on the server.
     ///
     /// `type` is `openrouter:web_search`.
-    OpenRouterWebSearch(Box<OpenRouterWebSearchServerTool>),
+    OpenrouterWebSearch(Box<OpenrouterWebSearchServerTool>),
     /// Web search tool in the notation of the OpenAI Responses API; OpenRouter turns it into its own search tool.
     ///
     /// `type` is `web_search` or `web_search_preview` or `web_search_preview_2025_03_11` or `web_search_2025_08_26`.
@@ -1966,16 +1966,16 @@ pub enum ChatFunctionTool {
 wire_union!(ChatFunctionTool {
     tag "type" {
         "function" => Function,
-        "openrouter:advisor" => OpenRouterAdvisor,
-        "openrouter:bash" => OpenRouterBash,
-        "openrouter:datetime" => OpenRouterDatetime,
-        "openrouter:experimental__search_models" => OpenRouterExperimentalSearchModels,
-        "openrouter:files" => OpenRouterFiles,
-        "openrouter:fusion" => OpenRouterFusion,
-        "openrouter:image_generation" => OpenRouterImageGeneration,
-        "openrouter:subagent" => OpenRouterSubagent,
-        "openrouter:web_fetch" => OpenRouterWebFetch,
-        "openrouter:web_search" => OpenRouterWebSearch,
+        "openrouter:advisor" => OpenrouterAdvisor,
+        "openrouter:bash" => OpenrouterBash,
+        "openrouter:datetime" => OpenrouterDatetime,
+        "openrouter:experimental__search_models" => OpenrouterExperimentalSearchModels,
+        "openrouter:files" => OpenrouterFiles,
+        "openrouter:fusion" => OpenrouterFusion,
+        "openrouter:image_generation" => OpenrouterImageGeneration,
+        "openrouter:subagent" => OpenrouterSubagent,
+        "openrouter:web_fetch" => OpenrouterWebFetch,
+        "openrouter:web_search" => OpenrouterWebSearch,
         "web_search" => WebSearchShorthand,
         "web_search_2025_08_26" => WebSearchShorthand,
         "web_search_preview" => WebSearchShorthand,
@@ -1987,16 +1987,16 @@ wire_union!(ChatFunctionTool {
     shapes {}
     variants {
         0 Function,
-        1 OpenRouterAdvisor,
-        2 OpenRouterBash,
-        3 OpenRouterDatetime,
-        4 OpenRouterFiles,
-        5 OpenRouterFusion,
-        6 OpenRouterImageGeneration,
-        7 OpenRouterExperimentalSearchModels,
-        8 OpenRouterSubagent,
-        9 OpenRouterWebFetch,
-        10 OpenRouterWebSearch,
+        1 OpenrouterAdvisor,
+        2 OpenrouterBash,
+        3 OpenrouterDatetime,
+        4 OpenrouterFiles,
+        5 OpenrouterFusion,
+        6 OpenrouterImageGeneration,
+        7 OpenrouterExperimentalSearchModels,
+        8 OpenrouterSubagent,
+        9 OpenrouterWebFetch,
+        10 OpenrouterWebSearch,
         11 WebSearchShorthand,
         12 DynamicServerTool,
     }
@@ -2009,73 +2009,73 @@ impl From<ChatFunctionToolFunction> for ChatFunctionTool {
     }
 }
 
-impl From<AdvisorServerToolOpenRouter> for ChatFunctionTool {
+impl From<AdvisorServerToolOpenrouter> for ChatFunctionTool {
     #[inline]
-    fn from(value: AdvisorServerToolOpenRouter) -> Self {
-        Self::OpenRouterAdvisor(Box::new(value))
+    fn from(value: AdvisorServerToolOpenrouter) -> Self {
+        Self::OpenrouterAdvisor(Box::new(value))
     }
 }
 
 impl From<BashServerTool> for ChatFunctionTool {
     #[inline]
     fn from(value: BashServerTool) -> Self {
-        Self::OpenRouterBash(Box::new(value))
+        Self::OpenrouterBash(Box::new(value))
     }
 }
 
 impl From<DatetimeServerTool> for ChatFunctionTool {
     #[inline]
     fn from(value: DatetimeServerTool) -> Self {
-        Self::OpenRouterDatetime(value)
+        Self::OpenrouterDatetime(value)
     }
 }
 
 impl From<FilesServerTool> for ChatFunctionTool {
     #[inline]
     fn from(value: FilesServerTool) -> Self {
-        Self::OpenRouterFiles(value)
+        Self::OpenrouterFiles(value)
     }
 }
 
-impl From<FusionServerToolOpenRouter> for ChatFunctionTool {
+impl From<FusionServerToolOpenrouter> for ChatFunctionTool {
     #[inline]
-    fn from(value: FusionServerToolOpenRouter) -> Self {
-        Self::OpenRouterFusion(Box::new(value))
+    fn from(value: FusionServerToolOpenrouter) -> Self {
+        Self::OpenrouterFusion(Box::new(value))
     }
 }
 
-impl From<ImageGenerationServerToolOpenRouter> for ChatFunctionTool {
+impl From<ImageGenerationServerToolOpenrouter> for ChatFunctionTool {
     #[inline]
-    fn from(value: ImageGenerationServerToolOpenRouter) -> Self {
-        Self::OpenRouterImageGeneration(value)
+    fn from(value: ImageGenerationServerToolOpenrouter) -> Self {
+        Self::OpenrouterImageGeneration(value)
     }
 }
 
 impl From<ChatSearchModelsServerTool> for ChatFunctionTool {
     #[inline]
     fn from(value: ChatSearchModelsServerTool) -> Self {
-        Self::OpenRouterExperimentalSearchModels(value)
+        Self::OpenrouterExperimentalSearchModels(value)
     }
 }
 
-impl From<SubagentServerToolOpenRouter> for ChatFunctionTool {
+impl From<SubagentServerToolOpenrouter> for ChatFunctionTool {
     #[inline]
-    fn from(value: SubagentServerToolOpenRouter) -> Self {
-        Self::OpenRouterSubagent(Box::new(value))
+    fn from(value: SubagentServerToolOpenrouter) -> Self {
+        Self::OpenrouterSubagent(Box::new(value))
     }
 }
 
 impl From<WebFetchServerTool> for ChatFunctionTool {
     #[inline]
     fn from(value: WebFetchServerTool) -> Self {
-        Self::OpenRouterWebFetch(value)
+        Self::OpenrouterWebFetch(value)
     }
 }
 
-impl From<OpenRouterWebSearchServerTool> for ChatFunctionTool {
+impl From<OpenrouterWebSearchServerTool> for ChatFunctionTool {
     #[inline]
-    fn from(value: OpenRouterWebSearchServerTool) -> Self {
-        Self::OpenRouterWebSearch(Box::new(value))
+    fn from(value: OpenrouterWebSearchServerTool) -> Self {
+        Self::OpenrouterWebSearch(Box::new(value))
     }
 }
 

@@ -30,7 +30,7 @@ pub struct MessagesStartEventMessage {
     /// Code execution container attached to the call, with its identifier and expiry.
     pub container: Option<AnthropicContainer>,
     /// Content blocks so far, normally empty here since blocks stream in through later events.
-    pub content: Vec<MessagesContentBlock>,
+    pub content: Vec<OrAnthropicContentBlock>,
     /// Identifier of the message being streamed.
     pub id: String,
     /// Model that generates the message, as named by the server.
@@ -635,7 +635,7 @@ pub struct MessagesDeltaEventDelta {
     /// Why the model refused, when a refusal ended the message.
     pub stop_details: Option<AnthropicRefusalStopDetails>,
     /// Why the model stopped writing, for example to call a tool.
-    pub stop_reason: Option<MessagesStopReason>,
+    pub stop_reason: Option<OrAnthropicStopReason>,
     /// Which of your stop sequences ended the message; null when none did.
     pub stop_sequence: Option<String>,
     /// What the requested safety checks found; null when not reported.
@@ -669,7 +669,7 @@ pub struct MessagesDeltaEventUsage {
     /// Breakdown of the output tokens by kind.
     pub output_tokens_details: Option<AnthropicOutputTokensDetails>,
     /// Counts of server tool requests made along the way; null when not reported.
-    pub server_tool_use: Option<MessagesServerToolUsage>,
+    pub server_tool_use: Option<OrAnthropicServerToolUsage>,
     /// Tokens written to the prompt cache, split by cache lifetime.
     pub cache_creation: Option<AnthropicCacheCreation>,
     /// Usage of each separate sampling pass that made up the message.
@@ -696,7 +696,7 @@ wire_struct!(MessagesDeltaEventUsage {
 #[non_exhaustive]
 pub struct MessagesStopEvent {
     /// Routing details for the finished call, attached to the closing event when you opted in.
-    pub openrouter_metadata: Option<OpenRouterMetadata>,
+    pub openrouter_metadata: Option<OpenrouterMetadata>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -712,7 +712,7 @@ wire_struct!(MessagesStopEvent ["type" = "\"message_stop\""] {
 #[non_exhaustive]
 pub struct MessagesContentBlockStartEvent {
     /// The new block in its initial state, which later deltas fill in.
-    pub content_block: MessagesStartedContentBlock,
+    pub content_block: MessagesContentBlockStartEventContentBlock,
     /// Position of the opened block within the message content, counted from zero.
     pub index: i64,
     /// Members beyond the typed ones; see [`Extra`].
@@ -729,7 +729,7 @@ wire_struct!(MessagesContentBlockStartEvent ["type" = "\"content_block_start\""]
 /// At `MessagesContentBlockStartEvent.content_block` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum MessagesStartedContentBlock {
+pub enum MessagesContentBlockStartEventContentBlock {
     /// Text the model wrote, with any citations that back it.
     ///
     /// `type` is `text`.
@@ -749,7 +749,7 @@ pub enum MessagesStartedContentBlock {
     /// Call to a tool that runs on the server, so the client has nothing to execute.
     ///
     /// `type` is `server_tool_use`.
-    ServerToolUse(MessagesServerToolUseBlock),
+    ServerToolUse(OrAnthropicServerToolUseBlock),
     /// Content block holding the outcome of a web search.
     ///
     /// `type` is `web_search_tool_result`.
@@ -769,7 +769,7 @@ pub enum MessagesStartedContentBlock {
     /// Content block holding the outcome of a file command in the code execution sandbox.
     ///
     /// `type` is `text_editor_code_execution_tool_result`.
-    TextEditorCodeExecutionToolResult(AnthropicTextEditorToolResult),
+    TextEditorCodeExecutionToolResult(AnthropicTextEditorCodeExecutionToolResult),
     /// Content block holding the outcome of a tool search.
     ///
     /// `type` is `tool_search_tool_result`.
@@ -789,29 +789,29 @@ pub enum MessagesStartedContentBlock {
     /// Result block of an `openrouter:shell` call that ran inside OpenRouter's sandbox.
     ///
     /// `type` is `openrouter_shell_tool_result`.
-    OpenRouterShellToolResult(MessagesShellToolResult),
+    OpenrouterShellToolResult(OrAnthropicShellToolResult),
     /// Result block of an `openrouter:bash` call that ran inside OpenRouter's sandbox.
     ///
     /// `type` is `openrouter_bash_tool_result`.
-    OpenRouterBashToolResult(MessagesBashToolResult),
+    OpenrouterBashToolResult(OrAnthropicBashToolResult),
     /// Content block with the deferred tools that a search by OpenRouter found; send it back unchanged on the next turn.
     ///
     /// `type` is `openrouter_tool_search_result`.
-    OpenRouterToolSearchResult(MessagesToolSearchResult),
+    OpenrouterToolSearchResult(OrAnthropicToolSearchResult),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
 
-wire_union!(MessagesStartedContentBlock {
+wire_union!(MessagesContentBlockStartEventContentBlock {
     tag "type" {
         "advisor_tool_result" => AdvisorToolResult,
         "bash_code_execution_tool_result" => BashCodeExecutionToolResult,
         "code_execution_tool_result" => CodeExecutionToolResult,
         "compaction" => Compaction,
         "container_upload" => ContainerUpload,
-        "openrouter_bash_tool_result" => OpenRouterBashToolResult,
-        "openrouter_shell_tool_result" => OpenRouterShellToolResult,
-        "openrouter_tool_search_result" => OpenRouterToolSearchResult,
+        "openrouter_bash_tool_result" => OpenrouterBashToolResult,
+        "openrouter_shell_tool_result" => OpenrouterShellToolResult,
+        "openrouter_tool_search_result" => OpenrouterToolSearchResult,
         "redacted_thinking" => RedactedThinking,
         "server_tool_use" => ServerToolUse,
         "text" => Text,
@@ -839,128 +839,128 @@ wire_union!(MessagesStartedContentBlock {
         11 ContainerUpload,
         12 Compaction,
         13 AdvisorToolResult,
-        14 OpenRouterShellToolResult,
-        15 OpenRouterBashToolResult,
-        16 OpenRouterToolSearchResult,
+        14 OpenrouterShellToolResult,
+        15 OpenrouterBashToolResult,
+        16 OpenrouterToolSearchResult,
     }
 });
 
-impl From<AnthropicTextBlock> for MessagesStartedContentBlock {
+impl From<AnthropicTextBlock> for MessagesContentBlockStartEventContentBlock {
     #[inline]
     fn from(value: AnthropicTextBlock) -> Self {
         Self::Text(value)
     }
 }
 
-impl From<AnthropicToolUseBlock> for MessagesStartedContentBlock {
+impl From<AnthropicToolUseBlock> for MessagesContentBlockStartEventContentBlock {
     #[inline]
     fn from(value: AnthropicToolUseBlock) -> Self {
         Self::ToolUse(value)
     }
 }
 
-impl From<AnthropicThinkingBlock> for MessagesStartedContentBlock {
+impl From<AnthropicThinkingBlock> for MessagesContentBlockStartEventContentBlock {
     #[inline]
     fn from(value: AnthropicThinkingBlock) -> Self {
         Self::Thinking(value)
     }
 }
 
-impl From<AnthropicRedactedThinkingBlock> for MessagesStartedContentBlock {
+impl From<AnthropicRedactedThinkingBlock> for MessagesContentBlockStartEventContentBlock {
     #[inline]
     fn from(value: AnthropicRedactedThinkingBlock) -> Self {
         Self::RedactedThinking(value)
     }
 }
 
-impl From<MessagesServerToolUseBlock> for MessagesStartedContentBlock {
+impl From<OrAnthropicServerToolUseBlock> for MessagesContentBlockStartEventContentBlock {
     #[inline]
-    fn from(value: MessagesServerToolUseBlock) -> Self {
+    fn from(value: OrAnthropicServerToolUseBlock) -> Self {
         Self::ServerToolUse(value)
     }
 }
 
-impl From<AnthropicWebSearchToolResult> for MessagesStartedContentBlock {
+impl From<AnthropicWebSearchToolResult> for MessagesContentBlockStartEventContentBlock {
     #[inline]
     fn from(value: AnthropicWebSearchToolResult) -> Self {
         Self::WebSearchToolResult(value)
     }
 }
 
-impl From<AnthropicWebFetchToolResult> for MessagesStartedContentBlock {
+impl From<AnthropicWebFetchToolResult> for MessagesContentBlockStartEventContentBlock {
     #[inline]
     fn from(value: AnthropicWebFetchToolResult) -> Self {
         Self::WebFetchToolResult(value)
     }
 }
 
-impl From<AnthropicCodeExecutionToolResult> for MessagesStartedContentBlock {
+impl From<AnthropicCodeExecutionToolResult> for MessagesContentBlockStartEventContentBlock {
     #[inline]
     fn from(value: AnthropicCodeExecutionToolResult) -> Self {
         Self::CodeExecutionToolResult(value)
     }
 }
 
-impl From<AnthropicBashCodeExecutionToolResult> for MessagesStartedContentBlock {
+impl From<AnthropicBashCodeExecutionToolResult> for MessagesContentBlockStartEventContentBlock {
     #[inline]
     fn from(value: AnthropicBashCodeExecutionToolResult) -> Self {
         Self::BashCodeExecutionToolResult(value)
     }
 }
 
-impl From<AnthropicTextEditorToolResult> for MessagesStartedContentBlock {
+impl From<AnthropicTextEditorCodeExecutionToolResult> for MessagesContentBlockStartEventContentBlock {
     #[inline]
-    fn from(value: AnthropicTextEditorToolResult) -> Self {
+    fn from(value: AnthropicTextEditorCodeExecutionToolResult) -> Self {
         Self::TextEditorCodeExecutionToolResult(value)
     }
 }
 
-impl From<AnthropicToolSearchToolResult> for MessagesStartedContentBlock {
+impl From<AnthropicToolSearchToolResult> for MessagesContentBlockStartEventContentBlock {
     #[inline]
     fn from(value: AnthropicToolSearchToolResult) -> Self {
         Self::ToolSearchToolResult(value)
     }
 }
 
-impl From<AnthropicContainerUpload> for MessagesStartedContentBlock {
+impl From<AnthropicContainerUpload> for MessagesContentBlockStartEventContentBlock {
     #[inline]
     fn from(value: AnthropicContainerUpload) -> Self {
         Self::ContainerUpload(value)
     }
 }
 
-impl From<AnthropicCompactionBlock> for MessagesStartedContentBlock {
+impl From<AnthropicCompactionBlock> for MessagesContentBlockStartEventContentBlock {
     #[inline]
     fn from(value: AnthropicCompactionBlock) -> Self {
         Self::Compaction(value)
     }
 }
 
-impl From<AnthropicAdvisorToolResult> for MessagesStartedContentBlock {
+impl From<AnthropicAdvisorToolResult> for MessagesContentBlockStartEventContentBlock {
     #[inline]
     fn from(value: AnthropicAdvisorToolResult) -> Self {
         Self::AdvisorToolResult(value)
     }
 }
 
-impl From<MessagesShellToolResult> for MessagesStartedContentBlock {
+impl From<OrAnthropicShellToolResult> for MessagesContentBlockStartEventContentBlock {
     #[inline]
-    fn from(value: MessagesShellToolResult) -> Self {
-        Self::OpenRouterShellToolResult(value)
+    fn from(value: OrAnthropicShellToolResult) -> Self {
+        Self::OpenrouterShellToolResult(value)
     }
 }
 
-impl From<MessagesBashToolResult> for MessagesStartedContentBlock {
+impl From<OrAnthropicBashToolResult> for MessagesContentBlockStartEventContentBlock {
     #[inline]
-    fn from(value: MessagesBashToolResult) -> Self {
-        Self::OpenRouterBashToolResult(value)
+    fn from(value: OrAnthropicBashToolResult) -> Self {
+        Self::OpenrouterBashToolResult(value)
     }
 }
 
-impl From<MessagesToolSearchResult> for MessagesStartedContentBlock {
+impl From<OrAnthropicToolSearchResult> for MessagesContentBlockStartEventContentBlock {
     #[inline]
-    fn from(value: MessagesToolSearchResult) -> Self {
-        Self::OpenRouterToolSearchResult(value)
+    fn from(value: OrAnthropicToolSearchResult) -> Self {
+        Self::OpenrouterToolSearchResult(value)
     }
 }
 
@@ -1072,23 +1072,23 @@ pub enum MessagesCitationsDeltaCitation {
     /// Citation in a response that points at a character range of a plain-text document.
     ///
     /// `type` is `char_location`.
-    CharLocation(AnthropicCharCitation),
+    CharLocation(AnthropicCitationCharLocation),
     /// Citation in a response that points at a page range of a PDF document.
     ///
     /// `type` is `page_location`.
-    PageLocation(AnthropicPageCitation),
+    PageLocation(AnthropicCitationPageLocation),
     /// Citation in a response that points at a range of blocks in a custom-content document.
     ///
     /// `type` is `content_block_location`.
-    ContentBlockLocation(AnthropicContentBlockCitation),
+    ContentBlockLocation(AnthropicCitationContentBlockLocation),
     /// Citation in a response that points at a page found by the web search tool.
     ///
     /// `type` is `web_search_result_location`.
-    WebSearchResultLocation(AnthropicWebSearchCitation),
+    WebSearchResultLocation(AnthropicCitationWebSearchResultLocation),
     /// Citation in a response that points into a search result you supplied.
     ///
     /// `type` is `search_result_location`.
-    SearchResultLocation(AnthropicSearchResultCitation),
+    SearchResultLocation(AnthropicCitationSearchResultLocation),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
@@ -1112,37 +1112,37 @@ wire_union!(MessagesCitationsDeltaCitation {
     }
 });
 
-impl From<AnthropicCharCitation> for MessagesCitationsDeltaCitation {
+impl From<AnthropicCitationCharLocation> for MessagesCitationsDeltaCitation {
     #[inline]
-    fn from(value: AnthropicCharCitation) -> Self {
+    fn from(value: AnthropicCitationCharLocation) -> Self {
         Self::CharLocation(value)
     }
 }
 
-impl From<AnthropicPageCitation> for MessagesCitationsDeltaCitation {
+impl From<AnthropicCitationPageLocation> for MessagesCitationsDeltaCitation {
     #[inline]
-    fn from(value: AnthropicPageCitation) -> Self {
+    fn from(value: AnthropicCitationPageLocation) -> Self {
         Self::PageLocation(value)
     }
 }
 
-impl From<AnthropicContentBlockCitation> for MessagesCitationsDeltaCitation {
+impl From<AnthropicCitationContentBlockLocation> for MessagesCitationsDeltaCitation {
     #[inline]
-    fn from(value: AnthropicContentBlockCitation) -> Self {
+    fn from(value: AnthropicCitationContentBlockLocation) -> Self {
         Self::ContentBlockLocation(value)
     }
 }
 
-impl From<AnthropicWebSearchCitation> for MessagesCitationsDeltaCitation {
+impl From<AnthropicCitationWebSearchResultLocation> for MessagesCitationsDeltaCitation {
     #[inline]
-    fn from(value: AnthropicWebSearchCitation) -> Self {
+    fn from(value: AnthropicCitationWebSearchResultLocation) -> Self {
         Self::WebSearchResultLocation(value)
     }
 }
 
-impl From<AnthropicSearchResultCitation> for MessagesCitationsDeltaCitation {
+impl From<AnthropicCitationSearchResultLocation> for MessagesCitationsDeltaCitation {
     #[inline]
-    fn from(value: AnthropicSearchResultCitation) -> Self {
+    fn from(value: AnthropicCitationSearchResultLocation) -> Self {
         Self::SearchResultLocation(value)
     }
 }
@@ -1300,7 +1300,7 @@ pub struct MessagesErrorEvent {
     /// Kind and explanation of the failure.
     pub error: MessagesErrorEventError,
     /// Details from OpenRouter about how the request was routed.
-    pub openrouter_metadata: Option<OpenRouterMetadata>,
+    pub openrouter_metadata: Option<OpenrouterMetadata>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -1334,10 +1334,10 @@ wire_struct!(MessagesErrorEventError {
 
 /// Any event a Messages stream can deliver, told apart by its `type`.
 ///
-/// Schema `MessagesStreamEvent` of the API document.
+/// Schema `MessagesStreamEvents` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum MessagesStreamEvent {
+pub enum MessagesStreamEvents {
     /// First event of a Messages stream; carries the message envelope before any content arrives.
     ///
     /// `type` is `message_start`.
@@ -1374,7 +1374,7 @@ pub enum MessagesStreamEvent {
     Unrecognized(Unrecognized),
 }
 
-wire_union!(MessagesStreamEvent {
+wire_union!(MessagesStreamEvents {
     tag "type" {
         "content_block_delta" => ContentBlockDelta,
         "content_block_start" => ContentBlockStart,
@@ -1399,56 +1399,56 @@ wire_union!(MessagesStreamEvent {
     }
 });
 
-impl From<MessagesStartEvent> for MessagesStreamEvent {
+impl From<MessagesStartEvent> for MessagesStreamEvents {
     #[inline]
     fn from(value: MessagesStartEvent) -> Self {
         Self::MessageStart(Box::new(value))
     }
 }
 
-impl From<MessagesDeltaEvent> for MessagesStreamEvent {
+impl From<MessagesDeltaEvent> for MessagesStreamEvents {
     #[inline]
     fn from(value: MessagesDeltaEvent) -> Self {
         Self::MessageDelta(Box::new(value))
     }
 }
 
-impl From<MessagesStopEvent> for MessagesStreamEvent {
+impl From<MessagesStopEvent> for MessagesStreamEvents {
     #[inline]
     fn from(value: MessagesStopEvent) -> Self {
         Self::MessageStop(Box::new(value))
     }
 }
 
-impl From<MessagesContentBlockStartEvent> for MessagesStreamEvent {
+impl From<MessagesContentBlockStartEvent> for MessagesStreamEvents {
     #[inline]
     fn from(value: MessagesContentBlockStartEvent) -> Self {
         Self::ContentBlockStart(Box::new(value))
     }
 }
 
-impl From<MessagesContentBlockDeltaEvent> for MessagesStreamEvent {
+impl From<MessagesContentBlockDeltaEvent> for MessagesStreamEvents {
     #[inline]
     fn from(value: MessagesContentBlockDeltaEvent) -> Self {
         Self::ContentBlockDelta(Box::new(value))
     }
 }
 
-impl From<MessagesContentBlockStopEvent> for MessagesStreamEvent {
+impl From<MessagesContentBlockStopEvent> for MessagesStreamEvents {
     #[inline]
     fn from(value: MessagesContentBlockStopEvent) -> Self {
         Self::ContentBlockStop(value)
     }
 }
 
-impl From<MessagesPingEvent> for MessagesStreamEvent {
+impl From<MessagesPingEvent> for MessagesStreamEvents {
     #[inline]
     fn from(value: MessagesPingEvent) -> Self {
         Self::Ping(value)
     }
 }
 
-impl From<MessagesErrorEvent> for MessagesStreamEvent {
+impl From<MessagesErrorEvent> for MessagesStreamEvents {
     #[inline]
     fn from(value: MessagesErrorEvent) -> Self {
         Self::Error(Box::new(value))

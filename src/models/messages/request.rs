@@ -16,7 +16,7 @@ pub struct MessagesRequest {
     /// Slug of the model to run.
     pub model: String,
     /// Request-wide prompt caching directive, which spares you marking single blocks.
-    pub cache_control: Option<CacheControl>,
+    pub cache_control: Option<AnthropicCacheControlDirective>,
     /// Rules for trimming or condensing the conversation when it grows long; null applies none.
     pub context_management: Option<MessagesRequestContextManagement>,
     /// Opts in to deferred tools that OpenRouter finds and loads; send the same tools and unmodified reasoning on later turns.
@@ -146,7 +146,7 @@ impl MessagesRequest {
 
 wire_setters!(MessagesRequest {
     messages: list MessagesMessageParam,
-    cache_control: into CacheControl,
+    cache_control: into AnthropicCacheControlDirective,
     context_management: into MessagesRequestContextManagement,
     deferred_tools: into DeferredToolsControl,
     fallbacks: list MessagesFallbackParam,
@@ -211,7 +211,7 @@ pub struct ContextEditClearToolUses20250919 {
     /// Fewest tokens each clearing must free, so that breaking the prompt cache pays off.
     pub clear_at_least: Option<AnthropicInputTokensClearAtLeast>,
     /// Whether tool inputs go along with the results: all, none, or those of the tools named.
-    pub clear_tool_inputs: Option<ContextEditClearToolInputs>,
+    pub clear_tool_inputs: Option<ContextEditClearToolUses20250919ClearToolInputs>,
     /// Tools whose calls and results are never cleared.
     pub exclude_tools: Option<Vec<String>>,
     /// How many of the latest tool uses to spare.
@@ -240,7 +240,7 @@ impl ContextEditClearToolUses20250919 {
 
 wire_setters!(ContextEditClearToolUses20250919 {
     clear_at_least: into AnthropicInputTokensClearAtLeast,
-    clear_tool_inputs: into ContextEditClearToolInputs,
+    clear_tool_inputs: into ContextEditClearToolUses20250919ClearToolInputs,
     exclude_tools: list String,
     keep: into AnthropicToolUsesKeep,
     trigger: into ContextEditClearToolUses20250919Trigger,
@@ -277,7 +277,7 @@ wire_setters!(AnthropicInputTokensClearAtLeast {});
 /// At `MessagesRequest.context_management.edits[]|clear_tool_uses_20250919.clear_tool_inputs` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum ContextEditClearToolInputs {
+pub enum ContextEditClearToolUses20250919ClearToolInputs {
     /// A truth value.
     Boolean(bool),
     /// A list.
@@ -286,7 +286,7 @@ pub enum ContextEditClearToolInputs {
     Unrecognized(Unrecognized),
 }
 
-wire_union!(ContextEditClearToolInputs {
+wire_union!(ContextEditClearToolUses20250919ClearToolInputs {
     tag "" {}
     objects {}
     shapes {
@@ -299,21 +299,21 @@ wire_union!(ContextEditClearToolInputs {
     }
 });
 
-impl From<bool> for ContextEditClearToolInputs {
+impl From<bool> for ContextEditClearToolUses20250919ClearToolInputs {
     #[inline]
     fn from(value: bool) -> Self {
         Self::Boolean(value)
     }
 }
 
-impl From<Vec<String>> for ContextEditClearToolInputs {
+impl From<Vec<String>> for ContextEditClearToolUses20250919ClearToolInputs {
     #[inline]
     fn from(value: Vec<String>) -> Self {
         Self::List(value)
     }
 }
 
-impl<const N: usize> From<[String; N]> for ContextEditClearToolInputs {
+impl<const N: usize> From<[String; N]> for ContextEditClearToolUses20250919ClearToolInputs {
     #[inline]
     fn from(value: [String; N]) -> Self {
         Self::List(value.into())
@@ -778,7 +778,7 @@ pub struct AnthropicTextBlockParam {
     /// The text the model should read.
     pub text: String,
     /// Sets a prompt cache breakpoint at this text block.
-    pub cache_control: Option<CacheControl>,
+    pub cache_control: Option<AnthropicCacheControlDirective>,
     /// Citations that belong to the text when you replay an earlier assistant turn.
     pub citations: Option<Vec<AnthropicTextBlockParamCitation>>,
     /// Members beyond the typed ones; see [`Extra`].
@@ -800,16 +800,16 @@ impl AnthropicTextBlockParam {
 }
 
 wire_setters!(AnthropicTextBlockParam {
-    cache_control: into CacheControl,
+    cache_control: into AnthropicCacheControlDirective,
     citations: list AnthropicTextBlockParamCitation,
 });
 
 /// Character-range citation sent back in a request when you replay an earlier assistant turn.
 ///
-/// Schema `AnthropicCharCitationParam` of the API document.
+/// Schema `AnthropicCitationCharLocationParam` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct AnthropicCharCitationParam {
+pub struct AnthropicCitationCharLocationParam {
     /// Passage quoted from the document, exactly as the response reported it.
     pub cited_text: String,
     /// Zero-based position of the cited document among the documents of the conversation.
@@ -824,7 +824,7 @@ pub struct AnthropicCharCitationParam {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicCharCitationParam ["type" = "\"char_location\""] {
+wire_struct!(AnthropicCitationCharLocationParam ["type" = "\"char_location\""] {
     0 cited_text: "cited_text" Required,
     1 document_index: "document_index" Required,
     2 document_title: "document_title" Nullable,
@@ -832,7 +832,7 @@ wire_struct!(AnthropicCharCitationParam ["type" = "\"char_location\""] {
     4 start_char_index: "start_char_index" Required,
 });
 
-impl AnthropicCharCitationParam {
+impl AnthropicCitationCharLocationParam {
     /// With what the API requires.
     #[inline]
     pub fn new(cited_text: impl Into<String>, document_index: i64, end_char_index: i64, start_char_index: i64) -> Self {
@@ -847,16 +847,16 @@ impl AnthropicCharCitationParam {
     }
 }
 
-wire_setters!(AnthropicCharCitationParam {
+wire_setters!(AnthropicCitationCharLocationParam {
     document_title: into String,
 });
 
 /// Page-range citation sent back in a request when you replay an earlier assistant turn.
 ///
-/// Schema `AnthropicPageCitationParam` of the API document.
+/// Schema `AnthropicCitationPageLocationParam` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct AnthropicPageCitationParam {
+pub struct AnthropicCitationPageLocationParam {
     /// Text of the cited pages, exactly as the response reported it.
     pub cited_text: String,
     /// Zero-based position of the cited document among the documents of the conversation.
@@ -871,7 +871,7 @@ pub struct AnthropicPageCitationParam {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicPageCitationParam ["type" = "\"page_location\""] {
+wire_struct!(AnthropicCitationPageLocationParam ["type" = "\"page_location\""] {
     0 cited_text: "cited_text" Required,
     1 document_index: "document_index" Required,
     2 document_title: "document_title" Nullable,
@@ -879,7 +879,7 @@ wire_struct!(AnthropicPageCitationParam ["type" = "\"page_location\""] {
     4 start_page_number: "start_page_number" Required,
 });
 
-impl AnthropicPageCitationParam {
+impl AnthropicCitationPageLocationParam {
     /// With what the API requires.
     #[inline]
     pub fn new(
@@ -899,16 +899,16 @@ impl AnthropicPageCitationParam {
     }
 }
 
-wire_setters!(AnthropicPageCitationParam {
+wire_setters!(AnthropicCitationPageLocationParam {
     document_title: into String,
 });
 
 /// Block-range citation sent back in a request when you replay an earlier assistant turn.
 ///
-/// Schema `AnthropicContentBlockCitationParam` of the API document.
+/// Schema `AnthropicCitationContentBlockLocationParam` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct AnthropicContentBlockCitationParam {
+pub struct AnthropicCitationContentBlockLocationParam {
     /// Text of the cited blocks, exactly as the response reported it.
     pub cited_text: String,
     /// Zero-based position of the cited document among the documents of the conversation.
@@ -923,7 +923,7 @@ pub struct AnthropicContentBlockCitationParam {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicContentBlockCitationParam ["type" = "\"content_block_location\""] {
+wire_struct!(AnthropicCitationContentBlockLocationParam ["type" = "\"content_block_location\""] {
     0 cited_text: "cited_text" Required,
     1 document_index: "document_index" Required,
     2 document_title: "document_title" Nullable,
@@ -931,7 +931,7 @@ wire_struct!(AnthropicContentBlockCitationParam ["type" = "\"content_block_locat
     4 start_block_index: "start_block_index" Required,
 });
 
-impl AnthropicContentBlockCitationParam {
+impl AnthropicCitationContentBlockLocationParam {
     /// With what the API requires.
     #[inline]
     pub fn new(
@@ -951,16 +951,16 @@ impl AnthropicContentBlockCitationParam {
     }
 }
 
-wire_setters!(AnthropicContentBlockCitationParam {
+wire_setters!(AnthropicCitationContentBlockLocationParam {
     document_title: into String,
 });
 
 /// Web-search citation sent back in a request when you replay an earlier assistant turn.
 ///
-/// Schema `AnthropicWebSearchCitationParam` of the API document.
+/// Schema `AnthropicCitationWebSearchResultLocationParam` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct AnthropicWebSearchCitationParam {
+pub struct AnthropicCitationWebSearchResultLocationParam {
     /// Excerpt of the web page, exactly as the response reported it.
     pub cited_text: String,
     /// Opaque passage reference from the response; it must be passed along unmodified.
@@ -973,14 +973,14 @@ pub struct AnthropicWebSearchCitationParam {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicWebSearchCitationParam ["type" = "\"web_search_result_location\""] {
+wire_struct!(AnthropicCitationWebSearchResultLocationParam ["type" = "\"web_search_result_location\""] {
     0 cited_text: "cited_text" Required,
     1 encrypted_index: "encrypted_index" Required,
     2 title: "title" Nullable,
     3 url: "url" Required,
 });
 
-impl AnthropicWebSearchCitationParam {
+impl AnthropicCitationWebSearchResultLocationParam {
     /// With what the API requires.
     #[inline]
     pub fn new(cited_text: impl Into<String>, encrypted_index: impl Into<String>, url: impl Into<String>) -> Self {
@@ -994,16 +994,16 @@ impl AnthropicWebSearchCitationParam {
     }
 }
 
-wire_setters!(AnthropicWebSearchCitationParam {
+wire_setters!(AnthropicCitationWebSearchResultLocationParam {
     title: into String,
 });
 
 /// Search-result citation sent back in a request when you replay an earlier assistant turn.
 ///
-/// Schema `AnthropicSearchResultCitationParam` of the API document.
+/// Schema `AnthropicCitationSearchResultLocationParam` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct AnthropicSearchResultCitationParam {
+pub struct AnthropicCitationSearchResultLocationParam {
     /// Text of the cited blocks, exactly as the response reported it.
     pub cited_text: String,
     /// Index just past the last cited block within the search result, counted from zero.
@@ -1020,7 +1020,7 @@ pub struct AnthropicSearchResultCitationParam {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicSearchResultCitationParam ["type" = "\"search_result_location\""] {
+wire_struct!(AnthropicCitationSearchResultLocationParam ["type" = "\"search_result_location\""] {
     0 cited_text: "cited_text" Required,
     1 end_block_index: "end_block_index" Required,
     2 search_result_index: "search_result_index" Required,
@@ -1029,7 +1029,7 @@ wire_struct!(AnthropicSearchResultCitationParam ["type" = "\"search_result_locat
     5 title: "title" Nullable,
 });
 
-impl AnthropicSearchResultCitationParam {
+impl AnthropicCitationSearchResultLocationParam {
     /// With what the API requires.
     #[inline]
     pub fn new(
@@ -1051,7 +1051,7 @@ impl AnthropicSearchResultCitationParam {
     }
 }
 
-wire_setters!(AnthropicSearchResultCitationParam {
+wire_setters!(AnthropicCitationSearchResultLocationParam {
     title: into String,
 });
 
@@ -1064,23 +1064,23 @@ pub enum AnthropicTextBlockParamCitation {
     /// Character-range citation sent back in a request when you replay an earlier assistant turn.
     ///
     /// `type` is `char_location`.
-    CharLocation(AnthropicCharCitationParam),
+    CharLocation(AnthropicCitationCharLocationParam),
     /// Page-range citation sent back in a request when you replay an earlier assistant turn.
     ///
     /// `type` is `page_location`.
-    PageLocation(AnthropicPageCitationParam),
+    PageLocation(AnthropicCitationPageLocationParam),
     /// Block-range citation sent back in a request when you replay an earlier assistant turn.
     ///
     /// `type` is `content_block_location`.
-    ContentBlockLocation(AnthropicContentBlockCitationParam),
+    ContentBlockLocation(AnthropicCitationContentBlockLocationParam),
     /// Web-search citation sent back in a request when you replay an earlier assistant turn.
     ///
     /// `type` is `web_search_result_location`.
-    WebSearchResultLocation(AnthropicWebSearchCitationParam),
+    WebSearchResultLocation(AnthropicCitationWebSearchResultLocationParam),
     /// Search-result citation sent back in a request when you replay an earlier assistant turn.
     ///
     /// `type` is `search_result_location`.
-    SearchResultLocation(AnthropicSearchResultCitationParam),
+    SearchResultLocation(AnthropicCitationSearchResultLocationParam),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
@@ -1104,37 +1104,37 @@ wire_union!(AnthropicTextBlockParamCitation {
     }
 });
 
-impl From<AnthropicCharCitationParam> for AnthropicTextBlockParamCitation {
+impl From<AnthropicCitationCharLocationParam> for AnthropicTextBlockParamCitation {
     #[inline]
-    fn from(value: AnthropicCharCitationParam) -> Self {
+    fn from(value: AnthropicCitationCharLocationParam) -> Self {
         Self::CharLocation(value)
     }
 }
 
-impl From<AnthropicPageCitationParam> for AnthropicTextBlockParamCitation {
+impl From<AnthropicCitationPageLocationParam> for AnthropicTextBlockParamCitation {
     #[inline]
-    fn from(value: AnthropicPageCitationParam) -> Self {
+    fn from(value: AnthropicCitationPageLocationParam) -> Self {
         Self::PageLocation(value)
     }
 }
 
-impl From<AnthropicContentBlockCitationParam> for AnthropicTextBlockParamCitation {
+impl From<AnthropicCitationContentBlockLocationParam> for AnthropicTextBlockParamCitation {
     #[inline]
-    fn from(value: AnthropicContentBlockCitationParam) -> Self {
+    fn from(value: AnthropicCitationContentBlockLocationParam) -> Self {
         Self::ContentBlockLocation(value)
     }
 }
 
-impl From<AnthropicWebSearchCitationParam> for AnthropicTextBlockParamCitation {
+impl From<AnthropicCitationWebSearchResultLocationParam> for AnthropicTextBlockParamCitation {
     #[inline]
-    fn from(value: AnthropicWebSearchCitationParam) -> Self {
+    fn from(value: AnthropicCitationWebSearchResultLocationParam) -> Self {
         Self::WebSearchResultLocation(value)
     }
 }
 
-impl From<AnthropicSearchResultCitationParam> for AnthropicTextBlockParamCitation {
+impl From<AnthropicCitationSearchResultLocationParam> for AnthropicTextBlockParamCitation {
     #[inline]
-    fn from(value: AnthropicSearchResultCitationParam) -> Self {
+    fn from(value: AnthropicCitationSearchResultLocationParam) -> Self {
         Self::SearchResultLocation(value)
     }
 }
@@ -1148,7 +1148,7 @@ pub struct AnthropicImageBlockParam {
     /// Where the image comes from: inline base64 data or a web address.
     pub source: AnthropicImageBlockParamSource,
     /// Sets a prompt cache breakpoint at this image.
-    pub cache_control: Option<CacheControl>,
+    pub cache_control: Option<AnthropicCacheControlDirective>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -1167,7 +1167,7 @@ impl AnthropicImageBlockParam {
 }
 
 wire_setters!(AnthropicImageBlockParam {
-    cache_control: into CacheControl,
+    cache_control: into AnthropicCacheControlDirective,
 });
 
 /// Image supplied inline in a Messages request as base64 text.
@@ -1343,7 +1343,7 @@ pub struct AnthropicDocumentBlockParam {
     /// Where the document comes from: inline PDF, inline text, content blocks, a PDF address or an uploaded file.
     pub source: AnthropicDocumentBlockParamSource,
     /// Sets a prompt cache breakpoint at the end of this document; handy for long documents that many requests share.
-    pub cache_control: Option<CacheControl>,
+    pub cache_control: Option<AnthropicCacheControlDirective>,
     /// Citation settings for the document; null leaves them unconfigured.
     pub citations: Option<AnthropicDocumentBlockParamCitations>,
     /// Background about the document that the model sees but never cites, such as its origin or date.
@@ -1378,7 +1378,7 @@ impl AnthropicDocumentBlockParam {
 }
 
 wire_setters!(AnthropicDocumentBlockParam {
-    cache_control: into CacheControl,
+    cache_control: into AnthropicCacheControlDirective,
     citations: into AnthropicDocumentBlockParamCitations,
     context: into String,
     title: into String,
@@ -1417,33 +1417,33 @@ wire_setters!(AnthropicDocumentBlockParamCitations {
 /// At `AnthropicDocumentBlockParam.source|content` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct AnthropicContentSource {
+pub struct AnthropicDocumentBlockParamSourceContent {
     /// Body of the document, as one string or a list of text and image blocks.
-    pub content: AnthropicContentSourceContent,
+    pub content: AnthropicDocumentBlockParamSourceContentContent,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicContentSource ["type" = "\"content\""] {
+wire_struct!(AnthropicDocumentBlockParamSourceContent ["type" = "\"content\""] {
     0 content: "content" Required,
 });
 
-impl AnthropicContentSource {
+impl AnthropicDocumentBlockParamSourceContent {
     /// With what the API requires.
     #[inline]
-    pub fn new(content: impl Into<AnthropicContentSourceContent>) -> Self {
+    pub fn new(content: impl Into<AnthropicDocumentBlockParamSourceContentContent>) -> Self {
         Self { content: content.into(), extra: Extra::new() }
     }
 }
 
-wire_setters!(AnthropicContentSource {});
+wire_setters!(AnthropicDocumentBlockParamSourceContent {});
 
 /// What `AnthropicDocumentBlockParam.source|content.content[]` may be.
 ///
 /// At `AnthropicDocumentBlockParam.source|content.content[]` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum AnthropicContentSourcePart {
+pub enum AnthropicDocumentBlockParamSourceContentContentItem {
     /// Text passed to the model as part of a message or system prompt.
     ///
     /// `type` is `text`.
@@ -1456,7 +1456,7 @@ pub enum AnthropicContentSourcePart {
     Unrecognized(Unrecognized),
 }
 
-wire_union!(AnthropicContentSourcePart {
+wire_union!(AnthropicDocumentBlockParamSourceContentContentItem {
     tag "type" {
         "image" => Image,
         "text" => Text,
@@ -1469,14 +1469,14 @@ wire_union!(AnthropicContentSourcePart {
     }
 });
 
-impl From<AnthropicTextBlockParam> for AnthropicContentSourcePart {
+impl From<AnthropicTextBlockParam> for AnthropicDocumentBlockParamSourceContentContentItem {
     #[inline]
     fn from(value: AnthropicTextBlockParam) -> Self {
         Self::Text(value)
     }
 }
 
-impl From<AnthropicImageBlockParam> for AnthropicContentSourcePart {
+impl From<AnthropicImageBlockParam> for AnthropicDocumentBlockParamSourceContentContentItem {
     #[inline]
     fn from(value: AnthropicImageBlockParam) -> Self {
         Self::Image(value)
@@ -1488,16 +1488,16 @@ impl From<AnthropicImageBlockParam> for AnthropicContentSourcePart {
 /// At `AnthropicDocumentBlockParam.source|content.content` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum AnthropicContentSourceContent {
+pub enum AnthropicDocumentBlockParamSourceContentContent {
     /// Plain text.
     Text(String),
     /// A list.
-    List(Vec<AnthropicContentSourcePart>),
+    List(Vec<AnthropicDocumentBlockParamSourceContentContentItem>),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
 
-wire_union!(AnthropicContentSourceContent {
+wire_union!(AnthropicDocumentBlockParamSourceContentContent {
     tag "" {}
     objects {}
     shapes {
@@ -1510,34 +1510,34 @@ wire_union!(AnthropicContentSourceContent {
     }
 });
 
-impl From<String> for AnthropicContentSourceContent {
+impl From<String> for AnthropicDocumentBlockParamSourceContentContent {
     #[inline]
     fn from(value: String) -> Self {
         Self::Text(value)
     }
 }
 
-impl From<&str> for AnthropicContentSourceContent {
+impl From<&str> for AnthropicDocumentBlockParamSourceContentContent {
     #[inline]
     fn from(value: &str) -> Self {
         Self::Text(value.into())
     }
 }
 
-impl From<Vec<AnthropicContentSourcePart>>
-    for AnthropicContentSourceContent
+impl From<Vec<AnthropicDocumentBlockParamSourceContentContentItem>>
+    for AnthropicDocumentBlockParamSourceContentContent
 {
     #[inline]
-    fn from(value: Vec<AnthropicContentSourcePart>) -> Self {
+    fn from(value: Vec<AnthropicDocumentBlockParamSourceContentContentItem>) -> Self {
         Self::List(value)
     }
 }
 
-impl<const N: usize> From<[AnthropicContentSourcePart; N]>
-    for AnthropicContentSourceContent
+impl<const N: usize> From<[AnthropicDocumentBlockParamSourceContentContentItem; N]>
+    for AnthropicDocumentBlockParamSourceContentContent
 {
     #[inline]
-    fn from(value: [AnthropicContentSourcePart; N]) -> Self {
+    fn from(value: [AnthropicDocumentBlockParamSourceContentContentItem; N]) -> Self {
         Self::List(value.into())
     }
 }
@@ -1585,7 +1585,7 @@ pub enum AnthropicDocumentBlockParamSource {
     /// Document assembled from your own blocks, which gives you control over the granularity of citations.
     ///
     /// `type` is `content`.
-    Content(AnthropicContentSource),
+    Content(AnthropicDocumentBlockParamSourceContent),
     /// PDF document that the provider downloads from a web address.
     ///
     /// `type` is `url`.
@@ -1631,9 +1631,9 @@ impl From<AnthropicPlainTextSource> for AnthropicDocumentBlockParamSource {
     }
 }
 
-impl From<AnthropicContentSource> for AnthropicDocumentBlockParamSource {
+impl From<AnthropicDocumentBlockParamSourceContent> for AnthropicDocumentBlockParamSource {
     #[inline]
-    fn from(value: AnthropicContentSource) -> Self {
+    fn from(value: AnthropicDocumentBlockParamSourceContent) -> Self {
         Self::Content(value)
     }
 }
@@ -1657,27 +1657,27 @@ impl From<AnthropicFileDocumentSource> for AnthropicDocumentBlockParamSource {
 /// At `MessagesMessageParam.content[]|tool_use` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct MessagesToolUseBlockParam {
+pub struct MessagesContentBlockParamToolUse {
     /// Identifier of the call, to be quoted by its result.
     pub id: String,
     /// Name of the tool that was called.
     pub name: String,
     /// Lets the prompt be cached up to and including this block.
-    pub cache_control: Option<CacheControl>,
+    pub cache_control: Option<AnthropicCacheControlDirective>,
     /// Arguments the model passed, in the shape of the tool schema.
     pub input: Option<Json>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(MessagesToolUseBlockParam ["type" = "\"tool_use\""] {
+wire_struct!(MessagesContentBlockParamToolUse ["type" = "\"tool_use\""] {
     0 id: "id" Required,
     1 name: "name" Required,
     2 cache_control: "cache_control" Optional,
     3 input: "input" Optional,
 });
 
-impl MessagesToolUseBlockParam {
+impl MessagesContentBlockParamToolUse {
     /// With what the API requires.
     #[inline]
     pub fn new(id: impl Into<String>, name: impl Into<String>) -> Self {
@@ -1685,8 +1685,8 @@ impl MessagesToolUseBlockParam {
     }
 }
 
-wire_setters!(MessagesToolUseBlockParam {
-    cache_control: into CacheControl,
+wire_setters!(MessagesContentBlockParamToolUse {
+    cache_control: into AnthropicCacheControlDirective,
     input: into Json,
 });
 
@@ -1695,27 +1695,27 @@ wire_setters!(MessagesToolUseBlockParam {
 /// At `MessagesMessageParam.content[]|tool_result` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct MessagesToolResultBlockParam {
+pub struct MessagesContentBlockParamToolResult {
     /// Identifier of the tool call that this result answers.
     pub tool_use_id: String,
     /// Lets the prompt be cached up to and including this block.
-    pub cache_control: Option<CacheControl>,
+    pub cache_control: Option<AnthropicCacheControlDirective>,
     /// What the tool returned, as text or as a list of content blocks.
-    pub content: Option<MessagesToolResultContent>,
+    pub content: Option<MessagesContentBlockParamToolResultContent>,
     /// Set to true when the tool failed, so that the model can react.
     pub is_error: Option<bool>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(MessagesToolResultBlockParam ["type" = "\"tool_result\""] {
+wire_struct!(MessagesContentBlockParamToolResult ["type" = "\"tool_result\""] {
     0 tool_use_id: "tool_use_id" Required,
     1 cache_control: "cache_control" Optional,
     2 content: "content" Optional,
     3 is_error: "is_error" Optional,
 });
 
-impl MessagesToolResultBlockParam {
+impl MessagesContentBlockParamToolResult {
     /// With what the API requires.
     #[inline]
     pub fn new(tool_use_id: impl Into<String>) -> Self {
@@ -1729,9 +1729,9 @@ impl MessagesToolResultBlockParam {
     }
 }
 
-wire_setters!(MessagesToolResultBlockParam {
-    cache_control: into CacheControl,
-    content: into MessagesToolResultContent,
+wire_setters!(MessagesContentBlockParamToolResult {
+    cache_control: into AnthropicCacheControlDirective,
+    content: into MessagesContentBlockParamToolResultContent,
     is_error: exact bool,
 });
 
@@ -1740,18 +1740,18 @@ wire_setters!(MessagesToolResultBlockParam {
 /// At `MessagesMessageParam.content[]|tool_result.content[]|tool_reference` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct MessagesToolReferenceBlockParam {
+pub struct MessagesContentBlockParamToolResultContentItemToolReference {
     /// Name of the tool to load.
     pub tool_name: String,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(MessagesToolReferenceBlockParam ["type" = "\"tool_reference\""] {
+wire_struct!(MessagesContentBlockParamToolResultContentItemToolReference ["type" = "\"tool_reference\""] {
     0 tool_name: "tool_name" Required,
 });
 
-impl MessagesToolReferenceBlockParam {
+impl MessagesContentBlockParamToolResultContentItemToolReference {
     /// With what the API requires.
     #[inline]
     pub fn new(tool_name: impl Into<String>) -> Self {
@@ -1759,7 +1759,7 @@ impl MessagesToolReferenceBlockParam {
     }
 }
 
-wire_setters!(MessagesToolReferenceBlockParam {});
+wire_setters!(MessagesContentBlockParamToolResultContentItemToolReference {});
 
 /// Search hit from your own retrieval, passed to the model so that it can cite it.
 ///
@@ -1774,7 +1774,7 @@ pub struct AnthropicSearchResultBlockParam {
     /// Headline of the hit, shown to the model and echoed in citations.
     pub title: String,
     /// Sets a prompt cache breakpoint at this search result.
-    pub cache_control: Option<CacheControl>,
+    pub cache_control: Option<AnthropicCacheControlDirective>,
     /// Citation settings for this search result.
     pub citations: Option<AnthropicSearchResultBlockParamCitations>,
     /// Members beyond the typed ones; see [`Extra`].
@@ -1809,7 +1809,7 @@ impl AnthropicSearchResultBlockParam {
 }
 
 wire_setters!(AnthropicSearchResultBlockParam {
-    cache_control: into CacheControl,
+    cache_control: into AnthropicCacheControlDirective,
     citations: into AnthropicSearchResultBlockParamCitations,
 });
 
@@ -1846,7 +1846,7 @@ wire_setters!(AnthropicSearchResultBlockParamCitations {
 /// At `MessagesMessageParam.content[]|tool_result.content[]` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum MessagesToolResultContentPart {
+pub enum MessagesContentBlockParamToolResultContentItem {
     /// Text passed to the model as part of a message or system prompt.
     ///
     /// `type` is `text`.
@@ -1858,7 +1858,7 @@ pub enum MessagesToolResultContentPart {
     /// Points to a deferred tool whose definition should now be loaded.
     ///
     /// `type` is `tool_reference`.
-    ToolReference(MessagesToolReferenceBlockParam),
+    ToolReference(MessagesContentBlockParamToolResultContentItemToolReference),
     /// Search hit from your own retrieval, passed to the model so that it can cite it.
     ///
     /// `type` is `search_result`.
@@ -1871,7 +1871,7 @@ pub enum MessagesToolResultContentPart {
     Unrecognized(Unrecognized),
 }
 
-wire_union!(MessagesToolResultContentPart {
+wire_union!(MessagesContentBlockParamToolResultContentItem {
     tag "type" {
         "document" => Document,
         "image" => Image,
@@ -1890,37 +1890,37 @@ wire_union!(MessagesToolResultContentPart {
     }
 });
 
-impl From<AnthropicTextBlockParam> for MessagesToolResultContentPart {
+impl From<AnthropicTextBlockParam> for MessagesContentBlockParamToolResultContentItem {
     #[inline]
     fn from(value: AnthropicTextBlockParam) -> Self {
         Self::Text(value)
     }
 }
 
-impl From<AnthropicImageBlockParam> for MessagesToolResultContentPart {
+impl From<AnthropicImageBlockParam> for MessagesContentBlockParamToolResultContentItem {
     #[inline]
     fn from(value: AnthropicImageBlockParam) -> Self {
         Self::Image(value)
     }
 }
 
-impl From<MessagesToolReferenceBlockParam>
-    for MessagesToolResultContentPart
+impl From<MessagesContentBlockParamToolResultContentItemToolReference>
+    for MessagesContentBlockParamToolResultContentItem
 {
     #[inline]
-    fn from(value: MessagesToolReferenceBlockParam) -> Self {
+    fn from(value: MessagesContentBlockParamToolResultContentItemToolReference) -> Self {
         Self::ToolReference(value)
     }
 }
 
-impl From<AnthropicSearchResultBlockParam> for MessagesToolResultContentPart {
+impl From<AnthropicSearchResultBlockParam> for MessagesContentBlockParamToolResultContentItem {
     #[inline]
     fn from(value: AnthropicSearchResultBlockParam) -> Self {
         Self::SearchResult(value)
     }
 }
 
-impl From<AnthropicDocumentBlockParam> for MessagesToolResultContentPart {
+impl From<AnthropicDocumentBlockParam> for MessagesContentBlockParamToolResultContentItem {
     #[inline]
     fn from(value: AnthropicDocumentBlockParam) -> Self {
         Self::Document(Box::new(value))
@@ -1932,16 +1932,16 @@ impl From<AnthropicDocumentBlockParam> for MessagesToolResultContentPart {
 /// At `MessagesMessageParam.content[]|tool_result.content` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum MessagesToolResultContent {
+pub enum MessagesContentBlockParamToolResultContent {
     /// Plain text.
     Text(String),
     /// A list.
-    List(Vec<MessagesToolResultContentPart>),
+    List(Vec<MessagesContentBlockParamToolResultContentItem>),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
 
-wire_union!(MessagesToolResultContent {
+wire_union!(MessagesContentBlockParamToolResultContent {
     tag "" {}
     objects {}
     shapes {
@@ -1954,32 +1954,32 @@ wire_union!(MessagesToolResultContent {
     }
 });
 
-impl From<String> for MessagesToolResultContent {
+impl From<String> for MessagesContentBlockParamToolResultContent {
     #[inline]
     fn from(value: String) -> Self {
         Self::Text(value)
     }
 }
 
-impl From<&str> for MessagesToolResultContent {
+impl From<&str> for MessagesContentBlockParamToolResultContent {
     #[inline]
     fn from(value: &str) -> Self {
         Self::Text(value.into())
     }
 }
 
-impl From<Vec<MessagesToolResultContentPart>> for MessagesToolResultContent {
+impl From<Vec<MessagesContentBlockParamToolResultContentItem>> for MessagesContentBlockParamToolResultContent {
     #[inline]
-    fn from(value: Vec<MessagesToolResultContentPart>) -> Self {
+    fn from(value: Vec<MessagesContentBlockParamToolResultContentItem>) -> Self {
         Self::List(value)
     }
 }
 
-impl<const N: usize> From<[MessagesToolResultContentPart; N]>
-    for MessagesToolResultContent
+impl<const N: usize> From<[MessagesContentBlockParamToolResultContentItem; N]>
+    for MessagesContentBlockParamToolResultContent
 {
     #[inline]
-    fn from(value: [MessagesToolResultContentPart; N]) -> Self {
+    fn from(value: [MessagesContentBlockParamToolResultContentItem; N]) -> Self {
         Self::List(value.into())
     }
 }
@@ -1989,7 +1989,7 @@ impl<const N: usize> From<[MessagesToolResultContentPart; N]>
 /// At `MessagesMessageParam.content[]|thinking` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct MessagesThinkingBlockParam {
+pub struct MessagesContentBlockParamThinking {
     /// Opaque proof that the reasoning came from the model unaltered.
     pub signature: String,
     /// Reasoning text as the model gave it.
@@ -1998,12 +1998,12 @@ pub struct MessagesThinkingBlockParam {
     pub extra: Extra,
 }
 
-wire_struct!(MessagesThinkingBlockParam ["type" = "\"thinking\""] {
+wire_struct!(MessagesContentBlockParamThinking ["type" = "\"thinking\""] {
     0 signature: "signature" Required,
     1 thinking: "thinking" Required,
 });
 
-impl MessagesThinkingBlockParam {
+impl MessagesContentBlockParamThinking {
     /// With what the API requires.
     #[inline]
     pub fn new(signature: impl Into<String>, thinking: impl Into<String>) -> Self {
@@ -2011,25 +2011,25 @@ impl MessagesThinkingBlockParam {
     }
 }
 
-wire_setters!(MessagesThinkingBlockParam {});
+wire_setters!(MessagesContentBlockParamThinking {});
 
 /// Encrypted reasoning from an earlier assistant turn, sent back unchanged.
 ///
 /// At `MessagesMessageParam.content[]|redacted_thinking` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct MessagesRedactedThinkingBlockParam {
+pub struct MessagesContentBlockParamRedactedThinking {
     /// Encrypted reasoning, readable only to the provider.
     pub data: String,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(MessagesRedactedThinkingBlockParam ["type" = "\"redacted_thinking\""] {
+wire_struct!(MessagesContentBlockParamRedactedThinking ["type" = "\"redacted_thinking\""] {
     0 data: "data" Required,
 });
 
-impl MessagesRedactedThinkingBlockParam {
+impl MessagesContentBlockParamRedactedThinking {
     /// With what the API requires.
     #[inline]
     pub fn new(data: impl Into<String>) -> Self {
@@ -2037,34 +2037,34 @@ impl MessagesRedactedThinkingBlockParam {
     }
 }
 
-wire_setters!(MessagesRedactedThinkingBlockParam {});
+wire_setters!(MessagesContentBlockParamRedactedThinking {});
 
 /// Call to a server-side tool that the model made in an earlier turn.
 ///
 /// At `MessagesMessageParam.content[]|server_tool_use` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct MessagesServerToolUseBlockParam {
+pub struct MessagesContentBlockParamServerToolUse {
     /// Identifier of the call, quoted by its result block.
     pub id: String,
     /// Server tool that the model called.
     pub name: String,
     /// Lets the prompt be cached up to and including this block.
-    pub cache_control: Option<CacheControl>,
+    pub cache_control: Option<AnthropicCacheControlDirective>,
     /// Arguments the model passed to the server tool.
     pub input: Option<Json>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(MessagesServerToolUseBlockParam ["type" = "\"server_tool_use\""] {
+wire_struct!(MessagesContentBlockParamServerToolUse ["type" = "\"server_tool_use\""] {
     0 id: "id" Required,
     1 name: "name" Required,
     2 cache_control: "cache_control" Optional,
     3 input: "input" Optional,
 });
 
-impl MessagesServerToolUseBlockParam {
+impl MessagesContentBlockParamServerToolUse {
     /// With what the API requires.
     #[inline]
     pub fn new(id: impl Into<String>, name: impl Into<String>) -> Self {
@@ -2072,8 +2072,8 @@ impl MessagesServerToolUseBlockParam {
     }
 }
 
-wire_setters!(MessagesServerToolUseBlockParam {
-    cache_control: into CacheControl,
+wire_setters!(MessagesContentBlockParamServerToolUse {
+    cache_control: into AnthropicCacheControlDirective,
     input: into Json,
 });
 
@@ -2082,36 +2082,36 @@ wire_setters!(MessagesServerToolUseBlockParam {
 /// At `MessagesMessageParam.content[]|web_search_tool_result` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct MessagesWebSearchResultBlockParam {
+pub struct MessagesContentBlockParamWebSearchToolResult {
     /// Pages found, or an error when the search failed.
-    pub content: MessagesWebSearchResultContent,
+    pub content: MessagesContentBlockParamWebSearchToolResultContent,
     /// Identifier of the server tool call that this result answers.
     pub tool_use_id: String,
     /// Lets the prompt be cached up to and including this block.
-    pub cache_control: Option<CacheControl>,
+    pub cache_control: Option<AnthropicCacheControlDirective>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(MessagesWebSearchResultBlockParam ["type" = "\"web_search_tool_result\""] {
+wire_struct!(MessagesContentBlockParamWebSearchToolResult ["type" = "\"web_search_tool_result\""] {
     0 content: "content" Required,
     1 tool_use_id: "tool_use_id" Required,
     2 cache_control: "cache_control" Optional,
 });
 
-impl MessagesWebSearchResultBlockParam {
+impl MessagesContentBlockParamWebSearchToolResult {
     /// With what the API requires.
     #[inline]
     pub fn new(
-        content: impl Into<MessagesWebSearchResultContent>,
+        content: impl Into<MessagesContentBlockParamWebSearchToolResultContent>,
         tool_use_id: impl Into<String>,
     ) -> Self {
         Self { content: content.into(), tool_use_id: tool_use_id.into(), cache_control: None, extra: Extra::new() }
     }
 }
 
-wire_setters!(MessagesWebSearchResultBlockParam {
-    cache_control: into CacheControl,
+wire_setters!(MessagesContentBlockParamWebSearchToolResult {
+    cache_control: into AnthropicCacheControlDirective,
 });
 
 /// Web search hit sent back in a request when you replay an earlier turn.
@@ -2162,35 +2162,35 @@ wire_setters!(AnthropicWebSearchResultBlockParam {
 /// At `MessagesMessageParam.content[]|web_search_tool_result.content|web_search_tool_result_error` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct MessagesWebSearchError {
+pub struct MessagesContentBlockParamWebSearchToolResultContentWebSearchToolResultError {
     /// What made the search fail, as a code.
-    pub error_code: MessagesWebSearchErrorCode,
+    pub error_code: MessagesContentBlockParamWebSearchToolResultContentWebSearchToolResultErrorCode,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(MessagesWebSearchError ["type" = "\"web_search_tool_result_error\""] {
+wire_struct!(MessagesContentBlockParamWebSearchToolResultContentWebSearchToolResultError ["type" = "\"web_search_tool_result_error\""] {
     0 error_code: "error_code" Required,
 });
 
-impl MessagesWebSearchError {
+impl MessagesContentBlockParamWebSearchToolResultContentWebSearchToolResultError {
     /// With what the API requires.
     #[inline]
     pub fn new(
-        error_code: impl Into<MessagesWebSearchErrorCode>,
+        error_code: impl Into<MessagesContentBlockParamWebSearchToolResultContentWebSearchToolResultErrorCode>,
     ) -> Self {
         Self { error_code: error_code.into(), extra: Extra::new() }
     }
 }
 
-wire_setters!(MessagesWebSearchError {});
+wire_setters!(MessagesContentBlockParamWebSearchToolResultContentWebSearchToolResultError {});
 
 /// What made the search fail, as a code.
 ///
 /// At `MessagesMessageParam.content[]|web_search_tool_result.content|web_search_tool_result_error.error_code` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum MessagesWebSearchErrorCode {
+pub enum MessagesContentBlockParamWebSearchToolResultContentWebSearchToolResultErrorCode {
     /// The search arguments were not valid.
     InvalidToolInput,
     /// The search service could not be used.
@@ -2207,7 +2207,7 @@ pub enum MessagesWebSearchErrorCode {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(MessagesWebSearchErrorCode {
+wire_enum!(MessagesContentBlockParamWebSearchToolResultContentWebSearchToolResultErrorCode {
     InvalidToolInput = "invalid_tool_input",
     Unavailable = "unavailable",
     MaxUsesExceeded = "max_uses_exceeded",
@@ -2221,18 +2221,18 @@ wire_enum!(MessagesWebSearchErrorCode {
 /// At `MessagesMessageParam.content[]|web_search_tool_result.content` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum MessagesWebSearchResultContent {
+pub enum MessagesContentBlockParamWebSearchToolResultContent {
     /// A list.
     List(Vec<AnthropicWebSearchResultBlockParam>),
     /// Says that the search failed and why.
     ///
     /// `type` is `web_search_tool_result_error`.
-    WebSearchToolResultError(MessagesWebSearchError),
+    WebSearchToolResultError(MessagesContentBlockParamWebSearchToolResultContentWebSearchToolResultError),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
 
-wire_union!(MessagesWebSearchResultContent {
+wire_union!(MessagesContentBlockParamWebSearchToolResultContent {
     tag "type" {
         "web_search_tool_result_error" => WebSearchToolResultError,
     }
@@ -2246,7 +2246,7 @@ wire_union!(MessagesWebSearchResultContent {
     }
 });
 
-impl From<Vec<AnthropicWebSearchResultBlockParam>> for MessagesWebSearchResultContent {
+impl From<Vec<AnthropicWebSearchResultBlockParam>> for MessagesContentBlockParamWebSearchToolResultContent {
     #[inline]
     fn from(value: Vec<AnthropicWebSearchResultBlockParam>) -> Self {
         Self::List(value)
@@ -2254,7 +2254,7 @@ impl From<Vec<AnthropicWebSearchResultBlockParam>> for MessagesWebSearchResultCo
 }
 
 impl<const N: usize> From<[AnthropicWebSearchResultBlockParam; N]>
-    for MessagesWebSearchResultContent
+    for MessagesContentBlockParamWebSearchToolResultContent
 {
     #[inline]
     fn from(value: [AnthropicWebSearchResultBlockParam; N]) -> Self {
@@ -2262,11 +2262,11 @@ impl<const N: usize> From<[AnthropicWebSearchResultBlockParam; N]>
     }
 }
 
-impl From<MessagesWebSearchError>
-    for MessagesWebSearchResultContent
+impl From<MessagesContentBlockParamWebSearchToolResultContentWebSearchToolResultError>
+    for MessagesContentBlockParamWebSearchToolResultContent
 {
     #[inline]
-    fn from(value: MessagesWebSearchError) -> Self {
+    fn from(value: MessagesContentBlockParamWebSearchToolResultContentWebSearchToolResultError) -> Self {
         Self::WebSearchToolResultError(value)
     }
 }
@@ -2276,24 +2276,24 @@ impl From<MessagesWebSearchError>
 /// At `MessagesMessageParam.content[]|compaction` in the API document.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct MessagesCompactionBlockParam {
+pub struct MessagesContentBlockParamCompaction {
     /// Summary text of the condensed conversation; null when there is none.
     pub content: Option<String>,
     /// Lets the prompt be cached up to and including this block.
-    pub cache_control: Option<CacheControl>,
+    pub cache_control: Option<AnthropicCacheControlDirective>,
     /// Opaque encrypted compaction data, to be sent back unchanged; null when there is none.
     pub encrypted_content: Option<String>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(MessagesCompactionBlockParam ["type" = "\"compaction\""] {
+wire_struct!(MessagesContentBlockParamCompaction ["type" = "\"compaction\""] {
     0 content: "content" Nullable,
     1 cache_control: "cache_control" Optional,
     2 encrypted_content: "encrypted_content" Optional,
 });
 
-impl MessagesCompactionBlockParam {
+impl MessagesContentBlockParamCompaction {
     /// Without members.
     #[inline]
     pub fn new() -> Self {
@@ -2301,9 +2301,9 @@ impl MessagesCompactionBlockParam {
     }
 }
 
-wire_setters!(MessagesCompactionBlockParam {
+wire_setters!(MessagesContentBlockParamCompaction {
     content: into String,
-    cache_control: into CacheControl,
+    cache_control: into AnthropicCacheControlDirective,
     encrypted_content: into String,
 });
 
@@ -2345,7 +2345,7 @@ pub struct MessagesToolAdditionBlock {
     /// Reference to what becomes available: a plain tool, one MCP tool, or a whole MCP toolset.
     pub tool: MessagesAddedTool,
     /// Places a prompt cache breakpoint at this block.
-    pub cache_control: Option<CacheControl>,
+    pub cache_control: Option<AnthropicCacheControlDirective>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -2364,7 +2364,7 @@ impl MessagesToolAdditionBlock {
 }
 
 wire_setters!(MessagesToolAdditionBlock {
-    cache_control: into CacheControl,
+    cache_control: into AnthropicCacheControlDirective,
 });
 
 /// Points at a tool from the request's `tools` array by name.
@@ -2455,7 +2455,7 @@ wire_setters!(MessagesAddedToolMcpToolsetReference {});
 #[non_exhaustive]
 pub struct MessagesAddedToolToolDefinition {
     /// Complete definition of the tool to add.
-    pub definition: AnthropicTool,
+    pub definition: AnthropicToolUnion,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -2467,25 +2467,25 @@ wire_struct!(MessagesAddedToolToolDefinition ["type" = "\"tool_definition\""] {
 impl MessagesAddedToolToolDefinition {
     /// With what the API requires.
     #[inline]
-    pub fn new(definition: impl Into<AnthropicTool>) -> Self {
+    pub fn new(definition: impl Into<AnthropicToolUnion>) -> Self {
         Self { definition: definition.into(), extra: Extra::new() }
     }
 }
 
 wire_setters!(MessagesAddedToolToolDefinition {});
 
-/// The object at `AnthropicTool|custom`.
+/// The object at `AnthropicToolUnion|custom`.
 ///
-/// At `AnthropicTool|custom` in the API document.
+/// At `AnthropicToolUnion|custom` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct AnthropicToolCustom {
+pub struct AnthropicToolUnionCustom {
     /// JSON Schema for the arguments the model has to supply.
-    pub input_schema: AnthropicToolCustomInputSchema,
+    pub input_schema: AnthropicToolUnionCustomInputSchema,
     /// Name by which the model calls the tool.
     pub name: String,
     /// Lets the prompt be cached up to and including this tool.
-    pub cache_control: Option<CacheControl>,
+    pub cache_control: Option<AnthropicCacheControlDirective>,
     /// Keep the definition out of the initial context until tool search brings it up.
     pub defer_loading: Option<bool>,
     /// What the tool does and when to use it; detail here helps the model choose well.
@@ -2496,7 +2496,7 @@ pub struct AnthropicToolCustom {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicToolCustom ["type" = "\"custom\""] {
+wire_struct!(AnthropicToolUnionCustom ["type" = "\"custom\""] {
     0 input_schema: "input_schema" Required,
     1 name: "name" Required,
     2 cache_control: "cache_control" Optional,
@@ -2505,10 +2505,10 @@ wire_struct!(AnthropicToolCustom ["type" = "\"custom\""] {
     5 strict: "strict" Optional,
 });
 
-impl AnthropicToolCustom {
+impl AnthropicToolUnionCustom {
     /// With what the API requires.
     #[inline]
-    pub fn new(input_schema: impl Into<AnthropicToolCustomInputSchema>, name: impl Into<String>) -> Self {
+    pub fn new(input_schema: impl Into<AnthropicToolUnionCustomInputSchema>, name: impl Into<String>) -> Self {
         Self {
             input_schema: input_schema.into(),
             name: name.into(),
@@ -2521,8 +2521,8 @@ impl AnthropicToolCustom {
     }
 }
 
-wire_setters!(AnthropicToolCustom {
-    cache_control: into CacheControl,
+wire_setters!(AnthropicToolUnionCustom {
+    cache_control: into AnthropicCacheControlDirective,
     defer_loading: exact bool,
     description: into String,
     strict: exact bool,
@@ -2530,10 +2530,10 @@ wire_setters!(AnthropicToolCustom {
 
 /// JSON Schema for the arguments the model has to supply.
 ///
-/// At `AnthropicTool|custom.input_schema` in the API document.
+/// At `AnthropicToolUnion|custom.input_schema` in the API document.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct AnthropicToolCustomInputSchema {
+pub struct AnthropicToolUnionCustomInputSchema {
     /// Schema of each argument, keyed by argument name.
     pub properties: Option<Json>,
     /// Arguments the model must always supply.
@@ -2542,12 +2542,12 @@ pub struct AnthropicToolCustomInputSchema {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicToolCustomInputSchema ["type" = "\"object\""] {
+wire_struct!(AnthropicToolUnionCustomInputSchema ["type" = "\"object\""] {
     0 properties: "properties" Optional,
     1 required: "required" Optional,
 });
 
-impl AnthropicToolCustomInputSchema {
+impl AnthropicToolUnionCustomInputSchema {
     /// Without members.
     #[inline]
     pub fn new() -> Self {
@@ -2555,28 +2555,28 @@ impl AnthropicToolCustomInputSchema {
     }
 }
 
-wire_setters!(AnthropicToolCustomInputSchema {
+wire_setters!(AnthropicToolUnionCustomInputSchema {
     properties: into Json,
     required: list String,
 });
 
-/// The object at `AnthropicTool|bash_20250124`.
+/// The object at `AnthropicToolUnion|bash_20250124`.
 ///
-/// At `AnthropicTool|bash_20250124` in the API document.
+/// At `AnthropicToolUnion|bash_20250124` in the API document.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct AnthropicToolBash20250124 {
+pub struct AnthropicToolUnionBash20250124 {
     /// Lets the prompt be cached up to and including this tool.
-    pub cache_control: Option<CacheControl>,
+    pub cache_control: Option<AnthropicCacheControlDirective>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicToolBash20250124 ["name" = "\"bash\"", "type" = "\"bash_20250124\""] {
+wire_struct!(AnthropicToolUnionBash20250124 ["name" = "\"bash\"", "type" = "\"bash_20250124\""] {
     0 cache_control: "cache_control" Optional,
 });
 
-impl AnthropicToolBash20250124 {
+impl AnthropicToolUnionBash20250124 {
     /// Without members.
     #[inline]
     pub fn new() -> Self {
@@ -2584,27 +2584,27 @@ impl AnthropicToolBash20250124 {
     }
 }
 
-wire_setters!(AnthropicToolBash20250124 {
-    cache_control: into CacheControl,
+wire_setters!(AnthropicToolUnionBash20250124 {
+    cache_control: into AnthropicCacheControlDirective,
 });
 
-/// The object at `AnthropicTool|text_editor_20250124`.
+/// The object at `AnthropicToolUnion|text_editor_20250124`.
 ///
-/// At `AnthropicTool|text_editor_20250124` in the API document.
+/// At `AnthropicToolUnion|text_editor_20250124` in the API document.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct AnthropicToolTextEditor20250124 {
+pub struct AnthropicToolUnionTextEditor20250124 {
     /// Lets the prompt be cached up to and including this tool.
-    pub cache_control: Option<CacheControl>,
+    pub cache_control: Option<AnthropicCacheControlDirective>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicToolTextEditor20250124 ["name" = "\"str_replace_editor\"", "type" = "\"text_editor_20250124\""] {
+wire_struct!(AnthropicToolUnionTextEditor20250124 ["name" = "\"str_replace_editor\"", "type" = "\"text_editor_20250124\""] {
     0 cache_control: "cache_control" Optional,
 });
 
-impl AnthropicToolTextEditor20250124 {
+impl AnthropicToolUnionTextEditor20250124 {
     /// Without members.
     #[inline]
     pub fn new() -> Self {
@@ -2612,22 +2612,22 @@ impl AnthropicToolTextEditor20250124 {
     }
 }
 
-wire_setters!(AnthropicToolTextEditor20250124 {
-    cache_control: into CacheControl,
+wire_setters!(AnthropicToolUnionTextEditor20250124 {
+    cache_control: into AnthropicCacheControlDirective,
 });
 
-/// The object at `AnthropicTool|web_search_20250305`.
+/// The object at `AnthropicToolUnion|web_search_20250305`.
 ///
-/// At `AnthropicTool|web_search_20250305` in the API document.
+/// At `AnthropicToolUnion|web_search_20250305` in the API document.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct AnthropicToolWebSearch20250305 {
+pub struct AnthropicToolUnionWebSearch20250305 {
     /// Only sites from which results may come; cannot accompany `blocked_domains`.
     pub allowed_domains: Option<Vec<String>>,
     /// Sites from which no results may come; cannot accompany `allowed_domains`.
     pub blocked_domains: Option<Vec<String>>,
     /// Lets the prompt be cached up to and including this tool.
-    pub cache_control: Option<CacheControl>,
+    pub cache_control: Option<AnthropicCacheControlDirective>,
     /// Most searches in one request; null sets no limit.
     pub max_uses: Option<i64>,
     /// Approximate whereabouts of the user, for results of local relevance.
@@ -2636,7 +2636,7 @@ pub struct AnthropicToolWebSearch20250305 {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicToolWebSearch20250305 ["name" = "\"web_search\"", "type" = "\"web_search_20250305\""] {
+wire_struct!(AnthropicToolUnionWebSearch20250305 ["name" = "\"web_search\"", "type" = "\"web_search_20250305\""] {
     0 allowed_domains: "allowed_domains" Optional,
     1 blocked_domains: "blocked_domains" Optional,
     2 cache_control: "cache_control" Optional,
@@ -2644,7 +2644,7 @@ wire_struct!(AnthropicToolWebSearch20250305 ["name" = "\"web_search\"", "type" =
     4 user_location: "user_location" Optional,
 });
 
-impl AnthropicToolWebSearch20250305 {
+impl AnthropicToolUnionWebSearch20250305 {
     /// Without members.
     #[inline]
     pub fn new() -> Self {
@@ -2652,10 +2652,10 @@ impl AnthropicToolWebSearch20250305 {
     }
 }
 
-wire_setters!(AnthropicToolWebSearch20250305 {
+wire_setters!(AnthropicToolUnionWebSearch20250305 {
     allowed_domains: list String,
     blocked_domains: list String,
-    cache_control: into CacheControl,
+    cache_control: into AnthropicCacheControlDirective,
     max_uses: exact i64,
     user_location: into AnthropicWebSearchToolUserLocation,
 });
@@ -2700,12 +2700,12 @@ wire_setters!(AnthropicWebSearchToolUserLocation {
     timezone: into String,
 });
 
-/// The object at `AnthropicTool|web_search_20260209`.
+/// The object at `AnthropicToolUnion|web_search_20260209`.
 ///
-/// At `AnthropicTool|web_search_20260209` in the API document.
+/// At `AnthropicToolUnion|web_search_20260209` in the API document.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct AnthropicToolWebSearch20260209 {
+pub struct AnthropicToolUnionWebSearch20260209 {
     /// Who may invoke the search: the model directly, or code it runs.
     pub allowed_callers: Option<Vec<AnthropicAllowedCaller>>,
     /// Only sites from which results may come; cannot accompany `blocked_domains`.
@@ -2713,7 +2713,7 @@ pub struct AnthropicToolWebSearch20260209 {
     /// Sites from which no results may come; cannot accompany `allowed_domains`.
     pub blocked_domains: Option<Vec<String>>,
     /// Lets the prompt be cached up to and including this tool.
-    pub cache_control: Option<CacheControl>,
+    pub cache_control: Option<AnthropicCacheControlDirective>,
     /// Most searches in one request; null sets no limit.
     pub max_uses: Option<i64>,
     /// Approximate whereabouts of the user, for results of local relevance.
@@ -2722,7 +2722,7 @@ pub struct AnthropicToolWebSearch20260209 {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicToolWebSearch20260209 ["name" = "\"web_search\"", "type" = "\"web_search_20260209\""] {
+wire_struct!(AnthropicToolUnionWebSearch20260209 ["name" = "\"web_search\"", "type" = "\"web_search_20260209\""] {
     0 allowed_callers: "allowed_callers" Optional,
     1 allowed_domains: "allowed_domains" Optional,
     2 blocked_domains: "blocked_domains" Optional,
@@ -2731,7 +2731,7 @@ wire_struct!(AnthropicToolWebSearch20260209 ["name" = "\"web_search\"", "type" =
     5 user_location: "user_location" Optional,
 });
 
-impl AnthropicToolWebSearch20260209 {
+impl AnthropicToolUnionWebSearch20260209 {
     /// Without members.
     #[inline]
     pub fn new() -> Self {
@@ -2739,11 +2739,11 @@ impl AnthropicToolWebSearch20260209 {
     }
 }
 
-wire_setters!(AnthropicToolWebSearch20260209 {
+wire_setters!(AnthropicToolUnionWebSearch20260209 {
     allowed_callers: list AnthropicAllowedCaller,
     allowed_domains: list String,
     blocked_domains: list String,
-    cache_control: into CacheControl,
+    cache_control: into AnthropicCacheControlDirective,
     max_uses: exact i64,
     user_location: into AnthropicWebSearchToolUserLocation,
 });
@@ -2772,35 +2772,35 @@ wire_enum!(AnthropicAllowedCaller {
 
 /// Tool in the Anthropic format: either your own, or one that Anthropic defines, such as the shell or web search.
 ///
-/// Schema `AnthropicTool` of the API document.
+/// Schema `AnthropicToolUnion` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum AnthropicTool {
+pub enum AnthropicToolUnion {
     /// One of the forms this value may have.
     ///
     /// `type` is `custom`.
-    Custom(AnthropicToolCustom),
+    Custom(AnthropicToolUnionCustom),
     /// One of the forms this value may have.
     ///
     /// `type` is `bash_20250124`.
-    Bash20250124(AnthropicToolBash20250124),
+    Bash20250124(AnthropicToolUnionBash20250124),
     /// One of the forms this value may have.
     ///
     /// `type` is `text_editor_20250124`.
-    TextEditor20250124(AnthropicToolTextEditor20250124),
+    TextEditor20250124(AnthropicToolUnionTextEditor20250124),
     /// One of the forms this value may have.
     ///
     /// `type` is `web_search_20250305`.
-    WebSearch20250305(Box<AnthropicToolWebSearch20250305>),
+    WebSearch20250305(Box<AnthropicToolUnionWebSearch20250305>),
     /// One of the forms this value may have.
     ///
     /// `type` is `web_search_20260209`.
-    WebSearch20260209(Box<AnthropicToolWebSearch20260209>),
+    WebSearch20260209(Box<AnthropicToolUnionWebSearch20260209>),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
 
-wire_union!(AnthropicTool {
+wire_union!(AnthropicToolUnion {
     tag "type" {
         "bash_20250124" => Bash20250124,
         "custom" => Custom,
@@ -2821,37 +2821,37 @@ wire_union!(AnthropicTool {
     }
 });
 
-impl From<AnthropicToolCustom> for AnthropicTool {
+impl From<AnthropicToolUnionCustom> for AnthropicToolUnion {
     #[inline]
-    fn from(value: AnthropicToolCustom) -> Self {
+    fn from(value: AnthropicToolUnionCustom) -> Self {
         Self::Custom(value)
     }
 }
 
-impl From<AnthropicToolBash20250124> for AnthropicTool {
+impl From<AnthropicToolUnionBash20250124> for AnthropicToolUnion {
     #[inline]
-    fn from(value: AnthropicToolBash20250124) -> Self {
+    fn from(value: AnthropicToolUnionBash20250124) -> Self {
         Self::Bash20250124(value)
     }
 }
 
-impl From<AnthropicToolTextEditor20250124> for AnthropicTool {
+impl From<AnthropicToolUnionTextEditor20250124> for AnthropicToolUnion {
     #[inline]
-    fn from(value: AnthropicToolTextEditor20250124) -> Self {
+    fn from(value: AnthropicToolUnionTextEditor20250124) -> Self {
         Self::TextEditor20250124(value)
     }
 }
 
-impl From<AnthropicToolWebSearch20250305> for AnthropicTool {
+impl From<AnthropicToolUnionWebSearch20250305> for AnthropicToolUnion {
     #[inline]
-    fn from(value: AnthropicToolWebSearch20250305) -> Self {
+    fn from(value: AnthropicToolUnionWebSearch20250305) -> Self {
         Self::WebSearch20250305(Box::new(value))
     }
 }
 
-impl From<AnthropicToolWebSearch20260209> for AnthropicTool {
+impl From<AnthropicToolUnionWebSearch20260209> for AnthropicToolUnion {
     #[inline]
-    fn from(value: AnthropicToolWebSearch20260209) -> Self {
+    fn from(value: AnthropicToolUnionWebSearch20260209) -> Self {
         Self::WebSearch20260209(Box::new(value))
     }
 }
@@ -2936,7 +2936,7 @@ pub struct MessagesToolRemovalBlock {
     /// Reference to what is withdrawn: a plain tool, one MCP tool, or a whole MCP toolset.
     pub tool: MessagesRemovedTool,
     /// Places a prompt cache breakpoint at this block.
-    pub cache_control: Option<CacheControl>,
+    pub cache_control: Option<AnthropicCacheControlDirective>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -2955,7 +2955,7 @@ impl MessagesToolRemovalBlock {
 }
 
 wire_setters!(MessagesToolRemovalBlock {
-    cache_control: into CacheControl,
+    cache_control: into AnthropicCacheControlDirective,
 });
 
 /// Points at a tool from the request's `tools` array by name.
@@ -3292,7 +3292,7 @@ wire_setters!(MessagesBashToolResultBlockFile {});
 /// Schema `ORAnthropicToolSearchResultParam` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct MessagesToolSearchResultParam {
+pub struct OrAnthropicToolSearchResultParam {
     /// The tools found, exactly as the response listed them.
     pub content: JsonObject,
     /// Identifier of the search call that this result answers.
@@ -3301,12 +3301,12 @@ pub struct MessagesToolSearchResultParam {
     pub extra: Extra,
 }
 
-wire_struct!(MessagesToolSearchResultParam ["type" = "\"openrouter_tool_search_result\""] {
+wire_struct!(OrAnthropicToolSearchResultParam ["type" = "\"openrouter_tool_search_result\""] {
     0 content: "content" Required,
     1 tool_use_id: "tool_use_id" Required,
 });
 
-impl MessagesToolSearchResultParam {
+impl OrAnthropicToolSearchResultParam {
     /// With what the API requires.
     #[inline]
     pub fn new(content: impl Into<JsonObject>, tool_use_id: impl Into<String>) -> Self {
@@ -3314,7 +3314,7 @@ impl MessagesToolSearchResultParam {
     }
 }
 
-wire_setters!(MessagesToolSearchResultParam {});
+wire_setters!(OrAnthropicToolSearchResultParam {});
 
 /// What `MessagesMessageParam.content[]` may be.
 ///
@@ -3337,27 +3337,27 @@ pub enum MessagesContentBlockParam {
     /// Call to one of your tools that the model made in an earlier turn.
     ///
     /// `type` is `tool_use`.
-    ToolUse(MessagesToolUseBlockParam),
+    ToolUse(MessagesContentBlockParamToolUse),
     /// Your answer to a tool call, sent in the user turn that follows it.
     ///
     /// `type` is `tool_result`.
-    ToolResult(MessagesToolResultBlockParam),
+    ToolResult(MessagesContentBlockParamToolResult),
     /// Reasoning from an earlier assistant turn, sent back unchanged.
     ///
     /// `type` is `thinking`.
-    Thinking(MessagesThinkingBlockParam),
+    Thinking(MessagesContentBlockParamThinking),
     /// Encrypted reasoning from an earlier assistant turn, sent back unchanged.
     ///
     /// `type` is `redacted_thinking`.
-    RedactedThinking(MessagesRedactedThinkingBlockParam),
+    RedactedThinking(MessagesContentBlockParamRedactedThinking),
     /// Call to a server-side tool that the model made in an earlier turn.
     ///
     /// `type` is `server_tool_use`.
-    ServerToolUse(MessagesServerToolUseBlockParam),
+    ServerToolUse(MessagesContentBlockParamServerToolUse),
     /// Outcome of a server-side web search from an earlier turn.
     ///
     /// `type` is `web_search_tool_result`.
-    WebSearchToolResult(MessagesWebSearchResultBlockParam),
+    WebSearchToolResult(MessagesContentBlockParamWebSearchToolResult),
     /// Search hit from your own retrieval, passed to the model so that it can cite it.
     ///
     /// `type` is `search_result`.
@@ -3365,7 +3365,7 @@ pub enum MessagesContentBlockParam {
     /// Stands in for earlier conversation that was condensed; send it back so that the summary stays in effect.
     ///
     /// `type` is `compaction`.
-    Compaction(MessagesCompactionBlockParam),
+    Compaction(MessagesContentBlockParamCompaction),
     /// Advice that the `advisor_20260301` tool gave in an earlier turn, sent back so that the model keeps it in view.
     ///
     /// `type` is `advisor_tool_result`.
@@ -3381,15 +3381,15 @@ pub enum MessagesContentBlockParam {
     /// Replayed result of an earlier `openrouter:shell` call; OpenRouter accepts it in history and removes it before contacting the provider.
     ///
     /// `type` is `openrouter_shell_tool_result`.
-    OpenRouterShellToolResult(MessagesShellToolResultBlock),
+    OpenrouterShellToolResult(MessagesShellToolResultBlock),
     /// Earlier output of an `openrouter:bash` sandbox call; you may send it back, but it never reaches the provider.
     ///
     /// `type` is `openrouter_bash_tool_result`.
-    OpenRouterBashToolResult(MessagesBashToolResultBlock),
+    OpenrouterBashToolResult(MessagesBashToolResultBlock),
     /// Result of an earlier tool search by OpenRouter, sent back to continue the conversation.
     ///
     /// `type` is `openrouter_tool_search_result`.
-    OpenRouterToolSearchResult(MessagesToolSearchResultParam),
+    OpenrouterToolSearchResult(OrAnthropicToolSearchResultParam),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
@@ -3400,9 +3400,9 @@ wire_union!(MessagesContentBlockParam {
         "compaction" => Compaction,
         "document" => Document,
         "image" => Image,
-        "openrouter_bash_tool_result" => OpenRouterBashToolResult,
-        "openrouter_shell_tool_result" => OpenRouterShellToolResult,
-        "openrouter_tool_search_result" => OpenRouterToolSearchResult,
+        "openrouter_bash_tool_result" => OpenrouterBashToolResult,
+        "openrouter_shell_tool_result" => OpenrouterShellToolResult,
+        "openrouter_tool_search_result" => OpenrouterToolSearchResult,
         "redacted_thinking" => RedactedThinking,
         "search_result" => SearchResult,
         "server_tool_use" => ServerToolUse,
@@ -3431,9 +3431,9 @@ wire_union!(MessagesContentBlockParam {
         11 AdvisorToolResult,
         12 ToolAddition,
         13 ToolRemoval,
-        14 OpenRouterShellToolResult,
-        15 OpenRouterBashToolResult,
-        16 OpenRouterToolSearchResult,
+        14 OpenrouterShellToolResult,
+        15 OpenrouterBashToolResult,
+        16 OpenrouterToolSearchResult,
     }
 });
 
@@ -3458,44 +3458,44 @@ impl From<AnthropicDocumentBlockParam> for MessagesContentBlockParam {
     }
 }
 
-impl From<MessagesToolUseBlockParam> for MessagesContentBlockParam {
+impl From<MessagesContentBlockParamToolUse> for MessagesContentBlockParam {
     #[inline]
-    fn from(value: MessagesToolUseBlockParam) -> Self {
+    fn from(value: MessagesContentBlockParamToolUse) -> Self {
         Self::ToolUse(value)
     }
 }
 
-impl From<MessagesToolResultBlockParam> for MessagesContentBlockParam {
+impl From<MessagesContentBlockParamToolResult> for MessagesContentBlockParam {
     #[inline]
-    fn from(value: MessagesToolResultBlockParam) -> Self {
+    fn from(value: MessagesContentBlockParamToolResult) -> Self {
         Self::ToolResult(value)
     }
 }
 
-impl From<MessagesThinkingBlockParam> for MessagesContentBlockParam {
+impl From<MessagesContentBlockParamThinking> for MessagesContentBlockParam {
     #[inline]
-    fn from(value: MessagesThinkingBlockParam) -> Self {
+    fn from(value: MessagesContentBlockParamThinking) -> Self {
         Self::Thinking(value)
     }
 }
 
-impl From<MessagesRedactedThinkingBlockParam> for MessagesContentBlockParam {
+impl From<MessagesContentBlockParamRedactedThinking> for MessagesContentBlockParam {
     #[inline]
-    fn from(value: MessagesRedactedThinkingBlockParam) -> Self {
+    fn from(value: MessagesContentBlockParamRedactedThinking) -> Self {
         Self::RedactedThinking(value)
     }
 }
 
-impl From<MessagesServerToolUseBlockParam> for MessagesContentBlockParam {
+impl From<MessagesContentBlockParamServerToolUse> for MessagesContentBlockParam {
     #[inline]
-    fn from(value: MessagesServerToolUseBlockParam) -> Self {
+    fn from(value: MessagesContentBlockParamServerToolUse) -> Self {
         Self::ServerToolUse(value)
     }
 }
 
-impl From<MessagesWebSearchResultBlockParam> for MessagesContentBlockParam {
+impl From<MessagesContentBlockParamWebSearchToolResult> for MessagesContentBlockParam {
     #[inline]
-    fn from(value: MessagesWebSearchResultBlockParam) -> Self {
+    fn from(value: MessagesContentBlockParamWebSearchToolResult) -> Self {
         Self::WebSearchToolResult(value)
     }
 }
@@ -3507,9 +3507,9 @@ impl From<AnthropicSearchResultBlockParam> for MessagesContentBlockParam {
     }
 }
 
-impl From<MessagesCompactionBlockParam> for MessagesContentBlockParam {
+impl From<MessagesContentBlockParamCompaction> for MessagesContentBlockParam {
     #[inline]
-    fn from(value: MessagesCompactionBlockParam) -> Self {
+    fn from(value: MessagesContentBlockParamCompaction) -> Self {
         Self::Compaction(value)
     }
 }
@@ -3538,21 +3538,21 @@ impl From<MessagesToolRemovalBlock> for MessagesContentBlockParam {
 impl From<MessagesShellToolResultBlock> for MessagesContentBlockParam {
     #[inline]
     fn from(value: MessagesShellToolResultBlock) -> Self {
-        Self::OpenRouterShellToolResult(value)
+        Self::OpenrouterShellToolResult(value)
     }
 }
 
 impl From<MessagesBashToolResultBlock> for MessagesContentBlockParam {
     #[inline]
     fn from(value: MessagesBashToolResultBlock) -> Self {
-        Self::OpenRouterBashToolResult(value)
+        Self::OpenrouterBashToolResult(value)
     }
 }
 
-impl From<MessagesToolSearchResultParam> for MessagesContentBlockParam {
+impl From<OrAnthropicToolSearchResultParam> for MessagesContentBlockParam {
     #[inline]
-    fn from(value: MessagesToolSearchResultParam) -> Self {
-        Self::OpenRouterToolSearchResult(value)
+    fn from(value: OrAnthropicToolSearchResultParam) -> Self {
+        Self::OpenrouterToolSearchResult(value)
     }
 }
 
@@ -4598,7 +4598,7 @@ pub struct MessagesRequestToolCustom {
     /// Name by which the model calls the tool.
     pub name: String,
     /// Lets the prompt be cached up to and including this tool.
-    pub cache_control: Option<CacheControl>,
+    pub cache_control: Option<AnthropicCacheControlDirective>,
     /// Keep the definition out of the initial context until tool search brings it up.
     pub defer_loading: Option<bool>,
     /// What the tool does and when to use it; detail here helps the model choose well.
@@ -4635,7 +4635,7 @@ impl MessagesRequestToolCustom {
 }
 
 wire_setters!(MessagesRequestToolCustom {
-    cache_control: into CacheControl,
+    cache_control: into AnthropicCacheControlDirective,
     defer_loading: exact bool,
     description: into String,
     strict: exact bool,
@@ -4686,7 +4686,7 @@ wire_setters!(MessagesRequestToolCustomInputSchema {
 #[non_exhaustive]
 pub struct MessagesRequestToolBash20250124 {
     /// Lets the prompt be cached up to and including this tool.
-    pub cache_control: Option<CacheControl>,
+    pub cache_control: Option<AnthropicCacheControlDirective>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -4704,7 +4704,7 @@ impl MessagesRequestToolBash20250124 {
 }
 
 wire_setters!(MessagesRequestToolBash20250124 {
-    cache_control: into CacheControl,
+    cache_control: into AnthropicCacheControlDirective,
 });
 
 /// File editing tool defined by Anthropic, whose edits your program carries out.
@@ -4714,7 +4714,7 @@ wire_setters!(MessagesRequestToolBash20250124 {
 #[non_exhaustive]
 pub struct MessagesRequestToolTextEditor20250124 {
     /// Lets the prompt be cached up to and including this tool.
-    pub cache_control: Option<CacheControl>,
+    pub cache_control: Option<AnthropicCacheControlDirective>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -4732,7 +4732,7 @@ impl MessagesRequestToolTextEditor20250124 {
 }
 
 wire_setters!(MessagesRequestToolTextEditor20250124 {
-    cache_control: into CacheControl,
+    cache_control: into AnthropicCacheControlDirective,
 });
 
 /// Web search tool defined by Anthropic, run on the server side.
@@ -4746,7 +4746,7 @@ pub struct MessagesRequestToolWebSearch20250305 {
     /// Sites from which no results may come; cannot accompany `allowed_domains`.
     pub blocked_domains: Option<Vec<String>>,
     /// Lets the prompt be cached up to and including this tool.
-    pub cache_control: Option<CacheControl>,
+    pub cache_control: Option<AnthropicCacheControlDirective>,
     /// Most searches in one request; null sets no limit.
     pub max_uses: Option<i64>,
     /// Approximate whereabouts of the user, for results of local relevance.
@@ -4774,7 +4774,7 @@ impl MessagesRequestToolWebSearch20250305 {
 wire_setters!(MessagesRequestToolWebSearch20250305 {
     allowed_domains: list String,
     blocked_domains: list String,
-    cache_control: into CacheControl,
+    cache_control: into AnthropicCacheControlDirective,
     max_uses: exact i64,
     user_location: into AnthropicWebSearchToolUserLocation,
 });
@@ -4792,7 +4792,7 @@ pub struct MessagesRequestToolWebSearch20260209 {
     /// Sites from which no results may come; cannot accompany `allowed_domains`.
     pub blocked_domains: Option<Vec<String>>,
     /// Lets the prompt be cached up to and including this tool.
-    pub cache_control: Option<CacheControl>,
+    pub cache_control: Option<AnthropicCacheControlDirective>,
     /// Most searches in one request; null sets no limit.
     pub max_uses: Option<i64>,
     /// Approximate whereabouts of the user, for results of local relevance.
@@ -4822,7 +4822,7 @@ wire_setters!(MessagesRequestToolWebSearch20260209 {
     allowed_callers: list AnthropicAllowedCaller,
     allowed_domains: list String,
     blocked_domains: list String,
-    cache_control: into CacheControl,
+    cache_control: into AnthropicCacheControlDirective,
     max_uses: exact i64,
     user_location: into AnthropicWebSearchToolUserLocation,
 });
@@ -4838,9 +4838,9 @@ pub struct MessagesRequestToolAdvisor20260301 {
     /// Who may invoke the advisor: the model directly, or code it runs.
     pub allowed_callers: Option<Vec<AnthropicAllowedCaller>>,
     /// Lets the prompt be cached up to and including this tool.
-    pub cache_control: Option<CacheControl>,
+    pub cache_control: Option<AnthropicCacheControlDirective>,
     /// Prompt caching directive for the calls to the advisor itself; null leaves them uncached.
-    pub caching: Option<CacheControl>,
+    pub caching: Option<AnthropicCacheControlDirective>,
     /// Keep the definition out of the initial context until tool search brings it up.
     pub defer_loading: Option<bool>,
     /// Most consultations of the advisor in one request.
@@ -4876,8 +4876,8 @@ impl MessagesRequestToolAdvisor20260301 {
 
 wire_setters!(MessagesRequestToolAdvisor20260301 {
     allowed_callers: list AnthropicAllowedCaller,
-    cache_control: into CacheControl,
-    caching: into CacheControl,
+    cache_control: into AnthropicCacheControlDirective,
+    caching: into AnthropicCacheControlDirective,
     defer_loading: exact bool,
     max_uses: exact i64,
 });
@@ -4921,7 +4921,7 @@ pub struct AnthropicToolSearchToolBm25 {
     /// Who may invoke the search: the model itself or sandboxed code.
     pub allowed_callers: Option<Vec<AnthropicAllowedCaller>>,
     /// Sets a prompt cache breakpoint at this tool definition.
-    pub cache_control: Option<CacheControl>,
+    pub cache_control: Option<AnthropicCacheControlDirective>,
     /// Keeps this definition out of the initial prompt until a search loads it.
     pub defer_loading: Option<bool>,
     /// Set to `true` to hold the model's arguments to the tool's schema.
@@ -4955,7 +4955,7 @@ impl AnthropicToolSearchToolBm25 {
 
 wire_setters!(AnthropicToolSearchToolBm25 {
     allowed_callers: list AnthropicAllowedCaller,
-    cache_control: into CacheControl,
+    cache_control: into AnthropicCacheControlDirective,
     defer_loading: exact bool,
     strict: exact bool,
 });
@@ -4990,7 +4990,7 @@ pub struct AnthropicToolSearchToolRegex {
     /// Who may invoke the search: the model itself or sandboxed code.
     pub allowed_callers: Option<Vec<AnthropicAllowedCaller>>,
     /// Sets a prompt cache breakpoint at this tool definition.
-    pub cache_control: Option<CacheControl>,
+    pub cache_control: Option<AnthropicCacheControlDirective>,
     /// Keeps this definition out of the initial prompt until a search loads it.
     pub defer_loading: Option<bool>,
     /// Set to `true` to hold the model's arguments to the tool's schema.
@@ -5024,7 +5024,7 @@ impl AnthropicToolSearchToolRegex {
 
 wire_setters!(AnthropicToolSearchToolRegex {
     allowed_callers: list AnthropicAllowedCaller,
-    cache_control: into CacheControl,
+    cache_control: into AnthropicCacheControlDirective,
     defer_loading: exact bool,
     strict: exact bool,
 });
@@ -5081,27 +5081,27 @@ pub enum MessagesRequestTool {
     /// Hosted tool with which the model runs shell commands in a sandboxed container of OpenRouter.
     ///
     /// `type` is `openrouter:bash`.
-    OpenRouterBash(Box<BashServerTool>),
+    OpenrouterBash(Box<BashServerTool>),
     /// Lets the model ask OpenRouter for the present date and time.
     ///
     /// `type` is `openrouter:datetime`.
-    OpenRouterDatetime(DatetimeServerTool),
+    OpenrouterDatetime(DatetimeServerTool),
     /// Server tool run by OpenRouter that has an image model draw what the calling model describes.
     ///
     /// `type` is `openrouter:image_generation`.
-    OpenRouterImageGeneration(ImageGenerationServerToolOpenRouter),
+    OpenrouterImageGeneration(ImageGenerationServerToolOpenrouter),
     /// Tool definition that lets the model look up and filter OpenRouter's model catalogue; OpenRouter runs it on the server.
     ///
     /// `type` is `openrouter:experimental__search_models`.
-    OpenRouterExperimentalSearchModels(MessagesSearchModelsServerTool),
+    OpenrouterExperimentalSearchModels(MessagesSearchModelsServerTool),
     /// Server tool, run by OpenRouter, that reads a web page or PDF at a given address in full.
     ///
     /// `type` is `openrouter:web_fetch`.
-    OpenRouterWebFetch(WebFetchServerTool),
+    OpenrouterWebFetch(WebFetchServerTool),
     /// Tool definition that lets the model search the web for fresh information; OpenRouter runs it on the server.
     ///
     /// `type` is `openrouter:web_search`.
-    OpenRouterWebSearch(Box<OpenRouterWebSearchServerTool>),
+    OpenrouterWebSearch(Box<OpenrouterWebSearchServerTool>),
     /// Hosted tool with which the model looks up deferred tools by a natural-language query, ranked with BM25.
     ///
     /// `type` is `tool_search_tool_bm25_20251119` or `tool_search_tool_bm25`.
@@ -5113,11 +5113,11 @@ pub enum MessagesRequestTool {
     /// Server tool that gives the model a shell in an isolated container at OpenRouter, modelled on the hosted shell of OpenAI.
     ///
     /// `type` is `openrouter:shell`.
-    OpenRouterShell(Box<ShellServerToolOpenRouter>),
+    OpenrouterShell(Box<ShellServerToolOpenrouter>),
     /// Server tool that looks up tools declared with `defer_loading` and makes the hits available for calls.
     ///
     /// `type` is `openrouter:tool_search`.
-    OpenRouterToolSearch(ToolSearchServerTool),
+    OpenrouterToolSearch(ToolSearchServerTool),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
@@ -5127,14 +5127,14 @@ wire_union!(MessagesRequestTool {
         "advisor_20260301" => Advisor20260301,
         "bash_20250124" => Bash20250124,
         "custom" => Custom,
-        "openrouter:bash" => OpenRouterBash,
-        "openrouter:datetime" => OpenRouterDatetime,
-        "openrouter:experimental__search_models" => OpenRouterExperimentalSearchModels,
-        "openrouter:image_generation" => OpenRouterImageGeneration,
-        "openrouter:shell" => OpenRouterShell,
-        "openrouter:tool_search" => OpenRouterToolSearch,
-        "openrouter:web_fetch" => OpenRouterWebFetch,
-        "openrouter:web_search" => OpenRouterWebSearch,
+        "openrouter:bash" => OpenrouterBash,
+        "openrouter:datetime" => OpenrouterDatetime,
+        "openrouter:experimental__search_models" => OpenrouterExperimentalSearchModels,
+        "openrouter:image_generation" => OpenrouterImageGeneration,
+        "openrouter:shell" => OpenrouterShell,
+        "openrouter:tool_search" => OpenrouterToolSearch,
+        "openrouter:web_fetch" => OpenrouterWebFetch,
+        "openrouter:web_search" => OpenrouterWebSearch,
         "text_editor_20250124" => TextEditor20250124,
         "tool_search_tool_bm25" => AnthropicToolSearchToolBm25,
         "tool_search_tool_bm25_20251119" => AnthropicToolSearchToolBm25,
@@ -5154,16 +5154,16 @@ wire_union!(MessagesRequestTool {
         3 WebSearch20250305,
         4 WebSearch20260209,
         5 Advisor20260301,
-        6 OpenRouterBash,
-        7 OpenRouterDatetime,
-        8 OpenRouterImageGeneration,
-        9 OpenRouterExperimentalSearchModels,
-        10 OpenRouterWebFetch,
-        11 OpenRouterWebSearch,
+        6 OpenrouterBash,
+        7 OpenrouterDatetime,
+        8 OpenrouterImageGeneration,
+        9 OpenrouterExperimentalSearchModels,
+        10 OpenrouterWebFetch,
+        11 OpenrouterWebSearch,
         12 AnthropicToolSearchToolBm25,
         13 AnthropicToolSearchToolRegex,
-        14 OpenRouterShell,
-        15 OpenRouterToolSearch,
+        14 OpenrouterShell,
+        15 OpenrouterToolSearch,
     }
 });
 
@@ -5212,42 +5212,42 @@ impl From<MessagesRequestToolAdvisor20260301> for MessagesRequestTool {
 impl From<BashServerTool> for MessagesRequestTool {
     #[inline]
     fn from(value: BashServerTool) -> Self {
-        Self::OpenRouterBash(Box::new(value))
+        Self::OpenrouterBash(Box::new(value))
     }
 }
 
 impl From<DatetimeServerTool> for MessagesRequestTool {
     #[inline]
     fn from(value: DatetimeServerTool) -> Self {
-        Self::OpenRouterDatetime(value)
+        Self::OpenrouterDatetime(value)
     }
 }
 
-impl From<ImageGenerationServerToolOpenRouter> for MessagesRequestTool {
+impl From<ImageGenerationServerToolOpenrouter> for MessagesRequestTool {
     #[inline]
-    fn from(value: ImageGenerationServerToolOpenRouter) -> Self {
-        Self::OpenRouterImageGeneration(value)
+    fn from(value: ImageGenerationServerToolOpenrouter) -> Self {
+        Self::OpenrouterImageGeneration(value)
     }
 }
 
 impl From<MessagesSearchModelsServerTool> for MessagesRequestTool {
     #[inline]
     fn from(value: MessagesSearchModelsServerTool) -> Self {
-        Self::OpenRouterExperimentalSearchModels(value)
+        Self::OpenrouterExperimentalSearchModels(value)
     }
 }
 
 impl From<WebFetchServerTool> for MessagesRequestTool {
     #[inline]
     fn from(value: WebFetchServerTool) -> Self {
-        Self::OpenRouterWebFetch(value)
+        Self::OpenrouterWebFetch(value)
     }
 }
 
-impl From<OpenRouterWebSearchServerTool> for MessagesRequestTool {
+impl From<OpenrouterWebSearchServerTool> for MessagesRequestTool {
     #[inline]
-    fn from(value: OpenRouterWebSearchServerTool) -> Self {
-        Self::OpenRouterWebSearch(Box::new(value))
+    fn from(value: OpenrouterWebSearchServerTool) -> Self {
+        Self::OpenrouterWebSearch(Box::new(value))
     }
 }
 
@@ -5265,16 +5265,16 @@ impl From<AnthropicToolSearchToolRegex> for MessagesRequestTool {
     }
 }
 
-impl From<ShellServerToolOpenRouter> for MessagesRequestTool {
+impl From<ShellServerToolOpenrouter> for MessagesRequestTool {
     #[inline]
-    fn from(value: ShellServerToolOpenRouter) -> Self {
-        Self::OpenRouterShell(Box::new(value))
+    fn from(value: ShellServerToolOpenrouter) -> Self {
+        Self::OpenrouterShell(Box::new(value))
     }
 }
 
 impl From<ToolSearchServerTool> for MessagesRequestTool {
     #[inline]
     fn from(value: ToolSearchServerTool) -> Self {
-        Self::OpenRouterToolSearch(value)
+        Self::OpenrouterToolSearch(value)
     }
 }

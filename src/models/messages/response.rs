@@ -14,7 +14,7 @@ pub struct MessagesResult {
     /// Sandbox container used for code execution; null when none was involved.
     pub container: Option<AnthropicContainer>,
     /// What the model produced, as a sequence of blocks: text, thinking, tool calls and tool results.
-    pub content: Vec<MessagesContentBlock>,
+    pub content: Vec<OrAnthropicContentBlock>,
     /// Identifier assigned to this message by the API.
     pub id: String,
     /// Names the model that wrote the message.
@@ -22,7 +22,7 @@ pub struct MessagesResult {
     /// Background on a refusal; null when the turn ended for any other reason.
     pub stop_details: Option<AnthropicRefusalStopDetails>,
     /// Why the model stopped, such as a finished turn, a tool call or a token limit.
-    pub stop_reason: Option<MessagesStopReason>,
+    pub stop_reason: Option<OrAnthropicStopReason>,
     /// Which of your stop sequences ended the output; null when none did.
     pub stop_sequence: Option<String>,
     /// Token counts for the call, in Anthropic's layout, extended with what OpenRouter charged for it.
@@ -30,9 +30,9 @@ pub struct MessagesResult {
     /// Changes that Anthropic made to the input before the model read it; null when not reported.
     pub input_transformations: Option<Vec<AnthropicInputTransformation>>,
     /// Report of the context edits applied while serving this call; null when there is nothing to report.
-    pub context_management: Option<AppliedContextManagement>,
+    pub context_management: Option<MessagesResultContextManagement>,
     /// How OpenRouter routed the call: attempts, endpoints considered, pipeline stages. Present when routing metadata was requested.
-    pub openrouter_metadata: Option<OpenRouterMetadata>,
+    pub openrouter_metadata: Option<OpenrouterMetadata>,
     /// Name of the upstream provider that produced this reply.
     pub provider: Option<String>,
     /// What the requested safety checks found; null when not reported.
@@ -141,10 +141,10 @@ wire_struct!(AnthropicTextBlock ["type" = "\"text\""] {
 
 /// Citation in a response that points at a character range of a plain-text document.
 ///
-/// Schema `AnthropicCharCitation` of the API document.
+/// Schema `AnthropicCitationCharLocation` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct AnthropicCharCitation {
+pub struct AnthropicCitationCharLocation {
     /// Verbatim passage of the document that supports the claim.
     pub cited_text: String,
     /// Zero-based position of the cited document among all documents in the request.
@@ -161,7 +161,7 @@ pub struct AnthropicCharCitation {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicCharCitation ["type" = "\"char_location\""] {
+wire_struct!(AnthropicCitationCharLocation ["type" = "\"char_location\""] {
     0 cited_text: "cited_text" Required,
     1 document_index: "document_index" Required,
     2 document_title: "document_title" Nullable,
@@ -172,10 +172,10 @@ wire_struct!(AnthropicCharCitation ["type" = "\"char_location\""] {
 
 /// Citation in a response that points at a page range of a PDF document.
 ///
-/// Schema `AnthropicPageCitation` of the API document.
+/// Schema `AnthropicCitationPageLocation` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct AnthropicPageCitation {
+pub struct AnthropicCitationPageLocation {
     /// Text extracted from the cited pages that supports the claim.
     pub cited_text: String,
     /// Zero-based position of the cited document among all documents in the request.
@@ -192,7 +192,7 @@ pub struct AnthropicPageCitation {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicPageCitation ["type" = "\"page_location\""] {
+wire_struct!(AnthropicCitationPageLocation ["type" = "\"page_location\""] {
     0 cited_text: "cited_text" Required,
     1 document_index: "document_index" Required,
     2 document_title: "document_title" Nullable,
@@ -203,10 +203,10 @@ wire_struct!(AnthropicPageCitation ["type" = "\"page_location\""] {
 
 /// Citation in a response that points at a range of blocks in a custom-content document.
 ///
-/// Schema `AnthropicContentBlockCitation` of the API document.
+/// Schema `AnthropicCitationContentBlockLocation` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct AnthropicContentBlockCitation {
+pub struct AnthropicCitationContentBlockLocation {
     /// Text of the cited blocks that supports the claim.
     pub cited_text: String,
     /// Zero-based position of the cited document among all documents in the request.
@@ -223,7 +223,7 @@ pub struct AnthropicContentBlockCitation {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicContentBlockCitation ["type" = "\"content_block_location\""] {
+wire_struct!(AnthropicCitationContentBlockLocation ["type" = "\"content_block_location\""] {
     0 cited_text: "cited_text" Required,
     1 document_index: "document_index" Required,
     2 document_title: "document_title" Nullable,
@@ -234,10 +234,10 @@ wire_struct!(AnthropicContentBlockCitation ["type" = "\"content_block_location\"
 
 /// Citation in a response that points at a page found by the web search tool.
 ///
-/// Schema `AnthropicWebSearchCitation` of the API document.
+/// Schema `AnthropicCitationWebSearchResultLocation` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct AnthropicWebSearchCitation {
+pub struct AnthropicCitationWebSearchResultLocation {
     /// Excerpt of the web page that supports the claim.
     pub cited_text: String,
     /// Opaque reference to the cited passage; send it back unchanged in later turns.
@@ -250,7 +250,7 @@ pub struct AnthropicWebSearchCitation {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicWebSearchCitation ["type" = "\"web_search_result_location\""] {
+wire_struct!(AnthropicCitationWebSearchResultLocation ["type" = "\"web_search_result_location\""] {
     0 cited_text: "cited_text" Required,
     1 encrypted_index: "encrypted_index" Required,
     2 title: "title" Nullable,
@@ -259,10 +259,10 @@ wire_struct!(AnthropicWebSearchCitation ["type" = "\"web_search_result_location\
 
 /// Citation in a response that points into a search result you supplied.
 ///
-/// Schema `AnthropicSearchResultCitation` of the API document.
+/// Schema `AnthropicCitationSearchResultLocation` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct AnthropicSearchResultCitation {
+pub struct AnthropicCitationSearchResultLocation {
     /// Text of the cited blocks that supports the claim.
     pub cited_text: String,
     /// Index just past the last cited block within the search result, counted from zero.
@@ -279,7 +279,7 @@ pub struct AnthropicSearchResultCitation {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicSearchResultCitation ["type" = "\"search_result_location\""] {
+wire_struct!(AnthropicCitationSearchResultLocation ["type" = "\"search_result_location\""] {
     0 cited_text: "cited_text" Required,
     1 end_block_index: "end_block_index" Required,
     2 search_result_index: "search_result_index" Required,
@@ -297,23 +297,23 @@ pub enum AnthropicTextCitation {
     /// Citation in a response that points at a character range of a plain-text document.
     ///
     /// `type` is `char_location`.
-    CharLocation(AnthropicCharCitation),
+    CharLocation(AnthropicCitationCharLocation),
     /// Citation in a response that points at a page range of a PDF document.
     ///
     /// `type` is `page_location`.
-    PageLocation(AnthropicPageCitation),
+    PageLocation(AnthropicCitationPageLocation),
     /// Citation in a response that points at a range of blocks in a custom-content document.
     ///
     /// `type` is `content_block_location`.
-    ContentBlockLocation(AnthropicContentBlockCitation),
+    ContentBlockLocation(AnthropicCitationContentBlockLocation),
     /// Citation in a response that points at a page found by the web search tool.
     ///
     /// `type` is `web_search_result_location`.
-    WebSearchResultLocation(AnthropicWebSearchCitation),
+    WebSearchResultLocation(AnthropicCitationWebSearchResultLocation),
     /// Citation in a response that points into a search result you supplied.
     ///
     /// `type` is `search_result_location`.
-    SearchResultLocation(AnthropicSearchResultCitation),
+    SearchResultLocation(AnthropicCitationSearchResultLocation),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
@@ -337,37 +337,37 @@ wire_union!(AnthropicTextCitation {
     }
 });
 
-impl From<AnthropicCharCitation> for AnthropicTextCitation {
+impl From<AnthropicCitationCharLocation> for AnthropicTextCitation {
     #[inline]
-    fn from(value: AnthropicCharCitation) -> Self {
+    fn from(value: AnthropicCitationCharLocation) -> Self {
         Self::CharLocation(value)
     }
 }
 
-impl From<AnthropicPageCitation> for AnthropicTextCitation {
+impl From<AnthropicCitationPageLocation> for AnthropicTextCitation {
     #[inline]
-    fn from(value: AnthropicPageCitation) -> Self {
+    fn from(value: AnthropicCitationPageLocation) -> Self {
         Self::PageLocation(value)
     }
 }
 
-impl From<AnthropicContentBlockCitation> for AnthropicTextCitation {
+impl From<AnthropicCitationContentBlockLocation> for AnthropicTextCitation {
     #[inline]
-    fn from(value: AnthropicContentBlockCitation) -> Self {
+    fn from(value: AnthropicCitationContentBlockLocation) -> Self {
         Self::ContentBlockLocation(value)
     }
 }
 
-impl From<AnthropicWebSearchCitation> for AnthropicTextCitation {
+impl From<AnthropicCitationWebSearchResultLocation> for AnthropicTextCitation {
     #[inline]
-    fn from(value: AnthropicWebSearchCitation) -> Self {
+    fn from(value: AnthropicCitationWebSearchResultLocation) -> Self {
         Self::WebSearchResultLocation(value)
     }
 }
 
-impl From<AnthropicSearchResultCitation> for AnthropicTextCitation {
+impl From<AnthropicCitationSearchResultLocation> for AnthropicTextCitation {
     #[inline]
-    fn from(value: AnthropicSearchResultCitation) -> Self {
+    fn from(value: AnthropicCitationSearchResultLocation) -> Self {
         Self::SearchResultLocation(value)
     }
 }
@@ -539,20 +539,20 @@ wire_struct!(AnthropicRedactedThinkingBlock ["type" = "\"redacted_thinking\""] {
 /// Schema `ORAnthropicServerToolUseBlock` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct MessagesServerToolUseBlock {
+pub struct OrAnthropicServerToolUseBlock {
     /// Identifier that the matching result block repeats as `tool_use_id`.
     pub id: String,
     /// Name of the server tool being called.
     pub name: String,
     /// Whether the model or code it was running made the call.
-    pub caller: Option<MessagesCaller>,
+    pub caller: Option<OrAnthropicNullableCaller>,
     /// Arguments of the call; their shape depends on the tool.
     pub input: Option<Json>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(MessagesServerToolUseBlock ["type" = "\"server_tool_use\""] {
+wire_struct!(OrAnthropicServerToolUseBlock ["type" = "\"server_tool_use\""] {
     0 id: "id" Required,
     1 name: "name" Required,
     2 caller: "caller" Optional,
@@ -564,7 +564,7 @@ wire_struct!(MessagesServerToolUseBlock ["type" = "\"server_tool_use\""] {
 /// Schema `ORAnthropicNullableCaller` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum MessagesCaller {
+pub enum OrAnthropicNullableCaller {
     /// Marks a tool call that the model made itself, not through sandboxed code.
     ///
     /// `type` is `direct`.
@@ -581,7 +581,7 @@ pub enum MessagesCaller {
     Unrecognized(Unrecognized),
 }
 
-wire_union!(MessagesCaller {
+wire_union!(OrAnthropicNullableCaller {
     tag "type" {
         "code_execution_20250825" => CodeExecution20250825,
         "code_execution_20260120" => CodeExecution20260120,
@@ -596,21 +596,21 @@ wire_union!(MessagesCaller {
     }
 });
 
-impl From<AnthropicDirectCaller> for MessagesCaller {
+impl From<AnthropicDirectCaller> for OrAnthropicNullableCaller {
     #[inline]
     fn from(value: AnthropicDirectCaller) -> Self {
         Self::Direct(value)
     }
 }
 
-impl From<AnthropicCodeExecution20250825Caller> for MessagesCaller {
+impl From<AnthropicCodeExecution20250825Caller> for OrAnthropicNullableCaller {
     #[inline]
     fn from(value: AnthropicCodeExecution20250825Caller) -> Self {
         Self::CodeExecution20250825(value)
     }
 }
 
-impl From<AnthropicCodeExecution20260120Caller> for MessagesCaller {
+impl From<AnthropicCodeExecution20260120Caller> for OrAnthropicNullableCaller {
     #[inline]
     fn from(value: AnthropicCodeExecution20260120Caller) -> Self {
         Self::CodeExecution20260120(value)
@@ -1198,26 +1198,26 @@ wire_struct!(AnthropicBashCodeExecutionToolResult ["type" = "\"bash_code_executi
 
 /// Says why a sandboxed shell command yielded no result.
 ///
-/// Schema `AnthropicBashCodeExecutionError` of the API document.
+/// Schema `AnthropicBashCodeExecutionToolResultError` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct AnthropicBashCodeExecutionError {
+pub struct AnthropicBashCodeExecutionToolResultError {
     /// Machine-readable reason for the failure; branch on it to decide whether a retry makes sense.
-    pub error_code: AnthropicBashCodeExecutionErrorCode,
+    pub error_code: AnthropicBashCodeExecutionToolResultErrorCode,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicBashCodeExecutionError ["type" = "\"bash_code_execution_tool_result_error\""] {
+wire_struct!(AnthropicBashCodeExecutionToolResultError ["type" = "\"bash_code_execution_tool_result_error\""] {
     0 error_code: "error_code" Required,
 });
 
 /// Machine-readable reason for the failure; branch on it to decide whether a retry makes sense.
 ///
-/// At `AnthropicBashCodeExecutionError.error_code` in the API document.
+/// At `AnthropicBashCodeExecutionToolResultError.error_code` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum AnthropicBashCodeExecutionErrorCode {
+pub enum AnthropicBashCodeExecutionToolResultErrorCode {
     /// The model passed arguments that the tool rejects.
     InvalidToolInput,
     /// The sandbox could not be reached.
@@ -1232,7 +1232,7 @@ pub enum AnthropicBashCodeExecutionErrorCode {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(AnthropicBashCodeExecutionErrorCode {
+wire_enum!(AnthropicBashCodeExecutionToolResultErrorCode {
     InvalidToolInput = "invalid_tool_input",
     Unavailable = "unavailable",
     TooManyRequests = "too_many_requests",
@@ -1290,7 +1290,7 @@ pub enum AnthropicBashCodeExecutionContent {
     /// Says why a sandboxed shell command yielded no result.
     ///
     /// `type` is `bash_code_execution_tool_result_error`.
-    BashCodeExecutionToolResultError(AnthropicBashCodeExecutionError),
+    BashCodeExecutionToolResultError(AnthropicBashCodeExecutionToolResultError),
     /// What a sandboxed shell command printed, produced and returned.
     ///
     /// `type` is `bash_code_execution_result`.
@@ -1312,9 +1312,9 @@ wire_union!(AnthropicBashCodeExecutionContent {
     }
 });
 
-impl From<AnthropicBashCodeExecutionError> for AnthropicBashCodeExecutionContent {
+impl From<AnthropicBashCodeExecutionToolResultError> for AnthropicBashCodeExecutionContent {
     #[inline]
-    fn from(value: AnthropicBashCodeExecutionError) -> Self {
+    fn from(value: AnthropicBashCodeExecutionToolResultError) -> Self {
         Self::BashCodeExecutionToolResultError(value)
     }
 }
@@ -1328,48 +1328,48 @@ impl From<AnthropicBashCodeExecutionResult> for AnthropicBashCodeExecutionConten
 
 /// Content block holding the outcome of a file command in the code execution sandbox.
 ///
-/// Schema `AnthropicTextEditorToolResult` of the API document.
+/// Schema `AnthropicTextEditorCodeExecutionToolResult` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct AnthropicTextEditorToolResult {
+pub struct AnthropicTextEditorCodeExecutionToolResult {
     /// The command's result, or an error that explains why it failed.
-    pub content: AnthropicTextEditorContent,
+    pub content: AnthropicTextEditorCodeExecutionContent,
     /// Links the outcome to the server tool-use block that issued the command.
     pub tool_use_id: String,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicTextEditorToolResult ["type" = "\"text_editor_code_execution_tool_result\""] {
+wire_struct!(AnthropicTextEditorCodeExecutionToolResult ["type" = "\"text_editor_code_execution_tool_result\""] {
     0 content: "content" Required,
     1 tool_use_id: "tool_use_id" Required,
 });
 
 /// Says why a sandboxed file command failed.
 ///
-/// Schema `AnthropicTextEditorError` of the API document.
+/// Schema `AnthropicTextEditorCodeExecutionToolResultError` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct AnthropicTextEditorError {
+pub struct AnthropicTextEditorCodeExecutionToolResultError {
     /// Machine-readable reason for the failure; branch on it to decide whether a retry makes sense.
-    pub error_code: AnthropicTextEditorErrorCode,
+    pub error_code: AnthropicTextEditorCodeExecutionToolResultErrorCode,
     /// Readable explanation of the failure; null when only the code is known.
     pub error_message: Option<String>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicTextEditorError ["type" = "\"text_editor_code_execution_tool_result_error\""] {
+wire_struct!(AnthropicTextEditorCodeExecutionToolResultError ["type" = "\"text_editor_code_execution_tool_result_error\""] {
     0 error_code: "error_code" Required,
     1 error_message: "error_message" Nullable,
 });
 
 /// Machine-readable reason for the failure; branch on it to decide whether a retry makes sense.
 ///
-/// At `AnthropicTextEditorError.error_code` in the API document.
+/// At `AnthropicTextEditorCodeExecutionToolResultError.error_code` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum AnthropicTextEditorErrorCode {
+pub enum AnthropicTextEditorCodeExecutionToolResultErrorCode {
     /// The model passed arguments that the tool rejects.
     InvalidToolInput,
     /// The sandbox could not be reached.
@@ -1384,7 +1384,7 @@ pub enum AnthropicTextEditorErrorCode {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(AnthropicTextEditorErrorCode {
+wire_enum!(AnthropicTextEditorCodeExecutionToolResultErrorCode {
     InvalidToolInput = "invalid_tool_input",
     Unavailable = "unavailable",
     TooManyRequests = "too_many_requests",
@@ -1394,14 +1394,14 @@ wire_enum!(AnthropicTextEditorErrorCode {
 
 /// Content of a sandbox file that the model asked to see, in whole or in part.
 ///
-/// Schema `AnthropicTextEditorViewResult` of the API document.
+/// Schema `AnthropicTextEditorCodeExecutionViewResult` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct AnthropicTextEditorViewResult {
+pub struct AnthropicTextEditorCodeExecutionViewResult {
     /// The part of the file that was shown.
     pub content: String,
     /// Kind of file shown, which tells how to read `content`.
-    pub file_type: AnthropicTextEditorViewResultFileType,
+    pub file_type: AnthropicTextEditorCodeExecutionViewResultFileType,
     /// How many lines are shown; null where lines do not apply.
     pub num_lines: Option<i64>,
     /// Line of the file at which the shown part begins; null where lines do not apply.
@@ -1412,7 +1412,7 @@ pub struct AnthropicTextEditorViewResult {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicTextEditorViewResult ["type" = "\"text_editor_code_execution_view_result\""] {
+wire_struct!(AnthropicTextEditorCodeExecutionViewResult ["type" = "\"text_editor_code_execution_view_result\""] {
     0 content: "content" Required,
     1 file_type: "file_type" Required,
     2 num_lines: "num_lines" Nullable,
@@ -1422,10 +1422,10 @@ wire_struct!(AnthropicTextEditorViewResult ["type" = "\"text_editor_code_executi
 
 /// Kind of file shown, which tells how to read `content`.
 ///
-/// At `AnthropicTextEditorViewResult.file_type` in the API document.
+/// At `AnthropicTextEditorCodeExecutionViewResult.file_type` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum AnthropicTextEditorViewResultFileType {
+pub enum AnthropicTextEditorCodeExecutionViewResultFileType {
     /// A text file.
     Text,
     /// An image file.
@@ -1436,7 +1436,7 @@ pub enum AnthropicTextEditorViewResultFileType {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(AnthropicTextEditorViewResultFileType {
+wire_enum!(AnthropicTextEditorCodeExecutionViewResultFileType {
     Text = "text",
     Image = "image",
     Pdf = "pdf",
@@ -1444,26 +1444,26 @@ wire_enum!(AnthropicTextEditorViewResultFileType {
 
 /// Confirms that a file was written in the sandbox.
 ///
-/// Schema `AnthropicTextEditorCreateResult` of the API document.
+/// Schema `AnthropicTextEditorCodeExecutionCreateResult` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct AnthropicTextEditorCreateResult {
+pub struct AnthropicTextEditorCodeExecutionCreateResult {
     /// Tells whether the command overwrote an existing file instead of creating a new one.
     pub is_file_update: bool,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicTextEditorCreateResult ["type" = "\"text_editor_code_execution_create_result\""] {
+wire_struct!(AnthropicTextEditorCodeExecutionCreateResult ["type" = "\"text_editor_code_execution_create_result\""] {
     0 is_file_update: "is_file_update" Required,
 });
 
 /// Describes a text replacement made to a sandbox file, in the style of a diff hunk.
 ///
-/// Schema `AnthropicTextEditorStrReplaceResult` of the API document.
+/// Schema `AnthropicTextEditorCodeExecutionStrReplaceResult` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct AnthropicTextEditorStrReplaceResult {
+pub struct AnthropicTextEditorCodeExecutionStrReplaceResult {
     /// Lines of the diff hunk; null when no diff is reported.
     pub lines: Option<Vec<String>>,
     /// How many lines the hunk spans after the change; null when not reported.
@@ -1478,7 +1478,7 @@ pub struct AnthropicTextEditorStrReplaceResult {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicTextEditorStrReplaceResult ["type" = "\"text_editor_code_execution_str_replace_result\""] {
+wire_struct!(AnthropicTextEditorCodeExecutionStrReplaceResult ["type" = "\"text_editor_code_execution_str_replace_result\""] {
     0 lines: "lines" Nullable,
     1 new_lines: "new_lines" Nullable,
     2 new_start: "new_start" Nullable,
@@ -1488,31 +1488,31 @@ wire_struct!(AnthropicTextEditorStrReplaceResult ["type" = "\"text_editor_code_e
 
 /// Outcome of a sandboxed file edit command: a view, create or replace result, or an error.
 ///
-/// Schema `AnthropicTextEditorContent` of the API document.
+/// Schema `AnthropicTextEditorCodeExecutionContent` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum AnthropicTextEditorContent {
+pub enum AnthropicTextEditorCodeExecutionContent {
     /// Says why a sandboxed file command failed.
     ///
     /// `type` is `text_editor_code_execution_tool_result_error`.
-    TextEditorCodeExecutionToolResultError(AnthropicTextEditorError),
+    TextEditorCodeExecutionToolResultError(AnthropicTextEditorCodeExecutionToolResultError),
     /// Content of a sandbox file that the model asked to see, in whole or in part.
     ///
     /// `type` is `text_editor_code_execution_view_result`.
-    TextEditorCodeExecutionViewResult(AnthropicTextEditorViewResult),
+    TextEditorCodeExecutionViewResult(AnthropicTextEditorCodeExecutionViewResult),
     /// Confirms that a file was written in the sandbox.
     ///
     /// `type` is `text_editor_code_execution_create_result`.
-    TextEditorCodeExecutionCreateResult(AnthropicTextEditorCreateResult),
+    TextEditorCodeExecutionCreateResult(AnthropicTextEditorCodeExecutionCreateResult),
     /// Describes a text replacement made to a sandbox file, in the style of a diff hunk.
     ///
     /// `type` is `text_editor_code_execution_str_replace_result`.
-    TextEditorCodeExecutionStrReplaceResult(AnthropicTextEditorStrReplaceResult),
+    TextEditorCodeExecutionStrReplaceResult(AnthropicTextEditorCodeExecutionStrReplaceResult),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
 
-wire_union!(AnthropicTextEditorContent {
+wire_union!(AnthropicTextEditorCodeExecutionContent {
     tag "type" {
         "text_editor_code_execution_create_result" => TextEditorCodeExecutionCreateResult,
         "text_editor_code_execution_str_replace_result" => TextEditorCodeExecutionStrReplaceResult,
@@ -1529,30 +1529,30 @@ wire_union!(AnthropicTextEditorContent {
     }
 });
 
-impl From<AnthropicTextEditorError> for AnthropicTextEditorContent {
+impl From<AnthropicTextEditorCodeExecutionToolResultError> for AnthropicTextEditorCodeExecutionContent {
     #[inline]
-    fn from(value: AnthropicTextEditorError) -> Self {
+    fn from(value: AnthropicTextEditorCodeExecutionToolResultError) -> Self {
         Self::TextEditorCodeExecutionToolResultError(value)
     }
 }
 
-impl From<AnthropicTextEditorViewResult> for AnthropicTextEditorContent {
+impl From<AnthropicTextEditorCodeExecutionViewResult> for AnthropicTextEditorCodeExecutionContent {
     #[inline]
-    fn from(value: AnthropicTextEditorViewResult) -> Self {
+    fn from(value: AnthropicTextEditorCodeExecutionViewResult) -> Self {
         Self::TextEditorCodeExecutionViewResult(value)
     }
 }
 
-impl From<AnthropicTextEditorCreateResult> for AnthropicTextEditorContent {
+impl From<AnthropicTextEditorCodeExecutionCreateResult> for AnthropicTextEditorCodeExecutionContent {
     #[inline]
-    fn from(value: AnthropicTextEditorCreateResult) -> Self {
+    fn from(value: AnthropicTextEditorCodeExecutionCreateResult) -> Self {
         Self::TextEditorCodeExecutionCreateResult(value)
     }
 }
 
-impl From<AnthropicTextEditorStrReplaceResult> for AnthropicTextEditorContent {
+impl From<AnthropicTextEditorCodeExecutionStrReplaceResult> for AnthropicTextEditorCodeExecutionContent {
     #[inline]
-    fn from(value: AnthropicTextEditorStrReplaceResult) -> Self {
+    fn from(value: AnthropicTextEditorCodeExecutionStrReplaceResult) -> Self {
         Self::TextEditorCodeExecutionStrReplaceResult(value)
     }
 }
@@ -1731,7 +1731,7 @@ wire_struct!(AnthropicAdvisorToolResult ["type" = "\"advisor_tool_result\""] {
 /// Schema `ORAnthropicShellToolResult` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct MessagesShellToolResult {
+pub struct OrAnthropicShellToolResult {
     /// Payload the shell returned, kept as an open object.
     pub content: JsonObject,
     /// Identifier of the server tool use block this result answers.
@@ -1739,12 +1739,12 @@ pub struct MessagesShellToolResult {
     /// Container in which the commands ran; use this identifier to fetch files from it or to run there again.
     pub container_id: Option<String>,
     /// Files that the commands created or changed, most recent first; download them from the container.
-    pub files: Option<Vec<MessagesShellToolResultFile>>,
+    pub files: Option<Vec<OrAnthropicShellToolResultFile>>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(MessagesShellToolResult ["type" = "\"openrouter_shell_tool_result\""] {
+wire_struct!(OrAnthropicShellToolResult ["type" = "\"openrouter_shell_tool_result\""] {
     0 content: "content" Required,
     1 tool_use_id: "tool_use_id" Required,
     2 container_id: "container_id" Optional,
@@ -1756,7 +1756,7 @@ wire_struct!(MessagesShellToolResult ["type" = "\"openrouter_shell_tool_result\"
 /// At `ORAnthropicShellToolResult.files[]` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct MessagesShellToolResultFile {
+pub struct OrAnthropicShellToolResultFile {
     /// Container that holds the file; download requests need it together with `file_id`.
     pub container_id: String,
     /// Index in the text at which the citation of the file ends.
@@ -1771,7 +1771,7 @@ pub struct MessagesShellToolResultFile {
     pub extra: Extra,
 }
 
-wire_struct!(MessagesShellToolResultFile ["type" = "\"container_file_citation\""] {
+wire_struct!(OrAnthropicShellToolResultFile ["type" = "\"container_file_citation\""] {
     0 container_id: "container_id" Required,
     1 end_index: "end_index" Required,
     2 file_id: "file_id" Required,
@@ -1784,7 +1784,7 @@ wire_struct!(MessagesShellToolResultFile ["type" = "\"container_file_citation\""
 /// Schema `ORAnthropicBashToolResult` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct MessagesBashToolResult {
+pub struct OrAnthropicBashToolResult {
     /// Payload the command returned, kept as an open object.
     pub content: JsonObject,
     /// Identifier of the server tool use block this result answers.
@@ -1792,12 +1792,12 @@ pub struct MessagesBashToolResult {
     /// Container in which the command ran; use this identifier to fetch files from it or to run there again.
     pub container_id: Option<String>,
     /// Files that the command created or changed, most recent first; download them from the container.
-    pub files: Option<Vec<MessagesBashToolResultFile>>,
+    pub files: Option<Vec<OrAnthropicBashToolResultFile>>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(MessagesBashToolResult ["type" = "\"openrouter_bash_tool_result\""] {
+wire_struct!(OrAnthropicBashToolResult ["type" = "\"openrouter_bash_tool_result\""] {
     0 content: "content" Required,
     1 tool_use_id: "tool_use_id" Required,
     2 container_id: "container_id" Optional,
@@ -1809,7 +1809,7 @@ wire_struct!(MessagesBashToolResult ["type" = "\"openrouter_bash_tool_result\""]
 /// At `ORAnthropicBashToolResult.files[]` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct MessagesBashToolResultFile {
+pub struct OrAnthropicBashToolResultFile {
     /// Container that holds the file; download requests need it together with `file_id`.
     pub container_id: String,
     /// Index in the text at which the citation of the file ends.
@@ -1824,7 +1824,7 @@ pub struct MessagesBashToolResultFile {
     pub extra: Extra,
 }
 
-wire_struct!(MessagesBashToolResultFile ["type" = "\"container_file_citation\""] {
+wire_struct!(OrAnthropicBashToolResultFile ["type" = "\"container_file_citation\""] {
     0 container_id: "container_id" Required,
     1 end_index: "end_index" Required,
     2 file_id: "file_id" Required,
@@ -1837,7 +1837,7 @@ wire_struct!(MessagesBashToolResultFile ["type" = "\"container_file_citation\""]
 /// Schema `ORAnthropicToolSearchResult` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct MessagesToolSearchResult {
+pub struct OrAnthropicToolSearchResult {
     /// The tools found, with their definitions, as an open object.
     pub content: JsonObject,
     /// Identifier of the search call that this result answers.
@@ -1846,7 +1846,7 @@ pub struct MessagesToolSearchResult {
     pub extra: Extra,
 }
 
-wire_struct!(MessagesToolSearchResult ["type" = "\"openrouter_tool_search_result\""] {
+wire_struct!(OrAnthropicToolSearchResult ["type" = "\"openrouter_tool_search_result\""] {
     0 content: "content" Required,
     1 tool_use_id: "tool_use_id" Required,
 });
@@ -1856,7 +1856,7 @@ wire_struct!(MessagesToolSearchResult ["type" = "\"openrouter_tool_search_result
 /// Schema `ORAnthropicContentBlock` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum MessagesContentBlock {
+pub enum OrAnthropicContentBlock {
     /// Text the model wrote, with any citations that back it.
     ///
     /// `type` is `text`.
@@ -1876,7 +1876,7 @@ pub enum MessagesContentBlock {
     /// Call to a tool that runs on the server, so the client has nothing to execute.
     ///
     /// `type` is `server_tool_use`.
-    ServerToolUse(MessagesServerToolUseBlock),
+    ServerToolUse(OrAnthropicServerToolUseBlock),
     /// Content block holding the outcome of a web search.
     ///
     /// `type` is `web_search_tool_result`.
@@ -1896,7 +1896,7 @@ pub enum MessagesContentBlock {
     /// Content block holding the outcome of a file command in the code execution sandbox.
     ///
     /// `type` is `text_editor_code_execution_tool_result`.
-    TextEditorCodeExecutionToolResult(AnthropicTextEditorToolResult),
+    TextEditorCodeExecutionToolResult(AnthropicTextEditorCodeExecutionToolResult),
     /// Content block holding the outcome of a tool search.
     ///
     /// `type` is `tool_search_tool_result`.
@@ -1916,29 +1916,29 @@ pub enum MessagesContentBlock {
     /// Result block of an `openrouter:shell` call that ran inside OpenRouter's sandbox.
     ///
     /// `type` is `openrouter_shell_tool_result`.
-    OpenRouterShellToolResult(MessagesShellToolResult),
+    OpenrouterShellToolResult(OrAnthropicShellToolResult),
     /// Result block of an `openrouter:bash` call that ran inside OpenRouter's sandbox.
     ///
     /// `type` is `openrouter_bash_tool_result`.
-    OpenRouterBashToolResult(MessagesBashToolResult),
+    OpenrouterBashToolResult(OrAnthropicBashToolResult),
     /// Content block with the deferred tools that a search by OpenRouter found; send it back unchanged on the next turn.
     ///
     /// `type` is `openrouter_tool_search_result`.
-    OpenRouterToolSearchResult(MessagesToolSearchResult),
+    OpenrouterToolSearchResult(OrAnthropicToolSearchResult),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
 
-wire_union!(MessagesContentBlock {
+wire_union!(OrAnthropicContentBlock {
     tag "type" {
         "advisor_tool_result" => AdvisorToolResult,
         "bash_code_execution_tool_result" => BashCodeExecutionToolResult,
         "code_execution_tool_result" => CodeExecutionToolResult,
         "compaction" => Compaction,
         "container_upload" => ContainerUpload,
-        "openrouter_bash_tool_result" => OpenRouterBashToolResult,
-        "openrouter_shell_tool_result" => OpenRouterShellToolResult,
-        "openrouter_tool_search_result" => OpenRouterToolSearchResult,
+        "openrouter_bash_tool_result" => OpenrouterBashToolResult,
+        "openrouter_shell_tool_result" => OpenrouterShellToolResult,
+        "openrouter_tool_search_result" => OpenrouterToolSearchResult,
         "redacted_thinking" => RedactedThinking,
         "server_tool_use" => ServerToolUse,
         "text" => Text,
@@ -1966,128 +1966,128 @@ wire_union!(MessagesContentBlock {
         11 ContainerUpload,
         12 Compaction,
         13 AdvisorToolResult,
-        14 OpenRouterShellToolResult,
-        15 OpenRouterBashToolResult,
-        16 OpenRouterToolSearchResult,
+        14 OpenrouterShellToolResult,
+        15 OpenrouterBashToolResult,
+        16 OpenrouterToolSearchResult,
     }
 });
 
-impl From<AnthropicTextBlock> for MessagesContentBlock {
+impl From<AnthropicTextBlock> for OrAnthropicContentBlock {
     #[inline]
     fn from(value: AnthropicTextBlock) -> Self {
         Self::Text(value)
     }
 }
 
-impl From<AnthropicToolUseBlock> for MessagesContentBlock {
+impl From<AnthropicToolUseBlock> for OrAnthropicContentBlock {
     #[inline]
     fn from(value: AnthropicToolUseBlock) -> Self {
         Self::ToolUse(value)
     }
 }
 
-impl From<AnthropicThinkingBlock> for MessagesContentBlock {
+impl From<AnthropicThinkingBlock> for OrAnthropicContentBlock {
     #[inline]
     fn from(value: AnthropicThinkingBlock) -> Self {
         Self::Thinking(value)
     }
 }
 
-impl From<AnthropicRedactedThinkingBlock> for MessagesContentBlock {
+impl From<AnthropicRedactedThinkingBlock> for OrAnthropicContentBlock {
     #[inline]
     fn from(value: AnthropicRedactedThinkingBlock) -> Self {
         Self::RedactedThinking(value)
     }
 }
 
-impl From<MessagesServerToolUseBlock> for MessagesContentBlock {
+impl From<OrAnthropicServerToolUseBlock> for OrAnthropicContentBlock {
     #[inline]
-    fn from(value: MessagesServerToolUseBlock) -> Self {
+    fn from(value: OrAnthropicServerToolUseBlock) -> Self {
         Self::ServerToolUse(value)
     }
 }
 
-impl From<AnthropicWebSearchToolResult> for MessagesContentBlock {
+impl From<AnthropicWebSearchToolResult> for OrAnthropicContentBlock {
     #[inline]
     fn from(value: AnthropicWebSearchToolResult) -> Self {
         Self::WebSearchToolResult(value)
     }
 }
 
-impl From<AnthropicWebFetchToolResult> for MessagesContentBlock {
+impl From<AnthropicWebFetchToolResult> for OrAnthropicContentBlock {
     #[inline]
     fn from(value: AnthropicWebFetchToolResult) -> Self {
         Self::WebFetchToolResult(value)
     }
 }
 
-impl From<AnthropicCodeExecutionToolResult> for MessagesContentBlock {
+impl From<AnthropicCodeExecutionToolResult> for OrAnthropicContentBlock {
     #[inline]
     fn from(value: AnthropicCodeExecutionToolResult) -> Self {
         Self::CodeExecutionToolResult(value)
     }
 }
 
-impl From<AnthropicBashCodeExecutionToolResult> for MessagesContentBlock {
+impl From<AnthropicBashCodeExecutionToolResult> for OrAnthropicContentBlock {
     #[inline]
     fn from(value: AnthropicBashCodeExecutionToolResult) -> Self {
         Self::BashCodeExecutionToolResult(value)
     }
 }
 
-impl From<AnthropicTextEditorToolResult> for MessagesContentBlock {
+impl From<AnthropicTextEditorCodeExecutionToolResult> for OrAnthropicContentBlock {
     #[inline]
-    fn from(value: AnthropicTextEditorToolResult) -> Self {
+    fn from(value: AnthropicTextEditorCodeExecutionToolResult) -> Self {
         Self::TextEditorCodeExecutionToolResult(value)
     }
 }
 
-impl From<AnthropicToolSearchToolResult> for MessagesContentBlock {
+impl From<AnthropicToolSearchToolResult> for OrAnthropicContentBlock {
     #[inline]
     fn from(value: AnthropicToolSearchToolResult) -> Self {
         Self::ToolSearchToolResult(value)
     }
 }
 
-impl From<AnthropicContainerUpload> for MessagesContentBlock {
+impl From<AnthropicContainerUpload> for OrAnthropicContentBlock {
     #[inline]
     fn from(value: AnthropicContainerUpload) -> Self {
         Self::ContainerUpload(value)
     }
 }
 
-impl From<AnthropicCompactionBlock> for MessagesContentBlock {
+impl From<AnthropicCompactionBlock> for OrAnthropicContentBlock {
     #[inline]
     fn from(value: AnthropicCompactionBlock) -> Self {
         Self::Compaction(value)
     }
 }
 
-impl From<AnthropicAdvisorToolResult> for MessagesContentBlock {
+impl From<AnthropicAdvisorToolResult> for OrAnthropicContentBlock {
     #[inline]
     fn from(value: AnthropicAdvisorToolResult) -> Self {
         Self::AdvisorToolResult(value)
     }
 }
 
-impl From<MessagesShellToolResult> for MessagesContentBlock {
+impl From<OrAnthropicShellToolResult> for OrAnthropicContentBlock {
     #[inline]
-    fn from(value: MessagesShellToolResult) -> Self {
-        Self::OpenRouterShellToolResult(value)
+    fn from(value: OrAnthropicShellToolResult) -> Self {
+        Self::OpenrouterShellToolResult(value)
     }
 }
 
-impl From<MessagesBashToolResult> for MessagesContentBlock {
+impl From<OrAnthropicBashToolResult> for OrAnthropicContentBlock {
     #[inline]
-    fn from(value: MessagesBashToolResult) -> Self {
-        Self::OpenRouterBashToolResult(value)
+    fn from(value: OrAnthropicBashToolResult) -> Self {
+        Self::OpenrouterBashToolResult(value)
     }
 }
 
-impl From<MessagesToolSearchResult> for MessagesContentBlock {
+impl From<OrAnthropicToolSearchResult> for OrAnthropicContentBlock {
     #[inline]
-    fn from(value: MessagesToolSearchResult) -> Self {
-        Self::OpenRouterToolSearchResult(value)
+    fn from(value: OrAnthropicToolSearchResult) -> Self {
+        Self::OpenrouterToolSearchResult(value)
     }
 }
 
@@ -2165,7 +2165,7 @@ wire_enum!(AnthropicRefusalStopDetailsCategory {
 /// Schema `ORAnthropicStopReason` of the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum MessagesStopReason {
+pub enum OrAnthropicStopReason {
     /// The model finished its answer by itself.
     EndTurn,
     /// Output reached the token limit of the request.
@@ -2186,7 +2186,7 @@ pub enum MessagesStopReason {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(MessagesStopReason {
+wire_enum!(OrAnthropicStopReason {
     EndTurn = "end_turn",
     MaxTokens = "max_tokens",
     ModelContextWindowExceeded = "model_context_window_exceeded",
@@ -2218,7 +2218,7 @@ pub struct MessagesResultUsage {
     /// Breaks the generated tokens down by purpose; null when no breakdown is reported.
     pub output_tokens_details: Option<AnthropicOutputTokensDetails>,
     /// How often the model used server tools for this reply; null when not reported.
-    pub server_tool_use: Option<MessagesServerToolUsage>,
+    pub server_tool_use: Option<OrAnthropicServerToolUsage>,
     /// Capacity tier that actually served the call; null when the provider names none.
     pub service_tier: Option<String>,
     /// Price OpenRouter charged for this call; null when no cost was recorded.
@@ -2273,7 +2273,7 @@ wire_struct!(AnthropicOutputTokensDetails {
 /// Schema `ORAnthropicServerToolUsage` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct MessagesServerToolUsage {
+pub struct OrAnthropicServerToolUsage {
     /// How many web pages the server tools fetched.
     pub web_fetch_requests: i64,
     /// How many web searches the server tools ran.
@@ -2286,7 +2286,7 @@ pub struct MessagesServerToolUsage {
     pub extra: Extra,
 }
 
-wire_struct!(MessagesServerToolUsage {
+wire_struct!(OrAnthropicServerToolUsage {
     0 web_fetch_requests: "web_fetch_requests" Required,
     1 web_search_requests: "web_search_requests" Required,
     2 tool_calls_executed: "tool_calls_executed" Optional,
@@ -2298,14 +2298,14 @@ wire_struct!(MessagesServerToolUsage {
 /// At `MessagesResult.context_management` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct AppliedContextManagement {
+pub struct MessagesResultContextManagement {
     /// Edits made to the conversation context before or during generation, one entry per edit.
-    pub applied_edits: Vec<AppliedContextEdit>,
+    pub applied_edits: Vec<MessagesResultContextManagementAppliedEdit>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(AppliedContextManagement {
+wire_struct!(MessagesResultContextManagement {
     0 applied_edits: "applied_edits" Required,
 });
 
@@ -2314,14 +2314,14 @@ wire_struct!(AppliedContextManagement {
 /// At `MessagesResult.context_management.applied_edits[]` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct AppliedContextEdit {
+pub struct MessagesResultContextManagementAppliedEdit {
     /// Kind of context edit that was applied; further properties depend on it.
     pub r#type: String,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(AppliedContextEdit {
+wire_struct!(MessagesResultContextManagementAppliedEdit {
     0 r#type: "type" Required,
 });
 

@@ -16,7 +16,7 @@ pub struct ResponseOutputText {
     /// Answer text that the model wrote in this part.
     pub text: String,
     /// Citations and file references that belong to spans of the text.
-    pub annotations: Option<Vec<ResponsesAnnotation>>,
+    pub annotations: Option<Vec<OpenAiResponsesAnnotation>>,
     /// Probability of each generated token, present when requested and supported.
     pub logprobs: Option<Vec<ResponseOutputTextLogprob>>,
     /// Members beyond the typed ones; see [`Extra`].
@@ -38,7 +38,7 @@ impl ResponseOutputText {
 }
 
 wire_setters!(ResponseOutputText {
-    annotations: list ResponsesAnnotation,
+    annotations: list OpenAiResponsesAnnotation,
     logprobs: list ResponseOutputTextLogprob,
 });
 
@@ -148,7 +148,7 @@ wire_setters!(FilePath {});
 /// Schema `OpenAIResponsesAnnotation` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum ResponsesAnnotation {
+pub enum OpenAiResponsesAnnotation {
     /// Annotation that names a file on which the generated text draws.
     ///
     /// `type` is `file_citation`.
@@ -165,7 +165,7 @@ pub enum ResponsesAnnotation {
     Unrecognized(Unrecognized),
 }
 
-wire_union!(ResponsesAnnotation {
+wire_union!(OpenAiResponsesAnnotation {
     tag "type" {
         "file_citation" => FileCitation,
         "file_path" => FilePath,
@@ -180,21 +180,21 @@ wire_union!(ResponsesAnnotation {
     }
 });
 
-impl From<FileCitation> for ResponsesAnnotation {
+impl From<FileCitation> for OpenAiResponsesAnnotation {
     #[inline]
     fn from(value: FileCitation) -> Self {
         Self::FileCitation(value)
     }
 }
 
-impl From<UrlCitation> for ResponsesAnnotation {
+impl From<UrlCitation> for OpenAiResponsesAnnotation {
     #[inline]
     fn from(value: UrlCitation) -> Self {
         Self::UrlCitation(value)
     }
 }
 
-impl From<FilePath> for ResponsesAnnotation {
+impl From<FilePath> for OpenAiResponsesAnnotation {
     #[inline]
     fn from(value: FilePath) -> Self {
         Self::FilePath(value)
@@ -284,18 +284,18 @@ wire_setters!(ResponseOutputTextLogprobTopLogprob {});
 /// Schema `OpenAIResponsesRefusalContent` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct ResponsesRefusal {
+pub struct OpenAiResponsesRefusalContent {
     /// The model's own words on why it declines.
     pub refusal: String,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(ResponsesRefusal ["type" = "\"refusal\""] {
+wire_struct!(OpenAiResponsesRefusalContent ["type" = "\"refusal\""] {
     0 refusal: "refusal" Required,
 });
 
-impl ResponsesRefusal {
+impl OpenAiResponsesRefusalContent {
     /// With what the API requires.
     #[inline]
     pub fn new(refusal: impl Into<String>) -> Self {
@@ -303,7 +303,7 @@ impl ResponsesRefusal {
     }
 }
 
-wire_setters!(ResponsesRefusal {});
+wire_setters!(OpenAiResponsesRefusalContent {});
 
 /// Distinguishes interim `commentary` from the `final_answer`; newer Codex models want it echoed on assistant messages, or quality may drop.
 ///
@@ -422,27 +422,27 @@ wire_setters!(ReasoningSummaryText {});
 
 /// Web lookup performed while answering: a search, a page visit or a text match within a page.
 ///
-/// Schema `OutputWebSearchCallItem` of the API document.
+/// Schema `OutputItemWebSearchCall` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct OutputWebSearchCallItem {
+pub struct OutputItemWebSearchCall {
     /// Identifier of this web lookup within the response output.
     pub id: String,
     /// Stage that the web lookup has reached so far.
     pub status: WebSearchStatus,
     /// What the lookup did: run a search, open a page, or look for text inside one.
-    pub action: Option<OutputWebSearchCallItemAction>,
+    pub action: Option<OutputItemWebSearchCallAction>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(OutputWebSearchCallItem ["type" = "\"web_search_call\""] {
+wire_struct!(OutputItemWebSearchCall ["type" = "\"web_search_call\""] {
     0 id: "id" Required,
     1 status: "status" Required,
     2 action: "action" Optional,
 });
 
-impl OutputWebSearchCallItem {
+impl OutputItemWebSearchCall {
     /// With what the API requires.
     #[inline]
     pub fn new(id: impl Into<String>, status: impl Into<WebSearchStatus>) -> Self {
@@ -450,16 +450,16 @@ impl OutputWebSearchCallItem {
     }
 }
 
-wire_setters!(OutputWebSearchCallItem {
-    action: into OutputWebSearchCallItemAction,
+wire_setters!(OutputItemWebSearchCall {
+    action: into OutputItemWebSearchCallAction,
 });
 
 /// The model submitted a query to the search engine.
 ///
-/// At `OutputWebSearchCallItem.action|search` in the API document.
+/// At `OutputItemWebSearchCall.action|search` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct OutputWebSearchCallItemActionSearch {
+pub struct OutputItemWebSearchCallActionSearch {
     /// Phrase that the model submitted to the search engine.
     pub query: String,
     /// All phrases searched for when the step issued more than one.
@@ -470,13 +470,13 @@ pub struct OutputWebSearchCallItemActionSearch {
     pub extra: Extra,
 }
 
-wire_struct!(OutputWebSearchCallItemActionSearch ["type" = "\"search\""] {
+wire_struct!(OutputItemWebSearchCallActionSearch ["type" = "\"search\""] {
     0 query: "query" Required,
     1 queries: "queries" Optional,
     2 sources: "sources" Optional,
 });
 
-impl OutputWebSearchCallItemActionSearch {
+impl OutputItemWebSearchCallActionSearch {
     /// With what the API requires.
     #[inline]
     pub fn new(query: impl Into<String>) -> Self {
@@ -484,7 +484,7 @@ impl OutputWebSearchCallItemActionSearch {
     }
 }
 
-wire_setters!(OutputWebSearchCallItemActionSearch {
+wire_setters!(OutputItemWebSearchCallActionSearch {
     queries: list String,
     sources: list WebSearchSource,
 });
@@ -517,21 +517,21 @@ wire_setters!(WebSearchSource {});
 
 /// The model opened a page to read its content.
 ///
-/// At `OutputWebSearchCallItem.action|open_page` in the API document.
+/// At `OutputItemWebSearchCall.action|open_page` in the API document.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct OutputWebSearchCallItemActionOpenPage {
+pub struct OutputItemWebSearchCallActionOpenPage {
     /// Address of the opened page; null when the provider does not disclose it.
     pub url: Option<String>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(OutputWebSearchCallItemActionOpenPage ["type" = "\"open_page\""] {
+wire_struct!(OutputItemWebSearchCallActionOpenPage ["type" = "\"open_page\""] {
     0 url: "url" Optional,
 });
 
-impl OutputWebSearchCallItemActionOpenPage {
+impl OutputItemWebSearchCallActionOpenPage {
     /// Without members.
     #[inline]
     pub fn new() -> Self {
@@ -539,16 +539,16 @@ impl OutputWebSearchCallItemActionOpenPage {
     }
 }
 
-wire_setters!(OutputWebSearchCallItemActionOpenPage {
+wire_setters!(OutputItemWebSearchCallActionOpenPage {
     url: into String,
 });
 
 /// The model looked for a piece of text inside a page.
 ///
-/// At `OutputWebSearchCallItem.action|find_in_page` in the API document.
+/// At `OutputItemWebSearchCall.action|find_in_page` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct OutputWebSearchCallItemActionFindInPage {
+pub struct OutputItemWebSearchCallActionFindInPage {
     /// Text that the model looked for on the page.
     pub pattern: String,
     /// Address of the page in which the text was sought.
@@ -557,12 +557,12 @@ pub struct OutputWebSearchCallItemActionFindInPage {
     pub extra: Extra,
 }
 
-wire_struct!(OutputWebSearchCallItemActionFindInPage ["type" = "\"find_in_page\""] {
+wire_struct!(OutputItemWebSearchCallActionFindInPage ["type" = "\"find_in_page\""] {
     0 pattern: "pattern" Required,
     1 url: "url" Required,
 });
 
-impl OutputWebSearchCallItemActionFindInPage {
+impl OutputItemWebSearchCallActionFindInPage {
     /// With what the API requires.
     #[inline]
     pub fn new(pattern: impl Into<String>, url: impl Into<String>) -> Self {
@@ -570,31 +570,31 @@ impl OutputWebSearchCallItemActionFindInPage {
     }
 }
 
-wire_setters!(OutputWebSearchCallItemActionFindInPage {});
+wire_setters!(OutputItemWebSearchCallActionFindInPage {});
 
 /// What the lookup did: run a search, open a page, or look for text inside one.
 ///
-/// At `OutputWebSearchCallItem.action` in the API document.
+/// At `OutputItemWebSearchCall.action` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum OutputWebSearchCallItemAction {
+pub enum OutputItemWebSearchCallAction {
     /// The model submitted a query to the search engine.
     ///
     /// `type` is `search`.
-    Search(OutputWebSearchCallItemActionSearch),
+    Search(OutputItemWebSearchCallActionSearch),
     /// The model opened a page to read its content.
     ///
     /// `type` is `open_page`.
-    OpenPage(OutputWebSearchCallItemActionOpenPage),
+    OpenPage(OutputItemWebSearchCallActionOpenPage),
     /// The model looked for a piece of text inside a page.
     ///
     /// `type` is `find_in_page`.
-    FindInPage(OutputWebSearchCallItemActionFindInPage),
+    FindInPage(OutputItemWebSearchCallActionFindInPage),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
 
-wire_union!(OutputWebSearchCallItemAction {
+wire_union!(OutputItemWebSearchCallAction {
     tag "type" {
         "find_in_page" => FindInPage,
         "open_page" => OpenPage,
@@ -609,23 +609,23 @@ wire_union!(OutputWebSearchCallItemAction {
     }
 });
 
-impl From<OutputWebSearchCallItemActionSearch> for OutputWebSearchCallItemAction {
+impl From<OutputItemWebSearchCallActionSearch> for OutputItemWebSearchCallAction {
     #[inline]
-    fn from(value: OutputWebSearchCallItemActionSearch) -> Self {
+    fn from(value: OutputItemWebSearchCallActionSearch) -> Self {
         Self::Search(value)
     }
 }
 
-impl From<OutputWebSearchCallItemActionOpenPage> for OutputWebSearchCallItemAction {
+impl From<OutputItemWebSearchCallActionOpenPage> for OutputItemWebSearchCallAction {
     #[inline]
-    fn from(value: OutputWebSearchCallItemActionOpenPage) -> Self {
+    fn from(value: OutputItemWebSearchCallActionOpenPage) -> Self {
         Self::OpenPage(value)
     }
 }
 
-impl From<OutputWebSearchCallItemActionFindInPage> for OutputWebSearchCallItemAction {
+impl From<OutputItemWebSearchCallActionFindInPage> for OutputItemWebSearchCallAction {
     #[inline]
-    fn from(value: OutputWebSearchCallItemActionFindInPage) -> Self {
+    fn from(value: OutputItemWebSearchCallActionFindInPage) -> Self {
         Self::FindInPage(value)
     }
 }
@@ -660,10 +660,10 @@ wire_enum!(WebSearchStatus {
 
 /// Search the model ran over uploaded files, with the phrases it looked for.
 ///
-/// Schema `OutputFileSearchCallItem` of the API document.
+/// Schema `OutputItemFileSearchCall` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct OutputFileSearchCallItem {
+pub struct OutputItemFileSearchCall {
     /// Identifier of this file search within the response output.
     pub id: String,
     /// Search phrases that the model used to look through the files.
@@ -674,13 +674,13 @@ pub struct OutputFileSearchCallItem {
     pub extra: Extra,
 }
 
-wire_struct!(OutputFileSearchCallItem ["type" = "\"file_search_call\""] {
+wire_struct!(OutputItemFileSearchCall ["type" = "\"file_search_call\""] {
     0 id: "id" Required,
     1 queries: "queries" Required,
     2 status: "status" Required,
 });
 
-impl OutputFileSearchCallItem {
+impl OutputItemFileSearchCall {
     /// With what the API requires.
     #[inline]
     pub fn new(
@@ -697,7 +697,7 @@ impl OutputFileSearchCallItem {
     }
 }
 
-wire_setters!(OutputFileSearchCallItem {});
+wire_setters!(OutputItemFileSearchCall {});
 
 /// How far an image generation call has come.
 ///
@@ -810,25 +810,25 @@ wire_setters!(ApplyPatchDeleteFileOperation {});
 
 /// Run of model-written code in a sandboxed container, with the outputs collected so far.
 ///
-/// Schema `OutputCodeInterpreterCallItem` of the API document.
+/// Schema `OutputItemCodeInterpreterCall` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct OutputCodeInterpreterCallItem {
+pub struct OutputItemCodeInterpreterCall {
     /// Identifier of this interpreter call within the response output.
     pub id: String,
     /// Stage the interpreter call has reached, from generation through execution.
-    pub status: OutputCodeInterpreterCallItemStatus,
+    pub status: OutputItemCodeInterpreterCallStatus,
     /// Source code the model wants executed; null while it is not available.
     pub code: Option<String>,
     /// Identifier of the container in which the code executes.
     pub container_id: Option<String>,
     /// Logs, images and files that the run produced, in the order reported.
-    pub outputs: Option<Vec<OutputCodeInterpreterCallItemOutput>>,
+    pub outputs: Option<Vec<OutputItemCodeInterpreterCallOutput>>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(OutputCodeInterpreterCallItem ["type" = "\"code_interpreter_call\""] {
+wire_struct!(OutputItemCodeInterpreterCall ["type" = "\"code_interpreter_call\""] {
     0 id: "id" Required,
     1 status: "status" Required,
     2 code: "code" Optional,
@@ -836,10 +836,10 @@ wire_struct!(OutputCodeInterpreterCallItem ["type" = "\"code_interpreter_call\""
     4 outputs: "outputs" Optional,
 });
 
-impl OutputCodeInterpreterCallItem {
+impl OutputItemCodeInterpreterCall {
     /// With what the API requires.
     #[inline]
-    pub fn new(id: impl Into<String>, status: impl Into<OutputCodeInterpreterCallItemStatus>) -> Self {
+    pub fn new(id: impl Into<String>, status: impl Into<OutputItemCodeInterpreterCallStatus>) -> Self {
         Self {
             id: id.into(),
             status: status.into(),
@@ -851,10 +851,10 @@ impl OutputCodeInterpreterCallItem {
     }
 }
 
-wire_setters!(OutputCodeInterpreterCallItem {
+wire_setters!(OutputItemCodeInterpreterCall {
     code: into String,
     container_id: into String,
-    outputs: list OutputCodeInterpreterCallItemOutput,
+    outputs: list OutputItemCodeInterpreterCallOutput,
 });
 
 /// Text that a code interpreter run printed.
@@ -969,12 +969,12 @@ wire_setters!(CodeInterpreterFileOutput {
     status: into String,
 });
 
-/// What `OutputCodeInterpreterCallItem.outputs[]` may be.
+/// What `OutputItemCodeInterpreterCall.outputs[]` may be.
 ///
-/// At `OutputCodeInterpreterCallItem.outputs[]` in the API document.
+/// At `OutputItemCodeInterpreterCall.outputs[]` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum OutputCodeInterpreterCallItemOutput {
+pub enum OutputItemCodeInterpreterCallOutput {
     /// Text that a code interpreter run printed.
     ///
     /// `type` is `logs`.
@@ -991,7 +991,7 @@ pub enum OutputCodeInterpreterCallItemOutput {
     Unrecognized(Unrecognized),
 }
 
-wire_union!(OutputCodeInterpreterCallItemOutput {
+wire_union!(OutputItemCodeInterpreterCallOutput {
     tag "type" {
         "file" => File,
         "image" => Image,
@@ -1006,21 +1006,21 @@ wire_union!(OutputCodeInterpreterCallItemOutput {
     }
 });
 
-impl From<CodeInterpreterLogsOutput> for OutputCodeInterpreterCallItemOutput {
+impl From<CodeInterpreterLogsOutput> for OutputItemCodeInterpreterCallOutput {
     #[inline]
     fn from(value: CodeInterpreterLogsOutput) -> Self {
         Self::Logs(value)
     }
 }
 
-impl From<CodeInterpreterImageOutput> for OutputCodeInterpreterCallItemOutput {
+impl From<CodeInterpreterImageOutput> for OutputItemCodeInterpreterCallOutput {
     #[inline]
     fn from(value: CodeInterpreterImageOutput) -> Self {
         Self::Image(value)
     }
 }
 
-impl From<CodeInterpreterFileOutput> for OutputCodeInterpreterCallItemOutput {
+impl From<CodeInterpreterFileOutput> for OutputItemCodeInterpreterCallOutput {
     #[inline]
     fn from(value: CodeInterpreterFileOutput) -> Self {
         Self::File(Box::new(value))
@@ -1029,10 +1029,10 @@ impl From<CodeInterpreterFileOutput> for OutputCodeInterpreterCallItemOutput {
 
 /// Stage the interpreter call has reached, from generation through execution.
 ///
-/// At `OutputCodeInterpreterCallItem.status` in the API document.
+/// At `OutputItemCodeInterpreterCall.status` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum OutputCodeInterpreterCallItemStatus {
+pub enum OutputItemCodeInterpreterCallStatus {
     /// The call has started but not ended.
     InProgress,
     /// The code ran and the call ended normally.
@@ -1047,7 +1047,7 @@ pub enum OutputCodeInterpreterCallItemStatus {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(OutputCodeInterpreterCallItemStatus {
+wire_enum!(OutputItemCodeInterpreterCallStatus {
     InProgress = "in_progress",
     Completed = "completed",
     Incomplete = "incomplete",
@@ -1497,12 +1497,12 @@ wire_setters!(ConfigurationUpdateItem {
 /// Web lookup as it appears among the output items of a Responses result.
 ///
 /// Schema `OutputWebSearchCallItem` of the API document.
-pub type OutputWebSearchCallItem = OutputWebSearchCallItem;
+pub type OutputWebSearchCallItem = OutputItemWebSearchCall;
 
 /// Search the model ran over uploaded files, as it appears among the response output items.
 ///
 /// Schema `OutputFileSearchCallItem` of the API document.
-pub type OutputFileSearchCallItem = OutputFileSearchCallItem;
+pub type OutputFileSearchCallItem = OutputItemFileSearchCall;
 
 /// Image generation call listed among the response output, extended with the prompt actually used.
 ///
@@ -1544,13 +1544,13 @@ wire_setters!(OutputImageGenerationCallItem {
 
 /// Record of a program the model ran in a sandbox, along with what came out.
 ///
-/// Schema `OutputCodeInterpreterCallItem` of the API document.
-pub type OutputCodeInterpreterCallItem = OutputCodeInterpreterCallItem;
+/// Schema `CodeInterpreterCallItem` of the API document.
+pub type CodeInterpreterCallItem = OutputItemCodeInterpreterCall;
 
 /// Code the model ran in a code interpreter container, together with whatever the run produced.
 ///
 /// Schema `OutputCodeInterpreterCallItem` of the API document.
-pub type OutputCodeInterpreterCallItem = OutputCodeInterpreterCallItem;
+pub type OutputCodeInterpreterCallItem = CodeInterpreterCallItem;
 
 /// Request from the model to operate a computer; perform the action, then reply with a matching `computer_call_output`.
 ///
@@ -1744,7 +1744,7 @@ pub struct OutputWebSearchServerToolItem {
     /// Progress of the search at the moment this item was produced.
     pub status: FailableToolCallStatus,
     /// Query sent and links found, laid out like the `action` of an OpenAI `web_search_call`.
-    pub action: Option<WebSearchServerToolAction>,
+    pub action: Option<OutputWebSearchServerToolItemAction>,
     /// Why the web search failed; absent when the call succeeded.
     pub error: Option<String>,
     /// Identifier of this search item within the response output.
@@ -1769,7 +1769,7 @@ impl OutputWebSearchServerToolItem {
 }
 
 wire_setters!(OutputWebSearchServerToolItem {
-    action: into WebSearchServerToolAction,
+    action: into OutputWebSearchServerToolItemAction,
     error: into String,
     id: into String,
 });
@@ -1779,21 +1779,21 @@ wire_setters!(OutputWebSearchServerToolItem {
 /// At `OutputWebSearchServerToolItem.action` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct WebSearchServerToolAction {
+pub struct OutputWebSearchServerToolItemAction {
     /// Phrase that the model submitted to the search engine.
     pub query: String,
     /// Links that the search engine returned, when it reports them.
-    pub sources: Option<Vec<WebSearchServerToolActionSource>>,
+    pub sources: Option<Vec<OutputWebSearchServerToolItemActionSource>>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(WebSearchServerToolAction ["type" = "\"search\""] {
+wire_struct!(OutputWebSearchServerToolItemAction ["type" = "\"search\""] {
     0 query: "query" Required,
     1 sources: "sources" Optional,
 });
 
-impl WebSearchServerToolAction {
+impl OutputWebSearchServerToolItemAction {
     /// With what the API requires.
     #[inline]
     pub fn new(query: impl Into<String>) -> Self {
@@ -1801,8 +1801,8 @@ impl WebSearchServerToolAction {
     }
 }
 
-wire_setters!(WebSearchServerToolAction {
-    sources: list WebSearchServerToolActionSource,
+wire_setters!(OutputWebSearchServerToolItemAction {
+    sources: list OutputWebSearchServerToolItemActionSource,
 });
 
 /// The object at `OutputWebSearchServerToolItem.action.sources[]`.
@@ -1810,18 +1810,18 @@ wire_setters!(WebSearchServerToolAction {
 /// At `OutputWebSearchServerToolItem.action.sources[]` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct WebSearchServerToolActionSource {
+pub struct OutputWebSearchServerToolItemActionSource {
     /// Address of a page found by the search.
     pub url: String,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(WebSearchServerToolActionSource ["type" = "\"url\""] {
+wire_struct!(OutputWebSearchServerToolItemActionSource ["type" = "\"url\""] {
     0 url: "url" Required,
 });
 
-impl WebSearchServerToolActionSource {
+impl OutputWebSearchServerToolItemActionSource {
     /// With what the API requires.
     #[inline]
     pub fn new(url: impl Into<String>) -> Self {
@@ -1829,7 +1829,7 @@ impl WebSearchServerToolActionSource {
     }
 }
 
-wire_setters!(WebSearchServerToolActionSource {});
+wire_setters!(OutputWebSearchServerToolItemActionSource {});
 
 /// Program that OpenRouter ran for the model through `openrouter:code_interpreter`, with its printed output.
 ///
@@ -3841,7 +3841,7 @@ wire_enum!(TextExtendedConfigVerbosity {
 /// At `OpenAIResponsesToolChoice|string` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum ResponsesToolChoiceMode {
+pub enum OpenAiResponsesToolChoiceMode {
     /// The value `auto`.
     Auto,
     /// The value `none`.
@@ -3852,7 +3852,7 @@ pub enum ResponsesToolChoiceMode {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(ResponsesToolChoiceMode {
+wire_enum!(OpenAiResponsesToolChoiceMode {
     Auto = "auto",
     None = "none",
     Required = "required",
@@ -3863,18 +3863,18 @@ wire_enum!(ResponsesToolChoiceMode {
 /// At `OpenAIResponsesToolChoice|function` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct ResponsesToolChoiceFunction {
+pub struct OpenAiResponsesToolChoiceFunction {
     /// Name of the function the model has to call.
     pub name: String,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(ResponsesToolChoiceFunction ["type" = "\"function\""] {
+wire_struct!(OpenAiResponsesToolChoiceFunction ["type" = "\"function\""] {
     0 name: "name" Required,
 });
 
-impl ResponsesToolChoiceFunction {
+impl OpenAiResponsesToolChoiceFunction {
     /// With what the API requires.
     #[inline]
     pub fn new(name: impl Into<String>) -> Self {
@@ -3882,40 +3882,40 @@ impl ResponsesToolChoiceFunction {
     }
 }
 
-wire_setters!(ResponsesToolChoiceFunction {});
+wire_setters!(OpenAiResponsesToolChoiceFunction {});
 
 /// Makes the model use the hosted web search tool.
 ///
 /// At `OpenAIResponsesToolChoice|type` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct ResponsesToolChoiceWebSearchPreview {
+pub struct OpenAiResponsesToolChoiceWebSearchPreview {
     /// Which version of the hosted web search tool to use.
-    pub r#type: ResponsesToolChoiceWebSearchPreviewType,
+    pub r#type: OpenAiResponsesToolChoiceWebSearchPreviewType,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(ResponsesToolChoiceWebSearchPreview {
+wire_struct!(OpenAiResponsesToolChoiceWebSearchPreview {
     0 r#type: "type" Required,
 });
 
-impl ResponsesToolChoiceWebSearchPreview {
+impl OpenAiResponsesToolChoiceWebSearchPreview {
     /// With what the API requires.
     #[inline]
-    pub fn new(r#type: impl Into<ResponsesToolChoiceWebSearchPreviewType>) -> Self {
+    pub fn new(r#type: impl Into<OpenAiResponsesToolChoiceWebSearchPreviewType>) -> Self {
         Self { r#type: r#type.into(), extra: Extra::new() }
     }
 }
 
-wire_setters!(ResponsesToolChoiceWebSearchPreview {});
+wire_setters!(OpenAiResponsesToolChoiceWebSearchPreview {});
 
 /// Which version of the hosted web search tool to use.
 ///
 /// At `OpenAIResponsesToolChoice|type.type` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum ResponsesToolChoiceWebSearchPreviewType {
+pub enum OpenAiResponsesToolChoiceWebSearchPreviewType {
     /// The value `web_search_preview_2025_03_11`.
     WebSearchPreview2025_03_11,
     /// The value `web_search_preview`.
@@ -3924,7 +3924,7 @@ pub enum ResponsesToolChoiceWebSearchPreviewType {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(ResponsesToolChoiceWebSearchPreviewType {
+wire_enum!(OpenAiResponsesToolChoiceWebSearchPreviewType {
     WebSearchPreview2025_03_11 = "web_search_preview_2025_03_11",
     WebSearchPreview = "web_search_preview",
 });
@@ -3982,14 +3982,14 @@ wire_enum!(ToolChoiceAllowedMode {
 /// At `OpenAIResponsesToolChoice|apply_patch` in the API document.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct ResponsesToolChoiceApplyPatch {
+pub struct OpenAiResponsesToolChoiceApplyPatch {
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(ResponsesToolChoiceApplyPatch ["type" = "\"apply_patch\""] {});
+wire_struct!(OpenAiResponsesToolChoiceApplyPatch ["type" = "\"apply_patch\""] {});
 
-impl ResponsesToolChoiceApplyPatch {
+impl OpenAiResponsesToolChoiceApplyPatch {
     /// Without members.
     #[inline]
     pub fn new() -> Self {
@@ -3997,21 +3997,21 @@ impl ResponsesToolChoiceApplyPatch {
     }
 }
 
-wire_setters!(ResponsesToolChoiceApplyPatch {});
+wire_setters!(OpenAiResponsesToolChoiceApplyPatch {});
 
 /// Makes the model call the shell tool, which runs commands.
 ///
 /// At `OpenAIResponsesToolChoice|shell` in the API document.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct ResponsesToolChoiceShell {
+pub struct OpenAiResponsesToolChoiceShell {
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(ResponsesToolChoiceShell ["type" = "\"shell\""] {});
+wire_struct!(OpenAiResponsesToolChoiceShell ["type" = "\"shell\""] {});
 
-impl ResponsesToolChoiceShell {
+impl OpenAiResponsesToolChoiceShell {
     /// Without members.
     #[inline]
     pub fn new() -> Self {
@@ -4019,24 +4019,24 @@ impl ResponsesToolChoiceShell {
     }
 }
 
-wire_setters!(ResponsesToolChoiceShell {});
+wire_setters!(OpenAiResponsesToolChoiceShell {});
 
 /// Decides whether the model may, must or must not call tools, or which tool it has to call.
 ///
 /// Schema `OpenAIResponsesToolChoice` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum ResponsesToolChoice {
+pub enum OpenAiResponsesToolChoice {
     /// One of the forms this value may have.
-    Mode(ResponsesToolChoiceMode),
+    Mode(OpenAiResponsesToolChoiceMode),
     /// Makes the model call one particular function.
     ///
     /// `type` is `function`.
-    Function(ResponsesToolChoiceFunction),
+    Function(OpenAiResponsesToolChoiceFunction),
     /// Makes the model use the hosted web search tool.
     ///
     /// `type` is `web_search_preview_2025_03_11` or `web_search_preview`.
-    WebSearchPreview(ResponsesToolChoiceWebSearchPreview),
+    WebSearchPreview(OpenAiResponsesToolChoiceWebSearchPreview),
     /// Lets the model choose only among a listed subset of the declared tools.
     ///
     /// `type` is `allowed_tools`.
@@ -4044,16 +4044,16 @@ pub enum ResponsesToolChoice {
     /// Makes the model call the patch tool, which edits files.
     ///
     /// `type` is `apply_patch`.
-    ApplyPatch(ResponsesToolChoiceApplyPatch),
+    ApplyPatch(OpenAiResponsesToolChoiceApplyPatch),
     /// Makes the model call the shell tool, which runs commands.
     ///
     /// `type` is `shell`.
-    Shell(ResponsesToolChoiceShell),
+    Shell(OpenAiResponsesToolChoiceShell),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
 
-wire_union!(ResponsesToolChoice {
+wire_union!(OpenAiResponsesToolChoice {
     tag "type" {
         "allowed_tools" => AllowedTools,
         "apply_patch" => ApplyPatch,
@@ -4076,44 +4076,44 @@ wire_union!(ResponsesToolChoice {
     }
 });
 
-impl From<ResponsesToolChoiceMode> for ResponsesToolChoice {
+impl From<OpenAiResponsesToolChoiceMode> for OpenAiResponsesToolChoice {
     #[inline]
-    fn from(value: ResponsesToolChoiceMode) -> Self {
+    fn from(value: OpenAiResponsesToolChoiceMode) -> Self {
         Self::Mode(value)
     }
 }
 
-impl From<ResponsesToolChoiceFunction> for ResponsesToolChoice {
+impl From<OpenAiResponsesToolChoiceFunction> for OpenAiResponsesToolChoice {
     #[inline]
-    fn from(value: ResponsesToolChoiceFunction) -> Self {
+    fn from(value: OpenAiResponsesToolChoiceFunction) -> Self {
         Self::Function(value)
     }
 }
 
-impl From<ResponsesToolChoiceWebSearchPreview> for ResponsesToolChoice {
+impl From<OpenAiResponsesToolChoiceWebSearchPreview> for OpenAiResponsesToolChoice {
     #[inline]
-    fn from(value: ResponsesToolChoiceWebSearchPreview) -> Self {
+    fn from(value: OpenAiResponsesToolChoiceWebSearchPreview) -> Self {
         Self::WebSearchPreview(value)
     }
 }
 
-impl From<ToolChoiceAllowed> for ResponsesToolChoice {
+impl From<ToolChoiceAllowed> for OpenAiResponsesToolChoice {
     #[inline]
     fn from(value: ToolChoiceAllowed) -> Self {
         Self::AllowedTools(value)
     }
 }
 
-impl From<ResponsesToolChoiceApplyPatch> for ResponsesToolChoice {
+impl From<OpenAiResponsesToolChoiceApplyPatch> for OpenAiResponsesToolChoice {
     #[inline]
-    fn from(value: ResponsesToolChoiceApplyPatch) -> Self {
+    fn from(value: OpenAiResponsesToolChoiceApplyPatch) -> Self {
         Self::ApplyPatch(value)
     }
 }
 
-impl From<ResponsesToolChoiceShell> for ResponsesToolChoice {
+impl From<OpenAiResponsesToolChoiceShell> for OpenAiResponsesToolChoice {
     #[inline]
-    fn from(value: ResponsesToolChoiceShell) -> Self {
+    fn from(value: OpenAiResponsesToolChoiceShell) -> Self {
         Self::Shell(value)
     }
 }
@@ -4144,7 +4144,7 @@ wire_enum!(AllowedCaller {
 #[non_exhaustive]
 pub struct PreviewWebSearchServerTool {
     /// Search engine that executes the queries; omit it to let OpenRouter choose.
-    pub engine: Option<WebSearchToolEngine>,
+    pub engine: Option<WebSearchEngineEnum>,
     /// Domains to which results are confined or which are kept out.
     pub filters: Option<WebSearchDomainFilter>,
     /// How many hits each search returns; honoured by Exa, Firecrawl, Parallel and Perplexity but not by native search.
@@ -4154,7 +4154,7 @@ pub struct PreviewWebSearchServerTool {
     /// Search mode to apply, for engines that offer several.
     pub mode: Option<WebSearchMode>,
     /// How much retrieved material is put before the model; more context costs more tokens.
-    pub search_context_size: Option<SearchContextSize>,
+    pub search_context_size: Option<SearchContextSizeEnum>,
     /// Approximate whereabouts of the end user, to localize results.
     pub user_location: Option<PreviewWebSearchUserLocation>,
     /// Adds posts from X to native web search on SpaceXAI endpoints, at a separate charge; omit it to leave X out.
@@ -4183,12 +4183,12 @@ impl PreviewWebSearchServerTool {
 }
 
 wire_setters!(PreviewWebSearchServerTool {
-    engine: into WebSearchToolEngine,
+    engine: into WebSearchEngineEnum,
     filters: into WebSearchDomainFilter,
     max_results: exact i64,
     max_uses: exact i64,
     mode: into WebSearchMode,
-    search_context_size: into SearchContextSize,
+    search_context_size: into SearchContextSizeEnum,
     user_location: into PreviewWebSearchUserLocation,
     x_search: into XSearchOptions,
 });
@@ -4231,10 +4231,10 @@ wire_setters!(WebSearchDomainFilter {
 
 /// How much retrieved web material a search tool hands to the model.
 ///
-/// Schema `SearchContextSize` of the API document.
+/// Schema `SearchContextSizeEnum` of the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum SearchContextSize {
+pub enum SearchContextSizeEnum {
     /// Least retrieved context, for cheap and quick answers.
     Low,
     /// Balanced amount of retrieved context.
@@ -4245,7 +4245,7 @@ pub enum SearchContextSize {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(SearchContextSize {
+wire_enum!(SearchContextSizeEnum {
     Low = "low",
     Medium = "medium",
     High = "high",
@@ -4298,7 +4298,7 @@ wire_setters!(PreviewWebSearchUserLocation {
 #[non_exhaustive]
 pub struct Preview20250311WebSearchServerTool {
     /// Search engine that executes the queries; omit it to let OpenRouter choose.
-    pub engine: Option<WebSearchToolEngine>,
+    pub engine: Option<WebSearchEngineEnum>,
     /// Domains to which results are confined or which are kept out.
     pub filters: Option<WebSearchDomainFilter>,
     /// How many hits each search returns; honoured by Exa, Firecrawl, Parallel and Perplexity but not by native search.
@@ -4308,7 +4308,7 @@ pub struct Preview20250311WebSearchServerTool {
     /// Search mode to apply, for engines that offer several.
     pub mode: Option<WebSearchMode>,
     /// How much retrieved material is put before the model; more context costs more tokens.
-    pub search_context_size: Option<SearchContextSize>,
+    pub search_context_size: Option<SearchContextSizeEnum>,
     /// Approximate whereabouts of the end user, to localize results.
     pub user_location: Option<PreviewWebSearchUserLocation>,
     /// Adds posts from X to native web search on SpaceXAI endpoints, at a separate charge; omit it to leave X out.
@@ -4337,12 +4337,12 @@ impl Preview20250311WebSearchServerTool {
 }
 
 wire_setters!(Preview20250311WebSearchServerTool {
-    engine: into WebSearchToolEngine,
+    engine: into WebSearchEngineEnum,
     filters: into WebSearchDomainFilter,
     max_results: exact i64,
     max_uses: exact i64,
     mode: into WebSearchMode,
-    search_context_size: into SearchContextSize,
+    search_context_size: into SearchContextSizeEnum,
     user_location: into PreviewWebSearchUserLocation,
     x_search: into XSearchOptions,
 });
@@ -4354,7 +4354,7 @@ wire_setters!(Preview20250311WebSearchServerTool {
 #[non_exhaustive]
 pub struct LegacyWebSearchServerTool {
     /// Search engine that answers the queries.
-    pub engine: Option<WebSearchToolEngine>,
+    pub engine: Option<WebSearchEngineEnum>,
     /// Domains to which results are confined or from which none may come.
     pub filters: Option<WebSearchDomainFilter>,
     /// Most results per search by Exa, Firecrawl, Parallel or Perplexity (which stops at 20); native provider search pays no heed to it.
@@ -4364,7 +4364,7 @@ pub struct LegacyWebSearchServerTool {
     /// Search mode that the engine should work in.
     pub mode: Option<WebSearchMode>,
     /// How much material from the results is given to the model; more costs more tokens.
-    pub search_context_size: Option<SearchContextSize>,
+    pub search_context_size: Option<SearchContextSizeEnum>,
     /// Approximate whereabouts of the user, for results of local relevance.
     pub user_location: Option<WebSearchUserLocation>,
     /// Adds posts from X to native web search on SpaceXAI endpoints, at a separate charge; omit it to leave X out.
@@ -4393,12 +4393,12 @@ impl LegacyWebSearchServerTool {
 }
 
 wire_setters!(LegacyWebSearchServerTool {
-    engine: into WebSearchToolEngine,
+    engine: into WebSearchEngineEnum,
     filters: into WebSearchDomainFilter,
     max_results: exact i64,
     max_uses: exact i64,
     mode: into WebSearchMode,
-    search_context_size: into SearchContextSize,
+    search_context_size: into SearchContextSizeEnum,
     user_location: into WebSearchUserLocation,
     x_search: into XSearchOptions,
 });
@@ -4450,7 +4450,7 @@ wire_setters!(WebSearchUserLocation {
 #[non_exhaustive]
 pub struct WebSearchServerTool {
     /// Picks the engine that answers the queries.
-    pub engine: Option<WebSearchToolEngine>,
+    pub engine: Option<WebSearchEngineEnum>,
     /// Domains to search in or to keep out; null filters nothing.
     pub filters: Option<WebSearchDomainFilter>,
     /// How many hits one search returns, five when omitted; native search disregards it and Perplexity clamps it to 20.
@@ -4460,7 +4460,7 @@ pub struct WebSearchServerTool {
     /// Speed and depth of the search, in the terms of the engine in use.
     pub mode: Option<WebSearchMode>,
     /// How much retrieved web text to give the model.
-    pub search_context_size: Option<SearchContextSize>,
+    pub search_context_size: Option<SearchContextSizeEnum>,
     /// Rough whereabouts of the user, to favour local hits; null when not given.
     pub user_location: Option<WebSearchUserLocation>,
     /// Adds posts from X to native web search on SpaceXAI endpoints, at a separate charge; omit it to leave X out.
@@ -4489,12 +4489,12 @@ impl WebSearchServerTool {
 }
 
 wire_setters!(WebSearchServerTool {
-    engine: into WebSearchToolEngine,
+    engine: into WebSearchEngineEnum,
     filters: into WebSearchDomainFilter,
     max_results: exact i64,
     max_uses: exact i64,
     mode: into WebSearchMode,
-    search_context_size: into SearchContextSize,
+    search_context_size: into SearchContextSizeEnum,
     user_location: into WebSearchUserLocation,
     x_search: into XSearchOptions,
 });
@@ -4974,21 +4974,21 @@ wire_setters!(CodeInterpreterServerTool {});
 /// At `CodeInterpreterServerTool.container|auto` in the API document.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct CodeInterpreterAutoContainer {
+pub struct CodeInterpreterServerToolContainerAuto {
     /// Uploaded files to place into the sandbox for the program to read.
     pub file_ids: Option<Vec<String>>,
     /// How much memory the sandbox may use; `null` leaves it to the provider.
-    pub memory_limit: Option<CodeInterpreterAutoContainerMemoryLimit>,
+    pub memory_limit: Option<CodeInterpreterServerToolContainerAutoMemoryLimit>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(CodeInterpreterAutoContainer ["type" = "\"auto\""] {
+wire_struct!(CodeInterpreterServerToolContainerAuto ["type" = "\"auto\""] {
     0 file_ids: "file_ids" Optional,
     1 memory_limit: "memory_limit" Optional,
 });
 
-impl CodeInterpreterAutoContainer {
+impl CodeInterpreterServerToolContainerAuto {
     /// Without members.
     #[inline]
     pub fn new() -> Self {
@@ -4996,9 +4996,9 @@ impl CodeInterpreterAutoContainer {
     }
 }
 
-wire_setters!(CodeInterpreterAutoContainer {
+wire_setters!(CodeInterpreterServerToolContainerAuto {
     file_ids: list String,
-    memory_limit: into CodeInterpreterAutoContainerMemoryLimit,
+    memory_limit: into CodeInterpreterServerToolContainerAutoMemoryLimit,
 });
 
 /// How much memory the sandbox may use; `null` leaves it to the provider.
@@ -5006,7 +5006,7 @@ wire_setters!(CodeInterpreterAutoContainer {
 /// At `CodeInterpreterServerTool.container|auto.memory_limit` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum CodeInterpreterAutoContainerMemoryLimit {
+pub enum CodeInterpreterServerToolContainerAutoMemoryLimit {
     /// One gigabyte of memory.
     V1g,
     /// Four gigabytes of memory.
@@ -5019,7 +5019,7 @@ pub enum CodeInterpreterAutoContainerMemoryLimit {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(CodeInterpreterAutoContainerMemoryLimit {
+wire_enum!(CodeInterpreterServerToolContainerAutoMemoryLimit {
     V1g = "1g",
     V4g = "4g",
     V16g = "16g",
@@ -5037,7 +5037,7 @@ pub enum CodeInterpreterServerToolContainer {
     /// Has a sandbox provided automatically, with the given files and memory.
     ///
     /// `type` is `auto`.
-    Auto(CodeInterpreterAutoContainer),
+    Auto(CodeInterpreterServerToolContainerAuto),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
@@ -5070,9 +5070,9 @@ impl From<&str> for CodeInterpreterServerToolContainer {
     }
 }
 
-impl From<CodeInterpreterAutoContainer> for CodeInterpreterServerToolContainer {
+impl From<CodeInterpreterServerToolContainerAuto> for CodeInterpreterServerToolContainer {
     #[inline]
-    fn from(value: CodeInterpreterAutoContainer) -> Self {
+    fn from(value: CodeInterpreterServerToolContainerAuto) -> Self {
         Self::Auto(value)
     }
 }

@@ -7,105 +7,105 @@ use crate::models::*;
 
 /// First event of a Responses stream; hands over the response object before any output exists.
 ///
-/// Schema `ResponseCreatedEvent` of the API document.
+/// Schema `OpenResponsesCreatedEvent` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct ResponseCreatedEvent {
+pub struct OpenResponsesCreatedEvent {
     /// Response as it stands at creation, with its identifier and settings and no output yet.
-    pub response: ResponsesResult,
+    pub response: OpenResponsesResult,
     /// Place of this event in the stream, for ordering and spotting gaps.
     pub sequence_number: i64,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(ResponseCreatedEvent ["type" = "\"response.created\""] {
+wire_struct!(OpenResponsesCreatedEvent ["type" = "\"response.created\""] {
     0 response: "response" Required,
     1 sequence_number: "sequence_number" Required,
 });
 
 /// Stream event announcing that the model has started working on the response.
 ///
-/// Schema `ResponseInProgressEvent` of the API document.
+/// Schema `OpenResponsesInProgressEvent` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct ResponseInProgressEvent {
+pub struct OpenResponsesInProgressEvent {
     /// Snapshot of the response at this moment.
-    pub response: ResponsesResult,
+    pub response: OpenResponsesResult,
     /// Position of this event in the stream, for keeping events in order.
     pub sequence_number: i64,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(ResponseInProgressEvent ["type" = "\"response.in_progress\""] {
+wire_struct!(OpenResponsesInProgressEvent ["type" = "\"response.in_progress\""] {
     0 response: "response" Required,
     1 sequence_number: "sequence_number" Required,
 });
 
 /// Last event of a stream that went well; carries the finished response.
 ///
-/// Schema `ResponseCompletedEvent` of the API document.
+/// Schema `StreamEventsResponseCompleted` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct ResponseCompletedEvent {
+pub struct StreamEventsResponseCompleted {
     /// The whole finished response, with all output items and the usage.
-    pub response: ResponsesResult,
+    pub response: OpenResponsesResult,
     /// Place of this event in the stream, for ordering and spotting gaps.
     pub sequence_number: i64,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(ResponseCompletedEvent ["type" = "\"response.completed\""] {
+wire_struct!(StreamEventsResponseCompleted ["type" = "\"response.completed\""] {
     0 response: "response" Required,
     1 sequence_number: "sequence_number" Required,
 });
 
 /// Last event of a stream cut short, for instance by a token limit.
 ///
-/// Schema `ResponseIncompleteEvent` of the API document.
+/// Schema `StreamEventsResponseIncomplete` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct ResponseIncompleteEvent {
+pub struct StreamEventsResponseIncomplete {
     /// The partial response, including the reason why it stopped early.
-    pub response: ResponsesResult,
+    pub response: OpenResponsesResult,
     /// Position of this event in the stream, for keeping events in order.
     pub sequence_number: i64,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(ResponseIncompleteEvent ["type" = "\"response.incomplete\""] {
+wire_struct!(StreamEventsResponseIncomplete ["type" = "\"response.incomplete\""] {
     0 response: "response" Required,
     1 sequence_number: "sequence_number" Required,
 });
 
 /// Last event of a stream that ended in failure; look in the response for the error.
 ///
-/// Schema `ResponseFailedEvent` of the API document.
+/// Schema `StreamEventsResponseFailed` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct ResponseFailedEvent {
+pub struct StreamEventsResponseFailed {
     /// The response as it stood when it failed, including the error.
-    pub response: ResponsesResult,
+    pub response: OpenResponsesResult,
     /// Place of this event in the stream, for ordering and spotting gaps.
     pub sequence_number: i64,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(ResponseFailedEvent ["type" = "\"response.failed\""] {
+wire_struct!(StreamEventsResponseFailed ["type" = "\"response.failed\""] {
     0 response: "response" Required,
     1 sequence_number: "sequence_number" Required,
 });
 
 /// Stream event reporting that generation failed after the stream had begun.
 ///
-/// Schema `ResponseErrorEvent` of the API document.
+/// Schema `BaseErrorEvent` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct ResponseErrorEvent {
+pub struct BaseErrorEvent {
     /// Machine-readable cause of the failure; null when none is known.
     pub code: Option<String>,
     /// Readable explanation of the failure, for logs and people.
@@ -118,7 +118,7 @@ pub struct ResponseErrorEvent {
     pub extra: Extra,
 }
 
-wire_struct!(ResponseErrorEvent ["type" = "\"error\""] {
+wire_struct!(BaseErrorEvent ["type" = "\"error\""] {
     0 code: "code" Nullable,
     1 message: "message" Required,
     2 param: "param" Nullable,
@@ -127,17 +127,17 @@ wire_struct!(ResponseErrorEvent ["type" = "\"error\""] {
 
 /// Stream event reporting that something went wrong while the response was under way.
 ///
-/// Schema `ResponseErrorEvent` of the API document.
-pub type ResponseErrorEvent = ResponseErrorEvent;
+/// Schema `ErrorEvent` of the API document.
+pub type ErrorEvent = BaseErrorEvent;
 
 /// Announces that the model has begun another output item, such as a message or tool call.
 ///
-/// Schema `OutputItemAddedEvent` of the API document.
+/// Schema `StreamEventsResponseOutputItemAdded` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct OutputItemAddedEvent {
+pub struct StreamEventsResponseOutputItemAdded {
     /// The item as it begins; its content usually arrives in later events.
-    pub item: OutputItem,
+    pub item: OutputItems,
     /// Position of the item in the `output` array of the response.
     pub output_index: i64,
     /// Running number of the event in its stream; use it to order events.
@@ -146,7 +146,7 @@ pub struct OutputItemAddedEvent {
     pub extra: Extra,
 }
 
-wire_struct!(OutputItemAddedEvent ["type" = "\"response.output_item.added\""] {
+wire_struct!(StreamEventsResponseOutputItemAdded ["type" = "\"response.output_item.added\""] {
     0 item: "item" Required,
     1 output_index: "output_index" Required,
     2 sequence_number: "sequence_number" Required,
@@ -154,12 +154,12 @@ wire_struct!(OutputItemAddedEvent ["type" = "\"response.output_item.added\""] {
 
 /// Announces that one output item has its final form.
 ///
-/// Schema `OutputItemDoneEvent` of the API document.
+/// Schema `StreamEventsResponseOutputItemDone` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct OutputItemDoneEvent {
+pub struct StreamEventsResponseOutputItemDone {
     /// The finished item, with all its content.
-    pub item: OutputItem,
+    pub item: OutputItems,
     /// Position of the item in the `output` array of the response.
     pub output_index: i64,
     /// Running number of the event in its stream; use it to order events.
@@ -168,7 +168,7 @@ pub struct OutputItemDoneEvent {
     pub extra: Extra,
 }
 
-wire_struct!(OutputItemDoneEvent ["type" = "\"response.output_item.done\""] {
+wire_struct!(StreamEventsResponseOutputItemDone ["type" = "\"response.output_item.done\""] {
     0 item: "item" Required,
     1 output_index: "output_index" Required,
     2 sequence_number: "sequence_number" Required,
@@ -219,7 +219,7 @@ pub enum ContentPartAddedEventPart {
     /// Message part in which the model declines to answer.
     ///
     /// `type` is `refusal`.
-    Refusal(ResponsesRefusal),
+    Refusal(OpenAiResponsesRefusalContent),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
@@ -253,9 +253,9 @@ impl From<ReasoningTextContent> for ContentPartAddedEventPart {
     }
 }
 
-impl From<ResponsesRefusal> for ContentPartAddedEventPart {
+impl From<OpenAiResponsesRefusalContent> for ContentPartAddedEventPart {
     #[inline]
-    fn from(value: ResponsesRefusal) -> Self {
+    fn from(value: OpenAiResponsesRefusalContent) -> Self {
         Self::Refusal(value)
     }
 }
@@ -305,7 +305,7 @@ pub enum ContentPartDoneEventPart {
     /// Message part in which the model declines to answer.
     ///
     /// `type` is `refusal`.
-    Refusal(ResponsesRefusal),
+    Refusal(OpenAiResponsesRefusalContent),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
@@ -339,9 +339,9 @@ impl From<ReasoningTextContent> for ContentPartDoneEventPart {
     }
 }
 
-impl From<ResponsesRefusal> for ContentPartDoneEventPart {
+impl From<OpenAiResponsesRefusalContent> for ContentPartDoneEventPart {
     #[inline]
-    fn from(value: ResponsesRefusal) -> Self {
+    fn from(value: OpenAiResponsesRefusalContent) -> Self {
         Self::Refusal(value)
     }
 }
@@ -390,7 +390,7 @@ pub struct StreamLogprob {
     /// UTF-8 bytes of the token, useful where a character spans several tokens.
     pub bytes: Option<Vec<i64>>,
     /// Tokens that were the strongest candidates at this position.
-    pub top_logprobs: Option<Vec<StreamTopLogprob>>,
+    pub top_logprobs: Option<Vec<StreamLogprobTopLogprob>>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -404,10 +404,10 @@ wire_struct!(StreamLogprob {
 
 /// Candidate token at a position and how likely the model held it to be.
 ///
-/// Schema `StreamTopLogprob` of the API document.
+/// Schema `OpenResponsesTopLogprobs` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct StreamTopLogprob {
+pub struct OpenResponsesTopLogprobs {
     /// UTF-8 bytes of the candidate token.
     pub bytes: Option<Vec<i64>>,
     /// Natural logarithm of the candidate's probability; closer to zero means more likely.
@@ -418,7 +418,7 @@ pub struct StreamTopLogprob {
     pub extra: Extra,
 }
 
-wire_struct!(StreamTopLogprob {
+wire_struct!(OpenResponsesTopLogprobs {
     0 bytes: "bytes" Optional,
     1 logprob: "logprob" Optional,
     2 token: "token" Optional,
@@ -426,8 +426,8 @@ wire_struct!(StreamTopLogprob {
 
 /// One candidate token at a position of the stream, with its log probability.
 ///
-/// Schema `StreamTopLogprob` of the API document.
-pub type StreamTopLogprob = StreamTopLogprob;
+/// Schema `StreamLogprobTopLogprob` of the API document.
+pub type StreamLogprobTopLogprob = OpenResponsesTopLogprobs;
 
 /// Marks the end of one text part and repeats it in full.
 ///
@@ -462,10 +462,10 @@ wire_struct!(TextDoneEvent ["type" = "\"response.output_text.done\""] {
 
 /// Stream event that delivers the next piece of a refusal, sent in place of an answer.
 ///
-/// Schema `RefusalDeltaEvent` of the API document.
+/// Schema `BaseRefusalDeltaEvent` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct RefusalDeltaEvent {
+pub struct BaseRefusalDeltaEvent {
     /// Position of the refusal part within its output item.
     pub content_index: i64,
     /// Next piece of refusal text; append it to the pieces received so far.
@@ -480,7 +480,7 @@ pub struct RefusalDeltaEvent {
     pub extra: Extra,
 }
 
-wire_struct!(RefusalDeltaEvent ["type" = "\"response.refusal.delta\""] {
+wire_struct!(BaseRefusalDeltaEvent ["type" = "\"response.refusal.delta\""] {
     0 content_index: "content_index" Required,
     1 delta: "delta" Required,
     2 item_id: "item_id" Required,
@@ -491,14 +491,14 @@ wire_struct!(RefusalDeltaEvent ["type" = "\"response.refusal.delta\""] {
 /// Stream event carrying the next fragment of a refusal; append fragments as they arrive.
 ///
 /// Schema `RefusalDeltaEvent` of the API document.
-pub type RefusalDeltaEvent = RefusalDeltaEvent;
+pub type RefusalDeltaEvent = BaseRefusalDeltaEvent;
 
 /// Stream event sent once the text of a refusal is finished.
 ///
-/// Schema `RefusalDoneEvent` of the API document.
+/// Schema `BaseRefusalDoneEvent` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct RefusalDoneEvent {
+pub struct BaseRefusalDoneEvent {
     /// Position of the refusal part within its output item.
     pub content_index: i64,
     /// Output item that the refusal belongs to.
@@ -513,7 +513,7 @@ pub struct RefusalDoneEvent {
     pub extra: Extra,
 }
 
-wire_struct!(RefusalDoneEvent ["type" = "\"response.refusal.done\""] {
+wire_struct!(BaseRefusalDoneEvent ["type" = "\"response.refusal.done\""] {
     0 content_index: "content_index" Required,
     1 item_id: "item_id" Required,
     2 output_index: "output_index" Required,
@@ -524,16 +524,16 @@ wire_struct!(RefusalDoneEvent ["type" = "\"response.refusal.done\""] {
 /// Stream event that ends a refusal and carries its complete text.
 ///
 /// Schema `RefusalDoneEvent` of the API document.
-pub type RefusalDoneEvent = RefusalDoneEvent;
+pub type RefusalDoneEvent = BaseRefusalDoneEvent;
 
 /// Stream event announcing a new annotation, such as a citation, on a piece of output text.
 ///
-/// Schema `AnnotationAddedEvent` of the API document.
+/// Schema `BaseAnnotationAddedEvent` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct AnnotationAddedEvent {
+pub struct BaseAnnotationAddedEvent {
     /// The annotation itself, for example a link or file citation.
-    pub annotation: ResponsesAnnotation,
+    pub annotation: OpenAiResponsesAnnotation,
     /// Position of the annotation in the list of its content part.
     pub annotation_index: i64,
     /// Position of the annotated content part within its output item.
@@ -548,7 +548,7 @@ pub struct AnnotationAddedEvent {
     pub extra: Extra,
 }
 
-wire_struct!(AnnotationAddedEvent ["type" = "\"response.output_text.annotation.added\""] {
+wire_struct!(BaseAnnotationAddedEvent ["type" = "\"response.output_text.annotation.added\""] {
     0 annotation: "annotation" Required,
     1 annotation_index: "annotation_index" Required,
     2 content_index: "content_index" Required,
@@ -560,14 +560,14 @@ wire_struct!(AnnotationAddedEvent ["type" = "\"response.output_text.annotation.a
 /// Stream event of the Responses protocol announcing a new annotation, such as a citation, on output text.
 ///
 /// Schema `AnnotationAddedEvent` of the API document.
-pub type AnnotationAddedEvent = AnnotationAddedEvent;
+pub type AnnotationAddedEvent = BaseAnnotationAddedEvent;
 
 /// Stream event that delivers the next piece of the JSON arguments of a function call.
 ///
-/// Schema `FunctionCallArgsDeltaEvent` of the API document.
+/// Schema `BaseFunctionCallArgsDeltaEvent` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct FunctionCallArgsDeltaEvent {
+pub struct BaseFunctionCallArgsDeltaEvent {
     /// Next piece of argument text; it is rarely valid JSON on its own, so collect before parsing.
     pub delta: String,
     /// Function call item that the piece belongs to.
@@ -580,7 +580,7 @@ pub struct FunctionCallArgsDeltaEvent {
     pub extra: Extra,
 }
 
-wire_struct!(FunctionCallArgsDeltaEvent ["type" = "\"response.function_call_arguments.delta\""] {
+wire_struct!(BaseFunctionCallArgsDeltaEvent ["type" = "\"response.function_call_arguments.delta\""] {
     0 delta: "delta" Required,
     1 item_id: "item_id" Required,
     2 output_index: "output_index" Required,
@@ -590,14 +590,14 @@ wire_struct!(FunctionCallArgsDeltaEvent ["type" = "\"response.function_call_argu
 /// Stream event with the next piece of the JSON arguments of a function call.
 ///
 /// Schema `FunctionCallArgsDeltaEvent` of the API document.
-pub type FunctionCallArgsDeltaEvent = FunctionCallArgsDeltaEvent;
+pub type FunctionCallArgsDeltaEvent = BaseFunctionCallArgsDeltaEvent;
 
 /// Stream event sent once all arguments of a function call have arrived.
 ///
-/// Schema `FunctionCallArgsDoneEvent` of the API document.
+/// Schema `BaseFunctionCallArgsDoneEvent` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct FunctionCallArgsDoneEvent {
+pub struct BaseFunctionCallArgsDoneEvent {
     /// Complete arguments as JSON text, ready to parse.
     pub arguments: String,
     /// Function call item whose arguments are complete.
@@ -612,7 +612,7 @@ pub struct FunctionCallArgsDoneEvent {
     pub extra: Extra,
 }
 
-wire_struct!(FunctionCallArgsDoneEvent ["type" = "\"response.function_call_arguments.done\""] {
+wire_struct!(BaseFunctionCallArgsDoneEvent ["type" = "\"response.function_call_arguments.done\""] {
     0 arguments: "arguments" Required,
     1 item_id: "item_id" Required,
     2 name: "name" Required,
@@ -623,14 +623,14 @@ wire_struct!(FunctionCallArgsDoneEvent ["type" = "\"response.function_call_argum
 /// Stream event that closes the JSON arguments of a function call.
 ///
 /// Schema `FunctionCallArgsDoneEvent` of the API document.
-pub type FunctionCallArgsDoneEvent = FunctionCallArgsDoneEvent;
+pub type FunctionCallArgsDoneEvent = BaseFunctionCallArgsDoneEvent;
 
 /// Stream event that delivers the next piece of reasoning text.
 ///
-/// Schema `ReasoningDeltaEvent` of the API document.
+/// Schema `BaseReasoningDeltaEvent` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct ReasoningDeltaEvent {
+pub struct BaseReasoningDeltaEvent {
     /// Position of the reasoning part within its output item.
     pub content_index: i64,
     /// Next piece of reasoning text; append it to the pieces received so far.
@@ -645,7 +645,7 @@ pub struct ReasoningDeltaEvent {
     pub extra: Extra,
 }
 
-wire_struct!(ReasoningDeltaEvent ["type" = "\"response.reasoning_text.delta\""] {
+wire_struct!(BaseReasoningDeltaEvent ["type" = "\"response.reasoning_text.delta\""] {
     0 content_index: "content_index" Required,
     1 delta: "delta" Required,
     2 item_id: "item_id" Required,
@@ -656,14 +656,14 @@ wire_struct!(ReasoningDeltaEvent ["type" = "\"response.reasoning_text.delta\""] 
 /// Stream event carrying the next fragment of reasoning text; append fragments as they arrive.
 ///
 /// Schema `ReasoningDeltaEvent` of the API document.
-pub type ReasoningDeltaEvent = ReasoningDeltaEvent;
+pub type ReasoningDeltaEvent = BaseReasoningDeltaEvent;
 
 /// Stream event sent once a piece of reasoning text is finished.
 ///
-/// Schema `ReasoningDoneEvent` of the API document.
+/// Schema `BaseReasoningDoneEvent` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct ReasoningDoneEvent {
+pub struct BaseReasoningDoneEvent {
     /// Position of the reasoning part within its output item.
     pub content_index: i64,
     /// Reasoning item whose text is finished.
@@ -678,7 +678,7 @@ pub struct ReasoningDoneEvent {
     pub extra: Extra,
 }
 
-wire_struct!(ReasoningDoneEvent ["type" = "\"response.reasoning_text.done\""] {
+wire_struct!(BaseReasoningDoneEvent ["type" = "\"response.reasoning_text.done\""] {
     0 content_index: "content_index" Required,
     1 item_id: "item_id" Required,
     2 output_index: "output_index" Required,
@@ -689,14 +689,14 @@ wire_struct!(ReasoningDoneEvent ["type" = "\"response.reasoning_text.done\""] {
 /// Stream event that ends a reasoning text and carries it complete.
 ///
 /// Schema `ReasoningDoneEvent` of the API document.
-pub type ReasoningDoneEvent = ReasoningDoneEvent;
+pub type ReasoningDoneEvent = BaseReasoningDoneEvent;
 
 /// Stream event that opens a new part of the reasoning summary; its text follows in delta events.
 ///
-/// Schema `ReasoningSummaryPartAddedEvent` of the API document.
+/// Schema `BaseReasoningSummaryPartAddedEvent` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct ReasoningSummaryPartAddedEvent {
+pub struct BaseReasoningSummaryPartAddedEvent {
     /// Reasoning item that receives the summary part.
     pub item_id: String,
     /// Position of that item in the output list of the response.
@@ -711,7 +711,7 @@ pub struct ReasoningSummaryPartAddedEvent {
     pub extra: Extra,
 }
 
-wire_struct!(ReasoningSummaryPartAddedEvent ["type" = "\"response.reasoning_summary_part.added\""] {
+wire_struct!(BaseReasoningSummaryPartAddedEvent ["type" = "\"response.reasoning_summary_part.added\""] {
     0 item_id: "item_id" Required,
     1 output_index: "output_index" Required,
     2 part: "part" Required,
@@ -722,14 +722,14 @@ wire_struct!(ReasoningSummaryPartAddedEvent ["type" = "\"response.reasoning_summ
 /// Stream event announcing a new part of the reasoning summary; its text follows in deltas.
 ///
 /// Schema `ReasoningSummaryPartAddedEvent` of the API document.
-pub type ReasoningSummaryPartAddedEvent = ReasoningSummaryPartAddedEvent;
+pub type ReasoningSummaryPartAddedEvent = BaseReasoningSummaryPartAddedEvent;
 
 /// Stream event that closes a part of the reasoning summary and repeats it in full.
 ///
-/// Schema `ReasoningSummaryPartDoneEvent` of the API document.
+/// Schema `BaseReasoningSummaryPartDoneEvent` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct ReasoningSummaryPartDoneEvent {
+pub struct BaseReasoningSummaryPartDoneEvent {
     /// Reasoning item that holds the summary part.
     pub item_id: String,
     /// Position of that item in the output list of the response.
@@ -744,7 +744,7 @@ pub struct ReasoningSummaryPartDoneEvent {
     pub extra: Extra,
 }
 
-wire_struct!(ReasoningSummaryPartDoneEvent ["type" = "\"response.reasoning_summary_part.done\""] {
+wire_struct!(BaseReasoningSummaryPartDoneEvent ["type" = "\"response.reasoning_summary_part.done\""] {
     0 item_id: "item_id" Required,
     1 output_index: "output_index" Required,
     2 part: "part" Required,
@@ -755,14 +755,14 @@ wire_struct!(ReasoningSummaryPartDoneEvent ["type" = "\"response.reasoning_summa
 /// Stream event that closes one part of the reasoning summary and carries it whole.
 ///
 /// Schema `ReasoningSummaryPartDoneEvent` of the API document.
-pub type ReasoningSummaryPartDoneEvent = ReasoningSummaryPartDoneEvent;
+pub type ReasoningSummaryPartDoneEvent = BaseReasoningSummaryPartDoneEvent;
 
 /// Stream event that delivers the next piece of a reasoning summary.
 ///
-/// Schema `ReasoningSummaryTextDeltaEvent` of the API document.
+/// Schema `BaseReasoningSummaryTextDeltaEvent` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct ReasoningSummaryTextDeltaEvent {
+pub struct BaseReasoningSummaryTextDeltaEvent {
     /// Next piece of summary text; append it to the pieces received so far.
     pub delta: String,
     /// Reasoning item that the piece belongs to.
@@ -777,7 +777,7 @@ pub struct ReasoningSummaryTextDeltaEvent {
     pub extra: Extra,
 }
 
-wire_struct!(ReasoningSummaryTextDeltaEvent ["type" = "\"response.reasoning_summary_text.delta\""] {
+wire_struct!(BaseReasoningSummaryTextDeltaEvent ["type" = "\"response.reasoning_summary_text.delta\""] {
     0 delta: "delta" Required,
     1 item_id: "item_id" Required,
     2 output_index: "output_index" Required,
@@ -788,14 +788,14 @@ wire_struct!(ReasoningSummaryTextDeltaEvent ["type" = "\"response.reasoning_summ
 /// Stream event carrying the next fragment of a reasoning summary; append fragments as they arrive.
 ///
 /// Schema `ReasoningSummaryTextDeltaEvent` of the API document.
-pub type ReasoningSummaryTextDeltaEvent = ReasoningSummaryTextDeltaEvent;
+pub type ReasoningSummaryTextDeltaEvent = BaseReasoningSummaryTextDeltaEvent;
 
 /// Stream event sent once the text of a summary part is finished.
 ///
-/// Schema `ReasoningSummaryTextDoneEvent` of the API document.
+/// Schema `BaseReasoningSummaryTextDoneEvent` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct ReasoningSummaryTextDoneEvent {
+pub struct BaseReasoningSummaryTextDoneEvent {
     /// Reasoning item that the finished text belongs to.
     pub item_id: String,
     /// Position of that item in the output list of the response.
@@ -810,7 +810,7 @@ pub struct ReasoningSummaryTextDoneEvent {
     pub extra: Extra,
 }
 
-wire_struct!(ReasoningSummaryTextDoneEvent ["type" = "\"response.reasoning_summary_text.done\""] {
+wire_struct!(BaseReasoningSummaryTextDoneEvent ["type" = "\"response.reasoning_summary_text.done\""] {
     0 item_id: "item_id" Required,
     1 output_index: "output_index" Required,
     2 sequence_number: "sequence_number" Required,
@@ -821,14 +821,14 @@ wire_struct!(ReasoningSummaryTextDoneEvent ["type" = "\"response.reasoning_summa
 /// Stream event that ends a reasoning summary text and carries it whole.
 ///
 /// Schema `ReasoningSummaryTextDoneEvent` of the API document.
-pub type ReasoningSummaryTextDoneEvent = ReasoningSummaryTextDoneEvent;
+pub type ReasoningSummaryTextDoneEvent = BaseReasoningSummaryTextDoneEvent;
 
 /// Stream event announcing that an image generation call has begun.
 ///
 /// Schema `OpenAIResponsesImageGenCallInProgress` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct ImageGenCallInProgressEvent {
+pub struct OpenAiResponsesImageGenCallInProgress {
     /// Identifier of the image generation call that began.
     pub item_id: String,
     /// Position of the image generation call in the response's output list.
@@ -839,7 +839,7 @@ pub struct ImageGenCallInProgressEvent {
     pub extra: Extra,
 }
 
-wire_struct!(ImageGenCallInProgressEvent ["type" = "\"response.image_generation_call.in_progress\""] {
+wire_struct!(OpenAiResponsesImageGenCallInProgress ["type" = "\"response.image_generation_call.in_progress\""] {
     0 item_id: "item_id" Required,
     1 output_index: "output_index" Required,
     2 sequence_number: "sequence_number" Required,
@@ -848,14 +848,14 @@ wire_struct!(ImageGenCallInProgressEvent ["type" = "\"response.image_generation_
 /// Responses stream event: an image generation call has begun.
 ///
 /// Schema `ImageGenCallInProgressEvent` of the API document.
-pub type ImageGenCallInProgressEvent = ImageGenCallInProgressEvent;
+pub type ImageGenCallInProgressEvent = OpenAiResponsesImageGenCallInProgress;
 
 /// Stream event announcing that the image is now being drawn.
 ///
 /// Schema `OpenAIResponsesImageGenCallGenerating` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct ImageGenCallGeneratingEvent {
+pub struct OpenAiResponsesImageGenCallGenerating {
     /// Identifier of the image generation call at work.
     pub item_id: String,
     /// Position of the image generation call in the response's output list.
@@ -866,7 +866,7 @@ pub struct ImageGenCallGeneratingEvent {
     pub extra: Extra,
 }
 
-wire_struct!(ImageGenCallGeneratingEvent ["type" = "\"response.image_generation_call.generating\""] {
+wire_struct!(OpenAiResponsesImageGenCallGenerating ["type" = "\"response.image_generation_call.generating\""] {
     0 item_id: "item_id" Required,
     1 output_index: "output_index" Required,
     2 sequence_number: "sequence_number" Required,
@@ -875,14 +875,14 @@ wire_struct!(ImageGenCallGeneratingEvent ["type" = "\"response.image_generation_
 /// Responses stream event: an image generation call is now rendering its image.
 ///
 /// Schema `ImageGenCallGeneratingEvent` of the API document.
-pub type ImageGenCallGeneratingEvent = ImageGenCallGeneratingEvent;
+pub type ImageGenCallGeneratingEvent = OpenAiResponsesImageGenCallGenerating;
 
 /// Stream event with a preview of the image while it is still being generated.
 ///
 /// Schema `OpenAIResponsesImageGenCallPartialImage` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct ImageGenCallPartialImageEvent {
+pub struct OpenAiResponsesImageGenCallPartialImage {
     /// Identifier of the image generation call the preview belongs to.
     pub item_id: String,
     /// Position of the image generation call in the response's output list.
@@ -897,7 +897,7 @@ pub struct ImageGenCallPartialImageEvent {
     pub extra: Extra,
 }
 
-wire_struct!(ImageGenCallPartialImageEvent ["type" = "\"response.image_generation_call.partial_image\""] {
+wire_struct!(OpenAiResponsesImageGenCallPartialImage ["type" = "\"response.image_generation_call.partial_image\""] {
     0 item_id: "item_id" Required,
     1 output_index: "output_index" Required,
     2 partial_image_b64: "partial_image_b64" Required,
@@ -908,14 +908,14 @@ wire_struct!(ImageGenCallPartialImageEvent ["type" = "\"response.image_generatio
 /// Responses stream event: carries a preview image from a call that is still running.
 ///
 /// Schema `ImageGenCallPartialImageEvent` of the API document.
-pub type ImageGenCallPartialImageEvent = ImageGenCallPartialImageEvent;
+pub type ImageGenCallPartialImageEvent = OpenAiResponsesImageGenCallPartialImage;
 
 /// Stream event announcing that an image generation call has finished.
 ///
 /// Schema `OpenAIResponsesImageGenCallCompleted` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct ImageGenCallCompletedEvent {
+pub struct OpenAiResponsesImageGenCallCompleted {
     /// Identifier of the image generation call that finished.
     pub item_id: String,
     /// Position of the image generation call in the response's output list.
@@ -926,7 +926,7 @@ pub struct ImageGenCallCompletedEvent {
     pub extra: Extra,
 }
 
-wire_struct!(ImageGenCallCompletedEvent ["type" = "\"response.image_generation_call.completed\""] {
+wire_struct!(OpenAiResponsesImageGenCallCompleted ["type" = "\"response.image_generation_call.completed\""] {
     0 item_id: "item_id" Required,
     1 output_index: "output_index" Required,
     2 sequence_number: "sequence_number" Required,
@@ -935,14 +935,14 @@ wire_struct!(ImageGenCallCompletedEvent ["type" = "\"response.image_generation_c
 /// Responses stream event: an image generation call has finished and its final image is ready.
 ///
 /// Schema `ImageGenCallCompletedEvent` of the API document.
-pub type ImageGenCallCompletedEvent = ImageGenCallCompletedEvent;
+pub type ImageGenCallCompletedEvent = OpenAiResponsesImageGenCallCompleted;
 
 /// Stream event announcing that a code interpreter call has begun.
 ///
 /// Schema `OpenAIResponsesCodeInterpreterCallInProgress` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct CodeInterpreterCallInProgressEvent {
+pub struct OpenAiResponsesCodeInterpreterCallInProgress {
     /// Identifier of the code interpreter call that began.
     pub item_id: String,
     /// Position of the code interpreter call in the response's output list.
@@ -953,7 +953,7 @@ pub struct CodeInterpreterCallInProgressEvent {
     pub extra: Extra,
 }
 
-wire_struct!(CodeInterpreterCallInProgressEvent ["type" = "\"response.code_interpreter_call.in_progress\""] {
+wire_struct!(OpenAiResponsesCodeInterpreterCallInProgress ["type" = "\"response.code_interpreter_call.in_progress\""] {
     0 item_id: "item_id" Required,
     1 output_index: "output_index" Required,
     2 sequence_number: "sequence_number" Required,
@@ -962,14 +962,14 @@ wire_struct!(CodeInterpreterCallInProgressEvent ["type" = "\"response.code_inter
 /// Stream event telling that a code interpreter call has begun.
 ///
 /// Schema `CodeInterpreterCallInProgressEvent` of the API document.
-pub type CodeInterpreterCallInProgressEvent = CodeInterpreterCallInProgressEvent;
+pub type CodeInterpreterCallInProgressEvent = OpenAiResponsesCodeInterpreterCallInProgress;
 
 /// Stream event announcing that the interpreter is now running the code.
 ///
 /// Schema `OpenAIResponsesCodeInterpreterCallInterpreting` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct CodeInterpreterCallInterpretingEvent {
+pub struct OpenAiResponsesCodeInterpreterCallInterpreting {
     /// Identifier of the code interpreter call whose code is running.
     pub item_id: String,
     /// Position of the code interpreter call in the response's output list.
@@ -980,7 +980,7 @@ pub struct CodeInterpreterCallInterpretingEvent {
     pub extra: Extra,
 }
 
-wire_struct!(CodeInterpreterCallInterpretingEvent ["type" = "\"response.code_interpreter_call.interpreting\""] {
+wire_struct!(OpenAiResponsesCodeInterpreterCallInterpreting ["type" = "\"response.code_interpreter_call.interpreting\""] {
     0 item_id: "item_id" Required,
     1 output_index: "output_index" Required,
     2 sequence_number: "sequence_number" Required,
@@ -989,14 +989,14 @@ wire_struct!(CodeInterpreterCallInterpretingEvent ["type" = "\"response.code_int
 /// Stream event telling that the program is now running in its container.
 ///
 /// Schema `CodeInterpreterCallInterpretingEvent` of the API document.
-pub type CodeInterpreterCallInterpretingEvent = CodeInterpreterCallInterpretingEvent;
+pub type CodeInterpreterCallInterpretingEvent = OpenAiResponsesCodeInterpreterCallInterpreting;
 
 /// Stream event announcing that a code interpreter call has finished.
 ///
 /// Schema `OpenAIResponsesCodeInterpreterCallCompleted` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct CodeInterpreterCallCompletedEvent {
+pub struct OpenAiResponsesCodeInterpreterCallCompleted {
     /// Identifier of the code interpreter call that finished.
     pub item_id: String,
     /// Position of the code interpreter call in the response's output list.
@@ -1007,7 +1007,7 @@ pub struct CodeInterpreterCallCompletedEvent {
     pub extra: Extra,
 }
 
-wire_struct!(CodeInterpreterCallCompletedEvent ["type" = "\"response.code_interpreter_call.completed\""] {
+wire_struct!(OpenAiResponsesCodeInterpreterCallCompleted ["type" = "\"response.code_interpreter_call.completed\""] {
     0 item_id: "item_id" Required,
     1 output_index: "output_index" Required,
     2 sequence_number: "sequence_number" Required,
@@ -1016,14 +1016,14 @@ wire_struct!(CodeInterpreterCallCompletedEvent ["type" = "\"response.code_interp
 /// Stream event telling that a code interpreter call has run to its end.
 ///
 /// Schema `CodeInterpreterCallCompletedEvent` of the API document.
-pub type CodeInterpreterCallCompletedEvent = CodeInterpreterCallCompletedEvent;
+pub type CodeInterpreterCallCompletedEvent = OpenAiResponsesCodeInterpreterCallCompleted;
 
 /// Stream event with the next fragment of code the model writes for the code interpreter.
 ///
 /// Schema `OpenAIResponsesCodeInterpreterCallCodeDelta` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct CodeInterpreterCallCodeDeltaEvent {
+pub struct OpenAiResponsesCodeInterpreterCallCodeDelta {
     /// Code fragment to append to what has arrived so far.
     pub delta: String,
     /// Identifier of the code interpreter call being written.
@@ -1036,7 +1036,7 @@ pub struct CodeInterpreterCallCodeDeltaEvent {
     pub extra: Extra,
 }
 
-wire_struct!(CodeInterpreterCallCodeDeltaEvent ["type" = "\"response.code_interpreter_call_code.delta\""] {
+wire_struct!(OpenAiResponsesCodeInterpreterCallCodeDelta ["type" = "\"response.code_interpreter_call_code.delta\""] {
     0 delta: "delta" Required,
     1 item_id: "item_id" Required,
     2 output_index: "output_index" Required,
@@ -1046,14 +1046,14 @@ wire_struct!(CodeInterpreterCallCodeDeltaEvent ["type" = "\"response.code_interp
 /// Stream event with the next piece of the program that the code interpreter is about to run.
 ///
 /// Schema `CodeInterpreterCallCodeDeltaEvent` of the API document.
-pub type CodeInterpreterCallCodeDeltaEvent = CodeInterpreterCallCodeDeltaEvent;
+pub type CodeInterpreterCallCodeDeltaEvent = OpenAiResponsesCodeInterpreterCallCodeDelta;
 
 /// Stream event announcing that the code for the interpreter is fully written.
 ///
 /// Schema `OpenAIResponsesCodeInterpreterCallCodeDone` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct CodeInterpreterCallCodeDoneEvent {
+pub struct OpenAiResponsesCodeInterpreterCallCodeDone {
     /// Whole code, equal to all fragments joined together.
     pub code: String,
     /// Identifier of the code interpreter call the code belongs to.
@@ -1066,7 +1066,7 @@ pub struct CodeInterpreterCallCodeDoneEvent {
     pub extra: Extra,
 }
 
-wire_struct!(CodeInterpreterCallCodeDoneEvent ["type" = "\"response.code_interpreter_call_code.done\""] {
+wire_struct!(OpenAiResponsesCodeInterpreterCallCodeDone ["type" = "\"response.code_interpreter_call_code.done\""] {
     0 code: "code" Required,
     1 item_id: "item_id" Required,
     2 output_index: "output_index" Required,
@@ -1076,14 +1076,14 @@ wire_struct!(CodeInterpreterCallCodeDoneEvent ["type" = "\"response.code_interpr
 /// Stream event that closes the program text of a code interpreter call.
 ///
 /// Schema `CodeInterpreterCallCodeDoneEvent` of the API document.
-pub type CodeInterpreterCallCodeDoneEvent = CodeInterpreterCallCodeDoneEvent;
+pub type CodeInterpreterCallCodeDoneEvent = OpenAiResponsesCodeInterpreterCallCodeDone;
 
 /// Stream event announcing that a web search call has begun.
 ///
 /// Schema `OpenAIResponsesWebSearchCallInProgress` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct WebSearchCallInProgressEvent {
+pub struct OpenAiResponsesWebSearchCallInProgress {
     /// Identifier of the web search call that began.
     pub item_id: String,
     /// Position of the web search call in the response's output list.
@@ -1094,7 +1094,7 @@ pub struct WebSearchCallInProgressEvent {
     pub extra: Extra,
 }
 
-wire_struct!(WebSearchCallInProgressEvent ["type" = "\"response.web_search_call.in_progress\""] {
+wire_struct!(OpenAiResponsesWebSearchCallInProgress ["type" = "\"response.web_search_call.in_progress\""] {
     0 item_id: "item_id" Required,
     1 output_index: "output_index" Required,
     2 sequence_number: "sequence_number" Required,
@@ -1103,14 +1103,14 @@ wire_struct!(WebSearchCallInProgressEvent ["type" = "\"response.web_search_call.
 /// Stream event telling that the model has begun a web search call.
 ///
 /// Schema `WebSearchCallInProgressEvent` of the API document.
-pub type WebSearchCallInProgressEvent = WebSearchCallInProgressEvent;
+pub type WebSearchCallInProgressEvent = OpenAiResponsesWebSearchCallInProgress;
 
 /// Stream event announcing that the web search is now under way.
 ///
 /// Schema `OpenAIResponsesWebSearchCallSearching` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct WebSearchCallSearchingEvent {
+pub struct OpenAiResponsesWebSearchCallSearching {
     /// Identifier of the web search call at work.
     pub item_id: String,
     /// Position of the web search call in the response's output list.
@@ -1121,7 +1121,7 @@ pub struct WebSearchCallSearchingEvent {
     pub extra: Extra,
 }
 
-wire_struct!(WebSearchCallSearchingEvent ["type" = "\"response.web_search_call.searching\""] {
+wire_struct!(OpenAiResponsesWebSearchCallSearching ["type" = "\"response.web_search_call.searching\""] {
     0 item_id: "item_id" Required,
     1 output_index: "output_index" Required,
     2 sequence_number: "sequence_number" Required,
@@ -1130,14 +1130,14 @@ wire_struct!(WebSearchCallSearchingEvent ["type" = "\"response.web_search_call.s
 /// Stream event telling that the search engine is at work on the query.
 ///
 /// Schema `WebSearchCallSearchingEvent` of the API document.
-pub type WebSearchCallSearchingEvent = WebSearchCallSearchingEvent;
+pub type WebSearchCallSearchingEvent = OpenAiResponsesWebSearchCallSearching;
 
 /// Stream event announcing that a web search call has finished.
 ///
 /// Schema `OpenAIResponsesSearchCompleted` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct WebSearchCallCompletedEvent {
+pub struct OpenAiResponsesSearchCompleted {
     /// Identifier of the search call that finished.
     pub item_id: String,
     /// Position of the search call in the response's output list.
@@ -1148,7 +1148,7 @@ pub struct WebSearchCallCompletedEvent {
     pub extra: Extra,
 }
 
-wire_struct!(WebSearchCallCompletedEvent ["type" = "\"response.web_search_call.completed\""] {
+wire_struct!(OpenAiResponsesSearchCompleted ["type" = "\"response.web_search_call.completed\""] {
     0 item_id: "item_id" Required,
     1 output_index: "output_index" Required,
     2 sequence_number: "sequence_number" Required,
@@ -1157,14 +1157,14 @@ wire_struct!(WebSearchCallCompletedEvent ["type" = "\"response.web_search_call.c
 /// Stream event telling that a web search has delivered its results.
 ///
 /// Schema `WebSearchCallCompletedEvent` of the API document.
-pub type WebSearchCallCompletedEvent = WebSearchCallCompletedEvent;
+pub type WebSearchCallCompletedEvent = OpenAiResponsesSearchCompleted;
 
 /// Stream event that delivers the next piece of free-form input to a custom tool; plain text, unlike JSON function arguments.
 ///
-/// Schema `CustomToolCallInputDeltaEvent` of the API document.
+/// Schema `BaseCustomToolCallInputDeltaEvent` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct CustomToolCallInputDeltaEvent {
+pub struct BaseCustomToolCallInputDeltaEvent {
     /// Next piece of input text; append it to the pieces received so far.
     pub delta: String,
     /// Custom tool call item that the piece belongs to.
@@ -1177,7 +1177,7 @@ pub struct CustomToolCallInputDeltaEvent {
     pub extra: Extra,
 }
 
-wire_struct!(CustomToolCallInputDeltaEvent ["type" = "\"response.custom_tool_call_input.delta\""] {
+wire_struct!(BaseCustomToolCallInputDeltaEvent ["type" = "\"response.custom_tool_call_input.delta\""] {
     0 delta: "delta" Required,
     1 item_id: "item_id" Required,
     2 output_index: "output_index" Required,
@@ -1187,14 +1187,14 @@ wire_struct!(CustomToolCallInputDeltaEvent ["type" = "\"response.custom_tool_cal
 /// Stream event with the next piece of raw text that the model feeds to a custom tool.
 ///
 /// Schema `CustomToolCallInputDeltaEvent` of the API document.
-pub type CustomToolCallInputDeltaEvent = CustomToolCallInputDeltaEvent;
+pub type CustomToolCallInputDeltaEvent = BaseCustomToolCallInputDeltaEvent;
 
 /// Stream event sent once the whole input of a custom tool call has arrived.
 ///
-/// Schema `CustomToolCallInputDoneEvent` of the API document.
+/// Schema `BaseCustomToolCallInputDoneEvent` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct CustomToolCallInputDoneEvent {
+pub struct BaseCustomToolCallInputDoneEvent {
     /// Complete input text, equal to all earlier pieces joined.
     pub input: String,
     /// Custom tool call item whose input is complete.
@@ -1207,7 +1207,7 @@ pub struct CustomToolCallInputDoneEvent {
     pub extra: Extra,
 }
 
-wire_struct!(CustomToolCallInputDoneEvent ["type" = "\"response.custom_tool_call_input.done\""] {
+wire_struct!(BaseCustomToolCallInputDoneEvent ["type" = "\"response.custom_tool_call_input.done\""] {
     0 input: "input" Required,
     1 item_id: "item_id" Required,
     2 output_index: "output_index" Required,
@@ -1217,7 +1217,7 @@ wire_struct!(CustomToolCallInputDoneEvent ["type" = "\"response.custom_tool_call
 /// Stream event that closes the raw text the model feeds to a custom tool.
 ///
 /// Schema `CustomToolCallInputDoneEvent` of the API document.
-pub type CustomToolCallInputDoneEvent = CustomToolCallInputDoneEvent;
+pub type CustomToolCallInputDoneEvent = BaseCustomToolCallInputDoneEvent;
 
 /// Stream event that delivers the next piece of the diff of a patch call, in the layout OpenAI uses.
 ///
@@ -1595,42 +1595,42 @@ wire_enum!(DebugEventDebugTimingsEvent {
 
 /// Any event that can arrive while a Responses API answer streams; match on its type.
 ///
-/// Schema `ResponsesStreamEvent` of the API document.
+/// Schema `StreamEvents` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum ResponsesStreamEvent {
+pub enum StreamEvents {
     /// First event of a Responses stream; hands over the response object before any output exists.
     ///
     /// `type` is `response.created`.
-    Created(Box<ResponseCreatedEvent>),
+    Created(Box<OpenResponsesCreatedEvent>),
     /// Stream event announcing that the model has started working on the response.
     ///
     /// `type` is `response.in_progress`.
-    InProgress(Box<ResponseInProgressEvent>),
+    InProgress(Box<OpenResponsesInProgressEvent>),
     /// Last event of a stream that went well; carries the finished response.
     ///
     /// `type` is `response.completed`.
-    Completed(Box<ResponseCompletedEvent>),
+    Completed(Box<StreamEventsResponseCompleted>),
     /// Last event of a stream cut short, for instance by a token limit.
     ///
     /// `type` is `response.incomplete`.
-    Incomplete(Box<ResponseIncompleteEvent>),
+    Incomplete(Box<StreamEventsResponseIncomplete>),
     /// Last event of a stream that ended in failure; look in the response for the error.
     ///
     /// `type` is `response.failed`.
-    Failed(Box<ResponseFailedEvent>),
+    Failed(Box<StreamEventsResponseFailed>),
     /// Stream event reporting that something went wrong while the response was under way.
     ///
     /// `type` is `error`.
-    Error(ResponseErrorEvent),
+    Error(ErrorEvent),
     /// Announces that the model has begun another output item, such as a message or tool call.
     ///
     /// `type` is `response.output_item.added`.
-    OutputItemAdded(Box<OutputItemAddedEvent>),
+    OutputItemAdded(Box<StreamEventsResponseOutputItemAdded>),
     /// Announces that one output item has its final form.
     ///
     /// `type` is `response.output_item.done`.
-    OutputItemDone(Box<OutputItemDoneEvent>),
+    OutputItemDone(Box<StreamEventsResponseOutputItemDone>),
     /// Stream event that opens a new piece of content inside an output item.
     ///
     /// `type` is `response.content_part.added`.
@@ -1799,7 +1799,7 @@ pub enum ResponsesStreamEvent {
     Unrecognized(Unrecognized),
 }
 
-wire_union!(ResponsesStreamEvent {
+wire_union!(StreamEvents {
     tag "type" {
         "error" => Error,
         "response.apply_patch_call_operation_diff.delta" => ApplyPatchCallOperationDiffDelta,
@@ -1906,343 +1906,343 @@ wire_union!(ResponsesStreamEvent {
     }
 });
 
-impl From<ResponseCreatedEvent> for ResponsesStreamEvent {
+impl From<OpenResponsesCreatedEvent> for StreamEvents {
     #[inline]
-    fn from(value: ResponseCreatedEvent) -> Self {
+    fn from(value: OpenResponsesCreatedEvent) -> Self {
         Self::Created(Box::new(value))
     }
 }
 
-impl From<ResponseInProgressEvent> for ResponsesStreamEvent {
+impl From<OpenResponsesInProgressEvent> for StreamEvents {
     #[inline]
-    fn from(value: ResponseInProgressEvent) -> Self {
+    fn from(value: OpenResponsesInProgressEvent) -> Self {
         Self::InProgress(Box::new(value))
     }
 }
 
-impl From<ResponseCompletedEvent> for ResponsesStreamEvent {
+impl From<StreamEventsResponseCompleted> for StreamEvents {
     #[inline]
-    fn from(value: ResponseCompletedEvent) -> Self {
+    fn from(value: StreamEventsResponseCompleted) -> Self {
         Self::Completed(Box::new(value))
     }
 }
 
-impl From<ResponseIncompleteEvent> for ResponsesStreamEvent {
+impl From<StreamEventsResponseIncomplete> for StreamEvents {
     #[inline]
-    fn from(value: ResponseIncompleteEvent) -> Self {
+    fn from(value: StreamEventsResponseIncomplete) -> Self {
         Self::Incomplete(Box::new(value))
     }
 }
 
-impl From<ResponseFailedEvent> for ResponsesStreamEvent {
+impl From<StreamEventsResponseFailed> for StreamEvents {
     #[inline]
-    fn from(value: ResponseFailedEvent) -> Self {
+    fn from(value: StreamEventsResponseFailed) -> Self {
         Self::Failed(Box::new(value))
     }
 }
 
-impl From<ResponseErrorEvent> for ResponsesStreamEvent {
+impl From<ErrorEvent> for StreamEvents {
     #[inline]
-    fn from(value: ResponseErrorEvent) -> Self {
+    fn from(value: ErrorEvent) -> Self {
         Self::Error(value)
     }
 }
 
-impl From<OutputItemAddedEvent> for ResponsesStreamEvent {
+impl From<StreamEventsResponseOutputItemAdded> for StreamEvents {
     #[inline]
-    fn from(value: OutputItemAddedEvent) -> Self {
+    fn from(value: StreamEventsResponseOutputItemAdded) -> Self {
         Self::OutputItemAdded(Box::new(value))
     }
 }
 
-impl From<OutputItemDoneEvent> for ResponsesStreamEvent {
+impl From<StreamEventsResponseOutputItemDone> for StreamEvents {
     #[inline]
-    fn from(value: OutputItemDoneEvent) -> Self {
+    fn from(value: StreamEventsResponseOutputItemDone) -> Self {
         Self::OutputItemDone(Box::new(value))
     }
 }
 
-impl From<ContentPartAddedEvent> for ResponsesStreamEvent {
+impl From<ContentPartAddedEvent> for StreamEvents {
     #[inline]
     fn from(value: ContentPartAddedEvent) -> Self {
         Self::ContentPartAdded(Box::new(value))
     }
 }
 
-impl From<ContentPartDoneEvent> for ResponsesStreamEvent {
+impl From<ContentPartDoneEvent> for StreamEvents {
     #[inline]
     fn from(value: ContentPartDoneEvent) -> Self {
         Self::ContentPartDone(Box::new(value))
     }
 }
 
-impl From<TextDeltaEvent> for ResponsesStreamEvent {
+impl From<TextDeltaEvent> for StreamEvents {
     #[inline]
     fn from(value: TextDeltaEvent) -> Self {
         Self::OutputTextDelta(value)
     }
 }
 
-impl From<TextDoneEvent> for ResponsesStreamEvent {
+impl From<TextDoneEvent> for StreamEvents {
     #[inline]
     fn from(value: TextDoneEvent) -> Self {
         Self::OutputTextDone(value)
     }
 }
 
-impl From<RefusalDeltaEvent> for ResponsesStreamEvent {
+impl From<RefusalDeltaEvent> for StreamEvents {
     #[inline]
     fn from(value: RefusalDeltaEvent) -> Self {
         Self::RefusalDelta(value)
     }
 }
 
-impl From<RefusalDoneEvent> for ResponsesStreamEvent {
+impl From<RefusalDoneEvent> for StreamEvents {
     #[inline]
     fn from(value: RefusalDoneEvent) -> Self {
         Self::RefusalDone(value)
     }
 }
 
-impl From<AnnotationAddedEvent> for ResponsesStreamEvent {
+impl From<AnnotationAddedEvent> for StreamEvents {
     #[inline]
     fn from(value: AnnotationAddedEvent) -> Self {
         Self::OutputTextAnnotationAdded(Box::new(value))
     }
 }
 
-impl From<FunctionCallArgsDeltaEvent> for ResponsesStreamEvent {
+impl From<FunctionCallArgsDeltaEvent> for StreamEvents {
     #[inline]
     fn from(value: FunctionCallArgsDeltaEvent) -> Self {
         Self::FunctionCallArgumentsDelta(value)
     }
 }
 
-impl From<FunctionCallArgsDoneEvent> for ResponsesStreamEvent {
+impl From<FunctionCallArgsDoneEvent> for StreamEvents {
     #[inline]
     fn from(value: FunctionCallArgsDoneEvent) -> Self {
         Self::FunctionCallArgumentsDone(value)
     }
 }
 
-impl From<ReasoningDeltaEvent> for ResponsesStreamEvent {
+impl From<ReasoningDeltaEvent> for StreamEvents {
     #[inline]
     fn from(value: ReasoningDeltaEvent) -> Self {
         Self::ReasoningTextDelta(value)
     }
 }
 
-impl From<ReasoningDoneEvent> for ResponsesStreamEvent {
+impl From<ReasoningDoneEvent> for StreamEvents {
     #[inline]
     fn from(value: ReasoningDoneEvent) -> Self {
         Self::ReasoningTextDone(value)
     }
 }
 
-impl From<ReasoningSummaryPartAddedEvent> for ResponsesStreamEvent {
+impl From<ReasoningSummaryPartAddedEvent> for StreamEvents {
     #[inline]
     fn from(value: ReasoningSummaryPartAddedEvent) -> Self {
         Self::ReasoningSummaryPartAdded(value)
     }
 }
 
-impl From<ReasoningSummaryPartDoneEvent> for ResponsesStreamEvent {
+impl From<ReasoningSummaryPartDoneEvent> for StreamEvents {
     #[inline]
     fn from(value: ReasoningSummaryPartDoneEvent) -> Self {
         Self::ReasoningSummaryPartDone(value)
     }
 }
 
-impl From<ReasoningSummaryTextDeltaEvent> for ResponsesStreamEvent {
+impl From<ReasoningSummaryTextDeltaEvent> for StreamEvents {
     #[inline]
     fn from(value: ReasoningSummaryTextDeltaEvent) -> Self {
         Self::ReasoningSummaryTextDelta(value)
     }
 }
 
-impl From<ReasoningSummaryTextDoneEvent> for ResponsesStreamEvent {
+impl From<ReasoningSummaryTextDoneEvent> for StreamEvents {
     #[inline]
     fn from(value: ReasoningSummaryTextDoneEvent) -> Self {
         Self::ReasoningSummaryTextDone(value)
     }
 }
 
-impl From<ImageGenCallInProgressEvent> for ResponsesStreamEvent {
+impl From<ImageGenCallInProgressEvent> for StreamEvents {
     #[inline]
     fn from(value: ImageGenCallInProgressEvent) -> Self {
         Self::ImageGenerationCallInProgress(value)
     }
 }
 
-impl From<ImageGenCallGeneratingEvent> for ResponsesStreamEvent {
+impl From<ImageGenCallGeneratingEvent> for StreamEvents {
     #[inline]
     fn from(value: ImageGenCallGeneratingEvent) -> Self {
         Self::ImageGenerationCallGenerating(value)
     }
 }
 
-impl From<ImageGenCallPartialImageEvent> for ResponsesStreamEvent {
+impl From<ImageGenCallPartialImageEvent> for StreamEvents {
     #[inline]
     fn from(value: ImageGenCallPartialImageEvent) -> Self {
         Self::ImageGenerationCallPartialImage(value)
     }
 }
 
-impl From<ImageGenCallCompletedEvent> for ResponsesStreamEvent {
+impl From<ImageGenCallCompletedEvent> for StreamEvents {
     #[inline]
     fn from(value: ImageGenCallCompletedEvent) -> Self {
         Self::ImageGenerationCallCompleted(value)
     }
 }
 
-impl From<CodeInterpreterCallInProgressEvent> for ResponsesStreamEvent {
+impl From<CodeInterpreterCallInProgressEvent> for StreamEvents {
     #[inline]
     fn from(value: CodeInterpreterCallInProgressEvent) -> Self {
         Self::CodeInterpreterCallInProgress(value)
     }
 }
 
-impl From<CodeInterpreterCallInterpretingEvent> for ResponsesStreamEvent {
+impl From<CodeInterpreterCallInterpretingEvent> for StreamEvents {
     #[inline]
     fn from(value: CodeInterpreterCallInterpretingEvent) -> Self {
         Self::CodeInterpreterCallInterpreting(value)
     }
 }
 
-impl From<CodeInterpreterCallCompletedEvent> for ResponsesStreamEvent {
+impl From<CodeInterpreterCallCompletedEvent> for StreamEvents {
     #[inline]
     fn from(value: CodeInterpreterCallCompletedEvent) -> Self {
         Self::CodeInterpreterCallCompleted(value)
     }
 }
 
-impl From<CodeInterpreterCallCodeDeltaEvent> for ResponsesStreamEvent {
+impl From<CodeInterpreterCallCodeDeltaEvent> for StreamEvents {
     #[inline]
     fn from(value: CodeInterpreterCallCodeDeltaEvent) -> Self {
         Self::CodeInterpreterCallCodeDelta(value)
     }
 }
 
-impl From<CodeInterpreterCallCodeDoneEvent> for ResponsesStreamEvent {
+impl From<CodeInterpreterCallCodeDoneEvent> for StreamEvents {
     #[inline]
     fn from(value: CodeInterpreterCallCodeDoneEvent) -> Self {
         Self::CodeInterpreterCallCodeDone(value)
     }
 }
 
-impl From<WebSearchCallInProgressEvent> for ResponsesStreamEvent {
+impl From<WebSearchCallInProgressEvent> for StreamEvents {
     #[inline]
     fn from(value: WebSearchCallInProgressEvent) -> Self {
         Self::WebSearchCallInProgress(value)
     }
 }
 
-impl From<WebSearchCallSearchingEvent> for ResponsesStreamEvent {
+impl From<WebSearchCallSearchingEvent> for StreamEvents {
     #[inline]
     fn from(value: WebSearchCallSearchingEvent) -> Self {
         Self::WebSearchCallSearching(value)
     }
 }
 
-impl From<WebSearchCallCompletedEvent> for ResponsesStreamEvent {
+impl From<WebSearchCallCompletedEvent> for StreamEvents {
     #[inline]
     fn from(value: WebSearchCallCompletedEvent) -> Self {
         Self::WebSearchCallCompleted(value)
     }
 }
 
-impl From<CustomToolCallInputDeltaEvent> for ResponsesStreamEvent {
+impl From<CustomToolCallInputDeltaEvent> for StreamEvents {
     #[inline]
     fn from(value: CustomToolCallInputDeltaEvent) -> Self {
         Self::CustomToolCallInputDelta(value)
     }
 }
 
-impl From<CustomToolCallInputDoneEvent> for ResponsesStreamEvent {
+impl From<CustomToolCallInputDoneEvent> for StreamEvents {
     #[inline]
     fn from(value: CustomToolCallInputDoneEvent) -> Self {
         Self::CustomToolCallInputDone(value)
     }
 }
 
-impl From<ApplyPatchCallOperationDiffDeltaEvent> for ResponsesStreamEvent {
+impl From<ApplyPatchCallOperationDiffDeltaEvent> for StreamEvents {
     #[inline]
     fn from(value: ApplyPatchCallOperationDiffDeltaEvent) -> Self {
         Self::ApplyPatchCallOperationDiffDelta(value)
     }
 }
 
-impl From<ApplyPatchCallOperationDiffDoneEvent> for ResponsesStreamEvent {
+impl From<ApplyPatchCallOperationDiffDoneEvent> for StreamEvents {
     #[inline]
     fn from(value: ApplyPatchCallOperationDiffDoneEvent) -> Self {
         Self::ApplyPatchCallOperationDiffDone(value)
     }
 }
 
-impl From<FusionCallInProgressEvent> for ResponsesStreamEvent {
+impl From<FusionCallInProgressEvent> for StreamEvents {
     #[inline]
     fn from(value: FusionCallInProgressEvent) -> Self {
         Self::FusionCallInProgress(value)
     }
 }
 
-impl From<FusionCallPanelAddedEvent> for ResponsesStreamEvent {
+impl From<FusionCallPanelAddedEvent> for StreamEvents {
     #[inline]
     fn from(value: FusionCallPanelAddedEvent) -> Self {
         Self::FusionCallPanelAdded(value)
     }
 }
 
-impl From<FusionCallPanelDeltaEvent> for ResponsesStreamEvent {
+impl From<FusionCallPanelDeltaEvent> for StreamEvents {
     #[inline]
     fn from(value: FusionCallPanelDeltaEvent) -> Self {
         Self::FusionCallPanelDelta(value)
     }
 }
 
-impl From<FusionCallPanelReasoningDeltaEvent> for ResponsesStreamEvent {
+impl From<FusionCallPanelReasoningDeltaEvent> for StreamEvents {
     #[inline]
     fn from(value: FusionCallPanelReasoningDeltaEvent) -> Self {
         Self::FusionCallPanelReasoningDelta(value)
     }
 }
 
-impl From<FusionCallPanelCompletedEvent> for ResponsesStreamEvent {
+impl From<FusionCallPanelCompletedEvent> for StreamEvents {
     #[inline]
     fn from(value: FusionCallPanelCompletedEvent) -> Self {
         Self::FusionCallPanelCompleted(value)
     }
 }
 
-impl From<FusionCallPanelFailedEvent> for ResponsesStreamEvent {
+impl From<FusionCallPanelFailedEvent> for StreamEvents {
     #[inline]
     fn from(value: FusionCallPanelFailedEvent) -> Self {
         Self::FusionCallPanelFailed(value)
     }
 }
 
-impl From<FusionCallAnalysisInProgressEvent> for ResponsesStreamEvent {
+impl From<FusionCallAnalysisInProgressEvent> for StreamEvents {
     #[inline]
     fn from(value: FusionCallAnalysisInProgressEvent) -> Self {
         Self::FusionCallAnalysisInProgress(value)
     }
 }
 
-impl From<FusionCallAnalysisCompletedEvent> for ResponsesStreamEvent {
+impl From<FusionCallAnalysisCompletedEvent> for StreamEvents {
     #[inline]
     fn from(value: FusionCallAnalysisCompletedEvent) -> Self {
         Self::FusionCallAnalysisCompleted(Box::new(value))
     }
 }
 
-impl From<FusionCallCompletedEvent> for ResponsesStreamEvent {
+impl From<FusionCallCompletedEvent> for StreamEvents {
     #[inline]
     fn from(value: FusionCallCompletedEvent) -> Self {
         Self::FusionCallCompleted(value)
     }
 }
 
-impl From<DebugEvent> for ResponsesStreamEvent {
+impl From<DebugEvent> for StreamEvents {
     #[inline]
     fn from(value: DebugEvent) -> Self {
         Self::Debug(value)

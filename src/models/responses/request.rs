@@ -16,7 +16,7 @@ pub struct ResponsesRequest {
     /// Asks for the response to be produced in the background, as in the OpenAI protocol.
     pub background: Option<bool>,
     /// Anthropic-style caching directive for the prompt, applied at request level.
-    pub cache_control: Option<CacheControl>,
+    pub cache_control: Option<AnthropicCacheControlDirective>,
     /// Troubleshooting switches that make the service reveal how it handled the request.
     pub debug: Option<ChatDebugOptions>,
     /// Opts in to deferred tools that OpenRouter finds and loads; send the same tools and unmodified reasoning on later turns.
@@ -26,9 +26,9 @@ pub struct ResponsesRequest {
     /// Settings for generated pictures, such as their shape and size.
     pub image_config: Option<BTreeMap<String, ImageConfigValue>>,
     /// Extra data to put into the result, for instance encrypted reasoning.
-    pub include: Option<Vec<ResponsesInclude>>,
+    pub include: Option<Vec<ResponseIncludesEnum>>,
     /// What the model should respond to: plain text or the list of conversation items.
-    pub input: Option<ResponsesInput>,
+    pub input: Option<Inputs>,
     /// System-level guidance placed ahead of the conversation; null sends none.
     pub instructions: Option<String>,
     /// Cap on generated tokens, reasoning included; null leaves it to the model.
@@ -38,7 +38,7 @@ pub struct ResponsesRequest {
     /// Your own string labels for the request, such as a job name.
     pub metadata: Option<BTreeMap<String, String>>,
     /// Kinds of content the answer may contain, for models that produce more than text.
-    pub modalities: Option<Vec<ResponsesOutputModality>>,
+    pub modalities: Option<Vec<OutputModalityEnum>>,
     /// Slug of the model that should answer, such as `openai/gpt-4o`.
     pub model: Option<String>,
     /// Model slugs in order of preference; later ones step in when earlier ones fail.
@@ -86,7 +86,7 @@ pub struct ResponsesRequest {
     /// Format and wordiness of text output, including structured JSON.
     pub text: Option<TextExtendedConfig>,
     /// Whether the model may, must or must not call tools, or which one it has to use.
-    pub tool_choice: Option<ResponsesToolChoice>,
+    pub tool_choice: Option<OpenAiResponsesToolChoice>,
     /// Tools the model may use: functions you run yourself and server tools that OpenRouter runs.
     pub tools: Option<Vec<ResponsesRequestTool>>,
     /// Limits sampling at each step to this many of the likeliest tokens.
@@ -98,7 +98,7 @@ pub struct ResponsesRequest {
     /// Labels that tie the request into your observability traces.
     pub trace: Option<TraceConfig>,
     /// What to do when the input exceeds the context window: fail or drop older items.
-    pub truncation: Option<ResponsesTruncation>,
+    pub truncation: Option<OpenAiResponsesTruncation>,
     /// Stable id of your end user, up to 256 characters, so that abuse is traced to that user and not your whole app.
     ///
     /// At most 256 characters.
@@ -161,18 +161,18 @@ impl ResponsesRequest {
 
 wire_setters!(ResponsesRequest {
     background: exact bool,
-    cache_control: into CacheControl,
+    cache_control: into AnthropicCacheControlDirective,
     debug: into ChatDebugOptions,
     deferred_tools: into DeferredToolsControl,
     frequency_penalty: exact f64,
     image_config: into BTreeMap<String, ImageConfigValue>,
-    include: list ResponsesInclude,
-    input: into ResponsesInput,
+    include: list ResponseIncludesEnum,
+    input: into Inputs,
     instructions: into String,
     max_output_tokens: exact i64,
     max_tool_calls: exact i64,
     metadata: into BTreeMap<String, String>,
-    modalities: list ResponsesOutputModality,
+    modalities: list OutputModalityEnum,
     model: into String,
     models: list String,
     parallel_tool_calls: exact bool,
@@ -193,22 +193,22 @@ wire_setters!(ResponsesRequest {
     store: exact bool,
     temperature: exact f64,
     text: into TextExtendedConfig,
-    tool_choice: into ResponsesToolChoice,
+    tool_choice: into OpenAiResponsesToolChoice,
     tools: list ResponsesRequestTool,
     top_k: exact i64,
     top_logprobs: exact i64,
     top_p: exact f64,
     trace: into TraceConfig,
-    truncation: into ResponsesTruncation,
+    truncation: into OpenAiResponsesTruncation,
     user: into String,
 });
 
 /// Extra data to put into a Responses result that is left out otherwise.
 ///
-/// Schema `ResponsesInclude` of the API document.
+/// Schema `ResponseIncludesEnum` of the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum ResponsesInclude {
+pub enum ResponseIncludesEnum {
     /// Passages found by each file search.
     FileSearchCallResults,
     /// Image URLs of the input messages.
@@ -223,7 +223,7 @@ pub enum ResponsesInclude {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(ResponsesInclude {
+wire_enum!(ResponseIncludesEnum {
     FileSearchCallResults = "file_search_call.results",
     MessageInputImageImageUrl = "message.input_image.image_url",
     ComputerCallOutputOutputImageUrl = "computer_call_output.output.image_url",
@@ -902,7 +902,7 @@ pub enum OutputMessageInputContentItem {
     /// Message part in which the model declines to answer.
     ///
     /// `type` is `refusal`.
-    Refusal(ResponsesRefusal),
+    Refusal(OpenAiResponsesRefusalContent),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
@@ -927,9 +927,9 @@ impl From<ResponseOutputText> for OutputMessageInputContentItem {
     }
 }
 
-impl From<ResponsesRefusal> for OutputMessageInputContentItem {
+impl From<OpenAiResponsesRefusalContent> for OutputMessageInputContentItem {
     #[inline]
-    fn from(value: ResponsesRefusal) -> Self {
+    fn from(value: OpenAiResponsesRefusalContent) -> Self {
         Self::Refusal(value)
     }
 }
@@ -2166,18 +2166,18 @@ wire_setters!(AdditionalToolsItemToolFunction {
 /// Schema `SearchModelsServerTool_OpenRouter` of the API document.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct SearchModelsServerToolOpenRouter {
+pub struct SearchModelsServerToolOpenrouter {
     /// Optional settings for the model search, such as how many hits come back.
     pub parameters: Option<SearchModelsServerToolConfig>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(SearchModelsServerToolOpenRouter ["type" = "\"openrouter:experimental__search_models\""] {
+wire_struct!(SearchModelsServerToolOpenrouter ["type" = "\"openrouter:experimental__search_models\""] {
     0 parameters: "parameters" Optional,
 });
 
-impl SearchModelsServerToolOpenRouter {
+impl SearchModelsServerToolOpenrouter {
     /// Without members.
     #[inline]
     pub fn new() -> Self {
@@ -2185,7 +2185,7 @@ impl SearchModelsServerToolOpenRouter {
     }
 }
 
-wire_setters!(SearchModelsServerToolOpenRouter {
+wire_setters!(SearchModelsServerToolOpenrouter {
     parameters: into SearchModelsServerToolConfig,
 });
 
@@ -2194,18 +2194,18 @@ wire_setters!(SearchModelsServerToolOpenRouter {
 /// Schema `WebSearchServerTool_OpenRouter` of the API document.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct WebSearchServerToolOpenRouter {
+pub struct WebSearchServerToolOpenrouter {
     /// Optional settings: the engine, domains, location and limits on results.
     pub parameters: Option<WebSearchServerToolConfig>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(WebSearchServerToolOpenRouter ["type" = "\"openrouter:web_search\""] {
+wire_struct!(WebSearchServerToolOpenrouter ["type" = "\"openrouter:web_search\""] {
     0 parameters: "parameters" Optional,
 });
 
-impl WebSearchServerToolOpenRouter {
+impl WebSearchServerToolOpenrouter {
     /// Without members.
     #[inline]
     pub fn new() -> Self {
@@ -2213,7 +2213,7 @@ impl WebSearchServerToolOpenRouter {
     }
 }
 
-wire_setters!(WebSearchServerToolOpenRouter {
+wire_setters!(WebSearchServerToolOpenrouter {
     parameters: into WebSearchServerToolConfig,
 });
 
@@ -2226,7 +2226,7 @@ pub struct WebSearchServerToolConfig {
     /// Keeps only hits from these domains; exclusive with `excluded_domains`, and a few native providers cannot do it.
     pub allowed_domains: Option<Vec<String>>,
     /// Picks the engine that answers the queries.
-    pub engine: Option<WebSearchToolEngine>,
+    pub engine: Option<WebSearchEngineEnum>,
     /// Drops hits from these domains; exclusive with `allowed_domains`, and only some native providers can do it.
     pub excluded_domains: Option<Vec<String>>,
     /// Precise cap, in characters, on the text kept per hit with Exa, Parallel or Perplexity; native search and Firecrawl disregard it.
@@ -2273,7 +2273,7 @@ impl WebSearchServerToolConfig {
 
 wire_setters!(WebSearchServerToolConfig {
     allowed_domains: list String,
-    engine: into WebSearchToolEngine,
+    engine: into WebSearchEngineEnum,
     excluded_domains: list String,
     max_characters: exact i64,
     max_results: exact i64,
@@ -2290,18 +2290,18 @@ wire_setters!(WebSearchServerToolConfig {
 /// Schema `ApplyPatchServerTool_OpenRouter` of the API document.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct ApplyPatchServerToolOpenRouter {
+pub struct ApplyPatchServerToolOpenrouter {
     /// Settings of the patch tool; leave out to use the standard behaviour.
     pub parameters: Option<ApplyPatchServerToolConfig>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(ApplyPatchServerToolOpenRouter ["type" = "\"openrouter:apply_patch\""] {
+wire_struct!(ApplyPatchServerToolOpenrouter ["type" = "\"openrouter:apply_patch\""] {
     0 parameters: "parameters" Optional,
 });
 
-impl ApplyPatchServerToolOpenRouter {
+impl ApplyPatchServerToolOpenrouter {
     /// Without members.
     #[inline]
     pub fn new() -> Self {
@@ -2309,7 +2309,7 @@ impl ApplyPatchServerToolOpenRouter {
     }
 }
 
-wire_setters!(ApplyPatchServerToolOpenRouter {
+wire_setters!(ApplyPatchServerToolOpenrouter {
     parameters: into ApplyPatchServerToolConfig,
 });
 
@@ -2320,7 +2320,7 @@ wire_setters!(ApplyPatchServerToolOpenRouter {
 #[non_exhaustive]
 pub struct ApplyPatchServerToolConfig {
     /// Who handles patches: the provider's native tool or OpenRouter's validator.
-    pub engine: Option<ApplyPatchEngine>,
+    pub engine: Option<ApplyPatchEngineEnum>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -2338,15 +2338,15 @@ impl ApplyPatchServerToolConfig {
 }
 
 wire_setters!(ApplyPatchServerToolConfig {
-    engine: into ApplyPatchEngine,
+    engine: into ApplyPatchEngineEnum,
 });
 
 /// Chooses between the provider's own patch tool, which streams diffs, and OpenRouter's validator, which sends each diff whole.
 ///
-/// Schema `ApplyPatchEngine` of the API document.
+/// Schema `ApplyPatchEngineEnum` of the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum ApplyPatchEngine {
+pub enum ApplyPatchEngineEnum {
     /// Native where the endpoint supports it, else OpenRouter's validator.
     Auto,
     /// Prefer native passthrough; unsupported endpoints still get the validator.
@@ -2357,7 +2357,7 @@ pub enum ApplyPatchEngine {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(ApplyPatchEngine {
+wire_enum!(ApplyPatchEngineEnum {
     Auto = "auto",
     Native = "native",
     Openrouter = "openrouter",
@@ -2432,55 +2432,55 @@ pub enum AdditionalToolsItemTool {
     /// Hosted tool that lets the model ask a stronger model for guidance mid-generation; several named entries are allowed, but only one nameless entry.
     ///
     /// `type` is `openrouter:advisor`.
-    OpenRouterAdvisor(Box<AdvisorServerToolOpenRouter>),
+    OpenrouterAdvisor(Box<AdvisorServerToolOpenrouter>),
     /// Server tool through which the model hands a self-contained task to a cheaper or faster worker model and gets back the result.
     ///
     /// `type` is `openrouter:subagent`.
-    OpenRouterSubagent(Box<SubagentServerToolOpenRouter>),
+    OpenrouterSubagent(Box<SubagentServerToolOpenrouter>),
     /// Lets the model ask OpenRouter for the present date and time.
     ///
     /// `type` is `openrouter:datetime`.
-    OpenRouterDatetime(DatetimeServerTool),
+    OpenrouterDatetime(DatetimeServerTool),
     /// Lets the model list, read, write and edit the files of the workspace that the calling API key belongs to.
     ///
     /// `type` is `openrouter:files`.
-    OpenRouterFiles(FilesServerTool),
+    OpenrouterFiles(FilesServerTool),
     /// Server tool that sends a prompt to several models in parallel and has an analyst model condense their answers into structured JSON for the calling model.
     ///
     /// `type` is `openrouter:fusion`.
-    OpenRouterFusion(Box<FusionServerToolOpenRouter>),
+    OpenrouterFusion(Box<FusionServerToolOpenrouter>),
     /// Server tool run by OpenRouter that has an image model draw what the calling model describes.
     ///
     /// `type` is `openrouter:image_generation`.
-    OpenRouterImageGeneration(ImageGenerationServerToolOpenRouter),
+    OpenrouterImageGeneration(ImageGenerationServerToolOpenrouter),
     /// Server tool, run by OpenRouter, that lets the model look up and filter the models in the catalogue.
     ///
     /// `type` is `openrouter:experimental__search_models`.
-    OpenRouterExperimentalSearchModels(SearchModelsServerToolOpenRouter),
+    OpenrouterExperimentalSearchModels(SearchModelsServerToolOpenrouter),
     /// Server tool, run by OpenRouter, that reads a web page or PDF at a given address in full.
     ///
     /// `type` is `openrouter:web_fetch`.
-    OpenRouterWebFetch(WebFetchServerTool),
+    OpenrouterWebFetch(WebFetchServerTool),
     /// Server tool, run by OpenRouter, with which the model looks up current facts on the web.
     ///
     /// `type` is `openrouter:web_search`.
-    OpenRouterWebSearch(Box<WebSearchServerToolOpenRouter>),
+    OpenrouterWebSearch(Box<WebSearchServerToolOpenrouter>),
     /// Hosted tool that checks V4A diffs for creating, updating and deleting files; works on the Responses API only.
     ///
     /// `type` is `openrouter:apply_patch`.
-    OpenRouterApplyPatch(ApplyPatchServerToolOpenRouter),
+    OpenrouterApplyPatch(ApplyPatchServerToolOpenrouter),
     /// Hosted tool with which the model runs shell commands in a sandboxed container of OpenRouter.
     ///
     /// `type` is `openrouter:bash`.
-    OpenRouterBash(Box<BashServerTool>),
+    OpenrouterBash(Box<BashServerTool>),
     /// Server tool that gives the model a shell in an isolated container at OpenRouter, modelled on the hosted shell of OpenAI.
     ///
     /// `type` is `openrouter:shell`.
-    OpenRouterShell(Box<ShellServerToolOpenRouter>),
+    OpenrouterShell(Box<ShellServerToolOpenrouter>),
     /// Server tool that looks up tools declared with `defer_loading` and makes the hits available for calls.
     ///
     /// `type` is `openrouter:tool_search`.
-    OpenRouterToolSearch(ToolSearchServerTool),
+    OpenrouterToolSearch(ToolSearchServerTool),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
@@ -2497,19 +2497,19 @@ wire_union!(AdditionalToolsItemTool {
         "local_shell" => LocalShell,
         "mcp" => Mcp,
         "namespace" => Namespace,
-        "openrouter:advisor" => OpenRouterAdvisor,
-        "openrouter:apply_patch" => OpenRouterApplyPatch,
-        "openrouter:bash" => OpenRouterBash,
-        "openrouter:datetime" => OpenRouterDatetime,
-        "openrouter:experimental__search_models" => OpenRouterExperimentalSearchModels,
-        "openrouter:files" => OpenRouterFiles,
-        "openrouter:fusion" => OpenRouterFusion,
-        "openrouter:image_generation" => OpenRouterImageGeneration,
-        "openrouter:shell" => OpenRouterShell,
-        "openrouter:subagent" => OpenRouterSubagent,
-        "openrouter:tool_search" => OpenRouterToolSearch,
-        "openrouter:web_fetch" => OpenRouterWebFetch,
-        "openrouter:web_search" => OpenRouterWebSearch,
+        "openrouter:advisor" => OpenrouterAdvisor,
+        "openrouter:apply_patch" => OpenrouterApplyPatch,
+        "openrouter:bash" => OpenrouterBash,
+        "openrouter:datetime" => OpenrouterDatetime,
+        "openrouter:experimental__search_models" => OpenrouterExperimentalSearchModels,
+        "openrouter:files" => OpenrouterFiles,
+        "openrouter:fusion" => OpenrouterFusion,
+        "openrouter:image_generation" => OpenrouterImageGeneration,
+        "openrouter:shell" => OpenrouterShell,
+        "openrouter:subagent" => OpenrouterSubagent,
+        "openrouter:tool_search" => OpenrouterToolSearch,
+        "openrouter:web_fetch" => OpenrouterWebFetch,
+        "openrouter:web_search" => OpenrouterWebSearch,
         "shell" => Shell,
         "web_search" => WebSearch,
         "web_search_2025_08_26" => WebSearch2025_08_26,
@@ -2534,19 +2534,19 @@ wire_union!(AdditionalToolsItemTool {
         12 ApplyPatch,
         13 Custom,
         14 Namespace,
-        15 OpenRouterAdvisor,
-        16 OpenRouterSubagent,
-        17 OpenRouterDatetime,
-        18 OpenRouterFiles,
-        19 OpenRouterFusion,
-        20 OpenRouterImageGeneration,
-        21 OpenRouterExperimentalSearchModels,
-        22 OpenRouterWebFetch,
-        23 OpenRouterWebSearch,
-        24 OpenRouterApplyPatch,
-        25 OpenRouterBash,
-        26 OpenRouterShell,
-        27 OpenRouterToolSearch,
+        15 OpenrouterAdvisor,
+        16 OpenrouterSubagent,
+        17 OpenrouterDatetime,
+        18 OpenrouterFiles,
+        19 OpenrouterFusion,
+        20 OpenrouterImageGeneration,
+        21 OpenrouterExperimentalSearchModels,
+        22 OpenrouterWebFetch,
+        23 OpenrouterWebSearch,
+        24 OpenrouterApplyPatch,
+        25 OpenrouterBash,
+        26 OpenrouterShell,
+        27 OpenrouterToolSearch,
     }
 });
 
@@ -2655,94 +2655,94 @@ impl From<NamespaceTool> for AdditionalToolsItemTool {
     }
 }
 
-impl From<AdvisorServerToolOpenRouter> for AdditionalToolsItemTool {
+impl From<AdvisorServerToolOpenrouter> for AdditionalToolsItemTool {
     #[inline]
-    fn from(value: AdvisorServerToolOpenRouter) -> Self {
-        Self::OpenRouterAdvisor(Box::new(value))
+    fn from(value: AdvisorServerToolOpenrouter) -> Self {
+        Self::OpenrouterAdvisor(Box::new(value))
     }
 }
 
-impl From<SubagentServerToolOpenRouter> for AdditionalToolsItemTool {
+impl From<SubagentServerToolOpenrouter> for AdditionalToolsItemTool {
     #[inline]
-    fn from(value: SubagentServerToolOpenRouter) -> Self {
-        Self::OpenRouterSubagent(Box::new(value))
+    fn from(value: SubagentServerToolOpenrouter) -> Self {
+        Self::OpenrouterSubagent(Box::new(value))
     }
 }
 
 impl From<DatetimeServerTool> for AdditionalToolsItemTool {
     #[inline]
     fn from(value: DatetimeServerTool) -> Self {
-        Self::OpenRouterDatetime(value)
+        Self::OpenrouterDatetime(value)
     }
 }
 
 impl From<FilesServerTool> for AdditionalToolsItemTool {
     #[inline]
     fn from(value: FilesServerTool) -> Self {
-        Self::OpenRouterFiles(value)
+        Self::OpenrouterFiles(value)
     }
 }
 
-impl From<FusionServerToolOpenRouter> for AdditionalToolsItemTool {
+impl From<FusionServerToolOpenrouter> for AdditionalToolsItemTool {
     #[inline]
-    fn from(value: FusionServerToolOpenRouter) -> Self {
-        Self::OpenRouterFusion(Box::new(value))
+    fn from(value: FusionServerToolOpenrouter) -> Self {
+        Self::OpenrouterFusion(Box::new(value))
     }
 }
 
-impl From<ImageGenerationServerToolOpenRouter> for AdditionalToolsItemTool {
+impl From<ImageGenerationServerToolOpenrouter> for AdditionalToolsItemTool {
     #[inline]
-    fn from(value: ImageGenerationServerToolOpenRouter) -> Self {
-        Self::OpenRouterImageGeneration(value)
+    fn from(value: ImageGenerationServerToolOpenrouter) -> Self {
+        Self::OpenrouterImageGeneration(value)
     }
 }
 
-impl From<SearchModelsServerToolOpenRouter> for AdditionalToolsItemTool {
+impl From<SearchModelsServerToolOpenrouter> for AdditionalToolsItemTool {
     #[inline]
-    fn from(value: SearchModelsServerToolOpenRouter) -> Self {
-        Self::OpenRouterExperimentalSearchModels(value)
+    fn from(value: SearchModelsServerToolOpenrouter) -> Self {
+        Self::OpenrouterExperimentalSearchModels(value)
     }
 }
 
 impl From<WebFetchServerTool> for AdditionalToolsItemTool {
     #[inline]
     fn from(value: WebFetchServerTool) -> Self {
-        Self::OpenRouterWebFetch(value)
+        Self::OpenrouterWebFetch(value)
     }
 }
 
-impl From<WebSearchServerToolOpenRouter> for AdditionalToolsItemTool {
+impl From<WebSearchServerToolOpenrouter> for AdditionalToolsItemTool {
     #[inline]
-    fn from(value: WebSearchServerToolOpenRouter) -> Self {
-        Self::OpenRouterWebSearch(Box::new(value))
+    fn from(value: WebSearchServerToolOpenrouter) -> Self {
+        Self::OpenrouterWebSearch(Box::new(value))
     }
 }
 
-impl From<ApplyPatchServerToolOpenRouter> for AdditionalToolsItemTool {
+impl From<ApplyPatchServerToolOpenrouter> for AdditionalToolsItemTool {
     #[inline]
-    fn from(value: ApplyPatchServerToolOpenRouter) -> Self {
-        Self::OpenRouterApplyPatch(value)
+    fn from(value: ApplyPatchServerToolOpenrouter) -> Self {
+        Self::OpenrouterApplyPatch(value)
     }
 }
 
 impl From<BashServerTool> for AdditionalToolsItemTool {
     #[inline]
     fn from(value: BashServerTool) -> Self {
-        Self::OpenRouterBash(Box::new(value))
+        Self::OpenrouterBash(Box::new(value))
     }
 }
 
-impl From<ShellServerToolOpenRouter> for AdditionalToolsItemTool {
+impl From<ShellServerToolOpenrouter> for AdditionalToolsItemTool {
     #[inline]
-    fn from(value: ShellServerToolOpenRouter) -> Self {
-        Self::OpenRouterShell(Box::new(value))
+    fn from(value: ShellServerToolOpenrouter) -> Self {
+        Self::OpenrouterShell(Box::new(value))
     }
 }
 
 impl From<ToolSearchServerTool> for AdditionalToolsItemTool {
     #[inline]
     fn from(value: ToolSearchServerTool) -> Self {
-        Self::OpenRouterToolSearch(value)
+        Self::OpenrouterToolSearch(value)
     }
 }
 
@@ -2755,7 +2755,7 @@ pub struct AgentMessageItem {
     /// Name of the agent that wrote the message.
     pub author: String,
     /// Parts that make up the message: text, images or opaque encrypted payloads.
-    pub content: Vec<AgentMessageContentPart>,
+    pub content: Vec<AgentMessageItemContentItem>,
     /// Name of the agent the message is addressed to.
     pub recipient: String,
     /// Agent this item is attributed to; null when no agent is attached.
@@ -2779,7 +2779,7 @@ impl AgentMessageItem {
     #[inline]
     pub fn new(
         author: impl Into<String>,
-        content: impl IntoIterator<Item = impl Into<AgentMessageContentPart>>,
+        content: impl IntoIterator<Item = impl Into<AgentMessageItemContentItem>>,
         recipient: impl Into<String>,
     ) -> Self {
         Self {
@@ -2829,18 +2829,18 @@ wire_setters!(AgentMessageItemAgent {});
 /// At `AgentMessageItem.content[]|encrypted_content` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct AgentMessageEncryptedContent {
+pub struct AgentMessageItemContentItemEncryptedContent {
     /// Opaque ciphertext of the part; keep it byte for byte when replaying the conversation.
     pub encrypted_content: String,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(AgentMessageEncryptedContent ["type" = "\"encrypted_content\""] {
+wire_struct!(AgentMessageItemContentItemEncryptedContent ["type" = "\"encrypted_content\""] {
     0 encrypted_content: "encrypted_content" Required,
 });
 
-impl AgentMessageEncryptedContent {
+impl AgentMessageItemContentItemEncryptedContent {
     /// With what the API requires.
     #[inline]
     pub fn new(encrypted_content: impl Into<String>) -> Self {
@@ -2848,14 +2848,14 @@ impl AgentMessageEncryptedContent {
     }
 }
 
-wire_setters!(AgentMessageEncryptedContent {});
+wire_setters!(AgentMessageItemContentItemEncryptedContent {});
 
 /// What `AgentMessageItem.content[]` may be.
 ///
 /// At `AgentMessageItem.content[]` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum AgentMessageContentPart {
+pub enum AgentMessageItemContentItem {
     /// Text passed to the model as part of a Responses input message.
     ///
     /// `type` is `input_text`.
@@ -2867,12 +2867,12 @@ pub enum AgentMessageContentPart {
     /// A part whose content is readable only by the provider; pass it back unchanged.
     ///
     /// `type` is `encrypted_content`.
-    EncryptedContent(AgentMessageEncryptedContent),
+    EncryptedContent(AgentMessageItemContentItemEncryptedContent),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
 
-wire_union!(AgentMessageContentPart {
+wire_union!(AgentMessageItemContentItem {
     tag "type" {
         "encrypted_content" => EncryptedContent,
         "input_image" => InputImage,
@@ -2887,23 +2887,23 @@ wire_union!(AgentMessageContentPart {
     }
 });
 
-impl From<InputText> for AgentMessageContentPart {
+impl From<InputText> for AgentMessageItemContentItem {
     #[inline]
     fn from(value: InputText) -> Self {
         Self::InputText(value)
     }
 }
 
-impl From<InputImage> for AgentMessageContentPart {
+impl From<InputImage> for AgentMessageItemContentItem {
     #[inline]
     fn from(value: InputImage) -> Self {
         Self::InputImage(value)
     }
 }
 
-impl From<AgentMessageEncryptedContent> for AgentMessageContentPart {
+impl From<AgentMessageItemContentItemEncryptedContent> for AgentMessageItemContentItem {
     #[inline]
-    fn from(value: AgentMessageEncryptedContent) -> Self {
+    fn from(value: AgentMessageItemContentItemEncryptedContent) -> Self {
         Self::EncryptedContent(value)
     }
 }
@@ -3225,55 +3225,55 @@ pub enum ToolSearchOutputItemTool {
     /// Hosted tool that lets the model ask a stronger model for guidance mid-generation; several named entries are allowed, but only one nameless entry.
     ///
     /// `type` is `openrouter:advisor`.
-    OpenRouterAdvisor(Box<AdvisorServerToolOpenRouter>),
+    OpenrouterAdvisor(Box<AdvisorServerToolOpenrouter>),
     /// Server tool through which the model hands a self-contained task to a cheaper or faster worker model and gets back the result.
     ///
     /// `type` is `openrouter:subagent`.
-    OpenRouterSubagent(Box<SubagentServerToolOpenRouter>),
+    OpenrouterSubagent(Box<SubagentServerToolOpenrouter>),
     /// Lets the model ask OpenRouter for the present date and time.
     ///
     /// `type` is `openrouter:datetime`.
-    OpenRouterDatetime(DatetimeServerTool),
+    OpenrouterDatetime(DatetimeServerTool),
     /// Lets the model list, read, write and edit the files of the workspace that the calling API key belongs to.
     ///
     /// `type` is `openrouter:files`.
-    OpenRouterFiles(FilesServerTool),
+    OpenrouterFiles(FilesServerTool),
     /// Server tool that sends a prompt to several models in parallel and has an analyst model condense their answers into structured JSON for the calling model.
     ///
     /// `type` is `openrouter:fusion`.
-    OpenRouterFusion(Box<FusionServerToolOpenRouter>),
+    OpenrouterFusion(Box<FusionServerToolOpenrouter>),
     /// Server tool run by OpenRouter that has an image model draw what the calling model describes.
     ///
     /// `type` is `openrouter:image_generation`.
-    OpenRouterImageGeneration(ImageGenerationServerToolOpenRouter),
+    OpenrouterImageGeneration(ImageGenerationServerToolOpenrouter),
     /// Server tool, run by OpenRouter, that lets the model look up and filter the models in the catalogue.
     ///
     /// `type` is `openrouter:experimental__search_models`.
-    OpenRouterExperimentalSearchModels(SearchModelsServerToolOpenRouter),
+    OpenrouterExperimentalSearchModels(SearchModelsServerToolOpenrouter),
     /// Server tool, run by OpenRouter, that reads a web page or PDF at a given address in full.
     ///
     /// `type` is `openrouter:web_fetch`.
-    OpenRouterWebFetch(WebFetchServerTool),
+    OpenrouterWebFetch(WebFetchServerTool),
     /// Server tool, run by OpenRouter, with which the model looks up current facts on the web.
     ///
     /// `type` is `openrouter:web_search`.
-    OpenRouterWebSearch(Box<WebSearchServerToolOpenRouter>),
+    OpenrouterWebSearch(Box<WebSearchServerToolOpenrouter>),
     /// Hosted tool that checks V4A diffs for creating, updating and deleting files; works on the Responses API only.
     ///
     /// `type` is `openrouter:apply_patch`.
-    OpenRouterApplyPatch(ApplyPatchServerToolOpenRouter),
+    OpenrouterApplyPatch(ApplyPatchServerToolOpenrouter),
     /// Hosted tool with which the model runs shell commands in a sandboxed container of OpenRouter.
     ///
     /// `type` is `openrouter:bash`.
-    OpenRouterBash(Box<BashServerTool>),
+    OpenrouterBash(Box<BashServerTool>),
     /// Server tool that gives the model a shell in an isolated container at OpenRouter, modelled on the hosted shell of OpenAI.
     ///
     /// `type` is `openrouter:shell`.
-    OpenRouterShell(Box<ShellServerToolOpenRouter>),
+    OpenrouterShell(Box<ShellServerToolOpenrouter>),
     /// Server tool that looks up tools declared with `defer_loading` and makes the hits available for calls.
     ///
     /// `type` is `openrouter:tool_search`.
-    OpenRouterToolSearch(ToolSearchServerTool),
+    OpenrouterToolSearch(ToolSearchServerTool),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
@@ -3290,19 +3290,19 @@ wire_union!(ToolSearchOutputItemTool {
         "local_shell" => LocalShell,
         "mcp" => Mcp,
         "namespace" => Namespace,
-        "openrouter:advisor" => OpenRouterAdvisor,
-        "openrouter:apply_patch" => OpenRouterApplyPatch,
-        "openrouter:bash" => OpenRouterBash,
-        "openrouter:datetime" => OpenRouterDatetime,
-        "openrouter:experimental__search_models" => OpenRouterExperimentalSearchModels,
-        "openrouter:files" => OpenRouterFiles,
-        "openrouter:fusion" => OpenRouterFusion,
-        "openrouter:image_generation" => OpenRouterImageGeneration,
-        "openrouter:shell" => OpenRouterShell,
-        "openrouter:subagent" => OpenRouterSubagent,
-        "openrouter:tool_search" => OpenRouterToolSearch,
-        "openrouter:web_fetch" => OpenRouterWebFetch,
-        "openrouter:web_search" => OpenRouterWebSearch,
+        "openrouter:advisor" => OpenrouterAdvisor,
+        "openrouter:apply_patch" => OpenrouterApplyPatch,
+        "openrouter:bash" => OpenrouterBash,
+        "openrouter:datetime" => OpenrouterDatetime,
+        "openrouter:experimental__search_models" => OpenrouterExperimentalSearchModels,
+        "openrouter:files" => OpenrouterFiles,
+        "openrouter:fusion" => OpenrouterFusion,
+        "openrouter:image_generation" => OpenrouterImageGeneration,
+        "openrouter:shell" => OpenrouterShell,
+        "openrouter:subagent" => OpenrouterSubagent,
+        "openrouter:tool_search" => OpenrouterToolSearch,
+        "openrouter:web_fetch" => OpenrouterWebFetch,
+        "openrouter:web_search" => OpenrouterWebSearch,
         "shell" => Shell,
         "web_search" => WebSearch,
         "web_search_2025_08_26" => WebSearch2025_08_26,
@@ -3327,19 +3327,19 @@ wire_union!(ToolSearchOutputItemTool {
         12 ApplyPatch,
         13 Custom,
         14 Namespace,
-        15 OpenRouterAdvisor,
-        16 OpenRouterSubagent,
-        17 OpenRouterDatetime,
-        18 OpenRouterFiles,
-        19 OpenRouterFusion,
-        20 OpenRouterImageGeneration,
-        21 OpenRouterExperimentalSearchModels,
-        22 OpenRouterWebFetch,
-        23 OpenRouterWebSearch,
-        24 OpenRouterApplyPatch,
-        25 OpenRouterBash,
-        26 OpenRouterShell,
-        27 OpenRouterToolSearch,
+        15 OpenrouterAdvisor,
+        16 OpenrouterSubagent,
+        17 OpenrouterDatetime,
+        18 OpenrouterFiles,
+        19 OpenrouterFusion,
+        20 OpenrouterImageGeneration,
+        21 OpenrouterExperimentalSearchModels,
+        22 OpenrouterWebFetch,
+        23 OpenrouterWebSearch,
+        24 OpenrouterApplyPatch,
+        25 OpenrouterBash,
+        26 OpenrouterShell,
+        27 OpenrouterToolSearch,
     }
 });
 
@@ -3448,94 +3448,94 @@ impl From<NamespaceTool> for ToolSearchOutputItemTool {
     }
 }
 
-impl From<AdvisorServerToolOpenRouter> for ToolSearchOutputItemTool {
+impl From<AdvisorServerToolOpenrouter> for ToolSearchOutputItemTool {
     #[inline]
-    fn from(value: AdvisorServerToolOpenRouter) -> Self {
-        Self::OpenRouterAdvisor(Box::new(value))
+    fn from(value: AdvisorServerToolOpenrouter) -> Self {
+        Self::OpenrouterAdvisor(Box::new(value))
     }
 }
 
-impl From<SubagentServerToolOpenRouter> for ToolSearchOutputItemTool {
+impl From<SubagentServerToolOpenrouter> for ToolSearchOutputItemTool {
     #[inline]
-    fn from(value: SubagentServerToolOpenRouter) -> Self {
-        Self::OpenRouterSubagent(Box::new(value))
+    fn from(value: SubagentServerToolOpenrouter) -> Self {
+        Self::OpenrouterSubagent(Box::new(value))
     }
 }
 
 impl From<DatetimeServerTool> for ToolSearchOutputItemTool {
     #[inline]
     fn from(value: DatetimeServerTool) -> Self {
-        Self::OpenRouterDatetime(value)
+        Self::OpenrouterDatetime(value)
     }
 }
 
 impl From<FilesServerTool> for ToolSearchOutputItemTool {
     #[inline]
     fn from(value: FilesServerTool) -> Self {
-        Self::OpenRouterFiles(value)
+        Self::OpenrouterFiles(value)
     }
 }
 
-impl From<FusionServerToolOpenRouter> for ToolSearchOutputItemTool {
+impl From<FusionServerToolOpenrouter> for ToolSearchOutputItemTool {
     #[inline]
-    fn from(value: FusionServerToolOpenRouter) -> Self {
-        Self::OpenRouterFusion(Box::new(value))
+    fn from(value: FusionServerToolOpenrouter) -> Self {
+        Self::OpenrouterFusion(Box::new(value))
     }
 }
 
-impl From<ImageGenerationServerToolOpenRouter> for ToolSearchOutputItemTool {
+impl From<ImageGenerationServerToolOpenrouter> for ToolSearchOutputItemTool {
     #[inline]
-    fn from(value: ImageGenerationServerToolOpenRouter) -> Self {
-        Self::OpenRouterImageGeneration(value)
+    fn from(value: ImageGenerationServerToolOpenrouter) -> Self {
+        Self::OpenrouterImageGeneration(value)
     }
 }
 
-impl From<SearchModelsServerToolOpenRouter> for ToolSearchOutputItemTool {
+impl From<SearchModelsServerToolOpenrouter> for ToolSearchOutputItemTool {
     #[inline]
-    fn from(value: SearchModelsServerToolOpenRouter) -> Self {
-        Self::OpenRouterExperimentalSearchModels(value)
+    fn from(value: SearchModelsServerToolOpenrouter) -> Self {
+        Self::OpenrouterExperimentalSearchModels(value)
     }
 }
 
 impl From<WebFetchServerTool> for ToolSearchOutputItemTool {
     #[inline]
     fn from(value: WebFetchServerTool) -> Self {
-        Self::OpenRouterWebFetch(value)
+        Self::OpenrouterWebFetch(value)
     }
 }
 
-impl From<WebSearchServerToolOpenRouter> for ToolSearchOutputItemTool {
+impl From<WebSearchServerToolOpenrouter> for ToolSearchOutputItemTool {
     #[inline]
-    fn from(value: WebSearchServerToolOpenRouter) -> Self {
-        Self::OpenRouterWebSearch(Box::new(value))
+    fn from(value: WebSearchServerToolOpenrouter) -> Self {
+        Self::OpenrouterWebSearch(Box::new(value))
     }
 }
 
-impl From<ApplyPatchServerToolOpenRouter> for ToolSearchOutputItemTool {
+impl From<ApplyPatchServerToolOpenrouter> for ToolSearchOutputItemTool {
     #[inline]
-    fn from(value: ApplyPatchServerToolOpenRouter) -> Self {
-        Self::OpenRouterApplyPatch(value)
+    fn from(value: ApplyPatchServerToolOpenrouter) -> Self {
+        Self::OpenrouterApplyPatch(value)
     }
 }
 
 impl From<BashServerTool> for ToolSearchOutputItemTool {
     #[inline]
     fn from(value: BashServerTool) -> Self {
-        Self::OpenRouterBash(Box::new(value))
+        Self::OpenrouterBash(Box::new(value))
     }
 }
 
-impl From<ShellServerToolOpenRouter> for ToolSearchOutputItemTool {
+impl From<ShellServerToolOpenrouter> for ToolSearchOutputItemTool {
     #[inline]
-    fn from(value: ShellServerToolOpenRouter) -> Self {
-        Self::OpenRouterShell(Box::new(value))
+    fn from(value: ShellServerToolOpenrouter) -> Self {
+        Self::OpenrouterShell(Box::new(value))
     }
 }
 
 impl From<ToolSearchServerTool> for ToolSearchOutputItemTool {
     #[inline]
     fn from(value: ToolSearchServerTool) -> Self {
-        Self::OpenRouterToolSearch(value)
+        Self::OpenrouterToolSearch(value)
     }
 }
 
@@ -3544,7 +3544,7 @@ impl From<ToolSearchServerTool> for ToolSearchOutputItemTool {
 /// At `Inputs[]` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum InputItem {
+pub enum InputsItem {
     /// Reasoning from an earlier turn, with signature and format tag, to hand back as input.
     ///
     /// `type` is `reasoning`.
@@ -3596,83 +3596,83 @@ pub enum InputItem {
     /// Current date and time that OpenRouter supplied to the model through `openrouter:datetime`.
     ///
     /// `type` is `openrouter:datetime`.
-    OpenRouterDatetime(OutputDatetimeItem),
+    OpenrouterDatetime(OutputDatetimeItem),
     /// Web search that OpenRouter performed for the model through `openrouter:web_search`.
     ///
     /// `type` is `openrouter:web_search`.
-    OpenRouterWebSearch(OutputWebSearchServerToolItem),
+    OpenrouterWebSearch(OutputWebSearchServerToolItem),
     /// Program that OpenRouter ran for the model through `openrouter:code_interpreter`, with its printed output.
     ///
     /// `type` is `openrouter:code_interpreter`.
-    OpenRouterCodeInterpreter(Box<OutputCodeInterpreterServerToolItem>),
+    OpenrouterCodeInterpreter(Box<OutputCodeInterpreterServerToolItem>),
     /// Search over files that OpenRouter performed for the model through `openrouter:file_search`.
     ///
     /// `type` is `openrouter:file_search`.
-    OpenRouterFileSearch(OutputFileSearchServerToolItem),
+    OpenrouterFileSearch(OutputFileSearchServerToolItem),
     /// Picture that OpenRouter created for the model through `openrouter:image_generation`.
     ///
     /// `type` is `openrouter:image_generation`.
-    OpenRouterImageGeneration(Box<OutputImageGenerationServerToolItem>),
+    OpenrouterImageGeneration(Box<OutputImageGenerationServerToolItem>),
     /// Browser step that OpenRouter carried out for the model through `openrouter:browser_use`.
     ///
     /// `type` is `openrouter:browser_use`.
-    OpenRouterBrowserUse(OutputBrowserUseServerToolItem),
+    OpenrouterBrowserUse(OutputBrowserUseServerToolItem),
     /// Shell command that OpenRouter executed for the model through `openrouter:bash`, with the streams it printed.
     ///
     /// `type` is `openrouter:bash`.
-    OpenRouterBash(Box<OutputBashServerToolItem>),
+    OpenrouterBash(Box<OutputBashServerToolItem>),
     /// File viewing or editing step that the model performed through `openrouter:text_editor`.
     ///
     /// `type` is `openrouter:text_editor`.
-    OpenRouterTextEditor(OutputTextEditorServerToolItem),
+    OpenrouterTextEditor(OutputTextEditorServerToolItem),
     /// Patch proposed through `openrouter:apply_patch`; once it validates, generation stops so your client can apply it and answer with `apply_patch_call_output`.
     ///
     /// `type` is `openrouter:apply_patch`.
-    OpenRouterApplyPatch(Box<OutputApplyPatchServerToolItem>),
+    OpenrouterApplyPatch(Box<OutputApplyPatchServerToolItem>),
     /// Web page that OpenRouter downloaded for the model through `openrouter:web_fetch`.
     ///
     /// `type` is `openrouter:web_fetch`.
-    OpenRouterWebFetch(Box<OutputWebFetchServerToolItem>),
+    OpenrouterWebFetch(Box<OutputWebFetchServerToolItem>),
     /// Search for deferred tools that the model made through `openrouter:tool_search`.
     ///
     /// `type` is `openrouter:tool_search`.
-    OpenRouterToolSearch(OutputToolSearchServerToolItem),
+    OpenrouterToolSearch(OutputToolSearchServerToolItem),
     /// Access to stored memory that the model made through `openrouter:memory`.
     ///
     /// `type` is `openrouter:memory`.
-    OpenRouterMemory(OutputMemoryServerToolItem),
+    OpenrouterMemory(OutputMemoryServerToolItem),
     /// Stands in for a blocked tool call in the output, when OpenRouter Armor is set to report such calls as custom items.
     ///
     /// `type` is `openrouter:armor_blocked`.
-    OpenRouterArmorBlocked(Box<OutputArmorBlockedItem>),
+    OpenrouterArmorBlocked(Box<OutputArmorBlockedItem>),
     /// Tool call on a remote MCP server that OpenRouter made for the model through `openrouter:mcp`.
     ///
     /// `type` is `openrouter:mcp`.
-    OpenRouterMcp(OutputMcpServerToolItem),
+    OpenrouterMcp(OutputMcpServerToolItem),
     /// Lookup in the model catalog that the assistant made through the experimental `openrouter:experimental__search_models` tool.
     ///
     /// `type` is `openrouter:experimental__search_models`.
-    OpenRouterExperimentalSearchModels(OutputSearchModelsServerToolItem),
+    OpenrouterExperimentalSearchModels(OutputSearchModelsServerToolItem),
     /// Multi-model analysis performed through `openrouter:fusion`, with the panel answers and the combined verdict.
     ///
     /// `type` is `openrouter:fusion`.
-    OpenRouterFusion(Box<OutputFusionServerToolItem>),
+    OpenrouterFusion(Box<OutputFusionServerToolItem>),
     /// Output item recording one consultation of an advisor model through `openrouter:advisor`.
     ///
     /// `type` is `openrouter:advisor`.
-    OpenRouterAdvisor(Box<OutputAdvisorServerToolItem>),
+    OpenrouterAdvisor(Box<OutputAdvisorServerToolItem>),
     /// Task that the main model delegated to a worker model through `openrouter:subagent`, and how it turned out.
     ///
     /// `type` is `openrouter:subagent`.
-    OpenRouterSubagent(Box<OutputSubagentServerToolItem>),
+    OpenrouterSubagent(Box<OutputSubagentServerToolItem>),
     /// One operation on stored files that the model performed through `openrouter:files`.
     ///
     /// `type` is `openrouter:files`.
-    OpenRouterFiles(Box<OutputFilesServerToolItem>),
+    OpenrouterFiles(Box<OutputFilesServerToolItem>),
     /// Shell session step that OpenRouter executed for the model through `openrouter:shell`, commands and results in one item.
     ///
     /// `type` is `openrouter:shell`.
-    OpenRouterShell(Box<OutputShellServerToolItem>),
+    OpenrouterShell(Box<OutputShellServerToolItem>),
     /// Asks your program to run a shell command on its own machine and report back.
     ///
     /// `type` is `local_shell_call`.
@@ -3749,7 +3749,7 @@ pub enum InputItem {
     Unrecognized(Unrecognized),
 }
 
-wire_union!(InputItem {
+wire_union!(InputsItem {
     tag "type" {
         "additional_tools" => AdditionalTools,
         "agent_message" => AgentMessage,
@@ -3775,26 +3775,26 @@ wire_union!(InputItem {
         "message" if (Has("id"), Is("role", "assistant")) => OutputMessageInput,
         "message" if (Has("id")) => InputMessageItem,
         "message" => EasyInputMessage,
-        "openrouter:advisor" => OpenRouterAdvisor,
-        "openrouter:apply_patch" => OpenRouterApplyPatch,
-        "openrouter:armor_blocked" => OpenRouterArmorBlocked,
-        "openrouter:bash" => OpenRouterBash,
-        "openrouter:browser_use" => OpenRouterBrowserUse,
-        "openrouter:code_interpreter" => OpenRouterCodeInterpreter,
-        "openrouter:datetime" => OpenRouterDatetime,
-        "openrouter:experimental__search_models" => OpenRouterExperimentalSearchModels,
-        "openrouter:file_search" => OpenRouterFileSearch,
-        "openrouter:files" => OpenRouterFiles,
-        "openrouter:fusion" => OpenRouterFusion,
-        "openrouter:image_generation" => OpenRouterImageGeneration,
-        "openrouter:mcp" => OpenRouterMcp,
-        "openrouter:memory" => OpenRouterMemory,
-        "openrouter:shell" => OpenRouterShell,
-        "openrouter:subagent" => OpenRouterSubagent,
-        "openrouter:text_editor" => OpenRouterTextEditor,
-        "openrouter:tool_search" => OpenRouterToolSearch,
-        "openrouter:web_fetch" => OpenRouterWebFetch,
-        "openrouter:web_search" => OpenRouterWebSearch,
+        "openrouter:advisor" => OpenrouterAdvisor,
+        "openrouter:apply_patch" => OpenrouterApplyPatch,
+        "openrouter:armor_blocked" => OpenrouterArmorBlocked,
+        "openrouter:bash" => OpenrouterBash,
+        "openrouter:browser_use" => OpenrouterBrowserUse,
+        "openrouter:code_interpreter" => OpenrouterCodeInterpreter,
+        "openrouter:datetime" => OpenrouterDatetime,
+        "openrouter:experimental__search_models" => OpenrouterExperimentalSearchModels,
+        "openrouter:file_search" => OpenrouterFileSearch,
+        "openrouter:files" => OpenrouterFiles,
+        "openrouter:fusion" => OpenrouterFusion,
+        "openrouter:image_generation" => OpenrouterImageGeneration,
+        "openrouter:mcp" => OpenrouterMcp,
+        "openrouter:memory" => OpenrouterMemory,
+        "openrouter:shell" => OpenrouterShell,
+        "openrouter:subagent" => OpenrouterSubagent,
+        "openrouter:text_editor" => OpenrouterTextEditor,
+        "openrouter:tool_search" => OpenrouterToolSearch,
+        "openrouter:web_fetch" => OpenrouterWebFetch,
+        "openrouter:web_search" => OpenrouterWebSearch,
         "reasoning" => Reasoning,
         "shell_call" => ShellCall,
         "shell_call_output" => ShellCallOutput,
@@ -3819,26 +3819,26 @@ wire_union!(InputItem {
         9 ImageGenerationCall,
         10 CodeInterpreterCall,
         11 ComputerCall,
-        12 OpenRouterDatetime,
-        13 OpenRouterWebSearch,
-        14 OpenRouterCodeInterpreter,
-        15 OpenRouterFileSearch,
-        16 OpenRouterImageGeneration,
-        17 OpenRouterBrowserUse,
-        18 OpenRouterBash,
-        19 OpenRouterTextEditor,
-        20 OpenRouterApplyPatch,
-        21 OpenRouterWebFetch,
-        22 OpenRouterToolSearch,
-        23 OpenRouterMemory,
-        24 OpenRouterArmorBlocked,
-        25 OpenRouterMcp,
-        26 OpenRouterExperimentalSearchModels,
-        27 OpenRouterFusion,
-        28 OpenRouterAdvisor,
-        29 OpenRouterSubagent,
-        30 OpenRouterFiles,
-        31 OpenRouterShell,
+        12 OpenrouterDatetime,
+        13 OpenrouterWebSearch,
+        14 OpenrouterCodeInterpreter,
+        15 OpenrouterFileSearch,
+        16 OpenrouterImageGeneration,
+        17 OpenrouterBrowserUse,
+        18 OpenrouterBash,
+        19 OpenrouterTextEditor,
+        20 OpenrouterApplyPatch,
+        21 OpenrouterWebFetch,
+        22 OpenrouterToolSearch,
+        23 OpenrouterMemory,
+        24 OpenrouterArmorBlocked,
+        25 OpenrouterMcp,
+        26 OpenrouterExperimentalSearchModels,
+        27 OpenrouterFusion,
+        28 OpenrouterAdvisor,
+        29 OpenrouterSubagent,
+        30 OpenrouterFiles,
+        31 OpenrouterShell,
         32 LocalShellCall,
         33 LocalShellCallOutput,
         34 ShellCall,
@@ -3860,350 +3860,350 @@ wire_union!(InputItem {
     }
 });
 
-impl From<ReasoningItem> for InputItem {
+impl From<ReasoningItem> for InputsItem {
     #[inline]
     fn from(value: ReasoningItem) -> Self {
         Self::Reasoning(Box::new(value))
     }
 }
 
-impl From<EasyInputMessage> for InputItem {
+impl From<EasyInputMessage> for InputsItem {
     #[inline]
     fn from(value: EasyInputMessage) -> Self {
         Self::EasyInputMessage(value)
     }
 }
 
-impl From<InputMessageItem> for InputItem {
+impl From<InputMessageItem> for InputsItem {
     #[inline]
     fn from(value: InputMessageItem) -> Self {
         Self::InputMessageItem(value)
     }
 }
 
-impl From<FunctionCallOutputItem> for InputItem {
+impl From<FunctionCallOutputItem> for InputsItem {
     #[inline]
     fn from(value: FunctionCallOutputItem) -> Self {
         Self::FunctionCallOutput(value)
     }
 }
 
-impl From<ApplyPatchCallItem> for InputItem {
+impl From<ApplyPatchCallItem> for InputsItem {
     #[inline]
     fn from(value: ApplyPatchCallItem) -> Self {
         Self::ApplyPatchCall(value)
     }
 }
 
-impl From<ApplyPatchCallOutputItem> for InputItem {
+impl From<ApplyPatchCallOutputItem> for InputsItem {
     #[inline]
     fn from(value: ApplyPatchCallOutputItem) -> Self {
         Self::ApplyPatchCallOutput(value)
     }
 }
 
-impl From<OutputMessageInput> for InputItem {
+impl From<OutputMessageInput> for InputsItem {
     #[inline]
     fn from(value: OutputMessageInput) -> Self {
         Self::OutputMessageInput(value)
     }
 }
 
-impl From<OutputWebSearchCallItem> for InputItem {
+impl From<OutputWebSearchCallItem> for InputsItem {
     #[inline]
     fn from(value: OutputWebSearchCallItem) -> Self {
         Self::WebSearchCall(value)
     }
 }
 
-impl From<OutputFileSearchCallItem> for InputItem {
+impl From<OutputFileSearchCallItem> for InputsItem {
     #[inline]
     fn from(value: OutputFileSearchCallItem) -> Self {
         Self::FileSearchCall(value)
     }
 }
 
-impl From<OutputImageGenerationCallItem> for InputItem {
+impl From<OutputImageGenerationCallItem> for InputsItem {
     #[inline]
     fn from(value: OutputImageGenerationCallItem) -> Self {
         Self::ImageGenerationCall(value)
     }
 }
 
-impl From<OutputCodeInterpreterCallItem> for InputItem {
+impl From<OutputCodeInterpreterCallItem> for InputsItem {
     #[inline]
     fn from(value: OutputCodeInterpreterCallItem) -> Self {
         Self::CodeInterpreterCall(value)
     }
 }
 
-impl From<OutputComputerCallItem> for InputItem {
+impl From<OutputComputerCallItem> for InputsItem {
     #[inline]
     fn from(value: OutputComputerCallItem) -> Self {
         Self::ComputerCall(value)
     }
 }
 
-impl From<OutputDatetimeItem> for InputItem {
+impl From<OutputDatetimeItem> for InputsItem {
     #[inline]
     fn from(value: OutputDatetimeItem) -> Self {
-        Self::OpenRouterDatetime(value)
+        Self::OpenrouterDatetime(value)
     }
 }
 
-impl From<OutputWebSearchServerToolItem> for InputItem {
+impl From<OutputWebSearchServerToolItem> for InputsItem {
     #[inline]
     fn from(value: OutputWebSearchServerToolItem) -> Self {
-        Self::OpenRouterWebSearch(value)
+        Self::OpenrouterWebSearch(value)
     }
 }
 
-impl From<OutputCodeInterpreterServerToolItem> for InputItem {
+impl From<OutputCodeInterpreterServerToolItem> for InputsItem {
     #[inline]
     fn from(value: OutputCodeInterpreterServerToolItem) -> Self {
-        Self::OpenRouterCodeInterpreter(Box::new(value))
+        Self::OpenrouterCodeInterpreter(Box::new(value))
     }
 }
 
-impl From<OutputFileSearchServerToolItem> for InputItem {
+impl From<OutputFileSearchServerToolItem> for InputsItem {
     #[inline]
     fn from(value: OutputFileSearchServerToolItem) -> Self {
-        Self::OpenRouterFileSearch(value)
+        Self::OpenrouterFileSearch(value)
     }
 }
 
-impl From<OutputImageGenerationServerToolItem> for InputItem {
+impl From<OutputImageGenerationServerToolItem> for InputsItem {
     #[inline]
     fn from(value: OutputImageGenerationServerToolItem) -> Self {
-        Self::OpenRouterImageGeneration(Box::new(value))
+        Self::OpenrouterImageGeneration(Box::new(value))
     }
 }
 
-impl From<OutputBrowserUseServerToolItem> for InputItem {
+impl From<OutputBrowserUseServerToolItem> for InputsItem {
     #[inline]
     fn from(value: OutputBrowserUseServerToolItem) -> Self {
-        Self::OpenRouterBrowserUse(value)
+        Self::OpenrouterBrowserUse(value)
     }
 }
 
-impl From<OutputBashServerToolItem> for InputItem {
+impl From<OutputBashServerToolItem> for InputsItem {
     #[inline]
     fn from(value: OutputBashServerToolItem) -> Self {
-        Self::OpenRouterBash(Box::new(value))
+        Self::OpenrouterBash(Box::new(value))
     }
 }
 
-impl From<OutputTextEditorServerToolItem> for InputItem {
+impl From<OutputTextEditorServerToolItem> for InputsItem {
     #[inline]
     fn from(value: OutputTextEditorServerToolItem) -> Self {
-        Self::OpenRouterTextEditor(value)
+        Self::OpenrouterTextEditor(value)
     }
 }
 
-impl From<OutputApplyPatchServerToolItem> for InputItem {
+impl From<OutputApplyPatchServerToolItem> for InputsItem {
     #[inline]
     fn from(value: OutputApplyPatchServerToolItem) -> Self {
-        Self::OpenRouterApplyPatch(Box::new(value))
+        Self::OpenrouterApplyPatch(Box::new(value))
     }
 }
 
-impl From<OutputWebFetchServerToolItem> for InputItem {
+impl From<OutputWebFetchServerToolItem> for InputsItem {
     #[inline]
     fn from(value: OutputWebFetchServerToolItem) -> Self {
-        Self::OpenRouterWebFetch(Box::new(value))
+        Self::OpenrouterWebFetch(Box::new(value))
     }
 }
 
-impl From<OutputToolSearchServerToolItem> for InputItem {
+impl From<OutputToolSearchServerToolItem> for InputsItem {
     #[inline]
     fn from(value: OutputToolSearchServerToolItem) -> Self {
-        Self::OpenRouterToolSearch(value)
+        Self::OpenrouterToolSearch(value)
     }
 }
 
-impl From<OutputMemoryServerToolItem> for InputItem {
+impl From<OutputMemoryServerToolItem> for InputsItem {
     #[inline]
     fn from(value: OutputMemoryServerToolItem) -> Self {
-        Self::OpenRouterMemory(value)
+        Self::OpenrouterMemory(value)
     }
 }
 
-impl From<OutputArmorBlockedItem> for InputItem {
+impl From<OutputArmorBlockedItem> for InputsItem {
     #[inline]
     fn from(value: OutputArmorBlockedItem) -> Self {
-        Self::OpenRouterArmorBlocked(Box::new(value))
+        Self::OpenrouterArmorBlocked(Box::new(value))
     }
 }
 
-impl From<OutputMcpServerToolItem> for InputItem {
+impl From<OutputMcpServerToolItem> for InputsItem {
     #[inline]
     fn from(value: OutputMcpServerToolItem) -> Self {
-        Self::OpenRouterMcp(value)
+        Self::OpenrouterMcp(value)
     }
 }
 
-impl From<OutputSearchModelsServerToolItem> for InputItem {
+impl From<OutputSearchModelsServerToolItem> for InputsItem {
     #[inline]
     fn from(value: OutputSearchModelsServerToolItem) -> Self {
-        Self::OpenRouterExperimentalSearchModels(value)
+        Self::OpenrouterExperimentalSearchModels(value)
     }
 }
 
-impl From<OutputFusionServerToolItem> for InputItem {
+impl From<OutputFusionServerToolItem> for InputsItem {
     #[inline]
     fn from(value: OutputFusionServerToolItem) -> Self {
-        Self::OpenRouterFusion(Box::new(value))
+        Self::OpenrouterFusion(Box::new(value))
     }
 }
 
-impl From<OutputAdvisorServerToolItem> for InputItem {
+impl From<OutputAdvisorServerToolItem> for InputsItem {
     #[inline]
     fn from(value: OutputAdvisorServerToolItem) -> Self {
-        Self::OpenRouterAdvisor(Box::new(value))
+        Self::OpenrouterAdvisor(Box::new(value))
     }
 }
 
-impl From<OutputSubagentServerToolItem> for InputItem {
+impl From<OutputSubagentServerToolItem> for InputsItem {
     #[inline]
     fn from(value: OutputSubagentServerToolItem) -> Self {
-        Self::OpenRouterSubagent(Box::new(value))
+        Self::OpenrouterSubagent(Box::new(value))
     }
 }
 
-impl From<OutputFilesServerToolItem> for InputItem {
+impl From<OutputFilesServerToolItem> for InputsItem {
     #[inline]
     fn from(value: OutputFilesServerToolItem) -> Self {
-        Self::OpenRouterFiles(Box::new(value))
+        Self::OpenrouterFiles(Box::new(value))
     }
 }
 
-impl From<OutputShellServerToolItem> for InputItem {
+impl From<OutputShellServerToolItem> for InputsItem {
     #[inline]
     fn from(value: OutputShellServerToolItem) -> Self {
-        Self::OpenRouterShell(Box::new(value))
+        Self::OpenrouterShell(Box::new(value))
     }
 }
 
-impl From<LocalShellCallItem> for InputItem {
+impl From<LocalShellCallItem> for InputsItem {
     #[inline]
     fn from(value: LocalShellCallItem) -> Self {
         Self::LocalShellCall(Box::new(value))
     }
 }
 
-impl From<LocalShellCallOutputItem> for InputItem {
+impl From<LocalShellCallOutputItem> for InputsItem {
     #[inline]
     fn from(value: LocalShellCallOutputItem) -> Self {
         Self::LocalShellCallOutput(value)
     }
 }
 
-impl From<ShellCallItem> for InputItem {
+impl From<ShellCallItem> for InputsItem {
     #[inline]
     fn from(value: ShellCallItem) -> Self {
         Self::ShellCall(Box::new(value))
     }
 }
 
-impl From<ShellCallOutputItem> for InputItem {
+impl From<ShellCallOutputItem> for InputsItem {
     #[inline]
     fn from(value: ShellCallOutputItem) -> Self {
         Self::ShellCallOutput(Box::new(value))
     }
 }
 
-impl From<McpListToolsItem> for InputItem {
+impl From<McpListToolsItem> for InputsItem {
     #[inline]
     fn from(value: McpListToolsItem) -> Self {
         Self::McpListTools(value)
     }
 }
 
-impl From<McpApprovalRequestItem> for InputItem {
+impl From<McpApprovalRequestItem> for InputsItem {
     #[inline]
     fn from(value: McpApprovalRequestItem) -> Self {
         Self::McpApprovalRequest(value)
     }
 }
 
-impl From<McpApprovalResponseItem> for InputItem {
+impl From<McpApprovalResponseItem> for InputsItem {
     #[inline]
     fn from(value: McpApprovalResponseItem) -> Self {
         Self::McpApprovalResponse(value)
     }
 }
 
-impl From<McpCallItem> for InputItem {
+impl From<McpCallItem> for InputsItem {
     #[inline]
     fn from(value: McpCallItem) -> Self {
         Self::McpCall(Box::new(value))
     }
 }
 
-impl From<CustomToolCallItem> for InputItem {
+impl From<CustomToolCallItem> for InputsItem {
     #[inline]
     fn from(value: CustomToolCallItem) -> Self {
         Self::CustomToolCall(value)
     }
 }
 
-impl From<CustomToolCallOutputItem> for InputItem {
+impl From<CustomToolCallOutputItem> for InputsItem {
     #[inline]
     fn from(value: CustomToolCallOutputItem) -> Self {
         Self::CustomToolCallOutput(value)
     }
 }
 
-impl From<CompactionItem> for InputItem {
+impl From<CompactionItem> for InputsItem {
     #[inline]
     fn from(value: CompactionItem) -> Self {
         Self::Compaction(value)
     }
 }
 
-impl From<ContextCompactionItem> for InputItem {
+impl From<ContextCompactionItem> for InputsItem {
     #[inline]
     fn from(value: ContextCompactionItem) -> Self {
         Self::ContextCompaction(value)
     }
 }
 
-impl From<ItemReferenceItem> for InputItem {
+impl From<ItemReferenceItem> for InputsItem {
     #[inline]
     fn from(value: ItemReferenceItem) -> Self {
         Self::ItemReference(value)
     }
 }
 
-impl From<AdditionalToolsItem> for InputItem {
+impl From<AdditionalToolsItem> for InputsItem {
     #[inline]
     fn from(value: AdditionalToolsItem) -> Self {
         Self::AdditionalTools(value)
     }
 }
 
-impl From<AgentMessageItem> for InputItem {
+impl From<AgentMessageItem> for InputsItem {
     #[inline]
     fn from(value: AgentMessageItem) -> Self {
         Self::AgentMessage(value)
     }
 }
 
-impl From<ConfigurationUpdateItem> for InputItem {
+impl From<ConfigurationUpdateItem> for InputsItem {
     #[inline]
     fn from(value: ConfigurationUpdateItem) -> Self {
         Self::ConfigurationUpdate(value)
     }
 }
 
-impl From<ToolSearchCallItem> for InputItem {
+impl From<ToolSearchCallItem> for InputsItem {
     #[inline]
     fn from(value: ToolSearchCallItem) -> Self {
         Self::ToolSearchCall(value)
     }
 }
 
-impl From<ToolSearchOutputItem> for InputItem {
+impl From<ToolSearchOutputItem> for InputsItem {
     #[inline]
     fn from(value: ToolSearchOutputItem) -> Self {
         Self::ToolSearchOutput(value)
@@ -4215,16 +4215,16 @@ impl From<ToolSearchOutputItem> for InputItem {
 /// Schema `Inputs` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum ResponsesInput {
+pub enum Inputs {
     /// Plain text.
     Text(String),
     /// A list.
-    List(Vec<InputItem>),
+    List(Vec<InputsItem>),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
 
-wire_union!(ResponsesInput {
+wire_union!(Inputs {
     tag "" {}
     objects {}
     shapes {
@@ -4237,40 +4237,40 @@ wire_union!(ResponsesInput {
     }
 });
 
-impl From<String> for ResponsesInput {
+impl From<String> for Inputs {
     #[inline]
     fn from(value: String) -> Self {
         Self::Text(value)
     }
 }
 
-impl From<&str> for ResponsesInput {
+impl From<&str> for Inputs {
     #[inline]
     fn from(value: &str) -> Self {
         Self::Text(value.into())
     }
 }
 
-impl From<Vec<InputItem>> for ResponsesInput {
+impl From<Vec<InputsItem>> for Inputs {
     #[inline]
-    fn from(value: Vec<InputItem>) -> Self {
+    fn from(value: Vec<InputsItem>) -> Self {
         Self::List(value)
     }
 }
 
-impl<const N: usize> From<[InputItem; N]> for ResponsesInput {
+impl<const N: usize> From<[InputsItem; N]> for Inputs {
     #[inline]
-    fn from(value: [InputItem; N]) -> Self {
+    fn from(value: [InputsItem; N]) -> Self {
         Self::List(value.into())
     }
 }
 
 /// Kind of content you ask a Responses request to return.
 ///
-/// Schema `ResponsesOutputModality` of the API document.
+/// Schema `OutputModalityEnum` of the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum ResponsesOutputModality {
+pub enum OutputModalityEnum {
     /// Return written text.
     Text,
     /// Return generated pictures.
@@ -4279,7 +4279,7 @@ pub enum ResponsesOutputModality {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(ResponsesOutputModality {
+wire_enum!(OutputModalityEnum {
     Text = "text",
     Image = "image",
 });
@@ -4756,55 +4756,55 @@ pub enum ResponsesRequestTool {
     /// Hosted tool that lets the model ask a stronger model for guidance mid-generation; several named entries are allowed, but only one nameless entry.
     ///
     /// `type` is `openrouter:advisor`.
-    OpenRouterAdvisor(Box<AdvisorServerToolOpenRouter>),
+    OpenrouterAdvisor(Box<AdvisorServerToolOpenrouter>),
     /// Server tool through which the model hands a self-contained task to a cheaper or faster worker model and gets back the result.
     ///
     /// `type` is `openrouter:subagent`.
-    OpenRouterSubagent(Box<SubagentServerToolOpenRouter>),
+    OpenrouterSubagent(Box<SubagentServerToolOpenrouter>),
     /// Lets the model ask OpenRouter for the present date and time.
     ///
     /// `type` is `openrouter:datetime`.
-    OpenRouterDatetime(DatetimeServerTool),
+    OpenrouterDatetime(DatetimeServerTool),
     /// Lets the model list, read, write and edit the files of the workspace that the calling API key belongs to.
     ///
     /// `type` is `openrouter:files`.
-    OpenRouterFiles(FilesServerTool),
+    OpenrouterFiles(FilesServerTool),
     /// Server tool that sends a prompt to several models in parallel and has an analyst model condense their answers into structured JSON for the calling model.
     ///
     /// `type` is `openrouter:fusion`.
-    OpenRouterFusion(Box<FusionServerToolOpenRouter>),
+    OpenrouterFusion(Box<FusionServerToolOpenrouter>),
     /// Server tool run by OpenRouter that has an image model draw what the calling model describes.
     ///
     /// `type` is `openrouter:image_generation`.
-    OpenRouterImageGeneration(ImageGenerationServerToolOpenRouter),
+    OpenrouterImageGeneration(ImageGenerationServerToolOpenrouter),
     /// Server tool, run by OpenRouter, that lets the model look up and filter the models in the catalogue.
     ///
     /// `type` is `openrouter:experimental__search_models`.
-    OpenRouterExperimentalSearchModels(SearchModelsServerToolOpenRouter),
+    OpenrouterExperimentalSearchModels(SearchModelsServerToolOpenrouter),
     /// Server tool, run by OpenRouter, that reads a web page or PDF at a given address in full.
     ///
     /// `type` is `openrouter:web_fetch`.
-    OpenRouterWebFetch(WebFetchServerTool),
+    OpenrouterWebFetch(WebFetchServerTool),
     /// Server tool, run by OpenRouter, with which the model looks up current facts on the web.
     ///
     /// `type` is `openrouter:web_search`.
-    OpenRouterWebSearch(Box<WebSearchServerToolOpenRouter>),
+    OpenrouterWebSearch(Box<WebSearchServerToolOpenrouter>),
     /// Hosted tool that checks V4A diffs for creating, updating and deleting files; works on the Responses API only.
     ///
     /// `type` is `openrouter:apply_patch`.
-    OpenRouterApplyPatch(ApplyPatchServerToolOpenRouter),
+    OpenrouterApplyPatch(ApplyPatchServerToolOpenrouter),
     /// Hosted tool with which the model runs shell commands in a sandboxed container of OpenRouter.
     ///
     /// `type` is `openrouter:bash`.
-    OpenRouterBash(Box<BashServerTool>),
+    OpenrouterBash(Box<BashServerTool>),
     /// Server tool that gives the model a shell in an isolated container at OpenRouter, modelled on the hosted shell of OpenAI.
     ///
     /// `type` is `openrouter:shell`.
-    OpenRouterShell(Box<ShellServerToolOpenRouter>),
+    OpenrouterShell(Box<ShellServerToolOpenrouter>),
     /// Server tool that looks up tools declared with `defer_loading` and makes the hits available for calls.
     ///
     /// `type` is `openrouter:tool_search`.
-    OpenRouterToolSearch(ToolSearchServerTool),
+    OpenrouterToolSearch(ToolSearchServerTool),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
@@ -4821,19 +4821,19 @@ wire_union!(ResponsesRequestTool {
         "local_shell" => LocalShell,
         "mcp" => Mcp,
         "namespace" => Namespace,
-        "openrouter:advisor" => OpenRouterAdvisor,
-        "openrouter:apply_patch" => OpenRouterApplyPatch,
-        "openrouter:bash" => OpenRouterBash,
-        "openrouter:datetime" => OpenRouterDatetime,
-        "openrouter:experimental__search_models" => OpenRouterExperimentalSearchModels,
-        "openrouter:files" => OpenRouterFiles,
-        "openrouter:fusion" => OpenRouterFusion,
-        "openrouter:image_generation" => OpenRouterImageGeneration,
-        "openrouter:shell" => OpenRouterShell,
-        "openrouter:subagent" => OpenRouterSubagent,
-        "openrouter:tool_search" => OpenRouterToolSearch,
-        "openrouter:web_fetch" => OpenRouterWebFetch,
-        "openrouter:web_search" => OpenRouterWebSearch,
+        "openrouter:advisor" => OpenrouterAdvisor,
+        "openrouter:apply_patch" => OpenrouterApplyPatch,
+        "openrouter:bash" => OpenrouterBash,
+        "openrouter:datetime" => OpenrouterDatetime,
+        "openrouter:experimental__search_models" => OpenrouterExperimentalSearchModels,
+        "openrouter:files" => OpenrouterFiles,
+        "openrouter:fusion" => OpenrouterFusion,
+        "openrouter:image_generation" => OpenrouterImageGeneration,
+        "openrouter:shell" => OpenrouterShell,
+        "openrouter:subagent" => OpenrouterSubagent,
+        "openrouter:tool_search" => OpenrouterToolSearch,
+        "openrouter:web_fetch" => OpenrouterWebFetch,
+        "openrouter:web_search" => OpenrouterWebSearch,
         "shell" => Shell,
         "web_search" => WebSearch,
         "web_search_2025_08_26" => WebSearch2025_08_26,
@@ -4858,19 +4858,19 @@ wire_union!(ResponsesRequestTool {
         12 ApplyPatch,
         13 Custom,
         14 Namespace,
-        15 OpenRouterAdvisor,
-        16 OpenRouterSubagent,
-        17 OpenRouterDatetime,
-        18 OpenRouterFiles,
-        19 OpenRouterFusion,
-        20 OpenRouterImageGeneration,
-        21 OpenRouterExperimentalSearchModels,
-        22 OpenRouterWebFetch,
-        23 OpenRouterWebSearch,
-        24 OpenRouterApplyPatch,
-        25 OpenRouterBash,
-        26 OpenRouterShell,
-        27 OpenRouterToolSearch,
+        15 OpenrouterAdvisor,
+        16 OpenrouterSubagent,
+        17 OpenrouterDatetime,
+        18 OpenrouterFiles,
+        19 OpenrouterFusion,
+        20 OpenrouterImageGeneration,
+        21 OpenrouterExperimentalSearchModels,
+        22 OpenrouterWebFetch,
+        23 OpenrouterWebSearch,
+        24 OpenrouterApplyPatch,
+        25 OpenrouterBash,
+        26 OpenrouterShell,
+        27 OpenrouterToolSearch,
     }
 });
 
@@ -4979,94 +4979,94 @@ impl From<NamespaceTool> for ResponsesRequestTool {
     }
 }
 
-impl From<AdvisorServerToolOpenRouter> for ResponsesRequestTool {
+impl From<AdvisorServerToolOpenrouter> for ResponsesRequestTool {
     #[inline]
-    fn from(value: AdvisorServerToolOpenRouter) -> Self {
-        Self::OpenRouterAdvisor(Box::new(value))
+    fn from(value: AdvisorServerToolOpenrouter) -> Self {
+        Self::OpenrouterAdvisor(Box::new(value))
     }
 }
 
-impl From<SubagentServerToolOpenRouter> for ResponsesRequestTool {
+impl From<SubagentServerToolOpenrouter> for ResponsesRequestTool {
     #[inline]
-    fn from(value: SubagentServerToolOpenRouter) -> Self {
-        Self::OpenRouterSubagent(Box::new(value))
+    fn from(value: SubagentServerToolOpenrouter) -> Self {
+        Self::OpenrouterSubagent(Box::new(value))
     }
 }
 
 impl From<DatetimeServerTool> for ResponsesRequestTool {
     #[inline]
     fn from(value: DatetimeServerTool) -> Self {
-        Self::OpenRouterDatetime(value)
+        Self::OpenrouterDatetime(value)
     }
 }
 
 impl From<FilesServerTool> for ResponsesRequestTool {
     #[inline]
     fn from(value: FilesServerTool) -> Self {
-        Self::OpenRouterFiles(value)
+        Self::OpenrouterFiles(value)
     }
 }
 
-impl From<FusionServerToolOpenRouter> for ResponsesRequestTool {
+impl From<FusionServerToolOpenrouter> for ResponsesRequestTool {
     #[inline]
-    fn from(value: FusionServerToolOpenRouter) -> Self {
-        Self::OpenRouterFusion(Box::new(value))
+    fn from(value: FusionServerToolOpenrouter) -> Self {
+        Self::OpenrouterFusion(Box::new(value))
     }
 }
 
-impl From<ImageGenerationServerToolOpenRouter> for ResponsesRequestTool {
+impl From<ImageGenerationServerToolOpenrouter> for ResponsesRequestTool {
     #[inline]
-    fn from(value: ImageGenerationServerToolOpenRouter) -> Self {
-        Self::OpenRouterImageGeneration(value)
+    fn from(value: ImageGenerationServerToolOpenrouter) -> Self {
+        Self::OpenrouterImageGeneration(value)
     }
 }
 
-impl From<SearchModelsServerToolOpenRouter> for ResponsesRequestTool {
+impl From<SearchModelsServerToolOpenrouter> for ResponsesRequestTool {
     #[inline]
-    fn from(value: SearchModelsServerToolOpenRouter) -> Self {
-        Self::OpenRouterExperimentalSearchModels(value)
+    fn from(value: SearchModelsServerToolOpenrouter) -> Self {
+        Self::OpenrouterExperimentalSearchModels(value)
     }
 }
 
 impl From<WebFetchServerTool> for ResponsesRequestTool {
     #[inline]
     fn from(value: WebFetchServerTool) -> Self {
-        Self::OpenRouterWebFetch(value)
+        Self::OpenrouterWebFetch(value)
     }
 }
 
-impl From<WebSearchServerToolOpenRouter> for ResponsesRequestTool {
+impl From<WebSearchServerToolOpenrouter> for ResponsesRequestTool {
     #[inline]
-    fn from(value: WebSearchServerToolOpenRouter) -> Self {
-        Self::OpenRouterWebSearch(Box::new(value))
+    fn from(value: WebSearchServerToolOpenrouter) -> Self {
+        Self::OpenrouterWebSearch(Box::new(value))
     }
 }
 
-impl From<ApplyPatchServerToolOpenRouter> for ResponsesRequestTool {
+impl From<ApplyPatchServerToolOpenrouter> for ResponsesRequestTool {
     #[inline]
-    fn from(value: ApplyPatchServerToolOpenRouter) -> Self {
-        Self::OpenRouterApplyPatch(value)
+    fn from(value: ApplyPatchServerToolOpenrouter) -> Self {
+        Self::OpenrouterApplyPatch(value)
     }
 }
 
 impl From<BashServerTool> for ResponsesRequestTool {
     #[inline]
     fn from(value: BashServerTool) -> Self {
-        Self::OpenRouterBash(Box::new(value))
+        Self::OpenrouterBash(Box::new(value))
     }
 }
 
-impl From<ShellServerToolOpenRouter> for ResponsesRequestTool {
+impl From<ShellServerToolOpenrouter> for ResponsesRequestTool {
     #[inline]
-    fn from(value: ShellServerToolOpenRouter) -> Self {
-        Self::OpenRouterShell(Box::new(value))
+    fn from(value: ShellServerToolOpenrouter) -> Self {
+        Self::OpenrouterShell(Box::new(value))
     }
 }
 
 impl From<ToolSearchServerTool> for ResponsesRequestTool {
     #[inline]
     fn from(value: ToolSearchServerTool) -> Self {
-        Self::OpenRouterToolSearch(value)
+        Self::OpenrouterToolSearch(value)
     }
 }
 
@@ -5075,7 +5075,7 @@ impl From<ToolSearchServerTool> for ResponsesRequestTool {
 /// Schema `OpenAIResponsesTruncation` of the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum ResponsesTruncation {
+pub enum OpenAiResponsesTruncation {
     /// Drops parts of the conversation until the input fits.
     Auto,
     /// Never drops input; a request that is too long fails.
@@ -5084,7 +5084,7 @@ pub enum ResponsesTruncation {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(ResponsesTruncation {
+wire_enum!(OpenAiResponsesTruncation {
     Auto = "auto",
     Disabled = "disabled",
 });

@@ -9,16 +9,16 @@ use crate::models::*;
 
 /// Whole result of a Responses call: status, output items and usage, plus what OpenRouter adds.
 ///
-/// Schema `ResponsesResult` of the API document. The answer of `responses_send`.
+/// Schema `OpenResponsesResult` of the API document. The answer of `responses_send`.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct ResponsesResult {
+pub struct OpenResponsesResult {
     /// Unix time, in seconds, at which generation finished; null while it has not.
     pub completed_at: Option<i64>,
     /// Unix time, in seconds, at which the response was created.
     pub created_at: i64,
     /// Why the response failed; null when it did not.
-    pub error: Option<ResponsesError>,
+    pub error: Option<OpenResponsesErrorField>,
     /// Penalty in force against tokens that already occurred often; null when not set.
     pub frequency_penalty: Option<f64>,
     /// Identifier assigned to this response by the API.
@@ -26,23 +26,23 @@ pub struct ResponsesResult {
     /// Why the output was cut short; null when it was not.
     pub incomplete_details: Option<IncompleteDetails>,
     /// System or developer instructions that were in force for this response.
-    pub instructions: Option<ResponsesInstructions>,
+    pub instructions: Option<BaseInputs>,
     /// Key-value pairs you attached to the request, returned as they were.
     pub metadata: Option<BTreeMap<String, String>>,
     /// Names the model that generated the response.
     pub model: String,
     /// Items the model produced in order: messages, reasoning, tool calls and their results.
-    pub output: Vec<OutputItem>,
+    pub output: Vec<OutputItems>,
     /// Whether the model was free to request several tool calls at once.
     pub parallel_tool_calls: bool,
     /// Penalty in force against tokens that already occurred at all; null when not set.
     pub presence_penalty: Option<f64>,
     /// How far generation has come, or how it ended.
-    pub status: ResponsesStatus,
+    pub status: OpenAiResponsesResponseStatus,
     /// Sampling randomness that was in force; null when not set.
     pub temperature: Option<f64>,
     /// How freely the model could decide whether and which tool to call.
-    pub tool_choice: ResponsesToolChoice,
+    pub tool_choice: OpenAiResponsesToolChoice,
     /// Tools the model had at its disposal.
     pub tools: Vec<BaseResponsesResultTool>,
     /// Nucleus sampling threshold that was in force; null when not set.
@@ -86,14 +86,14 @@ pub struct ResponsesResult {
     /// Category of the failure, for handling errors without parsing messages.
     pub error_type: Option<ApiErrorType>,
     /// How OpenRouter routed the call: attempts, endpoints considered, pipeline stages. Present when routing metadata was requested.
-    pub openrouter_metadata: Option<OpenRouterMetadata>,
+    pub openrouter_metadata: Option<OpenrouterMetadata>,
     /// Verdicts of OpenRouter Armor on the tool calls left to your program, present even when it flagged none of them.
     pub safeguard_results: Option<Vec<ArmorSafeguardResult>>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(ResponsesResult ["object" = "\"response\""] {
+wire_struct!(OpenResponsesResult ["object" = "\"response\""] {
     0 completed_at: "completed_at" Nullable,
     1 created_at: "created_at" Required,
     2 error: "error" Nullable,
@@ -136,21 +136,21 @@ wire_struct!(ResponsesResult ["object" = "\"response\""] {
 
 /// Why a response failed, as a code and a message with optional details from OpenRouter; null when it did not fail.
 ///
-/// Schema `ResponsesError` of the API document.
+/// Schema `OpenResponsesErrorField` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct ResponsesError {
+pub struct OpenResponsesErrorField {
     /// Machine-readable reason for the failure; branch on it to decide how to react.
-    pub code: ResponsesErrorCode,
+    pub code: OpenResponsesErrorFieldCode,
     /// Readable explanation of the failure, for logs and people.
     pub message: String,
     /// Further facts about the failure that OpenRouter adds to the OpenAI format.
-    pub metadata: Option<ResponsesErrorMetadata>,
+    pub metadata: Option<OpenResponsesErrorMetadata>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(ResponsesError {
+wire_struct!(OpenResponsesErrorField {
     0 code: "code" Required,
     1 message: "message" Required,
     2 metadata: "metadata" Optional,
@@ -158,10 +158,10 @@ wire_struct!(ResponsesError {
 
 /// Machine-readable reason for the failure; branch on it to decide how to react.
 ///
-/// At `ResponsesError.code` in the API document.
+/// At `OpenResponsesErrorField.code` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum ResponsesErrorCode {
+pub enum OpenResponsesErrorFieldCode {
     /// The value `server_error`.
     ServerError,
     /// The value `rate_limit_exceeded`.
@@ -212,7 +212,7 @@ pub enum ResponsesErrorCode {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(ResponsesErrorCode {
+wire_enum!(OpenResponsesErrorFieldCode {
     ServerError = "server_error",
     RateLimitExceeded = "rate_limit_exceeded",
     InvalidPrompt = "invalid_prompt",
@@ -240,26 +240,26 @@ wire_enum!(ResponsesErrorCode {
 
 /// Facts that OpenRouter adds to an error, for instance what its alignment plugin found.
 ///
-/// Schema `ResponsesErrorMetadata` of the API document.
+/// Schema `OpenResponsesErrorMetadata` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct ResponsesErrorMetadata {
+pub struct OpenResponsesErrorMetadata {
     /// Findings of the alignment plugin for the failed request; a beta feature whose format may still change.
-    pub alignment: Option<ResponsesErrorMetadataAlignment>,
+    pub alignment: Option<OpenResponsesErrorMetadataAlignment>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(ResponsesErrorMetadata {
+wire_struct!(OpenResponsesErrorMetadata {
     0 alignment: "alignment" Optional,
 });
 
 /// Findings of the alignment plugin for the failed request; a beta feature whose format may still change.
 ///
-/// At `ResponsesErrorMetadata.alignment` in the API document.
+/// At `OpenResponsesErrorMetadata.alignment` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct ResponsesErrorMetadataAlignment {
+pub struct OpenResponsesErrorMetadataAlignment {
     /// Evaluation records, one per assistant message that was checked, oldest first; empty when none had content to check.
     pub calls: Vec<AlignmentCallRecord>,
     /// Turn that the plugin withheld from the client, for inspection.
@@ -268,7 +268,7 @@ pub struct ResponsesErrorMetadataAlignment {
     pub extra: Extra,
 }
 
-wire_struct!(ResponsesErrorMetadataAlignment {
+wire_struct!(OpenResponsesErrorMetadataAlignment {
     0 calls: "calls" Required,
     1 rejected: "rejected" Optional,
 });
@@ -311,7 +311,7 @@ pub enum OutputMessageContentItem {
     /// Message part in which the model declines to answer.
     ///
     /// `type` is `refusal`.
-    Refusal(ResponsesRefusal),
+    Refusal(OpenAiResponsesRefusalContent),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
@@ -336,9 +336,9 @@ impl From<ResponseOutputText> for OutputMessageContentItem {
     }
 }
 
-impl From<ResponsesRefusal> for OutputMessageContentItem {
+impl From<OpenAiResponsesRefusalContent> for OutputMessageContentItem {
     #[inline]
-    fn from(value: ResponsesRefusal) -> Self {
+    fn from(value: OpenAiResponsesRefusalContent) -> Self {
         Self::Refusal(value)
     }
 }
@@ -635,11 +635,11 @@ pub enum AlignmentResponsesRejectedItem {
     /// Web lookup performed while answering: a search, a page visit or a text match within a page.
     ///
     /// `type` is `web_search_call`.
-    WebSearchCall(OutputWebSearchCallItem),
+    WebSearchCall(OutputItemWebSearchCall),
     /// Search the model ran over uploaded files, with the phrases it looked for.
     ///
     /// `type` is `file_search_call`.
-    FileSearchCall(OutputFileSearchCallItem),
+    FileSearchCall(OutputItemFileSearchCall),
     /// Image generation the model asked for, holding the picture once it is ready.
     ///
     /// `type` is `image_generation_call`.
@@ -651,7 +651,7 @@ pub enum AlignmentResponsesRejectedItem {
     /// Run of model-written code in a sandboxed container, with the outputs collected so far.
     ///
     /// `type` is `code_interpreter_call`.
-    CodeInterpreterCall(OutputCodeInterpreterCallItem),
+    CodeInterpreterCall(OutputItemCodeInterpreterCall),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
@@ -711,16 +711,16 @@ impl From<OutputItemCustomToolCall> for AlignmentResponsesRejectedItem {
     }
 }
 
-impl From<OutputWebSearchCallItem> for AlignmentResponsesRejectedItem {
+impl From<OutputItemWebSearchCall> for AlignmentResponsesRejectedItem {
     #[inline]
-    fn from(value: OutputWebSearchCallItem) -> Self {
+    fn from(value: OutputItemWebSearchCall) -> Self {
         Self::WebSearchCall(value)
     }
 }
 
-impl From<OutputFileSearchCallItem> for AlignmentResponsesRejectedItem {
+impl From<OutputItemFileSearchCall> for AlignmentResponsesRejectedItem {
     #[inline]
-    fn from(value: OutputFileSearchCallItem) -> Self {
+    fn from(value: OutputItemFileSearchCall) -> Self {
         Self::FileSearchCall(value)
     }
 }
@@ -739,9 +739,9 @@ impl From<OutputItemApplyPatchCall> for AlignmentResponsesRejectedItem {
     }
 }
 
-impl From<OutputCodeInterpreterCallItem> for AlignmentResponsesRejectedItem {
+impl From<OutputItemCodeInterpreterCall> for AlignmentResponsesRejectedItem {
     #[inline]
-    fn from(value: OutputCodeInterpreterCallItem) -> Self {
+    fn from(value: OutputItemCodeInterpreterCall) -> Self {
         Self::CodeInterpreterCall(value)
     }
 }
@@ -955,32 +955,32 @@ wire_enum!(IncompleteDetailsReason {
 
 /// A plain message in its short form, with a role and content.
 ///
-/// At `ResponsesInstructions[]|message` in the API document.
+/// At `BaseInputs[]|message` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct InstructionItemMessage {
+pub struct BaseInputsItemMessage {
     /// What the message says: a string, or parts made of text, images, files and audio.
-    pub content: InstructionItemMessageContent,
+    pub content: BaseInputsItemMessageContent,
     /// Who speaks; decides how much weight the model gives the message.
-    pub role: InstructionItemMessageRole,
+    pub role: BaseInputsItemMessageRole,
     /// Tells interim commentary from the final answer in assistant messages; null when no phase applies.
-    pub phase: Option<InstructionItemMessagePhase>,
+    pub phase: Option<BaseInputsItemMessagePhase>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(InstructionItemMessage ["type" = "\"message\""] {
+wire_struct!(BaseInputsItemMessage ["type" = "\"message\""] {
     0 content: "content" Required,
     1 role: "role" Required,
     2 phase: "phase" Optional,
 });
 
-/// What `ResponsesInstructions[]|message.content[]` may be.
+/// What `BaseInputs[]|message.content[]` may be.
 ///
-/// At `ResponsesInstructions[]|message.content[]` in the API document.
+/// At `BaseInputs[]|message.content[]` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum InstructionItemMessageContentItem {
+pub enum BaseInputsItemMessageContentItem {
     /// Text passed to the model as part of a Responses input message.
     ///
     /// `type` is `input_text`.
@@ -1001,7 +1001,7 @@ pub enum InstructionItemMessageContentItem {
     Unrecognized(Unrecognized),
 }
 
-wire_union!(InstructionItemMessageContentItem {
+wire_union!(BaseInputsItemMessageContentItem {
     tag "type" {
         "input_audio" => InputAudio,
         "input_file" => InputFile,
@@ -1018,28 +1018,28 @@ wire_union!(InstructionItemMessageContentItem {
     }
 });
 
-impl From<InputText> for InstructionItemMessageContentItem {
+impl From<InputText> for BaseInputsItemMessageContentItem {
     #[inline]
     fn from(value: InputText) -> Self {
         Self::InputText(value)
     }
 }
 
-impl From<InputImage> for InstructionItemMessageContentItem {
+impl From<InputImage> for BaseInputsItemMessageContentItem {
     #[inline]
     fn from(value: InputImage) -> Self {
         Self::InputImage(value)
     }
 }
 
-impl From<InputFile> for InstructionItemMessageContentItem {
+impl From<InputFile> for BaseInputsItemMessageContentItem {
     #[inline]
     fn from(value: InputFile) -> Self {
         Self::InputFile(value)
     }
 }
 
-impl From<InputAudio> for InstructionItemMessageContentItem {
+impl From<InputAudio> for BaseInputsItemMessageContentItem {
     #[inline]
     fn from(value: InputAudio) -> Self {
         Self::InputAudio(value)
@@ -1048,19 +1048,19 @@ impl From<InputAudio> for InstructionItemMessageContentItem {
 
 /// What the message says: a string, or parts made of text, images, files and audio.
 ///
-/// At `ResponsesInstructions[]|message.content` in the API document.
+/// At `BaseInputs[]|message.content` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum InstructionItemMessageContent {
+pub enum BaseInputsItemMessageContent {
     /// Plain text.
     Text(String),
     /// A list.
-    List(Vec<InstructionItemMessageContentItem>),
+    List(Vec<BaseInputsItemMessageContentItem>),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
 
-wire_union!(InstructionItemMessageContent {
+wire_union!(BaseInputsItemMessageContent {
     tag "" {}
     objects {}
     shapes {
@@ -1073,40 +1073,40 @@ wire_union!(InstructionItemMessageContent {
     }
 });
 
-impl From<String> for InstructionItemMessageContent {
+impl From<String> for BaseInputsItemMessageContent {
     #[inline]
     fn from(value: String) -> Self {
         Self::Text(value)
     }
 }
 
-impl From<&str> for InstructionItemMessageContent {
+impl From<&str> for BaseInputsItemMessageContent {
     #[inline]
     fn from(value: &str) -> Self {
         Self::Text(value.into())
     }
 }
 
-impl From<Vec<InstructionItemMessageContentItem>> for InstructionItemMessageContent {
+impl From<Vec<BaseInputsItemMessageContentItem>> for BaseInputsItemMessageContent {
     #[inline]
-    fn from(value: Vec<InstructionItemMessageContentItem>) -> Self {
+    fn from(value: Vec<BaseInputsItemMessageContentItem>) -> Self {
         Self::List(value)
     }
 }
 
-impl<const N: usize> From<[InstructionItemMessageContentItem; N]> for InstructionItemMessageContent {
+impl<const N: usize> From<[BaseInputsItemMessageContentItem; N]> for BaseInputsItemMessageContent {
     #[inline]
-    fn from(value: [InstructionItemMessageContentItem; N]) -> Self {
+    fn from(value: [BaseInputsItemMessageContentItem; N]) -> Self {
         Self::List(value.into())
     }
 }
 
 /// Tells interim commentary from the final answer in assistant messages; null when no phase applies.
 ///
-/// At `ResponsesInstructions[]|message.phase` in the API document.
+/// At `BaseInputs[]|message.phase` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum InstructionItemMessagePhase {
+pub enum BaseInputsItemMessagePhase {
     /// The value `commentary`.
     Commentary,
     /// The value `final_answer`.
@@ -1115,17 +1115,17 @@ pub enum InstructionItemMessagePhase {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(InstructionItemMessagePhase {
+wire_enum!(BaseInputsItemMessagePhase {
     Commentary = "commentary",
     FinalAnswer = "final_answer",
 });
 
 /// Who speaks; decides how much weight the model gives the message.
 ///
-/// At `ResponsesInstructions[]|message.role` in the API document.
+/// At `BaseInputs[]|message.role` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum InstructionItemMessageRole {
+pub enum BaseInputsItemMessageRole {
     /// The value `user`.
     User,
     /// The value `system`.
@@ -1138,7 +1138,7 @@ pub enum InstructionItemMessageRole {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(InstructionItemMessageRole {
+wire_enum!(BaseInputsItemMessageRole {
     User = "user",
     System = "system",
     Assistant = "assistant",
@@ -1150,18 +1150,18 @@ wire_enum!(InstructionItemMessageRole {
 /// Schema `OpenAIResponseInputMessageItem` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct OpenAiInputMessageItem {
+pub struct OpenAiResponseInputMessageItem {
     /// Text, image, file and audio parts that make up the message.
-    pub content: Vec<OpenAiInputMessageItemContentItem>,
+    pub content: Vec<OpenAiResponseInputMessageItemContentItem>,
     /// Identifier of the message item within the input.
     pub id: String,
     /// Who speaks: the user, or the system or developer giving instructions.
-    pub role: OpenAiInputMessageItemRole,
+    pub role: OpenAiResponseInputMessageItemRole,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(OpenAiInputMessageItem ["type" = "\"message\""] {
+wire_struct!(OpenAiResponseInputMessageItem ["type" = "\"message\""] {
     0 content: "content" Required,
     1 id: "id" Required,
     2 role: "role" Required,
@@ -1172,7 +1172,7 @@ wire_struct!(OpenAiInputMessageItem ["type" = "\"message\""] {
 /// At `OpenAIResponseInputMessageItem.content[]` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum OpenAiInputMessageItemContentItem {
+pub enum OpenAiResponseInputMessageItemContentItem {
     /// Text passed to the model as part of a Responses input message.
     ///
     /// `type` is `input_text`.
@@ -1193,7 +1193,7 @@ pub enum OpenAiInputMessageItemContentItem {
     Unrecognized(Unrecognized),
 }
 
-wire_union!(OpenAiInputMessageItemContentItem {
+wire_union!(OpenAiResponseInputMessageItemContentItem {
     tag "type" {
         "input_audio" => InputAudio,
         "input_file" => InputFile,
@@ -1210,28 +1210,28 @@ wire_union!(OpenAiInputMessageItemContentItem {
     }
 });
 
-impl From<InputText> for OpenAiInputMessageItemContentItem {
+impl From<InputText> for OpenAiResponseInputMessageItemContentItem {
     #[inline]
     fn from(value: InputText) -> Self {
         Self::InputText(value)
     }
 }
 
-impl From<InputImage> for OpenAiInputMessageItemContentItem {
+impl From<InputImage> for OpenAiResponseInputMessageItemContentItem {
     #[inline]
     fn from(value: InputImage) -> Self {
         Self::InputImage(value)
     }
 }
 
-impl From<InputFile> for OpenAiInputMessageItemContentItem {
+impl From<InputFile> for OpenAiResponseInputMessageItemContentItem {
     #[inline]
     fn from(value: InputFile) -> Self {
         Self::InputFile(value)
     }
 }
 
-impl From<InputAudio> for OpenAiInputMessageItemContentItem {
+impl From<InputAudio> for OpenAiResponseInputMessageItemContentItem {
     #[inline]
     fn from(value: InputAudio) -> Self {
         Self::InputAudio(value)
@@ -1243,7 +1243,7 @@ impl From<InputAudio> for OpenAiInputMessageItemContentItem {
 /// At `OpenAIResponseInputMessageItem.role` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum OpenAiInputMessageItemRole {
+pub enum OpenAiResponseInputMessageItemRole {
     /// The value `user`.
     User,
     /// The value `system`.
@@ -1254,7 +1254,7 @@ pub enum OpenAiInputMessageItemRole {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(OpenAiInputMessageItemRole {
+wire_enum!(OpenAiResponseInputMessageItemRole {
     User = "user",
     System = "system",
     Developer = "developer",
@@ -1265,11 +1265,11 @@ wire_enum!(OpenAiInputMessageItemRole {
 /// Schema `OpenAIResponseFunctionToolCallOutput` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct OpenAiFunctionToolCallOutput {
+pub struct OpenAiResponseFunctionToolCallOutput {
     /// Identifier of the function call being answered.
     pub call_id: String,
     /// What the function produced: plain text, often JSON, or a list of text, image and file parts.
-    pub output: OpenAiFunctionToolCallOutputOutput,
+    pub output: OpenAiResponseFunctionToolCallOutputOutput,
     /// Identifier of this output item; null when it has none.
     pub id: Option<String>,
     /// How far the output has got; null when not tracked.
@@ -1278,7 +1278,7 @@ pub struct OpenAiFunctionToolCallOutput {
     pub extra: Extra,
 }
 
-wire_struct!(OpenAiFunctionToolCallOutput ["type" = "\"function_call_output\""] {
+wire_struct!(OpenAiResponseFunctionToolCallOutput ["type" = "\"function_call_output\""] {
     0 call_id: "call_id" Required,
     1 output: "output" Required,
     2 id: "id" Optional,
@@ -1290,7 +1290,7 @@ wire_struct!(OpenAiFunctionToolCallOutput ["type" = "\"function_call_output\""] 
 /// At `OpenAIResponseFunctionToolCallOutput.output[]` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum OpenAiFunctionToolCallOutputOutputItem {
+pub enum OpenAiResponseFunctionToolCallOutputOutputItem {
     /// Text passed to the model as part of a Responses input message.
     ///
     /// `type` is `input_text`.
@@ -1307,7 +1307,7 @@ pub enum OpenAiFunctionToolCallOutputOutputItem {
     Unrecognized(Unrecognized),
 }
 
-wire_union!(OpenAiFunctionToolCallOutputOutputItem {
+wire_union!(OpenAiResponseFunctionToolCallOutputOutputItem {
     tag "type" {
         "input_file" => InputFile,
         "input_image" => InputImage,
@@ -1322,21 +1322,21 @@ wire_union!(OpenAiFunctionToolCallOutputOutputItem {
     }
 });
 
-impl From<InputText> for OpenAiFunctionToolCallOutputOutputItem {
+impl From<InputText> for OpenAiResponseFunctionToolCallOutputOutputItem {
     #[inline]
     fn from(value: InputText) -> Self {
         Self::InputText(value)
     }
 }
 
-impl From<InputImage> for OpenAiFunctionToolCallOutputOutputItem {
+impl From<InputImage> for OpenAiResponseFunctionToolCallOutputOutputItem {
     #[inline]
     fn from(value: InputImage) -> Self {
         Self::InputImage(value)
     }
 }
 
-impl From<InputFile> for OpenAiFunctionToolCallOutputOutputItem {
+impl From<InputFile> for OpenAiResponseFunctionToolCallOutputOutputItem {
     #[inline]
     fn from(value: InputFile) -> Self {
         Self::InputFile(value)
@@ -1348,16 +1348,16 @@ impl From<InputFile> for OpenAiFunctionToolCallOutputOutputItem {
 /// At `OpenAIResponseFunctionToolCallOutput.output` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum OpenAiFunctionToolCallOutputOutput {
+pub enum OpenAiResponseFunctionToolCallOutputOutput {
     /// Plain text.
     Text(String),
     /// A list.
-    List(Vec<OpenAiFunctionToolCallOutputOutputItem>),
+    List(Vec<OpenAiResponseFunctionToolCallOutputOutputItem>),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
 
-wire_union!(OpenAiFunctionToolCallOutputOutput {
+wire_union!(OpenAiResponseFunctionToolCallOutputOutput {
     tag "" {}
     objects {}
     shapes {
@@ -1370,32 +1370,32 @@ wire_union!(OpenAiFunctionToolCallOutputOutput {
     }
 });
 
-impl From<String> for OpenAiFunctionToolCallOutputOutput {
+impl From<String> for OpenAiResponseFunctionToolCallOutputOutput {
     #[inline]
     fn from(value: String) -> Self {
         Self::Text(value)
     }
 }
 
-impl From<&str> for OpenAiFunctionToolCallOutputOutput {
+impl From<&str> for OpenAiResponseFunctionToolCallOutputOutput {
     #[inline]
     fn from(value: &str) -> Self {
         Self::Text(value.into())
     }
 }
 
-impl From<Vec<OpenAiFunctionToolCallOutputOutputItem>> for OpenAiFunctionToolCallOutputOutput {
+impl From<Vec<OpenAiResponseFunctionToolCallOutputOutputItem>> for OpenAiResponseFunctionToolCallOutputOutput {
     #[inline]
-    fn from(value: Vec<OpenAiFunctionToolCallOutputOutputItem>) -> Self {
+    fn from(value: Vec<OpenAiResponseFunctionToolCallOutputOutputItem>) -> Self {
         Self::List(value)
     }
 }
 
-impl<const N: usize> From<[OpenAiFunctionToolCallOutputOutputItem; N]>
-    for OpenAiFunctionToolCallOutputOutput
+impl<const N: usize> From<[OpenAiResponseFunctionToolCallOutputOutputItem; N]>
+    for OpenAiResponseFunctionToolCallOutputOutput
 {
     #[inline]
-    fn from(value: [OpenAiFunctionToolCallOutputOutputItem; N]) -> Self {
+    fn from(value: [OpenAiResponseFunctionToolCallOutputOutputItem; N]) -> Self {
         Self::List(value.into())
     }
 }
@@ -1405,7 +1405,7 @@ impl<const N: usize> From<[OpenAiFunctionToolCallOutputOutputItem; N]>
 /// Schema `OpenAIResponseFunctionToolCall` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct OpenAiFunctionToolCall {
+pub struct OpenAiResponseFunctionToolCall {
     /// Arguments as a JSON string; parse and validate them before running the function.
     pub arguments: String,
     /// Identifier to repeat in the matching function output.
@@ -1423,12 +1423,12 @@ pub struct OpenAiFunctionToolCall {
     /// Experimental: ties the call to its subagent by repeating the spawning `openrouter:subagent` call's `call_id`; ordinary calls lack it.
     pub subagent_id: Option<String>,
     /// Experimental: opaque subagent output to send back untouched so the subagent keeps its context; only the first of parallel calls carries it.
-    pub subagent_items: Option<Vec<OpenAiFunctionToolCallSubagentItem>>,
+    pub subagent_items: Option<Vec<OpenAiResponseFunctionToolCallSubagentItem>>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(OpenAiFunctionToolCall ["type" = "\"function_call\""] {
+wire_struct!(OpenAiResponseFunctionToolCall ["type" = "\"function_call\""] {
     0 arguments: "arguments" Required,
     1 call_id: "call_id" Required,
     2 name: "name" Required,
@@ -1445,14 +1445,14 @@ wire_struct!(OpenAiFunctionToolCall ["type" = "\"function_call\""] {
 /// At `OpenAIResponseFunctionToolCall.subagent_items[]` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct OpenAiFunctionToolCallSubagentItem {
+pub struct OpenAiResponseFunctionToolCallSubagentItem {
     /// Kind of output item the subagent produced.
     pub r#type: String,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(OpenAiFunctionToolCallSubagentItem {
+wire_struct!(OpenAiResponseFunctionToolCallSubagentItem {
     0 r#type: "type" Required,
 });
 
@@ -1461,7 +1461,7 @@ wire_struct!(OpenAiFunctionToolCallSubagentItem {
 /// Schema `OpenAIResponseCustomToolCall` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct OpenAiCustomToolCall {
+pub struct OpenAiResponseCustomToolCall {
     /// Identifier to repeat in the matching tool output.
     pub call_id: String,
     /// Free-form text the model passes to the tool.
@@ -1478,7 +1478,7 @@ pub struct OpenAiCustomToolCall {
     pub extra: Extra,
 }
 
-wire_struct!(OpenAiCustomToolCall ["type" = "\"custom_tool_call\""] {
+wire_struct!(OpenAiResponseCustomToolCall ["type" = "\"custom_tool_call\""] {
     0 call_id: "call_id" Required,
     1 input: "input" Required,
     2 name: "name" Required,
@@ -1492,18 +1492,18 @@ wire_struct!(OpenAiCustomToolCall ["type" = "\"custom_tool_call\""] {
 /// Schema `OpenAIResponseCustomToolCallOutput` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct OpenAiCustomToolCallOutput {
+pub struct OpenAiResponseCustomToolCallOutput {
     /// Identifier of the custom tool call being answered.
     pub call_id: String,
     /// What the tool produced: plain text, or a list of text, image and file parts.
-    pub output: OpenAiCustomToolCallOutputOutput,
+    pub output: OpenAiResponseCustomToolCallOutputOutput,
     /// Identifier of this output item within the conversation.
     pub id: Option<String>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(OpenAiCustomToolCallOutput ["type" = "\"custom_tool_call_output\""] {
+wire_struct!(OpenAiResponseCustomToolCallOutput ["type" = "\"custom_tool_call_output\""] {
     0 call_id: "call_id" Required,
     1 output: "output" Required,
     2 id: "id" Optional,
@@ -1514,7 +1514,7 @@ wire_struct!(OpenAiCustomToolCallOutput ["type" = "\"custom_tool_call_output\""]
 /// At `OpenAIResponseCustomToolCallOutput.output[]` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum OpenAiCustomToolCallOutputOutputItem {
+pub enum OpenAiResponseCustomToolCallOutputOutputItem {
     /// Text passed to the model as part of a Responses input message.
     ///
     /// `type` is `input_text`.
@@ -1531,7 +1531,7 @@ pub enum OpenAiCustomToolCallOutputOutputItem {
     Unrecognized(Unrecognized),
 }
 
-wire_union!(OpenAiCustomToolCallOutputOutputItem {
+wire_union!(OpenAiResponseCustomToolCallOutputOutputItem {
     tag "type" {
         "input_file" => InputFile,
         "input_image" => InputImage,
@@ -1546,21 +1546,21 @@ wire_union!(OpenAiCustomToolCallOutputOutputItem {
     }
 });
 
-impl From<InputText> for OpenAiCustomToolCallOutputOutputItem {
+impl From<InputText> for OpenAiResponseCustomToolCallOutputOutputItem {
     #[inline]
     fn from(value: InputText) -> Self {
         Self::InputText(value)
     }
 }
 
-impl From<InputImage> for OpenAiCustomToolCallOutputOutputItem {
+impl From<InputImage> for OpenAiResponseCustomToolCallOutputOutputItem {
     #[inline]
     fn from(value: InputImage) -> Self {
         Self::InputImage(value)
     }
 }
 
-impl From<InputFile> for OpenAiCustomToolCallOutputOutputItem {
+impl From<InputFile> for OpenAiResponseCustomToolCallOutputOutputItem {
     #[inline]
     fn from(value: InputFile) -> Self {
         Self::InputFile(value)
@@ -1572,16 +1572,16 @@ impl From<InputFile> for OpenAiCustomToolCallOutputOutputItem {
 /// At `OpenAIResponseCustomToolCallOutput.output` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum OpenAiCustomToolCallOutputOutput {
+pub enum OpenAiResponseCustomToolCallOutputOutput {
     /// Plain text.
     Text(String),
     /// A list.
-    List(Vec<OpenAiCustomToolCallOutputOutputItem>),
+    List(Vec<OpenAiResponseCustomToolCallOutputOutputItem>),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
 
-wire_union!(OpenAiCustomToolCallOutputOutput {
+wire_union!(OpenAiResponseCustomToolCallOutputOutput {
     tag "" {}
     objects {}
     shapes {
@@ -1594,58 +1594,58 @@ wire_union!(OpenAiCustomToolCallOutputOutput {
     }
 });
 
-impl From<String> for OpenAiCustomToolCallOutputOutput {
+impl From<String> for OpenAiResponseCustomToolCallOutputOutput {
     #[inline]
     fn from(value: String) -> Self {
         Self::Text(value)
     }
 }
 
-impl From<&str> for OpenAiCustomToolCallOutputOutput {
+impl From<&str> for OpenAiResponseCustomToolCallOutputOutput {
     #[inline]
     fn from(value: &str) -> Self {
         Self::Text(value.into())
     }
 }
 
-impl From<Vec<OpenAiCustomToolCallOutputOutputItem>> for OpenAiCustomToolCallOutputOutput {
+impl From<Vec<OpenAiResponseCustomToolCallOutputOutputItem>> for OpenAiResponseCustomToolCallOutputOutput {
     #[inline]
-    fn from(value: Vec<OpenAiCustomToolCallOutputOutputItem>) -> Self {
+    fn from(value: Vec<OpenAiResponseCustomToolCallOutputOutputItem>) -> Self {
         Self::List(value)
     }
 }
 
-impl<const N: usize> From<[OpenAiCustomToolCallOutputOutputItem; N]>
-    for OpenAiCustomToolCallOutputOutput
+impl<const N: usize> From<[OpenAiResponseCustomToolCallOutputOutputItem; N]>
+    for OpenAiResponseCustomToolCallOutputOutput
 {
     #[inline]
-    fn from(value: [OpenAiCustomToolCallOutputOutputItem; N]) -> Self {
+    fn from(value: [OpenAiResponseCustomToolCallOutputOutputItem; N]) -> Self {
         Self::List(value.into())
     }
 }
 
-/// What `ResponsesInstructions[]` may be.
+/// What `BaseInputs[]` may be.
 ///
-/// At `ResponsesInstructions[]` in the API document.
+/// At `BaseInputs[]` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum InstructionItem {
+pub enum BaseInputsItem {
     /// A plain message in its short form, with a role and content.
     ///
     /// `type` is `message`.
-    Message(InstructionItemMessage),
+    Message(BaseInputsItemMessage),
     /// Message given to the model as input, in item form with an identifier.
     ///
     /// `type` is `message`.
-    OpenAiInputMessageItem(OpenAiInputMessageItem),
+    OpenAiResponseInputMessageItem(OpenAiResponseInputMessageItem),
     /// Result you return for a function call.
     ///
     /// `type` is `function_call_output`.
-    FunctionCallOutput(OpenAiFunctionToolCallOutput),
+    FunctionCallOutput(OpenAiResponseFunctionToolCallOutput),
     /// Call to one of your functions, as generated by the model.
     ///
     /// `type` is `function_call`.
-    FunctionCall(Box<OpenAiFunctionToolCall>),
+    FunctionCall(Box<OpenAiResponseFunctionToolCall>),
     /// Image generation the model asked for, holding the picture once it is ready.
     ///
     /// `type` is `image_generation_call`.
@@ -1657,11 +1657,11 @@ pub enum InstructionItem {
     /// Call to a custom tool, whose input is free text instead of JSON arguments.
     ///
     /// `type` is `custom_tool_call`.
-    CustomToolCall(OpenAiCustomToolCall),
+    CustomToolCall(OpenAiResponseCustomToolCall),
     /// Result you return for a custom tool call.
     ///
     /// `type` is `custom_tool_call_output`.
-    CustomToolCallOutput(OpenAiCustomToolCallOutput),
+    CustomToolCallOutput(OpenAiResponseCustomToolCallOutput),
     /// Request by the model to change a file; carry it out and report back with a matching `apply_patch_call_output`.
     ///
     /// `type` is `apply_patch_call`.
@@ -1678,7 +1678,7 @@ pub enum InstructionItem {
     Unrecognized(Unrecognized),
 }
 
-wire_union!(InstructionItem {
+wire_union!(BaseInputsItem {
     tag "type" {
         "apply_patch_call" => ApplyPatchCall,
         "apply_patch_call_output" => ApplyPatchCallOutput,
@@ -1689,7 +1689,7 @@ wire_union!(InstructionItem {
         "function_call_output" => FunctionCallOutput,
         "image_generation_call" => ImageGenerationCall,
         "message" if (Has("id"), Is("role", "assistant")) => OutputMessage,
-        "message" if (Has("id")) => OpenAiInputMessageItem,
+        "message" if (Has("id")) => OpenAiResponseInputMessageItem,
         "message" => Message,
     }
     objects {
@@ -1698,7 +1698,7 @@ wire_union!(InstructionItem {
     shapes {}
     variants {
         0 Message,
-        1 OpenAiInputMessageItem,
+        1 OpenAiResponseInputMessageItem,
         2 FunctionCallOutput,
         3 FunctionCall,
         4 ImageGenerationCall,
@@ -1711,77 +1711,77 @@ wire_union!(InstructionItem {
     }
 });
 
-impl From<InstructionItemMessage> for InstructionItem {
+impl From<BaseInputsItemMessage> for BaseInputsItem {
     #[inline]
-    fn from(value: InstructionItemMessage) -> Self {
+    fn from(value: BaseInputsItemMessage) -> Self {
         Self::Message(value)
     }
 }
 
-impl From<OpenAiInputMessageItem> for InstructionItem {
+impl From<OpenAiResponseInputMessageItem> for BaseInputsItem {
     #[inline]
-    fn from(value: OpenAiInputMessageItem) -> Self {
-        Self::OpenAiInputMessageItem(value)
+    fn from(value: OpenAiResponseInputMessageItem) -> Self {
+        Self::OpenAiResponseInputMessageItem(value)
     }
 }
 
-impl From<OpenAiFunctionToolCallOutput> for InstructionItem {
+impl From<OpenAiResponseFunctionToolCallOutput> for BaseInputsItem {
     #[inline]
-    fn from(value: OpenAiFunctionToolCallOutput) -> Self {
+    fn from(value: OpenAiResponseFunctionToolCallOutput) -> Self {
         Self::FunctionCallOutput(value)
     }
 }
 
-impl From<OpenAiFunctionToolCall> for InstructionItem {
+impl From<OpenAiResponseFunctionToolCall> for BaseInputsItem {
     #[inline]
-    fn from(value: OpenAiFunctionToolCall) -> Self {
+    fn from(value: OpenAiResponseFunctionToolCall) -> Self {
         Self::FunctionCall(Box::new(value))
     }
 }
 
-impl From<OutputItemImageGenerationCall> for InstructionItem {
+impl From<OutputItemImageGenerationCall> for BaseInputsItem {
     #[inline]
     fn from(value: OutputItemImageGenerationCall) -> Self {
         Self::ImageGenerationCall(value)
     }
 }
 
-impl From<OutputMessage> for InstructionItem {
+impl From<OutputMessage> for BaseInputsItem {
     #[inline]
     fn from(value: OutputMessage) -> Self {
         Self::OutputMessage(value)
     }
 }
 
-impl From<OpenAiCustomToolCall> for InstructionItem {
+impl From<OpenAiResponseCustomToolCall> for BaseInputsItem {
     #[inline]
-    fn from(value: OpenAiCustomToolCall) -> Self {
+    fn from(value: OpenAiResponseCustomToolCall) -> Self {
         Self::CustomToolCall(value)
     }
 }
 
-impl From<OpenAiCustomToolCallOutput> for InstructionItem {
+impl From<OpenAiResponseCustomToolCallOutput> for BaseInputsItem {
     #[inline]
-    fn from(value: OpenAiCustomToolCallOutput) -> Self {
+    fn from(value: OpenAiResponseCustomToolCallOutput) -> Self {
         Self::CustomToolCallOutput(value)
     }
 }
 
-impl From<ApplyPatchCallItem> for InstructionItem {
+impl From<ApplyPatchCallItem> for BaseInputsItem {
     #[inline]
     fn from(value: ApplyPatchCallItem) -> Self {
         Self::ApplyPatchCall(value)
     }
 }
 
-impl From<ApplyPatchCallOutputItem> for InstructionItem {
+impl From<ApplyPatchCallOutputItem> for BaseInputsItem {
     #[inline]
     fn from(value: ApplyPatchCallOutputItem) -> Self {
         Self::ApplyPatchCallOutput(value)
     }
 }
 
-impl From<ConfigurationUpdateItem> for InstructionItem {
+impl From<ConfigurationUpdateItem> for BaseInputsItem {
     #[inline]
     fn from(value: ConfigurationUpdateItem) -> Self {
         Self::ConfigurationUpdate(value)
@@ -1790,19 +1790,19 @@ impl From<ConfigurationUpdateItem> for InstructionItem {
 
 /// Input of a Responses request as echoed in the reply: one string, or a list of messages, calls and results.
 ///
-/// Schema `ResponsesInstructions` of the API document.
+/// Schema `BaseInputs` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum ResponsesInstructions {
+pub enum BaseInputs {
     /// Plain text.
     Text(String),
     /// A list.
-    List(Vec<InstructionItem>),
+    List(Vec<BaseInputsItem>),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
 
-wire_union!(ResponsesInstructions {
+wire_union!(BaseInputs {
     tag "" {}
     objects {}
     shapes {
@@ -1815,38 +1815,38 @@ wire_union!(ResponsesInstructions {
     }
 });
 
-impl From<String> for ResponsesInstructions {
+impl From<String> for BaseInputs {
     #[inline]
     fn from(value: String) -> Self {
         Self::Text(value)
     }
 }
 
-impl From<&str> for ResponsesInstructions {
+impl From<&str> for BaseInputs {
     #[inline]
     fn from(value: &str) -> Self {
         Self::Text(value.into())
     }
 }
 
-impl From<Vec<InstructionItem>> for ResponsesInstructions {
+impl From<Vec<BaseInputsItem>> for BaseInputs {
     #[inline]
-    fn from(value: Vec<InstructionItem>) -> Self {
+    fn from(value: Vec<BaseInputsItem>) -> Self {
         Self::List(value)
     }
 }
 
-impl<const N: usize> From<[InstructionItem; N]> for ResponsesInstructions {
+impl<const N: usize> From<[BaseInputsItem; N]> for BaseInputs {
     #[inline]
-    fn from(value: [InstructionItem; N]) -> Self {
+    fn from(value: [BaseInputsItem; N]) -> Self {
         Self::List(value.into())
     }
 }
 
 /// Assistant message as it appears among the output items of a Responses result.
 ///
-/// Schema `OutputMessage` of the API document.
-pub type OutputMessage = OutputMessage;
+/// Schema `OutputMessageItem` of the API document.
+pub type OutputMessageItem = OutputMessage;
 
 /// Reasoning listed among the response output, extended with a provider format tag and a signature.
 ///
@@ -2183,14 +2183,14 @@ wire_struct!(OutputToolSearchCallItem ["execution" = "\"client\"", "type" = "\"t
 
 /// Any one entry of a Responses result: message, reasoning, function call or the record of a server tool.
 ///
-/// Schema `OutputItem` of the API document.
+/// Schema `OutputItems` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum OutputItem {
+pub enum OutputItems {
     /// Assistant message as it appears among the output items of a Responses result.
     ///
     /// `type` is `message`.
-    Message(OutputMessage),
+    Message(OutputMessageItem),
     /// Reasoning listed among the response output, extended with a provider format tag and a signature.
     ///
     /// `type` is `reasoning`.
@@ -2222,39 +2222,39 @@ pub enum OutputItem {
     /// Current date and time that OpenRouter supplied to the model through `openrouter:datetime`.
     ///
     /// `type` is `openrouter:datetime`.
-    OpenRouterDatetime(OutputDatetimeItem),
+    OpenrouterDatetime(OutputDatetimeItem),
     /// Web search that OpenRouter performed for the model through `openrouter:web_search`.
     ///
     /// `type` is `openrouter:web_search`.
-    OpenRouterWebSearch(OutputWebSearchServerToolItem),
+    OpenrouterWebSearch(OutputWebSearchServerToolItem),
     /// Program that OpenRouter ran for the model through `openrouter:code_interpreter`, with its printed output.
     ///
     /// `type` is `openrouter:code_interpreter`.
-    OpenRouterCodeInterpreter(Box<OutputCodeInterpreterServerToolItem>),
+    OpenrouterCodeInterpreter(Box<OutputCodeInterpreterServerToolItem>),
     /// Search over files that OpenRouter performed for the model through `openrouter:file_search`.
     ///
     /// `type` is `openrouter:file_search`.
-    OpenRouterFileSearch(OutputFileSearchServerToolItem),
+    OpenrouterFileSearch(OutputFileSearchServerToolItem),
     /// Picture that OpenRouter created for the model through `openrouter:image_generation`.
     ///
     /// `type` is `openrouter:image_generation`.
-    OpenRouterImageGeneration(Box<OutputImageGenerationServerToolItem>),
+    OpenrouterImageGeneration(Box<OutputImageGenerationServerToolItem>),
     /// Browser step that OpenRouter carried out for the model through `openrouter:browser_use`.
     ///
     /// `type` is `openrouter:browser_use`.
-    OpenRouterBrowserUse(OutputBrowserUseServerToolItem),
+    OpenrouterBrowserUse(OutputBrowserUseServerToolItem),
     /// Shell command that OpenRouter executed for the model through `openrouter:bash`, with the streams it printed.
     ///
     /// `type` is `openrouter:bash`.
-    OpenRouterBash(Box<OutputBashServerToolItem>),
+    OpenrouterBash(Box<OutputBashServerToolItem>),
     /// File viewing or editing step that the model performed through `openrouter:text_editor`.
     ///
     /// `type` is `openrouter:text_editor`.
-    OpenRouterTextEditor(OutputTextEditorServerToolItem),
+    OpenrouterTextEditor(OutputTextEditorServerToolItem),
     /// Patch proposed through `openrouter:apply_patch`; once it validates, generation stops so your client can apply it and answer with `apply_patch_call_output`.
     ///
     /// `type` is `openrouter:apply_patch`.
-    OpenRouterApplyPatch(Box<OutputApplyPatchServerToolItem>),
+    OpenrouterApplyPatch(Box<OutputApplyPatchServerToolItem>),
     /// Patch call in OpenAI's native form, produced when the request used the `apply_patch` shorthand.
     ///
     /// `type` is `apply_patch_call`.
@@ -2270,43 +2270,43 @@ pub enum OutputItem {
     /// Shell session step that OpenRouter executed for the model through `openrouter:shell`, commands and results in one item.
     ///
     /// `type` is `openrouter:shell`.
-    OpenRouterShell(Box<OutputShellServerToolItem>),
+    OpenrouterShell(Box<OutputShellServerToolItem>),
     /// Web page that OpenRouter downloaded for the model through `openrouter:web_fetch`.
     ///
     /// `type` is `openrouter:web_fetch`.
-    OpenRouterWebFetch(Box<OutputWebFetchServerToolItem>),
+    OpenrouterWebFetch(Box<OutputWebFetchServerToolItem>),
     /// Search for deferred tools that the model made through `openrouter:tool_search`.
     ///
     /// `type` is `openrouter:tool_search`.
-    OpenRouterToolSearch(OutputToolSearchServerToolItem),
+    OpenrouterToolSearch(OutputToolSearchServerToolItem),
     /// Access to stored memory that the model made through `openrouter:memory`.
     ///
     /// `type` is `openrouter:memory`.
-    OpenRouterMemory(OutputMemoryServerToolItem),
+    OpenrouterMemory(OutputMemoryServerToolItem),
     /// Tool call on a remote MCP server that OpenRouter made for the model through `openrouter:mcp`.
     ///
     /// `type` is `openrouter:mcp`.
-    OpenRouterMcp(OutputMcpServerToolItem),
+    OpenrouterMcp(OutputMcpServerToolItem),
     /// Lookup in the model catalog that the assistant made through the experimental `openrouter:experimental__search_models` tool.
     ///
     /// `type` is `openrouter:experimental__search_models`.
-    OpenRouterExperimentalSearchModels(OutputSearchModelsServerToolItem),
+    OpenrouterExperimentalSearchModels(OutputSearchModelsServerToolItem),
     /// Multi-model analysis performed through `openrouter:fusion`, with the panel answers and the combined verdict.
     ///
     /// `type` is `openrouter:fusion`.
-    OpenRouterFusion(Box<OutputFusionServerToolItem>),
+    OpenrouterFusion(Box<OutputFusionServerToolItem>),
     /// Output item recording one consultation of an advisor model through `openrouter:advisor`.
     ///
     /// `type` is `openrouter:advisor`.
-    OpenRouterAdvisor(Box<OutputAdvisorServerToolItem>),
+    OpenrouterAdvisor(Box<OutputAdvisorServerToolItem>),
     /// Task that the main model delegated to a worker model through `openrouter:subagent`, and how it turned out.
     ///
     /// `type` is `openrouter:subagent`.
-    OpenRouterSubagent(Box<OutputSubagentServerToolItem>),
+    OpenrouterSubagent(Box<OutputSubagentServerToolItem>),
     /// One operation on stored files that the model performed through `openrouter:files`.
     ///
     /// `type` is `openrouter:files`.
-    OpenRouterFiles(Box<OutputFilesServerToolItem>),
+    OpenrouterFiles(Box<OutputFilesServerToolItem>),
     /// Call the model makes to a custom tool whose input is free text instead of JSON arguments, unlike a `function_call`.
     ///
     /// `type` is `custom_tool_call`.
@@ -2318,12 +2318,12 @@ pub enum OutputItem {
     /// Stands in for a blocked tool call in the output, when OpenRouter Armor is set to report such calls as custom items.
     ///
     /// `type` is `openrouter:armor_blocked`.
-    OpenRouterArmorBlocked(Box<OutputArmorBlockedItem>),
+    OpenrouterArmorBlocked(Box<OutputArmorBlockedItem>),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
 
-wire_union!(OutputItem {
+wire_union!(OutputItems {
     tag "type" {
         "apply_patch_call" => ApplyPatchCall,
         "code_interpreter_call" => CodeInterpreterCall,
@@ -2333,26 +2333,26 @@ wire_union!(OutputItem {
         "function_call" => FunctionCall,
         "image_generation_call" => ImageGenerationCall,
         "message" => Message,
-        "openrouter:advisor" => OpenRouterAdvisor,
-        "openrouter:apply_patch" => OpenRouterApplyPatch,
-        "openrouter:armor_blocked" => OpenRouterArmorBlocked,
-        "openrouter:bash" => OpenRouterBash,
-        "openrouter:browser_use" => OpenRouterBrowserUse,
-        "openrouter:code_interpreter" => OpenRouterCodeInterpreter,
-        "openrouter:datetime" => OpenRouterDatetime,
-        "openrouter:experimental__search_models" => OpenRouterExperimentalSearchModels,
-        "openrouter:file_search" => OpenRouterFileSearch,
-        "openrouter:files" => OpenRouterFiles,
-        "openrouter:fusion" => OpenRouterFusion,
-        "openrouter:image_generation" => OpenRouterImageGeneration,
-        "openrouter:mcp" => OpenRouterMcp,
-        "openrouter:memory" => OpenRouterMemory,
-        "openrouter:shell" => OpenRouterShell,
-        "openrouter:subagent" => OpenRouterSubagent,
-        "openrouter:text_editor" => OpenRouterTextEditor,
-        "openrouter:tool_search" => OpenRouterToolSearch,
-        "openrouter:web_fetch" => OpenRouterWebFetch,
-        "openrouter:web_search" => OpenRouterWebSearch,
+        "openrouter:advisor" => OpenrouterAdvisor,
+        "openrouter:apply_patch" => OpenrouterApplyPatch,
+        "openrouter:armor_blocked" => OpenrouterArmorBlocked,
+        "openrouter:bash" => OpenrouterBash,
+        "openrouter:browser_use" => OpenrouterBrowserUse,
+        "openrouter:code_interpreter" => OpenrouterCodeInterpreter,
+        "openrouter:datetime" => OpenrouterDatetime,
+        "openrouter:experimental__search_models" => OpenrouterExperimentalSearchModels,
+        "openrouter:file_search" => OpenrouterFileSearch,
+        "openrouter:files" => OpenrouterFiles,
+        "openrouter:fusion" => OpenrouterFusion,
+        "openrouter:image_generation" => OpenrouterImageGeneration,
+        "openrouter:mcp" => OpenrouterMcp,
+        "openrouter:memory" => OpenrouterMemory,
+        "openrouter:shell" => OpenrouterShell,
+        "openrouter:subagent" => OpenrouterSubagent,
+        "openrouter:text_editor" => OpenrouterTextEditor,
+        "openrouter:tool_search" => OpenrouterToolSearch,
+        "openrouter:web_fetch" => OpenrouterWebFetch,
+        "openrouter:web_search" => OpenrouterWebSearch,
         "reasoning" => Reasoning,
         "shell_call" => ShellCall,
         "shell_call_output" => ShellCallOutput,
@@ -2370,262 +2370,262 @@ wire_union!(OutputItem {
         5 ImageGenerationCall,
         6 CodeInterpreterCall,
         7 ComputerCall,
-        8 OpenRouterDatetime,
-        9 OpenRouterWebSearch,
-        10 OpenRouterCodeInterpreter,
-        11 OpenRouterFileSearch,
-        12 OpenRouterImageGeneration,
-        13 OpenRouterBrowserUse,
-        14 OpenRouterBash,
-        15 OpenRouterTextEditor,
-        16 OpenRouterApplyPatch,
+        8 OpenrouterDatetime,
+        9 OpenrouterWebSearch,
+        10 OpenrouterCodeInterpreter,
+        11 OpenrouterFileSearch,
+        12 OpenrouterImageGeneration,
+        13 OpenrouterBrowserUse,
+        14 OpenrouterBash,
+        15 OpenrouterTextEditor,
+        16 OpenrouterApplyPatch,
         17 ApplyPatchCall,
         18 ShellCall,
         19 ShellCallOutput,
-        20 OpenRouterShell,
-        21 OpenRouterWebFetch,
-        22 OpenRouterToolSearch,
-        23 OpenRouterMemory,
-        24 OpenRouterMcp,
-        25 OpenRouterExperimentalSearchModels,
-        26 OpenRouterFusion,
-        27 OpenRouterAdvisor,
-        28 OpenRouterSubagent,
-        29 OpenRouterFiles,
+        20 OpenrouterShell,
+        21 OpenrouterWebFetch,
+        22 OpenrouterToolSearch,
+        23 OpenrouterMemory,
+        24 OpenrouterMcp,
+        25 OpenrouterExperimentalSearchModels,
+        26 OpenrouterFusion,
+        27 OpenrouterAdvisor,
+        28 OpenrouterSubagent,
+        29 OpenrouterFiles,
         30 CustomToolCall,
         31 ToolSearchCall,
-        32 OpenRouterArmorBlocked,
+        32 OpenrouterArmorBlocked,
     }
 });
 
-impl From<OutputMessage> for OutputItem {
+impl From<OutputMessageItem> for OutputItems {
     #[inline]
-    fn from(value: OutputMessage) -> Self {
+    fn from(value: OutputMessageItem) -> Self {
         Self::Message(value)
     }
 }
 
-impl From<OutputReasoningItem> for OutputItem {
+impl From<OutputReasoningItem> for OutputItems {
     #[inline]
     fn from(value: OutputReasoningItem) -> Self {
         Self::Reasoning(Box::new(value))
     }
 }
 
-impl From<OutputFunctionCallItem> for OutputItem {
+impl From<OutputFunctionCallItem> for OutputItems {
     #[inline]
     fn from(value: OutputFunctionCallItem) -> Self {
         Self::FunctionCall(Box::new(value))
     }
 }
 
-impl From<OutputWebSearchCallItem> for OutputItem {
+impl From<OutputWebSearchCallItem> for OutputItems {
     #[inline]
     fn from(value: OutputWebSearchCallItem) -> Self {
         Self::WebSearchCall(value)
     }
 }
 
-impl From<OutputFileSearchCallItem> for OutputItem {
+impl From<OutputFileSearchCallItem> for OutputItems {
     #[inline]
     fn from(value: OutputFileSearchCallItem) -> Self {
         Self::FileSearchCall(value)
     }
 }
 
-impl From<OutputImageGenerationCallItem> for OutputItem {
+impl From<OutputImageGenerationCallItem> for OutputItems {
     #[inline]
     fn from(value: OutputImageGenerationCallItem) -> Self {
         Self::ImageGenerationCall(value)
     }
 }
 
-impl From<OutputCodeInterpreterCallItem> for OutputItem {
+impl From<OutputCodeInterpreterCallItem> for OutputItems {
     #[inline]
     fn from(value: OutputCodeInterpreterCallItem) -> Self {
         Self::CodeInterpreterCall(value)
     }
 }
 
-impl From<OutputComputerCallItem> for OutputItem {
+impl From<OutputComputerCallItem> for OutputItems {
     #[inline]
     fn from(value: OutputComputerCallItem) -> Self {
         Self::ComputerCall(value)
     }
 }
 
-impl From<OutputDatetimeItem> for OutputItem {
+impl From<OutputDatetimeItem> for OutputItems {
     #[inline]
     fn from(value: OutputDatetimeItem) -> Self {
-        Self::OpenRouterDatetime(value)
+        Self::OpenrouterDatetime(value)
     }
 }
 
-impl From<OutputWebSearchServerToolItem> for OutputItem {
+impl From<OutputWebSearchServerToolItem> for OutputItems {
     #[inline]
     fn from(value: OutputWebSearchServerToolItem) -> Self {
-        Self::OpenRouterWebSearch(value)
+        Self::OpenrouterWebSearch(value)
     }
 }
 
-impl From<OutputCodeInterpreterServerToolItem> for OutputItem {
+impl From<OutputCodeInterpreterServerToolItem> for OutputItems {
     #[inline]
     fn from(value: OutputCodeInterpreterServerToolItem) -> Self {
-        Self::OpenRouterCodeInterpreter(Box::new(value))
+        Self::OpenrouterCodeInterpreter(Box::new(value))
     }
 }
 
-impl From<OutputFileSearchServerToolItem> for OutputItem {
+impl From<OutputFileSearchServerToolItem> for OutputItems {
     #[inline]
     fn from(value: OutputFileSearchServerToolItem) -> Self {
-        Self::OpenRouterFileSearch(value)
+        Self::OpenrouterFileSearch(value)
     }
 }
 
-impl From<OutputImageGenerationServerToolItem> for OutputItem {
+impl From<OutputImageGenerationServerToolItem> for OutputItems {
     #[inline]
     fn from(value: OutputImageGenerationServerToolItem) -> Self {
-        Self::OpenRouterImageGeneration(Box::new(value))
+        Self::OpenrouterImageGeneration(Box::new(value))
     }
 }
 
-impl From<OutputBrowserUseServerToolItem> for OutputItem {
+impl From<OutputBrowserUseServerToolItem> for OutputItems {
     #[inline]
     fn from(value: OutputBrowserUseServerToolItem) -> Self {
-        Self::OpenRouterBrowserUse(value)
+        Self::OpenrouterBrowserUse(value)
     }
 }
 
-impl From<OutputBashServerToolItem> for OutputItem {
+impl From<OutputBashServerToolItem> for OutputItems {
     #[inline]
     fn from(value: OutputBashServerToolItem) -> Self {
-        Self::OpenRouterBash(Box::new(value))
+        Self::OpenrouterBash(Box::new(value))
     }
 }
 
-impl From<OutputTextEditorServerToolItem> for OutputItem {
+impl From<OutputTextEditorServerToolItem> for OutputItems {
     #[inline]
     fn from(value: OutputTextEditorServerToolItem) -> Self {
-        Self::OpenRouterTextEditor(value)
+        Self::OpenrouterTextEditor(value)
     }
 }
 
-impl From<OutputApplyPatchServerToolItem> for OutputItem {
+impl From<OutputApplyPatchServerToolItem> for OutputItems {
     #[inline]
     fn from(value: OutputApplyPatchServerToolItem) -> Self {
-        Self::OpenRouterApplyPatch(Box::new(value))
+        Self::OpenrouterApplyPatch(Box::new(value))
     }
 }
 
-impl From<OutputApplyPatchCallItem> for OutputItem {
+impl From<OutputApplyPatchCallItem> for OutputItems {
     #[inline]
     fn from(value: OutputApplyPatchCallItem) -> Self {
         Self::ApplyPatchCall(value)
     }
 }
 
-impl From<OutputShellCallItem> for OutputItem {
+impl From<OutputShellCallItem> for OutputItems {
     #[inline]
     fn from(value: OutputShellCallItem) -> Self {
         Self::ShellCall(Box::new(value))
     }
 }
 
-impl From<OutputShellCallOutputItem> for OutputItem {
+impl From<OutputShellCallOutputItem> for OutputItems {
     #[inline]
     fn from(value: OutputShellCallOutputItem) -> Self {
         Self::ShellCallOutput(Box::new(value))
     }
 }
 
-impl From<OutputShellServerToolItem> for OutputItem {
+impl From<OutputShellServerToolItem> for OutputItems {
     #[inline]
     fn from(value: OutputShellServerToolItem) -> Self {
-        Self::OpenRouterShell(Box::new(value))
+        Self::OpenrouterShell(Box::new(value))
     }
 }
 
-impl From<OutputWebFetchServerToolItem> for OutputItem {
+impl From<OutputWebFetchServerToolItem> for OutputItems {
     #[inline]
     fn from(value: OutputWebFetchServerToolItem) -> Self {
-        Self::OpenRouterWebFetch(Box::new(value))
+        Self::OpenrouterWebFetch(Box::new(value))
     }
 }
 
-impl From<OutputToolSearchServerToolItem> for OutputItem {
+impl From<OutputToolSearchServerToolItem> for OutputItems {
     #[inline]
     fn from(value: OutputToolSearchServerToolItem) -> Self {
-        Self::OpenRouterToolSearch(value)
+        Self::OpenrouterToolSearch(value)
     }
 }
 
-impl From<OutputMemoryServerToolItem> for OutputItem {
+impl From<OutputMemoryServerToolItem> for OutputItems {
     #[inline]
     fn from(value: OutputMemoryServerToolItem) -> Self {
-        Self::OpenRouterMemory(value)
+        Self::OpenrouterMemory(value)
     }
 }
 
-impl From<OutputMcpServerToolItem> for OutputItem {
+impl From<OutputMcpServerToolItem> for OutputItems {
     #[inline]
     fn from(value: OutputMcpServerToolItem) -> Self {
-        Self::OpenRouterMcp(value)
+        Self::OpenrouterMcp(value)
     }
 }
 
-impl From<OutputSearchModelsServerToolItem> for OutputItem {
+impl From<OutputSearchModelsServerToolItem> for OutputItems {
     #[inline]
     fn from(value: OutputSearchModelsServerToolItem) -> Self {
-        Self::OpenRouterExperimentalSearchModels(value)
+        Self::OpenrouterExperimentalSearchModels(value)
     }
 }
 
-impl From<OutputFusionServerToolItem> for OutputItem {
+impl From<OutputFusionServerToolItem> for OutputItems {
     #[inline]
     fn from(value: OutputFusionServerToolItem) -> Self {
-        Self::OpenRouterFusion(Box::new(value))
+        Self::OpenrouterFusion(Box::new(value))
     }
 }
 
-impl From<OutputAdvisorServerToolItem> for OutputItem {
+impl From<OutputAdvisorServerToolItem> for OutputItems {
     #[inline]
     fn from(value: OutputAdvisorServerToolItem) -> Self {
-        Self::OpenRouterAdvisor(Box::new(value))
+        Self::OpenrouterAdvisor(Box::new(value))
     }
 }
 
-impl From<OutputSubagentServerToolItem> for OutputItem {
+impl From<OutputSubagentServerToolItem> for OutputItems {
     #[inline]
     fn from(value: OutputSubagentServerToolItem) -> Self {
-        Self::OpenRouterSubagent(Box::new(value))
+        Self::OpenrouterSubagent(Box::new(value))
     }
 }
 
-impl From<OutputFilesServerToolItem> for OutputItem {
+impl From<OutputFilesServerToolItem> for OutputItems {
     #[inline]
     fn from(value: OutputFilesServerToolItem) -> Self {
-        Self::OpenRouterFiles(Box::new(value))
+        Self::OpenrouterFiles(Box::new(value))
     }
 }
 
-impl From<OutputCustomToolCallItem> for OutputItem {
+impl From<OutputCustomToolCallItem> for OutputItems {
     #[inline]
     fn from(value: OutputCustomToolCallItem) -> Self {
         Self::CustomToolCall(value)
     }
 }
 
-impl From<OutputToolSearchCallItem> for OutputItem {
+impl From<OutputToolSearchCallItem> for OutputItems {
     #[inline]
     fn from(value: OutputToolSearchCallItem) -> Self {
         Self::ToolSearchCall(value)
     }
 }
 
-impl From<OutputArmorBlockedItem> for OutputItem {
+impl From<OutputArmorBlockedItem> for OutputItems {
     #[inline]
     fn from(value: OutputArmorBlockedItem) -> Self {
-        Self::OpenRouterArmorBlocked(Box::new(value))
+        Self::OpenrouterArmorBlocked(Box::new(value))
     }
 }
 
@@ -2659,7 +2659,7 @@ wire_struct!(BaseReasoningConfig {
 /// Schema `OpenAIResponsesResponseStatus` of the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum ResponsesStatus {
+pub enum OpenAiResponsesResponseStatus {
     /// Generation finished normally.
     Completed,
     /// Generation stopped early, for example at the token limit.
@@ -2676,7 +2676,7 @@ pub enum ResponsesStatus {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(ResponsesStatus {
+wire_enum!(OpenAiResponsesResponseStatus {
     Completed = "completed",
     Incomplete = "incomplete",
     InProgress = "in_progress",
@@ -2964,17 +2964,17 @@ pub struct Usage {
     /// Tokens in everything sent to the model, cached ones included.
     pub input_tokens: i64,
     /// How the input tokens relate to the prompt cache.
-    pub input_tokens_details: ResponsesInputTokensDetails,
+    pub input_tokens_details: OpenAiResponsesUsageInputTokensDetails,
     /// Tokens the model generated, reasoning included.
     pub output_tokens: i64,
     /// What the output tokens were spent on.
-    pub output_tokens_details: ResponsesOutputTokensDetails,
+    pub output_tokens_details: OpenAiResponsesUsageOutputTokensDetails,
     /// Input and output tokens added together.
     pub total_tokens: i64,
     /// What the response cost you; null when no figure is available.
     pub cost: Option<f64>,
     /// Splits the cost into what the upstream provider charged for input and for output.
-    pub cost_details: Option<ResponsesUsageCostDetails>,
+    pub cost_details: Option<UsageCostDetails>,
     /// True when the request ran on a provider key of your own.
     pub is_byok: Option<bool>,
     /// Counts of server-side tool work, such as web searches, behind the response.
@@ -3000,7 +3000,7 @@ wire_struct!(Usage {
 /// At `OpenAIResponsesUsage.input_tokens_details` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct ResponsesInputTokensDetails {
+pub struct OpenAiResponsesUsageInputTokensDetails {
     /// Input tokens read from the prompt cache instead of being processed afresh.
     pub cached_tokens: i64,
     /// Input tokens newly stored in the prompt cache; null when the provider does not report it.
@@ -3009,7 +3009,7 @@ pub struct ResponsesInputTokensDetails {
     pub extra: Extra,
 }
 
-wire_struct!(ResponsesInputTokensDetails {
+wire_struct!(OpenAiResponsesUsageInputTokensDetails {
     0 cached_tokens: "cached_tokens" Required,
     1 cache_write_tokens: "cache_write_tokens" Optional,
 });
@@ -3019,14 +3019,14 @@ wire_struct!(ResponsesInputTokensDetails {
 /// At `OpenAIResponsesUsage.output_tokens_details` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct ResponsesOutputTokensDetails {
+pub struct OpenAiResponsesUsageOutputTokensDetails {
     /// Output tokens spent on reasoning before the visible answer.
     pub reasoning_tokens: i64,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(ResponsesOutputTokensDetails {
+wire_struct!(OpenAiResponsesUsageOutputTokensDetails {
     0 reasoning_tokens: "reasoning_tokens" Required,
 });
 
@@ -3035,7 +3035,7 @@ wire_struct!(ResponsesOutputTokensDetails {
 /// At `Usage.cost_details` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct ResponsesUsageCostDetails {
+pub struct UsageCostDetails {
     /// Portion of the upstream charge that the input tokens caused.
     pub upstream_inference_input_cost: f64,
     /// Portion of the upstream charge that the output tokens caused.
@@ -3048,7 +3048,7 @@ pub struct ResponsesUsageCostDetails {
     pub extra: Extra,
 }
 
-wire_struct!(ResponsesUsageCostDetails {
+wire_struct!(UsageCostDetails {
     0 upstream_inference_input_cost: "upstream_inference_input_cost" Required,
     1 upstream_inference_output_cost: "upstream_inference_output_cost" Required,
     2 server_tool_cost: "server_tool_cost" Optional,
