@@ -21,7 +21,7 @@ static SCIM_LIST_MAPPINGS: Operation = Operation::new("listScimGroupMappings", M
 pub fn scim_list_mappings(
     core: &OpenRouterCore,
     params: ScimListMappingsParams,
-) -> Call<'_, ListScimGroupMappingsResponse> {
+) -> Call<ListScimGroupMappingsResponse> {
     Call::new(core, params.write(Parts::new(&SCIM_LIST_MAPPINGS)))
 }
 
@@ -35,10 +35,7 @@ static SCIM_CREATE: Operation =
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 409, 500; other variants where no answer came.
 #[inline]
-pub fn scim_create(
-    core: &OpenRouterCore,
-    request: CreateScimGroupMappingRequest,
-) -> Call<'_, ScimGroupMappingResponse> {
+pub fn scim_create(core: &OpenRouterCore, request: CreateScimGroupMappingRequest) -> Call<ScimGroupMappingResponse> {
     Call::new(core, Parts::new(&SCIM_CREATE).json(&request))
 }
 
@@ -56,7 +53,7 @@ static SCIM_DELETE: Operation =
 /// - `id`: ID of the mapping to remove.
 /// - `keep_members`: Decides whether people admitted by the mapping stay in the workspace; always state it, since omitting it fails with 400.
 #[inline]
-pub fn scim_delete(core: &OpenRouterCore, id: impl AsRef<str>, keep_members: bool) -> Call<'_, DeletedResponse> {
+pub fn scim_delete(core: &OpenRouterCore, id: impl AsRef<str>, keep_members: bool) -> Call<DeletedResponse> {
     Call::new(core, Parts::new(&SCIM_DELETE).path("id", id.as_ref()).query("keep_members", Some(keep_members)))
 }
 
@@ -73,7 +70,7 @@ static SCIM_READ: Operation =
 /// # Arguments
 /// - `id`: ID of the mapping to fetch.
 #[inline]
-pub fn scim_read(core: &OpenRouterCore, id: impl AsRef<str>) -> Call<'_, ScimGroupMappingResponse> {
+pub fn scim_read(core: &OpenRouterCore, id: impl AsRef<str>) -> Call<ScimGroupMappingResponse> {
     Call::new(core, Parts::new(&SCIM_READ).path("id", id.as_ref()))
 }
 
@@ -94,7 +91,7 @@ pub fn scim_update(
     core: &OpenRouterCore,
     id: impl AsRef<str>,
     request: UpdateScimGroupMappingRequest,
-) -> Call<'_, ScimGroupMappingResponse> {
+) -> Call<ScimGroupMappingResponse> {
     Call::new(core, Parts::new(&SCIM_UPDATE).path("id", id.as_ref()).json(&request))
 }
 
@@ -109,7 +106,7 @@ static SCIM_LIST_GROUPS: Operation = Operation::new("listScimGroups", Method::GE
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 500; other variants where no answer came.
 #[inline]
-pub fn scim_list_groups(core: &OpenRouterCore, params: ScimListGroupsParams) -> Call<'_, ListScimGroupsResponse> {
+pub fn scim_list_groups(core: &OpenRouterCore, params: ScimListGroupsParams) -> Call<ListScimGroupsResponse> {
     Call::new(core, params.write(Parts::new(&SCIM_LIST_GROUPS)))
 }
 
@@ -123,7 +120,7 @@ static SCIM_CREATE_SYNC_JOB: Operation =
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 500; other variants where no answer came.
 #[inline]
-pub fn scim_create_sync_job(core: &OpenRouterCore) -> Call<'_, ScimSyncJobResponse> {
+pub fn scim_create_sync_job(core: &OpenRouterCore) -> Call<ScimSyncJobResponse> {
     Call::new(core, Parts::new(&SCIM_CREATE_SYNC_JOB))
 }
 
@@ -140,6 +137,6 @@ static SCIM_GET_SYNC_JOB: Operation =
 /// # Arguments
 /// - `id`: ID of the sync job to look up.
 #[inline]
-pub fn scim_get_sync_job(core: &OpenRouterCore, id: impl AsRef<str>) -> Call<'_, ScimSyncJobResponse> {
+pub fn scim_get_sync_job(core: &OpenRouterCore, id: impl AsRef<str>) -> Call<ScimSyncJobResponse> {
     Call::new(core, Parts::new(&SCIM_GET_SYNC_JOB).path("id", id.as_ref()))
 }

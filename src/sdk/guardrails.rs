@@ -23,7 +23,7 @@ impl<'a> Guardrails<'a> {
     ///
     /// The same as [`funcs::guardrails_list`].
     #[inline]
-    pub fn list(self, params: GuardrailsListParams) -> Call<'a, ListGuardrailsResponse> {
+    pub fn list(self, params: GuardrailsListParams) -> Call<ListGuardrailsResponse> {
         funcs::guardrails_list(self.core, params)
     }
 
@@ -33,7 +33,7 @@ impl<'a> Guardrails<'a> {
     ///
     /// The same as [`funcs::guardrails_create`].
     #[inline]
-    pub fn create(self, request: CreateGuardrailRequest) -> Call<'a, GuardrailResponse> {
+    pub fn create(self, request: CreateGuardrailRequest) -> Call<GuardrailResponse> {
         funcs::guardrails_create(self.core, request)
     }
 
@@ -43,10 +43,7 @@ impl<'a> Guardrails<'a> {
     ///
     /// The same as [`funcs::guardrails_list_key_assignments`].
     #[inline]
-    pub fn list_key_assignments(
-        self,
-        params: GuardrailsListKeyAssignmentsParams,
-    ) -> Call<'a, ListKeyAssignmentsResponse> {
+    pub fn list_key_assignments(self, params: GuardrailsListKeyAssignmentsParams) -> Call<ListKeyAssignmentsResponse> {
         funcs::guardrails_list_key_assignments(self.core, params)
     }
 
@@ -59,7 +56,7 @@ impl<'a> Guardrails<'a> {
     pub fn list_member_assignments(
         self,
         params: GuardrailsListMemberAssignmentsParams,
-    ) -> Call<'a, ListMemberAssignmentsResponse> {
+    ) -> Call<ListMemberAssignmentsResponse> {
         funcs::guardrails_list_member_assignments(self.core, params)
     }
 
@@ -69,7 +66,7 @@ impl<'a> Guardrails<'a> {
     ///
     /// The same as [`funcs::guardrails_delete`].
     #[inline]
-    pub fn delete(self, id: impl AsRef<str>) -> Call<'a, DeletedResponse> {
+    pub fn delete(self, id: impl AsRef<str>) -> Call<DeletedResponse> {
         funcs::guardrails_delete(self.core, id)
     }
 
@@ -79,7 +76,7 @@ impl<'a> Guardrails<'a> {
     ///
     /// The same as [`funcs::guardrails_get`].
     #[inline]
-    pub fn get(self, id: impl AsRef<str>) -> Call<'a, GuardrailResponse> {
+    pub fn get(self, id: impl AsRef<str>) -> Call<GuardrailResponse> {
         funcs::guardrails_get(self.core, id)
     }
 
@@ -89,7 +86,7 @@ impl<'a> Guardrails<'a> {
     ///
     /// The same as [`funcs::guardrails_update`].
     #[inline]
-    pub fn update(self, id: impl AsRef<str>, request: UpdateGuardrailRequest) -> Call<'a, GuardrailResponse> {
+    pub fn update(self, id: impl AsRef<str>, request: UpdateGuardrailRequest) -> Call<GuardrailResponse> {
         funcs::guardrails_update(self.core, id, request)
     }
 
@@ -103,7 +100,7 @@ impl<'a> Guardrails<'a> {
         self,
         id: impl AsRef<str>,
         params: GuardrailKeyAssignmentsParams,
-    ) -> Call<'a, ListKeyAssignmentsResponse> {
+    ) -> Call<ListKeyAssignmentsResponse> {
         funcs::guardrails_list_guardrail_key_assignments(self.core, id, params)
     }
 
@@ -113,7 +110,7 @@ impl<'a> Guardrails<'a> {
     ///
     /// The same as [`funcs::guardrails_bulk_assign_keys`].
     #[inline]
-    pub fn bulk_assign_keys(self, id: impl AsRef<str>, request: BulkKeysRequest) -> Call<'a, BulkAssignResponse> {
+    pub fn bulk_assign_keys(self, id: impl AsRef<str>, request: BulkKeysRequest) -> Call<BulkAssignResponse> {
         funcs::guardrails_bulk_assign_keys(self.core, id, request)
     }
 
@@ -123,7 +120,7 @@ impl<'a> Guardrails<'a> {
     ///
     /// The same as [`funcs::guardrails_bulk_unassign_keys`].
     #[inline]
-    pub fn bulk_unassign_keys(self, id: impl AsRef<str>, request: BulkKeysRequest) -> Call<'a, BulkUnassignResponse> {
+    pub fn bulk_unassign_keys(self, id: impl AsRef<str>, request: BulkKeysRequest) -> Call<BulkUnassignResponse> {
         funcs::guardrails_bulk_unassign_keys(self.core, id, request)
     }
 
@@ -137,7 +134,7 @@ impl<'a> Guardrails<'a> {
         self,
         id: impl AsRef<str>,
         params: GuardrailMemberAssignmentsParams,
-    ) -> Call<'a, ListMemberAssignmentsResponse> {
+    ) -> Call<ListMemberAssignmentsResponse> {
         funcs::guardrails_list_guardrail_member_assignments(self.core, id, params)
     }
 
@@ -147,7 +144,7 @@ impl<'a> Guardrails<'a> {
     ///
     /// The same as [`funcs::guardrails_bulk_assign_members`].
     #[inline]
-    pub fn bulk_assign_members(self, id: impl AsRef<str>, request: BulkMembersRequest) -> Call<'a, BulkAssignResponse> {
+    pub fn bulk_assign_members(self, id: impl AsRef<str>, request: BulkMembersRequest) -> Call<BulkAssignResponse> {
         funcs::guardrails_bulk_assign_members(self.core, id, request)
     }
 
@@ -157,11 +154,7 @@ impl<'a> Guardrails<'a> {
     ///
     /// The same as [`funcs::guardrails_bulk_unassign_members`].
     #[inline]
-    pub fn bulk_unassign_members(
-        self,
-        id: impl AsRef<str>,
-        request: BulkMembersRequest,
-    ) -> Call<'a, BulkUnassignResponse> {
+    pub fn bulk_unassign_members(self, id: impl AsRef<str>, request: BulkMembersRequest) -> Call<BulkUnassignResponse> {
         funcs::guardrails_bulk_unassign_members(self.core, id, request)
     }
 }

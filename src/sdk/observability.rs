@@ -23,7 +23,7 @@ impl<'a> Observability<'a> {
     ///
     /// The same as [`funcs::observability_list`].
     #[inline]
-    pub fn list(self, params: ObservabilityListParams) -> Call<'a, ListObservabilityDestinationsResponse> {
+    pub fn list(self, params: ObservabilityListParams) -> Call<ListObservabilityDestinationsResponse> {
         funcs::observability_list(self.core, params)
     }
 
@@ -33,7 +33,7 @@ impl<'a> Observability<'a> {
     ///
     /// The same as [`funcs::observability_create`].
     #[inline]
-    pub fn create(self, request: CreateObservabilityDestinationRequest) -> Call<'a, ObservabilityDestinationResponse> {
+    pub fn create(self, request: CreateObservabilityDestinationRequest) -> Call<ObservabilityDestinationResponse> {
         funcs::observability_create(self.core, request)
     }
 
@@ -43,7 +43,7 @@ impl<'a> Observability<'a> {
     ///
     /// The same as [`funcs::observability_delete`].
     #[inline]
-    pub fn delete(self, id: impl AsRef<str>) -> Call<'a, DeletedResponse> {
+    pub fn delete(self, id: impl AsRef<str>) -> Call<DeletedResponse> {
         funcs::observability_delete(self.core, id)
     }
 
@@ -53,7 +53,7 @@ impl<'a> Observability<'a> {
     ///
     /// The same as [`funcs::observability_get`].
     #[inline]
-    pub fn get(self, id: impl AsRef<str>) -> Call<'a, ObservabilityDestinationResponse> {
+    pub fn get(self, id: impl AsRef<str>) -> Call<ObservabilityDestinationResponse> {
         funcs::observability_get(self.core, id)
     }
 
@@ -67,7 +67,7 @@ impl<'a> Observability<'a> {
         self,
         id: impl AsRef<str>,
         request: UpdateObservabilityDestinationRequest,
-    ) -> Call<'a, ObservabilityDestinationResponse> {
+    ) -> Call<ObservabilityDestinationResponse> {
         funcs::observability_update(self.core, id, request)
     }
 }

@@ -23,7 +23,7 @@ impl<'a> Organization<'a> {
     ///
     /// The same as [`funcs::organization_list_members`].
     #[inline]
-    pub fn list_members(self, params: OrganizationListMembersParams) -> Call<'a, ListOrganizationMembersResponse> {
+    pub fn list_members(self, params: OrganizationListMembersParams) -> Call<ListOrganizationMembersResponse> {
         funcs::organization_list_members(self.core, params)
     }
 
@@ -33,7 +33,7 @@ impl<'a> Organization<'a> {
     ///
     /// The same as [`funcs::organization_get_settings`].
     #[inline]
-    pub fn get_settings(self) -> Call<'a, OrganizationSettingsResponse> {
+    pub fn get_settings(self) -> Call<OrganizationSettingsResponse> {
         funcs::organization_get_settings(self.core)
     }
 
@@ -43,7 +43,7 @@ impl<'a> Organization<'a> {
     ///
     /// The same as [`funcs::organization_update_settings`].
     #[inline]
-    pub fn update_settings(self, request: UpdateOrganizationSettingsRequest) -> Call<'a, OrganizationSettingsResponse> {
+    pub fn update_settings(self, request: UpdateOrganizationSettingsRequest) -> Call<OrganizationSettingsResponse> {
         funcs::organization_update_settings(self.core, request)
     }
 }

@@ -23,7 +23,7 @@ impl<'a> Presets<'a> {
     ///
     /// The same as [`funcs::presets_list`].
     #[inline]
-    pub fn list(self, params: PresetsListParams) -> Call<'a, ListPresetsResponse> {
+    pub fn list(self, params: PresetsListParams) -> Call<ListPresetsResponse> {
         funcs::presets_list(self.core, params)
     }
 
@@ -33,7 +33,7 @@ impl<'a> Presets<'a> {
     ///
     /// The same as [`funcs::presets_get`].
     #[inline]
-    pub fn get(self, slug: impl AsRef<str>) -> Call<'a, PresetResponse> {
+    pub fn get(self, slug: impl AsRef<str>) -> Call<PresetResponse> {
         funcs::presets_get(self.core, slug)
     }
 
@@ -43,11 +43,7 @@ impl<'a> Presets<'a> {
     ///
     /// The same as [`funcs::presets_create_presets_chat_completions`].
     #[inline]
-    pub fn create_presets_chat_completions(
-        self,
-        slug: impl AsRef<str>,
-        request: ChatRequest,
-    ) -> Call<'a, PresetResponse> {
+    pub fn create_presets_chat_completions(self, slug: impl AsRef<str>, request: ChatRequest) -> Call<PresetResponse> {
         funcs::presets_create_presets_chat_completions(self.core, slug, request)
     }
 
@@ -57,7 +53,7 @@ impl<'a> Presets<'a> {
     ///
     /// The same as [`funcs::presets_create_presets_messages`].
     #[inline]
-    pub fn create_presets_messages(self, slug: impl AsRef<str>, request: MessagesRequest) -> Call<'a, PresetResponse> {
+    pub fn create_presets_messages(self, slug: impl AsRef<str>, request: MessagesRequest) -> Call<PresetResponse> {
         funcs::presets_create_presets_messages(self.core, slug, request)
     }
 
@@ -67,11 +63,7 @@ impl<'a> Presets<'a> {
     ///
     /// The same as [`funcs::presets_create_presets_responses`].
     #[inline]
-    pub fn create_presets_responses(
-        self,
-        slug: impl AsRef<str>,
-        request: ResponsesRequest,
-    ) -> Call<'a, PresetResponse> {
+    pub fn create_presets_responses(self, slug: impl AsRef<str>, request: ResponsesRequest) -> Call<PresetResponse> {
         funcs::presets_create_presets_responses(self.core, slug, request)
     }
 
@@ -85,7 +77,7 @@ impl<'a> Presets<'a> {
         self,
         slug: impl AsRef<str>,
         params: PresetsListVersionsParams,
-    ) -> Call<'a, ListPresetVersionsResponse> {
+    ) -> Call<ListPresetVersionsResponse> {
         funcs::presets_list_versions(self.core, slug, params)
     }
 
@@ -95,7 +87,7 @@ impl<'a> Presets<'a> {
     ///
     /// The same as [`funcs::presets_get_version`].
     #[inline]
-    pub fn get_version(self, slug: impl AsRef<str>, version: impl AsRef<str>) -> Call<'a, GetPresetVersionResponse> {
+    pub fn get_version(self, slug: impl AsRef<str>, version: impl AsRef<str>) -> Call<GetPresetVersionResponse> {
         funcs::presets_get_version(self.core, slug, version)
     }
 }

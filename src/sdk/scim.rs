@@ -23,7 +23,7 @@ impl<'a> Scim<'a> {
     ///
     /// The same as [`funcs::scim_list_mappings`].
     #[inline]
-    pub fn list_mappings(self, params: ScimListMappingsParams) -> Call<'a, ListScimGroupMappingsResponse> {
+    pub fn list_mappings(self, params: ScimListMappingsParams) -> Call<ListScimGroupMappingsResponse> {
         funcs::scim_list_mappings(self.core, params)
     }
 
@@ -33,7 +33,7 @@ impl<'a> Scim<'a> {
     ///
     /// The same as [`funcs::scim_create`].
     #[inline]
-    pub fn create(self, request: CreateScimGroupMappingRequest) -> Call<'a, ScimGroupMappingResponse> {
+    pub fn create(self, request: CreateScimGroupMappingRequest) -> Call<ScimGroupMappingResponse> {
         funcs::scim_create(self.core, request)
     }
 
@@ -43,7 +43,7 @@ impl<'a> Scim<'a> {
     ///
     /// The same as [`funcs::scim_delete`].
     #[inline]
-    pub fn delete(self, id: impl AsRef<str>, keep_members: bool) -> Call<'a, DeletedResponse> {
+    pub fn delete(self, id: impl AsRef<str>, keep_members: bool) -> Call<DeletedResponse> {
         funcs::scim_delete(self.core, id, keep_members)
     }
 
@@ -53,7 +53,7 @@ impl<'a> Scim<'a> {
     ///
     /// The same as [`funcs::scim_read`].
     #[inline]
-    pub fn read(self, id: impl AsRef<str>) -> Call<'a, ScimGroupMappingResponse> {
+    pub fn read(self, id: impl AsRef<str>) -> Call<ScimGroupMappingResponse> {
         funcs::scim_read(self.core, id)
     }
 
@@ -63,11 +63,7 @@ impl<'a> Scim<'a> {
     ///
     /// The same as [`funcs::scim_update`].
     #[inline]
-    pub fn update(
-        self,
-        id: impl AsRef<str>,
-        request: UpdateScimGroupMappingRequest,
-    ) -> Call<'a, ScimGroupMappingResponse> {
+    pub fn update(self, id: impl AsRef<str>, request: UpdateScimGroupMappingRequest) -> Call<ScimGroupMappingResponse> {
         funcs::scim_update(self.core, id, request)
     }
 
@@ -77,7 +73,7 @@ impl<'a> Scim<'a> {
     ///
     /// The same as [`funcs::scim_list_groups`].
     #[inline]
-    pub fn list_groups(self, params: ScimListGroupsParams) -> Call<'a, ListScimGroupsResponse> {
+    pub fn list_groups(self, params: ScimListGroupsParams) -> Call<ListScimGroupsResponse> {
         funcs::scim_list_groups(self.core, params)
     }
 
@@ -87,7 +83,7 @@ impl<'a> Scim<'a> {
     ///
     /// The same as [`funcs::scim_create_sync_job`].
     #[inline]
-    pub fn create_sync_job(self) -> Call<'a, ScimSyncJobResponse> {
+    pub fn create_sync_job(self) -> Call<ScimSyncJobResponse> {
         funcs::scim_create_sync_job(self.core)
     }
 
@@ -97,7 +93,7 @@ impl<'a> Scim<'a> {
     ///
     /// The same as [`funcs::scim_get_sync_job`].
     #[inline]
-    pub fn get_sync_job(self, id: impl AsRef<str>) -> Call<'a, ScimSyncJobResponse> {
+    pub fn get_sync_job(self, id: impl AsRef<str>) -> Call<ScimSyncJobResponse> {
         funcs::scim_get_sync_job(self.core, id)
     }
 }
