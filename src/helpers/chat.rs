@@ -10,6 +10,9 @@ use super::text::{ParseError, parse, parse_arguments};
 use super::{holds, holds_error, objects, whole_stream};
 use crate::core::StreamItem;
 use crate::core::wire::{self, Root};
+use crate::models::chat::{
+    ChatContentFileFile, ChatContentVideoInput, ChatFunctionToolFunction, ChatFunctionToolFunctionFunction,
+};
 use crate::models::*;
 
 impl Root for ChatResult {

@@ -12,8 +12,9 @@ use crate::core::wire::{self, Json, Wire};
 use crate::errors::ConnectionError;
 use crate::models::{
     ChatAssistantMessage, ChatAudioOutput, ChatChoice, ChatContentPart, ChatContentText, ChatMessageContent,
-    ChatResult, ChatStreamChoice, ChatStreamChunk, ChatStreamDelta, ChatStreamToolCall, ChatTokenLogprobs,
-    ChatToolCall, ChatToolCallFunction, ChatUsage, Extra, ReasoningDetail, ReasoningDetailSummary, ReasoningDetailText,
+    ChatResult, ChatStreamChoice, ChatStreamChunk, ChatStreamDelta, ChatStreamToolCall, ChatToolCall,
+    ChatToolCallFunction, ChatUsage, Extra, ReasoningDetail,
+    chat::{ChatTokenLogprobs, ReasoningDetailSummary, ReasoningDetailText},
 };
 
 impl EventStream<ChatStreamChunk> {

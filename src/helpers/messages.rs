@@ -10,6 +10,13 @@ use super::{retyped, whole_stream};
 use crate::core::StreamItem;
 use crate::core::wire::{self, Json, Root, Wire};
 use crate::models::*;
+use crate::models::{
+    messages::{
+        AnthropicBase64ImageSource, AnthropicBase64PdfSource, AnthropicImageMimeType, MessagesRequestToolCustom,
+        MessagesRequestToolCustomInputSchema, MessagesToolResultContent,
+    },
+    shared::UrlSource,
+};
 
 impl Root for MessagesResult {
     #[inline]

@@ -9,6 +9,7 @@ use super::text::{ParseError, parse, parse_arguments};
 use super::{holds_error, retyped, whole_stream};
 use crate::core::StreamItem;
 use crate::core::wire::{self, Root};
+use crate::models::responses::{EasyInputMessageContent, InputAudioInputAudio, InputAudioInputAudioFormat};
 use crate::models::*;
 
 impl Root for ResponsesResult {

@@ -9,9 +9,9 @@ use crate::core::EventStream;
 use crate::core::wire::{self, Json, Wire};
 use crate::errors::ConnectionError;
 use crate::models::{
-    CustomToolCallItem, Extra, OutputContentPart, OutputFunctionCallItem, OutputItem, OutputMessage,
-    OutputMessageContentPart, OutputReasoningItem, ReasoningSummaryText, ReasoningTextContent, ResponseOutputText,
-    ResponsesRefusal, ResponsesResult, ResponsesStreamEvent,
+    Extra, OutputContentPart, OutputFunctionCallItem, OutputItem, OutputMessage, OutputMessageContentPart,
+    OutputReasoningItem, ResponseOutputText, ResponsesResult, ResponsesStreamEvent,
+    responses::{CustomToolCallItem, ReasoningSummaryText, ReasoningTextContent, ResponsesRefusal},
 };
 
 impl EventStream<ResponsesStreamEvent> {
