@@ -1,4 +1,4 @@
-//! A gateway: takes a request of a browser, asks a model, and hands its text on as it comes.
+//! A gateway: takes a request from a browser, asks a model, and passes the events on unchanged.
 //!
 //! `cargo run --example gateway` starts the gateway on a free port, asks it once, prints what arrives, and ends. The
 //! gateway speaks just enough HTTP for that; a real one puts the same few lines into its web framework.
@@ -53,8 +53,9 @@ async fn serve(browser: TcpStream, client: &OpenRouter) -> Result<(), Failure> {
     let question = target.trim_start_matches("/?").replace('+', " ");
 
     let request = ChatRequest::new([ChatMessages::user(question)]).model("openai/gpt-4o-mini");
-    let mut texts = match client.chat().stream(request).await {
-        Ok(stream) => stream.text_deltas(),
+    let mut events = match client.chat().stream(request).raw().await {
+        // Comments keep the connection open while the model thinks.
+        Ok(events) => events.comments(true),
         Err(error) => {
             // The browser gets the status, the log the reason.
             let status = error.status().map_or(502, |status| status.as_u16());
@@ -64,11 +65,9 @@ async fn serve(browser: TcpStream, client: &OpenRouter) -> Result<(), Failure> {
     };
     let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";
     browser.write_all(head.as_bytes()).await?;
-    while let Some(text) = texts.next().await {
-        let event = format!("data: {}\n\n", serde_json::to_string(&text?)?);
-        browser.write_all(event.as_bytes()).await?;
+    while let Some(event) = events.next().await {
+        browser.write_all(event?.as_bytes()).await?;
         browser.flush().await?;
     }
-    browser.write_all(b"data: [DONE]\n\n").await?;
     Ok(())
 }

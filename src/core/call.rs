@@ -11,16 +11,18 @@ use bytes::Bytes;
 use http::{Extensions, HeaderMap, StatusCode};
 
 use super::client::{Key, OpenRouterCore, ServerUrl, Timeouts};
+use super::event_stream::{EventStream, StreamItem};
 use super::execute::{Exchange, Expected, execute};
 use super::hidden::Headers;
 use super::operation::{Parts, QueryValue};
+use super::raw_events::RawEvents;
 use super::retry::RetryConfig;
 use super::sse::SseDecoder;
 use super::wire::{self, Json, Root};
 use crate::errors::{ApiError, Error, ResponseValidationError};
 
-/// What a call may answer with: a model type (a JSON body), an [`EventStream`](super::EventStream), a
-/// [`Download`](super::Download), or `()` where the body says nothing.
+/// What a call may answer with: a model type (a JSON body), an [`EventStream`], a
+/// [`Download`](super::Download), or `()` where the body says nothing; [`RawEvents`] and [`Bytes`] for raw calls.
 ///
 /// It is implemented for these and cannot be implemented outside of this crate.
 pub trait Answer: sealed::FromExchange {}
@@ -55,6 +57,14 @@ impl<T: Root> sealed::FromExchange for T {
             }
             .ok_or_else(|| exchange.into_misfit(error)),
         }
+    }
+}
+
+impl sealed::FromExchange for Bytes {
+    const EXPECTED: Expected = Expected::Json;
+
+    fn from_exchange(exchange: Exchange) -> Result<Self, Error> {
+        Ok(exchange.body.as_bytes().cloned().unwrap_or_default())
     }
 }
 
@@ -283,6 +293,26 @@ impl<T> Call<T> {
 
     fn poll_exchange(&mut self, cx: &mut Context<'_>) -> Poll<Result<Exchange, Error>> {
         self.draft.poll(&mut self.sending, self.expected, cx)
+    }
+
+    /// The same call with another answer.
+    fn answering<U: Answer>(self) -> Call<U> {
+        Call { draft: self.draft, sending: self.sending, expected: U::EXPECTED, read: U::from_exchange }
+    }
+}
+
+impl<T: Root> Call<T> {
+    /// Returns the body as it is received, without decoding it or looking for an error in it. Follow it with
+    /// [`with_response`](Self::with_response) for the status and headers.
+    pub fn raw(self) -> Call<Bytes> {
+        self.answering()
+    }
+}
+
+impl<T: StreamItem> Call<EventStream<T>> {
+    /// Returns the events as they are received, without decoding them: [`RawEvents`].
+    pub fn raw(self) -> Call<RawEvents<T>> {
+        self.answering()
     }
 }
 
