@@ -133,9 +133,9 @@ impl Draft {
 /// ```no_run
 /// # #[cfg(feature = "chat")]
 /// # async fn run(client: openrouter_kit::OpenRouter) -> Result<(), Box<dyn std::error::Error>> {
-/// use openrouter_kit::models::{ChatMessages, ChatRequest};
+/// use openrouter_kit::models::{ChatMessage, ChatRequest};
 ///
-/// let ask = |text: &str| client.chat().send(ChatRequest::new([ChatMessages::user(text)]).model("openai/gpt-4o-mini"));
+/// let ask = |text: &str| client.chat().send(ChatRequest::new([ChatMessage::user(text)]).model("openai/gpt-4o-mini"));
 /// let task = tokio::spawn(ask("What is a future?"));
 /// let results = futures_util::future::try_join_all([ask("What is a task?"), ask("What is a thread?")]).await?;
 /// println!("{:?} {:?}", task.await??.text(), results[0].text());

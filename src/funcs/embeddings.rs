@@ -33,6 +33,6 @@ static EMBEDDINGS_LIST_MODELS: Operation = Operation::new("listEmbeddingsModels"
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 500; other variants where no answer came.
 #[inline]
-pub fn embeddings_list_models(core: &OpenRouterCore, params: ListEmbeddingsModelsParams) -> Call<ModelsListResponse> {
+pub fn embeddings_list_models(core: &OpenRouterCore, params: EmbeddingsListModelsParams) -> Call<ModelsListResponse> {
     Call::new(core, params.write(Parts::new(&EMBEDDINGS_LIST_MODELS)))
 }

@@ -18,7 +18,7 @@ static EXTERNAL_USERS_LIST: Operation = Operation::new("listExternalUsers", Meth
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 500; other variants where no answer came.
 #[inline]
-pub fn external_users_list(core: &OpenRouterCore, params: ListExternalUsersParams) -> Call<ListExternalUsersResponse> {
+pub fn external_users_list(core: &OpenRouterCore, params: ExternalUsersListParams) -> Call<ListExternalUsersResponse> {
     Call::new(core, params.write(Parts::new(&EXTERNAL_USERS_LIST)))
 }
 

@@ -17,7 +17,7 @@ static FILES_LIST: Operation =
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 429, 500, 502, 503; other variants where no answer came.
 #[inline]
-pub fn files_list(core: &OpenRouterCore, params: ListFilesParams) -> Call<FileListResponse> {
+pub fn files_list(core: &OpenRouterCore, params: FilesListParams) -> Call<FileListResponse> {
     Call::new(core, params.write(Parts::new(&FILES_LIST)))
 }
 
@@ -30,7 +30,11 @@ static FILES_UPLOAD: Operation = Operation::new("uploadFile", Method::POST, "/fi
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 413, 429, 499, 500, 502, 503; other variants where no answer came.
 #[inline]
-pub fn files_upload(core: &OpenRouterCore, request: UploadFileRequest, params: UploadFileParams) -> Call<FileResponse> {
+pub fn files_upload(
+    core: &OpenRouterCore,
+    request: UploadFileRequest,
+    params: FilesUploadParams,
+) -> Call<FileResponse> {
     Call::new(core, params.write(Parts::new(&FILES_UPLOAD).multipart(request.into_multipart())))
 }
 
@@ -50,7 +54,7 @@ static FILES_DELETE: Operation =
 pub fn files_delete(
     core: &OpenRouterCore,
     file_id: impl AsRef<str>,
-    params: DeleteFileParams,
+    params: FilesDeleteParams,
 ) -> Call<FileDeleteResponse> {
     Call::new(core, params.write(Parts::new(&FILES_DELETE).path("file_id", file_id.as_ref())))
 }
@@ -71,7 +75,7 @@ static FILES_RETRIEVE: Operation =
 pub fn files_retrieve(
     core: &OpenRouterCore,
     file_id: impl AsRef<str>,
-    params: GetFileMetadataParams,
+    params: FilesRetrieveParams,
 ) -> Call<FileResponse> {
     Call::new(core, params.write(Parts::new(&FILES_RETRIEVE).path("file_id", file_id.as_ref())))
 }
@@ -89,10 +93,6 @@ static FILES_DOWNLOAD: Operation =
 /// # Arguments
 /// - `file_id`: ID of the server-created file to fetch.
 #[inline]
-pub fn files_download(
-    core: &OpenRouterCore,
-    file_id: impl AsRef<str>,
-    params: DownloadFileContentParams,
-) -> Call<Download> {
+pub fn files_download(core: &OpenRouterCore, file_id: impl AsRef<str>, params: FilesDownloadParams) -> Call<Download> {
     Call::new(core, params.write(Parts::new(&FILES_DOWNLOAD).path("file_id", file_id.as_ref())))
 }

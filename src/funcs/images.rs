@@ -29,7 +29,7 @@ static IMAGES_STREAM: Operation = Operation::new("createImages", Method::POST, "
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 402, 403, 404, 413, 429, 500, 502, 524, 529; other variants where no answer came.
 #[inline]
-pub fn images_stream(core: &OpenRouterCore, request: ImageGenerationRequest) -> Call<EventStream<ImageStreamEvents>> {
+pub fn images_stream(core: &OpenRouterCore, request: ImageGenerationRequest) -> Call<EventStream<ImageStreamEvent>> {
     Call::new(core, Parts::new(&IMAGES_STREAM).json(&request).stream(true))
 }
 

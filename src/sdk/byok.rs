@@ -23,7 +23,7 @@ impl<'a> Byok<'a> {
     ///
     /// The same as [`funcs::byok_list`].
     #[inline]
-    pub fn list(self, params: ListByokKeysParams) -> Call<ListByokKeysResponse> {
+    pub fn list(self, params: ByokListParams) -> Call<ListByokKeysResponse> {
         funcs::byok_list(self.core, params)
     }
 

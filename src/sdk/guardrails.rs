@@ -23,7 +23,7 @@ impl<'a> Guardrails<'a> {
     ///
     /// The same as [`funcs::guardrails_list`].
     #[inline]
-    pub fn list(self, params: ListGuardrailsParams) -> Call<ListGuardrailsResponse> {
+    pub fn list(self, params: GuardrailsListParams) -> Call<ListGuardrailsResponse> {
         funcs::guardrails_list(self.core, params)
     }
 
@@ -43,7 +43,7 @@ impl<'a> Guardrails<'a> {
     ///
     /// The same as [`funcs::guardrails_list_key_assignments`].
     #[inline]
-    pub fn list_key_assignments(self, params: ListKeyAssignmentsParams) -> Call<ListKeyAssignmentsResponse> {
+    pub fn list_key_assignments(self, params: GuardrailsListKeyAssignmentsParams) -> Call<ListKeyAssignmentsResponse> {
         funcs::guardrails_list_key_assignments(self.core, params)
     }
 
@@ -53,7 +53,10 @@ impl<'a> Guardrails<'a> {
     ///
     /// The same as [`funcs::guardrails_list_member_assignments`].
     #[inline]
-    pub fn list_member_assignments(self, params: ListMemberAssignmentsParams) -> Call<ListMemberAssignmentsResponse> {
+    pub fn list_member_assignments(
+        self,
+        params: GuardrailsListMemberAssignmentsParams,
+    ) -> Call<ListMemberAssignmentsResponse> {
         funcs::guardrails_list_member_assignments(self.core, params)
     }
 
@@ -96,7 +99,7 @@ impl<'a> Guardrails<'a> {
     pub fn list_guardrail_key_assignments(
         self,
         id: impl AsRef<str>,
-        params: ListGuardrailKeyAssignmentsParams,
+        params: GuardrailKeyAssignmentsParams,
     ) -> Call<ListKeyAssignmentsResponse> {
         funcs::guardrails_list_guardrail_key_assignments(self.core, id, params)
     }
@@ -134,7 +137,7 @@ impl<'a> Guardrails<'a> {
     pub fn list_guardrail_member_assignments(
         self,
         id: impl AsRef<str>,
-        params: ListGuardrailMemberAssignmentsParams,
+        params: GuardrailMemberAssignmentsParams,
     ) -> Call<ListMemberAssignmentsResponse> {
         funcs::guardrails_list_guardrail_member_assignments(self.core, id, params)
     }

@@ -33,7 +33,7 @@ impl<'a> Images<'a> {
     ///
     /// The same as [`funcs::images_stream`].
     #[inline]
-    pub fn stream(self, request: ImageGenerationRequest) -> Call<EventStream<ImageStreamEvents>> {
+    pub fn stream(self, request: ImageGenerationRequest) -> Call<EventStream<ImageStreamEvent>> {
         funcs::images_stream(self.core, request)
     }
 

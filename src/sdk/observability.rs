@@ -23,7 +23,7 @@ impl<'a> Observability<'a> {
     ///
     /// The same as [`funcs::observability_list`].
     #[inline]
-    pub fn list(self, params: ListObservabilityDestinationsParams) -> Call<ListObservabilityDestinationsResponse> {
+    pub fn list(self, params: ObservabilityListParams) -> Call<ListObservabilityDestinationsResponse> {
         funcs::observability_list(self.core, params)
     }
 

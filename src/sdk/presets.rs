@@ -23,7 +23,7 @@ impl<'a> Presets<'a> {
     ///
     /// The same as [`funcs::presets_list`].
     #[inline]
-    pub fn list(self, params: ListPresetsParams) -> Call<ListPresetsResponse> {
+    pub fn list(self, params: PresetsListParams) -> Call<ListPresetsResponse> {
         funcs::presets_list(self.core, params)
     }
 
@@ -88,7 +88,7 @@ impl<'a> Presets<'a> {
     pub fn list_versions(
         self,
         slug: impl AsRef<str>,
-        params: ListPresetVersionsParams,
+        params: PresetsListVersionsParams,
     ) -> Call<ListPresetVersionsResponse> {
         funcs::presets_list_versions(self.core, slug, params)
     }

@@ -23,7 +23,7 @@ impl<'a> Workspaces<'a> {
     ///
     /// The same as [`funcs::workspaces_list`].
     #[inline]
-    pub fn list(self, params: ListWorkspacesParams) -> Call<ListWorkspacesResponse> {
+    pub fn list(self, params: WorkspacesListParams) -> Call<ListWorkspacesResponse> {
         funcs::workspaces_list(self.core, params)
     }
 
@@ -43,7 +43,7 @@ impl<'a> Workspaces<'a> {
     ///
     /// The same as [`funcs::workspaces_delete`].
     #[inline]
-    pub fn delete(self, id: impl AsRef<str>, params: DeleteWorkspaceParams) -> Call<DeleteWorkspaceResponse> {
+    pub fn delete(self, id: impl AsRef<str>, params: WorkspacesDeleteParams) -> Call<DeleteWorkspaceResponse> {
         funcs::workspaces_delete(self.core, id, params)
     }
 
@@ -76,7 +76,7 @@ impl<'a> Workspaces<'a> {
     pub fn list_members(
         self,
         id: impl AsRef<str>,
-        params: ListWorkspaceMembersParams,
+        params: WorkspacesListMembersParams,
     ) -> Call<ListWorkspaceMembersResponse> {
         funcs::workspaces_list_members(self.core, id, params)
     }
