@@ -226,7 +226,7 @@ impl ResponsesRequestTool {
     ///
     /// ```
     /// use openrouter_kit::models::{ResponsesRequest, ResponsesRequestTool};
-    /// use serde_json::json;
+    /// use openrouter_kit::serde_json::json;
     ///
     /// let weather = ResponsesRequestTool::function(
     ///     "get_current_weather",
