@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::text::{Half, TextDeltas, tell};
-use super::{is_empty, overlay, retyped, said, written};
+use super::{members_of, overlay, read_as, retyped, update};
 use crate::Error;
 use crate::core::EventStream;
 use crate::core::wire::{self, Json, Wire};
@@ -208,7 +208,7 @@ impl ResponsesAccumulator {
             }
             StreamEvents::OutputTextDone(event) => {
                 self.end(Kind::Message, event.output_index, &event.item_id, |item| {
-                    said(&mut text_part(item, event.content_index)?.0.text, &event.text);
+                    update(&mut text_part(item, event.content_index)?.0.text, &event.text);
                     Some(())
                 })
             }
@@ -225,7 +225,7 @@ impl ResponsesAccumulator {
                 Some(())
             }),
             StreamEvents::RefusalDone(event) => self.end(Kind::Message, event.output_index, &event.item_id, |item| {
-                said(refusal_part(item, event.content_index)?.0, &event.refusal);
+                update(refusal_part(item, event.content_index)?.0, &event.refusal);
                 Some(())
             }),
             StreamEvents::ReasoningTextDelta(event) => {
@@ -237,7 +237,7 @@ impl ResponsesAccumulator {
             }
             StreamEvents::ReasoningTextDone(event) => {
                 self.end(Kind::Reasoning, event.output_index, &event.item_id, |item| {
-                    said(reasoning_part(item, event.content_index)?.0, &event.text);
+                    update(reasoning_part(item, event.content_index)?.0, &event.text);
                     Some(())
                 })
             }
@@ -250,13 +250,13 @@ impl ResponsesAccumulator {
             }
             StreamEvents::ReasoningSummaryTextDone(event) => {
                 self.end(Kind::Reasoning, event.output_index, &event.item_id, |item| {
-                    said(summary_part(item, event.summary_index)?.0, &event.text);
+                    update(summary_part(item, event.summary_index)?.0, &event.text);
                     Some(())
                 })
             }
             StreamEvents::ReasoningSummaryPartDone(event) => {
                 self.end(Kind::Reasoning, event.output_index, &event.item_id, |item| {
-                    said(summary_part(item, event.summary_index)?.0, &event.part.text);
+                    update(summary_part(item, event.summary_index)?.0, &event.part.text);
                     Some(())
                 })
             }
@@ -270,8 +270,8 @@ impl ResponsesAccumulator {
             StreamEvents::FunctionCallArgumentsDone(event) => {
                 self.end(Kind::FunctionCall, event.output_index, &event.item_id, |item| {
                     let OutputItems::FunctionCall(call) = &mut item.item else { return None };
-                    said(&mut call.name, &event.name);
-                    said(&mut call.arguments, &event.arguments);
+                    update(&mut call.name, &event.name);
+                    update(&mut call.arguments, &event.arguments);
                     Some(())
                 })
             }
@@ -285,7 +285,7 @@ impl ResponsesAccumulator {
             StreamEvents::CustomToolCallInputDone(event) => {
                 self.end(Kind::CustomToolCall, event.output_index, &event.item_id, |item| {
                     let OutputItems::CustomToolCall(call) = &mut item.item else { return None };
-                    said(&mut call.input, &event.input);
+                    update(&mut call.input, &event.input);
                     Some(())
                 })
             }
@@ -313,7 +313,7 @@ impl ResponsesAccumulator {
     pub fn finish(mut self) -> Option<OpenResponsesResult> {
         let output = self.output();
         let mut response = match self.response {
-            Some(members) => Json::of(&members).ok().and_then(|json| wire::decode_event(json.as_text()).ok())?,
+            Some(members) => read_as(&members)?,
             None if output.is_empty() => return None,
             None => OpenResponsesResult::missing(),
         };
@@ -333,9 +333,7 @@ impl ResponsesAccumulator {
             self.output = output;
         }
         response.extra.forget_exact("output");
-        let members: BTreeMap<String, Json> =
-            Json::of(&response).ok().and_then(|json| wire::decode(json.as_text()).ok()).unwrap_or_default();
-        overlay(self.response.get_or_insert_default(), members);
+        overlay(self.response.get_or_insert_default(), members_of(&response));
         true
     }
 
@@ -442,7 +440,7 @@ impl ResponsesAccumulator {
     fn set_part(&mut self, index: i64, id: &str, content_index: i64, part: &ContentPartDoneEventPart) -> bool {
         if let ContentPartDoneEventPart::ReasoningText(part) = part {
             return self.end(Kind::Reasoning, index, id, |item| {
-                said(reasoning_part(item, content_index)?.0, &part.text);
+                update(reasoning_part(item, content_index)?.0, &part.text);
                 Some(())
             });
         }
@@ -610,7 +608,7 @@ fn fill(item: &mut OutputItems, before: &mut OutputItems) {
 /// Takes the earlier value for an empty one.
 #[inline]
 fn keep<T: Wire>(value: &mut T, before: &mut T) {
-    if is_empty(&written(value)) && *before != T::missing() {
+    if value.is_blank() && !before.is_missing() {
         std::mem::swap(value, before);
     }
 }
