@@ -289,7 +289,8 @@ impl Reading<'_> {
             extra.remove_forgotten();
         }
         let is_identified = layout.identifying() == 0 || present & layout.identifying() != 0;
-        if !is_identified && !(present == 0 && extra.is_empty()) {
+        let is_empty = present == 0 && extra.is_empty();
+        if !is_identified && !is_empty {
             return Err(match extra.required_misfit() {
                 Some(error) => error.clone(),
                 None => DecodeError::new(format!("none of the fields that identify it: {}", identifying_names(layout))),
