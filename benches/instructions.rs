@@ -27,7 +27,8 @@ use openrouter_kit::core::wire;
 use openrouter_kit::funcs;
 use openrouter_kit::helpers::{ChatAccumulator, ResponsesAccumulator};
 use openrouter_kit::models::{
-    ChatRequest, ChatResult, ChatStreamChunk, ModelsListResponse, OpenResponsesResult, ResponsesRequest, StreamEvents,
+    ChatRequest, ChatResult, ChatStreamChunk, ModelsListResponse, ResponsesRequest, ResponsesResult,
+    ResponsesStreamEvent,
 };
 use openrouter_kit_benches::bytes;
 
@@ -44,11 +45,11 @@ type Scenario = (&'static str, fn(usize));
 
 const SCENARIOS: [Scenario; 13] = [
     ("event: find in the bytes", find_event),
-    ("event: text delta of Responses", |times| read::<StreamEvents>(&bytes::text_delta(12_345), times)),
+    ("event: text delta of Responses", |times| read::<ResponsesStreamEvent>(&bytes::text_delta(12_345), times)),
     ("event: chunk of chat", |times| read::<ChatStreamChunk>(&bytes::chat_chunk(12_345), times)),
     ("accumulate: chunk of chat", accumulate_chat),
     ("accumulate: text delta of Responses", accumulate_responses),
-    ("answer: Responses, 2.4 kB", |times| read::<OpenResponsesResult>(&bytes::response_body(), times)),
+    ("answer: Responses, 2.4 kB", |times| read::<ResponsesResult>(&bytes::response_body(), times)),
     ("answer: chat, 2.4 kB", |times| read::<ChatResult>(&bytes::chat_body(), times)),
     ("answer: list of one model", |times| read::<ModelsListResponse>(&bytes::models_body(1), times)),
     ("request: encode a short chat", encode_request),
@@ -139,7 +140,7 @@ fn accumulate_chat(times: usize) {
 }
 
 fn accumulate_responses(times: usize) {
-    let event: StreamEvents = wire::decode_event(&bytes::text_delta(12_345)).unwrap();
+    let event: ResponsesStreamEvent = wire::decode_event(&bytes::text_delta(12_345)).unwrap();
     let mut answer = ResponsesAccumulator::new();
     for _ in 0..times {
         answer.push(black_box(&event));

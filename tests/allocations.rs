@@ -52,14 +52,14 @@ fn joining_text_takes_no_memory_but_for_the_growing_text() {
         )
     };
     let mut answer = ResponsesAccumulator::new();
-    let (decoding, joining) = costs::<StreamEvents>(&numbered(1000, delta), |event| answer.push(event));
+    let (decoding, joining) = costs::<ResponsesStreamEvent>(&numbered(1000, delta), |event| answer.push(event));
     assert!(joining.count_total < 30, "{joining:?}");
     joining_costs_less("text deltas of Responses", (decoding, joining));
 
     let delta =
         |_| r#"{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":" word"}}"#.to_owned();
     let mut answer = MessagesAccumulator::new();
-    let (decoding, joining) = costs::<MessagesStreamEvents>(&numbered(1000, delta), |event| answer.push(event));
+    let (decoding, joining) = costs::<MessagesStreamEvent>(&numbered(1000, delta), |event| answer.push(event));
     assert!(joining.count_total < 30, "{joining:?}");
     joining_costs_less("text deltas of Messages", (decoding, joining));
 }

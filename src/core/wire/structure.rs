@@ -351,11 +351,13 @@ impl<T: Struct> WriteFields for WriteFrom<'_, T> {
 
 fn write_object(writer: &mut Writer, layout: &'static Layout, extra: &Extra, fields: &dyn WriteFields) {
     writer.byte(b'{');
+    // Most members of a request are absent, and few objects have extra ones: then no name is looked up.
+    let has_extra = !extra.is_empty();
     for (index, member) in layout.members().iter().enumerate() {
         let name = layout.name(member);
-        let is_absent = extra.is_absent(bit(index));
+        let is_absent = || extra.is_absent(bit(index));
         if member.kind() == Kind::Constant {
-            if !is_absent && extra.get(name.text()).is_none() {
+            if !is_absent() && extra.get(name.text()).is_none() {
                 writer.begin_member(name);
                 writer.raw(layout.value(member));
             }
@@ -364,11 +366,12 @@ fn write_object(writer: &mut Writer, layout: &'static Layout, extra: &Extra, fie
         let field = index - layout.constants();
         let before = writer.before();
         writer.begin_member(name);
-        if let Some(exact) = exact(extra, name.text(), field, fields).filter(|_| !writer.is_surveying()) {
+        let exact = if has_extra { exact(extra, name.text(), field, fields) } else { None };
+        if let Some(exact) = exact.filter(|_| !writer.is_surveying()) {
             writer.raw(exact.as_text());
-        } else if !(is_absent && fields.is_missing(field)) {
+        } else if member.kind() != Kind::Required || !is_absent() || !fields.is_missing(field) {
             fields.write(field, writer);
-            if member.kind() == Kind::Nullable && !is_absent && !writer.has_begun() {
+            if member.kind() == Kind::Nullable && !writer.has_begun() && !is_absent() {
                 writer.raw("null");
             }
         }
@@ -378,7 +381,7 @@ fn write_object(writer: &mut Writer, layout: &'static Layout, extra: &Extra, fie
         }
         writer.end_absent_member();
         // Where a field is empty, a value that did not fit it has its place.
-        if let Some(kept) = extra.get(name.text()) {
+        if has_extra && let Some(kept) = extra.get(name.text()) {
             writer.begin_member(name);
             writer.raw(kept.as_text());
         }
@@ -398,7 +401,6 @@ fn write_object(writer: &mut Writer, layout: &'static Layout, extra: &Extra, fie
 }
 
 /// The original of a value that its field holds only approximately, unless the field was changed since.
-#[inline]
 fn exact<'a>(extra: &'a Extra, name: &str, field: usize, fields: &dyn WriteFields) -> Option<&'a Json> {
     extra.exact(name).filter(|exact| is_near(exact, field, fields))
 }
