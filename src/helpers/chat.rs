@@ -108,7 +108,7 @@ impl From<ChatChoice> for ChatMessage {
         message.tool_calls = message.tool_calls.filter(|calls| !calls.is_empty());
         for call in message.tool_calls.iter_mut().flatten() {
             let function = &mut call.function;
-            if !wire::came(function, "arguments") {
+            if !wire::is_present(function, "arguments") {
                 "{}".clone_into(&mut function.arguments);
                 function.extra.remove("arguments");
             }
