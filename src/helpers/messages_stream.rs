@@ -2,51 +2,49 @@
 
 use std::collections::BTreeMap;
 
-use super::text::{Half, TextDeltas};
+use super::text::sealed::Sealed;
+use super::text::{Half, Piece, TextEvent};
 use super::{overlay, retyped, said};
-use crate::Error;
-use crate::core::EventStream;
 use crate::core::wire::{self, Json, Wire};
-use crate::errors::ConnectionError;
 use crate::models::{
     AnthropicTextBlock, AnthropicThinkingBlock, Extra, MessagesContentBlockDeltaEvent, MessagesDelta,
     MessagesDeltaEvent, MessagesResult, MessagesStreamEvents, OrAnthropicContentBlock,
 };
 
-impl EventStream<MessagesStreamEvents> {
-    /// Reads the stream to its end and puts the events together: the answer as it would have come without a stream.
-    ///
-    /// # Errors
-    /// Returns the first error of the stream; [`Error::Connection`] if it ended cleanly without a message. To keep what
-    /// had arrived by then, feed a [`MessagesAccumulator`] yourself.
+impl Sealed for MessagesStreamEvents {}
+
+impl TextEvent for MessagesStreamEvents {
+    type Output = MessagesResult;
+    type Accumulator = MessagesAccumulator;
+
     #[inline]
-    pub async fn collect(mut self) -> Result<MessagesResult, Error> {
-        let mut answer = MessagesAccumulator::new();
-        while let Some(event) = self.next().await {
-            answer.push(&event?);
-        }
-        answer.finish().ok_or_else(|| ConnectionError::incomplete("createMessages", "no message arrived").into())
+    fn accumulate(&self, accumulator: &mut MessagesAccumulator) {
+        accumulator.push(self);
     }
 
-    /// What the model says, piece by piece as it comes.
     #[inline]
-    pub fn text_deltas(self) -> TextDeltas<MessagesStreamEvents> {
-        TextDeltas::new(self, |event, _| match event {
-            MessagesStreamEvents::ContentBlockDelta(event) => match event.delta {
-                MessagesDelta::TextDelta(delta) => Some((delta.text, delta.extra.exact("text").cloned())),
+    fn output(accumulator: MessagesAccumulator) -> Option<MessagesResult> {
+        accumulator.finish()
+    }
+
+    #[inline]
+    fn text(&self, _: &mut Option<u8>) -> Option<Piece> {
+        match self {
+            Self::ContentBlockDelta(event) => match &event.delta {
+                MessagesDelta::TextDelta(delta) => Some((delta.text.clone(), delta.extra.exact("text").cloned())),
                 _ => None,
             },
             // Text usually starts empty.
-            MessagesStreamEvents::ContentBlockStart(event) => match retyped(&event.content_block) {
+            Self::ContentBlockStart(event) => match retyped(&event.content_block) {
                 OrAnthropicContentBlock::Text(block) => Some((block.text, None)),
                 _ => None,
             },
-            MessagesStreamEvents::MessageStart(event) => {
+            Self::MessageStart(event) => {
                 let message: MessagesResult = read(&event.message);
                 Some((message.text(), None))
             }
             _ => None,
-        })
+        }
     }
 }
 
