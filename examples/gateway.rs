@@ -10,7 +10,7 @@
 
 use openrouter_kit::OpenRouter;
 use openrouter_kit::mock::MockServer;
-use openrouter_kit::models::{ChatMessages, ChatRequest};
+use openrouter_kit::models::{ChatMessage, ChatRequest};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -52,7 +52,7 @@ async fn serve(browser: TcpStream, client: &OpenRouter) -> Result<(), Failure> {
     let target = line.split(' ').nth(1).unwrap_or_default();
     let question = target.trim_start_matches("/?").replace('+', " ");
 
-    let request = ChatRequest::new([ChatMessages::user(question)]).model("openai/gpt-4o-mini");
+    let request = ChatRequest::new([ChatMessage::user(question)]).model("openai/gpt-4o-mini");
     let mut events = match client.chat().stream(request).raw().await {
         // Comments keep the connection open while the model thinks.
         Ok(events) => events.comments(true),

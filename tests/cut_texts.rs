@@ -72,7 +72,7 @@ async fn chat(pieces: &[String], delta: Value) -> (Value, String) {
     };
     let end = chunk(&json!({}), json!("stop")).to_string();
     let (_server, core) = serve(with_pieces(pieces, &chunk(&delta, Value::Null)).chain([end])).await;
-    let stream = async || funcs::chat_stream(&core, ChatRequest::new([ChatMessages::user("x")])).await.unwrap();
+    let stream = async || funcs::chat_stream(&core, ChatRequest::new([ChatMessage::user("x")])).await.unwrap();
     let collected = serde_json::to_value(stream().await.collect().await.unwrap()).unwrap();
     (collected["choices"][0]["message"].clone(), joined(stream().await).await)
 }

@@ -68,20 +68,20 @@ async fn each_status_has_its_kind() {
         (503, ApiErrorKind::ServiceUnavailable, true),
         (524, ApiErrorKind::EdgeNetworkTimeout, true),
         (529, ApiErrorKind::ProviderOverloaded, true),
-        (418, ApiErrorKind::Default, false),
-        (501, ApiErrorKind::Default, false),
+        (418, ApiErrorKind::Other, false),
+        (501, ApiErrorKind::Other, false),
         (499, ApiErrorKind::ClientClosedRequest, false),
         (504, ApiErrorKind::GatewayTimeout, true),
-        (520, ApiErrorKind::Default, true),
-        (521, ApiErrorKind::Default, true),
-        (522, ApiErrorKind::Default, true),
-        (523, ApiErrorKind::Default, true),
-        (525, ApiErrorKind::Default, true),
-        (526, ApiErrorKind::Default, true),
-        (527, ApiErrorKind::Default, true),
-        (528, ApiErrorKind::Default, false),
-        (530, ApiErrorKind::Default, true),
-        (599, ApiErrorKind::Default, false),
+        (520, ApiErrorKind::Other, true),
+        (521, ApiErrorKind::Other, true),
+        (522, ApiErrorKind::Other, true),
+        (523, ApiErrorKind::Other, true),
+        (525, ApiErrorKind::Other, true),
+        (526, ApiErrorKind::Other, true),
+        (527, ApiErrorKind::Other, true),
+        (528, ApiErrorKind::Other, false),
+        (530, ApiErrorKind::Other, true),
+        (599, ApiErrorKind::Other, false),
     ];
     for (status, kind, retryable) in kinds {
         let error = api_error_of(Answer::error(status, "what happened")).await;
@@ -238,8 +238,8 @@ async fn an_error_inside_a_success_takes_its_kind_from_code_and_error_type() {
         (json!({"error": {"message": "no"}, "error_type": "provider_overloaded"}), ApiErrorKind::ProviderOverloaded),
         (json!({"error": {"type": "overloaded_error"}}), ApiErrorKind::ProviderOverloaded),
         (json!({"error": {"code": "content_filter", "status": 400}}), ApiErrorKind::BadRequest),
-        (json!({"error": {"message": "no"}}), ApiErrorKind::Default),
-        (json!({"error": "no"}), ApiErrorKind::Default),
+        (json!({"error": {"message": "no"}}), ApiErrorKind::Other),
+        (json!({"error": "no"}), ApiErrorKind::Other),
     ];
     for (body, kind) in cases {
         let error = json_error_of(200, body.clone()).await;
@@ -743,7 +743,7 @@ async fn every_error_type_of_the_api_has_a_kind() {
         ("provider_unavailable upstream_error provider_error", BadGateway),
         ("temporarily_unavailable ServiceUnavailableException UNAVAILABLE capacity_exhausted", ServiceUnavailable),
         ("provider_overloaded overloaded_error server_busy engine_overloaded_error", ProviderOverloaded),
-        ("unmapped something_new", Default),
+        ("unmapped something_new", Other),
     ] {
         for word in words.split(' ').filter(|word| !word.is_empty()) {
             let body = json!({"error": {"message": "no", "code": word}}).to_string();

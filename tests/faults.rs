@@ -658,7 +658,7 @@ const STATUSES: [(u16, ApiErrorKind, usize, usize); 16] = [
     (408, ApiErrorKind::RequestTimeout, 1, 1),
     (409, ApiErrorKind::Conflict, 1, 1),
     (413, ApiErrorKind::PayloadTooLarge, 1, 1),
-    (418, ApiErrorKind::Default, 1, 1),
+    (418, ApiErrorKind::Other, 1, 1),
     (422, ApiErrorKind::UnprocessableEntity, 1, 1),
     (429, ApiErrorKind::TooManyRequests, 3, 3),
     (500, ApiErrorKind::InternalServer, 3, 1),

@@ -212,16 +212,16 @@ mod hostile {
             "{\"type\":\"message\"}",
             "{\"type\":\"message\",\"content\":[{\"type\":\"output_text\"},{\"type\":\"output_text\"}]}",
         ];
-        check::<OpenResponsesResult, StreamEvents>(elements.map(|element| list("output", element))).await;
+        check::<ResponsesResult, ResponsesStreamEvent>(elements.map(|element| list("output", element))).await;
         let inside = |element| format!("{{\"type\":\"response.completed\",\"response\":{}}}", list("output", element));
-        check::<OpenResponsesResult, StreamEvents>(elements.map(inside)).await;
+        check::<ResponsesResult, ResponsesStreamEvent>(elements.map(inside)).await;
     }
 
     #[tokio::test]
     #[ignore = "runs in a process of its own"]
     async fn messages() {
         let elements = ["0", "{}", "{\"type\":\"text\"}", "{\"type\":\"text\",\"text\":0}", "{\"type\":\"tool_use\"}"];
-        check::<MessagesResult, MessagesStreamEvents>(elements.map(|element| list("content", element))).await;
+        check::<MessagesResult, MessagesStreamEvent>(elements.map(|element| list("content", element))).await;
     }
 
     #[tokio::test]

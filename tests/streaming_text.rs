@@ -28,10 +28,10 @@ async fn client(answer: Answer) -> OpenRouter {
 }
 
 async fn chat(answer: Answer) -> EventStream<ChatStreamChunk> {
-    client(answer).await.chat().stream(ChatRequest::new([ChatMessages::user("Hi")]).model("m")).await.unwrap()
+    client(answer).await.chat().stream(ChatRequest::new([ChatMessage::user("Hi")]).model("m")).await.unwrap()
 }
 
-async fn responses(events: impl IntoIterator<Item = Value>) -> EventStream<StreamEvents> {
+async fn responses(events: impl IntoIterator<Item = Value>) -> EventStream<ResponsesStreamEvent> {
     let client = client(Answer::stream(events)).await;
     client.responses().stream(ResponsesRequest::new().model("m").input("Hi")).await.unwrap()
 }
@@ -170,8 +170,8 @@ async fn events_can_be_read_in_place_of_text_at_any_time() {
     ])
     .await
     .text_deltas();
-    assert!(matches!(texts.next_event().await, Some(Ok(StreamEvents::ReasoningTextDelta(_)))));
-    assert!(matches!(texts.next_event().await, Some(Ok(StreamEvents::OutputTextDelta(_)))));
+    assert!(matches!(texts.next_event().await, Some(Ok(ResponsesStreamEvent::ReasoningTextDelta(_)))));
+    assert!(matches!(texts.next_event().await, Some(Ok(ResponsesStreamEvent::OutputTextDelta(_)))));
     assert!(texts.next().await.is_none(), "the text was in an event");
     assert_eq!(texts.finish().await.unwrap().output_text(), "Hi");
 }

@@ -85,7 +85,9 @@ pub async fn call(core: &OpenRouterCore, recording: &Recording) -> Option<Outcom
             bytes(funcs::tts_create_speech(core, request(recording))).await
         }
         ("audio", false) => value(funcs::stt_create_transcription(core, request(recording))).await,
-        ("models", false) if recording.path.is_empty() => value(funcs::models_list(core, GetModelsParams::new())).await,
+        ("models", false) if recording.path.is_empty() => {
+            value(funcs::models_list(core, ModelsListParams::new())).await
+        }
         ("generation", false) if recording.path.is_empty() => {
             value(funcs::generations_get_generation(core, "gen")).await
         }

@@ -17,7 +17,10 @@ static ANALYTICS_GET_USER_ACTIVITY: Operation =
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 500; other variants where no answer came.
 #[inline]
-pub fn analytics_get_user_activity(core: &OpenRouterCore, params: GetUserActivityParams) -> Call<'_, ActivityResponse> {
+pub fn analytics_get_user_activity(
+    core: &OpenRouterCore,
+    params: AnalyticsGetUserActivityParams,
+) -> Call<'_, ActivityResponse> {
     Call::new(core, params.write(Parts::new(&ANALYTICS_GET_USER_ACTIVITY)))
 }
 

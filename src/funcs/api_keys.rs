@@ -32,7 +32,7 @@ static API_KEYS_LIST: Operation = Operation::new("list", Method::GET, "/keys")
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 404, 429, 500; other variants where no answer came.
 #[inline]
-pub fn api_keys_list(core: &OpenRouterCore, params: ListKeysParams) -> Call<'_, ListKeysResponse> {
+pub fn api_keys_list(core: &OpenRouterCore, params: ApiKeysListParams) -> Call<'_, ListKeysResponse> {
     Call::new(core, params.write(Parts::new(&API_KEYS_LIST)))
 }
 

@@ -17,7 +17,7 @@ static BATCH_LIST: Operation =
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 429, 500, 502; other variants where no answer came.
 #[inline]
-pub fn batch_list(core: &OpenRouterCore, params: ListBatchesParams) -> Call<'_, BatchListResponse> {
+pub fn batch_list(core: &OpenRouterCore, params: BatchListParams) -> Call<'_, BatchListResponse> {
     Call::new(core, params.write(Parts::new(&BATCH_LIST)))
 }
 

@@ -18,7 +18,7 @@ static BYOK_LIST: Operation = Operation::new("listBYOKKeys", Method::GET, "/byok
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 500; other variants where no answer came.
 #[inline]
-pub fn byok_list(core: &OpenRouterCore, params: ListByokKeysParams) -> Call<'_, ListByokKeysResponse> {
+pub fn byok_list(core: &OpenRouterCore, params: ByokListParams) -> Call<'_, ListByokKeysResponse> {
     Call::new(core, params.write(Parts::new(&BYOK_LIST)))
 }
 

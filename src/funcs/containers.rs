@@ -25,7 +25,7 @@ static CONTAINERS_LIST_CONTAINER_FILES: Operation =
 pub fn containers_list_container_files(
     core: &OpenRouterCore,
     container_id: impl AsRef<str>,
-    params: ListContainerFilesParams,
+    params: ContainersListContainerFilesParams,
 ) -> Call<'_, ContainerFileListResponse> {
     Call::new(
         core,

@@ -38,7 +38,7 @@ static EMBEDDINGS_LIST_MODELS: Operation = Operation::new("listEmbeddingsModels"
 #[inline]
 pub fn embeddings_list_models(
     core: &OpenRouterCore,
-    params: ListEmbeddingsModelsParams,
+    params: EmbeddingsListModelsParams,
 ) -> Call<'_, ModelsListResponse> {
     Call::new(core, params.write(Parts::new(&EMBEDDINGS_LIST_MODELS)))
 }

@@ -20,7 +20,7 @@ static EXTERNAL_USERS_LIST: Operation = Operation::new("listExternalUsers", Meth
 #[inline]
 pub fn external_users_list(
     core: &OpenRouterCore,
-    params: ListExternalUsersParams,
+    params: ExternalUsersListParams,
 ) -> Call<'_, ListExternalUsersResponse> {
     Call::new(core, params.write(Parts::new(&EXTERNAL_USERS_LIST)))
 }

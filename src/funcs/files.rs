@@ -17,7 +17,7 @@ static FILES_LIST: Operation =
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 429, 500, 502, 503; other variants where no answer came.
 #[inline]
-pub fn files_list(core: &OpenRouterCore, params: ListFilesParams) -> Call<'_, FileListResponse> {
+pub fn files_list(core: &OpenRouterCore, params: FilesListParams) -> Call<'_, FileListResponse> {
     Call::new(core, params.write(Parts::new(&FILES_LIST)))
 }
 
@@ -33,7 +33,7 @@ static FILES_UPLOAD: Operation = Operation::new("uploadFile", Method::POST, "/fi
 pub fn files_upload(
     core: &OpenRouterCore,
     request: UploadFileRequest,
-    params: UploadFileParams,
+    params: FilesUploadParams,
 ) -> Call<'_, FileResponse> {
     Call::new(core, params.write(Parts::new(&FILES_UPLOAD).multipart(request.into_multipart())))
 }
@@ -54,7 +54,7 @@ static FILES_DELETE: Operation =
 pub fn files_delete(
     core: &OpenRouterCore,
     file_id: impl AsRef<str>,
-    params: DeleteFileParams,
+    params: FilesDeleteParams,
 ) -> Call<'_, FileDeleteResponse> {
     Call::new(core, params.write(Parts::new(&FILES_DELETE).path("file_id", file_id.as_ref())))
 }
@@ -75,7 +75,7 @@ static FILES_RETRIEVE: Operation =
 pub fn files_retrieve(
     core: &OpenRouterCore,
     file_id: impl AsRef<str>,
-    params: GetFileMetadataParams,
+    params: FilesRetrieveParams,
 ) -> Call<'_, FileResponse> {
     Call::new(core, params.write(Parts::new(&FILES_RETRIEVE).path("file_id", file_id.as_ref())))
 }
@@ -96,7 +96,7 @@ static FILES_DOWNLOAD: Operation =
 pub fn files_download(
     core: &OpenRouterCore,
     file_id: impl AsRef<str>,
-    params: DownloadFileContentParams,
+    params: FilesDownloadParams,
 ) -> Call<'_, Download> {
     Call::new(core, params.write(Parts::new(&FILES_DOWNLOAD).path("file_id", file_id.as_ref())))
 }

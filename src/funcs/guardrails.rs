@@ -18,7 +18,7 @@ static GUARDRAILS_LIST: Operation = Operation::new("listGuardrails", Method::GET
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 500; other variants where no answer came.
 #[inline]
-pub fn guardrails_list(core: &OpenRouterCore, params: ListGuardrailsParams) -> Call<'_, ListGuardrailsResponse> {
+pub fn guardrails_list(core: &OpenRouterCore, params: GuardrailsListParams) -> Call<'_, ListGuardrailsResponse> {
     Call::new(core, params.write(Parts::new(&GUARDRAILS_LIST)))
 }
 
@@ -50,7 +50,7 @@ static GUARDRAILS_LIST_KEY_ASSIGNMENTS: Operation =
 #[inline]
 pub fn guardrails_list_key_assignments(
     core: &OpenRouterCore,
-    params: ListKeyAssignmentsParams,
+    params: GuardrailsListKeyAssignmentsParams,
 ) -> Call<'_, ListKeyAssignmentsResponse> {
     Call::new(core, params.write(Parts::new(&GUARDRAILS_LIST_KEY_ASSIGNMENTS)))
 }
@@ -69,7 +69,7 @@ static GUARDRAILS_LIST_MEMBER_ASSIGNMENTS: Operation =
 #[inline]
 pub fn guardrails_list_member_assignments(
     core: &OpenRouterCore,
-    params: ListMemberAssignmentsParams,
+    params: GuardrailsListMemberAssignmentsParams,
 ) -> Call<'_, ListMemberAssignmentsResponse> {
     Call::new(core, params.write(Parts::new(&GUARDRAILS_LIST_MEMBER_ASSIGNMENTS)))
 }
@@ -147,7 +147,7 @@ static GUARDRAILS_LIST_GUARDRAIL_KEY_ASSIGNMENTS: Operation =
 pub fn guardrails_list_guardrail_key_assignments(
     core: &OpenRouterCore,
     id: impl AsRef<str>,
-    params: ListGuardrailKeyAssignmentsParams,
+    params: GuardrailKeyAssignmentsParams,
 ) -> Call<'_, ListKeyAssignmentsResponse> {
     Call::new(core, params.write(Parts::new(&GUARDRAILS_LIST_GUARDRAIL_KEY_ASSIGNMENTS).path("id", id.as_ref())))
 }
@@ -214,7 +214,7 @@ static GUARDRAILS_LIST_GUARDRAIL_MEMBER_ASSIGNMENTS: Operation =
 pub fn guardrails_list_guardrail_member_assignments(
     core: &OpenRouterCore,
     id: impl AsRef<str>,
-    params: ListGuardrailMemberAssignmentsParams,
+    params: GuardrailMemberAssignmentsParams,
 ) -> Call<'_, ListMemberAssignmentsResponse> {
     Call::new(core, params.write(Parts::new(&GUARDRAILS_LIST_GUARDRAIL_MEMBER_ASSIGNMENTS).path("id", id.as_ref())))
 }

@@ -32,7 +32,7 @@ static IMAGES_STREAM: Operation = Operation::new("createImages", Method::POST, "
 pub fn images_stream(
     core: &OpenRouterCore,
     request: ImageGenerationRequest,
-) -> Call<'_, EventStream<ImageStreamEvents>> {
+) -> Call<'_, EventStream<ImageStreamEvent>> {
     Call::new(core, Parts::new(&IMAGES_STREAM).json(&request).stream(true))
 }
 

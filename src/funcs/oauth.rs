@@ -54,7 +54,7 @@ static OAUTH_LIST_OAUTH_JWKS: Operation = Operation::new("listOauthJwks", Method
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 500; other variants where no answer came.
 #[inline]
-pub fn oauth_list_oauth_jwks(core: &OpenRouterCore) -> Call<'_, OauthJwks> {
+pub fn oauth_list_oauth_jwks(core: &OpenRouterCore) -> Call<'_, OAuthJwks> {
     Call::new(core, Parts::new(&OAUTH_LIST_OAUTH_JWKS))
 }
 

@@ -21,7 +21,7 @@ static OBSERVABILITY_LIST: Operation =
 #[inline]
 pub fn observability_list(
     core: &OpenRouterCore,
-    params: ListObservabilityDestinationsParams,
+    params: ObservabilityListParams,
 ) -> Call<'_, ListObservabilityDestinationsResponse> {
     Call::new(core, params.write(Parts::new(&OBSERVABILITY_LIST)))
 }

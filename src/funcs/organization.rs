@@ -21,7 +21,7 @@ static ORGANIZATION_LIST_MEMBERS: Operation =
 #[inline]
 pub fn organization_list_members(
     core: &OpenRouterCore,
-    params: ListOrganizationMembersParams,
+    params: OrganizationListMembersParams,
 ) -> Call<'_, ListOrganizationMembersResponse> {
     Call::new(core, params.write(Parts::new(&ORGANIZATION_LIST_MEMBERS)))
 }

@@ -18,7 +18,7 @@ static PRESETS_LIST: Operation = Operation::new("listPresets", Method::GET, "/pr
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 500, 503; other variants where no answer came.
 #[inline]
-pub fn presets_list(core: &OpenRouterCore, params: ListPresetsParams) -> Call<'_, ListPresetsResponse> {
+pub fn presets_list(core: &OpenRouterCore, params: PresetsListParams) -> Call<'_, ListPresetsResponse> {
     Call::new(core, params.write(Parts::new(&PRESETS_LIST)))
 }
 
@@ -121,7 +121,7 @@ static PRESETS_LIST_VERSIONS: Operation = Operation::new("listPresetVersions", M
 pub fn presets_list_versions(
     core: &OpenRouterCore,
     slug: impl AsRef<str>,
-    params: ListPresetVersionsParams,
+    params: PresetsListVersionsParams,
 ) -> Call<'_, ListPresetVersionsResponse> {
     Call::new(core, params.write(Parts::new(&PRESETS_LIST_VERSIONS).path("slug", slug.as_ref())))
 }

@@ -59,7 +59,7 @@ static PRIVATE_ENDPOINTS_DELETE: Operation =
 pub fn private_endpoints_delete(
     core: &OpenRouterCore,
     id: impl AsRef<str>,
-    params: DeletePrivateEndpointParams,
+    params: PrivateEndpointsDeleteParams,
 ) -> Call<'_, DeletePrivateEndpointResponse> {
     Call::new(core, params.write(Parts::new(&PRIVATE_ENDPOINTS_DELETE).path("id", id.as_ref())))
 }

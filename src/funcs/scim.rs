@@ -20,7 +20,7 @@ static SCIM_LIST_MAPPINGS: Operation = Operation::new("listScimGroupMappings", M
 #[inline]
 pub fn scim_list_mappings(
     core: &OpenRouterCore,
-    params: ListScimGroupMappingsParams,
+    params: ScimListMappingsParams,
 ) -> Call<'_, ListScimGroupMappingsResponse> {
     Call::new(core, params.write(Parts::new(&SCIM_LIST_MAPPINGS)))
 }
@@ -113,7 +113,7 @@ static SCIM_LIST_GROUPS: Operation = Operation::new("listScimGroups", Method::GE
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 500; other variants where no answer came.
 #[inline]
-pub fn scim_list_groups(core: &OpenRouterCore, params: ListScimGroupsParams) -> Call<'_, ListScimGroupsResponse> {
+pub fn scim_list_groups(core: &OpenRouterCore, params: ScimListGroupsParams) -> Call<'_, ListScimGroupsResponse> {
     Call::new(core, params.write(Parts::new(&SCIM_LIST_GROUPS)))
 }
 

@@ -35,7 +35,7 @@ static STT_CREATE_TRANSCRIPTION_MULTIPART: Operation =
 #[inline]
 pub fn stt_create_transcription_multipart(
     core: &OpenRouterCore,
-    request: CreateAudioTranscriptionsMultipartRequest,
+    request: SttMultipartRequest,
 ) -> Call<'_, SttResponse> {
     Call::new(core, Parts::new(&STT_CREATE_TRANSCRIPTION_MULTIPART).multipart(request.into_multipart()))
 }

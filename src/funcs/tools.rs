@@ -18,7 +18,7 @@ static TOOLS_LIST_TOOLS: Operation = Operation::new("listTools", Method::GET, "/
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 500; other variants where no answer came.
 #[inline]
-pub fn tools_list_tools(core: &OpenRouterCore, params: ListToolsParams) -> Call<'_, ListToolsResponse> {
+pub fn tools_list_tools(core: &OpenRouterCore, params: ToolsListToolsParams) -> Call<'_, ListToolsResponse> {
     Call::new(core, params.write(Parts::new(&TOOLS_LIST_TOOLS)))
 }
 

@@ -46,7 +46,7 @@ static VAULT_LIST_INTERN_EFFECTIVE_VAULT_SECRETS: Operation =
 pub fn vault_list_intern_effective_vault_secrets(
     core: &OpenRouterCore,
     intern_id: impl AsRef<str>,
-    params: ListInternEffectiveVaultSecretsParams,
+    params: VaultEffectiveSecretsParams,
 ) -> Call<'_, VaultEffectiveSecretListResponse> {
     Call::new(
         core,
@@ -72,7 +72,7 @@ static VAULT_LIST_INTERN_VAULT_SECRETS: Operation =
 pub fn vault_list_intern_vault_secrets(
     core: &OpenRouterCore,
     intern_id: impl AsRef<str>,
-    params: ListInternVaultSecretsParams,
+    params: VaultListInternVaultSecretsParams,
 ) -> Call<'_, VaultSecretListResponse> {
     Call::new(core, params.write(Parts::new(&VAULT_LIST_INTERN_VAULT_SECRETS).path("internId", intern_id.as_ref())))
 }
@@ -168,7 +168,7 @@ static VAULT_LIST_VAULT_SECRETS: Operation = Operation::new("listVaultSecrets", 
 #[inline]
 pub fn vault_list_vault_secrets(
     core: &OpenRouterCore,
-    params: ListVaultSecretsParams,
+    params: VaultListVaultSecretsParams,
 ) -> Call<'_, VaultSecretListResponse> {
     Call::new(core, params.write(Parts::new(&VAULT_LIST_VAULT_SECRETS)))
 }

@@ -77,7 +77,7 @@ static VIDEO_GENERATION_GET_VIDEO_CONTENT: Operation =
 pub fn video_generation_get_video_content(
     core: &OpenRouterCore,
     job_id: impl AsRef<str>,
-    params: GetVideoContentParams,
+    params: VideoGenerationGetVideoContentParams,
 ) -> Call<'_, Download> {
     Call::new(core, params.write(Parts::new(&VIDEO_GENERATION_GET_VIDEO_CONTENT).path("jobId", job_id.as_ref())))
 }

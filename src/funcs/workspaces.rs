@@ -18,7 +18,7 @@ static WORKSPACES_LIST: Operation = Operation::new("listWorkspaces", Method::GET
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 401, 403, 500; other variants where no answer came.
 #[inline]
-pub fn workspaces_list(core: &OpenRouterCore, params: ListWorkspacesParams) -> Call<'_, ListWorkspacesResponse> {
+pub fn workspaces_list(core: &OpenRouterCore, params: WorkspacesListParams) -> Call<'_, ListWorkspacesResponse> {
     Call::new(core, params.write(Parts::new(&WORKSPACES_LIST)))
 }
 
@@ -52,7 +52,7 @@ static WORKSPACES_DELETE: Operation =
 pub fn workspaces_delete(
     core: &OpenRouterCore,
     id: impl AsRef<str>,
-    params: DeleteWorkspaceParams,
+    params: WorkspacesDeleteParams,
 ) -> Call<'_, DeleteWorkspaceResponse> {
     Call::new(core, params.write(Parts::new(&WORKSPACES_DELETE).path("id", id.as_ref())))
 }
@@ -113,7 +113,7 @@ static WORKSPACES_LIST_MEMBERS: Operation =
 pub fn workspaces_list_members(
     core: &OpenRouterCore,
     id: impl AsRef<str>,
-    params: ListWorkspaceMembersParams,
+    params: WorkspacesListMembersParams,
 ) -> Call<'_, ListWorkspaceMembersResponse> {
     Call::new(core, params.write(Parts::new(&WORKSPACES_LIST_MEMBERS).path("id", id.as_ref())))
 }

@@ -44,6 +44,8 @@ pub trait TextEvent: StreamItem + sealed::Sealed {
 /// A piece of text, and the original JSON string if the text only approximates it.
 pub(super) type Piece = (String, Option<Json>);
 
+type Polled<T> = Poll<Option<Result<T, Error>>>;
+
 pub(super) mod sealed {
     /// Implemented for the events that have text.
     pub trait Sealed {}
@@ -198,7 +200,7 @@ impl<E: TextEvent> TextStream<E> {
 
     /// The next event, which is accumulated, and its text.
     #[inline]
-    fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<(E, Option<Piece>), Error>>> {
+    fn poll_event(&mut self, cx: &mut Context<'_>) -> Polled<(E, Option<Piece>)> {
         Poll::Ready(ready!(Pin::new(&mut self.events).poll_next(cx)).map(|event| match event {
             Ok(event) => {
                 event.accumulate(&mut self.accumulator);

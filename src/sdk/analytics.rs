@@ -23,7 +23,7 @@ impl<'a> Analytics<'a> {
     ///
     /// The same as [`funcs::analytics_get_user_activity`].
     #[inline]
-    pub fn get_user_activity(self, params: GetUserActivityParams) -> Call<'a, ActivityResponse> {
+    pub fn get_user_activity(self, params: AnalyticsGetUserActivityParams) -> Call<'a, ActivityResponse> {
         funcs::analytics_get_user_activity(self.core, params)
     }
 

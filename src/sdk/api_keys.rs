@@ -33,7 +33,7 @@ impl<'a> ApiKeys<'a> {
     ///
     /// The same as [`funcs::api_keys_list`].
     #[inline]
-    pub fn list(self, params: ListKeysParams) -> Call<'a, ListKeysResponse> {
+    pub fn list(self, params: ApiKeysListParams) -> Call<'a, ListKeysResponse> {
         funcs::api_keys_list(self.core, params)
     }
 

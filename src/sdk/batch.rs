@@ -23,7 +23,7 @@ impl<'a> Batch<'a> {
     ///
     /// The same as [`funcs::batch_list`].
     #[inline]
-    pub fn list(self, params: ListBatchesParams) -> Call<'a, BatchListResponse> {
+    pub fn list(self, params: BatchListParams) -> Call<'a, BatchListResponse> {
         funcs::batch_list(self.core, params)
     }
 

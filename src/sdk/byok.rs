@@ -23,7 +23,7 @@ impl<'a> Byok<'a> {
     ///
     /// The same as [`funcs::byok_list`].
     #[inline]
-    pub fn list(self, params: ListByokKeysParams) -> Call<'a, ListByokKeysResponse> {
+    pub fn list(self, params: ByokListParams) -> Call<'a, ListByokKeysResponse> {
         funcs::byok_list(self.core, params)
     }
 

@@ -26,7 +26,7 @@ impl<'a> Containers<'a> {
     pub fn list_container_files(
         self,
         container_id: impl AsRef<str>,
-        params: ListContainerFilesParams,
+        params: ContainersListContainerFilesParams,
     ) -> Call<'a, ContainerFileListResponse> {
         funcs::containers_list_container_files(self.core, container_id, params)
     }

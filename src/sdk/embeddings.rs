@@ -33,7 +33,7 @@ impl<'a> Embeddings<'a> {
     ///
     /// The same as [`funcs::embeddings_list_models`].
     #[inline]
-    pub fn list_models(self, params: ListEmbeddingsModelsParams) -> Call<'a, ModelsListResponse> {
+    pub fn list_models(self, params: EmbeddingsListModelsParams) -> Call<'a, ModelsListResponse> {
         funcs::embeddings_list_models(self.core, params)
     }
 }

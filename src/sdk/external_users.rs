@@ -23,7 +23,7 @@ impl<'a> ExternalUsers<'a> {
     ///
     /// The same as [`funcs::external_users_list`].
     #[inline]
-    pub fn list(self, params: ListExternalUsersParams) -> Call<'a, ListExternalUsersResponse> {
+    pub fn list(self, params: ExternalUsersListParams) -> Call<'a, ListExternalUsersResponse> {
         funcs::external_users_list(self.core, params)
     }
 

@@ -23,7 +23,7 @@ impl<'a> Guardrails<'a> {
     ///
     /// The same as [`funcs::guardrails_list`].
     #[inline]
-    pub fn list(self, params: ListGuardrailsParams) -> Call<'a, ListGuardrailsResponse> {
+    pub fn list(self, params: GuardrailsListParams) -> Call<'a, ListGuardrailsResponse> {
         funcs::guardrails_list(self.core, params)
     }
 
@@ -43,7 +43,10 @@ impl<'a> Guardrails<'a> {
     ///
     /// The same as [`funcs::guardrails_list_key_assignments`].
     #[inline]
-    pub fn list_key_assignments(self, params: ListKeyAssignmentsParams) -> Call<'a, ListKeyAssignmentsResponse> {
+    pub fn list_key_assignments(
+        self,
+        params: GuardrailsListKeyAssignmentsParams,
+    ) -> Call<'a, ListKeyAssignmentsResponse> {
         funcs::guardrails_list_key_assignments(self.core, params)
     }
 
@@ -55,7 +58,7 @@ impl<'a> Guardrails<'a> {
     #[inline]
     pub fn list_member_assignments(
         self,
-        params: ListMemberAssignmentsParams,
+        params: GuardrailsListMemberAssignmentsParams,
     ) -> Call<'a, ListMemberAssignmentsResponse> {
         funcs::guardrails_list_member_assignments(self.core, params)
     }
@@ -99,7 +102,7 @@ impl<'a> Guardrails<'a> {
     pub fn list_guardrail_key_assignments(
         self,
         id: impl AsRef<str>,
-        params: ListGuardrailKeyAssignmentsParams,
+        params: GuardrailKeyAssignmentsParams,
     ) -> Call<'a, ListKeyAssignmentsResponse> {
         funcs::guardrails_list_guardrail_key_assignments(self.core, id, params)
     }
@@ -141,7 +144,7 @@ impl<'a> Guardrails<'a> {
     pub fn list_guardrail_member_assignments(
         self,
         id: impl AsRef<str>,
-        params: ListGuardrailMemberAssignmentsParams,
+        params: GuardrailMemberAssignmentsParams,
     ) -> Call<'a, ListMemberAssignmentsResponse> {
         funcs::guardrails_list_guardrail_member_assignments(self.core, id, params)
     }

@@ -33,7 +33,7 @@ impl<'a> Images<'a> {
     ///
     /// The same as [`funcs::images_stream`].
     #[inline]
-    pub fn stream(self, request: ImageGenerationRequest) -> Call<'a, EventStream<ImageStreamEvents>> {
+    pub fn stream(self, request: ImageGenerationRequest) -> Call<'a, EventStream<ImageStreamEvent>> {
         funcs::images_stream(self.core, request)
     }
 

@@ -33,7 +33,7 @@ impl<'a> Messages<'a> {
     ///
     /// The same as [`funcs::messages_stream`].
     #[inline]
-    pub fn stream(self, request: MessagesRequest) -> Call<'a, EventStream<MessagesStreamEvents>> {
+    pub fn stream(self, request: MessagesRequest) -> Call<'a, EventStream<MessagesStreamEvent>> {
         funcs::messages_stream(self.core, request)
     }
 }

@@ -125,7 +125,7 @@ pub use self::messages::Messages;
 #[cfg(feature = "models")]
 pub use self::models::Models;
 #[cfg(feature = "oauth")]
-pub use self::oauth::Oauth;
+pub use self::oauth::OAuth;
 #[cfg(feature = "observability")]
 pub use self::observability::Observability;
 #[cfg(feature = "organization")]
@@ -346,8 +346,8 @@ impl OpenRouter {
     /// The operations of `oauth`.
     #[cfg(feature = "oauth")]
     #[inline]
-    pub fn oauth(&self) -> Oauth<'_> {
-        Oauth::new(&self.core)
+    pub fn oauth(&self) -> OAuth<'_> {
+        OAuth::new(&self.core)
     }
 
     /// The operations of `observability`.

@@ -8,11 +8,11 @@ use crate::models::*;
 
 /// The operations of `oauth`, by [`OpenRouter::oauth`](crate::OpenRouter::oauth).
 #[derive(Clone, Copy, Debug)]
-pub struct Oauth<'a> {
+pub struct OAuth<'a> {
     pub(crate) core: &'a OpenRouterCore,
 }
 
-impl<'a> Oauth<'a> {
+impl<'a> OAuth<'a> {
     pub(super) fn new(core: &'a OpenRouterCore) -> Self {
         Self { core }
     }
@@ -46,7 +46,7 @@ impl<'a> Oauth<'a> {
     ///
     /// The same as [`funcs::oauth_list_oauth_jwks`].
     #[inline]
-    pub fn list_oauth_jwks(self) -> Call<'a, OauthJwks> {
+    pub fn list_oauth_jwks(self) -> Call<'a, OAuthJwks> {
         funcs::oauth_list_oauth_jwks(self.core)
     }
 

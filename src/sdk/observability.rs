@@ -23,7 +23,7 @@ impl<'a> Observability<'a> {
     ///
     /// The same as [`funcs::observability_list`].
     #[inline]
-    pub fn list(self, params: ListObservabilityDestinationsParams) -> Call<'a, ListObservabilityDestinationsResponse> {
+    pub fn list(self, params: ObservabilityListParams) -> Call<'a, ListObservabilityDestinationsResponse> {
         funcs::observability_list(self.core, params)
     }
 

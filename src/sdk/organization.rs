@@ -23,7 +23,7 @@ impl<'a> Organization<'a> {
     ///
     /// The same as [`funcs::organization_list_members`].
     #[inline]
-    pub fn list_members(self, params: ListOrganizationMembersParams) -> Call<'a, ListOrganizationMembersResponse> {
+    pub fn list_members(self, params: OrganizationListMembersParams) -> Call<'a, ListOrganizationMembersResponse> {
         funcs::organization_list_members(self.core, params)
     }
 

@@ -23,7 +23,7 @@ impl<'a> Presets<'a> {
     ///
     /// The same as [`funcs::presets_list`].
     #[inline]
-    pub fn list(self, params: ListPresetsParams) -> Call<'a, ListPresetsResponse> {
+    pub fn list(self, params: PresetsListParams) -> Call<'a, ListPresetsResponse> {
         funcs::presets_list(self.core, params)
     }
 
@@ -88,7 +88,7 @@ impl<'a> Presets<'a> {
     pub fn list_versions(
         self,
         slug: impl AsRef<str>,
-        params: ListPresetVersionsParams,
+        params: PresetsListVersionsParams,
     ) -> Call<'a, ListPresetVersionsResponse> {
         funcs::presets_list_versions(self.core, slug, params)
     }

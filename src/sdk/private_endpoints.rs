@@ -50,7 +50,7 @@ impl<'a> PrivateEndpoints<'a> {
     pub fn delete(
         self,
         id: impl AsRef<str>,
-        params: DeletePrivateEndpointParams,
+        params: PrivateEndpointsDeleteParams,
     ) -> Call<'a, DeletePrivateEndpointResponse> {
         funcs::private_endpoints_delete(self.core, id, params)
     }

@@ -23,7 +23,7 @@ impl<'a> Scim<'a> {
     ///
     /// The same as [`funcs::scim_list_mappings`].
     #[inline]
-    pub fn list_mappings(self, params: ListScimGroupMappingsParams) -> Call<'a, ListScimGroupMappingsResponse> {
+    pub fn list_mappings(self, params: ScimListMappingsParams) -> Call<'a, ListScimGroupMappingsResponse> {
         funcs::scim_list_mappings(self.core, params)
     }
 
@@ -77,7 +77,7 @@ impl<'a> Scim<'a> {
     ///
     /// The same as [`funcs::scim_list_groups`].
     #[inline]
-    pub fn list_groups(self, params: ListScimGroupsParams) -> Call<'a, ListScimGroupsResponse> {
+    pub fn list_groups(self, params: ScimListGroupsParams) -> Call<'a, ListScimGroupsResponse> {
         funcs::scim_list_groups(self.core, params)
     }
 

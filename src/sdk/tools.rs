@@ -23,7 +23,7 @@ impl<'a> Tools<'a> {
     ///
     /// The same as [`funcs::tools_list_tools`].
     #[inline]
-    pub fn list_tools(self, params: ListToolsParams) -> Call<'a, ListToolsResponse> {
+    pub fn list_tools(self, params: ToolsListToolsParams) -> Call<'a, ListToolsResponse> {
         funcs::tools_list_tools(self.core, params)
     }
 

@@ -36,7 +36,7 @@ impl<'a> Vault<'a> {
     pub fn list_intern_effective_vault_secrets(
         self,
         intern_id: impl AsRef<str>,
-        params: ListInternEffectiveVaultSecretsParams,
+        params: VaultEffectiveSecretsParams,
     ) -> Call<'a, VaultEffectiveSecretListResponse> {
         funcs::vault_list_intern_effective_vault_secrets(self.core, intern_id, params)
     }
@@ -50,7 +50,7 @@ impl<'a> Vault<'a> {
     pub fn list_intern_vault_secrets(
         self,
         intern_id: impl AsRef<str>,
-        params: ListInternVaultSecretsParams,
+        params: VaultListInternVaultSecretsParams,
     ) -> Call<'a, VaultSecretListResponse> {
         funcs::vault_list_intern_vault_secrets(self.core, intern_id, params)
     }
@@ -100,7 +100,7 @@ impl<'a> Vault<'a> {
     ///
     /// The same as [`funcs::vault_list_vault_secrets`].
     #[inline]
-    pub fn list_vault_secrets(self, params: ListVaultSecretsParams) -> Call<'a, VaultSecretListResponse> {
+    pub fn list_vault_secrets(self, params: VaultListVaultSecretsParams) -> Call<'a, VaultSecretListResponse> {
         funcs::vault_list_vault_secrets(self.core, params)
     }
 

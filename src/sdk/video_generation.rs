@@ -53,7 +53,11 @@ impl<'a> VideoGeneration<'a> {
     ///
     /// The same as [`funcs::video_generation_get_video_content`].
     #[inline]
-    pub fn get_video_content(self, job_id: impl AsRef<str>, params: GetVideoContentParams) -> Call<'a, Download> {
+    pub fn get_video_content(
+        self,
+        job_id: impl AsRef<str>,
+        params: VideoGenerationGetVideoContentParams,
+    ) -> Call<'a, Download> {
         funcs::video_generation_get_video_content(self.core, job_id, params)
     }
 }

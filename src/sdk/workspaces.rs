@@ -23,7 +23,7 @@ impl<'a> Workspaces<'a> {
     ///
     /// The same as [`funcs::workspaces_list`].
     #[inline]
-    pub fn list(self, params: ListWorkspacesParams) -> Call<'a, ListWorkspacesResponse> {
+    pub fn list(self, params: WorkspacesListParams) -> Call<'a, ListWorkspacesResponse> {
         funcs::workspaces_list(self.core, params)
     }
 
@@ -43,7 +43,7 @@ impl<'a> Workspaces<'a> {
     ///
     /// The same as [`funcs::workspaces_delete`].
     #[inline]
-    pub fn delete(self, id: impl AsRef<str>, params: DeleteWorkspaceParams) -> Call<'a, DeleteWorkspaceResponse> {
+    pub fn delete(self, id: impl AsRef<str>, params: WorkspacesDeleteParams) -> Call<'a, DeleteWorkspaceResponse> {
         funcs::workspaces_delete(self.core, id, params)
     }
 
@@ -76,7 +76,7 @@ impl<'a> Workspaces<'a> {
     pub fn list_members(
         self,
         id: impl AsRef<str>,
-        params: ListWorkspaceMembersParams,
+        params: WorkspacesListMembersParams,
     ) -> Call<'a, ListWorkspaceMembersResponse> {
         funcs::workspaces_list_members(self.core, id, params)
     }
