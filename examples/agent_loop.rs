@@ -22,7 +22,7 @@ async fn main() -> Result<(), Failure> {
         OpenRouter::from_env()?
     } else {
         play_a_model(&server);
-        OpenRouter::from(server.client_builder().build()?)
+        server.client()
     };
     println!("{}", answer(&client, "What is the weather like in Lisbon?").await?);
     Ok(())

@@ -21,7 +21,7 @@ async fn main() -> Result<(), Failure> {
     let server = MockServer::start().await;
     let client = match std::env::var("OPENROUTER_API_KEY") {
         Ok(key) if !key.is_empty() => OpenRouter::new(key)?,
-        _ => OpenRouter::from(server.client_builder().build()?),
+        _ => server.client(),
     };
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
     let address = listener.local_addr()?;

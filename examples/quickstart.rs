@@ -21,7 +21,7 @@ async fn main() -> Result<(), Failure> {
     }
     println!("OPENROUTER_API_KEY is not set: talking to the local server that comes with the crate.");
     let server = MockServer::start().await;
-    ask(&server.client_builder().build()?.into()).await
+    ask(&server.client()).await
 }
 
 async fn ask(client: &OpenRouter) -> Result<(), Failure> {

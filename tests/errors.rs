@@ -324,7 +324,7 @@ async fn an_error_tells_the_attempts_and_the_time_of_its_call() {
 
     let quick = RetryConfig::backoff().initial_interval(Duration::from_millis(20)).max_attempts(2);
     let script = Script::new([Step::Fail(Kind::Connect), Step::Fail(Kind::Connect)]);
-    let error = post(&script.core()).retries(quick).await.unwrap_err();
+    let error = post(&script.core()).retry_config(quick).await.unwrap_err();
     assert!(error.to_string().contains("; 2 attempts were made in ") && error.to_string().ends_with(" ms"), "{error}");
 }
 
@@ -832,7 +832,7 @@ async fn an_error_in_place_of_sound_is_found_whatever_its_media_type() {
     let server = MockServer::start().await;
     let core = OpenRouterCore::builder().api_key("k").server_url(server.url()).retry_config(RetryConfig::none());
     let core = core.build().unwrap();
-    let call = || Call::<'_, Download>::new(&core, Parts::new(&support::POST));
+    let call = || Call::<Download>::new(&core, Parts::new(&support::POST));
     let error = json!({"error": {"message": "voice not found", "code": 400}, "user_id": "u"}).to_string();
     for body in
         [error.clone(), format!(" \n{error}"), format!("[{error}]"), json!({"detail": "voice not found"}).to_string()]
@@ -865,7 +865,7 @@ async fn what_is_generated_comes_whole_however_it_begins() {
             server.answer(
                 Answer::text(200, body.clone()).header("content-type", "audio/mpeg").cut_into(size.max(body.len() / 9)),
             );
-            let call: Call<'_, Download> = Call::new(&core, Parts::new(&support::POST));
+            let call: Call<Download> = Call::new(&core, Parts::new(&support::POST));
             assert_eq!(call.await.unwrap().collect().await.unwrap(), body);
         }
     }
@@ -888,13 +888,13 @@ async fn all_errors() -> Vec<Error> {
     for step in steps {
         let script = Script::new([step]);
         let core = script.client().retry_config(RetryConfig::none()).build().unwrap();
-        let call: Call<'_, support::Thing> = Call::new(&core, Parts::new(&NAMED).json(&support::body()));
+        let call: Call<support::Thing> = Call::new(&core, Parts::new(&NAMED).json(&support::body()));
         if let Err(error) = call.response_timeout(Duration::from_secs(1)).await {
             errors.push(error);
         }
     }
     let core = Script::new([]).core();
-    let call = || Call::<'_, support::Thing>::new(&core, Parts::new(&NAMED).json(&support::body()));
+    let call = || Call::<support::Thing>::new(&core, Parts::new(&NAMED).json(&support::body()));
     for mistaken in [
         call().header("a b", "c"),
         call().header("host", "c"),

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 async fn events(events: Vec<Value>) -> Vec<Result<ImageStreamEvent, Error>> {
     let server = MockServer::start().await;
     server.answer(Answer::events(events.iter().map(Event::data).collect::<Vec<_>>()));
-    let client: OpenRouter = OpenRouter::builder().api_key("k").server_url(server.url()).build().unwrap().into();
+    let client: OpenRouter = OpenRouter::builder().api_key("k").server_url(server.url()).build().unwrap();
     let mut stream = client.images().stream(ImageGenerationRequest::new("m", "a cat")).await.unwrap();
     let mut items = Vec::new();
     while let Some(item) = stream.next().await {

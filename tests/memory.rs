@@ -14,7 +14,7 @@ mod support;
 use std::future::IntoFuture;
 use std::time::Duration;
 
-use openrouter_kit::core::OpenRouterCoreBuilder;
+use openrouter_kit::core::ClientBuilder;
 use openrouter_kit::core::transport::HyperTransport;
 use openrouter_kit::errors::Error;
 use openrouter_kit::mock::{Answer, MockServer};
@@ -23,7 +23,7 @@ use support::{post, stream};
 
 const KEY: &str = "sk-or-v1-5ec2e7";
 
-fn builder(url: impl Into<String>) -> OpenRouterCoreBuilder {
+fn builder(url: impl AsRef<str>) -> ClientBuilder<OpenRouterCore> {
     let millisecond = Duration::from_millis(1);
     OpenRouterCore::builder()
         .api_key(KEY)

@@ -87,16 +87,12 @@ async fn server(pages: impl IntoIterator<Item = Answer>) -> (MockServer, OpenRou
     (server, core)
 }
 
-fn call<'a>(
-    core: &'a OpenRouterCore,
-    operation: &'static Operation,
-    query: &[(&'static str, &str)],
-) -> Call<'a, Numbers> {
+fn call(core: &OpenRouterCore, operation: &'static Operation, query: &[(&'static str, &str)]) -> Call<Numbers> {
     let parts = query.iter().fold(Parts::new(operation), |parts, (name, value)| parts.query(name, Some(*value)));
     Call::new(core, parts)
 }
 
-async fn all(mut pages: Pages<'_, Numbers>) -> Vec<Result<Vec<i64>, Error>> {
+async fn all(mut pages: Pages<Numbers>) -> Vec<Result<Vec<i64>, Error>> {
     let mut all = Vec::new();
     while let Some(page) = pages.next().await {
         all.push(page.map(Page::into_items));
@@ -232,7 +228,7 @@ async fn every_page_is_a_call_with_all_options() {
     let (server, core) = server([page(&[1, 2, 3]), busy, page(&[4])]).await;
     let call = call(&core, &LIMITED, &[]).header("x-tenant", "blue").server_url(server.url() + "/other");
     let retries = openrouter_kit::RetryConfig::backoff().initial_interval(std::time::Duration::from_millis(1));
-    assert_eq!(call.retries(retries).items().collect().await.unwrap(), [1, 2, 3, 4]);
+    assert_eq!(call.retry_config(retries).items().collect().await.unwrap(), [1, 2, 3, 4]);
     let requests = server.requests();
     assert_eq!(requests.len(), 3, "the second page was asked for twice");
     assert!(requests.iter().all(|request| request.header("x-tenant") == Some("blue")));
@@ -303,8 +299,8 @@ async fn a_page_that_is_dropped_while_it_is_waited_for_is_not_asked_for_twice() 
 #[test]
 fn pages_and_items_are_streams_that_can_be_sent() {
     fn check<T: Stream + Send + Unpin>() {}
-    check::<Pages<'static, Numbers>>();
-    check::<Items<'static, Numbers>>();
+    check::<Pages<Numbers>>();
+    check::<Items<Numbers>>();
 }
 
 #[cfg(feature = "vault")]

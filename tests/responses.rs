@@ -19,7 +19,7 @@ use openrouter_kit::{Error, OpenRouter};
 use serde_json::{Value, json};
 
 fn client(server: &MockServer) -> OpenRouter {
-    OpenRouter::builder().api_key("k").server_url(server.url()).build().unwrap().into()
+    OpenRouter::builder().api_key("k").server_url(server.url()).build().unwrap()
 }
 
 async fn stream(events: Vec<Value>) -> openrouter_kit::EventStream<ResponsesStreamEvent> {

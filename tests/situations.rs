@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 async fn server(answer: Answer) -> (MockServer, OpenRouter) {
     let server = MockServer::start().await;
     server.answer(answer);
-    let client = OpenRouter::from(server.client_builder().retry_config(RetryConfig::none()).build().unwrap());
+    let client = server.client_builder().retry_config(RetryConfig::none()).build().unwrap();
     (server, client)
 }
 

@@ -35,7 +35,7 @@ use tokio::sync::mpsc;
 
 static UPLOAD: Operation = Operation::new("uploadThing", Method::POST, "/things");
 
-fn upload(core: &OpenRouterCore, form: Multipart) -> Call<'_, Thing> {
+fn upload(core: &OpenRouterCore, form: Multipart) -> Call<Thing> {
     Call::new(core, Parts::new(&UPLOAD).multipart(form))
 }
 

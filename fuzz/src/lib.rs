@@ -156,7 +156,7 @@ fn call(response: Response<Body>) -> Result<ResponsesResult, Error> {
     let transport = Once(std::sync::Mutex::new(Some(response)));
     let core = OpenRouterCore::builder().api_key("k").transport(transport).retry_config(RetryConfig::none()).build()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
-    let call: Call<'_, ResponsesResult> = Call::new(&core, Parts::new(&OPERATION));
+    let call: Call<ResponsesResult> = Call::new(&core, Parts::new(&OPERATION));
     runtime.block_on(call.into_future())
 }
 

@@ -21,8 +21,8 @@ pub mod transport;
 pub mod wire;
 mod within;
 
-pub use call::{Answer, Call, CallFuture, CallWithResponse, Response};
-pub use client::{ClientConfig, OpenRouterCore, OpenRouterCoreBuilder, Timeouts};
+pub use call::{Answer, Call, CallWithResponse, Response};
+pub use client::{ClientBuilder, ClientConfig, OpenRouterCore, Timeouts};
 pub use download::Download;
 pub use event_stream::{EventStream, StreamItem};
 pub use multipart::{FilePart, Multipart};

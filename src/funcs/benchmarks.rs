@@ -20,6 +20,6 @@ static BENCHMARKS_GET_BENCHMARKS: Operation =
 pub fn benchmarks_get_benchmarks(
     core: &OpenRouterCore,
     params: BenchmarksGetBenchmarksParams,
-) -> Call<'_, UnifiedBenchmarksResponse> {
+) -> Call<UnifiedBenchmarksResponse> {
     Call::new(core, params.write(Parts::new(&BENCHMARKS_GET_BENCHMARKS)))
 }

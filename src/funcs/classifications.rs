@@ -21,6 +21,6 @@ static CLASSIFICATIONS_GET_TASK_CLASSIFICATIONS: Operation =
 pub fn classifications_get_task_classifications(
     core: &OpenRouterCore,
     params: TaskClassificationsParams,
-) -> Call<'_, TaskClassificationResponse> {
+) -> Call<TaskClassificationResponse> {
     Call::new(core, params.write(Parts::new(&CLASSIFICATIONS_GET_TASK_CLASSIFICATIONS)))
 }

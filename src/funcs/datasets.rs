@@ -21,7 +21,7 @@ static DATASETS_GET_APP_RANKINGS: Operation = Operation::new("getAppRankings", M
 pub fn datasets_get_app_rankings(
     core: &OpenRouterCore,
     params: DatasetsGetAppRankingsParams,
-) -> Call<'_, AppRankingsResponse> {
+) -> Call<AppRankingsResponse> {
     Call::new(core, params.write(Parts::new(&DATASETS_GET_APP_RANKINGS)))
 }
 
@@ -38,7 +38,7 @@ static DATASETS_GET_RANKINGS_DAILY: Operation =
 pub fn datasets_get_rankings_daily(
     core: &OpenRouterCore,
     params: DatasetsGetRankingsDailyParams,
-) -> Call<'_, RankingsDailyResponse> {
+) -> Call<RankingsDailyResponse> {
     Call::new(core, params.write(Parts::new(&DATASETS_GET_RANKINGS_DAILY)))
 }
 
@@ -56,6 +56,6 @@ static DATASETS_GET_SESSION_COST: Operation = Operation::new("getSessionCost", M
 pub fn datasets_get_session_cost(
     core: &OpenRouterCore,
     params: DatasetsGetSessionCostParams,
-) -> Call<'_, SessionCostResponse> {
+) -> Call<SessionCostResponse> {
     Call::new(core, params.write(Parts::new(&DATASETS_GET_SESSION_COST)))
 }

@@ -17,7 +17,7 @@ static FILES_LIST: Operation =
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 429, 500, 502, 503; other variants where no answer came.
 #[inline]
-pub fn files_list(core: &OpenRouterCore, params: FilesListParams) -> Call<'_, FileListResponse> {
+pub fn files_list(core: &OpenRouterCore, params: FilesListParams) -> Call<FileListResponse> {
     Call::new(core, params.write(Parts::new(&FILES_LIST)))
 }
 
@@ -34,7 +34,7 @@ pub fn files_upload(
     core: &OpenRouterCore,
     request: UploadFileRequest,
     params: FilesUploadParams,
-) -> Call<'_, FileResponse> {
+) -> Call<FileResponse> {
     Call::new(core, params.write(Parts::new(&FILES_UPLOAD).multipart(request.into_multipart())))
 }
 
@@ -55,7 +55,7 @@ pub fn files_delete(
     core: &OpenRouterCore,
     file_id: impl AsRef<str>,
     params: FilesDeleteParams,
-) -> Call<'_, FileDeleteResponse> {
+) -> Call<FileDeleteResponse> {
     Call::new(core, params.write(Parts::new(&FILES_DELETE).path("file_id", file_id.as_ref())))
 }
 
@@ -76,7 +76,7 @@ pub fn files_retrieve(
     core: &OpenRouterCore,
     file_id: impl AsRef<str>,
     params: FilesRetrieveParams,
-) -> Call<'_, FileResponse> {
+) -> Call<FileResponse> {
     Call::new(core, params.write(Parts::new(&FILES_RETRIEVE).path("file_id", file_id.as_ref())))
 }
 
@@ -93,10 +93,6 @@ static FILES_DOWNLOAD: Operation =
 /// # Arguments
 /// - `file_id`: ID of the server-created file to fetch.
 #[inline]
-pub fn files_download(
-    core: &OpenRouterCore,
-    file_id: impl AsRef<str>,
-    params: FilesDownloadParams,
-) -> Call<'_, Download> {
+pub fn files_download(core: &OpenRouterCore, file_id: impl AsRef<str>, params: FilesDownloadParams) -> Call<Download> {
     Call::new(core, params.write(Parts::new(&FILES_DOWNLOAD).path("file_id", file_id.as_ref())))
 }

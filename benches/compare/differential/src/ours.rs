@@ -50,7 +50,7 @@ async fn stream(core: &OpenRouterCore, case: &Case, events: &mut usize) -> Resul
     }
 }
 
-async fn count<T: StreamItem>(call: Call<'_, EventStream<T>>, events: &mut usize) -> Result<(), Error> {
+async fn count<T: StreamItem>(call: Call<EventStream<T>>, events: &mut usize) -> Result<(), Error> {
     let mut stream = call.await?;
     while let Some(event) = stream.next().await {
         event?;
