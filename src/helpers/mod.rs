@@ -27,6 +27,7 @@ mod messages;
 mod messages_stream;
 #[cfg(feature = "oauth")]
 pub(crate) mod oauth;
+mod partial_json;
 #[cfg(feature = "responses")]
 mod responses;
 #[cfg(feature = "responses")]
@@ -41,9 +42,10 @@ pub(crate) mod video_generation;
 pub use chat_stream::ChatAccumulator;
 #[cfg(feature = "messages")]
 pub use messages_stream::MessagesAccumulator;
+pub use partial_json::PartialJson;
 #[cfg(feature = "responses")]
 pub use responses_stream::ResponsesAccumulator;
-pub use text::{ParseError, TextDeltas};
+pub use text::{JsonStream, ParseError, TextEvent, TextStream};
 
 #[cfg(any(feature = "chat", feature = "images", feature = "messages", feature = "responses"))]
 use std::collections::BTreeMap;
