@@ -9,7 +9,7 @@ use super::chat_stream::{ChatAccumulator, text_of_parts};
 use super::text::{ParseError, parse, parse_arguments};
 use super::{holds, holds_error, objects, whole_stream};
 use crate::core::StreamItem;
-use crate::core::wire::{self, Root};
+use crate::core::wire::{self, IntoText, Root};
 use crate::models::*;
 
 impl Root for ChatResult {
@@ -171,18 +171,10 @@ impl ChatMessages {
 }
 
 /// A message of the user.
-impl From<&str> for ChatMessages {
+impl<T: IntoText> From<T> for ChatMessages {
     #[inline]
-    fn from(text: &str) -> Self {
-        Self::user(text)
-    }
-}
-
-/// A message of the user.
-impl From<String> for ChatMessages {
-    #[inline]
-    fn from(text: String) -> Self {
-        Self::user(text)
+    fn from(text: T) -> Self {
+        Self::user(text.into_text())
     }
 }
 
@@ -215,22 +207,6 @@ impl ChatContentItems {
     #[inline]
     pub fn file(filename: impl Into<String>, data: impl Into<String>) -> Self {
         ChatContentFile::new(ChatContentFileFile::new().filename(filename).file_data(data)).into()
-    }
-}
-
-/// A part of text.
-impl From<&str> for ChatContentItems {
-    #[inline]
-    fn from(text: &str) -> Self {
-        Self::text(text)
-    }
-}
-
-/// A part of text.
-impl From<String> for ChatContentItems {
-    #[inline]
-    fn from(text: String) -> Self {
-        Self::text(text)
     }
 }
 

@@ -8,7 +8,7 @@ use super::messages_stream::MessagesAccumulator;
 use super::text::{ParseError, parse, parse_arguments};
 use super::{retyped, whole_stream};
 use crate::core::StreamItem;
-use crate::core::wire::{self, Json, Root, Wire};
+use crate::core::wire::{self, IntoText, Json, Root, Wire};
 use crate::models::*;
 
 impl Root for MessagesResult {
@@ -126,18 +126,10 @@ impl MessagesMessageParam {
 }
 
 /// A message of the user.
-impl From<&str> for MessagesMessageParam {
+impl<T: IntoText> From<T> for MessagesMessageParam {
     #[inline]
-    fn from(text: &str) -> Self {
-        Self::user(text)
-    }
-}
-
-/// A message of the user.
-impl From<String> for MessagesMessageParam {
-    #[inline]
-    fn from(text: String) -> Self {
-        Self::user(text)
+    fn from(text: T) -> Self {
+        Self::user(text.into_text())
     }
 }
 
@@ -179,22 +171,6 @@ impl MessagesContentBlockParam {
         content: impl Into<MessagesContentBlockParamToolResultContent>,
     ) -> Self {
         MessagesContentBlockParamToolResult::new(tool_use_id).content(content).into()
-    }
-}
-
-/// A block of text.
-impl From<&str> for MessagesContentBlockParam {
-    #[inline]
-    fn from(text: &str) -> Self {
-        Self::text(text)
-    }
-}
-
-/// A block of text.
-impl From<String> for MessagesContentBlockParam {
-    #[inline]
-    fn from(text: String) -> Self {
-        Self::text(text)
     }
 }
 

@@ -8,7 +8,7 @@ use super::responses_stream::ResponsesAccumulator;
 use super::text::{ParseError, parse, parse_arguments};
 use super::{holds_error, retyped, whole_stream};
 use crate::core::StreamItem;
-use crate::core::wire::{self, Root};
+use crate::core::wire::{self, IntoText, Root};
 use crate::models::*;
 
 impl Root for OpenResponsesResult {
@@ -144,26 +144,10 @@ impl InputsItem {
 }
 
 /// A message of the user.
-impl From<&str> for InputsItem {
+impl<T: IntoText> From<T> for InputsItem {
     #[inline]
-    fn from(text: &str) -> Self {
-        Self::user(text)
-    }
-}
-
-/// A message of the user.
-impl From<String> for InputsItem {
-    #[inline]
-    fn from(text: String) -> Self {
-        Self::user(text)
-    }
-}
-
-/// A single item as the whole input.
-impl From<InputsItem> for Inputs {
-    #[inline]
-    fn from(item: InputsItem) -> Self {
-        Self::List(vec![item])
+    fn from(text: T) -> Self {
+        Self::user(text.into_text())
     }
 }
 
@@ -202,22 +186,6 @@ impl EasyInputMessageContentItem {
     #[inline]
     pub fn file_url(url: impl Into<String>) -> Self {
         InputFile::new().file_url(url).into()
-    }
-}
-
-/// A part of text.
-impl From<&str> for EasyInputMessageContentItem {
-    #[inline]
-    fn from(text: &str) -> Self {
-        Self::text(text)
-    }
-}
-
-/// A part of text.
-impl From<String> for EasyInputMessageContentItem {
-    #[inline]
-    fn from(text: String) -> Self {
-        Self::text(text)
     }
 }
 

@@ -25,6 +25,7 @@
 //! also keeps the code of a type small: each one is compiled once, and only if the program uses it. All models
 //! implement serde's traits on top, so they work wherever serde does.
 
+mod arguments;
 mod error;
 mod extra;
 mod json;
@@ -37,6 +38,7 @@ mod writer;
 
 use std::fmt;
 
+pub use arguments::{IntoList, IntoNumber, IntoText, form};
 pub use error::{DecodeError, EncodeError};
 pub use extra::Extra;
 pub use json::{Difference, Json, JsonObject};
@@ -46,6 +48,8 @@ pub use structure::{Kind, Layout, Member, Struct, placed};
 pub use tagged::{Arm, Arms, Condition, Shape, Tagged, Union, Unrecognized, read_union};
 pub use writer::Writer;
 
+#[allow(unused_imports, reason = "a build without models has no use for it")]
+pub(crate) use arguments::{wire_numbers, wire_text, wire_texts};
 pub(crate) use json::members;
 #[allow(unused_imports, reason = "a build without models has no use for it")]
 pub(crate) use open_enum::{read_text, wire_enum};
@@ -221,6 +225,14 @@ pub fn encode<T: Wire>(value: &T) -> Result<Vec<u8>, EncodeError> {
     let mut writer = Writer::new();
     scalars::write_or_null(value, &mut writer);
     writer.finish()
+}
+
+/// The JSON of a value, as an extra member holds it. A number that is not finite becomes null.
+#[allow(dead_code, reason = "a build without models has no use for it")]
+pub(crate) fn json<T: Wire>(value: &T) -> Json {
+    let mut writer = Writer::new();
+    scalars::write_or_null(value, &mut writer);
+    Json::checked(&writer.finish_with_nulls())
 }
 
 /// The parts of `value` that were kept as they came because they fit no type: variants that this version of the crate

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::core::wire::{wire_enum, wire_struct, wire_union};
+use crate::core::wire::{wire_enum, wire_struct, wire_text, wire_union};
 use crate::models::*;
 
 /// Whole result of a Responses call: status, output items and usage, plus what OpenRouter adds.
@@ -336,6 +336,8 @@ impl From<ResponseOutputText> for OutputMessageContentItem {
     }
 }
 
+wire_text!(OutputMessageContentItem, text => Self::OutputText(text.into()));
+
 impl From<OpenAiResponsesRefusalContent> for OutputMessageContentItem {
     #[inline]
     fn from(value: OpenAiResponsesRefusalContent) -> Self {
@@ -591,6 +593,19 @@ impl From<ApplyPatchDeleteFileOperation> for OutputItemApplyPatchCallOperation {
     }
 }
 
+impl OutputItemApplyPatchCallOperation {
+    /// Returns the field `path`, which all variants have; `None` where it is absent or the variant is unknown.
+    #[inline]
+    pub fn path(&self) -> Option<&str> {
+        match self {
+            Self::CreateFile(value) => Some(&value.path),
+            Self::UpdateFile(value) => Some(&value.path),
+            Self::DeleteFile(value) => Some(&value.path),
+            Self::Unrecognized(_) => None,
+        }
+    }
+}
+
 /// Tells whether the model has finished writing this patch call.
 ///
 /// At `OutputItemApplyPatchCall.status` in the API document.
@@ -743,6 +758,25 @@ impl From<OutputItemCodeInterpreterCall> for AlignmentResponsesRejectedItem {
     #[inline]
     fn from(value: OutputItemCodeInterpreterCall) -> Self {
         Self::CodeInterpreterCall(value)
+    }
+}
+
+impl AlignmentResponsesRejectedItem {
+    /// Returns the field `id`, which all variants have; `None` where it is absent or the variant is unknown.
+    #[inline]
+    pub fn id(&self) -> Option<&str> {
+        match self {
+            Self::Message(value) => Some(&value.id),
+            Self::Reasoning(value) => Some(&value.id),
+            Self::FunctionCall(value) => value.id.as_deref(),
+            Self::CustomToolCall(value) => value.id.as_deref(),
+            Self::WebSearchCall(value) => Some(&value.id),
+            Self::FileSearchCall(value) => Some(&value.id),
+            Self::ImageGenerationCall(value) => Some(&value.id),
+            Self::ApplyPatchCall(value) => Some(&value.id),
+            Self::CodeInterpreterCall(value) => Some(&value.id),
+            Self::Unrecognized(_) => None,
+        }
     }
 }
 
@@ -904,10 +938,17 @@ impl From<Vec<AlignmentResponsesRejectedItem>> for AlignmentRejected {
     }
 }
 
-impl<const N: usize> From<[AlignmentResponsesRejectedItem; N]> for AlignmentRejected {
+impl<T: Into<AlignmentResponsesRejectedItem>, const N: usize> From<[T; N]> for AlignmentRejected {
     #[inline]
-    fn from(value: [AlignmentResponsesRejectedItem; N]) -> Self {
-        Self::List(value.into())
+    fn from(value: [T; N]) -> Self {
+        Self::List(value.into_iter().map(Into::into).collect())
+    }
+}
+
+impl From<AlignmentResponsesRejectedItem> for AlignmentRejected {
+    #[inline]
+    fn from(value: AlignmentResponsesRejectedItem) -> Self {
+        Self::List(vec![value])
     }
 }
 
@@ -1025,6 +1066,8 @@ impl From<InputText> for BaseInputsItemMessageContentItem {
     }
 }
 
+wire_text!(BaseInputsItemMessageContentItem, text => Self::InputText(text.into()));
+
 impl From<InputImage> for BaseInputsItemMessageContentItem {
     #[inline]
     fn from(value: InputImage) -> Self {
@@ -1073,19 +1116,7 @@ wire_union!(BaseInputsItemMessageContent {
     }
 });
 
-impl From<String> for BaseInputsItemMessageContent {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
-
-impl From<&str> for BaseInputsItemMessageContent {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
+wire_text!(BaseInputsItemMessageContent, text => Self::Text(text));
 
 impl From<Vec<BaseInputsItemMessageContentItem>> for BaseInputsItemMessageContent {
     #[inline]
@@ -1094,10 +1125,17 @@ impl From<Vec<BaseInputsItemMessageContentItem>> for BaseInputsItemMessageConten
     }
 }
 
-impl<const N: usize> From<[BaseInputsItemMessageContentItem; N]> for BaseInputsItemMessageContent {
+impl<T: Into<BaseInputsItemMessageContentItem>, const N: usize> From<[T; N]> for BaseInputsItemMessageContent {
     #[inline]
-    fn from(value: [BaseInputsItemMessageContentItem; N]) -> Self {
-        Self::List(value.into())
+    fn from(value: [T; N]) -> Self {
+        Self::List(value.into_iter().map(Into::into).collect())
+    }
+}
+
+impl From<BaseInputsItemMessageContentItem> for BaseInputsItemMessageContent {
+    #[inline]
+    fn from(value: BaseInputsItemMessageContentItem) -> Self {
+        Self::List(vec![value])
     }
 }
 
@@ -1217,6 +1255,8 @@ impl From<InputText> for OpenAiResponseInputMessageItemContentItem {
     }
 }
 
+wire_text!(OpenAiResponseInputMessageItemContentItem, text => Self::InputText(text.into()));
+
 impl From<InputImage> for OpenAiResponseInputMessageItemContentItem {
     #[inline]
     fn from(value: InputImage) -> Self {
@@ -1329,6 +1369,8 @@ impl From<InputText> for OpenAiResponseFunctionToolCallOutputOutputItem {
     }
 }
 
+wire_text!(OpenAiResponseFunctionToolCallOutputOutputItem, text => Self::InputText(text.into()));
+
 impl From<InputImage> for OpenAiResponseFunctionToolCallOutputOutputItem {
     #[inline]
     fn from(value: InputImage) -> Self {
@@ -1370,19 +1412,7 @@ wire_union!(OpenAiResponseFunctionToolCallOutputOutput {
     }
 });
 
-impl From<String> for OpenAiResponseFunctionToolCallOutputOutput {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
-
-impl From<&str> for OpenAiResponseFunctionToolCallOutputOutput {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
+wire_text!(OpenAiResponseFunctionToolCallOutputOutput, text => Self::Text(text));
 
 impl From<Vec<OpenAiResponseFunctionToolCallOutputOutputItem>> for OpenAiResponseFunctionToolCallOutputOutput {
     #[inline]
@@ -1391,12 +1421,19 @@ impl From<Vec<OpenAiResponseFunctionToolCallOutputOutputItem>> for OpenAiRespons
     }
 }
 
-impl<const N: usize> From<[OpenAiResponseFunctionToolCallOutputOutputItem; N]>
+impl<T: Into<OpenAiResponseFunctionToolCallOutputOutputItem>, const N: usize> From<[T; N]>
     for OpenAiResponseFunctionToolCallOutputOutput
 {
     #[inline]
-    fn from(value: [OpenAiResponseFunctionToolCallOutputOutputItem; N]) -> Self {
-        Self::List(value.into())
+    fn from(value: [T; N]) -> Self {
+        Self::List(value.into_iter().map(Into::into).collect())
+    }
+}
+
+impl From<OpenAiResponseFunctionToolCallOutputOutputItem> for OpenAiResponseFunctionToolCallOutputOutput {
+    #[inline]
+    fn from(value: OpenAiResponseFunctionToolCallOutputOutputItem) -> Self {
+        Self::List(vec![value])
     }
 }
 
@@ -1553,6 +1590,8 @@ impl From<InputText> for OpenAiResponseCustomToolCallOutputOutputItem {
     }
 }
 
+wire_text!(OpenAiResponseCustomToolCallOutputOutputItem, text => Self::InputText(text.into()));
+
 impl From<InputImage> for OpenAiResponseCustomToolCallOutputOutputItem {
     #[inline]
     fn from(value: InputImage) -> Self {
@@ -1594,19 +1633,7 @@ wire_union!(OpenAiResponseCustomToolCallOutputOutput {
     }
 });
 
-impl From<String> for OpenAiResponseCustomToolCallOutputOutput {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
-
-impl From<&str> for OpenAiResponseCustomToolCallOutputOutput {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
+wire_text!(OpenAiResponseCustomToolCallOutputOutput, text => Self::Text(text));
 
 impl From<Vec<OpenAiResponseCustomToolCallOutputOutputItem>> for OpenAiResponseCustomToolCallOutputOutput {
     #[inline]
@@ -1615,12 +1642,19 @@ impl From<Vec<OpenAiResponseCustomToolCallOutputOutputItem>> for OpenAiResponseC
     }
 }
 
-impl<const N: usize> From<[OpenAiResponseCustomToolCallOutputOutputItem; N]>
+impl<T: Into<OpenAiResponseCustomToolCallOutputOutputItem>, const N: usize> From<[T; N]>
     for OpenAiResponseCustomToolCallOutputOutput
 {
     #[inline]
-    fn from(value: [OpenAiResponseCustomToolCallOutputOutputItem; N]) -> Self {
-        Self::List(value.into())
+    fn from(value: [T; N]) -> Self {
+        Self::List(value.into_iter().map(Into::into).collect())
+    }
+}
+
+impl From<OpenAiResponseCustomToolCallOutputOutputItem> for OpenAiResponseCustomToolCallOutputOutput {
+    #[inline]
+    fn from(value: OpenAiResponseCustomToolCallOutputOutputItem) -> Self {
+        Self::List(vec![value])
     }
 }
 
@@ -1815,19 +1849,7 @@ wire_union!(BaseInputs {
     }
 });
 
-impl From<String> for BaseInputs {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
-
-impl From<&str> for BaseInputs {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
+wire_text!(BaseInputs, text => Self::Text(text));
 
 impl From<Vec<BaseInputsItem>> for BaseInputs {
     #[inline]
@@ -1836,10 +1858,17 @@ impl From<Vec<BaseInputsItem>> for BaseInputs {
     }
 }
 
-impl<const N: usize> From<[BaseInputsItem; N]> for BaseInputs {
+impl<T: Into<BaseInputsItem>, const N: usize> From<[T; N]> for BaseInputs {
     #[inline]
-    fn from(value: [BaseInputsItem; N]) -> Self {
-        Self::List(value.into())
+    fn from(value: [T; N]) -> Self {
+        Self::List(value.into_iter().map(Into::into).collect())
+    }
+}
+
+impl From<BaseInputsItem> for BaseInputs {
+    #[inline]
+    fn from(value: BaseInputsItem) -> Self {
+        Self::List(vec![value])
     }
 }
 
