@@ -435,7 +435,7 @@ impl Content {
 
 /// The parts of a content that is no text.
 #[inline]
-fn parts(content: &Json) -> Vec<ChatContentItems> {
+pub(super) fn parts(content: &Json) -> Vec<ChatContentItems> {
     match wire::decode(content.as_text()) {
         Ok(list) => list,
         Err(_) => wire::decode(content.as_text()).into_iter().collect(),
