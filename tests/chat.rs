@@ -110,7 +110,7 @@ fn a_message_is_text_or_parts() {
         ChatMessages::user([
             ChatContentItems::text("What is this?"),
             ChatContentItems::image_url("https://example.com/cat.png"),
-            ChatContentItems::audio("AAAA", "wav"),
+            ChatContentItems::input_audio("AAAA", "wav"),
             ChatContentItems::file("a.pdf", "data:application/pdf;base64,AAAA"),
             ChatContentItems::video_url("https://example.com/cat.mp4"),
         ]),

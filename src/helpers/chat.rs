@@ -11,8 +11,8 @@ use super::media::{Kind, Media, bytes_of, data_url, save};
 use super::text::{ParseError, parse, parse_arguments};
 use super::{holds, holds_error, objects, whole_stream};
 use crate::Error;
-use crate::core::{StreamItem, base64};
 use crate::core::wire::{self, IntoText, Root};
+use crate::core::{StreamItem, base64};
 use crate::models::*;
 
 impl Root for ChatResult {

@@ -60,17 +60,9 @@ const FORMATS: &[Format] = &[
     Format(Kind::Document, "text/html", &["html", "htm"]),
     Format(Kind::Document, "application/json", &["json"]),
     Format(Kind::Document, "application/xml", &["xml"]),
-    Format(
-        Kind::Document,
-        "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
-        &["docx"],
-    ),
+    Format(Kind::Document, "application/vnd.openxmlformats-officedocument.wordprocessingml.document", &["docx"]),
     Format(Kind::Document, "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", &["xlsx"]),
-    Format(
-        Kind::Document,
-        "application/vnd.openxmlformats-officedocument.presentationml.presentation",
-        &["pptx"],
-    ),
+    Format(Kind::Document, "application/vnd.openxmlformats-officedocument.presentationml.presentation", &["pptx"]),
 ];
 
 /// The extension of the format that begins like these bytes.
@@ -178,8 +170,7 @@ pub(super) fn bytes_of(text: &str) -> Result<Vec<u8>, Error> {
         }
         _ => text,
     };
-    base64::decode(base64.trim_ascii())
-        .map_err(|at| wrong(format!("the image is not valid base64, at byte {at}")))
+    base64::decode(base64.trim_ascii()).map_err(|at| wrong(format!("the image is not valid base64, at byte {at}")))
 }
 
 /// Writes the bytes of a picture to a file, as [`Download::save_to`](crate::core::Download::save_to) does.

@@ -10,8 +10,8 @@ use super::messages_stream::MessagesAccumulator;
 use super::text::{ParseError, parse, parse_arguments};
 use super::{retyped, whole_stream};
 use crate::Error;
-use crate::core::{StreamItem, base64};
 use crate::core::wire::{self, IntoText, Json, Root, Wire};
+use crate::core::{StreamItem, base64};
 use crate::models::*;
 
 impl Root for MessagesResult {

@@ -10,8 +10,8 @@ use super::responses_stream::ResponsesAccumulator;
 use super::text::{ParseError, parse, parse_arguments};
 use super::{holds_error, retyped, whole_stream};
 use crate::Error;
-use crate::core::{StreamItem, base64};
 use crate::core::wire::{self, IntoText, Root};
+use crate::core::{StreamItem, base64};
 use crate::models::*;
 
 impl Root for OpenResponsesResult {

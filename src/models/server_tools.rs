@@ -2,7 +2,7 @@
 
 //! Types of `server-tools`.
 
-use crate::core::wire::{IntoList, IntoNumber, wire_enum, wire_setters, wire_struct, wire_union};
+use crate::core::wire::{IntoList, IntoNumber, of_tag, wire_enum, wire_setters, wire_struct, wire_text, wire_union};
 use crate::models::*;
 
 /// Counts of the tool work done on the server for one request, web searches included.
@@ -310,6 +310,8 @@ wire_union!(DeferredToolsSearchStrategy {
         2 Custom,
     }
 });
+
+wire_text!(DeferredToolsSearchStrategy, text => of_tag("type", text));
 
 impl From<DeferredRegexSearch> for DeferredToolsSearchStrategy {
     #[inline]

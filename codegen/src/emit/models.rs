@@ -87,6 +87,7 @@ fn imports(context: &Context<'_>, types: &[&Type], body: &str) -> String {
         ("wire_numbers!", "wire_numbers"),
         ("wire_union!", "wire_union"),
         ("json(&mark)", "json"),
+        ("of_tag(", "of_tag"),
         ("IntoList<", "IntoList"),
         ("IntoNumber<", "IntoNumber"),
     ];
@@ -277,12 +278,8 @@ fn argument(field: &Field) -> (String, String) {
     let name = &field.rust;
     match &field.ty {
         Ty::Bool => (field.ty.rust(), name.clone()),
-        Ty::Integer | Ty::Number => {
-            (format!("impl IntoNumber<{}>", field.ty.rust()), format!("{name}.into_number()"))
-        }
-        Ty::List(of) => {
-            (format!("impl IntoList<{}, {}>", of.rust(), form_of(field)), format!("{name}.into_list()"))
-        }
+        Ty::Integer | Ty::Number => (format!("impl IntoNumber<{}>", field.ty.rust()), format!("{name}.into_number()")),
+        Ty::List(of) => (format!("impl IntoList<{}, {}>", of.rust(), form_of(field)), format!("{name}.into_list()")),
         Ty::Map(of) => (
             format!("impl IntoIterator<Item = (impl Into<String>, impl Into<{}>)>", of.rust()),
             format!("{name}.into_iter().map(|(name, value)| (name.into(), value.into())).collect()"),
@@ -299,8 +296,7 @@ fn form_of(field: &Field) -> String {
 
 /// The type parameters for the forms of the lists among the arguments.
 fn forms<'a>(fields: impl IntoIterator<Item = &'a Field>) -> String {
-    let forms: Vec<_> =
-        fields.into_iter().filter(|field| matches!(field.ty, Ty::List(_))).map(form_of).collect();
+    let forms: Vec<_> = fields.into_iter().filter(|field| matches!(field.ty, Ty::List(_))).map(form_of).collect();
     if forms.is_empty() { String::new() } else { format!("<{}>", forms.join(", ")) }
 }
 
@@ -449,6 +445,9 @@ fn conversions(context: &Context<'_>, ty: &Type, union: &Union, out: &mut String
     let lists = union.variants.iter().filter(|variant| matches!(variant.ty, Ty::List(_))).count();
     let parts = union.variants.iter().filter(|variant| is_text_part(context, &variant.ty)).count();
     let has_text = union.variants.iter().any(|variant| variant.ty == Ty::String || is_words(&variant.ty));
+    if !ty.response && !has_text && 2 * complete(context, union).len() > union.variants.len() {
+        out.push_str(&format!("\nwire_text!({name}, text => of_tag({}, text));\n", literal(&union.tag)));
+    }
     for (index, variant) in union.variants.iter().enumerate() {
         let rust = variant.ty.rust();
         if union.variants.iter().enumerate().any(|(other, v)| other != index && v.ty.rust() == rust) || rust == "Json" {
@@ -474,7 +473,12 @@ fn conversions(context: &Context<'_>, ty: &Type, union: &Union, out: &mut String
                 match lists {
                     1 => {
                         let of = of.rust();
-                        from(out, &format!("<T: Into<{of}>, const N: usize>"), "[T; N]", "value.into_iter().map(Into::into).collect()");
+                        from(
+                            out,
+                            &format!("<T: Into<{of}>, const N: usize>"),
+                            "[T; N]",
+                            "value.into_iter().map(Into::into).collect()",
+                        );
                         if of != "Json" {
                             from(out, "", &of, "vec![value]");
                         }
@@ -490,6 +494,26 @@ fn conversions(context: &Context<'_>, ty: &Type, union: &Union, out: &mut String
             }
         }
     }
+}
+
+/// The branches that are complete with nothing but their tag: its value, and the type and name of the branch.
+fn complete<'a>(context: &'a Context<'_>, union: &'a Union) -> Vec<(&'a str, &'a Type, &'a Variant, bool)> {
+    // Messages and parts of content say nothing without their fields.
+    if union.tag == "role" || union.variants.iter().any(|variant| is_text_part(context, &variant.ty)) {
+        return Vec::new();
+    }
+    let of = |(tag, conditions, index): &'a (String, Vec<Condition>, usize)| {
+        let variant = union.variants.get(*index).filter(|_| conditions.is_empty())?;
+        let ty = context.api.find(variant.ty.named()?)?;
+        let Kind::Struct(own) = &ty.kind else { return None };
+        let required: Vec<_> = own.fields.iter().filter(|field| field.presence == Presence::Required).collect();
+        match required.as_slice() {
+            [] => Some((tag.as_str(), ty, variant, false)),
+            [field] if field.wire == union.tag => Some((tag.as_str(), ty, variant, true)),
+            _ => None,
+        }
+    };
+    union.tagged.iter().filter_map(of).collect()
 }
 
 /// The integers that are numbers of every kind.
@@ -521,19 +545,8 @@ fn shortcuts(context: &Context<'_>, ty: &Type, union: &Union, out: &mut String) 
             ));
         }
     }
-    // Messages and parts of content say nothing without their fields.
-    let is_content =
-        union.tag == "role" || union.variants.iter().any(|variant| is_text_part(context, &variant.ty));
-    for (tag, conditions, index) in union.tagged.iter().filter(|_| !is_content) {
-        let Some(variant) = union.variants.get(*index).filter(|_| conditions.is_empty()) else { continue };
-        let Some(of) = variant.ty.named().and_then(|name| context.api.find(name)) else { continue };
-        let Kind::Struct(own) = &of.kind else { continue };
-        let required: Vec<_> = own.fields.iter().filter(|field| field.presence == Presence::Required).collect();
-        let argument = match required.as_slice() {
-            [] => String::new(),
-            [field] if field.wire == union.tag => literal(tag),
-            _ => continue,
-        };
+    for (tag, of, variant, takes_tag) in complete(context, union) {
+        let argument = if takes_tag { literal(tag) } else { String::new() };
         let made = format!("{}::new({argument})", of.name);
         let made = if variant.boxed { format!("Box::new({made})") } else { made };
         body.push_str(&format!(
@@ -566,7 +579,10 @@ fn mark(context: &Context<'_>, ty: &Type, union: &Union, out: &mut String) {
         .map(|(variant, own)| match marked(own) {
             Some(_) => format!("            Self::{variant}(part) => part.{MARK} = Some(mark),\n"),
             None => {
-                format!("            Self::{variant}(part) => drop(part.extra.insert({}, json(&mark))),\n", literal(MARK))
+                format!(
+                    "            Self::{variant}(part) => drop(part.extra.insert({}, json(&mark))),\n",
+                    literal(MARK)
+                )
             }
         })
         .collect();

@@ -85,15 +85,6 @@ macro_rules! texts {
 }
 texts!(String, &str, &String, Box<str>, Cow<'_, str>);
 
-impl sealed::Text for &&str {}
-
-impl IntoText for &&str {
-    #[inline]
-    fn into_text(self) -> String {
-        (*self).to_owned()
-    }
-}
-
 macro_rules! numbers {
     ($to:ty: $($from:ty),*) => {
         $(impl IntoNumber<$to> for $from {
@@ -179,33 +170,28 @@ macro_rules! wire_texts {
             }
         }
 
-        impl<'a, T> From<&'a [T]> for $type
-        where
-            &'a T: $crate::core::wire::IntoText,
-        {
+        $crate::core::wire::wire_texts!(@ $type, &str);
+        $crate::core::wire::wire_texts!(@ $type, String);
+    };
+    (@ $type:ident, $text:ty) => {
+        impl From<&[$text]> for $type {
             #[inline]
-            fn from(list: &'a [T]) -> Self {
-                Self::$variant(list.iter().map($crate::core::wire::IntoText::into_text).collect())
+            fn from(list: &[$text]) -> Self {
+                Self::from(list.to_vec())
             }
         }
 
-        impl<'a, T> From<&'a Vec<T>> for $type
-        where
-            &'a T: $crate::core::wire::IntoText,
-        {
+        impl From<&Vec<$text>> for $type {
             #[inline]
-            fn from(list: &'a Vec<T>) -> Self {
-                Self::from(list.as_slice())
+            fn from(list: &Vec<$text>) -> Self {
+                Self::from(list.clone())
             }
         }
 
-        impl<'a, T, const N: usize> From<&'a [T; N]> for $type
-        where
-            &'a T: $crate::core::wire::IntoText,
-        {
+        impl<const N: usize> From<&[$text; N]> for $type {
             #[inline]
-            fn from(list: &'a [T; N]) -> Self {
-                Self::from(list.as_slice())
+            fn from(list: &[$text; N]) -> Self {
+                Self::from(list.to_vec())
             }
         }
     };

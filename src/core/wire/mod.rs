@@ -54,7 +54,7 @@ pub(crate) use json::members;
 #[allow(unused_imports, reason = "a build without models has no use for it")]
 pub(crate) use open_enum::{read_text, wire_enum};
 #[allow(unused_imports, reason = "a build without models has no use for it")]
-pub(crate) use structure::{came, keep_struct, read_struct, wire_setters, wire_struct, write_struct};
+pub(crate) use structure::{came, from_value, keep_struct, read_struct, wire_setters, wire_struct, write_struct};
 #[allow(unused_imports, reason = "a build without models has no use for it")]
 pub(crate) use tagged::wire_union;
 
@@ -233,6 +233,13 @@ pub(crate) fn json<T: Wire>(value: &T) -> Json {
     let mut writer = Writer::new();
     scalars::write_or_null(value, &mut writer);
     Json::checked(&writer.finish_with_nulls())
+}
+
+/// The object of a union that has nothing but a tag.
+#[allow(dead_code, reason = "a build without models has no use for it")]
+pub(crate) fn of_tag<T: Wire + From<Unrecognized>>(tag: &str, value: String) -> T {
+    let json = Json::from([(tag, value)]);
+    decode(json.as_text()).unwrap_or_else(|_| Unrecognized::new(json).into())
 }
 
 /// The parts of `value` that were kept as they came because they fit no type: variants that this version of the crate

@@ -5,7 +5,7 @@ use super::extra::Extra;
 use super::json::is_nearest;
 use super::reader::{ONES, Reader, zero_bytes};
 use super::writer::Step;
-use super::{In, Json, Out, Wire, Writer};
+use super::{In, Json, Out, Wire, Writer, decode_event};
 
 /// What is known about the members of an object: the table behind `wire_struct!`.
 ///
@@ -311,6 +311,18 @@ pub(crate) fn came<T: Struct>(value: &T, name: &str) -> bool {
     value.extra().is_some_and(|extra| !extra.is_absent(own))
 }
 
+/// Reads an object that a program gives as JSON. Members that do not fit stay as they are; a value that is not an object is
+/// refused when the request is written.
+#[allow(dead_code, reason = "a build without models has no use for it")]
+pub(crate) fn from_value<T: Struct>(value: serde_json::Value) -> T {
+    let json = Json::from(value);
+    decode_event(json.as_text()).unwrap_or_else(|_| {
+        let mut object = T::missing();
+        *object.extra_mut() = Extra::not_an_object(json);
+        object
+    })
+}
+
 /// Keeps all members of an object that does not fit its type as extra ones.
 #[allow(dead_code, reason = "a build without models has no use for it")]
 pub(crate) fn keep_struct<T: Struct>(place: &mut T, json: &Json, error: &DecodeError) -> Result<(), DecodeError> {
@@ -548,6 +560,10 @@ impl<T: Struct> WrittenFields for Out<'_, T> {
 }
 
 fn write_object(writer: &mut Writer, layout: &'static Layout, extra: &Extra, fields: &dyn WrittenFields) {
+    if let Some(error) = extra.whole_misfit() {
+        writer.fail(error.to_string());
+        return;
+    }
     writer.byte(b'{');
     for (index, member) in layout.members.iter().enumerate() {
         let name = Name { texts: layout.texts, member };
@@ -707,6 +723,15 @@ macro_rules! wire_struct {
 #[allow(unused_macros, reason = "a build without models has no use for it")]
 macro_rules! wire_setters {
     ($type:ident { $($field:ident: $kind:ident $value:ty,)* }) => {
+        impl From<::serde_json::Value> for $type {
+            /// Reads the object that `json!({…})` makes. Members that this type does not know or that do not fit are sent
+            /// as given; a value that is not an object is an error of the call.
+            #[inline]
+            fn from(value: ::serde_json::Value) -> Self {
+                $crate::core::wire::from_value(value)
+            }
+        }
+
         impl $type {
             $($crate::core::wire::wire_setters!(@ $field $kind $value);)*
 

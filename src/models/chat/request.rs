@@ -4,7 +4,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::core::wire::{IntoList, json, wire_enum, wire_setters, wire_struct, wire_text, wire_texts, wire_union};
+use crate::core::wire::{
+    IntoList, json, of_tag, wire_enum, wire_setters, wire_struct, wire_text, wire_texts, wire_union,
+};
 use crate::models::*;
 
 /// Everything one chat completion call may carry: conversation, model choice, sampling, tools and routing.
@@ -811,6 +813,8 @@ wire_union!(ChatRequestPlugin {
     }
 });
 
+wire_text!(ChatRequestPlugin, text => of_tag("id", text));
+
 impl From<AutoRouterPlugin> for ChatRequestPlugin {
     #[inline]
     fn from(value: AutoRouterPlugin) -> Self {
@@ -1388,6 +1392,8 @@ wire_union!(ChatRequestResponseFormat {
         4 Python,
     }
 });
+
+wire_text!(ChatRequestResponseFormat, text => of_tag("type", text));
 
 impl From<ChatFormatTextConfig> for ChatRequestResponseFormat {
     #[inline]
@@ -2070,6 +2076,8 @@ wire_union!(ChatFunctionTool {
         12 DynamicServerTool,
     }
 });
+
+wire_text!(ChatFunctionTool, text => of_tag("type", text));
 
 impl From<ChatFunctionToolFunction> for ChatFunctionTool {
     #[inline]

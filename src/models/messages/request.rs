@@ -3,7 +3,7 @@
 //! Types of `messages`. What is only sent.
 
 use crate::core::wire::{
-    IntoList, IntoNumber, json, wire_enum, wire_setters, wire_struct, wire_text, wire_texts, wire_union,
+    IntoList, IntoNumber, json, of_tag, wire_enum, wire_setters, wire_struct, wire_text, wire_texts, wire_union,
 };
 use crate::models::*;
 
@@ -664,6 +664,8 @@ wire_union!(ContextEdit {
         2 Compact20260112,
     }
 });
+
+wire_text!(ContextEdit, text => of_tag("type", text));
 
 impl From<ContextEditClearToolUses20250919> for ContextEdit {
     #[inline]
@@ -2884,6 +2886,8 @@ wire_union!(AnthropicToolUnion {
     }
 });
 
+wire_text!(AnthropicToolUnion, text => of_tag("type", text));
+
 impl From<AnthropicToolUnionCustom> for AnthropicToolUnion {
     #[inline]
     fn from(value: AnthropicToolUnionCustom) -> Self {
@@ -4081,6 +4085,8 @@ wire_union!(MessagesRequestPlugin {
     }
 });
 
+wire_text!(MessagesRequestPlugin, text => of_tag("id", text));
+
 impl From<AutoRouterPlugin> for MessagesRequestPlugin {
     #[inline]
     fn from(value: AutoRouterPlugin) -> Self {
@@ -4590,6 +4596,8 @@ wire_union!(MessagesRequestThinking {
     }
 });
 
+wire_text!(MessagesRequestThinking, text => of_tag("type", text));
+
 impl From<MessagesRequestThinkingEnabled> for MessagesRequestThinking {
     #[inline]
     fn from(value: MessagesRequestThinkingEnabled) -> Self {
@@ -4789,6 +4797,8 @@ wire_union!(MessagesRequestToolChoice {
         3 Tool,
     }
 });
+
+wire_text!(MessagesRequestToolChoice, text => of_tag("type", text));
 
 impl From<MessagesRequestToolChoiceAuto> for MessagesRequestToolChoice {
     #[inline]
@@ -5417,6 +5427,8 @@ wire_union!(MessagesRequestTool {
         15 OpenrouterToolSearch,
     }
 });
+
+wire_text!(MessagesRequestTool, text => of_tag("type", text));
 
 impl From<MessagesRequestToolCustom> for MessagesRequestTool {
     #[inline]

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use crate::core::wire::{
-    IntoList, IntoNumber, wire_enum, wire_setters, wire_struct, wire_text, wire_texts, wire_union,
+    IntoList, IntoNumber, of_tag, wire_enum, wire_setters, wire_struct, wire_text, wire_texts, wire_union,
 };
 use crate::models::*;
 
@@ -2530,6 +2530,8 @@ wire_union!(AdditionalToolsItemTool {
     }
 });
 
+wire_text!(AdditionalToolsItemTool, text => of_tag("type", text));
+
 impl From<AdditionalToolsItemToolFunction> for AdditionalToolsItemTool {
     #[inline]
     fn from(value: AdditionalToolsItemToolFunction) -> Self {
@@ -3452,6 +3454,8 @@ wire_union!(ToolSearchOutputItemTool {
         27 OpenrouterToolSearch,
     }
 });
+
+wire_text!(ToolSearchOutputItemTool, text => of_tag("type", text));
 
 impl From<ToolSearchOutputItemToolFunction> for ToolSearchOutputItemTool {
     #[inline]
@@ -4628,6 +4632,8 @@ wire_union!(ResponsesRequestPlugin {
     }
 });
 
+wire_text!(ResponsesRequestPlugin, text => of_tag("id", text));
+
 impl From<AutoRouterPlugin> for ResponsesRequestPlugin {
     #[inline]
     fn from(value: AutoRouterPlugin) -> Self {
@@ -5170,6 +5176,8 @@ wire_union!(ResponsesRequestTool {
         27 OpenrouterToolSearch,
     }
 });
+
+wire_text!(ResponsesRequestTool, text => of_tag("type", text));
 
 impl From<ResponsesRequestToolFunction> for ResponsesRequestTool {
     #[inline]
