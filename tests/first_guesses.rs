@@ -131,6 +131,7 @@ fn the_named_tool_the_json_mode_and_the_schema_have_constructors() {
 }
 
 #[test]
+#[expect(clippy::needless_borrows_for_generic_args, reason = "references are what is tried")]
 fn texts_are_taken_from_arrays_slices_vectors_and_iterators() {
     let texts = json!(["a", "b"]);
     let owned = vec![String::from("a"), String::from("b")];

@@ -598,8 +598,8 @@ fn accessors(context: &Context<'_>, ty: &Type, union: &Union, out: &mut String) 
     let Some(((_, first), others)) = branches.split_first() else { return };
     let mut body = String::new();
     for field in &first.fields {
-        let same = |own: &&Struct| own.fields.iter().any(|other| other.rust == field.rust && other.ty == field.ty);
-        if !others.iter().all(|(_, own)| same(&own)) {
+        let same = |own: &Struct| own.fields.iter().any(|other| other.rust == field.rust && other.ty == field.ty);
+        if !others.iter().all(|(_, own)| same(own)) {
             continue;
         }
         let name = &field.rust;
