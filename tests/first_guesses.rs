@@ -73,11 +73,11 @@ fn a_chat_begins_with_a_text_a_message_or_several() {
         ChatRequest::new(["Hello"]),
         ChatRequest::new(&["Hello"]),
         ChatRequest::new(vec![text.clone()]),
-        ChatRequest::new(ChatMessages::user("Hello")),
-        ChatRequest::new([ChatMessages::user("Hello")]),
-        ChatRequest::new(vec![ChatMessages::user("Hello")]),
-        ChatRequest::new(Some(ChatMessages::user("Hello"))),
-        ChatRequest::new(["Hello"].iter().map(|text| ChatMessages::user(*text))),
+        ChatRequest::new(ChatMessage::user("Hello")),
+        ChatRequest::new([ChatMessage::user("Hello")]),
+        ChatRequest::new(vec![ChatMessage::user("Hello")]),
+        ChatRequest::new(Some(ChatMessage::user("Hello"))),
+        ChatRequest::new(["Hello"].iter().map(|text| ChatMessage::user(*text))),
     ] {
         assert_eq!(sent(request), json!({"messages": hello}));
     }
@@ -99,7 +99,7 @@ fn words_are_taken_as_text_wherever_a_set_of_words_is_meant() {
     assert_eq!(member("reasoning_effort", |chat| chat.reasoning_effort("high")), "high");
     let responses = ResponsesRequest::new().tool_choice("required");
     assert_eq!(sent(responses)["tool_choice"], "required");
-    let choice = ResponsesRequest::new().tool_choice(OpenAiResponsesToolChoice::Auto);
+    let choice = ResponsesRequest::new().tool_choice(ResponsesToolChoice::Auto);
     assert_eq!(sent(choice)["tool_choice"], "auto");
     let messages = MessagesRequest::new("m").messages("Hi").tool_choice("any");
     assert_eq!(sent(messages)["tool_choice"], json!({"type": "any"}));
@@ -113,7 +113,7 @@ fn words_are_taken_as_text_wherever_a_set_of_words_is_meant() {
 fn the_named_tool_the_json_mode_and_the_schema_have_constructors() {
     let named = json!({"type": "function", "function": {"name": "weather"}});
     assert_eq!(member("tool_choice", |chat| chat.tool_choice(ChatToolChoice::function("weather"))), named);
-    let responses = ResponsesRequest::new().tool_choice(OpenAiResponsesToolChoice::function("weather"));
+    let responses = ResponsesRequest::new().tool_choice(ResponsesToolChoice::function("weather"));
     assert_eq!(sent(responses)["tool_choice"], json!({"type": "function", "name": "weather"}));
     let messages = MessagesRequest::new("m").tool_choice(MessagesRequestToolChoice::tool("weather"));
     assert_eq!(sent(messages)["tool_choice"], json!({"type": "tool", "name": "weather"}));
@@ -126,7 +126,7 @@ fn the_named_tool_the_json_mode_and_the_schema_have_constructors() {
         member("response_format", |chat| chat.response_format(schema)),
         json!({"type": "json_schema", "json_schema": {"name": "plan", "schema": {"type": "object"}}})
     );
-    let text = ResponsesRequest::new().text(Formats::json_object());
+    let text = ResponsesRequest::new().text(ResponsesTextFormat::json_object());
     assert_eq!(sent(text)["text"], json!({"format": object}));
 }
 
@@ -237,18 +237,18 @@ fn plugins_and_server_tools_are_named_by_what_is_sent() {
 #[test]
 fn every_part_that_can_carry_a_cache_mark_takes_it() {
     let mark = json!({"type": "ephemeral"});
-    let part = ChatContentItems::text("long").cache_control(AnthropicCacheControlDirective::ephemeral());
+    let part = ChatContentPart::text("long").cache_control(CacheControl::ephemeral());
     assert_eq!(sent(part), json!({"type": "text", "text": "long", "cache_control": mark}));
-    let hour = AnthropicCacheControlDirective::ephemeral().ttl("1h");
-    let picture = ChatContentItems::image_url("https://e.test/a.png").cache_control(hour);
+    let hour = CacheControl::ephemeral().ttl("1h");
+    let picture = ChatContentPart::image_url("https://e.test/a.png").cache_control(hour);
     assert_eq!(sent(picture)["cache_control"], json!({"type": "ephemeral", "ttl": "1h"}));
-    let block = MessagesContentBlockParam::text("long").cache_control(AnthropicCacheControlDirective::ephemeral());
+    let block = MessagesContentBlockParam::text("long").cache_control(CacheControl::ephemeral());
     assert_eq!(sent(block)["cache_control"], mark);
-    let system = AnthropicTextBlockParam::new("long").cache_control(AnthropicCacheControlDirective::ephemeral());
+    let system = AnthropicTextBlockParam::new("long").cache_control(CacheControl::ephemeral());
     assert_eq!(sent(MessagesRequest::new("m").system([system]))["system"][0]["cache_control"], mark);
     let result = MessagesContentBlockParam::tool_result("id", "text").cache_control(json!({"type": "ephemeral"}));
     assert_eq!(sent(result)["cache_control"], mark);
-    let chat = ChatRequest::new("Hi").cache_control(AnthropicCacheControlDirective::ephemeral());
+    let chat = ChatRequest::new("Hi").cache_control(CacheControl::ephemeral());
     assert_eq!(sent(chat)["cache_control"], mark);
 }
 
@@ -258,9 +258,9 @@ fn parts_are_made_from_files_whose_format_is_recognized() {
     let png = scratch.file("cat.jpg", PNG);
     let url = "data:image/png;base64,iVBORw0KGgouLi4u";
     let image = json!({"type": "image_url", "image_url": {"url": url}});
-    assert_eq!(sent(ChatContentItems::image_path(&png).unwrap()), image, "the bytes tell, not the extension");
-    assert_eq!(sent(ChatContentItems::image_bytes(PNG).unwrap()), image);
-    assert_eq!(sent(ChatContentItems::image_data("image/png", PNG)), image);
+    assert_eq!(sent(ChatContentPart::image_path(&png).unwrap()), image, "the bytes tell, not the extension");
+    assert_eq!(sent(ChatContentPart::image_bytes(PNG).unwrap()), image);
+    assert_eq!(sent(ChatContentPart::image_data("image/png", PNG)), image);
     assert_eq!(sent(EasyInputMessageContentItem::image_path(&png).unwrap())["image_url"], url);
     assert_eq!(
         sent(MessagesContentBlockParam::image_path(&png).unwrap())["source"],
@@ -269,24 +269,24 @@ fn parts_are_made_from_files_whose_format_is_recognized() {
     let pdf = scratch.file("paper.pdf", PDF);
     let data = "data:application/pdf;base64,JVBERi0xLjcgLi4u";
     assert_eq!(
-        sent(ChatContentItems::file_path(&pdf).unwrap()),
+        sent(ChatContentPart::file_path(&pdf).unwrap()),
         json!({"type": "file", "file": {"filename": "paper.pdf", "file_data": data}})
     );
-    assert_eq!(sent(ChatContentItems::file_bytes("a.pdf", PDF).unwrap())["file"]["file_data"], data);
+    assert_eq!(sent(ChatContentPart::file_bytes("a.pdf", PDF).unwrap())["file"]["file_data"], data);
     assert_eq!(sent(EasyInputMessageContentItem::file_path(&pdf).unwrap())["file_data"], data);
     assert_eq!(sent(MessagesContentBlockParam::pdf_path(&pdf).unwrap())["source"]["data"], "JVBERi0xLjcgLi4u");
     let wav = scratch.file("a.wav", WAV);
-    let audio = sent(ChatContentItems::audio_path(&wav).unwrap());
+    let audio = sent(ChatContentPart::audio_path(&wav).unwrap());
     assert_eq!(audio["input_audio"]["format"], "wav");
     assert_eq!(
-        sent(ChatContentItems::input_audio("AAAA", "mp3"))["input_audio"],
+        sent(ChatContentPart::input_audio("AAAA", "mp3"))["input_audio"],
         json!({"data": "AAAA", "format": "mp3"})
     );
     assert_eq!(sent(EasyInputMessageContentItem::audio_bytes(WAV).unwrap())["input_audio"]["format"], "wav");
-    let video = sent(ChatContentItems::video_bytes(MP4).unwrap());
+    let video = sent(ChatContentPart::video_bytes(MP4).unwrap());
     assert!(video["video_url"]["url"].as_str().unwrap().starts_with("data:video/mp4;base64,"), "{video}");
     let notes = scratch.file("notes.TXT", b"plain");
-    let text = sent(ChatContentItems::file_path(&notes).unwrap());
+    let text = sent(ChatContentPart::file_path(&notes).unwrap());
     assert_eq!(text["file"]["file_data"], "data:text/plain;base64,cGxhaW4=");
 }
 
@@ -296,19 +296,19 @@ fn a_file_that_cannot_be_a_part_is_an_error_before_anything_is_sent() {
     let pdf = scratch.file("cat.png", PDF);
     let unknown = scratch.file("cat", b"?");
     for (error, text) in [
-        (ChatContentItems::image_path(scratch.0.join("none.png")).unwrap_err(), "cannot be read"),
-        (ChatContentItems::image_path(&scratch.0).unwrap_err(), "cannot be read"),
-        (ChatContentItems::image_path(&pdf).unwrap_err(), "application/pdf, which is not an image"),
+        (ChatContentPart::image_path(scratch.0.join("none.png")).unwrap_err(), "cannot be read"),
+        (ChatContentPart::image_path(&scratch.0).unwrap_err(), "cannot be read"),
+        (ChatContentPart::image_path(&pdf).unwrap_err(), "application/pdf, which is not an image"),
         (EasyInputMessageContentItem::audio_path(&pdf).unwrap_err(), "which is not audio"),
         (MessagesContentBlockParam::image_path(&unknown).unwrap_err(), "no known format of an image"),
         (MessagesContentBlockParam::pdf_path(&unknown).unwrap_err(), "no known format of a PDF"),
-        (ChatContentItems::file_bytes("data.xyz", b"?").unwrap_err(), "no known format of a document"),
-        (ChatContentItems::image_bytes([]).unwrap_err(), "no known format of an image"),
+        (ChatContentPart::file_bytes("data.xyz", b"?").unwrap_err(), "no known format of a document"),
+        (ChatContentPart::image_bytes([]).unwrap_err(), "no known format of an image"),
     ] {
         assert!(matches!(error, Error::InvalidRequest(_)), "{error:?}");
         assert!(error.to_string().contains(text), "{error}");
     }
-    let missing = ChatContentItems::image_path(scratch.0.join("none.png")).unwrap_err();
+    let missing = ChatContentPart::image_path(scratch.0.join("none.png")).unwrap_err();
     assert!(missing.source().unwrap().is::<std::io::Error>(), "{missing:?}");
 }
 
@@ -340,7 +340,7 @@ async fn generated_images_are_bytes_and_files() {
     let error = chat.images()[1].bytes().unwrap_err();
     assert!(error.to_string().contains("given by its URL"), "{error}");
     let call = json!({"type": "image_generation_call", "id": "i", "status": "completed", "result": "iVBORw0KGgouLi4u"});
-    let response: OpenResponsesResult = parsed(json!({"id": "r", "output": [call]}));
+    let response: ResponsesResult = parsed(json!({"id": "r", "output": [call]}));
     assert_eq!(response.images().next().unwrap().bytes().unwrap(), PNG);
 }
 
@@ -353,10 +353,10 @@ fn chunks_and_events_give_their_text() {
     assert_eq!(chunk(json!({"content": [{"type": "text", "text": "Hi"}]})).text().as_deref(), Some("Hi"));
     let delta = json!({"type": "response.output_text.delta", "item_id": "i", "output_index": 0, "content_index": 0,
         "delta": "Hi", "sequence_number": 1, "logprobs": []});
-    assert_eq!(parsed::<StreamEvents>(delta).text(), Some("Hi"));
+    assert_eq!(parsed::<ResponsesStreamEvent>(delta).text(), Some("Hi"));
     let delta = json!({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "Hi"}});
-    assert_eq!(parsed::<MessagesStreamEvents>(delta).text(), Some("Hi"));
-    assert_eq!(parsed::<MessagesStreamEvents>(json!({"type": "ping"})).text(), None);
+    assert_eq!(parsed::<MessagesStreamEvent>(delta).text(), Some("Hi"));
+    assert_eq!(parsed::<MessagesStreamEvent>(json!({"type": "ping"})).text(), None);
 }
 
 #[test]

@@ -12,6 +12,7 @@ mod incoming;
 pub(crate) mod multipart;
 mod operation;
 pub(crate) mod pages;
+mod raw_events;
 pub(crate) mod retry;
 mod runtime;
 pub mod sse;
@@ -21,8 +22,8 @@ pub mod transport;
 pub mod wire;
 mod within;
 
-pub use call::{Answer, Call, CallFuture, CallWithResponse, Response};
-pub use client::{ClientConfig, OpenRouterCore, OpenRouterCoreBuilder, Timeouts};
+pub use call::{Answer, Call, CallWithResponse, Response};
+pub use client::{ClientBuilder, ClientConfig, OpenRouterCore, Timeouts};
 pub use download::Download;
 #[allow(unused_imports, reason = "a build without images has no use for it")]
 pub(crate) use download::save;
@@ -30,5 +31,6 @@ pub use event_stream::{EventStream, StreamItem};
 pub use multipart::{FilePart, Multipart};
 pub use operation::{Authentication, Operation, Parts, QueryValue};
 pub use pages::{Items, Page, Pages, Paging};
+pub use raw_events::{RawEvent, RawEvents};
 pub use retry::{RetryConfig, RetryStrategy};
 pub use transfer::TransferProgress;

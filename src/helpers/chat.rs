@@ -98,7 +98,7 @@ pub(super) fn is_told(word: &str) -> bool {
 /// The assistant's turn as a message of the next request, with its reasoning, its tool calls and all that this version
 /// does not know, unchanged. What servers refuse is corrected: a missing or empty role becomes `assistant`; an empty
 /// list of tool calls is omitted; the arguments of a tool call are always a string, `{}` if missing.
-impl From<ChatChoice> for ChatMessages {
+impl From<ChatChoice> for ChatMessage {
     #[inline]
     fn from(choice: ChatChoice) -> Self {
         let mut message = choice.message;
@@ -122,23 +122,23 @@ impl From<ChatChoice> for ChatMessages {
 }
 
 /// The assistant's turn as a message of the next request, see the conversion by value.
-impl From<&ChatChoice> for ChatMessages {
+impl From<&ChatChoice> for ChatMessage {
     #[inline]
     fn from(choice: &ChatChoice) -> Self {
         Self::from(choice.clone())
     }
 }
 
-impl ChatMessages {
-    /// What the user says: text, or parts ([`ChatContentItems`]).
+impl ChatMessage {
+    /// What the user says: text, or parts ([`ChatContentPart`]).
     ///
     /// ```
-    /// use openrouter_kit::models::{ChatContentItems, ChatMessages};
+    /// use openrouter_kit::models::{ChatContentPart, ChatMessage};
     ///
-    /// let question = ChatMessages::user("Hi");
-    /// let about_a_picture = ChatMessages::user([
-    ///     ChatContentItems::text("What is this?"),
-    ///     ChatContentItems::image_url("https://example.com/cat.png"),
+    /// let question = ChatMessage::user("Hi");
+    /// let about_a_picture = ChatMessage::user([
+    ///     ChatContentPart::text("What is this?"),
+    ///     ChatContentPart::image_url("https://example.com/cat.png"),
     /// ]);
     /// # let _ = (question, about_a_picture);
     /// ```
@@ -160,7 +160,7 @@ impl ChatMessages {
     }
 
     /// What the model said, as written by the program. An answer that came is sent back whole with
-    /// `ChatMessages::from(choice)`.
+    /// `ChatMessage::from(choice)`.
     #[inline]
     pub fn assistant(content: impl Into<ChatAssistantMessageContent>) -> Self {
         ChatAssistantMessage::new().content(content).into()
@@ -174,14 +174,14 @@ impl ChatMessages {
 }
 
 /// A message of the user.
-impl<T: IntoText> From<T> for ChatMessages {
+impl<T: IntoText> From<T> for ChatMessage {
     #[inline]
     fn from(text: T) -> Self {
         Self::user(text.into_text())
     }
 }
 
-impl ChatContentItems {
+impl ChatContentPart {
     /// Text beside other parts.
     #[inline]
     pub fn text(text: impl Into<String>) -> Self {
@@ -230,10 +230,10 @@ impl ChatContentItems {
     /// An image from a file, which is read at once; its format is recognized.
     ///
     /// ```no_run
-    /// use openrouter_kit::models::{ChatContentItems, ChatMessages, ChatRequest};
+    /// use openrouter_kit::models::{ChatContentPart, ChatMessage, ChatRequest};
     ///
-    /// let question = [ChatContentItems::text("What is this?"), ChatContentItems::image_path("cat.png")?];
-    /// let request = ChatRequest::new(ChatMessages::user(question)).model("openai/gpt-4o-mini");
+    /// let question = [ChatContentPart::text("What is this?"), ChatContentPart::image_path("cat.png")?];
+    /// let request = ChatRequest::new(ChatMessage::user(question)).model("openai/gpt-4o-mini");
     /// # let _ = request;
     /// # Ok::<(), openrouter_kit::Error>(())
     /// ```
@@ -326,7 +326,7 @@ impl ChatFunctionTool {
     /// A function that the model may call, with the JSON schema of its parameters.
     ///
     /// ```
-    /// use openrouter_kit::models::{ChatFunctionTool, ChatMessages, ChatRequest};
+    /// use openrouter_kit::models::{ChatFunctionTool, ChatMessage, ChatRequest};
     /// use serde_json::json;
     ///
     /// let weather = ChatFunctionTool::function(
@@ -334,7 +334,7 @@ impl ChatFunctionTool {
     ///     json!({"type": "object", "properties": {"location": {"type": "string"}}, "required": ["location"]}),
     /// )
     /// .description("The weather at a place, now");
-    /// let request = ChatRequest::new([ChatMessages::user("How is the weather in Rome?")])
+    /// let request = ChatRequest::new([ChatMessage::user("How is the weather in Rome?")])
     ///     .model("openai/gpt-4o-mini")
     ///     .temperature(0.7)
     ///     .top_p(0.9)
@@ -400,8 +400,8 @@ impl ChatResult {
 
     /// The turn of the first choice as a message of the next request, unchanged; `None` where there is no choice.
     #[inline]
-    pub fn to_message(&self) -> Option<ChatMessages> {
-        self.choices.first().map(ChatMessages::from)
+    pub fn to_message(&self) -> Option<ChatMessage> {
+        self.choices.first().map(ChatMessage::from)
     }
 
     /// What the first choice says; `None` where it says nothing, as when the model only calls tools.
@@ -492,8 +492,8 @@ impl ChatAssistantMessage {
             return Some(text.into());
         }
         let details = self.reasoning_details.iter().flatten().filter_map(|detail| match detail {
-            ReasoningDetailUnion::Text(detail) => detail.text.as_deref(),
-            ReasoningDetailUnion::Summary(detail) => Some(detail.summary.as_str()),
+            ReasoningDetail::Text(detail) => detail.text.as_deref(),
+            ReasoningDetail::Summary(detail) => Some(detail.summary.as_str()),
             _ => None,
         });
         let text: String = details.collect();

@@ -2,7 +2,7 @@
 
 use crate::core::base64;
 use crate::core::wire::DecodeError;
-use crate::models::{CreateEmbeddingsResponse, CreateEmbeddingsResponseData, CreateEmbeddingsResponseDataEmbedding};
+use crate::models::{CreateEmbeddingsResponse, Embedding, EmbeddingVector};
 
 impl CreateEmbeddingsResponse {
     /// The vectors in the order of the inputs, whichever form they came in.
@@ -21,7 +21,7 @@ impl CreateEmbeddingsResponse {
     /// ```
     ///
     /// # Errors
-    /// [`DecodeError`] with the place of the first vector that is none; see [`CreateEmbeddingsResponseData::vector`].
+    /// [`DecodeError`] with the place of the first vector that is none; see [`Embedding::vector`].
     #[inline]
     pub fn vectors(&self) -> Result<Vec<Vec<f32>>, DecodeError> {
         let mut vectors = Vec::with_capacity(self.data.len());
@@ -35,7 +35,7 @@ impl CreateEmbeddingsResponse {
     }
 }
 
-impl CreateEmbeddingsResponseData {
+impl Embedding {
     /// The vector, whichever form it came in: a list of numbers, or base64 of `f32` numbers, the lowest byte first.
     ///
     /// # Errors
@@ -48,12 +48,12 @@ impl CreateEmbeddingsResponseData {
 }
 
 #[inline]
-fn vector(embedding: &CreateEmbeddingsResponseDataEmbedding) -> Result<Vec<f32>, DecodeError> {
+fn vector(embedding: &EmbeddingVector) -> Result<Vec<f32>, DecodeError> {
     match embedding {
-        CreateEmbeddingsResponseDataEmbedding::Numbers(numbers) => {
+        EmbeddingVector::Numbers(numbers) => {
             numbers.iter().enumerate().map(|(at, number)| narrow(*number).map_err(|e| e.inside_element(at))).collect()
         }
-        CreateEmbeddingsResponseDataEmbedding::Text(text) => {
+        EmbeddingVector::Text(text) => {
             let bytes = base64::decode(text).map_err(|at| {
                 DecodeError::new(format!("expected numbers or base64, found another text: invalid byte at {at}"))
             })?;
@@ -64,7 +64,7 @@ fn vector(embedding: &CreateEmbeddingsResponseDataEmbedding) -> Result<Vec<f32>,
             let length = bytes.len();
             Err(DecodeError::new(format!("expected base64 of numbers of 4 bytes each, found {length} bytes in all")))
         }
-        CreateEmbeddingsResponseDataEmbedding::Unrecognized(value) => {
+        EmbeddingVector::Unrecognized(value) => {
             Err(value.error().cloned().unwrap_or_else(|| DecodeError::new("expected numbers or base64, found neither")))
         }
     }

@@ -55,7 +55,7 @@ use crate::core::wire::Writer;
 use crate::models::Extra;
 
 #[cfg(any(feature = "chat", feature = "messages", feature = "responses"))]
-impl crate::models::AnthropicCacheControlDirective {
+impl crate::models::CacheControl {
     /// Returns the mark for the cache that is kept for five minutes; `ttl("1h")` keeps it for an hour.
     #[inline]
     pub fn ephemeral() -> Self {

@@ -14,7 +14,7 @@ use crate::core::wire::{self, IntoText, Root};
 use crate::core::{StreamItem, base64};
 use crate::models::*;
 
-impl Root for OpenResponsesResult {
+impl Root for ResponsesResult {
     /// A failed response carries its error in a body of status 200.
     #[inline]
     fn reports_error(&self) -> bool {
@@ -29,7 +29,7 @@ impl Root for OpenResponsesResult {
     }
 }
 
-impl StreamItem for StreamEvents {
+impl StreamItem for ResponsesStreamEvent {
     const END_IS_MARKED: bool = true;
 
     #[inline]
@@ -61,8 +61,8 @@ impl StreamItem for StreamEvents {
     #[inline]
     fn from_answer(json: &str) -> Vec<Json> {
         let event = || {
-            let response = wire::decode::<OpenResponsesResult>(json).ok()?;
-            let is_cut = response.status == OpenAiResponsesResponseStatus::Incomplete;
+            let response = wire::decode::<ResponsesResult>(json).ok()?;
+            let is_cut = response.status == ResponsesStatus::Incomplete;
             let event = [
                 ("type", if is_cut { "response.incomplete" } else { "response.completed" }.into()),
                 ("response", Json::new(json).ok()?),
@@ -75,10 +75,10 @@ impl StreamItem for StreamEvents {
 
 /// Converts the model's output to input of the next request: the same JSON. Only the arguments of a function call, if
 /// missing or sent as JSON instead of a string, which servers refuse, become a string: `{}` or that JSON.
-impl From<&OutputItems> for InputsItem {
+impl From<&OutputItem> for InputItem {
     #[inline]
-    fn from(item: &OutputItems) -> Self {
-        let OutputItems::FunctionCall(call) = item else { return retyped(item) };
+    fn from(item: &OutputItem) -> Self {
+        let OutputItem::FunctionCall(call) = item else { return retyped(item) };
         let is_missing = !wire::came(&**call, "arguments") && !call.name.is_empty();
         if !is_missing && call.extra.exact("arguments").is_none() {
             return retyped(item);
@@ -88,27 +88,27 @@ impl From<&OutputItems> for InputsItem {
             "{}".clone_into(&mut call.arguments);
         }
         call.extra.remove("arguments");
-        retyped(&OutputItems::FunctionCall(call))
+        retyped(&OutputItem::FunctionCall(call))
     }
 }
 
 /// What the model put out, as input of the next request: the same JSON, nothing added and nothing left out.
-impl From<OutputItems> for InputsItem {
+impl From<OutputItem> for InputItem {
     #[inline]
-    fn from(item: OutputItems) -> Self {
+    fn from(item: OutputItem) -> Self {
         Self::from(&item)
     }
 }
 
-impl InputsItem {
+impl InputItem {
     /// What the user says: text, or parts ([`EasyInputMessageContentItem`]).
     ///
     /// ```
-    /// use openrouter_kit::models::{EasyInputMessageContentItem, InputsItem, ResponsesRequest};
+    /// use openrouter_kit::models::{EasyInputMessageContentItem, InputItem, ResponsesRequest};
     ///
     /// let request = ResponsesRequest::new().model("openai/gpt-4o-mini").input([
-    ///     InputsItem::system("You are brief."),
-    ///     InputsItem::user([
+    ///     InputItem::system("You are brief."),
+    ///     InputItem::user([
     ///         EasyInputMessageContentItem::text("What is this?"),
     ///         EasyInputMessageContentItem::image_url("https://example.com/cat.png"),
     ///     ]),
@@ -133,7 +133,7 @@ impl InputsItem {
     }
 
     /// What the model said, as written by the program. Output that came is sent back whole with
-    /// [`OpenResponsesResult::to_input`].
+    /// [`ResponsesResult::to_input`].
     #[inline]
     pub fn assistant(content: impl Into<EasyInputMessageContent>) -> Self {
         EasyInputMessage::new(EasyInputMessageRole::Assistant).content(content).into()
@@ -147,7 +147,7 @@ impl InputsItem {
 }
 
 /// A message of the user.
-impl<T: IntoText> From<T> for InputsItem {
+impl<T: IntoText> From<T> for InputItem {
     #[inline]
     fn from(text: T) -> Self {
         Self::user(text.into_text())
@@ -209,13 +209,13 @@ impl EasyInputMessageContentItem {
     /// An image from a file, which is read at once; its format is recognized.
     ///
     /// ```no_run
-    /// use openrouter_kit::models::{EasyInputMessageContentItem, InputsItem, ResponsesRequest};
+    /// use openrouter_kit::models::{InputContentPart, InputItem, ResponsesRequest};
     ///
     /// let question = [
-    ///     EasyInputMessageContentItem::text("What is this?"),
-    ///     EasyInputMessageContentItem::image_path("cat.png")?,
+    ///     InputContentPart::text("What is this?"),
+    ///     InputContentPart::image_path("cat.png")?,
     /// ];
-    /// let request = ResponsesRequest::new().model("openai/gpt-4o-mini").input(InputsItem::user(question));
+    /// let request = ResponsesRequest::new().model("openai/gpt-4o-mini").input(InputItem::user(question));
     /// # let _ = request;
     /// # Ok::<(), openrouter_kit::Error>(())
     /// ```
@@ -288,15 +288,15 @@ impl EasyInputMessageContentItem {
     }
 }
 
-impl OpenAiResponsesToolChoice {
+impl ResponsesToolChoice {
     /// Makes the model call this function.
     #[inline]
     pub fn function(name: impl Into<String>) -> Self {
-        OpenAiResponsesToolChoiceFunction::new(name).into()
+        ResponsesToolChoiceFunction::new(name).into()
     }
 }
 
-impl Formats {
+impl ResponsesTextFormat {
     /// Makes the model answer with JSON that follows this schema, which has a name for the model.
     #[inline]
     pub fn json_schema(name: impl Into<String>, schema: impl Into<JsonObject>) -> Self {
@@ -305,14 +305,14 @@ impl Formats {
 }
 
 /// A form of the answer as the settings of its text.
-impl From<Formats> for TextExtendedConfig {
+impl From<ResponsesTextFormat> for TextExtendedConfig {
     #[inline]
-    fn from(format: Formats) -> Self {
+    fn from(format: ResponsesTextFormat) -> Self {
         Self::new().format(format)
     }
 }
 
-impl StreamEvents {
+impl ResponsesStreamEvent {
     /// Returns the text that this event adds to the answer; `None` if it adds none.
     ///
     /// ```no_run
@@ -362,11 +362,11 @@ impl ResponsesRequestTool {
     }
 }
 
-impl OpenResponsesResult {
+impl ResponsesResult {
     /// The whole output as input of the next request, unchanged: messages, reasoning with its signatures, calls.
     #[inline]
-    pub fn to_input(&self) -> Vec<InputsItem> {
-        self.output.iter().map(InputsItem::from).collect()
+    pub fn to_input(&self) -> Vec<InputItem> {
+        self.output.iter().map(InputItem::from).collect()
     }
 
     /// What the model says: the texts of all messages, joined. Empty where it says nothing, as when it only calls
@@ -374,7 +374,7 @@ impl OpenResponsesResult {
     #[inline]
     pub fn output_text(&self) -> String {
         let contents = self.output.iter().filter_map(|item| match item {
-            OutputItems::Message(message) => Some(&message.content),
+            OutputItem::Message(message) => Some(&message.content),
             _ => None,
         });
         let texts = contents.flatten().filter_map(|part| match part {
@@ -388,7 +388,7 @@ impl OpenResponsesResult {
     #[inline]
     pub fn function_calls(&self) -> impl Iterator<Item = &OutputFunctionCallItem> {
         self.output.iter().filter_map(|item| match item {
-            OutputItems::FunctionCall(call) => Some(&**call),
+            OutputItem::FunctionCall(call) => Some(&**call),
             _ => None,
         })
     }
@@ -399,7 +399,7 @@ impl OpenResponsesResult {
     pub fn reasoning_text(&self) -> String {
         let mut text = String::new();
         for item in &self.output {
-            let OutputItems::Reasoning(item) = item else { continue };
+            let OutputItem::Reasoning(item) = item else { continue };
             match item.content.as_deref() {
                 Some(parts) if !parts.is_empty() => text.extend(parts.iter().map(|part| part.text.as_str())),
                 _ => text.extend(item.summary.iter().map(|part| part.text.as_str())),
@@ -412,7 +412,7 @@ impl OpenResponsesResult {
     #[inline]
     pub fn images(&self) -> impl Iterator<Item = &OutputImageGenerationCallItem> {
         self.output.iter().filter_map(|item| match item {
-            OutputItems::ImageGenerationCall(call) => Some(call),
+            OutputItem::ImageGenerationCall(call) => Some(call),
             _ => None,
         })
     }
@@ -439,7 +439,7 @@ impl OpenResponsesResult {
     #[inline]
     fn refusal(&self) -> String {
         let contents = self.output.iter().filter_map(|item| match item {
-            OutputItems::Message(message) => Some(&message.content),
+            OutputItem::Message(message) => Some(&message.content),
             _ => None,
         });
         let refusals = contents.flatten().filter_map(|part| match part {

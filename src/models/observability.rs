@@ -13,7 +13,7 @@ use crate::models::*;
 /// The optional parameters of `observability_list`. Left out, the server's defaults hold.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct ListObservabilityDestinationsParams {
+pub struct ObservabilityListParams {
     /// How many destinations to skip before the page begins.
     ///
     /// At least 0. Default `0`.
@@ -28,7 +28,7 @@ pub struct ListObservabilityDestinationsParams {
     pub workspace_id: Option<String>,
 }
 
-impl ListObservabilityDestinationsParams {
+impl ObservabilityListParams {
     /// Without parameters.
     #[inline]
     pub fn new() -> Self {
@@ -44,7 +44,7 @@ impl ListObservabilityDestinationsParams {
     }
 }
 
-impl ListObservabilityDestinationsParams {
+impl ObservabilityListParams {
     /// Sets the parameter `offset`.
     #[must_use]
     #[inline]
@@ -571,9 +571,10 @@ wire_struct!(ObservabilityBraintrustDestinationConfig {
 /// Broadcast destination that writes traces of your traffic to a ClickHouse table.
 ///
 /// Schema `ObservabilityClickhouseDestination` of the API document.
+#[doc(alias = "ObservabilityClickhouseDestination")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct ObservabilityClickhouseDestination {
+pub struct ObservabilityClickHouseDestination {
     /// Restricts forwarding to traffic from the API keys with these hashes; null forwards traffic from every key.
     pub api_key_hashes: Option<Vec<String>>,
     /// Adds what each generation cost and how it was billed to the traces written to ClickHouse.
@@ -585,7 +586,7 @@ pub struct ObservabilityClickhouseDestination {
     /// Adds metadata on the context of each request to the traces written to ClickHouse.
     pub broadcast_generation_request_context: bool,
     /// Connection settings for the ClickHouse database.
-    pub config: ObservabilityClickhouseDestinationConfig,
+    pub config: ObservabilityClickHouseDestinationConfig,
     /// Creation time of the destination, as an ISO 8601 string.
     pub created_at: String,
     /// Whether events flow to ClickHouse; switch off to pause forwarding while keeping the settings.
@@ -616,7 +617,7 @@ pub struct ObservabilityClickhouseDestination {
     pub extra: Extra,
 }
 
-wire_struct!(ObservabilityClickhouseDestination ["type" = "\"clickhouse\""] {
+wire_struct!(ObservabilityClickHouseDestination ["type" = "\"clickhouse\""] {
     0 api_key_hashes: "api_key_hashes" Nullable,
     1 broadcast_generation_cost: "broadcast_generation_cost" Required,
     2 broadcast_generation_cost_allocation: "broadcast_generation_cost_allocation" Required,
@@ -640,7 +641,7 @@ wire_struct!(ObservabilityClickhouseDestination ["type" = "\"clickhouse\""] {
 /// At `ObservabilityClickhouseDestination.config` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct ObservabilityClickhouseDestinationConfig {
+pub struct ObservabilityClickHouseDestinationConfig {
     /// ClickHouse database that holds the trace table.
     ///
     /// At least 1 character.
@@ -671,7 +672,7 @@ pub struct ObservabilityClickhouseDestinationConfig {
     pub extra: Extra,
 }
 
-wire_struct!(ObservabilityClickhouseDestinationConfig {
+wire_struct!(ObservabilityClickHouseDestinationConfig {
     0 database: "database" Required,
     1 host: "host" Required,
     2 password: "password" Required,
@@ -978,9 +979,10 @@ wire_struct!(ObservabilityLangfuseDestinationConfig {
 /// Broadcast destination that sends traces of your traffic to LangSmith.
 ///
 /// Schema `ObservabilityLangsmithDestination` of the API document.
+#[doc(alias = "ObservabilityLangsmithDestination")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct ObservabilityLangsmithDestination {
+pub struct ObservabilityLangSmithDestination {
     /// Restricts forwarding to traffic from the API keys with these hashes; null forwards traffic from every key.
     pub api_key_hashes: Option<Vec<String>>,
     /// Adds what each generation cost and how it was billed to the traces sent to LangSmith.
@@ -992,7 +994,7 @@ pub struct ObservabilityLangsmithDestination {
     /// Adds metadata on the context of each request to the traces sent to LangSmith.
     pub broadcast_generation_request_context: bool,
     /// Connection settings and credentials for LangSmith.
-    pub config: ObservabilityLangsmithDestinationConfig,
+    pub config: ObservabilityLangSmithDestinationConfig,
     /// Creation time of the destination, as an ISO 8601 string.
     pub created_at: String,
     /// Whether events flow to LangSmith; switch off to pause forwarding while keeping the settings.
@@ -1023,7 +1025,7 @@ pub struct ObservabilityLangsmithDestination {
     pub extra: Extra,
 }
 
-wire_struct!(ObservabilityLangsmithDestination ["type" = "\"langsmith\""] {
+wire_struct!(ObservabilityLangSmithDestination ["type" = "\"langsmith\""] {
     0 api_key_hashes: "api_key_hashes" Nullable,
     1 broadcast_generation_cost: "broadcast_generation_cost" Required,
     2 broadcast_generation_cost_allocation: "broadcast_generation_cost_allocation" Required,
@@ -1047,7 +1049,7 @@ wire_struct!(ObservabilityLangsmithDestination ["type" = "\"langsmith\""] {
 /// At `ObservabilityLangsmithDestination.config` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct ObservabilityLangsmithDestinationConfig {
+pub struct ObservabilityLangSmithDestinationConfig {
     /// LangSmith API key that authorises sending traces; organisation keys also need a workspace.
     ///
     /// At least 1 character. On the wire `apiKey`.
@@ -1070,7 +1072,7 @@ pub struct ObservabilityLangsmithDestinationConfig {
     pub extra: Extra,
 }
 
-wire_struct!(ObservabilityLangsmithDestinationConfig {
+wire_struct!(ObservabilityLangSmithDestinationConfig {
     0 api_key: "apiKey" Required,
     1 endpoint: "endpoint" Optional,
     2 headers: "headers" Optional,
@@ -1081,9 +1083,10 @@ wire_struct!(ObservabilityLangsmithDestinationConfig {
 /// Broadcast destination that sends traces of your traffic to New Relic.
 ///
 /// Schema `ObservabilityNewrelicDestination` of the API document.
+#[doc(alias = "ObservabilityNewrelicDestination")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct ObservabilityNewrelicDestination {
+pub struct ObservabilityNewRelicDestination {
     /// Restricts forwarding to traffic from the API keys with these hashes; null forwards traffic from every key.
     pub api_key_hashes: Option<Vec<String>>,
     /// Adds what each generation cost and how it was billed to the traces sent to New Relic.
@@ -1095,7 +1098,7 @@ pub struct ObservabilityNewrelicDestination {
     /// Adds metadata on the context of each request to the traces sent to New Relic.
     pub broadcast_generation_request_context: bool,
     /// Connection settings and credentials for New Relic.
-    pub config: ObservabilityNewrelicDestinationConfig,
+    pub config: ObservabilityNewRelicDestinationConfig,
     /// Creation time of the destination, as an ISO 8601 string.
     pub created_at: String,
     /// Whether events flow to New Relic; switch off to pause forwarding while keeping the settings.
@@ -1126,7 +1129,7 @@ pub struct ObservabilityNewrelicDestination {
     pub extra: Extra,
 }
 
-wire_struct!(ObservabilityNewrelicDestination ["type" = "\"newrelic\""] {
+wire_struct!(ObservabilityNewRelicDestination ["type" = "\"newrelic\""] {
     0 api_key_hashes: "api_key_hashes" Nullable,
     1 broadcast_generation_cost: "broadcast_generation_cost" Required,
     2 broadcast_generation_cost_allocation: "broadcast_generation_cost_allocation" Required,
@@ -1150,7 +1153,7 @@ wire_struct!(ObservabilityNewrelicDestination ["type" = "\"newrelic\""] {
 /// At `ObservabilityNewrelicDestination.config` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct ObservabilityNewrelicDestinationConfig {
+pub struct ObservabilityNewRelicDestinationConfig {
     /// New Relic licence key that authorises sending traces; treat it as a secret.
     ///
     /// At least 1 character. On the wire `licenseKey`.
@@ -1160,12 +1163,12 @@ pub struct ObservabilityNewrelicDestinationConfig {
     /// New Relic data centre that hosts your account.
     ///
     /// Default `us`.
-    pub region: Option<ObservabilityNewrelicDestinationConfigRegion>,
+    pub region: Option<ObservabilityNewRelicRegion>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(ObservabilityNewrelicDestinationConfig {
+wire_struct!(ObservabilityNewRelicDestinationConfig {
     0 license_key: "licenseKey" Required,
     1 headers: "headers" Optional,
     2 region: "region" Optional,
@@ -1176,7 +1179,7 @@ wire_struct!(ObservabilityNewrelicDestinationConfig {
 /// At `ObservabilityNewrelicDestination.config.region` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum ObservabilityNewrelicDestinationConfigRegion {
+pub enum ObservabilityNewRelicRegion {
     /// The account is hosted in the United States.
     Us,
     /// The account is hosted in Europe.
@@ -1185,7 +1188,7 @@ pub enum ObservabilityNewrelicDestinationConfigRegion {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(ObservabilityNewrelicDestinationConfigRegion {
+wire_enum!(ObservabilityNewRelicRegion {
     Us = "us",
     Eu = "eu",
 });
@@ -1305,7 +1308,7 @@ pub struct ObservabilityOtelCollectorDestination {
     /// Adds metadata on the context of each request to the traces sent to the collector.
     pub broadcast_generation_request_context: bool,
     /// Connection settings for the OpenTelemetry collector.
-    pub config: ObservabilityOtelCollectorDestinationConfig,
+    pub config: ObservabilityOtelCollectorConfig,
     /// Creation time of the destination, as an ISO 8601 string.
     pub created_at: String,
     /// Whether events flow to the collector; switch off to pause forwarding while keeping the settings.
@@ -1360,7 +1363,7 @@ wire_struct!(ObservabilityOtelCollectorDestination ["type" = "\"otel-collector\"
 /// At `ObservabilityOtelCollectorDestination.config` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct ObservabilityOtelCollectorDestinationConfig {
+pub struct ObservabilityOtelCollectorConfig {
     /// Address at which the collector accepts OTLP traces.
     pub endpoint: String,
     /// Extra HTTP headers for the collector, typically authentication; Axiom expects `Authorization` and `X-Axiom-Dataset`.
@@ -1369,7 +1372,7 @@ pub struct ObservabilityOtelCollectorDestinationConfig {
     pub extra: Extra,
 }
 
-wire_struct!(ObservabilityOtelCollectorDestinationConfig {
+wire_struct!(ObservabilityOtelCollectorConfig {
     0 endpoint: "endpoint" Required,
     1 headers: "headers" Optional,
 });
@@ -1377,9 +1380,10 @@ wire_struct!(ObservabilityOtelCollectorDestinationConfig {
 /// Broadcast destination that sends traces of your traffic to PostHog.
 ///
 /// Schema `ObservabilityPosthogDestination` of the API document.
+#[doc(alias = "ObservabilityPosthogDestination")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct ObservabilityPosthogDestination {
+pub struct ObservabilityPostHogDestination {
     /// Restricts forwarding to traffic from the API keys with these hashes; null forwards traffic from every key.
     pub api_key_hashes: Option<Vec<String>>,
     /// Adds what each generation cost and how it was billed to the events sent to PostHog.
@@ -1391,7 +1395,7 @@ pub struct ObservabilityPosthogDestination {
     /// Adds metadata on the context of each request to the events sent to PostHog.
     pub broadcast_generation_request_context: bool,
     /// Connection settings and credentials for PostHog.
-    pub config: ObservabilityPosthogDestinationConfig,
+    pub config: ObservabilityPostHogDestinationConfig,
     /// Creation time of the destination, as an ISO 8601 string.
     pub created_at: String,
     /// Whether events flow to PostHog; switch off to pause forwarding while keeping the settings.
@@ -1422,7 +1426,7 @@ pub struct ObservabilityPosthogDestination {
     pub extra: Extra,
 }
 
-wire_struct!(ObservabilityPosthogDestination ["type" = "\"posthog\""] {
+wire_struct!(ObservabilityPostHogDestination ["type" = "\"posthog\""] {
     0 api_key_hashes: "api_key_hashes" Nullable,
     1 broadcast_generation_cost: "broadcast_generation_cost" Required,
     2 broadcast_generation_cost_allocation: "broadcast_generation_cost_allocation" Required,
@@ -1446,7 +1450,7 @@ wire_struct!(ObservabilityPosthogDestination ["type" = "\"posthog\""] {
 /// At `ObservabilityPosthogDestination.config` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct ObservabilityPosthogDestinationConfig {
+pub struct ObservabilityPostHogDestinationConfig {
     /// PostHog API key of the project that receives the events.
     ///
     /// At least 1 character. On the wire `apiKey`.
@@ -1461,7 +1465,7 @@ pub struct ObservabilityPosthogDestinationConfig {
     pub extra: Extra,
 }
 
-wire_struct!(ObservabilityPosthogDestinationConfig {
+wire_struct!(ObservabilityPostHogDestinationConfig {
     0 api_key: "apiKey" Required,
     1 endpoint: "endpoint" Optional,
     2 headers: "headers" Optional,
@@ -2137,7 +2141,7 @@ pub struct ObservabilityWebhookDestinationConfig {
     /// HTTP method used when calling the webhook.
     ///
     /// Default `POST`.
-    pub method: Option<ObservabilityWebhookDestinationConfigMethod>,
+    pub method: Option<ObservabilityWebhookMethod>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -2153,7 +2157,7 @@ wire_struct!(ObservabilityWebhookDestinationConfig {
 /// At `ObservabilityWebhookDestination.config.method` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum ObservabilityWebhookDestinationConfigMethod {
+pub enum ObservabilityWebhookMethod {
     /// Deliver with a POST request.
     Post,
     /// Deliver with a PUT request.
@@ -2162,7 +2166,7 @@ pub enum ObservabilityWebhookDestinationConfigMethod {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(ObservabilityWebhookDestinationConfigMethod {
+wire_enum!(ObservabilityWebhookMethod {
     Post = "POST",
     Put = "PUT",
 });
@@ -2184,7 +2188,7 @@ pub enum ObservabilityDestination {
     /// Broadcast destination that writes traces of your traffic to a ClickHouse table.
     ///
     /// `type` is `clickhouse`.
-    Clickhouse(Box<ObservabilityClickhouseDestination>),
+    ClickHouse(Box<ObservabilityClickHouseDestination>),
     /// Broadcast destination that sends traces of your traffic to Datadog LLM Observability.
     ///
     /// `type` is `datadog`.
@@ -2200,11 +2204,11 @@ pub enum ObservabilityDestination {
     /// Broadcast destination that sends traces of your traffic to LangSmith.
     ///
     /// `type` is `langsmith`.
-    Langsmith(Box<ObservabilityLangsmithDestination>),
+    LangSmith(Box<ObservabilityLangSmithDestination>),
     /// Broadcast destination that sends traces of your traffic to New Relic.
     ///
     /// `type` is `newrelic`.
-    Newrelic(Box<ObservabilityNewrelicDestination>),
+    NewRelic(Box<ObservabilityNewRelicDestination>),
     /// Broadcast destination that sends traces of your traffic to Comet Opik.
     ///
     /// `type` is `opik`.
@@ -2216,7 +2220,7 @@ pub enum ObservabilityDestination {
     /// Broadcast destination that sends traces of your traffic to PostHog.
     ///
     /// `type` is `posthog`.
-    Posthog(Box<ObservabilityPosthogDestination>),
+    PostHog(Box<ObservabilityPostHogDestination>),
     /// Broadcast destination that reports your AI usage to Ramp.
     ///
     /// `type` is `ramp`.
@@ -2249,15 +2253,15 @@ wire_union!(ObservabilityDestination {
     tag "type" {
         "arize" => Arize,
         "braintrust" => Braintrust,
-        "clickhouse" => Clickhouse,
+        "clickhouse" => ClickHouse,
         "datadog" => Datadog,
         "grafana" => Grafana,
         "langfuse" => Langfuse,
-        "langsmith" => Langsmith,
-        "newrelic" => Newrelic,
+        "langsmith" => LangSmith,
+        "newrelic" => NewRelic,
         "opik" => Opik,
         "otel-collector" => OtelCollector,
-        "posthog" => Posthog,
+        "posthog" => PostHog,
         "ramp" => Ramp,
         "s3" => S3,
         "sentry" => Sentry,
@@ -2270,15 +2274,15 @@ wire_union!(ObservabilityDestination {
     variants {
         0 Arize,
         1 Braintrust,
-        2 Clickhouse,
+        2 ClickHouse,
         3 Datadog,
         4 Grafana,
         5 Langfuse,
-        6 Langsmith,
-        7 Newrelic,
+        6 LangSmith,
+        7 NewRelic,
         8 Opik,
         9 OtelCollector,
-        10 Posthog,
+        10 PostHog,
         11 Ramp,
         12 S3,
         13 Sentry,
@@ -2302,10 +2306,10 @@ impl From<ObservabilityBraintrustDestination> for ObservabilityDestination {
     }
 }
 
-impl From<ObservabilityClickhouseDestination> for ObservabilityDestination {
+impl From<ObservabilityClickHouseDestination> for ObservabilityDestination {
     #[inline]
-    fn from(value: ObservabilityClickhouseDestination) -> Self {
-        Self::Clickhouse(Box::new(value))
+    fn from(value: ObservabilityClickHouseDestination) -> Self {
+        Self::ClickHouse(Box::new(value))
     }
 }
 
@@ -2330,17 +2334,17 @@ impl From<ObservabilityLangfuseDestination> for ObservabilityDestination {
     }
 }
 
-impl From<ObservabilityLangsmithDestination> for ObservabilityDestination {
+impl From<ObservabilityLangSmithDestination> for ObservabilityDestination {
     #[inline]
-    fn from(value: ObservabilityLangsmithDestination) -> Self {
-        Self::Langsmith(Box::new(value))
+    fn from(value: ObservabilityLangSmithDestination) -> Self {
+        Self::LangSmith(Box::new(value))
     }
 }
 
-impl From<ObservabilityNewrelicDestination> for ObservabilityDestination {
+impl From<ObservabilityNewRelicDestination> for ObservabilityDestination {
     #[inline]
-    fn from(value: ObservabilityNewrelicDestination) -> Self {
-        Self::Newrelic(Box::new(value))
+    fn from(value: ObservabilityNewRelicDestination) -> Self {
+        Self::NewRelic(Box::new(value))
     }
 }
 
@@ -2358,10 +2362,10 @@ impl From<ObservabilityOtelCollectorDestination> for ObservabilityDestination {
     }
 }
 
-impl From<ObservabilityPosthogDestination> for ObservabilityDestination {
+impl From<ObservabilityPostHogDestination> for ObservabilityDestination {
     #[inline]
-    fn from(value: ObservabilityPosthogDestination) -> Self {
-        Self::Posthog(Box::new(value))
+    fn from(value: ObservabilityPostHogDestination) -> Self {
+        Self::PostHog(Box::new(value))
     }
 }
 
@@ -2414,15 +2418,15 @@ impl ObservabilityDestination {
         match self {
             Self::Arize(value) => value.api_key_hashes.as_deref(),
             Self::Braintrust(value) => value.api_key_hashes.as_deref(),
-            Self::Clickhouse(value) => value.api_key_hashes.as_deref(),
+            Self::ClickHouse(value) => value.api_key_hashes.as_deref(),
             Self::Datadog(value) => value.api_key_hashes.as_deref(),
             Self::Grafana(value) => value.api_key_hashes.as_deref(),
             Self::Langfuse(value) => value.api_key_hashes.as_deref(),
-            Self::Langsmith(value) => value.api_key_hashes.as_deref(),
-            Self::Newrelic(value) => value.api_key_hashes.as_deref(),
+            Self::LangSmith(value) => value.api_key_hashes.as_deref(),
+            Self::NewRelic(value) => value.api_key_hashes.as_deref(),
             Self::Opik(value) => value.api_key_hashes.as_deref(),
             Self::OtelCollector(value) => value.api_key_hashes.as_deref(),
-            Self::Posthog(value) => value.api_key_hashes.as_deref(),
+            Self::PostHog(value) => value.api_key_hashes.as_deref(),
             Self::Ramp(value) => value.api_key_hashes.as_deref(),
             Self::S3(value) => value.api_key_hashes.as_deref(),
             Self::Sentry(value) => value.api_key_hashes.as_deref(),
@@ -2439,15 +2443,15 @@ impl ObservabilityDestination {
         match self {
             Self::Arize(value) => Some(value.broadcast_generation_cost),
             Self::Braintrust(value) => Some(value.broadcast_generation_cost),
-            Self::Clickhouse(value) => Some(value.broadcast_generation_cost),
+            Self::ClickHouse(value) => Some(value.broadcast_generation_cost),
             Self::Datadog(value) => Some(value.broadcast_generation_cost),
             Self::Grafana(value) => Some(value.broadcast_generation_cost),
             Self::Langfuse(value) => Some(value.broadcast_generation_cost),
-            Self::Langsmith(value) => Some(value.broadcast_generation_cost),
-            Self::Newrelic(value) => Some(value.broadcast_generation_cost),
+            Self::LangSmith(value) => Some(value.broadcast_generation_cost),
+            Self::NewRelic(value) => Some(value.broadcast_generation_cost),
             Self::Opik(value) => Some(value.broadcast_generation_cost),
             Self::OtelCollector(value) => Some(value.broadcast_generation_cost),
-            Self::Posthog(value) => Some(value.broadcast_generation_cost),
+            Self::PostHog(value) => Some(value.broadcast_generation_cost),
             Self::Ramp(value) => Some(value.broadcast_generation_cost),
             Self::S3(value) => Some(value.broadcast_generation_cost),
             Self::Sentry(value) => Some(value.broadcast_generation_cost),
@@ -2464,15 +2468,15 @@ impl ObservabilityDestination {
         match self {
             Self::Arize(value) => Some(value.broadcast_generation_cost_allocation),
             Self::Braintrust(value) => Some(value.broadcast_generation_cost_allocation),
-            Self::Clickhouse(value) => Some(value.broadcast_generation_cost_allocation),
+            Self::ClickHouse(value) => Some(value.broadcast_generation_cost_allocation),
             Self::Datadog(value) => Some(value.broadcast_generation_cost_allocation),
             Self::Grafana(value) => Some(value.broadcast_generation_cost_allocation),
             Self::Langfuse(value) => Some(value.broadcast_generation_cost_allocation),
-            Self::Langsmith(value) => Some(value.broadcast_generation_cost_allocation),
-            Self::Newrelic(value) => Some(value.broadcast_generation_cost_allocation),
+            Self::LangSmith(value) => Some(value.broadcast_generation_cost_allocation),
+            Self::NewRelic(value) => Some(value.broadcast_generation_cost_allocation),
             Self::Opik(value) => Some(value.broadcast_generation_cost_allocation),
             Self::OtelCollector(value) => Some(value.broadcast_generation_cost_allocation),
-            Self::Posthog(value) => Some(value.broadcast_generation_cost_allocation),
+            Self::PostHog(value) => Some(value.broadcast_generation_cost_allocation),
             Self::Ramp(value) => Some(value.broadcast_generation_cost_allocation),
             Self::S3(value) => Some(value.broadcast_generation_cost_allocation),
             Self::Sentry(value) => Some(value.broadcast_generation_cost_allocation),
@@ -2489,15 +2493,15 @@ impl ObservabilityDestination {
         match self {
             Self::Arize(value) => Some(value.broadcast_generation_identity),
             Self::Braintrust(value) => Some(value.broadcast_generation_identity),
-            Self::Clickhouse(value) => Some(value.broadcast_generation_identity),
+            Self::ClickHouse(value) => Some(value.broadcast_generation_identity),
             Self::Datadog(value) => Some(value.broadcast_generation_identity),
             Self::Grafana(value) => Some(value.broadcast_generation_identity),
             Self::Langfuse(value) => Some(value.broadcast_generation_identity),
-            Self::Langsmith(value) => Some(value.broadcast_generation_identity),
-            Self::Newrelic(value) => Some(value.broadcast_generation_identity),
+            Self::LangSmith(value) => Some(value.broadcast_generation_identity),
+            Self::NewRelic(value) => Some(value.broadcast_generation_identity),
             Self::Opik(value) => Some(value.broadcast_generation_identity),
             Self::OtelCollector(value) => Some(value.broadcast_generation_identity),
-            Self::Posthog(value) => Some(value.broadcast_generation_identity),
+            Self::PostHog(value) => Some(value.broadcast_generation_identity),
             Self::Ramp(value) => Some(value.broadcast_generation_identity),
             Self::S3(value) => Some(value.broadcast_generation_identity),
             Self::Sentry(value) => Some(value.broadcast_generation_identity),
@@ -2514,15 +2518,15 @@ impl ObservabilityDestination {
         match self {
             Self::Arize(value) => Some(value.broadcast_generation_request_context),
             Self::Braintrust(value) => Some(value.broadcast_generation_request_context),
-            Self::Clickhouse(value) => Some(value.broadcast_generation_request_context),
+            Self::ClickHouse(value) => Some(value.broadcast_generation_request_context),
             Self::Datadog(value) => Some(value.broadcast_generation_request_context),
             Self::Grafana(value) => Some(value.broadcast_generation_request_context),
             Self::Langfuse(value) => Some(value.broadcast_generation_request_context),
-            Self::Langsmith(value) => Some(value.broadcast_generation_request_context),
-            Self::Newrelic(value) => Some(value.broadcast_generation_request_context),
+            Self::LangSmith(value) => Some(value.broadcast_generation_request_context),
+            Self::NewRelic(value) => Some(value.broadcast_generation_request_context),
             Self::Opik(value) => Some(value.broadcast_generation_request_context),
             Self::OtelCollector(value) => Some(value.broadcast_generation_request_context),
-            Self::Posthog(value) => Some(value.broadcast_generation_request_context),
+            Self::PostHog(value) => Some(value.broadcast_generation_request_context),
             Self::Ramp(value) => Some(value.broadcast_generation_request_context),
             Self::S3(value) => Some(value.broadcast_generation_request_context),
             Self::Sentry(value) => Some(value.broadcast_generation_request_context),
@@ -2539,15 +2543,15 @@ impl ObservabilityDestination {
         match self {
             Self::Arize(value) => Some(&value.created_at),
             Self::Braintrust(value) => Some(&value.created_at),
-            Self::Clickhouse(value) => Some(&value.created_at),
+            Self::ClickHouse(value) => Some(&value.created_at),
             Self::Datadog(value) => Some(&value.created_at),
             Self::Grafana(value) => Some(&value.created_at),
             Self::Langfuse(value) => Some(&value.created_at),
-            Self::Langsmith(value) => Some(&value.created_at),
-            Self::Newrelic(value) => Some(&value.created_at),
+            Self::LangSmith(value) => Some(&value.created_at),
+            Self::NewRelic(value) => Some(&value.created_at),
             Self::Opik(value) => Some(&value.created_at),
             Self::OtelCollector(value) => Some(&value.created_at),
-            Self::Posthog(value) => Some(&value.created_at),
+            Self::PostHog(value) => Some(&value.created_at),
             Self::Ramp(value) => Some(&value.created_at),
             Self::S3(value) => Some(&value.created_at),
             Self::Sentry(value) => Some(&value.created_at),
@@ -2564,15 +2568,15 @@ impl ObservabilityDestination {
         match self {
             Self::Arize(value) => Some(value.enabled),
             Self::Braintrust(value) => Some(value.enabled),
-            Self::Clickhouse(value) => Some(value.enabled),
+            Self::ClickHouse(value) => Some(value.enabled),
             Self::Datadog(value) => Some(value.enabled),
             Self::Grafana(value) => Some(value.enabled),
             Self::Langfuse(value) => Some(value.enabled),
-            Self::Langsmith(value) => Some(value.enabled),
-            Self::Newrelic(value) => Some(value.enabled),
+            Self::LangSmith(value) => Some(value.enabled),
+            Self::NewRelic(value) => Some(value.enabled),
             Self::Opik(value) => Some(value.enabled),
             Self::OtelCollector(value) => Some(value.enabled),
-            Self::Posthog(value) => Some(value.enabled),
+            Self::PostHog(value) => Some(value.enabled),
             Self::Ramp(value) => Some(value.enabled),
             Self::S3(value) => Some(value.enabled),
             Self::Sentry(value) => Some(value.enabled),
@@ -2589,15 +2593,15 @@ impl ObservabilityDestination {
         match self {
             Self::Arize(value) => value.filter_rules.as_ref(),
             Self::Braintrust(value) => value.filter_rules.as_ref(),
-            Self::Clickhouse(value) => value.filter_rules.as_ref(),
+            Self::ClickHouse(value) => value.filter_rules.as_ref(),
             Self::Datadog(value) => value.filter_rules.as_ref(),
             Self::Grafana(value) => value.filter_rules.as_ref(),
             Self::Langfuse(value) => value.filter_rules.as_ref(),
-            Self::Langsmith(value) => value.filter_rules.as_ref(),
-            Self::Newrelic(value) => value.filter_rules.as_ref(),
+            Self::LangSmith(value) => value.filter_rules.as_ref(),
+            Self::NewRelic(value) => value.filter_rules.as_ref(),
             Self::Opik(value) => value.filter_rules.as_ref(),
             Self::OtelCollector(value) => value.filter_rules.as_ref(),
-            Self::Posthog(value) => value.filter_rules.as_ref(),
+            Self::PostHog(value) => value.filter_rules.as_ref(),
             Self::Ramp(value) => value.filter_rules.as_ref(),
             Self::S3(value) => value.filter_rules.as_ref(),
             Self::Sentry(value) => value.filter_rules.as_ref(),
@@ -2614,15 +2618,15 @@ impl ObservabilityDestination {
         match self {
             Self::Arize(value) => Some(&value.id),
             Self::Braintrust(value) => Some(&value.id),
-            Self::Clickhouse(value) => Some(&value.id),
+            Self::ClickHouse(value) => Some(&value.id),
             Self::Datadog(value) => Some(&value.id),
             Self::Grafana(value) => Some(&value.id),
             Self::Langfuse(value) => Some(&value.id),
-            Self::Langsmith(value) => Some(&value.id),
-            Self::Newrelic(value) => Some(&value.id),
+            Self::LangSmith(value) => Some(&value.id),
+            Self::NewRelic(value) => Some(&value.id),
             Self::Opik(value) => Some(&value.id),
             Self::OtelCollector(value) => Some(&value.id),
-            Self::Posthog(value) => Some(&value.id),
+            Self::PostHog(value) => Some(&value.id),
             Self::Ramp(value) => Some(&value.id),
             Self::S3(value) => Some(&value.id),
             Self::Sentry(value) => Some(&value.id),
@@ -2639,15 +2643,15 @@ impl ObservabilityDestination {
         match self {
             Self::Arize(value) => value.name.as_deref(),
             Self::Braintrust(value) => value.name.as_deref(),
-            Self::Clickhouse(value) => value.name.as_deref(),
+            Self::ClickHouse(value) => value.name.as_deref(),
             Self::Datadog(value) => value.name.as_deref(),
             Self::Grafana(value) => value.name.as_deref(),
             Self::Langfuse(value) => value.name.as_deref(),
-            Self::Langsmith(value) => value.name.as_deref(),
-            Self::Newrelic(value) => value.name.as_deref(),
+            Self::LangSmith(value) => value.name.as_deref(),
+            Self::NewRelic(value) => value.name.as_deref(),
             Self::Opik(value) => value.name.as_deref(),
             Self::OtelCollector(value) => value.name.as_deref(),
-            Self::Posthog(value) => value.name.as_deref(),
+            Self::PostHog(value) => value.name.as_deref(),
             Self::Ramp(value) => value.name.as_deref(),
             Self::S3(value) => value.name.as_deref(),
             Self::Sentry(value) => value.name.as_deref(),
@@ -2664,15 +2668,15 @@ impl ObservabilityDestination {
         match self {
             Self::Arize(value) => Some(value.privacy_mode),
             Self::Braintrust(value) => Some(value.privacy_mode),
-            Self::Clickhouse(value) => Some(value.privacy_mode),
+            Self::ClickHouse(value) => Some(value.privacy_mode),
             Self::Datadog(value) => Some(value.privacy_mode),
             Self::Grafana(value) => Some(value.privacy_mode),
             Self::Langfuse(value) => Some(value.privacy_mode),
-            Self::Langsmith(value) => Some(value.privacy_mode),
-            Self::Newrelic(value) => Some(value.privacy_mode),
+            Self::LangSmith(value) => Some(value.privacy_mode),
+            Self::NewRelic(value) => Some(value.privacy_mode),
             Self::Opik(value) => Some(value.privacy_mode),
             Self::OtelCollector(value) => Some(value.privacy_mode),
-            Self::Posthog(value) => Some(value.privacy_mode),
+            Self::PostHog(value) => Some(value.privacy_mode),
             Self::Ramp(value) => Some(value.privacy_mode),
             Self::S3(value) => Some(value.privacy_mode),
             Self::Sentry(value) => Some(value.privacy_mode),
@@ -2689,15 +2693,15 @@ impl ObservabilityDestination {
         match self {
             Self::Arize(value) => Some(&value.regions),
             Self::Braintrust(value) => Some(&value.regions),
-            Self::Clickhouse(value) => Some(&value.regions),
+            Self::ClickHouse(value) => Some(&value.regions),
             Self::Datadog(value) => Some(&value.regions),
             Self::Grafana(value) => Some(&value.regions),
             Self::Langfuse(value) => Some(&value.regions),
-            Self::Langsmith(value) => Some(&value.regions),
-            Self::Newrelic(value) => Some(&value.regions),
+            Self::LangSmith(value) => Some(&value.regions),
+            Self::NewRelic(value) => Some(&value.regions),
             Self::Opik(value) => Some(&value.regions),
             Self::OtelCollector(value) => Some(&value.regions),
-            Self::Posthog(value) => Some(&value.regions),
+            Self::PostHog(value) => Some(&value.regions),
             Self::Ramp(value) => Some(&value.regions),
             Self::S3(value) => Some(&value.regions),
             Self::Sentry(value) => Some(&value.regions),
@@ -2714,15 +2718,15 @@ impl ObservabilityDestination {
         match self {
             Self::Arize(value) => Some(value.sampling_rate),
             Self::Braintrust(value) => Some(value.sampling_rate),
-            Self::Clickhouse(value) => Some(value.sampling_rate),
+            Self::ClickHouse(value) => Some(value.sampling_rate),
             Self::Datadog(value) => Some(value.sampling_rate),
             Self::Grafana(value) => Some(value.sampling_rate),
             Self::Langfuse(value) => Some(value.sampling_rate),
-            Self::Langsmith(value) => Some(value.sampling_rate),
-            Self::Newrelic(value) => Some(value.sampling_rate),
+            Self::LangSmith(value) => Some(value.sampling_rate),
+            Self::NewRelic(value) => Some(value.sampling_rate),
             Self::Opik(value) => Some(value.sampling_rate),
             Self::OtelCollector(value) => Some(value.sampling_rate),
-            Self::Posthog(value) => Some(value.sampling_rate),
+            Self::PostHog(value) => Some(value.sampling_rate),
             Self::Ramp(value) => Some(value.sampling_rate),
             Self::S3(value) => Some(value.sampling_rate),
             Self::Sentry(value) => Some(value.sampling_rate),
@@ -2739,15 +2743,15 @@ impl ObservabilityDestination {
         match self {
             Self::Arize(value) => Some(&value.updated_at),
             Self::Braintrust(value) => Some(&value.updated_at),
-            Self::Clickhouse(value) => Some(&value.updated_at),
+            Self::ClickHouse(value) => Some(&value.updated_at),
             Self::Datadog(value) => Some(&value.updated_at),
             Self::Grafana(value) => Some(&value.updated_at),
             Self::Langfuse(value) => Some(&value.updated_at),
-            Self::Langsmith(value) => Some(&value.updated_at),
-            Self::Newrelic(value) => Some(&value.updated_at),
+            Self::LangSmith(value) => Some(&value.updated_at),
+            Self::NewRelic(value) => Some(&value.updated_at),
             Self::Opik(value) => Some(&value.updated_at),
             Self::OtelCollector(value) => Some(&value.updated_at),
-            Self::Posthog(value) => Some(&value.updated_at),
+            Self::PostHog(value) => Some(&value.updated_at),
             Self::Ramp(value) => Some(&value.updated_at),
             Self::S3(value) => Some(&value.updated_at),
             Self::Sentry(value) => Some(&value.updated_at),
@@ -2764,15 +2768,15 @@ impl ObservabilityDestination {
         match self {
             Self::Arize(value) => Some(&value.workspace_id),
             Self::Braintrust(value) => Some(&value.workspace_id),
-            Self::Clickhouse(value) => Some(&value.workspace_id),
+            Self::ClickHouse(value) => Some(&value.workspace_id),
             Self::Datadog(value) => Some(&value.workspace_id),
             Self::Grafana(value) => Some(&value.workspace_id),
             Self::Langfuse(value) => Some(&value.workspace_id),
-            Self::Langsmith(value) => Some(&value.workspace_id),
-            Self::Newrelic(value) => Some(&value.workspace_id),
+            Self::LangSmith(value) => Some(&value.workspace_id),
+            Self::NewRelic(value) => Some(&value.workspace_id),
             Self::Opik(value) => Some(&value.workspace_id),
             Self::OtelCollector(value) => Some(&value.workspace_id),
-            Self::Posthog(value) => Some(&value.workspace_id),
+            Self::PostHog(value) => Some(&value.workspace_id),
             Self::Ramp(value) => Some(&value.workspace_id),
             Self::S3(value) => Some(&value.workspace_id),
             Self::Sentry(value) => Some(&value.workspace_id),
@@ -2813,7 +2817,7 @@ pub struct CreateObservabilityDestinationRequest {
     /// What to call the destination in listings.
     pub name: String,
     /// Which service receives the traces; destination types still in testing are refused.
-    pub r#type: CreateObservabilityDestinationRequestType,
+    pub r#type: ObservabilityDestinationType,
     /// Forwards only traffic of these API keys; leave out or `null` to forward everything, never an empty list.
     ///
     /// At least 1 element.
@@ -2881,7 +2885,7 @@ impl CreateObservabilityDestinationRequest {
     pub fn new(
         config: impl Into<Secret<JsonObject>>,
         name: impl Into<String>,
-        r#type: impl Into<CreateObservabilityDestinationRequestType>,
+        r#type: impl Into<ObservabilityDestinationType>,
     ) -> Self {
         Self {
             config: config.into(),
@@ -2980,13 +2984,13 @@ wire_enum!(ObservabilityDataRegionInput {
 /// At `CreateObservabilityDestinationRequest.type` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum CreateObservabilityDestinationRequestType {
+pub enum ObservabilityDestinationType {
     /// Sends traces to Arize.
     Arize,
     /// Sends traces to Braintrust.
     Braintrust,
     /// Writes traces to a ClickHouse database.
-    Clickhouse,
+    ClickHouse,
     /// Sends traces to Datadog.
     Datadog,
     /// Sends traces to Grafana.
@@ -2994,15 +2998,15 @@ pub enum CreateObservabilityDestinationRequestType {
     /// Sends traces to Langfuse.
     Langfuse,
     /// Sends traces to LangSmith.
-    Langsmith,
+    LangSmith,
     /// Sends traces to New Relic.
-    Newrelic,
+    NewRelic,
     /// Sends traces to Opik.
     Opik,
     /// Sends traces to an OpenTelemetry collector.
     OtelCollector,
     /// Sends traces to PostHog.
-    Posthog,
+    PostHog,
     /// Sends traces to Ramp.
     Ramp,
     /// Stores traces in an S3 bucket.
@@ -3019,18 +3023,18 @@ pub enum CreateObservabilityDestinationRequestType {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(CreateObservabilityDestinationRequestType {
+wire_enum!(ObservabilityDestinationType {
     Arize = "arize",
     Braintrust = "braintrust",
-    Clickhouse = "clickhouse",
+    ClickHouse = "clickhouse",
     Datadog = "datadog",
     Grafana = "grafana",
     Langfuse = "langfuse",
-    Langsmith = "langsmith",
-    Newrelic = "newrelic",
+    LangSmith = "langsmith",
+    NewRelic = "newrelic",
     Opik = "opik",
     OtelCollector = "otel-collector",
-    Posthog = "posthog",
+    PostHog = "posthog",
     Ramp = "ramp",
     S3 = "s3",
     Sentry = "sentry",

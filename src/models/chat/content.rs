@@ -24,7 +24,7 @@ pub struct ChatAssistantMessage {
     /// Readable text of the thinking that preceded the answer; `null` when none is available.
     pub reasoning: Option<String>,
     /// Structured thinking blocks; send them back unchanged so the model can resume its line of thought.
-    pub reasoning_details: Option<Vec<ReasoningDetailUnion>>,
+    pub reasoning_details: Option<Vec<ReasoningDetail>>,
     /// The explanation given when the model declines to answer; `null` otherwise.
     pub refusal: Option<String>,
     /// Tools the model wants run before it continues; answer each with a tool message.
@@ -60,7 +60,7 @@ wire_setters!(ChatAssistantMessage {
     model: into String,
     name: into String,
     reasoning: into String,
-    reasoning_details: list ReasoningDetailUnion,
+    reasoning_details: list ReasoningDetail,
     refusal: into String,
     tool_calls: list ChatToolCall,
 });
@@ -114,7 +114,7 @@ pub struct ChatContentText {
     /// The words of this part, as the model reads them.
     pub text: String,
     /// Asks the provider to cache the prompt up to and including this part, in Anthropic style.
-    pub cache_control: Option<ChatContentCacheControl>,
+    pub cache_control: Option<CacheControl>,
     /// Asks the provider to cache the prompt up to and including this part, in OpenAI style.
     pub prompt_cache_breakpoint: Option<PromptCacheBreakpoint>,
     /// Members beyond the typed ones; see [`Extra`].
@@ -138,14 +138,9 @@ impl ChatContentText {
 wire_text!(ChatContentText, text => Self::new(text));
 
 wire_setters!(ChatContentText {
-    cache_control: into ChatContentCacheControl,
+    cache_control: into CacheControl,
     prompt_cache_breakpoint: into PromptCacheBreakpoint,
 });
-
-/// Anthropic-style mark that ends a cacheable prompt prefix; OpenRouter translates it to and from the OpenAI-style marker as needed.
-///
-/// Schema `ChatContentCacheControl` of the API document.
-pub type ChatContentCacheControl = AnthropicCacheControlDirective;
 
 /// A picture given to a vision-capable model as part of a message.
 ///
@@ -289,6 +284,7 @@ wire_setters!(ChatContentAudioInputAudio {});
 /// Schema `Legacy_ChatContentVideo` of the API document.
 ///
 /// Deprecated by the API.
+#[doc(alias = "Legacy_ChatContentVideo")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct LegacyChatContentVideo {
@@ -315,6 +311,7 @@ wire_setters!(LegacyChatContentVideo {});
 /// Says where the video for a legacy content part is found.
 ///
 /// Schema `Legacy_ChatContentVideoInput` of the API document.
+#[doc(alias = "Legacy_ChatContentVideoInput")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct LegacyChatContentVideoInput {
@@ -503,9 +500,10 @@ wire_setters!(ChatContentFileFile {
 /// One piece of a multi-part message: text, picture, sound, video or document.
 ///
 /// Schema `ChatContentItems` of the API document.
+#[doc(alias = "ChatContentItems")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum ChatContentItems {
+pub enum ChatContentPart {
     /// A stretch of plain text within a multi-part message.
     ///
     /// `type` is `text`.
@@ -534,7 +532,7 @@ pub enum ChatContentItems {
     Unrecognized(Unrecognized),
 }
 
-wire_union!(ChatContentItems {
+wire_union!(ChatContentPart {
     tag "type" {
         "file" => File,
         "image_url" => ImageUrl,
@@ -555,56 +553,56 @@ wire_union!(ChatContentItems {
     }
 });
 
-impl From<ChatContentText> for ChatContentItems {
+impl From<ChatContentText> for ChatContentPart {
     #[inline]
     fn from(value: ChatContentText) -> Self {
         Self::Text(value)
     }
 }
 
-wire_text!(ChatContentItems, text => Self::Text(text.into()));
+wire_text!(ChatContentPart, text => Self::Text(text.into()));
 
-impl From<ChatContentImage> for ChatContentItems {
+impl From<ChatContentImage> for ChatContentPart {
     #[inline]
     fn from(value: ChatContentImage) -> Self {
         Self::ImageUrl(value)
     }
 }
 
-impl From<ChatContentAudio> for ChatContentItems {
+impl From<ChatContentAudio> for ChatContentPart {
     #[inline]
     fn from(value: ChatContentAudio) -> Self {
         Self::InputAudio(value)
     }
 }
 
-impl From<LegacyChatContentVideo> for ChatContentItems {
+impl From<LegacyChatContentVideo> for ChatContentPart {
     #[inline]
     fn from(value: LegacyChatContentVideo) -> Self {
         Self::InputVideo(value)
     }
 }
 
-impl From<ChatContentVideo> for ChatContentItems {
+impl From<ChatContentVideo> for ChatContentPart {
     #[inline]
     fn from(value: ChatContentVideo) -> Self {
         Self::VideoUrl(value)
     }
 }
 
-impl From<ChatContentFile> for ChatContentItems {
+impl From<ChatContentFile> for ChatContentPart {
     #[inline]
     fn from(value: ChatContentFile) -> Self {
         Self::File(value)
     }
 }
 
-impl ChatContentItems {
+impl ChatContentPart {
     /// Marks the prompt up to here for caching. A part that has no field for the mark carries it as an extra member; a
     /// part of an unknown type stays as it is.
     #[must_use]
     #[inline]
-    pub fn cache_control(mut self, mark: impl Into<ChatContentCacheControl>) -> Self {
+    pub fn cache_control(mut self, mark: impl Into<CacheControl>) -> Self {
         let mark = mark.into();
         match &mut self {
             Self::Text(part) => part.cache_control = Some(mark),
@@ -628,7 +626,7 @@ pub enum ChatAssistantMessageContent {
     /// Plain text.
     Text(String),
     /// A list.
-    List(Vec<ChatContentItems>),
+    List(Vec<ChatContentPart>),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
@@ -648,23 +646,23 @@ wire_union!(ChatAssistantMessageContent {
 
 wire_text!(ChatAssistantMessageContent, text => Self::Text(text));
 
-impl From<Vec<ChatContentItems>> for ChatAssistantMessageContent {
+impl From<Vec<ChatContentPart>> for ChatAssistantMessageContent {
     #[inline]
-    fn from(value: Vec<ChatContentItems>) -> Self {
+    fn from(value: Vec<ChatContentPart>) -> Self {
         Self::List(value)
     }
 }
 
-impl<T: Into<ChatContentItems>, const N: usize> From<[T; N]> for ChatAssistantMessageContent {
+impl<T: Into<ChatContentPart>, const N: usize> From<[T; N]> for ChatAssistantMessageContent {
     #[inline]
     fn from(value: [T; N]) -> Self {
         Self::List(value.into_iter().map(Into::into).collect())
     }
 }
 
-impl From<ChatContentItems> for ChatAssistantMessageContent {
+impl From<ChatContentPart> for ChatAssistantMessageContent {
     #[inline]
-    fn from(value: ChatContentItems) -> Self {
+    fn from(value: ChatContentPart) -> Self {
         Self::List(vec![value])
     }
 }
@@ -904,9 +902,10 @@ wire_setters!(ReasoningDetailServerToolCall {
 /// One piece of reasoning in any form: summary, encrypted data, plain text or server tool trace.
 ///
 /// Schema `ReasoningDetailUnion` of the API document.
+#[doc(alias = "ReasoningDetailUnion")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum ReasoningDetailUnion {
+pub enum ReasoningDetail {
     /// Reasoning given as a condensed account instead of the full text.
     ///
     /// `type` is `reasoning.summary`.
@@ -927,7 +926,7 @@ pub enum ReasoningDetailUnion {
     Unrecognized(Unrecognized),
 }
 
-wire_union!(ReasoningDetailUnion {
+wire_union!(ReasoningDetail {
     tag "type" {
         "reasoning.encrypted" => Encrypted,
         "reasoning.server_tool_call" => ServerToolCall,
@@ -944,35 +943,35 @@ wire_union!(ReasoningDetailUnion {
     }
 });
 
-impl From<ReasoningDetailSummary> for ReasoningDetailUnion {
+impl From<ReasoningDetailSummary> for ReasoningDetail {
     #[inline]
     fn from(value: ReasoningDetailSummary) -> Self {
         Self::Summary(value)
     }
 }
 
-impl From<ReasoningDetailEncrypted> for ReasoningDetailUnion {
+impl From<ReasoningDetailEncrypted> for ReasoningDetail {
     #[inline]
     fn from(value: ReasoningDetailEncrypted) -> Self {
         Self::Encrypted(value)
     }
 }
 
-impl From<ReasoningDetailText> for ReasoningDetailUnion {
+impl From<ReasoningDetailText> for ReasoningDetail {
     #[inline]
     fn from(value: ReasoningDetailText) -> Self {
         Self::Text(value)
     }
 }
 
-impl From<ReasoningDetailServerToolCall> for ReasoningDetailUnion {
+impl From<ReasoningDetailServerToolCall> for ReasoningDetail {
     #[inline]
     fn from(value: ReasoningDetailServerToolCall) -> Self {
         Self::ServerToolCall(Box::new(value))
     }
 }
 
-impl ReasoningDetailUnion {
+impl ReasoningDetail {
     /// Returns the object whose `type` is `reasoning.text`, without further settings; [`ReasoningDetailText`] has those.
     #[inline]
     pub fn reasoning_text() -> Self {
@@ -980,7 +979,7 @@ impl ReasoningDetailUnion {
     }
 }
 
-impl ReasoningDetailUnion {
+impl ReasoningDetail {
     /// Returns the field `format`, which all variants have; `None` where it is absent or the variant is unknown.
     #[inline]
     pub fn format(&self) -> Option<&ReasoningFormat> {

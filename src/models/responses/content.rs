@@ -18,7 +18,7 @@ pub struct ResponseOutputText {
     /// Answer text that the model wrote in this part.
     pub text: String,
     /// Citations and file references that belong to spans of the text.
-    pub annotations: Option<Vec<OpenAiResponsesAnnotation>>,
+    pub annotations: Option<Vec<ResponsesAnnotation>>,
     /// Probability of each generated token, present when requested and supported.
     pub logprobs: Option<Vec<ResponseOutputTextLogprob>>,
     /// Members beyond the typed ones; see [`Extra`].
@@ -42,7 +42,7 @@ impl ResponseOutputText {
 wire_text!(ResponseOutputText, text => Self::new(text));
 
 wire_setters!(ResponseOutputText {
-    annotations: list OpenAiResponsesAnnotation,
+    annotations: list ResponsesAnnotation,
     logprobs: list ResponseOutputTextLogprob,
 });
 
@@ -81,6 +81,7 @@ wire_setters!(FileCitation {});
 /// Annotation that credits a web page for a stretch of the answer text.
 ///
 /// Schema `URLCitation` of the API document.
+#[doc(alias = "URLCitation")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct UrlCitation {
@@ -162,9 +163,10 @@ wire_setters!(FilePath {});
 /// Source reference attached to output text: a cited file, a cited web page, or a file path.
 ///
 /// Schema `OpenAIResponsesAnnotation` of the API document.
+#[doc(alias = "OpenAIResponsesAnnotation")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum OpenAiResponsesAnnotation {
+pub enum ResponsesAnnotation {
     /// Annotation that names a file on which the generated text draws.
     ///
     /// `type` is `file_citation`.
@@ -181,7 +183,7 @@ pub enum OpenAiResponsesAnnotation {
     Unrecognized(Unrecognized),
 }
 
-wire_union!(OpenAiResponsesAnnotation {
+wire_union!(ResponsesAnnotation {
     tag "type" {
         "file_citation" => FileCitation,
         "file_path" => FilePath,
@@ -196,21 +198,21 @@ wire_union!(OpenAiResponsesAnnotation {
     }
 });
 
-impl From<FileCitation> for OpenAiResponsesAnnotation {
+impl From<FileCitation> for ResponsesAnnotation {
     #[inline]
     fn from(value: FileCitation) -> Self {
         Self::FileCitation(value)
     }
 }
 
-impl From<UrlCitation> for OpenAiResponsesAnnotation {
+impl From<UrlCitation> for ResponsesAnnotation {
     #[inline]
     fn from(value: UrlCitation) -> Self {
         Self::UrlCitation(value)
     }
 }
 
-impl From<FilePath> for OpenAiResponsesAnnotation {
+impl From<FilePath> for ResponsesAnnotation {
     #[inline]
     fn from(value: FilePath) -> Self {
         Self::FilePath(value)
@@ -302,20 +304,21 @@ wire_setters!(ResponseOutputTextLogprobTopLogprob {});
 /// Message part in which the model declines to answer.
 ///
 /// Schema `OpenAIResponsesRefusalContent` of the API document.
+#[doc(alias = "OpenAIResponsesRefusalContent")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct OpenAiResponsesRefusalContent {
+pub struct ResponsesRefusal {
     /// The model's own words on why it declines.
     pub refusal: String,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(OpenAiResponsesRefusalContent ["type" = "\"refusal\""] {
+wire_struct!(ResponsesRefusal ["type" = "\"refusal\""] {
     0 refusal: "refusal" Required,
 });
 
-impl OpenAiResponsesRefusalContent {
+impl ResponsesRefusal {
     /// With what the API requires.
     #[inline]
     pub fn new(refusal: impl Into<String>) -> Self {
@@ -323,7 +326,7 @@ impl OpenAiResponsesRefusalContent {
     }
 }
 
-wire_setters!(OpenAiResponsesRefusalContent {});
+wire_setters!(ResponsesRefusal {});
 
 /// Distinguishes interim `commentary` from the `final_answer`; newer Codex models want it echoed on assistant messages, or quality may drop.
 ///
@@ -447,26 +450,27 @@ wire_setters!(ReasoningSummaryText {});
 /// Web lookup performed while answering: a search, a page visit or a text match within a page.
 ///
 /// Schema `OutputItemWebSearchCall` of the API document.
+#[doc(alias = "OutputItemWebSearchCall")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct OutputItemWebSearchCall {
+pub struct OutputWebSearchCallItem {
     /// Identifier of this web lookup within the response output.
     pub id: String,
     /// Stage that the web lookup has reached so far.
     pub status: WebSearchStatus,
     /// What the lookup did: run a search, open a page, or look for text inside one.
-    pub action: Option<OutputItemWebSearchCallAction>,
+    pub action: Option<OutputWebSearchCallItemAction>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(OutputItemWebSearchCall ["type" = "\"web_search_call\""] {
+wire_struct!(OutputWebSearchCallItem ["type" = "\"web_search_call\""] {
     0 id: "id" Required,
     1 status: "status" Required,
     2 action: "action" Optional,
 });
 
-impl OutputItemWebSearchCall {
+impl OutputWebSearchCallItem {
     /// With what the API requires.
     #[inline]
     pub fn new(id: impl Into<String>, status: impl Into<WebSearchStatus>) -> Self {
@@ -474,8 +478,8 @@ impl OutputItemWebSearchCall {
     }
 }
 
-wire_setters!(OutputItemWebSearchCall {
-    action: into OutputItemWebSearchCallAction,
+wire_setters!(OutputWebSearchCallItem {
+    action: into OutputWebSearchCallItemAction,
 });
 
 /// The model submitted a query to the search engine.
@@ -483,7 +487,7 @@ wire_setters!(OutputItemWebSearchCall {
 /// At `OutputItemWebSearchCall.action|search` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct OutputItemWebSearchCallActionSearch {
+pub struct OutputWebSearchCallItemActionSearch {
     /// Phrase that the model submitted to the search engine.
     pub query: String,
     /// All phrases searched for when the step issued more than one.
@@ -494,13 +498,13 @@ pub struct OutputItemWebSearchCallActionSearch {
     pub extra: Extra,
 }
 
-wire_struct!(OutputItemWebSearchCallActionSearch ["type" = "\"search\""] {
+wire_struct!(OutputWebSearchCallItemActionSearch ["type" = "\"search\""] {
     0 query: "query" Required,
     1 queries: "queries" Optional,
     2 sources: "sources" Optional,
 });
 
-impl OutputItemWebSearchCallActionSearch {
+impl OutputWebSearchCallItemActionSearch {
     /// With what the API requires.
     #[inline]
     pub fn new(query: impl Into<String>) -> Self {
@@ -508,7 +512,7 @@ impl OutputItemWebSearchCallActionSearch {
     }
 }
 
-wire_setters!(OutputItemWebSearchCallActionSearch {
+wire_setters!(OutputWebSearchCallItemActionSearch {
     queries: list String,
     sources: list WebSearchSource,
 });
@@ -544,18 +548,18 @@ wire_setters!(WebSearchSource {});
 /// At `OutputItemWebSearchCall.action|open_page` in the API document.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct OutputItemWebSearchCallActionOpenPage {
+pub struct OutputWebSearchCallItemActionOpenPage {
     /// Address of the opened page; null when the provider does not disclose it.
     pub url: Option<String>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(OutputItemWebSearchCallActionOpenPage ["type" = "\"open_page\""] {
+wire_struct!(OutputWebSearchCallItemActionOpenPage ["type" = "\"open_page\""] {
     0 url: "url" Optional,
 });
 
-impl OutputItemWebSearchCallActionOpenPage {
+impl OutputWebSearchCallItemActionOpenPage {
     /// Without members.
     #[inline]
     pub fn new() -> Self {
@@ -563,7 +567,7 @@ impl OutputItemWebSearchCallActionOpenPage {
     }
 }
 
-wire_setters!(OutputItemWebSearchCallActionOpenPage {
+wire_setters!(OutputWebSearchCallItemActionOpenPage {
     url: into String,
 });
 
@@ -572,7 +576,7 @@ wire_setters!(OutputItemWebSearchCallActionOpenPage {
 /// At `OutputItemWebSearchCall.action|find_in_page` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct OutputItemWebSearchCallActionFindInPage {
+pub struct OutputWebSearchCallItemActionFindInPage {
     /// Text that the model looked for on the page.
     pub pattern: String,
     /// Address of the page in which the text was sought.
@@ -581,12 +585,12 @@ pub struct OutputItemWebSearchCallActionFindInPage {
     pub extra: Extra,
 }
 
-wire_struct!(OutputItemWebSearchCallActionFindInPage ["type" = "\"find_in_page\""] {
+wire_struct!(OutputWebSearchCallItemActionFindInPage ["type" = "\"find_in_page\""] {
     0 pattern: "pattern" Required,
     1 url: "url" Required,
 });
 
-impl OutputItemWebSearchCallActionFindInPage {
+impl OutputWebSearchCallItemActionFindInPage {
     /// With what the API requires.
     #[inline]
     pub fn new(pattern: impl Into<String>, url: impl Into<String>) -> Self {
@@ -594,31 +598,31 @@ impl OutputItemWebSearchCallActionFindInPage {
     }
 }
 
-wire_setters!(OutputItemWebSearchCallActionFindInPage {});
+wire_setters!(OutputWebSearchCallItemActionFindInPage {});
 
 /// What the lookup did: run a search, open a page, or look for text inside one.
 ///
 /// At `OutputItemWebSearchCall.action` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum OutputItemWebSearchCallAction {
+pub enum OutputWebSearchCallItemAction {
     /// The model submitted a query to the search engine.
     ///
     /// `type` is `search`.
-    Search(OutputItemWebSearchCallActionSearch),
+    Search(OutputWebSearchCallItemActionSearch),
     /// The model opened a page to read its content.
     ///
     /// `type` is `open_page`.
-    OpenPage(OutputItemWebSearchCallActionOpenPage),
+    OpenPage(OutputWebSearchCallItemActionOpenPage),
     /// The model looked for a piece of text inside a page.
     ///
     /// `type` is `find_in_page`.
-    FindInPage(OutputItemWebSearchCallActionFindInPage),
+    FindInPage(OutputWebSearchCallItemActionFindInPage),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
 
-wire_union!(OutputItemWebSearchCallAction {
+wire_union!(OutputWebSearchCallItemAction {
     tag "type" {
         "find_in_page" => FindInPage,
         "open_page" => OpenPage,
@@ -633,32 +637,32 @@ wire_union!(OutputItemWebSearchCallAction {
     }
 });
 
-impl From<OutputItemWebSearchCallActionSearch> for OutputItemWebSearchCallAction {
+impl From<OutputWebSearchCallItemActionSearch> for OutputWebSearchCallItemAction {
     #[inline]
-    fn from(value: OutputItemWebSearchCallActionSearch) -> Self {
+    fn from(value: OutputWebSearchCallItemActionSearch) -> Self {
         Self::Search(value)
     }
 }
 
-impl From<OutputItemWebSearchCallActionOpenPage> for OutputItemWebSearchCallAction {
+impl From<OutputWebSearchCallItemActionOpenPage> for OutputWebSearchCallItemAction {
     #[inline]
-    fn from(value: OutputItemWebSearchCallActionOpenPage) -> Self {
+    fn from(value: OutputWebSearchCallItemActionOpenPage) -> Self {
         Self::OpenPage(value)
     }
 }
 
-impl From<OutputItemWebSearchCallActionFindInPage> for OutputItemWebSearchCallAction {
+impl From<OutputWebSearchCallItemActionFindInPage> for OutputWebSearchCallItemAction {
     #[inline]
-    fn from(value: OutputItemWebSearchCallActionFindInPage) -> Self {
+    fn from(value: OutputWebSearchCallItemActionFindInPage) -> Self {
         Self::FindInPage(value)
     }
 }
 
-impl OutputItemWebSearchCallAction {
-    /// Returns the object whose `type` is `open_page`, without further settings; [`OutputItemWebSearchCallActionOpenPage`] has those.
+impl OutputWebSearchCallItemAction {
+    /// Returns the object whose `type` is `open_page`, without further settings; [`OutputWebSearchCallItemActionOpenPage`] has those.
     #[inline]
     pub fn open_page() -> Self {
-        Self::OpenPage(OutputItemWebSearchCallActionOpenPage::new())
+        Self::OpenPage(OutputWebSearchCallItemActionOpenPage::new())
     }
 }
 
@@ -693,9 +697,10 @@ wire_enum!(WebSearchStatus {
 /// Search the model ran over uploaded files, with the phrases it looked for.
 ///
 /// Schema `OutputItemFileSearchCall` of the API document.
+#[doc(alias = "OutputItemFileSearchCall")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct OutputItemFileSearchCall {
+pub struct OutputFileSearchCallItem {
     /// Identifier of this file search within the response output.
     pub id: String,
     /// Search phrases that the model used to look through the files.
@@ -706,13 +711,13 @@ pub struct OutputItemFileSearchCall {
     pub extra: Extra,
 }
 
-wire_struct!(OutputItemFileSearchCall ["type" = "\"file_search_call\""] {
+wire_struct!(OutputFileSearchCallItem ["type" = "\"file_search_call\""] {
     0 id: "id" Required,
     1 queries: "queries" Required,
     2 status: "status" Required,
 });
 
-impl OutputItemFileSearchCall {
+impl OutputFileSearchCallItem {
     /// With what the API requires.
     #[inline]
     pub fn new<Queries>(
@@ -724,7 +729,7 @@ impl OutputItemFileSearchCall {
     }
 }
 
-wire_setters!(OutputItemFileSearchCall {});
+wire_setters!(OutputFileSearchCallItem {});
 
 /// How far an image generation call has come.
 ///
@@ -838,24 +843,26 @@ wire_setters!(ApplyPatchDeleteFileOperation {});
 /// Run of model-written code in a sandboxed container, with the outputs collected so far.
 ///
 /// Schema `OutputItemCodeInterpreterCall` of the API document.
+#[doc(alias = "CodeInterpreterCallItem")]
+#[doc(alias = "OutputItemCodeInterpreterCall")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct OutputItemCodeInterpreterCall {
+pub struct OutputCodeInterpreterCallItem {
     /// Identifier of this interpreter call within the response output.
     pub id: String,
     /// Stage the interpreter call has reached, from generation through execution.
-    pub status: OutputItemCodeInterpreterCallStatus,
+    pub status: OutputCodeInterpreterCallItemStatus,
     /// Source code the model wants executed; null while it is not available.
     pub code: Option<String>,
     /// Identifier of the container in which the code executes.
     pub container_id: Option<String>,
     /// Logs, images and files that the run produced, in the order reported.
-    pub outputs: Option<Vec<OutputItemCodeInterpreterCallOutput>>,
+    pub outputs: Option<Vec<OutputCodeInterpreterCallItemOutput>>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(OutputItemCodeInterpreterCall ["type" = "\"code_interpreter_call\""] {
+wire_struct!(OutputCodeInterpreterCallItem ["type" = "\"code_interpreter_call\""] {
     0 id: "id" Required,
     1 status: "status" Required,
     2 code: "code" Optional,
@@ -863,10 +870,10 @@ wire_struct!(OutputItemCodeInterpreterCall ["type" = "\"code_interpreter_call\""
     4 outputs: "outputs" Optional,
 });
 
-impl OutputItemCodeInterpreterCall {
+impl OutputCodeInterpreterCallItem {
     /// With what the API requires.
     #[inline]
-    pub fn new(id: impl Into<String>, status: impl Into<OutputItemCodeInterpreterCallStatus>) -> Self {
+    pub fn new(id: impl Into<String>, status: impl Into<OutputCodeInterpreterCallItemStatus>) -> Self {
         Self {
             id: id.into(),
             status: status.into(),
@@ -878,10 +885,10 @@ impl OutputItemCodeInterpreterCall {
     }
 }
 
-wire_setters!(OutputItemCodeInterpreterCall {
+wire_setters!(OutputCodeInterpreterCallItem {
     code: into String,
     container_id: into String,
-    outputs: list OutputItemCodeInterpreterCallOutput,
+    outputs: list OutputCodeInterpreterCallItemOutput,
 });
 
 /// Text that a code interpreter run printed.
@@ -1001,7 +1008,7 @@ wire_setters!(CodeInterpreterFileOutput {
 /// At `OutputItemCodeInterpreterCall.outputs[]` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum OutputItemCodeInterpreterCallOutput {
+pub enum OutputCodeInterpreterCallItemOutput {
     /// Text that a code interpreter run printed.
     ///
     /// `type` is `logs`.
@@ -1018,7 +1025,7 @@ pub enum OutputItemCodeInterpreterCallOutput {
     Unrecognized(Unrecognized),
 }
 
-wire_union!(OutputItemCodeInterpreterCallOutput {
+wire_union!(OutputCodeInterpreterCallItemOutput {
     tag "type" {
         "file" => File,
         "image" => Image,
@@ -1033,28 +1040,28 @@ wire_union!(OutputItemCodeInterpreterCallOutput {
     }
 });
 
-impl From<CodeInterpreterLogsOutput> for OutputItemCodeInterpreterCallOutput {
+impl From<CodeInterpreterLogsOutput> for OutputCodeInterpreterCallItemOutput {
     #[inline]
     fn from(value: CodeInterpreterLogsOutput) -> Self {
         Self::Logs(value)
     }
 }
 
-impl From<CodeInterpreterImageOutput> for OutputItemCodeInterpreterCallOutput {
+impl From<CodeInterpreterImageOutput> for OutputCodeInterpreterCallItemOutput {
     #[inline]
     fn from(value: CodeInterpreterImageOutput) -> Self {
         Self::Image(value)
     }
 }
 
-impl From<CodeInterpreterFileOutput> for OutputItemCodeInterpreterCallOutput {
+impl From<CodeInterpreterFileOutput> for OutputCodeInterpreterCallItemOutput {
     #[inline]
     fn from(value: CodeInterpreterFileOutput) -> Self {
         Self::File(Box::new(value))
     }
 }
 
-impl OutputItemCodeInterpreterCallOutput {
+impl OutputCodeInterpreterCallItemOutput {
     /// Returns the object whose `type` is `file`, without further settings; [`CodeInterpreterFileOutput`] has those.
     #[inline]
     pub fn file() -> Self {
@@ -1067,7 +1074,7 @@ impl OutputItemCodeInterpreterCallOutput {
 /// At `OutputItemCodeInterpreterCall.status` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum OutputItemCodeInterpreterCallStatus {
+pub enum OutputCodeInterpreterCallItemStatus {
     /// The call has started but not ended.
     InProgress,
     /// The code ran and the call ended normally.
@@ -1082,7 +1089,7 @@ pub enum OutputItemCodeInterpreterCallStatus {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(OutputItemCodeInterpreterCallStatus {
+wire_enum!(OutputCodeInterpreterCallItemStatus {
     InProgress = "in_progress",
     Completed = "completed",
     Incomplete = "incomplete",
@@ -1544,16 +1551,6 @@ wire_setters!(ConfigurationUpdateItem {
     id: into String,
 });
 
-/// Web lookup as it appears among the output items of a Responses result.
-///
-/// Schema `OutputWebSearchCallItem` of the API document.
-pub type OutputWebSearchCallItem = OutputItemWebSearchCall;
-
-/// Search the model ran over uploaded files, as it appears among the response output items.
-///
-/// Schema `OutputFileSearchCallItem` of the API document.
-pub type OutputFileSearchCallItem = OutputItemFileSearchCall;
-
 /// Image generation call listed among the response output, extended with the prompt actually used.
 ///
 /// Schema `OutputImageGenerationCallItem` of the API document.
@@ -1591,16 +1588,6 @@ wire_setters!(OutputImageGenerationCallItem {
     result: into String,
     prompt: into String,
 });
-
-/// Record of a program the model ran in a sandbox, along with what came out.
-///
-/// Schema `CodeInterpreterCallItem` of the API document.
-pub type CodeInterpreterCallItem = OutputItemCodeInterpreterCall;
-
-/// Code the model ran in a code interpreter container, together with whatever the run produced.
-///
-/// Schema `OutputCodeInterpreterCallItem` of the API document.
-pub type OutputCodeInterpreterCallItem = CodeInterpreterCallItem;
 
 /// Request from the model to operate a computer; perform the action, then reply with a matching `computer_call_output`.
 ///
@@ -1794,7 +1781,7 @@ pub struct OutputWebSearchServerToolItem {
     /// Progress of the search at the moment this item was produced.
     pub status: FailableToolCallStatus,
     /// Query sent and links found, laid out like the `action` of an OpenAI `web_search_call`.
-    pub action: Option<OutputWebSearchServerToolItemAction>,
+    pub action: Option<WebSearchServerToolAction>,
     /// Why the web search failed; absent when the call succeeded.
     pub error: Option<String>,
     /// Identifier of this search item within the response output.
@@ -1819,7 +1806,7 @@ impl OutputWebSearchServerToolItem {
 }
 
 wire_setters!(OutputWebSearchServerToolItem {
-    action: into OutputWebSearchServerToolItemAction,
+    action: into WebSearchServerToolAction,
     error: into String,
     id: into String,
 });
@@ -1829,21 +1816,21 @@ wire_setters!(OutputWebSearchServerToolItem {
 /// At `OutputWebSearchServerToolItem.action` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct OutputWebSearchServerToolItemAction {
+pub struct WebSearchServerToolAction {
     /// Phrase that the model submitted to the search engine.
     pub query: String,
     /// Links that the search engine returned, when it reports them.
-    pub sources: Option<Vec<OutputWebSearchServerToolItemActionSource>>,
+    pub sources: Option<Vec<WebSearchServerToolActionSource>>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(OutputWebSearchServerToolItemAction ["type" = "\"search\""] {
+wire_struct!(WebSearchServerToolAction ["type" = "\"search\""] {
     0 query: "query" Required,
     1 sources: "sources" Optional,
 });
 
-impl OutputWebSearchServerToolItemAction {
+impl WebSearchServerToolAction {
     /// With what the API requires.
     #[inline]
     pub fn new(query: impl Into<String>) -> Self {
@@ -1851,8 +1838,8 @@ impl OutputWebSearchServerToolItemAction {
     }
 }
 
-wire_setters!(OutputWebSearchServerToolItemAction {
-    sources: list OutputWebSearchServerToolItemActionSource,
+wire_setters!(WebSearchServerToolAction {
+    sources: list WebSearchServerToolActionSource,
 });
 
 /// The object at `OutputWebSearchServerToolItem.action.sources[]`.
@@ -1860,18 +1847,18 @@ wire_setters!(OutputWebSearchServerToolItemAction {
 /// At `OutputWebSearchServerToolItem.action.sources[]` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct OutputWebSearchServerToolItemActionSource {
+pub struct WebSearchServerToolActionSource {
     /// Address of a page found by the search.
     pub url: String,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(OutputWebSearchServerToolItemActionSource ["type" = "\"url\""] {
+wire_struct!(WebSearchServerToolActionSource ["type" = "\"url\""] {
     0 url: "url" Required,
 });
 
-impl OutputWebSearchServerToolItemActionSource {
+impl WebSearchServerToolActionSource {
     /// With what the API requires.
     #[inline]
     pub fn new(url: impl Into<String>) -> Self {
@@ -1879,7 +1866,7 @@ impl OutputWebSearchServerToolItemActionSource {
     }
 }
 
-wire_setters!(OutputWebSearchServerToolItemActionSource {});
+wire_setters!(WebSearchServerToolActionSource {});
 
 /// Program that OpenRouter ran for the model through `openrouter:code_interpreter`, with its printed output.
 ///
@@ -3684,7 +3671,7 @@ wire_enum!(ReasoningSummaryVerbosity {
 #[non_exhaustive]
 pub struct TextExtendedConfig {
     /// Form of the text: free prose, any JSON, or JSON that follows a schema.
-    pub format: Option<Formats>,
+    pub format: Option<ResponsesTextFormat>,
     /// How wordy the answer should be, on the longer scale; null leaves it to the model.
     pub verbosity: Option<TextExtendedConfigVerbosity>,
     /// Members beyond the typed ones; see [`Extra`].
@@ -3705,7 +3692,7 @@ impl TextExtendedConfig {
 }
 
 wire_setters!(TextExtendedConfig {
-    format: into Formats,
+    format: into ResponsesTextFormat,
     verbosity: into TextExtendedConfigVerbosity,
 });
 
@@ -3794,9 +3781,10 @@ wire_setters!(FormatJsonSchemaConfig {
 /// Shape a Responses answer must take: plain text, any JSON object, or JSON after a schema.
 ///
 /// Schema `Formats` of the API document.
+#[doc(alias = "Formats")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum Formats {
+pub enum ResponsesTextFormat {
     /// Lets the model answer in plain text without further constraint.
     ///
     /// `type` is `text`.
@@ -3813,7 +3801,7 @@ pub enum Formats {
     Unrecognized(Unrecognized),
 }
 
-wire_union!(Formats {
+wire_union!(ResponsesTextFormat {
     tag "type" {
         "json_object" => JsonObject,
         "json_schema" => JsonSchema,
@@ -3828,28 +3816,28 @@ wire_union!(Formats {
     }
 });
 
-impl From<FormatTextConfig> for Formats {
+impl From<FormatTextConfig> for ResponsesTextFormat {
     #[inline]
     fn from(value: FormatTextConfig) -> Self {
         Self::Text(value)
     }
 }
 
-impl From<FormatJsonObjectConfig> for Formats {
+impl From<FormatJsonObjectConfig> for ResponsesTextFormat {
     #[inline]
     fn from(value: FormatJsonObjectConfig) -> Self {
         Self::JsonObject(value)
     }
 }
 
-impl From<FormatJsonSchemaConfig> for Formats {
+impl From<FormatJsonSchemaConfig> for ResponsesTextFormat {
     #[inline]
     fn from(value: FormatJsonSchemaConfig) -> Self {
         Self::JsonSchema(value)
     }
 }
 
-impl Formats {
+impl ResponsesTextFormat {
     /// Returns the object whose `type` is `json_object`, without further settings; [`FormatJsonObjectConfig`] has those.
     #[inline]
     pub fn json_object() -> Self {
@@ -3896,7 +3884,7 @@ wire_enum!(TextExtendedConfigVerbosity {
 /// At `OpenAIResponsesToolChoice|string` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum OpenAiResponsesToolChoiceMode {
+pub enum ResponsesToolChoiceMode {
     /// The value `auto`.
     Auto,
     /// The value `none`.
@@ -3907,7 +3895,7 @@ pub enum OpenAiResponsesToolChoiceMode {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(OpenAiResponsesToolChoiceMode {
+wire_enum!(ResponsesToolChoiceMode {
     Auto = "auto",
     None = "none",
     Required = "required",
@@ -3918,18 +3906,18 @@ wire_enum!(OpenAiResponsesToolChoiceMode {
 /// At `OpenAIResponsesToolChoice|function` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct OpenAiResponsesToolChoiceFunction {
+pub struct ResponsesToolChoiceFunction {
     /// Name of the function the model has to call.
     pub name: String,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(OpenAiResponsesToolChoiceFunction ["type" = "\"function\""] {
+wire_struct!(ResponsesToolChoiceFunction ["type" = "\"function\""] {
     0 name: "name" Required,
 });
 
-impl OpenAiResponsesToolChoiceFunction {
+impl ResponsesToolChoiceFunction {
     /// With what the API requires.
     #[inline]
     pub fn new(name: impl Into<String>) -> Self {
@@ -3937,40 +3925,40 @@ impl OpenAiResponsesToolChoiceFunction {
     }
 }
 
-wire_setters!(OpenAiResponsesToolChoiceFunction {});
+wire_setters!(ResponsesToolChoiceFunction {});
 
 /// Makes the model use the hosted web search tool.
 ///
 /// At `OpenAIResponsesToolChoice|type` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct OpenAiResponsesToolChoiceWebSearchPreview {
+pub struct ResponsesToolChoiceWebSearchPreview {
     /// Which version of the hosted web search tool to use.
-    pub r#type: OpenAiResponsesToolChoiceWebSearchPreviewType,
+    pub r#type: ResponsesToolChoiceWebSearchPreviewType,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(OpenAiResponsesToolChoiceWebSearchPreview {
+wire_struct!(ResponsesToolChoiceWebSearchPreview {
     0 r#type: "type" Required,
 });
 
-impl OpenAiResponsesToolChoiceWebSearchPreview {
+impl ResponsesToolChoiceWebSearchPreview {
     /// With what the API requires.
     #[inline]
-    pub fn new(r#type: impl Into<OpenAiResponsesToolChoiceWebSearchPreviewType>) -> Self {
+    pub fn new(r#type: impl Into<ResponsesToolChoiceWebSearchPreviewType>) -> Self {
         Self { r#type: r#type.into(), extra: Extra::new() }
     }
 }
 
-wire_setters!(OpenAiResponsesToolChoiceWebSearchPreview {});
+wire_setters!(ResponsesToolChoiceWebSearchPreview {});
 
 /// Which version of the hosted web search tool to use.
 ///
 /// At `OpenAIResponsesToolChoice|type.type` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum OpenAiResponsesToolChoiceWebSearchPreviewType {
+pub enum ResponsesToolChoiceWebSearchPreviewType {
     /// The value `web_search_preview_2025_03_11`.
     WebSearchPreview2025_03_11,
     /// The value `web_search_preview`.
@@ -3979,7 +3967,7 @@ pub enum OpenAiResponsesToolChoiceWebSearchPreviewType {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(OpenAiResponsesToolChoiceWebSearchPreviewType {
+wire_enum!(ResponsesToolChoiceWebSearchPreviewType {
     WebSearchPreview2025_03_11 = "web_search_preview_2025_03_11",
     WebSearchPreview = "web_search_preview",
 });
@@ -4037,14 +4025,14 @@ wire_enum!(ToolChoiceAllowedMode {
 /// At `OpenAIResponsesToolChoice|apply_patch` in the API document.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct OpenAiResponsesToolChoiceApplyPatch {
+pub struct ResponsesToolChoiceApplyPatch {
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(OpenAiResponsesToolChoiceApplyPatch ["type" = "\"apply_patch\""] {});
+wire_struct!(ResponsesToolChoiceApplyPatch ["type" = "\"apply_patch\""] {});
 
-impl OpenAiResponsesToolChoiceApplyPatch {
+impl ResponsesToolChoiceApplyPatch {
     /// Without members.
     #[inline]
     pub fn new() -> Self {
@@ -4052,21 +4040,21 @@ impl OpenAiResponsesToolChoiceApplyPatch {
     }
 }
 
-wire_setters!(OpenAiResponsesToolChoiceApplyPatch {});
+wire_setters!(ResponsesToolChoiceApplyPatch {});
 
 /// Makes the model call the shell tool, which runs commands.
 ///
 /// At `OpenAIResponsesToolChoice|shell` in the API document.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct OpenAiResponsesToolChoiceShell {
+pub struct ResponsesToolChoiceShell {
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(OpenAiResponsesToolChoiceShell ["type" = "\"shell\""] {});
+wire_struct!(ResponsesToolChoiceShell ["type" = "\"shell\""] {});
 
-impl OpenAiResponsesToolChoiceShell {
+impl ResponsesToolChoiceShell {
     /// Without members.
     #[inline]
     pub fn new() -> Self {
@@ -4074,24 +4062,25 @@ impl OpenAiResponsesToolChoiceShell {
     }
 }
 
-wire_setters!(OpenAiResponsesToolChoiceShell {});
+wire_setters!(ResponsesToolChoiceShell {});
 
 /// Decides whether the model may, must or must not call tools, or which tool it has to call.
 ///
 /// Schema `OpenAIResponsesToolChoice` of the API document.
+#[doc(alias = "OpenAIResponsesToolChoice")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum OpenAiResponsesToolChoice {
+pub enum ResponsesToolChoice {
     /// One of the forms this value may have.
-    Mode(OpenAiResponsesToolChoiceMode),
+    Mode(ResponsesToolChoiceMode),
     /// Makes the model call one particular function.
     ///
     /// `type` is `function`.
-    Function(OpenAiResponsesToolChoiceFunction),
+    Function(ResponsesToolChoiceFunction),
     /// Makes the model use the hosted web search tool.
     ///
     /// `type` is `web_search_preview_2025_03_11` or `web_search_preview`.
-    WebSearchPreview(OpenAiResponsesToolChoiceWebSearchPreview),
+    WebSearchPreview(ResponsesToolChoiceWebSearchPreview),
     /// Lets the model choose only among a listed subset of the declared tools.
     ///
     /// `type` is `allowed_tools`.
@@ -4099,16 +4088,16 @@ pub enum OpenAiResponsesToolChoice {
     /// Makes the model call the patch tool, which edits files.
     ///
     /// `type` is `apply_patch`.
-    ApplyPatch(OpenAiResponsesToolChoiceApplyPatch),
+    ApplyPatch(ResponsesToolChoiceApplyPatch),
     /// Makes the model call the shell tool, which runs commands.
     ///
     /// `type` is `shell`.
-    Shell(OpenAiResponsesToolChoiceShell),
+    Shell(ResponsesToolChoiceShell),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
 
-wire_union!(OpenAiResponsesToolChoice {
+wire_union!(ResponsesToolChoice {
     tag "type" {
         "allowed_tools" => AllowedTools,
         "apply_patch" => ApplyPatch,
@@ -4131,85 +4120,85 @@ wire_union!(OpenAiResponsesToolChoice {
     }
 });
 
-impl From<OpenAiResponsesToolChoiceMode> for OpenAiResponsesToolChoice {
+impl From<ResponsesToolChoiceMode> for ResponsesToolChoice {
     #[inline]
-    fn from(value: OpenAiResponsesToolChoiceMode) -> Self {
+    fn from(value: ResponsesToolChoiceMode) -> Self {
         Self::Mode(value)
     }
 }
 
-wire_text!(OpenAiResponsesToolChoice, text => Self::Mode(text.into()));
+wire_text!(ResponsesToolChoice, text => Self::Mode(text.into()));
 
-impl From<OpenAiResponsesToolChoiceFunction> for OpenAiResponsesToolChoice {
+impl From<ResponsesToolChoiceFunction> for ResponsesToolChoice {
     #[inline]
-    fn from(value: OpenAiResponsesToolChoiceFunction) -> Self {
+    fn from(value: ResponsesToolChoiceFunction) -> Self {
         Self::Function(value)
     }
 }
 
-impl From<OpenAiResponsesToolChoiceWebSearchPreview> for OpenAiResponsesToolChoice {
+impl From<ResponsesToolChoiceWebSearchPreview> for ResponsesToolChoice {
     #[inline]
-    fn from(value: OpenAiResponsesToolChoiceWebSearchPreview) -> Self {
+    fn from(value: ResponsesToolChoiceWebSearchPreview) -> Self {
         Self::WebSearchPreview(value)
     }
 }
 
-impl From<ToolChoiceAllowed> for OpenAiResponsesToolChoice {
+impl From<ToolChoiceAllowed> for ResponsesToolChoice {
     #[inline]
     fn from(value: ToolChoiceAllowed) -> Self {
         Self::AllowedTools(value)
     }
 }
 
-impl From<OpenAiResponsesToolChoiceApplyPatch> for OpenAiResponsesToolChoice {
+impl From<ResponsesToolChoiceApplyPatch> for ResponsesToolChoice {
     #[inline]
-    fn from(value: OpenAiResponsesToolChoiceApplyPatch) -> Self {
+    fn from(value: ResponsesToolChoiceApplyPatch) -> Self {
         Self::ApplyPatch(value)
     }
 }
 
-impl From<OpenAiResponsesToolChoiceShell> for OpenAiResponsesToolChoice {
+impl From<ResponsesToolChoiceShell> for ResponsesToolChoice {
     #[inline]
-    fn from(value: OpenAiResponsesToolChoiceShell) -> Self {
+    fn from(value: ResponsesToolChoiceShell) -> Self {
         Self::Shell(value)
     }
 }
 
-impl OpenAiResponsesToolChoice {
-    /// [`OpenAiResponsesToolChoiceMode::Auto`] as a value of this type.
+impl ResponsesToolChoice {
+    /// [`ResponsesToolChoiceMode::Auto`] as a value of this type.
     #[allow(non_upper_case_globals, reason = "it is used like a variant")]
-    pub const Auto: Self = Self::Mode(OpenAiResponsesToolChoiceMode::Auto);
+    pub const Auto: Self = Self::Mode(ResponsesToolChoiceMode::Auto);
 
-    /// [`OpenAiResponsesToolChoiceMode::None`] as a value of this type.
+    /// [`ResponsesToolChoiceMode::None`] as a value of this type.
     #[allow(non_upper_case_globals, reason = "it is used like a variant")]
-    pub const None: Self = Self::Mode(OpenAiResponsesToolChoiceMode::None);
+    pub const None: Self = Self::Mode(ResponsesToolChoiceMode::None);
 
-    /// [`OpenAiResponsesToolChoiceMode::Required`] as a value of this type.
+    /// [`ResponsesToolChoiceMode::Required`] as a value of this type.
     #[allow(non_upper_case_globals, reason = "it is used like a variant")]
-    pub const Required: Self = Self::Mode(OpenAiResponsesToolChoiceMode::Required);
+    pub const Required: Self = Self::Mode(ResponsesToolChoiceMode::Required);
 
-    /// Returns the object whose `type` is `apply_patch`, without further settings; [`OpenAiResponsesToolChoiceApplyPatch`] has those.
+    /// Returns the object whose `type` is `apply_patch`, without further settings; [`ResponsesToolChoiceApplyPatch`] has those.
     #[inline]
     pub fn apply_patch() -> Self {
-        Self::ApplyPatch(OpenAiResponsesToolChoiceApplyPatch::new())
+        Self::ApplyPatch(ResponsesToolChoiceApplyPatch::new())
     }
 
-    /// Returns the object whose `type` is `shell`, without further settings; [`OpenAiResponsesToolChoiceShell`] has those.
+    /// Returns the object whose `type` is `shell`, without further settings; [`ResponsesToolChoiceShell`] has those.
     #[inline]
     pub fn shell() -> Self {
-        Self::Shell(OpenAiResponsesToolChoiceShell::new())
+        Self::Shell(ResponsesToolChoiceShell::new())
     }
 
-    /// Returns the object whose `type` is `web_search_preview`, without further settings; [`OpenAiResponsesToolChoiceWebSearchPreview`] has those.
+    /// Returns the object whose `type` is `web_search_preview`, without further settings; [`ResponsesToolChoiceWebSearchPreview`] has those.
     #[inline]
     pub fn web_search_preview() -> Self {
-        Self::WebSearchPreview(OpenAiResponsesToolChoiceWebSearchPreview::new("web_search_preview"))
+        Self::WebSearchPreview(ResponsesToolChoiceWebSearchPreview::new("web_search_preview"))
     }
 
-    /// Returns the object whose `type` is `web_search_preview_2025_03_11`, without further settings; [`OpenAiResponsesToolChoiceWebSearchPreview`] has those.
+    /// Returns the object whose `type` is `web_search_preview_2025_03_11`, without further settings; [`ResponsesToolChoiceWebSearchPreview`] has those.
     #[inline]
     pub fn web_search_preview_2025_03_11() -> Self {
-        Self::WebSearchPreview(OpenAiResponsesToolChoiceWebSearchPreview::new("web_search_preview_2025_03_11"))
+        Self::WebSearchPreview(ResponsesToolChoiceWebSearchPreview::new("web_search_preview_2025_03_11"))
     }
 }
 
@@ -4235,11 +4224,12 @@ wire_enum!(AllowedCaller {
 /// Web search tool under its undated preview type name, as older Responses clients send it.
 ///
 /// Schema `Preview_WebSearchServerTool` of the API document.
+#[doc(alias = "Preview_WebSearchServerTool")]
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct PreviewWebSearchServerTool {
     /// Search engine that executes the queries; omit it to let OpenRouter choose.
-    pub engine: Option<WebSearchEngineEnum>,
+    pub engine: Option<WebSearchToolEngine>,
     /// Domains to which results are confined or which are kept out.
     pub filters: Option<WebSearchDomainFilter>,
     /// How many hits each search returns; honoured by Exa, Firecrawl, Parallel and Perplexity but not by native search.
@@ -4249,7 +4239,7 @@ pub struct PreviewWebSearchServerTool {
     /// Search mode to apply, for engines that offer several.
     pub mode: Option<WebSearchMode>,
     /// How much retrieved material is put before the model; more context costs more tokens.
-    pub search_context_size: Option<SearchContextSizeEnum>,
+    pub search_context_size: Option<SearchContextSize>,
     /// Approximate whereabouts of the end user, to localize results.
     pub user_location: Option<PreviewWebSearchUserLocation>,
     /// Adds posts from X to native web search on SpaceXAI endpoints, at a separate charge; omit it to leave X out.
@@ -4278,12 +4268,12 @@ impl PreviewWebSearchServerTool {
 }
 
 wire_setters!(PreviewWebSearchServerTool {
-    engine: into WebSearchEngineEnum,
+    engine: into WebSearchToolEngine,
     filters: into WebSearchDomainFilter,
     max_results: number i64,
     max_uses: number i64,
     mode: into WebSearchMode,
-    search_context_size: into SearchContextSizeEnum,
+    search_context_size: into SearchContextSize,
     user_location: into PreviewWebSearchUserLocation,
     x_search: into XSearchOptions,
 });
@@ -4327,9 +4317,10 @@ wire_setters!(WebSearchDomainFilter {
 /// How much retrieved web material a search tool hands to the model.
 ///
 /// Schema `SearchContextSizeEnum` of the API document.
+#[doc(alias = "SearchContextSizeEnum")]
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum SearchContextSizeEnum {
+pub enum SearchContextSize {
     /// Least retrieved context, for cheap and quick answers.
     Low,
     /// Balanced amount of retrieved context.
@@ -4340,7 +4331,7 @@ pub enum SearchContextSizeEnum {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(SearchContextSizeEnum {
+wire_enum!(SearchContextSize {
     Low = "low",
     Medium = "medium",
     High = "high",
@@ -4349,6 +4340,7 @@ wire_enum!(SearchContextSizeEnum {
 /// Approximate whereabouts of the end user; fill in whichever parts you know, or pass null.
 ///
 /// Schema `Preview_WebSearchUserLocation` of the API document.
+#[doc(alias = "Preview_WebSearchUserLocation")]
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct PreviewWebSearchUserLocation {
@@ -4389,11 +4381,12 @@ wire_setters!(PreviewWebSearchUserLocation {
 /// Web search tool under its dated preview type name, for clients pinned to the March 2025 release.
 ///
 /// Schema `Preview_20250311_WebSearchServerTool` of the API document.
+#[doc(alias = "Preview_20250311_WebSearchServerTool")]
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Preview20250311WebSearchServerTool {
     /// Search engine that executes the queries; omit it to let OpenRouter choose.
-    pub engine: Option<WebSearchEngineEnum>,
+    pub engine: Option<WebSearchToolEngine>,
     /// Domains to which results are confined or which are kept out.
     pub filters: Option<WebSearchDomainFilter>,
     /// How many hits each search returns; honoured by Exa, Firecrawl, Parallel and Perplexity but not by native search.
@@ -4403,7 +4396,7 @@ pub struct Preview20250311WebSearchServerTool {
     /// Search mode to apply, for engines that offer several.
     pub mode: Option<WebSearchMode>,
     /// How much retrieved material is put before the model; more context costs more tokens.
-    pub search_context_size: Option<SearchContextSizeEnum>,
+    pub search_context_size: Option<SearchContextSize>,
     /// Approximate whereabouts of the end user, to localize results.
     pub user_location: Option<PreviewWebSearchUserLocation>,
     /// Adds posts from X to native web search on SpaceXAI endpoints, at a separate charge; omit it to leave X out.
@@ -4432,12 +4425,12 @@ impl Preview20250311WebSearchServerTool {
 }
 
 wire_setters!(Preview20250311WebSearchServerTool {
-    engine: into WebSearchEngineEnum,
+    engine: into WebSearchToolEngine,
     filters: into WebSearchDomainFilter,
     max_results: number i64,
     max_uses: number i64,
     mode: into WebSearchMode,
-    search_context_size: into SearchContextSizeEnum,
+    search_context_size: into SearchContextSize,
     user_location: into PreviewWebSearchUserLocation,
     x_search: into XSearchOptions,
 });
@@ -4445,11 +4438,12 @@ wire_setters!(Preview20250311WebSearchServerTool {
 /// Older form of the Responses tool that lets the model search the web.
 ///
 /// Schema `Legacy_WebSearchServerTool` of the API document.
+#[doc(alias = "Legacy_WebSearchServerTool")]
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct LegacyWebSearchServerTool {
     /// Search engine that answers the queries.
-    pub engine: Option<WebSearchEngineEnum>,
+    pub engine: Option<WebSearchToolEngine>,
     /// Domains to which results are confined or from which none may come.
     pub filters: Option<WebSearchDomainFilter>,
     /// Most results per search by Exa, Firecrawl, Parallel or Perplexity (which stops at 20); native provider search pays no heed to it.
@@ -4459,7 +4453,7 @@ pub struct LegacyWebSearchServerTool {
     /// Search mode that the engine should work in.
     pub mode: Option<WebSearchMode>,
     /// How much material from the results is given to the model; more costs more tokens.
-    pub search_context_size: Option<SearchContextSizeEnum>,
+    pub search_context_size: Option<SearchContextSize>,
     /// Approximate whereabouts of the user, for results of local relevance.
     pub user_location: Option<WebSearchUserLocation>,
     /// Adds posts from X to native web search on SpaceXAI endpoints, at a separate charge; omit it to leave X out.
@@ -4488,12 +4482,12 @@ impl LegacyWebSearchServerTool {
 }
 
 wire_setters!(LegacyWebSearchServerTool {
-    engine: into WebSearchEngineEnum,
+    engine: into WebSearchToolEngine,
     filters: into WebSearchDomainFilter,
     max_results: number i64,
     max_uses: number i64,
     mode: into WebSearchMode,
-    search_context_size: into SearchContextSizeEnum,
+    search_context_size: into SearchContextSize,
     user_location: into WebSearchUserLocation,
     x_search: into XSearchOptions,
 });
@@ -4545,7 +4539,7 @@ wire_setters!(WebSearchUserLocation {
 #[non_exhaustive]
 pub struct WebSearchServerTool {
     /// Picks the engine that answers the queries.
-    pub engine: Option<WebSearchEngineEnum>,
+    pub engine: Option<WebSearchToolEngine>,
     /// Domains to search in or to keep out; null filters nothing.
     pub filters: Option<WebSearchDomainFilter>,
     /// How many hits one search returns, five when omitted; native search disregards it and Perplexity clamps it to 20.
@@ -4555,7 +4549,7 @@ pub struct WebSearchServerTool {
     /// Speed and depth of the search, in the terms of the engine in use.
     pub mode: Option<WebSearchMode>,
     /// How much retrieved web text to give the model.
-    pub search_context_size: Option<SearchContextSizeEnum>,
+    pub search_context_size: Option<SearchContextSize>,
     /// Rough whereabouts of the user, to favour local hits; null when not given.
     pub user_location: Option<WebSearchUserLocation>,
     /// Adds posts from X to native web search on SpaceXAI endpoints, at a separate charge; omit it to leave X out.
@@ -4584,12 +4578,12 @@ impl WebSearchServerTool {
 }
 
 wire_setters!(WebSearchServerTool {
-    engine: into WebSearchEngineEnum,
+    engine: into WebSearchToolEngine,
     filters: into WebSearchDomainFilter,
     max_results: number i64,
     max_uses: number i64,
     mode: into WebSearchMode,
-    search_context_size: into SearchContextSizeEnum,
+    search_context_size: into SearchContextSize,
     user_location: into WebSearchUserLocation,
     x_search: into XSearchOptions,
 });
@@ -5046,21 +5040,21 @@ wire_setters!(CodeInterpreterServerTool {});
 /// At `CodeInterpreterServerTool.container|auto` in the API document.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct CodeInterpreterServerToolContainerAuto {
+pub struct CodeInterpreterAutoContainer {
     /// Uploaded files to place into the sandbox for the program to read.
     pub file_ids: Option<Vec<String>>,
     /// How much memory the sandbox may use; `null` leaves it to the provider.
-    pub memory_limit: Option<CodeInterpreterServerToolContainerAutoMemoryLimit>,
+    pub memory_limit: Option<CodeInterpreterAutoContainerMemoryLimit>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(CodeInterpreterServerToolContainerAuto ["type" = "\"auto\""] {
+wire_struct!(CodeInterpreterAutoContainer ["type" = "\"auto\""] {
     0 file_ids: "file_ids" Optional,
     1 memory_limit: "memory_limit" Optional,
 });
 
-impl CodeInterpreterServerToolContainerAuto {
+impl CodeInterpreterAutoContainer {
     /// Without members.
     #[inline]
     pub fn new() -> Self {
@@ -5068,9 +5062,9 @@ impl CodeInterpreterServerToolContainerAuto {
     }
 }
 
-wire_setters!(CodeInterpreterServerToolContainerAuto {
+wire_setters!(CodeInterpreterAutoContainer {
     file_ids: list String,
-    memory_limit: into CodeInterpreterServerToolContainerAutoMemoryLimit,
+    memory_limit: into CodeInterpreterAutoContainerMemoryLimit,
 });
 
 /// How much memory the sandbox may use; `null` leaves it to the provider.
@@ -5078,7 +5072,7 @@ wire_setters!(CodeInterpreterServerToolContainerAuto {
 /// At `CodeInterpreterServerTool.container|auto.memory_limit` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum CodeInterpreterServerToolContainerAutoMemoryLimit {
+pub enum CodeInterpreterAutoContainerMemoryLimit {
     /// One gigabyte of memory.
     V1g,
     /// Four gigabytes of memory.
@@ -5091,7 +5085,7 @@ pub enum CodeInterpreterServerToolContainerAutoMemoryLimit {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(CodeInterpreterServerToolContainerAutoMemoryLimit {
+wire_enum!(CodeInterpreterAutoContainerMemoryLimit {
     V1g = "1g",
     V4g = "4g",
     V16g = "16g",
@@ -5109,7 +5103,7 @@ pub enum CodeInterpreterServerToolContainer {
     /// Has a sandbox provided automatically, with the given files and memory.
     ///
     /// `type` is `auto`.
-    Auto(CodeInterpreterServerToolContainerAuto),
+    Auto(CodeInterpreterAutoContainer),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
@@ -5130,18 +5124,18 @@ wire_union!(CodeInterpreterServerToolContainer {
 
 wire_text!(CodeInterpreterServerToolContainer, text => Self::Text(text));
 
-impl From<CodeInterpreterServerToolContainerAuto> for CodeInterpreterServerToolContainer {
+impl From<CodeInterpreterAutoContainer> for CodeInterpreterServerToolContainer {
     #[inline]
-    fn from(value: CodeInterpreterServerToolContainerAuto) -> Self {
+    fn from(value: CodeInterpreterAutoContainer) -> Self {
         Self::Auto(value)
     }
 }
 
 impl CodeInterpreterServerToolContainer {
-    /// Returns the object whose `type` is `auto`, without further settings; [`CodeInterpreterServerToolContainerAuto`] has those.
+    /// Returns the object whose `type` is `auto`, without further settings; [`CodeInterpreterAutoContainer`] has those.
     #[inline]
     pub fn auto() -> Self {
-        Self::Auto(CodeInterpreterServerToolContainerAuto::new())
+        Self::Auto(CodeInterpreterAutoContainer::new())
     }
 }
 
