@@ -318,7 +318,7 @@ async fn generated_images_are_bytes_and_files() {
     let server = MockServer::start().await;
     let image = json!({"created": 1, "data": [{"b64_json": "iVBORw0KGgouLi4u"}, {"b64_json": "?"}]});
     server.answer(Answer::json(200, image));
-    let client = openrouter_kit::OpenRouter::from(server.client_builder().build().unwrap());
+    let client = server.client_builder().build().unwrap();
     let result = client.images().generate(ImageGenerationRequest::new("m", "A cat")).await.unwrap();
     let path = scratch.0.join("cat.png");
     assert_eq!(result.save_to(&path).await.unwrap(), PNG.len() as u64);
