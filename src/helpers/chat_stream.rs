@@ -420,7 +420,7 @@ impl Content {
 
 /// The parts of a content that is no text.
 #[inline]
-fn parts(content: &Json) -> Vec<ChatContentPart> {
+pub(super) fn parts(content: &Json) -> Vec<ChatContentPart> {
     match wire::decode(content.as_text()) {
         Ok(list) => list,
         Err(_) => wire::decode(content.as_text()).into_iter().collect(),

@@ -2,7 +2,7 @@
 
 //! Types of `guardrails`.
 
-use crate::core::wire::{Root, wire_enum, wire_setters, wire_struct};
+use crate::core::wire::{IntoList, IntoNumber, Root, wire_enum, wire_setters, wire_struct};
 use crate::core::{Page, Parts};
 use crate::models::*;
 
@@ -44,16 +44,16 @@ impl GuardrailsListParams {
     /// Sets the parameter `offset`.
     #[must_use]
     #[inline]
-    pub fn offset(mut self, offset: i64) -> Self {
-        self.offset = Some(offset);
+    pub fn offset(mut self, offset: impl IntoNumber<i64>) -> Self {
+        self.offset = Some(offset.into_number());
         self
     }
 
     /// Sets the parameter `limit`.
     #[must_use]
     #[inline]
-    pub fn limit(mut self, limit: i64) -> Self {
-        self.limit = Some(limit);
+    pub fn limit(mut self, limit: impl IntoNumber<i64>) -> Self {
+        self.limit = Some(limit.into_number());
         self
     }
 
@@ -593,7 +593,7 @@ wire_setters!(CreateGuardrailRequest {
     ignored_models: list String,
     ignored_providers: list String,
     include_byok_in_budgets: exact bool,
-    limit_usd: exact f64,
+    limit_usd: number f64,
     reset_interval: into GuardrailInterval,
     workspace_id: into String,
 });
@@ -669,16 +669,16 @@ impl GuardrailsListKeyAssignmentsParams {
     /// Sets the parameter `offset`.
     #[must_use]
     #[inline]
-    pub fn offset(mut self, offset: i64) -> Self {
-        self.offset = Some(offset);
+    pub fn offset(mut self, offset: impl IntoNumber<i64>) -> Self {
+        self.offset = Some(offset.into_number());
         self
     }
 
     /// Sets the parameter `limit`.
     #[must_use]
     #[inline]
-    pub fn limit(mut self, limit: i64) -> Self {
-        self.limit = Some(limit);
+    pub fn limit(mut self, limit: impl IntoNumber<i64>) -> Self {
+        self.limit = Some(limit.into_number());
         self
     }
 }
@@ -785,16 +785,16 @@ impl GuardrailsListMemberAssignmentsParams {
     /// Sets the parameter `offset`.
     #[must_use]
     #[inline]
-    pub fn offset(mut self, offset: i64) -> Self {
-        self.offset = Some(offset);
+    pub fn offset(mut self, offset: impl IntoNumber<i64>) -> Self {
+        self.offset = Some(offset.into_number());
         self
     }
 
     /// Sets the parameter `limit`.
     #[must_use]
     #[inline]
-    pub fn limit(mut self, limit: i64) -> Self {
-        self.limit = Some(limit);
+    pub fn limit(mut self, limit: impl IntoNumber<i64>) -> Self {
+        self.limit = Some(limit.into_number());
         self
     }
 }
@@ -1088,16 +1088,16 @@ impl GuardrailKeyAssignmentsParams {
     /// Sets the parameter `offset`.
     #[must_use]
     #[inline]
-    pub fn offset(mut self, offset: i64) -> Self {
-        self.offset = Some(offset);
+    pub fn offset(mut self, offset: impl IntoNumber<i64>) -> Self {
+        self.offset = Some(offset.into_number());
         self
     }
 
     /// Sets the parameter `limit`.
     #[must_use]
     #[inline]
-    pub fn limit(mut self, limit: i64) -> Self {
-        self.limit = Some(limit);
+    pub fn limit(mut self, limit: impl IntoNumber<i64>) -> Self {
+        self.limit = Some(limit.into_number());
         self
     }
 }
@@ -1141,8 +1141,8 @@ wire_struct!(BulkAssignKeysRequest {
 impl BulkAssignKeysRequest {
     /// With what the API requires.
     #[inline]
-    pub fn new(key_hashes: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        Self { key_hashes: key_hashes.into_iter().map(Into::into).collect(), extra: Extra::new() }
+    pub fn new<KeyHashes>(key_hashes: impl IntoList<String, KeyHashes>) -> Self {
+        Self { key_hashes: key_hashes.into_list(), extra: Extra::new() }
     }
 }
 
@@ -1187,8 +1187,8 @@ wire_struct!(BulkUnassignKeysRequest {
 impl BulkUnassignKeysRequest {
     /// With what the API requires.
     #[inline]
-    pub fn new(key_hashes: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        Self { key_hashes: key_hashes.into_iter().map(Into::into).collect(), extra: Extra::new() }
+    pub fn new<KeyHashes>(key_hashes: impl IntoList<String, KeyHashes>) -> Self {
+        Self { key_hashes: key_hashes.into_list(), extra: Extra::new() }
     }
 }
 
@@ -1225,16 +1225,16 @@ impl GuardrailMemberAssignmentsParams {
     /// Sets the parameter `offset`.
     #[must_use]
     #[inline]
-    pub fn offset(mut self, offset: i64) -> Self {
-        self.offset = Some(offset);
+    pub fn offset(mut self, offset: impl IntoNumber<i64>) -> Self {
+        self.offset = Some(offset.into_number());
         self
     }
 
     /// Sets the parameter `limit`.
     #[must_use]
     #[inline]
-    pub fn limit(mut self, limit: i64) -> Self {
-        self.limit = Some(limit);
+    pub fn limit(mut self, limit: impl IntoNumber<i64>) -> Self {
+        self.limit = Some(limit.into_number());
         self
     }
 }
@@ -1278,8 +1278,8 @@ wire_struct!(BulkAssignMembersRequest {
 impl BulkAssignMembersRequest {
     /// With what the API requires.
     #[inline]
-    pub fn new(member_user_ids: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        Self { member_user_ids: member_user_ids.into_iter().map(Into::into).collect(), extra: Extra::new() }
+    pub fn new<MemberUserIds>(member_user_ids: impl IntoList<String, MemberUserIds>) -> Self {
+        Self { member_user_ids: member_user_ids.into_list(), extra: Extra::new() }
     }
 }
 
@@ -1324,8 +1324,8 @@ wire_struct!(BulkUnassignMembersRequest {
 impl BulkUnassignMembersRequest {
     /// With what the API requires.
     #[inline]
-    pub fn new(member_user_ids: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        Self { member_user_ids: member_user_ids.into_iter().map(Into::into).collect(), extra: Extra::new() }
+    pub fn new<MemberUserIds>(member_user_ids: impl IntoList<String, MemberUserIds>) -> Self {
+        Self { member_user_ids: member_user_ids.into_list(), extra: Extra::new() }
     }
 }
 
