@@ -97,7 +97,7 @@ fn input_is_text_an_item_or_a_list_of_items() {
         InputItem::user([
             InputContentPart::text("What is this?"),
             InputContentPart::image_url("https://example.com/cat.png"),
-            InputContentPart::audio("AAAA", "wav"),
+            InputContentPart::input_audio("AAAA", "wav"),
             InputContentPart::video_url("https://example.com/cat.mp4"),
             InputContentPart::file("a.pdf", "data:application/pdf;base64,AAAA"),
             InputContentPart::file_url("https://example.com/a.pdf"),

@@ -226,6 +226,15 @@ impl Generated {
     }
 }
 
+/// A line, and the end of a line that is a module with its end replaced.
+fn replaced_end(line: &str, end: &str, by: &str) -> String {
+    let is_module = line.starts_with("mod ") || line.starts_with("pub mod ");
+    match line.strip_suffix(end).filter(|_| is_module) {
+        Some(start) => format!("{start}{by}\n"),
+        None => format!("{line}\n"),
+    }
+}
+
 /// Runs rustfmt over the Rust files, all in one process.
 fn format_rust(mut files: Files) -> Result<Files, Failure> {
     let failed = |error: std::io::Error| Failure::new(format!("cannot format the generated code: {error}"));
@@ -239,14 +248,10 @@ fn format_rust(mut files: Files) -> Result<Files, Failure> {
     command.args(["--edition", "2024", "--config", "skip_children=true"]);
     command.args(["--config-path"]).arg(home().join("..").join("rustfmt.toml"));
     for (index, name) in names.iter().enumerate() {
-        // Flat names, so that rustfmt does not follow `mod` lines.
+        // Flat names, and modules that are written in place, so that rustfmt does not look for their files.
         let path = folder.join(format!("{index}.rs"));
-        let text = files
-            .get(name)
-            .cloned()
-            .unwrap_or_default()
-            .replace("\nmod ", "\n//mod ")
-            .replace("\npub mod ", "\n//pub mod ");
+        let text = files.get(name).map_or("", String::as_str);
+        let text: String = text.lines().map(|line| replaced_end(line, ";", " {}")).collect();
         std::fs::write(&path, text).map_err(failed)?;
         command.arg(path);
     }
@@ -257,7 +262,7 @@ fn format_rust(mut files: Files) -> Result<Files, Failure> {
     }
     for (index, name) in names.iter().enumerate() {
         let text = std::fs::read_to_string(folder.join(format!("{index}.rs"))).map_err(failed)?;
-        files.insert(name.clone(), text.replace("\n//mod ", "\nmod ").replace("\n//pub mod ", "\npub mod "));
+        files.insert(name.clone(), text.lines().map(|line| replaced_end(line, " {}", ";")).collect());
     }
     let _ = std::fs::remove_dir_all(&folder);
     Ok(files)

@@ -79,6 +79,7 @@ mod vault;
 mod video_generation;
 #[cfg(feature = "workspaces")]
 mod workspaces;
+
 #[cfg(feature = "alpha-decisions")]
 pub use self::alpha_decisions::alpha_decisions_create;
 #[cfg(feature = "analytics")]

@@ -6,7 +6,7 @@
 
 use crate::core::Parts;
 use crate::core::wire::{Extra, JsonObject, Unrecognized};
-use crate::core::wire::{Root, wire_enum, wire_setters, wire_struct, wire_union};
+use crate::core::wire::{IntoList, Root, wire_enum, wire_setters, wire_struct, wire_union};
 use crate::models::shared::{FilterValue, SortDirection};
 
 /// Splits rows by workspace and adds `workspace_id` to each; without it, workspaces are summed together.
@@ -526,9 +526,9 @@ wire_struct!(QueryAnalyticsRequest {
 impl QueryAnalyticsRequest {
     /// With what the API requires.
     #[inline]
-    pub fn new(metrics: impl IntoIterator<Item = impl Into<String>>) -> Self {
+    pub fn new<Metrics>(metrics: impl IntoList<String, Metrics>) -> Self {
         Self {
-            metrics: metrics.into_iter().map(Into::into).collect(),
+            metrics: metrics.into_list(),
             classifier_dimensions: None,
             classifier_filters: None,
             dimensions: None,
@@ -549,8 +549,8 @@ wire_setters!(QueryAnalyticsRequest {
     dimensions: list String,
     filters: list AnalyticsFilter,
     granularity: into String,
-    group_limit: exact i64,
-    limit: exact i64,
+    group_limit: number i64,
+    limit: number i64,
     order_by: into AnalyticsOrderBy,
     time_range: into AnalyticsTimeRange,
 });
@@ -620,15 +620,11 @@ wire_struct!(AnalyticsClassifierFilters {
 impl AnalyticsClassifierFilters {
     /// With what the API requires.
     #[inline]
-    pub fn new(
+    pub fn new<Filters>(
         classifier_id: impl Into<String>,
-        filters: impl IntoIterator<Item = impl Into<AnalyticsClassifierFilter>>,
+        filters: impl IntoList<AnalyticsClassifierFilter, Filters>,
     ) -> Self {
-        Self {
-            classifier_id: classifier_id.into(),
-            filters: filters.into_iter().map(Into::into).collect(),
-            extra: Extra::new(),
-        }
+        Self { classifier_id: classifier_id.into(), filters: filters.into_list(), extra: Extra::new() }
     }
 }
 
@@ -721,17 +717,12 @@ wire_struct!(AnalyticsClassifierSetFilter {
 impl AnalyticsClassifierSetFilter {
     /// With what the API requires.
     #[inline]
-    pub fn new(
+    pub fn new<Value>(
         field: impl Into<String>,
         operator: impl Into<AnalyticsSetFilterOperator>,
-        value: impl IntoIterator<Item = impl Into<FilterValue>>,
+        value: impl IntoList<FilterValue, Value>,
     ) -> Self {
-        Self {
-            field: field.into(),
-            operator: operator.into(),
-            value: value.into_iter().map(Into::into).collect(),
-            extra: Extra::new(),
-        }
+        Self { field: field.into(), operator: operator.into(), value: value.into_list(), extra: Extra::new() }
     }
 }
 
@@ -900,15 +891,15 @@ wire_struct!(AnalyticsSetFilter {
 impl AnalyticsSetFilter {
     /// With what the API requires.
     #[inline]
-    pub fn new(
+    pub fn new<Value>(
         field: impl Into<String>,
         operator: impl Into<AnalyticsSetFilterOperator>,
-        value: impl IntoIterator<Item = impl Into<FilterValue>>,
+        value: impl IntoList<FilterValue, Value>,
     ) -> Self {
         Self {
             field: field.into(),
             operator: operator.into(),
-            value: value.into_iter().map(Into::into).collect(),
+            value: value.into_list(),
             include_unset: None,
             extra: Extra::new(),
         }

@@ -5,7 +5,7 @@
 //! Create, look at, change and delete the API keys of your account. Most of it needs a management key.
 
 use crate::core::wire::{Extra, Patch, Secret};
-use crate::core::wire::{Root, wire_enum, wire_setters, wire_struct};
+use crate::core::wire::{IntoNumber, Root, wire_enum, wire_setters, wire_struct};
 use crate::core::{Page, Parts};
 use crate::models::shared::{DataRegion, ResetInterval};
 
@@ -295,8 +295,8 @@ impl ApiKeysListParams {
     /// Sets the parameter `offset`.
     #[must_use]
     #[inline]
-    pub fn offset(mut self, offset: i64) -> Self {
-        self.offset = Some(offset);
+    pub fn offset(mut self, offset: impl IntoNumber<i64>) -> Self {
+        self.offset = Some(offset.into_number());
         self
     }
 
@@ -514,7 +514,7 @@ wire_setters!(CreateKeyRequest {
     expires_at: into String,
     external: into CreateKeyRequestExternal,
     include_byok_in_limit: exact bool,
-    limit: exact f64,
+    limit: number f64,
     limit_reset: into ResetInterval,
     workspace_id: into String,
 });

@@ -5,7 +5,7 @@
 //! Files that a model made in its container while it ran commands: list them, download them, or keep one as a file of the workspace.
 
 use crate::core::wire::Extra;
-use crate::core::wire::{Root, wire_struct};
+use crate::core::wire::{IntoNumber, Root, wire_struct};
 use crate::core::{Page, Parts};
 
 /// The optional parameters of `containers_list_container_files`. Left out, the server's defaults hold.
@@ -37,8 +37,8 @@ impl ContainersListContainerFilesParams {
     /// Sets the parameter `limit`.
     #[must_use]
     #[inline]
-    pub fn limit(mut self, limit: i64) -> Self {
-        self.limit = Some(limit);
+    pub fn limit(mut self, limit: impl IntoNumber<i64>) -> Self {
+        self.limit = Some(limit.into_number());
         self
     }
 

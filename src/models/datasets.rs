@@ -5,7 +5,7 @@
 //! Public figures about the use of models and apps on OpenRouter.
 
 use crate::core::wire::Extra;
-use crate::core::wire::{Root, wire_enum, wire_struct};
+use crate::core::wire::{IntoNumber, Root, wire_enum, wire_struct};
 use crate::core::{Page, Parts};
 use crate::models::model_info::ModelCategory;
 
@@ -205,16 +205,16 @@ impl DatasetsGetAppRankingsParams {
     /// Sets the parameter `limit`.
     #[must_use]
     #[inline]
-    pub fn limit(mut self, limit: i64) -> Self {
-        self.limit = Some(limit);
+    pub fn limit(mut self, limit: impl IntoNumber<i64>) -> Self {
+        self.limit = Some(limit.into_number());
         self
     }
 
     /// Sets the parameter `offset`.
     #[must_use]
     #[inline]
-    pub fn offset(mut self, offset: i64) -> Self {
-        self.offset = Some(offset);
+    pub fn offset(mut self, offset: impl IntoNumber<i64>) -> Self {
+        self.offset = Some(offset.into_number());
         self
     }
 }
@@ -637,16 +637,16 @@ impl DatasetsGetSessionCostParams {
     /// Sets the parameter `limit`.
     #[must_use]
     #[inline]
-    pub fn limit(mut self, limit: i64) -> Self {
-        self.limit = Some(limit);
+    pub fn limit(mut self, limit: impl IntoNumber<i64>) -> Self {
+        self.limit = Some(limit.into_number());
         self
     }
 
     /// Sets the parameter `offset`.
     #[must_use]
     #[inline]
-    pub fn offset(mut self, offset: i64) -> Self {
-        self.offset = Some(offset);
+    pub fn offset(mut self, offset: impl IntoNumber<i64>) -> Self {
+        self.offset = Some(offset.into_number());
         self
     }
 }

@@ -5,7 +5,7 @@
 //! The users of your own product, to tell their use and their limits apart.
 
 use crate::core::wire::Extra;
-use crate::core::wire::{Root, wire_setters, wire_struct};
+use crate::core::wire::{IntoNumber, Root, wire_setters, wire_struct};
 use crate::core::{Page, Parts};
 
 /// The optional parameters of `external_users_list`. Left out, the server's defaults hold.
@@ -51,16 +51,16 @@ impl ExternalUsersListParams {
     /// Sets the parameter `offset`.
     #[must_use]
     #[inline]
-    pub fn offset(mut self, offset: i64) -> Self {
-        self.offset = Some(offset);
+    pub fn offset(mut self, offset: impl IntoNumber<i64>) -> Self {
+        self.offset = Some(offset.into_number());
         self
     }
 
     /// Sets the parameter `limit`.
     #[must_use]
     #[inline]
-    pub fn limit(mut self, limit: i64) -> Self {
-        self.limit = Some(limit);
+    pub fn limit(mut self, limit: impl IntoNumber<i64>) -> Self {
+        self.limit = Some(limit.into_number());
         self
     }
 

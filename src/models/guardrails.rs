@@ -5,7 +5,7 @@
 //! Rules for what keys and members may send and spend: which models, which providers, which limits.
 
 use crate::core::wire::{Extra, Patch};
-use crate::core::wire::{Root, wire_enum, wire_setters, wire_struct};
+use crate::core::wire::{IntoList, IntoNumber, Root, wire_enum, wire_setters, wire_struct};
 use crate::core::{Page, Parts};
 use crate::models::shared::{DataRegion, ResetInterval};
 
@@ -47,16 +47,16 @@ impl GuardrailsListParams {
     /// Sets the parameter `offset`.
     #[must_use]
     #[inline]
-    pub fn offset(mut self, offset: i64) -> Self {
-        self.offset = Some(offset);
+    pub fn offset(mut self, offset: impl IntoNumber<i64>) -> Self {
+        self.offset = Some(offset.into_number());
         self
     }
 
     /// Sets the parameter `limit`.
     #[must_use]
     #[inline]
-    pub fn limit(mut self, limit: i64) -> Self {
-        self.limit = Some(limit);
+    pub fn limit(mut self, limit: impl IntoNumber<i64>) -> Self {
+        self.limit = Some(limit.into_number());
         self
     }
 
@@ -548,7 +548,7 @@ wire_setters!(CreateGuardrailRequest {
     ignored_models: list String,
     ignored_providers: list String,
     include_byok_in_budgets: exact bool,
-    limit_usd: exact f64,
+    limit_usd: number f64,
     reset_interval: into ResetInterval,
     workspace_id: into String,
 });
@@ -584,16 +584,16 @@ impl GuardrailsListKeyAssignmentsParams {
     /// Sets the parameter `offset`.
     #[must_use]
     #[inline]
-    pub fn offset(mut self, offset: i64) -> Self {
-        self.offset = Some(offset);
+    pub fn offset(mut self, offset: impl IntoNumber<i64>) -> Self {
+        self.offset = Some(offset.into_number());
         self
     }
 
     /// Sets the parameter `limit`.
     #[must_use]
     #[inline]
-    pub fn limit(mut self, limit: i64) -> Self {
-        self.limit = Some(limit);
+    pub fn limit(mut self, limit: impl IntoNumber<i64>) -> Self {
+        self.limit = Some(limit.into_number());
         self
     }
 }
@@ -700,16 +700,16 @@ impl GuardrailsListMemberAssignmentsParams {
     /// Sets the parameter `offset`.
     #[must_use]
     #[inline]
-    pub fn offset(mut self, offset: i64) -> Self {
-        self.offset = Some(offset);
+    pub fn offset(mut self, offset: impl IntoNumber<i64>) -> Self {
+        self.offset = Some(offset.into_number());
         self
     }
 
     /// Sets the parameter `limit`.
     #[must_use]
     #[inline]
-    pub fn limit(mut self, limit: i64) -> Self {
-        self.limit = Some(limit);
+    pub fn limit(mut self, limit: impl IntoNumber<i64>) -> Self {
+        self.limit = Some(limit.into_number());
         self
     }
 }
@@ -949,16 +949,16 @@ impl GuardrailKeyAssignmentsParams {
     /// Sets the parameter `offset`.
     #[must_use]
     #[inline]
-    pub fn offset(mut self, offset: i64) -> Self {
-        self.offset = Some(offset);
+    pub fn offset(mut self, offset: impl IntoNumber<i64>) -> Self {
+        self.offset = Some(offset.into_number());
         self
     }
 
     /// Sets the parameter `limit`.
     #[must_use]
     #[inline]
-    pub fn limit(mut self, limit: i64) -> Self {
-        self.limit = Some(limit);
+    pub fn limit(mut self, limit: impl IntoNumber<i64>) -> Self {
+        self.limit = Some(limit.into_number());
         self
     }
 }
@@ -1006,8 +1006,8 @@ wire_struct!(BulkKeysRequest {
 impl BulkKeysRequest {
     /// With what the API requires.
     #[inline]
-    pub fn new(key_hashes: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        Self { key_hashes: key_hashes.into_iter().map(Into::into).collect(), extra: Extra::new() }
+    pub fn new<KeyHashes>(key_hashes: impl IntoList<String, KeyHashes>) -> Self {
+        Self { key_hashes: key_hashes.into_list(), extra: Extra::new() }
     }
 }
 
@@ -1064,16 +1064,16 @@ impl GuardrailMemberAssignmentsParams {
     /// Sets the parameter `offset`.
     #[must_use]
     #[inline]
-    pub fn offset(mut self, offset: i64) -> Self {
-        self.offset = Some(offset);
+    pub fn offset(mut self, offset: impl IntoNumber<i64>) -> Self {
+        self.offset = Some(offset.into_number());
         self
     }
 
     /// Sets the parameter `limit`.
     #[must_use]
     #[inline]
-    pub fn limit(mut self, limit: i64) -> Self {
-        self.limit = Some(limit);
+    pub fn limit(mut self, limit: impl IntoNumber<i64>) -> Self {
+        self.limit = Some(limit.into_number());
         self
     }
 }
@@ -1101,8 +1101,8 @@ wire_struct!(BulkMembersRequest {
 impl BulkMembersRequest {
     /// With what the API requires.
     #[inline]
-    pub fn new(member_user_ids: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        Self { member_user_ids: member_user_ids.into_iter().map(Into::into).collect(), extra: Extra::new() }
+    pub fn new<MemberUserIds>(member_user_ids: impl IntoList<String, MemberUserIds>) -> Self {
+        Self { member_user_ids: member_user_ids.into_list(), extra: Extra::new() }
     }
 }
 

@@ -165,6 +165,7 @@ pub mod vault;
 pub mod video_generation;
 #[cfg(feature = "workspaces")]
 pub mod workspaces;
+
 #[cfg(feature = "api-keys")]
 pub use self::api_keys::{ApiKey, ApiKeysListParams, CreateKeyRequest, CreateKeyResponse, UpdateKeyRequest};
 #[cfg(feature = "batch")]

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use crate::core::wire::{Extra, Unrecognized};
-use crate::core::wire::{wire_enum, wire_setters, wire_struct, wire_union};
+use crate::core::wire::{IntoList, IntoNumber, of_tag, wire_enum, wire_setters, wire_struct, wire_text, wire_union};
 use crate::models::server_tools::{
     DynamicServerTool, WebSearchEngine, WebSearchMode, WebSearchUserLocation, XSearchOptions,
 };
@@ -192,6 +192,19 @@ impl From<AlignmentUnavailableCallRecord> for AlignmentCallRecord {
     #[inline]
     fn from(value: AlignmentUnavailableCallRecord) -> Self {
         Self::Unavailable(value)
+    }
+}
+
+impl AlignmentCallRecord {
+    /// Returns the field `call`, which all variants have; `None` where it is absent or the variant is unknown.
+    #[inline]
+    pub fn call(&self) -> Option<i64> {
+        match self {
+            Self::Allowed(value) => Some(value.call),
+            Self::Blocked(value) => Some(value.call),
+            Self::Unavailable(value) => Some(value.call),
+            Self::Unrecognized(_) => None,
+        }
     }
 }
 
@@ -398,7 +411,7 @@ impl AutoRouterPlugin {
 
 wire_setters!(AutoRouterPlugin {
     allowed_models: list String,
-    cost_quality_tradeoff: exact i64,
+    cost_quality_tradeoff: number i64,
     cost_tier: into CostTier,
     enabled: exact bool,
     excluded_models: list String,
@@ -449,7 +462,7 @@ impl AutoBetaRouterPlugin {
 
 wire_setters!(AutoBetaRouterPlugin {
     allowed_models: list String,
-    cost_quality_tradeoff: exact i64,
+    cost_quality_tradeoff: number i64,
     cost_tier: into CostTier,
     enabled: exact bool,
     excluded_models: list String,
@@ -533,8 +546,8 @@ wire_setters!(WebSearchPlugin {
     engine: into WebSearchEngine,
     exclude_domains: list String,
     include_domains: list String,
-    max_results: exact i64,
-    max_uses: exact i64,
+    max_results: number i64,
+    max_uses: number i64,
     mode: into WebSearchMode,
     search_prompt: into String,
     user_location: into WebSearchUserLocation,
@@ -577,8 +590,8 @@ impl WebFetchPlugin {
 wire_setters!(WebFetchPlugin {
     allowed_domains: list String,
     blocked_domains: list String,
-    max_content_tokens: exact i64,
-    max_uses: exact i64,
+    max_content_tokens: number i64,
+    max_uses: number i64,
 });
 
 /// Extracts the contents of attached documents so that models without native file input can read them.
@@ -783,8 +796,8 @@ impl ParetoRouterPlugin {
 
 wire_setters!(ParetoRouterPlugin {
     enabled: exact bool,
-    max_price: exact f64,
-    min_coding_score: exact f64,
+    max_price: number f64,
+    min_coding_score: number f64,
     price_source: into ParetoRouterPluginPriceSource,
 });
 
@@ -855,7 +868,7 @@ impl FusionPlugin {
 wire_setters!(FusionPlugin {
     analysis_models: list String,
     enabled: exact bool,
-    max_tool_calls: exact i64,
+    max_tool_calls: number i64,
     model: into String,
     preset: into FusionPluginPreset,
     tools: list DynamicServerTool,
@@ -1029,9 +1042,9 @@ wire_struct!(AlignmentPlugin ["id" = "\"alignment\""] {
 impl AlignmentPlugin {
     /// With what the API requires.
     #[inline]
-    pub fn new(rules: impl IntoIterator<Item = impl Into<AlignmentRule>>) -> Self {
+    pub fn new<Rules>(rules: impl IntoList<AlignmentRule, Rules>) -> Self {
         Self {
-            rules: rules.into_iter().map(Into::into).collect(),
+            rules: rules.into_list(),
             instruct: None,
             max_retries: None,
             mode: None,
@@ -1043,9 +1056,9 @@ impl AlignmentPlugin {
 
 wire_setters!(AlignmentPlugin {
     instruct: exact bool,
-    max_retries: exact i64,
+    max_retries: number i64,
     mode: into PluginMode,
-    threshold: exact f64,
+    threshold: number f64,
 });
 
 /// Whether a broken rule stops a turn or is only recorded.
@@ -1093,8 +1106,8 @@ wire_struct!(AlignmentRule {
 impl AlignmentRule {
     /// With what the API requires.
     #[inline]
-    pub fn new(rule: impl Into<String>, watch: impl IntoIterator<Item = impl Into<AlignmentRuleWatchItem>>) -> Self {
-        Self { rule: rule.into(), watch: watch.into_iter().map(Into::into).collect(), extra: Extra::new() }
+    pub fn new<Watch>(rule: impl Into<String>, watch: impl IntoList<AlignmentRuleWatchItem, Watch>) -> Self {
+        Self { rule: rule.into(), watch: watch.into_list(), extra: Extra::new() }
     }
 }
 
@@ -1204,8 +1217,8 @@ wire_struct!(ArmorContext {
 impl ArmorContext {
     /// With what the API requires.
     #[inline]
-    pub fn new(v: i64) -> Self {
-        Self { v, auto_mode: None, extra: Extra::new() }
+    pub fn new(v: impl IntoNumber<i64>) -> Self {
+        Self { v: v.into_number(), auto_mode: None, extra: Extra::new() }
     }
 }
 
@@ -1294,7 +1307,7 @@ impl ArmorRule {
 
 wire_setters!(ArmorRule {
     name: into String,
-    threshold: exact f64,
+    threshold: number f64,
 });
 
 /// Rule for an exception, as plain text or with settings of its own.
@@ -1325,19 +1338,7 @@ wire_union!(ArmorAutoModeRule {
     }
 });
 
-impl From<String> for ArmorAutoModeRule {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
-
-impl From<&str> for ArmorAutoModeRule {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
+wire_text!(ArmorAutoModeRule, text => Self::Text(text));
 
 impl From<ArmorRule> for ArmorAutoModeRule {
     #[inline]
@@ -1407,19 +1408,7 @@ wire_union!(ArmorAutoModeEnvironmentItem {
     }
 });
 
-impl From<String> for ArmorAutoModeEnvironmentItem {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
-
-impl From<&str> for ArmorAutoModeEnvironmentItem {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
+wire_text!(ArmorAutoModeEnvironmentItem, text => Self::Text(text));
 
 impl From<ArmorEnvironmentEntry> for ArmorAutoModeEnvironmentItem {
     #[inline]
@@ -1572,6 +1561,8 @@ wire_union!(Plugin {
     }
 });
 
+wire_text!(Plugin, text => of_tag("id", text));
+
 impl From<AutoRouterPlugin> for Plugin {
     #[inline]
     fn from(value: AutoRouterPlugin) -> Self {
@@ -1667,5 +1658,85 @@ impl From<ArmorPlugin> for Plugin {
     #[inline]
     fn from(value: ArmorPlugin) -> Self {
         Self::Armor(Box::new(value))
+    }
+}
+
+impl Plugin {
+    /// Returns the object whose `id` is `armor`, without further settings; [`ArmorPlugin`] has those.
+    #[inline]
+    pub fn armor() -> Self {
+        Self::Armor(Box::new(ArmorPlugin::new()))
+    }
+
+    /// Returns the object whose `id` is `auto-beta-router`, without further settings; [`AutoBetaRouterPlugin`] has those.
+    #[inline]
+    pub fn auto_beta_router() -> Self {
+        Self::AutoBetaRouter(AutoBetaRouterPlugin::new())
+    }
+
+    /// Returns the object whose `id` is `auto-router`, without further settings; [`AutoRouterPlugin`] has those.
+    #[inline]
+    pub fn auto_router() -> Self {
+        Self::AutoRouter(AutoRouterPlugin::new())
+    }
+
+    /// Returns the object whose `id` is `context-compression`, without further settings; [`ContextCompressionPlugin`] has those.
+    #[inline]
+    pub fn context_compression() -> Self {
+        Self::ContextCompression(ContextCompressionPlugin::new())
+    }
+
+    /// Returns the object whose `id` is `file-parser`, without further settings; [`FileParserPlugin`] has those.
+    #[inline]
+    pub fn file_parser() -> Self {
+        Self::FileParser(FileParserPlugin::new())
+    }
+
+    /// Returns the object whose `id` is `fusion`, without further settings; [`FusionPlugin`] has those.
+    #[inline]
+    pub fn fusion() -> Self {
+        Self::Fusion(FusionPlugin::new())
+    }
+
+    /// Returns the object whose `id` is `jev-router`, without further settings; [`JevRouterPlugin`] has those.
+    #[inline]
+    pub fn jev_router() -> Self {
+        Self::JevRouter(JevRouterPlugin::new())
+    }
+
+    /// Returns the object whose `id` is `moderation`, without further settings; [`ModerationPlugin`] has those.
+    #[inline]
+    pub fn moderation() -> Self {
+        Self::Moderation(ModerationPlugin::new())
+    }
+
+    /// Returns the object whose `id` is `pareto-router`, without further settings; [`ParetoRouterPlugin`] has those.
+    #[inline]
+    pub fn pareto_router() -> Self {
+        Self::ParetoRouter(ParetoRouterPlugin::new())
+    }
+
+    /// Returns the object whose `id` is `response-healing`, without further settings; [`ResponseHealingPlugin`] has those.
+    #[inline]
+    pub fn response_healing() -> Self {
+        Self::ResponseHealing(ResponseHealingPlugin::new())
+    }
+
+    /// Returns the object whose `id` is `switchyard-router`, without further settings; [`SwitchyardRouterPlugin`] has those.
+    #[inline]
+    pub fn switchyard_router() -> Self {
+        Self::SwitchyardRouter(SwitchyardRouterPlugin::new())
+    }
+
+    /// Returns the object whose `id` is `web`, without further settings; [`WebSearchPlugin`] has those.
+    #[inline]
+    pub fn web() -> Self {
+        Self::Web(Box::new(WebSearchPlugin::new()))
+    }
+
+    /// Returns the object whose `id` is `web-fetch`, without further settings; [`WebFetchPlugin`] has those.
+    #[inline]
+    pub fn web_fetch() -> Self {
+        Self::WebFetch(WebFetchPlugin::new())
     }
 }

@@ -5,7 +5,7 @@
 //! Stored settings for requests: keep a request's settings under a name and use them by it.
 
 use crate::core::wire::{Extra, Json, JsonObject};
-use crate::core::wire::{Root, wire_enum, wire_struct};
+use crate::core::wire::{IntoNumber, Root, wire_enum, wire_struct};
 use crate::core::{Page, Parts};
 
 /// The optional parameters of `presets_list`. Left out, the server's defaults hold.
@@ -39,16 +39,16 @@ impl PresetsListParams {
     /// Sets the parameter `offset`.
     #[must_use]
     #[inline]
-    pub fn offset(mut self, offset: i64) -> Self {
-        self.offset = Some(offset);
+    pub fn offset(mut self, offset: impl IntoNumber<i64>) -> Self {
+        self.offset = Some(offset.into_number());
         self
     }
 
     /// Sets the parameter `limit`.
     #[must_use]
     #[inline]
-    pub fn limit(mut self, limit: i64) -> Self {
-        self.limit = Some(limit);
+    pub fn limit(mut self, limit: impl IntoNumber<i64>) -> Self {
+        self.limit = Some(limit.into_number());
         self
     }
 }
@@ -291,16 +291,16 @@ impl PresetsListVersionsParams {
     /// Sets the parameter `offset`.
     #[must_use]
     #[inline]
-    pub fn offset(mut self, offset: i64) -> Self {
-        self.offset = Some(offset);
+    pub fn offset(mut self, offset: impl IntoNumber<i64>) -> Self {
+        self.offset = Some(offset.into_number());
         self
     }
 
     /// Sets the parameter `limit`.
     #[must_use]
     #[inline]
-    pub fn limit(mut self, limit: i64) -> Self {
-        self.limit = Some(limit);
+    pub fn limit(mut self, limit: impl IntoNumber<i64>) -> Self {
+        self.limit = Some(limit.into_number());
         self
     }
 }

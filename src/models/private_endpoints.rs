@@ -6,7 +6,7 @@
 
 use crate::core::Parts;
 use crate::core::wire::Extra;
-use crate::core::wire::{Root, wire_enum, wire_setters, wire_struct};
+use crate::core::wire::{IntoList, Root, wire_enum, wire_setters, wire_struct};
 use crate::models::routing::Quantization;
 use crate::models::shared::{DataRegion, SupportedParameter, ToolChoiceSupport};
 
@@ -238,7 +238,7 @@ wire_setters!(CreatePrivateEndpointRequest {
     declared_parameters: list PrivateEndpointDeclaredParameter,
     declared_region: into DataRegion,
     declared_zdr: exact bool,
-    max_completion_tokens: exact i64,
+    max_completion_tokens: number i64,
     pricing: into PrivateEndpointPricing,
     settings: into UpdatePrivateEndpointSettings,
 });
@@ -468,11 +468,11 @@ impl UpdatePrivateEndpointSettings {
 
 wire_setters!(UpdatePrivateEndpointSettings {
     completions: into UpdatePrivateEndpointSettingsCompletions,
-    context_length: exact i64,
+    context_length: number i64,
     excluded_parameters: list SupportedParameter,
     inputs: into UpdatePrivateEndpointSettingsInputs,
-    max_completion_tokens: exact i64,
-    max_prompt_tokens: exact i64,
+    max_completion_tokens: number i64,
+    max_prompt_tokens: number i64,
     quantization: into Quantization,
     reasoning: into UpdatePrivateEndpointSettingsReasoning,
     tool_choice: into UpdatePrivateEndpointSettingsToolChoice,
@@ -990,8 +990,10 @@ wire_struct!(UpdatePrivateEndpointParametersRequest {
 impl UpdatePrivateEndpointParametersRequest {
     /// With what the API requires.
     #[inline]
-    pub fn new(declared_parameters: impl IntoIterator<Item = impl Into<PrivateEndpointDeclaredParameter>>) -> Self {
-        Self { declared_parameters: declared_parameters.into_iter().map(Into::into).collect(), extra: Extra::new() }
+    pub fn new<DeclaredParameters>(
+        declared_parameters: impl IntoList<PrivateEndpointDeclaredParameter, DeclaredParameters>,
+    ) -> Self {
+        Self { declared_parameters: declared_parameters.into_list(), extra: Extra::new() }
     }
 }
 

@@ -7,7 +7,9 @@
 use std::collections::BTreeMap;
 
 use crate::core::wire::{Extra, Json, JsonObject, Unrecognized};
-use crate::core::wire::{Root, wire_enum, wire_setters, wire_struct, wire_union};
+use crate::core::wire::{
+    IntoNumber, Root, wire_enum, wire_numbers, wire_setters, wire_struct, wire_text, wire_texts, wire_union,
+};
 use crate::models::server_tools::ServerToolUseDetails;
 
 /// Value to compare the tag with.
@@ -37,26 +39,9 @@ wire_union!(FilterValue {
     }
 });
 
-impl From<String> for FilterValue {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
+wire_text!(FilterValue, text => Self::Text(text));
 
-impl From<&str> for FilterValue {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
-
-impl From<f64> for FilterValue {
-    #[inline]
-    fn from(value: f64) -> Self {
-        Self::Number(value)
-    }
-}
+wire_numbers!(FilterValue, Number: i8, i16, i32, u8, u16, u32, f32, f64);
 
 /// Whether rows run from low to high or from high to low.
 ///
@@ -166,6 +151,8 @@ impl ContentPartText {
     }
 }
 
+wire_text!(ContentPartText, text => Self::new(text));
+
 wire_setters!(ContentPartText {});
 
 /// Part that carries a picture: alone it suggests the voice to create, next to a recording it shows the scene in which the cloned voice speaks.
@@ -255,7 +242,7 @@ impl AudioProviderPreferences {
 
 wire_setters!(AudioProviderPreferences {
     data_collection: into DataCollection,
-    options: into BTreeMap<String, JsonObject>,
+    options: map JsonObject,
     zdr: exact bool,
 });
 
@@ -680,17 +667,17 @@ impl ToolOutputFile {
     #[inline]
     pub fn new(
         container_id: impl Into<String>,
-        end_index: i64,
+        end_index: impl IntoNumber<i64>,
         file_id: impl Into<String>,
         filename: impl Into<String>,
-        start_index: i64,
+        start_index: impl IntoNumber<i64>,
     ) -> Self {
         Self {
             container_id: container_id.into(),
-            end_index,
+            end_index: end_index.into_number(),
             file_id: file_id.into(),
             filename: filename.into(),
-            start_index,
+            start_index: start_index.into_number(),
             extra: Extra::new(),
         }
     }
@@ -1087,6 +1074,68 @@ impl From<AnthropicUnknownUsageIteration> for AnthropicUsageIteration {
     }
 }
 
+impl AnthropicUsageIteration {
+    /// Returns the field `cache_creation`, which all variants have; `None` where it is absent or the variant is unknown.
+    #[inline]
+    pub fn cache_creation(&self) -> Option<&AnthropicIterationCacheCreation> {
+        match self {
+            Self::Compaction(value) => value.cache_creation.as_ref(),
+            Self::Message(value) => value.cache_creation.as_ref(),
+            Self::AdvisorMessage(value) => value.cache_creation.as_ref(),
+            Self::UnknownUsageIteration(value) => value.cache_creation.as_ref(),
+            Self::Unrecognized(_) => None,
+        }
+    }
+
+    /// Returns the field `cache_creation_input_tokens`, which all variants have; `None` where it is absent or the variant is unknown.
+    #[inline]
+    pub fn cache_creation_input_tokens(&self) -> Option<i64> {
+        match self {
+            Self::Compaction(value) => value.cache_creation_input_tokens,
+            Self::Message(value) => value.cache_creation_input_tokens,
+            Self::AdvisorMessage(value) => value.cache_creation_input_tokens,
+            Self::UnknownUsageIteration(value) => value.cache_creation_input_tokens,
+            Self::Unrecognized(_) => None,
+        }
+    }
+
+    /// Returns the field `cache_read_input_tokens`, which all variants have; `None` where it is absent or the variant is unknown.
+    #[inline]
+    pub fn cache_read_input_tokens(&self) -> Option<i64> {
+        match self {
+            Self::Compaction(value) => value.cache_read_input_tokens,
+            Self::Message(value) => value.cache_read_input_tokens,
+            Self::AdvisorMessage(value) => value.cache_read_input_tokens,
+            Self::UnknownUsageIteration(value) => value.cache_read_input_tokens,
+            Self::Unrecognized(_) => None,
+        }
+    }
+
+    /// Returns the field `input_tokens`, which all variants have; `None` where it is absent or the variant is unknown.
+    #[inline]
+    pub fn input_tokens(&self) -> Option<i64> {
+        match self {
+            Self::Compaction(value) => value.input_tokens,
+            Self::Message(value) => value.input_tokens,
+            Self::AdvisorMessage(value) => value.input_tokens,
+            Self::UnknownUsageIteration(value) => value.input_tokens,
+            Self::Unrecognized(_) => None,
+        }
+    }
+
+    /// Returns the field `output_tokens`, which all variants have; `None` where it is absent or the variant is unknown.
+    #[inline]
+    pub fn output_tokens(&self) -> Option<i64> {
+        match self {
+            Self::Compaction(value) => value.output_tokens,
+            Self::Message(value) => value.output_tokens,
+            Self::AdvisorMessage(value) => value.output_tokens,
+            Self::UnknownUsageIteration(value) => value.output_tokens,
+            Self::Unrecognized(_) => None,
+        }
+    }
+}
+
 /// Inference speed mode of the Messages protocol; null means none was stated.
 ///
 /// Schema `AnthropicSpeed` of the API document.
@@ -1317,26 +1366,9 @@ wire_union!(ImageConfigValue {
     }
 });
 
-impl From<String> for ImageConfigValue {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
+wire_text!(ImageConfigValue, text => Self::Text(text));
 
-impl From<&str> for ImageConfigValue {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
-
-impl From<f64> for ImageConfigValue {
-    #[inline]
-    fn from(value: f64) -> Self {
-        Self::Number(value)
-    }
-}
+wire_numbers!(ImageConfigValue, Number: i8, i16, i32, u8, u16, u32, f32, f64);
 
 impl From<Vec<Json>> for ImageConfigValue {
     #[inline]
@@ -1345,10 +1377,10 @@ impl From<Vec<Json>> for ImageConfigValue {
     }
 }
 
-impl<const N: usize> From<[Json; N]> for ImageConfigValue {
+impl<T: Into<Json>, const N: usize> From<[T; N]> for ImageConfigValue {
     #[inline]
-    fn from(value: [Json; N]) -> Self {
-        Self::List(value.into())
+    fn from(value: [T; N]) -> Self {
+        Self::List(value.into_iter().map(Into::into).collect())
     }
 }
 
@@ -1462,33 +1494,9 @@ wire_union!(StopSequences {
     }
 });
 
-impl From<String> for StopSequences {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
+wire_text!(StopSequences, text => Self::Text(text));
 
-impl From<&str> for StopSequences {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
-
-impl From<Vec<String>> for StopSequences {
-    #[inline]
-    fn from(value: Vec<String>) -> Self {
-        Self::List(value)
-    }
-}
-
-impl<const N: usize> From<[String; N]> for StopSequences {
-    #[inline]
-    fn from(value: [String; N]) -> Self {
-        Self::List(value.into())
-    }
-}
+wire_texts!(StopSequences, List);
 
 /// Decides where shell commands run: in the sandbox of OpenRouter, or in your application, which then receives the tool calls.
 ///

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use crate::core::wire::{Extra, Json, JsonObject, Unrecognized};
-use crate::core::wire::{Root, wire_enum, wire_setters, wire_struct, wire_union};
+use crate::core::wire::{IntoList, Root, wire_enum, wire_setters, wire_struct, wire_text, wire_union};
 use crate::models::routing::ProviderPreferences;
 use crate::models::shared::TraceConfig;
 
@@ -136,19 +136,7 @@ wire_union!(DecisionsContent {
     }
 });
 
-impl From<String> for DecisionsContent {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
-
-impl From<&str> for DecisionsContent {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
+wire_text!(DecisionsContent, text => Self::Text(text));
 
 impl From<Vec<Json>> for DecisionsContent {
     #[inline]
@@ -157,10 +145,10 @@ impl From<Vec<Json>> for DecisionsContent {
     }
 }
 
-impl<const N: usize> From<[Json; N]> for DecisionsContent {
+impl<T: Into<Json>, const N: usize> From<[T; N]> for DecisionsContent {
     #[inline]
-    fn from(value: [Json; N]) -> Self {
-        Self::List(value.into())
+    fn from(value: [T; N]) -> Self {
+        Self::List(value.into_iter().map(Into::into).collect())
     }
 }
 
@@ -354,12 +342,12 @@ impl DecisionsRequest {
     #[inline]
     pub fn new(
         model: impl Into<String>,
-        questions: impl Into<BTreeMap<String, DecisionsRequestQuestion>>,
+        questions: impl IntoIterator<Item = (impl Into<String>, impl Into<DecisionsRequestQuestion>)>,
         state: impl Into<DecisionsContent>,
     ) -> Self {
         Self {
             model: model.into(),
-            questions: questions.into(),
+            questions: questions.into_iter().map(|(name, value)| (name.into(), value.into())).collect(),
             state: state.into(),
             assets: None,
             provider: None,
@@ -372,7 +360,7 @@ impl DecisionsRequest {
 }
 
 wire_setters!(DecisionsRequest {
-    assets: into BTreeMap<String, DecisionsImageAsset>,
+    assets: map DecisionsImageAsset,
     provider: into ProviderPreferences,
     session_id: into String,
     trace: into TraceConfig,
@@ -545,15 +533,11 @@ wire_struct!(DecisionsScoreQuestion ["type" = "\"score\""] {
 impl DecisionsScoreQuestion {
     /// With what the API requires.
     #[inline]
-    pub fn new(
-        criteria: impl IntoIterator<Item = impl Into<DecisionsContent>>,
+    pub fn new<Criteria>(
+        criteria: impl IntoList<DecisionsContent, Criteria>,
         instructions: impl Into<DecisionsContent>,
     ) -> Self {
-        Self {
-            criteria: criteria.into_iter().map(Into::into).collect(),
-            instructions: instructions.into(),
-            extra: Extra::new(),
-        }
+        Self { criteria: criteria.into_list(), instructions: instructions.into(), extra: Extra::new() }
     }
 }
 

@@ -5,7 +5,7 @@
 //! The tools that OpenRouter runs on its servers: what they cost, and which models run them natively.
 
 use crate::core::wire::{Extra, JsonObject};
-use crate::core::wire::{Root, wire_enum, wire_struct};
+use crate::core::wire::{IntoNumber, Root, wire_enum, wire_struct};
 use crate::core::{Page, Parts};
 use crate::models::shared::{DataRegion, PageLinks};
 
@@ -67,16 +67,16 @@ impl ToolsListToolsParams {
     /// Sets the parameter `offset`.
     #[must_use]
     #[inline]
-    pub fn offset(mut self, offset: i64) -> Self {
-        self.offset = Some(offset);
+    pub fn offset(mut self, offset: impl IntoNumber<i64>) -> Self {
+        self.offset = Some(offset.into_number());
         self
     }
 
     /// Sets the parameter `limit`.
     #[must_use]
     #[inline]
-    pub fn limit(mut self, limit: i64) -> Self {
-        self.limit = Some(limit);
+    pub fn limit(mut self, limit: impl IntoNumber<i64>) -> Self {
+        self.limit = Some(limit.into_number());
         self
     }
 

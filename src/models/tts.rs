@@ -5,7 +5,7 @@
 //! Text to speech: audio of a text.
 
 use crate::core::wire::{Extra, Unrecognized};
-use crate::core::wire::{wire_enum, wire_setters, wire_struct, wire_union};
+use crate::core::wire::{wire_enum, wire_setters, wire_struct, wire_text, wire_union};
 use crate::models::shared::{AudioProviderPreferences, ContentPartImage, ContentPartText, TraceConfig};
 
 /// Body of a text-to-speech call: what to say, with which model and in which voice.
@@ -89,7 +89,7 @@ wire_setters!(SpeechRequest {
     provider: into AudioProviderPreferences,
     response_format: into SpeechRequestResponseFormat,
     session_id: into String,
-    speed: exact f64,
+    speed: number f64,
     trace: into TraceConfig,
     user: into String,
     voice: into String,
@@ -127,6 +127,8 @@ impl SpeechTurn {
     }
 }
 
+wire_text!(SpeechTurn, text => Self::new(text));
+
 wire_setters!(SpeechTurn {
     instructions: into String,
     voice: into String,
@@ -159,19 +161,7 @@ wire_union!(SpeechInput {
     }
 });
 
-impl From<String> for SpeechInput {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
-
-impl From<&str> for SpeechInput {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
+wire_text!(SpeechInput, text => Self::Text(text));
 
 impl From<Vec<SpeechTurn>> for SpeechInput {
     #[inline]
@@ -180,10 +170,17 @@ impl From<Vec<SpeechTurn>> for SpeechInput {
     }
 }
 
-impl<const N: usize> From<[SpeechTurn; N]> for SpeechInput {
+impl<T: Into<SpeechTurn>, const N: usize> From<[T; N]> for SpeechInput {
     #[inline]
-    fn from(value: [SpeechTurn; N]) -> Self {
-        Self::List(value.into())
+    fn from(value: [T; N]) -> Self {
+        Self::List(value.into_iter().map(Into::into).collect())
+    }
+}
+
+impl From<SpeechTurn> for SpeechInput {
+    #[inline]
+    fn from(value: SpeechTurn) -> Self {
+        Self::List(vec![value])
     }
 }
 
@@ -303,6 +300,8 @@ impl From<ContentPartText> for SpeechInputReference {
         Self::Text(value)
     }
 }
+
+wire_text!(SpeechInputReference, text => Self::Text(text.into()));
 
 impl From<ContentPartImage> for SpeechInputReference {
     #[inline]

@@ -5,7 +5,7 @@
 //! Secrets that interns, the hosted agents, use without seeing them: store, list, copy and delete.
 
 use crate::core::wire::{Extra, Secret};
-use crate::core::wire::{Root, wire_enum, wire_setters, wire_struct};
+use crate::core::wire::{IntoList, IntoNumber, Root, wire_enum, wire_setters, wire_struct};
 use crate::core::{Page, Parts};
 
 /// The answer of `vault_list_intern_connections`.
@@ -635,16 +635,16 @@ impl VaultEffectiveSecretsParams {
     /// Sets the parameter `limit`.
     #[must_use]
     #[inline]
-    pub fn limit(mut self, limit: i64) -> Self {
-        self.limit = Some(limit);
+    pub fn limit(mut self, limit: impl IntoNumber<i64>) -> Self {
+        self.limit = Some(limit.into_number());
         self
     }
 
     /// Sets the parameter `offset`.
     #[must_use]
     #[inline]
-    pub fn offset(mut self, offset: i64) -> Self {
-        self.offset = Some(offset);
+    pub fn offset(mut self, offset: impl IntoNumber<i64>) -> Self {
+        self.offset = Some(offset.into_number());
         self
     }
 }
@@ -755,16 +755,16 @@ impl VaultListInternVaultSecretsParams {
     /// Sets the parameter `limit`.
     #[must_use]
     #[inline]
-    pub fn limit(mut self, limit: i64) -> Self {
-        self.limit = Some(limit);
+    pub fn limit(mut self, limit: impl IntoNumber<i64>) -> Self {
+        self.limit = Some(limit.into_number());
         self
     }
 
     /// Sets the parameter `offset`.
     #[must_use]
     #[inline]
-    pub fn offset(mut self, offset: i64) -> Self {
-        self.offset = Some(offset);
+    pub fn offset(mut self, offset: impl IntoNumber<i64>) -> Self {
+        self.offset = Some(offset.into_number());
         self
     }
 }
@@ -882,8 +882,8 @@ wire_struct!(VaultSecretCopyRequest {
 impl VaultSecretCopyRequest {
     /// With what the API requires.
     #[inline]
-    pub fn new(names: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        Self { names: names.into_iter().map(Into::into).collect(), extra: Extra::new() }
+    pub fn new<Names>(names: impl IntoList<String, Names>) -> Self {
+        Self { names: names.into_list(), extra: Extra::new() }
     }
 }
 
@@ -933,8 +933,8 @@ wire_struct!(VaultSecretWriteRequest {
 impl VaultSecretWriteRequest {
     /// With what the API requires.
     #[inline]
-    pub fn new(hosts: impl IntoIterator<Item = impl Into<String>>, value: impl Into<Secret>) -> Self {
-        Self { hosts: hosts.into_iter().map(Into::into).collect(), value: value.into(), extra: Extra::new() }
+    pub fn new<Hosts>(hosts: impl IntoList<String, Hosts>, value: impl Into<Secret>) -> Self {
+        Self { hosts: hosts.into_list(), value: value.into(), extra: Extra::new() }
     }
 }
 
@@ -971,16 +971,16 @@ impl VaultListVaultSecretsParams {
     /// Sets the parameter `limit`.
     #[must_use]
     #[inline]
-    pub fn limit(mut self, limit: i64) -> Self {
-        self.limit = Some(limit);
+    pub fn limit(mut self, limit: impl IntoNumber<i64>) -> Self {
+        self.limit = Some(limit.into_number());
         self
     }
 
     /// Sets the parameter `offset`.
     #[must_use]
     #[inline]
-    pub fn offset(mut self, offset: i64) -> Self {
-        self.offset = Some(offset);
+    pub fn offset(mut self, offset: impl IntoNumber<i64>) -> Self {
+        self.offset = Some(offset.into_number());
         self
     }
 }

@@ -5,7 +5,7 @@
 //! Workspaces divide an account: each has keys, members and a budget of its own.
 
 use crate::core::wire::{Extra, Patch};
-use crate::core::wire::{Root, wire_enum, wire_setters, wire_struct};
+use crate::core::wire::{IntoList, IntoNumber, Root, wire_enum, wire_setters, wire_struct};
 use crate::core::{Page, Parts};
 use crate::models::shared::{MemberRole, ResetInterval};
 
@@ -40,16 +40,16 @@ impl WorkspacesListParams {
     /// Sets the parameter `offset`.
     #[must_use]
     #[inline]
-    pub fn offset(mut self, offset: i64) -> Self {
-        self.offset = Some(offset);
+    pub fn offset(mut self, offset: impl IntoNumber<i64>) -> Self {
+        self.offset = Some(offset.into_number());
         self
     }
 
     /// Sets the parameter `limit`.
     #[must_use]
     #[inline]
-    pub fn limit(mut self, limit: i64) -> Self {
-        self.limit = Some(limit);
+    pub fn limit(mut self, limit: impl IntoNumber<i64>) -> Self {
+        self.limit = Some(limit.into_number());
         self
     }
 }
@@ -263,7 +263,7 @@ wire_setters!(CreateWorkspaceRequest {
     description: into String,
     disabled_server_tools: list DisabledServerTool,
     io_logging_api_key_ids: list i64,
-    io_logging_sampling_rate: exact f64,
+    io_logging_sampling_rate: number f64,
     is_data_discount_logging_enabled: exact bool,
     is_observability_broadcast_enabled: exact bool,
     is_observability_io_logging_enabled: exact bool,
@@ -419,7 +419,7 @@ wire_setters!(UpdateWorkspaceRequest {
     description: patch String,
     disabled_server_tools: patch Vec<DisabledServerTool>,
     io_logging_api_key_ids: patch Vec<i64>,
-    io_logging_sampling_rate: exact f64,
+    io_logging_sampling_rate: number f64,
     is_data_discount_logging_enabled: exact bool,
     is_observability_broadcast_enabled: exact bool,
     is_observability_io_logging_enabled: exact bool,
@@ -458,16 +458,16 @@ impl WorkspacesListMembersParams {
     /// Sets the parameter `offset`.
     #[must_use]
     #[inline]
-    pub fn offset(mut self, offset: i64) -> Self {
-        self.offset = Some(offset);
+    pub fn offset(mut self, offset: impl IntoNumber<i64>) -> Self {
+        self.offset = Some(offset.into_number());
         self
     }
 
     /// Sets the parameter `limit`.
     #[must_use]
     #[inline]
-    pub fn limit(mut self, limit: i64) -> Self {
-        self.limit = Some(limit);
+    pub fn limit(mut self, limit: impl IntoNumber<i64>) -> Self {
+        self.limit = Some(limit.into_number());
         self
     }
 }
@@ -581,8 +581,8 @@ wire_struct!(BulkWorkspaceMembersRequest {
 impl BulkWorkspaceMembersRequest {
     /// With what the API requires.
     #[inline]
-    pub fn new(user_ids: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        Self { user_ids: user_ids.into_iter().map(Into::into).collect(), extra: Extra::new() }
+    pub fn new<UserIds>(user_ids: impl IntoList<String, UserIds>) -> Self {
+        Self { user_ids: user_ids.into_list(), extra: Extra::new() }
     }
 }
 
@@ -732,8 +732,8 @@ wire_struct!(UpsertWorkspaceBudgetRequest {
 impl UpsertWorkspaceBudgetRequest {
     /// With what the API requires.
     #[inline]
-    pub fn new(limit_usd: f64) -> Self {
-        Self { limit_usd, include_byok_in_budgets: None, extra: Extra::new() }
+    pub fn new(limit_usd: impl IntoNumber<f64>) -> Self {
+        Self { limit_usd: limit_usd.into_number(), include_byok_in_budgets: None, extra: Extra::new() }
     }
 }
 

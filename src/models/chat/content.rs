@@ -3,7 +3,7 @@
 //! Types of `chat`. What is sent and received.
 
 use crate::core::wire::{Extra, Unrecognized};
-use crate::core::wire::{wire_setters, wire_struct, wire_union};
+use crate::core::wire::{json, wire_setters, wire_struct, wire_text, wire_union};
 use crate::models::shared::{
     CacheControl, ChatToolCall, ImageDetail, InlineAudio, MediaUrl, PromptCacheBreakpoint, ReasoningFormat,
     VideoProcessing,
@@ -104,7 +104,7 @@ impl ChatAudioOutput {
 
 wire_setters!(ChatAudioOutput {
     data: into String,
-    expires_at: exact i64,
+    expires_at: number i64,
     id: into String,
     transcript: into String,
 });
@@ -138,6 +138,8 @@ impl ChatContentText {
         Self { text: text.into(), cache_control: None, prompt_cache_breakpoint: None, extra: Extra::new() }
     }
 }
+
+wire_text!(ChatContentText, text => Self::new(text));
 
 wire_setters!(ChatContentText {
     cache_control: into CacheControl,
@@ -439,6 +441,8 @@ impl From<ChatContentText> for ChatContentPart {
     }
 }
 
+wire_text!(ChatContentPart, text => Self::Text(text.into()));
+
 impl From<ChatContentImage> for ChatContentPart {
     #[inline]
     fn from(value: ChatContentImage) -> Self {
@@ -474,6 +478,26 @@ impl From<ChatContentFile> for ChatContentPart {
     }
 }
 
+impl ChatContentPart {
+    /// Marks the prompt up to here for caching. A part that has no field for the mark carries it as an extra member; a
+    /// part of an unknown type stays as it is.
+    #[must_use]
+    #[inline]
+    pub fn cache_control(mut self, mark: impl Into<CacheControl>) -> Self {
+        let mark = mark.into();
+        match &mut self {
+            Self::Text(part) => part.cache_control = Some(mark),
+            Self::ImageUrl(part) => drop(part.extra.insert("cache_control", json(&mark))),
+            Self::InputAudio(part) => drop(part.extra.insert("cache_control", json(&mark))),
+            Self::InputVideo(part) => drop(part.extra.insert("cache_control", json(&mark))),
+            Self::VideoUrl(part) => drop(part.extra.insert("cache_control", json(&mark))),
+            Self::File(part) => drop(part.extra.insert("cache_control", json(&mark))),
+            Self::Unrecognized(_) => {}
+        }
+        self
+    }
+}
+
 /// What the model said, as text or content parts; `null` when it only calls tools or refuses.
 ///
 /// At `ChatAssistantMessage.content` in the API document.
@@ -501,19 +525,7 @@ wire_union!(ChatMessageContent {
     }
 });
 
-impl From<String> for ChatMessageContent {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
-
-impl From<&str> for ChatMessageContent {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
+wire_text!(ChatMessageContent, text => Self::Text(text));
 
 impl From<Vec<ChatContentPart>> for ChatMessageContent {
     #[inline]
@@ -522,10 +534,17 @@ impl From<Vec<ChatContentPart>> for ChatMessageContent {
     }
 }
 
-impl<const N: usize> From<[ChatContentPart; N]> for ChatMessageContent {
+impl<T: Into<ChatContentPart>, const N: usize> From<[T; N]> for ChatMessageContent {
     #[inline]
-    fn from(value: [ChatContentPart; N]) -> Self {
-        Self::List(value.into())
+    fn from(value: [T; N]) -> Self {
+        Self::List(value.into_iter().map(Into::into).collect())
+    }
+}
+
+impl From<ChatContentPart> for ChatMessageContent {
+    #[inline]
+    fn from(value: ChatContentPart) -> Self {
+        Self::List(vec![value])
     }
 }
 
@@ -591,7 +610,7 @@ impl ReasoningDetailSummary {
 wire_setters!(ReasoningDetailSummary {
     format: into ReasoningFormat,
     id: into String,
-    index: exact i64,
+    index: number i64,
 });
 
 /// Reasoning that the provider delivers only in encrypted form; replay it untouched on later turns.
@@ -630,7 +649,7 @@ impl ReasoningDetailEncrypted {
 wire_setters!(ReasoningDetailEncrypted {
     format: into ReasoningFormat,
     id: into String,
-    index: exact i64,
+    index: number i64,
 });
 
 /// Reasoning given in readable text, possibly with a signature that protects it.
@@ -672,7 +691,7 @@ impl ReasoningDetailText {
 wire_setters!(ReasoningDetailText {
     format: into ReasoningFormat,
     id: into String,
-    index: exact i64,
+    index: number i64,
     signature: into String,
     text: into String,
 });
@@ -731,7 +750,7 @@ impl ReasoningDetailServerToolCall {
 wire_setters!(ReasoningDetailServerToolCall {
     format: into ReasoningFormat,
     id: into String,
-    index: exact i64,
+    index: number i64,
     tool_call_id: into String,
 });
 
@@ -804,5 +823,51 @@ impl From<ReasoningDetailServerToolCall> for ReasoningDetail {
     #[inline]
     fn from(value: ReasoningDetailServerToolCall) -> Self {
         Self::ServerToolCall(Box::new(value))
+    }
+}
+
+impl ReasoningDetail {
+    /// Returns the object whose `type` is `reasoning.text`, without further settings; [`ReasoningDetailText`] has those.
+    #[inline]
+    pub fn reasoning_text() -> Self {
+        Self::Text(ReasoningDetailText::new())
+    }
+}
+
+impl ReasoningDetail {
+    /// Returns the field `format`, which all variants have; `None` where it is absent or the variant is unknown.
+    #[inline]
+    pub fn format(&self) -> Option<&ReasoningFormat> {
+        match self {
+            Self::Summary(value) => value.format.as_ref(),
+            Self::Encrypted(value) => value.format.as_ref(),
+            Self::Text(value) => value.format.as_ref(),
+            Self::ServerToolCall(value) => value.format.as_ref(),
+            Self::Unrecognized(_) => None,
+        }
+    }
+
+    /// Returns the field `id`, which all variants have; `None` where it is absent or the variant is unknown.
+    #[inline]
+    pub fn id(&self) -> Option<&str> {
+        match self {
+            Self::Summary(value) => value.id.as_deref(),
+            Self::Encrypted(value) => value.id.as_deref(),
+            Self::Text(value) => value.id.as_deref(),
+            Self::ServerToolCall(value) => value.id.as_deref(),
+            Self::Unrecognized(_) => None,
+        }
+    }
+
+    /// Returns the field `index`, which all variants have; `None` where it is absent or the variant is unknown.
+    #[inline]
+    pub fn index(&self) -> Option<i64> {
+        match self {
+            Self::Summary(value) => value.index,
+            Self::Encrypted(value) => value.index,
+            Self::Text(value) => value.index,
+            Self::ServerToolCall(value) => value.index,
+            Self::Unrecognized(_) => None,
+        }
     }
 }

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use crate::core::wire::{Extra, JsonObject, Unrecognized};
-use crate::core::wire::{wire_enum, wire_setters, wire_struct, wire_union};
+use crate::core::wire::{IntoList, json, of_tag, wire_enum, wire_setters, wire_struct, wire_text, wire_union};
 use crate::models::chat::{ChatAssistantMessage, ChatContentText, ChatMessageContent};
 use crate::models::plugins::Plugin;
 use crate::models::routing::ProviderPreferences;
@@ -167,9 +167,9 @@ wire_struct!(ChatRequest {
 impl ChatRequest {
     /// With what the API requires.
     #[inline]
-    pub fn new(messages: impl IntoIterator<Item = impl Into<ChatMessage>>) -> Self {
+    pub fn new<Messages>(messages: impl IntoList<ChatMessage, Messages>) -> Self {
         Self {
-            messages: messages.into_iter().map(Into::into).collect(),
+            messages: messages.into_list(),
             cache_control: None,
             debug: None,
             deferred_tools: None,
@@ -220,42 +220,42 @@ wire_setters!(ChatRequest {
     cache_control: into CacheControl,
     debug: into ChatDebugOptions,
     deferred_tools: into DeferredToolsControl,
-    frequency_penalty: exact f64,
-    image_config: into BTreeMap<String, ImageConfigValue>,
-    logit_bias: into BTreeMap<String, f64>,
+    frequency_penalty: number f64,
+    image_config: map ImageConfigValue,
+    logit_bias: map f64,
     logprobs: exact bool,
-    max_completion_tokens: exact i64,
-    max_tokens: exact i64,
-    metadata: into BTreeMap<String, String>,
-    min_p: exact f64,
+    max_completion_tokens: number i64,
+    max_tokens: number i64,
+    metadata: map String,
+    min_p: number f64,
     modalities: list ChatRequestModality,
     model: into String,
     models: list String,
     parallel_tool_calls: exact bool,
     plugins: list Plugin,
     prediction: into Prediction,
-    presence_penalty: exact f64,
+    presence_penalty: number f64,
     prompt_cache_key: into String,
     prompt_cache_options: into PromptCacheOptions,
     provider: into ProviderPreferences,
     reasoning: into ChatRequestReasoning,
     reasoning_effort: into ReasoningEffort,
-    repetition_penalty: exact f64,
+    repetition_penalty: number f64,
     response_format: into ChatRequestResponseFormat,
     route: into DeprecatedRoute,
-    seed: exact i64,
+    seed: number i64,
     service_tier: into ServiceTier,
     session_id: into String,
     stop: into StopSequences,
     stop_server_tools_when: list StopServerToolsWhenCondition,
     stream_options: into ChatStreamOptions,
-    temperature: exact f64,
+    temperature: number f64,
     tool_choice: into ChatToolChoice,
     tools: list ChatFunctionTool,
-    top_a: exact f64,
-    top_k: exact i64,
-    top_logprobs: exact i64,
-    top_p: exact f64,
+    top_a: number f64,
+    top_k: number i64,
+    top_logprobs: number i64,
+    top_p: number f64,
     trace: into TraceConfig,
     user: into String,
 });
@@ -348,19 +348,7 @@ wire_union!(ChatTextContent {
     }
 });
 
-impl From<String> for ChatTextContent {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
-
-impl From<&str> for ChatTextContent {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
+wire_text!(ChatTextContent, text => Self::Text(text));
 
 impl From<Vec<ChatContentText>> for ChatTextContent {
     #[inline]
@@ -369,10 +357,17 @@ impl From<Vec<ChatContentText>> for ChatTextContent {
     }
 }
 
-impl<const N: usize> From<[ChatContentText; N]> for ChatTextContent {
+impl<T: Into<ChatContentText>, const N: usize> From<[T; N]> for ChatTextContent {
     #[inline]
-    fn from(value: [ChatContentText; N]) -> Self {
-        Self::List(value.into())
+    fn from(value: [T; N]) -> Self {
+        Self::List(value.into_iter().map(Into::into).collect())
+    }
+}
+
+impl From<ChatContentText> for ChatTextContent {
+    #[inline]
+    fn from(value: ChatContentText) -> Self {
+        Self::List(vec![value])
     }
 }
 
@@ -631,19 +626,7 @@ wire_union!(PredictionContent {
     }
 });
 
-impl From<String> for PredictionContent {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
-
-impl From<&str> for PredictionContent {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
+wire_text!(PredictionContent, text => Self::Text(text));
 
 impl From<Vec<ContentPartText>> for PredictionContent {
     #[inline]
@@ -652,10 +635,17 @@ impl From<Vec<ContentPartText>> for PredictionContent {
     }
 }
 
-impl<const N: usize> From<[ContentPartText; N]> for PredictionContent {
+impl<T: Into<ContentPartText>, const N: usize> From<[T; N]> for PredictionContent {
     #[inline]
-    fn from(value: [ContentPartText; N]) -> Self {
-        Self::List(value.into())
+    fn from(value: [T; N]) -> Self {
+        Self::List(value.into_iter().map(Into::into).collect())
+    }
+}
+
+impl From<ContentPartText> for PredictionContent {
+    #[inline]
+    fn from(value: ContentPartText) -> Self {
+        Self::List(vec![value])
     }
 }
 
@@ -855,6 +845,8 @@ wire_union!(ChatRequestResponseFormat {
     }
 });
 
+wire_text!(ChatRequestResponseFormat, text => of_tag("type", text));
+
 impl From<FormatTextConfig> for ChatRequestResponseFormat {
     #[inline]
     fn from(value: FormatTextConfig) -> Self {
@@ -887,6 +879,26 @@ impl From<ChatFormatPythonConfig> for ChatRequestResponseFormat {
     #[inline]
     fn from(value: ChatFormatPythonConfig) -> Self {
         Self::Python(value)
+    }
+}
+
+impl ChatRequestResponseFormat {
+    /// Returns the object whose `type` is `json_object`, without further settings; [`FormatJsonObjectConfig`] has those.
+    #[inline]
+    pub fn json_object() -> Self {
+        Self::JsonObject(FormatJsonObjectConfig::new())
+    }
+
+    /// Returns the object whose `type` is `python`, without further settings; [`ChatFormatPythonConfig`] has those.
+    #[inline]
+    pub fn python() -> Self {
+        Self::Python(ChatFormatPythonConfig::new())
+    }
+
+    /// Returns the object whose `type` is `text`, without further settings; [`FormatTextConfig`] has those.
+    #[inline]
+    pub fn text() -> Self {
+        Self::Text(FormatTextConfig::new())
     }
 }
 
@@ -1040,6 +1052,8 @@ impl From<ToolChoiceMode> for ChatToolChoice {
     }
 }
 
+wire_text!(ChatToolChoice, text => Self::Mode(text.into()));
+
 impl From<ChatNamedToolChoice> for ChatToolChoice {
     #[inline]
     fn from(value: ChatNamedToolChoice) -> Self {
@@ -1052,6 +1066,20 @@ impl From<ChatServerToolChoice> for ChatToolChoice {
     fn from(value: ChatServerToolChoice) -> Self {
         Self::ServerToolChoice(value)
     }
+}
+
+impl ChatToolChoice {
+    /// [`ToolChoiceMode::Auto`] as a value of this type.
+    #[allow(non_upper_case_globals, reason = "it is used like a variant")]
+    pub const Auto: Self = Self::Mode(ToolChoiceMode::Auto);
+
+    /// [`ToolChoiceMode::None`] as a value of this type.
+    #[allow(non_upper_case_globals, reason = "it is used like a variant")]
+    pub const None: Self = Self::Mode(ToolChoiceMode::None);
+
+    /// [`ToolChoiceMode::Required`] as a value of this type.
+    #[allow(non_upper_case_globals, reason = "it is used like a variant")]
+    pub const Required: Self = Self::Mode(ToolChoiceMode::Required);
 }
 
 /// A function that your own code carries out whenever the model calls it.
@@ -1220,10 +1248,10 @@ wire_setters!(ChatWebSearchShorthand {
     allowed_domains: list String,
     engine: into WebSearchToolEngine,
     excluded_domains: list String,
-    max_characters: exact i64,
-    max_results: exact i64,
-    max_total_results: exact i64,
-    max_uses: exact i64,
+    max_characters: number i64,
+    max_results: number i64,
+    max_total_results: number i64,
+    max_uses: number i64,
     mode: into WebSearchMode,
     parameters: into WebSearchConfig,
     search_context_size: into SearchQualityLevel,
@@ -1355,6 +1383,8 @@ wire_union!(ChatFunctionTool {
     }
 });
 
+wire_text!(ChatFunctionTool, text => of_tag("type", text));
+
 impl From<ChatFunctionToolFunction> for ChatFunctionTool {
     #[inline]
     fn from(value: ChatFunctionToolFunction) -> Self {
@@ -1443,5 +1473,118 @@ impl From<DynamicServerTool> for ChatFunctionTool {
     #[inline]
     fn from(value: DynamicServerTool) -> Self {
         Self::DynamicServerTool(value)
+    }
+}
+
+impl ChatFunctionTool {
+    /// Returns the object whose `type` is `openrouter:advisor`, without further settings; [`AdvisorServerToolOpenRouter`] has those.
+    #[inline]
+    pub fn openrouter_advisor() -> Self {
+        Self::OpenRouterAdvisor(Box::new(AdvisorServerToolOpenRouter::new()))
+    }
+
+    /// Returns the object whose `type` is `openrouter:bash`, without further settings; [`BashServerTool`] has those.
+    #[inline]
+    pub fn openrouter_bash() -> Self {
+        Self::OpenRouterBash(Box::new(BashServerTool::new()))
+    }
+
+    /// Returns the object whose `type` is `openrouter:datetime`, without further settings; [`DatetimeServerTool`] has those.
+    #[inline]
+    pub fn openrouter_datetime() -> Self {
+        Self::OpenRouterDatetime(DatetimeServerTool::new())
+    }
+
+    /// Returns the object whose `type` is `openrouter:experimental__search_models`, without further settings; [`SearchModelsServerTool`] has those.
+    #[inline]
+    pub fn openrouter_experimental_search_models() -> Self {
+        Self::OpenRouterExperimentalSearchModels(SearchModelsServerTool::new())
+    }
+
+    /// Returns the object whose `type` is `openrouter:files`, without further settings; [`FilesServerTool`] has those.
+    #[inline]
+    pub fn openrouter_files() -> Self {
+        Self::OpenRouterFiles(FilesServerTool::new())
+    }
+
+    /// Returns the object whose `type` is `openrouter:fusion`, without further settings; [`FusionServerToolOpenRouter`] has those.
+    #[inline]
+    pub fn openrouter_fusion() -> Self {
+        Self::OpenRouterFusion(Box::new(FusionServerToolOpenRouter::new()))
+    }
+
+    /// Returns the object whose `type` is `openrouter:image_generation`, without further settings; [`ImageGenerationServerToolOpenRouter`] has those.
+    #[inline]
+    pub fn openrouter_image_generation() -> Self {
+        Self::OpenRouterImageGeneration(ImageGenerationServerToolOpenRouter::new())
+    }
+
+    /// Returns the object whose `type` is `openrouter:subagent`, without further settings; [`SubagentServerToolOpenRouter`] has those.
+    #[inline]
+    pub fn openrouter_subagent() -> Self {
+        Self::OpenRouterSubagent(Box::new(SubagentServerToolOpenRouter::new()))
+    }
+
+    /// Returns the object whose `type` is `openrouter:web_fetch`, without further settings; [`WebFetchServerTool`] has those.
+    #[inline]
+    pub fn openrouter_web_fetch() -> Self {
+        Self::OpenRouterWebFetch(WebFetchServerTool::new())
+    }
+
+    /// Returns the object whose `type` is `openrouter:web_search`, without further settings; [`OpenRouterWebSearchServerTool`] has those.
+    #[inline]
+    pub fn openrouter_web_search() -> Self {
+        Self::OpenRouterWebSearch(Box::new(OpenRouterWebSearchServerTool::new()))
+    }
+
+    /// Returns the object whose `type` is `web_search`, without further settings; [`ChatWebSearchShorthand`] has those.
+    #[inline]
+    pub fn web_search() -> Self {
+        Self::WebSearchShorthand(Box::new(ChatWebSearchShorthand::new("web_search")))
+    }
+
+    /// Returns the object whose `type` is `web_search_2025_08_26`, without further settings; [`ChatWebSearchShorthand`] has those.
+    #[inline]
+    pub fn web_search_2025_08_26() -> Self {
+        Self::WebSearchShorthand(Box::new(ChatWebSearchShorthand::new("web_search_2025_08_26")))
+    }
+
+    /// Returns the object whose `type` is `web_search_preview`, without further settings; [`ChatWebSearchShorthand`] has those.
+    #[inline]
+    pub fn web_search_preview() -> Self {
+        Self::WebSearchShorthand(Box::new(ChatWebSearchShorthand::new("web_search_preview")))
+    }
+
+    /// Returns the object whose `type` is `web_search_preview_2025_03_11`, without further settings; [`ChatWebSearchShorthand`] has those.
+    #[inline]
+    pub fn web_search_preview_2025_03_11() -> Self {
+        Self::WebSearchShorthand(Box::new(ChatWebSearchShorthand::new("web_search_preview_2025_03_11")))
+    }
+}
+
+impl ChatFunctionTool {
+    /// Marks the prompt up to here for caching. A part that has no field for the mark carries it as an extra member; a
+    /// part of an unknown type stays as it is.
+    #[must_use]
+    #[inline]
+    pub fn cache_control(mut self, mark: impl Into<CacheControl>) -> Self {
+        let mark = mark.into();
+        match &mut self {
+            Self::Function(part) => part.cache_control = Some(mark),
+            Self::OpenRouterAdvisor(part) => drop(part.extra.insert("cache_control", json(&mark))),
+            Self::OpenRouterBash(part) => drop(part.extra.insert("cache_control", json(&mark))),
+            Self::OpenRouterDatetime(part) => drop(part.extra.insert("cache_control", json(&mark))),
+            Self::OpenRouterFiles(part) => drop(part.extra.insert("cache_control", json(&mark))),
+            Self::OpenRouterFusion(part) => drop(part.extra.insert("cache_control", json(&mark))),
+            Self::OpenRouterImageGeneration(part) => drop(part.extra.insert("cache_control", json(&mark))),
+            Self::OpenRouterExperimentalSearchModels(part) => drop(part.extra.insert("cache_control", json(&mark))),
+            Self::OpenRouterSubagent(part) => drop(part.extra.insert("cache_control", json(&mark))),
+            Self::OpenRouterWebFetch(part) => drop(part.extra.insert("cache_control", json(&mark))),
+            Self::OpenRouterWebSearch(part) => drop(part.extra.insert("cache_control", json(&mark))),
+            Self::WebSearchShorthand(part) => drop(part.extra.insert("cache_control", json(&mark))),
+            Self::DynamicServerTool(part) => drop(part.extra.insert("cache_control", json(&mark))),
+            Self::Unrecognized(_) => {}
+        }
+        self
     }
 }

@@ -3,7 +3,7 @@
 //! Types of `messages`. What is sent and received.
 
 use crate::core::wire::{Extra, JsonObject};
-use crate::core::wire::{wire_enum, wire_setters, wire_struct};
+use crate::core::wire::{IntoNumber, wire_enum, wire_setters, wire_struct};
 use crate::models::shared::ToolOutputFile;
 
 /// Citation in a response that points at a page found by the web search tool.
@@ -89,17 +89,17 @@ impl AnthropicSearchResultCitation {
     #[inline]
     pub fn new(
         cited_text: impl Into<String>,
-        end_block_index: i64,
-        search_result_index: i64,
+        end_block_index: impl IntoNumber<i64>,
+        search_result_index: impl IntoNumber<i64>,
         source: impl Into<String>,
-        start_block_index: i64,
+        start_block_index: impl IntoNumber<i64>,
     ) -> Self {
         Self {
             cited_text: cited_text.into(),
-            end_block_index,
-            search_result_index,
+            end_block_index: end_block_index.into_number(),
+            search_result_index: search_result_index.into_number(),
             source: source.into(),
-            start_block_index,
+            start_block_index: start_block_index.into_number(),
             title: None,
             extra: Extra::new(),
         }

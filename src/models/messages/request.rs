@@ -3,7 +3,9 @@
 //! Types of `messages`. What is only sent.
 
 use crate::core::wire::{Extra, Json, JsonObject, Unrecognized};
-use crate::core::wire::{wire_enum, wire_setters, wire_struct, wire_union};
+use crate::core::wire::{
+    IntoList, IntoNumber, json, of_tag, wire_enum, wire_setters, wire_struct, wire_text, wire_texts, wire_union,
+};
 use crate::models::messages::{
     AnthropicAdvisorToolResult, AnthropicBase64PdfSource, AnthropicPlainTextSource, AnthropicRedactedThinkingBlock,
     AnthropicSearchResultCitation, AnthropicThinkingBlock, AnthropicToolReference, AnthropicWebSearchCitation,
@@ -163,7 +165,7 @@ wire_setters!(MessagesRequest {
     context_management: into MessagesRequestContextManagement,
     deferred_tools: into DeferredToolsControl,
     fallbacks: list MessagesFallbackParam,
-    max_tokens: exact i64,
+    max_tokens: number i64,
     metadata: into MessagesRequestMetadata,
     models: list String,
     output_config: into MessagesOutputConfig,
@@ -177,12 +179,12 @@ wire_setters!(MessagesRequest {
     stop_sequences: list String,
     stop_server_tools_when: list StopServerToolsWhenCondition,
     system: into MessagesRequestSystem,
-    temperature: exact f64,
+    temperature: number f64,
     thinking: into MessagesRequestThinking,
     tool_choice: into MessagesRequestToolChoice,
     tools: list MessagesRequestTool,
-    top_k: exact i64,
-    top_p: exact f64,
+    top_k: number i64,
+    top_p: number f64,
     trace: into TraceConfig,
     user: into String,
 });
@@ -280,8 +282,8 @@ wire_struct!(AnthropicInputTokens ["type" = "\"input_tokens\""] {
 impl AnthropicInputTokens {
     /// With what the API requires.
     #[inline]
-    pub fn new(value: i64) -> Self {
-        Self { value, extra: Extra::new() }
+    pub fn new(value: impl IntoNumber<i64>) -> Self {
+        Self { value: value.into_number(), extra: Extra::new() }
     }
 }
 
@@ -321,19 +323,7 @@ impl From<bool> for ContextEditClearToolInputs {
     }
 }
 
-impl From<Vec<String>> for ContextEditClearToolInputs {
-    #[inline]
-    fn from(value: Vec<String>) -> Self {
-        Self::List(value)
-    }
-}
-
-impl<const N: usize> From<[String; N]> for ContextEditClearToolInputs {
-    #[inline]
-    fn from(value: [String; N]) -> Self {
-        Self::List(value.into())
-    }
-}
+wire_texts!(ContextEditClearToolInputs, List);
 
 /// Says how many recent tool uses survive when older ones are cleared from the context.
 ///
@@ -356,8 +346,8 @@ wire_struct!(AnthropicToolUses ["type" = "\"tool_uses\""] {
 impl AnthropicToolUses {
     /// With what the API requires.
     #[inline]
-    pub fn new(value: i64) -> Self {
-        Self { value, extra: Extra::new() }
+    pub fn new(value: impl IntoNumber<i64>) -> Self {
+        Self { value: value.into_number(), extra: Extra::new() }
     }
 }
 
@@ -471,8 +461,8 @@ wire_struct!(AnthropicThinkingTurns ["type" = "\"thinking_turns\""] {
 impl AnthropicThinkingTurns {
     /// With what the API requires.
     #[inline]
-    pub fn new(value: i64) -> Self {
-        Self { value, extra: Extra::new() }
+    pub fn new(value: impl IntoNumber<i64>) -> Self {
+        Self { value: value.into_number(), extra: Extra::new() }
     }
 }
 
@@ -543,6 +533,8 @@ impl From<ContextEditClearThinking20251015KeepMode> for ContextEditClearThinking
     }
 }
 
+wire_text!(ContextEditClearThinking20251015Keep, text => Self::Mode(text.into()));
+
 impl From<AnthropicThinkingTurns> for ContextEditClearThinking20251015Keep {
     #[inline]
     fn from(value: AnthropicThinkingTurns) -> Self {
@@ -554,6 +546,14 @@ impl From<ContextEditClearThinking20251015KeepAll> for ContextEditClearThinking2
     #[inline]
     fn from(value: ContextEditClearThinking20251015KeepAll) -> Self {
         Self::All(value)
+    }
+}
+
+impl ContextEditClearThinking20251015Keep {
+    /// Returns the object whose `type` is `all`, without further settings; [`ContextEditClearThinking20251015KeepAll`] has those.
+    #[inline]
+    pub fn all() -> Self {
+        Self::All(ContextEditClearThinking20251015KeepAll::new())
     }
 }
 
@@ -630,6 +630,8 @@ wire_union!(ContextEdit {
     }
 });
 
+wire_text!(ContextEdit, text => of_tag("type", text));
+
 impl From<ContextEditClearToolUses20250919> for ContextEdit {
     #[inline]
     fn from(value: ContextEditClearToolUses20250919) -> Self {
@@ -648,6 +650,26 @@ impl From<ContextEditCompact20260112> for ContextEdit {
     #[inline]
     fn from(value: ContextEditCompact20260112) -> Self {
         Self::Compact20260112(value)
+    }
+}
+
+impl ContextEdit {
+    /// Returns the object whose `type` is `clear_thinking_20251015`, without further settings; [`ContextEditClearThinking20251015`] has those.
+    #[inline]
+    pub fn clear_thinking_20251015() -> Self {
+        Self::ClearThinking20251015(ContextEditClearThinking20251015::new())
+    }
+
+    /// Returns the object whose `type` is `clear_tool_uses_20250919`, without further settings; [`ContextEditClearToolUses20250919`] has those.
+    #[inline]
+    pub fn clear_tool_uses_20250919() -> Self {
+        Self::ClearToolUses20250919(Box::new(ContextEditClearToolUses20250919::new()))
+    }
+
+    /// Returns the object whose `type` is `compact_20260112`, without further settings; [`ContextEditCompact20260112`] has those.
+    #[inline]
+    pub fn compact_20260112() -> Self {
+        Self::Compact20260112(ContextEditCompact20260112::new())
     }
 }
 
@@ -764,6 +786,8 @@ impl AnthropicTextBlockParam {
     }
 }
 
+wire_text!(AnthropicTextBlockParam, text => Self::new(text));
+
 wire_setters!(AnthropicTextBlockParam {
     cache_control: into CacheControl,
     citations: list AnthropicTextBlockParamCitation,
@@ -801,13 +825,18 @@ wire_struct!(AnthropicCharCitationParam ["type" = "\"char_location\""] {
 impl AnthropicCharCitationParam {
     /// With what the API requires.
     #[inline]
-    pub fn new(cited_text: impl Into<String>, document_index: i64, end_char_index: i64, start_char_index: i64) -> Self {
+    pub fn new(
+        cited_text: impl Into<String>,
+        document_index: impl IntoNumber<i64>,
+        end_char_index: impl IntoNumber<i64>,
+        start_char_index: impl IntoNumber<i64>,
+    ) -> Self {
         Self {
             cited_text: cited_text.into(),
-            document_index,
+            document_index: document_index.into_number(),
             document_title: None,
-            end_char_index,
-            start_char_index,
+            end_char_index: end_char_index.into_number(),
+            start_char_index: start_char_index.into_number(),
             extra: Extra::new(),
         }
     }
@@ -851,16 +880,16 @@ impl AnthropicPageCitationParam {
     #[inline]
     pub fn new(
         cited_text: impl Into<String>,
-        document_index: i64,
-        end_page_number: i64,
-        start_page_number: i64,
+        document_index: impl IntoNumber<i64>,
+        end_page_number: impl IntoNumber<i64>,
+        start_page_number: impl IntoNumber<i64>,
     ) -> Self {
         Self {
             cited_text: cited_text.into(),
-            document_index,
+            document_index: document_index.into_number(),
             document_title: None,
-            end_page_number,
-            start_page_number,
+            end_page_number: end_page_number.into_number(),
+            start_page_number: start_page_number.into_number(),
             extra: Extra::new(),
         }
     }
@@ -904,16 +933,16 @@ impl AnthropicContentBlockCitationParam {
     #[inline]
     pub fn new(
         cited_text: impl Into<String>,
-        document_index: i64,
-        end_block_index: i64,
-        start_block_index: i64,
+        document_index: impl IntoNumber<i64>,
+        end_block_index: impl IntoNumber<i64>,
+        start_block_index: impl IntoNumber<i64>,
     ) -> Self {
         Self {
             cited_text: cited_text.into(),
-            document_index,
+            document_index: document_index.into_number(),
             document_title: None,
-            end_block_index,
-            start_block_index,
+            end_block_index: end_block_index.into_number(),
+            start_block_index: start_block_index.into_number(),
             extra: Extra::new(),
         }
     }
@@ -1318,10 +1347,28 @@ impl From<AnthropicTextBlockParam> for AnthropicContentSourcePart {
     }
 }
 
+wire_text!(AnthropicContentSourcePart, text => Self::Text(text.into()));
+
 impl From<AnthropicImageBlockParam> for AnthropicContentSourcePart {
     #[inline]
     fn from(value: AnthropicImageBlockParam) -> Self {
         Self::Image(value)
+    }
+}
+
+impl AnthropicContentSourcePart {
+    /// Marks the prompt up to here for caching. A part that has no field for the mark carries it as an extra member; a
+    /// part of an unknown type stays as it is.
+    #[must_use]
+    #[inline]
+    pub fn cache_control(mut self, mark: impl Into<CacheControl>) -> Self {
+        let mark = mark.into();
+        match &mut self {
+            Self::Text(part) => part.cache_control = Some(mark),
+            Self::Image(part) => part.cache_control = Some(mark),
+            Self::Unrecognized(_) => {}
+        }
+        self
     }
 }
 
@@ -1352,19 +1399,7 @@ wire_union!(AnthropicContentSourceContent {
     }
 });
 
-impl From<String> for AnthropicContentSourceContent {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
-
-impl From<&str> for AnthropicContentSourceContent {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
+wire_text!(AnthropicContentSourceContent, text => Self::Text(text));
 
 impl From<Vec<AnthropicContentSourcePart>> for AnthropicContentSourceContent {
     #[inline]
@@ -1373,10 +1408,17 @@ impl From<Vec<AnthropicContentSourcePart>> for AnthropicContentSourceContent {
     }
 }
 
-impl<const N: usize> From<[AnthropicContentSourcePart; N]> for AnthropicContentSourceContent {
+impl<T: Into<AnthropicContentSourcePart>, const N: usize> From<[T; N]> for AnthropicContentSourceContent {
     #[inline]
-    fn from(value: [AnthropicContentSourcePart; N]) -> Self {
-        Self::List(value.into())
+    fn from(value: [T; N]) -> Self {
+        Self::List(value.into_iter().map(Into::into).collect())
+    }
+}
+
+impl From<AnthropicContentSourcePart> for AnthropicContentSourceContent {
+    #[inline]
+    fn from(value: AnthropicContentSourcePart) -> Self {
+        Self::List(vec![value])
     }
 }
 
@@ -1578,13 +1620,13 @@ wire_struct!(AnthropicSearchResultBlockParam ["type" = "\"search_result\""] {
 impl AnthropicSearchResultBlockParam {
     /// With what the API requires.
     #[inline]
-    pub fn new(
-        content: impl IntoIterator<Item = impl Into<AnthropicTextBlockParam>>,
+    pub fn new<Content>(
+        content: impl IntoList<AnthropicTextBlockParam, Content>,
         source: impl Into<String>,
         title: impl Into<String>,
     ) -> Self {
         Self {
-            content: content.into_iter().map(Into::into).collect(),
+            content: content.into_list(),
             source: source.into(),
             title: title.into(),
             cache_control: None,
@@ -1655,6 +1697,8 @@ impl From<AnthropicTextBlockParam> for MessagesToolResultContentPart {
     }
 }
 
+wire_text!(MessagesToolResultContentPart, text => Self::Text(text.into()));
+
 impl From<AnthropicImageBlockParam> for MessagesToolResultContentPart {
     #[inline]
     fn from(value: AnthropicImageBlockParam) -> Self {
@@ -1680,6 +1724,25 @@ impl From<AnthropicDocumentBlockParam> for MessagesToolResultContentPart {
     #[inline]
     fn from(value: AnthropicDocumentBlockParam) -> Self {
         Self::Document(Box::new(value))
+    }
+}
+
+impl MessagesToolResultContentPart {
+    /// Marks the prompt up to here for caching. A part that has no field for the mark carries it as an extra member; a
+    /// part of an unknown type stays as it is.
+    #[must_use]
+    #[inline]
+    pub fn cache_control(mut self, mark: impl Into<CacheControl>) -> Self {
+        let mark = mark.into();
+        match &mut self {
+            Self::Text(part) => part.cache_control = Some(mark),
+            Self::Image(part) => part.cache_control = Some(mark),
+            Self::ToolReference(part) => drop(part.extra.insert("cache_control", json(&mark))),
+            Self::SearchResult(part) => part.cache_control = Some(mark),
+            Self::Document(part) => part.cache_control = Some(mark),
+            Self::Unrecognized(_) => {}
+        }
+        self
     }
 }
 
@@ -1710,19 +1773,7 @@ wire_union!(MessagesToolResultContent {
     }
 });
 
-impl From<String> for MessagesToolResultContent {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
-
-impl From<&str> for MessagesToolResultContent {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
+wire_text!(MessagesToolResultContent, text => Self::Text(text));
 
 impl From<Vec<MessagesToolResultContentPart>> for MessagesToolResultContent {
     #[inline]
@@ -1731,10 +1782,17 @@ impl From<Vec<MessagesToolResultContentPart>> for MessagesToolResultContent {
     }
 }
 
-impl<const N: usize> From<[MessagesToolResultContentPart; N]> for MessagesToolResultContent {
+impl<T: Into<MessagesToolResultContentPart>, const N: usize> From<[T; N]> for MessagesToolResultContent {
     #[inline]
-    fn from(value: [MessagesToolResultContentPart; N]) -> Self {
-        Self::List(value.into())
+    fn from(value: [T; N]) -> Self {
+        Self::List(value.into_iter().map(Into::into).collect())
+    }
+}
+
+impl From<MessagesToolResultContentPart> for MessagesToolResultContent {
+    #[inline]
+    fn from(value: MessagesToolResultContentPart) -> Self {
+        Self::List(vec![value])
     }
 }
 
@@ -1890,10 +1948,17 @@ impl From<Vec<AnthropicWebSearchResultBlockParam>> for MessagesWebSearchResultCo
     }
 }
 
-impl<const N: usize> From<[AnthropicWebSearchResultBlockParam; N]> for MessagesWebSearchResultContent {
+impl<T: Into<AnthropicWebSearchResultBlockParam>, const N: usize> From<[T; N]> for MessagesWebSearchResultContent {
     #[inline]
-    fn from(value: [AnthropicWebSearchResultBlockParam; N]) -> Self {
-        Self::List(value.into())
+    fn from(value: [T; N]) -> Self {
+        Self::List(value.into_iter().map(Into::into).collect())
+    }
+}
+
+impl From<AnthropicWebSearchResultBlockParam> for MessagesWebSearchResultContent {
+    #[inline]
+    fn from(value: AnthropicWebSearchResultBlockParam) -> Self {
+        Self::List(vec![value])
     }
 }
 
@@ -2260,7 +2325,7 @@ wire_setters!(AnthropicWebSearchTool20250305 {
     allowed_domains: list String,
     blocked_domains: list String,
     cache_control: into CacheControl,
-    max_uses: exact i64,
+    max_uses: number i64,
     user_location: into WebSearchUserLocation,
 });
 
@@ -2308,7 +2373,7 @@ wire_setters!(AnthropicWebSearchTool20260209 {
     allowed_domains: list String,
     blocked_domains: list String,
     cache_control: into CacheControl,
-    max_uses: exact i64,
+    max_uses: number i64,
     user_location: into WebSearchUserLocation,
 });
 
@@ -2386,6 +2451,8 @@ wire_union!(AnthropicTool {
     }
 });
 
+wire_text!(AnthropicTool, text => of_tag("type", text));
+
 impl From<AnthropicToolCustom> for AnthropicTool {
     #[inline]
     fn from(value: AnthropicToolCustom) -> Self {
@@ -2418,6 +2485,51 @@ impl From<AnthropicWebSearchTool20260209> for AnthropicTool {
     #[inline]
     fn from(value: AnthropicWebSearchTool20260209) -> Self {
         Self::WebSearch20260209(Box::new(value))
+    }
+}
+
+impl AnthropicTool {
+    /// Returns the object whose `type` is `bash_20250124`, without further settings; [`AnthropicBashTool20250124`] has those.
+    #[inline]
+    pub fn bash_20250124() -> Self {
+        Self::Bash20250124(AnthropicBashTool20250124::new())
+    }
+
+    /// Returns the object whose `type` is `text_editor_20250124`, without further settings; [`AnthropicTextEditorTool20250124`] has those.
+    #[inline]
+    pub fn text_editor_20250124() -> Self {
+        Self::TextEditor20250124(AnthropicTextEditorTool20250124::new())
+    }
+
+    /// Returns the object whose `type` is `web_search_20250305`, without further settings; [`AnthropicWebSearchTool20250305`] has those.
+    #[inline]
+    pub fn web_search_20250305() -> Self {
+        Self::WebSearch20250305(Box::new(AnthropicWebSearchTool20250305::new()))
+    }
+
+    /// Returns the object whose `type` is `web_search_20260209`, without further settings; [`AnthropicWebSearchTool20260209`] has those.
+    #[inline]
+    pub fn web_search_20260209() -> Self {
+        Self::WebSearch20260209(Box::new(AnthropicWebSearchTool20260209::new()))
+    }
+}
+
+impl AnthropicTool {
+    /// Marks the prompt up to here for caching. A part that has no field for the mark carries it as an extra member; a
+    /// part of an unknown type stays as it is.
+    #[must_use]
+    #[inline]
+    pub fn cache_control(mut self, mark: impl Into<CacheControl>) -> Self {
+        let mark = mark.into();
+        match &mut self {
+            Self::Custom(part) => part.cache_control = Some(mark),
+            Self::Bash20250124(part) => part.cache_control = Some(mark),
+            Self::TextEditor20250124(part) => part.cache_control = Some(mark),
+            Self::WebSearch20250305(part) => part.cache_control = Some(mark),
+            Self::WebSearch20260209(part) => part.cache_control = Some(mark),
+            Self::Unrecognized(_) => {}
+        }
+        self
     }
 }
 
@@ -2709,6 +2821,8 @@ impl From<AnthropicTextBlockParam> for MessagesContentBlockParam {
     }
 }
 
+wire_text!(MessagesContentBlockParam, text => Self::Text(text.into()));
+
 impl From<AnthropicImageBlockParam> for MessagesContentBlockParam {
     #[inline]
     fn from(value: AnthropicImageBlockParam) -> Self {
@@ -2821,6 +2935,37 @@ impl From<MessagesToolSearchResult> for MessagesContentBlockParam {
     }
 }
 
+impl MessagesContentBlockParam {
+    /// Marks the prompt up to here for caching. A part that has no field for the mark carries it as an extra member; a
+    /// part of an unknown type stays as it is.
+    #[must_use]
+    #[inline]
+    pub fn cache_control(mut self, mark: impl Into<CacheControl>) -> Self {
+        let mark = mark.into();
+        match &mut self {
+            Self::Text(part) => part.cache_control = Some(mark),
+            Self::Image(part) => part.cache_control = Some(mark),
+            Self::Document(part) => part.cache_control = Some(mark),
+            Self::ToolUse(part) => part.cache_control = Some(mark),
+            Self::ToolResult(part) => part.cache_control = Some(mark),
+            Self::Thinking(part) => drop(part.extra.insert("cache_control", json(&mark))),
+            Self::RedactedThinking(part) => drop(part.extra.insert("cache_control", json(&mark))),
+            Self::ServerToolUse(part) => part.cache_control = Some(mark),
+            Self::WebSearchToolResult(part) => part.cache_control = Some(mark),
+            Self::SearchResult(part) => part.cache_control = Some(mark),
+            Self::Compaction(part) => part.cache_control = Some(mark),
+            Self::AdvisorToolResult(part) => drop(part.extra.insert("cache_control", json(&mark))),
+            Self::ToolAddition(part) => part.cache_control = Some(mark),
+            Self::ToolRemoval(part) => part.cache_control = Some(mark),
+            Self::OpenRouterShellToolResult(part) => drop(part.extra.insert("cache_control", json(&mark))),
+            Self::OpenRouterBashToolResult(part) => drop(part.extra.insert("cache_control", json(&mark))),
+            Self::OpenRouterToolSearchResult(part) => drop(part.extra.insert("cache_control", json(&mark))),
+            Self::Unrecognized(_) => {}
+        }
+        self
+    }
+}
+
 /// What the turn says: plain text, or a list of blocks such as text, images, documents and tool results.
 ///
 /// At `MessagesMessageParam.content` in the API document.
@@ -2848,19 +2993,7 @@ wire_union!(MessagesMessageParamContent {
     }
 });
 
-impl From<String> for MessagesMessageParamContent {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
-
-impl From<&str> for MessagesMessageParamContent {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
+wire_text!(MessagesMessageParamContent, text => Self::Text(text));
 
 impl From<Vec<MessagesContentBlockParam>> for MessagesMessageParamContent {
     #[inline]
@@ -2869,10 +3002,17 @@ impl From<Vec<MessagesContentBlockParam>> for MessagesMessageParamContent {
     }
 }
 
-impl<const N: usize> From<[MessagesContentBlockParam; N]> for MessagesMessageParamContent {
+impl<T: Into<MessagesContentBlockParam>, const N: usize> From<[T; N]> for MessagesMessageParamContent {
     #[inline]
-    fn from(value: [MessagesContentBlockParam; N]) -> Self {
-        Self::List(value.into())
+    fn from(value: [T; N]) -> Self {
+        Self::List(value.into_iter().map(Into::into).collect())
+    }
+}
+
+impl From<MessagesContentBlockParam> for MessagesMessageParamContent {
+    #[inline]
+    fn from(value: MessagesContentBlockParam) -> Self {
+        Self::List(vec![value])
     }
 }
 
@@ -3071,13 +3211,13 @@ wire_struct!(MessagesOutputConfigTaskBudget ["type" = "\"tokens\""] {
 impl MessagesOutputConfigTaskBudget {
     /// With what the API requires.
     #[inline]
-    pub fn new(total: i64) -> Self {
-        Self { total, remaining: None, extra: Extra::new() }
+    pub fn new(total: impl IntoNumber<i64>) -> Self {
+        Self { total: total.into_number(), remaining: None, extra: Extra::new() }
     }
 }
 
 wire_setters!(MessagesOutputConfigTaskBudget {
-    remaining: exact i64,
+    remaining: number i64,
 });
 
 /// Safety check that Anthropic runs on its servers while the model generates.
@@ -3138,19 +3278,7 @@ wire_union!(MessagesRequestSystem {
     }
 });
 
-impl From<String> for MessagesRequestSystem {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
-
-impl From<&str> for MessagesRequestSystem {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
+wire_text!(MessagesRequestSystem, text => Self::Text(text));
 
 impl From<Vec<AnthropicTextBlockParam>> for MessagesRequestSystem {
     #[inline]
@@ -3159,10 +3287,17 @@ impl From<Vec<AnthropicTextBlockParam>> for MessagesRequestSystem {
     }
 }
 
-impl<const N: usize> From<[AnthropicTextBlockParam; N]> for MessagesRequestSystem {
+impl<T: Into<AnthropicTextBlockParam>, const N: usize> From<[T; N]> for MessagesRequestSystem {
     #[inline]
-    fn from(value: [AnthropicTextBlockParam; N]) -> Self {
-        Self::List(value.into())
+    fn from(value: [T; N]) -> Self {
+        Self::List(value.into_iter().map(Into::into).collect())
+    }
+}
+
+impl From<AnthropicTextBlockParam> for MessagesRequestSystem {
+    #[inline]
+    fn from(value: AnthropicTextBlockParam) -> Self {
+        Self::List(vec![value])
     }
 }
 
@@ -3191,8 +3326,8 @@ wire_struct!(MessagesRequestThinkingEnabled ["type" = "\"enabled\""] {
 impl MessagesRequestThinkingEnabled {
     /// With what the API requires.
     #[inline]
-    pub fn new(budget_tokens: i64) -> Self {
-        Self { budget_tokens, block_binding: None, display: None, extra: Extra::new() }
+    pub fn new(budget_tokens: impl IntoNumber<i64>) -> Self {
+        Self { budget_tokens: budget_tokens.into_number(), block_binding: None, display: None, extra: Extra::new() }
     }
 }
 
@@ -3395,6 +3530,8 @@ wire_union!(MessagesRequestThinking {
     }
 });
 
+wire_text!(MessagesRequestThinking, text => of_tag("type", text));
+
 impl From<MessagesRequestThinkingEnabled> for MessagesRequestThinking {
     #[inline]
     fn from(value: MessagesRequestThinkingEnabled) -> Self {
@@ -3420,6 +3557,26 @@ impl From<MessagesRequestThinkingBetweenTools> for MessagesRequestThinking {
     #[inline]
     fn from(value: MessagesRequestThinkingBetweenTools) -> Self {
         Self::BetweenTools(value)
+    }
+}
+
+impl MessagesRequestThinking {
+    /// Returns the object whose `type` is `adaptive`, without further settings; [`MessagesRequestThinkingAdaptive`] has those.
+    #[inline]
+    pub fn adaptive() -> Self {
+        Self::Adaptive(MessagesRequestThinkingAdaptive::new())
+    }
+
+    /// Returns the object whose `type` is `between_tools`, without further settings; [`MessagesRequestThinkingBetweenTools`] has those.
+    #[inline]
+    pub fn between_tools() -> Self {
+        Self::BetweenTools(MessagesRequestThinkingBetweenTools::new())
+    }
+
+    /// Returns the object whose `type` is `disabled`, without further settings; [`MessagesRequestThinkingDisabled`] has those.
+    #[inline]
+    pub fn disabled() -> Self {
+        Self::Disabled(MessagesRequestThinkingDisabled::new())
     }
 }
 
@@ -3575,6 +3732,8 @@ wire_union!(MessagesRequestToolChoice {
     }
 });
 
+wire_text!(MessagesRequestToolChoice, text => of_tag("type", text));
+
 impl From<MessagesRequestToolChoiceAuto> for MessagesRequestToolChoice {
     #[inline]
     fn from(value: MessagesRequestToolChoiceAuto) -> Self {
@@ -3600,6 +3759,26 @@ impl From<MessagesRequestToolChoiceTool> for MessagesRequestToolChoice {
     #[inline]
     fn from(value: MessagesRequestToolChoiceTool) -> Self {
         Self::Tool(value)
+    }
+}
+
+impl MessagesRequestToolChoice {
+    /// Returns the object whose `type` is `any`, without further settings; [`MessagesRequestToolChoiceAny`] has those.
+    #[inline]
+    pub fn any() -> Self {
+        Self::Any(MessagesRequestToolChoiceAny::new())
+    }
+
+    /// Returns the object whose `type` is `auto`, without further settings; [`MessagesRequestToolChoiceAuto`] has those.
+    #[inline]
+    pub fn auto() -> Self {
+        Self::Auto(MessagesRequestToolChoiceAuto::new())
+    }
+
+    /// Returns the object whose `type` is `none`, without further settings; [`MessagesRequestToolChoiceNone`] has those.
+    #[inline]
+    pub fn none() -> Self {
+        Self::None(MessagesRequestToolChoiceNone::new())
     }
 }
 
@@ -3747,7 +3926,7 @@ wire_setters!(MessagesRequestToolAdvisor20260301 {
     cache_control: into CacheControl,
     caching: into CacheControl,
     defer_loading: exact bool,
-    max_uses: exact i64,
+    max_uses: number i64,
 });
 
 /// Hosted tool with which the model looks up deferred tools by a natural-language query, ranked with BM25.
@@ -4007,6 +4186,8 @@ wire_union!(MessagesRequestTool {
     }
 });
 
+wire_text!(MessagesRequestTool, text => of_tag("type", text));
+
 impl From<MessagesRequestToolCustom> for MessagesRequestTool {
     #[inline]
     fn from(value: MessagesRequestToolCustom) -> Self {
@@ -4116,5 +4297,133 @@ impl From<ToolSearchServerTool> for MessagesRequestTool {
     #[inline]
     fn from(value: ToolSearchServerTool) -> Self {
         Self::OpenRouterToolSearch(value)
+    }
+}
+
+impl MessagesRequestTool {
+    /// Returns the object whose `type` is `bash_20250124`, without further settings; [`AnthropicBashTool20250124`] has those.
+    #[inline]
+    pub fn bash_20250124() -> Self {
+        Self::Bash20250124(AnthropicBashTool20250124::new())
+    }
+
+    /// Returns the object whose `type` is `openrouter:bash`, without further settings; [`BashServerTool`] has those.
+    #[inline]
+    pub fn openrouter_bash() -> Self {
+        Self::OpenRouterBash(Box::new(BashServerTool::new()))
+    }
+
+    /// Returns the object whose `type` is `openrouter:datetime`, without further settings; [`DatetimeServerTool`] has those.
+    #[inline]
+    pub fn openrouter_datetime() -> Self {
+        Self::OpenRouterDatetime(DatetimeServerTool::new())
+    }
+
+    /// Returns the object whose `type` is `openrouter:experimental__search_models`, without further settings; [`SearchModelsServerTool`] has those.
+    #[inline]
+    pub fn openrouter_experimental_search_models() -> Self {
+        Self::OpenRouterExperimentalSearchModels(SearchModelsServerTool::new())
+    }
+
+    /// Returns the object whose `type` is `openrouter:image_generation`, without further settings; [`ImageGenerationServerToolOpenRouter`] has those.
+    #[inline]
+    pub fn openrouter_image_generation() -> Self {
+        Self::OpenRouterImageGeneration(ImageGenerationServerToolOpenRouter::new())
+    }
+
+    /// Returns the object whose `type` is `openrouter:shell`, without further settings; [`ShellServerToolOpenRouter`] has those.
+    #[inline]
+    pub fn openrouter_shell() -> Self {
+        Self::OpenRouterShell(Box::new(ShellServerToolOpenRouter::new()))
+    }
+
+    /// Returns the object whose `type` is `openrouter:tool_search`, without further settings; [`ToolSearchServerTool`] has those.
+    #[inline]
+    pub fn openrouter_tool_search() -> Self {
+        Self::OpenRouterToolSearch(ToolSearchServerTool::new())
+    }
+
+    /// Returns the object whose `type` is `openrouter:web_fetch`, without further settings; [`WebFetchServerTool`] has those.
+    #[inline]
+    pub fn openrouter_web_fetch() -> Self {
+        Self::OpenRouterWebFetch(WebFetchServerTool::new())
+    }
+
+    /// Returns the object whose `type` is `openrouter:web_search`, without further settings; [`OpenRouterWebSearchServerTool`] has those.
+    #[inline]
+    pub fn openrouter_web_search() -> Self {
+        Self::OpenRouterWebSearch(Box::new(OpenRouterWebSearchServerTool::new()))
+    }
+
+    /// Returns the object whose `type` is `text_editor_20250124`, without further settings; [`AnthropicTextEditorTool20250124`] has those.
+    #[inline]
+    pub fn text_editor_20250124() -> Self {
+        Self::TextEditor20250124(AnthropicTextEditorTool20250124::new())
+    }
+
+    /// Returns the object whose `type` is `tool_search_tool_bm25`, without further settings; [`AnthropicToolSearchToolBm25`] has those.
+    #[inline]
+    pub fn tool_search_tool_bm25() -> Self {
+        Self::AnthropicToolSearchToolBm25(AnthropicToolSearchToolBm25::new("tool_search_tool_bm25"))
+    }
+
+    /// Returns the object whose `type` is `tool_search_tool_bm25_20251119`, without further settings; [`AnthropicToolSearchToolBm25`] has those.
+    #[inline]
+    pub fn tool_search_tool_bm25_20251119() -> Self {
+        Self::AnthropicToolSearchToolBm25(AnthropicToolSearchToolBm25::new("tool_search_tool_bm25_20251119"))
+    }
+
+    /// Returns the object whose `type` is `tool_search_tool_regex`, without further settings; [`AnthropicToolSearchToolRegex`] has those.
+    #[inline]
+    pub fn tool_search_tool_regex() -> Self {
+        Self::AnthropicToolSearchToolRegex(AnthropicToolSearchToolRegex::new("tool_search_tool_regex"))
+    }
+
+    /// Returns the object whose `type` is `tool_search_tool_regex_20251119`, without further settings; [`AnthropicToolSearchToolRegex`] has those.
+    #[inline]
+    pub fn tool_search_tool_regex_20251119() -> Self {
+        Self::AnthropicToolSearchToolRegex(AnthropicToolSearchToolRegex::new("tool_search_tool_regex_20251119"))
+    }
+
+    /// Returns the object whose `type` is `web_search_20250305`, without further settings; [`AnthropicWebSearchTool20250305`] has those.
+    #[inline]
+    pub fn web_search_20250305() -> Self {
+        Self::WebSearch20250305(Box::new(AnthropicWebSearchTool20250305::new()))
+    }
+
+    /// Returns the object whose `type` is `web_search_20260209`, without further settings; [`AnthropicWebSearchTool20260209`] has those.
+    #[inline]
+    pub fn web_search_20260209() -> Self {
+        Self::WebSearch20260209(Box::new(AnthropicWebSearchTool20260209::new()))
+    }
+}
+
+impl MessagesRequestTool {
+    /// Marks the prompt up to here for caching. A part that has no field for the mark carries it as an extra member; a
+    /// part of an unknown type stays as it is.
+    #[must_use]
+    #[inline]
+    pub fn cache_control(mut self, mark: impl Into<CacheControl>) -> Self {
+        let mark = mark.into();
+        match &mut self {
+            Self::Custom(part) => part.cache_control = Some(mark),
+            Self::Bash20250124(part) => part.cache_control = Some(mark),
+            Self::TextEditor20250124(part) => part.cache_control = Some(mark),
+            Self::WebSearch20250305(part) => part.cache_control = Some(mark),
+            Self::WebSearch20260209(part) => part.cache_control = Some(mark),
+            Self::Advisor20260301(part) => part.cache_control = Some(mark),
+            Self::OpenRouterBash(part) => drop(part.extra.insert("cache_control", json(&mark))),
+            Self::OpenRouterDatetime(part) => drop(part.extra.insert("cache_control", json(&mark))),
+            Self::OpenRouterImageGeneration(part) => drop(part.extra.insert("cache_control", json(&mark))),
+            Self::OpenRouterExperimentalSearchModels(part) => drop(part.extra.insert("cache_control", json(&mark))),
+            Self::OpenRouterWebFetch(part) => drop(part.extra.insert("cache_control", json(&mark))),
+            Self::OpenRouterWebSearch(part) => drop(part.extra.insert("cache_control", json(&mark))),
+            Self::AnthropicToolSearchToolBm25(part) => part.cache_control = Some(mark),
+            Self::AnthropicToolSearchToolRegex(part) => part.cache_control = Some(mark),
+            Self::OpenRouterShell(part) => drop(part.extra.insert("cache_control", json(&mark))),
+            Self::OpenRouterToolSearch(part) => drop(part.extra.insert("cache_control", json(&mark))),
+            Self::Unrecognized(_) => {}
+        }
+        self
     }
 }

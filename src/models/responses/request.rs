@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use crate::core::wire::{Extra, Json, JsonObject, Secret, Unrecognized};
-use crate::core::wire::{wire_enum, wire_setters, wire_struct, wire_union};
+use crate::core::wire::{IntoList, IntoNumber, of_tag, wire_enum, wire_setters, wire_struct, wire_text, wire_union};
 use crate::models::plugins::Plugin;
 use crate::models::responses::{
     ApplyPatchCallItem, ApplyPatchCallOutputItem, ApplyPatchServerTool, CodeInterpreterServerTool, CodexLocalShellTool,
@@ -193,20 +193,20 @@ wire_setters!(ResponsesRequest {
     cache_control: into CacheControl,
     debug: into ChatDebugOptions,
     deferred_tools: into DeferredToolsControl,
-    frequency_penalty: exact f64,
-    image_config: into BTreeMap<String, ImageConfigValue>,
+    frequency_penalty: number f64,
+    image_config: map ImageConfigValue,
     include: list ResponsesInclude,
     input: into ResponsesInput,
     instructions: into String,
-    max_output_tokens: exact i64,
-    max_tool_calls: exact i64,
-    metadata: into BTreeMap<String, String>,
+    max_output_tokens: number i64,
+    max_tool_calls: number i64,
+    metadata: map String,
     modalities: list ResponsesOutputModality,
     model: into String,
     models: list String,
     parallel_tool_calls: exact bool,
     plugins: list Plugin,
-    presence_penalty: exact f64,
+    presence_penalty: number f64,
     previous_response_id: into Json,
     prompt: into StoredPromptTemplate,
     prompt_cache_key: into String,
@@ -220,13 +220,13 @@ wire_setters!(ResponsesRequest {
     stop: into StopSequences,
     stop_server_tools_when: list StopServerToolsWhenCondition,
     store: exact bool,
-    temperature: exact f64,
+    temperature: number f64,
     text: into TextExtendedConfig,
     tool_choice: into ResponsesToolChoice,
     tools: list ResponsesTool,
-    top_k: exact i64,
-    top_logprobs: exact i64,
-    top_p: exact f64,
+    top_k: number i64,
+    top_logprobs: number i64,
+    top_p: number f64,
     trace: into TraceConfig,
     truncation: into Truncation,
     user: into String,
@@ -383,6 +383,8 @@ impl From<InputText> for InputContentPart {
     }
 }
 
+wire_text!(InputContentPart, text => Self::InputText(text.into()));
+
 impl From<InputImage> for InputContentPart {
     #[inline]
     fn from(value: InputImage) -> Self {
@@ -438,19 +440,7 @@ wire_union!(EasyInputMessageContent {
     }
 });
 
-impl From<String> for EasyInputMessageContent {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
-
-impl From<&str> for EasyInputMessageContent {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
+wire_text!(EasyInputMessageContent, text => Self::Text(text));
 
 impl From<Vec<InputContentPart>> for EasyInputMessageContent {
     #[inline]
@@ -459,10 +449,17 @@ impl From<Vec<InputContentPart>> for EasyInputMessageContent {
     }
 }
 
-impl<const N: usize> From<[InputContentPart; N]> for EasyInputMessageContent {
+impl<T: Into<InputContentPart>, const N: usize> From<[T; N]> for EasyInputMessageContent {
     #[inline]
-    fn from(value: [InputContentPart; N]) -> Self {
-        Self::List(value.into())
+    fn from(value: [T; N]) -> Self {
+        Self::List(value.into_iter().map(Into::into).collect())
+    }
+}
+
+impl From<InputContentPart> for EasyInputMessageContent {
+    #[inline]
+    fn from(value: InputContentPart) -> Self {
+        Self::List(vec![value])
     }
 }
 
@@ -567,19 +564,7 @@ wire_union!(OutputMessageInputContent {
     }
 });
 
-impl From<String> for OutputMessageInputContent {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
-
-impl From<&str> for OutputMessageInputContent {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
+wire_text!(OutputMessageInputContent, text => Self::Text(text));
 
 impl From<Vec<OutputMessageContentPart>> for OutputMessageInputContent {
     #[inline]
@@ -588,10 +573,17 @@ impl From<Vec<OutputMessageContentPart>> for OutputMessageInputContent {
     }
 }
 
-impl<const N: usize> From<[OutputMessageContentPart; N]> for OutputMessageInputContent {
+impl<T: Into<OutputMessageContentPart>, const N: usize> From<[T; N]> for OutputMessageInputContent {
     #[inline]
-    fn from(value: [OutputMessageContentPart; N]) -> Self {
-        Self::List(value.into())
+    fn from(value: [T; N]) -> Self {
+        Self::List(value.into_iter().map(Into::into).collect())
+    }
+}
+
+impl From<OutputMessageContentPart> for OutputMessageInputContent {
+    #[inline]
+    fn from(value: OutputMessageContentPart) -> Self {
+        Self::List(vec![value])
     }
 }
 
@@ -672,12 +664,12 @@ wire_struct!(LocalShellCallItemAction ["type" = "\"exec\""] {
 impl LocalShellCallItemAction {
     /// With what the API requires.
     #[inline]
-    pub fn new(
-        command: impl IntoIterator<Item = impl Into<String>>,
+    pub fn new<Command>(
+        command: impl IntoList<String, Command>,
         env: impl Into<Secret<BTreeMap<String, String>>>,
     ) -> Self {
         Self {
-            command: command.into_iter().map(Into::into).collect(),
+            command: command.into_list(),
             env: env.into(),
             timeout_ms: None,
             user: None,
@@ -688,7 +680,7 @@ impl LocalShellCallItemAction {
 }
 
 wire_setters!(LocalShellCallItemAction {
-    timeout_ms: exact i64,
+    timeout_ms: number i64,
     user: into String,
     working_directory: into String,
 });
@@ -821,13 +813,10 @@ wire_struct!(ShellCallOutputItem ["type" = "\"shell_call_output\""] {
 impl ShellCallOutputItem {
     /// With what the API requires.
     #[inline]
-    pub fn new(
-        call_id: impl Into<String>,
-        output: impl IntoIterator<Item = impl Into<ShellCallOutputContent>>,
-    ) -> Self {
+    pub fn new<Output>(call_id: impl Into<String>, output: impl IntoList<ShellCallOutputContent, Output>) -> Self {
         Self {
             call_id: call_id.into(),
-            output: output.into_iter().map(Into::into).collect(),
+            output: output.into_list(),
             container_id: None,
             error: None,
             files: None,
@@ -844,7 +833,7 @@ wire_setters!(ShellCallOutputItem {
     error: into String,
     files: list ToolOutputFile,
     id: into String,
-    max_output_length: exact i64,
+    max_output_length: number i64,
     status: into ItemStatus,
 });
 
@@ -876,15 +865,15 @@ wire_struct!(McpListToolsItem ["type" = "\"mcp_list_tools\""] {
 impl McpListToolsItem {
     /// With what the API requires.
     #[inline]
-    pub fn new(
+    pub fn new<Tools>(
         id: impl Into<String>,
         server_label: impl Into<String>,
-        tools: impl IntoIterator<Item = impl Into<McpListToolsItemTool>>,
+        tools: impl IntoList<McpListToolsItemTool, Tools>,
     ) -> Self {
         Self {
             id: id.into(),
             server_label: server_label.into(),
-            tools: tools.into_iter().map(Into::into).collect(),
+            tools: tools.into_list(),
             error: None,
             extra: Extra::new(),
         }
@@ -1102,8 +1091,8 @@ wire_struct!(McpProtocolError ["type" = "\"mcp_protocol_error\""] {
 impl McpProtocolError {
     /// With what the API requires.
     #[inline]
-    pub fn new(code: i64, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), extra: Extra::new() }
+    pub fn new(code: impl IntoNumber<i64>, message: impl Into<String>) -> Self {
+        Self { code: code.into_number(), message: message.into(), extra: Extra::new() }
     }
 }
 
@@ -1159,8 +1148,8 @@ wire_struct!(McpHttpError ["type" = "\"http_error\""] {
 impl McpHttpError {
     /// With what the API requires.
     #[inline]
-    pub fn new(code: i64, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), extra: Extra::new() }
+    pub fn new(code: impl IntoNumber<i64>, message: impl Into<String>) -> Self {
+        Self { code: code.into_number(), message: message.into(), extra: Extra::new() }
     }
 }
 
@@ -1208,19 +1197,7 @@ wire_union!(McpToolCallError {
     }
 });
 
-impl From<String> for McpToolCallError {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
-
-impl From<&str> for McpToolCallError {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
+wire_text!(McpToolCallError, text => Self::Text(text));
 
 impl From<McpProtocolError> for McpToolCallError {
     #[inline]
@@ -1240,6 +1217,14 @@ impl From<McpHttpError> for McpToolCallError {
     #[inline]
     fn from(value: McpHttpError) -> Self {
         Self::HttpError(value)
+    }
+}
+
+impl McpToolCallError {
+    /// Returns the object whose `type` is `mcp_tool_execution_error`, without further settings; [`McpToolExecutionError`] has those.
+    #[inline]
+    pub fn mcp_tool_execution_error() -> Self {
+        Self::McpToolExecutionError(McpToolExecutionError::new())
     }
 }
 
@@ -1357,11 +1342,8 @@ wire_struct!(AdditionalToolsItem ["type" = "\"additional_tools\""] {
 impl AdditionalToolsItem {
     /// With what the API requires.
     #[inline]
-    pub fn new(
-        role: impl Into<AdditionalToolsItemRole>,
-        tools: impl IntoIterator<Item = impl Into<ResponsesTool>>,
-    ) -> Self {
-        Self { role: role.into(), tools: tools.into_iter().map(Into::into).collect(), id: None, extra: Extra::new() }
+    pub fn new<Tools>(role: impl Into<AdditionalToolsItemRole>, tools: impl IntoList<ResponsesTool, Tools>) -> Self {
+        Self { role: role.into(), tools: tools.into_list(), id: None, extra: Extra::new() }
     }
 }
 
@@ -1650,6 +1632,8 @@ wire_union!(ResponsesTool {
     }
 });
 
+wire_text!(ResponsesTool, text => of_tag("type", text));
+
 impl From<ResponsesFunctionTool> for ResponsesTool {
     #[inline]
     fn from(value: ResponsesFunctionTool) -> Self {
@@ -1846,6 +1830,134 @@ impl From<ToolSearchServerTool> for ResponsesTool {
     }
 }
 
+impl ResponsesTool {
+    /// Returns the object whose `type` is `apply_patch`, without further settings; [`ApplyPatchServerTool`] has those.
+    #[inline]
+    pub fn apply_patch() -> Self {
+        Self::ApplyPatch(ApplyPatchServerTool::new())
+    }
+
+    /// Returns the object whose `type` is `image_generation`, without further settings; [`ImageGenerationServerTool`] has those.
+    #[inline]
+    pub fn image_generation() -> Self {
+        Self::ImageGeneration(Box::new(ImageGenerationServerTool::new()))
+    }
+
+    /// Returns the object whose `type` is `local_shell`, without further settings; [`CodexLocalShellTool`] has those.
+    #[inline]
+    pub fn local_shell() -> Self {
+        Self::LocalShell(CodexLocalShellTool::new())
+    }
+
+    /// Returns the object whose `type` is `openrouter:advisor`, without further settings; [`AdvisorServerToolOpenRouter`] has those.
+    #[inline]
+    pub fn openrouter_advisor() -> Self {
+        Self::OpenRouterAdvisor(Box::new(AdvisorServerToolOpenRouter::new()))
+    }
+
+    /// Returns the object whose `type` is `openrouter:apply_patch`, without further settings; [`ApplyPatchServerToolOpenRouter`] has those.
+    #[inline]
+    pub fn openrouter_apply_patch() -> Self {
+        Self::OpenRouterApplyPatch(ApplyPatchServerToolOpenRouter::new())
+    }
+
+    /// Returns the object whose `type` is `openrouter:bash`, without further settings; [`BashServerTool`] has those.
+    #[inline]
+    pub fn openrouter_bash() -> Self {
+        Self::OpenRouterBash(Box::new(BashServerTool::new()))
+    }
+
+    /// Returns the object whose `type` is `openrouter:datetime`, without further settings; [`DatetimeServerTool`] has those.
+    #[inline]
+    pub fn openrouter_datetime() -> Self {
+        Self::OpenRouterDatetime(DatetimeServerTool::new())
+    }
+
+    /// Returns the object whose `type` is `openrouter:experimental__search_models`, without further settings; [`SearchModelsServerTool`] has those.
+    #[inline]
+    pub fn openrouter_experimental_search_models() -> Self {
+        Self::OpenRouterExperimentalSearchModels(SearchModelsServerTool::new())
+    }
+
+    /// Returns the object whose `type` is `openrouter:files`, without further settings; [`FilesServerTool`] has those.
+    #[inline]
+    pub fn openrouter_files() -> Self {
+        Self::OpenRouterFiles(FilesServerTool::new())
+    }
+
+    /// Returns the object whose `type` is `openrouter:fusion`, without further settings; [`FusionServerToolOpenRouter`] has those.
+    #[inline]
+    pub fn openrouter_fusion() -> Self {
+        Self::OpenRouterFusion(Box::new(FusionServerToolOpenRouter::new()))
+    }
+
+    /// Returns the object whose `type` is `openrouter:image_generation`, without further settings; [`ImageGenerationServerToolOpenRouter`] has those.
+    #[inline]
+    pub fn openrouter_image_generation() -> Self {
+        Self::OpenRouterImageGeneration(ImageGenerationServerToolOpenRouter::new())
+    }
+
+    /// Returns the object whose `type` is `openrouter:shell`, without further settings; [`ShellServerToolOpenRouter`] has those.
+    #[inline]
+    pub fn openrouter_shell() -> Self {
+        Self::OpenRouterShell(Box::new(ShellServerToolOpenRouter::new()))
+    }
+
+    /// Returns the object whose `type` is `openrouter:subagent`, without further settings; [`SubagentServerToolOpenRouter`] has those.
+    #[inline]
+    pub fn openrouter_subagent() -> Self {
+        Self::OpenRouterSubagent(Box::new(SubagentServerToolOpenRouter::new()))
+    }
+
+    /// Returns the object whose `type` is `openrouter:tool_search`, without further settings; [`ToolSearchServerTool`] has those.
+    #[inline]
+    pub fn openrouter_tool_search() -> Self {
+        Self::OpenRouterToolSearch(ToolSearchServerTool::new())
+    }
+
+    /// Returns the object whose `type` is `openrouter:web_fetch`, without further settings; [`WebFetchServerTool`] has those.
+    #[inline]
+    pub fn openrouter_web_fetch() -> Self {
+        Self::OpenRouterWebFetch(WebFetchServerTool::new())
+    }
+
+    /// Returns the object whose `type` is `openrouter:web_search`, without further settings; [`OpenRouterWebSearchServerTool`] has those.
+    #[inline]
+    pub fn openrouter_web_search() -> Self {
+        Self::OpenRouterWebSearch(Box::new(OpenRouterWebSearchServerTool::new()))
+    }
+
+    /// Returns the object whose `type` is `shell`, without further settings; [`ShellServerTool`] has those.
+    #[inline]
+    pub fn shell() -> Self {
+        Self::Shell(ShellServerTool::new())
+    }
+
+    /// Returns the object whose `type` is `web_search`, without further settings; [`LegacyWebSearchServerTool`] has those.
+    #[inline]
+    pub fn web_search() -> Self {
+        Self::WebSearch(Box::new(LegacyWebSearchServerTool::new()))
+    }
+
+    /// Returns the object whose `type` is `web_search_2025_08_26`, without further settings; [`WebSearchServerTool`] has those.
+    #[inline]
+    pub fn web_search_2025_08_26() -> Self {
+        Self::WebSearch2025_08_26(Box::new(WebSearchServerTool::new()))
+    }
+
+    /// Returns the object whose `type` is `web_search_preview`, without further settings; [`PreviewWebSearchServerTool`] has those.
+    #[inline]
+    pub fn web_search_preview() -> Self {
+        Self::WebSearchPreview(Box::new(PreviewWebSearchServerTool::new()))
+    }
+
+    /// Returns the object whose `type` is `web_search_preview_2025_03_11`, without further settings; [`Preview20250311WebSearchServerTool`] has those.
+    #[inline]
+    pub fn web_search_preview_2025_03_11() -> Self {
+        Self::WebSearchPreview2025_03_11(Box::new(Preview20250311WebSearchServerTool::new()))
+    }
+}
+
 /// Message that one agent sends to another within a session of several cooperating agents.
 ///
 /// Schema `AgentMessageItem` of the API document.
@@ -1877,14 +1989,14 @@ wire_struct!(AgentMessageItem ["type" = "\"agent_message\""] {
 impl AgentMessageItem {
     /// With what the API requires.
     #[inline]
-    pub fn new(
+    pub fn new<Content>(
         author: impl Into<String>,
-        content: impl IntoIterator<Item = impl Into<AgentMessageContentPart>>,
+        content: impl IntoList<AgentMessageContentPart, Content>,
         recipient: impl Into<String>,
     ) -> Self {
         Self {
             author: author.into(),
-            content: content.into_iter().map(Into::into).collect(),
+            content: content.into_list(),
             recipient: recipient.into(),
             agent: None,
             id: None,
@@ -1993,6 +2105,8 @@ impl From<InputText> for AgentMessageContentPart {
         Self::InputText(value)
     }
 }
+
+wire_text!(AgentMessageContentPart, text => Self::InputText(text.into()));
 
 impl From<InputImage> for AgentMessageContentPart {
     #[inline]
@@ -2107,15 +2221,15 @@ wire_struct!(ToolSearchOutputItem ["type" = "\"tool_search_output\""] {
 impl ToolSearchOutputItem {
     /// With what the API requires.
     #[inline]
-    pub fn new(
+    pub fn new<Tools>(
         call_id: impl Into<String>,
         execution: impl Into<ToolSearchExecution>,
-        tools: impl IntoIterator<Item = impl Into<ResponsesTool>>,
+        tools: impl IntoList<ResponsesTool, Tools>,
     ) -> Self {
         Self {
             call_id: call_id.into(),
             execution: execution.into(),
-            tools: tools.into_iter().map(Into::into).collect(),
+            tools: tools.into_list(),
             id: None,
             status: None,
             extra: Extra::new(),
@@ -2799,6 +2913,14 @@ impl From<ToolSearchOutputItem> for InputItem {
     }
 }
 
+impl InputItem {
+    /// Returns the object whose `type` is `context_compaction`, without further settings; [`ContextCompactionItem`] has those.
+    #[inline]
+    pub fn context_compaction() -> Self {
+        Self::ContextCompaction(ContextCompactionItem::new())
+    }
+}
+
 /// Input of a Responses request: plain text, or a list of messages, tool calls, their outputs and other items.
 ///
 /// Schema `Inputs` of the API document.
@@ -2827,19 +2949,7 @@ wire_union!(ResponsesInput {
     }
 });
 
-impl From<String> for ResponsesInput {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
-
-impl From<&str> for ResponsesInput {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
+wire_text!(ResponsesInput, text => Self::Text(text));
 
 impl From<Vec<InputItem>> for ResponsesInput {
     #[inline]
@@ -2848,10 +2958,17 @@ impl From<Vec<InputItem>> for ResponsesInput {
     }
 }
 
-impl<const N: usize> From<[InputItem; N]> for ResponsesInput {
+impl<T: Into<InputItem>, const N: usize> From<[T; N]> for ResponsesInput {
     #[inline]
-    fn from(value: [InputItem; N]) -> Self {
-        Self::List(value.into())
+    fn from(value: [T; N]) -> Self {
+        Self::List(value.into_iter().map(Into::into).collect())
+    }
+}
+
+impl From<InputItem> for ResponsesInput {
+    #[inline]
+    fn from(value: InputItem) -> Self {
+        Self::List(vec![value])
     }
 }
 
@@ -2920,5 +3037,5 @@ wire_setters!(ReasoningConfig {
     mode: into ReasoningMode,
     summary: into ReasoningSummaryVerbosity,
     enabled: exact bool,
-    max_tokens: exact i64,
+    max_tokens: number i64,
 });

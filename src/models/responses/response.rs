@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use crate::core::wire::{Extra, Json, Unrecognized};
-use crate::core::wire::{wire_enum, wire_struct, wire_union};
+use crate::core::wire::{wire_enum, wire_struct, wire_text, wire_union};
 use crate::models::plugins::{Alignment, AlignmentCallRecord, ArmorSafeguardResult};
 use crate::models::responses::{
     ApplyPatchCallItem, ApplyPatchCallOperation, ApplyPatchCallOutputItem, ApplyPatchCallStatus, ApplyPatchServerTool,
@@ -574,6 +574,25 @@ impl From<OutputCodeInterpreterCallItem> for AlignmentResponsesRejectedItem {
     }
 }
 
+impl AlignmentResponsesRejectedItem {
+    /// Returns the field `id`, which all variants have; `None` where it is absent or the variant is unknown.
+    #[inline]
+    pub fn id(&self) -> Option<&str> {
+        match self {
+            Self::Message(value) => Some(&value.id),
+            Self::Reasoning(value) => Some(&value.id),
+            Self::FunctionCall(value) => value.id.as_deref(),
+            Self::CustomToolCall(value) => value.id.as_deref(),
+            Self::WebSearchCall(value) => Some(&value.id),
+            Self::FileSearchCall(value) => Some(&value.id),
+            Self::ImageGenerationCall(value) => Some(&value.id),
+            Self::ApplyPatchCall(value) => Some(&value.id),
+            Self::CodeInterpreterCall(value) => Some(&value.id),
+            Self::Unrecognized(_) => None,
+        }
+    }
+}
+
 /// Chat message that the alignment plugin withheld; its reasoning is left out.
 ///
 /// Schema `AlignmentChatRejected` of the API document.
@@ -660,10 +679,17 @@ impl From<Vec<AlignmentResponsesRejectedItem>> for AlignmentRejected {
     }
 }
 
-impl<const N: usize> From<[AlignmentResponsesRejectedItem; N]> for AlignmentRejected {
+impl<T: Into<AlignmentResponsesRejectedItem>, const N: usize> From<[T; N]> for AlignmentRejected {
     #[inline]
-    fn from(value: [AlignmentResponsesRejectedItem; N]) -> Self {
-        Self::List(value.into())
+    fn from(value: [T; N]) -> Self {
+        Self::List(value.into_iter().map(Into::into).collect())
+    }
+}
+
+impl From<AlignmentResponsesRejectedItem> for AlignmentRejected {
+    #[inline]
+    fn from(value: AlignmentResponsesRejectedItem) -> Self {
+        Self::List(vec![value])
     }
 }
 
@@ -781,6 +807,8 @@ impl From<InputText> for InstructionContentPart {
     }
 }
 
+wire_text!(InstructionContentPart, text => Self::InputText(text.into()));
+
 impl From<InputImage> for InstructionContentPart {
     #[inline]
     fn from(value: InputImage) -> Self {
@@ -829,19 +857,7 @@ wire_union!(InstructionItemMessageContent {
     }
 });
 
-impl From<String> for InstructionItemMessageContent {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
-
-impl From<&str> for InstructionItemMessageContent {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
+wire_text!(InstructionItemMessageContent, text => Self::Text(text));
 
 impl From<Vec<InstructionContentPart>> for InstructionItemMessageContent {
     #[inline]
@@ -850,10 +866,17 @@ impl From<Vec<InstructionContentPart>> for InstructionItemMessageContent {
     }
 }
 
-impl<const N: usize> From<[InstructionContentPart; N]> for InstructionItemMessageContent {
+impl<T: Into<InstructionContentPart>, const N: usize> From<[T; N]> for InstructionItemMessageContent {
     #[inline]
-    fn from(value: [InstructionContentPart; N]) -> Self {
-        Self::List(value.into())
+    fn from(value: [T; N]) -> Self {
+        Self::List(value.into_iter().map(Into::into).collect())
+    }
+}
+
+impl From<InstructionContentPart> for InstructionItemMessageContent {
+    #[inline]
+    fn from(value: InstructionContentPart) -> Self {
+        Self::List(vec![value])
     }
 }
 
@@ -1161,19 +1184,7 @@ wire_union!(ResponsesInstructions {
     }
 });
 
-impl From<String> for ResponsesInstructions {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
-
-impl From<&str> for ResponsesInstructions {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
+wire_text!(ResponsesInstructions, text => Self::Text(text));
 
 impl From<Vec<InstructionItem>> for ResponsesInstructions {
     #[inline]
@@ -1182,10 +1193,17 @@ impl From<Vec<InstructionItem>> for ResponsesInstructions {
     }
 }
 
-impl<const N: usize> From<[InstructionItem; N]> for ResponsesInstructions {
+impl<T: Into<InstructionItem>, const N: usize> From<[T; N]> for ResponsesInstructions {
     #[inline]
-    fn from(value: [InstructionItem; N]) -> Self {
-        Self::List(value.into())
+    fn from(value: [T; N]) -> Self {
+        Self::List(value.into_iter().map(Into::into).collect())
+    }
+}
+
+impl From<InstructionItem> for ResponsesInstructions {
+    #[inline]
+    fn from(value: InstructionItem) -> Self {
+        Self::List(vec![value])
     }
 }
 
@@ -1772,6 +1790,49 @@ impl From<OutputArmorBlockedItem> for OutputItem {
     #[inline]
     fn from(value: OutputArmorBlockedItem) -> Self {
         Self::OpenRouterArmorBlocked(Box::new(value))
+    }
+}
+
+impl OutputItem {
+    /// Returns the field `id`, which all variants have; `None` where it is absent or the variant is unknown.
+    #[inline]
+    pub fn id(&self) -> Option<&str> {
+        match self {
+            Self::Message(value) => Some(&value.id),
+            Self::Reasoning(value) => Some(&value.id),
+            Self::FunctionCall(value) => value.id.as_deref(),
+            Self::WebSearchCall(value) => Some(&value.id),
+            Self::FileSearchCall(value) => Some(&value.id),
+            Self::ImageGenerationCall(value) => Some(&value.id),
+            Self::CodeInterpreterCall(value) => Some(&value.id),
+            Self::ComputerCall(value) => value.id.as_deref(),
+            Self::OpenRouterDatetime(value) => value.id.as_deref(),
+            Self::OpenRouterWebSearch(value) => value.id.as_deref(),
+            Self::OpenRouterCodeInterpreter(value) => value.id.as_deref(),
+            Self::OpenRouterFileSearch(value) => value.id.as_deref(),
+            Self::OpenRouterImageGeneration(value) => value.id.as_deref(),
+            Self::OpenRouterBrowserUse(value) => value.id.as_deref(),
+            Self::OpenRouterBash(value) => value.id.as_deref(),
+            Self::OpenRouterTextEditor(value) => value.id.as_deref(),
+            Self::OpenRouterApplyPatch(value) => value.id.as_deref(),
+            Self::ApplyPatchCall(value) => Some(&value.id),
+            Self::ShellCall(value) => Some(&value.id),
+            Self::ShellCallOutput(value) => Some(&value.id),
+            Self::OpenRouterShell(value) => value.id.as_deref(),
+            Self::OpenRouterWebFetch(value) => value.id.as_deref(),
+            Self::OpenRouterToolSearch(value) => value.id.as_deref(),
+            Self::OpenRouterMemory(value) => value.id.as_deref(),
+            Self::OpenRouterMcp(value) => value.id.as_deref(),
+            Self::OpenRouterExperimentalSearchModels(value) => value.id.as_deref(),
+            Self::OpenRouterFusion(value) => value.id.as_deref(),
+            Self::OpenRouterAdvisor(value) => value.id.as_deref(),
+            Self::OpenRouterSubagent(value) => value.id.as_deref(),
+            Self::OpenRouterFiles(value) => value.id.as_deref(),
+            Self::CustomToolCall(value) => value.id.as_deref(),
+            Self::ToolSearchCall(value) => value.id.as_deref(),
+            Self::OpenRouterArmorBlocked(value) => Some(&value.id),
+            Self::Unrecognized(_) => None,
+        }
     }
 }
 
