@@ -133,11 +133,11 @@ pub struct BatchListResponse {
     pub extra: Extra,
 }
 
-wire_struct!(BatchListResponse ["object" = "\"list\""] {
-    0 data: "data" Required,
-    1 first_id: "first_id" Nullable,
-    2 has_more: "has_more" Required,
-    3 last_id: "last_id" Nullable,
+wire_struct!(BatchListResponse ["object" = "list"] {
+    data: Required = 0,
+    first_id: Nullable = 1,
+    has_more: Required = 2,
+    last_id: Nullable = 3,
 });
 
 impl Root for BatchListResponse {}
@@ -196,19 +196,19 @@ pub struct BatchObject {
     pub extra: Extra,
 }
 
-wire_struct!(BatchObject ["completion_window" = "\"24h\"", "object" = "\"batch\""] {
-    0 created_at: "created_at" Required,
-    1 endpoint: "endpoint" Required,
-    2 error: "error" Nullable,
-    3 expires_at: "expires_at" Nullable,
-    4 finalized_at: "finalized_at" Nullable,
-    5 id: "id" Required,
-    6 model: "model" Required,
-    7 provider: "provider" Nullable,
-    8 request_counts: "request_counts" Required,
-    9 results: "results" Nullable,
-    10 status: "status" Required,
-    11 usage: "usage" Nullable,
+wire_struct!(BatchObject ["completion_window" = "24h", "object" = "batch"] {
+    created_at: Required = 0,
+    endpoint: Required = 1,
+    error: Nullable = 2,
+    expires_at: Nullable = 3,
+    finalized_at: Nullable = 4,
+    id: Required = 5,
+    model: Required = 6,
+    provider: Nullable = 7,
+    request_counts: Required = 8,
+    results: Nullable = 9,
+    status: Required = 10,
+    usage: Nullable = 11,
 });
 
 impl Root for BatchObject {}
@@ -225,9 +225,7 @@ pub struct BatchError {
     pub extra: Extra,
 }
 
-wire_struct!(BatchError {
-    0 message: "message" Required,
-});
+wire_struct!(BatchError { message: Required = 0 });
 
 /// Progress of the batch, counted in requests.
 ///
@@ -245,11 +243,7 @@ pub struct BatchRequestCounts {
     pub extra: Extra,
 }
 
-wire_struct!(BatchRequestCounts {
-    0 completed: "completed" Required,
-    1 failed: "failed" Required,
-    2 total: "total" Required,
-});
+wire_struct!(BatchRequestCounts { completed: Required = 0, failed: Required = 1, total: Required = 2 });
 
 /// The object at `BatchObject.results[]`.
 ///
@@ -269,12 +263,7 @@ pub struct BatchResult {
     pub extra: Extra,
 }
 
-wire_struct!(BatchResult {
-    0 custom_id: "custom_id" Required,
-    1 error: "error" Nullable,
-    2 id: "id" Required,
-    3 response: "response" Nullable,
-});
+wire_struct!(BatchResult { custom_id: Required = 0, error: Nullable = 1, id: Required = 2, response: Nullable = 3 });
 
 /// Why this request failed; null when it succeeded.
 ///
@@ -295,10 +284,10 @@ pub struct BatchResultError {
 }
 
 wire_struct!(BatchResultError {
-    0 message: "message" Required,
-    1 param: "param" Nullable,
-    2 r#type: "type" Required,
-    3 error_type: "error_type" Optional,
+    message: Required = 0,
+    param: Nullable = 1,
+    r#type as "type": Required = 2,
+    error_type: Optional = 3,
 });
 
 /// Response to this request; null when it failed without one.
@@ -317,11 +306,7 @@ pub struct BatchResultResponse {
     pub extra: Extra,
 }
 
-wire_struct!(BatchResultResponse {
-    0 body: "body" Required,
-    1 request_id: "request_id" Nullable,
-    2 status_code: "status_code" Required,
-});
+wire_struct!(BatchResultResponse { body: Required = 0, request_id: Nullable = 1, status_code: Required = 2 });
 
 /// Body in the format of the batch endpoint, such as a chat completion or a list of embeddings.
 ///
@@ -356,12 +341,11 @@ wire_union!(BatchResultBody {
     objects {
         if (Is("role", "assistant"), Is("type", "message")) => MessagesResult,
     }
-    shapes {}
     variants {
-        0 ChatCompletion,
-        1 Response,
-        2 MessagesResult,
-        3 List,
+        ChatCompletion = 0,
+        Response = 1,
+        MessagesResult = 2,
+        List = 3,
     }
 });
 
@@ -467,19 +451,19 @@ pub struct BatchUsage {
 }
 
 wire_struct!(BatchUsage {
-    0 completion_tokens: "completion_tokens" Required,
-    1 prompt_tokens: "prompt_tokens" Required,
-    2 total_tokens: "total_tokens" Required,
-    3 cache_creation: "cache_creation" Optional,
-    4 completion_tokens_details: "completion_tokens_details" Optional,
-    5 cost: "cost" Optional,
-    6 cost_details: "cost_details" Optional,
-    7 is_byok: "is_byok" Optional,
-    8 iterations: "iterations" Optional,
-    9 prompt_tokens_details: "prompt_tokens_details" Optional,
-    10 server_tool_use: "server_tool_use" Optional,
-    11 service_tier: "service_tier" Optional,
-    12 speed: "speed" Optional,
+    completion_tokens: Required = 0,
+    prompt_tokens: Required = 1,
+    total_tokens: Required = 2,
+    cache_creation: Optional = 3,
+    completion_tokens_details: Optional = 4,
+    cost: Optional = 5,
+    cost_details: Optional = 6,
+    is_byok: Optional = 7,
+    iterations: Optional = 8,
+    prompt_tokens_details: Optional = 9,
+    server_tool_use: Optional = 10,
+    service_tier: Optional = 11,
+    speed: Optional = 12,
 });
 
 /// Output tokens split by kind; null when the provider gives no split.
@@ -499,9 +483,9 @@ pub struct BatchUsageCompletionTokensDetails {
 }
 
 wire_struct!(BatchUsageCompletionTokensDetails {
-    0 audio_tokens: "audio_tokens" Optional,
-    1 image_tokens: "image_tokens" Optional,
-    2 reasoning_tokens: "reasoning_tokens" Optional,
+    audio_tokens: Optional = 0,
+    image_tokens: Optional = 1,
+    reasoning_tokens: Optional = 2,
 });
 
 /// Input tokens split by kind and caching; null when the provider gives no split.
@@ -525,11 +509,11 @@ pub struct BatchUsagePromptTokensDetails {
 }
 
 wire_struct!(BatchUsagePromptTokensDetails {
-    0 audio_tokens: "audio_tokens" Optional,
-    1 cache_write_tokens: "cache_write_tokens" Optional,
-    2 cached_tokens: "cached_tokens" Optional,
-    3 file_tokens: "file_tokens" Optional,
-    4 video_tokens: "video_tokens" Optional,
+    audio_tokens: Optional = 0,
+    cache_write_tokens: Optional = 1,
+    cached_tokens: Optional = 2,
+    file_tokens: Optional = 3,
+    video_tokens: Optional = 4,
 });
 
 /// How often server tools ran for the batch; null when not reported.
@@ -549,9 +533,9 @@ pub struct BatchUsageServerToolUse {
 }
 
 wire_struct!(BatchUsageServerToolUse {
-    0 tool_calls_executed: "tool_calls_executed" Optional,
-    1 tool_calls_requested: "tool_calls_requested" Optional,
-    2 web_search_requests: "web_search_requests" Optional,
+    tool_calls_executed: Optional = 0,
+    tool_calls_requested: Optional = 1,
+    web_search_requests: Optional = 2,
 });
 
 /// Requests to run as a batch, with the model and the endpoint they all share.
@@ -586,12 +570,12 @@ pub struct CreateBatchRequest {
 }
 
 wire_struct!(CreateBatchRequest {
-    0 endpoint: "endpoint" Required,
-    1 model: "model" Required,
-    2 requests: "requests" Required,
-    3 callback_url: "callback_url" Optional,
-    4 completion_window: "completion_window" Optional,
-    5 provider: "provider" Optional,
+    endpoint: Required = 0,
+    model: Required = 1,
+    requests: Required = 2,
+    callback_url: Optional = 3,
+    completion_window: Optional = 4,
+    provider: Optional = 5,
 });
 
 impl CreateBatchRequest {
@@ -675,10 +659,7 @@ pub struct BatchProviderPreferences {
     pub extra: Extra,
 }
 
-wire_struct!(BatchProviderPreferences {
-    0 allow_fallbacks: "allow_fallbacks" Optional,
-    1 only: "only" Optional,
-});
+wire_struct!(BatchProviderPreferences { allow_fallbacks: Optional = 0, only: Optional = 1 });
 
 impl BatchProviderPreferences {
     /// Without members.
@@ -709,10 +690,7 @@ pub struct BatchRequest {
     pub extra: Extra,
 }
 
-wire_struct!(BatchRequest {
-    0 body: "body" Required,
-    1 custom_id: "custom_id" Required,
-});
+wire_struct!(BatchRequest { body: Required = 0, custom_id: Required = 1 });
 
 impl BatchRequest {
     /// With what the API requires.
@@ -738,9 +716,9 @@ pub struct BatchDeletedObject {
     pub extra: Extra,
 }
 
-wire_struct!(BatchDeletedObject ["object" = "\"batch\""] {
-    0 deletion: "deletion" Required,
-    1 id: "id" Required,
+wire_struct!(BatchDeletedObject ["object" = "batch"] {
+    deletion: Required = 0,
+    id: Required = 1,
 });
 
 impl Root for BatchDeletedObject {}
@@ -757,8 +735,8 @@ pub struct BatchDeletionTargets {
     pub extra: Extra,
 }
 
-wire_struct!(BatchDeletionTargets ["openrouter" = "\"deleted\""] {
-    0 upstream: "upstream" Optional,
+wire_struct!(BatchDeletionTargets ["openrouter" = "deleted"] {
+    upstream: Optional = 0,
 });
 
 /// How the removal went at the provider; absent when the batch was never handed to one.
@@ -777,10 +755,7 @@ pub struct BatchDeletionTargetsUpstream {
     pub extra: Extra,
 }
 
-wire_struct!(BatchDeletionTargetsUpstream {
-    0 provider: "provider" Required,
-    1 status: "status" Required,
-});
+wire_struct!(BatchDeletionTargetsUpstream { provider: Required = 0, status: Required = 1 });
 
 /// How the removal went at one of the places that held data of the batch.
 ///

@@ -18,9 +18,7 @@ pub struct ModelResponse {
     pub extra: Extra,
 }
 
-wire_struct!(ModelResponse {
-    0 data: "data" Required,
-});
+wire_struct!(ModelResponse { data: Required = 0 });
 
 impl Root for ModelResponse {}
 
@@ -574,9 +572,7 @@ pub struct ModelsCountResponse {
     pub extra: Extra,
 }
 
-wire_struct!(ModelsCountResponse {
-    0 data: "data" Required,
-});
+wire_struct!(ModelsCountResponse { data: Required = 0 });
 
 impl Root for ModelsCountResponse {}
 
@@ -592,9 +588,7 @@ pub struct ModelsCountResponseData {
     pub extra: Extra,
 }
 
-wire_struct!(ModelsCountResponseData {
-    0 count: "count" Required,
-});
+wire_struct!(ModelsCountResponseData { count: Required = 0 });
 
 /// Orders the list on the server, which beats fetching everything and sorting it yourself.
 ///

@@ -19,9 +19,7 @@ pub struct Alignment {
     pub extra: Extra,
 }
 
-wire_struct!(Alignment {
-    0 calls: "calls" Required,
-});
+wire_struct!(Alignment { calls: Required = 0 });
 
 /// Assistant message that the alignment plugin let through.
 ///
@@ -39,9 +37,9 @@ pub struct AlignmentAllowedCallRecord {
     pub extra: Extra,
 }
 
-wire_struct!(AlignmentAllowedCallRecord ["outcome" = "\"allowed\""] {
-    0 call: "call" Required,
-    1 rules: "rules" Required,
+wire_struct!(AlignmentAllowedCallRecord ["outcome" = "allowed"] {
+    call: Required = 0,
+    rules: Required = 1,
 });
 
 /// How one assistant message fared under one rule.
@@ -60,11 +58,7 @@ pub struct AlignmentRuleRecord {
     pub extra: Extra,
 }
 
-wire_struct!(AlignmentRuleRecord {
-    0 applicable: "applicable" Required,
-    1 broken: "broken" Required,
-    2 probability: "probability" Nullable,
-});
+wire_struct!(AlignmentRuleRecord { applicable: Required = 0, broken: Required = 1, probability: Nullable = 2 });
 
 /// Assistant message in which the alignment plugin found a broken rule.
 ///
@@ -82,9 +76,9 @@ pub struct AlignmentBlockedCallRecord {
     pub extra: Extra,
 }
 
-wire_struct!(AlignmentBlockedCallRecord ["outcome" = "\"blocked\""] {
-    0 call: "call" Required,
-    1 rules: "rules" Required,
+wire_struct!(AlignmentBlockedCallRecord ["outcome" = "blocked"] {
+    call: Required = 0,
+    rules: Required = 1,
 });
 
 /// Assistant message that the alignment plugin was unable to evaluate.
@@ -101,9 +95,9 @@ pub struct AlignmentUnavailableCallRecord {
     pub extra: Extra,
 }
 
-wire_struct!(AlignmentUnavailableCallRecord ["outcome" = "\"unavailable\""] {
-    0 call: "call" Required,
-    1 reason: "reason" Required,
+wire_struct!(AlignmentUnavailableCallRecord ["outcome" = "unavailable"] {
+    call: Required = 0,
+    reason: Required = 1,
 });
 
 /// What kept the message from being evaluated.
@@ -159,12 +153,10 @@ wire_union!(AlignmentCallRecord {
         "blocked" => Blocked,
         "unavailable" => Unavailable,
     }
-    objects {}
-    shapes {}
     variants {
-        0 Allowed,
-        1 Blocked,
-        2 Unavailable,
+        Allowed = 0,
+        Blocked = 1,
+        Unavailable = 2,
     }
 });
 
@@ -201,8 +193,8 @@ pub struct ArmorSafeguardResult {
     pub extra: Extra,
 }
 
-wire_struct!(ArmorSafeguardResult ["type" = "\"dangerous_tool_use\""] {
-    0 status: "status" Required,
+wire_struct!(ArmorSafeguardResult ["type" = "dangerous_tool_use"] {
+    status: Required = 0,
 });
 
 /// Holds the verdicts.
@@ -217,8 +209,8 @@ pub struct ArmorSafeguardResultStatus {
     pub extra: Extra,
 }
 
-wire_struct!(ArmorSafeguardResultStatus ["type" = "\"available\""] {
-    0 tool_uses: "tool_uses" Required,
+wire_struct!(ArmorSafeguardResultStatus ["type" = "available"] {
+    tool_uses: Required = 0,
 });
 
 /// The call was judged by the rules.
@@ -235,9 +227,9 @@ pub struct ArmorToolUseVerdictEvaluated {
     pub extra: Extra,
 }
 
-wire_struct!(ArmorToolUseVerdictEvaluated ["type" = "\"evaluated\""] {
-    0 outcome: "outcome" Required,
-    1 explanation: "explanation" Optional,
+wire_struct!(ArmorToolUseVerdictEvaluated ["type" = "evaluated"] {
+    outcome: Required = 0,
+    explanation: Optional = 1,
 });
 
 /// What the rules say about the call.
@@ -269,7 +261,7 @@ pub struct ArmorToolUseVerdictSkipped {
     pub extra: Extra,
 }
 
-wire_struct!(ArmorToolUseVerdictSkipped ["type" = "\"skipped\""] {});
+wire_struct!(ArmorToolUseVerdictSkipped ["type" = "skipped"] {});
 
 /// The call should have been judged, but that failed.
 ///
@@ -283,8 +275,8 @@ pub struct ArmorToolUseVerdictUnavailable {
     pub extra: Extra,
 }
 
-wire_struct!(ArmorToolUseVerdictUnavailable ["type" = "\"unavailable\""] {
-    0 reason: "reason" Required,
+wire_struct!(ArmorToolUseVerdictUnavailable ["type" = "unavailable"] {
+    reason: Required = 0,
 });
 
 /// Verdict of Armor on one tool call.
@@ -315,12 +307,10 @@ wire_union!(ArmorToolUseVerdict {
         "skipped" => Skipped,
         "unavailable" => Unavailable,
     }
-    objects {}
-    shapes {}
     variants {
-        0 Evaluated,
-        1 Skipped,
-        2 Unavailable,
+        Evaluated = 0,
+        Skipped = 1,
+        Unavailable = 2,
     }
 });
 
@@ -373,13 +363,13 @@ pub struct AutoRouterPlugin {
     pub extra: Extra,
 }
 
-wire_struct!(AutoRouterPlugin ["id" = "\"auto-router\""] {
-    0 allowed_models: "allowed_models" Optional,
-    1 cost_quality_tradeoff: "cost_quality_tradeoff" Optional,
-    2 cost_tier: "cost_tier" Optional,
-    3 enabled: "enabled" Optional,
-    4 excluded_models: "excluded_models" Optional,
-    5 pin_model: "pin_model" Optional,
+wire_struct!(AutoRouterPlugin ["id" = "auto-router"] {
+    allowed_models: Optional = 0,
+    cost_quality_tradeoff: Optional = 1,
+    cost_tier: Optional = 2,
+    enabled: Optional = 3,
+    excluded_models: Optional = 4,
+    pin_model: Optional = 5,
 });
 
 impl AutoRouterPlugin {
@@ -453,12 +443,12 @@ pub struct AutoBetaRouterPlugin {
     pub extra: Extra,
 }
 
-wire_struct!(AutoBetaRouterPlugin ["id" = "\"auto-beta-router\""] {
-    0 allowed_models: "allowed_models" Optional,
-    1 cost_quality_tradeoff: "cost_quality_tradeoff" Optional,
-    2 cost_tier: "cost_tier" Optional,
-    3 enabled: "enabled" Optional,
-    4 excluded_models: "excluded_models" Optional,
+wire_struct!(AutoBetaRouterPlugin ["id" = "auto-beta-router"] {
+    allowed_models: Optional = 0,
+    cost_quality_tradeoff: Optional = 1,
+    cost_tier: Optional = 2,
+    enabled: Optional = 3,
+    excluded_models: Optional = 4,
 });
 
 impl AutoBetaRouterPlugin {
@@ -515,7 +505,7 @@ pub struct ModerationPlugin {
     pub extra: Extra,
 }
 
-wire_struct!(ModerationPlugin ["id" = "\"moderation\""] {});
+wire_struct!(ModerationPlugin ["id" = "moderation"] {});
 
 impl ModerationPlugin {
     /// Without members.
@@ -557,17 +547,17 @@ pub struct WebSearchPlugin {
     pub extra: Extra,
 }
 
-wire_struct!(WebSearchPlugin ["id" = "\"web\""] {
-    0 enabled: "enabled" Optional,
-    1 engine: "engine" Optional,
-    2 exclude_domains: "exclude_domains" Optional,
-    3 include_domains: "include_domains" Optional,
-    4 max_results: "max_results" Optional,
-    5 max_uses: "max_uses" Optional,
-    6 mode: "mode" Optional,
-    7 search_prompt: "search_prompt" Optional,
-    8 user_location: "user_location" Optional,
-    9 x_search: "x_search" Optional,
+wire_struct!(WebSearchPlugin ["id" = "web"] {
+    enabled: Optional = 0,
+    engine: Optional = 1,
+    exclude_domains: Optional = 2,
+    include_domains: Optional = 3,
+    max_results: Optional = 4,
+    max_uses: Optional = 5,
+    mode: Optional = 6,
+    search_prompt: Optional = 7,
+    user_location: Optional = 8,
+    x_search: Optional = 9,
 });
 
 impl WebSearchPlugin {
@@ -609,11 +599,11 @@ pub struct WebSearchPluginUserLocation {
     pub extra: Extra,
 }
 
-wire_struct!(WebSearchPluginUserLocation ["type" = "\"approximate\""] {
-    0 city: "city" Optional,
-    1 country: "country" Optional,
-    2 region: "region" Optional,
-    3 timezone: "timezone" Optional,
+wire_struct!(WebSearchPluginUserLocation ["type" = "approximate"] {
+    city: Optional = 0,
+    country: Optional = 1,
+    region: Optional = 2,
+    timezone: Optional = 3,
 });
 
 impl WebSearchPluginUserLocation {
@@ -649,11 +639,11 @@ pub struct WebFetchPlugin {
     pub extra: Extra,
 }
 
-wire_struct!(WebFetchPlugin ["id" = "\"web-fetch\""] {
-    0 allowed_domains: "allowed_domains" Optional,
-    1 blocked_domains: "blocked_domains" Optional,
-    2 max_content_tokens: "max_content_tokens" Optional,
-    3 max_uses: "max_uses" Optional,
+wire_struct!(WebFetchPlugin ["id" = "web-fetch"] {
+    allowed_domains: Optional = 0,
+    blocked_domains: Optional = 1,
+    max_content_tokens: Optional = 2,
+    max_uses: Optional = 3,
 });
 
 impl WebFetchPlugin {
@@ -685,9 +675,9 @@ pub struct FileParserPlugin {
     pub extra: Extra,
 }
 
-wire_struct!(FileParserPlugin ["id" = "\"file-parser\""] {
-    0 enabled: "enabled" Optional,
-    1 pdf: "pdf" Optional,
+wire_struct!(FileParserPlugin ["id" = "file-parser"] {
+    enabled: Optional = 0,
+    pdf: Optional = 1,
 });
 
 impl FileParserPlugin {
@@ -716,9 +706,7 @@ pub struct PdfParserOptions {
     pub extra: Extra,
 }
 
-wire_struct!(PdfParserOptions {
-    0 engine: "engine" Optional,
-});
+wire_struct!(PdfParserOptions { engine: Optional = 0 });
 
 impl PdfParserOptions {
     /// Without members.
@@ -770,8 +758,8 @@ pub struct ResponseHealingPlugin {
     pub extra: Extra,
 }
 
-wire_struct!(ResponseHealingPlugin ["id" = "\"response-healing\""] {
-    0 enabled: "enabled" Optional,
+wire_struct!(ResponseHealingPlugin ["id" = "response-healing"] {
+    enabled: Optional = 0,
 });
 
 impl ResponseHealingPlugin {
@@ -800,9 +788,9 @@ pub struct ContextCompressionPlugin {
     pub extra: Extra,
 }
 
-wire_struct!(ContextCompressionPlugin ["id" = "\"context-compression\""] {
-    0 enabled: "enabled" Optional,
-    1 engine: "engine" Optional,
+wire_struct!(ContextCompressionPlugin ["id" = "context-compression"] {
+    enabled: Optional = 0,
+    engine: Optional = 1,
 });
 
 impl ContextCompressionPlugin {
@@ -856,11 +844,11 @@ pub struct ParetoRouterPlugin {
     pub extra: Extra,
 }
 
-wire_struct!(ParetoRouterPlugin ["id" = "\"pareto-router\""] {
-    0 enabled: "enabled" Optional,
-    1 max_price: "max_price" Optional,
-    2 min_coding_score: "min_coding_score" Optional,
-    3 price_source: "price_source" Optional,
+wire_struct!(ParetoRouterPlugin ["id" = "pareto-router"] {
+    enabled: Optional = 0,
+    max_price: Optional = 1,
+    min_coding_score: Optional = 2,
+    price_source: Optional = 3,
 });
 
 impl ParetoRouterPlugin {
@@ -925,13 +913,13 @@ pub struct FusionPlugin {
     pub extra: Extra,
 }
 
-wire_struct!(FusionPlugin ["id" = "\"fusion\""] {
-    0 analysis_models: "analysis_models" Optional,
-    1 enabled: "enabled" Optional,
-    2 max_tool_calls: "max_tool_calls" Optional,
-    3 model: "model" Optional,
-    4 preset: "preset" Optional,
-    5 tools: "tools" Optional,
+wire_struct!(FusionPlugin ["id" = "fusion"] {
+    analysis_models: Optional = 0,
+    enabled: Optional = 1,
+    max_tool_calls: Optional = 2,
+    model: Optional = 3,
+    preset: Optional = 4,
+    tools: Optional = 5,
 });
 
 impl FusionPlugin {
@@ -988,8 +976,8 @@ pub struct FusionPluginTool {
 }
 
 wire_struct!(FusionPluginTool {
-    0 r#type: "type" Required,
-    1 parameters: "parameters" Optional,
+    r#type as "type": Required = 0,
+    parameters: Optional = 1,
 });
 
 impl FusionPluginTool {
@@ -1020,9 +1008,9 @@ pub struct SwitchyardRouterPlugin {
     pub extra: Extra,
 }
 
-wire_struct!(SwitchyardRouterPlugin ["id" = "\"switchyard-router\""] {
-    0 algorithm: "algorithm" Optional,
-    1 judge_model: "judge_model" Optional,
+wire_struct!(SwitchyardRouterPlugin ["id" = "switchyard-router"] {
+    algorithm: Optional = 0,
+    judge_model: Optional = 1,
 });
 
 impl SwitchyardRouterPlugin {
@@ -1095,11 +1083,11 @@ pub struct JevRouterPlugin {
     pub extra: Extra,
 }
 
-wire_struct!(JevRouterPlugin ["id" = "\"jev-router\""] {
-    0 allowed_models: "allowed_models" Optional,
-    1 cost_tier: "cost_tier" Optional,
-    2 excluded_models: "excluded_models" Optional,
-    3 models: "models" Optional,
+wire_struct!(JevRouterPlugin ["id" = "jev-router"] {
+    allowed_models: Optional = 0,
+    cost_tier: Optional = 1,
+    excluded_models: Optional = 2,
+    models: Optional = 3,
 });
 
 impl JevRouterPlugin {
@@ -1139,12 +1127,12 @@ pub struct AlignmentPlugin {
     pub extra: Extra,
 }
 
-wire_struct!(AlignmentPlugin ["id" = "\"alignment\""] {
-    0 rules: "rules" Required,
-    1 instruct: "instruct" Optional,
-    2 max_retries: "max_retries" Optional,
-    3 mode: "mode" Optional,
-    4 threshold: "threshold" Optional,
+wire_struct!(AlignmentPlugin ["id" = "alignment"] {
+    rules: Required = 0,
+    instruct: Optional = 1,
+    max_retries: Optional = 2,
+    mode: Optional = 3,
+    threshold: Optional = 4,
 });
 
 impl AlignmentPlugin {
@@ -1206,10 +1194,7 @@ pub struct AlignmentRule {
     pub extra: Extra,
 }
 
-wire_struct!(AlignmentRule {
-    0 rule: "rule" Required,
-    1 watch: "watch" Required,
-});
+wire_struct!(AlignmentRule { rule: Required = 0, watch: Required = 1 });
 
 impl AlignmentRule {
     /// With what the API requires.
@@ -1273,14 +1258,14 @@ pub struct ArmorPlugin {
     pub extra: Extra,
 }
 
-wire_struct!(ArmorPlugin ["id" = "\"armor\""] {
-    0 classifier_context: "classifier_context" Optional,
-    1 enabled: "enabled" Optional,
-    2 evaluate_native_tools: "evaluate_native_tools" Optional,
-    3 mode: "mode" Optional,
-    4 on_error: "on_error" Optional,
-    5 output_mode: "output_mode" Optional,
-    6 use_cc_style_default_rules: "use_cc_style_default_rules" Optional,
+wire_struct!(ArmorPlugin ["id" = "armor"] {
+    classifier_context: Optional = 0,
+    enabled: Optional = 1,
+    evaluate_native_tools: Optional = 2,
+    mode: Optional = 3,
+    on_error: Optional = 4,
+    output_mode: Optional = 5,
+    use_cc_style_default_rules: Optional = 6,
 });
 
 impl ArmorPlugin {
@@ -1317,10 +1302,7 @@ pub struct ArmorContext {
     pub extra: Extra,
 }
 
-wire_struct!(ArmorContext {
-    0 v: "v" Required,
-    1 auto_mode: "auto_mode" Optional,
-});
+wire_struct!(ArmorContext { v: Required = 0, auto_mode: Optional = 1 });
 
 impl ArmorContext {
     /// With what the API requires.
@@ -1353,10 +1335,10 @@ pub struct ArmorAutoMode {
 }
 
 wire_struct!(ArmorAutoMode {
-    0 allow: "allow" Optional,
-    1 environment: "environment" Optional,
-    2 hard_deny: "hard_deny" Optional,
-    3 soft_deny: "soft_deny" Optional,
+    allow: Optional = 0,
+    environment: Optional = 1,
+    hard_deny: Optional = 2,
+    soft_deny: Optional = 3,
 });
 
 impl ArmorAutoMode {
@@ -1398,12 +1380,7 @@ pub struct ArmorRule {
     pub extra: Extra,
 }
 
-wire_struct!(ArmorRule {
-    0 id: "id" Required,
-    1 instructions: "instructions" Required,
-    2 name: "name" Optional,
-    3 threshold: "threshold" Optional,
-});
+wire_struct!(ArmorRule { id: Required = 0, instructions: Required = 1, name: Optional = 2, threshold: Optional = 3 });
 
 impl ArmorRule {
     /// With what the API requires.
@@ -1433,7 +1410,6 @@ pub enum ArmorAutoModeAllowItem {
 }
 
 wire_union!(ArmorAutoModeAllowItem {
-    tag "" {}
     objects {
         => Rule,
     }
@@ -1441,8 +1417,8 @@ wire_union!(ArmorAutoModeAllowItem {
         String => Text,
     }
     variants {
-        0 Text,
-        1 Rule,
+        Text = 0,
+        Rule = 1,
     }
 });
 
@@ -1485,10 +1461,7 @@ pub struct ArmorEnvironmentEntry {
     pub extra: Extra,
 }
 
-wire_struct!(ArmorEnvironmentEntry {
-    0 name: "name" Required,
-    1 value: "value" Required,
-});
+wire_struct!(ArmorEnvironmentEntry { name: Required = 0, value: Required = 1 });
 
 impl ArmorEnvironmentEntry {
     /// With what the API requires.
@@ -1515,7 +1488,6 @@ pub enum ArmorAutoModeEnvironmentItem {
 }
 
 wire_union!(ArmorAutoModeEnvironmentItem {
-    tag "" {}
     objects {
         => EnvironmentEntry,
     }
@@ -1523,8 +1495,8 @@ wire_union!(ArmorAutoModeEnvironmentItem {
         String => Text,
     }
     variants {
-        0 Text,
-        1 EnvironmentEntry,
+        Text = 0,
+        EnvironmentEntry = 1,
     }
 });
 
@@ -1564,7 +1536,6 @@ pub enum ArmorAutoModeHardDenyItem {
 }
 
 wire_union!(ArmorAutoModeHardDenyItem {
-    tag "" {}
     objects {
         => Rule,
     }
@@ -1572,8 +1543,8 @@ wire_union!(ArmorAutoModeHardDenyItem {
         String => Text,
     }
     variants {
-        0 Text,
-        1 Rule,
+        Text = 0,
+        Rule = 1,
     }
 });
 
@@ -1613,7 +1584,6 @@ pub enum ArmorAutoModeSoftDenyItem {
 }
 
 wire_union!(ArmorAutoModeSoftDenyItem {
-    tag "" {}
     objects {
         => Rule,
     }
@@ -1621,8 +1591,8 @@ wire_union!(ArmorAutoModeSoftDenyItem {
         String => Text,
     }
     variants {
-        0 Text,
-        1 Rule,
+        Text = 0,
+        Rule = 1,
     }
 });
 

@@ -17,9 +17,7 @@ pub struct ListPrivateProvidersResponse {
     pub extra: Extra,
 }
 
-wire_struct!(ListPrivateProvidersResponse {
-    0 data: "data" Required,
-});
+wire_struct!(ListPrivateProvidersResponse { data: Required = 0 });
 
 impl Root for ListPrivateProvidersResponse {}
 
@@ -48,12 +46,12 @@ pub struct PrivateProvider {
 }
 
 wire_struct!(PrivateProvider {
-    0 base_url: "base_url" Nullable,
-    1 created_at: "created_at" Required,
-    2 data_policy: "data_policy" Nullable,
-    3 display_name: "display_name" Required,
-    4 name: "name" Required,
-    5 slug: "slug" Required,
+    base_url: Nullable = 0,
+    created_at: Required = 1,
+    data_policy: Nullable = 2,
+    display_name: Required = 3,
+    name: Required = 4,
+    slug: Required = 5,
 });
 
 /// How the provider treats prompts, as you declared it; null without a declaration.
@@ -75,9 +73,9 @@ pub struct PrivateProviderStatedPolicy {
 }
 
 wire_struct!(PrivateProviderStatedPolicy {
-    0 prompt_retention_days: "prompt_retention_days" Nullable,
-    1 retains_prompts: "retains_prompts" Required,
-    2 training: "training" Required,
+    prompt_retention_days: Nullable = 0,
+    retains_prompts: Required = 1,
+    training: Required = 2,
 });
 
 /// The answer of `private_providers_create`.
@@ -92,9 +90,7 @@ pub struct CreatePrivateProviderResponse {
     pub extra: Extra,
 }
 
-wire_struct!(CreatePrivateProviderResponse {
-    0 data: "data" Required,
-});
+wire_struct!(CreatePrivateProviderResponse { data: Required = 0 });
 
 impl Root for CreatePrivateProviderResponse {}
 
@@ -127,11 +123,11 @@ pub struct CreatePrivateProviderRequest {
 }
 
 wire_struct!(CreatePrivateProviderRequest {
-    0 name: "name" Required,
-    1 base_url: "base_url" Optional,
-    2 data_policy: "data_policy" Optional,
-    3 display_name: "display_name" Optional,
-    4 slug: "slug" Optional,
+    name: Required = 0,
+    base_url: Optional = 1,
+    data_policy: Optional = 2,
+    display_name: Optional = 3,
+    slug: Optional = 4,
 });
 
 impl CreatePrivateProviderRequest {
@@ -175,9 +171,9 @@ pub struct PrivateProviderDataPolicy {
 }
 
 wire_struct!(PrivateProviderDataPolicy {
-    0 prompt_retention_days: "prompt_retention_days" Nullable,
-    1 retains_prompts: "retains_prompts" Required,
-    2 training: "training" Required,
+    prompt_retention_days: Nullable = 0,
+    retains_prompts: Required = 1,
+    training: Required = 2,
 });
 
 impl PrivateProviderDataPolicy {
@@ -204,9 +200,7 @@ pub struct DeletePrivateProviderResponse {
     pub extra: Extra,
 }
 
-wire_struct!(DeletePrivateProviderResponse {
-    0 data: "data" Required,
-});
+wire_struct!(DeletePrivateProviderResponse { data: Required = 0 });
 
 impl Root for DeletePrivateProviderResponse {}
 
@@ -222,9 +216,7 @@ pub struct DeletePrivateProviderResponseData {
     pub extra: Extra,
 }
 
-wire_struct!(DeletePrivateProviderResponseData {
-    0 slug: "slug" Required,
-});
+wire_struct!(DeletePrivateProviderResponseData { slug: Required = 0 });
 
 /// The answer of `private_providers_get`.
 ///
@@ -238,9 +230,7 @@ pub struct GetPrivateProviderResponse {
     pub extra: Extra,
 }
 
-wire_struct!(GetPrivateProviderResponse {
-    0 data: "data" Required,
-});
+wire_struct!(GetPrivateProviderResponse { data: Required = 0 });
 
 impl Root for GetPrivateProviderResponse {}
 
@@ -256,9 +246,7 @@ pub struct UpdatePrivateProviderResponse {
     pub extra: Extra,
 }
 
-wire_struct!(UpdatePrivateProviderResponse {
-    0 data: "data" Required,
-});
+wire_struct!(UpdatePrivateProviderResponse { data: Required = 0 });
 
 impl Root for UpdatePrivateProviderResponse {}
 
@@ -283,9 +271,9 @@ pub struct UpdatePrivateProviderRequest {
 }
 
 wire_struct!(UpdatePrivateProviderRequest {
-    0 base_url: "base_url" Optional,
-    1 data_policy: "data_policy" Optional,
-    2 display_name: "display_name" Optional,
+    base_url: Optional = 0,
+    data_policy: Optional = 1,
+    display_name: Optional = 2,
 });
 
 impl UpdatePrivateProviderRequest {
@@ -321,9 +309,9 @@ pub struct UpdatePrivateProviderRequestDataPolicy {
 }
 
 wire_struct!(UpdatePrivateProviderRequestDataPolicy {
-    0 prompt_retention_days: "prompt_retention_days" Optional,
-    1 retains_prompts: "retains_prompts" Optional,
-    2 training: "training" Optional,
+    prompt_retention_days: Optional = 0,
+    retains_prompts: Optional = 1,
+    training: Optional = 2,
 });
 
 impl UpdatePrivateProviderRequestDataPolicy {

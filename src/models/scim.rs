@@ -65,10 +65,7 @@ pub struct ListScimGroupMappingsResponse {
     pub extra: Extra,
 }
 
-wire_struct!(ListScimGroupMappingsResponse {
-    0 data: "data" Required,
-    1 total_count: "total_count" Required,
-});
+wire_struct!(ListScimGroupMappingsResponse { data: Required = 0, total_count: Required = 1 });
 
 impl Root for ListScimGroupMappingsResponse {}
 
@@ -115,13 +112,13 @@ pub struct ScimGroupMapping {
 }
 
 wire_struct!(ScimGroupMapping {
-    0 created_at: "created_at" Required,
-    1 id: "id" Required,
-    2 organization_id: "organization_id" Required,
-    3 role: "role" Required,
-    4 scim_group_id: "scim_group_id" Required,
-    5 updated_at: "updated_at" Required,
-    6 workspace_id: "workspace_id" Required,
+    created_at: Required = 0,
+    id: Required = 1,
+    organization_id: Required = 2,
+    role: Required = 3,
+    scim_group_id: Required = 4,
+    updated_at: Required = 5,
+    workspace_id: Required = 6,
 });
 
 /// Workspace role granted to people who belong to the mapped group.
@@ -155,9 +152,7 @@ pub struct CreateScimGroupMappingResponse {
     pub extra: Extra,
 }
 
-wire_struct!(CreateScimGroupMappingResponse {
-    0 data: "data" Required,
-});
+wire_struct!(CreateScimGroupMappingResponse { data: Required = 0 });
 
 impl Root for CreateScimGroupMappingResponse {}
 
@@ -182,9 +177,9 @@ pub struct CreateScimGroupMappingRequest {
 }
 
 wire_struct!(CreateScimGroupMappingRequest {
-    0 role: "role" Required,
-    1 scim_group_id: "scim_group_id" Required,
-    2 workspace_id: "workspace_id" Required,
+    role: Required = 0,
+    scim_group_id: Required = 1,
+    workspace_id: Required = 2,
 });
 
 impl CreateScimGroupMappingRequest {
@@ -237,9 +232,7 @@ pub struct DeleteScimGroupMappingResponse {
     pub extra: Extra,
 }
 
-wire_struct!(DeleteScimGroupMappingResponse {
-    0 deleted: "deleted" Required,
-});
+wire_struct!(DeleteScimGroupMappingResponse { deleted: Required = 0 });
 
 impl Root for DeleteScimGroupMappingResponse {}
 
@@ -255,9 +248,7 @@ pub struct GetScimGroupMappingResponse {
     pub extra: Extra,
 }
 
-wire_struct!(GetScimGroupMappingResponse {
-    0 data: "data" Required,
-});
+wire_struct!(GetScimGroupMappingResponse { data: Required = 0 });
 
 impl Root for GetScimGroupMappingResponse {}
 
@@ -273,9 +264,7 @@ pub struct UpdateScimGroupMappingResponse {
     pub extra: Extra,
 }
 
-wire_struct!(UpdateScimGroupMappingResponse {
-    0 data: "data" Required,
-});
+wire_struct!(UpdateScimGroupMappingResponse { data: Required = 0 });
 
 impl Root for UpdateScimGroupMappingResponse {}
 
@@ -291,9 +280,7 @@ pub struct UpdateScimGroupMappingRequest {
     pub extra: Extra,
 }
 
-wire_struct!(UpdateScimGroupMappingRequest {
-    0 role: "role" Required,
-});
+wire_struct!(UpdateScimGroupMappingRequest { role: Required = 0 });
 
 impl UpdateScimGroupMappingRequest {
     /// With what the API requires.
@@ -407,10 +394,7 @@ pub struct ListScimGroupsResponse {
     pub extra: Extra,
 }
 
-wire_struct!(ListScimGroupsResponse {
-    0 data: "data" Required,
-    1 total_count: "total_count" Required,
-});
+wire_struct!(ListScimGroupsResponse { data: Required = 0, total_count: Required = 1 });
 
 impl Root for ListScimGroupsResponse {}
 
@@ -451,12 +435,12 @@ pub struct ScimGroup {
 }
 
 wire_struct!(ScimGroup {
-    0 created_at: "created_at" Required,
-    1 display_name: "display_name" Required,
-    2 external_id: "external_id" Nullable,
-    3 id: "id" Required,
-    4 organization_id: "organization_id" Required,
-    5 updated_at: "updated_at" Required,
+    created_at: Required = 0,
+    display_name: Required = 1,
+    external_id: Nullable = 2,
+    id: Required = 3,
+    organization_id: Required = 4,
+    updated_at: Required = 5,
 });
 
 /// Response to starting a directory sync.
@@ -471,9 +455,7 @@ pub struct CreateScimSyncJobResponse {
     pub extra: Extra,
 }
 
-wire_struct!(CreateScimSyncJobResponse {
-    0 data: "data" Required,
-});
+wire_struct!(CreateScimSyncJobResponse { data: Required = 0 });
 
 impl Root for CreateScimSyncJobResponse {}
 
@@ -506,14 +488,14 @@ pub struct ScimSyncJob {
 }
 
 wire_struct!(ScimSyncJob {
-    0 created_at: "created_at" Required,
-    1 deleted_groups: "deleted_groups" Nullable,
-    2 error_message: "error_message" Nullable,
-    3 finished_at: "finished_at" Nullable,
-    4 id: "id" Required,
-    5 started_at: "started_at" Nullable,
-    6 status: "status" Required,
-    7 synced_groups: "synced_groups" Nullable,
+    created_at: Required = 0,
+    deleted_groups: Nullable = 1,
+    error_message: Nullable = 2,
+    finished_at: Nullable = 3,
+    id: Required = 4,
+    started_at: Nullable = 5,
+    status: Required = 6,
+    synced_groups: Nullable = 7,
 });
 
 /// How far the job has come.
@@ -553,8 +535,6 @@ pub struct GetScimSyncJobResponse {
     pub extra: Extra,
 }
 
-wire_struct!(GetScimSyncJobResponse {
-    0 data: "data" Required,
-});
+wire_struct!(GetScimSyncJobResponse { data: Required = 0 });
 
 impl Root for GetScimSyncJobResponse {}

@@ -26,11 +26,11 @@ pub struct TraceConfig {
 }
 
 wire_struct!(TraceConfig {
-    0 generation_name: "generation_name" Optional,
-    1 parent_span_id: "parent_span_id" Optional,
-    2 span_name: "span_name" Optional,
-    3 trace_id: "trace_id" Optional,
-    4 trace_name: "trace_name" Optional,
+    generation_name: Optional = 0,
+    parent_span_id: Optional = 1,
+    span_name: Optional = 2,
+    trace_id: Optional = 3,
+    trace_name: Optional = 4,
 });
 
 impl TraceConfig {
@@ -63,8 +63,8 @@ pub struct CacheControl {
     pub extra: Extra,
 }
 
-wire_struct!(CacheControl ["type" = "\"ephemeral\""] {
-    0 ttl: "ttl" Optional,
+wire_struct!(CacheControl ["type" = "ephemeral"] {
+    ttl: Optional = 0,
 });
 
 impl CacheControl {
@@ -111,8 +111,8 @@ pub struct PromptCacheBreakpoint {
     pub extra: Extra,
 }
 
-wire_struct!(PromptCacheBreakpoint ["mode" = "\"explicit\""] {
-    0 ttl: "ttl" Optional,
+wire_struct!(PromptCacheBreakpoint ["mode" = "explicit"] {
+    ttl: Optional = 0,
 });
 
 impl PromptCacheBreakpoint {
@@ -186,10 +186,10 @@ pub struct CostDetails {
 }
 
 wire_struct!(CostDetails {
-    0 upstream_inference_completions_cost: "upstream_inference_completions_cost" Required,
-    1 upstream_inference_prompt_cost: "upstream_inference_prompt_cost" Required,
-    2 server_tool_cost: "server_tool_cost" Optional,
-    3 upstream_inference_cost: "upstream_inference_cost" Optional,
+    upstream_inference_completions_cost: Required = 0,
+    upstream_inference_prompt_cost: Required = 1,
+    server_tool_cost: Optional = 2,
+    upstream_inference_cost: Optional = 3,
 });
 
 /// Reasoning settings that a change in the middle of a conversation brings.
@@ -204,9 +204,7 @@ pub struct ConfigurationUpdateReasoning {
     pub extra: Extra,
 }
 
-wire_struct!(ConfigurationUpdateReasoning {
-    0 effort: "effort" Required,
-});
+wire_struct!(ConfigurationUpdateReasoning { effort: Required = 0 });
 
 impl ConfigurationUpdateReasoning {
     /// With what the API requires.
@@ -264,8 +262,8 @@ pub struct PromptCacheOptions {
     pub extra: Extra,
 }
 
-wire_struct!(PromptCacheOptions ["mode" = "\"explicit\""] {
-    0 ttl: "ttl" Optional,
+wire_struct!(PromptCacheOptions ["mode" = "explicit"] {
+    ttl: Optional = 0,
 });
 
 impl PromptCacheOptions {
@@ -329,8 +327,8 @@ pub struct AnthropicCacheCreation {
 }
 
 wire_struct!(AnthropicCacheCreation {
-    0 ephemeral_1h_input_tokens: "ephemeral_1h_input_tokens" Required,
-    1 ephemeral_5m_input_tokens: "ephemeral_5m_input_tokens" Required,
+    ephemeral_1h_input_tokens: Required = 0,
+    ephemeral_5m_input_tokens: Required = 1,
 });
 
 /// Token usage of one pass that compacted the conversation instead of answering.
@@ -353,12 +351,12 @@ pub struct AnthropicCompactionUsageIteration {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicCompactionUsageIteration ["type" = "\"compaction\""] {
-    0 cache_creation: "cache_creation" Optional,
-    1 cache_creation_input_tokens: "cache_creation_input_tokens" Optional,
-    2 cache_read_input_tokens: "cache_read_input_tokens" Optional,
-    3 input_tokens: "input_tokens" Optional,
-    4 output_tokens: "output_tokens" Optional,
+wire_struct!(AnthropicCompactionUsageIteration ["type" = "compaction"] {
+    cache_creation: Optional = 0,
+    cache_creation_input_tokens: Optional = 1,
+    cache_read_input_tokens: Optional = 2,
+    input_tokens: Optional = 3,
+    output_tokens: Optional = 4,
 });
 
 /// Breaks the cache writes of one pass down by entry lifetime; null when no breakdown is available.
@@ -376,8 +374,8 @@ pub struct AnthropicIterationCacheCreation {
 }
 
 wire_struct!(AnthropicIterationCacheCreation {
-    0 ephemeral_1h_input_tokens: "ephemeral_1h_input_tokens" Optional,
-    1 ephemeral_5m_input_tokens: "ephemeral_5m_input_tokens" Optional,
+    ephemeral_1h_input_tokens: Optional = 0,
+    ephemeral_5m_input_tokens: Optional = 1,
 });
 
 /// Token usage of one ordinary pass in which the model produced message content.
@@ -402,13 +400,13 @@ pub struct AnthropicMessageUsageIteration {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicMessageUsageIteration ["type" = "\"message\""] {
-    0 cache_creation: "cache_creation" Optional,
-    1 cache_creation_input_tokens: "cache_creation_input_tokens" Optional,
-    2 cache_read_input_tokens: "cache_read_input_tokens" Optional,
-    3 input_tokens: "input_tokens" Optional,
-    4 output_tokens: "output_tokens" Optional,
-    5 model: "model" Optional,
+wire_struct!(AnthropicMessageUsageIteration ["type" = "message"] {
+    cache_creation: Optional = 0,
+    cache_creation_input_tokens: Optional = 1,
+    cache_read_input_tokens: Optional = 2,
+    input_tokens: Optional = 3,
+    output_tokens: Optional = 4,
+    model: Optional = 5,
 });
 
 /// Token usage of one pass in which an advisor model was consulted.
@@ -433,13 +431,13 @@ pub struct AnthropicAdvisorMessageUsageIteration {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicAdvisorMessageUsageIteration ["type" = "\"advisor_message\""] {
-    0 model: "model" Required,
-    1 cache_creation: "cache_creation" Optional,
-    2 cache_creation_input_tokens: "cache_creation_input_tokens" Optional,
-    3 cache_read_input_tokens: "cache_read_input_tokens" Optional,
-    4 input_tokens: "input_tokens" Optional,
-    5 output_tokens: "output_tokens" Optional,
+wire_struct!(AnthropicAdvisorMessageUsageIteration ["type" = "advisor_message"] {
+    model: Required = 0,
+    cache_creation: Optional = 1,
+    cache_creation_input_tokens: Optional = 2,
+    cache_read_input_tokens: Optional = 3,
+    input_tokens: Optional = 4,
+    output_tokens: Optional = 5,
 });
 
 /// Token usage of a pass whose kind this schema does not know; keeps clients working when new kinds appear.
@@ -465,12 +463,12 @@ pub struct AnthropicUnknownUsageIteration {
 }
 
 wire_struct!(AnthropicUnknownUsageIteration {
-    0 r#type: "type" Required,
-    1 cache_creation: "cache_creation" Optional,
-    2 cache_creation_input_tokens: "cache_creation_input_tokens" Optional,
-    3 cache_read_input_tokens: "cache_read_input_tokens" Optional,
-    4 input_tokens: "input_tokens" Optional,
-    5 output_tokens: "output_tokens" Optional,
+    r#type as "type": Required = 0,
+    cache_creation: Optional = 1,
+    cache_creation_input_tokens: Optional = 2,
+    cache_read_input_tokens: Optional = 3,
+    input_tokens: Optional = 4,
+    output_tokens: Optional = 5,
 });
 
 /// Token usage of one of the passes a request took; the variant tells whether it answered, compacted or consulted an advisor.
@@ -506,12 +504,11 @@ wire_union!(AnthropicUsageIteration {
     objects {
         if (Has("type")) => UnknownUsageIteration,
     }
-    shapes {}
     variants {
-        0 Compaction,
-        1 Message,
-        2 AdvisorMessage,
-        3 UnknownUsageIteration,
+        Compaction = 0,
+        Message = 1,
+        AdvisorMessage = 2,
+        UnknownUsageIteration = 3,
     }
 });
 
@@ -574,9 +571,7 @@ pub struct ChatDebugOptions {
     pub extra: Extra,
 }
 
-wire_struct!(ChatDebugOptions {
-    0 echo_upstream_body: "echo_upstream_body" Optional,
-});
+wire_struct!(ChatDebugOptions { echo_upstream_body: Optional = 0 });
 
 impl ChatDebugOptions {
     /// Without members.
@@ -607,17 +602,15 @@ pub enum ImageConfigValue {
 }
 
 wire_union!(ImageConfigValue {
-    tag "" {}
-    objects {}
     shapes {
         String => Text,
         Number => Number,
         Array => List,
     }
     variants {
-        0 Text,
-        1 Number,
-        2 List,
+        Text = 0,
+        Number = 1,
+        List = 2,
     }
 });
 
@@ -723,8 +716,8 @@ pub struct ContentPartImage {
     pub extra: Extra,
 }
 
-wire_struct!(ContentPartImage ["type" = "\"image_url\""] {
-    0 image_url: "image_url" Required,
+wire_struct!(ContentPartImage ["type" = "image_url"] {
+    image_url: Required = 0,
 });
 
 impl ContentPartImage {
@@ -749,9 +742,7 @@ pub struct ContentPartImageUrl {
     pub extra: Extra,
 }
 
-wire_struct!(ContentPartImageUrl {
-    0 url: "url" Required,
-});
+wire_struct!(ContentPartImageUrl { url: Required = 0 });
 
 impl ContentPartImageUrl {
     /// With what the API requires.

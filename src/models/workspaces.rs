@@ -65,10 +65,7 @@ pub struct ListWorkspacesResponse {
     pub extra: Extra,
 }
 
-wire_struct!(ListWorkspacesResponse {
-    0 data: "data" Required,
-    1 total_count: "total_count" Required,
-});
+wire_struct!(ListWorkspacesResponse { data: Required = 0, total_count: Required = 1 });
 
 impl Root for ListWorkspacesResponse {}
 
@@ -135,24 +132,24 @@ pub struct Workspace {
 }
 
 wire_struct!(Workspace {
-    0 created_at: "created_at" Required,
-    1 created_by: "created_by" Nullable,
-    2 default_guardrail_id: "default_guardrail_id" Required,
-    3 default_image_model: "default_image_model" Nullable,
-    4 default_provider_sort: "default_provider_sort" Nullable,
-    5 default_text_model: "default_text_model" Nullable,
-    6 description: "description" Nullable,
-    7 id: "id" Required,
-    8 io_logging_api_key_ids: "io_logging_api_key_ids" Nullable,
-    9 io_logging_sampling_rate: "io_logging_sampling_rate" Required,
-    10 is_data_discount_logging_enabled: "is_data_discount_logging_enabled" Required,
-    11 is_observability_broadcast_enabled: "is_observability_broadcast_enabled" Required,
-    12 is_observability_io_logging_enabled: "is_observability_io_logging_enabled" Required,
-    13 name: "name" Required,
-    14 slug: "slug" Required,
-    15 updated_at: "updated_at" Nullable,
-    16 disabled_server_tools: "disabled_server_tools" Optional,
-    17 include_byok_in_budgets: "include_byok_in_budgets" Optional,
+    created_at: Required = 0,
+    created_by: Nullable = 1,
+    default_guardrail_id: Required = 2,
+    default_image_model: Nullable = 3,
+    default_provider_sort: Nullable = 4,
+    default_text_model: Nullable = 5,
+    description: Nullable = 6,
+    id: Required = 7,
+    io_logging_api_key_ids: Nullable = 8,
+    io_logging_sampling_rate: Required = 9,
+    is_data_discount_logging_enabled: Required = 10,
+    is_observability_broadcast_enabled: Required = 11,
+    is_observability_io_logging_enabled: Required = 12,
+    name: Required = 13,
+    slug: Required = 14,
+    updated_at: Nullable = 15,
+    disabled_server_tools: Optional = 16,
+    include_byok_in_budgets: Optional = 17,
 });
 
 /// Answer to the request that opened a workspace.
@@ -167,9 +164,7 @@ pub struct CreateWorkspaceResponse {
     pub extra: Extra,
 }
 
-wire_struct!(CreateWorkspaceResponse {
-    0 data: "data" Required,
-});
+wire_struct!(CreateWorkspaceResponse { data: Required = 0 });
 
 impl Root for CreateWorkspaceResponse {}
 
@@ -214,18 +209,18 @@ pub struct CreateWorkspaceRequest {
 }
 
 wire_struct!(CreateWorkspaceRequest {
-    0 name: "name" Required,
-    1 slug: "slug" Required,
-    2 default_image_model: "default_image_model" Optional,
-    3 default_provider_sort: "default_provider_sort" Optional,
-    4 default_text_model: "default_text_model" Optional,
-    5 description: "description" Optional,
-    6 disabled_server_tools: "disabled_server_tools" Optional,
-    7 io_logging_api_key_ids: "io_logging_api_key_ids" Optional,
-    8 io_logging_sampling_rate: "io_logging_sampling_rate" Optional,
-    9 is_data_discount_logging_enabled: "is_data_discount_logging_enabled" Optional,
-    10 is_observability_broadcast_enabled: "is_observability_broadcast_enabled" Optional,
-    11 is_observability_io_logging_enabled: "is_observability_io_logging_enabled" Optional,
+    name: Required = 0,
+    slug: Required = 1,
+    default_image_model: Optional = 2,
+    default_provider_sort: Optional = 3,
+    default_text_model: Optional = 4,
+    description: Optional = 5,
+    disabled_server_tools: Optional = 6,
+    io_logging_api_key_ids: Optional = 7,
+    io_logging_sampling_rate: Optional = 8,
+    is_data_discount_logging_enabled: Optional = 9,
+    is_observability_broadcast_enabled: Optional = 10,
+    is_observability_io_logging_enabled: Optional = 11,
 });
 
 impl CreateWorkspaceRequest {
@@ -355,9 +350,7 @@ pub struct DeleteWorkspaceResponse {
     pub extra: Extra,
 }
 
-wire_struct!(DeleteWorkspaceResponse {
-    0 deleted: "deleted" Required,
-});
+wire_struct!(DeleteWorkspaceResponse { deleted: Required = 0 });
 
 impl Root for DeleteWorkspaceResponse {}
 
@@ -373,9 +366,7 @@ pub struct GetWorkspaceResponse {
     pub extra: Extra,
 }
 
-wire_struct!(GetWorkspaceResponse {
-    0 data: "data" Required,
-});
+wire_struct!(GetWorkspaceResponse { data: Required = 0 });
 
 impl Root for GetWorkspaceResponse {}
 
@@ -391,9 +382,7 @@ pub struct UpdateWorkspaceResponse {
     pub extra: Extra,
 }
 
-wire_struct!(UpdateWorkspaceResponse {
-    0 data: "data" Required,
-});
+wire_struct!(UpdateWorkspaceResponse { data: Required = 0 });
 
 impl Root for UpdateWorkspaceResponse {}
 
@@ -438,18 +427,18 @@ pub struct UpdateWorkspaceRequest {
 }
 
 wire_struct!(UpdateWorkspaceRequest {
-    0 default_image_model: "default_image_model" Patched,
-    1 default_provider_sort: "default_provider_sort" Patched,
-    2 default_text_model: "default_text_model" Patched,
-    3 description: "description" Patched,
-    4 disabled_server_tools: "disabled_server_tools" Patched,
-    5 io_logging_api_key_ids: "io_logging_api_key_ids" Patched,
-    6 io_logging_sampling_rate: "io_logging_sampling_rate" Optional,
-    7 is_data_discount_logging_enabled: "is_data_discount_logging_enabled" Optional,
-    8 is_observability_broadcast_enabled: "is_observability_broadcast_enabled" Optional,
-    9 is_observability_io_logging_enabled: "is_observability_io_logging_enabled" Optional,
-    10 name: "name" Optional,
-    11 slug: "slug" Optional,
+    default_image_model: Patched = 0,
+    default_provider_sort: Patched = 1,
+    default_text_model: Patched = 2,
+    description: Patched = 3,
+    disabled_server_tools: Patched = 4,
+    io_logging_api_key_ids: Patched = 5,
+    io_logging_sampling_rate: Optional = 6,
+    is_data_discount_logging_enabled: Optional = 7,
+    is_observability_broadcast_enabled: Optional = 8,
+    is_observability_io_logging_enabled: Optional = 9,
+    name: Optional = 10,
+    slug: Optional = 11,
 });
 
 impl UpdateWorkspaceRequest {
@@ -583,10 +572,7 @@ pub struct ListWorkspaceMembersResponse {
     pub extra: Extra,
 }
 
-wire_struct!(ListWorkspaceMembersResponse {
-    0 data: "data" Required,
-    1 total_count: "total_count" Required,
-});
+wire_struct!(ListWorkspaceMembersResponse { data: Required = 0, total_count: Required = 1 });
 
 impl Root for ListWorkspaceMembersResponse {}
 
@@ -627,11 +613,11 @@ pub struct WorkspaceMember {
 }
 
 wire_struct!(WorkspaceMember {
-    0 created_at: "created_at" Required,
-    1 id: "id" Required,
-    2 role: "role" Required,
-    3 user_id: "user_id" Required,
-    4 workspace_id: "workspace_id" Required,
+    created_at: Required = 0,
+    id: Required = 1,
+    role: Required = 2,
+    user_id: Required = 3,
+    workspace_id: Required = 4,
 });
 
 /// What the user may do within the workspace.
@@ -667,10 +653,7 @@ pub struct BulkAddWorkspaceMembersResponse {
     pub extra: Extra,
 }
 
-wire_struct!(BulkAddWorkspaceMembersResponse {
-    0 added_count: "added_count" Required,
-    1 data: "data" Required,
-});
+wire_struct!(BulkAddWorkspaceMembersResponse { added_count: Required = 0, data: Required = 1 });
 
 impl Root for BulkAddWorkspaceMembersResponse {}
 
@@ -688,9 +671,7 @@ pub struct BulkAddWorkspaceMembersRequest {
     pub extra: Extra,
 }
 
-wire_struct!(BulkAddWorkspaceMembersRequest {
-    0 user_ids: "user_ids" Required,
-});
+wire_struct!(BulkAddWorkspaceMembersRequest { user_ids: Required = 0 });
 
 impl BulkAddWorkspaceMembersRequest {
     /// With what the API requires.
@@ -714,9 +695,7 @@ pub struct BulkRemoveWorkspaceMembersResponse {
     pub extra: Extra,
 }
 
-wire_struct!(BulkRemoveWorkspaceMembersResponse {
-    0 removed_count: "removed_count" Required,
-});
+wire_struct!(BulkRemoveWorkspaceMembersResponse { removed_count: Required = 0 });
 
 impl Root for BulkRemoveWorkspaceMembersResponse {}
 
@@ -734,9 +713,7 @@ pub struct BulkRemoveWorkspaceMembersRequest {
     pub extra: Extra,
 }
 
-wire_struct!(BulkRemoveWorkspaceMembersRequest {
-    0 user_ids: "user_ids" Required,
-});
+wire_struct!(BulkRemoveWorkspaceMembersRequest { user_ids: Required = 0 });
 
 impl BulkRemoveWorkspaceMembersRequest {
     /// With what the API requires.
@@ -762,10 +739,7 @@ pub struct ListWorkspaceBudgetsResponse {
     pub extra: Extra,
 }
 
-wire_struct!(ListWorkspaceBudgetsResponse {
-    0 data: "data" Required,
-    1 include_byok_in_budgets: "include_byok_in_budgets" Optional,
-});
+wire_struct!(ListWorkspaceBudgetsResponse { data: Required = 0, include_byok_in_budgets: Optional = 1 });
 
 impl Root for ListWorkspaceBudgetsResponse {}
 
@@ -796,12 +770,12 @@ pub struct WorkspaceBudget {
 }
 
 wire_struct!(WorkspaceBudget {
-    0 created_at: "created_at" Required,
-    1 id: "id" Required,
-    2 limit_usd: "limit_usd" Required,
-    3 reset_interval: "reset_interval" Nullable,
-    4 updated_at: "updated_at" Required,
-    5 workspace_id: "workspace_id" Required,
+    created_at: Required = 0,
+    id: Required = 1,
+    limit_usd: Required = 2,
+    reset_interval: Nullable = 3,
+    updated_at: Required = 4,
+    workspace_id: Required = 5,
 });
 
 /// How often the counted spend starts afresh; null for a budget that never starts afresh.
@@ -863,9 +837,7 @@ pub struct DeleteWorkspaceBudgetResponse {
     pub extra: Extra,
 }
 
-wire_struct!(DeleteWorkspaceBudgetResponse {
-    0 deleted: "deleted" Required,
-});
+wire_struct!(DeleteWorkspaceBudgetResponse { deleted: Required = 0 });
 
 impl Root for DeleteWorkspaceBudgetResponse {}
 
@@ -883,10 +855,7 @@ pub struct GetWorkspaceBudgetResponse {
     pub extra: Extra,
 }
 
-wire_struct!(GetWorkspaceBudgetResponse {
-    0 data: "data" Required,
-    1 include_byok_in_budgets: "include_byok_in_budgets" Optional,
-});
+wire_struct!(GetWorkspaceBudgetResponse { data: Required = 0, include_byok_in_budgets: Optional = 1 });
 
 impl Root for GetWorkspaceBudgetResponse {}
 
@@ -904,10 +873,7 @@ pub struct UpsertWorkspaceBudgetResponse {
     pub extra: Extra,
 }
 
-wire_struct!(UpsertWorkspaceBudgetResponse {
-    0 data: "data" Required,
-    1 include_byok_in_budgets: "include_byok_in_budgets" Optional,
-});
+wire_struct!(UpsertWorkspaceBudgetResponse { data: Required = 0, include_byok_in_budgets: Optional = 1 });
 
 impl Root for UpsertWorkspaceBudgetResponse {}
 
@@ -925,10 +891,7 @@ pub struct UpsertWorkspaceBudgetRequest {
     pub extra: Extra,
 }
 
-wire_struct!(UpsertWorkspaceBudgetRequest {
-    0 limit_usd: "limit_usd" Required,
-    1 include_byok_in_budgets: "include_byok_in_budgets" Optional,
-});
+wire_struct!(UpsertWorkspaceBudgetRequest { limit_usd: Required = 0, include_byok_in_budgets: Optional = 1 });
 
 impl UpsertWorkspaceBudgetRequest {
     /// With what the API requires.

@@ -8,7 +8,11 @@ use super::error::shortened;
 use super::json;
 use super::tagged::Shape;
 use super::writer::Step;
-use super::{DecodeError, Extra, Json, JsonObject, ReadInto, ReadValue, Reader, Root, Wire, Writer, assign, members};
+use super::{
+    DecodeError, Extra, Json, JsonObject, ReadInto, ReadValue, Reader, Root, Sealed, Wire, Writer, assign, members,
+};
+
+impl Sealed for String {}
 
 impl Wire for String {
     fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
@@ -34,6 +38,8 @@ impl Wire for String {
     }
 }
 
+impl Sealed for bool {}
+
 impl Wire for bool {
     fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
         *self = false;
@@ -57,6 +63,8 @@ impl Wire for bool {
         false
     }
 }
+
+impl Sealed for i64 {}
 
 impl Wire for i64 {
     const IS_NUMBER: bool = true;
@@ -115,6 +123,8 @@ pub(super) fn whole_part(text: &str) -> Option<i64> {
     text.parse().ok().or_else(|| whole().map(|value| value as i64))
 }
 
+impl Sealed for f64 {}
+
 impl Wire for f64 {
     const IS_NUMBER: bool = true;
 
@@ -156,6 +166,8 @@ impl Wire for f64 {
 }
 
 /// `None` writes nothing; what needs something there writes `null`.
+impl<T: Wire> Sealed for Option<T> {}
+
 impl<T: Wire> Wire for Option<T> {
     #[inline]
     fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
@@ -202,6 +214,8 @@ impl<T: Wire> ReadInto<'_, Option<T>> {
         Ok(())
     }
 }
+
+impl<T: Wire> Sealed for Box<T> {}
 
 impl<T: Wire> Wire for Box<T> {
     #[inline]
@@ -368,6 +382,8 @@ pub(super) fn write_or_null<T: Wire>(value: &T, writer: &mut Writer) {
     writer.null_if_nothing(before);
 }
 
+impl<T: Wire> Sealed for Vec<T> {}
+
 impl<T: Wire> Wire for Vec<T> {
     #[inline]
     fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
@@ -392,6 +408,8 @@ impl<T: Wire> Wire for Vec<T> {
 }
 
 impl<T: Wire> Root for Vec<T> {}
+
+impl<T: Wire> Sealed for BTreeMap<String, T> {}
 
 impl<T: Wire> Wire for BTreeMap<String, T> {
     fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
@@ -442,6 +460,8 @@ impl<T: Wire> Wire for BTreeMap<String, T> {
         self.is_empty()
     }
 }
+
+impl Sealed for Json {}
 
 impl Wire for Json {
     fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
@@ -495,6 +515,8 @@ impl<T> From<T> for Patch<T> {
 }
 
 /// `Keep` writes nothing.
+impl<T: Wire> Sealed for Patch<T> {}
+
 impl<T: Wire> Wire for Patch<T> {
     fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
         *self = Self::Keep;
@@ -569,6 +591,8 @@ impl<T> fmt::Debug for Secret<T> {
         f.write_str("[redacted]")
     }
 }
+
+impl<T: Wire> Sealed for Secret<T> {}
 
 impl<T: Wire> Wire for Secret<T> {
     fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError> {

@@ -106,48 +106,48 @@ pub struct ChatRequest {
 }
 
 wire_struct!(ChatRequest {
-    0 messages: "messages" Required,
-    1 cache_control: "cache_control" Optional,
-    2 debug: "debug" Optional,
-    3 deferred_tools: "deferred_tools" Optional,
-    4 frequency_penalty: "frequency_penalty" Optional,
-    5 image_config: "image_config" Optional,
-    6 logit_bias: "logit_bias" Optional,
-    7 logprobs: "logprobs" Optional,
-    8 max_completion_tokens: "max_completion_tokens" Optional,
-    9 max_tokens: "max_tokens" Optional,
-    10 metadata: "metadata" Optional,
-    11 min_p: "min_p" Optional,
-    12 modalities: "modalities" Optional,
-    13 model: "model" Optional,
-    14 models: "models" Optional,
-    15 parallel_tool_calls: "parallel_tool_calls" Optional,
-    16 plugins: "plugins" Optional,
-    17 prediction: "prediction" Optional,
-    18 presence_penalty: "presence_penalty" Optional,
-    19 prompt_cache_key: "prompt_cache_key" Optional,
-    20 prompt_cache_options: "prompt_cache_options" Optional,
-    21 provider: "provider" Optional,
-    22 reasoning: "reasoning" Optional,
-    23 reasoning_effort: "reasoning_effort" Optional,
-    24 repetition_penalty: "repetition_penalty" Optional,
-    25 response_format: "response_format" Optional,
-    26 route: "route" Optional,
-    27 seed: "seed" Optional,
-    28 service_tier: "service_tier" Optional,
-    29 session_id: "session_id" Optional,
-    30 stop: "stop" Optional,
-    31 stop_server_tools_when: "stop_server_tools_when" Optional,
-    32 stream_options: "stream_options" Optional,
-    33 temperature: "temperature" Optional,
-    34 tool_choice: "tool_choice" Optional,
-    35 tools: "tools" Optional,
-    36 top_a: "top_a" Optional,
-    37 top_k: "top_k" Optional,
-    38 top_logprobs: "top_logprobs" Optional,
-    39 top_p: "top_p" Optional,
-    40 trace: "trace" Optional,
-    41 user: "user" Optional,
+    messages: Required = 0,
+    cache_control: Optional = 1,
+    debug: Optional = 2,
+    deferred_tools: Optional = 3,
+    frequency_penalty: Optional = 4,
+    image_config: Optional = 5,
+    logit_bias: Optional = 6,
+    logprobs: Optional = 7,
+    max_completion_tokens: Optional = 8,
+    max_tokens: Optional = 9,
+    metadata: Optional = 10,
+    min_p: Optional = 11,
+    modalities: Optional = 12,
+    model: Optional = 13,
+    models: Optional = 14,
+    parallel_tool_calls: Optional = 15,
+    plugins: Optional = 16,
+    prediction: Optional = 17,
+    presence_penalty: Optional = 18,
+    prompt_cache_key: Optional = 19,
+    prompt_cache_options: Optional = 20,
+    provider: Optional = 21,
+    reasoning: Optional = 22,
+    reasoning_effort: Optional = 23,
+    repetition_penalty: Optional = 24,
+    response_format: Optional = 25,
+    route: Optional = 26,
+    seed: Optional = 27,
+    service_tier: Optional = 28,
+    session_id: Optional = 29,
+    stop: Optional = 30,
+    stop_server_tools_when: Optional = 31,
+    stream_options: Optional = 32,
+    temperature: Optional = 33,
+    tool_choice: Optional = 34,
+    tools: Optional = 35,
+    top_a: Optional = 36,
+    top_k: Optional = 37,
+    top_logprobs: Optional = 38,
+    top_p: Optional = 39,
+    trace: Optional = 40,
+    user: Optional = 41,
 });
 
 impl ChatRequest {
@@ -262,10 +262,10 @@ pub struct ChatSystemMessage {
     pub extra: Extra,
 }
 
-wire_struct!(ChatSystemMessage ["role" = "\"system\""] {
-    0 content: "content" Required,
-    1 configuration_update: "configuration_update" Optional,
-    2 name: "name" Optional,
+wire_struct!(ChatSystemMessage ["role" = "system"] {
+    content: Required = 0,
+    configuration_update: Optional = 1,
+    name: Optional = 2,
 });
 
 impl ChatSystemMessage {
@@ -293,9 +293,7 @@ pub struct ConfigurationUpdate {
     pub extra: Extra,
 }
 
-wire_struct!(ConfigurationUpdate {
-    0 reasoning: "reasoning" Required,
-});
+wire_struct!(ConfigurationUpdate { reasoning: Required = 0 });
 
 impl ConfigurationUpdate {
     /// With what the API requires.
@@ -322,15 +320,13 @@ pub enum ChatSystemMessageContent {
 }
 
 wire_union!(ChatSystemMessageContent {
-    tag "" {}
-    objects {}
     shapes {
         Array(Object) => List,
         String => Text,
     }
     variants {
-        0 Text,
-        1 List,
+        Text = 0,
+        List = 1,
     }
 });
 
@@ -376,9 +372,9 @@ pub struct ChatUserMessage {
     pub extra: Extra,
 }
 
-wire_struct!(ChatUserMessage ["role" = "\"user\""] {
-    0 content: "content" Required,
-    1 name: "name" Optional,
+wire_struct!(ChatUserMessage ["role" = "user"] {
+    content: Required = 0,
+    name: Optional = 1,
 });
 
 impl ChatUserMessage {
@@ -408,15 +404,13 @@ pub enum ChatUserMessageContent {
 }
 
 wire_union!(ChatUserMessageContent {
-    tag "" {}
-    objects {}
     shapes {
         Array(Object) => List,
         String => Text,
     }
     variants {
-        0 Text,
-        1 List,
+        Text = 0,
+        List = 1,
     }
 });
 
@@ -464,10 +458,10 @@ pub struct ChatDeveloperMessage {
     pub extra: Extra,
 }
 
-wire_struct!(ChatDeveloperMessage ["role" = "\"developer\""] {
-    0 content: "content" Required,
-    1 configuration_update: "configuration_update" Optional,
-    2 name: "name" Optional,
+wire_struct!(ChatDeveloperMessage ["role" = "developer"] {
+    content: Required = 0,
+    configuration_update: Optional = 1,
+    name: Optional = 2,
 });
 
 impl ChatDeveloperMessage {
@@ -498,15 +492,13 @@ pub enum ChatDeveloperMessageContent {
 }
 
 wire_union!(ChatDeveloperMessageContent {
-    tag "" {}
-    objects {}
     shapes {
         Array(Object) => List,
         String => Text,
     }
     variants {
-        0 Text,
-        1 List,
+        Text = 0,
+        List = 1,
     }
 });
 
@@ -552,9 +544,9 @@ pub struct ChatToolMessage {
     pub extra: Extra,
 }
 
-wire_struct!(ChatToolMessage ["role" = "\"tool\""] {
-    0 content: "content" Required,
-    1 tool_call_id: "tool_call_id" Required,
+wire_struct!(ChatToolMessage ["role" = "tool"] {
+    content: Required = 0,
+    tool_call_id: Required = 1,
 });
 
 impl ChatToolMessage {
@@ -582,15 +574,13 @@ pub enum ChatToolMessageContent {
 }
 
 wire_union!(ChatToolMessageContent {
-    tag "" {}
-    objects {}
     shapes {
         Array(Object) => List,
         String => Text,
     }
     variants {
-        0 Text,
-        1 List,
+        Text = 0,
+        List = 1,
     }
 });
 
@@ -661,14 +651,12 @@ wire_union!(ChatMessage {
         "tool" => Tool,
         "user" => User,
     }
-    objects {}
-    shapes {}
     variants {
-        0 System,
-        1 User,
-        2 Developer,
-        3 Assistant,
-        4 Tool,
+        System = 0,
+        User = 1,
+        Developer = 2,
+        Assistant = 3,
+        Tool = 4,
     }
 });
 
@@ -812,23 +800,21 @@ wire_union!(ChatRequestPlugin {
         "web" => Web,
         "web-fetch" => WebFetch,
     }
-    objects {}
-    shapes {}
     variants {
-        0 AutoRouter,
-        1 AutoBetaRouter,
-        2 Moderation,
-        3 Web,
-        4 WebFetch,
-        5 FileParser,
-        6 ResponseHealing,
-        7 ContextCompression,
-        8 ParetoRouter,
-        9 Fusion,
-        10 SwitchyardRouter,
-        11 JevRouter,
-        12 Alignment,
-        13 Armor,
+        AutoRouter = 0,
+        AutoBetaRouter = 1,
+        Moderation = 2,
+        Web = 3,
+        WebFetch = 4,
+        FileParser = 5,
+        ResponseHealing = 6,
+        ContextCompression = 7,
+        ParetoRouter = 8,
+        Fusion = 9,
+        SwitchyardRouter = 10,
+        JevRouter = 11,
+        Alignment = 12,
+        Armor = 13,
     }
 });
 
@@ -942,8 +928,8 @@ pub struct Prediction {
     pub extra: Extra,
 }
 
-wire_struct!(Prediction ["type" = "\"content\""] {
-    0 content: "content" Required,
+wire_struct!(Prediction ["type" = "content"] {
+    content: Required = 0,
 });
 
 impl Prediction {
@@ -968,8 +954,8 @@ pub struct PredictionContentText {
     pub extra: Extra,
 }
 
-wire_struct!(PredictionContentText ["type" = "\"text\""] {
-    0 text: "text" Required,
+wire_struct!(PredictionContentText ["type" = "text"] {
+    text: Required = 0,
 });
 
 impl PredictionContentText {
@@ -997,15 +983,13 @@ pub enum PredictionContent {
 }
 
 wire_union!(PredictionContent {
-    tag "" {}
-    objects {}
     shapes {
         Array(Object) => List,
         String => Text,
     }
     variants {
-        0 Text,
-        1 List,
+        Text = 0,
+        List = 1,
     }
 });
 
@@ -1051,10 +1035,7 @@ pub struct ChatRequestReasoning {
     pub extra: Extra,
 }
 
-wire_struct!(ChatRequestReasoning {
-    0 effort: "effort" Optional,
-    1 summary: "summary" Optional,
-});
+wire_struct!(ChatRequestReasoning { effort: Optional = 0, summary: Optional = 1 });
 
 impl ChatRequestReasoning {
     /// Without members.
@@ -1136,7 +1117,7 @@ pub struct ChatFormatTextConfig {
     pub extra: Extra,
 }
 
-wire_struct!(ChatFormatTextConfig ["type" = "\"text\""] {});
+wire_struct!(ChatFormatTextConfig ["type" = "text"] {});
 
 impl ChatFormatTextConfig {
     /// Without members.
@@ -1158,7 +1139,7 @@ pub struct ChatFormatJsonObjectConfig {
     pub extra: Extra,
 }
 
-wire_struct!(ChatFormatJsonObjectConfig ["type" = "\"json_object\""] {});
+wire_struct!(ChatFormatJsonObjectConfig ["type" = "json_object"] {});
 
 impl ChatFormatJsonObjectConfig {
     /// Without members.
@@ -1182,8 +1163,8 @@ pub struct ChatFormatJsonSchemaConfig {
     pub extra: Extra,
 }
 
-wire_struct!(ChatFormatJsonSchemaConfig ["type" = "\"json_schema\""] {
-    0 json_schema: "json_schema" Required,
+wire_struct!(ChatFormatJsonSchemaConfig ["type" = "json_schema"] {
+    json_schema: Required = 0,
 });
 
 impl ChatFormatJsonSchemaConfig {
@@ -1217,10 +1198,10 @@ pub struct ChatJsonSchemaConfig {
 }
 
 wire_struct!(ChatJsonSchemaConfig {
-    0 name: "name" Required,
-    1 description: "description" Optional,
-    2 schema: "schema" Optional,
-    3 strict: "strict" Optional,
+    name: Required = 0,
+    description: Optional = 1,
+    schema: Optional = 2,
+    strict: Optional = 3,
 });
 
 impl ChatJsonSchemaConfig {
@@ -1249,8 +1230,8 @@ pub struct ChatFormatGrammarConfig {
     pub extra: Extra,
 }
 
-wire_struct!(ChatFormatGrammarConfig ["type" = "\"grammar\""] {
-    0 grammar: "grammar" Required,
+wire_struct!(ChatFormatGrammarConfig ["type" = "grammar"] {
+    grammar: Required = 0,
 });
 
 impl ChatFormatGrammarConfig {
@@ -1273,7 +1254,7 @@ pub struct ChatFormatPythonConfig {
     pub extra: Extra,
 }
 
-wire_struct!(ChatFormatPythonConfig ["type" = "\"python\""] {});
+wire_struct!(ChatFormatPythonConfig ["type" = "python"] {});
 
 impl ChatFormatPythonConfig {
     /// Without members.
@@ -1323,14 +1304,12 @@ wire_union!(ChatRequestResponseFormat {
         "python" => Python,
         "text" => Text,
     }
-    objects {}
-    shapes {}
     variants {
-        0 Text,
-        1 JsonObject,
-        2 JsonSchema,
-        3 Grammar,
-        4 Python,
+        Text = 0,
+        JsonObject = 1,
+        JsonSchema = 2,
+        Grammar = 3,
+        Python = 4,
     }
 });
 
@@ -1418,15 +1397,13 @@ pub enum ChatRequestStop {
 }
 
 wire_union!(ChatRequestStop {
-    tag "" {}
-    objects {}
     shapes {
         Array(String) => List,
         String => Text,
     }
     variants {
-        0 Text,
-        1 List,
+        Text = 0,
+        List = 1,
     }
 });
 
@@ -1472,9 +1449,7 @@ pub struct ChatStreamOptions {
     pub extra: Extra,
 }
 
-wire_struct!(ChatStreamOptions {
-    0 include_usage: "include_usage" Optional,
-});
+wire_struct!(ChatStreamOptions { include_usage: Optional = 0 });
 
 impl ChatStreamOptions {
     /// Without members.
@@ -1522,8 +1497,8 @@ pub struct ChatNamedToolChoice {
     pub extra: Extra,
 }
 
-wire_struct!(ChatNamedToolChoice ["type" = "\"function\""] {
-    0 function: "function" Required,
+wire_struct!(ChatNamedToolChoice ["type" = "function"] {
+    function: Required = 0,
 });
 
 impl ChatNamedToolChoice {
@@ -1548,9 +1523,7 @@ pub struct ChatNamedToolChoiceFunction {
     pub extra: Extra,
 }
 
-wire_struct!(ChatNamedToolChoiceFunction {
-    0 name: "name" Required,
-});
+wire_struct!(ChatNamedToolChoiceFunction { name: Required = 0 });
 
 impl ChatNamedToolChoiceFunction {
     /// With what the API requires.
@@ -1575,7 +1548,7 @@ pub struct ChatServerToolChoice {
 }
 
 wire_struct!(ChatServerToolChoice {
-    0 r#type: "type" Required,
+    r#type as "type": Required = 0,
 });
 
 impl ChatServerToolChoice {
@@ -1617,9 +1590,9 @@ wire_union!(ChatToolChoice {
         String => Mode,
     }
     variants {
-        0 Mode,
-        1 Function,
-        2 ServerToolChoice,
+        Mode = 0,
+        Function = 1,
+        ServerToolChoice = 2,
     }
 });
 
@@ -1660,10 +1633,10 @@ pub struct ChatFunctionToolFunction {
     pub extra: Extra,
 }
 
-wire_struct!(ChatFunctionToolFunction ["type" = "\"function\""] {
-    0 function: "function" Required,
-    1 cache_control: "cache_control" Optional,
-    2 defer_loading: "defer_loading" Optional,
+wire_struct!(ChatFunctionToolFunction ["type" = "function"] {
+    function: Required = 0,
+    cache_control: Optional = 1,
+    defer_loading: Optional = 2,
 });
 
 impl ChatFunctionToolFunction {
@@ -1702,11 +1675,11 @@ pub struct ChatFunctionToolFunctionFunction {
 }
 
 wire_struct!(ChatFunctionToolFunctionFunction {
-    0 name: "name" Required,
-    1 defer_loading: "defer_loading" Optional,
-    2 description: "description" Optional,
-    3 parameters: "parameters" Optional,
-    4 strict: "strict" Optional,
+    name: Required = 0,
+    defer_loading: Optional = 1,
+    description: Optional = 2,
+    parameters: Optional = 3,
+    strict: Optional = 4,
 });
 
 impl ChatFunctionToolFunctionFunction {
@@ -1743,8 +1716,8 @@ pub struct ChatSearchModelsServerTool {
     pub extra: Extra,
 }
 
-wire_struct!(ChatSearchModelsServerTool ["type" = "\"openrouter:experimental__search_models\""] {
-    0 parameters: "parameters" Optional,
+wire_struct!(ChatSearchModelsServerTool ["type" = "openrouter:experimental__search_models"] {
+    parameters: Optional = 0,
 });
 
 impl ChatSearchModelsServerTool {
@@ -1796,19 +1769,19 @@ pub struct ChatWebSearchShorthand {
 }
 
 wire_struct!(ChatWebSearchShorthand {
-    0 r#type: "type" Required,
-    1 allowed_domains: "allowed_domains" Optional,
-    2 engine: "engine" Optional,
-    3 excluded_domains: "excluded_domains" Optional,
-    4 max_characters: "max_characters" Optional,
-    5 max_results: "max_results" Optional,
-    6 max_total_results: "max_total_results" Optional,
-    7 max_uses: "max_uses" Optional,
-    8 mode: "mode" Optional,
-    9 parameters: "parameters" Optional,
-    10 search_context_size: "search_context_size" Optional,
-    11 user_location: "user_location" Optional,
-    12 x_search: "x_search" Optional,
+    r#type as "type": Required = 0,
+    allowed_domains: Optional = 1,
+    engine: Optional = 2,
+    excluded_domains: Optional = 3,
+    max_characters: Optional = 4,
+    max_results: Optional = 5,
+    max_total_results: Optional = 6,
+    max_uses: Optional = 7,
+    mode: Optional = 8,
+    parameters: Optional = 9,
+    search_context_size: Optional = 10,
+    user_location: Optional = 11,
+    x_search: Optional = 12,
 });
 
 impl ChatWebSearchShorthand {
@@ -1889,8 +1862,8 @@ pub struct ChatDynamicServerTool {
 }
 
 wire_struct!(ChatDynamicServerTool {
-    0 r#type: "type" Required,
-    1 parameters: "parameters" Optional,
+    r#type as "type": Required = 0,
+    parameters: Optional = 1,
 });
 
 impl ChatDynamicServerTool {
@@ -1986,21 +1959,20 @@ wire_union!(ChatFunctionTool {
     objects {
         if (Has("type")) => DynamicServerTool,
     }
-    shapes {}
     variants {
-        0 Function,
-        1 OpenRouterAdvisor,
-        2 OpenRouterBash,
-        3 OpenRouterDatetime,
-        4 OpenRouterFiles,
-        5 OpenRouterFusion,
-        6 OpenRouterImageGeneration,
-        7 OpenRouterExperimentalSearchModels,
-        8 OpenRouterSubagent,
-        9 OpenRouterWebFetch,
-        10 OpenRouterWebSearch,
-        11 WebSearchShorthand,
-        12 DynamicServerTool,
+        Function = 0,
+        OpenRouterAdvisor = 1,
+        OpenRouterBash = 2,
+        OpenRouterDatetime = 3,
+        OpenRouterFiles = 4,
+        OpenRouterFusion = 5,
+        OpenRouterImageGeneration = 6,
+        OpenRouterExperimentalSearchModels = 7,
+        OpenRouterSubagent = 8,
+        OpenRouterWebFetch = 9,
+        OpenRouterWebSearch = 10,
+        WebSearchShorthand = 11,
+        DynamicServerTool = 12,
     }
 });
 

@@ -17,8 +17,8 @@ pub struct AnthropicBase64PdfSource {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicBase64PdfSource ["media_type" = "\"application/pdf\"", "type" = "\"base64\""] {
-    0 data: "data" Required,
+wire_struct!(AnthropicBase64PdfSource ["media_type" = "application/pdf", "type" = "base64"] {
+    data: Required = 0,
 });
 
 impl AnthropicBase64PdfSource {
@@ -43,8 +43,8 @@ pub struct AnthropicPlainTextSource {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicPlainTextSource ["media_type" = "\"text/plain\"", "type" = "\"text\""] {
-    0 data: "data" Required,
+wire_struct!(AnthropicPlainTextSource ["media_type" = "text/plain", "type" = "text"] {
+    data: Required = 0,
 });
 
 impl AnthropicPlainTextSource {
