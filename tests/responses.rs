@@ -96,7 +96,7 @@ fn input_is_text_an_item_or_a_list_of_items() {
         InputItem::user([
             EasyInputMessageContentItem::text("What is this?"),
             EasyInputMessageContentItem::image_url("https://example.com/cat.png"),
-            EasyInputMessageContentItem::audio("AAAA", "wav"),
+            EasyInputMessageContentItem::input_audio("AAAA", "wav"),
             EasyInputMessageContentItem::video_url("https://example.com/cat.mp4"),
             EasyInputMessageContentItem::file("a.pdf", "data:application/pdf;base64,AAAA"),
             EasyInputMessageContentItem::file_url("https://example.com/a.pdf"),

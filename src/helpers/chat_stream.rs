@@ -4,53 +4,47 @@ use std::collections::BTreeMap;
 
 use super::chat::is_told;
 use super::gather::Gathered;
-use super::text::{Half, TextDeltas, tell};
+use super::text::sealed::Sealed;
+use super::text::{Half, Piece, TextEvent, tell};
 use super::{members_of, read_as, update};
-use crate::Error;
-use crate::core::EventStream;
 use crate::core::wire::{self, Json, Wire};
-use crate::errors::ConnectionError;
 use crate::models::{
     ChatAssistantMessage, ChatAssistantMessageContent, ChatAudioOutput, ChatChoice, ChatContentPart, ChatContentText,
     ChatResult, ChatStreamChoice, ChatStreamChunk, ChatStreamDelta, ChatStreamToolCall, ChatTokenLogprobs,
     ChatToolCall, ChatToolCallFunction, ChatUsage, Extra, ReasoningDetail, ReasoningDetailSummary, ReasoningDetailText,
 };
 
-impl EventStream<ChatStreamChunk> {
-    /// Reads the stream to its end and puts the chunks together: the answer as it would have come without a stream.
-    ///
-    /// # Errors
-    /// Returns the first error of the stream; [`Error::Connection`] if it ended cleanly but contained nothing readable.
-    /// To keep what had arrived by then, feed a [`ChatAccumulator`] yourself.
+impl Sealed for ChatStreamChunk {}
+
+impl TextEvent for ChatStreamChunk {
+    type Output = ChatResult;
+    type Accumulator = ChatAccumulator;
+
     #[inline]
-    pub async fn collect(mut self) -> Result<ChatResult, Error> {
-        let mut answer = ChatAccumulator::new();
-        while let Some(chunk) = self.next().await {
-            answer.push(&chunk?);
-        }
-        let result = answer.finish();
-        if result.choices.is_empty() && result.id.is_empty() && result.usage.is_none() {
-            return Err(ConnectionError::incomplete("sendChatCompletionRequest", "no chunk contained a choice").into());
-        }
-        Ok(result)
+    fn accumulate(&self, accumulator: &mut ChatAccumulator) {
+        accumulator.push(self);
     }
 
-    /// The text of the first choice alone, piece by piece as it comes.
     #[inline]
-    pub fn text_deltas(self) -> TextDeltas<ChatStreamChunk> {
-        TextDeltas::new(self, |chunk, source| {
-            let ChatStreamChoice { delta, finish_reason, extra, .. } =
-                chunk.choices.into_iter().find(|choice| choice.index == 0)?;
-            let parts_of = |content: &Json| text_of_parts(&parts(content));
-            if let Some(text) = delta.content.or_else(|| delta.extra.get("content").and_then(parts_of)) {
-                return Some((tell(source, 0, text)?, delta.extra.exact("content").cloned()));
-            }
-            // A few providers send the whole message, some of them without deltas.
-            let message =
-                extra.get("message").filter(|_| finish_reason.is_some_and(|reason| is_told(reason.as_str())))?;
-            let message: ChatAssistantMessage = wire::decode_event(message.as_text()).ok()?;
-            Some((tell(source, 1, message.text()?.into_owned())?, None))
-        })
+    fn output(accumulator: ChatAccumulator) -> Option<ChatResult> {
+        let result = accumulator.finish();
+        let is_empty = result.choices.is_empty() && result.id.is_empty() && result.usage.is_none();
+        if is_empty { None } else { Some(result) }
+    }
+
+    #[inline]
+    fn text(&self, source: &mut Option<u8>) -> Option<Piece> {
+        let ChatStreamChoice { delta, finish_reason, extra, .. } =
+            self.choices.iter().find(|choice| choice.index == 0)?;
+        let parts_of = |content: &Json| text_of_parts(&parts(content));
+        if let Some(text) = delta.content.clone().or_else(|| delta.extra.get("content").and_then(parts_of)) {
+            return Some((tell(source, 0, text)?, delta.extra.exact("content").cloned()));
+        }
+        // A few providers send the whole message, some of them without deltas.
+        let is_end = finish_reason.as_ref().is_some_and(|reason| is_told(reason.as_str()));
+        let message = extra.get("message").filter(|_| is_end)?;
+        let message: ChatAssistantMessage = wire::decode_event(message.as_text()).ok()?;
+        Some((tell(source, 1, message.text()?.into_owned())?, None))
     }
 }
 
@@ -426,7 +420,7 @@ impl Content {
 
 /// The parts of a content that is no text.
 #[inline]
-fn parts(content: &Json) -> Vec<ChatContentPart> {
+pub(super) fn parts(content: &Json) -> Vec<ChatContentPart> {
     match wire::decode(content.as_text()) {
         Ok(list) => list,
         Err(_) => wire::decode(content.as_text()).into_iter().collect(),

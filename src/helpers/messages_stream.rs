@@ -2,51 +2,49 @@
 
 use std::collections::BTreeMap;
 
-use super::text::{Half, TextDeltas};
+use super::text::sealed::Sealed;
+use super::text::{Half, Piece, TextEvent};
 use super::{members_of, overlay, read_as, retyped, update};
-use crate::Error;
-use crate::core::EventStream;
 use crate::core::wire::{Json, Wire};
-use crate::errors::ConnectionError;
 use crate::models::{
     AnthropicTextBlock, AnthropicThinkingBlock, Extra, MessagesContentBlock, MessagesContentBlockDeltaEvent,
     MessagesDelta, MessagesDeltaEvent, MessagesResult, MessagesStreamEvent,
 };
 
-impl EventStream<MessagesStreamEvent> {
-    /// Reads the stream to its end and puts the events together: the answer as it would have come without a stream.
-    ///
-    /// # Errors
-    /// Returns the first error of the stream; [`Error::Connection`] if it ended cleanly without a message. To keep what
-    /// had arrived by then, feed a [`MessagesAccumulator`] yourself.
+impl Sealed for MessagesStreamEvent {}
+
+impl TextEvent for MessagesStreamEvent {
+    type Output = MessagesResult;
+    type Accumulator = MessagesAccumulator;
+
     #[inline]
-    pub async fn collect(mut self) -> Result<MessagesResult, Error> {
-        let mut answer = MessagesAccumulator::new();
-        while let Some(event) = self.next().await {
-            answer.push(&event?);
-        }
-        answer.finish().ok_or_else(|| ConnectionError::incomplete("createMessages", "no message arrived").into())
+    fn accumulate(&self, accumulator: &mut MessagesAccumulator) {
+        accumulator.push(self);
     }
 
-    /// What the model says, piece by piece as it comes.
     #[inline]
-    pub fn text_deltas(self) -> TextDeltas<MessagesStreamEvent> {
-        TextDeltas::new(self, |event, _| match event {
-            MessagesStreamEvent::ContentBlockDelta(event) => match event.delta {
-                MessagesDelta::TextDelta(delta) => Some((delta.text, delta.extra.exact("text").cloned())),
+    fn output(accumulator: MessagesAccumulator) -> Option<MessagesResult> {
+        accumulator.finish()
+    }
+
+    #[inline]
+    fn text(&self, _: &mut Option<u8>) -> Option<Piece> {
+        match self {
+            Self::ContentBlockDelta(event) => match &event.delta {
+                MessagesDelta::TextDelta(delta) => Some((delta.text.clone(), delta.extra.exact("text").cloned())),
                 _ => None,
             },
             // Text usually starts empty.
-            MessagesStreamEvent::ContentBlockStart(event) => match retyped(&event.content_block) {
+            Self::ContentBlockStart(event) => match retyped(&event.content_block) {
                 MessagesContentBlock::Text(block) => Some((block.text, None)),
                 _ => None,
             },
-            MessagesStreamEvent::MessageStart(event) => {
+            Self::MessageStart(event) => {
                 let message: MessagesResult = read_as(&event.message).unwrap_or_else(MessagesResult::missing);
                 Some((message.text(), None))
             }
             _ => None,
-        })
+        }
     }
 }
 

@@ -1,14 +1,17 @@
 //! Comfort for the Responses API.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use serde::de::DeserializeOwned;
 
+use super::media::{Kind, Media, bytes_of, data_url, save};
 use super::responses_stream::ResponsesAccumulator;
 use super::text::{ParseError, parse, parse_arguments};
 use super::{holds_error, retyped, whole_stream};
-use crate::core::StreamItem;
-use crate::core::wire::{self, Root};
+use crate::Error;
+use crate::core::wire::{self, IntoText, Root};
+use crate::core::{StreamItem, base64};
 use crate::models::*;
 
 impl Root for ResponsesResult {
@@ -144,26 +147,10 @@ impl InputItem {
 }
 
 /// A message of the user.
-impl From<&str> for InputItem {
+impl<T: IntoText> From<T> for InputItem {
     #[inline]
-    fn from(text: &str) -> Self {
-        Self::user(text)
-    }
-}
-
-/// A message of the user.
-impl From<String> for InputItem {
-    #[inline]
-    fn from(text: String) -> Self {
-        Self::user(text)
-    }
-}
-
-/// A single item as the whole input.
-impl From<InputItem> for ResponsesInput {
-    #[inline]
-    fn from(item: InputItem) -> Self {
-        Self::List(vec![item])
+    fn from(text: T) -> Self {
+        Self::user(text.into_text())
     }
 }
 
@@ -180,13 +167,13 @@ impl EasyInputMessageContentItem {
         InputImage::new(InputImageDetail::Auto).image_url(url).into()
     }
 
-    /// Sound: its bytes in base64, and their format, `mp3` or `wav`.
+    /// Audio: its bytes in base64 and their format, `mp3` or `wav`.
     #[inline]
-    pub fn audio(base64: impl Into<String>, format: impl Into<InputAudioInputAudioFormat>) -> Self {
+    pub fn input_audio(base64: impl Into<String>, format: impl Into<InputAudioInputAudioFormat>) -> Self {
         InputAudio::new(InputAudioInputAudio::new(base64, format)).into()
     }
 
-    /// A film by its address, or in itself as a `data:` URL.
+    /// A video by its URL, or inline as a `data:` URL.
     #[inline]
     pub fn video_url(url: impl Into<String>) -> Self {
         InputVideo::new(url).into()
@@ -198,26 +185,154 @@ impl EasyInputMessageContentItem {
         InputFile::new().filename(filename).file_data(data).into()
     }
 
-    /// A document by its address.
+    /// A document by its URL.
     #[inline]
     pub fn file_url(url: impl Into<String>) -> Self {
         InputFile::new().file_url(url).into()
     }
-}
 
-/// A part of text.
-impl From<&str> for EasyInputMessageContentItem {
+    /// An image from its bytes and their media type, such as `image/png`.
     #[inline]
-    fn from(text: &str) -> Self {
-        Self::text(text)
+    pub fn image_data(media_type: impl AsRef<str>, bytes: impl AsRef<[u8]>) -> Self {
+        Self::image_url(data_url(media_type.as_ref(), &base64::encode(bytes.as_ref())))
+    }
+
+    /// An image from its bytes, whose format is recognized.
+    ///
+    /// # Errors
+    /// [`Error::InvalidRequest`] if they are not in a known image format; [`image_data`](Self::image_data) takes any.
+    #[inline]
+    pub fn image_bytes(bytes: impl AsRef<[u8]>) -> Result<Self, Error> {
+        Media::new("", bytes.as_ref(), Kind::Image).map(|image| Self::image_url(image.into_data_url()))
+    }
+
+    /// An image from a file, which is read at once; its format is recognized.
+    ///
+    /// ```no_run
+    /// use openrouter_kit::models::{InputContentPart, InputItem, ResponsesRequest};
+    ///
+    /// let question = [
+    ///     InputContentPart::text("What is this?"),
+    ///     InputContentPart::image_path("cat.png")?,
+    /// ];
+    /// let request = ResponsesRequest::new().model("openai/gpt-4o-mini").input(InputItem::user(question));
+    /// # let _ = request;
+    /// # Ok::<(), openrouter_kit::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::InvalidRequest`] if the file cannot be read or is not in a known image format.
+    #[inline]
+    pub fn image_path(path: impl AsRef<Path>) -> Result<Self, Error> {
+        Media::read(path.as_ref(), Kind::Image).map(|image| Self::image_url(image.into_data_url()))
+    }
+
+    /// Audio from its bytes, whose format is recognized.
+    ///
+    /// # Errors
+    /// [`Error::InvalidRequest`] if they are not in a known audio format.
+    #[inline]
+    pub fn audio_bytes(bytes: impl AsRef<[u8]>) -> Result<Self, Error> {
+        Media::new("", bytes.as_ref(), Kind::Audio).map(|audio| Self::input_audio(audio.base64, audio.format))
+    }
+
+    /// Audio from a file, which is read at once; its format is recognized.
+    ///
+    /// # Errors
+    /// [`Error::InvalidRequest`] if the file cannot be read or is not in a known audio format.
+    #[inline]
+    pub fn audio_path(path: impl AsRef<Path>) -> Result<Self, Error> {
+        Media::read(path.as_ref(), Kind::Audio).map(|audio| Self::input_audio(audio.base64, audio.format))
+    }
+
+    /// A video from its bytes, whose format is recognized.
+    ///
+    /// # Errors
+    /// [`Error::InvalidRequest`] if they are not in a known video format.
+    #[inline]
+    pub fn video_bytes(bytes: impl AsRef<[u8]>) -> Result<Self, Error> {
+        Media::new("", bytes.as_ref(), Kind::Video).map(|video| Self::video_url(video.into_data_url()))
+    }
+
+    /// A video from a file, which is read at once; its format is recognized.
+    ///
+    /// # Errors
+    /// [`Error::InvalidRequest`] if the file cannot be read or is not in a known video format.
+    #[inline]
+    pub fn video_path(path: impl AsRef<Path>) -> Result<Self, Error> {
+        Media::read(path.as_ref(), Kind::Video).map(|video| Self::video_url(video.into_data_url()))
+    }
+
+    /// A document, such as a PDF, from its name and its bytes. Its format is recognized by its first bytes, or else by
+    /// the extension of the name.
+    ///
+    /// # Errors
+    /// [`Error::InvalidRequest`] if neither tells a known format.
+    #[inline]
+    pub fn file_bytes(filename: impl AsRef<str>, bytes: impl AsRef<[u8]>) -> Result<Self, Error> {
+        Media::new(filename.as_ref(), bytes.as_ref(), Kind::Document).map(Self::document)
+    }
+
+    /// A document, such as a PDF, from a file, which is read at once; its format is recognized.
+    ///
+    /// # Errors
+    /// [`Error::InvalidRequest`] if the file cannot be read or is not in a known format.
+    #[inline]
+    pub fn file_path(path: impl AsRef<Path>) -> Result<Self, Error> {
+        Media::read(path.as_ref(), Kind::Document).map(Self::document)
+    }
+
+    #[inline]
+    fn document(media: Media) -> Self {
+        Self::file(media.name.clone(), media.into_data_url())
     }
 }
 
-/// A part of text.
-impl From<String> for EasyInputMessageContentItem {
+impl ResponsesToolChoice {
+    /// Makes the model call this function.
     #[inline]
-    fn from(text: String) -> Self {
-        Self::text(text)
+    pub fn function(name: impl Into<String>) -> Self {
+        ResponsesToolChoiceFunction::new(name).into()
+    }
+}
+
+impl ResponsesTextFormat {
+    /// Makes the model answer with JSON that follows this schema, which has a name for the model.
+    #[inline]
+    pub fn json_schema(name: impl Into<String>, schema: impl Into<JsonObject>) -> Self {
+        FormatJsonSchemaConfig::new(name, schema).into()
+    }
+}
+
+/// A form of the answer as the settings of its text.
+impl From<ResponsesTextFormat> for TextExtendedConfig {
+    #[inline]
+    fn from(format: ResponsesTextFormat) -> Self {
+        Self::new().format(format)
+    }
+}
+
+impl ResponsesStreamEvent {
+    /// Returns the text that this event adds to the answer; `None` if it adds none.
+    ///
+    /// ```no_run
+    /// # async fn run(client: openrouter_kit::OpenRouter) -> Result<(), openrouter_kit::Error> {
+    /// use openrouter_kit::models::ResponsesRequest;
+    ///
+    /// let request = ResponsesRequest::new().model("openai/gpt-4o-mini").input("Hello");
+    /// let mut events = client.responses().stream(request).await?;
+    /// while let Some(event) = events.next().await {
+    ///     print!("{}", event?.text().unwrap_or_default());
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[inline]
+    pub fn text(&self) -> Option<&str> {
+        match self {
+            Self::OutputTextDelta(event) => Some(&*event.delta).filter(|text| !text.is_empty()),
+            _ => None,
+        }
     }
 }
 
@@ -226,7 +341,7 @@ impl ResponsesRequestTool {
     ///
     /// ```
     /// use openrouter_kit::models::{ResponsesRequest, ResponsesRequestTool};
-    /// use serde_json::json;
+    /// use openrouter_kit::serde_json::json;
     ///
     /// let weather = ResponsesRequestTool::function(
     ///     "get_current_weather",
@@ -293,6 +408,15 @@ impl ResponsesResult {
         text
     }
 
+    /// Returns the images that the model generated.
+    #[inline]
+    pub fn images(&self) -> impl Iterator<Item = &OutputImageGenerationCallItem> {
+        self.output.iter().filter_map(|item| match item {
+            OutputItem::ImageGenerationCall(call) => Some(call),
+            _ => None,
+        })
+    }
+
     /// What OpenRouter charged for the call, in US dollars, where the answer tells it.
     #[inline]
     pub fn cost(&self) -> Option<f64> {
@@ -327,6 +451,24 @@ impl ResponsesResult {
 }
 
 impl OutputFunctionCallItem {
+    /// Returns the name of the function.
+    #[inline]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Returns the arguments as the model wrote them: JSON in most cases.
+    #[inline]
+    pub fn arguments(&self) -> &str {
+        &self.arguments
+    }
+
+    /// Returns the id of the call, which the item with its result refers to.
+    #[inline]
+    pub fn call_id(&self) -> &str {
+        &self.call_id
+    }
+
     /// Reads the arguments as a value. Empty ones count as `{}`.
     ///
     /// # Errors
@@ -334,5 +476,25 @@ impl OutputFunctionCallItem {
     #[inline]
     pub fn parse_arguments<T: DeserializeOwned>(&self) -> Result<T, ParseError> {
         parse_arguments(&self.arguments, &self.name)
+    }
+}
+
+impl OutputImageGenerationCallItem {
+    /// Returns the bytes of the image.
+    ///
+    /// # Errors
+    /// [`Error::Unexpected`] if the item has no image yet, or not as valid base64.
+    #[inline]
+    pub fn bytes(&self) -> Result<Vec<u8>, Error> {
+        bytes_of(self.result.as_deref().unwrap_or_default())
+    }
+
+    /// Writes the image to a file, as [`Download::save_to`](crate::core::Download::save_to) does, and returns its size.
+    ///
+    /// # Errors
+    /// As [`bytes`](Self::bytes), and [`Error::Unexpected`] if the file cannot be written.
+    #[inline]
+    pub async fn save_to(&self, path: impl AsRef<Path>) -> Result<u64, Error> {
+        save(self.result.as_deref().unwrap_or_default(), path.as_ref()).await
     }
 }

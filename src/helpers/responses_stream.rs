@@ -2,57 +2,56 @@
 
 use std::collections::BTreeMap;
 
-use super::text::{Half, TextDeltas, tell};
+use super::text::sealed::Sealed;
+use super::text::{Half, Piece, TextEvent, tell};
 use super::{members_of, overlay, read_as, retyped, update};
-use crate::Error;
-use crate::core::EventStream;
 use crate::core::wire::{self, Json, Wire};
-use crate::errors::ConnectionError;
 use crate::models::{
     ContentPartDoneEventPart, Extra, OutputCustomToolCallItem, OutputFunctionCallItem, OutputItem, OutputMessage,
     OutputMessageContentItem, OutputReasoningItem, ReasoningSummaryText, ReasoningTextContent, ResponseOutputText,
     ResponsesRefusal, ResponsesResult, ResponsesStreamEvent,
 };
 
-impl EventStream<ResponsesStreamEvent> {
-    /// Reads the stream to its end and answers with the response, as it would have come without a stream.
-    ///
-    /// # Errors
-    /// The first error of the stream; [`Error::Connection`] when it ended in good order but told of no response. To keep
-    /// what had come by then, feed a [`ResponsesAccumulator`] yourself.
+impl Sealed for ResponsesStreamEvent {}
+
+impl TextEvent for ResponsesStreamEvent {
+    type Output = ResponsesResult;
+    type Accumulator = ResponsesAccumulator;
+
     #[inline]
-    pub async fn collect(mut self) -> Result<ResponsesResult, Error> {
-        let mut answer = ResponsesAccumulator::new();
-        while let Some(event) = self.next().await {
-            answer.push(&event?);
-        }
-        answer.finish().ok_or_else(|| ConnectionError::incomplete("createResponses", "no event held a response").into())
+    fn accumulate(&self, accumulator: &mut ResponsesAccumulator) {
+        accumulator.push(self);
     }
 
-    /// What the model says, piece by piece as it arrives. Text without pieces is returned once it arrives whole.
     #[inline]
-    pub fn text_deltas(self) -> TextDeltas<ResponsesStreamEvent> {
-        TextDeltas::new(self, |event, source| {
-            let (own, text) = match event {
-                ResponsesStreamEvent::OutputTextDelta(event) => {
-                    let text = tell(source, 0, event.delta)?;
-                    return Some((text, event.extra.exact("delta").cloned()));
-                }
-                ResponsesStreamEvent::OutputTextDone(event) => (1, event.text),
-                ResponsesStreamEvent::OutputItemDone(event) => match event.item {
-                    OutputItem::Message(message) => (2, text_of(&message)),
-                    _ => return None,
-                },
-                ResponsesStreamEvent::Completed(event) => (3, event.response.output_text()),
-                ResponsesStreamEvent::Incomplete(event) => (3, event.response.output_text()),
-                ResponsesStreamEvent::Unrecognized(kept) => {
-                    let response: ResponsesResult = wire::decode_event(kept.json().get("response")?.as_text()).ok()?;
-                    (3, response.output_text())
-                }
+    fn output(accumulator: ResponsesAccumulator) -> Option<ResponsesResult> {
+        accumulator.finish()
+    }
+
+    /// Text without pieces is returned once it arrives whole.
+    #[inline]
+    fn text(&self, source: &mut Option<u8>) -> Option<Piece> {
+        let (own, text) = match self {
+            Self::OutputTextDelta(event) => {
+                let text = tell(source, 0, event.delta.clone())?;
+                return Some((text, event.extra.exact("delta").cloned()));
+            }
+            // The same text again.
+            _ if *source == Some(0) => return None,
+            Self::OutputTextDone(event) => (1, event.text.clone()),
+            Self::OutputItemDone(event) => match &event.item {
+                OutputItem::Message(message) => (2, text_of(message)),
                 _ => return None,
-            };
-            Some((tell(source, own, text)?, None))
-        })
+            },
+            Self::Completed(event) => (3, event.response.output_text()),
+            Self::Incomplete(event) => (3, event.response.output_text()),
+            Self::Unrecognized(kept) => {
+                let response: ResponsesResult = wire::decode_event(kept.json().get("response")?.as_text()).ok()?;
+                (3, response.output_text())
+            }
+            _ => return None,
+        };
+        Some((tell(source, own, text)?, None))
     }
 }
 

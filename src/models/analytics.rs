@@ -3,7 +3,7 @@
 //! Types of `analytics`.
 
 use crate::core::Parts;
-use crate::core::wire::{Root, wire_enum, wire_setters, wire_struct, wire_union};
+use crate::core::wire::{IntoList, Root, wire_enum, wire_numbers, wire_setters, wire_struct, wire_text, wire_union};
 use crate::models::*;
 
 /// Splits rows by workspace and adds `workspace_id` to each; without it, workspaces are summed together.
@@ -508,9 +508,9 @@ wire_struct!(QueryAnalyticsRequest {
 impl QueryAnalyticsRequest {
     /// With what the API requires.
     #[inline]
-    pub fn new(metrics: impl IntoIterator<Item = impl Into<String>>) -> Self {
+    pub fn new<Metrics>(metrics: impl IntoList<String, Metrics>) -> Self {
         Self {
-            metrics: metrics.into_iter().map(Into::into).collect(),
+            metrics: metrics.into_list(),
             classifier_dimensions: None,
             classifier_filters: None,
             dimensions: None,
@@ -531,8 +531,8 @@ wire_setters!(QueryAnalyticsRequest {
     dimensions: list String,
     filters: list AnalyticsFilter,
     granularity: into String,
-    group_limit: exact i64,
-    limit: exact i64,
+    group_limit: number i64,
+    limit: number i64,
     order_by: into AnalyticsOrderBy,
     time_range: into AnalyticsTimeRange,
 });
@@ -599,15 +599,11 @@ wire_struct!(AnalyticsClassifierFilters { classifier_id: Required = 0, filters: 
 impl AnalyticsClassifierFilters {
     /// With what the API requires.
     #[inline]
-    pub fn new(
+    pub fn new<Filters>(
         classifier_id: impl Into<String>,
-        filters: impl IntoIterator<Item = impl Into<AnalyticsClassifierFilter>>,
+        filters: impl IntoList<AnalyticsClassifierFilter, Filters>,
     ) -> Self {
-        Self {
-            classifier_id: classifier_id.into(),
-            filters: filters.into_iter().map(Into::into).collect(),
-            extra: Extra::new(),
-        }
+        Self { classifier_id: classifier_id.into(), filters: filters.into_list(), extra: Extra::new() }
     }
 }
 
@@ -693,26 +689,9 @@ wire_union!(AnalyticsClassifierScalarFilterValue {
     }
 });
 
-impl From<String> for AnalyticsClassifierScalarFilterValue {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
+wire_text!(AnalyticsClassifierScalarFilterValue, text => Self::Text(text));
 
-impl From<&str> for AnalyticsClassifierScalarFilterValue {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
-
-impl From<f64> for AnalyticsClassifierScalarFilterValue {
-    #[inline]
-    fn from(value: f64) -> Self {
-        Self::Number(value)
-    }
-}
+wire_numbers!(AnalyticsClassifierScalarFilterValue, Number: i8, i16, i32, u8, u16, u32, f32, f64);
 
 /// Condition that looks for a classifier tag in a list of values.
 ///
@@ -738,17 +717,12 @@ wire_struct!(AnalyticsClassifierSetFilter { field: Required = 0, operator: Requi
 impl AnalyticsClassifierSetFilter {
     /// With what the API requires.
     #[inline]
-    pub fn new(
+    pub fn new<Value>(
         field: impl Into<String>,
         operator: impl Into<AnalyticsClassifierSetFilterOperator>,
-        value: impl IntoIterator<Item = impl Into<AnalyticsClassifierSetFilterValueItem>>,
+        value: impl IntoList<AnalyticsClassifierSetFilterValueItem, Value>,
     ) -> Self {
-        Self {
-            field: field.into(),
-            operator: operator.into(),
-            value: value.into_iter().map(Into::into).collect(),
-            extra: Extra::new(),
-        }
+        Self { field: field.into(), operator: operator.into(), value: value.into_list(), extra: Extra::new() }
     }
 }
 
@@ -799,26 +773,9 @@ wire_union!(AnalyticsClassifierSetFilterValueItem {
     }
 });
 
-impl From<String> for AnalyticsClassifierSetFilterValueItem {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
+wire_text!(AnalyticsClassifierSetFilterValueItem, text => Self::Text(text));
 
-impl From<&str> for AnalyticsClassifierSetFilterValueItem {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
-
-impl From<f64> for AnalyticsClassifierSetFilterValueItem {
-    #[inline]
-    fn from(value: f64) -> Self {
-        Self::Number(value)
-    }
-}
+wire_numbers!(AnalyticsClassifierSetFilterValueItem, Number: i8, i16, i32, u8, u16, u32, f32, f64);
 
 /// Condition on the tags of a classifier: a comparison with one value or with a list of values.
 ///
@@ -952,26 +909,9 @@ wire_union!(AnalyticsScalarFilterValue {
     }
 });
 
-impl From<String> for AnalyticsScalarFilterValue {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
+wire_text!(AnalyticsScalarFilterValue, text => Self::Text(text));
 
-impl From<&str> for AnalyticsScalarFilterValue {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
-
-impl From<f64> for AnalyticsScalarFilterValue {
-    #[inline]
-    fn from(value: f64) -> Self {
-        Self::Number(value)
-    }
-}
+wire_numbers!(AnalyticsScalarFilterValue, Number: i8, i16, i32, u8, u16, u32, f32, f64);
 
 /// Condition that looks for a dimension in a list of values.
 ///
@@ -1002,15 +942,15 @@ wire_struct!(AnalyticsSetFilter {
 impl AnalyticsSetFilter {
     /// With what the API requires.
     #[inline]
-    pub fn new(
+    pub fn new<Value>(
         field: impl Into<String>,
         operator: impl Into<AnalyticsSetFilterOperator>,
-        value: impl IntoIterator<Item = impl Into<AnalyticsSetFilterValueItem>>,
+        value: impl IntoList<AnalyticsSetFilterValueItem, Value>,
     ) -> Self {
         Self {
             field: field.into(),
             operator: operator.into(),
-            value: value.into_iter().map(Into::into).collect(),
+            value: value.into_list(),
             include_unset: None,
             extra: Extra::new(),
         }
@@ -1066,26 +1006,9 @@ wire_union!(AnalyticsSetFilterValueItem {
     }
 });
 
-impl From<String> for AnalyticsSetFilterValueItem {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
+wire_text!(AnalyticsSetFilterValueItem, text => Self::Text(text));
 
-impl From<&str> for AnalyticsSetFilterValueItem {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
-
-impl From<f64> for AnalyticsSetFilterValueItem {
-    #[inline]
-    fn from(value: f64) -> Self {
-        Self::Number(value)
-    }
-}
+wire_numbers!(AnalyticsSetFilterValueItem, Number: i8, i16, i32, u8, u16, u32, f32, f64);
 
 /// Condition on a dimension of an analytics query: a comparison with one value or with a list of values.
 ///

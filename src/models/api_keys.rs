@@ -2,7 +2,7 @@
 
 //! Types of `api-keys`.
 
-use crate::core::wire::{Root, wire_enum, wire_setters, wire_struct};
+use crate::core::wire::{IntoNumber, Root, wire_enum, wire_setters, wire_struct};
 use crate::core::{Page, Parts};
 use crate::models::*;
 
@@ -326,8 +326,8 @@ impl ApiKeysListParams {
     /// Sets the parameter `offset`.
     #[must_use]
     #[inline]
-    pub fn offset(mut self, offset: i64) -> Self {
-        self.offset = Some(offset);
+    pub fn offset(mut self, offset: impl IntoNumber<i64>) -> Self {
+        self.offset = Some(offset.into_number());
         self
     }
 
@@ -626,7 +626,7 @@ wire_setters!(CreateKeyRequest {
     expires_at: into String,
     external: into CreateKeyRequestExternal,
     include_byok_in_limit: exact bool,
-    limit: exact f64,
+    limit: number f64,
     limit_reset: into CreateKeyRequestLimitReset,
     workspace_id: into String,
 });

@@ -2,7 +2,7 @@
 
 //! Types of `batch`.
 
-use crate::core::wire::{Root, wire_enum, wire_setters, wire_struct, wire_union};
+use crate::core::wire::{IntoList, IntoNumber, Root, wire_enum, wire_setters, wire_struct, wire_union};
 use crate::core::{Page, Parts};
 use crate::models::*;
 
@@ -77,8 +77,8 @@ impl BatchListParams {
     /// Sets the parameter `limit`.
     #[must_use]
     #[inline]
-    pub fn limit(mut self, limit: i64) -> Self {
-        self.limit = Some(limit);
+    pub fn limit(mut self, limit: impl IntoNumber<i64>) -> Self {
+        self.limit = Some(limit.into_number());
         self
     }
 
@@ -93,8 +93,8 @@ impl BatchListParams {
     /// Sets the parameter `status`.
     #[must_use]
     #[inline]
-    pub fn status(mut self, status: impl IntoIterator<Item = impl Into<BatchListStatus>>) -> Self {
-        self.status = Some(status.into_iter().map(Into::into).collect());
+    pub fn status<Status>(mut self, status: impl IntoList<BatchListStatus, Status>) -> Self {
+        self.status = Some(status.into_list());
         self
     }
 
@@ -377,6 +377,32 @@ impl From<CreateEmbeddingsResponse> for BatchResultBody {
     }
 }
 
+impl BatchResultBody {
+    /// Returns the field `id`, which all variants have; `None` where it is absent or the variant is unknown.
+    #[inline]
+    pub fn id(&self) -> Option<&str> {
+        match self {
+            Self::ChatCompletion(value) => Some(&value.id),
+            Self::Response(value) => Some(&value.id),
+            Self::MessagesResult(value) => Some(&value.id),
+            Self::List(value) => value.id.as_deref(),
+            Self::Unrecognized(_) => None,
+        }
+    }
+
+    /// Returns the field `model`, which all variants have; `None` where it is absent or the variant is unknown.
+    #[inline]
+    pub fn model(&self) -> Option<&str> {
+        match self {
+            Self::ChatCompletion(value) => Some(&value.model),
+            Self::Response(value) => Some(&value.model),
+            Self::MessagesResult(value) => Some(&value.model),
+            Self::List(value) => Some(&value.model),
+            Self::Unrecognized(_) => None,
+        }
+    }
+}
+
 /// How far the batch has come; poll until it is final.
 ///
 /// At `BatchObject.status` in the API document.
@@ -581,15 +607,15 @@ wire_struct!(CreateBatchRequest {
 impl CreateBatchRequest {
     /// With what the API requires.
     #[inline]
-    pub fn new(
+    pub fn new<Requests>(
         endpoint: impl Into<BatchEndpoint>,
         model: impl Into<String>,
-        requests: impl IntoIterator<Item = impl Into<BatchRequest>>,
+        requests: impl IntoList<BatchRequest, Requests>,
     ) -> Self {
         Self {
             endpoint: endpoint.into(),
             model: model.into(),
-            requests: requests.into_iter().map(Into::into).collect(),
+            requests: requests.into_list(),
             callback_url: None,
             completion_window: None,
             provider: None,

@@ -3,7 +3,7 @@
 //! Types of `benchmarks`.
 
 use crate::core::Parts;
-use crate::core::wire::{Root, wire_enum, wire_struct, wire_union};
+use crate::core::wire::{IntoNumber, Root, wire_enum, wire_struct, wire_union};
 use crate::models::*;
 
 /// Limits results to one publisher of scores, which also fixes the shape of each item; omit to mix all.
@@ -243,8 +243,8 @@ impl BenchmarksGetBenchmarksParams {
     /// Sets the parameter `max_results`.
     #[must_use]
     #[inline]
-    pub fn max_results(mut self, max_results: i64) -> Self {
-        self.max_results = Some(max_results);
+    pub fn max_results(mut self, max_results: impl IntoNumber<i64>) -> Self {
+        self.max_results = Some(max_results.into_number());
         self
     }
 }
@@ -642,6 +642,32 @@ impl From<SearchBenchmark> for UnifiedBenchmark {
     #[inline]
     fn from(value: SearchBenchmark) -> Self {
         Self::SearchBenchmark(Box::new(value))
+    }
+}
+
+impl UnifiedBenchmark {
+    /// Returns the field `display_name`, which all variants have; `None` where it is absent or the variant is unknown.
+    #[inline]
+    pub fn display_name(&self) -> Option<&str> {
+        match self {
+            Self::ArtificialAnalysis(value) => Some(&value.display_name),
+            Self::DesignArena(value) => Some(&value.display_name),
+            Self::OpenRouterBenchmark(value) => Some(&value.display_name),
+            Self::SearchBenchmark(value) => Some(&value.display_name),
+            Self::Unrecognized(_) => None,
+        }
+    }
+
+    /// Returns the field `model_permaslug`, which all variants have; `None` where it is absent or the variant is unknown.
+    #[inline]
+    pub fn model_permaslug(&self) -> Option<&str> {
+        match self {
+            Self::ArtificialAnalysis(value) => Some(&value.model_permaslug),
+            Self::DesignArena(value) => Some(&value.model_permaslug),
+            Self::OpenRouterBenchmark(value) => Some(&value.model_permaslug),
+            Self::SearchBenchmark(value) => Some(&value.model_permaslug),
+            Self::Unrecognized(_) => None,
+        }
     }
 }
 

@@ -3,7 +3,9 @@
 //! Types of `embeddings`.
 
 use crate::core::Parts;
-use crate::core::wire::{Root, wire_enum, wire_setters, wire_struct, wire_union};
+use crate::core::wire::{
+    IntoList, IntoNumber, Root, wire_enum, wire_setters, wire_struct, wire_text, wire_texts, wire_union,
+};
 use crate::models::*;
 
 /// Vectors for all inputs, plus the model that made them and the usage.
@@ -77,19 +79,7 @@ wire_union!(EmbeddingVector {
     }
 });
 
-impl From<String> for EmbeddingVector {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
-
-impl From<&str> for EmbeddingVector {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
+wire_text!(EmbeddingVector, text => Self::Text(text));
 
 impl From<Vec<f64>> for EmbeddingVector {
     #[inline]
@@ -98,10 +88,17 @@ impl From<Vec<f64>> for EmbeddingVector {
     }
 }
 
-impl<const N: usize> From<[f64; N]> for EmbeddingVector {
+impl<T: Into<f64>, const N: usize> From<[T; N]> for EmbeddingVector {
     #[inline]
-    fn from(value: [f64; N]) -> Self {
-        Self::Numbers(value.into())
+    fn from(value: [T; N]) -> Self {
+        Self::Numbers(value.into_iter().map(Into::into).collect())
+    }
+}
+
+impl From<f64> for EmbeddingVector {
+    #[inline]
+    fn from(value: f64) -> Self {
+        Self::Numbers(vec![value])
     }
 }
 
@@ -226,7 +223,7 @@ impl CreateEmbeddingsRequest {
 }
 
 wire_setters!(CreateEmbeddingsRequest {
-    dimensions: exact i64,
+    dimensions: number i64,
     encoding_format: into CreateEmbeddingsRequestEncodingFormat,
     input_type: into String,
     provider: into ProviderPreferences,
@@ -273,8 +270,8 @@ wire_struct!(EmbeddingInputItem { content: Required = 0 });
 impl EmbeddingInputItem {
     /// With what the API requires.
     #[inline]
-    pub fn new(content: impl IntoIterator<Item = impl Into<EmbeddingContentPart>>) -> Self {
-        Self { content: content.into_iter().map(Into::into).collect(), extra: Extra::new() }
+    pub fn new<Content>(content: impl IntoList<EmbeddingContentPart, Content>) -> Self {
+        Self { content: content.into_list(), extra: Extra::new() }
     }
 }
 
@@ -305,6 +302,8 @@ impl EmbeddingContentPartText {
         Self { text: text.into(), extra: Extra::new() }
     }
 }
+
+wire_text!(EmbeddingContentPartText, text => Self::new(text));
 
 wire_setters!(EmbeddingContentPartText {});
 
@@ -518,6 +517,8 @@ impl From<EmbeddingContentPartText> for EmbeddingContentPart {
     }
 }
 
+wire_text!(EmbeddingContentPart, text => Self::Text(text.into()));
+
 impl From<EmbeddingContentPartImageUrl> for EmbeddingContentPart {
     #[inline]
     fn from(value: EmbeddingContentPartImageUrl) -> Self {
@@ -583,33 +584,9 @@ wire_union!(EmbeddingInput {
     }
 });
 
-impl From<String> for EmbeddingInput {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
+wire_text!(EmbeddingInput, text => Self::Text(text));
 
-impl From<&str> for EmbeddingInput {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
-
-impl From<Vec<String>> for EmbeddingInput {
-    #[inline]
-    fn from(value: Vec<String>) -> Self {
-        Self::Texts(value)
-    }
-}
-
-impl<const N: usize> From<[String; N]> for EmbeddingInput {
-    #[inline]
-    fn from(value: [String; N]) -> Self {
-        Self::Texts(value.into())
-    }
-}
+wire_texts!(EmbeddingInput, Texts);
 
 impl From<Vec<f64>> for EmbeddingInput {
     #[inline]
@@ -684,16 +661,16 @@ impl EmbeddingsListModelsParams {
     /// Sets the parameter `offset`.
     #[must_use]
     #[inline]
-    pub fn offset(mut self, offset: i64) -> Self {
-        self.offset = Some(offset);
+    pub fn offset(mut self, offset: impl IntoNumber<i64>) -> Self {
+        self.offset = Some(offset.into_number());
         self
     }
 
     /// Sets the parameter `limit`.
     #[must_use]
     #[inline]
-    pub fn limit(mut self, limit: i64) -> Self {
-        self.limit = Some(limit);
+    pub fn limit(mut self, limit: impl IntoNumber<i64>) -> Self {
+        self.limit = Some(limit.into_number());
         self
     }
 }

@@ -2,7 +2,7 @@
 
 //! Types of `files`.
 
-use crate::core::wire::{Root, wire_enum, wire_struct, wire_union};
+use crate::core::wire::{IntoNumber, Root, wire_enum, wire_struct, wire_union};
 use crate::core::{Multipart, Parts};
 use crate::models::*;
 
@@ -197,6 +197,30 @@ impl From<AnthropicFile> for FileResponse {
     }
 }
 
+impl FileResponse {
+    /// Returns the field `filename`, which all variants have; `None` where it is absent or the variant is unknown.
+    #[inline]
+    pub fn filename(&self) -> Option<&str> {
+        match self {
+            Self::OpenRouter(value) => Some(&value.filename),
+            Self::OpenAi(value) => Some(&value.filename),
+            Self::Anthropic(value) => Some(&value.filename),
+            Self::Unrecognized(_) => None,
+        }
+    }
+
+    /// Returns the field `id`, which all variants have; `None` where it is absent or the variant is unknown.
+    #[inline]
+    pub fn id(&self) -> Option<&str> {
+        match self {
+            Self::OpenRouter(value) => Some(&value.id),
+            Self::OpenAi(value) => Some(&value.id),
+            Self::Anthropic(value) => Some(&value.id),
+            Self::Unrecognized(_) => None,
+        }
+    }
+}
+
 impl Root for FileResponse {}
 
 /// Keeps the file with a provider, under your own key there, in place of the storage of OpenRouter.
@@ -288,8 +312,8 @@ impl FilesListParams {
     /// Sets the parameter `limit`.
     #[must_use]
     #[inline]
-    pub fn limit(mut self, limit: i64) -> Self {
-        self.limit = Some(limit);
+    pub fn limit(mut self, limit: impl IntoNumber<i64>) -> Self {
+        self.limit = Some(limit.into_number());
         self
     }
 
@@ -486,6 +510,41 @@ impl From<AnthropicFileList> for FileListResponse {
     #[inline]
     fn from(value: AnthropicFileList) -> Self {
         Self::Anthropic(value)
+    }
+}
+
+impl FileListResponse {
+    /// Returns the field `first_id`, which all variants have; `None` where it is absent or the variant is unknown.
+    #[inline]
+    pub fn first_id(&self) -> Option<&str> {
+        match self {
+            Self::OpenRouter(value) => value.first_id.as_deref(),
+            Self::OpenAi(value) => value.first_id.as_deref(),
+            Self::Anthropic(value) => value.first_id.as_deref(),
+            Self::Unrecognized(_) => None,
+        }
+    }
+
+    /// Returns the field `has_more`, which all variants have; `None` where it is absent or the variant is unknown.
+    #[inline]
+    pub fn has_more(&self) -> Option<bool> {
+        match self {
+            Self::OpenRouter(value) => Some(value.has_more),
+            Self::OpenAi(value) => Some(value.has_more),
+            Self::Anthropic(value) => Some(value.has_more),
+            Self::Unrecognized(_) => None,
+        }
+    }
+
+    /// Returns the field `last_id`, which all variants have; `None` where it is absent or the variant is unknown.
+    #[inline]
+    pub fn last_id(&self) -> Option<&str> {
+        match self {
+            Self::OpenRouter(value) => value.last_id.as_deref(),
+            Self::OpenAi(value) => value.last_id.as_deref(),
+            Self::Anthropic(value) => value.last_id.as_deref(),
+            Self::Unrecognized(_) => None,
+        }
     }
 }
 
@@ -713,6 +772,19 @@ impl From<AnthropicFileDeleted> for FileDeleteResponse {
     #[inline]
     fn from(value: AnthropicFileDeleted) -> Self {
         Self::Anthropic(value)
+    }
+}
+
+impl FileDeleteResponse {
+    /// Returns the field `id`, which all variants have; `None` where it is absent or the variant is unknown.
+    #[inline]
+    pub fn id(&self) -> Option<&str> {
+        match self {
+            Self::OpenRouter(value) => Some(&value.id),
+            Self::OpenAi(value) => Some(&value.id),
+            Self::Anthropic(value) => Some(&value.id),
+            Self::Unrecognized(_) => None,
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 //! Types of `guardrails`.
 
-use crate::core::wire::{Root, wire_enum, wire_setters, wire_struct};
+use crate::core::wire::{IntoList, IntoNumber, Root, wire_enum, wire_setters, wire_struct};
 use crate::core::{Page, Parts};
 use crate::models::*;
 
@@ -44,16 +44,16 @@ impl GuardrailsListParams {
     /// Sets the parameter `offset`.
     #[must_use]
     #[inline]
-    pub fn offset(mut self, offset: i64) -> Self {
-        self.offset = Some(offset);
+    pub fn offset(mut self, offset: impl IntoNumber<i64>) -> Self {
+        self.offset = Some(offset.into_number());
         self
     }
 
     /// Sets the parameter `limit`.
     #[must_use]
     #[inline]
-    pub fn limit(mut self, limit: i64) -> Self {
-        self.limit = Some(limit);
+    pub fn limit(mut self, limit: impl IntoNumber<i64>) -> Self {
+        self.limit = Some(limit.into_number());
         self
     }
 
@@ -584,7 +584,7 @@ wire_setters!(CreateGuardrailRequest {
     ignored_models: list String,
     ignored_providers: list String,
     include_byok_in_budgets: exact bool,
-    limit_usd: exact f64,
+    limit_usd: number f64,
     reset_interval: into GuardrailInterval,
     workspace_id: into String,
 });
@@ -660,16 +660,16 @@ impl GuardrailsListKeyAssignmentsParams {
     /// Sets the parameter `offset`.
     #[must_use]
     #[inline]
-    pub fn offset(mut self, offset: i64) -> Self {
-        self.offset = Some(offset);
+    pub fn offset(mut self, offset: impl IntoNumber<i64>) -> Self {
+        self.offset = Some(offset.into_number());
         self
     }
 
     /// Sets the parameter `limit`.
     #[must_use]
     #[inline]
-    pub fn limit(mut self, limit: i64) -> Self {
-        self.limit = Some(limit);
+    pub fn limit(mut self, limit: impl IntoNumber<i64>) -> Self {
+        self.limit = Some(limit.into_number());
         self
     }
 }
@@ -773,16 +773,16 @@ impl GuardrailsListMemberAssignmentsParams {
     /// Sets the parameter `offset`.
     #[must_use]
     #[inline]
-    pub fn offset(mut self, offset: i64) -> Self {
-        self.offset = Some(offset);
+    pub fn offset(mut self, offset: impl IntoNumber<i64>) -> Self {
+        self.offset = Some(offset.into_number());
         self
     }
 
     /// Sets the parameter `limit`.
     #[must_use]
     #[inline]
-    pub fn limit(mut self, limit: i64) -> Self {
-        self.limit = Some(limit);
+    pub fn limit(mut self, limit: impl IntoNumber<i64>) -> Self {
+        self.limit = Some(limit.into_number());
         self
     }
 }
@@ -1067,16 +1067,16 @@ impl GuardrailKeyAssignmentsParams {
     /// Sets the parameter `offset`.
     #[must_use]
     #[inline]
-    pub fn offset(mut self, offset: i64) -> Self {
-        self.offset = Some(offset);
+    pub fn offset(mut self, offset: impl IntoNumber<i64>) -> Self {
+        self.offset = Some(offset.into_number());
         self
     }
 
     /// Sets the parameter `limit`.
     #[must_use]
     #[inline]
-    pub fn limit(mut self, limit: i64) -> Self {
-        self.limit = Some(limit);
+    pub fn limit(mut self, limit: impl IntoNumber<i64>) -> Self {
+        self.limit = Some(limit.into_number());
         self
     }
 }
@@ -1116,8 +1116,8 @@ wire_struct!(BulkAssignKeysRequest { key_hashes: Required = 0 });
 impl BulkAssignKeysRequest {
     /// With what the API requires.
     #[inline]
-    pub fn new(key_hashes: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        Self { key_hashes: key_hashes.into_iter().map(Into::into).collect(), extra: Extra::new() }
+    pub fn new<KeyHashes>(key_hashes: impl IntoList<String, KeyHashes>) -> Self {
+        Self { key_hashes: key_hashes.into_list(), extra: Extra::new() }
     }
 }
 
@@ -1158,8 +1158,8 @@ wire_struct!(BulkUnassignKeysRequest { key_hashes: Required = 0 });
 impl BulkUnassignKeysRequest {
     /// With what the API requires.
     #[inline]
-    pub fn new(key_hashes: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        Self { key_hashes: key_hashes.into_iter().map(Into::into).collect(), extra: Extra::new() }
+    pub fn new<KeyHashes>(key_hashes: impl IntoList<String, KeyHashes>) -> Self {
+        Self { key_hashes: key_hashes.into_list(), extra: Extra::new() }
     }
 }
 
@@ -1196,16 +1196,16 @@ impl GuardrailMemberAssignmentsParams {
     /// Sets the parameter `offset`.
     #[must_use]
     #[inline]
-    pub fn offset(mut self, offset: i64) -> Self {
-        self.offset = Some(offset);
+    pub fn offset(mut self, offset: impl IntoNumber<i64>) -> Self {
+        self.offset = Some(offset.into_number());
         self
     }
 
     /// Sets the parameter `limit`.
     #[must_use]
     #[inline]
-    pub fn limit(mut self, limit: i64) -> Self {
-        self.limit = Some(limit);
+    pub fn limit(mut self, limit: impl IntoNumber<i64>) -> Self {
+        self.limit = Some(limit.into_number());
         self
     }
 }
@@ -1245,8 +1245,8 @@ wire_struct!(BulkAssignMembersRequest { member_user_ids: Required = 0 });
 impl BulkAssignMembersRequest {
     /// With what the API requires.
     #[inline]
-    pub fn new(member_user_ids: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        Self { member_user_ids: member_user_ids.into_iter().map(Into::into).collect(), extra: Extra::new() }
+    pub fn new<MemberUserIds>(member_user_ids: impl IntoList<String, MemberUserIds>) -> Self {
+        Self { member_user_ids: member_user_ids.into_list(), extra: Extra::new() }
     }
 }
 
@@ -1287,8 +1287,8 @@ wire_struct!(BulkUnassignMembersRequest { member_user_ids: Required = 0 });
 impl BulkUnassignMembersRequest {
     /// With what the API requires.
     #[inline]
-    pub fn new(member_user_ids: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        Self { member_user_ids: member_user_ids.into_iter().map(Into::into).collect(), extra: Extra::new() }
+    pub fn new<MemberUserIds>(member_user_ids: impl IntoList<String, MemberUserIds>) -> Self {
+        Self { member_user_ids: member_user_ids.into_list(), extra: Extra::new() }
     }
 }
 

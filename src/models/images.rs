@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::core::wire::{Root, wire_enum, wire_setters, wire_struct, wire_union};
+use crate::core::wire::{Root, wire_enum, wire_setters, wire_struct, wire_text, wire_union};
 use crate::models::*;
 
 /// Image stream event that delivers a preview before the final image.
@@ -459,13 +459,13 @@ wire_setters!(ImageGenerationRequest {
     aspect_ratio: into ImageGenerationRequestAspectRatio,
     background: into ImageGenerationRequestBackground,
     input_references: list ContentPartImage,
-    n: exact i64,
-    output_compression: exact i64,
+    n: number i64,
+    output_compression: number i64,
     output_format: into ImageGenerationRequestOutputFormat,
     provider: into ImageGenerationProviderPreferences,
     quality: into ImageGenerationRequestQuality,
     resolution: into ImageGenerationRequestResolution,
-    seed: exact i64,
+    seed: number i64,
     session_id: into String,
     size: into String,
     trace: into TraceConfig,
@@ -653,7 +653,7 @@ wire_setters!(ImageGenerationProviderPreferences {
     allow_fallbacks: exact bool,
     ignore: list String,
     only: list String,
-    options: into BTreeMap<String, JsonObject>,
+    options: map JsonObject,
     order: list String,
     sort: into ImageGenerationProviderPreferencesSort,
 });
@@ -692,11 +692,31 @@ impl From<ProviderSort> for ImageGenerationProviderPreferencesSort {
     }
 }
 
+wire_text!(ImageGenerationProviderPreferencesSort, text => Self::Mode(text.into()));
+
 impl From<ProviderSortConfig> for ImageGenerationProviderPreferencesSort {
     #[inline]
     fn from(value: ProviderSortConfig) -> Self {
         Self::ProviderSortConfig(value)
     }
+}
+
+impl ImageGenerationProviderPreferencesSort {
+    /// [`ProviderSort::Price`] as a value of this type.
+    #[allow(non_upper_case_globals, reason = "it is used like a variant")]
+    pub const Price: Self = Self::Mode(ProviderSort::Price);
+
+    /// [`ProviderSort::Throughput`] as a value of this type.
+    #[allow(non_upper_case_globals, reason = "it is used like a variant")]
+    pub const Throughput: Self = Self::Mode(ProviderSort::Throughput);
+
+    /// [`ProviderSort::Latency`] as a value of this type.
+    #[allow(non_upper_case_globals, reason = "it is used like a variant")]
+    pub const Latency: Self = Self::Mode(ProviderSort::Latency);
+
+    /// [`ProviderSort::Exacto`] as a value of this type.
+    #[allow(non_upper_case_globals, reason = "it is used like a variant")]
+    pub const Exacto: Self = Self::Mode(ProviderSort::Exacto);
 }
 
 /// How much care the provider puts into rendering; has no effect where quality cannot be chosen.

@@ -3,7 +3,7 @@
 //! Types of `models`.
 
 use crate::core::Parts;
-use crate::core::wire::{Root, wire_enum, wire_struct};
+use crate::core::wire::{IntoNumber, Root, wire_enum, wire_struct};
 use crate::models::*;
 
 /// Envelope around one entry of the model catalogue.
@@ -299,16 +299,16 @@ impl ModelsListParams {
     /// Sets the parameter `offset`.
     #[must_use]
     #[inline]
-    pub fn offset(mut self, offset: i64) -> Self {
-        self.offset = Some(offset);
+    pub fn offset(mut self, offset: impl IntoNumber<i64>) -> Self {
+        self.offset = Some(offset.into_number());
         self
     }
 
     /// Sets the parameter `limit`.
     #[must_use]
     #[inline]
-    pub fn limit(mut self, limit: i64) -> Self {
-        self.limit = Some(limit);
+    pub fn limit(mut self, limit: impl IntoNumber<i64>) -> Self {
+        self.limit = Some(limit.into_number());
         self
     }
 
@@ -363,24 +363,24 @@ impl ModelsListParams {
     /// Sets the parameter `context`.
     #[must_use]
     #[inline]
-    pub fn context(mut self, context: i64) -> Self {
-        self.context = Some(context);
+    pub fn context(mut self, context: impl IntoNumber<i64>) -> Self {
+        self.context = Some(context.into_number());
         self
     }
 
     /// Sets the parameter `min_price`.
     #[must_use]
     #[inline]
-    pub fn min_price(mut self, min_price: f64) -> Self {
-        self.min_price = Some(min_price);
+    pub fn min_price(mut self, min_price: impl IntoNumber<f64>) -> Self {
+        self.min_price = Some(min_price.into_number());
         self
     }
 
     /// Sets the parameter `max_price`.
     #[must_use]
     #[inline]
-    pub fn max_price(mut self, max_price: f64) -> Self {
-        self.max_price = Some(max_price);
+    pub fn max_price(mut self, max_price: impl IntoNumber<f64>) -> Self {
+        self.max_price = Some(max_price.into_number());
         self
     }
 
@@ -435,96 +435,96 @@ impl ModelsListParams {
     /// Sets the parameter `min_output_price`.
     #[must_use]
     #[inline]
-    pub fn min_output_price(mut self, min_output_price: f64) -> Self {
-        self.min_output_price = Some(min_output_price);
+    pub fn min_output_price(mut self, min_output_price: impl IntoNumber<f64>) -> Self {
+        self.min_output_price = Some(min_output_price.into_number());
         self
     }
 
     /// Sets the parameter `max_output_price`.
     #[must_use]
     #[inline]
-    pub fn max_output_price(mut self, max_output_price: f64) -> Self {
-        self.max_output_price = Some(max_output_price);
+    pub fn max_output_price(mut self, max_output_price: impl IntoNumber<f64>) -> Self {
+        self.max_output_price = Some(max_output_price.into_number());
         self
     }
 
     /// Sets the parameter `min_age_days`.
     #[must_use]
     #[inline]
-    pub fn min_age_days(mut self, min_age_days: i64) -> Self {
-        self.min_age_days = Some(min_age_days);
+    pub fn min_age_days(mut self, min_age_days: impl IntoNumber<i64>) -> Self {
+        self.min_age_days = Some(min_age_days.into_number());
         self
     }
 
     /// Sets the parameter `max_age_days`.
     #[must_use]
     #[inline]
-    pub fn max_age_days(mut self, max_age_days: i64) -> Self {
-        self.max_age_days = Some(max_age_days);
+    pub fn max_age_days(mut self, max_age_days: impl IntoNumber<i64>) -> Self {
+        self.max_age_days = Some(max_age_days.into_number());
         self
     }
 
     /// Sets the parameter `min_intelligence_index`.
     #[must_use]
     #[inline]
-    pub fn min_intelligence_index(mut self, min_intelligence_index: f64) -> Self {
-        self.min_intelligence_index = Some(min_intelligence_index);
+    pub fn min_intelligence_index(mut self, min_intelligence_index: impl IntoNumber<f64>) -> Self {
+        self.min_intelligence_index = Some(min_intelligence_index.into_number());
         self
     }
 
     /// Sets the parameter `max_intelligence_index`.
     #[must_use]
     #[inline]
-    pub fn max_intelligence_index(mut self, max_intelligence_index: f64) -> Self {
-        self.max_intelligence_index = Some(max_intelligence_index);
+    pub fn max_intelligence_index(mut self, max_intelligence_index: impl IntoNumber<f64>) -> Self {
+        self.max_intelligence_index = Some(max_intelligence_index.into_number());
         self
     }
 
     /// Sets the parameter `min_coding_index`.
     #[must_use]
     #[inline]
-    pub fn min_coding_index(mut self, min_coding_index: f64) -> Self {
-        self.min_coding_index = Some(min_coding_index);
+    pub fn min_coding_index(mut self, min_coding_index: impl IntoNumber<f64>) -> Self {
+        self.min_coding_index = Some(min_coding_index.into_number());
         self
     }
 
     /// Sets the parameter `max_coding_index`.
     #[must_use]
     #[inline]
-    pub fn max_coding_index(mut self, max_coding_index: f64) -> Self {
-        self.max_coding_index = Some(max_coding_index);
+    pub fn max_coding_index(mut self, max_coding_index: impl IntoNumber<f64>) -> Self {
+        self.max_coding_index = Some(max_coding_index.into_number());
         self
     }
 
     /// Sets the parameter `min_agentic_index`.
     #[must_use]
     #[inline]
-    pub fn min_agentic_index(mut self, min_agentic_index: f64) -> Self {
-        self.min_agentic_index = Some(min_agentic_index);
+    pub fn min_agentic_index(mut self, min_agentic_index: impl IntoNumber<f64>) -> Self {
+        self.min_agentic_index = Some(min_agentic_index.into_number());
         self
     }
 
     /// Sets the parameter `max_agentic_index`.
     #[must_use]
     #[inline]
-    pub fn max_agentic_index(mut self, max_agentic_index: f64) -> Self {
-        self.max_agentic_index = Some(max_agentic_index);
+    pub fn max_agentic_index(mut self, max_agentic_index: impl IntoNumber<f64>) -> Self {
+        self.max_agentic_index = Some(max_agentic_index.into_number());
         self
     }
 
     /// Sets the parameter `min_tool_success_rate`.
     #[must_use]
     #[inline]
-    pub fn min_tool_success_rate(mut self, min_tool_success_rate: f64) -> Self {
-        self.min_tool_success_rate = Some(min_tool_success_rate);
+    pub fn min_tool_success_rate(mut self, min_tool_success_rate: impl IntoNumber<f64>) -> Self {
+        self.min_tool_success_rate = Some(min_tool_success_rate.into_number());
         self
     }
 
     /// Sets the parameter `max_tool_success_rate`.
     #[must_use]
     #[inline]
-    pub fn max_tool_success_rate(mut self, max_tool_success_rate: f64) -> Self {
-        self.max_tool_success_rate = Some(max_tool_success_rate);
+    pub fn max_tool_success_rate(mut self, max_tool_success_rate: impl IntoNumber<f64>) -> Self {
+        self.max_tool_success_rate = Some(max_tool_success_rate.into_number());
         self
     }
 }
@@ -703,16 +703,16 @@ impl ModelsListForUserParams {
     /// Sets the parameter `offset`.
     #[must_use]
     #[inline]
-    pub fn offset(mut self, offset: i64) -> Self {
-        self.offset = Some(offset);
+    pub fn offset(mut self, offset: impl IntoNumber<i64>) -> Self {
+        self.offset = Some(offset.into_number());
         self
     }
 
     /// Sets the parameter `limit`.
     #[must_use]
     #[inline]
-    pub fn limit(mut self, limit: i64) -> Self {
-        self.limit = Some(limit);
+    pub fn limit(mut self, limit: impl IntoNumber<i64>) -> Self {
+        self.limit = Some(limit.into_number());
         self
     }
 

@@ -183,7 +183,7 @@ wire_setters!(CreateAuthKeysCodeRequest {
     code_challenge_method: into CodeChallengeMethod,
     expires_at: into String,
     key_label: into String,
-    limit: exact f64,
+    limit: number f64,
     spawn_agent: into String,
     spawn_cloud: into String,
     usage_limit_type: into CreateAuthKeysCodeRequestUsageLimitType,

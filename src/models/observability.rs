@@ -4,7 +4,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::core::wire::{Root, wire_enum, wire_setters, wire_struct, wire_union};
+use crate::core::wire::{
+    IntoList, IntoNumber, Root, wire_enum, wire_numbers, wire_setters, wire_struct, wire_text, wire_union,
+};
 use crate::core::{Page, Parts};
 use crate::models::*;
 
@@ -46,16 +48,16 @@ impl ObservabilityListParams {
     /// Sets the parameter `offset`.
     #[must_use]
     #[inline]
-    pub fn offset(mut self, offset: i64) -> Self {
-        self.offset = Some(offset);
+    pub fn offset(mut self, offset: impl IntoNumber<i64>) -> Self {
+        self.offset = Some(offset.into_number());
         self
     }
 
     /// Sets the parameter `limit`.
     #[must_use]
     #[inline]
-    pub fn limit(mut self, limit: i64) -> Self {
-        self.limit = Some(limit);
+    pub fn limit(mut self, limit: impl IntoNumber<i64>) -> Self {
+        self.limit = Some(limit.into_number());
         self
     }
 
@@ -240,8 +242,8 @@ wire_struct!(ObservabilityFilterRuleGroup { rules: Required = 0, logic: Optional
 impl ObservabilityFilterRuleGroup {
     /// With what the API requires.
     #[inline]
-    pub fn new(rules: impl IntoIterator<Item = impl Into<ObservabilityFilterRuleGroupRule>>) -> Self {
-        Self { rules: rules.into_iter().map(Into::into).collect(), logic: None, extra: Extra::new() }
+    pub fn new<Rules>(rules: impl IntoList<ObservabilityFilterRuleGroupRule, Rules>) -> Self {
+        Self { rules: rules.into_list(), logic: None, extra: Extra::new() }
     }
 }
 
@@ -427,26 +429,9 @@ wire_union!(ObservabilityFilterRuleGroupRuleValue {
     }
 });
 
-impl From<String> for ObservabilityFilterRuleGroupRuleValue {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
+wire_text!(ObservabilityFilterRuleGroupRuleValue, text => Self::Text(text));
 
-impl From<&str> for ObservabilityFilterRuleGroupRuleValue {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
-
-impl From<f64> for ObservabilityFilterRuleGroupRuleValue {
-    #[inline]
-    fn from(value: f64) -> Self {
-        Self::Number(value)
-    }
-}
+wire_numbers!(ObservabilityFilterRuleGroupRuleValue, Number: i8, i16, i32, u8, u16, u32, f32, f64);
 
 /// Data region whose requests a destination receives.
 ///
@@ -2402,6 +2387,383 @@ impl From<ObservabilityWebhookDestination> for ObservabilityDestination {
     }
 }
 
+impl ObservabilityDestination {
+    /// Returns the field `api_key_hashes`, which all variants have; `None` where it is absent or the variant is unknown.
+    #[inline]
+    pub fn api_key_hashes(&self) -> Option<&[String]> {
+        match self {
+            Self::Arize(value) => value.api_key_hashes.as_deref(),
+            Self::Braintrust(value) => value.api_key_hashes.as_deref(),
+            Self::ClickHouse(value) => value.api_key_hashes.as_deref(),
+            Self::Datadog(value) => value.api_key_hashes.as_deref(),
+            Self::Grafana(value) => value.api_key_hashes.as_deref(),
+            Self::Langfuse(value) => value.api_key_hashes.as_deref(),
+            Self::LangSmith(value) => value.api_key_hashes.as_deref(),
+            Self::NewRelic(value) => value.api_key_hashes.as_deref(),
+            Self::Opik(value) => value.api_key_hashes.as_deref(),
+            Self::OtelCollector(value) => value.api_key_hashes.as_deref(),
+            Self::PostHog(value) => value.api_key_hashes.as_deref(),
+            Self::Ramp(value) => value.api_key_hashes.as_deref(),
+            Self::S3(value) => value.api_key_hashes.as_deref(),
+            Self::Sentry(value) => value.api_key_hashes.as_deref(),
+            Self::Snowflake(value) => value.api_key_hashes.as_deref(),
+            Self::Weave(value) => value.api_key_hashes.as_deref(),
+            Self::Webhook(value) => value.api_key_hashes.as_deref(),
+            Self::Unrecognized(_) => None,
+        }
+    }
+
+    /// Returns the field `broadcast_generation_cost`, which all variants have; `None` where it is absent or the variant is unknown.
+    #[inline]
+    pub fn broadcast_generation_cost(&self) -> Option<bool> {
+        match self {
+            Self::Arize(value) => Some(value.broadcast_generation_cost),
+            Self::Braintrust(value) => Some(value.broadcast_generation_cost),
+            Self::ClickHouse(value) => Some(value.broadcast_generation_cost),
+            Self::Datadog(value) => Some(value.broadcast_generation_cost),
+            Self::Grafana(value) => Some(value.broadcast_generation_cost),
+            Self::Langfuse(value) => Some(value.broadcast_generation_cost),
+            Self::LangSmith(value) => Some(value.broadcast_generation_cost),
+            Self::NewRelic(value) => Some(value.broadcast_generation_cost),
+            Self::Opik(value) => Some(value.broadcast_generation_cost),
+            Self::OtelCollector(value) => Some(value.broadcast_generation_cost),
+            Self::PostHog(value) => Some(value.broadcast_generation_cost),
+            Self::Ramp(value) => Some(value.broadcast_generation_cost),
+            Self::S3(value) => Some(value.broadcast_generation_cost),
+            Self::Sentry(value) => Some(value.broadcast_generation_cost),
+            Self::Snowflake(value) => Some(value.broadcast_generation_cost),
+            Self::Weave(value) => Some(value.broadcast_generation_cost),
+            Self::Webhook(value) => Some(value.broadcast_generation_cost),
+            Self::Unrecognized(_) => None,
+        }
+    }
+
+    /// Returns the field `broadcast_generation_cost_allocation`, which all variants have; `None` where it is absent or the variant is unknown.
+    #[inline]
+    pub fn broadcast_generation_cost_allocation(&self) -> Option<bool> {
+        match self {
+            Self::Arize(value) => Some(value.broadcast_generation_cost_allocation),
+            Self::Braintrust(value) => Some(value.broadcast_generation_cost_allocation),
+            Self::ClickHouse(value) => Some(value.broadcast_generation_cost_allocation),
+            Self::Datadog(value) => Some(value.broadcast_generation_cost_allocation),
+            Self::Grafana(value) => Some(value.broadcast_generation_cost_allocation),
+            Self::Langfuse(value) => Some(value.broadcast_generation_cost_allocation),
+            Self::LangSmith(value) => Some(value.broadcast_generation_cost_allocation),
+            Self::NewRelic(value) => Some(value.broadcast_generation_cost_allocation),
+            Self::Opik(value) => Some(value.broadcast_generation_cost_allocation),
+            Self::OtelCollector(value) => Some(value.broadcast_generation_cost_allocation),
+            Self::PostHog(value) => Some(value.broadcast_generation_cost_allocation),
+            Self::Ramp(value) => Some(value.broadcast_generation_cost_allocation),
+            Self::S3(value) => Some(value.broadcast_generation_cost_allocation),
+            Self::Sentry(value) => Some(value.broadcast_generation_cost_allocation),
+            Self::Snowflake(value) => Some(value.broadcast_generation_cost_allocation),
+            Self::Weave(value) => Some(value.broadcast_generation_cost_allocation),
+            Self::Webhook(value) => Some(value.broadcast_generation_cost_allocation),
+            Self::Unrecognized(_) => None,
+        }
+    }
+
+    /// Returns the field `broadcast_generation_identity`, which all variants have; `None` where it is absent or the variant is unknown.
+    #[inline]
+    pub fn broadcast_generation_identity(&self) -> Option<bool> {
+        match self {
+            Self::Arize(value) => Some(value.broadcast_generation_identity),
+            Self::Braintrust(value) => Some(value.broadcast_generation_identity),
+            Self::ClickHouse(value) => Some(value.broadcast_generation_identity),
+            Self::Datadog(value) => Some(value.broadcast_generation_identity),
+            Self::Grafana(value) => Some(value.broadcast_generation_identity),
+            Self::Langfuse(value) => Some(value.broadcast_generation_identity),
+            Self::LangSmith(value) => Some(value.broadcast_generation_identity),
+            Self::NewRelic(value) => Some(value.broadcast_generation_identity),
+            Self::Opik(value) => Some(value.broadcast_generation_identity),
+            Self::OtelCollector(value) => Some(value.broadcast_generation_identity),
+            Self::PostHog(value) => Some(value.broadcast_generation_identity),
+            Self::Ramp(value) => Some(value.broadcast_generation_identity),
+            Self::S3(value) => Some(value.broadcast_generation_identity),
+            Self::Sentry(value) => Some(value.broadcast_generation_identity),
+            Self::Snowflake(value) => Some(value.broadcast_generation_identity),
+            Self::Weave(value) => Some(value.broadcast_generation_identity),
+            Self::Webhook(value) => Some(value.broadcast_generation_identity),
+            Self::Unrecognized(_) => None,
+        }
+    }
+
+    /// Returns the field `broadcast_generation_request_context`, which all variants have; `None` where it is absent or the variant is unknown.
+    #[inline]
+    pub fn broadcast_generation_request_context(&self) -> Option<bool> {
+        match self {
+            Self::Arize(value) => Some(value.broadcast_generation_request_context),
+            Self::Braintrust(value) => Some(value.broadcast_generation_request_context),
+            Self::ClickHouse(value) => Some(value.broadcast_generation_request_context),
+            Self::Datadog(value) => Some(value.broadcast_generation_request_context),
+            Self::Grafana(value) => Some(value.broadcast_generation_request_context),
+            Self::Langfuse(value) => Some(value.broadcast_generation_request_context),
+            Self::LangSmith(value) => Some(value.broadcast_generation_request_context),
+            Self::NewRelic(value) => Some(value.broadcast_generation_request_context),
+            Self::Opik(value) => Some(value.broadcast_generation_request_context),
+            Self::OtelCollector(value) => Some(value.broadcast_generation_request_context),
+            Self::PostHog(value) => Some(value.broadcast_generation_request_context),
+            Self::Ramp(value) => Some(value.broadcast_generation_request_context),
+            Self::S3(value) => Some(value.broadcast_generation_request_context),
+            Self::Sentry(value) => Some(value.broadcast_generation_request_context),
+            Self::Snowflake(value) => Some(value.broadcast_generation_request_context),
+            Self::Weave(value) => Some(value.broadcast_generation_request_context),
+            Self::Webhook(value) => Some(value.broadcast_generation_request_context),
+            Self::Unrecognized(_) => None,
+        }
+    }
+
+    /// Returns the field `created_at`, which all variants have; `None` where it is absent or the variant is unknown.
+    #[inline]
+    pub fn created_at(&self) -> Option<&str> {
+        match self {
+            Self::Arize(value) => Some(&value.created_at),
+            Self::Braintrust(value) => Some(&value.created_at),
+            Self::ClickHouse(value) => Some(&value.created_at),
+            Self::Datadog(value) => Some(&value.created_at),
+            Self::Grafana(value) => Some(&value.created_at),
+            Self::Langfuse(value) => Some(&value.created_at),
+            Self::LangSmith(value) => Some(&value.created_at),
+            Self::NewRelic(value) => Some(&value.created_at),
+            Self::Opik(value) => Some(&value.created_at),
+            Self::OtelCollector(value) => Some(&value.created_at),
+            Self::PostHog(value) => Some(&value.created_at),
+            Self::Ramp(value) => Some(&value.created_at),
+            Self::S3(value) => Some(&value.created_at),
+            Self::Sentry(value) => Some(&value.created_at),
+            Self::Snowflake(value) => Some(&value.created_at),
+            Self::Weave(value) => Some(&value.created_at),
+            Self::Webhook(value) => Some(&value.created_at),
+            Self::Unrecognized(_) => None,
+        }
+    }
+
+    /// Returns the field `enabled`, which all variants have; `None` where it is absent or the variant is unknown.
+    #[inline]
+    pub fn enabled(&self) -> Option<bool> {
+        match self {
+            Self::Arize(value) => Some(value.enabled),
+            Self::Braintrust(value) => Some(value.enabled),
+            Self::ClickHouse(value) => Some(value.enabled),
+            Self::Datadog(value) => Some(value.enabled),
+            Self::Grafana(value) => Some(value.enabled),
+            Self::Langfuse(value) => Some(value.enabled),
+            Self::LangSmith(value) => Some(value.enabled),
+            Self::NewRelic(value) => Some(value.enabled),
+            Self::Opik(value) => Some(value.enabled),
+            Self::OtelCollector(value) => Some(value.enabled),
+            Self::PostHog(value) => Some(value.enabled),
+            Self::Ramp(value) => Some(value.enabled),
+            Self::S3(value) => Some(value.enabled),
+            Self::Sentry(value) => Some(value.enabled),
+            Self::Snowflake(value) => Some(value.enabled),
+            Self::Weave(value) => Some(value.enabled),
+            Self::Webhook(value) => Some(value.enabled),
+            Self::Unrecognized(_) => None,
+        }
+    }
+
+    /// Returns the field `filter_rules`, which all variants have; `None` where it is absent or the variant is unknown.
+    #[inline]
+    pub fn filter_rules(&self) -> Option<&ObservabilityFilterRulesConfig> {
+        match self {
+            Self::Arize(value) => value.filter_rules.as_ref(),
+            Self::Braintrust(value) => value.filter_rules.as_ref(),
+            Self::ClickHouse(value) => value.filter_rules.as_ref(),
+            Self::Datadog(value) => value.filter_rules.as_ref(),
+            Self::Grafana(value) => value.filter_rules.as_ref(),
+            Self::Langfuse(value) => value.filter_rules.as_ref(),
+            Self::LangSmith(value) => value.filter_rules.as_ref(),
+            Self::NewRelic(value) => value.filter_rules.as_ref(),
+            Self::Opik(value) => value.filter_rules.as_ref(),
+            Self::OtelCollector(value) => value.filter_rules.as_ref(),
+            Self::PostHog(value) => value.filter_rules.as_ref(),
+            Self::Ramp(value) => value.filter_rules.as_ref(),
+            Self::S3(value) => value.filter_rules.as_ref(),
+            Self::Sentry(value) => value.filter_rules.as_ref(),
+            Self::Snowflake(value) => value.filter_rules.as_ref(),
+            Self::Weave(value) => value.filter_rules.as_ref(),
+            Self::Webhook(value) => value.filter_rules.as_ref(),
+            Self::Unrecognized(_) => None,
+        }
+    }
+
+    /// Returns the field `id`, which all variants have; `None` where it is absent or the variant is unknown.
+    #[inline]
+    pub fn id(&self) -> Option<&str> {
+        match self {
+            Self::Arize(value) => Some(&value.id),
+            Self::Braintrust(value) => Some(&value.id),
+            Self::ClickHouse(value) => Some(&value.id),
+            Self::Datadog(value) => Some(&value.id),
+            Self::Grafana(value) => Some(&value.id),
+            Self::Langfuse(value) => Some(&value.id),
+            Self::LangSmith(value) => Some(&value.id),
+            Self::NewRelic(value) => Some(&value.id),
+            Self::Opik(value) => Some(&value.id),
+            Self::OtelCollector(value) => Some(&value.id),
+            Self::PostHog(value) => Some(&value.id),
+            Self::Ramp(value) => Some(&value.id),
+            Self::S3(value) => Some(&value.id),
+            Self::Sentry(value) => Some(&value.id),
+            Self::Snowflake(value) => Some(&value.id),
+            Self::Weave(value) => Some(&value.id),
+            Self::Webhook(value) => Some(&value.id),
+            Self::Unrecognized(_) => None,
+        }
+    }
+
+    /// Returns the field `name`, which all variants have; `None` where it is absent or the variant is unknown.
+    #[inline]
+    pub fn name(&self) -> Option<&str> {
+        match self {
+            Self::Arize(value) => value.name.as_deref(),
+            Self::Braintrust(value) => value.name.as_deref(),
+            Self::ClickHouse(value) => value.name.as_deref(),
+            Self::Datadog(value) => value.name.as_deref(),
+            Self::Grafana(value) => value.name.as_deref(),
+            Self::Langfuse(value) => value.name.as_deref(),
+            Self::LangSmith(value) => value.name.as_deref(),
+            Self::NewRelic(value) => value.name.as_deref(),
+            Self::Opik(value) => value.name.as_deref(),
+            Self::OtelCollector(value) => value.name.as_deref(),
+            Self::PostHog(value) => value.name.as_deref(),
+            Self::Ramp(value) => value.name.as_deref(),
+            Self::S3(value) => value.name.as_deref(),
+            Self::Sentry(value) => value.name.as_deref(),
+            Self::Snowflake(value) => value.name.as_deref(),
+            Self::Weave(value) => value.name.as_deref(),
+            Self::Webhook(value) => value.name.as_deref(),
+            Self::Unrecognized(_) => None,
+        }
+    }
+
+    /// Returns the field `privacy_mode`, which all variants have; `None` where it is absent or the variant is unknown.
+    #[inline]
+    pub fn privacy_mode(&self) -> Option<bool> {
+        match self {
+            Self::Arize(value) => Some(value.privacy_mode),
+            Self::Braintrust(value) => Some(value.privacy_mode),
+            Self::ClickHouse(value) => Some(value.privacy_mode),
+            Self::Datadog(value) => Some(value.privacy_mode),
+            Self::Grafana(value) => Some(value.privacy_mode),
+            Self::Langfuse(value) => Some(value.privacy_mode),
+            Self::LangSmith(value) => Some(value.privacy_mode),
+            Self::NewRelic(value) => Some(value.privacy_mode),
+            Self::Opik(value) => Some(value.privacy_mode),
+            Self::OtelCollector(value) => Some(value.privacy_mode),
+            Self::PostHog(value) => Some(value.privacy_mode),
+            Self::Ramp(value) => Some(value.privacy_mode),
+            Self::S3(value) => Some(value.privacy_mode),
+            Self::Sentry(value) => Some(value.privacy_mode),
+            Self::Snowflake(value) => Some(value.privacy_mode),
+            Self::Weave(value) => Some(value.privacy_mode),
+            Self::Webhook(value) => Some(value.privacy_mode),
+            Self::Unrecognized(_) => None,
+        }
+    }
+
+    /// Returns the field `regions`, which all variants have; `None` where it is absent or the variant is unknown.
+    #[inline]
+    pub fn regions(&self) -> Option<&[ObservabilityDataRegion]> {
+        match self {
+            Self::Arize(value) => Some(&value.regions),
+            Self::Braintrust(value) => Some(&value.regions),
+            Self::ClickHouse(value) => Some(&value.regions),
+            Self::Datadog(value) => Some(&value.regions),
+            Self::Grafana(value) => Some(&value.regions),
+            Self::Langfuse(value) => Some(&value.regions),
+            Self::LangSmith(value) => Some(&value.regions),
+            Self::NewRelic(value) => Some(&value.regions),
+            Self::Opik(value) => Some(&value.regions),
+            Self::OtelCollector(value) => Some(&value.regions),
+            Self::PostHog(value) => Some(&value.regions),
+            Self::Ramp(value) => Some(&value.regions),
+            Self::S3(value) => Some(&value.regions),
+            Self::Sentry(value) => Some(&value.regions),
+            Self::Snowflake(value) => Some(&value.regions),
+            Self::Weave(value) => Some(&value.regions),
+            Self::Webhook(value) => Some(&value.regions),
+            Self::Unrecognized(_) => None,
+        }
+    }
+
+    /// Returns the field `sampling_rate`, which all variants have; `None` where it is absent or the variant is unknown.
+    #[inline]
+    pub fn sampling_rate(&self) -> Option<f64> {
+        match self {
+            Self::Arize(value) => Some(value.sampling_rate),
+            Self::Braintrust(value) => Some(value.sampling_rate),
+            Self::ClickHouse(value) => Some(value.sampling_rate),
+            Self::Datadog(value) => Some(value.sampling_rate),
+            Self::Grafana(value) => Some(value.sampling_rate),
+            Self::Langfuse(value) => Some(value.sampling_rate),
+            Self::LangSmith(value) => Some(value.sampling_rate),
+            Self::NewRelic(value) => Some(value.sampling_rate),
+            Self::Opik(value) => Some(value.sampling_rate),
+            Self::OtelCollector(value) => Some(value.sampling_rate),
+            Self::PostHog(value) => Some(value.sampling_rate),
+            Self::Ramp(value) => Some(value.sampling_rate),
+            Self::S3(value) => Some(value.sampling_rate),
+            Self::Sentry(value) => Some(value.sampling_rate),
+            Self::Snowflake(value) => Some(value.sampling_rate),
+            Self::Weave(value) => Some(value.sampling_rate),
+            Self::Webhook(value) => Some(value.sampling_rate),
+            Self::Unrecognized(_) => None,
+        }
+    }
+
+    /// Returns the field `updated_at`, which all variants have; `None` where it is absent or the variant is unknown.
+    #[inline]
+    pub fn updated_at(&self) -> Option<&str> {
+        match self {
+            Self::Arize(value) => Some(&value.updated_at),
+            Self::Braintrust(value) => Some(&value.updated_at),
+            Self::ClickHouse(value) => Some(&value.updated_at),
+            Self::Datadog(value) => Some(&value.updated_at),
+            Self::Grafana(value) => Some(&value.updated_at),
+            Self::Langfuse(value) => Some(&value.updated_at),
+            Self::LangSmith(value) => Some(&value.updated_at),
+            Self::NewRelic(value) => Some(&value.updated_at),
+            Self::Opik(value) => Some(&value.updated_at),
+            Self::OtelCollector(value) => Some(&value.updated_at),
+            Self::PostHog(value) => Some(&value.updated_at),
+            Self::Ramp(value) => Some(&value.updated_at),
+            Self::S3(value) => Some(&value.updated_at),
+            Self::Sentry(value) => Some(&value.updated_at),
+            Self::Snowflake(value) => Some(&value.updated_at),
+            Self::Weave(value) => Some(&value.updated_at),
+            Self::Webhook(value) => Some(&value.updated_at),
+            Self::Unrecognized(_) => None,
+        }
+    }
+
+    /// Returns the field `workspace_id`, which all variants have; `None` where it is absent or the variant is unknown.
+    #[inline]
+    pub fn workspace_id(&self) -> Option<&str> {
+        match self {
+            Self::Arize(value) => Some(&value.workspace_id),
+            Self::Braintrust(value) => Some(&value.workspace_id),
+            Self::ClickHouse(value) => Some(&value.workspace_id),
+            Self::Datadog(value) => Some(&value.workspace_id),
+            Self::Grafana(value) => Some(&value.workspace_id),
+            Self::Langfuse(value) => Some(&value.workspace_id),
+            Self::LangSmith(value) => Some(&value.workspace_id),
+            Self::NewRelic(value) => Some(&value.workspace_id),
+            Self::Opik(value) => Some(&value.workspace_id),
+            Self::OtelCollector(value) => Some(&value.workspace_id),
+            Self::PostHog(value) => Some(&value.workspace_id),
+            Self::Ramp(value) => Some(&value.workspace_id),
+            Self::S3(value) => Some(&value.workspace_id),
+            Self::Sentry(value) => Some(&value.workspace_id),
+            Self::Snowflake(value) => Some(&value.workspace_id),
+            Self::Weave(value) => Some(&value.workspace_id),
+            Self::Webhook(value) => Some(&value.workspace_id),
+            Self::Unrecognized(_) => None,
+        }
+    }
+}
+
 /// Answer to connecting an observability service.
 ///
 /// Schema `CreateObservabilityDestinationResponse` of the API document. The answer of `observability_create`.
@@ -2529,7 +2891,7 @@ wire_setters!(CreateObservabilityDestinationRequest {
     filter_rules: into ObservabilityFilterRulesConfigNullable,
     privacy_mode: exact bool,
     regions: list ObservabilityDataRegionInput,
-    sampling_rate: exact f64,
+    sampling_rate: number f64,
     workspace_id: into String,
 });
 
@@ -2554,8 +2916,8 @@ wire_struct!(ObservabilityFilterRulesConfigNullable { groups: Required = 0, enab
 impl ObservabilityFilterRulesConfigNullable {
     /// With what the API requires.
     #[inline]
-    pub fn new(groups: impl IntoIterator<Item = impl Into<ObservabilityFilterRuleGroup>>) -> Self {
-        Self { groups: groups.into_iter().map(Into::into).collect(), enabled: None, extra: Extra::new() }
+    pub fn new<Groups>(groups: impl IntoList<ObservabilityFilterRuleGroup, Groups>) -> Self {
+        Self { groups: groups.into_list(), enabled: None, extra: Extra::new() }
     }
 }
 
@@ -2773,5 +3135,5 @@ wire_setters!(UpdateObservabilityDestinationRequest {
     name: into String,
     privacy_mode: exact bool,
     regions: list ObservabilityDataRegionInput,
-    sampling_rate: exact f64,
+    sampling_rate: number f64,
 });

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::core::wire::{wire_enum, wire_setters, wire_struct, wire_union};
+use crate::core::wire::{IntoList, IntoNumber, wire_enum, wire_setters, wire_struct, wire_text, wire_union};
 use crate::models::*;
 
 /// What the alignment plugin found for a request; in beta, so its shape can still change.
@@ -178,6 +178,19 @@ impl From<AlignmentUnavailableCallRecord> for AlignmentCallRecord {
     #[inline]
     fn from(value: AlignmentUnavailableCallRecord) -> Self {
         Self::Unavailable(value)
+    }
+}
+
+impl AlignmentCallRecord {
+    /// Returns the field `call`, which all variants have; `None` where it is absent or the variant is unknown.
+    #[inline]
+    pub fn call(&self) -> Option<i64> {
+        match self {
+            Self::Allowed(value) => Some(value.call),
+            Self::Blocked(value) => Some(value.call),
+            Self::Unavailable(value) => Some(value.call),
+            Self::Unrecognized(_) => None,
+        }
     }
 }
 
@@ -382,7 +395,7 @@ impl AutoRouterPlugin {
 
 wire_setters!(AutoRouterPlugin {
     allowed_models: list String,
-    cost_quality_tradeoff: exact i64,
+    cost_quality_tradeoff: number i64,
     cost_tier: into AutoRouterPluginCostTier,
     enabled: exact bool,
     excluded_models: list String,
@@ -461,7 +474,7 @@ impl AutoBetaRouterPlugin {
 
 wire_setters!(AutoBetaRouterPlugin {
     allowed_models: list String,
-    cost_quality_tradeoff: exact i64,
+    cost_quality_tradeoff: number i64,
     cost_tier: into AutoBetaRouterPluginCostTier,
     enabled: exact bool,
     excluded_models: list String,
@@ -573,8 +586,8 @@ wire_setters!(WebSearchPlugin {
     engine: into WebSearchEngine,
     exclude_domains: list String,
     include_domains: list String,
-    max_results: exact i64,
-    max_uses: exact i64,
+    max_results: number i64,
+    max_uses: number i64,
     mode: into WebSearchMode,
     search_prompt: into String,
     user_location: into WebSearchPluginUserLocation,
@@ -657,8 +670,8 @@ impl WebFetchPlugin {
 wire_setters!(WebFetchPlugin {
     allowed_domains: list String,
     blocked_domains: list String,
-    max_content_tokens: exact i64,
-    max_uses: exact i64,
+    max_content_tokens: number i64,
+    max_uses: number i64,
 });
 
 /// Extracts the contents of attached documents so that models without native file input can read them.
@@ -861,8 +874,8 @@ impl ParetoRouterPlugin {
 
 wire_setters!(ParetoRouterPlugin {
     enabled: exact bool,
-    max_price: exact f64,
-    min_coding_score: exact f64,
+    max_price: number f64,
+    min_coding_score: number f64,
     price_source: into ParetoRouterPluginPriceSource,
 });
 
@@ -933,7 +946,7 @@ impl FusionPlugin {
 wire_setters!(FusionPlugin {
     analysis_models: list String,
     enabled: exact bool,
-    max_tool_calls: exact i64,
+    max_tool_calls: number i64,
     model: into String,
     preset: into FusionPluginPreset,
     tools: list FusionPluginTool,
@@ -1138,9 +1151,9 @@ wire_struct!(AlignmentPlugin ["id" = "alignment"] {
 impl AlignmentPlugin {
     /// With what the API requires.
     #[inline]
-    pub fn new(rules: impl IntoIterator<Item = impl Into<AlignmentRule>>) -> Self {
+    pub fn new<Rules>(rules: impl IntoList<AlignmentRule, Rules>) -> Self {
         Self {
-            rules: rules.into_iter().map(Into::into).collect(),
+            rules: rules.into_list(),
             instruct: None,
             max_retries: None,
             mode: None,
@@ -1152,9 +1165,9 @@ impl AlignmentPlugin {
 
 wire_setters!(AlignmentPlugin {
     instruct: exact bool,
-    max_retries: exact i64,
+    max_retries: number i64,
     mode: into AlignmentPluginMode,
-    threshold: exact f64,
+    threshold: number f64,
 });
 
 /// Whether a broken rule stops a turn or is only recorded.
@@ -1199,8 +1212,8 @@ wire_struct!(AlignmentRule { rule: Required = 0, watch: Required = 1 });
 impl AlignmentRule {
     /// With what the API requires.
     #[inline]
-    pub fn new(rule: impl Into<String>, watch: impl IntoIterator<Item = impl Into<AlignmentRuleWatchItem>>) -> Self {
-        Self { rule: rule.into(), watch: watch.into_iter().map(Into::into).collect(), extra: Extra::new() }
+    pub fn new<Watch>(rule: impl Into<String>, watch: impl IntoList<AlignmentRuleWatchItem, Watch>) -> Self {
+        Self { rule: rule.into(), watch: watch.into_list(), extra: Extra::new() }
     }
 }
 
@@ -1307,8 +1320,8 @@ wire_struct!(ArmorContext { v: Required = 0, auto_mode: Optional = 1 });
 impl ArmorContext {
     /// With what the API requires.
     #[inline]
-    pub fn new(v: i64) -> Self {
-        Self { v, auto_mode: None, extra: Extra::new() }
+    pub fn new(v: impl IntoNumber<i64>) -> Self {
+        Self { v: v.into_number(), auto_mode: None, extra: Extra::new() }
     }
 }
 
@@ -1392,7 +1405,7 @@ impl ArmorRule {
 
 wire_setters!(ArmorRule {
     name: into String,
-    threshold: exact f64,
+    threshold: number f64,
 });
 
 /// Rule for an exception, as plain text or with settings of its own.
@@ -1422,19 +1435,7 @@ wire_union!(ArmorAutoModeAllowItem {
     }
 });
 
-impl From<String> for ArmorAutoModeAllowItem {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
-
-impl From<&str> for ArmorAutoModeAllowItem {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
+wire_text!(ArmorAutoModeAllowItem, text => Self::Text(text));
 
 impl From<ArmorRule> for ArmorAutoModeAllowItem {
     #[inline]
@@ -1500,19 +1501,7 @@ wire_union!(ArmorAutoModeEnvironmentItem {
     }
 });
 
-impl From<String> for ArmorAutoModeEnvironmentItem {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
-
-impl From<&str> for ArmorAutoModeEnvironmentItem {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
+wire_text!(ArmorAutoModeEnvironmentItem, text => Self::Text(text));
 
 impl From<ArmorEnvironmentEntry> for ArmorAutoModeEnvironmentItem {
     #[inline]
@@ -1548,19 +1537,7 @@ wire_union!(ArmorAutoModeHardDenyItem {
     }
 });
 
-impl From<String> for ArmorAutoModeHardDenyItem {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
-
-impl From<&str> for ArmorAutoModeHardDenyItem {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
+wire_text!(ArmorAutoModeHardDenyItem, text => Self::Text(text));
 
 impl From<ArmorRule> for ArmorAutoModeHardDenyItem {
     #[inline]
@@ -1596,19 +1573,7 @@ wire_union!(ArmorAutoModeSoftDenyItem {
     }
 });
 
-impl From<String> for ArmorAutoModeSoftDenyItem {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
-
-impl From<&str> for ArmorAutoModeSoftDenyItem {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
+wire_text!(ArmorAutoModeSoftDenyItem, text => Self::Text(text));
 
 impl From<ArmorRule> for ArmorAutoModeSoftDenyItem {
     #[inline]

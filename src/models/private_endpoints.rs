@@ -3,7 +3,7 @@
 //! Types of `private-endpoints`.
 
 use crate::core::Parts;
-use crate::core::wire::{Root, wire_enum, wire_setters, wire_struct};
+use crate::core::wire::{IntoList, Root, wire_enum, wire_setters, wire_struct};
 use crate::models::*;
 
 /// All private endpoints of an organization, whatever their status.
@@ -252,7 +252,7 @@ wire_setters!(CreatePrivateEndpointRequest {
     declared_parameters: list PrivateEndpointDeclaredParameter,
     declared_region: into PrivateEndpointDeclaredRegion,
     declared_zdr: exact bool,
-    max_completion_tokens: exact i64,
+    max_completion_tokens: number i64,
     pricing: into PrivateEndpointPricing,
     settings: into UpdatePrivateEndpointSettings,
 });
@@ -480,11 +480,11 @@ impl UpdatePrivateEndpointSettings {
 
 wire_setters!(UpdatePrivateEndpointSettings {
     completions: into UpdatePrivateEndpointSettingsCompletions,
-    context_length: exact i64,
+    context_length: number i64,
     excluded_parameters: list PrivateEndpointExcludedParameter,
     inputs: into UpdatePrivateEndpointSettingsInputs,
-    max_completion_tokens: exact i64,
-    max_prompt_tokens: exact i64,
+    max_completion_tokens: number i64,
+    max_prompt_tokens: number i64,
     quantization: into PrivateEndpointQuantization,
     reasoning: into UpdatePrivateEndpointSettingsReasoning,
     tool_choice: into UpdatePrivateEndpointSettingsToolChoice,
@@ -1147,8 +1147,10 @@ wire_struct!(UpdatePrivateEndpointParametersRequest { declared_parameters: Requi
 impl UpdatePrivateEndpointParametersRequest {
     /// With what the API requires.
     #[inline]
-    pub fn new(declared_parameters: impl IntoIterator<Item = impl Into<PrivateEndpointDeclaredParameter>>) -> Self {
-        Self { declared_parameters: declared_parameters.into_iter().map(Into::into).collect(), extra: Extra::new() }
+    pub fn new<DeclaredParameters>(
+        declared_parameters: impl IntoList<PrivateEndpointDeclaredParameter, DeclaredParameters>,
+    ) -> Self {
+        Self { declared_parameters: declared_parameters.into_list(), extra: Extra::new() }
     }
 }
 

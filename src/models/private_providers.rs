@@ -185,7 +185,7 @@ impl PrivateProviderDataPolicy {
 }
 
 wire_setters!(PrivateProviderDataPolicy {
-    prompt_retention_days: exact i64,
+    prompt_retention_days: number i64,
 });
 
 /// The answer of `private_providers_delete`.
@@ -323,7 +323,7 @@ impl UpdatePrivateProviderRequestDataPolicy {
 }
 
 wire_setters!(UpdatePrivateProviderRequestDataPolicy {
-    prompt_retention_days: exact i64,
+    prompt_retention_days: number i64,
     retains_prompts: exact bool,
     training: exact bool,
 });

@@ -2,7 +2,7 @@
 
 //! Types of `rerank`.
 
-use crate::core::wire::{Root, wire_setters, wire_struct, wire_union};
+use crate::core::wire::{IntoList, Root, wire_setters, wire_struct, wire_text, wire_union};
 use crate::models::*;
 
 /// Scored documents, best first, with the serving provider and usage.
@@ -133,13 +133,13 @@ wire_struct!(CreateRerankRequest {
 impl CreateRerankRequest {
     /// With what the API requires.
     #[inline]
-    pub fn new(
-        documents: impl IntoIterator<Item = impl Into<CreateRerankRequestDocument>>,
+    pub fn new<Documents>(
+        documents: impl IntoList<CreateRerankRequestDocument, Documents>,
         model: impl Into<String>,
         query: impl Into<String>,
     ) -> Self {
         Self {
-            documents: documents.into_iter().map(Into::into).collect(),
+            documents: documents.into_list(),
             model: model.into(),
             query: query.into(),
             provider: None,
@@ -155,7 +155,7 @@ impl CreateRerankRequest {
 wire_setters!(CreateRerankRequest {
     provider: into ProviderPreferences,
     session_id: into String,
-    top_n: exact i64,
+    top_n: number i64,
     trace: into TraceConfig,
     user: into String,
 });
@@ -216,19 +216,7 @@ wire_union!(CreateRerankRequestDocument {
     }
 });
 
-impl From<String> for CreateRerankRequestDocument {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
-
-impl From<&str> for CreateRerankRequestDocument {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
+wire_text!(CreateRerankRequestDocument, text => Self::Text(text));
 
 impl From<CreateRerankRequestDocumentImage> for CreateRerankRequestDocument {
     #[inline]

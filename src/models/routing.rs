@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::core::wire::{wire_enum, wire_setters, wire_struct, wire_union};
+use crate::core::wire::{wire_enum, wire_numbers, wire_setters, wire_struct, wire_text, wire_union};
 use crate::models::*;
 
 /// Rules for choosing among the providers that serve a model: order, exclusions, price caps, privacy and speed targets.
@@ -77,7 +77,7 @@ wire_setters!(ProviderPreferences {
     ignore: list String,
     max_price: into ProviderPreferencesMaxPrice,
     only: list String,
-    options: into BTreeMap<String, JsonObject>,
+    options: map JsonObject,
     order: list String,
     preferred_max_latency: into PreferredMaxLatency,
     preferred_min_throughput: into PreferredMinThroughput,
@@ -179,10 +179,10 @@ impl PercentileLatencyCutoffs {
 }
 
 wire_setters!(PercentileLatencyCutoffs {
-    p50: exact f64,
-    p75: exact f64,
-    p90: exact f64,
-    p99: exact f64,
+    p50: number f64,
+    p75: number f64,
+    p90: number f64,
+    p99: number f64,
 });
 
 /// Latency target in seconds, as one median figure or per percentile; slower endpoints sink in the ranking but are not excluded.
@@ -212,12 +212,7 @@ wire_union!(PreferredMaxLatency {
     }
 });
 
-impl From<f64> for PreferredMaxLatency {
-    #[inline]
-    fn from(value: f64) -> Self {
-        Self::Number(value)
-    }
-}
+wire_numbers!(PreferredMaxLatency, Number: i8, i16, i32, u8, u16, u32, f32, f64);
 
 impl From<PercentileLatencyCutoffs> for PreferredMaxLatency {
     #[inline]
@@ -260,10 +255,10 @@ impl PercentileThroughputCutoffs {
 }
 
 wire_setters!(PercentileThroughputCutoffs {
-    p50: exact f64,
-    p75: exact f64,
-    p90: exact f64,
-    p99: exact f64,
+    p50: number f64,
+    p75: number f64,
+    p90: number f64,
+    p99: number f64,
 });
 
 /// Throughput target in tokens per second, as one median figure or per percentile; slower endpoints sink in the ranking but are not excluded.
@@ -293,12 +288,7 @@ wire_union!(PreferredMinThroughput {
     }
 });
 
-impl From<f64> for PreferredMinThroughput {
-    #[inline]
-    fn from(value: f64) -> Self {
-        Self::Number(value)
-    }
-}
+wire_numbers!(PreferredMinThroughput, Number: i8, i16, i32, u8, u16, u32, f32, f64);
 
 impl From<PercentileThroughputCutoffs> for PreferredMinThroughput {
     #[inline]
@@ -488,11 +478,31 @@ impl From<ProviderSort> for ProviderPreferencesSort {
     }
 }
 
+wire_text!(ProviderPreferencesSort, text => Self::Mode(text.into()));
+
 impl From<ProviderSortConfig> for ProviderPreferencesSort {
     #[inline]
     fn from(value: ProviderSortConfig) -> Self {
         Self::SortConfig(value)
     }
+}
+
+impl ProviderPreferencesSort {
+    /// [`ProviderSort::Price`] as a value of this type.
+    #[allow(non_upper_case_globals, reason = "it is used like a variant")]
+    pub const Price: Self = Self::Mode(ProviderSort::Price);
+
+    /// [`ProviderSort::Throughput`] as a value of this type.
+    #[allow(non_upper_case_globals, reason = "it is used like a variant")]
+    pub const Throughput: Self = Self::Mode(ProviderSort::Throughput);
+
+    /// [`ProviderSort::Latency`] as a value of this type.
+    #[allow(non_upper_case_globals, reason = "it is used like a variant")]
+    pub const Latency: Self = Self::Mode(ProviderSort::Latency);
+
+    /// [`ProviderSort::Exacto`] as a value of this type.
+    #[allow(non_upper_case_globals, reason = "it is used like a variant")]
+    pub const Exacto: Self = Self::Mode(ProviderSort::Exacto);
 }
 
 /// Cause of a failed request in OpenRouter's own terms; the same codes apply whichever protocol you call, so branch on these.

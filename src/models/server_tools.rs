@@ -2,7 +2,7 @@
 
 //! Types of `server-tools`.
 
-use crate::core::wire::{wire_enum, wire_setters, wire_struct, wire_union};
+use crate::core::wire::{IntoList, IntoNumber, of_tag, wire_enum, wire_setters, wire_struct, wire_text, wire_union};
 use crate::models::*;
 
 /// Counts of the tool work done on the server for one request, web searches included.
@@ -206,7 +206,7 @@ impl DeferredRegexSearch {
 }
 
 wire_setters!(DeferredRegexSearch {
-    max_results: exact i64,
+    max_results: number i64,
 });
 
 /// Finds deferred tools by ranking their definitions with BM25, a keyword relevance measure.
@@ -234,7 +234,7 @@ impl DeferredBm25Search {
 }
 
 wire_setters!(DeferredBm25Search {
-    max_results: exact i64,
+    max_results: number i64,
 });
 
 /// Leaves the search for deferred tools to a tool of yours, which returns the tools to load.
@@ -272,7 +272,7 @@ impl DeferredCustomSearch {
 }
 
 wire_setters!(DeferredCustomSearch {
-    max_results: exact i64,
+    max_results: number i64,
 });
 
 /// How deferred tools are found: by OpenRouter, with regular expressions or keyword ranking, or by a search tool of yours.
@@ -310,6 +310,8 @@ wire_union!(DeferredToolsSearchStrategy {
     }
 });
 
+wire_text!(DeferredToolsSearchStrategy, text => of_tag("type", text));
+
 impl From<DeferredRegexSearch> for DeferredToolsSearchStrategy {
     #[inline]
     fn from(value: DeferredRegexSearch) -> Self {
@@ -328,6 +330,20 @@ impl From<DeferredCustomSearch> for DeferredToolsSearchStrategy {
     #[inline]
     fn from(value: DeferredCustomSearch) -> Self {
         Self::Custom(value)
+    }
+}
+
+impl DeferredToolsSearchStrategy {
+    /// Returns the object whose `type` is `bm25`, without further settings; [`DeferredBm25Search`] has those.
+    #[inline]
+    pub fn bm25() -> Self {
+        Self::Bm25(DeferredBm25Search::new())
+    }
+
+    /// Returns the object whose `type` is `regex`, without further settings; [`DeferredRegexSearch`] has those.
+    #[inline]
+    pub fn regex() -> Self {
+        Self::Regex(DeferredRegexSearch::new())
     }
 }
 
@@ -378,8 +394,8 @@ wire_struct!(StopServerToolsWhenStepCountIs ["type" = "step_count_is"] {
 impl StopServerToolsWhenStepCountIs {
     /// With what the API requires.
     #[inline]
-    pub fn new(step_count: i64) -> Self {
-        Self { step_count, extra: Extra::new() }
+    pub fn new(step_count: impl IntoNumber<i64>) -> Self {
+        Self { step_count: step_count.into_number(), extra: Extra::new() }
     }
 }
 
@@ -432,8 +448,8 @@ wire_struct!(StopServerToolsWhenMaxTokensUsed ["type" = "max_tokens_used"] {
 impl StopServerToolsWhenMaxTokensUsed {
     /// With what the API requires.
     #[inline]
-    pub fn new(max_tokens: i64) -> Self {
-        Self { max_tokens, extra: Extra::new() }
+    pub fn new(max_tokens: impl IntoNumber<i64>) -> Self {
+        Self { max_tokens: max_tokens.into_number(), extra: Extra::new() }
     }
 }
 
@@ -458,8 +474,8 @@ wire_struct!(StopServerToolsWhenMaxCost ["type" = "max_cost"] {
 impl StopServerToolsWhenMaxCost {
     /// With what the API requires.
     #[inline]
-    pub fn new(max_cost_in_dollars: f64) -> Self {
-        Self { max_cost_in_dollars, extra: Extra::new() }
+    pub fn new(max_cost_in_dollars: impl IntoNumber<f64>) -> Self {
+        Self { max_cost_in_dollars: max_cost_in_dollars.into_number(), extra: Extra::new() }
     }
 }
 
@@ -654,12 +670,12 @@ impl AdvisorServerToolConfig {
 wire_setters!(AdvisorServerToolConfig {
     forward_transcript: exact bool,
     instructions: into String,
-    max_completion_tokens: exact i64,
+    max_completion_tokens: number i64,
     model: into String,
     name: into String,
     reasoning: into AdvisorReasoning,
     stream: exact bool,
-    temperature: exact f64,
+    temperature: number f64,
 });
 
 /// Reasoning settings passed on to the advisor model; they set how hard and how long it may think.
@@ -688,7 +704,7 @@ impl AdvisorReasoning {
 
 wire_setters!(AdvisorReasoning {
     effort: into AdvisorReasoningEffort,
-    max_tokens: exact i64,
+    max_tokens: number i64,
 });
 
 /// How much thinking the advisor should invest before it answers; higher levels cost more tokens and time.
@@ -879,8 +895,8 @@ wire_struct!(ContainerNetworkPolicyAllowlist ["type" = "allowlist"] {
 impl ContainerNetworkPolicyAllowlist {
     /// With what the API requires.
     #[inline]
-    pub fn new(allowed_domains: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        Self { allowed_domains: allowed_domains.into_iter().map(Into::into).collect(), extra: Extra::new() }
+    pub fn new<AllowedDomains>(allowed_domains: impl IntoList<String, AllowedDomains>) -> Self {
+        Self { allowed_domains: allowed_domains.into_list(), extra: Extra::new() }
     }
 }
 
@@ -926,6 +942,14 @@ impl From<ContainerNetworkPolicyAllowlist> for ContainerNetworkPolicy {
     #[inline]
     fn from(value: ContainerNetworkPolicyAllowlist) -> Self {
         Self::Allowlist(value)
+    }
+}
+
+impl ContainerNetworkPolicy {
+    /// Returns the object whose `type` is `disabled`, without further settings; [`ContainerNetworkPolicyDisabled`] has those.
+    #[inline]
+    pub fn disabled() -> Self {
+        Self::Disabled(ContainerNetworkPolicyDisabled::new())
     }
 }
 
@@ -1006,6 +1030,14 @@ impl From<ContainerReferenceEnvironment> for BashServerToolEnvironment {
     #[inline]
     fn from(value: ContainerReferenceEnvironment) -> Self {
         Self::ContainerReference(value)
+    }
+}
+
+impl BashServerToolEnvironment {
+    /// Returns the object whose `type` is `container_auto`, without further settings; [`ContainerAutoEnvironment`] has those.
+    #[inline]
+    pub fn container_auto() -> Self {
+        Self::ContainerAuto(ContainerAutoEnvironment::new())
     }
 }
 
@@ -1174,11 +1206,11 @@ impl FusionServerToolConfig {
 wire_setters!(FusionServerToolConfig {
     analysis_models: list String,
     cache_control: into CacheControl,
-    max_completion_tokens: exact i64,
-    max_tool_calls: exact i64,
+    max_completion_tokens: number i64,
+    max_tool_calls: number i64,
     model: into String,
     reasoning: into FusionServerToolConfigReasoning,
-    temperature: exact f64,
+    temperature: number f64,
     tools: list FusionServerToolConfigTool,
 });
 
@@ -1208,7 +1240,7 @@ impl FusionServerToolConfigReasoning {
 
 wire_setters!(FusionServerToolConfigReasoning {
     effort: into FusionServerToolConfigReasoningEffort,
-    max_tokens: exact i64,
+    max_tokens: number i64,
 });
 
 /// How hard panelists and analyst reason in their inner calls; higher levels cost more tokens and time.
@@ -1354,7 +1386,7 @@ impl SearchModelsServerToolConfig {
 }
 
 wire_setters!(SearchModelsServerToolConfig {
-    max_results: exact i64,
+    max_results: number i64,
 });
 
 /// Server tool through which the model hands a self-contained task to a cheaper or faster worker model and gets back the result.
@@ -1445,12 +1477,12 @@ wire_setters!(SubagentServerToolConfig {
     inherit_functions: exact bool,
     inherited_function_names: list String,
     instructions: into String,
-    max_completion_tokens: exact i64,
-    max_tool_calls: exact i64,
+    max_completion_tokens: number i64,
+    max_tool_calls: number i64,
     model: into String,
     name: into String,
     reasoning: into SubagentReasoning,
-    temperature: exact f64,
+    temperature: number f64,
     tools: list SubagentNestedTool,
 });
 
@@ -1480,7 +1512,7 @@ impl SubagentReasoning {
 
 wire_setters!(SubagentReasoning {
     effort: into SubagentReasoningEffort,
-    max_tokens: exact i64,
+    max_tokens: number i64,
 });
 
 /// How much thinking the subagent puts into a task before it answers.
@@ -1616,8 +1648,8 @@ wire_setters!(WebFetchServerToolConfig {
     allowed_domains: list String,
     blocked_domains: list String,
     engine: into WebFetchEngine,
-    max_content_tokens: exact i64,
-    max_uses: exact i64,
+    max_content_tokens: number i64,
+    max_uses: number i64,
 });
 
 /// Who retrieves the page when the model asks for a URL.
@@ -1738,10 +1770,10 @@ wire_setters!(WebSearchConfig {
     allowed_domains: list String,
     engine: into WebSearchToolEngine,
     excluded_domains: list String,
-    max_characters: exact i64,
-    max_results: exact i64,
-    max_total_results: exact i64,
-    max_uses: exact i64,
+    max_characters: number i64,
+    max_results: number i64,
+    max_total_results: number i64,
+    max_uses: number i64,
     mode: into WebSearchMode,
     search_context_size: into SearchQualityLevel,
     user_location: into WebSearchUserLocationServerTool,
@@ -1930,6 +1962,14 @@ impl From<ContainerReferenceEnvironment> for ShellServerToolEnvironment {
     }
 }
 
+impl ShellServerToolEnvironment {
+    /// Returns the object whose `type` is `container_auto`, without further settings; [`ContainerAutoEnvironment`] has those.
+    #[inline]
+    pub fn container_auto() -> Self {
+        Self::ContainerAuto(ContainerAutoEnvironment::new())
+    }
+}
+
 /// Server tool that looks up tools declared with `defer_loading` and makes the hits available for calls.
 ///
 /// Schema `ToolSearchServerTool` of the API document.
@@ -1981,5 +2021,5 @@ impl ToolSearchServerToolConfig {
 }
 
 wire_setters!(ToolSearchServerToolConfig {
-    max_results: exact i64,
+    max_results: number i64,
 });

@@ -2,7 +2,7 @@
 
 //! Types of `shared`.
 
-use crate::core::wire::{wire_enum, wire_setters, wire_struct, wire_union};
+use crate::core::wire::{wire_enum, wire_numbers, wire_setters, wire_struct, wire_text, wire_union};
 use crate::models::*;
 
 /// Names and identifiers for tracing a request; unknown keys travel along as custom metadata to your broadcast destinations.
@@ -540,6 +540,68 @@ impl From<AnthropicUnknownUsageIteration> for AnthropicUsageIteration {
     }
 }
 
+impl AnthropicUsageIteration {
+    /// Returns the field `cache_creation`, which all variants have; `None` where it is absent or the variant is unknown.
+    #[inline]
+    pub fn cache_creation(&self) -> Option<&AnthropicIterationCacheCreation> {
+        match self {
+            Self::Compaction(value) => value.cache_creation.as_ref(),
+            Self::Message(value) => value.cache_creation.as_ref(),
+            Self::AdvisorMessage(value) => value.cache_creation.as_ref(),
+            Self::UnknownUsageIteration(value) => value.cache_creation.as_ref(),
+            Self::Unrecognized(_) => None,
+        }
+    }
+
+    /// Returns the field `cache_creation_input_tokens`, which all variants have; `None` where it is absent or the variant is unknown.
+    #[inline]
+    pub fn cache_creation_input_tokens(&self) -> Option<i64> {
+        match self {
+            Self::Compaction(value) => value.cache_creation_input_tokens,
+            Self::Message(value) => value.cache_creation_input_tokens,
+            Self::AdvisorMessage(value) => value.cache_creation_input_tokens,
+            Self::UnknownUsageIteration(value) => value.cache_creation_input_tokens,
+            Self::Unrecognized(_) => None,
+        }
+    }
+
+    /// Returns the field `cache_read_input_tokens`, which all variants have; `None` where it is absent or the variant is unknown.
+    #[inline]
+    pub fn cache_read_input_tokens(&self) -> Option<i64> {
+        match self {
+            Self::Compaction(value) => value.cache_read_input_tokens,
+            Self::Message(value) => value.cache_read_input_tokens,
+            Self::AdvisorMessage(value) => value.cache_read_input_tokens,
+            Self::UnknownUsageIteration(value) => value.cache_read_input_tokens,
+            Self::Unrecognized(_) => None,
+        }
+    }
+
+    /// Returns the field `input_tokens`, which all variants have; `None` where it is absent or the variant is unknown.
+    #[inline]
+    pub fn input_tokens(&self) -> Option<i64> {
+        match self {
+            Self::Compaction(value) => value.input_tokens,
+            Self::Message(value) => value.input_tokens,
+            Self::AdvisorMessage(value) => value.input_tokens,
+            Self::UnknownUsageIteration(value) => value.input_tokens,
+            Self::Unrecognized(_) => None,
+        }
+    }
+
+    /// Returns the field `output_tokens`, which all variants have; `None` where it is absent or the variant is unknown.
+    #[inline]
+    pub fn output_tokens(&self) -> Option<i64> {
+        match self {
+            Self::Compaction(value) => value.output_tokens,
+            Self::Message(value) => value.output_tokens,
+            Self::AdvisorMessage(value) => value.output_tokens,
+            Self::UnknownUsageIteration(value) => value.output_tokens,
+            Self::Unrecognized(_) => None,
+        }
+    }
+}
+
 /// Inference speed mode of the Messages protocol; null means none was stated.
 ///
 /// Schema `AnthropicSpeed` of the API document.
@@ -614,26 +676,9 @@ wire_union!(ImageConfigValue {
     }
 });
 
-impl From<String> for ImageConfigValue {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
+wire_text!(ImageConfigValue, text => Self::Text(text));
 
-impl From<&str> for ImageConfigValue {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
-
-impl From<f64> for ImageConfigValue {
-    #[inline]
-    fn from(value: f64) -> Self {
-        Self::Number(value)
-    }
-}
+wire_numbers!(ImageConfigValue, Number: i8, i16, i32, u8, u16, u32, f32, f64);
 
 impl From<Vec<Json>> for ImageConfigValue {
     #[inline]
@@ -642,10 +687,10 @@ impl From<Vec<Json>> for ImageConfigValue {
     }
 }
 
-impl<const N: usize> From<[Json; N]> for ImageConfigValue {
+impl<T: Into<Json>, const N: usize> From<[T; N]> for ImageConfigValue {
     #[inline]
-    fn from(value: [Json; N]) -> Self {
-        Self::List(value.into())
+    fn from(value: [T; N]) -> Self {
+        Self::List(value.into_iter().map(Into::into).collect())
     }
 }
 

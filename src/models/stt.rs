@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use crate::core::Multipart;
-use crate::core::wire::{Root, wire_enum, wire_setters, wire_struct, wire_union};
+use crate::core::wire::{IntoList, IntoNumber, Root, wire_enum, wire_setters, wire_struct, wire_union};
 use crate::models::*;
 
 /// Transcript of the recording, with usage and, in verbose form, timing details.
@@ -304,7 +304,7 @@ wire_setters!(SttRequest {
     provider: into SttRequestProvider,
     response_format: into SttRequestResponseFormat,
     session_id: into String,
-    temperature: exact f64,
+    temperature: number f64,
     timestamp_granularities: list SttTimestampGranularity,
     trace: into TraceConfig,
     user: into String,
@@ -440,7 +440,7 @@ impl SttRequestProvider {
 
 wire_setters!(SttRequestProvider {
     data_collection: into SttRequestProviderDataCollection,
-    options: into BTreeMap<String, JsonObject>,
+    options: map JsonObject,
     zdr: exact bool,
 });
 
@@ -626,8 +626,8 @@ impl SttMultipartRequest {
     /// Sets the part `keyterms[]`.
     #[must_use]
     #[inline]
-    pub fn keyterms(mut self, keyterms: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        self.keyterms = Some(keyterms.into_iter().map(Into::into).collect());
+    pub fn keyterms<Keyterms>(mut self, keyterms: impl IntoList<String, Keyterms>) -> Self {
+        self.keyterms = Some(keyterms.into_list());
         self
     }
 
@@ -674,19 +674,19 @@ impl SttMultipartRequest {
     /// Sets the part `temperature`.
     #[must_use]
     #[inline]
-    pub fn temperature(mut self, temperature: f64) -> Self {
-        self.temperature = Some(temperature);
+    pub fn temperature(mut self, temperature: impl IntoNumber<f64>) -> Self {
+        self.temperature = Some(temperature.into_number());
         self
     }
 
     /// Sets the part `timestamp_granularities[]`.
     #[must_use]
     #[inline]
-    pub fn timestamp_granularities(
+    pub fn timestamp_granularities<TimestampGranularities>(
         mut self,
-        timestamp_granularities: impl IntoIterator<Item = impl Into<SttMultipartRequestTimestampGranularity>>,
+        timestamp_granularities: impl IntoList<SttMultipartRequestTimestampGranularity, TimestampGranularities>,
     ) -> Self {
-        self.timestamp_granularities = Some(timestamp_granularities.into_iter().map(Into::into).collect());
+        self.timestamp_granularities = Some(timestamp_granularities.into_list());
         self
     }
 

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::core::wire::{Root, wire_enum, wire_setters, wire_struct, wire_union};
+use crate::core::wire::{IntoList, Root, wire_enum, wire_setters, wire_struct, wire_text, wire_union};
 use crate::models::*;
 
 /// Answers that a Decisions model gave to the questions of one request.
@@ -131,19 +131,7 @@ wire_union!(DecisionsScoreAnswerLegendValue {
     }
 });
 
-impl From<String> for DecisionsScoreAnswerLegendValue {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
-
-impl From<&str> for DecisionsScoreAnswerLegendValue {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
+wire_text!(DecisionsScoreAnswerLegendValue, text => Self::Text(text));
 
 impl From<Vec<Json>> for DecisionsScoreAnswerLegendValue {
     #[inline]
@@ -152,10 +140,10 @@ impl From<Vec<Json>> for DecisionsScoreAnswerLegendValue {
     }
 }
 
-impl<const N: usize> From<[Json; N]> for DecisionsScoreAnswerLegendValue {
+impl<T: Into<Json>, const N: usize> From<[T; N]> for DecisionsScoreAnswerLegendValue {
     #[inline]
-    fn from(value: [Json; N]) -> Self {
-        Self::List(value.into())
+    fn from(value: [T; N]) -> Self {
+        Self::List(value.into_iter().map(Into::into).collect())
     }
 }
 
@@ -343,12 +331,12 @@ impl DecisionsRequest {
     #[inline]
     pub fn new(
         model: impl Into<String>,
-        questions: impl Into<BTreeMap<String, DecisionsRequestQuestion>>,
+        questions: impl IntoIterator<Item = (impl Into<String>, impl Into<DecisionsRequestQuestion>)>,
         state: impl Into<DecisionsRequestState>,
     ) -> Self {
         Self {
             model: model.into(),
-            questions: questions.into(),
+            questions: questions.into_iter().map(|(name, value)| (name.into(), value.into())).collect(),
             state: state.into(),
             assets: None,
             provider: None,
@@ -361,7 +349,7 @@ impl DecisionsRequest {
 }
 
 wire_setters!(DecisionsRequest {
-    assets: into BTreeMap<String, DecisionsImageAsset>,
+    assets: map DecisionsImageAsset,
     provider: into ProviderPreferences,
     session_id: into String,
     trace: into TraceConfig,
@@ -515,19 +503,7 @@ wire_union!(DecisionsNoulQuestionCriteriaFalse {
     }
 });
 
-impl From<String> for DecisionsNoulQuestionCriteriaFalse {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
-
-impl From<&str> for DecisionsNoulQuestionCriteriaFalse {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
+wire_text!(DecisionsNoulQuestionCriteriaFalse, text => Self::Text(text));
 
 impl From<Vec<Json>> for DecisionsNoulQuestionCriteriaFalse {
     #[inline]
@@ -536,10 +512,10 @@ impl From<Vec<Json>> for DecisionsNoulQuestionCriteriaFalse {
     }
 }
 
-impl<const N: usize> From<[Json; N]> for DecisionsNoulQuestionCriteriaFalse {
+impl<T: Into<Json>, const N: usize> From<[T; N]> for DecisionsNoulQuestionCriteriaFalse {
     #[inline]
-    fn from(value: [Json; N]) -> Self {
-        Self::List(value.into())
+    fn from(value: [T; N]) -> Self {
+        Self::List(value.into_iter().map(Into::into).collect())
     }
 }
 
@@ -581,19 +557,7 @@ wire_union!(DecisionsNoulQuestionCriteriaTrue {
     }
 });
 
-impl From<String> for DecisionsNoulQuestionCriteriaTrue {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
-
-impl From<&str> for DecisionsNoulQuestionCriteriaTrue {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
+wire_text!(DecisionsNoulQuestionCriteriaTrue, text => Self::Text(text));
 
 impl From<Vec<Json>> for DecisionsNoulQuestionCriteriaTrue {
     #[inline]
@@ -602,10 +566,10 @@ impl From<Vec<Json>> for DecisionsNoulQuestionCriteriaTrue {
     }
 }
 
-impl<const N: usize> From<[Json; N]> for DecisionsNoulQuestionCriteriaTrue {
+impl<T: Into<Json>, const N: usize> From<[T; N]> for DecisionsNoulQuestionCriteriaTrue {
     #[inline]
-    fn from(value: [Json; N]) -> Self {
-        Self::List(value.into())
+    fn from(value: [T; N]) -> Self {
+        Self::List(value.into_iter().map(Into::into).collect())
     }
 }
 
@@ -647,19 +611,7 @@ wire_union!(DecisionsNoulQuestionInstructions {
     }
 });
 
-impl From<String> for DecisionsNoulQuestionInstructions {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
-
-impl From<&str> for DecisionsNoulQuestionInstructions {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
+wire_text!(DecisionsNoulQuestionInstructions, text => Self::Text(text));
 
 impl From<Vec<Json>> for DecisionsNoulQuestionInstructions {
     #[inline]
@@ -668,10 +620,10 @@ impl From<Vec<Json>> for DecisionsNoulQuestionInstructions {
     }
 }
 
-impl<const N: usize> From<[Json; N]> for DecisionsNoulQuestionInstructions {
+impl<T: Into<Json>, const N: usize> From<[T; N]> for DecisionsNoulQuestionInstructions {
     #[inline]
-    fn from(value: [Json; N]) -> Self {
-        Self::List(value.into())
+    fn from(value: [T; N]) -> Self {
+        Self::List(value.into_iter().map(Into::into).collect())
     }
 }
 
@@ -742,19 +694,7 @@ wire_union!(DecisionsChoiceQuestionInstructions {
     }
 });
 
-impl From<String> for DecisionsChoiceQuestionInstructions {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
-
-impl From<&str> for DecisionsChoiceQuestionInstructions {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
+wire_text!(DecisionsChoiceQuestionInstructions, text => Self::Text(text));
 
 impl From<Vec<Json>> for DecisionsChoiceQuestionInstructions {
     #[inline]
@@ -763,10 +703,10 @@ impl From<Vec<Json>> for DecisionsChoiceQuestionInstructions {
     }
 }
 
-impl<const N: usize> From<[Json; N]> for DecisionsChoiceQuestionInstructions {
+impl<T: Into<Json>, const N: usize> From<[T; N]> for DecisionsChoiceQuestionInstructions {
     #[inline]
-    fn from(value: [Json; N]) -> Self {
-        Self::List(value.into())
+    fn from(value: [T; N]) -> Self {
+        Self::List(value.into_iter().map(Into::into).collect())
     }
 }
 
@@ -801,15 +741,11 @@ wire_struct!(DecisionsScoreQuestion ["type" = "score"] {
 impl DecisionsScoreQuestion {
     /// With what the API requires.
     #[inline]
-    pub fn new(
-        criteria: impl IntoIterator<Item = impl Into<DecisionsScoreQuestionCriteriaItem>>,
+    pub fn new<Criteria>(
+        criteria: impl IntoList<DecisionsScoreQuestionCriteriaItem, Criteria>,
         instructions: impl Into<DecisionsScoreQuestionInstructions>,
     ) -> Self {
-        Self {
-            criteria: criteria.into_iter().map(Into::into).collect(),
-            instructions: instructions.into(),
-            extra: Extra::new(),
-        }
+        Self { criteria: criteria.into_list(), instructions: instructions.into(), extra: Extra::new() }
     }
 }
 
@@ -846,19 +782,7 @@ wire_union!(DecisionsScoreQuestionCriteriaItem {
     }
 });
 
-impl From<String> for DecisionsScoreQuestionCriteriaItem {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
-
-impl From<&str> for DecisionsScoreQuestionCriteriaItem {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
+wire_text!(DecisionsScoreQuestionCriteriaItem, text => Self::Text(text));
 
 impl From<Vec<Json>> for DecisionsScoreQuestionCriteriaItem {
     #[inline]
@@ -867,10 +791,10 @@ impl From<Vec<Json>> for DecisionsScoreQuestionCriteriaItem {
     }
 }
 
-impl<const N: usize> From<[Json; N]> for DecisionsScoreQuestionCriteriaItem {
+impl<T: Into<Json>, const N: usize> From<[T; N]> for DecisionsScoreQuestionCriteriaItem {
     #[inline]
-    fn from(value: [Json; N]) -> Self {
-        Self::List(value.into())
+    fn from(value: [T; N]) -> Self {
+        Self::List(value.into_iter().map(Into::into).collect())
     }
 }
 
@@ -912,19 +836,7 @@ wire_union!(DecisionsScoreQuestionInstructions {
     }
 });
 
-impl From<String> for DecisionsScoreQuestionInstructions {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
-
-impl From<&str> for DecisionsScoreQuestionInstructions {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
+wire_text!(DecisionsScoreQuestionInstructions, text => Self::Text(text));
 
 impl From<Vec<Json>> for DecisionsScoreQuestionInstructions {
     #[inline]
@@ -933,10 +845,10 @@ impl From<Vec<Json>> for DecisionsScoreQuestionInstructions {
     }
 }
 
-impl<const N: usize> From<[Json; N]> for DecisionsScoreQuestionInstructions {
+impl<T: Into<Json>, const N: usize> From<[T; N]> for DecisionsScoreQuestionInstructions {
     #[inline]
-    fn from(value: [Json; N]) -> Self {
-        Self::List(value.into())
+    fn from(value: [T; N]) -> Self {
+        Self::List(value.into_iter().map(Into::into).collect())
     }
 }
 
@@ -1004,19 +916,7 @@ wire_union!(DecisionsBoxQuestionInstructions {
     }
 });
 
-impl From<String> for DecisionsBoxQuestionInstructions {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
-
-impl From<&str> for DecisionsBoxQuestionInstructions {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
+wire_text!(DecisionsBoxQuestionInstructions, text => Self::Text(text));
 
 impl From<Vec<Json>> for DecisionsBoxQuestionInstructions {
     #[inline]
@@ -1025,10 +925,10 @@ impl From<Vec<Json>> for DecisionsBoxQuestionInstructions {
     }
 }
 
-impl<const N: usize> From<[Json; N]> for DecisionsBoxQuestionInstructions {
+impl<T: Into<Json>, const N: usize> From<[T; N]> for DecisionsBoxQuestionInstructions {
     #[inline]
-    fn from(value: [Json; N]) -> Self {
-        Self::List(value.into())
+    fn from(value: [T; N]) -> Self {
+        Self::List(value.into_iter().map(Into::into).collect())
     }
 }
 
@@ -1139,19 +1039,7 @@ wire_union!(DecisionsRequestState {
     }
 });
 
-impl From<String> for DecisionsRequestState {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
-
-impl From<&str> for DecisionsRequestState {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
+wire_text!(DecisionsRequestState, text => Self::Text(text));
 
 impl From<Vec<Json>> for DecisionsRequestState {
     #[inline]
@@ -1160,10 +1048,10 @@ impl From<Vec<Json>> for DecisionsRequestState {
     }
 }
 
-impl<const N: usize> From<[Json; N]> for DecisionsRequestState {
+impl<T: Into<Json>, const N: usize> From<[T; N]> for DecisionsRequestState {
     #[inline]
-    fn from(value: [Json; N]) -> Self {
-        Self::List(value.into())
+    fn from(value: [T; N]) -> Self {
+        Self::List(value.into_iter().map(Into::into).collect())
     }
 }
 

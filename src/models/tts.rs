@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::core::wire::{wire_enum, wire_setters, wire_struct, wire_union};
+use crate::core::wire::{wire_enum, wire_setters, wire_struct, wire_text, wire_union};
 use crate::models::*;
 
 /// Body of a text-to-speech call: what to say, with which model and in which voice.
@@ -88,7 +88,7 @@ wire_setters!(SpeechRequest {
     provider: into SpeechRequestProvider,
     response_format: into SpeechRequestResponseFormat,
     session_id: into String,
-    speed: exact f64,
+    speed: number f64,
     trace: into TraceConfig,
     user: into String,
     voice: into String,
@@ -122,6 +122,8 @@ impl SpeechTurn {
     }
 }
 
+wire_text!(SpeechTurn, text => Self::new(text));
+
 wire_setters!(SpeechTurn {
     instructions: into String,
     voice: into String,
@@ -152,19 +154,7 @@ wire_union!(SpeechInput {
     }
 });
 
-impl From<String> for SpeechInput {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
-
-impl From<&str> for SpeechInput {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
+wire_text!(SpeechInput, text => Self::Text(text));
 
 impl From<Vec<SpeechTurn>> for SpeechInput {
     #[inline]
@@ -173,10 +163,17 @@ impl From<Vec<SpeechTurn>> for SpeechInput {
     }
 }
 
-impl<const N: usize> From<[SpeechTurn; N]> for SpeechInput {
+impl<T: Into<SpeechTurn>, const N: usize> From<[T; N]> for SpeechInput {
     #[inline]
-    fn from(value: [SpeechTurn; N]) -> Self {
-        Self::List(value.into())
+    fn from(value: [T; N]) -> Self {
+        Self::List(value.into_iter().map(Into::into).collect())
+    }
+}
+
+impl From<SpeechTurn> for SpeechInput {
+    #[inline]
+    fn from(value: SpeechTurn) -> Self {
+        Self::List(vec![value])
     }
 }
 
@@ -267,6 +264,8 @@ impl SpeechInputReferenceText {
         Self { text: text.into(), extra: Extra::new() }
     }
 }
+
+wire_text!(SpeechInputReferenceText, text => Self::new(text));
 
 wire_setters!(SpeechInputReferenceText {});
 
@@ -371,6 +370,8 @@ impl From<SpeechInputReferenceText> for SpeechInputReference {
     }
 }
 
+wire_text!(SpeechInputReference, text => Self::Text(text.into()));
+
 impl From<SpeechInputReferenceImage> for SpeechInputReference {
     #[inline]
     fn from(value: SpeechInputReferenceImage) -> Self {
@@ -406,7 +407,7 @@ impl SpeechRequestProvider {
 
 wire_setters!(SpeechRequestProvider {
     data_collection: into SpeechRequestProviderDataCollection,
-    options: into BTreeMap<String, JsonObject>,
+    options: map JsonObject,
     zdr: exact bool,
 });
 

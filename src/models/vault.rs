@@ -2,7 +2,7 @@
 
 //! Types of `vault`.
 
-use crate::core::wire::{Root, wire_enum, wire_setters, wire_struct};
+use crate::core::wire::{IntoList, IntoNumber, Root, wire_enum, wire_setters, wire_struct};
 use crate::core::{Page, Parts};
 use crate::models::*;
 
@@ -615,16 +615,16 @@ impl VaultEffectiveSecretsParams {
     /// Sets the parameter `limit`.
     #[must_use]
     #[inline]
-    pub fn limit(mut self, limit: i64) -> Self {
-        self.limit = Some(limit);
+    pub fn limit(mut self, limit: impl IntoNumber<i64>) -> Self {
+        self.limit = Some(limit.into_number());
         self
     }
 
     /// Sets the parameter `offset`.
     #[must_use]
     #[inline]
-    pub fn offset(mut self, offset: i64) -> Self {
-        self.offset = Some(offset);
+    pub fn offset(mut self, offset: impl IntoNumber<i64>) -> Self {
+        self.offset = Some(offset.into_number());
         self
     }
 }
@@ -732,16 +732,16 @@ impl VaultListInternVaultSecretsParams {
     /// Sets the parameter `limit`.
     #[must_use]
     #[inline]
-    pub fn limit(mut self, limit: i64) -> Self {
-        self.limit = Some(limit);
+    pub fn limit(mut self, limit: impl IntoNumber<i64>) -> Self {
+        self.limit = Some(limit.into_number());
         self
     }
 
     /// Sets the parameter `offset`.
     #[must_use]
     #[inline]
-    pub fn offset(mut self, offset: i64) -> Self {
-        self.offset = Some(offset);
+    pub fn offset(mut self, offset: impl IntoNumber<i64>) -> Self {
+        self.offset = Some(offset.into_number());
         self
     }
 }
@@ -852,8 +852,8 @@ wire_struct!(VaultSecretCopyRequest { names: Required = 0 });
 impl VaultSecretCopyRequest {
     /// With what the API requires.
     #[inline]
-    pub fn new(names: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        Self { names: names.into_iter().map(Into::into).collect(), extra: Extra::new() }
+    pub fn new<Names>(names: impl IntoList<String, Names>) -> Self {
+        Self { names: names.into_list(), extra: Extra::new() }
     }
 }
 
@@ -898,8 +898,8 @@ wire_struct!(VaultSecretWriteRequest { hosts: Required = 0, value: Required = 1 
 impl VaultSecretWriteRequest {
     /// With what the API requires.
     #[inline]
-    pub fn new(hosts: impl IntoIterator<Item = impl Into<String>>, value: impl Into<Secret>) -> Self {
-        Self { hosts: hosts.into_iter().map(Into::into).collect(), value: value.into(), extra: Extra::new() }
+    pub fn new<Hosts>(hosts: impl IntoList<String, Hosts>, value: impl Into<Secret>) -> Self {
+        Self { hosts: hosts.into_list(), value: value.into(), extra: Extra::new() }
     }
 }
 
@@ -936,16 +936,16 @@ impl VaultListVaultSecretsParams {
     /// Sets the parameter `limit`.
     #[must_use]
     #[inline]
-    pub fn limit(mut self, limit: i64) -> Self {
-        self.limit = Some(limit);
+    pub fn limit(mut self, limit: impl IntoNumber<i64>) -> Self {
+        self.limit = Some(limit.into_number());
         self
     }
 
     /// Sets the parameter `offset`.
     #[must_use]
     #[inline]
-    pub fn offset(mut self, offset: i64) -> Self {
-        self.offset = Some(offset);
+    pub fn offset(mut self, offset: impl IntoNumber<i64>) -> Self {
+        self.offset = Some(offset.into_number());
         self
     }
 }

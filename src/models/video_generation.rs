@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use crate::core::Parts;
-use crate::core::wire::{Root, wire_enum, wire_setters, wire_struct, wire_union};
+use crate::core::wire::{IntoNumber, Root, wire_enum, wire_setters, wire_struct, wire_union};
 use crate::models::*;
 
 /// State of a video job, given when you submit it and each time you poll.
@@ -207,8 +207,8 @@ impl VideoGenerationRequest {
 wire_setters!(VideoGenerationRequest {
     aspect_ratio: into VideoGenerationRequestAspectRatio,
     callback_url: into String,
-    creativity: exact i64,
-    duration: exact i64,
+    creativity: number i64,
+    duration: number i64,
     frame_images: list FrameImage,
     generate_audio: exact bool,
     input_references: list InputReference,
@@ -216,11 +216,11 @@ wire_setters!(VideoGenerationRequest {
     prompt: into String,
     provider: into VideoGenerationRequestProvider,
     resolution: into VideoGenerationRequestResolution,
-    seed: exact i64,
+    seed: number i64,
     session_id: into String,
     size: into String,
     trace: into TraceConfig,
-    upscale_factor: exact f64,
+    upscale_factor: number f64,
     user: into String,
 });
 
@@ -491,7 +491,7 @@ impl VideoGenerationRequestProvider {
 }
 
 wire_setters!(VideoGenerationRequestProvider {
-    options: into BTreeMap<String, JsonObject>,
+    options: map JsonObject,
 });
 
 /// Sharpness class of the video; combine it with `aspect_ratio`, or give `size` instead.
@@ -750,8 +750,8 @@ impl VideoGenerationGetVideoContentParams {
     /// Sets the parameter `index`.
     #[must_use]
     #[inline]
-    pub fn index(mut self, index: i64) -> Self {
-        self.index = Some(index);
+    pub fn index(mut self, index: impl IntoNumber<i64>) -> Self {
+        self.index = Some(index.into_number());
         self
     }
 }

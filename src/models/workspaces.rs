@@ -2,7 +2,7 @@
 
 //! Types of `workspaces`.
 
-use crate::core::wire::{Root, wire_enum, wire_setters, wire_struct};
+use crate::core::wire::{IntoList, IntoNumber, Root, wire_enum, wire_setters, wire_struct};
 use crate::core::{Page, Parts};
 use crate::models::*;
 
@@ -37,16 +37,16 @@ impl WorkspacesListParams {
     /// Sets the parameter `offset`.
     #[must_use]
     #[inline]
-    pub fn offset(mut self, offset: i64) -> Self {
-        self.offset = Some(offset);
+    pub fn offset(mut self, offset: impl IntoNumber<i64>) -> Self {
+        self.offset = Some(offset.into_number());
         self
     }
 
     /// Sets the parameter `limit`.
     #[must_use]
     #[inline]
-    pub fn limit(mut self, limit: i64) -> Self {
-        self.limit = Some(limit);
+    pub fn limit(mut self, limit: impl IntoNumber<i64>) -> Self {
+        self.limit = Some(limit.into_number());
         self
     }
 }
@@ -252,7 +252,7 @@ wire_setters!(CreateWorkspaceRequest {
     description: into String,
     disabled_server_tools: list CreateWorkspaceRequestDisabledServerTool,
     io_logging_api_key_ids: list i64,
-    io_logging_sampling_rate: exact f64,
+    io_logging_sampling_rate: number f64,
     is_data_discount_logging_enabled: exact bool,
     is_observability_broadcast_enabled: exact bool,
     is_observability_io_logging_enabled: exact bool,
@@ -456,7 +456,7 @@ wire_setters!(UpdateWorkspaceRequest {
     description: patch String,
     disabled_server_tools: patch Vec<UpdateWorkspaceRequestDisabledServerTool>,
     io_logging_api_key_ids: patch Vec<i64>,
-    io_logging_sampling_rate: exact f64,
+    io_logging_sampling_rate: number f64,
     is_data_discount_logging_enabled: exact bool,
     is_observability_broadcast_enabled: exact bool,
     is_observability_io_logging_enabled: exact bool,
@@ -544,16 +544,16 @@ impl WorkspacesListMembersParams {
     /// Sets the parameter `offset`.
     #[must_use]
     #[inline]
-    pub fn offset(mut self, offset: i64) -> Self {
-        self.offset = Some(offset);
+    pub fn offset(mut self, offset: impl IntoNumber<i64>) -> Self {
+        self.offset = Some(offset.into_number());
         self
     }
 
     /// Sets the parameter `limit`.
     #[must_use]
     #[inline]
-    pub fn limit(mut self, limit: i64) -> Self {
-        self.limit = Some(limit);
+    pub fn limit(mut self, limit: impl IntoNumber<i64>) -> Self {
+        self.limit = Some(limit.into_number());
         self
     }
 }
@@ -676,8 +676,8 @@ wire_struct!(BulkAddWorkspaceMembersRequest { user_ids: Required = 0 });
 impl BulkAddWorkspaceMembersRequest {
     /// With what the API requires.
     #[inline]
-    pub fn new(user_ids: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        Self { user_ids: user_ids.into_iter().map(Into::into).collect(), extra: Extra::new() }
+    pub fn new<UserIds>(user_ids: impl IntoList<String, UserIds>) -> Self {
+        Self { user_ids: user_ids.into_list(), extra: Extra::new() }
     }
 }
 
@@ -718,8 +718,8 @@ wire_struct!(BulkRemoveWorkspaceMembersRequest { user_ids: Required = 0 });
 impl BulkRemoveWorkspaceMembersRequest {
     /// With what the API requires.
     #[inline]
-    pub fn new(user_ids: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        Self { user_ids: user_ids.into_iter().map(Into::into).collect(), extra: Extra::new() }
+    pub fn new<UserIds>(user_ids: impl IntoList<String, UserIds>) -> Self {
+        Self { user_ids: user_ids.into_list(), extra: Extra::new() }
     }
 }
 
@@ -896,8 +896,8 @@ wire_struct!(UpsertWorkspaceBudgetRequest { limit_usd: Required = 0, include_byo
 impl UpsertWorkspaceBudgetRequest {
     /// With what the API requires.
     #[inline]
-    pub fn new(limit_usd: f64) -> Self {
-        Self { limit_usd, include_byok_in_budgets: None, extra: Extra::new() }
+    pub fn new(limit_usd: impl IntoNumber<f64>) -> Self {
+        Self { limit_usd: limit_usd.into_number(), include_byok_in_budgets: None, extra: Extra::new() }
     }
 }
 

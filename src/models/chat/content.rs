@@ -2,7 +2,7 @@
 
 //! Types of `chat`. What is sent and received.
 
-use crate::core::wire::{wire_enum, wire_setters, wire_struct, wire_union};
+use crate::core::wire::{json, wire_enum, wire_setters, wire_struct, wire_text, wire_union};
 use crate::models::*;
 
 /// A turn spoken by the model, either received in a reply or sent back as history.
@@ -100,7 +100,7 @@ impl ChatAudioOutput {
 
 wire_setters!(ChatAudioOutput {
     data: into String,
-    expires_at: exact i64,
+    expires_at: number i64,
     id: into String,
     transcript: into String,
 });
@@ -134,6 +134,8 @@ impl ChatContentText {
         Self { text: text.into(), cache_control: None, prompt_cache_breakpoint: None, extra: Extra::new() }
     }
 }
+
+wire_text!(ChatContentText, text => Self::new(text));
 
 wire_setters!(ChatContentText {
     cache_control: into CacheControl,
@@ -540,6 +542,8 @@ impl From<ChatContentText> for ChatContentPart {
     }
 }
 
+wire_text!(ChatContentPart, text => Self::Text(text.into()));
+
 impl From<ChatContentImage> for ChatContentPart {
     #[inline]
     fn from(value: ChatContentImage) -> Self {
@@ -575,6 +579,26 @@ impl From<ChatContentFile> for ChatContentPart {
     }
 }
 
+impl ChatContentPart {
+    /// Marks the prompt up to here for caching. A part that has no field for the mark carries it as an extra member; a
+    /// part of an unknown type stays as it is.
+    #[must_use]
+    #[inline]
+    pub fn cache_control(mut self, mark: impl Into<CacheControl>) -> Self {
+        let mark = mark.into();
+        match &mut self {
+            Self::Text(part) => part.cache_control = Some(mark),
+            Self::ImageUrl(part) => drop(part.extra.insert("cache_control", json(&mark))),
+            Self::InputAudio(part) => drop(part.extra.insert("cache_control", json(&mark))),
+            Self::InputVideo(part) => drop(part.extra.insert("cache_control", json(&mark))),
+            Self::VideoUrl(part) => drop(part.extra.insert("cache_control", json(&mark))),
+            Self::File(part) => drop(part.extra.insert("cache_control", json(&mark))),
+            Self::Unrecognized(_) => {}
+        }
+        self
+    }
+}
+
 /// What the model said, as text or content parts; `null` when it only calls tools or refuses.
 ///
 /// At `ChatAssistantMessage.content` in the API document.
@@ -600,19 +624,7 @@ wire_union!(ChatAssistantMessageContent {
     }
 });
 
-impl From<String> for ChatAssistantMessageContent {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
-
-impl From<&str> for ChatAssistantMessageContent {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
+wire_text!(ChatAssistantMessageContent, text => Self::Text(text));
 
 impl From<Vec<ChatContentPart>> for ChatAssistantMessageContent {
     #[inline]
@@ -621,10 +633,17 @@ impl From<Vec<ChatContentPart>> for ChatAssistantMessageContent {
     }
 }
 
-impl<const N: usize> From<[ChatContentPart; N]> for ChatAssistantMessageContent {
+impl<T: Into<ChatContentPart>, const N: usize> From<[T; N]> for ChatAssistantMessageContent {
     #[inline]
-    fn from(value: [ChatContentPart; N]) -> Self {
-        Self::List(value.into())
+    fn from(value: [T; N]) -> Self {
+        Self::List(value.into_iter().map(Into::into).collect())
+    }
+}
+
+impl From<ChatContentPart> for ChatAssistantMessageContent {
+    #[inline]
+    fn from(value: ChatContentPart) -> Self {
+        Self::List(vec![value])
     }
 }
 
@@ -712,7 +731,7 @@ impl ReasoningDetailSummary {
 wire_setters!(ReasoningDetailSummary {
     format: into ReasoningFormat,
     id: into String,
-    index: exact i64,
+    index: number i64,
 });
 
 /// Reasoning that the provider delivers only in encrypted form; replay it untouched on later turns.
@@ -751,7 +770,7 @@ impl ReasoningDetailEncrypted {
 wire_setters!(ReasoningDetailEncrypted {
     format: into ReasoningFormat,
     id: into String,
-    index: exact i64,
+    index: number i64,
 });
 
 /// Reasoning given in readable text, possibly with a signature that protects it.
@@ -793,7 +812,7 @@ impl ReasoningDetailText {
 wire_setters!(ReasoningDetailText {
     format: into ReasoningFormat,
     id: into String,
-    index: exact i64,
+    index: number i64,
     signature: into String,
     text: into String,
 });
@@ -852,7 +871,7 @@ impl ReasoningDetailServerToolCall {
 wire_setters!(ReasoningDetailServerToolCall {
     format: into ReasoningFormat,
     id: into String,
-    index: exact i64,
+    index: number i64,
     tool_call_id: into String,
 });
 
@@ -923,6 +942,52 @@ impl From<ReasoningDetailServerToolCall> for ReasoningDetail {
     #[inline]
     fn from(value: ReasoningDetailServerToolCall) -> Self {
         Self::ServerToolCall(Box::new(value))
+    }
+}
+
+impl ReasoningDetail {
+    /// Returns the object whose `type` is `reasoning.text`, without further settings; [`ReasoningDetailText`] has those.
+    #[inline]
+    pub fn reasoning_text() -> Self {
+        Self::Text(ReasoningDetailText::new())
+    }
+}
+
+impl ReasoningDetail {
+    /// Returns the field `format`, which all variants have; `None` where it is absent or the variant is unknown.
+    #[inline]
+    pub fn format(&self) -> Option<&ReasoningFormat> {
+        match self {
+            Self::Summary(value) => value.format.as_ref(),
+            Self::Encrypted(value) => value.format.as_ref(),
+            Self::Text(value) => value.format.as_ref(),
+            Self::ServerToolCall(value) => value.format.as_ref(),
+            Self::Unrecognized(_) => None,
+        }
+    }
+
+    /// Returns the field `id`, which all variants have; `None` where it is absent or the variant is unknown.
+    #[inline]
+    pub fn id(&self) -> Option<&str> {
+        match self {
+            Self::Summary(value) => value.id.as_deref(),
+            Self::Encrypted(value) => value.id.as_deref(),
+            Self::Text(value) => value.id.as_deref(),
+            Self::ServerToolCall(value) => value.id.as_deref(),
+            Self::Unrecognized(_) => None,
+        }
+    }
+
+    /// Returns the field `index`, which all variants have; `None` where it is absent or the variant is unknown.
+    #[inline]
+    pub fn index(&self) -> Option<i64> {
+        match self {
+            Self::Summary(value) => value.index,
+            Self::Encrypted(value) => value.index,
+            Self::Text(value) => value.index,
+            Self::ServerToolCall(value) => value.index,
+            Self::Unrecognized(_) => None,
+        }
     }
 }
 

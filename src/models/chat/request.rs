@@ -4,7 +4,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::core::wire::{wire_enum, wire_setters, wire_struct, wire_union};
+use crate::core::wire::{
+    IntoList, json, of_tag, wire_enum, wire_setters, wire_struct, wire_text, wire_texts, wire_union,
+};
 use crate::models::*;
 
 /// Everything one chat completion call may carry: conversation, model choice, sampling, tools and routing.
@@ -153,9 +155,9 @@ wire_struct!(ChatRequest {
 impl ChatRequest {
     /// With what the API requires.
     #[inline]
-    pub fn new(messages: impl IntoIterator<Item = impl Into<ChatMessage>>) -> Self {
+    pub fn new<Messages>(messages: impl IntoList<ChatMessage, Messages>) -> Self {
         Self {
-            messages: messages.into_iter().map(Into::into).collect(),
+            messages: messages.into_list(),
             cache_control: None,
             debug: None,
             deferred_tools: None,
@@ -206,42 +208,42 @@ wire_setters!(ChatRequest {
     cache_control: into CacheControl,
     debug: into ChatDebugOptions,
     deferred_tools: into DeferredToolsControl,
-    frequency_penalty: exact f64,
-    image_config: into BTreeMap<String, ImageConfigValue>,
-    logit_bias: into BTreeMap<String, f64>,
+    frequency_penalty: number f64,
+    image_config: map ImageConfigValue,
+    logit_bias: map f64,
     logprobs: exact bool,
-    max_completion_tokens: exact i64,
-    max_tokens: exact i64,
-    metadata: into BTreeMap<String, String>,
-    min_p: exact f64,
+    max_completion_tokens: number i64,
+    max_tokens: number i64,
+    metadata: map String,
+    min_p: number f64,
     modalities: list ChatRequestModality,
     model: into String,
     models: list String,
     parallel_tool_calls: exact bool,
     plugins: list ChatRequestPlugin,
     prediction: into Prediction,
-    presence_penalty: exact f64,
+    presence_penalty: number f64,
     prompt_cache_key: into String,
     prompt_cache_options: into PromptCacheOptions,
     provider: into ProviderPreferences,
     reasoning: into ChatRequestReasoning,
     reasoning_effort: into ChatRequestReasoningEffort,
-    repetition_penalty: exact f64,
+    repetition_penalty: number f64,
     response_format: into ChatRequestResponseFormat,
     route: into DeprecatedRoute,
-    seed: exact i64,
+    seed: number i64,
     service_tier: into ChatRequestServiceTier,
     session_id: into String,
     stop: into ChatRequestStop,
     stop_server_tools_when: list StopServerToolsWhenCondition,
     stream_options: into ChatStreamOptions,
-    temperature: exact f64,
+    temperature: number f64,
     tool_choice: into ChatToolChoice,
     tools: list ChatFunctionTool,
-    top_a: exact f64,
-    top_k: exact i64,
-    top_logprobs: exact i64,
-    top_p: exact f64,
+    top_a: number f64,
+    top_k: number i64,
+    top_logprobs: number i64,
+    top_p: number f64,
     trace: into TraceConfig,
     user: into String,
 });
@@ -330,19 +332,7 @@ wire_union!(ChatSystemMessageContent {
     }
 });
 
-impl From<String> for ChatSystemMessageContent {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
-
-impl From<&str> for ChatSystemMessageContent {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
+wire_text!(ChatSystemMessageContent, text => Self::Text(text));
 
 impl From<Vec<ChatContentText>> for ChatSystemMessageContent {
     #[inline]
@@ -351,10 +341,17 @@ impl From<Vec<ChatContentText>> for ChatSystemMessageContent {
     }
 }
 
-impl<const N: usize> From<[ChatContentText; N]> for ChatSystemMessageContent {
+impl<T: Into<ChatContentText>, const N: usize> From<[T; N]> for ChatSystemMessageContent {
     #[inline]
-    fn from(value: [ChatContentText; N]) -> Self {
-        Self::List(value.into())
+    fn from(value: [T; N]) -> Self {
+        Self::List(value.into_iter().map(Into::into).collect())
+    }
+}
+
+impl From<ChatContentText> for ChatSystemMessageContent {
+    #[inline]
+    fn from(value: ChatContentText) -> Self {
+        Self::List(vec![value])
     }
 }
 
@@ -414,19 +411,7 @@ wire_union!(ChatUserMessageContent {
     }
 });
 
-impl From<String> for ChatUserMessageContent {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
-
-impl From<&str> for ChatUserMessageContent {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
+wire_text!(ChatUserMessageContent, text => Self::Text(text));
 
 impl From<Vec<ChatContentPart>> for ChatUserMessageContent {
     #[inline]
@@ -435,10 +420,17 @@ impl From<Vec<ChatContentPart>> for ChatUserMessageContent {
     }
 }
 
-impl<const N: usize> From<[ChatContentPart; N]> for ChatUserMessageContent {
+impl<T: Into<ChatContentPart>, const N: usize> From<[T; N]> for ChatUserMessageContent {
     #[inline]
-    fn from(value: [ChatContentPart; N]) -> Self {
-        Self::List(value.into())
+    fn from(value: [T; N]) -> Self {
+        Self::List(value.into_iter().map(Into::into).collect())
+    }
+}
+
+impl From<ChatContentPart> for ChatUserMessageContent {
+    #[inline]
+    fn from(value: ChatContentPart) -> Self {
+        Self::List(vec![value])
     }
 }
 
@@ -502,19 +494,7 @@ wire_union!(ChatDeveloperMessageContent {
     }
 });
 
-impl From<String> for ChatDeveloperMessageContent {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
-
-impl From<&str> for ChatDeveloperMessageContent {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
+wire_text!(ChatDeveloperMessageContent, text => Self::Text(text));
 
 impl From<Vec<ChatContentText>> for ChatDeveloperMessageContent {
     #[inline]
@@ -523,10 +503,17 @@ impl From<Vec<ChatContentText>> for ChatDeveloperMessageContent {
     }
 }
 
-impl<const N: usize> From<[ChatContentText; N]> for ChatDeveloperMessageContent {
+impl<T: Into<ChatContentText>, const N: usize> From<[T; N]> for ChatDeveloperMessageContent {
     #[inline]
-    fn from(value: [ChatContentText; N]) -> Self {
-        Self::List(value.into())
+    fn from(value: [T; N]) -> Self {
+        Self::List(value.into_iter().map(Into::into).collect())
+    }
+}
+
+impl From<ChatContentText> for ChatDeveloperMessageContent {
+    #[inline]
+    fn from(value: ChatContentText) -> Self {
+        Self::List(vec![value])
     }
 }
 
@@ -584,19 +571,7 @@ wire_union!(ChatToolMessageContent {
     }
 });
 
-impl From<String> for ChatToolMessageContent {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
-
-impl From<&str> for ChatToolMessageContent {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
+wire_text!(ChatToolMessageContent, text => Self::Text(text));
 
 impl From<Vec<ChatContentPart>> for ChatToolMessageContent {
     #[inline]
@@ -605,10 +580,17 @@ impl From<Vec<ChatContentPart>> for ChatToolMessageContent {
     }
 }
 
-impl<const N: usize> From<[ChatContentPart; N]> for ChatToolMessageContent {
+impl<T: Into<ChatContentPart>, const N: usize> From<[T; N]> for ChatToolMessageContent {
     #[inline]
-    fn from(value: [ChatContentPart; N]) -> Self {
-        Self::List(value.into())
+    fn from(value: [T; N]) -> Self {
+        Self::List(value.into_iter().map(Into::into).collect())
+    }
+}
+
+impl From<ChatContentPart> for ChatToolMessageContent {
+    #[inline]
+    fn from(value: ChatContentPart) -> Self {
+        Self::List(vec![value])
     }
 }
 
@@ -818,6 +800,8 @@ wire_union!(ChatRequestPlugin {
     }
 });
 
+wire_text!(ChatRequestPlugin, text => of_tag("id", text));
+
 impl From<AutoRouterPlugin> for ChatRequestPlugin {
     #[inline]
     fn from(value: AutoRouterPlugin) -> Self {
@@ -916,6 +900,86 @@ impl From<ArmorPlugin> for ChatRequestPlugin {
     }
 }
 
+impl ChatRequestPlugin {
+    /// Returns the object whose `id` is `armor`, without further settings; [`ArmorPlugin`] has those.
+    #[inline]
+    pub fn armor() -> Self {
+        Self::Armor(Box::new(ArmorPlugin::new()))
+    }
+
+    /// Returns the object whose `id` is `auto-beta-router`, without further settings; [`AutoBetaRouterPlugin`] has those.
+    #[inline]
+    pub fn auto_beta_router() -> Self {
+        Self::AutoBetaRouter(AutoBetaRouterPlugin::new())
+    }
+
+    /// Returns the object whose `id` is `auto-router`, without further settings; [`AutoRouterPlugin`] has those.
+    #[inline]
+    pub fn auto_router() -> Self {
+        Self::AutoRouter(AutoRouterPlugin::new())
+    }
+
+    /// Returns the object whose `id` is `context-compression`, without further settings; [`ContextCompressionPlugin`] has those.
+    #[inline]
+    pub fn context_compression() -> Self {
+        Self::ContextCompression(ContextCompressionPlugin::new())
+    }
+
+    /// Returns the object whose `id` is `file-parser`, without further settings; [`FileParserPlugin`] has those.
+    #[inline]
+    pub fn file_parser() -> Self {
+        Self::FileParser(FileParserPlugin::new())
+    }
+
+    /// Returns the object whose `id` is `fusion`, without further settings; [`FusionPlugin`] has those.
+    #[inline]
+    pub fn fusion() -> Self {
+        Self::Fusion(FusionPlugin::new())
+    }
+
+    /// Returns the object whose `id` is `jev-router`, without further settings; [`JevRouterPlugin`] has those.
+    #[inline]
+    pub fn jev_router() -> Self {
+        Self::JevRouter(JevRouterPlugin::new())
+    }
+
+    /// Returns the object whose `id` is `moderation`, without further settings; [`ModerationPlugin`] has those.
+    #[inline]
+    pub fn moderation() -> Self {
+        Self::Moderation(ModerationPlugin::new())
+    }
+
+    /// Returns the object whose `id` is `pareto-router`, without further settings; [`ParetoRouterPlugin`] has those.
+    #[inline]
+    pub fn pareto_router() -> Self {
+        Self::ParetoRouter(ParetoRouterPlugin::new())
+    }
+
+    /// Returns the object whose `id` is `response-healing`, without further settings; [`ResponseHealingPlugin`] has those.
+    #[inline]
+    pub fn response_healing() -> Self {
+        Self::ResponseHealing(ResponseHealingPlugin::new())
+    }
+
+    /// Returns the object whose `id` is `switchyard-router`, without further settings; [`SwitchyardRouterPlugin`] has those.
+    #[inline]
+    pub fn switchyard_router() -> Self {
+        Self::SwitchyardRouter(SwitchyardRouterPlugin::new())
+    }
+
+    /// Returns the object whose `id` is `web`, without further settings; [`WebSearchPlugin`] has those.
+    #[inline]
+    pub fn web() -> Self {
+        Self::Web(Box::new(WebSearchPlugin::new()))
+    }
+
+    /// Returns the object whose `id` is `web-fetch`, without further settings; [`WebFetchPlugin`] has those.
+    #[inline]
+    pub fn web_fetch() -> Self {
+        Self::WebFetch(WebFetchPlugin::new())
+    }
+}
+
 /// Text you expect the answer to repeat, such as a file being lightly edited; speeds up models that support it.
 ///
 /// Schema `Prediction` of the API document.
@@ -966,6 +1030,8 @@ impl PredictionContentText {
     }
 }
 
+wire_text!(PredictionContentText, text => Self::new(text));
+
 wire_setters!(PredictionContentText {});
 
 /// Expected output, either as one string or as a list of text parts.
@@ -993,19 +1059,7 @@ wire_union!(PredictionContent {
     }
 });
 
-impl From<String> for PredictionContent {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
-
-impl From<&str> for PredictionContent {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
+wire_text!(PredictionContent, text => Self::Text(text));
 
 impl From<Vec<PredictionContentText>> for PredictionContent {
     #[inline]
@@ -1014,10 +1068,17 @@ impl From<Vec<PredictionContentText>> for PredictionContent {
     }
 }
 
-impl<const N: usize> From<[PredictionContentText; N]> for PredictionContent {
+impl<T: Into<PredictionContentText>, const N: usize> From<[T; N]> for PredictionContent {
     #[inline]
-    fn from(value: [PredictionContentText; N]) -> Self {
-        Self::List(value.into())
+    fn from(value: [T; N]) -> Self {
+        Self::List(value.into_iter().map(Into::into).collect())
+    }
+}
+
+impl From<PredictionContentText> for PredictionContent {
+    #[inline]
+    fn from(value: PredictionContentText) -> Self {
+        Self::List(vec![value])
     }
 }
 
@@ -1313,6 +1374,8 @@ wire_union!(ChatRequestResponseFormat {
     }
 });
 
+wire_text!(ChatRequestResponseFormat, text => of_tag("type", text));
+
 impl From<ChatFormatTextConfig> for ChatRequestResponseFormat {
     #[inline]
     fn from(value: ChatFormatTextConfig) -> Self {
@@ -1345,6 +1408,26 @@ impl From<ChatFormatPythonConfig> for ChatRequestResponseFormat {
     #[inline]
     fn from(value: ChatFormatPythonConfig) -> Self {
         Self::Python(value)
+    }
+}
+
+impl ChatRequestResponseFormat {
+    /// Returns the object whose `type` is `json_object`, without further settings; [`ChatFormatJsonObjectConfig`] has those.
+    #[inline]
+    pub fn json_object() -> Self {
+        Self::JsonObject(ChatFormatJsonObjectConfig::new())
+    }
+
+    /// Returns the object whose `type` is `python`, without further settings; [`ChatFormatPythonConfig`] has those.
+    #[inline]
+    pub fn python() -> Self {
+        Self::Python(ChatFormatPythonConfig::new())
+    }
+
+    /// Returns the object whose `type` is `text`, without further settings; [`ChatFormatTextConfig`] has those.
+    #[inline]
+    pub fn text() -> Self {
+        Self::Text(ChatFormatTextConfig::new())
     }
 }
 
@@ -1407,33 +1490,9 @@ wire_union!(ChatRequestStop {
     }
 });
 
-impl From<String> for ChatRequestStop {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
+wire_text!(ChatRequestStop, text => Self::Text(text));
 
-impl From<&str> for ChatRequestStop {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
-
-impl From<Vec<String>> for ChatRequestStop {
-    #[inline]
-    fn from(value: Vec<String>) -> Self {
-        Self::List(value)
-    }
-}
-
-impl<const N: usize> From<[String; N]> for ChatRequestStop {
-    #[inline]
-    fn from(value: [String; N]) -> Self {
-        Self::List(value.into())
-    }
-}
+wire_texts!(ChatRequestStop, List);
 
 /// Options for streamed answers, kept for compatibility with OpenAI clients.
 ///
@@ -1603,6 +1662,8 @@ impl From<ChatToolChoiceMode> for ChatToolChoice {
     }
 }
 
+wire_text!(ChatToolChoice, text => Self::Mode(text.into()));
+
 impl From<ChatNamedToolChoice> for ChatToolChoice {
     #[inline]
     fn from(value: ChatNamedToolChoice) -> Self {
@@ -1615,6 +1676,20 @@ impl From<ChatServerToolChoice> for ChatToolChoice {
     fn from(value: ChatServerToolChoice) -> Self {
         Self::ServerToolChoice(value)
     }
+}
+
+impl ChatToolChoice {
+    /// [`ChatToolChoiceMode::None`] as a value of this type.
+    #[allow(non_upper_case_globals, reason = "it is used like a variant")]
+    pub const None: Self = Self::Mode(ChatToolChoiceMode::None);
+
+    /// [`ChatToolChoiceMode::Auto`] as a value of this type.
+    #[allow(non_upper_case_globals, reason = "it is used like a variant")]
+    pub const Auto: Self = Self::Mode(ChatToolChoiceMode::Auto);
+
+    /// [`ChatToolChoiceMode::Required`] as a value of this type.
+    #[allow(non_upper_case_globals, reason = "it is used like a variant")]
+    pub const Required: Self = Self::Mode(ChatToolChoiceMode::Required);
 }
 
 /// A function that your own code carries out whenever the model calls it.
@@ -1811,10 +1886,10 @@ wire_setters!(ChatWebSearchShorthand {
     allowed_domains: list String,
     engine: into WebSearchToolEngine,
     excluded_domains: list String,
-    max_characters: exact i64,
-    max_results: exact i64,
-    max_total_results: exact i64,
-    max_uses: exact i64,
+    max_characters: number i64,
+    max_results: number i64,
+    max_total_results: number i64,
+    max_uses: number i64,
     mode: into WebSearchMode,
     parameters: into WebSearchConfig,
     search_context_size: into SearchQualityLevel,
@@ -1976,6 +2051,8 @@ wire_union!(ChatFunctionTool {
     }
 });
 
+wire_text!(ChatFunctionTool, text => of_tag("type", text));
+
 impl From<ChatFunctionToolFunction> for ChatFunctionTool {
     #[inline]
     fn from(value: ChatFunctionToolFunction) -> Self {
@@ -2064,5 +2141,118 @@ impl From<ChatDynamicServerTool> for ChatFunctionTool {
     #[inline]
     fn from(value: ChatDynamicServerTool) -> Self {
         Self::DynamicServerTool(value)
+    }
+}
+
+impl ChatFunctionTool {
+    /// Returns the object whose `type` is `openrouter:advisor`, without further settings; [`AdvisorServerToolOpenRouter`] has those.
+    #[inline]
+    pub fn openrouter_advisor() -> Self {
+        Self::OpenRouterAdvisor(Box::new(AdvisorServerToolOpenRouter::new()))
+    }
+
+    /// Returns the object whose `type` is `openrouter:bash`, without further settings; [`BashServerTool`] has those.
+    #[inline]
+    pub fn openrouter_bash() -> Self {
+        Self::OpenRouterBash(Box::new(BashServerTool::new()))
+    }
+
+    /// Returns the object whose `type` is `openrouter:datetime`, without further settings; [`DatetimeServerTool`] has those.
+    #[inline]
+    pub fn openrouter_datetime() -> Self {
+        Self::OpenRouterDatetime(DatetimeServerTool::new())
+    }
+
+    /// Returns the object whose `type` is `openrouter:experimental__search_models`, without further settings; [`ChatSearchModelsServerTool`] has those.
+    #[inline]
+    pub fn openrouter_experimental_search_models() -> Self {
+        Self::OpenRouterExperimentalSearchModels(ChatSearchModelsServerTool::new())
+    }
+
+    /// Returns the object whose `type` is `openrouter:files`, without further settings; [`FilesServerTool`] has those.
+    #[inline]
+    pub fn openrouter_files() -> Self {
+        Self::OpenRouterFiles(FilesServerTool::new())
+    }
+
+    /// Returns the object whose `type` is `openrouter:fusion`, without further settings; [`FusionServerToolOpenRouter`] has those.
+    #[inline]
+    pub fn openrouter_fusion() -> Self {
+        Self::OpenRouterFusion(Box::new(FusionServerToolOpenRouter::new()))
+    }
+
+    /// Returns the object whose `type` is `openrouter:image_generation`, without further settings; [`ImageGenerationServerToolOpenRouter`] has those.
+    #[inline]
+    pub fn openrouter_image_generation() -> Self {
+        Self::OpenRouterImageGeneration(ImageGenerationServerToolOpenRouter::new())
+    }
+
+    /// Returns the object whose `type` is `openrouter:subagent`, without further settings; [`SubagentServerToolOpenRouter`] has those.
+    #[inline]
+    pub fn openrouter_subagent() -> Self {
+        Self::OpenRouterSubagent(Box::new(SubagentServerToolOpenRouter::new()))
+    }
+
+    /// Returns the object whose `type` is `openrouter:web_fetch`, without further settings; [`WebFetchServerTool`] has those.
+    #[inline]
+    pub fn openrouter_web_fetch() -> Self {
+        Self::OpenRouterWebFetch(WebFetchServerTool::new())
+    }
+
+    /// Returns the object whose `type` is `openrouter:web_search`, without further settings; [`OpenRouterWebSearchServerTool`] has those.
+    #[inline]
+    pub fn openrouter_web_search() -> Self {
+        Self::OpenRouterWebSearch(Box::new(OpenRouterWebSearchServerTool::new()))
+    }
+
+    /// Returns the object whose `type` is `web_search`, without further settings; [`ChatWebSearchShorthand`] has those.
+    #[inline]
+    pub fn web_search() -> Self {
+        Self::WebSearchShorthand(Box::new(ChatWebSearchShorthand::new("web_search")))
+    }
+
+    /// Returns the object whose `type` is `web_search_2025_08_26`, without further settings; [`ChatWebSearchShorthand`] has those.
+    #[inline]
+    pub fn web_search_2025_08_26() -> Self {
+        Self::WebSearchShorthand(Box::new(ChatWebSearchShorthand::new("web_search_2025_08_26")))
+    }
+
+    /// Returns the object whose `type` is `web_search_preview`, without further settings; [`ChatWebSearchShorthand`] has those.
+    #[inline]
+    pub fn web_search_preview() -> Self {
+        Self::WebSearchShorthand(Box::new(ChatWebSearchShorthand::new("web_search_preview")))
+    }
+
+    /// Returns the object whose `type` is `web_search_preview_2025_03_11`, without further settings; [`ChatWebSearchShorthand`] has those.
+    #[inline]
+    pub fn web_search_preview_2025_03_11() -> Self {
+        Self::WebSearchShorthand(Box::new(ChatWebSearchShorthand::new("web_search_preview_2025_03_11")))
+    }
+}
+
+impl ChatFunctionTool {
+    /// Marks the prompt up to here for caching. A part that has no field for the mark carries it as an extra member; a
+    /// part of an unknown type stays as it is.
+    #[must_use]
+    #[inline]
+    pub fn cache_control(mut self, mark: impl Into<CacheControl>) -> Self {
+        let mark = mark.into();
+        match &mut self {
+            Self::Function(part) => part.cache_control = Some(mark),
+            Self::OpenRouterAdvisor(part) => drop(part.extra.insert("cache_control", json(&mark))),
+            Self::OpenRouterBash(part) => drop(part.extra.insert("cache_control", json(&mark))),
+            Self::OpenRouterDatetime(part) => drop(part.extra.insert("cache_control", json(&mark))),
+            Self::OpenRouterFiles(part) => drop(part.extra.insert("cache_control", json(&mark))),
+            Self::OpenRouterFusion(part) => drop(part.extra.insert("cache_control", json(&mark))),
+            Self::OpenRouterImageGeneration(part) => drop(part.extra.insert("cache_control", json(&mark))),
+            Self::OpenRouterExperimentalSearchModels(part) => drop(part.extra.insert("cache_control", json(&mark))),
+            Self::OpenRouterSubagent(part) => drop(part.extra.insert("cache_control", json(&mark))),
+            Self::OpenRouterWebFetch(part) => drop(part.extra.insert("cache_control", json(&mark))),
+            Self::OpenRouterWebSearch(part) => drop(part.extra.insert("cache_control", json(&mark))),
+            Self::WebSearchShorthand(part) => drop(part.extra.insert("cache_control", json(&mark))),
+            Self::DynamicServerTool(part) => drop(part.extra.insert("cache_control", json(&mark))),
+            Self::Unrecognized(_) => {}
+        }
+        self
     }
 }

@@ -1140,6 +1140,21 @@ impl From<AnthropicSearchResultCitation> for MessagesCitationsDeltaCitation {
     }
 }
 
+impl MessagesCitationsDeltaCitation {
+    /// Returns the field `cited_text`, which all variants have; `None` where it is absent or the variant is unknown.
+    #[inline]
+    pub fn cited_text(&self) -> Option<&str> {
+        match self {
+            Self::CharLocation(value) => Some(&value.cited_text),
+            Self::PageLocation(value) => Some(&value.cited_text),
+            Self::ContentBlockLocation(value) => Some(&value.cited_text),
+            Self::WebSearchResultLocation(value) => Some(&value.cited_text),
+            Self::SearchResultLocation(value) => Some(&value.cited_text),
+            Self::Unrecognized(_) => None,
+        }
+    }
+}
+
 /// Content of a compaction block, which sums up earlier conversation.
 ///
 /// At `MessagesContentBlockDeltaEvent.delta|compaction_delta` in the API document.

@@ -2,7 +2,9 @@
 
 //! Types of `messages`. What is only sent.
 
-use crate::core::wire::{wire_enum, wire_setters, wire_struct, wire_union};
+use crate::core::wire::{
+    IntoList, IntoNumber, json, of_tag, wire_enum, wire_setters, wire_struct, wire_text, wire_texts, wire_union,
+};
 use crate::models::*;
 
 /// Asks a model for its next turn by the Anthropic Messages protocol.
@@ -150,7 +152,7 @@ wire_setters!(MessagesRequest {
     context_management: into MessagesRequestContextManagement,
     deferred_tools: into DeferredToolsControl,
     fallbacks: list MessagesFallbackParam,
-    max_tokens: exact i64,
+    max_tokens: number i64,
     metadata: into MessagesRequestMetadata,
     models: list String,
     output_config: into MessagesOutputConfig,
@@ -164,12 +166,12 @@ wire_setters!(MessagesRequest {
     stop_sequences: list String,
     stop_server_tools_when: list StopServerToolsWhenCondition,
     system: into MessagesRequestSystem,
-    temperature: exact f64,
+    temperature: number f64,
     thinking: into MessagesRequestThinking,
     tool_choice: into MessagesRequestToolChoice,
     tools: list MessagesRequestTool,
-    top_k: exact i64,
-    top_p: exact f64,
+    top_k: number i64,
+    top_p: number f64,
     trace: into TraceConfig,
     user: into String,
 });
@@ -263,8 +265,8 @@ wire_struct!(AnthropicInputTokensClearAtLeast ["type" = "input_tokens"] {
 impl AnthropicInputTokensClearAtLeast {
     /// With what the API requires.
     #[inline]
-    pub fn new(value: i64) -> Self {
-        Self { value, extra: Extra::new() }
+    pub fn new(value: impl IntoNumber<i64>) -> Self {
+        Self { value: value.into_number(), extra: Extra::new() }
     }
 }
 
@@ -302,19 +304,7 @@ impl From<bool> for ContextEditClearToolInputs {
     }
 }
 
-impl From<Vec<String>> for ContextEditClearToolInputs {
-    #[inline]
-    fn from(value: Vec<String>) -> Self {
-        Self::List(value)
-    }
-}
-
-impl<const N: usize> From<[String; N]> for ContextEditClearToolInputs {
-    #[inline]
-    fn from(value: [String; N]) -> Self {
-        Self::List(value.into())
-    }
-}
+wire_texts!(ContextEditClearToolInputs, List);
 
 /// Says how many recent tool uses survive when older ones are cleared from the context.
 ///
@@ -335,8 +325,8 @@ wire_struct!(AnthropicToolUsesKeep ["type" = "tool_uses"] {
 impl AnthropicToolUsesKeep {
     /// With what the API requires.
     #[inline]
-    pub fn new(value: i64) -> Self {
-        Self { value, extra: Extra::new() }
+    pub fn new(value: impl IntoNumber<i64>) -> Self {
+        Self { value: value.into_number(), extra: Extra::new() }
     }
 }
 
@@ -361,8 +351,8 @@ wire_struct!(AnthropicInputTokensTrigger ["type" = "input_tokens"] {
 impl AnthropicInputTokensTrigger {
     /// With what the API requires.
     #[inline]
-    pub fn new(value: i64) -> Self {
-        Self { value, extra: Extra::new() }
+    pub fn new(value: impl IntoNumber<i64>) -> Self {
+        Self { value: value.into_number(), extra: Extra::new() }
     }
 }
 
@@ -387,8 +377,8 @@ wire_struct!(AnthropicToolUsesTrigger ["type" = "tool_uses"] {
 impl AnthropicToolUsesTrigger {
     /// With what the API requires.
     #[inline]
-    pub fn new(value: i64) -> Self {
-        Self { value, extra: Extra::new() }
+    pub fn new(value: impl IntoNumber<i64>) -> Self {
+        Self { value: value.into_number(), extra: Extra::new() }
     }
 }
 
@@ -500,8 +490,8 @@ wire_struct!(AnthropicThinkingTurns ["type" = "thinking_turns"] {
 impl AnthropicThinkingTurns {
     /// With what the API requires.
     #[inline]
-    pub fn new(value: i64) -> Self {
-        Self { value, extra: Extra::new() }
+    pub fn new(value: impl IntoNumber<i64>) -> Self {
+        Self { value: value.into_number(), extra: Extra::new() }
     }
 }
 
@@ -571,6 +561,8 @@ impl From<ContextEditClearThinking20251015KeepMode> for ContextEditClearThinking
     }
 }
 
+wire_text!(ContextEditClearThinking20251015Keep, text => Self::Mode(text.into()));
+
 impl From<AnthropicThinkingTurns> for ContextEditClearThinking20251015Keep {
     #[inline]
     fn from(value: AnthropicThinkingTurns) -> Self {
@@ -582,6 +574,14 @@ impl From<ContextEditClearThinking20251015KeepAll> for ContextEditClearThinking2
     #[inline]
     fn from(value: ContextEditClearThinking20251015KeepAll) -> Self {
         Self::All(value)
+    }
+}
+
+impl ContextEditClearThinking20251015Keep {
+    /// Returns the object whose `type` is `all`, without further settings; [`ContextEditClearThinking20251015KeepAll`] has those.
+    #[inline]
+    pub fn all() -> Self {
+        Self::All(ContextEditClearThinking20251015KeepAll::new())
     }
 }
 
@@ -656,6 +656,8 @@ wire_union!(ContextEdit {
     }
 });
 
+wire_text!(ContextEdit, text => of_tag("type", text));
+
 impl From<ContextEditClearToolUses20250919> for ContextEdit {
     #[inline]
     fn from(value: ContextEditClearToolUses20250919) -> Self {
@@ -674,6 +676,26 @@ impl From<ContextEditCompact20260112> for ContextEdit {
     #[inline]
     fn from(value: ContextEditCompact20260112) -> Self {
         Self::Compact20260112(value)
+    }
+}
+
+impl ContextEdit {
+    /// Returns the object whose `type` is `clear_thinking_20251015`, without further settings; [`ContextEditClearThinking20251015`] has those.
+    #[inline]
+    pub fn clear_thinking_20251015() -> Self {
+        Self::ClearThinking20251015(ContextEditClearThinking20251015::new())
+    }
+
+    /// Returns the object whose `type` is `clear_tool_uses_20250919`, without further settings; [`ContextEditClearToolUses20250919`] has those.
+    #[inline]
+    pub fn clear_tool_uses_20250919() -> Self {
+        Self::ClearToolUses20250919(Box::new(ContextEditClearToolUses20250919::new()))
+    }
+
+    /// Returns the object whose `type` is `compact_20260112`, without further settings; [`ContextEditCompact20260112`] has those.
+    #[inline]
+    pub fn compact_20260112() -> Self {
+        Self::Compact20260112(ContextEditCompact20260112::new())
     }
 }
 
@@ -788,6 +810,8 @@ impl AnthropicTextBlockParam {
     }
 }
 
+wire_text!(AnthropicTextBlockParam, text => Self::new(text));
+
 wire_setters!(AnthropicTextBlockParam {
     cache_control: into CacheControl,
     citations: list AnthropicTextBlockParamCitation,
@@ -825,13 +849,18 @@ wire_struct!(AnthropicCharCitationParam ["type" = "char_location"] {
 impl AnthropicCharCitationParam {
     /// With what the API requires.
     #[inline]
-    pub fn new(cited_text: impl Into<String>, document_index: i64, end_char_index: i64, start_char_index: i64) -> Self {
+    pub fn new(
+        cited_text: impl Into<String>,
+        document_index: impl IntoNumber<i64>,
+        end_char_index: impl IntoNumber<i64>,
+        start_char_index: impl IntoNumber<i64>,
+    ) -> Self {
         Self {
             cited_text: cited_text.into(),
-            document_index,
+            document_index: document_index.into_number(),
             document_title: None,
-            end_char_index,
-            start_char_index,
+            end_char_index: end_char_index.into_number(),
+            start_char_index: start_char_index.into_number(),
             extra: Extra::new(),
         }
     }
@@ -875,16 +904,16 @@ impl AnthropicPageCitationParam {
     #[inline]
     pub fn new(
         cited_text: impl Into<String>,
-        document_index: i64,
-        end_page_number: i64,
-        start_page_number: i64,
+        document_index: impl IntoNumber<i64>,
+        end_page_number: impl IntoNumber<i64>,
+        start_page_number: impl IntoNumber<i64>,
     ) -> Self {
         Self {
             cited_text: cited_text.into(),
-            document_index,
+            document_index: document_index.into_number(),
             document_title: None,
-            end_page_number,
-            start_page_number,
+            end_page_number: end_page_number.into_number(),
+            start_page_number: start_page_number.into_number(),
             extra: Extra::new(),
         }
     }
@@ -928,16 +957,16 @@ impl AnthropicContentBlockCitationParam {
     #[inline]
     pub fn new(
         cited_text: impl Into<String>,
-        document_index: i64,
-        end_block_index: i64,
-        start_block_index: i64,
+        document_index: impl IntoNumber<i64>,
+        end_block_index: impl IntoNumber<i64>,
+        start_block_index: impl IntoNumber<i64>,
     ) -> Self {
         Self {
             cited_text: cited_text.into(),
-            document_index,
+            document_index: document_index.into_number(),
             document_title: None,
-            end_block_index,
-            start_block_index,
+            end_block_index: end_block_index.into_number(),
+            start_block_index: start_block_index.into_number(),
             extra: Extra::new(),
         }
     }
@@ -1028,17 +1057,17 @@ impl AnthropicSearchResultCitationParam {
     #[inline]
     pub fn new(
         cited_text: impl Into<String>,
-        end_block_index: i64,
-        search_result_index: i64,
+        end_block_index: impl IntoNumber<i64>,
+        search_result_index: impl IntoNumber<i64>,
         source: impl Into<String>,
-        start_block_index: i64,
+        start_block_index: impl IntoNumber<i64>,
     ) -> Self {
         Self {
             cited_text: cited_text.into(),
-            end_block_index,
-            search_result_index,
+            end_block_index: end_block_index.into_number(),
+            search_result_index: search_result_index.into_number(),
             source: source.into(),
-            start_block_index,
+            start_block_index: start_block_index.into_number(),
             title: None,
             extra: Extra::new(),
         }
@@ -1462,10 +1491,28 @@ impl From<AnthropicTextBlockParam> for AnthropicContentSourcePart {
     }
 }
 
+wire_text!(AnthropicContentSourcePart, text => Self::Text(text.into()));
+
 impl From<AnthropicImageBlockParam> for AnthropicContentSourcePart {
     #[inline]
     fn from(value: AnthropicImageBlockParam) -> Self {
         Self::Image(value)
+    }
+}
+
+impl AnthropicContentSourcePart {
+    /// Marks the prompt up to here for caching. A part that has no field for the mark carries it as an extra member; a
+    /// part of an unknown type stays as it is.
+    #[must_use]
+    #[inline]
+    pub fn cache_control(mut self, mark: impl Into<CacheControl>) -> Self {
+        let mark = mark.into();
+        match &mut self {
+            Self::Text(part) => part.cache_control = Some(mark),
+            Self::Image(part) => part.cache_control = Some(mark),
+            Self::Unrecognized(_) => {}
+        }
+        self
     }
 }
 
@@ -1494,19 +1541,7 @@ wire_union!(AnthropicContentSourceContent {
     }
 });
 
-impl From<String> for AnthropicContentSourceContent {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
-
-impl From<&str> for AnthropicContentSourceContent {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
+wire_text!(AnthropicContentSourceContent, text => Self::Text(text));
 
 impl From<Vec<AnthropicContentSourcePart>> for AnthropicContentSourceContent {
     #[inline]
@@ -1515,10 +1550,17 @@ impl From<Vec<AnthropicContentSourcePart>> for AnthropicContentSourceContent {
     }
 }
 
-impl<const N: usize> From<[AnthropicContentSourcePart; N]> for AnthropicContentSourceContent {
+impl<T: Into<AnthropicContentSourcePart>, const N: usize> From<[T; N]> for AnthropicContentSourceContent {
     #[inline]
-    fn from(value: [AnthropicContentSourcePart; N]) -> Self {
-        Self::List(value.into())
+    fn from(value: [T; N]) -> Self {
+        Self::List(value.into_iter().map(Into::into).collect())
+    }
+}
+
+impl From<AnthropicContentSourcePart> for AnthropicContentSourceContent {
+    #[inline]
+    fn from(value: AnthropicContentSourcePart) -> Self {
+        Self::List(vec![value])
     }
 }
 
@@ -1770,13 +1812,13 @@ wire_struct!(AnthropicSearchResultBlockParam ["type" = "search_result"] {
 impl AnthropicSearchResultBlockParam {
     /// With what the API requires.
     #[inline]
-    pub fn new(
-        content: impl IntoIterator<Item = impl Into<AnthropicTextBlockParam>>,
+    pub fn new<Content>(
+        content: impl IntoList<AnthropicTextBlockParam, Content>,
         source: impl Into<String>,
         title: impl Into<String>,
     ) -> Self {
         Self {
-            content: content.into_iter().map(Into::into).collect(),
+            content: content.into_list(),
             source: source.into(),
             title: title.into(),
             cache_control: None,
@@ -1871,6 +1913,8 @@ impl From<AnthropicTextBlockParam> for MessagesToolResultContentPart {
     }
 }
 
+wire_text!(MessagesToolResultContentPart, text => Self::Text(text.into()));
+
 impl From<AnthropicImageBlockParam> for MessagesToolResultContentPart {
     #[inline]
     fn from(value: AnthropicImageBlockParam) -> Self {
@@ -1899,6 +1943,25 @@ impl From<AnthropicDocumentBlockParam> for MessagesToolResultContentPart {
     }
 }
 
+impl MessagesToolResultContentPart {
+    /// Marks the prompt up to here for caching. A part that has no field for the mark carries it as an extra member; a
+    /// part of an unknown type stays as it is.
+    #[must_use]
+    #[inline]
+    pub fn cache_control(mut self, mark: impl Into<CacheControl>) -> Self {
+        let mark = mark.into();
+        match &mut self {
+            Self::Text(part) => part.cache_control = Some(mark),
+            Self::Image(part) => part.cache_control = Some(mark),
+            Self::ToolReference(part) => drop(part.extra.insert("cache_control", json(&mark))),
+            Self::SearchResult(part) => part.cache_control = Some(mark),
+            Self::Document(part) => part.cache_control = Some(mark),
+            Self::Unrecognized(_) => {}
+        }
+        self
+    }
+}
+
 /// What the tool returned, as text or as a list of content blocks.
 ///
 /// At `MessagesMessageParam.content[]|tool_result.content` in the API document.
@@ -1924,19 +1987,7 @@ wire_union!(MessagesToolResultContent {
     }
 });
 
-impl From<String> for MessagesToolResultContent {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
-
-impl From<&str> for MessagesToolResultContent {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
+wire_text!(MessagesToolResultContent, text => Self::Text(text));
 
 impl From<Vec<MessagesToolResultContentPart>> for MessagesToolResultContent {
     #[inline]
@@ -1945,10 +1996,17 @@ impl From<Vec<MessagesToolResultContentPart>> for MessagesToolResultContent {
     }
 }
 
-impl<const N: usize> From<[MessagesToolResultContentPart; N]> for MessagesToolResultContent {
+impl<T: Into<MessagesToolResultContentPart>, const N: usize> From<[T; N]> for MessagesToolResultContent {
     #[inline]
-    fn from(value: [MessagesToolResultContentPart; N]) -> Self {
-        Self::List(value.into())
+    fn from(value: [T; N]) -> Self {
+        Self::List(value.into_iter().map(Into::into).collect())
+    }
+}
+
+impl From<MessagesToolResultContentPart> for MessagesToolResultContent {
+    #[inline]
+    fn from(value: MessagesToolResultContentPart) -> Self {
+        Self::List(vec![value])
     }
 }
 
@@ -2215,10 +2273,17 @@ impl From<Vec<AnthropicWebSearchResultBlockParam>> for MessagesWebSearchResultCo
     }
 }
 
-impl<const N: usize> From<[AnthropicWebSearchResultBlockParam; N]> for MessagesWebSearchResultContent {
+impl<T: Into<AnthropicWebSearchResultBlockParam>, const N: usize> From<[T; N]> for MessagesWebSearchResultContent {
     #[inline]
-    fn from(value: [AnthropicWebSearchResultBlockParam; N]) -> Self {
-        Self::List(value.into())
+    fn from(value: [T; N]) -> Self {
+        Self::List(value.into_iter().map(Into::into).collect())
+    }
+}
+
+impl From<AnthropicWebSearchResultBlockParam> for MessagesWebSearchResultContent {
+    #[inline]
+    fn from(value: AnthropicWebSearchResultBlockParam) -> Self {
+        Self::List(vec![value])
     }
 }
 
@@ -2614,7 +2679,7 @@ wire_setters!(AnthropicToolWebSearch20250305 {
     allowed_domains: list String,
     blocked_domains: list String,
     cache_control: into CacheControl,
-    max_uses: exact i64,
+    max_uses: number i64,
     user_location: into AnthropicWebSearchToolUserLocation,
 });
 
@@ -2702,7 +2767,7 @@ wire_setters!(AnthropicToolWebSearch20260209 {
     allowed_domains: list String,
     blocked_domains: list String,
     cache_control: into CacheControl,
-    max_uses: exact i64,
+    max_uses: number i64,
     user_location: into AnthropicWebSearchToolUserLocation,
 });
 
@@ -2779,6 +2844,8 @@ wire_union!(AnthropicTool {
     }
 });
 
+wire_text!(AnthropicTool, text => of_tag("type", text));
+
 impl From<AnthropicToolCustom> for AnthropicTool {
     #[inline]
     fn from(value: AnthropicToolCustom) -> Self {
@@ -2811,6 +2878,51 @@ impl From<AnthropicToolWebSearch20260209> for AnthropicTool {
     #[inline]
     fn from(value: AnthropicToolWebSearch20260209) -> Self {
         Self::WebSearch20260209(Box::new(value))
+    }
+}
+
+impl AnthropicTool {
+    /// Returns the object whose `type` is `bash_20250124`, without further settings; [`AnthropicToolBash20250124`] has those.
+    #[inline]
+    pub fn bash_20250124() -> Self {
+        Self::Bash20250124(AnthropicToolBash20250124::new())
+    }
+
+    /// Returns the object whose `type` is `text_editor_20250124`, without further settings; [`AnthropicToolTextEditor20250124`] has those.
+    #[inline]
+    pub fn text_editor_20250124() -> Self {
+        Self::TextEditor20250124(AnthropicToolTextEditor20250124::new())
+    }
+
+    /// Returns the object whose `type` is `web_search_20250305`, without further settings; [`AnthropicToolWebSearch20250305`] has those.
+    #[inline]
+    pub fn web_search_20250305() -> Self {
+        Self::WebSearch20250305(Box::new(AnthropicToolWebSearch20250305::new()))
+    }
+
+    /// Returns the object whose `type` is `web_search_20260209`, without further settings; [`AnthropicToolWebSearch20260209`] has those.
+    #[inline]
+    pub fn web_search_20260209() -> Self {
+        Self::WebSearch20260209(Box::new(AnthropicToolWebSearch20260209::new()))
+    }
+}
+
+impl AnthropicTool {
+    /// Marks the prompt up to here for caching. A part that has no field for the mark carries it as an extra member; a
+    /// part of an unknown type stays as it is.
+    #[must_use]
+    #[inline]
+    pub fn cache_control(mut self, mark: impl Into<CacheControl>) -> Self {
+        let mark = mark.into();
+        match &mut self {
+            Self::Custom(part) => part.cache_control = Some(mark),
+            Self::Bash20250124(part) => part.cache_control = Some(mark),
+            Self::TextEditor20250124(part) => part.cache_control = Some(mark),
+            Self::WebSearch20250305(part) => part.cache_control = Some(mark),
+            Self::WebSearch20260209(part) => part.cache_control = Some(mark),
+            Self::Unrecognized(_) => {}
+        }
+        self
     }
 }
 
@@ -3128,17 +3240,17 @@ impl MessagesShellToolResultBlockFile {
     #[inline]
     pub fn new(
         container_id: impl Into<String>,
-        end_index: i64,
+        end_index: impl IntoNumber<i64>,
         file_id: impl Into<String>,
         filename: impl Into<String>,
-        start_index: i64,
+        start_index: impl IntoNumber<i64>,
     ) -> Self {
         Self {
             container_id: container_id.into(),
-            end_index,
+            end_index: end_index.into_number(),
             file_id: file_id.into(),
             filename: filename.into(),
-            start_index,
+            start_index: start_index.into_number(),
             extra: Extra::new(),
         }
     }
@@ -3223,17 +3335,17 @@ impl MessagesBashToolResultBlockFile {
     #[inline]
     pub fn new(
         container_id: impl Into<String>,
-        end_index: i64,
+        end_index: impl IntoNumber<i64>,
         file_id: impl Into<String>,
         filename: impl Into<String>,
-        start_index: i64,
+        start_index: impl IntoNumber<i64>,
     ) -> Self {
         Self {
             container_id: container_id.into(),
-            end_index,
+            end_index: end_index.into_number(),
             file_id: file_id.into(),
             filename: filename.into(),
-            start_index,
+            start_index: start_index.into_number(),
             extra: Extra::new(),
         }
     }
@@ -3397,6 +3509,8 @@ impl From<AnthropicTextBlockParam> for MessagesContentBlockParam {
     }
 }
 
+wire_text!(MessagesContentBlockParam, text => Self::Text(text.into()));
+
 impl From<AnthropicImageBlockParam> for MessagesContentBlockParam {
     #[inline]
     fn from(value: AnthropicImageBlockParam) -> Self {
@@ -3509,6 +3623,37 @@ impl From<MessagesToolSearchResultParam> for MessagesContentBlockParam {
     }
 }
 
+impl MessagesContentBlockParam {
+    /// Marks the prompt up to here for caching. A part that has no field for the mark carries it as an extra member; a
+    /// part of an unknown type stays as it is.
+    #[must_use]
+    #[inline]
+    pub fn cache_control(mut self, mark: impl Into<CacheControl>) -> Self {
+        let mark = mark.into();
+        match &mut self {
+            Self::Text(part) => part.cache_control = Some(mark),
+            Self::Image(part) => part.cache_control = Some(mark),
+            Self::Document(part) => part.cache_control = Some(mark),
+            Self::ToolUse(part) => part.cache_control = Some(mark),
+            Self::ToolResult(part) => part.cache_control = Some(mark),
+            Self::Thinking(part) => drop(part.extra.insert("cache_control", json(&mark))),
+            Self::RedactedThinking(part) => drop(part.extra.insert("cache_control", json(&mark))),
+            Self::ServerToolUse(part) => part.cache_control = Some(mark),
+            Self::WebSearchToolResult(part) => part.cache_control = Some(mark),
+            Self::SearchResult(part) => part.cache_control = Some(mark),
+            Self::Compaction(part) => part.cache_control = Some(mark),
+            Self::AdvisorToolResult(part) => drop(part.extra.insert("cache_control", json(&mark))),
+            Self::ToolAddition(part) => part.cache_control = Some(mark),
+            Self::ToolRemoval(part) => part.cache_control = Some(mark),
+            Self::OpenRouterShellToolResult(part) => drop(part.extra.insert("cache_control", json(&mark))),
+            Self::OpenRouterBashToolResult(part) => drop(part.extra.insert("cache_control", json(&mark))),
+            Self::OpenRouterToolSearchResult(part) => drop(part.extra.insert("cache_control", json(&mark))),
+            Self::Unrecognized(_) => {}
+        }
+        self
+    }
+}
+
 /// What the turn says: plain text, or a list of blocks such as text, images, documents and tool results.
 ///
 /// At `MessagesMessageParam.content` in the API document.
@@ -3534,19 +3679,7 @@ wire_union!(MessagesMessageParamContent {
     }
 });
 
-impl From<String> for MessagesMessageParamContent {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
-
-impl From<&str> for MessagesMessageParamContent {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
+wire_text!(MessagesMessageParamContent, text => Self::Text(text));
 
 impl From<Vec<MessagesContentBlockParam>> for MessagesMessageParamContent {
     #[inline]
@@ -3555,10 +3688,17 @@ impl From<Vec<MessagesContentBlockParam>> for MessagesMessageParamContent {
     }
 }
 
-impl<const N: usize> From<[MessagesContentBlockParam; N]> for MessagesMessageParamContent {
+impl<T: Into<MessagesContentBlockParam>, const N: usize> From<[T; N]> for MessagesMessageParamContent {
     #[inline]
-    fn from(value: [MessagesContentBlockParam; N]) -> Self {
-        Self::List(value.into())
+    fn from(value: [T; N]) -> Self {
+        Self::List(value.into_iter().map(Into::into).collect())
+    }
+}
+
+impl From<MessagesContentBlockParam> for MessagesMessageParamContent {
+    #[inline]
+    fn from(value: MessagesContentBlockParam) -> Self {
+        Self::List(vec![value])
     }
 }
 
@@ -3776,13 +3916,13 @@ wire_struct!(MessagesOutputConfigTaskBudget ["type" = "tokens"] {
 impl MessagesOutputConfigTaskBudget {
     /// With what the API requires.
     #[inline]
-    pub fn new(total: i64) -> Self {
-        Self { total, remaining: None, extra: Extra::new() }
+    pub fn new(total: impl IntoNumber<i64>) -> Self {
+        Self { total: total.into_number(), remaining: None, extra: Extra::new() }
     }
 }
 
 wire_setters!(MessagesOutputConfigTaskBudget {
-    remaining: exact i64,
+    remaining: number i64,
 });
 
 /// What `MessagesRequest.plugins[]` may be.
@@ -3886,6 +4026,8 @@ wire_union!(MessagesRequestPlugin {
     }
 });
 
+wire_text!(MessagesRequestPlugin, text => of_tag("id", text));
+
 impl From<AutoRouterPlugin> for MessagesRequestPlugin {
     #[inline]
     fn from(value: AutoRouterPlugin) -> Self {
@@ -3984,6 +4126,86 @@ impl From<ArmorPlugin> for MessagesRequestPlugin {
     }
 }
 
+impl MessagesRequestPlugin {
+    /// Returns the object whose `id` is `armor`, without further settings; [`ArmorPlugin`] has those.
+    #[inline]
+    pub fn armor() -> Self {
+        Self::Armor(Box::new(ArmorPlugin::new()))
+    }
+
+    /// Returns the object whose `id` is `auto-beta-router`, without further settings; [`AutoBetaRouterPlugin`] has those.
+    #[inline]
+    pub fn auto_beta_router() -> Self {
+        Self::AutoBetaRouter(AutoBetaRouterPlugin::new())
+    }
+
+    /// Returns the object whose `id` is `auto-router`, without further settings; [`AutoRouterPlugin`] has those.
+    #[inline]
+    pub fn auto_router() -> Self {
+        Self::AutoRouter(AutoRouterPlugin::new())
+    }
+
+    /// Returns the object whose `id` is `context-compression`, without further settings; [`ContextCompressionPlugin`] has those.
+    #[inline]
+    pub fn context_compression() -> Self {
+        Self::ContextCompression(ContextCompressionPlugin::new())
+    }
+
+    /// Returns the object whose `id` is `file-parser`, without further settings; [`FileParserPlugin`] has those.
+    #[inline]
+    pub fn file_parser() -> Self {
+        Self::FileParser(FileParserPlugin::new())
+    }
+
+    /// Returns the object whose `id` is `fusion`, without further settings; [`FusionPlugin`] has those.
+    #[inline]
+    pub fn fusion() -> Self {
+        Self::Fusion(FusionPlugin::new())
+    }
+
+    /// Returns the object whose `id` is `jev-router`, without further settings; [`JevRouterPlugin`] has those.
+    #[inline]
+    pub fn jev_router() -> Self {
+        Self::JevRouter(JevRouterPlugin::new())
+    }
+
+    /// Returns the object whose `id` is `moderation`, without further settings; [`ModerationPlugin`] has those.
+    #[inline]
+    pub fn moderation() -> Self {
+        Self::Moderation(ModerationPlugin::new())
+    }
+
+    /// Returns the object whose `id` is `pareto-router`, without further settings; [`ParetoRouterPlugin`] has those.
+    #[inline]
+    pub fn pareto_router() -> Self {
+        Self::ParetoRouter(ParetoRouterPlugin::new())
+    }
+
+    /// Returns the object whose `id` is `response-healing`, without further settings; [`ResponseHealingPlugin`] has those.
+    #[inline]
+    pub fn response_healing() -> Self {
+        Self::ResponseHealing(ResponseHealingPlugin::new())
+    }
+
+    /// Returns the object whose `id` is `switchyard-router`, without further settings; [`SwitchyardRouterPlugin`] has those.
+    #[inline]
+    pub fn switchyard_router() -> Self {
+        Self::SwitchyardRouter(SwitchyardRouterPlugin::new())
+    }
+
+    /// Returns the object whose `id` is `web`, without further settings; [`WebSearchPlugin`] has those.
+    #[inline]
+    pub fn web() -> Self {
+        Self::Web(Box::new(WebSearchPlugin::new()))
+    }
+
+    /// Returns the object whose `id` is `web-fetch`, without further settings; [`WebFetchPlugin`] has those.
+    #[inline]
+    pub fn web_fetch() -> Self {
+        Self::WebFetch(WebFetchPlugin::new())
+    }
+}
+
 /// Safety check that Anthropic runs on its servers while the model generates.
 ///
 /// Schema `AnthropicSafeguard` of the API document.
@@ -4040,19 +4262,7 @@ wire_union!(MessagesRequestSystem {
     }
 });
 
-impl From<String> for MessagesRequestSystem {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
-
-impl From<&str> for MessagesRequestSystem {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
+wire_text!(MessagesRequestSystem, text => Self::Text(text));
 
 impl From<Vec<AnthropicTextBlockParam>> for MessagesRequestSystem {
     #[inline]
@@ -4061,10 +4271,17 @@ impl From<Vec<AnthropicTextBlockParam>> for MessagesRequestSystem {
     }
 }
 
-impl<const N: usize> From<[AnthropicTextBlockParam; N]> for MessagesRequestSystem {
+impl<T: Into<AnthropicTextBlockParam>, const N: usize> From<[T; N]> for MessagesRequestSystem {
     #[inline]
-    fn from(value: [AnthropicTextBlockParam; N]) -> Self {
-        Self::List(value.into())
+    fn from(value: [T; N]) -> Self {
+        Self::List(value.into_iter().map(Into::into).collect())
+    }
+}
+
+impl From<AnthropicTextBlockParam> for MessagesRequestSystem {
+    #[inline]
+    fn from(value: AnthropicTextBlockParam) -> Self {
+        Self::List(vec![value])
     }
 }
 
@@ -4093,8 +4310,8 @@ wire_struct!(MessagesRequestThinkingEnabled ["type" = "enabled"] {
 impl MessagesRequestThinkingEnabled {
     /// With what the API requires.
     #[inline]
-    pub fn new(budget_tokens: i64) -> Self {
-        Self { budget_tokens, block_binding: None, display: None, extra: Extra::new() }
+    pub fn new(budget_tokens: impl IntoNumber<i64>) -> Self {
+        Self { budget_tokens: budget_tokens.into_number(), block_binding: None, display: None, extra: Extra::new() }
     }
 }
 
@@ -4313,6 +4530,8 @@ wire_union!(MessagesRequestThinking {
     }
 });
 
+wire_text!(MessagesRequestThinking, text => of_tag("type", text));
+
 impl From<MessagesRequestThinkingEnabled> for MessagesRequestThinking {
     #[inline]
     fn from(value: MessagesRequestThinkingEnabled) -> Self {
@@ -4338,6 +4557,26 @@ impl From<MessagesRequestThinkingBetweenTools> for MessagesRequestThinking {
     #[inline]
     fn from(value: MessagesRequestThinkingBetweenTools) -> Self {
         Self::BetweenTools(value)
+    }
+}
+
+impl MessagesRequestThinking {
+    /// Returns the object whose `type` is `adaptive`, without further settings; [`MessagesRequestThinkingAdaptive`] has those.
+    #[inline]
+    pub fn adaptive() -> Self {
+        Self::Adaptive(MessagesRequestThinkingAdaptive::new())
+    }
+
+    /// Returns the object whose `type` is `between_tools`, without further settings; [`MessagesRequestThinkingBetweenTools`] has those.
+    #[inline]
+    pub fn between_tools() -> Self {
+        Self::BetweenTools(MessagesRequestThinkingBetweenTools::new())
+    }
+
+    /// Returns the object whose `type` is `disabled`, without further settings; [`MessagesRequestThinkingDisabled`] has those.
+    #[inline]
+    pub fn disabled() -> Self {
+        Self::Disabled(MessagesRequestThinkingDisabled::new())
     }
 }
 
@@ -4491,6 +4730,8 @@ wire_union!(MessagesRequestToolChoice {
     }
 });
 
+wire_text!(MessagesRequestToolChoice, text => of_tag("type", text));
+
 impl From<MessagesRequestToolChoiceAuto> for MessagesRequestToolChoice {
     #[inline]
     fn from(value: MessagesRequestToolChoiceAuto) -> Self {
@@ -4516,6 +4757,26 @@ impl From<MessagesRequestToolChoiceTool> for MessagesRequestToolChoice {
     #[inline]
     fn from(value: MessagesRequestToolChoiceTool) -> Self {
         Self::Tool(value)
+    }
+}
+
+impl MessagesRequestToolChoice {
+    /// Returns the object whose `type` is `any`, without further settings; [`MessagesRequestToolChoiceAny`] has those.
+    #[inline]
+    pub fn any() -> Self {
+        Self::Any(MessagesRequestToolChoiceAny::new())
+    }
+
+    /// Returns the object whose `type` is `auto`, without further settings; [`MessagesRequestToolChoiceAuto`] has those.
+    #[inline]
+    pub fn auto() -> Self {
+        Self::Auto(MessagesRequestToolChoiceAuto::new())
+    }
+
+    /// Returns the object whose `type` is `none`, without further settings; [`MessagesRequestToolChoiceNone`] has those.
+    #[inline]
+    pub fn none() -> Self {
+        Self::None(MessagesRequestToolChoiceNone::new())
     }
 }
 
@@ -4707,7 +4968,7 @@ wire_setters!(MessagesRequestToolWebSearch20250305 {
     allowed_domains: list String,
     blocked_domains: list String,
     cache_control: into CacheControl,
-    max_uses: exact i64,
+    max_uses: number i64,
     user_location: into AnthropicWebSearchToolUserLocation,
 });
 
@@ -4755,7 +5016,7 @@ wire_setters!(MessagesRequestToolWebSearch20260209 {
     allowed_domains: list String,
     blocked_domains: list String,
     cache_control: into CacheControl,
-    max_uses: exact i64,
+    max_uses: number i64,
     user_location: into AnthropicWebSearchToolUserLocation,
 });
 
@@ -4811,7 +5072,7 @@ wire_setters!(MessagesRequestToolAdvisor20260301 {
     cache_control: into CacheControl,
     caching: into CacheControl,
     defer_loading: exact bool,
-    max_uses: exact i64,
+    max_uses: number i64,
 });
 
 /// Tool definition that lets the model look up and filter OpenRouter's model catalogue; OpenRouter runs it on the server.
@@ -5098,6 +5359,8 @@ wire_union!(MessagesRequestTool {
     }
 });
 
+wire_text!(MessagesRequestTool, text => of_tag("type", text));
+
 impl From<MessagesRequestToolCustom> for MessagesRequestTool {
     #[inline]
     fn from(value: MessagesRequestToolCustom) -> Self {
@@ -5207,5 +5470,133 @@ impl From<ToolSearchServerTool> for MessagesRequestTool {
     #[inline]
     fn from(value: ToolSearchServerTool) -> Self {
         Self::OpenRouterToolSearch(value)
+    }
+}
+
+impl MessagesRequestTool {
+    /// Returns the object whose `type` is `bash_20250124`, without further settings; [`MessagesRequestToolBash20250124`] has those.
+    #[inline]
+    pub fn bash_20250124() -> Self {
+        Self::Bash20250124(MessagesRequestToolBash20250124::new())
+    }
+
+    /// Returns the object whose `type` is `openrouter:bash`, without further settings; [`BashServerTool`] has those.
+    #[inline]
+    pub fn openrouter_bash() -> Self {
+        Self::OpenRouterBash(Box::new(BashServerTool::new()))
+    }
+
+    /// Returns the object whose `type` is `openrouter:datetime`, without further settings; [`DatetimeServerTool`] has those.
+    #[inline]
+    pub fn openrouter_datetime() -> Self {
+        Self::OpenRouterDatetime(DatetimeServerTool::new())
+    }
+
+    /// Returns the object whose `type` is `openrouter:experimental__search_models`, without further settings; [`MessagesSearchModelsServerTool`] has those.
+    #[inline]
+    pub fn openrouter_experimental_search_models() -> Self {
+        Self::OpenRouterExperimentalSearchModels(MessagesSearchModelsServerTool::new())
+    }
+
+    /// Returns the object whose `type` is `openrouter:image_generation`, without further settings; [`ImageGenerationServerToolOpenRouter`] has those.
+    #[inline]
+    pub fn openrouter_image_generation() -> Self {
+        Self::OpenRouterImageGeneration(ImageGenerationServerToolOpenRouter::new())
+    }
+
+    /// Returns the object whose `type` is `openrouter:shell`, without further settings; [`ShellServerToolOpenRouter`] has those.
+    #[inline]
+    pub fn openrouter_shell() -> Self {
+        Self::OpenRouterShell(Box::new(ShellServerToolOpenRouter::new()))
+    }
+
+    /// Returns the object whose `type` is `openrouter:tool_search`, without further settings; [`ToolSearchServerTool`] has those.
+    #[inline]
+    pub fn openrouter_tool_search() -> Self {
+        Self::OpenRouterToolSearch(ToolSearchServerTool::new())
+    }
+
+    /// Returns the object whose `type` is `openrouter:web_fetch`, without further settings; [`WebFetchServerTool`] has those.
+    #[inline]
+    pub fn openrouter_web_fetch() -> Self {
+        Self::OpenRouterWebFetch(WebFetchServerTool::new())
+    }
+
+    /// Returns the object whose `type` is `openrouter:web_search`, without further settings; [`OpenRouterWebSearchServerTool`] has those.
+    #[inline]
+    pub fn openrouter_web_search() -> Self {
+        Self::OpenRouterWebSearch(Box::new(OpenRouterWebSearchServerTool::new()))
+    }
+
+    /// Returns the object whose `type` is `text_editor_20250124`, without further settings; [`MessagesRequestToolTextEditor20250124`] has those.
+    #[inline]
+    pub fn text_editor_20250124() -> Self {
+        Self::TextEditor20250124(MessagesRequestToolTextEditor20250124::new())
+    }
+
+    /// Returns the object whose `type` is `tool_search_tool_bm25`, without further settings; [`AnthropicToolSearchToolBm25`] has those.
+    #[inline]
+    pub fn tool_search_tool_bm25() -> Self {
+        Self::AnthropicToolSearchToolBm25(AnthropicToolSearchToolBm25::new("tool_search_tool_bm25"))
+    }
+
+    /// Returns the object whose `type` is `tool_search_tool_bm25_20251119`, without further settings; [`AnthropicToolSearchToolBm25`] has those.
+    #[inline]
+    pub fn tool_search_tool_bm25_20251119() -> Self {
+        Self::AnthropicToolSearchToolBm25(AnthropicToolSearchToolBm25::new("tool_search_tool_bm25_20251119"))
+    }
+
+    /// Returns the object whose `type` is `tool_search_tool_regex`, without further settings; [`AnthropicToolSearchToolRegex`] has those.
+    #[inline]
+    pub fn tool_search_tool_regex() -> Self {
+        Self::AnthropicToolSearchToolRegex(AnthropicToolSearchToolRegex::new("tool_search_tool_regex"))
+    }
+
+    /// Returns the object whose `type` is `tool_search_tool_regex_20251119`, without further settings; [`AnthropicToolSearchToolRegex`] has those.
+    #[inline]
+    pub fn tool_search_tool_regex_20251119() -> Self {
+        Self::AnthropicToolSearchToolRegex(AnthropicToolSearchToolRegex::new("tool_search_tool_regex_20251119"))
+    }
+
+    /// Returns the object whose `type` is `web_search_20250305`, without further settings; [`MessagesRequestToolWebSearch20250305`] has those.
+    #[inline]
+    pub fn web_search_20250305() -> Self {
+        Self::WebSearch20250305(Box::new(MessagesRequestToolWebSearch20250305::new()))
+    }
+
+    /// Returns the object whose `type` is `web_search_20260209`, without further settings; [`MessagesRequestToolWebSearch20260209`] has those.
+    #[inline]
+    pub fn web_search_20260209() -> Self {
+        Self::WebSearch20260209(Box::new(MessagesRequestToolWebSearch20260209::new()))
+    }
+}
+
+impl MessagesRequestTool {
+    /// Marks the prompt up to here for caching. A part that has no field for the mark carries it as an extra member; a
+    /// part of an unknown type stays as it is.
+    #[must_use]
+    #[inline]
+    pub fn cache_control(mut self, mark: impl Into<CacheControl>) -> Self {
+        let mark = mark.into();
+        match &mut self {
+            Self::Custom(part) => part.cache_control = Some(mark),
+            Self::Bash20250124(part) => part.cache_control = Some(mark),
+            Self::TextEditor20250124(part) => part.cache_control = Some(mark),
+            Self::WebSearch20250305(part) => part.cache_control = Some(mark),
+            Self::WebSearch20260209(part) => part.cache_control = Some(mark),
+            Self::Advisor20260301(part) => part.cache_control = Some(mark),
+            Self::OpenRouterBash(part) => drop(part.extra.insert("cache_control", json(&mark))),
+            Self::OpenRouterDatetime(part) => drop(part.extra.insert("cache_control", json(&mark))),
+            Self::OpenRouterImageGeneration(part) => drop(part.extra.insert("cache_control", json(&mark))),
+            Self::OpenRouterExperimentalSearchModels(part) => drop(part.extra.insert("cache_control", json(&mark))),
+            Self::OpenRouterWebFetch(part) => drop(part.extra.insert("cache_control", json(&mark))),
+            Self::OpenRouterWebSearch(part) => drop(part.extra.insert("cache_control", json(&mark))),
+            Self::AnthropicToolSearchToolBm25(part) => part.cache_control = Some(mark),
+            Self::AnthropicToolSearchToolRegex(part) => part.cache_control = Some(mark),
+            Self::OpenRouterShell(part) => drop(part.extra.insert("cache_control", json(&mark))),
+            Self::OpenRouterToolSearch(part) => drop(part.extra.insert("cache_control", json(&mark))),
+            Self::Unrecognized(_) => {}
+        }
+        self
     }
 }

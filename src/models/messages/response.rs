@@ -371,6 +371,21 @@ impl From<AnthropicSearchResultCitation> for AnthropicTextCitation {
     }
 }
 
+impl AnthropicTextCitation {
+    /// Returns the field `cited_text`, which all variants have; `None` where it is absent or the variant is unknown.
+    #[inline]
+    pub fn cited_text(&self) -> Option<&str> {
+        match self {
+            Self::CharLocation(value) => Some(&value.cited_text),
+            Self::PageLocation(value) => Some(&value.cited_text),
+            Self::ContentBlockLocation(value) => Some(&value.cited_text),
+            Self::WebSearchResultLocation(value) => Some(&value.cited_text),
+            Self::SearchResultLocation(value) => Some(&value.cited_text),
+            Self::Unrecognized(_) => None,
+        }
+    }
+}
+
 /// Asks the client to run one of its tools; answer with a tool result that carries the same identifier.
 ///
 /// Schema `AnthropicToolUseBlock` of the API document.
@@ -744,10 +759,17 @@ impl From<Vec<AnthropicWebSearchResult>> for AnthropicWebSearchToolResultContent
     }
 }
 
-impl<const N: usize> From<[AnthropicWebSearchResult; N]> for AnthropicWebSearchToolResultContent {
+impl<T: Into<AnthropicWebSearchResult>, const N: usize> From<[T; N]> for AnthropicWebSearchToolResultContent {
     #[inline]
-    fn from(value: [AnthropicWebSearchResult; N]) -> Self {
-        Self::List(value.into())
+    fn from(value: [T; N]) -> Self {
+        Self::List(value.into_iter().map(Into::into).collect())
+    }
+}
+
+impl From<AnthropicWebSearchResult> for AnthropicWebSearchToolResultContent {
+    #[inline]
+    fn from(value: AnthropicWebSearchResult) -> Self {
+        Self::List(vec![value])
     }
 }
 
@@ -937,6 +959,18 @@ impl From<AnthropicPlainTextSource> for AnthropicDocumentBlockSource {
     #[inline]
     fn from(value: AnthropicPlainTextSource) -> Self {
         Self::Text(value)
+    }
+}
+
+impl AnthropicDocumentBlockSource {
+    /// Returns the field `data`, which all variants have; `None` where it is absent or the variant is unknown.
+    #[inline]
+    pub fn data(&self) -> Option<&str> {
+        match self {
+            Self::Base64(value) => Some(&value.data),
+            Self::Text(value) => Some(&value.data),
+            Self::Unrecognized(_) => None,
+        }
     }
 }
 

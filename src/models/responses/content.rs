@@ -4,7 +4,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::core::wire::{wire_enum, wire_setters, wire_struct, wire_union};
+use crate::core::wire::{
+    IntoList, IntoNumber, wire_enum, wire_numbers, wire_setters, wire_struct, wire_text, wire_texts, wire_union,
+};
 use crate::models::*;
 
 /// Text part of an assistant message, with citations and optional token probabilities.
@@ -37,6 +39,8 @@ impl ResponseOutputText {
     }
 }
 
+wire_text!(ResponseOutputText, text => Self::new(text));
+
 wire_setters!(ResponseOutputText {
     annotations: list ResponsesAnnotation,
     logprobs: list ResponseOutputTextLogprob,
@@ -67,8 +71,8 @@ wire_struct!(FileCitation ["type" = "file_citation"] {
 impl FileCitation {
     /// With what the API requires.
     #[inline]
-    pub fn new(file_id: impl Into<String>, filename: impl Into<String>, index: i64) -> Self {
-        Self { file_id: file_id.into(), filename: filename.into(), index, extra: Extra::new() }
+    pub fn new(file_id: impl Into<String>, filename: impl Into<String>, index: impl IntoNumber<i64>) -> Self {
+        Self { file_id: file_id.into(), filename: filename.into(), index: index.into_number(), extra: Extra::new() }
     }
 }
 
@@ -106,8 +110,20 @@ wire_struct!(UrlCitation ["type" = "url_citation"] {
 impl UrlCitation {
     /// With what the API requires.
     #[inline]
-    pub fn new(end_index: i64, start_index: i64, title: impl Into<String>, url: impl Into<String>) -> Self {
-        Self { end_index, start_index, title: title.into(), url: url.into(), content: None, extra: Extra::new() }
+    pub fn new(
+        end_index: impl IntoNumber<i64>,
+        start_index: impl IntoNumber<i64>,
+        title: impl Into<String>,
+        url: impl Into<String>,
+    ) -> Self {
+        Self {
+            end_index: end_index.into_number(),
+            start_index: start_index.into_number(),
+            title: title.into(),
+            url: url.into(),
+            content: None,
+            extra: Extra::new(),
+        }
     }
 }
 
@@ -137,8 +153,8 @@ wire_struct!(FilePath ["type" = "file_path"] {
 impl FilePath {
     /// With what the API requires.
     #[inline]
-    pub fn new(file_id: impl Into<String>, index: i64) -> Self {
-        Self { file_id: file_id.into(), index, extra: Extra::new() }
+    pub fn new(file_id: impl Into<String>, index: impl IntoNumber<i64>) -> Self {
+        Self { file_id: file_id.into(), index: index.into_number(), extra: Extra::new() }
     }
 }
 
@@ -229,17 +245,17 @@ wire_struct!(ResponseOutputTextLogprob {
 impl ResponseOutputTextLogprob {
     /// With what the API requires.
     #[inline]
-    pub fn new(
-        bytes: impl IntoIterator<Item = impl Into<i64>>,
-        logprob: f64,
+    pub fn new<Bytes, TopLogprobs>(
+        bytes: impl IntoList<i64, Bytes>,
+        logprob: impl IntoNumber<f64>,
         token: impl Into<String>,
-        top_logprobs: impl IntoIterator<Item = impl Into<ResponseOutputTextLogprobTopLogprob>>,
+        top_logprobs: impl IntoList<ResponseOutputTextLogprobTopLogprob, TopLogprobs>,
     ) -> Self {
         Self {
-            bytes: bytes.into_iter().map(Into::into).collect(),
-            logprob,
+            bytes: bytes.into_list(),
+            logprob: logprob.into_number(),
             token: token.into(),
-            top_logprobs: top_logprobs.into_iter().map(Into::into).collect(),
+            top_logprobs: top_logprobs.into_list(),
             extra: Extra::new(),
         }
     }
@@ -268,8 +284,12 @@ wire_struct!(ResponseOutputTextLogprobTopLogprob { bytes: Required = 0, logprob:
 impl ResponseOutputTextLogprobTopLogprob {
     /// With what the API requires.
     #[inline]
-    pub fn new(bytes: impl IntoIterator<Item = impl Into<i64>>, logprob: f64, token: impl Into<String>) -> Self {
-        Self { bytes: bytes.into_iter().map(Into::into).collect(), logprob, token: token.into(), extra: Extra::new() }
+    pub fn new<Bytes>(
+        bytes: impl IntoList<i64, Bytes>,
+        logprob: impl IntoNumber<f64>,
+        token: impl Into<String>,
+    ) -> Self {
+        Self { bytes: bytes.into_list(), logprob: logprob.into_number(), token: token.into(), extra: Extra::new() }
     }
 }
 
@@ -367,6 +387,8 @@ impl ReasoningTextContent {
     }
 }
 
+wire_text!(ReasoningTextContent, text => Self::new(text));
+
 wire_setters!(ReasoningTextContent {});
 
 /// Tells whether the model has finished writing this reasoning item.
@@ -414,6 +436,8 @@ impl ReasoningSummaryText {
         Self { text: text.into(), extra: Extra::new() }
     }
 }
+
+wire_text!(ReasoningSummaryText, text => Self::new(text));
 
 wire_setters!(ReasoningSummaryText {});
 
@@ -626,6 +650,14 @@ impl From<OutputWebSearchCallItemActionFindInPage> for OutputWebSearchCallItemAc
     }
 }
 
+impl OutputWebSearchCallItemAction {
+    /// Returns the object whose `type` is `open_page`, without further settings; [`OutputWebSearchCallItemActionOpenPage`] has those.
+    #[inline]
+    pub fn open_page() -> Self {
+        Self::OpenPage(OutputWebSearchCallItemActionOpenPage::new())
+    }
+}
+
 /// How far a web search call has come.
 ///
 /// Schema `WebSearchStatus` of the API document.
@@ -680,17 +712,12 @@ wire_struct!(OutputFileSearchCallItem ["type" = "file_search_call"] {
 impl OutputFileSearchCallItem {
     /// With what the API requires.
     #[inline]
-    pub fn new(
+    pub fn new<Queries>(
         id: impl Into<String>,
-        queries: impl IntoIterator<Item = impl Into<String>>,
+        queries: impl IntoList<String, Queries>,
         status: impl Into<WebSearchStatus>,
     ) -> Self {
-        Self {
-            id: id.into(),
-            queries: queries.into_iter().map(Into::into).collect(),
-            status: status.into(),
-            extra: Extra::new(),
-        }
+        Self { id: id.into(), queries: queries.into_list(), status: status.into(), extra: Extra::new() }
     }
 }
 
@@ -964,7 +991,7 @@ wire_setters!(CodeInterpreterFileOutput {
     id: into String,
     media_type: into String,
     sha256: into String,
-    size_bytes: exact i64,
+    size_bytes: number i64,
     status: into String,
 });
 
@@ -1024,6 +1051,14 @@ impl From<CodeInterpreterFileOutput> for OutputCodeInterpreterCallItemOutput {
     }
 }
 
+impl OutputCodeInterpreterCallItemOutput {
+    /// Returns the object whose `type` is `file`, without further settings; [`CodeInterpreterFileOutput`] has those.
+    #[inline]
+    pub fn file() -> Self {
+        Self::File(Box::new(CodeInterpreterFileOutput::new()))
+    }
+}
+
 /// Stage the interpreter call has reached, from generation through execution.
 ///
 /// At `OutputItemCodeInterpreterCall.status` in the API document.
@@ -1078,6 +1113,8 @@ impl InputText {
         Self { text: text.into(), prompt_cache_breakpoint: None, extra: Extra::new() }
     }
 }
+
+wire_text!(InputText, text => Self::new(text));
 
 wire_setters!(InputText {
     prompt_cache_breakpoint: into PromptCacheBreakpoint,
@@ -1379,6 +1416,19 @@ impl From<ApplyPatchDeleteFileOperation> for ApplyPatchCallOperation {
     }
 }
 
+impl ApplyPatchCallOperation {
+    /// Returns the field `path`, which all variants have; `None` where it is absent or the variant is unknown.
+    #[inline]
+    pub fn path(&self) -> Option<&str> {
+        match self {
+            Self::CreateFile(value) => Some(&value.path),
+            Self::UpdateFile(value) => Some(&value.path),
+            Self::DeleteFile(value) => Some(&value.path),
+            Self::Unrecognized(_) => None,
+        }
+    }
+}
+
 /// Progress of a patch call while the model writes it.
 ///
 /// Schema `ApplyPatchCallStatus` of the API document.
@@ -1555,14 +1605,14 @@ wire_struct!(OutputComputerCallItem ["type" = "computer_call"] {
 impl OutputComputerCallItem {
     /// With what the API requires.
     #[inline]
-    pub fn new(
+    pub fn new<PendingSafetyChecks>(
         call_id: impl Into<String>,
-        pending_safety_checks: impl IntoIterator<Item = impl Into<OutputComputerCallItemPendingSafetyCheck>>,
+        pending_safety_checks: impl IntoList<OutputComputerCallItemPendingSafetyCheck, PendingSafetyChecks>,
         status: impl Into<OutputComputerCallItemStatus>,
     ) -> Self {
         Self {
             call_id: call_id.into(),
-            pending_safety_checks: pending_safety_checks.into_iter().map(Into::into).collect(),
+            pending_safety_checks: pending_safety_checks.into_list(),
             status: status.into(),
             action: None,
             id: None,
@@ -1854,7 +1904,7 @@ impl OutputCodeInterpreterServerToolItem {
 
 wire_setters!(OutputCodeInterpreterServerToolItem {
     code: into String,
-    exit_code: exact i64,
+    exit_code: number i64,
     id: into String,
     language: into String,
     stderr: into String,
@@ -2083,7 +2133,7 @@ wire_setters!(OutputBashServerToolItem {
     command: into String,
     container_id: into String,
     error: into String,
-    exit_code: exact i64,
+    exit_code: number i64,
     files: list OutputBashServerToolItemFile,
     id: into String,
     stderr: into String,
@@ -2123,17 +2173,17 @@ impl OutputBashServerToolItemFile {
     #[inline]
     pub fn new(
         container_id: impl Into<String>,
-        end_index: i64,
+        end_index: impl IntoNumber<i64>,
         file_id: impl Into<String>,
         filename: impl Into<String>,
-        start_index: i64,
+        start_index: impl IntoNumber<i64>,
     ) -> Self {
         Self {
             container_id: container_id.into(),
-            end_index,
+            end_index: end_index.into_number(),
             file_id: file_id.into(),
             filename: filename.into(),
-            start_index,
+            start_index: start_index.into_number(),
             extra: Extra::new(),
         }
     }
@@ -2301,8 +2351,8 @@ wire_struct!(ShellCallOutputContentOutcomeExit ["type" = "exit"] {
 impl ShellCallOutputContentOutcomeExit {
     /// With what the API requires.
     #[inline]
-    pub fn new(exit_code: i64) -> Self {
-        Self { exit_code, extra: Extra::new() }
+    pub fn new(exit_code: impl IntoNumber<i64>) -> Self {
+        Self { exit_code: exit_code.into_number(), extra: Extra::new() }
     }
 }
 
@@ -2370,6 +2420,14 @@ impl From<ShellCallOutputContentOutcomeTimeout> for ShellCallOutputContentOutcom
     #[inline]
     fn from(value: ShellCallOutputContentOutcomeTimeout) -> Self {
         Self::Timeout(value)
+    }
+}
+
+impl ShellCallOutputContentOutcome {
+    /// Returns the object whose `type` is `timeout`, without further settings; [`ShellCallOutputContentOutcomeTimeout`] has those.
+    #[inline]
+    pub fn timeout() -> Self {
+        Self::Timeout(ShellCallOutputContentOutcomeTimeout::new())
     }
 }
 
@@ -2468,19 +2526,14 @@ wire_struct!(OutputShellServerToolItemAction {
 impl OutputShellServerToolItemAction {
     /// With what the API requires.
     #[inline]
-    pub fn new(commands: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        Self {
-            commands: commands.into_iter().map(Into::into).collect(),
-            max_output_length: None,
-            timeout_ms: None,
-            extra: Extra::new(),
-        }
+    pub fn new<Commands>(commands: impl IntoList<String, Commands>) -> Self {
+        Self { commands: commands.into_list(), max_output_length: None, timeout_ms: None, extra: Extra::new() }
     }
 }
 
 wire_setters!(OutputShellServerToolItemAction {
-    max_output_length: exact i64,
-    timeout_ms: exact i64,
+    max_output_length: number i64,
+    timeout_ms: number i64,
 });
 
 /// The object at `OutputShellServerToolItem.files[]`.
@@ -2516,17 +2569,17 @@ impl OutputShellServerToolItemFile {
     #[inline]
     pub fn new(
         container_id: impl Into<String>,
-        end_index: i64,
+        end_index: impl IntoNumber<i64>,
         file_id: impl Into<String>,
         filename: impl Into<String>,
-        start_index: i64,
+        start_index: impl IntoNumber<i64>,
     ) -> Self {
         Self {
             container_id: container_id.into(),
-            end_index,
+            end_index: end_index.into_number(),
             file_id: file_id.into(),
             filename: filename.into(),
-            start_index,
+            start_index: start_index.into_number(),
             extra: Extra::new(),
         }
     }
@@ -2590,7 +2643,7 @@ impl OutputWebFetchServerToolItem {
 wire_setters!(OutputWebFetchServerToolItem {
     content: into String,
     error: into String,
-    http_status: exact i64,
+    http_status: number i64,
     id: into String,
     title: into String,
     url: into String,
@@ -2927,19 +2980,19 @@ wire_struct!(FusionAnalysisResult {
 impl FusionAnalysisResult {
     /// With what the API requires.
     #[inline]
-    pub fn new(
-        blind_spots: impl IntoIterator<Item = impl Into<String>>,
-        consensus: impl IntoIterator<Item = impl Into<String>>,
-        contradictions: impl IntoIterator<Item = impl Into<FusionAnalysisResultContradiction>>,
-        partial_coverage: impl IntoIterator<Item = impl Into<FusionAnalysisResultPartialCoverageItem>>,
-        unique_insights: impl IntoIterator<Item = impl Into<FusionAnalysisResultUniqueInsight>>,
+    pub fn new<BlindSpots, Consensus, Contradictions, PartialCoverage, UniqueInsights>(
+        blind_spots: impl IntoList<String, BlindSpots>,
+        consensus: impl IntoList<String, Consensus>,
+        contradictions: impl IntoList<FusionAnalysisResultContradiction, Contradictions>,
+        partial_coverage: impl IntoList<FusionAnalysisResultPartialCoverageItem, PartialCoverage>,
+        unique_insights: impl IntoList<FusionAnalysisResultUniqueInsight, UniqueInsights>,
     ) -> Self {
         Self {
-            blind_spots: blind_spots.into_iter().map(Into::into).collect(),
-            consensus: consensus.into_iter().map(Into::into).collect(),
-            contradictions: contradictions.into_iter().map(Into::into).collect(),
-            partial_coverage: partial_coverage.into_iter().map(Into::into).collect(),
-            unique_insights: unique_insights.into_iter().map(Into::into).collect(),
+            blind_spots: blind_spots.into_list(),
+            consensus: consensus.into_list(),
+            contradictions: contradictions.into_list(),
+            partial_coverage: partial_coverage.into_list(),
+            unique_insights: unique_insights.into_list(),
             extra: Extra::new(),
         }
     }
@@ -2966,11 +3019,11 @@ wire_struct!(FusionAnalysisResultContradiction { stances: Required = 0, topic: R
 impl FusionAnalysisResultContradiction {
     /// With what the API requires.
     #[inline]
-    pub fn new(
-        stances: impl IntoIterator<Item = impl Into<FusionAnalysisResultContradictionStance>>,
+    pub fn new<Stances>(
+        stances: impl IntoList<FusionAnalysisResultContradictionStance, Stances>,
         topic: impl Into<String>,
     ) -> Self {
-        Self { stances: stances.into_iter().map(Into::into).collect(), topic: topic.into(), extra: Extra::new() }
+        Self { stances: stances.into_list(), topic: topic.into(), extra: Extra::new() }
     }
 }
 
@@ -3021,8 +3074,8 @@ wire_struct!(FusionAnalysisResultPartialCoverageItem { models: Required = 0, poi
 impl FusionAnalysisResultPartialCoverageItem {
     /// With what the API requires.
     #[inline]
-    pub fn new(models: impl IntoIterator<Item = impl Into<String>>, point: impl Into<String>) -> Self {
-        Self { models: models.into_iter().map(Into::into).collect(), point: point.into(), extra: Extra::new() }
+    pub fn new<Models>(models: impl IntoList<String, Models>, point: impl Into<String>) -> Self {
+        Self { models: models.into_list(), point: point.into(), extra: Extra::new() }
     }
 }
 
@@ -3085,7 +3138,7 @@ impl OutputFusionServerToolItemFailedModel {
 }
 
 wire_setters!(OutputFusionServerToolItemFailedModel {
-    status_code: exact i64,
+    status_code: number i64,
 });
 
 /// The object at `OutputFusionServerToolItem.responses[]`.
@@ -3434,7 +3487,7 @@ impl StoredPromptTemplate {
 }
 
 wire_setters!(StoredPromptTemplate {
-    variables: into BTreeMap<String, StoredPromptTemplateVariable>,
+    variables: map StoredPromptTemplateVariable,
 });
 
 /// What `StoredPromptTemplate.variables{}` may be.
@@ -3478,19 +3531,7 @@ wire_union!(StoredPromptTemplateVariable {
     }
 });
 
-impl From<String> for StoredPromptTemplateVariable {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
-
-impl From<&str> for StoredPromptTemplateVariable {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
+wire_text!(StoredPromptTemplateVariable, text => Self::Text(text));
 
 impl From<InputText> for StoredPromptTemplateVariable {
     #[inline]
@@ -3744,6 +3785,20 @@ impl From<FormatJsonSchemaConfig> for ResponsesTextFormat {
     }
 }
 
+impl ResponsesTextFormat {
+    /// Returns the object whose `type` is `json_object`, without further settings; [`FormatJsonObjectConfig`] has those.
+    #[inline]
+    pub fn json_object() -> Self {
+        Self::JsonObject(FormatJsonObjectConfig::new())
+    }
+
+    /// Returns the object whose `type` is `text`, without further settings; [`FormatTextConfig`] has those.
+    #[inline]
+    pub fn text() -> Self {
+        Self::Text(FormatTextConfig::new())
+    }
+}
+
 /// How wordy the answer should be, on the longer scale; null leaves it to the model.
 ///
 /// At `TextExtendedConfig.verbosity` in the API document.
@@ -3887,8 +3942,8 @@ wire_struct!(ToolChoiceAllowed ["type" = "allowed_tools"] {
 impl ToolChoiceAllowed {
     /// With what the API requires.
     #[inline]
-    pub fn new(mode: impl Into<ToolChoiceAllowedMode>, tools: impl IntoIterator<Item = impl Into<JsonObject>>) -> Self {
-        Self { mode: mode.into(), tools: tools.into_iter().map(Into::into).collect(), extra: Extra::new() }
+    pub fn new<Tools>(mode: impl Into<ToolChoiceAllowedMode>, tools: impl IntoList<JsonObject, Tools>) -> Self {
+        Self { mode: mode.into(), tools: tools.into_list(), extra: Extra::new() }
     }
 }
 
@@ -4019,6 +4074,8 @@ impl From<ResponsesToolChoiceMode> for ResponsesToolChoice {
     }
 }
 
+wire_text!(ResponsesToolChoice, text => Self::Mode(text.into()));
+
 impl From<ResponsesToolChoiceFunction> for ResponsesToolChoice {
     #[inline]
     fn from(value: ResponsesToolChoiceFunction) -> Self {
@@ -4051,6 +4108,44 @@ impl From<ResponsesToolChoiceShell> for ResponsesToolChoice {
     #[inline]
     fn from(value: ResponsesToolChoiceShell) -> Self {
         Self::Shell(value)
+    }
+}
+
+impl ResponsesToolChoice {
+    /// [`ResponsesToolChoiceMode::Auto`] as a value of this type.
+    #[allow(non_upper_case_globals, reason = "it is used like a variant")]
+    pub const Auto: Self = Self::Mode(ResponsesToolChoiceMode::Auto);
+
+    /// [`ResponsesToolChoiceMode::None`] as a value of this type.
+    #[allow(non_upper_case_globals, reason = "it is used like a variant")]
+    pub const None: Self = Self::Mode(ResponsesToolChoiceMode::None);
+
+    /// [`ResponsesToolChoiceMode::Required`] as a value of this type.
+    #[allow(non_upper_case_globals, reason = "it is used like a variant")]
+    pub const Required: Self = Self::Mode(ResponsesToolChoiceMode::Required);
+
+    /// Returns the object whose `type` is `apply_patch`, without further settings; [`ResponsesToolChoiceApplyPatch`] has those.
+    #[inline]
+    pub fn apply_patch() -> Self {
+        Self::ApplyPatch(ResponsesToolChoiceApplyPatch::new())
+    }
+
+    /// Returns the object whose `type` is `shell`, without further settings; [`ResponsesToolChoiceShell`] has those.
+    #[inline]
+    pub fn shell() -> Self {
+        Self::Shell(ResponsesToolChoiceShell::new())
+    }
+
+    /// Returns the object whose `type` is `web_search_preview`, without further settings; [`ResponsesToolChoiceWebSearchPreview`] has those.
+    #[inline]
+    pub fn web_search_preview() -> Self {
+        Self::WebSearchPreview(ResponsesToolChoiceWebSearchPreview::new("web_search_preview"))
+    }
+
+    /// Returns the object whose `type` is `web_search_preview_2025_03_11`, without further settings; [`ResponsesToolChoiceWebSearchPreview`] has those.
+    #[inline]
+    pub fn web_search_preview_2025_03_11() -> Self {
+        Self::WebSearchPreview(ResponsesToolChoiceWebSearchPreview::new("web_search_preview_2025_03_11"))
     }
 }
 
@@ -4122,8 +4217,8 @@ impl PreviewWebSearchServerTool {
 wire_setters!(PreviewWebSearchServerTool {
     engine: into WebSearchToolEngine,
     filters: into WebSearchDomainFilter,
-    max_results: exact i64,
-    max_uses: exact i64,
+    max_results: number i64,
+    max_uses: number i64,
     mode: into WebSearchMode,
     search_context_size: into SearchContextSize,
     user_location: into PreviewWebSearchUserLocation,
@@ -4279,8 +4374,8 @@ impl Preview20250311WebSearchServerTool {
 wire_setters!(Preview20250311WebSearchServerTool {
     engine: into WebSearchToolEngine,
     filters: into WebSearchDomainFilter,
-    max_results: exact i64,
-    max_uses: exact i64,
+    max_results: number i64,
+    max_uses: number i64,
     mode: into WebSearchMode,
     search_context_size: into SearchContextSize,
     user_location: into PreviewWebSearchUserLocation,
@@ -4336,8 +4431,8 @@ impl LegacyWebSearchServerTool {
 wire_setters!(LegacyWebSearchServerTool {
     engine: into WebSearchToolEngine,
     filters: into WebSearchDomainFilter,
-    max_results: exact i64,
-    max_uses: exact i64,
+    max_results: number i64,
+    max_uses: number i64,
     mode: into WebSearchMode,
     search_context_size: into SearchContextSize,
     user_location: into WebSearchUserLocation,
@@ -4432,8 +4527,8 @@ impl WebSearchServerTool {
 wire_setters!(WebSearchServerTool {
     engine: into WebSearchToolEngine,
     filters: into WebSearchDomainFilter,
-    max_results: exact i64,
-    max_uses: exact i64,
+    max_results: number i64,
+    max_uses: number i64,
     mode: into WebSearchMode,
     search_context_size: into SearchContextSize,
     user_location: into WebSearchUserLocation,
@@ -4468,9 +4563,9 @@ wire_struct!(FileSearchServerTool ["type" = "file_search"] {
 impl FileSearchServerTool {
     /// With what the API requires.
     #[inline]
-    pub fn new(vector_store_ids: impl IntoIterator<Item = impl Into<String>>) -> Self {
+    pub fn new<VectorStoreIds>(vector_store_ids: impl IntoList<String, VectorStoreIds>) -> Self {
         Self {
-            vector_store_ids: vector_store_ids.into_iter().map(Into::into).collect(),
+            vector_store_ids: vector_store_ids.into_list(),
             filters: None,
             max_num_results: None,
             ranking_options: None,
@@ -4481,7 +4576,7 @@ impl FileSearchServerTool {
 
 wire_setters!(FileSearchServerTool {
     filters: into FileSearchServerToolFilters,
-    max_num_results: exact i64,
+    max_num_results: number i64,
     ranking_options: into FileSearchServerToolRankingOptions,
 });
 
@@ -4577,26 +4672,9 @@ wire_union!(FileSearchServerToolFiltersKeyValueItem {
     }
 });
 
-impl From<String> for FileSearchServerToolFiltersKeyValueItem {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
+wire_text!(FileSearchServerToolFiltersKeyValueItem, text => Self::Text(text));
 
-impl From<&str> for FileSearchServerToolFiltersKeyValueItem {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
-
-impl From<f64> for FileSearchServerToolFiltersKeyValueItem {
-    #[inline]
-    fn from(value: f64) -> Self {
-        Self::Number(value)
-    }
-}
+wire_numbers!(FileSearchServerToolFiltersKeyValueItem, Number: i8, i16, i32, u8, u16, u32, f32, f64);
 
 /// What to compare the attribute with: text, number, truth value or a list.
 ///
@@ -4631,26 +4709,9 @@ wire_union!(FileSearchServerToolFiltersKeyValue {
     }
 });
 
-impl From<String> for FileSearchServerToolFiltersKeyValue {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
+wire_text!(FileSearchServerToolFiltersKeyValue, text => Self::Text(text));
 
-impl From<&str> for FileSearchServerToolFiltersKeyValue {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
-
-impl From<f64> for FileSearchServerToolFiltersKeyValue {
-    #[inline]
-    fn from(value: f64) -> Self {
-        Self::Number(value)
-    }
-}
+wire_numbers!(FileSearchServerToolFiltersKeyValue, Number: i8, i16, i32, u8, u16, u32, f32, f64);
 
 impl From<bool> for FileSearchServerToolFiltersKeyValue {
     #[inline]
@@ -4666,10 +4727,19 @@ impl From<Vec<FileSearchServerToolFiltersKeyValueItem>> for FileSearchServerTool
     }
 }
 
-impl<const N: usize> From<[FileSearchServerToolFiltersKeyValueItem; N]> for FileSearchServerToolFiltersKeyValue {
+impl<T: Into<FileSearchServerToolFiltersKeyValueItem>, const N: usize> From<[T; N]>
+    for FileSearchServerToolFiltersKeyValue
+{
     #[inline]
-    fn from(value: [FileSearchServerToolFiltersKeyValueItem; N]) -> Self {
-        Self::List(value.into())
+    fn from(value: [T; N]) -> Self {
+        Self::List(value.into_iter().map(Into::into).collect())
+    }
+}
+
+impl From<FileSearchServerToolFiltersKeyValueItem> for FileSearchServerToolFiltersKeyValue {
+    #[inline]
+    fn from(value: FileSearchServerToolFiltersKeyValueItem) -> Self {
+        Self::List(vec![value])
     }
 }
 
@@ -4695,11 +4765,8 @@ wire_struct!(CompoundFilter {
 impl CompoundFilter {
     /// With what the API requires.
     #[inline]
-    pub fn new(
-        filters: impl IntoIterator<Item = impl Into<JsonObject>>,
-        r#type: impl Into<CompoundFilterType>,
-    ) -> Self {
-        Self { filters: filters.into_iter().map(Into::into).collect(), r#type: r#type.into(), extra: Extra::new() }
+    pub fn new<Filters>(filters: impl IntoList<JsonObject, Filters>, r#type: impl Into<CompoundFilterType>) -> Self {
+        Self { filters: filters.into_list(), r#type: r#type.into(), extra: Extra::new() }
     }
 }
 
@@ -4789,7 +4856,7 @@ impl FileSearchServerToolRankingOptions {
 
 wire_setters!(FileSearchServerToolRankingOptions {
     ranker: into FileSearchServerToolRankingOptionsRanker,
-    score_threshold: exact f64,
+    score_threshold: number f64,
 });
 
 /// Ranking method that orders the hits.
@@ -4837,11 +4904,16 @@ impl ComputerUseServerTool {
     /// With what the API requires.
     #[inline]
     pub fn new(
-        display_height: i64,
-        display_width: i64,
+        display_height: impl IntoNumber<i64>,
+        display_width: impl IntoNumber<i64>,
         environment: impl Into<ComputerUseServerToolEnvironment>,
     ) -> Self {
-        Self { display_height, display_width, environment: environment.into(), extra: Extra::new() }
+        Self {
+            display_height: display_height.into_number(),
+            display_width: display_width.into_number(),
+            environment: environment.into(),
+            extra: Extra::new(),
+        }
     }
 }
 
@@ -4987,24 +5059,20 @@ wire_union!(CodeInterpreterServerToolContainer {
     }
 });
 
-impl From<String> for CodeInterpreterServerToolContainer {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
-
-impl From<&str> for CodeInterpreterServerToolContainer {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
+wire_text!(CodeInterpreterServerToolContainer, text => Self::Text(text));
 
 impl From<CodeInterpreterAutoContainer> for CodeInterpreterServerToolContainer {
     #[inline]
     fn from(value: CodeInterpreterAutoContainer) -> Self {
         Self::Auto(value)
+    }
+}
+
+impl CodeInterpreterServerToolContainer {
+    /// Returns the object whose `type` is `auto`, without further settings; [`CodeInterpreterAutoContainer`] has those.
+    #[inline]
+    pub fn auto() -> Self {
+        Self::Auto(CodeInterpreterAutoContainer::new())
     }
 }
 
@@ -5129,19 +5197,7 @@ wire_union!(McpServerToolAllowedTools {
     }
 });
 
-impl From<Vec<String>> for McpServerToolAllowedTools {
-    #[inline]
-    fn from(value: Vec<String>) -> Self {
-        Self::List(value)
-    }
-}
-
-impl<const N: usize> From<[String; N]> for McpServerToolAllowedTools {
-    #[inline]
-    fn from(value: [String; N]) -> Self {
-        Self::List(value.into())
-    }
-}
+wire_texts!(McpServerToolAllowedTools, List);
 
 impl From<McpServerToolAllowedToolsReadOnly> for McpServerToolAllowedTools {
     #[inline]
@@ -5321,11 +5377,19 @@ impl From<McpServerToolRequireApprovalMode> for McpServerToolRequireApproval {
     }
 }
 
+wire_text!(McpServerToolRequireApproval, text => Self::Mode(text.into()));
+
 impl From<McpServerToolRequireApprovalAlways> for McpServerToolRequireApproval {
     #[inline]
     fn from(value: McpServerToolRequireApprovalAlways) -> Self {
         Self::Always(value)
     }
+}
+
+impl McpServerToolRequireApproval {
+    /// [`McpServerToolRequireApprovalMode::Never`] as a value of this type.
+    #[allow(non_upper_case_globals, reason = "it is used like a variant")]
+    pub const Never: Self = Self::Mode(McpServerToolRequireApprovalMode::Never);
 }
 
 /// Responses tool that lets the model draw or edit images in the course of its answer.
@@ -5385,9 +5449,9 @@ wire_setters!(ImageGenerationServerTool {
     input_image_mask: into ImageGenerationServerToolInputImageMask,
     model: into String,
     moderation: into ImageGenerationServerToolModeration,
-    output_compression: exact i64,
+    output_compression: number i64,
     output_format: into ImageGenerationServerToolOutputFormat,
-    partial_images: exact i64,
+    partial_images: number i64,
     quality: into ImageGenerationServerToolQuality,
     size: into String,
 });
@@ -5757,6 +5821,14 @@ impl From<CustomToolFormatGrammar> for CustomToolFormat {
     }
 }
 
+impl CustomToolFormat {
+    /// Returns the object whose `type` is `text`, without further settings; [`CustomToolFormatText`] has those.
+    #[inline]
+    pub fn text() -> Self {
+        Self::Text(CustomToolFormatText::new())
+    }
+}
+
 /// Bundles related function and custom tools under one name, so the model sees them as a group.
 ///
 /// Schema `NamespaceTool` of the API document.
@@ -5782,17 +5854,12 @@ wire_struct!(NamespaceTool ["type" = "namespace"] {
 impl NamespaceTool {
     /// With what the API requires.
     #[inline]
-    pub fn new(
+    pub fn new<Tools>(
         description: impl Into<String>,
         name: impl Into<String>,
-        tools: impl IntoIterator<Item = impl Into<NamespaceToolTool>>,
+        tools: impl IntoList<NamespaceToolTool, Tools>,
     ) -> Self {
-        Self {
-            description: description.into(),
-            name: name.into(),
-            tools: tools.into_iter().map(Into::into).collect(),
-            extra: Extra::new(),
-        }
+        Self { description: description.into(), name: name.into(), tools: tools.into_list(), extra: Extra::new() }
     }
 }
 
@@ -5922,5 +5989,47 @@ impl From<CustomTool> for NamespaceToolTool {
     #[inline]
     fn from(value: CustomTool) -> Self {
         Self::Custom(value)
+    }
+}
+
+impl NamespaceToolTool {
+    /// Returns the field `name`, which all variants have; `None` where it is absent or the variant is unknown.
+    #[inline]
+    pub fn name(&self) -> Option<&str> {
+        match self {
+            Self::Function(value) => Some(&value.name),
+            Self::Custom(value) => Some(&value.name),
+            Self::Unrecognized(_) => None,
+        }
+    }
+
+    /// Returns the field `async`, which all variants have; `None` where it is absent or the variant is unknown.
+    #[inline]
+    pub fn r#async(&self) -> Option<bool> {
+        match self {
+            Self::Function(value) => value.r#async,
+            Self::Custom(value) => value.r#async,
+            Self::Unrecognized(_) => None,
+        }
+    }
+
+    /// Returns the field `defer_loading`, which all variants have; `None` where it is absent or the variant is unknown.
+    #[inline]
+    pub fn defer_loading(&self) -> Option<bool> {
+        match self {
+            Self::Function(value) => value.defer_loading,
+            Self::Custom(value) => value.defer_loading,
+            Self::Unrecognized(_) => None,
+        }
+    }
+
+    /// Returns the field `description`, which all variants have; `None` where it is absent or the variant is unknown.
+    #[inline]
+    pub fn description(&self) -> Option<&str> {
+        match self {
+            Self::Function(value) => value.description.as_deref(),
+            Self::Custom(value) => value.description.as_deref(),
+            Self::Unrecognized(_) => None,
+        }
     }
 }

@@ -2133,3 +2133,62 @@ impl From<DebugEvent> for ResponsesStreamEvent {
         Self::Debug(value)
     }
 }
+
+impl ResponsesStreamEvent {
+    /// Returns the field `sequence_number`, which all variants have; `None` where it is absent or the variant is unknown.
+    #[inline]
+    pub fn sequence_number(&self) -> Option<i64> {
+        match self {
+            Self::Created(value) => Some(value.sequence_number),
+            Self::InProgress(value) => Some(value.sequence_number),
+            Self::Completed(value) => Some(value.sequence_number),
+            Self::Incomplete(value) => Some(value.sequence_number),
+            Self::Failed(value) => Some(value.sequence_number),
+            Self::Error(value) => Some(value.sequence_number),
+            Self::OutputItemAdded(value) => Some(value.sequence_number),
+            Self::OutputItemDone(value) => Some(value.sequence_number),
+            Self::ContentPartAdded(value) => Some(value.sequence_number),
+            Self::ContentPartDone(value) => Some(value.sequence_number),
+            Self::OutputTextDelta(value) => Some(value.sequence_number),
+            Self::OutputTextDone(value) => Some(value.sequence_number),
+            Self::RefusalDelta(value) => Some(value.sequence_number),
+            Self::RefusalDone(value) => Some(value.sequence_number),
+            Self::OutputTextAnnotationAdded(value) => Some(value.sequence_number),
+            Self::FunctionCallArgumentsDelta(value) => Some(value.sequence_number),
+            Self::FunctionCallArgumentsDone(value) => Some(value.sequence_number),
+            Self::ReasoningTextDelta(value) => Some(value.sequence_number),
+            Self::ReasoningTextDone(value) => Some(value.sequence_number),
+            Self::ReasoningSummaryPartAdded(value) => Some(value.sequence_number),
+            Self::ReasoningSummaryPartDone(value) => Some(value.sequence_number),
+            Self::ReasoningSummaryTextDelta(value) => Some(value.sequence_number),
+            Self::ReasoningSummaryTextDone(value) => Some(value.sequence_number),
+            Self::ImageGenerationCallInProgress(value) => Some(value.sequence_number),
+            Self::ImageGenerationCallGenerating(value) => Some(value.sequence_number),
+            Self::ImageGenerationCallPartialImage(value) => Some(value.sequence_number),
+            Self::ImageGenerationCallCompleted(value) => Some(value.sequence_number),
+            Self::CodeInterpreterCallInProgress(value) => Some(value.sequence_number),
+            Self::CodeInterpreterCallInterpreting(value) => Some(value.sequence_number),
+            Self::CodeInterpreterCallCompleted(value) => Some(value.sequence_number),
+            Self::CodeInterpreterCallCodeDelta(value) => Some(value.sequence_number),
+            Self::CodeInterpreterCallCodeDone(value) => Some(value.sequence_number),
+            Self::WebSearchCallInProgress(value) => Some(value.sequence_number),
+            Self::WebSearchCallSearching(value) => Some(value.sequence_number),
+            Self::WebSearchCallCompleted(value) => Some(value.sequence_number),
+            Self::CustomToolCallInputDelta(value) => Some(value.sequence_number),
+            Self::CustomToolCallInputDone(value) => Some(value.sequence_number),
+            Self::ApplyPatchCallOperationDiffDelta(value) => Some(value.sequence_number),
+            Self::ApplyPatchCallOperationDiffDone(value) => Some(value.sequence_number),
+            Self::FusionCallInProgress(value) => Some(value.sequence_number),
+            Self::FusionCallPanelAdded(value) => Some(value.sequence_number),
+            Self::FusionCallPanelDelta(value) => Some(value.sequence_number),
+            Self::FusionCallPanelReasoningDelta(value) => Some(value.sequence_number),
+            Self::FusionCallPanelCompleted(value) => Some(value.sequence_number),
+            Self::FusionCallPanelFailed(value) => Some(value.sequence_number),
+            Self::FusionCallAnalysisInProgress(value) => Some(value.sequence_number),
+            Self::FusionCallAnalysisCompleted(value) => Some(value.sequence_number),
+            Self::FusionCallCompleted(value) => Some(value.sequence_number),
+            Self::Debug(value) => Some(value.sequence_number),
+            Self::Unrecognized(_) => None,
+        }
+    }
+}

@@ -4,7 +4,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::core::wire::{wire_enum, wire_setters, wire_struct, wire_union};
+use crate::core::wire::{
+    IntoList, IntoNumber, of_tag, wire_enum, wire_setters, wire_struct, wire_text, wire_texts, wire_union,
+};
 use crate::models::*;
 
 /// Everything you can send to create a model response through the Responses protocol.
@@ -164,20 +166,20 @@ wire_setters!(ResponsesRequest {
     cache_control: into CacheControl,
     debug: into ChatDebugOptions,
     deferred_tools: into DeferredToolsControl,
-    frequency_penalty: exact f64,
-    image_config: into BTreeMap<String, ImageConfigValue>,
+    frequency_penalty: number f64,
+    image_config: map ImageConfigValue,
     include: list ResponsesInclude,
     input: into ResponsesInput,
     instructions: into String,
-    max_output_tokens: exact i64,
-    max_tool_calls: exact i64,
-    metadata: into BTreeMap<String, String>,
+    max_output_tokens: number i64,
+    max_tool_calls: number i64,
+    metadata: map String,
     modalities: list ResponsesOutputModality,
     model: into String,
     models: list String,
     parallel_tool_calls: exact bool,
     plugins: list ResponsesRequestPlugin,
-    presence_penalty: exact f64,
+    presence_penalty: number f64,
     previous_response_id: into Json,
     prompt: into StoredPromptTemplate,
     prompt_cache_key: into String,
@@ -191,13 +193,13 @@ wire_setters!(ResponsesRequest {
     stop: into ResponsesRequestStop,
     stop_server_tools_when: list StopServerToolsWhenCondition,
     store: exact bool,
-    temperature: exact f64,
+    temperature: number f64,
     text: into TextExtendedConfig,
     tool_choice: into ResponsesToolChoice,
     tools: list ResponsesRequestTool,
-    top_k: exact i64,
-    top_logprobs: exact i64,
-    top_p: exact f64,
+    top_k: number i64,
+    top_logprobs: number i64,
+    top_p: number f64,
     trace: into TraceConfig,
     truncation: into ResponsesTruncation,
     user: into String,
@@ -269,10 +271,10 @@ wire_struct!(ReasoningItem ["type" = "reasoning"] {
 impl ReasoningItem {
     /// With what the API requires.
     #[inline]
-    pub fn new(id: impl Into<String>, summary: impl IntoIterator<Item = impl Into<ReasoningSummaryText>>) -> Self {
+    pub fn new<Summary>(id: impl Into<String>, summary: impl IntoList<ReasoningSummaryText, Summary>) -> Self {
         Self {
             id: id.into(),
-            summary: summary.into_iter().map(Into::into).collect(),
+            summary: summary.into_list(),
             content: None,
             encrypted_content: None,
             status: None,
@@ -430,6 +432,8 @@ impl From<InputText> for EasyInputMessageContentItem {
     }
 }
 
+wire_text!(EasyInputMessageContentItem, text => Self::InputText(text.into()));
+
 impl From<InputImage> for EasyInputMessageContentItem {
     #[inline]
     fn from(value: InputImage) -> Self {
@@ -483,19 +487,7 @@ wire_union!(EasyInputMessageContent {
     }
 });
 
-impl From<String> for EasyInputMessageContent {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
-
-impl From<&str> for EasyInputMessageContent {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
+wire_text!(EasyInputMessageContent, text => Self::Text(text));
 
 impl From<Vec<EasyInputMessageContentItem>> for EasyInputMessageContent {
     #[inline]
@@ -504,10 +496,17 @@ impl From<Vec<EasyInputMessageContentItem>> for EasyInputMessageContent {
     }
 }
 
-impl<const N: usize> From<[EasyInputMessageContentItem; N]> for EasyInputMessageContent {
+impl<T: Into<EasyInputMessageContentItem>, const N: usize> From<[T; N]> for EasyInputMessageContent {
     #[inline]
-    fn from(value: [EasyInputMessageContentItem; N]) -> Self {
-        Self::List(value.into())
+    fn from(value: [T; N]) -> Self {
+        Self::List(value.into_iter().map(Into::into).collect())
+    }
+}
+
+impl From<EasyInputMessageContentItem> for EasyInputMessageContent {
+    #[inline]
+    fn from(value: EasyInputMessageContentItem) -> Self {
+        Self::List(vec![value])
     }
 }
 
@@ -644,6 +643,8 @@ impl From<InputText> for InputMessageItemContentItem {
     }
 }
 
+wire_text!(InputMessageItemContentItem, text => Self::InputText(text.into()));
+
 impl From<InputImage> for InputMessageItemContentItem {
     #[inline]
     fn from(value: InputImage) -> Self {
@@ -774,6 +775,8 @@ impl From<InputText> for FunctionCallOutputItemOutputItem {
     }
 }
 
+wire_text!(FunctionCallOutputItemOutputItem, text => Self::InputText(text.into()));
+
 impl From<InputImage> for FunctionCallOutputItemOutputItem {
     #[inline]
     fn from(value: InputImage) -> Self {
@@ -813,19 +816,7 @@ wire_union!(FunctionCallOutputItemOutput {
     }
 });
 
-impl From<String> for FunctionCallOutputItemOutput {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
-
-impl From<&str> for FunctionCallOutputItemOutput {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
+wire_text!(FunctionCallOutputItemOutput, text => Self::Text(text));
 
 impl From<Vec<FunctionCallOutputItemOutputItem>> for FunctionCallOutputItemOutput {
     #[inline]
@@ -834,10 +825,17 @@ impl From<Vec<FunctionCallOutputItemOutputItem>> for FunctionCallOutputItemOutpu
     }
 }
 
-impl<const N: usize> From<[FunctionCallOutputItemOutputItem; N]> for FunctionCallOutputItemOutput {
+impl<T: Into<FunctionCallOutputItemOutputItem>, const N: usize> From<[T; N]> for FunctionCallOutputItemOutput {
     #[inline]
-    fn from(value: [FunctionCallOutputItemOutputItem; N]) -> Self {
-        Self::List(value.into())
+    fn from(value: [T; N]) -> Self {
+        Self::List(value.into_iter().map(Into::into).collect())
+    }
+}
+
+impl From<FunctionCallOutputItemOutputItem> for FunctionCallOutputItemOutput {
+    #[inline]
+    fn from(value: FunctionCallOutputItemOutputItem) -> Self {
+        Self::List(vec![value])
     }
 }
 
@@ -916,6 +914,8 @@ impl From<ResponseOutputText> for OutputMessageInputContentItem {
     }
 }
 
+wire_text!(OutputMessageInputContentItem, text => Self::OutputText(text.into()));
+
 impl From<ResponsesRefusal> for OutputMessageInputContentItem {
     #[inline]
     fn from(value: ResponsesRefusal) -> Self {
@@ -948,19 +948,7 @@ wire_union!(OutputMessageInputContent {
     }
 });
 
-impl From<String> for OutputMessageInputContent {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
-
-impl From<&str> for OutputMessageInputContent {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
+wire_text!(OutputMessageInputContent, text => Self::Text(text));
 
 impl From<Vec<OutputMessageInputContentItem>> for OutputMessageInputContent {
     #[inline]
@@ -969,10 +957,17 @@ impl From<Vec<OutputMessageInputContentItem>> for OutputMessageInputContent {
     }
 }
 
-impl<const N: usize> From<[OutputMessageInputContentItem; N]> for OutputMessageInputContent {
+impl<T: Into<OutputMessageInputContentItem>, const N: usize> From<[T; N]> for OutputMessageInputContent {
     #[inline]
-    fn from(value: [OutputMessageInputContentItem; N]) -> Self {
-        Self::List(value.into())
+    fn from(value: [T; N]) -> Self {
+        Self::List(value.into_iter().map(Into::into).collect())
+    }
+}
+
+impl From<OutputMessageInputContentItem> for OutputMessageInputContent {
+    #[inline]
+    fn from(value: OutputMessageInputContentItem) -> Self {
+        Self::List(vec![value])
     }
 }
 
@@ -1053,12 +1048,12 @@ wire_struct!(LocalShellCallItemAction ["type" = "exec"] {
 impl LocalShellCallItemAction {
     /// With what the API requires.
     #[inline]
-    pub fn new(
-        command: impl IntoIterator<Item = impl Into<String>>,
+    pub fn new<Command>(
+        command: impl IntoList<String, Command>,
         env: impl Into<Secret<BTreeMap<String, String>>>,
     ) -> Self {
         Self {
-            command: command.into_iter().map(Into::into).collect(),
+            command: command.into_list(),
             env: env.into(),
             timeout_ms: None,
             user: None,
@@ -1069,7 +1064,7 @@ impl LocalShellCallItemAction {
 }
 
 wire_setters!(LocalShellCallItemAction {
-    timeout_ms: exact i64,
+    timeout_ms: number i64,
     user: into String,
     working_directory: into String,
 });
@@ -1183,19 +1178,14 @@ wire_struct!(ShellCallItemAction { commands: Required = 0, max_output_length: Op
 impl ShellCallItemAction {
     /// With what the API requires.
     #[inline]
-    pub fn new(commands: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        Self {
-            commands: commands.into_iter().map(Into::into).collect(),
-            max_output_length: None,
-            timeout_ms: None,
-            extra: Extra::new(),
-        }
+    pub fn new<Commands>(commands: impl IntoList<String, Commands>) -> Self {
+        Self { commands: commands.into_list(), max_output_length: None, timeout_ms: None, extra: Extra::new() }
     }
 }
 
 wire_setters!(ShellCallItemAction {
-    max_output_length: exact i64,
-    timeout_ms: exact i64,
+    max_output_length: number i64,
+    timeout_ms: number i64,
 });
 
 /// Item that carries the results of a `ShellCallItem` back to the model.
@@ -1238,13 +1228,10 @@ wire_struct!(ShellCallOutputItem ["type" = "shell_call_output"] {
 impl ShellCallOutputItem {
     /// With what the API requires.
     #[inline]
-    pub fn new(
-        call_id: impl Into<String>,
-        output: impl IntoIterator<Item = impl Into<ShellCallOutputContent>>,
-    ) -> Self {
+    pub fn new<Output>(call_id: impl Into<String>, output: impl IntoList<ShellCallOutputContent, Output>) -> Self {
         Self {
             call_id: call_id.into(),
-            output: output.into_iter().map(Into::into).collect(),
+            output: output.into_list(),
             container_id: None,
             error: None,
             files: None,
@@ -1261,7 +1248,7 @@ wire_setters!(ShellCallOutputItem {
     error: into String,
     files: list ShellCallOutputItemFile,
     id: into String,
-    max_output_length: exact i64,
+    max_output_length: number i64,
     status: into ToolCallStatus,
 });
 
@@ -1298,17 +1285,17 @@ impl ShellCallOutputItemFile {
     #[inline]
     pub fn new(
         container_id: impl Into<String>,
-        end_index: i64,
+        end_index: impl IntoNumber<i64>,
         file_id: impl Into<String>,
         filename: impl Into<String>,
-        start_index: i64,
+        start_index: impl IntoNumber<i64>,
     ) -> Self {
         Self {
             container_id: container_id.into(),
-            end_index,
+            end_index: end_index.into_number(),
             file_id: file_id.into(),
             filename: filename.into(),
-            start_index,
+            start_index: start_index.into_number(),
             extra: Extra::new(),
         }
     }
@@ -1344,15 +1331,15 @@ wire_struct!(McpListToolsItem ["type" = "mcp_list_tools"] {
 impl McpListToolsItem {
     /// With what the API requires.
     #[inline]
-    pub fn new(
+    pub fn new<Tools>(
         id: impl Into<String>,
         server_label: impl Into<String>,
-        tools: impl IntoIterator<Item = impl Into<McpListToolsItemTool>>,
+        tools: impl IntoList<McpListToolsItemTool, Tools>,
     ) -> Self {
         Self {
             id: id.into(),
             server_label: server_label.into(),
-            tools: tools.into_iter().map(Into::into).collect(),
+            tools: tools.into_list(),
             error: None,
             extra: Extra::new(),
         }
@@ -1570,8 +1557,8 @@ wire_struct!(McpProtocolError ["type" = "mcp_protocol_error"] {
 impl McpProtocolError {
     /// With what the API requires.
     #[inline]
-    pub fn new(code: i64, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), extra: Extra::new() }
+    pub fn new(code: impl IntoNumber<i64>, message: impl Into<String>) -> Self {
+        Self { code: code.into_number(), message: message.into(), extra: Extra::new() }
     }
 }
 
@@ -1627,8 +1614,8 @@ wire_struct!(McpHttpError ["type" = "http_error"] {
 impl McpHttpError {
     /// With what the API requires.
     #[inline]
-    pub fn new(code: i64, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), extra: Extra::new() }
+    pub fn new(code: impl IntoNumber<i64>, message: impl Into<String>) -> Self {
+        Self { code: code.into_number(), message: message.into(), extra: Extra::new() }
     }
 }
 
@@ -1675,19 +1662,7 @@ wire_union!(McpToolCallError {
     }
 });
 
-impl From<String> for McpToolCallError {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
-
-impl From<&str> for McpToolCallError {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
+wire_text!(McpToolCallError, text => Self::Text(text));
 
 impl From<McpProtocolError> for McpToolCallError {
     #[inline]
@@ -1707,6 +1682,14 @@ impl From<McpHttpError> for McpToolCallError {
     #[inline]
     fn from(value: McpHttpError) -> Self {
         Self::HttpError(value)
+    }
+}
+
+impl McpToolCallError {
+    /// Returns the object whose `type` is `mcp_tool_execution_error`, without further settings; [`McpToolExecutionError`] has those.
+    #[inline]
+    pub fn mcp_tool_execution_error() -> Self {
+        Self::McpToolExecutionError(McpToolExecutionError::new())
     }
 }
 
@@ -1844,6 +1827,8 @@ impl From<InputText> for CustomToolCallOutputItemOutputItem {
     }
 }
 
+wire_text!(CustomToolCallOutputItemOutputItem, text => Self::InputText(text.into()));
+
 impl From<InputImage> for CustomToolCallOutputItemOutputItem {
     #[inline]
     fn from(value: InputImage) -> Self {
@@ -1883,19 +1868,7 @@ wire_union!(CustomToolCallOutputItemOutput {
     }
 });
 
-impl From<String> for CustomToolCallOutputItemOutput {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
-
-impl From<&str> for CustomToolCallOutputItemOutput {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
+wire_text!(CustomToolCallOutputItemOutput, text => Self::Text(text));
 
 impl From<Vec<CustomToolCallOutputItemOutputItem>> for CustomToolCallOutputItemOutput {
     #[inline]
@@ -1904,10 +1877,17 @@ impl From<Vec<CustomToolCallOutputItemOutputItem>> for CustomToolCallOutputItemO
     }
 }
 
-impl<const N: usize> From<[CustomToolCallOutputItemOutputItem; N]> for CustomToolCallOutputItemOutput {
+impl<T: Into<CustomToolCallOutputItemOutputItem>, const N: usize> From<[T; N]> for CustomToolCallOutputItemOutput {
     #[inline]
-    fn from(value: [CustomToolCallOutputItemOutputItem; N]) -> Self {
-        Self::List(value.into())
+    fn from(value: [T; N]) -> Self {
+        Self::List(value.into_iter().map(Into::into).collect())
+    }
+}
+
+impl From<CustomToolCallOutputItemOutputItem> for CustomToolCallOutputItemOutput {
+    #[inline]
+    fn from(value: CustomToolCallOutputItemOutputItem) -> Self {
+        Self::List(vec![value])
     }
 }
 
@@ -2025,11 +2005,11 @@ wire_struct!(AdditionalToolsItem ["type" = "additional_tools"] {
 impl AdditionalToolsItem {
     /// With what the API requires.
     #[inline]
-    pub fn new(
+    pub fn new<Tools>(
         role: impl Into<AdditionalToolsItemRole>,
-        tools: impl IntoIterator<Item = impl Into<AdditionalToolsItemTool>>,
+        tools: impl IntoList<AdditionalToolsItemTool, Tools>,
     ) -> Self {
-        Self { role: role.into(), tools: tools.into_iter().map(Into::into).collect(), id: None, extra: Extra::new() }
+        Self { role: role.into(), tools: tools.into_list(), id: None, extra: Extra::new() }
     }
 }
 
@@ -2255,10 +2235,10 @@ wire_setters!(WebSearchServerToolConfig {
     allowed_domains: list String,
     engine: into WebSearchToolEngine,
     excluded_domains: list String,
-    max_characters: exact i64,
-    max_results: exact i64,
-    max_total_results: exact i64,
-    max_uses: exact i64,
+    max_characters: number i64,
+    max_results: number i64,
+    max_total_results: number i64,
+    max_uses: number i64,
     mode: into WebSearchMode,
     search_context_size: into SearchQualityLevel,
     user_location: into WebSearchUserLocationServerTool,
@@ -2528,6 +2508,8 @@ wire_union!(AdditionalToolsItemTool {
     }
 });
 
+wire_text!(AdditionalToolsItemTool, text => of_tag("type", text));
+
 impl From<AdditionalToolsItemToolFunction> for AdditionalToolsItemTool {
     #[inline]
     fn from(value: AdditionalToolsItemToolFunction) -> Self {
@@ -2724,6 +2706,134 @@ impl From<ToolSearchServerTool> for AdditionalToolsItemTool {
     }
 }
 
+impl AdditionalToolsItemTool {
+    /// Returns the object whose `type` is `apply_patch`, without further settings; [`ApplyPatchServerTool`] has those.
+    #[inline]
+    pub fn apply_patch() -> Self {
+        Self::ApplyPatch(ApplyPatchServerTool::new())
+    }
+
+    /// Returns the object whose `type` is `image_generation`, without further settings; [`ImageGenerationServerTool`] has those.
+    #[inline]
+    pub fn image_generation() -> Self {
+        Self::ImageGeneration(Box::new(ImageGenerationServerTool::new()))
+    }
+
+    /// Returns the object whose `type` is `local_shell`, without further settings; [`CodexLocalShellTool`] has those.
+    #[inline]
+    pub fn local_shell() -> Self {
+        Self::LocalShell(CodexLocalShellTool::new())
+    }
+
+    /// Returns the object whose `type` is `openrouter:advisor`, without further settings; [`AdvisorServerToolOpenRouter`] has those.
+    #[inline]
+    pub fn openrouter_advisor() -> Self {
+        Self::OpenRouterAdvisor(Box::new(AdvisorServerToolOpenRouter::new()))
+    }
+
+    /// Returns the object whose `type` is `openrouter:apply_patch`, without further settings; [`ApplyPatchServerToolOpenRouter`] has those.
+    #[inline]
+    pub fn openrouter_apply_patch() -> Self {
+        Self::OpenRouterApplyPatch(ApplyPatchServerToolOpenRouter::new())
+    }
+
+    /// Returns the object whose `type` is `openrouter:bash`, without further settings; [`BashServerTool`] has those.
+    #[inline]
+    pub fn openrouter_bash() -> Self {
+        Self::OpenRouterBash(Box::new(BashServerTool::new()))
+    }
+
+    /// Returns the object whose `type` is `openrouter:datetime`, without further settings; [`DatetimeServerTool`] has those.
+    #[inline]
+    pub fn openrouter_datetime() -> Self {
+        Self::OpenRouterDatetime(DatetimeServerTool::new())
+    }
+
+    /// Returns the object whose `type` is `openrouter:experimental__search_models`, without further settings; [`SearchModelsServerToolOpenRouter`] has those.
+    #[inline]
+    pub fn openrouter_experimental_search_models() -> Self {
+        Self::OpenRouterExperimentalSearchModels(SearchModelsServerToolOpenRouter::new())
+    }
+
+    /// Returns the object whose `type` is `openrouter:files`, without further settings; [`FilesServerTool`] has those.
+    #[inline]
+    pub fn openrouter_files() -> Self {
+        Self::OpenRouterFiles(FilesServerTool::new())
+    }
+
+    /// Returns the object whose `type` is `openrouter:fusion`, without further settings; [`FusionServerToolOpenRouter`] has those.
+    #[inline]
+    pub fn openrouter_fusion() -> Self {
+        Self::OpenRouterFusion(Box::new(FusionServerToolOpenRouter::new()))
+    }
+
+    /// Returns the object whose `type` is `openrouter:image_generation`, without further settings; [`ImageGenerationServerToolOpenRouter`] has those.
+    #[inline]
+    pub fn openrouter_image_generation() -> Self {
+        Self::OpenRouterImageGeneration(ImageGenerationServerToolOpenRouter::new())
+    }
+
+    /// Returns the object whose `type` is `openrouter:shell`, without further settings; [`ShellServerToolOpenRouter`] has those.
+    #[inline]
+    pub fn openrouter_shell() -> Self {
+        Self::OpenRouterShell(Box::new(ShellServerToolOpenRouter::new()))
+    }
+
+    /// Returns the object whose `type` is `openrouter:subagent`, without further settings; [`SubagentServerToolOpenRouter`] has those.
+    #[inline]
+    pub fn openrouter_subagent() -> Self {
+        Self::OpenRouterSubagent(Box::new(SubagentServerToolOpenRouter::new()))
+    }
+
+    /// Returns the object whose `type` is `openrouter:tool_search`, without further settings; [`ToolSearchServerTool`] has those.
+    #[inline]
+    pub fn openrouter_tool_search() -> Self {
+        Self::OpenRouterToolSearch(ToolSearchServerTool::new())
+    }
+
+    /// Returns the object whose `type` is `openrouter:web_fetch`, without further settings; [`WebFetchServerTool`] has those.
+    #[inline]
+    pub fn openrouter_web_fetch() -> Self {
+        Self::OpenRouterWebFetch(WebFetchServerTool::new())
+    }
+
+    /// Returns the object whose `type` is `openrouter:web_search`, without further settings; [`WebSearchServerToolOpenRouter`] has those.
+    #[inline]
+    pub fn openrouter_web_search() -> Self {
+        Self::OpenRouterWebSearch(Box::new(WebSearchServerToolOpenRouter::new()))
+    }
+
+    /// Returns the object whose `type` is `shell`, without further settings; [`ShellServerTool`] has those.
+    #[inline]
+    pub fn shell() -> Self {
+        Self::Shell(ShellServerTool::new())
+    }
+
+    /// Returns the object whose `type` is `web_search`, without further settings; [`LegacyWebSearchServerTool`] has those.
+    #[inline]
+    pub fn web_search() -> Self {
+        Self::WebSearch(Box::new(LegacyWebSearchServerTool::new()))
+    }
+
+    /// Returns the object whose `type` is `web_search_2025_08_26`, without further settings; [`WebSearchServerTool`] has those.
+    #[inline]
+    pub fn web_search_2025_08_26() -> Self {
+        Self::WebSearch2025_08_26(Box::new(WebSearchServerTool::new()))
+    }
+
+    /// Returns the object whose `type` is `web_search_preview`, without further settings; [`PreviewWebSearchServerTool`] has those.
+    #[inline]
+    pub fn web_search_preview() -> Self {
+        Self::WebSearchPreview(Box::new(PreviewWebSearchServerTool::new()))
+    }
+
+    /// Returns the object whose `type` is `web_search_preview_2025_03_11`, without further settings; [`Preview20250311WebSearchServerTool`] has those.
+    #[inline]
+    pub fn web_search_preview_2025_03_11() -> Self {
+        Self::WebSearchPreview2025_03_11(Box::new(Preview20250311WebSearchServerTool::new()))
+    }
+}
+
 /// Message that one agent sends to another within a session of several cooperating agents.
 ///
 /// Schema `AgentMessageItem` of the API document.
@@ -2755,14 +2865,14 @@ wire_struct!(AgentMessageItem ["type" = "agent_message"] {
 impl AgentMessageItem {
     /// With what the API requires.
     #[inline]
-    pub fn new(
+    pub fn new<Content>(
         author: impl Into<String>,
-        content: impl IntoIterator<Item = impl Into<AgentMessageContentPart>>,
+        content: impl IntoList<AgentMessageContentPart, Content>,
         recipient: impl Into<String>,
     ) -> Self {
         Self {
             author: author.into(),
-            content: content.into_iter().map(Into::into).collect(),
+            content: content.into_list(),
             recipient: recipient.into(),
             agent: None,
             id: None,
@@ -2867,6 +2977,8 @@ impl From<InputText> for AgentMessageContentPart {
         Self::InputText(value)
     }
 }
+
+wire_text!(AgentMessageContentPart, text => Self::InputText(text.into()));
 
 impl From<InputImage> for AgentMessageContentPart {
     #[inline]
@@ -3003,15 +3115,15 @@ wire_struct!(ToolSearchOutputItem ["type" = "tool_search_output"] {
 impl ToolSearchOutputItem {
     /// With what the API requires.
     #[inline]
-    pub fn new(
+    pub fn new<Tools>(
         call_id: impl Into<String>,
         execution: impl Into<ToolSearchOutputItemExecution>,
-        tools: impl IntoIterator<Item = impl Into<ToolSearchOutputItemTool>>,
+        tools: impl IntoList<ToolSearchOutputItemTool, Tools>,
     ) -> Self {
         Self {
             call_id: call_id.into(),
             execution: execution.into(),
-            tools: tools.into_iter().map(Into::into).collect(),
+            tools: tools.into_list(),
             id: None,
             status: None,
             extra: Extra::new(),
@@ -3315,6 +3427,8 @@ wire_union!(ToolSearchOutputItemTool {
     }
 });
 
+wire_text!(ToolSearchOutputItemTool, text => of_tag("type", text));
+
 impl From<ToolSearchOutputItemToolFunction> for ToolSearchOutputItemTool {
     #[inline]
     fn from(value: ToolSearchOutputItemToolFunction) -> Self {
@@ -3508,6 +3622,134 @@ impl From<ToolSearchServerTool> for ToolSearchOutputItemTool {
     #[inline]
     fn from(value: ToolSearchServerTool) -> Self {
         Self::OpenRouterToolSearch(value)
+    }
+}
+
+impl ToolSearchOutputItemTool {
+    /// Returns the object whose `type` is `apply_patch`, without further settings; [`ApplyPatchServerTool`] has those.
+    #[inline]
+    pub fn apply_patch() -> Self {
+        Self::ApplyPatch(ApplyPatchServerTool::new())
+    }
+
+    /// Returns the object whose `type` is `image_generation`, without further settings; [`ImageGenerationServerTool`] has those.
+    #[inline]
+    pub fn image_generation() -> Self {
+        Self::ImageGeneration(Box::new(ImageGenerationServerTool::new()))
+    }
+
+    /// Returns the object whose `type` is `local_shell`, without further settings; [`CodexLocalShellTool`] has those.
+    #[inline]
+    pub fn local_shell() -> Self {
+        Self::LocalShell(CodexLocalShellTool::new())
+    }
+
+    /// Returns the object whose `type` is `openrouter:advisor`, without further settings; [`AdvisorServerToolOpenRouter`] has those.
+    #[inline]
+    pub fn openrouter_advisor() -> Self {
+        Self::OpenRouterAdvisor(Box::new(AdvisorServerToolOpenRouter::new()))
+    }
+
+    /// Returns the object whose `type` is `openrouter:apply_patch`, without further settings; [`ApplyPatchServerToolOpenRouter`] has those.
+    #[inline]
+    pub fn openrouter_apply_patch() -> Self {
+        Self::OpenRouterApplyPatch(ApplyPatchServerToolOpenRouter::new())
+    }
+
+    /// Returns the object whose `type` is `openrouter:bash`, without further settings; [`BashServerTool`] has those.
+    #[inline]
+    pub fn openrouter_bash() -> Self {
+        Self::OpenRouterBash(Box::new(BashServerTool::new()))
+    }
+
+    /// Returns the object whose `type` is `openrouter:datetime`, without further settings; [`DatetimeServerTool`] has those.
+    #[inline]
+    pub fn openrouter_datetime() -> Self {
+        Self::OpenRouterDatetime(DatetimeServerTool::new())
+    }
+
+    /// Returns the object whose `type` is `openrouter:experimental__search_models`, without further settings; [`SearchModelsServerToolOpenRouter`] has those.
+    #[inline]
+    pub fn openrouter_experimental_search_models() -> Self {
+        Self::OpenRouterExperimentalSearchModels(SearchModelsServerToolOpenRouter::new())
+    }
+
+    /// Returns the object whose `type` is `openrouter:files`, without further settings; [`FilesServerTool`] has those.
+    #[inline]
+    pub fn openrouter_files() -> Self {
+        Self::OpenRouterFiles(FilesServerTool::new())
+    }
+
+    /// Returns the object whose `type` is `openrouter:fusion`, without further settings; [`FusionServerToolOpenRouter`] has those.
+    #[inline]
+    pub fn openrouter_fusion() -> Self {
+        Self::OpenRouterFusion(Box::new(FusionServerToolOpenRouter::new()))
+    }
+
+    /// Returns the object whose `type` is `openrouter:image_generation`, without further settings; [`ImageGenerationServerToolOpenRouter`] has those.
+    #[inline]
+    pub fn openrouter_image_generation() -> Self {
+        Self::OpenRouterImageGeneration(ImageGenerationServerToolOpenRouter::new())
+    }
+
+    /// Returns the object whose `type` is `openrouter:shell`, without further settings; [`ShellServerToolOpenRouter`] has those.
+    #[inline]
+    pub fn openrouter_shell() -> Self {
+        Self::OpenRouterShell(Box::new(ShellServerToolOpenRouter::new()))
+    }
+
+    /// Returns the object whose `type` is `openrouter:subagent`, without further settings; [`SubagentServerToolOpenRouter`] has those.
+    #[inline]
+    pub fn openrouter_subagent() -> Self {
+        Self::OpenRouterSubagent(Box::new(SubagentServerToolOpenRouter::new()))
+    }
+
+    /// Returns the object whose `type` is `openrouter:tool_search`, without further settings; [`ToolSearchServerTool`] has those.
+    #[inline]
+    pub fn openrouter_tool_search() -> Self {
+        Self::OpenRouterToolSearch(ToolSearchServerTool::new())
+    }
+
+    /// Returns the object whose `type` is `openrouter:web_fetch`, without further settings; [`WebFetchServerTool`] has those.
+    #[inline]
+    pub fn openrouter_web_fetch() -> Self {
+        Self::OpenRouterWebFetch(WebFetchServerTool::new())
+    }
+
+    /// Returns the object whose `type` is `openrouter:web_search`, without further settings; [`WebSearchServerToolOpenRouter`] has those.
+    #[inline]
+    pub fn openrouter_web_search() -> Self {
+        Self::OpenRouterWebSearch(Box::new(WebSearchServerToolOpenRouter::new()))
+    }
+
+    /// Returns the object whose `type` is `shell`, without further settings; [`ShellServerTool`] has those.
+    #[inline]
+    pub fn shell() -> Self {
+        Self::Shell(ShellServerTool::new())
+    }
+
+    /// Returns the object whose `type` is `web_search`, without further settings; [`LegacyWebSearchServerTool`] has those.
+    #[inline]
+    pub fn web_search() -> Self {
+        Self::WebSearch(Box::new(LegacyWebSearchServerTool::new()))
+    }
+
+    /// Returns the object whose `type` is `web_search_2025_08_26`, without further settings; [`WebSearchServerTool`] has those.
+    #[inline]
+    pub fn web_search_2025_08_26() -> Self {
+        Self::WebSearch2025_08_26(Box::new(WebSearchServerTool::new()))
+    }
+
+    /// Returns the object whose `type` is `web_search_preview`, without further settings; [`PreviewWebSearchServerTool`] has those.
+    #[inline]
+    pub fn web_search_preview() -> Self {
+        Self::WebSearchPreview(Box::new(PreviewWebSearchServerTool::new()))
+    }
+
+    /// Returns the object whose `type` is `web_search_preview_2025_03_11`, without further settings; [`Preview20250311WebSearchServerTool`] has those.
+    #[inline]
+    pub fn web_search_preview_2025_03_11() -> Self {
+        Self::WebSearchPreview2025_03_11(Box::new(Preview20250311WebSearchServerTool::new()))
     }
 }
 
@@ -4181,6 +4423,14 @@ impl From<ToolSearchOutputItem> for InputItem {
     }
 }
 
+impl InputItem {
+    /// Returns the object whose `type` is `context_compaction`, without further settings; [`ContextCompactionItem`] has those.
+    #[inline]
+    pub fn context_compaction() -> Self {
+        Self::ContextCompaction(ContextCompactionItem::new())
+    }
+}
+
 /// Input of a Responses request: plain text, or a list of messages, tool calls, their outputs and other items.
 ///
 /// Schema `Inputs` of the API document.
@@ -4207,19 +4457,7 @@ wire_union!(ResponsesInput {
     }
 });
 
-impl From<String> for ResponsesInput {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
-
-impl From<&str> for ResponsesInput {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
+wire_text!(ResponsesInput, text => Self::Text(text));
 
 impl From<Vec<InputItem>> for ResponsesInput {
     #[inline]
@@ -4228,10 +4466,17 @@ impl From<Vec<InputItem>> for ResponsesInput {
     }
 }
 
-impl<const N: usize> From<[InputItem; N]> for ResponsesInput {
+impl<T: Into<InputItem>, const N: usize> From<[T; N]> for ResponsesInput {
     #[inline]
-    fn from(value: [InputItem; N]) -> Self {
-        Self::List(value.into())
+    fn from(value: [T; N]) -> Self {
+        Self::List(value.into_iter().map(Into::into).collect())
+    }
+}
+
+impl From<InputItem> for ResponsesInput {
+    #[inline]
+    fn from(value: InputItem) -> Self {
+        Self::List(vec![value])
     }
 }
 
@@ -4356,6 +4601,8 @@ wire_union!(ResponsesRequestPlugin {
     }
 });
 
+wire_text!(ResponsesRequestPlugin, text => of_tag("id", text));
+
 impl From<AutoRouterPlugin> for ResponsesRequestPlugin {
     #[inline]
     fn from(value: AutoRouterPlugin) -> Self {
@@ -4454,6 +4701,86 @@ impl From<ArmorPlugin> for ResponsesRequestPlugin {
     }
 }
 
+impl ResponsesRequestPlugin {
+    /// Returns the object whose `id` is `armor`, without further settings; [`ArmorPlugin`] has those.
+    #[inline]
+    pub fn armor() -> Self {
+        Self::Armor(Box::new(ArmorPlugin::new()))
+    }
+
+    /// Returns the object whose `id` is `auto-beta-router`, without further settings; [`AutoBetaRouterPlugin`] has those.
+    #[inline]
+    pub fn auto_beta_router() -> Self {
+        Self::AutoBetaRouter(AutoBetaRouterPlugin::new())
+    }
+
+    /// Returns the object whose `id` is `auto-router`, without further settings; [`AutoRouterPlugin`] has those.
+    #[inline]
+    pub fn auto_router() -> Self {
+        Self::AutoRouter(AutoRouterPlugin::new())
+    }
+
+    /// Returns the object whose `id` is `context-compression`, without further settings; [`ContextCompressionPlugin`] has those.
+    #[inline]
+    pub fn context_compression() -> Self {
+        Self::ContextCompression(ContextCompressionPlugin::new())
+    }
+
+    /// Returns the object whose `id` is `file-parser`, without further settings; [`FileParserPlugin`] has those.
+    #[inline]
+    pub fn file_parser() -> Self {
+        Self::FileParser(FileParserPlugin::new())
+    }
+
+    /// Returns the object whose `id` is `fusion`, without further settings; [`FusionPlugin`] has those.
+    #[inline]
+    pub fn fusion() -> Self {
+        Self::Fusion(FusionPlugin::new())
+    }
+
+    /// Returns the object whose `id` is `jev-router`, without further settings; [`JevRouterPlugin`] has those.
+    #[inline]
+    pub fn jev_router() -> Self {
+        Self::JevRouter(JevRouterPlugin::new())
+    }
+
+    /// Returns the object whose `id` is `moderation`, without further settings; [`ModerationPlugin`] has those.
+    #[inline]
+    pub fn moderation() -> Self {
+        Self::Moderation(ModerationPlugin::new())
+    }
+
+    /// Returns the object whose `id` is `pareto-router`, without further settings; [`ParetoRouterPlugin`] has those.
+    #[inline]
+    pub fn pareto_router() -> Self {
+        Self::ParetoRouter(ParetoRouterPlugin::new())
+    }
+
+    /// Returns the object whose `id` is `response-healing`, without further settings; [`ResponseHealingPlugin`] has those.
+    #[inline]
+    pub fn response_healing() -> Self {
+        Self::ResponseHealing(ResponseHealingPlugin::new())
+    }
+
+    /// Returns the object whose `id` is `switchyard-router`, without further settings; [`SwitchyardRouterPlugin`] has those.
+    #[inline]
+    pub fn switchyard_router() -> Self {
+        Self::SwitchyardRouter(SwitchyardRouterPlugin::new())
+    }
+
+    /// Returns the object whose `id` is `web`, without further settings; [`WebSearchPlugin`] has those.
+    #[inline]
+    pub fn web() -> Self {
+        Self::Web(Box::new(WebSearchPlugin::new()))
+    }
+
+    /// Returns the object whose `id` is `web-fetch`, without further settings; [`WebFetchPlugin`] has those.
+    #[inline]
+    pub fn web_fetch() -> Self {
+        Self::WebFetch(WebFetchPlugin::new())
+    }
+}
+
 /// Controls whether and how much a model reasons before answering a Responses request; null keeps the model's habit.
 ///
 /// Schema `ReasoningConfig` of the API document.
@@ -4499,7 +4826,7 @@ wire_setters!(ReasoningConfig {
     mode: into ReasoningMode,
     summary: into ReasoningSummaryVerbosity,
     enabled: exact bool,
-    max_tokens: exact i64,
+    max_tokens: number i64,
 });
 
 /// Processing class that trades price against speed, where the provider offers a choice.
@@ -4561,33 +4888,9 @@ wire_union!(ResponsesRequestStop {
     }
 });
 
-impl From<String> for ResponsesRequestStop {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
+wire_text!(ResponsesRequestStop, text => Self::Text(text));
 
-impl From<&str> for ResponsesRequestStop {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
-
-impl From<Vec<String>> for ResponsesRequestStop {
-    #[inline]
-    fn from(value: Vec<String>) -> Self {
-        Self::List(value)
-    }
-}
-
-impl<const N: usize> From<[String; N]> for ResponsesRequestStop {
-    #[inline]
-    fn from(value: [String; N]) -> Self {
-        Self::List(value.into())
-    }
-}
+wire_texts!(ResponsesRequestStop, List);
 
 /// The object at `ResponsesRequest.tools[]|function`.
 ///
@@ -4839,6 +5142,8 @@ wire_union!(ResponsesRequestTool {
     }
 });
 
+wire_text!(ResponsesRequestTool, text => of_tag("type", text));
+
 impl From<ResponsesRequestToolFunction> for ResponsesRequestTool {
     #[inline]
     fn from(value: ResponsesRequestToolFunction) -> Self {
@@ -5032,6 +5337,134 @@ impl From<ToolSearchServerTool> for ResponsesRequestTool {
     #[inline]
     fn from(value: ToolSearchServerTool) -> Self {
         Self::OpenRouterToolSearch(value)
+    }
+}
+
+impl ResponsesRequestTool {
+    /// Returns the object whose `type` is `apply_patch`, without further settings; [`ApplyPatchServerTool`] has those.
+    #[inline]
+    pub fn apply_patch() -> Self {
+        Self::ApplyPatch(ApplyPatchServerTool::new())
+    }
+
+    /// Returns the object whose `type` is `image_generation`, without further settings; [`ImageGenerationServerTool`] has those.
+    #[inline]
+    pub fn image_generation() -> Self {
+        Self::ImageGeneration(Box::new(ImageGenerationServerTool::new()))
+    }
+
+    /// Returns the object whose `type` is `local_shell`, without further settings; [`CodexLocalShellTool`] has those.
+    #[inline]
+    pub fn local_shell() -> Self {
+        Self::LocalShell(CodexLocalShellTool::new())
+    }
+
+    /// Returns the object whose `type` is `openrouter:advisor`, without further settings; [`AdvisorServerToolOpenRouter`] has those.
+    #[inline]
+    pub fn openrouter_advisor() -> Self {
+        Self::OpenRouterAdvisor(Box::new(AdvisorServerToolOpenRouter::new()))
+    }
+
+    /// Returns the object whose `type` is `openrouter:apply_patch`, without further settings; [`ApplyPatchServerToolOpenRouter`] has those.
+    #[inline]
+    pub fn openrouter_apply_patch() -> Self {
+        Self::OpenRouterApplyPatch(ApplyPatchServerToolOpenRouter::new())
+    }
+
+    /// Returns the object whose `type` is `openrouter:bash`, without further settings; [`BashServerTool`] has those.
+    #[inline]
+    pub fn openrouter_bash() -> Self {
+        Self::OpenRouterBash(Box::new(BashServerTool::new()))
+    }
+
+    /// Returns the object whose `type` is `openrouter:datetime`, without further settings; [`DatetimeServerTool`] has those.
+    #[inline]
+    pub fn openrouter_datetime() -> Self {
+        Self::OpenRouterDatetime(DatetimeServerTool::new())
+    }
+
+    /// Returns the object whose `type` is `openrouter:experimental__search_models`, without further settings; [`SearchModelsServerToolOpenRouter`] has those.
+    #[inline]
+    pub fn openrouter_experimental_search_models() -> Self {
+        Self::OpenRouterExperimentalSearchModels(SearchModelsServerToolOpenRouter::new())
+    }
+
+    /// Returns the object whose `type` is `openrouter:files`, without further settings; [`FilesServerTool`] has those.
+    #[inline]
+    pub fn openrouter_files() -> Self {
+        Self::OpenRouterFiles(FilesServerTool::new())
+    }
+
+    /// Returns the object whose `type` is `openrouter:fusion`, without further settings; [`FusionServerToolOpenRouter`] has those.
+    #[inline]
+    pub fn openrouter_fusion() -> Self {
+        Self::OpenRouterFusion(Box::new(FusionServerToolOpenRouter::new()))
+    }
+
+    /// Returns the object whose `type` is `openrouter:image_generation`, without further settings; [`ImageGenerationServerToolOpenRouter`] has those.
+    #[inline]
+    pub fn openrouter_image_generation() -> Self {
+        Self::OpenRouterImageGeneration(ImageGenerationServerToolOpenRouter::new())
+    }
+
+    /// Returns the object whose `type` is `openrouter:shell`, without further settings; [`ShellServerToolOpenRouter`] has those.
+    #[inline]
+    pub fn openrouter_shell() -> Self {
+        Self::OpenRouterShell(Box::new(ShellServerToolOpenRouter::new()))
+    }
+
+    /// Returns the object whose `type` is `openrouter:subagent`, without further settings; [`SubagentServerToolOpenRouter`] has those.
+    #[inline]
+    pub fn openrouter_subagent() -> Self {
+        Self::OpenRouterSubagent(Box::new(SubagentServerToolOpenRouter::new()))
+    }
+
+    /// Returns the object whose `type` is `openrouter:tool_search`, without further settings; [`ToolSearchServerTool`] has those.
+    #[inline]
+    pub fn openrouter_tool_search() -> Self {
+        Self::OpenRouterToolSearch(ToolSearchServerTool::new())
+    }
+
+    /// Returns the object whose `type` is `openrouter:web_fetch`, without further settings; [`WebFetchServerTool`] has those.
+    #[inline]
+    pub fn openrouter_web_fetch() -> Self {
+        Self::OpenRouterWebFetch(WebFetchServerTool::new())
+    }
+
+    /// Returns the object whose `type` is `openrouter:web_search`, without further settings; [`WebSearchServerToolOpenRouter`] has those.
+    #[inline]
+    pub fn openrouter_web_search() -> Self {
+        Self::OpenRouterWebSearch(Box::new(WebSearchServerToolOpenRouter::new()))
+    }
+
+    /// Returns the object whose `type` is `shell`, without further settings; [`ShellServerTool`] has those.
+    #[inline]
+    pub fn shell() -> Self {
+        Self::Shell(ShellServerTool::new())
+    }
+
+    /// Returns the object whose `type` is `web_search`, without further settings; [`LegacyWebSearchServerTool`] has those.
+    #[inline]
+    pub fn web_search() -> Self {
+        Self::WebSearch(Box::new(LegacyWebSearchServerTool::new()))
+    }
+
+    /// Returns the object whose `type` is `web_search_2025_08_26`, without further settings; [`WebSearchServerTool`] has those.
+    #[inline]
+    pub fn web_search_2025_08_26() -> Self {
+        Self::WebSearch2025_08_26(Box::new(WebSearchServerTool::new()))
+    }
+
+    /// Returns the object whose `type` is `web_search_preview`, without further settings; [`PreviewWebSearchServerTool`] has those.
+    #[inline]
+    pub fn web_search_preview() -> Self {
+        Self::WebSearchPreview(Box::new(PreviewWebSearchServerTool::new()))
+    }
+
+    /// Returns the object whose `type` is `web_search_preview_2025_03_11`, without further settings; [`Preview20250311WebSearchServerTool`] has those.
+    #[inline]
+    pub fn web_search_preview_2025_03_11() -> Self {
+        Self::WebSearchPreview2025_03_11(Box::new(Preview20250311WebSearchServerTool::new()))
     }
 }
 

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::core::wire::{wire_enum, wire_struct, wire_union};
+use crate::core::wire::{wire_enum, wire_struct, wire_text, wire_union};
 use crate::models::*;
 
 /// Whole result of a Responses call: status, output items and usage, plus what OpenRouter adds.
@@ -329,6 +329,8 @@ impl From<ResponseOutputText> for OutputMessageContentItem {
     }
 }
 
+wire_text!(OutputMessageContentItem, text => Self::OutputText(text.into()));
+
 impl From<ResponsesRefusal> for OutputMessageContentItem {
     #[inline]
     fn from(value: ResponsesRefusal) -> Self {
@@ -582,6 +584,19 @@ impl From<ApplyPatchDeleteFileOperation> for OutputItemApplyPatchCallOperation {
     }
 }
 
+impl OutputItemApplyPatchCallOperation {
+    /// Returns the field `path`, which all variants have; `None` where it is absent or the variant is unknown.
+    #[inline]
+    pub fn path(&self) -> Option<&str> {
+        match self {
+            Self::CreateFile(value) => Some(&value.path),
+            Self::UpdateFile(value) => Some(&value.path),
+            Self::DeleteFile(value) => Some(&value.path),
+            Self::Unrecognized(_) => None,
+        }
+    }
+}
+
 /// Tells whether the model has finished writing this patch call.
 ///
 /// At `OutputItemApplyPatchCall.status` in the API document.
@@ -735,6 +750,25 @@ impl From<OutputCodeInterpreterCallItem> for AlignmentResponsesRejectedItem {
     }
 }
 
+impl AlignmentResponsesRejectedItem {
+    /// Returns the field `id`, which all variants have; `None` where it is absent or the variant is unknown.
+    #[inline]
+    pub fn id(&self) -> Option<&str> {
+        match self {
+            Self::Message(value) => Some(&value.id),
+            Self::Reasoning(value) => Some(&value.id),
+            Self::FunctionCall(value) => value.id.as_deref(),
+            Self::CustomToolCall(value) => value.id.as_deref(),
+            Self::WebSearchCall(value) => Some(&value.id),
+            Self::FileSearchCall(value) => Some(&value.id),
+            Self::ImageGenerationCall(value) => Some(&value.id),
+            Self::ApplyPatchCall(value) => Some(&value.id),
+            Self::CodeInterpreterCall(value) => Some(&value.id),
+            Self::Unrecognized(_) => None,
+        }
+    }
+}
+
 /// Chat message that the alignment plugin withheld; its reasoning is left out.
 ///
 /// Schema `AlignmentChatRejected` of the API document.
@@ -884,10 +918,17 @@ impl From<Vec<AlignmentResponsesRejectedItem>> for AlignmentRejected {
     }
 }
 
-impl<const N: usize> From<[AlignmentResponsesRejectedItem; N]> for AlignmentRejected {
+impl<T: Into<AlignmentResponsesRejectedItem>, const N: usize> From<[T; N]> for AlignmentRejected {
     #[inline]
-    fn from(value: [AlignmentResponsesRejectedItem; N]) -> Self {
-        Self::List(value.into())
+    fn from(value: [T; N]) -> Self {
+        Self::List(value.into_iter().map(Into::into).collect())
+    }
+}
+
+impl From<AlignmentResponsesRejectedItem> for AlignmentRejected {
+    #[inline]
+    fn from(value: AlignmentResponsesRejectedItem) -> Self {
+        Self::List(vec![value])
     }
 }
 
@@ -1001,6 +1042,8 @@ impl From<InputText> for InstructionItemMessageContentItem {
     }
 }
 
+wire_text!(InstructionItemMessageContentItem, text => Self::InputText(text.into()));
+
 impl From<InputImage> for InstructionItemMessageContentItem {
     #[inline]
     fn from(value: InputImage) -> Self {
@@ -1047,19 +1090,7 @@ wire_union!(InstructionItemMessageContent {
     }
 });
 
-impl From<String> for InstructionItemMessageContent {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
-
-impl From<&str> for InstructionItemMessageContent {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
+wire_text!(InstructionItemMessageContent, text => Self::Text(text));
 
 impl From<Vec<InstructionItemMessageContentItem>> for InstructionItemMessageContent {
     #[inline]
@@ -1068,10 +1099,17 @@ impl From<Vec<InstructionItemMessageContentItem>> for InstructionItemMessageCont
     }
 }
 
-impl<const N: usize> From<[InstructionItemMessageContentItem; N]> for InstructionItemMessageContent {
+impl<T: Into<InstructionItemMessageContentItem>, const N: usize> From<[T; N]> for InstructionItemMessageContent {
     #[inline]
-    fn from(value: [InstructionItemMessageContentItem; N]) -> Self {
-        Self::List(value.into())
+    fn from(value: [T; N]) -> Self {
+        Self::List(value.into_iter().map(Into::into).collect())
+    }
+}
+
+impl From<InstructionItemMessageContentItem> for InstructionItemMessageContent {
+    #[inline]
+    fn from(value: InstructionItemMessageContentItem) -> Self {
+        Self::List(vec![value])
     }
 }
 
@@ -1190,6 +1228,8 @@ impl From<InputText> for OpenAiInputMessageItemContentItem {
     }
 }
 
+wire_text!(OpenAiInputMessageItemContentItem, text => Self::InputText(text.into()));
+
 impl From<InputImage> for OpenAiInputMessageItemContentItem {
     #[inline]
     fn from(value: InputImage) -> Self {
@@ -1301,6 +1341,8 @@ impl From<InputText> for OpenAiFunctionToolCallOutputOutputItem {
     }
 }
 
+wire_text!(OpenAiFunctionToolCallOutputOutputItem, text => Self::InputText(text.into()));
+
 impl From<InputImage> for OpenAiFunctionToolCallOutputOutputItem {
     #[inline]
     fn from(value: InputImage) -> Self {
@@ -1340,19 +1382,7 @@ wire_union!(OpenAiFunctionToolCallOutputOutput {
     }
 });
 
-impl From<String> for OpenAiFunctionToolCallOutputOutput {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
-
-impl From<&str> for OpenAiFunctionToolCallOutputOutput {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
+wire_text!(OpenAiFunctionToolCallOutputOutput, text => Self::Text(text));
 
 impl From<Vec<OpenAiFunctionToolCallOutputOutputItem>> for OpenAiFunctionToolCallOutputOutput {
     #[inline]
@@ -1361,10 +1391,19 @@ impl From<Vec<OpenAiFunctionToolCallOutputOutputItem>> for OpenAiFunctionToolCal
     }
 }
 
-impl<const N: usize> From<[OpenAiFunctionToolCallOutputOutputItem; N]> for OpenAiFunctionToolCallOutputOutput {
+impl<T: Into<OpenAiFunctionToolCallOutputOutputItem>, const N: usize> From<[T; N]>
+    for OpenAiFunctionToolCallOutputOutput
+{
     #[inline]
-    fn from(value: [OpenAiFunctionToolCallOutputOutputItem; N]) -> Self {
-        Self::List(value.into())
+    fn from(value: [T; N]) -> Self {
+        Self::List(value.into_iter().map(Into::into).collect())
+    }
+}
+
+impl From<OpenAiFunctionToolCallOutputOutputItem> for OpenAiFunctionToolCallOutputOutput {
+    #[inline]
+    fn from(value: OpenAiFunctionToolCallOutputOutputItem) -> Self {
+        Self::List(vec![value])
     }
 }
 
@@ -1522,6 +1561,8 @@ impl From<InputText> for OpenAiCustomToolCallOutputOutputItem {
     }
 }
 
+wire_text!(OpenAiCustomToolCallOutputOutputItem, text => Self::InputText(text.into()));
+
 impl From<InputImage> for OpenAiCustomToolCallOutputOutputItem {
     #[inline]
     fn from(value: InputImage) -> Self {
@@ -1561,19 +1602,7 @@ wire_union!(OpenAiCustomToolCallOutputOutput {
     }
 });
 
-impl From<String> for OpenAiCustomToolCallOutputOutput {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
-
-impl From<&str> for OpenAiCustomToolCallOutputOutput {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
+wire_text!(OpenAiCustomToolCallOutputOutput, text => Self::Text(text));
 
 impl From<Vec<OpenAiCustomToolCallOutputOutputItem>> for OpenAiCustomToolCallOutputOutput {
     #[inline]
@@ -1582,10 +1611,17 @@ impl From<Vec<OpenAiCustomToolCallOutputOutputItem>> for OpenAiCustomToolCallOut
     }
 }
 
-impl<const N: usize> From<[OpenAiCustomToolCallOutputOutputItem; N]> for OpenAiCustomToolCallOutputOutput {
+impl<T: Into<OpenAiCustomToolCallOutputOutputItem>, const N: usize> From<[T; N]> for OpenAiCustomToolCallOutputOutput {
     #[inline]
-    fn from(value: [OpenAiCustomToolCallOutputOutputItem; N]) -> Self {
-        Self::List(value.into())
+    fn from(value: [T; N]) -> Self {
+        Self::List(value.into_iter().map(Into::into).collect())
+    }
+}
+
+impl From<OpenAiCustomToolCallOutputOutputItem> for OpenAiCustomToolCallOutputOutput {
+    #[inline]
+    fn from(value: OpenAiCustomToolCallOutputOutputItem) -> Self {
+        Self::List(vec![value])
     }
 }
 
@@ -1778,19 +1814,7 @@ wire_union!(ResponsesInstructions {
     }
 });
 
-impl From<String> for ResponsesInstructions {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
-
-impl From<&str> for ResponsesInstructions {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
+wire_text!(ResponsesInstructions, text => Self::Text(text));
 
 impl From<Vec<InstructionItem>> for ResponsesInstructions {
     #[inline]
@@ -1799,10 +1823,17 @@ impl From<Vec<InstructionItem>> for ResponsesInstructions {
     }
 }
 
-impl<const N: usize> From<[InstructionItem; N]> for ResponsesInstructions {
+impl<T: Into<InstructionItem>, const N: usize> From<[T; N]> for ResponsesInstructions {
     #[inline]
-    fn from(value: [InstructionItem; N]) -> Self {
-        Self::List(value.into())
+    fn from(value: [T; N]) -> Self {
+        Self::List(value.into_iter().map(Into::into).collect())
+    }
+}
+
+impl From<InstructionItem> for ResponsesInstructions {
+    #[inline]
+    fn from(value: InstructionItem) -> Self {
+        Self::List(vec![value])
     }
 }
 
@@ -2583,6 +2614,49 @@ impl From<OutputArmorBlockedItem> for OutputItem {
     #[inline]
     fn from(value: OutputArmorBlockedItem) -> Self {
         Self::OpenRouterArmorBlocked(Box::new(value))
+    }
+}
+
+impl OutputItem {
+    /// Returns the field `id`, which all variants have; `None` where it is absent or the variant is unknown.
+    #[inline]
+    pub fn id(&self) -> Option<&str> {
+        match self {
+            Self::Message(value) => Some(&value.id),
+            Self::Reasoning(value) => Some(&value.id),
+            Self::FunctionCall(value) => value.id.as_deref(),
+            Self::WebSearchCall(value) => Some(&value.id),
+            Self::FileSearchCall(value) => Some(&value.id),
+            Self::ImageGenerationCall(value) => Some(&value.id),
+            Self::CodeInterpreterCall(value) => Some(&value.id),
+            Self::ComputerCall(value) => value.id.as_deref(),
+            Self::OpenRouterDatetime(value) => value.id.as_deref(),
+            Self::OpenRouterWebSearch(value) => value.id.as_deref(),
+            Self::OpenRouterCodeInterpreter(value) => value.id.as_deref(),
+            Self::OpenRouterFileSearch(value) => value.id.as_deref(),
+            Self::OpenRouterImageGeneration(value) => value.id.as_deref(),
+            Self::OpenRouterBrowserUse(value) => value.id.as_deref(),
+            Self::OpenRouterBash(value) => value.id.as_deref(),
+            Self::OpenRouterTextEditor(value) => value.id.as_deref(),
+            Self::OpenRouterApplyPatch(value) => value.id.as_deref(),
+            Self::ApplyPatchCall(value) => Some(&value.id),
+            Self::ShellCall(value) => Some(&value.id),
+            Self::ShellCallOutput(value) => Some(&value.id),
+            Self::OpenRouterShell(value) => value.id.as_deref(),
+            Self::OpenRouterWebFetch(value) => value.id.as_deref(),
+            Self::OpenRouterToolSearch(value) => value.id.as_deref(),
+            Self::OpenRouterMemory(value) => value.id.as_deref(),
+            Self::OpenRouterMcp(value) => value.id.as_deref(),
+            Self::OpenRouterExperimentalSearchModels(value) => value.id.as_deref(),
+            Self::OpenRouterFusion(value) => value.id.as_deref(),
+            Self::OpenRouterAdvisor(value) => value.id.as_deref(),
+            Self::OpenRouterSubagent(value) => value.id.as_deref(),
+            Self::OpenRouterFiles(value) => value.id.as_deref(),
+            Self::CustomToolCall(value) => value.id.as_deref(),
+            Self::ToolSearchCall(value) => value.id.as_deref(),
+            Self::OpenRouterArmorBlocked(value) => Some(&value.id),
+            Self::Unrecognized(_) => None,
+        }
     }
 }
 
