@@ -22,6 +22,8 @@ mod messages;
 mod messages_stream;
 #[cfg(feature = "oauth")]
 pub(crate) mod oauth;
+#[cfg(any(feature = "embeddings", feature = "endpoints", feature = "models"))]
+mod pricing;
 #[cfg(feature = "responses")]
 mod responses;
 #[cfg(feature = "responses")]
@@ -39,6 +41,9 @@ pub use messages_stream::MessagesAccumulator;
 #[cfg(feature = "responses")]
 pub use responses_stream::ResponsesAccumulator;
 pub use text::{ParseError, TextDeltas};
+
+#[cfg(any(feature = "embeddings", feature = "endpoints", feature = "models"))]
+pub use pricing::{Consumption, ModelNeeds, ParseUsdError, PriceError, Usd};
 
 #[cfg(any(feature = "chat", feature = "images", feature = "messages", feature = "responses"))]
 use std::collections::BTreeMap;
