@@ -148,6 +148,10 @@ pub struct ActivityItem {
     pub usage: f64,
     /// Workspace the row belongs to; sent only with `group_by=workspace`, and old rows without a recorded workspace fall to the account's default one.
     pub workspace_id: Option<String>,
+    /// Variant of the model, such as `standard` or `free`.
+    pub variant: Option<String>,
+    /// Prompt tokens that were read from the cache.
+    pub cache_read_tokens: Option<i64>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -166,6 +170,8 @@ wire_struct!(ActivityItem {
     10 requests: "requests" Required,
     11 usage: "usage" Required,
     12 workspace_id: "workspace_id" Optional,
+    13 variant: "variant" Optional,
+    14 cache_read_tokens: "cache_read_tokens" Optional,
 });
 
 /// Vocabulary for building analytics queries, with labels for display.

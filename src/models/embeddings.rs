@@ -20,6 +20,8 @@ pub struct CreateEmbeddingsResponse {
     pub id: Option<String>,
     /// Tokens consumed by the request and what they cost.
     pub usage: Option<CreateEmbeddingsResponseUsage>,
+    /// Provider that served the request.
+    pub provider: Option<String>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -29,6 +31,7 @@ wire_struct!(CreateEmbeddingsResponse ["object" = "\"list\""] {
     1 model: "model" Required,
     2 id: "id" Optional,
     3 usage: "usage" Optional,
+    4 provider: "provider" Optional,
 });
 
 impl Root for CreateEmbeddingsResponse {}

@@ -360,6 +360,10 @@ pub struct ImageGenerationResponseData {
     pub b64_json: String,
     /// MIME type of the decoded bytes, such as `image/webp`; absent if the format was not recognised.
     pub media_type: Option<String>,
+    /// Where to fetch the picture, if the provider sends an address in place of the data.
+    pub url: Option<String>,
+    /// Prompt that the model was given, if the provider changed yours.
+    pub revised_prompt: Option<String>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -367,6 +371,8 @@ pub struct ImageGenerationResponseData {
 wire_struct!(ImageGenerationResponseData {
     0 b64_json: "b64_json" Required,
     1 media_type: "media_type" Optional,
+    2 url: "url" Optional,
+    3 revised_prompt: "revised_prompt" Optional,
 });
 
 /// Asks an image model for one or more images, from a prompt and optional reference pictures.

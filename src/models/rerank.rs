@@ -21,6 +21,8 @@ pub struct CreateRerankResponse {
     pub provider: Option<String>,
     /// What the request consumed and what it cost.
     pub usage: Option<CreateRerankResponseUsage>,
+    /// Total charge for the call, in USD.
+    pub cost: Option<f64>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -31,6 +33,7 @@ wire_struct!(CreateRerankResponse {
     2 id: "id" Optional,
     3 provider: "provider" Optional,
     4 usage: "usage" Optional,
+    5 cost: "cost" Optional,
 });
 
 impl Root for CreateRerankResponse {}
@@ -126,6 +129,8 @@ pub struct CreateRerankRequest {
     ///
     /// At most 256 characters.
     pub user: Option<String>,
+    /// Whether each result repeats its document.
+    pub return_documents: Option<bool>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -139,6 +144,7 @@ wire_struct!(CreateRerankRequest {
     5 top_n: "top_n" Optional,
     6 trace: "trace" Optional,
     7 user: "user" Optional,
+    8 return_documents: "return_documents" Optional,
 });
 
 impl CreateRerankRequest {
@@ -158,6 +164,7 @@ impl CreateRerankRequest {
             top_n: None,
             trace: None,
             user: None,
+            return_documents: None,
             extra: Extra::new(),
         }
     }
@@ -169,6 +176,7 @@ wire_setters!(CreateRerankRequest {
     top_n: exact i64,
     trace: into TraceConfig,
     user: into String,
+    return_documents: exact bool,
 });
 
 /// Document made of text, an image or both; an empty one is not allowed.

@@ -154,6 +154,1342 @@ wire_setters!(XSearchOptions {
     to_date: into String,
 });
 
+/// Hosted tool that lets the model ask a stronger model for guidance mid-generation; several named entries are allowed, but only one nameless entry.
+///
+/// Schema `AdvisorServerTool_OpenRouter` of the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct AdvisorServerToolOpenrouter {
+    /// Settings of this advisor, such as its model, instructions and sampling; leave out to use the standard behaviour.
+    pub parameters: Option<AdvisorServerToolConfig>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(AdvisorServerToolOpenrouter ["type" = "\"openrouter:advisor\""] {
+    0 parameters: "parameters" Optional,
+});
+
+impl AdvisorServerToolOpenrouter {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(AdvisorServerToolOpenrouter {
+    parameters: into AdvisorServerToolConfig,
+});
+
+/// Settings for a single advisor: which model it uses, what it sees and how it answers.
+///
+/// Schema `AdvisorServerToolConfig` of the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct AdvisorServerToolConfig {
+    /// Set to `true` to share the whole conversation with the advisor, followed by any `prompt` from the call; otherwise it sees only that `prompt`.
+    pub forward_transcript: Option<bool>,
+    /// System prompt given to the advisor; without it the advisor runs with none.
+    pub instructions: Option<String>,
+    /// Caps the tokens of one piece of advice, reasoning included; without it the provider decides.
+    pub max_completion_tokens: Option<i64>,
+    /// Slug of the model to ask; when absent, the calling model may name one in its `model` argument, else the request's own model answers.
+    pub model: Option<String>,
+    /// Label under which the model sees this advisor as a tool; unique among advisors, limited to alphanumerics, spaces, dashes and underscores, and trimmed.
+    ///
+    /// From 1 to 64 characters. Matches `^[a-zA-Z0-9 _-]+$`.
+    pub name: Option<String>,
+    /// How much the advisor thinks before answering, as an effort level or token budget.
+    pub reasoning: Option<AdvisorReasoning>,
+    /// Delivers the advice piece by piece as `response.output_text.delta` events on the Responses API; Chat Completions ignores it.
+    pub stream: Option<bool>,
+    /// Randomness of the advisor's sampling; without it the provider picks its own value.
+    pub temperature: Option<f64>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(AdvisorServerToolConfig {
+    0 forward_transcript: "forward_transcript" Optional,
+    1 instructions: "instructions" Optional,
+    2 max_completion_tokens: "max_completion_tokens" Optional,
+    3 model: "model" Optional,
+    4 name: "name" Optional,
+    5 reasoning: "reasoning" Optional,
+    6 stream: "stream" Optional,
+    7 temperature: "temperature" Optional,
+});
+
+impl AdvisorServerToolConfig {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(AdvisorServerToolConfig {
+    forward_transcript: exact bool,
+    instructions: into String,
+    max_completion_tokens: exact i64,
+    model: into String,
+    name: into String,
+    reasoning: into AdvisorReasoning,
+    stream: exact bool,
+    temperature: exact f64,
+});
+
+/// Reasoning settings passed on to the advisor model; they set how hard and how long it may think.
+///
+/// Schema `AdvisorReasoning` of the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct AdvisorReasoning {
+    /// How much thinking the advisor should invest before it answers; higher levels cost more tokens and time.
+    pub effort: Option<AdvisorReasoningEffort>,
+    /// Token budget for the thinking of the advisor, separate from the text of its advice.
+    pub max_tokens: Option<i64>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(AdvisorReasoning {
+    0 effort: "effort" Optional,
+    1 max_tokens: "max_tokens" Optional,
+});
+
+impl AdvisorReasoning {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(AdvisorReasoning {
+    effort: into AdvisorReasoningEffort,
+    max_tokens: exact i64,
+});
+
+/// How much thinking the advisor should invest before it answers; higher levels cost more tokens and time.
+///
+/// At `AdvisorReasoning.effort` in the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum AdvisorReasoningEffort {
+    /// The most thinking the advisor model can do.
+    Max,
+    /// More thinking than `high`, short of `max`.
+    Xhigh,
+    /// Thorough thinking for hard questions.
+    High,
+    /// A balance between depth and cost.
+    Medium,
+    /// Brief thinking that favours speed.
+    Low,
+    /// As little thinking as possible without disabling it.
+    Minimal,
+    /// The advisor answers without reasoning first.
+    None,
+    /// A value this version of the crate does not know, verbatim.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(AdvisorReasoningEffort {
+    Max = "max",
+    Xhigh = "xhigh",
+    High = "high",
+    Medium = "medium",
+    Low = "low",
+    Minimal = "minimal",
+    None = "none",
+});
+
+/// Server tool through which the model hands a self-contained task to a cheaper or faster worker model and gets back the result.
+///
+/// Schema `SubagentServerTool_OpenRouter` of the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct SubagentServerToolOpenrouter {
+    /// Settings of the worker: its model, instructions, tools and limits.
+    pub parameters: Option<SubagentServerToolConfig>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(SubagentServerToolOpenrouter ["type" = "\"openrouter:subagent\""] {
+    0 parameters: "parameters" Optional,
+});
+
+impl SubagentServerToolOpenrouter {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(SubagentServerToolOpenrouter {
+    parameters: into SubagentServerToolConfig,
+});
+
+/// Defines one worker that the main model may delegate tasks to through `openrouter:subagent`.
+///
+/// Schema `SubagentServerToolConfig` of the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct SubagentServerToolConfig {
+    /// Experimental: lends every top-level client function to the subagent; works in the Responses API alone, elsewhere the call fails with 400.
+    pub inherit_functions: Option<bool>,
+    /// Experimental: lends only the named top-level functions to the subagent; pointless once `inherit_functions` is on.
+    pub inherited_function_names: Option<Vec<String>>,
+    /// System prompt for the worker; without it the worker runs with none.
+    pub instructions: Option<String>,
+    /// Cap on what the worker may write, its reasoning included; unset leaves the limit to the provider.
+    pub max_completion_tokens: Option<i64>,
+    /// How many tool steps the worker may take per task; matters only if it has tools.
+    ///
+    /// From 1 to 25.
+    pub max_tool_calls: Option<i64>,
+    /// Model that does the delegated work, usually a small one; unset reuses the model of the outer request.
+    pub model: Option<String>,
+    /// Tells several workers apart, each shown to the model as its own tool; must be unique, with letters, digits, spaces, `_` or `-`.
+    ///
+    /// From 1 to 64 characters. Matches `^[a-zA-Z0-9 _-]+$`.
+    pub name: Option<String>,
+    /// Thinking effort and budget for the worker, where its model can reason.
+    pub reasoning: Option<SubagentReasoning>,
+    /// Randomness of the worker; unset leaves the value to its provider.
+    pub temperature: Option<f64>,
+    /// OpenRouter server tools that the worker may use in a loop of its own; client functions and the subagent tool are refused.
+    pub tools: Option<Vec<SubagentNestedTool>>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(SubagentServerToolConfig {
+    0 inherit_functions: "inherit_functions" Optional,
+    1 inherited_function_names: "inherited_function_names" Optional,
+    2 instructions: "instructions" Optional,
+    3 max_completion_tokens: "max_completion_tokens" Optional,
+    4 max_tool_calls: "max_tool_calls" Optional,
+    5 model: "model" Optional,
+    6 name: "name" Optional,
+    7 reasoning: "reasoning" Optional,
+    8 temperature: "temperature" Optional,
+    9 tools: "tools" Optional,
+});
+
+impl SubagentServerToolConfig {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(SubagentServerToolConfig {
+    inherit_functions: exact bool,
+    inherited_function_names: list String,
+    instructions: into String,
+    max_completion_tokens: exact i64,
+    max_tool_calls: exact i64,
+    model: into String,
+    name: into String,
+    reasoning: into SubagentReasoning,
+    temperature: exact f64,
+    tools: list SubagentNestedTool,
+});
+
+/// How hard and how long the subagent may think, for models with extended reasoning.
+///
+/// Schema `SubagentReasoning` of the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct SubagentReasoning {
+    /// How much thinking the subagent puts into a task before it answers.
+    pub effort: Option<SubagentReasoningEffort>,
+    /// Upper bound on the tokens the subagent spends on thinking; becomes `reasoning.max_tokens` of its call.
+    pub max_tokens: Option<i64>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(SubagentReasoning {
+    0 effort: "effort" Optional,
+    1 max_tokens: "max_tokens" Optional,
+});
+
+impl SubagentReasoning {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(SubagentReasoning {
+    effort: into SubagentReasoningEffort,
+    max_tokens: exact i64,
+});
+
+/// How much thinking the subagent puts into a task before it answers.
+///
+/// At `SubagentReasoning.effort` in the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum SubagentReasoningEffort {
+    /// As much thinking as the model allows.
+    Max,
+    /// More thinking than high, for the hardest tasks.
+    Xhigh,
+    /// Much thinking, for difficult tasks.
+    High,
+    /// A moderate amount of thinking.
+    Medium,
+    /// Little thinking, for quick replies.
+    Low,
+    /// Barely any thinking before the answer.
+    Minimal,
+    /// No thinking at all.
+    None,
+    /// A value this version of the crate does not know, verbatim.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(SubagentReasoningEffort {
+    Max = "max",
+    Xhigh = "xhigh",
+    High = "high",
+    Medium = "medium",
+    Low = "low",
+    Minimal = "minimal",
+    None = "none",
+});
+
+/// Tool lent to the subagent; must be an OpenRouter server tool other than the subagent itself, never a client function.
+///
+/// Schema `SubagentNestedTool` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct SubagentNestedTool {
+    /// Names the server tool to lend, for example `openrouter:web_search`.
+    pub r#type: String,
+    /// Settings for the nested tool; their shape depends on its type.
+    pub parameters: Option<JsonObject>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(SubagentNestedTool {
+    0 r#type: "type" Required,
+    1 parameters: "parameters" Optional,
+});
+
+impl SubagentNestedTool {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(r#type: impl Into<String>) -> Self {
+        Self { r#type: r#type.into(), parameters: None, extra: Extra::new() }
+    }
+}
+
+wire_setters!(SubagentNestedTool {
+    parameters: into JsonObject,
+});
+
+/// Lets the model ask OpenRouter for the present date and time.
+///
+/// Schema `DatetimeServerTool` of the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct DatetimeServerTool {
+    /// Settings for the clock, such as its time zone.
+    pub parameters: Option<DatetimeServerToolConfig>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(DatetimeServerTool ["type" = "\"openrouter:datetime\""] {
+    0 parameters: "parameters" Optional,
+});
+
+impl DatetimeServerTool {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(DatetimeServerTool {
+    parameters: into DatetimeServerToolConfig,
+});
+
+/// Settings of the date and time tool.
+///
+/// Schema `DatetimeServerToolConfig` of the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct DatetimeServerToolConfig {
+    /// IANA name of the zone to tell the time in, such as `America/New_York`.
+    pub timezone: Option<String>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(DatetimeServerToolConfig {
+    0 timezone: "timezone" Optional,
+});
+
+impl DatetimeServerToolConfig {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(DatetimeServerToolConfig {
+    timezone: into String,
+});
+
+/// Lets the model list, read, write and edit the files of the workspace that the calling API key belongs to.
+///
+/// Schema `FilesServerTool` of the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct FilesServerTool {
+    /// Settings of the workspace files tool.
+    pub parameters: Option<JsonObject>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(FilesServerTool ["type" = "\"openrouter:files\""] {
+    0 parameters: "parameters" Optional,
+});
+
+impl FilesServerTool {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(FilesServerTool {
+    parameters: into JsonObject,
+});
+
+/// Server tool that sends a prompt to several models in parallel and has an analyst model condense their answers into structured JSON for the calling model.
+///
+/// Schema `FusionServerTool_OpenRouter` of the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct FusionServerToolOpenrouter {
+    /// Settings of the fusion run, such as panel models, analyst, token budgets and tools; leave it out for standard behaviour.
+    pub parameters: Option<FusionServerToolConfig>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(FusionServerToolOpenrouter ["type" = "\"openrouter:fusion\""] {
+    0 parameters: "parameters" Optional,
+});
+
+impl FusionServerToolOpenrouter {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(FusionServerToolOpenrouter {
+    parameters: into FusionServerToolConfig,
+});
+
+/// Settings for one fusion tool: who sits on the panel, who analyses, and how much each inner call may spend.
+///
+/// Schema `FusionServerToolConfig` of the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct FusionServerToolConfig {
+    /// Panel model slugs queried in parallel, at most 8; each can search and fetch the web. The Quality preset is used when omitted.
+    ///
+    /// From 1 to 8 elements.
+    pub analysis_models: Option<Vec<String>>,
+    /// Prompt caching directive attached to this tool definition, for providers that cache on explicit request.
+    pub cache_control: Option<AnthropicCacheControlDirective>,
+    /// Output token ceiling, reasoning included, for each inner call by a panelist or the analyst; raise it when heavy reasoning leaves no visible text.
+    pub max_completion_tokens: Option<i64>,
+    /// Tool-calling steps each panelist and the analyst may spend on web research before having to answer.
+    ///
+    /// From 1 to 16.
+    pub max_tool_calls: Option<i64>,
+    /// Analyst model slug that condenses the panel answers into structured JSON; falls back to the model of the enclosing request.
+    pub model: Option<String>,
+    /// Reasoning settings passed to the inner calls of panelists and analyst, for models with extended thinking.
+    pub reasoning: Option<FusionServerToolConfigReasoning>,
+    /// Sampling temperature for panelist calls only, since the analyst always uses 0; omit it to keep the provider default.
+    pub temperature: Option<f64>,
+    /// Server tools the panelists and analyst may call; web search and web fetch when omitted, none when the array is empty.
+    ///
+    /// At most 8 elements.
+    pub tools: Option<Vec<FusionServerToolConfigTool>>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(FusionServerToolConfig {
+    0 analysis_models: "analysis_models" Optional,
+    1 cache_control: "cache_control" Optional,
+    2 max_completion_tokens: "max_completion_tokens" Optional,
+    3 max_tool_calls: "max_tool_calls" Optional,
+    4 model: "model" Optional,
+    5 reasoning: "reasoning" Optional,
+    6 temperature: "temperature" Optional,
+    7 tools: "tools" Optional,
+});
+
+impl FusionServerToolConfig {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(FusionServerToolConfig {
+    analysis_models: list String,
+    cache_control: into AnthropicCacheControlDirective,
+    max_completion_tokens: exact i64,
+    max_tool_calls: exact i64,
+    model: into String,
+    reasoning: into FusionServerToolConfigReasoning,
+    temperature: exact f64,
+    tools: list FusionServerToolConfigTool,
+});
+
+/// Reasoning settings passed to the inner calls of panelists and analyst, for models with extended thinking.
+///
+/// At `FusionServerToolConfig.reasoning` in the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct FusionServerToolConfigReasoning {
+    /// How hard panelists and analyst reason in their inner calls; higher levels cost more tokens and time.
+    pub effort: Option<FusionServerToolConfigReasoningEffort>,
+    /// Reasoning token ceiling for each panelist and the analyst; set it to keep long chains of thought affordable.
+    pub max_tokens: Option<i64>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(FusionServerToolConfigReasoning {
+    0 effort: "effort" Optional,
+    1 max_tokens: "max_tokens" Optional,
+});
+
+impl FusionServerToolConfigReasoning {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(FusionServerToolConfigReasoning {
+    effort: into FusionServerToolConfigReasoningEffort,
+    max_tokens: exact i64,
+});
+
+/// How hard panelists and analyst reason in their inner calls; higher levels cost more tokens and time.
+///
+/// At `FusionServerToolConfig.reasoning.effort` in the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum FusionServerToolConfigReasoningEffort {
+    /// Reason as much as the model allows.
+    Max,
+    /// Reason beyond the high level, below the maximum.
+    Xhigh,
+    /// Reason thoroughly; suits hard questions.
+    High,
+    /// Balance reasoning depth against cost and latency.
+    Medium,
+    /// Reason briefly to save tokens and time.
+    Low,
+    /// Reason as little as possible without switching it off.
+    Minimal,
+    /// Do not reason before answering.
+    None,
+    /// A value this version of the crate does not know, verbatim.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(FusionServerToolConfigReasoningEffort {
+    Max = "max",
+    Xhigh = "xhigh",
+    High = "high",
+    Medium = "medium",
+    Low = "low",
+    Minimal = "minimal",
+    None = "none",
+});
+
+/// The object at `FusionServerToolConfig.tools[]`.
+///
+/// At `FusionServerToolConfig.tools[]` in the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct FusionServerToolConfigTool {
+    /// Which server tool to enable, written as its identifier, for example `openrouter:web_search`.
+    pub r#type: String,
+    /// Settings handed unchanged to that server tool as its `parameters`.
+    pub parameters: Option<JsonObject>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(FusionServerToolConfigTool {
+    0 r#type: "type" Required,
+    1 parameters: "parameters" Optional,
+});
+
+impl FusionServerToolConfigTool {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(r#type: impl Into<String>) -> Self {
+        Self { r#type: r#type.into(), parameters: None, extra: Extra::new() }
+    }
+}
+
+wire_setters!(FusionServerToolConfigTool {
+    parameters: into JsonObject,
+});
+
+/// Server tool run by OpenRouter that has an image model draw what the calling model describes.
+///
+/// Schema `ImageGenerationServerTool_OpenRouter` of the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct ImageGenerationServerToolOpenrouter {
+    /// Image model and drawing options; leave it out for standard behaviour.
+    pub parameters: Option<ImageGenerationServerToolConfig>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ImageGenerationServerToolOpenrouter ["type" = "\"openrouter:image_generation\""] {
+    0 parameters: "parameters" Optional,
+});
+
+impl ImageGenerationServerToolOpenrouter {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(ImageGenerationServerToolOpenrouter {
+    parameters: into ImageGenerationServerToolConfig,
+});
+
+/// Settings of the OpenRouter image tool: the model, plus any image option such as quality, size or aspect ratio.
+///
+/// Schema `ImageGenerationServerToolConfig` of the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct ImageGenerationServerToolConfig {
+    /// Slug of the image model that draws.
+    pub model: Option<String>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ImageGenerationServerToolConfig {
+    0 model: "model" Optional,
+});
+
+impl ImageGenerationServerToolConfig {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(ImageGenerationServerToolConfig {
+    model: into String,
+});
+
+/// Settings of the experimental model-search server tool (`openrouter:experimental__search_models`).
+///
+/// Schema `SearchModelsServerToolConfig` of the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct SearchModelsServerToolConfig {
+    /// How many models one lookup may list; five when omitted, never more than twenty.
+    pub max_results: Option<i64>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(SearchModelsServerToolConfig {
+    0 max_results: "max_results" Optional,
+});
+
+impl SearchModelsServerToolConfig {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(SearchModelsServerToolConfig {
+    max_results: exact i64,
+});
+
+/// Server tool, run by OpenRouter, that reads a web page or PDF at a given address in full.
+///
+/// Schema `WebFetchServerTool` of the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct WebFetchServerTool {
+    /// Optional settings: the engine, permitted domains and limits on use and length.
+    pub parameters: Option<WebFetchServerToolConfig>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(WebFetchServerTool ["type" = "\"openrouter:web_fetch\""] {
+    0 parameters: "parameters" Optional,
+});
+
+impl WebFetchServerTool {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(WebFetchServerTool {
+    parameters: into WebFetchServerToolConfig,
+});
+
+/// Settings of the `openrouter:web_fetch` tool: engine, domains and limits.
+///
+/// Schema `WebFetchServerToolConfig` of the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct WebFetchServerToolConfig {
+    /// Domains that may be opened; all others are refused.
+    pub allowed_domains: Option<Vec<String>>,
+    /// Domains that are refused; all others may be opened.
+    pub blocked_domains: Option<Vec<String>>,
+    /// Picks who retrieves the pages for the model.
+    pub engine: Option<WebFetchEngineEnum>,
+    /// Cuts fetched pages off after about this many tokens, to spare the context window.
+    pub max_content_tokens: Option<i64>,
+    /// How many pages one request may fetch; further attempts give the model an error.
+    pub max_uses: Option<i64>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(WebFetchServerToolConfig {
+    0 allowed_domains: "allowed_domains" Optional,
+    1 blocked_domains: "blocked_domains" Optional,
+    2 engine: "engine" Optional,
+    3 max_content_tokens: "max_content_tokens" Optional,
+    4 max_uses: "max_uses" Optional,
+});
+
+impl WebFetchServerToolConfig {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(WebFetchServerToolConfig {
+    allowed_domains: list String,
+    blocked_domains: list String,
+    engine: into WebFetchEngineEnum,
+    max_content_tokens: exact i64,
+    max_uses: exact i64,
+});
+
+/// Who retrieves the page when the model asks for a URL.
+///
+/// Schema `WebFetchEngineEnum` of the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum WebFetchEngineEnum {
+    /// Native fetch where the provider has it, else Exa.
+    Auto,
+    /// Insists on the fetch that the provider has built in.
+    Native,
+    /// OpenRouter fetches the page directly over HTTP.
+    Openrouter,
+    /// Retrieves pages through the Contents API of Exa.
+    Exa,
+    /// Retrieves pages through the extract API of Parallel.
+    Parallel,
+    /// Scrapes with Firecrawl; needs your own Firecrawl key.
+    Firecrawl,
+    /// A value this version of the crate does not know, verbatim.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(WebFetchEngineEnum {
+    Auto = "auto",
+    Native = "native",
+    Openrouter = "openrouter",
+    Exa = "exa",
+    Parallel = "parallel",
+    Firecrawl = "firecrawl",
+});
+
+/// Amount of text kept from search results with Exa, Parallel or Perplexity; native search and Firecrawl take no notice of it.
+///
+/// Schema `SearchQualityLevel` of the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum SearchQualityLevel {
+    /// Short extracts; the fewest context tokens.
+    Low,
+    /// Moderate extracts; a middle course between detail and tokens.
+    Medium,
+    /// Long extracts; the most detail and the most tokens.
+    High,
+    /// A value this version of the crate does not know, verbatim.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(SearchQualityLevel {
+    Low = "low",
+    Medium = "medium",
+    High = "high",
+});
+
+/// Rough whereabouts of the user, with which the server tool favours local hits.
+///
+/// Schema `WebSearchUserLocationServerTool` of the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct WebSearchUserLocationServerTool {
+    /// Town of the user as free text, such as `Berlin`; null when not given.
+    pub city: Option<String>,
+    /// Country of the user, usually as a two-letter ISO code; null when not given.
+    pub country: Option<String>,
+    /// State or province of the user as free text; null when not given.
+    pub region: Option<String>,
+    /// Time zone of the user as an IANA name, such as `Europe/Berlin`; null when not given.
+    pub timezone: Option<String>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(WebSearchUserLocationServerTool ["type" = "\"approximate\""] {
+    0 city: "city" Optional,
+    1 country: "country" Optional,
+    2 region: "region" Optional,
+    3 timezone: "timezone" Optional,
+});
+
+impl WebSearchUserLocationServerTool {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(WebSearchUserLocationServerTool {
+    city: into String,
+    country: into String,
+    region: into String,
+    timezone: into String,
+});
+
+/// Hosted tool with which the model runs shell commands in a sandboxed container of OpenRouter.
+///
+/// Schema `BashServerTool` of the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct BashServerTool {
+    /// Settings of the shell tool, such as engine and container; leave out to use the standard behaviour.
+    pub parameters: Option<BashServerToolConfig>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(BashServerTool ["type" = "\"openrouter:bash\""] {
+    0 parameters: "parameters" Optional,
+});
+
+impl BashServerTool {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(BashServerTool {
+    parameters: into BashServerToolConfig,
+});
+
+/// Settings of the hosted `openrouter:bash` tool.
+///
+/// Schema `BashServerToolConfig` of the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct BashServerToolConfig {
+    /// Who runs the commands: the sandbox of OpenRouter or your application.
+    pub engine: Option<BashServerToolEngine>,
+    /// Container to run in: a fresh one or an existing one to reuse.
+    pub environment: Option<BashServerToolEnvironment>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(BashServerToolConfig {
+    0 engine: "engine" Optional,
+    1 environment: "environment" Optional,
+});
+
+impl BashServerToolConfig {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(BashServerToolConfig {
+    engine: into BashServerToolEngine,
+    environment: into BashServerToolEnvironment,
+});
+
+/// Decides where shell commands run: in the sandbox of OpenRouter, or in your application, which then receives the tool calls.
+///
+/// Schema `BashServerToolEngine` of the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum BashServerToolEngine {
+    /// Hands the calls to your application to run.
+    Auto,
+    /// Hands the calls to your application to run.
+    Native,
+    /// OpenRouter runs the commands in its sandbox.
+    Openrouter,
+    /// A value this version of the crate does not know, verbatim.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(BashServerToolEngine {
+    Auto = "auto",
+    Native = "native",
+    Openrouter = "openrouter",
+});
+
+/// Short-lived container that OpenRouter sets up and disposes of by itself.
+///
+/// Schema `ContainerAutoEnvironment` of the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct ContainerAutoEnvironment {
+    /// Workspace files to copy into the container's home directory before the first command, named after the end of their ID and their file name; an invalid ID fails the request.
+    pub file_ids: Option<Vec<String>>,
+    /// Which internet hosts the container may reach; a running container cannot change it.
+    pub network_policy: Option<ContainerNetworkPolicy>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ContainerAutoEnvironment ["type" = "\"container_auto\""] {
+    0 file_ids: "file_ids" Optional,
+    1 network_policy: "network_policy" Optional,
+});
+
+impl ContainerAutoEnvironment {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(ContainerAutoEnvironment {
+    file_ids: list String,
+    network_policy: into ContainerNetworkPolicy,
+});
+
+/// Blocks all internet access.
+///
+/// At `ContainerNetworkPolicy|disabled` in the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct ContainerNetworkPolicyDisabled {
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ContainerNetworkPolicyDisabled ["type" = "\"disabled\""] {});
+
+impl ContainerNetworkPolicyDisabled {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(ContainerNetworkPolicyDisabled {});
+
+/// Permits access to the listed hosts only.
+///
+/// At `ContainerNetworkPolicy|allowlist` in the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct ContainerNetworkPolicyAllowlist {
+    /// Hosts the container may reach over HTTP and HTTPS, as exact names or patterns such as `*.example.com`; `*` opens everything, and an exact name leaves out its subdomains.
+    ///
+    /// From 1 to 50 elements.
+    pub allowed_domains: Vec<String>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ContainerNetworkPolicyAllowlist ["type" = "\"allowlist\""] {
+    0 allowed_domains: "allowed_domains" Required,
+});
+
+impl ContainerNetworkPolicyAllowlist {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(allowed_domains: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        Self { allowed_domains: allowed_domains.into_iter().map(Into::into).collect(), extra: Extra::new() }
+    }
+}
+
+wire_setters!(ContainerNetworkPolicyAllowlist {});
+
+/// Which internet hosts a container may reach, either none or those listed; fixed once the container has started.
+///
+/// Schema `ContainerNetworkPolicy` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum ContainerNetworkPolicy {
+    /// Blocks all internet access.
+    ///
+    /// `type` is `disabled`.
+    Disabled(ContainerNetworkPolicyDisabled),
+    /// Permits access to the listed hosts only.
+    ///
+    /// `type` is `allowlist`.
+    Allowlist(ContainerNetworkPolicyAllowlist),
+    /// A value that fits none of these types, kept whole.
+    Unrecognized(Unrecognized),
+}
+
+wire_union!(ContainerNetworkPolicy {
+    tag "type" {
+        "allowlist" => Allowlist,
+        "disabled" => Disabled,
+    }
+    objects {}
+    shapes {}
+    variants {
+        0 Disabled,
+        1 Allowlist,
+    }
+});
+
+impl From<ContainerNetworkPolicyDisabled> for ContainerNetworkPolicy {
+    #[inline]
+    fn from(value: ContainerNetworkPolicyDisabled) -> Self {
+        Self::Disabled(value)
+    }
+}
+
+impl From<ContainerNetworkPolicyAllowlist> for ContainerNetworkPolicy {
+    #[inline]
+    fn from(value: ContainerNetworkPolicyAllowlist) -> Self {
+        Self::Allowlist(value)
+    }
+}
+
+/// Runs in a container that exists already, so its state carries over.
+///
+/// Schema `ContainerReferenceEnvironment` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct ContainerReferenceEnvironment {
+    /// Which existing container to run in, by an identifier of at most 20 characters.
+    ///
+    /// From 1 to 40 characters. Matches `^[\w-]+$`.
+    pub container_id: String,
+    /// Workspace files to copy into the container's home directory before the first command, named after the end of their ID and their file name; an invalid ID fails the request.
+    pub file_ids: Option<Vec<String>>,
+    /// Which internet hosts the container may reach; it must agree with the policy that a running container was started with.
+    pub network_policy: Option<ContainerNetworkPolicy>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ContainerReferenceEnvironment ["type" = "\"container_reference\""] {
+    0 container_id: "container_id" Required,
+    1 file_ids: "file_ids" Optional,
+    2 network_policy: "network_policy" Optional,
+});
+
+impl ContainerReferenceEnvironment {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(container_id: impl Into<String>) -> Self {
+        Self { container_id: container_id.into(), file_ids: None, network_policy: None, extra: Extra::new() }
+    }
+}
+
+wire_setters!(ContainerReferenceEnvironment {
+    file_ids: list String,
+    network_policy: into ContainerNetworkPolicy,
+});
+
+/// Container the shell tool works in, either provisioned automatically or referenced by its identifier.
+///
+/// Schema `BashServerToolEnvironment` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum BashServerToolEnvironment {
+    /// Short-lived container that OpenRouter sets up and disposes of by itself.
+    ///
+    /// `type` is `container_auto`.
+    ContainerAuto(ContainerAutoEnvironment),
+    /// Runs in a container that exists already, so its state carries over.
+    ///
+    /// `type` is `container_reference`.
+    ContainerReference(ContainerReferenceEnvironment),
+    /// A value that fits none of these types, kept whole.
+    Unrecognized(Unrecognized),
+}
+
+wire_union!(BashServerToolEnvironment {
+    tag "type" {
+        "container_auto" => ContainerAuto,
+        "container_reference" => ContainerReference,
+    }
+    objects {}
+    shapes {}
+    variants {
+        0 ContainerAuto,
+        1 ContainerReference,
+    }
+});
+
+impl From<ContainerAutoEnvironment> for BashServerToolEnvironment {
+    #[inline]
+    fn from(value: ContainerAutoEnvironment) -> Self {
+        Self::ContainerAuto(value)
+    }
+}
+
+impl From<ContainerReferenceEnvironment> for BashServerToolEnvironment {
+    #[inline]
+    fn from(value: ContainerReferenceEnvironment) -> Self {
+        Self::ContainerReference(value)
+    }
+}
+
+/// Server tool that gives the model a shell in an isolated container at OpenRouter, modelled on the hosted shell of OpenAI.
+///
+/// Schema `ShellServerTool_OpenRouter` of the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct ShellServerToolOpenrouter {
+    /// Optional settings: the engine, the container environment and how long the sandbox stays awake.
+    pub parameters: Option<ShellServerToolConfig>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ShellServerToolOpenrouter ["type" = "\"openrouter:shell\""] {
+    0 parameters: "parameters" Optional,
+});
+
+impl ShellServerToolOpenrouter {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(ShellServerToolOpenrouter {
+    parameters: into ShellServerToolConfig,
+});
+
+/// Settings of the `openrouter:shell` tool: who runs the commands and in which container.
+///
+/// Schema `ShellServerToolConfig` of the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct ShellServerToolConfig {
+    /// Picks who runs the commands: the provider where it can, or always the OpenRouter sandbox.
+    pub engine: Option<ShellServerToolEngine>,
+    /// Container to run in: a fresh automatic one or an existing one named by reference.
+    pub environment: Option<ShellServerToolEnvironment>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ShellServerToolConfig {
+    0 engine: "engine" Optional,
+    1 environment: "environment" Optional,
+});
+
+impl ShellServerToolConfig {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(ShellServerToolConfig {
+    engine: into ShellServerToolEngine,
+    environment: into ShellServerToolEnvironment,
+});
+
+/// Decides whether shell commands run at the provider or in the sandbox of OpenRouter.
+///
+/// Schema `ShellServerToolEngine` of the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ShellServerToolEngine {
+    /// Native hosted shell where the provider (OpenAI) has one, else the sandbox.
+    Auto,
+    /// Always the OpenRouter sandbox, whatever the provider.
+    Openrouter,
+    /// A value this version of the crate does not know, verbatim.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(ShellServerToolEngine {
+    Auto = "auto",
+    Openrouter = "openrouter",
+});
+
+/// Container in which the shell tool works on the server; shells on the local machine are not possible here.
+///
+/// Schema `ShellServerToolEnvironment` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum ShellServerToolEnvironment {
+    /// Short-lived container that OpenRouter sets up and disposes of by itself.
+    ///
+    /// `type` is `container_auto`.
+    ContainerAuto(ContainerAutoEnvironment),
+    /// Runs in a container that exists already, so its state carries over.
+    ///
+    /// `type` is `container_reference`.
+    ContainerReference(ContainerReferenceEnvironment),
+    /// A value that fits none of these types, kept whole.
+    Unrecognized(Unrecognized),
+}
+
+wire_union!(ShellServerToolEnvironment {
+    tag "type" {
+        "container_auto" => ContainerAuto,
+        "container_reference" => ContainerReference,
+    }
+    objects {}
+    shapes {}
+    variants {
+        0 ContainerAuto,
+        1 ContainerReference,
+    }
+});
+
+impl From<ContainerAutoEnvironment> for ShellServerToolEnvironment {
+    #[inline]
+    fn from(value: ContainerAutoEnvironment) -> Self {
+        Self::ContainerAuto(value)
+    }
+}
+
+impl From<ContainerReferenceEnvironment> for ShellServerToolEnvironment {
+    #[inline]
+    fn from(value: ContainerReferenceEnvironment) -> Self {
+        Self::ContainerReference(value)
+    }
+}
+
+/// Server tool that looks up tools declared with `defer_loading` and makes the hits available for calls.
+///
+/// Schema `ToolSearchServerTool` of the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct ToolSearchServerTool {
+    /// Optional settings of the tool search, such as how many hits it gives.
+    pub parameters: Option<ToolSearchServerToolConfig>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ToolSearchServerTool ["type" = "\"openrouter:tool_search\""] {
+    0 parameters: "parameters" Optional,
+});
+
+impl ToolSearchServerTool {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(ToolSearchServerTool {
+    parameters: into ToolSearchServerToolConfig,
+});
+
+/// Settings of the `openrouter:tool_search` tool, which loads deferred tools on demand.
+///
+/// Schema `ToolSearchServerToolConfig` of the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct ToolSearchServerToolConfig {
+    /// How many tools a single lookup may load; five when omitted.
+    pub max_results: Option<i64>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ToolSearchServerToolConfig {
+    0 max_results: "max_results" Optional,
+});
+
+impl ToolSearchServerToolConfig {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(ToolSearchServerToolConfig {
+    max_results: exact i64,
+});
+
 /// Loads tool definitions on demand, by search, instead of putting all of them in the prompt; on later turns, resend the tools and the reasoning without changes.
 ///
 /// Schema `DeferredToolsControl` of the API document.
@@ -578,1100 +1914,6 @@ impl From<StopServerToolsWhenFinishReasonIs> for StopServerToolsWhenCondition {
     }
 }
 
-/// Hosted tool that lets the model ask a stronger model for guidance mid-generation; several named entries are allowed, but only one nameless entry.
-///
-/// Schema `AdvisorServerTool_OpenRouter` of the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct AdvisorServerToolOpenrouter {
-    /// Settings of this advisor, such as its model, instructions and sampling; leave out to use the standard behaviour.
-    pub parameters: Option<AdvisorServerToolConfig>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(AdvisorServerToolOpenrouter ["type" = "\"openrouter:advisor\""] {
-    0 parameters: "parameters" Optional,
-});
-
-impl AdvisorServerToolOpenrouter {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(AdvisorServerToolOpenrouter {
-    parameters: into AdvisorServerToolConfig,
-});
-
-/// Settings for a single advisor: which model it uses, what it sees and how it answers.
-///
-/// Schema `AdvisorServerToolConfig` of the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct AdvisorServerToolConfig {
-    /// Set to `true` to share the whole conversation with the advisor, followed by any `prompt` from the call; otherwise it sees only that `prompt`.
-    pub forward_transcript: Option<bool>,
-    /// System prompt given to the advisor; without it the advisor runs with none.
-    pub instructions: Option<String>,
-    /// Caps the tokens of one piece of advice, reasoning included; without it the provider decides.
-    pub max_completion_tokens: Option<i64>,
-    /// Slug of the model to ask; when absent, the calling model may name one in its `model` argument, else the request's own model answers.
-    pub model: Option<String>,
-    /// Label under which the model sees this advisor as a tool; unique among advisors, limited to alphanumerics, spaces, dashes and underscores, and trimmed.
-    ///
-    /// From 1 to 64 characters. Matches `^[a-zA-Z0-9 _-]+$`.
-    pub name: Option<String>,
-    /// How much the advisor thinks before answering, as an effort level or token budget.
-    pub reasoning: Option<AdvisorReasoning>,
-    /// Delivers the advice piece by piece as `response.output_text.delta` events on the Responses API; Chat Completions ignores it.
-    pub stream: Option<bool>,
-    /// Randomness of the advisor's sampling; without it the provider picks its own value.
-    pub temperature: Option<f64>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(AdvisorServerToolConfig {
-    0 forward_transcript: "forward_transcript" Optional,
-    1 instructions: "instructions" Optional,
-    2 max_completion_tokens: "max_completion_tokens" Optional,
-    3 model: "model" Optional,
-    4 name: "name" Optional,
-    5 reasoning: "reasoning" Optional,
-    6 stream: "stream" Optional,
-    7 temperature: "temperature" Optional,
-});
-
-impl AdvisorServerToolConfig {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(AdvisorServerToolConfig {
-    forward_transcript: exact bool,
-    instructions: into String,
-    max_completion_tokens: exact i64,
-    model: into String,
-    name: into String,
-    reasoning: into AdvisorReasoning,
-    stream: exact bool,
-    temperature: exact f64,
-});
-
-/// Reasoning settings passed on to the advisor model; they set how hard and how long it may think.
-///
-/// Schema `AdvisorReasoning` of the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct AdvisorReasoning {
-    /// How much thinking the advisor should invest before it answers; higher levels cost more tokens and time.
-    pub effort: Option<AdvisorReasoningEffort>,
-    /// Token budget for the thinking of the advisor, separate from the text of its advice.
-    pub max_tokens: Option<i64>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(AdvisorReasoning {
-    0 effort: "effort" Optional,
-    1 max_tokens: "max_tokens" Optional,
-});
-
-impl AdvisorReasoning {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(AdvisorReasoning {
-    effort: into AdvisorReasoningEffort,
-    max_tokens: exact i64,
-});
-
-/// How much thinking the advisor should invest before it answers; higher levels cost more tokens and time.
-///
-/// At `AdvisorReasoning.effort` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum AdvisorReasoningEffort {
-    /// The most thinking the advisor model can do.
-    Max,
-    /// More thinking than `high`, short of `max`.
-    Xhigh,
-    /// Thorough thinking for hard questions.
-    High,
-    /// A balance between depth and cost.
-    Medium,
-    /// Brief thinking that favours speed.
-    Low,
-    /// As little thinking as possible without disabling it.
-    Minimal,
-    /// The advisor answers without reasoning first.
-    None,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(AdvisorReasoningEffort {
-    Max = "max",
-    Xhigh = "xhigh",
-    High = "high",
-    Medium = "medium",
-    Low = "low",
-    Minimal = "minimal",
-    None = "none",
-});
-
-/// Hosted tool with which the model runs shell commands in a sandboxed container of OpenRouter.
-///
-/// Schema `BashServerTool` of the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct BashServerTool {
-    /// Settings of the shell tool, such as engine and container; leave out to use the standard behaviour.
-    pub parameters: Option<BashServerToolConfig>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(BashServerTool ["type" = "\"openrouter:bash\""] {
-    0 parameters: "parameters" Optional,
-});
-
-impl BashServerTool {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(BashServerTool {
-    parameters: into BashServerToolConfig,
-});
-
-/// Settings of the hosted `openrouter:bash` tool.
-///
-/// Schema `BashServerToolConfig` of the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct BashServerToolConfig {
-    /// Who runs the commands: the sandbox of OpenRouter or your application.
-    pub engine: Option<BashServerToolEngine>,
-    /// Container to run in: a fresh one or an existing one to reuse.
-    pub environment: Option<BashServerToolEnvironment>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(BashServerToolConfig {
-    0 engine: "engine" Optional,
-    1 environment: "environment" Optional,
-});
-
-impl BashServerToolConfig {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(BashServerToolConfig {
-    engine: into BashServerToolEngine,
-    environment: into BashServerToolEnvironment,
-});
-
-/// Decides where shell commands run: in the sandbox of OpenRouter, or in your application, which then receives the tool calls.
-///
-/// Schema `BashServerToolEngine` of the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum BashServerToolEngine {
-    /// Hands the calls to your application to run.
-    Auto,
-    /// Hands the calls to your application to run.
-    Native,
-    /// OpenRouter runs the commands in its sandbox.
-    Openrouter,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(BashServerToolEngine {
-    Auto = "auto",
-    Native = "native",
-    Openrouter = "openrouter",
-});
-
-/// Short-lived container that OpenRouter sets up and disposes of by itself.
-///
-/// Schema `ContainerAutoEnvironment` of the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct ContainerAutoEnvironment {
-    /// Workspace files to copy into the container's home directory before the first command, named after the end of their ID and their file name; an invalid ID fails the request.
-    pub file_ids: Option<Vec<String>>,
-    /// Which internet hosts the container may reach; a running container cannot change it.
-    pub network_policy: Option<ContainerNetworkPolicy>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(ContainerAutoEnvironment ["type" = "\"container_auto\""] {
-    0 file_ids: "file_ids" Optional,
-    1 network_policy: "network_policy" Optional,
-});
-
-impl ContainerAutoEnvironment {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(ContainerAutoEnvironment {
-    file_ids: list String,
-    network_policy: into ContainerNetworkPolicy,
-});
-
-/// Blocks all internet access.
-///
-/// At `ContainerNetworkPolicy|disabled` in the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct ContainerNetworkPolicyDisabled {
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(ContainerNetworkPolicyDisabled ["type" = "\"disabled\""] {});
-
-impl ContainerNetworkPolicyDisabled {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(ContainerNetworkPolicyDisabled {});
-
-/// Permits access to the listed hosts only.
-///
-/// At `ContainerNetworkPolicy|allowlist` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct ContainerNetworkPolicyAllowlist {
-    /// Hosts the container may reach over HTTP and HTTPS, as exact names or patterns such as `*.example.com`; `*` opens everything, and an exact name leaves out its subdomains.
-    ///
-    /// From 1 to 50 elements.
-    pub allowed_domains: Vec<String>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(ContainerNetworkPolicyAllowlist ["type" = "\"allowlist\""] {
-    0 allowed_domains: "allowed_domains" Required,
-});
-
-impl ContainerNetworkPolicyAllowlist {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(allowed_domains: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        Self { allowed_domains: allowed_domains.into_iter().map(Into::into).collect(), extra: Extra::new() }
-    }
-}
-
-wire_setters!(ContainerNetworkPolicyAllowlist {});
-
-/// Which internet hosts a container may reach, either none or those listed; fixed once the container has started.
-///
-/// Schema `ContainerNetworkPolicy` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum ContainerNetworkPolicy {
-    /// Blocks all internet access.
-    ///
-    /// `type` is `disabled`.
-    Disabled(ContainerNetworkPolicyDisabled),
-    /// Permits access to the listed hosts only.
-    ///
-    /// `type` is `allowlist`.
-    Allowlist(ContainerNetworkPolicyAllowlist),
-    /// A value that fits none of these types, kept whole.
-    Unrecognized(Unrecognized),
-}
-
-wire_union!(ContainerNetworkPolicy {
-    tag "type" {
-        "allowlist" => Allowlist,
-        "disabled" => Disabled,
-    }
-    objects {}
-    shapes {}
-    variants {
-        0 Disabled,
-        1 Allowlist,
-    }
-});
-
-impl From<ContainerNetworkPolicyDisabled> for ContainerNetworkPolicy {
-    #[inline]
-    fn from(value: ContainerNetworkPolicyDisabled) -> Self {
-        Self::Disabled(value)
-    }
-}
-
-impl From<ContainerNetworkPolicyAllowlist> for ContainerNetworkPolicy {
-    #[inline]
-    fn from(value: ContainerNetworkPolicyAllowlist) -> Self {
-        Self::Allowlist(value)
-    }
-}
-
-/// Runs in a container that exists already, so its state carries over.
-///
-/// Schema `ContainerReferenceEnvironment` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct ContainerReferenceEnvironment {
-    /// Which existing container to run in, by an identifier of at most 20 characters.
-    ///
-    /// From 1 to 40 characters. Matches `^[\w-]+$`.
-    pub container_id: String,
-    /// Workspace files to copy into the container's home directory before the first command, named after the end of their ID and their file name; an invalid ID fails the request.
-    pub file_ids: Option<Vec<String>>,
-    /// Which internet hosts the container may reach; it must agree with the policy that a running container was started with.
-    pub network_policy: Option<ContainerNetworkPolicy>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(ContainerReferenceEnvironment ["type" = "\"container_reference\""] {
-    0 container_id: "container_id" Required,
-    1 file_ids: "file_ids" Optional,
-    2 network_policy: "network_policy" Optional,
-});
-
-impl ContainerReferenceEnvironment {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(container_id: impl Into<String>) -> Self {
-        Self { container_id: container_id.into(), file_ids: None, network_policy: None, extra: Extra::new() }
-    }
-}
-
-wire_setters!(ContainerReferenceEnvironment {
-    file_ids: list String,
-    network_policy: into ContainerNetworkPolicy,
-});
-
-/// Container the shell tool works in, either provisioned automatically or referenced by its identifier.
-///
-/// Schema `BashServerToolEnvironment` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum BashServerToolEnvironment {
-    /// Short-lived container that OpenRouter sets up and disposes of by itself.
-    ///
-    /// `type` is `container_auto`.
-    ContainerAuto(ContainerAutoEnvironment),
-    /// Runs in a container that exists already, so its state carries over.
-    ///
-    /// `type` is `container_reference`.
-    ContainerReference(ContainerReferenceEnvironment),
-    /// A value that fits none of these types, kept whole.
-    Unrecognized(Unrecognized),
-}
-
-wire_union!(BashServerToolEnvironment {
-    tag "type" {
-        "container_auto" => ContainerAuto,
-        "container_reference" => ContainerReference,
-    }
-    objects {}
-    shapes {}
-    variants {
-        0 ContainerAuto,
-        1 ContainerReference,
-    }
-});
-
-impl From<ContainerAutoEnvironment> for BashServerToolEnvironment {
-    #[inline]
-    fn from(value: ContainerAutoEnvironment) -> Self {
-        Self::ContainerAuto(value)
-    }
-}
-
-impl From<ContainerReferenceEnvironment> for BashServerToolEnvironment {
-    #[inline]
-    fn from(value: ContainerReferenceEnvironment) -> Self {
-        Self::ContainerReference(value)
-    }
-}
-
-/// Lets the model ask OpenRouter for the present date and time.
-///
-/// Schema `DatetimeServerTool` of the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct DatetimeServerTool {
-    /// Settings for the clock, such as its time zone.
-    pub parameters: Option<DatetimeServerToolConfig>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(DatetimeServerTool ["type" = "\"openrouter:datetime\""] {
-    0 parameters: "parameters" Optional,
-});
-
-impl DatetimeServerTool {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(DatetimeServerTool {
-    parameters: into DatetimeServerToolConfig,
-});
-
-/// Settings of the date and time tool.
-///
-/// Schema `DatetimeServerToolConfig` of the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct DatetimeServerToolConfig {
-    /// IANA name of the zone to tell the time in, such as `America/New_York`.
-    pub timezone: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(DatetimeServerToolConfig {
-    0 timezone: "timezone" Optional,
-});
-
-impl DatetimeServerToolConfig {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(DatetimeServerToolConfig {
-    timezone: into String,
-});
-
-/// Lets the model list, read, write and edit the files of the workspace that the calling API key belongs to.
-///
-/// Schema `FilesServerTool` of the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct FilesServerTool {
-    /// Settings of the workspace files tool.
-    pub parameters: Option<JsonObject>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(FilesServerTool ["type" = "\"openrouter:files\""] {
-    0 parameters: "parameters" Optional,
-});
-
-impl FilesServerTool {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(FilesServerTool {
-    parameters: into JsonObject,
-});
-
-/// Server tool that sends a prompt to several models in parallel and has an analyst model condense their answers into structured JSON for the calling model.
-///
-/// Schema `FusionServerTool_OpenRouter` of the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct FusionServerToolOpenrouter {
-    /// Settings of the fusion run, such as panel models, analyst, token budgets and tools; leave it out for standard behaviour.
-    pub parameters: Option<FusionServerToolConfig>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(FusionServerToolOpenrouter ["type" = "\"openrouter:fusion\""] {
-    0 parameters: "parameters" Optional,
-});
-
-impl FusionServerToolOpenrouter {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(FusionServerToolOpenrouter {
-    parameters: into FusionServerToolConfig,
-});
-
-/// Settings for one fusion tool: who sits on the panel, who analyses, and how much each inner call may spend.
-///
-/// Schema `FusionServerToolConfig` of the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct FusionServerToolConfig {
-    /// Panel model slugs queried in parallel, at most 8; each can search and fetch the web. The Quality preset is used when omitted.
-    ///
-    /// From 1 to 8 elements.
-    pub analysis_models: Option<Vec<String>>,
-    /// Prompt caching directive attached to this tool definition, for providers that cache on explicit request.
-    pub cache_control: Option<AnthropicCacheControlDirective>,
-    /// Output token ceiling, reasoning included, for each inner call by a panelist or the analyst; raise it when heavy reasoning leaves no visible text.
-    pub max_completion_tokens: Option<i64>,
-    /// Tool-calling steps each panelist and the analyst may spend on web research before having to answer.
-    ///
-    /// From 1 to 16.
-    pub max_tool_calls: Option<i64>,
-    /// Analyst model slug that condenses the panel answers into structured JSON; falls back to the model of the enclosing request.
-    pub model: Option<String>,
-    /// Reasoning settings passed to the inner calls of panelists and analyst, for models with extended thinking.
-    pub reasoning: Option<FusionServerToolConfigReasoning>,
-    /// Sampling temperature for panelist calls only, since the analyst always uses 0; omit it to keep the provider default.
-    pub temperature: Option<f64>,
-    /// Server tools the panelists and analyst may call; web search and web fetch when omitted, none when the array is empty.
-    ///
-    /// At most 8 elements.
-    pub tools: Option<Vec<FusionServerToolConfigTool>>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(FusionServerToolConfig {
-    0 analysis_models: "analysis_models" Optional,
-    1 cache_control: "cache_control" Optional,
-    2 max_completion_tokens: "max_completion_tokens" Optional,
-    3 max_tool_calls: "max_tool_calls" Optional,
-    4 model: "model" Optional,
-    5 reasoning: "reasoning" Optional,
-    6 temperature: "temperature" Optional,
-    7 tools: "tools" Optional,
-});
-
-impl FusionServerToolConfig {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(FusionServerToolConfig {
-    analysis_models: list String,
-    cache_control: into AnthropicCacheControlDirective,
-    max_completion_tokens: exact i64,
-    max_tool_calls: exact i64,
-    model: into String,
-    reasoning: into FusionServerToolConfigReasoning,
-    temperature: exact f64,
-    tools: list FusionServerToolConfigTool,
-});
-
-/// Reasoning settings passed to the inner calls of panelists and analyst, for models with extended thinking.
-///
-/// At `FusionServerToolConfig.reasoning` in the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct FusionServerToolConfigReasoning {
-    /// How hard panelists and analyst reason in their inner calls; higher levels cost more tokens and time.
-    pub effort: Option<FusionServerToolConfigReasoningEffort>,
-    /// Reasoning token ceiling for each panelist and the analyst; set it to keep long chains of thought affordable.
-    pub max_tokens: Option<i64>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(FusionServerToolConfigReasoning {
-    0 effort: "effort" Optional,
-    1 max_tokens: "max_tokens" Optional,
-});
-
-impl FusionServerToolConfigReasoning {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(FusionServerToolConfigReasoning {
-    effort: into FusionServerToolConfigReasoningEffort,
-    max_tokens: exact i64,
-});
-
-/// How hard panelists and analyst reason in their inner calls; higher levels cost more tokens and time.
-///
-/// At `FusionServerToolConfig.reasoning.effort` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum FusionServerToolConfigReasoningEffort {
-    /// Reason as much as the model allows.
-    Max,
-    /// Reason beyond the high level, below the maximum.
-    Xhigh,
-    /// Reason thoroughly; suits hard questions.
-    High,
-    /// Balance reasoning depth against cost and latency.
-    Medium,
-    /// Reason briefly to save tokens and time.
-    Low,
-    /// Reason as little as possible without switching it off.
-    Minimal,
-    /// Do not reason before answering.
-    None,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(FusionServerToolConfigReasoningEffort {
-    Max = "max",
-    Xhigh = "xhigh",
-    High = "high",
-    Medium = "medium",
-    Low = "low",
-    Minimal = "minimal",
-    None = "none",
-});
-
-/// The object at `FusionServerToolConfig.tools[]`.
-///
-/// At `FusionServerToolConfig.tools[]` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct FusionServerToolConfigTool {
-    /// Which server tool to enable, written as its identifier, for example `openrouter:web_search`.
-    pub r#type: String,
-    /// Settings handed unchanged to that server tool as its `parameters`.
-    pub parameters: Option<JsonObject>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(FusionServerToolConfigTool {
-    0 r#type: "type" Required,
-    1 parameters: "parameters" Optional,
-});
-
-impl FusionServerToolConfigTool {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(r#type: impl Into<String>) -> Self {
-        Self { r#type: r#type.into(), parameters: None, extra: Extra::new() }
-    }
-}
-
-wire_setters!(FusionServerToolConfigTool {
-    parameters: into JsonObject,
-});
-
-/// Server tool run by OpenRouter that has an image model draw what the calling model describes.
-///
-/// Schema `ImageGenerationServerTool_OpenRouter` of the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct ImageGenerationServerToolOpenrouter {
-    /// Image model and drawing options; leave it out for standard behaviour.
-    pub parameters: Option<ImageGenerationServerToolConfig>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(ImageGenerationServerToolOpenrouter ["type" = "\"openrouter:image_generation\""] {
-    0 parameters: "parameters" Optional,
-});
-
-impl ImageGenerationServerToolOpenrouter {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(ImageGenerationServerToolOpenrouter {
-    parameters: into ImageGenerationServerToolConfig,
-});
-
-/// Settings of the OpenRouter image tool: the model, plus any image option such as quality, size or aspect ratio.
-///
-/// Schema `ImageGenerationServerToolConfig` of the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct ImageGenerationServerToolConfig {
-    /// Slug of the image model that draws.
-    pub model: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(ImageGenerationServerToolConfig {
-    0 model: "model" Optional,
-});
-
-impl ImageGenerationServerToolConfig {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(ImageGenerationServerToolConfig {
-    model: into String,
-});
-
-/// Settings of the experimental model-search server tool (`openrouter:experimental__search_models`).
-///
-/// Schema `SearchModelsServerToolConfig` of the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct SearchModelsServerToolConfig {
-    /// How many models one lookup may list; five when omitted, never more than twenty.
-    pub max_results: Option<i64>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(SearchModelsServerToolConfig {
-    0 max_results: "max_results" Optional,
-});
-
-impl SearchModelsServerToolConfig {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(SearchModelsServerToolConfig {
-    max_results: exact i64,
-});
-
-/// Server tool through which the model hands a self-contained task to a cheaper or faster worker model and gets back the result.
-///
-/// Schema `SubagentServerTool_OpenRouter` of the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct SubagentServerToolOpenrouter {
-    /// Settings of the worker: its model, instructions, tools and limits.
-    pub parameters: Option<SubagentServerToolConfig>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(SubagentServerToolOpenrouter ["type" = "\"openrouter:subagent\""] {
-    0 parameters: "parameters" Optional,
-});
-
-impl SubagentServerToolOpenrouter {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(SubagentServerToolOpenrouter {
-    parameters: into SubagentServerToolConfig,
-});
-
-/// Defines one worker that the main model may delegate tasks to through `openrouter:subagent`.
-///
-/// Schema `SubagentServerToolConfig` of the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct SubagentServerToolConfig {
-    /// Experimental: lends every top-level client function to the subagent; works in the Responses API alone, elsewhere the call fails with 400.
-    pub inherit_functions: Option<bool>,
-    /// Experimental: lends only the named top-level functions to the subagent; pointless once `inherit_functions` is on.
-    pub inherited_function_names: Option<Vec<String>>,
-    /// System prompt for the worker; without it the worker runs with none.
-    pub instructions: Option<String>,
-    /// Cap on what the worker may write, its reasoning included; unset leaves the limit to the provider.
-    pub max_completion_tokens: Option<i64>,
-    /// How many tool steps the worker may take per task; matters only if it has tools.
-    ///
-    /// From 1 to 25.
-    pub max_tool_calls: Option<i64>,
-    /// Model that does the delegated work, usually a small one; unset reuses the model of the outer request.
-    pub model: Option<String>,
-    /// Tells several workers apart, each shown to the model as its own tool; must be unique, with letters, digits, spaces, `_` or `-`.
-    ///
-    /// From 1 to 64 characters. Matches `^[a-zA-Z0-9 _-]+$`.
-    pub name: Option<String>,
-    /// Thinking effort and budget for the worker, where its model can reason.
-    pub reasoning: Option<SubagentReasoning>,
-    /// Randomness of the worker; unset leaves the value to its provider.
-    pub temperature: Option<f64>,
-    /// OpenRouter server tools that the worker may use in a loop of its own; client functions and the subagent tool are refused.
-    pub tools: Option<Vec<SubagentNestedTool>>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(SubagentServerToolConfig {
-    0 inherit_functions: "inherit_functions" Optional,
-    1 inherited_function_names: "inherited_function_names" Optional,
-    2 instructions: "instructions" Optional,
-    3 max_completion_tokens: "max_completion_tokens" Optional,
-    4 max_tool_calls: "max_tool_calls" Optional,
-    5 model: "model" Optional,
-    6 name: "name" Optional,
-    7 reasoning: "reasoning" Optional,
-    8 temperature: "temperature" Optional,
-    9 tools: "tools" Optional,
-});
-
-impl SubagentServerToolConfig {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(SubagentServerToolConfig {
-    inherit_functions: exact bool,
-    inherited_function_names: list String,
-    instructions: into String,
-    max_completion_tokens: exact i64,
-    max_tool_calls: exact i64,
-    model: into String,
-    name: into String,
-    reasoning: into SubagentReasoning,
-    temperature: exact f64,
-    tools: list SubagentNestedTool,
-});
-
-/// How hard and how long the subagent may think, for models with extended reasoning.
-///
-/// Schema `SubagentReasoning` of the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct SubagentReasoning {
-    /// How much thinking the subagent puts into a task before it answers.
-    pub effort: Option<SubagentReasoningEffort>,
-    /// Upper bound on the tokens the subagent spends on thinking; becomes `reasoning.max_tokens` of its call.
-    pub max_tokens: Option<i64>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(SubagentReasoning {
-    0 effort: "effort" Optional,
-    1 max_tokens: "max_tokens" Optional,
-});
-
-impl SubagentReasoning {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(SubagentReasoning {
-    effort: into SubagentReasoningEffort,
-    max_tokens: exact i64,
-});
-
-/// How much thinking the subagent puts into a task before it answers.
-///
-/// At `SubagentReasoning.effort` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum SubagentReasoningEffort {
-    /// As much thinking as the model allows.
-    Max,
-    /// More thinking than high, for the hardest tasks.
-    Xhigh,
-    /// Much thinking, for difficult tasks.
-    High,
-    /// A moderate amount of thinking.
-    Medium,
-    /// Little thinking, for quick replies.
-    Low,
-    /// Barely any thinking before the answer.
-    Minimal,
-    /// No thinking at all.
-    None,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(SubagentReasoningEffort {
-    Max = "max",
-    Xhigh = "xhigh",
-    High = "high",
-    Medium = "medium",
-    Low = "low",
-    Minimal = "minimal",
-    None = "none",
-});
-
-/// Tool lent to the subagent; must be an OpenRouter server tool other than the subagent itself, never a client function.
-///
-/// Schema `SubagentNestedTool` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct SubagentNestedTool {
-    /// Names the server tool to lend, for example `openrouter:web_search`.
-    pub r#type: String,
-    /// Settings for the nested tool; their shape depends on its type.
-    pub parameters: Option<JsonObject>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(SubagentNestedTool {
-    0 r#type: "type" Required,
-    1 parameters: "parameters" Optional,
-});
-
-impl SubagentNestedTool {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(r#type: impl Into<String>) -> Self {
-        Self { r#type: r#type.into(), parameters: None, extra: Extra::new() }
-    }
-}
-
-wire_setters!(SubagentNestedTool {
-    parameters: into JsonObject,
-});
-
-/// Server tool, run by OpenRouter, that reads a web page or PDF at a given address in full.
-///
-/// Schema `WebFetchServerTool` of the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct WebFetchServerTool {
-    /// Optional settings: the engine, permitted domains and limits on use and length.
-    pub parameters: Option<WebFetchServerToolConfig>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(WebFetchServerTool ["type" = "\"openrouter:web_fetch\""] {
-    0 parameters: "parameters" Optional,
-});
-
-impl WebFetchServerTool {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(WebFetchServerTool {
-    parameters: into WebFetchServerToolConfig,
-});
-
-/// Settings of the `openrouter:web_fetch` tool: engine, domains and limits.
-///
-/// Schema `WebFetchServerToolConfig` of the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct WebFetchServerToolConfig {
-    /// Domains that may be opened; all others are refused.
-    pub allowed_domains: Option<Vec<String>>,
-    /// Domains that are refused; all others may be opened.
-    pub blocked_domains: Option<Vec<String>>,
-    /// Picks who retrieves the pages for the model.
-    pub engine: Option<WebFetchEngineEnum>,
-    /// Cuts fetched pages off after about this many tokens, to spare the context window.
-    pub max_content_tokens: Option<i64>,
-    /// How many pages one request may fetch; further attempts give the model an error.
-    pub max_uses: Option<i64>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(WebFetchServerToolConfig {
-    0 allowed_domains: "allowed_domains" Optional,
-    1 blocked_domains: "blocked_domains" Optional,
-    2 engine: "engine" Optional,
-    3 max_content_tokens: "max_content_tokens" Optional,
-    4 max_uses: "max_uses" Optional,
-});
-
-impl WebFetchServerToolConfig {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(WebFetchServerToolConfig {
-    allowed_domains: list String,
-    blocked_domains: list String,
-    engine: into WebFetchEngineEnum,
-    max_content_tokens: exact i64,
-    max_uses: exact i64,
-});
-
-/// Who retrieves the page when the model asks for a URL.
-///
-/// Schema `WebFetchEngineEnum` of the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum WebFetchEngineEnum {
-    /// Native fetch where the provider has it, else Exa.
-    Auto,
-    /// Insists on the fetch that the provider has built in.
-    Native,
-    /// OpenRouter fetches the page directly over HTTP.
-    Openrouter,
-    /// Retrieves pages through the Contents API of Exa.
-    Exa,
-    /// Retrieves pages through the extract API of Parallel.
-    Parallel,
-    /// Scrapes with Firecrawl; needs your own Firecrawl key.
-    Firecrawl,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(WebFetchEngineEnum {
-    Auto = "auto",
-    Native = "native",
-    Openrouter = "openrouter",
-    Exa = "exa",
-    Parallel = "parallel",
-    Firecrawl = "firecrawl",
-});
-
 /// Tool definition that lets the model search the web for fresh information; OpenRouter runs it on the server.
 ///
 /// Schema `OpenRouterWebSearchServerTool` of the API document.
@@ -1766,246 +2008,4 @@ wire_setters!(WebSearchConfig {
     search_context_size: into SearchQualityLevel,
     user_location: into WebSearchUserLocationServerTool,
     x_search: into XSearchOptions,
-});
-
-/// Amount of text kept from search results with Exa, Parallel or Perplexity; native search and Firecrawl take no notice of it.
-///
-/// Schema `SearchQualityLevel` of the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum SearchQualityLevel {
-    /// Short extracts; the fewest context tokens.
-    Low,
-    /// Moderate extracts; a middle course between detail and tokens.
-    Medium,
-    /// Long extracts; the most detail and the most tokens.
-    High,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(SearchQualityLevel {
-    Low = "low",
-    Medium = "medium",
-    High = "high",
-});
-
-/// Rough whereabouts of the user, with which the server tool favours local hits.
-///
-/// Schema `WebSearchUserLocationServerTool` of the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct WebSearchUserLocationServerTool {
-    /// Town of the user as free text, such as `Berlin`; null when not given.
-    pub city: Option<String>,
-    /// Country of the user, usually as a two-letter ISO code; null when not given.
-    pub country: Option<String>,
-    /// State or province of the user as free text; null when not given.
-    pub region: Option<String>,
-    /// Time zone of the user as an IANA name, such as `Europe/Berlin`; null when not given.
-    pub timezone: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(WebSearchUserLocationServerTool ["type" = "\"approximate\""] {
-    0 city: "city" Optional,
-    1 country: "country" Optional,
-    2 region: "region" Optional,
-    3 timezone: "timezone" Optional,
-});
-
-impl WebSearchUserLocationServerTool {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(WebSearchUserLocationServerTool {
-    city: into String,
-    country: into String,
-    region: into String,
-    timezone: into String,
-});
-
-/// Server tool that gives the model a shell in an isolated container at OpenRouter, modelled on the hosted shell of OpenAI.
-///
-/// Schema `ShellServerTool_OpenRouter` of the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct ShellServerToolOpenrouter {
-    /// Optional settings: the engine, the container environment and how long the sandbox stays awake.
-    pub parameters: Option<ShellServerToolConfig>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(ShellServerToolOpenrouter ["type" = "\"openrouter:shell\""] {
-    0 parameters: "parameters" Optional,
-});
-
-impl ShellServerToolOpenrouter {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(ShellServerToolOpenrouter {
-    parameters: into ShellServerToolConfig,
-});
-
-/// Settings of the `openrouter:shell` tool: who runs the commands and in which container.
-///
-/// Schema `ShellServerToolConfig` of the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct ShellServerToolConfig {
-    /// Picks who runs the commands: the provider where it can, or always the OpenRouter sandbox.
-    pub engine: Option<ShellServerToolEngine>,
-    /// Container to run in: a fresh automatic one or an existing one named by reference.
-    pub environment: Option<ShellServerToolEnvironment>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(ShellServerToolConfig {
-    0 engine: "engine" Optional,
-    1 environment: "environment" Optional,
-});
-
-impl ShellServerToolConfig {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(ShellServerToolConfig {
-    engine: into ShellServerToolEngine,
-    environment: into ShellServerToolEnvironment,
-});
-
-/// Decides whether shell commands run at the provider or in the sandbox of OpenRouter.
-///
-/// Schema `ShellServerToolEngine` of the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ShellServerToolEngine {
-    /// Native hosted shell where the provider (OpenAI) has one, else the sandbox.
-    Auto,
-    /// Always the OpenRouter sandbox, whatever the provider.
-    Openrouter,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(ShellServerToolEngine {
-    Auto = "auto",
-    Openrouter = "openrouter",
-});
-
-/// Container in which the shell tool works on the server; shells on the local machine are not possible here.
-///
-/// Schema `ShellServerToolEnvironment` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum ShellServerToolEnvironment {
-    /// Short-lived container that OpenRouter sets up and disposes of by itself.
-    ///
-    /// `type` is `container_auto`.
-    ContainerAuto(ContainerAutoEnvironment),
-    /// Runs in a container that exists already, so its state carries over.
-    ///
-    /// `type` is `container_reference`.
-    ContainerReference(ContainerReferenceEnvironment),
-    /// A value that fits none of these types, kept whole.
-    Unrecognized(Unrecognized),
-}
-
-wire_union!(ShellServerToolEnvironment {
-    tag "type" {
-        "container_auto" => ContainerAuto,
-        "container_reference" => ContainerReference,
-    }
-    objects {}
-    shapes {}
-    variants {
-        0 ContainerAuto,
-        1 ContainerReference,
-    }
-});
-
-impl From<ContainerAutoEnvironment> for ShellServerToolEnvironment {
-    #[inline]
-    fn from(value: ContainerAutoEnvironment) -> Self {
-        Self::ContainerAuto(value)
-    }
-}
-
-impl From<ContainerReferenceEnvironment> for ShellServerToolEnvironment {
-    #[inline]
-    fn from(value: ContainerReferenceEnvironment) -> Self {
-        Self::ContainerReference(value)
-    }
-}
-
-/// Server tool that looks up tools declared with `defer_loading` and makes the hits available for calls.
-///
-/// Schema `ToolSearchServerTool` of the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct ToolSearchServerTool {
-    /// Optional settings of the tool search, such as how many hits it gives.
-    pub parameters: Option<ToolSearchServerToolConfig>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(ToolSearchServerTool ["type" = "\"openrouter:tool_search\""] {
-    0 parameters: "parameters" Optional,
-});
-
-impl ToolSearchServerTool {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(ToolSearchServerTool {
-    parameters: into ToolSearchServerToolConfig,
-});
-
-/// Settings of the `openrouter:tool_search` tool, which loads deferred tools on demand.
-///
-/// Schema `ToolSearchServerToolConfig` of the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct ToolSearchServerToolConfig {
-    /// How many tools a single lookup may load; five when omitted.
-    pub max_results: Option<i64>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(ToolSearchServerToolConfig {
-    0 max_results: "max_results" Optional,
-});
-
-impl ToolSearchServerToolConfig {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(ToolSearchServerToolConfig {
-    max_results: exact i64,
 });

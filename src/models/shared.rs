@@ -178,6 +178,8 @@ pub struct CostDetails {
     pub server_tool_cost: Option<f64>,
     /// Whole upstream price of the inference; `null` when unknown.
     pub upstream_inference_cost: Option<f64>,
+    /// What caching saved, in USD; negative if writing to the cache cost more than it saved.
+    pub cache_discount: Option<f64>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -187,6 +189,7 @@ wire_struct!(CostDetails {
     1 upstream_inference_prompt_cost: "upstream_inference_prompt_cost" Required,
     2 server_tool_cost: "server_tool_cost" Optional,
     3 upstream_inference_cost: "upstream_inference_cost" Optional,
+    4 cache_discount: "cache_discount" Optional,
 });
 
 /// Reasoning settings that a change in the middle of a conversation brings.

@@ -29,6 +29,10 @@ pub struct ChatAssistantMessage {
     pub refusal: Option<String>,
     /// Tools the model wants run before it continues; answer each with a tool message.
     pub tool_calls: Option<Vec<ChatToolCall>>,
+    /// Web pages and files that the reply is based on.
+    pub annotations: Option<Vec<ChatAnnotation>>,
+    /// Marks the end of a prompt prefix to cache, for providers with explicit caching.
+    pub cache_control: Option<ChatContentCacheControl>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -43,6 +47,8 @@ wire_struct!(ChatAssistantMessage ["role" = "\"assistant\""] {
     6 reasoning_details: "reasoning_details" Optional,
     7 refusal: "refusal" Optional,
     8 tool_calls: "tool_calls" Optional,
+    9 annotations: "annotations" Optional,
+    10 cache_control: "cache_control" Optional,
 });
 
 impl ChatAssistantMessage {
@@ -63,6 +69,8 @@ wire_setters!(ChatAssistantMessage {
     reasoning_details: list ReasoningDetailUnion,
     refusal: into String,
     tool_calls: list ChatToolCall,
+    annotations: list ChatAnnotation,
+    cache_control: into ChatContentCacheControl,
 });
 
 /// Sound produced by the model, given inline or by reference.
@@ -658,23 +666,28 @@ impl<const N: usize> From<[ChatContentItems; N]> for ChatAssistantMessageContent
 pub struct ChatAssistantImage {
     /// Wrapper around the location of one generated picture.
     pub image_url: ChatAssistantImageUrl,
+    /// Position of this picture among those of the reply, counting from zero.
+    pub index: Option<i64>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(ChatAssistantImage {
+wire_struct!(ChatAssistantImage ["type" = "\"image_url\""] {
     0 image_url: "image_url" Required,
+    1 index: "index" Optional,
 });
 
 impl ChatAssistantImage {
     /// With what the API requires.
     #[inline]
     pub fn new(image_url: impl Into<ChatAssistantImageUrl>) -> Self {
-        Self { image_url: image_url.into(), extra: Extra::new() }
+        Self { image_url: image_url.into(), index: None, extra: Extra::new() }
     }
 }
 
-wire_setters!(ChatAssistantImage {});
+wire_setters!(ChatAssistantImage {
+    index: exact i64,
+});
 
 /// Wrapper around the location of one generated picture.
 ///
@@ -963,6 +976,8 @@ pub struct ChatToolCall {
     pub function: ChatToolCallFunction,
     /// Names the call; repeat it in the tool message that answers it.
     pub id: String,
+    /// Position of this call among those of the reply, counting from zero.
+    pub index: Option<i64>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -970,17 +985,20 @@ pub struct ChatToolCall {
 wire_struct!(ChatToolCall ["type" = "\"function\""] {
     0 function: "function" Required,
     1 id: "id" Required,
+    2 index: "index" Optional,
 });
 
 impl ChatToolCall {
     /// With what the API requires.
     #[inline]
     pub fn new(function: impl Into<ChatToolCallFunction>, id: impl Into<String>) -> Self {
-        Self { function: function.into(), id: id.into(), extra: Extra::new() }
+        Self { function: function.into(), id: id.into(), index: None, extra: Extra::new() }
     }
 }
 
-wire_setters!(ChatToolCall {});
+wire_setters!(ChatToolCall {
+    index: exact i64,
+});
 
 /// Which function to run and with what.
 ///
@@ -1010,3 +1028,182 @@ impl ChatToolCallFunction {
 }
 
 wire_setters!(ChatToolCallFunction {});
+
+/// A web page that the response cites.
+///
+/// Schema `ChatUrlCitation` of the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct ChatUrlCitation {
+    /// The page, and which part of the text it supports.
+    pub url_citation: Option<ChatUrlCitationUrlCitation>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ChatUrlCitation ["type" = "\"url_citation\""] {
+    0 url_citation: "url_citation" Optional,
+});
+
+impl ChatUrlCitation {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(ChatUrlCitation {
+    url_citation: into ChatUrlCitationUrlCitation,
+});
+
+/// The page, and which part of the text it supports.
+///
+/// At `ChatUrlCitation.url_citation` in the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct ChatUrlCitationUrlCitation {
+    /// Address of the page.
+    pub url: String,
+    /// Title of the page.
+    pub title: Option<String>,
+    /// Excerpt of the page that the model was given.
+    pub content: Option<String>,
+    /// Where the cited part of the text begins, in characters.
+    pub start_index: Option<i64>,
+    /// Where the cited part of the text ends, in characters.
+    pub end_index: Option<i64>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ChatUrlCitationUrlCitation {
+    0 url: "url" Required,
+    1 title: "title" Optional,
+    2 content: "content" Optional,
+    3 start_index: "start_index" Optional,
+    4 end_index: "end_index" Optional,
+});
+
+impl ChatUrlCitationUrlCitation {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(url: impl Into<String>) -> Self {
+        Self { url: url.into(), title: None, content: None, start_index: None, end_index: None, extra: Extra::new() }
+    }
+}
+
+wire_setters!(ChatUrlCitationUrlCitation {
+    title: into String,
+    content: into String,
+    start_index: exact i64,
+    end_index: exact i64,
+});
+
+/// A file as OpenRouter parsed it; send it back with the message so that the file is not parsed, and charged, again.
+///
+/// Schema `ChatFileAnnotation` of the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct ChatFileAnnotation {
+    /// The file and its parsed content.
+    pub file: Option<ChatFileAnnotationFile>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ChatFileAnnotation ["type" = "\"file\""] {
+    0 file: "file" Optional,
+});
+
+impl ChatFileAnnotation {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(ChatFileAnnotation {
+    file: into ChatFileAnnotationFile,
+});
+
+/// The file and its parsed content.
+///
+/// At `ChatFileAnnotation.file` in the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct ChatFileAnnotationFile {
+    /// Identifies the file by its content.
+    pub hash: String,
+    /// Name that the request gave the file.
+    pub name: Option<String>,
+    /// Text and images found in the file.
+    pub content: Option<Vec<ChatContentItems>>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ChatFileAnnotationFile {
+    0 hash: "hash" Required,
+    1 name: "name" Optional,
+    2 content: "content" Optional,
+});
+
+impl ChatFileAnnotationFile {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(hash: impl Into<String>) -> Self {
+        Self { hash: hash.into(), name: None, content: None, extra: Extra::new() }
+    }
+}
+
+wire_setters!(ChatFileAnnotationFile {
+    name: into String,
+    content: list ChatContentItems,
+});
+
+/// A source that the response is based on: a web page or a file.
+///
+/// Schema `ChatAnnotation` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum ChatAnnotation {
+    /// A web page that the response cites.
+    ///
+    /// `type` is `url_citation`.
+    UrlCitation(ChatUrlCitation),
+    /// A file as OpenRouter parsed it; send it back with the message so that the file is not parsed, and charged, again.
+    ///
+    /// `type` is `file`.
+    File(ChatFileAnnotation),
+    /// A value that fits none of these types, kept whole.
+    Unrecognized(Unrecognized),
+}
+
+wire_union!(ChatAnnotation {
+    tag "type" {
+        "file" => File,
+        "url_citation" => UrlCitation,
+    }
+    objects {}
+    shapes {}
+    variants {
+        0 UrlCitation,
+        1 File,
+    }
+});
+
+impl From<ChatUrlCitation> for ChatAnnotation {
+    #[inline]
+    fn from(value: ChatUrlCitation) -> Self {
+        Self::UrlCitation(value)
+    }
+}
+
+impl From<ChatFileAnnotation> for ChatAnnotation {
+    #[inline]
+    fn from(value: ChatFileAnnotation) -> Self {
+        Self::File(value)
+    }
+}

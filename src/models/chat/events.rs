@@ -100,6 +100,10 @@ pub struct ChatStreamDelta {
     pub refusal: Option<String>,
     /// Pieces of tool calls; join those that share an `index`.
     pub tool_calls: Option<Vec<ChatStreamToolCall>>,
+    /// Web pages and files that the reply is based on.
+    pub annotations: Option<Vec<ChatAnnotation>>,
+    /// Pictures generated since the last chunk.
+    pub images: Option<Vec<ChatAssistantImage>>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -111,6 +115,8 @@ wire_struct!(ChatStreamDelta ["role" = "\"assistant\""] {
     3 reasoning_details: "reasoning_details" Optional,
     4 refusal: "refusal" Optional,
     5 tool_calls: "tool_calls" Optional,
+    6 annotations: "annotations" Optional,
+    7 images: "images" Optional,
 });
 
 /// Piece of a tool call; name and identifier usually come first, arguments follow bit by bit.

@@ -101,6 +101,10 @@ pub struct ChatRequest {
     pub trace: Option<TraceConfig>,
     /// Stable pseudonym for your end user, so abuse blocks hit that user alone; providers only ever see a hash.
     pub user: Option<String>,
+    /// How many candidate answers to generate; most models only support one.
+    pub n: Option<i64>,
+    /// Asked for usage in the response; the API now always sends it.
+    pub usage: Option<ChatRequestUsage>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -148,6 +152,8 @@ wire_struct!(ChatRequest {
     39 top_p: "top_p" Optional,
     40 trace: "trace" Optional,
     41 user: "user" Optional,
+    42 n: "n" Optional,
+    43 usage: "usage" Optional,
 });
 
 impl ChatRequest {
@@ -197,6 +203,8 @@ impl ChatRequest {
             top_p: None,
             trace: None,
             user: None,
+            n: None,
+            usage: None,
             extra: Extra::new(),
         }
     }
@@ -244,6 +252,8 @@ wire_setters!(ChatRequest {
     top_p: exact f64,
     trace: into TraceConfig,
     user: into String,
+    n: exact i64,
+    usage: into ChatRequestUsage,
 });
 
 /// Instructions that set how the model behaves throughout the conversation.
@@ -258,6 +268,8 @@ pub struct ChatSystemMessage {
     pub configuration_update: Option<ConfigurationUpdate>,
     /// Tells apart several sources of system instructions.
     pub name: Option<String>,
+    /// Marks the end of a prompt prefix to cache, for providers with explicit caching.
+    pub cache_control: Option<ChatContentCacheControl>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -266,19 +278,27 @@ wire_struct!(ChatSystemMessage ["role" = "\"system\""] {
     0 content: "content" Required,
     1 configuration_update: "configuration_update" Optional,
     2 name: "name" Optional,
+    3 cache_control: "cache_control" Optional,
 });
 
 impl ChatSystemMessage {
     /// With what the API requires.
     #[inline]
     pub fn new(content: impl Into<ChatSystemMessageContent>) -> Self {
-        Self { content: content.into(), configuration_update: None, name: None, extra: Extra::new() }
+        Self {
+            content: content.into(),
+            configuration_update: None,
+            name: None,
+            cache_control: None,
+            extra: Extra::new(),
+        }
     }
 }
 
 wire_setters!(ChatSystemMessage {
     configuration_update: into ConfigurationUpdate,
     name: into String,
+    cache_control: into ChatContentCacheControl,
 });
 
 /// Change of settings in the middle of a conversation, which leaves the cached prompt before it valid.
@@ -372,6 +392,8 @@ pub struct ChatUserMessage {
     pub content: ChatUserMessageContent,
     /// Tells apart several participants that share the user role.
     pub name: Option<String>,
+    /// Marks the end of a prompt prefix to cache, for providers with explicit caching.
+    pub cache_control: Option<ChatContentCacheControl>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -379,18 +401,20 @@ pub struct ChatUserMessage {
 wire_struct!(ChatUserMessage ["role" = "\"user\""] {
     0 content: "content" Required,
     1 name: "name" Optional,
+    2 cache_control: "cache_control" Optional,
 });
 
 impl ChatUserMessage {
     /// With what the API requires.
     #[inline]
     pub fn new(content: impl Into<ChatUserMessageContent>) -> Self {
-        Self { content: content.into(), name: None, extra: Extra::new() }
+        Self { content: content.into(), name: None, cache_control: None, extra: Extra::new() }
     }
 }
 
 wire_setters!(ChatUserMessage {
     name: into String,
+    cache_control: into ChatContentCacheControl,
 });
 
 /// What the user says, as one string or as text, media and file parts.
@@ -548,6 +572,10 @@ pub struct ChatToolMessage {
     pub content: ChatToolMessageContent,
     /// Identifier of the call being answered, copied from the preceding assistant turn.
     pub tool_call_id: String,
+    /// Marks the end of a prompt prefix to cache, for providers with explicit caching.
+    pub cache_control: Option<ChatContentCacheControl>,
+    /// Name of the tool whose result this is; some providers require it.
+    pub name: Option<String>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -555,17 +583,28 @@ pub struct ChatToolMessage {
 wire_struct!(ChatToolMessage ["role" = "\"tool\""] {
     0 content: "content" Required,
     1 tool_call_id: "tool_call_id" Required,
+    2 cache_control: "cache_control" Optional,
+    3 name: "name" Optional,
 });
 
 impl ChatToolMessage {
     /// With what the API requires.
     #[inline]
     pub fn new(content: impl Into<ChatToolMessageContent>, tool_call_id: impl Into<String>) -> Self {
-        Self { content: content.into(), tool_call_id: tool_call_id.into(), extra: Extra::new() }
+        Self {
+            content: content.into(),
+            tool_call_id: tool_call_id.into(),
+            cache_control: None,
+            name: None,
+            extra: Extra::new(),
+        }
     }
 }
 
-wire_setters!(ChatToolMessage {});
+wire_setters!(ChatToolMessage {
+    cache_control: into ChatContentCacheControl,
+    name: into String,
+});
 
 /// What the tool returned, as one string or as content parts.
 ///
@@ -1046,6 +1085,12 @@ pub struct ChatRequestReasoning {
     pub effort: Option<ChatRequestReasoningEffort>,
     /// Whether and how extensively the model summarises its thinking.
     pub summary: Option<ChatReasoningSummaryVerbosityEnum>,
+    /// Turns reasoning on with the default settings of the model, or off.
+    pub enabled: Option<bool>,
+    /// Lets the model reason without returning its reasoning.
+    pub exclude: Option<bool>,
+    /// Most tokens to spend on reasoning; an alternative to `effort`.
+    pub max_tokens: Option<i64>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -1053,6 +1098,9 @@ pub struct ChatRequestReasoning {
 wire_struct!(ChatRequestReasoning {
     0 effort: "effort" Optional,
     1 summary: "summary" Optional,
+    2 enabled: "enabled" Optional,
+    3 exclude: "exclude" Optional,
+    4 max_tokens: "max_tokens" Optional,
 });
 
 impl ChatRequestReasoning {
@@ -1066,6 +1114,9 @@ impl ChatRequestReasoning {
 wire_setters!(ChatRequestReasoning {
     effort: into ChatRequestReasoningEffort,
     summary: into ChatReasoningSummaryVerbosityEnum,
+    enabled: exact bool,
+    exclude: exact bool,
+    max_tokens: exact i64,
 });
 
 /// How hard the model thinks before answering; more effort takes more time and tokens.
@@ -2092,3 +2143,31 @@ impl From<ChatDynamicServerTool> for ChatFunctionTool {
         Self::DynamicServerTool(value)
     }
 }
+
+/// Asked for usage in the response; the API now always sends it.
+///
+/// At `ChatRequest.usage` in the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct ChatRequestUsage {
+    /// Whether to include the usage.
+    pub include: Option<bool>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ChatRequestUsage {
+    0 include: "include" Optional,
+});
+
+impl ChatRequestUsage {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(ChatRequestUsage {
+    include: exact bool,
+});

@@ -2,6 +2,8 @@
 
 //! Types of `chat`. What is only received.
 
+use std::collections::BTreeMap;
+
 use crate::core::wire::{wire_enum, wire_struct};
 use crate::models::*;
 
@@ -117,6 +119,14 @@ pub struct ChatTokenLogprobs {
     pub content: Option<Vec<ChatTokenLogprob>>,
     /// Likelihoods for the tokens of a refusal, in order.
     pub refusal: Option<Vec<ChatTokenLogprob>>,
+    /// The tokens, in the form of the completions protocol.
+    pub tokens: Option<Secret<Vec<String>>>,
+    /// Log probability of each token, in the form of the completions protocol.
+    pub token_logprobs: Option<Vec<f64>>,
+    /// The likeliest tokens at each position with their log probabilities, in the form of the completions protocol.
+    pub top_logprobs: Option<Vec<BTreeMap<String, f64>>>,
+    /// Where each token begins in the text, in the form of the completions protocol.
+    pub text_offset: Option<Vec<i64>>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -124,6 +134,10 @@ pub struct ChatTokenLogprobs {
 wire_struct!(ChatTokenLogprobs {
     0 content: "content" Nullable,
     1 refusal: "refusal" Optional,
+    2 tokens: "tokens" Optional,
+    3 token_logprobs: "token_logprobs" Optional,
+    4 top_logprobs: "top_logprobs" Optional,
+    5 text_offset: "text_offset" Optional,
 });
 
 /// One generated token with its likelihood and the alternatives considered.
@@ -227,6 +241,8 @@ pub struct ChatUsageCompletionTokensDetails {
     pub reasoning_tokens: Option<i64>,
     /// Tokens of your predicted output that the answer did not use.
     pub rejected_prediction_tokens: Option<i64>,
+    /// Generated tokens that encode pictures.
+    pub image_tokens: Option<i64>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -236,6 +252,7 @@ wire_struct!(ChatUsageCompletionTokensDetails {
     1 audio_tokens: "audio_tokens" Optional,
     2 reasoning_tokens: "reasoning_tokens" Optional,
     3 rejected_prediction_tokens: "rejected_prediction_tokens" Optional,
+    4 image_tokens: "image_tokens" Optional,
 });
 
 /// Splits the input tokens by kind and caching; `null` when the provider gives no split.
@@ -252,6 +269,10 @@ pub struct ChatUsagePromptTokensDetails {
     pub cached_tokens: Option<i64>,
     /// Input tokens that stem from film clips.
     pub video_tokens: Option<i64>,
+    /// Prompt tokens that come from pictures.
+    pub image_tokens: Option<i64>,
+    /// Prompt tokens that come from files.
+    pub file_tokens: Option<i64>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -261,4 +282,6 @@ wire_struct!(ChatUsagePromptTokensDetails {
     1 cache_write_tokens: "cache_write_tokens" Optional,
     2 cached_tokens: "cached_tokens" Optional,
     3 video_tokens: "video_tokens" Optional,
+    4 image_tokens: "image_tokens" Optional,
+    5 file_tokens: "file_tokens" Optional,
 });

@@ -615,6 +615,8 @@ pub struct MessagesDeltaEvent {
     pub delta: MessagesDeltaEventDelta,
     /// Token counts of the message so far; cumulative, so replace earlier figures and do not add.
     pub usage: MessagesDeltaEventUsage,
+    /// What context management changed in the conversation; null if nothing.
+    pub context_management: Option<MessagesDeltaEventContextManagement>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -622,6 +624,7 @@ pub struct MessagesDeltaEvent {
 wire_struct!(MessagesDeltaEvent ["type" = "\"message_delta\""] {
     0 delta: "delta" Required,
     1 usage: "usage" Required,
+    2 context_management: "context_management" Optional,
 });
 
 /// Message properties that have changed, mainly how it ended.
@@ -674,6 +677,16 @@ pub struct MessagesDeltaEventUsage {
     pub cache_creation: Option<AnthropicCacheCreation>,
     /// Usage of each separate sampling pass that made up the message.
     pub iterations: Option<Vec<AnthropicUsageIteration>>,
+    /// Total charge for the call, in USD.
+    pub cost: Option<f64>,
+    /// The parts that the charge consists of.
+    pub cost_details: Option<CostDetails>,
+    /// Whether a provider key of your own served the call.
+    pub is_byok: Option<bool>,
+    /// Capacity tier that served the call.
+    pub service_tier: Option<String>,
+    /// Speed mode that served the call.
+    pub speed: Option<AnthropicSpeed>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -687,6 +700,27 @@ wire_struct!(MessagesDeltaEventUsage {
     5 server_tool_use: "server_tool_use" Nullable,
     6 cache_creation: "cache_creation" Optional,
     7 iterations: "iterations" Optional,
+    8 cost: "cost" Optional,
+    9 cost_details: "cost_details" Optional,
+    10 is_byok: "is_byok" Optional,
+    11 service_tier: "service_tier" Optional,
+    12 speed: "speed" Optional,
+});
+
+/// What context management changed in the conversation; null if nothing.
+///
+/// At `MessagesDeltaEvent.context_management` in the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct MessagesDeltaEventContextManagement {
+    /// The edits that were applied, in order.
+    pub applied_edits: Option<Vec<Json>>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(MessagesDeltaEventContextManagement {
+    0 applied_edits: "applied_edits" Optional,
 });
 
 /// Last event of a Messages stream; no further content follows.

@@ -2594,6 +2594,8 @@ pub struct OutputWebFetchServerToolItem {
     pub title: Option<String>,
     /// Address of the page that the model asked to download.
     pub url: Option<String>,
+    /// What was fetched.
+    pub action: Option<OutputWebFetchServerToolItemAction>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -2606,6 +2608,7 @@ wire_struct!(OutputWebFetchServerToolItem ["type" = "\"openrouter:web_fetch\""] 
     4 id: "id" Optional,
     5 title: "title" Optional,
     6 url: "url" Optional,
+    7 action: "action" Optional,
 });
 
 impl OutputWebFetchServerToolItem {
@@ -2620,6 +2623,7 @@ impl OutputWebFetchServerToolItem {
             id: None,
             title: None,
             url: None,
+            action: None,
             extra: Extra::new(),
         }
     }
@@ -2631,6 +2635,39 @@ wire_setters!(OutputWebFetchServerToolItem {
     http_status: exact i64,
     id: into String,
     title: into String,
+    url: into String,
+    action: into OutputWebFetchServerToolItemAction,
+});
+
+/// What was fetched.
+///
+/// At `OutputWebFetchServerToolItem.action` in the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct OutputWebFetchServerToolItemAction {
+    /// Kind of the action: `fetch`.
+    pub r#type: Option<String>,
+    /// Address of the page.
+    pub url: Option<String>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(OutputWebFetchServerToolItemAction {
+    0 r#type: "type" Optional,
+    1 url: "url" Optional,
+});
+
+impl OutputWebFetchServerToolItemAction {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(OutputWebFetchServerToolItemAction {
+    r#type: into String,
     url: into String,
 });
 
@@ -2891,6 +2928,12 @@ pub struct OutputFusionServerToolItem {
     pub responses: Option<Vec<OutputFusionServerToolItemResponse>>,
     /// Web pages consulted by panel and analyst, each URL listed once per run; missing when nobody cited anything.
     pub sources: Option<Vec<FusionSource>>,
+    /// Points on which the models agree.
+    pub consensus: Option<Vec<String>>,
+    /// Points that none of the models considered.
+    pub blind_spots: Option<Vec<String>>,
+    /// Topics on which the models disagree.
+    pub contradictions: Option<Vec<OutputFusionServerToolItemContradiction>>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -2904,6 +2947,9 @@ wire_struct!(OutputFusionServerToolItem ["type" = "\"openrouter:fusion\""] {
     5 id: "id" Optional,
     6 responses: "responses" Optional,
     7 sources: "sources" Optional,
+    8 consensus: "consensus" Optional,
+    9 blind_spots: "blind_spots" Optional,
+    10 contradictions: "contradictions" Optional,
 });
 
 impl OutputFusionServerToolItem {
@@ -2919,6 +2965,9 @@ impl OutputFusionServerToolItem {
             id: None,
             responses: None,
             sources: None,
+            consensus: None,
+            blind_spots: None,
+            contradictions: None,
             extra: Extra::new(),
         }
     }
@@ -2932,6 +2981,9 @@ wire_setters!(OutputFusionServerToolItem {
     id: into String,
     responses: list OutputFusionServerToolItemResponse,
     sources: list FusionSource,
+    consensus: list String,
+    blind_spots: list String,
+    contradictions: list OutputFusionServerToolItemContradiction,
 });
 
 /// What the analyst found when comparing the answers of the panel models.
@@ -3197,6 +3249,70 @@ impl FusionSource {
 }
 
 wire_setters!(FusionSource {});
+
+/// The object at `OutputFusionServerToolItem.contradictions[]`.
+///
+/// At `OutputFusionServerToolItem.contradictions[]` in the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct OutputFusionServerToolItemContradiction {
+    /// What the models disagree about.
+    pub topic: Option<String>,
+    /// What each model holds.
+    pub stances: Option<Vec<OutputFusionServerToolItemContradictionStance>>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(OutputFusionServerToolItemContradiction {
+    0 topic: "topic" Optional,
+    1 stances: "stances" Optional,
+});
+
+impl OutputFusionServerToolItemContradiction {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(OutputFusionServerToolItemContradiction {
+    topic: into String,
+    stances: list OutputFusionServerToolItemContradictionStance,
+});
+
+/// The object at `OutputFusionServerToolItem.contradictions[].stances[]`.
+///
+/// At `OutputFusionServerToolItem.contradictions[].stances[]` in the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct OutputFusionServerToolItemContradictionStance {
+    /// Slug of the model.
+    pub model: Option<String>,
+    /// What the model says about the topic.
+    pub stance: Option<String>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(OutputFusionServerToolItemContradictionStance {
+    0 model: "model" Optional,
+    1 stance: "stance" Optional,
+});
+
+impl OutputFusionServerToolItemContradictionStance {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(OutputFusionServerToolItemContradictionStance {
+    model: into String,
+    stance: into String,
+});
 
 /// Output item recording one consultation of an advisor model through `openrouter:advisor`.
 ///
@@ -3465,66 +3581,279 @@ wire_setters!(OutputArmorBlockedItem {
     namespace: into String,
 });
 
-/// Points to a prompt stored at the provider and fills in its placeholders; null means none.
+/// Records which tools an MCP server was found to offer.
 ///
-/// Schema `StoredPromptTemplate` of the API document.
+/// Schema `McpListToolsItem` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct StoredPromptTemplate {
-    /// Identifier of the stored prompt to use.
+pub struct McpListToolsItem {
+    /// Identifier of this listing among the items of the response.
     pub id: String,
-    /// Values for the placeholders in the stored prompt, keyed by placeholder name; null when it has none.
-    pub variables: Option<BTreeMap<String, StoredPromptTemplateVariable>>,
+    /// Label of the MCP server that was queried.
+    pub server_label: String,
+    /// Tools that the server offers, with their input schemas.
+    pub tools: Vec<McpListToolsItemTool>,
+    /// Why the tools could not be listed; null when they could.
+    pub error: Option<String>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(StoredPromptTemplate {
+wire_struct!(McpListToolsItem ["type" = "\"mcp_list_tools\""] {
     0 id: "id" Required,
-    1 variables: "variables" Optional,
+    1 server_label: "server_label" Required,
+    2 tools: "tools" Required,
+    3 error: "error" Optional,
 });
 
-impl StoredPromptTemplate {
+impl McpListToolsItem {
     /// With what the API requires.
     #[inline]
-    pub fn new(id: impl Into<String>) -> Self {
-        Self { id: id.into(), variables: None, extra: Extra::new() }
+    pub fn new(
+        id: impl Into<String>,
+        server_label: impl Into<String>,
+        tools: impl IntoIterator<Item = impl Into<McpListToolsItemTool>>,
+    ) -> Self {
+        Self {
+            id: id.into(),
+            server_label: server_label.into(),
+            tools: tools.into_iter().map(Into::into).collect(),
+            error: None,
+            extra: Extra::new(),
+        }
     }
 }
 
-wire_setters!(StoredPromptTemplate {
-    variables: into BTreeMap<String, StoredPromptTemplateVariable>,
+wire_setters!(McpListToolsItem {
+    error: into String,
 });
 
-/// What `StoredPromptTemplate.variables{}` may be.
+/// The object at `McpListToolsItem.tools[]`.
 ///
-/// At `StoredPromptTemplate.variables{}` in the API document.
+/// At `McpListToolsItem.tools[]` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum StoredPromptTemplateVariable {
+pub struct McpListToolsItemTool {
+    /// JSON Schema that the arguments of the tool must satisfy.
+    pub input_schema: JsonObject,
+    /// Name by which the tool is called.
+    pub name: String,
+    /// Further hints about the tool from the server, as free-form JSON.
+    pub annotations: Option<Json>,
+    /// What the tool does, in words meant for the model; null when not given.
+    pub description: Option<String>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(McpListToolsItemTool {
+    0 input_schema: "input_schema" Required,
+    1 name: "name" Required,
+    2 annotations: "annotations" Optional,
+    3 description: "description" Optional,
+});
+
+impl McpListToolsItemTool {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(input_schema: impl Into<JsonObject>, name: impl Into<String>) -> Self {
+        Self {
+            input_schema: input_schema.into(),
+            name: name.into(),
+            annotations: None,
+            description: None,
+            extra: Extra::new(),
+        }
+    }
+}
+
+wire_setters!(McpListToolsItemTool {
+    annotations: into Json,
+    description: into String,
+});
+
+/// Records one run of a tool on an MCP server, with what it returned or why it failed.
+///
+/// Schema `McpCallItem` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct McpCallItem {
+    /// Arguments passed to the tool, as a string of JSON.
+    pub arguments: String,
+    /// Identifier of this call among the items of the response.
+    pub id: String,
+    /// Tool that was run on the server.
+    pub name: String,
+    /// Label of the MCP server that ran the tool.
+    pub server_label: String,
+    /// Why the tool call failed; null when it did not.
+    pub error: Option<McpToolCallError>,
+    /// What the tool returned; null when it gave no result.
+    pub output: Option<String>,
+    /// How far the call has come.
+    pub status: Option<ToolCallStatus>,
+    /// Identifies the approval request that this call answers; null if it needed none.
+    pub approval_request_id: Option<String>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(McpCallItem ["type" = "\"mcp_call\""] {
+    0 arguments: "arguments" Required,
+    1 id: "id" Required,
+    2 name: "name" Required,
+    3 server_label: "server_label" Required,
+    4 error: "error" Optional,
+    5 output: "output" Optional,
+    6 status: "status" Optional,
+    7 approval_request_id: "approval_request_id" Optional,
+});
+
+impl McpCallItem {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(
+        arguments: impl Into<String>,
+        id: impl Into<String>,
+        name: impl Into<String>,
+        server_label: impl Into<String>,
+    ) -> Self {
+        Self {
+            arguments: arguments.into(),
+            id: id.into(),
+            name: name.into(),
+            server_label: server_label.into(),
+            error: None,
+            output: None,
+            status: None,
+            approval_request_id: None,
+            extra: Extra::new(),
+        }
+    }
+}
+
+wire_setters!(McpCallItem {
+    error: into McpToolCallError,
+    output: into String,
+    status: into ToolCallStatus,
+    approval_request_id: into String,
+});
+
+/// Error that an MCP server returned under the MCP protocol, such as an unknown method.
+///
+/// Schema `McpProtocolError` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct McpProtocolError {
+    /// Error code as the MCP server returned it; JSON-RPC codes such as -32601 are negative.
+    pub code: i64,
+    /// Readable explanation of the error from the server.
+    pub message: String,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(McpProtocolError ["type" = "\"mcp_protocol_error\""] {
+    0 code: "code" Required,
+    1 message: "message" Required,
+});
+
+impl McpProtocolError {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(code: i64, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), extra: Extra::new() }
+    }
+}
+
+wire_setters!(McpProtocolError {});
+
+/// Failure that the MCP tool itself reported, as opposed to a failure of its server or the connection.
+///
+/// Schema `McpToolExecutionError` of the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct McpToolExecutionError {
+    /// What the tool returned about its failure, as arbitrary JSON.
+    pub content: Option<Json>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(McpToolExecutionError ["type" = "\"mcp_tool_execution_error\""] {
+    0 content: "content" Optional,
+});
+
+impl McpToolExecutionError {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(McpToolExecutionError {
+    content: into Json,
+});
+
+/// HTTP failure of the request to an MCP server.
+///
+/// Schema `McpHttpError` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct McpHttpError {
+    /// HTTP status code of the failed request.
+    pub code: i64,
+    /// Readable explanation of the failure.
+    pub message: String,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(McpHttpError ["type" = "\"http_error\""] {
+    0 code: "code" Required,
+    1 message: "message" Required,
+});
+
+impl McpHttpError {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(code: i64, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), extra: Extra::new() }
+    }
+}
+
+wire_setters!(McpHttpError {});
+
+/// Why a call of an MCP tool failed, as text or as an object that tells HTTP, protocol and tool failures apart.
+///
+/// Schema `McpToolCallError` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum McpToolCallError {
     /// Plain text.
     Text(String),
-    /// Text passed to the model as part of a Responses input message.
+    /// Error that an MCP server returned under the MCP protocol, such as an unknown method.
     ///
-    /// `type` is `input_text`.
-    InputText(InputText),
-    /// Picture passed to the model as part of a Responses input message.
+    /// `type` is `mcp_protocol_error`.
+    McpProtocolError(McpProtocolError),
+    /// Failure that the MCP tool itself reported, as opposed to a failure of its server or the connection.
     ///
-    /// `type` is `input_image`.
-    InputImage(InputImage),
-    /// File passed to the model as part of a Responses input message, given by content, identifier or URL.
+    /// `type` is `mcp_tool_execution_error`.
+    McpToolExecutionError(McpToolExecutionError),
+    /// HTTP failure of the request to an MCP server.
     ///
-    /// `type` is `input_file`.
-    InputFile(InputFile),
+    /// `type` is `http_error`.
+    HttpError(McpHttpError),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
 
-wire_union!(StoredPromptTemplateVariable {
+wire_union!(McpToolCallError {
     tag "type" {
-        "input_file" => InputFile,
-        "input_image" => InputImage,
-        "input_text" => InputText,
+        "http_error" => HttpError,
+        "mcp_protocol_error" => McpProtocolError,
+        "mcp_tool_execution_error" => McpToolExecutionError,
     }
     objects {}
     shapes {
@@ -3532,595 +3861,254 @@ wire_union!(StoredPromptTemplateVariable {
     }
     variants {
         0 Text,
-        1 InputText,
-        2 InputImage,
-        3 InputFile,
+        1 McpProtocolError,
+        2 McpToolExecutionError,
+        3 HttpError,
     }
 });
 
-impl From<String> for StoredPromptTemplateVariable {
+impl From<String> for McpToolCallError {
     #[inline]
     fn from(value: String) -> Self {
         Self::Text(value)
     }
 }
 
-impl From<&str> for StoredPromptTemplateVariable {
+impl From<&str> for McpToolCallError {
     #[inline]
     fn from(value: &str) -> Self {
         Self::Text(value.into())
     }
 }
 
-impl From<InputText> for StoredPromptTemplateVariable {
+impl From<McpProtocolError> for McpToolCallError {
     #[inline]
-    fn from(value: InputText) -> Self {
-        Self::InputText(value)
+    fn from(value: McpProtocolError) -> Self {
+        Self::McpProtocolError(value)
     }
 }
 
-impl From<InputImage> for StoredPromptTemplateVariable {
+impl From<McpToolExecutionError> for McpToolCallError {
     #[inline]
-    fn from(value: InputImage) -> Self {
-        Self::InputImage(value)
+    fn from(value: McpToolExecutionError) -> Self {
+        Self::McpToolExecutionError(value)
     }
 }
 
-impl From<InputFile> for StoredPromptTemplateVariable {
+impl From<McpHttpError> for McpToolCallError {
     #[inline]
-    fn from(value: InputFile) -> Self {
-        Self::InputFile(value)
+    fn from(value: McpHttpError) -> Self {
+        Self::HttpError(value)
     }
 }
 
-/// Decides which reasoning from the conversation the model gets to see; understood by OpenAI models from GPT-5.6 on.
+/// Asks for your consent before a tool on an MCP server is run.
 ///
-/// Schema `ReasoningContext` of the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ReasoningContext {
-    /// Let the model apply its own default.
-    Auto,
-    /// Also show reasoning from earlier turns in the input.
-    AllTurns,
-    /// Show reasoning from this turn alone.
-    CurrentTurn,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(ReasoningContext {
-    Auto = "auto",
-    AllTurns = "all_turns",
-    CurrentTurn = "current_turn",
-});
-
-/// Depth of reasoning to engage, for OpenAI models from GPT-5.6 on; the token rate stays the same.
-///
-/// Schema `ReasoningMode` of the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ReasoningMode {
-    /// The ordinary depth of reasoning.
-    Standard,
-    /// Deeper reasoning, where the model offers it.
-    Pro,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(ReasoningMode {
-    Standard = "standard",
-    Pro = "pro",
-});
-
-/// How detailed the summary of the model's reasoning should be.
-///
-/// Schema `ReasoningSummaryVerbosity` of the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ReasoningSummaryVerbosity {
-    /// Let the model choose the level of detail.
-    Auto,
-    /// Keep the summary short.
-    Concise,
-    /// Make the summary extensive.
-    Detailed,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(ReasoningSummaryVerbosity {
-    Auto = "auto",
-    Concise = "concise",
-    Detailed = "detailed",
-});
-
-/// Like `TextConfig`, with a wider choice of verbosity levels.
-///
-/// Schema `TextExtendedConfig` of the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct TextExtendedConfig {
-    /// Form of the text: free prose, any JSON, or JSON that follows a schema.
-    pub format: Option<Formats>,
-    /// How wordy the answer should be, on the longer scale; null leaves it to the model.
-    pub verbosity: Option<TextExtendedConfigVerbosity>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(TextExtendedConfig {
-    0 format: "format" Optional,
-    1 verbosity: "verbosity" Optional,
-});
-
-impl TextExtendedConfig {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(TextExtendedConfig {
-    format: into Formats,
-    verbosity: into TextExtendedConfigVerbosity,
-});
-
-/// Lets the model answer in plain text without further constraint.
-///
-/// Schema `FormatTextConfig` of the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct FormatTextConfig {
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(FormatTextConfig ["type" = "\"text\""] {});
-
-impl FormatTextConfig {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(FormatTextConfig {});
-
-/// Makes the model answer with some valid JSON object, without fixing its shape.
-///
-/// Schema `FormatJsonObjectConfig` of the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct FormatJsonObjectConfig {
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(FormatJsonObjectConfig ["type" = "\"json_object\""] {});
-
-impl FormatJsonObjectConfig {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(FormatJsonObjectConfig {});
-
-/// Makes the model answer with JSON that follows a schema of yours.
-///
-/// Schema `FormatJsonSchemaConfig` of the API document.
+/// Schema `McpApprovalRequestItem` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct FormatJsonSchemaConfig {
-    /// Short identifier that the structure goes by.
+pub struct McpApprovalRequestItem {
+    /// Arguments the tool would get, as a string of JSON; review them before consenting.
+    pub arguments: String,
+    /// Identifier to quote in the approval response.
+    pub id: String,
+    /// Tool that the model wants to run.
     pub name: String,
-    /// The JSON Schema document that describes the answer.
-    pub schema: JsonObject,
-    /// Explains what the structure stands for, so the model fills it sensibly.
-    pub description: Option<String>,
-    /// Forces the answer to obey the schema exactly instead of treating it as guidance.
-    pub strict: Option<bool>,
+    /// Label of the MCP server that offers the tool.
+    pub server_label: String,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(FormatJsonSchemaConfig ["type" = "\"json_schema\""] {
-    0 name: "name" Required,
-    1 schema: "schema" Required,
-    2 description: "description" Optional,
-    3 strict: "strict" Optional,
+wire_struct!(McpApprovalRequestItem ["type" = "\"mcp_approval_request\""] {
+    0 arguments: "arguments" Required,
+    1 id: "id" Required,
+    2 name: "name" Required,
+    3 server_label: "server_label" Required,
 });
 
-impl FormatJsonSchemaConfig {
+impl McpApprovalRequestItem {
     /// With what the API requires.
     #[inline]
-    pub fn new(name: impl Into<String>, schema: impl Into<JsonObject>) -> Self {
-        Self { name: name.into(), schema: schema.into(), description: None, strict: None, extra: Extra::new() }
+    pub fn new(
+        arguments: impl Into<String>,
+        id: impl Into<String>,
+        name: impl Into<String>,
+        server_label: impl Into<String>,
+    ) -> Self {
+        Self {
+            arguments: arguments.into(),
+            id: id.into(),
+            name: name.into(),
+            server_label: server_label.into(),
+            extra: Extra::new(),
+        }
     }
 }
 
-wire_setters!(FormatJsonSchemaConfig {
-    description: into String,
-    strict: exact bool,
-});
+wire_setters!(McpApprovalRequestItem {});
 
-/// Shape a Responses answer must take: plain text, any JSON object, or JSON after a schema.
+/// Result of a tool search that your program ran: the tools that the model may call from now on.
 ///
-/// Schema `Formats` of the API document.
+/// Schema `ToolSearchOutputItem` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum Formats {
-    /// Lets the model answer in plain text without further constraint.
-    ///
-    /// `type` is `text`.
-    Text(FormatTextConfig),
-    /// Makes the model answer with some valid JSON object, without fixing its shape.
-    ///
-    /// `type` is `json_object`.
-    JsonObject(FormatJsonObjectConfig),
-    /// Makes the model answer with JSON that follows a schema of yours.
-    ///
-    /// `type` is `json_schema`.
-    JsonSchema(FormatJsonSchemaConfig),
-    /// A value that fits none of these types, kept whole.
-    Unrecognized(Unrecognized),
-}
-
-wire_union!(Formats {
-    tag "type" {
-        "json_object" => JsonObject,
-        "json_schema" => JsonSchema,
-        "text" => Text,
-    }
-    objects {}
-    shapes {}
-    variants {
-        0 Text,
-        1 JsonObject,
-        2 JsonSchema,
-    }
-});
-
-impl From<FormatTextConfig> for Formats {
-    #[inline]
-    fn from(value: FormatTextConfig) -> Self {
-        Self::Text(value)
-    }
-}
-
-impl From<FormatJsonObjectConfig> for Formats {
-    #[inline]
-    fn from(value: FormatJsonObjectConfig) -> Self {
-        Self::JsonObject(value)
-    }
-}
-
-impl From<FormatJsonSchemaConfig> for Formats {
-    #[inline]
-    fn from(value: FormatJsonSchemaConfig) -> Self {
-        Self::JsonSchema(value)
-    }
-}
-
-/// How wordy the answer should be, on the longer scale; null leaves it to the model.
-///
-/// At `TextExtendedConfig.verbosity` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum TextExtendedConfigVerbosity {
-    /// Short, terse answers.
-    Low,
-    /// Answers of moderate length.
-    Medium,
-    /// Long, detailed answers.
-    High,
-    /// Longer and more detailed than high.
-    Xhigh,
-    /// The most detail the model will give.
-    Max,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(TextExtendedConfigVerbosity {
-    Low = "low",
-    Medium = "medium",
-    High = "high",
-    Xhigh = "xhigh",
-    Max = "max",
-});
-
-/// The values of `OpenAIResponsesToolChoice|string`.
-///
-/// At `OpenAIResponsesToolChoice|string` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum OpenAiResponsesToolChoiceMode {
-    /// The value `auto`.
-    Auto,
-    /// The value `none`.
-    None,
-    /// The value `required`.
-    Required,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(OpenAiResponsesToolChoiceMode {
-    Auto = "auto",
-    None = "none",
-    Required = "required",
-});
-
-/// Makes the model call one particular function.
-///
-/// At `OpenAIResponsesToolChoice|function` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct OpenAiResponsesToolChoiceFunction {
-    /// Name of the function the model has to call.
-    pub name: String,
+pub struct ToolSearchOutputItem {
+    /// Identifier of the search call that this item answers.
+    pub call_id: String,
+    /// Whether the server or your program ran the search.
+    pub execution: ToolSearchOutputItemExecution,
+    /// Definitions of the tools that the search found.
+    pub tools: Vec<ToolSearchOutputItemTool>,
+    /// Identifier of the item; null when it has none.
+    pub id: Option<String>,
+    /// Progress of the search; null when it is not stated.
+    pub status: Option<ToolSearchOutputItemStatus>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(OpenAiResponsesToolChoiceFunction ["type" = "\"function\""] {
-    0 name: "name" Required,
+wire_struct!(ToolSearchOutputItem ["type" = "\"tool_search_output\""] {
+    0 call_id: "call_id" Required,
+    1 execution: "execution" Required,
+    2 tools: "tools" Required,
+    3 id: "id" Optional,
+    4 status: "status" Optional,
 });
 
-impl OpenAiResponsesToolChoiceFunction {
+impl ToolSearchOutputItem {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(
+        call_id: impl Into<String>,
+        execution: impl Into<ToolSearchOutputItemExecution>,
+        tools: impl IntoIterator<Item = impl Into<ToolSearchOutputItemTool>>,
+    ) -> Self {
+        Self {
+            call_id: call_id.into(),
+            execution: execution.into(),
+            tools: tools.into_iter().map(Into::into).collect(),
+            id: None,
+            status: None,
+            extra: Extra::new(),
+        }
+    }
+}
+
+wire_setters!(ToolSearchOutputItem {
+    id: into String,
+    status: into ToolSearchOutputItemStatus,
+});
+
+/// Whether the server or your program ran the search.
+///
+/// At `ToolSearchOutputItem.execution` in the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ToolSearchOutputItemExecution {
+    /// The value `server`.
+    Server,
+    /// The value `client`.
+    Client,
+    /// A value this version of the crate does not know, verbatim.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(ToolSearchOutputItemExecution {
+    Server = "server",
+    Client = "client",
+});
+
+/// Progress of the search; null when it is not stated.
+///
+/// At `ToolSearchOutputItem.status` in the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ToolSearchOutputItemStatus {
+    /// The value `in_progress`.
+    InProgress,
+    /// The value `completed`.
+    Completed,
+    /// The value `incomplete`.
+    Incomplete,
+    /// A value this version of the crate does not know, verbatim.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(ToolSearchOutputItemStatus {
+    InProgress = "in_progress",
+    Completed = "completed",
+    Incomplete = "incomplete",
+});
+
+/// The object at `ToolSearchOutputItem.tools[]|function`.
+///
+/// At `ToolSearchOutputItem.tools[]|function` in the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct ToolSearchOutputItemToolFunction {
+    /// Identifier the model calls the function by.
+    pub name: String,
+    /// JSON Schema of the arguments object; `null` for a function without arguments.
+    pub parameters: Option<JsonObject>,
+    /// Explains what the function does, so the model knows when to call it.
+    pub description: Option<String>,
+    /// Forces the generated arguments to obey the declared schema exactly.
+    pub strict: Option<bool>,
+    /// Who may invoke the function: the model itself, code it writes, or both.
+    pub allowed_callers: Option<Vec<AllowedCaller>>,
+    /// Whether the model may continue before the result arrives; your program still runs the function and sends the output later, under the same `call_id`.
+    pub r#async: Option<bool>,
+    /// Keeps the definition of this function out of the prompt until a tool search asks for it.
+    pub defer_loading: Option<bool>,
+    /// JSON Schema describing what the function returns; null when unspecified.
+    pub output_schema: Option<JsonObject>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ToolSearchOutputItemToolFunction ["type" = "\"function\""] {
+    0 name: "name" Required,
+    1 parameters: "parameters" Nullable,
+    2 description: "description" Optional,
+    3 strict: "strict" Optional,
+    4 allowed_callers: "allowed_callers" Optional,
+    5 r#async: "async" Optional,
+    6 defer_loading: "defer_loading" Optional,
+    7 output_schema: "output_schema" Optional,
+});
+
+impl ToolSearchOutputItemToolFunction {
     /// With what the API requires.
     #[inline]
     pub fn new(name: impl Into<String>) -> Self {
-        Self { name: name.into(), extra: Extra::new() }
+        Self {
+            name: name.into(),
+            parameters: None,
+            description: None,
+            strict: None,
+            allowed_callers: None,
+            r#async: None,
+            defer_loading: None,
+            output_schema: None,
+            extra: Extra::new(),
+        }
     }
 }
 
-wire_setters!(OpenAiResponsesToolChoiceFunction {});
-
-/// Makes the model use the hosted web search tool.
-///
-/// At `OpenAIResponsesToolChoice|type` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct OpenAiResponsesToolChoiceWebSearchPreview {
-    /// Which version of the hosted web search tool to use.
-    pub r#type: OpenAiResponsesToolChoiceWebSearchPreviewType,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(OpenAiResponsesToolChoiceWebSearchPreview {
-    0 r#type: "type" Required,
+wire_setters!(ToolSearchOutputItemToolFunction {
+    parameters: into JsonObject,
+    description: into String,
+    strict: exact bool,
+    allowed_callers: list AllowedCaller,
+    r#async: exact bool,
+    defer_loading: exact bool,
+    output_schema: into JsonObject,
 });
 
-impl OpenAiResponsesToolChoiceWebSearchPreview {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(r#type: impl Into<OpenAiResponsesToolChoiceWebSearchPreviewType>) -> Self {
-        Self { r#type: r#type.into(), extra: Extra::new() }
-    }
-}
-
-wire_setters!(OpenAiResponsesToolChoiceWebSearchPreview {});
-
-/// Which version of the hosted web search tool to use.
+/// The values of `ToolSearchOutputItem.tools[]|function.allowed_callers[]`.
 ///
-/// At `OpenAIResponsesToolChoice|type.type` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum OpenAiResponsesToolChoiceWebSearchPreviewType {
-    /// The value `web_search_preview_2025_03_11`.
-    WebSearchPreview2025_03_11,
-    /// The value `web_search_preview`.
-    WebSearchPreview,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(OpenAiResponsesToolChoiceWebSearchPreviewType {
-    WebSearchPreview2025_03_11 = "web_search_preview_2025_03_11",
-    WebSearchPreview = "web_search_preview",
-});
-
-/// Lets the model choose only among a listed subset of the declared tools.
-///
-/// Schema `ToolChoiceAllowed` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct ToolChoiceAllowed {
-    /// Whether the model may call one of the listed tools or must do so.
-    pub mode: ToolChoiceAllowedMode,
-    /// Tools the model may pick from, each given by type and, where it has one, name.
-    pub tools: Vec<JsonObject>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(ToolChoiceAllowed ["type" = "\"allowed_tools\""] {
-    0 mode: "mode" Required,
-    1 tools: "tools" Required,
-});
-
-impl ToolChoiceAllowed {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(mode: impl Into<ToolChoiceAllowedMode>, tools: impl IntoIterator<Item = impl Into<JsonObject>>) -> Self {
-        Self { mode: mode.into(), tools: tools.into_iter().map(Into::into).collect(), extra: Extra::new() }
-    }
-}
-
-wire_setters!(ToolChoiceAllowed {});
-
-/// Whether the model may call one of the listed tools or must do so.
-///
-/// At `ToolChoiceAllowed.mode` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ToolChoiceAllowedMode {
-    /// The value `auto`.
-    Auto,
-    /// The value `required`.
-    Required,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(ToolChoiceAllowedMode {
-    Auto = "auto",
-    Required = "required",
-});
-
-/// Makes the model call the patch tool, which edits files.
-///
-/// At `OpenAIResponsesToolChoice|apply_patch` in the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct OpenAiResponsesToolChoiceApplyPatch {
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(OpenAiResponsesToolChoiceApplyPatch ["type" = "\"apply_patch\""] {});
-
-impl OpenAiResponsesToolChoiceApplyPatch {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(OpenAiResponsesToolChoiceApplyPatch {});
-
-/// Makes the model call the shell tool, which runs commands.
-///
-/// At `OpenAIResponsesToolChoice|shell` in the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct OpenAiResponsesToolChoiceShell {
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(OpenAiResponsesToolChoiceShell ["type" = "\"shell\""] {});
-
-impl OpenAiResponsesToolChoiceShell {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(OpenAiResponsesToolChoiceShell {});
-
-/// Decides whether the model may, must or must not call tools, or which tool it has to call.
-///
-/// Schema `OpenAIResponsesToolChoice` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum OpenAiResponsesToolChoice {
-    /// One of the forms this value may have.
-    Mode(OpenAiResponsesToolChoiceMode),
-    /// Makes the model call one particular function.
-    ///
-    /// `type` is `function`.
-    Function(OpenAiResponsesToolChoiceFunction),
-    /// Makes the model use the hosted web search tool.
-    ///
-    /// `type` is `web_search_preview_2025_03_11` or `web_search_preview`.
-    WebSearchPreview(OpenAiResponsesToolChoiceWebSearchPreview),
-    /// Lets the model choose only among a listed subset of the declared tools.
-    ///
-    /// `type` is `allowed_tools`.
-    AllowedTools(ToolChoiceAllowed),
-    /// Makes the model call the patch tool, which edits files.
-    ///
-    /// `type` is `apply_patch`.
-    ApplyPatch(OpenAiResponsesToolChoiceApplyPatch),
-    /// Makes the model call the shell tool, which runs commands.
-    ///
-    /// `type` is `shell`.
-    Shell(OpenAiResponsesToolChoiceShell),
-    /// A value that fits none of these types, kept whole.
-    Unrecognized(Unrecognized),
-}
-
-wire_union!(OpenAiResponsesToolChoice {
-    tag "type" {
-        "allowed_tools" => AllowedTools,
-        "apply_patch" => ApplyPatch,
-        "function" => Function,
-        "shell" => Shell,
-        "web_search_preview" => WebSearchPreview,
-        "web_search_preview_2025_03_11" => WebSearchPreview,
-    }
-    objects {}
-    shapes {
-        String => Mode,
-    }
-    variants {
-        0 Mode,
-        1 Function,
-        2 WebSearchPreview,
-        3 AllowedTools,
-        4 ApplyPatch,
-        5 Shell,
-    }
-});
-
-impl From<OpenAiResponsesToolChoiceMode> for OpenAiResponsesToolChoice {
-    #[inline]
-    fn from(value: OpenAiResponsesToolChoiceMode) -> Self {
-        Self::Mode(value)
-    }
-}
-
-impl From<OpenAiResponsesToolChoiceFunction> for OpenAiResponsesToolChoice {
-    #[inline]
-    fn from(value: OpenAiResponsesToolChoiceFunction) -> Self {
-        Self::Function(value)
-    }
-}
-
-impl From<OpenAiResponsesToolChoiceWebSearchPreview> for OpenAiResponsesToolChoice {
-    #[inline]
-    fn from(value: OpenAiResponsesToolChoiceWebSearchPreview) -> Self {
-        Self::WebSearchPreview(value)
-    }
-}
-
-impl From<ToolChoiceAllowed> for OpenAiResponsesToolChoice {
-    #[inline]
-    fn from(value: ToolChoiceAllowed) -> Self {
-        Self::AllowedTools(value)
-    }
-}
-
-impl From<OpenAiResponsesToolChoiceApplyPatch> for OpenAiResponsesToolChoice {
-    #[inline]
-    fn from(value: OpenAiResponsesToolChoiceApplyPatch) -> Self {
-        Self::ApplyPatch(value)
-    }
-}
-
-impl From<OpenAiResponsesToolChoiceShell> for OpenAiResponsesToolChoice {
-    #[inline]
-    fn from(value: OpenAiResponsesToolChoiceShell) -> Self {
-        Self::Shell(value)
-    }
-}
-
-/// The values of `BaseResponsesResult.tools[]|function.allowed_callers[]`.
-///
-/// At `BaseResponsesResult.tools[]|function.allowed_callers[]` in the API document.
+/// At `ToolSearchOutputItem.tools[]|function.allowed_callers[]` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum AllowedCaller {
@@ -6010,5 +5998,1243 @@ impl From<CustomTool> for NamespaceToolTool {
     #[inline]
     fn from(value: CustomTool) -> Self {
         Self::Custom(value)
+    }
+}
+
+/// Server tool, run by OpenRouter, that lets the model look up and filter the models in the catalogue.
+///
+/// Schema `SearchModelsServerTool_OpenRouter` of the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct SearchModelsServerToolOpenrouter {
+    /// Optional settings for the model search, such as how many hits come back.
+    pub parameters: Option<SearchModelsServerToolConfig>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(SearchModelsServerToolOpenrouter ["type" = "\"openrouter:experimental__search_models\""] {
+    0 parameters: "parameters" Optional,
+});
+
+impl SearchModelsServerToolOpenrouter {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(SearchModelsServerToolOpenrouter {
+    parameters: into SearchModelsServerToolConfig,
+});
+
+/// Server tool, run by OpenRouter, with which the model looks up current facts on the web.
+///
+/// Schema `WebSearchServerTool_OpenRouter` of the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct WebSearchServerToolOpenrouter {
+    /// Optional settings: the engine, domains, location and limits on results.
+    pub parameters: Option<WebSearchServerToolConfig>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(WebSearchServerToolOpenrouter ["type" = "\"openrouter:web_search\""] {
+    0 parameters: "parameters" Optional,
+});
+
+impl WebSearchServerToolOpenrouter {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(WebSearchServerToolOpenrouter {
+    parameters: into WebSearchServerToolConfig,
+});
+
+/// Settings of the `openrouter:web_search` tool: engine, domains, location and limits.
+///
+/// Schema `WebSearchServerToolConfig` of the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct WebSearchServerToolConfig {
+    /// Keeps only hits from these domains; exclusive with `excluded_domains`, and a few native providers cannot do it.
+    pub allowed_domains: Option<Vec<String>>,
+    /// Picks the engine that answers the queries.
+    pub engine: Option<WebSearchEngineEnum>,
+    /// Drops hits from these domains; exclusive with `allowed_domains`, and only some native providers can do it.
+    pub excluded_domains: Option<Vec<String>>,
+    /// Precise cap, in characters, on the text kept per hit with Exa, Parallel or Perplexity; native search and Firecrawl disregard it.
+    pub max_characters: Option<i64>,
+    /// How many hits one search returns, five when omitted; native search disregards it and Perplexity clamps it to 20.
+    pub max_results: Option<i64>,
+    /// Caps the hits of all searches in a request together, 50 when omitted; reins in cost and context in long agent loops.
+    pub max_total_results: Option<i64>,
+    /// How often the model may search per request before it gets errors; among native providers only Anthropic heeds it.
+    pub max_uses: Option<i64>,
+    /// Speed and depth of the search, in the terms of the engine in use.
+    pub mode: Option<WebSearchMode>,
+    /// How much text to keep from the hits; see `max_characters` for a precise cap.
+    pub search_context_size: Option<SearchQualityLevel>,
+    /// Rough whereabouts of the user, to favour local hits.
+    pub user_location: Option<WebSearchUserLocationServerTool>,
+    /// Adds posts from X to native web search on SpaceXAI endpoints, at a separate charge; omit it to leave X out.
+    pub x_search: Option<XSearchOptions>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(WebSearchServerToolConfig {
+    0 allowed_domains: "allowed_domains" Optional,
+    1 engine: "engine" Optional,
+    2 excluded_domains: "excluded_domains" Optional,
+    3 max_characters: "max_characters" Optional,
+    4 max_results: "max_results" Optional,
+    5 max_total_results: "max_total_results" Optional,
+    6 max_uses: "max_uses" Optional,
+    7 mode: "mode" Optional,
+    8 search_context_size: "search_context_size" Optional,
+    9 user_location: "user_location" Optional,
+    10 x_search: "x_search" Optional,
+});
+
+impl WebSearchServerToolConfig {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(WebSearchServerToolConfig {
+    allowed_domains: list String,
+    engine: into WebSearchEngineEnum,
+    excluded_domains: list String,
+    max_characters: exact i64,
+    max_results: exact i64,
+    max_total_results: exact i64,
+    max_uses: exact i64,
+    mode: into WebSearchMode,
+    search_context_size: into SearchQualityLevel,
+    user_location: into WebSearchUserLocationServerTool,
+    x_search: into XSearchOptions,
+});
+
+/// Hosted tool that checks V4A diffs for creating, updating and deleting files; works on the Responses API only.
+///
+/// Schema `ApplyPatchServerTool_OpenRouter` of the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct ApplyPatchServerToolOpenrouter {
+    /// Settings of the patch tool; leave out to use the standard behaviour.
+    pub parameters: Option<ApplyPatchServerToolConfig>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ApplyPatchServerToolOpenrouter ["type" = "\"openrouter:apply_patch\""] {
+    0 parameters: "parameters" Optional,
+});
+
+impl ApplyPatchServerToolOpenrouter {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(ApplyPatchServerToolOpenrouter {
+    parameters: into ApplyPatchServerToolConfig,
+});
+
+/// Settings of the hosted `openrouter:apply_patch` tool.
+///
+/// Schema `ApplyPatchServerToolConfig` of the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct ApplyPatchServerToolConfig {
+    /// Who handles patches: the provider's native tool or OpenRouter's validator.
+    pub engine: Option<ApplyPatchEngineEnum>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ApplyPatchServerToolConfig {
+    0 engine: "engine" Optional,
+});
+
+impl ApplyPatchServerToolConfig {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(ApplyPatchServerToolConfig {
+    engine: into ApplyPatchEngineEnum,
+});
+
+/// Chooses between the provider's own patch tool, which streams diffs, and OpenRouter's validator, which sends each diff whole.
+///
+/// Schema `ApplyPatchEngineEnum` of the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ApplyPatchEngineEnum {
+    /// Native where the endpoint supports it, else OpenRouter's validator.
+    Auto,
+    /// Prefer native passthrough; unsupported endpoints still get the validator.
+    Native,
+    /// Always use OpenRouter's validator.
+    Openrouter,
+    /// A value this version of the crate does not know, verbatim.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(ApplyPatchEngineEnum {
+    Auto = "auto",
+    Native = "native",
+    Openrouter = "openrouter",
+});
+
+/// What `ToolSearchOutputItem.tools[]` may be.
+///
+/// At `ToolSearchOutputItem.tools[]` in the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum ToolSearchOutputItemTool {
+    /// One of the forms this value may have.
+    ///
+    /// `type` is `function`.
+    Function(ToolSearchOutputItemToolFunction),
+    /// Web search tool under its undated preview type name, as older Responses clients send it.
+    ///
+    /// `type` is `web_search_preview`.
+    WebSearchPreview(Box<PreviewWebSearchServerTool>),
+    /// Web search tool under its dated preview type name, for clients pinned to the March 2025 release.
+    ///
+    /// `type` is `web_search_preview_2025_03_11`.
+    WebSearchPreview2025_03_11(Box<Preview20250311WebSearchServerTool>),
+    /// Older form of the Responses tool that lets the model search the web.
+    ///
+    /// `type` is `web_search`.
+    WebSearch(Box<LegacyWebSearchServerTool>),
+    /// Web search tool of the Responses API, in the form dated 2025-08-26.
+    ///
+    /// `type` is `web_search_2025_08_26`.
+    WebSearch2025_08_26(Box<WebSearchServerTool>),
+    /// Lets the model search documents that you keep in vector stores.
+    ///
+    /// `type` is `file_search`.
+    FileSearch(Box<FileSearchServerTool>),
+    /// Lets the model operate a screen by asking your program for clicks, key presses and screenshots.
+    ///
+    /// `type` is `computer_use_preview`.
+    ComputerUsePreview(ComputerUseServerTool),
+    /// Lets the model write and run programs in a sandboxed container.
+    ///
+    /// `type` is `code_interpreter`.
+    CodeInterpreter(CodeInterpreterServerTool),
+    /// Gives the model access to the tools of a remote MCP server or of a built-in connector.
+    ///
+    /// `type` is `mcp`.
+    Mcp(Box<McpServerTool>),
+    /// Responses tool that lets the model draw or edit images in the course of its answer.
+    ///
+    /// `type` is `image_generation`.
+    ImageGeneration(Box<ImageGenerationServerTool>),
+    /// Lets the model issue shell commands that your own program runs locally, as Codex does.
+    ///
+    /// `type` is `local_shell`.
+    LocalShell(CodexLocalShellTool),
+    /// Offers the model a shell in the Responses API, so that it may issue commands.
+    ///
+    /// `type` is `shell`.
+    Shell(ShellServerTool),
+    /// Offers the model the `apply_patch` tool, with which it proposes file changes as diffs.
+    ///
+    /// `type` is `apply_patch`.
+    ApplyPatch(ApplyPatchServerTool),
+    /// A tool that takes free text, or text bound by a grammar, in place of JSON arguments.
+    ///
+    /// `type` is `custom`.
+    Custom(CustomTool),
+    /// Bundles related function and custom tools under one name, so the model sees them as a group.
+    ///
+    /// `type` is `namespace`.
+    Namespace(NamespaceTool),
+    /// Hosted tool that lets the model ask a stronger model for guidance mid-generation; several named entries are allowed, but only one nameless entry.
+    ///
+    /// `type` is `openrouter:advisor`.
+    OpenrouterAdvisor(Box<AdvisorServerToolOpenrouter>),
+    /// Server tool through which the model hands a self-contained task to a cheaper or faster worker model and gets back the result.
+    ///
+    /// `type` is `openrouter:subagent`.
+    OpenrouterSubagent(Box<SubagentServerToolOpenrouter>),
+    /// Lets the model ask OpenRouter for the present date and time.
+    ///
+    /// `type` is `openrouter:datetime`.
+    OpenrouterDatetime(DatetimeServerTool),
+    /// Lets the model list, read, write and edit the files of the workspace that the calling API key belongs to.
+    ///
+    /// `type` is `openrouter:files`.
+    OpenrouterFiles(FilesServerTool),
+    /// Server tool that sends a prompt to several models in parallel and has an analyst model condense their answers into structured JSON for the calling model.
+    ///
+    /// `type` is `openrouter:fusion`.
+    OpenrouterFusion(Box<FusionServerToolOpenrouter>),
+    /// Server tool run by OpenRouter that has an image model draw what the calling model describes.
+    ///
+    /// `type` is `openrouter:image_generation`.
+    OpenrouterImageGeneration(ImageGenerationServerToolOpenrouter),
+    /// Server tool, run by OpenRouter, that lets the model look up and filter the models in the catalogue.
+    ///
+    /// `type` is `openrouter:experimental__search_models`.
+    OpenrouterExperimentalSearchModels(SearchModelsServerToolOpenrouter),
+    /// Server tool, run by OpenRouter, that reads a web page or PDF at a given address in full.
+    ///
+    /// `type` is `openrouter:web_fetch`.
+    OpenrouterWebFetch(WebFetchServerTool),
+    /// Server tool, run by OpenRouter, with which the model looks up current facts on the web.
+    ///
+    /// `type` is `openrouter:web_search`.
+    OpenrouterWebSearch(Box<WebSearchServerToolOpenrouter>),
+    /// Hosted tool that checks V4A diffs for creating, updating and deleting files; works on the Responses API only.
+    ///
+    /// `type` is `openrouter:apply_patch`.
+    OpenrouterApplyPatch(ApplyPatchServerToolOpenrouter),
+    /// Hosted tool with which the model runs shell commands in a sandboxed container of OpenRouter.
+    ///
+    /// `type` is `openrouter:bash`.
+    OpenrouterBash(Box<BashServerTool>),
+    /// Server tool that gives the model a shell in an isolated container at OpenRouter, modelled on the hosted shell of OpenAI.
+    ///
+    /// `type` is `openrouter:shell`.
+    OpenrouterShell(Box<ShellServerToolOpenrouter>),
+    /// Server tool that looks up tools declared with `defer_loading` and makes the hits available for calls.
+    ///
+    /// `type` is `openrouter:tool_search`.
+    OpenrouterToolSearch(ToolSearchServerTool),
+    /// A value that fits none of these types, kept whole.
+    Unrecognized(Unrecognized),
+}
+
+wire_union!(ToolSearchOutputItemTool {
+    tag "type" {
+        "apply_patch" => ApplyPatch,
+        "code_interpreter" => CodeInterpreter,
+        "computer_use_preview" => ComputerUsePreview,
+        "custom" => Custom,
+        "file_search" => FileSearch,
+        "function" => Function,
+        "image_generation" => ImageGeneration,
+        "local_shell" => LocalShell,
+        "mcp" => Mcp,
+        "namespace" => Namespace,
+        "openrouter:advisor" => OpenrouterAdvisor,
+        "openrouter:apply_patch" => OpenrouterApplyPatch,
+        "openrouter:bash" => OpenrouterBash,
+        "openrouter:datetime" => OpenrouterDatetime,
+        "openrouter:experimental__search_models" => OpenrouterExperimentalSearchModels,
+        "openrouter:files" => OpenrouterFiles,
+        "openrouter:fusion" => OpenrouterFusion,
+        "openrouter:image_generation" => OpenrouterImageGeneration,
+        "openrouter:shell" => OpenrouterShell,
+        "openrouter:subagent" => OpenrouterSubagent,
+        "openrouter:tool_search" => OpenrouterToolSearch,
+        "openrouter:web_fetch" => OpenrouterWebFetch,
+        "openrouter:web_search" => OpenrouterWebSearch,
+        "shell" => Shell,
+        "web_search" => WebSearch,
+        "web_search_2025_08_26" => WebSearch2025_08_26,
+        "web_search_preview" => WebSearchPreview,
+        "web_search_preview_2025_03_11" => WebSearchPreview2025_03_11,
+    }
+    objects {}
+    shapes {}
+    variants {
+        0 Function,
+        1 WebSearchPreview,
+        2 WebSearchPreview2025_03_11,
+        3 WebSearch,
+        4 WebSearch2025_08_26,
+        5 FileSearch,
+        6 ComputerUsePreview,
+        7 CodeInterpreter,
+        8 Mcp,
+        9 ImageGeneration,
+        10 LocalShell,
+        11 Shell,
+        12 ApplyPatch,
+        13 Custom,
+        14 Namespace,
+        15 OpenrouterAdvisor,
+        16 OpenrouterSubagent,
+        17 OpenrouterDatetime,
+        18 OpenrouterFiles,
+        19 OpenrouterFusion,
+        20 OpenrouterImageGeneration,
+        21 OpenrouterExperimentalSearchModels,
+        22 OpenrouterWebFetch,
+        23 OpenrouterWebSearch,
+        24 OpenrouterApplyPatch,
+        25 OpenrouterBash,
+        26 OpenrouterShell,
+        27 OpenrouterToolSearch,
+    }
+});
+
+impl From<ToolSearchOutputItemToolFunction> for ToolSearchOutputItemTool {
+    #[inline]
+    fn from(value: ToolSearchOutputItemToolFunction) -> Self {
+        Self::Function(value)
+    }
+}
+
+impl From<PreviewWebSearchServerTool> for ToolSearchOutputItemTool {
+    #[inline]
+    fn from(value: PreviewWebSearchServerTool) -> Self {
+        Self::WebSearchPreview(Box::new(value))
+    }
+}
+
+impl From<Preview20250311WebSearchServerTool> for ToolSearchOutputItemTool {
+    #[inline]
+    fn from(value: Preview20250311WebSearchServerTool) -> Self {
+        Self::WebSearchPreview2025_03_11(Box::new(value))
+    }
+}
+
+impl From<LegacyWebSearchServerTool> for ToolSearchOutputItemTool {
+    #[inline]
+    fn from(value: LegacyWebSearchServerTool) -> Self {
+        Self::WebSearch(Box::new(value))
+    }
+}
+
+impl From<WebSearchServerTool> for ToolSearchOutputItemTool {
+    #[inline]
+    fn from(value: WebSearchServerTool) -> Self {
+        Self::WebSearch2025_08_26(Box::new(value))
+    }
+}
+
+impl From<FileSearchServerTool> for ToolSearchOutputItemTool {
+    #[inline]
+    fn from(value: FileSearchServerTool) -> Self {
+        Self::FileSearch(Box::new(value))
+    }
+}
+
+impl From<ComputerUseServerTool> for ToolSearchOutputItemTool {
+    #[inline]
+    fn from(value: ComputerUseServerTool) -> Self {
+        Self::ComputerUsePreview(value)
+    }
+}
+
+impl From<CodeInterpreterServerTool> for ToolSearchOutputItemTool {
+    #[inline]
+    fn from(value: CodeInterpreterServerTool) -> Self {
+        Self::CodeInterpreter(value)
+    }
+}
+
+impl From<McpServerTool> for ToolSearchOutputItemTool {
+    #[inline]
+    fn from(value: McpServerTool) -> Self {
+        Self::Mcp(Box::new(value))
+    }
+}
+
+impl From<ImageGenerationServerTool> for ToolSearchOutputItemTool {
+    #[inline]
+    fn from(value: ImageGenerationServerTool) -> Self {
+        Self::ImageGeneration(Box::new(value))
+    }
+}
+
+impl From<CodexLocalShellTool> for ToolSearchOutputItemTool {
+    #[inline]
+    fn from(value: CodexLocalShellTool) -> Self {
+        Self::LocalShell(value)
+    }
+}
+
+impl From<ShellServerTool> for ToolSearchOutputItemTool {
+    #[inline]
+    fn from(value: ShellServerTool) -> Self {
+        Self::Shell(value)
+    }
+}
+
+impl From<ApplyPatchServerTool> for ToolSearchOutputItemTool {
+    #[inline]
+    fn from(value: ApplyPatchServerTool) -> Self {
+        Self::ApplyPatch(value)
+    }
+}
+
+impl From<CustomTool> for ToolSearchOutputItemTool {
+    #[inline]
+    fn from(value: CustomTool) -> Self {
+        Self::Custom(value)
+    }
+}
+
+impl From<NamespaceTool> for ToolSearchOutputItemTool {
+    #[inline]
+    fn from(value: NamespaceTool) -> Self {
+        Self::Namespace(value)
+    }
+}
+
+impl From<AdvisorServerToolOpenrouter> for ToolSearchOutputItemTool {
+    #[inline]
+    fn from(value: AdvisorServerToolOpenrouter) -> Self {
+        Self::OpenrouterAdvisor(Box::new(value))
+    }
+}
+
+impl From<SubagentServerToolOpenrouter> for ToolSearchOutputItemTool {
+    #[inline]
+    fn from(value: SubagentServerToolOpenrouter) -> Self {
+        Self::OpenrouterSubagent(Box::new(value))
+    }
+}
+
+impl From<DatetimeServerTool> for ToolSearchOutputItemTool {
+    #[inline]
+    fn from(value: DatetimeServerTool) -> Self {
+        Self::OpenrouterDatetime(value)
+    }
+}
+
+impl From<FilesServerTool> for ToolSearchOutputItemTool {
+    #[inline]
+    fn from(value: FilesServerTool) -> Self {
+        Self::OpenrouterFiles(value)
+    }
+}
+
+impl From<FusionServerToolOpenrouter> for ToolSearchOutputItemTool {
+    #[inline]
+    fn from(value: FusionServerToolOpenrouter) -> Self {
+        Self::OpenrouterFusion(Box::new(value))
+    }
+}
+
+impl From<ImageGenerationServerToolOpenrouter> for ToolSearchOutputItemTool {
+    #[inline]
+    fn from(value: ImageGenerationServerToolOpenrouter) -> Self {
+        Self::OpenrouterImageGeneration(value)
+    }
+}
+
+impl From<SearchModelsServerToolOpenrouter> for ToolSearchOutputItemTool {
+    #[inline]
+    fn from(value: SearchModelsServerToolOpenrouter) -> Self {
+        Self::OpenrouterExperimentalSearchModels(value)
+    }
+}
+
+impl From<WebFetchServerTool> for ToolSearchOutputItemTool {
+    #[inline]
+    fn from(value: WebFetchServerTool) -> Self {
+        Self::OpenrouterWebFetch(value)
+    }
+}
+
+impl From<WebSearchServerToolOpenrouter> for ToolSearchOutputItemTool {
+    #[inline]
+    fn from(value: WebSearchServerToolOpenrouter) -> Self {
+        Self::OpenrouterWebSearch(Box::new(value))
+    }
+}
+
+impl From<ApplyPatchServerToolOpenrouter> for ToolSearchOutputItemTool {
+    #[inline]
+    fn from(value: ApplyPatchServerToolOpenrouter) -> Self {
+        Self::OpenrouterApplyPatch(value)
+    }
+}
+
+impl From<BashServerTool> for ToolSearchOutputItemTool {
+    #[inline]
+    fn from(value: BashServerTool) -> Self {
+        Self::OpenrouterBash(Box::new(value))
+    }
+}
+
+impl From<ShellServerToolOpenrouter> for ToolSearchOutputItemTool {
+    #[inline]
+    fn from(value: ShellServerToolOpenrouter) -> Self {
+        Self::OpenrouterShell(Box::new(value))
+    }
+}
+
+impl From<ToolSearchServerTool> for ToolSearchOutputItemTool {
+    #[inline]
+    fn from(value: ToolSearchServerTool) -> Self {
+        Self::OpenrouterToolSearch(value)
+    }
+}
+
+/// Points to a prompt stored at the provider and fills in its placeholders; null means none.
+///
+/// Schema `StoredPromptTemplate` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct StoredPromptTemplate {
+    /// Identifier of the stored prompt to use.
+    pub id: String,
+    /// Values for the placeholders in the stored prompt, keyed by placeholder name; null when it has none.
+    pub variables: Option<BTreeMap<String, StoredPromptTemplateVariable>>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(StoredPromptTemplate {
+    0 id: "id" Required,
+    1 variables: "variables" Optional,
+});
+
+impl StoredPromptTemplate {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(id: impl Into<String>) -> Self {
+        Self { id: id.into(), variables: None, extra: Extra::new() }
+    }
+}
+
+wire_setters!(StoredPromptTemplate {
+    variables: into BTreeMap<String, StoredPromptTemplateVariable>,
+});
+
+/// What `StoredPromptTemplate.variables{}` may be.
+///
+/// At `StoredPromptTemplate.variables{}` in the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum StoredPromptTemplateVariable {
+    /// Plain text.
+    Text(String),
+    /// Text passed to the model as part of a Responses input message.
+    ///
+    /// `type` is `input_text`.
+    InputText(InputText),
+    /// Picture passed to the model as part of a Responses input message.
+    ///
+    /// `type` is `input_image`.
+    InputImage(InputImage),
+    /// File passed to the model as part of a Responses input message, given by content, identifier or URL.
+    ///
+    /// `type` is `input_file`.
+    InputFile(InputFile),
+    /// A value that fits none of these types, kept whole.
+    Unrecognized(Unrecognized),
+}
+
+wire_union!(StoredPromptTemplateVariable {
+    tag "type" {
+        "input_file" => InputFile,
+        "input_image" => InputImage,
+        "input_text" => InputText,
+    }
+    objects {}
+    shapes {
+        String => Text,
+    }
+    variants {
+        0 Text,
+        1 InputText,
+        2 InputImage,
+        3 InputFile,
+    }
+});
+
+impl From<String> for StoredPromptTemplateVariable {
+    #[inline]
+    fn from(value: String) -> Self {
+        Self::Text(value)
+    }
+}
+
+impl From<&str> for StoredPromptTemplateVariable {
+    #[inline]
+    fn from(value: &str) -> Self {
+        Self::Text(value.into())
+    }
+}
+
+impl From<InputText> for StoredPromptTemplateVariable {
+    #[inline]
+    fn from(value: InputText) -> Self {
+        Self::InputText(value)
+    }
+}
+
+impl From<InputImage> for StoredPromptTemplateVariable {
+    #[inline]
+    fn from(value: InputImage) -> Self {
+        Self::InputImage(value)
+    }
+}
+
+impl From<InputFile> for StoredPromptTemplateVariable {
+    #[inline]
+    fn from(value: InputFile) -> Self {
+        Self::InputFile(value)
+    }
+}
+
+/// Decides which reasoning from the conversation the model gets to see; understood by OpenAI models from GPT-5.6 on.
+///
+/// Schema `ReasoningContext` of the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ReasoningContext {
+    /// Let the model apply its own default.
+    Auto,
+    /// Also show reasoning from earlier turns in the input.
+    AllTurns,
+    /// Show reasoning from this turn alone.
+    CurrentTurn,
+    /// A value this version of the crate does not know, verbatim.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(ReasoningContext {
+    Auto = "auto",
+    AllTurns = "all_turns",
+    CurrentTurn = "current_turn",
+});
+
+/// Depth of reasoning to engage, for OpenAI models from GPT-5.6 on; the token rate stays the same.
+///
+/// Schema `ReasoningMode` of the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ReasoningMode {
+    /// The ordinary depth of reasoning.
+    Standard,
+    /// Deeper reasoning, where the model offers it.
+    Pro,
+    /// A value this version of the crate does not know, verbatim.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(ReasoningMode {
+    Standard = "standard",
+    Pro = "pro",
+});
+
+/// How detailed the summary of the model's reasoning should be.
+///
+/// Schema `ReasoningSummaryVerbosity` of the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ReasoningSummaryVerbosity {
+    /// Let the model choose the level of detail.
+    Auto,
+    /// Keep the summary short.
+    Concise,
+    /// Make the summary extensive.
+    Detailed,
+    /// A value this version of the crate does not know, verbatim.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(ReasoningSummaryVerbosity {
+    Auto = "auto",
+    Concise = "concise",
+    Detailed = "detailed",
+});
+
+/// Like `TextConfig`, with a wider choice of verbosity levels.
+///
+/// Schema `TextExtendedConfig` of the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct TextExtendedConfig {
+    /// Form of the text: free prose, any JSON, or JSON that follows a schema.
+    pub format: Option<Formats>,
+    /// How wordy the answer should be, on the longer scale; null leaves it to the model.
+    pub verbosity: Option<TextExtendedConfigVerbosity>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(TextExtendedConfig {
+    0 format: "format" Optional,
+    1 verbosity: "verbosity" Optional,
+});
+
+impl TextExtendedConfig {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(TextExtendedConfig {
+    format: into Formats,
+    verbosity: into TextExtendedConfigVerbosity,
+});
+
+/// Lets the model answer in plain text without further constraint.
+///
+/// Schema `FormatTextConfig` of the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct FormatTextConfig {
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(FormatTextConfig ["type" = "\"text\""] {});
+
+impl FormatTextConfig {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(FormatTextConfig {});
+
+/// Makes the model answer with some valid JSON object, without fixing its shape.
+///
+/// Schema `FormatJsonObjectConfig` of the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct FormatJsonObjectConfig {
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(FormatJsonObjectConfig ["type" = "\"json_object\""] {});
+
+impl FormatJsonObjectConfig {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(FormatJsonObjectConfig {});
+
+/// Makes the model answer with JSON that follows a schema of yours.
+///
+/// Schema `FormatJsonSchemaConfig` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct FormatJsonSchemaConfig {
+    /// Short identifier that the structure goes by.
+    pub name: String,
+    /// The JSON Schema document that describes the answer.
+    pub schema: JsonObject,
+    /// Explains what the structure stands for, so the model fills it sensibly.
+    pub description: Option<String>,
+    /// Forces the answer to obey the schema exactly instead of treating it as guidance.
+    pub strict: Option<bool>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(FormatJsonSchemaConfig ["type" = "\"json_schema\""] {
+    0 name: "name" Required,
+    1 schema: "schema" Required,
+    2 description: "description" Optional,
+    3 strict: "strict" Optional,
+});
+
+impl FormatJsonSchemaConfig {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(name: impl Into<String>, schema: impl Into<JsonObject>) -> Self {
+        Self { name: name.into(), schema: schema.into(), description: None, strict: None, extra: Extra::new() }
+    }
+}
+
+wire_setters!(FormatJsonSchemaConfig {
+    description: into String,
+    strict: exact bool,
+});
+
+/// Shape a Responses answer must take: plain text, any JSON object, or JSON after a schema.
+///
+/// Schema `Formats` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Formats {
+    /// Lets the model answer in plain text without further constraint.
+    ///
+    /// `type` is `text`.
+    Text(FormatTextConfig),
+    /// Makes the model answer with some valid JSON object, without fixing its shape.
+    ///
+    /// `type` is `json_object`.
+    JsonObject(FormatJsonObjectConfig),
+    /// Makes the model answer with JSON that follows a schema of yours.
+    ///
+    /// `type` is `json_schema`.
+    JsonSchema(FormatJsonSchemaConfig),
+    /// A value that fits none of these types, kept whole.
+    Unrecognized(Unrecognized),
+}
+
+wire_union!(Formats {
+    tag "type" {
+        "json_object" => JsonObject,
+        "json_schema" => JsonSchema,
+        "text" => Text,
+    }
+    objects {}
+    shapes {}
+    variants {
+        0 Text,
+        1 JsonObject,
+        2 JsonSchema,
+    }
+});
+
+impl From<FormatTextConfig> for Formats {
+    #[inline]
+    fn from(value: FormatTextConfig) -> Self {
+        Self::Text(value)
+    }
+}
+
+impl From<FormatJsonObjectConfig> for Formats {
+    #[inline]
+    fn from(value: FormatJsonObjectConfig) -> Self {
+        Self::JsonObject(value)
+    }
+}
+
+impl From<FormatJsonSchemaConfig> for Formats {
+    #[inline]
+    fn from(value: FormatJsonSchemaConfig) -> Self {
+        Self::JsonSchema(value)
+    }
+}
+
+/// How wordy the answer should be, on the longer scale; null leaves it to the model.
+///
+/// At `TextExtendedConfig.verbosity` in the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum TextExtendedConfigVerbosity {
+    /// Short, terse answers.
+    Low,
+    /// Answers of moderate length.
+    Medium,
+    /// Long, detailed answers.
+    High,
+    /// Longer and more detailed than high.
+    Xhigh,
+    /// The most detail the model will give.
+    Max,
+    /// A value this version of the crate does not know, verbatim.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(TextExtendedConfigVerbosity {
+    Low = "low",
+    Medium = "medium",
+    High = "high",
+    Xhigh = "xhigh",
+    Max = "max",
+});
+
+/// The values of `OpenAIResponsesToolChoice|string`.
+///
+/// At `OpenAIResponsesToolChoice|string` in the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum OpenAiResponsesToolChoiceMode {
+    /// The value `auto`.
+    Auto,
+    /// The value `none`.
+    None,
+    /// The value `required`.
+    Required,
+    /// A value this version of the crate does not know, verbatim.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(OpenAiResponsesToolChoiceMode {
+    Auto = "auto",
+    None = "none",
+    Required = "required",
+});
+
+/// Makes the model call one particular function.
+///
+/// At `OpenAIResponsesToolChoice|function` in the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct OpenAiResponsesToolChoiceFunction {
+    /// Name of the function the model has to call.
+    pub name: String,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(OpenAiResponsesToolChoiceFunction ["type" = "\"function\""] {
+    0 name: "name" Required,
+});
+
+impl OpenAiResponsesToolChoiceFunction {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(name: impl Into<String>) -> Self {
+        Self { name: name.into(), extra: Extra::new() }
+    }
+}
+
+wire_setters!(OpenAiResponsesToolChoiceFunction {});
+
+/// Makes the model use the hosted web search tool.
+///
+/// At `OpenAIResponsesToolChoice|type` in the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct OpenAiResponsesToolChoiceWebSearchPreview {
+    /// Which version of the hosted web search tool to use.
+    pub r#type: OpenAiResponsesToolChoiceWebSearchPreviewType,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(OpenAiResponsesToolChoiceWebSearchPreview {
+    0 r#type: "type" Required,
+});
+
+impl OpenAiResponsesToolChoiceWebSearchPreview {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(r#type: impl Into<OpenAiResponsesToolChoiceWebSearchPreviewType>) -> Self {
+        Self { r#type: r#type.into(), extra: Extra::new() }
+    }
+}
+
+wire_setters!(OpenAiResponsesToolChoiceWebSearchPreview {});
+
+/// Which version of the hosted web search tool to use.
+///
+/// At `OpenAIResponsesToolChoice|type.type` in the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum OpenAiResponsesToolChoiceWebSearchPreviewType {
+    /// The value `web_search_preview_2025_03_11`.
+    WebSearchPreview2025_03_11,
+    /// The value `web_search_preview`.
+    WebSearchPreview,
+    /// A value this version of the crate does not know, verbatim.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(OpenAiResponsesToolChoiceWebSearchPreviewType {
+    WebSearchPreview2025_03_11 = "web_search_preview_2025_03_11",
+    WebSearchPreview = "web_search_preview",
+});
+
+/// Lets the model choose only among a listed subset of the declared tools.
+///
+/// Schema `ToolChoiceAllowed` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct ToolChoiceAllowed {
+    /// Whether the model may call one of the listed tools or must do so.
+    pub mode: ToolChoiceAllowedMode,
+    /// Tools the model may pick from, each given by type and, where it has one, name.
+    pub tools: Vec<JsonObject>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ToolChoiceAllowed ["type" = "\"allowed_tools\""] {
+    0 mode: "mode" Required,
+    1 tools: "tools" Required,
+});
+
+impl ToolChoiceAllowed {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(mode: impl Into<ToolChoiceAllowedMode>, tools: impl IntoIterator<Item = impl Into<JsonObject>>) -> Self {
+        Self { mode: mode.into(), tools: tools.into_iter().map(Into::into).collect(), extra: Extra::new() }
+    }
+}
+
+wire_setters!(ToolChoiceAllowed {});
+
+/// Whether the model may call one of the listed tools or must do so.
+///
+/// At `ToolChoiceAllowed.mode` in the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ToolChoiceAllowedMode {
+    /// The value `auto`.
+    Auto,
+    /// The value `required`.
+    Required,
+    /// A value this version of the crate does not know, verbatim.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(ToolChoiceAllowedMode {
+    Auto = "auto",
+    Required = "required",
+});
+
+/// Makes the model call the patch tool, which edits files.
+///
+/// At `OpenAIResponsesToolChoice|apply_patch` in the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct OpenAiResponsesToolChoiceApplyPatch {
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(OpenAiResponsesToolChoiceApplyPatch ["type" = "\"apply_patch\""] {});
+
+impl OpenAiResponsesToolChoiceApplyPatch {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(OpenAiResponsesToolChoiceApplyPatch {});
+
+/// Makes the model call the shell tool, which runs commands.
+///
+/// At `OpenAIResponsesToolChoice|shell` in the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct OpenAiResponsesToolChoiceShell {
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(OpenAiResponsesToolChoiceShell ["type" = "\"shell\""] {});
+
+impl OpenAiResponsesToolChoiceShell {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(OpenAiResponsesToolChoiceShell {});
+
+/// Decides whether the model may, must or must not call tools, or which tool it has to call.
+///
+/// Schema `OpenAIResponsesToolChoice` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum OpenAiResponsesToolChoice {
+    /// One of the forms this value may have.
+    Mode(OpenAiResponsesToolChoiceMode),
+    /// Makes the model call one particular function.
+    ///
+    /// `type` is `function`.
+    Function(OpenAiResponsesToolChoiceFunction),
+    /// Makes the model use the hosted web search tool.
+    ///
+    /// `type` is `web_search_preview_2025_03_11` or `web_search_preview`.
+    WebSearchPreview(OpenAiResponsesToolChoiceWebSearchPreview),
+    /// Lets the model choose only among a listed subset of the declared tools.
+    ///
+    /// `type` is `allowed_tools`.
+    AllowedTools(ToolChoiceAllowed),
+    /// Makes the model call the patch tool, which edits files.
+    ///
+    /// `type` is `apply_patch`.
+    ApplyPatch(OpenAiResponsesToolChoiceApplyPatch),
+    /// Makes the model call the shell tool, which runs commands.
+    ///
+    /// `type` is `shell`.
+    Shell(OpenAiResponsesToolChoiceShell),
+    /// A value that fits none of these types, kept whole.
+    Unrecognized(Unrecognized),
+}
+
+wire_union!(OpenAiResponsesToolChoice {
+    tag "type" {
+        "allowed_tools" => AllowedTools,
+        "apply_patch" => ApplyPatch,
+        "function" => Function,
+        "shell" => Shell,
+        "web_search_preview" => WebSearchPreview,
+        "web_search_preview_2025_03_11" => WebSearchPreview,
+    }
+    objects {}
+    shapes {
+        String => Mode,
+    }
+    variants {
+        0 Mode,
+        1 Function,
+        2 WebSearchPreview,
+        3 AllowedTools,
+        4 ApplyPatch,
+        5 Shell,
+    }
+});
+
+impl From<OpenAiResponsesToolChoiceMode> for OpenAiResponsesToolChoice {
+    #[inline]
+    fn from(value: OpenAiResponsesToolChoiceMode) -> Self {
+        Self::Mode(value)
+    }
+}
+
+impl From<OpenAiResponsesToolChoiceFunction> for OpenAiResponsesToolChoice {
+    #[inline]
+    fn from(value: OpenAiResponsesToolChoiceFunction) -> Self {
+        Self::Function(value)
+    }
+}
+
+impl From<OpenAiResponsesToolChoiceWebSearchPreview> for OpenAiResponsesToolChoice {
+    #[inline]
+    fn from(value: OpenAiResponsesToolChoiceWebSearchPreview) -> Self {
+        Self::WebSearchPreview(value)
+    }
+}
+
+impl From<ToolChoiceAllowed> for OpenAiResponsesToolChoice {
+    #[inline]
+    fn from(value: ToolChoiceAllowed) -> Self {
+        Self::AllowedTools(value)
+    }
+}
+
+impl From<OpenAiResponsesToolChoiceApplyPatch> for OpenAiResponsesToolChoice {
+    #[inline]
+    fn from(value: OpenAiResponsesToolChoiceApplyPatch) -> Self {
+        Self::ApplyPatch(value)
+    }
+}
+
+impl From<OpenAiResponsesToolChoiceShell> for OpenAiResponsesToolChoice {
+    #[inline]
+    fn from(value: OpenAiResponsesToolChoiceShell) -> Self {
+        Self::Shell(value)
     }
 }

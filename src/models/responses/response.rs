@@ -2319,6 +2319,22 @@ pub enum OutputItems {
     ///
     /// `type` is `openrouter:armor_blocked`.
     OpenrouterArmorBlocked(Box<OutputArmorBlockedItem>),
+    /// Records which tools an MCP server was found to offer.
+    ///
+    /// `type` is `mcp_list_tools`.
+    McpListTools(McpListToolsItem),
+    /// Records one run of a tool on an MCP server, with what it returned or why it failed.
+    ///
+    /// `type` is `mcp_call`.
+    McpCall(Box<McpCallItem>),
+    /// Asks for your consent before a tool on an MCP server is run.
+    ///
+    /// `type` is `mcp_approval_request`.
+    McpApprovalRequest(McpApprovalRequestItem),
+    /// Result of a tool search that your program ran: the tools that the model may call from now on.
+    ///
+    /// `type` is `tool_search_output`.
+    ToolSearchOutput(ToolSearchOutputItem),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
@@ -2332,6 +2348,9 @@ wire_union!(OutputItems {
         "file_search_call" => FileSearchCall,
         "function_call" => FunctionCall,
         "image_generation_call" => ImageGenerationCall,
+        "mcp_approval_request" => McpApprovalRequest,
+        "mcp_call" => McpCall,
+        "mcp_list_tools" => McpListTools,
         "message" => Message,
         "openrouter:advisor" => OpenrouterAdvisor,
         "openrouter:apply_patch" => OpenrouterApplyPatch,
@@ -2357,6 +2376,7 @@ wire_union!(OutputItems {
         "shell_call" => ShellCall,
         "shell_call_output" => ShellCallOutput,
         "tool_search_call" => ToolSearchCall,
+        "tool_search_output" => ToolSearchOutput,
         "web_search_call" => WebSearchCall,
     }
     objects {}
@@ -2395,6 +2415,10 @@ wire_union!(OutputItems {
         30 CustomToolCall,
         31 ToolSearchCall,
         32 OpenrouterArmorBlocked,
+        33 McpListTools,
+        34 McpCall,
+        35 McpApprovalRequest,
+        36 ToolSearchOutput,
     }
 });
 
@@ -2626,6 +2650,34 @@ impl From<OutputArmorBlockedItem> for OutputItems {
     #[inline]
     fn from(value: OutputArmorBlockedItem) -> Self {
         Self::OpenrouterArmorBlocked(Box::new(value))
+    }
+}
+
+impl From<McpListToolsItem> for OutputItems {
+    #[inline]
+    fn from(value: McpListToolsItem) -> Self {
+        Self::McpListTools(value)
+    }
+}
+
+impl From<McpCallItem> for OutputItems {
+    #[inline]
+    fn from(value: McpCallItem) -> Self {
+        Self::McpCall(Box::new(value))
+    }
+}
+
+impl From<McpApprovalRequestItem> for OutputItems {
+    #[inline]
+    fn from(value: McpApprovalRequestItem) -> Self {
+        Self::McpApprovalRequest(value)
+    }
+}
+
+impl From<ToolSearchOutputItem> for OutputItems {
+    #[inline]
+    fn from(value: ToolSearchOutputItem) -> Self {
+        Self::ToolSearchOutput(value)
     }
 }
 
