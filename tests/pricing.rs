@@ -11,7 +11,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use openrouter_kit::helpers::{Consumption, ModelNeeds, Usd};
-use openrouter_kit::models::{ChatUsage, MessagesResultUsage, Model, PublicPricing, Usage};
+use openrouter_kit::models::{ChatUsage, MessagesResultUsage, Model, PublicPricing, ResponsesUsage};
 use serde_json::{Value, json};
 
 fn usd(text: &str) -> Usd {

@@ -243,8 +243,8 @@ impl From<&crate::models::ChatUsage> for Consumption {
 }
 
 #[cfg(feature = "responses")]
-impl From<&crate::models::Usage> for Consumption {
-    fn from(usage: &crate::models::Usage) -> Self {
+impl From<&crate::models::ResponsesUsage> for Consumption {
+    fn from(usage: &crate::models::ResponsesUsage) -> Self {
         let searches = usage.server_tool_use_details.as_ref().and_then(|tools| tools.web_search_requests);
         Self {
             cache_read_tokens: count(Some(usage.input_tokens_details.cached_tokens)),
