@@ -26,7 +26,8 @@ use openrouter_kit::core::transport::{HyperTransport, Transport, TransportFuture
 use openrouter_kit::core::wire;
 use openrouter_kit::funcs;
 use openrouter_kit::models::{
-    ChatRequest, ChatResult, ChatStreamChunk, ModelsListResponse, OpenResponsesResult, ResponsesRequest, StreamEvents,
+    ChatRequest, ChatResult, ChatStreamChunk, ModelsListResponse, ResponsesRequest, ResponsesResult,
+    ResponsesStreamEvent,
 };
 use openrouter_kit_benches::bytes;
 
@@ -43,9 +44,9 @@ type Scenario = (&'static str, fn(usize));
 
 const SCENARIOS: [Scenario; 11] = [
     ("event: find in the bytes", find_event),
-    ("event: text delta of Responses", |times| read::<StreamEvents>(&bytes::text_delta(12_345), times)),
+    ("event: text delta of Responses", |times| read::<ResponsesStreamEvent>(&bytes::text_delta(12_345), times)),
     ("event: chunk of chat", |times| read::<ChatStreamChunk>(&bytes::chat_chunk(12_345), times)),
-    ("answer: Responses, 2.4 kB", |times| read::<OpenResponsesResult>(&bytes::response_body(), times)),
+    ("answer: Responses, 2.4 kB", |times| read::<ResponsesResult>(&bytes::response_body(), times)),
     ("answer: chat, 2.4 kB", |times| read::<ChatResult>(&bytes::chat_body(), times)),
     ("answer: list of one model", |times| read::<ModelsListResponse>(&bytes::models_body(1), times)),
     ("request: encode a short chat", encode_request),

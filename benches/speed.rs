@@ -25,7 +25,7 @@ use openrouter_kit::OpenRouterCore;
 use openrouter_kit::core::sse::SseDecoder;
 use openrouter_kit::core::wire;
 use openrouter_kit::funcs;
-use openrouter_kit::models::{ChatRequest, ChatStreamChunk, GetModelsParams, StreamEvents};
+use openrouter_kit::models::{ChatRequest, ChatStreamChunk, ModelsListParams, ResponsesStreamEvent};
 use openrouter_kit_benches::bytes;
 use openrouter_kit_benches::floors::{self, Floor, Taskless};
 use openrouter_kit_benches::kit::{self, client, runtime};
@@ -61,7 +61,7 @@ fn decode() {
     type Case<'a> = (&'a str, &'a str, floors::Look, fn(&str));
     let cases: [Case<'_>; 2] = [
         ("Decode one text delta (Responses)", &delta, floors::text_delta, |json| {
-            black_box(wire::decode_event::<StreamEvents>(json).unwrap());
+            black_box(wire::decode_event::<ResponsesStreamEvent>(json).unwrap());
         }),
         ("Decode one chunk (chat)", &chunk, floors::chat_chunk, |json| {
             black_box(wire::decode_event::<ChatStreamChunk>(json).unwrap());
@@ -108,7 +108,7 @@ fn decode() {
                 for chunk in &chunks {
                     decoder.push(chunk.clone());
                     while let Some(event) = decoder.next() {
-                        black_box(wire::decode_event::<StreamEvents>(event.unwrap().data).unwrap());
+                        black_box(wire::decode_event::<ResponsesStreamEvent>(event.unwrap().data).unwrap());
                     }
                 }
             }),
@@ -207,7 +207,7 @@ fn unary() {
 
 fn models() {
     unary_case("List of models, 1 MB", bytes::models(), 20, floors::models, &|runtime, core| {
-        let list = runtime.block_on(funcs::models_list(core, GetModelsParams::new()).into_future()).unwrap();
+        let list = runtime.block_on(funcs::models_list(core, ModelsListParams::new()).into_future()).unwrap();
         assert_eq!(list.data.len(), bytes::MODELS);
     });
 }

@@ -7,7 +7,6 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use openrouter_kit::core::body::Body;
-use openrouter_kit::funcs::responses_send;
 use openrouter_kit::hooks::{Hook, HookContext, HookFuture};
 use openrouter_kit::mock::MockServer;
 use openrouter_kit::models::ResponsesRequest;
@@ -26,9 +25,9 @@ impl Hook for RequestNumber {
 #[tokio::main]
 async fn main() -> Result<(), openrouter_kit::Error> {
     let server = MockServer::start().await;
-    let core = server.client_builder().hook(RequestNumber::default()).build()?;
+    let client = server.client_builder().hook(RequestNumber::default()).build()?;
     for _ in 0..2 {
-        responses_send(&core, ResponsesRequest::new().input("Hello")).await?;
+        client.responses().send(ResponsesRequest::new().input("Hello")).await?;
     }
     for request in server.requests() {
         println!("x-request-number: {:?}", request.header("x-request-number"));

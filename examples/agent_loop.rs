@@ -7,7 +7,7 @@
 
 use openrouter_kit::OpenRouter;
 use openrouter_kit::mock::{Answer, MockServer};
-use openrouter_kit::models::{InputsItem, ResponsesRequest, ResponsesRequestTool};
+use openrouter_kit::models::{InputItem, ResponsesRequest, ResponsesRequestTool};
 use serde_json::{Value, json};
 
 type Failure = Box<dyn std::error::Error>;
@@ -22,7 +22,7 @@ async fn main() -> Result<(), Failure> {
         OpenRouter::from_env()?
     } else {
         play_a_model(&server);
-        OpenRouter::from(server.client_builder().build()?)
+        server.client()
     };
     println!("{}", answer(&client, "What is the weather like in Lisbon?").await?);
     Ok(())
@@ -38,7 +38,7 @@ async fn answer(client: &OpenRouter, question: &str) -> Result<String, Failure> 
     let weather = ResponsesRequestTool::function("get_current_weather", parameters)
         .description("The weather in a city at this moment")
         .strict(true);
-    let mut items = vec![InputsItem::user(question)];
+    let mut items = vec![InputItem::user(question)];
 
     for _ in 0..ROUNDS {
         let request = ResponsesRequest::new().model("openai/gpt-4o-mini").input(items.clone()).tools([weather.clone()]);
@@ -52,7 +52,7 @@ async fn answer(client: &OpenRouter, question: &str) -> Result<String, Failure> 
                 let result =
                     call.parse_arguments().map_or_else(|error| error.to_string(), |value| run(&call.name, &value));
                 println!("{}({}) -> {result}", call.name, call.arguments);
-                InputsItem::function_call_output(&call.call_id, result)
+                InputItem::function_call_output(&call.call_id, result)
             })
             .collect();
         if results.is_empty() {

@@ -1,4 +1,4 @@
-//! A gateway: takes a request of a browser, asks a model, and hands its text on as it comes.
+//! A gateway: takes a request from a browser, asks a model, and passes the events on unchanged.
 //!
 //! `cargo run --example gateway` starts the gateway on a free port, asks it once, prints what arrives, and ends. The
 //! gateway speaks just enough HTTP for that; a real one puts the same few lines into its web framework.
@@ -10,7 +10,7 @@
 
 use openrouter_kit::OpenRouter;
 use openrouter_kit::mock::MockServer;
-use openrouter_kit::models::{ChatMessages, ChatRequest};
+use openrouter_kit::models::{ChatMessage, ChatRequest};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -21,7 +21,7 @@ async fn main() -> Result<(), Failure> {
     let server = MockServer::start().await;
     let client = match std::env::var("OPENROUTER_API_KEY") {
         Ok(key) if !key.is_empty() => OpenRouter::new(key)?,
-        _ => OpenRouter::from(server.client_builder().build()?),
+        _ => server.client(),
     };
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
     let address = listener.local_addr()?;
@@ -52,9 +52,10 @@ async fn serve(browser: TcpStream, client: &OpenRouter) -> Result<(), Failure> {
     let target = line.split(' ').nth(1).unwrap_or_default();
     let question = target.trim_start_matches("/?").replace('+', " ");
 
-    let request = ChatRequest::new([ChatMessages::user(question)]).model("openai/gpt-4o-mini");
-    let mut texts = match client.chat().stream(request).await {
-        Ok(stream) => stream.text_deltas(),
+    let request = ChatRequest::new([ChatMessage::user(question)]).model("openai/gpt-4o-mini");
+    let mut events = match client.chat().stream(request).raw().await {
+        // Comments keep the connection open while the model thinks.
+        Ok(events) => events.comments(true),
         Err(error) => {
             // The browser gets the status, the log the reason.
             let status = error.status().map_or(502, |status| status.as_u16());
@@ -64,11 +65,9 @@ async fn serve(browser: TcpStream, client: &OpenRouter) -> Result<(), Failure> {
     };
     let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";
     browser.write_all(head.as_bytes()).await?;
-    while let Some(text) = texts.next().await {
-        let event = format!("data: {}\n\n", serde_json::to_string(&text?)?);
-        browser.write_all(event.as_bytes()).await?;
+    while let Some(event) = events.next().await {
+        browser.write_all(event?.as_bytes()).await?;
         browser.flush().await?;
     }
-    browser.write_all(b"data: [DONE]\n\n").await?;
     Ok(())
 }

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 use openrouter_kit::mock::{Answer, Event, MockServer};
-use openrouter_kit::models::{ChatMessages, ChatRequest};
+use openrouter_kit::models::{ChatMessage, ChatRequest};
 use openrouter_kit::{OpenRouterCore, RetryConfig, funcs};
 use serde_json::json;
 use tokio::sync::Barrier;
@@ -126,7 +126,7 @@ async fn read(
     events: usize,
     cancelled_after: Option<usize>,
 ) -> Result<usize, Failure> {
-    let request = ChatRequest::new([ChatMessages::user("Count")]).model("test/counter");
+    let request = ChatRequest::new([ChatMessage::user("Count")]).model("test/counter");
     let mut stream = funcs::chat_stream(&core, request).await?;
     let mut next = 0;
     while let Some(event) = stream.next().await {

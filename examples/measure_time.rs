@@ -6,7 +6,6 @@
 
 use openrouter_kit::Error;
 use openrouter_kit::core::body::Body;
-use openrouter_kit::funcs::responses_send;
 use openrouter_kit::hooks::{Hook, HookContext, HookFuture};
 use openrouter_kit::mock::{Answer, MockServer};
 use openrouter_kit::models::ResponsesRequest;
@@ -49,7 +48,7 @@ async fn main() -> Result<(), Error> {
     let server = MockServer::start().await;
     server.answer(Answer::error(503, "No provider is free at the moment"));
     server.answer(Answer::json(200, json!({"id": "gen-1", "status": "completed", "output": []})));
-    let core = server.client_builder().hook(Timing).build()?;
-    responses_send(&core, ResponsesRequest::new().input("Hello")).await?;
+    let client = server.client_builder().hook(Timing).build()?;
+    client.responses().send(ResponsesRequest::new().input("Hello")).await?;
     Ok(())
 }

@@ -18,7 +18,7 @@ async fn main() -> Result<(), Error> {
     let server = MockServer::start().await;
     let core = match std::env::var("OPENROUTER_API_KEY") {
         Ok(key) if !key.is_empty() => OpenRouterCore::new(key)?,
-        _ => server.client_builder().build()?,
+        _ => server.client().core().clone(),
     };
     let request = ResponsesRequest::new().model("openai/gpt-4o-mini").input("Say hello in five languages.");
     println!("{}", responses_send(&core, request).await?.output_text());

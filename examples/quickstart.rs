@@ -9,7 +9,7 @@ use std::io::Write;
 
 use openrouter_kit::OpenRouter;
 use openrouter_kit::mock::MockServer;
-use openrouter_kit::models::{ResponsesRequest, StreamEvents, Usage};
+use openrouter_kit::models::{ResponsesRequest, ResponsesStreamEvent, ResponsesUsage};
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -21,7 +21,7 @@ async fn main() -> Result<(), Failure> {
     }
     println!("OPENROUTER_API_KEY is not set: talking to the local server that comes with the crate.");
     let server = MockServer::start().await;
-    ask(&server.client_builder().build()?.into()).await
+    ask(&server.client()).await
 }
 
 async fn ask(client: &OpenRouter) -> Result<(), Failure> {
@@ -34,12 +34,12 @@ async fn ask(client: &OpenRouter) -> Result<(), Failure> {
     let mut stream = client.responses().stream(request.clone()).await?;
     while let Some(event) = stream.next().await {
         match event? {
-            StreamEvents::OutputTextDelta(delta) => {
+            ResponsesStreamEvent::OutputTextDelta(delta) => {
                 print!("{}", delta.delta);
                 std::io::stdout().flush()?;
             }
-            StreamEvents::Completed(event) => print_usage(event.response.usage.as_ref()),
-            StreamEvents::Incomplete(event) => print_usage(event.response.usage.as_ref()),
+            ResponsesStreamEvent::Completed(event) => print_usage(event.response.usage.as_ref()),
+            ResponsesStreamEvent::Incomplete(event) => print_usage(event.response.usage.as_ref()),
             _ => {}
         }
     }
@@ -51,7 +51,7 @@ async fn ask(client: &OpenRouter) -> Result<(), Failure> {
     Ok(())
 }
 
-fn print_usage(usage: Option<&Usage>) {
+fn print_usage(usage: Option<&ResponsesUsage>) {
     let Some(usage) = usage else { return println!("\n(no usage told)") };
     print!("\n{} tokens in, {} out", usage.input_tokens, usage.output_tokens);
     match usage.cost {

@@ -16,7 +16,6 @@ use http_body::Frame;
 use openrouter_kit::core::body::Body;
 use openrouter_kit::core::transport::TransportError;
 use openrouter_kit::errors::HookError;
-use openrouter_kit::funcs::responses_stream;
 use openrouter_kit::hooks::{Hook, HookContext, HookFuture};
 use openrouter_kit::mock::MockServer;
 use openrouter_kit::models::ResponsesRequest;
@@ -85,9 +84,9 @@ impl http_body::Body for Recorded {
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let path = std::env::temp_dir().join(format!("openrouter-record-{}.txt", std::process::id()));
     let server = MockServer::start().await;
-    let core = server.client_builder().hook(Recorder(Arc::new(Mutex::new(File::create(&path)?)))).build()?;
+    let client = server.client_builder().hook(Recorder(Arc::new(Mutex::new(File::create(&path)?)))).build()?;
 
-    let mut stream = responses_stream(&core, ResponsesRequest::new().input("Hello")).await?;
+    let mut stream = client.responses().stream(ResponsesRequest::new().input("Hello")).await?;
     while let Some(event) = stream.next().await {
         event?;
     }

@@ -8,7 +8,6 @@ use std::error::Error as _;
 
 use openrouter_kit::Error;
 use openrouter_kit::errors::HookError;
-use openrouter_kit::funcs::responses_send;
 use openrouter_kit::hooks::{Hook, HookContext, HookFuture, RequestInput};
 use openrouter_kit::mock::MockServer;
 use openrouter_kit::models::ResponsesRequest;
@@ -40,10 +39,10 @@ impl Hook for OnlyTheseModels {
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     let server = MockServer::start().await;
-    let core = server.client_builder().hook(OnlyTheseModels(vec!["openai/gpt-4o-mini"])).build()?;
+    let client = server.client_builder().hook(OnlyTheseModels(vec!["openai/gpt-4o-mini"])).build()?;
 
     for model in ["openai/gpt-4o-mini", "openai/o3-pro"] {
-        match responses_send(&core, ResponsesRequest::new().model(model).input("Hello")).await {
+        match client.responses().send(ResponsesRequest::new().model(model).input("Hello")).await {
             Ok(_) => println!("{model}: answered"),
             Err(Error::Hook(refusal)) => println!("{model}: {}", refusal.source().unwrap_or(&refusal)),
             Err(error) => return Err(error),

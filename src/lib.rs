@@ -4,13 +4,13 @@
 //! # #[cfg(all(feature = "responses", feature = "tls"))]
 //! # async fn ask() -> Result<(), openrouter_kit::Error> {
 //! use openrouter_kit::OpenRouter;
-//! use openrouter_kit::models::{ResponsesRequest, StreamEvents};
+//! use openrouter_kit::models::{ResponsesRequest, ResponsesStreamEvent};
 //!
 //! let client = OpenRouter::from_env()?; // OPENROUTER_API_KEY
 //! let request = ResponsesRequest::new().model("openai/gpt-4o-mini").input("Why is the sky blue?");
 //! let mut stream = client.responses().stream(request).await?;
 //! while let Some(event) = stream.next().await {
-//!     if let StreamEvents::OutputTextDelta(delta) = event? {
+//!     if let ResponsesStreamEvent::OutputTextDelta(delta) = event? {
 //!         print!("{}", delta.delta);
 //!     }
 //! }

@@ -27,7 +27,7 @@ use serde_json::json;
 use support::{post, stream};
 use tower_service::Service;
 
-fn core(url: impl Into<String>, transport: impl Transport) -> OpenRouterCore {
+fn core(url: impl AsRef<str>, transport: impl Transport) -> OpenRouterCore {
     let millisecond = Duration::from_millis(1);
     OpenRouterCore::builder()
         .api_key("sk-or-v1-secret")

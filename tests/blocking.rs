@@ -11,13 +11,13 @@
 use std::thread;
 use std::time::Duration;
 
+use openrouter_kit::OpenRouter;
 use openrouter_kit::blocking::{BlockingStream, Wait};
 use openrouter_kit::core::transport::HyperTransport;
 use openrouter_kit::errors::{Error, TimeoutPhase};
 use openrouter_kit::hooks::{Hook, HookContext, HookFuture, RequestInput};
 use openrouter_kit::mock::{Answer, Fault, MockServer, Place};
 use openrouter_kit::models::ChatRequest;
-use openrouter_kit::{OpenRouter, OpenRouterCore};
 use serde_json::json;
 
 fn chat() -> Answer {
@@ -48,8 +48,8 @@ fn client(answers: impl IntoIterator<Item = Answer>) -> (MockServer, OpenRouter)
         server.answer(answer);
     }
     let transport = HyperTransport::builder().no_proxy().build().unwrap();
-    let core = OpenRouterCore::builder().api_key("key").server_url(server.url()).transport(transport).build().unwrap();
-    (server, OpenRouter::from(core))
+    let client = OpenRouter::builder().api_key("key").server_url(server.url()).transport(transport).build().unwrap();
+    (server, client)
 }
 
 fn asks(client: &OpenRouter) {
@@ -137,8 +137,8 @@ fn a_hook_may_block_inside_of_a_call_that_blocks() {
     let (_server, inner) = client([chat().times(10)]);
     let (server, _) = client([chat().times(10)]);
     let transport = HyperTransport::builder().no_proxy().build().unwrap();
-    let builder = OpenRouterCore::builder().api_key("key").server_url(server.url()).transport(transport);
-    let outer = OpenRouter::from(builder.hook(Asking(inner)).build().unwrap());
+    let builder = OpenRouter::builder().api_key("key").server_url(server.url()).transport(transport);
+    let outer = builder.hook(Asking(inner)).build().unwrap();
     for _ in 0..10 {
         outer.chat().send(request()).wait().unwrap();
     }

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use http::Method;
 use openrouter_kit::core::wire::Json;
-use openrouter_kit::core::{Authentication, Call, Operation, Parts};
+use openrouter_kit::core::{Authentication, Call, Operation, Parts, RetryConfig, Timeouts};
 use openrouter_kit::errors::Error;
 use serde_json::{Value, json};
 use support::{GET, LIST, POST, Script, Thing, answer, body, get, post, response, stream};
@@ -27,13 +27,13 @@ static TWO: Operation =
 async fn sent(parts: Parts) -> support::Sent {
     let script = Script::new([answer(200, OK)]);
     let core = script.core();
-    let call: Call<'_, Thing> = Call::new(&core, parts);
+    let call: Call<Thing> = Call::new(&core, parts);
     call.await.unwrap();
     script.sent().remove(0)
 }
 
 /// The argument that is refused, before anything is sent.
-async fn refused(call: impl FnOnce(&openrouter_kit::OpenRouterCore) -> Call<'_, Thing>) -> &'static str {
+async fn refused(call: impl FnOnce(&openrouter_kit::OpenRouterCore) -> Call<Thing>) -> &'static str {
     let script = Script::new([]);
     let core = script.core();
     let error = call(&core).await.unwrap_err();
@@ -112,7 +112,10 @@ async fn the_first_mistake_is_told_and_nothing_is_sent() {
     assert_eq!(refused(|core| get(core).server_url("nowhere").header("x", "a\r\nb")).await, "server_url");
     assert_eq!(refused(|core| get(core).header("a b", "c")).await, "header");
     assert_eq!(refused(|core| get(core).header("content-length", "3")).await, "header");
-    assert_eq!(refused(|core| get(core).retry_codes([200])).await, "retry_config");
+    assert_eq!(
+        refused(|core| get(core).retry_config(RetryConfig::backoff().status_codes([200]))).await,
+        "retry_config"
+    );
     assert_eq!(refused(|core| get(core).timeout(Duration::ZERO)).await, "timeout");
 }
 
@@ -186,7 +189,7 @@ async fn an_answer_that_says_nothing_is_read_as_nothing() {
     for (status, text) in [(204, ""), (200, "ok"), (200, r#"{"data":1}"#)] {
         let script = Script::new([answer(status, text)]);
         let core = script.core();
-        let call: Call<'_, ()> = Call::new(&core, Parts::new(&GET).path("id", "one"));
+        let call: Call<()> = Call::new(&core, Parts::new(&GET).path("id", "one"));
         call.await.unwrap();
     }
 }
@@ -196,7 +199,115 @@ fn a_call_sends_nothing_before_it_is_awaited_and_its_future_can_be_sent_between_
     fn check(_: &(impl Future + Send + Unpin)) {}
     let script = Script::new([]);
     let core = script.core();
-    check(&post(&core).into_future());
-    check(&stream(&core).with_response().into_future());
+    check(&post(&core));
+    check(&stream(&core).with_response());
     assert!(script.sent().is_empty());
+}
+
+#[tokio::test]
+async fn calls_can_be_spawned_joined_and_buffered() {
+    use futures_util::future::{join_all, try_join_all};
+    use futures_util::{StreamExt, TryStreamExt, stream};
+    let script = Script::new((0..12).map(|n| answer(200, &json!({"n": n}).to_string())));
+    let spawned = {
+        let core = script.core();
+        tokio::spawn(post(&core))
+    };
+    assert_eq!(spawned.await.unwrap().unwrap().get("n").unwrap(), "0");
+    let core = script.core();
+    assert!(join_all([get(&core), get(&core)]).await.iter().all(Result::is_ok));
+    assert_eq!(try_join_all((0..3).map(|_| get(&core).with_response())).await.unwrap().len(), 3);
+    let buffered = stream::iter((0..5).map(|_| post(&core))).buffer_unordered(2);
+    assert_eq!(buffered.try_collect::<Vec<_>>().await.unwrap().len(), 5);
+    tokio::select! {
+        outcome = get(&core) => drop(outcome.unwrap()),
+        () = std::future::pending() => {}
+    }
+    assert_eq!(script.sent().len(), 12);
+}
+
+#[tokio::test]
+async fn a_dropped_call_closes_its_connection() {
+    let server = openrouter_kit::mock::MockServer::start().await;
+    server.answer(openrouter_kit::mock::Answer::json(200, json!({})).delayed(Duration::from_secs(3600)));
+    let client = server.client();
+    let mut call = Box::pin(get(client.core()));
+    tokio::select! {
+        _ = &mut call => panic!("the response takes an hour"),
+        _ = server.wait_until(|counts| counts.requests == 1) => drop(call),
+    }
+    assert_eq!(server.all_closed().await.opened, 1);
+}
+
+#[tokio::test]
+async fn a_call_is_sent_once_however_often_it_is_polled() {
+    let script = Script::new([answer(200, OK)]);
+    let core = script.core();
+    let mut call = get(&core);
+    (&mut call).await.unwrap();
+    let error = (&mut call).await.unwrap_err();
+    assert_eq!(error.to_string(), "getThing: `call` was already sent; create a new one");
+    let error = call.timeout(Duration::from_secs(1)).await.unwrap_err();
+    assert!(matches!(error, Error::InvalidRequest(_)));
+    assert_eq!(script.sent().len(), 1);
+}
+
+#[tokio::test]
+async fn a_call_can_have_its_own_key_which_overrides_that_of_the_client() {
+    let script = Script::new([answer(200, OK), answer(200, OK), answer(200, OK), answer(200, OK)]);
+    let core = script.client().header("authorization", "Basic client").build().unwrap();
+    get(&core).api_key(" sk-or-v1-own\n").await.unwrap();
+    get(&core).api_key("sk-or-v1-own").header("authorization", "Basic call").await.unwrap();
+    let without = openrouter_kit::OpenRouterCore::builder().transport(script.clone()).build().unwrap();
+    get(&without).api_key("sk-or-v1-own").await.unwrap();
+    let none: Call<Thing> = Call::new(&core, Parts::new(&support::LOGIN));
+    none.api_key("sk-or-v1-own").await.unwrap();
+    let sent = script.sent();
+    let sent: Vec<_> =
+        sent.iter().map(|sent| sent.headers.get("authorization").map(|value| value.as_bytes())).collect();
+    let own = Some(&b"Bearer sk-or-v1-own"[..]);
+    assert_eq!(sent, [own, Some(b"Basic call"), own, None]);
+    for key in ["", "two\nlines", "with space"] {
+        assert_eq!(refused(|core| get(core).api_key(key)).await, "api_key");
+    }
+}
+
+#[tokio::test]
+async fn the_key_of_a_call_is_never_shown() {
+    const KEY: &str = "sk-or-v1-of-this-call-alone";
+    let script =
+        Script::new([answer(401, &json!({"error": {"code": 401, "message": format!("no {KEY}")}}).to_string())]);
+    let core = script.core();
+    let call = get(&core).api_key(KEY);
+    assert!(!format!("{call:?}").contains("alone"));
+    let error = call.await.unwrap_err();
+    assert!(!format!("{error} {error:?}").contains("alone"), "{error:?}");
+    assert!(script.sent()[0].headers["authorization"].is_sensitive());
+}
+
+#[tokio::test]
+async fn query_parameters_of_a_call_are_appended_to_those_of_the_function() {
+    let script = Script::new([answer(200, OK)]);
+    let core = script.core();
+    let call: Call<Thing> = Call::new(&core, Parts::new(&LIST).query("limit", Some(5)));
+    call.query("a b", "c&d").query("n", 3).query("big", u64::MAX).query("half", 0.5).query("on", true).await.unwrap();
+    let query = "limit=5&a%20b=c%26d&n=3&big=18446744073709551615&half=0.5&on=true";
+    assert_eq!(script.sent()[0].url.query(), Some(query));
+    assert_eq!(refused(|core| get(core).query("n", f64::NAN)).await, "query");
+}
+
+#[tokio::test(start_paused = true)]
+async fn time_limits_can_be_set_together_and_lifted() {
+    let second = Duration::from_secs(1);
+    let script = Script::new([
+        support::Step::Late(2 * second, response(200, OK)),
+        support::Step::Late(2 * second, response(200, OK)),
+        support::Step::Late(2 * second, response(200, OK)),
+    ]);
+    let mut limits = Timeouts::default();
+    limits.total = Some(second);
+    let core = script.client().timeouts(limits).build().unwrap();
+    assert!(get(&core).await.unwrap_err().is_timeout());
+    get(&core).timeouts(Timeouts::default()).await.unwrap();
+    get(&core).timeout(None).connect_timeout(None).response_timeout(None).await.unwrap();
 }

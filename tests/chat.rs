@@ -19,7 +19,7 @@ use openrouter_kit::{Error, OpenRouter};
 use serde_json::{Value, json};
 
 fn client(server: &MockServer) -> OpenRouter {
-    OpenRouter::builder().api_key("k").server_url(server.url()).build().unwrap().into()
+    OpenRouter::builder().api_key("k").server_url(server.url()).build().unwrap()
 }
 
 fn request() -> ChatRequest {
@@ -81,12 +81,11 @@ async fn the_example_of_the_documentation_is_short() {
     )
     .description("The weather at a place")
     .strict(true);
-    let request =
-        ChatRequest::new([ChatMessages::system("Be brief"), ChatMessages::user("How is the weather in Rome?")])
-            .model("openai/gpt-4o-mini")
-            .temperature(0.7)
-            .top_p(0.9)
-            .tools([weather]);
+    let request = ChatRequest::new([ChatMessage::system("Be brief"), ChatMessage::user("How is the weather in Rome?")])
+        .model("openai/gpt-4o-mini")
+        .temperature(0.7)
+        .top_p(0.9)
+        .tools([weather]);
     client(&server).chat().send(request).await.unwrap();
     assert_eq!(
         server.requests()[0].json(),
@@ -107,16 +106,16 @@ async fn the_example_of_the_documentation_is_short() {
 #[test]
 fn a_message_is_text_or_parts() {
     let messages = vec![
-        ChatMessages::user([
-            ChatContentItems::text("What is this?"),
-            ChatContentItems::image_url("https://example.com/cat.png"),
-            ChatContentItems::audio("AAAA", "wav"),
-            ChatContentItems::file("a.pdf", "data:application/pdf;base64,AAAA"),
-            ChatContentItems::video_url("https://example.com/cat.mp4"),
+        ChatMessage::user([
+            ChatContentPart::text("What is this?"),
+            ChatContentPart::image_url("https://example.com/cat.png"),
+            ChatContentPart::audio("AAAA", "wav"),
+            ChatContentPart::file("a.pdf", "data:application/pdf;base64,AAAA"),
+            ChatContentPart::video_url("https://example.com/cat.mp4"),
         ]),
-        ChatMessages::developer("Be brief"),
-        ChatMessages::assistant("A cat."),
-        ChatMessages::tool("call_1", "{}"),
+        ChatMessage::developer("Be brief"),
+        ChatMessage::assistant("A cat."),
+        ChatMessage::tool("call_1", "{}"),
         "Sure?".into(),
     ];
     same(
@@ -248,7 +247,7 @@ async fn several_choices_stay_apart_and_in_order() {
 #[tokio::test]
 async fn a_finish_reason_may_come_twice() {
     let result = collected(vec![chunk(json!({"content": "a"})), end(), end()]).await;
-    assert_eq!(result.choices[0].finish_reason, Some(ChatFinishReasonEnum::Stop));
+    assert_eq!(result.choices[0].finish_reason, Some(ChatFinishReason::Stop));
     assert_eq!(result.text().as_deref(), Some("a"));
 }
 
@@ -448,8 +447,8 @@ fn a_turn_is_sent_back_unchanged() {
         "tool_calls": [{"id": "a", "type": "function", "index": 0, "function": {"name": "f", "arguments": "{}"}}]});
     let result = result(message.clone());
     same(&result.to_message().unwrap(), &message);
-    same(&ChatMessages::from(result.choices[0].clone()), &message);
-    same(&ChatMessages::from(&result.choices[0]), &message);
+    same(&ChatMessage::from(result.choices[0].clone()), &message);
+    same(&ChatMessage::from(&result.choices[0]), &message);
 }
 
 #[test]

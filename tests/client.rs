@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use openrouter_kit::OpenRouterCore;
 use openrouter_kit::core::transport::HyperTransport;
-use openrouter_kit::core::{Call, ClientConfig, OpenRouterCoreBuilder, Parts, RetryConfig};
+use openrouter_kit::core::{Call, ClientBuilder, ClientConfig, Parts, RetryConfig};
 use openrouter_kit::errors::{Error, HookError};
 use openrouter_kit::hooks::Hook;
 use support::{LIST, LOGIN, Script, Thing, answer, get, post};
@@ -24,14 +24,14 @@ const OK: &str = r#"{"id":"one"}"#;
 
 /// The option that `build` refuses, and the whole message with its causes.
 #[track_caller]
-fn refused(builder: OpenRouterCoreBuilder) -> (&'static str, String) {
+fn refused(builder: ClientBuilder<OpenRouterCore>) -> (&'static str, String) {
     let error = builder.build().unwrap_err();
     let Error::InvalidRequest(mistake) = &error else { panic!("{error:?}") };
     assert!(error.to_string().contains(mistake.argument()), "{error}");
     (mistake.argument(), format!("{error} {error:?}"))
 }
 
-fn builder() -> OpenRouterCoreBuilder {
+fn builder() -> ClientBuilder<OpenRouterCore> {
     OpenRouterCore::builder()
 }
 
@@ -88,7 +88,7 @@ async fn a_missing_key_is_an_error_once_an_operation_needs_it() {
     let error = post(&core).await.unwrap_err();
     assert!(error.to_string().contains("OPENROUTER_API_KEY"), "{error}");
     assert!(script.sent().is_empty());
-    let list: Call<'_, Thing> = Call::new(&core, Parts::new(&LIST));
+    let list: Call<Thing> = Call::new(&core, Parts::new(&LIST));
     list.await.unwrap();
     // A call may bring its own.
     post(&core).header("Authorization", "Bearer own").await.unwrap();
@@ -99,10 +99,10 @@ async fn a_missing_key_is_an_error_once_an_operation_needs_it() {
 async fn an_operation_without_authentication_gets_no_key() {
     let script = Script::new([answer(200, OK), answer(200, OK)]);
     let core = script.core();
-    let login: Call<'_, ()> = Call::new(&core, Parts::new(&LOGIN));
+    let login: Call<()> = Call::new(&core, Parts::new(&LOGIN));
     login.await.unwrap();
     assert!(!script.sent()[0].headers.contains_key("authorization"));
-    let list: Call<'_, ()> = Call::new(&core, Parts::new(&LIST));
+    let list: Call<()> = Call::new(&core, Parts::new(&LIST));
     list.await.unwrap();
     assert!(script.sent()[1].headers.contains_key("authorization"), "an optional key is sent if there is one");
 }

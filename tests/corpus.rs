@@ -244,8 +244,8 @@ fn sent_back(recording: &Recording) -> Vec<(Json, Json)> {
                     _ => Vec::new(),
                 };
                 for raw in raw {
-                    let item: OutputItems = wire::decode(raw.as_text()).unwrap();
-                    items.push(of(&raw, wire::encode(&InputsItem::from(item)).unwrap()));
+                    let item: OutputItem = wire::decode(raw.as_text()).unwrap();
+                    items.push(of(&raw, wire::encode(&InputItem::from(item)).unwrap()));
                 }
             }
             "chat" => {
@@ -253,7 +253,7 @@ fn sent_back(recording: &Recording) -> Vec<(Json, Json)> {
                 let raw =
                     event_value["choices"].as_array().into_iter().flatten().map(|choice| json(&choice["message"]));
                 for (choice, raw) in result.choices.iter().zip(raw).filter(|(_, raw)| !raw.is_null()) {
-                    items.push(of(&raw, wire::encode(&ChatMessages::from(choice)).unwrap()));
+                    items.push(of(&raw, wire::encode(&ChatMessage::from(choice)).unwrap()));
                 }
             }
             "messages" => {
@@ -371,8 +371,8 @@ fn round_trip(api: &str, json: &Json) {
         Json::new(String::from_utf8(wire::encode(&value).unwrap()).unwrap()).unwrap()
     }
     let back = match api {
-        "responses" => through::<InputsItem>(json),
-        "chat" => through::<ChatMessages>(json),
+        "responses" => through::<InputItem>(json),
+        "chat" => through::<ChatMessage>(json),
         "messages" if json.get("role").is_some() => through::<MessagesMessageParam>(json),
         _ => through::<MessagesContentBlockParam>(json),
     };

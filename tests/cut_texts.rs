@@ -72,7 +72,7 @@ async fn chat(pieces: &[String], delta: Value) -> (Value, String) {
     };
     let end = chunk(&json!({}), json!("stop")).to_string();
     let (_server, core) = serve(with_pieces(pieces, &chunk(&delta, Value::Null)).chain([end])).await;
-    let stream = async || funcs::chat_stream(&core, ChatRequest::new([ChatMessages::user("x")])).await.unwrap();
+    let stream = async || funcs::chat_stream(&core, ChatRequest::new([ChatMessage::user("x")])).await.unwrap();
     let collected = serde_json::to_value(stream().await.collect().await.unwrap()).unwrap();
     (
         collected["choices"][0]["message"].clone(),
@@ -119,7 +119,7 @@ async fn response(pieces: &[String], item: Value, kind: &str) -> (Value, String)
     let (_server, core) = serve(start.into_iter().chain(with_pieces(pieces, &delta)).chain(end)).await;
     let stream = async || funcs::responses_stream(&core, ResponsesRequest::new()).await.unwrap();
     let collected = serde_json::to_value(stream().await.collect().await.unwrap()).unwrap();
-    (collected["output"][0].clone(), joined(stream().await, EventStream::<StreamEvents>::text_deltas).await)
+    (collected["output"][0].clone(), joined(stream().await, EventStream::<ResponsesStreamEvent>::text_deltas).await)
 }
 
 #[tokio::test]
@@ -163,7 +163,7 @@ async fn message(pieces: &[String], block: Value, delta: Value) -> (Value, Strin
     let (_server, core) = serve(events).await;
     let stream = async || funcs::messages_stream(&core, MessagesRequest::new("m")).await.unwrap();
     let collected = serde_json::to_value(stream().await.collect().await.unwrap()).unwrap();
-    (collected["content"][0].clone(), joined(stream().await, EventStream::<MessagesStreamEvents>::text_deltas).await)
+    (collected["content"][0].clone(), joined(stream().await, EventStream::<MessagesStreamEvent>::text_deltas).await)
 }
 
 #[tokio::test]

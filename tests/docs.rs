@@ -40,8 +40,7 @@ async fn server(answers: impl IntoIterator<Item = Answer>) -> MockServer {
     for answer in answers {
         server.answer(answer);
     }
-    let core = server.client_builder().build().expect("the options are right");
-    CORE.set(Some(core));
+    CORE.set(Some(server.client().core().clone()));
     server
 }
 

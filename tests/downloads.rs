@@ -33,7 +33,7 @@ async fn server(answer: Answer) -> (MockServer, OpenRouterCore) {
     (server, core)
 }
 
-fn download(core: &OpenRouterCore) -> Call<'_, Download> {
+fn download(core: &OpenRouterCore) -> Call<Download> {
     Call::new(core, Parts::new(&GET).path("id", "one"))
 }
 
@@ -181,7 +181,7 @@ async fn an_error_before_the_first_byte_is_retried_like_any_other() {
     let (server, core) = server(Answer::error(503, "busy").header("retry-after", "0")).await;
     server.answer(Answer::bytes(200, "file"));
     let soon = openrouter_kit::RetryConfig::backoff().initial_interval(Duration::from_millis(1));
-    let file = download(&core).retries(soon).with_response().await.unwrap();
+    let file = download(&core).retry_config(soon).with_response().await.unwrap();
     assert_eq!(file.attempts, 2);
     assert_eq!(file.value.collect().await.unwrap(), "file");
 }

@@ -8,10 +8,10 @@
     reason = "in a test a panic is a finding"
 )]
 
+use openrouter_kit::OpenRouter;
 use openrouter_kit::core::wire::decode;
 use openrouter_kit::mock::{Answer, MockServer};
 use openrouter_kit::models::{CreateEmbeddingsRequest, CreateEmbeddingsResponse};
-use openrouter_kit::{OpenRouter, OpenRouterCore};
 use serde_json::{Value, json};
 
 /// An answer with these values of `embedding`.
@@ -84,7 +84,7 @@ fn what_is_no_vector_is_told_with_its_place() {
 #[tokio::test]
 async fn both_forms_come_from_the_server_alike() {
     let server = MockServer::start().await;
-    let client = OpenRouterCore::builder().api_key("k").server_url(server.url()).build().map(OpenRouter::from).unwrap();
+    let client = OpenRouter::builder().api_key("k").server_url(server.url()).build().unwrap();
     for embedding in [json!([1, -2.5]), json!("AACAPwAAIMA=")] {
         let body = json!({"object": "list", "model": "m", "data": [{"object": "embedding", "index": 0, "embedding": embedding}]});
         server.on("POST", "/embeddings", Answer::json(200, body));

@@ -68,20 +68,20 @@ async fn each_status_has_its_kind() {
         (503, ApiErrorKind::ServiceUnavailable, true),
         (524, ApiErrorKind::EdgeNetworkTimeout, true),
         (529, ApiErrorKind::ProviderOverloaded, true),
-        (418, ApiErrorKind::Default, false),
-        (501, ApiErrorKind::Default, false),
+        (418, ApiErrorKind::Other, false),
+        (501, ApiErrorKind::Other, false),
         (499, ApiErrorKind::ClientClosedRequest, false),
         (504, ApiErrorKind::GatewayTimeout, true),
-        (520, ApiErrorKind::Default, true),
-        (521, ApiErrorKind::Default, true),
-        (522, ApiErrorKind::Default, true),
-        (523, ApiErrorKind::Default, true),
-        (525, ApiErrorKind::Default, true),
-        (526, ApiErrorKind::Default, true),
-        (527, ApiErrorKind::Default, true),
-        (528, ApiErrorKind::Default, false),
-        (530, ApiErrorKind::Default, true),
-        (599, ApiErrorKind::Default, false),
+        (520, ApiErrorKind::Other, true),
+        (521, ApiErrorKind::Other, true),
+        (522, ApiErrorKind::Other, true),
+        (523, ApiErrorKind::Other, true),
+        (525, ApiErrorKind::Other, true),
+        (526, ApiErrorKind::Other, true),
+        (527, ApiErrorKind::Other, true),
+        (528, ApiErrorKind::Other, false),
+        (530, ApiErrorKind::Other, true),
+        (599, ApiErrorKind::Other, false),
     ];
     for (status, kind, retryable) in kinds {
         let error = api_error_of(Answer::error(status, "what happened")).await;
@@ -238,8 +238,8 @@ async fn an_error_inside_a_success_takes_its_kind_from_code_and_error_type() {
         (json!({"error": {"message": "no"}, "error_type": "provider_overloaded"}), ApiErrorKind::ProviderOverloaded),
         (json!({"error": {"type": "overloaded_error"}}), ApiErrorKind::ProviderOverloaded),
         (json!({"error": {"code": "content_filter", "status": 400}}), ApiErrorKind::BadRequest),
-        (json!({"error": {"message": "no"}}), ApiErrorKind::Default),
-        (json!({"error": "no"}), ApiErrorKind::Default),
+        (json!({"error": {"message": "no"}}), ApiErrorKind::Other),
+        (json!({"error": "no"}), ApiErrorKind::Other),
     ];
     for (body, kind) in cases {
         let error = json_error_of(200, body.clone()).await;
@@ -324,7 +324,7 @@ async fn an_error_tells_the_attempts_and_the_time_of_its_call() {
 
     let quick = RetryConfig::backoff().initial_interval(Duration::from_millis(20)).max_attempts(2);
     let script = Script::new([Step::Fail(Kind::Connect), Step::Fail(Kind::Connect)]);
-    let error = post(&script.core()).retries(quick).await.unwrap_err();
+    let error = post(&script.core()).retry_config(quick).await.unwrap_err();
     assert!(error.to_string().contains("; 2 attempts were made in ") && error.to_string().ends_with(" ms"), "{error}");
 }
 
@@ -743,7 +743,7 @@ async fn every_error_type_of_the_api_has_a_kind() {
         ("provider_unavailable upstream_error provider_error", BadGateway),
         ("temporarily_unavailable ServiceUnavailableException UNAVAILABLE capacity_exhausted", ServiceUnavailable),
         ("provider_overloaded overloaded_error server_busy engine_overloaded_error", ProviderOverloaded),
-        ("unmapped something_new", Default),
+        ("unmapped something_new", Other),
     ] {
         for word in words.split(' ').filter(|word| !word.is_empty()) {
             let body = json!({"error": {"message": "no", "code": word}}).to_string();
@@ -832,7 +832,7 @@ async fn an_error_in_place_of_sound_is_found_whatever_its_media_type() {
     let server = MockServer::start().await;
     let core = OpenRouterCore::builder().api_key("k").server_url(server.url()).retry_config(RetryConfig::none());
     let core = core.build().unwrap();
-    let call = || Call::<'_, Download>::new(&core, Parts::new(&support::POST));
+    let call = || Call::<Download>::new(&core, Parts::new(&support::POST));
     let error = json!({"error": {"message": "voice not found", "code": 400}, "user_id": "u"}).to_string();
     for body in
         [error.clone(), format!(" \n{error}"), format!("[{error}]"), json!({"detail": "voice not found"}).to_string()]
@@ -865,7 +865,7 @@ async fn what_is_generated_comes_whole_however_it_begins() {
             server.answer(
                 Answer::text(200, body.clone()).header("content-type", "audio/mpeg").cut_into(size.max(body.len() / 9)),
             );
-            let call: Call<'_, Download> = Call::new(&core, Parts::new(&support::POST));
+            let call: Call<Download> = Call::new(&core, Parts::new(&support::POST));
             assert_eq!(call.await.unwrap().collect().await.unwrap(), body);
         }
     }
@@ -888,13 +888,13 @@ async fn all_errors() -> Vec<Error> {
     for step in steps {
         let script = Script::new([step]);
         let core = script.client().retry_config(RetryConfig::none()).build().unwrap();
-        let call: Call<'_, support::Thing> = Call::new(&core, Parts::new(&NAMED).json(&support::body()));
+        let call: Call<support::Thing> = Call::new(&core, Parts::new(&NAMED).json(&support::body()));
         if let Err(error) = call.response_timeout(Duration::from_secs(1)).await {
             errors.push(error);
         }
     }
     let core = Script::new([]).core();
-    let call = || Call::<'_, support::Thing>::new(&core, Parts::new(&NAMED).json(&support::body()));
+    let call = || Call::<support::Thing>::new(&core, Parts::new(&NAMED).json(&support::body()));
     for mistaken in [
         call().header("a b", "c"),
         call().header("host", "c"),

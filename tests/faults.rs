@@ -21,7 +21,7 @@ use std::time::{Duration, SystemTime};
 use http::Request;
 use openrouter_kit::core::body::Body;
 use openrouter_kit::core::transport::{HyperTransport, TransportErrorKind};
-use openrouter_kit::core::{Call, Download, FilePart, Multipart, OpenRouterCoreBuilder, Parts};
+use openrouter_kit::core::{Call, ClientBuilder, Download, FilePart, Multipart, Parts};
 use openrouter_kit::errors::{ApiErrorKind, ConnectionError, Error, TimeoutError, TimeoutPhase};
 use openrouter_kit::hooks::{Hook, HookContext, HookFuture};
 use openrouter_kit::mock::{Answer, ClosedPort, Event, Fault, MockServer, Place};
@@ -38,7 +38,7 @@ async fn soon<F: IntoFuture>(future: F) -> F::Output {
 }
 
 /// A client whose waits between attempts are too short to notice.
-fn builder(url: impl Into<String>) -> OpenRouterCoreBuilder {
+fn builder(url: impl AsRef<str>) -> ClientBuilder<OpenRouterCore> {
     let millisecond = Duration::from_millis(1);
     OpenRouterCore::builder()
         .api_key("sk-or-v1-secret")
@@ -60,7 +60,7 @@ fn good() -> Answer {
     Answer::json(200, json!({"id": "good"}))
 }
 
-fn download(core: &OpenRouterCore) -> Call<'_, Download> {
+fn download(core: &OpenRouterCore) -> Call<Download> {
     Call::new(core, Parts::new(&GET).path("id", "one"))
 }
 
@@ -658,7 +658,7 @@ const STATUSES: [(u16, ApiErrorKind, usize, usize); 16] = [
     (408, ApiErrorKind::RequestTimeout, 1, 1),
     (409, ApiErrorKind::Conflict, 1, 1),
     (413, ApiErrorKind::PayloadTooLarge, 1, 1),
-    (418, ApiErrorKind::Default, 1, 1),
+    (418, ApiErrorKind::Other, 1, 1),
     (422, ApiErrorKind::UnprocessableEntity, 1, 1),
     (429, ApiErrorKind::TooManyRequests, 3, 3),
     (500, ApiErrorKind::InternalServer, 3, 1),
@@ -987,7 +987,7 @@ async fn a_body_larger_than_the_limit_is_told() {
 async fn a_response_whose_values_would_take_far_more_memory_is_refused() {
     let list = |length| Answer::json(200, json!(vec![json!({}); length]));
     let (server, core) = serve([list(1000), list(1_000_000)]).await;
-    let call = || -> Call<'_, Vec<support::Thing>> { Call::new(&core, Parts::new(&support::POST)) };
+    let call = || -> Call<Vec<support::Thing>> { Call::new(&core, Parts::new(&support::POST)) };
     assert_eq!(soon(call()).await.unwrap().len(), 1000);
     let Error::ResponseValidation(error) = soon(call()).await.unwrap_err() else { panic!("another error") };
     assert!(error.source().unwrap().to_string().contains("far more memory than their text"), "{error:?}");
@@ -1041,7 +1041,7 @@ impl Drop for Folder {
     }
 }
 
-fn upload<'a>(core: &'a OpenRouterCore, path: &Path) -> Call<'a, support::Thing> {
+fn upload(core: &OpenRouterCore, path: &Path) -> Call<support::Thing> {
     let form = Multipart::new().file("file", Some(FilePart::from_path(path)));
     Call::new(core, Parts::new(&support::POST).multipart(form))
 }
@@ -1126,7 +1126,7 @@ async fn a_file_to_upload_that_is_cut_while_it_is_sent_is_never_sent_short() {
         }
     });
     let form = Multipart::new().file("file", Some(file));
-    let call: Call<'_, support::Thing> = Call::new(&core, Parts::new(&support::POST).multipart(form));
+    let call: Call<support::Thing> = Call::new(&core, Parts::new(&support::POST).multipart(form));
     let error = connection(soon(call).await.unwrap_err());
     assert!(format!("{error:?}").contains("shrank"), "{error:?}");
     assert!(server.requests().is_empty());

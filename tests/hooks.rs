@@ -492,7 +492,7 @@ async fn the_context_tells_about_the_call() {
     let core = script.client().hook(Look).build().unwrap();
     let call = stream(&core)
         .server_url("https://one.example/v1/")
-        .retries(RetryConfig::backoff().max_attempts(9))
+        .retry_config(RetryConfig::backoff().max_attempts(9))
         .timeout(Duration::from_secs(77))
         .metadata(true);
     assert_eq!(reason(&call.await.unwrap_err()), "seen");
@@ -586,4 +586,25 @@ async fn values_of_headers_that_a_hook_sets_are_marked_as_sensitive() {
             headers.iter().filter(|(name, value)| name.as_str().starts_with("x-secret") && value.is_sensitive());
         assert!(marked.count() >= 2, "{headers:?}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn data_of_a_call_is_readable_on_every_attempt() {
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    struct Tenant(u32);
+    #[derive(Debug)]
+    struct Look(Arc<Mutex<Vec<Option<u32>>>>);
+    impl Hook for Look {
+        fn before_request<'a>(&'a self, context: &'a HookContext, _: &'a mut Request<Body>) -> HookFuture<'a, ()> {
+            assert_eq!(context.extension::<String>(), None);
+            self.0.lock().unwrap().push(context.extension().map(|Tenant(id)| *id));
+            Box::pin(async { Ok(()) })
+        }
+    }
+    let seen = Arc::default();
+    let script = Script::new([answer(503, "{}"), answer(200, OK), answer(200, OK)]);
+    let core = script.client().hook(Look(Arc::clone(&seen))).build().unwrap();
+    post(&core).extension(Tenant(1)).extension(Tenant(7)).await.unwrap();
+    post(&core).await.unwrap();
+    assert_eq!(*seen.lock().unwrap(), [Some(7), Some(7), None]);
 }

@@ -9,14 +9,14 @@
 )]
 
 use openrouter_kit::mock::{Answer, Event, MockServer};
-use openrouter_kit::models::{ImageGenerationRequest, ImageStreamEvents};
+use openrouter_kit::models::{ImageGenerationRequest, ImageStreamEvent};
 use openrouter_kit::{Error, OpenRouter};
 use serde_json::{Value, json};
 
-async fn events(events: Vec<Value>) -> Vec<Result<ImageStreamEvents, Error>> {
+async fn events(events: Vec<Value>) -> Vec<Result<ImageStreamEvent, Error>> {
     let server = MockServer::start().await;
     server.answer(Answer::events(events.iter().map(Event::data).collect::<Vec<_>>()));
-    let client: OpenRouter = OpenRouter::builder().api_key("k").server_url(server.url()).build().unwrap().into();
+    let client: OpenRouter = OpenRouter::builder().api_key("k").server_url(server.url()).build().unwrap();
     let mut stream = client.images().stream(ImageGenerationRequest::new("m", "a cat")).await.unwrap();
     let mut items = Vec::new();
     while let Some(item) = stream.next().await {
@@ -34,7 +34,7 @@ async fn a_stream_of_pictures_is_complete_with_the_last_picture() {
     let last = json!({"type": "image_generation.completed", "b64_json": "AAAA", "created": 1});
     let items = events(vec![partial(), last]).await;
     assert_eq!(items.len(), 2);
-    let Ok(ImageStreamEvents::ImageGenerationCompleted(picture)) = &items[1] else { panic!("{items:?}") };
+    let Ok(ImageStreamEvent::ImageGenerationCompleted(picture)) = &items[1] else { panic!("{items:?}") };
     assert_eq!(picture.b64_json, "AAAA");
 }
 

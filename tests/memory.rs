@@ -14,7 +14,7 @@ mod support;
 use std::future::IntoFuture;
 use std::time::Duration;
 
-use openrouter_kit::core::OpenRouterCoreBuilder;
+use openrouter_kit::core::ClientBuilder;
 use openrouter_kit::core::transport::HyperTransport;
 use openrouter_kit::errors::Error;
 use openrouter_kit::mock::{Answer, MockServer};
@@ -23,7 +23,7 @@ use support::{post, stream};
 
 const KEY: &str = "sk-or-v1-5ec2e7";
 
-fn builder(url: impl Into<String>) -> OpenRouterCoreBuilder {
+fn builder(url: impl AsRef<str>) -> ClientBuilder<OpenRouterCore> {
     let millisecond = Duration::from_millis(1);
     OpenRouterCore::builder()
         .api_key(KEY)
@@ -212,16 +212,16 @@ mod hostile {
             "{\"type\":\"message\"}",
             "{\"type\":\"message\",\"content\":[{\"type\":\"output_text\"},{\"type\":\"output_text\"}]}",
         ];
-        check::<OpenResponsesResult, StreamEvents>(elements.map(|element| list("output", element))).await;
+        check::<ResponsesResult, ResponsesStreamEvent>(elements.map(|element| list("output", element))).await;
         let inside = |element| format!("{{\"type\":\"response.completed\",\"response\":{}}}", list("output", element));
-        check::<OpenResponsesResult, StreamEvents>(elements.map(inside)).await;
+        check::<ResponsesResult, ResponsesStreamEvent>(elements.map(inside)).await;
     }
 
     #[tokio::test]
     #[ignore = "runs in a process of its own"]
     async fn messages() {
         let elements = ["0", "{}", "{\"type\":\"text\"}", "{\"type\":\"text\",\"text\":0}", "{\"type\":\"tool_use\"}"];
-        check::<MessagesResult, MessagesStreamEvents>(elements.map(|element| list("content", element))).await;
+        check::<MessagesResult, MessagesStreamEvent>(elements.map(|element| list("content", element))).await;
     }
 
     #[tokio::test]

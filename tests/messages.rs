@@ -19,10 +19,10 @@ use openrouter_kit::{Error, OpenRouter};
 use serde_json::{Value, json};
 
 fn client(server: &MockServer) -> OpenRouter {
-    OpenRouter::builder().api_key("k").server_url(server.url()).build().unwrap().into()
+    OpenRouter::builder().api_key("k").server_url(server.url()).build().unwrap()
 }
 
-async fn stream(events: Vec<Value>) -> openrouter_kit::EventStream<MessagesStreamEvents> {
+async fn stream(events: Vec<Value>) -> openrouter_kit::EventStream<MessagesStreamEvent> {
     let server = MockServer::start().await;
     let named = events.iter().map(|event| Event::named(event["type"].as_str().unwrap(), event));
     server.answer(Answer::events(named.collect::<Vec<_>>()));
@@ -272,19 +272,19 @@ async fn what_is_unknown_is_kept_whole() {
 
 #[test]
 fn the_nulls_of_a_started_message_are_written_back() {
-    let event = decode_event::<MessagesStreamEvents>(&start().to_string()).unwrap();
-    let MessagesStreamEvents::MessageStart(started) = &event else { panic!("{event:?}") };
+    let event = decode_event::<MessagesStreamEvent>(&start().to_string()).unwrap();
+    let MessagesStreamEvent::MessageStart(started) = &event else { panic!("{event:?}") };
     assert_eq!((&started.message.stop_reason, &started.message.stop_sequence), (&None, &None));
     assert_eq!(serde_json::to_value(&event).unwrap(), start());
 
     let mut stopped = start();
     stopped["message"]["stop_reason"] = json!("end_turn");
-    let event = decode_event::<MessagesStreamEvents>(&stopped.to_string()).unwrap();
+    let event = decode_event::<MessagesStreamEvent>(&stopped.to_string()).unwrap();
     assert_eq!(serde_json::to_value(&event).unwrap(), stopped);
 
     let mut bare = start();
     bare["message"].as_object_mut().unwrap().remove("stop_reason");
-    let event = decode_event::<MessagesStreamEvents>(&bare.to_string()).unwrap();
+    let event = decode_event::<MessagesStreamEvent>(&bare.to_string()).unwrap();
     assert_eq!(serde_json::to_value(&event).unwrap(), bare);
 }
 

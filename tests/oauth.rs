@@ -89,8 +89,7 @@ fn the_address_has_what_the_page_needs() {
 
 #[test]
 fn the_page_is_on_the_host_of_the_server_url() {
-    let core = OpenRouterCore::builder().server_url("http://localhost:8080/gateway/v1").build().unwrap();
-    let client = OpenRouter::from(core);
+    let client = OpenRouter::builder().server_url("http://localhost:8080/gateway/v1").build().unwrap();
     let request = CreateAuthorizationUrlRequest::new("https://example.com/");
     let url = client.oauth().create_authorization_url(request).unwrap();
     assert_eq!(url, "http://localhost:8080/auth?callback_url=https%3A%2F%2Fexample.com%2F");
@@ -126,7 +125,7 @@ fn debug_shows_no_secret() {
 async fn the_code_is_exchanged_for_a_key_with_the_verifier() {
     let server = MockServer::start().await;
     server.on("POST", "/auth/keys", Answer::json(200, json!({"key": "sk-or-v1-new", "user_id": "user_1"})));
-    let client = OpenRouter::from(OpenRouterCore::builder().server_url(server.url()).build().unwrap());
+    let client = OpenRouter::builder().server_url(server.url()).build().unwrap();
     let pair = client.oauth().create_sha256_code_challenge(None).unwrap();
     let verifier = pair.code_verifier.expose().clone();
     let request =

@@ -87,16 +87,12 @@ async fn server(pages: impl IntoIterator<Item = Answer>) -> (MockServer, OpenRou
     (server, core)
 }
 
-fn call<'a>(
-    core: &'a OpenRouterCore,
-    operation: &'static Operation,
-    query: &[(&'static str, &str)],
-) -> Call<'a, Numbers> {
+fn call(core: &OpenRouterCore, operation: &'static Operation, query: &[(&'static str, &str)]) -> Call<Numbers> {
     let parts = query.iter().fold(Parts::new(operation), |parts, (name, value)| parts.query(name, Some(*value)));
     Call::new(core, parts)
 }
 
-async fn all(mut pages: Pages<'_, Numbers>) -> Vec<Result<Vec<i64>, Error>> {
+async fn all(mut pages: Pages<Numbers>) -> Vec<Result<Vec<i64>, Error>> {
     let mut all = Vec::new();
     while let Some(page) = pages.next().await {
         all.push(page.map(Page::into_items));
@@ -232,7 +228,7 @@ async fn every_page_is_a_call_with_all_options() {
     let (server, core) = server([page(&[1, 2, 3]), busy, page(&[4])]).await;
     let call = call(&core, &LIMITED, &[]).header("x-tenant", "blue").server_url(server.url() + "/other");
     let retries = openrouter_kit::RetryConfig::backoff().initial_interval(std::time::Duration::from_millis(1));
-    assert_eq!(call.retries(retries).items().collect().await.unwrap(), [1, 2, 3, 4]);
+    assert_eq!(call.retry_config(retries).items().collect().await.unwrap(), [1, 2, 3, 4]);
     let requests = server.requests();
     assert_eq!(requests.len(), 3, "the second page was asked for twice");
     assert!(requests.iter().all(|request| request.header("x-tenant") == Some("blue")));
@@ -303,14 +299,14 @@ async fn a_page_that_is_dropped_while_it_is_waited_for_is_not_asked_for_twice() 
 #[test]
 fn pages_and_items_are_streams_that_can_be_sent() {
     fn check<T: Stream + Send + Unpin>() {}
-    check::<Pages<'static, Numbers>>();
-    check::<Items<'static, Numbers>>();
+    check::<Pages<Numbers>>();
+    check::<Items<Numbers>>();
 }
 
 #[cfg(feature = "vault")]
 #[tokio::test]
 async fn a_page_that_tells_whether_another_follows_has_the_last_word() {
-    use openrouter_kit::models::ListVaultSecretsParams;
+    use openrouter_kit::models::VaultListVaultSecretsParams;
     let page = |names: &[&str], has_more: bool| {
         let secret =
             |name: &&str| json!({"name": name, "hosts": null, "fingerprint": null, "created_at": "2026-10-30"});
@@ -318,7 +314,7 @@ async fn a_page_that_tells_whether_another_follows_has_the_last_word() {
     };
     // The first page is shorter than the limit, the last is as long.
     let (server, core) = server([page(&["a"], true), page(&["b", "c"], false)]).await;
-    let params = ListVaultSecretsParams::new().limit(2);
+    let params = VaultListVaultSecretsParams::new().limit(2);
     let secrets = openrouter_kit::funcs::vault_list_vault_secrets(&core, params).items().collect().await.unwrap();
     assert_eq!(secrets.iter().map(|secret| secret.name.as_str()).collect::<Vec<_>>(), ["a", "b", "c"]);
     assert_eq!(queries(&server), ["limit=2", "limit=2&offset=1"]);
@@ -327,7 +323,7 @@ async fn a_page_that_tells_whether_another_follows_has_the_last_word() {
 #[cfg(feature = "containers")]
 #[tokio::test]
 async fn files_of_containers_are_paged_by_the_last_id_until_there_are_no_more() {
-    use openrouter_kit::models::ListContainerFilesParams;
+    use openrouter_kit::models::ContainersListContainerFilesParams;
     let page = |ids: &[&str], last: &str, has_more: bool| {
         let file =
             |id: &&str| json!({"id": id, "object": "container.file", "path": id, "container_id": "c", "bytes": 1});
@@ -339,7 +335,8 @@ async fn files_of_containers_are_paged_by_the_last_id_until_there_are_no_more() 
     };
     // A page may be empty and name a position that is not a file, and the last one names its last file.
     let (server, core) = server([page(&["a"], "a", true), page(&[], "dir/", true), page(&["b"], "b", false)]).await;
-    let call = openrouter_kit::funcs::containers_list_container_files(&core, "c", ListContainerFilesParams::new());
+    let call =
+        openrouter_kit::funcs::containers_list_container_files(&core, "c", ContainersListContainerFilesParams::new());
     let files = call.items().collect().await.unwrap();
     assert_eq!(files.iter().map(|file| file.id.as_str()).collect::<Vec<_>>(), ["a", "b"]);
     assert_eq!(queries(&server), ["", "after=a", "after=dir%2F"]);
@@ -348,12 +345,12 @@ async fn files_of_containers_are_paged_by_the_last_id_until_there_are_no_more() 
 #[cfg(feature = "api-keys")]
 #[tokio::test]
 async fn keys_come_as_one_list() {
-    use openrouter_kit::models::ListKeysParams;
+    use openrouter_kit::models::ApiKeysListParams;
     let key = |n: usize| json!({"hash": n.to_string(), "name": "key"});
     let keys = |range: std::ops::Range<usize>| Answer::json(200, json!({"data": range.map(key).collect::<Vec<_>>()}));
     let (server, core) = server([keys(0..100), keys(100..130), keys(0..0)]).await;
     let client = openrouter_kit::OpenRouter::from(core);
-    let all = client.api_keys().list(ListKeysParams::new()).items().collect().await.unwrap();
+    let all = client.api_keys().list(ApiKeysListParams::new()).items().collect().await.unwrap();
     let hashes: Vec<_> = all.into_iter().map(|key| key.hash).collect();
     assert_eq!(hashes, (0..130).map(|n| n.to_string()).collect::<Vec<_>>());
     assert_eq!(queries(&server)[..2], ["", "offset=100"]);
@@ -362,7 +359,7 @@ async fn keys_come_as_one_list() {
 #[cfg(feature = "files")]
 #[tokio::test]
 async fn files_are_paged_as_their_store_does_it() {
-    use openrouter_kit::models::{FileProvider, ListFilesParams};
+    use openrouter_kit::models::{FileProvider, FilesListParams};
     let page = |shape: &str, id: &str, more: bool| {
         let file = match shape {
             "openai" => json!({"_shape": shape, "id": id, "object": "file", "bytes": 1, "created_at": 1,
@@ -385,7 +382,7 @@ async fn files_are_paged_as_their_store_does_it() {
     ];
     for (shape, second) in cases {
         let (server, core) = server([page(shape, "f1", true), page(shape, "f2", false)]).await;
-        let mut params = ListFilesParams::new();
+        let mut params = FilesListParams::new();
         if shape != "openrouter" {
             params = params.provider(FileProvider::from(shape));
         }

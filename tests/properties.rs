@@ -218,7 +218,7 @@ async fn paths_and_queries_arrive_as_they_were_given() {
             .query("absent", None::<&str>)
             .query("number", Some(number))
             .query_list("list", Some(&values[3..5]));
-        let call: Call<'_, Thing> = Call::new(&core, parts);
+        let call: Call<Thing> = Call::new(&core, parts);
         let refused = values[..2].iter().any(|value| matches!(value.as_str(), "" | "." | ".."));
         match call.await {
             Err(error) => assert!(refused && matches!(error, Error::InvalidRequest(_)), "{case}: {error:?}"),
@@ -251,7 +251,7 @@ async fn forms_arrive_as_they_were_given() {
         let object: serde_json::Map<_, _> = members.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
         let script = Script::new([answer(200, "{}")]);
         let core = script.core();
-        let call: Call<'_, Thing> = Call::new(&core, Parts::new(&POST).form(&Thing::of(object.clone().into())));
+        let call: Call<Thing> = Call::new(&core, Parts::new(&POST).form(&Thing::of(object.clone().into())));
         call.await.unwrap();
         let body = String::from_utf8(script.sent()[0].body.to_vec()).unwrap();
         let pairs = body.split('&').filter(|pair| !pair.is_empty()).map(|pair| pair.split_once('=').unwrap());
@@ -383,7 +383,7 @@ async fn uploads_arrive_as_they_were_given() {
                 });
             }
         }
-        let call: Call<'_, Thing> = Call::new(&core, Parts::new(&POST).multipart(form));
+        let call: Call<Thing> = Call::new(&core, Parts::new(&POST).multipart(form));
         call.await.unwrap();
         let requests = server.requests();
         let request = requests.last().unwrap();

@@ -269,7 +269,7 @@ fn responses_streams_are_collected_in_proportion() {
     for (what, piece) in pieces {
         in_proportion(
             what,
-            |parts| events::<StreamEvents>((0..parts).map(|number| piece(number, parts))),
+            |parts| events::<ResponsesStreamEvent>((0..parts).map(|number| piece(number, parts))),
             |events| {
                 let mut answer = ResponsesAccumulator::new();
                 events.iter().for_each(|event| answer.push(event));
@@ -311,7 +311,7 @@ fn messages_streams_are_collected_in_proportion() {
     for (what, piece) in pieces {
         in_proportion(
             what,
-            |parts| events::<MessagesStreamEvents>((0..parts).map(|number| piece(number, parts))),
+            |parts| events::<MessagesStreamEvent>((0..parts).map(|number| piece(number, parts))),
             |events| {
                 let mut answer = MessagesAccumulator::new();
                 events.iter().for_each(|event| answer.push(event));

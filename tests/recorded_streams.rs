@@ -130,8 +130,8 @@ macro_rules! collects {
 
 collects! {
     ChatAccumulator ChatStreamChunk
-    ResponsesAccumulator StreamEvents
-    MessagesAccumulator MessagesStreamEvents
+    ResponsesAccumulator ResponsesStreamEvent
+    MessagesAccumulator MessagesStreamEvent
 }
 
 fn text<T: Wire>(value: &T) -> String {
@@ -154,8 +154,8 @@ impl Player {
         *self.tape.0.lock().unwrap() = Some(body);
         match api {
             "chat" => self.collect::<ChatStreamChunk, ChatAccumulator>().await,
-            "responses" => self.collect::<StreamEvents, ResponsesAccumulator>().await,
-            _ => self.collect::<MessagesStreamEvents, MessagesAccumulator>().await,
+            "responses" => self.collect::<ResponsesStreamEvent, ResponsesAccumulator>().await,
+            _ => self.collect::<MessagesStreamEvent, MessagesAccumulator>().await,
         }
     }
 

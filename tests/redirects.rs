@@ -44,7 +44,7 @@ async fn no_redirect_is_followed_by_any_kind_of_call() {
     for status in [301, 302, 303, 307, 308] {
         let other = MockServer::start().await;
         let (server, core) = redirecting(Answer::redirect(status, &format!("{}/things", other.url()))).await;
-        let download: Call<'_, Download> = Call::new(&core, Parts::new(&GET).path("id", "one"));
+        let download: Call<Download> = Call::new(&core, Parts::new(&GET).path("id", "one"));
         for error in [
             post(&core).await.unwrap_err(),
             get(&core).await.unwrap_err(),

@@ -19,10 +19,10 @@ use openrouter_kit::{Error, OpenRouter};
 use serde_json::{Value, json};
 
 fn client(server: &MockServer) -> OpenRouter {
-    OpenRouter::builder().api_key("k").server_url(server.url()).build().unwrap().into()
+    OpenRouter::builder().api_key("k").server_url(server.url()).build().unwrap()
 }
 
-async fn stream(events: Vec<Value>) -> openrouter_kit::EventStream<StreamEvents> {
+async fn stream(events: Vec<Value>) -> openrouter_kit::EventStream<ResponsesStreamEvent> {
     let server = MockServer::start().await;
     server.answer(Answer::stream(events));
     let client = client(&server);
@@ -42,7 +42,7 @@ fn response(status: &str, output: Value) -> Value {
             "input_tokens_details": {"cached_tokens": 0}, "output_tokens_details": {"reasoning_tokens": 0}}})
 }
 
-fn answer(output: Value) -> OpenResponsesResult {
+fn answer(output: Value) -> ResponsesResult {
     decode(&response("completed", output).to_string()).unwrap()
 }
 
@@ -66,7 +66,7 @@ async fn the_example_of_the_documentation_is_short() {
     .description("The weather at a place");
     let request = ResponsesRequest::new()
         .model("anthropic/claude-4.5-sonnet-20250929")
-        .input([InputsItem::user("Hello, how are you?")])
+        .input([InputItem::user("Hello, how are you?")])
         .temperature(0.7)
         .top_p(0.9)
         .tools([weather]);
@@ -84,16 +84,16 @@ async fn the_example_of_the_documentation_is_short() {
 
 #[test]
 fn input_is_text_an_item_or_a_list_of_items() {
-    let input = |input: Inputs| ResponsesRequest::new().input(input);
+    let input = |input: ResponsesInput| ResponsesRequest::new().input(input);
     same(&input("Hi".into()), &json!({"input": "Hi"}));
     same(
-        &input(InputsItem::user("Hi").into()),
+        &input(InputItem::user("Hi").into()),
         &json!({"input": [{"type": "message", "role": "user", "content": "Hi"}]}),
     );
     let list = vec![
-        InputsItem::system("Be brief"),
-        InputsItem::developer("Be kind"),
-        InputsItem::user([
+        InputItem::system("Be brief"),
+        InputItem::developer("Be kind"),
+        InputItem::user([
             EasyInputMessageContentItem::text("What is this?"),
             EasyInputMessageContentItem::image_url("https://example.com/cat.png"),
             EasyInputMessageContentItem::audio("AAAA", "wav"),
@@ -101,8 +101,8 @@ fn input_is_text_an_item_or_a_list_of_items() {
             EasyInputMessageContentItem::file("a.pdf", "data:application/pdf;base64,AAAA"),
             EasyInputMessageContentItem::file_url("https://example.com/a.pdf"),
         ]),
-        InputsItem::assistant("A cat."),
-        InputsItem::function_call_output("call_1", "{}"),
+        InputItem::assistant("A cat."),
+        InputItem::function_call_output("call_1", "{}"),
         "Sure?".into(),
     ];
     same(
@@ -128,19 +128,19 @@ fn input_is_text_an_item_or_a_list_of_items() {
 #[test]
 fn the_hosted_web_search_is_a_tool_choice_under_each_of_its_names() {
     for name in ["web_search_preview", "web_search_preview_2025_03_11"] {
-        let choice = OpenAiResponsesToolChoiceWebSearchPreview::new(name);
+        let choice = ResponsesToolChoiceWebSearchPreview::new(name);
         let request = ResponsesRequest::new().input("Hi").tool_choice(choice.clone());
         same(&request, &json!({"input": "Hi", "tool_choice": {"type": name}}));
 
         let mut body = response("completed", json!([]));
         body["tool_choice"] = json!({"type": name});
-        let answer: OpenResponsesResult = decode(&body.to_string()).unwrap();
-        assert_eq!(answer.tool_choice, OpenAiResponsesToolChoice::WebSearchPreview(choice));
+        let answer: ResponsesResult = decode(&body.to_string()).unwrap();
+        assert_eq!(answer.tool_choice, ResponsesToolChoice::WebSearchPreview(choice));
         same(&answer, &body);
     }
     let unheard = json!({"type": "web_search_preview_2099"});
-    let choice: OpenAiResponsesToolChoice = decode(&unheard.to_string()).unwrap();
-    assert!(matches!(choice, OpenAiResponsesToolChoice::Unrecognized(_)), "{choice:?}");
+    let choice: ResponsesToolChoice = decode(&unheard.to_string()).unwrap();
+    assert!(matches!(choice, ResponsesToolChoice::Unrecognized(_)), "{choice:?}");
     same(&choice, &unheard);
 }
 
@@ -189,7 +189,7 @@ fn output_is_sent_back_unchanged() {
     ]);
     let answer = answer(output.clone());
     same(&answer.to_input(), &output);
-    let moved: Vec<InputsItem> = answer.output.into_iter().map(InputsItem::from).collect();
+    let moved: Vec<InputItem> = answer.output.into_iter().map(InputItem::from).collect();
     same(&moved, &output);
 }
 
@@ -241,7 +241,7 @@ fn a_snapshot_shows_what_came() {
     assert_eq!(snapshot.output_text(), "Hello");
     assert_eq!(snapshot.reasoning_text(), "hm");
     assert_eq!(snapshot.function_calls().next().unwrap().arguments, "{\"x\":1}");
-    assert_eq!(snapshot.status, OpenAiResponsesResponseStatus::InProgress);
+    assert_eq!(snapshot.status, ResponsesStatus::InProgress);
 }
 
 #[tokio::test]
@@ -255,7 +255,7 @@ async fn an_empty_last_output_is_filled_from_the_items_that_came() {
     let result = stream(events).await.collect().await.unwrap();
     same(&result.output[1], &text_item("m1", "Hello"));
     assert_eq!(result.output.len(), 3);
-    assert_eq!(result.status, OpenAiResponsesResponseStatus::Completed);
+    assert_eq!(result.status, ResponsesStatus::Completed);
 }
 
 #[tokio::test]
@@ -335,7 +335,7 @@ fn recorded_streams_give_the_items_that_the_last_event_holds() {
         let (mut whole, mut grown, mut text) =
             (ResponsesAccumulator::new(), ResponsesAccumulator::new(), String::new());
         for event in &events {
-            let read: StreamEvents = decode_event(&event.to_string()).unwrap();
+            let read: ResponsesStreamEvent = decode_event(&event.to_string()).unwrap();
             whole.push(&read);
             if !event["type"].as_str().unwrap_or_default().ends_with(".done") && !is_last(&event) {
                 grown.push(&read);

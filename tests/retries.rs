@@ -142,7 +142,7 @@ async fn a_stream_of_a_get_is_not_asked_for_again_after_a_limit() {
     *silent.body_mut() = slow_body(vec![(Duration::from_secs(5), ":\n\n"); 100], None);
     let script = Script::new([Step::Answer(silent)]);
     let core = script.core();
-    let call: Call<'_, EventStream<Thing>> = Call::new(&core, Parts::new(&GET).path("id", "one"));
+    let call: Call<EventStream<Thing>> = Call::new(&core, Parts::new(&GET).path("id", "one"));
     let mut events = call.event_timeout(Duration::from_secs(20)).await.unwrap();
     let error = events.next().await.unwrap().unwrap_err();
     assert!(matches!(error, Error::Timeout(error) if error.phase() == TimeoutPhase::Event));
@@ -171,10 +171,10 @@ async fn an_error_of_the_api_that_tells_of_a_time_limit_repeats_no_post() {
 async fn a_status_that_is_listed_still_repeats_no_post_that_may_be_processed() {
     for status in [408, 499, 501, 504, 520] {
         let script = Script::new([answer(status, ""), answer(200, OK)]);
-        post(&script.core()).retry_codes([status]).await.unwrap_err();
+        post(&script.core()).retry_config(RetryConfig::backoff().status_codes([status])).await.unwrap_err();
         assert_eq!(script.sent().len(), 1, "{status}");
         let script = Script::new([answer(status, ""), answer(200, OK)]);
-        get(&script.core()).retry_codes([status]).await.unwrap();
+        get(&script.core()).retry_config(RetryConfig::backoff().status_codes([status])).await.unwrap();
     }
 }
 
@@ -335,7 +335,7 @@ async fn a_date_is_a_wait_too() {
 /// The wait in the error of a request that gets `step`; it is sent once.
 async fn told(step: Step) -> Option<Duration> {
     let script = Script::new([step]);
-    let error = post(&script.core()).retries(RetryConfig::none()).await.unwrap_err();
+    let error = post(&script.core()).retry_config(RetryConfig::none()).await.unwrap_err();
     let text = error.to_string();
     assert!(text.len() < 200, "{text}");
     error.as_api().unwrap().retry_after()
@@ -662,19 +662,19 @@ async fn a_request_that_the_transport_cannot_send_is_not_retried() {
 #[tokio::test(start_paused = true)]
 async fn the_configuration_of_a_call_wins() {
     let script = Script::new([answer(500, "{}")]);
-    post(&script.core()).retries(RetryConfig::none()).await.unwrap_err();
+    post(&script.core()).retry_config(RetryConfig::none()).await.unwrap_err();
     assert_eq!(script.sent().len(), 1);
 
     let script = Script::new([answer(503, "{}"), answer(200, OK)]);
     let core = script.client().retry_config(RetryConfig::none()).build().unwrap();
-    post(&core).retries(RetryConfig::backoff()).await.unwrap();
+    post(&core).retry_config(RetryConfig::backoff()).await.unwrap();
     assert_eq!(script.sent().len(), 2);
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_statuses_of_a_call_replace_those_of_the_configuration() {
     let script = Script::new([answer(404, "{}"), answer(500, "{}")]);
-    let error = post(&script.core()).retry_codes([404]).await.unwrap_err();
+    let error = post(&script.core()).retry_config(RetryConfig::backoff().status_codes([404])).await.unwrap_err();
     assert_eq!(error.status().unwrap(), 500);
     assert_eq!(script.sent().len(), 2);
 }

@@ -25,7 +25,7 @@ use http::{Request, Response};
 use openrouter_kit::core::body::Body;
 use openrouter_kit::core::transport::{HyperTransport, Transport, TransportError, TransportErrorKind, TransportFuture};
 use openrouter_kit::core::wire::{self, Json};
-use openrouter_kit::core::{Call, ClientConfig, Download, OpenRouterCoreBuilder, Parts};
+use openrouter_kit::core::{Call, ClientBuilder, ClientConfig, Download, Parts};
 use openrouter_kit::errors::{Error, HookError};
 use openrouter_kit::hooks::{Hook, HookContext, HookFuture, RequestInput};
 use openrouter_kit::mock::{Answer, ClosedPort, Fault, MockServer, Place};
@@ -40,7 +40,7 @@ const KEY: &str = "sk-or-v1-5ec2e7";
 /// What must stand in no output: the key, and other secrets that the tests use.
 const SECRETS: [&str; 3] = ["5ec2e7", "5econd", "9assw0rd"];
 
-fn builder(url: impl Into<String>) -> OpenRouterCoreBuilder {
+fn builder(url: impl AsRef<str>) -> ClientBuilder<OpenRouterCore> {
     let millisecond = Duration::from_millis(1);
     OpenRouterCore::builder()
         .api_key(KEY)
@@ -114,7 +114,7 @@ async fn no_path_parameter_can_name_another_host_or_path() {
         "a\r\nHost: evil",
     ] {
         let (server, core) = serve([Answer::json(200, json!({}))]).await;
-        let call: Call<'_, Thing> = Call::new(&core, Parts::new(&GET).path("id", hostile));
+        let call: Call<Thing> = Call::new(&core, Parts::new(&GET).path("id", hostile));
         match call.await {
             Ok(_) => {
                 let request = &server.requests()[0];
@@ -253,7 +253,7 @@ async fn no_debug_output_shows_the_key() {
     no_secret_in(&events);
     while events.next().await.is_some() {}
     no_secret_in(&events);
-    let file: Call<'_, Download> = Call::new(&core, Parts::new(&GET).path("id", "one"));
+    let file: Call<Download> = Call::new(&core, Parts::new(&GET).path("id", "one"));
     no_secret_in(&soon(file).await.unwrap());
 
     no_secret_in(&server);
@@ -535,8 +535,7 @@ async fn probe() {
     let core = builder(server.url()).header("Cookie", "5econd").env().build().unwrap();
     for _ in 0..3 {
         let request = Thing::of(json!({"input": "private question"}));
-        let call: Call<'_, Thing> =
-            Call::new(&core, Parts::new(&POST).json(&request).query("q", Some("private query")));
+        let call: Call<Thing> = Call::new(&core, Parts::new(&POST).json(&request).query("q", Some("private query")));
         let _ = soon(call).await;
     }
 }
@@ -599,7 +598,7 @@ async fn control_characters_in_headers_are_refused_before_anything_is_sent() {
         for refused in [post(&core).header("x-a", &value), post(&core).header(&value, "a")] {
             assert!(matches!(refused.await, Err(Error::InvalidRequest(_))), "{control:?}");
         }
-        let call: Call<'_, Thing> = Call::new(&core, Parts::new(&POST).header("x-a", Some(&value)));
+        let call: Call<Thing> = Call::new(&core, Parts::new(&POST).header("x-a", Some(&value)));
         assert!(matches!(call.await, Err(Error::InvalidRequest(_))), "{control:?}");
     }
     assert_eq!(server.connections().opened, 0);

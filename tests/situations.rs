@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 async fn server(answer: Answer) -> (MockServer, OpenRouter) {
     let server = MockServer::start().await;
     server.answer(answer);
-    let client = OpenRouter::from(server.client_builder().retry_config(RetryConfig::none()).build().unwrap());
+    let client = server.client_builder().retry_config(RetryConfig::none()).build().unwrap();
     (server, client)
 }
 
@@ -96,7 +96,7 @@ async fn chat_message(message: Value) -> ChatResult {
     chat(Answer::json(200, body(message))).await.unwrap()
 }
 
-async fn response(events: Vec<Value>) -> OpenResponsesResult {
+async fn response(events: Vec<Value>) -> ResponsesResult {
     let request = ResponsesRequest::new().model("m").input("Hi");
     let (_server, client) = server(Answer::stream(events)).await;
     client.responses().stream(request).await.unwrap().collect().await.unwrap()
@@ -260,7 +260,7 @@ mod forms {
                 let result = collected(answer()).await.unwrap();
                 assert_eq!((result.text().as_deref(), result.id.as_str()), (Some("whole"), "gen-1"), "{label}");
                 assert_eq!(result.tool_calls()[0].function.arguments, "{\"x\":1}");
-                assert_eq!(result.choices[0].finish_reason, Some(ChatFinishReasonEnum::Stop));
+                assert_eq!(result.choices[0].finish_reason, Some(ChatFinishReason::Stop));
                 assert_eq!(items(answer()).await.len(), 1);
                 assert_eq!(texts(answer()).await, ["whole"]);
             }
@@ -277,7 +277,7 @@ mod forms {
         let mut stream = client.images().stream(ImageGenerationRequest::new("m", "a cat")).await.unwrap();
         let mut pictures = Vec::new();
         while let Some(event) = stream.next().await {
-            let ImageStreamEvents::ImageGenerationCompleted(picture) = event.unwrap() else { panic!() };
+            let ImageStreamEvent::ImageGenerationCompleted(picture) = event.unwrap() else { panic!() };
             pictures.push(picture);
         }
         let of = |at: usize| (pictures[at].b64_json.as_str(), pictures[at].created);
@@ -445,7 +445,7 @@ mod values {
             assert_eq!(error.body(), unreadable.to_string().as_bytes());
         }
         let (_server, client) = server(Answer::json(200, json!({"data": "none"}))).await;
-        let error = client.models().list(GetModelsParams::default()).await.unwrap_err();
+        let error = client.models().list(ModelsListParams::default()).await.unwrap_err();
         assert!(matches!(error, Error::ResponseValidation(_)), "{error:?}");
         let error = chat(Answer::json(200, with("error", json!({"message": "no", "code": 429})))).await.unwrap_err();
         assert_eq!(error.as_api().unwrap().kind(), ApiErrorKind::TooManyRequests);
@@ -483,7 +483,7 @@ mod values {
         for odd in [Value::Null, json!("x"), json!(5), json!([])] {
             let body = json!({"data": [{"id": "a/b", "pricing": null}, odd, {"id": "c/d", "new": {"x": 1}}]});
             let (_server, client) = server(Answer::json(200, body.clone())).await;
-            let list = client.models().list(GetModelsParams::default()).await.unwrap();
+            let list = client.models().list(ModelsListParams::default()).await.unwrap();
             let ids: Vec<_> = list.data.iter().map(|model| model.id.as_str()).collect();
             assert_eq!(ids, ["a/b", "c/d"], "{odd}");
             assert_eq!(serde_json::to_value(&list).unwrap()["data"][1], odd, "and it is written back");
@@ -657,13 +657,13 @@ mod tools {
         let result = chat_message(json!({"role": "assistant", "content": "Hi", "tool_calls": []})).await;
         assert_eq!(serde_json::to_value(result.to_message().unwrap()).unwrap().get("tool_calls"), None);
 
-        let block: OrAnthropicContentBlock =
+        let block: MessagesContentBlock =
             serde_json::from_value(json!({"type": "tool_use", "id": "t", "name": "f"})).unwrap();
         let back = serde_json::to_value(MessagesContentBlockParam::from(block)).unwrap();
         assert_eq!(back["input"], json!({}));
-        let item: OutputItems =
+        let item: OutputItem =
             serde_json::from_value(json!({"type": "function_call", "call_id": "c", "name": "f"})).unwrap();
-        assert_eq!(serde_json::to_value(InputsItem::from(item)).unwrap()["arguments"], "{}");
+        assert_eq!(serde_json::to_value(InputItem::from(item)).unwrap()["arguments"], "{}");
     }
 
     // earendil-works/pi#7745, agno-agi/agno#5802, OpenRouterTeam/openrouter-examples#67
@@ -910,7 +910,7 @@ mod ends {
             (result.output.len(), result.output_text().as_str(), result.reasoning_text().as_str()),
             (2, "Hello", "hm")
         );
-        assert!(matches!(result.output[0], OutputItems::Reasoning(_)));
+        assert!(matches!(result.output[0], OutputItem::Reasoning(_)));
     }
 
     // lidge-jun/opencodex#4652
@@ -1124,13 +1124,11 @@ mod around {
         long.cache_control = Some(serde_json::from_value(json!({"type": "ephemeral", "ttl": "1h"})).unwrap());
         let preferences: ProviderPreferences =
             serde_json::from_value(json!({"order": ["z-ai"], "allow_fallbacks": false, "ignore": ["x"]})).unwrap();
-        let request = ChatRequest::new([
-            ChatMessages::system([long.clone()]),
-            ChatMessages::user([ChatContentItems::from(long)]),
-        ])
-        .models(["a/b", "c/d"])
-        .provider(preferences)
-        .parallel_tool_calls(false);
+        let request =
+            ChatRequest::new([ChatMessage::system([long.clone()]), ChatMessage::user([ChatContentPart::from(long)])])
+                .models(["a/b", "c/d"])
+                .provider(preferences)
+                .parallel_tool_calls(false);
         client.chat().send(request).extra_body("transforms", json!(["middle-out"])).await.unwrap();
         let sent = server.requests()[0].json();
         assert_eq!(sent["provider"], json!({"order": ["z-ai"], "allow_fallbacks": false, "ignore": ["x"]}));

@@ -99,7 +99,7 @@ impl Number for Loose {
     }
 }
 
-fn loose(core: &OpenRouterCore) -> Call<'_, EventStream<Loose>> {
+fn loose(core: &OpenRouterCore) -> Call<EventStream<Loose>> {
     Call::new(core, Parts::new(&POST).json(&body()).stream(true))
 }
 

@@ -66,7 +66,7 @@ struct Counts {
 struct Nothing {}
 
 fn client(server: &MockServer) -> OpenRouter {
-    OpenRouter::builder().api_key("k").server_url(server.url()).build().unwrap().into()
+    OpenRouter::builder().api_key("k").server_url(server.url()).build().unwrap()
 }
 
 fn body(request: &impl serde::Serialize) -> Value {

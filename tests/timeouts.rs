@@ -195,7 +195,7 @@ async fn the_total_limit_ends_with_the_head_for_a_download() {
     let slow = slow_body((0..60).map(|_| (SECOND, "x")).collect(), None);
     let script = Script::new([Step::Answer(json(slow))]);
     let core = script.core();
-    let call: Call<'_, Download> = Call::new(&core, Parts::new(&GET).path("id", "one"));
+    let call: Call<Download> = Call::new(&core, Parts::new(&GET).path("id", "one"));
     let download = call.timeout(30 * SECOND).await.unwrap();
     assert_eq!(download.collect().await.unwrap().len(), 60);
 }
@@ -507,7 +507,7 @@ async fn an_event_that_comes_soon_after_a_long_absence_is_given() {
 async fn a_download_survives_a_long_absence_too() {
     let script = Script::new([Step::Answer(json(silent_for(601 * SECOND, "bytes")))]);
     let core = script.core();
-    let call: Call<'_, Download> = Call::new(&core, Parts::new(&GET).path("id", "one"));
+    let call: Call<Download> = Call::new(&core, Parts::new(&GET).path("id", "one"));
     let mut download = call.idle_timeout(40 * SECOND).await.unwrap();
     ask_once(download.next()).await;
     tokio::time::sleep(600 * SECOND).await;

@@ -126,7 +126,7 @@ async fn an_error_of_a_certificate_says_what_to_do() {
         let trusted = if trusted { transport(&authority) } else { transport(&Authority::new()) };
         let core = OpenRouterCore::builder().api_key("k").server_url(url).transport(trusted);
         let core = core.retry_config(RetryConfig::none()).build().unwrap();
-        let error = Call::<'_, ()>::new(&core, Parts::new(&PING)).await.unwrap_err();
+        let error = Call::<()>::new(&core, Parts::new(&PING)).await.unwrap_err();
         assert!(error.to_string().contains(advice) && !error.to_string().contains("network"), "{error}");
     }
 
@@ -139,7 +139,7 @@ async fn an_error_of_a_certificate_says_what_to_do() {
     });
     let core = OpenRouterCore::builder().api_key("k").server_url(url).transport(transport(&Authority::new()));
     let core = core.retry_config(RetryConfig::none()).build().unwrap();
-    let error = Call::<'_, ()>::new(&core, Parts::new(&PING)).await.unwrap_err();
+    let error = Call::<()>::new(&core, Parts::new(&PING)).await.unwrap_err();
     assert!(error.to_string().contains("does not speak TLS on this port"), "{error:?}");
 }
 

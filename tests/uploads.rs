@@ -35,7 +35,7 @@ use tokio::sync::mpsc;
 
 static UPLOAD: Operation = Operation::new("uploadThing", Method::POST, "/things");
 
-fn upload(core: &OpenRouterCore, form: Multipart) -> Call<'_, Thing> {
+fn upload(core: &OpenRouterCore, form: Multipart) -> Call<Thing> {
     Call::new(core, Parts::new(&UPLOAD).multipart(form))
 }
 
@@ -513,7 +513,7 @@ fn debug_shows_no_content() {
 #[cfg(feature = "stt")]
 #[tokio::test]
 async fn a_recording_is_uploaded_for_transcription() {
-    use openrouter_kit::models::CreateAudioTranscriptionsMultipartRequest as Request;
+    use openrouter_kit::models::SttMultipartRequest as Request;
     let server = MockServer::start().await;
     server.on("POST", "/audio/transcriptions", Answer::json(200, json!({"text": "Hello"})));
     let client = openrouter_kit::OpenRouter::from(client(&server.url()));
@@ -544,7 +544,7 @@ async fn a_recording_is_uploaded_for_transcription() {
 #[cfg(feature = "files")]
 #[tokio::test]
 async fn a_file_is_uploaded_from_its_path() {
-    use openrouter_kit::models::{UploadFileParams, UploadFileRequest};
+    use openrouter_kit::models::{FilesUploadParams, UploadFileRequest};
     let folder = Folder::new();
     let path = folder.file("report.pdf", "%PDF-1.7");
     let server = MockServer::start().await;
@@ -559,7 +559,7 @@ async fn a_file_is_uploaded_from_its_path() {
         ),
     );
     let core = client(&server.url());
-    let params = UploadFileParams::new().workspace_id("w 1");
+    let params = FilesUploadParams::new().workspace_id("w 1");
     openrouter_kit::funcs::files_upload(&core, UploadFileRequest::new(path), params).await.unwrap();
     let request = server.requests().remove(0);
     assert_eq!(request.query, "workspace_id=w%201");

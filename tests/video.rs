@@ -17,7 +17,7 @@ use openrouter_kit::core::transport::TransportErrorKind;
 use openrouter_kit::errors::{Error, TimeoutPhase};
 use openrouter_kit::mock::{Answer, MockServer};
 use openrouter_kit::models::{
-    GetVideoContentParams, VideoGenerationRequest, VideoGenerationResponseStatus as Status, VideoWait,
+    VideoGenerationGetVideoContentParams, VideoGenerationRequest, VideoGenerationResponseStatus as Status, VideoWait,
 };
 use openrouter_kit::{OpenRouter, OpenRouterCore, RetryConfig, funcs};
 use serde_json::{Value, json};
@@ -33,7 +33,7 @@ fn states(states: &[&str]) -> Script {
     Script::new(states.iter().map(|status| answer(200, &state(status).to_string())))
 }
 
-fn wait(core: &OpenRouterCore) -> VideoWait<'_> {
+fn wait(core: &OpenRouterCore) -> VideoWait {
     funcs::video_generation_get_generation(core, "job-1").until_done()
 }
 
@@ -165,7 +165,7 @@ async fn a_request_is_retried_as_the_call_allows() {
 
     let script = Script::new([answer(200, &state("pending").to_string()), answer(503, "{}")]);
     let core = script.core();
-    let call = funcs::video_generation_get_generation(&core, "job-1").retries(RetryConfig::none());
+    let call = funcs::video_generation_get_generation(&core, "job-1").retry_config(RetryConfig::none());
     assert_eq!(call.until_done().await.unwrap_err().status().unwrap().as_u16(), 503);
 }
 
@@ -202,12 +202,15 @@ async fn a_video_is_ordered_waited_for_and_saved() {
     server.on("GET", "/videos/job-1", Answer::json(200, state("in_progress")));
     server.on("GET", "/videos/job-1", Answer::json(200, state("completed")));
     server.on("GET", "/videos/job-1/content", Answer::bytes(200, vec![7; 100_000]).header("content-type", "video/mp4"));
-    let core = OpenRouterCore::builder().api_key("k").server_url(server.url()).build().unwrap();
-    let client = OpenRouter::from(core);
+    let client = OpenRouter::builder().api_key("k").server_url(server.url()).build().unwrap();
     let job = client.video_generation().generate(VideoGenerationRequest::new("m").prompt("A storm")).await.unwrap();
     let wait = client.video_generation().get_generation(&job.id).until_done();
     let video = wait.poll_interval(Duration::from_millis(1)).await.unwrap();
-    let content = client.video_generation().get_video_content(&video.id, GetVideoContentParams::new()).await.unwrap();
+    let content = client
+        .video_generation()
+        .get_video_content(&video.id, VideoGenerationGetVideoContentParams::new())
+        .await
+        .unwrap();
     assert_eq!(content.media_type(), Some("video/mp4"));
     assert_eq!(content.collect().await.unwrap().len(), 100_000);
 }
@@ -215,5 +218,5 @@ async fn a_video_is_ordered_waited_for_and_saved() {
 #[test]
 fn a_wait_is_a_stream_that_can_be_sent() {
     fn check<T: Stream + IntoFuture<IntoFuture: Send> + Send + Unpin>() {}
-    check::<VideoWait<'static>>();
+    check::<VideoWait>();
 }

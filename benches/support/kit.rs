@@ -7,7 +7,7 @@ use openrouter_kit::OpenRouterCore;
 use openrouter_kit::core::EventStream;
 use openrouter_kit::core::wire;
 use openrouter_kit::funcs;
-use openrouter_kit::models::{ChatRequest, ResponsesRequest, StreamEvents};
+use openrouter_kit::models::{ChatRequest, ResponsesRequest, ResponsesStreamEvent};
 use tokio::runtime::Runtime;
 
 /// Everything runs on one thread.
@@ -34,7 +34,7 @@ pub async fn responses_events(core: &OpenRouterCore) -> usize {
 }
 
 /// Counts the events up to the end.
-pub async fn count(mut stream: EventStream<StreamEvents>) -> usize {
+pub async fn count(mut stream: EventStream<ResponsesStreamEvent>) -> usize {
     let mut count = 0;
     while let Some(event) = stream.next().await {
         black_box(event.unwrap());

@@ -119,6 +119,14 @@ pub fn understand_node(mut document: Node, overlay: &Overlay, prose: Prose) -> R
     let components = lowering.components();
     let Lowering { types, mut problems, mut notes, unreadable, passed_over, .. } = lowering;
     let mut api = Api { types, operations };
+    for (component, ty) in &components {
+        if let Ty::Named(name) = ty
+            && name != component
+            && let Some(own) = api.types.iter_mut().find(|own| own.name == *name)
+        {
+            own.aliases.insert(component.clone());
+        }
+    }
     graph::spread(&mut api);
     api.types.retain(|ty| !ty.namespaces.is_empty());
     // What is only sent need not be told apart.

@@ -40,6 +40,9 @@ const NOT_UNDERSTOOD: &[&str] = &[
 /// Families of extensions that are understood or known to say nothing about values.
 const EXTENSIONS: &[&str] = &["x-speakeasy-", "x-openrouter-", "x-fern-", "x-hidden", "x-displayName"];
 
+/// Names of types above this length are refused: a reader cannot tell them apart.
+const LONGEST_NAME: usize = 40;
+
 /// A schema in use: its type, and whether null may stand for it.
 #[derive(Clone, Debug)]
 pub struct Use {
@@ -354,9 +357,15 @@ impl<'a> Lowering<'a> {
         if self.contested.contains_key(key) || name.strip_prefix("Api").is_some_and(|rest| rest == pascal(words)) {
             self.note(key, format!("is called `{name}`; a line for it in overlay/names.yaml can say it better"));
         }
+        if name.len() > LONGEST_NAME {
+            let length = name.len();
+            let text = format!("`{name}` has {length} letters; add a line for a shorter name to overlay/names.yaml");
+            self.note(key, text);
+        }
         self.names.insert(name.clone(), (key.to_owned(), plain));
         self.types.push(Type {
             name: name.clone(),
+            aliases: BTreeSet::new(),
             key: key.to_owned(),
             kind,
             request: false,

@@ -25,6 +25,8 @@ impl Api {
 pub struct Type {
     /// The Rust name.
     pub name: String,
+    /// Components of the document that are this type and have other names.
+    pub aliases: BTreeSet<String>,
     /// The place in the document: `ChatRequest.plugins[]`.
     pub key: String,
     /// What it is.

@@ -4,6 +4,16 @@
 const ACRONYMS: &[&str] =
     &["BYOK", "SCIM", "JSON", "STT", "TTS", "PDF", "URL", "API", "MCP", "ZDR", "RSS", "AI", "AA", "DA", "OR", "ID"];
 
+/// Brands that are one word in the names of the document and have capitals inside, as the document or their owners
+/// write them elsewhere.
+#[rustfmt::skip]
+const BRANDS: &[&str] = &[
+    "AkashMl", "AssemblyAi", "BaseTen", "BytePlus", "ClickHouse", "CoreWeave", "DeepInfra", "DeepSeek", "DekaLlm",
+    "DigitalOcean", "ElevenLabs", "GitHub", "GmiCloud", "HeyGen", "LangSmith", "ModelRun", "MoonshotAi", "NewRelic",
+    "NextBit", "OAuth", "OpenAi", "OpenRouter", "PostHog", "PrimeIntellect", "SambaNova", "ScaleDown", "SiliconFlow",
+    "StepFun", "StreamLake", "ThinkingMachines", "TypeSafe", "VoyageAi", "WandB", "XAi",
+];
+
 const KEYWORDS: &[&str] = &[
     "as", "async", "await", "box", "break", "const", "continue", "crate", "do", "dyn", "else", "enum", "extern",
     "false", "final", "fn", "for", "gen", "if", "impl", "in", "let", "loop", "macro", "match", "mod", "move", "mut",
@@ -94,10 +104,14 @@ fn acronyms(mut run: &str) -> Vec<String> {
     found
 }
 
-/// `ChatRequest` for `chat_request`.
+/// `ChatRequest` for `chat_request`, `OpenRouterFile` for `openrouter_file`.
 pub fn pascal(words: &[String]) -> String {
     let mut name = String::new();
     for word in words {
+        if let Some(brand) = BRANDS.iter().find(|brand| brand.eq_ignore_ascii_case(word)) {
+            name.push_str(brand);
+            continue;
+        }
         let mut characters = word.chars();
         let Some(first) = characters.next() else { continue };
         // `16:9` must not become `169`.
@@ -277,6 +291,22 @@ mod tests {
         assert_eq!(identifier("self"), "self_value");
         assert_eq!(variant("16:9"), "V16_9");
         assert_eq!(variant("-1"), "Minus1");
+    }
+
+    #[test]
+    fn brands_are_spelled_as_their_owners_write_them() {
+        for (name, expected) in [
+            ("OpenRouterFile", "OpenRouterFile"),
+            ("openrouter:web_search", "OpenRouterWebSearch"),
+            ("azure-openai-responses-v1", "AzureOpenAiResponsesV1"),
+            ("OpenAIFile", "OpenAiFile"),
+            ("OAuthJwks", "OAuthJwks"),
+            ("VaultGithub", "VaultGitHub"),
+            ("opener", "Opener"),
+        ] {
+            assert_eq!(variant(name), expected, "{name}");
+        }
+        assert_eq!(identifier("openrouter_metadata"), "openrouter_metadata");
     }
 
     #[test]

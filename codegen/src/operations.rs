@@ -157,8 +157,7 @@ impl Lowering<'_> {
         let position = |field: &Field| path.find(&format!("{{{}}}", field.wire)).unwrap_or(usize::MAX);
         path_parameters.sort_by_key(position);
         let query = (!optional_query.is_empty()).then(|| {
-            let words: Vec<_> = type_words.iter().cloned().chain(["params".to_owned()]).collect();
-            let words = self.words_at(&format!("{id}()"), words);
+            let words = self.words_at(&format!("{id}()"), words(&format!("{namespace}_{name}_params")));
             self.add(&format!("{id}()"), &words, operation, Kind::Parameters(optional_query))
         });
 

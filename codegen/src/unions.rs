@@ -203,7 +203,8 @@ impl Lowering<'_> {
                     let of_type = words(&ty);
                     let own = own_words.iter().zip(&of_type).take_while(|(a, b)| a == b).count();
                     let rest = of_type.get(own..).unwrap_or_default();
-                    if rest.is_empty() { ty } else { pascal(rest) }
+                    let named = if rest.is_empty() { ty } else { pascal(rest) };
+                    self.overlay.name(&format!("{key} variant {named}")).map_or(named, str::to_owned)
                 }
                 (given, _) => given.to_owned(),
             });

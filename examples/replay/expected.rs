@@ -207,13 +207,13 @@ impl Failure {
             400.. => kind_of(status),
             _ => {
                 let number = |value: Option<String>| value.and_then(|text| text.parse().ok()).map(kind_of);
-                let known = |kind: &ApiErrorKind| *kind != ApiErrorKind::Default;
+                let known = |kind: &ApiErrorKind| *kind != ApiErrorKind::Other;
                 let by_number = number(code.clone()).or_else(|| number(scalar(&error["status"]))).filter(known);
                 let by_word = || error_type.as_deref().and_then(kind_of_word);
                 by_number
                     .or_else(by_word)
                     .or_else(|| code.as_deref().and_then(kind_of_word))
-                    .unwrap_or(ApiErrorKind::Default)
+                    .unwrap_or(ApiErrorKind::Other)
             }
         };
         let metadata = Some(error["metadata"].clone()).filter(is_set);
@@ -268,7 +268,7 @@ fn kind_of(status: u16) -> ApiErrorKind {
         (524, Kind::EdgeNetworkTimeout),
         (529, Kind::ProviderOverloaded),
     ];
-    kinds.into_iter().find(|(known, _)| *known == status).map_or(Kind::Default, |(_, kind)| kind)
+    kinds.into_iter().find(|(known, _)| *known == status).map_or(Kind::Other, |(_, kind)| kind)
 }
 
 /// The identifiers that mean an error status inside a successful response. They occur in snake case, camel case and

@@ -36,18 +36,18 @@ impl Decoded {
     }
 }
 
-async fn value<T: Root>(call: Call<'_, T>) -> Outcome {
+async fn value<T: Root>(call: Call<T>) -> Outcome {
     Outcome::Value(call.await.map(|value| Decoded::of(&value)))
 }
 
-async fn bytes(call: Call<'_, Download>) -> Outcome {
+async fn bytes(call: Call<Download>) -> Outcome {
     Outcome::Bytes(match call.await {
         Ok(download) => download.collect().await,
         Err(error) => Err(error),
     })
 }
 
-async fn stream<T: StreamItem>(call: Call<'_, EventStream<T>>) -> Outcome {
+async fn stream<T: StreamItem>(call: Call<EventStream<T>>) -> Outcome {
     Outcome::Stream(match call.await {
         Ok(mut stream) => {
             let mut items = Vec::new();
@@ -85,7 +85,9 @@ pub async fn call(core: &OpenRouterCore, recording: &Recording) -> Option<Outcom
             bytes(funcs::tts_create_speech(core, request(recording))).await
         }
         ("audio", false) => value(funcs::stt_create_transcription(core, request(recording))).await,
-        ("models", false) if recording.path.is_empty() => value(funcs::models_list(core, GetModelsParams::new())).await,
+        ("models", false) if recording.path.is_empty() => {
+            value(funcs::models_list(core, ModelsListParams::new())).await
+        }
         ("generation", false) if recording.path.is_empty() => {
             value(funcs::generations_get_generation(core, "gen")).await
         }

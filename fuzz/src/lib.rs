@@ -13,7 +13,7 @@ use openrouter_kit::core::transport::{Transport, TransportFuture};
 use openrouter_kit::core::wire::{self, Json, Wire};
 use openrouter_kit::core::{Call, Operation, Parts};
 use openrouter_kit::models::{
-    ChatResult, ChatStreamChunk, MessagesResult, MessagesStreamEvents, OpenResponsesResult, StreamEvents,
+    ChatResult, ChatStreamChunk, MessagesResult, MessagesStreamEvent, ResponsesResult, ResponsesStreamEvent,
 };
 use openrouter_kit::{Error, OpenRouterCore, RetryConfig};
 use serde::de::IgnoredAny;
@@ -83,12 +83,12 @@ pub fn models(data: &[u8]) {
     let Some((of, text)) = data.split_first() else { return };
     let Ok(text) = str::from_utf8(text) else { return };
     match of % 6 {
-        0 => model::<StreamEvents>(text),
+        0 => model::<ResponsesStreamEvent>(text),
         1 => model::<ChatStreamChunk>(text),
         2 => model::<ChatResult>(text),
-        3 => model::<MessagesStreamEvents>(text),
+        3 => model::<MessagesStreamEvent>(text),
         4 => model::<MessagesResult>(text),
-        _ => model::<OpenResponsesResult>(text),
+        _ => model::<ResponsesResult>(text),
     }
 }
 
@@ -152,11 +152,11 @@ pub fn error_body(data: &[u8]) {
 static OPERATION: Operation = Operation::new("fuzz", http::Method::POST, "/fuzz");
 
 /// What a call makes of `response`, over the real path and without a network.
-fn call(response: Response<Body>) -> Result<OpenResponsesResult, Error> {
+fn call(response: Response<Body>) -> Result<ResponsesResult, Error> {
     let transport = Once(std::sync::Mutex::new(Some(response)));
     let core = OpenRouterCore::builder().api_key("k").transport(transport).retry_config(RetryConfig::none()).build()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
-    let call: Call<'_, OpenResponsesResult> = Call::new(&core, Parts::new(&OPERATION));
+    let call: Call<ResponsesResult> = Call::new(&core, Parts::new(&OPERATION));
     runtime.block_on(call.into_future())
 }
 

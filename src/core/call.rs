@@ -1,26 +1,28 @@
-//! A call: one request with its options, sent by `.await`, and what it answers with.
+//! A single API call: a request with its options, sent when awaited.
 
 use std::fmt;
 use std::future::Future;
-use std::marker::PhantomData;
+use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode};
+use http::{Extensions, HeaderMap, StatusCode};
 
-use super::client::{OpenRouterCore, ServerUrl, Timeouts};
+use super::client::{Key, OpenRouterCore, ServerUrl, Timeouts};
+use super::event_stream::{EventStream, StreamItem};
 use super::execute::{Exchange, Expected, execute};
 use super::hidden::Headers;
-use super::operation::Parts;
+use super::operation::{Parts, QueryValue};
+use super::raw_events::RawEvents;
 use super::retry::RetryConfig;
 use super::sse::SseDecoder;
 use super::wire::{self, Json, Root};
 use crate::errors::{ApiError, Error, ResponseValidationError};
 
-/// What a call may answer with: a model type (a JSON body), an [`EventStream`](super::EventStream), a
-/// [`Download`](super::Download), or `()` where the body says nothing.
+/// What a call may answer with: a model type (a JSON body), an [`EventStream`], a
+/// [`Download`](super::Download), or `()` where the body says nothing; [`RawEvents`] and [`Bytes`] for raw calls.
 ///
 /// It is implemented for these and cannot be implemented outside of this crate.
 pub trait Answer: sealed::FromExchange {}
@@ -58,6 +60,14 @@ impl<T: Root> sealed::FromExchange for T {
     }
 }
 
+impl sealed::FromExchange for Bytes {
+    const EXPECTED: Expected = Expected::Json;
+
+    fn from_exchange(exchange: Exchange) -> Result<Self, Error> {
+        Ok(exchange.body.as_bytes().cloned().unwrap_or_default())
+    }
+}
+
 impl sealed::FromExchange for () {
     const EXPECTED: Expected = Expected::Nothing;
 
@@ -67,202 +77,277 @@ impl sealed::FromExchange for () {
 }
 
 /// The options of one call.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub(crate) struct Options {
     pub(crate) timeouts: Timeouts,
     pub(crate) retry_config: Option<RetryConfig>,
-    pub(crate) retry_codes: Option<Vec<u16>>,
     pub(crate) repeat_received: bool,
     pub(crate) server: Option<ServerUrl>,
+    pub(crate) key: Option<Key>,
     pub(crate) extra_body: Vec<(String, Json)>,
     pub(crate) metadata: bool,
+    pub(crate) extensions: Extensions,
 }
 
-/// A request that is ready to be sent; `.await` sends it.
-///
-/// The methods set options for this call alone; they win over those of the client. A mistake in an argument is kept, and
-/// `.await` returns the first one as [`Error::InvalidRequest`] before anything is sent.
-///
-/// Dropping the future, or the stream it answers with, closes the connection (HTTP/1.1) or resets the stream (HTTP/2) at
-/// once, which makes many providers stop and bill no more.
-#[must_use = "nothing is sent before the call is awaited"]
-pub struct Call<'a, T> {
-    core: &'a OpenRouterCore,
-    parts: Parts,
-    options: Options,
-    answer: PhantomData<fn() -> T>,
+/// A request with its client and options, before it is sent.
+pub(crate) struct Draft {
+    pub(crate) core: OpenRouterCore,
+    pub(crate) parts: Parts,
+    pub(crate) options: Options,
 }
 
-impl<'a, T> Call<'a, T> {
-    /// A call of `parts` by `core`, without options of its own.
-    pub fn new(core: &'a OpenRouterCore, parts: Parts) -> Self {
-        let options = Options {
-            timeouts: core.inner().timeouts,
-            retry_config: None,
-            retry_codes: None,
-            repeat_received: false,
-            server: None,
-            extra_body: Vec::new(),
-            metadata: false,
-        };
-        Self::from_parts(core, parts, options)
+/// The future of a request that is being sent. It is the same type for every operation.
+type Sending = Pin<Box<dyn Future<Output = Result<Exchange, Error>> + Send>>;
+
+impl Draft {
+    /// Returns the same request without its body, to be sent again.
+    pub(crate) fn copy(&mut self) -> Self {
+        Self { core: self.core.clone(), parts: self.parts.copy(), options: self.options.clone() }
     }
 
-    pub(crate) const fn from_parts(core: &'a OpenRouterCore, parts: Parts, options: Options) -> Self {
-        Self { core, parts, options, answer: PhantomData }
+    /// Starts or continues to send the request. Without type parameters, so that it is compiled once.
+    fn poll(
+        &mut self,
+        sending: &mut Option<Sending>,
+        expected: Expected,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Exchange, Error>> {
+        let future = sending.get_or_insert_with(|| {
+            let (parts, options) = (self.parts.take(), mem::take(&mut self.options));
+            Box::pin(execute(self.core.clone(), parts, options, expected))
+        });
+        let outcome = ready!(future.as_mut().poll(cx));
+        *sending = None;
+        Poll::Ready(outcome)
+    }
+}
+
+/// A request and its options. It is a future that sends the request when it is awaited.
+///
+/// The methods set options for this call, which override those of the client. They have an effect until the call is
+/// first polled. The first invalid argument is reported as [`Error::InvalidRequest`] when the call is awaited, before
+/// anything is sent.
+///
+/// A call owns its client, so it can be joined with others, buffered, and spawned:
+///
+/// ```no_run
+/// # #[cfg(feature = "chat")]
+/// # async fn run(client: openrouter_kit::OpenRouter) -> Result<(), Box<dyn std::error::Error>> {
+/// use openrouter_kit::models::{ChatMessage, ChatRequest};
+///
+/// let ask = |text: &str| client.chat().send(ChatRequest::new([ChatMessage::user(text)]).model("openai/gpt-4o-mini"));
+/// let task = tokio::spawn(ask("What is a future?"));
+/// let results = futures_util::future::try_join_all([ask("What is a task?"), ask("What is a thread?")]).await?;
+/// println!("{:?} {:?}", task.await??.text(), results[0].text());
+/// # Ok(())
+/// # }
+/// ```
+///
+/// Dropping a call that was polled, or the stream it returned, closes the connection (HTTP/1.1) or resets the stream
+/// (HTTP/2) at once, so many providers stop generating and billing.
+#[must_use = "a call sends nothing unless awaited"]
+pub struct Call<T> {
+    draft: Box<Draft>,
+    sending: Option<Sending>,
+    expected: Expected,
+    read: fn(Exchange) -> Result<T, Error>,
+}
+
+impl<T: Answer> Call<T> {
+    /// Creates a call that sends `parts` with the options of the client.
+    pub fn new(core: &OpenRouterCore, parts: Parts) -> Self {
+        let options = Options { timeouts: core.inner().timeouts, ..Options::default() };
+        Self::from_draft(Draft { core: core.clone(), parts, options })
     }
 
-    pub(crate) fn into_parts(self) -> (&'a OpenRouterCore, Parts, Options) {
-        (self.core, self.parts, self.options)
+    pub(crate) fn from_draft(draft: Draft) -> Self {
+        Self { draft: Box::new(draft), sending: None, expected: T::EXPECTED, read: T::from_exchange }
+    }
+}
+
+impl<T> Call<T> {
+    pub(crate) fn into_draft(self) -> Box<Draft> {
+        self.draft
     }
 
-    /// The limit for the whole call, with retries and waits: up to the whole body, or up to the head of the answer for a
-    /// stream or a download. `None` for no limit.
+    /// Sets the time limits, replacing those set before. The client option of the same name is
+    /// [`ClientBuilder::timeouts`](super::ClientBuilder::timeouts).
+    pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
+        self.draft.options.timeouts = timeouts;
+        self
+    }
+
+    /// Sets the limit for the whole call, [`Timeouts::total`]. `None` means no limit.
     pub fn timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
-        self.options.timeouts.total = limit.into();
+        self.draft.options.timeouts.total = limit.into();
         self
     }
 
-    /// The limit for making a connection.
-    pub fn connect_timeout(mut self, limit: Duration) -> Self {
-        self.options.timeouts.connect = Some(limit);
+    /// Sets the limit for making a connection, [`Timeouts::connect`]. `None` leaves it to the transport.
+    pub fn connect_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
+        self.draft.options.timeouts.connect = limit.into();
         self
     }
 
-    /// The limit for the head of the answer, from the start of an attempt. `None` for no limit.
+    /// Sets the limit for the head of the response, [`Timeouts::response`]. `None` means no limit.
     pub fn response_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
-        self.options.timeouts.response = limit.into();
+        self.draft.options.timeouts.response = limit.into();
         self
     }
 
-    /// The limit between two chunks of the body. `None` for no limit.
+    /// Sets the limit between two chunks of the body, [`Timeouts::idle`]. `None` means no limit.
     pub fn idle_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
-        self.options.timeouts.idle = limit.into();
+        self.draft.options.timeouts.idle = limit.into();
         self
     }
 
-    /// Sets the limit between two events of a stream, [`Timeouts::event`]. `None` for no limit.
+    /// Sets the limit between two events of a stream, [`Timeouts::event`]. `None` means no limit.
     pub fn event_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
-        self.options.timeouts.event = limit.into();
+        self.draft.options.timeouts.event = limit.into();
         self
     }
 
-    /// When this request is sent again if it fails.
-    pub fn retries(mut self, retry_config: RetryConfig) -> Self {
-        self.options.retry_config = Some(retry_config);
-        self
-    }
-
-    /// Sets the statuses that are retried, [`RetryConfig::status_codes`], for this call.
-    pub fn retry_codes(mut self, status_codes: impl IntoIterator<Item = u16>) -> Self {
-        self.options.retry_codes = Some(status_codes.into_iter().collect());
+    /// Sets when this request is retried, in place of the configuration of the client.
+    pub fn retry_config(mut self, retry_config: RetryConfig) -> Self {
+        self.draft.options.retry_config = Some(retry_config);
         self
     }
 
     /// Sets whether the request is retried even if the server may have received it, which may charge a paid operation
     /// twice. By default, such a request is retried only if its method is idempotent (GET, PUT, DELETE).
     pub fn repeat_received(mut self, allowed: bool) -> Self {
-        self.options.repeat_received = allowed;
+        self.draft.options.repeat_received = allowed;
         self
     }
 
-    /// A header for this request. It wins over one of the same name that the client sets, `Authorization` included.
+    /// Sets the API key for this call. It overrides the key of the client, and an `Authorization` header that the client
+    /// sets for every request. The rules of [`ClientBuilder::api_key`](super::ClientBuilder::api_key) apply.
+    pub fn api_key(mut self, api_key: impl Into<String>) -> Self {
+        match Key::fixed(&api_key.into()) {
+            Ok(key) => self.draft.options.key = Some(key),
+            Err(mistake) => self.draft.parts.keep(mistake),
+        }
+        self
+    }
+
+    /// Sets a header. It overrides a header of the same name that the client sets, including `Authorization`.
     pub fn header(mut self, name: impl AsRef<str>, value: impl AsRef<str>) -> Self {
-        self.parts.set_header(name.as_ref(), value.as_ref());
+        self.draft.parts.set_header(name.as_ref(), value.as_ref());
         self
     }
 
-    /// A member for the JSON body, for what the models do not know. It replaces a member of the same name. A call without
-    /// a JSON body and the name `stream`, which the function decides, are mistakes.
+    /// Appends a query parameter, percent-encoded. A parameter of the same name that is already there is kept.
+    pub fn query(mut self, name: impl AsRef<str>, value: impl QueryValue) -> Self {
+        self.draft.parts.append_query(name.as_ref(), &value);
+        self
+    }
+
+    /// Adds a field to the JSON body of this call, overriding any field of the same name. Fails if the operation has no
+    /// JSON body, or if `name` is `stream`, which the method that made the call decides.
+    ///
+    /// A field that belongs to the request rather than to one call is added with the `extra` method of the request; it
+    /// is sent whenever the request is.
     pub fn extra_body(mut self, name: impl Into<String>, value: impl Into<Json>) -> Self {
-        self.options.extra_body.push((name.into(), value.into()));
+        self.draft.options.extra_body.push((name.into(), value.into()));
         self
     }
 
-    /// Where this request goes, in place of the server URL of the client. The API key goes there too.
+    /// Sets where this request goes, in place of the server URL of the client. The API key is sent there too.
     pub fn server_url(mut self, server_url: impl AsRef<str>) -> Self {
         match ServerUrl::parse(server_url.as_ref()) {
-            Ok(server) => self.options.server = Some(server),
-            Err(mistake) => self.parts.keep(mistake),
+            Ok(server) => self.draft.options.server = Some(server),
+            Err(mistake) => self.draft.parts.keep(mistake),
         }
         self
     }
 
-    /// Whether the answer shall tell how it was routed, as `openrouter_metadata` (header `X-OpenRouter-Metadata:
-    /// enabled`). For an operation that does not know the header it is a mistake.
+    /// Requests routing details, `openrouter_metadata`, in the response (header `X-OpenRouter-Metadata: enabled`).
+    /// Fails for operations that do not support it.
     pub fn metadata(mut self, wanted: bool) -> Self {
-        self.options.metadata = wanted;
+        self.draft.options.metadata = wanted;
         self
     }
 
-    /// Answers with status, headers, generation id and raw body beside the value. It is the last option to be set.
-    pub fn with_response(self) -> CallWithResponse<'a, T> {
+    /// Attaches a value that hooks can read with [`HookContext::extension`](crate::hooks::HookContext::extension), such
+    /// as the tenant a call is made for. It is not sent. A value of the same type that was attached before is replaced.
+    ///
+    /// ```no_run
+    /// # #[cfg(feature = "credits")]
+    /// # async fn get(client: openrouter_kit::OpenRouter) -> Result<(), openrouter_kit::Error> {
+    /// #[derive(Clone, Debug)]
+    /// struct Tenant(u64);
+    ///
+    /// let credits = client.credits().get_credits().extension(Tenant(7)).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn extension<E: Clone + Send + Sync + 'static>(mut self, value: E) -> Self {
+        self.draft.options.extensions.insert(value);
+        self
+    }
+
+    /// Also returns the status, headers, generation id and raw body. Must be the last option of the call.
+    pub const fn with_response(self) -> CallWithResponse<T> {
         CallWithResponse(self)
     }
-}
 
-impl<T> fmt::Debug for Call<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Call")
-            .field("parts", &self.parts)
-            .field("timeouts", &self.options.timeouts)
-            .finish_non_exhaustive()
+    fn poll_exchange(&mut self, cx: &mut Context<'_>) -> Poll<Result<Exchange, Error>> {
+        self.draft.poll(&mut self.sending, self.expected, cx)
     }
 }
 
-impl<'a, T: Answer> IntoFuture for Call<'a, T> {
-    type Output = Result<T, Error>;
-    type IntoFuture = CallFuture<'a, T>;
-
-    fn into_future(self) -> CallFuture<'a, T> {
-        CallFuture {
-            exchange: Box::pin(execute(self.core, self.parts, self.options, T::EXPECTED)),
-            read: T::from_exchange,
-        }
+impl<T: Root> Call<T> {
+    /// Returns the body as it is received, without decoding it or looking for an error in it. Follow it with
+    /// [`with_response`](Self::with_response) for the status and headers.
+    pub fn raw(self) -> Call<Bytes> {
+        Call::from_draft(*self.draft)
     }
 }
 
-/// A [`Call`] that answers with a [`Response`].
-#[must_use = "nothing is sent before the call is awaited"]
-pub struct CallWithResponse<'a, T>(Call<'a, T>);
-
-impl<T> fmt::Debug for CallWithResponse<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+impl<T: StreamItem> Call<EventStream<T>> {
+    /// Returns the events as they are received, without decoding them: [`RawEvents`].
+    pub fn raw(self) -> Call<RawEvents<T>> {
+        Call::from_draft(*self.draft)
     }
 }
 
-impl<'a, T: Answer> IntoFuture for CallWithResponse<'a, T> {
-    type Output = Result<Response<T>, Error>;
-    type IntoFuture = CallFuture<'a, Response<T>>;
-
-    fn into_future(self) -> CallFuture<'a, Response<T>> {
-        let Call { core, parts, options, .. } = self.0;
-        CallFuture { exchange: Box::pin(execute(core, parts, options, T::EXPECTED)), read: Response::from_exchange }
-    }
-}
-
-/// The future of a [`Call`].
-#[must_use = "futures do nothing unless polled"]
-pub struct CallFuture<'a, T> {
-    /// The same future for every operation and type; types appear when its outcome is read.
-    exchange: Pin<Box<dyn Future<Output = Result<Exchange, Error>> + Send + 'a>>,
-    read: fn(Exchange) -> Result<T, Error>,
-}
-
-impl<T> Future for CallFuture<'_, T> {
+impl<T> Future for Call<T> {
     type Output = Result<T, Error>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let exchange = ready!(self.exchange.as_mut().poll(cx))?;
+        let exchange = ready!(self.poll_exchange(cx))?;
         let progress = exchange.progress;
         Poll::Ready((self.read)(exchange).map_err(|error| progress.add_to(error)))
     }
 }
 
-impl<T> fmt::Debug for CallFuture<'_, T> {
+impl<T> fmt::Debug for Call<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CallFuture").finish_non_exhaustive()
+        f.debug_struct("Call")
+            .field("parts", &self.draft.parts)
+            .field("timeouts", &self.draft.options.timeouts)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A [`Call`] that returns a [`Response`].
+#[must_use = "a call sends nothing unless awaited"]
+pub struct CallWithResponse<T>(Call<T>);
+
+impl<T> fmt::Debug for CallWithResponse<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl<T> Future for CallWithResponse<T> {
+    type Output = Result<Response<T>, Error>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let exchange = ready!(self.0.poll_exchange(cx))?;
+        let progress = exchange.progress;
+        let response = Response::from_exchange(exchange, self.0.expected, self.0.read);
+        Poll::Ready(response.map_err(|error| progress.add_to(error)))
     }
 }
 
@@ -287,15 +372,19 @@ pub struct Response<T> {
     pub attempts: u32,
 }
 
-impl<T: Answer> Response<T> {
-    fn from_exchange(exchange: Exchange) -> Result<Self, Error> {
+impl<T> Response<T> {
+    fn from_exchange(
+        exchange: Exchange,
+        expected: Expected,
+        read: fn(Exchange) -> Result<T, Error>,
+    ) -> Result<Self, Error> {
         let (status, headers, attempts) = (exchange.status, exchange.headers.clone(), exchange.progress.attempts);
-        let body = match T::EXPECTED {
+        let body = match expected {
             Expected::Json | Expected::Nothing => exchange.body.as_bytes().cloned().unwrap_or_default(),
             Expected::Events | Expected::Bytes => Bytes::new(),
         };
         let generation_id = generation_id(&headers).map(str::to_owned);
-        Ok(Self { value: T::from_exchange(exchange)?, status, headers, generation_id, body, attempts })
+        Ok(Self { value: read(exchange)?, status, headers, generation_id, body, attempts })
     }
 }
 

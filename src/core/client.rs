@@ -3,6 +3,7 @@
 use std::error::Error as StdError;
 use std::fmt;
 use std::future::Future;
+use std::marker::PhantomData;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,9 +31,9 @@ const HTTP_REFERER: HeaderName = HeaderName::from_static("http-referer");
 const APP_TITLE: HeaderName = HeaderName::from_static("x-openrouter-title");
 const APP_CATEGORIES: HeaderName = HeaderName::from_static("x-openrouter-categories");
 
-/// The core of a client, which every function of [`funcs`](crate) takes: connections, API key, options.
+/// The core of a client, which every function of [`funcs`](crate::funcs) takes: connections, API key, options.
 ///
-/// A clone is cheap and shares everything, the connections and the retry budget too. Make one and keep it.
+/// A clone is cheap and shares everything, including the connections and the retry budget. Create one and keep it.
 ///
 /// ```no_run
 /// use openrouter_kit::core::OpenRouterCore;
@@ -66,12 +67,12 @@ impl OpenRouterCore {
     /// A client with this API key and the defaults of every other option. The environment is not read.
     ///
     /// # Errors
-    /// [`Error::InvalidRequest`] if the key cannot be one, see [`OpenRouterCoreBuilder::api_key`].
+    /// [`Error::InvalidRequest`] if the key cannot be one, see [`ClientBuilder::api_key`].
     pub fn new(api_key: impl Into<String>) -> Result<Self, Error> {
         Self::builder().api_key(api_key).build()
     }
 
-    /// A client that takes its options from the environment; see [`OpenRouterCoreBuilder::env`].
+    /// A client that takes its options from the environment; see [`ClientBuilder::env`].
     ///
     /// # Errors
     /// [`Error::InvalidRequest`] if a variable has a wrong value. A missing API key is no error until a call needs it.
@@ -80,8 +81,8 @@ impl OpenRouterCore {
     }
 
     /// Starts a client with options.
-    pub fn builder() -> OpenRouterCoreBuilder {
-        OpenRouterCoreBuilder::default()
+    pub fn builder() -> ClientBuilder<Self> {
+        ClientBuilder::default()
     }
 
     /// Where requests go.
@@ -208,6 +209,11 @@ pub(crate) enum Key {
 }
 
 impl Key {
+    /// Parses a key given as text.
+    pub(crate) fn fixed(key: &str) -> Result<Self, InvalidRequestError> {
+        authorization("api_key", key).map(Self::Fixed)
+    }
+
     pub(crate) const fn is_set(&self) -> bool {
         !matches!(self, Self::None)
     }
@@ -267,11 +273,19 @@ fn authorization(option: &'static str, key: &str) -> Result<HeaderValue, Invalid
     Ok(value)
 }
 
-/// Options of a client. The setters take what they are given; [`build`](Self::build) refuses what is wrong and names the
-/// option.
+/// Builder for a client: an [`OpenRouter`](crate::OpenRouter) if it was started with
+/// [`OpenRouter::builder`](crate::OpenRouter::builder), an [`OpenRouterCore`] if with [`OpenRouterCore::builder`].
+///
+/// Setters accept any value; [`build`](Self::build) validates them and reports the first invalid option.
+#[must_use = "no client is created before `build` is called"]
+pub struct ClientBuilder<C> {
+    settings: Settings,
+    client: PhantomData<fn() -> C>,
+}
+
+/// The options, without the type of the client.
 #[derive(Clone, Default)]
-#[must_use = "nothing is made before `build` is called"]
-pub struct OpenRouterCoreBuilder {
+struct Settings {
     api_key: Option<String>,
     source: Key,
     server_url: Option<String>,
@@ -291,19 +305,19 @@ pub struct OpenRouterCoreBuilder {
     max_body: Option<usize>,
 }
 
-impl OpenRouterCoreBuilder {
-    /// The API key. It is sent as `Authorization: Bearer <key>`, or as it is if it already begins with `bearer `.
+impl<C> ClientBuilder<C> {
+    /// Sets the API key. It is sent as `Authorization: Bearer <key>`, or as it is if it already begins with `bearer `.
     ///
     /// Surrounding whitespace is trimmed. It may be absent; a call that needs it then fails with
     /// [`Error::InvalidRequest`] before anything is sent. An empty key, a key with several lines, and a key with
     /// anything but printable ASCII are refused by `build`.
     pub fn api_key(mut self, api_key: impl Into<String>) -> Self {
-        self.api_key = Some(api_key.into());
-        self.source = Key::None;
+        self.settings.api_key = Some(api_key.into());
+        self.settings.source = Key::None;
         self
     }
 
-    /// A function that is asked for the API key on each attempt, for keys that change. It replaces
+    /// Sets a function that is called for the API key on each attempt, for keys that change. It replaces
     /// [`api_key`](Self::api_key), and surrounding whitespace is trimmed too. If it fails, the call fails with
     /// [`Error::InvalidRequest`] and nothing is sent.
     ///
@@ -321,8 +335,8 @@ impl OpenRouterCoreBuilder {
         K: Into<String>,
         E: Into<Box<dyn StdError + Send + Sync>>,
     {
-        self.api_key = None;
-        self.source = Key::Source(Arc::new(move || {
+        self.settings.api_key = None;
+        self.settings.source = Key::Source(Arc::new(move || {
             let asked = source();
             Box::pin(async move { asked.await.map(Into::into).map_err(Into::into) })
         }));
@@ -334,95 +348,101 @@ impl OpenRouterCoreBuilder {
     ///
     /// Surrounding whitespace is trimmed, and characters not allowed in a URL path are percent-encoded. A non-ASCII
     /// host must be given in its encoded form (`xn--...`).
-    pub fn server_url(mut self, server_url: impl Into<String>) -> Self {
-        self.server_url = Some(server_url.into());
+    pub fn server_url(mut self, server_url: impl AsRef<str>) -> Self {
+        self.settings.server_url = Some(server_url.as_ref().to_owned());
         self
     }
 
-    /// The address of the program's site, for the ranking on openrouter.ai (`HTTP-Referer`).
+    /// Sets the URL of the program's site, for the ranking on openrouter.ai (`HTTP-Referer`).
     pub fn http_referer(mut self, http_referer: impl Into<String>) -> Self {
-        self.http_referer = Some(http_referer.into());
+        self.settings.http_referer = Some(http_referer.into());
         self
     }
 
-    /// The name of the program, for the ranking on openrouter.ai (`X-OpenRouter-Title`).
+    /// Sets the name of the program, for the ranking on openrouter.ai (`X-OpenRouter-Title`).
     pub fn app_title(mut self, app_title: impl Into<String>) -> Self {
-        self.app_title = Some(app_title.into());
+        self.settings.app_title = Some(app_title.into());
         self
     }
 
-    /// The categories of the program (`X-OpenRouter-Categories`), each of at most 30 lower-case letters, digits and
+    /// Sets the categories of the program (`X-OpenRouter-Categories`), each of at most 30 lower-case letters, digits and
     /// hyphens.
     pub fn app_categories(mut self, app_categories: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        self.app_categories = Some(app_categories.into_iter().map(Into::into).collect());
+        self.settings.app_categories = Some(app_categories.into_iter().map(Into::into).collect());
         self
     }
 
-    /// The `User-Agent` header. Default: `openrouter-kit/` and the version.
+    /// Sets the `User-Agent` header. Default: `openrouter-kit/` and the version.
     pub fn user_agent(mut self, user_agent: impl Into<String>) -> Self {
-        self.user_agent = Some(user_agent.into());
+        self.settings.user_agent = Some(user_agent.into());
         self
     }
 
-    /// A header for every request. A header of the same name that a call sets wins.
-    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.headers.push((name.into(), value.into()));
+    /// Sets a header for every request. A call can override it.
+    pub fn header(mut self, name: impl AsRef<str>, value: impl AsRef<str>) -> Self {
+        self.settings.headers.push((name.as_ref().to_owned(), value.as_ref().to_owned()));
         self
     }
 
-    /// When a failed request is sent again. Default: [`RetryConfig::backoff`].
+    /// Sets when a failed request is retried. Default: [`RetryConfig::backoff`].
     pub fn retry_config(mut self, retry_config: RetryConfig) -> Self {
-        self.retry_config = Some(retry_config);
+        self.settings.retry_config = Some(retry_config);
         self
     }
 
-    /// The limit for making a connection, [`Timeouts::connect`].
-    pub fn connect_timeout(mut self, limit: Duration) -> Self {
-        self.timeouts.connect = Some(limit);
+    /// Sets all time limits, replacing those set before.
+    pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
+        self.settings.timeouts = timeouts;
         self
     }
 
-    /// The limit for the head of an answer, [`Timeouts::response`]; `None` for no limit.
+    /// Sets the limit for making a connection, [`Timeouts::connect`]; `None` leaves it to the transport.
+    pub fn connect_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
+        self.settings.timeouts.connect = limit.into();
+        self
+    }
+
+    /// Sets the limit for the head of a response, [`Timeouts::response`]; `None` for no limit.
     pub fn response_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
-        self.timeouts.response = limit.into();
+        self.settings.timeouts.response = limit.into();
         self
     }
 
-    /// The limit between two chunks of a body, [`Timeouts::idle`]; `None` for no limit.
+    /// Sets the limit between two chunks of a body, [`Timeouts::idle`]; `None` for no limit.
     pub fn idle_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
-        self.timeouts.idle = limit.into();
+        self.settings.timeouts.idle = limit.into();
         self
     }
 
     /// Sets the limit between two events of a stream, [`Timeouts::event`]; `None` for no limit.
     pub fn event_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
-        self.timeouts.event = limit.into();
+        self.settings.timeouts.event = limit.into();
         self
     }
 
-    /// The limit for a whole call, [`Timeouts::total`]; `None` for no limit.
+    /// Sets the limit for a whole call, [`Timeouts::total`]; `None` for no limit.
     pub fn timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
-        self.timeouts.total = limit.into();
+        self.settings.timeouts.total = limit.into();
         self
     }
 
     /// Adds a hook. Hooks run in the order in which they were added.
     pub fn hook(mut self, hook: impl Hook) -> Self {
-        self.hooks.push(Arc::new(hook));
+        self.settings.hooks.push(Arc::new(hook));
         self
     }
 
-    /// What carries the requests. Default: a [`HyperTransport`] of its own for this client.
+    /// Sets the transport. Default: a [`HyperTransport`] of its own for this client.
     pub fn transport(mut self, transport: impl Transport) -> Self {
-        self.transport = Some(Arc::new(transport));
+        self.settings.transport = Some(Arc::new(transport));
         self
     }
 
-    /// The proxy of the default transport; see
+    /// Sets the proxy of the default transport; see
     /// [`HyperTransportBuilder::proxy`](super::transport::HyperTransportBuilder::proxy). Default: what the environment
     /// says. It is refused together with [`transport`](Self::transport), whose own options say what it does.
     pub fn proxy(mut self, url: impl Into<String>) -> Self {
-        self.proxy = Some(url.into());
+        self.settings.proxy = Some(url.into());
         self
     }
 
@@ -430,7 +450,7 @@ impl OpenRouterCoreBuilder {
     ///
     /// JSON of up to 1 MiB is searched for an error, which may take a hundred times as much memory while it is parsed.
     pub fn max_error_body(mut self, bytes: usize) -> Self {
-        self.max_error_body = Some(bytes);
+        self.settings.max_error_body = Some(bytes);
         self
     }
 
@@ -439,7 +459,7 @@ impl OpenRouterCoreBuilder {
     ///
     /// The memory for an event is bounded as for a [body](Self::max_body).
     pub fn max_event(mut self, bytes: usize) -> Self {
-        self.max_event = Some(bytes);
+        self.settings.max_event = Some(bytes);
         self
     }
 
@@ -451,7 +471,7 @@ impl OpenRouterCoreBuilder {
     /// memory; typical responses take twice their length. A response that would take more, such as a list of a million
     /// empty objects, is refused with [`Error::ResponseValidation`].
     pub fn max_body(mut self, bytes: usize) -> Self {
-        self.max_body = Some(bytes);
+        self.settings.max_body = Some(bytes);
         self
     }
 
@@ -468,34 +488,44 @@ impl OpenRouterCoreBuilder {
     /// | `OPENROUTER_DEBUG` | one line to standard error for each attempt, unless it is `0` or `false`: method, URL, status and time, never the key, headers or bodies |
     ///
     /// The order of calls does not matter: what the code sets wins.
-    pub fn env(self) -> Self {
-        self.variables(|name| std::env::var(name).ok())
-    }
-
-    fn variables(mut self, read: impl Fn(&str) -> Option<String>) -> Self {
-        let read = |name| Some(read(name)?.trim().to_owned()).filter(|value| !value.is_empty());
-        if self.api_key.is_none() && matches!(self.source, Key::None) {
-            self.api_key = read("OPENROUTER_API_KEY");
-        }
-        self.server_url = self.server_url.or_else(|| read("OPENROUTER_BASE_URL"));
-        self.http_referer = self.http_referer.or_else(|| read("OPENROUTER_HTTP_REFERER"));
-        self.app_title = self.app_title.or_else(|| read("OPENROUTER_APP_TITLE"));
-        self.app_categories = self.app_categories.or_else(|| {
-            let list = read("OPENROUTER_APP_CATEGORIES")?;
-            Some(list.split(',').map(|category| category.trim().to_owned()).collect())
-        });
-        self.debug |= read("OPENROUTER_DEBUG").is_some_and(|value| value != "0" && value != "false");
+    pub fn env(mut self) -> Self {
+        self.settings.read_variables(|name| std::env::var(name).ok());
         self
     }
 
-    /// Makes the client. Nothing is sent.
+    /// Builds the client. Nothing is sent.
     ///
     /// # Errors
     /// [`Error::InvalidRequest`], which names the option that is wrong; [`Error::Hook`] if a hook refuses in
     /// [`sdk_init`](Hook::sdk_init).
-    pub fn build(self) -> Result<OpenRouterCore, Error> {
+    pub fn build(self) -> Result<C, Error>
+    where
+        C: From<OpenRouterCore>,
+    {
+        self.settings.build().map(C::from)
+    }
+}
+
+impl Settings {
+    fn read_variables(&mut self, read: impl Fn(&str) -> Option<String>) {
+        let read = |name| Some(read(name)?.trim().to_owned()).filter(|value| !value.is_empty());
+        if self.api_key.is_none() && matches!(self.source, Key::None) {
+            self.api_key = read("OPENROUTER_API_KEY");
+        }
+        let or_read = |option: &mut Option<String>, name| *option = option.take().or_else(|| read(name));
+        or_read(&mut self.server_url, "OPENROUTER_BASE_URL");
+        or_read(&mut self.http_referer, "OPENROUTER_HTTP_REFERER");
+        or_read(&mut self.app_title, "OPENROUTER_APP_TITLE");
+        if self.app_categories.is_none() {
+            let list = read("OPENROUTER_APP_CATEGORIES");
+            self.app_categories = list.map(|list| list.split(',').map(|name| name.trim().to_owned()).collect());
+        }
+        self.debug |= read("OPENROUTER_DEBUG").is_some_and(|value| value != "0" && value != "false");
+    }
+
+    fn build(self) -> Result<OpenRouterCore, Error> {
         let key = match &self.api_key {
-            Some(key) => Key::Fixed(authorization("api_key", key)?),
+            Some(key) => Key::fixed(key)?,
             None => self.source.clone(),
         };
         let limits = Limits {
@@ -606,19 +636,32 @@ impl OpenRouterCoreBuilder {
     }
 }
 
-impl fmt::Debug for OpenRouterCoreBuilder {
+impl<C> Clone for ClientBuilder<C> {
+    fn clone(&self) -> Self {
+        Self { settings: self.settings.clone(), client: PhantomData }
+    }
+}
+
+impl<C> Default for ClientBuilder<C> {
+    fn default() -> Self {
+        Self { settings: Settings::default(), client: PhantomData }
+    }
+}
+
+impl<C> fmt::Debug for ClientBuilder<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let headers: Vec<&str> = self.headers.iter().map(|(name, _)| name.as_str()).collect();
-        f.debug_struct("OpenRouterCoreBuilder")
-            .field("server_url", &self.server_url.as_deref().map(hidden::url))
-            .field("http_referer", &self.http_referer)
-            .field("app_title", &self.app_title)
-            .field("app_categories", &self.app_categories)
+        let settings = &self.settings;
+        let headers: Vec<&str> = settings.headers.iter().map(|(name, _)| name.as_str()).collect();
+        f.debug_struct("ClientBuilder")
+            .field("server_url", &settings.server_url.as_deref().map(hidden::url))
+            .field("http_referer", &settings.http_referer)
+            .field("app_title", &settings.app_title)
+            .field("app_categories", &settings.app_categories)
             .field("headers", &headers)
-            .field("retry_config", &self.retry_config)
-            .field("timeouts", &self.timeouts)
-            .field("hooks", &self.hooks)
-            .field("transport", &self.transport)
+            .field("retry_config", &settings.retry_config)
+            .field("timeouts", &settings.timeouts)
+            .field("hooks", &settings.hooks)
+            .field("transport", &settings.transport)
             .finish_non_exhaustive()
     }
 }

@@ -1,5 +1,6 @@
 //! An answer that comes as a stream of events.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::future::poll_fn;
 use std::marker::PhantomData;
@@ -14,12 +15,16 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use super::call::{generation_id, sealed};
 use super::execute::{Exchange, Expected, Progress};
 use super::incoming::Incoming;
-use super::sse::SseDecoder;
+use super::raw_events::RawEvent;
+use super::sse::{SseDecoder, SseEvent};
 use super::wire::{self, DecodeError, Json, Wire};
 use crate::errors::{ApiError, Cause, ConnectionError, Error, ResponseValidationError};
 
 /// The data of the event that ends a stream.
 const DONE: &str = "[DONE]";
+
+/// The name of an event that is an error, on every protocol.
+pub(super) const ERROR: &str = "error";
 
 /// How long the end of the body is waited for after `[DONE]`. It comes with it nearly always, and the connection can be
 /// used again only once it was read.
@@ -80,24 +85,26 @@ pub struct EventStream<T> {
 }
 
 /// The part of a stream that does not depend on the type of its events.
-struct Source {
+pub(super) struct Source {
     operation_id: &'static str,
-    status: StatusCode,
-    headers: HeaderMap,
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
     progress: Progress,
     /// The key that was sent, for redaction in errors.
     authorization: Option<HeaderValue>,
     incoming: Incoming,
     decoder: SseDecoder,
-    state: State,
+    pub(super) state: State,
     /// The end mark, a terminal event or an error was seen: an end of the body is no surprise.
     marked: bool,
     /// An event or an error was returned.
     given: bool,
+    /// The last events of a raw stream, which are read only to decide whether the stream is complete.
+    pub(super) tail: VecDeque<RawEvent>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
+pub(super) enum State {
     /// More bytes may come.
     Open,
     /// The end mark came; the end of the body is waited for.
@@ -138,73 +145,59 @@ impl<T: StreamItem> Stream for EventStream<T> {
     type Item = Result<T, Error>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let source = &mut self.source;
-        loop {
-            match source.state {
-                State::Open | State::Ended => {}
-                State::Done => {
-                    ready!(source.poll_end(cx));
-                    return Poll::Ready(None);
-                }
-                State::Over => return Poll::Ready(None),
-            }
-            match source.decoder.next() {
-                Some(Ok(event)) if event.data.trim_ascii() == DONE => match source.read_outside(T::from_answer) {
-                    Some(Ok(())) => {}
-                    Some(Err(error)) => return Poll::Ready(Some(Err(error))),
-                    None if source.given => source.done(),
-                    None => {
-                        source.close();
-                        let message = "the stream ended without an event";
-                        return Poll::Ready(Some(Err(source.invalid("", Bytes::new(), message))));
-                    }
-                },
-                Some(Ok(event)) if event.data.trim_ascii_start().bytes().next().is_none_or(|byte| byte == b':') => {}
-                Some(Ok(event)) => {
-                    source.incoming.event_came();
-                    source.given = true;
-                    let copied = || Bytes::copy_from_slice(event.data.as_bytes());
-                    let decoded = if event.event == "error" {
-                        Ok(None)
-                    } else {
-                        wire::decode_event_if(event.data, terminal_unless_error::<T>)
-                    };
-                    return Poll::Ready(Some(match decoded {
-                        Ok(Some((item, is_terminal))) => {
-                            source.marked |= is_terminal;
-                            source.decoder.forget_outside();
-                            Ok(item)
-                        }
-                        Ok(None) => {
-                            let data = copied();
-                            Err(source.api_error(data))
-                        }
-                        Err(error) => {
-                            let data = copied();
-                            Err(source.misfit(error, data))
-                        }
-                    }));
-                }
-                Some(Err(error)) => {
-                    source.close();
-                    return Poll::Ready(Some(Err(source.invalid("", Bytes::new(), error))));
-                }
-                None if source.state == State::Open => {
-                    if let Err(error) = ready!(source.poll_fill(cx)) {
-                        return Poll::Ready(Some(Err(error)));
-                    }
-                }
-                None => match source.read_outside(T::from_answer) {
-                    Some(Ok(())) => {}
-                    Some(Err(error)) => return Poll::Ready(Some(Err(error))),
-                    None => {
-                        source.close();
-                        let is_complete = source.marked || !T::END_IS_MARKED;
-                        return Poll::Ready(if is_complete { None } else { Some(Err(source.incomplete())) });
-                    }
-                },
-            }
+        self.source.poll_event::<T, T>(cx, |event, _| match Kind::of(event.data) {
+            Kind::Done => Seen::Done(None),
+            Kind::KeepAlive => Seen::KeepAlive(None),
+            Kind::Event => read(event),
+        })
+    }
+}
+
+/// What an event is, by its data.
+pub(super) enum Kind {
+    /// The end mark.
+    Done,
+    /// No data, or a comment in its place.
+    KeepAlive,
+    Event,
+}
+
+impl Kind {
+    #[inline]
+    pub(super) fn of(data: &str) -> Self {
+        match data.trim_ascii() {
+            DONE => Self::Done,
+            data if data.is_empty() || data.starts_with(':') => Self::KeepAlive,
+            _ => Self::Event,
         }
+    }
+}
+
+/// What a stream makes of an event.
+pub(super) enum Seen<U> {
+    /// The end mark, and what to return for it.
+    Done(Option<U>),
+    /// A keep-alive, and what to return for it.
+    KeepAlive(Option<U>),
+    /// An event, and whether it is terminal.
+    Item(U, bool),
+    /// The data of an event that is an error.
+    Error(Bytes),
+    /// Data that is not JSON.
+    Misfit(DecodeError, Bytes),
+}
+
+/// Reads an event as an item.
+#[inline]
+pub(super) fn read<T: StreamItem>(event: SseEvent<'_>) -> Seen<T> {
+    let copied = || Bytes::copy_from_slice(event.data.as_bytes());
+    if event.event == ERROR {
+        return Seen::Error(copied());
+    }
+    match wire::decode_event_if(event.data, terminal_unless_error::<T>) {
+        Ok(Some((item, is_terminal))) => Seen::Item(item, is_terminal),
+        Ok(None) => Seen::Error(copied()),
+        Err(error) => Seen::Misfit(error, copied()),
     }
 }
 
@@ -214,6 +207,113 @@ fn terminal_unless_error<T: StreamItem>(item: &T) -> Option<bool> {
 }
 
 impl Source {
+    pub(super) fn new(exchange: Exchange, from_answer: fn(&str) -> Vec<Json>, keeps_text: bool) -> Result<Self, Error> {
+        let events = exchange.json().map(from_answer);
+        if events.as_ref().is_some_and(Vec::is_empty) {
+            let error = DecodeError::new("expected an event stream, found a JSON value that is not a response");
+            return Err(exchange.into_misfit(error));
+        }
+        let Exchange { operation_id, status, headers, authorization, body, progress, idle, event, max_event } =
+            exchange;
+        let mut source = Self {
+            operation_id,
+            status,
+            headers,
+            progress,
+            authorization,
+            incoming: Incoming::new(operation_id, body, idle).with_event_limit(event),
+            decoder: SseDecoder::new(max_event).keeping_text(keeps_text),
+            state: State::Open,
+            marked: false,
+            given: false,
+            tail: VecDeque::new(),
+        };
+        if let Some(events) = events {
+            source.read_instead(&events);
+        }
+        Ok(source)
+    }
+
+    /// The next item of a stream of `T`, which `see` makes of an event and of whether the body has ended.
+    #[inline]
+    pub(super) fn poll_event<T: StreamItem, U>(
+        &mut self,
+        cx: &mut Context<'_>,
+        see: impl Fn(SseEvent<'_>, bool) -> Seen<U>,
+    ) -> Poll<Option<Result<U, Error>>> {
+        loop {
+            match self.state {
+                State::Open | State::Ended => {}
+                State::Done => {
+                    ready!(self.poll_end(cx));
+                    return Poll::Ready(None);
+                }
+                State::Over => return Poll::Ready(None),
+            }
+            let has_ended = self.state == State::Ended;
+            match self.decoder.next() {
+                Some(Ok(event)) => match see(event, has_ended) {
+                    Seen::Done(item) => match self.read_outside(T::from_answer) {
+                        Some(Ok(())) => {}
+                        Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                        None if self.given => {
+                            self.done();
+                            if let Some(item) = item {
+                                return Poll::Ready(Some(Ok(item)));
+                            }
+                        }
+                        None => {
+                            self.close();
+                            let message = "the stream ended without an event";
+                            return Poll::Ready(Some(Err(self.invalid("", Bytes::new(), message))));
+                        }
+                    },
+                    Seen::KeepAlive(None) => {}
+                    Seen::KeepAlive(Some(item)) => return Poll::Ready(Some(Ok(item))),
+                    Seen::Item(item, is_terminal) => {
+                        self.event_came();
+                        self.marked |= is_terminal;
+                        self.decoder.forget_outside();
+                        return Poll::Ready(Some(Ok(item)));
+                    }
+                    Seen::Error(data) => {
+                        self.event_came();
+                        self.marked = true;
+                        return Poll::Ready(Some(Err(self.api_error(data))));
+                    }
+                    Seen::Misfit(error, data) => {
+                        self.event_came();
+                        return Poll::Ready(Some(Err(self.misfit(error, data))));
+                    }
+                },
+                Some(Err(error)) => {
+                    self.close();
+                    return Poll::Ready(Some(Err(self.invalid("", Bytes::new(), error))));
+                }
+                None if self.state == State::Open => {
+                    if let Err(error) = ready!(self.poll_fill(cx)) {
+                        return Poll::Ready(Some(Err(error)));
+                    }
+                }
+                None => match self.read_outside(T::from_answer) {
+                    Some(Ok(())) => {}
+                    Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                    None => {
+                        self.close();
+                        let is_complete = self.marked || !T::END_IS_MARKED || self.tail.iter().any(RawEvent::ends::<T>);
+                        return Poll::Ready(if is_complete { None } else { Some(Err(self.incomplete())) });
+                    }
+                },
+            }
+        }
+    }
+
+    #[inline]
+    const fn event_came(&mut self) {
+        self.incoming.event_came();
+        self.given = true;
+    }
+
     /// Reads the next chunk into the decoder.
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         match ready!(self.incoming.poll_chunk(cx)) {
@@ -260,7 +360,7 @@ impl Source {
     fn read_instead(&mut self, events: &[Json]) {
         // A JSON string contains no raw line break.
         let lines = events.iter().map(|event| format!("data: {}\n\n", event.as_text().replace(['\n', '\r'], " ")));
-        self.decoder = SseDecoder::new(usize::MAX);
+        self.decoder = SseDecoder::new(usize::MAX).keeping_text(self.decoder.keeps_text());
         self.decoder.push(lines.collect::<String>().into());
         self.state = State::Ended;
         self.marked = true;
@@ -284,8 +384,7 @@ impl Source {
         Poll::Ready(())
     }
 
-    fn api_error(&mut self, data: Bytes) -> Error {
-        self.marked = true;
+    pub(super) fn api_error(&self, data: Bytes) -> Error {
         let error: Error = ApiError::read(self.operation_id, self.head(), data, super::time::now()).into();
         self.progress.add_to(error.hiding(self.authorization.clone()))
     }
@@ -300,7 +399,7 @@ impl Source {
         self.invalid(&path, data, error)
     }
 
-    fn invalid(&self, path: &str, data: Bytes, source: impl Into<Cause>) -> Error {
+    pub(super) fn invalid(&self, path: &str, data: Bytes, source: impl Into<Cause>) -> Error {
         self.progress.add_to(ResponseValidationError::new(self.operation_id, self.head(), data, path, source).into())
     }
 
@@ -318,29 +417,7 @@ impl<T: StreamItem> sealed::FromExchange for EventStream<T> {
     const EXPECTED: Expected = Expected::Events;
 
     fn from_exchange(exchange: Exchange) -> Result<Self, Error> {
-        let events = exchange.json().map(T::from_answer);
-        if events.as_ref().is_some_and(Vec::is_empty) {
-            let error = DecodeError::new("expected an event stream, found a JSON value that is not a response");
-            return Err(exchange.into_misfit(error));
-        }
-        let Exchange { operation_id, status, headers, authorization, body, progress, idle, event, max_event } =
-            exchange;
-        let mut source = Source {
-            operation_id,
-            status,
-            headers,
-            progress,
-            authorization,
-            incoming: Incoming::new(operation_id, body, idle).with_event_limit(event),
-            decoder: SseDecoder::new(max_event),
-            state: State::Open,
-            marked: false,
-            given: false,
-        };
-        if let Some(events) = events {
-            source.read_instead(&events);
-        }
-        Ok(Self { source, item: PhantomData })
+        Ok(Self { source: Source::new(exchange, T::from_answer, false)?, item: PhantomData })
     }
 }
 

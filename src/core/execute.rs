@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, LOCATION};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
+use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
 
 use super::body::Body;
 use super::call::Options;
-use super::client::{Inner, OpenRouterCore, ServerUrl, Timeouts};
+use super::client::{Inner, Key, OpenRouterCore, ServerUrl, Timeouts};
 use super::hidden::{self, hide_values};
 use super::incoming::{Collected, End, Incoming};
 use super::operation::{Authentication, Operation, Parts, Payload};
@@ -86,7 +86,7 @@ impl Progress {
 
 /// Sends a request, with all its attempts.
 pub(crate) async fn execute(
-    core: &OpenRouterCore,
+    core: OpenRouterCore,
     parts: Parts,
     options: Options,
     expected: Expected,
@@ -125,8 +125,11 @@ struct Plan<'a> {
     payload: Payload,
     expected: Expected,
     timeouts: Timeouts,
-    /// `None` where the configuration of the client holds.
+    /// `None` if the configuration of the client is used.
     retry_config: Option<RetryConfig>,
+    /// `None` if the key of the client is used.
+    key: Option<Key>,
+    extensions: Extensions,
     repeatable: bool,
     wants_metadata: bool,
     base_url: Option<String>,
@@ -146,12 +149,7 @@ impl<'a> Plan<'a> {
         if options.metadata && !operation.takes_metadata_header() {
             return Err(Error::invalid("metadata", "is not known to this operation; leave it out"));
         }
-        let retry_config = match (options.retry_config, options.retry_codes) {
-            (None, None) => None,
-            (config, None) => config,
-            (config, Some(codes)) => Some(config.unwrap_or_else(|| client.retry_config.clone()).status_codes(codes)),
-        };
-        if let Some(config) = &retry_config {
+        if let Some(config) = &options.retry_config {
             config.check()?;
         }
         let url = server.join(&request.target).map_err(|error| {
@@ -160,6 +158,9 @@ impl<'a> Plan<'a> {
         })?;
 
         let mut headers = client.headers.clone();
+        if options.key.is_some() {
+            headers.remove(AUTHORIZATION);
+        }
         headers.insert(ACCEPT, expected.media_type());
         if let Some(media_type) = &request.payload.media_type {
             headers.insert(CONTENT_TYPE, media_type.clone());
@@ -168,8 +169,9 @@ impl<'a> Plan<'a> {
             headers.insert(METADATA, HeaderValue::from_static("enabled"));
         }
         headers.extend(request.headers);
+        let key = options.key.as_ref().unwrap_or(&client.key);
         let wants_key = operation.wants() == Authentication::Required;
-        if wants_key && !client.key.is_set() && !headers.contains_key(AUTHORIZATION) {
+        if wants_key && !key.is_set() && !headers.contains_key(AUTHORIZATION) {
             let message = "is not set, and this operation needs it; set it on the builder, or OPENROUTER_API_KEY in the \
                            environment and use `from_env`";
             return Err(Error::invalid("api_key", message));
@@ -182,7 +184,9 @@ impl<'a> Plan<'a> {
             payload: request.payload,
             expected,
             timeouts: options.timeouts,
-            retry_config,
+            retry_config: options.retry_config,
+            key: options.key,
+            extensions: options.extensions,
             repeatable: options.repeat_received || operation.is_repeatable(),
             wants_metadata: options.metadata,
             base_url: own_server.map(|server| server.as_str().to_owned()),
@@ -227,8 +231,8 @@ impl<'a> Plan<'a> {
         }
         let base_url = self.base_url.clone().unwrap_or_else(|| self.client.server.as_str().to_owned());
         let is_stream = self.expected == Expected::Events;
-        let retry_config = retry_config.clone();
-        Some(HookContext::new(self.operation, base_url, retry_config, self.timeouts, is_stream, self.wants_metadata))
+        let context = HookContext::new(self.operation, base_url, retry_config.clone(), self.timeouts);
+        Some(context.with_call(is_stream, self.wants_metadata, self.extensions.clone()))
     }
 
     async fn attempt(&self, context: Option<&HookContext>) -> Result<Exchange, Error> {
@@ -274,7 +278,8 @@ impl<'a> Plan<'a> {
         let wants_key = self.operation.wants() != Authentication::None
             && !input.headers.contains_key(AUTHORIZATION)
             && (context.is_none() || same_origin(&input.url, &self.url));
-        let key = if wants_key { self.client.key.authorization().await? } else { None };
+        let key = self.key.as_ref().unwrap_or(&self.client.key);
+        let key = if wants_key { key.authorization().await? } else { None };
         if let Some(key) = &key {
             input.headers.insert(AUTHORIZATION, key.clone());
         }

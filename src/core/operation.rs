@@ -145,7 +145,7 @@ impl Operation {
     }
 }
 
-/// A value that can stand in a query.
+/// A value of a query parameter: text, a number or a boolean.
 pub trait QueryValue {
     /// The text before it is percent-encoded; `None` for a number that is not finite.
     fn query_text(&self) -> Option<Cow<'_, str>>;
@@ -169,17 +169,19 @@ impl QueryValue for bool {
     }
 }
 
-impl QueryValue for i64 {
-    fn query_text(&self) -> Option<Cow<'_, str>> {
-        Some(Cow::Owned(self.to_string()))
-    }
+macro_rules! numbers {
+    ($($ty:ident)*, $is_valid:expr) => {$(
+        impl QueryValue for $ty {
+            fn query_text(&self) -> Option<Cow<'_, str>> {
+                let is_valid: fn(&Self) -> bool = $is_valid;
+                is_valid(self).then(|| Cow::Owned(self.to_string()))
+            }
+        }
+    )*};
 }
 
-impl QueryValue for f64 {
-    fn query_text(&self) -> Option<Cow<'_, str>> {
-        self.is_finite().then(|| Cow::Owned(self.to_string()))
-    }
-}
+numbers!(i8 i16 i32 i64 isize u8 u16 u32 u64 usize, |_| true);
+numbers!(f32 f64, |number| number.is_finite());
 
 impl<T: QueryValue + ?Sized> QueryValue for &T {
     fn query_text(&self) -> Option<Cow<'_, str>> {
@@ -247,18 +249,20 @@ impl Parts {
     /// Appends `name=value` to the query, percent-encoded, if there is a value.
     #[must_use]
     pub fn query(mut self, name: &'static str, value: Option<impl QueryValue>) -> Self {
-        if let Some(value) = &value {
-            self.append(name, value.query_text());
+        match value.as_ref().map(QueryValue::query_text) {
+            None => {}
+            Some(Some(text)) => append_pair(self.target.to_mut(), name, &text),
+            Some(None) => self.fail(name, NOT_FINITE),
         }
         self
     }
 
-    fn append(&mut self, name: &'static str, text: Option<Cow<'_, str>>) {
-        let Some(text) = text else {
-            self.fail(name, NOT_FINITE);
-            return;
-        };
-        append_pair(self.target.to_mut(), name, &text);
+    /// Appends `name=value`, whose name is known at run time.
+    pub(crate) fn append_query(&mut self, name: &str, value: &dyn QueryValue) {
+        match value.query_text() {
+            Some(text) => append_pair(self.target.to_mut(), name, &text),
+            None => self.fail("query", format!("sets {name:?} to a number that is not finite; leave it out")),
+        }
     }
 
     /// Appends `name=value` to the query for each of the values.
@@ -365,7 +369,14 @@ impl Parts {
         Ok(Finished { target: self.target, headers: self.headers, payload: Payload::of(content) })
     }
 
-    /// The same request again, for a page of a list. A mistake goes with it: it is told once.
+    /// Takes the request, and leaves one that cannot be sent.
+    pub(crate) fn take(&mut self) -> Self {
+        let mut sent = Self::new(self.operation);
+        sent.fail("call", "was already sent; create a new one");
+        std::mem::replace(self, sent)
+    }
+
+    /// Copies the request for the next page. A pending error moves to the copy, so it is reported once.
     pub(crate) fn copy(&mut self) -> Self {
         Self {
             operation: self.operation,

@@ -8,9 +8,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use futures_core::Stream;
 
-use super::call::{Call, CallFuture, Options, Response};
-use super::client::OpenRouterCore;
-use super::operation::Parts;
+use super::call::{Call, CallWithResponse, Draft, Response};
 use super::wire::Root;
 use crate::errors::{Error, UnexpectedError};
 
@@ -55,7 +53,7 @@ pub enum Paging {
     Cursor(&'static str),
 }
 
-impl<'a, T: Page> Call<'a, T> {
+impl<T: Page> Call<T> {
     /// All pages from the one that this call asks for, as a stream. It is the last option to be set.
     ///
     /// Each page is a call of its own with all options of this one: retries, time limits (the one for the whole call
@@ -71,8 +69,9 @@ impl<'a, T: Page> Call<'a, T> {
     /// - An error ends the stream.
     ///
     /// An operation that does not page gives [`Error::InvalidRequest`].
-    pub fn pages(self) -> Pages<'a, T> {
-        let (core, mut parts, options) = self.into_parts();
+    pub fn pages(self) -> Pages<T> {
+        let mut draft = self.into_draft();
+        let parts = &mut draft.parts;
         let paging = parts.operation().paging();
         if let Some(Paging::Offset { default_limit: Some(limit) }) = paging
             && parts.query_value("limit").is_none()
@@ -91,27 +90,25 @@ impl<'a, T: Page> Call<'a, T> {
             last: Bytes::new(),
             length: None,
         };
-        Pages { core, parts, options, paging, position, state: State::Next }
+        Pages { draft, paging, position, state: State::Next }
     }
 
     /// What is in [all pages](Self::pages), one by one, as a stream. It is the last option to be set.
     ///
     /// The next page is asked for when the items of the one before are used up.
-    pub fn items(self) -> Items<'a, T> {
+    pub fn items(self) -> Items<T> {
         Items { pages: self.pages(), items: Vec::new().into_iter() }
     }
 }
 
 /// The pages of a list, as a [`futures_core::Stream`]; see [`Call::pages`].
 #[must_use = "nothing is sent before the first page is asked for"]
-pub struct Pages<'a, T> {
-    core: &'a OpenRouterCore,
+pub struct Pages<T> {
     /// The request for the next page.
-    parts: Parts,
-    options: Options,
+    draft: Box<Draft>,
     paging: Option<Paging>,
     position: Position,
-    state: State<'a, T>,
+    state: State<T>,
 }
 
 /// How far the list was read.
@@ -126,22 +123,22 @@ struct Position {
     length: Option<usize>,
 }
 
-enum State<'a, T> {
+enum State<T> {
     Next,
-    Asking(CallFuture<'a, Response<T>>),
+    Asking(CallWithResponse<T>),
     /// The page that was given last tells that no other follows, since the list would never end.
     Endless(Error),
     Over,
 }
 
-impl<T: Page> Pages<'_, T> {
+impl<T: Page> Pages<T> {
     /// The next page; `None` after the last.
     pub async fn next(&mut self) -> Option<Result<T, Error>> {
         std::future::poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
     }
 
     /// Sets the request to the page after this one, and says what to do next.
-    fn turn(&mut self, page: &Response<T>) -> State<'static, T> {
+    fn turn(&mut self, page: &Response<T>) -> State<T> {
         let position = &mut self.position;
         let has_more = page.value.has_more();
         match self.paging {
@@ -152,10 +149,10 @@ impl<T: Page> Pages<'_, T> {
                 if !position.cursors.insert(cursor.to_owned()) {
                     let message = "the server gave the same cursor twice, so that the list would never end";
                     let error: Error =
-                        UnexpectedError::status(self.parts.operation().id(), page.status, message).into();
-                    return State::Endless(error.of_function(self.parts.operation().function_name()));
+                        UnexpectedError::status(self.draft.parts.operation().id(), page.status, message).into();
+                    return State::Endless(error.of_function(self.draft.parts.operation().function_name()));
                 }
-                self.parts.set_query(page.value.cursor_parameter().unwrap_or(name), cursor);
+                self.draft.parts.set_query(page.value.cursor_parameter().unwrap_or(name), cursor);
                 State::Next
             }
             Some(Paging::Offset { default_limit }) => {
@@ -170,7 +167,7 @@ impl<T: Page> Pages<'_, T> {
                 position.length = is_short.then_some(length);
                 position.last = page.body.clone();
                 position.offset = position.offset.saturating_add(length as u64);
-                self.parts.set_query("offset", &position.offset.to_string());
+                self.draft.parts.set_query("offset", &position.offset.to_string());
                 State::Next
             }
         }
@@ -182,12 +179,12 @@ impl<T: Page> Pages<'_, T> {
     }
 }
 
-impl<T: Page> Stream for Pages<'_, T> {
+impl<T: Page> Stream for Pages<T> {
     type Item = Result<T, Error>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let pages = &mut *self;
-        let operation = pages.parts.operation();
+        let operation = pages.draft.parts.operation();
         let (id, function) = (operation.id(), operation.function_name());
         loop {
             match &mut pages.state {
@@ -205,8 +202,7 @@ impl<T: Page> Stream for Pages<'_, T> {
                     return Poll::Ready(Some(Err(mistake.of_operation(id).of_function(function))));
                 }
                 State::Next => {
-                    let call = Call::from_parts(pages.core, pages.parts.copy(), pages.options.clone());
-                    pages.state = State::Asking(call.with_response().into_future());
+                    pages.state = State::Asking(Call::from_draft(pages.draft.copy()).with_response());
                 }
                 State::Asking(page) => {
                     let page = ready!(Pin::new(page).poll(cx));
@@ -232,20 +228,20 @@ impl<T: Page> Stream for Pages<'_, T> {
     }
 }
 
-impl<T> fmt::Debug for Pages<'_, T> {
+impl<T> fmt::Debug for Pages<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Pages").field("next", &self.parts).field("paging", &self.paging).finish_non_exhaustive()
+        f.debug_struct("Pages").field("next", &self.draft.parts).field("paging", &self.paging).finish_non_exhaustive()
     }
 }
 
 /// What is in the pages of a list, as a [`futures_core::Stream`]; see [`Call::items`].
 #[must_use = "nothing is sent before the first item is asked for"]
-pub struct Items<'a, T: Page> {
-    pages: Pages<'a, T>,
+pub struct Items<T: Page> {
+    pages: Pages<T>,
     items: std::vec::IntoIter<T::Item>,
 }
 
-impl<T: Page> Items<'_, T> {
+impl<T: Page> Items<T> {
     /// The next item; `None` after the last.
     pub async fn next(&mut self) -> Option<Result<T::Item, Error>> {
         std::future::poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
@@ -264,9 +260,9 @@ impl<T: Page> Items<'_, T> {
     }
 }
 
-impl<T: Page> Unpin for Items<'_, T> {}
+impl<T: Page> Unpin for Items<T> {}
 
-impl<T: Page> Stream for Items<'_, T> {
+impl<T: Page> Stream for Items<T> {
     type Item = Result<T::Item, Error>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
@@ -283,7 +279,7 @@ impl<T: Page> Stream for Items<'_, T> {
     }
 }
 
-impl<T: Page> fmt::Debug for Items<'_, T> {
+impl<T: Page> fmt::Debug for Items<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Items").field("pages", &self.pages).finish_non_exhaustive()
     }

@@ -60,6 +60,13 @@ pub struct SseDecoder {
     repaired: String,
     /// Lines that are not event fields, up to the limit; see [`outside`](Self::outside).
     outside: Vec<u8>,
+    /// The text of each event is kept; see [`keeping_text`](Self::keeping_text).
+    keeps_text: bool,
+    /// Where in the chunk the text of the event under way starts, and the part of it from earlier chunks.
+    text_start: usize,
+    text_begun: Vec<u8>,
+    /// The text of the event that is lent.
+    text: Bytes,
 }
 
 /// Where the data of the event under way is.
@@ -90,6 +97,8 @@ pub struct SseEvent<'a> {
     pub id: &'a str,
     /// The last time to wait before reconnecting that the stream has named, with this event or before.
     pub retry: Option<Duration>,
+    /// The lines of the event with its blank line, if the decoder keeps them.
+    pub(crate) text: &'a Bytes,
 }
 
 /// An event has more bytes than the decoder was told to accept. It is the last thing the decoder answers.
@@ -134,7 +143,21 @@ impl SseDecoder {
             failed: false,
             repaired: String::new(),
             outside: Vec::new(),
+            keeps_text: false,
+            text_start: 0,
+            text_begun: Vec::new(),
+            text: Bytes::new(),
         }
+    }
+
+    /// Keeps the text of each event, and returns comments and other blocks without data as events too.
+    pub(crate) const fn keeping_text(mut self, keeps_text: bool) -> Self {
+        self.keeps_text = keeps_text;
+        self
+    }
+
+    pub(crate) const fn keeps_text(&self) -> bool {
+        self.keeps_text
     }
 
     /// The lines that are not event fields, which the specification says to ignore: an error or a whole response from a
@@ -160,6 +183,7 @@ impl SseDecoder {
             self.forget_lent();
             self.chunk = chunk;
             self.position = 0;
+            self.text_start = 0;
         } else {
             let mut joined = Vec::with_capacity(self.chunk.len() + chunk.len());
             joined.extend_from_slice(&self.chunk);
@@ -215,10 +239,13 @@ impl SseDecoder {
                     self.position += 1;
                 }
                 Some(_) => {
-                    self.buffer.extend_from_slice(BYTE_ORDER_MARK.get(..self.mark).unwrap_or_default());
+                    let begun = BYTE_ORDER_MARK.get(..self.mark).unwrap_or_default();
+                    self.buffer.extend_from_slice(begun);
+                    self.text_begun.extend_from_slice(begun);
                     self.mark = BYTE_ORDER_MARK.len();
                 }
             }
+            self.text_start = self.position;
         }
     }
 
@@ -229,15 +256,20 @@ impl SseDecoder {
             let Some(first) = rest.first() else {
                 // It is asked again before more bytes come, so that nothing is done twice.
                 if !self.chunk.is_empty() {
+                    self.keep_beginning_of_text()?;
                     self.keep_data();
                     self.chunk = Bytes::new();
                     self.position = 0;
+                    self.text_start = 0;
                 }
                 return Ok(false);
             };
             if self.after_cr {
                 self.after_cr = false;
                 if *first == b'\n' {
+                    if self.text_start == self.position && self.text_begun.is_empty() {
+                        self.text_start += 1;
+                    }
                     self.position += 1;
                     continue;
                 }
@@ -260,12 +292,48 @@ impl SseDecoder {
             } else if length > 0 {
                 self.take_line(line)?;
             } else if matches!(self.data, Data::Absent) {
+                if self.take_text() {
+                    return Ok(true);
+                }
                 self.fields.event.clear();
                 self.size = 0;
             } else {
+                self.take_text();
                 return Ok(true);
             }
         }
+    }
+
+    /// Takes the text of the event that ends here, and returns whether it has a comment or a field, and nothing else.
+    fn take_text(&mut self) -> bool {
+        if !self.keeps_text {
+            return false;
+        }
+        if self.after_cr && self.chunk.get(self.position) == Some(&b'\n') {
+            self.after_cr = false;
+            self.position += 1;
+        }
+        let rest = self.chunk.get(self.text_start..self.position).unwrap_or_default();
+        self.text = if self.text_begun.is_empty() {
+            self.chunk.slice_ref(rest)
+        } else {
+            self.text_begun.extend_from_slice(rest);
+            std::mem::take(&mut self.text_begun).into()
+        };
+        self.text_start = self.position;
+        let mut lines = lines(&self.text).peekable();
+        lines.peek().is_some()
+            && lines.all(|line| line.starts_with(b":") || !matches!(Field::of(line).0, Field::Unknown))
+    }
+
+    /// Copies the text of the event under way out of the chunk, which is about to go.
+    fn keep_beginning_of_text(&mut self) -> Result<(), EventTooLarge> {
+        if !self.keeps_text {
+            return Ok(());
+        }
+        self.text_begun.extend_from_slice(self.chunk.get(self.text_start..).unwrap_or_default());
+        // Line ends do not count towards the limit, but they are never more than twice the rest. Comments do.
+        if self.text_begun.len() / 3 > self.limit { Err(EventTooLarge { limit: self.limit }) } else { Ok(()) }
     }
 
     /// Where in the buffer the line under way begins.
@@ -370,7 +438,7 @@ impl SseDecoder {
                 &self.repaired
             }
         };
-        SseEvent { event: &self.fields.event, data, id: &self.fields.id, retry: self.fields.retry }
+        SseEvent { event: &self.fields.event, data, id: &self.fields.id, retry: self.fields.retry, text: &self.text }
     }
 
     #[inline]
@@ -407,8 +475,13 @@ fn keep_outside(outside: &mut Vec<u8>, line: &[u8], limit: usize) {
     }
 }
 
-#[derive(Clone, Copy)]
-enum Field {
+/// The lines of an event that are not blank, without their ends.
+pub(crate) fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    text.split(|byte| matches!(byte, b'\n' | b'\r')).filter(|line| !line.is_empty())
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Field {
     Data,
     Event,
     Id,
@@ -423,7 +496,7 @@ impl Field {
 
     /// The field of a line that is no comment, and where its value begins.
     #[inline]
-    fn of(line: &[u8]) -> (Self, usize) {
+    pub(crate) fn of(line: &[u8]) -> (Self, usize) {
         for (field, name) in Self::NAMES {
             match line.strip_prefix(name) {
                 Some([]) => return (field, name.len()),

@@ -220,8 +220,8 @@ impl ApiError {
         let told_by = [error_type.clone(), code.clone(), place.text("status"), place.error.as_str().map(str::to_owned)];
         let by_words = || told_by.iter().flatten().find_map(|word| ApiErrorKind::from_word(word));
         let kind = match told.map(ApiErrorKind::from_status) {
-            Some(kind) if kind != ApiErrorKind::Default || !status.is_success() => kind,
-            _ => by_words().unwrap_or(ApiErrorKind::Default),
+            Some(kind) if kind != ApiErrorKind::Other || !status.is_success() => kind,
+            _ => by_words().unwrap_or(ApiErrorKind::Other),
         };
         let is_transient = (kind.is_transient() || told.is_some_and(|status| TRANSIENT.contains(&status)))
             && !told_by.iter().flatten().any(|word| is_lack_of_credits(&snake_case(word)));
@@ -414,7 +414,7 @@ impl ApiError {
             _ if self.is_transient && !self.status.is_success() && self.may_be_processed() => {
                 "the server may still have done the work, so check before repeating it"
             }
-            ApiErrorKind::Default if self.is_transient => ApiErrorKind::ServiceUnavailable.advice(),
+            ApiErrorKind::Other if self.is_transient => ApiErrorKind::ServiceUnavailable.advice(),
             _ if self.lacks_credits() => ApiErrorKind::PaymentRequired.advice(),
             kind if !kind.is_transient() && is_page(&self.headers, &self.body) => {
                 "this is an HTML page and not a response of the API, so check the server URL"

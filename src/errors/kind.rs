@@ -45,7 +45,7 @@ pub enum ApiErrorKind {
     /// 529: the provider of the model is overloaded.
     ProviderOverloaded,
     /// Any other status; [`ApiError::status`](super::ApiError::status) and [`ApiError::code`](super::ApiError::code) say which.
-    Default,
+    Other,
 }
 
 impl ApiErrorKind {
@@ -71,7 +71,7 @@ impl ApiErrorKind {
             504 => Self::GatewayTimeout,
             524 => Self::EdgeNetworkTimeout,
             529 => Self::ProviderOverloaded,
-            _ => Self::Default,
+            _ => Self::Other,
         }
     }
 }

@@ -19,6 +19,6 @@ static ALPHA_DECISIONS_CREATE: Operation =
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 402, 403, 404, 413, 429, 500, 502, 503, 524, 529; other variants where no answer came.
 #[inline]
-pub fn alpha_decisions_create(core: &OpenRouterCore, request: DecisionsRequest) -> Call<'_, DecisionsResponse> {
+pub fn alpha_decisions_create(core: &OpenRouterCore, request: DecisionsRequest) -> Call<DecisionsResponse> {
     Call::new(core, Parts::new(&ALPHA_DECISIONS_CREATE).json(&request))
 }

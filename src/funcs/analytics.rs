@@ -17,7 +17,10 @@ static ANALYTICS_GET_USER_ACTIVITY: Operation =
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 500; other variants where no answer came.
 #[inline]
-pub fn analytics_get_user_activity(core: &OpenRouterCore, params: GetUserActivityParams) -> Call<'_, ActivityResponse> {
+pub fn analytics_get_user_activity(
+    core: &OpenRouterCore,
+    params: AnalyticsGetUserActivityParams,
+) -> Call<ActivityResponse> {
     Call::new(core, params.write(Parts::new(&ANALYTICS_GET_USER_ACTIVITY)))
 }
 
@@ -31,7 +34,7 @@ static ANALYTICS_GET_ANALYTICS_META: Operation =
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 401, 403, 500; other variants where no answer came.
 #[inline]
-pub fn analytics_get_analytics_meta(core: &OpenRouterCore) -> Call<'_, GetAnalyticsMetaResponse> {
+pub fn analytics_get_analytics_meta(core: &OpenRouterCore) -> Call<GetAnalyticsMetaResponse> {
     Call::new(core, Parts::new(&ANALYTICS_GET_ANALYTICS_META))
 }
 
@@ -49,6 +52,6 @@ static ANALYTICS_QUERY_ANALYTICS: Operation = Operation::new("queryAnalytics", M
 pub fn analytics_query_analytics(
     core: &OpenRouterCore,
     request: QueryAnalyticsRequest,
-) -> Call<'_, QueryAnalyticsResponse> {
+) -> Call<QueryAnalyticsResponse> {
     Call::new(core, Parts::new(&ANALYTICS_QUERY_ANALYTICS).json(&request))
 }

@@ -17,7 +17,7 @@ static API_KEYS_GET_CURRENT_KEY_METADATA: Operation =
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 401, 500; other variants where no answer came.
 #[inline]
-pub fn api_keys_get_current_key_metadata(core: &OpenRouterCore) -> Call<'_, GetCurrentKeyResponse> {
+pub fn api_keys_get_current_key_metadata(core: &OpenRouterCore) -> Call<GetCurrentKeyResponse> {
     Call::new(core, Parts::new(&API_KEYS_GET_CURRENT_KEY_METADATA))
 }
 
@@ -32,7 +32,7 @@ static API_KEYS_LIST: Operation = Operation::new("list", Method::GET, "/keys")
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 404, 429, 500; other variants where no answer came.
 #[inline]
-pub fn api_keys_list(core: &OpenRouterCore, params: ListKeysParams) -> Call<'_, ListKeysResponse> {
+pub fn api_keys_list(core: &OpenRouterCore, params: ApiKeysListParams) -> Call<ListKeysResponse> {
     Call::new(core, params.write(Parts::new(&API_KEYS_LIST)))
 }
 
@@ -45,7 +45,7 @@ static API_KEYS_CREATE: Operation = Operation::new("createKeys", Method::POST, "
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 429, 500; other variants where no answer came.
 #[inline]
-pub fn api_keys_create(core: &OpenRouterCore, request: CreateKeyRequest) -> Call<'_, CreateKeyResponse> {
+pub fn api_keys_create(core: &OpenRouterCore, request: CreateKeyRequest) -> Call<CreateKeyResponse> {
     Call::new(core, Parts::new(&API_KEYS_CREATE).json(&request))
 }
 
@@ -62,7 +62,7 @@ static API_KEYS_DELETE: Operation =
 /// # Arguments
 /// - `hash`: Hash of the API key to remove, not its secret.
 #[inline]
-pub fn api_keys_delete(core: &OpenRouterCore, hash: impl AsRef<str>) -> Call<'_, DeleteKeyResponse> {
+pub fn api_keys_delete(core: &OpenRouterCore, hash: impl AsRef<str>) -> Call<DeleteKeyResponse> {
     Call::new(core, Parts::new(&API_KEYS_DELETE).path("hash", hash.as_ref()))
 }
 
@@ -78,7 +78,7 @@ static API_KEYS_GET: Operation = Operation::new("getKey", Method::GET, "/keys/{h
 /// # Arguments
 /// - `hash`: Hash of the API key to look up, not its secret.
 #[inline]
-pub fn api_keys_get(core: &OpenRouterCore, hash: impl AsRef<str>) -> Call<'_, GetKeyResponse> {
+pub fn api_keys_get(core: &OpenRouterCore, hash: impl AsRef<str>) -> Call<GetKeyResponse> {
     Call::new(core, Parts::new(&API_KEYS_GET).path("hash", hash.as_ref()))
 }
 
@@ -99,6 +99,6 @@ pub fn api_keys_update(
     core: &OpenRouterCore,
     hash: impl AsRef<str>,
     request: UpdateKeyRequest,
-) -> Call<'_, UpdateKeyResponse> {
+) -> Call<UpdateKeyResponse> {
     Call::new(core, Parts::new(&API_KEYS_UPDATE).path("hash", hash.as_ref()).json(&request))
 }

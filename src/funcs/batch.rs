@@ -17,7 +17,7 @@ static BATCH_LIST: Operation =
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 429, 500, 502; other variants where no answer came.
 #[inline]
-pub fn batch_list(core: &OpenRouterCore, params: ListBatchesParams) -> Call<'_, BatchListResponse> {
+pub fn batch_list(core: &OpenRouterCore, params: BatchListParams) -> Call<BatchListResponse> {
     Call::new(core, params.write(Parts::new(&BATCH_LIST)))
 }
 
@@ -31,7 +31,7 @@ static BATCH_CREATE_BATCHES: Operation =
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 402, 403, 404, 413, 422, 429, 500, 502; other variants where no answer came.
 #[inline]
-pub fn batch_create_batches(core: &OpenRouterCore, request: CreateBatchRequest) -> Call<'_, BatchObject> {
+pub fn batch_create_batches(core: &OpenRouterCore, request: CreateBatchRequest) -> Call<BatchObject> {
     Call::new(core, Parts::new(&BATCH_CREATE_BATCHES).json(&request))
 }
 
@@ -48,7 +48,7 @@ static BATCH_DELETE: Operation =
 /// # Arguments
 /// - `id`: ID of the batch to delete, from its submission or a listing.
 #[inline]
-pub fn batch_delete(core: &OpenRouterCore, id: impl AsRef<str>) -> Call<'_, BatchDeletedObject> {
+pub fn batch_delete(core: &OpenRouterCore, id: impl AsRef<str>) -> Call<BatchDeletedObject> {
     Call::new(core, Parts::new(&BATCH_DELETE).path("id", id.as_ref()))
 }
 
@@ -65,6 +65,6 @@ static BATCH_GET_BATCHES: Operation =
 /// # Arguments
 /// - `id`: ID of the batch to look up, from its submission or a listing.
 #[inline]
-pub fn batch_get_batches(core: &OpenRouterCore, id: impl AsRef<str>) -> Call<'_, BatchObject> {
+pub fn batch_get_batches(core: &OpenRouterCore, id: impl AsRef<str>) -> Call<BatchObject> {
     Call::new(core, Parts::new(&BATCH_GET_BATCHES).path("id", id.as_ref()))
 }

@@ -19,7 +19,7 @@ static BENCHMARKS_GET_BENCHMARKS: Operation =
 #[inline]
 pub fn benchmarks_get_benchmarks(
     core: &OpenRouterCore,
-    params: GetBenchmarksParams,
-) -> Call<'_, UnifiedBenchmarksResponse> {
+    params: BenchmarksGetBenchmarksParams,
+) -> Call<UnifiedBenchmarksResponse> {
     Call::new(core, params.write(Parts::new(&BENCHMARKS_GET_BENCHMARKS)))
 }

@@ -18,7 +18,7 @@ static BYOK_LIST: Operation = Operation::new("listBYOKKeys", Method::GET, "/byok
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 500; other variants where no answer came.
 #[inline]
-pub fn byok_list(core: &OpenRouterCore, params: ListByokKeysParams) -> Call<'_, ListByokKeysResponse> {
+pub fn byok_list(core: &OpenRouterCore, params: ByokListParams) -> Call<ListByokKeysResponse> {
     Call::new(core, params.write(Parts::new(&BYOK_LIST)))
 }
 
@@ -31,7 +31,7 @@ static BYOK_CREATE: Operation = Operation::new("createBYOKKey", Method::POST, "/
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 500; other variants where no answer came.
 #[inline]
-pub fn byok_create(core: &OpenRouterCore, request: CreateByokKeyRequest) -> Call<'_, CreateByokKeyResponse> {
+pub fn byok_create(core: &OpenRouterCore, request: CreateByokKeyRequest) -> Call<CreateByokKeyResponse> {
     Call::new(core, Parts::new(&BYOK_CREATE).json(&request))
 }
 
@@ -47,7 +47,7 @@ static BYOK_DELETE: Operation = Operation::new("deleteBYOKKey", Method::DELETE, 
 /// # Arguments
 /// - `id`: UUID of the credential to remove.
 #[inline]
-pub fn byok_delete(core: &OpenRouterCore, id: impl AsRef<str>) -> Call<'_, DeleteByokKeyResponse> {
+pub fn byok_delete(core: &OpenRouterCore, id: impl AsRef<str>) -> Call<DeleteByokKeyResponse> {
     Call::new(core, Parts::new(&BYOK_DELETE).path("id", id.as_ref()))
 }
 
@@ -63,7 +63,7 @@ static BYOK_GET: Operation = Operation::new("getBYOKKey", Method::GET, "/byok/{i
 /// # Arguments
 /// - `id`: UUID of the credential to look up.
 #[inline]
-pub fn byok_get(core: &OpenRouterCore, id: impl AsRef<str>) -> Call<'_, GetByokKeyResponse> {
+pub fn byok_get(core: &OpenRouterCore, id: impl AsRef<str>) -> Call<GetByokKeyResponse> {
     Call::new(core, Parts::new(&BYOK_GET).path("id", id.as_ref()))
 }
 
@@ -83,6 +83,6 @@ pub fn byok_update(
     core: &OpenRouterCore,
     id: impl AsRef<str>,
     request: UpdateByokKeyRequest,
-) -> Call<'_, UpdateByokKeyResponse> {
+) -> Call<UpdateByokKeyResponse> {
     Call::new(core, Parts::new(&BYOK_UPDATE).path("id", id.as_ref()).json(&request))
 }

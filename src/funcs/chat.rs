@@ -18,7 +18,7 @@ static CHAT_SEND: Operation = Operation::new("sendChatCompletionRequest", Method
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 402, 403, 404, 408, 413, 422, 429, 500, 502, 503, 524, 529; other variants where no answer came.
 #[inline]
-pub fn chat_send(core: &OpenRouterCore, request: ChatRequest) -> Call<'_, ChatResult> {
+pub fn chat_send(core: &OpenRouterCore, request: ChatRequest) -> Call<ChatResult> {
     Call::new(core, Parts::new(&CHAT_SEND).json(&request).stream(false))
 }
 
@@ -33,6 +33,6 @@ static CHAT_STREAM: Operation = Operation::new("sendChatCompletionRequest", Meth
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 402, 403, 404, 408, 413, 422, 429, 500, 502, 503, 524, 529; other variants where no answer came.
 #[inline]
-pub fn chat_stream(core: &OpenRouterCore, request: ChatRequest) -> Call<'_, EventStream<ChatStreamChunk>> {
+pub fn chat_stream(core: &OpenRouterCore, request: ChatRequest) -> Call<EventStream<ChatStreamChunk>> {
     Call::new(core, Parts::new(&CHAT_STREAM).json(&request).stream(true))
 }

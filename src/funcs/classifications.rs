@@ -20,7 +20,7 @@ static CLASSIFICATIONS_GET_TASK_CLASSIFICATIONS: Operation =
 #[inline]
 pub fn classifications_get_task_classifications(
     core: &OpenRouterCore,
-    params: GetTaskClassificationsParams,
-) -> Call<'_, TaskClassificationResponse> {
+    params: TaskClassificationsParams,
+) -> Call<TaskClassificationResponse> {
     Call::new(core, params.write(Parts::new(&CLASSIFICATIONS_GET_TASK_CLASSIFICATIONS)))
 }

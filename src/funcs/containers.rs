@@ -25,8 +25,8 @@ static CONTAINERS_LIST_CONTAINER_FILES: Operation =
 pub fn containers_list_container_files(
     core: &OpenRouterCore,
     container_id: impl AsRef<str>,
-    params: ListContainerFilesParams,
-) -> Call<'_, ContainerFileListResponse> {
+    params: ContainersListContainerFilesParams,
+) -> Call<ContainerFileListResponse> {
     Call::new(
         core,
         params.write(Parts::new(&CONTAINERS_LIST_CONTAINER_FILES).path("container_id", container_id.as_ref())),
@@ -52,7 +52,7 @@ pub fn containers_get_container_file(
     core: &OpenRouterCore,
     container_id: impl AsRef<str>,
     file_id: impl AsRef<str>,
-) -> Call<'_, ContainerFile> {
+) -> Call<ContainerFile> {
     Call::new(
         core,
         Parts::new(&CONTAINERS_GET_CONTAINER_FILE)
@@ -80,7 +80,7 @@ pub fn containers_download_container_file_content(
     core: &OpenRouterCore,
     container_id: impl AsRef<str>,
     file_id: impl AsRef<str>,
-) -> Call<'_, Download> {
+) -> Call<Download> {
     Call::new(
         core,
         Parts::new(&CONTAINERS_DOWNLOAD_CONTAINER_FILE_CONTENT)
@@ -108,7 +108,7 @@ pub fn containers_promote_container_file(
     core: &OpenRouterCore,
     container_id: impl AsRef<str>,
     file_id: impl AsRef<str>,
-) -> Call<'_, FileResponse> {
+) -> Call<FileResponse> {
     Call::new(
         core,
         Parts::new(&CONTAINERS_PROMOTE_CONTAINER_FILE)

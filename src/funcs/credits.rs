@@ -17,7 +17,7 @@ static CREDITS_GET_CREDITS: Operation =
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 401, 403, 500; other variants where no answer came.
 #[inline]
-pub fn credits_get_credits(core: &OpenRouterCore) -> Call<'_, GetCreditsResponse> {
+pub fn credits_get_credits(core: &OpenRouterCore) -> Call<GetCreditsResponse> {
     Call::new(core, Parts::new(&CREDITS_GET_CREDITS))
 }
 
@@ -34,6 +34,6 @@ static CREDITS_CREATE_COINBASE_CHARGE: Operation =
 /// [`Error::Api`](crate::Error::Api) with status 410; other variants where no answer came.
 #[deprecated(note = "use the web credits purchase flow instead")]
 #[inline]
-pub fn credits_create_coinbase_charge(core: &OpenRouterCore) -> Call<'_, ()> {
+pub fn credits_create_coinbase_charge(core: &OpenRouterCore) -> Call<()> {
     Call::new(core, Parts::new(&CREDITS_CREATE_COINBASE_CHARGE))
 }

@@ -18,7 +18,10 @@ static DATASETS_GET_APP_RANKINGS: Operation = Operation::new("getAppRankings", M
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 429, 500; other variants where no answer came.
 #[inline]
-pub fn datasets_get_app_rankings(core: &OpenRouterCore, params: GetAppRankingsParams) -> Call<'_, AppRankingsResponse> {
+pub fn datasets_get_app_rankings(
+    core: &OpenRouterCore,
+    params: DatasetsGetAppRankingsParams,
+) -> Call<AppRankingsResponse> {
     Call::new(core, params.write(Parts::new(&DATASETS_GET_APP_RANKINGS)))
 }
 
@@ -34,8 +37,8 @@ static DATASETS_GET_RANKINGS_DAILY: Operation =
 #[inline]
 pub fn datasets_get_rankings_daily(
     core: &OpenRouterCore,
-    params: GetRankingsDailyParams,
-) -> Call<'_, RankingsDailyResponse> {
+    params: DatasetsGetRankingsDailyParams,
+) -> Call<RankingsDailyResponse> {
     Call::new(core, params.write(Parts::new(&DATASETS_GET_RANKINGS_DAILY)))
 }
 
@@ -50,6 +53,9 @@ static DATASETS_GET_SESSION_COST: Operation = Operation::new("getSessionCost", M
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 429, 500; other variants where no answer came.
 #[inline]
-pub fn datasets_get_session_cost(core: &OpenRouterCore, params: GetSessionCostParams) -> Call<'_, SessionCostResponse> {
+pub fn datasets_get_session_cost(
+    core: &OpenRouterCore,
+    params: DatasetsGetSessionCostParams,
+) -> Call<SessionCostResponse> {
     Call::new(core, params.write(Parts::new(&DATASETS_GET_SESSION_COST)))
 }

@@ -17,10 +17,7 @@ static EMBEDDINGS_GENERATE: Operation =
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 402, 403, 404, 408, 413, 429, 499, 500, 502, 503, 504, 524, 529; other variants where no answer came.
 #[inline]
-pub fn embeddings_generate(
-    core: &OpenRouterCore,
-    request: CreateEmbeddingsRequest,
-) -> Call<'_, CreateEmbeddingsResponse> {
+pub fn embeddings_generate(core: &OpenRouterCore, request: CreateEmbeddingsRequest) -> Call<CreateEmbeddingsResponse> {
     Call::new(core, Parts::new(&EMBEDDINGS_GENERATE).json(&request))
 }
 
@@ -36,9 +33,6 @@ static EMBEDDINGS_LIST_MODELS: Operation = Operation::new("listEmbeddingsModels"
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 500; other variants where no answer came.
 #[inline]
-pub fn embeddings_list_models(
-    core: &OpenRouterCore,
-    params: ListEmbeddingsModelsParams,
-) -> Call<'_, ModelsListResponse> {
+pub fn embeddings_list_models(core: &OpenRouterCore, params: EmbeddingsListModelsParams) -> Call<ModelsListResponse> {
     Call::new(core, params.write(Parts::new(&EMBEDDINGS_LIST_MODELS)))
 }

@@ -18,7 +18,7 @@ static ENDPOINTS_LIST_ZDR_ENDPOINTS: Operation = Operation::new("listEndpointsZd
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 403, 500, 503; other variants where no answer came.
 #[inline]
-pub fn endpoints_list_zdr_endpoints(core: &OpenRouterCore) -> Call<'_, ListEndpointsZdrResponse> {
+pub fn endpoints_list_zdr_endpoints(core: &OpenRouterCore) -> Call<ListEndpointsZdrResponse> {
     Call::new(core, Parts::new(&ENDPOINTS_LIST_ZDR_ENDPOINTS))
 }
 
@@ -41,6 +41,6 @@ pub fn endpoints_list(
     core: &OpenRouterCore,
     author: impl AsRef<str>,
     slug: impl AsRef<str>,
-) -> Call<'_, ListModelEndpointsResponse> {
+) -> Call<ListModelEndpointsResponse> {
     Call::new(core, Parts::new(&ENDPOINTS_LIST).path("author", author.as_ref()).path("slug", slug.as_ref()))
 }

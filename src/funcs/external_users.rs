@@ -18,10 +18,7 @@ static EXTERNAL_USERS_LIST: Operation = Operation::new("listExternalUsers", Meth
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 500; other variants where no answer came.
 #[inline]
-pub fn external_users_list(
-    core: &OpenRouterCore,
-    params: ListExternalUsersParams,
-) -> Call<'_, ListExternalUsersResponse> {
+pub fn external_users_list(core: &OpenRouterCore, params: ExternalUsersListParams) -> Call<ListExternalUsersResponse> {
     Call::new(core, params.write(Parts::new(&EXTERNAL_USERS_LIST)))
 }
 
@@ -35,10 +32,7 @@ static EXTERNAL_USERS_CREATE: Operation =
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 404, 409, 500; other variants where no answer came.
 #[inline]
-pub fn external_users_create(
-    core: &OpenRouterCore,
-    request: CreateExternalUserRequest,
-) -> Call<'_, ExternalUserResponse> {
+pub fn external_users_create(core: &OpenRouterCore, request: CreateExternalUserRequest) -> Call<ExternalUserResponse> {
     Call::new(core, Parts::new(&EXTERNAL_USERS_CREATE).json(&request))
 }
 
@@ -55,7 +49,7 @@ static EXTERNAL_USERS_DELETE: Operation =
 /// # Arguments
 /// - `user`: Your identifier for the end user to deactivate.
 #[inline]
-pub fn external_users_delete(core: &OpenRouterCore, user: impl AsRef<str>) -> Call<'_, ()> {
+pub fn external_users_delete(core: &OpenRouterCore, user: impl AsRef<str>) -> Call<()> {
     Call::new(core, Parts::new(&EXTERNAL_USERS_DELETE).path("user", user.as_ref()))
 }
 
@@ -72,7 +66,7 @@ static EXTERNAL_USERS_GET: Operation =
 /// # Arguments
 /// - `user`: Your identifier for the end user to look up; find `.` and `..` through the listing instead.
 #[inline]
-pub fn external_users_get(core: &OpenRouterCore, user: impl AsRef<str>) -> Call<'_, ExternalUserResponse> {
+pub fn external_users_get(core: &OpenRouterCore, user: impl AsRef<str>) -> Call<ExternalUserResponse> {
     Call::new(core, Parts::new(&EXTERNAL_USERS_GET).path("user", user.as_ref()))
 }
 
@@ -93,6 +87,6 @@ pub fn external_users_update(
     core: &OpenRouterCore,
     user: impl AsRef<str>,
     request: UpdateExternalUserRequest,
-) -> Call<'_, ExternalUserResponse> {
+) -> Call<ExternalUserResponse> {
     Call::new(core, Parts::new(&EXTERNAL_USERS_UPDATE).path("user", user.as_ref()).json(&request))
 }

@@ -17,7 +17,7 @@ static FILES_LIST: Operation =
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 429, 500, 502, 503; other variants where no answer came.
 #[inline]
-pub fn files_list(core: &OpenRouterCore, params: ListFilesParams) -> Call<'_, FileListResponse> {
+pub fn files_list(core: &OpenRouterCore, params: FilesListParams) -> Call<FileListResponse> {
     Call::new(core, params.write(Parts::new(&FILES_LIST)))
 }
 
@@ -33,8 +33,8 @@ static FILES_UPLOAD: Operation = Operation::new("uploadFile", Method::POST, "/fi
 pub fn files_upload(
     core: &OpenRouterCore,
     request: UploadFileRequest,
-    params: UploadFileParams,
-) -> Call<'_, FileResponse> {
+    params: FilesUploadParams,
+) -> Call<FileResponse> {
     Call::new(core, params.write(Parts::new(&FILES_UPLOAD).multipart(request.into_multipart())))
 }
 
@@ -54,8 +54,8 @@ static FILES_DELETE: Operation =
 pub fn files_delete(
     core: &OpenRouterCore,
     file_id: impl AsRef<str>,
-    params: DeleteFileParams,
-) -> Call<'_, FileDeleteResponse> {
+    params: FilesDeleteParams,
+) -> Call<FileDeleteResponse> {
     Call::new(core, params.write(Parts::new(&FILES_DELETE).path("file_id", file_id.as_ref())))
 }
 
@@ -75,8 +75,8 @@ static FILES_RETRIEVE: Operation =
 pub fn files_retrieve(
     core: &OpenRouterCore,
     file_id: impl AsRef<str>,
-    params: GetFileMetadataParams,
-) -> Call<'_, FileResponse> {
+    params: FilesRetrieveParams,
+) -> Call<FileResponse> {
     Call::new(core, params.write(Parts::new(&FILES_RETRIEVE).path("file_id", file_id.as_ref())))
 }
 
@@ -93,10 +93,6 @@ static FILES_DOWNLOAD: Operation =
 /// # Arguments
 /// - `file_id`: ID of the server-created file to fetch.
 #[inline]
-pub fn files_download(
-    core: &OpenRouterCore,
-    file_id: impl AsRef<str>,
-    params: DownloadFileContentParams,
-) -> Call<'_, Download> {
+pub fn files_download(core: &OpenRouterCore, file_id: impl AsRef<str>, params: FilesDownloadParams) -> Call<Download> {
     Call::new(core, params.write(Parts::new(&FILES_DOWNLOAD).path("file_id", file_id.as_ref())))
 }

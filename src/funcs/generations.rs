@@ -20,7 +20,7 @@ static GENERATIONS_GET_GENERATION: Operation =
 /// # Arguments
 /// - `id`: ID of the generation, as the original reply reported it.
 #[inline]
-pub fn generations_get_generation(core: &OpenRouterCore, id: impl AsRef<str>) -> Call<'_, GenerationResponse> {
+pub fn generations_get_generation(core: &OpenRouterCore, id: impl AsRef<str>) -> Call<GenerationResponse> {
     Call::new(core, Parts::new(&GENERATIONS_GET_GENERATION).query("id", Some(id.as_ref())))
 }
 
@@ -41,7 +41,7 @@ static GENERATIONS_LIST_GENERATION_CONTENT: Operation =
 pub fn generations_list_generation_content(
     core: &OpenRouterCore,
     id: impl AsRef<str>,
-) -> Call<'_, GenerationContentResponse> {
+) -> Call<GenerationContentResponse> {
     Call::new(core, Parts::new(&GENERATIONS_LIST_GENERATION_CONTENT).query("id", Some(id.as_ref())))
 }
 
@@ -59,6 +59,6 @@ static GENERATIONS_SUBMIT_FEEDBACK: Operation =
 pub fn generations_submit_feedback(
     core: &OpenRouterCore,
     request: SubmitGenerationFeedbackRequest,
-) -> Call<'_, SubmitGenerationFeedbackResponse> {
+) -> Call<SubmitGenerationFeedbackResponse> {
     Call::new(core, Parts::new(&GENERATIONS_SUBMIT_FEEDBACK).json(&request))
 }

@@ -18,7 +18,7 @@ static GUARDRAILS_LIST: Operation = Operation::new("listGuardrails", Method::GET
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 500; other variants where no answer came.
 #[inline]
-pub fn guardrails_list(core: &OpenRouterCore, params: ListGuardrailsParams) -> Call<'_, ListGuardrailsResponse> {
+pub fn guardrails_list(core: &OpenRouterCore, params: GuardrailsListParams) -> Call<ListGuardrailsResponse> {
     Call::new(core, params.write(Parts::new(&GUARDRAILS_LIST)))
 }
 
@@ -32,7 +32,7 @@ static GUARDRAILS_CREATE: Operation =
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 500; other variants where no answer came.
 #[inline]
-pub fn guardrails_create(core: &OpenRouterCore, request: CreateGuardrailRequest) -> Call<'_, CreateGuardrailResponse> {
+pub fn guardrails_create(core: &OpenRouterCore, request: CreateGuardrailRequest) -> Call<CreateGuardrailResponse> {
     Call::new(core, Parts::new(&GUARDRAILS_CREATE).json(&request))
 }
 
@@ -50,8 +50,8 @@ static GUARDRAILS_LIST_KEY_ASSIGNMENTS: Operation =
 #[inline]
 pub fn guardrails_list_key_assignments(
     core: &OpenRouterCore,
-    params: ListKeyAssignmentsParams,
-) -> Call<'_, ListKeyAssignmentsResponse> {
+    params: GuardrailsListKeyAssignmentsParams,
+) -> Call<ListKeyAssignmentsResponse> {
     Call::new(core, params.write(Parts::new(&GUARDRAILS_LIST_KEY_ASSIGNMENTS)))
 }
 
@@ -69,8 +69,8 @@ static GUARDRAILS_LIST_MEMBER_ASSIGNMENTS: Operation =
 #[inline]
 pub fn guardrails_list_member_assignments(
     core: &OpenRouterCore,
-    params: ListMemberAssignmentsParams,
-) -> Call<'_, ListMemberAssignmentsResponse> {
+    params: GuardrailsListMemberAssignmentsParams,
+) -> Call<ListMemberAssignmentsResponse> {
     Call::new(core, params.write(Parts::new(&GUARDRAILS_LIST_MEMBER_ASSIGNMENTS)))
 }
 
@@ -87,7 +87,7 @@ static GUARDRAILS_DELETE: Operation =
 /// # Arguments
 /// - `id`: UUID of the guardrail to remove.
 #[inline]
-pub fn guardrails_delete(core: &OpenRouterCore, id: impl AsRef<str>) -> Call<'_, DeleteGuardrailResponse> {
+pub fn guardrails_delete(core: &OpenRouterCore, id: impl AsRef<str>) -> Call<DeleteGuardrailResponse> {
     Call::new(core, Parts::new(&GUARDRAILS_DELETE).path("id", id.as_ref()))
 }
 
@@ -104,7 +104,7 @@ static GUARDRAILS_GET: Operation =
 /// # Arguments
 /// - `id`: UUID of the guardrail to fetch.
 #[inline]
-pub fn guardrails_get(core: &OpenRouterCore, id: impl AsRef<str>) -> Call<'_, GetGuardrailResponse> {
+pub fn guardrails_get(core: &OpenRouterCore, id: impl AsRef<str>) -> Call<GetGuardrailResponse> {
     Call::new(core, Parts::new(&GUARDRAILS_GET).path("id", id.as_ref()))
 }
 
@@ -125,7 +125,7 @@ pub fn guardrails_update(
     core: &OpenRouterCore,
     id: impl AsRef<str>,
     request: UpdateGuardrailRequest,
-) -> Call<'_, UpdateGuardrailResponse> {
+) -> Call<UpdateGuardrailResponse> {
     Call::new(core, Parts::new(&GUARDRAILS_UPDATE).path("id", id.as_ref()).json(&request))
 }
 
@@ -147,8 +147,8 @@ static GUARDRAILS_LIST_GUARDRAIL_KEY_ASSIGNMENTS: Operation =
 pub fn guardrails_list_guardrail_key_assignments(
     core: &OpenRouterCore,
     id: impl AsRef<str>,
-    params: ListGuardrailKeyAssignmentsParams,
-) -> Call<'_, ListKeyAssignmentsResponse> {
+    params: GuardrailKeyAssignmentsParams,
+) -> Call<ListKeyAssignmentsResponse> {
     Call::new(core, params.write(Parts::new(&GUARDRAILS_LIST_GUARDRAIL_KEY_ASSIGNMENTS).path("id", id.as_ref())))
 }
 
@@ -170,7 +170,7 @@ pub fn guardrails_bulk_assign_keys(
     core: &OpenRouterCore,
     id: impl AsRef<str>,
     request: BulkAssignKeysRequest,
-) -> Call<'_, BulkAssignKeysResponse> {
+) -> Call<BulkAssignKeysResponse> {
     Call::new(core, Parts::new(&GUARDRAILS_BULK_ASSIGN_KEYS).path("id", id.as_ref()).json(&request))
 }
 
@@ -192,7 +192,7 @@ pub fn guardrails_bulk_unassign_keys(
     core: &OpenRouterCore,
     id: impl AsRef<str>,
     request: BulkUnassignKeysRequest,
-) -> Call<'_, BulkUnassignKeysResponse> {
+) -> Call<BulkUnassignKeysResponse> {
     Call::new(core, Parts::new(&GUARDRAILS_BULK_UNASSIGN_KEYS).path("id", id.as_ref()).json(&request))
 }
 
@@ -214,8 +214,8 @@ static GUARDRAILS_LIST_GUARDRAIL_MEMBER_ASSIGNMENTS: Operation =
 pub fn guardrails_list_guardrail_member_assignments(
     core: &OpenRouterCore,
     id: impl AsRef<str>,
-    params: ListGuardrailMemberAssignmentsParams,
-) -> Call<'_, ListMemberAssignmentsResponse> {
+    params: GuardrailMemberAssignmentsParams,
+) -> Call<ListMemberAssignmentsResponse> {
     Call::new(core, params.write(Parts::new(&GUARDRAILS_LIST_GUARDRAIL_MEMBER_ASSIGNMENTS).path("id", id.as_ref())))
 }
 
@@ -237,7 +237,7 @@ pub fn guardrails_bulk_assign_members(
     core: &OpenRouterCore,
     id: impl AsRef<str>,
     request: BulkAssignMembersRequest,
-) -> Call<'_, BulkAssignMembersResponse> {
+) -> Call<BulkAssignMembersResponse> {
     Call::new(core, Parts::new(&GUARDRAILS_BULK_ASSIGN_MEMBERS).path("id", id.as_ref()).json(&request))
 }
 
@@ -259,6 +259,6 @@ pub fn guardrails_bulk_unassign_members(
     core: &OpenRouterCore,
     id: impl AsRef<str>,
     request: BulkUnassignMembersRequest,
-) -> Call<'_, BulkUnassignMembersResponse> {
+) -> Call<BulkUnassignMembersResponse> {
     Call::new(core, Parts::new(&GUARDRAILS_BULK_UNASSIGN_MEMBERS).path("id", id.as_ref()).json(&request))
 }

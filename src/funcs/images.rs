@@ -16,7 +16,7 @@ static IMAGES_GENERATE: Operation = Operation::new("createImages", Method::POST,
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 402, 403, 404, 413, 429, 500, 502, 524, 529; other variants where no answer came.
 #[inline]
-pub fn images_generate(core: &OpenRouterCore, request: ImageGenerationRequest) -> Call<'_, ImageGenerationResponse> {
+pub fn images_generate(core: &OpenRouterCore, request: ImageGenerationRequest) -> Call<ImageGenerationResponse> {
     Call::new(core, Parts::new(&IMAGES_GENERATE).json(&request).stream(false))
 }
 
@@ -29,10 +29,7 @@ static IMAGES_STREAM: Operation = Operation::new("createImages", Method::POST, "
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 402, 403, 404, 413, 429, 500, 502, 524, 529; other variants where no answer came.
 #[inline]
-pub fn images_stream(
-    core: &OpenRouterCore,
-    request: ImageGenerationRequest,
-) -> Call<'_, EventStream<ImageStreamEvents>> {
+pub fn images_stream(core: &OpenRouterCore, request: ImageGenerationRequest) -> Call<EventStream<ImageStreamEvent>> {
     Call::new(core, Parts::new(&IMAGES_STREAM).json(&request).stream(true))
 }
 
@@ -47,7 +44,7 @@ static IMAGES_LIST_MODELS: Operation = Operation::new("listImageModels", Method:
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 500; other variants where no answer came.
 #[inline]
-pub fn images_list_models(core: &OpenRouterCore) -> Call<'_, ImageModelsListResponse> {
+pub fn images_list_models(core: &OpenRouterCore) -> Call<ImageModelsListResponse> {
     Call::new(core, Parts::new(&IMAGES_LIST_MODELS))
 }
 
@@ -71,7 +68,7 @@ pub fn images_list_model_endpoints(
     core: &OpenRouterCore,
     author: impl AsRef<str>,
     slug: impl AsRef<str>,
-) -> Call<'_, ImageModelEndpointsResponse> {
+) -> Call<ImageModelEndpointsResponse> {
     Call::new(
         core,
         Parts::new(&IMAGES_LIST_MODEL_ENDPOINTS).path("author", author.as_ref()).path("slug", slug.as_ref()),

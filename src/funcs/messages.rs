@@ -17,7 +17,7 @@ static MESSAGES_CREATE: Operation =
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 429, 500, 503, 529; other variants where no answer came.
 #[inline]
-pub fn messages_create(core: &OpenRouterCore, request: MessagesRequest) -> Call<'_, MessagesResult> {
+pub fn messages_create(core: &OpenRouterCore, request: MessagesRequest) -> Call<MessagesResult> {
     Call::new(core, Parts::new(&MESSAGES_CREATE).json(&request).stream(false))
 }
 
@@ -31,6 +31,6 @@ static MESSAGES_STREAM: Operation =
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 429, 500, 503, 529; other variants where no answer came.
 #[inline]
-pub fn messages_stream(core: &OpenRouterCore, request: MessagesRequest) -> Call<'_, EventStream<MessagesStreamEvents>> {
+pub fn messages_stream(core: &OpenRouterCore, request: MessagesRequest) -> Call<EventStream<MessagesStreamEvent>> {
     Call::new(core, Parts::new(&MESSAGES_STREAM).json(&request).stream(true))
 }

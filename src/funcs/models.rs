@@ -22,7 +22,7 @@ static MODELS_GET: Operation = Operation::new("getModel", Method::GET, "/model/{
 /// - `author`: Organization part of the model name, before the slash.
 /// - `slug`: Model part of the name, after the slash, optionally with a variant suffix such as `:free`.
 #[inline]
-pub fn models_get(core: &OpenRouterCore, author: impl AsRef<str>, slug: impl AsRef<str>) -> Call<'_, ModelResponse> {
+pub fn models_get(core: &OpenRouterCore, author: impl AsRef<str>, slug: impl AsRef<str>) -> Call<ModelResponse> {
     Call::new(core, Parts::new(&MODELS_GET).path("author", author.as_ref()).path("slug", slug.as_ref()))
 }
 
@@ -37,7 +37,7 @@ static MODELS_LIST: Operation = Operation::new("getModels", Method::GET, "/model
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 408, 409, 429, 500, 503; other variants where no answer came.
 #[inline]
-pub fn models_list(core: &OpenRouterCore, params: GetModelsParams) -> Call<'_, ModelsListResponse> {
+pub fn models_list(core: &OpenRouterCore, params: ModelsListParams) -> Call<ModelsListResponse> {
     Call::new(core, params.write(Parts::new(&MODELS_LIST)))
 }
 
@@ -52,7 +52,7 @@ static MODELS_COUNT: Operation = Operation::new("listModelsCount", Method::GET, 
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 403, 500; other variants where no answer came.
 #[inline]
-pub fn models_count(core: &OpenRouterCore, params: ListModelsCountParams) -> Call<'_, ModelsCountResponse> {
+pub fn models_count(core: &OpenRouterCore, params: ModelsCountParams) -> Call<ModelsCountResponse> {
     Call::new(core, params.write(Parts::new(&MODELS_COUNT)))
 }
 
@@ -67,6 +67,6 @@ static MODELS_LIST_FOR_USER: Operation = Operation::new("listModelsUser", Method
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 408, 409, 429, 500, 503; other variants where no answer came.
 #[inline]
-pub fn models_list_for_user(core: &OpenRouterCore, params: ListModelsUserParams) -> Call<'_, ModelsListResponse> {
+pub fn models_list_for_user(core: &OpenRouterCore, params: ModelsListForUserParams) -> Call<ModelsListResponse> {
     Call::new(core, params.write(Parts::new(&MODELS_LIST_FOR_USER)))
 }

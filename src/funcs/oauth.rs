@@ -22,7 +22,7 @@ static OAUTH_EXCHANGE_AUTH_CODE_FOR_API_KEY: Operation =
 pub fn oauth_exchange_auth_code_for_api_key(
     core: &OpenRouterCore,
     request: ExchangeAuthCodeForApiKeyRequest,
-) -> Call<'_, ExchangeAuthCodeForApiKeyResponse> {
+) -> Call<ExchangeAuthCodeForApiKeyResponse> {
     Call::new(core, Parts::new(&OAUTH_EXCHANGE_AUTH_CODE_FOR_API_KEY).json(&request))
 }
 
@@ -39,7 +39,7 @@ static OAUTH_CREATE_AUTH_CODE: Operation =
 pub fn oauth_create_auth_code(
     core: &OpenRouterCore,
     request: CreateAuthKeysCodeRequest,
-) -> Call<'_, CreateAuthKeysCodeResponse> {
+) -> Call<CreateAuthKeysCodeResponse> {
     Call::new(core, Parts::new(&OAUTH_CREATE_AUTH_CODE).json(&request))
 }
 
@@ -54,7 +54,7 @@ static OAUTH_LIST_OAUTH_JWKS: Operation = Operation::new("listOauthJwks", Method
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 500; other variants where no answer came.
 #[inline]
-pub fn oauth_list_oauth_jwks(core: &OpenRouterCore) -> Call<'_, OauthJwks> {
+pub fn oauth_list_oauth_jwks(core: &OpenRouterCore) -> Call<OAuthJwks> {
     Call::new(core, Parts::new(&OAUTH_LIST_OAUTH_JWKS))
 }
 
@@ -69,9 +69,6 @@ static OAUTH_CREATE_OAUTH_TOKEN: Operation = Operation::new("createOauthToken", 
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 429, 500, 503; other variants where no answer came.
 #[inline]
-pub fn oauth_create_oauth_token(
-    core: &OpenRouterCore,
-    request: TokenExchangeRequest,
-) -> Call<'_, TokenExchangeResponse> {
+pub fn oauth_create_oauth_token(core: &OpenRouterCore, request: TokenExchangeRequest) -> Call<TokenExchangeResponse> {
     Call::new(core, Parts::new(&OAUTH_CREATE_OAUTH_TOKEN).form(&request))
 }

@@ -21,8 +21,8 @@ static OBSERVABILITY_LIST: Operation =
 #[inline]
 pub fn observability_list(
     core: &OpenRouterCore,
-    params: ListObservabilityDestinationsParams,
-) -> Call<'_, ListObservabilityDestinationsResponse> {
+    params: ObservabilityListParams,
+) -> Call<ListObservabilityDestinationsResponse> {
     Call::new(core, params.write(Parts::new(&OBSERVABILITY_LIST)))
 }
 
@@ -40,7 +40,7 @@ static OBSERVABILITY_CREATE: Operation =
 pub fn observability_create(
     core: &OpenRouterCore,
     request: CreateObservabilityDestinationRequest,
-) -> Call<'_, CreateObservabilityDestinationResponse> {
+) -> Call<CreateObservabilityDestinationResponse> {
     Call::new(core, Parts::new(&OBSERVABILITY_CREATE).json(&request))
 }
 
@@ -61,7 +61,7 @@ static OBSERVABILITY_DELETE: Operation =
 pub fn observability_delete(
     core: &OpenRouterCore,
     id: impl AsRef<str>,
-) -> Call<'_, DeleteObservabilityDestinationResponse> {
+) -> Call<DeleteObservabilityDestinationResponse> {
     Call::new(core, Parts::new(&OBSERVABILITY_DELETE).path("id", id.as_ref()))
 }
 
@@ -79,7 +79,7 @@ static OBSERVABILITY_GET: Operation =
 /// # Arguments
 /// - `id`: UUID of the destination to fetch.
 #[inline]
-pub fn observability_get(core: &OpenRouterCore, id: impl AsRef<str>) -> Call<'_, GetObservabilityDestinationResponse> {
+pub fn observability_get(core: &OpenRouterCore, id: impl AsRef<str>) -> Call<GetObservabilityDestinationResponse> {
     Call::new(core, Parts::new(&OBSERVABILITY_GET).path("id", id.as_ref()))
 }
 
@@ -101,6 +101,6 @@ pub fn observability_update(
     core: &OpenRouterCore,
     id: impl AsRef<str>,
     request: UpdateObservabilityDestinationRequest,
-) -> Call<'_, UpdateObservabilityDestinationResponse> {
+) -> Call<UpdateObservabilityDestinationResponse> {
     Call::new(core, Parts::new(&OBSERVABILITY_UPDATE).path("id", id.as_ref()).json(&request))
 }

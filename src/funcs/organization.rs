@@ -21,8 +21,8 @@ static ORGANIZATION_LIST_MEMBERS: Operation =
 #[inline]
 pub fn organization_list_members(
     core: &OpenRouterCore,
-    params: ListOrganizationMembersParams,
-) -> Call<'_, ListOrganizationMembersResponse> {
+    params: OrganizationListMembersParams,
+) -> Call<ListOrganizationMembersResponse> {
     Call::new(core, params.write(Parts::new(&ORGANIZATION_LIST_MEMBERS)))
 }
 
@@ -37,7 +37,7 @@ static ORGANIZATION_GET_SETTINGS: Operation =
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 500; other variants where no answer came.
 #[inline]
-pub fn organization_get_settings(core: &OpenRouterCore) -> Call<'_, GetOrganizationSettingsResponse> {
+pub fn organization_get_settings(core: &OpenRouterCore) -> Call<GetOrganizationSettingsResponse> {
     Call::new(core, Parts::new(&ORGANIZATION_GET_SETTINGS))
 }
 
@@ -55,6 +55,6 @@ static ORGANIZATION_UPDATE_SETTINGS: Operation =
 pub fn organization_update_settings(
     core: &OpenRouterCore,
     request: UpdateOrganizationSettingsRequest,
-) -> Call<'_, UpdateOrganizationSettingsResponse> {
+) -> Call<UpdateOrganizationSettingsResponse> {
     Call::new(core, Parts::new(&ORGANIZATION_UPDATE_SETTINGS).json(&request))
 }

@@ -18,7 +18,7 @@ static PRESETS_LIST: Operation = Operation::new("listPresets", Method::GET, "/pr
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 500, 503; other variants where no answer came.
 #[inline]
-pub fn presets_list(core: &OpenRouterCore, params: ListPresetsParams) -> Call<'_, ListPresetsResponse> {
+pub fn presets_list(core: &OpenRouterCore, params: PresetsListParams) -> Call<ListPresetsResponse> {
     Call::new(core, params.write(Parts::new(&PRESETS_LIST)))
 }
 
@@ -34,7 +34,7 @@ static PRESETS_GET: Operation = Operation::new("getPreset", Method::GET, "/prese
 /// # Arguments
 /// - `slug`: URL-safe name of the preset to fetch.
 #[inline]
-pub fn presets_get(core: &OpenRouterCore, slug: impl AsRef<str>) -> Call<'_, GetPresetResponse> {
+pub fn presets_get(core: &OpenRouterCore, slug: impl AsRef<str>) -> Call<GetPresetResponse> {
     Call::new(core, Parts::new(&PRESETS_GET).path("slug", slug.as_ref()))
 }
 
@@ -56,7 +56,7 @@ pub fn presets_create_presets_chat_completions(
     core: &OpenRouterCore,
     slug: impl AsRef<str>,
     request: ChatRequest,
-) -> Call<'_, CreatePresetFromInferenceResponse> {
+) -> Call<CreatePresetFromInferenceResponse> {
     Call::new(core, Parts::new(&PRESETS_CREATE_PRESETS_CHAT_COMPLETIONS).path("slug", slug.as_ref()).json(&request))
 }
 
@@ -78,7 +78,7 @@ pub fn presets_create_presets_messages(
     core: &OpenRouterCore,
     slug: impl AsRef<str>,
     request: MessagesRequest,
-) -> Call<'_, CreatePresetFromInferenceResponse> {
+) -> Call<CreatePresetFromInferenceResponse> {
     Call::new(core, Parts::new(&PRESETS_CREATE_PRESETS_MESSAGES).path("slug", slug.as_ref()).json(&request))
 }
 
@@ -100,7 +100,7 @@ pub fn presets_create_presets_responses(
     core: &OpenRouterCore,
     slug: impl AsRef<str>,
     request: ResponsesRequest,
-) -> Call<'_, CreatePresetFromInferenceResponse> {
+) -> Call<CreatePresetFromInferenceResponse> {
     Call::new(core, Parts::new(&PRESETS_CREATE_PRESETS_RESPONSES).path("slug", slug.as_ref()).json(&request))
 }
 
@@ -121,8 +121,8 @@ static PRESETS_LIST_VERSIONS: Operation = Operation::new("listPresetVersions", M
 pub fn presets_list_versions(
     core: &OpenRouterCore,
     slug: impl AsRef<str>,
-    params: ListPresetVersionsParams,
-) -> Call<'_, ListPresetVersionsResponse> {
+    params: PresetsListVersionsParams,
+) -> Call<ListPresetVersionsResponse> {
     Call::new(core, params.write(Parts::new(&PRESETS_LIST_VERSIONS).path("slug", slug.as_ref())))
 }
 
@@ -145,6 +145,6 @@ pub fn presets_get_version(
     core: &OpenRouterCore,
     slug: impl AsRef<str>,
     version: impl AsRef<str>,
-) -> Call<'_, GetPresetVersionResponse> {
+) -> Call<GetPresetVersionResponse> {
     Call::new(core, Parts::new(&PRESETS_GET_VERSION).path("slug", slug.as_ref()).path("version", version.as_ref()))
 }

@@ -17,7 +17,7 @@ static PRIVATE_ENDPOINTS_LIST: Operation =
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 401, 403, 408, 500; other variants where no answer came.
 #[inline]
-pub fn private_endpoints_list(core: &OpenRouterCore) -> Call<'_, ListPrivateEndpointsResponse> {
+pub fn private_endpoints_list(core: &OpenRouterCore) -> Call<ListPrivateEndpointsResponse> {
     Call::new(core, Parts::new(&PRIVATE_ENDPOINTS_LIST))
 }
 
@@ -34,11 +34,11 @@ static PRIVATE_ENDPOINTS_CREATE: Operation =
 /// # Arguments
 /// - `idempotency_key`: Key of your choice that makes a retry safe: repeating it with the same body returns the endpoint that exists already, while a different body is an error.
 #[inline]
-pub fn private_endpoints_create<'a>(
-    core: &'a OpenRouterCore,
+pub fn private_endpoints_create(
+    core: &OpenRouterCore,
     request: CreatePrivateEndpointRequest,
     idempotency_key: Option<&str>,
-) -> Call<'a, ManagedPrivateEndpointResponse> {
+) -> Call<ManagedPrivateEndpointResponse> {
     Call::new(core, Parts::new(&PRIVATE_ENDPOINTS_CREATE).json(&request).header("idempotency-key", idempotency_key))
 }
 
@@ -59,8 +59,8 @@ static PRIVATE_ENDPOINTS_DELETE: Operation =
 pub fn private_endpoints_delete(
     core: &OpenRouterCore,
     id: impl AsRef<str>,
-    params: DeletePrivateEndpointParams,
-) -> Call<'_, DeletePrivateEndpointResponse> {
+    params: PrivateEndpointsDeleteParams,
+) -> Call<DeletePrivateEndpointResponse> {
     Call::new(core, params.write(Parts::new(&PRIVATE_ENDPOINTS_DELETE).path("id", id.as_ref())))
 }
 
@@ -77,7 +77,7 @@ static PRIVATE_ENDPOINTS_GET: Operation =
 /// # Arguments
 /// - `id`: ID of the private endpoint to fetch.
 #[inline]
-pub fn private_endpoints_get(core: &OpenRouterCore, id: impl AsRef<str>) -> Call<'_, PrivateEndpointResponse> {
+pub fn private_endpoints_get(core: &OpenRouterCore, id: impl AsRef<str>) -> Call<PrivateEndpointResponse> {
     Call::new(core, Parts::new(&PRIVATE_ENDPOINTS_GET).path("id", id.as_ref()))
 }
 
@@ -99,7 +99,7 @@ pub fn private_endpoints_update(
     core: &OpenRouterCore,
     id: impl AsRef<str>,
     request: UpdatePrivateEndpointRequest,
-) -> Call<'_, PrivateEndpointResponse> {
+) -> Call<PrivateEndpointResponse> {
     Call::new(core, Parts::new(&PRIVATE_ENDPOINTS_UPDATE).path("id", id.as_ref()).json(&request))
 }
 
@@ -117,10 +117,7 @@ static PRIVATE_ENDPOINTS_ACTIVATE: Operation =
 /// # Arguments
 /// - `id`: ID of the draft to activate.
 #[inline]
-pub fn private_endpoints_activate(
-    core: &OpenRouterCore,
-    id: impl AsRef<str>,
-) -> Call<'_, ManagedPrivateEndpointResponse> {
+pub fn private_endpoints_activate(core: &OpenRouterCore, id: impl AsRef<str>) -> Call<ManagedPrivateEndpointResponse> {
     Call::new(core, Parts::new(&PRIVATE_ENDPOINTS_ACTIVATE).path("id", id.as_ref()))
 }
 
@@ -138,10 +135,7 @@ static PRIVATE_ENDPOINTS_DISABLE: Operation =
 /// # Arguments
 /// - `id`: ID of the private endpoint to pause.
 #[inline]
-pub fn private_endpoints_disable(
-    core: &OpenRouterCore,
-    id: impl AsRef<str>,
-) -> Call<'_, ManagedPrivateEndpointResponse> {
+pub fn private_endpoints_disable(core: &OpenRouterCore, id: impl AsRef<str>) -> Call<ManagedPrivateEndpointResponse> {
     Call::new(core, Parts::new(&PRIVATE_ENDPOINTS_DISABLE).path("id", id.as_ref()))
 }
 
@@ -159,10 +153,7 @@ static PRIVATE_ENDPOINTS_ENABLE: Operation =
 /// # Arguments
 /// - `id`: ID of the private endpoint to route to again.
 #[inline]
-pub fn private_endpoints_enable(
-    core: &OpenRouterCore,
-    id: impl AsRef<str>,
-) -> Call<'_, ManagedPrivateEndpointResponse> {
+pub fn private_endpoints_enable(core: &OpenRouterCore, id: impl AsRef<str>) -> Call<ManagedPrivateEndpointResponse> {
     Call::new(core, Parts::new(&PRIVATE_ENDPOINTS_ENABLE).path("id", id.as_ref()))
 }
 
@@ -185,7 +176,7 @@ pub fn private_endpoints_update_parameters(
     core: &OpenRouterCore,
     id: impl AsRef<str>,
     request: UpdatePrivateEndpointParametersRequest,
-) -> Call<'_, PrivateEndpointResponse> {
+) -> Call<PrivateEndpointResponse> {
     Call::new(core, Parts::new(&PRIVATE_ENDPOINTS_UPDATE_PARAMETERS).path("id", id.as_ref()).json(&request))
 }
 
@@ -208,7 +199,7 @@ pub fn private_endpoints_update_pricing(
     core: &OpenRouterCore,
     id: impl AsRef<str>,
     request: UpdatePrivateEndpointPricingRequest,
-) -> Call<'_, PrivateEndpointResponse> {
+) -> Call<PrivateEndpointResponse> {
     Call::new(core, Parts::new(&PRIVATE_ENDPOINTS_UPDATE_PRICING).path("id", id.as_ref()).json(&request))
 }
 
@@ -230,6 +221,6 @@ pub fn private_endpoints_validate(
     core: &OpenRouterCore,
     id: impl AsRef<str>,
     request: ValidatePrivateEndpointRequest,
-) -> Call<'_, PrivateEndpointValidationResponse> {
+) -> Call<PrivateEndpointValidationResponse> {
     Call::new(core, Parts::new(&PRIVATE_ENDPOINTS_VALIDATE).path("id", id.as_ref()).json(&request))
 }

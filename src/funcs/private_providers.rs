@@ -17,7 +17,7 @@ static PRIVATE_PROVIDERS_LIST: Operation =
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 401, 403, 500; other variants where no answer came.
 #[inline]
-pub fn private_providers_list(core: &OpenRouterCore) -> Call<'_, ListPrivateProvidersResponse> {
+pub fn private_providers_list(core: &OpenRouterCore) -> Call<ListPrivateProvidersResponse> {
     Call::new(core, Parts::new(&PRIVATE_PROVIDERS_LIST))
 }
 
@@ -34,7 +34,7 @@ static PRIVATE_PROVIDERS_CREATE: Operation =
 pub fn private_providers_create(
     core: &OpenRouterCore,
     request: CreatePrivateProviderRequest,
-) -> Call<'_, CreatePrivateProviderResponse> {
+) -> Call<CreatePrivateProviderResponse> {
     Call::new(core, Parts::new(&PRIVATE_PROVIDERS_CREATE).json(&request))
 }
 
@@ -52,10 +52,7 @@ static PRIVATE_PROVIDERS_DELETE: Operation =
 /// # Arguments
 /// - `slug`: Slug of the provider to delete.
 #[inline]
-pub fn private_providers_delete(
-    core: &OpenRouterCore,
-    slug: impl AsRef<str>,
-) -> Call<'_, DeletePrivateProviderResponse> {
+pub fn private_providers_delete(core: &OpenRouterCore, slug: impl AsRef<str>) -> Call<DeletePrivateProviderResponse> {
     Call::new(core, Parts::new(&PRIVATE_PROVIDERS_DELETE).path("slug", slug.as_ref()))
 }
 
@@ -72,7 +69,7 @@ static PRIVATE_PROVIDERS_GET: Operation =
 /// # Arguments
 /// - `slug`: Slug of the provider to return.
 #[inline]
-pub fn private_providers_get(core: &OpenRouterCore, slug: impl AsRef<str>) -> Call<'_, GetPrivateProviderResponse> {
+pub fn private_providers_get(core: &OpenRouterCore, slug: impl AsRef<str>) -> Call<GetPrivateProviderResponse> {
     Call::new(core, Parts::new(&PRIVATE_PROVIDERS_GET).path("slug", slug.as_ref()))
 }
 
@@ -94,6 +91,6 @@ pub fn private_providers_update(
     core: &OpenRouterCore,
     slug: impl AsRef<str>,
     request: UpdatePrivateProviderRequest,
-) -> Call<'_, UpdatePrivateProviderResponse> {
+) -> Call<UpdatePrivateProviderResponse> {
     Call::new(core, Parts::new(&PRIVATE_PROVIDERS_UPDATE).path("slug", slug.as_ref()).json(&request))
 }

@@ -18,6 +18,6 @@ static PROVIDERS_LIST: Operation = Operation::new("listProviders", Method::GET, 
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 500; other variants where no answer came.
 #[inline]
-pub fn providers_list(core: &OpenRouterCore) -> Call<'_, ListProvidersResponse> {
+pub fn providers_list(core: &OpenRouterCore) -> Call<ListProvidersResponse> {
     Call::new(core, Parts::new(&PROVIDERS_LIST))
 }

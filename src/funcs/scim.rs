@@ -20,8 +20,8 @@ static SCIM_LIST_MAPPINGS: Operation = Operation::new("listScimGroupMappings", M
 #[inline]
 pub fn scim_list_mappings(
     core: &OpenRouterCore,
-    params: ListScimGroupMappingsParams,
-) -> Call<'_, ListScimGroupMappingsResponse> {
+    params: ScimListMappingsParams,
+) -> Call<ListScimGroupMappingsResponse> {
     Call::new(core, params.write(Parts::new(&SCIM_LIST_MAPPINGS)))
 }
 
@@ -38,7 +38,7 @@ static SCIM_CREATE: Operation =
 pub fn scim_create(
     core: &OpenRouterCore,
     request: CreateScimGroupMappingRequest,
-) -> Call<'_, CreateScimGroupMappingResponse> {
+) -> Call<CreateScimGroupMappingResponse> {
     Call::new(core, Parts::new(&SCIM_CREATE).json(&request))
 }
 
@@ -60,7 +60,7 @@ pub fn scim_delete(
     core: &OpenRouterCore,
     id: impl AsRef<str>,
     keep_members: bool,
-) -> Call<'_, DeleteScimGroupMappingResponse> {
+) -> Call<DeleteScimGroupMappingResponse> {
     Call::new(core, Parts::new(&SCIM_DELETE).path("id", id.as_ref()).query("keep_members", Some(keep_members)))
 }
 
@@ -77,7 +77,7 @@ static SCIM_READ: Operation =
 /// # Arguments
 /// - `id`: ID of the mapping to fetch.
 #[inline]
-pub fn scim_read(core: &OpenRouterCore, id: impl AsRef<str>) -> Call<'_, GetScimGroupMappingResponse> {
+pub fn scim_read(core: &OpenRouterCore, id: impl AsRef<str>) -> Call<GetScimGroupMappingResponse> {
     Call::new(core, Parts::new(&SCIM_READ).path("id", id.as_ref()))
 }
 
@@ -98,7 +98,7 @@ pub fn scim_update(
     core: &OpenRouterCore,
     id: impl AsRef<str>,
     request: UpdateScimGroupMappingRequest,
-) -> Call<'_, UpdateScimGroupMappingResponse> {
+) -> Call<UpdateScimGroupMappingResponse> {
     Call::new(core, Parts::new(&SCIM_UPDATE).path("id", id.as_ref()).json(&request))
 }
 
@@ -113,7 +113,7 @@ static SCIM_LIST_GROUPS: Operation = Operation::new("listScimGroups", Method::GE
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 500; other variants where no answer came.
 #[inline]
-pub fn scim_list_groups(core: &OpenRouterCore, params: ListScimGroupsParams) -> Call<'_, ListScimGroupsResponse> {
+pub fn scim_list_groups(core: &OpenRouterCore, params: ScimListGroupsParams) -> Call<ListScimGroupsResponse> {
     Call::new(core, params.write(Parts::new(&SCIM_LIST_GROUPS)))
 }
 
@@ -127,7 +127,7 @@ static SCIM_CREATE_SYNC_JOB: Operation =
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 500; other variants where no answer came.
 #[inline]
-pub fn scim_create_sync_job(core: &OpenRouterCore) -> Call<'_, CreateScimSyncJobResponse> {
+pub fn scim_create_sync_job(core: &OpenRouterCore) -> Call<CreateScimSyncJobResponse> {
     Call::new(core, Parts::new(&SCIM_CREATE_SYNC_JOB))
 }
 
@@ -144,6 +144,6 @@ static SCIM_GET_SYNC_JOB: Operation =
 /// # Arguments
 /// - `id`: ID of the sync job to look up.
 #[inline]
-pub fn scim_get_sync_job(core: &OpenRouterCore, id: impl AsRef<str>) -> Call<'_, GetScimSyncJobResponse> {
+pub fn scim_get_sync_job(core: &OpenRouterCore, id: impl AsRef<str>) -> Call<GetScimSyncJobResponse> {
     Call::new(core, Parts::new(&SCIM_GET_SYNC_JOB).path("id", id.as_ref()))
 }

@@ -18,7 +18,7 @@ static STT_CREATE_TRANSCRIPTION: Operation =
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 402, 403, 404, 413, 429, 500, 502, 503, 504, 524, 529; other variants where no answer came.
 #[inline]
-pub fn stt_create_transcription(core: &OpenRouterCore, request: SttRequest) -> Call<'_, SttResponse> {
+pub fn stt_create_transcription(core: &OpenRouterCore, request: SttRequest) -> Call<SttResponse> {
     Call::new(core, Parts::new(&STT_CREATE_TRANSCRIPTION).json(&request))
 }
 
@@ -33,9 +33,6 @@ static STT_CREATE_TRANSCRIPTION_MULTIPART: Operation =
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 402, 403, 404, 413, 429, 500, 502, 503, 504, 524, 529; other variants where no answer came.
 #[inline]
-pub fn stt_create_transcription_multipart(
-    core: &OpenRouterCore,
-    request: CreateAudioTranscriptionsMultipartRequest,
-) -> Call<'_, SttResponse> {
+pub fn stt_create_transcription_multipart(core: &OpenRouterCore, request: SttMultipartRequest) -> Call<SttResponse> {
     Call::new(core, Parts::new(&STT_CREATE_TRANSCRIPTION_MULTIPART).multipart(request.into_multipart()))
 }

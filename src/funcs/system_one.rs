@@ -17,6 +17,6 @@ static SYSTEM_ONE_CREATE: Operation =
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 402, 403, 404, 413, 429, 500, 502, 503, 524, 529; other variants where no answer came.
 #[inline]
-pub fn system_one_create(core: &OpenRouterCore, request: DecisionsRequest) -> Call<'_, DecisionsResponse> {
+pub fn system_one_create(core: &OpenRouterCore, request: DecisionsRequest) -> Call<DecisionsResponse> {
     Call::new(core, Parts::new(&SYSTEM_ONE_CREATE).json(&request))
 }

@@ -18,7 +18,7 @@ static TOOLS_LIST_TOOLS: Operation = Operation::new("listTools", Method::GET, "/
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 500; other variants where no answer came.
 #[inline]
-pub fn tools_list_tools(core: &OpenRouterCore, params: ListToolsParams) -> Call<'_, ListToolsResponse> {
+pub fn tools_list_tools(core: &OpenRouterCore, params: ToolsListToolsParams) -> Call<ListToolsResponse> {
     Call::new(core, params.write(Parts::new(&TOOLS_LIST_TOOLS)))
 }
 
@@ -34,6 +34,6 @@ static TOOLS_GET_TOOL: Operation = Operation::new("getTool", Method::GET, "/tool
 /// # Arguments
 /// - `name`: Name of the tool, which may be any of its aliases.
 #[inline]
-pub fn tools_get_tool(core: &OpenRouterCore, name: impl AsRef<str>) -> Call<'_, GetToolResponse> {
+pub fn tools_get_tool(core: &OpenRouterCore, name: impl AsRef<str>) -> Call<GetToolResponse> {
     Call::new(core, Parts::new(&TOOLS_GET_TOOL).path("name", name.as_ref()))
 }

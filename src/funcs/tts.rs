@@ -17,6 +17,6 @@ static TTS_CREATE_SPEECH: Operation =
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 402, 403, 404, 413, 429, 500, 502, 503, 524, 529; other variants where no answer came.
 #[inline]
-pub fn tts_create_speech(core: &OpenRouterCore, request: SpeechRequest) -> Call<'_, Download> {
+pub fn tts_create_speech(core: &OpenRouterCore, request: SpeechRequest) -> Call<Download> {
     Call::new(core, Parts::new(&TTS_CREATE_SPEECH).json(&request))
 }

@@ -24,7 +24,7 @@ static VAULT_LIST_INTERN_CONNECTIONS: Operation =
 pub fn vault_list_intern_connections(
     core: &OpenRouterCore,
     intern_id: impl AsRef<str>,
-) -> Call<'_, ListInternConnectionsResponse> {
+) -> Call<ListInternConnectionsResponse> {
     Call::new(core, Parts::new(&VAULT_LIST_INTERN_CONNECTIONS).path("internId", intern_id.as_ref()))
 }
 
@@ -46,8 +46,8 @@ static VAULT_LIST_INTERN_EFFECTIVE_VAULT_SECRETS: Operation =
 pub fn vault_list_intern_effective_vault_secrets(
     core: &OpenRouterCore,
     intern_id: impl AsRef<str>,
-    params: ListInternEffectiveVaultSecretsParams,
-) -> Call<'_, VaultEffectiveSecretListResponse> {
+    params: VaultEffectiveSecretsParams,
+) -> Call<VaultEffectiveSecretListResponse> {
     Call::new(
         core,
         params.write(Parts::new(&VAULT_LIST_INTERN_EFFECTIVE_VAULT_SECRETS).path("internId", intern_id.as_ref())),
@@ -72,8 +72,8 @@ static VAULT_LIST_INTERN_VAULT_SECRETS: Operation =
 pub fn vault_list_intern_vault_secrets(
     core: &OpenRouterCore,
     intern_id: impl AsRef<str>,
-    params: ListInternVaultSecretsParams,
-) -> Call<'_, VaultSecretListResponse> {
+    params: VaultListInternVaultSecretsParams,
+) -> Call<VaultSecretListResponse> {
     Call::new(core, params.write(Parts::new(&VAULT_LIST_INTERN_VAULT_SECRETS).path("internId", intern_id.as_ref())))
 }
 
@@ -95,7 +95,7 @@ pub fn vault_copy_vault_secrets_to_intern(
     core: &OpenRouterCore,
     intern_id: impl AsRef<str>,
     request: VaultSecretCopyRequest,
-) -> Call<'_, VaultSecretCopyResponse> {
+) -> Call<VaultSecretCopyResponse> {
     Call::new(core, Parts::new(&VAULT_COPY_VAULT_SECRETS_TO_INTERN).path("internId", intern_id.as_ref()).json(&request))
 }
 
@@ -118,7 +118,7 @@ pub fn vault_delete_intern_vault_secret(
     core: &OpenRouterCore,
     intern_id: impl AsRef<str>,
     name: impl AsRef<str>,
-) -> Call<'_, ()> {
+) -> Call<()> {
     Call::new(
         core,
         Parts::new(&VAULT_DELETE_INTERN_VAULT_SECRET).path("internId", intern_id.as_ref()).path("name", name.as_ref()),
@@ -145,7 +145,7 @@ pub fn vault_store_intern_vault_secret(
     intern_id: impl AsRef<str>,
     name: impl AsRef<str>,
     request: VaultSecretWriteRequest,
-) -> Call<'_, VaultSecretResponse> {
+) -> Call<VaultSecretResponse> {
     Call::new(
         core,
         Parts::new(&VAULT_STORE_INTERN_VAULT_SECRET)
@@ -168,8 +168,8 @@ static VAULT_LIST_VAULT_SECRETS: Operation = Operation::new("listVaultSecrets", 
 #[inline]
 pub fn vault_list_vault_secrets(
     core: &OpenRouterCore,
-    params: ListVaultSecretsParams,
-) -> Call<'_, VaultSecretListResponse> {
+    params: VaultListVaultSecretsParams,
+) -> Call<VaultSecretListResponse> {
     Call::new(core, params.write(Parts::new(&VAULT_LIST_VAULT_SECRETS)))
 }
 
@@ -186,7 +186,7 @@ static VAULT_DELETE_VAULT_SECRET: Operation =
 /// # Arguments
 /// - `name`: Name of the secret to delete; names stored under older rules are accepted too.
 #[inline]
-pub fn vault_delete_vault_secret(core: &OpenRouterCore, name: impl AsRef<str>) -> Call<'_, ()> {
+pub fn vault_delete_vault_secret(core: &OpenRouterCore, name: impl AsRef<str>) -> Call<()> {
     Call::new(core, Parts::new(&VAULT_DELETE_VAULT_SECRET).path("name", name.as_ref()))
 }
 
@@ -207,6 +207,6 @@ pub fn vault_store_vault_secret(
     core: &OpenRouterCore,
     name: impl AsRef<str>,
     request: VaultSecretWriteRequest,
-) -> Call<'_, VaultSecretResponse> {
+) -> Call<VaultSecretResponse> {
     Call::new(core, Parts::new(&VAULT_STORE_VAULT_SECRET).path("name", name.as_ref()).json(&request))
 }

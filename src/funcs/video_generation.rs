@@ -20,7 +20,7 @@ static VIDEO_GENERATION_GENERATE: Operation =
 pub fn video_generation_generate(
     core: &OpenRouterCore,
     request: VideoGenerationRequest,
-) -> Call<'_, VideoGenerationResponse> {
+) -> Call<VideoGenerationResponse> {
     Call::new(core, Parts::new(&VIDEO_GENERATION_GENERATE).json(&request))
 }
 
@@ -36,7 +36,7 @@ static VIDEO_GENERATION_LIST_VIDEOS_MODELS: Operation =
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 500; other variants where no answer came.
 #[inline]
-pub fn video_generation_list_videos_models(core: &OpenRouterCore) -> Call<'_, VideoModelsListResponse> {
+pub fn video_generation_list_videos_models(core: &OpenRouterCore) -> Call<VideoModelsListResponse> {
     Call::new(core, Parts::new(&VIDEO_GENERATION_LIST_VIDEOS_MODELS))
 }
 
@@ -56,7 +56,7 @@ static VIDEO_GENERATION_GET_GENERATION: Operation =
 pub fn video_generation_get_generation(
     core: &OpenRouterCore,
     job_id: impl AsRef<str>,
-) -> Call<'_, VideoGenerationResponse> {
+) -> Call<VideoGenerationResponse> {
     Call::new(core, Parts::new(&VIDEO_GENERATION_GET_GENERATION).path("jobId", job_id.as_ref()))
 }
 
@@ -77,7 +77,7 @@ static VIDEO_GENERATION_GET_VIDEO_CONTENT: Operation =
 pub fn video_generation_get_video_content(
     core: &OpenRouterCore,
     job_id: impl AsRef<str>,
-    params: GetVideoContentParams,
-) -> Call<'_, Download> {
+    params: VideoGenerationGetVideoContentParams,
+) -> Call<Download> {
     Call::new(core, params.write(Parts::new(&VIDEO_GENERATION_GET_VIDEO_CONTENT).path("jobId", job_id.as_ref())))
 }

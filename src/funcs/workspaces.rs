@@ -18,7 +18,7 @@ static WORKSPACES_LIST: Operation = Operation::new("listWorkspaces", Method::GET
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 401, 403, 500; other variants where no answer came.
 #[inline]
-pub fn workspaces_list(core: &OpenRouterCore, params: ListWorkspacesParams) -> Call<'_, ListWorkspacesResponse> {
+pub fn workspaces_list(core: &OpenRouterCore, params: WorkspacesListParams) -> Call<ListWorkspacesResponse> {
     Call::new(core, params.write(Parts::new(&WORKSPACES_LIST)))
 }
 
@@ -32,7 +32,7 @@ static WORKSPACES_CREATE: Operation =
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 500; other variants where no answer came.
 #[inline]
-pub fn workspaces_create(core: &OpenRouterCore, request: CreateWorkspaceRequest) -> Call<'_, CreateWorkspaceResponse> {
+pub fn workspaces_create(core: &OpenRouterCore, request: CreateWorkspaceRequest) -> Call<CreateWorkspaceResponse> {
     Call::new(core, Parts::new(&WORKSPACES_CREATE).json(&request))
 }
 
@@ -52,8 +52,8 @@ static WORKSPACES_DELETE: Operation =
 pub fn workspaces_delete(
     core: &OpenRouterCore,
     id: impl AsRef<str>,
-    params: DeleteWorkspaceParams,
-) -> Call<'_, DeleteWorkspaceResponse> {
+    params: WorkspacesDeleteParams,
+) -> Call<DeleteWorkspaceResponse> {
     Call::new(core, params.write(Parts::new(&WORKSPACES_DELETE).path("id", id.as_ref())))
 }
 
@@ -70,7 +70,7 @@ static WORKSPACES_GET: Operation =
 /// # Arguments
 /// - `id`: UUID or slug of the workspace to fetch.
 #[inline]
-pub fn workspaces_get(core: &OpenRouterCore, id: impl AsRef<str>) -> Call<'_, GetWorkspaceResponse> {
+pub fn workspaces_get(core: &OpenRouterCore, id: impl AsRef<str>) -> Call<GetWorkspaceResponse> {
     Call::new(core, Parts::new(&WORKSPACES_GET).path("id", id.as_ref()))
 }
 
@@ -91,7 +91,7 @@ pub fn workspaces_update(
     core: &OpenRouterCore,
     id: impl AsRef<str>,
     request: UpdateWorkspaceRequest,
-) -> Call<'_, UpdateWorkspaceResponse> {
+) -> Call<UpdateWorkspaceResponse> {
     Call::new(core, Parts::new(&WORKSPACES_UPDATE).path("id", id.as_ref()).json(&request))
 }
 
@@ -113,8 +113,8 @@ static WORKSPACES_LIST_MEMBERS: Operation =
 pub fn workspaces_list_members(
     core: &OpenRouterCore,
     id: impl AsRef<str>,
-    params: ListWorkspaceMembersParams,
-) -> Call<'_, ListWorkspaceMembersResponse> {
+    params: WorkspacesListMembersParams,
+) -> Call<ListWorkspaceMembersResponse> {
     Call::new(core, params.write(Parts::new(&WORKSPACES_LIST_MEMBERS).path("id", id.as_ref())))
 }
 
@@ -136,7 +136,7 @@ pub fn workspaces_bulk_add_members(
     core: &OpenRouterCore,
     id: impl AsRef<str>,
     request: BulkAddWorkspaceMembersRequest,
-) -> Call<'_, BulkAddWorkspaceMembersResponse> {
+) -> Call<BulkAddWorkspaceMembersResponse> {
     Call::new(core, Parts::new(&WORKSPACES_BULK_ADD_MEMBERS).path("id", id.as_ref()).json(&request))
 }
 
@@ -158,7 +158,7 @@ pub fn workspaces_bulk_remove_members(
     core: &OpenRouterCore,
     id: impl AsRef<str>,
     request: BulkRemoveWorkspaceMembersRequest,
-) -> Call<'_, BulkRemoveWorkspaceMembersResponse> {
+) -> Call<BulkRemoveWorkspaceMembersResponse> {
     Call::new(core, Parts::new(&WORKSPACES_BULK_REMOVE_MEMBERS).path("id", id.as_ref()).json(&request))
 }
 
@@ -179,7 +179,7 @@ static WORKSPACES_LIST_BUDGETS: Operation =
 pub fn workspaces_list_budgets(
     core: &OpenRouterCore,
     workspace_ref: impl AsRef<str>,
-) -> Call<'_, ListWorkspaceBudgetsResponse> {
+) -> Call<ListWorkspaceBudgetsResponse> {
     Call::new(core, Parts::new(&WORKSPACES_LIST_BUDGETS).path("workspace_ref", workspace_ref.as_ref()))
 }
 
@@ -202,7 +202,7 @@ pub fn workspaces_delete_budget(
     core: &OpenRouterCore,
     workspace_ref: impl AsRef<str>,
     interval: impl Into<WorkspaceBudgetInterval>,
-) -> Call<'_, DeleteWorkspaceBudgetResponse> {
+) -> Call<DeleteWorkspaceBudgetResponse> {
     Call::new(
         core,
         Parts::new(&WORKSPACES_DELETE_BUDGET)
@@ -230,7 +230,7 @@ pub fn workspaces_get_budget(
     core: &OpenRouterCore,
     workspace_ref: impl AsRef<str>,
     interval: impl Into<WorkspaceBudgetInterval>,
-) -> Call<'_, GetWorkspaceBudgetResponse> {
+) -> Call<GetWorkspaceBudgetResponse> {
     Call::new(
         core,
         Parts::new(&WORKSPACES_GET_BUDGET)
@@ -259,7 +259,7 @@ pub fn workspaces_set_budget(
     workspace_ref: impl AsRef<str>,
     interval: impl Into<WorkspaceBudgetInterval>,
     request: UpsertWorkspaceBudgetRequest,
-) -> Call<'_, UpsertWorkspaceBudgetResponse> {
+) -> Call<UpsertWorkspaceBudgetResponse> {
     Call::new(
         core,
         Parts::new(&WORKSPACES_SET_BUDGET)

@@ -95,7 +95,7 @@ pub(super) fn is_told(word: &str) -> bool {
 /// The assistant's turn as a message of the next request, with its reasoning, its tool calls and all that this version
 /// does not know, unchanged. What servers refuse is corrected: a missing or empty role becomes `assistant`; an empty
 /// list of tool calls is omitted; the arguments of a tool call are always a string, `{}` if missing.
-impl From<ChatChoice> for ChatMessages {
+impl From<ChatChoice> for ChatMessage {
     #[inline]
     fn from(choice: ChatChoice) -> Self {
         let mut message = choice.message;
@@ -119,23 +119,23 @@ impl From<ChatChoice> for ChatMessages {
 }
 
 /// The assistant's turn as a message of the next request, see the conversion by value.
-impl From<&ChatChoice> for ChatMessages {
+impl From<&ChatChoice> for ChatMessage {
     #[inline]
     fn from(choice: &ChatChoice) -> Self {
         Self::from(choice.clone())
     }
 }
 
-impl ChatMessages {
-    /// What the user says: text, or parts ([`ChatContentItems`]).
+impl ChatMessage {
+    /// What the user says: text, or parts ([`ChatContentPart`]).
     ///
     /// ```
-    /// use openrouter_kit::models::{ChatContentItems, ChatMessages};
+    /// use openrouter_kit::models::{ChatContentPart, ChatMessage};
     ///
-    /// let question = ChatMessages::user("Hi");
-    /// let about_a_picture = ChatMessages::user([
-    ///     ChatContentItems::text("What is this?"),
-    ///     ChatContentItems::image_url("https://example.com/cat.png"),
+    /// let question = ChatMessage::user("Hi");
+    /// let about_a_picture = ChatMessage::user([
+    ///     ChatContentPart::text("What is this?"),
+    ///     ChatContentPart::image_url("https://example.com/cat.png"),
     /// ]);
     /// # let _ = (question, about_a_picture);
     /// ```
@@ -157,7 +157,7 @@ impl ChatMessages {
     }
 
     /// What the model said, as written by the program. An answer that came is sent back whole with
-    /// `ChatMessages::from(choice)`.
+    /// `ChatMessage::from(choice)`.
     #[inline]
     pub fn assistant(content: impl Into<ChatAssistantMessageContent>) -> Self {
         ChatAssistantMessage::new().content(content).into()
@@ -171,7 +171,7 @@ impl ChatMessages {
 }
 
 /// A message of the user.
-impl From<&str> for ChatMessages {
+impl From<&str> for ChatMessage {
     #[inline]
     fn from(text: &str) -> Self {
         Self::user(text)
@@ -179,14 +179,14 @@ impl From<&str> for ChatMessages {
 }
 
 /// A message of the user.
-impl From<String> for ChatMessages {
+impl From<String> for ChatMessage {
     #[inline]
     fn from(text: String) -> Self {
         Self::user(text)
     }
 }
 
-impl ChatContentItems {
+impl ChatContentPart {
     /// Text beside other parts.
     #[inline]
     pub fn text(text: impl Into<String>) -> Self {
@@ -219,7 +219,7 @@ impl ChatContentItems {
 }
 
 /// A part of text.
-impl From<&str> for ChatContentItems {
+impl From<&str> for ChatContentPart {
     #[inline]
     fn from(text: &str) -> Self {
         Self::text(text)
@@ -227,7 +227,7 @@ impl From<&str> for ChatContentItems {
 }
 
 /// A part of text.
-impl From<String> for ChatContentItems {
+impl From<String> for ChatContentPart {
     #[inline]
     fn from(text: String) -> Self {
         Self::text(text)
@@ -238,7 +238,7 @@ impl ChatFunctionTool {
     /// A function that the model may call, with the JSON schema of its parameters.
     ///
     /// ```
-    /// use openrouter_kit::models::{ChatFunctionTool, ChatMessages, ChatRequest};
+    /// use openrouter_kit::models::{ChatFunctionTool, ChatMessage, ChatRequest};
     /// use serde_json::json;
     ///
     /// let weather = ChatFunctionTool::function(
@@ -246,7 +246,7 @@ impl ChatFunctionTool {
     ///     json!({"type": "object", "properties": {"location": {"type": "string"}}, "required": ["location"]}),
     /// )
     /// .description("The weather at a place, now");
-    /// let request = ChatRequest::new([ChatMessages::user("How is the weather in Rome?")])
+    /// let request = ChatRequest::new([ChatMessage::user("How is the weather in Rome?")])
     ///     .model("openai/gpt-4o-mini")
     ///     .temperature(0.7)
     ///     .top_p(0.9)
@@ -286,8 +286,8 @@ impl ChatResult {
 
     /// The turn of the first choice as a message of the next request, unchanged; `None` where there is no choice.
     #[inline]
-    pub fn to_message(&self) -> Option<ChatMessages> {
-        self.choices.first().map(ChatMessages::from)
+    pub fn to_message(&self) -> Option<ChatMessage> {
+        self.choices.first().map(ChatMessage::from)
     }
 
     /// What the first choice says; `None` where it says nothing, as when the model only calls tools.
@@ -363,8 +363,8 @@ impl ChatAssistantMessage {
             return Some(text.into());
         }
         let details = self.reasoning_details.iter().flatten().filter_map(|detail| match detail {
-            ReasoningDetailUnion::Text(detail) => detail.text.as_deref(),
-            ReasoningDetailUnion::Summary(detail) => Some(detail.summary.as_str()),
+            ReasoningDetail::Text(detail) => detail.text.as_deref(),
+            ReasoningDetail::Summary(detail) => Some(detail.summary.as_str()),
             _ => None,
         });
         let text: String = details.collect();

@@ -11,10 +11,9 @@ use crate::core::EventStream;
 use crate::core::wire::{self, Json, Wire};
 use crate::errors::ConnectionError;
 use crate::models::{
-    ChatAssistantMessage, ChatAssistantMessageContent, ChatAudioOutput, ChatChoice, ChatContentItems, ChatContentText,
+    ChatAssistantMessage, ChatAssistantMessageContent, ChatAudioOutput, ChatChoice, ChatContentPart, ChatContentText,
     ChatResult, ChatStreamChoice, ChatStreamChunk, ChatStreamDelta, ChatStreamToolCall, ChatTokenLogprobs,
-    ChatToolCall, ChatToolCallFunction, ChatUsage, Extra, ReasoningDetailSummary, ReasoningDetailText,
-    ReasoningDetailUnion,
+    ChatToolCall, ChatToolCallFunction, ChatUsage, Extra, ReasoningDetail, ReasoningDetailSummary, ReasoningDetailText,
 };
 
 impl EventStream<ChatStreamChunk> {
@@ -288,19 +287,17 @@ impl Choice {
 
     /// Adds a piece of reasoning to the detail it belongs to.
     #[inline]
-    fn push_detail(&mut self, piece: &ReasoningDetailUnion) {
+    fn push_detail(&mut self, piece: &ReasoningDetail) {
         let details = self.choice.message.reasoning_details.get_or_insert_default();
         let place = match piece {
-            ReasoningDetailUnion::Text(piece) => (false, piece.index),
-            ReasoningDetailUnion::Summary(piece) => (true, piece.index),
+            ReasoningDetail::Text(piece) => (false, piece.index),
+            ReasoningDetail::Summary(piece) => (true, piece.index),
             _ => return details.push(piece.clone()),
         };
         let (at, half) = self.details.entry(place).or_insert((usize::MAX, Half::default()));
         let joined = match (details.get_mut(*at), piece) {
-            (Some(ReasoningDetailUnion::Text(known)), ReasoningDetailUnion::Text(piece)) => {
-                join_text_detail(known, half, piece)
-            }
-            (Some(ReasoningDetailUnion::Summary(known)), ReasoningDetailUnion::Summary(piece)) => {
+            (Some(ReasoningDetail::Text(known)), ReasoningDetail::Text(piece)) => join_text_detail(known, half, piece),
+            (Some(ReasoningDetail::Summary(known)), ReasoningDetail::Summary(piece)) => {
                 join_summary_detail(known, half, piece)
             }
             _ => false,
@@ -310,8 +307,8 @@ impl Choice {
         }
         (*at, *half) = (details.len(), Half::default());
         let exact = match piece {
-            ReasoningDetailUnion::Text(piece) => piece.extra.exact("text"),
-            ReasoningDetailUnion::Summary(piece) => piece.extra.exact("summary"),
+            ReasoningDetail::Text(piece) => piece.extra.exact("text"),
+            ReasoningDetail::Summary(piece) => piece.extra.exact("summary"),
             _ => None,
         };
         half.push(&mut String::new(), "", exact);
@@ -387,7 +384,7 @@ fn join_audio(whole: &mut ChatAudioOutput, half: &mut Half, from: &ChatAudioOutp
 enum Content {
     Nothing,
     Text(String),
-    Parts(Vec<ChatContentItems>),
+    Parts(Vec<ChatContentPart>),
 }
 
 impl Content {
@@ -400,7 +397,7 @@ impl Content {
             Self::Nothing => {}
             Self::Text(whole) => half.push(whole, text, exact),
             Self::Parts(parts) => match parts.last_mut() {
-                Some(ChatContentItems::Text(last)) => half.push(&mut last.text, text, exact),
+                Some(ChatContentPart::Text(last)) => half.push(&mut last.text, text, exact),
                 _ if text.is_empty() => {}
                 _ => parts.push(ChatContentText::new(text).into()),
             },
@@ -408,14 +405,14 @@ impl Content {
     }
 
     #[inline]
-    fn push_part(&mut self, part: ChatContentItems) {
+    fn push_part(&mut self, part: ChatContentPart) {
         let mut parts = match std::mem::replace(self, Self::Nothing) {
             Self::Parts(parts) => parts,
             Self::Text(text) if !text.is_empty() => vec![ChatContentText::new(text).into()],
             Self::Nothing | Self::Text(_) => Vec::new(),
         };
         match (parts.last_mut(), part) {
-            (Some(ChatContentItems::Text(last)), ChatContentItems::Text(more)) if more.extra.is_empty() => {
+            (Some(ChatContentPart::Text(last)), ChatContentPart::Text(more)) if more.extra.is_empty() => {
                 last.text.push_str(&more.text);
             }
             (_, part) => parts.push(part),
@@ -435,7 +432,7 @@ impl Content {
 
 /// The parts of a content that is no text.
 #[inline]
-fn parts(content: &Json) -> Vec<ChatContentItems> {
+fn parts(content: &Json) -> Vec<ChatContentPart> {
     match wire::decode(content.as_text()) {
         Ok(list) => list,
         Err(_) => wire::decode(content.as_text()).into_iter().collect(),
@@ -444,11 +441,11 @@ fn parts(content: &Json) -> Vec<ChatContentItems> {
 
 /// The text of those parts that are text; `None` where there is none.
 #[inline]
-pub(super) fn text_of_parts(parts: &[ChatContentItems]) -> Option<String> {
+pub(super) fn text_of_parts(parts: &[ChatContentPart]) -> Option<String> {
     let text: String = parts
         .iter()
         .filter_map(|part| match part {
-            ChatContentItems::Text(text) => Some(text.text.as_str()),
+            ChatContentPart::Text(text) => Some(text.text.as_str()),
             _ => None,
         })
         .collect();

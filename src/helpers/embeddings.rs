@@ -5,7 +5,7 @@ use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
 use crate::core::wire::DecodeError;
-use crate::models::{CreateEmbeddingsResponse, CreateEmbeddingsResponseData, CreateEmbeddingsResponseDataEmbedding};
+use crate::models::{CreateEmbeddingsResponse, Embedding, EmbeddingVector};
 
 /// Providers differ in whether they pad.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -30,7 +30,7 @@ impl CreateEmbeddingsResponse {
     /// ```
     ///
     /// # Errors
-    /// [`DecodeError`] with the place of the first vector that is none; see [`CreateEmbeddingsResponseData::vector`].
+    /// [`DecodeError`] with the place of the first vector that is none; see [`Embedding::vector`].
     #[inline]
     pub fn vectors(&self) -> Result<Vec<Vec<f32>>, DecodeError> {
         let mut vectors = Vec::with_capacity(self.data.len());
@@ -44,7 +44,7 @@ impl CreateEmbeddingsResponse {
     }
 }
 
-impl CreateEmbeddingsResponseData {
+impl Embedding {
     /// The vector, whichever form it came in: a list of numbers, or base64 of `f32` numbers, the lowest byte first.
     ///
     /// # Errors
@@ -57,12 +57,12 @@ impl CreateEmbeddingsResponseData {
 }
 
 #[inline]
-fn vector(embedding: &CreateEmbeddingsResponseDataEmbedding) -> Result<Vec<f32>, DecodeError> {
+fn vector(embedding: &EmbeddingVector) -> Result<Vec<f32>, DecodeError> {
     match embedding {
-        CreateEmbeddingsResponseDataEmbedding::Numbers(numbers) => {
+        EmbeddingVector::Numbers(numbers) => {
             numbers.iter().enumerate().map(|(at, number)| narrow(*number).map_err(|e| e.inside_element(at))).collect()
         }
-        CreateEmbeddingsResponseDataEmbedding::Text(text) => {
+        EmbeddingVector::Text(text) => {
             let bytes = BASE64.decode(text).map_err(|error| {
                 DecodeError::new(format!("expected numbers or base64, found another text: {error}"))
             })?;
@@ -73,7 +73,7 @@ fn vector(embedding: &CreateEmbeddingsResponseDataEmbedding) -> Result<Vec<f32>,
             let length = bytes.len();
             Err(DecodeError::new(format!("expected base64 of numbers of 4 bytes each, found {length} bytes in all")))
         }
-        CreateEmbeddingsResponseDataEmbedding::Unrecognized(value) => {
+        EmbeddingVector::Unrecognized(value) => {
             Err(value.error().cloned().unwrap_or_else(|| DecodeError::new("expected numbers or base64, found neither")))
         }
     }

@@ -9,8 +9,8 @@ impl Page for FileListResponse {
     #[inline]
     fn into_items(self) -> Vec<FileResponse> {
         match self {
-            Self::Openrouter(list) => list.data.into_iter().map(FileResponse::from).collect(),
-            Self::Openai(list) => list.data.into_iter().map(FileResponse::from).collect(),
+            Self::OpenRouter(list) => list.data.into_iter().map(FileResponse::from).collect(),
+            Self::OpenAi(list) => list.data.into_iter().map(FileResponse::from).collect(),
             Self::Anthropic(list) => list.data.into_iter().map(FileResponse::from).collect(),
             Self::Unrecognized(_) => Vec::new(),
         }
@@ -19,8 +19,8 @@ impl Page for FileListResponse {
     #[inline]
     fn length(&self) -> usize {
         match self {
-            Self::Openrouter(list) => list.data.len(),
-            Self::Openai(list) => list.data.len(),
+            Self::OpenRouter(list) => list.data.len(),
+            Self::OpenAi(list) => list.data.len(),
             Self::Anthropic(list) => list.data.len(),
             Self::Unrecognized(_) => 0,
         }
@@ -29,8 +29,8 @@ impl Page for FileListResponse {
     #[inline]
     fn cursor(&self) -> Option<&str> {
         match self {
-            Self::Openrouter(list) => list.cursor.as_deref(),
-            Self::Openai(list) => list.last_id.as_deref().filter(|_| list.has_more),
+            Self::OpenRouter(list) => list.cursor.as_deref(),
+            Self::OpenAi(list) => list.last_id.as_deref().filter(|_| list.has_more),
             Self::Anthropic(list) => list.last_id.as_deref().filter(|_| list.has_more),
             Self::Unrecognized(_) => None,
         }
@@ -40,7 +40,7 @@ impl Page for FileListResponse {
     #[inline]
     fn cursor_parameter(&self) -> Option<&'static str> {
         match self {
-            Self::Openai(_) => Some("after"),
+            Self::OpenAi(_) => Some("after"),
             Self::Anthropic(_) => Some("after_id"),
             _ => None,
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{objects, whole_stream};
 use crate::core::StreamItem;
 use crate::core::wire::{self, Json, Root, Wire};
-use crate::models::{ImageGenerationResponse, ImageGenerationResponseData, ImageStreamEvents};
+use crate::models::{ImageGenerationResponse, ImageGenerationResponseData, ImageStreamEvent};
 
 impl Root for ImageGenerationResponse {
     /// Each completed image is one of the response.
@@ -13,7 +13,7 @@ impl Root for ImageGenerationResponse {
     fn from_events(events: &[&str]) -> Option<Self> {
         let mut response = Self::missing();
         for event in whole_stream(events)? {
-            let ImageStreamEvents::ImageGenerationCompleted(event) = event else { continue };
+            let ImageStreamEvent::ImageGenerationCompleted(event) = event else { continue };
             let mut data = ImageGenerationResponseData::missing();
             data.b64_json = event.b64_json;
             data.media_type = event.media_type;
@@ -25,7 +25,7 @@ impl Root for ImageGenerationResponse {
     }
 }
 
-impl StreamItem for ImageStreamEvents {
+impl StreamItem for ImageStreamEvent {
     const END_IS_MARKED: bool = true;
 
     #[inline]

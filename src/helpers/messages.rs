@@ -20,7 +20,7 @@ impl Root for MessagesResult {
     }
 }
 
-impl StreamItem for MessagesStreamEvents {
+impl StreamItem for MessagesStreamEvent {
     const END_IS_MARKED: bool = true;
 
     #[inline]
@@ -60,9 +60,9 @@ impl StreamItem for MessagesStreamEvents {
 
 /// Converts a block of a response to a block of the next request: the same JSON. Only a tool use without input, which
 /// servers refuse, gets an empty one.
-impl From<&OrAnthropicContentBlock> for MessagesContentBlockParam {
+impl From<&MessagesContentBlock> for MessagesContentBlockParam {
     #[inline]
-    fn from(block: &OrAnthropicContentBlock) -> Self {
+    fn from(block: &MessagesContentBlock) -> Self {
         let mut param: Self = retyped(block);
         if let Self::ToolUse(tool) = &mut param
             && tool.input.is_none()
@@ -74,9 +74,9 @@ impl From<&OrAnthropicContentBlock> for MessagesContentBlockParam {
 }
 
 /// A block of an answer as a block of the next request: the same JSON, nothing added and nothing left out.
-impl From<OrAnthropicContentBlock> for MessagesContentBlockParam {
+impl From<MessagesContentBlock> for MessagesContentBlockParam {
     #[inline]
-    fn from(block: OrAnthropicContentBlock) -> Self {
+    fn from(block: MessagesContentBlock) -> Self {
         Self::from(&block)
     }
 }
@@ -174,11 +174,8 @@ impl MessagesContentBlockParam {
 
     /// What the tool use with this id answers: text, or blocks.
     #[inline]
-    pub fn tool_result(
-        tool_use_id: impl Into<String>,
-        content: impl Into<MessagesContentBlockParamToolResultContent>,
-    ) -> Self {
-        MessagesContentBlockParamToolResult::new(tool_use_id).content(content).into()
+    pub fn tool_result(tool_use_id: impl Into<String>, content: impl Into<MessagesToolResultContent>) -> Self {
+        MessagesToolResultBlockParam::new(tool_use_id).content(content).into()
     }
 }
 
@@ -243,7 +240,7 @@ impl MessagesResult {
     #[inline]
     pub fn text(&self) -> String {
         let texts = self.content.iter().filter_map(|block| match block {
-            OrAnthropicContentBlock::Text(block) => Some(block.text.as_str()),
+            MessagesContentBlock::Text(block) => Some(block.text.as_str()),
             _ => None,
         });
         texts.collect()
@@ -253,7 +250,7 @@ impl MessagesResult {
     #[inline]
     pub fn tool_uses(&self) -> impl Iterator<Item = &AnthropicToolUseBlock> {
         self.content.iter().filter_map(|block| match block {
-            OrAnthropicContentBlock::ToolUse(block) => Some(block),
+            MessagesContentBlock::ToolUse(block) => Some(block),
             _ => None,
         })
     }
@@ -262,7 +259,7 @@ impl MessagesResult {
     #[inline]
     pub fn reasoning_text(&self) -> String {
         let texts = self.content.iter().filter_map(|block| match block {
-            OrAnthropicContentBlock::Thinking(block) => Some(block.thinking.as_str()),
+            MessagesContentBlock::Thinking(block) => Some(block.thinking.as_str()),
             _ => None,
         });
         texts.collect()

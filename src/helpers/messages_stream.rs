@@ -9,11 +9,11 @@ use crate::core::EventStream;
 use crate::core::wire::{self, Json, Wire};
 use crate::errors::ConnectionError;
 use crate::models::{
-    AnthropicTextBlock, AnthropicThinkingBlock, Extra, MessagesContentBlockDeltaEvent, MessagesDelta,
-    MessagesDeltaEvent, MessagesResult, MessagesStreamEvents, OrAnthropicContentBlock,
+    AnthropicTextBlock, AnthropicThinkingBlock, Extra, MessagesContentBlock, MessagesContentBlockDeltaEvent,
+    MessagesDelta, MessagesDeltaEvent, MessagesResult, MessagesStreamEvent,
 };
 
-impl EventStream<MessagesStreamEvents> {
+impl EventStream<MessagesStreamEvent> {
     /// Reads the stream to its end and puts the events together: the answer as it would have come without a stream.
     ///
     /// # Errors
@@ -30,18 +30,18 @@ impl EventStream<MessagesStreamEvents> {
 
     /// What the model says, piece by piece as it comes.
     #[inline]
-    pub fn text_deltas(self) -> TextDeltas<MessagesStreamEvents> {
+    pub fn text_deltas(self) -> TextDeltas<MessagesStreamEvent> {
         TextDeltas::new(self, |event, _| match event {
-            MessagesStreamEvents::ContentBlockDelta(event) => match event.delta {
+            MessagesStreamEvent::ContentBlockDelta(event) => match event.delta {
                 MessagesDelta::TextDelta(delta) => Some((delta.text, delta.extra.exact("text").cloned())),
                 _ => None,
             },
             // Text usually starts empty.
-            MessagesStreamEvents::ContentBlockStart(event) => match retyped(&event.content_block) {
-                OrAnthropicContentBlock::Text(block) => Some((block.text, None)),
+            MessagesStreamEvent::ContentBlockStart(event) => match retyped(&event.content_block) {
+                MessagesContentBlock::Text(block) => Some((block.text, None)),
                 _ => None,
             },
-            MessagesStreamEvents::MessageStart(event) => {
+            MessagesStreamEvent::MessageStart(event) => {
                 let message: MessagesResult = read(&event.message);
                 Some((message.text(), None))
             }
@@ -53,8 +53,8 @@ impl EventStream<MessagesStreamEvents> {
 /// Joins the events of a streamed message into one [`MessagesResult`], for programs that want the events and the answer.
 ///
 /// ```no_run
-/// # use openrouter_kit::{EventStream, Error, helpers::MessagesAccumulator, models::MessagesStreamEvents};
-/// # async fn run(mut stream: EventStream<MessagesStreamEvents>) -> Result<(), Error> {
+/// # use openrouter_kit::{EventStream, Error, helpers::MessagesAccumulator, models::MessagesStreamEvent};
+/// # async fn run(mut stream: EventStream<MessagesStreamEvent>) -> Result<(), Error> {
 /// let mut answer = MessagesAccumulator::new();
 /// while let Some(event) = stream.next().await {
 ///     let event = event?;
@@ -87,7 +87,7 @@ pub struct MessagesAccumulator {
 #[derive(Clone, Debug)]
 struct Block {
     index: i64,
-    block: OrAnthropicContentBlock,
+    block: MessagesContentBlock,
     /// Whether an event started it, not its first delta.
     is_begun: bool,
     /// The input of a tool, as far as it came.
@@ -104,9 +104,9 @@ impl MessagesAccumulator {
 
     /// Adds the next event.
     #[inline]
-    pub fn push(&mut self, event: &MessagesStreamEvents) {
+    pub fn push(&mut self, event: &MessagesStreamEvent) {
         match event {
-            MessagesStreamEvents::MessageStart(event) => {
+            MessagesStreamEvent::MessageStart(event) => {
                 let mut message: MessagesResult = read(&event.message);
                 let mut content = self.message.take().map(|before| before.content).unwrap_or_default();
                 content.extend(self.end_blocks());
@@ -116,24 +116,24 @@ impl MessagesAccumulator {
                 self.end.clear();
                 self.usage.clear();
             }
-            MessagesStreamEvents::ContentBlockStart(event) => {
+            MessagesStreamEvent::ContentBlockStart(event) => {
                 self.begin_block(event.index, retyped(&event.content_block), true);
             }
-            MessagesStreamEvents::ContentBlockDelta(event) => {
+            MessagesStreamEvent::ContentBlockDelta(event) => {
                 if !self.push_delta(event) {
                     self.unrecognized.extend(Json::of(event));
                 }
             }
-            MessagesStreamEvents::MessageDelta(event) => self.push_end(event),
-            MessagesStreamEvents::MessageStop(event) => {
+            MessagesStreamEvent::MessageDelta(event) => self.push_end(event),
+            MessagesStreamEvent::MessageStop(event) => {
                 if let Some(message) = &mut self.message {
                     said(&mut message.openrouter_metadata, &event.openrouter_metadata);
                     message.extra.merge(&event.extra, "");
                 }
             }
-            MessagesStreamEvents::ContentBlockStop(_) | MessagesStreamEvents::Ping(_) => {}
-            MessagesStreamEvents::Error(_) => self.unrecognized.extend(Json::of(event)),
-            MessagesStreamEvents::Unrecognized(kept) => self.unrecognized.push(kept.json().clone()),
+            MessagesStreamEvent::ContentBlockStop(_) | MessagesStreamEvent::Ping(_) => {}
+            MessagesStreamEvent::Error(_) => self.unrecognized.extend(Json::of(event)),
+            MessagesStreamEvent::Unrecognized(kept) => self.unrecognized.push(kept.json().clone()),
         }
     }
 
@@ -170,7 +170,7 @@ impl MessagesAccumulator {
 
     /// The blocks so far, which grow no more.
     #[inline]
-    fn end_blocks(&mut self) -> impl Iterator<Item = OrAnthropicContentBlock> + use<> {
+    fn end_blocks(&mut self) -> impl Iterator<Item = MessagesContentBlock> + use<> {
         self.by_index.clear();
         self.blocks.sort_by_key(|block| block.index);
         std::mem::take(&mut self.blocks).into_iter().map(Block::finish)
@@ -178,7 +178,7 @@ impl MessagesAccumulator {
 
     /// Starts a block and returns its position.
     #[inline]
-    fn begin_block(&mut self, index: i64, block: OrAnthropicContentBlock, is_begun: bool) -> usize {
+    fn begin_block(&mut self, index: i64, block: MessagesContentBlock, is_begun: bool) -> usize {
         let at = self.blocks.len();
         self.by_index.insert(index, at);
         self.blocks.push(Block { index, block, is_begun, input: String::new(), half: Half::default() });
@@ -200,19 +200,19 @@ impl MessagesAccumulator {
         };
         let Some(Block { block, input, half, .. }) = self.blocks.get_mut(at) else { return false };
         match (block, &event.delta) {
-            (OrAnthropicContentBlock::Text(block), MessagesDelta::TextDelta(delta)) => {
+            (MessagesContentBlock::Text(block), MessagesDelta::TextDelta(delta)) => {
                 half.push(&mut block.text, &delta.text, delta.extra.exact("text"));
             }
-            (OrAnthropicContentBlock::Text(block), MessagesDelta::CitationsDelta(delta)) => {
+            (MessagesContentBlock::Text(block), MessagesDelta::CitationsDelta(delta)) => {
                 block.citations.get_or_insert_default().push(retyped(&delta.citation));
             }
-            (OrAnthropicContentBlock::Thinking(block), MessagesDelta::ThinkingDelta(delta)) => {
+            (MessagesContentBlock::Thinking(block), MessagesDelta::ThinkingDelta(delta)) => {
                 half.push(&mut block.thinking, &delta.thinking, delta.extra.exact("thinking"));
             }
-            (OrAnthropicContentBlock::Thinking(block), MessagesDelta::SignatureDelta(delta)) => {
+            (MessagesContentBlock::Thinking(block), MessagesDelta::SignatureDelta(delta)) => {
                 block.signature.push_str(&delta.signature);
             }
-            (OrAnthropicContentBlock::Compaction(block), MessagesDelta::CompactionDelta(delta)) => {
+            (MessagesContentBlock::Compaction(block), MessagesDelta::CompactionDelta(delta)) => {
                 for (whole, piece) in
                     [(&mut block.content, &delta.content), (&mut block.encrypted_content, &delta.encrypted_content)]
                 {
@@ -222,9 +222,9 @@ impl MessagesAccumulator {
                 }
             }
             (
-                OrAnthropicContentBlock::ToolUse(_)
-                | OrAnthropicContentBlock::ServerToolUse(_)
-                | OrAnthropicContentBlock::Unrecognized(_),
+                MessagesContentBlock::ToolUse(_)
+                | MessagesContentBlock::ServerToolUse(_)
+                | MessagesContentBlock::Unrecognized(_),
                 MessagesDelta::InputJsonDelta(delta),
             ) => half.push(input, &delta.partial_json, delta.extra.exact("partial_json")),
             _ => return false,
@@ -248,7 +248,7 @@ impl MessagesAccumulator {
 
 /// An empty block of the kind that a delta extends.
 #[inline]
-fn block_of(delta: &MessagesDelta) -> Option<OrAnthropicContentBlock> {
+fn block_of(delta: &MessagesDelta) -> Option<MessagesContentBlock> {
     Some(match delta {
         MessagesDelta::TextDelta(_) | MessagesDelta::CitationsDelta(_) => {
             AnthropicTextBlock { citations: None, text: String::new(), extra: Extra::new() }.into()
@@ -263,21 +263,21 @@ fn block_of(delta: &MessagesDelta) -> Option<OrAnthropicContentBlock> {
 
 /// Whether a delta extends this kind of block.
 #[inline]
-fn takes(block: &OrAnthropicContentBlock, delta: &MessagesDelta) -> bool {
+fn takes(block: &MessagesContentBlock, delta: &MessagesDelta) -> bool {
     block_of(delta).is_none_or(|other| std::mem::discriminant(block) == std::mem::discriminant(&other))
 }
 
 impl Block {
     #[inline]
-    fn finish(self) -> OrAnthropicContentBlock {
+    fn finish(self) -> MessagesContentBlock {
         let mut block = self.block;
         if self.input.trim_ascii().is_empty() {
             return block;
         }
         let input = Json::new(self.input.as_str()).unwrap_or_else(|_| Json::from(self.input));
         match &mut block {
-            OrAnthropicContentBlock::ToolUse(block) => block.input = Some(input),
-            OrAnthropicContentBlock::ServerToolUse(block) => block.input = Some(input),
+            MessagesContentBlock::ToolUse(block) => block.input = Some(input),
+            MessagesContentBlock::ServerToolUse(block) => block.input = Some(input),
             other => {
                 let mut members = members_of(other);
                 members.insert("input".to_owned(), input);

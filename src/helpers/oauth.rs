@@ -8,8 +8,8 @@ use sha2::{Digest, Sha256};
 
 use crate::core::{OpenRouterCore, hidden};
 use crate::errors::{Error, InvalidRequestError, UnexpectedError};
-use crate::models::{CreateAuthKeysCodeRequestCodeChallengeMethod as Method, Secret};
-use crate::sdk::Oauth;
+use crate::models::{CodeChallengeMethod as Method, Secret};
+use crate::sdk::OAuth;
 
 /// All bytes but the unreserved ones of RFC 3986.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -162,7 +162,7 @@ pub fn oauth_create_sha256_code_challenge(
     Ok(CreateSha256CodeChallengeResponse { code_challenge, code_verifier })
 }
 
-impl Oauth<'_> {
+impl OAuth<'_> {
     /// The address of the page on which the user allows this program to act.
     ///
     /// The same as [`funcs::oauth_create_authorization_url`](crate::funcs::oauth_create_authorization_url).

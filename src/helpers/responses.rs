@@ -11,7 +11,7 @@ use crate::core::StreamItem;
 use crate::core::wire::{self, Root};
 use crate::models::*;
 
-impl Root for OpenResponsesResult {
+impl Root for ResponsesResult {
     /// A failed response carries its error in a body of status 200.
     #[inline]
     fn reports_error(&self) -> bool {
@@ -26,7 +26,7 @@ impl Root for OpenResponsesResult {
     }
 }
 
-impl StreamItem for StreamEvents {
+impl StreamItem for ResponsesStreamEvent {
     const END_IS_MARKED: bool = true;
 
     #[inline]
@@ -58,8 +58,8 @@ impl StreamItem for StreamEvents {
     #[inline]
     fn from_answer(json: &str) -> Vec<Json> {
         let event = || {
-            let response = wire::decode::<OpenResponsesResult>(json).ok()?;
-            let is_cut = response.status == OpenAiResponsesResponseStatus::Incomplete;
+            let response = wire::decode::<ResponsesResult>(json).ok()?;
+            let is_cut = response.status == ResponsesStatus::Incomplete;
             let event = [
                 ("type", if is_cut { "response.incomplete" } else { "response.completed" }.into()),
                 ("response", Json::new(json).ok()?),
@@ -72,10 +72,10 @@ impl StreamItem for StreamEvents {
 
 /// Converts the model's output to input of the next request: the same JSON. Only the arguments of a function call, if
 /// missing or sent as JSON instead of a string, which servers refuse, become a string: `{}` or that JSON.
-impl From<&OutputItems> for InputsItem {
+impl From<&OutputItem> for InputItem {
     #[inline]
-    fn from(item: &OutputItems) -> Self {
-        let OutputItems::FunctionCall(call) = item else { return retyped(item) };
+    fn from(item: &OutputItem) -> Self {
+        let OutputItem::FunctionCall(call) = item else { return retyped(item) };
         let is_missing = !wire::came(&**call, "arguments") && !call.name.is_empty();
         if !is_missing && call.extra.exact("arguments").is_none() {
             return retyped(item);
@@ -85,27 +85,27 @@ impl From<&OutputItems> for InputsItem {
             "{}".clone_into(&mut call.arguments);
         }
         call.extra.remove("arguments");
-        retyped(&OutputItems::FunctionCall(call))
+        retyped(&OutputItem::FunctionCall(call))
     }
 }
 
 /// What the model put out, as input of the next request: the same JSON, nothing added and nothing left out.
-impl From<OutputItems> for InputsItem {
+impl From<OutputItem> for InputItem {
     #[inline]
-    fn from(item: OutputItems) -> Self {
+    fn from(item: OutputItem) -> Self {
         Self::from(&item)
     }
 }
 
-impl InputsItem {
+impl InputItem {
     /// What the user says: text, or parts ([`EasyInputMessageContentItem`]).
     ///
     /// ```
-    /// use openrouter_kit::models::{EasyInputMessageContentItem, InputsItem, ResponsesRequest};
+    /// use openrouter_kit::models::{EasyInputMessageContentItem, InputItem, ResponsesRequest};
     ///
     /// let request = ResponsesRequest::new().model("openai/gpt-4o-mini").input([
-    ///     InputsItem::system("You are brief."),
-    ///     InputsItem::user([
+    ///     InputItem::system("You are brief."),
+    ///     InputItem::user([
     ///         EasyInputMessageContentItem::text("What is this?"),
     ///         EasyInputMessageContentItem::image_url("https://example.com/cat.png"),
     ///     ]),
@@ -130,7 +130,7 @@ impl InputsItem {
     }
 
     /// What the model said, as written by the program. Output that came is sent back whole with
-    /// [`OpenResponsesResult::to_input`].
+    /// [`ResponsesResult::to_input`].
     #[inline]
     pub fn assistant(content: impl Into<EasyInputMessageContent>) -> Self {
         EasyInputMessage::new(EasyInputMessageRole::Assistant).content(content).into()
@@ -144,7 +144,7 @@ impl InputsItem {
 }
 
 /// A message of the user.
-impl From<&str> for InputsItem {
+impl From<&str> for InputItem {
     #[inline]
     fn from(text: &str) -> Self {
         Self::user(text)
@@ -152,7 +152,7 @@ impl From<&str> for InputsItem {
 }
 
 /// A message of the user.
-impl From<String> for InputsItem {
+impl From<String> for InputItem {
     #[inline]
     fn from(text: String) -> Self {
         Self::user(text)
@@ -160,9 +160,9 @@ impl From<String> for InputsItem {
 }
 
 /// A single item as the whole input.
-impl From<InputsItem> for Inputs {
+impl From<InputItem> for ResponsesInput {
     #[inline]
-    fn from(item: InputsItem) -> Self {
+    fn from(item: InputItem) -> Self {
         Self::List(vec![item])
     }
 }
@@ -247,11 +247,11 @@ impl ResponsesRequestTool {
     }
 }
 
-impl OpenResponsesResult {
+impl ResponsesResult {
     /// The whole output as input of the next request, unchanged: messages, reasoning with its signatures, calls.
     #[inline]
-    pub fn to_input(&self) -> Vec<InputsItem> {
-        self.output.iter().map(InputsItem::from).collect()
+    pub fn to_input(&self) -> Vec<InputItem> {
+        self.output.iter().map(InputItem::from).collect()
     }
 
     /// What the model says: the texts of all messages, joined. Empty where it says nothing, as when it only calls
@@ -259,7 +259,7 @@ impl OpenResponsesResult {
     #[inline]
     pub fn output_text(&self) -> String {
         let contents = self.output.iter().filter_map(|item| match item {
-            OutputItems::Message(message) => Some(&message.content),
+            OutputItem::Message(message) => Some(&message.content),
             _ => None,
         });
         let texts = contents.flatten().filter_map(|part| match part {
@@ -273,7 +273,7 @@ impl OpenResponsesResult {
     #[inline]
     pub fn function_calls(&self) -> impl Iterator<Item = &OutputFunctionCallItem> {
         self.output.iter().filter_map(|item| match item {
-            OutputItems::FunctionCall(call) => Some(&**call),
+            OutputItem::FunctionCall(call) => Some(&**call),
             _ => None,
         })
     }
@@ -284,7 +284,7 @@ impl OpenResponsesResult {
     pub fn reasoning_text(&self) -> String {
         let mut text = String::new();
         for item in &self.output {
-            let OutputItems::Reasoning(item) = item else { continue };
+            let OutputItem::Reasoning(item) = item else { continue };
             match item.content.as_deref() {
                 Some(parts) if !parts.is_empty() => text.extend(parts.iter().map(|part| part.text.as_str())),
                 _ => text.extend(item.summary.iter().map(|part| part.text.as_str())),
@@ -315,7 +315,7 @@ impl OpenResponsesResult {
     #[inline]
     fn refusal(&self) -> String {
         let contents = self.output.iter().filter_map(|item| match item {
-            OutputItems::Message(message) => Some(&message.content),
+            OutputItem::Message(message) => Some(&message.content),
             _ => None,
         });
         let refusals = contents.flatten().filter_map(|part| match part {

@@ -9,19 +9,19 @@ use crate::core::EventStream;
 use crate::core::wire::{self, Json, Wire};
 use crate::errors::ConnectionError;
 use crate::models::{
-    ContentPartDoneEventPart, Extra, OpenAiResponsesRefusalContent, OpenResponsesResult, OutputCustomToolCallItem,
-    OutputFunctionCallItem, OutputItems, OutputMessage, OutputMessageContentItem, OutputReasoningItem,
-    ReasoningSummaryText, ReasoningTextContent, ResponseOutputText, StreamEvents,
+    ContentPartDoneEventPart, Extra, OutputCustomToolCallItem, OutputFunctionCallItem, OutputItem, OutputMessage,
+    OutputMessageContentItem, OutputReasoningItem, ReasoningSummaryText, ReasoningTextContent, ResponseOutputText,
+    ResponsesRefusal, ResponsesResult, ResponsesStreamEvent,
 };
 
-impl EventStream<StreamEvents> {
+impl EventStream<ResponsesStreamEvent> {
     /// Reads the stream to its end and answers with the response, as it would have come without a stream.
     ///
     /// # Errors
     /// The first error of the stream; [`Error::Connection`] when it ended in good order but told of no response. To keep
     /// what had come by then, feed a [`ResponsesAccumulator`] yourself.
     #[inline]
-    pub async fn collect(mut self) -> Result<OpenResponsesResult, Error> {
+    pub async fn collect(mut self) -> Result<ResponsesResult, Error> {
         let mut answer = ResponsesAccumulator::new();
         while let Some(event) = self.next().await {
             answer.push(&event?);
@@ -31,23 +31,22 @@ impl EventStream<StreamEvents> {
 
     /// What the model says, piece by piece as it arrives. Text without pieces is returned once it arrives whole.
     #[inline]
-    pub fn text_deltas(self) -> TextDeltas<StreamEvents> {
+    pub fn text_deltas(self) -> TextDeltas<ResponsesStreamEvent> {
         TextDeltas::new(self, |event, source| {
             let (own, text) = match event {
-                StreamEvents::OutputTextDelta(event) => {
+                ResponsesStreamEvent::OutputTextDelta(event) => {
                     let text = tell(source, 0, event.delta)?;
                     return Some((text, event.extra.exact("delta").cloned()));
                 }
-                StreamEvents::OutputTextDone(event) => (1, event.text),
-                StreamEvents::OutputItemDone(event) => match event.item {
-                    OutputItems::Message(message) => (2, text_of(&message)),
+                ResponsesStreamEvent::OutputTextDone(event) => (1, event.text),
+                ResponsesStreamEvent::OutputItemDone(event) => match event.item {
+                    OutputItem::Message(message) => (2, text_of(&message)),
                     _ => return None,
                 },
-                StreamEvents::Completed(event) => (3, event.response.output_text()),
-                StreamEvents::Incomplete(event) => (3, event.response.output_text()),
-                StreamEvents::Unrecognized(kept) => {
-                    let response: OpenResponsesResult =
-                        wire::decode_event(kept.json().get("response")?.as_text()).ok()?;
+                ResponsesStreamEvent::Completed(event) => (3, event.response.output_text()),
+                ResponsesStreamEvent::Incomplete(event) => (3, event.response.output_text()),
+                ResponsesStreamEvent::Unrecognized(kept) => {
+                    let response: ResponsesResult = wire::decode_event(kept.json().get("response")?.as_text()).ok()?;
                     (3, response.output_text())
                 }
                 _ => return None,
@@ -70,8 +69,8 @@ fn text_of(message: &OutputMessage) -> String {
 /// Puts the events of a streamed response together, for programs that want the events and the response.
 ///
 /// ```no_run
-/// # use openrouter_kit::{EventStream, Error, helpers::ResponsesAccumulator, models::StreamEvents};
-/// # async fn run(mut stream: EventStream<StreamEvents>) -> Result<(), Error> {
+/// # use openrouter_kit::{EventStream, Error, helpers::ResponsesAccumulator, models::ResponsesStreamEvent};
+/// # async fn run(mut stream: EventStream<ResponsesStreamEvent>) -> Result<(), Error> {
 /// let mut answer = ResponsesAccumulator::new();
 /// while let Some(event) = stream.next().await {
 ///     let event = event?;
@@ -92,7 +91,7 @@ pub struct ResponsesAccumulator {
     /// The members of the response, without its output.
     response: Option<BTreeMap<String, Json>>,
     /// The output of the last response that had one.
-    output: Vec<OutputItems>,
+    output: Vec<OutputItem>,
     items: Vec<Item>,
     /// The item of each id.
     by_id: BTreeMap<String, usize>,
@@ -106,7 +105,7 @@ struct Item {
     index: i64,
     id: String,
     state: State,
-    item: OutputItems,
+    item: OutputItem,
     /// The position of a part in its list, by the list and by the server's index.
     parts: BTreeMap<(List, i64), usize>,
     half: Half,
@@ -140,19 +139,19 @@ enum Kind {
 
 impl Kind {
     #[inline]
-    const fn of(item: &OutputItems) -> Self {
+    const fn of(item: &OutputItem) -> Self {
         match item {
-            OutputItems::Message(_) => Self::Message,
-            OutputItems::Reasoning(_) => Self::Reasoning,
-            OutputItems::FunctionCall(_) => Self::FunctionCall,
-            OutputItems::CustomToolCall(_) => Self::CustomToolCall,
+            OutputItem::Message(_) => Self::Message,
+            OutputItem::Reasoning(_) => Self::Reasoning,
+            OutputItem::FunctionCall(_) => Self::FunctionCall,
+            OutputItem::CustomToolCall(_) => Self::CustomToolCall,
             _ => Self::Other,
         }
     }
 
     /// An empty item; `None` for kinds without deltas.
     #[inline]
-    fn item(self, id: &str) -> Option<OutputItems> {
+    fn item(self, id: &str) -> Option<OutputItem> {
         let own_id = Some(id.to_owned()).filter(|id| !id.is_empty());
         Some(match self {
             Self::Message => {
@@ -182,119 +181,125 @@ impl ResponsesAccumulator {
 
     /// Adds the next event.
     #[inline]
-    pub fn push(&mut self, event: &StreamEvents) {
+    pub fn push(&mut self, event: &ResponsesStreamEvent) {
         let is_placed = match event {
-            StreamEvents::Created(event) => self.set_response(&event.response),
-            StreamEvents::InProgress(event) => self.set_response(&event.response),
-            StreamEvents::Completed(event) => self.set_response(&event.response),
-            StreamEvents::Incomplete(event) => self.set_response(&event.response),
-            StreamEvents::Failed(event) => self.set_response(&event.response),
-            StreamEvents::OutputItemAdded(event) => self.set_item(event.output_index, &event.item, State::Begun),
-            StreamEvents::OutputItemDone(event) => self.set_item(event.output_index, &event.item, State::Done),
-            StreamEvents::ContentPartAdded(event) => {
+            ResponsesStreamEvent::Created(event) => self.set_response(&event.response),
+            ResponsesStreamEvent::InProgress(event) => self.set_response(&event.response),
+            ResponsesStreamEvent::Completed(event) => self.set_response(&event.response),
+            ResponsesStreamEvent::Incomplete(event) => self.set_response(&event.response),
+            ResponsesStreamEvent::Failed(event) => self.set_response(&event.response),
+            ResponsesStreamEvent::OutputItemAdded(event) => {
+                self.set_item(event.output_index, &event.item, State::Begun)
+            }
+            ResponsesStreamEvent::OutputItemDone(event) => self.set_item(event.output_index, &event.item, State::Done),
+            ResponsesStreamEvent::ContentPartAdded(event) => {
                 let part = retyped(&event.part);
                 self.set_part(event.output_index, &event.item_id, event.content_index, &part)
             }
-            StreamEvents::ContentPartDone(event) => {
+            ResponsesStreamEvent::ContentPartDone(event) => {
                 let part = retyped(&event.part);
                 self.set_part(event.output_index, &event.item_id, event.content_index, &part)
             }
-            StreamEvents::OutputTextDelta(event) => {
+            ResponsesStreamEvent::OutputTextDelta(event) => {
                 self.grow(Kind::Message, event.output_index, &event.item_id, |item| {
                     let (part, half) = text_part(item, event.content_index)?;
                     half.push(&mut part.text, &event.delta, event.extra.exact("delta"));
                     Some(())
                 })
             }
-            StreamEvents::OutputTextDone(event) => {
+            ResponsesStreamEvent::OutputTextDone(event) => {
                 self.end(Kind::Message, event.output_index, &event.item_id, |item| {
                     said(&mut text_part(item, event.content_index)?.0.text, &event.text);
                     Some(())
                 })
             }
-            StreamEvents::OutputTextAnnotationAdded(event) => {
+            ResponsesStreamEvent::OutputTextAnnotationAdded(event) => {
                 self.end(Kind::Message, event.output_index, &event.item_id, |item| {
                     let (part, _) = text_part(item, event.content_index)?;
                     part.annotations.get_or_insert_default().push(retyped(&event.annotation));
                     Some(())
                 })
             }
-            StreamEvents::RefusalDelta(event) => self.grow(Kind::Message, event.output_index, &event.item_id, |item| {
-                let (refusal, half) = refusal_part(item, event.content_index)?;
-                half.push(refusal, &event.delta, event.extra.exact("delta"));
-                Some(())
-            }),
-            StreamEvents::RefusalDone(event) => self.end(Kind::Message, event.output_index, &event.item_id, |item| {
-                said(refusal_part(item, event.content_index)?.0, &event.refusal);
-                Some(())
-            }),
-            StreamEvents::ReasoningTextDelta(event) => {
+            ResponsesStreamEvent::RefusalDelta(event) => {
+                self.grow(Kind::Message, event.output_index, &event.item_id, |item| {
+                    let (refusal, half) = refusal_part(item, event.content_index)?;
+                    half.push(refusal, &event.delta, event.extra.exact("delta"));
+                    Some(())
+                })
+            }
+            ResponsesStreamEvent::RefusalDone(event) => {
+                self.end(Kind::Message, event.output_index, &event.item_id, |item| {
+                    said(refusal_part(item, event.content_index)?.0, &event.refusal);
+                    Some(())
+                })
+            }
+            ResponsesStreamEvent::ReasoningTextDelta(event) => {
                 self.grow(Kind::Reasoning, event.output_index, &event.item_id, |item| {
                     let (text, half) = reasoning_part(item, event.content_index)?;
                     half.push(text, &event.delta, event.extra.exact("delta"));
                     Some(())
                 })
             }
-            StreamEvents::ReasoningTextDone(event) => {
+            ResponsesStreamEvent::ReasoningTextDone(event) => {
                 self.end(Kind::Reasoning, event.output_index, &event.item_id, |item| {
                     said(reasoning_part(item, event.content_index)?.0, &event.text);
                     Some(())
                 })
             }
-            StreamEvents::ReasoningSummaryTextDelta(event) => {
+            ResponsesStreamEvent::ReasoningSummaryTextDelta(event) => {
                 self.grow(Kind::Reasoning, event.output_index, &event.item_id, |item| {
                     let (text, half) = summary_part(item, event.summary_index)?;
                     half.push(text, &event.delta, event.extra.exact("delta"));
                     Some(())
                 })
             }
-            StreamEvents::ReasoningSummaryTextDone(event) => {
+            ResponsesStreamEvent::ReasoningSummaryTextDone(event) => {
                 self.end(Kind::Reasoning, event.output_index, &event.item_id, |item| {
                     said(summary_part(item, event.summary_index)?.0, &event.text);
                     Some(())
                 })
             }
-            StreamEvents::ReasoningSummaryPartDone(event) => {
+            ResponsesStreamEvent::ReasoningSummaryPartDone(event) => {
                 self.end(Kind::Reasoning, event.output_index, &event.item_id, |item| {
                     said(summary_part(item, event.summary_index)?.0, &event.part.text);
                     Some(())
                 })
             }
-            StreamEvents::FunctionCallArgumentsDelta(event) => {
+            ResponsesStreamEvent::FunctionCallArgumentsDelta(event) => {
                 self.grow(Kind::FunctionCall, event.output_index, &event.item_id, |item| {
-                    let OutputItems::FunctionCall(call) = &mut item.item else { return None };
+                    let OutputItem::FunctionCall(call) = &mut item.item else { return None };
                     item.half.push(&mut call.arguments, &event.delta, event.extra.exact("delta"));
                     Some(())
                 })
             }
-            StreamEvents::FunctionCallArgumentsDone(event) => {
+            ResponsesStreamEvent::FunctionCallArgumentsDone(event) => {
                 self.end(Kind::FunctionCall, event.output_index, &event.item_id, |item| {
-                    let OutputItems::FunctionCall(call) = &mut item.item else { return None };
+                    let OutputItem::FunctionCall(call) = &mut item.item else { return None };
                     said(&mut call.name, &event.name);
                     said(&mut call.arguments, &event.arguments);
                     Some(())
                 })
             }
-            StreamEvents::CustomToolCallInputDelta(event) => {
+            ResponsesStreamEvent::CustomToolCallInputDelta(event) => {
                 self.grow(Kind::CustomToolCall, event.output_index, &event.item_id, |item| {
-                    let OutputItems::CustomToolCall(call) = &mut item.item else { return None };
+                    let OutputItem::CustomToolCall(call) = &mut item.item else { return None };
                     item.half.push(&mut call.input, &event.delta, event.extra.exact("delta"));
                     Some(())
                 })
             }
-            StreamEvents::CustomToolCallInputDone(event) => {
+            ResponsesStreamEvent::CustomToolCallInputDone(event) => {
                 self.end(Kind::CustomToolCall, event.output_index, &event.item_id, |item| {
-                    let OutputItems::CustomToolCall(call) = &mut item.item else { return None };
+                    let OutputItem::CustomToolCall(call) = &mut item.item else { return None };
                     said(&mut call.input, &event.input);
                     Some(())
                 })
             }
-            StreamEvents::Unrecognized(kept) => {
+            ResponsesStreamEvent::Unrecognized(kept) => {
                 let response = kept.json().get("response").filter(Json::is_object);
                 let response = response.and_then(|json| wire::decode_event(json.as_text()).ok());
                 response.is_some_and(|response| self.set_response(&response))
             }
-            StreamEvents::Error(_) => false,
+            ResponsesStreamEvent::Error(_) => false,
             _ => true,
         };
         if !is_placed {
@@ -304,18 +309,18 @@ impl ResponsesAccumulator {
 
     /// Returns the response so far; `None` before any of it has arrived.
     #[inline]
-    pub fn snapshot(&self) -> Option<OpenResponsesResult> {
+    pub fn snapshot(&self) -> Option<ResponsesResult> {
         self.clone().finish()
     }
 
     /// Returns the response; `None` if none of it arrived.
     #[inline]
-    pub fn finish(mut self) -> Option<OpenResponsesResult> {
+    pub fn finish(mut self) -> Option<ResponsesResult> {
         let output = self.output();
         let mut response = match self.response {
             Some(members) => Json::of(&members).ok().and_then(|json| wire::decode_event(json.as_text()).ok())?,
             None if output.is_empty() => return None,
-            None => OpenResponsesResult::missing(),
+            None => ResponsesResult::missing(),
         };
         response.output = output;
         if let (false, Ok(events)) = (self.unrecognized.is_empty(), Json::of(&self.unrecognized)) {
@@ -326,7 +331,7 @@ impl ResponsesAccumulator {
 
     /// Merges a response. Its output is joined with the items at the end.
     #[inline]
-    fn set_response(&mut self, response: &OpenResponsesResult) -> bool {
+    fn set_response(&mut self, response: &ResponsesResult) -> bool {
         let mut response = response.clone();
         let output = std::mem::take(&mut response.output);
         if !output.is_empty() {
@@ -342,7 +347,7 @@ impl ResponsesAccumulator {
     /// The output: that of the last response, with empty parts filled from the streamed items, plus streamed items of
     /// kinds that it lacks.
     #[inline]
-    fn output(&mut self) -> Vec<OutputItems> {
+    fn output(&mut self) -> Vec<OutputItem> {
         let last = std::mem::take(&mut self.output);
         let mut of_kind = BTreeMap::<Kind, (Vec<usize>, usize)>::new();
         for (at, item) in self.items.iter().enumerate() {
@@ -390,7 +395,7 @@ impl ResponsesAccumulator {
 
     /// Puts an item in its place. Items are told apart by their id too, since some providers count them all as the first.
     #[inline]
-    fn set_item(&mut self, index: i64, item: &OutputItems, state: State) -> bool {
+    fn set_item(&mut self, index: i64, item: &OutputItem, state: State) -> bool {
         let (kind, id) = (Kind::of(item), id_of(item));
         let is_same = |known: &Item| {
             known.state == State::Found
@@ -447,7 +452,7 @@ impl ResponsesAccumulator {
             });
         }
         self.end(Kind::Message, index, id, |item| {
-            let OutputItems::Message(message) = &mut item.item else { return None };
+            let OutputItem::Message(message) = &mut item.item else { return None };
             let mut new: OutputMessageContentItem = retyped(part);
             let known = element(&mut message.content, &mut item.parts, List::Content, content_index, || new.clone())?;
             fill_part(&mut new, known);
@@ -481,7 +486,7 @@ impl ResponsesAccumulator {
 
 impl Item {
     #[inline]
-    const fn new(index: i64, id: String, state: State, item: OutputItems) -> Self {
+    const fn new(index: i64, id: String, state: State, item: OutputItem) -> Self {
         Self { index, id, state, item, parts: BTreeMap::new(), half: Half::none() }
     }
 }
@@ -489,7 +494,7 @@ impl Item {
 /// The text part at this position, created if missing.
 #[inline]
 fn text_part(item: &mut Item, index: i64) -> Option<(&mut ResponseOutputText, &mut Half)> {
-    let OutputItems::Message(message) = &mut item.item else { return None };
+    let OutputItem::Message(message) = &mut item.item else { return None };
     let new = || ResponseOutputText::new("").into();
     match element(&mut message.content, &mut item.parts, List::Content, index, new)? {
         OutputMessageContentItem::OutputText(part) => Some((part, &mut item.half)),
@@ -500,8 +505,8 @@ fn text_part(item: &mut Item, index: i64) -> Option<(&mut ResponseOutputText, &m
 /// The same for a refusal.
 #[inline]
 fn refusal_part(item: &mut Item, index: i64) -> Option<(&mut String, &mut Half)> {
-    let OutputItems::Message(message) = &mut item.item else { return None };
-    let new = || OpenAiResponsesRefusalContent::new("").into();
+    let OutputItem::Message(message) = &mut item.item else { return None };
+    let new = || ResponsesRefusal::new("").into();
     match element(&mut message.content, &mut item.parts, List::Content, index, new)? {
         OutputMessageContentItem::Refusal(part) => Some((&mut part.refusal, &mut item.half)),
         _ => None,
@@ -511,7 +516,7 @@ fn refusal_part(item: &mut Item, index: i64) -> Option<(&mut String, &mut Half)>
 /// The same for the text of reasoning.
 #[inline]
 fn reasoning_part(item: &mut Item, index: i64) -> Option<(&mut String, &mut Half)> {
-    let OutputItems::Reasoning(reasoning) = &mut item.item else { return None };
+    let OutputItem::Reasoning(reasoning) = &mut item.item else { return None };
     let content = reasoning.content.get_or_insert_default();
     let part = element(content, &mut item.parts, List::Content, index, || ReasoningTextContent::new(""))?;
     Some((&mut part.text, &mut item.half))
@@ -520,7 +525,7 @@ fn reasoning_part(item: &mut Item, index: i64) -> Option<(&mut String, &mut Half
 /// The same for a summary of reasoning.
 #[inline]
 fn summary_part(item: &mut Item, index: i64) -> Option<(&mut String, &mut Half)> {
-    let OutputItems::Reasoning(reasoning) = &mut item.item else { return None };
+    let OutputItem::Reasoning(reasoning) = &mut item.item else { return None };
     let new = || ReasoningSummaryText::new("");
     let part = element(&mut reasoning.summary, &mut item.parts, List::Summary, index, new)?;
     Some((&mut part.text, &mut item.half))
@@ -547,28 +552,28 @@ fn element<'a, T>(
 
 /// The id of an item; empty if it has none.
 #[inline]
-fn id_of(item: &OutputItems) -> String {
+fn id_of(item: &OutputItem) -> String {
     match item {
-        OutputItems::Message(item) => item.id.clone(),
-        OutputItems::Reasoning(item) => item.id.clone(),
-        OutputItems::FunctionCall(item) => item.id.clone().unwrap_or_default(),
-        OutputItems::CustomToolCall(item) => item.id.clone().unwrap_or_default(),
+        OutputItem::Message(item) => item.id.clone(),
+        OutputItem::Reasoning(item) => item.id.clone(),
+        OutputItem::FunctionCall(item) => item.id.clone().unwrap_or_default(),
+        OutputItem::CustomToolCall(item) => item.id.clone().unwrap_or_default(),
         other => Json::of(other).ok().and_then(|json| json.get("id")?.as_string()).unwrap_or_default(),
     }
 }
 
 /// Fills empty values of an item from its earlier version, which is consumed.
 #[inline]
-fn fill(item: &mut OutputItems, before: &mut OutputItems) {
+fn fill(item: &mut OutputItem, before: &mut OutputItem) {
     match (item, before) {
-        (OutputItems::Message(item), OutputItems::Message(before)) => {
+        (OutputItem::Message(item), OutputItem::Message(before)) => {
             keep(&mut item.id, &mut before.id);
             keep(&mut item.status, &mut before.status);
             keep(&mut item.phase, &mut before.phase);
             keep_parts(&mut item.content, &mut before.content, fill_part);
             item.extra.fill(&mut before.extra);
         }
-        (OutputItems::Reasoning(item), OutputItems::Reasoning(before)) => {
+        (OutputItem::Reasoning(item), OutputItem::Reasoning(before)) => {
             keep(&mut item.id, &mut before.id);
             keep(&mut item.status, &mut before.status);
             keep(&mut item.encrypted_content, &mut before.encrypted_content);
@@ -583,7 +588,7 @@ fn fill(item: &mut OutputItems, before: &mut OutputItems) {
             }
             item.extra.fill(&mut before.extra);
         }
-        (OutputItems::FunctionCall(item), OutputItems::FunctionCall(before)) => {
+        (OutputItem::FunctionCall(item), OutputItem::FunctionCall(before)) => {
             keep(&mut item.id, &mut before.id);
             keep(&mut item.call_id, &mut before.call_id);
             keep(&mut item.name, &mut before.name);
@@ -595,7 +600,7 @@ fn fill(item: &mut OutputItems, before: &mut OutputItems) {
             keep(&mut item.arguments, &mut before.arguments);
             item.extra.fill(&mut before.extra);
         }
-        (OutputItems::CustomToolCall(item), OutputItems::CustomToolCall(before)) => {
+        (OutputItem::CustomToolCall(item), OutputItem::CustomToolCall(before)) => {
             keep(&mut item.id, &mut before.id);
             keep(&mut item.call_id, &mut before.call_id);
             keep(&mut item.name, &mut before.name);

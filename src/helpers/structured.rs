@@ -124,7 +124,7 @@ impl ChatRequest {
     /// be a struct: most providers want an object. Read the answer with [`ChatResult::parse`].
     ///
     /// ```
-    /// use openrouter_kit::models::{ChatMessages, ChatRequest};
+    /// use openrouter_kit::models::{ChatMessage, ChatRequest};
     ///
     /// #[derive(schemars::JsonSchema, serde::Deserialize)]
     /// struct Weather {
@@ -132,7 +132,7 @@ impl ChatRequest {
     ///     degrees: f64,
     /// }
     ///
-    /// let request = ChatRequest::new([ChatMessages::user("How is the weather in Rome?")])
+    /// let request = ChatRequest::new([ChatMessage::user("How is the weather in Rome?")])
     ///     .model("openai/gpt-4o-mini")
     ///     .json_schema_of::<Weather>();
     /// # let _ = request;
@@ -167,7 +167,7 @@ impl ResponsesRequest {
     ///
     /// A strict schema requires every field, in the order of the type; a field that may be absent is an `Option` and comes
     /// as null. Maps and untyped values cannot be strict; providers then follow the schema as well as they can. `T` should
-    /// be a struct: most providers want an object. Read the answer with [`OpenResponsesResult::parse`].
+    /// be a struct: most providers want an object. Read the answer with [`ResponsesResult::parse`].
     ///
     /// ```
     /// use openrouter_kit::models::ResponsesRequest;

@@ -10,8 +10,7 @@ use crate::core::time::{self, Sleep, sleep};
 use futures_core::Stream;
 use http::Method;
 
-use crate::core::call::{CallFuture, Options, Response};
-use crate::core::{Call, OpenRouterCore, Parts};
+use crate::core::call::{Call, CallWithResponse, Draft, Response};
 use crate::errors::{ApiError, Error, InvalidRequestError, TimeoutError, TimeoutPhase};
 use crate::models::{VideoGenerationResponse, VideoGenerationResponseStatus};
 
@@ -23,7 +22,7 @@ impl VideoGenerationResponseStatus {
     }
 }
 
-impl<'a> Call<'a, VideoGenerationResponse> {
+impl Call<VideoGenerationResponse> {
     /// Asks for the state of the job again and again until it is over. It is the last option of the call.
     ///
     /// It belongs to `video_generation_get_generation`; on a call that starts a job it is [`Error::InvalidRequest`], so that
@@ -32,23 +31,20 @@ impl<'a> Call<'a, VideoGenerationResponse> {
     ///
     /// ```no_run
     /// # async fn film(client: openrouter_kit::OpenRouter) -> Result<(), openrouter_kit::Error> {
-    /// use openrouter_kit::models::{GetVideoContentParams, VideoGenerationRequest};
+    /// use openrouter_kit::models::{VideoGenerationGetVideoContentParams, VideoGenerationRequest};
     ///
     /// let request = VideoGenerationRequest::new("google/veo-3.1").prompt("A lighthouse in a storm");
     /// let job = client.video_generation().generate(request).await?;
     /// let video = client.video_generation().get_generation(&job.id).until_done().await?;
-    /// let file = client.video_generation().get_video_content(&video.id, GetVideoContentParams::new()).await?;
+    /// let file = client.video_generation().get_video_content(&video.id, VideoGenerationGetVideoContentParams::new()).await?;
     /// file.save_to("lighthouse.mp4").await?;
     /// # Ok(())
     /// # }
     /// ```
     #[inline]
-    pub fn until_done(self) -> VideoWait<'a> {
-        let (core, parts, options) = self.into_parts();
+    pub fn until_done(self) -> VideoWait {
         VideoWait {
-            core,
-            parts,
-            options,
+            draft: self.into_draft(),
             poll_interval: VideoWait::POLL_INTERVAL,
             time_limit: Some(VideoWait::TIME_LIMIT),
             limit: None,
@@ -80,26 +76,24 @@ impl<'a> Call<'a, VideoGenerationResponse> {
 /// An error of a request ends the wait, after the retries that the call allows; the job goes on, and can be waited for
 /// again.
 #[must_use = "nothing is sent before it is awaited or read"]
-pub struct VideoWait<'a> {
-    core: &'a OpenRouterCore,
-    parts: Parts,
-    options: Options,
+pub struct VideoWait {
+    draft: Box<Draft>,
     poll_interval: Duration,
     time_limit: Option<Duration>,
     /// Begins with the first request.
     limit: Option<Pin<Box<Sleep>>>,
     last: Option<Response<VideoGenerationResponse>>,
-    step: Step<'a>,
+    step: Step,
 }
 
-enum Step<'a> {
+enum Step {
     Start,
-    Asking(CallFuture<'a, Response<VideoGenerationResponse>>),
+    Asking(CallWithResponse<VideoGenerationResponse>),
     Pausing(Pin<Box<Sleep>>),
     Over,
 }
 
-impl<'a> VideoWait<'a> {
+impl VideoWait {
     const POLL_INTERVAL: Duration = Duration::from_secs(5);
     const TIME_LIMIT: Duration = Duration::from_secs(3600);
 
@@ -126,7 +120,7 @@ impl<'a> VideoWait<'a> {
 
     #[inline]
     fn check(&self) -> Result<(), InvalidRequestError> {
-        if self.parts.operation().method() != Method::GET {
+        if self.draft.parts.operation().method() != Method::GET {
             let message = "cannot wait for a job that is still to be started; await this call, and wait with \
                            `get_generation` and the id that it answers with";
             return Err(InvalidRequestError::new("until_done", message));
@@ -140,9 +134,8 @@ impl<'a> VideoWait<'a> {
 
     /// Begins the next request.
     #[inline]
-    fn ask(&mut self) -> Step<'a> {
-        let call = Call::from_parts(self.core, self.parts.copy(), self.options.clone());
-        Step::Asking(call.with_response().into_future())
+    fn ask(&mut self) -> Step {
+        Step::Asking(Call::from_draft(self.draft.copy()).with_response())
     }
 
     /// The next answer, without regard to the limit.
@@ -194,7 +187,7 @@ impl<'a> VideoWait<'a> {
         while let Some(state) = self.next().await {
             state?;
         }
-        let id = self.parts.operation().id();
+        let id = self.draft.parts.operation().id();
         match self.last {
             Some(last) if last.value.status == VideoGenerationResponseStatus::Completed => Ok(last.value),
             Some(last) if last.value.status.is_final() => {
@@ -205,13 +198,13 @@ impl<'a> VideoWait<'a> {
     }
 }
 
-impl Stream for VideoWait<'_> {
+impl Stream for VideoWait {
     type Item = Result<VideoGenerationResponse, Error>;
 
     #[inline]
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let wait = &mut *self;
-        let id = wait.parts.operation().id();
+        let id = wait.draft.parts.operation().id();
         // An answer that is there counts, but no other request begins after the limit.
         let mut state = if matches!(wait.step, Step::Pausing(_)) && wait.poll_limit(cx).is_ready() {
             Poll::Pending
@@ -230,9 +223,9 @@ impl Stream for VideoWait<'_> {
     }
 }
 
-impl<'a> IntoFuture for VideoWait<'a> {
+impl IntoFuture for VideoWait {
     type Output = Result<VideoGenerationResponse, Error>;
-    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send + 'a>>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
 
     #[inline]
     fn into_future(self) -> Self::IntoFuture {
@@ -240,11 +233,11 @@ impl<'a> IntoFuture for VideoWait<'a> {
     }
 }
 
-impl fmt::Debug for VideoWait<'_> {
+impl fmt::Debug for VideoWait {
     #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("VideoWait")
-            .field("request", &self.parts)
+            .field("request", &self.draft.parts)
             .field("poll_interval", &self.poll_interval)
             .field("time_limit", &self.time_limit)
             .finish_non_exhaustive()

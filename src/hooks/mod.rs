@@ -1,6 +1,6 @@
 //! Code of the program that runs around every attempt to send a request.
 //!
-//! A [`Hook`] is added to a client with [`hook`](crate::core::OpenRouterCoreBuilder::hook); several run in the order in
+//! A [`Hook`] is added to a client with [`hook`](crate::core::ClientBuilder::hook); several run in the order in
 //! which they were added. A client without hooks pays nothing for them.
 //!
 //! # When each point is reached
@@ -34,7 +34,7 @@ use std::time::Duration;
 
 use crate::core::time::Instant;
 use http::header::HeaderMap;
-use http::{Request, Response, Uri};
+use http::{Extensions, Request, Response, Uri};
 
 use crate::core::body::Body;
 use crate::core::hidden::{self, Headers};
@@ -258,6 +258,7 @@ pub struct HookContext {
     timeouts: Timeouts,
     is_stream: bool,
     wants_metadata: bool,
+    extensions: Extensions,
     attempt: u32,
     began: Instant,
 }
@@ -268,11 +269,23 @@ impl HookContext {
         base_url: String,
         retry_config: RetryConfig,
         timeouts: Timeouts,
-        is_stream: bool,
-        wants_metadata: bool,
     ) -> Self {
-        let began = Instant::now();
-        Self { operation, base_url, retry_config, timeouts, is_stream, wants_metadata, attempt: 0, began }
+        Self {
+            operation,
+            base_url,
+            retry_config,
+            timeouts,
+            is_stream: false,
+            wants_metadata: false,
+            extensions: Extensions::new(),
+            attempt: 0,
+            began: Instant::now(),
+        }
+    }
+
+    pub(crate) fn with_call(mut self, is_stream: bool, wants_metadata: bool, extensions: Extensions) -> Self {
+        (self.is_stream, self.wants_metadata, self.extensions) = (is_stream, wants_metadata, extensions);
+        self
     }
 
     pub(crate) fn begin(&mut self, attempt: u32) {
@@ -315,14 +328,20 @@ impl HookContext {
         &self.timeouts
     }
 
-    /// True where the call wants its answer as a stream of events.
+    /// Returns `true` if the call expects a stream of events.
     pub const fn is_stream(&self) -> bool {
         self.is_stream
     }
 
-    /// True where the call asked for `openrouter_metadata`.
+    /// Returns `true` if the call requests `openrouter_metadata`.
     pub const fn wants_metadata(&self) -> bool {
         self.wants_metadata
+    }
+
+    /// Returns the value of type `T` that was attached to the call with
+    /// [`Call::extension`](crate::core::Call::extension).
+    pub fn extension<T: Clone + Send + Sync + 'static>(&self) -> Option<&T> {
+        self.extensions.get()
     }
 }
 

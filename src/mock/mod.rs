@@ -16,7 +16,7 @@
 //! server.answer(Answer::stream([json!({"type": "response.created"})]).fault(Fault::Reset, Place::InEvent));
 //! server.on("GET", "/models", Answer::json(200, json!({"data": []})).always());
 //!
-//! let client = server.client_builder().build()?; // or: server.url(), "http://127.0.0.1:49152/api/v1"
+//! let client = server.client(); // or: server.url(), "http://127.0.0.1:49152/api/v1"
 //! // ... let the program talk to it ...
 //! assert_eq!(server.requests().len(), 0);
 //! # Ok(())
@@ -48,8 +48,9 @@ mod request;
 pub use answer::{Answer, Event, Fault, Place};
 pub use request::RecordedRequest;
 
+use crate::core::ClientBuilder;
 use crate::core::transport::HyperTransport;
-use crate::core::{OpenRouterCore, OpenRouterCoreBuilder};
+use crate::sdk::OpenRouter;
 use connection::Connection;
 use queue::{Prepared, Queue};
 
@@ -124,26 +125,45 @@ impl MockServer {
         self.address
     }
 
-    /// The start of a client that talks to this server: with its URL, a key that stands for none, and without the proxies
-    /// of the environment. Set further options and `build()`.
+    /// Returns a client that talks to this server, with default options.
     ///
     /// ```
     /// # #[cfg(feature = "responses")]
     /// # async fn test() -> Result<(), openrouter_kit::Error> {
-    /// use openrouter_kit::{funcs, mock::MockServer, models::ResponsesRequest};
+    /// use openrouter_kit::{mock::MockServer, models::ResponsesRequest};
     ///
     /// let server = MockServer::start().await;
-    /// let core = server.client_builder().app_title("My program").build()?;
-    /// let response = funcs::responses_send(&core, ResponsesRequest::new().input("Hello")).await?;
+    /// let client = server.client();
+    /// let response = client.responses().send(ResponsesRequest::new().input("Hello")).await?;
     /// assert_eq!(server.requests().len(), 1);
     /// # Ok(())
     /// # }
     /// ```
-    pub fn client_builder(&self) -> OpenRouterCoreBuilder {
-        let builder = OpenRouterCore::builder().api_key("a-key-for-the-local-server").server_url(self.url());
+    ///
+    /// # Panics
+    /// If the default transport cannot be built, such as without any trusted certificate on the system.
+    #[expect(clippy::panic, reason = "a test has no use for an error of this kind")]
+    pub fn client(&self) -> OpenRouter {
+        match self.client_builder().build() {
+            Ok(client) => client,
+            Err(error) => panic!("the client of the mock server cannot be built: {error:?}"),
+        }
+    }
+
+    /// Starts building a client that talks to this server: with its URL, a dummy key, and without the proxies of the
+    /// environment. Set further options and call `build()`.
+    ///
+    /// ```
+    /// # async fn test(server: openrouter_kit::mock::MockServer) -> Result<(), openrouter_kit::Error> {
+    /// let client = server.client_builder().app_title("My program").build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn client_builder(&self) -> ClientBuilder<OpenRouter> {
+        let builder = OpenRouter::builder().api_key("a-key-for-the-local-server").server_url(self.url());
         match HyperTransport::builder().no_proxy().build() {
             Ok(transport) => builder.transport(transport),
-            // Building the client then tells the same error.
+            // Building the client then reports the same error.
             Err(_) => builder,
         }
     }

@@ -25,7 +25,7 @@ wire_enum!(GetUserActivityGroupBy {
 /// The optional parameters of `analytics_get_user_activity`. Left out, the server's defaults hold.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct GetUserActivityParams {
+pub struct AnalyticsGetUserActivityParams {
     /// Narrows the rows to one UTC day, written `YYYY-MM-DD`, within the last 30 days.
     pub date: Option<String>,
     /// Narrows the rows to one API key, given by the hexadecimal SHA-256 hash that the key endpoints report.
@@ -38,7 +38,7 @@ pub struct GetUserActivityParams {
     pub workspace_id: Option<String>,
 }
 
-impl GetUserActivityParams {
+impl AnalyticsGetUserActivityParams {
     /// Without parameters.
     #[inline]
     pub fn new() -> Self {
@@ -56,7 +56,7 @@ impl GetUserActivityParams {
     }
 }
 
-impl GetUserActivityParams {
+impl AnalyticsGetUserActivityParams {
     /// Sets the parameter `date`.
     #[must_use]
     #[inline]
@@ -181,7 +181,7 @@ wire_struct!(ActivityItem {
 #[non_exhaustive]
 pub struct GetAnalyticsMetaResponse {
     /// The building blocks of a query, grouped by kind.
-    pub data: GetAnalyticsMetaResponseData,
+    pub data: AnalyticsMeta,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -197,20 +197,20 @@ impl Root for GetAnalyticsMetaResponse {}
 /// At `getAnalyticsMeta.response.data` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct GetAnalyticsMetaResponseData {
+pub struct AnalyticsMeta {
     /// Properties by which a query can group or filter its results.
-    pub dimensions: Vec<GetAnalyticsMetaResponseDataDimension>,
+    pub dimensions: Vec<AnalyticsDimension>,
     /// Lengths of time into which a query can bucket its results.
-    pub granularities: Vec<GetAnalyticsMetaResponseDataGranularity>,
+    pub granularities: Vec<AnalyticsGranularity>,
     /// Quantities that a query can compute, with hints for showing them.
-    pub metrics: Vec<GetAnalyticsMetaResponseDataMetric>,
+    pub metrics: Vec<AnalyticsMetric>,
     /// Comparisons that the filters of a query may use.
     pub operators: Vec<AnalyticsOperator>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(GetAnalyticsMetaResponseData {
+wire_struct!(AnalyticsMeta {
     0 dimensions: "dimensions" Required,
     1 granularities: "granularities" Required,
     2 metrics: "metrics" Required,
@@ -222,7 +222,7 @@ wire_struct!(GetAnalyticsMetaResponseData {
 /// At `getAnalyticsMeta.response.data.dimensions[]` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct GetAnalyticsMetaResponseDataDimension {
+pub struct AnalyticsDimension {
     /// Name of the dimension, fit for display.
     pub display_label: String,
     /// Word that stands for the dimension in a query.
@@ -231,7 +231,7 @@ pub struct GetAnalyticsMetaResponseDataDimension {
     pub extra: Extra,
 }
 
-wire_struct!(GetAnalyticsMetaResponseDataDimension {
+wire_struct!(AnalyticsDimension {
     0 display_label: "display_label" Required,
     1 name: "name" Required,
 });
@@ -241,16 +241,16 @@ wire_struct!(GetAnalyticsMetaResponseDataDimension {
 /// At `getAnalyticsMeta.response.data.granularities[]` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct GetAnalyticsMetaResponseDataGranularity {
+pub struct AnalyticsGranularity {
     /// Name of the granularity, fit for display.
     pub display_label: String,
     /// Word that stands for the granularity in a query.
-    pub name: GetAnalyticsMetaResponseDataGranularityName,
+    pub name: AnalyticsGranularityName,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(GetAnalyticsMetaResponseDataGranularity {
+wire_struct!(AnalyticsGranularity {
     0 display_label: "display_label" Required,
     1 name: "name" Required,
 });
@@ -260,7 +260,7 @@ wire_struct!(GetAnalyticsMetaResponseDataGranularity {
 /// At `getAnalyticsMeta.response.data.granularities[].name` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum GetAnalyticsMetaResponseDataGranularityName {
+pub enum AnalyticsGranularityName {
     /// One bucket per minute.
     Minute,
     /// One bucket per hour.
@@ -275,7 +275,7 @@ pub enum GetAnalyticsMetaResponseDataGranularityName {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(GetAnalyticsMetaResponseDataGranularityName {
+wire_enum!(AnalyticsGranularityName {
     Minute = "minute",
     Hour = "hour",
     Day = "day",
@@ -288,9 +288,9 @@ wire_enum!(GetAnalyticsMetaResponseDataGranularityName {
 /// At `getAnalyticsMeta.response.data.metrics[]` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct GetAnalyticsMetaResponseDataMetric {
+pub struct AnalyticsMetric {
     /// How to render the value; a percent, for instance, comes as a fraction to be multiplied by 100.
-    pub display_format: GetAnalyticsMetaResponseDataMetricDisplayFormat,
+    pub display_format: AnalyticsMetricDisplayFormat,
     /// Name of the metric, fit for display.
     pub display_label: String,
     /// Whether values must be averaged rather than summed when you combine them.
@@ -301,7 +301,7 @@ pub struct GetAnalyticsMetaResponseDataMetric {
     pub extra: Extra,
 }
 
-wire_struct!(GetAnalyticsMetaResponseDataMetric {
+wire_struct!(AnalyticsMetric {
     0 display_format: "display_format" Required,
     1 display_label: "display_label" Required,
     2 is_rate: "is_rate" Required,
@@ -313,7 +313,7 @@ wire_struct!(GetAnalyticsMetaResponseDataMetric {
 /// At `getAnalyticsMeta.response.data.metrics[].display_format` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum GetAnalyticsMetaResponseDataMetricDisplayFormat {
+pub enum AnalyticsMetricDisplayFormat {
     /// Show as a plain number.
     Number,
     /// Show as dollars, with a leading `$`.
@@ -328,7 +328,7 @@ pub enum GetAnalyticsMetaResponseDataMetricDisplayFormat {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(GetAnalyticsMetaResponseDataMetricDisplayFormat {
+wire_enum!(AnalyticsMetricDisplayFormat {
     Number = "number",
     Currency = "currency",
     Percent = "percent",
@@ -339,6 +339,7 @@ wire_enum!(GetAnalyticsMetaResponseDataMetricDisplayFormat {
 /// A comparison that filters of analytics queries can use.
 ///
 /// Schema `Operator` of the API document.
+#[doc(alias = "Operator")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct AnalyticsOperator {
@@ -418,7 +419,7 @@ wire_enum!(AnalyticsOperatorValueType {
 #[non_exhaustive]
 pub struct QueryAnalyticsResponse {
     /// Outcome of the query: result rows, execution metadata and any warnings.
-    pub data: QueryAnalyticsResponseData,
+    pub data: AnalyticsQueryResult,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -434,11 +435,11 @@ impl Root for QueryAnalyticsResponse {}
 /// At `queryAnalytics.response.data` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct QueryAnalyticsResponseData {
+pub struct AnalyticsQueryResult {
     /// Result rows, each an object holding the requested metrics and grouping values.
     pub data: Vec<JsonObject>,
     /// Facts about how the query ran, such as its duration and size.
-    pub metadata: QueryAnalyticsResponseDataMetadata,
+    pub metadata: AnalyticsQueryResultMetadata,
     /// Numeric time at which the result was cached by the server.
     ///
     /// On the wire `cachedAt`.
@@ -449,7 +450,7 @@ pub struct QueryAnalyticsResponseData {
     pub extra: Extra,
 }
 
-wire_struct!(QueryAnalyticsResponseData {
+wire_struct!(AnalyticsQueryResult {
     0 data: "data" Required,
     1 metadata: "metadata" Required,
     2 cached_at: "cachedAt" Optional,
@@ -461,7 +462,7 @@ wire_struct!(QueryAnalyticsResponseData {
 /// At `queryAnalytics.response.data.metadata` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct QueryAnalyticsResponseDataMetadata {
+pub struct AnalyticsQueryResultMetadata {
     /// How long the query took to run, in milliseconds.
     pub query_time_ms: f64,
     /// How many rows the result contains.
@@ -472,7 +473,7 @@ pub struct QueryAnalyticsResponseDataMetadata {
     pub extra: Extra,
 }
 
-wire_struct!(QueryAnalyticsResponseDataMetadata {
+wire_struct!(AnalyticsQueryResultMetadata {
     0 query_time_ms: "query_time_ms" Required,
     1 row_count: "row_count" Required,
     2 truncated: "truncated" Required,
@@ -487,9 +488,9 @@ pub struct QueryAnalyticsRequest {
     /// At least 1 element.
     pub metrics: Vec<String>,
     /// Splits the metrics by tags from a custom classifier, which must be active on the workspace.
-    pub classifier_dimensions: Option<QueryAnalyticsRequestClassifierDimensions>,
+    pub classifier_dimensions: Option<AnalyticsClassifierDimensions>,
     /// Keeps only generations carrying certain classifier tags; works alone or with `classifier_dimensions`, provided both name one classifier.
-    pub classifier_filters: Option<QueryAnalyticsRequestClassifierFilters>,
+    pub classifier_filters: Option<AnalyticsClassifierFilters>,
     /// Dimensions to group rows by; leave out to aggregate over everything.
     ///
     /// At most 2 elements.
@@ -505,9 +506,9 @@ pub struct QueryAnalyticsRequest {
     /// Caps the rows in the whole result; the server may lift it for grouped time series that set no `group_limit`.
     pub limit: Option<i64>,
     /// Sorts the result rows by one column in a chosen direction.
-    pub order_by: Option<QueryAnalyticsRequestOrderBy>,
+    pub order_by: Option<AnalyticsOrderBy>,
     /// Period the query covers, given by its two ends.
-    pub time_range: Option<QueryAnalyticsRequestTimeRange>,
+    pub time_range: Option<AnalyticsTimeRange>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -546,15 +547,15 @@ impl QueryAnalyticsRequest {
 }
 
 wire_setters!(QueryAnalyticsRequest {
-    classifier_dimensions: into QueryAnalyticsRequestClassifierDimensions,
-    classifier_filters: into QueryAnalyticsRequestClassifierFilters,
+    classifier_dimensions: into AnalyticsClassifierDimensions,
+    classifier_filters: into AnalyticsClassifierFilters,
     dimensions: list String,
     filters: list AnalyticsFilter,
     granularity: into String,
     group_limit: exact i64,
     limit: exact i64,
-    order_by: into QueryAnalyticsRequestOrderBy,
-    time_range: into QueryAnalyticsRequestTimeRange,
+    order_by: into AnalyticsOrderBy,
+    time_range: into AnalyticsTimeRange,
 });
 
 /// Splits the metrics by tags from a custom classifier, which must be active on the workspace.
@@ -562,7 +563,7 @@ wire_setters!(QueryAnalyticsRequest {
 /// At `queryAnalytics.request.classifier_dimensions` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct QueryAnalyticsRequestClassifierDimensions {
+pub struct AnalyticsClassifierDimensions {
     /// UUID naming the classifier that supplies the tags used for grouping.
     ///
     /// Format `uuid`.
@@ -577,13 +578,13 @@ pub struct QueryAnalyticsRequestClassifierDimensions {
     pub extra: Extra,
 }
 
-wire_struct!(QueryAnalyticsRequestClassifierDimensions {
+wire_struct!(AnalyticsClassifierDimensions {
     0 classifier_id: "classifier_id" Required,
     1 dimension_names: "dimension_names" Optional,
     2 include_nulls: "include_nulls" Optional,
 });
 
-impl QueryAnalyticsRequestClassifierDimensions {
+impl AnalyticsClassifierDimensions {
     /// With what the API requires.
     #[inline]
     pub fn new(classifier_id: impl Into<String>) -> Self {
@@ -591,7 +592,7 @@ impl QueryAnalyticsRequestClassifierDimensions {
     }
 }
 
-wire_setters!(QueryAnalyticsRequestClassifierDimensions {
+wire_setters!(AnalyticsClassifierDimensions {
     dimension_names: list String,
     include_nulls: exact bool,
 });
@@ -601,7 +602,7 @@ wire_setters!(QueryAnalyticsRequestClassifierDimensions {
 /// At `queryAnalytics.request.classifier_filters` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct QueryAnalyticsRequestClassifierFilters {
+pub struct AnalyticsClassifierFilters {
     /// UUID naming the classifier whose tags are tested; it has to equal the one in `classifier_dimensions` if that is sent too.
     ///
     /// Format `uuid`.
@@ -614,12 +615,12 @@ pub struct QueryAnalyticsRequestClassifierFilters {
     pub extra: Extra,
 }
 
-wire_struct!(QueryAnalyticsRequestClassifierFilters {
+wire_struct!(AnalyticsClassifierFilters {
     0 classifier_id: "classifier_id" Required,
     1 filters: "filters" Required,
 });
 
-impl QueryAnalyticsRequestClassifierFilters {
+impl AnalyticsClassifierFilters {
     /// With what the API requires.
     #[inline]
     pub fn new(
@@ -634,11 +635,12 @@ impl QueryAnalyticsRequestClassifierFilters {
     }
 }
 
-wire_setters!(QueryAnalyticsRequestClassifierFilters {});
+wire_setters!(AnalyticsClassifierFilters {});
 
 /// Condition that compares a classifier tag with a single value.
 ///
 /// Schema `ClassifierScalarFilter` of the API document.
+#[doc(alias = "ClassifierScalarFilter")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct AnalyticsClassifierScalarFilter {
@@ -677,6 +679,7 @@ wire_setters!(AnalyticsClassifierScalarFilter {});
 /// How a classifier tag is compared with a single value; tags are text, so only equality can be tested.
 ///
 /// Schema `ClassifierScalarFilterOperator` of the API document.
+#[doc(alias = "ClassifierScalarFilterOperator")]
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum AnalyticsClassifierScalarFilterOperator {
@@ -744,6 +747,7 @@ impl From<f64> for AnalyticsClassifierScalarFilterValue {
 /// Condition that looks for a classifier tag in a list of values.
 ///
 /// Schema `ClassifierSetFilter` of the API document.
+#[doc(alias = "ClassifierSetFilter")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct AnalyticsClassifierSetFilter {
@@ -787,6 +791,7 @@ wire_setters!(AnalyticsClassifierSetFilter {});
 /// How a classifier tag is compared with a list of values.
 ///
 /// Schema `ClassifierSetFilterOperator` of the API document.
+#[doc(alias = "ClassifierSetFilterOperator")]
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum AnalyticsClassifierSetFilterOperator {
@@ -854,6 +859,7 @@ impl From<f64> for AnalyticsClassifierSetFilterValueItem {
 /// Condition on the tags of a classifier: a comparison with one value or with a list of values.
 ///
 /// Schema `ClassifierFiltersFilter` of the API document.
+#[doc(alias = "ClassifierFiltersFilter")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum AnalyticsClassifierFilter {
@@ -897,6 +903,7 @@ impl From<AnalyticsClassifierSetFilter> for AnalyticsClassifierFilter {
 /// Condition that compares a dimension with a single value.
 ///
 /// Schema `ScalarFilter` of the API document.
+#[doc(alias = "ScalarFilter")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct AnalyticsScalarFilter {
@@ -933,6 +940,7 @@ wire_setters!(AnalyticsScalarFilter {});
 /// How a dimension is compared with a single value.
 ///
 /// Schema `ScalarFilterOperator` of the API document.
+#[doc(alias = "ScalarFilterOperator")]
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum AnalyticsScalarFilterOperator {
@@ -1012,6 +1020,7 @@ impl From<f64> for AnalyticsScalarFilterValue {
 /// Condition that looks for a dimension in a list of values.
 ///
 /// Schema `SetFilter` of the API document.
+#[doc(alias = "SetFilter")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct AnalyticsSetFilter {
@@ -1059,6 +1068,7 @@ wire_setters!(AnalyticsSetFilter {
 /// How a dimension is compared with a list of values.
 ///
 /// Schema `SetFilterOperator` of the API document.
+#[doc(alias = "SetFilterOperator")]
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum AnalyticsSetFilterOperator {
@@ -1126,6 +1136,7 @@ impl From<f64> for AnalyticsSetFilterValueItem {
 /// Condition on a dimension of an analytics query: a comparison with one value or with a list of values.
 ///
 /// Schema `Filter` of the API document.
+#[doc(alias = "Filter")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum AnalyticsFilter {
@@ -1175,36 +1186,36 @@ impl From<AnalyticsSetFilter> for AnalyticsFilter {
 /// At `queryAnalytics.request.order_by` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct QueryAnalyticsRequestOrderBy {
+pub struct AnalyticsOrderBy {
     /// Whether rows run from low to high or from high to low.
-    pub direction: QueryAnalyticsRequestOrderByDirection,
+    pub direction: AnalyticsOrderByDirection,
     /// Sort column: a requested metric or dimension, `date`, or `request_count` even when it was not requested.
     pub field: String,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(QueryAnalyticsRequestOrderBy {
+wire_struct!(AnalyticsOrderBy {
     0 direction: "direction" Required,
     1 field: "field" Required,
 });
 
-impl QueryAnalyticsRequestOrderBy {
+impl AnalyticsOrderBy {
     /// With what the API requires.
     #[inline]
-    pub fn new(direction: impl Into<QueryAnalyticsRequestOrderByDirection>, field: impl Into<String>) -> Self {
+    pub fn new(direction: impl Into<AnalyticsOrderByDirection>, field: impl Into<String>) -> Self {
         Self { direction: direction.into(), field: field.into(), extra: Extra::new() }
     }
 }
 
-wire_setters!(QueryAnalyticsRequestOrderBy {});
+wire_setters!(AnalyticsOrderBy {});
 
 /// Whether rows run from low to high or from high to low.
 ///
 /// At `queryAnalytics.request.order_by.direction` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum QueryAnalyticsRequestOrderByDirection {
+pub enum AnalyticsOrderByDirection {
     /// Smallest or earliest value first.
     Asc,
     /// Largest or latest value first.
@@ -1213,7 +1224,7 @@ pub enum QueryAnalyticsRequestOrderByDirection {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(QueryAnalyticsRequestOrderByDirection {
+wire_enum!(AnalyticsOrderByDirection {
     Asc = "asc",
     Desc = "desc",
 });
@@ -1223,7 +1234,7 @@ wire_enum!(QueryAnalyticsRequestOrderByDirection {
 /// At `queryAnalytics.request.time_range` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct QueryAnalyticsRequestTimeRange {
+pub struct AnalyticsTimeRange {
     /// Moment at which the covered period stops, as a timestamp string.
     ///
     /// Format `date-time`.
@@ -1236,12 +1247,12 @@ pub struct QueryAnalyticsRequestTimeRange {
     pub extra: Extra,
 }
 
-wire_struct!(QueryAnalyticsRequestTimeRange {
+wire_struct!(AnalyticsTimeRange {
     0 end: "end" Required,
     1 start: "start" Required,
 });
 
-impl QueryAnalyticsRequestTimeRange {
+impl AnalyticsTimeRange {
     /// With what the API requires.
     #[inline]
     pub fn new(end: impl Into<String>, start: impl Into<String>) -> Self {
@@ -1249,4 +1260,4 @@ impl QueryAnalyticsRequestTimeRange {
     }
 }
 
-wire_setters!(QueryAnalyticsRequestTimeRange {});
+wire_setters!(AnalyticsTimeRange {});

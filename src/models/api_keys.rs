@@ -284,7 +284,7 @@ wire_struct!(GetCurrentKeyResponseDataRateLimit {
 /// The optional parameters of `api_keys_list`. Left out, the server's defaults hold.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct ListKeysParams {
+pub struct ApiKeysListParams {
     /// Pass `true` to see switched-off keys as well.
     pub include_disabled: Option<bool>,
     /// Set to true to list keys past their expiry too.
@@ -299,7 +299,7 @@ pub struct ListKeysParams {
     pub workspace_id: Option<String>,
 }
 
-impl ListKeysParams {
+impl ApiKeysListParams {
     /// Without parameters.
     #[inline]
     pub fn new() -> Self {
@@ -316,7 +316,7 @@ impl ListKeysParams {
     }
 }
 
-impl ListKeysParams {
+impl ApiKeysListParams {
     /// Sets the parameter `include_disabled`.
     #[must_use]
     #[inline]

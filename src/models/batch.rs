@@ -40,7 +40,7 @@ wire_enum!(BatchListStatus {
 /// The optional parameters of `batch_list`. Left out, the server's defaults hold.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct ListBatchesParams {
+pub struct BatchListParams {
     /// Page size: how many batches to return at once.
     pub limit: Option<i64>,
     /// Continues after this batch ID; pass `last_id` of the page before.
@@ -55,7 +55,7 @@ pub struct ListBatchesParams {
     pub created_before: Option<String>,
 }
 
-impl ListBatchesParams {
+impl BatchListParams {
     /// Without parameters.
     #[inline]
     pub fn new() -> Self {
@@ -73,7 +73,7 @@ impl ListBatchesParams {
     }
 }
 
-impl ListBatchesParams {
+impl BatchListParams {
     /// Sets the parameter `limit`.
     #[must_use]
     #[inline]
@@ -336,7 +336,7 @@ pub enum BatchResultBody {
     /// Whole result of a Responses call: status, output items and usage, plus what OpenRouter adds.
     ///
     /// `object` is `response`.
-    Response(Box<OpenResponsesResult>),
+    Response(Box<ResponsesResult>),
     /// Complete reply to a Messages call made without streaming: the Anthropic shape plus fields OpenRouter adds.
     MessagesResult(Box<MessagesResult>),
     /// Vectors for all inputs, plus the model that made them and the usage.
@@ -372,9 +372,9 @@ impl From<ChatResult> for BatchResultBody {
     }
 }
 
-impl From<OpenResponsesResult> for BatchResultBody {
+impl From<ResponsesResult> for BatchResultBody {
     #[inline]
-    fn from(value: OpenResponsesResult) -> Self {
+    fn from(value: ResponsesResult) -> Self {
         Self::Response(Box::new(value))
     }
 }
@@ -557,6 +557,7 @@ wire_struct!(BatchUsageServerToolUse {
 /// Requests to run as a batch, with the model and the endpoint they all share.
 ///
 /// Schema `BatchSubmitBody` of the API document.
+#[doc(alias = "BatchSubmitBody")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct CreateBatchRequest {

@@ -17,7 +17,7 @@ pub enum GetBenchmarksSource {
     /// Ratings from Design Arena comparisons.
     DesignArena,
     /// Results of evaluations run by OpenRouter.
-    Openrouter,
+    OpenRouter,
     /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
@@ -25,7 +25,7 @@ pub enum GetBenchmarksSource {
 wire_enum!(GetBenchmarksSource {
     ArtificialAnalysis = "artificial-analysis",
     DesignArena = "design-arena",
-    Openrouter = "openrouter",
+    OpenRouter = "openrouter",
 });
 
 /// Narrows to one kind of work, mapped to the index or category each source uses; `search` yields OpenRouter results alone.
@@ -128,7 +128,7 @@ wire_enum!(GetBenchmarksArena {
 /// The optional parameters of `benchmarks_get_benchmarks`. Left out, the server's defaults hold.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct GetBenchmarksParams {
+pub struct BenchmarksGetBenchmarksParams {
     /// Limits results to one publisher of scores, which also fixes the shape of each item; omit to mix all.
     pub source: Option<GetBenchmarksSource>,
     /// Narrows to one kind of work, mapped to the index or category each source uses; `search` yields OpenRouter results alone.
@@ -153,7 +153,7 @@ pub struct GetBenchmarksParams {
     pub max_results: Option<i64>,
 }
 
-impl GetBenchmarksParams {
+impl BenchmarksGetBenchmarksParams {
     /// Without parameters.
     #[inline]
     pub fn new() -> Self {
@@ -175,7 +175,7 @@ impl GetBenchmarksParams {
     }
 }
 
-impl GetBenchmarksParams {
+impl BenchmarksGetBenchmarksParams {
     /// Sets the parameter `source`.
     #[must_use]
     #[inline]
@@ -256,7 +256,7 @@ impl GetBenchmarksParams {
 #[non_exhaustive]
 pub struct UnifiedBenchmarksResponse {
     /// Scores, one entry per model and measurement; the source decides the shape of each.
-    pub data: Vec<UnifiedBenchmarksResponseData>,
+    pub data: Vec<UnifiedBenchmark>,
     /// Origin, filters, age and credit line of the listing.
     pub meta: UnifiedBenchmarksMeta,
     /// Members beyond the typed ones; see [`Extra`].
@@ -273,9 +273,10 @@ impl Root for UnifiedBenchmarksResponse {}
 /// Composite scores of one model as measured by Artificial Analysis.
 ///
 /// Schema `UnifiedBenchmarksAAItem` of the API document.
+#[doc(alias = "UnifiedBenchmarksAAItem")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct UnifiedBenchmarksAaItem {
+pub struct ArtificialAnalysisBenchmark {
     /// Combined score for agentic work; more is better, null means not measured.
     pub agentic_index: Option<f64>,
     /// Combined score for programming; more is better, null means not measured.
@@ -292,7 +293,7 @@ pub struct UnifiedBenchmarksAaItem {
     pub extra: Extra,
 }
 
-wire_struct!(UnifiedBenchmarksAaItem ["source" = "\"artificial-analysis\""] {
+wire_struct!(ArtificialAnalysisBenchmark ["source" = "\"artificial-analysis\""] {
     0 agentic_index: "agentic_index" Nullable,
     1 coding_index: "coding_index" Nullable,
     2 display_name: "display_name" Required,
@@ -323,9 +324,10 @@ wire_struct!(UnifiedBenchmarkPricing {
 /// Standing of one model in one category of a Design Arena ranking.
 ///
 /// Schema `UnifiedBenchmarksDAItem` of the API document.
+#[doc(alias = "UnifiedBenchmarksDAItem")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct UnifiedBenchmarksDaItem {
+pub struct DesignArenaBenchmark {
     /// Design Arena competition in which the model was ranked.
     pub arena: String,
     /// Mean time the model took per generation, in milliseconds; null when not measured.
@@ -341,14 +343,14 @@ pub struct UnifiedBenchmarksDaItem {
     /// Token prices of the model at OpenRouter, for weighing rank against cost.
     pub pricing: Option<UnifiedBenchmarkPricing>,
     /// How often the model took each place in tournaments.
-    pub tournament_stats: UnifiedBenchmarksDaItemTournamentStats,
+    pub tournament_stats: DesignArenaBenchmarkTournamentStats,
     /// Portion of its matches that the model won, in percent from 0 to 100.
     pub win_rate: f64,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(UnifiedBenchmarksDaItem ["source" = "\"design-arena\""] {
+wire_struct!(DesignArenaBenchmark ["source" = "\"design-arena\""] {
     0 arena: "arena" Required,
     1 avg_generation_time_ms: "avg_generation_time_ms" Nullable,
     2 category: "category" Required,
@@ -365,7 +367,7 @@ wire_struct!(UnifiedBenchmarksDaItem ["source" = "\"design-arena\""] {
 /// At `UnifiedBenchmarksDAItem.tournament_stats` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct UnifiedBenchmarksDaItemTournamentStats {
+pub struct DesignArenaBenchmarkTournamentStats {
     /// How many times the model came first; null when not reported.
     pub first_place: Option<i64>,
     /// How many times the model came fourth; null when not reported.
@@ -380,7 +382,7 @@ pub struct UnifiedBenchmarksDaItemTournamentStats {
     pub extra: Extra,
 }
 
-wire_struct!(UnifiedBenchmarksDaItemTournamentStats {
+wire_struct!(DesignArenaBenchmarkTournamentStats {
     0 first_place: "first_place" Nullable,
     1 fourth_place: "fourth_place" Nullable,
     2 second_place: "second_place" Nullable,
@@ -391,9 +393,10 @@ wire_struct!(UnifiedBenchmarksDaItemTournamentStats {
 /// Result of one model in an evaluation that OpenRouter ran itself.
 ///
 /// Schema `UnifiedBenchmarksORItem` of the API document.
+#[doc(alias = "UnifiedBenchmarksORItem")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct UnifiedBenchmarksOrItem {
+pub struct OpenRouterBenchmark {
     /// Share of correct results over all runs, between 0 and 1; more is better.
     pub accuracy: f64,
     /// How much accuracy varied between runs, as a standard deviation; null when there was only one.
@@ -401,7 +404,7 @@ pub struct UnifiedBenchmarksOrItem {
     /// Mean cost of solving one task, in US dollars; null when not known.
     pub avg_cost_per_task: Option<f64>,
     /// Evaluation that the model was put through.
-    pub benchmark_type: UnifiedBenchmarksOrItemBenchmarkType,
+    pub benchmark_type: OpenRouterBenchmarkType,
     /// Name of the evaluated model, fit for display.
     pub display_name: String,
     /// When the newest published run took place.
@@ -414,7 +417,7 @@ pub struct UnifiedBenchmarksOrItem {
     pub extra: Extra,
 }
 
-wire_struct!(UnifiedBenchmarksOrItem ["source" = "\"openrouter\""] {
+wire_struct!(OpenRouterBenchmark ["source" = "\"openrouter\""] {
     0 accuracy: "accuracy" Required,
     1 accuracy_stddev: "accuracy_stddev" Nullable,
     2 avg_cost_per_task: "avg_cost_per_task" Nullable,
@@ -430,7 +433,7 @@ wire_struct!(UnifiedBenchmarksOrItem ["source" = "\"openrouter\""] {
 /// At `UnifiedBenchmarksORItem.benchmark_type` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum UnifiedBenchmarksOrItemBenchmarkType {
+pub enum OpenRouterBenchmarkType {
     /// GPQA Diamond: hard science questions at graduate level.
     GpqaDiamond,
     /// Verified airline tasks of tau-bench: tool use in customer service.
@@ -439,7 +442,7 @@ pub enum UnifiedBenchmarksOrItemBenchmarkType {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(UnifiedBenchmarksOrItemBenchmarkType {
+wire_enum!(OpenRouterBenchmarkType {
     GpqaDiamond = "gpqa_diamond",
     TauBenchVerifiedAirline = "tau_bench_verified_airline",
 });
@@ -447,15 +450,16 @@ wire_enum!(UnifiedBenchmarksOrItemBenchmarkType {
 /// Result of one model in a web search evaluation by OpenRouter, for the configuration that was published.
 ///
 /// Schema `UnifiedBenchmarksSearchItem` of the API document.
+#[doc(alias = "UnifiedBenchmarksSearchItem")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct UnifiedBenchmarksSearchItem {
+pub struct SearchBenchmark {
     /// Mean cost of solving one task, in US dollars; null when not known.
     pub avg_cost_per_task: Option<f64>,
     /// Mean elapsed time per task, in milliseconds; null when not known.
     pub avg_latency_per_task_ms: Option<f64>,
     /// Search evaluation that the model was put through.
-    pub benchmark_type: UnifiedBenchmarksSearchItemBenchmarkType,
+    pub benchmark_type: SearchBenchmarkType,
     /// Name of the evaluated model, fit for display.
     pub display_name: String,
     /// When the latest run that counts towards the published configuration took place.
@@ -463,13 +467,13 @@ pub struct UnifiedBenchmarksSearchItem {
     /// Permanent OpenRouter slug of the evaluated model.
     pub model_permaslug: String,
     /// Tells how to read `primary_score`: strict accuracy, or F1 over items for WideSearch.
-    pub primary_metric: UnifiedBenchmarksSearchItemPrimaryMetric,
+    pub primary_metric: SearchBenchmarkPrimaryMetric,
     /// Main result between 0 and 1, more being better; see `primary_metric` for what it measures.
     pub primary_score: f64,
     /// Engine that did the searching in the published configuration.
     pub search_engine: String,
     /// Way in which the published configuration switched web search on.
-    pub search_surface: UnifiedBenchmarksSearchItemSearchSurface,
+    pub search_surface: SearchBenchmarkSearchSurface,
     /// How many tasks the published configuration was given, all runs counted.
     pub total_tasks: i64,
     /// Settings behind the result; present only if you asked for them with `include_run_config`.
@@ -478,7 +482,7 @@ pub struct UnifiedBenchmarksSearchItem {
     pub extra: Extra,
 }
 
-wire_struct!(UnifiedBenchmarksSearchItem ["source" = "\"openrouter\""] {
+wire_struct!(SearchBenchmark ["source" = "\"openrouter\""] {
     0 avg_cost_per_task: "avg_cost_per_task" Nullable,
     1 avg_latency_per_task_ms: "avg_latency_per_task_ms" Nullable,
     2 benchmark_type: "benchmark_type" Required,
@@ -498,7 +502,7 @@ wire_struct!(UnifiedBenchmarksSearchItem ["source" = "\"openrouter\""] {
 /// At `UnifiedBenchmarksSearchItem.benchmark_type` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum UnifiedBenchmarksSearchItemBenchmarkType {
+pub enum SearchBenchmarkType {
     /// BrowseComp: facts that take persistent browsing to find.
     SearchBrowsecomp,
     /// HLE (Humanity's Last Exam), answered with web search.
@@ -511,7 +515,7 @@ pub enum UnifiedBenchmarksSearchItemBenchmarkType {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(UnifiedBenchmarksSearchItemBenchmarkType {
+wire_enum!(SearchBenchmarkType {
     SearchBrowsecomp = "search_browsecomp",
     SearchHle = "search_hle",
     SearchDsqa = "search_dsqa",
@@ -523,7 +527,7 @@ wire_enum!(UnifiedBenchmarksSearchItemBenchmarkType {
 /// At `UnifiedBenchmarksSearchItem.primary_metric` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum UnifiedBenchmarksSearchItemPrimaryMetric {
+pub enum SearchBenchmarkPrimaryMetric {
     /// Share of tasks answered strictly correctly.
     Accuracy,
     /// F1 weighted by item, used for WideSearch.
@@ -532,7 +536,7 @@ pub enum UnifiedBenchmarksSearchItemPrimaryMetric {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(UnifiedBenchmarksSearchItemPrimaryMetric {
+wire_enum!(SearchBenchmarkPrimaryMetric {
     Accuracy = "accuracy",
     F1ByItem = "f1_by_item",
 });
@@ -564,7 +568,7 @@ wire_struct!(UnifiedBenchmarksSearchRunConfig {
 /// At `UnifiedBenchmarksSearchItem.search_surface` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum UnifiedBenchmarksSearchItemSearchSurface {
+pub enum SearchBenchmarkSearchSurface {
     /// Search offered as a server tool.
     ServerTool,
     /// Search added by the web plugin.
@@ -573,7 +577,7 @@ pub enum UnifiedBenchmarksSearchItemSearchSurface {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(UnifiedBenchmarksSearchItemSearchSurface {
+wire_enum!(SearchBenchmarkSearchSurface {
     ServerTool = "server-tool",
     Plugin = "plugin",
 });
@@ -583,69 +587,69 @@ wire_enum!(UnifiedBenchmarksSearchItemSearchSurface {
 /// At `UnifiedBenchmarksResponse.data[]` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum UnifiedBenchmarksResponseData {
+pub enum UnifiedBenchmark {
     /// Composite scores of one model as measured by Artificial Analysis.
     ///
     /// `source` is `artificial-analysis`.
-    ArtificialAnalysis(Box<UnifiedBenchmarksAaItem>),
+    ArtificialAnalysis(Box<ArtificialAnalysisBenchmark>),
     /// Standing of one model in one category of a Design Arena ranking.
     ///
     /// `source` is `design-arena`.
-    DesignArena(Box<UnifiedBenchmarksDaItem>),
+    DesignArena(Box<DesignArenaBenchmark>),
     /// Result of one model in an evaluation that OpenRouter ran itself.
     ///
     /// `source` is `openrouter`.
-    OrItem(Box<UnifiedBenchmarksOrItem>),
+    OpenRouterBenchmark(Box<OpenRouterBenchmark>),
     /// Result of one model in a web search evaluation by OpenRouter, for the configuration that was published.
     ///
     /// `source` is `openrouter`.
-    SearchItem(Box<UnifiedBenchmarksSearchItem>),
+    SearchBenchmark(Box<SearchBenchmark>),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
 
-wire_union!(UnifiedBenchmarksResponseData {
+wire_union!(UnifiedBenchmark {
     tag "source" {
         "artificial-analysis" => ArtificialAnalysis,
         "design-arena" => DesignArena,
-        "openrouter" if (Has("accuracy")) => OrItem,
-        "openrouter" if (Has("avg_latency_per_task_ms")) => SearchItem,
+        "openrouter" if (Has("accuracy")) => OpenRouterBenchmark,
+        "openrouter" if (Has("avg_latency_per_task_ms")) => SearchBenchmark,
     }
     objects {}
     shapes {}
     variants {
         0 ArtificialAnalysis,
         1 DesignArena,
-        2 OrItem,
-        3 SearchItem,
+        2 OpenRouterBenchmark,
+        3 SearchBenchmark,
     }
 });
 
-impl From<UnifiedBenchmarksAaItem> for UnifiedBenchmarksResponseData {
+impl From<ArtificialAnalysisBenchmark> for UnifiedBenchmark {
     #[inline]
-    fn from(value: UnifiedBenchmarksAaItem) -> Self {
+    fn from(value: ArtificialAnalysisBenchmark) -> Self {
         Self::ArtificialAnalysis(Box::new(value))
     }
 }
 
-impl From<UnifiedBenchmarksDaItem> for UnifiedBenchmarksResponseData {
+impl From<DesignArenaBenchmark> for UnifiedBenchmark {
     #[inline]
-    fn from(value: UnifiedBenchmarksDaItem) -> Self {
+    fn from(value: DesignArenaBenchmark) -> Self {
         Self::DesignArena(Box::new(value))
     }
 }
 
-impl From<UnifiedBenchmarksOrItem> for UnifiedBenchmarksResponseData {
+impl From<OpenRouterBenchmark> for UnifiedBenchmark {
     #[inline]
-    fn from(value: UnifiedBenchmarksOrItem) -> Self {
-        Self::OrItem(Box::new(value))
+    fn from(value: OpenRouterBenchmark) -> Self {
+        Self::OpenRouterBenchmark(Box::new(value))
     }
 }
 
-impl From<UnifiedBenchmarksSearchItem> for UnifiedBenchmarksResponseData {
+impl From<SearchBenchmark> for UnifiedBenchmark {
     #[inline]
-    fn from(value: UnifiedBenchmarksSearchItem) -> Self {
-        Self::SearchItem(Box::new(value))
+    fn from(value: SearchBenchmark) -> Self {
+        Self::SearchBenchmark(Box::new(value))
     }
 }
 
@@ -691,7 +695,7 @@ pub enum UnifiedBenchmarksMetaSource {
     /// Rankings from Design Arena.
     DesignArena,
     /// Evaluations run by OpenRouter itself.
-    Openrouter,
+    OpenRouter,
     /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
@@ -699,5 +703,5 @@ pub enum UnifiedBenchmarksMetaSource {
 wire_enum!(UnifiedBenchmarksMetaSource {
     ArtificialAnalysis = "artificial-analysis",
     DesignArena = "design-arena",
-    Openrouter = "openrouter",
+    OpenRouter = "openrouter",
 });

@@ -17,7 +17,7 @@ pub enum ListByokKeysProvider {
     /// The value `aion-labs`.
     AionLabs,
     /// The value `akashml`.
-    Akashml,
+    AkashMl,
     /// The value `alibaba`.
     Alibaba,
     /// The value `amazon-bedrock`.
@@ -35,7 +35,7 @@ pub enum ListByokKeysProvider {
     /// The value `arcee-ai`.
     ArceeAi,
     /// The value `assemblyai`.
-    Assemblyai,
+    AssemblyAi,
     /// The value `atlas-cloud`.
     AtlasCloud,
     /// The value `avian`.
@@ -45,11 +45,11 @@ pub enum ListByokKeysProvider {
     /// The value `baidu`.
     Baidu,
     /// The value `baseten`.
-    Baseten,
+    BaseTen,
     /// The value `black-forest-labs`.
     BlackForestLabs,
     /// The value `byteplus`.
-    Byteplus,
+    BytePlus,
     /// The value `cerebras`.
     Cerebras,
     /// The value `chutes`.
@@ -65,7 +65,7 @@ pub enum ListByokKeysProvider {
     /// The value `cohere`.
     Cohere,
     /// The value `coreweave`.
-    Coreweave,
+    CoreWeave,
     /// The value `cosine`.
     Cosine,
     /// The value `crusoe`.
@@ -79,15 +79,15 @@ pub enum ListByokKeysProvider {
     /// The value `deepgram`.
     Deepgram,
     /// The value `deepinfra`.
-    Deepinfra,
+    DeepInfra,
     /// The value `deepseek`.
-    Deepseek,
+    DeepSeek,
     /// The value `dekallm`.
-    Dekallm,
+    DekaLlm,
     /// The value `digitalocean`.
-    Digitalocean,
+    DigitalOcean,
     /// The value `elevenlabs`.
-    Elevenlabs,
+    ElevenLabs,
     /// The value `featherless`.
     Featherless,
     /// The value `fireworks`.
@@ -97,7 +97,7 @@ pub enum ListByokKeysProvider {
     /// The value `friendli`.
     Friendli,
     /// The value `gmicloud`.
-    Gmicloud,
+    GmiCloud,
     /// The value `google-ai-studio`.
     GoogleAiStudio,
     /// The value `google-vertex`.
@@ -105,7 +105,7 @@ pub enum ListByokKeysProvider {
     /// The value `groq`.
     Groq,
     /// The value `heygen`.
-    Heygen,
+    HeyGen,
     /// The value `inception`.
     Inception,
     /// The value `inceptron`.
@@ -143,11 +143,11 @@ pub enum ListByokKeysProvider {
     /// The value `modal`.
     Modal,
     /// The value `modelrun`.
-    Modelrun,
+    ModelRun,
     /// The value `modular`.
     Modular,
     /// The value `moonshotai`.
-    Moonshotai,
+    MoonshotAi,
     /// The value `morph`.
     Morph,
     /// The value `near-ai`.
@@ -157,7 +157,7 @@ pub enum ListByokKeysProvider {
     /// The value `nex-agi`.
     NexAgi,
     /// The value `nextbit`.
-    Nextbit,
+    NextBit,
     /// The value `novita`.
     Novita,
     /// The value `nvidia`.
@@ -167,7 +167,7 @@ pub enum ListByokKeysProvider {
     /// The value `open-inference`.
     OpenInference,
     /// The value `openai`.
-    Openai,
+    OpenAi,
     /// The value `parasail`.
     Parasail,
     /// The value `pareto-alpha`.
@@ -183,7 +183,7 @@ pub enum ListByokKeysProvider {
     /// The value `poolside`.
     Poolside,
     /// The value `primeintellect`.
-    Primeintellect,
+    PrimeIntellect,
     /// The value `quiver`.
     Quiver,
     /// The value `recraft`.
@@ -205,19 +205,19 @@ pub enum ListByokKeysProvider {
     /// The value `sakana-ai`.
     SakanaAi,
     /// The value `sambanova`.
-    Sambanova,
+    SambaNova,
     /// The value `scaledown`.
-    Scaledown,
+    ScaleDown,
     /// The value `seed`.
     Seed,
     /// The value `siliconflow`.
-    Siliconflow,
+    SiliconFlow,
     /// The value `sourceful`.
     Sourceful,
     /// The value `stepfun`.
-    Stepfun,
+    StepFun,
     /// The value `streamlake`.
-    Streamlake,
+    StreamLake,
     /// The value `switchpoint`.
     Switchpoint,
     /// The value `tencent`.
@@ -225,11 +225,11 @@ pub enum ListByokKeysProvider {
     /// The value `tenstorrent`.
     Tenstorrent,
     /// The value `thinkingmachines`.
-    Thinkingmachines,
+    ThinkingMachines,
     /// The value `together`.
     Together,
     /// The value `typesafe`.
-    Typesafe,
+    TypeSafe,
     /// The value `unbiased`.
     Unbiased,
     /// The value `upstage`.
@@ -237,15 +237,15 @@ pub enum ListByokKeysProvider {
     /// The value `venice`.
     Venice,
     /// The value `voyageai`.
-    Voyageai,
+    VoyageAi,
     /// The value `wafer`.
     Wafer,
     /// The value `wandb`.
-    Wandb,
+    WandB,
     /// The value `wandb-legacy`.
-    WandbLegacy,
+    WandBLegacy,
     /// The value `xai`.
-    Xai,
+    XAi,
     /// The value `xiaomi`.
     Xiaomi,
     /// The value `z-ai`.
@@ -257,7 +257,7 @@ pub enum ListByokKeysProvider {
 wire_enum!(ListByokKeysProvider {
     Ai21 = "ai21",
     AionLabs = "aion-labs",
-    Akashml = "akashml",
+    AkashMl = "akashml",
     Alibaba = "alibaba",
     AmazonBedrock = "amazon-bedrock",
     AmazonBedrockClaudeOnAws = "amazon-bedrock/claude-on-aws",
@@ -266,14 +266,14 @@ wire_enum!(ListByokKeysProvider {
     Anthropic = "anthropic",
     Anthropic2 = "anthropic/2",
     ArceeAi = "arcee-ai",
-    Assemblyai = "assemblyai",
+    AssemblyAi = "assemblyai",
     AtlasCloud = "atlas-cloud",
     Avian = "avian",
     Azure = "azure",
     Baidu = "baidu",
-    Baseten = "baseten",
+    BaseTen = "baseten",
     BlackForestLabs = "black-forest-labs",
-    Byteplus = "byteplus",
+    BytePlus = "byteplus",
     Cerebras = "cerebras",
     Chutes = "chutes",
     Cirrascale = "cirrascale",
@@ -281,27 +281,27 @@ wire_enum!(ListByokKeysProvider {
     ClaudeOnAws = "claude-on-aws",
     Cloudflare = "cloudflare",
     Cohere = "cohere",
-    Coreweave = "coreweave",
+    CoreWeave = "coreweave",
     Cosine = "cosine",
     Crusoe = "crusoe",
     Darkbloom = "darkbloom",
     Databricks = "databricks",
     Decart = "decart",
     Deepgram = "deepgram",
-    Deepinfra = "deepinfra",
-    Deepseek = "deepseek",
-    Dekallm = "dekallm",
-    Digitalocean = "digitalocean",
-    Elevenlabs = "elevenlabs",
+    DeepInfra = "deepinfra",
+    DeepSeek = "deepseek",
+    DekaLlm = "dekallm",
+    DigitalOcean = "digitalocean",
+    ElevenLabs = "elevenlabs",
     Featherless = "featherless",
     Fireworks = "fireworks",
     FishAudio = "fish-audio",
     Friendli = "friendli",
-    Gmicloud = "gmicloud",
+    GmiCloud = "gmicloud",
     GoogleAiStudio = "google-ai-studio",
     GoogleVertex = "google-vertex",
     Groq = "groq",
-    Heygen = "heygen",
+    HeyGen = "heygen",
     Inception = "inception",
     Inceptron = "inceptron",
     InferactVllm = "inferact-vllm",
@@ -320,19 +320,19 @@ wire_enum!(ListByokKeysProvider {
     Minimax = "minimax",
     Mistral = "mistral",
     Modal = "modal",
-    Modelrun = "modelrun",
+    ModelRun = "modelrun",
     Modular = "modular",
-    Moonshotai = "moonshotai",
+    MoonshotAi = "moonshotai",
     Morph = "morph",
     NearAi = "near-ai",
     Nebius = "nebius",
     NexAgi = "nex-agi",
-    Nextbit = "nextbit",
+    NextBit = "nextbit",
     Novita = "novita",
     Nvidia = "nvidia",
     Ollama = "ollama",
     OpenInference = "open-inference",
-    Openai = "openai",
+    OpenAi = "openai",
     Parasail = "parasail",
     ParetoAlpha = "pareto-alpha",
     ParticleAi = "particle-ai",
@@ -340,7 +340,7 @@ wire_enum!(ListByokKeysProvider {
     Perplexity = "perplexity",
     Phala = "phala",
     Poolside = "poolside",
-    Primeintellect = "primeintellect",
+    PrimeIntellect = "primeintellect",
     Quiver = "quiver",
     Recraft = "recraft",
     Recursive = "recursive",
@@ -351,27 +351,27 @@ wire_enum!(ListByokKeysProvider {
     SailResearch = "sail-research",
     Sakana = "sakana",
     SakanaAi = "sakana-ai",
-    Sambanova = "sambanova",
-    Scaledown = "scaledown",
+    SambaNova = "sambanova",
+    ScaleDown = "scaledown",
     Seed = "seed",
-    Siliconflow = "siliconflow",
+    SiliconFlow = "siliconflow",
     Sourceful = "sourceful",
-    Stepfun = "stepfun",
-    Streamlake = "streamlake",
+    StepFun = "stepfun",
+    StreamLake = "streamlake",
     Switchpoint = "switchpoint",
     Tencent = "tencent",
     Tenstorrent = "tenstorrent",
-    Thinkingmachines = "thinkingmachines",
+    ThinkingMachines = "thinkingmachines",
     Together = "together",
-    Typesafe = "typesafe",
+    TypeSafe = "typesafe",
     Unbiased = "unbiased",
     Upstage = "upstage",
     Venice = "venice",
-    Voyageai = "voyageai",
+    VoyageAi = "voyageai",
     Wafer = "wafer",
-    Wandb = "wandb",
-    WandbLegacy = "wandb-legacy",
-    Xai = "xai",
+    WandB = "wandb",
+    WandBLegacy = "wandb-legacy",
+    XAi = "xai",
     Xiaomi = "xiaomi",
     ZAi = "z-ai",
 });
@@ -379,7 +379,7 @@ wire_enum!(ListByokKeysProvider {
 /// The optional parameters of `byok_list`. Left out, the server's defaults hold.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct ListByokKeysParams {
+pub struct ByokListParams {
     /// How many credentials to skip before the page begins.
     ///
     /// At least 0. Default `0`.
@@ -396,7 +396,7 @@ pub struct ListByokKeysParams {
     pub provider: Option<ListByokKeysProvider>,
 }
 
-impl ListByokKeysParams {
+impl ByokListParams {
     /// Without parameters.
     #[inline]
     pub fn new() -> Self {
@@ -413,7 +413,7 @@ impl ListByokKeysParams {
     }
 }
 
-impl ListByokKeysParams {
+impl ByokListParams {
     /// Sets the parameter `offset`.
     #[must_use]
     #[inline]
@@ -450,6 +450,7 @@ impl ListByokKeysParams {
 /// One page of bring-your-own-key credentials with the overall count.
 ///
 /// Schema `ListBYOKKeysResponse` of the API document. The answer of `byok_list`.
+#[doc(alias = "ListBYOKKeysResponse")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ListByokKeysResponse {
@@ -483,6 +484,7 @@ impl Page for ListByokKeysResponse {
 /// A provider credential of your own (bring your own key) stored with OpenRouter, without its secret.
 ///
 /// Schema `BYOKKey` of the API document.
+#[doc(alias = "BYOKKey")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ByokKey {
@@ -576,6 +578,7 @@ wire_enum!(ByokDeclaredRegion {
 /// Lowercase slug of the inference provider that a bring-your-own-key credential belongs to.
 ///
 /// Schema `BYOKProviderSlug` of the API document.
+#[doc(alias = "BYOKProviderSlug")]
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ByokProviderSlug {
@@ -584,7 +587,7 @@ pub enum ByokProviderSlug {
     /// The value `aion-labs`.
     AionLabs,
     /// The value `akashml`.
-    Akashml,
+    AkashMl,
     /// The value `alibaba`.
     Alibaba,
     /// The value `amazon-bedrock`.
@@ -602,7 +605,7 @@ pub enum ByokProviderSlug {
     /// The value `arcee-ai`.
     ArceeAi,
     /// The value `assemblyai`.
-    Assemblyai,
+    AssemblyAi,
     /// The value `atlas-cloud`.
     AtlasCloud,
     /// The value `avian`.
@@ -612,11 +615,11 @@ pub enum ByokProviderSlug {
     /// The value `baidu`.
     Baidu,
     /// The value `baseten`.
-    Baseten,
+    BaseTen,
     /// The value `black-forest-labs`.
     BlackForestLabs,
     /// The value `byteplus`.
-    Byteplus,
+    BytePlus,
     /// The value `cerebras`.
     Cerebras,
     /// The value `chutes`.
@@ -632,7 +635,7 @@ pub enum ByokProviderSlug {
     /// The value `cohere`.
     Cohere,
     /// The value `coreweave`.
-    Coreweave,
+    CoreWeave,
     /// The value `cosine`.
     Cosine,
     /// The value `crusoe`.
@@ -646,15 +649,15 @@ pub enum ByokProviderSlug {
     /// The value `deepgram`.
     Deepgram,
     /// The value `deepinfra`.
-    Deepinfra,
+    DeepInfra,
     /// The value `deepseek`.
-    Deepseek,
+    DeepSeek,
     /// The value `dekallm`.
-    Dekallm,
+    DekaLlm,
     /// The value `digitalocean`.
-    Digitalocean,
+    DigitalOcean,
     /// The value `elevenlabs`.
-    Elevenlabs,
+    ElevenLabs,
     /// The value `featherless`.
     Featherless,
     /// The value `fireworks`.
@@ -664,7 +667,7 @@ pub enum ByokProviderSlug {
     /// The value `friendli`.
     Friendli,
     /// The value `gmicloud`.
-    Gmicloud,
+    GmiCloud,
     /// The value `google-ai-studio`.
     GoogleAiStudio,
     /// The value `google-vertex`.
@@ -672,7 +675,7 @@ pub enum ByokProviderSlug {
     /// The value `groq`.
     Groq,
     /// The value `heygen`.
-    Heygen,
+    HeyGen,
     /// The value `inception`.
     Inception,
     /// The value `inceptron`.
@@ -710,11 +713,11 @@ pub enum ByokProviderSlug {
     /// The value `modal`.
     Modal,
     /// The value `modelrun`.
-    Modelrun,
+    ModelRun,
     /// The value `modular`.
     Modular,
     /// The value `moonshotai`.
-    Moonshotai,
+    MoonshotAi,
     /// The value `morph`.
     Morph,
     /// The value `near-ai`.
@@ -724,7 +727,7 @@ pub enum ByokProviderSlug {
     /// The value `nex-agi`.
     NexAgi,
     /// The value `nextbit`.
-    Nextbit,
+    NextBit,
     /// The value `novita`.
     Novita,
     /// The value `nvidia`.
@@ -734,7 +737,7 @@ pub enum ByokProviderSlug {
     /// The value `open-inference`.
     OpenInference,
     /// The value `openai`.
-    Openai,
+    OpenAi,
     /// The value `parasail`.
     Parasail,
     /// The value `pareto-alpha`.
@@ -750,7 +753,7 @@ pub enum ByokProviderSlug {
     /// The value `poolside`.
     Poolside,
     /// The value `primeintellect`.
-    Primeintellect,
+    PrimeIntellect,
     /// The value `quiver`.
     Quiver,
     /// The value `recraft`.
@@ -772,19 +775,19 @@ pub enum ByokProviderSlug {
     /// The value `sakana-ai`.
     SakanaAi,
     /// The value `sambanova`.
-    Sambanova,
+    SambaNova,
     /// The value `scaledown`.
-    Scaledown,
+    ScaleDown,
     /// The value `seed`.
     Seed,
     /// The value `siliconflow`.
-    Siliconflow,
+    SiliconFlow,
     /// The value `sourceful`.
     Sourceful,
     /// The value `stepfun`.
-    Stepfun,
+    StepFun,
     /// The value `streamlake`.
-    Streamlake,
+    StreamLake,
     /// The value `switchpoint`.
     Switchpoint,
     /// The value `tencent`.
@@ -792,11 +795,11 @@ pub enum ByokProviderSlug {
     /// The value `tenstorrent`.
     Tenstorrent,
     /// The value `thinkingmachines`.
-    Thinkingmachines,
+    ThinkingMachines,
     /// The value `together`.
     Together,
     /// The value `typesafe`.
-    Typesafe,
+    TypeSafe,
     /// The value `unbiased`.
     Unbiased,
     /// The value `upstage`.
@@ -804,15 +807,15 @@ pub enum ByokProviderSlug {
     /// The value `venice`.
     Venice,
     /// The value `voyageai`.
-    Voyageai,
+    VoyageAi,
     /// The value `wafer`.
     Wafer,
     /// The value `wandb`.
-    Wandb,
+    WandB,
     /// The value `wandb-legacy`.
-    WandbLegacy,
+    WandBLegacy,
     /// The value `xai`.
-    Xai,
+    XAi,
     /// The value `xiaomi`.
     Xiaomi,
     /// The value `z-ai`.
@@ -824,7 +827,7 @@ pub enum ByokProviderSlug {
 wire_enum!(ByokProviderSlug {
     Ai21 = "ai21",
     AionLabs = "aion-labs",
-    Akashml = "akashml",
+    AkashMl = "akashml",
     Alibaba = "alibaba",
     AmazonBedrock = "amazon-bedrock",
     AmazonBedrockClaudeOnAws = "amazon-bedrock/claude-on-aws",
@@ -833,14 +836,14 @@ wire_enum!(ByokProviderSlug {
     Anthropic = "anthropic",
     Anthropic2 = "anthropic/2",
     ArceeAi = "arcee-ai",
-    Assemblyai = "assemblyai",
+    AssemblyAi = "assemblyai",
     AtlasCloud = "atlas-cloud",
     Avian = "avian",
     Azure = "azure",
     Baidu = "baidu",
-    Baseten = "baseten",
+    BaseTen = "baseten",
     BlackForestLabs = "black-forest-labs",
-    Byteplus = "byteplus",
+    BytePlus = "byteplus",
     Cerebras = "cerebras",
     Chutes = "chutes",
     Cirrascale = "cirrascale",
@@ -848,27 +851,27 @@ wire_enum!(ByokProviderSlug {
     ClaudeOnAws = "claude-on-aws",
     Cloudflare = "cloudflare",
     Cohere = "cohere",
-    Coreweave = "coreweave",
+    CoreWeave = "coreweave",
     Cosine = "cosine",
     Crusoe = "crusoe",
     Darkbloom = "darkbloom",
     Databricks = "databricks",
     Decart = "decart",
     Deepgram = "deepgram",
-    Deepinfra = "deepinfra",
-    Deepseek = "deepseek",
-    Dekallm = "dekallm",
-    Digitalocean = "digitalocean",
-    Elevenlabs = "elevenlabs",
+    DeepInfra = "deepinfra",
+    DeepSeek = "deepseek",
+    DekaLlm = "dekallm",
+    DigitalOcean = "digitalocean",
+    ElevenLabs = "elevenlabs",
     Featherless = "featherless",
     Fireworks = "fireworks",
     FishAudio = "fish-audio",
     Friendli = "friendli",
-    Gmicloud = "gmicloud",
+    GmiCloud = "gmicloud",
     GoogleAiStudio = "google-ai-studio",
     GoogleVertex = "google-vertex",
     Groq = "groq",
-    Heygen = "heygen",
+    HeyGen = "heygen",
     Inception = "inception",
     Inceptron = "inceptron",
     InferactVllm = "inferact-vllm",
@@ -887,19 +890,19 @@ wire_enum!(ByokProviderSlug {
     Minimax = "minimax",
     Mistral = "mistral",
     Modal = "modal",
-    Modelrun = "modelrun",
+    ModelRun = "modelrun",
     Modular = "modular",
-    Moonshotai = "moonshotai",
+    MoonshotAi = "moonshotai",
     Morph = "morph",
     NearAi = "near-ai",
     Nebius = "nebius",
     NexAgi = "nex-agi",
-    Nextbit = "nextbit",
+    NextBit = "nextbit",
     Novita = "novita",
     Nvidia = "nvidia",
     Ollama = "ollama",
     OpenInference = "open-inference",
-    Openai = "openai",
+    OpenAi = "openai",
     Parasail = "parasail",
     ParetoAlpha = "pareto-alpha",
     ParticleAi = "particle-ai",
@@ -907,7 +910,7 @@ wire_enum!(ByokProviderSlug {
     Perplexity = "perplexity",
     Phala = "phala",
     Poolside = "poolside",
-    Primeintellect = "primeintellect",
+    PrimeIntellect = "primeintellect",
     Quiver = "quiver",
     Recraft = "recraft",
     Recursive = "recursive",
@@ -918,27 +921,27 @@ wire_enum!(ByokProviderSlug {
     SailResearch = "sail-research",
     Sakana = "sakana",
     SakanaAi = "sakana-ai",
-    Sambanova = "sambanova",
-    Scaledown = "scaledown",
+    SambaNova = "sambanova",
+    ScaleDown = "scaledown",
     Seed = "seed",
-    Siliconflow = "siliconflow",
+    SiliconFlow = "siliconflow",
     Sourceful = "sourceful",
-    Stepfun = "stepfun",
-    Streamlake = "streamlake",
+    StepFun = "stepfun",
+    StreamLake = "streamlake",
     Switchpoint = "switchpoint",
     Tencent = "tencent",
     Tenstorrent = "tenstorrent",
-    Thinkingmachines = "thinkingmachines",
+    ThinkingMachines = "thinkingmachines",
     Together = "together",
-    Typesafe = "typesafe",
+    TypeSafe = "typesafe",
     Unbiased = "unbiased",
     Upstage = "upstage",
     Venice = "venice",
-    Voyageai = "voyageai",
+    VoyageAi = "voyageai",
     Wafer = "wafer",
-    Wandb = "wandb",
-    WandbLegacy = "wandb-legacy",
-    Xai = "xai",
+    WandB = "wandb",
+    WandBLegacy = "wandb-legacy",
+    XAi = "xai",
     Xiaomi = "xiaomi",
     ZAi = "z-ai",
 });
@@ -946,6 +949,7 @@ wire_enum!(ByokProviderSlug {
 /// Answer to storing a provider credential.
 ///
 /// Schema `CreateBYOKKeyResponse` of the API document. The answer of `byok_create`.
+#[doc(alias = "CreateBYOKKeyResponse")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct CreateByokKeyResponse {
@@ -964,6 +968,7 @@ impl Root for CreateByokKeyResponse {}
 /// Body for storing a provider credential of your own with OpenRouter.
 ///
 /// Schema `CreateBYOKKeyRequest` of the API document.
+#[doc(alias = "CreateBYOKKeyRequest")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct CreateByokKeyRequest {
@@ -1065,6 +1070,7 @@ wire_setters!(CreateByokKeyRequest {
 /// Confirms that a stored provider credential is gone.
 ///
 /// Schema `DeleteBYOKKeyResponse` of the API document. The answer of `byok_delete`.
+#[doc(alias = "DeleteBYOKKeyResponse")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct DeleteByokKeyResponse {
@@ -1083,6 +1089,7 @@ impl Root for DeleteByokKeyResponse {}
 /// Reply to a lookup of one bring-your-own-key credential.
 ///
 /// Schema `GetBYOKKeyResponse` of the API document. The answer of `byok_get`.
+#[doc(alias = "GetBYOKKeyResponse")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct GetByokKeyResponse {
@@ -1101,6 +1108,7 @@ impl Root for GetByokKeyResponse {}
 /// Answer to a credential update, holding the new state.
 ///
 /// Schema `UpdateBYOKKeyResponse` of the API document. The answer of `byok_update`.
+#[doc(alias = "UpdateBYOKKeyResponse")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct UpdateByokKeyResponse {
@@ -1119,6 +1127,7 @@ impl Root for UpdateByokKeyResponse {}
 /// Changes to a stored provider credential; what you leave out stays as it is.
 ///
 /// Schema `UpdateBYOKKeyRequest` of the API document.
+#[doc(alias = "UpdateBYOKKeyRequest")]
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct UpdateByokKeyRequest {

@@ -25,14 +25,14 @@ wire_enum!(GetTaskClassificationsWindow {
 /// The optional parameters of `classifications_get_task_classifications`. Left out, the server's defaults hold.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct GetTaskClassificationsParams {
+pub struct TaskClassificationsParams {
     /// Length of the recent period the shares are computed over.
     ///
     /// Default `7d`.
     pub window: Option<GetTaskClassificationsWindow>,
 }
 
-impl GetTaskClassificationsParams {
+impl TaskClassificationsParams {
     /// Without parameters.
     #[inline]
     pub fn new() -> Self {
@@ -45,7 +45,7 @@ impl GetTaskClassificationsParams {
     }
 }
 
-impl GetTaskClassificationsParams {
+impl TaskClassificationsParams {
     /// Sets the parameter `window`.
     #[must_use]
     #[inline]

@@ -9,7 +9,7 @@ use crate::models::*;
 /// The optional parameters of `containers_list_container_files`. Left out, the server's defaults hold.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct ListContainerFilesParams {
+pub struct ContainersListContainerFilesParams {
     /// Page size: how many files to return at once.
     ///
     /// From 1 to 1000. Default `100`.
@@ -18,7 +18,7 @@ pub struct ListContainerFilesParams {
     pub after: Option<String>,
 }
 
-impl ListContainerFilesParams {
+impl ContainersListContainerFilesParams {
     /// Without parameters.
     #[inline]
     pub fn new() -> Self {
@@ -31,7 +31,7 @@ impl ListContainerFilesParams {
     }
 }
 
-impl ListContainerFilesParams {
+impl ContainersListContainerFilesParams {
     /// Sets the parameter `limit`.
     #[must_use]
     #[inline]

@@ -111,7 +111,7 @@ wire_enum!(GetAppRankingsSort {
 /// The optional parameters of `datasets_get_app_rankings`. Left out, the server's defaults hold.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct GetAppRankingsParams {
+pub struct DatasetsGetAppRankingsParams {
     /// Keeps apps tagged within one marketplace group; any `subcategory` sent along must be part of that group.
     pub category: Option<GetAppRankingsCategory>,
     /// Keeps apps with one marketplace tag and overrides `category`, with which it must agree.
@@ -138,7 +138,7 @@ pub struct GetAppRankingsParams {
     pub offset: Option<i64>,
 }
 
-impl GetAppRankingsParams {
+impl DatasetsGetAppRankingsParams {
     /// Without parameters.
     #[inline]
     pub fn new() -> Self {
@@ -158,7 +158,7 @@ impl GetAppRankingsParams {
     }
 }
 
-impl GetAppRankingsParams {
+impl DatasetsGetAppRankingsParams {
     /// Sets the parameter `category`.
     #[must_use]
     #[inline]
@@ -223,7 +223,7 @@ impl GetAppRankingsParams {
 #[non_exhaustive]
 pub struct AppRankingsResponse {
     /// Apps in order of rank: by token volume for `popular`, by excess token growth for `trending`, which may come up short of `limit`.
-    pub data: Vec<AppRankingsItem>,
+    pub data: Vec<AppRanking>,
     /// Date range, dataset version and generation time of the leaderboard.
     pub meta: RankingsDailyMeta,
     /// Members beyond the typed ones; see [`Extra`].
@@ -238,7 +238,7 @@ wire_struct!(AppRankingsResponse {
 impl Root for AppRankingsResponse {}
 
 impl Page for AppRankingsResponse {
-    type Item = AppRankingsItem;
+    type Item = AppRanking;
 
     fn into_items(self) -> Vec<Self::Item> {
         self.data
@@ -252,9 +252,10 @@ impl Page for AppRankingsResponse {
 /// One app on the public leaderboard, with its place and its traffic in the chosen period.
 ///
 /// Schema `AppRankingsItem` of the API document.
+#[doc(alias = "AppRankingsItem")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct AppRankingsItem {
+pub struct AppRanking {
     /// Number that identifies the app permanently, even if its name changes.
     pub app_id: i64,
     /// Name under which the app is shown publicly.
@@ -269,7 +270,7 @@ pub struct AppRankingsItem {
     pub extra: Extra,
 }
 
-wire_struct!(AppRankingsItem {
+wire_struct!(AppRanking {
     0 app_id: "app_id" Required,
     1 app_name: "app_name" Required,
     2 rank: "rank" Required,
@@ -448,7 +449,7 @@ wire_enum!(GetRankingsDailyLanguageType {
 /// The optional parameters of `datasets_get_rankings_daily`. Left out, the server's defaults hold.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct GetRankingsDailyParams {
+pub struct DatasetsGetRankingsDailyParams {
     /// First day counted, as `YYYY-MM-DD` in UTC; dates before 2025 move up to 2025-01-01, and `meta.start_date` shows the result.
     ///
     /// Matches `^\d{4}-\d{2}-\d{2}$`.
@@ -469,7 +470,7 @@ pub struct GetRankingsDailyParams {
     pub language_type: Option<GetRankingsDailyLanguageType>,
 }
 
-impl GetRankingsDailyParams {
+impl DatasetsGetRankingsDailyParams {
     /// Without parameters.
     #[inline]
     pub fn new() -> Self {
@@ -489,7 +490,7 @@ impl GetRankingsDailyParams {
     }
 }
 
-impl GetRankingsDailyParams {
+impl DatasetsGetRankingsDailyParams {
     /// Sets the parameter `start_date`.
     #[must_use]
     #[inline]
@@ -554,7 +555,7 @@ impl GetRankingsDailyParams {
 #[non_exhaustive]
 pub struct RankingsDailyResponse {
     /// Rows by day, the most used model first; each day may close with an `other` row for everything unlisted.
-    pub data: Vec<RankingsDailyItem>,
+    pub data: Vec<DailyRanking>,
     /// Covered period, freshness and dataset version of the rows.
     pub meta: RankingsDailyMeta,
     /// Members beyond the typed ones; see [`Extra`].
@@ -571,9 +572,10 @@ impl Root for RankingsDailyResponse {}
 /// Token usage of one model on one day of the public rankings.
 ///
 /// Schema `RankingsDailyItem` of the API document.
+#[doc(alias = "RankingsDailyItem")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct RankingsDailyItem {
+pub struct DailyRanking {
     /// Day that the usage was counted on, as `YYYY-MM-DD` in UTC.
     pub date: String,
     /// Permanent slug of the ranked model, with a suffix such as `:free` for variants; `other` sums up all unlisted models.
@@ -584,7 +586,7 @@ pub struct RankingsDailyItem {
     pub extra: Extra,
 }
 
-wire_struct!(RankingsDailyItem {
+wire_struct!(DailyRanking {
     0 date: "date" Required,
     1 model_permaslug: "model_permaslug" Required,
     2 total_tokens: "total_tokens" Required,
@@ -618,7 +620,7 @@ wire_enum!(GetSessionCostTurnRange {
 /// The optional parameters of `datasets_get_session_cost`. Left out, the server's defaults hold.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct GetSessionCostParams {
+pub struct DatasetsGetSessionCostParams {
     /// Keeps the figures of one published harness, named by its slug.
     pub app_slug: Option<String>,
     /// Keeps one model by its exact permaslug; use it alone to compare harnesses on equal footing.
@@ -635,7 +637,7 @@ pub struct GetSessionCostParams {
     pub offset: Option<i64>,
 }
 
-impl GetSessionCostParams {
+impl DatasetsGetSessionCostParams {
     /// Without parameters.
     #[inline]
     pub fn new() -> Self {
@@ -653,7 +655,7 @@ impl GetSessionCostParams {
     }
 }
 
-impl GetSessionCostParams {
+impl DatasetsGetSessionCostParams {
     /// Sets the parameter `app_slug`.
     #[must_use]
     #[inline]

@@ -13,13 +13,13 @@ use crate::models::*;
 #[non_exhaustive]
 pub struct CreateEmbeddingsResponse {
     /// One entry per input, each with its vector and position.
-    pub data: Vec<CreateEmbeddingsResponseData>,
+    pub data: Vec<Embedding>,
     /// Slug of the model that produced the vectors.
     pub model: String,
     /// Identifies this embeddings reply, for logs and support.
     pub id: Option<String>,
     /// Tokens consumed by the request and what they cost.
-    pub usage: Option<CreateEmbeddingsResponseUsage>,
+    pub usage: Option<EmbeddingUsage>,
     /// Provider that served the request.
     pub provider: Option<String>,
     /// Members beyond the typed ones; see [`Extra`].
@@ -41,16 +41,16 @@ impl Root for CreateEmbeddingsResponse {}
 /// At `CreateEmbeddingsResponse.data[]` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct CreateEmbeddingsResponseData {
+pub struct Embedding {
     /// The vector, as numbers or a base64 string depending on the requested encoding.
-    pub embedding: CreateEmbeddingsResponseDataEmbedding,
+    pub embedding: EmbeddingVector,
     /// Zero-based position of the matching input in the request.
     pub index: Option<i64>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(CreateEmbeddingsResponseData ["object" = "\"embedding\""] {
+wire_struct!(Embedding ["object" = "\"embedding\""] {
     0 embedding: "embedding" Required,
     1 index: "index" Optional,
 });
@@ -60,7 +60,7 @@ wire_struct!(CreateEmbeddingsResponseData ["object" = "\"embedding\""] {
 /// At `CreateEmbeddingsResponse.data[].embedding` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum CreateEmbeddingsResponseDataEmbedding {
+pub enum EmbeddingVector {
     /// Plain text.
     Text(String),
     /// A list.
@@ -69,7 +69,7 @@ pub enum CreateEmbeddingsResponseDataEmbedding {
     Unrecognized(Unrecognized),
 }
 
-wire_union!(CreateEmbeddingsResponseDataEmbedding {
+wire_union!(EmbeddingVector {
     tag "" {}
     objects {}
     shapes {
@@ -82,28 +82,28 @@ wire_union!(CreateEmbeddingsResponseDataEmbedding {
     }
 });
 
-impl From<String> for CreateEmbeddingsResponseDataEmbedding {
+impl From<String> for EmbeddingVector {
     #[inline]
     fn from(value: String) -> Self {
         Self::Text(value)
     }
 }
 
-impl From<&str> for CreateEmbeddingsResponseDataEmbedding {
+impl From<&str> for EmbeddingVector {
     #[inline]
     fn from(value: &str) -> Self {
         Self::Text(value.into())
     }
 }
 
-impl From<Vec<f64>> for CreateEmbeddingsResponseDataEmbedding {
+impl From<Vec<f64>> for EmbeddingVector {
     #[inline]
     fn from(value: Vec<f64>) -> Self {
         Self::Numbers(value)
     }
 }
 
-impl<const N: usize> From<[f64; N]> for CreateEmbeddingsResponseDataEmbedding {
+impl<const N: usize> From<[f64; N]> for EmbeddingVector {
     #[inline]
     fn from(value: [f64; N]) -> Self {
         Self::Numbers(value.into())
@@ -115,7 +115,7 @@ impl<const N: usize> From<[f64; N]> for CreateEmbeddingsResponseDataEmbedding {
 /// At `CreateEmbeddingsResponse.usage` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct CreateEmbeddingsResponseUsage {
+pub struct EmbeddingUsage {
     /// Tokens counted across all the inputs together.
     pub prompt_tokens: i64,
     /// All tokens counted towards the request.
@@ -127,12 +127,12 @@ pub struct CreateEmbeddingsResponseUsage {
     /// True when the request ran on a provider credential you brought yourself.
     pub is_byok: Option<bool>,
     /// Splits input tokens by modality; appears only for mixed input whose provider reports such counts, zeros left out.
-    pub prompt_tokens_details: Option<CreateEmbeddingsResponseUsagePromptTokensDetails>,
+    pub prompt_tokens_details: Option<EmbeddingUsagePromptTokensDetails>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(CreateEmbeddingsResponseUsage {
+wire_struct!(EmbeddingUsage {
     0 prompt_tokens: "prompt_tokens" Required,
     1 total_tokens: "total_tokens" Required,
     2 cost: "cost" Optional,
@@ -146,7 +146,7 @@ wire_struct!(CreateEmbeddingsResponseUsage {
 /// At `CreateEmbeddingsResponse.usage.prompt_tokens_details` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct CreateEmbeddingsResponseUsagePromptTokensDetails {
+pub struct EmbeddingUsagePromptTokensDetails {
     /// Input tokens that came from audio.
     pub audio_tokens: Option<i64>,
     /// Input tokens that came from files or documents.
@@ -161,7 +161,7 @@ pub struct CreateEmbeddingsResponseUsagePromptTokensDetails {
     pub extra: Extra,
 }
 
-wire_struct!(CreateEmbeddingsResponseUsagePromptTokensDetails {
+wire_struct!(EmbeddingUsagePromptTokensDetails {
     0 audio_tokens: "audio_tokens" Optional,
     1 file_tokens: "file_tokens" Optional,
     2 image_tokens: "image_tokens" Optional,
@@ -672,7 +672,7 @@ impl<const N: usize> From<[EmbeddingInputItem; N]> for EmbeddingInput {
 /// The optional parameters of `embeddings_list_models`. Left out, the server's defaults hold.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct ListEmbeddingsModelsParams {
+pub struct EmbeddingsListModelsParams {
     /// How many models to skip; leave this and `limit` out to get everything at once.
     ///
     /// At least 0. Default `0`.
@@ -683,7 +683,7 @@ pub struct ListEmbeddingsModelsParams {
     pub limit: Option<i64>,
 }
 
-impl ListEmbeddingsModelsParams {
+impl EmbeddingsListModelsParams {
     /// Without parameters.
     #[inline]
     pub fn new() -> Self {
@@ -696,7 +696,7 @@ impl ListEmbeddingsModelsParams {
     }
 }
 
-impl ListEmbeddingsModelsParams {
+impl EmbeddingsListModelsParams {
     /// Sets the parameter `offset`.
     #[must_use]
     #[inline]

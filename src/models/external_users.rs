@@ -9,7 +9,7 @@ use crate::models::*;
 /// The optional parameters of `external_users_list`. Left out, the server's defaults hold.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct ListExternalUsersParams {
+pub struct ExternalUsersListParams {
     /// How many end users to skip before the page begins.
     ///
     /// At least 0. Default `0`.
@@ -28,7 +28,7 @@ pub struct ListExternalUsersParams {
     pub include_inactive: Option<bool>,
 }
 
-impl ListExternalUsersParams {
+impl ExternalUsersListParams {
     /// Without parameters.
     #[inline]
     pub fn new() -> Self {
@@ -45,7 +45,7 @@ impl ListExternalUsersParams {
     }
 }
 
-impl ListExternalUsersParams {
+impl ExternalUsersListParams {
     /// Sets the parameter `offset`.
     #[must_use]
     #[inline]

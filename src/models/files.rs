@@ -11,7 +11,7 @@ use crate::models::*;
 /// Schema `OpenRouterFile` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct OpenrouterFile {
+pub struct OpenRouterFile {
     /// Upload time as a timestamp string.
     pub created_at: String,
     /// Whether the content can be fetched again through the API.
@@ -28,7 +28,7 @@ pub struct OpenrouterFile {
     pub extra: Extra,
 }
 
-wire_struct!(OpenrouterFile ["_shape" = "\"openrouter\"", "type" = "\"file\""] {
+wire_struct!(OpenRouterFile ["_shape" = "\"openrouter\"", "type" = "\"file\""] {
     0 created_at: "created_at" Required,
     1 downloadable: "downloadable" Required,
     2 filename: "filename" Required,
@@ -40,6 +40,7 @@ wire_struct!(OpenrouterFile ["_shape" = "\"openrouter\"", "type" = "\"file\""] {
 /// Uploaded file described the way OpenAI's Files API does.
 ///
 /// Schema `OpenAIFile` of the API document.
+#[doc(alias = "OpenAIFile")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct OpenAiFile {
@@ -145,11 +146,11 @@ pub enum FileResponse {
     /// Uploaded file in OpenRouter's own layout: Anthropic's fields and a few more.
     ///
     /// `_shape` is `openrouter`.
-    Openrouter(OpenrouterFile),
+    OpenRouter(OpenRouterFile),
     /// Uploaded file described the way OpenAI's Files API does.
     ///
     /// `_shape` is `openai`.
-    Openai(OpenAiFile),
+    OpenAi(OpenAiFile),
     /// Metadata of an uploaded file, laid out like the Files API of Anthropic.
     ///
     /// `_shape` is `anthropic`.
@@ -161,32 +162,32 @@ pub enum FileResponse {
 wire_union!(FileResponse {
     tag "_shape" {
         "anthropic" => Anthropic,
-        "openai" => Openai,
-        "openrouter" => Openrouter,
+        "openai" => OpenAi,
+        "openrouter" => OpenRouter,
     }
     objects {
-        if (Has("object"), Lacks("_shape")) => Openai,
-        if (Lacks("_shape")) => Openrouter,
+        if (Has("object"), Lacks("_shape")) => OpenAi,
+        if (Lacks("_shape")) => OpenRouter,
     }
     shapes {}
     variants {
-        0 Openrouter,
-        1 Openai,
+        0 OpenRouter,
+        1 OpenAi,
         2 Anthropic,
     }
 });
 
-impl From<OpenrouterFile> for FileResponse {
+impl From<OpenRouterFile> for FileResponse {
     #[inline]
-    fn from(value: OpenrouterFile) -> Self {
-        Self::Openrouter(value)
+    fn from(value: OpenRouterFile) -> Self {
+        Self::OpenRouter(value)
     }
 }
 
 impl From<OpenAiFile> for FileResponse {
     #[inline]
     fn from(value: OpenAiFile) -> Self {
-        Self::Openai(value)
+        Self::OpenAi(value)
     }
 }
 
@@ -206,7 +207,7 @@ impl Root for FileResponse {}
 #[non_exhaustive]
 pub enum FileProvider {
     /// Storage at OpenAI, under your own key.
-    Openai,
+    OpenAi,
     /// Storage at Anthropic, under your own key.
     Anthropic,
     /// A value this version of the crate does not know, verbatim.
@@ -214,7 +215,7 @@ pub enum FileProvider {
 }
 
 wire_enum!(FileProvider {
-    Openai = "openai",
+    OpenAi = "openai",
     Anthropic = "anthropic",
 });
 
@@ -240,7 +241,7 @@ wire_enum!(ListFilesOrder {
 /// The optional parameters of `files_list`. Left out, the server's defaults hold.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct ListFilesParams {
+pub struct FilesListParams {
     /// Page size: how many files to return at once.
     ///
     /// From 1 to 1000.
@@ -263,7 +264,7 @@ pub struct ListFilesParams {
     pub order: Option<ListFilesOrder>,
 }
 
-impl ListFilesParams {
+impl FilesListParams {
     /// Without parameters.
     #[inline]
     pub fn new() -> Self {
@@ -284,7 +285,7 @@ impl ListFilesParams {
     }
 }
 
-impl ListFilesParams {
+impl FilesListParams {
     /// Sets the parameter `limit`.
     #[must_use]
     #[inline]
@@ -355,11 +356,11 @@ impl ListFilesParams {
 /// Schema `OpenRouterFileList` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct OpenrouterFileList {
+pub struct OpenRouterFileList {
     /// Token to pass back for the following page; null on the last one. Do not interpret it.
     pub cursor: Option<String>,
     /// Stored files that fall on this page.
-    pub data: Vec<OpenrouterFile>,
+    pub data: Vec<OpenRouterFile>,
     /// Identifier of the first file on the page; null when the page is empty.
     pub first_id: Option<String>,
     /// True when further files follow after this page.
@@ -370,7 +371,7 @@ pub struct OpenrouterFileList {
     pub extra: Extra,
 }
 
-wire_struct!(OpenrouterFileList ["_shape" = "\"openrouter\""] {
+wire_struct!(OpenRouterFileList ["_shape" = "\"openrouter\""] {
     0 cursor: "cursor" Nullable,
     1 data: "data" Required,
     2 first_id: "first_id" Nullable,
@@ -381,6 +382,7 @@ wire_struct!(OpenrouterFileList ["_shape" = "\"openrouter\""] {
 /// One page of stored files, laid out as OpenAI does.
 ///
 /// Schema `OpenAIFileList` of the API document.
+#[doc(alias = "OpenAIFileList")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct OpenAiFileList {
@@ -437,11 +439,11 @@ pub enum FileListResponse {
     /// One page of stored files in OpenRouter's own layout.
     ///
     /// `_shape` is `openrouter`.
-    Openrouter(OpenrouterFileList),
+    OpenRouter(OpenRouterFileList),
     /// One page of stored files, laid out as OpenAI does.
     ///
     /// `_shape` is `openai`.
-    Openai(OpenAiFileList),
+    OpenAi(OpenAiFileList),
     /// One page of uploaded files, laid out like the Files API of Anthropic.
     ///
     /// `_shape` is `anthropic`.
@@ -453,32 +455,32 @@ pub enum FileListResponse {
 wire_union!(FileListResponse {
     tag "_shape" {
         "anthropic" => Anthropic,
-        "openai" => Openai,
-        "openrouter" => Openrouter,
+        "openai" => OpenAi,
+        "openrouter" => OpenRouter,
     }
     objects {
-        if (Has("object"), Lacks("_shape")) => Openai,
-        if (Lacks("_shape")) => Openrouter,
+        if (Has("object"), Lacks("_shape")) => OpenAi,
+        if (Lacks("_shape")) => OpenRouter,
     }
     shapes {}
     variants {
-        0 Openrouter,
-        1 Openai,
+        0 OpenRouter,
+        1 OpenAi,
         2 Anthropic,
     }
 });
 
-impl From<OpenrouterFileList> for FileListResponse {
+impl From<OpenRouterFileList> for FileListResponse {
     #[inline]
-    fn from(value: OpenrouterFileList) -> Self {
-        Self::Openrouter(value)
+    fn from(value: OpenRouterFileList) -> Self {
+        Self::OpenRouter(value)
     }
 }
 
 impl From<OpenAiFileList> for FileListResponse {
     #[inline]
     fn from(value: OpenAiFileList) -> Self {
-        Self::Openai(value)
+        Self::OpenAi(value)
     }
 }
 
@@ -494,7 +496,7 @@ impl Root for FileListResponse {}
 /// The optional parameters of `files_upload`. Left out, the server's defaults hold.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct UploadFileParams {
+pub struct FilesUploadParams {
     /// Workspace that will own the file; the caller's default one when absent.
     ///
     /// Format `uuid`.
@@ -503,7 +505,7 @@ pub struct UploadFileParams {
     pub provider: Option<FileProvider>,
 }
 
-impl UploadFileParams {
+impl FilesUploadParams {
     /// Without parameters.
     #[inline]
     pub fn new() -> Self {
@@ -518,7 +520,7 @@ impl UploadFileParams {
     }
 }
 
-impl UploadFileParams {
+impl FilesUploadParams {
     /// Sets the parameter `workspace_id`.
     #[must_use]
     #[inline]
@@ -562,7 +564,7 @@ impl UploadFileRequest {
 /// The optional parameters of `files_delete`. Left out, the server's defaults hold.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct DeleteFileParams {
+pub struct FilesDeleteParams {
     /// Workspace that owns the file; the caller's default one when absent.
     ///
     /// Format `uuid`.
@@ -571,7 +573,7 @@ pub struct DeleteFileParams {
     pub provider: Option<FileProvider>,
 }
 
-impl DeleteFileParams {
+impl FilesDeleteParams {
     /// Without parameters.
     #[inline]
     pub fn new() -> Self {
@@ -586,7 +588,7 @@ impl DeleteFileParams {
     }
 }
 
-impl DeleteFileParams {
+impl FilesDeleteParams {
     /// Sets the parameter `workspace_id`.
     #[must_use]
     #[inline]
@@ -609,20 +611,21 @@ impl DeleteFileParams {
 /// Schema `OpenRouterFileDeleted` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct OpenrouterFileDeleted {
+pub struct OpenRouterFileDeleted {
     /// Identifier of the file that was removed.
     pub id: String,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(OpenrouterFileDeleted ["_shape" = "\"openrouter\"", "type" = "\"file_deleted\""] {
+wire_struct!(OpenRouterFileDeleted ["_shape" = "\"openrouter\"", "type" = "\"file_deleted\""] {
     0 id: "id" Required,
 });
 
 /// Confirmation that a file was removed, laid out as OpenAI does.
 ///
 /// Schema `OpenAIFileDeleted` of the API document.
+#[doc(alias = "OpenAIFileDeleted")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct OpenAiFileDeleted {
@@ -664,11 +667,11 @@ pub enum FileDeleteResponse {
     /// Confirmation that a file was removed, in OpenRouter's own layout.
     ///
     /// `_shape` is `openrouter`.
-    Openrouter(OpenrouterFileDeleted),
+    OpenRouter(OpenRouterFileDeleted),
     /// Confirmation that a file was removed, laid out as OpenAI does.
     ///
     /// `_shape` is `openai`.
-    Openai(OpenAiFileDeleted),
+    OpenAi(OpenAiFileDeleted),
     /// Confirms that a file was removed, laid out like the Files API of Anthropic.
     ///
     /// `_shape` is `anthropic`.
@@ -680,32 +683,32 @@ pub enum FileDeleteResponse {
 wire_union!(FileDeleteResponse {
     tag "_shape" {
         "anthropic" => Anthropic,
-        "openai" => Openai,
-        "openrouter" => Openrouter,
+        "openai" => OpenAi,
+        "openrouter" => OpenRouter,
     }
     objects {
-        if (Has("object"), Lacks("_shape")) => Openai,
-        if (Lacks("_shape")) => Openrouter,
+        if (Has("object"), Lacks("_shape")) => OpenAi,
+        if (Lacks("_shape")) => OpenRouter,
     }
     shapes {}
     variants {
-        0 Openrouter,
-        1 Openai,
+        0 OpenRouter,
+        1 OpenAi,
         2 Anthropic,
     }
 });
 
-impl From<OpenrouterFileDeleted> for FileDeleteResponse {
+impl From<OpenRouterFileDeleted> for FileDeleteResponse {
     #[inline]
-    fn from(value: OpenrouterFileDeleted) -> Self {
-        Self::Openrouter(value)
+    fn from(value: OpenRouterFileDeleted) -> Self {
+        Self::OpenRouter(value)
     }
 }
 
 impl From<OpenAiFileDeleted> for FileDeleteResponse {
     #[inline]
     fn from(value: OpenAiFileDeleted) -> Self {
-        Self::Openai(value)
+        Self::OpenAi(value)
     }
 }
 
@@ -721,7 +724,7 @@ impl Root for FileDeleteResponse {}
 /// The optional parameters of `files_retrieve`. Left out, the server's defaults hold.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct GetFileMetadataParams {
+pub struct FilesRetrieveParams {
     /// Workspace that owns the file; the caller's default one when absent.
     ///
     /// Format `uuid`.
@@ -730,7 +733,7 @@ pub struct GetFileMetadataParams {
     pub provider: Option<FileProvider>,
 }
 
-impl GetFileMetadataParams {
+impl FilesRetrieveParams {
     /// Without parameters.
     #[inline]
     pub fn new() -> Self {
@@ -745,7 +748,7 @@ impl GetFileMetadataParams {
     }
 }
 
-impl GetFileMetadataParams {
+impl FilesRetrieveParams {
     /// Sets the parameter `workspace_id`.
     #[must_use]
     #[inline]
@@ -766,7 +769,7 @@ impl GetFileMetadataParams {
 /// The optional parameters of `files_download`. Left out, the server's defaults hold.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct DownloadFileContentParams {
+pub struct FilesDownloadParams {
     /// Workspace that owns the file; the caller's default one when absent.
     ///
     /// Format `uuid`.
@@ -775,7 +778,7 @@ pub struct DownloadFileContentParams {
     pub provider: Option<FileProvider>,
 }
 
-impl DownloadFileContentParams {
+impl FilesDownloadParams {
     /// Without parameters.
     #[inline]
     pub fn new() -> Self {
@@ -790,7 +793,7 @@ impl DownloadFileContentParams {
     }
 }
 
-impl DownloadFileContentParams {
+impl FilesDownloadParams {
     /// Sets the parameter `workspace_id`.
     #[must_use]
     #[inline]

@@ -9,7 +9,7 @@ use crate::models::*;
 /// The optional parameters of `guardrails_list`. Left out, the server's defaults hold.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct ListGuardrailsParams {
+pub struct GuardrailsListParams {
     /// How many guardrails to skip before the page begins.
     ///
     /// At least 0. Default `0`.
@@ -24,7 +24,7 @@ pub struct ListGuardrailsParams {
     pub workspace_id: Option<String>,
 }
 
-impl ListGuardrailsParams {
+impl GuardrailsListParams {
     /// Without parameters.
     #[inline]
     pub fn new() -> Self {
@@ -40,7 +40,7 @@ impl ListGuardrailsParams {
     }
 }
 
-impl ListGuardrailsParams {
+impl GuardrailsListParams {
     /// Sets the parameter `offset`.
     #[must_use]
     #[inline]
@@ -641,7 +641,7 @@ wire_setters!(ContentFilterBuiltinEntryInput {
 /// The optional parameters of `guardrails_list_key_assignments`. Left out, the server's defaults hold.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct ListKeyAssignmentsParams {
+pub struct GuardrailsListKeyAssignmentsParams {
     /// How many key assignments to skip before the page begins.
     ///
     /// At least 0. Default `0`.
@@ -652,7 +652,7 @@ pub struct ListKeyAssignmentsParams {
     pub limit: Option<i64>,
 }
 
-impl ListKeyAssignmentsParams {
+impl GuardrailsListKeyAssignmentsParams {
     /// Without parameters.
     #[inline]
     pub fn new() -> Self {
@@ -665,7 +665,7 @@ impl ListKeyAssignmentsParams {
     }
 }
 
-impl ListKeyAssignmentsParams {
+impl GuardrailsListKeyAssignmentsParams {
     /// Sets the parameter `offset`.
     #[must_use]
     #[inline]
@@ -757,7 +757,7 @@ wire_struct!(KeyAssignment {
 /// The optional parameters of `guardrails_list_member_assignments`. Left out, the server's defaults hold.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct ListMemberAssignmentsParams {
+pub struct GuardrailsListMemberAssignmentsParams {
     /// How many member assignments to skip before the page begins.
     ///
     /// At least 0. Default `0`.
@@ -768,7 +768,7 @@ pub struct ListMemberAssignmentsParams {
     pub limit: Option<i64>,
 }
 
-impl ListMemberAssignmentsParams {
+impl GuardrailsListMemberAssignmentsParams {
     /// Without parameters.
     #[inline]
     pub fn new() -> Self {
@@ -781,7 +781,7 @@ impl ListMemberAssignmentsParams {
     }
 }
 
-impl ListMemberAssignmentsParams {
+impl GuardrailsListMemberAssignmentsParams {
     /// Sets the parameter `offset`.
     #[must_use]
     #[inline]
@@ -1060,7 +1060,7 @@ wire_setters!(UpdateGuardrailRequest {
 /// The optional parameters of `guardrails_list_guardrail_key_assignments`. Left out, the server's defaults hold.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct ListGuardrailKeyAssignmentsParams {
+pub struct GuardrailKeyAssignmentsParams {
     /// How many key assignments to skip before the page begins.
     ///
     /// At least 0. Default `0`.
@@ -1071,7 +1071,7 @@ pub struct ListGuardrailKeyAssignmentsParams {
     pub limit: Option<i64>,
 }
 
-impl ListGuardrailKeyAssignmentsParams {
+impl GuardrailKeyAssignmentsParams {
     /// Without parameters.
     #[inline]
     pub fn new() -> Self {
@@ -1084,7 +1084,7 @@ impl ListGuardrailKeyAssignmentsParams {
     }
 }
 
-impl ListGuardrailKeyAssignmentsParams {
+impl GuardrailKeyAssignmentsParams {
     /// Sets the parameter `offset`.
     #[must_use]
     #[inline]
@@ -1197,7 +1197,7 @@ wire_setters!(BulkUnassignKeysRequest {});
 /// The optional parameters of `guardrails_list_guardrail_member_assignments`. Left out, the server's defaults hold.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct ListGuardrailMemberAssignmentsParams {
+pub struct GuardrailMemberAssignmentsParams {
     /// How many member assignments to skip before the page begins.
     ///
     /// At least 0. Default `0`.
@@ -1208,7 +1208,7 @@ pub struct ListGuardrailMemberAssignmentsParams {
     pub limit: Option<i64>,
 }
 
-impl ListGuardrailMemberAssignmentsParams {
+impl GuardrailMemberAssignmentsParams {
     /// Without parameters.
     #[inline]
     pub fn new() -> Self {
@@ -1221,7 +1221,7 @@ impl ListGuardrailMemberAssignmentsParams {
     }
 }
 
-impl ListGuardrailMemberAssignmentsParams {
+impl GuardrailMemberAssignmentsParams {
     /// Sets the parameter `offset`.
     #[must_use]
     #[inline]

@@ -107,7 +107,7 @@ pub struct ImageGenerationUsage {
     /// Breakdown of tokens written to the prompt cache, as Anthropic reports it.
     pub cache_creation: Option<AnthropicCacheCreation>,
     /// Output tokens split by kind; null when no breakdown is available.
-    pub completion_tokens_details: Option<ImageGenerationUsageCompletionTokensDetails>,
+    pub completion_tokens_details: Option<ImageCompletionTokensDetails>,
     /// Price charged for the request; null when not known.
     pub cost: Option<f64>,
     /// Breakdown of the price, including what the upstream provider charged.
@@ -117,7 +117,7 @@ pub struct ImageGenerationUsage {
     /// Usage of each separate sampling pass, as Anthropic reports it.
     pub iterations: Option<Vec<AnthropicUsageIteration>>,
     /// Input tokens split by kind; null when no breakdown is available.
-    pub prompt_tokens_details: Option<ImageGenerationUsagePromptTokensDetails>,
+    pub prompt_tokens_details: Option<ImagePromptTokensDetails>,
     /// Counts of tool calls run on the server side, such as searches; null when not reported.
     pub server_tool_use: Option<ImageGenerationUsageServerToolUse>,
     /// Processing tier on which the provider ran the request; null when not reported.
@@ -149,7 +149,7 @@ wire_struct!(ImageGenerationUsage {
 /// At `ImageGenerationUsage.completion_tokens_details` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct ImageGenerationUsageCompletionTokensDetails {
+pub struct ImageCompletionTokensDetails {
     /// Output tokens that encode sound; null when not reported.
     pub audio_tokens: Option<i64>,
     /// Output tokens that encode pictures; null when not reported.
@@ -160,7 +160,7 @@ pub struct ImageGenerationUsageCompletionTokensDetails {
     pub extra: Extra,
 }
 
-wire_struct!(ImageGenerationUsageCompletionTokensDetails {
+wire_struct!(ImageCompletionTokensDetails {
     0 audio_tokens: "audio_tokens" Optional,
     1 image_tokens: "image_tokens" Optional,
     2 reasoning_tokens: "reasoning_tokens" Optional,
@@ -171,7 +171,7 @@ wire_struct!(ImageGenerationUsageCompletionTokensDetails {
 /// At `ImageGenerationUsage.prompt_tokens_details` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct ImageGenerationUsagePromptTokensDetails {
+pub struct ImagePromptTokensDetails {
     /// Input tokens that encode sound; null when not reported.
     pub audio_tokens: Option<i64>,
     /// Input tokens stored in the prompt cache; present only where explicit caching is billed separately.
@@ -186,7 +186,7 @@ pub struct ImageGenerationUsagePromptTokensDetails {
     pub extra: Extra,
 }
 
-wire_struct!(ImageGenerationUsagePromptTokensDetails {
+wire_struct!(ImagePromptTokensDetails {
     0 audio_tokens: "audio_tokens" Optional,
     1 cache_write_tokens: "cache_write_tokens" Optional,
     2 cached_tokens: "cached_tokens" Optional,
@@ -262,7 +262,7 @@ wire_struct!(ImageGenStreamErrorEventError {
 /// At `ImageStreamingResponse.data` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum ImageStreamEvents {
+pub enum ImageStreamEvent {
     /// Image stream event that delivers a preview before the final image.
     ///
     /// `type` is `image_generation.partial_image`.
@@ -283,7 +283,7 @@ pub enum ImageStreamEvents {
     Unrecognized(Unrecognized),
 }
 
-wire_union!(ImageStreamEvents {
+wire_union!(ImageStreamEvent {
     tag "type" {
         "error" => Error,
         "image_generation.completed" => ImageGenerationCompleted,
@@ -300,28 +300,28 @@ wire_union!(ImageStreamEvents {
     }
 });
 
-impl From<ImageGenPartialImageEvent> for ImageStreamEvents {
+impl From<ImageGenPartialImageEvent> for ImageStreamEvent {
     #[inline]
     fn from(value: ImageGenPartialImageEvent) -> Self {
         Self::ImageGenerationPartialImage(value)
     }
 }
 
-impl From<ImageGenTextChunkEvent> for ImageStreamEvents {
+impl From<ImageGenTextChunkEvent> for ImageStreamEvent {
     #[inline]
     fn from(value: ImageGenTextChunkEvent) -> Self {
         Self::ImageGenerationTextChunk(value)
     }
 }
 
-impl From<ImageGenCompletedEvent> for ImageStreamEvents {
+impl From<ImageGenCompletedEvent> for ImageStreamEvent {
     #[inline]
     fn from(value: ImageGenCompletedEvent) -> Self {
         Self::ImageGenerationCompleted(Box::new(value))
     }
 }
 
-impl From<ImageGenStreamErrorEvent> for ImageStreamEvents {
+impl From<ImageGenStreamErrorEvent> for ImageStreamEvent {
     #[inline]
     fn from(value: ImageGenStreamErrorEvent) -> Self {
         Self::Error(value)

@@ -233,9 +233,9 @@ pub enum InstructType {
     /// Template of the Zephyr models.
     Zephyr,
     /// Template of the DeepSeek R1 models.
-    DeepseekR1,
+    DeepSeekR1,
     /// Template of the DeepSeek V3.1 models.
-    DeepseekV3_1,
+    DeepSeekV3_1,
     /// Template of the QwQ models.
     Qwq,
     /// Template of the Qwen3 models.
@@ -263,8 +263,8 @@ wire_enum!(InstructType {
     Rwkv = "rwkv",
     Vicuna = "vicuna",
     Zephyr = "zephyr",
-    DeepseekR1 = "deepseek-r1",
-    DeepseekV3_1 = "deepseek-v3.1",
+    DeepSeekR1 = "deepseek-r1",
+    DeepSeekV3_1 = "deepseek-v3.1",
     Qwq = "qwq",
     Qwen3 = "qwen3",
 });
@@ -404,6 +404,7 @@ wire_struct!(ModelBenchmarks {
 /// Scores a model earned on the composite indices published by Artificial Analysis.
 ///
 /// Schema `AABenchmarkEntry` of the API document.
+#[doc(alias = "AABenchmarkEntry")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct AaBenchmarkEntry {
@@ -426,6 +427,7 @@ wire_struct!(AaBenchmarkEntry {
 /// How a model fares on Design Arena in one category of one arena.
 ///
 /// Schema `DABenchmarkEntry` of the API document.
+#[doc(alias = "DABenchmarkEntry")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct DaBenchmarkEntry {

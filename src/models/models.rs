@@ -160,7 +160,7 @@ wire_enum!(GetModelsRegion {
 /// The optional parameters of `models_list`. Left out, the server's defaults hold.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct GetModelsParams {
+pub struct ModelsListParams {
     /// How many models to skip; leave this and `limit` out to get everything at once.
     ///
     /// At least 0. Default `0`.
@@ -255,7 +255,7 @@ pub struct GetModelsParams {
     pub max_tool_success_rate: Option<f64>,
 }
 
-impl GetModelsParams {
+impl ModelsListParams {
     /// Without parameters.
     #[inline]
     pub fn new() -> Self {
@@ -297,7 +297,7 @@ impl GetModelsParams {
     }
 }
 
-impl GetModelsParams {
+impl ModelsListParams {
     /// Sets the parameter `offset`.
     #[must_use]
     #[inline]
@@ -534,12 +534,12 @@ impl GetModelsParams {
 /// The optional parameters of `models_count`. Left out, the server's defaults hold.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct ListModelsCountParams {
+pub struct ModelsCountParams {
     /// Counts models by what they produce, as comma-separated names such as `image,audio`; pass `all` to lift the text-only filter.
     pub output_modalities: Option<String>,
 }
 
-impl ListModelsCountParams {
+impl ModelsCountParams {
     /// Without parameters.
     #[inline]
     pub fn new() -> Self {
@@ -552,7 +552,7 @@ impl ListModelsCountParams {
     }
 }
 
-impl ListModelsCountParams {
+impl ModelsCountParams {
     /// Sets the parameter `output_modalities`.
     #[must_use]
     #[inline]
@@ -670,7 +670,7 @@ wire_enum!(ListModelsUserClient {
 /// The optional parameters of `models_list_for_user`. Left out, the server's defaults hold.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct ListModelsUserParams {
+pub struct ModelsListForUserParams {
     /// How many models to skip; leave this and `limit` out to get everything at once.
     ///
     /// At least 0. Default `0`.
@@ -687,7 +687,7 @@ pub struct ListModelsUserParams {
     pub client: Option<ListModelsUserClient>,
 }
 
-impl ListModelsUserParams {
+impl ModelsListForUserParams {
     /// Without parameters.
     #[inline]
     pub fn new() -> Self {
@@ -705,7 +705,7 @@ impl ListModelsUserParams {
     }
 }
 
-impl ListModelsUserParams {
+impl ModelsListForUserParams {
     /// Sets the parameter `offset`.
     #[must_use]
     #[inline]

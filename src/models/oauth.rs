@@ -33,7 +33,7 @@ pub struct ExchangeAuthCodeForApiKeyRequest {
     /// Authorization code that the login redirect handed to your callback.
     pub code: Secret,
     /// How the challenge was derived from the verifier; repeat what the authorization step used.
-    pub code_challenge_method: Option<ExchangeAuthCodeForApiKeyRequestCodeChallengeMethod>,
+    pub code_challenge_method: Option<ExchangeCodeChallengeMethod>,
     /// Secret PKCE string behind the earlier challenge; needed only when the authorization step sent one.
     pub code_verifier: Option<Secret>,
     /// Members beyond the typed ones; see [`Extra`].
@@ -55,7 +55,7 @@ impl ExchangeAuthCodeForApiKeyRequest {
 }
 
 wire_setters!(ExchangeAuthCodeForApiKeyRequest {
-    code_challenge_method: into ExchangeAuthCodeForApiKeyRequestCodeChallengeMethod,
+    code_challenge_method: into ExchangeCodeChallengeMethod,
     code_verifier: into Secret,
 });
 
@@ -64,7 +64,7 @@ wire_setters!(ExchangeAuthCodeForApiKeyRequest {
 /// At `exchangeAuthCodeForAPIKey.request.code_challenge_method` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum ExchangeAuthCodeForApiKeyRequestCodeChallengeMethod {
+pub enum ExchangeCodeChallengeMethod {
     /// The challenge is the SHA-256 hash of the verifier.
     S256,
     /// The challenge equals the verifier, without hashing.
@@ -73,7 +73,7 @@ pub enum ExchangeAuthCodeForApiKeyRequestCodeChallengeMethod {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(ExchangeAuthCodeForApiKeyRequestCodeChallengeMethod {
+wire_enum!(ExchangeCodeChallengeMethod {
     S256 = "S256",
     Plain = "plain",
 });
@@ -129,7 +129,7 @@ pub struct CreateAuthKeysCodeRequest {
     /// PKCE challenge derived from your secret verifier, which protects the code if someone intercepts it.
     pub code_challenge: Option<Secret>,
     /// How the challenge was derived from the verifier; prefer the hashed form.
-    pub code_challenge_method: Option<CreateAuthKeysCodeRequestCodeChallengeMethod>,
+    pub code_challenge_method: Option<CodeChallengeMethod>,
     /// When the issued key stops working, as a timestamp; null or absent sets no expiry.
     ///
     /// Format `date-time`.
@@ -189,7 +189,7 @@ impl CreateAuthKeysCodeRequest {
 
 wire_setters!(CreateAuthKeysCodeRequest {
     code_challenge: into Secret,
-    code_challenge_method: into CreateAuthKeysCodeRequestCodeChallengeMethod,
+    code_challenge_method: into CodeChallengeMethod,
     expires_at: into String,
     key_label: into String,
     limit: exact f64,
@@ -204,7 +204,7 @@ wire_setters!(CreateAuthKeysCodeRequest {
 /// At `createAuthKeysCode.request.code_challenge_method` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum CreateAuthKeysCodeRequestCodeChallengeMethod {
+pub enum CodeChallengeMethod {
     /// The challenge is the SHA-256 hash of the verifier.
     S256,
     /// The challenge equals the verifier, without hashing.
@@ -213,7 +213,7 @@ pub enum CreateAuthKeysCodeRequestCodeChallengeMethod {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(CreateAuthKeysCodeRequestCodeChallengeMethod {
+wire_enum!(CodeChallengeMethod {
     S256 = "S256",
     Plain = "plain",
 });
@@ -245,27 +245,27 @@ wire_enum!(CreateAuthKeysCodeRequestUsageLimitType {
 /// Schema `OAuthJwks` of the API document. The answer of `oauth_list_oauth_jwks`.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct OauthJwks {
+pub struct OAuthJwks {
     /// Keys currently in use; pick the one whose `kid` matches the token header.
     ///
     /// At least 1 element.
-    pub keys: Vec<OauthJwksKey>,
+    pub keys: Vec<OAuthJwksKey>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(OauthJwks {
+wire_struct!(OAuthJwks {
     0 keys: "keys" Required,
 });
 
-impl Root for OauthJwks {}
+impl Root for OAuthJwks {}
 
 /// The object at `OAuthJwks.keys[]`.
 ///
 /// At `OAuthJwks.keys[]` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct OauthJwksKey {
+pub struct OAuthJwksKey {
     /// Identifier of the key, which the header of a token refers to.
     ///
     /// At least 1 character.
@@ -282,7 +282,7 @@ pub struct OauthJwksKey {
     pub extra: Extra,
 }
 
-wire_struct!(OauthJwksKey ["alg" = "\"ES256\"", "crv" = "\"P-256\"", "kty" = "\"EC\"", "use" = "\"sig\""] {
+wire_struct!(OAuthJwksKey ["alg" = "\"ES256\"", "crv" = "\"P-256\"", "kty" = "\"EC\"", "use" = "\"sig\""] {
     0 kid: "kid" Required,
     1 x: "x" Required,
     2 y: "y" Required,
@@ -367,13 +367,13 @@ wire_setters!(TokenExchangeRequest {
 #[non_exhaustive]
 pub enum TokenExchangeRequestRequestedTokenType {
     /// An access token.
-    UrnIetfParamsOauthTokenTypeAccessToken,
+    UrnIetfParamsOAuthTokenTypeAccessToken,
     /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
 wire_enum!(TokenExchangeRequestRequestedTokenType {
-    UrnIetfParamsOauthTokenTypeAccessToken = "urn:ietf:params:oauth:token-type:access_token",
+    UrnIetfParamsOAuthTokenTypeAccessToken = "urn:ietf:params:oauth:token-type:access_token",
 });
 
 /// Capability that the token should have; if sent, it must match the kind of API key behind the policy.

@@ -11,7 +11,7 @@ use crate::models::*;
 /// The optional parameters of `observability_list`. Left out, the server's defaults hold.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct ListObservabilityDestinationsParams {
+pub struct ObservabilityListParams {
     /// How many destinations to skip before the page begins.
     ///
     /// At least 0. Default `0`.
@@ -26,7 +26,7 @@ pub struct ListObservabilityDestinationsParams {
     pub workspace_id: Option<String>,
 }
 
-impl ListObservabilityDestinationsParams {
+impl ObservabilityListParams {
     /// Without parameters.
     #[inline]
     pub fn new() -> Self {
@@ -42,7 +42,7 @@ impl ListObservabilityDestinationsParams {
     }
 }
 
-impl ListObservabilityDestinationsParams {
+impl ObservabilityListParams {
     /// Sets the parameter `offset`.
     #[must_use]
     #[inline]
@@ -586,9 +586,10 @@ wire_struct!(ObservabilityBraintrustDestinationConfig {
 /// Broadcast destination that writes traces of your traffic to a ClickHouse table.
 ///
 /// Schema `ObservabilityClickhouseDestination` of the API document.
+#[doc(alias = "ObservabilityClickhouseDestination")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct ObservabilityClickhouseDestination {
+pub struct ObservabilityClickHouseDestination {
     /// Restricts forwarding to traffic from the API keys with these hashes; null forwards traffic from every key.
     pub api_key_hashes: Option<Vec<String>>,
     /// Adds what each generation cost and how it was billed to the traces written to ClickHouse.
@@ -600,7 +601,7 @@ pub struct ObservabilityClickhouseDestination {
     /// Adds metadata on the context of each request to the traces written to ClickHouse.
     pub broadcast_generation_request_context: bool,
     /// Connection settings for the ClickHouse database.
-    pub config: ObservabilityClickhouseDestinationConfig,
+    pub config: ObservabilityClickHouseDestinationConfig,
     /// Creation time of the destination, as an ISO 8601 string.
     pub created_at: String,
     /// Whether events flow to ClickHouse; switch off to pause forwarding while keeping the settings.
@@ -631,7 +632,7 @@ pub struct ObservabilityClickhouseDestination {
     pub extra: Extra,
 }
 
-wire_struct!(ObservabilityClickhouseDestination ["type" = "\"clickhouse\""] {
+wire_struct!(ObservabilityClickHouseDestination ["type" = "\"clickhouse\""] {
     0 api_key_hashes: "api_key_hashes" Nullable,
     1 broadcast_generation_cost: "broadcast_generation_cost" Required,
     2 broadcast_generation_cost_allocation: "broadcast_generation_cost_allocation" Required,
@@ -655,7 +656,7 @@ wire_struct!(ObservabilityClickhouseDestination ["type" = "\"clickhouse\""] {
 /// At `ObservabilityClickhouseDestination.config` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct ObservabilityClickhouseDestinationConfig {
+pub struct ObservabilityClickHouseDestinationConfig {
     /// ClickHouse database that holds the trace table.
     ///
     /// At least 1 character.
@@ -686,7 +687,7 @@ pub struct ObservabilityClickhouseDestinationConfig {
     pub extra: Extra,
 }
 
-wire_struct!(ObservabilityClickhouseDestinationConfig {
+wire_struct!(ObservabilityClickHouseDestinationConfig {
     0 database: "database" Required,
     1 host: "host" Required,
     2 password: "password" Required,
@@ -993,9 +994,10 @@ wire_struct!(ObservabilityLangfuseDestinationConfig {
 /// Broadcast destination that sends traces of your traffic to LangSmith.
 ///
 /// Schema `ObservabilityLangsmithDestination` of the API document.
+#[doc(alias = "ObservabilityLangsmithDestination")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct ObservabilityLangsmithDestination {
+pub struct ObservabilityLangSmithDestination {
     /// Restricts forwarding to traffic from the API keys with these hashes; null forwards traffic from every key.
     pub api_key_hashes: Option<Vec<String>>,
     /// Adds what each generation cost and how it was billed to the traces sent to LangSmith.
@@ -1007,7 +1009,7 @@ pub struct ObservabilityLangsmithDestination {
     /// Adds metadata on the context of each request to the traces sent to LangSmith.
     pub broadcast_generation_request_context: bool,
     /// Connection settings and credentials for LangSmith.
-    pub config: ObservabilityLangsmithDestinationConfig,
+    pub config: ObservabilityLangSmithDestinationConfig,
     /// Creation time of the destination, as an ISO 8601 string.
     pub created_at: String,
     /// Whether events flow to LangSmith; switch off to pause forwarding while keeping the settings.
@@ -1038,7 +1040,7 @@ pub struct ObservabilityLangsmithDestination {
     pub extra: Extra,
 }
 
-wire_struct!(ObservabilityLangsmithDestination ["type" = "\"langsmith\""] {
+wire_struct!(ObservabilityLangSmithDestination ["type" = "\"langsmith\""] {
     0 api_key_hashes: "api_key_hashes" Nullable,
     1 broadcast_generation_cost: "broadcast_generation_cost" Required,
     2 broadcast_generation_cost_allocation: "broadcast_generation_cost_allocation" Required,
@@ -1062,7 +1064,7 @@ wire_struct!(ObservabilityLangsmithDestination ["type" = "\"langsmith\""] {
 /// At `ObservabilityLangsmithDestination.config` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct ObservabilityLangsmithDestinationConfig {
+pub struct ObservabilityLangSmithDestinationConfig {
     /// LangSmith API key that authorises sending traces; organisation keys also need a workspace.
     ///
     /// At least 1 character. On the wire `apiKey`.
@@ -1085,7 +1087,7 @@ pub struct ObservabilityLangsmithDestinationConfig {
     pub extra: Extra,
 }
 
-wire_struct!(ObservabilityLangsmithDestinationConfig {
+wire_struct!(ObservabilityLangSmithDestinationConfig {
     0 api_key: "apiKey" Required,
     1 endpoint: "endpoint" Optional,
     2 headers: "headers" Optional,
@@ -1096,9 +1098,10 @@ wire_struct!(ObservabilityLangsmithDestinationConfig {
 /// Broadcast destination that sends traces of your traffic to New Relic.
 ///
 /// Schema `ObservabilityNewrelicDestination` of the API document.
+#[doc(alias = "ObservabilityNewrelicDestination")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct ObservabilityNewrelicDestination {
+pub struct ObservabilityNewRelicDestination {
     /// Restricts forwarding to traffic from the API keys with these hashes; null forwards traffic from every key.
     pub api_key_hashes: Option<Vec<String>>,
     /// Adds what each generation cost and how it was billed to the traces sent to New Relic.
@@ -1110,7 +1113,7 @@ pub struct ObservabilityNewrelicDestination {
     /// Adds metadata on the context of each request to the traces sent to New Relic.
     pub broadcast_generation_request_context: bool,
     /// Connection settings and credentials for New Relic.
-    pub config: ObservabilityNewrelicDestinationConfig,
+    pub config: ObservabilityNewRelicDestinationConfig,
     /// Creation time of the destination, as an ISO 8601 string.
     pub created_at: String,
     /// Whether events flow to New Relic; switch off to pause forwarding while keeping the settings.
@@ -1141,7 +1144,7 @@ pub struct ObservabilityNewrelicDestination {
     pub extra: Extra,
 }
 
-wire_struct!(ObservabilityNewrelicDestination ["type" = "\"newrelic\""] {
+wire_struct!(ObservabilityNewRelicDestination ["type" = "\"newrelic\""] {
     0 api_key_hashes: "api_key_hashes" Nullable,
     1 broadcast_generation_cost: "broadcast_generation_cost" Required,
     2 broadcast_generation_cost_allocation: "broadcast_generation_cost_allocation" Required,
@@ -1165,7 +1168,7 @@ wire_struct!(ObservabilityNewrelicDestination ["type" = "\"newrelic\""] {
 /// At `ObservabilityNewrelicDestination.config` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct ObservabilityNewrelicDestinationConfig {
+pub struct ObservabilityNewRelicDestinationConfig {
     /// New Relic licence key that authorises sending traces; treat it as a secret.
     ///
     /// At least 1 character. On the wire `licenseKey`.
@@ -1175,12 +1178,12 @@ pub struct ObservabilityNewrelicDestinationConfig {
     /// New Relic data centre that hosts your account.
     ///
     /// Default `us`.
-    pub region: Option<ObservabilityNewrelicDestinationConfigRegion>,
+    pub region: Option<ObservabilityNewRelicRegion>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(ObservabilityNewrelicDestinationConfig {
+wire_struct!(ObservabilityNewRelicDestinationConfig {
     0 license_key: "licenseKey" Required,
     1 headers: "headers" Optional,
     2 region: "region" Optional,
@@ -1191,7 +1194,7 @@ wire_struct!(ObservabilityNewrelicDestinationConfig {
 /// At `ObservabilityNewrelicDestination.config.region` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum ObservabilityNewrelicDestinationConfigRegion {
+pub enum ObservabilityNewRelicRegion {
     /// The account is hosted in the United States.
     Us,
     /// The account is hosted in Europe.
@@ -1200,7 +1203,7 @@ pub enum ObservabilityNewrelicDestinationConfigRegion {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(ObservabilityNewrelicDestinationConfigRegion {
+wire_enum!(ObservabilityNewRelicRegion {
     Us = "us",
     Eu = "eu",
 });
@@ -1320,7 +1323,7 @@ pub struct ObservabilityOtelCollectorDestination {
     /// Adds metadata on the context of each request to the traces sent to the collector.
     pub broadcast_generation_request_context: bool,
     /// Connection settings for the OpenTelemetry collector.
-    pub config: ObservabilityOtelCollectorDestinationConfig,
+    pub config: ObservabilityOtelCollectorConfig,
     /// Creation time of the destination, as an ISO 8601 string.
     pub created_at: String,
     /// Whether events flow to the collector; switch off to pause forwarding while keeping the settings.
@@ -1375,7 +1378,7 @@ wire_struct!(ObservabilityOtelCollectorDestination ["type" = "\"otel-collector\"
 /// At `ObservabilityOtelCollectorDestination.config` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct ObservabilityOtelCollectorDestinationConfig {
+pub struct ObservabilityOtelCollectorConfig {
     /// Address at which the collector accepts OTLP traces.
     pub endpoint: String,
     /// Extra HTTP headers for the collector, typically authentication; Axiom expects `Authorization` and `X-Axiom-Dataset`.
@@ -1384,7 +1387,7 @@ pub struct ObservabilityOtelCollectorDestinationConfig {
     pub extra: Extra,
 }
 
-wire_struct!(ObservabilityOtelCollectorDestinationConfig {
+wire_struct!(ObservabilityOtelCollectorConfig {
     0 endpoint: "endpoint" Required,
     1 headers: "headers" Optional,
 });
@@ -1392,9 +1395,10 @@ wire_struct!(ObservabilityOtelCollectorDestinationConfig {
 /// Broadcast destination that sends traces of your traffic to PostHog.
 ///
 /// Schema `ObservabilityPosthogDestination` of the API document.
+#[doc(alias = "ObservabilityPosthogDestination")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct ObservabilityPosthogDestination {
+pub struct ObservabilityPostHogDestination {
     /// Restricts forwarding to traffic from the API keys with these hashes; null forwards traffic from every key.
     pub api_key_hashes: Option<Vec<String>>,
     /// Adds what each generation cost and how it was billed to the events sent to PostHog.
@@ -1406,7 +1410,7 @@ pub struct ObservabilityPosthogDestination {
     /// Adds metadata on the context of each request to the events sent to PostHog.
     pub broadcast_generation_request_context: bool,
     /// Connection settings and credentials for PostHog.
-    pub config: ObservabilityPosthogDestinationConfig,
+    pub config: ObservabilityPostHogDestinationConfig,
     /// Creation time of the destination, as an ISO 8601 string.
     pub created_at: String,
     /// Whether events flow to PostHog; switch off to pause forwarding while keeping the settings.
@@ -1437,7 +1441,7 @@ pub struct ObservabilityPosthogDestination {
     pub extra: Extra,
 }
 
-wire_struct!(ObservabilityPosthogDestination ["type" = "\"posthog\""] {
+wire_struct!(ObservabilityPostHogDestination ["type" = "\"posthog\""] {
     0 api_key_hashes: "api_key_hashes" Nullable,
     1 broadcast_generation_cost: "broadcast_generation_cost" Required,
     2 broadcast_generation_cost_allocation: "broadcast_generation_cost_allocation" Required,
@@ -1461,7 +1465,7 @@ wire_struct!(ObservabilityPosthogDestination ["type" = "\"posthog\""] {
 /// At `ObservabilityPosthogDestination.config` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct ObservabilityPosthogDestinationConfig {
+pub struct ObservabilityPostHogDestinationConfig {
     /// PostHog API key of the project that receives the events.
     ///
     /// At least 1 character. On the wire `apiKey`.
@@ -1476,7 +1480,7 @@ pub struct ObservabilityPosthogDestinationConfig {
     pub extra: Extra,
 }
 
-wire_struct!(ObservabilityPosthogDestinationConfig {
+wire_struct!(ObservabilityPostHogDestinationConfig {
     0 api_key: "apiKey" Required,
     1 endpoint: "endpoint" Optional,
     2 headers: "headers" Optional,
@@ -2152,7 +2156,7 @@ pub struct ObservabilityWebhookDestinationConfig {
     /// HTTP method used when calling the webhook.
     ///
     /// Default `POST`.
-    pub method: Option<ObservabilityWebhookDestinationConfigMethod>,
+    pub method: Option<ObservabilityWebhookMethod>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -2168,7 +2172,7 @@ wire_struct!(ObservabilityWebhookDestinationConfig {
 /// At `ObservabilityWebhookDestination.config.method` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum ObservabilityWebhookDestinationConfigMethod {
+pub enum ObservabilityWebhookMethod {
     /// Deliver with a POST request.
     Post,
     /// Deliver with a PUT request.
@@ -2177,7 +2181,7 @@ pub enum ObservabilityWebhookDestinationConfigMethod {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(ObservabilityWebhookDestinationConfigMethod {
+wire_enum!(ObservabilityWebhookMethod {
     Post = "POST",
     Put = "PUT",
 });
@@ -2199,7 +2203,7 @@ pub enum ObservabilityDestination {
     /// Broadcast destination that writes traces of your traffic to a ClickHouse table.
     ///
     /// `type` is `clickhouse`.
-    Clickhouse(Box<ObservabilityClickhouseDestination>),
+    ClickHouse(Box<ObservabilityClickHouseDestination>),
     /// Broadcast destination that sends traces of your traffic to Datadog LLM Observability.
     ///
     /// `type` is `datadog`.
@@ -2215,11 +2219,11 @@ pub enum ObservabilityDestination {
     /// Broadcast destination that sends traces of your traffic to LangSmith.
     ///
     /// `type` is `langsmith`.
-    Langsmith(Box<ObservabilityLangsmithDestination>),
+    LangSmith(Box<ObservabilityLangSmithDestination>),
     /// Broadcast destination that sends traces of your traffic to New Relic.
     ///
     /// `type` is `newrelic`.
-    Newrelic(Box<ObservabilityNewrelicDestination>),
+    NewRelic(Box<ObservabilityNewRelicDestination>),
     /// Broadcast destination that sends traces of your traffic to Comet Opik.
     ///
     /// `type` is `opik`.
@@ -2231,7 +2235,7 @@ pub enum ObservabilityDestination {
     /// Broadcast destination that sends traces of your traffic to PostHog.
     ///
     /// `type` is `posthog`.
-    Posthog(Box<ObservabilityPosthogDestination>),
+    PostHog(Box<ObservabilityPostHogDestination>),
     /// Broadcast destination that reports your AI usage to Ramp.
     ///
     /// `type` is `ramp`.
@@ -2264,15 +2268,15 @@ wire_union!(ObservabilityDestination {
     tag "type" {
         "arize" => Arize,
         "braintrust" => Braintrust,
-        "clickhouse" => Clickhouse,
+        "clickhouse" => ClickHouse,
         "datadog" => Datadog,
         "grafana" => Grafana,
         "langfuse" => Langfuse,
-        "langsmith" => Langsmith,
-        "newrelic" => Newrelic,
+        "langsmith" => LangSmith,
+        "newrelic" => NewRelic,
         "opik" => Opik,
         "otel-collector" => OtelCollector,
-        "posthog" => Posthog,
+        "posthog" => PostHog,
         "ramp" => Ramp,
         "s3" => S3,
         "sentry" => Sentry,
@@ -2285,15 +2289,15 @@ wire_union!(ObservabilityDestination {
     variants {
         0 Arize,
         1 Braintrust,
-        2 Clickhouse,
+        2 ClickHouse,
         3 Datadog,
         4 Grafana,
         5 Langfuse,
-        6 Langsmith,
-        7 Newrelic,
+        6 LangSmith,
+        7 NewRelic,
         8 Opik,
         9 OtelCollector,
-        10 Posthog,
+        10 PostHog,
         11 Ramp,
         12 S3,
         13 Sentry,
@@ -2317,10 +2321,10 @@ impl From<ObservabilityBraintrustDestination> for ObservabilityDestination {
     }
 }
 
-impl From<ObservabilityClickhouseDestination> for ObservabilityDestination {
+impl From<ObservabilityClickHouseDestination> for ObservabilityDestination {
     #[inline]
-    fn from(value: ObservabilityClickhouseDestination) -> Self {
-        Self::Clickhouse(Box::new(value))
+    fn from(value: ObservabilityClickHouseDestination) -> Self {
+        Self::ClickHouse(Box::new(value))
     }
 }
 
@@ -2345,17 +2349,17 @@ impl From<ObservabilityLangfuseDestination> for ObservabilityDestination {
     }
 }
 
-impl From<ObservabilityLangsmithDestination> for ObservabilityDestination {
+impl From<ObservabilityLangSmithDestination> for ObservabilityDestination {
     #[inline]
-    fn from(value: ObservabilityLangsmithDestination) -> Self {
-        Self::Langsmith(Box::new(value))
+    fn from(value: ObservabilityLangSmithDestination) -> Self {
+        Self::LangSmith(Box::new(value))
     }
 }
 
-impl From<ObservabilityNewrelicDestination> for ObservabilityDestination {
+impl From<ObservabilityNewRelicDestination> for ObservabilityDestination {
     #[inline]
-    fn from(value: ObservabilityNewrelicDestination) -> Self {
-        Self::Newrelic(Box::new(value))
+    fn from(value: ObservabilityNewRelicDestination) -> Self {
+        Self::NewRelic(Box::new(value))
     }
 }
 
@@ -2373,10 +2377,10 @@ impl From<ObservabilityOtelCollectorDestination> for ObservabilityDestination {
     }
 }
 
-impl From<ObservabilityPosthogDestination> for ObservabilityDestination {
+impl From<ObservabilityPostHogDestination> for ObservabilityDestination {
     #[inline]
-    fn from(value: ObservabilityPosthogDestination) -> Self {
-        Self::Posthog(Box::new(value))
+    fn from(value: ObservabilityPostHogDestination) -> Self {
+        Self::PostHog(Box::new(value))
     }
 }
 
@@ -2451,7 +2455,7 @@ pub struct CreateObservabilityDestinationRequest {
     /// What to call the destination in listings.
     pub name: String,
     /// Which service receives the traces; destination types still in testing are refused.
-    pub r#type: CreateObservabilityDestinationRequestType,
+    pub r#type: ObservabilityDestinationType,
     /// Forwards only traffic of these API keys; leave out or `null` to forward everything, never an empty list.
     ///
     /// At least 1 element.
@@ -2519,7 +2523,7 @@ impl CreateObservabilityDestinationRequest {
     pub fn new(
         config: impl Into<Secret<JsonObject>>,
         name: impl Into<String>,
-        r#type: impl Into<CreateObservabilityDestinationRequestType>,
+        r#type: impl Into<ObservabilityDestinationType>,
     ) -> Self {
         Self {
             config: config.into(),
@@ -2618,13 +2622,13 @@ wire_enum!(ObservabilityDataRegionInput {
 /// At `CreateObservabilityDestinationRequest.type` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum CreateObservabilityDestinationRequestType {
+pub enum ObservabilityDestinationType {
     /// Sends traces to Arize.
     Arize,
     /// Sends traces to Braintrust.
     Braintrust,
     /// Writes traces to a ClickHouse database.
-    Clickhouse,
+    ClickHouse,
     /// Sends traces to Datadog.
     Datadog,
     /// Sends traces to Grafana.
@@ -2632,15 +2636,15 @@ pub enum CreateObservabilityDestinationRequestType {
     /// Sends traces to Langfuse.
     Langfuse,
     /// Sends traces to LangSmith.
-    Langsmith,
+    LangSmith,
     /// Sends traces to New Relic.
-    Newrelic,
+    NewRelic,
     /// Sends traces to Opik.
     Opik,
     /// Sends traces to an OpenTelemetry collector.
     OtelCollector,
     /// Sends traces to PostHog.
-    Posthog,
+    PostHog,
     /// Sends traces to Ramp.
     Ramp,
     /// Stores traces in an S3 bucket.
@@ -2657,18 +2661,18 @@ pub enum CreateObservabilityDestinationRequestType {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(CreateObservabilityDestinationRequestType {
+wire_enum!(ObservabilityDestinationType {
     Arize = "arize",
     Braintrust = "braintrust",
-    Clickhouse = "clickhouse",
+    ClickHouse = "clickhouse",
     Datadog = "datadog",
     Grafana = "grafana",
     Langfuse = "langfuse",
-    Langsmith = "langsmith",
-    Newrelic = "newrelic",
+    LangSmith = "langsmith",
+    NewRelic = "newrelic",
     Opik = "opik",
     OtelCollector = "otel-collector",
-    Posthog = "posthog",
+    PostHog = "posthog",
     Ramp = "ramp",
     S3 = "s3",
     Sentry = "sentry",

@@ -9,7 +9,7 @@ use crate::models::*;
 /// The optional parameters of `organization_list_members`. Left out, the server's defaults hold.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct ListOrganizationMembersParams {
+pub struct OrganizationListMembersParams {
     /// How many members to skip before the page begins.
     ///
     /// At least 0. Default `0`.
@@ -20,7 +20,7 @@ pub struct ListOrganizationMembersParams {
     pub limit: Option<i64>,
 }
 
-impl ListOrganizationMembersParams {
+impl OrganizationListMembersParams {
     /// Without parameters.
     #[inline]
     pub fn new() -> Self {
@@ -33,7 +33,7 @@ impl ListOrganizationMembersParams {
     }
 }
 
-impl ListOrganizationMembersParams {
+impl OrganizationListMembersParams {
     /// Sets the parameter `offset`.
     #[must_use]
     #[inline]

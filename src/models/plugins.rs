@@ -706,6 +706,7 @@ wire_setters!(FileParserPlugin {
 /// Settings that control how attached PDF files are read.
 ///
 /// Schema `PDFParserOptions` of the API document.
+#[doc(alias = "PDFParserOptions")]
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct PdfParserOptions {
@@ -734,6 +735,7 @@ wire_setters!(PdfParserOptions {
 /// Engine that turns attached PDF files into model input; the old `pdf-text` now leads to `cloudflare-ai`.
 ///
 /// Schema `PDFParserEngine` of the API document.
+#[doc(alias = "PDFParserEngine")]
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum PdfParserEngine {

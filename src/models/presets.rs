@@ -9,7 +9,7 @@ use crate::models::*;
 /// The optional parameters of `presets_list`. Left out, the server's defaults hold.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct ListPresetsParams {
+pub struct PresetsListParams {
     /// How many presets to skip before the page begins.
     ///
     /// At least 0. Default `0`.
@@ -20,7 +20,7 @@ pub struct ListPresetsParams {
     pub limit: Option<i64>,
 }
 
-impl ListPresetsParams {
+impl PresetsListParams {
     /// Without parameters.
     #[inline]
     pub fn new() -> Self {
@@ -33,7 +33,7 @@ impl ListPresetsParams {
     }
 }
 
-impl ListPresetsParams {
+impl PresetsListParams {
     /// Sets the parameter `offset`.
     #[must_use]
     #[inline]
@@ -277,7 +277,7 @@ impl Root for CreatePresetFromInferenceResponse {}
 /// The optional parameters of `presets_list_versions`. Left out, the server's defaults hold.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct ListPresetVersionsParams {
+pub struct PresetsListVersionsParams {
     /// How many versions to skip before the page begins.
     ///
     /// At least 0. Default `0`.
@@ -288,7 +288,7 @@ pub struct ListPresetVersionsParams {
     pub limit: Option<i64>,
 }
 
-impl ListPresetVersionsParams {
+impl PresetsListVersionsParams {
     /// Without parameters.
     #[inline]
     pub fn new() -> Self {
@@ -301,7 +301,7 @@ impl ListPresetVersionsParams {
     }
 }
 
-impl ListPresetVersionsParams {
+impl PresetsListVersionsParams {
     /// Sets the parameter `offset`.
     #[must_use]
     #[inline]

@@ -432,6 +432,7 @@ wire_setters!(PrivateEndpointPricing {
 /// Capabilities and limits to set on a private endpoint; those you omit keep their present values.
 ///
 /// Schema `UpdatePrivateEndpointSettingsRequest` of the API document.
+#[doc(alias = "UpdatePrivateEndpointSettingsRequest")]
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct UpdatePrivateEndpointSettings {
@@ -811,12 +812,12 @@ wire_setters!(UpdatePrivateEndpointSettingsToolChoice {
 /// The optional parameters of `private_endpoints_delete`. Left out, the server's defaults hold.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct DeletePrivateEndpointParams {
+pub struct PrivateEndpointsDeleteParams {
     /// Set to `true` to protect endpoints that have been activated: deleting one of those then fails.
     pub draft_only: Option<bool>,
 }
 
-impl DeletePrivateEndpointParams {
+impl PrivateEndpointsDeleteParams {
     /// Without parameters.
     #[inline]
     pub fn new() -> Self {
@@ -829,7 +830,7 @@ impl DeletePrivateEndpointParams {
     }
 }
 
-impl DeletePrivateEndpointParams {
+impl PrivateEndpointsDeleteParams {
     /// Sets the parameter `draft_only`.
     #[must_use]
     #[inline]

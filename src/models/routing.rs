@@ -605,7 +605,7 @@ wire_enum!(ApiErrorType {
 /// Schema `OpenRouterMetadata` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct OpenrouterMetadata {
+pub struct OpenRouterMetadata {
     /// Number of the routing attempt that this metadata describes.
     pub attempt: i64,
     /// Endpoints the router considered and the one it selected.
@@ -632,7 +632,7 @@ pub struct OpenrouterMetadata {
     pub extra: Extra,
 }
 
-wire_struct!(OpenrouterMetadata {
+wire_struct!(OpenRouterMetadata {
     0 attempt: "attempt" Required,
     1 endpoints: "endpoints" Required,
     2 is_byok: "is_byok" Required,

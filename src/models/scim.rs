@@ -9,7 +9,7 @@ use crate::models::*;
 /// The optional parameters of `scim_list_mappings`. Left out, the server's defaults hold.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct ListScimGroupMappingsParams {
+pub struct ScimListMappingsParams {
     /// How many mappings to skip before the page begins.
     ///
     /// At least 0. Default `0`.
@@ -20,7 +20,7 @@ pub struct ListScimGroupMappingsParams {
     pub limit: Option<i64>,
 }
 
-impl ListScimGroupMappingsParams {
+impl ScimListMappingsParams {
     /// Without parameters.
     #[inline]
     pub fn new() -> Self {
@@ -33,7 +33,7 @@ impl ListScimGroupMappingsParams {
     }
 }
 
-impl ListScimGroupMappingsParams {
+impl ScimListMappingsParams {
     /// Sets the parameter `offset`.
     #[must_use]
     #[inline]
@@ -327,7 +327,7 @@ wire_enum!(UpdateScimGroupMappingRequestRole {
 /// The optional parameters of `scim_list_groups`. Left out, the server's defaults hold.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct ListScimGroupsParams {
+pub struct ScimListGroupsParams {
     /// How many groups to skip before the page begins.
     ///
     /// At least 0. Default `0`.
@@ -342,7 +342,7 @@ pub struct ListScimGroupsParams {
     pub external_id: Option<String>,
 }
 
-impl ListScimGroupsParams {
+impl ScimListGroupsParams {
     /// Without parameters.
     #[inline]
     pub fn new() -> Self {
@@ -359,7 +359,7 @@ impl ListScimGroupsParams {
     }
 }
 
-impl ListScimGroupsParams {
+impl ScimListGroupsParams {
     /// Sets the parameter `offset`.
     #[must_use]
     #[inline]

@@ -30,9 +30,10 @@ wire_struct!(ServerToolUseDetails {
 /// Engine with which the web search tools carry out their searches.
 ///
 /// Schema `WebSearchEngineEnum` of the API document.
+#[doc(alias = "WebSearchEngineEnum")]
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum WebSearchEngineEnum {
+pub enum WebSearchToolEngine {
     /// Insists on the search that the provider has built in.
     Native,
     /// Always searches with Exa.
@@ -49,7 +50,7 @@ pub enum WebSearchEngineEnum {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(WebSearchEngineEnum {
+wire_enum!(WebSearchToolEngine {
     Native = "native",
     Exa = "exa",
     Parallel = "parallel",
@@ -157,20 +158,21 @@ wire_setters!(XSearchOptions {
 /// Hosted tool that lets the model ask a stronger model for guidance mid-generation; several named entries are allowed, but only one nameless entry.
 ///
 /// Schema `AdvisorServerTool_OpenRouter` of the API document.
+#[doc(alias = "AdvisorServerTool_OpenRouter")]
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct AdvisorServerToolOpenrouter {
+pub struct AdvisorServerToolOpenRouter {
     /// Settings of this advisor, such as its model, instructions and sampling; leave out to use the standard behaviour.
     pub parameters: Option<AdvisorServerToolConfig>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(AdvisorServerToolOpenrouter ["type" = "\"openrouter:advisor\""] {
+wire_struct!(AdvisorServerToolOpenRouter ["type" = "\"openrouter:advisor\""] {
     0 parameters: "parameters" Optional,
 });
 
-impl AdvisorServerToolOpenrouter {
+impl AdvisorServerToolOpenRouter {
     /// Without members.
     #[inline]
     pub fn new() -> Self {
@@ -178,7 +180,7 @@ impl AdvisorServerToolOpenrouter {
     }
 }
 
-wire_setters!(AdvisorServerToolOpenrouter {
+wire_setters!(AdvisorServerToolOpenRouter {
     parameters: into AdvisorServerToolConfig,
 });
 
@@ -309,20 +311,21 @@ wire_enum!(AdvisorReasoningEffort {
 /// Server tool through which the model hands a self-contained task to a cheaper or faster worker model and gets back the result.
 ///
 /// Schema `SubagentServerTool_OpenRouter` of the API document.
+#[doc(alias = "SubagentServerTool_OpenRouter")]
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct SubagentServerToolOpenrouter {
+pub struct SubagentServerToolOpenRouter {
     /// Settings of the worker: its model, instructions, tools and limits.
     pub parameters: Option<SubagentServerToolConfig>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(SubagentServerToolOpenrouter ["type" = "\"openrouter:subagent\""] {
+wire_struct!(SubagentServerToolOpenRouter ["type" = "\"openrouter:subagent\""] {
     0 parameters: "parameters" Optional,
 });
 
-impl SubagentServerToolOpenrouter {
+impl SubagentServerToolOpenRouter {
     /// Without members.
     #[inline]
     pub fn new() -> Self {
@@ -330,7 +333,7 @@ impl SubagentServerToolOpenrouter {
     }
 }
 
-wire_setters!(SubagentServerToolOpenrouter {
+wire_setters!(SubagentServerToolOpenRouter {
     parameters: into SubagentServerToolConfig,
 });
 
@@ -586,20 +589,21 @@ wire_setters!(FilesServerTool {
 /// Server tool that sends a prompt to several models in parallel and has an analyst model condense their answers into structured JSON for the calling model.
 ///
 /// Schema `FusionServerTool_OpenRouter` of the API document.
+#[doc(alias = "FusionServerTool_OpenRouter")]
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct FusionServerToolOpenrouter {
+pub struct FusionServerToolOpenRouter {
     /// Settings of the fusion run, such as panel models, analyst, token budgets and tools; leave it out for standard behaviour.
     pub parameters: Option<FusionServerToolConfig>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(FusionServerToolOpenrouter ["type" = "\"openrouter:fusion\""] {
+wire_struct!(FusionServerToolOpenRouter ["type" = "\"openrouter:fusion\""] {
     0 parameters: "parameters" Optional,
 });
 
-impl FusionServerToolOpenrouter {
+impl FusionServerToolOpenRouter {
     /// Without members.
     #[inline]
     pub fn new() -> Self {
@@ -607,7 +611,7 @@ impl FusionServerToolOpenrouter {
     }
 }
 
-wire_setters!(FusionServerToolOpenrouter {
+wire_setters!(FusionServerToolOpenRouter {
     parameters: into FusionServerToolConfig,
 });
 
@@ -622,7 +626,7 @@ pub struct FusionServerToolConfig {
     /// From 1 to 8 elements.
     pub analysis_models: Option<Vec<String>>,
     /// Prompt caching directive attached to this tool definition, for providers that cache on explicit request.
-    pub cache_control: Option<AnthropicCacheControlDirective>,
+    pub cache_control: Option<CacheControl>,
     /// Output token ceiling, reasoning included, for each inner call by a panelist or the analyst; raise it when heavy reasoning leaves no visible text.
     pub max_completion_tokens: Option<i64>,
     /// Tool-calling steps each panelist and the analyst may spend on web research before having to answer.
@@ -664,7 +668,7 @@ impl FusionServerToolConfig {
 
 wire_setters!(FusionServerToolConfig {
     analysis_models: list String,
-    cache_control: into AnthropicCacheControlDirective,
+    cache_control: into CacheControl,
     max_completion_tokens: exact i64,
     max_tool_calls: exact i64,
     model: into String,
@@ -773,20 +777,21 @@ wire_setters!(FusionServerToolConfigTool {
 /// Server tool run by OpenRouter that has an image model draw what the calling model describes.
 ///
 /// Schema `ImageGenerationServerTool_OpenRouter` of the API document.
+#[doc(alias = "ImageGenerationServerTool_OpenRouter")]
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct ImageGenerationServerToolOpenrouter {
+pub struct ImageGenerationServerToolOpenRouter {
     /// Image model and drawing options; leave it out for standard behaviour.
     pub parameters: Option<ImageGenerationServerToolConfig>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(ImageGenerationServerToolOpenrouter ["type" = "\"openrouter:image_generation\""] {
+wire_struct!(ImageGenerationServerToolOpenRouter ["type" = "\"openrouter:image_generation\""] {
     0 parameters: "parameters" Optional,
 });
 
-impl ImageGenerationServerToolOpenrouter {
+impl ImageGenerationServerToolOpenRouter {
     /// Without members.
     #[inline]
     pub fn new() -> Self {
@@ -794,7 +799,7 @@ impl ImageGenerationServerToolOpenrouter {
     }
 }
 
-wire_setters!(ImageGenerationServerToolOpenrouter {
+wire_setters!(ImageGenerationServerToolOpenRouter {
     parameters: into ImageGenerationServerToolConfig,
 });
 
@@ -893,7 +898,7 @@ pub struct WebFetchServerToolConfig {
     /// Domains that are refused; all others may be opened.
     pub blocked_domains: Option<Vec<String>>,
     /// Picks who retrieves the pages for the model.
-    pub engine: Option<WebFetchEngineEnum>,
+    pub engine: Option<WebFetchEngine>,
     /// Cuts fetched pages off after about this many tokens, to spare the context window.
     pub max_content_tokens: Option<i64>,
     /// How many pages one request may fetch; further attempts give the model an error.
@@ -921,7 +926,7 @@ impl WebFetchServerToolConfig {
 wire_setters!(WebFetchServerToolConfig {
     allowed_domains: list String,
     blocked_domains: list String,
-    engine: into WebFetchEngineEnum,
+    engine: into WebFetchEngine,
     max_content_tokens: exact i64,
     max_uses: exact i64,
 });
@@ -929,15 +934,16 @@ wire_setters!(WebFetchServerToolConfig {
 /// Who retrieves the page when the model asks for a URL.
 ///
 /// Schema `WebFetchEngineEnum` of the API document.
+#[doc(alias = "WebFetchEngineEnum")]
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum WebFetchEngineEnum {
+pub enum WebFetchEngine {
     /// Native fetch where the provider has it, else Exa.
     Auto,
     /// Insists on the fetch that the provider has built in.
     Native,
     /// OpenRouter fetches the page directly over HTTP.
-    Openrouter,
+    OpenRouter,
     /// Retrieves pages through the Contents API of Exa.
     Exa,
     /// Retrieves pages through the extract API of Parallel.
@@ -948,10 +954,10 @@ pub enum WebFetchEngineEnum {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(WebFetchEngineEnum {
+wire_enum!(WebFetchEngine {
     Auto = "auto",
     Native = "native",
-    Openrouter = "openrouter",
+    OpenRouter = "openrouter",
     Exa = "exa",
     Parallel = "parallel",
     Firecrawl = "firecrawl",
@@ -1090,7 +1096,7 @@ pub enum BashServerToolEngine {
     /// Hands the calls to your application to run.
     Native,
     /// OpenRouter runs the commands in its sandbox.
-    Openrouter,
+    OpenRouter,
     /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
@@ -1098,7 +1104,7 @@ pub enum BashServerToolEngine {
 wire_enum!(BashServerToolEngine {
     Auto = "auto",
     Native = "native",
-    Openrouter = "openrouter",
+    OpenRouter = "openrouter",
 });
 
 /// Short-lived container that OpenRouter sets up and disposes of by itself.
@@ -1313,20 +1319,21 @@ impl From<ContainerReferenceEnvironment> for BashServerToolEnvironment {
 /// Server tool that gives the model a shell in an isolated container at OpenRouter, modelled on the hosted shell of OpenAI.
 ///
 /// Schema `ShellServerTool_OpenRouter` of the API document.
+#[doc(alias = "ShellServerTool_OpenRouter")]
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct ShellServerToolOpenrouter {
+pub struct ShellServerToolOpenRouter {
     /// Optional settings: the engine, the container environment and how long the sandbox stays awake.
     pub parameters: Option<ShellServerToolConfig>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(ShellServerToolOpenrouter ["type" = "\"openrouter:shell\""] {
+wire_struct!(ShellServerToolOpenRouter ["type" = "\"openrouter:shell\""] {
     0 parameters: "parameters" Optional,
 });
 
-impl ShellServerToolOpenrouter {
+impl ShellServerToolOpenRouter {
     /// Without members.
     #[inline]
     pub fn new() -> Self {
@@ -1334,7 +1341,7 @@ impl ShellServerToolOpenrouter {
     }
 }
 
-wire_setters!(ShellServerToolOpenrouter {
+wire_setters!(ShellServerToolOpenRouter {
     parameters: into ShellServerToolConfig,
 });
 
@@ -1379,14 +1386,14 @@ pub enum ShellServerToolEngine {
     /// Native hosted shell where the provider (OpenAI) has one, else the sandbox.
     Auto,
     /// Always the OpenRouter sandbox, whatever the provider.
-    Openrouter,
+    OpenRouter,
     /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
 wire_enum!(ShellServerToolEngine {
     Auto = "auto",
-    Openrouter = "openrouter",
+    OpenRouter = "openrouter",
 });
 
 /// Container in which the shell tool works on the server; shells on the local machine are not possible here.
@@ -1919,18 +1926,18 @@ impl From<StopServerToolsWhenFinishReasonIs> for StopServerToolsWhenCondition {
 /// Schema `OpenRouterWebSearchServerTool` of the API document.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct OpenrouterWebSearchServerTool {
+pub struct OpenRouterWebSearchServerTool {
     /// Settings of the web search; leave out to use its standard behaviour.
     pub parameters: Option<WebSearchConfig>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(OpenrouterWebSearchServerTool ["type" = "\"openrouter:web_search\""] {
+wire_struct!(OpenRouterWebSearchServerTool ["type" = "\"openrouter:web_search\""] {
     0 parameters: "parameters" Optional,
 });
 
-impl OpenrouterWebSearchServerTool {
+impl OpenRouterWebSearchServerTool {
     /// Without members.
     #[inline]
     pub fn new() -> Self {
@@ -1938,7 +1945,7 @@ impl OpenrouterWebSearchServerTool {
     }
 }
 
-wire_setters!(OpenrouterWebSearchServerTool {
+wire_setters!(OpenRouterWebSearchServerTool {
     parameters: into WebSearchConfig,
 });
 
@@ -1951,7 +1958,7 @@ pub struct WebSearchConfig {
     /// Keeps only hits from these domains; exclusive with `excluded_domains`, and a few native providers cannot do it.
     pub allowed_domains: Option<Vec<String>>,
     /// Picks the engine that answers the queries.
-    pub engine: Option<WebSearchEngineEnum>,
+    pub engine: Option<WebSearchToolEngine>,
     /// Drops hits from these domains; exclusive with `allowed_domains`, and only some native providers can do it.
     pub excluded_domains: Option<Vec<String>>,
     /// Precise cap, in characters, on the text kept per hit with Exa, Parallel or Perplexity; native search and Firecrawl disregard it.
@@ -1998,7 +2005,7 @@ impl WebSearchConfig {
 
 wire_setters!(WebSearchConfig {
     allowed_domains: list String,
-    engine: into WebSearchEngineEnum,
+    engine: into WebSearchToolEngine,
     excluded_domains: list String,
     max_characters: exact i64,
     max_results: exact i64,

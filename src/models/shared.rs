@@ -52,20 +52,22 @@ wire_setters!(TraceConfig {
 /// Turns on prompt caching: at request level it places the breakpoint automatically, on a content block it sets one right there.
 ///
 /// Schema `AnthropicCacheControlDirective` of the API document.
+#[doc(alias = "AnthropicCacheControlDirective")]
+#[doc(alias = "ChatContentCacheControl")]
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct AnthropicCacheControlDirective {
+pub struct CacheControl {
     /// How long the cached prefix stays usable after it is written.
-    pub ttl: Option<AnthropicCacheControlTtl>,
+    pub ttl: Option<CacheControlTtl>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicCacheControlDirective ["type" = "\"ephemeral\""] {
+wire_struct!(CacheControl ["type" = "\"ephemeral\""] {
     0 ttl: "ttl" Optional,
 });
 
-impl AnthropicCacheControlDirective {
+impl CacheControl {
     /// Without members.
     #[inline]
     pub fn new() -> Self {
@@ -73,16 +75,17 @@ impl AnthropicCacheControlDirective {
     }
 }
 
-wire_setters!(AnthropicCacheControlDirective {
-    ttl: into AnthropicCacheControlTtl,
+wire_setters!(CacheControl {
+    ttl: into CacheControlTtl,
 });
 
 /// Lifetime of a prompt cache entry.
 ///
 /// Schema `AnthropicCacheControlTtl` of the API document.
+#[doc(alias = "AnthropicCacheControlTtl")]
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum AnthropicCacheControlTtl {
+pub enum CacheControlTtl {
     /// Entry lives five minutes.
     V5m,
     /// Entry lives one hour.
@@ -91,7 +94,7 @@ pub enum AnthropicCacheControlTtl {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(AnthropicCacheControlTtl {
+wire_enum!(CacheControlTtl {
     V5m = "5m",
     V1h = "1h",
 });
@@ -133,15 +136,15 @@ pub enum ReasoningFormat {
     /// The dialect could not be determined.
     Unknown,
     /// OpenAI Responses dialect, first version.
-    OpenaiResponsesV1,
+    OpenAiResponsesV1,
     /// OpenAI Responses dialect as served by Azure.
-    AzureOpenaiResponsesV1,
+    AzureOpenAiResponsesV1,
     /// OpenAI Responses dialect as served by Amazon Bedrock.
-    BedrockOpenaiResponsesV1,
+    BedrockOpenAiResponsesV1,
     /// xAI Responses dialect as served by Amazon Bedrock.
-    BedrockXaiResponsesV1,
+    BedrockXAiResponsesV1,
     /// Responses dialect as served by xAI.
-    XaiResponsesV1,
+    XAiResponsesV1,
     /// Responses dialect as served by Meta.
     MetaResponsesV1,
     /// Anthropic Claude thinking blocks, usually signed.
@@ -154,11 +157,11 @@ pub enum ReasoningFormat {
 
 wire_enum!(ReasoningFormat {
     Unknown = "unknown",
-    OpenaiResponsesV1 = "openai-responses-v1",
-    AzureOpenaiResponsesV1 = "azure-openai-responses-v1",
-    BedrockOpenaiResponsesV1 = "bedrock-openai-responses-v1",
-    BedrockXaiResponsesV1 = "bedrock-xai-responses-v1",
-    XaiResponsesV1 = "xai-responses-v1",
+    OpenAiResponsesV1 = "openai-responses-v1",
+    AzureOpenAiResponsesV1 = "azure-openai-responses-v1",
+    BedrockOpenAiResponsesV1 = "bedrock-openai-responses-v1",
+    BedrockXAiResponsesV1 = "bedrock-xai-responses-v1",
+    XAiResponsesV1 = "xai-responses-v1",
     MetaResponsesV1 = "meta-responses-v1",
     AnthropicClaudeV1 = "anthropic-claude-v1",
     GoogleGeminiV1 = "google-gemini-v1",

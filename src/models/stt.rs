@@ -11,6 +11,7 @@ use crate::models::*;
 /// Transcript of the recording, with usage and, in verbose form, timing details.
 ///
 /// Schema `STTResponse` of the API document. The answer of `stt_create_transcription`, `stt_create_transcription_multipart`.
+#[doc(alias = "STTResponse")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct SttResponse {
@@ -56,6 +57,7 @@ impl Root for SttResponse {}
 /// A name or another notable item found in the transcript, if the provider looks for them.
 ///
 /// Schema `STTEntity` of the API document.
+#[doc(alias = "STTEntity")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct SttEntity {
@@ -81,6 +83,7 @@ wire_struct!(SttEntity {
 /// A stretch of the transcript with its start and end times, part of a `verbose_json` answer.
 ///
 /// Schema `STTSegment` of the API document.
+#[doc(alias = "STTSegment")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct SttSegment {
@@ -133,6 +136,7 @@ wire_struct!(SttSegment {
 /// What one transcription used and cost, in tokens, seconds and dollars.
 ///
 /// Schema `STTUsage` of the API document.
+#[doc(alias = "STTUsage")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct SttUsage {
@@ -161,6 +165,7 @@ wire_struct!(SttUsage {
 /// One spoken word with its times, given when the provider reports words singly.
 ///
 /// Schema `STTWord` of the API document.
+#[doc(alias = "STTWord")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct SttWord {
@@ -217,6 +222,7 @@ wire_enum!(SttWordType {
 /// JSON body of a speech-to-text call: the encoded recording, the model and how to transcribe.
 ///
 /// Schema `STTRequest` of the API document.
+#[doc(alias = "STTRequest")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct SttRequest {
@@ -307,6 +313,7 @@ wire_setters!(SttRequest {
 /// Recording to transcribe, contained in the request as base64 text.
 ///
 /// Schema `STTInlineInputAudio` of the API document.
+#[doc(alias = "STTInlineInputAudio")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct SttInlineInputAudio {
@@ -338,6 +345,7 @@ wire_setters!(SttInlineInputAudio {});
 /// Recording to transcribe, which the provider downloads from a web address.
 ///
 /// Schema `STTUrlInputAudio` of the API document.
+#[doc(alias = "STTUrlInputAudio")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct SttUrlInputAudio {
@@ -373,6 +381,7 @@ wire_setters!(SttUrlInputAudio {
 /// Recording to transcribe, as base64 text plus its audio format.
 ///
 /// Schema `STTInputAudio` of the API document.
+#[doc(alias = "STTInputAudio")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum SttInputAudio {
@@ -488,6 +497,7 @@ wire_enum!(SttRequestResponseFormat {
 /// How fine the timestamps of a `verbose_json` transcript are.
 ///
 /// Schema `STTTimestampGranularity` of the API document.
+#[doc(alias = "STTTimestampGranularity")]
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SttTimestampGranularity {
@@ -509,7 +519,7 @@ wire_enum!(SttTimestampGranularity {
 /// At `createAudioTranscriptions.multipart.response_format` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum CreateAudioTranscriptionsMultipartRequestResponseFormat {
+pub enum SttMultipartRequestResponseFormat {
     /// Return just the transcript and usage.
     Json,
     /// Also return task, language, duration and timed segments.
@@ -518,7 +528,7 @@ pub enum CreateAudioTranscriptionsMultipartRequestResponseFormat {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(CreateAudioTranscriptionsMultipartRequestResponseFormat {
+wire_enum!(SttMultipartRequestResponseFormat {
     Json = "json",
     VerboseJson = "verbose_json",
 });
@@ -528,7 +538,7 @@ wire_enum!(CreateAudioTranscriptionsMultipartRequestResponseFormat {
 /// At `createAudioTranscriptions.multipart.timestamp_granularities[][]` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum CreateAudioTranscriptionsMultipartRequestTimestampGranularity {
+pub enum SttMultipartRequestTimestampGranularity {
     /// Add start and end times for every word.
     Word,
     /// Give timing for each segment of speech.
@@ -537,7 +547,7 @@ pub enum CreateAudioTranscriptionsMultipartRequestTimestampGranularity {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(CreateAudioTranscriptionsMultipartRequestTimestampGranularity {
+wire_enum!(SttMultipartRequestTimestampGranularity {
     Word = "word",
     Segment = "segment",
 });
@@ -545,7 +555,7 @@ wire_enum!(CreateAudioTranscriptionsMultipartRequestTimestampGranularity {
 /// Multipart form for uploading an audio file in the style of the OpenAI transcription API.
 #[derive(Debug)]
 #[non_exhaustive]
-pub struct CreateAudioTranscriptionsMultipartRequest {
+pub struct SttMultipartRequest {
     /// Slug of the speech-to-text model that does the work.
     pub model: String,
     /// True labels each word with its speaker, which requires `verbose_json` and a model that can tell speakers apart.
@@ -561,7 +571,7 @@ pub struct CreateAudioTranscriptionsMultipartRequest {
     /// Provider settings as JSON text, with the same fields as `provider` in the JSON body.
     pub provider: Option<String>,
     /// How much the reply contains: plain text with usage, or also language, duration and segment timing where the provider is OpenAI-compatible.
-    pub response_format: Option<CreateAudioTranscriptionsMultipartRequestResponseFormat>,
+    pub response_format: Option<SttMultipartRequestResponseFormat>,
     /// Ties together requests of one conversation or workflow in your traces and logs, hidden from providers; wins over the `x-session-id` header.
     ///
     /// At most 256 characters.
@@ -577,7 +587,7 @@ pub struct CreateAudioTranscriptionsMultipartRequest {
     /// Which timing detail a `verbose_json` reply carries; request `word` to fill its `words` array.
     ///
     /// On the wire `timestamp_granularities[]`.
-    pub timestamp_granularities: Option<Vec<CreateAudioTranscriptionsMultipartRequestTimestampGranularity>>,
+    pub timestamp_granularities: Option<Vec<SttMultipartRequestTimestampGranularity>>,
     /// Tracing labels for your observability destinations, as JSON text of an object.
     pub trace: Option<String>,
     /// Your identifier for the end user, shown in your traces and logs but hidden from providers.
@@ -586,7 +596,7 @@ pub struct CreateAudioTranscriptionsMultipartRequest {
     pub user: Option<String>,
 }
 
-impl CreateAudioTranscriptionsMultipartRequest {
+impl SttMultipartRequest {
     /// With what the API requires.
     #[inline]
     pub fn new(model: impl Into<String>) -> Self {
@@ -608,7 +618,7 @@ impl CreateAudioTranscriptionsMultipartRequest {
     }
 }
 
-impl CreateAudioTranscriptionsMultipartRequest {
+impl SttMultipartRequest {
     /// Sets the part `diarize`.
     #[must_use]
     #[inline]
@@ -652,10 +662,7 @@ impl CreateAudioTranscriptionsMultipartRequest {
     /// Sets the part `response_format`.
     #[must_use]
     #[inline]
-    pub fn response_format(
-        mut self,
-        response_format: impl Into<CreateAudioTranscriptionsMultipartRequestResponseFormat>,
-    ) -> Self {
+    pub fn response_format(mut self, response_format: impl Into<SttMultipartRequestResponseFormat>) -> Self {
         self.response_format = Some(response_format.into());
         self
     }
@@ -689,9 +696,7 @@ impl CreateAudioTranscriptionsMultipartRequest {
     #[inline]
     pub fn timestamp_granularities(
         mut self,
-        timestamp_granularities: impl IntoIterator<
-            Item = impl Into<CreateAudioTranscriptionsMultipartRequestTimestampGranularity>,
-        >,
+        timestamp_granularities: impl IntoIterator<Item = impl Into<SttMultipartRequestTimestampGranularity>>,
     ) -> Self {
         self.timestamp_granularities = Some(timestamp_granularities.into_iter().map(Into::into).collect());
         self

@@ -31,7 +31,7 @@ wire_enum!(ListToolsApiFormat {
 /// The optional parameters of `tools_list_tools`. Left out, the server's defaults hold.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct ListToolsParams {
+pub struct ToolsListToolsParams {
     /// How many tools to leave out before the page begins; without it and `limit`, all tools are returned.
     ///
     /// At least 0. Default `0`.
@@ -44,7 +44,7 @@ pub struct ListToolsParams {
     pub api_format: Option<ListToolsApiFormat>,
 }
 
-impl ListToolsParams {
+impl ToolsListToolsParams {
     /// Without parameters.
     #[inline]
     pub fn new() -> Self {
@@ -60,7 +60,7 @@ impl ListToolsParams {
     }
 }
 
-impl ListToolsParams {
+impl ToolsListToolsParams {
     /// Sets the parameter `offset`.
     #[must_use]
     #[inline]
@@ -363,7 +363,7 @@ pub enum ServerToolExecutedBy {
     /// The model provider, while it generates the response.
     Provider,
     /// OpenRouter.
-    Openrouter,
+    OpenRouter,
     /// Your application, once it has received the call.
     Client,
     /// A value this version of the crate does not know, verbatim.
@@ -372,7 +372,7 @@ pub enum ServerToolExecutedBy {
 
 wire_enum!(ServerToolExecutedBy {
     Provider = "provider",
-    Openrouter = "openrouter",
+    OpenRouter = "openrouter",
     Client = "client",
 });
 
@@ -408,7 +408,7 @@ wire_struct!(ServerToolPrice {
 #[non_exhaustive]
 pub enum ServerToolEnginePricingSource {
     /// OpenRouter charges your credits at the listed prices.
-    Openrouter,
+    OpenRouter,
     /// The model provider charges its own fee with the inference.
     Provider,
     /// The vendor of the engine charges the account of your own key.
@@ -420,7 +420,7 @@ pub enum ServerToolEnginePricingSource {
 }
 
 wire_enum!(ServerToolEnginePricingSource {
-    Openrouter = "openrouter",
+    OpenRouter = "openrouter",
     Provider = "provider",
     Byok = "byok",
     None = "none",

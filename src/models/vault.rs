@@ -57,7 +57,7 @@ pub struct VaultRoutingTable {
     /// Custom destinations for which credentials are configured.
     pub custom_origins: Vec<VaultCustomOrigin>,
     /// Credentials for requests to GitHub.
-    pub github: VaultGithub,
+    pub github: VaultGitHub,
     /// Credentials for requests to Google.
     pub google: VaultGoogle,
     /// Hosts for which the vault knows, without configuration, which secret to add.
@@ -156,16 +156,16 @@ wire_enum!(VaultOriginState {
 /// At `VaultRoutingTable.github` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct VaultGithub {
+pub struct VaultGitHub {
     /// GitHub Apps through which the intern can reach GitHub.
-    pub apps: Vec<VaultGithubApp>,
+    pub apps: Vec<VaultGitHubApp>,
     /// GitHub tokens that are stored apart from any App.
-    pub tokens: Vec<VaultGithubToken>,
+    pub tokens: Vec<VaultGitHubToken>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(VaultGithub {
+wire_struct!(VaultGitHub {
     0 apps: "apps" Required,
     1 tokens: "tokens" Required,
 });
@@ -175,22 +175,22 @@ wire_struct!(VaultGithub {
 /// At `VaultRoutingTable.github.apps[]` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct VaultGithubApp {
+pub struct VaultGitHubApp {
     /// Number by which GitHub identifies the App, as a string; null if unknown.
     pub app_id: Option<String>,
     /// Name of the App in its GitHub URL; null if unknown.
     pub app_slug: Option<String>,
     /// Accounts that the App is installed on.
-    pub installations: Vec<VaultGithubInstallation>,
+    pub installations: Vec<VaultGitHubInstallation>,
     /// Workspace members in whose name requests through the App can be made, each within the limits of their own access.
-    pub member_links: Vec<VaultGithubAppMemberLink>,
+    pub member_links: Vec<VaultGitHubAppMemberLink>,
     /// Whether the App serves the whole workspace or only this intern.
     pub scope: VaultScope,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(VaultGithubApp {
+wire_struct!(VaultGitHubApp {
     0 app_id: "app_id" Nullable,
     1 app_slug: "app_slug" Nullable,
     2 installations: "installations" Required,
@@ -203,13 +203,13 @@ wire_struct!(VaultGithubApp {
 /// At `VaultRoutingTable.github.apps[].installations[]` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct VaultGithubInstallation {
+pub struct VaultGitHubInstallation {
     /// Login of the GitHub account, in the capitalization that GitHub uses.
     pub account: String,
     /// Whether the account is an organization or a person; null if unknown.
-    pub account_type: Option<VaultGithubInstallationAccountType>,
+    pub account_type: Option<VaultGitHubInstallationAccountType>,
     /// Repositories that the installation reaches; null if GitHub has not been asked yet.
-    pub coverage: Option<VaultGithubInstallationCoverage>,
+    pub coverage: Option<VaultGitHubInstallationCoverage>,
     /// Identifies the credential that the vault keeps for the installation.
     pub credential_id: String,
     /// True if the vault has a valid token of the installation at hand.
@@ -219,12 +219,12 @@ pub struct VaultGithubInstallation {
     /// True if the workspace keeps this shared installation away from the intern.
     pub is_off_for_intern: bool,
     /// What takes precedence over the installation for requests to the account; null if the installation itself is used.
-    pub shadowed_by: Option<VaultGithubInstallationShadowedBy>,
+    pub shadowed_by: Option<VaultGitHubInstallationShadowedBy>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(VaultGithubInstallation {
+wire_struct!(VaultGitHubInstallation {
     0 account: "account" Required,
     1 account_type: "account_type" Nullable,
     2 coverage: "coverage" Nullable,
@@ -240,7 +240,7 @@ wire_struct!(VaultGithubInstallation {
 /// At `VaultRoutingTable.github.apps[].installations[].account_type` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum VaultGithubInstallationAccountType {
+pub enum VaultGitHubInstallationAccountType {
     /// A GitHub organization.
     Organization,
     /// The account of one person.
@@ -249,7 +249,7 @@ pub enum VaultGithubInstallationAccountType {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(VaultGithubInstallationAccountType {
+wire_enum!(VaultGitHubInstallationAccountType {
     Organization = "organization",
     User = "user",
 });
@@ -259,7 +259,7 @@ wire_enum!(VaultGithubInstallationAccountType {
 /// At `VaultRoutingTable.github.apps[].installations[].coverage` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct VaultGithubInstallationCoverage {
+pub struct VaultGitHubInstallationCoverage {
     /// Time at which the coverage was obtained from GitHub.
     ///
     /// Format `date-time`.
@@ -267,12 +267,12 @@ pub struct VaultGithubInstallationCoverage {
     /// How many repositories are within reach; null if GitHub gave no number.
     pub repository_count: Option<i64>,
     /// Whether the App was given the whole account or chosen repositories.
-    pub selection: VaultGithubInstallationCoverageSelection,
+    pub selection: VaultGitHubInstallationCoverageSelection,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(VaultGithubInstallationCoverage {
+wire_struct!(VaultGitHubInstallationCoverage {
     0 checked_at: "checked_at" Required,
     1 repository_count: "repository_count" Nullable,
     2 selection: "selection" Required,
@@ -283,7 +283,7 @@ wire_struct!(VaultGithubInstallationCoverage {
 /// At `VaultRoutingTable.github.apps[].installations[].coverage.selection` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum VaultGithubInstallationCoverageSelection {
+pub enum VaultGitHubInstallationCoverageSelection {
     /// Every repository of the account.
     All,
     /// Only the repositories that were chosen.
@@ -292,7 +292,7 @@ pub enum VaultGithubInstallationCoverageSelection {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(VaultGithubInstallationCoverageSelection {
+wire_enum!(VaultGitHubInstallationCoverageSelection {
     All = "all",
     Selected = "selected",
 });
@@ -302,7 +302,7 @@ wire_enum!(VaultGithubInstallationCoverageSelection {
 /// At `VaultRoutingTable.github.apps[].installations[].shadowed_by` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum VaultGithubInstallationShadowedBy {
+pub enum VaultGitHubInstallationShadowedBy {
     /// Another installation on the account comes first.
     Installation,
     /// A token tied to the account comes first.
@@ -311,7 +311,7 @@ pub enum VaultGithubInstallationShadowedBy {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(VaultGithubInstallationShadowedBy {
+wire_enum!(VaultGitHubInstallationShadowedBy {
     Installation = "installation",
     Token = "token",
 });
@@ -321,18 +321,18 @@ wire_enum!(VaultGithubInstallationShadowedBy {
 /// At `VaultRoutingTable.github.apps[].member_links[]` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct VaultGithubAppMemberLink {
+pub struct VaultGitHubAppMemberLink {
     /// True if the vault has a token of the member at hand.
     pub holds_token: bool,
     /// GitHub login of the member.
     pub login: String,
     /// Which of the links of a member was chosen for the App.
-    pub via: VaultGithubAppMemberLinkVia,
+    pub via: VaultGitHubAppMemberLinkVia,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(VaultGithubAppMemberLink {
+wire_struct!(VaultGitHubAppMemberLink {
     0 holds_token: "holds_token" Required,
     1 login: "login" Required,
     2 via: "via" Required,
@@ -343,7 +343,7 @@ wire_struct!(VaultGithubAppMemberLink {
 /// At `VaultRoutingTable.github.apps[].member_links[].via` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum VaultGithubAppMemberLinkVia {
+pub enum VaultGitHubAppMemberLinkVia {
     /// The link that the member made with this App.
     AppLink,
     /// A token that the member provided.
@@ -354,7 +354,7 @@ pub enum VaultGithubAppMemberLinkVia {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(VaultGithubAppMemberLinkVia {
+wire_enum!(VaultGitHubAppMemberLinkVia {
     AppLink = "app_link",
     Token = "token",
     AnyLink = "any_link",
@@ -384,7 +384,7 @@ wire_enum!(VaultScope {
 /// At `VaultRoutingTable.github.tokens[]` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct VaultGithubToken {
+pub struct VaultGitHubToken {
     /// True if the vault has the token at hand.
     pub holds_token: bool,
     /// GitHub login that the token belongs to.
@@ -399,7 +399,7 @@ pub struct VaultGithubToken {
     pub extra: Extra,
 }
 
-wire_struct!(VaultGithubToken {
+wire_struct!(VaultGitHubToken {
     0 holds_token: "holds_token" Required,
     1 login: "login" Required,
     2 owner: "owner" Nullable,
@@ -624,7 +624,7 @@ wire_struct!(VaultSlackMemberLink {
 /// The optional parameters of `vault_list_intern_effective_vault_secrets`. Left out, the server's defaults hold.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct ListInternEffectiveVaultSecretsParams {
+pub struct VaultEffectiveSecretsParams {
     /// Page size: how many secrets to return at once.
     ///
     /// From 1 to 100. Default `100`.
@@ -635,7 +635,7 @@ pub struct ListInternEffectiveVaultSecretsParams {
     pub offset: Option<i64>,
 }
 
-impl ListInternEffectiveVaultSecretsParams {
+impl VaultEffectiveSecretsParams {
     /// Without parameters.
     #[inline]
     pub fn new() -> Self {
@@ -648,7 +648,7 @@ impl ListInternEffectiveVaultSecretsParams {
     }
 }
 
-impl ListInternEffectiveVaultSecretsParams {
+impl VaultEffectiveSecretsParams {
     /// Sets the parameter `limit`.
     #[must_use]
     #[inline]
@@ -744,7 +744,7 @@ wire_struct!(VaultEffectiveSecret {
 /// The optional parameters of `vault_list_intern_vault_secrets`. Left out, the server's defaults hold.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct ListInternVaultSecretsParams {
+pub struct VaultListInternVaultSecretsParams {
     /// Page size: how many secrets to return at once.
     ///
     /// From 1 to 100. Default `100`.
@@ -755,7 +755,7 @@ pub struct ListInternVaultSecretsParams {
     pub offset: Option<i64>,
 }
 
-impl ListInternVaultSecretsParams {
+impl VaultListInternVaultSecretsParams {
     /// Without parameters.
     #[inline]
     pub fn new() -> Self {
@@ -768,7 +768,7 @@ impl ListInternVaultSecretsParams {
     }
 }
 
-impl ListInternVaultSecretsParams {
+impl VaultListInternVaultSecretsParams {
     /// Sets the parameter `limit`.
     #[must_use]
     #[inline]
@@ -960,7 +960,7 @@ wire_setters!(VaultSecretWriteRequest {});
 /// The optional parameters of `vault_list_vault_secrets`. Left out, the server's defaults hold.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct ListVaultSecretsParams {
+pub struct VaultListVaultSecretsParams {
     /// Page size: how many secrets to return at once.
     ///
     /// From 1 to 100. Default `100`.
@@ -971,7 +971,7 @@ pub struct ListVaultSecretsParams {
     pub offset: Option<i64>,
 }
 
-impl ListVaultSecretsParams {
+impl VaultListVaultSecretsParams {
     /// Without parameters.
     #[inline]
     pub fn new() -> Self {
@@ -984,7 +984,7 @@ impl ListVaultSecretsParams {
     }
 }
 
-impl ListVaultSecretsParams {
+impl VaultListVaultSecretsParams {
     /// Sets the parameter `limit`.
     #[must_use]
     #[inline]

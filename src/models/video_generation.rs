@@ -742,14 +742,14 @@ wire_struct!(VideoModelUpscaleFactor {
 /// The optional parameters of `video_generation_get_video_content`. Left out, the server's defaults hold.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct GetVideoContentParams {
+pub struct VideoGenerationGetVideoContentParams {
     /// Zero-based choice among the videos a job produced.
     ///
     /// At least 0. Default `0`.
     pub index: Option<i64>,
 }
 
-impl GetVideoContentParams {
+impl VideoGenerationGetVideoContentParams {
     /// Without parameters.
     #[inline]
     pub fn new() -> Self {
@@ -762,7 +762,7 @@ impl GetVideoContentParams {
     }
 }
 
-impl GetVideoContentParams {
+impl VideoGenerationGetVideoContentParams {
     /// Sets the parameter `index`.
     #[must_use]
     #[inline]

@@ -9,7 +9,7 @@ use crate::models::*;
 /// The optional parameters of `workspaces_list`. Left out, the server's defaults hold.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct ListWorkspacesParams {
+pub struct WorkspacesListParams {
     /// How many workspaces to skip before the page begins.
     ///
     /// At least 0. Default `0`.
@@ -20,7 +20,7 @@ pub struct ListWorkspacesParams {
     pub limit: Option<i64>,
 }
 
-impl ListWorkspacesParams {
+impl WorkspacesListParams {
     /// Without parameters.
     #[inline]
     pub fn new() -> Self {
@@ -33,7 +33,7 @@ impl ListWorkspacesParams {
     }
 }
 
-impl ListWorkspacesParams {
+impl WorkspacesListParams {
     /// Sets the parameter `offset`.
     #[must_use]
     #[inline]
@@ -270,57 +270,57 @@ wire_setters!(CreateWorkspaceRequest {
 #[non_exhaustive]
 pub enum CreateWorkspaceRequestDisabledServerTool {
     /// The value `openrouter:advisor`.
-    OpenrouterAdvisor,
+    OpenRouterAdvisor,
     /// The value `openrouter:apply_patch`.
-    OpenrouterApplyPatch,
+    OpenRouterApplyPatch,
     /// The value `openrouter:bash`.
-    OpenrouterBash,
+    OpenRouterBash,
     /// The value `openrouter:datetime`.
-    OpenrouterDatetime,
+    OpenRouterDatetime,
     /// The value `openrouter:fusion`.
-    OpenrouterFusion,
+    OpenRouterFusion,
     /// The value `openrouter:image_generation`.
-    OpenrouterImageGeneration,
+    OpenRouterImageGeneration,
     /// The value `openrouter:experimental__search_models`.
-    OpenrouterExperimentalSearchModels,
+    OpenRouterExperimentalSearchModels,
     /// The value `openrouter:shell`.
-    OpenrouterShell,
+    OpenRouterShell,
     /// The value `openrouter:subagent`.
-    OpenrouterSubagent,
+    OpenRouterSubagent,
     /// The value `openrouter:tool_search`.
-    OpenrouterToolSearch,
+    OpenRouterToolSearch,
     /// The value `openrouter:web_fetch`.
-    OpenrouterWebFetch,
+    OpenRouterWebFetch,
     /// The value `openrouter:web_search`.
-    OpenrouterWebSearch,
+    OpenRouterWebSearch,
     /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
 wire_enum!(CreateWorkspaceRequestDisabledServerTool {
-    OpenrouterAdvisor = "openrouter:advisor",
-    OpenrouterApplyPatch = "openrouter:apply_patch",
-    OpenrouterBash = "openrouter:bash",
-    OpenrouterDatetime = "openrouter:datetime",
-    OpenrouterFusion = "openrouter:fusion",
-    OpenrouterImageGeneration = "openrouter:image_generation",
-    OpenrouterExperimentalSearchModels = "openrouter:experimental__search_models",
-    OpenrouterShell = "openrouter:shell",
-    OpenrouterSubagent = "openrouter:subagent",
-    OpenrouterToolSearch = "openrouter:tool_search",
-    OpenrouterWebFetch = "openrouter:web_fetch",
-    OpenrouterWebSearch = "openrouter:web_search",
+    OpenRouterAdvisor = "openrouter:advisor",
+    OpenRouterApplyPatch = "openrouter:apply_patch",
+    OpenRouterBash = "openrouter:bash",
+    OpenRouterDatetime = "openrouter:datetime",
+    OpenRouterFusion = "openrouter:fusion",
+    OpenRouterImageGeneration = "openrouter:image_generation",
+    OpenRouterExperimentalSearchModels = "openrouter:experimental__search_models",
+    OpenRouterShell = "openrouter:shell",
+    OpenRouterSubagent = "openrouter:subagent",
+    OpenRouterToolSearch = "openrouter:tool_search",
+    OpenRouterWebFetch = "openrouter:web_fetch",
+    OpenRouterWebSearch = "openrouter:web_search",
 });
 
 /// The optional parameters of `workspaces_delete`. Left out, the server's defaults hold.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct DeleteWorkspaceParams {
+pub struct WorkspacesDeleteParams {
     /// Must be true to delete the default workspace, which permanently disables inference keys without a workspace of their own and discards its budgets, guardrails, classifiers and destinations.
     pub confirm_default_workspace_deletion: Option<bool>,
 }
 
-impl DeleteWorkspaceParams {
+impl WorkspacesDeleteParams {
     /// Without parameters.
     #[inline]
     pub fn new() -> Self {
@@ -333,7 +333,7 @@ impl DeleteWorkspaceParams {
     }
 }
 
-impl DeleteWorkspaceParams {
+impl WorkspacesDeleteParams {
     /// Sets the parameter `confirm_default_workspace_deletion`.
     #[must_use]
     #[inline]
@@ -482,52 +482,52 @@ wire_setters!(UpdateWorkspaceRequest {
 #[non_exhaustive]
 pub enum UpdateWorkspaceRequestDisabledServerTool {
     /// The value `openrouter:advisor`.
-    OpenrouterAdvisor,
+    OpenRouterAdvisor,
     /// The value `openrouter:apply_patch`.
-    OpenrouterApplyPatch,
+    OpenRouterApplyPatch,
     /// The value `openrouter:bash`.
-    OpenrouterBash,
+    OpenRouterBash,
     /// The value `openrouter:datetime`.
-    OpenrouterDatetime,
+    OpenRouterDatetime,
     /// The value `openrouter:fusion`.
-    OpenrouterFusion,
+    OpenRouterFusion,
     /// The value `openrouter:image_generation`.
-    OpenrouterImageGeneration,
+    OpenRouterImageGeneration,
     /// The value `openrouter:experimental__search_models`.
-    OpenrouterExperimentalSearchModels,
+    OpenRouterExperimentalSearchModels,
     /// The value `openrouter:shell`.
-    OpenrouterShell,
+    OpenRouterShell,
     /// The value `openrouter:subagent`.
-    OpenrouterSubagent,
+    OpenRouterSubagent,
     /// The value `openrouter:tool_search`.
-    OpenrouterToolSearch,
+    OpenRouterToolSearch,
     /// The value `openrouter:web_fetch`.
-    OpenrouterWebFetch,
+    OpenRouterWebFetch,
     /// The value `openrouter:web_search`.
-    OpenrouterWebSearch,
+    OpenRouterWebSearch,
     /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
 wire_enum!(UpdateWorkspaceRequestDisabledServerTool {
-    OpenrouterAdvisor = "openrouter:advisor",
-    OpenrouterApplyPatch = "openrouter:apply_patch",
-    OpenrouterBash = "openrouter:bash",
-    OpenrouterDatetime = "openrouter:datetime",
-    OpenrouterFusion = "openrouter:fusion",
-    OpenrouterImageGeneration = "openrouter:image_generation",
-    OpenrouterExperimentalSearchModels = "openrouter:experimental__search_models",
-    OpenrouterShell = "openrouter:shell",
-    OpenrouterSubagent = "openrouter:subagent",
-    OpenrouterToolSearch = "openrouter:tool_search",
-    OpenrouterWebFetch = "openrouter:web_fetch",
-    OpenrouterWebSearch = "openrouter:web_search",
+    OpenRouterAdvisor = "openrouter:advisor",
+    OpenRouterApplyPatch = "openrouter:apply_patch",
+    OpenRouterBash = "openrouter:bash",
+    OpenRouterDatetime = "openrouter:datetime",
+    OpenRouterFusion = "openrouter:fusion",
+    OpenRouterImageGeneration = "openrouter:image_generation",
+    OpenRouterExperimentalSearchModels = "openrouter:experimental__search_models",
+    OpenRouterShell = "openrouter:shell",
+    OpenRouterSubagent = "openrouter:subagent",
+    OpenRouterToolSearch = "openrouter:tool_search",
+    OpenRouterWebFetch = "openrouter:web_fetch",
+    OpenRouterWebSearch = "openrouter:web_search",
 });
 
 /// The optional parameters of `workspaces_list_members`. Left out, the server's defaults hold.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct ListWorkspaceMembersParams {
+pub struct WorkspacesListMembersParams {
     /// How many members to skip before the page begins.
     ///
     /// At least 0. Default `0`.
@@ -538,7 +538,7 @@ pub struct ListWorkspaceMembersParams {
     pub limit: Option<i64>,
 }
 
-impl ListWorkspaceMembersParams {
+impl WorkspacesListMembersParams {
     /// Without parameters.
     #[inline]
     pub fn new() -> Self {
@@ -551,7 +551,7 @@ impl ListWorkspaceMembersParams {
     }
 }
 
-impl ListWorkspaceMembersParams {
+impl WorkspacesListMembersParams {
     /// Sets the parameter `offset`.
     #[must_use]
     #[inline]

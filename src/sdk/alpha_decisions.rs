@@ -23,7 +23,7 @@ impl<'a> AlphaDecisions<'a> {
     ///
     /// The same as [`funcs::alpha_decisions_create`].
     #[inline]
-    pub fn create(self, request: DecisionsRequest) -> Call<'a, DecisionsResponse> {
+    pub fn create(self, request: DecisionsRequest) -> Call<DecisionsResponse> {
         funcs::alpha_decisions_create(self.core, request)
     }
 }

@@ -23,7 +23,7 @@ impl<'a> Analytics<'a> {
     ///
     /// The same as [`funcs::analytics_get_user_activity`].
     #[inline]
-    pub fn get_user_activity(self, params: GetUserActivityParams) -> Call<'a, ActivityResponse> {
+    pub fn get_user_activity(self, params: AnalyticsGetUserActivityParams) -> Call<ActivityResponse> {
         funcs::analytics_get_user_activity(self.core, params)
     }
 
@@ -33,7 +33,7 @@ impl<'a> Analytics<'a> {
     ///
     /// The same as [`funcs::analytics_get_analytics_meta`].
     #[inline]
-    pub fn get_analytics_meta(self) -> Call<'a, GetAnalyticsMetaResponse> {
+    pub fn get_analytics_meta(self) -> Call<GetAnalyticsMetaResponse> {
         funcs::analytics_get_analytics_meta(self.core)
     }
 
@@ -43,7 +43,7 @@ impl<'a> Analytics<'a> {
     ///
     /// The same as [`funcs::analytics_query_analytics`].
     #[inline]
-    pub fn query_analytics(self, request: QueryAnalyticsRequest) -> Call<'a, QueryAnalyticsResponse> {
+    pub fn query_analytics(self, request: QueryAnalyticsRequest) -> Call<QueryAnalyticsResponse> {
         funcs::analytics_query_analytics(self.core, request)
     }
 }

@@ -23,7 +23,7 @@ impl<'a> ApiKeys<'a> {
     ///
     /// The same as [`funcs::api_keys_get_current_key_metadata`].
     #[inline]
-    pub fn get_current_key_metadata(self) -> Call<'a, GetCurrentKeyResponse> {
+    pub fn get_current_key_metadata(self) -> Call<GetCurrentKeyResponse> {
         funcs::api_keys_get_current_key_metadata(self.core)
     }
 
@@ -33,7 +33,7 @@ impl<'a> ApiKeys<'a> {
     ///
     /// The same as [`funcs::api_keys_list`].
     #[inline]
-    pub fn list(self, params: ListKeysParams) -> Call<'a, ListKeysResponse> {
+    pub fn list(self, params: ApiKeysListParams) -> Call<ListKeysResponse> {
         funcs::api_keys_list(self.core, params)
     }
 
@@ -43,7 +43,7 @@ impl<'a> ApiKeys<'a> {
     ///
     /// The same as [`funcs::api_keys_create`].
     #[inline]
-    pub fn create(self, request: CreateKeyRequest) -> Call<'a, CreateKeyResponse> {
+    pub fn create(self, request: CreateKeyRequest) -> Call<CreateKeyResponse> {
         funcs::api_keys_create(self.core, request)
     }
 
@@ -53,7 +53,7 @@ impl<'a> ApiKeys<'a> {
     ///
     /// The same as [`funcs::api_keys_delete`].
     #[inline]
-    pub fn delete(self, hash: impl AsRef<str>) -> Call<'a, DeleteKeyResponse> {
+    pub fn delete(self, hash: impl AsRef<str>) -> Call<DeleteKeyResponse> {
         funcs::api_keys_delete(self.core, hash)
     }
 
@@ -63,7 +63,7 @@ impl<'a> ApiKeys<'a> {
     ///
     /// The same as [`funcs::api_keys_get`].
     #[inline]
-    pub fn get(self, hash: impl AsRef<str>) -> Call<'a, GetKeyResponse> {
+    pub fn get(self, hash: impl AsRef<str>) -> Call<GetKeyResponse> {
         funcs::api_keys_get(self.core, hash)
     }
 
@@ -73,7 +73,7 @@ impl<'a> ApiKeys<'a> {
     ///
     /// The same as [`funcs::api_keys_update`].
     #[inline]
-    pub fn update(self, hash: impl AsRef<str>, request: UpdateKeyRequest) -> Call<'a, UpdateKeyResponse> {
+    pub fn update(self, hash: impl AsRef<str>, request: UpdateKeyRequest) -> Call<UpdateKeyResponse> {
         funcs::api_keys_update(self.core, hash, request)
     }
 }

@@ -23,7 +23,7 @@ impl<'a> Batch<'a> {
     ///
     /// The same as [`funcs::batch_list`].
     #[inline]
-    pub fn list(self, params: ListBatchesParams) -> Call<'a, BatchListResponse> {
+    pub fn list(self, params: BatchListParams) -> Call<BatchListResponse> {
         funcs::batch_list(self.core, params)
     }
 
@@ -33,7 +33,7 @@ impl<'a> Batch<'a> {
     ///
     /// The same as [`funcs::batch_create_batches`].
     #[inline]
-    pub fn create_batches(self, request: CreateBatchRequest) -> Call<'a, BatchObject> {
+    pub fn create_batches(self, request: CreateBatchRequest) -> Call<BatchObject> {
         funcs::batch_create_batches(self.core, request)
     }
 
@@ -43,7 +43,7 @@ impl<'a> Batch<'a> {
     ///
     /// The same as [`funcs::batch_delete`].
     #[inline]
-    pub fn delete(self, id: impl AsRef<str>) -> Call<'a, BatchDeletedObject> {
+    pub fn delete(self, id: impl AsRef<str>) -> Call<BatchDeletedObject> {
         funcs::batch_delete(self.core, id)
     }
 
@@ -53,7 +53,7 @@ impl<'a> Batch<'a> {
     ///
     /// The same as [`funcs::batch_get_batches`].
     #[inline]
-    pub fn get_batches(self, id: impl AsRef<str>) -> Call<'a, BatchObject> {
+    pub fn get_batches(self, id: impl AsRef<str>) -> Call<BatchObject> {
         funcs::batch_get_batches(self.core, id)
     }
 }

@@ -23,7 +23,7 @@ impl<'a> Benchmarks<'a> {
     ///
     /// The same as [`funcs::benchmarks_get_benchmarks`].
     #[inline]
-    pub fn get_benchmarks(self, params: GetBenchmarksParams) -> Call<'a, UnifiedBenchmarksResponse> {
+    pub fn get_benchmarks(self, params: BenchmarksGetBenchmarksParams) -> Call<UnifiedBenchmarksResponse> {
         funcs::benchmarks_get_benchmarks(self.core, params)
     }
 }

@@ -23,7 +23,7 @@ impl<'a> Byok<'a> {
     ///
     /// The same as [`funcs::byok_list`].
     #[inline]
-    pub fn list(self, params: ListByokKeysParams) -> Call<'a, ListByokKeysResponse> {
+    pub fn list(self, params: ByokListParams) -> Call<ListByokKeysResponse> {
         funcs::byok_list(self.core, params)
     }
 
@@ -33,7 +33,7 @@ impl<'a> Byok<'a> {
     ///
     /// The same as [`funcs::byok_create`].
     #[inline]
-    pub fn create(self, request: CreateByokKeyRequest) -> Call<'a, CreateByokKeyResponse> {
+    pub fn create(self, request: CreateByokKeyRequest) -> Call<CreateByokKeyResponse> {
         funcs::byok_create(self.core, request)
     }
 
@@ -43,7 +43,7 @@ impl<'a> Byok<'a> {
     ///
     /// The same as [`funcs::byok_delete`].
     #[inline]
-    pub fn delete(self, id: impl AsRef<str>) -> Call<'a, DeleteByokKeyResponse> {
+    pub fn delete(self, id: impl AsRef<str>) -> Call<DeleteByokKeyResponse> {
         funcs::byok_delete(self.core, id)
     }
 
@@ -53,7 +53,7 @@ impl<'a> Byok<'a> {
     ///
     /// The same as [`funcs::byok_get`].
     #[inline]
-    pub fn get(self, id: impl AsRef<str>) -> Call<'a, GetByokKeyResponse> {
+    pub fn get(self, id: impl AsRef<str>) -> Call<GetByokKeyResponse> {
         funcs::byok_get(self.core, id)
     }
 
@@ -63,7 +63,7 @@ impl<'a> Byok<'a> {
     ///
     /// The same as [`funcs::byok_update`].
     #[inline]
-    pub fn update(self, id: impl AsRef<str>, request: UpdateByokKeyRequest) -> Call<'a, UpdateByokKeyResponse> {
+    pub fn update(self, id: impl AsRef<str>, request: UpdateByokKeyRequest) -> Call<UpdateByokKeyResponse> {
         funcs::byok_update(self.core, id, request)
     }
 }

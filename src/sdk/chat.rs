@@ -23,7 +23,7 @@ impl<'a> Chat<'a> {
     ///
     /// The same as [`funcs::chat_send`].
     #[inline]
-    pub fn send(self, request: ChatRequest) -> Call<'a, ChatResult> {
+    pub fn send(self, request: ChatRequest) -> Call<ChatResult> {
         funcs::chat_send(self.core, request)
     }
 
@@ -33,7 +33,7 @@ impl<'a> Chat<'a> {
     ///
     /// The same as [`funcs::chat_stream`].
     #[inline]
-    pub fn stream(self, request: ChatRequest) -> Call<'a, EventStream<ChatStreamChunk>> {
+    pub fn stream(self, request: ChatRequest) -> Call<EventStream<ChatStreamChunk>> {
         funcs::chat_stream(self.core, request)
     }
 }

@@ -23,10 +23,7 @@ impl<'a> Classifications<'a> {
     ///
     /// The same as [`funcs::classifications_get_task_classifications`].
     #[inline]
-    pub fn get_task_classifications(
-        self,
-        params: GetTaskClassificationsParams,
-    ) -> Call<'a, TaskClassificationResponse> {
+    pub fn get_task_classifications(self, params: TaskClassificationsParams) -> Call<TaskClassificationResponse> {
         funcs::classifications_get_task_classifications(self.core, params)
     }
 }

@@ -26,8 +26,8 @@ impl<'a> Containers<'a> {
     pub fn list_container_files(
         self,
         container_id: impl AsRef<str>,
-        params: ListContainerFilesParams,
-    ) -> Call<'a, ContainerFileListResponse> {
+        params: ContainersListContainerFilesParams,
+    ) -> Call<ContainerFileListResponse> {
         funcs::containers_list_container_files(self.core, container_id, params)
     }
 
@@ -37,11 +37,7 @@ impl<'a> Containers<'a> {
     ///
     /// The same as [`funcs::containers_get_container_file`].
     #[inline]
-    pub fn get_container_file(
-        self,
-        container_id: impl AsRef<str>,
-        file_id: impl AsRef<str>,
-    ) -> Call<'a, ContainerFile> {
+    pub fn get_container_file(self, container_id: impl AsRef<str>, file_id: impl AsRef<str>) -> Call<ContainerFile> {
         funcs::containers_get_container_file(self.core, container_id, file_id)
     }
 
@@ -55,7 +51,7 @@ impl<'a> Containers<'a> {
         self,
         container_id: impl AsRef<str>,
         file_id: impl AsRef<str>,
-    ) -> Call<'a, Download> {
+    ) -> Call<Download> {
         funcs::containers_download_container_file_content(self.core, container_id, file_id)
     }
 
@@ -65,11 +61,7 @@ impl<'a> Containers<'a> {
     ///
     /// The same as [`funcs::containers_promote_container_file`].
     #[inline]
-    pub fn promote_container_file(
-        self,
-        container_id: impl AsRef<str>,
-        file_id: impl AsRef<str>,
-    ) -> Call<'a, FileResponse> {
+    pub fn promote_container_file(self, container_id: impl AsRef<str>, file_id: impl AsRef<str>) -> Call<FileResponse> {
         funcs::containers_promote_container_file(self.core, container_id, file_id)
     }
 }

@@ -23,7 +23,7 @@ impl<'a> Credits<'a> {
     ///
     /// The same as [`funcs::credits_get_credits`].
     #[inline]
-    pub fn get_credits(self) -> Call<'a, GetCreditsResponse> {
+    pub fn get_credits(self) -> Call<GetCreditsResponse> {
         funcs::credits_get_credits(self.core)
     }
 
@@ -35,7 +35,7 @@ impl<'a> Credits<'a> {
     #[expect(deprecated, reason = "the function is deprecated as well")]
     #[deprecated(note = "use the web credits purchase flow instead")]
     #[inline]
-    pub fn create_coinbase_charge(self) -> Call<'a, ()> {
+    pub fn create_coinbase_charge(self) -> Call<()> {
         funcs::credits_create_coinbase_charge(self.core)
     }
 }

@@ -23,7 +23,7 @@ impl<'a> Datasets<'a> {
     ///
     /// The same as [`funcs::datasets_get_app_rankings`].
     #[inline]
-    pub fn get_app_rankings(self, params: GetAppRankingsParams) -> Call<'a, AppRankingsResponse> {
+    pub fn get_app_rankings(self, params: DatasetsGetAppRankingsParams) -> Call<AppRankingsResponse> {
         funcs::datasets_get_app_rankings(self.core, params)
     }
 
@@ -33,7 +33,7 @@ impl<'a> Datasets<'a> {
     ///
     /// The same as [`funcs::datasets_get_rankings_daily`].
     #[inline]
-    pub fn get_rankings_daily(self, params: GetRankingsDailyParams) -> Call<'a, RankingsDailyResponse> {
+    pub fn get_rankings_daily(self, params: DatasetsGetRankingsDailyParams) -> Call<RankingsDailyResponse> {
         funcs::datasets_get_rankings_daily(self.core, params)
     }
 
@@ -43,7 +43,7 @@ impl<'a> Datasets<'a> {
     ///
     /// The same as [`funcs::datasets_get_session_cost`].
     #[inline]
-    pub fn get_session_cost(self, params: GetSessionCostParams) -> Call<'a, SessionCostResponse> {
+    pub fn get_session_cost(self, params: DatasetsGetSessionCostParams) -> Call<SessionCostResponse> {
         funcs::datasets_get_session_cost(self.core, params)
     }
 }

@@ -23,7 +23,7 @@ impl<'a> Embeddings<'a> {
     ///
     /// The same as [`funcs::embeddings_generate`].
     #[inline]
-    pub fn generate(self, request: CreateEmbeddingsRequest) -> Call<'a, CreateEmbeddingsResponse> {
+    pub fn generate(self, request: CreateEmbeddingsRequest) -> Call<CreateEmbeddingsResponse> {
         funcs::embeddings_generate(self.core, request)
     }
 
@@ -33,7 +33,7 @@ impl<'a> Embeddings<'a> {
     ///
     /// The same as [`funcs::embeddings_list_models`].
     #[inline]
-    pub fn list_models(self, params: ListEmbeddingsModelsParams) -> Call<'a, ModelsListResponse> {
+    pub fn list_models(self, params: EmbeddingsListModelsParams) -> Call<ModelsListResponse> {
         funcs::embeddings_list_models(self.core, params)
     }
 }

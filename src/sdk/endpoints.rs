@@ -23,7 +23,7 @@ impl<'a> Endpoints<'a> {
     ///
     /// The same as [`funcs::endpoints_list_zdr_endpoints`].
     #[inline]
-    pub fn list_zdr_endpoints(self) -> Call<'a, ListEndpointsZdrResponse> {
+    pub fn list_zdr_endpoints(self) -> Call<ListEndpointsZdrResponse> {
         funcs::endpoints_list_zdr_endpoints(self.core)
     }
 
@@ -33,7 +33,7 @@ impl<'a> Endpoints<'a> {
     ///
     /// The same as [`funcs::endpoints_list`].
     #[inline]
-    pub fn list(self, author: impl AsRef<str>, slug: impl AsRef<str>) -> Call<'a, ListModelEndpointsResponse> {
+    pub fn list(self, author: impl AsRef<str>, slug: impl AsRef<str>) -> Call<ListModelEndpointsResponse> {
         funcs::endpoints_list(self.core, author, slug)
     }
 }

@@ -23,7 +23,7 @@ impl<'a> ExternalUsers<'a> {
     ///
     /// The same as [`funcs::external_users_list`].
     #[inline]
-    pub fn list(self, params: ListExternalUsersParams) -> Call<'a, ListExternalUsersResponse> {
+    pub fn list(self, params: ExternalUsersListParams) -> Call<ListExternalUsersResponse> {
         funcs::external_users_list(self.core, params)
     }
 
@@ -33,7 +33,7 @@ impl<'a> ExternalUsers<'a> {
     ///
     /// The same as [`funcs::external_users_create`].
     #[inline]
-    pub fn create(self, request: CreateExternalUserRequest) -> Call<'a, ExternalUserResponse> {
+    pub fn create(self, request: CreateExternalUserRequest) -> Call<ExternalUserResponse> {
         funcs::external_users_create(self.core, request)
     }
 
@@ -43,7 +43,7 @@ impl<'a> ExternalUsers<'a> {
     ///
     /// The same as [`funcs::external_users_delete`].
     #[inline]
-    pub fn delete(self, user: impl AsRef<str>) -> Call<'a, ()> {
+    pub fn delete(self, user: impl AsRef<str>) -> Call<()> {
         funcs::external_users_delete(self.core, user)
     }
 
@@ -53,7 +53,7 @@ impl<'a> ExternalUsers<'a> {
     ///
     /// The same as [`funcs::external_users_get`].
     #[inline]
-    pub fn get(self, user: impl AsRef<str>) -> Call<'a, ExternalUserResponse> {
+    pub fn get(self, user: impl AsRef<str>) -> Call<ExternalUserResponse> {
         funcs::external_users_get(self.core, user)
     }
 
@@ -63,7 +63,7 @@ impl<'a> ExternalUsers<'a> {
     ///
     /// The same as [`funcs::external_users_update`].
     #[inline]
-    pub fn update(self, user: impl AsRef<str>, request: UpdateExternalUserRequest) -> Call<'a, ExternalUserResponse> {
+    pub fn update(self, user: impl AsRef<str>, request: UpdateExternalUserRequest) -> Call<ExternalUserResponse> {
         funcs::external_users_update(self.core, user, request)
     }
 }

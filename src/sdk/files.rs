@@ -23,7 +23,7 @@ impl<'a> Files<'a> {
     ///
     /// The same as [`funcs::files_list`].
     #[inline]
-    pub fn list(self, params: ListFilesParams) -> Call<'a, FileListResponse> {
+    pub fn list(self, params: FilesListParams) -> Call<FileListResponse> {
         funcs::files_list(self.core, params)
     }
 
@@ -33,7 +33,7 @@ impl<'a> Files<'a> {
     ///
     /// The same as [`funcs::files_upload`].
     #[inline]
-    pub fn upload(self, request: UploadFileRequest, params: UploadFileParams) -> Call<'a, FileResponse> {
+    pub fn upload(self, request: UploadFileRequest, params: FilesUploadParams) -> Call<FileResponse> {
         funcs::files_upload(self.core, request, params)
     }
 
@@ -43,7 +43,7 @@ impl<'a> Files<'a> {
     ///
     /// The same as [`funcs::files_delete`].
     #[inline]
-    pub fn delete(self, file_id: impl AsRef<str>, params: DeleteFileParams) -> Call<'a, FileDeleteResponse> {
+    pub fn delete(self, file_id: impl AsRef<str>, params: FilesDeleteParams) -> Call<FileDeleteResponse> {
         funcs::files_delete(self.core, file_id, params)
     }
 
@@ -53,7 +53,7 @@ impl<'a> Files<'a> {
     ///
     /// The same as [`funcs::files_retrieve`].
     #[inline]
-    pub fn retrieve(self, file_id: impl AsRef<str>, params: GetFileMetadataParams) -> Call<'a, FileResponse> {
+    pub fn retrieve(self, file_id: impl AsRef<str>, params: FilesRetrieveParams) -> Call<FileResponse> {
         funcs::files_retrieve(self.core, file_id, params)
     }
 
@@ -63,7 +63,7 @@ impl<'a> Files<'a> {
     ///
     /// The same as [`funcs::files_download`].
     #[inline]
-    pub fn download(self, file_id: impl AsRef<str>, params: DownloadFileContentParams) -> Call<'a, Download> {
+    pub fn download(self, file_id: impl AsRef<str>, params: FilesDownloadParams) -> Call<Download> {
         funcs::files_download(self.core, file_id, params)
     }
 }

@@ -23,7 +23,7 @@ impl<'a> Generations<'a> {
     ///
     /// The same as [`funcs::generations_get_generation`].
     #[inline]
-    pub fn get_generation(self, id: impl AsRef<str>) -> Call<'a, GenerationResponse> {
+    pub fn get_generation(self, id: impl AsRef<str>) -> Call<GenerationResponse> {
         funcs::generations_get_generation(self.core, id)
     }
 
@@ -33,7 +33,7 @@ impl<'a> Generations<'a> {
     ///
     /// The same as [`funcs::generations_list_generation_content`].
     #[inline]
-    pub fn list_generation_content(self, id: impl AsRef<str>) -> Call<'a, GenerationContentResponse> {
+    pub fn list_generation_content(self, id: impl AsRef<str>) -> Call<GenerationContentResponse> {
         funcs::generations_list_generation_content(self.core, id)
     }
 
@@ -43,10 +43,7 @@ impl<'a> Generations<'a> {
     ///
     /// The same as [`funcs::generations_submit_feedback`].
     #[inline]
-    pub fn submit_feedback(
-        self,
-        request: SubmitGenerationFeedbackRequest,
-    ) -> Call<'a, SubmitGenerationFeedbackResponse> {
+    pub fn submit_feedback(self, request: SubmitGenerationFeedbackRequest) -> Call<SubmitGenerationFeedbackResponse> {
         funcs::generations_submit_feedback(self.core, request)
     }
 }

@@ -23,7 +23,7 @@ impl<'a> Guardrails<'a> {
     ///
     /// The same as [`funcs::guardrails_list`].
     #[inline]
-    pub fn list(self, params: ListGuardrailsParams) -> Call<'a, ListGuardrailsResponse> {
+    pub fn list(self, params: GuardrailsListParams) -> Call<ListGuardrailsResponse> {
         funcs::guardrails_list(self.core, params)
     }
 
@@ -33,7 +33,7 @@ impl<'a> Guardrails<'a> {
     ///
     /// The same as [`funcs::guardrails_create`].
     #[inline]
-    pub fn create(self, request: CreateGuardrailRequest) -> Call<'a, CreateGuardrailResponse> {
+    pub fn create(self, request: CreateGuardrailRequest) -> Call<CreateGuardrailResponse> {
         funcs::guardrails_create(self.core, request)
     }
 
@@ -43,7 +43,7 @@ impl<'a> Guardrails<'a> {
     ///
     /// The same as [`funcs::guardrails_list_key_assignments`].
     #[inline]
-    pub fn list_key_assignments(self, params: ListKeyAssignmentsParams) -> Call<'a, ListKeyAssignmentsResponse> {
+    pub fn list_key_assignments(self, params: GuardrailsListKeyAssignmentsParams) -> Call<ListKeyAssignmentsResponse> {
         funcs::guardrails_list_key_assignments(self.core, params)
     }
 
@@ -55,8 +55,8 @@ impl<'a> Guardrails<'a> {
     #[inline]
     pub fn list_member_assignments(
         self,
-        params: ListMemberAssignmentsParams,
-    ) -> Call<'a, ListMemberAssignmentsResponse> {
+        params: GuardrailsListMemberAssignmentsParams,
+    ) -> Call<ListMemberAssignmentsResponse> {
         funcs::guardrails_list_member_assignments(self.core, params)
     }
 
@@ -66,7 +66,7 @@ impl<'a> Guardrails<'a> {
     ///
     /// The same as [`funcs::guardrails_delete`].
     #[inline]
-    pub fn delete(self, id: impl AsRef<str>) -> Call<'a, DeleteGuardrailResponse> {
+    pub fn delete(self, id: impl AsRef<str>) -> Call<DeleteGuardrailResponse> {
         funcs::guardrails_delete(self.core, id)
     }
 
@@ -76,7 +76,7 @@ impl<'a> Guardrails<'a> {
     ///
     /// The same as [`funcs::guardrails_get`].
     #[inline]
-    pub fn get(self, id: impl AsRef<str>) -> Call<'a, GetGuardrailResponse> {
+    pub fn get(self, id: impl AsRef<str>) -> Call<GetGuardrailResponse> {
         funcs::guardrails_get(self.core, id)
     }
 
@@ -86,7 +86,7 @@ impl<'a> Guardrails<'a> {
     ///
     /// The same as [`funcs::guardrails_update`].
     #[inline]
-    pub fn update(self, id: impl AsRef<str>, request: UpdateGuardrailRequest) -> Call<'a, UpdateGuardrailResponse> {
+    pub fn update(self, id: impl AsRef<str>, request: UpdateGuardrailRequest) -> Call<UpdateGuardrailResponse> {
         funcs::guardrails_update(self.core, id, request)
     }
 
@@ -99,8 +99,8 @@ impl<'a> Guardrails<'a> {
     pub fn list_guardrail_key_assignments(
         self,
         id: impl AsRef<str>,
-        params: ListGuardrailKeyAssignmentsParams,
-    ) -> Call<'a, ListKeyAssignmentsResponse> {
+        params: GuardrailKeyAssignmentsParams,
+    ) -> Call<ListKeyAssignmentsResponse> {
         funcs::guardrails_list_guardrail_key_assignments(self.core, id, params)
     }
 
@@ -110,11 +110,7 @@ impl<'a> Guardrails<'a> {
     ///
     /// The same as [`funcs::guardrails_bulk_assign_keys`].
     #[inline]
-    pub fn bulk_assign_keys(
-        self,
-        id: impl AsRef<str>,
-        request: BulkAssignKeysRequest,
-    ) -> Call<'a, BulkAssignKeysResponse> {
+    pub fn bulk_assign_keys(self, id: impl AsRef<str>, request: BulkAssignKeysRequest) -> Call<BulkAssignKeysResponse> {
         funcs::guardrails_bulk_assign_keys(self.core, id, request)
     }
 
@@ -128,7 +124,7 @@ impl<'a> Guardrails<'a> {
         self,
         id: impl AsRef<str>,
         request: BulkUnassignKeysRequest,
-    ) -> Call<'a, BulkUnassignKeysResponse> {
+    ) -> Call<BulkUnassignKeysResponse> {
         funcs::guardrails_bulk_unassign_keys(self.core, id, request)
     }
 
@@ -141,8 +137,8 @@ impl<'a> Guardrails<'a> {
     pub fn list_guardrail_member_assignments(
         self,
         id: impl AsRef<str>,
-        params: ListGuardrailMemberAssignmentsParams,
-    ) -> Call<'a, ListMemberAssignmentsResponse> {
+        params: GuardrailMemberAssignmentsParams,
+    ) -> Call<ListMemberAssignmentsResponse> {
         funcs::guardrails_list_guardrail_member_assignments(self.core, id, params)
     }
 
@@ -156,7 +152,7 @@ impl<'a> Guardrails<'a> {
         self,
         id: impl AsRef<str>,
         request: BulkAssignMembersRequest,
-    ) -> Call<'a, BulkAssignMembersResponse> {
+    ) -> Call<BulkAssignMembersResponse> {
         funcs::guardrails_bulk_assign_members(self.core, id, request)
     }
 
@@ -170,7 +166,7 @@ impl<'a> Guardrails<'a> {
         self,
         id: impl AsRef<str>,
         request: BulkUnassignMembersRequest,
-    ) -> Call<'a, BulkUnassignMembersResponse> {
+    ) -> Call<BulkUnassignMembersResponse> {
         funcs::guardrails_bulk_unassign_members(self.core, id, request)
     }
 }

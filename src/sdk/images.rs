@@ -23,7 +23,7 @@ impl<'a> Images<'a> {
     ///
     /// The same as [`funcs::images_generate`].
     #[inline]
-    pub fn generate(self, request: ImageGenerationRequest) -> Call<'a, ImageGenerationResponse> {
+    pub fn generate(self, request: ImageGenerationRequest) -> Call<ImageGenerationResponse> {
         funcs::images_generate(self.core, request)
     }
 
@@ -33,7 +33,7 @@ impl<'a> Images<'a> {
     ///
     /// The same as [`funcs::images_stream`].
     #[inline]
-    pub fn stream(self, request: ImageGenerationRequest) -> Call<'a, EventStream<ImageStreamEvents>> {
+    pub fn stream(self, request: ImageGenerationRequest) -> Call<EventStream<ImageStreamEvent>> {
         funcs::images_stream(self.core, request)
     }
 
@@ -43,7 +43,7 @@ impl<'a> Images<'a> {
     ///
     /// The same as [`funcs::images_list_models`].
     #[inline]
-    pub fn list_models(self) -> Call<'a, ImageModelsListResponse> {
+    pub fn list_models(self) -> Call<ImageModelsListResponse> {
         funcs::images_list_models(self.core)
     }
 
@@ -57,7 +57,7 @@ impl<'a> Images<'a> {
         self,
         author: impl AsRef<str>,
         slug: impl AsRef<str>,
-    ) -> Call<'a, ImageModelEndpointsResponse> {
+    ) -> Call<ImageModelEndpointsResponse> {
         funcs::images_list_model_endpoints(self.core, author, slug)
     }
 }

@@ -23,7 +23,7 @@ impl<'a> Messages<'a> {
     ///
     /// The same as [`funcs::messages_create`].
     #[inline]
-    pub fn create(self, request: MessagesRequest) -> Call<'a, MessagesResult> {
+    pub fn create(self, request: MessagesRequest) -> Call<MessagesResult> {
         funcs::messages_create(self.core, request)
     }
 
@@ -33,7 +33,7 @@ impl<'a> Messages<'a> {
     ///
     /// The same as [`funcs::messages_stream`].
     #[inline]
-    pub fn stream(self, request: MessagesRequest) -> Call<'a, EventStream<MessagesStreamEvents>> {
+    pub fn stream(self, request: MessagesRequest) -> Call<EventStream<MessagesStreamEvent>> {
         funcs::messages_stream(self.core, request)
     }
 }

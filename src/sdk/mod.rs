@@ -3,7 +3,7 @@
 //! The facade: [`OpenRouter`], with a method for each namespace. It adds nothing to
 //! [`funcs`](crate::funcs) but names.
 
-use crate::core::{OpenRouterCore, OpenRouterCoreBuilder};
+use crate::core::{ClientBuilder, OpenRouterCore};
 use crate::errors::Error;
 
 #[cfg(feature = "alpha-decisions")]
@@ -125,7 +125,7 @@ pub use self::messages::Messages;
 #[cfg(feature = "models")]
 pub use self::models::Models;
 #[cfg(feature = "oauth")]
-pub use self::oauth::Oauth;
+pub use self::oauth::OAuth;
 #[cfg(feature = "observability")]
 pub use self::observability::Observability;
 #[cfg(feature = "organization")]
@@ -169,7 +169,7 @@ pub struct OpenRouter {
 }
 
 impl OpenRouter {
-    /// A client with this API key and the default options.
+    /// Creates a client with this API key and the default options.
     ///
     /// # Errors
     /// [`Error::InvalidRequest`] when the key is empty or not a valid header value.
@@ -185,9 +185,9 @@ impl OpenRouter {
         OpenRouterCore::from_env().map(Self::from)
     }
 
-    /// All options; end with `build()` and turn the core into a client with `OpenRouter::from`.
-    pub fn builder() -> OpenRouterCoreBuilder {
-        OpenRouterCore::builder()
+    /// Starts building a client with options.
+    pub fn builder() -> ClientBuilder<Self> {
+        ClientBuilder::default()
     }
 
     /// The core, for the free functions.
@@ -346,8 +346,8 @@ impl OpenRouter {
     /// The operations of `oauth`.
     #[cfg(feature = "oauth")]
     #[inline]
-    pub fn oauth(&self) -> Oauth<'_> {
-        Oauth::new(&self.core)
+    pub fn oauth(&self) -> OAuth<'_> {
+        OAuth::new(&self.core)
     }
 
     /// The operations of `observability`.

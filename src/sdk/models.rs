@@ -23,7 +23,7 @@ impl<'a> Models<'a> {
     ///
     /// The same as [`funcs::models_get`].
     #[inline]
-    pub fn get(self, author: impl AsRef<str>, slug: impl AsRef<str>) -> Call<'a, ModelResponse> {
+    pub fn get(self, author: impl AsRef<str>, slug: impl AsRef<str>) -> Call<ModelResponse> {
         funcs::models_get(self.core, author, slug)
     }
 
@@ -33,7 +33,7 @@ impl<'a> Models<'a> {
     ///
     /// The same as [`funcs::models_list`].
     #[inline]
-    pub fn list(self, params: GetModelsParams) -> Call<'a, ModelsListResponse> {
+    pub fn list(self, params: ModelsListParams) -> Call<ModelsListResponse> {
         funcs::models_list(self.core, params)
     }
 
@@ -43,7 +43,7 @@ impl<'a> Models<'a> {
     ///
     /// The same as [`funcs::models_count`].
     #[inline]
-    pub fn count(self, params: ListModelsCountParams) -> Call<'a, ModelsCountResponse> {
+    pub fn count(self, params: ModelsCountParams) -> Call<ModelsCountResponse> {
         funcs::models_count(self.core, params)
     }
 
@@ -53,7 +53,7 @@ impl<'a> Models<'a> {
     ///
     /// The same as [`funcs::models_list_for_user`].
     #[inline]
-    pub fn list_for_user(self, params: ListModelsUserParams) -> Call<'a, ModelsListResponse> {
+    pub fn list_for_user(self, params: ModelsListForUserParams) -> Call<ModelsListResponse> {
         funcs::models_list_for_user(self.core, params)
     }
 }

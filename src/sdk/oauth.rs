@@ -8,11 +8,11 @@ use crate::models::*;
 
 /// The operations of `oauth`, by [`OpenRouter::oauth`](crate::OpenRouter::oauth).
 #[derive(Clone, Copy, Debug)]
-pub struct Oauth<'a> {
+pub struct OAuth<'a> {
     pub(crate) core: &'a OpenRouterCore,
 }
 
-impl<'a> Oauth<'a> {
+impl<'a> OAuth<'a> {
     pub(super) fn new(core: &'a OpenRouterCore) -> Self {
         Self { core }
     }
@@ -26,7 +26,7 @@ impl<'a> Oauth<'a> {
     pub fn exchange_auth_code_for_api_key(
         self,
         request: ExchangeAuthCodeForApiKeyRequest,
-    ) -> Call<'a, ExchangeAuthCodeForApiKeyResponse> {
+    ) -> Call<ExchangeAuthCodeForApiKeyResponse> {
         funcs::oauth_exchange_auth_code_for_api_key(self.core, request)
     }
 
@@ -36,7 +36,7 @@ impl<'a> Oauth<'a> {
     ///
     /// The same as [`funcs::oauth_create_auth_code`].
     #[inline]
-    pub fn create_auth_code(self, request: CreateAuthKeysCodeRequest) -> Call<'a, CreateAuthKeysCodeResponse> {
+    pub fn create_auth_code(self, request: CreateAuthKeysCodeRequest) -> Call<CreateAuthKeysCodeResponse> {
         funcs::oauth_create_auth_code(self.core, request)
     }
 
@@ -46,7 +46,7 @@ impl<'a> Oauth<'a> {
     ///
     /// The same as [`funcs::oauth_list_oauth_jwks`].
     #[inline]
-    pub fn list_oauth_jwks(self) -> Call<'a, OauthJwks> {
+    pub fn list_oauth_jwks(self) -> Call<OAuthJwks> {
         funcs::oauth_list_oauth_jwks(self.core)
     }
 
@@ -56,7 +56,7 @@ impl<'a> Oauth<'a> {
     ///
     /// The same as [`funcs::oauth_create_oauth_token`].
     #[inline]
-    pub fn create_oauth_token(self, request: TokenExchangeRequest) -> Call<'a, TokenExchangeResponse> {
+    pub fn create_oauth_token(self, request: TokenExchangeRequest) -> Call<TokenExchangeResponse> {
         funcs::oauth_create_oauth_token(self.core, request)
     }
 }

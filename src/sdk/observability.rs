@@ -23,7 +23,7 @@ impl<'a> Observability<'a> {
     ///
     /// The same as [`funcs::observability_list`].
     #[inline]
-    pub fn list(self, params: ListObservabilityDestinationsParams) -> Call<'a, ListObservabilityDestinationsResponse> {
+    pub fn list(self, params: ObservabilityListParams) -> Call<ListObservabilityDestinationsResponse> {
         funcs::observability_list(self.core, params)
     }
 
@@ -36,7 +36,7 @@ impl<'a> Observability<'a> {
     pub fn create(
         self,
         request: CreateObservabilityDestinationRequest,
-    ) -> Call<'a, CreateObservabilityDestinationResponse> {
+    ) -> Call<CreateObservabilityDestinationResponse> {
         funcs::observability_create(self.core, request)
     }
 
@@ -46,7 +46,7 @@ impl<'a> Observability<'a> {
     ///
     /// The same as [`funcs::observability_delete`].
     #[inline]
-    pub fn delete(self, id: impl AsRef<str>) -> Call<'a, DeleteObservabilityDestinationResponse> {
+    pub fn delete(self, id: impl AsRef<str>) -> Call<DeleteObservabilityDestinationResponse> {
         funcs::observability_delete(self.core, id)
     }
 
@@ -56,7 +56,7 @@ impl<'a> Observability<'a> {
     ///
     /// The same as [`funcs::observability_get`].
     #[inline]
-    pub fn get(self, id: impl AsRef<str>) -> Call<'a, GetObservabilityDestinationResponse> {
+    pub fn get(self, id: impl AsRef<str>) -> Call<GetObservabilityDestinationResponse> {
         funcs::observability_get(self.core, id)
     }
 
@@ -70,7 +70,7 @@ impl<'a> Observability<'a> {
         self,
         id: impl AsRef<str>,
         request: UpdateObservabilityDestinationRequest,
-    ) -> Call<'a, UpdateObservabilityDestinationResponse> {
+    ) -> Call<UpdateObservabilityDestinationResponse> {
         funcs::observability_update(self.core, id, request)
     }
 }

@@ -23,7 +23,7 @@ impl<'a> Organization<'a> {
     ///
     /// The same as [`funcs::organization_list_members`].
     #[inline]
-    pub fn list_members(self, params: ListOrganizationMembersParams) -> Call<'a, ListOrganizationMembersResponse> {
+    pub fn list_members(self, params: OrganizationListMembersParams) -> Call<ListOrganizationMembersResponse> {
         funcs::organization_list_members(self.core, params)
     }
 
@@ -33,7 +33,7 @@ impl<'a> Organization<'a> {
     ///
     /// The same as [`funcs::organization_get_settings`].
     #[inline]
-    pub fn get_settings(self) -> Call<'a, GetOrganizationSettingsResponse> {
+    pub fn get_settings(self) -> Call<GetOrganizationSettingsResponse> {
         funcs::organization_get_settings(self.core)
     }
 
@@ -46,7 +46,7 @@ impl<'a> Organization<'a> {
     pub fn update_settings(
         self,
         request: UpdateOrganizationSettingsRequest,
-    ) -> Call<'a, UpdateOrganizationSettingsResponse> {
+    ) -> Call<UpdateOrganizationSettingsResponse> {
         funcs::organization_update_settings(self.core, request)
     }
 }

@@ -23,7 +23,7 @@ impl<'a> Presets<'a> {
     ///
     /// The same as [`funcs::presets_list`].
     #[inline]
-    pub fn list(self, params: ListPresetsParams) -> Call<'a, ListPresetsResponse> {
+    pub fn list(self, params: PresetsListParams) -> Call<ListPresetsResponse> {
         funcs::presets_list(self.core, params)
     }
 
@@ -33,7 +33,7 @@ impl<'a> Presets<'a> {
     ///
     /// The same as [`funcs::presets_get`].
     #[inline]
-    pub fn get(self, slug: impl AsRef<str>) -> Call<'a, GetPresetResponse> {
+    pub fn get(self, slug: impl AsRef<str>) -> Call<GetPresetResponse> {
         funcs::presets_get(self.core, slug)
     }
 
@@ -47,7 +47,7 @@ impl<'a> Presets<'a> {
         self,
         slug: impl AsRef<str>,
         request: ChatRequest,
-    ) -> Call<'a, CreatePresetFromInferenceResponse> {
+    ) -> Call<CreatePresetFromInferenceResponse> {
         funcs::presets_create_presets_chat_completions(self.core, slug, request)
     }
 
@@ -61,7 +61,7 @@ impl<'a> Presets<'a> {
         self,
         slug: impl AsRef<str>,
         request: MessagesRequest,
-    ) -> Call<'a, CreatePresetFromInferenceResponse> {
+    ) -> Call<CreatePresetFromInferenceResponse> {
         funcs::presets_create_presets_messages(self.core, slug, request)
     }
 
@@ -75,7 +75,7 @@ impl<'a> Presets<'a> {
         self,
         slug: impl AsRef<str>,
         request: ResponsesRequest,
-    ) -> Call<'a, CreatePresetFromInferenceResponse> {
+    ) -> Call<CreatePresetFromInferenceResponse> {
         funcs::presets_create_presets_responses(self.core, slug, request)
     }
 
@@ -88,8 +88,8 @@ impl<'a> Presets<'a> {
     pub fn list_versions(
         self,
         slug: impl AsRef<str>,
-        params: ListPresetVersionsParams,
-    ) -> Call<'a, ListPresetVersionsResponse> {
+        params: PresetsListVersionsParams,
+    ) -> Call<ListPresetVersionsResponse> {
         funcs::presets_list_versions(self.core, slug, params)
     }
 
@@ -99,7 +99,7 @@ impl<'a> Presets<'a> {
     ///
     /// The same as [`funcs::presets_get_version`].
     #[inline]
-    pub fn get_version(self, slug: impl AsRef<str>, version: impl AsRef<str>) -> Call<'a, GetPresetVersionResponse> {
+    pub fn get_version(self, slug: impl AsRef<str>, version: impl AsRef<str>) -> Call<GetPresetVersionResponse> {
         funcs::presets_get_version(self.core, slug, version)
     }
 }

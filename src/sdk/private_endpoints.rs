@@ -23,7 +23,7 @@ impl<'a> PrivateEndpoints<'a> {
     ///
     /// The same as [`funcs::private_endpoints_list`].
     #[inline]
-    pub fn list(self) -> Call<'a, ListPrivateEndpointsResponse> {
+    pub fn list(self) -> Call<ListPrivateEndpointsResponse> {
         funcs::private_endpoints_list(self.core)
     }
 
@@ -37,7 +37,7 @@ impl<'a> PrivateEndpoints<'a> {
         self,
         request: CreatePrivateEndpointRequest,
         idempotency_key: Option<&str>,
-    ) -> Call<'a, ManagedPrivateEndpointResponse> {
+    ) -> Call<ManagedPrivateEndpointResponse> {
         funcs::private_endpoints_create(self.core, request, idempotency_key)
     }
 
@@ -50,8 +50,8 @@ impl<'a> PrivateEndpoints<'a> {
     pub fn delete(
         self,
         id: impl AsRef<str>,
-        params: DeletePrivateEndpointParams,
-    ) -> Call<'a, DeletePrivateEndpointResponse> {
+        params: PrivateEndpointsDeleteParams,
+    ) -> Call<DeletePrivateEndpointResponse> {
         funcs::private_endpoints_delete(self.core, id, params)
     }
 
@@ -61,7 +61,7 @@ impl<'a> PrivateEndpoints<'a> {
     ///
     /// The same as [`funcs::private_endpoints_get`].
     #[inline]
-    pub fn get(self, id: impl AsRef<str>) -> Call<'a, PrivateEndpointResponse> {
+    pub fn get(self, id: impl AsRef<str>) -> Call<PrivateEndpointResponse> {
         funcs::private_endpoints_get(self.core, id)
     }
 
@@ -71,11 +71,7 @@ impl<'a> PrivateEndpoints<'a> {
     ///
     /// The same as [`funcs::private_endpoints_update`].
     #[inline]
-    pub fn update(
-        self,
-        id: impl AsRef<str>,
-        request: UpdatePrivateEndpointRequest,
-    ) -> Call<'a, PrivateEndpointResponse> {
+    pub fn update(self, id: impl AsRef<str>, request: UpdatePrivateEndpointRequest) -> Call<PrivateEndpointResponse> {
         funcs::private_endpoints_update(self.core, id, request)
     }
 
@@ -85,7 +81,7 @@ impl<'a> PrivateEndpoints<'a> {
     ///
     /// The same as [`funcs::private_endpoints_activate`].
     #[inline]
-    pub fn activate(self, id: impl AsRef<str>) -> Call<'a, ManagedPrivateEndpointResponse> {
+    pub fn activate(self, id: impl AsRef<str>) -> Call<ManagedPrivateEndpointResponse> {
         funcs::private_endpoints_activate(self.core, id)
     }
 
@@ -95,7 +91,7 @@ impl<'a> PrivateEndpoints<'a> {
     ///
     /// The same as [`funcs::private_endpoints_disable`].
     #[inline]
-    pub fn disable(self, id: impl AsRef<str>) -> Call<'a, ManagedPrivateEndpointResponse> {
+    pub fn disable(self, id: impl AsRef<str>) -> Call<ManagedPrivateEndpointResponse> {
         funcs::private_endpoints_disable(self.core, id)
     }
 
@@ -105,7 +101,7 @@ impl<'a> PrivateEndpoints<'a> {
     ///
     /// The same as [`funcs::private_endpoints_enable`].
     #[inline]
-    pub fn enable(self, id: impl AsRef<str>) -> Call<'a, ManagedPrivateEndpointResponse> {
+    pub fn enable(self, id: impl AsRef<str>) -> Call<ManagedPrivateEndpointResponse> {
         funcs::private_endpoints_enable(self.core, id)
     }
 
@@ -121,7 +117,7 @@ impl<'a> PrivateEndpoints<'a> {
         self,
         id: impl AsRef<str>,
         request: UpdatePrivateEndpointParametersRequest,
-    ) -> Call<'a, PrivateEndpointResponse> {
+    ) -> Call<PrivateEndpointResponse> {
         funcs::private_endpoints_update_parameters(self.core, id, request)
     }
 
@@ -137,7 +133,7 @@ impl<'a> PrivateEndpoints<'a> {
         self,
         id: impl AsRef<str>,
         request: UpdatePrivateEndpointPricingRequest,
-    ) -> Call<'a, PrivateEndpointResponse> {
+    ) -> Call<PrivateEndpointResponse> {
         funcs::private_endpoints_update_pricing(self.core, id, request)
     }
 
@@ -151,7 +147,7 @@ impl<'a> PrivateEndpoints<'a> {
         self,
         id: impl AsRef<str>,
         request: ValidatePrivateEndpointRequest,
-    ) -> Call<'a, PrivateEndpointValidationResponse> {
+    ) -> Call<PrivateEndpointValidationResponse> {
         funcs::private_endpoints_validate(self.core, id, request)
     }
 }

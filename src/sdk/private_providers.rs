@@ -23,7 +23,7 @@ impl<'a> PrivateProviders<'a> {
     ///
     /// The same as [`funcs::private_providers_list`].
     #[inline]
-    pub fn list(self) -> Call<'a, ListPrivateProvidersResponse> {
+    pub fn list(self) -> Call<ListPrivateProvidersResponse> {
         funcs::private_providers_list(self.core)
     }
 
@@ -33,7 +33,7 @@ impl<'a> PrivateProviders<'a> {
     ///
     /// The same as [`funcs::private_providers_create`].
     #[inline]
-    pub fn create(self, request: CreatePrivateProviderRequest) -> Call<'a, CreatePrivateProviderResponse> {
+    pub fn create(self, request: CreatePrivateProviderRequest) -> Call<CreatePrivateProviderResponse> {
         funcs::private_providers_create(self.core, request)
     }
 
@@ -43,7 +43,7 @@ impl<'a> PrivateProviders<'a> {
     ///
     /// The same as [`funcs::private_providers_delete`].
     #[inline]
-    pub fn delete(self, slug: impl AsRef<str>) -> Call<'a, DeletePrivateProviderResponse> {
+    pub fn delete(self, slug: impl AsRef<str>) -> Call<DeletePrivateProviderResponse> {
         funcs::private_providers_delete(self.core, slug)
     }
 
@@ -53,7 +53,7 @@ impl<'a> PrivateProviders<'a> {
     ///
     /// The same as [`funcs::private_providers_get`].
     #[inline]
-    pub fn get(self, slug: impl AsRef<str>) -> Call<'a, GetPrivateProviderResponse> {
+    pub fn get(self, slug: impl AsRef<str>) -> Call<GetPrivateProviderResponse> {
         funcs::private_providers_get(self.core, slug)
     }
 
@@ -67,7 +67,7 @@ impl<'a> PrivateProviders<'a> {
         self,
         slug: impl AsRef<str>,
         request: UpdatePrivateProviderRequest,
-    ) -> Call<'a, UpdatePrivateProviderResponse> {
+    ) -> Call<UpdatePrivateProviderResponse> {
         funcs::private_providers_update(self.core, slug, request)
     }
 }

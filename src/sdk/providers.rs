@@ -23,7 +23,7 @@ impl<'a> Providers<'a> {
     ///
     /// The same as [`funcs::providers_list`].
     #[inline]
-    pub fn list(self) -> Call<'a, ListProvidersResponse> {
+    pub fn list(self) -> Call<ListProvidersResponse> {
         funcs::providers_list(self.core)
     }
 }

@@ -23,7 +23,7 @@ impl<'a> Rerank<'a> {
     ///
     /// The same as [`funcs::rerank_rerank`].
     #[inline]
-    pub fn rerank(self, request: CreateRerankRequest) -> Call<'a, CreateRerankResponse> {
+    pub fn rerank(self, request: CreateRerankRequest) -> Call<CreateRerankResponse> {
         funcs::rerank_rerank(self.core, request)
     }
 }

@@ -23,7 +23,7 @@ impl<'a> Responses<'a> {
     ///
     /// The same as [`funcs::responses_send`].
     #[inline]
-    pub fn send(self, request: ResponsesRequest) -> Call<'a, OpenResponsesResult> {
+    pub fn send(self, request: ResponsesRequest) -> Call<ResponsesResult> {
         funcs::responses_send(self.core, request)
     }
 
@@ -33,7 +33,7 @@ impl<'a> Responses<'a> {
     ///
     /// The same as [`funcs::responses_stream`].
     #[inline]
-    pub fn stream(self, request: ResponsesRequest) -> Call<'a, EventStream<StreamEvents>> {
+    pub fn stream(self, request: ResponsesRequest) -> Call<EventStream<ResponsesStreamEvent>> {
         funcs::responses_stream(self.core, request)
     }
 }

@@ -23,7 +23,7 @@ impl<'a> Scim<'a> {
     ///
     /// The same as [`funcs::scim_list_mappings`].
     #[inline]
-    pub fn list_mappings(self, params: ListScimGroupMappingsParams) -> Call<'a, ListScimGroupMappingsResponse> {
+    pub fn list_mappings(self, params: ScimListMappingsParams) -> Call<ListScimGroupMappingsResponse> {
         funcs::scim_list_mappings(self.core, params)
     }
 
@@ -33,7 +33,7 @@ impl<'a> Scim<'a> {
     ///
     /// The same as [`funcs::scim_create`].
     #[inline]
-    pub fn create(self, request: CreateScimGroupMappingRequest) -> Call<'a, CreateScimGroupMappingResponse> {
+    pub fn create(self, request: CreateScimGroupMappingRequest) -> Call<CreateScimGroupMappingResponse> {
         funcs::scim_create(self.core, request)
     }
 
@@ -43,7 +43,7 @@ impl<'a> Scim<'a> {
     ///
     /// The same as [`funcs::scim_delete`].
     #[inline]
-    pub fn delete(self, id: impl AsRef<str>, keep_members: bool) -> Call<'a, DeleteScimGroupMappingResponse> {
+    pub fn delete(self, id: impl AsRef<str>, keep_members: bool) -> Call<DeleteScimGroupMappingResponse> {
         funcs::scim_delete(self.core, id, keep_members)
     }
 
@@ -53,7 +53,7 @@ impl<'a> Scim<'a> {
     ///
     /// The same as [`funcs::scim_read`].
     #[inline]
-    pub fn read(self, id: impl AsRef<str>) -> Call<'a, GetScimGroupMappingResponse> {
+    pub fn read(self, id: impl AsRef<str>) -> Call<GetScimGroupMappingResponse> {
         funcs::scim_read(self.core, id)
     }
 
@@ -67,7 +67,7 @@ impl<'a> Scim<'a> {
         self,
         id: impl AsRef<str>,
         request: UpdateScimGroupMappingRequest,
-    ) -> Call<'a, UpdateScimGroupMappingResponse> {
+    ) -> Call<UpdateScimGroupMappingResponse> {
         funcs::scim_update(self.core, id, request)
     }
 
@@ -77,7 +77,7 @@ impl<'a> Scim<'a> {
     ///
     /// The same as [`funcs::scim_list_groups`].
     #[inline]
-    pub fn list_groups(self, params: ListScimGroupsParams) -> Call<'a, ListScimGroupsResponse> {
+    pub fn list_groups(self, params: ScimListGroupsParams) -> Call<ListScimGroupsResponse> {
         funcs::scim_list_groups(self.core, params)
     }
 
@@ -87,7 +87,7 @@ impl<'a> Scim<'a> {
     ///
     /// The same as [`funcs::scim_create_sync_job`].
     #[inline]
-    pub fn create_sync_job(self) -> Call<'a, CreateScimSyncJobResponse> {
+    pub fn create_sync_job(self) -> Call<CreateScimSyncJobResponse> {
         funcs::scim_create_sync_job(self.core)
     }
 
@@ -97,7 +97,7 @@ impl<'a> Scim<'a> {
     ///
     /// The same as [`funcs::scim_get_sync_job`].
     #[inline]
-    pub fn get_sync_job(self, id: impl AsRef<str>) -> Call<'a, GetScimSyncJobResponse> {
+    pub fn get_sync_job(self, id: impl AsRef<str>) -> Call<GetScimSyncJobResponse> {
         funcs::scim_get_sync_job(self.core, id)
     }
 }

@@ -23,7 +23,7 @@ impl<'a> Stt<'a> {
     ///
     /// The same as [`funcs::stt_create_transcription`].
     #[inline]
-    pub fn create_transcription(self, request: SttRequest) -> Call<'a, SttResponse> {
+    pub fn create_transcription(self, request: SttRequest) -> Call<SttResponse> {
         funcs::stt_create_transcription(self.core, request)
     }
 
@@ -33,10 +33,7 @@ impl<'a> Stt<'a> {
     ///
     /// The same as [`funcs::stt_create_transcription_multipart`].
     #[inline]
-    pub fn create_transcription_multipart(
-        self,
-        request: CreateAudioTranscriptionsMultipartRequest,
-    ) -> Call<'a, SttResponse> {
+    pub fn create_transcription_multipart(self, request: SttMultipartRequest) -> Call<SttResponse> {
         funcs::stt_create_transcription_multipart(self.core, request)
     }
 }

@@ -23,7 +23,7 @@ impl<'a> SystemOne<'a> {
     ///
     /// The same as [`funcs::system_one_create`].
     #[inline]
-    pub fn create(self, request: DecisionsRequest) -> Call<'a, DecisionsResponse> {
+    pub fn create(self, request: DecisionsRequest) -> Call<DecisionsResponse> {
         funcs::system_one_create(self.core, request)
     }
 }

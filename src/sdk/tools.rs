@@ -23,7 +23,7 @@ impl<'a> Tools<'a> {
     ///
     /// The same as [`funcs::tools_list_tools`].
     #[inline]
-    pub fn list_tools(self, params: ListToolsParams) -> Call<'a, ListToolsResponse> {
+    pub fn list_tools(self, params: ToolsListToolsParams) -> Call<ListToolsResponse> {
         funcs::tools_list_tools(self.core, params)
     }
 
@@ -33,7 +33,7 @@ impl<'a> Tools<'a> {
     ///
     /// The same as [`funcs::tools_get_tool`].
     #[inline]
-    pub fn get_tool(self, name: impl AsRef<str>) -> Call<'a, GetToolResponse> {
+    pub fn get_tool(self, name: impl AsRef<str>) -> Call<GetToolResponse> {
         funcs::tools_get_tool(self.core, name)
     }
 }

@@ -23,7 +23,7 @@ impl<'a> Tts<'a> {
     ///
     /// The same as [`funcs::tts_create_speech`].
     #[inline]
-    pub fn create_speech(self, request: SpeechRequest) -> Call<'a, Download> {
+    pub fn create_speech(self, request: SpeechRequest) -> Call<Download> {
         funcs::tts_create_speech(self.core, request)
     }
 }

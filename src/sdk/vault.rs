@@ -23,7 +23,7 @@ impl<'a> Vault<'a> {
     ///
     /// The same as [`funcs::vault_list_intern_connections`].
     #[inline]
-    pub fn list_intern_connections(self, intern_id: impl AsRef<str>) -> Call<'a, ListInternConnectionsResponse> {
+    pub fn list_intern_connections(self, intern_id: impl AsRef<str>) -> Call<ListInternConnectionsResponse> {
         funcs::vault_list_intern_connections(self.core, intern_id)
     }
 
@@ -36,8 +36,8 @@ impl<'a> Vault<'a> {
     pub fn list_intern_effective_vault_secrets(
         self,
         intern_id: impl AsRef<str>,
-        params: ListInternEffectiveVaultSecretsParams,
-    ) -> Call<'a, VaultEffectiveSecretListResponse> {
+        params: VaultEffectiveSecretsParams,
+    ) -> Call<VaultEffectiveSecretListResponse> {
         funcs::vault_list_intern_effective_vault_secrets(self.core, intern_id, params)
     }
 
@@ -50,8 +50,8 @@ impl<'a> Vault<'a> {
     pub fn list_intern_vault_secrets(
         self,
         intern_id: impl AsRef<str>,
-        params: ListInternVaultSecretsParams,
-    ) -> Call<'a, VaultSecretListResponse> {
+        params: VaultListInternVaultSecretsParams,
+    ) -> Call<VaultSecretListResponse> {
         funcs::vault_list_intern_vault_secrets(self.core, intern_id, params)
     }
 
@@ -65,7 +65,7 @@ impl<'a> Vault<'a> {
         self,
         intern_id: impl AsRef<str>,
         request: VaultSecretCopyRequest,
-    ) -> Call<'a, VaultSecretCopyResponse> {
+    ) -> Call<VaultSecretCopyResponse> {
         funcs::vault_copy_vault_secrets_to_intern(self.core, intern_id, request)
     }
 
@@ -75,7 +75,7 @@ impl<'a> Vault<'a> {
     ///
     /// The same as [`funcs::vault_delete_intern_vault_secret`].
     #[inline]
-    pub fn delete_intern_vault_secret(self, intern_id: impl AsRef<str>, name: impl AsRef<str>) -> Call<'a, ()> {
+    pub fn delete_intern_vault_secret(self, intern_id: impl AsRef<str>, name: impl AsRef<str>) -> Call<()> {
         funcs::vault_delete_intern_vault_secret(self.core, intern_id, name)
     }
 
@@ -90,7 +90,7 @@ impl<'a> Vault<'a> {
         intern_id: impl AsRef<str>,
         name: impl AsRef<str>,
         request: VaultSecretWriteRequest,
-    ) -> Call<'a, VaultSecretResponse> {
+    ) -> Call<VaultSecretResponse> {
         funcs::vault_store_intern_vault_secret(self.core, intern_id, name, request)
     }
 
@@ -100,7 +100,7 @@ impl<'a> Vault<'a> {
     ///
     /// The same as [`funcs::vault_list_vault_secrets`].
     #[inline]
-    pub fn list_vault_secrets(self, params: ListVaultSecretsParams) -> Call<'a, VaultSecretListResponse> {
+    pub fn list_vault_secrets(self, params: VaultListVaultSecretsParams) -> Call<VaultSecretListResponse> {
         funcs::vault_list_vault_secrets(self.core, params)
     }
 
@@ -110,7 +110,7 @@ impl<'a> Vault<'a> {
     ///
     /// The same as [`funcs::vault_delete_vault_secret`].
     #[inline]
-    pub fn delete_vault_secret(self, name: impl AsRef<str>) -> Call<'a, ()> {
+    pub fn delete_vault_secret(self, name: impl AsRef<str>) -> Call<()> {
         funcs::vault_delete_vault_secret(self.core, name)
     }
 
@@ -124,7 +124,7 @@ impl<'a> Vault<'a> {
         self,
         name: impl AsRef<str>,
         request: VaultSecretWriteRequest,
-    ) -> Call<'a, VaultSecretResponse> {
+    ) -> Call<VaultSecretResponse> {
         funcs::vault_store_vault_secret(self.core, name, request)
     }
 }

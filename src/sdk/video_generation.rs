@@ -23,7 +23,7 @@ impl<'a> VideoGeneration<'a> {
     ///
     /// The same as [`funcs::video_generation_generate`].
     #[inline]
-    pub fn generate(self, request: VideoGenerationRequest) -> Call<'a, VideoGenerationResponse> {
+    pub fn generate(self, request: VideoGenerationRequest) -> Call<VideoGenerationResponse> {
         funcs::video_generation_generate(self.core, request)
     }
 
@@ -33,7 +33,7 @@ impl<'a> VideoGeneration<'a> {
     ///
     /// The same as [`funcs::video_generation_list_videos_models`].
     #[inline]
-    pub fn list_videos_models(self) -> Call<'a, VideoModelsListResponse> {
+    pub fn list_videos_models(self) -> Call<VideoModelsListResponse> {
         funcs::video_generation_list_videos_models(self.core)
     }
 
@@ -43,7 +43,7 @@ impl<'a> VideoGeneration<'a> {
     ///
     /// The same as [`funcs::video_generation_get_generation`].
     #[inline]
-    pub fn get_generation(self, job_id: impl AsRef<str>) -> Call<'a, VideoGenerationResponse> {
+    pub fn get_generation(self, job_id: impl AsRef<str>) -> Call<VideoGenerationResponse> {
         funcs::video_generation_get_generation(self.core, job_id)
     }
 
@@ -53,7 +53,11 @@ impl<'a> VideoGeneration<'a> {
     ///
     /// The same as [`funcs::video_generation_get_video_content`].
     #[inline]
-    pub fn get_video_content(self, job_id: impl AsRef<str>, params: GetVideoContentParams) -> Call<'a, Download> {
+    pub fn get_video_content(
+        self,
+        job_id: impl AsRef<str>,
+        params: VideoGenerationGetVideoContentParams,
+    ) -> Call<Download> {
         funcs::video_generation_get_video_content(self.core, job_id, params)
     }
 }

@@ -23,7 +23,7 @@ impl<'a> Workspaces<'a> {
     ///
     /// The same as [`funcs::workspaces_list`].
     #[inline]
-    pub fn list(self, params: ListWorkspacesParams) -> Call<'a, ListWorkspacesResponse> {
+    pub fn list(self, params: WorkspacesListParams) -> Call<ListWorkspacesResponse> {
         funcs::workspaces_list(self.core, params)
     }
 
@@ -33,7 +33,7 @@ impl<'a> Workspaces<'a> {
     ///
     /// The same as [`funcs::workspaces_create`].
     #[inline]
-    pub fn create(self, request: CreateWorkspaceRequest) -> Call<'a, CreateWorkspaceResponse> {
+    pub fn create(self, request: CreateWorkspaceRequest) -> Call<CreateWorkspaceResponse> {
         funcs::workspaces_create(self.core, request)
     }
 
@@ -43,7 +43,7 @@ impl<'a> Workspaces<'a> {
     ///
     /// The same as [`funcs::workspaces_delete`].
     #[inline]
-    pub fn delete(self, id: impl AsRef<str>, params: DeleteWorkspaceParams) -> Call<'a, DeleteWorkspaceResponse> {
+    pub fn delete(self, id: impl AsRef<str>, params: WorkspacesDeleteParams) -> Call<DeleteWorkspaceResponse> {
         funcs::workspaces_delete(self.core, id, params)
     }
 
@@ -53,7 +53,7 @@ impl<'a> Workspaces<'a> {
     ///
     /// The same as [`funcs::workspaces_get`].
     #[inline]
-    pub fn get(self, id: impl AsRef<str>) -> Call<'a, GetWorkspaceResponse> {
+    pub fn get(self, id: impl AsRef<str>) -> Call<GetWorkspaceResponse> {
         funcs::workspaces_get(self.core, id)
     }
 
@@ -63,7 +63,7 @@ impl<'a> Workspaces<'a> {
     ///
     /// The same as [`funcs::workspaces_update`].
     #[inline]
-    pub fn update(self, id: impl AsRef<str>, request: UpdateWorkspaceRequest) -> Call<'a, UpdateWorkspaceResponse> {
+    pub fn update(self, id: impl AsRef<str>, request: UpdateWorkspaceRequest) -> Call<UpdateWorkspaceResponse> {
         funcs::workspaces_update(self.core, id, request)
     }
 
@@ -76,8 +76,8 @@ impl<'a> Workspaces<'a> {
     pub fn list_members(
         self,
         id: impl AsRef<str>,
-        params: ListWorkspaceMembersParams,
-    ) -> Call<'a, ListWorkspaceMembersResponse> {
+        params: WorkspacesListMembersParams,
+    ) -> Call<ListWorkspaceMembersResponse> {
         funcs::workspaces_list_members(self.core, id, params)
     }
 
@@ -91,7 +91,7 @@ impl<'a> Workspaces<'a> {
         self,
         id: impl AsRef<str>,
         request: BulkAddWorkspaceMembersRequest,
-    ) -> Call<'a, BulkAddWorkspaceMembersResponse> {
+    ) -> Call<BulkAddWorkspaceMembersResponse> {
         funcs::workspaces_bulk_add_members(self.core, id, request)
     }
 
@@ -105,7 +105,7 @@ impl<'a> Workspaces<'a> {
         self,
         id: impl AsRef<str>,
         request: BulkRemoveWorkspaceMembersRequest,
-    ) -> Call<'a, BulkRemoveWorkspaceMembersResponse> {
+    ) -> Call<BulkRemoveWorkspaceMembersResponse> {
         funcs::workspaces_bulk_remove_members(self.core, id, request)
     }
 
@@ -115,7 +115,7 @@ impl<'a> Workspaces<'a> {
     ///
     /// The same as [`funcs::workspaces_list_budgets`].
     #[inline]
-    pub fn list_budgets(self, workspace_ref: impl AsRef<str>) -> Call<'a, ListWorkspaceBudgetsResponse> {
+    pub fn list_budgets(self, workspace_ref: impl AsRef<str>) -> Call<ListWorkspaceBudgetsResponse> {
         funcs::workspaces_list_budgets(self.core, workspace_ref)
     }
 
@@ -129,7 +129,7 @@ impl<'a> Workspaces<'a> {
         self,
         workspace_ref: impl AsRef<str>,
         interval: impl Into<WorkspaceBudgetInterval>,
-    ) -> Call<'a, DeleteWorkspaceBudgetResponse> {
+    ) -> Call<DeleteWorkspaceBudgetResponse> {
         funcs::workspaces_delete_budget(self.core, workspace_ref, interval)
     }
 
@@ -143,7 +143,7 @@ impl<'a> Workspaces<'a> {
         self,
         workspace_ref: impl AsRef<str>,
         interval: impl Into<WorkspaceBudgetInterval>,
-    ) -> Call<'a, GetWorkspaceBudgetResponse> {
+    ) -> Call<GetWorkspaceBudgetResponse> {
         funcs::workspaces_get_budget(self.core, workspace_ref, interval)
     }
 
@@ -158,7 +158,7 @@ impl<'a> Workspaces<'a> {
         workspace_ref: impl AsRef<str>,
         interval: impl Into<WorkspaceBudgetInterval>,
         request: UpsertWorkspaceBudgetRequest,
-    ) -> Call<'a, UpsertWorkspaceBudgetResponse> {
+    ) -> Call<UpsertWorkspaceBudgetResponse> {
         funcs::workspaces_set_budget(self.core, workspace_ref, interval, request)
     }
 }

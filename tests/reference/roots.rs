@@ -69,7 +69,7 @@ macro_rules! with_roots {
             ImageGenerationResponse
             ImageModelEndpointsResponse
             ImageModelsListResponse
-            ImageStreamEvents
+            ImageStreamEvent
             ListByokKeysResponse
             ListEndpointsZdrResponse
             ListExternalUsersResponse
@@ -94,18 +94,18 @@ macro_rules! with_roots {
             ListWorkspacesResponse
             ManagedPrivateEndpointResponse
             MessagesResult
-            MessagesStreamEvents
+            MessagesStreamEvent
             ModelResponse
             ModelsCountResponse
             ModelsListResponse
-            OauthJwks
-            OpenResponsesResult
+            OAuthJwks
             PrivateEndpointResponse
             PrivateEndpointValidationResponse
             QueryAnalyticsResponse
             RankingsDailyResponse
+            ResponsesResult
+            ResponsesStreamEvent
             SessionCostResponse
-            StreamEvents
             SttResponse
             SubmitGenerationFeedbackResponse
             TaskClassificationResponse

@@ -12,7 +12,7 @@ use openrouter_kit::core::body::Body;
 use openrouter_kit::core::transport::{Transport, TransportError, TransportErrorKind, TransportFuture};
 use openrouter_kit::core::wire::{DecodeError, Json, Reader, Root, Wire, Writer};
 use openrouter_kit::core::{
-    Authentication, Call, EventStream, OpenRouterCore, OpenRouterCoreBuilder, Operation, Parts, StreamItem,
+    Authentication, Call, ClientBuilder, EventStream, OpenRouterCore, Operation, Parts, StreamItem,
 };
 use tokio::time::Instant;
 
@@ -83,16 +83,16 @@ pub fn body() -> Thing {
 }
 
 /// A paid request, whose repetition costs.
-pub fn post(core: &OpenRouterCore) -> Call<'_, Thing> {
+pub fn post(core: &OpenRouterCore) -> Call<Thing> {
     Call::new(core, Parts::new(&POST).json(&body()).stream(false))
 }
 
-pub fn stream(core: &OpenRouterCore) -> Call<'_, EventStream<Thing>> {
+pub fn stream(core: &OpenRouterCore) -> Call<EventStream<Thing>> {
     Call::new(core, Parts::new(&POST).json(&body()).stream(true))
 }
 
 /// A request that may be repeated.
-pub fn get(core: &OpenRouterCore) -> Call<'_, Thing> {
+pub fn get(core: &OpenRouterCore) -> Call<Thing> {
     Call::new(core, Parts::new(&GET).path("id", "one"))
 }
 
@@ -165,7 +165,7 @@ impl Script {
         sent.windows(2).map(|pair| pair[1].at - pair[0].at).collect()
     }
 
-    pub fn client(&self) -> OpenRouterCoreBuilder {
+    pub fn client(&self) -> ClientBuilder<OpenRouterCore> {
         OpenRouterCore::builder().api_key("sk-or-v1-secret").transport(self.clone())
     }
 

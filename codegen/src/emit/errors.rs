@@ -15,10 +15,10 @@ pub fn emit(context: &Context<'_>, files: &mut Files) {
          /// The kind of an API error, named like the error types of the official SDKs.\n\
          #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]\n#[non_exhaustive]\npub enum ApiErrorKind {{\n{variants}    \
          /// Any other status; [`ApiError::status`](super::ApiError::status) and [`ApiError::code`](super::ApiError::code) \
-         say which.\n    Default,\n}}\n\n\
+         say which.\n    Other,\n}}\n\n\
          impl ApiErrorKind {{\n    /// Returns the kind of an HTTP status.\n    \
          pub const fn from_status(status: u16) -> Self {{\n        match status {{\n{arms}            \
-         _ => Self::Default,\n        }}\n    }}\n}}\n"
+         _ => Self::Other,\n        }}\n    }}\n}}\n"
     );
     files.insert("src/errors/kind.rs".to_owned(), text);
 }

@@ -16,7 +16,7 @@ pub struct Function {
     pub method: String,
     /// Names and types of the arguments after the core.
     pub arguments: Vec<(String, String)>,
-    /// The type in `Call<'_, …>`.
+    /// The type in `Call<…>`.
     pub answer: String,
     /// The body.
     body: String,
@@ -288,12 +288,7 @@ fn write_function(
 
 fn signature(name: &str, function: &Function) -> String {
     let arguments: String = function.arguments.iter().map(|(name, ty)| format!(", {name}: {ty}")).collect();
-    // A header is borrowed for the time of the call only; the lifetime in the answer is that of the core.
-    let (generic, lifetime, answer) = if arguments.contains("&str>") { ("<'a>", "'a ", "'a") } else { ("", "", "'_") };
-    format!(
-        "#[inline]\npub fn {name}{generic}(core: &{lifetime}OpenRouterCore{arguments}) -> Call<{answer}, {}>",
-        function.answer
-    )
+    format!("#[inline]\npub fn {name}(core: &OpenRouterCore{arguments}) -> Call<{}>", function.answer)
 }
 
 /// The struct of the facade for a namespace.

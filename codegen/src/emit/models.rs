@@ -213,6 +213,9 @@ fn type_doc(context: &Context<'_>, answers: &Answers, ty: &Type, out: &mut Strin
     if ty.deprecated {
         out.push_str("///\n/// Deprecated by the API.\n");
     }
+    for alias in &ty.aliases {
+        out.push_str(&format!("#[doc(alias = {})]\n", literal(alias)));
+    }
 }
 
 fn of_operation(operation: &Operation, ty: &Type) -> String {

@@ -27,7 +27,7 @@ pub fn emit(context: &Context<'_>, files: &mut Files) {
 
     let mut root = format!(
         "{HEADER}//! The facade: [`OpenRouter`], with a method for each namespace. It adds nothing to\n//! [`funcs`](crate::funcs) but names.\n\n\
-         use crate::core::{{OpenRouterCore, OpenRouterCoreBuilder}};\nuse crate::errors::Error;\n\n"
+         use crate::core::{{ClientBuilder, OpenRouterCore}};\nuse crate::errors::Error;\n\n"
     );
     let mut accessors = String::new();
     let mut exports = String::new();
@@ -57,14 +57,14 @@ pub fn emit(context: &Context<'_>, files: &mut Files) {
          /// operations exist as [functions](crate::funcs) on the core.\n\
          #[derive(Clone, Debug)]\npub struct OpenRouter {\n    core: OpenRouterCore,\n}\n\n\
          impl OpenRouter {\n\
-         \x20   /// A client with this API key and the default options.\n    ///\n    /// # Errors\n\
+         \x20   /// Creates a client with this API key and the default options.\n    ///\n    /// # Errors\n\
          \x20   /// [`Error::InvalidRequest`] when the key is empty or not a valid header value.\n\
          \x20   pub fn new(api_key: impl Into<String>) -> Result<Self, Error> {\n        OpenRouterCore::new(api_key).map(Self::from)\n    }\n\n\
          \x20   /// A client with the options that stand in the environment; see [`OpenRouterCore::from_env`].\n    ///\n    /// # Errors\n\
          \x20   /// [`Error::InvalidRequest`] when a variable holds a value that cannot be used.\n\
          \x20   pub fn from_env() -> Result<Self, Error> {\n        OpenRouterCore::from_env().map(Self::from)\n    }\n\n\
-         \x20   /// All options; end with `build()` and turn the core into a client with `OpenRouter::from`.\n\
-         \x20   pub fn builder() -> OpenRouterCoreBuilder {\n        OpenRouterCore::builder()\n    }\n\n\
+         \x20   /// Starts building a client with options.\n\
+         \x20   pub fn builder() -> ClientBuilder<Self> {\n        ClientBuilder::default()\n    }\n\n\
          \x20   /// The core, for the free functions.\n    #[inline]\n    pub fn core(&self) -> &OpenRouterCore {\n        &self.core\n    }\n",
     );
     root.push_str(&accessors);
@@ -116,7 +116,7 @@ fn method(context: &Context<'_>, operation: &Operation, function: &Function, fac
         out.push_str(&deprecation);
     }
     out.push_str(&format!(
-        "    #[inline]\n    pub fn {}(self{arguments}) -> Call<'a, {}> {{\n        funcs::{}(self.core{names})\n    }}\n",
+        "    #[inline]\n    pub fn {}(self{arguments}) -> Call<{}> {{\n        funcs::{}(self.core{names})\n    }}\n",
         function.method,
         seen(&function.answer),
         function.name

@@ -81,7 +81,7 @@ async fn every_example_of_an_error_becomes_an_error_with_its_message() {
         let stated = place.rsplit('.').next().and_then(|status| status.parse().ok());
         let status = stated.or(example["error"]["code"].as_u64().map(|code| code as u16)).unwrap_or(400);
         server.answer(Answer::json(status, example.clone()));
-        let error = credits_get_credits(&core).retries(retries.clone()).await.unwrap_err();
+        let error = credits_get_credits(&core).retry_config(retries.clone()).await.unwrap_err();
         let error = error.as_api().unwrap_or_else(|| panic!("{place}: {error}"));
         assert_eq!((error.status().as_u16(), error.message()), (status, message), "{place}");
         count += 1;

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use openrouter_kit::OpenRouter;
 use openrouter_kit::core::wire::Json;
 use openrouter_kit::mock::{Answer, Event, MockServer, RecordedRequest};
-use openrouter_kit::{OpenRouter, OpenRouterCore};
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 
@@ -198,8 +198,7 @@ fn bodies(document: &Document, stated: &Stated<'_>, function: &str, stream: bool
 
 async fn call_both_ways(document: &Document, stated: &Stated<'_>, function: &str, calling: Calling) -> usize {
     let server = MockServer::start().await;
-    let core = OpenRouterCore::builder().api_key("sk-or-test").server_url(server.url()).build().unwrap();
-    let client = OpenRouter::from(core);
+    let client = OpenRouter::builder().api_key("sk-or-test").server_url(server.url()).build().unwrap();
     let stream = event_schema(document, stated).is_some() && function.ends_with("stream");
     let mut calls = 0;
     for all in [true, false] {

@@ -21,11 +21,11 @@ pub(crate) const TYPES: &[(&str, RoundTrip)] = &[
     ("AdvisorReasoning", round_trip::<AdvisorReasoning>),
     ("AdvisorReasoning.effort", round_trip::<AdvisorReasoningEffort>),
     ("AdvisorServerToolConfig", round_trip::<AdvisorServerToolConfig>),
-    ("AdvisorServerTool_OpenRouter", round_trip::<AdvisorServerToolOpenrouter>),
+    ("AdvisorServerTool_OpenRouter", round_trip::<AdvisorServerToolOpenRouter>),
     ("AgentMessageItem", round_trip::<AgentMessageItem>),
     ("AgentMessageItem.agent", round_trip::<AgentMessageItemAgent>),
-    ("AgentMessageItem.content[]", round_trip::<AgentMessageItemContentItem>),
-    ("AgentMessageItem.content[]|encrypted_content", round_trip::<AgentMessageItemContentItemEncryptedContent>),
+    ("AgentMessageItem.content[]", round_trip::<AgentMessageContentPart>),
+    ("AgentMessageItem.content[]|encrypted_content", round_trip::<AgentMessageEncryptedContent>),
     ("Alignment", round_trip::<Alignment>),
     ("AlignmentAllowedCallRecord", round_trip::<AlignmentAllowedCallRecord>),
     ("AlignmentBlockedCallRecord", round_trip::<AlignmentBlockedCallRecord>),
@@ -57,25 +57,22 @@ pub(crate) const TYPES: &[(&str, RoundTrip)] = &[
     ("AnthropicBashCodeExecutionOutput", round_trip::<AnthropicBashCodeExecutionOutput>),
     ("AnthropicBashCodeExecutionResult", round_trip::<AnthropicBashCodeExecutionResult>),
     ("AnthropicBashCodeExecutionToolResult", round_trip::<AnthropicBashCodeExecutionToolResult>),
-    ("AnthropicBashCodeExecutionToolResultError", round_trip::<AnthropicBashCodeExecutionToolResultError>),
-    (
-        "AnthropicBashCodeExecutionToolResultError.error_code",
-        round_trip::<AnthropicBashCodeExecutionToolResultErrorCode>,
-    ),
-    ("AnthropicCacheControlDirective", round_trip::<AnthropicCacheControlDirective>),
-    ("AnthropicCacheControlTtl", round_trip::<AnthropicCacheControlTtl>),
+    ("AnthropicBashCodeExecutionToolResultError", round_trip::<AnthropicBashCodeExecutionError>),
+    ("AnthropicBashCodeExecutionToolResultError.error_code", round_trip::<AnthropicBashCodeExecutionErrorCode>),
+    ("AnthropicCacheControlDirective", round_trip::<CacheControl>),
+    ("AnthropicCacheControlTtl", round_trip::<CacheControlTtl>),
     ("AnthropicCacheCreation", round_trip::<AnthropicCacheCreation>),
     ("AnthropicCaller", round_trip::<AnthropicCaller>),
-    ("AnthropicCitationCharLocation", round_trip::<AnthropicCitationCharLocation>),
-    ("AnthropicCitationCharLocationParam", round_trip::<AnthropicCitationCharLocationParam>),
-    ("AnthropicCitationContentBlockLocation", round_trip::<AnthropicCitationContentBlockLocation>),
-    ("AnthropicCitationContentBlockLocationParam", round_trip::<AnthropicCitationContentBlockLocationParam>),
-    ("AnthropicCitationPageLocation", round_trip::<AnthropicCitationPageLocation>),
-    ("AnthropicCitationPageLocationParam", round_trip::<AnthropicCitationPageLocationParam>),
-    ("AnthropicCitationSearchResultLocation", round_trip::<AnthropicCitationSearchResultLocation>),
-    ("AnthropicCitationSearchResultLocationParam", round_trip::<AnthropicCitationSearchResultLocationParam>),
-    ("AnthropicCitationWebSearchResultLocation", round_trip::<AnthropicCitationWebSearchResultLocation>),
-    ("AnthropicCitationWebSearchResultLocationParam", round_trip::<AnthropicCitationWebSearchResultLocationParam>),
+    ("AnthropicCitationCharLocation", round_trip::<AnthropicCharCitation>),
+    ("AnthropicCitationCharLocationParam", round_trip::<AnthropicCharCitationParam>),
+    ("AnthropicCitationContentBlockLocation", round_trip::<AnthropicContentBlockCitation>),
+    ("AnthropicCitationContentBlockLocationParam", round_trip::<AnthropicContentBlockCitationParam>),
+    ("AnthropicCitationPageLocation", round_trip::<AnthropicPageCitation>),
+    ("AnthropicCitationPageLocationParam", round_trip::<AnthropicPageCitationParam>),
+    ("AnthropicCitationSearchResultLocation", round_trip::<AnthropicSearchResultCitation>),
+    ("AnthropicCitationSearchResultLocationParam", round_trip::<AnthropicSearchResultCitationParam>),
+    ("AnthropicCitationWebSearchResultLocation", round_trip::<AnthropicWebSearchCitation>),
+    ("AnthropicCitationWebSearchResultLocationParam", round_trip::<AnthropicWebSearchCitationParam>),
     ("AnthropicCitationsConfig", round_trip::<AnthropicCitationsConfig>),
     ("AnthropicCodeExecution20250825Caller", round_trip::<AnthropicCodeExecution20250825Caller>),
     ("AnthropicCodeExecution20260120Caller", round_trip::<AnthropicCodeExecution20260120Caller>),
@@ -96,15 +93,9 @@ pub(crate) const TYPES: &[(&str, RoundTrip)] = &[
     ("AnthropicDocumentBlockParam", round_trip::<AnthropicDocumentBlockParam>),
     ("AnthropicDocumentBlockParam.citations", round_trip::<AnthropicDocumentBlockParamCitations>),
     ("AnthropicDocumentBlockParam.source", round_trip::<AnthropicDocumentBlockParamSource>),
-    ("AnthropicDocumentBlockParam.source|content", round_trip::<AnthropicDocumentBlockParamSourceContent>),
-    (
-        "AnthropicDocumentBlockParam.source|content.content",
-        round_trip::<AnthropicDocumentBlockParamSourceContentContent>,
-    ),
-    (
-        "AnthropicDocumentBlockParam.source|content.content[]",
-        round_trip::<AnthropicDocumentBlockParamSourceContentContentItem>,
-    ),
+    ("AnthropicDocumentBlockParam.source|content", round_trip::<AnthropicContentSource>),
+    ("AnthropicDocumentBlockParam.source|content.content", round_trip::<AnthropicContentSourceContent>),
+    ("AnthropicDocumentBlockParam.source|content.content[]", round_trip::<AnthropicContentSourcePart>),
     ("AnthropicEncryptedCodeExecutionResult", round_trip::<AnthropicEncryptedCodeExecutionResult>),
     ("AnthropicFile", round_trip::<AnthropicFile>),
     ("AnthropicFileDeleted", round_trip::<AnthropicFileDeleted>),
@@ -139,23 +130,14 @@ pub(crate) const TYPES: &[(&str, RoundTrip)] = &[
     ("AnthropicTextBlockParam", round_trip::<AnthropicTextBlockParam>),
     ("AnthropicTextBlockParam.citations[]", round_trip::<AnthropicTextBlockParamCitation>),
     ("AnthropicTextCitation", round_trip::<AnthropicTextCitation>),
-    ("AnthropicTextEditorCodeExecutionContent", round_trip::<AnthropicTextEditorCodeExecutionContent>),
-    ("AnthropicTextEditorCodeExecutionCreateResult", round_trip::<AnthropicTextEditorCodeExecutionCreateResult>),
-    (
-        "AnthropicTextEditorCodeExecutionStrReplaceResult",
-        round_trip::<AnthropicTextEditorCodeExecutionStrReplaceResult>,
-    ),
-    ("AnthropicTextEditorCodeExecutionToolResult", round_trip::<AnthropicTextEditorCodeExecutionToolResult>),
-    ("AnthropicTextEditorCodeExecutionToolResultError", round_trip::<AnthropicTextEditorCodeExecutionToolResultError>),
-    (
-        "AnthropicTextEditorCodeExecutionToolResultError.error_code",
-        round_trip::<AnthropicTextEditorCodeExecutionToolResultErrorCode>,
-    ),
-    ("AnthropicTextEditorCodeExecutionViewResult", round_trip::<AnthropicTextEditorCodeExecutionViewResult>),
-    (
-        "AnthropicTextEditorCodeExecutionViewResult.file_type",
-        round_trip::<AnthropicTextEditorCodeExecutionViewResultFileType>,
-    ),
+    ("AnthropicTextEditorCodeExecutionContent", round_trip::<AnthropicTextEditorContent>),
+    ("AnthropicTextEditorCodeExecutionCreateResult", round_trip::<AnthropicTextEditorCreateResult>),
+    ("AnthropicTextEditorCodeExecutionStrReplaceResult", round_trip::<AnthropicTextEditorStrReplaceResult>),
+    ("AnthropicTextEditorCodeExecutionToolResult", round_trip::<AnthropicTextEditorToolResult>),
+    ("AnthropicTextEditorCodeExecutionToolResultError", round_trip::<AnthropicTextEditorError>),
+    ("AnthropicTextEditorCodeExecutionToolResultError.error_code", round_trip::<AnthropicTextEditorErrorCode>),
+    ("AnthropicTextEditorCodeExecutionViewResult", round_trip::<AnthropicTextEditorViewResult>),
+    ("AnthropicTextEditorCodeExecutionViewResult.file_type", round_trip::<AnthropicTextEditorViewResultFileType>),
     ("AnthropicThinkingBlock", round_trip::<AnthropicThinkingBlock>),
     ("AnthropicThinkingBlockBinding", round_trip::<AnthropicThinkingBlockBinding>),
     ("AnthropicThinkingBlockBinding.mismatch_behavior", round_trip::<AnthropicThinkingMismatchBehavior>),
@@ -171,13 +153,13 @@ pub(crate) const TYPES: &[(&str, RoundTrip)] = &[
     ("AnthropicToolSearchToolRegex", round_trip::<AnthropicToolSearchToolRegex>),
     ("AnthropicToolSearchToolRegex.type", round_trip::<AnthropicToolSearchToolRegexType>),
     ("AnthropicToolSearchToolResult", round_trip::<AnthropicToolSearchToolResult>),
-    ("AnthropicToolUnion", round_trip::<AnthropicToolUnion>),
-    ("AnthropicToolUnion|bash_20250124", round_trip::<AnthropicToolUnionBash20250124>),
-    ("AnthropicToolUnion|custom", round_trip::<AnthropicToolUnionCustom>),
-    ("AnthropicToolUnion|custom.input_schema", round_trip::<AnthropicToolUnionCustomInputSchema>),
-    ("AnthropicToolUnion|text_editor_20250124", round_trip::<AnthropicToolUnionTextEditor20250124>),
-    ("AnthropicToolUnion|web_search_20250305", round_trip::<AnthropicToolUnionWebSearch20250305>),
-    ("AnthropicToolUnion|web_search_20260209", round_trip::<AnthropicToolUnionWebSearch20260209>),
+    ("AnthropicToolUnion", round_trip::<AnthropicTool>),
+    ("AnthropicToolUnion|bash_20250124", round_trip::<AnthropicToolBash20250124>),
+    ("AnthropicToolUnion|custom", round_trip::<AnthropicToolCustom>),
+    ("AnthropicToolUnion|custom.input_schema", round_trip::<AnthropicToolCustomInputSchema>),
+    ("AnthropicToolUnion|text_editor_20250124", round_trip::<AnthropicToolTextEditor20250124>),
+    ("AnthropicToolUnion|web_search_20250305", round_trip::<AnthropicToolWebSearch20250305>),
+    ("AnthropicToolUnion|web_search_20260209", round_trip::<AnthropicToolWebSearch20260209>),
     ("AnthropicToolUseBlock", round_trip::<AnthropicToolUseBlock>),
     ("AnthropicToolUsesKeep", round_trip::<AnthropicToolUsesKeep>),
     ("AnthropicToolUsesTrigger", round_trip::<AnthropicToolUsesTrigger>),
@@ -198,7 +180,7 @@ pub(crate) const TYPES: &[(&str, RoundTrip)] = &[
     ("AnthropicWebSearchToolResultError.error_code", round_trip::<AnthropicWebSearchToolResultErrorCode>),
     ("AnthropicWebSearchToolUserLocation", round_trip::<AnthropicWebSearchToolUserLocation>),
     ("ApiErrorType", round_trip::<ApiErrorType>),
-    ("AppRankingsItem", round_trip::<AppRankingsItem>),
+    ("AppRankingsItem", round_trip::<AppRanking>),
     ("AppRankingsResponse", round_trip::<AppRankingsResponse>),
     ("ApplyPatchCallItem", round_trip::<ApplyPatchCallItem>),
     ("ApplyPatchCallOperation", round_trip::<ApplyPatchCallOperation>),
@@ -209,10 +191,10 @@ pub(crate) const TYPES: &[(&str, RoundTrip)] = &[
     ("ApplyPatchCallStatus", round_trip::<ApplyPatchCallStatus>),
     ("ApplyPatchCreateFileOperation", round_trip::<ApplyPatchCreateFileOperation>),
     ("ApplyPatchDeleteFileOperation", round_trip::<ApplyPatchDeleteFileOperation>),
-    ("ApplyPatchEngineEnum", round_trip::<ApplyPatchEngineEnum>),
+    ("ApplyPatchEngineEnum", round_trip::<ApplyPatchEngine>),
     ("ApplyPatchServerTool", round_trip::<ApplyPatchServerTool>),
     ("ApplyPatchServerToolConfig", round_trip::<ApplyPatchServerToolConfig>),
-    ("ApplyPatchServerTool_OpenRouter", round_trip::<ApplyPatchServerToolOpenrouter>),
+    ("ApplyPatchServerTool_OpenRouter", round_trip::<ApplyPatchServerToolOpenRouter>),
     ("ApplyPatchUpdateFileOperation", round_trip::<ApplyPatchUpdateFileOperation>),
     ("ArmorAutoMode", round_trip::<ArmorAutoMode>),
     ("ArmorAutoMode.allow[]", round_trip::<ArmorAutoModeAllowItem>),
@@ -240,28 +222,28 @@ pub(crate) const TYPES: &[(&str, RoundTrip)] = &[
     ("BYOKKey", round_trip::<ByokKey>),
     ("BYOKKey.declared_region", round_trip::<ByokDeclaredRegion>),
     ("BYOKProviderSlug", round_trip::<ByokProviderSlug>),
-    ("BaseAnnotationAddedEvent", round_trip::<BaseAnnotationAddedEvent>),
-    ("BaseCustomToolCallInputDeltaEvent", round_trip::<BaseCustomToolCallInputDeltaEvent>),
-    ("BaseCustomToolCallInputDoneEvent", round_trip::<BaseCustomToolCallInputDoneEvent>),
-    ("BaseErrorEvent", round_trip::<BaseErrorEvent>),
-    ("BaseFunctionCallArgsDeltaEvent", round_trip::<BaseFunctionCallArgsDeltaEvent>),
-    ("BaseFunctionCallArgsDoneEvent", round_trip::<BaseFunctionCallArgsDoneEvent>),
-    ("BaseInputs", round_trip::<BaseInputs>),
-    ("BaseInputs[]", round_trip::<BaseInputsItem>),
-    ("BaseInputs[]|message", round_trip::<BaseInputsItemMessage>),
-    ("BaseInputs[]|message.content", round_trip::<BaseInputsItemMessageContent>),
-    ("BaseInputs[]|message.content[]", round_trip::<BaseInputsItemMessageContentItem>),
-    ("BaseInputs[]|message.phase", round_trip::<BaseInputsItemMessagePhase>),
-    ("BaseInputs[]|message.role", round_trip::<BaseInputsItemMessageRole>),
+    ("BaseAnnotationAddedEvent", round_trip::<AnnotationAddedEvent>),
+    ("BaseCustomToolCallInputDeltaEvent", round_trip::<CustomToolCallInputDeltaEvent>),
+    ("BaseCustomToolCallInputDoneEvent", round_trip::<CustomToolCallInputDoneEvent>),
+    ("BaseErrorEvent", round_trip::<ResponseErrorEvent>),
+    ("BaseFunctionCallArgsDeltaEvent", round_trip::<FunctionCallArgsDeltaEvent>),
+    ("BaseFunctionCallArgsDoneEvent", round_trip::<FunctionCallArgsDoneEvent>),
+    ("BaseInputs", round_trip::<ResponsesInstructions>),
+    ("BaseInputs[]", round_trip::<InstructionItem>),
+    ("BaseInputs[]|message", round_trip::<InstructionItemMessage>),
+    ("BaseInputs[]|message.content", round_trip::<InstructionItemMessageContent>),
+    ("BaseInputs[]|message.content[]", round_trip::<InstructionItemMessageContentItem>),
+    ("BaseInputs[]|message.phase", round_trip::<InstructionItemMessagePhase>),
+    ("BaseInputs[]|message.role", round_trip::<InstructionItemMessageRole>),
     ("BaseReasoningConfig", round_trip::<BaseReasoningConfig>),
-    ("BaseReasoningDeltaEvent", round_trip::<BaseReasoningDeltaEvent>),
-    ("BaseReasoningDoneEvent", round_trip::<BaseReasoningDoneEvent>),
-    ("BaseReasoningSummaryPartAddedEvent", round_trip::<BaseReasoningSummaryPartAddedEvent>),
-    ("BaseReasoningSummaryPartDoneEvent", round_trip::<BaseReasoningSummaryPartDoneEvent>),
-    ("BaseReasoningSummaryTextDeltaEvent", round_trip::<BaseReasoningSummaryTextDeltaEvent>),
-    ("BaseReasoningSummaryTextDoneEvent", round_trip::<BaseReasoningSummaryTextDoneEvent>),
-    ("BaseRefusalDeltaEvent", round_trip::<BaseRefusalDeltaEvent>),
-    ("BaseRefusalDoneEvent", round_trip::<BaseRefusalDoneEvent>),
+    ("BaseReasoningDeltaEvent", round_trip::<ReasoningDeltaEvent>),
+    ("BaseReasoningDoneEvent", round_trip::<ReasoningDoneEvent>),
+    ("BaseReasoningSummaryPartAddedEvent", round_trip::<ReasoningSummaryPartAddedEvent>),
+    ("BaseReasoningSummaryPartDoneEvent", round_trip::<ReasoningSummaryPartDoneEvent>),
+    ("BaseReasoningSummaryTextDeltaEvent", round_trip::<ReasoningSummaryTextDeltaEvent>),
+    ("BaseReasoningSummaryTextDoneEvent", round_trip::<ReasoningSummaryTextDoneEvent>),
+    ("BaseRefusalDeltaEvent", round_trip::<RefusalDeltaEvent>),
+    ("BaseRefusalDoneEvent", round_trip::<RefusalDoneEvent>),
     ("BaseResponsesResult.tools[]", round_trip::<BaseResponsesResultTool>),
     ("BaseResponsesResult.tools[]|function", round_trip::<BaseResponsesResultToolFunction>),
     ("BashServerTool", round_trip::<BashServerTool>),
@@ -316,13 +298,13 @@ pub(crate) const TYPES: &[(&str, RoundTrip)] = &[
     ("ChatChoice", round_trip::<ChatChoice>),
     ("ChatContentAudio", round_trip::<ChatContentAudio>),
     ("ChatContentAudio.input_audio", round_trip::<ChatContentAudioInputAudio>),
-    ("ChatContentCacheControl", round_trip::<ChatContentCacheControl>),
+    ("ChatContentCacheControl", round_trip::<CacheControl>),
     ("ChatContentFile", round_trip::<ChatContentFile>),
     ("ChatContentFile.file", round_trip::<ChatContentFileFile>),
     ("ChatContentImage", round_trip::<ChatContentImage>),
     ("ChatContentImage.image_url", round_trip::<ChatContentImageUrl>),
     ("ChatContentImage.image_url.detail", round_trip::<ChatContentImageUrlDetail>),
-    ("ChatContentItems", round_trip::<ChatContentItems>),
+    ("ChatContentItems", round_trip::<ChatContentPart>),
     ("ChatContentText", round_trip::<ChatContentText>),
     ("ChatContentVideo", round_trip::<ChatContentVideo>),
     ("ChatContentVideoInput", round_trip::<ChatContentVideoInput>),
@@ -333,7 +315,7 @@ pub(crate) const TYPES: &[(&str, RoundTrip)] = &[
     ("ChatDynamicServerTool", round_trip::<ChatDynamicServerTool>),
     ("ChatFileAnnotation", round_trip::<ChatFileAnnotation>),
     ("ChatFileAnnotation.file", round_trip::<ChatFileAnnotationFile>),
-    ("ChatFinishReasonEnum", round_trip::<ChatFinishReasonEnum>),
+    ("ChatFinishReasonEnum", round_trip::<ChatFinishReason>),
     ("ChatFormatGrammarConfig", round_trip::<ChatFormatGrammarConfig>),
     ("ChatFormatJsonObjectConfig", round_trip::<ChatFormatJsonObjectConfig>),
     ("ChatFormatJsonSchemaConfig", round_trip::<ChatFormatJsonSchemaConfig>),
@@ -343,12 +325,12 @@ pub(crate) const TYPES: &[(&str, RoundTrip)] = &[
     ("ChatFunctionTool|function", round_trip::<ChatFunctionToolFunction>),
     ("ChatFunctionTool|function.function", round_trip::<ChatFunctionToolFunctionFunction>),
     ("ChatJsonSchemaConfig", round_trip::<ChatJsonSchemaConfig>),
-    ("ChatMessages", round_trip::<ChatMessages>),
+    ("ChatMessages", round_trip::<ChatMessage>),
     ("ChatModelNames", round_trip::<Vec<String>>),
     ("ChatNamedToolChoice", round_trip::<ChatNamedToolChoice>),
     ("ChatNamedToolChoice.function", round_trip::<ChatNamedToolChoiceFunction>),
-    ("ChatReasoningDetails", round_trip::<Vec<ReasoningDetailUnion>>),
-    ("ChatReasoningSummaryVerbosityEnum", round_trip::<ChatReasoningSummaryVerbosityEnum>),
+    ("ChatReasoningDetails", round_trip::<Vec<ReasoningDetail>>),
+    ("ChatReasoningSummaryVerbosityEnum", round_trip::<ChatReasoningSummaryVerbosity>),
     ("ChatRequest", round_trip::<ChatRequest>),
     ("ChatRequest.modalities[]", round_trip::<ChatRequestModality>),
     ("ChatRequest.plugins[]", round_trip::<ChatRequestPlugin>),
@@ -367,7 +349,7 @@ pub(crate) const TYPES: &[(&str, RoundTrip)] = &[
     ("ChatStreamChunk.error.metadata", round_trip::<ChatStreamChunkErrorMetadata>),
     ("ChatStreamDelta", round_trip::<ChatStreamDelta>),
     ("ChatStreamOptions", round_trip::<ChatStreamOptions>),
-    ("ChatStreamReasoningDetails", round_trip::<Vec<ReasoningDetailUnion>>),
+    ("ChatStreamReasoningDetails", round_trip::<Vec<ReasoningDetail>>),
     ("ChatStreamToolCall", round_trip::<ChatStreamToolCall>),
     ("ChatStreamToolCall.function", round_trip::<ChatStreamToolCallFunction>),
     ("ChatSystemMessage", round_trip::<ChatSystemMessage>),
@@ -402,17 +384,14 @@ pub(crate) const TYPES: &[(&str, RoundTrip)] = &[
     ("CodeInterpreterCallCompletedEvent", round_trip::<CodeInterpreterCallCompletedEvent>),
     ("CodeInterpreterCallInProgressEvent", round_trip::<CodeInterpreterCallInProgressEvent>),
     ("CodeInterpreterCallInterpretingEvent", round_trip::<CodeInterpreterCallInterpretingEvent>),
-    ("CodeInterpreterCallItem", round_trip::<CodeInterpreterCallItem>),
+    ("CodeInterpreterCallItem", round_trip::<OutputCodeInterpreterCallItem>),
     ("CodeInterpreterFileOutput", round_trip::<CodeInterpreterFileOutput>),
     ("CodeInterpreterImageOutput", round_trip::<CodeInterpreterImageOutput>),
     ("CodeInterpreterLogsOutput", round_trip::<CodeInterpreterLogsOutput>),
     ("CodeInterpreterServerTool", round_trip::<CodeInterpreterServerTool>),
     ("CodeInterpreterServerTool.container", round_trip::<CodeInterpreterServerToolContainer>),
-    ("CodeInterpreterServerTool.container|auto", round_trip::<CodeInterpreterServerToolContainerAuto>),
-    (
-        "CodeInterpreterServerTool.container|auto.memory_limit",
-        round_trip::<CodeInterpreterServerToolContainerAutoMemoryLimit>,
-    ),
+    ("CodeInterpreterServerTool.container|auto", round_trip::<CodeInterpreterAutoContainer>),
+    ("CodeInterpreterServerTool.container|auto.memory_limit", round_trip::<CodeInterpreterAutoContainerMemoryLimit>),
     ("CodexLocalShellTool", round_trip::<CodexLocalShellTool>),
     ("CompactionItem", round_trip::<CompactionItem>),
     ("CompoundFilter", round_trip::<CompoundFilter>),
@@ -457,18 +436,15 @@ pub(crate) const TYPES: &[(&str, RoundTrip)] = &[
     ("CreateBYOKKeyRequest", round_trip::<CreateByokKeyRequest>),
     ("CreateBYOKKeyResponse", round_trip::<CreateByokKeyResponse>),
     ("CreateEmbeddingsResponse", round_trip::<CreateEmbeddingsResponse>),
-    ("CreateEmbeddingsResponse.data[]", round_trip::<CreateEmbeddingsResponseData>),
-    ("CreateEmbeddingsResponse.data[].embedding", round_trip::<CreateEmbeddingsResponseDataEmbedding>),
-    ("CreateEmbeddingsResponse.usage", round_trip::<CreateEmbeddingsResponseUsage>),
-    (
-        "CreateEmbeddingsResponse.usage.prompt_tokens_details",
-        round_trip::<CreateEmbeddingsResponseUsagePromptTokensDetails>,
-    ),
+    ("CreateEmbeddingsResponse.data[]", round_trip::<Embedding>),
+    ("CreateEmbeddingsResponse.data[].embedding", round_trip::<EmbeddingVector>),
+    ("CreateEmbeddingsResponse.usage", round_trip::<EmbeddingUsage>),
+    ("CreateEmbeddingsResponse.usage.prompt_tokens_details", round_trip::<EmbeddingUsagePromptTokensDetails>),
     ("CreateExternalUserRequest", round_trip::<CreateExternalUserRequest>),
     ("CreateGuardrailRequest", round_trip::<CreateGuardrailRequest>),
     ("CreateGuardrailResponse", round_trip::<CreateGuardrailResponse>),
     ("CreateObservabilityDestinationRequest", round_trip::<CreateObservabilityDestinationRequest>),
-    ("CreateObservabilityDestinationRequest.type", round_trip::<CreateObservabilityDestinationRequestType>),
+    ("CreateObservabilityDestinationRequest.type", round_trip::<ObservabilityDestinationType>),
     ("CreateObservabilityDestinationResponse", round_trip::<CreateObservabilityDestinationResponse>),
     ("CreatePresetFromInferenceResponse", round_trip::<CreatePresetFromInferenceResponse>),
     ("CreatePrivateEndpointRequest", round_trip::<CreatePrivateEndpointRequest>),
@@ -548,7 +524,7 @@ pub(crate) const TYPES: &[(&str, RoundTrip)] = &[
     ("EndpointStatus", round_trip::<i64>),
     ("EndpointsMetadata", round_trip::<EndpointsMetadata>),
     ("EnumCapability", round_trip::<EnumCapability>),
-    ("ErrorEvent", round_trip::<ErrorEvent>),
+    ("ErrorEvent", round_trip::<ResponseErrorEvent>),
     ("ExternalUser", round_trip::<ExternalUser>),
     ("ExternalUserResponse", round_trip::<ExternalUserResponse>),
     ("FailableToolCallStatus", round_trip::<FailableToolCallStatus>),
@@ -573,7 +549,7 @@ pub(crate) const TYPES: &[(&str, RoundTrip)] = &[
     ("FormatJsonObjectConfig", round_trip::<FormatJsonObjectConfig>),
     ("FormatJsonSchemaConfig", round_trip::<FormatJsonSchemaConfig>),
     ("FormatTextConfig", round_trip::<FormatTextConfig>),
-    ("Formats", round_trip::<Formats>),
+    ("Formats", round_trip::<ResponsesTextFormat>),
     ("FrameImage", round_trip::<FrameImage>),
     ("FrameImage.frame_type", round_trip::<FrameImageFrameType>),
     ("FreeModelDailyRequests", round_trip::<FreeModelDailyRequests>),
@@ -603,7 +579,7 @@ pub(crate) const TYPES: &[(&str, RoundTrip)] = &[
     ("FusionServerToolConfig.reasoning", round_trip::<FusionServerToolConfigReasoning>),
     ("FusionServerToolConfig.reasoning.effort", round_trip::<FusionServerToolConfigReasoningEffort>),
     ("FusionServerToolConfig.tools[]", round_trip::<FusionServerToolConfigTool>),
-    ("FusionServerTool_OpenRouter", round_trip::<FusionServerToolOpenrouter>),
+    ("FusionServerTool_OpenRouter", round_trip::<FusionServerToolOpenRouter>),
     ("FusionSource", round_trip::<FusionSource>),
     ("GenerationContentData", round_trip::<GenerationContentData>),
     ("GenerationContentData.input", round_trip::<GenerationContentDataInput>),
@@ -661,11 +637,11 @@ pub(crate) const TYPES: &[(&str, RoundTrip)] = &[
     ("ImageGenerationServerTool.output_format", round_trip::<ImageGenerationServerToolOutputFormat>),
     ("ImageGenerationServerTool.quality", round_trip::<ImageGenerationServerToolQuality>),
     ("ImageGenerationServerToolConfig", round_trip::<ImageGenerationServerToolConfig>),
-    ("ImageGenerationServerTool_OpenRouter", round_trip::<ImageGenerationServerToolOpenrouter>),
+    ("ImageGenerationServerTool_OpenRouter", round_trip::<ImageGenerationServerToolOpenRouter>),
     ("ImageGenerationStatus", round_trip::<ImageGenerationStatus>),
     ("ImageGenerationUsage", round_trip::<ImageGenerationUsage>),
-    ("ImageGenerationUsage.completion_tokens_details", round_trip::<ImageGenerationUsageCompletionTokensDetails>),
-    ("ImageGenerationUsage.prompt_tokens_details", round_trip::<ImageGenerationUsagePromptTokensDetails>),
+    ("ImageGenerationUsage.completion_tokens_details", round_trip::<ImageCompletionTokensDetails>),
+    ("ImageGenerationUsage.prompt_tokens_details", round_trip::<ImagePromptTokensDetails>),
     ("ImageGenerationUsage.server_tool_use", round_trip::<ImageGenerationUsageServerToolUse>),
     ("ImageInputModality", round_trip::<ImageInputModality>),
     ("ImageModelArchitecture", round_trip::<ImageModelArchitecture>),
@@ -676,7 +652,7 @@ pub(crate) const TYPES: &[(&str, RoundTrip)] = &[
     ("ImagePricingEntry", round_trip::<ImagePricingEntry>),
     ("ImagePricingEntry.billable", round_trip::<ImagePricingEntryBillable>),
     ("ImagePricingEntry.unit", round_trip::<ImagePricingEntryUnit>),
-    ("ImageStreamingResponse.data", round_trip::<ImageStreamEvents>),
+    ("ImageStreamingResponse.data", round_trip::<ImageStreamEvent>),
     ("IncompleteDetails", round_trip::<IncompleteDetails>),
     ("IncompleteDetails.reason", round_trip::<IncompleteDetailsReason>),
     ("InputAudio", round_trip::<InputAudio>),
@@ -693,8 +669,8 @@ pub(crate) const TYPES: &[(&str, RoundTrip)] = &[
     ("InputText", round_trip::<InputText>),
     ("InputVideo", round_trip::<InputVideo>),
     ("InputVideo.processing", round_trip::<InputVideoProcessing>),
-    ("Inputs", round_trip::<Inputs>),
-    ("Inputs[]", round_trip::<InputsItem>),
+    ("Inputs", round_trip::<ResponsesInput>),
+    ("Inputs[]", round_trip::<InputItem>),
     ("Inputs[]|message", round_trip::<OutputMessageInput>),
     ("Inputs[]|message.content", round_trip::<OutputMessageInputContent>),
     ("Inputs[]|message.content[]", round_trip::<OutputMessageInputContentItem>),
@@ -764,10 +740,10 @@ pub(crate) const TYPES: &[(&str, RoundTrip)] = &[
     ("MessagesContentBlockDeltaEvent.delta|text_delta", round_trip::<MessagesTextDelta>),
     ("MessagesContentBlockDeltaEvent.delta|thinking_delta", round_trip::<MessagesThinkingDelta>),
     ("MessagesContentBlockStartEvent", round_trip::<MessagesContentBlockStartEvent>),
-    ("MessagesContentBlockStartEvent.content_block", round_trip::<MessagesContentBlockStartEventContentBlock>),
+    ("MessagesContentBlockStartEvent.content_block", round_trip::<MessagesStartedContentBlock>),
     ("MessagesContentBlockStopEvent", round_trip::<MessagesContentBlockStopEvent>),
     ("MessagesDeltaEvent", round_trip::<MessagesDeltaEvent>),
-    ("MessagesDeltaEvent.context_management", round_trip::<MessagesDeltaEventContextManagement>),
+    ("MessagesDeltaEvent.context_management", round_trip::<MessagesAppliedContextManagement>),
     ("MessagesDeltaEvent.delta", round_trip::<MessagesDeltaEventDelta>),
     ("MessagesDeltaEvent.usage", round_trip::<MessagesDeltaEventUsage>),
     ("MessagesErrorEvent", round_trip::<MessagesErrorEvent>),
@@ -776,36 +752,27 @@ pub(crate) const TYPES: &[(&str, RoundTrip)] = &[
     ("MessagesMessageParam", round_trip::<MessagesMessageParam>),
     ("MessagesMessageParam.content", round_trip::<MessagesMessageParamContent>),
     ("MessagesMessageParam.content[]", round_trip::<MessagesContentBlockParam>),
-    ("MessagesMessageParam.content[]|compaction", round_trip::<MessagesContentBlockParamCompaction>),
-    ("MessagesMessageParam.content[]|redacted_thinking", round_trip::<MessagesContentBlockParamRedactedThinking>),
-    ("MessagesMessageParam.content[]|server_tool_use", round_trip::<MessagesContentBlockParamServerToolUse>),
-    ("MessagesMessageParam.content[]|thinking", round_trip::<MessagesContentBlockParamThinking>),
-    ("MessagesMessageParam.content[]|tool_result", round_trip::<MessagesContentBlockParamToolResult>),
-    ("MessagesMessageParam.content[]|tool_result.content", round_trip::<MessagesContentBlockParamToolResultContent>),
-    (
-        "MessagesMessageParam.content[]|tool_result.content[]",
-        round_trip::<MessagesContentBlockParamToolResultContentItem>,
-    ),
+    ("MessagesMessageParam.content[]|compaction", round_trip::<MessagesCompactionBlockParam>),
+    ("MessagesMessageParam.content[]|redacted_thinking", round_trip::<MessagesRedactedThinkingBlockParam>),
+    ("MessagesMessageParam.content[]|server_tool_use", round_trip::<MessagesServerToolUseBlockParam>),
+    ("MessagesMessageParam.content[]|thinking", round_trip::<MessagesThinkingBlockParam>),
+    ("MessagesMessageParam.content[]|tool_result", round_trip::<MessagesToolResultBlockParam>),
+    ("MessagesMessageParam.content[]|tool_result.content", round_trip::<MessagesToolResultContent>),
+    ("MessagesMessageParam.content[]|tool_result.content[]", round_trip::<MessagesToolResultContentPart>),
     (
         "MessagesMessageParam.content[]|tool_result.content[]|tool_reference",
-        round_trip::<MessagesContentBlockParamToolResultContentItemToolReference>,
+        round_trip::<MessagesToolReferenceBlockParam>,
     ),
-    ("MessagesMessageParam.content[]|tool_use", round_trip::<MessagesContentBlockParamToolUse>),
-    (
-        "MessagesMessageParam.content[]|web_search_tool_result",
-        round_trip::<MessagesContentBlockParamWebSearchToolResult>,
-    ),
-    (
-        "MessagesMessageParam.content[]|web_search_tool_result.content",
-        round_trip::<MessagesContentBlockParamWebSearchToolResultContent>,
-    ),
+    ("MessagesMessageParam.content[]|tool_use", round_trip::<MessagesToolUseBlockParam>),
+    ("MessagesMessageParam.content[]|web_search_tool_result", round_trip::<MessagesWebSearchResultBlockParam>),
+    ("MessagesMessageParam.content[]|web_search_tool_result.content", round_trip::<MessagesWebSearchResultContent>),
     (
         "MessagesMessageParam.content[]|web_search_tool_result.content|web_search_tool_result_error",
-        round_trip::<MessagesContentBlockParamWebSearchToolResultContentWebSearchToolResultError>,
+        round_trip::<MessagesWebSearchError>,
     ),
     (
         "MessagesMessageParam.content[]|web_search_tool_result.content|web_search_tool_result_error.error_code",
-        round_trip::<MessagesContentBlockParamWebSearchToolResultContentWebSearchToolResultErrorCode>,
+        round_trip::<MessagesWebSearchErrorCode>,
     ),
     ("MessagesMessageParam.role", round_trip::<MessagesMessageParamRole>),
     ("MessagesOutputConfig", round_trip::<MessagesOutputConfig>),
@@ -838,7 +805,7 @@ pub(crate) const TYPES: &[(&str, RoundTrip)] = &[
     ),
     (
         "MessagesRequest.context_management.edits[]|clear_tool_uses_20250919.clear_tool_inputs",
-        round_trip::<ContextEditClearToolUses20250919ClearToolInputs>,
+        round_trip::<ContextEditClearToolInputs>,
     ),
     (
         "MessagesRequest.context_management.edits[]|clear_tool_uses_20250919.trigger",
@@ -867,8 +834,8 @@ pub(crate) const TYPES: &[(&str, RoundTrip)] = &[
     ("MessagesRequest.tools[]|web_search_20250305", round_trip::<MessagesRequestToolWebSearch20250305>),
     ("MessagesRequest.tools[]|web_search_20260209", round_trip::<MessagesRequestToolWebSearch20260209>),
     ("MessagesResult", round_trip::<MessagesResult>),
-    ("MessagesResult.context_management", round_trip::<MessagesResultContextManagement>),
-    ("MessagesResult.context_management.applied_edits[]", round_trip::<MessagesResultContextManagementAppliedEdit>),
+    ("MessagesResult.context_management", round_trip::<AppliedContextManagement>),
+    ("MessagesResult.context_management.applied_edits[]", round_trip::<AppliedContextEdit>),
     ("MessagesResult.usage", round_trip::<MessagesResultUsage>),
     ("MessagesSearchModelsServerTool", round_trip::<MessagesSearchModelsServerTool>),
     ("MessagesShellToolResultBlock", round_trip::<MessagesShellToolResultBlock>),
@@ -878,7 +845,7 @@ pub(crate) const TYPES: &[(&str, RoundTrip)] = &[
     ("MessagesStartEvent.message.provider", round_trip::<MessagesStartEventMessageProvider>),
     ("MessagesStartEvent.message.usage", round_trip::<MessagesStartEventMessageUsage>),
     ("MessagesStopEvent", round_trip::<MessagesStopEvent>),
-    ("MessagesStreamEvents", round_trip::<MessagesStreamEvents>),
+    ("MessagesStreamEvents", round_trip::<MessagesStreamEvent>),
     ("MessagesToolAdditionBlock", round_trip::<MessagesToolAdditionBlock>),
     ("MessagesToolAdditionBlock.tool", round_trip::<MessagesAddedTool>),
     ("MessagesToolAdditionBlock.tool|mcp_tool_reference", round_trip::<MessagesAddedToolMcpToolReference>),
@@ -910,25 +877,25 @@ pub(crate) const TYPES: &[(&str, RoundTrip)] = &[
     ("NamespaceFunctionTool.allowed_callers[]", round_trip::<NamespaceFunctionToolAllowedCaller>),
     ("NamespaceTool", round_trip::<NamespaceTool>),
     ("NamespaceTool.tools[]", round_trip::<NamespaceToolTool>),
-    ("OAuthJwks", round_trip::<OauthJwks>),
-    ("OAuthJwks.keys[]", round_trip::<OauthJwksKey>),
-    ("ORAnthropicBashToolResult", round_trip::<OrAnthropicBashToolResult>),
-    ("ORAnthropicBashToolResult.files[]", round_trip::<OrAnthropicBashToolResultFile>),
-    ("ORAnthropicContentBlock", round_trip::<OrAnthropicContentBlock>),
-    ("ORAnthropicNullableCaller", round_trip::<OrAnthropicNullableCaller>),
-    ("ORAnthropicServerToolUsage", round_trip::<OrAnthropicServerToolUsage>),
-    ("ORAnthropicServerToolUseBlock", round_trip::<OrAnthropicServerToolUseBlock>),
-    ("ORAnthropicShellToolResult", round_trip::<OrAnthropicShellToolResult>),
-    ("ORAnthropicShellToolResult.files[]", round_trip::<OrAnthropicShellToolResultFile>),
-    ("ORAnthropicStopReason", round_trip::<OrAnthropicStopReason>),
-    ("ORAnthropicToolSearchResult", round_trip::<OrAnthropicToolSearchResult>),
-    ("ORAnthropicToolSearchResultParam", round_trip::<OrAnthropicToolSearchResultParam>),
+    ("OAuthJwks", round_trip::<OAuthJwks>),
+    ("OAuthJwks.keys[]", round_trip::<OAuthJwksKey>),
+    ("ORAnthropicBashToolResult", round_trip::<MessagesBashToolResult>),
+    ("ORAnthropicBashToolResult.files[]", round_trip::<MessagesBashToolResultFile>),
+    ("ORAnthropicContentBlock", round_trip::<MessagesContentBlock>),
+    ("ORAnthropicNullableCaller", round_trip::<MessagesCaller>),
+    ("ORAnthropicServerToolUsage", round_trip::<MessagesServerToolUsage>),
+    ("ORAnthropicServerToolUseBlock", round_trip::<MessagesServerToolUseBlock>),
+    ("ORAnthropicShellToolResult", round_trip::<MessagesShellToolResult>),
+    ("ORAnthropicShellToolResult.files[]", round_trip::<MessagesShellToolResultFile>),
+    ("ORAnthropicStopReason", round_trip::<MessagesStopReason>),
+    ("ORAnthropicToolSearchResult", round_trip::<MessagesToolSearchResult>),
+    ("ORAnthropicToolSearchResultParam", round_trip::<MessagesToolSearchResultParam>),
     ("ObservabilityArizeDestination", round_trip::<ObservabilityArizeDestination>),
     ("ObservabilityArizeDestination.config", round_trip::<ObservabilityArizeDestinationConfig>),
     ("ObservabilityBraintrustDestination", round_trip::<ObservabilityBraintrustDestination>),
     ("ObservabilityBraintrustDestination.config", round_trip::<ObservabilityBraintrustDestinationConfig>),
-    ("ObservabilityClickhouseDestination", round_trip::<ObservabilityClickhouseDestination>),
-    ("ObservabilityClickhouseDestination.config", round_trip::<ObservabilityClickhouseDestinationConfig>),
+    ("ObservabilityClickhouseDestination", round_trip::<ObservabilityClickHouseDestination>),
+    ("ObservabilityClickhouseDestination.config", round_trip::<ObservabilityClickHouseDestinationConfig>),
     ("ObservabilityDataRegion", round_trip::<ObservabilityDataRegion>),
     ("ObservabilityDataRegionInput", round_trip::<ObservabilityDataRegionInput>),
     ("ObservabilityDatadogDestination", round_trip::<ObservabilityDatadogDestination>),
@@ -946,17 +913,17 @@ pub(crate) const TYPES: &[(&str, RoundTrip)] = &[
     ("ObservabilityGrafanaDestination.config", round_trip::<ObservabilityGrafanaDestinationConfig>),
     ("ObservabilityLangfuseDestination", round_trip::<ObservabilityLangfuseDestination>),
     ("ObservabilityLangfuseDestination.config", round_trip::<ObservabilityLangfuseDestinationConfig>),
-    ("ObservabilityLangsmithDestination", round_trip::<ObservabilityLangsmithDestination>),
-    ("ObservabilityLangsmithDestination.config", round_trip::<ObservabilityLangsmithDestinationConfig>),
-    ("ObservabilityNewrelicDestination", round_trip::<ObservabilityNewrelicDestination>),
-    ("ObservabilityNewrelicDestination.config", round_trip::<ObservabilityNewrelicDestinationConfig>),
-    ("ObservabilityNewrelicDestination.config.region", round_trip::<ObservabilityNewrelicDestinationConfigRegion>),
+    ("ObservabilityLangsmithDestination", round_trip::<ObservabilityLangSmithDestination>),
+    ("ObservabilityLangsmithDestination.config", round_trip::<ObservabilityLangSmithDestinationConfig>),
+    ("ObservabilityNewrelicDestination", round_trip::<ObservabilityNewRelicDestination>),
+    ("ObservabilityNewrelicDestination.config", round_trip::<ObservabilityNewRelicDestinationConfig>),
+    ("ObservabilityNewrelicDestination.config.region", round_trip::<ObservabilityNewRelicRegion>),
     ("ObservabilityOpikDestination", round_trip::<ObservabilityOpikDestination>),
     ("ObservabilityOpikDestination.config", round_trip::<ObservabilityOpikDestinationConfig>),
     ("ObservabilityOtelCollectorDestination", round_trip::<ObservabilityOtelCollectorDestination>),
-    ("ObservabilityOtelCollectorDestination.config", round_trip::<ObservabilityOtelCollectorDestinationConfig>),
-    ("ObservabilityPosthogDestination", round_trip::<ObservabilityPosthogDestination>),
-    ("ObservabilityPosthogDestination.config", round_trip::<ObservabilityPosthogDestinationConfig>),
+    ("ObservabilityOtelCollectorDestination.config", round_trip::<ObservabilityOtelCollectorConfig>),
+    ("ObservabilityPosthogDestination", round_trip::<ObservabilityPostHogDestination>),
+    ("ObservabilityPosthogDestination.config", round_trip::<ObservabilityPostHogDestinationConfig>),
     ("ObservabilityRampDestination", round_trip::<ObservabilityRampDestination>),
     ("ObservabilityRampDestination.config", round_trip::<ObservabilityRampDestinationConfig>),
     ("ObservabilityS3Destination", round_trip::<ObservabilityS3Destination>),
@@ -971,61 +938,61 @@ pub(crate) const TYPES: &[(&str, RoundTrip)] = &[
     ("ObservabilityWeaveDestination.config", round_trip::<ObservabilityWeaveDestinationConfig>),
     ("ObservabilityWebhookDestination", round_trip::<ObservabilityWebhookDestination>),
     ("ObservabilityWebhookDestination.config", round_trip::<ObservabilityWebhookDestinationConfig>),
-    ("ObservabilityWebhookDestination.config.method", round_trip::<ObservabilityWebhookDestinationConfigMethod>),
+    ("ObservabilityWebhookDestination.config.method", round_trip::<ObservabilityWebhookMethod>),
     ("OpenAIFile", round_trip::<OpenAiFile>),
     ("OpenAIFile.purpose", round_trip::<OpenAiFilePurpose>),
     ("OpenAIFileDeleted", round_trip::<OpenAiFileDeleted>),
     ("OpenAIFileList", round_trip::<OpenAiFileList>),
-    ("OpenAIResponseCustomToolCall", round_trip::<OpenAiResponseCustomToolCall>),
-    ("OpenAIResponseCustomToolCallOutput", round_trip::<OpenAiResponseCustomToolCallOutput>),
-    ("OpenAIResponseCustomToolCallOutput.output", round_trip::<OpenAiResponseCustomToolCallOutputOutput>),
-    ("OpenAIResponseCustomToolCallOutput.output[]", round_trip::<OpenAiResponseCustomToolCallOutputOutputItem>),
-    ("OpenAIResponseFunctionToolCall", round_trip::<OpenAiResponseFunctionToolCall>),
-    ("OpenAIResponseFunctionToolCall.subagent_items[]", round_trip::<OpenAiResponseFunctionToolCallSubagentItem>),
-    ("OpenAIResponseFunctionToolCallOutput", round_trip::<OpenAiResponseFunctionToolCallOutput>),
-    ("OpenAIResponseFunctionToolCallOutput.output", round_trip::<OpenAiResponseFunctionToolCallOutputOutput>),
-    ("OpenAIResponseFunctionToolCallOutput.output[]", round_trip::<OpenAiResponseFunctionToolCallOutputOutputItem>),
-    ("OpenAIResponseInputMessageItem", round_trip::<OpenAiResponseInputMessageItem>),
-    ("OpenAIResponseInputMessageItem.content[]", round_trip::<OpenAiResponseInputMessageItemContentItem>),
-    ("OpenAIResponseInputMessageItem.role", round_trip::<OpenAiResponseInputMessageItemRole>),
-    ("OpenAIResponsesAnnotation", round_trip::<OpenAiResponsesAnnotation>),
-    ("OpenAIResponsesCodeInterpreterCallCodeDelta", round_trip::<OpenAiResponsesCodeInterpreterCallCodeDelta>),
-    ("OpenAIResponsesCodeInterpreterCallCodeDone", round_trip::<OpenAiResponsesCodeInterpreterCallCodeDone>),
-    ("OpenAIResponsesCodeInterpreterCallCompleted", round_trip::<OpenAiResponsesCodeInterpreterCallCompleted>),
-    ("OpenAIResponsesCodeInterpreterCallInProgress", round_trip::<OpenAiResponsesCodeInterpreterCallInProgress>),
-    ("OpenAIResponsesCodeInterpreterCallInterpreting", round_trip::<OpenAiResponsesCodeInterpreterCallInterpreting>),
-    ("OpenAIResponsesImageGenCallCompleted", round_trip::<OpenAiResponsesImageGenCallCompleted>),
-    ("OpenAIResponsesImageGenCallGenerating", round_trip::<OpenAiResponsesImageGenCallGenerating>),
-    ("OpenAIResponsesImageGenCallInProgress", round_trip::<OpenAiResponsesImageGenCallInProgress>),
-    ("OpenAIResponsesImageGenCallPartialImage", round_trip::<OpenAiResponsesImageGenCallPartialImage>),
-    ("OpenAIResponsesRefusalContent", round_trip::<OpenAiResponsesRefusalContent>),
-    ("OpenAIResponsesResponseStatus", round_trip::<OpenAiResponsesResponseStatus>),
-    ("OpenAIResponsesSearchCompleted", round_trip::<OpenAiResponsesSearchCompleted>),
-    ("OpenAIResponsesToolChoice", round_trip::<OpenAiResponsesToolChoice>),
-    ("OpenAIResponsesToolChoice|apply_patch", round_trip::<OpenAiResponsesToolChoiceApplyPatch>),
-    ("OpenAIResponsesToolChoice|function", round_trip::<OpenAiResponsesToolChoiceFunction>),
-    ("OpenAIResponsesToolChoice|shell", round_trip::<OpenAiResponsesToolChoiceShell>),
-    ("OpenAIResponsesToolChoice|string", round_trip::<OpenAiResponsesToolChoiceMode>),
-    ("OpenAIResponsesToolChoice|type", round_trip::<OpenAiResponsesToolChoiceWebSearchPreview>),
-    ("OpenAIResponsesToolChoice|type.type", round_trip::<OpenAiResponsesToolChoiceWebSearchPreviewType>),
-    ("OpenAIResponsesTruncation", round_trip::<OpenAiResponsesTruncation>),
-    ("OpenAIResponsesUsage.input_tokens_details", round_trip::<OpenAiResponsesUsageInputTokensDetails>),
-    ("OpenAIResponsesUsage.output_tokens_details", round_trip::<OpenAiResponsesUsageOutputTokensDetails>),
-    ("OpenAIResponsesWebSearchCallInProgress", round_trip::<OpenAiResponsesWebSearchCallInProgress>),
-    ("OpenAIResponsesWebSearchCallSearching", round_trip::<OpenAiResponsesWebSearchCallSearching>),
-    ("OpenResponsesCreatedEvent", round_trip::<OpenResponsesCreatedEvent>),
-    ("OpenResponsesErrorField", round_trip::<OpenResponsesErrorField>),
-    ("OpenResponsesErrorField.code", round_trip::<OpenResponsesErrorFieldCode>),
-    ("OpenResponsesErrorMetadata", round_trip::<OpenResponsesErrorMetadata>),
-    ("OpenResponsesErrorMetadata.alignment", round_trip::<OpenResponsesErrorMetadataAlignment>),
-    ("OpenResponsesInProgressEvent", round_trip::<OpenResponsesInProgressEvent>),
-    ("OpenResponsesResult", round_trip::<OpenResponsesResult>),
-    ("OpenResponsesTopLogprobs", round_trip::<OpenResponsesTopLogprobs>),
-    ("OpenRouterFile", round_trip::<OpenrouterFile>),
-    ("OpenRouterFileDeleted", round_trip::<OpenrouterFileDeleted>),
-    ("OpenRouterFileList", round_trip::<OpenrouterFileList>),
-    ("OpenRouterMetadata", round_trip::<OpenrouterMetadata>),
-    ("OpenRouterWebSearchServerTool", round_trip::<OpenrouterWebSearchServerTool>),
+    ("OpenAIResponseCustomToolCall", round_trip::<OpenAiCustomToolCall>),
+    ("OpenAIResponseCustomToolCallOutput", round_trip::<OpenAiCustomToolCallOutput>),
+    ("OpenAIResponseCustomToolCallOutput.output", round_trip::<OpenAiCustomToolCallOutputOutput>),
+    ("OpenAIResponseCustomToolCallOutput.output[]", round_trip::<OpenAiCustomToolCallOutputOutputItem>),
+    ("OpenAIResponseFunctionToolCall", round_trip::<OpenAiFunctionToolCall>),
+    ("OpenAIResponseFunctionToolCall.subagent_items[]", round_trip::<OpenAiFunctionToolCallSubagentItem>),
+    ("OpenAIResponseFunctionToolCallOutput", round_trip::<OpenAiFunctionToolCallOutput>),
+    ("OpenAIResponseFunctionToolCallOutput.output", round_trip::<OpenAiFunctionToolCallOutputOutput>),
+    ("OpenAIResponseFunctionToolCallOutput.output[]", round_trip::<OpenAiFunctionToolCallOutputOutputItem>),
+    ("OpenAIResponseInputMessageItem", round_trip::<OpenAiInputMessageItem>),
+    ("OpenAIResponseInputMessageItem.content[]", round_trip::<OpenAiInputMessageItemContentItem>),
+    ("OpenAIResponseInputMessageItem.role", round_trip::<OpenAiInputMessageItemRole>),
+    ("OpenAIResponsesAnnotation", round_trip::<ResponsesAnnotation>),
+    ("OpenAIResponsesCodeInterpreterCallCodeDelta", round_trip::<CodeInterpreterCallCodeDeltaEvent>),
+    ("OpenAIResponsesCodeInterpreterCallCodeDone", round_trip::<CodeInterpreterCallCodeDoneEvent>),
+    ("OpenAIResponsesCodeInterpreterCallCompleted", round_trip::<CodeInterpreterCallCompletedEvent>),
+    ("OpenAIResponsesCodeInterpreterCallInProgress", round_trip::<CodeInterpreterCallInProgressEvent>),
+    ("OpenAIResponsesCodeInterpreterCallInterpreting", round_trip::<CodeInterpreterCallInterpretingEvent>),
+    ("OpenAIResponsesImageGenCallCompleted", round_trip::<ImageGenCallCompletedEvent>),
+    ("OpenAIResponsesImageGenCallGenerating", round_trip::<ImageGenCallGeneratingEvent>),
+    ("OpenAIResponsesImageGenCallInProgress", round_trip::<ImageGenCallInProgressEvent>),
+    ("OpenAIResponsesImageGenCallPartialImage", round_trip::<ImageGenCallPartialImageEvent>),
+    ("OpenAIResponsesRefusalContent", round_trip::<ResponsesRefusal>),
+    ("OpenAIResponsesResponseStatus", round_trip::<ResponsesStatus>),
+    ("OpenAIResponsesSearchCompleted", round_trip::<WebSearchCallCompletedEvent>),
+    ("OpenAIResponsesToolChoice", round_trip::<ResponsesToolChoice>),
+    ("OpenAIResponsesToolChoice|apply_patch", round_trip::<ResponsesToolChoiceApplyPatch>),
+    ("OpenAIResponsesToolChoice|function", round_trip::<ResponsesToolChoiceFunction>),
+    ("OpenAIResponsesToolChoice|shell", round_trip::<ResponsesToolChoiceShell>),
+    ("OpenAIResponsesToolChoice|string", round_trip::<ResponsesToolChoiceMode>),
+    ("OpenAIResponsesToolChoice|type", round_trip::<ResponsesToolChoiceWebSearchPreview>),
+    ("OpenAIResponsesToolChoice|type.type", round_trip::<ResponsesToolChoiceWebSearchPreviewType>),
+    ("OpenAIResponsesTruncation", round_trip::<ResponsesTruncation>),
+    ("OpenAIResponsesUsage.input_tokens_details", round_trip::<ResponsesInputTokensDetails>),
+    ("OpenAIResponsesUsage.output_tokens_details", round_trip::<ResponsesOutputTokensDetails>),
+    ("OpenAIResponsesWebSearchCallInProgress", round_trip::<WebSearchCallInProgressEvent>),
+    ("OpenAIResponsesWebSearchCallSearching", round_trip::<WebSearchCallSearchingEvent>),
+    ("OpenResponsesCreatedEvent", round_trip::<ResponseCreatedEvent>),
+    ("OpenResponsesErrorField", round_trip::<ResponsesError>),
+    ("OpenResponsesErrorField.code", round_trip::<ResponsesErrorCode>),
+    ("OpenResponsesErrorMetadata", round_trip::<ResponsesErrorMetadata>),
+    ("OpenResponsesErrorMetadata.alignment", round_trip::<ResponsesErrorMetadataAlignment>),
+    ("OpenResponsesInProgressEvent", round_trip::<ResponseInProgressEvent>),
+    ("OpenResponsesResult", round_trip::<ResponsesResult>),
+    ("OpenResponsesTopLogprobs", round_trip::<StreamTopLogprob>),
+    ("OpenRouterFile", round_trip::<OpenRouterFile>),
+    ("OpenRouterFileDeleted", round_trip::<OpenRouterFileDeleted>),
+    ("OpenRouterFileList", round_trip::<OpenRouterFileList>),
+    ("OpenRouterMetadata", round_trip::<OpenRouterMetadata>),
+    ("OpenRouterWebSearchServerTool", round_trip::<OpenRouterWebSearchServerTool>),
     ("Operator", round_trip::<AnalyticsOperator>),
     ("Operator.name", round_trip::<AnalyticsOperatorName>),
     ("Operator.value_type", round_trip::<AnalyticsOperatorValueType>),
@@ -1051,11 +1018,8 @@ pub(crate) const TYPES: &[(&str, RoundTrip)] = &[
     ("OutputFunctionCallItem", round_trip::<OutputFunctionCallItem>),
     ("OutputFunctionCallItem.subagent_items[]", round_trip::<OutputFunctionCallItemSubagentItem>),
     ("OutputFusionServerToolItem", round_trip::<OutputFusionServerToolItem>),
-    ("OutputFusionServerToolItem.contradictions[]", round_trip::<OutputFusionServerToolItemContradiction>),
-    (
-        "OutputFusionServerToolItem.contradictions[].stances[]",
-        round_trip::<OutputFusionServerToolItemContradictionStance>,
-    ),
+    ("OutputFusionServerToolItem.contradictions[]", round_trip::<FusionContradiction>),
+    ("OutputFusionServerToolItem.contradictions[].stances[]", round_trip::<FusionStance>),
     ("OutputFusionServerToolItem.failed_models[]", round_trip::<OutputFusionServerToolItemFailedModel>),
     ("OutputFusionServerToolItem.responses[]", round_trip::<OutputFusionServerToolItemResponse>),
     ("OutputImageGenerationCallItem", round_trip::<OutputImageGenerationCallItem>),
@@ -1063,23 +1027,23 @@ pub(crate) const TYPES: &[(&str, RoundTrip)] = &[
     ("OutputItemApplyPatchCall", round_trip::<OutputItemApplyPatchCall>),
     ("OutputItemApplyPatchCall.operation", round_trip::<OutputItemApplyPatchCallOperation>),
     ("OutputItemApplyPatchCall.status", round_trip::<OutputItemApplyPatchCallStatus>),
-    ("OutputItemCodeInterpreterCall", round_trip::<OutputItemCodeInterpreterCall>),
-    ("OutputItemCodeInterpreterCall.outputs[]", round_trip::<OutputItemCodeInterpreterCallOutput>),
-    ("OutputItemCodeInterpreterCall.status", round_trip::<OutputItemCodeInterpreterCallStatus>),
+    ("OutputItemCodeInterpreterCall", round_trip::<OutputCodeInterpreterCallItem>),
+    ("OutputItemCodeInterpreterCall.outputs[]", round_trip::<OutputCodeInterpreterCallItemOutput>),
+    ("OutputItemCodeInterpreterCall.status", round_trip::<OutputCodeInterpreterCallItemStatus>),
     ("OutputItemCustomToolCall", round_trip::<OutputItemCustomToolCall>),
     ("OutputItemCustomToolCall.status", round_trip::<OutputItemCustomToolCallStatus>),
-    ("OutputItemFileSearchCall", round_trip::<OutputItemFileSearchCall>),
+    ("OutputItemFileSearchCall", round_trip::<OutputFileSearchCallItem>),
     ("OutputItemFunctionCall", round_trip::<OutputItemFunctionCall>),
     ("OutputItemFunctionCall.status", round_trip::<OutputItemFunctionCallStatus>),
     ("OutputItemImageGenerationCall", round_trip::<OutputItemImageGenerationCall>),
     ("OutputItemReasoning", round_trip::<OutputItemReasoning>),
     ("OutputItemReasoning.status", round_trip::<OutputItemReasoningStatus>),
-    ("OutputItemWebSearchCall", round_trip::<OutputItemWebSearchCall>),
-    ("OutputItemWebSearchCall.action", round_trip::<OutputItemWebSearchCallAction>),
-    ("OutputItemWebSearchCall.action|find_in_page", round_trip::<OutputItemWebSearchCallActionFindInPage>),
-    ("OutputItemWebSearchCall.action|open_page", round_trip::<OutputItemWebSearchCallActionOpenPage>),
-    ("OutputItemWebSearchCall.action|search", round_trip::<OutputItemWebSearchCallActionSearch>),
-    ("OutputItems", round_trip::<OutputItems>),
+    ("OutputItemWebSearchCall", round_trip::<OutputWebSearchCallItem>),
+    ("OutputItemWebSearchCall.action", round_trip::<OutputWebSearchCallItemAction>),
+    ("OutputItemWebSearchCall.action|find_in_page", round_trip::<OutputWebSearchCallItemActionFindInPage>),
+    ("OutputItemWebSearchCall.action|open_page", round_trip::<OutputWebSearchCallItemActionOpenPage>),
+    ("OutputItemWebSearchCall.action|search", round_trip::<OutputWebSearchCallItemActionSearch>),
+    ("OutputItems", round_trip::<OutputItem>),
     ("OutputMcpServerToolItem", round_trip::<OutputMcpServerToolItem>),
     ("OutputMemoryServerToolItem", round_trip::<OutputMemoryServerToolItem>),
     ("OutputMemoryServerToolItem.action", round_trip::<OutputMemoryServerToolItemAction>),
@@ -1087,9 +1051,9 @@ pub(crate) const TYPES: &[(&str, RoundTrip)] = &[
     ("OutputMessage.content[]", round_trip::<OutputMessageContentItem>),
     ("OutputMessage.phase", round_trip::<OutputMessagePhase>),
     ("OutputMessage.status", round_trip::<OutputMessageStatus>),
-    ("OutputMessageItem", round_trip::<OutputMessageItem>),
+    ("OutputMessageItem", round_trip::<OutputMessage>),
     ("OutputModality", round_trip::<OutputModality>),
-    ("OutputModalityEnum", round_trip::<OutputModalityEnum>),
+    ("OutputModalityEnum", round_trip::<ResponsesOutputModality>),
     ("OutputReasoningItem", round_trip::<OutputReasoningItem>),
     ("OutputSearchModelsServerToolItem", round_trip::<OutputSearchModelsServerToolItem>),
     ("OutputShellCallItem", round_trip::<OutputShellCallItem>),
@@ -1109,8 +1073,8 @@ pub(crate) const TYPES: &[(&str, RoundTrip)] = &[
     ("OutputWebFetchServerToolItem.action", round_trip::<OutputWebFetchServerToolItemAction>),
     ("OutputWebSearchCallItem", round_trip::<OutputWebSearchCallItem>),
     ("OutputWebSearchServerToolItem", round_trip::<OutputWebSearchServerToolItem>),
-    ("OutputWebSearchServerToolItem.action", round_trip::<OutputWebSearchServerToolItemAction>),
-    ("OutputWebSearchServerToolItem.action.sources[]", round_trip::<OutputWebSearchServerToolItemActionSource>),
+    ("OutputWebSearchServerToolItem.action", round_trip::<WebSearchServerToolAction>),
+    ("OutputWebSearchServerToolItem.action.sources[]", round_trip::<WebSearchServerToolActionSource>),
     ("PDFParserEngine", round_trip::<PdfParserEngine>),
     ("PDFParserOptions", round_trip::<PdfParserOptions>),
     ("Parameter", round_trip::<Parameter>),
@@ -1184,7 +1148,7 @@ pub(crate) const TYPES: &[(&str, RoundTrip)] = &[
     ("PublicServiceTier", round_trip::<PublicServiceTier>),
     ("Quantization", round_trip::<Quantization>),
     ("RangeCapability", round_trip::<RangeCapability>),
-    ("RankingsDailyItem", round_trip::<RankingsDailyItem>),
+    ("RankingsDailyItem", round_trip::<DailyRanking>),
     ("RankingsDailyMeta", round_trip::<RankingsDailyMeta>),
     ("RankingsDailyResponse", round_trip::<RankingsDailyResponse>),
     ("ReasoningConfig", round_trip::<ReasoningConfig>),
@@ -1194,7 +1158,7 @@ pub(crate) const TYPES: &[(&str, RoundTrip)] = &[
     ("ReasoningDetailServerToolCall", round_trip::<ReasoningDetailServerToolCall>),
     ("ReasoningDetailSummary", round_trip::<ReasoningDetailSummary>),
     ("ReasoningDetailText", round_trip::<ReasoningDetailText>),
-    ("ReasoningDetailUnion", round_trip::<ReasoningDetailUnion>),
+    ("ReasoningDetailUnion", round_trip::<ReasoningDetail>),
     ("ReasoningDoneEvent", round_trip::<ReasoningDoneEvent>),
     ("ReasoningEffort", round_trip::<ReasoningEffort>),
     ("ReasoningFormat", round_trip::<ReasoningFormat>),
@@ -1211,7 +1175,7 @@ pub(crate) const TYPES: &[(&str, RoundTrip)] = &[
     ("RefusalDoneEvent", round_trip::<RefusalDoneEvent>),
     ("RequestMetadata", round_trip::<BTreeMap<String, String>>),
     ("ResponseHealingPlugin", round_trip::<ResponseHealingPlugin>),
-    ("ResponseIncludesEnum", round_trip::<ResponseIncludesEnum>),
+    ("ResponseIncludesEnum", round_trip::<ResponsesInclude>),
     ("ResponseOutputText", round_trip::<ResponseOutputText>),
     ("ResponseOutputText.logprobs[]", round_trip::<ResponseOutputTextLogprob>),
     ("ResponseOutputText.logprobs[].top_logprobs[]", round_trip::<ResponseOutputTextLogprobTopLogprob>),
@@ -1246,9 +1210,9 @@ pub(crate) const TYPES: &[(&str, RoundTrip)] = &[
     ("ScimGroupMapping.role", round_trip::<ScimGroupMappingRole>),
     ("ScimSyncJob", round_trip::<ScimSyncJob>),
     ("ScimSyncJob.status", round_trip::<ScimSyncJobStatus>),
-    ("SearchContextSizeEnum", round_trip::<SearchContextSizeEnum>),
+    ("SearchContextSizeEnum", round_trip::<SearchContextSize>),
     ("SearchModelsServerToolConfig", round_trip::<SearchModelsServerToolConfig>),
-    ("SearchModelsServerTool_OpenRouter", round_trip::<SearchModelsServerToolOpenrouter>),
+    ("SearchModelsServerTool_OpenRouter", round_trip::<SearchModelsServerToolOpenRouter>),
     ("SearchQualityLevel", round_trip::<SearchQualityLevel>),
     ("ServerTool", round_trip::<ServerTool>),
     ("ServerTool.status", round_trip::<ServerToolStatus>),
@@ -1288,7 +1252,7 @@ pub(crate) const TYPES: &[(&str, RoundTrip)] = &[
     ("ShellServerToolConfig", round_trip::<ShellServerToolConfig>),
     ("ShellServerToolEngine", round_trip::<ShellServerToolEngine>),
     ("ShellServerToolEnvironment", round_trip::<ShellServerToolEnvironment>),
-    ("ShellServerTool_OpenRouter", round_trip::<ShellServerToolOpenrouter>),
+    ("ShellServerTool_OpenRouter", round_trip::<ShellServerToolOpenRouter>),
     ("SpeechInput", round_trip::<SpeechInput>),
     ("SpeechInputReference", round_trip::<SpeechInputReference>),
     ("SpeechInputReferenceAudio", round_trip::<SpeechInputReferenceAudio>),
@@ -1310,19 +1274,19 @@ pub(crate) const TYPES: &[(&str, RoundTrip)] = &[
     ("StopServerToolsWhenStepCountIs", round_trip::<StopServerToolsWhenStepCountIs>),
     ("StoredPromptTemplate", round_trip::<StoredPromptTemplate>),
     ("StoredPromptTemplate.variables{}", round_trip::<StoredPromptTemplateVariable>),
-    ("StreamEvents", round_trip::<StreamEvents>),
-    ("StreamEventsResponseCompleted", round_trip::<StreamEventsResponseCompleted>),
-    ("StreamEventsResponseFailed", round_trip::<StreamEventsResponseFailed>),
-    ("StreamEventsResponseIncomplete", round_trip::<StreamEventsResponseIncomplete>),
-    ("StreamEventsResponseOutputItemAdded", round_trip::<StreamEventsResponseOutputItemAdded>),
-    ("StreamEventsResponseOutputItemDone", round_trip::<StreamEventsResponseOutputItemDone>),
+    ("StreamEvents", round_trip::<ResponsesStreamEvent>),
+    ("StreamEventsResponseCompleted", round_trip::<ResponseCompletedEvent>),
+    ("StreamEventsResponseFailed", round_trip::<ResponseFailedEvent>),
+    ("StreamEventsResponseIncomplete", round_trip::<ResponseIncompleteEvent>),
+    ("StreamEventsResponseOutputItemAdded", round_trip::<OutputItemAddedEvent>),
+    ("StreamEventsResponseOutputItemDone", round_trip::<OutputItemDoneEvent>),
     ("StreamLogprob", round_trip::<StreamLogprob>),
-    ("StreamLogprobTopLogprob", round_trip::<StreamLogprobTopLogprob>),
+    ("StreamLogprobTopLogprob", round_trip::<StreamTopLogprob>),
     ("SubagentNestedTool", round_trip::<SubagentNestedTool>),
     ("SubagentReasoning", round_trip::<SubagentReasoning>),
     ("SubagentReasoning.effort", round_trip::<SubagentReasoningEffort>),
     ("SubagentServerToolConfig", round_trip::<SubagentServerToolConfig>),
-    ("SubagentServerTool_OpenRouter", round_trip::<SubagentServerToolOpenrouter>),
+    ("SubagentServerTool_OpenRouter", round_trip::<SubagentServerToolOpenRouter>),
     ("SubmitGenerationFeedbackRequest", round_trip::<SubmitGenerationFeedbackRequest>),
     ("SubmitGenerationFeedbackRequest.category", round_trip::<SubmitGenerationFeedbackRequestCategory>),
     ("SubmitGenerationFeedbackResponse", round_trip::<SubmitGenerationFeedbackResponse>),
@@ -1363,19 +1327,19 @@ pub(crate) const TYPES: &[(&str, RoundTrip)] = &[
     ("Truncation", round_trip::<Truncation>),
     ("URLCitation", round_trip::<UrlCitation>),
     ("UnifiedBenchmarkPricing", round_trip::<UnifiedBenchmarkPricing>),
-    ("UnifiedBenchmarksAAItem", round_trip::<UnifiedBenchmarksAaItem>),
-    ("UnifiedBenchmarksDAItem", round_trip::<UnifiedBenchmarksDaItem>),
-    ("UnifiedBenchmarksDAItem.tournament_stats", round_trip::<UnifiedBenchmarksDaItemTournamentStats>),
+    ("UnifiedBenchmarksAAItem", round_trip::<ArtificialAnalysisBenchmark>),
+    ("UnifiedBenchmarksDAItem", round_trip::<DesignArenaBenchmark>),
+    ("UnifiedBenchmarksDAItem.tournament_stats", round_trip::<DesignArenaBenchmarkTournamentStats>),
     ("UnifiedBenchmarksMeta", round_trip::<UnifiedBenchmarksMeta>),
     ("UnifiedBenchmarksMeta.source", round_trip::<UnifiedBenchmarksMetaSource>),
-    ("UnifiedBenchmarksORItem", round_trip::<UnifiedBenchmarksOrItem>),
-    ("UnifiedBenchmarksORItem.benchmark_type", round_trip::<UnifiedBenchmarksOrItemBenchmarkType>),
+    ("UnifiedBenchmarksORItem", round_trip::<OpenRouterBenchmark>),
+    ("UnifiedBenchmarksORItem.benchmark_type", round_trip::<OpenRouterBenchmarkType>),
     ("UnifiedBenchmarksResponse", round_trip::<UnifiedBenchmarksResponse>),
-    ("UnifiedBenchmarksResponse.data[]", round_trip::<UnifiedBenchmarksResponseData>),
-    ("UnifiedBenchmarksSearchItem", round_trip::<UnifiedBenchmarksSearchItem>),
-    ("UnifiedBenchmarksSearchItem.benchmark_type", round_trip::<UnifiedBenchmarksSearchItemBenchmarkType>),
-    ("UnifiedBenchmarksSearchItem.primary_metric", round_trip::<UnifiedBenchmarksSearchItemPrimaryMetric>),
-    ("UnifiedBenchmarksSearchItem.search_surface", round_trip::<UnifiedBenchmarksSearchItemSearchSurface>),
+    ("UnifiedBenchmarksResponse.data[]", round_trip::<UnifiedBenchmark>),
+    ("UnifiedBenchmarksSearchItem", round_trip::<SearchBenchmark>),
+    ("UnifiedBenchmarksSearchItem.benchmark_type", round_trip::<SearchBenchmarkType>),
+    ("UnifiedBenchmarksSearchItem.primary_metric", round_trip::<SearchBenchmarkPrimaryMetric>),
+    ("UnifiedBenchmarksSearchItem.search_surface", round_trip::<SearchBenchmarkSearchSurface>),
     ("UnifiedBenchmarksSearchRunConfig", round_trip::<UnifiedBenchmarksSearchRunConfig>),
     ("UpdateBYOKKeyRequest", round_trip::<UpdateByokKeyRequest>),
     ("UpdateBYOKKeyResponse", round_trip::<UpdateByokKeyResponse>),
@@ -1404,8 +1368,8 @@ pub(crate) const TYPES: &[(&str, RoundTrip)] = &[
     ("UpdateWorkspaceResponse", round_trip::<UpdateWorkspaceResponse>),
     ("UpsertWorkspaceBudgetRequest", round_trip::<UpsertWorkspaceBudgetRequest>),
     ("UpsertWorkspaceBudgetResponse", round_trip::<UpsertWorkspaceBudgetResponse>),
-    ("Usage", round_trip::<Usage>),
-    ("Usage.cost_details", round_trip::<UsageCostDetails>),
+    ("Usage", round_trip::<ResponsesUsage>),
+    ("Usage.cost_details", round_trip::<ResponsesUsageCostDetails>),
     ("ValidatePrivateEndpointRequest", round_trip::<ValidatePrivateEndpointRequest>),
     ("VaultEffectiveSecret", round_trip::<VaultEffectiveSecret>),
     ("VaultEffectiveSecretListResponse", round_trip::<VaultEffectiveSecretListResponse>),
@@ -1413,20 +1377,20 @@ pub(crate) const TYPES: &[(&str, RoundTrip)] = &[
     ("VaultRoutingTable.custom_origins[]", round_trip::<VaultCustomOrigin>),
     ("VaultRoutingTable.custom_origins[].status", round_trip::<VaultCustomOriginStatus>),
     ("VaultRoutingTable.custom_origins[].status.state", round_trip::<VaultOriginState>),
-    ("VaultRoutingTable.github", round_trip::<VaultGithub>),
-    ("VaultRoutingTable.github.apps[]", round_trip::<VaultGithubApp>),
-    ("VaultRoutingTable.github.apps[].installations[]", round_trip::<VaultGithubInstallation>),
-    ("VaultRoutingTable.github.apps[].installations[].account_type", round_trip::<VaultGithubInstallationAccountType>),
-    ("VaultRoutingTable.github.apps[].installations[].coverage", round_trip::<VaultGithubInstallationCoverage>),
+    ("VaultRoutingTable.github", round_trip::<VaultGitHub>),
+    ("VaultRoutingTable.github.apps[]", round_trip::<VaultGitHubApp>),
+    ("VaultRoutingTable.github.apps[].installations[]", round_trip::<VaultGitHubInstallation>),
+    ("VaultRoutingTable.github.apps[].installations[].account_type", round_trip::<VaultGitHubInstallationAccountType>),
+    ("VaultRoutingTable.github.apps[].installations[].coverage", round_trip::<VaultGitHubInstallationCoverage>),
     (
         "VaultRoutingTable.github.apps[].installations[].coverage.selection",
-        round_trip::<VaultGithubInstallationCoverageSelection>,
+        round_trip::<VaultGitHubInstallationCoverageSelection>,
     ),
-    ("VaultRoutingTable.github.apps[].installations[].shadowed_by", round_trip::<VaultGithubInstallationShadowedBy>),
-    ("VaultRoutingTable.github.apps[].member_links[]", round_trip::<VaultGithubAppMemberLink>),
-    ("VaultRoutingTable.github.apps[].member_links[].via", round_trip::<VaultGithubAppMemberLinkVia>),
+    ("VaultRoutingTable.github.apps[].installations[].shadowed_by", round_trip::<VaultGitHubInstallationShadowedBy>),
+    ("VaultRoutingTable.github.apps[].member_links[]", round_trip::<VaultGitHubAppMemberLink>),
+    ("VaultRoutingTable.github.apps[].member_links[].via", round_trip::<VaultGitHubAppMemberLinkVia>),
     ("VaultRoutingTable.github.apps[].scope", round_trip::<VaultScope>),
-    ("VaultRoutingTable.github.tokens[]", round_trip::<VaultGithubToken>),
+    ("VaultRoutingTable.github.tokens[]", round_trip::<VaultGitHubToken>),
     ("VaultRoutingTable.google", round_trip::<VaultGoogle>),
     ("VaultRoutingTable.google.accounts[]", round_trip::<VaultGoogleAccount>),
     ("VaultRoutingTable.host_rules[]", round_trip::<VaultHostRule>),
@@ -1456,7 +1420,7 @@ pub(crate) const TYPES: &[(&str, RoundTrip)] = &[
     ("VideoModel.supported_resolutions[]", round_trip::<VideoModelSupportedResolution>),
     ("VideoModel.upscale_factor", round_trip::<VideoModelUpscaleFactor>),
     ("VideoModelsListResponse", round_trip::<VideoModelsListResponse>),
-    ("WebFetchEngineEnum", round_trip::<WebFetchEngineEnum>),
+    ("WebFetchEngineEnum", round_trip::<WebFetchEngine>),
     ("WebFetchPlugin", round_trip::<WebFetchPlugin>),
     ("WebFetchServerTool", round_trip::<WebFetchServerTool>),
     ("WebFetchServerToolConfig", round_trip::<WebFetchServerToolConfig>),
@@ -1466,13 +1430,13 @@ pub(crate) const TYPES: &[(&str, RoundTrip)] = &[
     ("WebSearchConfig", round_trip::<WebSearchConfig>),
     ("WebSearchDomainFilter", round_trip::<WebSearchDomainFilter>),
     ("WebSearchEngine", round_trip::<WebSearchEngine>),
-    ("WebSearchEngineEnum", round_trip::<WebSearchEngineEnum>),
+    ("WebSearchEngineEnum", round_trip::<WebSearchToolEngine>),
     ("WebSearchMode", round_trip::<WebSearchMode>),
     ("WebSearchPlugin", round_trip::<WebSearchPlugin>),
     ("WebSearchPlugin.user_location", round_trip::<WebSearchPluginUserLocation>),
     ("WebSearchServerTool", round_trip::<WebSearchServerTool>),
     ("WebSearchServerToolConfig", round_trip::<WebSearchServerToolConfig>),
-    ("WebSearchServerTool_OpenRouter", round_trip::<WebSearchServerToolOpenrouter>),
+    ("WebSearchServerTool_OpenRouter", round_trip::<WebSearchServerToolOpenRouter>),
     ("WebSearchSource", round_trip::<WebSearchSource>),
     ("WebSearchStatus", round_trip::<WebSearchStatus>),
     ("WebSearchUserLocation", round_trip::<WebSearchUserLocation>),
@@ -1502,18 +1466,15 @@ pub(crate) const TYPES: &[(&str, RoundTrip)] = &[
     ("createApiAlphaDecisions.request", round_trip::<DecisionsRequest>),
     ("createApiAlphaDecisions.response", round_trip::<DecisionsResponse>),
     ("createAudioSpeech.request", round_trip::<SpeechRequest>),
-    (
-        "createAudioTranscriptions.multipart.response_format",
-        round_trip::<CreateAudioTranscriptionsMultipartRequestResponseFormat>,
-    ),
+    ("createAudioTranscriptions.multipart.response_format", round_trip::<SttMultipartRequestResponseFormat>),
     (
         "createAudioTranscriptions.multipart.timestamp_granularities[][]",
-        round_trip::<CreateAudioTranscriptionsMultipartRequestTimestampGranularity>,
+        round_trip::<SttMultipartRequestTimestampGranularity>,
     ),
     ("createAudioTranscriptions.request", round_trip::<SttRequest>),
     ("createAudioTranscriptions.response", round_trip::<SttResponse>),
     ("createAuthKeysCode.request", round_trip::<CreateAuthKeysCodeRequest>),
-    ("createAuthKeysCode.request.code_challenge_method", round_trip::<CreateAuthKeysCodeRequestCodeChallengeMethod>),
+    ("createAuthKeysCode.request.code_challenge_method", round_trip::<CodeChallengeMethod>),
     ("createAuthKeysCode.request.usage_limit_type", round_trip::<CreateAuthKeysCodeRequestUsageLimitType>),
     ("createAuthKeysCode.response", round_trip::<CreateAuthKeysCodeResponse>),
     ("createAuthKeysCode.response.data", round_trip::<CreateAuthKeysCodeResponseData>),
@@ -1537,7 +1498,7 @@ pub(crate) const TYPES: &[(&str, RoundTrip)] = &[
     ("createExternalUser.response", round_trip::<ExternalUserResponse>),
     ("createGuardrail.request", round_trip::<CreateGuardrailRequest>),
     ("createGuardrail.response", round_trip::<CreateGuardrailResponse>),
-    ("createImages.event", round_trip::<ImageStreamEvents>),
+    ("createImages.event", round_trip::<ImageStreamEvent>),
     ("createImages.request", round_trip::<ImageGenerationRequest>),
     ("createImages.response", round_trip::<ImageGenerationResponse>),
     ("createKeys.request", round_trip::<CreateKeyRequest>),
@@ -1545,7 +1506,7 @@ pub(crate) const TYPES: &[(&str, RoundTrip)] = &[
     ("createKeys.request.limit_reset", round_trip::<CreateKeyRequestLimitReset>),
     ("createKeys.response", round_trip::<CreateKeyResponse>),
     ("createKeys.response.data", round_trip::<CreateKeyResponseData>),
-    ("createMessages.event", round_trip::<MessagesStreamEvents>),
+    ("createMessages.event", round_trip::<MessagesStreamEvent>),
     ("createMessages.request", round_trip::<MessagesRequest>),
     ("createMessages.response", round_trip::<MessagesResult>),
     ("createOauthToken.request", round_trip::<TokenExchangeRequest>),
@@ -1569,9 +1530,9 @@ pub(crate) const TYPES: &[(&str, RoundTrip)] = &[
     ("createRerank.response.results[]", round_trip::<CreateRerankResponseResult>),
     ("createRerank.response.results[].document", round_trip::<CreateRerankResponseResultDocument>),
     ("createRerank.response.usage", round_trip::<CreateRerankResponseUsage>),
-    ("createResponses.event", round_trip::<StreamEvents>),
+    ("createResponses.event", round_trip::<ResponsesStreamEvent>),
     ("createResponses.request", round_trip::<ResponsesRequest>),
-    ("createResponses.response", round_trip::<OpenResponsesResult>),
+    ("createResponses.response", round_trip::<ResponsesResult>),
     ("createScimGroupMapping.request", round_trip::<CreateScimGroupMappingRequest>),
     ("createScimGroupMapping.response", round_trip::<CreateScimGroupMappingResponse>),
     ("createScimSyncJob.response", round_trip::<CreateScimSyncJobResponse>),
@@ -1596,21 +1557,15 @@ pub(crate) const TYPES: &[(&str, RoundTrip)] = &[
     ("disablePrivateEndpoint.response", round_trip::<ManagedPrivateEndpointResponse>),
     ("enablePrivateEndpoint.response", round_trip::<ManagedPrivateEndpointResponse>),
     ("exchangeAuthCodeForAPIKey.request", round_trip::<ExchangeAuthCodeForApiKeyRequest>),
-    (
-        "exchangeAuthCodeForAPIKey.request.code_challenge_method",
-        round_trip::<ExchangeAuthCodeForApiKeyRequestCodeChallengeMethod>,
-    ),
+    ("exchangeAuthCodeForAPIKey.request.code_challenge_method", round_trip::<ExchangeCodeChallengeMethod>),
     ("exchangeAuthCodeForAPIKey.response", round_trip::<ExchangeAuthCodeForApiKeyResponse>),
     ("getAnalyticsMeta.response", round_trip::<GetAnalyticsMetaResponse>),
-    ("getAnalyticsMeta.response.data", round_trip::<GetAnalyticsMetaResponseData>),
-    ("getAnalyticsMeta.response.data.dimensions[]", round_trip::<GetAnalyticsMetaResponseDataDimension>),
-    ("getAnalyticsMeta.response.data.granularities[]", round_trip::<GetAnalyticsMetaResponseDataGranularity>),
-    ("getAnalyticsMeta.response.data.granularities[].name", round_trip::<GetAnalyticsMetaResponseDataGranularityName>),
-    ("getAnalyticsMeta.response.data.metrics[]", round_trip::<GetAnalyticsMetaResponseDataMetric>),
-    (
-        "getAnalyticsMeta.response.data.metrics[].display_format",
-        round_trip::<GetAnalyticsMetaResponseDataMetricDisplayFormat>,
-    ),
+    ("getAnalyticsMeta.response.data", round_trip::<AnalyticsMeta>),
+    ("getAnalyticsMeta.response.data.dimensions[]", round_trip::<AnalyticsDimension>),
+    ("getAnalyticsMeta.response.data.granularities[]", round_trip::<AnalyticsGranularity>),
+    ("getAnalyticsMeta.response.data.granularities[].name", round_trip::<AnalyticsGranularityName>),
+    ("getAnalyticsMeta.response.data.metrics[]", round_trip::<AnalyticsMetric>),
+    ("getAnalyticsMeta.response.data.metrics[].display_format", round_trip::<AnalyticsMetricDisplayFormat>),
     ("getAppRankings(category)", round_trip::<GetAppRankingsCategory>),
     ("getAppRankings(sort)", round_trip::<GetAppRankingsSort>),
     ("getAppRankings(subcategory)", round_trip::<GetAppRankingsSubcategory>),
@@ -1694,7 +1649,7 @@ pub(crate) const TYPES: &[(&str, RoundTrip)] = &[
     ("listModelsUser(client)", round_trip::<ListModelsUserClient>),
     ("listModelsUser(sort)", round_trip::<ListModelsUserSort>),
     ("listModelsUser.response", round_trip::<ModelsListResponse>),
-    ("listOauthJwks.response", round_trip::<OauthJwks>),
+    ("listOauthJwks.response", round_trip::<OAuthJwks>),
     ("listObservabilityDestinations.response", round_trip::<ListObservabilityDestinationsResponse>),
     ("listOrganizationMembers.response", round_trip::<ListOrganizationMembersResponse>),
     ("listOrganizationMembers.response.data[]", round_trip::<ListOrganizationMembersResponseData>),
@@ -1716,14 +1671,14 @@ pub(crate) const TYPES: &[(&str, RoundTrip)] = &[
     ("listWorkspaces.response", round_trip::<ListWorkspacesResponse>),
     ("promoteContainerFile.response", round_trip::<FileResponse>),
     ("queryAnalytics.request", round_trip::<QueryAnalyticsRequest>),
-    ("queryAnalytics.request.classifier_dimensions", round_trip::<QueryAnalyticsRequestClassifierDimensions>),
-    ("queryAnalytics.request.classifier_filters", round_trip::<QueryAnalyticsRequestClassifierFilters>),
-    ("queryAnalytics.request.order_by", round_trip::<QueryAnalyticsRequestOrderBy>),
-    ("queryAnalytics.request.order_by.direction", round_trip::<QueryAnalyticsRequestOrderByDirection>),
-    ("queryAnalytics.request.time_range", round_trip::<QueryAnalyticsRequestTimeRange>),
+    ("queryAnalytics.request.classifier_dimensions", round_trip::<AnalyticsClassifierDimensions>),
+    ("queryAnalytics.request.classifier_filters", round_trip::<AnalyticsClassifierFilters>),
+    ("queryAnalytics.request.order_by", round_trip::<AnalyticsOrderBy>),
+    ("queryAnalytics.request.order_by.direction", round_trip::<AnalyticsOrderByDirection>),
+    ("queryAnalytics.request.time_range", round_trip::<AnalyticsTimeRange>),
     ("queryAnalytics.response", round_trip::<QueryAnalyticsResponse>),
-    ("queryAnalytics.response.data", round_trip::<QueryAnalyticsResponseData>),
-    ("queryAnalytics.response.data.metadata", round_trip::<QueryAnalyticsResponseDataMetadata>),
+    ("queryAnalytics.response.data", round_trip::<AnalyticsQueryResult>),
+    ("queryAnalytics.response.data.metadata", round_trip::<AnalyticsQueryResultMetadata>),
     ("sendChatCompletionRequest.event", round_trip::<ChatStreamChunk>),
     ("sendChatCompletionRequest.request", round_trip::<ChatRequest>),
     ("sendChatCompletionRequest.response", round_trip::<ChatResult>),
@@ -1788,23 +1743,23 @@ pub(crate) const SECRETS: &[(&str, RoundTrip)] = &[
     ("headers", round_trip::<ObservabilityArizeDestinationConfig>),
     ("apiKey", round_trip::<ObservabilityBraintrustDestinationConfig>),
     ("headers", round_trip::<ObservabilityBraintrustDestinationConfig>),
-    ("password", round_trip::<ObservabilityClickhouseDestinationConfig>),
-    ("headers", round_trip::<ObservabilityClickhouseDestinationConfig>),
+    ("password", round_trip::<ObservabilityClickHouseDestinationConfig>),
+    ("headers", round_trip::<ObservabilityClickHouseDestinationConfig>),
     ("apiKey", round_trip::<ObservabilityDatadogDestinationConfig>),
     ("headers", round_trip::<ObservabilityDatadogDestinationConfig>),
     ("apiKey", round_trip::<ObservabilityGrafanaDestinationConfig>),
     ("headers", round_trip::<ObservabilityGrafanaDestinationConfig>),
     ("secretKey", round_trip::<ObservabilityLangfuseDestinationConfig>),
     ("headers", round_trip::<ObservabilityLangfuseDestinationConfig>),
-    ("apiKey", round_trip::<ObservabilityLangsmithDestinationConfig>),
-    ("headers", round_trip::<ObservabilityLangsmithDestinationConfig>),
-    ("licenseKey", round_trip::<ObservabilityNewrelicDestinationConfig>),
-    ("headers", round_trip::<ObservabilityNewrelicDestinationConfig>),
+    ("apiKey", round_trip::<ObservabilityLangSmithDestinationConfig>),
+    ("headers", round_trip::<ObservabilityLangSmithDestinationConfig>),
+    ("licenseKey", round_trip::<ObservabilityNewRelicDestinationConfig>),
+    ("headers", round_trip::<ObservabilityNewRelicDestinationConfig>),
     ("apiKey", round_trip::<ObservabilityOpikDestinationConfig>),
     ("headers", round_trip::<ObservabilityOpikDestinationConfig>),
-    ("headers", round_trip::<ObservabilityOtelCollectorDestinationConfig>),
-    ("apiKey", round_trip::<ObservabilityPosthogDestinationConfig>),
-    ("headers", round_trip::<ObservabilityPosthogDestinationConfig>),
+    ("headers", round_trip::<ObservabilityOtelCollectorConfig>),
+    ("apiKey", round_trip::<ObservabilityPostHogDestinationConfig>),
+    ("headers", round_trip::<ObservabilityPostHogDestinationConfig>),
     ("apiKey", round_trip::<ObservabilityRampDestinationConfig>),
     ("headers", round_trip::<ObservabilityRampDestinationConfig>),
     ("accessKeyId", round_trip::<ObservabilityS3DestinationConfig>),
@@ -2005,7 +1960,7 @@ pub(crate) const OPERATIONS: &[(&str, &str, Calling)] = &[
 fn analytics_get_user_activity<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
         value(funcs::analytics_get_user_activity(client.core(), {
-            let mut all = GetUserActivityParams::new();
+            let mut all = AnalyticsGetUserActivityParams::new();
             if let Some(text) = given.optional("date") {
                 all = all.date(text);
             }
@@ -2024,7 +1979,7 @@ fn analytics_get_user_activity<'a>(client: &'a OpenRouter, given: &'a Given) -> 
             all
         })),
         value(client.analytics().get_user_activity({
-            let mut all = GetUserActivityParams::new();
+            let mut all = AnalyticsGetUserActivityParams::new();
             if let Some(text) = given.optional("date") {
                 all = all.date(text);
             }
@@ -2083,7 +2038,7 @@ fn stt_create_transcription<'a>(client: &'a OpenRouter, given: &'a Given) -> Bot
 fn stt_create_transcription_multipart<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
         value(funcs::stt_create_transcription_multipart(client.core(), {
-            let mut all = CreateAudioTranscriptionsMultipartRequest::new(given.text("model"));
+            let mut all = SttMultipartRequest::new(given.text("model"));
             if let Some(text) = given.optional("diarize") {
                 all = all.diarize(text.parse::<bool>().expect("a value"));
             }
@@ -2123,7 +2078,7 @@ fn stt_create_transcription_multipart<'a>(client: &'a OpenRouter, given: &'a Giv
             all
         })),
         value(client.stt().create_transcription_multipart({
-            let mut all = CreateAudioTranscriptionsMultipartRequest::new(given.text("model"));
+            let mut all = SttMultipartRequest::new(given.text("model"));
             if let Some(text) = given.optional("diarize") {
                 all = all.diarize(text.parse::<bool>().expect("a value"));
             }
@@ -2185,7 +2140,7 @@ fn oauth_create_auth_code<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<
 fn batch_list<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
         value(funcs::batch_list(client.core(), {
-            let mut all = ListBatchesParams::new();
+            let mut all = BatchListParams::new();
             if let Some(text) = given.optional("limit") {
                 all = all.limit(text.parse::<i64>().expect("a value"));
             }
@@ -2204,7 +2159,7 @@ fn batch_list<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
             all
         })),
         value(client.batch().list({
-            let mut all = ListBatchesParams::new();
+            let mut all = BatchListParams::new();
             if let Some(text) = given.optional("limit") {
                 all = all.limit(text.parse::<i64>().expect("a value"));
             }
@@ -2250,7 +2205,7 @@ fn batch_get_batches<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
 fn benchmarks_get_benchmarks<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
         value(funcs::benchmarks_get_benchmarks(client.core(), {
-            let mut all = GetBenchmarksParams::new();
+            let mut all = BenchmarksGetBenchmarksParams::new();
             if let Some(text) = given.optional("source") {
                 all = all.source(text);
             }
@@ -2281,7 +2236,7 @@ fn benchmarks_get_benchmarks<'a>(client: &'a OpenRouter, given: &'a Given) -> Bo
             all
         })),
         value(client.benchmarks().get_benchmarks({
-            let mut all = GetBenchmarksParams::new();
+            let mut all = BenchmarksGetBenchmarksParams::new();
             if let Some(text) = given.optional("source") {
                 all = all.source(text);
             }
@@ -2318,7 +2273,7 @@ fn benchmarks_get_benchmarks<'a>(client: &'a OpenRouter, given: &'a Given) -> Bo
 fn byok_list<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
         value(funcs::byok_list(client.core(), {
-            let mut all = ListByokKeysParams::new();
+            let mut all = ByokListParams::new();
             if let Some(text) = given.optional("offset") {
                 all = all.offset(text.parse::<i64>().expect("a value"));
             }
@@ -2334,7 +2289,7 @@ fn byok_list<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
             all
         })),
         value(client.byok().list({
-            let mut all = ListByokKeysParams::new();
+            let mut all = ByokListParams::new();
             if let Some(text) = given.optional("offset") {
                 all = all.offset(text.parse::<i64>().expect("a value"));
             }
@@ -2389,14 +2344,14 @@ fn chat_stream<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
 fn classifications_get_task_classifications<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
         value(funcs::classifications_get_task_classifications(client.core(), {
-            let mut all = GetTaskClassificationsParams::new();
+            let mut all = TaskClassificationsParams::new();
             if let Some(text) = given.optional("window") {
                 all = all.window(text);
             }
             all
         })),
         value(client.classifications().get_task_classifications({
-            let mut all = GetTaskClassificationsParams::new();
+            let mut all = TaskClassificationsParams::new();
             if let Some(text) = given.optional("window") {
                 all = all.window(text);
             }
@@ -2409,7 +2364,7 @@ fn classifications_get_task_classifications<'a>(client: &'a OpenRouter, given: &
 fn containers_list_container_files<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
         value(funcs::containers_list_container_files(client.core(), given.text("container_id"), {
-            let mut all = ListContainerFilesParams::new();
+            let mut all = ContainersListContainerFilesParams::new();
             if let Some(text) = given.optional("limit") {
                 all = all.limit(text.parse::<i64>().expect("a value"));
             }
@@ -2419,7 +2374,7 @@ fn containers_list_container_files<'a>(client: &'a OpenRouter, given: &'a Given)
             all
         })),
         value(client.containers().list_container_files(given.text("container_id"), {
-            let mut all = ListContainerFilesParams::new();
+            let mut all = ContainersListContainerFilesParams::new();
             if let Some(text) = given.optional("limit") {
                 all = all.limit(text.parse::<i64>().expect("a value"));
             }
@@ -2477,7 +2432,7 @@ fn credits_create_coinbase_charge<'a>(client: &'a OpenRouter, given: &'a Given) 
 fn datasets_get_app_rankings<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
         value(funcs::datasets_get_app_rankings(client.core(), {
-            let mut all = GetAppRankingsParams::new();
+            let mut all = DatasetsGetAppRankingsParams::new();
             if let Some(text) = given.optional("category") {
                 all = all.category(text);
             }
@@ -2502,7 +2457,7 @@ fn datasets_get_app_rankings<'a>(client: &'a OpenRouter, given: &'a Given) -> Bo
             all
         })),
         value(client.datasets().get_app_rankings({
-            let mut all = GetAppRankingsParams::new();
+            let mut all = DatasetsGetAppRankingsParams::new();
             if let Some(text) = given.optional("category") {
                 all = all.category(text);
             }
@@ -2533,7 +2488,7 @@ fn datasets_get_app_rankings<'a>(client: &'a OpenRouter, given: &'a Given) -> Bo
 fn datasets_get_rankings_daily<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
         value(funcs::datasets_get_rankings_daily(client.core(), {
-            let mut all = GetRankingsDailyParams::new();
+            let mut all = DatasetsGetRankingsDailyParams::new();
             if let Some(text) = given.optional("start_date") {
                 all = all.start_date(text);
             }
@@ -2558,7 +2513,7 @@ fn datasets_get_rankings_daily<'a>(client: &'a OpenRouter, given: &'a Given) -> 
             all
         })),
         value(client.datasets().get_rankings_daily({
-            let mut all = GetRankingsDailyParams::new();
+            let mut all = DatasetsGetRankingsDailyParams::new();
             if let Some(text) = given.optional("start_date") {
                 all = all.start_date(text);
             }
@@ -2589,7 +2544,7 @@ fn datasets_get_rankings_daily<'a>(client: &'a OpenRouter, given: &'a Given) -> 
 fn datasets_get_session_cost<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
         value(funcs::datasets_get_session_cost(client.core(), {
-            let mut all = GetSessionCostParams::new();
+            let mut all = DatasetsGetSessionCostParams::new();
             if let Some(text) = given.optional("app_slug") {
                 all = all.app_slug(text);
             }
@@ -2608,7 +2563,7 @@ fn datasets_get_session_cost<'a>(client: &'a OpenRouter, given: &'a Given) -> Bo
             all
         })),
         value(client.datasets().get_session_cost({
-            let mut all = GetSessionCostParams::new();
+            let mut all = DatasetsGetSessionCostParams::new();
             if let Some(text) = given.optional("app_slug") {
                 all = all.app_slug(text);
             }
@@ -2638,7 +2593,7 @@ fn embeddings_generate<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a>
 fn embeddings_list_models<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
         value(funcs::embeddings_list_models(client.core(), {
-            let mut all = ListEmbeddingsModelsParams::new();
+            let mut all = EmbeddingsListModelsParams::new();
             if let Some(text) = given.optional("offset") {
                 all = all.offset(text.parse::<i64>().expect("a value"));
             }
@@ -2648,7 +2603,7 @@ fn embeddings_list_models<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<
             all
         })),
         value(client.embeddings().list_models({
-            let mut all = ListEmbeddingsModelsParams::new();
+            let mut all = EmbeddingsListModelsParams::new();
             if let Some(text) = given.optional("offset") {
                 all = all.offset(text.parse::<i64>().expect("a value"));
             }
@@ -2669,7 +2624,7 @@ fn endpoints_list_zdr_endpoints<'a>(client: &'a OpenRouter, given: &'a Given) ->
 fn external_users_list<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
         value(funcs::external_users_list(client.core(), {
-            let mut all = ListExternalUsersParams::new();
+            let mut all = ExternalUsersListParams::new();
             if let Some(text) = given.optional("offset") {
                 all = all.offset(text.parse::<i64>().expect("a value"));
             }
@@ -2685,7 +2640,7 @@ fn external_users_list<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a>
             all
         })),
         value(client.external_users().list({
-            let mut all = ListExternalUsersParams::new();
+            let mut all = ExternalUsersListParams::new();
             if let Some(text) = given.optional("offset") {
                 all = all.offset(text.parse::<i64>().expect("a value"));
             }
@@ -2739,7 +2694,7 @@ fn external_users_update<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'
 fn files_list<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
         value(funcs::files_list(client.core(), {
-            let mut all = ListFilesParams::new();
+            let mut all = FilesListParams::new();
             if let Some(text) = given.optional("limit") {
                 all = all.limit(text.parse::<i64>().expect("a value"));
             }
@@ -2767,7 +2722,7 @@ fn files_list<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
             all
         })),
         value(client.files().list({
-            let mut all = ListFilesParams::new();
+            let mut all = FilesListParams::new();
             if let Some(text) = given.optional("limit") {
                 all = all.limit(text.parse::<i64>().expect("a value"));
             }
@@ -2804,7 +2759,7 @@ fn files_upload<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
             client.core(),
             UploadFileRequest::new(FilePart::bytes("file.bin", given.text("file"))),
             {
-                let mut all = UploadFileParams::new();
+                let mut all = FilesUploadParams::new();
                 if let Some(text) = given.optional("workspace_id") {
                     all = all.workspace_id(text);
                 }
@@ -2815,7 +2770,7 @@ fn files_upload<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
             },
         )),
         value(client.files().upload(UploadFileRequest::new(FilePart::bytes("file.bin", given.text("file"))), {
-            let mut all = UploadFileParams::new();
+            let mut all = FilesUploadParams::new();
             if let Some(text) = given.optional("workspace_id") {
                 all = all.workspace_id(text);
             }
@@ -2831,7 +2786,7 @@ fn files_upload<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
 fn files_delete<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
         value(funcs::files_delete(client.core(), given.text("file_id"), {
-            let mut all = DeleteFileParams::new();
+            let mut all = FilesDeleteParams::new();
             if let Some(text) = given.optional("workspace_id") {
                 all = all.workspace_id(text);
             }
@@ -2841,7 +2796,7 @@ fn files_delete<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
             all
         })),
         value(client.files().delete(given.text("file_id"), {
-            let mut all = DeleteFileParams::new();
+            let mut all = FilesDeleteParams::new();
             if let Some(text) = given.optional("workspace_id") {
                 all = all.workspace_id(text);
             }
@@ -2857,7 +2812,7 @@ fn files_delete<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
 fn files_retrieve<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
         value(funcs::files_retrieve(client.core(), given.text("file_id"), {
-            let mut all = GetFileMetadataParams::new();
+            let mut all = FilesRetrieveParams::new();
             if let Some(text) = given.optional("workspace_id") {
                 all = all.workspace_id(text);
             }
@@ -2867,7 +2822,7 @@ fn files_retrieve<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
             all
         })),
         value(client.files().retrieve(given.text("file_id"), {
-            let mut all = GetFileMetadataParams::new();
+            let mut all = FilesRetrieveParams::new();
             if let Some(text) = given.optional("workspace_id") {
                 all = all.workspace_id(text);
             }
@@ -2883,7 +2838,7 @@ fn files_retrieve<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
 fn files_download<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
         bytes(funcs::files_download(client.core(), given.text("file_id"), {
-            let mut all = DownloadFileContentParams::new();
+            let mut all = FilesDownloadParams::new();
             if let Some(text) = given.optional("workspace_id") {
                 all = all.workspace_id(text);
             }
@@ -2893,7 +2848,7 @@ fn files_download<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
             all
         })),
         bytes(client.files().download(given.text("file_id"), {
-            let mut all = DownloadFileContentParams::new();
+            let mut all = FilesDownloadParams::new();
             if let Some(text) = given.optional("workspace_id") {
                 all = all.workspace_id(text);
             }
@@ -2933,7 +2888,7 @@ fn generations_submit_feedback<'a>(client: &'a OpenRouter, given: &'a Given) -> 
 fn guardrails_list<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
         value(funcs::guardrails_list(client.core(), {
-            let mut all = ListGuardrailsParams::new();
+            let mut all = GuardrailsListParams::new();
             if let Some(text) = given.optional("offset") {
                 all = all.offset(text.parse::<i64>().expect("a value"));
             }
@@ -2946,7 +2901,7 @@ fn guardrails_list<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
             all
         })),
         value(client.guardrails().list({
-            let mut all = ListGuardrailsParams::new();
+            let mut all = GuardrailsListParams::new();
             if let Some(text) = given.optional("offset") {
                 all = all.offset(text.parse::<i64>().expect("a value"));
             }
@@ -2970,7 +2925,7 @@ fn guardrails_create<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
 fn guardrails_list_key_assignments<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
         value(funcs::guardrails_list_key_assignments(client.core(), {
-            let mut all = ListKeyAssignmentsParams::new();
+            let mut all = GuardrailsListKeyAssignmentsParams::new();
             if let Some(text) = given.optional("offset") {
                 all = all.offset(text.parse::<i64>().expect("a value"));
             }
@@ -2980,7 +2935,7 @@ fn guardrails_list_key_assignments<'a>(client: &'a OpenRouter, given: &'a Given)
             all
         })),
         value(client.guardrails().list_key_assignments({
-            let mut all = ListKeyAssignmentsParams::new();
+            let mut all = GuardrailsListKeyAssignmentsParams::new();
             if let Some(text) = given.optional("offset") {
                 all = all.offset(text.parse::<i64>().expect("a value"));
             }
@@ -2996,7 +2951,7 @@ fn guardrails_list_key_assignments<'a>(client: &'a OpenRouter, given: &'a Given)
 fn guardrails_list_member_assignments<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
         value(funcs::guardrails_list_member_assignments(client.core(), {
-            let mut all = ListMemberAssignmentsParams::new();
+            let mut all = GuardrailsListMemberAssignmentsParams::new();
             if let Some(text) = given.optional("offset") {
                 all = all.offset(text.parse::<i64>().expect("a value"));
             }
@@ -3006,7 +2961,7 @@ fn guardrails_list_member_assignments<'a>(client: &'a OpenRouter, given: &'a Giv
             all
         })),
         value(client.guardrails().list_member_assignments({
-            let mut all = ListMemberAssignmentsParams::new();
+            let mut all = GuardrailsListMemberAssignmentsParams::new();
             if let Some(text) = given.optional("offset") {
                 all = all.offset(text.parse::<i64>().expect("a value"));
             }
@@ -3043,7 +2998,7 @@ fn guardrails_update<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
 fn guardrails_list_guardrail_key_assignments<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
         value(funcs::guardrails_list_guardrail_key_assignments(client.core(), given.text("id"), {
-            let mut all = ListGuardrailKeyAssignmentsParams::new();
+            let mut all = GuardrailKeyAssignmentsParams::new();
             if let Some(text) = given.optional("offset") {
                 all = all.offset(text.parse::<i64>().expect("a value"));
             }
@@ -3053,7 +3008,7 @@ fn guardrails_list_guardrail_key_assignments<'a>(client: &'a OpenRouter, given: 
             all
         })),
         value(client.guardrails().list_guardrail_key_assignments(given.text("id"), {
-            let mut all = ListGuardrailKeyAssignmentsParams::new();
+            let mut all = GuardrailKeyAssignmentsParams::new();
             if let Some(text) = given.optional("offset") {
                 all = all.offset(text.parse::<i64>().expect("a value"));
             }
@@ -3085,7 +3040,7 @@ fn guardrails_bulk_unassign_keys<'a>(client: &'a OpenRouter, given: &'a Given) -
 fn guardrails_list_guardrail_member_assignments<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
         value(funcs::guardrails_list_guardrail_member_assignments(client.core(), given.text("id"), {
-            let mut all = ListGuardrailMemberAssignmentsParams::new();
+            let mut all = GuardrailMemberAssignmentsParams::new();
             if let Some(text) = given.optional("offset") {
                 all = all.offset(text.parse::<i64>().expect("a value"));
             }
@@ -3095,7 +3050,7 @@ fn guardrails_list_guardrail_member_assignments<'a>(client: &'a OpenRouter, give
             all
         })),
         value(client.guardrails().list_guardrail_member_assignments(given.text("id"), {
-            let mut all = ListGuardrailMemberAssignmentsParams::new();
+            let mut all = GuardrailMemberAssignmentsParams::new();
             if let Some(text) = given.optional("offset") {
                 all = all.offset(text.parse::<i64>().expect("a value"));
             }
@@ -3158,7 +3113,7 @@ fn api_keys_get_current_key_metadata<'a>(client: &'a OpenRouter, given: &'a Give
 fn api_keys_list<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
         value(funcs::api_keys_list(client.core(), {
-            let mut all = ListKeysParams::new();
+            let mut all = ApiKeysListParams::new();
             if let Some(text) = given.optional("include_disabled") {
                 all = all.include_disabled(text.parse::<bool>().expect("a value"));
             }
@@ -3174,7 +3129,7 @@ fn api_keys_list<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
             all
         })),
         value(client.api_keys().list({
-            let mut all = ListKeysParams::new();
+            let mut all = ApiKeysListParams::new();
             if let Some(text) = given.optional("include_disabled") {
                 all = all.include_disabled(text.parse::<bool>().expect("a value"));
             }
@@ -3240,7 +3195,7 @@ fn models_get<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
 fn models_list<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
         value(funcs::models_list(client.core(), {
-            let mut all = GetModelsParams::new();
+            let mut all = ModelsListParams::new();
             if let Some(text) = given.optional("offset") {
                 all = all.offset(text.parse::<i64>().expect("a value"));
             }
@@ -3331,7 +3286,7 @@ fn models_list<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
             all
         })),
         value(client.models().list({
-            let mut all = GetModelsParams::new();
+            let mut all = ModelsListParams::new();
             if let Some(text) = given.optional("offset") {
                 all = all.offset(text.parse::<i64>().expect("a value"));
             }
@@ -3428,14 +3383,14 @@ fn models_list<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
 fn models_count<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
         value(funcs::models_count(client.core(), {
-            let mut all = ListModelsCountParams::new();
+            let mut all = ModelsCountParams::new();
             if let Some(text) = given.optional("output_modalities") {
                 all = all.output_modalities(text);
             }
             all
         })),
         value(client.models().count({
-            let mut all = ListModelsCountParams::new();
+            let mut all = ModelsCountParams::new();
             if let Some(text) = given.optional("output_modalities") {
                 all = all.output_modalities(text);
             }
@@ -3448,7 +3403,7 @@ fn models_count<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
 fn models_list_for_user<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
         value(funcs::models_list_for_user(client.core(), {
-            let mut all = ListModelsUserParams::new();
+            let mut all = ModelsListForUserParams::new();
             if let Some(text) = given.optional("offset") {
                 all = all.offset(text.parse::<i64>().expect("a value"));
             }
@@ -3467,7 +3422,7 @@ fn models_list_for_user<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a
             all
         })),
         value(client.models().list_for_user({
-            let mut all = ListModelsUserParams::new();
+            let mut all = ModelsListForUserParams::new();
             if let Some(text) = given.optional("offset") {
                 all = all.offset(text.parse::<i64>().expect("a value"));
             }
@@ -3513,7 +3468,7 @@ fn oauth_create_oauth_token<'a>(client: &'a OpenRouter, given: &'a Given) -> Bot
 fn observability_list<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
         value(funcs::observability_list(client.core(), {
-            let mut all = ListObservabilityDestinationsParams::new();
+            let mut all = ObservabilityListParams::new();
             if let Some(text) = given.optional("offset") {
                 all = all.offset(text.parse::<i64>().expect("a value"));
             }
@@ -3526,7 +3481,7 @@ fn observability_list<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> 
             all
         })),
         value(client.observability().list({
-            let mut all = ListObservabilityDestinationsParams::new();
+            let mut all = ObservabilityListParams::new();
             if let Some(text) = given.optional("offset") {
                 all = all.offset(text.parse::<i64>().expect("a value"));
             }
@@ -3577,7 +3532,7 @@ fn observability_update<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a
 fn organization_list_members<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
         value(funcs::organization_list_members(client.core(), {
-            let mut all = ListOrganizationMembersParams::new();
+            let mut all = OrganizationListMembersParams::new();
             if let Some(text) = given.optional("offset") {
                 all = all.offset(text.parse::<i64>().expect("a value"));
             }
@@ -3587,7 +3542,7 @@ fn organization_list_members<'a>(client: &'a OpenRouter, given: &'a Given) -> Bo
             all
         })),
         value(client.organization().list_members({
-            let mut all = ListOrganizationMembersParams::new();
+            let mut all = OrganizationListMembersParams::new();
             if let Some(text) = given.optional("offset") {
                 all = all.offset(text.parse::<i64>().expect("a value"));
             }
@@ -3616,7 +3571,7 @@ fn organization_update_settings<'a>(client: &'a OpenRouter, given: &'a Given) ->
 fn presets_list<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
         value(funcs::presets_list(client.core(), {
-            let mut all = ListPresetsParams::new();
+            let mut all = PresetsListParams::new();
             if let Some(text) = given.optional("offset") {
                 all = all.offset(text.parse::<i64>().expect("a value"));
             }
@@ -3626,7 +3581,7 @@ fn presets_list<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
             all
         })),
         value(client.presets().list({
-            let mut all = ListPresetsParams::new();
+            let mut all = PresetsListParams::new();
             if let Some(text) = given.optional("offset") {
                 all = all.offset(text.parse::<i64>().expect("a value"));
             }
@@ -3671,7 +3626,7 @@ fn presets_create_presets_responses<'a>(client: &'a OpenRouter, given: &'a Given
 fn presets_list_versions<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
         value(funcs::presets_list_versions(client.core(), given.text("slug"), {
-            let mut all = ListPresetVersionsParams::new();
+            let mut all = PresetsListVersionsParams::new();
             if let Some(text) = given.optional("offset") {
                 all = all.offset(text.parse::<i64>().expect("a value"));
             }
@@ -3681,7 +3636,7 @@ fn presets_list_versions<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'
             all
         })),
         value(client.presets().list_versions(given.text("slug"), {
-            let mut all = ListPresetVersionsParams::new();
+            let mut all = PresetsListVersionsParams::new();
             if let Some(text) = given.optional("offset") {
                 all = all.offset(text.parse::<i64>().expect("a value"));
             }
@@ -3722,14 +3677,14 @@ fn private_endpoints_create<'a>(client: &'a OpenRouter, given: &'a Given) -> Bot
 fn private_endpoints_delete<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
         value(funcs::private_endpoints_delete(client.core(), given.text("id"), {
-            let mut all = DeletePrivateEndpointParams::new();
+            let mut all = PrivateEndpointsDeleteParams::new();
             if let Some(text) = given.optional("draft_only") {
                 all = all.draft_only(text.parse::<bool>().expect("a value"));
             }
             all
         })),
         value(client.private_endpoints().delete(given.text("id"), {
-            let mut all = DeletePrivateEndpointParams::new();
+            let mut all = PrivateEndpointsDeleteParams::new();
             if let Some(text) = given.optional("draft_only") {
                 all = all.draft_only(text.parse::<bool>().expect("a value"));
             }
@@ -3879,7 +3834,7 @@ fn beta_responses_stream<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'
 fn scim_list_mappings<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
         value(funcs::scim_list_mappings(client.core(), {
-            let mut all = ListScimGroupMappingsParams::new();
+            let mut all = ScimListMappingsParams::new();
             if let Some(text) = given.optional("offset") {
                 all = all.offset(text.parse::<i64>().expect("a value"));
             }
@@ -3889,7 +3844,7 @@ fn scim_list_mappings<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> 
             all
         })),
         value(client.scim().list_mappings({
-            let mut all = ListScimGroupMappingsParams::new();
+            let mut all = ScimListMappingsParams::new();
             if let Some(text) = given.optional("offset") {
                 all = all.offset(text.parse::<i64>().expect("a value"));
             }
@@ -3935,7 +3890,7 @@ fn scim_update<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
 fn scim_list_groups<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
         value(funcs::scim_list_groups(client.core(), {
-            let mut all = ListScimGroupsParams::new();
+            let mut all = ScimListGroupsParams::new();
             if let Some(text) = given.optional("offset") {
                 all = all.offset(text.parse::<i64>().expect("a value"));
             }
@@ -3951,7 +3906,7 @@ fn scim_list_groups<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
             all
         })),
         value(client.scim().list_groups({
-            let mut all = ListScimGroupsParams::new();
+            let mut all = ScimListGroupsParams::new();
             if let Some(text) = given.optional("offset") {
                 all = all.offset(text.parse::<i64>().expect("a value"));
             }
@@ -3991,7 +3946,7 @@ fn system_one_create<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
 fn tools_list_tools<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
         value(funcs::tools_list_tools(client.core(), {
-            let mut all = ListToolsParams::new();
+            let mut all = ToolsListToolsParams::new();
             if let Some(text) = given.optional("offset") {
                 all = all.offset(text.parse::<i64>().expect("a value"));
             }
@@ -4004,7 +3959,7 @@ fn tools_list_tools<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
             all
         })),
         value(client.tools().list_tools({
-            let mut all = ListToolsParams::new();
+            let mut all = ToolsListToolsParams::new();
             if let Some(text) = given.optional("offset") {
                 all = all.offset(text.parse::<i64>().expect("a value"));
             }
@@ -4039,7 +3994,7 @@ fn vault_list_intern_connections<'a>(client: &'a OpenRouter, given: &'a Given) -
 fn vault_list_intern_effective_vault_secrets<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
         value(funcs::vault_list_intern_effective_vault_secrets(client.core(), given.text("internId"), {
-            let mut all = ListInternEffectiveVaultSecretsParams::new();
+            let mut all = VaultEffectiveSecretsParams::new();
             if let Some(text) = given.optional("limit") {
                 all = all.limit(text.parse::<i64>().expect("a value"));
             }
@@ -4049,7 +4004,7 @@ fn vault_list_intern_effective_vault_secrets<'a>(client: &'a OpenRouter, given: 
             all
         })),
         value(client.vault().list_intern_effective_vault_secrets(given.text("internId"), {
-            let mut all = ListInternEffectiveVaultSecretsParams::new();
+            let mut all = VaultEffectiveSecretsParams::new();
             if let Some(text) = given.optional("limit") {
                 all = all.limit(text.parse::<i64>().expect("a value"));
             }
@@ -4065,7 +4020,7 @@ fn vault_list_intern_effective_vault_secrets<'a>(client: &'a OpenRouter, given: 
 fn vault_list_intern_vault_secrets<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
         value(funcs::vault_list_intern_vault_secrets(client.core(), given.text("internId"), {
-            let mut all = ListInternVaultSecretsParams::new();
+            let mut all = VaultListInternVaultSecretsParams::new();
             if let Some(text) = given.optional("limit") {
                 all = all.limit(text.parse::<i64>().expect("a value"));
             }
@@ -4075,7 +4030,7 @@ fn vault_list_intern_vault_secrets<'a>(client: &'a OpenRouter, given: &'a Given)
             all
         })),
         value(client.vault().list_intern_vault_secrets(given.text("internId"), {
-            let mut all = ListInternVaultSecretsParams::new();
+            let mut all = VaultListInternVaultSecretsParams::new();
             if let Some(text) = given.optional("limit") {
                 all = all.limit(text.parse::<i64>().expect("a value"));
             }
@@ -4120,7 +4075,7 @@ fn vault_store_intern_vault_secret<'a>(client: &'a OpenRouter, given: &'a Given)
 fn vault_list_vault_secrets<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
         value(funcs::vault_list_vault_secrets(client.core(), {
-            let mut all = ListVaultSecretsParams::new();
+            let mut all = VaultListVaultSecretsParams::new();
             if let Some(text) = given.optional("limit") {
                 all = all.limit(text.parse::<i64>().expect("a value"));
             }
@@ -4130,7 +4085,7 @@ fn vault_list_vault_secrets<'a>(client: &'a OpenRouter, given: &'a Given) -> Bot
             all
         })),
         value(client.vault().list_vault_secrets({
-            let mut all = ListVaultSecretsParams::new();
+            let mut all = VaultListVaultSecretsParams::new();
             if let Some(text) = given.optional("limit") {
                 all = all.limit(text.parse::<i64>().expect("a value"));
             }
@@ -4186,14 +4141,14 @@ fn video_generation_get_generation<'a>(client: &'a OpenRouter, given: &'a Given)
 fn video_generation_get_video_content<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
         bytes(funcs::video_generation_get_video_content(client.core(), given.text("jobId"), {
-            let mut all = GetVideoContentParams::new();
+            let mut all = VideoGenerationGetVideoContentParams::new();
             if let Some(text) = given.optional("index") {
                 all = all.index(text.parse::<i64>().expect("a value"));
             }
             all
         })),
         bytes(client.video_generation().get_video_content(given.text("jobId"), {
-            let mut all = GetVideoContentParams::new();
+            let mut all = VideoGenerationGetVideoContentParams::new();
             if let Some(text) = given.optional("index") {
                 all = all.index(text.parse::<i64>().expect("a value"));
             }
@@ -4206,7 +4161,7 @@ fn video_generation_get_video_content<'a>(client: &'a OpenRouter, given: &'a Giv
 fn workspaces_list<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
         value(funcs::workspaces_list(client.core(), {
-            let mut all = ListWorkspacesParams::new();
+            let mut all = WorkspacesListParams::new();
             if let Some(text) = given.optional("offset") {
                 all = all.offset(text.parse::<i64>().expect("a value"));
             }
@@ -4216,7 +4171,7 @@ fn workspaces_list<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
             all
         })),
         value(client.workspaces().list({
-            let mut all = ListWorkspacesParams::new();
+            let mut all = WorkspacesListParams::new();
             if let Some(text) = given.optional("offset") {
                 all = all.offset(text.parse::<i64>().expect("a value"));
             }
@@ -4237,14 +4192,14 @@ fn workspaces_create<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
 fn workspaces_delete<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
         value(funcs::workspaces_delete(client.core(), given.text("id"), {
-            let mut all = DeleteWorkspaceParams::new();
+            let mut all = WorkspacesDeleteParams::new();
             if let Some(text) = given.optional("confirm_default_workspace_deletion") {
                 all = all.confirm_default_workspace_deletion(text.parse::<bool>().expect("a value"));
             }
             all
         })),
         value(client.workspaces().delete(given.text("id"), {
-            let mut all = DeleteWorkspaceParams::new();
+            let mut all = WorkspacesDeleteParams::new();
             if let Some(text) = given.optional("confirm_default_workspace_deletion") {
                 all = all.confirm_default_workspace_deletion(text.parse::<bool>().expect("a value"));
             }
@@ -4270,7 +4225,7 @@ fn workspaces_update<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
 fn workspaces_list_members<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
         value(funcs::workspaces_list_members(client.core(), given.text("id"), {
-            let mut all = ListWorkspaceMembersParams::new();
+            let mut all = WorkspacesListMembersParams::new();
             if let Some(text) = given.optional("offset") {
                 all = all.offset(text.parse::<i64>().expect("a value"));
             }
@@ -4280,7 +4235,7 @@ fn workspaces_list_members<'a>(client: &'a OpenRouter, given: &'a Given) -> Both
             all
         })),
         value(client.workspaces().list_members(given.text("id"), {
-            let mut all = ListWorkspaceMembersParams::new();
+            let mut all = WorkspacesListMembersParams::new();
             if let Some(text) = given.optional("offset") {
                 all = all.offset(text.parse::<i64>().expect("a value"));
             }

@@ -24,7 +24,7 @@ pub struct ChatAssistantMessage {
     /// Readable text of the thinking that preceded the answer; `null` when none is available.
     pub reasoning: Option<String>,
     /// Structured thinking blocks; send them back unchanged so the model can resume its line of thought.
-    pub reasoning_details: Option<Vec<ReasoningDetailUnion>>,
+    pub reasoning_details: Option<Vec<ReasoningDetail>>,
     /// The explanation given when the model declines to answer; `null` otherwise.
     pub refusal: Option<String>,
     /// Tools the model wants run before it continues; answer each with a tool message.
@@ -32,7 +32,7 @@ pub struct ChatAssistantMessage {
     /// Web pages and files that the reply is based on.
     pub annotations: Option<Vec<ChatAnnotation>>,
     /// Marks the end of a prompt prefix to cache, for providers with explicit caching.
-    pub cache_control: Option<ChatContentCacheControl>,
+    pub cache_control: Option<CacheControl>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -66,11 +66,11 @@ wire_setters!(ChatAssistantMessage {
     model: into String,
     name: into String,
     reasoning: into String,
-    reasoning_details: list ReasoningDetailUnion,
+    reasoning_details: list ReasoningDetail,
     refusal: into String,
     tool_calls: list ChatToolCall,
     annotations: list ChatAnnotation,
-    cache_control: into ChatContentCacheControl,
+    cache_control: into CacheControl,
 });
 
 /// Sound produced by the model, given inline or by reference.
@@ -122,7 +122,7 @@ pub struct ChatContentText {
     /// The words of this part, as the model reads them.
     pub text: String,
     /// Asks the provider to cache the prompt up to and including this part, in Anthropic style.
-    pub cache_control: Option<ChatContentCacheControl>,
+    pub cache_control: Option<CacheControl>,
     /// Asks the provider to cache the prompt up to and including this part, in OpenAI style.
     pub prompt_cache_breakpoint: Option<PromptCacheBreakpoint>,
     /// Members beyond the typed ones; see [`Extra`].
@@ -144,14 +144,9 @@ impl ChatContentText {
 }
 
 wire_setters!(ChatContentText {
-    cache_control: into ChatContentCacheControl,
+    cache_control: into CacheControl,
     prompt_cache_breakpoint: into PromptCacheBreakpoint,
 });
-
-/// Anthropic-style mark that ends a cacheable prompt prefix; OpenRouter translates it to and from the OpenAI-style marker as needed.
-///
-/// Schema `ChatContentCacheControl` of the API document.
-pub type ChatContentCacheControl = AnthropicCacheControlDirective;
 
 /// A picture given to a vision-capable model as part of a message.
 ///
@@ -295,6 +290,7 @@ wire_setters!(ChatContentAudioInputAudio {});
 /// Schema `Legacy_ChatContentVideo` of the API document.
 ///
 /// Deprecated by the API.
+#[doc(alias = "Legacy_ChatContentVideo")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct LegacyChatContentVideo {
@@ -321,6 +317,7 @@ wire_setters!(LegacyChatContentVideo {});
 /// Says where the video for a legacy content part is found.
 ///
 /// Schema `Legacy_ChatContentVideoInput` of the API document.
+#[doc(alias = "Legacy_ChatContentVideoInput")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct LegacyChatContentVideoInput {
@@ -509,9 +506,10 @@ wire_setters!(ChatContentFileFile {
 /// One piece of a multi-part message: text, picture, sound, video or document.
 ///
 /// Schema `ChatContentItems` of the API document.
+#[doc(alias = "ChatContentItems")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum ChatContentItems {
+pub enum ChatContentPart {
     /// A stretch of plain text within a multi-part message.
     ///
     /// `type` is `text`.
@@ -540,7 +538,7 @@ pub enum ChatContentItems {
     Unrecognized(Unrecognized),
 }
 
-wire_union!(ChatContentItems {
+wire_union!(ChatContentPart {
     tag "type" {
         "file" => File,
         "image_url" => ImageUrl,
@@ -561,42 +559,42 @@ wire_union!(ChatContentItems {
     }
 });
 
-impl From<ChatContentText> for ChatContentItems {
+impl From<ChatContentText> for ChatContentPart {
     #[inline]
     fn from(value: ChatContentText) -> Self {
         Self::Text(value)
     }
 }
 
-impl From<ChatContentImage> for ChatContentItems {
+impl From<ChatContentImage> for ChatContentPart {
     #[inline]
     fn from(value: ChatContentImage) -> Self {
         Self::ImageUrl(value)
     }
 }
 
-impl From<ChatContentAudio> for ChatContentItems {
+impl From<ChatContentAudio> for ChatContentPart {
     #[inline]
     fn from(value: ChatContentAudio) -> Self {
         Self::InputAudio(value)
     }
 }
 
-impl From<LegacyChatContentVideo> for ChatContentItems {
+impl From<LegacyChatContentVideo> for ChatContentPart {
     #[inline]
     fn from(value: LegacyChatContentVideo) -> Self {
         Self::InputVideo(value)
     }
 }
 
-impl From<ChatContentVideo> for ChatContentItems {
+impl From<ChatContentVideo> for ChatContentPart {
     #[inline]
     fn from(value: ChatContentVideo) -> Self {
         Self::VideoUrl(value)
     }
 }
 
-impl From<ChatContentFile> for ChatContentItems {
+impl From<ChatContentFile> for ChatContentPart {
     #[inline]
     fn from(value: ChatContentFile) -> Self {
         Self::File(value)
@@ -612,7 +610,7 @@ pub enum ChatAssistantMessageContent {
     /// Plain text.
     Text(String),
     /// A list.
-    List(Vec<ChatContentItems>),
+    List(Vec<ChatContentPart>),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
@@ -644,16 +642,16 @@ impl From<&str> for ChatAssistantMessageContent {
     }
 }
 
-impl From<Vec<ChatContentItems>> for ChatAssistantMessageContent {
+impl From<Vec<ChatContentPart>> for ChatAssistantMessageContent {
     #[inline]
-    fn from(value: Vec<ChatContentItems>) -> Self {
+    fn from(value: Vec<ChatContentPart>) -> Self {
         Self::List(value)
     }
 }
 
-impl<const N: usize> From<[ChatContentItems; N]> for ChatAssistantMessageContent {
+impl<const N: usize> From<[ChatContentPart; N]> for ChatAssistantMessageContent {
     #[inline]
-    fn from(value: [ChatContentItems; N]) -> Self {
+    fn from(value: [ChatContentPart; N]) -> Self {
         Self::List(value.into())
     }
 }
@@ -898,9 +896,10 @@ wire_setters!(ReasoningDetailServerToolCall {
 /// One piece of reasoning in any form: summary, encrypted data, plain text or server tool trace.
 ///
 /// Schema `ReasoningDetailUnion` of the API document.
+#[doc(alias = "ReasoningDetailUnion")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum ReasoningDetailUnion {
+pub enum ReasoningDetail {
     /// Reasoning given as a condensed account instead of the full text.
     ///
     /// `type` is `reasoning.summary`.
@@ -921,7 +920,7 @@ pub enum ReasoningDetailUnion {
     Unrecognized(Unrecognized),
 }
 
-wire_union!(ReasoningDetailUnion {
+wire_union!(ReasoningDetail {
     tag "type" {
         "reasoning.encrypted" => Encrypted,
         "reasoning.server_tool_call" => ServerToolCall,
@@ -938,28 +937,28 @@ wire_union!(ReasoningDetailUnion {
     }
 });
 
-impl From<ReasoningDetailSummary> for ReasoningDetailUnion {
+impl From<ReasoningDetailSummary> for ReasoningDetail {
     #[inline]
     fn from(value: ReasoningDetailSummary) -> Self {
         Self::Summary(value)
     }
 }
 
-impl From<ReasoningDetailEncrypted> for ReasoningDetailUnion {
+impl From<ReasoningDetailEncrypted> for ReasoningDetail {
     #[inline]
     fn from(value: ReasoningDetailEncrypted) -> Self {
         Self::Encrypted(value)
     }
 }
 
-impl From<ReasoningDetailText> for ReasoningDetailUnion {
+impl From<ReasoningDetailText> for ReasoningDetail {
     #[inline]
     fn from(value: ReasoningDetailText) -> Self {
         Self::Text(value)
     }
 }
 
-impl From<ReasoningDetailServerToolCall> for ReasoningDetailUnion {
+impl From<ReasoningDetailServerToolCall> for ReasoningDetail {
     #[inline]
     fn from(value: ReasoningDetailServerToolCall) -> Self {
         Self::ServerToolCall(Box::new(value))
@@ -1139,7 +1138,7 @@ pub struct ChatFileAnnotationFile {
     /// Name that the request gave the file.
     pub name: Option<String>,
     /// Text and images found in the file.
-    pub content: Option<Vec<ChatContentItems>>,
+    pub content: Option<Vec<ChatContentPart>>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -1160,7 +1159,7 @@ impl ChatFileAnnotationFile {
 
 wire_setters!(ChatFileAnnotationFile {
     name: into String,
-    content: list ChatContentItems,
+    content: list ChatContentPart,
 });
 
 /// A source that the response is based on: a web page or a file.

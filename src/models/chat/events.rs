@@ -24,7 +24,7 @@ pub struct ChatStreamChunk {
     /// Set when something went wrong after the stream had begun.
     pub error: Option<ChatStreamChunkError>,
     /// How OpenRouter routed and handled the request.
-    pub openrouter_metadata: Option<OpenrouterMetadata>,
+    pub openrouter_metadata: Option<OpenRouterMetadata>,
     /// Verdict of OpenRouter Armor on every call to your tools in the response; present whenever Armor checked it.
     pub safeguard_results: Option<Vec<ArmorSafeguardResult>>,
     /// Processing tier the provider actually applied; `null` when it reports none.
@@ -63,7 +63,7 @@ pub struct ChatStreamChoice {
     /// What was added since the previous chunk; append it to what you hold.
     pub delta: ChatStreamDelta,
     /// Why generation ended; `null` until the last chunk of this candidate.
-    pub finish_reason: Option<ChatFinishReasonEnum>,
+    pub finish_reason: Option<ChatFinishReason>,
     /// Which candidate the addition belongs to, counting from zero.
     pub index: i64,
     /// Likelihoods of the newly added tokens, present when requested.
@@ -95,7 +95,7 @@ pub struct ChatStreamDelta {
     /// Next piece of the readable thinking; `null` when this chunk adds none.
     pub reasoning: Option<String>,
     /// Next pieces of the structured thinking blocks.
-    pub reasoning_details: Option<Vec<ReasoningDetailUnion>>,
+    pub reasoning_details: Option<Vec<ReasoningDetail>>,
     /// Next piece of the explanation for declining; `null` when this chunk adds none.
     pub refusal: Option<String>,
     /// Pieces of tool calls; join those that share an `index`.

@@ -16,9 +16,9 @@ pub struct ChatRequest {
     /// The conversation so far, oldest turn first; the model writes the next turn.
     ///
     /// At least 1 element.
-    pub messages: Vec<ChatMessages>,
+    pub messages: Vec<ChatMessage>,
     /// Turns on Anthropic-style prompt caching for the request as a whole.
-    pub cache_control: Option<AnthropicCacheControlDirective>,
+    pub cache_control: Option<CacheControl>,
     /// Diagnostic switches for streamed requests; leave unset in production.
     pub debug: Option<ChatDebugOptions>,
     /// Loads tool definitions on demand, which keeps the prompt short when there are many tools.
@@ -159,7 +159,7 @@ wire_struct!(ChatRequest {
 impl ChatRequest {
     /// With what the API requires.
     #[inline]
-    pub fn new(messages: impl IntoIterator<Item = impl Into<ChatMessages>>) -> Self {
+    pub fn new(messages: impl IntoIterator<Item = impl Into<ChatMessage>>) -> Self {
         Self {
             messages: messages.into_iter().map(Into::into).collect(),
             cache_control: None,
@@ -211,7 +211,7 @@ impl ChatRequest {
 }
 
 wire_setters!(ChatRequest {
-    cache_control: into AnthropicCacheControlDirective,
+    cache_control: into CacheControl,
     debug: into ChatDebugOptions,
     deferred_tools: into DeferredToolsControl,
     frequency_penalty: exact f64,
@@ -269,7 +269,7 @@ pub struct ChatSystemMessage {
     /// Tells apart several sources of system instructions.
     pub name: Option<String>,
     /// Marks the end of a prompt prefix to cache, for providers with explicit caching.
-    pub cache_control: Option<ChatContentCacheControl>,
+    pub cache_control: Option<CacheControl>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -298,7 +298,7 @@ impl ChatSystemMessage {
 wire_setters!(ChatSystemMessage {
     configuration_update: into ConfigurationUpdate,
     name: into String,
-    cache_control: into ChatContentCacheControl,
+    cache_control: into CacheControl,
 });
 
 /// Change of settings in the middle of a conversation, which leaves the cached prompt before it valid.
@@ -393,7 +393,7 @@ pub struct ChatUserMessage {
     /// Tells apart several participants that share the user role.
     pub name: Option<String>,
     /// Marks the end of a prompt prefix to cache, for providers with explicit caching.
-    pub cache_control: Option<ChatContentCacheControl>,
+    pub cache_control: Option<CacheControl>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -414,7 +414,7 @@ impl ChatUserMessage {
 
 wire_setters!(ChatUserMessage {
     name: into String,
-    cache_control: into ChatContentCacheControl,
+    cache_control: into CacheControl,
 });
 
 /// What the user says, as one string or as text, media and file parts.
@@ -426,7 +426,7 @@ pub enum ChatUserMessageContent {
     /// Plain text.
     Text(String),
     /// A list.
-    List(Vec<ChatContentItems>),
+    List(Vec<ChatContentPart>),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
@@ -458,16 +458,16 @@ impl From<&str> for ChatUserMessageContent {
     }
 }
 
-impl From<Vec<ChatContentItems>> for ChatUserMessageContent {
+impl From<Vec<ChatContentPart>> for ChatUserMessageContent {
     #[inline]
-    fn from(value: Vec<ChatContentItems>) -> Self {
+    fn from(value: Vec<ChatContentPart>) -> Self {
         Self::List(value)
     }
 }
 
-impl<const N: usize> From<[ChatContentItems; N]> for ChatUserMessageContent {
+impl<const N: usize> From<[ChatContentPart; N]> for ChatUserMessageContent {
     #[inline]
-    fn from(value: [ChatContentItems; N]) -> Self {
+    fn from(value: [ChatContentPart; N]) -> Self {
         Self::List(value.into())
     }
 }
@@ -573,7 +573,7 @@ pub struct ChatToolMessage {
     /// Identifier of the call being answered, copied from the preceding assistant turn.
     pub tool_call_id: String,
     /// Marks the end of a prompt prefix to cache, for providers with explicit caching.
-    pub cache_control: Option<ChatContentCacheControl>,
+    pub cache_control: Option<CacheControl>,
     /// Name of the tool whose result this is; some providers require it.
     pub name: Option<String>,
     /// Members beyond the typed ones; see [`Extra`].
@@ -602,7 +602,7 @@ impl ChatToolMessage {
 }
 
 wire_setters!(ChatToolMessage {
-    cache_control: into ChatContentCacheControl,
+    cache_control: into CacheControl,
     name: into String,
 });
 
@@ -615,7 +615,7 @@ pub enum ChatToolMessageContent {
     /// Plain text.
     Text(String),
     /// A list.
-    List(Vec<ChatContentItems>),
+    List(Vec<ChatContentPart>),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
@@ -647,16 +647,16 @@ impl From<&str> for ChatToolMessageContent {
     }
 }
 
-impl From<Vec<ChatContentItems>> for ChatToolMessageContent {
+impl From<Vec<ChatContentPart>> for ChatToolMessageContent {
     #[inline]
-    fn from(value: Vec<ChatContentItems>) -> Self {
+    fn from(value: Vec<ChatContentPart>) -> Self {
         Self::List(value)
     }
 }
 
-impl<const N: usize> From<[ChatContentItems; N]> for ChatToolMessageContent {
+impl<const N: usize> From<[ChatContentPart; N]> for ChatToolMessageContent {
     #[inline]
-    fn from(value: [ChatContentItems; N]) -> Self {
+    fn from(value: [ChatContentPart; N]) -> Self {
         Self::List(value.into())
     }
 }
@@ -664,9 +664,10 @@ impl<const N: usize> From<[ChatContentItems; N]> for ChatToolMessageContent {
 /// One turn of a conversation; `role` decides which kind it is.
 ///
 /// Schema `ChatMessages` of the API document.
+#[doc(alias = "ChatMessages")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum ChatMessages {
+pub enum ChatMessage {
     /// Instructions that set how the model behaves throughout the conversation.
     ///
     /// `role` is `system`.
@@ -691,7 +692,7 @@ pub enum ChatMessages {
     Unrecognized(Unrecognized),
 }
 
-wire_union!(ChatMessages {
+wire_union!(ChatMessage {
     tag "role" {
         "assistant" => Assistant,
         "developer" => Developer,
@@ -710,35 +711,35 @@ wire_union!(ChatMessages {
     }
 });
 
-impl From<ChatSystemMessage> for ChatMessages {
+impl From<ChatSystemMessage> for ChatMessage {
     #[inline]
     fn from(value: ChatSystemMessage) -> Self {
         Self::System(value)
     }
 }
 
-impl From<ChatUserMessage> for ChatMessages {
+impl From<ChatUserMessage> for ChatMessage {
     #[inline]
     fn from(value: ChatUserMessage) -> Self {
         Self::User(value)
     }
 }
 
-impl From<ChatDeveloperMessage> for ChatMessages {
+impl From<ChatDeveloperMessage> for ChatMessage {
     #[inline]
     fn from(value: ChatDeveloperMessage) -> Self {
         Self::Developer(value)
     }
 }
 
-impl From<ChatAssistantMessage> for ChatMessages {
+impl From<ChatAssistantMessage> for ChatMessage {
     #[inline]
     fn from(value: ChatAssistantMessage) -> Self {
         Self::Assistant(Box::new(value))
     }
 }
 
-impl From<ChatToolMessage> for ChatMessages {
+impl From<ChatToolMessage> for ChatMessage {
     #[inline]
     fn from(value: ChatToolMessage) -> Self {
         Self::Tool(value)
@@ -1084,7 +1085,7 @@ pub struct ChatRequestReasoning {
     /// How hard the model thinks before answering; more effort takes more time and tokens.
     pub effort: Option<ChatRequestReasoningEffort>,
     /// Whether and how extensively the model summarises its thinking.
-    pub summary: Option<ChatReasoningSummaryVerbosityEnum>,
+    pub summary: Option<ChatReasoningSummaryVerbosity>,
     /// Turns reasoning on with the default settings of the model, or off.
     pub enabled: Option<bool>,
     /// Lets the model reason without returning its reasoning.
@@ -1113,7 +1114,7 @@ impl ChatRequestReasoning {
 
 wire_setters!(ChatRequestReasoning {
     effort: into ChatRequestReasoningEffort,
-    summary: into ChatReasoningSummaryVerbosityEnum,
+    summary: into ChatReasoningSummaryVerbosity,
     enabled: exact bool,
     exclude: exact bool,
     max_tokens: exact i64,
@@ -1156,9 +1157,10 @@ wire_enum!(ChatRequestReasoningEffort {
 /// How extensive a summary of its thinking the model should hand over.
 ///
 /// Schema `ChatReasoningSummaryVerbosityEnum` of the API document.
+#[doc(alias = "ChatReasoningSummaryVerbosityEnum")]
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum ChatReasoningSummaryVerbosityEnum {
+pub enum ChatReasoningSummaryVerbosity {
     /// The model picks a suitable level of detail.
     Auto,
     /// A brief account of the main steps.
@@ -1169,7 +1171,7 @@ pub enum ChatReasoningSummaryVerbosityEnum {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(ChatReasoningSummaryVerbosityEnum {
+wire_enum!(ChatReasoningSummaryVerbosity {
     Auto = "auto",
     Concise = "concise",
     Detailed = "detailed",
@@ -1702,7 +1704,7 @@ pub struct ChatFunctionToolFunction {
     /// Name, purpose and parameters of the function, as shown to the model.
     pub function: ChatFunctionToolFunctionFunction,
     /// Asks the provider to cache the prompt through this tool definition, in Anthropic style.
-    pub cache_control: Option<ChatContentCacheControl>,
+    pub cache_control: Option<CacheControl>,
     /// True hides the function from the model until a tool search finds it.
     pub defer_loading: Option<bool>,
     /// Members beyond the typed ones; see [`Extra`].
@@ -1724,7 +1726,7 @@ impl ChatFunctionToolFunction {
 }
 
 wire_setters!(ChatFunctionToolFunction {
-    cache_control: into ChatContentCacheControl,
+    cache_control: into CacheControl,
     defer_loading: exact bool,
 });
 
@@ -1819,7 +1821,7 @@ pub struct ChatWebSearchShorthand {
     /// Accepts results from these sites only; most engines honour it, and it excludes `excluded_domains`.
     pub allowed_domains: Option<Vec<String>>,
     /// Search engine that answers the queries.
-    pub engine: Option<WebSearchEngineEnum>,
+    pub engine: Option<WebSearchToolEngine>,
     /// Drops results from these sites; most engines honour it, and it excludes `allowed_domains`.
     pub excluded_domains: Option<Vec<String>>,
     /// Bounds the text taken from every hit; has effect with Exa, Parallel and Perplexity only.
@@ -1885,7 +1887,7 @@ impl ChatWebSearchShorthand {
 
 wire_setters!(ChatWebSearchShorthand {
     allowed_domains: list String,
-    engine: into WebSearchEngineEnum,
+    engine: into WebSearchToolEngine,
     excluded_domains: list String,
     max_characters: exact i64,
     max_results: exact i64,
@@ -1967,43 +1969,43 @@ pub enum ChatFunctionTool {
     /// Hosted tool that lets the model ask a stronger model for guidance mid-generation; several named entries are allowed, but only one nameless entry.
     ///
     /// `type` is `openrouter:advisor`.
-    OpenrouterAdvisor(Box<AdvisorServerToolOpenrouter>),
+    OpenRouterAdvisor(Box<AdvisorServerToolOpenRouter>),
     /// Hosted tool with which the model runs shell commands in a sandboxed container of OpenRouter.
     ///
     /// `type` is `openrouter:bash`.
-    OpenrouterBash(Box<BashServerTool>),
+    OpenRouterBash(Box<BashServerTool>),
     /// Lets the model ask OpenRouter for the present date and time.
     ///
     /// `type` is `openrouter:datetime`.
-    OpenrouterDatetime(DatetimeServerTool),
+    OpenRouterDatetime(DatetimeServerTool),
     /// Lets the model list, read, write and edit the files of the workspace that the calling API key belongs to.
     ///
     /// `type` is `openrouter:files`.
-    OpenrouterFiles(FilesServerTool),
+    OpenRouterFiles(FilesServerTool),
     /// Server tool that sends a prompt to several models in parallel and has an analyst model condense their answers into structured JSON for the calling model.
     ///
     /// `type` is `openrouter:fusion`.
-    OpenrouterFusion(Box<FusionServerToolOpenrouter>),
+    OpenRouterFusion(Box<FusionServerToolOpenRouter>),
     /// Server tool run by OpenRouter that has an image model draw what the calling model describes.
     ///
     /// `type` is `openrouter:image_generation`.
-    OpenrouterImageGeneration(ImageGenerationServerToolOpenrouter),
+    OpenRouterImageGeneration(ImageGenerationServerToolOpenRouter),
     /// Lets the model look through the OpenRouter catalogue for suitable models; OpenRouter runs the search.
     ///
     /// `type` is `openrouter:experimental__search_models`.
-    OpenrouterExperimentalSearchModels(ChatSearchModelsServerTool),
+    OpenRouterExperimentalSearchModels(ChatSearchModelsServerTool),
     /// Server tool through which the model hands a self-contained task to a cheaper or faster worker model and gets back the result.
     ///
     /// `type` is `openrouter:subagent`.
-    OpenrouterSubagent(Box<SubagentServerToolOpenrouter>),
+    OpenRouterSubagent(Box<SubagentServerToolOpenRouter>),
     /// Server tool, run by OpenRouter, that reads a web page or PDF at a given address in full.
     ///
     /// `type` is `openrouter:web_fetch`.
-    OpenrouterWebFetch(WebFetchServerTool),
+    OpenRouterWebFetch(WebFetchServerTool),
     /// Tool definition that lets the model search the web for fresh information; OpenRouter runs it on the server.
     ///
     /// `type` is `openrouter:web_search`.
-    OpenrouterWebSearch(Box<OpenrouterWebSearchServerTool>),
+    OpenRouterWebSearch(Box<OpenRouterWebSearchServerTool>),
     /// Web search tool in the notation of the OpenAI Responses API; OpenRouter turns it into its own search tool.
     ///
     /// `type` is `web_search` or `web_search_preview` or `web_search_preview_2025_03_11` or `web_search_2025_08_26`.
@@ -2017,16 +2019,16 @@ pub enum ChatFunctionTool {
 wire_union!(ChatFunctionTool {
     tag "type" {
         "function" => Function,
-        "openrouter:advisor" => OpenrouterAdvisor,
-        "openrouter:bash" => OpenrouterBash,
-        "openrouter:datetime" => OpenrouterDatetime,
-        "openrouter:experimental__search_models" => OpenrouterExperimentalSearchModels,
-        "openrouter:files" => OpenrouterFiles,
-        "openrouter:fusion" => OpenrouterFusion,
-        "openrouter:image_generation" => OpenrouterImageGeneration,
-        "openrouter:subagent" => OpenrouterSubagent,
-        "openrouter:web_fetch" => OpenrouterWebFetch,
-        "openrouter:web_search" => OpenrouterWebSearch,
+        "openrouter:advisor" => OpenRouterAdvisor,
+        "openrouter:bash" => OpenRouterBash,
+        "openrouter:datetime" => OpenRouterDatetime,
+        "openrouter:experimental__search_models" => OpenRouterExperimentalSearchModels,
+        "openrouter:files" => OpenRouterFiles,
+        "openrouter:fusion" => OpenRouterFusion,
+        "openrouter:image_generation" => OpenRouterImageGeneration,
+        "openrouter:subagent" => OpenRouterSubagent,
+        "openrouter:web_fetch" => OpenRouterWebFetch,
+        "openrouter:web_search" => OpenRouterWebSearch,
         "web_search" => WebSearchShorthand,
         "web_search_2025_08_26" => WebSearchShorthand,
         "web_search_preview" => WebSearchShorthand,
@@ -2038,16 +2040,16 @@ wire_union!(ChatFunctionTool {
     shapes {}
     variants {
         0 Function,
-        1 OpenrouterAdvisor,
-        2 OpenrouterBash,
-        3 OpenrouterDatetime,
-        4 OpenrouterFiles,
-        5 OpenrouterFusion,
-        6 OpenrouterImageGeneration,
-        7 OpenrouterExperimentalSearchModels,
-        8 OpenrouterSubagent,
-        9 OpenrouterWebFetch,
-        10 OpenrouterWebSearch,
+        1 OpenRouterAdvisor,
+        2 OpenRouterBash,
+        3 OpenRouterDatetime,
+        4 OpenRouterFiles,
+        5 OpenRouterFusion,
+        6 OpenRouterImageGeneration,
+        7 OpenRouterExperimentalSearchModels,
+        8 OpenRouterSubagent,
+        9 OpenRouterWebFetch,
+        10 OpenRouterWebSearch,
         11 WebSearchShorthand,
         12 DynamicServerTool,
     }
@@ -2060,73 +2062,73 @@ impl From<ChatFunctionToolFunction> for ChatFunctionTool {
     }
 }
 
-impl From<AdvisorServerToolOpenrouter> for ChatFunctionTool {
+impl From<AdvisorServerToolOpenRouter> for ChatFunctionTool {
     #[inline]
-    fn from(value: AdvisorServerToolOpenrouter) -> Self {
-        Self::OpenrouterAdvisor(Box::new(value))
+    fn from(value: AdvisorServerToolOpenRouter) -> Self {
+        Self::OpenRouterAdvisor(Box::new(value))
     }
 }
 
 impl From<BashServerTool> for ChatFunctionTool {
     #[inline]
     fn from(value: BashServerTool) -> Self {
-        Self::OpenrouterBash(Box::new(value))
+        Self::OpenRouterBash(Box::new(value))
     }
 }
 
 impl From<DatetimeServerTool> for ChatFunctionTool {
     #[inline]
     fn from(value: DatetimeServerTool) -> Self {
-        Self::OpenrouterDatetime(value)
+        Self::OpenRouterDatetime(value)
     }
 }
 
 impl From<FilesServerTool> for ChatFunctionTool {
     #[inline]
     fn from(value: FilesServerTool) -> Self {
-        Self::OpenrouterFiles(value)
+        Self::OpenRouterFiles(value)
     }
 }
 
-impl From<FusionServerToolOpenrouter> for ChatFunctionTool {
+impl From<FusionServerToolOpenRouter> for ChatFunctionTool {
     #[inline]
-    fn from(value: FusionServerToolOpenrouter) -> Self {
-        Self::OpenrouterFusion(Box::new(value))
+    fn from(value: FusionServerToolOpenRouter) -> Self {
+        Self::OpenRouterFusion(Box::new(value))
     }
 }
 
-impl From<ImageGenerationServerToolOpenrouter> for ChatFunctionTool {
+impl From<ImageGenerationServerToolOpenRouter> for ChatFunctionTool {
     #[inline]
-    fn from(value: ImageGenerationServerToolOpenrouter) -> Self {
-        Self::OpenrouterImageGeneration(value)
+    fn from(value: ImageGenerationServerToolOpenRouter) -> Self {
+        Self::OpenRouterImageGeneration(value)
     }
 }
 
 impl From<ChatSearchModelsServerTool> for ChatFunctionTool {
     #[inline]
     fn from(value: ChatSearchModelsServerTool) -> Self {
-        Self::OpenrouterExperimentalSearchModels(value)
+        Self::OpenRouterExperimentalSearchModels(value)
     }
 }
 
-impl From<SubagentServerToolOpenrouter> for ChatFunctionTool {
+impl From<SubagentServerToolOpenRouter> for ChatFunctionTool {
     #[inline]
-    fn from(value: SubagentServerToolOpenrouter) -> Self {
-        Self::OpenrouterSubagent(Box::new(value))
+    fn from(value: SubagentServerToolOpenRouter) -> Self {
+        Self::OpenRouterSubagent(Box::new(value))
     }
 }
 
 impl From<WebFetchServerTool> for ChatFunctionTool {
     #[inline]
     fn from(value: WebFetchServerTool) -> Self {
-        Self::OpenrouterWebFetch(value)
+        Self::OpenRouterWebFetch(value)
     }
 }
 
-impl From<OpenrouterWebSearchServerTool> for ChatFunctionTool {
+impl From<OpenRouterWebSearchServerTool> for ChatFunctionTool {
     #[inline]
-    fn from(value: OpenrouterWebSearchServerTool) -> Self {
-        Self::OpenrouterWebSearch(Box::new(value))
+    fn from(value: OpenRouterWebSearchServerTool) -> Self {
+        Self::OpenRouterWebSearch(Box::new(value))
     }
 }
 

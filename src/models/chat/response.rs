@@ -26,7 +26,7 @@ pub struct ChatResult {
     /// What the alignment plugin found in this request; a beta field whose form may still change.
     pub alignment: Option<Alignment>,
     /// How OpenRouter routed and handled the request.
-    pub openrouter_metadata: Option<OpenrouterMetadata>,
+    pub openrouter_metadata: Option<OpenRouterMetadata>,
     /// Verdict of OpenRouter Armor on every call to your tools in the response; present whenever Armor checked it.
     pub safeguard_results: Option<Vec<ArmorSafeguardResult>>,
     /// Processing tier the provider actually applied; `null` when it reports none.
@@ -60,7 +60,7 @@ wire_struct!(ChatResult ["object" = "\"chat.completion\""] {
 #[non_exhaustive]
 pub struct ChatChoice {
     /// Why generation ended for this candidate.
-    pub finish_reason: Option<ChatFinishReasonEnum>,
+    pub finish_reason: Option<ChatFinishReason>,
     /// Position of this candidate in the list of choices, counting from zero.
     pub index: i64,
     /// The complete turn that the model produced.
@@ -84,9 +84,10 @@ wire_struct!(ChatChoice {
 /// Why the model stopped writing; stays `null` in stream chunks before the last.
 ///
 /// Schema `ChatFinishReasonEnum` of the API document.
+#[doc(alias = "ChatFinishReasonEnum")]
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum ChatFinishReasonEnum {
+pub enum ChatFinishReason {
     /// The model awaits the results of tools it called.
     ToolCalls,
     /// The answer came to its natural end or met a stop sequence.
@@ -101,7 +102,7 @@ pub enum ChatFinishReasonEnum {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(ChatFinishReasonEnum {
+wire_enum!(ChatFinishReason {
     ToolCalls = "tool_calls",
     Stop = "stop",
     Length = "length",

@@ -30,7 +30,7 @@ pub struct MessagesStartEventMessage {
     /// Code execution container attached to the call, with its identifier and expiry.
     pub container: Option<AnthropicContainer>,
     /// Content blocks so far, normally empty here since blocks stream in through later events.
-    pub content: Vec<OrAnthropicContentBlock>,
+    pub content: Vec<MessagesContentBlock>,
     /// Identifier of the message being streamed.
     pub id: String,
     /// Model that generates the message, as named by the server.
@@ -616,7 +616,7 @@ pub struct MessagesDeltaEvent {
     /// Token counts of the message so far; cumulative, so replace earlier figures and do not add.
     pub usage: MessagesDeltaEventUsage,
     /// What context management changed in the conversation; null if nothing.
-    pub context_management: Option<MessagesDeltaEventContextManagement>,
+    pub context_management: Option<MessagesAppliedContextManagement>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -638,7 +638,7 @@ pub struct MessagesDeltaEventDelta {
     /// Why the model refused, when a refusal ended the message.
     pub stop_details: Option<AnthropicRefusalStopDetails>,
     /// Why the model stopped writing, for example to call a tool.
-    pub stop_reason: Option<OrAnthropicStopReason>,
+    pub stop_reason: Option<MessagesStopReason>,
     /// Which of your stop sequences ended the message; null when none did.
     pub stop_sequence: Option<String>,
     /// What the requested safety checks found; null when not reported.
@@ -672,7 +672,7 @@ pub struct MessagesDeltaEventUsage {
     /// Breakdown of the output tokens by kind.
     pub output_tokens_details: Option<AnthropicOutputTokensDetails>,
     /// Counts of server tool requests made along the way; null when not reported.
-    pub server_tool_use: Option<OrAnthropicServerToolUsage>,
+    pub server_tool_use: Option<MessagesServerToolUsage>,
     /// Tokens written to the prompt cache, split by cache lifetime.
     pub cache_creation: Option<AnthropicCacheCreation>,
     /// Usage of each separate sampling pass that made up the message.
@@ -712,14 +712,14 @@ wire_struct!(MessagesDeltaEventUsage {
 /// At `MessagesDeltaEvent.context_management` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct MessagesDeltaEventContextManagement {
+pub struct MessagesAppliedContextManagement {
     /// The edits that were applied, in order.
     pub applied_edits: Option<Vec<Json>>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(MessagesDeltaEventContextManagement {
+wire_struct!(MessagesAppliedContextManagement {
     0 applied_edits: "applied_edits" Optional,
 });
 
@@ -730,7 +730,7 @@ wire_struct!(MessagesDeltaEventContextManagement {
 #[non_exhaustive]
 pub struct MessagesStopEvent {
     /// Routing details for the finished call, attached to the closing event when you opted in.
-    pub openrouter_metadata: Option<OpenrouterMetadata>,
+    pub openrouter_metadata: Option<OpenRouterMetadata>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -746,7 +746,7 @@ wire_struct!(MessagesStopEvent ["type" = "\"message_stop\""] {
 #[non_exhaustive]
 pub struct MessagesContentBlockStartEvent {
     /// The new block in its initial state, which later deltas fill in.
-    pub content_block: MessagesContentBlockStartEventContentBlock,
+    pub content_block: MessagesStartedContentBlock,
     /// Position of the opened block within the message content, counted from zero.
     pub index: i64,
     /// Members beyond the typed ones; see [`Extra`].
@@ -763,7 +763,7 @@ wire_struct!(MessagesContentBlockStartEvent ["type" = "\"content_block_start\""]
 /// At `MessagesContentBlockStartEvent.content_block` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum MessagesContentBlockStartEventContentBlock {
+pub enum MessagesStartedContentBlock {
     /// Text the model wrote, with any citations that back it.
     ///
     /// `type` is `text`.
@@ -783,7 +783,7 @@ pub enum MessagesContentBlockStartEventContentBlock {
     /// Call to a tool that runs on the server, so the client has nothing to execute.
     ///
     /// `type` is `server_tool_use`.
-    ServerToolUse(OrAnthropicServerToolUseBlock),
+    ServerToolUse(MessagesServerToolUseBlock),
     /// Content block holding the outcome of a web search.
     ///
     /// `type` is `web_search_tool_result`.
@@ -803,7 +803,7 @@ pub enum MessagesContentBlockStartEventContentBlock {
     /// Content block holding the outcome of a file command in the code execution sandbox.
     ///
     /// `type` is `text_editor_code_execution_tool_result`.
-    TextEditorCodeExecutionToolResult(AnthropicTextEditorCodeExecutionToolResult),
+    TextEditorCodeExecutionToolResult(AnthropicTextEditorToolResult),
     /// Content block holding the outcome of a tool search.
     ///
     /// `type` is `tool_search_tool_result`.
@@ -823,29 +823,29 @@ pub enum MessagesContentBlockStartEventContentBlock {
     /// Result block of an `openrouter:shell` call that ran inside OpenRouter's sandbox.
     ///
     /// `type` is `openrouter_shell_tool_result`.
-    OpenrouterShellToolResult(OrAnthropicShellToolResult),
+    OpenRouterShellToolResult(MessagesShellToolResult),
     /// Result block of an `openrouter:bash` call that ran inside OpenRouter's sandbox.
     ///
     /// `type` is `openrouter_bash_tool_result`.
-    OpenrouterBashToolResult(OrAnthropicBashToolResult),
+    OpenRouterBashToolResult(MessagesBashToolResult),
     /// Content block with the deferred tools that a search by OpenRouter found; send it back unchanged on the next turn.
     ///
     /// `type` is `openrouter_tool_search_result`.
-    OpenrouterToolSearchResult(OrAnthropicToolSearchResult),
+    OpenRouterToolSearchResult(MessagesToolSearchResult),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
 
-wire_union!(MessagesContentBlockStartEventContentBlock {
+wire_union!(MessagesStartedContentBlock {
     tag "type" {
         "advisor_tool_result" => AdvisorToolResult,
         "bash_code_execution_tool_result" => BashCodeExecutionToolResult,
         "code_execution_tool_result" => CodeExecutionToolResult,
         "compaction" => Compaction,
         "container_upload" => ContainerUpload,
-        "openrouter_bash_tool_result" => OpenrouterBashToolResult,
-        "openrouter_shell_tool_result" => OpenrouterShellToolResult,
-        "openrouter_tool_search_result" => OpenrouterToolSearchResult,
+        "openrouter_bash_tool_result" => OpenRouterBashToolResult,
+        "openrouter_shell_tool_result" => OpenRouterShellToolResult,
+        "openrouter_tool_search_result" => OpenRouterToolSearchResult,
         "redacted_thinking" => RedactedThinking,
         "server_tool_use" => ServerToolUse,
         "text" => Text,
@@ -873,128 +873,128 @@ wire_union!(MessagesContentBlockStartEventContentBlock {
         11 ContainerUpload,
         12 Compaction,
         13 AdvisorToolResult,
-        14 OpenrouterShellToolResult,
-        15 OpenrouterBashToolResult,
-        16 OpenrouterToolSearchResult,
+        14 OpenRouterShellToolResult,
+        15 OpenRouterBashToolResult,
+        16 OpenRouterToolSearchResult,
     }
 });
 
-impl From<AnthropicTextBlock> for MessagesContentBlockStartEventContentBlock {
+impl From<AnthropicTextBlock> for MessagesStartedContentBlock {
     #[inline]
     fn from(value: AnthropicTextBlock) -> Self {
         Self::Text(value)
     }
 }
 
-impl From<AnthropicToolUseBlock> for MessagesContentBlockStartEventContentBlock {
+impl From<AnthropicToolUseBlock> for MessagesStartedContentBlock {
     #[inline]
     fn from(value: AnthropicToolUseBlock) -> Self {
         Self::ToolUse(value)
     }
 }
 
-impl From<AnthropicThinkingBlock> for MessagesContentBlockStartEventContentBlock {
+impl From<AnthropicThinkingBlock> for MessagesStartedContentBlock {
     #[inline]
     fn from(value: AnthropicThinkingBlock) -> Self {
         Self::Thinking(value)
     }
 }
 
-impl From<AnthropicRedactedThinkingBlock> for MessagesContentBlockStartEventContentBlock {
+impl From<AnthropicRedactedThinkingBlock> for MessagesStartedContentBlock {
     #[inline]
     fn from(value: AnthropicRedactedThinkingBlock) -> Self {
         Self::RedactedThinking(value)
     }
 }
 
-impl From<OrAnthropicServerToolUseBlock> for MessagesContentBlockStartEventContentBlock {
+impl From<MessagesServerToolUseBlock> for MessagesStartedContentBlock {
     #[inline]
-    fn from(value: OrAnthropicServerToolUseBlock) -> Self {
+    fn from(value: MessagesServerToolUseBlock) -> Self {
         Self::ServerToolUse(value)
     }
 }
 
-impl From<AnthropicWebSearchToolResult> for MessagesContentBlockStartEventContentBlock {
+impl From<AnthropicWebSearchToolResult> for MessagesStartedContentBlock {
     #[inline]
     fn from(value: AnthropicWebSearchToolResult) -> Self {
         Self::WebSearchToolResult(value)
     }
 }
 
-impl From<AnthropicWebFetchToolResult> for MessagesContentBlockStartEventContentBlock {
+impl From<AnthropicWebFetchToolResult> for MessagesStartedContentBlock {
     #[inline]
     fn from(value: AnthropicWebFetchToolResult) -> Self {
         Self::WebFetchToolResult(value)
     }
 }
 
-impl From<AnthropicCodeExecutionToolResult> for MessagesContentBlockStartEventContentBlock {
+impl From<AnthropicCodeExecutionToolResult> for MessagesStartedContentBlock {
     #[inline]
     fn from(value: AnthropicCodeExecutionToolResult) -> Self {
         Self::CodeExecutionToolResult(value)
     }
 }
 
-impl From<AnthropicBashCodeExecutionToolResult> for MessagesContentBlockStartEventContentBlock {
+impl From<AnthropicBashCodeExecutionToolResult> for MessagesStartedContentBlock {
     #[inline]
     fn from(value: AnthropicBashCodeExecutionToolResult) -> Self {
         Self::BashCodeExecutionToolResult(value)
     }
 }
 
-impl From<AnthropicTextEditorCodeExecutionToolResult> for MessagesContentBlockStartEventContentBlock {
+impl From<AnthropicTextEditorToolResult> for MessagesStartedContentBlock {
     #[inline]
-    fn from(value: AnthropicTextEditorCodeExecutionToolResult) -> Self {
+    fn from(value: AnthropicTextEditorToolResult) -> Self {
         Self::TextEditorCodeExecutionToolResult(value)
     }
 }
 
-impl From<AnthropicToolSearchToolResult> for MessagesContentBlockStartEventContentBlock {
+impl From<AnthropicToolSearchToolResult> for MessagesStartedContentBlock {
     #[inline]
     fn from(value: AnthropicToolSearchToolResult) -> Self {
         Self::ToolSearchToolResult(value)
     }
 }
 
-impl From<AnthropicContainerUpload> for MessagesContentBlockStartEventContentBlock {
+impl From<AnthropicContainerUpload> for MessagesStartedContentBlock {
     #[inline]
     fn from(value: AnthropicContainerUpload) -> Self {
         Self::ContainerUpload(value)
     }
 }
 
-impl From<AnthropicCompactionBlock> for MessagesContentBlockStartEventContentBlock {
+impl From<AnthropicCompactionBlock> for MessagesStartedContentBlock {
     #[inline]
     fn from(value: AnthropicCompactionBlock) -> Self {
         Self::Compaction(value)
     }
 }
 
-impl From<AnthropicAdvisorToolResult> for MessagesContentBlockStartEventContentBlock {
+impl From<AnthropicAdvisorToolResult> for MessagesStartedContentBlock {
     #[inline]
     fn from(value: AnthropicAdvisorToolResult) -> Self {
         Self::AdvisorToolResult(value)
     }
 }
 
-impl From<OrAnthropicShellToolResult> for MessagesContentBlockStartEventContentBlock {
+impl From<MessagesShellToolResult> for MessagesStartedContentBlock {
     #[inline]
-    fn from(value: OrAnthropicShellToolResult) -> Self {
-        Self::OpenrouterShellToolResult(value)
+    fn from(value: MessagesShellToolResult) -> Self {
+        Self::OpenRouterShellToolResult(value)
     }
 }
 
-impl From<OrAnthropicBashToolResult> for MessagesContentBlockStartEventContentBlock {
+impl From<MessagesBashToolResult> for MessagesStartedContentBlock {
     #[inline]
-    fn from(value: OrAnthropicBashToolResult) -> Self {
-        Self::OpenrouterBashToolResult(value)
+    fn from(value: MessagesBashToolResult) -> Self {
+        Self::OpenRouterBashToolResult(value)
     }
 }
 
-impl From<OrAnthropicToolSearchResult> for MessagesContentBlockStartEventContentBlock {
+impl From<MessagesToolSearchResult> for MessagesStartedContentBlock {
     #[inline]
-    fn from(value: OrAnthropicToolSearchResult) -> Self {
-        Self::OpenrouterToolSearchResult(value)
+    fn from(value: MessagesToolSearchResult) -> Self {
+        Self::OpenRouterToolSearchResult(value)
     }
 }
 
@@ -1106,23 +1106,23 @@ pub enum MessagesCitationsDeltaCitation {
     /// Citation in a response that points at a character range of a plain-text document.
     ///
     /// `type` is `char_location`.
-    CharLocation(AnthropicCitationCharLocation),
+    CharLocation(AnthropicCharCitation),
     /// Citation in a response that points at a page range of a PDF document.
     ///
     /// `type` is `page_location`.
-    PageLocation(AnthropicCitationPageLocation),
+    PageLocation(AnthropicPageCitation),
     /// Citation in a response that points at a range of blocks in a custom-content document.
     ///
     /// `type` is `content_block_location`.
-    ContentBlockLocation(AnthropicCitationContentBlockLocation),
+    ContentBlockLocation(AnthropicContentBlockCitation),
     /// Citation in a response that points at a page found by the web search tool.
     ///
     /// `type` is `web_search_result_location`.
-    WebSearchResultLocation(AnthropicCitationWebSearchResultLocation),
+    WebSearchResultLocation(AnthropicWebSearchCitation),
     /// Citation in a response that points into a search result you supplied.
     ///
     /// `type` is `search_result_location`.
-    SearchResultLocation(AnthropicCitationSearchResultLocation),
+    SearchResultLocation(AnthropicSearchResultCitation),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
@@ -1146,37 +1146,37 @@ wire_union!(MessagesCitationsDeltaCitation {
     }
 });
 
-impl From<AnthropicCitationCharLocation> for MessagesCitationsDeltaCitation {
+impl From<AnthropicCharCitation> for MessagesCitationsDeltaCitation {
     #[inline]
-    fn from(value: AnthropicCitationCharLocation) -> Self {
+    fn from(value: AnthropicCharCitation) -> Self {
         Self::CharLocation(value)
     }
 }
 
-impl From<AnthropicCitationPageLocation> for MessagesCitationsDeltaCitation {
+impl From<AnthropicPageCitation> for MessagesCitationsDeltaCitation {
     #[inline]
-    fn from(value: AnthropicCitationPageLocation) -> Self {
+    fn from(value: AnthropicPageCitation) -> Self {
         Self::PageLocation(value)
     }
 }
 
-impl From<AnthropicCitationContentBlockLocation> for MessagesCitationsDeltaCitation {
+impl From<AnthropicContentBlockCitation> for MessagesCitationsDeltaCitation {
     #[inline]
-    fn from(value: AnthropicCitationContentBlockLocation) -> Self {
+    fn from(value: AnthropicContentBlockCitation) -> Self {
         Self::ContentBlockLocation(value)
     }
 }
 
-impl From<AnthropicCitationWebSearchResultLocation> for MessagesCitationsDeltaCitation {
+impl From<AnthropicWebSearchCitation> for MessagesCitationsDeltaCitation {
     #[inline]
-    fn from(value: AnthropicCitationWebSearchResultLocation) -> Self {
+    fn from(value: AnthropicWebSearchCitation) -> Self {
         Self::WebSearchResultLocation(value)
     }
 }
 
-impl From<AnthropicCitationSearchResultLocation> for MessagesCitationsDeltaCitation {
+impl From<AnthropicSearchResultCitation> for MessagesCitationsDeltaCitation {
     #[inline]
-    fn from(value: AnthropicCitationSearchResultLocation) -> Self {
+    fn from(value: AnthropicSearchResultCitation) -> Self {
         Self::SearchResultLocation(value)
     }
 }
@@ -1334,7 +1334,7 @@ pub struct MessagesErrorEvent {
     /// Kind and explanation of the failure.
     pub error: MessagesErrorEventError,
     /// Details from OpenRouter about how the request was routed.
-    pub openrouter_metadata: Option<OpenrouterMetadata>,
+    pub openrouter_metadata: Option<OpenRouterMetadata>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -1369,9 +1369,10 @@ wire_struct!(MessagesErrorEventError {
 /// Any event a Messages stream can deliver, told apart by its `type`.
 ///
 /// Schema `MessagesStreamEvents` of the API document.
+#[doc(alias = "MessagesStreamEvents")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum MessagesStreamEvents {
+pub enum MessagesStreamEvent {
     /// First event of a Messages stream; carries the message envelope before any content arrives.
     ///
     /// `type` is `message_start`.
@@ -1408,7 +1409,7 @@ pub enum MessagesStreamEvents {
     Unrecognized(Unrecognized),
 }
 
-wire_union!(MessagesStreamEvents {
+wire_union!(MessagesStreamEvent {
     tag "type" {
         "content_block_delta" => ContentBlockDelta,
         "content_block_start" => ContentBlockStart,
@@ -1433,56 +1434,56 @@ wire_union!(MessagesStreamEvents {
     }
 });
 
-impl From<MessagesStartEvent> for MessagesStreamEvents {
+impl From<MessagesStartEvent> for MessagesStreamEvent {
     #[inline]
     fn from(value: MessagesStartEvent) -> Self {
         Self::MessageStart(Box::new(value))
     }
 }
 
-impl From<MessagesDeltaEvent> for MessagesStreamEvents {
+impl From<MessagesDeltaEvent> for MessagesStreamEvent {
     #[inline]
     fn from(value: MessagesDeltaEvent) -> Self {
         Self::MessageDelta(Box::new(value))
     }
 }
 
-impl From<MessagesStopEvent> for MessagesStreamEvents {
+impl From<MessagesStopEvent> for MessagesStreamEvent {
     #[inline]
     fn from(value: MessagesStopEvent) -> Self {
         Self::MessageStop(Box::new(value))
     }
 }
 
-impl From<MessagesContentBlockStartEvent> for MessagesStreamEvents {
+impl From<MessagesContentBlockStartEvent> for MessagesStreamEvent {
     #[inline]
     fn from(value: MessagesContentBlockStartEvent) -> Self {
         Self::ContentBlockStart(Box::new(value))
     }
 }
 
-impl From<MessagesContentBlockDeltaEvent> for MessagesStreamEvents {
+impl From<MessagesContentBlockDeltaEvent> for MessagesStreamEvent {
     #[inline]
     fn from(value: MessagesContentBlockDeltaEvent) -> Self {
         Self::ContentBlockDelta(Box::new(value))
     }
 }
 
-impl From<MessagesContentBlockStopEvent> for MessagesStreamEvents {
+impl From<MessagesContentBlockStopEvent> for MessagesStreamEvent {
     #[inline]
     fn from(value: MessagesContentBlockStopEvent) -> Self {
         Self::ContentBlockStop(value)
     }
 }
 
-impl From<MessagesPingEvent> for MessagesStreamEvents {
+impl From<MessagesPingEvent> for MessagesStreamEvent {
     #[inline]
     fn from(value: MessagesPingEvent) -> Self {
         Self::Ping(value)
     }
 }
 
-impl From<MessagesErrorEvent> for MessagesStreamEvents {
+impl From<MessagesErrorEvent> for MessagesStreamEvent {
     #[inline]
     fn from(value: MessagesErrorEvent) -> Self {
         Self::Error(Box::new(value))

@@ -16,7 +16,7 @@ pub struct MessagesRequest {
     /// Slug of the model to run.
     pub model: String,
     /// Request-wide prompt caching directive, which spares you marking single blocks.
-    pub cache_control: Option<AnthropicCacheControlDirective>,
+    pub cache_control: Option<CacheControl>,
     /// Rules for trimming or condensing the conversation when it grows long; null applies none.
     pub context_management: Option<MessagesRequestContextManagement>,
     /// Opts in to deferred tools that OpenRouter finds and loads; send the same tools and unmodified reasoning on later turns.
@@ -146,7 +146,7 @@ impl MessagesRequest {
 
 wire_setters!(MessagesRequest {
     messages: list MessagesMessageParam,
-    cache_control: into AnthropicCacheControlDirective,
+    cache_control: into CacheControl,
     context_management: into MessagesRequestContextManagement,
     deferred_tools: into DeferredToolsControl,
     fallbacks: list MessagesFallbackParam,
@@ -211,7 +211,7 @@ pub struct ContextEditClearToolUses20250919 {
     /// Fewest tokens each clearing must free, so that breaking the prompt cache pays off.
     pub clear_at_least: Option<AnthropicInputTokensClearAtLeast>,
     /// Whether tool inputs go along with the results: all, none, or those of the tools named.
-    pub clear_tool_inputs: Option<ContextEditClearToolUses20250919ClearToolInputs>,
+    pub clear_tool_inputs: Option<ContextEditClearToolInputs>,
     /// Tools whose calls and results are never cleared.
     pub exclude_tools: Option<Vec<String>>,
     /// How many of the latest tool uses to spare.
@@ -240,7 +240,7 @@ impl ContextEditClearToolUses20250919 {
 
 wire_setters!(ContextEditClearToolUses20250919 {
     clear_at_least: into AnthropicInputTokensClearAtLeast,
-    clear_tool_inputs: into ContextEditClearToolUses20250919ClearToolInputs,
+    clear_tool_inputs: into ContextEditClearToolInputs,
     exclude_tools: list String,
     keep: into AnthropicToolUsesKeep,
     trigger: into ContextEditClearToolUses20250919Trigger,
@@ -277,7 +277,7 @@ wire_setters!(AnthropicInputTokensClearAtLeast {});
 /// At `MessagesRequest.context_management.edits[]|clear_tool_uses_20250919.clear_tool_inputs` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum ContextEditClearToolUses20250919ClearToolInputs {
+pub enum ContextEditClearToolInputs {
     /// A truth value.
     Boolean(bool),
     /// A list.
@@ -286,7 +286,7 @@ pub enum ContextEditClearToolUses20250919ClearToolInputs {
     Unrecognized(Unrecognized),
 }
 
-wire_union!(ContextEditClearToolUses20250919ClearToolInputs {
+wire_union!(ContextEditClearToolInputs {
     tag "" {}
     objects {}
     shapes {
@@ -299,21 +299,21 @@ wire_union!(ContextEditClearToolUses20250919ClearToolInputs {
     }
 });
 
-impl From<bool> for ContextEditClearToolUses20250919ClearToolInputs {
+impl From<bool> for ContextEditClearToolInputs {
     #[inline]
     fn from(value: bool) -> Self {
         Self::Boolean(value)
     }
 }
 
-impl From<Vec<String>> for ContextEditClearToolUses20250919ClearToolInputs {
+impl From<Vec<String>> for ContextEditClearToolInputs {
     #[inline]
     fn from(value: Vec<String>) -> Self {
         Self::List(value)
     }
 }
 
-impl<const N: usize> From<[String; N]> for ContextEditClearToolUses20250919ClearToolInputs {
+impl<const N: usize> From<[String; N]> for ContextEditClearToolInputs {
     #[inline]
     fn from(value: [String; N]) -> Self {
         Self::List(value.into())
@@ -778,7 +778,7 @@ pub struct AnthropicTextBlockParam {
     /// The text the model should read.
     pub text: String,
     /// Sets a prompt cache breakpoint at this text block.
-    pub cache_control: Option<AnthropicCacheControlDirective>,
+    pub cache_control: Option<CacheControl>,
     /// Citations that belong to the text when you replay an earlier assistant turn.
     pub citations: Option<Vec<AnthropicTextBlockParamCitation>>,
     /// Members beyond the typed ones; see [`Extra`].
@@ -800,16 +800,17 @@ impl AnthropicTextBlockParam {
 }
 
 wire_setters!(AnthropicTextBlockParam {
-    cache_control: into AnthropicCacheControlDirective,
+    cache_control: into CacheControl,
     citations: list AnthropicTextBlockParamCitation,
 });
 
 /// Character-range citation sent back in a request when you replay an earlier assistant turn.
 ///
 /// Schema `AnthropicCitationCharLocationParam` of the API document.
+#[doc(alias = "AnthropicCitationCharLocationParam")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct AnthropicCitationCharLocationParam {
+pub struct AnthropicCharCitationParam {
     /// Passage quoted from the document, exactly as the response reported it.
     pub cited_text: String,
     /// Zero-based position of the cited document among the documents of the conversation.
@@ -824,7 +825,7 @@ pub struct AnthropicCitationCharLocationParam {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicCitationCharLocationParam ["type" = "\"char_location\""] {
+wire_struct!(AnthropicCharCitationParam ["type" = "\"char_location\""] {
     0 cited_text: "cited_text" Required,
     1 document_index: "document_index" Required,
     2 document_title: "document_title" Nullable,
@@ -832,7 +833,7 @@ wire_struct!(AnthropicCitationCharLocationParam ["type" = "\"char_location\""] {
     4 start_char_index: "start_char_index" Required,
 });
 
-impl AnthropicCitationCharLocationParam {
+impl AnthropicCharCitationParam {
     /// With what the API requires.
     #[inline]
     pub fn new(cited_text: impl Into<String>, document_index: i64, end_char_index: i64, start_char_index: i64) -> Self {
@@ -847,16 +848,17 @@ impl AnthropicCitationCharLocationParam {
     }
 }
 
-wire_setters!(AnthropicCitationCharLocationParam {
+wire_setters!(AnthropicCharCitationParam {
     document_title: into String,
 });
 
 /// Page-range citation sent back in a request when you replay an earlier assistant turn.
 ///
 /// Schema `AnthropicCitationPageLocationParam` of the API document.
+#[doc(alias = "AnthropicCitationPageLocationParam")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct AnthropicCitationPageLocationParam {
+pub struct AnthropicPageCitationParam {
     /// Text of the cited pages, exactly as the response reported it.
     pub cited_text: String,
     /// Zero-based position of the cited document among the documents of the conversation.
@@ -871,7 +873,7 @@ pub struct AnthropicCitationPageLocationParam {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicCitationPageLocationParam ["type" = "\"page_location\""] {
+wire_struct!(AnthropicPageCitationParam ["type" = "\"page_location\""] {
     0 cited_text: "cited_text" Required,
     1 document_index: "document_index" Required,
     2 document_title: "document_title" Nullable,
@@ -879,7 +881,7 @@ wire_struct!(AnthropicCitationPageLocationParam ["type" = "\"page_location\""] {
     4 start_page_number: "start_page_number" Required,
 });
 
-impl AnthropicCitationPageLocationParam {
+impl AnthropicPageCitationParam {
     /// With what the API requires.
     #[inline]
     pub fn new(
@@ -899,16 +901,17 @@ impl AnthropicCitationPageLocationParam {
     }
 }
 
-wire_setters!(AnthropicCitationPageLocationParam {
+wire_setters!(AnthropicPageCitationParam {
     document_title: into String,
 });
 
 /// Block-range citation sent back in a request when you replay an earlier assistant turn.
 ///
 /// Schema `AnthropicCitationContentBlockLocationParam` of the API document.
+#[doc(alias = "AnthropicCitationContentBlockLocationParam")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct AnthropicCitationContentBlockLocationParam {
+pub struct AnthropicContentBlockCitationParam {
     /// Text of the cited blocks, exactly as the response reported it.
     pub cited_text: String,
     /// Zero-based position of the cited document among the documents of the conversation.
@@ -923,7 +926,7 @@ pub struct AnthropicCitationContentBlockLocationParam {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicCitationContentBlockLocationParam ["type" = "\"content_block_location\""] {
+wire_struct!(AnthropicContentBlockCitationParam ["type" = "\"content_block_location\""] {
     0 cited_text: "cited_text" Required,
     1 document_index: "document_index" Required,
     2 document_title: "document_title" Nullable,
@@ -931,7 +934,7 @@ wire_struct!(AnthropicCitationContentBlockLocationParam ["type" = "\"content_blo
     4 start_block_index: "start_block_index" Required,
 });
 
-impl AnthropicCitationContentBlockLocationParam {
+impl AnthropicContentBlockCitationParam {
     /// With what the API requires.
     #[inline]
     pub fn new(
@@ -951,16 +954,17 @@ impl AnthropicCitationContentBlockLocationParam {
     }
 }
 
-wire_setters!(AnthropicCitationContentBlockLocationParam {
+wire_setters!(AnthropicContentBlockCitationParam {
     document_title: into String,
 });
 
 /// Web-search citation sent back in a request when you replay an earlier assistant turn.
 ///
 /// Schema `AnthropicCitationWebSearchResultLocationParam` of the API document.
+#[doc(alias = "AnthropicCitationWebSearchResultLocationParam")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct AnthropicCitationWebSearchResultLocationParam {
+pub struct AnthropicWebSearchCitationParam {
     /// Excerpt of the web page, exactly as the response reported it.
     pub cited_text: String,
     /// Opaque passage reference from the response; it must be passed along unmodified.
@@ -973,14 +977,14 @@ pub struct AnthropicCitationWebSearchResultLocationParam {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicCitationWebSearchResultLocationParam ["type" = "\"web_search_result_location\""] {
+wire_struct!(AnthropicWebSearchCitationParam ["type" = "\"web_search_result_location\""] {
     0 cited_text: "cited_text" Required,
     1 encrypted_index: "encrypted_index" Required,
     2 title: "title" Nullable,
     3 url: "url" Required,
 });
 
-impl AnthropicCitationWebSearchResultLocationParam {
+impl AnthropicWebSearchCitationParam {
     /// With what the API requires.
     #[inline]
     pub fn new(cited_text: impl Into<String>, encrypted_index: impl Into<String>, url: impl Into<String>) -> Self {
@@ -994,16 +998,17 @@ impl AnthropicCitationWebSearchResultLocationParam {
     }
 }
 
-wire_setters!(AnthropicCitationWebSearchResultLocationParam {
+wire_setters!(AnthropicWebSearchCitationParam {
     title: into String,
 });
 
 /// Search-result citation sent back in a request when you replay an earlier assistant turn.
 ///
 /// Schema `AnthropicCitationSearchResultLocationParam` of the API document.
+#[doc(alias = "AnthropicCitationSearchResultLocationParam")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct AnthropicCitationSearchResultLocationParam {
+pub struct AnthropicSearchResultCitationParam {
     /// Text of the cited blocks, exactly as the response reported it.
     pub cited_text: String,
     /// Index just past the last cited block within the search result, counted from zero.
@@ -1020,7 +1025,7 @@ pub struct AnthropicCitationSearchResultLocationParam {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicCitationSearchResultLocationParam ["type" = "\"search_result_location\""] {
+wire_struct!(AnthropicSearchResultCitationParam ["type" = "\"search_result_location\""] {
     0 cited_text: "cited_text" Required,
     1 end_block_index: "end_block_index" Required,
     2 search_result_index: "search_result_index" Required,
@@ -1029,7 +1034,7 @@ wire_struct!(AnthropicCitationSearchResultLocationParam ["type" = "\"search_resu
     5 title: "title" Nullable,
 });
 
-impl AnthropicCitationSearchResultLocationParam {
+impl AnthropicSearchResultCitationParam {
     /// With what the API requires.
     #[inline]
     pub fn new(
@@ -1051,7 +1056,7 @@ impl AnthropicCitationSearchResultLocationParam {
     }
 }
 
-wire_setters!(AnthropicCitationSearchResultLocationParam {
+wire_setters!(AnthropicSearchResultCitationParam {
     title: into String,
 });
 
@@ -1064,23 +1069,23 @@ pub enum AnthropicTextBlockParamCitation {
     /// Character-range citation sent back in a request when you replay an earlier assistant turn.
     ///
     /// `type` is `char_location`.
-    CharLocation(AnthropicCitationCharLocationParam),
+    CharLocation(AnthropicCharCitationParam),
     /// Page-range citation sent back in a request when you replay an earlier assistant turn.
     ///
     /// `type` is `page_location`.
-    PageLocation(AnthropicCitationPageLocationParam),
+    PageLocation(AnthropicPageCitationParam),
     /// Block-range citation sent back in a request when you replay an earlier assistant turn.
     ///
     /// `type` is `content_block_location`.
-    ContentBlockLocation(AnthropicCitationContentBlockLocationParam),
+    ContentBlockLocation(AnthropicContentBlockCitationParam),
     /// Web-search citation sent back in a request when you replay an earlier assistant turn.
     ///
     /// `type` is `web_search_result_location`.
-    WebSearchResultLocation(AnthropicCitationWebSearchResultLocationParam),
+    WebSearchResultLocation(AnthropicWebSearchCitationParam),
     /// Search-result citation sent back in a request when you replay an earlier assistant turn.
     ///
     /// `type` is `search_result_location`.
-    SearchResultLocation(AnthropicCitationSearchResultLocationParam),
+    SearchResultLocation(AnthropicSearchResultCitationParam),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
@@ -1104,37 +1109,37 @@ wire_union!(AnthropicTextBlockParamCitation {
     }
 });
 
-impl From<AnthropicCitationCharLocationParam> for AnthropicTextBlockParamCitation {
+impl From<AnthropicCharCitationParam> for AnthropicTextBlockParamCitation {
     #[inline]
-    fn from(value: AnthropicCitationCharLocationParam) -> Self {
+    fn from(value: AnthropicCharCitationParam) -> Self {
         Self::CharLocation(value)
     }
 }
 
-impl From<AnthropicCitationPageLocationParam> for AnthropicTextBlockParamCitation {
+impl From<AnthropicPageCitationParam> for AnthropicTextBlockParamCitation {
     #[inline]
-    fn from(value: AnthropicCitationPageLocationParam) -> Self {
+    fn from(value: AnthropicPageCitationParam) -> Self {
         Self::PageLocation(value)
     }
 }
 
-impl From<AnthropicCitationContentBlockLocationParam> for AnthropicTextBlockParamCitation {
+impl From<AnthropicContentBlockCitationParam> for AnthropicTextBlockParamCitation {
     #[inline]
-    fn from(value: AnthropicCitationContentBlockLocationParam) -> Self {
+    fn from(value: AnthropicContentBlockCitationParam) -> Self {
         Self::ContentBlockLocation(value)
     }
 }
 
-impl From<AnthropicCitationWebSearchResultLocationParam> for AnthropicTextBlockParamCitation {
+impl From<AnthropicWebSearchCitationParam> for AnthropicTextBlockParamCitation {
     #[inline]
-    fn from(value: AnthropicCitationWebSearchResultLocationParam) -> Self {
+    fn from(value: AnthropicWebSearchCitationParam) -> Self {
         Self::WebSearchResultLocation(value)
     }
 }
 
-impl From<AnthropicCitationSearchResultLocationParam> for AnthropicTextBlockParamCitation {
+impl From<AnthropicSearchResultCitationParam> for AnthropicTextBlockParamCitation {
     #[inline]
-    fn from(value: AnthropicCitationSearchResultLocationParam) -> Self {
+    fn from(value: AnthropicSearchResultCitationParam) -> Self {
         Self::SearchResultLocation(value)
     }
 }
@@ -1148,7 +1153,7 @@ pub struct AnthropicImageBlockParam {
     /// Where the image comes from: inline base64 data or a web address.
     pub source: AnthropicImageBlockParamSource,
     /// Sets a prompt cache breakpoint at this image.
-    pub cache_control: Option<AnthropicCacheControlDirective>,
+    pub cache_control: Option<CacheControl>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -1167,7 +1172,7 @@ impl AnthropicImageBlockParam {
 }
 
 wire_setters!(AnthropicImageBlockParam {
-    cache_control: into AnthropicCacheControlDirective,
+    cache_control: into CacheControl,
 });
 
 /// Image supplied inline in a Messages request as base64 text.
@@ -1343,7 +1348,7 @@ pub struct AnthropicDocumentBlockParam {
     /// Where the document comes from: inline PDF, inline text, content blocks, a PDF address or an uploaded file.
     pub source: AnthropicDocumentBlockParamSource,
     /// Sets a prompt cache breakpoint at the end of this document; handy for long documents that many requests share.
-    pub cache_control: Option<AnthropicCacheControlDirective>,
+    pub cache_control: Option<CacheControl>,
     /// Citation settings for the document; null leaves them unconfigured.
     pub citations: Option<AnthropicDocumentBlockParamCitations>,
     /// Background about the document that the model sees but never cites, such as its origin or date.
@@ -1378,7 +1383,7 @@ impl AnthropicDocumentBlockParam {
 }
 
 wire_setters!(AnthropicDocumentBlockParam {
-    cache_control: into AnthropicCacheControlDirective,
+    cache_control: into CacheControl,
     citations: into AnthropicDocumentBlockParamCitations,
     context: into String,
     title: into String,
@@ -1417,33 +1422,33 @@ wire_setters!(AnthropicDocumentBlockParamCitations {
 /// At `AnthropicDocumentBlockParam.source|content` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct AnthropicDocumentBlockParamSourceContent {
+pub struct AnthropicContentSource {
     /// Body of the document, as one string or a list of text and image blocks.
-    pub content: AnthropicDocumentBlockParamSourceContentContent,
+    pub content: AnthropicContentSourceContent,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicDocumentBlockParamSourceContent ["type" = "\"content\""] {
+wire_struct!(AnthropicContentSource ["type" = "\"content\""] {
     0 content: "content" Required,
 });
 
-impl AnthropicDocumentBlockParamSourceContent {
+impl AnthropicContentSource {
     /// With what the API requires.
     #[inline]
-    pub fn new(content: impl Into<AnthropicDocumentBlockParamSourceContentContent>) -> Self {
+    pub fn new(content: impl Into<AnthropicContentSourceContent>) -> Self {
         Self { content: content.into(), extra: Extra::new() }
     }
 }
 
-wire_setters!(AnthropicDocumentBlockParamSourceContent {});
+wire_setters!(AnthropicContentSource {});
 
 /// What `AnthropicDocumentBlockParam.source|content.content[]` may be.
 ///
 /// At `AnthropicDocumentBlockParam.source|content.content[]` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum AnthropicDocumentBlockParamSourceContentContentItem {
+pub enum AnthropicContentSourcePart {
     /// Text passed to the model as part of a message or system prompt.
     ///
     /// `type` is `text`.
@@ -1456,7 +1461,7 @@ pub enum AnthropicDocumentBlockParamSourceContentContentItem {
     Unrecognized(Unrecognized),
 }
 
-wire_union!(AnthropicDocumentBlockParamSourceContentContentItem {
+wire_union!(AnthropicContentSourcePart {
     tag "type" {
         "image" => Image,
         "text" => Text,
@@ -1469,14 +1474,14 @@ wire_union!(AnthropicDocumentBlockParamSourceContentContentItem {
     }
 });
 
-impl From<AnthropicTextBlockParam> for AnthropicDocumentBlockParamSourceContentContentItem {
+impl From<AnthropicTextBlockParam> for AnthropicContentSourcePart {
     #[inline]
     fn from(value: AnthropicTextBlockParam) -> Self {
         Self::Text(value)
     }
 }
 
-impl From<AnthropicImageBlockParam> for AnthropicDocumentBlockParamSourceContentContentItem {
+impl From<AnthropicImageBlockParam> for AnthropicContentSourcePart {
     #[inline]
     fn from(value: AnthropicImageBlockParam) -> Self {
         Self::Image(value)
@@ -1488,16 +1493,16 @@ impl From<AnthropicImageBlockParam> for AnthropicDocumentBlockParamSourceContent
 /// At `AnthropicDocumentBlockParam.source|content.content` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum AnthropicDocumentBlockParamSourceContentContent {
+pub enum AnthropicContentSourceContent {
     /// Plain text.
     Text(String),
     /// A list.
-    List(Vec<AnthropicDocumentBlockParamSourceContentContentItem>),
+    List(Vec<AnthropicContentSourcePart>),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
 
-wire_union!(AnthropicDocumentBlockParamSourceContentContent {
+wire_union!(AnthropicContentSourceContent {
     tag "" {}
     objects {}
     shapes {
@@ -1510,34 +1515,30 @@ wire_union!(AnthropicDocumentBlockParamSourceContentContent {
     }
 });
 
-impl From<String> for AnthropicDocumentBlockParamSourceContentContent {
+impl From<String> for AnthropicContentSourceContent {
     #[inline]
     fn from(value: String) -> Self {
         Self::Text(value)
     }
 }
 
-impl From<&str> for AnthropicDocumentBlockParamSourceContentContent {
+impl From<&str> for AnthropicContentSourceContent {
     #[inline]
     fn from(value: &str) -> Self {
         Self::Text(value.into())
     }
 }
 
-impl From<Vec<AnthropicDocumentBlockParamSourceContentContentItem>>
-    for AnthropicDocumentBlockParamSourceContentContent
-{
+impl From<Vec<AnthropicContentSourcePart>> for AnthropicContentSourceContent {
     #[inline]
-    fn from(value: Vec<AnthropicDocumentBlockParamSourceContentContentItem>) -> Self {
+    fn from(value: Vec<AnthropicContentSourcePart>) -> Self {
         Self::List(value)
     }
 }
 
-impl<const N: usize> From<[AnthropicDocumentBlockParamSourceContentContentItem; N]>
-    for AnthropicDocumentBlockParamSourceContentContent
-{
+impl<const N: usize> From<[AnthropicContentSourcePart; N]> for AnthropicContentSourceContent {
     #[inline]
-    fn from(value: [AnthropicDocumentBlockParamSourceContentContentItem; N]) -> Self {
+    fn from(value: [AnthropicContentSourcePart; N]) -> Self {
         Self::List(value.into())
     }
 }
@@ -1585,7 +1586,7 @@ pub enum AnthropicDocumentBlockParamSource {
     /// Document assembled from your own blocks, which gives you control over the granularity of citations.
     ///
     /// `type` is `content`.
-    Content(AnthropicDocumentBlockParamSourceContent),
+    Content(AnthropicContentSource),
     /// PDF document that the provider downloads from a web address.
     ///
     /// `type` is `url`.
@@ -1631,9 +1632,9 @@ impl From<AnthropicPlainTextSource> for AnthropicDocumentBlockParamSource {
     }
 }
 
-impl From<AnthropicDocumentBlockParamSourceContent> for AnthropicDocumentBlockParamSource {
+impl From<AnthropicContentSource> for AnthropicDocumentBlockParamSource {
     #[inline]
-    fn from(value: AnthropicDocumentBlockParamSourceContent) -> Self {
+    fn from(value: AnthropicContentSource) -> Self {
         Self::Content(value)
     }
 }
@@ -1657,27 +1658,27 @@ impl From<AnthropicFileDocumentSource> for AnthropicDocumentBlockParamSource {
 /// At `MessagesMessageParam.content[]|tool_use` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct MessagesContentBlockParamToolUse {
+pub struct MessagesToolUseBlockParam {
     /// Identifier of the call, to be quoted by its result.
     pub id: String,
     /// Name of the tool that was called.
     pub name: String,
     /// Lets the prompt be cached up to and including this block.
-    pub cache_control: Option<AnthropicCacheControlDirective>,
+    pub cache_control: Option<CacheControl>,
     /// Arguments the model passed, in the shape of the tool schema.
     pub input: Option<Json>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(MessagesContentBlockParamToolUse ["type" = "\"tool_use\""] {
+wire_struct!(MessagesToolUseBlockParam ["type" = "\"tool_use\""] {
     0 id: "id" Required,
     1 name: "name" Required,
     2 cache_control: "cache_control" Optional,
     3 input: "input" Optional,
 });
 
-impl MessagesContentBlockParamToolUse {
+impl MessagesToolUseBlockParam {
     /// With what the API requires.
     #[inline]
     pub fn new(id: impl Into<String>, name: impl Into<String>) -> Self {
@@ -1685,8 +1686,8 @@ impl MessagesContentBlockParamToolUse {
     }
 }
 
-wire_setters!(MessagesContentBlockParamToolUse {
-    cache_control: into AnthropicCacheControlDirective,
+wire_setters!(MessagesToolUseBlockParam {
+    cache_control: into CacheControl,
     input: into Json,
 });
 
@@ -1695,27 +1696,27 @@ wire_setters!(MessagesContentBlockParamToolUse {
 /// At `MessagesMessageParam.content[]|tool_result` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct MessagesContentBlockParamToolResult {
+pub struct MessagesToolResultBlockParam {
     /// Identifier of the tool call that this result answers.
     pub tool_use_id: String,
     /// Lets the prompt be cached up to and including this block.
-    pub cache_control: Option<AnthropicCacheControlDirective>,
+    pub cache_control: Option<CacheControl>,
     /// What the tool returned, as text or as a list of content blocks.
-    pub content: Option<MessagesContentBlockParamToolResultContent>,
+    pub content: Option<MessagesToolResultContent>,
     /// Set to true when the tool failed, so that the model can react.
     pub is_error: Option<bool>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(MessagesContentBlockParamToolResult ["type" = "\"tool_result\""] {
+wire_struct!(MessagesToolResultBlockParam ["type" = "\"tool_result\""] {
     0 tool_use_id: "tool_use_id" Required,
     1 cache_control: "cache_control" Optional,
     2 content: "content" Optional,
     3 is_error: "is_error" Optional,
 });
 
-impl MessagesContentBlockParamToolResult {
+impl MessagesToolResultBlockParam {
     /// With what the API requires.
     #[inline]
     pub fn new(tool_use_id: impl Into<String>) -> Self {
@@ -1729,9 +1730,9 @@ impl MessagesContentBlockParamToolResult {
     }
 }
 
-wire_setters!(MessagesContentBlockParamToolResult {
-    cache_control: into AnthropicCacheControlDirective,
-    content: into MessagesContentBlockParamToolResultContent,
+wire_setters!(MessagesToolResultBlockParam {
+    cache_control: into CacheControl,
+    content: into MessagesToolResultContent,
     is_error: exact bool,
 });
 
@@ -1740,18 +1741,18 @@ wire_setters!(MessagesContentBlockParamToolResult {
 /// At `MessagesMessageParam.content[]|tool_result.content[]|tool_reference` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct MessagesContentBlockParamToolResultContentItemToolReference {
+pub struct MessagesToolReferenceBlockParam {
     /// Name of the tool to load.
     pub tool_name: String,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(MessagesContentBlockParamToolResultContentItemToolReference ["type" = "\"tool_reference\""] {
+wire_struct!(MessagesToolReferenceBlockParam ["type" = "\"tool_reference\""] {
     0 tool_name: "tool_name" Required,
 });
 
-impl MessagesContentBlockParamToolResultContentItemToolReference {
+impl MessagesToolReferenceBlockParam {
     /// With what the API requires.
     #[inline]
     pub fn new(tool_name: impl Into<String>) -> Self {
@@ -1759,7 +1760,7 @@ impl MessagesContentBlockParamToolResultContentItemToolReference {
     }
 }
 
-wire_setters!(MessagesContentBlockParamToolResultContentItemToolReference {});
+wire_setters!(MessagesToolReferenceBlockParam {});
 
 /// Search hit from your own retrieval, passed to the model so that it can cite it.
 ///
@@ -1774,7 +1775,7 @@ pub struct AnthropicSearchResultBlockParam {
     /// Headline of the hit, shown to the model and echoed in citations.
     pub title: String,
     /// Sets a prompt cache breakpoint at this search result.
-    pub cache_control: Option<AnthropicCacheControlDirective>,
+    pub cache_control: Option<CacheControl>,
     /// Citation settings for this search result.
     pub citations: Option<AnthropicSearchResultBlockParamCitations>,
     /// Members beyond the typed ones; see [`Extra`].
@@ -1809,7 +1810,7 @@ impl AnthropicSearchResultBlockParam {
 }
 
 wire_setters!(AnthropicSearchResultBlockParam {
-    cache_control: into AnthropicCacheControlDirective,
+    cache_control: into CacheControl,
     citations: into AnthropicSearchResultBlockParamCitations,
 });
 
@@ -1846,7 +1847,7 @@ wire_setters!(AnthropicSearchResultBlockParamCitations {
 /// At `MessagesMessageParam.content[]|tool_result.content[]` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum MessagesContentBlockParamToolResultContentItem {
+pub enum MessagesToolResultContentPart {
     /// Text passed to the model as part of a message or system prompt.
     ///
     /// `type` is `text`.
@@ -1858,7 +1859,7 @@ pub enum MessagesContentBlockParamToolResultContentItem {
     /// Points to a deferred tool whose definition should now be loaded.
     ///
     /// `type` is `tool_reference`.
-    ToolReference(MessagesContentBlockParamToolResultContentItemToolReference),
+    ToolReference(MessagesToolReferenceBlockParam),
     /// Search hit from your own retrieval, passed to the model so that it can cite it.
     ///
     /// `type` is `search_result`.
@@ -1871,7 +1872,7 @@ pub enum MessagesContentBlockParamToolResultContentItem {
     Unrecognized(Unrecognized),
 }
 
-wire_union!(MessagesContentBlockParamToolResultContentItem {
+wire_union!(MessagesToolResultContentPart {
     tag "type" {
         "document" => Document,
         "image" => Image,
@@ -1890,37 +1891,35 @@ wire_union!(MessagesContentBlockParamToolResultContentItem {
     }
 });
 
-impl From<AnthropicTextBlockParam> for MessagesContentBlockParamToolResultContentItem {
+impl From<AnthropicTextBlockParam> for MessagesToolResultContentPart {
     #[inline]
     fn from(value: AnthropicTextBlockParam) -> Self {
         Self::Text(value)
     }
 }
 
-impl From<AnthropicImageBlockParam> for MessagesContentBlockParamToolResultContentItem {
+impl From<AnthropicImageBlockParam> for MessagesToolResultContentPart {
     #[inline]
     fn from(value: AnthropicImageBlockParam) -> Self {
         Self::Image(value)
     }
 }
 
-impl From<MessagesContentBlockParamToolResultContentItemToolReference>
-    for MessagesContentBlockParamToolResultContentItem
-{
+impl From<MessagesToolReferenceBlockParam> for MessagesToolResultContentPart {
     #[inline]
-    fn from(value: MessagesContentBlockParamToolResultContentItemToolReference) -> Self {
+    fn from(value: MessagesToolReferenceBlockParam) -> Self {
         Self::ToolReference(value)
     }
 }
 
-impl From<AnthropicSearchResultBlockParam> for MessagesContentBlockParamToolResultContentItem {
+impl From<AnthropicSearchResultBlockParam> for MessagesToolResultContentPart {
     #[inline]
     fn from(value: AnthropicSearchResultBlockParam) -> Self {
         Self::SearchResult(value)
     }
 }
 
-impl From<AnthropicDocumentBlockParam> for MessagesContentBlockParamToolResultContentItem {
+impl From<AnthropicDocumentBlockParam> for MessagesToolResultContentPart {
     #[inline]
     fn from(value: AnthropicDocumentBlockParam) -> Self {
         Self::Document(Box::new(value))
@@ -1932,16 +1931,16 @@ impl From<AnthropicDocumentBlockParam> for MessagesContentBlockParamToolResultCo
 /// At `MessagesMessageParam.content[]|tool_result.content` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum MessagesContentBlockParamToolResultContent {
+pub enum MessagesToolResultContent {
     /// Plain text.
     Text(String),
     /// A list.
-    List(Vec<MessagesContentBlockParamToolResultContentItem>),
+    List(Vec<MessagesToolResultContentPart>),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
 
-wire_union!(MessagesContentBlockParamToolResultContent {
+wire_union!(MessagesToolResultContent {
     tag "" {}
     objects {}
     shapes {
@@ -1954,32 +1953,30 @@ wire_union!(MessagesContentBlockParamToolResultContent {
     }
 });
 
-impl From<String> for MessagesContentBlockParamToolResultContent {
+impl From<String> for MessagesToolResultContent {
     #[inline]
     fn from(value: String) -> Self {
         Self::Text(value)
     }
 }
 
-impl From<&str> for MessagesContentBlockParamToolResultContent {
+impl From<&str> for MessagesToolResultContent {
     #[inline]
     fn from(value: &str) -> Self {
         Self::Text(value.into())
     }
 }
 
-impl From<Vec<MessagesContentBlockParamToolResultContentItem>> for MessagesContentBlockParamToolResultContent {
+impl From<Vec<MessagesToolResultContentPart>> for MessagesToolResultContent {
     #[inline]
-    fn from(value: Vec<MessagesContentBlockParamToolResultContentItem>) -> Self {
+    fn from(value: Vec<MessagesToolResultContentPart>) -> Self {
         Self::List(value)
     }
 }
 
-impl<const N: usize> From<[MessagesContentBlockParamToolResultContentItem; N]>
-    for MessagesContentBlockParamToolResultContent
-{
+impl<const N: usize> From<[MessagesToolResultContentPart; N]> for MessagesToolResultContent {
     #[inline]
-    fn from(value: [MessagesContentBlockParamToolResultContentItem; N]) -> Self {
+    fn from(value: [MessagesToolResultContentPart; N]) -> Self {
         Self::List(value.into())
     }
 }
@@ -1989,7 +1986,7 @@ impl<const N: usize> From<[MessagesContentBlockParamToolResultContentItem; N]>
 /// At `MessagesMessageParam.content[]|thinking` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct MessagesContentBlockParamThinking {
+pub struct MessagesThinkingBlockParam {
     /// Opaque proof that the reasoning came from the model unaltered.
     pub signature: String,
     /// Reasoning text as the model gave it.
@@ -1998,12 +1995,12 @@ pub struct MessagesContentBlockParamThinking {
     pub extra: Extra,
 }
 
-wire_struct!(MessagesContentBlockParamThinking ["type" = "\"thinking\""] {
+wire_struct!(MessagesThinkingBlockParam ["type" = "\"thinking\""] {
     0 signature: "signature" Required,
     1 thinking: "thinking" Required,
 });
 
-impl MessagesContentBlockParamThinking {
+impl MessagesThinkingBlockParam {
     /// With what the API requires.
     #[inline]
     pub fn new(signature: impl Into<String>, thinking: impl Into<String>) -> Self {
@@ -2011,25 +2008,25 @@ impl MessagesContentBlockParamThinking {
     }
 }
 
-wire_setters!(MessagesContentBlockParamThinking {});
+wire_setters!(MessagesThinkingBlockParam {});
 
 /// Encrypted reasoning from an earlier assistant turn, sent back unchanged.
 ///
 /// At `MessagesMessageParam.content[]|redacted_thinking` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct MessagesContentBlockParamRedactedThinking {
+pub struct MessagesRedactedThinkingBlockParam {
     /// Encrypted reasoning, readable only to the provider.
     pub data: String,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(MessagesContentBlockParamRedactedThinking ["type" = "\"redacted_thinking\""] {
+wire_struct!(MessagesRedactedThinkingBlockParam ["type" = "\"redacted_thinking\""] {
     0 data: "data" Required,
 });
 
-impl MessagesContentBlockParamRedactedThinking {
+impl MessagesRedactedThinkingBlockParam {
     /// With what the API requires.
     #[inline]
     pub fn new(data: impl Into<String>) -> Self {
@@ -2037,34 +2034,34 @@ impl MessagesContentBlockParamRedactedThinking {
     }
 }
 
-wire_setters!(MessagesContentBlockParamRedactedThinking {});
+wire_setters!(MessagesRedactedThinkingBlockParam {});
 
 /// Call to a server-side tool that the model made in an earlier turn.
 ///
 /// At `MessagesMessageParam.content[]|server_tool_use` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct MessagesContentBlockParamServerToolUse {
+pub struct MessagesServerToolUseBlockParam {
     /// Identifier of the call, quoted by its result block.
     pub id: String,
     /// Server tool that the model called.
     pub name: String,
     /// Lets the prompt be cached up to and including this block.
-    pub cache_control: Option<AnthropicCacheControlDirective>,
+    pub cache_control: Option<CacheControl>,
     /// Arguments the model passed to the server tool.
     pub input: Option<Json>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(MessagesContentBlockParamServerToolUse ["type" = "\"server_tool_use\""] {
+wire_struct!(MessagesServerToolUseBlockParam ["type" = "\"server_tool_use\""] {
     0 id: "id" Required,
     1 name: "name" Required,
     2 cache_control: "cache_control" Optional,
     3 input: "input" Optional,
 });
 
-impl MessagesContentBlockParamServerToolUse {
+impl MessagesServerToolUseBlockParam {
     /// With what the API requires.
     #[inline]
     pub fn new(id: impl Into<String>, name: impl Into<String>) -> Self {
@@ -2072,8 +2069,8 @@ impl MessagesContentBlockParamServerToolUse {
     }
 }
 
-wire_setters!(MessagesContentBlockParamServerToolUse {
-    cache_control: into AnthropicCacheControlDirective,
+wire_setters!(MessagesServerToolUseBlockParam {
+    cache_control: into CacheControl,
     input: into Json,
 });
 
@@ -2082,36 +2079,33 @@ wire_setters!(MessagesContentBlockParamServerToolUse {
 /// At `MessagesMessageParam.content[]|web_search_tool_result` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct MessagesContentBlockParamWebSearchToolResult {
+pub struct MessagesWebSearchResultBlockParam {
     /// Pages found, or an error when the search failed.
-    pub content: MessagesContentBlockParamWebSearchToolResultContent,
+    pub content: MessagesWebSearchResultContent,
     /// Identifier of the server tool call that this result answers.
     pub tool_use_id: String,
     /// Lets the prompt be cached up to and including this block.
-    pub cache_control: Option<AnthropicCacheControlDirective>,
+    pub cache_control: Option<CacheControl>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(MessagesContentBlockParamWebSearchToolResult ["type" = "\"web_search_tool_result\""] {
+wire_struct!(MessagesWebSearchResultBlockParam ["type" = "\"web_search_tool_result\""] {
     0 content: "content" Required,
     1 tool_use_id: "tool_use_id" Required,
     2 cache_control: "cache_control" Optional,
 });
 
-impl MessagesContentBlockParamWebSearchToolResult {
+impl MessagesWebSearchResultBlockParam {
     /// With what the API requires.
     #[inline]
-    pub fn new(
-        content: impl Into<MessagesContentBlockParamWebSearchToolResultContent>,
-        tool_use_id: impl Into<String>,
-    ) -> Self {
+    pub fn new(content: impl Into<MessagesWebSearchResultContent>, tool_use_id: impl Into<String>) -> Self {
         Self { content: content.into(), tool_use_id: tool_use_id.into(), cache_control: None, extra: Extra::new() }
     }
 }
 
-wire_setters!(MessagesContentBlockParamWebSearchToolResult {
-    cache_control: into AnthropicCacheControlDirective,
+wire_setters!(MessagesWebSearchResultBlockParam {
+    cache_control: into CacheControl,
 });
 
 /// Web search hit sent back in a request when you replay an earlier turn.
@@ -2162,35 +2156,33 @@ wire_setters!(AnthropicWebSearchResultBlockParam {
 /// At `MessagesMessageParam.content[]|web_search_tool_result.content|web_search_tool_result_error` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct MessagesContentBlockParamWebSearchToolResultContentWebSearchToolResultError {
+pub struct MessagesWebSearchError {
     /// What made the search fail, as a code.
-    pub error_code: MessagesContentBlockParamWebSearchToolResultContentWebSearchToolResultErrorCode,
+    pub error_code: MessagesWebSearchErrorCode,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(MessagesContentBlockParamWebSearchToolResultContentWebSearchToolResultError ["type" = "\"web_search_tool_result_error\""] {
+wire_struct!(MessagesWebSearchError ["type" = "\"web_search_tool_result_error\""] {
     0 error_code: "error_code" Required,
 });
 
-impl MessagesContentBlockParamWebSearchToolResultContentWebSearchToolResultError {
+impl MessagesWebSearchError {
     /// With what the API requires.
     #[inline]
-    pub fn new(
-        error_code: impl Into<MessagesContentBlockParamWebSearchToolResultContentWebSearchToolResultErrorCode>,
-    ) -> Self {
+    pub fn new(error_code: impl Into<MessagesWebSearchErrorCode>) -> Self {
         Self { error_code: error_code.into(), extra: Extra::new() }
     }
 }
 
-wire_setters!(MessagesContentBlockParamWebSearchToolResultContentWebSearchToolResultError {});
+wire_setters!(MessagesWebSearchError {});
 
 /// What made the search fail, as a code.
 ///
 /// At `MessagesMessageParam.content[]|web_search_tool_result.content|web_search_tool_result_error.error_code` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum MessagesContentBlockParamWebSearchToolResultContentWebSearchToolResultErrorCode {
+pub enum MessagesWebSearchErrorCode {
     /// The search arguments were not valid.
     InvalidToolInput,
     /// The search service could not be used.
@@ -2207,7 +2199,7 @@ pub enum MessagesContentBlockParamWebSearchToolResultContentWebSearchToolResultE
     Unrecognized(Box<str>),
 }
 
-wire_enum!(MessagesContentBlockParamWebSearchToolResultContentWebSearchToolResultErrorCode {
+wire_enum!(MessagesWebSearchErrorCode {
     InvalidToolInput = "invalid_tool_input",
     Unavailable = "unavailable",
     MaxUsesExceeded = "max_uses_exceeded",
@@ -2221,18 +2213,18 @@ wire_enum!(MessagesContentBlockParamWebSearchToolResultContentWebSearchToolResul
 /// At `MessagesMessageParam.content[]|web_search_tool_result.content` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum MessagesContentBlockParamWebSearchToolResultContent {
+pub enum MessagesWebSearchResultContent {
     /// A list.
     List(Vec<AnthropicWebSearchResultBlockParam>),
     /// Says that the search failed and why.
     ///
     /// `type` is `web_search_tool_result_error`.
-    WebSearchToolResultError(MessagesContentBlockParamWebSearchToolResultContentWebSearchToolResultError),
+    WebSearchToolResultError(MessagesWebSearchError),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
 
-wire_union!(MessagesContentBlockParamWebSearchToolResultContent {
+wire_union!(MessagesWebSearchResultContent {
     tag "type" {
         "web_search_tool_result_error" => WebSearchToolResultError,
     }
@@ -2246,27 +2238,23 @@ wire_union!(MessagesContentBlockParamWebSearchToolResultContent {
     }
 });
 
-impl From<Vec<AnthropicWebSearchResultBlockParam>> for MessagesContentBlockParamWebSearchToolResultContent {
+impl From<Vec<AnthropicWebSearchResultBlockParam>> for MessagesWebSearchResultContent {
     #[inline]
     fn from(value: Vec<AnthropicWebSearchResultBlockParam>) -> Self {
         Self::List(value)
     }
 }
 
-impl<const N: usize> From<[AnthropicWebSearchResultBlockParam; N]>
-    for MessagesContentBlockParamWebSearchToolResultContent
-{
+impl<const N: usize> From<[AnthropicWebSearchResultBlockParam; N]> for MessagesWebSearchResultContent {
     #[inline]
     fn from(value: [AnthropicWebSearchResultBlockParam; N]) -> Self {
         Self::List(value.into())
     }
 }
 
-impl From<MessagesContentBlockParamWebSearchToolResultContentWebSearchToolResultError>
-    for MessagesContentBlockParamWebSearchToolResultContent
-{
+impl From<MessagesWebSearchError> for MessagesWebSearchResultContent {
     #[inline]
-    fn from(value: MessagesContentBlockParamWebSearchToolResultContentWebSearchToolResultError) -> Self {
+    fn from(value: MessagesWebSearchError) -> Self {
         Self::WebSearchToolResultError(value)
     }
 }
@@ -2276,24 +2264,24 @@ impl From<MessagesContentBlockParamWebSearchToolResultContentWebSearchToolResult
 /// At `MessagesMessageParam.content[]|compaction` in the API document.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct MessagesContentBlockParamCompaction {
+pub struct MessagesCompactionBlockParam {
     /// Summary text of the condensed conversation; null when there is none.
     pub content: Option<String>,
     /// Lets the prompt be cached up to and including this block.
-    pub cache_control: Option<AnthropicCacheControlDirective>,
+    pub cache_control: Option<CacheControl>,
     /// Opaque encrypted compaction data, to be sent back unchanged; null when there is none.
     pub encrypted_content: Option<String>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(MessagesContentBlockParamCompaction ["type" = "\"compaction\""] {
+wire_struct!(MessagesCompactionBlockParam ["type" = "\"compaction\""] {
     0 content: "content" Nullable,
     1 cache_control: "cache_control" Optional,
     2 encrypted_content: "encrypted_content" Optional,
 });
 
-impl MessagesContentBlockParamCompaction {
+impl MessagesCompactionBlockParam {
     /// Without members.
     #[inline]
     pub fn new() -> Self {
@@ -2301,9 +2289,9 @@ impl MessagesContentBlockParamCompaction {
     }
 }
 
-wire_setters!(MessagesContentBlockParamCompaction {
+wire_setters!(MessagesCompactionBlockParam {
     content: into String,
-    cache_control: into AnthropicCacheControlDirective,
+    cache_control: into CacheControl,
     encrypted_content: into String,
 });
 
@@ -2345,7 +2333,7 @@ pub struct MessagesToolAdditionBlock {
     /// Reference to what becomes available: a plain tool, one MCP tool, or a whole MCP toolset.
     pub tool: MessagesAddedTool,
     /// Places a prompt cache breakpoint at this block.
-    pub cache_control: Option<AnthropicCacheControlDirective>,
+    pub cache_control: Option<CacheControl>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -2364,7 +2352,7 @@ impl MessagesToolAdditionBlock {
 }
 
 wire_setters!(MessagesToolAdditionBlock {
-    cache_control: into AnthropicCacheControlDirective,
+    cache_control: into CacheControl,
 });
 
 /// Points at a tool from the request's `tools` array by name.
@@ -2455,7 +2443,7 @@ wire_setters!(MessagesAddedToolMcpToolsetReference {});
 #[non_exhaustive]
 pub struct MessagesAddedToolToolDefinition {
     /// Complete definition of the tool to add.
-    pub definition: AnthropicToolUnion,
+    pub definition: AnthropicTool,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -2467,7 +2455,7 @@ wire_struct!(MessagesAddedToolToolDefinition ["type" = "\"tool_definition\""] {
 impl MessagesAddedToolToolDefinition {
     /// With what the API requires.
     #[inline]
-    pub fn new(definition: impl Into<AnthropicToolUnion>) -> Self {
+    pub fn new(definition: impl Into<AnthropicTool>) -> Self {
         Self { definition: definition.into(), extra: Extra::new() }
     }
 }
@@ -2479,13 +2467,13 @@ wire_setters!(MessagesAddedToolToolDefinition {});
 /// At `AnthropicToolUnion|custom` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct AnthropicToolUnionCustom {
+pub struct AnthropicToolCustom {
     /// JSON Schema for the arguments the model has to supply.
-    pub input_schema: AnthropicToolUnionCustomInputSchema,
+    pub input_schema: AnthropicToolCustomInputSchema,
     /// Name by which the model calls the tool.
     pub name: String,
     /// Lets the prompt be cached up to and including this tool.
-    pub cache_control: Option<AnthropicCacheControlDirective>,
+    pub cache_control: Option<CacheControl>,
     /// Keep the definition out of the initial context until tool search brings it up.
     pub defer_loading: Option<bool>,
     /// What the tool does and when to use it; detail here helps the model choose well.
@@ -2496,7 +2484,7 @@ pub struct AnthropicToolUnionCustom {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicToolUnionCustom ["type" = "\"custom\""] {
+wire_struct!(AnthropicToolCustom ["type" = "\"custom\""] {
     0 input_schema: "input_schema" Required,
     1 name: "name" Required,
     2 cache_control: "cache_control" Optional,
@@ -2505,10 +2493,10 @@ wire_struct!(AnthropicToolUnionCustom ["type" = "\"custom\""] {
     5 strict: "strict" Optional,
 });
 
-impl AnthropicToolUnionCustom {
+impl AnthropicToolCustom {
     /// With what the API requires.
     #[inline]
-    pub fn new(input_schema: impl Into<AnthropicToolUnionCustomInputSchema>, name: impl Into<String>) -> Self {
+    pub fn new(input_schema: impl Into<AnthropicToolCustomInputSchema>, name: impl Into<String>) -> Self {
         Self {
             input_schema: input_schema.into(),
             name: name.into(),
@@ -2521,8 +2509,8 @@ impl AnthropicToolUnionCustom {
     }
 }
 
-wire_setters!(AnthropicToolUnionCustom {
-    cache_control: into AnthropicCacheControlDirective,
+wire_setters!(AnthropicToolCustom {
+    cache_control: into CacheControl,
     defer_loading: exact bool,
     description: into String,
     strict: exact bool,
@@ -2533,7 +2521,7 @@ wire_setters!(AnthropicToolUnionCustom {
 /// At `AnthropicToolUnion|custom.input_schema` in the API document.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct AnthropicToolUnionCustomInputSchema {
+pub struct AnthropicToolCustomInputSchema {
     /// Schema of each argument, keyed by argument name.
     pub properties: Option<Json>,
     /// Arguments the model must always supply.
@@ -2542,12 +2530,12 @@ pub struct AnthropicToolUnionCustomInputSchema {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicToolUnionCustomInputSchema ["type" = "\"object\""] {
+wire_struct!(AnthropicToolCustomInputSchema ["type" = "\"object\""] {
     0 properties: "properties" Optional,
     1 required: "required" Optional,
 });
 
-impl AnthropicToolUnionCustomInputSchema {
+impl AnthropicToolCustomInputSchema {
     /// Without members.
     #[inline]
     pub fn new() -> Self {
@@ -2555,7 +2543,7 @@ impl AnthropicToolUnionCustomInputSchema {
     }
 }
 
-wire_setters!(AnthropicToolUnionCustomInputSchema {
+wire_setters!(AnthropicToolCustomInputSchema {
     properties: into Json,
     required: list String,
 });
@@ -2565,18 +2553,18 @@ wire_setters!(AnthropicToolUnionCustomInputSchema {
 /// At `AnthropicToolUnion|bash_20250124` in the API document.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct AnthropicToolUnionBash20250124 {
+pub struct AnthropicToolBash20250124 {
     /// Lets the prompt be cached up to and including this tool.
-    pub cache_control: Option<AnthropicCacheControlDirective>,
+    pub cache_control: Option<CacheControl>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicToolUnionBash20250124 ["name" = "\"bash\"", "type" = "\"bash_20250124\""] {
+wire_struct!(AnthropicToolBash20250124 ["name" = "\"bash\"", "type" = "\"bash_20250124\""] {
     0 cache_control: "cache_control" Optional,
 });
 
-impl AnthropicToolUnionBash20250124 {
+impl AnthropicToolBash20250124 {
     /// Without members.
     #[inline]
     pub fn new() -> Self {
@@ -2584,8 +2572,8 @@ impl AnthropicToolUnionBash20250124 {
     }
 }
 
-wire_setters!(AnthropicToolUnionBash20250124 {
-    cache_control: into AnthropicCacheControlDirective,
+wire_setters!(AnthropicToolBash20250124 {
+    cache_control: into CacheControl,
 });
 
 /// The object at `AnthropicToolUnion|text_editor_20250124`.
@@ -2593,18 +2581,18 @@ wire_setters!(AnthropicToolUnionBash20250124 {
 /// At `AnthropicToolUnion|text_editor_20250124` in the API document.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct AnthropicToolUnionTextEditor20250124 {
+pub struct AnthropicToolTextEditor20250124 {
     /// Lets the prompt be cached up to and including this tool.
-    pub cache_control: Option<AnthropicCacheControlDirective>,
+    pub cache_control: Option<CacheControl>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicToolUnionTextEditor20250124 ["name" = "\"str_replace_editor\"", "type" = "\"text_editor_20250124\""] {
+wire_struct!(AnthropicToolTextEditor20250124 ["name" = "\"str_replace_editor\"", "type" = "\"text_editor_20250124\""] {
     0 cache_control: "cache_control" Optional,
 });
 
-impl AnthropicToolUnionTextEditor20250124 {
+impl AnthropicToolTextEditor20250124 {
     /// Without members.
     #[inline]
     pub fn new() -> Self {
@@ -2612,8 +2600,8 @@ impl AnthropicToolUnionTextEditor20250124 {
     }
 }
 
-wire_setters!(AnthropicToolUnionTextEditor20250124 {
-    cache_control: into AnthropicCacheControlDirective,
+wire_setters!(AnthropicToolTextEditor20250124 {
+    cache_control: into CacheControl,
 });
 
 /// The object at `AnthropicToolUnion|web_search_20250305`.
@@ -2621,13 +2609,13 @@ wire_setters!(AnthropicToolUnionTextEditor20250124 {
 /// At `AnthropicToolUnion|web_search_20250305` in the API document.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct AnthropicToolUnionWebSearch20250305 {
+pub struct AnthropicToolWebSearch20250305 {
     /// Only sites from which results may come; cannot accompany `blocked_domains`.
     pub allowed_domains: Option<Vec<String>>,
     /// Sites from which no results may come; cannot accompany `allowed_domains`.
     pub blocked_domains: Option<Vec<String>>,
     /// Lets the prompt be cached up to and including this tool.
-    pub cache_control: Option<AnthropicCacheControlDirective>,
+    pub cache_control: Option<CacheControl>,
     /// Most searches in one request; null sets no limit.
     pub max_uses: Option<i64>,
     /// Approximate whereabouts of the user, for results of local relevance.
@@ -2636,7 +2624,7 @@ pub struct AnthropicToolUnionWebSearch20250305 {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicToolUnionWebSearch20250305 ["name" = "\"web_search\"", "type" = "\"web_search_20250305\""] {
+wire_struct!(AnthropicToolWebSearch20250305 ["name" = "\"web_search\"", "type" = "\"web_search_20250305\""] {
     0 allowed_domains: "allowed_domains" Optional,
     1 blocked_domains: "blocked_domains" Optional,
     2 cache_control: "cache_control" Optional,
@@ -2644,7 +2632,7 @@ wire_struct!(AnthropicToolUnionWebSearch20250305 ["name" = "\"web_search\"", "ty
     4 user_location: "user_location" Optional,
 });
 
-impl AnthropicToolUnionWebSearch20250305 {
+impl AnthropicToolWebSearch20250305 {
     /// Without members.
     #[inline]
     pub fn new() -> Self {
@@ -2652,10 +2640,10 @@ impl AnthropicToolUnionWebSearch20250305 {
     }
 }
 
-wire_setters!(AnthropicToolUnionWebSearch20250305 {
+wire_setters!(AnthropicToolWebSearch20250305 {
     allowed_domains: list String,
     blocked_domains: list String,
-    cache_control: into AnthropicCacheControlDirective,
+    cache_control: into CacheControl,
     max_uses: exact i64,
     user_location: into AnthropicWebSearchToolUserLocation,
 });
@@ -2705,7 +2693,7 @@ wire_setters!(AnthropicWebSearchToolUserLocation {
 /// At `AnthropicToolUnion|web_search_20260209` in the API document.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct AnthropicToolUnionWebSearch20260209 {
+pub struct AnthropicToolWebSearch20260209 {
     /// Who may invoke the search: the model directly, or code it runs.
     pub allowed_callers: Option<Vec<AnthropicAllowedCaller>>,
     /// Only sites from which results may come; cannot accompany `blocked_domains`.
@@ -2713,7 +2701,7 @@ pub struct AnthropicToolUnionWebSearch20260209 {
     /// Sites from which no results may come; cannot accompany `allowed_domains`.
     pub blocked_domains: Option<Vec<String>>,
     /// Lets the prompt be cached up to and including this tool.
-    pub cache_control: Option<AnthropicCacheControlDirective>,
+    pub cache_control: Option<CacheControl>,
     /// Most searches in one request; null sets no limit.
     pub max_uses: Option<i64>,
     /// Approximate whereabouts of the user, for results of local relevance.
@@ -2722,7 +2710,7 @@ pub struct AnthropicToolUnionWebSearch20260209 {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicToolUnionWebSearch20260209 ["name" = "\"web_search\"", "type" = "\"web_search_20260209\""] {
+wire_struct!(AnthropicToolWebSearch20260209 ["name" = "\"web_search\"", "type" = "\"web_search_20260209\""] {
     0 allowed_callers: "allowed_callers" Optional,
     1 allowed_domains: "allowed_domains" Optional,
     2 blocked_domains: "blocked_domains" Optional,
@@ -2731,7 +2719,7 @@ wire_struct!(AnthropicToolUnionWebSearch20260209 ["name" = "\"web_search\"", "ty
     5 user_location: "user_location" Optional,
 });
 
-impl AnthropicToolUnionWebSearch20260209 {
+impl AnthropicToolWebSearch20260209 {
     /// Without members.
     #[inline]
     pub fn new() -> Self {
@@ -2739,11 +2727,11 @@ impl AnthropicToolUnionWebSearch20260209 {
     }
 }
 
-wire_setters!(AnthropicToolUnionWebSearch20260209 {
+wire_setters!(AnthropicToolWebSearch20260209 {
     allowed_callers: list AnthropicAllowedCaller,
     allowed_domains: list String,
     blocked_domains: list String,
-    cache_control: into AnthropicCacheControlDirective,
+    cache_control: into CacheControl,
     max_uses: exact i64,
     user_location: into AnthropicWebSearchToolUserLocation,
 });
@@ -2773,34 +2761,35 @@ wire_enum!(AnthropicAllowedCaller {
 /// Tool in the Anthropic format: either your own, or one that Anthropic defines, such as the shell or web search.
 ///
 /// Schema `AnthropicToolUnion` of the API document.
+#[doc(alias = "AnthropicToolUnion")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum AnthropicToolUnion {
+pub enum AnthropicTool {
     /// One of the forms this value may have.
     ///
     /// `type` is `custom`.
-    Custom(AnthropicToolUnionCustom),
+    Custom(AnthropicToolCustom),
     /// One of the forms this value may have.
     ///
     /// `type` is `bash_20250124`.
-    Bash20250124(AnthropicToolUnionBash20250124),
+    Bash20250124(AnthropicToolBash20250124),
     /// One of the forms this value may have.
     ///
     /// `type` is `text_editor_20250124`.
-    TextEditor20250124(AnthropicToolUnionTextEditor20250124),
+    TextEditor20250124(AnthropicToolTextEditor20250124),
     /// One of the forms this value may have.
     ///
     /// `type` is `web_search_20250305`.
-    WebSearch20250305(Box<AnthropicToolUnionWebSearch20250305>),
+    WebSearch20250305(Box<AnthropicToolWebSearch20250305>),
     /// One of the forms this value may have.
     ///
     /// `type` is `web_search_20260209`.
-    WebSearch20260209(Box<AnthropicToolUnionWebSearch20260209>),
+    WebSearch20260209(Box<AnthropicToolWebSearch20260209>),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
 
-wire_union!(AnthropicToolUnion {
+wire_union!(AnthropicTool {
     tag "type" {
         "bash_20250124" => Bash20250124,
         "custom" => Custom,
@@ -2821,37 +2810,37 @@ wire_union!(AnthropicToolUnion {
     }
 });
 
-impl From<AnthropicToolUnionCustom> for AnthropicToolUnion {
+impl From<AnthropicToolCustom> for AnthropicTool {
     #[inline]
-    fn from(value: AnthropicToolUnionCustom) -> Self {
+    fn from(value: AnthropicToolCustom) -> Self {
         Self::Custom(value)
     }
 }
 
-impl From<AnthropicToolUnionBash20250124> for AnthropicToolUnion {
+impl From<AnthropicToolBash20250124> for AnthropicTool {
     #[inline]
-    fn from(value: AnthropicToolUnionBash20250124) -> Self {
+    fn from(value: AnthropicToolBash20250124) -> Self {
         Self::Bash20250124(value)
     }
 }
 
-impl From<AnthropicToolUnionTextEditor20250124> for AnthropicToolUnion {
+impl From<AnthropicToolTextEditor20250124> for AnthropicTool {
     #[inline]
-    fn from(value: AnthropicToolUnionTextEditor20250124) -> Self {
+    fn from(value: AnthropicToolTextEditor20250124) -> Self {
         Self::TextEditor20250124(value)
     }
 }
 
-impl From<AnthropicToolUnionWebSearch20250305> for AnthropicToolUnion {
+impl From<AnthropicToolWebSearch20250305> for AnthropicTool {
     #[inline]
-    fn from(value: AnthropicToolUnionWebSearch20250305) -> Self {
+    fn from(value: AnthropicToolWebSearch20250305) -> Self {
         Self::WebSearch20250305(Box::new(value))
     }
 }
 
-impl From<AnthropicToolUnionWebSearch20260209> for AnthropicToolUnion {
+impl From<AnthropicToolWebSearch20260209> for AnthropicTool {
     #[inline]
-    fn from(value: AnthropicToolUnionWebSearch20260209) -> Self {
+    fn from(value: AnthropicToolWebSearch20260209) -> Self {
         Self::WebSearch20260209(Box::new(value))
     }
 }
@@ -2936,7 +2925,7 @@ pub struct MessagesToolRemovalBlock {
     /// Reference to what is withdrawn: a plain tool, one MCP tool, or a whole MCP toolset.
     pub tool: MessagesRemovedTool,
     /// Places a prompt cache breakpoint at this block.
-    pub cache_control: Option<AnthropicCacheControlDirective>,
+    pub cache_control: Option<CacheControl>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -2955,7 +2944,7 @@ impl MessagesToolRemovalBlock {
 }
 
 wire_setters!(MessagesToolRemovalBlock {
-    cache_control: into AnthropicCacheControlDirective,
+    cache_control: into CacheControl,
 });
 
 /// Points at a tool from the request's `tools` array by name.
@@ -3290,9 +3279,10 @@ wire_setters!(MessagesBashToolResultBlockFile {});
 /// Result of an earlier tool search by OpenRouter, sent back to continue the conversation.
 ///
 /// Schema `ORAnthropicToolSearchResultParam` of the API document.
+#[doc(alias = "ORAnthropicToolSearchResultParam")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct OrAnthropicToolSearchResultParam {
+pub struct MessagesToolSearchResultParam {
     /// The tools found, exactly as the response listed them.
     pub content: JsonObject,
     /// Identifier of the search call that this result answers.
@@ -3301,12 +3291,12 @@ pub struct OrAnthropicToolSearchResultParam {
     pub extra: Extra,
 }
 
-wire_struct!(OrAnthropicToolSearchResultParam ["type" = "\"openrouter_tool_search_result\""] {
+wire_struct!(MessagesToolSearchResultParam ["type" = "\"openrouter_tool_search_result\""] {
     0 content: "content" Required,
     1 tool_use_id: "tool_use_id" Required,
 });
 
-impl OrAnthropicToolSearchResultParam {
+impl MessagesToolSearchResultParam {
     /// With what the API requires.
     #[inline]
     pub fn new(content: impl Into<JsonObject>, tool_use_id: impl Into<String>) -> Self {
@@ -3314,7 +3304,7 @@ impl OrAnthropicToolSearchResultParam {
     }
 }
 
-wire_setters!(OrAnthropicToolSearchResultParam {});
+wire_setters!(MessagesToolSearchResultParam {});
 
 /// What `MessagesMessageParam.content[]` may be.
 ///
@@ -3337,27 +3327,27 @@ pub enum MessagesContentBlockParam {
     /// Call to one of your tools that the model made in an earlier turn.
     ///
     /// `type` is `tool_use`.
-    ToolUse(MessagesContentBlockParamToolUse),
+    ToolUse(MessagesToolUseBlockParam),
     /// Your answer to a tool call, sent in the user turn that follows it.
     ///
     /// `type` is `tool_result`.
-    ToolResult(MessagesContentBlockParamToolResult),
+    ToolResult(MessagesToolResultBlockParam),
     /// Reasoning from an earlier assistant turn, sent back unchanged.
     ///
     /// `type` is `thinking`.
-    Thinking(MessagesContentBlockParamThinking),
+    Thinking(MessagesThinkingBlockParam),
     /// Encrypted reasoning from an earlier assistant turn, sent back unchanged.
     ///
     /// `type` is `redacted_thinking`.
-    RedactedThinking(MessagesContentBlockParamRedactedThinking),
+    RedactedThinking(MessagesRedactedThinkingBlockParam),
     /// Call to a server-side tool that the model made in an earlier turn.
     ///
     /// `type` is `server_tool_use`.
-    ServerToolUse(MessagesContentBlockParamServerToolUse),
+    ServerToolUse(MessagesServerToolUseBlockParam),
     /// Outcome of a server-side web search from an earlier turn.
     ///
     /// `type` is `web_search_tool_result`.
-    WebSearchToolResult(MessagesContentBlockParamWebSearchToolResult),
+    WebSearchToolResult(MessagesWebSearchResultBlockParam),
     /// Search hit from your own retrieval, passed to the model so that it can cite it.
     ///
     /// `type` is `search_result`.
@@ -3365,7 +3355,7 @@ pub enum MessagesContentBlockParam {
     /// Stands in for earlier conversation that was condensed; send it back so that the summary stays in effect.
     ///
     /// `type` is `compaction`.
-    Compaction(MessagesContentBlockParamCompaction),
+    Compaction(MessagesCompactionBlockParam),
     /// Advice that the `advisor_20260301` tool gave in an earlier turn, sent back so that the model keeps it in view.
     ///
     /// `type` is `advisor_tool_result`.
@@ -3381,15 +3371,15 @@ pub enum MessagesContentBlockParam {
     /// Replayed result of an earlier `openrouter:shell` call; OpenRouter accepts it in history and removes it before contacting the provider.
     ///
     /// `type` is `openrouter_shell_tool_result`.
-    OpenrouterShellToolResult(MessagesShellToolResultBlock),
+    OpenRouterShellToolResult(MessagesShellToolResultBlock),
     /// Earlier output of an `openrouter:bash` sandbox call; you may send it back, but it never reaches the provider.
     ///
     /// `type` is `openrouter_bash_tool_result`.
-    OpenrouterBashToolResult(MessagesBashToolResultBlock),
+    OpenRouterBashToolResult(MessagesBashToolResultBlock),
     /// Result of an earlier tool search by OpenRouter, sent back to continue the conversation.
     ///
     /// `type` is `openrouter_tool_search_result`.
-    OpenrouterToolSearchResult(OrAnthropicToolSearchResultParam),
+    OpenRouterToolSearchResult(MessagesToolSearchResultParam),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
@@ -3400,9 +3390,9 @@ wire_union!(MessagesContentBlockParam {
         "compaction" => Compaction,
         "document" => Document,
         "image" => Image,
-        "openrouter_bash_tool_result" => OpenrouterBashToolResult,
-        "openrouter_shell_tool_result" => OpenrouterShellToolResult,
-        "openrouter_tool_search_result" => OpenrouterToolSearchResult,
+        "openrouter_bash_tool_result" => OpenRouterBashToolResult,
+        "openrouter_shell_tool_result" => OpenRouterShellToolResult,
+        "openrouter_tool_search_result" => OpenRouterToolSearchResult,
         "redacted_thinking" => RedactedThinking,
         "search_result" => SearchResult,
         "server_tool_use" => ServerToolUse,
@@ -3431,9 +3421,9 @@ wire_union!(MessagesContentBlockParam {
         11 AdvisorToolResult,
         12 ToolAddition,
         13 ToolRemoval,
-        14 OpenrouterShellToolResult,
-        15 OpenrouterBashToolResult,
-        16 OpenrouterToolSearchResult,
+        14 OpenRouterShellToolResult,
+        15 OpenRouterBashToolResult,
+        16 OpenRouterToolSearchResult,
     }
 });
 
@@ -3458,44 +3448,44 @@ impl From<AnthropicDocumentBlockParam> for MessagesContentBlockParam {
     }
 }
 
-impl From<MessagesContentBlockParamToolUse> for MessagesContentBlockParam {
+impl From<MessagesToolUseBlockParam> for MessagesContentBlockParam {
     #[inline]
-    fn from(value: MessagesContentBlockParamToolUse) -> Self {
+    fn from(value: MessagesToolUseBlockParam) -> Self {
         Self::ToolUse(value)
     }
 }
 
-impl From<MessagesContentBlockParamToolResult> for MessagesContentBlockParam {
+impl From<MessagesToolResultBlockParam> for MessagesContentBlockParam {
     #[inline]
-    fn from(value: MessagesContentBlockParamToolResult) -> Self {
+    fn from(value: MessagesToolResultBlockParam) -> Self {
         Self::ToolResult(value)
     }
 }
 
-impl From<MessagesContentBlockParamThinking> for MessagesContentBlockParam {
+impl From<MessagesThinkingBlockParam> for MessagesContentBlockParam {
     #[inline]
-    fn from(value: MessagesContentBlockParamThinking) -> Self {
+    fn from(value: MessagesThinkingBlockParam) -> Self {
         Self::Thinking(value)
     }
 }
 
-impl From<MessagesContentBlockParamRedactedThinking> for MessagesContentBlockParam {
+impl From<MessagesRedactedThinkingBlockParam> for MessagesContentBlockParam {
     #[inline]
-    fn from(value: MessagesContentBlockParamRedactedThinking) -> Self {
+    fn from(value: MessagesRedactedThinkingBlockParam) -> Self {
         Self::RedactedThinking(value)
     }
 }
 
-impl From<MessagesContentBlockParamServerToolUse> for MessagesContentBlockParam {
+impl From<MessagesServerToolUseBlockParam> for MessagesContentBlockParam {
     #[inline]
-    fn from(value: MessagesContentBlockParamServerToolUse) -> Self {
+    fn from(value: MessagesServerToolUseBlockParam) -> Self {
         Self::ServerToolUse(value)
     }
 }
 
-impl From<MessagesContentBlockParamWebSearchToolResult> for MessagesContentBlockParam {
+impl From<MessagesWebSearchResultBlockParam> for MessagesContentBlockParam {
     #[inline]
-    fn from(value: MessagesContentBlockParamWebSearchToolResult) -> Self {
+    fn from(value: MessagesWebSearchResultBlockParam) -> Self {
         Self::WebSearchToolResult(value)
     }
 }
@@ -3507,9 +3497,9 @@ impl From<AnthropicSearchResultBlockParam> for MessagesContentBlockParam {
     }
 }
 
-impl From<MessagesContentBlockParamCompaction> for MessagesContentBlockParam {
+impl From<MessagesCompactionBlockParam> for MessagesContentBlockParam {
     #[inline]
-    fn from(value: MessagesContentBlockParamCompaction) -> Self {
+    fn from(value: MessagesCompactionBlockParam) -> Self {
         Self::Compaction(value)
     }
 }
@@ -3538,21 +3528,21 @@ impl From<MessagesToolRemovalBlock> for MessagesContentBlockParam {
 impl From<MessagesShellToolResultBlock> for MessagesContentBlockParam {
     #[inline]
     fn from(value: MessagesShellToolResultBlock) -> Self {
-        Self::OpenrouterShellToolResult(value)
+        Self::OpenRouterShellToolResult(value)
     }
 }
 
 impl From<MessagesBashToolResultBlock> for MessagesContentBlockParam {
     #[inline]
     fn from(value: MessagesBashToolResultBlock) -> Self {
-        Self::OpenrouterBashToolResult(value)
+        Self::OpenRouterBashToolResult(value)
     }
 }
 
-impl From<OrAnthropicToolSearchResultParam> for MessagesContentBlockParam {
+impl From<MessagesToolSearchResultParam> for MessagesContentBlockParam {
     #[inline]
-    fn from(value: OrAnthropicToolSearchResultParam) -> Self {
-        Self::OpenrouterToolSearchResult(value)
+    fn from(value: MessagesToolSearchResultParam) -> Self {
+        Self::OpenRouterToolSearchResult(value)
     }
 }
 
@@ -4598,7 +4588,7 @@ pub struct MessagesRequestToolCustom {
     /// Name by which the model calls the tool.
     pub name: String,
     /// Lets the prompt be cached up to and including this tool.
-    pub cache_control: Option<AnthropicCacheControlDirective>,
+    pub cache_control: Option<CacheControl>,
     /// Keep the definition out of the initial context until tool search brings it up.
     pub defer_loading: Option<bool>,
     /// What the tool does and when to use it; detail here helps the model choose well.
@@ -4635,7 +4625,7 @@ impl MessagesRequestToolCustom {
 }
 
 wire_setters!(MessagesRequestToolCustom {
-    cache_control: into AnthropicCacheControlDirective,
+    cache_control: into CacheControl,
     defer_loading: exact bool,
     description: into String,
     strict: exact bool,
@@ -4686,7 +4676,7 @@ wire_setters!(MessagesRequestToolCustomInputSchema {
 #[non_exhaustive]
 pub struct MessagesRequestToolBash20250124 {
     /// Lets the prompt be cached up to and including this tool.
-    pub cache_control: Option<AnthropicCacheControlDirective>,
+    pub cache_control: Option<CacheControl>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -4704,7 +4694,7 @@ impl MessagesRequestToolBash20250124 {
 }
 
 wire_setters!(MessagesRequestToolBash20250124 {
-    cache_control: into AnthropicCacheControlDirective,
+    cache_control: into CacheControl,
 });
 
 /// File editing tool defined by Anthropic, whose edits your program carries out.
@@ -4714,7 +4704,7 @@ wire_setters!(MessagesRequestToolBash20250124 {
 #[non_exhaustive]
 pub struct MessagesRequestToolTextEditor20250124 {
     /// Lets the prompt be cached up to and including this tool.
-    pub cache_control: Option<AnthropicCacheControlDirective>,
+    pub cache_control: Option<CacheControl>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -4732,7 +4722,7 @@ impl MessagesRequestToolTextEditor20250124 {
 }
 
 wire_setters!(MessagesRequestToolTextEditor20250124 {
-    cache_control: into AnthropicCacheControlDirective,
+    cache_control: into CacheControl,
 });
 
 /// Web search tool defined by Anthropic, run on the server side.
@@ -4746,7 +4736,7 @@ pub struct MessagesRequestToolWebSearch20250305 {
     /// Sites from which no results may come; cannot accompany `allowed_domains`.
     pub blocked_domains: Option<Vec<String>>,
     /// Lets the prompt be cached up to and including this tool.
-    pub cache_control: Option<AnthropicCacheControlDirective>,
+    pub cache_control: Option<CacheControl>,
     /// Most searches in one request; null sets no limit.
     pub max_uses: Option<i64>,
     /// Approximate whereabouts of the user, for results of local relevance.
@@ -4774,7 +4764,7 @@ impl MessagesRequestToolWebSearch20250305 {
 wire_setters!(MessagesRequestToolWebSearch20250305 {
     allowed_domains: list String,
     blocked_domains: list String,
-    cache_control: into AnthropicCacheControlDirective,
+    cache_control: into CacheControl,
     max_uses: exact i64,
     user_location: into AnthropicWebSearchToolUserLocation,
 });
@@ -4792,7 +4782,7 @@ pub struct MessagesRequestToolWebSearch20260209 {
     /// Sites from which no results may come; cannot accompany `allowed_domains`.
     pub blocked_domains: Option<Vec<String>>,
     /// Lets the prompt be cached up to and including this tool.
-    pub cache_control: Option<AnthropicCacheControlDirective>,
+    pub cache_control: Option<CacheControl>,
     /// Most searches in one request; null sets no limit.
     pub max_uses: Option<i64>,
     /// Approximate whereabouts of the user, for results of local relevance.
@@ -4822,7 +4812,7 @@ wire_setters!(MessagesRequestToolWebSearch20260209 {
     allowed_callers: list AnthropicAllowedCaller,
     allowed_domains: list String,
     blocked_domains: list String,
-    cache_control: into AnthropicCacheControlDirective,
+    cache_control: into CacheControl,
     max_uses: exact i64,
     user_location: into AnthropicWebSearchToolUserLocation,
 });
@@ -4838,9 +4828,9 @@ pub struct MessagesRequestToolAdvisor20260301 {
     /// Who may invoke the advisor: the model directly, or code it runs.
     pub allowed_callers: Option<Vec<AnthropicAllowedCaller>>,
     /// Lets the prompt be cached up to and including this tool.
-    pub cache_control: Option<AnthropicCacheControlDirective>,
+    pub cache_control: Option<CacheControl>,
     /// Prompt caching directive for the calls to the advisor itself; null leaves them uncached.
-    pub caching: Option<AnthropicCacheControlDirective>,
+    pub caching: Option<CacheControl>,
     /// Keep the definition out of the initial context until tool search brings it up.
     pub defer_loading: Option<bool>,
     /// Most consultations of the advisor in one request.
@@ -4876,8 +4866,8 @@ impl MessagesRequestToolAdvisor20260301 {
 
 wire_setters!(MessagesRequestToolAdvisor20260301 {
     allowed_callers: list AnthropicAllowedCaller,
-    cache_control: into AnthropicCacheControlDirective,
-    caching: into AnthropicCacheControlDirective,
+    cache_control: into CacheControl,
+    caching: into CacheControl,
     defer_loading: exact bool,
     max_uses: exact i64,
 });
@@ -4921,7 +4911,7 @@ pub struct AnthropicToolSearchToolBm25 {
     /// Who may invoke the search: the model itself or sandboxed code.
     pub allowed_callers: Option<Vec<AnthropicAllowedCaller>>,
     /// Sets a prompt cache breakpoint at this tool definition.
-    pub cache_control: Option<AnthropicCacheControlDirective>,
+    pub cache_control: Option<CacheControl>,
     /// Keeps this definition out of the initial prompt until a search loads it.
     pub defer_loading: Option<bool>,
     /// Set to `true` to hold the model's arguments to the tool's schema.
@@ -4955,7 +4945,7 @@ impl AnthropicToolSearchToolBm25 {
 
 wire_setters!(AnthropicToolSearchToolBm25 {
     allowed_callers: list AnthropicAllowedCaller,
-    cache_control: into AnthropicCacheControlDirective,
+    cache_control: into CacheControl,
     defer_loading: exact bool,
     strict: exact bool,
 });
@@ -4990,7 +4980,7 @@ pub struct AnthropicToolSearchToolRegex {
     /// Who may invoke the search: the model itself or sandboxed code.
     pub allowed_callers: Option<Vec<AnthropicAllowedCaller>>,
     /// Sets a prompt cache breakpoint at this tool definition.
-    pub cache_control: Option<AnthropicCacheControlDirective>,
+    pub cache_control: Option<CacheControl>,
     /// Keeps this definition out of the initial prompt until a search loads it.
     pub defer_loading: Option<bool>,
     /// Set to `true` to hold the model's arguments to the tool's schema.
@@ -5024,7 +5014,7 @@ impl AnthropicToolSearchToolRegex {
 
 wire_setters!(AnthropicToolSearchToolRegex {
     allowed_callers: list AnthropicAllowedCaller,
-    cache_control: into AnthropicCacheControlDirective,
+    cache_control: into CacheControl,
     defer_loading: exact bool,
     strict: exact bool,
 });
@@ -5081,27 +5071,27 @@ pub enum MessagesRequestTool {
     /// Hosted tool with which the model runs shell commands in a sandboxed container of OpenRouter.
     ///
     /// `type` is `openrouter:bash`.
-    OpenrouterBash(Box<BashServerTool>),
+    OpenRouterBash(Box<BashServerTool>),
     /// Lets the model ask OpenRouter for the present date and time.
     ///
     /// `type` is `openrouter:datetime`.
-    OpenrouterDatetime(DatetimeServerTool),
+    OpenRouterDatetime(DatetimeServerTool),
     /// Server tool run by OpenRouter that has an image model draw what the calling model describes.
     ///
     /// `type` is `openrouter:image_generation`.
-    OpenrouterImageGeneration(ImageGenerationServerToolOpenrouter),
+    OpenRouterImageGeneration(ImageGenerationServerToolOpenRouter),
     /// Tool definition that lets the model look up and filter OpenRouter's model catalogue; OpenRouter runs it on the server.
     ///
     /// `type` is `openrouter:experimental__search_models`.
-    OpenrouterExperimentalSearchModels(MessagesSearchModelsServerTool),
+    OpenRouterExperimentalSearchModels(MessagesSearchModelsServerTool),
     /// Server tool, run by OpenRouter, that reads a web page or PDF at a given address in full.
     ///
     /// `type` is `openrouter:web_fetch`.
-    OpenrouterWebFetch(WebFetchServerTool),
+    OpenRouterWebFetch(WebFetchServerTool),
     /// Tool definition that lets the model search the web for fresh information; OpenRouter runs it on the server.
     ///
     /// `type` is `openrouter:web_search`.
-    OpenrouterWebSearch(Box<OpenrouterWebSearchServerTool>),
+    OpenRouterWebSearch(Box<OpenRouterWebSearchServerTool>),
     /// Hosted tool with which the model looks up deferred tools by a natural-language query, ranked with BM25.
     ///
     /// `type` is `tool_search_tool_bm25_20251119` or `tool_search_tool_bm25`.
@@ -5113,11 +5103,11 @@ pub enum MessagesRequestTool {
     /// Server tool that gives the model a shell in an isolated container at OpenRouter, modelled on the hosted shell of OpenAI.
     ///
     /// `type` is `openrouter:shell`.
-    OpenrouterShell(Box<ShellServerToolOpenrouter>),
+    OpenRouterShell(Box<ShellServerToolOpenRouter>),
     /// Server tool that looks up tools declared with `defer_loading` and makes the hits available for calls.
     ///
     /// `type` is `openrouter:tool_search`.
-    OpenrouterToolSearch(ToolSearchServerTool),
+    OpenRouterToolSearch(ToolSearchServerTool),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
@@ -5127,14 +5117,14 @@ wire_union!(MessagesRequestTool {
         "advisor_20260301" => Advisor20260301,
         "bash_20250124" => Bash20250124,
         "custom" => Custom,
-        "openrouter:bash" => OpenrouterBash,
-        "openrouter:datetime" => OpenrouterDatetime,
-        "openrouter:experimental__search_models" => OpenrouterExperimentalSearchModels,
-        "openrouter:image_generation" => OpenrouterImageGeneration,
-        "openrouter:shell" => OpenrouterShell,
-        "openrouter:tool_search" => OpenrouterToolSearch,
-        "openrouter:web_fetch" => OpenrouterWebFetch,
-        "openrouter:web_search" => OpenrouterWebSearch,
+        "openrouter:bash" => OpenRouterBash,
+        "openrouter:datetime" => OpenRouterDatetime,
+        "openrouter:experimental__search_models" => OpenRouterExperimentalSearchModels,
+        "openrouter:image_generation" => OpenRouterImageGeneration,
+        "openrouter:shell" => OpenRouterShell,
+        "openrouter:tool_search" => OpenRouterToolSearch,
+        "openrouter:web_fetch" => OpenRouterWebFetch,
+        "openrouter:web_search" => OpenRouterWebSearch,
         "text_editor_20250124" => TextEditor20250124,
         "tool_search_tool_bm25" => AnthropicToolSearchToolBm25,
         "tool_search_tool_bm25_20251119" => AnthropicToolSearchToolBm25,
@@ -5154,16 +5144,16 @@ wire_union!(MessagesRequestTool {
         3 WebSearch20250305,
         4 WebSearch20260209,
         5 Advisor20260301,
-        6 OpenrouterBash,
-        7 OpenrouterDatetime,
-        8 OpenrouterImageGeneration,
-        9 OpenrouterExperimentalSearchModels,
-        10 OpenrouterWebFetch,
-        11 OpenrouterWebSearch,
+        6 OpenRouterBash,
+        7 OpenRouterDatetime,
+        8 OpenRouterImageGeneration,
+        9 OpenRouterExperimentalSearchModels,
+        10 OpenRouterWebFetch,
+        11 OpenRouterWebSearch,
         12 AnthropicToolSearchToolBm25,
         13 AnthropicToolSearchToolRegex,
-        14 OpenrouterShell,
-        15 OpenrouterToolSearch,
+        14 OpenRouterShell,
+        15 OpenRouterToolSearch,
     }
 });
 
@@ -5212,42 +5202,42 @@ impl From<MessagesRequestToolAdvisor20260301> for MessagesRequestTool {
 impl From<BashServerTool> for MessagesRequestTool {
     #[inline]
     fn from(value: BashServerTool) -> Self {
-        Self::OpenrouterBash(Box::new(value))
+        Self::OpenRouterBash(Box::new(value))
     }
 }
 
 impl From<DatetimeServerTool> for MessagesRequestTool {
     #[inline]
     fn from(value: DatetimeServerTool) -> Self {
-        Self::OpenrouterDatetime(value)
+        Self::OpenRouterDatetime(value)
     }
 }
 
-impl From<ImageGenerationServerToolOpenrouter> for MessagesRequestTool {
+impl From<ImageGenerationServerToolOpenRouter> for MessagesRequestTool {
     #[inline]
-    fn from(value: ImageGenerationServerToolOpenrouter) -> Self {
-        Self::OpenrouterImageGeneration(value)
+    fn from(value: ImageGenerationServerToolOpenRouter) -> Self {
+        Self::OpenRouterImageGeneration(value)
     }
 }
 
 impl From<MessagesSearchModelsServerTool> for MessagesRequestTool {
     #[inline]
     fn from(value: MessagesSearchModelsServerTool) -> Self {
-        Self::OpenrouterExperimentalSearchModels(value)
+        Self::OpenRouterExperimentalSearchModels(value)
     }
 }
 
 impl From<WebFetchServerTool> for MessagesRequestTool {
     #[inline]
     fn from(value: WebFetchServerTool) -> Self {
-        Self::OpenrouterWebFetch(value)
+        Self::OpenRouterWebFetch(value)
     }
 }
 
-impl From<OpenrouterWebSearchServerTool> for MessagesRequestTool {
+impl From<OpenRouterWebSearchServerTool> for MessagesRequestTool {
     #[inline]
-    fn from(value: OpenrouterWebSearchServerTool) -> Self {
-        Self::OpenrouterWebSearch(Box::new(value))
+    fn from(value: OpenRouterWebSearchServerTool) -> Self {
+        Self::OpenRouterWebSearch(Box::new(value))
     }
 }
 
@@ -5265,16 +5255,16 @@ impl From<AnthropicToolSearchToolRegex> for MessagesRequestTool {
     }
 }
 
-impl From<ShellServerToolOpenrouter> for MessagesRequestTool {
+impl From<ShellServerToolOpenRouter> for MessagesRequestTool {
     #[inline]
-    fn from(value: ShellServerToolOpenrouter) -> Self {
-        Self::OpenrouterShell(Box::new(value))
+    fn from(value: ShellServerToolOpenRouter) -> Self {
+        Self::OpenRouterShell(Box::new(value))
     }
 }
 
 impl From<ToolSearchServerTool> for MessagesRequestTool {
     #[inline]
     fn from(value: ToolSearchServerTool) -> Self {
-        Self::OpenrouterToolSearch(value)
+        Self::OpenRouterToolSearch(value)
     }
 }

@@ -14,7 +14,7 @@ pub struct MessagesResult {
     /// Sandbox container used for code execution; null when none was involved.
     pub container: Option<AnthropicContainer>,
     /// What the model produced, as a sequence of blocks: text, thinking, tool calls and tool results.
-    pub content: Vec<OrAnthropicContentBlock>,
+    pub content: Vec<MessagesContentBlock>,
     /// Identifier assigned to this message by the API.
     pub id: String,
     /// Names the model that wrote the message.
@@ -22,7 +22,7 @@ pub struct MessagesResult {
     /// Background on a refusal; null when the turn ended for any other reason.
     pub stop_details: Option<AnthropicRefusalStopDetails>,
     /// Why the model stopped, such as a finished turn, a tool call or a token limit.
-    pub stop_reason: Option<OrAnthropicStopReason>,
+    pub stop_reason: Option<MessagesStopReason>,
     /// Which of your stop sequences ended the output; null when none did.
     pub stop_sequence: Option<String>,
     /// Token counts for the call, in Anthropic's layout, extended with what OpenRouter charged for it.
@@ -30,9 +30,9 @@ pub struct MessagesResult {
     /// Changes that Anthropic made to the input before the model read it; null when not reported.
     pub input_transformations: Option<Vec<AnthropicInputTransformation>>,
     /// Report of the context edits applied while serving this call; null when there is nothing to report.
-    pub context_management: Option<MessagesResultContextManagement>,
+    pub context_management: Option<AppliedContextManagement>,
     /// How OpenRouter routed the call: attempts, endpoints considered, pipeline stages. Present when routing metadata was requested.
-    pub openrouter_metadata: Option<OpenrouterMetadata>,
+    pub openrouter_metadata: Option<OpenRouterMetadata>,
     /// Name of the upstream provider that produced this reply.
     pub provider: Option<String>,
     /// What the requested safety checks found; null when not reported.
@@ -142,9 +142,10 @@ wire_struct!(AnthropicTextBlock ["type" = "\"text\""] {
 /// Citation in a response that points at a character range of a plain-text document.
 ///
 /// Schema `AnthropicCitationCharLocation` of the API document.
+#[doc(alias = "AnthropicCitationCharLocation")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct AnthropicCitationCharLocation {
+pub struct AnthropicCharCitation {
     /// Verbatim passage of the document that supports the claim.
     pub cited_text: String,
     /// Zero-based position of the cited document among all documents in the request.
@@ -161,7 +162,7 @@ pub struct AnthropicCitationCharLocation {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicCitationCharLocation ["type" = "\"char_location\""] {
+wire_struct!(AnthropicCharCitation ["type" = "\"char_location\""] {
     0 cited_text: "cited_text" Required,
     1 document_index: "document_index" Required,
     2 document_title: "document_title" Nullable,
@@ -173,9 +174,10 @@ wire_struct!(AnthropicCitationCharLocation ["type" = "\"char_location\""] {
 /// Citation in a response that points at a page range of a PDF document.
 ///
 /// Schema `AnthropicCitationPageLocation` of the API document.
+#[doc(alias = "AnthropicCitationPageLocation")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct AnthropicCitationPageLocation {
+pub struct AnthropicPageCitation {
     /// Text extracted from the cited pages that supports the claim.
     pub cited_text: String,
     /// Zero-based position of the cited document among all documents in the request.
@@ -192,7 +194,7 @@ pub struct AnthropicCitationPageLocation {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicCitationPageLocation ["type" = "\"page_location\""] {
+wire_struct!(AnthropicPageCitation ["type" = "\"page_location\""] {
     0 cited_text: "cited_text" Required,
     1 document_index: "document_index" Required,
     2 document_title: "document_title" Nullable,
@@ -204,9 +206,10 @@ wire_struct!(AnthropicCitationPageLocation ["type" = "\"page_location\""] {
 /// Citation in a response that points at a range of blocks in a custom-content document.
 ///
 /// Schema `AnthropicCitationContentBlockLocation` of the API document.
+#[doc(alias = "AnthropicCitationContentBlockLocation")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct AnthropicCitationContentBlockLocation {
+pub struct AnthropicContentBlockCitation {
     /// Text of the cited blocks that supports the claim.
     pub cited_text: String,
     /// Zero-based position of the cited document among all documents in the request.
@@ -223,7 +226,7 @@ pub struct AnthropicCitationContentBlockLocation {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicCitationContentBlockLocation ["type" = "\"content_block_location\""] {
+wire_struct!(AnthropicContentBlockCitation ["type" = "\"content_block_location\""] {
     0 cited_text: "cited_text" Required,
     1 document_index: "document_index" Required,
     2 document_title: "document_title" Nullable,
@@ -235,9 +238,10 @@ wire_struct!(AnthropicCitationContentBlockLocation ["type" = "\"content_block_lo
 /// Citation in a response that points at a page found by the web search tool.
 ///
 /// Schema `AnthropicCitationWebSearchResultLocation` of the API document.
+#[doc(alias = "AnthropicCitationWebSearchResultLocation")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct AnthropicCitationWebSearchResultLocation {
+pub struct AnthropicWebSearchCitation {
     /// Excerpt of the web page that supports the claim.
     pub cited_text: String,
     /// Opaque reference to the cited passage; send it back unchanged in later turns.
@@ -250,7 +254,7 @@ pub struct AnthropicCitationWebSearchResultLocation {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicCitationWebSearchResultLocation ["type" = "\"web_search_result_location\""] {
+wire_struct!(AnthropicWebSearchCitation ["type" = "\"web_search_result_location\""] {
     0 cited_text: "cited_text" Required,
     1 encrypted_index: "encrypted_index" Required,
     2 title: "title" Nullable,
@@ -260,9 +264,10 @@ wire_struct!(AnthropicCitationWebSearchResultLocation ["type" = "\"web_search_re
 /// Citation in a response that points into a search result you supplied.
 ///
 /// Schema `AnthropicCitationSearchResultLocation` of the API document.
+#[doc(alias = "AnthropicCitationSearchResultLocation")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct AnthropicCitationSearchResultLocation {
+pub struct AnthropicSearchResultCitation {
     /// Text of the cited blocks that supports the claim.
     pub cited_text: String,
     /// Index just past the last cited block within the search result, counted from zero.
@@ -279,7 +284,7 @@ pub struct AnthropicCitationSearchResultLocation {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicCitationSearchResultLocation ["type" = "\"search_result_location\""] {
+wire_struct!(AnthropicSearchResultCitation ["type" = "\"search_result_location\""] {
     0 cited_text: "cited_text" Required,
     1 end_block_index: "end_block_index" Required,
     2 search_result_index: "search_result_index" Required,
@@ -297,23 +302,23 @@ pub enum AnthropicTextCitation {
     /// Citation in a response that points at a character range of a plain-text document.
     ///
     /// `type` is `char_location`.
-    CharLocation(AnthropicCitationCharLocation),
+    CharLocation(AnthropicCharCitation),
     /// Citation in a response that points at a page range of a PDF document.
     ///
     /// `type` is `page_location`.
-    PageLocation(AnthropicCitationPageLocation),
+    PageLocation(AnthropicPageCitation),
     /// Citation in a response that points at a range of blocks in a custom-content document.
     ///
     /// `type` is `content_block_location`.
-    ContentBlockLocation(AnthropicCitationContentBlockLocation),
+    ContentBlockLocation(AnthropicContentBlockCitation),
     /// Citation in a response that points at a page found by the web search tool.
     ///
     /// `type` is `web_search_result_location`.
-    WebSearchResultLocation(AnthropicCitationWebSearchResultLocation),
+    WebSearchResultLocation(AnthropicWebSearchCitation),
     /// Citation in a response that points into a search result you supplied.
     ///
     /// `type` is `search_result_location`.
-    SearchResultLocation(AnthropicCitationSearchResultLocation),
+    SearchResultLocation(AnthropicSearchResultCitation),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
@@ -337,37 +342,37 @@ wire_union!(AnthropicTextCitation {
     }
 });
 
-impl From<AnthropicCitationCharLocation> for AnthropicTextCitation {
+impl From<AnthropicCharCitation> for AnthropicTextCitation {
     #[inline]
-    fn from(value: AnthropicCitationCharLocation) -> Self {
+    fn from(value: AnthropicCharCitation) -> Self {
         Self::CharLocation(value)
     }
 }
 
-impl From<AnthropicCitationPageLocation> for AnthropicTextCitation {
+impl From<AnthropicPageCitation> for AnthropicTextCitation {
     #[inline]
-    fn from(value: AnthropicCitationPageLocation) -> Self {
+    fn from(value: AnthropicPageCitation) -> Self {
         Self::PageLocation(value)
     }
 }
 
-impl From<AnthropicCitationContentBlockLocation> for AnthropicTextCitation {
+impl From<AnthropicContentBlockCitation> for AnthropicTextCitation {
     #[inline]
-    fn from(value: AnthropicCitationContentBlockLocation) -> Self {
+    fn from(value: AnthropicContentBlockCitation) -> Self {
         Self::ContentBlockLocation(value)
     }
 }
 
-impl From<AnthropicCitationWebSearchResultLocation> for AnthropicTextCitation {
+impl From<AnthropicWebSearchCitation> for AnthropicTextCitation {
     #[inline]
-    fn from(value: AnthropicCitationWebSearchResultLocation) -> Self {
+    fn from(value: AnthropicWebSearchCitation) -> Self {
         Self::WebSearchResultLocation(value)
     }
 }
 
-impl From<AnthropicCitationSearchResultLocation> for AnthropicTextCitation {
+impl From<AnthropicSearchResultCitation> for AnthropicTextCitation {
     #[inline]
-    fn from(value: AnthropicCitationSearchResultLocation) -> Self {
+    fn from(value: AnthropicSearchResultCitation) -> Self {
         Self::SearchResultLocation(value)
     }
 }
@@ -537,22 +542,23 @@ wire_struct!(AnthropicRedactedThinkingBlock ["type" = "\"redacted_thinking\""] {
 /// Call to a tool that runs on the server, so the client has nothing to execute.
 ///
 /// Schema `ORAnthropicServerToolUseBlock` of the API document.
+#[doc(alias = "ORAnthropicServerToolUseBlock")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct OrAnthropicServerToolUseBlock {
+pub struct MessagesServerToolUseBlock {
     /// Identifier that the matching result block repeats as `tool_use_id`.
     pub id: String,
     /// Name of the server tool being called.
     pub name: String,
     /// Whether the model or code it was running made the call.
-    pub caller: Option<OrAnthropicNullableCaller>,
+    pub caller: Option<MessagesCaller>,
     /// Arguments of the call; their shape depends on the tool.
     pub input: Option<Json>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(OrAnthropicServerToolUseBlock ["type" = "\"server_tool_use\""] {
+wire_struct!(MessagesServerToolUseBlock ["type" = "\"server_tool_use\""] {
     0 id: "id" Required,
     1 name: "name" Required,
     2 caller: "caller" Optional,
@@ -562,9 +568,10 @@ wire_struct!(OrAnthropicServerToolUseBlock ["type" = "\"server_tool_use\""] {
 /// Who triggered a tool call: the model directly, or code in a code execution container; null when not stated.
 ///
 /// Schema `ORAnthropicNullableCaller` of the API document.
+#[doc(alias = "ORAnthropicNullableCaller")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum OrAnthropicNullableCaller {
+pub enum MessagesCaller {
     /// Marks a tool call that the model made itself, not through sandboxed code.
     ///
     /// `type` is `direct`.
@@ -581,7 +588,7 @@ pub enum OrAnthropicNullableCaller {
     Unrecognized(Unrecognized),
 }
 
-wire_union!(OrAnthropicNullableCaller {
+wire_union!(MessagesCaller {
     tag "type" {
         "code_execution_20250825" => CodeExecution20250825,
         "code_execution_20260120" => CodeExecution20260120,
@@ -596,21 +603,21 @@ wire_union!(OrAnthropicNullableCaller {
     }
 });
 
-impl From<AnthropicDirectCaller> for OrAnthropicNullableCaller {
+impl From<AnthropicDirectCaller> for MessagesCaller {
     #[inline]
     fn from(value: AnthropicDirectCaller) -> Self {
         Self::Direct(value)
     }
 }
 
-impl From<AnthropicCodeExecution20250825Caller> for OrAnthropicNullableCaller {
+impl From<AnthropicCodeExecution20250825Caller> for MessagesCaller {
     #[inline]
     fn from(value: AnthropicCodeExecution20250825Caller) -> Self {
         Self::CodeExecution20250825(value)
     }
 }
 
-impl From<AnthropicCodeExecution20260120Caller> for OrAnthropicNullableCaller {
+impl From<AnthropicCodeExecution20260120Caller> for MessagesCaller {
     #[inline]
     fn from(value: AnthropicCodeExecution20260120Caller) -> Self {
         Self::CodeExecution20260120(value)
@@ -1199,16 +1206,17 @@ wire_struct!(AnthropicBashCodeExecutionToolResult ["type" = "\"bash_code_executi
 /// Says why a sandboxed shell command yielded no result.
 ///
 /// Schema `AnthropicBashCodeExecutionToolResultError` of the API document.
+#[doc(alias = "AnthropicBashCodeExecutionToolResultError")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct AnthropicBashCodeExecutionToolResultError {
+pub struct AnthropicBashCodeExecutionError {
     /// Machine-readable reason for the failure; branch on it to decide whether a retry makes sense.
-    pub error_code: AnthropicBashCodeExecutionToolResultErrorCode,
+    pub error_code: AnthropicBashCodeExecutionErrorCode,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicBashCodeExecutionToolResultError ["type" = "\"bash_code_execution_tool_result_error\""] {
+wire_struct!(AnthropicBashCodeExecutionError ["type" = "\"bash_code_execution_tool_result_error\""] {
     0 error_code: "error_code" Required,
 });
 
@@ -1217,7 +1225,7 @@ wire_struct!(AnthropicBashCodeExecutionToolResultError ["type" = "\"bash_code_ex
 /// At `AnthropicBashCodeExecutionToolResultError.error_code` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum AnthropicBashCodeExecutionToolResultErrorCode {
+pub enum AnthropicBashCodeExecutionErrorCode {
     /// The model passed arguments that the tool rejects.
     InvalidToolInput,
     /// The sandbox could not be reached.
@@ -1232,7 +1240,7 @@ pub enum AnthropicBashCodeExecutionToolResultErrorCode {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(AnthropicBashCodeExecutionToolResultErrorCode {
+wire_enum!(AnthropicBashCodeExecutionErrorCode {
     InvalidToolInput = "invalid_tool_input",
     Unavailable = "unavailable",
     TooManyRequests = "too_many_requests",
@@ -1290,7 +1298,7 @@ pub enum AnthropicBashCodeExecutionContent {
     /// Says why a sandboxed shell command yielded no result.
     ///
     /// `type` is `bash_code_execution_tool_result_error`.
-    BashCodeExecutionToolResultError(AnthropicBashCodeExecutionToolResultError),
+    BashCodeExecutionToolResultError(AnthropicBashCodeExecutionError),
     /// What a sandboxed shell command printed, produced and returned.
     ///
     /// `type` is `bash_code_execution_result`.
@@ -1312,9 +1320,9 @@ wire_union!(AnthropicBashCodeExecutionContent {
     }
 });
 
-impl From<AnthropicBashCodeExecutionToolResultError> for AnthropicBashCodeExecutionContent {
+impl From<AnthropicBashCodeExecutionError> for AnthropicBashCodeExecutionContent {
     #[inline]
-    fn from(value: AnthropicBashCodeExecutionToolResultError) -> Self {
+    fn from(value: AnthropicBashCodeExecutionError) -> Self {
         Self::BashCodeExecutionToolResultError(value)
     }
 }
@@ -1329,18 +1337,19 @@ impl From<AnthropicBashCodeExecutionResult> for AnthropicBashCodeExecutionConten
 /// Content block holding the outcome of a file command in the code execution sandbox.
 ///
 /// Schema `AnthropicTextEditorCodeExecutionToolResult` of the API document.
+#[doc(alias = "AnthropicTextEditorCodeExecutionToolResult")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct AnthropicTextEditorCodeExecutionToolResult {
+pub struct AnthropicTextEditorToolResult {
     /// The command's result, or an error that explains why it failed.
-    pub content: AnthropicTextEditorCodeExecutionContent,
+    pub content: AnthropicTextEditorContent,
     /// Links the outcome to the server tool-use block that issued the command.
     pub tool_use_id: String,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicTextEditorCodeExecutionToolResult ["type" = "\"text_editor_code_execution_tool_result\""] {
+wire_struct!(AnthropicTextEditorToolResult ["type" = "\"text_editor_code_execution_tool_result\""] {
     0 content: "content" Required,
     1 tool_use_id: "tool_use_id" Required,
 });
@@ -1348,18 +1357,19 @@ wire_struct!(AnthropicTextEditorCodeExecutionToolResult ["type" = "\"text_editor
 /// Says why a sandboxed file command failed.
 ///
 /// Schema `AnthropicTextEditorCodeExecutionToolResultError` of the API document.
+#[doc(alias = "AnthropicTextEditorCodeExecutionToolResultError")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct AnthropicTextEditorCodeExecutionToolResultError {
+pub struct AnthropicTextEditorError {
     /// Machine-readable reason for the failure; branch on it to decide whether a retry makes sense.
-    pub error_code: AnthropicTextEditorCodeExecutionToolResultErrorCode,
+    pub error_code: AnthropicTextEditorErrorCode,
     /// Readable explanation of the failure; null when only the code is known.
     pub error_message: Option<String>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicTextEditorCodeExecutionToolResultError ["type" = "\"text_editor_code_execution_tool_result_error\""] {
+wire_struct!(AnthropicTextEditorError ["type" = "\"text_editor_code_execution_tool_result_error\""] {
     0 error_code: "error_code" Required,
     1 error_message: "error_message" Nullable,
 });
@@ -1369,7 +1379,7 @@ wire_struct!(AnthropicTextEditorCodeExecutionToolResultError ["type" = "\"text_e
 /// At `AnthropicTextEditorCodeExecutionToolResultError.error_code` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum AnthropicTextEditorCodeExecutionToolResultErrorCode {
+pub enum AnthropicTextEditorErrorCode {
     /// The model passed arguments that the tool rejects.
     InvalidToolInput,
     /// The sandbox could not be reached.
@@ -1384,7 +1394,7 @@ pub enum AnthropicTextEditorCodeExecutionToolResultErrorCode {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(AnthropicTextEditorCodeExecutionToolResultErrorCode {
+wire_enum!(AnthropicTextEditorErrorCode {
     InvalidToolInput = "invalid_tool_input",
     Unavailable = "unavailable",
     TooManyRequests = "too_many_requests",
@@ -1395,13 +1405,14 @@ wire_enum!(AnthropicTextEditorCodeExecutionToolResultErrorCode {
 /// Content of a sandbox file that the model asked to see, in whole or in part.
 ///
 /// Schema `AnthropicTextEditorCodeExecutionViewResult` of the API document.
+#[doc(alias = "AnthropicTextEditorCodeExecutionViewResult")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct AnthropicTextEditorCodeExecutionViewResult {
+pub struct AnthropicTextEditorViewResult {
     /// The part of the file that was shown.
     pub content: String,
     /// Kind of file shown, which tells how to read `content`.
-    pub file_type: AnthropicTextEditorCodeExecutionViewResultFileType,
+    pub file_type: AnthropicTextEditorViewResultFileType,
     /// How many lines are shown; null where lines do not apply.
     pub num_lines: Option<i64>,
     /// Line of the file at which the shown part begins; null where lines do not apply.
@@ -1412,7 +1423,7 @@ pub struct AnthropicTextEditorCodeExecutionViewResult {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicTextEditorCodeExecutionViewResult ["type" = "\"text_editor_code_execution_view_result\""] {
+wire_struct!(AnthropicTextEditorViewResult ["type" = "\"text_editor_code_execution_view_result\""] {
     0 content: "content" Required,
     1 file_type: "file_type" Required,
     2 num_lines: "num_lines" Nullable,
@@ -1425,7 +1436,7 @@ wire_struct!(AnthropicTextEditorCodeExecutionViewResult ["type" = "\"text_editor
 /// At `AnthropicTextEditorCodeExecutionViewResult.file_type` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum AnthropicTextEditorCodeExecutionViewResultFileType {
+pub enum AnthropicTextEditorViewResultFileType {
     /// A text file.
     Text,
     /// An image file.
@@ -1436,7 +1447,7 @@ pub enum AnthropicTextEditorCodeExecutionViewResultFileType {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(AnthropicTextEditorCodeExecutionViewResultFileType {
+wire_enum!(AnthropicTextEditorViewResultFileType {
     Text = "text",
     Image = "image",
     Pdf = "pdf",
@@ -1445,25 +1456,27 @@ wire_enum!(AnthropicTextEditorCodeExecutionViewResultFileType {
 /// Confirms that a file was written in the sandbox.
 ///
 /// Schema `AnthropicTextEditorCodeExecutionCreateResult` of the API document.
+#[doc(alias = "AnthropicTextEditorCodeExecutionCreateResult")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct AnthropicTextEditorCodeExecutionCreateResult {
+pub struct AnthropicTextEditorCreateResult {
     /// Tells whether the command overwrote an existing file instead of creating a new one.
     pub is_file_update: bool,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicTextEditorCodeExecutionCreateResult ["type" = "\"text_editor_code_execution_create_result\""] {
+wire_struct!(AnthropicTextEditorCreateResult ["type" = "\"text_editor_code_execution_create_result\""] {
     0 is_file_update: "is_file_update" Required,
 });
 
 /// Describes a text replacement made to a sandbox file, in the style of a diff hunk.
 ///
 /// Schema `AnthropicTextEditorCodeExecutionStrReplaceResult` of the API document.
+#[doc(alias = "AnthropicTextEditorCodeExecutionStrReplaceResult")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct AnthropicTextEditorCodeExecutionStrReplaceResult {
+pub struct AnthropicTextEditorStrReplaceResult {
     /// Lines of the diff hunk; null when no diff is reported.
     pub lines: Option<Vec<String>>,
     /// How many lines the hunk spans after the change; null when not reported.
@@ -1478,7 +1491,7 @@ pub struct AnthropicTextEditorCodeExecutionStrReplaceResult {
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicTextEditorCodeExecutionStrReplaceResult ["type" = "\"text_editor_code_execution_str_replace_result\""] {
+wire_struct!(AnthropicTextEditorStrReplaceResult ["type" = "\"text_editor_code_execution_str_replace_result\""] {
     0 lines: "lines" Nullable,
     1 new_lines: "new_lines" Nullable,
     2 new_start: "new_start" Nullable,
@@ -1489,30 +1502,31 @@ wire_struct!(AnthropicTextEditorCodeExecutionStrReplaceResult ["type" = "\"text_
 /// Outcome of a sandboxed file edit command: a view, create or replace result, or an error.
 ///
 /// Schema `AnthropicTextEditorCodeExecutionContent` of the API document.
+#[doc(alias = "AnthropicTextEditorCodeExecutionContent")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum AnthropicTextEditorCodeExecutionContent {
+pub enum AnthropicTextEditorContent {
     /// Says why a sandboxed file command failed.
     ///
     /// `type` is `text_editor_code_execution_tool_result_error`.
-    TextEditorCodeExecutionToolResultError(AnthropicTextEditorCodeExecutionToolResultError),
+    TextEditorCodeExecutionToolResultError(AnthropicTextEditorError),
     /// Content of a sandbox file that the model asked to see, in whole or in part.
     ///
     /// `type` is `text_editor_code_execution_view_result`.
-    TextEditorCodeExecutionViewResult(AnthropicTextEditorCodeExecutionViewResult),
+    TextEditorCodeExecutionViewResult(AnthropicTextEditorViewResult),
     /// Confirms that a file was written in the sandbox.
     ///
     /// `type` is `text_editor_code_execution_create_result`.
-    TextEditorCodeExecutionCreateResult(AnthropicTextEditorCodeExecutionCreateResult),
+    TextEditorCodeExecutionCreateResult(AnthropicTextEditorCreateResult),
     /// Describes a text replacement made to a sandbox file, in the style of a diff hunk.
     ///
     /// `type` is `text_editor_code_execution_str_replace_result`.
-    TextEditorCodeExecutionStrReplaceResult(AnthropicTextEditorCodeExecutionStrReplaceResult),
+    TextEditorCodeExecutionStrReplaceResult(AnthropicTextEditorStrReplaceResult),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
 
-wire_union!(AnthropicTextEditorCodeExecutionContent {
+wire_union!(AnthropicTextEditorContent {
     tag "type" {
         "text_editor_code_execution_create_result" => TextEditorCodeExecutionCreateResult,
         "text_editor_code_execution_str_replace_result" => TextEditorCodeExecutionStrReplaceResult,
@@ -1529,30 +1543,30 @@ wire_union!(AnthropicTextEditorCodeExecutionContent {
     }
 });
 
-impl From<AnthropicTextEditorCodeExecutionToolResultError> for AnthropicTextEditorCodeExecutionContent {
+impl From<AnthropicTextEditorError> for AnthropicTextEditorContent {
     #[inline]
-    fn from(value: AnthropicTextEditorCodeExecutionToolResultError) -> Self {
+    fn from(value: AnthropicTextEditorError) -> Self {
         Self::TextEditorCodeExecutionToolResultError(value)
     }
 }
 
-impl From<AnthropicTextEditorCodeExecutionViewResult> for AnthropicTextEditorCodeExecutionContent {
+impl From<AnthropicTextEditorViewResult> for AnthropicTextEditorContent {
     #[inline]
-    fn from(value: AnthropicTextEditorCodeExecutionViewResult) -> Self {
+    fn from(value: AnthropicTextEditorViewResult) -> Self {
         Self::TextEditorCodeExecutionViewResult(value)
     }
 }
 
-impl From<AnthropicTextEditorCodeExecutionCreateResult> for AnthropicTextEditorCodeExecutionContent {
+impl From<AnthropicTextEditorCreateResult> for AnthropicTextEditorContent {
     #[inline]
-    fn from(value: AnthropicTextEditorCodeExecutionCreateResult) -> Self {
+    fn from(value: AnthropicTextEditorCreateResult) -> Self {
         Self::TextEditorCodeExecutionCreateResult(value)
     }
 }
 
-impl From<AnthropicTextEditorCodeExecutionStrReplaceResult> for AnthropicTextEditorCodeExecutionContent {
+impl From<AnthropicTextEditorStrReplaceResult> for AnthropicTextEditorContent {
     #[inline]
-    fn from(value: AnthropicTextEditorCodeExecutionStrReplaceResult) -> Self {
+    fn from(value: AnthropicTextEditorStrReplaceResult) -> Self {
         Self::TextEditorCodeExecutionStrReplaceResult(value)
     }
 }
@@ -1729,9 +1743,10 @@ wire_struct!(AnthropicAdvisorToolResult ["type" = "\"advisor_tool_result\""] {
 /// Result block of an `openrouter:shell` call that ran inside OpenRouter's sandbox.
 ///
 /// Schema `ORAnthropicShellToolResult` of the API document.
+#[doc(alias = "ORAnthropicShellToolResult")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct OrAnthropicShellToolResult {
+pub struct MessagesShellToolResult {
     /// Payload the shell returned, kept as an open object.
     pub content: JsonObject,
     /// Identifier of the server tool use block this result answers.
@@ -1739,12 +1754,12 @@ pub struct OrAnthropicShellToolResult {
     /// Container in which the commands ran; use this identifier to fetch files from it or to run there again.
     pub container_id: Option<String>,
     /// Files that the commands created or changed, most recent first; download them from the container.
-    pub files: Option<Vec<OrAnthropicShellToolResultFile>>,
+    pub files: Option<Vec<MessagesShellToolResultFile>>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(OrAnthropicShellToolResult ["type" = "\"openrouter_shell_tool_result\""] {
+wire_struct!(MessagesShellToolResult ["type" = "\"openrouter_shell_tool_result\""] {
     0 content: "content" Required,
     1 tool_use_id: "tool_use_id" Required,
     2 container_id: "container_id" Optional,
@@ -1756,7 +1771,7 @@ wire_struct!(OrAnthropicShellToolResult ["type" = "\"openrouter_shell_tool_resul
 /// At `ORAnthropicShellToolResult.files[]` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct OrAnthropicShellToolResultFile {
+pub struct MessagesShellToolResultFile {
     /// Container that holds the file; download requests need it together with `file_id`.
     pub container_id: String,
     /// Index in the text at which the citation of the file ends.
@@ -1771,7 +1786,7 @@ pub struct OrAnthropicShellToolResultFile {
     pub extra: Extra,
 }
 
-wire_struct!(OrAnthropicShellToolResultFile ["type" = "\"container_file_citation\""] {
+wire_struct!(MessagesShellToolResultFile ["type" = "\"container_file_citation\""] {
     0 container_id: "container_id" Required,
     1 end_index: "end_index" Required,
     2 file_id: "file_id" Required,
@@ -1782,9 +1797,10 @@ wire_struct!(OrAnthropicShellToolResultFile ["type" = "\"container_file_citation
 /// Result block of an `openrouter:bash` call that ran inside OpenRouter's sandbox.
 ///
 /// Schema `ORAnthropicBashToolResult` of the API document.
+#[doc(alias = "ORAnthropicBashToolResult")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct OrAnthropicBashToolResult {
+pub struct MessagesBashToolResult {
     /// Payload the command returned, kept as an open object.
     pub content: JsonObject,
     /// Identifier of the server tool use block this result answers.
@@ -1792,12 +1808,12 @@ pub struct OrAnthropicBashToolResult {
     /// Container in which the command ran; use this identifier to fetch files from it or to run there again.
     pub container_id: Option<String>,
     /// Files that the command created or changed, most recent first; download them from the container.
-    pub files: Option<Vec<OrAnthropicBashToolResultFile>>,
+    pub files: Option<Vec<MessagesBashToolResultFile>>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(OrAnthropicBashToolResult ["type" = "\"openrouter_bash_tool_result\""] {
+wire_struct!(MessagesBashToolResult ["type" = "\"openrouter_bash_tool_result\""] {
     0 content: "content" Required,
     1 tool_use_id: "tool_use_id" Required,
     2 container_id: "container_id" Optional,
@@ -1809,7 +1825,7 @@ wire_struct!(OrAnthropicBashToolResult ["type" = "\"openrouter_bash_tool_result\
 /// At `ORAnthropicBashToolResult.files[]` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct OrAnthropicBashToolResultFile {
+pub struct MessagesBashToolResultFile {
     /// Container that holds the file; download requests need it together with `file_id`.
     pub container_id: String,
     /// Index in the text at which the citation of the file ends.
@@ -1824,7 +1840,7 @@ pub struct OrAnthropicBashToolResultFile {
     pub extra: Extra,
 }
 
-wire_struct!(OrAnthropicBashToolResultFile ["type" = "\"container_file_citation\""] {
+wire_struct!(MessagesBashToolResultFile ["type" = "\"container_file_citation\""] {
     0 container_id: "container_id" Required,
     1 end_index: "end_index" Required,
     2 file_id: "file_id" Required,
@@ -1835,9 +1851,10 @@ wire_struct!(OrAnthropicBashToolResultFile ["type" = "\"container_file_citation\
 /// Content block with the deferred tools that a search by OpenRouter found; send it back unchanged on the next turn.
 ///
 /// Schema `ORAnthropicToolSearchResult` of the API document.
+#[doc(alias = "ORAnthropicToolSearchResult")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct OrAnthropicToolSearchResult {
+pub struct MessagesToolSearchResult {
     /// The tools found, with their definitions, as an open object.
     pub content: JsonObject,
     /// Identifier of the search call that this result answers.
@@ -1846,7 +1863,7 @@ pub struct OrAnthropicToolSearchResult {
     pub extra: Extra,
 }
 
-wire_struct!(OrAnthropicToolSearchResult ["type" = "\"openrouter_tool_search_result\""] {
+wire_struct!(MessagesToolSearchResult ["type" = "\"openrouter_tool_search_result\""] {
     0 content: "content" Required,
     1 tool_use_id: "tool_use_id" Required,
 });
@@ -1854,9 +1871,10 @@ wire_struct!(OrAnthropicToolSearchResult ["type" = "\"openrouter_tool_search_res
 /// Any block of an assistant message: text, thinking, tool use or a server tool's result, told apart by `type`.
 ///
 /// Schema `ORAnthropicContentBlock` of the API document.
+#[doc(alias = "ORAnthropicContentBlock")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum OrAnthropicContentBlock {
+pub enum MessagesContentBlock {
     /// Text the model wrote, with any citations that back it.
     ///
     /// `type` is `text`.
@@ -1876,7 +1894,7 @@ pub enum OrAnthropicContentBlock {
     /// Call to a tool that runs on the server, so the client has nothing to execute.
     ///
     /// `type` is `server_tool_use`.
-    ServerToolUse(OrAnthropicServerToolUseBlock),
+    ServerToolUse(MessagesServerToolUseBlock),
     /// Content block holding the outcome of a web search.
     ///
     /// `type` is `web_search_tool_result`.
@@ -1896,7 +1914,7 @@ pub enum OrAnthropicContentBlock {
     /// Content block holding the outcome of a file command in the code execution sandbox.
     ///
     /// `type` is `text_editor_code_execution_tool_result`.
-    TextEditorCodeExecutionToolResult(AnthropicTextEditorCodeExecutionToolResult),
+    TextEditorCodeExecutionToolResult(AnthropicTextEditorToolResult),
     /// Content block holding the outcome of a tool search.
     ///
     /// `type` is `tool_search_tool_result`.
@@ -1916,29 +1934,29 @@ pub enum OrAnthropicContentBlock {
     /// Result block of an `openrouter:shell` call that ran inside OpenRouter's sandbox.
     ///
     /// `type` is `openrouter_shell_tool_result`.
-    OpenrouterShellToolResult(OrAnthropicShellToolResult),
+    OpenRouterShellToolResult(MessagesShellToolResult),
     /// Result block of an `openrouter:bash` call that ran inside OpenRouter's sandbox.
     ///
     /// `type` is `openrouter_bash_tool_result`.
-    OpenrouterBashToolResult(OrAnthropicBashToolResult),
+    OpenRouterBashToolResult(MessagesBashToolResult),
     /// Content block with the deferred tools that a search by OpenRouter found; send it back unchanged on the next turn.
     ///
     /// `type` is `openrouter_tool_search_result`.
-    OpenrouterToolSearchResult(OrAnthropicToolSearchResult),
+    OpenRouterToolSearchResult(MessagesToolSearchResult),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
 
-wire_union!(OrAnthropicContentBlock {
+wire_union!(MessagesContentBlock {
     tag "type" {
         "advisor_tool_result" => AdvisorToolResult,
         "bash_code_execution_tool_result" => BashCodeExecutionToolResult,
         "code_execution_tool_result" => CodeExecutionToolResult,
         "compaction" => Compaction,
         "container_upload" => ContainerUpload,
-        "openrouter_bash_tool_result" => OpenrouterBashToolResult,
-        "openrouter_shell_tool_result" => OpenrouterShellToolResult,
-        "openrouter_tool_search_result" => OpenrouterToolSearchResult,
+        "openrouter_bash_tool_result" => OpenRouterBashToolResult,
+        "openrouter_shell_tool_result" => OpenRouterShellToolResult,
+        "openrouter_tool_search_result" => OpenRouterToolSearchResult,
         "redacted_thinking" => RedactedThinking,
         "server_tool_use" => ServerToolUse,
         "text" => Text,
@@ -1966,128 +1984,128 @@ wire_union!(OrAnthropicContentBlock {
         11 ContainerUpload,
         12 Compaction,
         13 AdvisorToolResult,
-        14 OpenrouterShellToolResult,
-        15 OpenrouterBashToolResult,
-        16 OpenrouterToolSearchResult,
+        14 OpenRouterShellToolResult,
+        15 OpenRouterBashToolResult,
+        16 OpenRouterToolSearchResult,
     }
 });
 
-impl From<AnthropicTextBlock> for OrAnthropicContentBlock {
+impl From<AnthropicTextBlock> for MessagesContentBlock {
     #[inline]
     fn from(value: AnthropicTextBlock) -> Self {
         Self::Text(value)
     }
 }
 
-impl From<AnthropicToolUseBlock> for OrAnthropicContentBlock {
+impl From<AnthropicToolUseBlock> for MessagesContentBlock {
     #[inline]
     fn from(value: AnthropicToolUseBlock) -> Self {
         Self::ToolUse(value)
     }
 }
 
-impl From<AnthropicThinkingBlock> for OrAnthropicContentBlock {
+impl From<AnthropicThinkingBlock> for MessagesContentBlock {
     #[inline]
     fn from(value: AnthropicThinkingBlock) -> Self {
         Self::Thinking(value)
     }
 }
 
-impl From<AnthropicRedactedThinkingBlock> for OrAnthropicContentBlock {
+impl From<AnthropicRedactedThinkingBlock> for MessagesContentBlock {
     #[inline]
     fn from(value: AnthropicRedactedThinkingBlock) -> Self {
         Self::RedactedThinking(value)
     }
 }
 
-impl From<OrAnthropicServerToolUseBlock> for OrAnthropicContentBlock {
+impl From<MessagesServerToolUseBlock> for MessagesContentBlock {
     #[inline]
-    fn from(value: OrAnthropicServerToolUseBlock) -> Self {
+    fn from(value: MessagesServerToolUseBlock) -> Self {
         Self::ServerToolUse(value)
     }
 }
 
-impl From<AnthropicWebSearchToolResult> for OrAnthropicContentBlock {
+impl From<AnthropicWebSearchToolResult> for MessagesContentBlock {
     #[inline]
     fn from(value: AnthropicWebSearchToolResult) -> Self {
         Self::WebSearchToolResult(value)
     }
 }
 
-impl From<AnthropicWebFetchToolResult> for OrAnthropicContentBlock {
+impl From<AnthropicWebFetchToolResult> for MessagesContentBlock {
     #[inline]
     fn from(value: AnthropicWebFetchToolResult) -> Self {
         Self::WebFetchToolResult(value)
     }
 }
 
-impl From<AnthropicCodeExecutionToolResult> for OrAnthropicContentBlock {
+impl From<AnthropicCodeExecutionToolResult> for MessagesContentBlock {
     #[inline]
     fn from(value: AnthropicCodeExecutionToolResult) -> Self {
         Self::CodeExecutionToolResult(value)
     }
 }
 
-impl From<AnthropicBashCodeExecutionToolResult> for OrAnthropicContentBlock {
+impl From<AnthropicBashCodeExecutionToolResult> for MessagesContentBlock {
     #[inline]
     fn from(value: AnthropicBashCodeExecutionToolResult) -> Self {
         Self::BashCodeExecutionToolResult(value)
     }
 }
 
-impl From<AnthropicTextEditorCodeExecutionToolResult> for OrAnthropicContentBlock {
+impl From<AnthropicTextEditorToolResult> for MessagesContentBlock {
     #[inline]
-    fn from(value: AnthropicTextEditorCodeExecutionToolResult) -> Self {
+    fn from(value: AnthropicTextEditorToolResult) -> Self {
         Self::TextEditorCodeExecutionToolResult(value)
     }
 }
 
-impl From<AnthropicToolSearchToolResult> for OrAnthropicContentBlock {
+impl From<AnthropicToolSearchToolResult> for MessagesContentBlock {
     #[inline]
     fn from(value: AnthropicToolSearchToolResult) -> Self {
         Self::ToolSearchToolResult(value)
     }
 }
 
-impl From<AnthropicContainerUpload> for OrAnthropicContentBlock {
+impl From<AnthropicContainerUpload> for MessagesContentBlock {
     #[inline]
     fn from(value: AnthropicContainerUpload) -> Self {
         Self::ContainerUpload(value)
     }
 }
 
-impl From<AnthropicCompactionBlock> for OrAnthropicContentBlock {
+impl From<AnthropicCompactionBlock> for MessagesContentBlock {
     #[inline]
     fn from(value: AnthropicCompactionBlock) -> Self {
         Self::Compaction(value)
     }
 }
 
-impl From<AnthropicAdvisorToolResult> for OrAnthropicContentBlock {
+impl From<AnthropicAdvisorToolResult> for MessagesContentBlock {
     #[inline]
     fn from(value: AnthropicAdvisorToolResult) -> Self {
         Self::AdvisorToolResult(value)
     }
 }
 
-impl From<OrAnthropicShellToolResult> for OrAnthropicContentBlock {
+impl From<MessagesShellToolResult> for MessagesContentBlock {
     #[inline]
-    fn from(value: OrAnthropicShellToolResult) -> Self {
-        Self::OpenrouterShellToolResult(value)
+    fn from(value: MessagesShellToolResult) -> Self {
+        Self::OpenRouterShellToolResult(value)
     }
 }
 
-impl From<OrAnthropicBashToolResult> for OrAnthropicContentBlock {
+impl From<MessagesBashToolResult> for MessagesContentBlock {
     #[inline]
-    fn from(value: OrAnthropicBashToolResult) -> Self {
-        Self::OpenrouterBashToolResult(value)
+    fn from(value: MessagesBashToolResult) -> Self {
+        Self::OpenRouterBashToolResult(value)
     }
 }
 
-impl From<OrAnthropicToolSearchResult> for OrAnthropicContentBlock {
+impl From<MessagesToolSearchResult> for MessagesContentBlock {
     #[inline]
-    fn from(value: OrAnthropicToolSearchResult) -> Self {
-        Self::OpenrouterToolSearchResult(value)
+    fn from(value: MessagesToolSearchResult) -> Self {
+        Self::OpenRouterToolSearchResult(value)
     }
 }
 
@@ -2163,9 +2181,10 @@ wire_enum!(AnthropicRefusalStopDetailsCategory {
 /// Why the model stopped generating; null while a message is still streaming.
 ///
 /// Schema `ORAnthropicStopReason` of the API document.
+#[doc(alias = "ORAnthropicStopReason")]
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum OrAnthropicStopReason {
+pub enum MessagesStopReason {
     /// The model finished its answer by itself.
     EndTurn,
     /// Output reached the token limit of the request.
@@ -2186,7 +2205,7 @@ pub enum OrAnthropicStopReason {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(OrAnthropicStopReason {
+wire_enum!(MessagesStopReason {
     EndTurn = "end_turn",
     MaxTokens = "max_tokens",
     ModelContextWindowExceeded = "model_context_window_exceeded",
@@ -2218,7 +2237,7 @@ pub struct MessagesResultUsage {
     /// Breaks the generated tokens down by purpose; null when no breakdown is reported.
     pub output_tokens_details: Option<AnthropicOutputTokensDetails>,
     /// How often the model used server tools for this reply; null when not reported.
-    pub server_tool_use: Option<OrAnthropicServerToolUsage>,
+    pub server_tool_use: Option<MessagesServerToolUsage>,
     /// Capacity tier that actually served the call; null when the provider names none.
     pub service_tier: Option<String>,
     /// Price OpenRouter charged for this call; null when no cost was recorded.
@@ -2271,9 +2290,10 @@ wire_struct!(AnthropicOutputTokensDetails {
 /// Counts of what server tools did for a reply; null when not reported.
 ///
 /// Schema `ORAnthropicServerToolUsage` of the API document.
+#[doc(alias = "ORAnthropicServerToolUsage")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct OrAnthropicServerToolUsage {
+pub struct MessagesServerToolUsage {
     /// How many web pages the server tools fetched.
     pub web_fetch_requests: i64,
     /// How many web searches the server tools ran.
@@ -2286,7 +2306,7 @@ pub struct OrAnthropicServerToolUsage {
     pub extra: Extra,
 }
 
-wire_struct!(OrAnthropicServerToolUsage {
+wire_struct!(MessagesServerToolUsage {
     0 web_fetch_requests: "web_fetch_requests" Required,
     1 web_search_requests: "web_search_requests" Required,
     2 tool_calls_executed: "tool_calls_executed" Optional,
@@ -2298,14 +2318,14 @@ wire_struct!(OrAnthropicServerToolUsage {
 /// At `MessagesResult.context_management` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct MessagesResultContextManagement {
+pub struct AppliedContextManagement {
     /// Edits made to the conversation context before or during generation, one entry per edit.
-    pub applied_edits: Vec<MessagesResultContextManagementAppliedEdit>,
+    pub applied_edits: Vec<AppliedContextEdit>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(MessagesResultContextManagement {
+wire_struct!(AppliedContextManagement {
     0 applied_edits: "applied_edits" Required,
 });
 
@@ -2314,14 +2334,14 @@ wire_struct!(MessagesResultContextManagement {
 /// At `MessagesResult.context_management.applied_edits[]` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct MessagesResultContextManagementAppliedEdit {
+pub struct AppliedContextEdit {
     /// Kind of context edit that was applied; further properties depend on it.
     pub r#type: String,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(MessagesResultContextManagementAppliedEdit {
+wire_struct!(AppliedContextEdit {
     0 r#type: "type" Required,
 });
 

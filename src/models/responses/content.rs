@@ -16,7 +16,7 @@ pub struct ResponseOutputText {
     /// Answer text that the model wrote in this part.
     pub text: String,
     /// Citations and file references that belong to spans of the text.
-    pub annotations: Option<Vec<OpenAiResponsesAnnotation>>,
+    pub annotations: Option<Vec<ResponsesAnnotation>>,
     /// Probability of each generated token, present when requested and supported.
     pub logprobs: Option<Vec<ResponseOutputTextLogprob>>,
     /// Members beyond the typed ones; see [`Extra`].
@@ -38,7 +38,7 @@ impl ResponseOutputText {
 }
 
 wire_setters!(ResponseOutputText {
-    annotations: list OpenAiResponsesAnnotation,
+    annotations: list ResponsesAnnotation,
     logprobs: list ResponseOutputTextLogprob,
 });
 
@@ -77,6 +77,7 @@ wire_setters!(FileCitation {});
 /// Annotation that credits a web page for a stretch of the answer text.
 ///
 /// Schema `URLCitation` of the API document.
+#[doc(alias = "URLCitation")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct UrlCitation {
@@ -146,9 +147,10 @@ wire_setters!(FilePath {});
 /// Source reference attached to output text: a cited file, a cited web page, or a file path.
 ///
 /// Schema `OpenAIResponsesAnnotation` of the API document.
+#[doc(alias = "OpenAIResponsesAnnotation")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum OpenAiResponsesAnnotation {
+pub enum ResponsesAnnotation {
     /// Annotation that names a file on which the generated text draws.
     ///
     /// `type` is `file_citation`.
@@ -165,7 +167,7 @@ pub enum OpenAiResponsesAnnotation {
     Unrecognized(Unrecognized),
 }
 
-wire_union!(OpenAiResponsesAnnotation {
+wire_union!(ResponsesAnnotation {
     tag "type" {
         "file_citation" => FileCitation,
         "file_path" => FilePath,
@@ -180,21 +182,21 @@ wire_union!(OpenAiResponsesAnnotation {
     }
 });
 
-impl From<FileCitation> for OpenAiResponsesAnnotation {
+impl From<FileCitation> for ResponsesAnnotation {
     #[inline]
     fn from(value: FileCitation) -> Self {
         Self::FileCitation(value)
     }
 }
 
-impl From<UrlCitation> for OpenAiResponsesAnnotation {
+impl From<UrlCitation> for ResponsesAnnotation {
     #[inline]
     fn from(value: UrlCitation) -> Self {
         Self::UrlCitation(value)
     }
 }
 
-impl From<FilePath> for OpenAiResponsesAnnotation {
+impl From<FilePath> for ResponsesAnnotation {
     #[inline]
     fn from(value: FilePath) -> Self {
         Self::FilePath(value)
@@ -282,20 +284,21 @@ wire_setters!(ResponseOutputTextLogprobTopLogprob {});
 /// Message part in which the model declines to answer.
 ///
 /// Schema `OpenAIResponsesRefusalContent` of the API document.
+#[doc(alias = "OpenAIResponsesRefusalContent")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct OpenAiResponsesRefusalContent {
+pub struct ResponsesRefusal {
     /// The model's own words on why it declines.
     pub refusal: String,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(OpenAiResponsesRefusalContent ["type" = "\"refusal\""] {
+wire_struct!(ResponsesRefusal ["type" = "\"refusal\""] {
     0 refusal: "refusal" Required,
 });
 
-impl OpenAiResponsesRefusalContent {
+impl ResponsesRefusal {
     /// With what the API requires.
     #[inline]
     pub fn new(refusal: impl Into<String>) -> Self {
@@ -303,7 +306,7 @@ impl OpenAiResponsesRefusalContent {
     }
 }
 
-wire_setters!(OpenAiResponsesRefusalContent {});
+wire_setters!(ResponsesRefusal {});
 
 /// Distinguishes interim `commentary` from the `final_answer`; newer Codex models want it echoed on assistant messages, or quality may drop.
 ///
@@ -423,26 +426,27 @@ wire_setters!(ReasoningSummaryText {});
 /// Web lookup performed while answering: a search, a page visit or a text match within a page.
 ///
 /// Schema `OutputItemWebSearchCall` of the API document.
+#[doc(alias = "OutputItemWebSearchCall")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct OutputItemWebSearchCall {
+pub struct OutputWebSearchCallItem {
     /// Identifier of this web lookup within the response output.
     pub id: String,
     /// Stage that the web lookup has reached so far.
     pub status: WebSearchStatus,
     /// What the lookup did: run a search, open a page, or look for text inside one.
-    pub action: Option<OutputItemWebSearchCallAction>,
+    pub action: Option<OutputWebSearchCallItemAction>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(OutputItemWebSearchCall ["type" = "\"web_search_call\""] {
+wire_struct!(OutputWebSearchCallItem ["type" = "\"web_search_call\""] {
     0 id: "id" Required,
     1 status: "status" Required,
     2 action: "action" Optional,
 });
 
-impl OutputItemWebSearchCall {
+impl OutputWebSearchCallItem {
     /// With what the API requires.
     #[inline]
     pub fn new(id: impl Into<String>, status: impl Into<WebSearchStatus>) -> Self {
@@ -450,8 +454,8 @@ impl OutputItemWebSearchCall {
     }
 }
 
-wire_setters!(OutputItemWebSearchCall {
-    action: into OutputItemWebSearchCallAction,
+wire_setters!(OutputWebSearchCallItem {
+    action: into OutputWebSearchCallItemAction,
 });
 
 /// The model submitted a query to the search engine.
@@ -459,7 +463,7 @@ wire_setters!(OutputItemWebSearchCall {
 /// At `OutputItemWebSearchCall.action|search` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct OutputItemWebSearchCallActionSearch {
+pub struct OutputWebSearchCallItemActionSearch {
     /// Phrase that the model submitted to the search engine.
     pub query: String,
     /// All phrases searched for when the step issued more than one.
@@ -470,13 +474,13 @@ pub struct OutputItemWebSearchCallActionSearch {
     pub extra: Extra,
 }
 
-wire_struct!(OutputItemWebSearchCallActionSearch ["type" = "\"search\""] {
+wire_struct!(OutputWebSearchCallItemActionSearch ["type" = "\"search\""] {
     0 query: "query" Required,
     1 queries: "queries" Optional,
     2 sources: "sources" Optional,
 });
 
-impl OutputItemWebSearchCallActionSearch {
+impl OutputWebSearchCallItemActionSearch {
     /// With what the API requires.
     #[inline]
     pub fn new(query: impl Into<String>) -> Self {
@@ -484,7 +488,7 @@ impl OutputItemWebSearchCallActionSearch {
     }
 }
 
-wire_setters!(OutputItemWebSearchCallActionSearch {
+wire_setters!(OutputWebSearchCallItemActionSearch {
     queries: list String,
     sources: list WebSearchSource,
 });
@@ -520,18 +524,18 @@ wire_setters!(WebSearchSource {});
 /// At `OutputItemWebSearchCall.action|open_page` in the API document.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct OutputItemWebSearchCallActionOpenPage {
+pub struct OutputWebSearchCallItemActionOpenPage {
     /// Address of the opened page; null when the provider does not disclose it.
     pub url: Option<String>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(OutputItemWebSearchCallActionOpenPage ["type" = "\"open_page\""] {
+wire_struct!(OutputWebSearchCallItemActionOpenPage ["type" = "\"open_page\""] {
     0 url: "url" Optional,
 });
 
-impl OutputItemWebSearchCallActionOpenPage {
+impl OutputWebSearchCallItemActionOpenPage {
     /// Without members.
     #[inline]
     pub fn new() -> Self {
@@ -539,7 +543,7 @@ impl OutputItemWebSearchCallActionOpenPage {
     }
 }
 
-wire_setters!(OutputItemWebSearchCallActionOpenPage {
+wire_setters!(OutputWebSearchCallItemActionOpenPage {
     url: into String,
 });
 
@@ -548,7 +552,7 @@ wire_setters!(OutputItemWebSearchCallActionOpenPage {
 /// At `OutputItemWebSearchCall.action|find_in_page` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct OutputItemWebSearchCallActionFindInPage {
+pub struct OutputWebSearchCallItemActionFindInPage {
     /// Text that the model looked for on the page.
     pub pattern: String,
     /// Address of the page in which the text was sought.
@@ -557,12 +561,12 @@ pub struct OutputItemWebSearchCallActionFindInPage {
     pub extra: Extra,
 }
 
-wire_struct!(OutputItemWebSearchCallActionFindInPage ["type" = "\"find_in_page\""] {
+wire_struct!(OutputWebSearchCallItemActionFindInPage ["type" = "\"find_in_page\""] {
     0 pattern: "pattern" Required,
     1 url: "url" Required,
 });
 
-impl OutputItemWebSearchCallActionFindInPage {
+impl OutputWebSearchCallItemActionFindInPage {
     /// With what the API requires.
     #[inline]
     pub fn new(pattern: impl Into<String>, url: impl Into<String>) -> Self {
@@ -570,31 +574,31 @@ impl OutputItemWebSearchCallActionFindInPage {
     }
 }
 
-wire_setters!(OutputItemWebSearchCallActionFindInPage {});
+wire_setters!(OutputWebSearchCallItemActionFindInPage {});
 
 /// What the lookup did: run a search, open a page, or look for text inside one.
 ///
 /// At `OutputItemWebSearchCall.action` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum OutputItemWebSearchCallAction {
+pub enum OutputWebSearchCallItemAction {
     /// The model submitted a query to the search engine.
     ///
     /// `type` is `search`.
-    Search(OutputItemWebSearchCallActionSearch),
+    Search(OutputWebSearchCallItemActionSearch),
     /// The model opened a page to read its content.
     ///
     /// `type` is `open_page`.
-    OpenPage(OutputItemWebSearchCallActionOpenPage),
+    OpenPage(OutputWebSearchCallItemActionOpenPage),
     /// The model looked for a piece of text inside a page.
     ///
     /// `type` is `find_in_page`.
-    FindInPage(OutputItemWebSearchCallActionFindInPage),
+    FindInPage(OutputWebSearchCallItemActionFindInPage),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
 
-wire_union!(OutputItemWebSearchCallAction {
+wire_union!(OutputWebSearchCallItemAction {
     tag "type" {
         "find_in_page" => FindInPage,
         "open_page" => OpenPage,
@@ -609,23 +613,23 @@ wire_union!(OutputItemWebSearchCallAction {
     }
 });
 
-impl From<OutputItemWebSearchCallActionSearch> for OutputItemWebSearchCallAction {
+impl From<OutputWebSearchCallItemActionSearch> for OutputWebSearchCallItemAction {
     #[inline]
-    fn from(value: OutputItemWebSearchCallActionSearch) -> Self {
+    fn from(value: OutputWebSearchCallItemActionSearch) -> Self {
         Self::Search(value)
     }
 }
 
-impl From<OutputItemWebSearchCallActionOpenPage> for OutputItemWebSearchCallAction {
+impl From<OutputWebSearchCallItemActionOpenPage> for OutputWebSearchCallItemAction {
     #[inline]
-    fn from(value: OutputItemWebSearchCallActionOpenPage) -> Self {
+    fn from(value: OutputWebSearchCallItemActionOpenPage) -> Self {
         Self::OpenPage(value)
     }
 }
 
-impl From<OutputItemWebSearchCallActionFindInPage> for OutputItemWebSearchCallAction {
+impl From<OutputWebSearchCallItemActionFindInPage> for OutputWebSearchCallItemAction {
     #[inline]
-    fn from(value: OutputItemWebSearchCallActionFindInPage) -> Self {
+    fn from(value: OutputWebSearchCallItemActionFindInPage) -> Self {
         Self::FindInPage(value)
     }
 }
@@ -661,9 +665,10 @@ wire_enum!(WebSearchStatus {
 /// Search the model ran over uploaded files, with the phrases it looked for.
 ///
 /// Schema `OutputItemFileSearchCall` of the API document.
+#[doc(alias = "OutputItemFileSearchCall")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct OutputItemFileSearchCall {
+pub struct OutputFileSearchCallItem {
     /// Identifier of this file search within the response output.
     pub id: String,
     /// Search phrases that the model used to look through the files.
@@ -674,13 +679,13 @@ pub struct OutputItemFileSearchCall {
     pub extra: Extra,
 }
 
-wire_struct!(OutputItemFileSearchCall ["type" = "\"file_search_call\""] {
+wire_struct!(OutputFileSearchCallItem ["type" = "\"file_search_call\""] {
     0 id: "id" Required,
     1 queries: "queries" Required,
     2 status: "status" Required,
 });
 
-impl OutputItemFileSearchCall {
+impl OutputFileSearchCallItem {
     /// With what the API requires.
     #[inline]
     pub fn new(
@@ -697,7 +702,7 @@ impl OutputItemFileSearchCall {
     }
 }
 
-wire_setters!(OutputItemFileSearchCall {});
+wire_setters!(OutputFileSearchCallItem {});
 
 /// How far an image generation call has come.
 ///
@@ -811,24 +816,26 @@ wire_setters!(ApplyPatchDeleteFileOperation {});
 /// Run of model-written code in a sandboxed container, with the outputs collected so far.
 ///
 /// Schema `OutputItemCodeInterpreterCall` of the API document.
+#[doc(alias = "CodeInterpreterCallItem")]
+#[doc(alias = "OutputItemCodeInterpreterCall")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct OutputItemCodeInterpreterCall {
+pub struct OutputCodeInterpreterCallItem {
     /// Identifier of this interpreter call within the response output.
     pub id: String,
     /// Stage the interpreter call has reached, from generation through execution.
-    pub status: OutputItemCodeInterpreterCallStatus,
+    pub status: OutputCodeInterpreterCallItemStatus,
     /// Source code the model wants executed; null while it is not available.
     pub code: Option<String>,
     /// Identifier of the container in which the code executes.
     pub container_id: Option<String>,
     /// Logs, images and files that the run produced, in the order reported.
-    pub outputs: Option<Vec<OutputItemCodeInterpreterCallOutput>>,
+    pub outputs: Option<Vec<OutputCodeInterpreterCallItemOutput>>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(OutputItemCodeInterpreterCall ["type" = "\"code_interpreter_call\""] {
+wire_struct!(OutputCodeInterpreterCallItem ["type" = "\"code_interpreter_call\""] {
     0 id: "id" Required,
     1 status: "status" Required,
     2 code: "code" Optional,
@@ -836,10 +843,10 @@ wire_struct!(OutputItemCodeInterpreterCall ["type" = "\"code_interpreter_call\""
     4 outputs: "outputs" Optional,
 });
 
-impl OutputItemCodeInterpreterCall {
+impl OutputCodeInterpreterCallItem {
     /// With what the API requires.
     #[inline]
-    pub fn new(id: impl Into<String>, status: impl Into<OutputItemCodeInterpreterCallStatus>) -> Self {
+    pub fn new(id: impl Into<String>, status: impl Into<OutputCodeInterpreterCallItemStatus>) -> Self {
         Self {
             id: id.into(),
             status: status.into(),
@@ -851,10 +858,10 @@ impl OutputItemCodeInterpreterCall {
     }
 }
 
-wire_setters!(OutputItemCodeInterpreterCall {
+wire_setters!(OutputCodeInterpreterCallItem {
     code: into String,
     container_id: into String,
-    outputs: list OutputItemCodeInterpreterCallOutput,
+    outputs: list OutputCodeInterpreterCallItemOutput,
 });
 
 /// Text that a code interpreter run printed.
@@ -974,7 +981,7 @@ wire_setters!(CodeInterpreterFileOutput {
 /// At `OutputItemCodeInterpreterCall.outputs[]` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum OutputItemCodeInterpreterCallOutput {
+pub enum OutputCodeInterpreterCallItemOutput {
     /// Text that a code interpreter run printed.
     ///
     /// `type` is `logs`.
@@ -991,7 +998,7 @@ pub enum OutputItemCodeInterpreterCallOutput {
     Unrecognized(Unrecognized),
 }
 
-wire_union!(OutputItemCodeInterpreterCallOutput {
+wire_union!(OutputCodeInterpreterCallItemOutput {
     tag "type" {
         "file" => File,
         "image" => Image,
@@ -1006,21 +1013,21 @@ wire_union!(OutputItemCodeInterpreterCallOutput {
     }
 });
 
-impl From<CodeInterpreterLogsOutput> for OutputItemCodeInterpreterCallOutput {
+impl From<CodeInterpreterLogsOutput> for OutputCodeInterpreterCallItemOutput {
     #[inline]
     fn from(value: CodeInterpreterLogsOutput) -> Self {
         Self::Logs(value)
     }
 }
 
-impl From<CodeInterpreterImageOutput> for OutputItemCodeInterpreterCallOutput {
+impl From<CodeInterpreterImageOutput> for OutputCodeInterpreterCallItemOutput {
     #[inline]
     fn from(value: CodeInterpreterImageOutput) -> Self {
         Self::Image(value)
     }
 }
 
-impl From<CodeInterpreterFileOutput> for OutputItemCodeInterpreterCallOutput {
+impl From<CodeInterpreterFileOutput> for OutputCodeInterpreterCallItemOutput {
     #[inline]
     fn from(value: CodeInterpreterFileOutput) -> Self {
         Self::File(Box::new(value))
@@ -1032,7 +1039,7 @@ impl From<CodeInterpreterFileOutput> for OutputItemCodeInterpreterCallOutput {
 /// At `OutputItemCodeInterpreterCall.status` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum OutputItemCodeInterpreterCallStatus {
+pub enum OutputCodeInterpreterCallItemStatus {
     /// The call has started but not ended.
     InProgress,
     /// The code ran and the call ended normally.
@@ -1047,7 +1054,7 @@ pub enum OutputItemCodeInterpreterCallStatus {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(OutputItemCodeInterpreterCallStatus {
+wire_enum!(OutputCodeInterpreterCallItemStatus {
     InProgress = "in_progress",
     Completed = "completed",
     Incomplete = "incomplete",
@@ -1494,16 +1501,6 @@ wire_setters!(ConfigurationUpdateItem {
     id: into String,
 });
 
-/// Web lookup as it appears among the output items of a Responses result.
-///
-/// Schema `OutputWebSearchCallItem` of the API document.
-pub type OutputWebSearchCallItem = OutputItemWebSearchCall;
-
-/// Search the model ran over uploaded files, as it appears among the response output items.
-///
-/// Schema `OutputFileSearchCallItem` of the API document.
-pub type OutputFileSearchCallItem = OutputItemFileSearchCall;
-
 /// Image generation call listed among the response output, extended with the prompt actually used.
 ///
 /// Schema `OutputImageGenerationCallItem` of the API document.
@@ -1541,16 +1538,6 @@ wire_setters!(OutputImageGenerationCallItem {
     result: into String,
     prompt: into String,
 });
-
-/// Record of a program the model ran in a sandbox, along with what came out.
-///
-/// Schema `CodeInterpreterCallItem` of the API document.
-pub type CodeInterpreterCallItem = OutputItemCodeInterpreterCall;
-
-/// Code the model ran in a code interpreter container, together with whatever the run produced.
-///
-/// Schema `OutputCodeInterpreterCallItem` of the API document.
-pub type OutputCodeInterpreterCallItem = CodeInterpreterCallItem;
 
 /// Request from the model to operate a computer; perform the action, then reply with a matching `computer_call_output`.
 ///
@@ -1744,7 +1731,7 @@ pub struct OutputWebSearchServerToolItem {
     /// Progress of the search at the moment this item was produced.
     pub status: FailableToolCallStatus,
     /// Query sent and links found, laid out like the `action` of an OpenAI `web_search_call`.
-    pub action: Option<OutputWebSearchServerToolItemAction>,
+    pub action: Option<WebSearchServerToolAction>,
     /// Why the web search failed; absent when the call succeeded.
     pub error: Option<String>,
     /// Identifier of this search item within the response output.
@@ -1769,7 +1756,7 @@ impl OutputWebSearchServerToolItem {
 }
 
 wire_setters!(OutputWebSearchServerToolItem {
-    action: into OutputWebSearchServerToolItemAction,
+    action: into WebSearchServerToolAction,
     error: into String,
     id: into String,
 });
@@ -1779,21 +1766,21 @@ wire_setters!(OutputWebSearchServerToolItem {
 /// At `OutputWebSearchServerToolItem.action` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct OutputWebSearchServerToolItemAction {
+pub struct WebSearchServerToolAction {
     /// Phrase that the model submitted to the search engine.
     pub query: String,
     /// Links that the search engine returned, when it reports them.
-    pub sources: Option<Vec<OutputWebSearchServerToolItemActionSource>>,
+    pub sources: Option<Vec<WebSearchServerToolActionSource>>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(OutputWebSearchServerToolItemAction ["type" = "\"search\""] {
+wire_struct!(WebSearchServerToolAction ["type" = "\"search\""] {
     0 query: "query" Required,
     1 sources: "sources" Optional,
 });
 
-impl OutputWebSearchServerToolItemAction {
+impl WebSearchServerToolAction {
     /// With what the API requires.
     #[inline]
     pub fn new(query: impl Into<String>) -> Self {
@@ -1801,8 +1788,8 @@ impl OutputWebSearchServerToolItemAction {
     }
 }
 
-wire_setters!(OutputWebSearchServerToolItemAction {
-    sources: list OutputWebSearchServerToolItemActionSource,
+wire_setters!(WebSearchServerToolAction {
+    sources: list WebSearchServerToolActionSource,
 });
 
 /// The object at `OutputWebSearchServerToolItem.action.sources[]`.
@@ -1810,18 +1797,18 @@ wire_setters!(OutputWebSearchServerToolItemAction {
 /// At `OutputWebSearchServerToolItem.action.sources[]` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct OutputWebSearchServerToolItemActionSource {
+pub struct WebSearchServerToolActionSource {
     /// Address of a page found by the search.
     pub url: String,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(OutputWebSearchServerToolItemActionSource ["type" = "\"url\""] {
+wire_struct!(WebSearchServerToolActionSource ["type" = "\"url\""] {
     0 url: "url" Required,
 });
 
-impl OutputWebSearchServerToolItemActionSource {
+impl WebSearchServerToolActionSource {
     /// With what the API requires.
     #[inline]
     pub fn new(url: impl Into<String>) -> Self {
@@ -1829,7 +1816,7 @@ impl OutputWebSearchServerToolItemActionSource {
     }
 }
 
-wire_setters!(OutputWebSearchServerToolItemActionSource {});
+wire_setters!(WebSearchServerToolActionSource {});
 
 /// Program that OpenRouter ran for the model through `openrouter:code_interpreter`, with its printed output.
 ///
@@ -2933,7 +2920,7 @@ pub struct OutputFusionServerToolItem {
     /// Points that none of the models considered.
     pub blind_spots: Option<Vec<String>>,
     /// Topics on which the models disagree.
-    pub contradictions: Option<Vec<OutputFusionServerToolItemContradiction>>,
+    pub contradictions: Option<Vec<FusionContradiction>>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -2983,7 +2970,7 @@ wire_setters!(OutputFusionServerToolItem {
     sources: list FusionSource,
     consensus: list String,
     blind_spots: list String,
-    contradictions: list OutputFusionServerToolItemContradiction,
+    contradictions: list FusionContradiction,
 });
 
 /// What the analyst found when comparing the answers of the panel models.
@@ -3255,21 +3242,21 @@ wire_setters!(FusionSource {});
 /// At `OutputFusionServerToolItem.contradictions[]` in the API document.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct OutputFusionServerToolItemContradiction {
+pub struct FusionContradiction {
     /// What the models disagree about.
     pub topic: Option<String>,
     /// What each model holds.
-    pub stances: Option<Vec<OutputFusionServerToolItemContradictionStance>>,
+    pub stances: Option<Vec<FusionStance>>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(OutputFusionServerToolItemContradiction {
+wire_struct!(FusionContradiction {
     0 topic: "topic" Optional,
     1 stances: "stances" Optional,
 });
 
-impl OutputFusionServerToolItemContradiction {
+impl FusionContradiction {
     /// Without members.
     #[inline]
     pub fn new() -> Self {
@@ -3277,9 +3264,9 @@ impl OutputFusionServerToolItemContradiction {
     }
 }
 
-wire_setters!(OutputFusionServerToolItemContradiction {
+wire_setters!(FusionContradiction {
     topic: into String,
-    stances: list OutputFusionServerToolItemContradictionStance,
+    stances: list FusionStance,
 });
 
 /// The object at `OutputFusionServerToolItem.contradictions[].stances[]`.
@@ -3287,7 +3274,7 @@ wire_setters!(OutputFusionServerToolItemContradiction {
 /// At `OutputFusionServerToolItem.contradictions[].stances[]` in the API document.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct OutputFusionServerToolItemContradictionStance {
+pub struct FusionStance {
     /// Slug of the model.
     pub model: Option<String>,
     /// What the model says about the topic.
@@ -3296,12 +3283,12 @@ pub struct OutputFusionServerToolItemContradictionStance {
     pub extra: Extra,
 }
 
-wire_struct!(OutputFusionServerToolItemContradictionStance {
+wire_struct!(FusionStance {
     0 model: "model" Optional,
     1 stance: "stance" Optional,
 });
 
-impl OutputFusionServerToolItemContradictionStance {
+impl FusionStance {
     /// Without members.
     #[inline]
     pub fn new() -> Self {
@@ -3309,7 +3296,7 @@ impl OutputFusionServerToolItemContradictionStance {
     }
 }
 
-wire_setters!(OutputFusionServerToolItemContradictionStance {
+wire_setters!(FusionStance {
     model: into String,
     stance: into String,
 });
@@ -4128,11 +4115,12 @@ wire_enum!(AllowedCaller {
 /// Web search tool under its undated preview type name, as older Responses clients send it.
 ///
 /// Schema `Preview_WebSearchServerTool` of the API document.
+#[doc(alias = "Preview_WebSearchServerTool")]
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct PreviewWebSearchServerTool {
     /// Search engine that executes the queries; omit it to let OpenRouter choose.
-    pub engine: Option<WebSearchEngineEnum>,
+    pub engine: Option<WebSearchToolEngine>,
     /// Domains to which results are confined or which are kept out.
     pub filters: Option<WebSearchDomainFilter>,
     /// How many hits each search returns; honoured by Exa, Firecrawl, Parallel and Perplexity but not by native search.
@@ -4142,7 +4130,7 @@ pub struct PreviewWebSearchServerTool {
     /// Search mode to apply, for engines that offer several.
     pub mode: Option<WebSearchMode>,
     /// How much retrieved material is put before the model; more context costs more tokens.
-    pub search_context_size: Option<SearchContextSizeEnum>,
+    pub search_context_size: Option<SearchContextSize>,
     /// Approximate whereabouts of the end user, to localize results.
     pub user_location: Option<PreviewWebSearchUserLocation>,
     /// Adds posts from X to native web search on SpaceXAI endpoints, at a separate charge; omit it to leave X out.
@@ -4171,12 +4159,12 @@ impl PreviewWebSearchServerTool {
 }
 
 wire_setters!(PreviewWebSearchServerTool {
-    engine: into WebSearchEngineEnum,
+    engine: into WebSearchToolEngine,
     filters: into WebSearchDomainFilter,
     max_results: exact i64,
     max_uses: exact i64,
     mode: into WebSearchMode,
-    search_context_size: into SearchContextSizeEnum,
+    search_context_size: into SearchContextSize,
     user_location: into PreviewWebSearchUserLocation,
     x_search: into XSearchOptions,
 });
@@ -4220,9 +4208,10 @@ wire_setters!(WebSearchDomainFilter {
 /// How much retrieved web material a search tool hands to the model.
 ///
 /// Schema `SearchContextSizeEnum` of the API document.
+#[doc(alias = "SearchContextSizeEnum")]
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum SearchContextSizeEnum {
+pub enum SearchContextSize {
     /// Least retrieved context, for cheap and quick answers.
     Low,
     /// Balanced amount of retrieved context.
@@ -4233,7 +4222,7 @@ pub enum SearchContextSizeEnum {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(SearchContextSizeEnum {
+wire_enum!(SearchContextSize {
     Low = "low",
     Medium = "medium",
     High = "high",
@@ -4242,6 +4231,7 @@ wire_enum!(SearchContextSizeEnum {
 /// Approximate whereabouts of the end user; fill in whichever parts you know, or pass null.
 ///
 /// Schema `Preview_WebSearchUserLocation` of the API document.
+#[doc(alias = "Preview_WebSearchUserLocation")]
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct PreviewWebSearchUserLocation {
@@ -4282,11 +4272,12 @@ wire_setters!(PreviewWebSearchUserLocation {
 /// Web search tool under its dated preview type name, for clients pinned to the March 2025 release.
 ///
 /// Schema `Preview_20250311_WebSearchServerTool` of the API document.
+#[doc(alias = "Preview_20250311_WebSearchServerTool")]
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Preview20250311WebSearchServerTool {
     /// Search engine that executes the queries; omit it to let OpenRouter choose.
-    pub engine: Option<WebSearchEngineEnum>,
+    pub engine: Option<WebSearchToolEngine>,
     /// Domains to which results are confined or which are kept out.
     pub filters: Option<WebSearchDomainFilter>,
     /// How many hits each search returns; honoured by Exa, Firecrawl, Parallel and Perplexity but not by native search.
@@ -4296,7 +4287,7 @@ pub struct Preview20250311WebSearchServerTool {
     /// Search mode to apply, for engines that offer several.
     pub mode: Option<WebSearchMode>,
     /// How much retrieved material is put before the model; more context costs more tokens.
-    pub search_context_size: Option<SearchContextSizeEnum>,
+    pub search_context_size: Option<SearchContextSize>,
     /// Approximate whereabouts of the end user, to localize results.
     pub user_location: Option<PreviewWebSearchUserLocation>,
     /// Adds posts from X to native web search on SpaceXAI endpoints, at a separate charge; omit it to leave X out.
@@ -4325,12 +4316,12 @@ impl Preview20250311WebSearchServerTool {
 }
 
 wire_setters!(Preview20250311WebSearchServerTool {
-    engine: into WebSearchEngineEnum,
+    engine: into WebSearchToolEngine,
     filters: into WebSearchDomainFilter,
     max_results: exact i64,
     max_uses: exact i64,
     mode: into WebSearchMode,
-    search_context_size: into SearchContextSizeEnum,
+    search_context_size: into SearchContextSize,
     user_location: into PreviewWebSearchUserLocation,
     x_search: into XSearchOptions,
 });
@@ -4338,11 +4329,12 @@ wire_setters!(Preview20250311WebSearchServerTool {
 /// Older form of the Responses tool that lets the model search the web.
 ///
 /// Schema `Legacy_WebSearchServerTool` of the API document.
+#[doc(alias = "Legacy_WebSearchServerTool")]
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct LegacyWebSearchServerTool {
     /// Search engine that answers the queries.
-    pub engine: Option<WebSearchEngineEnum>,
+    pub engine: Option<WebSearchToolEngine>,
     /// Domains to which results are confined or from which none may come.
     pub filters: Option<WebSearchDomainFilter>,
     /// Most results per search by Exa, Firecrawl, Parallel or Perplexity (which stops at 20); native provider search pays no heed to it.
@@ -4352,7 +4344,7 @@ pub struct LegacyWebSearchServerTool {
     /// Search mode that the engine should work in.
     pub mode: Option<WebSearchMode>,
     /// How much material from the results is given to the model; more costs more tokens.
-    pub search_context_size: Option<SearchContextSizeEnum>,
+    pub search_context_size: Option<SearchContextSize>,
     /// Approximate whereabouts of the user, for results of local relevance.
     pub user_location: Option<WebSearchUserLocation>,
     /// Adds posts from X to native web search on SpaceXAI endpoints, at a separate charge; omit it to leave X out.
@@ -4381,12 +4373,12 @@ impl LegacyWebSearchServerTool {
 }
 
 wire_setters!(LegacyWebSearchServerTool {
-    engine: into WebSearchEngineEnum,
+    engine: into WebSearchToolEngine,
     filters: into WebSearchDomainFilter,
     max_results: exact i64,
     max_uses: exact i64,
     mode: into WebSearchMode,
-    search_context_size: into SearchContextSizeEnum,
+    search_context_size: into SearchContextSize,
     user_location: into WebSearchUserLocation,
     x_search: into XSearchOptions,
 });
@@ -4438,7 +4430,7 @@ wire_setters!(WebSearchUserLocation {
 #[non_exhaustive]
 pub struct WebSearchServerTool {
     /// Picks the engine that answers the queries.
-    pub engine: Option<WebSearchEngineEnum>,
+    pub engine: Option<WebSearchToolEngine>,
     /// Domains to search in or to keep out; null filters nothing.
     pub filters: Option<WebSearchDomainFilter>,
     /// How many hits one search returns, five when omitted; native search disregards it and Perplexity clamps it to 20.
@@ -4448,7 +4440,7 @@ pub struct WebSearchServerTool {
     /// Speed and depth of the search, in the terms of the engine in use.
     pub mode: Option<WebSearchMode>,
     /// How much retrieved web text to give the model.
-    pub search_context_size: Option<SearchContextSizeEnum>,
+    pub search_context_size: Option<SearchContextSize>,
     /// Rough whereabouts of the user, to favour local hits; null when not given.
     pub user_location: Option<WebSearchUserLocation>,
     /// Adds posts from X to native web search on SpaceXAI endpoints, at a separate charge; omit it to leave X out.
@@ -4477,12 +4469,12 @@ impl WebSearchServerTool {
 }
 
 wire_setters!(WebSearchServerTool {
-    engine: into WebSearchEngineEnum,
+    engine: into WebSearchToolEngine,
     filters: into WebSearchDomainFilter,
     max_results: exact i64,
     max_uses: exact i64,
     mode: into WebSearchMode,
-    search_context_size: into SearchContextSizeEnum,
+    search_context_size: into SearchContextSize,
     user_location: into WebSearchUserLocation,
     x_search: into XSearchOptions,
 });
@@ -4962,21 +4954,21 @@ wire_setters!(CodeInterpreterServerTool {});
 /// At `CodeInterpreterServerTool.container|auto` in the API document.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct CodeInterpreterServerToolContainerAuto {
+pub struct CodeInterpreterAutoContainer {
     /// Uploaded files to place into the sandbox for the program to read.
     pub file_ids: Option<Vec<String>>,
     /// How much memory the sandbox may use; `null` leaves it to the provider.
-    pub memory_limit: Option<CodeInterpreterServerToolContainerAutoMemoryLimit>,
+    pub memory_limit: Option<CodeInterpreterAutoContainerMemoryLimit>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(CodeInterpreterServerToolContainerAuto ["type" = "\"auto\""] {
+wire_struct!(CodeInterpreterAutoContainer ["type" = "\"auto\""] {
     0 file_ids: "file_ids" Optional,
     1 memory_limit: "memory_limit" Optional,
 });
 
-impl CodeInterpreterServerToolContainerAuto {
+impl CodeInterpreterAutoContainer {
     /// Without members.
     #[inline]
     pub fn new() -> Self {
@@ -4984,9 +4976,9 @@ impl CodeInterpreterServerToolContainerAuto {
     }
 }
 
-wire_setters!(CodeInterpreterServerToolContainerAuto {
+wire_setters!(CodeInterpreterAutoContainer {
     file_ids: list String,
-    memory_limit: into CodeInterpreterServerToolContainerAutoMemoryLimit,
+    memory_limit: into CodeInterpreterAutoContainerMemoryLimit,
 });
 
 /// How much memory the sandbox may use; `null` leaves it to the provider.
@@ -4994,7 +4986,7 @@ wire_setters!(CodeInterpreterServerToolContainerAuto {
 /// At `CodeInterpreterServerTool.container|auto.memory_limit` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum CodeInterpreterServerToolContainerAutoMemoryLimit {
+pub enum CodeInterpreterAutoContainerMemoryLimit {
     /// One gigabyte of memory.
     V1g,
     /// Four gigabytes of memory.
@@ -5007,7 +4999,7 @@ pub enum CodeInterpreterServerToolContainerAutoMemoryLimit {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(CodeInterpreterServerToolContainerAutoMemoryLimit {
+wire_enum!(CodeInterpreterAutoContainerMemoryLimit {
     V1g = "1g",
     V4g = "4g",
     V16g = "16g",
@@ -5025,7 +5017,7 @@ pub enum CodeInterpreterServerToolContainer {
     /// Has a sandbox provided automatically, with the given files and memory.
     ///
     /// `type` is `auto`.
-    Auto(CodeInterpreterServerToolContainerAuto),
+    Auto(CodeInterpreterAutoContainer),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
@@ -5058,9 +5050,9 @@ impl From<&str> for CodeInterpreterServerToolContainer {
     }
 }
 
-impl From<CodeInterpreterServerToolContainerAuto> for CodeInterpreterServerToolContainer {
+impl From<CodeInterpreterAutoContainer> for CodeInterpreterServerToolContainer {
     #[inline]
-    fn from(value: CodeInterpreterServerToolContainerAuto) -> Self {
+    fn from(value: CodeInterpreterAutoContainer) -> Self {
         Self::Auto(value)
     }
 }
@@ -6004,20 +5996,21 @@ impl From<CustomTool> for NamespaceToolTool {
 /// Server tool, run by OpenRouter, that lets the model look up and filter the models in the catalogue.
 ///
 /// Schema `SearchModelsServerTool_OpenRouter` of the API document.
+#[doc(alias = "SearchModelsServerTool_OpenRouter")]
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct SearchModelsServerToolOpenrouter {
+pub struct SearchModelsServerToolOpenRouter {
     /// Optional settings for the model search, such as how many hits come back.
     pub parameters: Option<SearchModelsServerToolConfig>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(SearchModelsServerToolOpenrouter ["type" = "\"openrouter:experimental__search_models\""] {
+wire_struct!(SearchModelsServerToolOpenRouter ["type" = "\"openrouter:experimental__search_models\""] {
     0 parameters: "parameters" Optional,
 });
 
-impl SearchModelsServerToolOpenrouter {
+impl SearchModelsServerToolOpenRouter {
     /// Without members.
     #[inline]
     pub fn new() -> Self {
@@ -6025,27 +6018,28 @@ impl SearchModelsServerToolOpenrouter {
     }
 }
 
-wire_setters!(SearchModelsServerToolOpenrouter {
+wire_setters!(SearchModelsServerToolOpenRouter {
     parameters: into SearchModelsServerToolConfig,
 });
 
 /// Server tool, run by OpenRouter, with which the model looks up current facts on the web.
 ///
 /// Schema `WebSearchServerTool_OpenRouter` of the API document.
+#[doc(alias = "WebSearchServerTool_OpenRouter")]
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct WebSearchServerToolOpenrouter {
+pub struct WebSearchServerToolOpenRouter {
     /// Optional settings: the engine, domains, location and limits on results.
     pub parameters: Option<WebSearchServerToolConfig>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(WebSearchServerToolOpenrouter ["type" = "\"openrouter:web_search\""] {
+wire_struct!(WebSearchServerToolOpenRouter ["type" = "\"openrouter:web_search\""] {
     0 parameters: "parameters" Optional,
 });
 
-impl WebSearchServerToolOpenrouter {
+impl WebSearchServerToolOpenRouter {
     /// Without members.
     #[inline]
     pub fn new() -> Self {
@@ -6053,7 +6047,7 @@ impl WebSearchServerToolOpenrouter {
     }
 }
 
-wire_setters!(WebSearchServerToolOpenrouter {
+wire_setters!(WebSearchServerToolOpenRouter {
     parameters: into WebSearchServerToolConfig,
 });
 
@@ -6066,7 +6060,7 @@ pub struct WebSearchServerToolConfig {
     /// Keeps only hits from these domains; exclusive with `excluded_domains`, and a few native providers cannot do it.
     pub allowed_domains: Option<Vec<String>>,
     /// Picks the engine that answers the queries.
-    pub engine: Option<WebSearchEngineEnum>,
+    pub engine: Option<WebSearchToolEngine>,
     /// Drops hits from these domains; exclusive with `allowed_domains`, and only some native providers can do it.
     pub excluded_domains: Option<Vec<String>>,
     /// Precise cap, in characters, on the text kept per hit with Exa, Parallel or Perplexity; native search and Firecrawl disregard it.
@@ -6113,7 +6107,7 @@ impl WebSearchServerToolConfig {
 
 wire_setters!(WebSearchServerToolConfig {
     allowed_domains: list String,
-    engine: into WebSearchEngineEnum,
+    engine: into WebSearchToolEngine,
     excluded_domains: list String,
     max_characters: exact i64,
     max_results: exact i64,
@@ -6128,20 +6122,21 @@ wire_setters!(WebSearchServerToolConfig {
 /// Hosted tool that checks V4A diffs for creating, updating and deleting files; works on the Responses API only.
 ///
 /// Schema `ApplyPatchServerTool_OpenRouter` of the API document.
+#[doc(alias = "ApplyPatchServerTool_OpenRouter")]
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct ApplyPatchServerToolOpenrouter {
+pub struct ApplyPatchServerToolOpenRouter {
     /// Settings of the patch tool; leave out to use the standard behaviour.
     pub parameters: Option<ApplyPatchServerToolConfig>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(ApplyPatchServerToolOpenrouter ["type" = "\"openrouter:apply_patch\""] {
+wire_struct!(ApplyPatchServerToolOpenRouter ["type" = "\"openrouter:apply_patch\""] {
     0 parameters: "parameters" Optional,
 });
 
-impl ApplyPatchServerToolOpenrouter {
+impl ApplyPatchServerToolOpenRouter {
     /// Without members.
     #[inline]
     pub fn new() -> Self {
@@ -6149,7 +6144,7 @@ impl ApplyPatchServerToolOpenrouter {
     }
 }
 
-wire_setters!(ApplyPatchServerToolOpenrouter {
+wire_setters!(ApplyPatchServerToolOpenRouter {
     parameters: into ApplyPatchServerToolConfig,
 });
 
@@ -6160,7 +6155,7 @@ wire_setters!(ApplyPatchServerToolOpenrouter {
 #[non_exhaustive]
 pub struct ApplyPatchServerToolConfig {
     /// Who handles patches: the provider's native tool or OpenRouter's validator.
-    pub engine: Option<ApplyPatchEngineEnum>,
+    pub engine: Option<ApplyPatchEngine>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -6178,29 +6173,30 @@ impl ApplyPatchServerToolConfig {
 }
 
 wire_setters!(ApplyPatchServerToolConfig {
-    engine: into ApplyPatchEngineEnum,
+    engine: into ApplyPatchEngine,
 });
 
 /// Chooses between the provider's own patch tool, which streams diffs, and OpenRouter's validator, which sends each diff whole.
 ///
 /// Schema `ApplyPatchEngineEnum` of the API document.
+#[doc(alias = "ApplyPatchEngineEnum")]
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum ApplyPatchEngineEnum {
+pub enum ApplyPatchEngine {
     /// Native where the endpoint supports it, else OpenRouter's validator.
     Auto,
     /// Prefer native passthrough; unsupported endpoints still get the validator.
     Native,
     /// Always use OpenRouter's validator.
-    Openrouter,
+    OpenRouter,
     /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
-wire_enum!(ApplyPatchEngineEnum {
+wire_enum!(ApplyPatchEngine {
     Auto = "auto",
     Native = "native",
-    Openrouter = "openrouter",
+    OpenRouter = "openrouter",
 });
 
 /// What `ToolSearchOutputItem.tools[]` may be.
@@ -6272,55 +6268,55 @@ pub enum ToolSearchOutputItemTool {
     /// Hosted tool that lets the model ask a stronger model for guidance mid-generation; several named entries are allowed, but only one nameless entry.
     ///
     /// `type` is `openrouter:advisor`.
-    OpenrouterAdvisor(Box<AdvisorServerToolOpenrouter>),
+    OpenRouterAdvisor(Box<AdvisorServerToolOpenRouter>),
     /// Server tool through which the model hands a self-contained task to a cheaper or faster worker model and gets back the result.
     ///
     /// `type` is `openrouter:subagent`.
-    OpenrouterSubagent(Box<SubagentServerToolOpenrouter>),
+    OpenRouterSubagent(Box<SubagentServerToolOpenRouter>),
     /// Lets the model ask OpenRouter for the present date and time.
     ///
     /// `type` is `openrouter:datetime`.
-    OpenrouterDatetime(DatetimeServerTool),
+    OpenRouterDatetime(DatetimeServerTool),
     /// Lets the model list, read, write and edit the files of the workspace that the calling API key belongs to.
     ///
     /// `type` is `openrouter:files`.
-    OpenrouterFiles(FilesServerTool),
+    OpenRouterFiles(FilesServerTool),
     /// Server tool that sends a prompt to several models in parallel and has an analyst model condense their answers into structured JSON for the calling model.
     ///
     /// `type` is `openrouter:fusion`.
-    OpenrouterFusion(Box<FusionServerToolOpenrouter>),
+    OpenRouterFusion(Box<FusionServerToolOpenRouter>),
     /// Server tool run by OpenRouter that has an image model draw what the calling model describes.
     ///
     /// `type` is `openrouter:image_generation`.
-    OpenrouterImageGeneration(ImageGenerationServerToolOpenrouter),
+    OpenRouterImageGeneration(ImageGenerationServerToolOpenRouter),
     /// Server tool, run by OpenRouter, that lets the model look up and filter the models in the catalogue.
     ///
     /// `type` is `openrouter:experimental__search_models`.
-    OpenrouterExperimentalSearchModels(SearchModelsServerToolOpenrouter),
+    OpenRouterExperimentalSearchModels(SearchModelsServerToolOpenRouter),
     /// Server tool, run by OpenRouter, that reads a web page or PDF at a given address in full.
     ///
     /// `type` is `openrouter:web_fetch`.
-    OpenrouterWebFetch(WebFetchServerTool),
+    OpenRouterWebFetch(WebFetchServerTool),
     /// Server tool, run by OpenRouter, with which the model looks up current facts on the web.
     ///
     /// `type` is `openrouter:web_search`.
-    OpenrouterWebSearch(Box<WebSearchServerToolOpenrouter>),
+    OpenRouterWebSearch(Box<WebSearchServerToolOpenRouter>),
     /// Hosted tool that checks V4A diffs for creating, updating and deleting files; works on the Responses API only.
     ///
     /// `type` is `openrouter:apply_patch`.
-    OpenrouterApplyPatch(ApplyPatchServerToolOpenrouter),
+    OpenRouterApplyPatch(ApplyPatchServerToolOpenRouter),
     /// Hosted tool with which the model runs shell commands in a sandboxed container of OpenRouter.
     ///
     /// `type` is `openrouter:bash`.
-    OpenrouterBash(Box<BashServerTool>),
+    OpenRouterBash(Box<BashServerTool>),
     /// Server tool that gives the model a shell in an isolated container at OpenRouter, modelled on the hosted shell of OpenAI.
     ///
     /// `type` is `openrouter:shell`.
-    OpenrouterShell(Box<ShellServerToolOpenrouter>),
+    OpenRouterShell(Box<ShellServerToolOpenRouter>),
     /// Server tool that looks up tools declared with `defer_loading` and makes the hits available for calls.
     ///
     /// `type` is `openrouter:tool_search`.
-    OpenrouterToolSearch(ToolSearchServerTool),
+    OpenRouterToolSearch(ToolSearchServerTool),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
@@ -6337,19 +6333,19 @@ wire_union!(ToolSearchOutputItemTool {
         "local_shell" => LocalShell,
         "mcp" => Mcp,
         "namespace" => Namespace,
-        "openrouter:advisor" => OpenrouterAdvisor,
-        "openrouter:apply_patch" => OpenrouterApplyPatch,
-        "openrouter:bash" => OpenrouterBash,
-        "openrouter:datetime" => OpenrouterDatetime,
-        "openrouter:experimental__search_models" => OpenrouterExperimentalSearchModels,
-        "openrouter:files" => OpenrouterFiles,
-        "openrouter:fusion" => OpenrouterFusion,
-        "openrouter:image_generation" => OpenrouterImageGeneration,
-        "openrouter:shell" => OpenrouterShell,
-        "openrouter:subagent" => OpenrouterSubagent,
-        "openrouter:tool_search" => OpenrouterToolSearch,
-        "openrouter:web_fetch" => OpenrouterWebFetch,
-        "openrouter:web_search" => OpenrouterWebSearch,
+        "openrouter:advisor" => OpenRouterAdvisor,
+        "openrouter:apply_patch" => OpenRouterApplyPatch,
+        "openrouter:bash" => OpenRouterBash,
+        "openrouter:datetime" => OpenRouterDatetime,
+        "openrouter:experimental__search_models" => OpenRouterExperimentalSearchModels,
+        "openrouter:files" => OpenRouterFiles,
+        "openrouter:fusion" => OpenRouterFusion,
+        "openrouter:image_generation" => OpenRouterImageGeneration,
+        "openrouter:shell" => OpenRouterShell,
+        "openrouter:subagent" => OpenRouterSubagent,
+        "openrouter:tool_search" => OpenRouterToolSearch,
+        "openrouter:web_fetch" => OpenRouterWebFetch,
+        "openrouter:web_search" => OpenRouterWebSearch,
         "shell" => Shell,
         "web_search" => WebSearch,
         "web_search_2025_08_26" => WebSearch2025_08_26,
@@ -6374,19 +6370,19 @@ wire_union!(ToolSearchOutputItemTool {
         12 ApplyPatch,
         13 Custom,
         14 Namespace,
-        15 OpenrouterAdvisor,
-        16 OpenrouterSubagent,
-        17 OpenrouterDatetime,
-        18 OpenrouterFiles,
-        19 OpenrouterFusion,
-        20 OpenrouterImageGeneration,
-        21 OpenrouterExperimentalSearchModels,
-        22 OpenrouterWebFetch,
-        23 OpenrouterWebSearch,
-        24 OpenrouterApplyPatch,
-        25 OpenrouterBash,
-        26 OpenrouterShell,
-        27 OpenrouterToolSearch,
+        15 OpenRouterAdvisor,
+        16 OpenRouterSubagent,
+        17 OpenRouterDatetime,
+        18 OpenRouterFiles,
+        19 OpenRouterFusion,
+        20 OpenRouterImageGeneration,
+        21 OpenRouterExperimentalSearchModels,
+        22 OpenRouterWebFetch,
+        23 OpenRouterWebSearch,
+        24 OpenRouterApplyPatch,
+        25 OpenRouterBash,
+        26 OpenRouterShell,
+        27 OpenRouterToolSearch,
     }
 });
 
@@ -6495,94 +6491,94 @@ impl From<NamespaceTool> for ToolSearchOutputItemTool {
     }
 }
 
-impl From<AdvisorServerToolOpenrouter> for ToolSearchOutputItemTool {
+impl From<AdvisorServerToolOpenRouter> for ToolSearchOutputItemTool {
     #[inline]
-    fn from(value: AdvisorServerToolOpenrouter) -> Self {
-        Self::OpenrouterAdvisor(Box::new(value))
+    fn from(value: AdvisorServerToolOpenRouter) -> Self {
+        Self::OpenRouterAdvisor(Box::new(value))
     }
 }
 
-impl From<SubagentServerToolOpenrouter> for ToolSearchOutputItemTool {
+impl From<SubagentServerToolOpenRouter> for ToolSearchOutputItemTool {
     #[inline]
-    fn from(value: SubagentServerToolOpenrouter) -> Self {
-        Self::OpenrouterSubagent(Box::new(value))
+    fn from(value: SubagentServerToolOpenRouter) -> Self {
+        Self::OpenRouterSubagent(Box::new(value))
     }
 }
 
 impl From<DatetimeServerTool> for ToolSearchOutputItemTool {
     #[inline]
     fn from(value: DatetimeServerTool) -> Self {
-        Self::OpenrouterDatetime(value)
+        Self::OpenRouterDatetime(value)
     }
 }
 
 impl From<FilesServerTool> for ToolSearchOutputItemTool {
     #[inline]
     fn from(value: FilesServerTool) -> Self {
-        Self::OpenrouterFiles(value)
+        Self::OpenRouterFiles(value)
     }
 }
 
-impl From<FusionServerToolOpenrouter> for ToolSearchOutputItemTool {
+impl From<FusionServerToolOpenRouter> for ToolSearchOutputItemTool {
     #[inline]
-    fn from(value: FusionServerToolOpenrouter) -> Self {
-        Self::OpenrouterFusion(Box::new(value))
+    fn from(value: FusionServerToolOpenRouter) -> Self {
+        Self::OpenRouterFusion(Box::new(value))
     }
 }
 
-impl From<ImageGenerationServerToolOpenrouter> for ToolSearchOutputItemTool {
+impl From<ImageGenerationServerToolOpenRouter> for ToolSearchOutputItemTool {
     #[inline]
-    fn from(value: ImageGenerationServerToolOpenrouter) -> Self {
-        Self::OpenrouterImageGeneration(value)
+    fn from(value: ImageGenerationServerToolOpenRouter) -> Self {
+        Self::OpenRouterImageGeneration(value)
     }
 }
 
-impl From<SearchModelsServerToolOpenrouter> for ToolSearchOutputItemTool {
+impl From<SearchModelsServerToolOpenRouter> for ToolSearchOutputItemTool {
     #[inline]
-    fn from(value: SearchModelsServerToolOpenrouter) -> Self {
-        Self::OpenrouterExperimentalSearchModels(value)
+    fn from(value: SearchModelsServerToolOpenRouter) -> Self {
+        Self::OpenRouterExperimentalSearchModels(value)
     }
 }
 
 impl From<WebFetchServerTool> for ToolSearchOutputItemTool {
     #[inline]
     fn from(value: WebFetchServerTool) -> Self {
-        Self::OpenrouterWebFetch(value)
+        Self::OpenRouterWebFetch(value)
     }
 }
 
-impl From<WebSearchServerToolOpenrouter> for ToolSearchOutputItemTool {
+impl From<WebSearchServerToolOpenRouter> for ToolSearchOutputItemTool {
     #[inline]
-    fn from(value: WebSearchServerToolOpenrouter) -> Self {
-        Self::OpenrouterWebSearch(Box::new(value))
+    fn from(value: WebSearchServerToolOpenRouter) -> Self {
+        Self::OpenRouterWebSearch(Box::new(value))
     }
 }
 
-impl From<ApplyPatchServerToolOpenrouter> for ToolSearchOutputItemTool {
+impl From<ApplyPatchServerToolOpenRouter> for ToolSearchOutputItemTool {
     #[inline]
-    fn from(value: ApplyPatchServerToolOpenrouter) -> Self {
-        Self::OpenrouterApplyPatch(value)
+    fn from(value: ApplyPatchServerToolOpenRouter) -> Self {
+        Self::OpenRouterApplyPatch(value)
     }
 }
 
 impl From<BashServerTool> for ToolSearchOutputItemTool {
     #[inline]
     fn from(value: BashServerTool) -> Self {
-        Self::OpenrouterBash(Box::new(value))
+        Self::OpenRouterBash(Box::new(value))
     }
 }
 
-impl From<ShellServerToolOpenrouter> for ToolSearchOutputItemTool {
+impl From<ShellServerToolOpenRouter> for ToolSearchOutputItemTool {
     #[inline]
-    fn from(value: ShellServerToolOpenrouter) -> Self {
-        Self::OpenrouterShell(Box::new(value))
+    fn from(value: ShellServerToolOpenRouter) -> Self {
+        Self::OpenRouterShell(Box::new(value))
     }
 }
 
 impl From<ToolSearchServerTool> for ToolSearchOutputItemTool {
     #[inline]
     fn from(value: ToolSearchServerTool) -> Self {
-        Self::OpenrouterToolSearch(value)
+        Self::OpenRouterToolSearch(value)
     }
 }
 
@@ -6764,7 +6760,7 @@ wire_enum!(ReasoningSummaryVerbosity {
 #[non_exhaustive]
 pub struct TextExtendedConfig {
     /// Form of the text: free prose, any JSON, or JSON that follows a schema.
-    pub format: Option<Formats>,
+    pub format: Option<ResponsesTextFormat>,
     /// How wordy the answer should be, on the longer scale; null leaves it to the model.
     pub verbosity: Option<TextExtendedConfigVerbosity>,
     /// Members beyond the typed ones; see [`Extra`].
@@ -6785,7 +6781,7 @@ impl TextExtendedConfig {
 }
 
 wire_setters!(TextExtendedConfig {
-    format: into Formats,
+    format: into ResponsesTextFormat,
     verbosity: into TextExtendedConfigVerbosity,
 });
 
@@ -6874,9 +6870,10 @@ wire_setters!(FormatJsonSchemaConfig {
 /// Shape a Responses answer must take: plain text, any JSON object, or JSON after a schema.
 ///
 /// Schema `Formats` of the API document.
+#[doc(alias = "Formats")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum Formats {
+pub enum ResponsesTextFormat {
     /// Lets the model answer in plain text without further constraint.
     ///
     /// `type` is `text`.
@@ -6893,7 +6890,7 @@ pub enum Formats {
     Unrecognized(Unrecognized),
 }
 
-wire_union!(Formats {
+wire_union!(ResponsesTextFormat {
     tag "type" {
         "json_object" => JsonObject,
         "json_schema" => JsonSchema,
@@ -6908,21 +6905,21 @@ wire_union!(Formats {
     }
 });
 
-impl From<FormatTextConfig> for Formats {
+impl From<FormatTextConfig> for ResponsesTextFormat {
     #[inline]
     fn from(value: FormatTextConfig) -> Self {
         Self::Text(value)
     }
 }
 
-impl From<FormatJsonObjectConfig> for Formats {
+impl From<FormatJsonObjectConfig> for ResponsesTextFormat {
     #[inline]
     fn from(value: FormatJsonObjectConfig) -> Self {
         Self::JsonObject(value)
     }
 }
 
-impl From<FormatJsonSchemaConfig> for Formats {
+impl From<FormatJsonSchemaConfig> for ResponsesTextFormat {
     #[inline]
     fn from(value: FormatJsonSchemaConfig) -> Self {
         Self::JsonSchema(value)
@@ -6962,7 +6959,7 @@ wire_enum!(TextExtendedConfigVerbosity {
 /// At `OpenAIResponsesToolChoice|string` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum OpenAiResponsesToolChoiceMode {
+pub enum ResponsesToolChoiceMode {
     /// The value `auto`.
     Auto,
     /// The value `none`.
@@ -6973,7 +6970,7 @@ pub enum OpenAiResponsesToolChoiceMode {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(OpenAiResponsesToolChoiceMode {
+wire_enum!(ResponsesToolChoiceMode {
     Auto = "auto",
     None = "none",
     Required = "required",
@@ -6984,18 +6981,18 @@ wire_enum!(OpenAiResponsesToolChoiceMode {
 /// At `OpenAIResponsesToolChoice|function` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct OpenAiResponsesToolChoiceFunction {
+pub struct ResponsesToolChoiceFunction {
     /// Name of the function the model has to call.
     pub name: String,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(OpenAiResponsesToolChoiceFunction ["type" = "\"function\""] {
+wire_struct!(ResponsesToolChoiceFunction ["type" = "\"function\""] {
     0 name: "name" Required,
 });
 
-impl OpenAiResponsesToolChoiceFunction {
+impl ResponsesToolChoiceFunction {
     /// With what the API requires.
     #[inline]
     pub fn new(name: impl Into<String>) -> Self {
@@ -7003,40 +7000,40 @@ impl OpenAiResponsesToolChoiceFunction {
     }
 }
 
-wire_setters!(OpenAiResponsesToolChoiceFunction {});
+wire_setters!(ResponsesToolChoiceFunction {});
 
 /// Makes the model use the hosted web search tool.
 ///
 /// At `OpenAIResponsesToolChoice|type` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct OpenAiResponsesToolChoiceWebSearchPreview {
+pub struct ResponsesToolChoiceWebSearchPreview {
     /// Which version of the hosted web search tool to use.
-    pub r#type: OpenAiResponsesToolChoiceWebSearchPreviewType,
+    pub r#type: ResponsesToolChoiceWebSearchPreviewType,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(OpenAiResponsesToolChoiceWebSearchPreview {
+wire_struct!(ResponsesToolChoiceWebSearchPreview {
     0 r#type: "type" Required,
 });
 
-impl OpenAiResponsesToolChoiceWebSearchPreview {
+impl ResponsesToolChoiceWebSearchPreview {
     /// With what the API requires.
     #[inline]
-    pub fn new(r#type: impl Into<OpenAiResponsesToolChoiceWebSearchPreviewType>) -> Self {
+    pub fn new(r#type: impl Into<ResponsesToolChoiceWebSearchPreviewType>) -> Self {
         Self { r#type: r#type.into(), extra: Extra::new() }
     }
 }
 
-wire_setters!(OpenAiResponsesToolChoiceWebSearchPreview {});
+wire_setters!(ResponsesToolChoiceWebSearchPreview {});
 
 /// Which version of the hosted web search tool to use.
 ///
 /// At `OpenAIResponsesToolChoice|type.type` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum OpenAiResponsesToolChoiceWebSearchPreviewType {
+pub enum ResponsesToolChoiceWebSearchPreviewType {
     /// The value `web_search_preview_2025_03_11`.
     WebSearchPreview2025_03_11,
     /// The value `web_search_preview`.
@@ -7045,7 +7042,7 @@ pub enum OpenAiResponsesToolChoiceWebSearchPreviewType {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(OpenAiResponsesToolChoiceWebSearchPreviewType {
+wire_enum!(ResponsesToolChoiceWebSearchPreviewType {
     WebSearchPreview2025_03_11 = "web_search_preview_2025_03_11",
     WebSearchPreview = "web_search_preview",
 });
@@ -7103,14 +7100,14 @@ wire_enum!(ToolChoiceAllowedMode {
 /// At `OpenAIResponsesToolChoice|apply_patch` in the API document.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct OpenAiResponsesToolChoiceApplyPatch {
+pub struct ResponsesToolChoiceApplyPatch {
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(OpenAiResponsesToolChoiceApplyPatch ["type" = "\"apply_patch\""] {});
+wire_struct!(ResponsesToolChoiceApplyPatch ["type" = "\"apply_patch\""] {});
 
-impl OpenAiResponsesToolChoiceApplyPatch {
+impl ResponsesToolChoiceApplyPatch {
     /// Without members.
     #[inline]
     pub fn new() -> Self {
@@ -7118,21 +7115,21 @@ impl OpenAiResponsesToolChoiceApplyPatch {
     }
 }
 
-wire_setters!(OpenAiResponsesToolChoiceApplyPatch {});
+wire_setters!(ResponsesToolChoiceApplyPatch {});
 
 /// Makes the model call the shell tool, which runs commands.
 ///
 /// At `OpenAIResponsesToolChoice|shell` in the API document.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct OpenAiResponsesToolChoiceShell {
+pub struct ResponsesToolChoiceShell {
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(OpenAiResponsesToolChoiceShell ["type" = "\"shell\""] {});
+wire_struct!(ResponsesToolChoiceShell ["type" = "\"shell\""] {});
 
-impl OpenAiResponsesToolChoiceShell {
+impl ResponsesToolChoiceShell {
     /// Without members.
     #[inline]
     pub fn new() -> Self {
@@ -7140,24 +7137,25 @@ impl OpenAiResponsesToolChoiceShell {
     }
 }
 
-wire_setters!(OpenAiResponsesToolChoiceShell {});
+wire_setters!(ResponsesToolChoiceShell {});
 
 /// Decides whether the model may, must or must not call tools, or which tool it has to call.
 ///
 /// Schema `OpenAIResponsesToolChoice` of the API document.
+#[doc(alias = "OpenAIResponsesToolChoice")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum OpenAiResponsesToolChoice {
+pub enum ResponsesToolChoice {
     /// One of the forms this value may have.
-    Mode(OpenAiResponsesToolChoiceMode),
+    Mode(ResponsesToolChoiceMode),
     /// Makes the model call one particular function.
     ///
     /// `type` is `function`.
-    Function(OpenAiResponsesToolChoiceFunction),
+    Function(ResponsesToolChoiceFunction),
     /// Makes the model use the hosted web search tool.
     ///
     /// `type` is `web_search_preview_2025_03_11` or `web_search_preview`.
-    WebSearchPreview(OpenAiResponsesToolChoiceWebSearchPreview),
+    WebSearchPreview(ResponsesToolChoiceWebSearchPreview),
     /// Lets the model choose only among a listed subset of the declared tools.
     ///
     /// `type` is `allowed_tools`.
@@ -7165,16 +7163,16 @@ pub enum OpenAiResponsesToolChoice {
     /// Makes the model call the patch tool, which edits files.
     ///
     /// `type` is `apply_patch`.
-    ApplyPatch(OpenAiResponsesToolChoiceApplyPatch),
+    ApplyPatch(ResponsesToolChoiceApplyPatch),
     /// Makes the model call the shell tool, which runs commands.
     ///
     /// `type` is `shell`.
-    Shell(OpenAiResponsesToolChoiceShell),
+    Shell(ResponsesToolChoiceShell),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
 
-wire_union!(OpenAiResponsesToolChoice {
+wire_union!(ResponsesToolChoice {
     tag "type" {
         "allowed_tools" => AllowedTools,
         "apply_patch" => ApplyPatch,
@@ -7197,44 +7195,44 @@ wire_union!(OpenAiResponsesToolChoice {
     }
 });
 
-impl From<OpenAiResponsesToolChoiceMode> for OpenAiResponsesToolChoice {
+impl From<ResponsesToolChoiceMode> for ResponsesToolChoice {
     #[inline]
-    fn from(value: OpenAiResponsesToolChoiceMode) -> Self {
+    fn from(value: ResponsesToolChoiceMode) -> Self {
         Self::Mode(value)
     }
 }
 
-impl From<OpenAiResponsesToolChoiceFunction> for OpenAiResponsesToolChoice {
+impl From<ResponsesToolChoiceFunction> for ResponsesToolChoice {
     #[inline]
-    fn from(value: OpenAiResponsesToolChoiceFunction) -> Self {
+    fn from(value: ResponsesToolChoiceFunction) -> Self {
         Self::Function(value)
     }
 }
 
-impl From<OpenAiResponsesToolChoiceWebSearchPreview> for OpenAiResponsesToolChoice {
+impl From<ResponsesToolChoiceWebSearchPreview> for ResponsesToolChoice {
     #[inline]
-    fn from(value: OpenAiResponsesToolChoiceWebSearchPreview) -> Self {
+    fn from(value: ResponsesToolChoiceWebSearchPreview) -> Self {
         Self::WebSearchPreview(value)
     }
 }
 
-impl From<ToolChoiceAllowed> for OpenAiResponsesToolChoice {
+impl From<ToolChoiceAllowed> for ResponsesToolChoice {
     #[inline]
     fn from(value: ToolChoiceAllowed) -> Self {
         Self::AllowedTools(value)
     }
 }
 
-impl From<OpenAiResponsesToolChoiceApplyPatch> for OpenAiResponsesToolChoice {
+impl From<ResponsesToolChoiceApplyPatch> for ResponsesToolChoice {
     #[inline]
-    fn from(value: OpenAiResponsesToolChoiceApplyPatch) -> Self {
+    fn from(value: ResponsesToolChoiceApplyPatch) -> Self {
         Self::ApplyPatch(value)
     }
 }
 
-impl From<OpenAiResponsesToolChoiceShell> for OpenAiResponsesToolChoice {
+impl From<ResponsesToolChoiceShell> for ResponsesToolChoice {
     #[inline]
-    fn from(value: OpenAiResponsesToolChoiceShell) -> Self {
+    fn from(value: ResponsesToolChoiceShell) -> Self {
         Self::Shell(value)
     }
 }

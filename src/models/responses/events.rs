@@ -8,18 +8,19 @@ use crate::models::*;
 /// First event of a Responses stream; hands over the response object before any output exists.
 ///
 /// Schema `OpenResponsesCreatedEvent` of the API document.
+#[doc(alias = "OpenResponsesCreatedEvent")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct OpenResponsesCreatedEvent {
+pub struct ResponseCreatedEvent {
     /// Response as it stands at creation, with its identifier and settings and no output yet.
-    pub response: OpenResponsesResult,
+    pub response: ResponsesResult,
     /// Place of this event in the stream, for ordering and spotting gaps.
     pub sequence_number: i64,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(OpenResponsesCreatedEvent ["type" = "\"response.created\""] {
+wire_struct!(ResponseCreatedEvent ["type" = "\"response.created\""] {
     0 response: "response" Required,
     1 sequence_number: "sequence_number" Required,
 });
@@ -27,18 +28,19 @@ wire_struct!(OpenResponsesCreatedEvent ["type" = "\"response.created\""] {
 /// Stream event announcing that the model has started working on the response.
 ///
 /// Schema `OpenResponsesInProgressEvent` of the API document.
+#[doc(alias = "OpenResponsesInProgressEvent")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct OpenResponsesInProgressEvent {
+pub struct ResponseInProgressEvent {
     /// Snapshot of the response at this moment.
-    pub response: OpenResponsesResult,
+    pub response: ResponsesResult,
     /// Position of this event in the stream, for keeping events in order.
     pub sequence_number: i64,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(OpenResponsesInProgressEvent ["type" = "\"response.in_progress\""] {
+wire_struct!(ResponseInProgressEvent ["type" = "\"response.in_progress\""] {
     0 response: "response" Required,
     1 sequence_number: "sequence_number" Required,
 });
@@ -46,18 +48,19 @@ wire_struct!(OpenResponsesInProgressEvent ["type" = "\"response.in_progress\""] 
 /// Last event of a stream that went well; carries the finished response.
 ///
 /// Schema `StreamEventsResponseCompleted` of the API document.
+#[doc(alias = "StreamEventsResponseCompleted")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct StreamEventsResponseCompleted {
+pub struct ResponseCompletedEvent {
     /// The whole finished response, with all output items and the usage.
-    pub response: OpenResponsesResult,
+    pub response: ResponsesResult,
     /// Place of this event in the stream, for ordering and spotting gaps.
     pub sequence_number: i64,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(StreamEventsResponseCompleted ["type" = "\"response.completed\""] {
+wire_struct!(ResponseCompletedEvent ["type" = "\"response.completed\""] {
     0 response: "response" Required,
     1 sequence_number: "sequence_number" Required,
 });
@@ -65,18 +68,19 @@ wire_struct!(StreamEventsResponseCompleted ["type" = "\"response.completed\""] {
 /// Last event of a stream cut short, for instance by a token limit.
 ///
 /// Schema `StreamEventsResponseIncomplete` of the API document.
+#[doc(alias = "StreamEventsResponseIncomplete")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct StreamEventsResponseIncomplete {
+pub struct ResponseIncompleteEvent {
     /// The partial response, including the reason why it stopped early.
-    pub response: OpenResponsesResult,
+    pub response: ResponsesResult,
     /// Position of this event in the stream, for keeping events in order.
     pub sequence_number: i64,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(StreamEventsResponseIncomplete ["type" = "\"response.incomplete\""] {
+wire_struct!(ResponseIncompleteEvent ["type" = "\"response.incomplete\""] {
     0 response: "response" Required,
     1 sequence_number: "sequence_number" Required,
 });
@@ -84,18 +88,19 @@ wire_struct!(StreamEventsResponseIncomplete ["type" = "\"response.incomplete\""]
 /// Last event of a stream that ended in failure; look in the response for the error.
 ///
 /// Schema `StreamEventsResponseFailed` of the API document.
+#[doc(alias = "StreamEventsResponseFailed")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct StreamEventsResponseFailed {
+pub struct ResponseFailedEvent {
     /// The response as it stood when it failed, including the error.
-    pub response: OpenResponsesResult,
+    pub response: ResponsesResult,
     /// Place of this event in the stream, for ordering and spotting gaps.
     pub sequence_number: i64,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(StreamEventsResponseFailed ["type" = "\"response.failed\""] {
+wire_struct!(ResponseFailedEvent ["type" = "\"response.failed\""] {
     0 response: "response" Required,
     1 sequence_number: "sequence_number" Required,
 });
@@ -103,9 +108,11 @@ wire_struct!(StreamEventsResponseFailed ["type" = "\"response.failed\""] {
 /// Stream event reporting that generation failed after the stream had begun.
 ///
 /// Schema `BaseErrorEvent` of the API document.
+#[doc(alias = "BaseErrorEvent")]
+#[doc(alias = "ErrorEvent")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct BaseErrorEvent {
+pub struct ResponseErrorEvent {
     /// Machine-readable cause of the failure; null when none is known.
     pub code: Option<String>,
     /// Readable explanation of the failure, for logs and people.
@@ -118,26 +125,22 @@ pub struct BaseErrorEvent {
     pub extra: Extra,
 }
 
-wire_struct!(BaseErrorEvent ["type" = "\"error\""] {
+wire_struct!(ResponseErrorEvent ["type" = "\"error\""] {
     0 code: "code" Nullable,
     1 message: "message" Required,
     2 param: "param" Nullable,
     3 sequence_number: "sequence_number" Required,
 });
 
-/// Stream event reporting that something went wrong while the response was under way.
-///
-/// Schema `ErrorEvent` of the API document.
-pub type ErrorEvent = BaseErrorEvent;
-
 /// Announces that the model has begun another output item, such as a message or tool call.
 ///
 /// Schema `StreamEventsResponseOutputItemAdded` of the API document.
+#[doc(alias = "StreamEventsResponseOutputItemAdded")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct StreamEventsResponseOutputItemAdded {
+pub struct OutputItemAddedEvent {
     /// The item as it begins; its content usually arrives in later events.
-    pub item: OutputItems,
+    pub item: OutputItem,
     /// Position of the item in the `output` array of the response.
     pub output_index: i64,
     /// Running number of the event in its stream; use it to order events.
@@ -146,7 +149,7 @@ pub struct StreamEventsResponseOutputItemAdded {
     pub extra: Extra,
 }
 
-wire_struct!(StreamEventsResponseOutputItemAdded ["type" = "\"response.output_item.added\""] {
+wire_struct!(OutputItemAddedEvent ["type" = "\"response.output_item.added\""] {
     0 item: "item" Required,
     1 output_index: "output_index" Required,
     2 sequence_number: "sequence_number" Required,
@@ -155,11 +158,12 @@ wire_struct!(StreamEventsResponseOutputItemAdded ["type" = "\"response.output_it
 /// Announces that one output item has its final form.
 ///
 /// Schema `StreamEventsResponseOutputItemDone` of the API document.
+#[doc(alias = "StreamEventsResponseOutputItemDone")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct StreamEventsResponseOutputItemDone {
+pub struct OutputItemDoneEvent {
     /// The finished item, with all its content.
-    pub item: OutputItems,
+    pub item: OutputItem,
     /// Position of the item in the `output` array of the response.
     pub output_index: i64,
     /// Running number of the event in its stream; use it to order events.
@@ -168,7 +172,7 @@ pub struct StreamEventsResponseOutputItemDone {
     pub extra: Extra,
 }
 
-wire_struct!(StreamEventsResponseOutputItemDone ["type" = "\"response.output_item.done\""] {
+wire_struct!(OutputItemDoneEvent ["type" = "\"response.output_item.done\""] {
     0 item: "item" Required,
     1 output_index: "output_index" Required,
     2 sequence_number: "sequence_number" Required,
@@ -219,7 +223,7 @@ pub enum ContentPartAddedEventPart {
     /// Message part in which the model declines to answer.
     ///
     /// `type` is `refusal`.
-    Refusal(OpenAiResponsesRefusalContent),
+    Refusal(ResponsesRefusal),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
@@ -253,9 +257,9 @@ impl From<ReasoningTextContent> for ContentPartAddedEventPart {
     }
 }
 
-impl From<OpenAiResponsesRefusalContent> for ContentPartAddedEventPart {
+impl From<ResponsesRefusal> for ContentPartAddedEventPart {
     #[inline]
-    fn from(value: OpenAiResponsesRefusalContent) -> Self {
+    fn from(value: ResponsesRefusal) -> Self {
         Self::Refusal(value)
     }
 }
@@ -305,7 +309,7 @@ pub enum ContentPartDoneEventPart {
     /// Message part in which the model declines to answer.
     ///
     /// `type` is `refusal`.
-    Refusal(OpenAiResponsesRefusalContent),
+    Refusal(ResponsesRefusal),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
@@ -339,9 +343,9 @@ impl From<ReasoningTextContent> for ContentPartDoneEventPart {
     }
 }
 
-impl From<OpenAiResponsesRefusalContent> for ContentPartDoneEventPart {
+impl From<ResponsesRefusal> for ContentPartDoneEventPart {
     #[inline]
-    fn from(value: OpenAiResponsesRefusalContent) -> Self {
+    fn from(value: ResponsesRefusal) -> Self {
         Self::Refusal(value)
     }
 }
@@ -390,7 +394,7 @@ pub struct StreamLogprob {
     /// UTF-8 bytes of the token, useful where a character spans several tokens.
     pub bytes: Option<Vec<i64>>,
     /// Tokens that were the strongest candidates at this position.
-    pub top_logprobs: Option<Vec<StreamLogprobTopLogprob>>,
+    pub top_logprobs: Option<Vec<StreamTopLogprob>>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -405,9 +409,11 @@ wire_struct!(StreamLogprob {
 /// Candidate token at a position and how likely the model held it to be.
 ///
 /// Schema `OpenResponsesTopLogprobs` of the API document.
+#[doc(alias = "OpenResponsesTopLogprobs")]
+#[doc(alias = "StreamLogprobTopLogprob")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct OpenResponsesTopLogprobs {
+pub struct StreamTopLogprob {
     /// UTF-8 bytes of the candidate token.
     pub bytes: Option<Vec<i64>>,
     /// Natural logarithm of the candidate's probability; closer to zero means more likely.
@@ -418,16 +424,11 @@ pub struct OpenResponsesTopLogprobs {
     pub extra: Extra,
 }
 
-wire_struct!(OpenResponsesTopLogprobs {
+wire_struct!(StreamTopLogprob {
     0 bytes: "bytes" Optional,
     1 logprob: "logprob" Optional,
     2 token: "token" Optional,
 });
-
-/// One candidate token at a position of the stream, with its log probability.
-///
-/// Schema `StreamLogprobTopLogprob` of the API document.
-pub type StreamLogprobTopLogprob = OpenResponsesTopLogprobs;
 
 /// Marks the end of one text part and repeats it in full.
 ///
@@ -463,9 +464,10 @@ wire_struct!(TextDoneEvent ["type" = "\"response.output_text.done\""] {
 /// Stream event that delivers the next piece of a refusal, sent in place of an answer.
 ///
 /// Schema `BaseRefusalDeltaEvent` of the API document.
+#[doc(alias = "BaseRefusalDeltaEvent")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct BaseRefusalDeltaEvent {
+pub struct RefusalDeltaEvent {
     /// Position of the refusal part within its output item.
     pub content_index: i64,
     /// Next piece of refusal text; append it to the pieces received so far.
@@ -480,7 +482,7 @@ pub struct BaseRefusalDeltaEvent {
     pub extra: Extra,
 }
 
-wire_struct!(BaseRefusalDeltaEvent ["type" = "\"response.refusal.delta\""] {
+wire_struct!(RefusalDeltaEvent ["type" = "\"response.refusal.delta\""] {
     0 content_index: "content_index" Required,
     1 delta: "delta" Required,
     2 item_id: "item_id" Required,
@@ -488,17 +490,13 @@ wire_struct!(BaseRefusalDeltaEvent ["type" = "\"response.refusal.delta\""] {
     4 sequence_number: "sequence_number" Required,
 });
 
-/// Stream event carrying the next fragment of a refusal; append fragments as they arrive.
-///
-/// Schema `RefusalDeltaEvent` of the API document.
-pub type RefusalDeltaEvent = BaseRefusalDeltaEvent;
-
 /// Stream event sent once the text of a refusal is finished.
 ///
 /// Schema `BaseRefusalDoneEvent` of the API document.
+#[doc(alias = "BaseRefusalDoneEvent")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct BaseRefusalDoneEvent {
+pub struct RefusalDoneEvent {
     /// Position of the refusal part within its output item.
     pub content_index: i64,
     /// Output item that the refusal belongs to.
@@ -513,7 +511,7 @@ pub struct BaseRefusalDoneEvent {
     pub extra: Extra,
 }
 
-wire_struct!(BaseRefusalDoneEvent ["type" = "\"response.refusal.done\""] {
+wire_struct!(RefusalDoneEvent ["type" = "\"response.refusal.done\""] {
     0 content_index: "content_index" Required,
     1 item_id: "item_id" Required,
     2 output_index: "output_index" Required,
@@ -521,19 +519,15 @@ wire_struct!(BaseRefusalDoneEvent ["type" = "\"response.refusal.done\""] {
     4 sequence_number: "sequence_number" Required,
 });
 
-/// Stream event that ends a refusal and carries its complete text.
-///
-/// Schema `RefusalDoneEvent` of the API document.
-pub type RefusalDoneEvent = BaseRefusalDoneEvent;
-
 /// Stream event announcing a new annotation, such as a citation, on a piece of output text.
 ///
 /// Schema `BaseAnnotationAddedEvent` of the API document.
+#[doc(alias = "BaseAnnotationAddedEvent")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct BaseAnnotationAddedEvent {
+pub struct AnnotationAddedEvent {
     /// The annotation itself, for example a link or file citation.
-    pub annotation: OpenAiResponsesAnnotation,
+    pub annotation: ResponsesAnnotation,
     /// Position of the annotation in the list of its content part.
     pub annotation_index: i64,
     /// Position of the annotated content part within its output item.
@@ -548,7 +542,7 @@ pub struct BaseAnnotationAddedEvent {
     pub extra: Extra,
 }
 
-wire_struct!(BaseAnnotationAddedEvent ["type" = "\"response.output_text.annotation.added\""] {
+wire_struct!(AnnotationAddedEvent ["type" = "\"response.output_text.annotation.added\""] {
     0 annotation: "annotation" Required,
     1 annotation_index: "annotation_index" Required,
     2 content_index: "content_index" Required,
@@ -557,17 +551,13 @@ wire_struct!(BaseAnnotationAddedEvent ["type" = "\"response.output_text.annotati
     5 sequence_number: "sequence_number" Required,
 });
 
-/// Stream event of the Responses protocol announcing a new annotation, such as a citation, on output text.
-///
-/// Schema `AnnotationAddedEvent` of the API document.
-pub type AnnotationAddedEvent = BaseAnnotationAddedEvent;
-
 /// Stream event that delivers the next piece of the JSON arguments of a function call.
 ///
 /// Schema `BaseFunctionCallArgsDeltaEvent` of the API document.
+#[doc(alias = "BaseFunctionCallArgsDeltaEvent")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct BaseFunctionCallArgsDeltaEvent {
+pub struct FunctionCallArgsDeltaEvent {
     /// Next piece of argument text; it is rarely valid JSON on its own, so collect before parsing.
     pub delta: String,
     /// Function call item that the piece belongs to.
@@ -580,24 +570,20 @@ pub struct BaseFunctionCallArgsDeltaEvent {
     pub extra: Extra,
 }
 
-wire_struct!(BaseFunctionCallArgsDeltaEvent ["type" = "\"response.function_call_arguments.delta\""] {
+wire_struct!(FunctionCallArgsDeltaEvent ["type" = "\"response.function_call_arguments.delta\""] {
     0 delta: "delta" Required,
     1 item_id: "item_id" Required,
     2 output_index: "output_index" Required,
     3 sequence_number: "sequence_number" Required,
 });
 
-/// Stream event with the next piece of the JSON arguments of a function call.
-///
-/// Schema `FunctionCallArgsDeltaEvent` of the API document.
-pub type FunctionCallArgsDeltaEvent = BaseFunctionCallArgsDeltaEvent;
-
 /// Stream event sent once all arguments of a function call have arrived.
 ///
 /// Schema `BaseFunctionCallArgsDoneEvent` of the API document.
+#[doc(alias = "BaseFunctionCallArgsDoneEvent")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct BaseFunctionCallArgsDoneEvent {
+pub struct FunctionCallArgsDoneEvent {
     /// Complete arguments as JSON text, ready to parse.
     pub arguments: String,
     /// Function call item whose arguments are complete.
@@ -612,7 +598,7 @@ pub struct BaseFunctionCallArgsDoneEvent {
     pub extra: Extra,
 }
 
-wire_struct!(BaseFunctionCallArgsDoneEvent ["type" = "\"response.function_call_arguments.done\""] {
+wire_struct!(FunctionCallArgsDoneEvent ["type" = "\"response.function_call_arguments.done\""] {
     0 arguments: "arguments" Required,
     1 item_id: "item_id" Required,
     2 name: "name" Required,
@@ -620,17 +606,13 @@ wire_struct!(BaseFunctionCallArgsDoneEvent ["type" = "\"response.function_call_a
     4 sequence_number: "sequence_number" Required,
 });
 
-/// Stream event that closes the JSON arguments of a function call.
-///
-/// Schema `FunctionCallArgsDoneEvent` of the API document.
-pub type FunctionCallArgsDoneEvent = BaseFunctionCallArgsDoneEvent;
-
 /// Stream event that delivers the next piece of reasoning text.
 ///
 /// Schema `BaseReasoningDeltaEvent` of the API document.
+#[doc(alias = "BaseReasoningDeltaEvent")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct BaseReasoningDeltaEvent {
+pub struct ReasoningDeltaEvent {
     /// Position of the reasoning part within its output item.
     pub content_index: i64,
     /// Next piece of reasoning text; append it to the pieces received so far.
@@ -645,7 +627,7 @@ pub struct BaseReasoningDeltaEvent {
     pub extra: Extra,
 }
 
-wire_struct!(BaseReasoningDeltaEvent ["type" = "\"response.reasoning_text.delta\""] {
+wire_struct!(ReasoningDeltaEvent ["type" = "\"response.reasoning_text.delta\""] {
     0 content_index: "content_index" Required,
     1 delta: "delta" Required,
     2 item_id: "item_id" Required,
@@ -653,17 +635,13 @@ wire_struct!(BaseReasoningDeltaEvent ["type" = "\"response.reasoning_text.delta\
     4 sequence_number: "sequence_number" Required,
 });
 
-/// Stream event carrying the next fragment of reasoning text; append fragments as they arrive.
-///
-/// Schema `ReasoningDeltaEvent` of the API document.
-pub type ReasoningDeltaEvent = BaseReasoningDeltaEvent;
-
 /// Stream event sent once a piece of reasoning text is finished.
 ///
 /// Schema `BaseReasoningDoneEvent` of the API document.
+#[doc(alias = "BaseReasoningDoneEvent")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct BaseReasoningDoneEvent {
+pub struct ReasoningDoneEvent {
     /// Position of the reasoning part within its output item.
     pub content_index: i64,
     /// Reasoning item whose text is finished.
@@ -678,7 +656,7 @@ pub struct BaseReasoningDoneEvent {
     pub extra: Extra,
 }
 
-wire_struct!(BaseReasoningDoneEvent ["type" = "\"response.reasoning_text.done\""] {
+wire_struct!(ReasoningDoneEvent ["type" = "\"response.reasoning_text.done\""] {
     0 content_index: "content_index" Required,
     1 item_id: "item_id" Required,
     2 output_index: "output_index" Required,
@@ -686,17 +664,13 @@ wire_struct!(BaseReasoningDoneEvent ["type" = "\"response.reasoning_text.done\""
     4 text: "text" Required,
 });
 
-/// Stream event that ends a reasoning text and carries it complete.
-///
-/// Schema `ReasoningDoneEvent` of the API document.
-pub type ReasoningDoneEvent = BaseReasoningDoneEvent;
-
 /// Stream event that opens a new part of the reasoning summary; its text follows in delta events.
 ///
 /// Schema `BaseReasoningSummaryPartAddedEvent` of the API document.
+#[doc(alias = "BaseReasoningSummaryPartAddedEvent")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct BaseReasoningSummaryPartAddedEvent {
+pub struct ReasoningSummaryPartAddedEvent {
     /// Reasoning item that receives the summary part.
     pub item_id: String,
     /// Position of that item in the output list of the response.
@@ -711,7 +685,7 @@ pub struct BaseReasoningSummaryPartAddedEvent {
     pub extra: Extra,
 }
 
-wire_struct!(BaseReasoningSummaryPartAddedEvent ["type" = "\"response.reasoning_summary_part.added\""] {
+wire_struct!(ReasoningSummaryPartAddedEvent ["type" = "\"response.reasoning_summary_part.added\""] {
     0 item_id: "item_id" Required,
     1 output_index: "output_index" Required,
     2 part: "part" Required,
@@ -719,17 +693,13 @@ wire_struct!(BaseReasoningSummaryPartAddedEvent ["type" = "\"response.reasoning_
     4 summary_index: "summary_index" Required,
 });
 
-/// Stream event announcing a new part of the reasoning summary; its text follows in deltas.
-///
-/// Schema `ReasoningSummaryPartAddedEvent` of the API document.
-pub type ReasoningSummaryPartAddedEvent = BaseReasoningSummaryPartAddedEvent;
-
 /// Stream event that closes a part of the reasoning summary and repeats it in full.
 ///
 /// Schema `BaseReasoningSummaryPartDoneEvent` of the API document.
+#[doc(alias = "BaseReasoningSummaryPartDoneEvent")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct BaseReasoningSummaryPartDoneEvent {
+pub struct ReasoningSummaryPartDoneEvent {
     /// Reasoning item that holds the summary part.
     pub item_id: String,
     /// Position of that item in the output list of the response.
@@ -744,7 +714,7 @@ pub struct BaseReasoningSummaryPartDoneEvent {
     pub extra: Extra,
 }
 
-wire_struct!(BaseReasoningSummaryPartDoneEvent ["type" = "\"response.reasoning_summary_part.done\""] {
+wire_struct!(ReasoningSummaryPartDoneEvent ["type" = "\"response.reasoning_summary_part.done\""] {
     0 item_id: "item_id" Required,
     1 output_index: "output_index" Required,
     2 part: "part" Required,
@@ -752,17 +722,13 @@ wire_struct!(BaseReasoningSummaryPartDoneEvent ["type" = "\"response.reasoning_s
     4 summary_index: "summary_index" Required,
 });
 
-/// Stream event that closes one part of the reasoning summary and carries it whole.
-///
-/// Schema `ReasoningSummaryPartDoneEvent` of the API document.
-pub type ReasoningSummaryPartDoneEvent = BaseReasoningSummaryPartDoneEvent;
-
 /// Stream event that delivers the next piece of a reasoning summary.
 ///
 /// Schema `BaseReasoningSummaryTextDeltaEvent` of the API document.
+#[doc(alias = "BaseReasoningSummaryTextDeltaEvent")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct BaseReasoningSummaryTextDeltaEvent {
+pub struct ReasoningSummaryTextDeltaEvent {
     /// Next piece of summary text; append it to the pieces received so far.
     pub delta: String,
     /// Reasoning item that the piece belongs to.
@@ -777,7 +743,7 @@ pub struct BaseReasoningSummaryTextDeltaEvent {
     pub extra: Extra,
 }
 
-wire_struct!(BaseReasoningSummaryTextDeltaEvent ["type" = "\"response.reasoning_summary_text.delta\""] {
+wire_struct!(ReasoningSummaryTextDeltaEvent ["type" = "\"response.reasoning_summary_text.delta\""] {
     0 delta: "delta" Required,
     1 item_id: "item_id" Required,
     2 output_index: "output_index" Required,
@@ -785,17 +751,13 @@ wire_struct!(BaseReasoningSummaryTextDeltaEvent ["type" = "\"response.reasoning_
     4 summary_index: "summary_index" Required,
 });
 
-/// Stream event carrying the next fragment of a reasoning summary; append fragments as they arrive.
-///
-/// Schema `ReasoningSummaryTextDeltaEvent` of the API document.
-pub type ReasoningSummaryTextDeltaEvent = BaseReasoningSummaryTextDeltaEvent;
-
 /// Stream event sent once the text of a summary part is finished.
 ///
 /// Schema `BaseReasoningSummaryTextDoneEvent` of the API document.
+#[doc(alias = "BaseReasoningSummaryTextDoneEvent")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct BaseReasoningSummaryTextDoneEvent {
+pub struct ReasoningSummaryTextDoneEvent {
     /// Reasoning item that the finished text belongs to.
     pub item_id: String,
     /// Position of that item in the output list of the response.
@@ -810,7 +772,7 @@ pub struct BaseReasoningSummaryTextDoneEvent {
     pub extra: Extra,
 }
 
-wire_struct!(BaseReasoningSummaryTextDoneEvent ["type" = "\"response.reasoning_summary_text.done\""] {
+wire_struct!(ReasoningSummaryTextDoneEvent ["type" = "\"response.reasoning_summary_text.done\""] {
     0 item_id: "item_id" Required,
     1 output_index: "output_index" Required,
     2 sequence_number: "sequence_number" Required,
@@ -818,17 +780,13 @@ wire_struct!(BaseReasoningSummaryTextDoneEvent ["type" = "\"response.reasoning_s
     4 text: "text" Required,
 });
 
-/// Stream event that ends a reasoning summary text and carries it whole.
-///
-/// Schema `ReasoningSummaryTextDoneEvent` of the API document.
-pub type ReasoningSummaryTextDoneEvent = BaseReasoningSummaryTextDoneEvent;
-
 /// Stream event announcing that an image generation call has begun.
 ///
 /// Schema `OpenAIResponsesImageGenCallInProgress` of the API document.
+#[doc(alias = "OpenAIResponsesImageGenCallInProgress")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct OpenAiResponsesImageGenCallInProgress {
+pub struct ImageGenCallInProgressEvent {
     /// Identifier of the image generation call that began.
     pub item_id: String,
     /// Position of the image generation call in the response's output list.
@@ -839,23 +797,19 @@ pub struct OpenAiResponsesImageGenCallInProgress {
     pub extra: Extra,
 }
 
-wire_struct!(OpenAiResponsesImageGenCallInProgress ["type" = "\"response.image_generation_call.in_progress\""] {
+wire_struct!(ImageGenCallInProgressEvent ["type" = "\"response.image_generation_call.in_progress\""] {
     0 item_id: "item_id" Required,
     1 output_index: "output_index" Required,
     2 sequence_number: "sequence_number" Required,
 });
 
-/// Responses stream event: an image generation call has begun.
-///
-/// Schema `ImageGenCallInProgressEvent` of the API document.
-pub type ImageGenCallInProgressEvent = OpenAiResponsesImageGenCallInProgress;
-
 /// Stream event announcing that the image is now being drawn.
 ///
 /// Schema `OpenAIResponsesImageGenCallGenerating` of the API document.
+#[doc(alias = "OpenAIResponsesImageGenCallGenerating")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct OpenAiResponsesImageGenCallGenerating {
+pub struct ImageGenCallGeneratingEvent {
     /// Identifier of the image generation call at work.
     pub item_id: String,
     /// Position of the image generation call in the response's output list.
@@ -866,23 +820,19 @@ pub struct OpenAiResponsesImageGenCallGenerating {
     pub extra: Extra,
 }
 
-wire_struct!(OpenAiResponsesImageGenCallGenerating ["type" = "\"response.image_generation_call.generating\""] {
+wire_struct!(ImageGenCallGeneratingEvent ["type" = "\"response.image_generation_call.generating\""] {
     0 item_id: "item_id" Required,
     1 output_index: "output_index" Required,
     2 sequence_number: "sequence_number" Required,
 });
 
-/// Responses stream event: an image generation call is now rendering its image.
-///
-/// Schema `ImageGenCallGeneratingEvent` of the API document.
-pub type ImageGenCallGeneratingEvent = OpenAiResponsesImageGenCallGenerating;
-
 /// Stream event with a preview of the image while it is still being generated.
 ///
 /// Schema `OpenAIResponsesImageGenCallPartialImage` of the API document.
+#[doc(alias = "OpenAIResponsesImageGenCallPartialImage")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct OpenAiResponsesImageGenCallPartialImage {
+pub struct ImageGenCallPartialImageEvent {
     /// Identifier of the image generation call the preview belongs to.
     pub item_id: String,
     /// Position of the image generation call in the response's output list.
@@ -897,7 +847,7 @@ pub struct OpenAiResponsesImageGenCallPartialImage {
     pub extra: Extra,
 }
 
-wire_struct!(OpenAiResponsesImageGenCallPartialImage ["type" = "\"response.image_generation_call.partial_image\""] {
+wire_struct!(ImageGenCallPartialImageEvent ["type" = "\"response.image_generation_call.partial_image\""] {
     0 item_id: "item_id" Required,
     1 output_index: "output_index" Required,
     2 partial_image_b64: "partial_image_b64" Required,
@@ -905,17 +855,13 @@ wire_struct!(OpenAiResponsesImageGenCallPartialImage ["type" = "\"response.image
     4 sequence_number: "sequence_number" Required,
 });
 
-/// Responses stream event: carries a preview image from a call that is still running.
-///
-/// Schema `ImageGenCallPartialImageEvent` of the API document.
-pub type ImageGenCallPartialImageEvent = OpenAiResponsesImageGenCallPartialImage;
-
 /// Stream event announcing that an image generation call has finished.
 ///
 /// Schema `OpenAIResponsesImageGenCallCompleted` of the API document.
+#[doc(alias = "OpenAIResponsesImageGenCallCompleted")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct OpenAiResponsesImageGenCallCompleted {
+pub struct ImageGenCallCompletedEvent {
     /// Identifier of the image generation call that finished.
     pub item_id: String,
     /// Position of the image generation call in the response's output list.
@@ -926,23 +872,19 @@ pub struct OpenAiResponsesImageGenCallCompleted {
     pub extra: Extra,
 }
 
-wire_struct!(OpenAiResponsesImageGenCallCompleted ["type" = "\"response.image_generation_call.completed\""] {
+wire_struct!(ImageGenCallCompletedEvent ["type" = "\"response.image_generation_call.completed\""] {
     0 item_id: "item_id" Required,
     1 output_index: "output_index" Required,
     2 sequence_number: "sequence_number" Required,
 });
 
-/// Responses stream event: an image generation call has finished and its final image is ready.
-///
-/// Schema `ImageGenCallCompletedEvent` of the API document.
-pub type ImageGenCallCompletedEvent = OpenAiResponsesImageGenCallCompleted;
-
 /// Stream event announcing that a code interpreter call has begun.
 ///
 /// Schema `OpenAIResponsesCodeInterpreterCallInProgress` of the API document.
+#[doc(alias = "OpenAIResponsesCodeInterpreterCallInProgress")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct OpenAiResponsesCodeInterpreterCallInProgress {
+pub struct CodeInterpreterCallInProgressEvent {
     /// Identifier of the code interpreter call that began.
     pub item_id: String,
     /// Position of the code interpreter call in the response's output list.
@@ -953,23 +895,19 @@ pub struct OpenAiResponsesCodeInterpreterCallInProgress {
     pub extra: Extra,
 }
 
-wire_struct!(OpenAiResponsesCodeInterpreterCallInProgress ["type" = "\"response.code_interpreter_call.in_progress\""] {
+wire_struct!(CodeInterpreterCallInProgressEvent ["type" = "\"response.code_interpreter_call.in_progress\""] {
     0 item_id: "item_id" Required,
     1 output_index: "output_index" Required,
     2 sequence_number: "sequence_number" Required,
 });
 
-/// Stream event telling that a code interpreter call has begun.
-///
-/// Schema `CodeInterpreterCallInProgressEvent` of the API document.
-pub type CodeInterpreterCallInProgressEvent = OpenAiResponsesCodeInterpreterCallInProgress;
-
 /// Stream event announcing that the interpreter is now running the code.
 ///
 /// Schema `OpenAIResponsesCodeInterpreterCallInterpreting` of the API document.
+#[doc(alias = "OpenAIResponsesCodeInterpreterCallInterpreting")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct OpenAiResponsesCodeInterpreterCallInterpreting {
+pub struct CodeInterpreterCallInterpretingEvent {
     /// Identifier of the code interpreter call whose code is running.
     pub item_id: String,
     /// Position of the code interpreter call in the response's output list.
@@ -980,23 +918,19 @@ pub struct OpenAiResponsesCodeInterpreterCallInterpreting {
     pub extra: Extra,
 }
 
-wire_struct!(OpenAiResponsesCodeInterpreterCallInterpreting ["type" = "\"response.code_interpreter_call.interpreting\""] {
+wire_struct!(CodeInterpreterCallInterpretingEvent ["type" = "\"response.code_interpreter_call.interpreting\""] {
     0 item_id: "item_id" Required,
     1 output_index: "output_index" Required,
     2 sequence_number: "sequence_number" Required,
 });
 
-/// Stream event telling that the program is now running in its container.
-///
-/// Schema `CodeInterpreterCallInterpretingEvent` of the API document.
-pub type CodeInterpreterCallInterpretingEvent = OpenAiResponsesCodeInterpreterCallInterpreting;
-
 /// Stream event announcing that a code interpreter call has finished.
 ///
 /// Schema `OpenAIResponsesCodeInterpreterCallCompleted` of the API document.
+#[doc(alias = "OpenAIResponsesCodeInterpreterCallCompleted")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct OpenAiResponsesCodeInterpreterCallCompleted {
+pub struct CodeInterpreterCallCompletedEvent {
     /// Identifier of the code interpreter call that finished.
     pub item_id: String,
     /// Position of the code interpreter call in the response's output list.
@@ -1007,23 +941,19 @@ pub struct OpenAiResponsesCodeInterpreterCallCompleted {
     pub extra: Extra,
 }
 
-wire_struct!(OpenAiResponsesCodeInterpreterCallCompleted ["type" = "\"response.code_interpreter_call.completed\""] {
+wire_struct!(CodeInterpreterCallCompletedEvent ["type" = "\"response.code_interpreter_call.completed\""] {
     0 item_id: "item_id" Required,
     1 output_index: "output_index" Required,
     2 sequence_number: "sequence_number" Required,
 });
 
-/// Stream event telling that a code interpreter call has run to its end.
-///
-/// Schema `CodeInterpreterCallCompletedEvent` of the API document.
-pub type CodeInterpreterCallCompletedEvent = OpenAiResponsesCodeInterpreterCallCompleted;
-
 /// Stream event with the next fragment of code the model writes for the code interpreter.
 ///
 /// Schema `OpenAIResponsesCodeInterpreterCallCodeDelta` of the API document.
+#[doc(alias = "OpenAIResponsesCodeInterpreterCallCodeDelta")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct OpenAiResponsesCodeInterpreterCallCodeDelta {
+pub struct CodeInterpreterCallCodeDeltaEvent {
     /// Code fragment to append to what has arrived so far.
     pub delta: String,
     /// Identifier of the code interpreter call being written.
@@ -1036,24 +966,20 @@ pub struct OpenAiResponsesCodeInterpreterCallCodeDelta {
     pub extra: Extra,
 }
 
-wire_struct!(OpenAiResponsesCodeInterpreterCallCodeDelta ["type" = "\"response.code_interpreter_call_code.delta\""] {
+wire_struct!(CodeInterpreterCallCodeDeltaEvent ["type" = "\"response.code_interpreter_call_code.delta\""] {
     0 delta: "delta" Required,
     1 item_id: "item_id" Required,
     2 output_index: "output_index" Required,
     3 sequence_number: "sequence_number" Required,
 });
 
-/// Stream event with the next piece of the program that the code interpreter is about to run.
-///
-/// Schema `CodeInterpreterCallCodeDeltaEvent` of the API document.
-pub type CodeInterpreterCallCodeDeltaEvent = OpenAiResponsesCodeInterpreterCallCodeDelta;
-
 /// Stream event announcing that the code for the interpreter is fully written.
 ///
 /// Schema `OpenAIResponsesCodeInterpreterCallCodeDone` of the API document.
+#[doc(alias = "OpenAIResponsesCodeInterpreterCallCodeDone")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct OpenAiResponsesCodeInterpreterCallCodeDone {
+pub struct CodeInterpreterCallCodeDoneEvent {
     /// Whole code, equal to all fragments joined together.
     pub code: String,
     /// Identifier of the code interpreter call the code belongs to.
@@ -1066,24 +992,20 @@ pub struct OpenAiResponsesCodeInterpreterCallCodeDone {
     pub extra: Extra,
 }
 
-wire_struct!(OpenAiResponsesCodeInterpreterCallCodeDone ["type" = "\"response.code_interpreter_call_code.done\""] {
+wire_struct!(CodeInterpreterCallCodeDoneEvent ["type" = "\"response.code_interpreter_call_code.done\""] {
     0 code: "code" Required,
     1 item_id: "item_id" Required,
     2 output_index: "output_index" Required,
     3 sequence_number: "sequence_number" Required,
 });
 
-/// Stream event that closes the program text of a code interpreter call.
-///
-/// Schema `CodeInterpreterCallCodeDoneEvent` of the API document.
-pub type CodeInterpreterCallCodeDoneEvent = OpenAiResponsesCodeInterpreterCallCodeDone;
-
 /// Stream event announcing that a web search call has begun.
 ///
 /// Schema `OpenAIResponsesWebSearchCallInProgress` of the API document.
+#[doc(alias = "OpenAIResponsesWebSearchCallInProgress")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct OpenAiResponsesWebSearchCallInProgress {
+pub struct WebSearchCallInProgressEvent {
     /// Identifier of the web search call that began.
     pub item_id: String,
     /// Position of the web search call in the response's output list.
@@ -1094,23 +1016,19 @@ pub struct OpenAiResponsesWebSearchCallInProgress {
     pub extra: Extra,
 }
 
-wire_struct!(OpenAiResponsesWebSearchCallInProgress ["type" = "\"response.web_search_call.in_progress\""] {
+wire_struct!(WebSearchCallInProgressEvent ["type" = "\"response.web_search_call.in_progress\""] {
     0 item_id: "item_id" Required,
     1 output_index: "output_index" Required,
     2 sequence_number: "sequence_number" Required,
 });
 
-/// Stream event telling that the model has begun a web search call.
-///
-/// Schema `WebSearchCallInProgressEvent` of the API document.
-pub type WebSearchCallInProgressEvent = OpenAiResponsesWebSearchCallInProgress;
-
 /// Stream event announcing that the web search is now under way.
 ///
 /// Schema `OpenAIResponsesWebSearchCallSearching` of the API document.
+#[doc(alias = "OpenAIResponsesWebSearchCallSearching")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct OpenAiResponsesWebSearchCallSearching {
+pub struct WebSearchCallSearchingEvent {
     /// Identifier of the web search call at work.
     pub item_id: String,
     /// Position of the web search call in the response's output list.
@@ -1121,23 +1039,19 @@ pub struct OpenAiResponsesWebSearchCallSearching {
     pub extra: Extra,
 }
 
-wire_struct!(OpenAiResponsesWebSearchCallSearching ["type" = "\"response.web_search_call.searching\""] {
+wire_struct!(WebSearchCallSearchingEvent ["type" = "\"response.web_search_call.searching\""] {
     0 item_id: "item_id" Required,
     1 output_index: "output_index" Required,
     2 sequence_number: "sequence_number" Required,
 });
 
-/// Stream event telling that the search engine is at work on the query.
-///
-/// Schema `WebSearchCallSearchingEvent` of the API document.
-pub type WebSearchCallSearchingEvent = OpenAiResponsesWebSearchCallSearching;
-
 /// Stream event announcing that a web search call has finished.
 ///
 /// Schema `OpenAIResponsesSearchCompleted` of the API document.
+#[doc(alias = "OpenAIResponsesSearchCompleted")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct OpenAiResponsesSearchCompleted {
+pub struct WebSearchCallCompletedEvent {
     /// Identifier of the search call that finished.
     pub item_id: String,
     /// Position of the search call in the response's output list.
@@ -1148,23 +1062,19 @@ pub struct OpenAiResponsesSearchCompleted {
     pub extra: Extra,
 }
 
-wire_struct!(OpenAiResponsesSearchCompleted ["type" = "\"response.web_search_call.completed\""] {
+wire_struct!(WebSearchCallCompletedEvent ["type" = "\"response.web_search_call.completed\""] {
     0 item_id: "item_id" Required,
     1 output_index: "output_index" Required,
     2 sequence_number: "sequence_number" Required,
 });
 
-/// Stream event telling that a web search has delivered its results.
-///
-/// Schema `WebSearchCallCompletedEvent` of the API document.
-pub type WebSearchCallCompletedEvent = OpenAiResponsesSearchCompleted;
-
 /// Stream event that delivers the next piece of free-form input to a custom tool; plain text, unlike JSON function arguments.
 ///
 /// Schema `BaseCustomToolCallInputDeltaEvent` of the API document.
+#[doc(alias = "BaseCustomToolCallInputDeltaEvent")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct BaseCustomToolCallInputDeltaEvent {
+pub struct CustomToolCallInputDeltaEvent {
     /// Next piece of input text; append it to the pieces received so far.
     pub delta: String,
     /// Custom tool call item that the piece belongs to.
@@ -1177,24 +1087,20 @@ pub struct BaseCustomToolCallInputDeltaEvent {
     pub extra: Extra,
 }
 
-wire_struct!(BaseCustomToolCallInputDeltaEvent ["type" = "\"response.custom_tool_call_input.delta\""] {
+wire_struct!(CustomToolCallInputDeltaEvent ["type" = "\"response.custom_tool_call_input.delta\""] {
     0 delta: "delta" Required,
     1 item_id: "item_id" Required,
     2 output_index: "output_index" Required,
     3 sequence_number: "sequence_number" Required,
 });
 
-/// Stream event with the next piece of raw text that the model feeds to a custom tool.
-///
-/// Schema `CustomToolCallInputDeltaEvent` of the API document.
-pub type CustomToolCallInputDeltaEvent = BaseCustomToolCallInputDeltaEvent;
-
 /// Stream event sent once the whole input of a custom tool call has arrived.
 ///
 /// Schema `BaseCustomToolCallInputDoneEvent` of the API document.
+#[doc(alias = "BaseCustomToolCallInputDoneEvent")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct BaseCustomToolCallInputDoneEvent {
+pub struct CustomToolCallInputDoneEvent {
     /// Complete input text, equal to all earlier pieces joined.
     pub input: String,
     /// Custom tool call item whose input is complete.
@@ -1207,17 +1113,12 @@ pub struct BaseCustomToolCallInputDoneEvent {
     pub extra: Extra,
 }
 
-wire_struct!(BaseCustomToolCallInputDoneEvent ["type" = "\"response.custom_tool_call_input.done\""] {
+wire_struct!(CustomToolCallInputDoneEvent ["type" = "\"response.custom_tool_call_input.done\""] {
     0 input: "input" Required,
     1 item_id: "item_id" Required,
     2 output_index: "output_index" Required,
     3 sequence_number: "sequence_number" Required,
 });
-
-/// Stream event that closes the raw text the model feeds to a custom tool.
-///
-/// Schema `CustomToolCallInputDoneEvent` of the API document.
-pub type CustomToolCallInputDoneEvent = BaseCustomToolCallInputDoneEvent;
 
 /// Stream event that delivers the next piece of the diff of a patch call, in the layout OpenAI uses.
 ///
@@ -1596,41 +1497,42 @@ wire_enum!(DebugEventDebugTimingsEvent {
 /// Any event that can arrive while a Responses API answer streams; match on its type.
 ///
 /// Schema `StreamEvents` of the API document.
+#[doc(alias = "StreamEvents")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum StreamEvents {
+pub enum ResponsesStreamEvent {
     /// First event of a Responses stream; hands over the response object before any output exists.
     ///
     /// `type` is `response.created`.
-    Created(Box<OpenResponsesCreatedEvent>),
+    Created(Box<ResponseCreatedEvent>),
     /// Stream event announcing that the model has started working on the response.
     ///
     /// `type` is `response.in_progress`.
-    InProgress(Box<OpenResponsesInProgressEvent>),
+    InProgress(Box<ResponseInProgressEvent>),
     /// Last event of a stream that went well; carries the finished response.
     ///
     /// `type` is `response.completed`.
-    Completed(Box<StreamEventsResponseCompleted>),
+    Completed(Box<ResponseCompletedEvent>),
     /// Last event of a stream cut short, for instance by a token limit.
     ///
     /// `type` is `response.incomplete`.
-    Incomplete(Box<StreamEventsResponseIncomplete>),
+    Incomplete(Box<ResponseIncompleteEvent>),
     /// Last event of a stream that ended in failure; look in the response for the error.
     ///
     /// `type` is `response.failed`.
-    Failed(Box<StreamEventsResponseFailed>),
-    /// Stream event reporting that something went wrong while the response was under way.
+    Failed(Box<ResponseFailedEvent>),
+    /// Stream event reporting that generation failed after the stream had begun.
     ///
     /// `type` is `error`.
-    Error(ErrorEvent),
+    Error(ResponseErrorEvent),
     /// Announces that the model has begun another output item, such as a message or tool call.
     ///
     /// `type` is `response.output_item.added`.
-    OutputItemAdded(Box<StreamEventsResponseOutputItemAdded>),
+    OutputItemAdded(Box<OutputItemAddedEvent>),
     /// Announces that one output item has its final form.
     ///
     /// `type` is `response.output_item.done`.
-    OutputItemDone(Box<StreamEventsResponseOutputItemDone>),
+    OutputItemDone(Box<OutputItemDoneEvent>),
     /// Stream event that opens a new piece of content inside an output item.
     ///
     /// `type` is `response.content_part.added`.
@@ -1647,103 +1549,103 @@ pub enum StreamEvents {
     ///
     /// `type` is `response.output_text.done`.
     OutputTextDone(TextDoneEvent),
-    /// Stream event carrying the next fragment of a refusal; append fragments as they arrive.
+    /// Stream event that delivers the next piece of a refusal, sent in place of an answer.
     ///
     /// `type` is `response.refusal.delta`.
     RefusalDelta(RefusalDeltaEvent),
-    /// Stream event that ends a refusal and carries its complete text.
+    /// Stream event sent once the text of a refusal is finished.
     ///
     /// `type` is `response.refusal.done`.
     RefusalDone(RefusalDoneEvent),
-    /// Stream event of the Responses protocol announcing a new annotation, such as a citation, on output text.
+    /// Stream event announcing a new annotation, such as a citation, on a piece of output text.
     ///
     /// `type` is `response.output_text.annotation.added`.
     OutputTextAnnotationAdded(Box<AnnotationAddedEvent>),
-    /// Stream event with the next piece of the JSON arguments of a function call.
+    /// Stream event that delivers the next piece of the JSON arguments of a function call.
     ///
     /// `type` is `response.function_call_arguments.delta`.
     FunctionCallArgumentsDelta(FunctionCallArgsDeltaEvent),
-    /// Stream event that closes the JSON arguments of a function call.
+    /// Stream event sent once all arguments of a function call have arrived.
     ///
     /// `type` is `response.function_call_arguments.done`.
     FunctionCallArgumentsDone(FunctionCallArgsDoneEvent),
-    /// Stream event carrying the next fragment of reasoning text; append fragments as they arrive.
+    /// Stream event that delivers the next piece of reasoning text.
     ///
     /// `type` is `response.reasoning_text.delta`.
     ReasoningTextDelta(ReasoningDeltaEvent),
-    /// Stream event that ends a reasoning text and carries it complete.
+    /// Stream event sent once a piece of reasoning text is finished.
     ///
     /// `type` is `response.reasoning_text.done`.
     ReasoningTextDone(ReasoningDoneEvent),
-    /// Stream event announcing a new part of the reasoning summary; its text follows in deltas.
+    /// Stream event that opens a new part of the reasoning summary; its text follows in delta events.
     ///
     /// `type` is `response.reasoning_summary_part.added`.
     ReasoningSummaryPartAdded(ReasoningSummaryPartAddedEvent),
-    /// Stream event that closes one part of the reasoning summary and carries it whole.
+    /// Stream event that closes a part of the reasoning summary and repeats it in full.
     ///
     /// `type` is `response.reasoning_summary_part.done`.
     ReasoningSummaryPartDone(ReasoningSummaryPartDoneEvent),
-    /// Stream event carrying the next fragment of a reasoning summary; append fragments as they arrive.
+    /// Stream event that delivers the next piece of a reasoning summary.
     ///
     /// `type` is `response.reasoning_summary_text.delta`.
     ReasoningSummaryTextDelta(ReasoningSummaryTextDeltaEvent),
-    /// Stream event that ends a reasoning summary text and carries it whole.
+    /// Stream event sent once the text of a summary part is finished.
     ///
     /// `type` is `response.reasoning_summary_text.done`.
     ReasoningSummaryTextDone(ReasoningSummaryTextDoneEvent),
-    /// Responses stream event: an image generation call has begun.
+    /// Stream event announcing that an image generation call has begun.
     ///
     /// `type` is `response.image_generation_call.in_progress`.
     ImageGenerationCallInProgress(ImageGenCallInProgressEvent),
-    /// Responses stream event: an image generation call is now rendering its image.
+    /// Stream event announcing that the image is now being drawn.
     ///
     /// `type` is `response.image_generation_call.generating`.
     ImageGenerationCallGenerating(ImageGenCallGeneratingEvent),
-    /// Responses stream event: carries a preview image from a call that is still running.
+    /// Stream event with a preview of the image while it is still being generated.
     ///
     /// `type` is `response.image_generation_call.partial_image`.
     ImageGenerationCallPartialImage(ImageGenCallPartialImageEvent),
-    /// Responses stream event: an image generation call has finished and its final image is ready.
+    /// Stream event announcing that an image generation call has finished.
     ///
     /// `type` is `response.image_generation_call.completed`.
     ImageGenerationCallCompleted(ImageGenCallCompletedEvent),
-    /// Stream event telling that a code interpreter call has begun.
+    /// Stream event announcing that a code interpreter call has begun.
     ///
     /// `type` is `response.code_interpreter_call.in_progress`.
     CodeInterpreterCallInProgress(CodeInterpreterCallInProgressEvent),
-    /// Stream event telling that the program is now running in its container.
+    /// Stream event announcing that the interpreter is now running the code.
     ///
     /// `type` is `response.code_interpreter_call.interpreting`.
     CodeInterpreterCallInterpreting(CodeInterpreterCallInterpretingEvent),
-    /// Stream event telling that a code interpreter call has run to its end.
+    /// Stream event announcing that a code interpreter call has finished.
     ///
     /// `type` is `response.code_interpreter_call.completed`.
     CodeInterpreterCallCompleted(CodeInterpreterCallCompletedEvent),
-    /// Stream event with the next piece of the program that the code interpreter is about to run.
+    /// Stream event with the next fragment of code the model writes for the code interpreter.
     ///
     /// `type` is `response.code_interpreter_call_code.delta`.
     CodeInterpreterCallCodeDelta(CodeInterpreterCallCodeDeltaEvent),
-    /// Stream event that closes the program text of a code interpreter call.
+    /// Stream event announcing that the code for the interpreter is fully written.
     ///
     /// `type` is `response.code_interpreter_call_code.done`.
     CodeInterpreterCallCodeDone(CodeInterpreterCallCodeDoneEvent),
-    /// Stream event telling that the model has begun a web search call.
+    /// Stream event announcing that a web search call has begun.
     ///
     /// `type` is `response.web_search_call.in_progress`.
     WebSearchCallInProgress(WebSearchCallInProgressEvent),
-    /// Stream event telling that the search engine is at work on the query.
+    /// Stream event announcing that the web search is now under way.
     ///
     /// `type` is `response.web_search_call.searching`.
     WebSearchCallSearching(WebSearchCallSearchingEvent),
-    /// Stream event telling that a web search has delivered its results.
+    /// Stream event announcing that a web search call has finished.
     ///
     /// `type` is `response.web_search_call.completed`.
     WebSearchCallCompleted(WebSearchCallCompletedEvent),
-    /// Stream event with the next piece of raw text that the model feeds to a custom tool.
+    /// Stream event that delivers the next piece of free-form input to a custom tool; plain text, unlike JSON function arguments.
     ///
     /// `type` is `response.custom_tool_call_input.delta`.
     CustomToolCallInputDelta(CustomToolCallInputDeltaEvent),
-    /// Stream event that closes the raw text the model feeds to a custom tool.
+    /// Stream event sent once the whole input of a custom tool call has arrived.
     ///
     /// `type` is `response.custom_tool_call_input.done`.
     CustomToolCallInputDone(CustomToolCallInputDoneEvent),
@@ -1799,7 +1701,7 @@ pub enum StreamEvents {
     Unrecognized(Unrecognized),
 }
 
-wire_union!(StreamEvents {
+wire_union!(ResponsesStreamEvent {
     tag "type" {
         "error" => Error,
         "response.apply_patch_call_operation_diff.delta" => ApplyPatchCallOperationDiffDelta,
@@ -1906,343 +1808,343 @@ wire_union!(StreamEvents {
     }
 });
 
-impl From<OpenResponsesCreatedEvent> for StreamEvents {
+impl From<ResponseCreatedEvent> for ResponsesStreamEvent {
     #[inline]
-    fn from(value: OpenResponsesCreatedEvent) -> Self {
+    fn from(value: ResponseCreatedEvent) -> Self {
         Self::Created(Box::new(value))
     }
 }
 
-impl From<OpenResponsesInProgressEvent> for StreamEvents {
+impl From<ResponseInProgressEvent> for ResponsesStreamEvent {
     #[inline]
-    fn from(value: OpenResponsesInProgressEvent) -> Self {
+    fn from(value: ResponseInProgressEvent) -> Self {
         Self::InProgress(Box::new(value))
     }
 }
 
-impl From<StreamEventsResponseCompleted> for StreamEvents {
+impl From<ResponseCompletedEvent> for ResponsesStreamEvent {
     #[inline]
-    fn from(value: StreamEventsResponseCompleted) -> Self {
+    fn from(value: ResponseCompletedEvent) -> Self {
         Self::Completed(Box::new(value))
     }
 }
 
-impl From<StreamEventsResponseIncomplete> for StreamEvents {
+impl From<ResponseIncompleteEvent> for ResponsesStreamEvent {
     #[inline]
-    fn from(value: StreamEventsResponseIncomplete) -> Self {
+    fn from(value: ResponseIncompleteEvent) -> Self {
         Self::Incomplete(Box::new(value))
     }
 }
 
-impl From<StreamEventsResponseFailed> for StreamEvents {
+impl From<ResponseFailedEvent> for ResponsesStreamEvent {
     #[inline]
-    fn from(value: StreamEventsResponseFailed) -> Self {
+    fn from(value: ResponseFailedEvent) -> Self {
         Self::Failed(Box::new(value))
     }
 }
 
-impl From<ErrorEvent> for StreamEvents {
+impl From<ResponseErrorEvent> for ResponsesStreamEvent {
     #[inline]
-    fn from(value: ErrorEvent) -> Self {
+    fn from(value: ResponseErrorEvent) -> Self {
         Self::Error(value)
     }
 }
 
-impl From<StreamEventsResponseOutputItemAdded> for StreamEvents {
+impl From<OutputItemAddedEvent> for ResponsesStreamEvent {
     #[inline]
-    fn from(value: StreamEventsResponseOutputItemAdded) -> Self {
+    fn from(value: OutputItemAddedEvent) -> Self {
         Self::OutputItemAdded(Box::new(value))
     }
 }
 
-impl From<StreamEventsResponseOutputItemDone> for StreamEvents {
+impl From<OutputItemDoneEvent> for ResponsesStreamEvent {
     #[inline]
-    fn from(value: StreamEventsResponseOutputItemDone) -> Self {
+    fn from(value: OutputItemDoneEvent) -> Self {
         Self::OutputItemDone(Box::new(value))
     }
 }
 
-impl From<ContentPartAddedEvent> for StreamEvents {
+impl From<ContentPartAddedEvent> for ResponsesStreamEvent {
     #[inline]
     fn from(value: ContentPartAddedEvent) -> Self {
         Self::ContentPartAdded(Box::new(value))
     }
 }
 
-impl From<ContentPartDoneEvent> for StreamEvents {
+impl From<ContentPartDoneEvent> for ResponsesStreamEvent {
     #[inline]
     fn from(value: ContentPartDoneEvent) -> Self {
         Self::ContentPartDone(Box::new(value))
     }
 }
 
-impl From<TextDeltaEvent> for StreamEvents {
+impl From<TextDeltaEvent> for ResponsesStreamEvent {
     #[inline]
     fn from(value: TextDeltaEvent) -> Self {
         Self::OutputTextDelta(value)
     }
 }
 
-impl From<TextDoneEvent> for StreamEvents {
+impl From<TextDoneEvent> for ResponsesStreamEvent {
     #[inline]
     fn from(value: TextDoneEvent) -> Self {
         Self::OutputTextDone(value)
     }
 }
 
-impl From<RefusalDeltaEvent> for StreamEvents {
+impl From<RefusalDeltaEvent> for ResponsesStreamEvent {
     #[inline]
     fn from(value: RefusalDeltaEvent) -> Self {
         Self::RefusalDelta(value)
     }
 }
 
-impl From<RefusalDoneEvent> for StreamEvents {
+impl From<RefusalDoneEvent> for ResponsesStreamEvent {
     #[inline]
     fn from(value: RefusalDoneEvent) -> Self {
         Self::RefusalDone(value)
     }
 }
 
-impl From<AnnotationAddedEvent> for StreamEvents {
+impl From<AnnotationAddedEvent> for ResponsesStreamEvent {
     #[inline]
     fn from(value: AnnotationAddedEvent) -> Self {
         Self::OutputTextAnnotationAdded(Box::new(value))
     }
 }
 
-impl From<FunctionCallArgsDeltaEvent> for StreamEvents {
+impl From<FunctionCallArgsDeltaEvent> for ResponsesStreamEvent {
     #[inline]
     fn from(value: FunctionCallArgsDeltaEvent) -> Self {
         Self::FunctionCallArgumentsDelta(value)
     }
 }
 
-impl From<FunctionCallArgsDoneEvent> for StreamEvents {
+impl From<FunctionCallArgsDoneEvent> for ResponsesStreamEvent {
     #[inline]
     fn from(value: FunctionCallArgsDoneEvent) -> Self {
         Self::FunctionCallArgumentsDone(value)
     }
 }
 
-impl From<ReasoningDeltaEvent> for StreamEvents {
+impl From<ReasoningDeltaEvent> for ResponsesStreamEvent {
     #[inline]
     fn from(value: ReasoningDeltaEvent) -> Self {
         Self::ReasoningTextDelta(value)
     }
 }
 
-impl From<ReasoningDoneEvent> for StreamEvents {
+impl From<ReasoningDoneEvent> for ResponsesStreamEvent {
     #[inline]
     fn from(value: ReasoningDoneEvent) -> Self {
         Self::ReasoningTextDone(value)
     }
 }
 
-impl From<ReasoningSummaryPartAddedEvent> for StreamEvents {
+impl From<ReasoningSummaryPartAddedEvent> for ResponsesStreamEvent {
     #[inline]
     fn from(value: ReasoningSummaryPartAddedEvent) -> Self {
         Self::ReasoningSummaryPartAdded(value)
     }
 }
 
-impl From<ReasoningSummaryPartDoneEvent> for StreamEvents {
+impl From<ReasoningSummaryPartDoneEvent> for ResponsesStreamEvent {
     #[inline]
     fn from(value: ReasoningSummaryPartDoneEvent) -> Self {
         Self::ReasoningSummaryPartDone(value)
     }
 }
 
-impl From<ReasoningSummaryTextDeltaEvent> for StreamEvents {
+impl From<ReasoningSummaryTextDeltaEvent> for ResponsesStreamEvent {
     #[inline]
     fn from(value: ReasoningSummaryTextDeltaEvent) -> Self {
         Self::ReasoningSummaryTextDelta(value)
     }
 }
 
-impl From<ReasoningSummaryTextDoneEvent> for StreamEvents {
+impl From<ReasoningSummaryTextDoneEvent> for ResponsesStreamEvent {
     #[inline]
     fn from(value: ReasoningSummaryTextDoneEvent) -> Self {
         Self::ReasoningSummaryTextDone(value)
     }
 }
 
-impl From<ImageGenCallInProgressEvent> for StreamEvents {
+impl From<ImageGenCallInProgressEvent> for ResponsesStreamEvent {
     #[inline]
     fn from(value: ImageGenCallInProgressEvent) -> Self {
         Self::ImageGenerationCallInProgress(value)
     }
 }
 
-impl From<ImageGenCallGeneratingEvent> for StreamEvents {
+impl From<ImageGenCallGeneratingEvent> for ResponsesStreamEvent {
     #[inline]
     fn from(value: ImageGenCallGeneratingEvent) -> Self {
         Self::ImageGenerationCallGenerating(value)
     }
 }
 
-impl From<ImageGenCallPartialImageEvent> for StreamEvents {
+impl From<ImageGenCallPartialImageEvent> for ResponsesStreamEvent {
     #[inline]
     fn from(value: ImageGenCallPartialImageEvent) -> Self {
         Self::ImageGenerationCallPartialImage(value)
     }
 }
 
-impl From<ImageGenCallCompletedEvent> for StreamEvents {
+impl From<ImageGenCallCompletedEvent> for ResponsesStreamEvent {
     #[inline]
     fn from(value: ImageGenCallCompletedEvent) -> Self {
         Self::ImageGenerationCallCompleted(value)
     }
 }
 
-impl From<CodeInterpreterCallInProgressEvent> for StreamEvents {
+impl From<CodeInterpreterCallInProgressEvent> for ResponsesStreamEvent {
     #[inline]
     fn from(value: CodeInterpreterCallInProgressEvent) -> Self {
         Self::CodeInterpreterCallInProgress(value)
     }
 }
 
-impl From<CodeInterpreterCallInterpretingEvent> for StreamEvents {
+impl From<CodeInterpreterCallInterpretingEvent> for ResponsesStreamEvent {
     #[inline]
     fn from(value: CodeInterpreterCallInterpretingEvent) -> Self {
         Self::CodeInterpreterCallInterpreting(value)
     }
 }
 
-impl From<CodeInterpreterCallCompletedEvent> for StreamEvents {
+impl From<CodeInterpreterCallCompletedEvent> for ResponsesStreamEvent {
     #[inline]
     fn from(value: CodeInterpreterCallCompletedEvent) -> Self {
         Self::CodeInterpreterCallCompleted(value)
     }
 }
 
-impl From<CodeInterpreterCallCodeDeltaEvent> for StreamEvents {
+impl From<CodeInterpreterCallCodeDeltaEvent> for ResponsesStreamEvent {
     #[inline]
     fn from(value: CodeInterpreterCallCodeDeltaEvent) -> Self {
         Self::CodeInterpreterCallCodeDelta(value)
     }
 }
 
-impl From<CodeInterpreterCallCodeDoneEvent> for StreamEvents {
+impl From<CodeInterpreterCallCodeDoneEvent> for ResponsesStreamEvent {
     #[inline]
     fn from(value: CodeInterpreterCallCodeDoneEvent) -> Self {
         Self::CodeInterpreterCallCodeDone(value)
     }
 }
 
-impl From<WebSearchCallInProgressEvent> for StreamEvents {
+impl From<WebSearchCallInProgressEvent> for ResponsesStreamEvent {
     #[inline]
     fn from(value: WebSearchCallInProgressEvent) -> Self {
         Self::WebSearchCallInProgress(value)
     }
 }
 
-impl From<WebSearchCallSearchingEvent> for StreamEvents {
+impl From<WebSearchCallSearchingEvent> for ResponsesStreamEvent {
     #[inline]
     fn from(value: WebSearchCallSearchingEvent) -> Self {
         Self::WebSearchCallSearching(value)
     }
 }
 
-impl From<WebSearchCallCompletedEvent> for StreamEvents {
+impl From<WebSearchCallCompletedEvent> for ResponsesStreamEvent {
     #[inline]
     fn from(value: WebSearchCallCompletedEvent) -> Self {
         Self::WebSearchCallCompleted(value)
     }
 }
 
-impl From<CustomToolCallInputDeltaEvent> for StreamEvents {
+impl From<CustomToolCallInputDeltaEvent> for ResponsesStreamEvent {
     #[inline]
     fn from(value: CustomToolCallInputDeltaEvent) -> Self {
         Self::CustomToolCallInputDelta(value)
     }
 }
 
-impl From<CustomToolCallInputDoneEvent> for StreamEvents {
+impl From<CustomToolCallInputDoneEvent> for ResponsesStreamEvent {
     #[inline]
     fn from(value: CustomToolCallInputDoneEvent) -> Self {
         Self::CustomToolCallInputDone(value)
     }
 }
 
-impl From<ApplyPatchCallOperationDiffDeltaEvent> for StreamEvents {
+impl From<ApplyPatchCallOperationDiffDeltaEvent> for ResponsesStreamEvent {
     #[inline]
     fn from(value: ApplyPatchCallOperationDiffDeltaEvent) -> Self {
         Self::ApplyPatchCallOperationDiffDelta(value)
     }
 }
 
-impl From<ApplyPatchCallOperationDiffDoneEvent> for StreamEvents {
+impl From<ApplyPatchCallOperationDiffDoneEvent> for ResponsesStreamEvent {
     #[inline]
     fn from(value: ApplyPatchCallOperationDiffDoneEvent) -> Self {
         Self::ApplyPatchCallOperationDiffDone(value)
     }
 }
 
-impl From<FusionCallInProgressEvent> for StreamEvents {
+impl From<FusionCallInProgressEvent> for ResponsesStreamEvent {
     #[inline]
     fn from(value: FusionCallInProgressEvent) -> Self {
         Self::FusionCallInProgress(value)
     }
 }
 
-impl From<FusionCallPanelAddedEvent> for StreamEvents {
+impl From<FusionCallPanelAddedEvent> for ResponsesStreamEvent {
     #[inline]
     fn from(value: FusionCallPanelAddedEvent) -> Self {
         Self::FusionCallPanelAdded(value)
     }
 }
 
-impl From<FusionCallPanelDeltaEvent> for StreamEvents {
+impl From<FusionCallPanelDeltaEvent> for ResponsesStreamEvent {
     #[inline]
     fn from(value: FusionCallPanelDeltaEvent) -> Self {
         Self::FusionCallPanelDelta(value)
     }
 }
 
-impl From<FusionCallPanelReasoningDeltaEvent> for StreamEvents {
+impl From<FusionCallPanelReasoningDeltaEvent> for ResponsesStreamEvent {
     #[inline]
     fn from(value: FusionCallPanelReasoningDeltaEvent) -> Self {
         Self::FusionCallPanelReasoningDelta(value)
     }
 }
 
-impl From<FusionCallPanelCompletedEvent> for StreamEvents {
+impl From<FusionCallPanelCompletedEvent> for ResponsesStreamEvent {
     #[inline]
     fn from(value: FusionCallPanelCompletedEvent) -> Self {
         Self::FusionCallPanelCompleted(value)
     }
 }
 
-impl From<FusionCallPanelFailedEvent> for StreamEvents {
+impl From<FusionCallPanelFailedEvent> for ResponsesStreamEvent {
     #[inline]
     fn from(value: FusionCallPanelFailedEvent) -> Self {
         Self::FusionCallPanelFailed(value)
     }
 }
 
-impl From<FusionCallAnalysisInProgressEvent> for StreamEvents {
+impl From<FusionCallAnalysisInProgressEvent> for ResponsesStreamEvent {
     #[inline]
     fn from(value: FusionCallAnalysisInProgressEvent) -> Self {
         Self::FusionCallAnalysisInProgress(value)
     }
 }
 
-impl From<FusionCallAnalysisCompletedEvent> for StreamEvents {
+impl From<FusionCallAnalysisCompletedEvent> for ResponsesStreamEvent {
     #[inline]
     fn from(value: FusionCallAnalysisCompletedEvent) -> Self {
         Self::FusionCallAnalysisCompleted(Box::new(value))
     }
 }
 
-impl From<FusionCallCompletedEvent> for StreamEvents {
+impl From<FusionCallCompletedEvent> for ResponsesStreamEvent {
     #[inline]
     fn from(value: FusionCallCompletedEvent) -> Self {
         Self::FusionCallCompleted(value)
     }
 }
 
-impl From<DebugEvent> for StreamEvents {
+impl From<DebugEvent> for ResponsesStreamEvent {
     #[inline]
     fn from(value: DebugEvent) -> Self {
         Self::Debug(value)

@@ -16,7 +16,7 @@ pub struct ResponsesRequest {
     /// Asks for the response to be produced in the background, as in the OpenAI protocol.
     pub background: Option<bool>,
     /// Anthropic-style caching directive for the prompt, applied at request level.
-    pub cache_control: Option<AnthropicCacheControlDirective>,
+    pub cache_control: Option<CacheControl>,
     /// Troubleshooting switches that make the service reveal how it handled the request.
     pub debug: Option<ChatDebugOptions>,
     /// Opts in to deferred tools that OpenRouter finds and loads; send the same tools and unmodified reasoning on later turns.
@@ -26,9 +26,9 @@ pub struct ResponsesRequest {
     /// Settings for generated pictures, such as their shape and size.
     pub image_config: Option<BTreeMap<String, ImageConfigValue>>,
     /// Extra data to put into the result, for instance encrypted reasoning.
-    pub include: Option<Vec<ResponseIncludesEnum>>,
+    pub include: Option<Vec<ResponsesInclude>>,
     /// What the model should respond to: plain text or the list of conversation items.
-    pub input: Option<Inputs>,
+    pub input: Option<ResponsesInput>,
     /// System-level guidance placed ahead of the conversation; null sends none.
     pub instructions: Option<String>,
     /// Cap on generated tokens, reasoning included; null leaves it to the model.
@@ -38,7 +38,7 @@ pub struct ResponsesRequest {
     /// Your own string labels for the request, such as a job name.
     pub metadata: Option<BTreeMap<String, String>>,
     /// Kinds of content the answer may contain, for models that produce more than text.
-    pub modalities: Option<Vec<OutputModalityEnum>>,
+    pub modalities: Option<Vec<ResponsesOutputModality>>,
     /// Slug of the model that should answer, such as `openai/gpt-4o`.
     pub model: Option<String>,
     /// Model slugs in order of preference; later ones step in when earlier ones fail.
@@ -86,7 +86,7 @@ pub struct ResponsesRequest {
     /// Format and wordiness of text output, including structured JSON.
     pub text: Option<TextExtendedConfig>,
     /// Whether the model may, must or must not call tools, or which one it has to use.
-    pub tool_choice: Option<OpenAiResponsesToolChoice>,
+    pub tool_choice: Option<ResponsesToolChoice>,
     /// Tools the model may use: functions you run yourself and server tools that OpenRouter runs.
     pub tools: Option<Vec<ResponsesRequestTool>>,
     /// Limits sampling at each step to this many of the likeliest tokens.
@@ -98,7 +98,7 @@ pub struct ResponsesRequest {
     /// Labels that tie the request into your observability traces.
     pub trace: Option<TraceConfig>,
     /// What to do when the input exceeds the context window: fail or drop older items.
-    pub truncation: Option<OpenAiResponsesTruncation>,
+    pub truncation: Option<ResponsesTruncation>,
     /// Stable id of your end user, up to 256 characters, so that abuse is traced to that user and not your whole app.
     ///
     /// At most 256 characters.
@@ -161,18 +161,18 @@ impl ResponsesRequest {
 
 wire_setters!(ResponsesRequest {
     background: exact bool,
-    cache_control: into AnthropicCacheControlDirective,
+    cache_control: into CacheControl,
     debug: into ChatDebugOptions,
     deferred_tools: into DeferredToolsControl,
     frequency_penalty: exact f64,
     image_config: into BTreeMap<String, ImageConfigValue>,
-    include: list ResponseIncludesEnum,
-    input: into Inputs,
+    include: list ResponsesInclude,
+    input: into ResponsesInput,
     instructions: into String,
     max_output_tokens: exact i64,
     max_tool_calls: exact i64,
     metadata: into BTreeMap<String, String>,
-    modalities: list OutputModalityEnum,
+    modalities: list ResponsesOutputModality,
     model: into String,
     models: list String,
     parallel_tool_calls: exact bool,
@@ -193,22 +193,23 @@ wire_setters!(ResponsesRequest {
     store: exact bool,
     temperature: exact f64,
     text: into TextExtendedConfig,
-    tool_choice: into OpenAiResponsesToolChoice,
+    tool_choice: into ResponsesToolChoice,
     tools: list ResponsesRequestTool,
     top_k: exact i64,
     top_logprobs: exact i64,
     top_p: exact f64,
     trace: into TraceConfig,
-    truncation: into OpenAiResponsesTruncation,
+    truncation: into ResponsesTruncation,
     user: into String,
 });
 
 /// Extra data to put into a Responses result that is left out otherwise.
 ///
 /// Schema `ResponseIncludesEnum` of the API document.
+#[doc(alias = "ResponseIncludesEnum")]
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum ResponseIncludesEnum {
+pub enum ResponsesInclude {
     /// Passages found by each file search.
     FileSearchCallResults,
     /// Image URLs of the input messages.
@@ -223,7 +224,7 @@ pub enum ResponseIncludesEnum {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(ResponseIncludesEnum {
+wire_enum!(ResponsesInclude {
     FileSearchCallResults = "file_search_call.results",
     MessageInputImageImageUrl = "message.input_image.image_url",
     ComputerCallOutputOutputImageUrl = "computer_call_output.output.image_url",
@@ -902,7 +903,7 @@ pub enum OutputMessageInputContentItem {
     /// Message part in which the model declines to answer.
     ///
     /// `type` is `refusal`.
-    Refusal(OpenAiResponsesRefusalContent),
+    Refusal(ResponsesRefusal),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
@@ -927,9 +928,9 @@ impl From<ResponseOutputText> for OutputMessageInputContentItem {
     }
 }
 
-impl From<OpenAiResponsesRefusalContent> for OutputMessageInputContentItem {
+impl From<ResponsesRefusal> for OutputMessageInputContentItem {
     #[inline]
-    fn from(value: OpenAiResponsesRefusalContent) -> Self {
+    fn from(value: ResponsesRefusal) -> Self {
         Self::Refusal(value)
     }
 }
@@ -1873,55 +1874,55 @@ pub enum AdditionalToolsItemTool {
     /// Hosted tool that lets the model ask a stronger model for guidance mid-generation; several named entries are allowed, but only one nameless entry.
     ///
     /// `type` is `openrouter:advisor`.
-    OpenrouterAdvisor(Box<AdvisorServerToolOpenrouter>),
+    OpenRouterAdvisor(Box<AdvisorServerToolOpenRouter>),
     /// Server tool through which the model hands a self-contained task to a cheaper or faster worker model and gets back the result.
     ///
     /// `type` is `openrouter:subagent`.
-    OpenrouterSubagent(Box<SubagentServerToolOpenrouter>),
+    OpenRouterSubagent(Box<SubagentServerToolOpenRouter>),
     /// Lets the model ask OpenRouter for the present date and time.
     ///
     /// `type` is `openrouter:datetime`.
-    OpenrouterDatetime(DatetimeServerTool),
+    OpenRouterDatetime(DatetimeServerTool),
     /// Lets the model list, read, write and edit the files of the workspace that the calling API key belongs to.
     ///
     /// `type` is `openrouter:files`.
-    OpenrouterFiles(FilesServerTool),
+    OpenRouterFiles(FilesServerTool),
     /// Server tool that sends a prompt to several models in parallel and has an analyst model condense their answers into structured JSON for the calling model.
     ///
     /// `type` is `openrouter:fusion`.
-    OpenrouterFusion(Box<FusionServerToolOpenrouter>),
+    OpenRouterFusion(Box<FusionServerToolOpenRouter>),
     /// Server tool run by OpenRouter that has an image model draw what the calling model describes.
     ///
     /// `type` is `openrouter:image_generation`.
-    OpenrouterImageGeneration(ImageGenerationServerToolOpenrouter),
+    OpenRouterImageGeneration(ImageGenerationServerToolOpenRouter),
     /// Server tool, run by OpenRouter, that lets the model look up and filter the models in the catalogue.
     ///
     /// `type` is `openrouter:experimental__search_models`.
-    OpenrouterExperimentalSearchModels(SearchModelsServerToolOpenrouter),
+    OpenRouterExperimentalSearchModels(SearchModelsServerToolOpenRouter),
     /// Server tool, run by OpenRouter, that reads a web page or PDF at a given address in full.
     ///
     /// `type` is `openrouter:web_fetch`.
-    OpenrouterWebFetch(WebFetchServerTool),
+    OpenRouterWebFetch(WebFetchServerTool),
     /// Server tool, run by OpenRouter, with which the model looks up current facts on the web.
     ///
     /// `type` is `openrouter:web_search`.
-    OpenrouterWebSearch(Box<WebSearchServerToolOpenrouter>),
+    OpenRouterWebSearch(Box<WebSearchServerToolOpenRouter>),
     /// Hosted tool that checks V4A diffs for creating, updating and deleting files; works on the Responses API only.
     ///
     /// `type` is `openrouter:apply_patch`.
-    OpenrouterApplyPatch(ApplyPatchServerToolOpenrouter),
+    OpenRouterApplyPatch(ApplyPatchServerToolOpenRouter),
     /// Hosted tool with which the model runs shell commands in a sandboxed container of OpenRouter.
     ///
     /// `type` is `openrouter:bash`.
-    OpenrouterBash(Box<BashServerTool>),
+    OpenRouterBash(Box<BashServerTool>),
     /// Server tool that gives the model a shell in an isolated container at OpenRouter, modelled on the hosted shell of OpenAI.
     ///
     /// `type` is `openrouter:shell`.
-    OpenrouterShell(Box<ShellServerToolOpenrouter>),
+    OpenRouterShell(Box<ShellServerToolOpenRouter>),
     /// Server tool that looks up tools declared with `defer_loading` and makes the hits available for calls.
     ///
     /// `type` is `openrouter:tool_search`.
-    OpenrouterToolSearch(ToolSearchServerTool),
+    OpenRouterToolSearch(ToolSearchServerTool),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
@@ -1938,19 +1939,19 @@ wire_union!(AdditionalToolsItemTool {
         "local_shell" => LocalShell,
         "mcp" => Mcp,
         "namespace" => Namespace,
-        "openrouter:advisor" => OpenrouterAdvisor,
-        "openrouter:apply_patch" => OpenrouterApplyPatch,
-        "openrouter:bash" => OpenrouterBash,
-        "openrouter:datetime" => OpenrouterDatetime,
-        "openrouter:experimental__search_models" => OpenrouterExperimentalSearchModels,
-        "openrouter:files" => OpenrouterFiles,
-        "openrouter:fusion" => OpenrouterFusion,
-        "openrouter:image_generation" => OpenrouterImageGeneration,
-        "openrouter:shell" => OpenrouterShell,
-        "openrouter:subagent" => OpenrouterSubagent,
-        "openrouter:tool_search" => OpenrouterToolSearch,
-        "openrouter:web_fetch" => OpenrouterWebFetch,
-        "openrouter:web_search" => OpenrouterWebSearch,
+        "openrouter:advisor" => OpenRouterAdvisor,
+        "openrouter:apply_patch" => OpenRouterApplyPatch,
+        "openrouter:bash" => OpenRouterBash,
+        "openrouter:datetime" => OpenRouterDatetime,
+        "openrouter:experimental__search_models" => OpenRouterExperimentalSearchModels,
+        "openrouter:files" => OpenRouterFiles,
+        "openrouter:fusion" => OpenRouterFusion,
+        "openrouter:image_generation" => OpenRouterImageGeneration,
+        "openrouter:shell" => OpenRouterShell,
+        "openrouter:subagent" => OpenRouterSubagent,
+        "openrouter:tool_search" => OpenRouterToolSearch,
+        "openrouter:web_fetch" => OpenRouterWebFetch,
+        "openrouter:web_search" => OpenRouterWebSearch,
         "shell" => Shell,
         "web_search" => WebSearch,
         "web_search_2025_08_26" => WebSearch2025_08_26,
@@ -1975,19 +1976,19 @@ wire_union!(AdditionalToolsItemTool {
         12 ApplyPatch,
         13 Custom,
         14 Namespace,
-        15 OpenrouterAdvisor,
-        16 OpenrouterSubagent,
-        17 OpenrouterDatetime,
-        18 OpenrouterFiles,
-        19 OpenrouterFusion,
-        20 OpenrouterImageGeneration,
-        21 OpenrouterExperimentalSearchModels,
-        22 OpenrouterWebFetch,
-        23 OpenrouterWebSearch,
-        24 OpenrouterApplyPatch,
-        25 OpenrouterBash,
-        26 OpenrouterShell,
-        27 OpenrouterToolSearch,
+        15 OpenRouterAdvisor,
+        16 OpenRouterSubagent,
+        17 OpenRouterDatetime,
+        18 OpenRouterFiles,
+        19 OpenRouterFusion,
+        20 OpenRouterImageGeneration,
+        21 OpenRouterExperimentalSearchModels,
+        22 OpenRouterWebFetch,
+        23 OpenRouterWebSearch,
+        24 OpenRouterApplyPatch,
+        25 OpenRouterBash,
+        26 OpenRouterShell,
+        27 OpenRouterToolSearch,
     }
 });
 
@@ -2096,94 +2097,94 @@ impl From<NamespaceTool> for AdditionalToolsItemTool {
     }
 }
 
-impl From<AdvisorServerToolOpenrouter> for AdditionalToolsItemTool {
+impl From<AdvisorServerToolOpenRouter> for AdditionalToolsItemTool {
     #[inline]
-    fn from(value: AdvisorServerToolOpenrouter) -> Self {
-        Self::OpenrouterAdvisor(Box::new(value))
+    fn from(value: AdvisorServerToolOpenRouter) -> Self {
+        Self::OpenRouterAdvisor(Box::new(value))
     }
 }
 
-impl From<SubagentServerToolOpenrouter> for AdditionalToolsItemTool {
+impl From<SubagentServerToolOpenRouter> for AdditionalToolsItemTool {
     #[inline]
-    fn from(value: SubagentServerToolOpenrouter) -> Self {
-        Self::OpenrouterSubagent(Box::new(value))
+    fn from(value: SubagentServerToolOpenRouter) -> Self {
+        Self::OpenRouterSubagent(Box::new(value))
     }
 }
 
 impl From<DatetimeServerTool> for AdditionalToolsItemTool {
     #[inline]
     fn from(value: DatetimeServerTool) -> Self {
-        Self::OpenrouterDatetime(value)
+        Self::OpenRouterDatetime(value)
     }
 }
 
 impl From<FilesServerTool> for AdditionalToolsItemTool {
     #[inline]
     fn from(value: FilesServerTool) -> Self {
-        Self::OpenrouterFiles(value)
+        Self::OpenRouterFiles(value)
     }
 }
 
-impl From<FusionServerToolOpenrouter> for AdditionalToolsItemTool {
+impl From<FusionServerToolOpenRouter> for AdditionalToolsItemTool {
     #[inline]
-    fn from(value: FusionServerToolOpenrouter) -> Self {
-        Self::OpenrouterFusion(Box::new(value))
+    fn from(value: FusionServerToolOpenRouter) -> Self {
+        Self::OpenRouterFusion(Box::new(value))
     }
 }
 
-impl From<ImageGenerationServerToolOpenrouter> for AdditionalToolsItemTool {
+impl From<ImageGenerationServerToolOpenRouter> for AdditionalToolsItemTool {
     #[inline]
-    fn from(value: ImageGenerationServerToolOpenrouter) -> Self {
-        Self::OpenrouterImageGeneration(value)
+    fn from(value: ImageGenerationServerToolOpenRouter) -> Self {
+        Self::OpenRouterImageGeneration(value)
     }
 }
 
-impl From<SearchModelsServerToolOpenrouter> for AdditionalToolsItemTool {
+impl From<SearchModelsServerToolOpenRouter> for AdditionalToolsItemTool {
     #[inline]
-    fn from(value: SearchModelsServerToolOpenrouter) -> Self {
-        Self::OpenrouterExperimentalSearchModels(value)
+    fn from(value: SearchModelsServerToolOpenRouter) -> Self {
+        Self::OpenRouterExperimentalSearchModels(value)
     }
 }
 
 impl From<WebFetchServerTool> for AdditionalToolsItemTool {
     #[inline]
     fn from(value: WebFetchServerTool) -> Self {
-        Self::OpenrouterWebFetch(value)
+        Self::OpenRouterWebFetch(value)
     }
 }
 
-impl From<WebSearchServerToolOpenrouter> for AdditionalToolsItemTool {
+impl From<WebSearchServerToolOpenRouter> for AdditionalToolsItemTool {
     #[inline]
-    fn from(value: WebSearchServerToolOpenrouter) -> Self {
-        Self::OpenrouterWebSearch(Box::new(value))
+    fn from(value: WebSearchServerToolOpenRouter) -> Self {
+        Self::OpenRouterWebSearch(Box::new(value))
     }
 }
 
-impl From<ApplyPatchServerToolOpenrouter> for AdditionalToolsItemTool {
+impl From<ApplyPatchServerToolOpenRouter> for AdditionalToolsItemTool {
     #[inline]
-    fn from(value: ApplyPatchServerToolOpenrouter) -> Self {
-        Self::OpenrouterApplyPatch(value)
+    fn from(value: ApplyPatchServerToolOpenRouter) -> Self {
+        Self::OpenRouterApplyPatch(value)
     }
 }
 
 impl From<BashServerTool> for AdditionalToolsItemTool {
     #[inline]
     fn from(value: BashServerTool) -> Self {
-        Self::OpenrouterBash(Box::new(value))
+        Self::OpenRouterBash(Box::new(value))
     }
 }
 
-impl From<ShellServerToolOpenrouter> for AdditionalToolsItemTool {
+impl From<ShellServerToolOpenRouter> for AdditionalToolsItemTool {
     #[inline]
-    fn from(value: ShellServerToolOpenrouter) -> Self {
-        Self::OpenrouterShell(Box::new(value))
+    fn from(value: ShellServerToolOpenRouter) -> Self {
+        Self::OpenRouterShell(Box::new(value))
     }
 }
 
 impl From<ToolSearchServerTool> for AdditionalToolsItemTool {
     #[inline]
     fn from(value: ToolSearchServerTool) -> Self {
-        Self::OpenrouterToolSearch(value)
+        Self::OpenRouterToolSearch(value)
     }
 }
 
@@ -2196,7 +2197,7 @@ pub struct AgentMessageItem {
     /// Name of the agent that wrote the message.
     pub author: String,
     /// Parts that make up the message: text, images or opaque encrypted payloads.
-    pub content: Vec<AgentMessageItemContentItem>,
+    pub content: Vec<AgentMessageContentPart>,
     /// Name of the agent the message is addressed to.
     pub recipient: String,
     /// Agent this item is attributed to; null when no agent is attached.
@@ -2220,7 +2221,7 @@ impl AgentMessageItem {
     #[inline]
     pub fn new(
         author: impl Into<String>,
-        content: impl IntoIterator<Item = impl Into<AgentMessageItemContentItem>>,
+        content: impl IntoIterator<Item = impl Into<AgentMessageContentPart>>,
         recipient: impl Into<String>,
     ) -> Self {
         Self {
@@ -2270,18 +2271,18 @@ wire_setters!(AgentMessageItemAgent {});
 /// At `AgentMessageItem.content[]|encrypted_content` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct AgentMessageItemContentItemEncryptedContent {
+pub struct AgentMessageEncryptedContent {
     /// Opaque ciphertext of the part; keep it byte for byte when replaying the conversation.
     pub encrypted_content: String,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(AgentMessageItemContentItemEncryptedContent ["type" = "\"encrypted_content\""] {
+wire_struct!(AgentMessageEncryptedContent ["type" = "\"encrypted_content\""] {
     0 encrypted_content: "encrypted_content" Required,
 });
 
-impl AgentMessageItemContentItemEncryptedContent {
+impl AgentMessageEncryptedContent {
     /// With what the API requires.
     #[inline]
     pub fn new(encrypted_content: impl Into<String>) -> Self {
@@ -2289,14 +2290,14 @@ impl AgentMessageItemContentItemEncryptedContent {
     }
 }
 
-wire_setters!(AgentMessageItemContentItemEncryptedContent {});
+wire_setters!(AgentMessageEncryptedContent {});
 
 /// What `AgentMessageItem.content[]` may be.
 ///
 /// At `AgentMessageItem.content[]` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum AgentMessageItemContentItem {
+pub enum AgentMessageContentPart {
     /// Text passed to the model as part of a Responses input message.
     ///
     /// `type` is `input_text`.
@@ -2308,12 +2309,12 @@ pub enum AgentMessageItemContentItem {
     /// A part whose content is readable only by the provider; pass it back unchanged.
     ///
     /// `type` is `encrypted_content`.
-    EncryptedContent(AgentMessageItemContentItemEncryptedContent),
+    EncryptedContent(AgentMessageEncryptedContent),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
 
-wire_union!(AgentMessageItemContentItem {
+wire_union!(AgentMessageContentPart {
     tag "type" {
         "encrypted_content" => EncryptedContent,
         "input_image" => InputImage,
@@ -2328,23 +2329,23 @@ wire_union!(AgentMessageItemContentItem {
     }
 });
 
-impl From<InputText> for AgentMessageItemContentItem {
+impl From<InputText> for AgentMessageContentPart {
     #[inline]
     fn from(value: InputText) -> Self {
         Self::InputText(value)
     }
 }
 
-impl From<InputImage> for AgentMessageItemContentItem {
+impl From<InputImage> for AgentMessageContentPart {
     #[inline]
     fn from(value: InputImage) -> Self {
         Self::InputImage(value)
     }
 }
 
-impl From<AgentMessageItemContentItemEncryptedContent> for AgentMessageItemContentItem {
+impl From<AgentMessageEncryptedContent> for AgentMessageContentPart {
     #[inline]
-    fn from(value: AgentMessageItemContentItemEncryptedContent) -> Self {
+    fn from(value: AgentMessageEncryptedContent) -> Self {
         Self::EncryptedContent(value)
     }
 }
@@ -2444,7 +2445,7 @@ wire_enum!(ToolSearchCallItemStatus {
 /// At `Inputs[]` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum InputsItem {
+pub enum InputItem {
     /// Reasoning from an earlier turn, with signature and format tag, to hand back as input.
     ///
     /// `type` is `reasoning`.
@@ -2473,11 +2474,11 @@ pub enum InputsItem {
     ///
     /// `type` is `message`.
     OutputMessageInput(OutputMessageInput),
-    /// Web lookup as it appears among the output items of a Responses result.
+    /// Web lookup performed while answering: a search, a page visit or a text match within a page.
     ///
     /// `type` is `web_search_call`.
     WebSearchCall(OutputWebSearchCallItem),
-    /// Search the model ran over uploaded files, as it appears among the response output items.
+    /// Search the model ran over uploaded files, with the phrases it looked for.
     ///
     /// `type` is `file_search_call`.
     FileSearchCall(OutputFileSearchCallItem),
@@ -2485,7 +2486,7 @@ pub enum InputsItem {
     ///
     /// `type` is `image_generation_call`.
     ImageGenerationCall(OutputImageGenerationCallItem),
-    /// Code the model ran in a code interpreter container, together with whatever the run produced.
+    /// Run of model-written code in a sandboxed container, with the outputs collected so far.
     ///
     /// `type` is `code_interpreter_call`.
     CodeInterpreterCall(OutputCodeInterpreterCallItem),
@@ -2496,83 +2497,83 @@ pub enum InputsItem {
     /// Current date and time that OpenRouter supplied to the model through `openrouter:datetime`.
     ///
     /// `type` is `openrouter:datetime`.
-    OpenrouterDatetime(OutputDatetimeItem),
+    OpenRouterDatetime(OutputDatetimeItem),
     /// Web search that OpenRouter performed for the model through `openrouter:web_search`.
     ///
     /// `type` is `openrouter:web_search`.
-    OpenrouterWebSearch(OutputWebSearchServerToolItem),
+    OpenRouterWebSearch(OutputWebSearchServerToolItem),
     /// Program that OpenRouter ran for the model through `openrouter:code_interpreter`, with its printed output.
     ///
     /// `type` is `openrouter:code_interpreter`.
-    OpenrouterCodeInterpreter(Box<OutputCodeInterpreterServerToolItem>),
+    OpenRouterCodeInterpreter(Box<OutputCodeInterpreterServerToolItem>),
     /// Search over files that OpenRouter performed for the model through `openrouter:file_search`.
     ///
     /// `type` is `openrouter:file_search`.
-    OpenrouterFileSearch(OutputFileSearchServerToolItem),
+    OpenRouterFileSearch(OutputFileSearchServerToolItem),
     /// Picture that OpenRouter created for the model through `openrouter:image_generation`.
     ///
     /// `type` is `openrouter:image_generation`.
-    OpenrouterImageGeneration(Box<OutputImageGenerationServerToolItem>),
+    OpenRouterImageGeneration(Box<OutputImageGenerationServerToolItem>),
     /// Browser step that OpenRouter carried out for the model through `openrouter:browser_use`.
     ///
     /// `type` is `openrouter:browser_use`.
-    OpenrouterBrowserUse(OutputBrowserUseServerToolItem),
+    OpenRouterBrowserUse(OutputBrowserUseServerToolItem),
     /// Shell command that OpenRouter executed for the model through `openrouter:bash`, with the streams it printed.
     ///
     /// `type` is `openrouter:bash`.
-    OpenrouterBash(Box<OutputBashServerToolItem>),
+    OpenRouterBash(Box<OutputBashServerToolItem>),
     /// File viewing or editing step that the model performed through `openrouter:text_editor`.
     ///
     /// `type` is `openrouter:text_editor`.
-    OpenrouterTextEditor(OutputTextEditorServerToolItem),
+    OpenRouterTextEditor(OutputTextEditorServerToolItem),
     /// Patch proposed through `openrouter:apply_patch`; once it validates, generation stops so your client can apply it and answer with `apply_patch_call_output`.
     ///
     /// `type` is `openrouter:apply_patch`.
-    OpenrouterApplyPatch(Box<OutputApplyPatchServerToolItem>),
+    OpenRouterApplyPatch(Box<OutputApplyPatchServerToolItem>),
     /// Web page that OpenRouter downloaded for the model through `openrouter:web_fetch`.
     ///
     /// `type` is `openrouter:web_fetch`.
-    OpenrouterWebFetch(Box<OutputWebFetchServerToolItem>),
+    OpenRouterWebFetch(Box<OutputWebFetchServerToolItem>),
     /// Search for deferred tools that the model made through `openrouter:tool_search`.
     ///
     /// `type` is `openrouter:tool_search`.
-    OpenrouterToolSearch(OutputToolSearchServerToolItem),
+    OpenRouterToolSearch(OutputToolSearchServerToolItem),
     /// Access to stored memory that the model made through `openrouter:memory`.
     ///
     /// `type` is `openrouter:memory`.
-    OpenrouterMemory(OutputMemoryServerToolItem),
+    OpenRouterMemory(OutputMemoryServerToolItem),
     /// Stands in for a blocked tool call in the output, when OpenRouter Armor is set to report such calls as custom items.
     ///
     /// `type` is `openrouter:armor_blocked`.
-    OpenrouterArmorBlocked(Box<OutputArmorBlockedItem>),
+    OpenRouterArmorBlocked(Box<OutputArmorBlockedItem>),
     /// Tool call on a remote MCP server that OpenRouter made for the model through `openrouter:mcp`.
     ///
     /// `type` is `openrouter:mcp`.
-    OpenrouterMcp(OutputMcpServerToolItem),
+    OpenRouterMcp(OutputMcpServerToolItem),
     /// Lookup in the model catalog that the assistant made through the experimental `openrouter:experimental__search_models` tool.
     ///
     /// `type` is `openrouter:experimental__search_models`.
-    OpenrouterExperimentalSearchModels(OutputSearchModelsServerToolItem),
+    OpenRouterExperimentalSearchModels(OutputSearchModelsServerToolItem),
     /// Multi-model analysis performed through `openrouter:fusion`, with the panel answers and the combined verdict.
     ///
     /// `type` is `openrouter:fusion`.
-    OpenrouterFusion(Box<OutputFusionServerToolItem>),
+    OpenRouterFusion(Box<OutputFusionServerToolItem>),
     /// Output item recording one consultation of an advisor model through `openrouter:advisor`.
     ///
     /// `type` is `openrouter:advisor`.
-    OpenrouterAdvisor(Box<OutputAdvisorServerToolItem>),
+    OpenRouterAdvisor(Box<OutputAdvisorServerToolItem>),
     /// Task that the main model delegated to a worker model through `openrouter:subagent`, and how it turned out.
     ///
     /// `type` is `openrouter:subagent`.
-    OpenrouterSubagent(Box<OutputSubagentServerToolItem>),
+    OpenRouterSubagent(Box<OutputSubagentServerToolItem>),
     /// One operation on stored files that the model performed through `openrouter:files`.
     ///
     /// `type` is `openrouter:files`.
-    OpenrouterFiles(Box<OutputFilesServerToolItem>),
+    OpenRouterFiles(Box<OutputFilesServerToolItem>),
     /// Shell session step that OpenRouter executed for the model through `openrouter:shell`, commands and results in one item.
     ///
     /// `type` is `openrouter:shell`.
-    OpenrouterShell(Box<OutputShellServerToolItem>),
+    OpenRouterShell(Box<OutputShellServerToolItem>),
     /// Asks your program to run a shell command on its own machine and report back.
     ///
     /// `type` is `local_shell_call`.
@@ -2649,7 +2650,7 @@ pub enum InputsItem {
     Unrecognized(Unrecognized),
 }
 
-wire_union!(InputsItem {
+wire_union!(InputItem {
     tag "type" {
         "additional_tools" => AdditionalTools,
         "agent_message" => AgentMessage,
@@ -2675,26 +2676,26 @@ wire_union!(InputsItem {
         "message" if (Has("id"), Is("role", "assistant")) => OutputMessageInput,
         "message" if (Has("id")) => InputMessageItem,
         "message" => EasyInputMessage,
-        "openrouter:advisor" => OpenrouterAdvisor,
-        "openrouter:apply_patch" => OpenrouterApplyPatch,
-        "openrouter:armor_blocked" => OpenrouterArmorBlocked,
-        "openrouter:bash" => OpenrouterBash,
-        "openrouter:browser_use" => OpenrouterBrowserUse,
-        "openrouter:code_interpreter" => OpenrouterCodeInterpreter,
-        "openrouter:datetime" => OpenrouterDatetime,
-        "openrouter:experimental__search_models" => OpenrouterExperimentalSearchModels,
-        "openrouter:file_search" => OpenrouterFileSearch,
-        "openrouter:files" => OpenrouterFiles,
-        "openrouter:fusion" => OpenrouterFusion,
-        "openrouter:image_generation" => OpenrouterImageGeneration,
-        "openrouter:mcp" => OpenrouterMcp,
-        "openrouter:memory" => OpenrouterMemory,
-        "openrouter:shell" => OpenrouterShell,
-        "openrouter:subagent" => OpenrouterSubagent,
-        "openrouter:text_editor" => OpenrouterTextEditor,
-        "openrouter:tool_search" => OpenrouterToolSearch,
-        "openrouter:web_fetch" => OpenrouterWebFetch,
-        "openrouter:web_search" => OpenrouterWebSearch,
+        "openrouter:advisor" => OpenRouterAdvisor,
+        "openrouter:apply_patch" => OpenRouterApplyPatch,
+        "openrouter:armor_blocked" => OpenRouterArmorBlocked,
+        "openrouter:bash" => OpenRouterBash,
+        "openrouter:browser_use" => OpenRouterBrowserUse,
+        "openrouter:code_interpreter" => OpenRouterCodeInterpreter,
+        "openrouter:datetime" => OpenRouterDatetime,
+        "openrouter:experimental__search_models" => OpenRouterExperimentalSearchModels,
+        "openrouter:file_search" => OpenRouterFileSearch,
+        "openrouter:files" => OpenRouterFiles,
+        "openrouter:fusion" => OpenRouterFusion,
+        "openrouter:image_generation" => OpenRouterImageGeneration,
+        "openrouter:mcp" => OpenRouterMcp,
+        "openrouter:memory" => OpenRouterMemory,
+        "openrouter:shell" => OpenRouterShell,
+        "openrouter:subagent" => OpenRouterSubagent,
+        "openrouter:text_editor" => OpenRouterTextEditor,
+        "openrouter:tool_search" => OpenRouterToolSearch,
+        "openrouter:web_fetch" => OpenRouterWebFetch,
+        "openrouter:web_search" => OpenRouterWebSearch,
         "reasoning" => Reasoning,
         "shell_call" => ShellCall,
         "shell_call_output" => ShellCallOutput,
@@ -2719,26 +2720,26 @@ wire_union!(InputsItem {
         9 ImageGenerationCall,
         10 CodeInterpreterCall,
         11 ComputerCall,
-        12 OpenrouterDatetime,
-        13 OpenrouterWebSearch,
-        14 OpenrouterCodeInterpreter,
-        15 OpenrouterFileSearch,
-        16 OpenrouterImageGeneration,
-        17 OpenrouterBrowserUse,
-        18 OpenrouterBash,
-        19 OpenrouterTextEditor,
-        20 OpenrouterApplyPatch,
-        21 OpenrouterWebFetch,
-        22 OpenrouterToolSearch,
-        23 OpenrouterMemory,
-        24 OpenrouterArmorBlocked,
-        25 OpenrouterMcp,
-        26 OpenrouterExperimentalSearchModels,
-        27 OpenrouterFusion,
-        28 OpenrouterAdvisor,
-        29 OpenrouterSubagent,
-        30 OpenrouterFiles,
-        31 OpenrouterShell,
+        12 OpenRouterDatetime,
+        13 OpenRouterWebSearch,
+        14 OpenRouterCodeInterpreter,
+        15 OpenRouterFileSearch,
+        16 OpenRouterImageGeneration,
+        17 OpenRouterBrowserUse,
+        18 OpenRouterBash,
+        19 OpenRouterTextEditor,
+        20 OpenRouterApplyPatch,
+        21 OpenRouterWebFetch,
+        22 OpenRouterToolSearch,
+        23 OpenRouterMemory,
+        24 OpenRouterArmorBlocked,
+        25 OpenRouterMcp,
+        26 OpenRouterExperimentalSearchModels,
+        27 OpenRouterFusion,
+        28 OpenRouterAdvisor,
+        29 OpenRouterSubagent,
+        30 OpenRouterFiles,
+        31 OpenRouterShell,
         32 LocalShellCall,
         33 LocalShellCallOutput,
         34 ShellCall,
@@ -2760,350 +2761,350 @@ wire_union!(InputsItem {
     }
 });
 
-impl From<ReasoningItem> for InputsItem {
+impl From<ReasoningItem> for InputItem {
     #[inline]
     fn from(value: ReasoningItem) -> Self {
         Self::Reasoning(Box::new(value))
     }
 }
 
-impl From<EasyInputMessage> for InputsItem {
+impl From<EasyInputMessage> for InputItem {
     #[inline]
     fn from(value: EasyInputMessage) -> Self {
         Self::EasyInputMessage(value)
     }
 }
 
-impl From<InputMessageItem> for InputsItem {
+impl From<InputMessageItem> for InputItem {
     #[inline]
     fn from(value: InputMessageItem) -> Self {
         Self::InputMessageItem(value)
     }
 }
 
-impl From<FunctionCallOutputItem> for InputsItem {
+impl From<FunctionCallOutputItem> for InputItem {
     #[inline]
     fn from(value: FunctionCallOutputItem) -> Self {
         Self::FunctionCallOutput(value)
     }
 }
 
-impl From<ApplyPatchCallItem> for InputsItem {
+impl From<ApplyPatchCallItem> for InputItem {
     #[inline]
     fn from(value: ApplyPatchCallItem) -> Self {
         Self::ApplyPatchCall(value)
     }
 }
 
-impl From<ApplyPatchCallOutputItem> for InputsItem {
+impl From<ApplyPatchCallOutputItem> for InputItem {
     #[inline]
     fn from(value: ApplyPatchCallOutputItem) -> Self {
         Self::ApplyPatchCallOutput(value)
     }
 }
 
-impl From<OutputMessageInput> for InputsItem {
+impl From<OutputMessageInput> for InputItem {
     #[inline]
     fn from(value: OutputMessageInput) -> Self {
         Self::OutputMessageInput(value)
     }
 }
 
-impl From<OutputWebSearchCallItem> for InputsItem {
+impl From<OutputWebSearchCallItem> for InputItem {
     #[inline]
     fn from(value: OutputWebSearchCallItem) -> Self {
         Self::WebSearchCall(value)
     }
 }
 
-impl From<OutputFileSearchCallItem> for InputsItem {
+impl From<OutputFileSearchCallItem> for InputItem {
     #[inline]
     fn from(value: OutputFileSearchCallItem) -> Self {
         Self::FileSearchCall(value)
     }
 }
 
-impl From<OutputImageGenerationCallItem> for InputsItem {
+impl From<OutputImageGenerationCallItem> for InputItem {
     #[inline]
     fn from(value: OutputImageGenerationCallItem) -> Self {
         Self::ImageGenerationCall(value)
     }
 }
 
-impl From<OutputCodeInterpreterCallItem> for InputsItem {
+impl From<OutputCodeInterpreterCallItem> for InputItem {
     #[inline]
     fn from(value: OutputCodeInterpreterCallItem) -> Self {
         Self::CodeInterpreterCall(value)
     }
 }
 
-impl From<OutputComputerCallItem> for InputsItem {
+impl From<OutputComputerCallItem> for InputItem {
     #[inline]
     fn from(value: OutputComputerCallItem) -> Self {
         Self::ComputerCall(value)
     }
 }
 
-impl From<OutputDatetimeItem> for InputsItem {
+impl From<OutputDatetimeItem> for InputItem {
     #[inline]
     fn from(value: OutputDatetimeItem) -> Self {
-        Self::OpenrouterDatetime(value)
+        Self::OpenRouterDatetime(value)
     }
 }
 
-impl From<OutputWebSearchServerToolItem> for InputsItem {
+impl From<OutputWebSearchServerToolItem> for InputItem {
     #[inline]
     fn from(value: OutputWebSearchServerToolItem) -> Self {
-        Self::OpenrouterWebSearch(value)
+        Self::OpenRouterWebSearch(value)
     }
 }
 
-impl From<OutputCodeInterpreterServerToolItem> for InputsItem {
+impl From<OutputCodeInterpreterServerToolItem> for InputItem {
     #[inline]
     fn from(value: OutputCodeInterpreterServerToolItem) -> Self {
-        Self::OpenrouterCodeInterpreter(Box::new(value))
+        Self::OpenRouterCodeInterpreter(Box::new(value))
     }
 }
 
-impl From<OutputFileSearchServerToolItem> for InputsItem {
+impl From<OutputFileSearchServerToolItem> for InputItem {
     #[inline]
     fn from(value: OutputFileSearchServerToolItem) -> Self {
-        Self::OpenrouterFileSearch(value)
+        Self::OpenRouterFileSearch(value)
     }
 }
 
-impl From<OutputImageGenerationServerToolItem> for InputsItem {
+impl From<OutputImageGenerationServerToolItem> for InputItem {
     #[inline]
     fn from(value: OutputImageGenerationServerToolItem) -> Self {
-        Self::OpenrouterImageGeneration(Box::new(value))
+        Self::OpenRouterImageGeneration(Box::new(value))
     }
 }
 
-impl From<OutputBrowserUseServerToolItem> for InputsItem {
+impl From<OutputBrowserUseServerToolItem> for InputItem {
     #[inline]
     fn from(value: OutputBrowserUseServerToolItem) -> Self {
-        Self::OpenrouterBrowserUse(value)
+        Self::OpenRouterBrowserUse(value)
     }
 }
 
-impl From<OutputBashServerToolItem> for InputsItem {
+impl From<OutputBashServerToolItem> for InputItem {
     #[inline]
     fn from(value: OutputBashServerToolItem) -> Self {
-        Self::OpenrouterBash(Box::new(value))
+        Self::OpenRouterBash(Box::new(value))
     }
 }
 
-impl From<OutputTextEditorServerToolItem> for InputsItem {
+impl From<OutputTextEditorServerToolItem> for InputItem {
     #[inline]
     fn from(value: OutputTextEditorServerToolItem) -> Self {
-        Self::OpenrouterTextEditor(value)
+        Self::OpenRouterTextEditor(value)
     }
 }
 
-impl From<OutputApplyPatchServerToolItem> for InputsItem {
+impl From<OutputApplyPatchServerToolItem> for InputItem {
     #[inline]
     fn from(value: OutputApplyPatchServerToolItem) -> Self {
-        Self::OpenrouterApplyPatch(Box::new(value))
+        Self::OpenRouterApplyPatch(Box::new(value))
     }
 }
 
-impl From<OutputWebFetchServerToolItem> for InputsItem {
+impl From<OutputWebFetchServerToolItem> for InputItem {
     #[inline]
     fn from(value: OutputWebFetchServerToolItem) -> Self {
-        Self::OpenrouterWebFetch(Box::new(value))
+        Self::OpenRouterWebFetch(Box::new(value))
     }
 }
 
-impl From<OutputToolSearchServerToolItem> for InputsItem {
+impl From<OutputToolSearchServerToolItem> for InputItem {
     #[inline]
     fn from(value: OutputToolSearchServerToolItem) -> Self {
-        Self::OpenrouterToolSearch(value)
+        Self::OpenRouterToolSearch(value)
     }
 }
 
-impl From<OutputMemoryServerToolItem> for InputsItem {
+impl From<OutputMemoryServerToolItem> for InputItem {
     #[inline]
     fn from(value: OutputMemoryServerToolItem) -> Self {
-        Self::OpenrouterMemory(value)
+        Self::OpenRouterMemory(value)
     }
 }
 
-impl From<OutputArmorBlockedItem> for InputsItem {
+impl From<OutputArmorBlockedItem> for InputItem {
     #[inline]
     fn from(value: OutputArmorBlockedItem) -> Self {
-        Self::OpenrouterArmorBlocked(Box::new(value))
+        Self::OpenRouterArmorBlocked(Box::new(value))
     }
 }
 
-impl From<OutputMcpServerToolItem> for InputsItem {
+impl From<OutputMcpServerToolItem> for InputItem {
     #[inline]
     fn from(value: OutputMcpServerToolItem) -> Self {
-        Self::OpenrouterMcp(value)
+        Self::OpenRouterMcp(value)
     }
 }
 
-impl From<OutputSearchModelsServerToolItem> for InputsItem {
+impl From<OutputSearchModelsServerToolItem> for InputItem {
     #[inline]
     fn from(value: OutputSearchModelsServerToolItem) -> Self {
-        Self::OpenrouterExperimentalSearchModels(value)
+        Self::OpenRouterExperimentalSearchModels(value)
     }
 }
 
-impl From<OutputFusionServerToolItem> for InputsItem {
+impl From<OutputFusionServerToolItem> for InputItem {
     #[inline]
     fn from(value: OutputFusionServerToolItem) -> Self {
-        Self::OpenrouterFusion(Box::new(value))
+        Self::OpenRouterFusion(Box::new(value))
     }
 }
 
-impl From<OutputAdvisorServerToolItem> for InputsItem {
+impl From<OutputAdvisorServerToolItem> for InputItem {
     #[inline]
     fn from(value: OutputAdvisorServerToolItem) -> Self {
-        Self::OpenrouterAdvisor(Box::new(value))
+        Self::OpenRouterAdvisor(Box::new(value))
     }
 }
 
-impl From<OutputSubagentServerToolItem> for InputsItem {
+impl From<OutputSubagentServerToolItem> for InputItem {
     #[inline]
     fn from(value: OutputSubagentServerToolItem) -> Self {
-        Self::OpenrouterSubagent(Box::new(value))
+        Self::OpenRouterSubagent(Box::new(value))
     }
 }
 
-impl From<OutputFilesServerToolItem> for InputsItem {
+impl From<OutputFilesServerToolItem> for InputItem {
     #[inline]
     fn from(value: OutputFilesServerToolItem) -> Self {
-        Self::OpenrouterFiles(Box::new(value))
+        Self::OpenRouterFiles(Box::new(value))
     }
 }
 
-impl From<OutputShellServerToolItem> for InputsItem {
+impl From<OutputShellServerToolItem> for InputItem {
     #[inline]
     fn from(value: OutputShellServerToolItem) -> Self {
-        Self::OpenrouterShell(Box::new(value))
+        Self::OpenRouterShell(Box::new(value))
     }
 }
 
-impl From<LocalShellCallItem> for InputsItem {
+impl From<LocalShellCallItem> for InputItem {
     #[inline]
     fn from(value: LocalShellCallItem) -> Self {
         Self::LocalShellCall(Box::new(value))
     }
 }
 
-impl From<LocalShellCallOutputItem> for InputsItem {
+impl From<LocalShellCallOutputItem> for InputItem {
     #[inline]
     fn from(value: LocalShellCallOutputItem) -> Self {
         Self::LocalShellCallOutput(value)
     }
 }
 
-impl From<ShellCallItem> for InputsItem {
+impl From<ShellCallItem> for InputItem {
     #[inline]
     fn from(value: ShellCallItem) -> Self {
         Self::ShellCall(Box::new(value))
     }
 }
 
-impl From<ShellCallOutputItem> for InputsItem {
+impl From<ShellCallOutputItem> for InputItem {
     #[inline]
     fn from(value: ShellCallOutputItem) -> Self {
         Self::ShellCallOutput(Box::new(value))
     }
 }
 
-impl From<McpListToolsItem> for InputsItem {
+impl From<McpListToolsItem> for InputItem {
     #[inline]
     fn from(value: McpListToolsItem) -> Self {
         Self::McpListTools(value)
     }
 }
 
-impl From<McpApprovalRequestItem> for InputsItem {
+impl From<McpApprovalRequestItem> for InputItem {
     #[inline]
     fn from(value: McpApprovalRequestItem) -> Self {
         Self::McpApprovalRequest(value)
     }
 }
 
-impl From<McpApprovalResponseItem> for InputsItem {
+impl From<McpApprovalResponseItem> for InputItem {
     #[inline]
     fn from(value: McpApprovalResponseItem) -> Self {
         Self::McpApprovalResponse(value)
     }
 }
 
-impl From<McpCallItem> for InputsItem {
+impl From<McpCallItem> for InputItem {
     #[inline]
     fn from(value: McpCallItem) -> Self {
         Self::McpCall(Box::new(value))
     }
 }
 
-impl From<CustomToolCallItem> for InputsItem {
+impl From<CustomToolCallItem> for InputItem {
     #[inline]
     fn from(value: CustomToolCallItem) -> Self {
         Self::CustomToolCall(value)
     }
 }
 
-impl From<CustomToolCallOutputItem> for InputsItem {
+impl From<CustomToolCallOutputItem> for InputItem {
     #[inline]
     fn from(value: CustomToolCallOutputItem) -> Self {
         Self::CustomToolCallOutput(value)
     }
 }
 
-impl From<CompactionItem> for InputsItem {
+impl From<CompactionItem> for InputItem {
     #[inline]
     fn from(value: CompactionItem) -> Self {
         Self::Compaction(value)
     }
 }
 
-impl From<ContextCompactionItem> for InputsItem {
+impl From<ContextCompactionItem> for InputItem {
     #[inline]
     fn from(value: ContextCompactionItem) -> Self {
         Self::ContextCompaction(value)
     }
 }
 
-impl From<ItemReferenceItem> for InputsItem {
+impl From<ItemReferenceItem> for InputItem {
     #[inline]
     fn from(value: ItemReferenceItem) -> Self {
         Self::ItemReference(value)
     }
 }
 
-impl From<AdditionalToolsItem> for InputsItem {
+impl From<AdditionalToolsItem> for InputItem {
     #[inline]
     fn from(value: AdditionalToolsItem) -> Self {
         Self::AdditionalTools(value)
     }
 }
 
-impl From<AgentMessageItem> for InputsItem {
+impl From<AgentMessageItem> for InputItem {
     #[inline]
     fn from(value: AgentMessageItem) -> Self {
         Self::AgentMessage(value)
     }
 }
 
-impl From<ConfigurationUpdateItem> for InputsItem {
+impl From<ConfigurationUpdateItem> for InputItem {
     #[inline]
     fn from(value: ConfigurationUpdateItem) -> Self {
         Self::ConfigurationUpdate(value)
     }
 }
 
-impl From<ToolSearchCallItem> for InputsItem {
+impl From<ToolSearchCallItem> for InputItem {
     #[inline]
     fn from(value: ToolSearchCallItem) -> Self {
         Self::ToolSearchCall(value)
     }
 }
 
-impl From<ToolSearchOutputItem> for InputsItem {
+impl From<ToolSearchOutputItem> for InputItem {
     #[inline]
     fn from(value: ToolSearchOutputItem) -> Self {
         Self::ToolSearchOutput(value)
@@ -3113,18 +3114,19 @@ impl From<ToolSearchOutputItem> for InputsItem {
 /// Input of a Responses request: plain text, or a list of messages, tool calls, their outputs and other items.
 ///
 /// Schema `Inputs` of the API document.
+#[doc(alias = "Inputs")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum Inputs {
+pub enum ResponsesInput {
     /// Plain text.
     Text(String),
     /// A list.
-    List(Vec<InputsItem>),
+    List(Vec<InputItem>),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
 
-wire_union!(Inputs {
+wire_union!(ResponsesInput {
     tag "" {}
     objects {}
     shapes {
@@ -3137,30 +3139,30 @@ wire_union!(Inputs {
     }
 });
 
-impl From<String> for Inputs {
+impl From<String> for ResponsesInput {
     #[inline]
     fn from(value: String) -> Self {
         Self::Text(value)
     }
 }
 
-impl From<&str> for Inputs {
+impl From<&str> for ResponsesInput {
     #[inline]
     fn from(value: &str) -> Self {
         Self::Text(value.into())
     }
 }
 
-impl From<Vec<InputsItem>> for Inputs {
+impl From<Vec<InputItem>> for ResponsesInput {
     #[inline]
-    fn from(value: Vec<InputsItem>) -> Self {
+    fn from(value: Vec<InputItem>) -> Self {
         Self::List(value)
     }
 }
 
-impl<const N: usize> From<[InputsItem; N]> for Inputs {
+impl<const N: usize> From<[InputItem; N]> for ResponsesInput {
     #[inline]
-    fn from(value: [InputsItem; N]) -> Self {
+    fn from(value: [InputItem; N]) -> Self {
         Self::List(value.into())
     }
 }
@@ -3168,9 +3170,10 @@ impl<const N: usize> From<[InputsItem; N]> for Inputs {
 /// Kind of content you ask a Responses request to return.
 ///
 /// Schema `OutputModalityEnum` of the API document.
+#[doc(alias = "OutputModalityEnum")]
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum OutputModalityEnum {
+pub enum ResponsesOutputModality {
     /// Return written text.
     Text,
     /// Return generated pictures.
@@ -3179,7 +3182,7 @@ pub enum OutputModalityEnum {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(OutputModalityEnum {
+wire_enum!(ResponsesOutputModality {
     Text = "text",
     Image = "image",
 });
@@ -3656,55 +3659,55 @@ pub enum ResponsesRequestTool {
     /// Hosted tool that lets the model ask a stronger model for guidance mid-generation; several named entries are allowed, but only one nameless entry.
     ///
     /// `type` is `openrouter:advisor`.
-    OpenrouterAdvisor(Box<AdvisorServerToolOpenrouter>),
+    OpenRouterAdvisor(Box<AdvisorServerToolOpenRouter>),
     /// Server tool through which the model hands a self-contained task to a cheaper or faster worker model and gets back the result.
     ///
     /// `type` is `openrouter:subagent`.
-    OpenrouterSubagent(Box<SubagentServerToolOpenrouter>),
+    OpenRouterSubagent(Box<SubagentServerToolOpenRouter>),
     /// Lets the model ask OpenRouter for the present date and time.
     ///
     /// `type` is `openrouter:datetime`.
-    OpenrouterDatetime(DatetimeServerTool),
+    OpenRouterDatetime(DatetimeServerTool),
     /// Lets the model list, read, write and edit the files of the workspace that the calling API key belongs to.
     ///
     /// `type` is `openrouter:files`.
-    OpenrouterFiles(FilesServerTool),
+    OpenRouterFiles(FilesServerTool),
     /// Server tool that sends a prompt to several models in parallel and has an analyst model condense their answers into structured JSON for the calling model.
     ///
     /// `type` is `openrouter:fusion`.
-    OpenrouterFusion(Box<FusionServerToolOpenrouter>),
+    OpenRouterFusion(Box<FusionServerToolOpenRouter>),
     /// Server tool run by OpenRouter that has an image model draw what the calling model describes.
     ///
     /// `type` is `openrouter:image_generation`.
-    OpenrouterImageGeneration(ImageGenerationServerToolOpenrouter),
+    OpenRouterImageGeneration(ImageGenerationServerToolOpenRouter),
     /// Server tool, run by OpenRouter, that lets the model look up and filter the models in the catalogue.
     ///
     /// `type` is `openrouter:experimental__search_models`.
-    OpenrouterExperimentalSearchModels(SearchModelsServerToolOpenrouter),
+    OpenRouterExperimentalSearchModels(SearchModelsServerToolOpenRouter),
     /// Server tool, run by OpenRouter, that reads a web page or PDF at a given address in full.
     ///
     /// `type` is `openrouter:web_fetch`.
-    OpenrouterWebFetch(WebFetchServerTool),
+    OpenRouterWebFetch(WebFetchServerTool),
     /// Server tool, run by OpenRouter, with which the model looks up current facts on the web.
     ///
     /// `type` is `openrouter:web_search`.
-    OpenrouterWebSearch(Box<WebSearchServerToolOpenrouter>),
+    OpenRouterWebSearch(Box<WebSearchServerToolOpenRouter>),
     /// Hosted tool that checks V4A diffs for creating, updating and deleting files; works on the Responses API only.
     ///
     /// `type` is `openrouter:apply_patch`.
-    OpenrouterApplyPatch(ApplyPatchServerToolOpenrouter),
+    OpenRouterApplyPatch(ApplyPatchServerToolOpenRouter),
     /// Hosted tool with which the model runs shell commands in a sandboxed container of OpenRouter.
     ///
     /// `type` is `openrouter:bash`.
-    OpenrouterBash(Box<BashServerTool>),
+    OpenRouterBash(Box<BashServerTool>),
     /// Server tool that gives the model a shell in an isolated container at OpenRouter, modelled on the hosted shell of OpenAI.
     ///
     /// `type` is `openrouter:shell`.
-    OpenrouterShell(Box<ShellServerToolOpenrouter>),
+    OpenRouterShell(Box<ShellServerToolOpenRouter>),
     /// Server tool that looks up tools declared with `defer_loading` and makes the hits available for calls.
     ///
     /// `type` is `openrouter:tool_search`.
-    OpenrouterToolSearch(ToolSearchServerTool),
+    OpenRouterToolSearch(ToolSearchServerTool),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
@@ -3721,19 +3724,19 @@ wire_union!(ResponsesRequestTool {
         "local_shell" => LocalShell,
         "mcp" => Mcp,
         "namespace" => Namespace,
-        "openrouter:advisor" => OpenrouterAdvisor,
-        "openrouter:apply_patch" => OpenrouterApplyPatch,
-        "openrouter:bash" => OpenrouterBash,
-        "openrouter:datetime" => OpenrouterDatetime,
-        "openrouter:experimental__search_models" => OpenrouterExperimentalSearchModels,
-        "openrouter:files" => OpenrouterFiles,
-        "openrouter:fusion" => OpenrouterFusion,
-        "openrouter:image_generation" => OpenrouterImageGeneration,
-        "openrouter:shell" => OpenrouterShell,
-        "openrouter:subagent" => OpenrouterSubagent,
-        "openrouter:tool_search" => OpenrouterToolSearch,
-        "openrouter:web_fetch" => OpenrouterWebFetch,
-        "openrouter:web_search" => OpenrouterWebSearch,
+        "openrouter:advisor" => OpenRouterAdvisor,
+        "openrouter:apply_patch" => OpenRouterApplyPatch,
+        "openrouter:bash" => OpenRouterBash,
+        "openrouter:datetime" => OpenRouterDatetime,
+        "openrouter:experimental__search_models" => OpenRouterExperimentalSearchModels,
+        "openrouter:files" => OpenRouterFiles,
+        "openrouter:fusion" => OpenRouterFusion,
+        "openrouter:image_generation" => OpenRouterImageGeneration,
+        "openrouter:shell" => OpenRouterShell,
+        "openrouter:subagent" => OpenRouterSubagent,
+        "openrouter:tool_search" => OpenRouterToolSearch,
+        "openrouter:web_fetch" => OpenRouterWebFetch,
+        "openrouter:web_search" => OpenRouterWebSearch,
         "shell" => Shell,
         "web_search" => WebSearch,
         "web_search_2025_08_26" => WebSearch2025_08_26,
@@ -3758,19 +3761,19 @@ wire_union!(ResponsesRequestTool {
         12 ApplyPatch,
         13 Custom,
         14 Namespace,
-        15 OpenrouterAdvisor,
-        16 OpenrouterSubagent,
-        17 OpenrouterDatetime,
-        18 OpenrouterFiles,
-        19 OpenrouterFusion,
-        20 OpenrouterImageGeneration,
-        21 OpenrouterExperimentalSearchModels,
-        22 OpenrouterWebFetch,
-        23 OpenrouterWebSearch,
-        24 OpenrouterApplyPatch,
-        25 OpenrouterBash,
-        26 OpenrouterShell,
-        27 OpenrouterToolSearch,
+        15 OpenRouterAdvisor,
+        16 OpenRouterSubagent,
+        17 OpenRouterDatetime,
+        18 OpenRouterFiles,
+        19 OpenRouterFusion,
+        20 OpenRouterImageGeneration,
+        21 OpenRouterExperimentalSearchModels,
+        22 OpenRouterWebFetch,
+        23 OpenRouterWebSearch,
+        24 OpenRouterApplyPatch,
+        25 OpenRouterBash,
+        26 OpenRouterShell,
+        27 OpenRouterToolSearch,
     }
 });
 
@@ -3879,103 +3882,104 @@ impl From<NamespaceTool> for ResponsesRequestTool {
     }
 }
 
-impl From<AdvisorServerToolOpenrouter> for ResponsesRequestTool {
+impl From<AdvisorServerToolOpenRouter> for ResponsesRequestTool {
     #[inline]
-    fn from(value: AdvisorServerToolOpenrouter) -> Self {
-        Self::OpenrouterAdvisor(Box::new(value))
+    fn from(value: AdvisorServerToolOpenRouter) -> Self {
+        Self::OpenRouterAdvisor(Box::new(value))
     }
 }
 
-impl From<SubagentServerToolOpenrouter> for ResponsesRequestTool {
+impl From<SubagentServerToolOpenRouter> for ResponsesRequestTool {
     #[inline]
-    fn from(value: SubagentServerToolOpenrouter) -> Self {
-        Self::OpenrouterSubagent(Box::new(value))
+    fn from(value: SubagentServerToolOpenRouter) -> Self {
+        Self::OpenRouterSubagent(Box::new(value))
     }
 }
 
 impl From<DatetimeServerTool> for ResponsesRequestTool {
     #[inline]
     fn from(value: DatetimeServerTool) -> Self {
-        Self::OpenrouterDatetime(value)
+        Self::OpenRouterDatetime(value)
     }
 }
 
 impl From<FilesServerTool> for ResponsesRequestTool {
     #[inline]
     fn from(value: FilesServerTool) -> Self {
-        Self::OpenrouterFiles(value)
+        Self::OpenRouterFiles(value)
     }
 }
 
-impl From<FusionServerToolOpenrouter> for ResponsesRequestTool {
+impl From<FusionServerToolOpenRouter> for ResponsesRequestTool {
     #[inline]
-    fn from(value: FusionServerToolOpenrouter) -> Self {
-        Self::OpenrouterFusion(Box::new(value))
+    fn from(value: FusionServerToolOpenRouter) -> Self {
+        Self::OpenRouterFusion(Box::new(value))
     }
 }
 
-impl From<ImageGenerationServerToolOpenrouter> for ResponsesRequestTool {
+impl From<ImageGenerationServerToolOpenRouter> for ResponsesRequestTool {
     #[inline]
-    fn from(value: ImageGenerationServerToolOpenrouter) -> Self {
-        Self::OpenrouterImageGeneration(value)
+    fn from(value: ImageGenerationServerToolOpenRouter) -> Self {
+        Self::OpenRouterImageGeneration(value)
     }
 }
 
-impl From<SearchModelsServerToolOpenrouter> for ResponsesRequestTool {
+impl From<SearchModelsServerToolOpenRouter> for ResponsesRequestTool {
     #[inline]
-    fn from(value: SearchModelsServerToolOpenrouter) -> Self {
-        Self::OpenrouterExperimentalSearchModels(value)
+    fn from(value: SearchModelsServerToolOpenRouter) -> Self {
+        Self::OpenRouterExperimentalSearchModels(value)
     }
 }
 
 impl From<WebFetchServerTool> for ResponsesRequestTool {
     #[inline]
     fn from(value: WebFetchServerTool) -> Self {
-        Self::OpenrouterWebFetch(value)
+        Self::OpenRouterWebFetch(value)
     }
 }
 
-impl From<WebSearchServerToolOpenrouter> for ResponsesRequestTool {
+impl From<WebSearchServerToolOpenRouter> for ResponsesRequestTool {
     #[inline]
-    fn from(value: WebSearchServerToolOpenrouter) -> Self {
-        Self::OpenrouterWebSearch(Box::new(value))
+    fn from(value: WebSearchServerToolOpenRouter) -> Self {
+        Self::OpenRouterWebSearch(Box::new(value))
     }
 }
 
-impl From<ApplyPatchServerToolOpenrouter> for ResponsesRequestTool {
+impl From<ApplyPatchServerToolOpenRouter> for ResponsesRequestTool {
     #[inline]
-    fn from(value: ApplyPatchServerToolOpenrouter) -> Self {
-        Self::OpenrouterApplyPatch(value)
+    fn from(value: ApplyPatchServerToolOpenRouter) -> Self {
+        Self::OpenRouterApplyPatch(value)
     }
 }
 
 impl From<BashServerTool> for ResponsesRequestTool {
     #[inline]
     fn from(value: BashServerTool) -> Self {
-        Self::OpenrouterBash(Box::new(value))
+        Self::OpenRouterBash(Box::new(value))
     }
 }
 
-impl From<ShellServerToolOpenrouter> for ResponsesRequestTool {
+impl From<ShellServerToolOpenRouter> for ResponsesRequestTool {
     #[inline]
-    fn from(value: ShellServerToolOpenrouter) -> Self {
-        Self::OpenrouterShell(Box::new(value))
+    fn from(value: ShellServerToolOpenRouter) -> Self {
+        Self::OpenRouterShell(Box::new(value))
     }
 }
 
 impl From<ToolSearchServerTool> for ResponsesRequestTool {
     #[inline]
     fn from(value: ToolSearchServerTool) -> Self {
-        Self::OpenrouterToolSearch(value)
+        Self::OpenRouterToolSearch(value)
     }
 }
 
 /// What happens when the input outgrows the model's context window.
 ///
 /// Schema `OpenAIResponsesTruncation` of the API document.
+#[doc(alias = "OpenAIResponsesTruncation")]
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum OpenAiResponsesTruncation {
+pub enum ResponsesTruncation {
     /// Drops parts of the conversation until the input fits.
     Auto,
     /// Never drops input; a request that is too long fails.
@@ -3984,7 +3988,7 @@ pub enum OpenAiResponsesTruncation {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(OpenAiResponsesTruncation {
+wire_enum!(ResponsesTruncation {
     Auto = "auto",
     Disabled = "disabled",
 });

@@ -10,15 +10,16 @@ use crate::models::*;
 /// Whole result of a Responses call: status, output items and usage, plus what OpenRouter adds.
 ///
 /// Schema `OpenResponsesResult` of the API document. The answer of `responses_send`.
+#[doc(alias = "OpenResponsesResult")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct OpenResponsesResult {
+pub struct ResponsesResult {
     /// Unix time, in seconds, at which generation finished; null while it has not.
     pub completed_at: Option<i64>,
     /// Unix time, in seconds, at which the response was created.
     pub created_at: i64,
     /// Why the response failed; null when it did not.
-    pub error: Option<OpenResponsesErrorField>,
+    pub error: Option<ResponsesError>,
     /// Penalty in force against tokens that already occurred often; null when not set.
     pub frequency_penalty: Option<f64>,
     /// Identifier assigned to this response by the API.
@@ -26,23 +27,23 @@ pub struct OpenResponsesResult {
     /// Why the output was cut short; null when it was not.
     pub incomplete_details: Option<IncompleteDetails>,
     /// System or developer instructions that were in force for this response.
-    pub instructions: Option<BaseInputs>,
+    pub instructions: Option<ResponsesInstructions>,
     /// Key-value pairs you attached to the request, returned as they were.
     pub metadata: Option<BTreeMap<String, String>>,
     /// Names the model that generated the response.
     pub model: String,
     /// Items the model produced in order: messages, reasoning, tool calls and their results.
-    pub output: Vec<OutputItems>,
+    pub output: Vec<OutputItem>,
     /// Whether the model was free to request several tool calls at once.
     pub parallel_tool_calls: bool,
     /// Penalty in force against tokens that already occurred at all; null when not set.
     pub presence_penalty: Option<f64>,
     /// How far generation has come, or how it ended.
-    pub status: OpenAiResponsesResponseStatus,
+    pub status: ResponsesStatus,
     /// Sampling randomness that was in force; null when not set.
     pub temperature: Option<f64>,
     /// How freely the model could decide whether and which tool to call.
-    pub tool_choice: OpenAiResponsesToolChoice,
+    pub tool_choice: ResponsesToolChoice,
     /// Tools the model had at its disposal.
     pub tools: Vec<BaseResponsesResultTool>,
     /// Nucleus sampling threshold that was in force; null when not set.
@@ -78,7 +79,7 @@ pub struct OpenResponsesResult {
     /// How input beyond the context window was treated: shortened or rejected.
     pub truncation: Option<Truncation>,
     /// Token counts and cost of the call.
-    pub usage: Option<Usage>,
+    pub usage: Option<ResponsesUsage>,
     /// Identifier of your end user, as sent in the request; null when not set.
     pub user: Option<String>,
     /// What the alignment plugin found in this response; a beta feature whose format may still change.
@@ -86,14 +87,14 @@ pub struct OpenResponsesResult {
     /// Category of the failure, for handling errors without parsing messages.
     pub error_type: Option<ApiErrorType>,
     /// How OpenRouter routed the call: attempts, endpoints considered, pipeline stages. Present when routing metadata was requested.
-    pub openrouter_metadata: Option<OpenrouterMetadata>,
+    pub openrouter_metadata: Option<OpenRouterMetadata>,
     /// Verdicts of OpenRouter Armor on the tool calls left to your program, present even when it flagged none of them.
     pub safeguard_results: Option<Vec<ArmorSafeguardResult>>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(OpenResponsesResult ["object" = "\"response\""] {
+wire_struct!(ResponsesResult ["object" = "\"response\""] {
     0 completed_at: "completed_at" Nullable,
     1 created_at: "created_at" Required,
     2 error: "error" Nullable,
@@ -137,20 +138,21 @@ wire_struct!(OpenResponsesResult ["object" = "\"response\""] {
 /// Why a response failed, as a code and a message with optional details from OpenRouter; null when it did not fail.
 ///
 /// Schema `OpenResponsesErrorField` of the API document.
+#[doc(alias = "OpenResponsesErrorField")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct OpenResponsesErrorField {
+pub struct ResponsesError {
     /// Machine-readable reason for the failure; branch on it to decide how to react.
-    pub code: OpenResponsesErrorFieldCode,
+    pub code: ResponsesErrorCode,
     /// Readable explanation of the failure, for logs and people.
     pub message: String,
     /// Further facts about the failure that OpenRouter adds to the OpenAI format.
-    pub metadata: Option<OpenResponsesErrorMetadata>,
+    pub metadata: Option<ResponsesErrorMetadata>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(OpenResponsesErrorField {
+wire_struct!(ResponsesError {
     0 code: "code" Required,
     1 message: "message" Required,
     2 metadata: "metadata" Optional,
@@ -161,7 +163,7 @@ wire_struct!(OpenResponsesErrorField {
 /// At `OpenResponsesErrorField.code` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum OpenResponsesErrorFieldCode {
+pub enum ResponsesErrorCode {
     /// The value `server_error`.
     ServerError,
     /// The value `rate_limit_exceeded`.
@@ -212,7 +214,7 @@ pub enum OpenResponsesErrorFieldCode {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(OpenResponsesErrorFieldCode {
+wire_enum!(ResponsesErrorCode {
     ServerError = "server_error",
     RateLimitExceeded = "rate_limit_exceeded",
     InvalidPrompt = "invalid_prompt",
@@ -241,16 +243,17 @@ wire_enum!(OpenResponsesErrorFieldCode {
 /// Facts that OpenRouter adds to an error, for instance what its alignment plugin found.
 ///
 /// Schema `OpenResponsesErrorMetadata` of the API document.
+#[doc(alias = "OpenResponsesErrorMetadata")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct OpenResponsesErrorMetadata {
+pub struct ResponsesErrorMetadata {
     /// Findings of the alignment plugin for the failed request; a beta feature whose format may still change.
-    pub alignment: Option<OpenResponsesErrorMetadataAlignment>,
+    pub alignment: Option<ResponsesErrorMetadataAlignment>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(OpenResponsesErrorMetadata {
+wire_struct!(ResponsesErrorMetadata {
     0 alignment: "alignment" Optional,
 });
 
@@ -259,7 +262,7 @@ wire_struct!(OpenResponsesErrorMetadata {
 /// At `OpenResponsesErrorMetadata.alignment` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct OpenResponsesErrorMetadataAlignment {
+pub struct ResponsesErrorMetadataAlignment {
     /// Evaluation records, one per assistant message that was checked, oldest first; empty when none had content to check.
     pub calls: Vec<AlignmentCallRecord>,
     /// Turn that the plugin withheld from the client, for inspection.
@@ -268,7 +271,7 @@ pub struct OpenResponsesErrorMetadataAlignment {
     pub extra: Extra,
 }
 
-wire_struct!(OpenResponsesErrorMetadataAlignment {
+wire_struct!(ResponsesErrorMetadataAlignment {
     0 calls: "calls" Required,
     1 rejected: "rejected" Optional,
 });
@@ -276,6 +279,7 @@ wire_struct!(OpenResponsesErrorMetadataAlignment {
 /// Message written by the assistant, holding text or refusal parts.
 ///
 /// Schema `OutputMessage` of the API document.
+#[doc(alias = "OutputMessageItem")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct OutputMessage {
@@ -311,7 +315,7 @@ pub enum OutputMessageContentItem {
     /// Message part in which the model declines to answer.
     ///
     /// `type` is `refusal`.
-    Refusal(OpenAiResponsesRefusalContent),
+    Refusal(ResponsesRefusal),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
@@ -336,9 +340,9 @@ impl From<ResponseOutputText> for OutputMessageContentItem {
     }
 }
 
-impl From<OpenAiResponsesRefusalContent> for OutputMessageContentItem {
+impl From<ResponsesRefusal> for OutputMessageContentItem {
     #[inline]
-    fn from(value: OpenAiResponsesRefusalContent) -> Self {
+    fn from(value: ResponsesRefusal) -> Self {
         Self::Refusal(value)
     }
 }
@@ -635,11 +639,11 @@ pub enum AlignmentResponsesRejectedItem {
     /// Web lookup performed while answering: a search, a page visit or a text match within a page.
     ///
     /// `type` is `web_search_call`.
-    WebSearchCall(OutputItemWebSearchCall),
+    WebSearchCall(OutputWebSearchCallItem),
     /// Search the model ran over uploaded files, with the phrases it looked for.
     ///
     /// `type` is `file_search_call`.
-    FileSearchCall(OutputItemFileSearchCall),
+    FileSearchCall(OutputFileSearchCallItem),
     /// Image generation the model asked for, holding the picture once it is ready.
     ///
     /// `type` is `image_generation_call`.
@@ -651,7 +655,7 @@ pub enum AlignmentResponsesRejectedItem {
     /// Run of model-written code in a sandboxed container, with the outputs collected so far.
     ///
     /// `type` is `code_interpreter_call`.
-    CodeInterpreterCall(OutputItemCodeInterpreterCall),
+    CodeInterpreterCall(OutputCodeInterpreterCallItem),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
@@ -711,16 +715,16 @@ impl From<OutputItemCustomToolCall> for AlignmentResponsesRejectedItem {
     }
 }
 
-impl From<OutputItemWebSearchCall> for AlignmentResponsesRejectedItem {
+impl From<OutputWebSearchCallItem> for AlignmentResponsesRejectedItem {
     #[inline]
-    fn from(value: OutputItemWebSearchCall) -> Self {
+    fn from(value: OutputWebSearchCallItem) -> Self {
         Self::WebSearchCall(value)
     }
 }
 
-impl From<OutputItemFileSearchCall> for AlignmentResponsesRejectedItem {
+impl From<OutputFileSearchCallItem> for AlignmentResponsesRejectedItem {
     #[inline]
-    fn from(value: OutputItemFileSearchCall) -> Self {
+    fn from(value: OutputFileSearchCallItem) -> Self {
         Self::FileSearchCall(value)
     }
 }
@@ -739,9 +743,9 @@ impl From<OutputItemApplyPatchCall> for AlignmentResponsesRejectedItem {
     }
 }
 
-impl From<OutputItemCodeInterpreterCall> for AlignmentResponsesRejectedItem {
+impl From<OutputCodeInterpreterCallItem> for AlignmentResponsesRejectedItem {
     #[inline]
-    fn from(value: OutputItemCodeInterpreterCall) -> Self {
+    fn from(value: OutputCodeInterpreterCallItem) -> Self {
         Self::CodeInterpreterCall(value)
     }
 }
@@ -958,18 +962,18 @@ wire_enum!(IncompleteDetailsReason {
 /// At `BaseInputs[]|message` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct BaseInputsItemMessage {
+pub struct InstructionItemMessage {
     /// What the message says: a string, or parts made of text, images, files and audio.
-    pub content: BaseInputsItemMessageContent,
+    pub content: InstructionItemMessageContent,
     /// Who speaks; decides how much weight the model gives the message.
-    pub role: BaseInputsItemMessageRole,
+    pub role: InstructionItemMessageRole,
     /// Tells interim commentary from the final answer in assistant messages; null when no phase applies.
-    pub phase: Option<BaseInputsItemMessagePhase>,
+    pub phase: Option<InstructionItemMessagePhase>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(BaseInputsItemMessage ["type" = "\"message\""] {
+wire_struct!(InstructionItemMessage ["type" = "\"message\""] {
     0 content: "content" Required,
     1 role: "role" Required,
     2 phase: "phase" Optional,
@@ -980,7 +984,7 @@ wire_struct!(BaseInputsItemMessage ["type" = "\"message\""] {
 /// At `BaseInputs[]|message.content[]` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum BaseInputsItemMessageContentItem {
+pub enum InstructionItemMessageContentItem {
     /// Text passed to the model as part of a Responses input message.
     ///
     /// `type` is `input_text`.
@@ -1001,7 +1005,7 @@ pub enum BaseInputsItemMessageContentItem {
     Unrecognized(Unrecognized),
 }
 
-wire_union!(BaseInputsItemMessageContentItem {
+wire_union!(InstructionItemMessageContentItem {
     tag "type" {
         "input_audio" => InputAudio,
         "input_file" => InputFile,
@@ -1018,28 +1022,28 @@ wire_union!(BaseInputsItemMessageContentItem {
     }
 });
 
-impl From<InputText> for BaseInputsItemMessageContentItem {
+impl From<InputText> for InstructionItemMessageContentItem {
     #[inline]
     fn from(value: InputText) -> Self {
         Self::InputText(value)
     }
 }
 
-impl From<InputImage> for BaseInputsItemMessageContentItem {
+impl From<InputImage> for InstructionItemMessageContentItem {
     #[inline]
     fn from(value: InputImage) -> Self {
         Self::InputImage(value)
     }
 }
 
-impl From<InputFile> for BaseInputsItemMessageContentItem {
+impl From<InputFile> for InstructionItemMessageContentItem {
     #[inline]
     fn from(value: InputFile) -> Self {
         Self::InputFile(value)
     }
 }
 
-impl From<InputAudio> for BaseInputsItemMessageContentItem {
+impl From<InputAudio> for InstructionItemMessageContentItem {
     #[inline]
     fn from(value: InputAudio) -> Self {
         Self::InputAudio(value)
@@ -1051,16 +1055,16 @@ impl From<InputAudio> for BaseInputsItemMessageContentItem {
 /// At `BaseInputs[]|message.content` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum BaseInputsItemMessageContent {
+pub enum InstructionItemMessageContent {
     /// Plain text.
     Text(String),
     /// A list.
-    List(Vec<BaseInputsItemMessageContentItem>),
+    List(Vec<InstructionItemMessageContentItem>),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
 
-wire_union!(BaseInputsItemMessageContent {
+wire_union!(InstructionItemMessageContent {
     tag "" {}
     objects {}
     shapes {
@@ -1073,30 +1077,30 @@ wire_union!(BaseInputsItemMessageContent {
     }
 });
 
-impl From<String> for BaseInputsItemMessageContent {
+impl From<String> for InstructionItemMessageContent {
     #[inline]
     fn from(value: String) -> Self {
         Self::Text(value)
     }
 }
 
-impl From<&str> for BaseInputsItemMessageContent {
+impl From<&str> for InstructionItemMessageContent {
     #[inline]
     fn from(value: &str) -> Self {
         Self::Text(value.into())
     }
 }
 
-impl From<Vec<BaseInputsItemMessageContentItem>> for BaseInputsItemMessageContent {
+impl From<Vec<InstructionItemMessageContentItem>> for InstructionItemMessageContent {
     #[inline]
-    fn from(value: Vec<BaseInputsItemMessageContentItem>) -> Self {
+    fn from(value: Vec<InstructionItemMessageContentItem>) -> Self {
         Self::List(value)
     }
 }
 
-impl<const N: usize> From<[BaseInputsItemMessageContentItem; N]> for BaseInputsItemMessageContent {
+impl<const N: usize> From<[InstructionItemMessageContentItem; N]> for InstructionItemMessageContent {
     #[inline]
-    fn from(value: [BaseInputsItemMessageContentItem; N]) -> Self {
+    fn from(value: [InstructionItemMessageContentItem; N]) -> Self {
         Self::List(value.into())
     }
 }
@@ -1106,7 +1110,7 @@ impl<const N: usize> From<[BaseInputsItemMessageContentItem; N]> for BaseInputsI
 /// At `BaseInputs[]|message.phase` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum BaseInputsItemMessagePhase {
+pub enum InstructionItemMessagePhase {
     /// The value `commentary`.
     Commentary,
     /// The value `final_answer`.
@@ -1115,7 +1119,7 @@ pub enum BaseInputsItemMessagePhase {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(BaseInputsItemMessagePhase {
+wire_enum!(InstructionItemMessagePhase {
     Commentary = "commentary",
     FinalAnswer = "final_answer",
 });
@@ -1125,7 +1129,7 @@ wire_enum!(BaseInputsItemMessagePhase {
 /// At `BaseInputs[]|message.role` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum BaseInputsItemMessageRole {
+pub enum InstructionItemMessageRole {
     /// The value `user`.
     User,
     /// The value `system`.
@@ -1138,7 +1142,7 @@ pub enum BaseInputsItemMessageRole {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(BaseInputsItemMessageRole {
+wire_enum!(InstructionItemMessageRole {
     User = "user",
     System = "system",
     Assistant = "assistant",
@@ -1148,20 +1152,21 @@ wire_enum!(BaseInputsItemMessageRole {
 /// Message given to the model as input, in item form with an identifier.
 ///
 /// Schema `OpenAIResponseInputMessageItem` of the API document.
+#[doc(alias = "OpenAIResponseInputMessageItem")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct OpenAiResponseInputMessageItem {
+pub struct OpenAiInputMessageItem {
     /// Text, image, file and audio parts that make up the message.
-    pub content: Vec<OpenAiResponseInputMessageItemContentItem>,
+    pub content: Vec<OpenAiInputMessageItemContentItem>,
     /// Identifier of the message item within the input.
     pub id: String,
     /// Who speaks: the user, or the system or developer giving instructions.
-    pub role: OpenAiResponseInputMessageItemRole,
+    pub role: OpenAiInputMessageItemRole,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(OpenAiResponseInputMessageItem ["type" = "\"message\""] {
+wire_struct!(OpenAiInputMessageItem ["type" = "\"message\""] {
     0 content: "content" Required,
     1 id: "id" Required,
     2 role: "role" Required,
@@ -1172,7 +1177,7 @@ wire_struct!(OpenAiResponseInputMessageItem ["type" = "\"message\""] {
 /// At `OpenAIResponseInputMessageItem.content[]` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum OpenAiResponseInputMessageItemContentItem {
+pub enum OpenAiInputMessageItemContentItem {
     /// Text passed to the model as part of a Responses input message.
     ///
     /// `type` is `input_text`.
@@ -1193,7 +1198,7 @@ pub enum OpenAiResponseInputMessageItemContentItem {
     Unrecognized(Unrecognized),
 }
 
-wire_union!(OpenAiResponseInputMessageItemContentItem {
+wire_union!(OpenAiInputMessageItemContentItem {
     tag "type" {
         "input_audio" => InputAudio,
         "input_file" => InputFile,
@@ -1210,28 +1215,28 @@ wire_union!(OpenAiResponseInputMessageItemContentItem {
     }
 });
 
-impl From<InputText> for OpenAiResponseInputMessageItemContentItem {
+impl From<InputText> for OpenAiInputMessageItemContentItem {
     #[inline]
     fn from(value: InputText) -> Self {
         Self::InputText(value)
     }
 }
 
-impl From<InputImage> for OpenAiResponseInputMessageItemContentItem {
+impl From<InputImage> for OpenAiInputMessageItemContentItem {
     #[inline]
     fn from(value: InputImage) -> Self {
         Self::InputImage(value)
     }
 }
 
-impl From<InputFile> for OpenAiResponseInputMessageItemContentItem {
+impl From<InputFile> for OpenAiInputMessageItemContentItem {
     #[inline]
     fn from(value: InputFile) -> Self {
         Self::InputFile(value)
     }
 }
 
-impl From<InputAudio> for OpenAiResponseInputMessageItemContentItem {
+impl From<InputAudio> for OpenAiInputMessageItemContentItem {
     #[inline]
     fn from(value: InputAudio) -> Self {
         Self::InputAudio(value)
@@ -1243,7 +1248,7 @@ impl From<InputAudio> for OpenAiResponseInputMessageItemContentItem {
 /// At `OpenAIResponseInputMessageItem.role` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum OpenAiResponseInputMessageItemRole {
+pub enum OpenAiInputMessageItemRole {
     /// The value `user`.
     User,
     /// The value `system`.
@@ -1254,7 +1259,7 @@ pub enum OpenAiResponseInputMessageItemRole {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(OpenAiResponseInputMessageItemRole {
+wire_enum!(OpenAiInputMessageItemRole {
     User = "user",
     System = "system",
     Developer = "developer",
@@ -1263,13 +1268,14 @@ wire_enum!(OpenAiResponseInputMessageItemRole {
 /// Result you return for a function call.
 ///
 /// Schema `OpenAIResponseFunctionToolCallOutput` of the API document.
+#[doc(alias = "OpenAIResponseFunctionToolCallOutput")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct OpenAiResponseFunctionToolCallOutput {
+pub struct OpenAiFunctionToolCallOutput {
     /// Identifier of the function call being answered.
     pub call_id: String,
     /// What the function produced: plain text, often JSON, or a list of text, image and file parts.
-    pub output: OpenAiResponseFunctionToolCallOutputOutput,
+    pub output: OpenAiFunctionToolCallOutputOutput,
     /// Identifier of this output item; null when it has none.
     pub id: Option<String>,
     /// How far the output has got; null when not tracked.
@@ -1278,7 +1284,7 @@ pub struct OpenAiResponseFunctionToolCallOutput {
     pub extra: Extra,
 }
 
-wire_struct!(OpenAiResponseFunctionToolCallOutput ["type" = "\"function_call_output\""] {
+wire_struct!(OpenAiFunctionToolCallOutput ["type" = "\"function_call_output\""] {
     0 call_id: "call_id" Required,
     1 output: "output" Required,
     2 id: "id" Optional,
@@ -1290,7 +1296,7 @@ wire_struct!(OpenAiResponseFunctionToolCallOutput ["type" = "\"function_call_out
 /// At `OpenAIResponseFunctionToolCallOutput.output[]` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum OpenAiResponseFunctionToolCallOutputOutputItem {
+pub enum OpenAiFunctionToolCallOutputOutputItem {
     /// Text passed to the model as part of a Responses input message.
     ///
     /// `type` is `input_text`.
@@ -1307,7 +1313,7 @@ pub enum OpenAiResponseFunctionToolCallOutputOutputItem {
     Unrecognized(Unrecognized),
 }
 
-wire_union!(OpenAiResponseFunctionToolCallOutputOutputItem {
+wire_union!(OpenAiFunctionToolCallOutputOutputItem {
     tag "type" {
         "input_file" => InputFile,
         "input_image" => InputImage,
@@ -1322,21 +1328,21 @@ wire_union!(OpenAiResponseFunctionToolCallOutputOutputItem {
     }
 });
 
-impl From<InputText> for OpenAiResponseFunctionToolCallOutputOutputItem {
+impl From<InputText> for OpenAiFunctionToolCallOutputOutputItem {
     #[inline]
     fn from(value: InputText) -> Self {
         Self::InputText(value)
     }
 }
 
-impl From<InputImage> for OpenAiResponseFunctionToolCallOutputOutputItem {
+impl From<InputImage> for OpenAiFunctionToolCallOutputOutputItem {
     #[inline]
     fn from(value: InputImage) -> Self {
         Self::InputImage(value)
     }
 }
 
-impl From<InputFile> for OpenAiResponseFunctionToolCallOutputOutputItem {
+impl From<InputFile> for OpenAiFunctionToolCallOutputOutputItem {
     #[inline]
     fn from(value: InputFile) -> Self {
         Self::InputFile(value)
@@ -1348,16 +1354,16 @@ impl From<InputFile> for OpenAiResponseFunctionToolCallOutputOutputItem {
 /// At `OpenAIResponseFunctionToolCallOutput.output` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum OpenAiResponseFunctionToolCallOutputOutput {
+pub enum OpenAiFunctionToolCallOutputOutput {
     /// Plain text.
     Text(String),
     /// A list.
-    List(Vec<OpenAiResponseFunctionToolCallOutputOutputItem>),
+    List(Vec<OpenAiFunctionToolCallOutputOutputItem>),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
 
-wire_union!(OpenAiResponseFunctionToolCallOutputOutput {
+wire_union!(OpenAiFunctionToolCallOutputOutput {
     tag "" {}
     objects {}
     shapes {
@@ -1370,32 +1376,30 @@ wire_union!(OpenAiResponseFunctionToolCallOutputOutput {
     }
 });
 
-impl From<String> for OpenAiResponseFunctionToolCallOutputOutput {
+impl From<String> for OpenAiFunctionToolCallOutputOutput {
     #[inline]
     fn from(value: String) -> Self {
         Self::Text(value)
     }
 }
 
-impl From<&str> for OpenAiResponseFunctionToolCallOutputOutput {
+impl From<&str> for OpenAiFunctionToolCallOutputOutput {
     #[inline]
     fn from(value: &str) -> Self {
         Self::Text(value.into())
     }
 }
 
-impl From<Vec<OpenAiResponseFunctionToolCallOutputOutputItem>> for OpenAiResponseFunctionToolCallOutputOutput {
+impl From<Vec<OpenAiFunctionToolCallOutputOutputItem>> for OpenAiFunctionToolCallOutputOutput {
     #[inline]
-    fn from(value: Vec<OpenAiResponseFunctionToolCallOutputOutputItem>) -> Self {
+    fn from(value: Vec<OpenAiFunctionToolCallOutputOutputItem>) -> Self {
         Self::List(value)
     }
 }
 
-impl<const N: usize> From<[OpenAiResponseFunctionToolCallOutputOutputItem; N]>
-    for OpenAiResponseFunctionToolCallOutputOutput
-{
+impl<const N: usize> From<[OpenAiFunctionToolCallOutputOutputItem; N]> for OpenAiFunctionToolCallOutputOutput {
     #[inline]
-    fn from(value: [OpenAiResponseFunctionToolCallOutputOutputItem; N]) -> Self {
+    fn from(value: [OpenAiFunctionToolCallOutputOutputItem; N]) -> Self {
         Self::List(value.into())
     }
 }
@@ -1403,9 +1407,10 @@ impl<const N: usize> From<[OpenAiResponseFunctionToolCallOutputOutputItem; N]>
 /// Call to one of your functions, as generated by the model.
 ///
 /// Schema `OpenAIResponseFunctionToolCall` of the API document.
+#[doc(alias = "OpenAIResponseFunctionToolCall")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct OpenAiResponseFunctionToolCall {
+pub struct OpenAiFunctionToolCall {
     /// Arguments as a JSON string; parse and validate them before running the function.
     pub arguments: String,
     /// Identifier to repeat in the matching function output.
@@ -1423,12 +1428,12 @@ pub struct OpenAiResponseFunctionToolCall {
     /// Experimental: ties the call to its subagent by repeating the spawning `openrouter:subagent` call's `call_id`; ordinary calls lack it.
     pub subagent_id: Option<String>,
     /// Experimental: opaque subagent output to send back untouched so the subagent keeps its context; only the first of parallel calls carries it.
-    pub subagent_items: Option<Vec<OpenAiResponseFunctionToolCallSubagentItem>>,
+    pub subagent_items: Option<Vec<OpenAiFunctionToolCallSubagentItem>>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(OpenAiResponseFunctionToolCall ["type" = "\"function_call\""] {
+wire_struct!(OpenAiFunctionToolCall ["type" = "\"function_call\""] {
     0 arguments: "arguments" Required,
     1 call_id: "call_id" Required,
     2 name: "name" Required,
@@ -1445,23 +1450,24 @@ wire_struct!(OpenAiResponseFunctionToolCall ["type" = "\"function_call\""] {
 /// At `OpenAIResponseFunctionToolCall.subagent_items[]` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct OpenAiResponseFunctionToolCallSubagentItem {
+pub struct OpenAiFunctionToolCallSubagentItem {
     /// Kind of output item the subagent produced.
     pub r#type: String,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(OpenAiResponseFunctionToolCallSubagentItem {
+wire_struct!(OpenAiFunctionToolCallSubagentItem {
     0 r#type: "type" Required,
 });
 
 /// Call to a custom tool, whose input is free text instead of JSON arguments.
 ///
 /// Schema `OpenAIResponseCustomToolCall` of the API document.
+#[doc(alias = "OpenAIResponseCustomToolCall")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct OpenAiResponseCustomToolCall {
+pub struct OpenAiCustomToolCall {
     /// Identifier to repeat in the matching tool output.
     pub call_id: String,
     /// Free-form text the model passes to the tool.
@@ -1478,7 +1484,7 @@ pub struct OpenAiResponseCustomToolCall {
     pub extra: Extra,
 }
 
-wire_struct!(OpenAiResponseCustomToolCall ["type" = "\"custom_tool_call\""] {
+wire_struct!(OpenAiCustomToolCall ["type" = "\"custom_tool_call\""] {
     0 call_id: "call_id" Required,
     1 input: "input" Required,
     2 name: "name" Required,
@@ -1490,20 +1496,21 @@ wire_struct!(OpenAiResponseCustomToolCall ["type" = "\"custom_tool_call\""] {
 /// Result you return for a custom tool call.
 ///
 /// Schema `OpenAIResponseCustomToolCallOutput` of the API document.
+#[doc(alias = "OpenAIResponseCustomToolCallOutput")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct OpenAiResponseCustomToolCallOutput {
+pub struct OpenAiCustomToolCallOutput {
     /// Identifier of the custom tool call being answered.
     pub call_id: String,
     /// What the tool produced: plain text, or a list of text, image and file parts.
-    pub output: OpenAiResponseCustomToolCallOutputOutput,
+    pub output: OpenAiCustomToolCallOutputOutput,
     /// Identifier of this output item within the conversation.
     pub id: Option<String>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(OpenAiResponseCustomToolCallOutput ["type" = "\"custom_tool_call_output\""] {
+wire_struct!(OpenAiCustomToolCallOutput ["type" = "\"custom_tool_call_output\""] {
     0 call_id: "call_id" Required,
     1 output: "output" Required,
     2 id: "id" Optional,
@@ -1514,7 +1521,7 @@ wire_struct!(OpenAiResponseCustomToolCallOutput ["type" = "\"custom_tool_call_ou
 /// At `OpenAIResponseCustomToolCallOutput.output[]` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum OpenAiResponseCustomToolCallOutputOutputItem {
+pub enum OpenAiCustomToolCallOutputOutputItem {
     /// Text passed to the model as part of a Responses input message.
     ///
     /// `type` is `input_text`.
@@ -1531,7 +1538,7 @@ pub enum OpenAiResponseCustomToolCallOutputOutputItem {
     Unrecognized(Unrecognized),
 }
 
-wire_union!(OpenAiResponseCustomToolCallOutputOutputItem {
+wire_union!(OpenAiCustomToolCallOutputOutputItem {
     tag "type" {
         "input_file" => InputFile,
         "input_image" => InputImage,
@@ -1546,21 +1553,21 @@ wire_union!(OpenAiResponseCustomToolCallOutputOutputItem {
     }
 });
 
-impl From<InputText> for OpenAiResponseCustomToolCallOutputOutputItem {
+impl From<InputText> for OpenAiCustomToolCallOutputOutputItem {
     #[inline]
     fn from(value: InputText) -> Self {
         Self::InputText(value)
     }
 }
 
-impl From<InputImage> for OpenAiResponseCustomToolCallOutputOutputItem {
+impl From<InputImage> for OpenAiCustomToolCallOutputOutputItem {
     #[inline]
     fn from(value: InputImage) -> Self {
         Self::InputImage(value)
     }
 }
 
-impl From<InputFile> for OpenAiResponseCustomToolCallOutputOutputItem {
+impl From<InputFile> for OpenAiCustomToolCallOutputOutputItem {
     #[inline]
     fn from(value: InputFile) -> Self {
         Self::InputFile(value)
@@ -1572,16 +1579,16 @@ impl From<InputFile> for OpenAiResponseCustomToolCallOutputOutputItem {
 /// At `OpenAIResponseCustomToolCallOutput.output` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum OpenAiResponseCustomToolCallOutputOutput {
+pub enum OpenAiCustomToolCallOutputOutput {
     /// Plain text.
     Text(String),
     /// A list.
-    List(Vec<OpenAiResponseCustomToolCallOutputOutputItem>),
+    List(Vec<OpenAiCustomToolCallOutputOutputItem>),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
 
-wire_union!(OpenAiResponseCustomToolCallOutputOutput {
+wire_union!(OpenAiCustomToolCallOutputOutput {
     tag "" {}
     objects {}
     shapes {
@@ -1594,32 +1601,30 @@ wire_union!(OpenAiResponseCustomToolCallOutputOutput {
     }
 });
 
-impl From<String> for OpenAiResponseCustomToolCallOutputOutput {
+impl From<String> for OpenAiCustomToolCallOutputOutput {
     #[inline]
     fn from(value: String) -> Self {
         Self::Text(value)
     }
 }
 
-impl From<&str> for OpenAiResponseCustomToolCallOutputOutput {
+impl From<&str> for OpenAiCustomToolCallOutputOutput {
     #[inline]
     fn from(value: &str) -> Self {
         Self::Text(value.into())
     }
 }
 
-impl From<Vec<OpenAiResponseCustomToolCallOutputOutputItem>> for OpenAiResponseCustomToolCallOutputOutput {
+impl From<Vec<OpenAiCustomToolCallOutputOutputItem>> for OpenAiCustomToolCallOutputOutput {
     #[inline]
-    fn from(value: Vec<OpenAiResponseCustomToolCallOutputOutputItem>) -> Self {
+    fn from(value: Vec<OpenAiCustomToolCallOutputOutputItem>) -> Self {
         Self::List(value)
     }
 }
 
-impl<const N: usize> From<[OpenAiResponseCustomToolCallOutputOutputItem; N]>
-    for OpenAiResponseCustomToolCallOutputOutput
-{
+impl<const N: usize> From<[OpenAiCustomToolCallOutputOutputItem; N]> for OpenAiCustomToolCallOutputOutput {
     #[inline]
-    fn from(value: [OpenAiResponseCustomToolCallOutputOutputItem; N]) -> Self {
+    fn from(value: [OpenAiCustomToolCallOutputOutputItem; N]) -> Self {
         Self::List(value.into())
     }
 }
@@ -1629,23 +1634,23 @@ impl<const N: usize> From<[OpenAiResponseCustomToolCallOutputOutputItem; N]>
 /// At `BaseInputs[]` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum BaseInputsItem {
+pub enum InstructionItem {
     /// A plain message in its short form, with a role and content.
     ///
     /// `type` is `message`.
-    Message(BaseInputsItemMessage),
+    Message(InstructionItemMessage),
     /// Message given to the model as input, in item form with an identifier.
     ///
     /// `type` is `message`.
-    OpenAiResponseInputMessageItem(OpenAiResponseInputMessageItem),
+    OpenAiInputMessageItem(OpenAiInputMessageItem),
     /// Result you return for a function call.
     ///
     /// `type` is `function_call_output`.
-    FunctionCallOutput(OpenAiResponseFunctionToolCallOutput),
+    FunctionCallOutput(OpenAiFunctionToolCallOutput),
     /// Call to one of your functions, as generated by the model.
     ///
     /// `type` is `function_call`.
-    FunctionCall(Box<OpenAiResponseFunctionToolCall>),
+    FunctionCall(Box<OpenAiFunctionToolCall>),
     /// Image generation the model asked for, holding the picture once it is ready.
     ///
     /// `type` is `image_generation_call`.
@@ -1657,11 +1662,11 @@ pub enum BaseInputsItem {
     /// Call to a custom tool, whose input is free text instead of JSON arguments.
     ///
     /// `type` is `custom_tool_call`.
-    CustomToolCall(OpenAiResponseCustomToolCall),
+    CustomToolCall(OpenAiCustomToolCall),
     /// Result you return for a custom tool call.
     ///
     /// `type` is `custom_tool_call_output`.
-    CustomToolCallOutput(OpenAiResponseCustomToolCallOutput),
+    CustomToolCallOutput(OpenAiCustomToolCallOutput),
     /// Request by the model to change a file; carry it out and report back with a matching `apply_patch_call_output`.
     ///
     /// `type` is `apply_patch_call`.
@@ -1678,7 +1683,7 @@ pub enum BaseInputsItem {
     Unrecognized(Unrecognized),
 }
 
-wire_union!(BaseInputsItem {
+wire_union!(InstructionItem {
     tag "type" {
         "apply_patch_call" => ApplyPatchCall,
         "apply_patch_call_output" => ApplyPatchCallOutput,
@@ -1689,7 +1694,7 @@ wire_union!(BaseInputsItem {
         "function_call_output" => FunctionCallOutput,
         "image_generation_call" => ImageGenerationCall,
         "message" if (Has("id"), Is("role", "assistant")) => OutputMessage,
-        "message" if (Has("id")) => OpenAiResponseInputMessageItem,
+        "message" if (Has("id")) => OpenAiInputMessageItem,
         "message" => Message,
     }
     objects {
@@ -1698,7 +1703,7 @@ wire_union!(BaseInputsItem {
     shapes {}
     variants {
         0 Message,
-        1 OpenAiResponseInputMessageItem,
+        1 OpenAiInputMessageItem,
         2 FunctionCallOutput,
         3 FunctionCall,
         4 ImageGenerationCall,
@@ -1711,77 +1716,77 @@ wire_union!(BaseInputsItem {
     }
 });
 
-impl From<BaseInputsItemMessage> for BaseInputsItem {
+impl From<InstructionItemMessage> for InstructionItem {
     #[inline]
-    fn from(value: BaseInputsItemMessage) -> Self {
+    fn from(value: InstructionItemMessage) -> Self {
         Self::Message(value)
     }
 }
 
-impl From<OpenAiResponseInputMessageItem> for BaseInputsItem {
+impl From<OpenAiInputMessageItem> for InstructionItem {
     #[inline]
-    fn from(value: OpenAiResponseInputMessageItem) -> Self {
-        Self::OpenAiResponseInputMessageItem(value)
+    fn from(value: OpenAiInputMessageItem) -> Self {
+        Self::OpenAiInputMessageItem(value)
     }
 }
 
-impl From<OpenAiResponseFunctionToolCallOutput> for BaseInputsItem {
+impl From<OpenAiFunctionToolCallOutput> for InstructionItem {
     #[inline]
-    fn from(value: OpenAiResponseFunctionToolCallOutput) -> Self {
+    fn from(value: OpenAiFunctionToolCallOutput) -> Self {
         Self::FunctionCallOutput(value)
     }
 }
 
-impl From<OpenAiResponseFunctionToolCall> for BaseInputsItem {
+impl From<OpenAiFunctionToolCall> for InstructionItem {
     #[inline]
-    fn from(value: OpenAiResponseFunctionToolCall) -> Self {
+    fn from(value: OpenAiFunctionToolCall) -> Self {
         Self::FunctionCall(Box::new(value))
     }
 }
 
-impl From<OutputItemImageGenerationCall> for BaseInputsItem {
+impl From<OutputItemImageGenerationCall> for InstructionItem {
     #[inline]
     fn from(value: OutputItemImageGenerationCall) -> Self {
         Self::ImageGenerationCall(value)
     }
 }
 
-impl From<OutputMessage> for BaseInputsItem {
+impl From<OutputMessage> for InstructionItem {
     #[inline]
     fn from(value: OutputMessage) -> Self {
         Self::OutputMessage(value)
     }
 }
 
-impl From<OpenAiResponseCustomToolCall> for BaseInputsItem {
+impl From<OpenAiCustomToolCall> for InstructionItem {
     #[inline]
-    fn from(value: OpenAiResponseCustomToolCall) -> Self {
+    fn from(value: OpenAiCustomToolCall) -> Self {
         Self::CustomToolCall(value)
     }
 }
 
-impl From<OpenAiResponseCustomToolCallOutput> for BaseInputsItem {
+impl From<OpenAiCustomToolCallOutput> for InstructionItem {
     #[inline]
-    fn from(value: OpenAiResponseCustomToolCallOutput) -> Self {
+    fn from(value: OpenAiCustomToolCallOutput) -> Self {
         Self::CustomToolCallOutput(value)
     }
 }
 
-impl From<ApplyPatchCallItem> for BaseInputsItem {
+impl From<ApplyPatchCallItem> for InstructionItem {
     #[inline]
     fn from(value: ApplyPatchCallItem) -> Self {
         Self::ApplyPatchCall(value)
     }
 }
 
-impl From<ApplyPatchCallOutputItem> for BaseInputsItem {
+impl From<ApplyPatchCallOutputItem> for InstructionItem {
     #[inline]
     fn from(value: ApplyPatchCallOutputItem) -> Self {
         Self::ApplyPatchCallOutput(value)
     }
 }
 
-impl From<ConfigurationUpdateItem> for BaseInputsItem {
+impl From<ConfigurationUpdateItem> for InstructionItem {
     #[inline]
     fn from(value: ConfigurationUpdateItem) -> Self {
         Self::ConfigurationUpdate(value)
@@ -1791,18 +1796,19 @@ impl From<ConfigurationUpdateItem> for BaseInputsItem {
 /// Input of a Responses request as echoed in the reply: one string, or a list of messages, calls and results.
 ///
 /// Schema `BaseInputs` of the API document.
+#[doc(alias = "BaseInputs")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum BaseInputs {
+pub enum ResponsesInstructions {
     /// Plain text.
     Text(String),
     /// A list.
-    List(Vec<BaseInputsItem>),
+    List(Vec<InstructionItem>),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
 
-wire_union!(BaseInputs {
+wire_union!(ResponsesInstructions {
     tag "" {}
     objects {}
     shapes {
@@ -1815,38 +1821,33 @@ wire_union!(BaseInputs {
     }
 });
 
-impl From<String> for BaseInputs {
+impl From<String> for ResponsesInstructions {
     #[inline]
     fn from(value: String) -> Self {
         Self::Text(value)
     }
 }
 
-impl From<&str> for BaseInputs {
+impl From<&str> for ResponsesInstructions {
     #[inline]
     fn from(value: &str) -> Self {
         Self::Text(value.into())
     }
 }
 
-impl From<Vec<BaseInputsItem>> for BaseInputs {
+impl From<Vec<InstructionItem>> for ResponsesInstructions {
     #[inline]
-    fn from(value: Vec<BaseInputsItem>) -> Self {
+    fn from(value: Vec<InstructionItem>) -> Self {
         Self::List(value)
     }
 }
 
-impl<const N: usize> From<[BaseInputsItem; N]> for BaseInputs {
+impl<const N: usize> From<[InstructionItem; N]> for ResponsesInstructions {
     #[inline]
-    fn from(value: [BaseInputsItem; N]) -> Self {
+    fn from(value: [InstructionItem; N]) -> Self {
         Self::List(value.into())
     }
 }
-
-/// Assistant message as it appears among the output items of a Responses result.
-///
-/// Schema `OutputMessageItem` of the API document.
-pub type OutputMessageItem = OutputMessage;
 
 /// Reasoning listed among the response output, extended with a provider format tag and a signature.
 ///
@@ -2184,13 +2185,14 @@ wire_struct!(OutputToolSearchCallItem ["execution" = "\"client\"", "type" = "\"t
 /// Any one entry of a Responses result: message, reasoning, function call or the record of a server tool.
 ///
 /// Schema `OutputItems` of the API document.
+#[doc(alias = "OutputItems")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum OutputItems {
-    /// Assistant message as it appears among the output items of a Responses result.
+pub enum OutputItem {
+    /// Message written by the assistant, holding text or refusal parts.
     ///
     /// `type` is `message`.
-    Message(OutputMessageItem),
+    Message(OutputMessage),
     /// Reasoning listed among the response output, extended with a provider format tag and a signature.
     ///
     /// `type` is `reasoning`.
@@ -2199,11 +2201,11 @@ pub enum OutputItems {
     ///
     /// `type` is `function_call`.
     FunctionCall(Box<OutputFunctionCallItem>),
-    /// Web lookup as it appears among the output items of a Responses result.
+    /// Web lookup performed while answering: a search, a page visit or a text match within a page.
     ///
     /// `type` is `web_search_call`.
     WebSearchCall(OutputWebSearchCallItem),
-    /// Search the model ran over uploaded files, as it appears among the response output items.
+    /// Search the model ran over uploaded files, with the phrases it looked for.
     ///
     /// `type` is `file_search_call`.
     FileSearchCall(OutputFileSearchCallItem),
@@ -2211,7 +2213,7 @@ pub enum OutputItems {
     ///
     /// `type` is `image_generation_call`.
     ImageGenerationCall(OutputImageGenerationCallItem),
-    /// Code the model ran in a code interpreter container, together with whatever the run produced.
+    /// Run of model-written code in a sandboxed container, with the outputs collected so far.
     ///
     /// `type` is `code_interpreter_call`.
     CodeInterpreterCall(OutputCodeInterpreterCallItem),
@@ -2222,39 +2224,39 @@ pub enum OutputItems {
     /// Current date and time that OpenRouter supplied to the model through `openrouter:datetime`.
     ///
     /// `type` is `openrouter:datetime`.
-    OpenrouterDatetime(OutputDatetimeItem),
+    OpenRouterDatetime(OutputDatetimeItem),
     /// Web search that OpenRouter performed for the model through `openrouter:web_search`.
     ///
     /// `type` is `openrouter:web_search`.
-    OpenrouterWebSearch(OutputWebSearchServerToolItem),
+    OpenRouterWebSearch(OutputWebSearchServerToolItem),
     /// Program that OpenRouter ran for the model through `openrouter:code_interpreter`, with its printed output.
     ///
     /// `type` is `openrouter:code_interpreter`.
-    OpenrouterCodeInterpreter(Box<OutputCodeInterpreterServerToolItem>),
+    OpenRouterCodeInterpreter(Box<OutputCodeInterpreterServerToolItem>),
     /// Search over files that OpenRouter performed for the model through `openrouter:file_search`.
     ///
     /// `type` is `openrouter:file_search`.
-    OpenrouterFileSearch(OutputFileSearchServerToolItem),
+    OpenRouterFileSearch(OutputFileSearchServerToolItem),
     /// Picture that OpenRouter created for the model through `openrouter:image_generation`.
     ///
     /// `type` is `openrouter:image_generation`.
-    OpenrouterImageGeneration(Box<OutputImageGenerationServerToolItem>),
+    OpenRouterImageGeneration(Box<OutputImageGenerationServerToolItem>),
     /// Browser step that OpenRouter carried out for the model through `openrouter:browser_use`.
     ///
     /// `type` is `openrouter:browser_use`.
-    OpenrouterBrowserUse(OutputBrowserUseServerToolItem),
+    OpenRouterBrowserUse(OutputBrowserUseServerToolItem),
     /// Shell command that OpenRouter executed for the model through `openrouter:bash`, with the streams it printed.
     ///
     /// `type` is `openrouter:bash`.
-    OpenrouterBash(Box<OutputBashServerToolItem>),
+    OpenRouterBash(Box<OutputBashServerToolItem>),
     /// File viewing or editing step that the model performed through `openrouter:text_editor`.
     ///
     /// `type` is `openrouter:text_editor`.
-    OpenrouterTextEditor(OutputTextEditorServerToolItem),
+    OpenRouterTextEditor(OutputTextEditorServerToolItem),
     /// Patch proposed through `openrouter:apply_patch`; once it validates, generation stops so your client can apply it and answer with `apply_patch_call_output`.
     ///
     /// `type` is `openrouter:apply_patch`.
-    OpenrouterApplyPatch(Box<OutputApplyPatchServerToolItem>),
+    OpenRouterApplyPatch(Box<OutputApplyPatchServerToolItem>),
     /// Patch call in OpenAI's native form, produced when the request used the `apply_patch` shorthand.
     ///
     /// `type` is `apply_patch_call`.
@@ -2270,43 +2272,43 @@ pub enum OutputItems {
     /// Shell session step that OpenRouter executed for the model through `openrouter:shell`, commands and results in one item.
     ///
     /// `type` is `openrouter:shell`.
-    OpenrouterShell(Box<OutputShellServerToolItem>),
+    OpenRouterShell(Box<OutputShellServerToolItem>),
     /// Web page that OpenRouter downloaded for the model through `openrouter:web_fetch`.
     ///
     /// `type` is `openrouter:web_fetch`.
-    OpenrouterWebFetch(Box<OutputWebFetchServerToolItem>),
+    OpenRouterWebFetch(Box<OutputWebFetchServerToolItem>),
     /// Search for deferred tools that the model made through `openrouter:tool_search`.
     ///
     /// `type` is `openrouter:tool_search`.
-    OpenrouterToolSearch(OutputToolSearchServerToolItem),
+    OpenRouterToolSearch(OutputToolSearchServerToolItem),
     /// Access to stored memory that the model made through `openrouter:memory`.
     ///
     /// `type` is `openrouter:memory`.
-    OpenrouterMemory(OutputMemoryServerToolItem),
+    OpenRouterMemory(OutputMemoryServerToolItem),
     /// Tool call on a remote MCP server that OpenRouter made for the model through `openrouter:mcp`.
     ///
     /// `type` is `openrouter:mcp`.
-    OpenrouterMcp(OutputMcpServerToolItem),
+    OpenRouterMcp(OutputMcpServerToolItem),
     /// Lookup in the model catalog that the assistant made through the experimental `openrouter:experimental__search_models` tool.
     ///
     /// `type` is `openrouter:experimental__search_models`.
-    OpenrouterExperimentalSearchModels(OutputSearchModelsServerToolItem),
+    OpenRouterExperimentalSearchModels(OutputSearchModelsServerToolItem),
     /// Multi-model analysis performed through `openrouter:fusion`, with the panel answers and the combined verdict.
     ///
     /// `type` is `openrouter:fusion`.
-    OpenrouterFusion(Box<OutputFusionServerToolItem>),
+    OpenRouterFusion(Box<OutputFusionServerToolItem>),
     /// Output item recording one consultation of an advisor model through `openrouter:advisor`.
     ///
     /// `type` is `openrouter:advisor`.
-    OpenrouterAdvisor(Box<OutputAdvisorServerToolItem>),
+    OpenRouterAdvisor(Box<OutputAdvisorServerToolItem>),
     /// Task that the main model delegated to a worker model through `openrouter:subagent`, and how it turned out.
     ///
     /// `type` is `openrouter:subagent`.
-    OpenrouterSubagent(Box<OutputSubagentServerToolItem>),
+    OpenRouterSubagent(Box<OutputSubagentServerToolItem>),
     /// One operation on stored files that the model performed through `openrouter:files`.
     ///
     /// `type` is `openrouter:files`.
-    OpenrouterFiles(Box<OutputFilesServerToolItem>),
+    OpenRouterFiles(Box<OutputFilesServerToolItem>),
     /// Call the model makes to a custom tool whose input is free text instead of JSON arguments, unlike a `function_call`.
     ///
     /// `type` is `custom_tool_call`.
@@ -2318,7 +2320,7 @@ pub enum OutputItems {
     /// Stands in for a blocked tool call in the output, when OpenRouter Armor is set to report such calls as custom items.
     ///
     /// `type` is `openrouter:armor_blocked`.
-    OpenrouterArmorBlocked(Box<OutputArmorBlockedItem>),
+    OpenRouterArmorBlocked(Box<OutputArmorBlockedItem>),
     /// Records which tools an MCP server was found to offer.
     ///
     /// `type` is `mcp_list_tools`.
@@ -2339,7 +2341,7 @@ pub enum OutputItems {
     Unrecognized(Unrecognized),
 }
 
-wire_union!(OutputItems {
+wire_union!(OutputItem {
     tag "type" {
         "apply_patch_call" => ApplyPatchCall,
         "code_interpreter_call" => CodeInterpreterCall,
@@ -2352,26 +2354,26 @@ wire_union!(OutputItems {
         "mcp_call" => McpCall,
         "mcp_list_tools" => McpListTools,
         "message" => Message,
-        "openrouter:advisor" => OpenrouterAdvisor,
-        "openrouter:apply_patch" => OpenrouterApplyPatch,
-        "openrouter:armor_blocked" => OpenrouterArmorBlocked,
-        "openrouter:bash" => OpenrouterBash,
-        "openrouter:browser_use" => OpenrouterBrowserUse,
-        "openrouter:code_interpreter" => OpenrouterCodeInterpreter,
-        "openrouter:datetime" => OpenrouterDatetime,
-        "openrouter:experimental__search_models" => OpenrouterExperimentalSearchModels,
-        "openrouter:file_search" => OpenrouterFileSearch,
-        "openrouter:files" => OpenrouterFiles,
-        "openrouter:fusion" => OpenrouterFusion,
-        "openrouter:image_generation" => OpenrouterImageGeneration,
-        "openrouter:mcp" => OpenrouterMcp,
-        "openrouter:memory" => OpenrouterMemory,
-        "openrouter:shell" => OpenrouterShell,
-        "openrouter:subagent" => OpenrouterSubagent,
-        "openrouter:text_editor" => OpenrouterTextEditor,
-        "openrouter:tool_search" => OpenrouterToolSearch,
-        "openrouter:web_fetch" => OpenrouterWebFetch,
-        "openrouter:web_search" => OpenrouterWebSearch,
+        "openrouter:advisor" => OpenRouterAdvisor,
+        "openrouter:apply_patch" => OpenRouterApplyPatch,
+        "openrouter:armor_blocked" => OpenRouterArmorBlocked,
+        "openrouter:bash" => OpenRouterBash,
+        "openrouter:browser_use" => OpenRouterBrowserUse,
+        "openrouter:code_interpreter" => OpenRouterCodeInterpreter,
+        "openrouter:datetime" => OpenRouterDatetime,
+        "openrouter:experimental__search_models" => OpenRouterExperimentalSearchModels,
+        "openrouter:file_search" => OpenRouterFileSearch,
+        "openrouter:files" => OpenRouterFiles,
+        "openrouter:fusion" => OpenRouterFusion,
+        "openrouter:image_generation" => OpenRouterImageGeneration,
+        "openrouter:mcp" => OpenRouterMcp,
+        "openrouter:memory" => OpenRouterMemory,
+        "openrouter:shell" => OpenRouterShell,
+        "openrouter:subagent" => OpenRouterSubagent,
+        "openrouter:text_editor" => OpenRouterTextEditor,
+        "openrouter:tool_search" => OpenRouterToolSearch,
+        "openrouter:web_fetch" => OpenRouterWebFetch,
+        "openrouter:web_search" => OpenRouterWebSearch,
         "reasoning" => Reasoning,
         "shell_call" => ShellCall,
         "shell_call_output" => ShellCallOutput,
@@ -2390,31 +2392,31 @@ wire_union!(OutputItems {
         5 ImageGenerationCall,
         6 CodeInterpreterCall,
         7 ComputerCall,
-        8 OpenrouterDatetime,
-        9 OpenrouterWebSearch,
-        10 OpenrouterCodeInterpreter,
-        11 OpenrouterFileSearch,
-        12 OpenrouterImageGeneration,
-        13 OpenrouterBrowserUse,
-        14 OpenrouterBash,
-        15 OpenrouterTextEditor,
-        16 OpenrouterApplyPatch,
+        8 OpenRouterDatetime,
+        9 OpenRouterWebSearch,
+        10 OpenRouterCodeInterpreter,
+        11 OpenRouterFileSearch,
+        12 OpenRouterImageGeneration,
+        13 OpenRouterBrowserUse,
+        14 OpenRouterBash,
+        15 OpenRouterTextEditor,
+        16 OpenRouterApplyPatch,
         17 ApplyPatchCall,
         18 ShellCall,
         19 ShellCallOutput,
-        20 OpenrouterShell,
-        21 OpenrouterWebFetch,
-        22 OpenrouterToolSearch,
-        23 OpenrouterMemory,
-        24 OpenrouterMcp,
-        25 OpenrouterExperimentalSearchModels,
-        26 OpenrouterFusion,
-        27 OpenrouterAdvisor,
-        28 OpenrouterSubagent,
-        29 OpenrouterFiles,
+        20 OpenRouterShell,
+        21 OpenRouterWebFetch,
+        22 OpenRouterToolSearch,
+        23 OpenRouterMemory,
+        24 OpenRouterMcp,
+        25 OpenRouterExperimentalSearchModels,
+        26 OpenRouterFusion,
+        27 OpenRouterAdvisor,
+        28 OpenRouterSubagent,
+        29 OpenRouterFiles,
         30 CustomToolCall,
         31 ToolSearchCall,
-        32 OpenrouterArmorBlocked,
+        32 OpenRouterArmorBlocked,
         33 McpListTools,
         34 McpCall,
         35 McpApprovalRequest,
@@ -2422,259 +2424,259 @@ wire_union!(OutputItems {
     }
 });
 
-impl From<OutputMessageItem> for OutputItems {
+impl From<OutputMessage> for OutputItem {
     #[inline]
-    fn from(value: OutputMessageItem) -> Self {
+    fn from(value: OutputMessage) -> Self {
         Self::Message(value)
     }
 }
 
-impl From<OutputReasoningItem> for OutputItems {
+impl From<OutputReasoningItem> for OutputItem {
     #[inline]
     fn from(value: OutputReasoningItem) -> Self {
         Self::Reasoning(Box::new(value))
     }
 }
 
-impl From<OutputFunctionCallItem> for OutputItems {
+impl From<OutputFunctionCallItem> for OutputItem {
     #[inline]
     fn from(value: OutputFunctionCallItem) -> Self {
         Self::FunctionCall(Box::new(value))
     }
 }
 
-impl From<OutputWebSearchCallItem> for OutputItems {
+impl From<OutputWebSearchCallItem> for OutputItem {
     #[inline]
     fn from(value: OutputWebSearchCallItem) -> Self {
         Self::WebSearchCall(value)
     }
 }
 
-impl From<OutputFileSearchCallItem> for OutputItems {
+impl From<OutputFileSearchCallItem> for OutputItem {
     #[inline]
     fn from(value: OutputFileSearchCallItem) -> Self {
         Self::FileSearchCall(value)
     }
 }
 
-impl From<OutputImageGenerationCallItem> for OutputItems {
+impl From<OutputImageGenerationCallItem> for OutputItem {
     #[inline]
     fn from(value: OutputImageGenerationCallItem) -> Self {
         Self::ImageGenerationCall(value)
     }
 }
 
-impl From<OutputCodeInterpreterCallItem> for OutputItems {
+impl From<OutputCodeInterpreterCallItem> for OutputItem {
     #[inline]
     fn from(value: OutputCodeInterpreterCallItem) -> Self {
         Self::CodeInterpreterCall(value)
     }
 }
 
-impl From<OutputComputerCallItem> for OutputItems {
+impl From<OutputComputerCallItem> for OutputItem {
     #[inline]
     fn from(value: OutputComputerCallItem) -> Self {
         Self::ComputerCall(value)
     }
 }
 
-impl From<OutputDatetimeItem> for OutputItems {
+impl From<OutputDatetimeItem> for OutputItem {
     #[inline]
     fn from(value: OutputDatetimeItem) -> Self {
-        Self::OpenrouterDatetime(value)
+        Self::OpenRouterDatetime(value)
     }
 }
 
-impl From<OutputWebSearchServerToolItem> for OutputItems {
+impl From<OutputWebSearchServerToolItem> for OutputItem {
     #[inline]
     fn from(value: OutputWebSearchServerToolItem) -> Self {
-        Self::OpenrouterWebSearch(value)
+        Self::OpenRouterWebSearch(value)
     }
 }
 
-impl From<OutputCodeInterpreterServerToolItem> for OutputItems {
+impl From<OutputCodeInterpreterServerToolItem> for OutputItem {
     #[inline]
     fn from(value: OutputCodeInterpreterServerToolItem) -> Self {
-        Self::OpenrouterCodeInterpreter(Box::new(value))
+        Self::OpenRouterCodeInterpreter(Box::new(value))
     }
 }
 
-impl From<OutputFileSearchServerToolItem> for OutputItems {
+impl From<OutputFileSearchServerToolItem> for OutputItem {
     #[inline]
     fn from(value: OutputFileSearchServerToolItem) -> Self {
-        Self::OpenrouterFileSearch(value)
+        Self::OpenRouterFileSearch(value)
     }
 }
 
-impl From<OutputImageGenerationServerToolItem> for OutputItems {
+impl From<OutputImageGenerationServerToolItem> for OutputItem {
     #[inline]
     fn from(value: OutputImageGenerationServerToolItem) -> Self {
-        Self::OpenrouterImageGeneration(Box::new(value))
+        Self::OpenRouterImageGeneration(Box::new(value))
     }
 }
 
-impl From<OutputBrowserUseServerToolItem> for OutputItems {
+impl From<OutputBrowserUseServerToolItem> for OutputItem {
     #[inline]
     fn from(value: OutputBrowserUseServerToolItem) -> Self {
-        Self::OpenrouterBrowserUse(value)
+        Self::OpenRouterBrowserUse(value)
     }
 }
 
-impl From<OutputBashServerToolItem> for OutputItems {
+impl From<OutputBashServerToolItem> for OutputItem {
     #[inline]
     fn from(value: OutputBashServerToolItem) -> Self {
-        Self::OpenrouterBash(Box::new(value))
+        Self::OpenRouterBash(Box::new(value))
     }
 }
 
-impl From<OutputTextEditorServerToolItem> for OutputItems {
+impl From<OutputTextEditorServerToolItem> for OutputItem {
     #[inline]
     fn from(value: OutputTextEditorServerToolItem) -> Self {
-        Self::OpenrouterTextEditor(value)
+        Self::OpenRouterTextEditor(value)
     }
 }
 
-impl From<OutputApplyPatchServerToolItem> for OutputItems {
+impl From<OutputApplyPatchServerToolItem> for OutputItem {
     #[inline]
     fn from(value: OutputApplyPatchServerToolItem) -> Self {
-        Self::OpenrouterApplyPatch(Box::new(value))
+        Self::OpenRouterApplyPatch(Box::new(value))
     }
 }
 
-impl From<OutputApplyPatchCallItem> for OutputItems {
+impl From<OutputApplyPatchCallItem> for OutputItem {
     #[inline]
     fn from(value: OutputApplyPatchCallItem) -> Self {
         Self::ApplyPatchCall(value)
     }
 }
 
-impl From<OutputShellCallItem> for OutputItems {
+impl From<OutputShellCallItem> for OutputItem {
     #[inline]
     fn from(value: OutputShellCallItem) -> Self {
         Self::ShellCall(Box::new(value))
     }
 }
 
-impl From<OutputShellCallOutputItem> for OutputItems {
+impl From<OutputShellCallOutputItem> for OutputItem {
     #[inline]
     fn from(value: OutputShellCallOutputItem) -> Self {
         Self::ShellCallOutput(Box::new(value))
     }
 }
 
-impl From<OutputShellServerToolItem> for OutputItems {
+impl From<OutputShellServerToolItem> for OutputItem {
     #[inline]
     fn from(value: OutputShellServerToolItem) -> Self {
-        Self::OpenrouterShell(Box::new(value))
+        Self::OpenRouterShell(Box::new(value))
     }
 }
 
-impl From<OutputWebFetchServerToolItem> for OutputItems {
+impl From<OutputWebFetchServerToolItem> for OutputItem {
     #[inline]
     fn from(value: OutputWebFetchServerToolItem) -> Self {
-        Self::OpenrouterWebFetch(Box::new(value))
+        Self::OpenRouterWebFetch(Box::new(value))
     }
 }
 
-impl From<OutputToolSearchServerToolItem> for OutputItems {
+impl From<OutputToolSearchServerToolItem> for OutputItem {
     #[inline]
     fn from(value: OutputToolSearchServerToolItem) -> Self {
-        Self::OpenrouterToolSearch(value)
+        Self::OpenRouterToolSearch(value)
     }
 }
 
-impl From<OutputMemoryServerToolItem> for OutputItems {
+impl From<OutputMemoryServerToolItem> for OutputItem {
     #[inline]
     fn from(value: OutputMemoryServerToolItem) -> Self {
-        Self::OpenrouterMemory(value)
+        Self::OpenRouterMemory(value)
     }
 }
 
-impl From<OutputMcpServerToolItem> for OutputItems {
+impl From<OutputMcpServerToolItem> for OutputItem {
     #[inline]
     fn from(value: OutputMcpServerToolItem) -> Self {
-        Self::OpenrouterMcp(value)
+        Self::OpenRouterMcp(value)
     }
 }
 
-impl From<OutputSearchModelsServerToolItem> for OutputItems {
+impl From<OutputSearchModelsServerToolItem> for OutputItem {
     #[inline]
     fn from(value: OutputSearchModelsServerToolItem) -> Self {
-        Self::OpenrouterExperimentalSearchModels(value)
+        Self::OpenRouterExperimentalSearchModels(value)
     }
 }
 
-impl From<OutputFusionServerToolItem> for OutputItems {
+impl From<OutputFusionServerToolItem> for OutputItem {
     #[inline]
     fn from(value: OutputFusionServerToolItem) -> Self {
-        Self::OpenrouterFusion(Box::new(value))
+        Self::OpenRouterFusion(Box::new(value))
     }
 }
 
-impl From<OutputAdvisorServerToolItem> for OutputItems {
+impl From<OutputAdvisorServerToolItem> for OutputItem {
     #[inline]
     fn from(value: OutputAdvisorServerToolItem) -> Self {
-        Self::OpenrouterAdvisor(Box::new(value))
+        Self::OpenRouterAdvisor(Box::new(value))
     }
 }
 
-impl From<OutputSubagentServerToolItem> for OutputItems {
+impl From<OutputSubagentServerToolItem> for OutputItem {
     #[inline]
     fn from(value: OutputSubagentServerToolItem) -> Self {
-        Self::OpenrouterSubagent(Box::new(value))
+        Self::OpenRouterSubagent(Box::new(value))
     }
 }
 
-impl From<OutputFilesServerToolItem> for OutputItems {
+impl From<OutputFilesServerToolItem> for OutputItem {
     #[inline]
     fn from(value: OutputFilesServerToolItem) -> Self {
-        Self::OpenrouterFiles(Box::new(value))
+        Self::OpenRouterFiles(Box::new(value))
     }
 }
 
-impl From<OutputCustomToolCallItem> for OutputItems {
+impl From<OutputCustomToolCallItem> for OutputItem {
     #[inline]
     fn from(value: OutputCustomToolCallItem) -> Self {
         Self::CustomToolCall(value)
     }
 }
 
-impl From<OutputToolSearchCallItem> for OutputItems {
+impl From<OutputToolSearchCallItem> for OutputItem {
     #[inline]
     fn from(value: OutputToolSearchCallItem) -> Self {
         Self::ToolSearchCall(value)
     }
 }
 
-impl From<OutputArmorBlockedItem> for OutputItems {
+impl From<OutputArmorBlockedItem> for OutputItem {
     #[inline]
     fn from(value: OutputArmorBlockedItem) -> Self {
-        Self::OpenrouterArmorBlocked(Box::new(value))
+        Self::OpenRouterArmorBlocked(Box::new(value))
     }
 }
 
-impl From<McpListToolsItem> for OutputItems {
+impl From<McpListToolsItem> for OutputItem {
     #[inline]
     fn from(value: McpListToolsItem) -> Self {
         Self::McpListTools(value)
     }
 }
 
-impl From<McpCallItem> for OutputItems {
+impl From<McpCallItem> for OutputItem {
     #[inline]
     fn from(value: McpCallItem) -> Self {
         Self::McpCall(Box::new(value))
     }
 }
 
-impl From<McpApprovalRequestItem> for OutputItems {
+impl From<McpApprovalRequestItem> for OutputItem {
     #[inline]
     fn from(value: McpApprovalRequestItem) -> Self {
         Self::McpApprovalRequest(value)
     }
 }
 
-impl From<ToolSearchOutputItem> for OutputItems {
+impl From<ToolSearchOutputItem> for OutputItem {
     #[inline]
     fn from(value: ToolSearchOutputItem) -> Self {
         Self::ToolSearchOutput(value)
@@ -2709,9 +2711,10 @@ wire_struct!(BaseReasoningConfig {
 /// Where a response stands between being queued and being finished.
 ///
 /// Schema `OpenAIResponsesResponseStatus` of the API document.
+#[doc(alias = "OpenAIResponsesResponseStatus")]
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum OpenAiResponsesResponseStatus {
+pub enum ResponsesStatus {
     /// Generation finished normally.
     Completed,
     /// Generation stopped early, for example at the token limit.
@@ -2728,7 +2731,7 @@ pub enum OpenAiResponsesResponseStatus {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(OpenAiResponsesResponseStatus {
+wire_enum!(ResponsesStatus {
     Completed = "completed",
     Incomplete = "incomplete",
     InProgress = "in_progress",
@@ -3010,23 +3013,24 @@ wire_enum!(Truncation {
 /// Tokens and cost of a response; null when they are not known yet.
 ///
 /// Schema `Usage` of the API document.
+#[doc(alias = "Usage")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct Usage {
+pub struct ResponsesUsage {
     /// Tokens in everything sent to the model, cached ones included.
     pub input_tokens: i64,
     /// How the input tokens relate to the prompt cache.
-    pub input_tokens_details: OpenAiResponsesUsageInputTokensDetails,
+    pub input_tokens_details: ResponsesInputTokensDetails,
     /// Tokens the model generated, reasoning included.
     pub output_tokens: i64,
     /// What the output tokens were spent on.
-    pub output_tokens_details: OpenAiResponsesUsageOutputTokensDetails,
+    pub output_tokens_details: ResponsesOutputTokensDetails,
     /// Input and output tokens added together.
     pub total_tokens: i64,
     /// What the response cost you; null when no figure is available.
     pub cost: Option<f64>,
     /// Splits the cost into what the upstream provider charged for input and for output.
-    pub cost_details: Option<UsageCostDetails>,
+    pub cost_details: Option<ResponsesUsageCostDetails>,
     /// True when the request ran on a provider key of your own.
     pub is_byok: Option<bool>,
     /// Counts of server-side tool work, such as web searches, behind the response.
@@ -3035,7 +3039,7 @@ pub struct Usage {
     pub extra: Extra,
 }
 
-wire_struct!(Usage {
+wire_struct!(ResponsesUsage {
     0 input_tokens: "input_tokens" Required,
     1 input_tokens_details: "input_tokens_details" Required,
     2 output_tokens: "output_tokens" Required,
@@ -3052,7 +3056,7 @@ wire_struct!(Usage {
 /// At `OpenAIResponsesUsage.input_tokens_details` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct OpenAiResponsesUsageInputTokensDetails {
+pub struct ResponsesInputTokensDetails {
     /// Input tokens read from the prompt cache instead of being processed afresh.
     pub cached_tokens: i64,
     /// Input tokens newly stored in the prompt cache; null when the provider does not report it.
@@ -3061,7 +3065,7 @@ pub struct OpenAiResponsesUsageInputTokensDetails {
     pub extra: Extra,
 }
 
-wire_struct!(OpenAiResponsesUsageInputTokensDetails {
+wire_struct!(ResponsesInputTokensDetails {
     0 cached_tokens: "cached_tokens" Required,
     1 cache_write_tokens: "cache_write_tokens" Optional,
 });
@@ -3071,14 +3075,14 @@ wire_struct!(OpenAiResponsesUsageInputTokensDetails {
 /// At `OpenAIResponsesUsage.output_tokens_details` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct OpenAiResponsesUsageOutputTokensDetails {
+pub struct ResponsesOutputTokensDetails {
     /// Output tokens spent on reasoning before the visible answer.
     pub reasoning_tokens: i64,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(OpenAiResponsesUsageOutputTokensDetails {
+wire_struct!(ResponsesOutputTokensDetails {
     0 reasoning_tokens: "reasoning_tokens" Required,
 });
 
@@ -3087,7 +3091,7 @@ wire_struct!(OpenAiResponsesUsageOutputTokensDetails {
 /// At `Usage.cost_details` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct UsageCostDetails {
+pub struct ResponsesUsageCostDetails {
     /// Portion of the upstream charge that the input tokens caused.
     pub upstream_inference_input_cost: f64,
     /// Portion of the upstream charge that the output tokens caused.
@@ -3100,7 +3104,7 @@ pub struct UsageCostDetails {
     pub extra: Extra,
 }
 
-wire_struct!(UsageCostDetails {
+wire_struct!(ResponsesUsageCostDetails {
     0 upstream_inference_input_cost: "upstream_inference_input_cost" Required,
     1 upstream_inference_output_cost: "upstream_inference_output_cost" Required,
     2 server_tool_cost: "server_tool_cost" Optional,

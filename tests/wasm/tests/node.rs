@@ -13,8 +13,8 @@ use wasm_bindgen_test::wasm_bindgen_test;
 fn client(path: &str) -> OpenRouter {
     let server = option_env!("OPENROUTER_WASM_SERVER").expect("scripts/wasm.sh sets the address");
     let transport = ReqwestTransport::new(reqwest::Client::new());
-    let builder = OpenRouterCore::builder().api_key("sk-or-v1-secret").server_url(format!("{server}/{path}"));
-    OpenRouter::from(builder.transport(transport).build().unwrap())
+    let builder = OpenRouter::builder().api_key("sk-or-v1-secret").server_url(format!("{server}/{path}"));
+    builder.transport(transport).build().unwrap()
 }
 
 fn request() -> ChatRequest {

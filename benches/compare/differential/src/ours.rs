@@ -50,7 +50,7 @@ async fn stream(core: &OpenRouterCore, case: &Case, events: &mut usize) -> Resul
     }
 }
 
-async fn count<T: StreamItem>(call: Call<'_, EventStream<T>>, events: &mut usize) -> Result<(), Error> {
+async fn count<T: StreamItem>(call: Call<EventStream<T>>, events: &mut usize) -> Result<(), Error> {
     let mut stream = call.await?;
     while let Some(event) = stream.next().await {
         event?;
@@ -71,41 +71,41 @@ async fn whole(core: &OpenRouterCore, case: &Case) -> Result<(), Error> {
         "api_keys.get" => drop(funcs::api_keys_get(core, text("hash")).await?),
         "api_keys.get_current_key_metadata" => drop(funcs::api_keys_get_current_key_metadata(core).await?),
         "api_keys.list" => {
-            let params = params!(ListKeysParams, values, include_disabled, include_expired, offset, workspace_id);
+            let params = params!(ApiKeysListParams, values, include_disabled, include_expired, offset, workspace_id);
             drop(funcs::api_keys_list(core, params).await?);
         }
         "api_keys.update" => drop(funcs::api_keys_update(core, text("hash"), read(body)).await?),
         "byok.create" => drop(funcs::byok_create(core, read(body)).await?),
         "byok.list" => {
-            let params = params!(ListByokKeysParams, values, offset, limit, workspace_id, provider);
+            let params = params!(ByokListParams, values, offset, limit, workspace_id, provider);
             drop(funcs::byok_list(core, params).await?);
         }
         "chat.send" => drop(funcs::chat_send(core, read(body)).await?),
         "credits.get_credits" => drop(funcs::credits_get_credits(core).await?),
         "embeddings.generate" => drop(funcs::embeddings_generate(core, read(body)).await?),
         "embeddings.list_models" => {
-            let params = params!(ListEmbeddingsModelsParams, values, offset, limit);
+            let params = params!(EmbeddingsListModelsParams, values, offset, limit);
             drop(funcs::embeddings_list_models(core, params).await?);
         }
         "endpoints.list" => drop(funcs::endpoints_list(core, text("author"), text("slug")).await?),
         "endpoints.list_zdr_endpoints" => drop(funcs::endpoints_list_zdr_endpoints(core).await?),
         "files.delete" => {
-            let params = params!(DeleteFileParams, values, workspace_id, provider);
+            let params = params!(FilesDeleteParams, values, workspace_id, provider);
             drop(funcs::files_delete(core, text("file_id"), params).await?);
         }
         "files.download" => {
-            let params = params!(DownloadFileContentParams, values, workspace_id, provider);
+            let params = params!(FilesDownloadParams, values, workspace_id, provider);
             drop(funcs::files_download(core, text("file_id"), params).await?);
         }
         "files.list" => {
-            let params = params!(ListFilesParams, values, limit, cursor, workspace_id, provider, order);
+            let params = params!(FilesListParams, values, limit, cursor, workspace_id, provider, order);
             drop(funcs::files_list(core, params).await?);
         }
         "files.upload" => {
             let file = body.map(|body| &body["file"]);
             let file = |name| read::<String>(file.map(|file| &file[name]));
             let request = UploadFileRequest::new(FilePart::bytes(file("file_name"), file("content")));
-            let params = params!(UploadFileParams, values, workspace_id, provider);
+            let params = params!(FilesUploadParams, values, workspace_id, provider);
             drop(funcs::files_upload(core, request, params).await?);
         }
         "generations.get_generation" => drop(funcs::generations_get_generation(core, text("id")).await?),
@@ -116,11 +116,11 @@ async fn whole(core: &OpenRouterCore, case: &Case) -> Result<(), Error> {
         "guardrails.create" => drop(funcs::guardrails_create(core, read(body)).await?),
         "guardrails.delete" => drop(funcs::guardrails_delete(core, text("id")).await?),
         "guardrails.list" => {
-            let params = params!(ListGuardrailsParams, values, offset, limit, workspace_id);
+            let params = params!(GuardrailsListParams, values, offset, limit, workspace_id);
             drop(funcs::guardrails_list(core, params).await?);
         }
         "guardrails.list_guardrail_key_assignments" => {
-            let params = params!(ListGuardrailKeyAssignmentsParams, values, offset, limit);
+            let params = params!(GuardrailKeyAssignmentsParams, values, offset, limit);
             drop(funcs::guardrails_list_guardrail_key_assignments(core, text("id"), params).await?);
         }
         "guardrails.update" => drop(funcs::guardrails_update(core, text("id"), read(body)).await?),
@@ -129,12 +129,12 @@ async fn whole(core: &OpenRouterCore, case: &Case) -> Result<(), Error> {
             drop(funcs::images_list_model_endpoints(core, text("author"), text("slug")).await?);
         }
         "models.count" => {
-            drop(funcs::models_count(core, params!(ListModelsCountParams, values, output_modalities)).await?);
+            drop(funcs::models_count(core, params!(ModelsCountParams, values, output_modalities)).await?);
         }
         "models.get" => drop(funcs::models_get(core, text("author"), text("slug")).await?),
         "models.list" => {
             let params = params!(
-                GetModelsParams,
+                ModelsListParams,
                 values,
                 offset,
                 limit,
@@ -167,11 +167,11 @@ async fn whole(core: &OpenRouterCore, case: &Case) -> Result<(), Error> {
         }
         "workspaces.create" => drop(funcs::workspaces_create(core, read(body)).await?),
         "workspaces.delete" => {
-            let params = params!(DeleteWorkspaceParams, values, confirm_default_workspace_deletion);
+            let params = params!(WorkspacesDeleteParams, values, confirm_default_workspace_deletion);
             drop(funcs::workspaces_delete(core, text("id"), params).await?);
         }
         "workspaces.list_members" => {
-            let params = params!(ListWorkspaceMembersParams, values, offset, limit);
+            let params = params!(WorkspacesListMembersParams, values, offset, limit);
             drop(funcs::workspaces_list_members(core, text("id"), params).await?);
         }
         "workspaces.set_budget" => {

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use openrouter_kit::models::{ResponsesRequest, StreamEvents};
+use openrouter_kit::models::{ResponsesRequest, ResponsesStreamEvent};
 use openrouter_kit::{Error, OpenRouterCore, funcs};
 
 fn main() -> Result<(), Error> {
@@ -12,7 +12,7 @@ fn main() -> Result<(), Error> {
         let request = ResponsesRequest::new().model("openai/gpt-4o-mini").input("Hi");
         let mut events = funcs::responses_stream(&core, request).await?;
         while let Some(event) = events.next().await {
-            if let StreamEvents::OutputTextDelta(text) = event? {
+            if let ResponsesStreamEvent::OutputTextDelta(text) = event? {
                 print!("{}", text.delta);
                 let _ = std::io::stdout().flush();
             }
