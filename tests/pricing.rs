@@ -137,7 +137,7 @@ fn the_usage_of_each_protocol_counts_the_whole_prompt() {
         "prompt_tokens_details": {"cached_tokens": 60, "cache_write_tokens": 5},
         "completion_tokens_details": {"reasoning_tokens": 12}
     }));
-    let responses: Usage = read(json!({
+    let responses: ResponsesUsage = read(json!({
         "input_tokens": 100, "output_tokens": 20, "total_tokens": 120,
         "input_tokens_details": {"cached_tokens": 60, "cache_write_tokens": 5},
         "output_tokens_details": {"reasoning_tokens": 12}
