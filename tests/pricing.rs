@@ -1,5 +1,5 @@
 //! Prices: exact arithmetic, the cost of a call, and the cheapest model.
-#![cfg(all(feature = "models", feature = "chat", feature = "messages", feature = "responses"))]
+#![cfg(all(feature = "models", feature = "endpoints", feature = "chat", feature = "messages", feature = "responses"))]
 #![allow(
     clippy::expect_used,
     clippy::indexing_slicing,
@@ -11,7 +11,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use openrouter_kit::helpers::{Consumption, ModelNeeds, Usd};
-use openrouter_kit::models::{ChatUsage, MessagesResultUsage, Model, PublicPricing, ResponsesUsage};
+use openrouter_kit::models::{ChatUsage, MessagesResultUsage, Model, PublicEndpoint, PublicPricing, ResponsesUsage};
 use serde_json::{Value, json};
 
 fn usd(text: &str) -> Usd {
@@ -175,6 +175,16 @@ fn the_cheapest_model_is_the_first_that_meets_every_need() {
     let found = needs.cheapest(&models, Consumption::new(1_000_000, 0));
     let found: Vec<_> = found.iter().map(|(price, model)| (price.to_string(), model.id.as_str())).collect();
     assert_eq!(found, [("2".to_owned(), "small"), ("10".to_owned(), "big")]);
+    let endpoint = |name: &str, price: &str, context: i64| -> PublicEndpoint {
+        read(json!({
+            "name": name, "model_id": "m", "model_name": "M", "context_length": context, "tag": name,
+            "pricing": {"prompt": price, "completion": price}, "provider_name": "OpenAI", "quantization": null,
+            "supported_parameters": ["tools"], "max_completion_tokens": null
+        }))
+    };
+    let endpoints = [endpoint("dear", "0.3", 200_000), endpoint("short", "0.1", 1), endpoint("fair", "0.2", 200_000)];
+    let found = needs.cheapest_endpoints(&endpoints, Consumption::new(1, 0));
+    assert_eq!(found.iter().map(|(_, endpoint)| &*endpoint.name).collect::<Vec<_>>(), ["fair", "dear"]);
     assert!(needs.completion_tokens(5000).cheapest(&models, Consumption::new(1, 1)).is_empty());
     assert!(!ModelNeeds::new().output("image").are_met_by(&models[0]));
 }

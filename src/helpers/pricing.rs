@@ -7,7 +7,9 @@ use std::ops::{Add, AddAssign, Mul, Sub};
 use std::str::FromStr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::models::{InputModality, Model, OutputModality, Parameter, PricingOverride, PublicPricing};
+#[cfg(feature = "endpoints")]
+use crate::models::PublicEndpoint;
+use crate::models::{InputModality, Model, OutputModality, PricingOverride, PublicPricing, SupportedParameter};
 
 /// Decimal places that [`Usd`] holds.
 const PLACES: usize = 18;
@@ -287,7 +289,7 @@ impl From<&crate::models::MessagesResultUsage> for Consumption {
 /// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ModelNeeds {
-    parameters: Vec<Parameter>,
+    parameters: Vec<SupportedParameter>,
     inputs: Vec<InputModality>,
     outputs: Vec<OutputModality>,
     context_length: i64,
@@ -303,7 +305,7 @@ impl ModelNeeds {
 
     /// Adds a parameter that the model must support, such as `tools`, `structured_outputs` or `reasoning`.
     #[must_use]
-    pub fn parameter(mut self, parameter: impl Into<Parameter>) -> Self {
+    pub fn parameter(mut self, parameter: impl Into<SupportedParameter>) -> Self {
         self.parameters.push(parameter.into());
         self
     }
@@ -356,13 +358,37 @@ impl ModelNeeds {
         models: impl IntoIterator<Item = &'a Model>,
         consumption: impl Into<Consumption>,
     ) -> Vec<(Usd, &'a Model)> {
-        let consumption = consumption.into();
         let suitable = models.into_iter().filter(|model| self.are_met_by(model));
-        let mut priced: Vec<_> =
-            suitable.filter_map(|model| Some((model.pricing.cost(consumption).ok()?, model))).collect();
-        priced.sort_by_key(|(price, _)| *price);
-        priced
+        by_price(suitable.map(|model| (&model.pricing, model)), consumption.into())
     }
+
+    /// Returns the endpoints of a model that meet the needs, like [`cheapest`](Self::cheapest). What the model accepts
+    /// and produces is not compared: endpoints do not state it.
+    #[cfg(feature = "endpoints")]
+    #[must_use]
+    pub fn cheapest_endpoints<'a>(
+        &self,
+        endpoints: impl IntoIterator<Item = &'a PublicEndpoint>,
+        consumption: impl Into<Consumption>,
+    ) -> Vec<(Usd, &'a PublicEndpoint)> {
+        let suitable = endpoints.into_iter().filter(|endpoint| {
+            self.parameters.iter().all(|parameter| endpoint.supported_parameters.contains(parameter))
+                && self.context_length <= endpoint.context_length
+                && endpoint.max_completion_tokens.is_none_or(|most| self.completion_tokens <= most)
+        });
+        by_price(suitable.map(|endpoint| (&endpoint.pricing, endpoint)), consumption.into())
+    }
+}
+
+/// Sorts by cost. What has no fixed price is left out.
+fn by_price<'a, T>(
+    priced: impl Iterator<Item = (&'a PublicPricing, &'a T)>,
+    consumption: Consumption,
+) -> Vec<(Usd, &'a T)> {
+    let mut costs: Vec<_> =
+        priced.filter_map(|(pricing, value)| Some((pricing.cost(consumption).ok()?, value))).collect();
+    costs.sort_by_key(|(cost, _)| *cost);
+    costs
 }
 
 impl PublicPricing {
