@@ -149,6 +149,10 @@ pub struct ActivityItem {
     pub usage: f64,
     /// Workspace the row belongs to; sent only with `group_by=workspace`, and old rows without a recorded workspace fall to the account's default one.
     pub workspace_id: Option<String>,
+    /// Variant of the model, such as `standard` or `free`.
+    pub variant: Option<String>,
+    /// Prompt tokens that were read from the cache.
+    pub cache_read_tokens: Option<i64>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -167,6 +171,8 @@ wire_struct!(ActivityItem {
     requests: Required = 10,
     usage: Required = 11,
     workspace_id: Optional = 12,
+    variant: Optional = 13,
+    cache_read_tokens: Optional = 14,
 });
 
 /// Vocabulary for building analytics queries, with labels for display.

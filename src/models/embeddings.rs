@@ -26,6 +26,8 @@ pub struct CreateEmbeddingsResponse {
     pub id: Option<String>,
     /// Tokens consumed by the request and what they cost.
     pub usage: Option<EmbeddingUsage>,
+    /// Provider that served the request.
+    pub provider: Option<String>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -35,6 +37,7 @@ wire_struct!(CreateEmbeddingsResponse ["object" = "list"] {
     model: Required = 1,
     id: Optional = 2,
     usage: Optional = 3,
+    provider: Optional = 4,
 });
 
 impl Root for CreateEmbeddingsResponse {}

@@ -235,11 +235,20 @@ pub struct ImageGenerationResponseData {
     pub b64_json: String,
     /// MIME type of the decoded bytes, such as `image/webp`; absent if the format was not recognised.
     pub media_type: Option<String>,
+    /// Where to fetch the picture, if the provider sends an address in place of the data.
+    pub url: Option<String>,
+    /// Prompt that the model was given, if the provider changed yours.
+    pub revised_prompt: Option<String>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(ImageGenerationResponseData { b64_json: Required = 0, media_type: Optional = 1 });
+wire_struct!(ImageGenerationResponseData {
+    b64_json: Required = 0,
+    media_type: Optional = 1,
+    url: Optional = 2,
+    revised_prompt: Optional = 3,
+});
 
 /// Asks an image model for one or more images, from a prompt and optional reference pictures.
 ///

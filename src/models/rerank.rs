@@ -25,6 +25,8 @@ pub struct CreateRerankResponse {
     pub provider: Option<String>,
     /// What the request consumed and what it cost.
     pub usage: Option<CreateRerankResponseUsage>,
+    /// Total charge for the call, in USD.
+    pub cost: Option<f64>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -35,6 +37,7 @@ wire_struct!(CreateRerankResponse {
     id: Optional = 2,
     provider: Optional = 3,
     usage: Optional = 4,
+    cost: Optional = 5,
 });
 
 impl Root for CreateRerankResponse {}
@@ -132,6 +135,8 @@ pub struct CreateRerankRequest {
     ///
     /// At most 256 characters.
     pub user: Option<String>,
+    /// Whether each result repeats its document.
+    pub return_documents: Option<bool>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -145,6 +150,7 @@ wire_struct!(CreateRerankRequest {
     top_n: Optional = 5,
     trace: Optional = 6,
     user: Optional = 7,
+    return_documents: Optional = 8,
 });
 
 impl CreateRerankRequest {
@@ -164,6 +170,7 @@ impl CreateRerankRequest {
             top_n: None,
             trace: None,
             user: None,
+            return_documents: None,
             extra: Extra::new(),
         }
     }
@@ -175,6 +182,7 @@ wire_setters!(CreateRerankRequest {
     top_n: number i64,
     trace: into TraceConfig,
     user: into String,
+    return_documents: exact bool,
 });
 
 /// What `createRerank.request.documents[]` may be.

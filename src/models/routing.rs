@@ -705,7 +705,7 @@ wire_enum!(RoutingStrategy {
     Fusion = "fusion",
 });
 
-/// The values of `ServingProviderName`.
+/// Provider that served a request, by its display name.
 ///
 /// Schema `ServingProviderName` of the API document.
 #[doc(alias = "ServingProviderName")]

@@ -201,475 +201,6 @@ wire_setters!(XSearchOptions {
     to_date: into String,
 });
 
-/// Loads tool definitions on demand, by search, instead of putting all of them in the prompt; on later turns, resend the tools and the reasoning without changes.
-///
-/// Schema `DeferredToolsControl` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct DeferredToolsControl {
-    /// How deferred tools are found when the model needs them.
-    pub search: DeferredToolsSearchStrategy,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(DeferredToolsControl ["profile" = "portable", "protocol" = "v1", "validation" = "runtime"] {
-    search: Required = 0,
-});
-
-impl DeferredToolsControl {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(search: impl Into<DeferredToolsSearchStrategy>) -> Self {
-        Self { search: search.into(), extra: Extra::new() }
-    }
-}
-
-wire_setters!(DeferredToolsControl {});
-
-/// Finds deferred tools by matching their definitions against a regular expression.
-///
-/// Schema `DeferredRegexSearch` of the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct DeferredRegexSearch {
-    /// Most tools that one search may load.
-    pub max_results: Option<i64>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(DeferredRegexSearch ["type" = "regex"] {
-    max_results: Optional = 0,
-});
-
-impl DeferredRegexSearch {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(DeferredRegexSearch {
-    max_results: number i64,
-});
-
-/// Finds deferred tools by ranking their definitions with BM25, a keyword relevance measure.
-///
-/// Schema `DeferredBm25Search` of the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct DeferredBm25Search {
-    /// Most tools that one search may load.
-    pub max_results: Option<i64>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(DeferredBm25Search ["type" = "bm25"] {
-    max_results: Optional = 0,
-});
-
-impl DeferredBm25Search {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(DeferredBm25Search {
-    max_results: number i64,
-});
-
-/// Leaves the search for deferred tools to a tool of yours, which returns the tools to load.
-///
-/// Schema `DeferredCustomSearch` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct DeferredCustomSearch {
-    /// Key in the result of your search tool that lists the tools it found.
-    ///
-    /// At least 1 character.
-    pub result_key: String,
-    /// Identifies which of your tools performs the search.
-    ///
-    /// At least 1 character.
-    pub tool_id: String,
-    /// Most tools that one search may load.
-    pub max_results: Option<i64>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(DeferredCustomSearch ["type" = "custom"] {
-    result_key: Required = 0,
-    tool_id: Required = 1,
-    max_results: Optional = 2,
-});
-
-impl DeferredCustomSearch {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(result_key: impl Into<String>, tool_id: impl Into<String>) -> Self {
-        Self { result_key: result_key.into(), tool_id: tool_id.into(), max_results: None, extra: Extra::new() }
-    }
-}
-
-wire_setters!(DeferredCustomSearch {
-    max_results: number i64,
-});
-
-/// How deferred tools are found: by OpenRouter, with regular expressions or keyword ranking, or by a search tool of yours.
-///
-/// Schema `DeferredToolsSearchStrategy` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum DeferredToolsSearchStrategy {
-    /// Finds deferred tools by matching their definitions against a regular expression.
-    ///
-    /// `type` is `regex`.
-    Regex(DeferredRegexSearch),
-    /// Finds deferred tools by ranking their definitions with BM25, a keyword relevance measure.
-    ///
-    /// `type` is `bm25`.
-    Bm25(DeferredBm25Search),
-    /// Leaves the search for deferred tools to a tool of yours, which returns the tools to load.
-    ///
-    /// `type` is `custom`.
-    Custom(DeferredCustomSearch),
-    /// A value that fits none of these types, kept whole.
-    Unrecognized(Unrecognized),
-}
-
-wire_union!(DeferredToolsSearchStrategy {
-    tag "type" {
-        "bm25" => Bm25,
-        "custom" => Custom,
-        "regex" => Regex,
-    }
-    variants {
-        Regex = 0,
-        Bm25 = 1,
-        Custom = 2,
-    }
-});
-
-wire_text!(DeferredToolsSearchStrategy, text => of_tag("type", text));
-
-impl From<DeferredRegexSearch> for DeferredToolsSearchStrategy {
-    #[inline]
-    fn from(value: DeferredRegexSearch) -> Self {
-        Self::Regex(value)
-    }
-}
-
-impl From<DeferredBm25Search> for DeferredToolsSearchStrategy {
-    #[inline]
-    fn from(value: DeferredBm25Search) -> Self {
-        Self::Bm25(value)
-    }
-}
-
-impl From<DeferredCustomSearch> for DeferredToolsSearchStrategy {
-    #[inline]
-    fn from(value: DeferredCustomSearch) -> Self {
-        Self::Custom(value)
-    }
-}
-
-impl DeferredToolsSearchStrategy {
-    /// Returns the object whose `type` is `bm25`, without further settings; [`DeferredBm25Search`] has those.
-    #[inline]
-    pub fn bm25() -> Self {
-        Self::Bm25(DeferredBm25Search::new())
-    }
-
-    /// Returns the object whose `type` is `regex`, without further settings; [`DeferredRegexSearch`] has those.
-    #[inline]
-    pub fn regex() -> Self {
-        Self::Regex(DeferredRegexSearch::new())
-    }
-}
-
-/// Engine with which the web plugin carries out its searches.
-///
-/// Schema `WebSearchEngine` of the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum WebSearchEngine {
-    /// Search that the provider has built in.
-    Native,
-    /// Searches with Exa.
-    Exa,
-    /// Searches with Firecrawl.
-    Firecrawl,
-    /// Searches with Parallel.
-    Parallel,
-    /// Searches with Perplexity.
-    Perplexity,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(WebSearchEngine {
-    Native = "native",
-    Exa = "exa",
-    Firecrawl = "firecrawl",
-    Parallel = "parallel",
-    Perplexity = "perplexity",
-});
-
-/// Tool lent to the subagent; must be an OpenRouter server tool other than the subagent itself, never a client function.
-///
-/// Schema `SubagentNestedTool` of the API document.
-#[doc(alias = "ChatDynamicServerTool")]
-#[doc(alias = "SubagentNestedTool")]
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct DynamicServerTool {
-    /// Names the server tool to lend, for example `openrouter:web_search`.
-    pub r#type: String,
-    /// Settings for the nested tool; their shape depends on its type.
-    pub parameters: Option<JsonObject>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(DynamicServerTool {
-    r#type as "type": Required = 0,
-    parameters: Optional = 1,
-});
-
-impl DynamicServerTool {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(r#type: impl Into<String>) -> Self {
-        Self { r#type: r#type.into(), parameters: None, extra: Extra::new() }
-    }
-}
-
-wire_setters!(DynamicServerTool {
-    parameters: into JsonObject,
-});
-
-/// Ends the loop after a fixed number of steps.
-///
-/// Schema `StopServerToolsWhenStepCountIs` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct StopServerToolsWhenStepCountIs {
-    /// Number of steps after which the loop ends.
-    pub step_count: i64,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(StopServerToolsWhenStepCountIs ["type" = "step_count_is"] {
-    step_count: Required = 0,
-});
-
-impl StopServerToolsWhenStepCountIs {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(step_count: impl IntoNumber<i64>) -> Self {
-        Self { step_count: step_count.into_number(), extra: Extra::new() }
-    }
-}
-
-wire_setters!(StopServerToolsWhenStepCountIs {});
-
-/// Ends the loop once the model has called the named tool.
-///
-/// Schema `StopServerToolsWhenHasToolCall` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct StopServerToolsWhenHasToolCall {
-    /// Name of the tool whose call ends the loop.
-    ///
-    /// At least 1 character.
-    pub tool_name: String,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(StopServerToolsWhenHasToolCall ["type" = "has_tool_call"] {
-    tool_name: Required = 0,
-});
-
-impl StopServerToolsWhenHasToolCall {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(tool_name: impl Into<String>) -> Self {
-        Self { tool_name: tool_name.into(), extra: Extra::new() }
-    }
-}
-
-wire_setters!(StopServerToolsWhenHasToolCall {});
-
-/// Ends the loop when all its steps together have used more tokens than allowed.
-///
-/// Schema `StopServerToolsWhenMaxTokensUsed` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct StopServerToolsWhenMaxTokensUsed {
-    /// Token allowance for the whole loop, summed over its steps.
-    pub max_tokens: i64,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(StopServerToolsWhenMaxTokensUsed ["type" = "max_tokens_used"] {
-    max_tokens: Required = 0,
-});
-
-impl StopServerToolsWhenMaxTokensUsed {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(max_tokens: impl IntoNumber<i64>) -> Self {
-        Self { max_tokens: max_tokens.into_number(), extra: Extra::new() }
-    }
-}
-
-wire_setters!(StopServerToolsWhenMaxTokensUsed {});
-
-/// Ends the loop when the spend of all its steps together passes a budget.
-///
-/// Schema `StopServerToolsWhenMaxCost` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct StopServerToolsWhenMaxCost {
-    /// Budget for the whole loop, in US dollars.
-    pub max_cost_in_dollars: f64,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(StopServerToolsWhenMaxCost ["type" = "max_cost"] {
-    max_cost_in_dollars: Required = 0,
-});
-
-impl StopServerToolsWhenMaxCost {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(max_cost_in_dollars: impl IntoNumber<f64>) -> Self {
-        Self { max_cost_in_dollars: max_cost_in_dollars.into_number(), extra: Extra::new() }
-    }
-}
-
-wire_setters!(StopServerToolsWhenMaxCost {});
-
-/// Ends the loop when the model finishes a step for the given reason.
-///
-/// Schema `StopServerToolsWhenFinishReasonIs` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct StopServerToolsWhenFinishReasonIs {
-    /// Finish reason to watch for, for example `length`.
-    ///
-    /// At least 1 character.
-    pub reason: String,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(StopServerToolsWhenFinishReasonIs ["type" = "finish_reason_is"] {
-    reason: Required = 0,
-});
-
-impl StopServerToolsWhenFinishReasonIs {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(reason: impl Into<String>) -> Self {
-        Self { reason: reason.into(), extra: Extra::new() }
-    }
-}
-
-wire_setters!(StopServerToolsWhenFinishReasonIs {});
-
-/// One criterion for ending the loop: steps, a certain tool, tokens, cost or a finish reason.
-///
-/// Schema `StopServerToolsWhenCondition` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum StopServerToolsWhenCondition {
-    /// Ends the loop after a fixed number of steps.
-    ///
-    /// `type` is `step_count_is`.
-    StepCountIs(StopServerToolsWhenStepCountIs),
-    /// Ends the loop once the model has called the named tool.
-    ///
-    /// `type` is `has_tool_call`.
-    HasToolCall(StopServerToolsWhenHasToolCall),
-    /// Ends the loop when all its steps together have used more tokens than allowed.
-    ///
-    /// `type` is `max_tokens_used`.
-    MaxTokensUsed(StopServerToolsWhenMaxTokensUsed),
-    /// Ends the loop when the spend of all its steps together passes a budget.
-    ///
-    /// `type` is `max_cost`.
-    MaxCost(StopServerToolsWhenMaxCost),
-    /// Ends the loop when the model finishes a step for the given reason.
-    ///
-    /// `type` is `finish_reason_is`.
-    FinishReasonIs(StopServerToolsWhenFinishReasonIs),
-    /// A value that fits none of these types, kept whole.
-    Unrecognized(Unrecognized),
-}
-
-wire_union!(StopServerToolsWhenCondition {
-    tag "type" {
-        "finish_reason_is" => FinishReasonIs,
-        "has_tool_call" => HasToolCall,
-        "max_cost" => MaxCost,
-        "max_tokens_used" => MaxTokensUsed,
-        "step_count_is" => StepCountIs,
-    }
-    variants {
-        StepCountIs = 0,
-        HasToolCall = 1,
-        MaxTokensUsed = 2,
-        MaxCost = 3,
-        FinishReasonIs = 4,
-    }
-});
-
-impl From<StopServerToolsWhenStepCountIs> for StopServerToolsWhenCondition {
-    #[inline]
-    fn from(value: StopServerToolsWhenStepCountIs) -> Self {
-        Self::StepCountIs(value)
-    }
-}
-
-impl From<StopServerToolsWhenHasToolCall> for StopServerToolsWhenCondition {
-    #[inline]
-    fn from(value: StopServerToolsWhenHasToolCall) -> Self {
-        Self::HasToolCall(value)
-    }
-}
-
-impl From<StopServerToolsWhenMaxTokensUsed> for StopServerToolsWhenCondition {
-    #[inline]
-    fn from(value: StopServerToolsWhenMaxTokensUsed) -> Self {
-        Self::MaxTokensUsed(value)
-    }
-}
-
-impl From<StopServerToolsWhenMaxCost> for StopServerToolsWhenCondition {
-    #[inline]
-    fn from(value: StopServerToolsWhenMaxCost) -> Self {
-        Self::MaxCost(value)
-    }
-}
-
-impl From<StopServerToolsWhenFinishReasonIs> for StopServerToolsWhenCondition {
-    #[inline]
-    fn from(value: StopServerToolsWhenFinishReasonIs) -> Self {
-        Self::FinishReasonIs(value)
-    }
-}
-
 /// Hosted tool that lets the model ask a stronger model for guidance mid-generation; several named entries are allowed, but only one nameless entry.
 ///
 /// Schema `AdvisorServerTool_OpenRouter` of the API document.
@@ -786,6 +317,645 @@ impl ServerToolReasoning {
 wire_setters!(ServerToolReasoning {
     effort: into ReasoningEffort,
     max_tokens: number i64,
+});
+
+/// Server tool through which the model hands a self-contained task to a cheaper or faster worker model and gets back the result.
+///
+/// Schema `SubagentServerTool_OpenRouter` of the API document.
+#[doc(alias = "SubagentServerTool_OpenRouter")]
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct SubagentServerToolOpenRouter {
+    /// Settings of the worker: its model, instructions, tools and limits.
+    pub parameters: Option<SubagentServerToolConfig>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(SubagentServerToolOpenRouter ["type" = "openrouter:subagent"] {
+    parameters: Optional = 0,
+});
+
+impl SubagentServerToolOpenRouter {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(SubagentServerToolOpenRouter {
+    parameters: into SubagentServerToolConfig,
+});
+
+/// Defines one worker that the main model may delegate tasks to through `openrouter:subagent`.
+///
+/// Schema `SubagentServerToolConfig` of the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct SubagentServerToolConfig {
+    /// Experimental: lends every top-level client function to the subagent; works in the Responses API alone, elsewhere the call fails with 400.
+    pub inherit_functions: Option<bool>,
+    /// Experimental: lends only the named top-level functions to the subagent; pointless once `inherit_functions` is on.
+    pub inherited_function_names: Option<Vec<String>>,
+    /// System prompt for the worker; without it the worker runs with none.
+    pub instructions: Option<String>,
+    /// Cap on what the worker may write, its reasoning included; unset leaves the limit to the provider.
+    pub max_completion_tokens: Option<i64>,
+    /// How many tool steps the worker may take per task; matters only if it has tools.
+    ///
+    /// From 1 to 25.
+    pub max_tool_calls: Option<i64>,
+    /// Model that does the delegated work, usually a small one; unset reuses the model of the outer request.
+    pub model: Option<String>,
+    /// Tells several workers apart, each shown to the model as its own tool; must be unique, with letters, digits, spaces, `_` or `-`.
+    ///
+    /// From 1 to 64 characters. Matches `^[a-zA-Z0-9 _-]+$`.
+    pub name: Option<String>,
+    /// Thinking effort and budget for the worker, where its model can reason.
+    pub reasoning: Option<ServerToolReasoning>,
+    /// Randomness of the worker; unset leaves the value to its provider.
+    pub temperature: Option<f64>,
+    /// OpenRouter server tools that the worker may use in a loop of its own; client functions and the subagent tool are refused.
+    pub tools: Option<Vec<DynamicServerTool>>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(SubagentServerToolConfig {
+    inherit_functions: Optional = 0,
+    inherited_function_names: Optional = 1,
+    instructions: Optional = 2,
+    max_completion_tokens: Optional = 3,
+    max_tool_calls: Optional = 4,
+    model: Optional = 5,
+    name: Optional = 6,
+    reasoning: Optional = 7,
+    temperature: Optional = 8,
+    tools: Optional = 9,
+});
+
+impl SubagentServerToolConfig {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(SubagentServerToolConfig {
+    inherit_functions: exact bool,
+    inherited_function_names: list String,
+    instructions: into String,
+    max_completion_tokens: number i64,
+    max_tool_calls: number i64,
+    model: into String,
+    name: into String,
+    reasoning: into ServerToolReasoning,
+    temperature: number f64,
+    tools: list DynamicServerTool,
+});
+
+/// Tool lent to the subagent; must be an OpenRouter server tool other than the subagent itself, never a client function.
+///
+/// Schema `SubagentNestedTool` of the API document.
+#[doc(alias = "ChatDynamicServerTool")]
+#[doc(alias = "SubagentNestedTool")]
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct DynamicServerTool {
+    /// Names the server tool to lend, for example `openrouter:web_search`.
+    pub r#type: String,
+    /// Settings for the nested tool; their shape depends on its type.
+    pub parameters: Option<JsonObject>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(DynamicServerTool {
+    r#type as "type": Required = 0,
+    parameters: Optional = 1,
+});
+
+impl DynamicServerTool {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(r#type: impl Into<String>) -> Self {
+        Self { r#type: r#type.into(), parameters: None, extra: Extra::new() }
+    }
+}
+
+wire_setters!(DynamicServerTool {
+    parameters: into JsonObject,
+});
+
+/// Lets the model ask OpenRouter for the present date and time.
+///
+/// Schema `DatetimeServerTool` of the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct DatetimeServerTool {
+    /// Settings for the clock, such as its time zone.
+    pub parameters: Option<DatetimeServerToolConfig>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(DatetimeServerTool ["type" = "openrouter:datetime"] {
+    parameters: Optional = 0,
+});
+
+impl DatetimeServerTool {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(DatetimeServerTool {
+    parameters: into DatetimeServerToolConfig,
+});
+
+/// Settings of the date and time tool.
+///
+/// Schema `DatetimeServerToolConfig` of the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct DatetimeServerToolConfig {
+    /// IANA name of the zone to tell the time in, such as `America/New_York`.
+    pub timezone: Option<String>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(DatetimeServerToolConfig { timezone: Optional = 0 });
+
+impl DatetimeServerToolConfig {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(DatetimeServerToolConfig {
+    timezone: into String,
+});
+
+/// Lets the model list, read, write and edit the files of the workspace that the calling API key belongs to.
+///
+/// Schema `FilesServerTool` of the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct FilesServerTool {
+    /// Settings of the workspace files tool.
+    pub parameters: Option<JsonObject>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(FilesServerTool ["type" = "openrouter:files"] {
+    parameters: Optional = 0,
+});
+
+impl FilesServerTool {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(FilesServerTool {
+    parameters: into JsonObject,
+});
+
+/// Server tool that sends a prompt to several models in parallel and has an analyst model condense their answers into structured JSON for the calling model.
+///
+/// Schema `FusionServerTool_OpenRouter` of the API document.
+#[doc(alias = "FusionServerTool_OpenRouter")]
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct FusionServerToolOpenRouter {
+    /// Settings of the fusion run, such as panel models, analyst, token budgets and tools; leave it out for standard behaviour.
+    pub parameters: Option<FusionServerToolConfig>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(FusionServerToolOpenRouter ["type" = "openrouter:fusion"] {
+    parameters: Optional = 0,
+});
+
+impl FusionServerToolOpenRouter {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(FusionServerToolOpenRouter {
+    parameters: into FusionServerToolConfig,
+});
+
+/// Settings for one fusion tool: who sits on the panel, who analyses, and how much each inner call may spend.
+///
+/// Schema `FusionServerToolConfig` of the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct FusionServerToolConfig {
+    /// Panel model slugs queried in parallel, at most 8; each can search and fetch the web. The Quality preset is used when omitted.
+    ///
+    /// From 1 to 8 elements.
+    pub analysis_models: Option<Vec<String>>,
+    /// Prompt caching directive attached to this tool definition, for providers that cache on explicit request.
+    pub cache_control: Option<CacheControl>,
+    /// Output token ceiling, reasoning included, for each inner call by a panelist or the analyst; raise it when heavy reasoning leaves no visible text.
+    pub max_completion_tokens: Option<i64>,
+    /// Tool-calling steps each panelist and the analyst may spend on web research before having to answer.
+    ///
+    /// From 1 to 16.
+    pub max_tool_calls: Option<i64>,
+    /// Analyst model slug that condenses the panel answers into structured JSON; falls back to the model of the enclosing request.
+    pub model: Option<String>,
+    /// Reasoning settings passed to the inner calls of panelists and analyst, for models with extended thinking.
+    pub reasoning: Option<ServerToolReasoning>,
+    /// Sampling temperature for panelist calls only, since the analyst always uses 0; omit it to keep the provider default.
+    pub temperature: Option<f64>,
+    /// Server tools the panelists and analyst may call; web search and web fetch when omitted, none when the array is empty.
+    ///
+    /// At most 8 elements.
+    pub tools: Option<Vec<DynamicServerTool>>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(FusionServerToolConfig {
+    analysis_models: Optional = 0,
+    cache_control: Optional = 1,
+    max_completion_tokens: Optional = 2,
+    max_tool_calls: Optional = 3,
+    model: Optional = 4,
+    reasoning: Optional = 5,
+    temperature: Optional = 6,
+    tools: Optional = 7,
+});
+
+impl FusionServerToolConfig {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(FusionServerToolConfig {
+    analysis_models: list String,
+    cache_control: into CacheControl,
+    max_completion_tokens: number i64,
+    max_tool_calls: number i64,
+    model: into String,
+    reasoning: into ServerToolReasoning,
+    temperature: number f64,
+    tools: list DynamicServerTool,
+});
+
+/// Server tool run by OpenRouter that has an image model draw what the calling model describes.
+///
+/// Schema `ImageGenerationServerTool_OpenRouter` of the API document.
+#[doc(alias = "ImageGenerationServerTool_OpenRouter")]
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct ImageGenerationServerToolOpenRouter {
+    /// Image model and drawing options; leave it out for standard behaviour.
+    pub parameters: Option<ImageGenerationServerToolConfig>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ImageGenerationServerToolOpenRouter ["type" = "openrouter:image_generation"] {
+    parameters: Optional = 0,
+});
+
+impl ImageGenerationServerToolOpenRouter {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(ImageGenerationServerToolOpenRouter {
+    parameters: into ImageGenerationServerToolConfig,
+});
+
+/// Settings of the OpenRouter image tool: the model, plus any image option such as quality, size or aspect ratio.
+///
+/// Schema `ImageGenerationServerToolConfig` of the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct ImageGenerationServerToolConfig {
+    /// Slug of the image model that draws.
+    pub model: Option<String>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ImageGenerationServerToolConfig { model: Optional = 0 });
+
+impl ImageGenerationServerToolConfig {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(ImageGenerationServerToolConfig {
+    model: into String,
+});
+
+/// Server tool, run by OpenRouter, that lets the model look up and filter the models in the catalogue.
+///
+/// Schema `SearchModelsServerTool_OpenRouter` of the API document.
+#[doc(alias = "ChatSearchModelsServerTool")]
+#[doc(alias = "MessagesSearchModelsServerTool")]
+#[doc(alias = "SearchModelsServerTool_OpenRouter")]
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct SearchModelsServerTool {
+    /// Optional settings for the model search, such as how many hits come back.
+    pub parameters: Option<SearchModelsServerToolConfig>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(SearchModelsServerTool ["type" = "openrouter:experimental__search_models"] {
+    parameters: Optional = 0,
+});
+
+impl SearchModelsServerTool {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(SearchModelsServerTool {
+    parameters: into SearchModelsServerToolConfig,
+});
+
+/// Settings of the experimental model-search server tool (`openrouter:experimental__search_models`).
+///
+/// Schema `SearchModelsServerToolConfig` of the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct SearchModelsServerToolConfig {
+    /// How many models one lookup may list; five when omitted, never more than twenty.
+    pub max_results: Option<i64>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(SearchModelsServerToolConfig { max_results: Optional = 0 });
+
+impl SearchModelsServerToolConfig {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(SearchModelsServerToolConfig {
+    max_results: number i64,
+});
+
+/// Server tool, run by OpenRouter, that reads a web page or PDF at a given address in full.
+///
+/// Schema `WebFetchServerTool` of the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct WebFetchServerTool {
+    /// Optional settings: the engine, permitted domains and limits on use and length.
+    pub parameters: Option<WebFetchServerToolConfig>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(WebFetchServerTool ["type" = "openrouter:web_fetch"] {
+    parameters: Optional = 0,
+});
+
+impl WebFetchServerTool {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(WebFetchServerTool {
+    parameters: into WebFetchServerToolConfig,
+});
+
+/// Settings of the `openrouter:web_fetch` tool: engine, domains and limits.
+///
+/// Schema `WebFetchServerToolConfig` of the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct WebFetchServerToolConfig {
+    /// Domains that may be opened; all others are refused.
+    pub allowed_domains: Option<Vec<String>>,
+    /// Domains that are refused; all others may be opened.
+    pub blocked_domains: Option<Vec<String>>,
+    /// Picks who retrieves the pages for the model.
+    pub engine: Option<WebFetchEngine>,
+    /// Cuts fetched pages off after about this many tokens, to spare the context window.
+    pub max_content_tokens: Option<i64>,
+    /// How many pages one request may fetch; further attempts give the model an error.
+    pub max_uses: Option<i64>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(WebFetchServerToolConfig {
+    allowed_domains: Optional = 0,
+    blocked_domains: Optional = 1,
+    engine: Optional = 2,
+    max_content_tokens: Optional = 3,
+    max_uses: Optional = 4,
+});
+
+impl WebFetchServerToolConfig {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(WebFetchServerToolConfig {
+    allowed_domains: list String,
+    blocked_domains: list String,
+    engine: into WebFetchEngine,
+    max_content_tokens: number i64,
+    max_uses: number i64,
+});
+
+/// Who retrieves the page when the model asks for a URL.
+///
+/// Schema `WebFetchEngineEnum` of the API document.
+#[doc(alias = "WebFetchEngineEnum")]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum WebFetchEngine {
+    /// Native fetch where the provider has it, else Exa.
+    Auto,
+    /// Insists on the fetch that the provider has built in.
+    Native,
+    /// OpenRouter fetches the page directly over HTTP.
+    OpenRouter,
+    /// Retrieves pages through the Contents API of Exa.
+    Exa,
+    /// Retrieves pages through the extract API of Parallel.
+    Parallel,
+    /// Scrapes with Firecrawl; needs your own Firecrawl key.
+    Firecrawl,
+    /// A value this version of the crate does not know, verbatim.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(WebFetchEngine {
+    Auto = "auto",
+    Native = "native",
+    OpenRouter = "openrouter",
+    Exa = "exa",
+    Parallel = "parallel",
+    Firecrawl = "firecrawl",
+});
+
+/// Server tool, run by OpenRouter, with which the model looks up current facts on the web.
+///
+/// Schema `WebSearchServerTool_OpenRouter` of the API document.
+#[doc(alias = "WebSearchServerTool_OpenRouter")]
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct OpenRouterWebSearchServerTool {
+    /// Optional settings: the engine, domains, location and limits on results.
+    pub parameters: Option<WebSearchConfig>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(OpenRouterWebSearchServerTool ["type" = "openrouter:web_search"] {
+    parameters: Optional = 0,
+});
+
+impl OpenRouterWebSearchServerTool {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(OpenRouterWebSearchServerTool {
+    parameters: into WebSearchConfig,
+});
+
+/// Settings of the `openrouter:web_search` tool: engine, domains, location and limits.
+///
+/// Schema `WebSearchServerToolConfig` of the API document.
+#[doc(alias = "WebSearchServerToolConfig")]
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct WebSearchConfig {
+    /// Keeps only hits from these domains; exclusive with `excluded_domains`, and a few native providers cannot do it.
+    pub allowed_domains: Option<Vec<String>>,
+    /// Picks the engine that answers the queries.
+    pub engine: Option<WebSearchToolEngine>,
+    /// Drops hits from these domains; exclusive with `allowed_domains`, and only some native providers can do it.
+    pub excluded_domains: Option<Vec<String>>,
+    /// Precise cap, in characters, on the text kept per hit with Exa, Parallel or Perplexity; native search and Firecrawl disregard it.
+    pub max_characters: Option<i64>,
+    /// How many hits one search returns, five when omitted; native search disregards it and Perplexity clamps it to 20.
+    pub max_results: Option<i64>,
+    /// Caps the hits of all searches in a request together, 50 when omitted; reins in cost and context in long agent loops.
+    pub max_total_results: Option<i64>,
+    /// How often the model may search per request before it gets errors; among native providers only Anthropic heeds it.
+    pub max_uses: Option<i64>,
+    /// Speed and depth of the search, in the terms of the engine in use.
+    pub mode: Option<WebSearchMode>,
+    /// How much text to keep from the hits; see `max_characters` for a precise cap.
+    pub search_context_size: Option<SearchQualityLevel>,
+    /// Rough whereabouts of the user, to favour local hits.
+    pub user_location: Option<WebSearchUserLocation>,
+    /// Adds posts from X to native web search on SpaceXAI endpoints, at a separate charge; omit it to leave X out.
+    pub x_search: Option<XSearchOptions>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(WebSearchConfig {
+    allowed_domains: Optional = 0,
+    engine: Optional = 1,
+    excluded_domains: Optional = 2,
+    max_characters: Optional = 3,
+    max_results: Optional = 4,
+    max_total_results: Optional = 5,
+    max_uses: Optional = 6,
+    mode: Optional = 7,
+    search_context_size: Optional = 8,
+    user_location: Optional = 9,
+    x_search: Optional = 10,
+});
+
+impl WebSearchConfig {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(WebSearchConfig {
+    allowed_domains: list String,
+    engine: into WebSearchToolEngine,
+    excluded_domains: list String,
+    max_characters: number i64,
+    max_results: number i64,
+    max_total_results: number i64,
+    max_uses: number i64,
+    mode: into WebSearchMode,
+    search_context_size: into SearchQualityLevel,
+    user_location: into WebSearchUserLocation,
+    x_search: into XSearchOptions,
+});
+
+/// Amount of text kept from search results with Exa, Parallel or Perplexity; native search and Firecrawl take no notice of it.
+///
+/// Schema `SearchQualityLevel` of the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum SearchQualityLevel {
+    /// Short extracts; the fewest context tokens.
+    Low,
+    /// Moderate extracts; a middle course between detail and tokens.
+    Medium,
+    /// Long extracts; the most detail and the most tokens.
+    High,
+    /// A value this version of the crate does not know, verbatim.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(SearchQualityLevel {
+    Low = "low",
+    Medium = "medium",
+    High = "high",
 });
 
 /// Hosted tool with which the model runs shell commands in a sandboxed container of OpenRouter.
@@ -1068,611 +1238,27 @@ impl ContainerEnvironment {
     }
 }
 
-/// Lets the model ask OpenRouter for the present date and time.
-///
-/// Schema `DatetimeServerTool` of the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct DatetimeServerTool {
-    /// Settings for the clock, such as its time zone.
-    pub parameters: Option<DatetimeServerToolConfig>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(DatetimeServerTool ["type" = "openrouter:datetime"] {
-    parameters: Optional = 0,
-});
-
-impl DatetimeServerTool {
-    /// Without members.
+impl ContainerEnvironment {
+    /// Returns the field `file_ids`, which all variants have; `None` where it is absent or the variant is unknown.
     #[inline]
-    pub fn new() -> Self {
-        Self::default()
+    pub fn file_ids(&self) -> Option<&[String]> {
+        match self {
+            Self::ContainerAuto(value) => value.file_ids.as_deref(),
+            Self::ContainerReference(value) => value.file_ids.as_deref(),
+            Self::Unrecognized(_) => None,
+        }
+    }
+
+    /// Returns the field `network_policy`, which all variants have; `None` where it is absent or the variant is unknown.
+    #[inline]
+    pub fn network_policy(&self) -> Option<&ContainerNetworkPolicy> {
+        match self {
+            Self::ContainerAuto(value) => value.network_policy.as_ref(),
+            Self::ContainerReference(value) => value.network_policy.as_ref(),
+            Self::Unrecognized(_) => None,
+        }
     }
 }
-
-wire_setters!(DatetimeServerTool {
-    parameters: into DatetimeServerToolConfig,
-});
-
-/// Settings of the date and time tool.
-///
-/// Schema `DatetimeServerToolConfig` of the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct DatetimeServerToolConfig {
-    /// IANA name of the zone to tell the time in, such as `America/New_York`.
-    pub timezone: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(DatetimeServerToolConfig { timezone: Optional = 0 });
-
-impl DatetimeServerToolConfig {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(DatetimeServerToolConfig {
-    timezone: into String,
-});
-
-/// Lets the model list, read, write and edit the files of the workspace that the calling API key belongs to.
-///
-/// Schema `FilesServerTool` of the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct FilesServerTool {
-    /// Settings of the workspace files tool.
-    pub parameters: Option<JsonObject>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(FilesServerTool ["type" = "openrouter:files"] {
-    parameters: Optional = 0,
-});
-
-impl FilesServerTool {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(FilesServerTool {
-    parameters: into JsonObject,
-});
-
-/// Server tool that sends a prompt to several models in parallel and has an analyst model condense their answers into structured JSON for the calling model.
-///
-/// Schema `FusionServerTool_OpenRouter` of the API document.
-#[doc(alias = "FusionServerTool_OpenRouter")]
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct FusionServerToolOpenRouter {
-    /// Settings of the fusion run, such as panel models, analyst, token budgets and tools; leave it out for standard behaviour.
-    pub parameters: Option<FusionServerToolConfig>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(FusionServerToolOpenRouter ["type" = "openrouter:fusion"] {
-    parameters: Optional = 0,
-});
-
-impl FusionServerToolOpenRouter {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(FusionServerToolOpenRouter {
-    parameters: into FusionServerToolConfig,
-});
-
-/// Settings for one fusion tool: who sits on the panel, who analyses, and how much each inner call may spend.
-///
-/// Schema `FusionServerToolConfig` of the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct FusionServerToolConfig {
-    /// Panel model slugs queried in parallel, at most 8; each can search and fetch the web. The Quality preset is used when omitted.
-    ///
-    /// From 1 to 8 elements.
-    pub analysis_models: Option<Vec<String>>,
-    /// Prompt caching directive attached to this tool definition, for providers that cache on explicit request.
-    pub cache_control: Option<CacheControl>,
-    /// Output token ceiling, reasoning included, for each inner call by a panelist or the analyst; raise it when heavy reasoning leaves no visible text.
-    pub max_completion_tokens: Option<i64>,
-    /// Tool-calling steps each panelist and the analyst may spend on web research before having to answer.
-    ///
-    /// From 1 to 16.
-    pub max_tool_calls: Option<i64>,
-    /// Analyst model slug that condenses the panel answers into structured JSON; falls back to the model of the enclosing request.
-    pub model: Option<String>,
-    /// Reasoning settings passed to the inner calls of panelists and analyst, for models with extended thinking.
-    pub reasoning: Option<ServerToolReasoning>,
-    /// Sampling temperature for panelist calls only, since the analyst always uses 0; omit it to keep the provider default.
-    pub temperature: Option<f64>,
-    /// Server tools the panelists and analyst may call; web search and web fetch when omitted, none when the array is empty.
-    ///
-    /// At most 8 elements.
-    pub tools: Option<Vec<DynamicServerTool>>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(FusionServerToolConfig {
-    analysis_models: Optional = 0,
-    cache_control: Optional = 1,
-    max_completion_tokens: Optional = 2,
-    max_tool_calls: Optional = 3,
-    model: Optional = 4,
-    reasoning: Optional = 5,
-    temperature: Optional = 6,
-    tools: Optional = 7,
-});
-
-impl FusionServerToolConfig {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(FusionServerToolConfig {
-    analysis_models: list String,
-    cache_control: into CacheControl,
-    max_completion_tokens: number i64,
-    max_tool_calls: number i64,
-    model: into String,
-    reasoning: into ServerToolReasoning,
-    temperature: number f64,
-    tools: list DynamicServerTool,
-});
-
-/// Server tool run by OpenRouter that has an image model draw what the calling model describes.
-///
-/// Schema `ImageGenerationServerTool_OpenRouter` of the API document.
-#[doc(alias = "ImageGenerationServerTool_OpenRouter")]
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct ImageGenerationServerToolOpenRouter {
-    /// Image model and drawing options; leave it out for standard behaviour.
-    pub parameters: Option<ImageGenerationServerToolConfig>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(ImageGenerationServerToolOpenRouter ["type" = "openrouter:image_generation"] {
-    parameters: Optional = 0,
-});
-
-impl ImageGenerationServerToolOpenRouter {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(ImageGenerationServerToolOpenRouter {
-    parameters: into ImageGenerationServerToolConfig,
-});
-
-/// Settings of the OpenRouter image tool: the model, plus any image option such as quality, size or aspect ratio.
-///
-/// Schema `ImageGenerationServerToolConfig` of the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct ImageGenerationServerToolConfig {
-    /// Slug of the image model that draws.
-    pub model: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(ImageGenerationServerToolConfig { model: Optional = 0 });
-
-impl ImageGenerationServerToolConfig {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(ImageGenerationServerToolConfig {
-    model: into String,
-});
-
-/// Lets the model look through the OpenRouter catalogue for suitable models; OpenRouter runs the search.
-///
-/// Schema `ChatSearchModelsServerTool` of the API document.
-#[doc(alias = "ChatSearchModelsServerTool")]
-#[doc(alias = "MessagesSearchModelsServerTool")]
-#[doc(alias = "SearchModelsServerTool_OpenRouter")]
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct SearchModelsServerTool {
-    /// Settings for the search through the catalogue.
-    pub parameters: Option<SearchModelsServerToolConfig>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(SearchModelsServerTool ["type" = "openrouter:experimental__search_models"] {
-    parameters: Optional = 0,
-});
-
-impl SearchModelsServerTool {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(SearchModelsServerTool {
-    parameters: into SearchModelsServerToolConfig,
-});
-
-/// Settings of the experimental model-search server tool (`openrouter:experimental__search_models`).
-///
-/// Schema `SearchModelsServerToolConfig` of the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct SearchModelsServerToolConfig {
-    /// How many models one lookup may list; five when omitted, never more than twenty.
-    pub max_results: Option<i64>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(SearchModelsServerToolConfig { max_results: Optional = 0 });
-
-impl SearchModelsServerToolConfig {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(SearchModelsServerToolConfig {
-    max_results: number i64,
-});
-
-/// Server tool through which the model hands a self-contained task to a cheaper or faster worker model and gets back the result.
-///
-/// Schema `SubagentServerTool_OpenRouter` of the API document.
-#[doc(alias = "SubagentServerTool_OpenRouter")]
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct SubagentServerToolOpenRouter {
-    /// Settings of the worker: its model, instructions, tools and limits.
-    pub parameters: Option<SubagentServerToolConfig>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(SubagentServerToolOpenRouter ["type" = "openrouter:subagent"] {
-    parameters: Optional = 0,
-});
-
-impl SubagentServerToolOpenRouter {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(SubagentServerToolOpenRouter {
-    parameters: into SubagentServerToolConfig,
-});
-
-/// Defines one worker that the main model may delegate tasks to through `openrouter:subagent`.
-///
-/// Schema `SubagentServerToolConfig` of the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct SubagentServerToolConfig {
-    /// Experimental: lends every top-level client function to the subagent; works in the Responses API alone, elsewhere the call fails with 400.
-    pub inherit_functions: Option<bool>,
-    /// Experimental: lends only the named top-level functions to the subagent; pointless once `inherit_functions` is on.
-    pub inherited_function_names: Option<Vec<String>>,
-    /// System prompt for the worker; without it the worker runs with none.
-    pub instructions: Option<String>,
-    /// Cap on what the worker may write, its reasoning included; unset leaves the limit to the provider.
-    pub max_completion_tokens: Option<i64>,
-    /// How many tool steps the worker may take per task; matters only if it has tools.
-    ///
-    /// From 1 to 25.
-    pub max_tool_calls: Option<i64>,
-    /// Model that does the delegated work, usually a small one; unset reuses the model of the outer request.
-    pub model: Option<String>,
-    /// Tells several workers apart, each shown to the model as its own tool; must be unique, with letters, digits, spaces, `_` or `-`.
-    ///
-    /// From 1 to 64 characters. Matches `^[a-zA-Z0-9 _-]+$`.
-    pub name: Option<String>,
-    /// Thinking effort and budget for the worker, where its model can reason.
-    pub reasoning: Option<ServerToolReasoning>,
-    /// Randomness of the worker; unset leaves the value to its provider.
-    pub temperature: Option<f64>,
-    /// OpenRouter server tools that the worker may use in a loop of its own; client functions and the subagent tool are refused.
-    pub tools: Option<Vec<DynamicServerTool>>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(SubagentServerToolConfig {
-    inherit_functions: Optional = 0,
-    inherited_function_names: Optional = 1,
-    instructions: Optional = 2,
-    max_completion_tokens: Optional = 3,
-    max_tool_calls: Optional = 4,
-    model: Optional = 5,
-    name: Optional = 6,
-    reasoning: Optional = 7,
-    temperature: Optional = 8,
-    tools: Optional = 9,
-});
-
-impl SubagentServerToolConfig {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(SubagentServerToolConfig {
-    inherit_functions: exact bool,
-    inherited_function_names: list String,
-    instructions: into String,
-    max_completion_tokens: number i64,
-    max_tool_calls: number i64,
-    model: into String,
-    name: into String,
-    reasoning: into ServerToolReasoning,
-    temperature: number f64,
-    tools: list DynamicServerTool,
-});
-
-/// Server tool, run by OpenRouter, that reads a web page or PDF at a given address in full.
-///
-/// Schema `WebFetchServerTool` of the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct WebFetchServerTool {
-    /// Optional settings: the engine, permitted domains and limits on use and length.
-    pub parameters: Option<WebFetchServerToolConfig>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(WebFetchServerTool ["type" = "openrouter:web_fetch"] {
-    parameters: Optional = 0,
-});
-
-impl WebFetchServerTool {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(WebFetchServerTool {
-    parameters: into WebFetchServerToolConfig,
-});
-
-/// Settings of the `openrouter:web_fetch` tool: engine, domains and limits.
-///
-/// Schema `WebFetchServerToolConfig` of the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct WebFetchServerToolConfig {
-    /// Domains that may be opened; all others are refused.
-    pub allowed_domains: Option<Vec<String>>,
-    /// Domains that are refused; all others may be opened.
-    pub blocked_domains: Option<Vec<String>>,
-    /// Picks who retrieves the pages for the model.
-    pub engine: Option<WebFetchEngine>,
-    /// Cuts fetched pages off after about this many tokens, to spare the context window.
-    pub max_content_tokens: Option<i64>,
-    /// How many pages one request may fetch; further attempts give the model an error.
-    pub max_uses: Option<i64>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(WebFetchServerToolConfig {
-    allowed_domains: Optional = 0,
-    blocked_domains: Optional = 1,
-    engine: Optional = 2,
-    max_content_tokens: Optional = 3,
-    max_uses: Optional = 4,
-});
-
-impl WebFetchServerToolConfig {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(WebFetchServerToolConfig {
-    allowed_domains: list String,
-    blocked_domains: list String,
-    engine: into WebFetchEngine,
-    max_content_tokens: number i64,
-    max_uses: number i64,
-});
-
-/// Who retrieves the page when the model asks for a URL.
-///
-/// Schema `WebFetchEngineEnum` of the API document.
-#[doc(alias = "WebFetchEngineEnum")]
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum WebFetchEngine {
-    /// Native fetch where the provider has it, else Exa.
-    Auto,
-    /// Insists on the fetch that the provider has built in.
-    Native,
-    /// OpenRouter fetches the page directly over HTTP.
-    OpenRouter,
-    /// Retrieves pages through the Contents API of Exa.
-    Exa,
-    /// Retrieves pages through the extract API of Parallel.
-    Parallel,
-    /// Scrapes with Firecrawl; needs your own Firecrawl key.
-    Firecrawl,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(WebFetchEngine {
-    Auto = "auto",
-    Native = "native",
-    OpenRouter = "openrouter",
-    Exa = "exa",
-    Parallel = "parallel",
-    Firecrawl = "firecrawl",
-});
-
-/// Tool definition that lets the model search the web for fresh information; OpenRouter runs it on the server.
-///
-/// Schema `OpenRouterWebSearchServerTool` of the API document.
-#[doc(alias = "WebSearchServerTool_OpenRouter")]
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct OpenRouterWebSearchServerTool {
-    /// Settings of the web search; leave out to use its standard behaviour.
-    pub parameters: Option<WebSearchConfig>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(OpenRouterWebSearchServerTool ["type" = "openrouter:web_search"] {
-    parameters: Optional = 0,
-});
-
-impl OpenRouterWebSearchServerTool {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(OpenRouterWebSearchServerTool {
-    parameters: into WebSearchConfig,
-});
-
-/// Settings for web search: engine, domains, location and limits on results.
-///
-/// Schema `WebSearchConfig` of the API document.
-#[doc(alias = "WebSearchServerToolConfig")]
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct WebSearchConfig {
-    /// Keeps only hits from these domains; exclusive with `excluded_domains`, and a few native providers cannot do it.
-    pub allowed_domains: Option<Vec<String>>,
-    /// Picks the engine that answers the queries.
-    pub engine: Option<WebSearchToolEngine>,
-    /// Drops hits from these domains; exclusive with `allowed_domains`, and only some native providers can do it.
-    pub excluded_domains: Option<Vec<String>>,
-    /// Precise cap, in characters, on the text kept per hit with Exa, Parallel or Perplexity; native search and Firecrawl disregard it.
-    pub max_characters: Option<i64>,
-    /// How many hits one search returns, five when omitted; native search disregards it and Perplexity clamps it to 20.
-    pub max_results: Option<i64>,
-    /// Caps the hits of all searches in a request together, 50 when omitted; reins in cost and context in long agent loops.
-    pub max_total_results: Option<i64>,
-    /// How often the model may search per request before it gets errors; among native providers only Anthropic heeds it.
-    pub max_uses: Option<i64>,
-    /// Speed and depth of the search, in the terms of the engine in use.
-    pub mode: Option<WebSearchMode>,
-    /// How much text to keep from the hits; see `max_characters` for a precise cap.
-    pub search_context_size: Option<SearchQualityLevel>,
-    /// Rough whereabouts of the user, to favour local hits.
-    pub user_location: Option<WebSearchUserLocation>,
-    /// Adds posts on X to the search, optionally filtered; works with native search on SpaceXAI endpoints, which charge extra for it.
-    pub x_search: Option<XSearchOptions>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(WebSearchConfig {
-    allowed_domains: Optional = 0,
-    engine: Optional = 1,
-    excluded_domains: Optional = 2,
-    max_characters: Optional = 3,
-    max_results: Optional = 4,
-    max_total_results: Optional = 5,
-    max_uses: Optional = 6,
-    mode: Optional = 7,
-    search_context_size: Optional = 8,
-    user_location: Optional = 9,
-    x_search: Optional = 10,
-});
-
-impl WebSearchConfig {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(WebSearchConfig {
-    allowed_domains: list String,
-    engine: into WebSearchToolEngine,
-    excluded_domains: list String,
-    max_characters: number i64,
-    max_results: number i64,
-    max_total_results: number i64,
-    max_uses: number i64,
-    mode: into WebSearchMode,
-    search_context_size: into SearchQualityLevel,
-    user_location: into WebSearchUserLocation,
-    x_search: into XSearchOptions,
-});
-
-/// Amount of text kept from search results with Exa, Parallel or Perplexity; native search and Firecrawl take no notice of it.
-///
-/// Schema `SearchQualityLevel` of the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum SearchQualityLevel {
-    /// Short extracts; the fewest context tokens.
-    Low,
-    /// Moderate extracts; a middle course between detail and tokens.
-    Medium,
-    /// Long extracts; the most detail and the most tokens.
-    High,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(SearchQualityLevel {
-    Low = "low",
-    Medium = "medium",
-    High = "high",
-});
 
 /// Server tool that gives the model a shell in an isolated container at OpenRouter, modelled on the hosted shell of OpenAI.
 ///
@@ -1804,3 +1390,439 @@ impl ToolSearchServerToolConfig {
 wire_setters!(ToolSearchServerToolConfig {
     max_results: number i64,
 });
+
+/// Loads tool definitions on demand, by search, instead of putting all of them in the prompt; on later turns, resend the tools and the reasoning without changes.
+///
+/// Schema `DeferredToolsControl` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct DeferredToolsControl {
+    /// How deferred tools are found when the model needs them.
+    pub search: DeferredToolsSearchStrategy,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(DeferredToolsControl ["profile" = "portable", "protocol" = "v1", "validation" = "runtime"] {
+    search: Required = 0,
+});
+
+impl DeferredToolsControl {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(search: impl Into<DeferredToolsSearchStrategy>) -> Self {
+        Self { search: search.into(), extra: Extra::new() }
+    }
+}
+
+wire_setters!(DeferredToolsControl {});
+
+/// Finds deferred tools by matching their definitions against a regular expression.
+///
+/// Schema `DeferredRegexSearch` of the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct DeferredRegexSearch {
+    /// Most tools that one search may load.
+    pub max_results: Option<i64>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(DeferredRegexSearch ["type" = "regex"] {
+    max_results: Optional = 0,
+});
+
+impl DeferredRegexSearch {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(DeferredRegexSearch {
+    max_results: number i64,
+});
+
+/// Finds deferred tools by ranking their definitions with BM25, a keyword relevance measure.
+///
+/// Schema `DeferredBm25Search` of the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct DeferredBm25Search {
+    /// Most tools that one search may load.
+    pub max_results: Option<i64>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(DeferredBm25Search ["type" = "bm25"] {
+    max_results: Optional = 0,
+});
+
+impl DeferredBm25Search {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(DeferredBm25Search {
+    max_results: number i64,
+});
+
+/// Leaves the search for deferred tools to a tool of yours, which returns the tools to load.
+///
+/// Schema `DeferredCustomSearch` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct DeferredCustomSearch {
+    /// Key in the result of your search tool that lists the tools it found.
+    ///
+    /// At least 1 character.
+    pub result_key: String,
+    /// Identifies which of your tools performs the search.
+    ///
+    /// At least 1 character.
+    pub tool_id: String,
+    /// Most tools that one search may load.
+    pub max_results: Option<i64>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(DeferredCustomSearch ["type" = "custom"] {
+    result_key: Required = 0,
+    tool_id: Required = 1,
+    max_results: Optional = 2,
+});
+
+impl DeferredCustomSearch {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(result_key: impl Into<String>, tool_id: impl Into<String>) -> Self {
+        Self { result_key: result_key.into(), tool_id: tool_id.into(), max_results: None, extra: Extra::new() }
+    }
+}
+
+wire_setters!(DeferredCustomSearch {
+    max_results: number i64,
+});
+
+/// How deferred tools are found: by OpenRouter, with regular expressions or keyword ranking, or by a search tool of yours.
+///
+/// Schema `DeferredToolsSearchStrategy` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum DeferredToolsSearchStrategy {
+    /// Finds deferred tools by matching their definitions against a regular expression.
+    ///
+    /// `type` is `regex`.
+    Regex(DeferredRegexSearch),
+    /// Finds deferred tools by ranking their definitions with BM25, a keyword relevance measure.
+    ///
+    /// `type` is `bm25`.
+    Bm25(DeferredBm25Search),
+    /// Leaves the search for deferred tools to a tool of yours, which returns the tools to load.
+    ///
+    /// `type` is `custom`.
+    Custom(DeferredCustomSearch),
+    /// A value that fits none of these types, kept whole.
+    Unrecognized(Unrecognized),
+}
+
+wire_union!(DeferredToolsSearchStrategy {
+    tag "type" {
+        "bm25" => Bm25,
+        "custom" => Custom,
+        "regex" => Regex,
+    }
+    variants {
+        Regex = 0,
+        Bm25 = 1,
+        Custom = 2,
+    }
+});
+
+wire_text!(DeferredToolsSearchStrategy, text => of_tag("type", text));
+
+impl From<DeferredRegexSearch> for DeferredToolsSearchStrategy {
+    #[inline]
+    fn from(value: DeferredRegexSearch) -> Self {
+        Self::Regex(value)
+    }
+}
+
+impl From<DeferredBm25Search> for DeferredToolsSearchStrategy {
+    #[inline]
+    fn from(value: DeferredBm25Search) -> Self {
+        Self::Bm25(value)
+    }
+}
+
+impl From<DeferredCustomSearch> for DeferredToolsSearchStrategy {
+    #[inline]
+    fn from(value: DeferredCustomSearch) -> Self {
+        Self::Custom(value)
+    }
+}
+
+impl DeferredToolsSearchStrategy {
+    /// Returns the object whose `type` is `bm25`, without further settings; [`DeferredBm25Search`] has those.
+    #[inline]
+    pub fn bm25() -> Self {
+        Self::Bm25(DeferredBm25Search::new())
+    }
+
+    /// Returns the object whose `type` is `regex`, without further settings; [`DeferredRegexSearch`] has those.
+    #[inline]
+    pub fn regex() -> Self {
+        Self::Regex(DeferredRegexSearch::new())
+    }
+}
+
+/// Engine with which the web plugin carries out its searches.
+///
+/// Schema `WebSearchEngine` of the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum WebSearchEngine {
+    /// Search that the provider has built in.
+    Native,
+    /// Searches with Exa.
+    Exa,
+    /// Searches with Firecrawl.
+    Firecrawl,
+    /// Searches with Parallel.
+    Parallel,
+    /// Searches with Perplexity.
+    Perplexity,
+    /// A value this version of the crate does not know, verbatim.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(WebSearchEngine {
+    Native = "native",
+    Exa = "exa",
+    Firecrawl = "firecrawl",
+    Parallel = "parallel",
+    Perplexity = "perplexity",
+});
+
+/// Ends the loop after a fixed number of steps.
+///
+/// Schema `StopServerToolsWhenStepCountIs` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct StopServerToolsWhenStepCountIs {
+    /// Number of steps after which the loop ends.
+    pub step_count: i64,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(StopServerToolsWhenStepCountIs ["type" = "step_count_is"] {
+    step_count: Required = 0,
+});
+
+impl StopServerToolsWhenStepCountIs {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(step_count: impl IntoNumber<i64>) -> Self {
+        Self { step_count: step_count.into_number(), extra: Extra::new() }
+    }
+}
+
+wire_setters!(StopServerToolsWhenStepCountIs {});
+
+/// Ends the loop once the model has called the named tool.
+///
+/// Schema `StopServerToolsWhenHasToolCall` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct StopServerToolsWhenHasToolCall {
+    /// Name of the tool whose call ends the loop.
+    ///
+    /// At least 1 character.
+    pub tool_name: String,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(StopServerToolsWhenHasToolCall ["type" = "has_tool_call"] {
+    tool_name: Required = 0,
+});
+
+impl StopServerToolsWhenHasToolCall {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(tool_name: impl Into<String>) -> Self {
+        Self { tool_name: tool_name.into(), extra: Extra::new() }
+    }
+}
+
+wire_setters!(StopServerToolsWhenHasToolCall {});
+
+/// Ends the loop when all its steps together have used more tokens than allowed.
+///
+/// Schema `StopServerToolsWhenMaxTokensUsed` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct StopServerToolsWhenMaxTokensUsed {
+    /// Token allowance for the whole loop, summed over its steps.
+    pub max_tokens: i64,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(StopServerToolsWhenMaxTokensUsed ["type" = "max_tokens_used"] {
+    max_tokens: Required = 0,
+});
+
+impl StopServerToolsWhenMaxTokensUsed {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(max_tokens: impl IntoNumber<i64>) -> Self {
+        Self { max_tokens: max_tokens.into_number(), extra: Extra::new() }
+    }
+}
+
+wire_setters!(StopServerToolsWhenMaxTokensUsed {});
+
+/// Ends the loop when the spend of all its steps together passes a budget.
+///
+/// Schema `StopServerToolsWhenMaxCost` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct StopServerToolsWhenMaxCost {
+    /// Budget for the whole loop, in US dollars.
+    pub max_cost_in_dollars: f64,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(StopServerToolsWhenMaxCost ["type" = "max_cost"] {
+    max_cost_in_dollars: Required = 0,
+});
+
+impl StopServerToolsWhenMaxCost {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(max_cost_in_dollars: impl IntoNumber<f64>) -> Self {
+        Self { max_cost_in_dollars: max_cost_in_dollars.into_number(), extra: Extra::new() }
+    }
+}
+
+wire_setters!(StopServerToolsWhenMaxCost {});
+
+/// Ends the loop when the model finishes a step for the given reason.
+///
+/// Schema `StopServerToolsWhenFinishReasonIs` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct StopServerToolsWhenFinishReasonIs {
+    /// Finish reason to watch for, for example `length`.
+    ///
+    /// At least 1 character.
+    pub reason: String,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(StopServerToolsWhenFinishReasonIs ["type" = "finish_reason_is"] {
+    reason: Required = 0,
+});
+
+impl StopServerToolsWhenFinishReasonIs {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(reason: impl Into<String>) -> Self {
+        Self { reason: reason.into(), extra: Extra::new() }
+    }
+}
+
+wire_setters!(StopServerToolsWhenFinishReasonIs {});
+
+/// One criterion for ending the loop: steps, a certain tool, tokens, cost or a finish reason.
+///
+/// Schema `StopServerToolsWhenCondition` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum StopServerToolsWhenCondition {
+    /// Ends the loop after a fixed number of steps.
+    ///
+    /// `type` is `step_count_is`.
+    StepCountIs(StopServerToolsWhenStepCountIs),
+    /// Ends the loop once the model has called the named tool.
+    ///
+    /// `type` is `has_tool_call`.
+    HasToolCall(StopServerToolsWhenHasToolCall),
+    /// Ends the loop when all its steps together have used more tokens than allowed.
+    ///
+    /// `type` is `max_tokens_used`.
+    MaxTokensUsed(StopServerToolsWhenMaxTokensUsed),
+    /// Ends the loop when the spend of all its steps together passes a budget.
+    ///
+    /// `type` is `max_cost`.
+    MaxCost(StopServerToolsWhenMaxCost),
+    /// Ends the loop when the model finishes a step for the given reason.
+    ///
+    /// `type` is `finish_reason_is`.
+    FinishReasonIs(StopServerToolsWhenFinishReasonIs),
+    /// A value that fits none of these types, kept whole.
+    Unrecognized(Unrecognized),
+}
+
+wire_union!(StopServerToolsWhenCondition {
+    tag "type" {
+        "finish_reason_is" => FinishReasonIs,
+        "has_tool_call" => HasToolCall,
+        "max_cost" => MaxCost,
+        "max_tokens_used" => MaxTokensUsed,
+        "step_count_is" => StepCountIs,
+    }
+    variants {
+        StepCountIs = 0,
+        HasToolCall = 1,
+        MaxTokensUsed = 2,
+        MaxCost = 3,
+        FinishReasonIs = 4,
+    }
+});
+
+impl From<StopServerToolsWhenStepCountIs> for StopServerToolsWhenCondition {
+    #[inline]
+    fn from(value: StopServerToolsWhenStepCountIs) -> Self {
+        Self::StepCountIs(value)
+    }
+}
+
+impl From<StopServerToolsWhenHasToolCall> for StopServerToolsWhenCondition {
+    #[inline]
+    fn from(value: StopServerToolsWhenHasToolCall) -> Self {
+        Self::HasToolCall(value)
+    }
+}
+
+impl From<StopServerToolsWhenMaxTokensUsed> for StopServerToolsWhenCondition {
+    #[inline]
+    fn from(value: StopServerToolsWhenMaxTokensUsed) -> Self {
+        Self::MaxTokensUsed(value)
+    }
+}
+
+impl From<StopServerToolsWhenMaxCost> for StopServerToolsWhenCondition {
+    #[inline]
+    fn from(value: StopServerToolsWhenMaxCost) -> Self {
+        Self::MaxCost(value)
+    }
+}
+
+impl From<StopServerToolsWhenFinishReasonIs> for StopServerToolsWhenCondition {
+    #[inline]
+    fn from(value: StopServerToolsWhenFinishReasonIs) -> Self {
+        Self::FinishReasonIs(value)
+    }
+}

@@ -450,36 +450,6 @@ wire_enum!(ReasoningFormat {
     GoogleGeminiV1 = "google-gemini-v1",
 });
 
-/// A function the model asks you to run, with its arguments.
-///
-/// Schema `ChatToolCall` of the API document.
-#[doc(alias = "AlignmentChatToolCall")]
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct ChatToolCall {
-    /// Which function to run and with what.
-    pub function: ChatToolCallFunction,
-    /// Names the call; repeat it in the tool message that answers it.
-    pub id: String,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(ChatToolCall ["type" = "function"] {
-    function: Required = 0,
-    id: Required = 1,
-});
-
-impl ChatToolCall {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(function: impl Into<ChatToolCallFunction>, id: impl Into<String>) -> Self {
-        Self { function: function.into(), id: id.into(), extra: Extra::new() }
-    }
-}
-
-wire_setters!(ChatToolCall {});
-
 /// Which function to run and with what.
 ///
 /// At `ChatToolCall.function` in the API document.
@@ -520,6 +490,8 @@ pub struct CostDetails {
     pub server_tool_cost: Option<f64>,
     /// Whole upstream price of the inference; `null` when unknown.
     pub upstream_inference_cost: Option<f64>,
+    /// What caching saved, in USD; negative if writing to the cache cost more than it saved.
+    pub cache_discount: Option<f64>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -529,6 +501,7 @@ wire_struct!(CostDetails {
     upstream_inference_prompt_cost: Required = 1,
     server_tool_cost: Optional = 2,
     upstream_inference_cost: Optional = 3,
+    cache_discount: Optional = 4,
 });
 
 /// A page that a web search call drew on.
@@ -669,6 +642,94 @@ impl ToolOutputFile {
 
 wire_setters!(ToolOutputFile {});
 
+/// Logical operator that joins the conditions.
+///
+/// At `CompoundFilter.type` in the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum FilterLogic {
+    /// Matches when every condition holds.
+    And,
+    /// Matches when at least one condition holds.
+    Or,
+    /// A value this version of the crate does not know, verbatim.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(FilterLogic {
+    And = "and",
+    Or = "or",
+});
+
+/// How the area behind the subject is filled; transparency needs a format that can store it.
+///
+/// At `ImageGenerationServerTool.background` in the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ImageBackground {
+    /// Leave the background see-through.
+    Transparent,
+    /// Fill the background completely.
+    Opaque,
+    /// Let the model decide.
+    Auto,
+    /// A value this version of the crate does not know, verbatim.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(ImageBackground {
+    Transparent = "transparent",
+    Opaque = "opaque",
+    Auto = "auto",
+});
+
+/// Leaves the input free of any constraint.
+///
+/// At `CustomTool.format|text` in the API document.
+#[doc(alias = "ChatFormatTextConfig")]
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct FormatTextConfig {
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(FormatTextConfig ["type" = "text"] {});
+
+impl FormatTextConfig {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(FormatTextConfig {});
+
+/// Chooses between the provider's own patch tool, which streams diffs, and OpenRouter's validator, which sends each diff whole.
+///
+/// Schema `ApplyPatchEngineEnum` of the API document.
+#[doc(alias = "ApplyPatchEngineEnum")]
+#[doc(alias = "BashServerToolEngine")]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ToolEngine {
+    /// Native where the endpoint supports it, else OpenRouter's validator.
+    Auto,
+    /// Prefer native passthrough; unsupported endpoints still get the validator.
+    Native,
+    /// Always use OpenRouter's validator.
+    OpenRouter,
+    /// A value this version of the crate does not know, verbatim.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(ToolEngine {
+    Auto = "auto",
+    Native = "native",
+    OpenRouter = "openrouter",
+});
+
 /// Cache settings for a whole request on recent OpenAI models (GPT-5.6 onward).
 ///
 /// Schema `PromptCacheOptions` of the API document.
@@ -720,29 +781,6 @@ wire_enum!(ReasoningSummaryVerbosity {
     Detailed = "detailed",
 });
 
-/// Lets the model answer in plain text without further constraint.
-///
-/// Schema `FormatTextConfig` of the API document.
-#[doc(alias = "ChatFormatTextConfig")]
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct FormatTextConfig {
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(FormatTextConfig ["type" = "text"] {});
-
-impl FormatTextConfig {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(FormatTextConfig {});
-
 /// Makes the model answer with some valid JSON object, without fixing its shape.
 ///
 /// Schema `FormatJsonObjectConfig` of the API document.
@@ -786,47 +824,6 @@ wire_enum!(ToolChoiceMode {
     Auto = "auto",
     None = "none",
     Required = "required",
-});
-
-/// Logical operator that joins the conditions.
-///
-/// At `CompoundFilter.type` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum FilterLogic {
-    /// Matches when every condition holds.
-    And,
-    /// Matches when at least one condition holds.
-    Or,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(FilterLogic {
-    And = "and",
-    Or = "or",
-});
-
-/// How the area behind the subject is filled; transparency needs a format that can store it.
-///
-/// At `ImageGenerationServerTool.background` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ImageBackground {
-    /// Leave the background see-through.
-    Transparent,
-    /// Fill the background completely.
-    Opaque,
-    /// Let the model decide.
-    Auto,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(ImageBackground {
-    Transparent = "transparent",
-    Opaque = "opaque",
-    Auto = "auto",
 });
 
 /// Breaks tokens written to the prompt cache down by entry lifetime; null when no breakdown is available.
@@ -1472,30 +1469,6 @@ wire_union!(StopSequences {
 wire_text!(StopSequences, text => Self::Text(text));
 
 wire_texts!(StopSequences, List);
-
-/// Decides where shell commands run: in the sandbox of OpenRouter, or in your application, which then receives the tool calls.
-///
-/// Schema `BashServerToolEngine` of the API document.
-#[doc(alias = "ApplyPatchEngineEnum")]
-#[doc(alias = "BashServerToolEngine")]
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ToolEngine {
-    /// Hands the calls to your application to run.
-    Auto,
-    /// Hands the calls to your application to run.
-    Native,
-    /// OpenRouter runs the commands in its sandbox.
-    OpenRouter,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(ToolEngine {
-    Auto = "auto",
-    Native = "native",
-    OpenRouter = "openrouter",
-});
 
 /// The values of `PricingOverride.utc_days[]`.
 ///

@@ -5,7 +5,7 @@
 use crate::core::wire::{Extra, Unrecognized};
 use crate::core::wire::{json, wire_setters, wire_struct, wire_text, wire_union};
 use crate::models::shared::{
-    CacheControl, ChatToolCall, ImageDetail, InlineAudio, MediaUrl, PromptCacheBreakpoint, ReasoningFormat,
+    CacheControl, ChatToolCallFunction, ImageDetail, InlineAudio, MediaUrl, PromptCacheBreakpoint, ReasoningFormat,
     VideoProcessing,
 };
 
@@ -33,6 +33,10 @@ pub struct ChatAssistantMessage {
     pub refusal: Option<String>,
     /// Tools the model wants run before it continues; answer each with a tool message.
     pub tool_calls: Option<Vec<ChatToolCall>>,
+    /// Web pages and files that the reply is based on.
+    pub annotations: Option<Vec<ChatAnnotation>>,
+    /// Marks the end of a prompt prefix to cache, for providers with explicit caching.
+    pub cache_control: Option<CacheControl>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -47,6 +51,8 @@ wire_struct!(ChatAssistantMessage ["role" = "assistant"] {
     reasoning_details: Optional = 6,
     refusal: Optional = 7,
     tool_calls: Optional = 8,
+    annotations: Optional = 9,
+    cache_control: Optional = 10,
 });
 
 impl ChatAssistantMessage {
@@ -67,6 +73,8 @@ wire_setters!(ChatAssistantMessage {
     reasoning_details: list ReasoningDetail,
     refusal: into String,
     tool_calls: list ChatToolCall,
+    annotations: list ChatAnnotation,
+    cache_control: into CacheControl,
 });
 
 /// Sound produced by the model, given inline or by reference.
@@ -542,21 +550,28 @@ impl From<ChatContentPart> for ChatMessageContent {
 pub struct ChatAssistantImage {
     /// Wrapper around the location of one generated picture.
     pub image_url: MediaUrl,
+    /// Position of this picture among those of the reply, counting from zero.
+    pub index: Option<i64>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(ChatAssistantImage { image_url: Required = 0 });
+wire_struct!(ChatAssistantImage ["type" = "image_url"] {
+    image_url: Required = 0,
+    index: Optional = 1,
+});
 
 impl ChatAssistantImage {
     /// With what the API requires.
     #[inline]
     pub fn new(image_url: impl Into<MediaUrl>) -> Self {
-        Self { image_url: image_url.into(), extra: Extra::new() }
+        Self { image_url: image_url.into(), index: None, extra: Extra::new() }
     }
 }
 
-wire_setters!(ChatAssistantImage {});
+wire_setters!(ChatAssistantImage {
+    index: number i64,
+});
 
 /// Reasoning given as a condensed account instead of the full text.
 ///
@@ -851,5 +866,226 @@ impl ReasoningDetail {
             Self::ServerToolCall(value) => value.index,
             Self::Unrecognized(_) => None,
         }
+    }
+}
+
+/// A function the model asks you to run, with its arguments.
+///
+/// Schema `ChatToolCall` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct ChatToolCall {
+    /// Which function to run and with what.
+    pub function: ChatToolCallFunction,
+    /// Names the call; repeat it in the tool message that answers it.
+    pub id: String,
+    /// Position of this call among those of the reply, counting from zero.
+    pub index: Option<i64>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ChatToolCall ["type" = "function"] {
+    function: Required = 0,
+    id: Required = 1,
+    index: Optional = 2,
+});
+
+impl ChatToolCall {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(function: impl Into<ChatToolCallFunction>, id: impl Into<String>) -> Self {
+        Self { function: function.into(), id: id.into(), index: None, extra: Extra::new() }
+    }
+}
+
+wire_setters!(ChatToolCall {
+    index: number i64,
+});
+
+/// A web page that the response cites.
+///
+/// Schema `ChatUrlCitation` of the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct ChatUrlCitation {
+    /// The page, and which part of the text it supports.
+    pub url_citation: Option<ChatUrlCitationUrlCitation>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ChatUrlCitation ["type" = "url_citation"] {
+    url_citation: Optional = 0,
+});
+
+impl ChatUrlCitation {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(ChatUrlCitation {
+    url_citation: into ChatUrlCitationUrlCitation,
+});
+
+/// The page, and which part of the text it supports.
+///
+/// At `ChatUrlCitation.url_citation` in the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct ChatUrlCitationUrlCitation {
+    /// Address of the page.
+    pub url: String,
+    /// Title of the page.
+    pub title: Option<String>,
+    /// Excerpt of the page that the model was given.
+    pub content: Option<String>,
+    /// Where the cited part of the text begins, in characters.
+    pub start_index: Option<i64>,
+    /// Where the cited part of the text ends, in characters.
+    pub end_index: Option<i64>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ChatUrlCitationUrlCitation {
+    url: Required = 0,
+    title: Optional = 1,
+    content: Optional = 2,
+    start_index: Optional = 3,
+    end_index: Optional = 4,
+});
+
+impl ChatUrlCitationUrlCitation {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(url: impl Into<String>) -> Self {
+        Self { url: url.into(), title: None, content: None, start_index: None, end_index: None, extra: Extra::new() }
+    }
+}
+
+wire_setters!(ChatUrlCitationUrlCitation {
+    title: into String,
+    content: into String,
+    start_index: number i64,
+    end_index: number i64,
+});
+
+/// A file as OpenRouter parsed it; send it back with the message so that the file is not parsed, and charged, again.
+///
+/// Schema `ChatFileAnnotation` of the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct ChatFileAnnotation {
+    /// The file and its parsed content.
+    pub file: Option<ChatFileAnnotationFile>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ChatFileAnnotation ["type" = "file"] {
+    file: Optional = 0,
+});
+
+impl ChatFileAnnotation {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(ChatFileAnnotation {
+    file: into ChatFileAnnotationFile,
+});
+
+/// The file and its parsed content.
+///
+/// At `ChatFileAnnotation.file` in the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct ChatFileAnnotationFile {
+    /// Identifies the file by its content.
+    pub hash: String,
+    /// Name that the request gave the file.
+    pub name: Option<String>,
+    /// Text and images found in the file.
+    pub content: Option<Vec<ChatContentPart>>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ChatFileAnnotationFile { hash: Required = 0, name: Optional = 1, content: Optional = 2 });
+
+impl ChatFileAnnotationFile {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(hash: impl Into<String>) -> Self {
+        Self { hash: hash.into(), name: None, content: None, extra: Extra::new() }
+    }
+}
+
+wire_setters!(ChatFileAnnotationFile {
+    name: into String,
+    content: list ChatContentPart,
+});
+
+/// A source that the response is based on: a web page or a file.
+///
+/// Schema `ChatAnnotation` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum ChatAnnotation {
+    /// A web page that the response cites.
+    ///
+    /// `type` is `url_citation`.
+    UrlCitation(ChatUrlCitation),
+    /// A file as OpenRouter parsed it; send it back with the message so that the file is not parsed, and charged, again.
+    ///
+    /// `type` is `file`.
+    File(ChatFileAnnotation),
+    /// A value that fits none of these types, kept whole.
+    Unrecognized(Unrecognized),
+}
+
+wire_union!(ChatAnnotation {
+    tag "type" {
+        "file" => File,
+        "url_citation" => UrlCitation,
+    }
+    variants {
+        UrlCitation = 0,
+        File = 1,
+    }
+});
+
+impl From<ChatUrlCitation> for ChatAnnotation {
+    #[inline]
+    fn from(value: ChatUrlCitation) -> Self {
+        Self::UrlCitation(value)
+    }
+}
+
+impl From<ChatFileAnnotation> for ChatAnnotation {
+    #[inline]
+    fn from(value: ChatFileAnnotation) -> Self {
+        Self::File(value)
+    }
+}
+
+impl ChatAnnotation {
+    /// Returns the object whose `type` is `file`, without further settings; [`ChatFileAnnotation`] has those.
+    #[inline]
+    pub fn file() -> Self {
+        Self::File(ChatFileAnnotation::new())
+    }
+
+    /// Returns the object whose `type` is `url_citation`, without further settings; [`ChatUrlCitation`] has those.
+    #[inline]
+    pub fn url_citation() -> Self {
+        Self::UrlCitation(ChatUrlCitation::new())
     }
 }

@@ -115,6 +115,10 @@ pub struct ChatRequest {
     pub trace: Option<TraceConfig>,
     /// Stable pseudonym for your end user, so abuse blocks hit that user alone; providers only ever see a hash.
     pub user: Option<String>,
+    /// How many candidate answers to generate; most models only support one.
+    pub n: Option<i64>,
+    /// Asked for usage in the response; the API now always sends it.
+    pub usage: Option<ChatRequestUsage>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -162,6 +166,8 @@ wire_struct!(ChatRequest {
     top_p: Optional = 39,
     trace: Optional = 40,
     user: Optional = 41,
+    n: Optional = 42,
+    usage: Optional = 43,
 });
 
 impl ChatRequest {
@@ -211,6 +217,8 @@ impl ChatRequest {
             top_p: None,
             trace: None,
             user: None,
+            n: None,
+            usage: None,
             extra: Extra::new(),
         }
     }
@@ -258,6 +266,8 @@ wire_setters!(ChatRequest {
     top_p: number f64,
     trace: into TraceConfig,
     user: into String,
+    n: number i64,
+    usage: into ChatRequestUsage,
 });
 
 /// Instructions that set how the model behaves throughout the conversation.
@@ -272,6 +282,8 @@ pub struct ChatSystemMessage {
     pub configuration_update: Option<ConfigurationUpdate>,
     /// Tells apart several sources of system instructions.
     pub name: Option<String>,
+    /// Marks the end of a prompt prefix to cache, for providers with explicit caching.
+    pub cache_control: Option<CacheControl>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -280,19 +292,27 @@ wire_struct!(ChatSystemMessage ["role" = "system"] {
     content: Required = 0,
     configuration_update: Optional = 1,
     name: Optional = 2,
+    cache_control: Optional = 3,
 });
 
 impl ChatSystemMessage {
     /// With what the API requires.
     #[inline]
     pub fn new(content: impl Into<ChatTextContent>) -> Self {
-        Self { content: content.into(), configuration_update: None, name: None, extra: Extra::new() }
+        Self {
+            content: content.into(),
+            configuration_update: None,
+            name: None,
+            cache_control: None,
+            extra: Extra::new(),
+        }
     }
 }
 
 wire_setters!(ChatSystemMessage {
     configuration_update: into ConfigurationUpdate,
     name: into String,
+    cache_control: into CacheControl,
 });
 
 /// Change of settings in the middle of a conversation, which leaves the cached prompt before it valid.
@@ -377,6 +397,8 @@ pub struct ChatUserMessage {
     pub content: ChatMessageContent,
     /// Tells apart several participants that share the user role.
     pub name: Option<String>,
+    /// Marks the end of a prompt prefix to cache, for providers with explicit caching.
+    pub cache_control: Option<CacheControl>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -384,18 +406,20 @@ pub struct ChatUserMessage {
 wire_struct!(ChatUserMessage ["role" = "user"] {
     content: Required = 0,
     name: Optional = 1,
+    cache_control: Optional = 2,
 });
 
 impl ChatUserMessage {
     /// With what the API requires.
     #[inline]
     pub fn new(content: impl Into<ChatMessageContent>) -> Self {
-        Self { content: content.into(), name: None, extra: Extra::new() }
+        Self { content: content.into(), name: None, cache_control: None, extra: Extra::new() }
     }
 }
 
 wire_setters!(ChatUserMessage {
     name: into String,
+    cache_control: into CacheControl,
 });
 
 /// Instructions from the application developer, which newer OpenAI models read in place of a system message.
@@ -443,6 +467,10 @@ pub struct ChatToolMessage {
     pub content: ChatMessageContent,
     /// Identifier of the call being answered, copied from the preceding assistant turn.
     pub tool_call_id: String,
+    /// Marks the end of a prompt prefix to cache, for providers with explicit caching.
+    pub cache_control: Option<CacheControl>,
+    /// Name of the tool whose result this is; some providers require it.
+    pub name: Option<String>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -450,17 +478,28 @@ pub struct ChatToolMessage {
 wire_struct!(ChatToolMessage ["role" = "tool"] {
     content: Required = 0,
     tool_call_id: Required = 1,
+    cache_control: Optional = 2,
+    name: Optional = 3,
 });
 
 impl ChatToolMessage {
     /// With what the API requires.
     #[inline]
     pub fn new(content: impl Into<ChatMessageContent>, tool_call_id: impl Into<String>) -> Self {
-        Self { content: content.into(), tool_call_id: tool_call_id.into(), extra: Extra::new() }
+        Self {
+            content: content.into(),
+            tool_call_id: tool_call_id.into(),
+            cache_control: None,
+            name: None,
+            extra: Extra::new(),
+        }
     }
 }
 
-wire_setters!(ChatToolMessage {});
+wire_setters!(ChatToolMessage {
+    cache_control: into CacheControl,
+    name: into String,
+});
 
 /// One turn of a conversation; `role` decides which kind it is.
 ///
@@ -542,6 +581,25 @@ impl From<ChatToolMessage> for ChatMessage {
     #[inline]
     fn from(value: ChatToolMessage) -> Self {
         Self::Tool(value)
+    }
+}
+
+impl ChatMessage {
+    /// Marks the prompt up to here for caching. A part that has no field for the mark carries it as an extra member; a
+    /// part of an unknown type stays as it is.
+    #[must_use]
+    #[inline]
+    pub fn cache_control(mut self, mark: impl Into<CacheControl>) -> Self {
+        let mark = mark.into();
+        match &mut self {
+            Self::System(part) => part.cache_control = Some(mark),
+            Self::User(part) => part.cache_control = Some(mark),
+            Self::Developer(part) => drop(part.extra.insert("cache_control", json(&mark))),
+            Self::Assistant(part) => part.cache_control = Some(mark),
+            Self::Tool(part) => part.cache_control = Some(mark),
+            Self::Unrecognized(_) => {}
+        }
+        self
     }
 }
 
@@ -651,11 +709,23 @@ pub struct ChatRequestReasoning {
     pub effort: Option<ReasoningEffort>,
     /// Whether and how extensively the model summarises its thinking.
     pub summary: Option<ReasoningSummaryVerbosity>,
+    /// Turns reasoning on with the default settings of the model, or off.
+    pub enabled: Option<bool>,
+    /// Lets the model reason without returning its reasoning.
+    pub exclude: Option<bool>,
+    /// Most tokens to spend on reasoning; an alternative to `effort`.
+    pub max_tokens: Option<i64>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(ChatRequestReasoning { effort: Optional = 0, summary: Optional = 1 });
+wire_struct!(ChatRequestReasoning {
+    effort: Optional = 0,
+    summary: Optional = 1,
+    enabled: Optional = 2,
+    exclude: Optional = 3,
+    max_tokens: Optional = 4,
+});
 
 impl ChatRequestReasoning {
     /// Without members.
@@ -668,6 +738,9 @@ impl ChatRequestReasoning {
 wire_setters!(ChatRequestReasoning {
     effort: into ReasoningEffort,
     summary: into ReasoningSummaryVerbosity,
+    enabled: exact bool,
+    exclude: exact bool,
+    max_tokens: number i64,
 });
 
 /// Makes the model answer with JSON that follows a schema of yours.
@@ -791,7 +864,7 @@ wire_setters!(ChatFormatPythonConfig {});
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum ChatRequestResponseFormat {
-    /// Lets the model answer in plain text without further constraint.
+    /// Leaves the input free of any constraint.
     ///
     /// `type` is `text`.
     Text(FormatTextConfig),
@@ -1301,7 +1374,7 @@ pub enum ChatFunctionTool {
     ///
     /// `type` is `openrouter:image_generation`.
     OpenRouterImageGeneration(ImageGenerationServerToolOpenRouter),
-    /// Lets the model look through the OpenRouter catalogue for suitable models; OpenRouter runs the search.
+    /// Server tool, run by OpenRouter, that lets the model look up and filter the models in the catalogue.
     ///
     /// `type` is `openrouter:experimental__search_models`.
     OpenRouterExperimentalSearchModels(SearchModelsServerTool),
@@ -1313,7 +1386,7 @@ pub enum ChatFunctionTool {
     ///
     /// `type` is `openrouter:web_fetch`.
     OpenRouterWebFetch(WebFetchServerTool),
-    /// Tool definition that lets the model search the web for fresh information; OpenRouter runs it on the server.
+    /// Server tool, run by OpenRouter, with which the model looks up current facts on the web.
     ///
     /// `type` is `openrouter:web_search`.
     OpenRouterWebSearch(Box<OpenRouterWebSearchServerTool>),
@@ -1570,3 +1643,29 @@ impl ChatFunctionTool {
         self
     }
 }
+
+/// Asked for usage in the response; the API now always sends it.
+///
+/// At `ChatRequest.usage` in the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct ChatRequestUsage {
+    /// Whether to include the usage.
+    pub include: Option<bool>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ChatRequestUsage { include: Optional = 0 });
+
+impl ChatRequestUsage {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(ChatRequestUsage {
+    include: exact bool,
+});

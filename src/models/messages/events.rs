@@ -9,7 +9,7 @@ use crate::models::messages::{
     AnthropicSafeguardResult, AnthropicTextCitation, MessagesContentBlock, MessagesServerToolUsage, MessagesStopReason,
 };
 use crate::models::routing::{ApiErrorType, OpenRouterMetadata, ProviderName};
-use crate::models::shared::{AnthropicCacheCreation, AnthropicSpeed, AnthropicUsageIteration};
+use crate::models::shared::{AnthropicCacheCreation, AnthropicSpeed, AnthropicUsageIteration, CostDetails};
 
 /// First event of a Messages stream; carries the message envelope before any content arrives.
 ///
@@ -164,6 +164,8 @@ pub struct MessagesDeltaEvent {
     pub delta: MessagesDeltaEventDelta,
     /// Token counts of the message so far; cumulative, so replace earlier figures and do not add.
     pub usage: MessagesDeltaEventUsage,
+    /// What context management changed in the conversation; null if nothing.
+    pub context_management: Option<MessagesAppliedContextManagement>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -171,6 +173,7 @@ pub struct MessagesDeltaEvent {
 wire_struct!(MessagesDeltaEvent ["type" = "message_delta"] {
     delta: Required = 0,
     usage: Required = 1,
+    context_management: Optional = 2,
 });
 
 /// Message properties that have changed, mainly how it ended.
@@ -223,6 +226,16 @@ pub struct MessagesDeltaEventUsage {
     pub cache_creation: Option<AnthropicCacheCreation>,
     /// Usage of each separate sampling pass that made up the message.
     pub iterations: Option<Vec<AnthropicUsageIteration>>,
+    /// Total charge for the call, in USD.
+    pub cost: Option<f64>,
+    /// The parts that the charge consists of.
+    pub cost_details: Option<CostDetails>,
+    /// Whether a provider key of your own served the call.
+    pub is_byok: Option<bool>,
+    /// Capacity tier that served the call.
+    pub service_tier: Option<String>,
+    /// Speed mode that served the call.
+    pub speed: Option<AnthropicSpeed>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -236,7 +249,26 @@ wire_struct!(MessagesDeltaEventUsage {
     server_tool_use: Nullable = 5,
     cache_creation: Optional = 6,
     iterations: Optional = 7,
+    cost: Optional = 8,
+    cost_details: Optional = 9,
+    is_byok: Optional = 10,
+    service_tier: Optional = 11,
+    speed: Optional = 12,
 });
+
+/// What context management changed in the conversation; null if nothing.
+///
+/// At `MessagesDeltaEvent.context_management` in the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct MessagesAppliedContextManagement {
+    /// The edits that were applied, in order.
+    pub applied_edits: Option<Vec<Json>>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(MessagesAppliedContextManagement { applied_edits: Optional = 0 });
 
 /// Last event of a Messages stream; no further content follows.
 ///

@@ -4055,7 +4055,7 @@ pub enum MessagesRequestTool {
     ///
     /// `type` is `openrouter:image_generation`.
     OpenRouterImageGeneration(ImageGenerationServerToolOpenRouter),
-    /// Lets the model look through the OpenRouter catalogue for suitable models; OpenRouter runs the search.
+    /// Server tool, run by OpenRouter, that lets the model look up and filter the models in the catalogue.
     ///
     /// `type` is `openrouter:experimental__search_models`.
     OpenRouterExperimentalSearchModels(SearchModelsServerTool),
@@ -4063,7 +4063,7 @@ pub enum MessagesRequestTool {
     ///
     /// `type` is `openrouter:web_fetch`.
     OpenRouterWebFetch(WebFetchServerTool),
-    /// Tool definition that lets the model search the web for fresh information; OpenRouter runs it on the server.
+    /// Server tool, run by OpenRouter, with which the model looks up current facts on the web.
     ///
     /// `type` is `openrouter:web_search`.
     OpenRouterWebSearch(Box<OpenRouterWebSearchServerTool>),

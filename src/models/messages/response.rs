@@ -33,7 +33,7 @@ pub struct MessagesResult {
     /// Which of your stop sequences ended the output; null when none did.
     pub stop_sequence: Option<String>,
     /// Token counts for the call, in Anthropic's layout, extended with what OpenRouter charged for it.
-    pub usage: MessagesResultUsage,
+    pub usage: MessagesUsage,
     /// Changes that Anthropic made to the input before the model read it; null when not reported.
     pub input_transformations: Option<Vec<AnthropicInputTransformation>>,
     /// Report of the context edits applied while serving this call; null when there is nothing to report.
@@ -1876,7 +1876,7 @@ wire_enum!(MessagesStopReason {
 /// At `MessagesResult.usage` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct MessagesResultUsage {
+pub struct MessagesUsage {
     /// Splits the tokens written to the prompt cache by cache lifetime; null when no split is available.
     pub cache_creation: Option<AnthropicCacheCreation>,
     /// Input tokens written to the prompt cache; null when the provider does not report them.
@@ -1909,7 +1909,7 @@ pub struct MessagesResultUsage {
     pub extra: Extra,
 }
 
-wire_struct!(MessagesResultUsage {
+wire_struct!(MessagesUsage {
     cache_creation: Nullable = 0,
     cache_creation_input_tokens: Nullable = 1,
     cache_read_input_tokens: Nullable = 2,

@@ -8,10 +8,15 @@ use crate::core::wire::{Extra, Json, JsonObject, Secret, Unrecognized};
 use crate::core::wire::{
     IntoList, IntoNumber, wire_enum, wire_numbers, wire_setters, wire_struct, wire_text, wire_texts, wire_union,
 };
-use crate::models::server_tools::{WebSearchMode, WebSearchToolEngine, WebSearchUserLocation, XSearchOptions};
+use crate::models::server_tools::{
+    AdvisorServerToolOpenRouter, BashServerTool, DatetimeServerTool, FilesServerTool, FusionServerToolOpenRouter,
+    ImageGenerationServerToolOpenRouter, OpenRouterWebSearchServerTool, SearchModelsServerTool,
+    ShellServerToolOpenRouter, SubagentServerToolOpenRouter, ToolSearchServerTool, WebFetchServerTool, WebSearchMode,
+    WebSearchToolEngine, WebSearchUserLocation, XSearchOptions,
+};
 use crate::models::shared::{
     ConfigurationUpdateReasoning, FilterLogic, FilterValue, FormatJsonObjectConfig, FormatTextConfig, ImageBackground,
-    ImageDetail, PromptCacheBreakpoint, ReasoningFormat, ToolChoiceMode, ToolOutputFile, UrlSource,
+    ImageDetail, PromptCacheBreakpoint, ReasoningFormat, ToolChoiceMode, ToolEngine, ToolOutputFile, UrlSource,
 };
 
 /// Text part of an assistant message, with citations and optional token probabilities.
@@ -2759,6 +2764,8 @@ pub struct OutputWebFetchServerToolItem {
     pub title: Option<String>,
     /// Address of the page that the model asked to download.
     pub url: Option<String>,
+    /// What was fetched.
+    pub action: Option<OutputWebFetchServerToolItemAction>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -2771,6 +2778,7 @@ wire_struct!(OutputWebFetchServerToolItem ["type" = "openrouter:web_fetch"] {
     id: Optional = 4,
     title: Optional = 5,
     url: Optional = 6,
+    action: Optional = 7,
 });
 
 impl OutputWebFetchServerToolItem {
@@ -2785,6 +2793,7 @@ impl OutputWebFetchServerToolItem {
             id: None,
             title: None,
             url: None,
+            action: None,
             extra: Extra::new(),
         }
     }
@@ -2796,6 +2805,39 @@ wire_setters!(OutputWebFetchServerToolItem {
     http_status: number i64,
     id: into String,
     title: into String,
+    url: into String,
+    action: into OutputWebFetchServerToolItemAction,
+});
+
+/// What was fetched.
+///
+/// At `OutputWebFetchServerToolItem.action` in the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct OutputWebFetchServerToolItemAction {
+    /// Kind of the action: `fetch`.
+    pub r#type: Option<String>,
+    /// Address of the page.
+    pub url: Option<String>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(OutputWebFetchServerToolItemAction {
+    r#type as "type": Optional = 0,
+    url: Optional = 1,
+});
+
+impl OutputWebFetchServerToolItemAction {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(OutputWebFetchServerToolItemAction {
+    r#type: into String,
     url: into String,
 });
 
@@ -3056,6 +3098,12 @@ pub struct OutputFusionServerToolItem {
     pub responses: Option<Vec<OutputFusionServerToolItemResponse>>,
     /// Web pages consulted by panel and analyst, each URL listed once per run; missing when nobody cited anything.
     pub sources: Option<Vec<FusionSource>>,
+    /// Points on which the models agree.
+    pub consensus: Option<Vec<String>>,
+    /// Points that none of the models considered.
+    pub blind_spots: Option<Vec<String>>,
+    /// Topics on which the models disagree.
+    pub contradictions: Option<Vec<FusionContradiction>>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -3069,6 +3117,9 @@ wire_struct!(OutputFusionServerToolItem ["type" = "openrouter:fusion"] {
     id: Optional = 5,
     responses: Optional = 6,
     sources: Optional = 7,
+    consensus: Optional = 8,
+    blind_spots: Optional = 9,
+    contradictions: Optional = 10,
 });
 
 impl OutputFusionServerToolItem {
@@ -3084,6 +3135,9 @@ impl OutputFusionServerToolItem {
             id: None,
             responses: None,
             sources: None,
+            consensus: None,
+            blind_spots: None,
+            contradictions: None,
             extra: Extra::new(),
         }
     }
@@ -3097,6 +3151,9 @@ wire_setters!(OutputFusionServerToolItem {
     id: into String,
     responses: list OutputFusionServerToolItemResponse,
     sources: list FusionSource,
+    consensus: list String,
+    blind_spots: list String,
+    contradictions: list FusionContradiction,
 });
 
 /// What the analyst found when comparing the answers of the panel models.
@@ -3344,6 +3401,64 @@ impl FusionSource {
 }
 
 wire_setters!(FusionSource {});
+
+/// The object at `OutputFusionServerToolItem.contradictions[]`.
+///
+/// At `OutputFusionServerToolItem.contradictions[]` in the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct FusionContradiction {
+    /// What the models disagree about.
+    pub topic: Option<String>,
+    /// What each model holds.
+    pub stances: Option<Vec<FusionStance>>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(FusionContradiction { topic: Optional = 0, stances: Optional = 1 });
+
+impl FusionContradiction {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(FusionContradiction {
+    topic: into String,
+    stances: list FusionStance,
+});
+
+/// The object at `OutputFusionServerToolItem.contradictions[].stances[]`.
+///
+/// At `OutputFusionServerToolItem.contradictions[].stances[]` in the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct FusionStance {
+    /// Slug of the model.
+    pub model: Option<String>,
+    /// What the model says about the topic.
+    pub stance: Option<String>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(FusionStance { model: Optional = 0, stance: Optional = 1 });
+
+impl FusionStance {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(FusionStance {
+    model: into String,
+    stance: into String,
+});
 
 /// Output item recording one consultation of an advisor model through `openrouter:advisor`.
 ///
@@ -3612,608 +3727,442 @@ wire_setters!(OutputArmorBlockedItem {
     namespace: into String,
 });
 
-/// Points to a prompt stored at the provider and fills in its placeholders; null means none.
+/// Records which tools an MCP server was found to offer.
 ///
-/// Schema `StoredPromptTemplate` of the API document.
+/// Schema `McpListToolsItem` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct StoredPromptTemplate {
-    /// Identifier of the stored prompt to use.
+pub struct McpListToolsItem {
+    /// Identifier of this listing among the items of the response.
     pub id: String,
-    /// Values for the placeholders in the stored prompt, keyed by placeholder name; null when it has none.
-    pub variables: Option<BTreeMap<String, StoredPromptTemplateVariable>>,
+    /// Label of the MCP server that was queried.
+    pub server_label: String,
+    /// Tools that the server offers, with their input schemas.
+    pub tools: Vec<McpListToolsItemTool>,
+    /// Why the tools could not be listed; null when they could.
+    pub error: Option<String>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(StoredPromptTemplate { id: Required = 0, variables: Optional = 1 });
+wire_struct!(McpListToolsItem ["type" = "mcp_list_tools"] {
+    id: Required = 0,
+    server_label: Required = 1,
+    tools: Required = 2,
+    error: Optional = 3,
+});
 
-impl StoredPromptTemplate {
+impl McpListToolsItem {
     /// With what the API requires.
     #[inline]
-    pub fn new(id: impl Into<String>) -> Self {
-        Self { id: id.into(), variables: None, extra: Extra::new() }
+    pub fn new<Tools>(
+        id: impl Into<String>,
+        server_label: impl Into<String>,
+        tools: impl IntoList<McpListToolsItemTool, Tools>,
+    ) -> Self {
+        Self {
+            id: id.into(),
+            server_label: server_label.into(),
+            tools: tools.into_list(),
+            error: None,
+            extra: Extra::new(),
+        }
     }
 }
 
-wire_setters!(StoredPromptTemplate {
-    variables: map StoredPromptTemplateVariable,
+wire_setters!(McpListToolsItem {
+    error: into String,
 });
 
-/// What `StoredPromptTemplate.variables{}` may be.
+/// The object at `McpListToolsItem.tools[]`.
 ///
-/// At `StoredPromptTemplate.variables{}` in the API document.
+/// At `McpListToolsItem.tools[]` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum StoredPromptTemplateVariable {
+pub struct McpListToolsItemTool {
+    /// JSON Schema that the arguments of the tool must satisfy.
+    pub input_schema: JsonObject,
+    /// Name by which the tool is called.
+    pub name: String,
+    /// Further hints about the tool from the server, as free-form JSON.
+    pub annotations: Option<Json>,
+    /// What the tool does, in words meant for the model; null when not given.
+    pub description: Option<String>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(McpListToolsItemTool {
+    input_schema: Required = 0,
+    name: Required = 1,
+    annotations: Optional = 2,
+    description: Optional = 3,
+});
+
+impl McpListToolsItemTool {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(input_schema: impl Into<JsonObject>, name: impl Into<String>) -> Self {
+        Self {
+            input_schema: input_schema.into(),
+            name: name.into(),
+            annotations: None,
+            description: None,
+            extra: Extra::new(),
+        }
+    }
+}
+
+wire_setters!(McpListToolsItemTool {
+    annotations: into Json,
+    description: into String,
+});
+
+/// Records one run of a tool on an MCP server, with what it returned or why it failed.
+///
+/// Schema `McpCallItem` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct McpCallItem {
+    /// Arguments passed to the tool, as a string of JSON.
+    pub arguments: String,
+    /// Identifier of this call among the items of the response.
+    pub id: String,
+    /// Tool that was run on the server.
+    pub name: String,
+    /// Label of the MCP server that ran the tool.
+    pub server_label: String,
+    /// Why the tool call failed; null when it did not.
+    pub error: Option<McpToolCallError>,
+    /// What the tool returned; null when it gave no result.
+    pub output: Option<String>,
+    /// How far the call has come.
+    pub status: Option<ItemStatus>,
+    /// Identifies the approval request that this call answers; null if it needed none.
+    pub approval_request_id: Option<String>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(McpCallItem ["type" = "mcp_call"] {
+    arguments: Required = 0,
+    id: Required = 1,
+    name: Required = 2,
+    server_label: Required = 3,
+    error: Optional = 4,
+    output: Optional = 5,
+    status: Optional = 6,
+    approval_request_id: Optional = 7,
+});
+
+impl McpCallItem {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(
+        arguments: impl Into<String>,
+        id: impl Into<String>,
+        name: impl Into<String>,
+        server_label: impl Into<String>,
+    ) -> Self {
+        Self {
+            arguments: arguments.into(),
+            id: id.into(),
+            name: name.into(),
+            server_label: server_label.into(),
+            error: None,
+            output: None,
+            status: None,
+            approval_request_id: None,
+            extra: Extra::new(),
+        }
+    }
+}
+
+wire_setters!(McpCallItem {
+    error: into McpToolCallError,
+    output: into String,
+    status: into ItemStatus,
+    approval_request_id: into String,
+});
+
+/// Error that an MCP server returned under the MCP protocol, such as an unknown method.
+///
+/// Schema `McpProtocolError` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct McpProtocolError {
+    /// Error code as the MCP server returned it; JSON-RPC codes such as -32601 are negative.
+    pub code: i64,
+    /// Readable explanation of the error from the server.
+    pub message: String,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(McpProtocolError ["type" = "mcp_protocol_error"] {
+    code: Required = 0,
+    message: Required = 1,
+});
+
+impl McpProtocolError {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(code: impl IntoNumber<i64>, message: impl Into<String>) -> Self {
+        Self { code: code.into_number(), message: message.into(), extra: Extra::new() }
+    }
+}
+
+wire_setters!(McpProtocolError {});
+
+/// Failure that the MCP tool itself reported, as opposed to a failure of its server or the connection.
+///
+/// Schema `McpToolExecutionError` of the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct McpToolExecutionError {
+    /// What the tool returned about its failure, as arbitrary JSON.
+    pub content: Option<Json>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(McpToolExecutionError ["type" = "mcp_tool_execution_error"] {
+    content: Optional = 0,
+});
+
+impl McpToolExecutionError {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(McpToolExecutionError {
+    content: into Json,
+});
+
+/// HTTP failure of the request to an MCP server.
+///
+/// Schema `McpHttpError` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct McpHttpError {
+    /// HTTP status code of the failed request.
+    pub code: i64,
+    /// Readable explanation of the failure.
+    pub message: String,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(McpHttpError ["type" = "http_error"] {
+    code: Required = 0,
+    message: Required = 1,
+});
+
+impl McpHttpError {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(code: impl IntoNumber<i64>, message: impl Into<String>) -> Self {
+        Self { code: code.into_number(), message: message.into(), extra: Extra::new() }
+    }
+}
+
+wire_setters!(McpHttpError {});
+
+/// Why a call of an MCP tool failed, as text or as an object that tells HTTP, protocol and tool failures apart.
+///
+/// Schema `McpToolCallError` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum McpToolCallError {
     /// Plain text.
     Text(String),
-    /// Text passed to the model as part of a Responses input message.
+    /// Error that an MCP server returned under the MCP protocol, such as an unknown method.
     ///
-    /// `type` is `input_text`.
-    InputText(InputText),
-    /// Picture passed to the model as part of a Responses input message.
+    /// `type` is `mcp_protocol_error`.
+    McpProtocolError(McpProtocolError),
+    /// Failure that the MCP tool itself reported, as opposed to a failure of its server or the connection.
     ///
-    /// `type` is `input_image`.
-    InputImage(InputImage),
-    /// File passed to the model as part of a Responses input message, given by content, identifier or URL.
+    /// `type` is `mcp_tool_execution_error`.
+    McpToolExecutionError(McpToolExecutionError),
+    /// HTTP failure of the request to an MCP server.
     ///
-    /// `type` is `input_file`.
-    InputFile(InputFile),
+    /// `type` is `http_error`.
+    HttpError(McpHttpError),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
 
-wire_union!(StoredPromptTemplateVariable {
+wire_union!(McpToolCallError {
     tag "type" {
-        "input_file" => InputFile,
-        "input_image" => InputImage,
-        "input_text" => InputText,
+        "http_error" => HttpError,
+        "mcp_protocol_error" => McpProtocolError,
+        "mcp_tool_execution_error" => McpToolExecutionError,
     }
     shapes {
         String => Text,
     }
     variants {
         Text = 0,
-        InputText = 1,
-        InputImage = 2,
-        InputFile = 3,
+        McpProtocolError = 1,
+        McpToolExecutionError = 2,
+        HttpError = 3,
     }
 });
 
-wire_text!(StoredPromptTemplateVariable, text => Self::Text(text));
+wire_text!(McpToolCallError, text => Self::Text(text));
 
-impl From<InputText> for StoredPromptTemplateVariable {
+impl From<McpProtocolError> for McpToolCallError {
     #[inline]
-    fn from(value: InputText) -> Self {
-        Self::InputText(value)
+    fn from(value: McpProtocolError) -> Self {
+        Self::McpProtocolError(value)
     }
 }
 
-impl From<InputImage> for StoredPromptTemplateVariable {
+impl From<McpToolExecutionError> for McpToolCallError {
     #[inline]
-    fn from(value: InputImage) -> Self {
-        Self::InputImage(value)
+    fn from(value: McpToolExecutionError) -> Self {
+        Self::McpToolExecutionError(value)
     }
 }
 
-impl From<InputFile> for StoredPromptTemplateVariable {
+impl From<McpHttpError> for McpToolCallError {
     #[inline]
-    fn from(value: InputFile) -> Self {
-        Self::InputFile(value)
+    fn from(value: McpHttpError) -> Self {
+        Self::HttpError(value)
     }
 }
 
-/// Decides which reasoning from the conversation the model gets to see; understood by OpenAI models from GPT-5.6 on.
-///
-/// Schema `ReasoningContext` of the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ReasoningContext {
-    /// Let the model apply its own default.
-    Auto,
-    /// Also show reasoning from earlier turns in the input.
-    AllTurns,
-    /// Show reasoning from this turn alone.
-    CurrentTurn,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(ReasoningContext {
-    Auto = "auto",
-    AllTurns = "all_turns",
-    CurrentTurn = "current_turn",
-});
-
-/// Depth of reasoning to engage, for OpenAI models from GPT-5.6 on; the token rate stays the same.
-///
-/// Schema `ReasoningMode` of the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ReasoningMode {
-    /// The ordinary depth of reasoning.
-    Standard,
-    /// Deeper reasoning, where the model offers it.
-    Pro,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(ReasoningMode {
-    Standard = "standard",
-    Pro = "pro",
-});
-
-/// Like `TextConfig`, with a wider choice of verbosity levels.
-///
-/// Schema `TextExtendedConfig` of the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct TextExtendedConfig {
-    /// Form of the text: free prose, any JSON, or JSON that follows a schema.
-    pub format: Option<ResponsesTextFormat>,
-    /// How wordy the answer should be, on the longer scale; null leaves it to the model.
-    pub verbosity: Option<Verbosity>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(TextExtendedConfig { format: Optional = 0, verbosity: Optional = 1 });
-
-impl TextExtendedConfig {
-    /// Without members.
+impl McpToolCallError {
+    /// Returns the object whose `type` is `mcp_tool_execution_error`, without further settings; [`McpToolExecutionError`] has those.
     #[inline]
-    pub fn new() -> Self {
-        Self::default()
+    pub fn mcp_tool_execution_error() -> Self {
+        Self::McpToolExecutionError(McpToolExecutionError::new())
     }
 }
 
-wire_setters!(TextExtendedConfig {
-    format: into ResponsesTextFormat,
-    verbosity: into Verbosity,
-});
-
-/// Makes the model answer with JSON that follows a schema of yours.
+/// Asks for your consent before a tool on an MCP server is run.
 ///
-/// Schema `FormatJsonSchemaConfig` of the API document.
+/// Schema `McpApprovalRequestItem` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct FormatJsonSchemaConfig {
-    /// Short identifier that the structure goes by.
+pub struct McpApprovalRequestItem {
+    /// Arguments the tool would get, as a string of JSON; review them before consenting.
+    pub arguments: String,
+    /// Identifier to quote in the approval response.
+    pub id: String,
+    /// Tool that the model wants to run.
     pub name: String,
-    /// The JSON Schema document that describes the answer.
-    pub schema: JsonObject,
-    /// Explains what the structure stands for, so the model fills it sensibly.
-    pub description: Option<String>,
-    /// Forces the answer to obey the schema exactly instead of treating it as guidance.
-    pub strict: Option<bool>,
+    /// Label of the MCP server that offers the tool.
+    pub server_label: String,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(FormatJsonSchemaConfig ["type" = "json_schema"] {
-    name: Required = 0,
-    schema: Required = 1,
-    description: Optional = 2,
-    strict: Optional = 3,
+wire_struct!(McpApprovalRequestItem ["type" = "mcp_approval_request"] {
+    arguments: Required = 0,
+    id: Required = 1,
+    name: Required = 2,
+    server_label: Required = 3,
 });
 
-impl FormatJsonSchemaConfig {
+impl McpApprovalRequestItem {
     /// With what the API requires.
     #[inline]
-    pub fn new(name: impl Into<String>, schema: impl Into<JsonObject>) -> Self {
-        Self { name: name.into(), schema: schema.into(), description: None, strict: None, extra: Extra::new() }
+    pub fn new(
+        arguments: impl Into<String>,
+        id: impl Into<String>,
+        name: impl Into<String>,
+        server_label: impl Into<String>,
+    ) -> Self {
+        Self {
+            arguments: arguments.into(),
+            id: id.into(),
+            name: name.into(),
+            server_label: server_label.into(),
+            extra: Extra::new(),
+        }
     }
 }
 
-wire_setters!(FormatJsonSchemaConfig {
-    description: into String,
-    strict: exact bool,
-});
+wire_setters!(McpApprovalRequestItem {});
 
-/// Shape a Responses answer must take: plain text, any JSON object, or JSON after a schema.
+/// Result of a tool search that your program ran: the tools that the model may call from now on.
 ///
-/// Schema `Formats` of the API document.
-#[doc(alias = "Formats")]
+/// Schema `ToolSearchOutputItem` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum ResponsesTextFormat {
-    /// Lets the model answer in plain text without further constraint.
-    ///
-    /// `type` is `text`.
-    Text(FormatTextConfig),
-    /// Makes the model answer with some valid JSON object, without fixing its shape.
-    ///
-    /// `type` is `json_object`.
-    JsonObject(FormatJsonObjectConfig),
-    /// Makes the model answer with JSON that follows a schema of yours.
-    ///
-    /// `type` is `json_schema`.
-    JsonSchema(FormatJsonSchemaConfig),
-    /// A value that fits none of these types, kept whole.
-    Unrecognized(Unrecognized),
+pub struct ToolSearchOutputItem {
+    /// Identifier of the search call that this item answers.
+    pub call_id: String,
+    /// Whether the server or your program ran the search.
+    pub execution: ToolSearchExecution,
+    /// Definitions of the tools that the search found.
+    pub tools: Vec<ResponsesTool>,
+    /// Identifier of the item; null when it has none.
+    pub id: Option<String>,
+    /// Progress of the search; null when it is not stated.
+    pub status: Option<ItemStatus>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
 }
 
-wire_union!(ResponsesTextFormat {
-    tag "type" {
-        "json_object" => JsonObject,
-        "json_schema" => JsonSchema,
-        "text" => Text,
-    }
-    variants {
-        Text = 0,
-        JsonObject = 1,
-        JsonSchema = 2,
-    }
+wire_struct!(ToolSearchOutputItem ["type" = "tool_search_output"] {
+    call_id: Required = 0,
+    execution: Required = 1,
+    tools: Required = 2,
+    id: Optional = 3,
+    status: Optional = 4,
 });
 
-impl From<FormatTextConfig> for ResponsesTextFormat {
+impl ToolSearchOutputItem {
+    /// With what the API requires.
     #[inline]
-    fn from(value: FormatTextConfig) -> Self {
-        Self::Text(value)
+    pub fn new<Tools>(
+        call_id: impl Into<String>,
+        execution: impl Into<ToolSearchExecution>,
+        tools: impl IntoList<ResponsesTool, Tools>,
+    ) -> Self {
+        Self {
+            call_id: call_id.into(),
+            execution: execution.into(),
+            tools: tools.into_list(),
+            id: None,
+            status: None,
+            extra: Extra::new(),
+        }
     }
 }
 
-impl From<FormatJsonObjectConfig> for ResponsesTextFormat {
-    #[inline]
-    fn from(value: FormatJsonObjectConfig) -> Self {
-        Self::JsonObject(value)
-    }
-}
+wire_setters!(ToolSearchOutputItem {
+    id: into String,
+    status: into ItemStatus,
+});
 
-impl From<FormatJsonSchemaConfig> for ResponsesTextFormat {
-    #[inline]
-    fn from(value: FormatJsonSchemaConfig) -> Self {
-        Self::JsonSchema(value)
-    }
-}
-
-impl ResponsesTextFormat {
-    /// Returns the object whose `type` is `json_object`, without further settings; [`FormatJsonObjectConfig`] has those.
-    #[inline]
-    pub fn json_object() -> Self {
-        Self::JsonObject(FormatJsonObjectConfig::new())
-    }
-
-    /// Returns the object whose `type` is `text`, without further settings; [`FormatTextConfig`] has those.
-    #[inline]
-    pub fn text() -> Self {
-        Self::Text(FormatTextConfig::new())
-    }
-}
-
-/// How wordy the answer should be, on the longer scale; null leaves it to the model.
+/// Whether the server or your program ran the search.
 ///
-/// At `TextExtendedConfig.verbosity` in the API document.
+/// At `ToolSearchOutputItem.execution` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Verbosity {
-    /// Short, terse answers.
-    Low,
-    /// Answers of moderate length.
-    Medium,
-    /// Long, detailed answers.
-    High,
-    /// Longer and more detailed than high.
-    Xhigh,
-    /// The most detail the model will give.
-    Max,
+pub enum ToolSearchExecution {
+    /// The value `server`.
+    Server,
+    /// The value `client`.
+    Client,
     /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
-wire_enum!(Verbosity {
-    Low = "low",
-    Medium = "medium",
-    High = "high",
-    Xhigh = "xhigh",
-    Max = "max",
+wire_enum!(ToolSearchExecution {
+    Server = "server",
+    Client = "client",
 });
 
-/// Makes the model call one particular function.
+/// The object at `ToolSearchOutputItem.tools[]|function`.
 ///
-/// At `OpenAIResponsesToolChoice|function` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct ResponsesToolChoiceFunction {
-    /// Name of the function the model has to call.
-    pub name: String,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(ResponsesToolChoiceFunction ["type" = "function"] {
-    name: Required = 0,
-});
-
-impl ResponsesToolChoiceFunction {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(name: impl Into<String>) -> Self {
-        Self { name: name.into(), extra: Extra::new() }
-    }
-}
-
-wire_setters!(ResponsesToolChoiceFunction {});
-
-/// Makes the model use the hosted web search tool.
-///
-/// At `OpenAIResponsesToolChoice|type` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct ResponsesToolChoiceWebSearchPreview {
-    /// Which version of the hosted web search tool to use.
-    pub r#type: ResponsesToolChoiceWebSearchPreviewType,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(ResponsesToolChoiceWebSearchPreview {
-    r#type as "type": Required = 0,
-});
-
-impl ResponsesToolChoiceWebSearchPreview {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(r#type: impl Into<ResponsesToolChoiceWebSearchPreviewType>) -> Self {
-        Self { r#type: r#type.into(), extra: Extra::new() }
-    }
-}
-
-wire_setters!(ResponsesToolChoiceWebSearchPreview {});
-
-/// Which version of the hosted web search tool to use.
-///
-/// At `OpenAIResponsesToolChoice|type.type` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ResponsesToolChoiceWebSearchPreviewType {
-    /// The value `web_search_preview_2025_03_11`.
-    WebSearchPreview2025_03_11,
-    /// The value `web_search_preview`.
-    WebSearchPreview,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(ResponsesToolChoiceWebSearchPreviewType {
-    WebSearchPreview2025_03_11 = "web_search_preview_2025_03_11",
-    WebSearchPreview = "web_search_preview",
-});
-
-/// Lets the model choose only among a listed subset of the declared tools.
-///
-/// Schema `ToolChoiceAllowed` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct ToolChoiceAllowed {
-    /// Whether the model may call one of the listed tools or must do so.
-    pub mode: ToolChoiceAllowedMode,
-    /// Tools the model may pick from, each given by type and, where it has one, name.
-    pub tools: Vec<JsonObject>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(ToolChoiceAllowed ["type" = "allowed_tools"] {
-    mode: Required = 0,
-    tools: Required = 1,
-});
-
-impl ToolChoiceAllowed {
-    /// With what the API requires.
-    #[inline]
-    pub fn new<Tools>(mode: impl Into<ToolChoiceAllowedMode>, tools: impl IntoList<JsonObject, Tools>) -> Self {
-        Self { mode: mode.into(), tools: tools.into_list(), extra: Extra::new() }
-    }
-}
-
-wire_setters!(ToolChoiceAllowed {});
-
-/// Whether the model may call one of the listed tools or must do so.
-///
-/// At `ToolChoiceAllowed.mode` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ToolChoiceAllowedMode {
-    /// The value `auto`.
-    Auto,
-    /// The value `required`.
-    Required,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(ToolChoiceAllowedMode {
-    Auto = "auto",
-    Required = "required",
-});
-
-/// Makes the model call the patch tool, which edits files.
-///
-/// At `OpenAIResponsesToolChoice|apply_patch` in the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct ResponsesToolChoiceApplyPatch {
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(ResponsesToolChoiceApplyPatch ["type" = "apply_patch"] {});
-
-impl ResponsesToolChoiceApplyPatch {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(ResponsesToolChoiceApplyPatch {});
-
-/// Makes the model call the shell tool, which runs commands.
-///
-/// At `OpenAIResponsesToolChoice|shell` in the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct ResponsesToolChoiceShell {
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(ResponsesToolChoiceShell ["type" = "shell"] {});
-
-impl ResponsesToolChoiceShell {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(ResponsesToolChoiceShell {});
-
-/// Decides whether the model may, must or must not call tools, or which tool it has to call.
-///
-/// Schema `OpenAIResponsesToolChoice` of the API document.
-#[doc(alias = "OpenAIResponsesToolChoice")]
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum ResponsesToolChoice {
-    /// One of the forms this value may have.
-    Mode(ToolChoiceMode),
-    /// Makes the model call one particular function.
-    ///
-    /// `type` is `function`.
-    Function(ResponsesToolChoiceFunction),
-    /// Makes the model use the hosted web search tool.
-    ///
-    /// `type` is `web_search_preview_2025_03_11` or `web_search_preview`.
-    WebSearchPreview(ResponsesToolChoiceWebSearchPreview),
-    /// Lets the model choose only among a listed subset of the declared tools.
-    ///
-    /// `type` is `allowed_tools`.
-    AllowedTools(ToolChoiceAllowed),
-    /// Makes the model call the patch tool, which edits files.
-    ///
-    /// `type` is `apply_patch`.
-    ApplyPatch(ResponsesToolChoiceApplyPatch),
-    /// Makes the model call the shell tool, which runs commands.
-    ///
-    /// `type` is `shell`.
-    Shell(ResponsesToolChoiceShell),
-    /// A value that fits none of these types, kept whole.
-    Unrecognized(Unrecognized),
-}
-
-wire_union!(ResponsesToolChoice {
-    tag "type" {
-        "allowed_tools" => AllowedTools,
-        "apply_patch" => ApplyPatch,
-        "function" => Function,
-        "shell" => Shell,
-        "web_search_preview" => WebSearchPreview,
-        "web_search_preview_2025_03_11" => WebSearchPreview,
-    }
-    shapes {
-        String => Mode,
-    }
-    variants {
-        Mode = 0,
-        Function = 1,
-        WebSearchPreview = 2,
-        AllowedTools = 3,
-        ApplyPatch = 4,
-        Shell = 5,
-    }
-});
-
-impl From<ToolChoiceMode> for ResponsesToolChoice {
-    #[inline]
-    fn from(value: ToolChoiceMode) -> Self {
-        Self::Mode(value)
-    }
-}
-
-wire_text!(ResponsesToolChoice, text => Self::Mode(text.into()));
-
-impl From<ResponsesToolChoiceFunction> for ResponsesToolChoice {
-    #[inline]
-    fn from(value: ResponsesToolChoiceFunction) -> Self {
-        Self::Function(value)
-    }
-}
-
-impl From<ResponsesToolChoiceWebSearchPreview> for ResponsesToolChoice {
-    #[inline]
-    fn from(value: ResponsesToolChoiceWebSearchPreview) -> Self {
-        Self::WebSearchPreview(value)
-    }
-}
-
-impl From<ToolChoiceAllowed> for ResponsesToolChoice {
-    #[inline]
-    fn from(value: ToolChoiceAllowed) -> Self {
-        Self::AllowedTools(value)
-    }
-}
-
-impl From<ResponsesToolChoiceApplyPatch> for ResponsesToolChoice {
-    #[inline]
-    fn from(value: ResponsesToolChoiceApplyPatch) -> Self {
-        Self::ApplyPatch(value)
-    }
-}
-
-impl From<ResponsesToolChoiceShell> for ResponsesToolChoice {
-    #[inline]
-    fn from(value: ResponsesToolChoiceShell) -> Self {
-        Self::Shell(value)
-    }
-}
-
-impl ResponsesToolChoice {
-    /// [`ToolChoiceMode::Auto`] as a value of this type.
-    #[allow(non_upper_case_globals, reason = "it is used like a variant")]
-    pub const Auto: Self = Self::Mode(ToolChoiceMode::Auto);
-
-    /// [`ToolChoiceMode::None`] as a value of this type.
-    #[allow(non_upper_case_globals, reason = "it is used like a variant")]
-    pub const None: Self = Self::Mode(ToolChoiceMode::None);
-
-    /// [`ToolChoiceMode::Required`] as a value of this type.
-    #[allow(non_upper_case_globals, reason = "it is used like a variant")]
-    pub const Required: Self = Self::Mode(ToolChoiceMode::Required);
-
-    /// Returns the object whose `type` is `apply_patch`, without further settings; [`ResponsesToolChoiceApplyPatch`] has those.
-    #[inline]
-    pub fn apply_patch() -> Self {
-        Self::ApplyPatch(ResponsesToolChoiceApplyPatch::new())
-    }
-
-    /// Returns the object whose `type` is `shell`, without further settings; [`ResponsesToolChoiceShell`] has those.
-    #[inline]
-    pub fn shell() -> Self {
-        Self::Shell(ResponsesToolChoiceShell::new())
-    }
-
-    /// Returns the object whose `type` is `web_search_preview`, without further settings; [`ResponsesToolChoiceWebSearchPreview`] has those.
-    #[inline]
-    pub fn web_search_preview() -> Self {
-        Self::WebSearchPreview(ResponsesToolChoiceWebSearchPreview::new("web_search_preview"))
-    }
-
-    /// Returns the object whose `type` is `web_search_preview_2025_03_11`, without further settings; [`ResponsesToolChoiceWebSearchPreview`] has those.
-    #[inline]
-    pub fn web_search_preview_2025_03_11() -> Self {
-        Self::WebSearchPreview(ResponsesToolChoiceWebSearchPreview::new("web_search_preview_2025_03_11"))
-    }
-}
-
-/// The object at `BaseResponsesResult.tools[]|function`.
-///
-/// At `BaseResponsesResult.tools[]|function` in the API document.
+/// At `ToolSearchOutputItem.tools[]|function` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ResponsesFunctionTool {
@@ -4229,7 +4178,7 @@ pub struct ResponsesFunctionTool {
     pub allowed_callers: Option<Vec<AllowedCaller>>,
     /// Whether the model may continue before the result arrives; your program still runs the function and sends the output later, under the same `call_id`.
     pub r#async: Option<bool>,
-    /// Whether the definition of this function is loaded only by a tool search.
+    /// Keeps the definition of this function out of the prompt until a tool search asks for it.
     pub defer_loading: Option<bool>,
     /// JSON Schema describing what the function returns; null when unspecified.
     pub output_schema: Option<JsonObject>,
@@ -4276,9 +4225,9 @@ wire_setters!(ResponsesFunctionTool {
     output_schema: into JsonObject,
 });
 
-/// The values of `BaseResponsesResult.tools[]|function.allowed_callers[]`.
+/// The values of `ToolSearchOutputItem.tools[]|function.allowed_callers[]`.
 ///
-/// At `BaseResponsesResult.tools[]|function.allowed_callers[]` in the API document.
+/// At `ToolSearchOutputItem.tools[]|function.allowed_callers[]` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum AllowedCaller {
@@ -5710,7 +5659,7 @@ wire_enum!(CustomToolFormatGrammarSyntax {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum CustomToolFormat {
-    /// Lets the model answer in plain text without further constraint.
+    /// Leaves the input free of any constraint.
     ///
     /// `type` is `text`.
     Text(FormatTextConfig),
@@ -5938,6 +5887,1169 @@ impl NamespaceToolTool {
             Self::Custom(value) => value.description.as_deref(),
             Self::Unrecognized(_) => None,
         }
+    }
+}
+
+/// Hosted tool that checks V4A diffs for creating, updating and deleting files; works on the Responses API only.
+///
+/// Schema `ApplyPatchServerTool_OpenRouter` of the API document.
+#[doc(alias = "ApplyPatchServerTool_OpenRouter")]
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct ApplyPatchServerToolOpenRouter {
+    /// Settings of the patch tool; leave out to use the standard behaviour.
+    pub parameters: Option<ApplyPatchServerToolConfig>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ApplyPatchServerToolOpenRouter ["type" = "openrouter:apply_patch"] {
+    parameters: Optional = 0,
+});
+
+impl ApplyPatchServerToolOpenRouter {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(ApplyPatchServerToolOpenRouter {
+    parameters: into ApplyPatchServerToolConfig,
+});
+
+/// Settings of the hosted `openrouter:apply_patch` tool.
+///
+/// Schema `ApplyPatchServerToolConfig` of the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct ApplyPatchServerToolConfig {
+    /// Who handles patches: the provider's native tool or OpenRouter's validator.
+    pub engine: Option<ToolEngine>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ApplyPatchServerToolConfig { engine: Optional = 0 });
+
+impl ApplyPatchServerToolConfig {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(ApplyPatchServerToolConfig {
+    engine: into ToolEngine,
+});
+
+/// What `ToolSearchOutputItem.tools[]` may be.
+///
+/// At `ToolSearchOutputItem.tools[]` in the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum ResponsesTool {
+    /// One of the forms this value may have.
+    ///
+    /// `type` is `function`.
+    Function(ResponsesFunctionTool),
+    /// Web search tool under its undated preview type name, as older Responses clients send it.
+    ///
+    /// `type` is `web_search_preview`.
+    WebSearchPreview(Box<PreviewWebSearchServerTool>),
+    /// Web search tool under its dated preview type name, for clients pinned to the March 2025 release.
+    ///
+    /// `type` is `web_search_preview_2025_03_11`.
+    WebSearchPreview2025_03_11(Box<Preview20250311WebSearchServerTool>),
+    /// Older form of the Responses tool that lets the model search the web.
+    ///
+    /// `type` is `web_search`.
+    WebSearch(Box<LegacyWebSearchServerTool>),
+    /// Web search tool of the Responses API, in the form dated 2025-08-26.
+    ///
+    /// `type` is `web_search_2025_08_26`.
+    WebSearch2025_08_26(Box<WebSearchServerTool>),
+    /// Lets the model search documents that you keep in vector stores.
+    ///
+    /// `type` is `file_search`.
+    FileSearch(Box<FileSearchServerTool>),
+    /// Lets the model operate a screen by asking your program for clicks, key presses and screenshots.
+    ///
+    /// `type` is `computer_use_preview`.
+    ComputerUsePreview(ComputerUseServerTool),
+    /// Lets the model write and run programs in a sandboxed container.
+    ///
+    /// `type` is `code_interpreter`.
+    CodeInterpreter(CodeInterpreterServerTool),
+    /// Gives the model access to the tools of a remote MCP server or of a built-in connector.
+    ///
+    /// `type` is `mcp`.
+    Mcp(Box<McpServerTool>),
+    /// Responses tool that lets the model draw or edit images in the course of its answer.
+    ///
+    /// `type` is `image_generation`.
+    ImageGeneration(Box<ImageGenerationServerTool>),
+    /// Lets the model issue shell commands that your own program runs locally, as Codex does.
+    ///
+    /// `type` is `local_shell`.
+    LocalShell(CodexLocalShellTool),
+    /// Offers the model a shell in the Responses API, so that it may issue commands.
+    ///
+    /// `type` is `shell`.
+    Shell(ShellServerTool),
+    /// Offers the model the `apply_patch` tool, with which it proposes file changes as diffs.
+    ///
+    /// `type` is `apply_patch`.
+    ApplyPatch(ApplyPatchServerTool),
+    /// A tool that takes free text, or text bound by a grammar, in place of JSON arguments.
+    ///
+    /// `type` is `custom`.
+    Custom(CustomTool),
+    /// Bundles related function and custom tools under one name, so the model sees them as a group.
+    ///
+    /// `type` is `namespace`.
+    Namespace(NamespaceTool),
+    /// Hosted tool that lets the model ask a stronger model for guidance mid-generation; several named entries are allowed, but only one nameless entry.
+    ///
+    /// `type` is `openrouter:advisor`.
+    OpenRouterAdvisor(Box<AdvisorServerToolOpenRouter>),
+    /// Server tool through which the model hands a self-contained task to a cheaper or faster worker model and gets back the result.
+    ///
+    /// `type` is `openrouter:subagent`.
+    OpenRouterSubagent(Box<SubagentServerToolOpenRouter>),
+    /// Lets the model ask OpenRouter for the present date and time.
+    ///
+    /// `type` is `openrouter:datetime`.
+    OpenRouterDatetime(DatetimeServerTool),
+    /// Lets the model list, read, write and edit the files of the workspace that the calling API key belongs to.
+    ///
+    /// `type` is `openrouter:files`.
+    OpenRouterFiles(FilesServerTool),
+    /// Server tool that sends a prompt to several models in parallel and has an analyst model condense their answers into structured JSON for the calling model.
+    ///
+    /// `type` is `openrouter:fusion`.
+    OpenRouterFusion(Box<FusionServerToolOpenRouter>),
+    /// Server tool run by OpenRouter that has an image model draw what the calling model describes.
+    ///
+    /// `type` is `openrouter:image_generation`.
+    OpenRouterImageGeneration(ImageGenerationServerToolOpenRouter),
+    /// Server tool, run by OpenRouter, that lets the model look up and filter the models in the catalogue.
+    ///
+    /// `type` is `openrouter:experimental__search_models`.
+    OpenRouterExperimentalSearchModels(SearchModelsServerTool),
+    /// Server tool, run by OpenRouter, that reads a web page or PDF at a given address in full.
+    ///
+    /// `type` is `openrouter:web_fetch`.
+    OpenRouterWebFetch(WebFetchServerTool),
+    /// Server tool, run by OpenRouter, with which the model looks up current facts on the web.
+    ///
+    /// `type` is `openrouter:web_search`.
+    OpenRouterWebSearch(Box<OpenRouterWebSearchServerTool>),
+    /// Hosted tool that checks V4A diffs for creating, updating and deleting files; works on the Responses API only.
+    ///
+    /// `type` is `openrouter:apply_patch`.
+    OpenRouterApplyPatch(ApplyPatchServerToolOpenRouter),
+    /// Hosted tool with which the model runs shell commands in a sandboxed container of OpenRouter.
+    ///
+    /// `type` is `openrouter:bash`.
+    OpenRouterBash(Box<BashServerTool>),
+    /// Server tool that gives the model a shell in an isolated container at OpenRouter, modelled on the hosted shell of OpenAI.
+    ///
+    /// `type` is `openrouter:shell`.
+    OpenRouterShell(Box<ShellServerToolOpenRouter>),
+    /// Server tool that looks up tools declared with `defer_loading` and makes the hits available for calls.
+    ///
+    /// `type` is `openrouter:tool_search`.
+    OpenRouterToolSearch(ToolSearchServerTool),
+    /// A value that fits none of these types, kept whole.
+    Unrecognized(Unrecognized),
+}
+
+wire_union!(ResponsesTool {
+    tag "type" {
+        "apply_patch" => ApplyPatch,
+        "code_interpreter" => CodeInterpreter,
+        "computer_use_preview" => ComputerUsePreview,
+        "custom" => Custom,
+        "file_search" => FileSearch,
+        "function" => Function,
+        "image_generation" => ImageGeneration,
+        "local_shell" => LocalShell,
+        "mcp" => Mcp,
+        "namespace" => Namespace,
+        "openrouter:advisor" => OpenRouterAdvisor,
+        "openrouter:apply_patch" => OpenRouterApplyPatch,
+        "openrouter:bash" => OpenRouterBash,
+        "openrouter:datetime" => OpenRouterDatetime,
+        "openrouter:experimental__search_models" => OpenRouterExperimentalSearchModels,
+        "openrouter:files" => OpenRouterFiles,
+        "openrouter:fusion" => OpenRouterFusion,
+        "openrouter:image_generation" => OpenRouterImageGeneration,
+        "openrouter:shell" => OpenRouterShell,
+        "openrouter:subagent" => OpenRouterSubagent,
+        "openrouter:tool_search" => OpenRouterToolSearch,
+        "openrouter:web_fetch" => OpenRouterWebFetch,
+        "openrouter:web_search" => OpenRouterWebSearch,
+        "shell" => Shell,
+        "web_search" => WebSearch,
+        "web_search_2025_08_26" => WebSearch2025_08_26,
+        "web_search_preview" => WebSearchPreview,
+        "web_search_preview_2025_03_11" => WebSearchPreview2025_03_11,
+    }
+    variants {
+        Function = 0,
+        WebSearchPreview = 1,
+        WebSearchPreview2025_03_11 = 2,
+        WebSearch = 3,
+        WebSearch2025_08_26 = 4,
+        FileSearch = 5,
+        ComputerUsePreview = 6,
+        CodeInterpreter = 7,
+        Mcp = 8,
+        ImageGeneration = 9,
+        LocalShell = 10,
+        Shell = 11,
+        ApplyPatch = 12,
+        Custom = 13,
+        Namespace = 14,
+        OpenRouterAdvisor = 15,
+        OpenRouterSubagent = 16,
+        OpenRouterDatetime = 17,
+        OpenRouterFiles = 18,
+        OpenRouterFusion = 19,
+        OpenRouterImageGeneration = 20,
+        OpenRouterExperimentalSearchModels = 21,
+        OpenRouterWebFetch = 22,
+        OpenRouterWebSearch = 23,
+        OpenRouterApplyPatch = 24,
+        OpenRouterBash = 25,
+        OpenRouterShell = 26,
+        OpenRouterToolSearch = 27,
+    }
+});
+
+impl From<ResponsesFunctionTool> for ResponsesTool {
+    #[inline]
+    fn from(value: ResponsesFunctionTool) -> Self {
+        Self::Function(value)
+    }
+}
+
+impl From<PreviewWebSearchServerTool> for ResponsesTool {
+    #[inline]
+    fn from(value: PreviewWebSearchServerTool) -> Self {
+        Self::WebSearchPreview(Box::new(value))
+    }
+}
+
+impl From<Preview20250311WebSearchServerTool> for ResponsesTool {
+    #[inline]
+    fn from(value: Preview20250311WebSearchServerTool) -> Self {
+        Self::WebSearchPreview2025_03_11(Box::new(value))
+    }
+}
+
+impl From<LegacyWebSearchServerTool> for ResponsesTool {
+    #[inline]
+    fn from(value: LegacyWebSearchServerTool) -> Self {
+        Self::WebSearch(Box::new(value))
+    }
+}
+
+impl From<WebSearchServerTool> for ResponsesTool {
+    #[inline]
+    fn from(value: WebSearchServerTool) -> Self {
+        Self::WebSearch2025_08_26(Box::new(value))
+    }
+}
+
+impl From<FileSearchServerTool> for ResponsesTool {
+    #[inline]
+    fn from(value: FileSearchServerTool) -> Self {
+        Self::FileSearch(Box::new(value))
+    }
+}
+
+impl From<ComputerUseServerTool> for ResponsesTool {
+    #[inline]
+    fn from(value: ComputerUseServerTool) -> Self {
+        Self::ComputerUsePreview(value)
+    }
+}
+
+impl From<CodeInterpreterServerTool> for ResponsesTool {
+    #[inline]
+    fn from(value: CodeInterpreterServerTool) -> Self {
+        Self::CodeInterpreter(value)
+    }
+}
+
+impl From<McpServerTool> for ResponsesTool {
+    #[inline]
+    fn from(value: McpServerTool) -> Self {
+        Self::Mcp(Box::new(value))
+    }
+}
+
+impl From<ImageGenerationServerTool> for ResponsesTool {
+    #[inline]
+    fn from(value: ImageGenerationServerTool) -> Self {
+        Self::ImageGeneration(Box::new(value))
+    }
+}
+
+impl From<CodexLocalShellTool> for ResponsesTool {
+    #[inline]
+    fn from(value: CodexLocalShellTool) -> Self {
+        Self::LocalShell(value)
+    }
+}
+
+impl From<ShellServerTool> for ResponsesTool {
+    #[inline]
+    fn from(value: ShellServerTool) -> Self {
+        Self::Shell(value)
+    }
+}
+
+impl From<ApplyPatchServerTool> for ResponsesTool {
+    #[inline]
+    fn from(value: ApplyPatchServerTool) -> Self {
+        Self::ApplyPatch(value)
+    }
+}
+
+impl From<CustomTool> for ResponsesTool {
+    #[inline]
+    fn from(value: CustomTool) -> Self {
+        Self::Custom(value)
+    }
+}
+
+impl From<NamespaceTool> for ResponsesTool {
+    #[inline]
+    fn from(value: NamespaceTool) -> Self {
+        Self::Namespace(value)
+    }
+}
+
+impl From<AdvisorServerToolOpenRouter> for ResponsesTool {
+    #[inline]
+    fn from(value: AdvisorServerToolOpenRouter) -> Self {
+        Self::OpenRouterAdvisor(Box::new(value))
+    }
+}
+
+impl From<SubagentServerToolOpenRouter> for ResponsesTool {
+    #[inline]
+    fn from(value: SubagentServerToolOpenRouter) -> Self {
+        Self::OpenRouterSubagent(Box::new(value))
+    }
+}
+
+impl From<DatetimeServerTool> for ResponsesTool {
+    #[inline]
+    fn from(value: DatetimeServerTool) -> Self {
+        Self::OpenRouterDatetime(value)
+    }
+}
+
+impl From<FilesServerTool> for ResponsesTool {
+    #[inline]
+    fn from(value: FilesServerTool) -> Self {
+        Self::OpenRouterFiles(value)
+    }
+}
+
+impl From<FusionServerToolOpenRouter> for ResponsesTool {
+    #[inline]
+    fn from(value: FusionServerToolOpenRouter) -> Self {
+        Self::OpenRouterFusion(Box::new(value))
+    }
+}
+
+impl From<ImageGenerationServerToolOpenRouter> for ResponsesTool {
+    #[inline]
+    fn from(value: ImageGenerationServerToolOpenRouter) -> Self {
+        Self::OpenRouterImageGeneration(value)
+    }
+}
+
+impl From<SearchModelsServerTool> for ResponsesTool {
+    #[inline]
+    fn from(value: SearchModelsServerTool) -> Self {
+        Self::OpenRouterExperimentalSearchModels(value)
+    }
+}
+
+impl From<WebFetchServerTool> for ResponsesTool {
+    #[inline]
+    fn from(value: WebFetchServerTool) -> Self {
+        Self::OpenRouterWebFetch(value)
+    }
+}
+
+impl From<OpenRouterWebSearchServerTool> for ResponsesTool {
+    #[inline]
+    fn from(value: OpenRouterWebSearchServerTool) -> Self {
+        Self::OpenRouterWebSearch(Box::new(value))
+    }
+}
+
+impl From<ApplyPatchServerToolOpenRouter> for ResponsesTool {
+    #[inline]
+    fn from(value: ApplyPatchServerToolOpenRouter) -> Self {
+        Self::OpenRouterApplyPatch(value)
+    }
+}
+
+impl From<BashServerTool> for ResponsesTool {
+    #[inline]
+    fn from(value: BashServerTool) -> Self {
+        Self::OpenRouterBash(Box::new(value))
+    }
+}
+
+impl From<ShellServerToolOpenRouter> for ResponsesTool {
+    #[inline]
+    fn from(value: ShellServerToolOpenRouter) -> Self {
+        Self::OpenRouterShell(Box::new(value))
+    }
+}
+
+impl From<ToolSearchServerTool> for ResponsesTool {
+    #[inline]
+    fn from(value: ToolSearchServerTool) -> Self {
+        Self::OpenRouterToolSearch(value)
+    }
+}
+
+impl ResponsesTool {
+    /// Returns the object whose `type` is `apply_patch`, without further settings; [`ApplyPatchServerTool`] has those.
+    #[inline]
+    pub fn apply_patch() -> Self {
+        Self::ApplyPatch(ApplyPatchServerTool::new())
+    }
+
+    /// Returns the object whose `type` is `image_generation`, without further settings; [`ImageGenerationServerTool`] has those.
+    #[inline]
+    pub fn image_generation() -> Self {
+        Self::ImageGeneration(Box::new(ImageGenerationServerTool::new()))
+    }
+
+    /// Returns the object whose `type` is `local_shell`, without further settings; [`CodexLocalShellTool`] has those.
+    #[inline]
+    pub fn local_shell() -> Self {
+        Self::LocalShell(CodexLocalShellTool::new())
+    }
+
+    /// Returns the object whose `type` is `openrouter:advisor`, without further settings; [`AdvisorServerToolOpenRouter`] has those.
+    #[inline]
+    pub fn openrouter_advisor() -> Self {
+        Self::OpenRouterAdvisor(Box::new(AdvisorServerToolOpenRouter::new()))
+    }
+
+    /// Returns the object whose `type` is `openrouter:apply_patch`, without further settings; [`ApplyPatchServerToolOpenRouter`] has those.
+    #[inline]
+    pub fn openrouter_apply_patch() -> Self {
+        Self::OpenRouterApplyPatch(ApplyPatchServerToolOpenRouter::new())
+    }
+
+    /// Returns the object whose `type` is `openrouter:bash`, without further settings; [`BashServerTool`] has those.
+    #[inline]
+    pub fn openrouter_bash() -> Self {
+        Self::OpenRouterBash(Box::new(BashServerTool::new()))
+    }
+
+    /// Returns the object whose `type` is `openrouter:datetime`, without further settings; [`DatetimeServerTool`] has those.
+    #[inline]
+    pub fn openrouter_datetime() -> Self {
+        Self::OpenRouterDatetime(DatetimeServerTool::new())
+    }
+
+    /// Returns the object whose `type` is `openrouter:experimental__search_models`, without further settings; [`SearchModelsServerTool`] has those.
+    #[inline]
+    pub fn openrouter_experimental_search_models() -> Self {
+        Self::OpenRouterExperimentalSearchModels(SearchModelsServerTool::new())
+    }
+
+    /// Returns the object whose `type` is `openrouter:files`, without further settings; [`FilesServerTool`] has those.
+    #[inline]
+    pub fn openrouter_files() -> Self {
+        Self::OpenRouterFiles(FilesServerTool::new())
+    }
+
+    /// Returns the object whose `type` is `openrouter:fusion`, without further settings; [`FusionServerToolOpenRouter`] has those.
+    #[inline]
+    pub fn openrouter_fusion() -> Self {
+        Self::OpenRouterFusion(Box::new(FusionServerToolOpenRouter::new()))
+    }
+
+    /// Returns the object whose `type` is `openrouter:image_generation`, without further settings; [`ImageGenerationServerToolOpenRouter`] has those.
+    #[inline]
+    pub fn openrouter_image_generation() -> Self {
+        Self::OpenRouterImageGeneration(ImageGenerationServerToolOpenRouter::new())
+    }
+
+    /// Returns the object whose `type` is `openrouter:shell`, without further settings; [`ShellServerToolOpenRouter`] has those.
+    #[inline]
+    pub fn openrouter_shell() -> Self {
+        Self::OpenRouterShell(Box::new(ShellServerToolOpenRouter::new()))
+    }
+
+    /// Returns the object whose `type` is `openrouter:subagent`, without further settings; [`SubagentServerToolOpenRouter`] has those.
+    #[inline]
+    pub fn openrouter_subagent() -> Self {
+        Self::OpenRouterSubagent(Box::new(SubagentServerToolOpenRouter::new()))
+    }
+
+    /// Returns the object whose `type` is `openrouter:tool_search`, without further settings; [`ToolSearchServerTool`] has those.
+    #[inline]
+    pub fn openrouter_tool_search() -> Self {
+        Self::OpenRouterToolSearch(ToolSearchServerTool::new())
+    }
+
+    /// Returns the object whose `type` is `openrouter:web_fetch`, without further settings; [`WebFetchServerTool`] has those.
+    #[inline]
+    pub fn openrouter_web_fetch() -> Self {
+        Self::OpenRouterWebFetch(WebFetchServerTool::new())
+    }
+
+    /// Returns the object whose `type` is `openrouter:web_search`, without further settings; [`OpenRouterWebSearchServerTool`] has those.
+    #[inline]
+    pub fn openrouter_web_search() -> Self {
+        Self::OpenRouterWebSearch(Box::new(OpenRouterWebSearchServerTool::new()))
+    }
+
+    /// Returns the object whose `type` is `shell`, without further settings; [`ShellServerTool`] has those.
+    #[inline]
+    pub fn shell() -> Self {
+        Self::Shell(ShellServerTool::new())
+    }
+
+    /// Returns the object whose `type` is `web_search`, without further settings; [`LegacyWebSearchServerTool`] has those.
+    #[inline]
+    pub fn web_search() -> Self {
+        Self::WebSearch(Box::new(LegacyWebSearchServerTool::new()))
+    }
+
+    /// Returns the object whose `type` is `web_search_2025_08_26`, without further settings; [`WebSearchServerTool`] has those.
+    #[inline]
+    pub fn web_search_2025_08_26() -> Self {
+        Self::WebSearch2025_08_26(Box::new(WebSearchServerTool::new()))
+    }
+
+    /// Returns the object whose `type` is `web_search_preview`, without further settings; [`PreviewWebSearchServerTool`] has those.
+    #[inline]
+    pub fn web_search_preview() -> Self {
+        Self::WebSearchPreview(Box::new(PreviewWebSearchServerTool::new()))
+    }
+
+    /// Returns the object whose `type` is `web_search_preview_2025_03_11`, without further settings; [`Preview20250311WebSearchServerTool`] has those.
+    #[inline]
+    pub fn web_search_preview_2025_03_11() -> Self {
+        Self::WebSearchPreview2025_03_11(Box::new(Preview20250311WebSearchServerTool::new()))
+    }
+}
+
+/// Points to a prompt stored at the provider and fills in its placeholders; null means none.
+///
+/// Schema `StoredPromptTemplate` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct StoredPromptTemplate {
+    /// Identifier of the stored prompt to use.
+    pub id: String,
+    /// Values for the placeholders in the stored prompt, keyed by placeholder name; null when it has none.
+    pub variables: Option<BTreeMap<String, StoredPromptTemplateVariable>>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(StoredPromptTemplate { id: Required = 0, variables: Optional = 1 });
+
+impl StoredPromptTemplate {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(id: impl Into<String>) -> Self {
+        Self { id: id.into(), variables: None, extra: Extra::new() }
+    }
+}
+
+wire_setters!(StoredPromptTemplate {
+    variables: map StoredPromptTemplateVariable,
+});
+
+/// What `StoredPromptTemplate.variables{}` may be.
+///
+/// At `StoredPromptTemplate.variables{}` in the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum StoredPromptTemplateVariable {
+    /// Plain text.
+    Text(String),
+    /// Text passed to the model as part of a Responses input message.
+    ///
+    /// `type` is `input_text`.
+    InputText(InputText),
+    /// Picture passed to the model as part of a Responses input message.
+    ///
+    /// `type` is `input_image`.
+    InputImage(InputImage),
+    /// File passed to the model as part of a Responses input message, given by content, identifier or URL.
+    ///
+    /// `type` is `input_file`.
+    InputFile(InputFile),
+    /// A value that fits none of these types, kept whole.
+    Unrecognized(Unrecognized),
+}
+
+wire_union!(StoredPromptTemplateVariable {
+    tag "type" {
+        "input_file" => InputFile,
+        "input_image" => InputImage,
+        "input_text" => InputText,
+    }
+    shapes {
+        String => Text,
+    }
+    variants {
+        Text = 0,
+        InputText = 1,
+        InputImage = 2,
+        InputFile = 3,
+    }
+});
+
+wire_text!(StoredPromptTemplateVariable, text => Self::Text(text));
+
+impl From<InputText> for StoredPromptTemplateVariable {
+    #[inline]
+    fn from(value: InputText) -> Self {
+        Self::InputText(value)
+    }
+}
+
+impl From<InputImage> for StoredPromptTemplateVariable {
+    #[inline]
+    fn from(value: InputImage) -> Self {
+        Self::InputImage(value)
+    }
+}
+
+impl From<InputFile> for StoredPromptTemplateVariable {
+    #[inline]
+    fn from(value: InputFile) -> Self {
+        Self::InputFile(value)
+    }
+}
+
+/// Decides which reasoning from the conversation the model gets to see; understood by OpenAI models from GPT-5.6 on.
+///
+/// Schema `ReasoningContext` of the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ReasoningContext {
+    /// Let the model apply its own default.
+    Auto,
+    /// Also show reasoning from earlier turns in the input.
+    AllTurns,
+    /// Show reasoning from this turn alone.
+    CurrentTurn,
+    /// A value this version of the crate does not know, verbatim.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(ReasoningContext {
+    Auto = "auto",
+    AllTurns = "all_turns",
+    CurrentTurn = "current_turn",
+});
+
+/// Depth of reasoning to engage, for OpenAI models from GPT-5.6 on; the token rate stays the same.
+///
+/// Schema `ReasoningMode` of the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ReasoningMode {
+    /// The ordinary depth of reasoning.
+    Standard,
+    /// Deeper reasoning, where the model offers it.
+    Pro,
+    /// A value this version of the crate does not know, verbatim.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(ReasoningMode {
+    Standard = "standard",
+    Pro = "pro",
+});
+
+/// Like `TextConfig`, with a wider choice of verbosity levels.
+///
+/// Schema `TextExtendedConfig` of the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct TextExtendedConfig {
+    /// Form of the text: free prose, any JSON, or JSON that follows a schema.
+    pub format: Option<ResponsesTextFormat>,
+    /// How wordy the answer should be, on the longer scale; null leaves it to the model.
+    pub verbosity: Option<Verbosity>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(TextExtendedConfig { format: Optional = 0, verbosity: Optional = 1 });
+
+impl TextExtendedConfig {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(TextExtendedConfig {
+    format: into ResponsesTextFormat,
+    verbosity: into Verbosity,
+});
+
+/// Makes the model answer with JSON that follows a schema of yours.
+///
+/// Schema `FormatJsonSchemaConfig` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct FormatJsonSchemaConfig {
+    /// Short identifier that the structure goes by.
+    pub name: String,
+    /// The JSON Schema document that describes the answer.
+    pub schema: JsonObject,
+    /// Explains what the structure stands for, so the model fills it sensibly.
+    pub description: Option<String>,
+    /// Forces the answer to obey the schema exactly instead of treating it as guidance.
+    pub strict: Option<bool>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(FormatJsonSchemaConfig ["type" = "json_schema"] {
+    name: Required = 0,
+    schema: Required = 1,
+    description: Optional = 2,
+    strict: Optional = 3,
+});
+
+impl FormatJsonSchemaConfig {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(name: impl Into<String>, schema: impl Into<JsonObject>) -> Self {
+        Self { name: name.into(), schema: schema.into(), description: None, strict: None, extra: Extra::new() }
+    }
+}
+
+wire_setters!(FormatJsonSchemaConfig {
+    description: into String,
+    strict: exact bool,
+});
+
+/// Shape a Responses answer must take: plain text, any JSON object, or JSON after a schema.
+///
+/// Schema `Formats` of the API document.
+#[doc(alias = "Formats")]
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum ResponsesTextFormat {
+    /// Leaves the input free of any constraint.
+    ///
+    /// `type` is `text`.
+    Text(FormatTextConfig),
+    /// Makes the model answer with some valid JSON object, without fixing its shape.
+    ///
+    /// `type` is `json_object`.
+    JsonObject(FormatJsonObjectConfig),
+    /// Makes the model answer with JSON that follows a schema of yours.
+    ///
+    /// `type` is `json_schema`.
+    JsonSchema(FormatJsonSchemaConfig),
+    /// A value that fits none of these types, kept whole.
+    Unrecognized(Unrecognized),
+}
+
+wire_union!(ResponsesTextFormat {
+    tag "type" {
+        "json_object" => JsonObject,
+        "json_schema" => JsonSchema,
+        "text" => Text,
+    }
+    variants {
+        Text = 0,
+        JsonObject = 1,
+        JsonSchema = 2,
+    }
+});
+
+impl From<FormatTextConfig> for ResponsesTextFormat {
+    #[inline]
+    fn from(value: FormatTextConfig) -> Self {
+        Self::Text(value)
+    }
+}
+
+impl From<FormatJsonObjectConfig> for ResponsesTextFormat {
+    #[inline]
+    fn from(value: FormatJsonObjectConfig) -> Self {
+        Self::JsonObject(value)
+    }
+}
+
+impl From<FormatJsonSchemaConfig> for ResponsesTextFormat {
+    #[inline]
+    fn from(value: FormatJsonSchemaConfig) -> Self {
+        Self::JsonSchema(value)
+    }
+}
+
+impl ResponsesTextFormat {
+    /// Returns the object whose `type` is `json_object`, without further settings; [`FormatJsonObjectConfig`] has those.
+    #[inline]
+    pub fn json_object() -> Self {
+        Self::JsonObject(FormatJsonObjectConfig::new())
+    }
+
+    /// Returns the object whose `type` is `text`, without further settings; [`FormatTextConfig`] has those.
+    #[inline]
+    pub fn text() -> Self {
+        Self::Text(FormatTextConfig::new())
+    }
+}
+
+/// How wordy the answer should be, on the longer scale; null leaves it to the model.
+///
+/// At `TextExtendedConfig.verbosity` in the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Verbosity {
+    /// Short, terse answers.
+    Low,
+    /// Answers of moderate length.
+    Medium,
+    /// Long, detailed answers.
+    High,
+    /// Longer and more detailed than high.
+    Xhigh,
+    /// The most detail the model will give.
+    Max,
+    /// A value this version of the crate does not know, verbatim.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(Verbosity {
+    Low = "low",
+    Medium = "medium",
+    High = "high",
+    Xhigh = "xhigh",
+    Max = "max",
+});
+
+/// Makes the model call one particular function.
+///
+/// At `OpenAIResponsesToolChoice|function` in the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct ResponsesToolChoiceFunction {
+    /// Name of the function the model has to call.
+    pub name: String,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ResponsesToolChoiceFunction ["type" = "function"] {
+    name: Required = 0,
+});
+
+impl ResponsesToolChoiceFunction {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(name: impl Into<String>) -> Self {
+        Self { name: name.into(), extra: Extra::new() }
+    }
+}
+
+wire_setters!(ResponsesToolChoiceFunction {});
+
+/// Makes the model use the hosted web search tool.
+///
+/// At `OpenAIResponsesToolChoice|type` in the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct ResponsesToolChoiceWebSearchPreview {
+    /// Which version of the hosted web search tool to use.
+    pub r#type: ResponsesToolChoiceWebSearchPreviewType,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ResponsesToolChoiceWebSearchPreview {
+    r#type as "type": Required = 0,
+});
+
+impl ResponsesToolChoiceWebSearchPreview {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(r#type: impl Into<ResponsesToolChoiceWebSearchPreviewType>) -> Self {
+        Self { r#type: r#type.into(), extra: Extra::new() }
+    }
+}
+
+wire_setters!(ResponsesToolChoiceWebSearchPreview {});
+
+/// Which version of the hosted web search tool to use.
+///
+/// At `OpenAIResponsesToolChoice|type.type` in the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ResponsesToolChoiceWebSearchPreviewType {
+    /// The value `web_search_preview_2025_03_11`.
+    WebSearchPreview2025_03_11,
+    /// The value `web_search_preview`.
+    WebSearchPreview,
+    /// A value this version of the crate does not know, verbatim.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(ResponsesToolChoiceWebSearchPreviewType {
+    WebSearchPreview2025_03_11 = "web_search_preview_2025_03_11",
+    WebSearchPreview = "web_search_preview",
+});
+
+/// Lets the model choose only among a listed subset of the declared tools.
+///
+/// Schema `ToolChoiceAllowed` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct ToolChoiceAllowed {
+    /// Whether the model may call one of the listed tools or must do so.
+    pub mode: ToolChoiceAllowedMode,
+    /// Tools the model may pick from, each given by type and, where it has one, name.
+    pub tools: Vec<JsonObject>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ToolChoiceAllowed ["type" = "allowed_tools"] {
+    mode: Required = 0,
+    tools: Required = 1,
+});
+
+impl ToolChoiceAllowed {
+    /// With what the API requires.
+    #[inline]
+    pub fn new<Tools>(mode: impl Into<ToolChoiceAllowedMode>, tools: impl IntoList<JsonObject, Tools>) -> Self {
+        Self { mode: mode.into(), tools: tools.into_list(), extra: Extra::new() }
+    }
+}
+
+wire_setters!(ToolChoiceAllowed {});
+
+/// Whether the model may call one of the listed tools or must do so.
+///
+/// At `ToolChoiceAllowed.mode` in the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ToolChoiceAllowedMode {
+    /// The value `auto`.
+    Auto,
+    /// The value `required`.
+    Required,
+    /// A value this version of the crate does not know, verbatim.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(ToolChoiceAllowedMode {
+    Auto = "auto",
+    Required = "required",
+});
+
+/// Makes the model call the patch tool, which edits files.
+///
+/// At `OpenAIResponsesToolChoice|apply_patch` in the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct ResponsesToolChoiceApplyPatch {
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ResponsesToolChoiceApplyPatch ["type" = "apply_patch"] {});
+
+impl ResponsesToolChoiceApplyPatch {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(ResponsesToolChoiceApplyPatch {});
+
+/// Makes the model call the shell tool, which runs commands.
+///
+/// At `OpenAIResponsesToolChoice|shell` in the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct ResponsesToolChoiceShell {
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ResponsesToolChoiceShell ["type" = "shell"] {});
+
+impl ResponsesToolChoiceShell {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(ResponsesToolChoiceShell {});
+
+/// Decides whether the model may, must or must not call tools, or which tool it has to call.
+///
+/// Schema `OpenAIResponsesToolChoice` of the API document.
+#[doc(alias = "OpenAIResponsesToolChoice")]
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum ResponsesToolChoice {
+    /// One of the forms this value may have.
+    Mode(ToolChoiceMode),
+    /// Makes the model call one particular function.
+    ///
+    /// `type` is `function`.
+    Function(ResponsesToolChoiceFunction),
+    /// Makes the model use the hosted web search tool.
+    ///
+    /// `type` is `web_search_preview_2025_03_11` or `web_search_preview`.
+    WebSearchPreview(ResponsesToolChoiceWebSearchPreview),
+    /// Lets the model choose only among a listed subset of the declared tools.
+    ///
+    /// `type` is `allowed_tools`.
+    AllowedTools(ToolChoiceAllowed),
+    /// Makes the model call the patch tool, which edits files.
+    ///
+    /// `type` is `apply_patch`.
+    ApplyPatch(ResponsesToolChoiceApplyPatch),
+    /// Makes the model call the shell tool, which runs commands.
+    ///
+    /// `type` is `shell`.
+    Shell(ResponsesToolChoiceShell),
+    /// A value that fits none of these types, kept whole.
+    Unrecognized(Unrecognized),
+}
+
+wire_union!(ResponsesToolChoice {
+    tag "type" {
+        "allowed_tools" => AllowedTools,
+        "apply_patch" => ApplyPatch,
+        "function" => Function,
+        "shell" => Shell,
+        "web_search_preview" => WebSearchPreview,
+        "web_search_preview_2025_03_11" => WebSearchPreview,
+    }
+    shapes {
+        String => Mode,
+    }
+    variants {
+        Mode = 0,
+        Function = 1,
+        WebSearchPreview = 2,
+        AllowedTools = 3,
+        ApplyPatch = 4,
+        Shell = 5,
+    }
+});
+
+impl From<ToolChoiceMode> for ResponsesToolChoice {
+    #[inline]
+    fn from(value: ToolChoiceMode) -> Self {
+        Self::Mode(value)
+    }
+}
+
+wire_text!(ResponsesToolChoice, text => Self::Mode(text.into()));
+
+impl From<ResponsesToolChoiceFunction> for ResponsesToolChoice {
+    #[inline]
+    fn from(value: ResponsesToolChoiceFunction) -> Self {
+        Self::Function(value)
+    }
+}
+
+impl From<ResponsesToolChoiceWebSearchPreview> for ResponsesToolChoice {
+    #[inline]
+    fn from(value: ResponsesToolChoiceWebSearchPreview) -> Self {
+        Self::WebSearchPreview(value)
+    }
+}
+
+impl From<ToolChoiceAllowed> for ResponsesToolChoice {
+    #[inline]
+    fn from(value: ToolChoiceAllowed) -> Self {
+        Self::AllowedTools(value)
+    }
+}
+
+impl From<ResponsesToolChoiceApplyPatch> for ResponsesToolChoice {
+    #[inline]
+    fn from(value: ResponsesToolChoiceApplyPatch) -> Self {
+        Self::ApplyPatch(value)
+    }
+}
+
+impl From<ResponsesToolChoiceShell> for ResponsesToolChoice {
+    #[inline]
+    fn from(value: ResponsesToolChoiceShell) -> Self {
+        Self::Shell(value)
+    }
+}
+
+impl ResponsesToolChoice {
+    /// [`ToolChoiceMode::Auto`] as a value of this type.
+    #[allow(non_upper_case_globals, reason = "it is used like a variant")]
+    pub const Auto: Self = Self::Mode(ToolChoiceMode::Auto);
+
+    /// [`ToolChoiceMode::None`] as a value of this type.
+    #[allow(non_upper_case_globals, reason = "it is used like a variant")]
+    pub const None: Self = Self::Mode(ToolChoiceMode::None);
+
+    /// [`ToolChoiceMode::Required`] as a value of this type.
+    #[allow(non_upper_case_globals, reason = "it is used like a variant")]
+    pub const Required: Self = Self::Mode(ToolChoiceMode::Required);
+
+    /// Returns the object whose `type` is `apply_patch`, without further settings; [`ResponsesToolChoiceApplyPatch`] has those.
+    #[inline]
+    pub fn apply_patch() -> Self {
+        Self::ApplyPatch(ResponsesToolChoiceApplyPatch::new())
+    }
+
+    /// Returns the object whose `type` is `shell`, without further settings; [`ResponsesToolChoiceShell`] has those.
+    #[inline]
+    pub fn shell() -> Self {
+        Self::Shell(ResponsesToolChoiceShell::new())
+    }
+
+    /// Returns the object whose `type` is `web_search_preview`, without further settings; [`ResponsesToolChoiceWebSearchPreview`] has those.
+    #[inline]
+    pub fn web_search_preview() -> Self {
+        Self::WebSearchPreview(ResponsesToolChoiceWebSearchPreview::new("web_search_preview"))
+    }
+
+    /// Returns the object whose `type` is `web_search_preview_2025_03_11`, without further settings; [`ResponsesToolChoiceWebSearchPreview`] has those.
+    #[inline]
+    pub fn web_search_preview_2025_03_11() -> Self {
+        Self::WebSearchPreview(ResponsesToolChoiceWebSearchPreview::new("web_search_preview_2025_03_11"))
     }
 }
 

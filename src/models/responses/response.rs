@@ -12,23 +12,25 @@ use crate::models::responses::{
     CodeInterpreterServerTool, CodexLocalShellTool, ComputerUseServerTool, ConfigurationUpdateItem, CustomTool,
     CustomToolCallItem, CustomToolCallOutputItem, FileSearchServerTool, FunctionCallOutputItem,
     ImageGenerationServerTool, ImageGenerationStatus, InputAudio, InputFile, InputImage, InputMessageRole, InputText,
-    ItemStatus, LegacyWebSearchServerTool, McpServerTool, MessagePhase, MessageRole, NamespaceTool,
-    OutputAdvisorServerToolItem, OutputApplyPatchServerToolItem, OutputArmorBlockedItem, OutputBashServerToolItem,
-    OutputBrowserUseServerToolItem, OutputCodeInterpreterCallItem, OutputCodeInterpreterServerToolItem,
-    OutputComputerCallItem, OutputDatetimeItem, OutputFileSearchCallItem, OutputFileSearchServerToolItem,
-    OutputFilesServerToolItem, OutputFusionServerToolItem, OutputImageGenerationCallItem,
-    OutputImageGenerationServerToolItem, OutputMcpServerToolItem, OutputMemoryServerToolItem, OutputMessageContentPart,
-    OutputReasoningItem, OutputSearchModelsServerToolItem, OutputShellServerToolItem, OutputSubagentServerToolItem,
-    OutputTextEditorServerToolItem, OutputToolSearchServerToolItem, OutputWebFetchServerToolItem,
-    OutputWebSearchCallItem, OutputWebSearchServerToolItem, Preview20250311WebSearchServerTool,
-    PreviewWebSearchServerTool, ReasoningContext, ReasoningMode, ReasoningSummaryText, ReasoningTextContent,
-    ResponsesFunctionTool, ResponsesToolChoice, ShellCallOutputContent, ShellServerTool, StoredPromptTemplate,
-    TextExtendedConfig, Truncation, WebSearchServerTool,
+    ItemStatus, LegacyWebSearchServerTool, McpApprovalRequestItem, McpCallItem, McpListToolsItem, McpServerTool,
+    MessagePhase, MessageRole, NamespaceTool, OutputAdvisorServerToolItem, OutputApplyPatchServerToolItem,
+    OutputArmorBlockedItem, OutputBashServerToolItem, OutputBrowserUseServerToolItem, OutputCodeInterpreterCallItem,
+    OutputCodeInterpreterServerToolItem, OutputComputerCallItem, OutputDatetimeItem, OutputFileSearchCallItem,
+    OutputFileSearchServerToolItem, OutputFilesServerToolItem, OutputFusionServerToolItem,
+    OutputImageGenerationCallItem, OutputImageGenerationServerToolItem, OutputMcpServerToolItem,
+    OutputMemoryServerToolItem, OutputMessageContentPart, OutputReasoningItem, OutputSearchModelsServerToolItem,
+    OutputShellServerToolItem, OutputSubagentServerToolItem, OutputTextEditorServerToolItem,
+    OutputToolSearchServerToolItem, OutputWebFetchServerToolItem, OutputWebSearchCallItem,
+    OutputWebSearchServerToolItem, Preview20250311WebSearchServerTool, PreviewWebSearchServerTool, ReasoningContext,
+    ReasoningMode, ReasoningSummaryText, ReasoningTextContent, ResponsesFunctionTool, ResponsesToolChoice,
+    ShellCallOutputContent, ShellServerTool, StoredPromptTemplate, TextExtendedConfig, ToolSearchOutputItem,
+    Truncation, WebSearchServerTool,
 };
 use crate::models::routing::{ApiErrorType, OpenRouterMetadata};
 use crate::models::server_tools::ServerToolUseDetails;
 use crate::models::shared::{
-    ChatToolCall, ContentPartImage, PromptCacheOptions, ReasoningEffort, ReasoningSummaryVerbosity, ToolOutputFile,
+    ChatToolCallFunction, ContentPartImage, PromptCacheOptions, ReasoningEffort, ReasoningSummaryVerbosity,
+    ToolOutputFile,
 };
 
 /// Whole result of a Responses call: status, output items and usage, plus what OpenRouter adds.
@@ -597,7 +599,7 @@ pub struct AlignmentChatRejected {
     /// Images that the withheld message contained.
     pub images: Option<Vec<ContentPartImage>>,
     /// Tool calls that the withheld message contained; inspect them, but do not run them.
-    pub tool_calls: Option<Vec<ChatToolCall>>,
+    pub tool_calls: Option<Vec<AlignmentChatToolCall>>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -627,6 +629,25 @@ pub struct AlignmentChatAudio {
 }
 
 wire_struct!(AlignmentChatAudio { transcript: Required = 0, id: Optional = 1 });
+
+/// Function call that was part of a withheld assistant message.
+///
+/// Schema `AlignmentChatToolCall` of the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct AlignmentChatToolCall {
+    /// Function that the model wanted to call, with its arguments.
+    pub function: ChatToolCallFunction,
+    /// Identifier that tells this call apart from the others in the message.
+    pub id: String,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(AlignmentChatToolCall ["type" = "function"] {
+    function: Required = 0,
+    id: Required = 1,
+});
 
 /// Turn that the alignment plugin withheld, as a chat message or as a list of output items.
 ///
@@ -1459,6 +1480,22 @@ pub enum OutputItem {
     ///
     /// `type` is `openrouter:armor_blocked`.
     OpenRouterArmorBlocked(Box<OutputArmorBlockedItem>),
+    /// Records which tools an MCP server was found to offer.
+    ///
+    /// `type` is `mcp_list_tools`.
+    McpListTools(McpListToolsItem),
+    /// Records one run of a tool on an MCP server, with what it returned or why it failed.
+    ///
+    /// `type` is `mcp_call`.
+    McpCall(Box<McpCallItem>),
+    /// Asks for your consent before a tool on an MCP server is run.
+    ///
+    /// `type` is `mcp_approval_request`.
+    McpApprovalRequest(McpApprovalRequestItem),
+    /// Result of a tool search that your program ran: the tools that the model may call from now on.
+    ///
+    /// `type` is `tool_search_output`.
+    ToolSearchOutput(ToolSearchOutputItem),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
@@ -1472,6 +1509,9 @@ wire_union!(OutputItem {
         "file_search_call" => FileSearchCall,
         "function_call" => FunctionCall,
         "image_generation_call" => ImageGenerationCall,
+        "mcp_approval_request" => McpApprovalRequest,
+        "mcp_call" => McpCall,
+        "mcp_list_tools" => McpListTools,
         "message" => Message,
         "openrouter:advisor" => OpenRouterAdvisor,
         "openrouter:apply_patch" => OpenRouterApplyPatch,
@@ -1497,6 +1537,7 @@ wire_union!(OutputItem {
         "shell_call" => ShellCall,
         "shell_call_output" => ShellCallOutput,
         "tool_search_call" => ToolSearchCall,
+        "tool_search_output" => ToolSearchOutput,
         "web_search_call" => WebSearchCall,
     }
     variants {
@@ -1533,6 +1574,10 @@ wire_union!(OutputItem {
         CustomToolCall = 30,
         ToolSearchCall = 31,
         OpenRouterArmorBlocked = 32,
+        McpListTools = 33,
+        McpCall = 34,
+        McpApprovalRequest = 35,
+        ToolSearchOutput = 36,
     }
 });
 
@@ -1767,6 +1812,34 @@ impl From<OutputArmorBlockedItem> for OutputItem {
     }
 }
 
+impl From<McpListToolsItem> for OutputItem {
+    #[inline]
+    fn from(value: McpListToolsItem) -> Self {
+        Self::McpListTools(value)
+    }
+}
+
+impl From<McpCallItem> for OutputItem {
+    #[inline]
+    fn from(value: McpCallItem) -> Self {
+        Self::McpCall(Box::new(value))
+    }
+}
+
+impl From<McpApprovalRequestItem> for OutputItem {
+    #[inline]
+    fn from(value: McpApprovalRequestItem) -> Self {
+        Self::McpApprovalRequest(value)
+    }
+}
+
+impl From<ToolSearchOutputItem> for OutputItem {
+    #[inline]
+    fn from(value: ToolSearchOutputItem) -> Self {
+        Self::ToolSearchOutput(value)
+    }
+}
+
 impl OutputItem {
     /// Returns the field `id`, which all variants have; `None` where it is absent or the variant is unknown.
     #[inline]
@@ -1805,6 +1878,10 @@ impl OutputItem {
             Self::CustomToolCall(value) => value.id.as_deref(),
             Self::ToolSearchCall(value) => value.id.as_deref(),
             Self::OpenRouterArmorBlocked(value) => Some(&value.id),
+            Self::McpListTools(value) => Some(&value.id),
+            Self::McpCall(value) => Some(&value.id),
+            Self::McpApprovalRequest(value) => Some(&value.id),
+            Self::ToolSearchOutput(value) => value.id.as_deref(),
             Self::Unrecognized(_) => None,
         }
     }
