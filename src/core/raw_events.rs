@@ -97,18 +97,15 @@ impl<T: StreamItem> RawEvents<T> {
         let mut decoder = SseDecoder::new(usize::MAX);
         decoder.push(event.text.clone());
         let event = decoder.next()?.ok()?;
-        Some(match Kind::of(event.data) {
-            Kind::Done | Kind::KeepAlive => return None,
-            Kind::Event => match read(event) {
-                Seen::Item(item, _) => Ok(item),
-                Seen::Error(data) => Err(self.source.api_error(data)),
-                Seen::Misfit(error, data) => {
-                    let path = error.path().to_owned();
-                    Err(self.source.invalid(&path, data, error))
-                }
-                Seen::Done(_) | Seen::KeepAlive(_) => return None,
-            },
-        })
+        match read(event) {
+            Seen::Done(_) | Seen::KeepAlive(_) => None,
+            Seen::Item(item, _) => Some(Ok(item)),
+            Seen::Error(data) => Some(Err(self.source.api_error(data))),
+            Seen::Misfit(error, data) => {
+                let path = error.path().to_owned();
+                Some(Err(self.source.invalid(&path, data, error)))
+            }
+        }
     }
 }
 
