@@ -254,7 +254,8 @@ async fn raw_events_are_those_of_the_decoder_whatever_the_text() {
         let mut expected = Vec::new();
         while let Some(event) = decoder.next() {
             expected.extend(
-                Some(event.unwrap().data.to_owned()).filter(|data| !data.trim().is_empty() && !data.starts_with(":")),
+                Some(event.unwrap().data.to_owned())
+                    .filter(|data| !data.trim().is_empty() && !data.trim().starts_with(":")),
             );
         }
         let chunks = text.as_bytes().chunks(random.usize(1..20)).map(Bytes::copy_from_slice).collect();
