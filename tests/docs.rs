@@ -214,3 +214,29 @@ fn markdown(folder: &Path, found: &mut Vec<PathBuf>) {
     let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     found.extend(entries.filter(|path| path.extension().is_some_and(|extension| extension == "md")));
 }
+
+#[test]
+fn programs_of_the_documents_need_no_crate_that_their_page_does_not_list() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut pages: Vec<PathBuf> = vec![root.join("README.md")];
+    pages.extend(std::fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().path()));
+    for page in pages.iter().filter(|page| page.extension().is_some_and(|extension| extension == "md")) {
+        let text = std::fs::read_to_string(page).unwrap();
+        let blocks = text.split("```").skip(1).step_by(2).filter(|block| block.starts_with("rust"));
+        for block in blocks {
+            for line in block.lines() {
+                let Some(path) = line.trim_start().strip_prefix("use ") else { continue };
+                let krate = path.split([':', ';']).next().unwrap();
+                let is_local = matches!(krate, "std" | "openrouter_kit" | "tokio" | "self" | "super" | "crate");
+                let is_listed = text.contains(&format!("\n{} = ", krate.replace('_', "-")))
+                    || text.contains(&format!("\n{krate} = "));
+                assert!(is_local || is_listed, "{}: {line}", page.display());
+            }
+            for krate in ["http::", "bytes::", "serde_json::"] {
+                let bare = block.contains(krate)
+                    && !block.contains(&format!("use openrouter_kit::{}", krate.trim_end_matches(':')));
+                assert!(!bare, "{} uses {krate} without a path", page.display());
+            }
+        }
+    }
+}

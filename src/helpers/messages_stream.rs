@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::text::sealed::Sealed;
 use super::text::{Half, Piece, TextEvent};
-use super::{overlay, retyped, said};
-use crate::core::wire::{self, Json, Wire};
+use super::{members_of, overlay, read_as, retyped, update};
+use crate::core::wire::{Json, Wire};
 use crate::models::{
     AnthropicTextBlock, AnthropicThinkingBlock, Extra, MessagesContentBlock, MessagesContentBlockDeltaEvent,
     MessagesDelta, MessagesDeltaEvent, MessagesResult, MessagesStreamEvent,
@@ -40,7 +40,7 @@ impl TextEvent for MessagesStreamEvent {
                 _ => None,
             },
             Self::MessageStart(event) => {
-                let message: MessagesResult = read(&event.message);
+                let message: MessagesResult = read_as(&event.message).unwrap_or_else(MessagesResult::missing);
                 Some((message.text(), None))
             }
             _ => None,
@@ -105,7 +105,7 @@ impl MessagesAccumulator {
     pub fn push(&mut self, event: &MessagesStreamEvent) {
         match event {
             MessagesStreamEvent::MessageStart(event) => {
-                let mut message: MessagesResult = read(&event.message);
+                let mut message: MessagesResult = read_as(&event.message).unwrap_or_else(MessagesResult::missing);
                 let mut content = self.message.take().map(|before| before.content).unwrap_or_default();
                 content.extend(self.end_blocks());
                 content.append(&mut message.content);
@@ -125,7 +125,7 @@ impl MessagesAccumulator {
             MessagesStreamEvent::MessageDelta(event) => self.push_end(event),
             MessagesStreamEvent::MessageStop(event) => {
                 if let Some(message) = &mut self.message {
-                    said(&mut message.openrouter_metadata, &event.openrouter_metadata);
+                    update(&mut message.openrouter_metadata, &event.openrouter_metadata);
                     message.extra.merge(&event.extra, "");
                 }
             }
@@ -157,7 +157,7 @@ impl MessagesAccumulator {
             overlay_usage(&mut usage, self.usage);
             overlay(&mut members, self.end);
             members.extend(Json::of(&usage).map(|usage| ("usage".to_owned(), usage)));
-            message = read(&members);
+            message = read_as(&members).unwrap_or_else(MessagesResult::missing);
         }
         message.content = content;
         if let (false, Ok(events)) = (self.unrecognized.is_empty(), Json::of(&self.unrecognized)) {
@@ -279,24 +279,11 @@ impl Block {
             other => {
                 let mut members = members_of(other);
                 members.insert("input".to_owned(), input);
-                block = read(&members);
+                block = read_as(&members).unwrap_or_else(MessagesContentBlock::missing);
             }
         }
         block
     }
-}
-
-/// The same JSON as another type, which keeps whatever does not fit.
-#[inline]
-fn read<T: Wire, U: Wire>(value: &T) -> U {
-    let text = wire::encode(value).ok().and_then(|text| String::from_utf8(text).ok());
-    text.and_then(|text| wire::decode_event(&text).ok()).unwrap_or_else(U::missing)
-}
-
-/// The members of an object.
-#[inline]
-fn members_of<T: Wire>(value: &T) -> BTreeMap<String, Json> {
-    read(value)
 }
 
 /// Merges usage into what is known of it; 0 is ignored too, except for the output tokens.

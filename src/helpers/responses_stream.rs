@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::text::sealed::Sealed;
 use super::text::{Half, Piece, TextEvent, tell};
-use super::{is_empty, overlay, retyped, said, written};
+use super::{members_of, overlay, read_as, retyped, update};
 use crate::core::wire::{self, Json, Wire};
 use crate::models::{
     ContentPartDoneEventPart, Extra, OutputCustomToolCallItem, OutputFunctionCallItem, OutputItem, OutputMessage,
@@ -208,7 +208,7 @@ impl ResponsesAccumulator {
             }
             ResponsesStreamEvent::OutputTextDone(event) => {
                 self.end(Kind::Message, event.output_index, &event.item_id, |item| {
-                    said(&mut text_part(item, event.content_index)?.0.text, &event.text);
+                    update(&mut text_part(item, event.content_index)?.0.text, &event.text);
                     Some(())
                 })
             }
@@ -228,7 +228,7 @@ impl ResponsesAccumulator {
             }
             ResponsesStreamEvent::RefusalDone(event) => {
                 self.end(Kind::Message, event.output_index, &event.item_id, |item| {
-                    said(refusal_part(item, event.content_index)?.0, &event.refusal);
+                    update(refusal_part(item, event.content_index)?.0, &event.refusal);
                     Some(())
                 })
             }
@@ -241,7 +241,7 @@ impl ResponsesAccumulator {
             }
             ResponsesStreamEvent::ReasoningTextDone(event) => {
                 self.end(Kind::Reasoning, event.output_index, &event.item_id, |item| {
-                    said(reasoning_part(item, event.content_index)?.0, &event.text);
+                    update(reasoning_part(item, event.content_index)?.0, &event.text);
                     Some(())
                 })
             }
@@ -254,13 +254,13 @@ impl ResponsesAccumulator {
             }
             ResponsesStreamEvent::ReasoningSummaryTextDone(event) => {
                 self.end(Kind::Reasoning, event.output_index, &event.item_id, |item| {
-                    said(summary_part(item, event.summary_index)?.0, &event.text);
+                    update(summary_part(item, event.summary_index)?.0, &event.text);
                     Some(())
                 })
             }
             ResponsesStreamEvent::ReasoningSummaryPartDone(event) => {
                 self.end(Kind::Reasoning, event.output_index, &event.item_id, |item| {
-                    said(summary_part(item, event.summary_index)?.0, &event.part.text);
+                    update(summary_part(item, event.summary_index)?.0, &event.part.text);
                     Some(())
                 })
             }
@@ -274,8 +274,8 @@ impl ResponsesAccumulator {
             ResponsesStreamEvent::FunctionCallArgumentsDone(event) => {
                 self.end(Kind::FunctionCall, event.output_index, &event.item_id, |item| {
                     let OutputItem::FunctionCall(call) = &mut item.item else { return None };
-                    said(&mut call.name, &event.name);
-                    said(&mut call.arguments, &event.arguments);
+                    update(&mut call.name, &event.name);
+                    update(&mut call.arguments, &event.arguments);
                     Some(())
                 })
             }
@@ -289,7 +289,7 @@ impl ResponsesAccumulator {
             ResponsesStreamEvent::CustomToolCallInputDone(event) => {
                 self.end(Kind::CustomToolCall, event.output_index, &event.item_id, |item| {
                     let OutputItem::CustomToolCall(call) = &mut item.item else { return None };
-                    said(&mut call.input, &event.input);
+                    update(&mut call.input, &event.input);
                     Some(())
                 })
             }
@@ -317,7 +317,7 @@ impl ResponsesAccumulator {
     pub fn finish(mut self) -> Option<ResponsesResult> {
         let output = self.output();
         let mut response = match self.response {
-            Some(members) => Json::of(&members).ok().and_then(|json| wire::decode_event(json.as_text()).ok())?,
+            Some(members) => read_as(&members)?,
             None if output.is_empty() => return None,
             None => ResponsesResult::missing(),
         };
@@ -337,9 +337,7 @@ impl ResponsesAccumulator {
             self.output = output;
         }
         response.extra.forget_exact("output");
-        let members: BTreeMap<String, Json> =
-            Json::of(&response).ok().and_then(|json| wire::decode(json.as_text()).ok()).unwrap_or_default();
-        overlay(self.response.get_or_insert_default(), members);
+        overlay(self.response.get_or_insert_default(), members_of(&response));
         true
     }
 
@@ -446,7 +444,7 @@ impl ResponsesAccumulator {
     fn set_part(&mut self, index: i64, id: &str, content_index: i64, part: &ContentPartDoneEventPart) -> bool {
         if let ContentPartDoneEventPart::ReasoningText(part) = part {
             return self.end(Kind::Reasoning, index, id, |item| {
-                said(reasoning_part(item, content_index)?.0, &part.text);
+                update(reasoning_part(item, content_index)?.0, &part.text);
                 Some(())
             });
         }
@@ -614,7 +612,7 @@ fn fill(item: &mut OutputItem, before: &mut OutputItem) {
 /// Takes the earlier value for an empty one.
 #[inline]
 fn keep<T: Wire>(value: &mut T, before: &mut T) {
-    if is_empty(&written(value)) && *before != T::missing() {
+    if value.is_blank() && !before.is_missing() {
         std::mem::swap(value, before);
     }
 }

@@ -134,7 +134,6 @@ pub struct TextStream<E: TextEvent> {
 const NO_RESPONSE: &str = "the stream contained no response";
 
 /// The text of one of several equivalent sources, if it is the one that had text first.
-#[allow(dead_code, reason = "each namespace with streamed text uses it")]
 #[inline]
 pub(super) fn tell(source: &mut Option<u8>, own: u8, text: String) -> Option<String> {
     if text.is_empty() || source.is_some_and(|source| source != own) {
@@ -371,7 +370,6 @@ impl<E: TextEvent, T> fmt::Debug for JsonStream<E, T> {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Half(Option<u16>);
 
-#[allow(dead_code, reason = "each namespace with streamed text uses it")]
 impl Half {
     pub(super) const fn none() -> Self {
         Self(None)
@@ -562,7 +560,6 @@ impl std::error::Error for ParseError {
 }
 
 /// Parses model output as a value; `what` names it in the error. A code fence around the whole text is removed.
-#[allow(dead_code, reason = "each namespace with answers of text uses it")]
 #[inline]
 pub(super) fn parse<T: DeserializeOwned>(text: &str, what: impl FnOnce() -> String) -> Result<T, ParseError> {
     let read =
@@ -573,7 +570,6 @@ pub(super) fn parse<T: DeserializeOwned>(text: &str, what: impl FnOnce() -> Stri
 }
 
 /// The content of a code fence around the whole text, without its language name.
-#[allow(dead_code, reason = "each namespace with answers of text uses it")]
 fn in_fence(text: &str) -> Option<&str> {
     let text = text.trim_matches(|letter: char| letter.is_whitespace() || letter == '\u{feff}');
     let fence = ["```", "~~~"].into_iter().find(|fence| text.starts_with(fence))?;
@@ -584,7 +580,6 @@ fn in_fence(text: &str) -> Option<&str> {
 
 /// Parses the arguments of a call. A model may leave them empty for a tool without parameters, which counts as `{}`;
 /// some servers send an empty list.
-#[allow(dead_code, reason = "each namespace with tool calls uses it")]
 #[inline]
 pub(super) fn parse_arguments<T: DeserializeOwned>(arguments: &str, tool: &str) -> Result<T, ParseError> {
     let text = if matches!(arguments.trim_ascii(), "" | "[]") { "{}" } else { arguments };
