@@ -14,6 +14,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::FutureExt as _;
 use http_body::Frame;
 use http_body_util::StreamBody;
 use openrouter_kit::OpenRouterCore;
@@ -263,6 +264,24 @@ async fn raw_events_are_those_of_the_decoder_whatever_the_text() {
         assert_eq!(datas, expected, "{text:?}");
         assert!(failed, "no event ends a stream: {text:?}");
     }
+}
+
+#[tokio::test]
+async fn a_raw_event_takes_no_memory() {
+    let text = "event: a\ndata: {\"n\":1}\n\n: comment\n\n".repeat(1000) + "data: [DONE]\n\n";
+    let response = http::Response::builder().header("content-type", "text/event-stream");
+    let core = Script::new([Step::Answer(response.body(Bytes::from(text).into()).unwrap())]).core();
+    let mut events = stream(&core).raw().await.unwrap().comments(true);
+    let mut read = |count: usize| {
+        for _ in 0..count {
+            let event = events.next().now_or_never().unwrap().unwrap().unwrap();
+            assert!(event.is_comment() || event.name().as_deref() == Some("a") && !event.is_done());
+        }
+    };
+    // The first ones make the buffers.
+    read(20);
+    let taken = allocation_counter::measure(|| read(1900));
+    assert_eq!(taken.count_total, 0, "{taken:?}");
 }
 
 #[tokio::test]
