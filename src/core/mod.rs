@@ -1,5 +1,6 @@
 //! The transport core: everything between a described request and a decoded answer. It knows no operation and no model.
 
+pub(crate) mod base64;
 pub mod body;
 pub(crate) mod call;
 mod client;
@@ -25,6 +26,8 @@ mod within;
 pub use call::{Answer, Call, CallWithResponse, Response};
 pub use client::{ClientBuilder, ClientConfig, OpenRouterCore, Timeouts};
 pub use download::Download;
+#[allow(unused_imports, reason = "a build without images has no use for it")]
+pub(crate) use download::save;
 pub use event_stream::{EventStream, StreamItem};
 pub use multipart::{FilePart, Multipart};
 pub use operation::{Authentication, Operation, Parts, QueryValue};

@@ -9,7 +9,7 @@ use super::text::{Half, Piece, TextEvent, tell};
 use super::{members_of, read_as, update};
 use crate::core::wire::{self, Json, Wire};
 use crate::models::{
-    ChatAssistantMessage, ChatAssistantMessageContent, ChatAudioOutput, ChatChoice, ChatContentPart, ChatContentText,
+    ChatAssistantMessage, ChatAudioOutput, ChatChoice, ChatContentPart, ChatContentText, ChatMessageContent,
     ChatResult, ChatStreamChoice, ChatStreamChunk, ChatStreamDelta, ChatStreamToolCall, ChatTokenLogprobs,
     ChatToolCall, ChatToolCallFunction, ChatUsage, Extra, ReasoningDetail, ReasoningDetailSummary, ReasoningDetailText,
 };
@@ -409,18 +409,18 @@ impl Content {
     }
 
     #[inline]
-    fn finish(self) -> Option<ChatAssistantMessageContent> {
+    fn finish(self) -> Option<ChatMessageContent> {
         match self {
             Self::Nothing => None,
-            Self::Text(text) => Some(ChatAssistantMessageContent::Text(text)),
-            Self::Parts(parts) => Some(ChatAssistantMessageContent::List(parts)),
+            Self::Text(text) => Some(ChatMessageContent::Text(text)),
+            Self::Parts(parts) => Some(ChatMessageContent::List(parts)),
         }
     }
 }
 
 /// The parts of a content that is no text.
 #[inline]
-fn parts(content: &Json) -> Vec<ChatContentPart> {
+pub(super) fn parts(content: &Json) -> Vec<ChatContentPart> {
     match wire::decode(content.as_text()) {
         Ok(list) => list,
         Err(_) => wire::decode(content.as_text()).into_iter().collect(),

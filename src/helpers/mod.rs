@@ -21,6 +21,9 @@ mod files;
 mod gather;
 #[cfg(feature = "images")]
 mod images;
+#[cfg(any(feature = "chat", feature = "images", feature = "messages", feature = "responses"))]
+#[allow(dead_code, reason = "the namespace `images` alone sends no files")]
+mod media;
 #[cfg(feature = "messages")]
 mod messages;
 #[cfg(feature = "messages")]
@@ -57,6 +60,15 @@ use crate::core::wire::Wire;
 #[cfg(any(feature = "messages", feature = "responses"))]
 use crate::core::wire::Writer;
 use crate::models::Extra;
+
+#[cfg(any(feature = "chat", feature = "messages", feature = "responses"))]
+impl crate::models::CacheControl {
+    /// Returns the mark for the cache that is kept for five minutes; `ttl("1h")` keeps it for an hour.
+    #[inline]
+    pub fn ephemeral() -> Self {
+        Self::new()
+    }
+}
 
 /// Whether the members beyond the typed ones hold an error, as those of an error body do.
 #[inline]

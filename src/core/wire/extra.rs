@@ -54,6 +54,8 @@ enum MisfitKind {
     Optional,
     /// The field holds the nearest value that fits.
     Exact,
+    /// The program gave this value in place of the whole object, and it is not an object.
+    Whole,
 }
 
 impl Members {
@@ -214,6 +216,20 @@ impl Extra {
         if members.list.is_empty() {
             self.members = None;
         }
+    }
+
+    /// The members of an object that was given as a value that is not an object. It cannot be written.
+    pub(crate) fn not_an_object(value: Json) -> Self {
+        let error = DecodeError::new(format!("a JSON object is needed here, this is {}", value.kind()));
+        let mut extra = Self::new();
+        extra.push("".into(), value, Some(Misfit { error, kind: MisfitKind::Whole }));
+        extra
+    }
+
+    /// Returns why the object cannot be written, if it was given as a value that is not an object.
+    pub(crate) fn whole_misfit(&self) -> Option<&DecodeError> {
+        let misfits = self.list().iter().filter_map(|member| member.misfit.as_ref());
+        misfits.filter(|misfit| misfit.kind == MisfitKind::Whole).map(|misfit| &misfit.error).next()
     }
 
     pub(crate) fn push_unknown(&mut self, name: &str, value: Json) {

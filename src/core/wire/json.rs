@@ -1,7 +1,7 @@
 //! Any JSON value, kept as the text it came as.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::ops::Deref;
 
@@ -14,7 +14,7 @@ use super::error::{DecodeError, EncodeError};
 use super::reader::{Reader, with_whole_pairs};
 use super::scalars::whole_part;
 use super::tagged::Shape;
-use super::{Wire, Writer, wire_serde};
+use super::{IntoNumber, Wire, Writer, wire_serde};
 use crate::core::hidden;
 
 /// Any JSON value, kept as text.
@@ -408,17 +408,52 @@ impl From<bool> for Json {
     }
 }
 
-impl From<i64> for Json {
-    fn from(value: i64) -> Self {
-        Self(value.to_string().into())
-    }
+macro_rules! integers {
+    ($($type:ty),*) => {
+        $(impl From<$type> for Json {
+            fn from(value: $type) -> Self {
+                Self(value.to_string().into())
+            }
+        })*
+    };
 }
+integers!(i8, i16, i32, i64, isize, u8, u16, u32, u64, usize);
 
 impl From<f64> for Json {
     /// The number; `null` where it is not finite, as in serde_json.
     fn from(value: f64) -> Self {
         Self::from(Value::from(value))
     }
+}
+
+impl From<f32> for Json {
+    /// The number with the digits that an `f32` is printed with; `null` where it is not finite.
+    fn from(value: f32) -> Self {
+        Self::from(IntoNumber::<f64>::into_number(value))
+    }
+}
+
+/// An object with these members. Of those with the same name the last counts.
+impl<K: Into<String>, V: Into<Self>, const N: usize> From<[(K, V); N]> for Json {
+    fn from(members: [(K, V); N]) -> Self {
+        object(members.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
+    }
+}
+
+impl<V: Into<Self>> From<HashMap<String, V>> for Json {
+    fn from(members: HashMap<String, V>) -> Self {
+        object(members.into_iter().map(|(name, value)| (name, value.into())).collect())
+    }
+}
+
+impl<V: Into<Self>> From<BTreeMap<String, V>> for Json {
+    fn from(members: BTreeMap<String, V>) -> Self {
+        object(members.into_iter().map(|(name, value)| (name, value.into())).collect())
+    }
+}
+
+fn object(members: BTreeMap<String, Json>) -> Json {
+    Json::of(&members).unwrap_or_else(|_| Json::null())
 }
 
 impl From<Map<String, Value>> for Json {

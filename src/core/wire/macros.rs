@@ -104,12 +104,22 @@ macro_rules! wire_struct {
     };
 }
 
-/// Writes a setter for each optional field: `name: Type` takes the type itself, `name: into Type` what converts into
-/// it, `name: list Type` anything that yields what converts into elements. `patch` before the kind is for [`Patch`].
+/// Writes a setter for each optional field. The word before its type says what the setter takes: `exact` the type itself,
+/// `number` any number that fits, `into` what converts into it, `boxed` the same for a field in a box, `list` one or many
+/// elements, `map` pairs, `patch` what converts into a [`Patch`].
 ///
 /// [`Patch`]: super::Patch
 macro_rules! wire_setters {
     ($type:ident { $($field:ident: $kind:ident $value:ty,)* }) => {
+        impl From<::serde_json::Value> for $type {
+            /// Reads the object that `json!({…})` makes. Members that this type does not know or that do not fit are sent
+            /// as given; a value that is not an object is an error of the call.
+            #[inline]
+            fn from(value: ::serde_json::Value) -> Self {
+                $crate::core::wire::from_value(value)
+            }
+        }
+
         impl $type {
             $($crate::core::wire::wire_setters!(@ $field $kind $value);)*
 
@@ -140,12 +150,42 @@ macro_rules! wire_setters {
             self
         }
     };
-    (@ $field:ident list $value:ty) => {
+    (@ $field:ident boxed $value:ty) => {
         #[doc = concat!("Sets the field `", stringify!($field), "`.")]
         #[must_use]
         #[inline]
-        pub fn $field(mut self, $field: impl IntoIterator<Item = impl Into<$value>>) -> Self {
-            self.$field = Some($field.into_iter().map(Into::into).collect());
+        pub fn $field(mut self, $field: impl Into<$value>) -> Self {
+            self.$field = Some(Box::new($field.into()));
+            self
+        }
+    };
+    (@ $field:ident number $value:ty) => {
+        #[doc = concat!("Sets the field `", stringify!($field), "`.")]
+        #[must_use]
+        #[inline]
+        pub fn $field(mut self, $field: impl $crate::core::wire::IntoNumber<$value>) -> Self {
+            self.$field = Some($field.into_number());
+            self
+        }
+    };
+    (@ $field:ident list $value:ty) => {
+        #[doc = concat!("Sets the field `", stringify!($field), "`: one element, or a list of them.")]
+        #[must_use]
+        #[inline]
+        pub fn $field<M>(mut self, $field: impl $crate::core::wire::IntoList<$value, M>) -> Self {
+            self.$field = Some($field.into_list());
+            self
+        }
+    };
+    (@ $field:ident map $value:ty) => {
+        #[doc = concat!("Sets the field `", stringify!($field), "` from a map, or from pairs of name and value.")]
+        #[must_use]
+        #[inline]
+        pub fn $field(
+            mut self,
+            $field: impl IntoIterator<Item = (impl Into<String>, impl Into<$value>)>,
+        ) -> Self {
+            self.$field = Some($field.into_iter().map(|(name, value)| (name.into(), value.into())).collect());
             self
         }
     };

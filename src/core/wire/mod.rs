@@ -54,6 +54,7 @@
     allow(dead_code, unused_imports, unused_macros, reason = "not every namespace needs all of it")
 )]
 
+mod arguments;
 mod error;
 mod extra;
 mod json;
@@ -68,6 +69,7 @@ mod writer;
 
 use std::fmt;
 
+pub use arguments::{IntoList, IntoNumber, IntoText, form};
 pub use error::{DecodeError, EncodeError};
 pub use extra::Extra;
 pub use json::{Difference, Json, JsonObject};
@@ -76,11 +78,12 @@ pub use scalars::{Patch, Secret};
 pub use tagged::Unrecognized;
 pub use writer::Writer;
 
+pub(crate) use arguments::{wire_numbers, wire_text, wire_texts};
 pub(crate) use json::members;
 pub(crate) use layout::{Kind, Layout, Member, placed};
 pub(crate) use macros::{wire_setters, wire_struct};
 pub(crate) use open_enum::{read_text, wire_enum};
-pub(crate) use structure::{Struct, is_present, is_struct_missing, keep_struct, read_struct, write_struct};
+pub(crate) use structure::{Struct, from_value, is_present, is_struct_missing, keep_struct, read_struct, write_struct};
 pub(crate) use tagged::{Arm, Arms, Condition, Shape, Tagged, Union, read_union, wire_union};
 
 /// A type that can be read from JSON and written as JSON.
@@ -245,6 +248,21 @@ pub fn encode<T: Wire>(value: &T) -> Result<Vec<u8>, EncodeError> {
     let mut writer = Writer::new();
     scalars::write_or_null(value, &mut writer);
     writer.finish()
+}
+
+/// The JSON of a value, as an extra member holds it. A number that is not finite becomes null.
+#[allow(dead_code, reason = "a build without models has no use for it")]
+pub(crate) fn json<T: Wire>(value: &T) -> Json {
+    let mut writer = Writer::new();
+    scalars::write_or_null(value, &mut writer);
+    Json::checked(&writer.finish_with_nulls())
+}
+
+/// The object of a union that has nothing but a tag.
+#[allow(dead_code, reason = "a build without models has no use for it")]
+pub(crate) fn of_tag<T: Wire + From<Unrecognized>>(tag: &str, value: String) -> T {
+    let json = Json::from([(tag, value)]);
+    decode(json.as_text()).unwrap_or_else(|_| Unrecognized::new(json).into())
 }
 
 /// The parts of `value` that were kept as they came because they fit no type: variants that this version of the crate

@@ -44,6 +44,20 @@ macro_rules! wire_enum {
             }
         }
 
+        impl From<&String> for $type {
+            #[inline]
+            fn from(text: &String) -> Self {
+                Self::from(text.as_str())
+            }
+        }
+
+        impl From<::std::borrow::Cow<'_, str>> for $type {
+            #[inline]
+            fn from(text: ::std::borrow::Cow<'_, str>) -> Self {
+                Self::from(&*text)
+            }
+        }
+
         impl ::std::str::FromStr for $type {
             type Err = ::std::convert::Infallible;
 

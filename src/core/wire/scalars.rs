@@ -1,14 +1,16 @@
 //! The types that are not generated: text, numbers, lists, maps, absent things.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
 use super::error::shortened;
 use super::json;
 use super::tagged::Shape;
 use super::writer::Step;
-use super::{DecodeError, Extra, Json, JsonObject, ReadInto, ReadValue, Reader, Root, Wire, Writer, assign, members};
+use super::{
+    DecodeError, Extra, IntoNumber, Json, JsonObject, ReadInto, ReadValue, Reader, Root, Wire, Writer, assign, members,
+};
 
 impl Wire for String {
     fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
@@ -488,11 +490,54 @@ pub enum Patch<T> {
     Set(T),
 }
 
-impl<T> From<T> for Patch<T> {
+impl<T: Wire> From<T> for Patch<T> {
     fn from(value: T) -> Self {
         Self::Set(value)
     }
 }
+
+/// Sets text, or a value that has a name.
+impl<'a, T: Wire + From<&'a str>> From<&'a str> for Patch<T> {
+    fn from(text: &'a str) -> Self {
+        Self::Set(text.into())
+    }
+}
+
+impl<'a, T: Wire + From<&'a String>> From<&'a String> for Patch<T> {
+    fn from(text: &'a String) -> Self {
+        Self::Set(text.into())
+    }
+}
+
+impl<T: Wire, U: Into<T>, const N: usize> From<[U; N]> for Patch<Vec<T>> {
+    fn from(list: [U; N]) -> Self {
+        Self::Set(list.into_iter().map(Into::into).collect())
+    }
+}
+
+impl<'a, T: Wire + From<&'a U>, U> From<&'a [U]> for Patch<Vec<T>> {
+    fn from(list: &'a [U]) -> Self {
+        Self::Set(list.iter().map(Into::into).collect())
+    }
+}
+
+impl From<Vec<&str>> for Patch<Vec<String>> {
+    fn from(list: Vec<&str>) -> Self {
+        Self::Set(list.into_iter().map(Into::into).collect())
+    }
+}
+
+macro_rules! patch_numbers {
+    ($to:ty: $($from:ty),*) => {
+        $(impl From<$from> for Patch<$to> {
+            fn from(number: $from) -> Self {
+                Self::Set(number.into_number())
+            }
+        })*
+    };
+}
+patch_numbers!(i64: i8, i16, i32, u8, u16, u32);
+patch_numbers!(f64: i8, i16, i32, u8, u16, u32, f32);
 
 /// `Keep` writes nothing.
 impl<T: Wire> Wire for Patch<T> {
@@ -561,6 +606,18 @@ impl<T: Into<JsonObject>> From<T> for Secret<JsonObject> {
 impl From<BTreeMap<String, String>> for Secret<BTreeMap<String, String>> {
     fn from(map: BTreeMap<String, String>) -> Self {
         Self(map)
+    }
+}
+
+impl From<HashMap<String, String>> for Secret<BTreeMap<String, String>> {
+    fn from(map: HashMap<String, String>) -> Self {
+        Self(map.into_iter().collect())
+    }
+}
+
+impl<K: Into<String>, V: Into<String>, const N: usize> From<[(K, V); N]> for Secret<BTreeMap<String, String>> {
+    fn from(pairs: [(K, V); N]) -> Self {
+        Self(pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
     }
 }
 

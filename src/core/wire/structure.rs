@@ -6,7 +6,7 @@ use super::json::is_nearest;
 use super::layout::{Kind, Layout, Member, bit};
 use super::reader::Reader;
 use super::writer::Step;
-use super::{Json, ReadInto, Wire, WriteFrom, Writer};
+use super::{Json, ReadInto, Wire, WriteFrom, Writer, decode_event};
 
 /// An object with a field for each member that is known, and one for the others. Implemented by `wire_struct!`.
 ///
@@ -56,6 +56,17 @@ pub(crate) fn is_struct_missing<T: Struct>(value: &T) -> bool {
 pub(crate) fn is_present<T: Struct>(value: &T, name: &str) -> bool {
     let own = T::LAYOUT.named(name).map_or(0, |(index, _)| bit(index));
     value.extra().is_some_and(|extra| !extra.is_absent(own))
+}
+
+/// Reads an object that a program gives as JSON. Members that do not fit stay as they are; a value that is not an object is
+/// refused when the request is written.
+pub(crate) fn from_value<T: Struct>(value: serde_json::Value) -> T {
+    let json = Json::from(value);
+    decode_event(json.as_text()).unwrap_or_else(|_| {
+        let mut object = T::missing();
+        *object.extra_mut() = Extra::not_an_object(json);
+        object
+    })
 }
 
 /// Keeps all members of an object that does not fit its type as extra ones.
@@ -350,6 +361,10 @@ impl<T: Struct> WriteFields for WriteFrom<'_, T> {
 }
 
 fn write_object(writer: &mut Writer, layout: &'static Layout, extra: &Extra, fields: &dyn WriteFields) {
+    if let Some(error) = extra.whole_misfit() {
+        writer.fail(error.to_string());
+        return;
+    }
     writer.byte(b'{');
     // Most members of a request are absent, and few objects have extra ones: then no name is looked up.
     let has_extra = !extra.is_empty();
