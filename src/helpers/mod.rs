@@ -45,10 +45,14 @@ pub(crate) mod video_generation;
 pub use chat_stream::ChatAccumulator;
 #[cfg(feature = "messages")]
 pub use messages_stream::MessagesAccumulator;
+#[cfg(feature = "oauth")]
+pub use oauth::{CreateAuthorizationUrlRequest, CreateSha256CodeChallengeResponse};
 pub use partial_json::PartialJson;
 #[cfg(feature = "responses")]
 pub use responses_stream::ResponsesAccumulator;
 pub use text::{JsonStream, ParseError, TextEvent, TextStream};
+#[cfg(feature = "video-generation")]
+pub use video_generation::VideoWait;
 
 #[cfg(any(feature = "chat", feature = "images", feature = "messages", feature = "responses"))]
 use std::collections::BTreeMap;
