@@ -3,6 +3,7 @@
 //! The operations of `guardrails`.
 
 use http::Method;
+use std::borrow::Borrow;
 
 use crate::core::{Call, OpenRouterCore, Operation, Paging, Parts};
 use crate::models::*;
@@ -13,13 +14,13 @@ static GUARDRAILS_LIST: Operation = Operation::new("listGuardrails", Method::GET
 
 /// Lists your guardrails in one workspace and returns a page of them; needs a management key.
 ///
-/// `GET /guardrails`, operation `listGuardrails`. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+/// `GET /guardrails`, operation `listGuardrails`. Optional parameters: `.params(GuardrailsListParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
 ///
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 500; other variants where no answer came.
 #[inline]
-pub fn guardrails_list(core: &OpenRouterCore, params: GuardrailsListParams) -> Call<ListGuardrailsResponse> {
-    Call::new(core, params.write(Parts::new(&GUARDRAILS_LIST)))
+pub fn guardrails_list(core: &OpenRouterCore) -> Call<ListGuardrailsResponse, GuardrailsListParams> {
+    Call::new(core, Parts::new(&GUARDRAILS_LIST)).taking()
 }
 
 static GUARDRAILS_CREATE: Operation =
@@ -32,8 +33,11 @@ static GUARDRAILS_CREATE: Operation =
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 500; other variants where no answer came.
 #[inline]
-pub fn guardrails_create(core: &OpenRouterCore, request: CreateGuardrailRequest) -> Call<CreateGuardrailResponse> {
-    Call::new(core, Parts::new(&GUARDRAILS_CREATE).json(&request))
+pub fn guardrails_create(
+    core: &OpenRouterCore,
+    request: impl Borrow<CreateGuardrailRequest>,
+) -> Call<CreateGuardrailResponse> {
+    Call::new(core, Parts::new(&GUARDRAILS_CREATE).json(request.borrow()))
 }
 
 static GUARDRAILS_LIST_KEY_ASSIGNMENTS: Operation =
@@ -43,16 +47,15 @@ static GUARDRAILS_LIST_KEY_ASSIGNMENTS: Operation =
 
 /// Lists which API keys are bound to which guardrails across your account; needs a management key.
 ///
-/// `GET /guardrails/assignments/keys`, operation `listKeyAssignments`. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+/// `GET /guardrails/assignments/keys`, operation `listKeyAssignments`. Optional parameters: `.params(GuardrailsListKeyAssignmentsParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
 ///
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 500; other variants where no answer came.
 #[inline]
 pub fn guardrails_list_key_assignments(
     core: &OpenRouterCore,
-    params: GuardrailsListKeyAssignmentsParams,
-) -> Call<ListKeyAssignmentsResponse> {
-    Call::new(core, params.write(Parts::new(&GUARDRAILS_LIST_KEY_ASSIGNMENTS)))
+) -> Call<ListKeyAssignmentsResponse, GuardrailsListKeyAssignmentsParams> {
+    Call::new(core, Parts::new(&GUARDRAILS_LIST_KEY_ASSIGNMENTS)).taking()
 }
 
 static GUARDRAILS_LIST_MEMBER_ASSIGNMENTS: Operation =
@@ -62,16 +65,15 @@ static GUARDRAILS_LIST_MEMBER_ASSIGNMENTS: Operation =
 
 /// Lists which organization members are bound to which guardrails across your account; needs a management key.
 ///
-/// `GET /guardrails/assignments/members`, operation `listMemberAssignments`. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+/// `GET /guardrails/assignments/members`, operation `listMemberAssignments`. Optional parameters: `.params(GuardrailsListMemberAssignmentsParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
 ///
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 500; other variants where no answer came.
 #[inline]
 pub fn guardrails_list_member_assignments(
     core: &OpenRouterCore,
-    params: GuardrailsListMemberAssignmentsParams,
-) -> Call<ListMemberAssignmentsResponse> {
-    Call::new(core, params.write(Parts::new(&GUARDRAILS_LIST_MEMBER_ASSIGNMENTS)))
+) -> Call<ListMemberAssignmentsResponse, GuardrailsListMemberAssignmentsParams> {
+    Call::new(core, Parts::new(&GUARDRAILS_LIST_MEMBER_ASSIGNMENTS)).taking()
 }
 
 static GUARDRAILS_DELETE: Operation =
@@ -124,9 +126,9 @@ static GUARDRAILS_UPDATE: Operation =
 pub fn guardrails_update(
     core: &OpenRouterCore,
     id: impl AsRef<str>,
-    request: UpdateGuardrailRequest,
+    request: impl Borrow<UpdateGuardrailRequest>,
 ) -> Call<UpdateGuardrailResponse> {
-    Call::new(core, Parts::new(&GUARDRAILS_UPDATE).path("id", id.as_ref()).json(&request))
+    Call::new(core, Parts::new(&GUARDRAILS_UPDATE).path("id", id.as_ref()).json(request.borrow()))
 }
 
 static GUARDRAILS_LIST_GUARDRAIL_KEY_ASSIGNMENTS: Operation =
@@ -136,7 +138,7 @@ static GUARDRAILS_LIST_GUARDRAIL_KEY_ASSIGNMENTS: Operation =
 
 /// Lists the API keys bound to one guardrail, in pages; needs a management key.
 ///
-/// `GET /guardrails/{id}/assignments/keys`, operation `listGuardrailKeyAssignments`. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+/// `GET /guardrails/{id}/assignments/keys`, operation `listGuardrailKeyAssignments`. Optional parameters: `.params(GuardrailKeyAssignmentsParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
 ///
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 500; other variants where no answer came.
@@ -147,9 +149,8 @@ static GUARDRAILS_LIST_GUARDRAIL_KEY_ASSIGNMENTS: Operation =
 pub fn guardrails_list_guardrail_key_assignments(
     core: &OpenRouterCore,
     id: impl AsRef<str>,
-    params: GuardrailKeyAssignmentsParams,
-) -> Call<ListKeyAssignmentsResponse> {
-    Call::new(core, params.write(Parts::new(&GUARDRAILS_LIST_GUARDRAIL_KEY_ASSIGNMENTS).path("id", id.as_ref())))
+) -> Call<ListKeyAssignmentsResponse, GuardrailKeyAssignmentsParams> {
+    Call::new(core, Parts::new(&GUARDRAILS_LIST_GUARDRAIL_KEY_ASSIGNMENTS).path("id", id.as_ref())).taking()
 }
 
 static GUARDRAILS_BULK_ASSIGN_KEYS: Operation =
@@ -169,9 +170,9 @@ static GUARDRAILS_BULK_ASSIGN_KEYS: Operation =
 pub fn guardrails_bulk_assign_keys(
     core: &OpenRouterCore,
     id: impl AsRef<str>,
-    request: BulkAssignKeysRequest,
+    request: impl Borrow<BulkAssignKeysRequest>,
 ) -> Call<BulkAssignKeysResponse> {
-    Call::new(core, Parts::new(&GUARDRAILS_BULK_ASSIGN_KEYS).path("id", id.as_ref()).json(&request))
+    Call::new(core, Parts::new(&GUARDRAILS_BULK_ASSIGN_KEYS).path("id", id.as_ref()).json(request.borrow()))
 }
 
 static GUARDRAILS_BULK_UNASSIGN_KEYS: Operation =
@@ -191,9 +192,9 @@ static GUARDRAILS_BULK_UNASSIGN_KEYS: Operation =
 pub fn guardrails_bulk_unassign_keys(
     core: &OpenRouterCore,
     id: impl AsRef<str>,
-    request: BulkUnassignKeysRequest,
+    request: impl Borrow<BulkUnassignKeysRequest>,
 ) -> Call<BulkUnassignKeysResponse> {
-    Call::new(core, Parts::new(&GUARDRAILS_BULK_UNASSIGN_KEYS).path("id", id.as_ref()).json(&request))
+    Call::new(core, Parts::new(&GUARDRAILS_BULK_UNASSIGN_KEYS).path("id", id.as_ref()).json(request.borrow()))
 }
 
 static GUARDRAILS_LIST_GUARDRAIL_MEMBER_ASSIGNMENTS: Operation =
@@ -203,7 +204,7 @@ static GUARDRAILS_LIST_GUARDRAIL_MEMBER_ASSIGNMENTS: Operation =
 
 /// Lists the organization members bound to one guardrail, in pages; needs a management key.
 ///
-/// `GET /guardrails/{id}/assignments/members`, operation `listGuardrailMemberAssignments`. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+/// `GET /guardrails/{id}/assignments/members`, operation `listGuardrailMemberAssignments`. Optional parameters: `.params(GuardrailMemberAssignmentsParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
 ///
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 500; other variants where no answer came.
@@ -214,9 +215,8 @@ static GUARDRAILS_LIST_GUARDRAIL_MEMBER_ASSIGNMENTS: Operation =
 pub fn guardrails_list_guardrail_member_assignments(
     core: &OpenRouterCore,
     id: impl AsRef<str>,
-    params: GuardrailMemberAssignmentsParams,
-) -> Call<ListMemberAssignmentsResponse> {
-    Call::new(core, params.write(Parts::new(&GUARDRAILS_LIST_GUARDRAIL_MEMBER_ASSIGNMENTS).path("id", id.as_ref())))
+) -> Call<ListMemberAssignmentsResponse, GuardrailMemberAssignmentsParams> {
+    Call::new(core, Parts::new(&GUARDRAILS_LIST_GUARDRAIL_MEMBER_ASSIGNMENTS).path("id", id.as_ref())).taking()
 }
 
 static GUARDRAILS_BULK_ASSIGN_MEMBERS: Operation =
@@ -236,9 +236,9 @@ static GUARDRAILS_BULK_ASSIGN_MEMBERS: Operation =
 pub fn guardrails_bulk_assign_members(
     core: &OpenRouterCore,
     id: impl AsRef<str>,
-    request: BulkAssignMembersRequest,
+    request: impl Borrow<BulkAssignMembersRequest>,
 ) -> Call<BulkAssignMembersResponse> {
-    Call::new(core, Parts::new(&GUARDRAILS_BULK_ASSIGN_MEMBERS).path("id", id.as_ref()).json(&request))
+    Call::new(core, Parts::new(&GUARDRAILS_BULK_ASSIGN_MEMBERS).path("id", id.as_ref()).json(request.borrow()))
 }
 
 static GUARDRAILS_BULK_UNASSIGN_MEMBERS: Operation =
@@ -258,7 +258,7 @@ static GUARDRAILS_BULK_UNASSIGN_MEMBERS: Operation =
 pub fn guardrails_bulk_unassign_members(
     core: &OpenRouterCore,
     id: impl AsRef<str>,
-    request: BulkUnassignMembersRequest,
+    request: impl Borrow<BulkUnassignMembersRequest>,
 ) -> Call<BulkUnassignMembersResponse> {
-    Call::new(core, Parts::new(&GUARDRAILS_BULK_UNASSIGN_MEMBERS).path("id", id.as_ref()).json(&request))
+    Call::new(core, Parts::new(&GUARDRAILS_BULK_UNASSIGN_MEMBERS).path("id", id.as_ref()).json(request.borrow()))
 }

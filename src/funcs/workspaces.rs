@@ -3,6 +3,7 @@
 //! The operations of `workspaces`.
 
 use http::Method;
+use std::borrow::Borrow;
 
 use crate::core::{Call, OpenRouterCore, Operation, Paging, Parts};
 use crate::models::*;
@@ -13,13 +14,13 @@ static WORKSPACES_LIST: Operation = Operation::new("listWorkspaces", Method::GET
 
 /// Lists the workspaces of your account and returns one page; needs a management key.
 ///
-/// `GET /workspaces`, operation `listWorkspaces`. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+/// `GET /workspaces`, operation `listWorkspaces`. Optional parameters: `.params(WorkspacesListParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
 ///
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 401, 403, 500; other variants where no answer came.
 #[inline]
-pub fn workspaces_list(core: &OpenRouterCore, params: WorkspacesListParams) -> Call<ListWorkspacesResponse> {
-    Call::new(core, params.write(Parts::new(&WORKSPACES_LIST)))
+pub fn workspaces_list(core: &OpenRouterCore) -> Call<ListWorkspacesResponse, WorkspacesListParams> {
+    Call::new(core, Parts::new(&WORKSPACES_LIST)).taking()
 }
 
 static WORKSPACES_CREATE: Operation =
@@ -32,8 +33,11 @@ static WORKSPACES_CREATE: Operation =
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 500; other variants where no answer came.
 #[inline]
-pub fn workspaces_create(core: &OpenRouterCore, request: CreateWorkspaceRequest) -> Call<CreateWorkspaceResponse> {
-    Call::new(core, Parts::new(&WORKSPACES_CREATE).json(&request))
+pub fn workspaces_create(
+    core: &OpenRouterCore,
+    request: impl Borrow<CreateWorkspaceRequest>,
+) -> Call<CreateWorkspaceResponse> {
+    Call::new(core, Parts::new(&WORKSPACES_CREATE).json(request.borrow()))
 }
 
 static WORKSPACES_DELETE: Operation =
@@ -41,7 +45,7 @@ static WORKSPACES_DELETE: Operation =
 
 /// Deletes a workspace without active keys, along with its budgets and guardrails, and returns a confirmation; needs a management key.
 ///
-/// `DELETE /workspaces/{id}`, operation `deleteWorkspace`.
+/// `DELETE /workspaces/{id}`, operation `deleteWorkspace`. Optional parameters: `.params(WorkspacesDeleteParams::new()…)` on the call.
 ///
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 500; other variants where no answer came.
@@ -52,9 +56,8 @@ static WORKSPACES_DELETE: Operation =
 pub fn workspaces_delete(
     core: &OpenRouterCore,
     id: impl AsRef<str>,
-    params: WorkspacesDeleteParams,
-) -> Call<DeleteWorkspaceResponse> {
-    Call::new(core, params.write(Parts::new(&WORKSPACES_DELETE).path("id", id.as_ref())))
+) -> Call<DeleteWorkspaceResponse, WorkspacesDeleteParams> {
+    Call::new(core, Parts::new(&WORKSPACES_DELETE).path("id", id.as_ref())).taking()
 }
 
 static WORKSPACES_GET: Operation =
@@ -90,9 +93,9 @@ static WORKSPACES_UPDATE: Operation =
 pub fn workspaces_update(
     core: &OpenRouterCore,
     id: impl AsRef<str>,
-    request: UpdateWorkspaceRequest,
+    request: impl Borrow<UpdateWorkspaceRequest>,
 ) -> Call<UpdateWorkspaceResponse> {
-    Call::new(core, Parts::new(&WORKSPACES_UPDATE).path("id", id.as_ref()).json(&request))
+    Call::new(core, Parts::new(&WORKSPACES_UPDATE).path("id", id.as_ref()).json(request.borrow()))
 }
 
 static WORKSPACES_LIST_MEMBERS: Operation =
@@ -102,7 +105,7 @@ static WORKSPACES_LIST_MEMBERS: Operation =
 
 /// Lists the members of one workspace in pages; the default workspace includes the whole organization. Needs a management key.
 ///
-/// `GET /workspaces/{id}/members`, operation `listWorkspaceMembers`. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+/// `GET /workspaces/{id}/members`, operation `listWorkspaceMembers`. Optional parameters: `.params(WorkspacesListMembersParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
 ///
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 500; other variants where no answer came.
@@ -113,9 +116,8 @@ static WORKSPACES_LIST_MEMBERS: Operation =
 pub fn workspaces_list_members(
     core: &OpenRouterCore,
     id: impl AsRef<str>,
-    params: WorkspacesListMembersParams,
-) -> Call<ListWorkspaceMembersResponse> {
-    Call::new(core, params.write(Parts::new(&WORKSPACES_LIST_MEMBERS).path("id", id.as_ref())))
+) -> Call<ListWorkspaceMembersResponse, WorkspacesListMembersParams> {
+    Call::new(core, Parts::new(&WORKSPACES_LIST_MEMBERS).path("id", id.as_ref())).taking()
 }
 
 static WORKSPACES_BULK_ADD_MEMBERS: Operation =
@@ -135,9 +137,9 @@ static WORKSPACES_BULK_ADD_MEMBERS: Operation =
 pub fn workspaces_bulk_add_members(
     core: &OpenRouterCore,
     id: impl AsRef<str>,
-    request: BulkAddWorkspaceMembersRequest,
+    request: impl Borrow<BulkAddWorkspaceMembersRequest>,
 ) -> Call<BulkAddWorkspaceMembersResponse> {
-    Call::new(core, Parts::new(&WORKSPACES_BULK_ADD_MEMBERS).path("id", id.as_ref()).json(&request))
+    Call::new(core, Parts::new(&WORKSPACES_BULK_ADD_MEMBERS).path("id", id.as_ref()).json(request.borrow()))
 }
 
 static WORKSPACES_BULK_REMOVE_MEMBERS: Operation =
@@ -157,9 +159,9 @@ static WORKSPACES_BULK_REMOVE_MEMBERS: Operation =
 pub fn workspaces_bulk_remove_members(
     core: &OpenRouterCore,
     id: impl AsRef<str>,
-    request: BulkRemoveWorkspaceMembersRequest,
+    request: impl Borrow<BulkRemoveWorkspaceMembersRequest>,
 ) -> Call<BulkRemoveWorkspaceMembersResponse> {
-    Call::new(core, Parts::new(&WORKSPACES_BULK_REMOVE_MEMBERS).path("id", id.as_ref()).json(&request))
+    Call::new(core, Parts::new(&WORKSPACES_BULK_REMOVE_MEMBERS).path("id", id.as_ref()).json(request.borrow()))
 }
 
 static WORKSPACES_LIST_BUDGETS: Operation =
@@ -258,13 +260,13 @@ pub fn workspaces_set_budget(
     core: &OpenRouterCore,
     workspace_ref: impl AsRef<str>,
     interval: impl Into<WorkspaceBudgetInterval>,
-    request: UpsertWorkspaceBudgetRequest,
+    request: impl Borrow<UpsertWorkspaceBudgetRequest>,
 ) -> Call<UpsertWorkspaceBudgetResponse> {
     Call::new(
         core,
         Parts::new(&WORKSPACES_SET_BUDGET)
             .path("workspace_ref", workspace_ref.as_ref())
             .path("interval", interval.into())
-            .json(&request),
+            .json(request.borrow()),
     )
 }

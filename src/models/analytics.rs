@@ -2,8 +2,8 @@
 
 //! Types of `analytics`.
 
-use crate::core::Parts;
 use crate::core::wire::{IntoList, Root, wire_enum, wire_numbers, wire_setters, wire_struct, wire_text, wire_union};
+use crate::core::{Parameters, Parts};
 use crate::models::*;
 
 /// Splits rows by workspace and adds `workspace_id` to each; without it, workspaces are summed together.
@@ -44,9 +44,11 @@ impl AnalyticsGetUserActivityParams {
     pub fn new() -> Self {
         Self::default()
     }
+}
 
+impl Parameters for AnalyticsGetUserActivityParams {
     #[inline]
-    pub(crate) fn write(&self, parts: Parts) -> Parts {
+    fn write(&self, parts: Parts) -> Parts {
         parts
             .query("date", self.date.as_deref())
             .query("api_key_hash", self.api_key_hash.as_deref())

@@ -3,7 +3,7 @@
 //! Types of `api-keys`.
 
 use crate::core::wire::{IntoNumber, Root, wire_enum, wire_setters, wire_struct};
-use crate::core::{Page, Parts};
+use crate::core::{Page, Parameters, Parts};
 use crate::models::*;
 
 /// Envelope around the details of the calling API key.
@@ -305,9 +305,11 @@ impl ApiKeysListParams {
     pub fn new() -> Self {
         Self::default()
     }
+}
 
+impl Parameters for ApiKeysListParams {
     #[inline]
-    pub(crate) fn write(&self, parts: Parts) -> Parts {
+    fn write(&self, parts: Parts) -> Parts {
         parts
             .query("include_disabled", self.include_disabled)
             .query("include_expired", self.include_expired)

@@ -3,7 +3,7 @@
 //! Types of `batch`.
 
 use crate::core::wire::{IntoList, IntoNumber, Root, wire_enum, wire_setters, wire_struct, wire_union};
-use crate::core::{Page, Parts};
+use crate::core::{Page, Parameters, Parts};
 use crate::models::*;
 
 /// Batch status to filter a listing by; the transient states of finalizing and cancelling count as `in_progress`.
@@ -61,9 +61,11 @@ impl BatchListParams {
     pub fn new() -> Self {
         Self::default()
     }
+}
 
+impl Parameters for BatchListParams {
     #[inline]
-    pub(crate) fn write(&self, parts: Parts) -> Parts {
+    fn write(&self, parts: Parts) -> Parts {
         parts
             .query("limit", self.limit)
             .query("after", self.after.as_deref())

@@ -2,8 +2,8 @@
 
 //! Types of `benchmarks`.
 
-use crate::core::Parts;
 use crate::core::wire::{IntoNumber, Root, wire_enum, wire_struct, wire_union};
+use crate::core::{Parameters, Parts};
 use crate::models::*;
 
 /// Limits results to one publisher of scores, which also fixes the shape of each item; omit to mix all.
@@ -159,9 +159,11 @@ impl BenchmarksGetBenchmarksParams {
     pub fn new() -> Self {
         Self::default()
     }
+}
 
+impl Parameters for BenchmarksGetBenchmarksParams {
     #[inline]
-    pub(crate) fn write(&self, parts: Parts) -> Parts {
+    fn write(&self, parts: Parts) -> Parts {
         parts
             .query("source", self.source.as_ref().map(AsRef::as_ref))
             .query("task_type", self.task_type.as_ref().map(AsRef::as_ref))

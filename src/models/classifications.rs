@@ -2,8 +2,8 @@
 
 //! Types of `classifications`.
 
-use crate::core::Parts;
 use crate::core::wire::{Root, wire_enum, wire_struct};
+use crate::core::{Parameters, Parts};
 use crate::models::*;
 
 /// Length of the recent period the shares are computed over.
@@ -38,9 +38,11 @@ impl TaskClassificationsParams {
     pub fn new() -> Self {
         Self::default()
     }
+}
 
+impl Parameters for TaskClassificationsParams {
     #[inline]
-    pub(crate) fn write(&self, parts: Parts) -> Parts {
+    fn write(&self, parts: Parts) -> Parts {
         parts.query("window", self.window.as_ref().map(AsRef::as_ref))
     }
 }

@@ -3,7 +3,7 @@
 //! Types of `containers`.
 
 use crate::core::wire::{IntoNumber, Root, wire_struct};
-use crate::core::{Page, Parts};
+use crate::core::{Page, Parameters, Parts};
 use crate::models::*;
 
 /// The optional parameters of `containers_list_container_files`. Left out, the server's defaults hold.
@@ -24,9 +24,11 @@ impl ContainersListContainerFilesParams {
     pub fn new() -> Self {
         Self::default()
     }
+}
 
+impl Parameters for ContainersListContainerFilesParams {
     #[inline]
-    pub(crate) fn write(&self, parts: Parts) -> Parts {
+    fn write(&self, parts: Parts) -> Parts {
         parts.query("limit", self.limit).query("after", self.after.as_deref())
     }
 }

@@ -3,7 +3,7 @@
 //! Types of `datasets`.
 
 use crate::core::wire::{IntoNumber, Root, wire_enum, wire_struct};
-use crate::core::{Page, Parts};
+use crate::core::{Page, Parameters, Parts};
 use crate::models::*;
 
 /// Keeps apps tagged within one marketplace group; any `subcategory` sent along must be part of that group.
@@ -144,9 +144,11 @@ impl DatasetsGetAppRankingsParams {
     pub fn new() -> Self {
         Self::default()
     }
+}
 
+impl Parameters for DatasetsGetAppRankingsParams {
     #[inline]
-    pub(crate) fn write(&self, parts: Parts) -> Parts {
+    fn write(&self, parts: Parts) -> Parts {
         parts
             .query("category", self.category.as_ref().map(AsRef::as_ref))
             .query("subcategory", self.subcategory.as_ref().map(AsRef::as_ref))
@@ -476,9 +478,11 @@ impl DatasetsGetRankingsDailyParams {
     pub fn new() -> Self {
         Self::default()
     }
+}
 
+impl Parameters for DatasetsGetRankingsDailyParams {
     #[inline]
-    pub(crate) fn write(&self, parts: Parts) -> Parts {
+    fn write(&self, parts: Parts) -> Parts {
         parts
             .query("start_date", self.start_date.as_deref())
             .query("end_date", self.end_date.as_deref())
@@ -643,9 +647,11 @@ impl DatasetsGetSessionCostParams {
     pub fn new() -> Self {
         Self::default()
     }
+}
 
+impl Parameters for DatasetsGetSessionCostParams {
     #[inline]
-    pub(crate) fn write(&self, parts: Parts) -> Parts {
+    fn write(&self, parts: Parts) -> Parts {
         parts
             .query("app_slug", self.app_slug.as_deref())
             .query("model", self.model.as_deref())

@@ -2,10 +2,10 @@
 
 //! Types of `embeddings`.
 
-use crate::core::Parts;
 use crate::core::wire::{
     IntoList, IntoNumber, Root, wire_enum, wire_setters, wire_struct, wire_text, wire_texts, wire_union,
 };
+use crate::core::{Parameters, Parts};
 use crate::models::*;
 
 /// Vectors for all inputs, plus the model that made them and the usage.
@@ -663,9 +663,11 @@ impl EmbeddingsListModelsParams {
     pub fn new() -> Self {
         Self::default()
     }
+}
 
+impl Parameters for EmbeddingsListModelsParams {
     #[inline]
-    pub(crate) fn write(&self, parts: Parts) -> Parts {
+    fn write(&self, parts: Parts) -> Parts {
         parts.query("offset", self.offset).query("limit", self.limit)
     }
 }

@@ -3,7 +3,7 @@
 //! Types of `guardrails`.
 
 use crate::core::wire::{IntoList, IntoNumber, Root, wire_enum, wire_setters, wire_struct};
-use crate::core::{Page, Parts};
+use crate::core::{Page, Parameters, Parts};
 use crate::models::*;
 
 /// The optional parameters of `guardrails_list`. Left out, the server's defaults hold.
@@ -30,9 +30,11 @@ impl GuardrailsListParams {
     pub fn new() -> Self {
         Self::default()
     }
+}
 
+impl Parameters for GuardrailsListParams {
     #[inline]
-    pub(crate) fn write(&self, parts: Parts) -> Parts {
+    fn write(&self, parts: Parts) -> Parts {
         parts
             .query("offset", self.offset)
             .query("limit", self.limit)
@@ -658,9 +660,11 @@ impl GuardrailsListKeyAssignmentsParams {
     pub fn new() -> Self {
         Self::default()
     }
+}
 
+impl Parameters for GuardrailsListKeyAssignmentsParams {
     #[inline]
-    pub(crate) fn write(&self, parts: Parts) -> Parts {
+    fn write(&self, parts: Parts) -> Parts {
         parts.query("offset", self.offset).query("limit", self.limit)
     }
 }
@@ -774,9 +778,11 @@ impl GuardrailsListMemberAssignmentsParams {
     pub fn new() -> Self {
         Self::default()
     }
+}
 
+impl Parameters for GuardrailsListMemberAssignmentsParams {
     #[inline]
-    pub(crate) fn write(&self, parts: Parts) -> Parts {
+    fn write(&self, parts: Parts) -> Parts {
         parts.query("offset", self.offset).query("limit", self.limit)
     }
 }
@@ -1077,9 +1083,11 @@ impl GuardrailKeyAssignmentsParams {
     pub fn new() -> Self {
         Self::default()
     }
+}
 
+impl Parameters for GuardrailKeyAssignmentsParams {
     #[inline]
-    pub(crate) fn write(&self, parts: Parts) -> Parts {
+    fn write(&self, parts: Parts) -> Parts {
         parts.query("offset", self.offset).query("limit", self.limit)
     }
 }
@@ -1214,9 +1222,11 @@ impl GuardrailMemberAssignmentsParams {
     pub fn new() -> Self {
         Self::default()
     }
+}
 
+impl Parameters for GuardrailMemberAssignmentsParams {
     #[inline]
-    pub(crate) fn write(&self, parts: Parts) -> Parts {
+    fn write(&self, parts: Parts) -> Parts {
         parts.query("offset", self.offset).query("limit", self.limit)
     }
 }

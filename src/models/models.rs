@@ -2,8 +2,8 @@
 
 //! Types of `models`.
 
-use crate::core::Parts;
 use crate::core::wire::{IntoNumber, Root, wire_enum, wire_struct};
+use crate::core::{Parameters, Parts};
 use crate::models::*;
 
 /// Envelope around one entry of the model catalogue.
@@ -261,9 +261,11 @@ impl ModelsListParams {
     pub fn new() -> Self {
         Self::default()
     }
+}
 
+impl Parameters for ModelsListParams {
     #[inline]
-    pub(crate) fn write(&self, parts: Parts) -> Parts {
+    fn write(&self, parts: Parts) -> Parts {
         parts
             .query("offset", self.offset)
             .query("limit", self.limit)
@@ -545,9 +547,11 @@ impl ModelsCountParams {
     pub fn new() -> Self {
         Self::default()
     }
+}
 
+impl Parameters for ModelsCountParams {
     #[inline]
-    pub(crate) fn write(&self, parts: Parts) -> Parts {
+    fn write(&self, parts: Parts) -> Parts {
         parts.query("output_modalities", self.output_modalities.as_deref())
     }
 }
@@ -693,9 +697,11 @@ impl ModelsListForUserParams {
     pub fn new() -> Self {
         Self::default()
     }
+}
 
+impl Parameters for ModelsListForUserParams {
     #[inline]
-    pub(crate) fn write(&self, parts: Parts) -> Parts {
+    fn write(&self, parts: Parts) -> Parts {
         parts
             .query("offset", self.offset)
             .query("limit", self.limit)

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use crate::core::wire::{
     IntoList, IntoNumber, Root, wire_enum, wire_numbers, wire_setters, wire_struct, wire_text, wire_union,
 };
-use crate::core::{Page, Parts};
+use crate::core::{Page, Parameters, Parts};
 use crate::models::*;
 
 /// The optional parameters of `observability_list`. Left out, the server's defaults hold.
@@ -34,9 +34,11 @@ impl ObservabilityListParams {
     pub fn new() -> Self {
         Self::default()
     }
+}
 
+impl Parameters for ObservabilityListParams {
     #[inline]
-    pub(crate) fn write(&self, parts: Parts) -> Parts {
+    fn write(&self, parts: Parts) -> Parts {
         parts
             .query("offset", self.offset)
             .query("limit", self.limit)

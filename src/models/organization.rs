@@ -3,7 +3,7 @@
 //! Types of `organization`.
 
 use crate::core::wire::{IntoNumber, Root, wire_enum, wire_setters, wire_struct};
-use crate::core::{Page, Parts};
+use crate::core::{Page, Parameters, Parts};
 use crate::models::*;
 
 /// The optional parameters of `organization_list_members`. Left out, the server's defaults hold.
@@ -26,9 +26,11 @@ impl OrganizationListMembersParams {
     pub fn new() -> Self {
         Self::default()
     }
+}
 
+impl Parameters for OrganizationListMembersParams {
     #[inline]
-    pub(crate) fn write(&self, parts: Parts) -> Parts {
+    fn write(&self, parts: Parts) -> Parts {
         parts.query("offset", self.offset).query("limit", self.limit)
     }
 }

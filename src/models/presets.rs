@@ -3,7 +3,7 @@
 //! Types of `presets`.
 
 use crate::core::wire::{IntoNumber, Root, wire_enum, wire_struct};
-use crate::core::{Page, Parts};
+use crate::core::{Page, Parameters, Parts};
 use crate::models::*;
 
 /// The optional parameters of `presets_list`. Left out, the server's defaults hold.
@@ -26,9 +26,11 @@ impl PresetsListParams {
     pub fn new() -> Self {
         Self::default()
     }
+}
 
+impl Parameters for PresetsListParams {
     #[inline]
-    pub(crate) fn write(&self, parts: Parts) -> Parts {
+    fn write(&self, parts: Parts) -> Parts {
         parts.query("offset", self.offset).query("limit", self.limit)
     }
 }
@@ -294,9 +296,11 @@ impl PresetsListVersionsParams {
     pub fn new() -> Self {
         Self::default()
     }
+}
 
+impl Parameters for PresetsListVersionsParams {
     #[inline]
-    pub(crate) fn write(&self, parts: Parts) -> Parts {
+    fn write(&self, parts: Parts) -> Parts {
         parts.query("offset", self.offset).query("limit", self.limit)
     }
 }

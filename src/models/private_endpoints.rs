@@ -2,8 +2,8 @@
 
 //! Types of `private-endpoints`.
 
-use crate::core::Parts;
 use crate::core::wire::{IntoList, Root, wire_enum, wire_setters, wire_struct};
+use crate::core::{Parameters, Parts};
 use crate::models::*;
 
 /// All private endpoints of an organization, whatever their status.
@@ -823,9 +823,11 @@ impl PrivateEndpointsDeleteParams {
     pub fn new() -> Self {
         Self::default()
     }
+}
 
+impl Parameters for PrivateEndpointsDeleteParams {
     #[inline]
-    pub(crate) fn write(&self, parts: Parts) -> Parts {
+    fn write(&self, parts: Parts) -> Parts {
         parts.query("draft_only", self.draft_only)
     }
 }

@@ -3,7 +3,7 @@
 //! Types of `scim`.
 
 use crate::core::wire::{IntoNumber, Root, wire_enum, wire_setters, wire_struct};
-use crate::core::{Page, Parts};
+use crate::core::{Page, Parameters, Parts};
 use crate::models::*;
 
 /// The optional parameters of `scim_list_mappings`. Left out, the server's defaults hold.
@@ -26,9 +26,11 @@ impl ScimListMappingsParams {
     pub fn new() -> Self {
         Self::default()
     }
+}
 
+impl Parameters for ScimListMappingsParams {
     #[inline]
-    pub(crate) fn write(&self, parts: Parts) -> Parts {
+    fn write(&self, parts: Parts) -> Parts {
         parts.query("offset", self.offset).query("limit", self.limit)
     }
 }
@@ -348,9 +350,11 @@ impl ScimListGroupsParams {
     pub fn new() -> Self {
         Self::default()
     }
+}
 
+impl Parameters for ScimListGroupsParams {
     #[inline]
-    pub(crate) fn write(&self, parts: Parts) -> Parts {
+    fn write(&self, parts: Parts) -> Parts {
         parts
             .query("offset", self.offset)
             .query("limit", self.limit)

@@ -3,7 +3,7 @@
 //! Types of `tools`.
 
 use crate::core::wire::{IntoNumber, Root, wire_enum, wire_struct};
-use crate::core::{Page, Parts};
+use crate::core::{Page, Parameters, Parts};
 use crate::models::*;
 
 /// Keeps only tools that work in this API format.
@@ -50,9 +50,11 @@ impl ToolsListToolsParams {
     pub fn new() -> Self {
         Self::default()
     }
+}
 
+impl Parameters for ToolsListToolsParams {
     #[inline]
-    pub(crate) fn write(&self, parts: Parts) -> Parts {
+    fn write(&self, parts: Parts) -> Parts {
         parts
             .query("offset", self.offset)
             .query("limit", self.limit)

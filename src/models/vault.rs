@@ -3,7 +3,7 @@
 //! Types of `vault`.
 
 use crate::core::wire::{IntoList, IntoNumber, Root, wire_enum, wire_setters, wire_struct};
-use crate::core::{Page, Parts};
+use crate::core::{Page, Parameters, Parts};
 use crate::models::*;
 
 /// The answer of `vault_list_intern_connections`.
@@ -641,9 +641,11 @@ impl VaultEffectiveSecretsParams {
     pub fn new() -> Self {
         Self::default()
     }
+}
 
+impl Parameters for VaultEffectiveSecretsParams {
     #[inline]
-    pub(crate) fn write(&self, parts: Parts) -> Parts {
+    fn write(&self, parts: Parts) -> Parts {
         parts.query("limit", self.limit).query("offset", self.offset)
     }
 }
@@ -761,9 +763,11 @@ impl VaultListInternVaultSecretsParams {
     pub fn new() -> Self {
         Self::default()
     }
+}
 
+impl Parameters for VaultListInternVaultSecretsParams {
     #[inline]
-    pub(crate) fn write(&self, parts: Parts) -> Parts {
+    fn write(&self, parts: Parts) -> Parts {
         parts.query("limit", self.limit).query("offset", self.offset)
     }
 }
@@ -977,9 +981,11 @@ impl VaultListVaultSecretsParams {
     pub fn new() -> Self {
         Self::default()
     }
+}
 
+impl Parameters for VaultListVaultSecretsParams {
     #[inline]
-    pub(crate) fn write(&self, parts: Parts) -> Parts {
+    fn write(&self, parts: Parts) -> Parts {
         parts.query("limit", self.limit).query("offset", self.offset)
     }
 }

@@ -3,7 +3,7 @@
 //! Types of `workspaces`.
 
 use crate::core::wire::{IntoList, IntoNumber, Root, wire_enum, wire_setters, wire_struct};
-use crate::core::{Page, Parts};
+use crate::core::{Page, Parameters, Parts};
 use crate::models::*;
 
 /// The optional parameters of `workspaces_list`. Left out, the server's defaults hold.
@@ -26,9 +26,11 @@ impl WorkspacesListParams {
     pub fn new() -> Self {
         Self::default()
     }
+}
 
+impl Parameters for WorkspacesListParams {
     #[inline]
-    pub(crate) fn write(&self, parts: Parts) -> Parts {
+    fn write(&self, parts: Parts) -> Parts {
         parts.query("offset", self.offset).query("limit", self.limit)
     }
 }
@@ -326,9 +328,11 @@ impl WorkspacesDeleteParams {
     pub fn new() -> Self {
         Self::default()
     }
+}
 
+impl Parameters for WorkspacesDeleteParams {
     #[inline]
-    pub(crate) fn write(&self, parts: Parts) -> Parts {
+    fn write(&self, parts: Parts) -> Parts {
         parts.query("confirm_default_workspace_deletion", self.confirm_default_workspace_deletion)
     }
 }
@@ -544,9 +548,11 @@ impl WorkspacesListMembersParams {
     pub fn new() -> Self {
         Self::default()
     }
+}
 
+impl Parameters for WorkspacesListMembersParams {
     #[inline]
-    pub(crate) fn write(&self, parts: Parts) -> Parts {
+    fn write(&self, parts: Parts) -> Parts {
         parts.query("offset", self.offset).query("limit", self.limit)
     }
 }

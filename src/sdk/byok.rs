@@ -5,6 +5,7 @@
 use crate::core::{Call, OpenRouterCore};
 use crate::funcs;
 use crate::models::*;
+use std::borrow::Borrow;
 
 /// The operations of `byok`, by [`OpenRouter::byok`](crate::OpenRouter::byok).
 #[derive(Clone, Copy, Debug)]
@@ -19,12 +20,12 @@ impl<'a> Byok<'a> {
 
     /// Lists the provider credentials you brought yourself (BYOK) in one workspace, the default unless told otherwise; needs a management key.
     ///
-    /// `GET /byok`, operation `listBYOKKeys`. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+    /// `GET /byok`, operation `listBYOKKeys`. Optional parameters: `.params(ByokListParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
     ///
     /// The same as [`funcs::byok_list`].
     #[inline]
-    pub fn list(self, params: ByokListParams) -> Call<ListByokKeysResponse> {
-        funcs::byok_list(self.core, params)
+    pub fn list(self) -> Call<ListByokKeysResponse, ByokListParams> {
+        funcs::byok_list(self.core)
     }
 
     /// Stores a provider credential of your own, encrypted, and returns its record without the raw key; needs a management key.
@@ -33,7 +34,7 @@ impl<'a> Byok<'a> {
     ///
     /// The same as [`funcs::byok_create`].
     #[inline]
-    pub fn create(self, request: CreateByokKeyRequest) -> Call<CreateByokKeyResponse> {
+    pub fn create(self, request: impl Borrow<CreateByokKeyRequest>) -> Call<CreateByokKeyResponse> {
         funcs::byok_create(self.core, request)
     }
 
@@ -63,7 +64,11 @@ impl<'a> Byok<'a> {
     ///
     /// The same as [`funcs::byok_update`].
     #[inline]
-    pub fn update(self, id: impl AsRef<str>, request: UpdateByokKeyRequest) -> Call<UpdateByokKeyResponse> {
+    pub fn update(
+        self,
+        id: impl AsRef<str>,
+        request: impl Borrow<UpdateByokKeyRequest>,
+    ) -> Call<UpdateByokKeyResponse> {
         funcs::byok_update(self.core, id, request)
     }
 }

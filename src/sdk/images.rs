@@ -5,6 +5,7 @@
 use crate::core::{Call, EventStream, OpenRouterCore};
 use crate::funcs;
 use crate::models::*;
+use std::borrow::Borrow;
 
 /// The operations of `images`, by [`OpenRouter::images`](crate::OpenRouter::images).
 #[derive(Clone, Copy, Debug)]
@@ -23,7 +24,7 @@ impl<'a> Images<'a> {
     ///
     /// The same as [`funcs::images_generate`].
     #[inline]
-    pub fn generate(self, request: ImageGenerationRequest) -> Call<ImageGenerationResponse> {
+    pub fn generate(self, request: impl Borrow<ImageGenerationRequest>) -> Call<ImageGenerationResponse> {
         funcs::images_generate(self.core, request)
     }
 
@@ -33,7 +34,7 @@ impl<'a> Images<'a> {
     ///
     /// The same as [`funcs::images_stream`].
     #[inline]
-    pub fn stream(self, request: ImageGenerationRequest) -> Call<EventStream<ImageStreamEvent>> {
+    pub fn stream(self, request: impl Borrow<ImageGenerationRequest>) -> Call<EventStream<ImageStreamEvent>> {
         funcs::images_stream(self.core, request)
     }
 

@@ -5,6 +5,7 @@
 use crate::core::{Call, OpenRouterCore};
 use crate::funcs;
 use crate::models::*;
+use std::borrow::Borrow;
 
 /// The operations of `observability`, by [`OpenRouter::observability`](crate::OpenRouter::observability).
 #[derive(Clone, Copy, Debug)]
@@ -19,12 +20,12 @@ impl<'a> Observability<'a> {
 
     /// Lists the stable-release observability destinations set up in one workspace, in pages; needs a management key.
     ///
-    /// `GET /observability/destinations`, operation `listObservabilityDestinations`. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+    /// `GET /observability/destinations`, operation `listObservabilityDestinations`. Optional parameters: `.params(ObservabilityListParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
     ///
     /// The same as [`funcs::observability_list`].
     #[inline]
-    pub fn list(self, params: ObservabilityListParams) -> Call<ListObservabilityDestinationsResponse> {
-        funcs::observability_list(self.core, params)
+    pub fn list(self) -> Call<ListObservabilityDestinationsResponse, ObservabilityListParams> {
+        funcs::observability_list(self.core)
     }
 
     /// Adds an observability destination, up to five of each type, and returns it; needs a management key.
@@ -35,7 +36,7 @@ impl<'a> Observability<'a> {
     #[inline]
     pub fn create(
         self,
-        request: CreateObservabilityDestinationRequest,
+        request: impl Borrow<CreateObservabilityDestinationRequest>,
     ) -> Call<CreateObservabilityDestinationResponse> {
         funcs::observability_create(self.core, request)
     }
@@ -69,7 +70,7 @@ impl<'a> Observability<'a> {
     pub fn update(
         self,
         id: impl AsRef<str>,
-        request: UpdateObservabilityDestinationRequest,
+        request: impl Borrow<UpdateObservabilityDestinationRequest>,
     ) -> Call<UpdateObservabilityDestinationResponse> {
         funcs::observability_update(self.core, id, request)
     }

@@ -5,6 +5,7 @@
 use crate::core::{Call, OpenRouterCore};
 use crate::funcs;
 use crate::models::*;
+use std::borrow::Borrow;
 
 /// The operations of `organization`, by [`OpenRouter::organization`](crate::OpenRouter::organization).
 #[derive(Clone, Copy, Debug)]
@@ -19,12 +20,12 @@ impl<'a> Organization<'a> {
 
     /// Lists the people in the organization behind the management key you authenticate with, in pages.
     ///
-    /// `GET /organization/members`, operation `listOrganizationMembers`. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+    /// `GET /organization/members`, operation `listOrganizationMembers`. Optional parameters: `.params(OrganizationListMembersParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
     ///
     /// The same as [`funcs::organization_list_members`].
     #[inline]
-    pub fn list_members(self, params: OrganizationListMembersParams) -> Call<ListOrganizationMembersResponse> {
-        funcs::organization_list_members(self.core, params)
+    pub fn list_members(self) -> Call<ListOrganizationMembersResponse, OrganizationListMembersParams> {
+        funcs::organization_list_members(self.core)
     }
 
     /// Returns the settings of the organization that the management key belongs to.
@@ -45,7 +46,7 @@ impl<'a> Organization<'a> {
     #[inline]
     pub fn update_settings(
         self,
-        request: UpdateOrganizationSettingsRequest,
+        request: impl Borrow<UpdateOrganizationSettingsRequest>,
     ) -> Call<UpdateOrganizationSettingsResponse> {
         funcs::organization_update_settings(self.core, request)
     }

@@ -5,6 +5,7 @@
 use crate::core::{Call, OpenRouterCore};
 use crate::funcs;
 use crate::models::*;
+use std::borrow::Borrow;
 
 /// The operations of `private-endpoints`, by [`OpenRouter::private_endpoints`](crate::OpenRouter::private_endpoints).
 #[derive(Clone, Copy, Debug)]
@@ -35,7 +36,7 @@ impl<'a> PrivateEndpoints<'a> {
     #[inline]
     pub fn create(
         self,
-        request: CreatePrivateEndpointRequest,
+        request: impl Borrow<CreatePrivateEndpointRequest>,
         idempotency_key: Option<&str>,
     ) -> Call<ManagedPrivateEndpointResponse> {
         funcs::private_endpoints_create(self.core, request, idempotency_key)
@@ -43,16 +44,12 @@ impl<'a> PrivateEndpoints<'a> {
 
     /// Deletes a private endpoint, ending all routing to it, and returns its ID; needs a management key.
     ///
-    /// `DELETE /private-endpoints/{id}`, operation `deletePrivateEndpoint`.
+    /// `DELETE /private-endpoints/{id}`, operation `deletePrivateEndpoint`. Optional parameters: `.params(PrivateEndpointsDeleteParams::new()…)` on the call.
     ///
     /// The same as [`funcs::private_endpoints_delete`].
     #[inline]
-    pub fn delete(
-        self,
-        id: impl AsRef<str>,
-        params: PrivateEndpointsDeleteParams,
-    ) -> Call<DeletePrivateEndpointResponse> {
-        funcs::private_endpoints_delete(self.core, id, params)
+    pub fn delete(self, id: impl AsRef<str>) -> Call<DeletePrivateEndpointResponse, PrivateEndpointsDeleteParams> {
+        funcs::private_endpoints_delete(self.core, id)
     }
 
     /// Returns one private endpoint in full, including its deployment, rates and parameters; needs a management key.
@@ -71,7 +68,11 @@ impl<'a> PrivateEndpoints<'a> {
     ///
     /// The same as [`funcs::private_endpoints_update`].
     #[inline]
-    pub fn update(self, id: impl AsRef<str>, request: UpdatePrivateEndpointRequest) -> Call<PrivateEndpointResponse> {
+    pub fn update(
+        self,
+        id: impl AsRef<str>,
+        request: impl Borrow<UpdatePrivateEndpointRequest>,
+    ) -> Call<PrivateEndpointResponse> {
         funcs::private_endpoints_update(self.core, id, request)
     }
 
@@ -116,7 +117,7 @@ impl<'a> PrivateEndpoints<'a> {
     pub fn update_parameters(
         self,
         id: impl AsRef<str>,
-        request: UpdatePrivateEndpointParametersRequest,
+        request: impl Borrow<UpdatePrivateEndpointParametersRequest>,
     ) -> Call<PrivateEndpointResponse> {
         funcs::private_endpoints_update_parameters(self.core, id, request)
     }
@@ -132,7 +133,7 @@ impl<'a> PrivateEndpoints<'a> {
     pub fn update_pricing(
         self,
         id: impl AsRef<str>,
-        request: UpdatePrivateEndpointPricingRequest,
+        request: impl Borrow<UpdatePrivateEndpointPricingRequest>,
     ) -> Call<PrivateEndpointResponse> {
         funcs::private_endpoints_update_pricing(self.core, id, request)
     }
@@ -146,7 +147,7 @@ impl<'a> PrivateEndpoints<'a> {
     pub fn validate(
         self,
         id: impl AsRef<str>,
-        request: ValidatePrivateEndpointRequest,
+        request: impl Borrow<ValidatePrivateEndpointRequest>,
     ) -> Call<PrivateEndpointValidationResponse> {
         funcs::private_endpoints_validate(self.core, id, request)
     }

@@ -5,6 +5,7 @@
 use crate::core::{Call, OpenRouterCore};
 use crate::funcs;
 use crate::models::*;
+use std::borrow::Borrow;
 
 /// The operations of `private-providers`, by [`OpenRouter::private_providers`](crate::OpenRouter::private_providers).
 #[derive(Clone, Copy, Debug)]
@@ -33,7 +34,7 @@ impl<'a> PrivateProviders<'a> {
     ///
     /// The same as [`funcs::private_providers_create`].
     #[inline]
-    pub fn create(self, request: CreatePrivateProviderRequest) -> Call<CreatePrivateProviderResponse> {
+    pub fn create(self, request: impl Borrow<CreatePrivateProviderRequest>) -> Call<CreatePrivateProviderResponse> {
         funcs::private_providers_create(self.core, request)
     }
 
@@ -66,7 +67,7 @@ impl<'a> PrivateProviders<'a> {
     pub fn update(
         self,
         slug: impl AsRef<str>,
-        request: UpdatePrivateProviderRequest,
+        request: impl Borrow<UpdatePrivateProviderRequest>,
     ) -> Call<UpdatePrivateProviderResponse> {
         funcs::private_providers_update(self.core, slug, request)
     }

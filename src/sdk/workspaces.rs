@@ -5,6 +5,7 @@
 use crate::core::{Call, OpenRouterCore};
 use crate::funcs;
 use crate::models::*;
+use std::borrow::Borrow;
 
 /// The operations of `workspaces`, by [`OpenRouter::workspaces`](crate::OpenRouter::workspaces).
 #[derive(Clone, Copy, Debug)]
@@ -19,12 +20,12 @@ impl<'a> Workspaces<'a> {
 
     /// Lists the workspaces of your account and returns one page; needs a management key.
     ///
-    /// `GET /workspaces`, operation `listWorkspaces`. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+    /// `GET /workspaces`, operation `listWorkspaces`. Optional parameters: `.params(WorkspacesListParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
     ///
     /// The same as [`funcs::workspaces_list`].
     #[inline]
-    pub fn list(self, params: WorkspacesListParams) -> Call<ListWorkspacesResponse> {
-        funcs::workspaces_list(self.core, params)
+    pub fn list(self) -> Call<ListWorkspacesResponse, WorkspacesListParams> {
+        funcs::workspaces_list(self.core)
     }
 
     /// Creates a workspace in your account and returns it; needs a management key.
@@ -33,18 +34,18 @@ impl<'a> Workspaces<'a> {
     ///
     /// The same as [`funcs::workspaces_create`].
     #[inline]
-    pub fn create(self, request: CreateWorkspaceRequest) -> Call<CreateWorkspaceResponse> {
+    pub fn create(self, request: impl Borrow<CreateWorkspaceRequest>) -> Call<CreateWorkspaceResponse> {
         funcs::workspaces_create(self.core, request)
     }
 
     /// Deletes a workspace without active keys, along with its budgets and guardrails, and returns a confirmation; needs a management key.
     ///
-    /// `DELETE /workspaces/{id}`, operation `deleteWorkspace`.
+    /// `DELETE /workspaces/{id}`, operation `deleteWorkspace`. Optional parameters: `.params(WorkspacesDeleteParams::new()…)` on the call.
     ///
     /// The same as [`funcs::workspaces_delete`].
     #[inline]
-    pub fn delete(self, id: impl AsRef<str>, params: WorkspacesDeleteParams) -> Call<DeleteWorkspaceResponse> {
-        funcs::workspaces_delete(self.core, id, params)
+    pub fn delete(self, id: impl AsRef<str>) -> Call<DeleteWorkspaceResponse, WorkspacesDeleteParams> {
+        funcs::workspaces_delete(self.core, id)
     }
 
     /// Returns one workspace, found by UUID or slug; needs a management key.
@@ -63,22 +64,22 @@ impl<'a> Workspaces<'a> {
     ///
     /// The same as [`funcs::workspaces_update`].
     #[inline]
-    pub fn update(self, id: impl AsRef<str>, request: UpdateWorkspaceRequest) -> Call<UpdateWorkspaceResponse> {
+    pub fn update(
+        self,
+        id: impl AsRef<str>,
+        request: impl Borrow<UpdateWorkspaceRequest>,
+    ) -> Call<UpdateWorkspaceResponse> {
         funcs::workspaces_update(self.core, id, request)
     }
 
     /// Lists the members of one workspace in pages; the default workspace includes the whole organization. Needs a management key.
     ///
-    /// `GET /workspaces/{id}/members`, operation `listWorkspaceMembers`. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+    /// `GET /workspaces/{id}/members`, operation `listWorkspaceMembers`. Optional parameters: `.params(WorkspacesListMembersParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
     ///
     /// The same as [`funcs::workspaces_list_members`].
     #[inline]
-    pub fn list_members(
-        self,
-        id: impl AsRef<str>,
-        params: WorkspacesListMembersParams,
-    ) -> Call<ListWorkspaceMembersResponse> {
-        funcs::workspaces_list_members(self.core, id, params)
+    pub fn list_members(self, id: impl AsRef<str>) -> Call<ListWorkspaceMembersResponse, WorkspacesListMembersParams> {
+        funcs::workspaces_list_members(self.core, id)
     }
 
     /// Adds several organization members to a workspace in their organization roles and returns the outcome; needs a management key.
@@ -90,7 +91,7 @@ impl<'a> Workspaces<'a> {
     pub fn bulk_add_members(
         self,
         id: impl AsRef<str>,
-        request: BulkAddWorkspaceMembersRequest,
+        request: impl Borrow<BulkAddWorkspaceMembersRequest>,
     ) -> Call<BulkAddWorkspaceMembersResponse> {
         funcs::workspaces_bulk_add_members(self.core, id, request)
     }
@@ -104,7 +105,7 @@ impl<'a> Workspaces<'a> {
     pub fn bulk_remove_members(
         self,
         id: impl AsRef<str>,
-        request: BulkRemoveWorkspaceMembersRequest,
+        request: impl Borrow<BulkRemoveWorkspaceMembersRequest>,
     ) -> Call<BulkRemoveWorkspaceMembersResponse> {
         funcs::workspaces_bulk_remove_members(self.core, id, request)
     }
@@ -157,7 +158,7 @@ impl<'a> Workspaces<'a> {
         self,
         workspace_ref: impl AsRef<str>,
         interval: impl Into<WorkspaceBudgetInterval>,
-        request: UpsertWorkspaceBudgetRequest,
+        request: impl Borrow<UpsertWorkspaceBudgetRequest>,
     ) -> Call<UpsertWorkspaceBudgetResponse> {
         funcs::workspaces_set_budget(self.core, workspace_ref, interval, request)
     }
