@@ -31,7 +31,7 @@ async fn ask(client: &OpenRouter) -> Result<(), Failure> {
         .max_output_tokens(200);
 
     println!("\nStreamed:");
-    let mut stream = client.responses().stream(request.clone()).await?;
+    let mut stream = client.responses().stream(&request).await?;
     while let Some(event) = stream.next().await {
         match event? {
             ResponsesStreamEvent::OutputTextDelta(delta) => {
