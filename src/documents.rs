@@ -22,4 +22,5 @@ documents! {
     streaming "../docs/streaming.md"
     structured_output "../docs/structured-output.md"
     testing "../docs/testing.md"
+    unknown_operations "../docs/unknown-operations.md"
 }

@@ -51,6 +51,10 @@ pub mod mock;
 pub use core::{Call, EventStream, OpenRouterCore, Response, RetryConfig};
 pub use errors::Error;
 
+/// The crates whose types are in the API of this one, so that a program needs no dependency on them.
+#[doc(no_inline)]
+pub use {bytes, http, serde_json};
+
 #[cfg(doctest)]
 mod documents;
 pub mod funcs;

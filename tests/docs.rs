@@ -181,7 +181,7 @@ fn the_other_examples_come_to_their_end() {
     assert!(printed.ends_with("It is sunny in Lisbon, at 24 °C.\n"), "{printed}");
 
     let printed = run("gateway");
-    assert!(printed.starts_with("HTTP/1.1 200 OK") && printed.contains("data: \"Hello! \""), "{printed}");
+    assert!(printed.starts_with("HTTP/1.1 200 OK") && printed.contains("\"content\":\"Hello! \""), "{printed}");
     assert!(printed.trim_end().ends_with("data: [DONE]"), "{printed}");
 }
 
@@ -213,4 +213,30 @@ fn every_link_between_the_documents_leads_somewhere() {
 fn markdown(folder: &Path, found: &mut Vec<PathBuf>) {
     let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     found.extend(entries.filter(|path| path.extension().is_some_and(|extension| extension == "md")));
+}
+
+#[test]
+fn programs_of_the_documents_need_no_crate_that_their_page_does_not_list() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut pages: Vec<PathBuf> = vec![root.join("README.md")];
+    pages.extend(std::fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().path()));
+    for page in pages.iter().filter(|page| page.extension().is_some_and(|extension| extension == "md")) {
+        let text = std::fs::read_to_string(page).unwrap();
+        let blocks = text.split("```").skip(1).step_by(2).filter(|block| block.starts_with("rust"));
+        for block in blocks {
+            for line in block.lines() {
+                let Some(path) = line.trim_start().strip_prefix("use ") else { continue };
+                let krate = path.split([':', ';']).next().unwrap();
+                let is_local = matches!(krate, "std" | "openrouter_kit" | "tokio" | "self" | "super" | "crate");
+                let is_listed = text.contains(&format!("\n{} = ", krate.replace('_', "-")))
+                    || text.contains(&format!("\n{krate} = "));
+                assert!(is_local || is_listed, "{}: {line}", page.display());
+            }
+            for krate in ["http::", "bytes::", "serde_json::"] {
+                let bare = block.contains(krate)
+                    && !block.contains(&format!("use openrouter_kit::{}", krate.trim_end_matches(':')));
+                assert!(!bare, "{} uses {krate} without a path", page.display());
+            }
+        }
+    }
 }

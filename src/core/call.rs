@@ -21,7 +21,7 @@ use super::raw_events::RawEvents;
 use super::retry::RetryConfig;
 use super::sse::SseDecoder;
 use super::wire::{self, Json, Root};
-use crate::errors::{ApiError, Error, ResponseValidationError};
+use crate::errors::{ApiError, Cause, Error, ResponseValidationError};
 
 /// What a call may answer with: a model type (a JSON body), an [`EventStream`], a
 /// [`Download`](super::Download), or `()` where the body says nothing; [`RawEvents`] and [`Bytes`] for raw calls.
@@ -325,20 +325,34 @@ impl<T, P> Call<T, P> {
     fn poll_exchange(&mut self, cx: &mut Context<'_>) -> Poll<Result<Exchange, Error>> {
         self.draft.poll(&mut self.sending, self.expected, cx)
     }
+
+    /// The same call with another answer.
+    pub(super) fn answering<U: Answer>(self) -> Call<U> {
+        Call { draft: self.draft, sending: self.sending, expected: U::EXPECTED, read: U::from_exchange }
+    }
+
+    /// The same call with an answer that `read` makes of the same body.
+    pub(super) fn read_with<U>(self, read: fn(Exchange) -> Result<U, Error>) -> Call<U> {
+        Call { draft: self.draft, sending: self.sending, expected: self.expected, read }
+    }
+
+    pub(super) fn parts(&mut self) -> &mut Parts {
+        &mut self.draft.parts
+    }
 }
 
 impl<T: Root, P> Call<T, P> {
     /// Returns the body as it is received, without decoding it or looking for an error in it. Follow it with
     /// [`with_response`](Self::with_response) for the status and headers.
     pub fn raw(self) -> Call<Bytes> {
-        Call::from_draft(*self.draft)
+        self.answering()
     }
 }
 
 impl<T: StreamItem, P> Call<EventStream<T>, P> {
     /// Returns the events as they are received, without decoding them: [`RawEvents`].
     pub fn raw(self) -> Call<RawEvents<T>> {
-        Call::from_draft(*self.draft)
+        self.answering()
     }
 }
 
@@ -478,7 +492,7 @@ impl Exchange {
     }
 
     /// The value as text.
-    fn text(&self) -> Result<&str, wire::DecodeError> {
+    pub(super) fn text(&self) -> Result<&str, wire::DecodeError> {
         str::from_utf8(self.value()).map_err(|_| wire::DecodeError::new("the body is not UTF-8"))
     }
 
@@ -495,14 +509,18 @@ impl Exchange {
     }
 
     /// Whether the body is an error in one of the other forms that servers have for it.
-    fn is_error_body(&self) -> bool {
+    pub(super) fn is_error_body(&self) -> bool {
         ApiError::is_error_body(self.value())
     }
 
     /// A body that is not the expected response.
     pub(crate) fn into_misfit(self, error: wire::DecodeError) -> Error {
-        let body = self.body.as_bytes().cloned().unwrap_or_default();
         let path = error.path().to_owned();
+        self.into_invalid(path, error)
+    }
+
+    pub(super) fn into_invalid(self, path: String, error: impl Into<Cause>) -> Error {
+        let body = self.body.as_bytes().cloned().unwrap_or_default();
         let head = (self.status, self.headers);
         ResponseValidationError::new(self.operation_id, head, body, path, error).into()
     }

@@ -26,6 +26,9 @@ const DONE: &str = "[DONE]";
 /// The name of an event that is an error, on every protocol.
 pub(super) const ERROR: &str = "error";
 
+/// Why a stream is incomplete.
+const NO_END: &str = "the stream ended without its end mark";
+
 /// How long the end of the body is waited for after `[DONE]`. It comes with it nearly always, and the connection can be
 /// used again only once it was read.
 const END_OF_BODY: Duration = Duration::from_millis(100);
@@ -133,6 +136,11 @@ impl<T> EventStream<T> {
     /// The headers of the answer.
     pub const fn headers(&self) -> &HeaderMap {
         &self.source.headers
+    }
+
+    /// The error of a stream that did not contain what it should have.
+    pub(crate) fn incomplete(&self, why: &'static str) -> Error {
+        self.source.incomplete(why)
     }
 
     /// The id of the generation (`X-Generation-Id`).
@@ -301,7 +309,7 @@ impl Source {
                     None => {
                         self.close();
                         let is_complete = self.marked || !T::END_IS_MARKED || self.tail.iter().any(RawEvent::ends::<T>);
-                        return Poll::Ready(if is_complete { None } else { Some(Err(self.incomplete())) });
+                        return Poll::Ready(if is_complete { None } else { Some(Err(self.incomplete(NO_END))) });
                     }
                 },
             }
@@ -393,7 +401,7 @@ impl Source {
     fn misfit(&mut self, error: DecodeError, data: Bytes) -> Error {
         if self.state == State::Ended {
             self.close();
-            return self.incomplete();
+            return self.incomplete(NO_END);
         }
         let path = error.path().to_owned();
         self.invalid(&path, data, error)
@@ -403,9 +411,8 @@ impl Source {
         self.progress.add_to(ResponseValidationError::new(self.operation_id, self.head(), data, path, source).into())
     }
 
-    fn incomplete(&self) -> Error {
-        self.progress
-            .add_to(ConnectionError::incomplete(self.operation_id, "the stream ended without its end mark").into())
+    fn incomplete(&self, why: &'static str) -> Error {
+        self.progress.add_to(ConnectionError::incomplete(self.operation_id, why).into())
     }
 
     fn head(&self) -> (StatusCode, HeaderMap) {

@@ -14,7 +14,7 @@ use super::call::Options;
 use super::client::{Inner, Key, OpenRouterCore, ServerUrl, Timeouts};
 use super::hidden::{self, hide_values};
 use super::incoming::{Collected, End, Incoming};
-use super::operation::{Authentication, Operation, Parts, Payload};
+use super::operation::{Authentication, OperationRef, Parts, Payload};
 use super::retry::{Failure, RetryConfig};
 use super::runtime;
 use super::time::{self, Instant, sleep};
@@ -91,7 +91,7 @@ pub(crate) async fn execute(
     options: Options,
     expected: Expected,
 ) -> Result<Exchange, Error> {
-    let operation = parts.operation();
+    let operation = parts.operation().clone();
     if let Err(reason) = runtime::current() {
         let error = Error::invalid("runtime", reason).of_operation(operation.id());
         return Err(error.of_function(operation.function_name()));
@@ -119,7 +119,7 @@ pub(crate) async fn execute(
 /// Everything that all attempts of a call have in common.
 struct Plan<'a> {
     client: &'a Inner,
-    operation: &'static Operation,
+    operation: OperationRef,
     url: Uri,
     headers: HeaderMap,
     payload: Payload,
@@ -138,7 +138,7 @@ struct Plan<'a> {
 impl<'a> Plan<'a> {
     /// Checks everything; from here on nothing is wrong with the arguments.
     fn new(client: &'a Inner, parts: Parts, options: Options, expected: Expected) -> Result<Self, Error> {
-        let operation = parts.operation();
+        let operation = parts.operation().clone();
         let own_server = match operation.own_server().filter(|_| client.server.is_default()) {
             Some(server) if options.server.is_none() => Some(ServerUrl::parse(server)?),
             _ => options.server,
@@ -178,6 +178,7 @@ impl<'a> Plan<'a> {
         }
         Ok(Self {
             client,
+            repeatable: options.repeat_received || operation.is_repeatable(),
             operation,
             url,
             headers,
@@ -187,7 +188,6 @@ impl<'a> Plan<'a> {
             retry_config: options.retry_config,
             key: options.key,
             extensions: options.extensions,
-            repeatable: options.repeat_received || operation.is_repeatable(),
             wants_metadata: options.metadata,
             base_url: own_server.map(|server| server.as_str().to_owned()),
         })
@@ -231,7 +231,7 @@ impl<'a> Plan<'a> {
         }
         let base_url = self.base_url.clone().unwrap_or_else(|| self.client.server.as_str().to_owned());
         let is_stream = self.expected == Expected::Events;
-        let context = HookContext::new(self.operation, base_url, retry_config.clone(), self.timeouts);
+        let context = HookContext::new(self.operation.clone(), base_url, retry_config.clone(), self.timeouts);
         Some(context.with_call(is_stream, self.wants_metadata, self.extensions.clone()))
     }
 

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::fmt::Write as _;
+use std::ops::Deref;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::Method;
@@ -35,7 +37,7 @@ pub struct Operation {
     /// Empty if it is not known.
     function: &'static str,
     method: Method,
-    path: &'static str,
+    path: Cow<'static, str>,
     repeatable: bool,
     authentication: Authentication,
     metadata: bool,
@@ -52,7 +54,7 @@ impl Operation {
             id,
             function: "",
             method,
-            path,
+            path: Cow::Borrowed(path),
             repeatable: false,
             authentication: Authentication::Required,
             metadata: false,
@@ -115,9 +117,15 @@ impl Operation {
         &self.method
     }
 
-    /// The path below the server URL, with `{name}` where a parameter stands.
-    pub const fn path(&self) -> &'static str {
-        self.path
+    /// Returns the path below the server URL, with `{name}` in place of a parameter.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Describes a request that a program makes with [`OpenRouterCore::request`](super::OpenRouterCore::request).
+    pub(super) fn of_program(method: Method, path: String) -> Self {
+        let operation = Self { path: Cow::Owned(path), ..Self::new("request", method, "") };
+        operation.function("request").authentication(Authentication::Optional).with_metadata_header()
     }
 
     pub(crate) const fn function_name(&self) -> &'static str {
@@ -142,6 +150,24 @@ impl Operation {
 
     pub(crate) const fn paging(&self) -> Option<Paging> {
         self.paging
+    }
+}
+
+/// A reference to an operation: static if it is in the API document, shared if a program described it.
+#[derive(Clone, Debug)]
+pub(crate) enum OperationRef {
+    Static(&'static Operation),
+    Shared(Arc<Operation>),
+}
+
+impl Deref for OperationRef {
+    type Target = Operation;
+
+    fn deref(&self) -> &Operation {
+        match self {
+            Self::Static(operation) => operation,
+            Self::Shared(operation) => operation,
+        }
     }
 }
 
@@ -194,7 +220,7 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b
 
 /// One request, not yet sent. It keeps the first mistake; awaiting the call returns it, and nothing is sent.
 pub struct Parts {
-    operation: &'static Operation,
+    operation: OperationRef,
     target: Cow<'static, str>,
     headers: HeaderMap,
     content: Content,
@@ -231,7 +257,16 @@ pub trait Parameters {
 impl Parts {
     /// A request for `operation` without parameters and body.
     pub fn new(operation: &'static Operation) -> Self {
-        let target = Cow::Borrowed(operation.path);
+        Self::of_operation(OperationRef::Static(operation), Cow::Borrowed(&*operation.path))
+    }
+
+    /// A request for an operation that a program described.
+    pub(super) fn of_program(operation: Operation) -> Self {
+        let target = operation.path.clone();
+        Self::of_operation(OperationRef::Shared(Arc::new(operation)), target)
+    }
+
+    fn of_operation(operation: OperationRef, target: Cow<'static, str>) -> Self {
         Self { operation, target, headers: HeaderMap::new(), content: Content::None, mistake: None }
     }
 
@@ -240,13 +275,14 @@ impl Parts {
     /// Empty values, `.` and `..` are mistakes: they would name another resource.
     #[must_use]
     pub fn path(mut self, name: &'static str, value: impl AsRef<str>) -> Self {
-        self.fill(name, value.as_ref());
+        self.fill(name, name, value.as_ref());
         self
     }
 
-    fn fill(&mut self, name: &'static str, value: &str) {
+    /// Fills a parameter of the path. `argument` is what an error names.
+    pub(super) fn fill(&mut self, argument: &'static str, name: &str, value: &str) {
         if matches!(value, "" | "." | "..") {
-            self.fail(name, format!("is {value:?}, which cannot stand in a path; give the identifier itself"));
+            self.fail(argument, format!("is {value:?}, which cannot be in a path; pass the identifier itself"));
             return;
         }
         let encoded = utf8_percent_encode(value, RESERVED).to_string();
@@ -341,8 +377,17 @@ impl Parts {
         self
     }
 
-    pub(crate) const fn operation(&self) -> &'static Operation {
-        self.operation
+    pub(crate) const fn operation(&self) -> &OperationRef {
+        &self.operation
+    }
+
+    pub(super) fn target(&self) -> &str {
+        &self.target
+    }
+
+    /// Sets a JSON body that is already encoded.
+    pub(super) fn set_json(&mut self, json: Vec<u8>) {
+        self.content = Content::Json(json);
     }
 
     pub(crate) fn set_header(&mut self, name: &str, value: &str) {
@@ -378,7 +423,7 @@ impl Parts {
 
     /// Takes the request, and leaves one that cannot be sent.
     pub(crate) fn take(&mut self) -> Self {
-        let mut sent = Self::new(self.operation);
+        let mut sent = Self::of_operation(self.operation.clone(), Cow::Borrowed(""));
         sent.fail("call", "was already sent; create a new one");
         std::mem::replace(self, sent)
     }
@@ -386,7 +431,7 @@ impl Parts {
     /// Copies the request for the next page. A pending error moves to the copy, so it is reported once.
     pub(crate) fn copy(&mut self) -> Self {
         Self {
-            operation: self.operation,
+            operation: self.operation.clone(),
             target: self.target.clone(),
             headers: self.headers.clone(),
             content: Content::None,
@@ -412,7 +457,7 @@ impl Parts {
         self.target = Cow::Owned(target);
     }
 
-    fn fail(&mut self, argument: &'static str, message: impl Into<String>) {
+    pub(super) fn fail(&mut self, argument: &'static str, message: impl Into<String>) {
         self.keep(InvalidRequestError::new(argument, message));
     }
 }

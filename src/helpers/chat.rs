@@ -111,7 +111,7 @@ impl From<ChatChoice> for ChatMessage {
         message.tool_calls = message.tool_calls.filter(|calls| !calls.is_empty());
         for call in message.tool_calls.iter_mut().flatten() {
             let function = &mut call.function;
-            if !wire::came(function, "arguments") {
+            if !wire::is_present(function, "arguments") {
                 "{}".clone_into(&mut function.arguments);
                 function.extra.remove("arguments");
             }
@@ -327,7 +327,7 @@ impl ChatFunctionTool {
     ///
     /// ```
     /// use openrouter_kit::models::{ChatFunctionTool, ChatMessage, ChatRequest};
-    /// use serde_json::json;
+    /// use openrouter_kit::serde_json::json;
     ///
     /// let weather = ChatFunctionTool::function(
     ///     "get_current_weather",
@@ -545,7 +545,7 @@ impl ChatToolCall {
     /// ```
     /// # use openrouter_kit::models::{ChatToolCall, ChatToolCallFunction};
     /// # let call = ChatToolCall::new(ChatToolCallFunction::new(r#"{"location":"Rome"}"#, "get_current_weather"), "call_1");
-    /// let arguments: serde_json::Value = call.parse_arguments()?;
+    /// let arguments: openrouter_kit::serde_json::Value = call.parse_arguments()?;
     /// assert_eq!(arguments["location"], "Rome");
     /// # Ok::<(), openrouter_kit::helpers::ParseError>(())
     /// ```

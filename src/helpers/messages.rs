@@ -240,7 +240,7 @@ impl MessagesRequestTool {
     ///
     /// ```
     /// use openrouter_kit::models::{MessagesMessageParam, MessagesRequest, MessagesRequestTool};
-    /// use serde_json::json;
+    /// use openrouter_kit::serde_json::json;
     ///
     /// let weather = MessagesRequestTool::custom(
     ///     "get_current_weather",

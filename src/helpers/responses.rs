@@ -79,7 +79,7 @@ impl From<&OutputItem> for InputItem {
     #[inline]
     fn from(item: &OutputItem) -> Self {
         let OutputItem::FunctionCall(call) = item else { return retyped(item) };
-        let is_missing = !wire::came(&**call, "arguments") && !call.name.is_empty();
+        let is_missing = !wire::is_present(&**call, "arguments") && !call.name.is_empty();
         if !is_missing && call.extra.exact("arguments").is_none() {
             return retyped(item);
         }
@@ -341,7 +341,7 @@ impl ResponsesRequestTool {
     ///
     /// ```
     /// use openrouter_kit::models::{ResponsesRequest, ResponsesRequestTool};
-    /// use serde_json::json;
+    /// use openrouter_kit::serde_json::json;
     ///
     /// let weather = ResponsesRequestTool::function(
     ///     "get_current_weather",

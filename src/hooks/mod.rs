@@ -38,6 +38,7 @@ use http::{Extensions, Request, Response, Uri};
 
 use crate::core::body::Body;
 use crate::core::hidden::{self, Headers};
+use crate::core::operation::OperationRef;
 use crate::core::{ClientConfig, Operation, RetryConfig, Timeouts};
 use crate::errors::{Chain, Error, HookError, LONGEST, OneLine};
 
@@ -53,6 +54,7 @@ pub type HookFuture<'a, T, E = HookError> = Pin<Box<dyn Future<Output = Result<T
 /// ```
 /// use openrouter_kit::core::body::Body;
 /// use openrouter_kit::hooks::{Hook, HookContext, HookFuture};
+/// use openrouter_kit::http;
 ///
 /// #[derive(Debug)]
 /// struct Tenant(http::HeaderValue);
@@ -74,6 +76,7 @@ pub type HookFuture<'a, T, E = HookError> = Pin<Box<dyn Future<Output = Result<T
 /// ```
 /// use openrouter_kit::core::body::Body;
 /// use openrouter_kit::hooks::{Hook, HookContext, HookFuture};
+/// use openrouter_kit::http;
 ///
 /// #[derive(Debug)]
 /// struct Timing;
@@ -121,6 +124,7 @@ pub type HookFuture<'a, T, E = HookError> = Pin<Box<dyn Future<Output = Result<T
 /// use openrouter_kit::core::body::Body;
 /// use openrouter_kit::errors::{Error, HookError};
 /// use openrouter_kit::hooks::{Hook, HookContext, HookFuture};
+/// use openrouter_kit::http;
 ///
 /// #[derive(Debug)]
 /// struct Record(Mutex<std::fs::File>);
@@ -252,7 +256,7 @@ impl fmt::Debug for RequestInput {
 /// Which attempt of which call a hook runs for.
 #[derive(Debug)]
 pub struct HookContext {
-    operation: &'static Operation,
+    operation: OperationRef,
     base_url: String,
     retry_config: RetryConfig,
     timeouts: Timeouts,
@@ -265,7 +269,7 @@ pub struct HookContext {
 
 impl HookContext {
     pub(crate) fn new(
-        operation: &'static Operation,
+        operation: OperationRef,
         base_url: String,
         retry_config: RetryConfig,
         timeouts: Timeouts,
@@ -293,14 +297,15 @@ impl HookContext {
         self.began = Instant::now();
     }
 
-    /// The operation, as the API document names it: `createResponses`.
-    pub const fn operation_id(&self) -> &'static str {
+    /// Returns the name of the operation in the API document (`createResponses`), or `request` for a request made with
+    /// [`OpenRouter::request`](crate::OpenRouter::request).
+    pub fn operation_id(&self) -> &'static str {
         self.operation.id()
     }
 
-    /// The operation, with its method and its path.
-    pub const fn operation(&self) -> &'static Operation {
-        self.operation
+    /// Returns the operation, with its method and path.
+    pub fn operation(&self) -> &Operation {
+        &self.operation
     }
 
     /// Which attempt this is, from 1.

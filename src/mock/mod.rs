@@ -8,7 +8,7 @@
 //! ```
 //! # async fn test() -> Result<(), Box<dyn std::error::Error>> {
 //! use openrouter_kit::mock::{Answer, Event, Fault, MockServer, Place};
-//! use serde_json::json;
+//! use openrouter_kit::serde_json::json;
 //!
 //! let server = MockServer::start().await;
 //! server.answer(Answer::error(429, "Slow down").header("retry-after", "1"));

@@ -3,7 +3,10 @@
 //! The facade: [`OpenRouter`], with a method for each namespace. It adds nothing to
 //! [`funcs`](crate::funcs) but names.
 
-use crate::core::{ClientBuilder, OpenRouterCore};
+use http::Method;
+
+use crate::core::wire::Json;
+use crate::core::{Call, ClientBuilder, OpenRouterCore};
 use crate::errors::Error;
 
 #[cfg(feature = "alpha-decisions")]
@@ -188,6 +191,13 @@ impl OpenRouter {
     /// Starts building a client with options.
     pub fn builder() -> ClientBuilder<Self> {
         ClientBuilder::default()
+    }
+
+    /// Creates a request for an operation that this crate does not know, such as
+    /// one that is newer. See [`OpenRouterCore::request`].
+    #[inline]
+    pub fn request(&self, method: Method, path: impl Into<String>) -> Call<Json> {
+        self.core.request(method, path)
     }
 
     /// The core, for the free functions.

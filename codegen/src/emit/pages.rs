@@ -338,7 +338,7 @@ fn program(
         head.insert_str(0, "use std::collections::BTreeMap;\n\n");
     }
     if body.contains("json!(") {
-        head.push_str("use serde_json::json;\n");
+        head.push_str("use openrouter_kit::serde_json::json;\n");
     }
     format!("{head}\n#[tokio::main]\nasync fn main() -> Result<(), openrouter_kit::Error> {{\n{body}Ok(())\n}}\n")
 }

@@ -27,7 +27,7 @@ pub fn emit(context: &Context<'_>, files: &mut Files) {
 
     let mut root = format!(
         "{HEADER}//! The facade: [`OpenRouter`], with a method for each namespace. It adds nothing to\n//! [`funcs`](crate::funcs) but names.\n\n\
-         use crate::core::{{ClientBuilder, OpenRouterCore}};\nuse crate::errors::Error;\n\n"
+         use http::Method;\n\nuse crate::core::wire::Json;\nuse crate::core::{{Call, ClientBuilder, OpenRouterCore}};\nuse crate::errors::Error;\n\n"
     );
     let mut accessors = String::new();
     let mut exports = String::new();
@@ -65,6 +65,9 @@ pub fn emit(context: &Context<'_>, files: &mut Files) {
          \x20   pub fn from_env() -> Result<Self, Error> {\n        OpenRouterCore::from_env().map(Self::from)\n    }\n\n\
          \x20   /// Starts building a client with options.\n\
          \x20   pub fn builder() -> ClientBuilder<Self> {\n        ClientBuilder::default()\n    }\n\n\
+         \x20   /// Creates a request for an operation that this crate does not know, such as\n\
+         \x20   /// one that is newer. See [`OpenRouterCore::request`].\n    #[inline]\n\
+         \x20   pub fn request(&self, method: Method, path: impl Into<String>) -> Call<Json> {\n        self.core.request(method, path)\n    }\n\n\
          \x20   /// The core, for the free functions.\n    #[inline]\n    pub fn core(&self) -> &OpenRouterCore {\n        &self.core\n    }\n",
     );
     root.push_str(&accessors);

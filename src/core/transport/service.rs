@@ -23,6 +23,7 @@ use crate::errors::Cause;
 /// use openrouter_kit::OpenRouterCore;
 /// use openrouter_kit::core::body::Body;
 /// use openrouter_kit::core::transport::ServiceTransport;
+/// use openrouter_kit::http;
 ///
 /// fn client<S>(service: S) -> Result<OpenRouterCore, openrouter_kit::Error>
 /// where

@@ -222,43 +222,6 @@ pub(crate) fn members(text: &str) -> Result<Vec<(String, &str)>, DecodeError> {
     Ok(list)
 }
 
-/// The same JSON text with one member of each name, the last. `None` where that cannot be told.
-pub(super) fn without_repetitions(text: &str) -> Option<String> {
-    // What follows the value, or is no JSON inside it, must not be dropped on the way.
-    Json::new(text).ok()?;
-    let mut writer = Writer::new();
-    write_once(text, &mut writer)?;
-    writer.finish().ok().and_then(|out| String::from_utf8(out).ok())
-}
-
-fn write_once(text: &str, writer: &mut Writer) -> Option<()> {
-    match Reader::new(text).shape() {
-        Some(Shape::Object) => {
-            let members = members(text).ok()?;
-            let last = last_places(&members);
-            let once = members.iter().enumerate().filter(|(at, (name, _))| last.get(&**name) == Some(at));
-            writer.byte(b'{');
-            for (_, (name, value)) in once {
-                writer.key(name);
-                write_once(value, writer)?;
-            }
-            writer.byte(b'}');
-        }
-        Some(Shape::Array) => {
-            writer.byte(b'[');
-            for (index, element) in elements(text)?.into_iter().enumerate() {
-                if index > 0 {
-                    writer.byte(b',');
-                }
-                write_once(element, writer)?;
-            }
-            writer.byte(b']');
-        }
-        _ => writer.raw(text),
-    }
-    Some(())
-}
-
 /// The last position of each name.
 fn last_places<'a>(members: &'a [(String, &str)]) -> HashMap<&'a str, usize> {
     members.iter().enumerate().map(|(at, (name, _))| (&**name, at)).collect()
@@ -577,8 +540,6 @@ impl<T: Into<Json>> From<T> for JsonObject {
 }
 
 impl Wire for JsonObject {
-    const EMPTY: &'static str = "{}";
-
     fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
         *self = Self::default();
         match reader.shape() {
@@ -598,6 +559,14 @@ impl Wire for JsonObject {
 
     fn missing() -> Self {
         Self::default()
+    }
+
+    fn is_missing(&self) -> bool {
+        self.0.as_text() == "{}"
+    }
+
+    fn is_blank(&self) -> bool {
+        self.0.is_blank()
     }
 }
 
