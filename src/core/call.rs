@@ -328,12 +328,18 @@ impl<T, P> Call<T, P> {
 
     /// The same call with another answer.
     pub(super) fn answering<U: Answer>(self) -> Call<U> {
-        Call { draft: self.draft, sending: self.sending, expected: U::EXPECTED, read: U::from_exchange }
+        Call {
+            draft: self.draft,
+            sending: self.sending,
+            expected: U::EXPECTED,
+            read: U::from_exchange,
+            params: PhantomData,
+        }
     }
 
     /// The same call with an answer that `read` makes of the same body.
     pub(super) fn read_with<U>(self, read: fn(Exchange) -> Result<U, Error>) -> Call<U> {
-        Call { draft: self.draft, sending: self.sending, expected: self.expected, read }
+        Call { draft: self.draft, sending: self.sending, expected: self.expected, read, params: PhantomData }
     }
 
     pub(super) fn parts(&mut self) -> &mut Parts {
