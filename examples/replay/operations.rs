@@ -192,19 +192,19 @@ async fn at(core: &OpenRouterCore, recording: &Recording, operation: (&str, &[&s
             get!(guardrails_list_guardrail_key_assignments, id)
         }
         ("POST", ["guardrails", id, "assignments", "keys"]) => {
-            send!(BulkAssignKeysRequest, guardrails_bulk_assign_keys, id)
+            send!(BulkKeysRequest, guardrails_bulk_assign_keys, id)
         }
         ("POST", ["guardrails", id, "assignments", "keys", "remove"]) => {
-            send!(BulkUnassignKeysRequest, guardrails_bulk_unassign_keys, id)
+            send!(BulkKeysRequest, guardrails_bulk_unassign_keys, id)
         }
         ("GET", ["guardrails", id, "assignments", "members"]) => {
             get!(guardrails_list_guardrail_member_assignments, id)
         }
         ("POST", ["guardrails", id, "assignments", "members"]) => {
-            send!(BulkAssignMembersRequest, guardrails_bulk_assign_members, id)
+            send!(BulkMembersRequest, guardrails_bulk_assign_members, id)
         }
         ("POST", ["guardrails", id, "assignments", "members", "remove"]) => {
-            send!(BulkUnassignMembersRequest, guardrails_bulk_unassign_members, id)
+            send!(BulkMembersRequest, guardrails_bulk_unassign_members, id)
         }
         ("POST", ["images"]) => send!(ImageGenerationRequest, images_generate),
         ("GET", ["images", "models"]) => get!(images_list_models),
@@ -302,10 +302,10 @@ async fn at(core: &OpenRouterCore, recording: &Recording, operation: (&str, &[&s
         }
         ("GET", ["workspaces", id, "members"]) => get!(workspaces_list_members, id),
         ("POST", ["workspaces", id, "members", "add"]) => {
-            send!(BulkAddWorkspaceMembersRequest, workspaces_bulk_add_members, id)
+            send!(BulkWorkspaceMembersRequest, workspaces_bulk_add_members, id)
         }
         ("POST", ["workspaces", id, "members", "remove"]) => {
-            send!(BulkRemoveWorkspaceMembersRequest, workspaces_bulk_remove_members, id)
+            send!(BulkWorkspaceMembersRequest, workspaces_bulk_remove_members, id)
         }
         _ => return None,
     })

@@ -32,7 +32,7 @@ static BYOK_CREATE: Operation = Operation::new("createBYOKKey", Method::POST, "/
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 500; other variants where no answer came.
 #[inline]
-pub fn byok_create(core: &OpenRouterCore, request: impl Borrow<CreateByokKeyRequest>) -> Call<CreateByokKeyResponse> {
+pub fn byok_create(core: &OpenRouterCore, request: impl Borrow<CreateByokKeyRequest>) -> Call<ByokKeyResponse> {
     Call::new(core, Parts::new(&BYOK_CREATE).json(request.borrow()))
 }
 
@@ -48,7 +48,7 @@ static BYOK_DELETE: Operation = Operation::new("deleteBYOKKey", Method::DELETE, 
 /// # Arguments
 /// - `id`: UUID of the credential to remove.
 #[inline]
-pub fn byok_delete(core: &OpenRouterCore, id: impl AsRef<str>) -> Call<DeleteByokKeyResponse> {
+pub fn byok_delete(core: &OpenRouterCore, id: impl AsRef<str>) -> Call<DeletedResponse> {
     Call::new(core, Parts::new(&BYOK_DELETE).path("id", id.as_ref()))
 }
 
@@ -64,7 +64,7 @@ static BYOK_GET: Operation = Operation::new("getBYOKKey", Method::GET, "/byok/{i
 /// # Arguments
 /// - `id`: UUID of the credential to look up.
 #[inline]
-pub fn byok_get(core: &OpenRouterCore, id: impl AsRef<str>) -> Call<GetByokKeyResponse> {
+pub fn byok_get(core: &OpenRouterCore, id: impl AsRef<str>) -> Call<ByokKeyResponse> {
     Call::new(core, Parts::new(&BYOK_GET).path("id", id.as_ref()))
 }
 
@@ -84,6 +84,6 @@ pub fn byok_update(
     core: &OpenRouterCore,
     id: impl AsRef<str>,
     request: impl Borrow<UpdateByokKeyRequest>,
-) -> Call<UpdateByokKeyResponse> {
+) -> Call<ByokKeyResponse> {
     Call::new(core, Parts::new(&BYOK_UPDATE).path("id", id.as_ref()).json(request.borrow()))
 }

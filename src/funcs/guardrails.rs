@@ -36,7 +36,7 @@ static GUARDRAILS_CREATE: Operation =
 pub fn guardrails_create(
     core: &OpenRouterCore,
     request: impl Borrow<CreateGuardrailRequest>,
-) -> Call<CreateGuardrailResponse> {
+) -> Call<GuardrailResponse> {
     Call::new(core, Parts::new(&GUARDRAILS_CREATE).json(request.borrow()))
 }
 
@@ -89,7 +89,7 @@ static GUARDRAILS_DELETE: Operation =
 /// # Arguments
 /// - `id`: UUID of the guardrail to remove.
 #[inline]
-pub fn guardrails_delete(core: &OpenRouterCore, id: impl AsRef<str>) -> Call<DeleteGuardrailResponse> {
+pub fn guardrails_delete(core: &OpenRouterCore, id: impl AsRef<str>) -> Call<DeletedResponse> {
     Call::new(core, Parts::new(&GUARDRAILS_DELETE).path("id", id.as_ref()))
 }
 
@@ -106,7 +106,7 @@ static GUARDRAILS_GET: Operation =
 /// # Arguments
 /// - `id`: UUID of the guardrail to fetch.
 #[inline]
-pub fn guardrails_get(core: &OpenRouterCore, id: impl AsRef<str>) -> Call<GetGuardrailResponse> {
+pub fn guardrails_get(core: &OpenRouterCore, id: impl AsRef<str>) -> Call<GuardrailResponse> {
     Call::new(core, Parts::new(&GUARDRAILS_GET).path("id", id.as_ref()))
 }
 
@@ -127,7 +127,7 @@ pub fn guardrails_update(
     core: &OpenRouterCore,
     id: impl AsRef<str>,
     request: impl Borrow<UpdateGuardrailRequest>,
-) -> Call<UpdateGuardrailResponse> {
+) -> Call<GuardrailResponse> {
     Call::new(core, Parts::new(&GUARDRAILS_UPDATE).path("id", id.as_ref()).json(request.borrow()))
 }
 
@@ -170,8 +170,8 @@ static GUARDRAILS_BULK_ASSIGN_KEYS: Operation =
 pub fn guardrails_bulk_assign_keys(
     core: &OpenRouterCore,
     id: impl AsRef<str>,
-    request: impl Borrow<BulkAssignKeysRequest>,
-) -> Call<BulkAssignKeysResponse> {
+    request: impl Borrow<BulkKeysRequest>,
+) -> Call<BulkAssignResponse> {
     Call::new(core, Parts::new(&GUARDRAILS_BULK_ASSIGN_KEYS).path("id", id.as_ref()).json(request.borrow()))
 }
 
@@ -192,8 +192,8 @@ static GUARDRAILS_BULK_UNASSIGN_KEYS: Operation =
 pub fn guardrails_bulk_unassign_keys(
     core: &OpenRouterCore,
     id: impl AsRef<str>,
-    request: impl Borrow<BulkUnassignKeysRequest>,
-) -> Call<BulkUnassignKeysResponse> {
+    request: impl Borrow<BulkKeysRequest>,
+) -> Call<BulkUnassignResponse> {
     Call::new(core, Parts::new(&GUARDRAILS_BULK_UNASSIGN_KEYS).path("id", id.as_ref()).json(request.borrow()))
 }
 
@@ -236,8 +236,8 @@ static GUARDRAILS_BULK_ASSIGN_MEMBERS: Operation =
 pub fn guardrails_bulk_assign_members(
     core: &OpenRouterCore,
     id: impl AsRef<str>,
-    request: impl Borrow<BulkAssignMembersRequest>,
-) -> Call<BulkAssignMembersResponse> {
+    request: impl Borrow<BulkMembersRequest>,
+) -> Call<BulkAssignResponse> {
     Call::new(core, Parts::new(&GUARDRAILS_BULK_ASSIGN_MEMBERS).path("id", id.as_ref()).json(request.borrow()))
 }
 
@@ -258,7 +258,7 @@ static GUARDRAILS_BULK_UNASSIGN_MEMBERS: Operation =
 pub fn guardrails_bulk_unassign_members(
     core: &OpenRouterCore,
     id: impl AsRef<str>,
-    request: impl Borrow<BulkUnassignMembersRequest>,
-) -> Call<BulkUnassignMembersResponse> {
+    request: impl Borrow<BulkMembersRequest>,
+) -> Call<BulkUnassignResponse> {
     Call::new(core, Parts::new(&GUARDRAILS_BULK_UNASSIGN_MEMBERS).path("id", id.as_ref()).json(request.borrow()))
 }

@@ -36,7 +36,7 @@ static SCIM_CREATE: Operation =
 pub fn scim_create(
     core: &OpenRouterCore,
     request: impl Borrow<CreateScimGroupMappingRequest>,
-) -> Call<CreateScimGroupMappingResponse> {
+) -> Call<ScimGroupMappingResponse> {
     Call::new(core, Parts::new(&SCIM_CREATE).json(request.borrow()))
 }
 
@@ -54,11 +54,7 @@ static SCIM_DELETE: Operation =
 /// - `id`: ID of the mapping to remove.
 /// - `keep_members`: Decides whether people admitted by the mapping stay in the workspace; always state it, since omitting it fails with 400.
 #[inline]
-pub fn scim_delete(
-    core: &OpenRouterCore,
-    id: impl AsRef<str>,
-    keep_members: bool,
-) -> Call<DeleteScimGroupMappingResponse> {
+pub fn scim_delete(core: &OpenRouterCore, id: impl AsRef<str>, keep_members: bool) -> Call<DeletedResponse> {
     Call::new(core, Parts::new(&SCIM_DELETE).path("id", id.as_ref()).query("keep_members", Some(keep_members)))
 }
 
@@ -75,7 +71,7 @@ static SCIM_READ: Operation =
 /// # Arguments
 /// - `id`: ID of the mapping to fetch.
 #[inline]
-pub fn scim_read(core: &OpenRouterCore, id: impl AsRef<str>) -> Call<GetScimGroupMappingResponse> {
+pub fn scim_read(core: &OpenRouterCore, id: impl AsRef<str>) -> Call<ScimGroupMappingResponse> {
     Call::new(core, Parts::new(&SCIM_READ).path("id", id.as_ref()))
 }
 
@@ -96,7 +92,7 @@ pub fn scim_update(
     core: &OpenRouterCore,
     id: impl AsRef<str>,
     request: impl Borrow<UpdateScimGroupMappingRequest>,
-) -> Call<UpdateScimGroupMappingResponse> {
+) -> Call<ScimGroupMappingResponse> {
     Call::new(core, Parts::new(&SCIM_UPDATE).path("id", id.as_ref()).json(request.borrow()))
 }
 
@@ -125,7 +121,7 @@ static SCIM_CREATE_SYNC_JOB: Operation =
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 500; other variants where no answer came.
 #[inline]
-pub fn scim_create_sync_job(core: &OpenRouterCore) -> Call<CreateScimSyncJobResponse> {
+pub fn scim_create_sync_job(core: &OpenRouterCore) -> Call<ScimSyncJobResponse> {
     Call::new(core, Parts::new(&SCIM_CREATE_SYNC_JOB))
 }
 
@@ -142,6 +138,6 @@ static SCIM_GET_SYNC_JOB: Operation =
 /// # Arguments
 /// - `id`: ID of the sync job to look up.
 #[inline]
-pub fn scim_get_sync_job(core: &OpenRouterCore, id: impl AsRef<str>) -> Call<GetScimSyncJobResponse> {
+pub fn scim_get_sync_job(core: &OpenRouterCore, id: impl AsRef<str>) -> Call<ScimSyncJobResponse> {
     Call::new(core, Parts::new(&SCIM_GET_SYNC_JOB).path("id", id.as_ref()))
 }

@@ -36,7 +36,7 @@ static WORKSPACES_CREATE: Operation =
 pub fn workspaces_create(
     core: &OpenRouterCore,
     request: impl Borrow<CreateWorkspaceRequest>,
-) -> Call<CreateWorkspaceResponse> {
+) -> Call<WorkspaceResponse> {
     Call::new(core, Parts::new(&WORKSPACES_CREATE).json(request.borrow()))
 }
 
@@ -53,10 +53,7 @@ static WORKSPACES_DELETE: Operation =
 /// # Arguments
 /// - `id`: UUID or slug of the workspace to remove.
 #[inline]
-pub fn workspaces_delete(
-    core: &OpenRouterCore,
-    id: impl AsRef<str>,
-) -> Call<DeleteWorkspaceResponse, WorkspacesDeleteParams> {
+pub fn workspaces_delete(core: &OpenRouterCore, id: impl AsRef<str>) -> Call<DeletedResponse, WorkspacesDeleteParams> {
     Call::new(core, Parts::new(&WORKSPACES_DELETE).path("id", id.as_ref())).taking()
 }
 
@@ -73,7 +70,7 @@ static WORKSPACES_GET: Operation =
 /// # Arguments
 /// - `id`: UUID or slug of the workspace to fetch.
 #[inline]
-pub fn workspaces_get(core: &OpenRouterCore, id: impl AsRef<str>) -> Call<GetWorkspaceResponse> {
+pub fn workspaces_get(core: &OpenRouterCore, id: impl AsRef<str>) -> Call<WorkspaceResponse> {
     Call::new(core, Parts::new(&WORKSPACES_GET).path("id", id.as_ref()))
 }
 
@@ -94,7 +91,7 @@ pub fn workspaces_update(
     core: &OpenRouterCore,
     id: impl AsRef<str>,
     request: impl Borrow<UpdateWorkspaceRequest>,
-) -> Call<UpdateWorkspaceResponse> {
+) -> Call<WorkspaceResponse> {
     Call::new(core, Parts::new(&WORKSPACES_UPDATE).path("id", id.as_ref()).json(request.borrow()))
 }
 
@@ -137,7 +134,7 @@ static WORKSPACES_BULK_ADD_MEMBERS: Operation =
 pub fn workspaces_bulk_add_members(
     core: &OpenRouterCore,
     id: impl AsRef<str>,
-    request: impl Borrow<BulkAddWorkspaceMembersRequest>,
+    request: impl Borrow<BulkWorkspaceMembersRequest>,
 ) -> Call<BulkAddWorkspaceMembersResponse> {
     Call::new(core, Parts::new(&WORKSPACES_BULK_ADD_MEMBERS).path("id", id.as_ref()).json(request.borrow()))
 }
@@ -159,7 +156,7 @@ static WORKSPACES_BULK_REMOVE_MEMBERS: Operation =
 pub fn workspaces_bulk_remove_members(
     core: &OpenRouterCore,
     id: impl AsRef<str>,
-    request: impl Borrow<BulkRemoveWorkspaceMembersRequest>,
+    request: impl Borrow<BulkWorkspaceMembersRequest>,
 ) -> Call<BulkRemoveWorkspaceMembersResponse> {
     Call::new(core, Parts::new(&WORKSPACES_BULK_REMOVE_MEMBERS).path("id", id.as_ref()).json(request.borrow()))
 }
@@ -204,7 +201,7 @@ pub fn workspaces_delete_budget(
     core: &OpenRouterCore,
     workspace_ref: impl AsRef<str>,
     interval: impl Into<WorkspaceBudgetInterval>,
-) -> Call<DeleteWorkspaceBudgetResponse> {
+) -> Call<DeletedResponse> {
     Call::new(
         core,
         Parts::new(&WORKSPACES_DELETE_BUDGET)
@@ -232,7 +229,7 @@ pub fn workspaces_get_budget(
     core: &OpenRouterCore,
     workspace_ref: impl AsRef<str>,
     interval: impl Into<WorkspaceBudgetInterval>,
-) -> Call<GetWorkspaceBudgetResponse> {
+) -> Call<WorkspaceBudgetResponse> {
     Call::new(
         core,
         Parts::new(&WORKSPACES_GET_BUDGET)
@@ -261,7 +258,7 @@ pub fn workspaces_set_budget(
     workspace_ref: impl AsRef<str>,
     interval: impl Into<WorkspaceBudgetInterval>,
     request: impl Borrow<UpsertWorkspaceBudgetRequest>,
-) -> Call<UpsertWorkspaceBudgetResponse> {
+) -> Call<WorkspaceBudgetResponse> {
     Call::new(
         core,
         Parts::new(&WORKSPACES_SET_BUDGET)

@@ -9,7 +9,7 @@ use super::text::{Half, Piece, TextEvent, tell};
 use super::{members_of, read_as, update};
 use crate::core::wire::{self, Json, Wire};
 use crate::models::{
-    ChatAssistantMessage, ChatAssistantMessageContent, ChatAudioOutput, ChatChoice, ChatContentPart, ChatContentText,
+    ChatAssistantMessage, ChatAudioOutput, ChatChoice, ChatContentPart, ChatContentText, ChatMessageContent,
     ChatResult, ChatStreamChoice, ChatStreamChunk, ChatStreamDelta, ChatStreamToolCall, ChatTokenLogprobs,
     ChatToolCall, ChatToolCallFunction, ChatUsage, Extra, ReasoningDetail, ReasoningDetailSummary, ReasoningDetailText,
 };
@@ -409,11 +409,11 @@ impl Content {
     }
 
     #[inline]
-    fn finish(self) -> Option<ChatAssistantMessageContent> {
+    fn finish(self) -> Option<ChatMessageContent> {
         match self {
             Self::Nothing => None,
-            Self::Text(text) => Some(ChatAssistantMessageContent::Text(text)),
-            Self::Parts(parts) => Some(ChatAssistantMessageContent::List(parts)),
+            Self::Text(text) => Some(ChatMessageContent::Text(text)),
+            Self::Parts(parts) => Some(ChatMessageContent::List(parts)),
         }
     }
 }

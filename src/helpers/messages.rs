@@ -146,7 +146,7 @@ impl MessagesContentBlockParam {
     /// An image by its URL.
     #[inline]
     pub fn image_url(url: impl Into<String>) -> Self {
-        AnthropicImageBlockParam::new(AnthropicUrlImageSource::new(url)).into()
+        AnthropicImageBlockParam::new(UrlSource::new(url)).into()
     }
 
     /// An image inline: its bytes in base64 and their media type, such as `image/png`.
@@ -182,7 +182,7 @@ impl MessagesContentBlockParam {
     /// A PDF by its URL.
     #[inline]
     pub fn pdf_url(url: impl Into<String>) -> Self {
-        AnthropicDocumentBlockParam::new(AnthropicUrlPdfSource::new(url)).into()
+        AnthropicDocumentBlockParam::new(UrlSource::new(url)).into()
     }
 
     /// A PDF inline: its bytes in base64.

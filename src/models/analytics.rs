@@ -2,7 +2,7 @@
 
 //! Types of `analytics`.
 
-use crate::core::wire::{IntoList, Root, wire_enum, wire_numbers, wire_setters, wire_struct, wire_text, wire_union};
+use crate::core::wire::{IntoList, Root, wire_enum, wire_setters, wire_struct, wire_union};
 use crate::core::{Parameters, Parts};
 use crate::models::*;
 
@@ -643,7 +643,7 @@ pub struct AnalyticsClassifierScalarFilter {
     /// Whether the tag must equal the value or differ from it.
     pub operator: AnalyticsClassifierScalarFilterOperator,
     /// Value to compare the tag with.
-    pub value: AnalyticsClassifierScalarFilterValue,
+    pub value: FilterValue,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -660,7 +660,7 @@ impl AnalyticsClassifierScalarFilter {
     pub fn new(
         field: impl Into<String>,
         operator: impl Into<AnalyticsClassifierScalarFilterOperator>,
-        value: impl Into<AnalyticsClassifierScalarFilterValue>,
+        value: impl Into<FilterValue>,
     ) -> Self {
         Self { field: field.into(), operator: operator.into(), value: value.into(), extra: Extra::new() }
     }
@@ -688,37 +688,6 @@ wire_enum!(AnalyticsClassifierScalarFilterOperator {
     Neq = "neq",
 });
 
-/// Value to compare the tag with.
-///
-/// At `ClassifierScalarFilter.value` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum AnalyticsClassifierScalarFilterValue {
-    /// Plain text.
-    Text(String),
-    /// A number.
-    Number(f64),
-    /// A value that fits none of these types, kept whole.
-    Unrecognized(Unrecognized),
-}
-
-wire_union!(AnalyticsClassifierScalarFilterValue {
-    tag "" {}
-    objects {}
-    shapes {
-        String => Text,
-        Number => Number,
-    }
-    variants {
-        0 Text,
-        1 Number,
-    }
-});
-
-wire_text!(AnalyticsClassifierScalarFilterValue, text => Self::Text(text));
-
-wire_numbers!(AnalyticsClassifierScalarFilterValue, Number: i8, i16, i32, u8, u16, u32, f32, f64);
-
 /// Condition that looks for a classifier tag in a list of values.
 ///
 /// Schema `ClassifierSetFilter` of the API document.
@@ -731,9 +700,9 @@ pub struct AnalyticsClassifierSetFilter {
     /// Matches `^[a-zA-Z_][a-zA-Z0-9_]{0,63}$`.
     pub field: String,
     /// Whether the tag must be in the list or outside of it.
-    pub operator: AnalyticsClassifierSetFilterOperator,
+    pub operator: AnalyticsSetFilterOperator,
     /// Values to look for the tag in.
-    pub value: Vec<AnalyticsClassifierSetFilterValueItem>,
+    pub value: Vec<FilterValue>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -749,8 +718,8 @@ impl AnalyticsClassifierSetFilter {
     #[inline]
     pub fn new<Value>(
         field: impl Into<String>,
-        operator: impl Into<AnalyticsClassifierSetFilterOperator>,
-        value: impl IntoList<AnalyticsClassifierSetFilterValueItem, Value>,
+        operator: impl Into<AnalyticsSetFilterOperator>,
+        value: impl IntoList<FilterValue, Value>,
     ) -> Self {
         Self { field: field.into(), operator: operator.into(), value: value.into_list(), extra: Extra::new() }
     }
@@ -762,9 +731,10 @@ wire_setters!(AnalyticsClassifierSetFilter {});
 ///
 /// Schema `ClassifierSetFilterOperator` of the API document.
 #[doc(alias = "ClassifierSetFilterOperator")]
+#[doc(alias = "SetFilterOperator")]
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum AnalyticsClassifierSetFilterOperator {
+pub enum AnalyticsSetFilterOperator {
     /// The tag equals one of the values.
     In,
     /// The tag differs from all the values.
@@ -773,41 +743,10 @@ pub enum AnalyticsClassifierSetFilterOperator {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(AnalyticsClassifierSetFilterOperator {
+wire_enum!(AnalyticsSetFilterOperator {
     In = "in",
     NotIn = "not_in",
 });
-
-/// What `ClassifierSetFilter.value[]` may be.
-///
-/// At `ClassifierSetFilter.value[]` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum AnalyticsClassifierSetFilterValueItem {
-    /// Plain text.
-    Text(String),
-    /// A number.
-    Number(f64),
-    /// A value that fits none of these types, kept whole.
-    Unrecognized(Unrecognized),
-}
-
-wire_union!(AnalyticsClassifierSetFilterValueItem {
-    tag "" {}
-    objects {}
-    shapes {
-        String => Text,
-        Number => Number,
-    }
-    variants {
-        0 Text,
-        1 Number,
-    }
-});
-
-wire_text!(AnalyticsClassifierSetFilterValueItem, text => Self::Text(text));
-
-wire_numbers!(AnalyticsClassifierSetFilterValueItem, Number: i8, i16, i32, u8, u16, u32, f32, f64);
 
 /// Condition on the tags of a classifier: a comparison with one value or with a list of values.
 ///
@@ -865,7 +804,7 @@ pub struct AnalyticsScalarFilter {
     /// Comparison between the dimension and the value.
     pub operator: AnalyticsScalarFilterOperator,
     /// Value to compare with: an ID, a key hash or a model permaslug, rather than the readable label that results show.
-    pub value: AnalyticsScalarFilterValue,
+    pub value: FilterValue,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -882,7 +821,7 @@ impl AnalyticsScalarFilter {
     pub fn new(
         field: impl Into<String>,
         operator: impl Into<AnalyticsScalarFilterOperator>,
-        value: impl Into<AnalyticsScalarFilterValue>,
+        value: impl Into<FilterValue>,
     ) -> Self {
         Self { field: field.into(), operator: operator.into(), value: value.into(), extra: Extra::new() }
     }
@@ -922,37 +861,6 @@ wire_enum!(AnalyticsScalarFilterOperator {
     Lte = "lte",
 });
 
-/// Value to compare with: an ID, a key hash or a model permaslug, rather than the readable label that results show.
-///
-/// At `ScalarFilter.value` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum AnalyticsScalarFilterValue {
-    /// Plain text.
-    Text(String),
-    /// A number.
-    Number(f64),
-    /// A value that fits none of these types, kept whole.
-    Unrecognized(Unrecognized),
-}
-
-wire_union!(AnalyticsScalarFilterValue {
-    tag "" {}
-    objects {}
-    shapes {
-        String => Text,
-        Number => Number,
-    }
-    variants {
-        0 Text,
-        1 Number,
-    }
-});
-
-wire_text!(AnalyticsScalarFilterValue, text => Self::Text(text));
-
-wire_numbers!(AnalyticsScalarFilterValue, Number: i8, i16, i32, u8, u16, u32, f32, f64);
-
 /// Condition that looks for a dimension in a list of values.
 ///
 /// Schema `SetFilter` of the API document.
@@ -965,7 +873,7 @@ pub struct AnalyticsSetFilter {
     /// Whether the dimension must be in the list or outside of it.
     pub operator: AnalyticsSetFilterOperator,
     /// Values to look for: IDs, key hashes or model permaslugs, rather than the readable labels that results show.
-    pub value: Vec<AnalyticsSetFilterValueItem>,
+    pub value: Vec<FilterValue>,
     /// True also matches rows that lack a value for the dimension, if the dimension keeps track of such rows.
     pub include_unset: Option<bool>,
     /// Members beyond the typed ones; see [`Extra`].
@@ -985,7 +893,7 @@ impl AnalyticsSetFilter {
     pub fn new<Value>(
         field: impl Into<String>,
         operator: impl Into<AnalyticsSetFilterOperator>,
-        value: impl IntoList<AnalyticsSetFilterValueItem, Value>,
+        value: impl IntoList<FilterValue, Value>,
     ) -> Self {
         Self {
             field: field.into(),
@@ -1000,57 +908,6 @@ impl AnalyticsSetFilter {
 wire_setters!(AnalyticsSetFilter {
     include_unset: exact bool,
 });
-
-/// How a dimension is compared with a list of values.
-///
-/// Schema `SetFilterOperator` of the API document.
-#[doc(alias = "SetFilterOperator")]
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum AnalyticsSetFilterOperator {
-    /// Equal to any of the listed values.
-    In,
-    /// Different from all the listed values.
-    NotIn,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(AnalyticsSetFilterOperator {
-    In = "in",
-    NotIn = "not_in",
-});
-
-/// What `SetFilter.value[]` may be.
-///
-/// At `SetFilter.value[]` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum AnalyticsSetFilterValueItem {
-    /// Plain text.
-    Text(String),
-    /// A number.
-    Number(f64),
-    /// A value that fits none of these types, kept whole.
-    Unrecognized(Unrecognized),
-}
-
-wire_union!(AnalyticsSetFilterValueItem {
-    tag "" {}
-    objects {}
-    shapes {
-        String => Text,
-        Number => Number,
-    }
-    variants {
-        0 Text,
-        1 Number,
-    }
-});
-
-wire_text!(AnalyticsSetFilterValueItem, text => Self::Text(text));
-
-wire_numbers!(AnalyticsSetFilterValueItem, Number: i8, i16, i32, u8, u16, u32, f32, f64);
 
 /// Condition on a dimension of an analytics query: a comparison with one value or with a list of values.
 ///
@@ -1107,7 +964,7 @@ impl From<AnalyticsSetFilter> for AnalyticsFilter {
 #[non_exhaustive]
 pub struct AnalyticsOrderBy {
     /// Whether rows run from low to high or from high to low.
-    pub direction: AnalyticsOrderByDirection,
+    pub direction: SortDirection,
     /// Sort column: a requested metric or dimension, `date`, or `request_count` even when it was not requested.
     pub field: String,
     /// Members beyond the typed ones; see [`Extra`].
@@ -1122,31 +979,12 @@ wire_struct!(AnalyticsOrderBy {
 impl AnalyticsOrderBy {
     /// With what the API requires.
     #[inline]
-    pub fn new(direction: impl Into<AnalyticsOrderByDirection>, field: impl Into<String>) -> Self {
+    pub fn new(direction: impl Into<SortDirection>, field: impl Into<String>) -> Self {
         Self { direction: direction.into(), field: field.into(), extra: Extra::new() }
     }
 }
 
 wire_setters!(AnalyticsOrderBy {});
-
-/// Whether rows run from low to high or from high to low.
-///
-/// At `queryAnalytics.request.order_by.direction` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum AnalyticsOrderByDirection {
-    /// Smallest or earliest value first.
-    Asc,
-    /// Largest or latest value first.
-    Desc,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(AnalyticsOrderByDirection {
-    Asc = "asc",
-    Desc = "desc",
-});
 
 /// Period the query covers, given by its two ends.
 ///

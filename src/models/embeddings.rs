@@ -281,88 +281,6 @@ impl EmbeddingInputItem {
 
 wire_setters!(EmbeddingInputItem {});
 
-/// Part that contributes plain text to the input.
-///
-/// At `createEmbeddings.request.input[].content[]|text` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct EmbeddingContentPartText {
-    /// Text that this part adds to the input.
-    ///
-    /// At least 1 character.
-    pub text: String,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(EmbeddingContentPartText ["type" = "\"text\""] {
-    0 text: "text" Required,
-});
-
-impl EmbeddingContentPartText {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(text: impl Into<String>) -> Self {
-        Self { text: text.into(), extra: Extra::new() }
-    }
-}
-
-wire_text!(EmbeddingContentPartText, text => Self::new(text));
-
-wire_setters!(EmbeddingContentPartText {});
-
-/// Part that contributes an image to the input.
-///
-/// At `createEmbeddings.request.input[].content[]|image_url` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct EmbeddingContentPartImageUrl {
-    /// Wrapper object that says where to find the image.
-    pub image_url: EmbeddingContentPartImageUrlImageUrl,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(EmbeddingContentPartImageUrl ["type" = "\"image_url\""] {
-    0 image_url: "image_url" Required,
-});
-
-impl EmbeddingContentPartImageUrl {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(image_url: impl Into<EmbeddingContentPartImageUrlImageUrl>) -> Self {
-        Self { image_url: image_url.into(), extra: Extra::new() }
-    }
-}
-
-wire_setters!(EmbeddingContentPartImageUrl {});
-
-/// Wrapper object that says where to find the image.
-///
-/// At `createEmbeddings.request.input[].content[]|image_url.image_url` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct EmbeddingContentPartImageUrlImageUrl {
-    /// Address from which the image to embed is taken.
-    pub url: String,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(EmbeddingContentPartImageUrlImageUrl {
-    0 url: "url" Required,
-});
-
-impl EmbeddingContentPartImageUrlImageUrl {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(url: impl Into<String>) -> Self {
-        Self { url: url.into(), extra: Extra::new() }
-    }
-}
-
-wire_setters!(EmbeddingContentPartImageUrlImageUrl {});
-
 /// Sound supplied as a media object within multimodal input.
 ///
 /// Schema `ContentPartInputAudio` of the API document.
@@ -478,14 +396,14 @@ wire_setters!(ContentPartInputFile {});
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum EmbeddingContentPart {
-    /// Part that contributes plain text to the input.
+    /// Part that gives the words spoken in the reference recording, to help the cloning.
     ///
     /// `type` is `text`.
-    Text(EmbeddingContentPartText),
-    /// Part that contributes an image to the input.
+    Text(ContentPartText),
+    /// Part that carries a picture: alone it suggests the voice to create, next to a recording it shows the scene in which the cloned voice speaks.
     ///
     /// `type` is `image_url`.
-    ImageUrl(EmbeddingContentPartImageUrl),
+    ImageUrl(ContentPartImage),
     /// Sound supplied as a media object within multimodal input.
     ///
     /// `type` is `input_audio`.
@@ -521,18 +439,18 @@ wire_union!(EmbeddingContentPart {
     }
 });
 
-impl From<EmbeddingContentPartText> for EmbeddingContentPart {
+impl From<ContentPartText> for EmbeddingContentPart {
     #[inline]
-    fn from(value: EmbeddingContentPartText) -> Self {
+    fn from(value: ContentPartText) -> Self {
         Self::Text(value)
     }
 }
 
 wire_text!(EmbeddingContentPart, text => Self::Text(text.into()));
 
-impl From<EmbeddingContentPartImageUrl> for EmbeddingContentPart {
+impl From<ContentPartImage> for EmbeddingContentPart {
     #[inline]
-    fn from(value: EmbeddingContentPartImageUrl) -> Self {
+    fn from(value: ContentPartImage) -> Self {
         Self::ImageUrl(value)
     }
 }

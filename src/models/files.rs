@@ -243,25 +243,6 @@ wire_enum!(FileProvider {
     Anthropic = "anthropic",
 });
 
-/// Sort direction of the listing; OpenRouter storage can only do ascending.
-///
-/// At `listFiles(order)` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ListFilesOrder {
-    /// Ascending order, the only one OpenRouter storage offers.
-    Asc,
-    /// Descending order, unavailable in OpenRouter storage.
-    Desc,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(ListFilesOrder {
-    Asc = "asc",
-    Desc = "desc",
-});
-
 /// The optional parameters of `files_list`. Left out, the server's defaults hold.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
@@ -285,7 +266,7 @@ pub struct FilesListParams {
     /// Pages backwards from this file ID in the Anthropic convention; OpenRouter storage cannot do that.
     pub before_id: Option<String>,
     /// Sort direction of the listing; OpenRouter storage can only do ascending.
-    pub order: Option<ListFilesOrder>,
+    pub order: Option<SortDirection>,
 }
 
 impl FilesListParams {
@@ -371,7 +352,7 @@ impl FilesListParams {
     /// Sets the parameter `order`.
     #[must_use]
     #[inline]
-    pub fn order(mut self, order: impl Into<ListFilesOrder>) -> Self {
+    pub fn order(mut self, order: impl Into<SortDirection>) -> Self {
         self.order = Some(order.into());
         self
     }

@@ -24,61 +24,12 @@ wire_struct!(ModelResponse {
 
 impl Root for ModelResponse {}
 
-/// Keeps models that belong to one use case.
-///
-/// At `getModels(category)` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum GetModelsCategory {
-    /// Models for writing software.
-    Programming,
-    /// Models for character roleplay.
-    Roleplay,
-    /// Models for marketing work.
-    Marketing,
-    /// Models for search engine optimization.
-    MarketingSeo,
-    /// Models for technology subjects.
-    Technology,
-    /// Models for scientific subjects.
-    Science,
-    /// Models for translating between languages.
-    Translation,
-    /// Models for legal matters.
-    Legal,
-    /// Models for financial matters.
-    Finance,
-    /// Models for health and medicine.
-    Health,
-    /// Models for trivia questions.
-    Trivia,
-    /// Models for academic work.
-    Academia,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(GetModelsCategory {
-    Programming = "programming",
-    Roleplay = "roleplay",
-    Marketing = "marketing",
-    MarketingSeo = "marketing/seo",
-    Technology = "technology",
-    Science = "science",
-    Translation = "translation",
-    Legal = "legal",
-    Finance = "finance",
-    Health = "health",
-    Trivia = "trivia",
-    Academia = "academia",
-});
-
 /// Orders the list on the server, which beats fetching everything and sorting it yourself.
 ///
 /// At `getModels(sort)` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum GetModelsSort {
+pub enum ModelSort {
     /// Most used models first.
     MostPopular,
     /// Most recently created models first.
@@ -107,7 +58,7 @@ pub enum GetModelsSort {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(GetModelsSort {
+wire_enum!(ModelSort {
     MostPopular = "most-popular",
     Newest = "newest",
     TopWeekly = "top-weekly",
@@ -170,13 +121,13 @@ pub struct ModelsListParams {
     /// From 1 to 1000. Default `500`.
     pub limit: Option<i64>,
     /// Keeps models that belong to one use case.
-    pub category: Option<GetModelsCategory>,
+    pub category: Option<ModelCategory>,
     /// Keeps models that accept these request parameters, given as names separated by commas.
     pub supported_parameters: Option<String>,
     /// Keeps models by what they produce, as comma-separated names such as `image,audio`; pass `all` to lift the text-only filter.
     pub output_modalities: Option<String>,
     /// Orders the list on the server, which beats fetching everything and sorting it yourself.
-    pub sort: Option<GetModelsSort>,
+    pub sort: Option<ModelSort>,
     /// Keeps models whose name or slug matches this search text.
     pub q: Option<String>,
     /// Keeps models by what they accept, as comma-separated names such as `text,image`.
@@ -319,7 +270,7 @@ impl ModelsListParams {
     /// Sets the parameter `category`.
     #[must_use]
     #[inline]
-    pub fn category(mut self, category: impl Into<GetModelsCategory>) -> Self {
+    pub fn category(mut self, category: impl Into<ModelCategory>) -> Self {
         self.category = Some(category.into());
         self
     }
@@ -343,7 +294,7 @@ impl ModelsListParams {
     /// Sets the parameter `sort`.
     #[must_use]
     #[inline]
-    pub fn sort(mut self, sort: impl Into<GetModelsSort>) -> Self {
+    pub fn sort(mut self, sort: impl Into<ModelSort>) -> Self {
         self.sort = Some(sort.into());
         self
     }
@@ -600,55 +551,6 @@ wire_struct!(ModelsCountResponseData {
     0 count: "count" Required,
 });
 
-/// Orders the list on the server, which beats fetching everything and sorting it yourself.
-///
-/// At `listModelsUser(sort)` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ListModelsUserSort {
-    /// Most used models first.
-    MostPopular,
-    /// Most recently created models first.
-    Newest,
-    /// Most tokens in the past week first.
-    TopWeekly,
-    /// Cheapest average price first.
-    PricingLowToHigh,
-    /// Dearest average price first.
-    PricingHighToLow,
-    /// Longest context window first.
-    ContextHighToLow,
-    /// Fastest recent median throughput first.
-    ThroughputHighToLow,
-    /// Shortest recent median latency first.
-    LatencyLowToHigh,
-    /// Best intelligence score first.
-    IntelligenceHighToLow,
-    /// Best coding score first.
-    CodingHighToLow,
-    /// Best agentic score first.
-    AgenticHighToLow,
-    /// Best Design Arena Elo rating first.
-    DesignArenaEloHighToLow,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(ListModelsUserSort {
-    MostPopular = "most-popular",
-    Newest = "newest",
-    TopWeekly = "top-weekly",
-    PricingLowToHigh = "pricing-low-to-high",
-    PricingHighToLow = "pricing-high-to-low",
-    ContextHighToLow = "context-high-to-low",
-    ThroughputHighToLow = "throughput-high-to-low",
-    LatencyLowToHigh = "latency-low-to-high",
-    IntelligenceHighToLow = "intelligence-high-to-low",
-    CodingHighToLow = "coding-high-to-low",
-    AgenticHighToLow = "agentic-high-to-low",
-    DesignArenaEloHighToLow = "design-arena-elo-high-to-low",
-});
-
 /// Keeps only models and presets that this coding harness can offer: those that call tools and, if a guardrail demands it, come from the harness's own vendor.
 ///
 /// At `listModelsUser(client)` in the API document.
@@ -686,7 +588,7 @@ pub struct ModelsListForUserParams {
     /// Keeps models by what they produce, as comma-separated names such as `image,audio`; pass `all` to lift the text-only filter.
     pub output_modalities: Option<String>,
     /// Orders the list on the server, which beats fetching everything and sorting it yourself.
-    pub sort: Option<ListModelsUserSort>,
+    pub sort: Option<ModelSort>,
     /// Keeps only models and presets that this coding harness can offer: those that call tools and, if a guardrail demands it, come from the harness's own vendor.
     pub client: Option<ListModelsUserClient>,
 }
@@ -739,7 +641,7 @@ impl ModelsListForUserParams {
     /// Sets the parameter `sort`.
     #[must_use]
     #[inline]
-    pub fn sort(mut self, sort: impl Into<ListModelsUserSort>) -> Self {
+    pub fn sort(mut self, sort: impl Into<ModelSort>) -> Self {
         self.sort = Some(sort.into());
         self
     }

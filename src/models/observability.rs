@@ -4,9 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::core::wire::{
-    IntoList, IntoNumber, Root, wire_enum, wire_numbers, wire_setters, wire_struct, wire_text, wire_union,
-};
+use crate::core::wire::{IntoList, IntoNumber, Root, wire_enum, wire_setters, wire_struct, wire_union};
 use crate::core::{Page, Parameters, Parts};
 use crate::models::*;
 
@@ -140,7 +138,7 @@ pub struct ObservabilityArizeDestination {
     /// Data regions whose requests are forwarded to Arize; requests served in other regions are left out.
     ///
     /// At least 1 element.
-    pub regions: Vec<ObservabilityDataRegion>,
+    pub regions: Vec<DataRegion>,
     /// Share of events forwarded to Arize, as a fraction where 1 forwards them all.
     pub sampling_rate: f64,
     /// Time of the latest change to the destination, as an ISO 8601 string.
@@ -211,6 +209,7 @@ wire_struct!(ObservabilityArizeDestinationConfig {
 /// Filter deciding which events a destination receives; null means no filter is set.
 ///
 /// Schema `ObservabilityFilterRulesConfig` of the API document.
+#[doc(alias = "ObservabilityFilterRulesConfigNullable")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ObservabilityFilterRulesConfig {
@@ -229,6 +228,18 @@ wire_struct!(ObservabilityFilterRulesConfig {
     1 enabled: "enabled" Optional,
 });
 
+impl ObservabilityFilterRulesConfig {
+    /// With what the API requires.
+    #[inline]
+    pub fn new<Groups>(groups: impl IntoList<ObservabilityFilterRuleGroup, Groups>) -> Self {
+        Self { groups: groups.into_list(), enabled: None, extra: Extra::new() }
+    }
+}
+
+wire_setters!(ObservabilityFilterRulesConfig {
+    enabled: exact bool,
+});
+
 /// Set of filter rules joined by one logical operator.
 ///
 /// Schema `ObservabilityFilterRuleGroup` of the API document.
@@ -240,7 +251,7 @@ pub struct ObservabilityFilterRuleGroup {
     /// How the rules of the group combine into one verdict.
     ///
     /// Default `and`.
-    pub logic: Option<ObservabilityFilterRuleGroupLogic>,
+    pub logic: Option<FilterLogic>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -259,26 +270,7 @@ impl ObservabilityFilterRuleGroup {
 }
 
 wire_setters!(ObservabilityFilterRuleGroup {
-    logic: into ObservabilityFilterRuleGroupLogic,
-});
-
-/// How the rules of the group combine into one verdict.
-///
-/// At `ObservabilityFilterRuleGroup.logic` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ObservabilityFilterRuleGroupLogic {
-    /// Every rule of the group must match.
-    And,
-    /// One matching rule is enough.
-    Or,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(ObservabilityFilterRuleGroupLogic {
-    And = "and",
-    Or = "or",
+    logic: into FilterLogic,
 });
 
 /// The object at `ObservabilityFilterRuleGroup.rules[]`.
@@ -292,7 +284,7 @@ pub struct ObservabilityFilterRuleGroupRule {
     /// Comparison between the event property and `value`.
     pub operator: ObservabilityFilterRuleGroupRuleOperator,
     /// Text or number to compare with; has no use for the existence operators.
-    pub value: Option<ObservabilityFilterRuleGroupRuleValue>,
+    pub value: Option<FilterValue>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -315,7 +307,7 @@ impl ObservabilityFilterRuleGroupRule {
 }
 
 wire_setters!(ObservabilityFilterRuleGroupRule {
-    value: into ObservabilityFilterRuleGroupRuleValue,
+    value: into FilterValue,
 });
 
 /// Event property the rule looks at.
@@ -419,59 +411,6 @@ wire_enum!(ObservabilityFilterRuleGroupRuleOperator {
     NotExists = "not_exists",
 });
 
-/// Text or number to compare with; has no use for the existence operators.
-///
-/// At `ObservabilityFilterRuleGroup.rules[].value` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum ObservabilityFilterRuleGroupRuleValue {
-    /// Plain text.
-    Text(String),
-    /// A number.
-    Number(f64),
-    /// A value that fits none of these types, kept whole.
-    Unrecognized(Unrecognized),
-}
-
-wire_union!(ObservabilityFilterRuleGroupRuleValue {
-    tag "" {}
-    objects {}
-    shapes {
-        String => Text,
-        Number => Number,
-    }
-    variants {
-        0 Text,
-        1 Number,
-    }
-});
-
-wire_text!(ObservabilityFilterRuleGroupRuleValue, text => Self::Text(text));
-
-wire_numbers!(ObservabilityFilterRuleGroupRuleValue, Number: i8, i16, i32, u8, u16, u32, f32, f64);
-
-/// Data region whose requests a destination receives.
-///
-/// Schema `ObservabilityDataRegion` of the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ObservabilityDataRegion {
-    /// The value `global`.
-    Global,
-    /// The value `europe`.
-    Europe,
-    /// The value `us`.
-    Us,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(ObservabilityDataRegion {
-    Global = "global",
-    Europe = "europe",
-    Us = "us",
-});
-
 /// Broadcast destination that sends traces of your traffic to Braintrust.
 ///
 /// Schema `ObservabilityBraintrustDestination` of the API document.
@@ -507,7 +446,7 @@ pub struct ObservabilityBraintrustDestination {
     /// Data regions whose requests are forwarded to Braintrust; requests served in other regions are left out.
     ///
     /// At least 1 element.
-    pub regions: Vec<ObservabilityDataRegion>,
+    pub regions: Vec<DataRegion>,
     /// Share of events forwarded to Braintrust, as a fraction where 1 forwards them all.
     pub sampling_rate: f64,
     /// Time of the latest change to the destination, as an ISO 8601 string.
@@ -606,7 +545,7 @@ pub struct ObservabilityClickHouseDestination {
     /// Data regions whose requests are forwarded to ClickHouse; requests served in other regions are left out.
     ///
     /// At least 1 element.
-    pub regions: Vec<ObservabilityDataRegion>,
+    pub regions: Vec<DataRegion>,
     /// Share of events forwarded to ClickHouse, as a fraction where 1 forwards them all.
     pub sampling_rate: f64,
     /// Time of the latest change to the destination, as an ISO 8601 string.
@@ -719,7 +658,7 @@ pub struct ObservabilityDatadogDestination {
     /// Data regions whose requests are forwarded to Datadog; requests served in other regions are left out.
     ///
     /// At least 1 element.
-    pub regions: Vec<ObservabilityDataRegion>,
+    pub regions: Vec<DataRegion>,
     /// Share of events forwarded to Datadog, as a fraction where 1 forwards them all.
     pub sampling_rate: f64,
     /// Time of the latest change to the destination, as an ISO 8601 string.
@@ -817,7 +756,7 @@ pub struct ObservabilityGrafanaDestination {
     /// Data regions whose requests are forwarded to Grafana; requests served in other regions are left out.
     ///
     /// At least 1 element.
-    pub regions: Vec<ObservabilityDataRegion>,
+    pub regions: Vec<DataRegion>,
     /// Share of events forwarded to Grafana, as a fraction where 1 forwards them all.
     pub sampling_rate: f64,
     /// Time of the latest change to the destination, as an ISO 8601 string.
@@ -915,7 +854,7 @@ pub struct ObservabilityLangfuseDestination {
     /// Data regions whose requests are forwarded to Langfuse; requests served in other regions are left out.
     ///
     /// At least 1 element.
-    pub regions: Vec<ObservabilityDataRegion>,
+    pub regions: Vec<DataRegion>,
     /// Share of events forwarded to Langfuse, as a fraction where 1 forwards them all.
     pub sampling_rate: f64,
     /// Time of the latest change to the destination, as an ISO 8601 string.
@@ -1014,7 +953,7 @@ pub struct ObservabilityLangSmithDestination {
     /// Data regions whose requests are forwarded to LangSmith; requests served in other regions are left out.
     ///
     /// At least 1 element.
-    pub regions: Vec<ObservabilityDataRegion>,
+    pub regions: Vec<DataRegion>,
     /// Share of events forwarded to LangSmith, as a fraction where 1 forwards them all.
     pub sampling_rate: f64,
     /// Time of the latest change to the destination, as an ISO 8601 string.
@@ -1118,7 +1057,7 @@ pub struct ObservabilityNewRelicDestination {
     /// Data regions whose requests are forwarded to New Relic; requests served in other regions are left out.
     ///
     /// At least 1 element.
-    pub regions: Vec<ObservabilityDataRegion>,
+    pub regions: Vec<DataRegion>,
     /// Share of events forwarded to New Relic, as a fraction where 1 forwards them all.
     pub sampling_rate: f64,
     /// Time of the latest change to the destination, as an ISO 8601 string.
@@ -1230,7 +1169,7 @@ pub struct ObservabilityOpikDestination {
     /// Data regions whose requests are forwarded to Opik; requests served in other regions are left out.
     ///
     /// At least 1 element.
-    pub regions: Vec<ObservabilityDataRegion>,
+    pub regions: Vec<DataRegion>,
     /// Share of events forwarded to Opik, as a fraction where 1 forwards them all.
     pub sampling_rate: f64,
     /// Time of the latest change to the destination, as an ISO 8601 string.
@@ -1328,7 +1267,7 @@ pub struct ObservabilityOtelCollectorDestination {
     /// Data regions whose requests are forwarded to the collector; requests served in other regions are left out.
     ///
     /// At least 1 element.
-    pub regions: Vec<ObservabilityDataRegion>,
+    pub regions: Vec<DataRegion>,
     /// Share of events forwarded to the collector, as a fraction where 1 forwards them all.
     pub sampling_rate: f64,
     /// Time of the latest change to the destination, as an ISO 8601 string.
@@ -1415,7 +1354,7 @@ pub struct ObservabilityPostHogDestination {
     /// Data regions whose requests are forwarded to PostHog; requests served in other regions are left out.
     ///
     /// At least 1 element.
-    pub regions: Vec<ObservabilityDataRegion>,
+    pub regions: Vec<DataRegion>,
     /// Share of events forwarded to PostHog, as a fraction where 1 forwards them all.
     pub sampling_rate: f64,
     /// Time of the latest change to the destination, as an ISO 8601 string.
@@ -1508,7 +1447,7 @@ pub struct ObservabilityRampDestination {
     /// Data regions whose requests are forwarded to Ramp; requests served in other regions are left out.
     ///
     /// At least 1 element.
-    pub regions: Vec<ObservabilityDataRegion>,
+    pub regions: Vec<DataRegion>,
     /// Share of events forwarded to Ramp, as a fraction where 1 forwards them all.
     pub sampling_rate: f64,
     /// Time of the latest change to the destination, as an ISO 8601 string.
@@ -1601,7 +1540,7 @@ pub struct ObservabilityS3Destination {
     /// Data regions whose requests are forwarded to the bucket; requests served in other regions are left out.
     ///
     /// At least 1 element.
-    pub regions: Vec<ObservabilityDataRegion>,
+    pub regions: Vec<DataRegion>,
     /// Share of events forwarded to the bucket, as a fraction where 1 forwards them all.
     pub sampling_rate: f64,
     /// Time of the latest change to the destination, as an ISO 8601 string.
@@ -1784,7 +1723,7 @@ pub struct ObservabilitySentryDestination {
     /// Data regions whose requests are forwarded to Sentry; requests served in other regions are left out.
     ///
     /// At least 1 element.
-    pub regions: Vec<ObservabilityDataRegion>,
+    pub regions: Vec<DataRegion>,
     /// Share of events forwarded to Sentry, as a fraction where 1 forwards them all.
     pub sampling_rate: f64,
     /// Time of the latest change to the destination, as an ISO 8601 string.
@@ -1877,7 +1816,7 @@ pub struct ObservabilitySnowflakeDestination {
     /// Data regions whose requests are forwarded to Snowflake; requests served in other regions are left out.
     ///
     /// At least 1 element.
-    pub regions: Vec<ObservabilityDataRegion>,
+    pub regions: Vec<DataRegion>,
     /// Share of events forwarded to Snowflake, as a fraction where 1 forwards them all.
     pub sampling_rate: f64,
     /// Time of the latest change to the destination, as an ISO 8601 string.
@@ -1995,7 +1934,7 @@ pub struct ObservabilityWeaveDestination {
     /// Data regions whose requests are forwarded to Weave; requests served in other regions are left out.
     ///
     /// At least 1 element.
-    pub regions: Vec<ObservabilityDataRegion>,
+    pub regions: Vec<DataRegion>,
     /// Share of events forwarded to Weave, as a fraction where 1 forwards them all.
     pub sampling_rate: f64,
     /// Time of the latest change to the destination, as an ISO 8601 string.
@@ -2098,7 +2037,7 @@ pub struct ObservabilityWebhookDestination {
     /// Data regions whose requests are forwarded to the webhook; requests served in other regions are left out.
     ///
     /// At least 1 element.
-    pub regions: Vec<ObservabilityDataRegion>,
+    pub regions: Vec<DataRegion>,
     /// Share of events forwarded to the webhook, as a fraction where 1 forwards them all.
     pub sampling_rate: f64,
     /// Time of the latest change to the destination, as an ISO 8601 string.
@@ -2691,7 +2630,7 @@ impl ObservabilityDestination {
 
     /// Returns the field `regions`, which all variants have; `None` where it is absent or the variant is unknown.
     #[inline]
-    pub fn regions(&self) -> Option<&[ObservabilityDataRegion]> {
+    pub fn regions(&self) -> Option<&[DataRegion]> {
         match self {
             Self::Arize(value) => Some(&value.regions),
             Self::Braintrust(value) => Some(&value.regions),
@@ -2792,21 +2731,24 @@ impl ObservabilityDestination {
 
 /// Answer to connecting an observability service.
 ///
-/// Schema `CreateObservabilityDestinationResponse` of the API document. The answer of `observability_create`.
+/// Schema `CreateObservabilityDestinationResponse` of the API document. The answer of `observability_create`, `observability_get`, `observability_update`.
+#[doc(alias = "CreateObservabilityDestinationResponse")]
+#[doc(alias = "GetObservabilityDestinationResponse")]
+#[doc(alias = "UpdateObservabilityDestinationResponse")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct CreateObservabilityDestinationResponse {
+pub struct ObservabilityDestinationResponse {
     /// The new destination as it was stored.
     pub data: ObservabilityDestination,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(CreateObservabilityDestinationResponse {
+wire_struct!(ObservabilityDestinationResponse {
     0 data: "data" Required,
 });
 
-impl Root for CreateObservabilityDestinationResponse {}
+impl Root for ObservabilityDestinationResponse {}
 
 /// Body for connecting an external service that receives traces of your requests.
 ///
@@ -2845,7 +2787,7 @@ pub struct CreateObservabilityDestinationRequest {
     /// Default `true`.
     pub enabled: Option<bool>,
     /// Conditions that pick the traffic to forward; `null` picks all of it.
-    pub filter_rules: Option<ObservabilityFilterRulesConfigNullable>,
+    pub filter_rules: Option<ObservabilityFilterRulesConfig>,
     /// True holds back prompts and answers and forwards metadata alone.
     ///
     /// Default `false`.
@@ -2916,44 +2858,11 @@ wire_setters!(CreateObservabilityDestinationRequest {
     broadcast_generation_identity: exact bool,
     broadcast_generation_request_context: exact bool,
     enabled: exact bool,
-    filter_rules: into ObservabilityFilterRulesConfigNullable,
+    filter_rules: into ObservabilityFilterRulesConfig,
     privacy_mode: exact bool,
     regions: list ObservabilityDataRegionInput,
     sampling_rate: number f64,
     workspace_id: into String,
-});
-
-/// Filter deciding which events a destination receives, in requests where null stands for no filter.
-///
-/// Schema `ObservabilityFilterRulesConfigNullable` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct ObservabilityFilterRulesConfigNullable {
-    /// Rule groups that make up the filter, each with its own and/or logic.
-    pub groups: Vec<ObservabilityFilterRuleGroup>,
-    /// Whether the filter is in force; switch off to keep the rules without applying them.
-    ///
-    /// Default `true`.
-    pub enabled: Option<bool>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(ObservabilityFilterRulesConfigNullable {
-    0 groups: "groups" Required,
-    1 enabled: "enabled" Optional,
-});
-
-impl ObservabilityFilterRulesConfigNullable {
-    /// With what the API requires.
-    #[inline]
-    pub fn new<Groups>(groups: impl IntoList<ObservabilityFilterRuleGroup, Groups>) -> Self {
-        Self { groups: groups.into_list(), enabled: None, extra: Extra::new() }
-    }
-}
-
-wire_setters!(ObservabilityFilterRulesConfigNullable {
-    enabled: exact bool,
 });
 
 /// Data region whose requests a destination should receive; `eu` and `europe` mean the same.
@@ -3045,60 +2954,6 @@ wire_enum!(ObservabilityDestinationType {
     Webhook = "webhook",
 });
 
-/// Confirms that an observability destination is gone.
-///
-/// Schema `DeleteObservabilityDestinationResponse` of the API document. The answer of `observability_delete`.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct DeleteObservabilityDestinationResponse {
-    /// True whenever the removal worked; failures come as errors instead.
-    pub deleted: bool,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(DeleteObservabilityDestinationResponse {
-    0 deleted: "deleted" Required,
-});
-
-impl Root for DeleteObservabilityDestinationResponse {}
-
-/// Reply to a lookup of one observability destination.
-///
-/// Schema `GetObservabilityDestinationResponse` of the API document. The answer of `observability_get`.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct GetObservabilityDestinationResponse {
-    /// The destination that was asked for, with its configuration.
-    pub data: ObservabilityDestination,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(GetObservabilityDestinationResponse {
-    0 data: "data" Required,
-});
-
-impl Root for GetObservabilityDestinationResponse {}
-
-/// Answer to a destination update, holding the new state.
-///
-/// Schema `UpdateObservabilityDestinationResponse` of the API document. The answer of `observability_update`.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct UpdateObservabilityDestinationResponse {
-    /// The destination after the change, with all its settings.
-    pub data: ObservabilityDestination,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(UpdateObservabilityDestinationResponse {
-    0 data: "data" Required,
-});
-
-impl Root for UpdateObservabilityDestinationResponse {}
-
 /// Changes to a broadcast destination; what you leave out stays as it is.
 ///
 /// Schema `UpdateObservabilityDestinationRequest` of the API document.
@@ -3122,7 +2977,7 @@ pub struct UpdateObservabilityDestinationRequest {
     /// Turns forwarding to the destination on or off.
     pub enabled: Option<bool>,
     /// Rules that select which generations are forwarded; null drops the rules.
-    pub filter_rules: Patch<ObservabilityFilterRulesConfigNullable>,
+    pub filter_rules: Patch<ObservabilityFilterRulesConfig>,
     /// Label by which people recognise the destination.
     pub name: Option<String>,
     /// Forwards metadata alone and withholds the bodies of requests and responses.
@@ -3168,7 +3023,7 @@ wire_setters!(UpdateObservabilityDestinationRequest {
     broadcast_generation_request_context: exact bool,
     config: into Secret<JsonObject>,
     enabled: exact bool,
-    filter_rules: patch ObservabilityFilterRulesConfigNullable,
+    filter_rules: patch ObservabilityFilterRulesConfig,
     name: into String,
     privacy_mode: exact bool,
     regions: list ObservabilityDataRegionInput,

@@ -135,21 +135,21 @@ wire_enum!(ListOrganizationMembersResponseDataRole {
 
 /// The answer of `organization_get_settings`.
 ///
-/// The answer of `organization_get_settings`.
+/// The answer of `organization_get_settings`, `organization_update_settings`.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct GetOrganizationSettingsResponse {
+pub struct OrganizationSettingsResponse {
     /// Current settings of the organization.
     pub data: OrganizationSettings,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(GetOrganizationSettingsResponse {
+wire_struct!(OrganizationSettingsResponse {
     0 data: "data" Required,
 });
 
-impl Root for GetOrganizationSettingsResponse {}
+impl Root for OrganizationSettingsResponse {}
 
 /// Settings that hold for a whole organization.
 ///
@@ -169,24 +169,6 @@ wire_struct!(OrganizationSettings {
     0 id: "id" Required,
     1 is_filtered_model_catalog_enabled: "is_filtered_model_catalog_enabled" Required,
 });
-
-/// The answer of `organization_update_settings`.
-///
-/// The answer of `organization_update_settings`.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct UpdateOrganizationSettingsResponse {
-    /// Settings of the organization after the change.
-    pub data: OrganizationSettings,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(UpdateOrganizationSettingsResponse {
-    0 data: "data" Required,
-});
-
-impl Root for UpdateOrganizationSettingsResponse {}
 
 /// Changes to the settings of the organization.
 ///

@@ -156,21 +156,23 @@ wire_enum!(PresetStatus {
 
 /// Reply to a lookup of one preset, including the version now in force.
 ///
-/// Schema `GetPresetResponse` of the API document. The answer of `presets_get`.
+/// Schema `GetPresetResponse` of the API document. The answer of `presets_get`, `presets_create_presets_chat_completions`, `presets_create_presets_messages`, `presets_create_presets_responses`.
+#[doc(alias = "CreatePresetFromInferenceResponse")]
+#[doc(alias = "GetPresetResponse")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct GetPresetResponse {
+pub struct PresetResponse {
     /// The preset that was asked for, together with its designated version.
     pub data: PresetWithDesignatedVersion,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(GetPresetResponse {
+wire_struct!(PresetResponse {
     0 data: "data" Required,
 });
 
-impl Root for GetPresetResponse {}
+impl Root for PresetResponse {}
 
 /// Preset together with the content of the version that is in effect.
 ///
@@ -257,24 +259,6 @@ wire_struct!(PresetDesignatedVersion {
     6 updated_at: "updated_at" Required,
     7 version: "version" Required,
 });
-
-/// Answer to saving an inference request as a preset.
-///
-/// Schema `CreatePresetFromInferenceResponse` of the API document. The answer of `presets_create_presets_chat_completions`, `presets_create_presets_messages`, `presets_create_presets_responses`.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct CreatePresetFromInferenceResponse {
-    /// The saved preset together with the version now in force.
-    pub data: PresetWithDesignatedVersion,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(CreatePresetFromInferenceResponse {
-    0 data: "data" Required,
-});
-
-impl Root for CreatePresetFromInferenceResponse {}
 
 /// The optional parameters of `presets_list_versions`. Left out, the server's defaults hold.
 #[derive(Clone, Debug, Default, PartialEq)]

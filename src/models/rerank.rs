@@ -42,7 +42,7 @@ impl Root for CreateRerankResponse {}
 #[non_exhaustive]
 pub struct CreateRerankResponseResult {
     /// Copy of the document you sent, with its text, image or both.
-    pub document: CreateRerankResponseResultDocument,
+    pub document: RerankDocument,
     /// Zero-based position of the document in your request.
     pub index: i64,
     /// How well the document fits the query; higher fits better.
@@ -60,9 +60,9 @@ wire_struct!(CreateRerankResponseResult {
 /// Copy of the document you sent, with its text, image or both.
 ///
 /// At `createRerank.response.results[].document` in the API document.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct CreateRerankResponseResultDocument {
+pub struct RerankDocument {
     /// Image you sent with the document, as address or data URI.
     pub image: Option<String>,
     /// Text you sent with the document.
@@ -71,9 +71,22 @@ pub struct CreateRerankResponseResultDocument {
     pub extra: Extra,
 }
 
-wire_struct!(CreateRerankResponseResultDocument {
+wire_struct!(RerankDocument {
     0 image: "image" Optional,
     1 text: "text" Optional,
+});
+
+impl RerankDocument {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(RerankDocument {
+    image: into String,
+    text: into String,
 });
 
 /// What the request consumed and what it cost.
@@ -171,38 +184,6 @@ wire_setters!(CreateRerankRequest {
     user: into String,
 });
 
-/// Document made of text, an image or both; an empty one is not allowed.
-///
-/// At `createRerank.request.documents[]|image` in the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct CreateRerankRequestDocumentImage {
-    /// Image of the document, as an http(s) address or a base64 data URI.
-    pub image: Option<String>,
-    /// Text of the document, which the model weighs against the query.
-    pub text: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(CreateRerankRequestDocumentImage {
-    0 image: "image" Optional,
-    1 text: "text" Optional,
-});
-
-impl CreateRerankRequestDocumentImage {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(CreateRerankRequestDocumentImage {
-    image: into String,
-    text: into String,
-});
-
 /// What `createRerank.request.documents[]` may be.
 ///
 /// At `createRerank.request.documents[]` in the API document.
@@ -211,8 +192,8 @@ wire_setters!(CreateRerankRequestDocumentImage {
 pub enum CreateRerankRequestDocument {
     /// Plain text.
     Text(String),
-    /// Document made of text, an image or both; an empty one is not allowed.
-    Image(CreateRerankRequestDocumentImage),
+    /// Copy of the document you sent, with its text, image or both.
+    Image(RerankDocument),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
@@ -233,9 +214,9 @@ wire_union!(CreateRerankRequestDocument {
 
 wire_text!(CreateRerankRequestDocument, text => Self::Text(text));
 
-impl From<CreateRerankRequestDocumentImage> for CreateRerankRequestDocument {
+impl From<RerankDocument> for CreateRerankRequestDocument {
     #[inline]
-    fn from(value: CreateRerankRequestDocumentImage) -> Self {
+    fn from(value: RerankDocument) -> Self {
         Self::Image(value)
     }
 }

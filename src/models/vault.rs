@@ -99,7 +99,7 @@ pub struct VaultCustomOrigin {
     /// Start of the URL path that narrows the destination; null if all paths of the host are meant.
     pub path_prefix: Option<String>,
     /// Whether requests to the destination would get a credential when the table was read.
-    pub status: VaultCustomOriginStatus,
+    pub status: VaultOriginStatus,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -115,7 +115,7 @@ wire_struct!(VaultCustomOrigin {
 /// At `VaultRoutingTable.custom_origins[].status` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct VaultCustomOriginStatus {
+pub struct VaultOriginStatus {
     /// Code of the problem with the credential, present only in the `failing` state.
     pub failure: Option<String>,
     /// Whether the vault has a credential for the destination and can use it.
@@ -124,7 +124,7 @@ pub struct VaultCustomOriginStatus {
     pub extra: Extra,
 }
 
-wire_struct!(VaultCustomOriginStatus {
+wire_struct!(VaultOriginStatus {
     0 failure: "failure" Nullable,
     1 state: "state" Required,
 });
@@ -488,7 +488,7 @@ pub struct VaultMcpOrigin {
     /// Addresses for which the credential of the server is used.
     pub routes: Vec<VaultMcpOriginRoute>,
     /// Whether requests to the server would get a credential; null for personal accounts, since that depends on the member.
-    pub status: Option<VaultMcpOriginStatus>,
+    pub status: Option<VaultOriginStatus>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -518,25 +518,6 @@ pub struct VaultMcpOriginRoute {
 wire_struct!(VaultMcpOriginRoute {
     0 host: "host" Required,
     1 path_prefix: "path_prefix" Nullable,
-});
-
-/// Whether requests to the server would get a credential; null for personal accounts, since that depends on the member.
-///
-/// At `VaultRoutingTable.mcp_origins[].status` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct VaultMcpOriginStatus {
-    /// Code of the problem with the credential, present only in the `failing` state.
-    pub failure: Option<String>,
-    /// Whether the vault has a credential for the server and can use it.
-    pub state: VaultOriginState,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(VaultMcpOriginStatus {
-    0 failure: "failure" Nullable,
-    1 state: "state" Required,
 });
 
 /// The object at `VaultRoutingTable.secrets[]`.

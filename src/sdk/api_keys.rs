@@ -54,7 +54,7 @@ impl<'a> ApiKeys<'a> {
     ///
     /// The same as [`funcs::api_keys_delete`].
     #[inline]
-    pub fn delete(self, hash: impl AsRef<str>) -> Call<DeleteKeyResponse> {
+    pub fn delete(self, hash: impl AsRef<str>) -> Call<DeletedResponse> {
         funcs::api_keys_delete(self.core, hash)
     }
 
@@ -64,7 +64,7 @@ impl<'a> ApiKeys<'a> {
     ///
     /// The same as [`funcs::api_keys_get`].
     #[inline]
-    pub fn get(self, hash: impl AsRef<str>) -> Call<GetKeyResponse> {
+    pub fn get(self, hash: impl AsRef<str>) -> Call<ApiKeyResponse> {
         funcs::api_keys_get(self.core, hash)
     }
 
@@ -74,7 +74,7 @@ impl<'a> ApiKeys<'a> {
     ///
     /// The same as [`funcs::api_keys_update`].
     #[inline]
-    pub fn update(self, hash: impl AsRef<str>, request: impl Borrow<UpdateKeyRequest>) -> Call<UpdateKeyResponse> {
+    pub fn update(self, hash: impl AsRef<str>, request: impl Borrow<UpdateKeyRequest>) -> Call<ApiKeyResponse> {
         funcs::api_keys_update(self.core, hash, request)
     }
 }

@@ -34,7 +34,7 @@ impl<'a> Byok<'a> {
     ///
     /// The same as [`funcs::byok_create`].
     #[inline]
-    pub fn create(self, request: impl Borrow<CreateByokKeyRequest>) -> Call<CreateByokKeyResponse> {
+    pub fn create(self, request: impl Borrow<CreateByokKeyRequest>) -> Call<ByokKeyResponse> {
         funcs::byok_create(self.core, request)
     }
 
@@ -44,7 +44,7 @@ impl<'a> Byok<'a> {
     ///
     /// The same as [`funcs::byok_delete`].
     #[inline]
-    pub fn delete(self, id: impl AsRef<str>) -> Call<DeleteByokKeyResponse> {
+    pub fn delete(self, id: impl AsRef<str>) -> Call<DeletedResponse> {
         funcs::byok_delete(self.core, id)
     }
 
@@ -54,7 +54,7 @@ impl<'a> Byok<'a> {
     ///
     /// The same as [`funcs::byok_get`].
     #[inline]
-    pub fn get(self, id: impl AsRef<str>) -> Call<GetByokKeyResponse> {
+    pub fn get(self, id: impl AsRef<str>) -> Call<ByokKeyResponse> {
         funcs::byok_get(self.core, id)
     }
 
@@ -64,11 +64,7 @@ impl<'a> Byok<'a> {
     ///
     /// The same as [`funcs::byok_update`].
     #[inline]
-    pub fn update(
-        self,
-        id: impl AsRef<str>,
-        request: impl Borrow<UpdateByokKeyRequest>,
-    ) -> Call<UpdateByokKeyResponse> {
+    pub fn update(self, id: impl AsRef<str>, request: impl Borrow<UpdateByokKeyRequest>) -> Call<ByokKeyResponse> {
         funcs::byok_update(self.core, id, request)
     }
 }

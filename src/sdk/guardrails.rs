@@ -34,7 +34,7 @@ impl<'a> Guardrails<'a> {
     ///
     /// The same as [`funcs::guardrails_create`].
     #[inline]
-    pub fn create(self, request: impl Borrow<CreateGuardrailRequest>) -> Call<CreateGuardrailResponse> {
+    pub fn create(self, request: impl Borrow<CreateGuardrailRequest>) -> Call<GuardrailResponse> {
         funcs::guardrails_create(self.core, request)
     }
 
@@ -64,7 +64,7 @@ impl<'a> Guardrails<'a> {
     ///
     /// The same as [`funcs::guardrails_delete`].
     #[inline]
-    pub fn delete(self, id: impl AsRef<str>) -> Call<DeleteGuardrailResponse> {
+    pub fn delete(self, id: impl AsRef<str>) -> Call<DeletedResponse> {
         funcs::guardrails_delete(self.core, id)
     }
 
@@ -74,7 +74,7 @@ impl<'a> Guardrails<'a> {
     ///
     /// The same as [`funcs::guardrails_get`].
     #[inline]
-    pub fn get(self, id: impl AsRef<str>) -> Call<GetGuardrailResponse> {
+    pub fn get(self, id: impl AsRef<str>) -> Call<GuardrailResponse> {
         funcs::guardrails_get(self.core, id)
     }
 
@@ -84,11 +84,7 @@ impl<'a> Guardrails<'a> {
     ///
     /// The same as [`funcs::guardrails_update`].
     #[inline]
-    pub fn update(
-        self,
-        id: impl AsRef<str>,
-        request: impl Borrow<UpdateGuardrailRequest>,
-    ) -> Call<UpdateGuardrailResponse> {
+    pub fn update(self, id: impl AsRef<str>, request: impl Borrow<UpdateGuardrailRequest>) -> Call<GuardrailResponse> {
         funcs::guardrails_update(self.core, id, request)
     }
 
@@ -114,8 +110,8 @@ impl<'a> Guardrails<'a> {
     pub fn bulk_assign_keys(
         self,
         id: impl AsRef<str>,
-        request: impl Borrow<BulkAssignKeysRequest>,
-    ) -> Call<BulkAssignKeysResponse> {
+        request: impl Borrow<BulkKeysRequest>,
+    ) -> Call<BulkAssignResponse> {
         funcs::guardrails_bulk_assign_keys(self.core, id, request)
     }
 
@@ -128,8 +124,8 @@ impl<'a> Guardrails<'a> {
     pub fn bulk_unassign_keys(
         self,
         id: impl AsRef<str>,
-        request: impl Borrow<BulkUnassignKeysRequest>,
-    ) -> Call<BulkUnassignKeysResponse> {
+        request: impl Borrow<BulkKeysRequest>,
+    ) -> Call<BulkUnassignResponse> {
         funcs::guardrails_bulk_unassign_keys(self.core, id, request)
     }
 
@@ -155,8 +151,8 @@ impl<'a> Guardrails<'a> {
     pub fn bulk_assign_members(
         self,
         id: impl AsRef<str>,
-        request: impl Borrow<BulkAssignMembersRequest>,
-    ) -> Call<BulkAssignMembersResponse> {
+        request: impl Borrow<BulkMembersRequest>,
+    ) -> Call<BulkAssignResponse> {
         funcs::guardrails_bulk_assign_members(self.core, id, request)
     }
 
@@ -169,8 +165,8 @@ impl<'a> Guardrails<'a> {
     pub fn bulk_unassign_members(
         self,
         id: impl AsRef<str>,
-        request: impl Borrow<BulkUnassignMembersRequest>,
-    ) -> Call<BulkUnassignMembersResponse> {
+        request: impl Borrow<BulkMembersRequest>,
+    ) -> Call<BulkUnassignResponse> {
         funcs::guardrails_bulk_unassign_members(self.core, id, request)
     }
 }

@@ -37,7 +37,7 @@ impl<'a> Observability<'a> {
     pub fn create(
         self,
         request: impl Borrow<CreateObservabilityDestinationRequest>,
-    ) -> Call<CreateObservabilityDestinationResponse> {
+    ) -> Call<ObservabilityDestinationResponse> {
         funcs::observability_create(self.core, request)
     }
 
@@ -47,7 +47,7 @@ impl<'a> Observability<'a> {
     ///
     /// The same as [`funcs::observability_delete`].
     #[inline]
-    pub fn delete(self, id: impl AsRef<str>) -> Call<DeleteObservabilityDestinationResponse> {
+    pub fn delete(self, id: impl AsRef<str>) -> Call<DeletedResponse> {
         funcs::observability_delete(self.core, id)
     }
 
@@ -57,7 +57,7 @@ impl<'a> Observability<'a> {
     ///
     /// The same as [`funcs::observability_get`].
     #[inline]
-    pub fn get(self, id: impl AsRef<str>) -> Call<GetObservabilityDestinationResponse> {
+    pub fn get(self, id: impl AsRef<str>) -> Call<ObservabilityDestinationResponse> {
         funcs::observability_get(self.core, id)
     }
 
@@ -71,7 +71,7 @@ impl<'a> Observability<'a> {
         self,
         id: impl AsRef<str>,
         request: impl Borrow<UpdateObservabilityDestinationRequest>,
-    ) -> Call<UpdateObservabilityDestinationResponse> {
+    ) -> Call<ObservabilityDestinationResponse> {
         funcs::observability_update(self.core, id, request)
     }
 }

@@ -34,7 +34,7 @@ impl<'a> Organization<'a> {
     ///
     /// The same as [`funcs::organization_get_settings`].
     #[inline]
-    pub fn get_settings(self) -> Call<GetOrganizationSettingsResponse> {
+    pub fn get_settings(self) -> Call<OrganizationSettingsResponse> {
         funcs::organization_get_settings(self.core)
     }
 
@@ -47,7 +47,7 @@ impl<'a> Organization<'a> {
     pub fn update_settings(
         self,
         request: impl Borrow<UpdateOrganizationSettingsRequest>,
-    ) -> Call<UpdateOrganizationSettingsResponse> {
+    ) -> Call<OrganizationSettingsResponse> {
         funcs::organization_update_settings(self.core, request)
     }
 }

@@ -34,7 +34,7 @@ impl<'a> Presets<'a> {
     ///
     /// The same as [`funcs::presets_get`].
     #[inline]
-    pub fn get(self, slug: impl AsRef<str>) -> Call<GetPresetResponse> {
+    pub fn get(self, slug: impl AsRef<str>) -> Call<PresetResponse> {
         funcs::presets_get(self.core, slug)
     }
 
@@ -48,7 +48,7 @@ impl<'a> Presets<'a> {
         self,
         slug: impl AsRef<str>,
         request: impl Borrow<ChatRequest>,
-    ) -> Call<CreatePresetFromInferenceResponse> {
+    ) -> Call<PresetResponse> {
         funcs::presets_create_presets_chat_completions(self.core, slug, request)
     }
 
@@ -62,7 +62,7 @@ impl<'a> Presets<'a> {
         self,
         slug: impl AsRef<str>,
         request: impl Borrow<MessagesRequest>,
-    ) -> Call<CreatePresetFromInferenceResponse> {
+    ) -> Call<PresetResponse> {
         funcs::presets_create_presets_messages(self.core, slug, request)
     }
 
@@ -76,7 +76,7 @@ impl<'a> Presets<'a> {
         self,
         slug: impl AsRef<str>,
         request: impl Borrow<ResponsesRequest>,
-    ) -> Call<CreatePresetFromInferenceResponse> {
+    ) -> Call<PresetResponse> {
         funcs::presets_create_presets_responses(self.core, slug, request)
     }
 

@@ -34,7 +34,7 @@ impl<'a> PrivateProviders<'a> {
     ///
     /// The same as [`funcs::private_providers_create`].
     #[inline]
-    pub fn create(self, request: impl Borrow<CreatePrivateProviderRequest>) -> Call<CreatePrivateProviderResponse> {
+    pub fn create(self, request: impl Borrow<CreatePrivateProviderRequest>) -> Call<PrivateProviderResponse> {
         funcs::private_providers_create(self.core, request)
     }
 
@@ -54,7 +54,7 @@ impl<'a> PrivateProviders<'a> {
     ///
     /// The same as [`funcs::private_providers_get`].
     #[inline]
-    pub fn get(self, slug: impl AsRef<str>) -> Call<GetPrivateProviderResponse> {
+    pub fn get(self, slug: impl AsRef<str>) -> Call<PrivateProviderResponse> {
         funcs::private_providers_get(self.core, slug)
     }
 
@@ -68,7 +68,7 @@ impl<'a> PrivateProviders<'a> {
         self,
         slug: impl AsRef<str>,
         request: impl Borrow<UpdatePrivateProviderRequest>,
-    ) -> Call<UpdatePrivateProviderResponse> {
+    ) -> Call<PrivateProviderResponse> {
         funcs::private_providers_update(self.core, slug, request)
     }
 }

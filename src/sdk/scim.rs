@@ -34,7 +34,7 @@ impl<'a> Scim<'a> {
     ///
     /// The same as [`funcs::scim_create`].
     #[inline]
-    pub fn create(self, request: impl Borrow<CreateScimGroupMappingRequest>) -> Call<CreateScimGroupMappingResponse> {
+    pub fn create(self, request: impl Borrow<CreateScimGroupMappingRequest>) -> Call<ScimGroupMappingResponse> {
         funcs::scim_create(self.core, request)
     }
 
@@ -44,7 +44,7 @@ impl<'a> Scim<'a> {
     ///
     /// The same as [`funcs::scim_delete`].
     #[inline]
-    pub fn delete(self, id: impl AsRef<str>, keep_members: bool) -> Call<DeleteScimGroupMappingResponse> {
+    pub fn delete(self, id: impl AsRef<str>, keep_members: bool) -> Call<DeletedResponse> {
         funcs::scim_delete(self.core, id, keep_members)
     }
 
@@ -54,7 +54,7 @@ impl<'a> Scim<'a> {
     ///
     /// The same as [`funcs::scim_read`].
     #[inline]
-    pub fn read(self, id: impl AsRef<str>) -> Call<GetScimGroupMappingResponse> {
+    pub fn read(self, id: impl AsRef<str>) -> Call<ScimGroupMappingResponse> {
         funcs::scim_read(self.core, id)
     }
 
@@ -68,7 +68,7 @@ impl<'a> Scim<'a> {
         self,
         id: impl AsRef<str>,
         request: impl Borrow<UpdateScimGroupMappingRequest>,
-    ) -> Call<UpdateScimGroupMappingResponse> {
+    ) -> Call<ScimGroupMappingResponse> {
         funcs::scim_update(self.core, id, request)
     }
 
@@ -88,7 +88,7 @@ impl<'a> Scim<'a> {
     ///
     /// The same as [`funcs::scim_create_sync_job`].
     #[inline]
-    pub fn create_sync_job(self) -> Call<CreateScimSyncJobResponse> {
+    pub fn create_sync_job(self) -> Call<ScimSyncJobResponse> {
         funcs::scim_create_sync_job(self.core)
     }
 
@@ -98,7 +98,7 @@ impl<'a> Scim<'a> {
     ///
     /// The same as [`funcs::scim_get_sync_job`].
     #[inline]
-    pub fn get_sync_job(self, id: impl AsRef<str>) -> Call<GetScimSyncJobResponse> {
+    pub fn get_sync_job(self, id: impl AsRef<str>) -> Call<ScimSyncJobResponse> {
         funcs::scim_get_sync_job(self.core, id)
     }
 }

@@ -34,7 +34,7 @@ impl<'a> Workspaces<'a> {
     ///
     /// The same as [`funcs::workspaces_create`].
     #[inline]
-    pub fn create(self, request: impl Borrow<CreateWorkspaceRequest>) -> Call<CreateWorkspaceResponse> {
+    pub fn create(self, request: impl Borrow<CreateWorkspaceRequest>) -> Call<WorkspaceResponse> {
         funcs::workspaces_create(self.core, request)
     }
 
@@ -44,7 +44,7 @@ impl<'a> Workspaces<'a> {
     ///
     /// The same as [`funcs::workspaces_delete`].
     #[inline]
-    pub fn delete(self, id: impl AsRef<str>) -> Call<DeleteWorkspaceResponse, WorkspacesDeleteParams> {
+    pub fn delete(self, id: impl AsRef<str>) -> Call<DeletedResponse, WorkspacesDeleteParams> {
         funcs::workspaces_delete(self.core, id)
     }
 
@@ -54,7 +54,7 @@ impl<'a> Workspaces<'a> {
     ///
     /// The same as [`funcs::workspaces_get`].
     #[inline]
-    pub fn get(self, id: impl AsRef<str>) -> Call<GetWorkspaceResponse> {
+    pub fn get(self, id: impl AsRef<str>) -> Call<WorkspaceResponse> {
         funcs::workspaces_get(self.core, id)
     }
 
@@ -64,11 +64,7 @@ impl<'a> Workspaces<'a> {
     ///
     /// The same as [`funcs::workspaces_update`].
     #[inline]
-    pub fn update(
-        self,
-        id: impl AsRef<str>,
-        request: impl Borrow<UpdateWorkspaceRequest>,
-    ) -> Call<UpdateWorkspaceResponse> {
+    pub fn update(self, id: impl AsRef<str>, request: impl Borrow<UpdateWorkspaceRequest>) -> Call<WorkspaceResponse> {
         funcs::workspaces_update(self.core, id, request)
     }
 
@@ -91,7 +87,7 @@ impl<'a> Workspaces<'a> {
     pub fn bulk_add_members(
         self,
         id: impl AsRef<str>,
-        request: impl Borrow<BulkAddWorkspaceMembersRequest>,
+        request: impl Borrow<BulkWorkspaceMembersRequest>,
     ) -> Call<BulkAddWorkspaceMembersResponse> {
         funcs::workspaces_bulk_add_members(self.core, id, request)
     }
@@ -105,7 +101,7 @@ impl<'a> Workspaces<'a> {
     pub fn bulk_remove_members(
         self,
         id: impl AsRef<str>,
-        request: impl Borrow<BulkRemoveWorkspaceMembersRequest>,
+        request: impl Borrow<BulkWorkspaceMembersRequest>,
     ) -> Call<BulkRemoveWorkspaceMembersResponse> {
         funcs::workspaces_bulk_remove_members(self.core, id, request)
     }
@@ -130,7 +126,7 @@ impl<'a> Workspaces<'a> {
         self,
         workspace_ref: impl AsRef<str>,
         interval: impl Into<WorkspaceBudgetInterval>,
-    ) -> Call<DeleteWorkspaceBudgetResponse> {
+    ) -> Call<DeletedResponse> {
         funcs::workspaces_delete_budget(self.core, workspace_ref, interval)
     }
 
@@ -144,7 +140,7 @@ impl<'a> Workspaces<'a> {
         self,
         workspace_ref: impl AsRef<str>,
         interval: impl Into<WorkspaceBudgetInterval>,
-    ) -> Call<GetWorkspaceBudgetResponse> {
+    ) -> Call<WorkspaceBudgetResponse> {
         funcs::workspaces_get_budget(self.core, workspace_ref, interval)
     }
 
@@ -159,7 +155,7 @@ impl<'a> Workspaces<'a> {
         workspace_ref: impl AsRef<str>,
         interval: impl Into<WorkspaceBudgetInterval>,
         request: impl Borrow<UpsertWorkspaceBudgetRequest>,
-    ) -> Call<UpsertWorkspaceBudgetResponse> {
+    ) -> Call<WorkspaceBudgetResponse> {
         funcs::workspaces_set_budget(self.core, workspace_ref, interval, request)
     }
 }

@@ -328,12 +328,59 @@ impl ResponsesRefusal {
 
 wire_setters!(ResponsesRefusal {});
 
+/// What `OutputMessage.content[]` may be.
+///
+/// At `OutputMessage.content[]` in the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum OutputMessageContentPart {
+    /// Text part of an assistant message, with citations and optional token probabilities.
+    ///
+    /// `type` is `output_text`.
+    OutputText(ResponseOutputText),
+    /// Message part in which the model declines to answer.
+    ///
+    /// `type` is `refusal`.
+    Refusal(ResponsesRefusal),
+    /// A value that fits none of these types, kept whole.
+    Unrecognized(Unrecognized),
+}
+
+wire_union!(OutputMessageContentPart {
+    tag "type" {
+        "output_text" => OutputText,
+        "refusal" => Refusal,
+    }
+    objects {}
+    shapes {}
+    variants {
+        0 OutputText,
+        1 Refusal,
+    }
+});
+
+impl From<ResponseOutputText> for OutputMessageContentPart {
+    #[inline]
+    fn from(value: ResponseOutputText) -> Self {
+        Self::OutputText(value)
+    }
+}
+
+wire_text!(OutputMessageContentPart, text => Self::OutputText(text.into()));
+
+impl From<ResponsesRefusal> for OutputMessageContentPart {
+    #[inline]
+    fn from(value: ResponsesRefusal) -> Self {
+        Self::Refusal(value)
+    }
+}
+
 /// Distinguishes interim `commentary` from the `final_answer`; newer Codex models want it echoed on assistant messages, or quality may drop.
 ///
 /// At `OutputMessage.phase` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum OutputMessagePhase {
+pub enum MessagePhase {
     /// The value `commentary`.
     Commentary,
     /// The value `final_answer`.
@@ -342,31 +389,33 @@ pub enum OutputMessagePhase {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(OutputMessagePhase {
+wire_enum!(MessagePhase {
     Commentary = "commentary",
     FinalAnswer = "final_answer",
 });
 
-/// Tells whether the model has finished writing this message.
+/// How far a tool call, or the output that answers it, has come.
 ///
-/// At `OutputMessage.status` in the API document.
+/// Schema `ToolCallStatus` of the API document.
+#[doc(alias = "ShellCallStatus")]
+#[doc(alias = "ToolCallStatus")]
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum OutputMessageStatus {
-    /// The value `completed`.
-    Completed,
-    /// The value `incomplete`.
-    Incomplete,
-    /// The value `in_progress`.
+pub enum ItemStatus {
+    /// Still running or being produced.
     InProgress,
+    /// Finished, with nothing left to come.
+    Completed,
+    /// Stopped before it was finished.
+    Incomplete,
     /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
-wire_enum!(OutputMessageStatus {
+wire_enum!(ItemStatus {
+    InProgress = "in_progress",
     Completed = "completed",
     Incomplete = "incomplete",
-    InProgress = "in_progress",
 });
 
 /// One part of the reasoning that the model gives in the clear.
@@ -397,28 +446,6 @@ wire_text!(ReasoningTextContent, text => Self::new(text));
 
 wire_setters!(ReasoningTextContent {});
 
-/// Tells whether the model has finished writing this reasoning item.
-///
-/// At `OutputItemReasoning.status` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum OutputItemReasoningStatus {
-    /// The value `completed`.
-    Completed,
-    /// The value `incomplete`.
-    Incomplete,
-    /// The value `in_progress`.
-    InProgress,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(OutputItemReasoningStatus {
-    Completed = "completed",
-    Incomplete = "incomplete",
-    InProgress = "in_progress",
-});
-
 /// One part of a reasoning summary, meant for display.
 ///
 /// Schema `ReasoningSummaryText` of the API document.
@@ -446,6 +473,66 @@ impl ReasoningSummaryText {
 wire_text!(ReasoningSummaryText, text => Self::new(text));
 
 wire_setters!(ReasoningSummaryText {});
+
+/// Call to a custom tool that takes free text instead of JSON arguments.
+///
+/// Schema `OutputItemCustomToolCall` of the API document.
+#[doc(alias = "OutputCustomToolCallItem")]
+#[doc(alias = "OutputItemCustomToolCall")]
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct CustomToolCallItem {
+    /// Correlation id to repeat on the output item that answers this custom tool call.
+    pub call_id: String,
+    /// Raw text the model wrote for the tool; do not assume that it is JSON.
+    pub input: String,
+    /// Name of the custom tool to run, as declared in the request.
+    pub name: String,
+    /// Whether the model may go on with its turn without the result of this call; send the output in a following request, under the same `call_id`.
+    pub r#async: Option<bool>,
+    /// Identifier of this custom tool call within the response output.
+    pub id: Option<String>,
+    /// Tool group that `name` belongs to, for instance one MCP server; absent for ungrouped tools.
+    pub namespace: Option<String>,
+    /// Whether the model has finished writing this custom tool call.
+    pub status: Option<ItemStatus>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(CustomToolCallItem ["type" = "\"custom_tool_call\""] {
+    0 call_id: "call_id" Required,
+    1 input: "input" Required,
+    2 name: "name" Required,
+    3 r#async: "async" Optional,
+    4 id: "id" Optional,
+    5 namespace: "namespace" Optional,
+    6 status: "status" Optional,
+});
+
+impl CustomToolCallItem {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(call_id: impl Into<String>, input: impl Into<String>, name: impl Into<String>) -> Self {
+        Self {
+            call_id: call_id.into(),
+            input: input.into(),
+            name: name.into(),
+            r#async: None,
+            id: None,
+            namespace: None,
+            status: None,
+            extra: Extra::new(),
+        }
+    }
+}
+
+wire_setters!(CustomToolCallItem {
+    r#async: exact bool,
+    id: into String,
+    namespace: into String,
+    status: into ItemStatus,
+});
 
 /// Web lookup performed while answering: a search, a page visit or a text match within a page.
 ///
@@ -493,7 +580,7 @@ pub struct OutputWebSearchCallItemActionSearch {
     /// All phrases searched for when the step issued more than one.
     pub queries: Option<Vec<String>>,
     /// Pages the search turned up, listed when the provider reports them.
-    pub sources: Option<Vec<WebSearchSource>>,
+    pub sources: Option<Vec<UrlSource>>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -514,34 +601,8 @@ impl OutputWebSearchCallItemActionSearch {
 
 wire_setters!(OutputWebSearchCallItemActionSearch {
     queries: list String,
-    sources: list WebSearchSource,
+    sources: list UrlSource,
 });
-
-/// A page that a web search call drew on.
-///
-/// Schema `WebSearchSource` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct WebSearchSource {
-    /// Address of the page that was drawn on.
-    pub url: String,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(WebSearchSource ["type" = "\"url\""] {
-    0 url: "url" Required,
-});
-
-impl WebSearchSource {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(url: impl Into<String>) -> Self {
-        Self { url: url.into(), extra: Extra::new() }
-    }
-}
-
-wire_setters!(WebSearchSource {});
 
 /// The model opened a page to read its content.
 ///
@@ -840,6 +901,96 @@ impl ApplyPatchDeleteFileOperation {
 
 wire_setters!(ApplyPatchDeleteFileOperation {});
 
+/// File change to carry out, with its path and, except for deletions, a diff.
+///
+/// At `OutputItemApplyPatchCall.operation` in the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum ApplyPatchCallOperation {
+    /// Patch operation that adds a new file, whose content is given as a V4A diff.
+    ///
+    /// `type` is `create_file`.
+    CreateFile(ApplyPatchCreateFileOperation),
+    /// Patch operation that edits an existing file by way of a V4A diff.
+    ///
+    /// `type` is `update_file`.
+    UpdateFile(ApplyPatchUpdateFileOperation),
+    /// Patch operation that removes a file; it carries a path and no diff.
+    ///
+    /// `type` is `delete_file`.
+    DeleteFile(ApplyPatchDeleteFileOperation),
+    /// A value that fits none of these types, kept whole.
+    Unrecognized(Unrecognized),
+}
+
+wire_union!(ApplyPatchCallOperation {
+    tag "type" {
+        "create_file" => CreateFile,
+        "delete_file" => DeleteFile,
+        "update_file" => UpdateFile,
+    }
+    objects {}
+    shapes {}
+    variants {
+        0 CreateFile,
+        1 UpdateFile,
+        2 DeleteFile,
+    }
+});
+
+impl From<ApplyPatchCreateFileOperation> for ApplyPatchCallOperation {
+    #[inline]
+    fn from(value: ApplyPatchCreateFileOperation) -> Self {
+        Self::CreateFile(value)
+    }
+}
+
+impl From<ApplyPatchUpdateFileOperation> for ApplyPatchCallOperation {
+    #[inline]
+    fn from(value: ApplyPatchUpdateFileOperation) -> Self {
+        Self::UpdateFile(value)
+    }
+}
+
+impl From<ApplyPatchDeleteFileOperation> for ApplyPatchCallOperation {
+    #[inline]
+    fn from(value: ApplyPatchDeleteFileOperation) -> Self {
+        Self::DeleteFile(value)
+    }
+}
+
+impl ApplyPatchCallOperation {
+    /// Returns the field `path`, which all variants have; `None` where it is absent or the variant is unknown.
+    #[inline]
+    pub fn path(&self) -> Option<&str> {
+        match self {
+            Self::CreateFile(value) => Some(&value.path),
+            Self::UpdateFile(value) => Some(&value.path),
+            Self::DeleteFile(value) => Some(&value.path),
+            Self::Unrecognized(_) => None,
+        }
+    }
+}
+
+/// Tells whether the model has finished writing this patch call.
+///
+/// At `OutputItemApplyPatchCall.status` in the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ApplyPatchCallStatus {
+    /// The patch is still being written.
+    InProgress,
+    /// The patch is whole and ready to apply.
+    Completed,
+    /// A value this version of the crate does not know, verbatim.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(ApplyPatchCallStatus {
+    InProgress = "in_progress",
+    Completed = "completed",
+});
+
 /// Run of model-written code in a sandboxed container, with the outputs collected so far.
 ///
 /// Schema `OutputItemCodeInterpreterCall` of the API document.
@@ -1137,7 +1288,7 @@ wire_setters!(InputText {
 #[non_exhaustive]
 pub struct InputImage {
     /// How finely the model looks at the picture; more detail costs more tokens.
-    pub detail: InputImageDetail,
+    pub detail: ImageDetail,
     /// Identifier of an image uploaded earlier; null when the image is given by URL.
     pub file_id: Option<String>,
     /// Web address or Base64 data URL of the picture; null when none is given.
@@ -1155,7 +1306,7 @@ wire_struct!(InputImage ["type" = "\"input_image\""] {
 impl InputImage {
     /// With what the API requires.
     #[inline]
-    pub fn new(detail: impl Into<InputImageDetail>) -> Self {
+    pub fn new(detail: impl Into<ImageDetail>) -> Self {
         Self { detail: detail.into(), file_id: None, image_url: None, extra: Extra::new() }
     }
 }
@@ -1163,31 +1314,6 @@ impl InputImage {
 wire_setters!(InputImage {
     file_id: into String,
     image_url: into String,
-});
-
-/// How finely the model looks at the picture; more detail costs more tokens.
-///
-/// At `InputImage.detail` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum InputImageDetail {
-    /// Let the model choose the level of detail.
-    Auto,
-    /// Look at the picture closely.
-    High,
-    /// Look at a coarse version to save tokens.
-    Low,
-    /// Look at the picture in its original resolution.
-    Original,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(InputImageDetail {
-    Auto = "auto",
-    High = "high",
-    Low = "low",
-    Original = "original",
 });
 
 /// File passed to the model as part of a Responses input message, given by content, identifier or URL.
@@ -1304,26 +1430,235 @@ wire_enum!(InputAudioInputAudioFormat {
     Wav = "wav",
 });
 
-/// How far a tool call, or the output that answers it, has come.
+/// Who speaks; decides how much weight the model gives the message.
 ///
-/// Schema `ToolCallStatus` of the API document.
+/// At `BaseInputs[]|message.role` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum ToolCallStatus {
-    /// Still running or being produced.
-    InProgress,
-    /// Finished, with nothing left to come.
-    Completed,
-    /// Stopped before it was finished.
-    Incomplete,
+pub enum MessageRole {
+    /// The value `user`.
+    User,
+    /// The value `system`.
+    System,
+    /// The value `assistant`.
+    Assistant,
+    /// The value `developer`.
+    Developer,
     /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
-wire_enum!(ToolCallStatus {
-    InProgress = "in_progress",
-    Completed = "completed",
-    Incomplete = "incomplete",
+wire_enum!(MessageRole {
+    User = "user",
+    System = "system",
+    Assistant = "assistant",
+    Developer = "developer",
+});
+
+/// Who speaks: the user, or the system or developer giving instructions.
+///
+/// At `OpenAIResponseInputMessageItem.role` in the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum InputMessageRole {
+    /// The value `user`.
+    User,
+    /// The value `system`.
+    System,
+    /// The value `developer`.
+    Developer,
+    /// A value this version of the crate does not know, verbatim.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(InputMessageRole {
+    User = "user",
+    System = "system",
+    Developer = "developer",
+});
+
+/// Result you return for a function call.
+///
+/// Schema `OpenAIResponseFunctionToolCallOutput` of the API document.
+#[doc(alias = "OpenAIResponseFunctionToolCallOutput")]
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct FunctionCallOutputItem {
+    /// Identifier of the function call being answered.
+    pub call_id: String,
+    /// What the function produced: plain text, often JSON, or a list of text, image and file parts.
+    pub output: ToolCallOutput,
+    /// Identifier of this output item; null when it has none.
+    pub id: Option<String>,
+    /// How far the output has got; null when not tracked.
+    pub status: Option<ItemStatus>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(FunctionCallOutputItem ["type" = "\"function_call_output\""] {
+    0 call_id: "call_id" Required,
+    1 output: "output" Required,
+    2 id: "id" Optional,
+    3 status: "status" Optional,
+});
+
+impl FunctionCallOutputItem {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(call_id: impl Into<String>, output: impl Into<ToolCallOutput>) -> Self {
+        Self { call_id: call_id.into(), output: output.into(), id: None, status: None, extra: Extra::new() }
+    }
+}
+
+wire_setters!(FunctionCallOutputItem {
+    id: into String,
+    status: into ItemStatus,
+});
+
+/// What `OpenAIResponseFunctionToolCallOutput.output[]` may be.
+///
+/// At `OpenAIResponseFunctionToolCallOutput.output[]` in the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum ToolCallOutputPart {
+    /// Text passed to the model as part of a Responses input message.
+    ///
+    /// `type` is `input_text`.
+    InputText(InputText),
+    /// Picture passed to the model as part of a Responses input message.
+    ///
+    /// `type` is `input_image`.
+    InputImage(InputImage),
+    /// File passed to the model as part of a Responses input message, given by content, identifier or URL.
+    ///
+    /// `type` is `input_file`.
+    InputFile(InputFile),
+    /// A value that fits none of these types, kept whole.
+    Unrecognized(Unrecognized),
+}
+
+wire_union!(ToolCallOutputPart {
+    tag "type" {
+        "input_file" => InputFile,
+        "input_image" => InputImage,
+        "input_text" => InputText,
+    }
+    objects {}
+    shapes {}
+    variants {
+        0 InputText,
+        1 InputImage,
+        2 InputFile,
+    }
+});
+
+impl From<InputText> for ToolCallOutputPart {
+    #[inline]
+    fn from(value: InputText) -> Self {
+        Self::InputText(value)
+    }
+}
+
+wire_text!(ToolCallOutputPart, text => Self::InputText(text.into()));
+
+impl From<InputImage> for ToolCallOutputPart {
+    #[inline]
+    fn from(value: InputImage) -> Self {
+        Self::InputImage(value)
+    }
+}
+
+impl From<InputFile> for ToolCallOutputPart {
+    #[inline]
+    fn from(value: InputFile) -> Self {
+        Self::InputFile(value)
+    }
+}
+
+/// What the function produced: plain text, often JSON, or a list of text, image and file parts.
+///
+/// At `OpenAIResponseFunctionToolCallOutput.output` in the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum ToolCallOutput {
+    /// Plain text.
+    Text(String),
+    /// A list.
+    List(Vec<ToolCallOutputPart>),
+    /// A value that fits none of these types, kept whole.
+    Unrecognized(Unrecognized),
+}
+
+wire_union!(ToolCallOutput {
+    tag "" {}
+    objects {}
+    shapes {
+        Array(Object) => List,
+        String => Text,
+    }
+    variants {
+        0 Text,
+        1 List,
+    }
+});
+
+wire_text!(ToolCallOutput, text => Self::Text(text));
+
+impl From<Vec<ToolCallOutputPart>> for ToolCallOutput {
+    #[inline]
+    fn from(value: Vec<ToolCallOutputPart>) -> Self {
+        Self::List(value)
+    }
+}
+
+impl<T: Into<ToolCallOutputPart>, const N: usize> From<[T; N]> for ToolCallOutput {
+    #[inline]
+    fn from(value: [T; N]) -> Self {
+        Self::List(value.into_iter().map(Into::into).collect())
+    }
+}
+
+impl From<ToolCallOutputPart> for ToolCallOutput {
+    #[inline]
+    fn from(value: ToolCallOutputPart) -> Self {
+        Self::List(vec![value])
+    }
+}
+
+/// Result you return for a custom tool call.
+///
+/// Schema `OpenAIResponseCustomToolCallOutput` of the API document.
+#[doc(alias = "OpenAIResponseCustomToolCallOutput")]
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct CustomToolCallOutputItem {
+    /// Identifier of the custom tool call being answered.
+    pub call_id: String,
+    /// What the tool produced: plain text, or a list of text, image and file parts.
+    pub output: ToolCallOutput,
+    /// Identifier of this output item within the conversation.
+    pub id: Option<String>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(CustomToolCallOutputItem ["type" = "\"custom_tool_call_output\""] {
+    0 call_id: "call_id" Required,
+    1 output: "output" Required,
+    2 id: "id" Optional,
+});
+
+impl CustomToolCallOutputItem {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(call_id: impl Into<String>, output: impl Into<ToolCallOutput>) -> Self {
+        Self { call_id: call_id.into(), output: output.into(), id: None, extra: Extra::new() }
+    }
+}
+
+wire_setters!(CustomToolCallOutputItem {
+    id: into String,
 });
 
 /// Request by the model to change a file; carry it out and report back with a matching `apply_patch_call_output`.
@@ -1371,96 +1706,6 @@ impl ApplyPatchCallItem {
 
 wire_setters!(ApplyPatchCallItem {
     id: into String,
-});
-
-/// File change the model wants; creating and updating come with a V4A diff, deleting needs only the path.
-///
-/// Schema `ApplyPatchCallOperation` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum ApplyPatchCallOperation {
-    /// Patch operation that adds a new file, whose content is given as a V4A diff.
-    ///
-    /// `type` is `create_file`.
-    CreateFile(ApplyPatchCreateFileOperation),
-    /// Patch operation that edits an existing file by way of a V4A diff.
-    ///
-    /// `type` is `update_file`.
-    UpdateFile(ApplyPatchUpdateFileOperation),
-    /// Patch operation that removes a file; it carries a path and no diff.
-    ///
-    /// `type` is `delete_file`.
-    DeleteFile(ApplyPatchDeleteFileOperation),
-    /// A value that fits none of these types, kept whole.
-    Unrecognized(Unrecognized),
-}
-
-wire_union!(ApplyPatchCallOperation {
-    tag "type" {
-        "create_file" => CreateFile,
-        "delete_file" => DeleteFile,
-        "update_file" => UpdateFile,
-    }
-    objects {}
-    shapes {}
-    variants {
-        0 CreateFile,
-        1 UpdateFile,
-        2 DeleteFile,
-    }
-});
-
-impl From<ApplyPatchCreateFileOperation> for ApplyPatchCallOperation {
-    #[inline]
-    fn from(value: ApplyPatchCreateFileOperation) -> Self {
-        Self::CreateFile(value)
-    }
-}
-
-impl From<ApplyPatchUpdateFileOperation> for ApplyPatchCallOperation {
-    #[inline]
-    fn from(value: ApplyPatchUpdateFileOperation) -> Self {
-        Self::UpdateFile(value)
-    }
-}
-
-impl From<ApplyPatchDeleteFileOperation> for ApplyPatchCallOperation {
-    #[inline]
-    fn from(value: ApplyPatchDeleteFileOperation) -> Self {
-        Self::DeleteFile(value)
-    }
-}
-
-impl ApplyPatchCallOperation {
-    /// Returns the field `path`, which all variants have; `None` where it is absent or the variant is unknown.
-    #[inline]
-    pub fn path(&self) -> Option<&str> {
-        match self {
-            Self::CreateFile(value) => Some(&value.path),
-            Self::UpdateFile(value) => Some(&value.path),
-            Self::DeleteFile(value) => Some(&value.path),
-            Self::Unrecognized(_) => None,
-        }
-    }
-}
-
-/// Progress of a patch call while the model writes it.
-///
-/// Schema `ApplyPatchCallStatus` of the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ApplyPatchCallStatus {
-    /// The model is still writing the call.
-    InProgress,
-    /// The call is fully written and ready to apply.
-    Completed,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(ApplyPatchCallStatus {
-    InProgress = "in_progress",
-    Completed = "completed",
 });
 
 /// Your report to the model on a patch call: whether the change was applied, with an optional log.
@@ -1551,6 +1796,66 @@ wire_setters!(ConfigurationUpdateItem {
     id: into String,
 });
 
+/// Reasoning listed among the response output, extended with a provider format tag and a signature.
+///
+/// Schema `OutputReasoningItem` of the API document.
+#[doc(alias = "ReasoningItem")]
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct OutputReasoningItem {
+    /// Identifier of this reasoning item within the response output.
+    pub id: String,
+    /// Condensed reasoning meant for display, split into parts; may be empty.
+    pub summary: Vec<ReasoningSummaryText>,
+    /// Reasoning text in the clear, for models that reveal it.
+    pub content: Option<Vec<ReasoningTextContent>>,
+    /// Opaque encrypted reasoning to replay on later turns; null when the provider gives none.
+    pub encrypted_content: Option<String>,
+    /// Tells whether the model has finished writing this reasoning item.
+    pub status: Option<ItemStatus>,
+    /// Provider dialect in which the reasoning was produced; needed to replay it correctly.
+    pub format: Option<ReasoningFormat>,
+    /// Provider seal that proves the reasoning is unaltered when replayed; null for providers that do not sign.
+    pub signature: Option<String>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(OutputReasoningItem ["type" = "\"reasoning\""] {
+    0 id: "id" Required,
+    1 summary: "summary" Required,
+    2 content: "content" Optional,
+    3 encrypted_content: "encrypted_content" Optional,
+    4 status: "status" Optional,
+    5 format: "format" Optional,
+    6 signature: "signature" Optional,
+});
+
+impl OutputReasoningItem {
+    /// With what the API requires.
+    #[inline]
+    pub fn new<Summary>(id: impl Into<String>, summary: impl IntoList<ReasoningSummaryText, Summary>) -> Self {
+        Self {
+            id: id.into(),
+            summary: summary.into_list(),
+            content: None,
+            encrypted_content: None,
+            status: None,
+            format: None,
+            signature: None,
+            extra: Extra::new(),
+        }
+    }
+}
+
+wire_setters!(OutputReasoningItem {
+    content: list ReasoningTextContent,
+    encrypted_content: into String,
+    status: into ItemStatus,
+    format: into ReasoningFormat,
+    signature: into String,
+});
+
 /// Image generation call listed among the response output, extended with the prompt actually used.
 ///
 /// Schema `OutputImageGenerationCallItem` of the API document.
@@ -1600,7 +1905,7 @@ pub struct OutputComputerCallItem {
     /// Safety warnings to review and acknowledge before you carry the action out.
     pub pending_safety_checks: Vec<OutputComputerCallItemPendingSafetyCheck>,
     /// Tells whether the model has finished writing this computer call.
-    pub status: OutputComputerCallItemStatus,
+    pub status: ItemStatus,
     /// Interface action to perform, such as a click, keystroke, scroll or screenshot, as free-form JSON.
     pub action: Option<Json>,
     /// Identifier of this computer call within the response output.
@@ -1623,7 +1928,7 @@ impl OutputComputerCallItem {
     pub fn new<PendingSafetyChecks>(
         call_id: impl Into<String>,
         pending_safety_checks: impl IntoList<OutputComputerCallItemPendingSafetyCheck, PendingSafetyChecks>,
-        status: impl Into<OutputComputerCallItemStatus>,
+        status: impl Into<ItemStatus>,
     ) -> Self {
         Self {
             call_id: call_id.into(),
@@ -1672,28 +1977,6 @@ impl OutputComputerCallItemPendingSafetyCheck {
 }
 
 wire_setters!(OutputComputerCallItemPendingSafetyCheck {});
-
-/// Tells whether the model has finished writing this computer call.
-///
-/// At `OutputComputerCallItem.status` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum OutputComputerCallItemStatus {
-    /// The call was generated in full.
-    Completed,
-    /// Generation ended before the call was whole.
-    Incomplete,
-    /// The call is still being generated.
-    InProgress,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(OutputComputerCallItemStatus {
-    Completed = "completed",
-    Incomplete = "incomplete",
-    InProgress = "in_progress",
-});
 
 /// Current date and time that OpenRouter supplied to the model through `openrouter:datetime`.
 ///
@@ -1820,7 +2103,7 @@ pub struct WebSearchServerToolAction {
     /// Phrase that the model submitted to the search engine.
     pub query: String,
     /// Links that the search engine returned, when it reports them.
-    pub sources: Option<Vec<WebSearchServerToolActionSource>>,
+    pub sources: Option<Vec<UrlSource>>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -1839,34 +2122,8 @@ impl WebSearchServerToolAction {
 }
 
 wire_setters!(WebSearchServerToolAction {
-    sources: list WebSearchServerToolActionSource,
+    sources: list UrlSource,
 });
-
-/// The object at `OutputWebSearchServerToolItem.action.sources[]`.
-///
-/// At `OutputWebSearchServerToolItem.action.sources[]` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct WebSearchServerToolActionSource {
-    /// Address of a page found by the search.
-    pub url: String,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(WebSearchServerToolActionSource ["type" = "\"url\""] {
-    0 url: "url" Required,
-});
-
-impl WebSearchServerToolActionSource {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(url: impl Into<String>) -> Self {
-        Self { url: url.into(), extra: Extra::new() }
-    }
-}
-
-wire_setters!(WebSearchServerToolActionSource {});
 
 /// Program that OpenRouter ran for the model through `openrouter:code_interpreter`, with its printed output.
 ///
@@ -1875,7 +2132,7 @@ wire_setters!(WebSearchServerToolActionSource {});
 #[non_exhaustive]
 pub struct OutputCodeInterpreterServerToolItem {
     /// Progress of the run at the moment this item was produced.
-    pub status: ToolCallStatus,
+    pub status: ItemStatus,
     /// Source code the model submitted to the interpreter for execution.
     pub code: Option<String>,
     /// Exit status of the program; by convention zero signals success.
@@ -1907,7 +2164,7 @@ wire_struct!(OutputCodeInterpreterServerToolItem ["type" = "\"openrouter:code_in
 impl OutputCodeInterpreterServerToolItem {
     /// With what the API requires.
     #[inline]
-    pub fn new(status: impl Into<ToolCallStatus>) -> Self {
+    pub fn new(status: impl Into<ItemStatus>) -> Self {
         Self {
             status: status.into(),
             code: None,
@@ -1937,7 +2194,7 @@ wire_setters!(OutputCodeInterpreterServerToolItem {
 #[non_exhaustive]
 pub struct OutputFileSearchServerToolItem {
     /// Progress of the search at the moment this item was produced.
-    pub status: ToolCallStatus,
+    pub status: ItemStatus,
     /// Identifier of this file search item within the response output.
     pub id: Option<String>,
     /// Search phrases that the model used to look through the files.
@@ -1955,7 +2212,7 @@ wire_struct!(OutputFileSearchServerToolItem ["type" = "\"openrouter:file_search\
 impl OutputFileSearchServerToolItem {
     /// With what the API requires.
     #[inline]
-    pub fn new(status: impl Into<ToolCallStatus>) -> Self {
+    pub fn new(status: impl Into<ItemStatus>) -> Self {
         Self { status: status.into(), id: None, queries: None, extra: Extra::new() }
     }
 }
@@ -2043,7 +2300,7 @@ wire_setters!(OutputImageGenerationServerToolItem {
 #[non_exhaustive]
 pub struct OutputBrowserUseServerToolItem {
     /// Progress of the browser step at the moment this item was produced.
-    pub status: ToolCallStatus,
+    pub status: ItemStatus,
     /// Name of the browser action that the model asked for.
     pub action: Option<String>,
     /// Identifier of this browser item within the response output.
@@ -2066,7 +2323,7 @@ wire_struct!(OutputBrowserUseServerToolItem ["type" = "\"openrouter:browser_use\
 impl OutputBrowserUseServerToolItem {
     /// With what the API requires.
     #[inline]
-    pub fn new(status: impl Into<ToolCallStatus>) -> Self {
+    pub fn new(status: impl Into<ItemStatus>) -> Self {
         Self { status: status.into(), action: None, id: None, screenshot_b64: None, extra: Extra::new() }
     }
 }
@@ -2100,7 +2357,7 @@ pub struct OutputBashServerToolItem {
     /// On the wire `exitCode`.
     pub exit_code: Option<i64>,
     /// Files that the command created or changed, most recent first; download them from the container.
-    pub files: Option<Vec<OutputBashServerToolItemFile>>,
+    pub files: Option<Vec<ToolOutputFile>>,
     /// Identifier of this bash item within the response output.
     pub id: Option<String>,
     /// Text the command wrote to its standard error stream.
@@ -2153,62 +2410,11 @@ wire_setters!(OutputBashServerToolItem {
     container_id: into String,
     error: into String,
     exit_code: number i64,
-    files: list OutputBashServerToolItemFile,
+    files: list ToolOutputFile,
     id: into String,
     stderr: into String,
     stdout: into String,
 });
-
-/// The object at `OutputBashServerToolItem.files[]`.
-///
-/// At `OutputBashServerToolItem.files[]` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct OutputBashServerToolItemFile {
-    /// Container that holds the file; download requests need it together with `file_id`.
-    pub container_id: String,
-    /// Index in the text at which the citation of the file ends.
-    pub end_index: i64,
-    /// Identifier of the file within its container; use it to download the content.
-    pub file_id: String,
-    /// Name of the file, to show to people or to save it under.
-    pub filename: String,
-    /// Index in the text at which the citation of the file begins.
-    pub start_index: i64,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(OutputBashServerToolItemFile ["type" = "\"container_file_citation\""] {
-    0 container_id: "container_id" Required,
-    1 end_index: "end_index" Required,
-    2 file_id: "file_id" Required,
-    3 filename: "filename" Required,
-    4 start_index: "start_index" Required,
-});
-
-impl OutputBashServerToolItemFile {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(
-        container_id: impl Into<String>,
-        end_index: impl IntoNumber<i64>,
-        file_id: impl Into<String>,
-        filename: impl Into<String>,
-        start_index: impl IntoNumber<i64>,
-    ) -> Self {
-        Self {
-            container_id: container_id.into(),
-            end_index: end_index.into_number(),
-            file_id: file_id.into(),
-            filename: filename.into(),
-            start_index: start_index.into_number(),
-            extra: Extra::new(),
-        }
-    }
-}
-
-wire_setters!(OutputBashServerToolItemFile {});
 
 /// File viewing or editing step that the model performed through `openrouter:text_editor`.
 ///
@@ -2217,7 +2423,7 @@ wire_setters!(OutputBashServerToolItemFile {});
 #[non_exhaustive]
 pub struct OutputTextEditorServerToolItem {
     /// Progress of the editor command at the moment this item was produced.
-    pub status: ToolCallStatus,
+    pub status: ItemStatus,
     /// Which editor command the model issued on the file.
     pub command: Option<OutputTextEditorServerToolItemCommand>,
     /// Path of the file the editor command acted on.
@@ -2240,7 +2446,7 @@ wire_struct!(OutputTextEditorServerToolItem ["type" = "\"openrouter:text_editor\
 impl OutputTextEditorServerToolItem {
     /// With what the API requires.
     #[inline]
-    pub fn new(status: impl Into<ToolCallStatus>) -> Self {
+    pub fn new(status: impl Into<ItemStatus>) -> Self {
         Self { status: status.into(), command: None, file_path: None, id: None, extra: Extra::new() }
     }
 }
@@ -2465,7 +2671,7 @@ pub struct OutputShellServerToolItem {
     /// Progress of the shell step at the moment this item was produced.
     pub status: FailableToolCallStatus,
     /// Commands that were run, together with their time and output limits.
-    pub action: Option<OutputShellServerToolItemAction>,
+    pub action: Option<ShellAction>,
     /// Unparsed argument text exactly as the model generated it; null when it was not kept.
     pub arguments: Option<String>,
     /// Id the model gave this call on the turn that made it; null when unknown.
@@ -2475,7 +2681,7 @@ pub struct OutputShellServerToolItem {
     /// Why the sandbox could not run the commands, in which case `output` is left out; absent on success.
     pub error: Option<String>,
     /// Files that the commands created or changed, most recent first; download them from the container.
-    pub files: Option<Vec<OutputShellServerToolItemFile>>,
+    pub files: Option<Vec<ToolOutputFile>>,
     /// Identifier of this shell item within the response output.
     pub id: Option<String>,
     /// One entry per executed command, with its streams and exit or timeout outcome.
@@ -2516,12 +2722,12 @@ impl OutputShellServerToolItem {
 }
 
 wire_setters!(OutputShellServerToolItem {
-    action: into OutputShellServerToolItemAction,
+    action: into ShellAction,
     arguments: into String,
     call_id: into String,
     container_id: into String,
     error: into String,
-    files: list OutputShellServerToolItemFile,
+    files: list ToolOutputFile,
     id: into String,
     output: list ShellCallOutputContent,
 });
@@ -2531,7 +2737,7 @@ wire_setters!(OutputShellServerToolItem {
 /// At `OutputShellServerToolItem.action` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct OutputShellServerToolItemAction {
+pub struct ShellAction {
     /// Shell command lines that the model had executed.
     pub commands: Vec<String>,
     /// Cap on how much captured output is returned; null leaves it to the tool.
@@ -2542,13 +2748,13 @@ pub struct OutputShellServerToolItemAction {
     pub extra: Extra,
 }
 
-wire_struct!(OutputShellServerToolItemAction {
+wire_struct!(ShellAction {
     0 commands: "commands" Required,
     1 max_output_length: "max_output_length" Optional,
     2 timeout_ms: "timeout_ms" Optional,
 });
 
-impl OutputShellServerToolItemAction {
+impl ShellAction {
     /// With what the API requires.
     #[inline]
     pub fn new<Commands>(commands: impl IntoList<String, Commands>) -> Self {
@@ -2556,61 +2762,10 @@ impl OutputShellServerToolItemAction {
     }
 }
 
-wire_setters!(OutputShellServerToolItemAction {
+wire_setters!(ShellAction {
     max_output_length: number i64,
     timeout_ms: number i64,
 });
-
-/// The object at `OutputShellServerToolItem.files[]`.
-///
-/// At `OutputShellServerToolItem.files[]` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct OutputShellServerToolItemFile {
-    /// Container that holds the file; download requests need it together with `file_id`.
-    pub container_id: String,
-    /// Index in the text at which the citation of the file ends.
-    pub end_index: i64,
-    /// Identifier of the file within its container; use it to download the content.
-    pub file_id: String,
-    /// Name of the file, to show to people or to save it under.
-    pub filename: String,
-    /// Index in the text at which the citation of the file begins.
-    pub start_index: i64,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(OutputShellServerToolItemFile ["type" = "\"container_file_citation\""] {
-    0 container_id: "container_id" Required,
-    1 end_index: "end_index" Required,
-    2 file_id: "file_id" Required,
-    3 filename: "filename" Required,
-    4 start_index: "start_index" Required,
-});
-
-impl OutputShellServerToolItemFile {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(
-        container_id: impl Into<String>,
-        end_index: impl IntoNumber<i64>,
-        file_id: impl Into<String>,
-        filename: impl Into<String>,
-        start_index: impl IntoNumber<i64>,
-    ) -> Self {
-        Self {
-            container_id: container_id.into(),
-            end_index: end_index.into_number(),
-            file_id: file_id.into(),
-            filename: filename.into(),
-            start_index: start_index.into_number(),
-            extra: Extra::new(),
-        }
-    }
-}
-
-wire_setters!(OutputShellServerToolItemFile {});
 
 /// Web page that OpenRouter downloaded for the model through `openrouter:web_fetch`.
 ///
@@ -2619,7 +2774,7 @@ wire_setters!(OutputShellServerToolItemFile {});
 #[non_exhaustive]
 pub struct OutputWebFetchServerToolItem {
     /// Progress of the download at the moment this item was produced.
-    pub status: ToolCallStatus,
+    pub status: ItemStatus,
     /// Content obtained from the page and given to the model.
     pub content: Option<String>,
     /// Explains why the page could not be downloaded.
@@ -2651,7 +2806,7 @@ wire_struct!(OutputWebFetchServerToolItem ["type" = "\"openrouter:web_fetch\""] 
 impl OutputWebFetchServerToolItem {
     /// With what the API requires.
     #[inline]
-    pub fn new(status: impl Into<ToolCallStatus>) -> Self {
+    pub fn new(status: impl Into<ItemStatus>) -> Self {
         Self {
             status: status.into(),
             content: None,
@@ -2765,7 +2920,7 @@ wire_setters!(OutputToolSearchServerToolItemMatch {});
 #[non_exhaustive]
 pub struct OutputMemoryServerToolItem {
     /// Progress of the memory access at the moment this item was produced.
-    pub status: ToolCallStatus,
+    pub status: ItemStatus,
     /// What the model did with the memory entry.
     pub action: Option<OutputMemoryServerToolItemAction>,
     /// Identifier of this memory item within the response output.
@@ -2789,7 +2944,7 @@ wire_struct!(OutputMemoryServerToolItem ["type" = "\"openrouter:memory\""] {
 impl OutputMemoryServerToolItem {
     /// With what the API requires.
     #[inline]
-    pub fn new(status: impl Into<ToolCallStatus>) -> Self {
+    pub fn new(status: impl Into<ItemStatus>) -> Self {
         Self { status: status.into(), action: None, id: None, key: None, value: None, extra: Extra::new() }
     }
 }
@@ -2830,7 +2985,7 @@ wire_enum!(OutputMemoryServerToolItemAction {
 #[non_exhaustive]
 pub struct OutputMcpServerToolItem {
     /// Progress of the MCP call at the moment this item was produced.
-    pub status: ToolCallStatus,
+    pub status: ItemStatus,
     /// Identifier of this MCP item within the response output.
     pub id: Option<String>,
     /// Label of the MCP server that received the call.
@@ -2855,7 +3010,7 @@ wire_struct!(OutputMcpServerToolItem ["type" = "\"openrouter:mcp\""] {
 impl OutputMcpServerToolItem {
     /// With what the API requires.
     #[inline]
-    pub fn new(status: impl Into<ToolCallStatus>) -> Self {
+    pub fn new(status: impl Into<ItemStatus>) -> Self {
         Self { status: status.into(), id: None, server_label: None, tool_name: None, extra: Extra::new() }
     }
 }
@@ -2916,7 +3071,7 @@ wire_setters!(OutputSearchModelsServerToolItem {
 #[non_exhaustive]
 pub struct OutputFusionServerToolItem {
     /// Progress of the fusion run at the moment this item was produced.
-    pub status: ToolCallStatus,
+    pub status: ItemStatus,
     /// Combined findings drawn from the panel answers; absent when the run failed.
     pub analysis: Option<FusionAnalysisResult>,
     /// Explains why the run ended without any analysis.
@@ -2949,7 +3104,7 @@ wire_struct!(OutputFusionServerToolItem ["type" = "\"openrouter:fusion\""] {
 impl OutputFusionServerToolItem {
     /// With what the API requires.
     #[inline]
-    pub fn new(status: impl Into<ToolCallStatus>) -> Self {
+    pub fn new(status: impl Into<ItemStatus>) -> Self {
         Self {
             status: status.into(),
             analysis: None,
@@ -3380,7 +3535,7 @@ wire_setters!(OutputSubagentServerToolItem {
 #[non_exhaustive]
 pub struct OutputFilesServerToolItem {
     /// Progress of the file operation at the moment this item was produced.
-    pub status: ToolCallStatus,
+    pub status: ItemStatus,
     /// Unparsed argument text exactly as the model generated it; null when it was not kept.
     pub arguments: Option<String>,
     /// Id the model gave this call on the turn that made it; null when unknown.
@@ -3416,7 +3571,7 @@ wire_struct!(OutputFilesServerToolItem ["type" = "\"openrouter:files\""] {
 impl OutputFilesServerToolItem {
     /// With what the API requires.
     #[inline]
-    pub fn new(status: impl Into<ToolCallStatus>) -> Self {
+    pub fn new(status: impl Into<ItemStatus>) -> Self {
         Self {
             status: status.into(),
             arguments: None,
@@ -3642,28 +3797,6 @@ wire_enum!(ReasoningMode {
     Pro = "pro",
 });
 
-/// How detailed the summary of the model's reasoning should be.
-///
-/// Schema `ReasoningSummaryVerbosity` of the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ReasoningSummaryVerbosity {
-    /// Let the model choose the level of detail.
-    Auto,
-    /// Keep the summary short.
-    Concise,
-    /// Make the summary extensive.
-    Detailed,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(ReasoningSummaryVerbosity {
-    Auto = "auto",
-    Concise = "concise",
-    Detailed = "detailed",
-});
-
 /// Like `TextConfig`, with a wider choice of verbosity levels.
 ///
 /// Schema `TextExtendedConfig` of the API document.
@@ -3673,7 +3806,7 @@ pub struct TextExtendedConfig {
     /// Form of the text: free prose, any JSON, or JSON that follows a schema.
     pub format: Option<ResponsesTextFormat>,
     /// How wordy the answer should be, on the longer scale; null leaves it to the model.
-    pub verbosity: Option<TextExtendedConfigVerbosity>,
+    pub verbosity: Option<Verbosity>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -3693,52 +3826,8 @@ impl TextExtendedConfig {
 
 wire_setters!(TextExtendedConfig {
     format: into ResponsesTextFormat,
-    verbosity: into TextExtendedConfigVerbosity,
+    verbosity: into Verbosity,
 });
-
-/// Lets the model answer in plain text without further constraint.
-///
-/// Schema `FormatTextConfig` of the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct FormatTextConfig {
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(FormatTextConfig ["type" = "\"text\""] {});
-
-impl FormatTextConfig {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(FormatTextConfig {});
-
-/// Makes the model answer with some valid JSON object, without fixing its shape.
-///
-/// Schema `FormatJsonObjectConfig` of the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct FormatJsonObjectConfig {
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(FormatJsonObjectConfig ["type" = "\"json_object\""] {});
-
-impl FormatJsonObjectConfig {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(FormatJsonObjectConfig {});
 
 /// Makes the model answer with JSON that follows a schema of yours.
 ///
@@ -3856,7 +3945,7 @@ impl ResponsesTextFormat {
 /// At `TextExtendedConfig.verbosity` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum TextExtendedConfigVerbosity {
+pub enum Verbosity {
     /// Short, terse answers.
     Low,
     /// Answers of moderate length.
@@ -3871,34 +3960,12 @@ pub enum TextExtendedConfigVerbosity {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(TextExtendedConfigVerbosity {
+wire_enum!(Verbosity {
     Low = "low",
     Medium = "medium",
     High = "high",
     Xhigh = "xhigh",
     Max = "max",
-});
-
-/// The values of `OpenAIResponsesToolChoice|string`.
-///
-/// At `OpenAIResponsesToolChoice|string` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ResponsesToolChoiceMode {
-    /// The value `auto`.
-    Auto,
-    /// The value `none`.
-    None,
-    /// The value `required`.
-    Required,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(ResponsesToolChoiceMode {
-    Auto = "auto",
-    None = "none",
-    Required = "required",
 });
 
 /// Makes the model call one particular function.
@@ -4072,7 +4139,7 @@ wire_setters!(ResponsesToolChoiceShell {});
 #[non_exhaustive]
 pub enum ResponsesToolChoice {
     /// One of the forms this value may have.
-    Mode(ResponsesToolChoiceMode),
+    Mode(ToolChoiceMode),
     /// Makes the model call one particular function.
     ///
     /// `type` is `function`.
@@ -4120,9 +4187,9 @@ wire_union!(ResponsesToolChoice {
     }
 });
 
-impl From<ResponsesToolChoiceMode> for ResponsesToolChoice {
+impl From<ToolChoiceMode> for ResponsesToolChoice {
     #[inline]
-    fn from(value: ResponsesToolChoiceMode) -> Self {
+    fn from(value: ToolChoiceMode) -> Self {
         Self::Mode(value)
     }
 }
@@ -4165,17 +4232,17 @@ impl From<ResponsesToolChoiceShell> for ResponsesToolChoice {
 }
 
 impl ResponsesToolChoice {
-    /// [`ResponsesToolChoiceMode::Auto`] as a value of this type.
+    /// [`ToolChoiceMode::Auto`] as a value of this type.
     #[allow(non_upper_case_globals, reason = "it is used like a variant")]
-    pub const Auto: Self = Self::Mode(ResponsesToolChoiceMode::Auto);
+    pub const Auto: Self = Self::Mode(ToolChoiceMode::Auto);
 
-    /// [`ResponsesToolChoiceMode::None`] as a value of this type.
+    /// [`ToolChoiceMode::None`] as a value of this type.
     #[allow(non_upper_case_globals, reason = "it is used like a variant")]
-    pub const None: Self = Self::Mode(ResponsesToolChoiceMode::None);
+    pub const None: Self = Self::Mode(ToolChoiceMode::None);
 
-    /// [`ResponsesToolChoiceMode::Required`] as a value of this type.
+    /// [`ToolChoiceMode::Required`] as a value of this type.
     #[allow(non_upper_case_globals, reason = "it is used like a variant")]
-    pub const Required: Self = Self::Mode(ResponsesToolChoiceMode::Required);
+    pub const Required: Self = Self::Mode(ToolChoiceMode::Required);
 
     /// Returns the object whose `type` is `apply_patch`, without further settings; [`ResponsesToolChoiceApplyPatch`] has those.
     #[inline]
@@ -4201,6 +4268,71 @@ impl ResponsesToolChoice {
         Self::WebSearchPreview(ResponsesToolChoiceWebSearchPreview::new("web_search_preview_2025_03_11"))
     }
 }
+
+/// The object at `BaseResponsesResult.tools[]|function`.
+///
+/// At `BaseResponsesResult.tools[]|function` in the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct ResponsesFunctionTool {
+    /// Identifier the model calls the function by.
+    pub name: String,
+    /// JSON Schema of the arguments object; `null` for a function without arguments.
+    pub parameters: Option<JsonObject>,
+    /// Explains what the function does, so the model knows when to call it.
+    pub description: Option<String>,
+    /// Forces the generated arguments to obey the declared schema exactly.
+    pub strict: Option<bool>,
+    /// Who may invoke the function: the model itself, code it writes, or both.
+    pub allowed_callers: Option<Vec<AllowedCaller>>,
+    /// Whether the model may continue before the result arrives; your program still runs the function and sends the output later, under the same `call_id`.
+    pub r#async: Option<bool>,
+    /// Whether the definition of this function is loaded only by a tool search.
+    pub defer_loading: Option<bool>,
+    /// JSON Schema describing what the function returns; null when unspecified.
+    pub output_schema: Option<JsonObject>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ResponsesFunctionTool ["type" = "\"function\""] {
+    0 name: "name" Required,
+    1 parameters: "parameters" Nullable,
+    2 description: "description" Optional,
+    3 strict: "strict" Optional,
+    4 allowed_callers: "allowed_callers" Optional,
+    5 r#async: "async" Optional,
+    6 defer_loading: "defer_loading" Optional,
+    7 output_schema: "output_schema" Optional,
+});
+
+impl ResponsesFunctionTool {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            parameters: None,
+            description: None,
+            strict: None,
+            allowed_callers: None,
+            r#async: None,
+            defer_loading: None,
+            output_schema: None,
+            extra: Extra::new(),
+        }
+    }
+}
+
+wire_setters!(ResponsesFunctionTool {
+    parameters: into JsonObject,
+    description: into String,
+    strict: exact bool,
+    allowed_callers: list AllowedCaller,
+    r#async: exact bool,
+    defer_loading: exact bool,
+    output_schema: into JsonObject,
+});
 
 /// The values of `BaseResponsesResult.tools[]|function.allowed_callers[]`.
 ///
@@ -4241,7 +4373,7 @@ pub struct PreviewWebSearchServerTool {
     /// How much retrieved material is put before the model; more context costs more tokens.
     pub search_context_size: Option<SearchContextSize>,
     /// Approximate whereabouts of the end user, to localize results.
-    pub user_location: Option<PreviewWebSearchUserLocation>,
+    pub user_location: Option<WebSearchUserLocation>,
     /// Adds posts from X to native web search on SpaceXAI endpoints, at a separate charge; omit it to leave X out.
     pub x_search: Option<XSearchOptions>,
     /// Members beyond the typed ones; see [`Extra`].
@@ -4274,7 +4406,7 @@ wire_setters!(PreviewWebSearchServerTool {
     max_uses: number i64,
     mode: into WebSearchMode,
     search_context_size: into SearchContextSize,
-    user_location: into PreviewWebSearchUserLocation,
+    user_location: into WebSearchUserLocation,
     x_search: into XSearchOptions,
 });
 
@@ -4337,47 +4469,6 @@ wire_enum!(SearchContextSize {
     High = "high",
 });
 
-/// Approximate whereabouts of the end user; fill in whichever parts you know, or pass null.
-///
-/// Schema `Preview_WebSearchUserLocation` of the API document.
-#[doc(alias = "Preview_WebSearchUserLocation")]
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct PreviewWebSearchUserLocation {
-    /// City the user is in; null when unknown.
-    pub city: Option<String>,
-    /// Country the user is in; null when unknown.
-    pub country: Option<String>,
-    /// State, province or similar area the user is in; null when unknown.
-    pub region: Option<String>,
-    /// Time zone of the user; null when it is unknown.
-    pub timezone: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(PreviewWebSearchUserLocation ["type" = "\"approximate\""] {
-    0 city: "city" Optional,
-    1 country: "country" Optional,
-    2 region: "region" Optional,
-    3 timezone: "timezone" Optional,
-});
-
-impl PreviewWebSearchUserLocation {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(PreviewWebSearchUserLocation {
-    city: into String,
-    country: into String,
-    region: into String,
-    timezone: into String,
-});
-
 /// Web search tool under its dated preview type name, for clients pinned to the March 2025 release.
 ///
 /// Schema `Preview_20250311_WebSearchServerTool` of the API document.
@@ -4398,7 +4489,7 @@ pub struct Preview20250311WebSearchServerTool {
     /// How much retrieved material is put before the model; more context costs more tokens.
     pub search_context_size: Option<SearchContextSize>,
     /// Approximate whereabouts of the end user, to localize results.
-    pub user_location: Option<PreviewWebSearchUserLocation>,
+    pub user_location: Option<WebSearchUserLocation>,
     /// Adds posts from X to native web search on SpaceXAI endpoints, at a separate charge; omit it to leave X out.
     pub x_search: Option<XSearchOptions>,
     /// Members beyond the typed ones; see [`Extra`].
@@ -4431,7 +4522,7 @@ wire_setters!(Preview20250311WebSearchServerTool {
     max_uses: number i64,
     mode: into WebSearchMode,
     search_context_size: into SearchContextSize,
-    user_location: into PreviewWebSearchUserLocation,
+    user_location: into WebSearchUserLocation,
     x_search: into XSearchOptions,
 });
 
@@ -4490,46 +4581,6 @@ wire_setters!(LegacyWebSearchServerTool {
     search_context_size: into SearchContextSize,
     user_location: into WebSearchUserLocation,
     x_search: into XSearchOptions,
-});
-
-/// Rough whereabouts of the user, with which web search favours local hits; null when not given.
-///
-/// Schema `WebSearchUserLocation` of the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct WebSearchUserLocation {
-    /// Town of the user as free text, such as `Berlin`; null when not given.
-    pub city: Option<String>,
-    /// Country of the user, usually as a two-letter ISO code; null when not given.
-    pub country: Option<String>,
-    /// State or province of the user as free text; null when not given.
-    pub region: Option<String>,
-    /// Time zone of the user as an IANA name, such as `Europe/Berlin`; null when not given.
-    pub timezone: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(WebSearchUserLocation ["type" = "\"approximate\""] {
-    0 city: "city" Optional,
-    1 country: "country" Optional,
-    2 region: "region" Optional,
-    3 timezone: "timezone" Optional,
-});
-
-impl WebSearchUserLocation {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(WebSearchUserLocation {
-    city: into String,
-    country: into String,
-    region: into String,
-    timezone: into String,
 });
 
 /// Web search tool of the Responses API, in the form dated 2025-08-26.
@@ -4700,37 +4751,6 @@ wire_enum!(FileSearchServerToolFiltersKeyType {
     Lte = "lte",
 });
 
-/// What `FileSearchServerTool.filters|key.value[]` may be.
-///
-/// At `FileSearchServerTool.filters|key.value[]` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum FileSearchServerToolFiltersKeyValueItem {
-    /// Plain text.
-    Text(String),
-    /// A number.
-    Number(f64),
-    /// A value that fits none of these types, kept whole.
-    Unrecognized(Unrecognized),
-}
-
-wire_union!(FileSearchServerToolFiltersKeyValueItem {
-    tag "" {}
-    objects {}
-    shapes {
-        String => Text,
-        Number => Number,
-    }
-    variants {
-        0 Text,
-        1 Number,
-    }
-});
-
-wire_text!(FileSearchServerToolFiltersKeyValueItem, text => Self::Text(text));
-
-wire_numbers!(FileSearchServerToolFiltersKeyValueItem, Number: i8, i16, i32, u8, u16, u32, f32, f64);
-
 /// What to compare the attribute with: text, number, truth value or a list.
 ///
 /// At `FileSearchServerTool.filters|key.value` in the API document.
@@ -4744,7 +4764,7 @@ pub enum FileSearchServerToolFiltersKeyValue {
     /// A truth value.
     Boolean(bool),
     /// A list.
-    List(Vec<FileSearchServerToolFiltersKeyValueItem>),
+    List(Vec<FilterValue>),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
@@ -4777,25 +4797,23 @@ impl From<bool> for FileSearchServerToolFiltersKeyValue {
     }
 }
 
-impl From<Vec<FileSearchServerToolFiltersKeyValueItem>> for FileSearchServerToolFiltersKeyValue {
+impl From<Vec<FilterValue>> for FileSearchServerToolFiltersKeyValue {
     #[inline]
-    fn from(value: Vec<FileSearchServerToolFiltersKeyValueItem>) -> Self {
+    fn from(value: Vec<FilterValue>) -> Self {
         Self::List(value)
     }
 }
 
-impl<T: Into<FileSearchServerToolFiltersKeyValueItem>, const N: usize> From<[T; N]>
-    for FileSearchServerToolFiltersKeyValue
-{
+impl<T: Into<FilterValue>, const N: usize> From<[T; N]> for FileSearchServerToolFiltersKeyValue {
     #[inline]
     fn from(value: [T; N]) -> Self {
         Self::List(value.into_iter().map(Into::into).collect())
     }
 }
 
-impl From<FileSearchServerToolFiltersKeyValueItem> for FileSearchServerToolFiltersKeyValue {
+impl From<FilterValue> for FileSearchServerToolFiltersKeyValue {
     #[inline]
-    fn from(value: FileSearchServerToolFiltersKeyValueItem) -> Self {
+    fn from(value: FilterValue) -> Self {
         Self::List(vec![value])
     }
 }
@@ -4809,7 +4827,7 @@ pub struct CompoundFilter {
     /// Conditions to join, each a comparison or another compound filter.
     pub filters: Vec<JsonObject>,
     /// Logical operator that joins the conditions.
-    pub r#type: CompoundFilterType,
+    pub r#type: FilterLogic,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -4822,31 +4840,12 @@ wire_struct!(CompoundFilter {
 impl CompoundFilter {
     /// With what the API requires.
     #[inline]
-    pub fn new<Filters>(filters: impl IntoList<JsonObject, Filters>, r#type: impl Into<CompoundFilterType>) -> Self {
+    pub fn new<Filters>(filters: impl IntoList<JsonObject, Filters>, r#type: impl Into<FilterLogic>) -> Self {
         Self { filters: filters.into_list(), r#type: r#type.into(), extra: Extra::new() }
     }
 }
 
 wire_setters!(CompoundFilter {});
-
-/// Logical operator that joins the conditions.
-///
-/// At `CompoundFilter.type` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum CompoundFilterType {
-    /// Matches when every condition holds.
-    And,
-    /// Matches when at least one condition holds.
-    Or,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(CompoundFilterType {
-    And = "and",
-    Or = "or",
-});
 
 /// Condition on file attributes that hits must meet; `null` searches everything.
 ///
@@ -5336,9 +5335,9 @@ wire_enum!(McpServerToolRequireApprovalMode {
 #[non_exhaustive]
 pub struct McpServerToolRequireApprovalAlways {
     /// Tools that may run only with your consent.
-    pub always: Option<McpServerToolRequireApprovalAlwaysAlways>,
+    pub always: Option<McpToolNames>,
     /// Tools that may run without asking you.
-    pub never: Option<McpServerToolRequireApprovalAlwaysNever>,
+    pub never: Option<McpToolNames>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -5357,8 +5356,8 @@ impl McpServerToolRequireApprovalAlways {
 }
 
 wire_setters!(McpServerToolRequireApprovalAlways {
-    always: into McpServerToolRequireApprovalAlwaysAlways,
-    never: into McpServerToolRequireApprovalAlwaysNever,
+    always: into McpToolNames,
+    never: into McpToolNames,
 });
 
 /// Tools that may run only with your consent.
@@ -5366,18 +5365,18 @@ wire_setters!(McpServerToolRequireApprovalAlways {
 /// At `McpServerTool.require_approval|always.always` in the API document.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct McpServerToolRequireApprovalAlwaysAlways {
+pub struct McpToolNames {
     /// Names of the tools that need consent.
     pub tool_names: Option<Vec<String>>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(McpServerToolRequireApprovalAlwaysAlways {
+wire_struct!(McpToolNames {
     0 tool_names: "tool_names" Optional,
 });
 
-impl McpServerToolRequireApprovalAlwaysAlways {
+impl McpToolNames {
     /// Without members.
     #[inline]
     pub fn new() -> Self {
@@ -5385,35 +5384,7 @@ impl McpServerToolRequireApprovalAlwaysAlways {
     }
 }
 
-wire_setters!(McpServerToolRequireApprovalAlwaysAlways {
-    tool_names: list String,
-});
-
-/// Tools that may run without asking you.
-///
-/// At `McpServerTool.require_approval|always.never` in the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct McpServerToolRequireApprovalAlwaysNever {
-    /// Names of the tools exempt from consent.
-    pub tool_names: Option<Vec<String>>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(McpServerToolRequireApprovalAlwaysNever {
-    0 tool_names: "tool_names" Optional,
-});
-
-impl McpServerToolRequireApprovalAlwaysNever {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(McpServerToolRequireApprovalAlwaysNever {
+wire_setters!(McpToolNames {
     tool_names: list String,
 });
 
@@ -5474,7 +5445,7 @@ impl McpServerToolRequireApproval {
 #[non_exhaustive]
 pub struct ImageGenerationServerTool {
     /// How the area behind the subject is filled; transparency needs a format that can store it.
-    pub background: Option<ImageGenerationServerToolBackground>,
+    pub background: Option<ImageBackground>,
     /// How closely the result keeps to style and features, faces above all, of the input images.
     pub input_fidelity: Option<ImageGenerationServerToolInputFidelity>,
     /// Mask for inpainting that marks which part of the image to redraw.
@@ -5519,7 +5490,7 @@ impl ImageGenerationServerTool {
 }
 
 wire_setters!(ImageGenerationServerTool {
-    background: into ImageGenerationServerToolBackground,
+    background: into ImageBackground,
     input_fidelity: into ImageGenerationServerToolInputFidelity,
     input_image_mask: into ImageGenerationServerToolInputImageMask,
     model: into String,
@@ -5529,28 +5500,6 @@ wire_setters!(ImageGenerationServerTool {
     partial_images: number i64,
     quality: into ImageGenerationServerToolQuality,
     size: into String,
-});
-
-/// How the area behind the subject is filled; transparency needs a format that can store it.
-///
-/// At `ImageGenerationServerTool.background` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ImageGenerationServerToolBackground {
-    /// Leave the background see-through.
-    Transparent,
-    /// Fill the background completely.
-    Opaque,
-    /// Let the model decide.
-    Auto,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(ImageGenerationServerToolBackground {
-    Transparent = "transparent",
-    Opaque = "opaque",
-    Auto = "auto",
 });
 
 /// How closely the result keeps to style and features, faces above all, of the input images.
@@ -5786,28 +5735,6 @@ wire_setters!(CustomTool {
     format: into CustomToolFormat,
 });
 
-/// Leaves the input free of any constraint.
-///
-/// At `CustomTool.format|text` in the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct CustomToolFormatText {
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(CustomToolFormatText ["type" = "\"text\""] {});
-
-impl CustomToolFormatText {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(CustomToolFormatText {});
-
 /// Holds the input to a grammar that you supply.
 ///
 /// At `CustomTool.format|grammar` in the API document.
@@ -5862,10 +5789,10 @@ wire_enum!(CustomToolFormatGrammarSyntax {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum CustomToolFormat {
-    /// Leaves the input free of any constraint.
+    /// Lets the model answer in plain text without further constraint.
     ///
     /// `type` is `text`.
-    Text(CustomToolFormatText),
+    Text(FormatTextConfig),
     /// Holds the input to a grammar that you supply.
     ///
     /// `type` is `grammar`.
@@ -5887,9 +5814,9 @@ wire_union!(CustomToolFormat {
     }
 });
 
-impl From<CustomToolFormatText> for CustomToolFormat {
+impl From<FormatTextConfig> for CustomToolFormat {
     #[inline]
-    fn from(value: CustomToolFormatText) -> Self {
+    fn from(value: FormatTextConfig) -> Self {
         Self::Text(value)
     }
 }
@@ -5902,10 +5829,10 @@ impl From<CustomToolFormatGrammar> for CustomToolFormat {
 }
 
 impl CustomToolFormat {
-    /// Returns the object whose `type` is `text`, without further settings; [`CustomToolFormatText`] has those.
+    /// Returns the object whose `type` is `text`, without further settings; [`FormatTextConfig`] has those.
     #[inline]
     pub fn text() -> Self {
-        Self::Text(CustomToolFormatText::new())
+        Self::Text(FormatTextConfig::new())
     }
 }
 
@@ -5954,7 +5881,7 @@ pub struct NamespaceFunctionTool {
     /// Function name the model uses in its calls; it lives within the namespace.
     pub name: String,
     /// Who may invoke the function: the model itself, code it writes, or both.
-    pub allowed_callers: Option<Vec<NamespaceFunctionToolAllowedCaller>>,
+    pub allowed_callers: Option<Vec<AllowedCaller>>,
     /// Whether the model may continue before the result arrives; your program still runs the tool and sends the output later, under the same `call_id`.
     pub r#async: Option<bool>,
     /// When true, the definition stays out of the context until tool search brings it in.
@@ -6001,32 +5928,13 @@ impl NamespaceFunctionTool {
 }
 
 wire_setters!(NamespaceFunctionTool {
-    allowed_callers: list NamespaceFunctionToolAllowedCaller,
+    allowed_callers: list AllowedCaller,
     r#async: exact bool,
     defer_loading: exact bool,
     description: into String,
     output_schema: into JsonObject,
     parameters: into JsonObject,
     strict: exact bool,
-});
-
-/// The values of `NamespaceFunctionTool.allowed_callers[]`.
-///
-/// At `NamespaceFunctionTool.allowed_callers[]` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum NamespaceFunctionToolAllowedCaller {
-    /// The model may call it directly.
-    Direct,
-    /// Code run by the model may call it.
-    Programmatic,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(NamespaceFunctionToolAllowedCaller {
-    Direct = "direct",
-    Programmatic = "programmatic",
 });
 
 /// What `NamespaceTool.tools[]` may be.
@@ -6115,3 +6023,23 @@ impl NamespaceToolTool {
         }
     }
 }
+
+/// What happens when the input exceeds the context window; null leaves the choice to the server.
+///
+/// Schema `Truncation` of the API document.
+#[doc(alias = "OpenAIResponsesTruncation")]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Truncation {
+    /// Drops parts of the conversation until it fits.
+    Auto,
+    /// Drops nothing; an oversized request fails.
+    Disabled,
+    /// A value this version of the crate does not know, verbatim.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(Truncation {
+    Auto = "auto",
+    Disabled = "disabled",
+});

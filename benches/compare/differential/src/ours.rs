@@ -115,7 +115,7 @@ async fn whole(core: &OpenRouterCore, case: &Case) -> Result<(), Error> {
             drop(funcs::generations_submit_feedback(core, read::<SubmitGenerationFeedbackRequest>(body)).await?)
         }
         "guardrails.bulk_assign_keys" => {
-            drop(funcs::guardrails_bulk_assign_keys(core, text("id"), read::<BulkAssignKeysRequest>(body)).await?);
+            drop(funcs::guardrails_bulk_assign_keys(core, text("id"), read::<BulkKeysRequest>(body)).await?);
         }
         "guardrails.create" => drop(funcs::guardrails_create(core, read::<CreateGuardrailRequest>(body)).await?),
         "guardrails.delete" => drop(funcs::guardrails_delete(core, text("id")).await?),
@@ -172,7 +172,7 @@ async fn whole(core: &OpenRouterCore, case: &Case) -> Result<(), Error> {
         }
         "workspaces.bulk_add_members" => {
             drop(
-                funcs::workspaces_bulk_add_members(core, text("id"), read::<BulkAddWorkspaceMembersRequest>(body))
+                funcs::workspaces_bulk_add_members(core, text("id"), read::<BulkWorkspaceMembersRequest>(body))
                     .await?,
             );
         }
