@@ -14,7 +14,7 @@ use std::sync::Arc;
 use allocation_counter::{AllocationInfo, measure};
 use openrouter_kit::core::wire;
 use openrouter_kit::funcs;
-use openrouter_kit::models::{ChatStreamChunk, ModelsListParams, ResponsesStreamEvent};
+use openrouter_kit::models::{ChatStreamChunk, ResponsesStreamEvent};
 use openrouter_kit_benches::bytes;
 use openrouter_kit_benches::floors::{self, Floor};
 use openrouter_kit_benches::kit::{self, client, runtime};
@@ -89,7 +89,7 @@ fn calls(address: SocketAddr) {
     call();
     row("  the same by hyper and serde_json", 1, &measure(call));
     let core = client(address, "models");
-    let call = || drop(runtime.block_on(funcs::models_list(&core, ModelsListParams::new()).into_future()).unwrap());
+    let call = || drop(runtime.block_on(funcs::models_list(&core).into_future()).unwrap());
     call();
     row("a list of models, 1 MB", 1, &measure(call));
 }

@@ -25,7 +25,7 @@ use openrouter_kit::OpenRouterCore;
 use openrouter_kit::core::sse::SseDecoder;
 use openrouter_kit::core::wire;
 use openrouter_kit::funcs;
-use openrouter_kit::models::{ChatRequest, ChatStreamChunk, ModelsListParams, ResponsesStreamEvent};
+use openrouter_kit::models::{ChatRequest, ChatStreamChunk, ResponsesStreamEvent};
 use openrouter_kit_benches::bytes;
 use openrouter_kit_benches::floors::{self, Floor, Taskless};
 use openrouter_kit_benches::kit::{self, client, runtime};
@@ -207,7 +207,7 @@ fn unary() {
 
 fn models() {
     unary_case("List of models, 1 MB", bytes::models(), 20, floors::models, &|runtime, core| {
-        let list = runtime.block_on(funcs::models_list(core, ModelsListParams::new()).into_future()).unwrap();
+        let list = runtime.block_on(funcs::models_list(core).into_future()).unwrap();
         assert_eq!(list.data.len(), bytes::MODELS);
     });
 }

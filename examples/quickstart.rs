@@ -31,7 +31,7 @@ async fn ask(client: &OpenRouter) -> Result<(), Failure> {
         .max_output_tokens(200);
 
     println!("\nStreamed:");
-    let mut texts = client.responses().stream(request.clone()).await?.text_deltas();
+    let mut texts = client.responses().stream(&request).await?.text_deltas();
     while let Some(text) = texts.next().await {
         print!("{}", text?);
         std::io::stdout().flush()?;

@@ -18,6 +18,7 @@ documents! {
     features "../docs/features.md"
     files "../docs/files.md"
     hooks "../docs/hooks.md"
+    lines "../docs/lines.md"
     sending_back "../docs/sending-back.md"
     streaming "../docs/streaming.md"
     structured_output "../docs/structured-output.md"

@@ -210,6 +210,28 @@ fn every_link_between_the_documents_leads_somewhere() {
     assert!(documents.len() > 30 && links > 100, "{} documents, {links} links", documents.len());
 }
 
+/// The programs of `docs/lines.md` by their headings, with the number of lines inside of `program`, without the value that
+/// it returns at its end.
+#[test]
+fn the_lines_of_user_code_are_those_of_the_programs() {
+    let page = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/lines.md")).unwrap();
+    let mut sections = page.split("\n## ");
+    let table = sections.next().unwrap();
+    let rows = table.lines().filter_map(|line| line.strip_prefix("| [")?.split_once("]("));
+    let told: Vec<_> =
+        rows.map(|(task, rest)| (task, rest.split(" | ").nth(1).unwrap().trim_end_matches(" |"))).collect();
+    let counted: Vec<_> = sections
+        .map(|section| {
+            let (task, rest) = section.split_once('\n').unwrap();
+            let (_, body) = rest.split_once("async fn program(").unwrap();
+            let (body, _) = body.split_once("\n}").unwrap();
+            (task, (body.lines().count() - 2).to_string())
+        })
+        .collect();
+    assert_eq!(told, counted.iter().map(|(task, lines)| (*task, lines.as_str())).collect::<Vec<_>>());
+    assert!(counted.len() > 4);
+}
+
 fn markdown(folder: &Path, found: &mut Vec<PathBuf>) {
     let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     found.extend(entries.filter(|path| path.extension().is_some_and(|extension| extension == "md")));

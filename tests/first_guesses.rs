@@ -13,11 +13,11 @@ use std::collections::{BTreeMap, HashMap};
 use std::error::Error as _;
 use std::path::PathBuf;
 
-use openrouter_kit::Error;
 use openrouter_kit::core::wire::{self, Wire};
 use openrouter_kit::mock::{Answer, MockServer};
 use openrouter_kit::models::routing::ProviderPreferencesSort;
 use openrouter_kit::models::*;
+use openrouter_kit::{Error, funcs};
 use serde_json::{Value, json};
 
 /// What is sent of a value.
@@ -381,4 +381,48 @@ fn what_all_variants_of_a_union_have_is_read_without_a_match() {
     assert_eq!(openai.id(), Some("file-1"));
     let unknown: FileResponse = parsed(json!(["new"]));
     assert_eq!(unknown.id(), None);
+}
+
+#[tokio::test]
+async fn requests_are_sent_by_value_or_by_reference_and_parameters_when_there_are_some() {
+    let server = MockServer::start().await;
+    let client = server.client();
+    let request = ChatRequest::new("Hello").model("m");
+    client.chat().send(&request).await.unwrap();
+    client.chat().stream(&request).await.unwrap();
+    funcs::chat_send(client.core(), request).await.unwrap();
+    for sent in server.requests() {
+        assert_eq!(sent.json()["messages"], json!([{"role": "user", "content": "Hello"}]));
+    }
+    let server = MockServer::start().await;
+    let client = server.client();
+    let params = ModelsListParams::new().category("programming").limit(5_u8);
+    for _ in 0..4 {
+        server.answer(Answer::json(200, json!({"data": []})));
+    }
+    client.models().list().await.unwrap();
+    client.models().list().params(&params).await.unwrap();
+    client.models().list().params(params).timeout(std::time::Duration::from_secs(60)).with_response().await.unwrap();
+    client.models().list().query("limit", 5).items().collect().await.unwrap();
+    let queries: Vec<_> = server.requests().into_iter().map(|request| request.query).collect();
+    assert_eq!(queries, ["", "limit=5&category=programming", "limit=5&category=programming", "limit=5"]);
+}
+
+#[tokio::test]
+async fn a_file_is_uploaded_by_its_path_or_its_bytes() {
+    let scratch = Scratch::new("upload");
+    let path = scratch.file("paper.pdf", PDF);
+    let server = MockServer::start().await;
+    let client = server.client();
+    let file = json!({"id": "file-1", "object": "file", "bytes": 3, "created_at": 1, "filename": "paper.pdf"});
+    for _ in 0..2 {
+        server.answer(Answer::json(200, file.clone()));
+    }
+    let uploaded = client.files().upload(path).await.unwrap();
+    assert_eq!(uploaded.id(), Some("file-1"));
+    client.files().upload(FilePart::bytes("paper.pdf", PDF)).await.unwrap();
+    for request in server.requests() {
+        let body = String::from_utf8_lossy(&request.body).into_owned();
+        assert!(body.contains("filename=\"paper.pdf\"") && body.contains("%PDF-1.7"), "{body}");
+    }
 }

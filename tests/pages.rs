@@ -319,7 +319,8 @@ async fn a_page_that_tells_whether_another_follows_has_the_last_word() {
     // The first page is shorter than the limit, the last is as long.
     let (server, core) = server([page(&["a"], true), page(&["b", "c"], false)]).await;
     let params = VaultListVaultSecretsParams::new().limit(2);
-    let secrets = openrouter_kit::funcs::vault_list_vault_secrets(&core, params).items().collect().await.unwrap();
+    let secrets =
+        openrouter_kit::funcs::vault_list_vault_secrets(&core).params(params).items().collect().await.unwrap();
     assert_eq!(secrets.iter().map(|secret| secret.name.as_str()).collect::<Vec<_>>(), ["a", "b", "c"]);
     assert_eq!(queries(&server), ["limit=2", "limit=2&offset=1"]);
 }
@@ -327,7 +328,6 @@ async fn a_page_that_tells_whether_another_follows_has_the_last_word() {
 #[cfg(feature = "containers")]
 #[tokio::test]
 async fn files_of_containers_are_paged_by_the_last_id_until_there_are_no_more() {
-    use openrouter_kit::models::containers::ContainersListContainerFilesParams;
     let page = |ids: &[&str], last: &str, has_more: bool| {
         let file =
             |id: &&str| json!({"id": id, "object": "container.file", "path": id, "container_id": "c", "bytes": 1});
@@ -339,8 +339,7 @@ async fn files_of_containers_are_paged_by_the_last_id_until_there_are_no_more() 
     };
     // A page may be empty and name a position that is not a file, and the last one names its last file.
     let (server, core) = server([page(&["a"], "a", true), page(&[], "dir/", true), page(&["b"], "b", false)]).await;
-    let call =
-        openrouter_kit::funcs::containers_list_container_files(&core, "c", ContainersListContainerFilesParams::new());
+    let call = openrouter_kit::funcs::containers_list_container_files(&core, "c");
     let files = call.items().collect().await.unwrap();
     assert_eq!(files.iter().map(|file| file.id.as_str()).collect::<Vec<_>>(), ["a", "b"]);
     assert_eq!(queries(&server), ["", "after=a", "after=dir%2F"]);
@@ -349,12 +348,11 @@ async fn files_of_containers_are_paged_by_the_last_id_until_there_are_no_more() 
 #[cfg(feature = "api-keys")]
 #[tokio::test]
 async fn keys_come_as_one_list() {
-    use openrouter_kit::models::ApiKeysListParams;
     let key = |n: usize| json!({"hash": n.to_string(), "name": "key"});
     let keys = |range: std::ops::Range<usize>| Answer::json(200, json!({"data": range.map(key).collect::<Vec<_>>()}));
     let (server, core) = server([keys(0..100), keys(100..130), keys(0..0)]).await;
     let client = openrouter_kit::OpenRouter::from(core);
-    let all = client.api_keys().list(ApiKeysListParams::new()).items().collect().await.unwrap();
+    let all = client.api_keys().list().items().collect().await.unwrap();
     let hashes: Vec<_> = all.into_iter().map(|key| key.hash).collect();
     assert_eq!(hashes, (0..130).map(|n| n.to_string()).collect::<Vec<_>>());
     assert_eq!(queries(&server)[..2], ["", "offset=100"]);
@@ -390,7 +388,7 @@ async fn files_are_paged_as_their_store_does_it() {
         if shape != "openrouter" {
             params = params.provider(FileProvider::from(shape));
         }
-        let files = openrouter_kit::funcs::files_list(&core, params).items().collect().await.unwrap();
+        let files = openrouter_kit::funcs::files_list(&core).params(params).items().collect().await.unwrap();
         assert_eq!(files.len(), 2, "{shape}");
         assert_eq!(queries(&server)[1], second);
     }

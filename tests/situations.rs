@@ -445,7 +445,7 @@ mod values {
             assert_eq!(error.body(), unreadable.to_string().as_bytes());
         }
         let (_server, client) = server(Answer::json(200, json!({"data": "none"}))).await;
-        let error = client.models().list(ModelsListParams::default()).await.unwrap_err();
+        let error = client.models().list().await.unwrap_err();
         assert!(matches!(error, Error::ResponseValidation(_)), "{error:?}");
         let error = chat(Answer::json(200, with("error", json!({"message": "no", "code": 429})))).await.unwrap_err();
         assert_eq!(error.as_api().unwrap().kind(), ApiErrorKind::TooManyRequests);
@@ -483,7 +483,7 @@ mod values {
         for odd in [Value::Null, json!("x"), json!(5), json!([])] {
             let body = json!({"data": [{"id": "a/b", "pricing": null}, odd, {"id": "c/d", "new": {"x": 1}}]});
             let (_server, client) = server(Answer::json(200, body.clone())).await;
-            let list = client.models().list(ModelsListParams::default()).await.unwrap();
+            let list = client.models().list().await.unwrap();
             let ids: Vec<_> = list.data.iter().map(|model| model.id.as_str()).collect();
             assert_eq!(ids, ["a/b", "c/d"], "{odd}");
             assert_eq!(serde_json::to_value(&list).unwrap()["data"][1], odd, "and it is written back");

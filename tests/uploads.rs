@@ -544,7 +544,7 @@ async fn a_recording_is_uploaded_for_transcription() {
 #[cfg(feature = "files")]
 #[tokio::test]
 async fn a_file_is_uploaded_from_its_path() {
-    use openrouter_kit::models::{FilesUploadParams, UploadFileRequest};
+    use openrouter_kit::models::FilesUploadParams;
     let folder = Folder::new();
     let path = folder.file("report.pdf", "%PDF-1.7");
     let server = MockServer::start().await;
@@ -560,7 +560,7 @@ async fn a_file_is_uploaded_from_its_path() {
     );
     let core = client(&server.url());
     let params = FilesUploadParams::new().workspace_id("w 1");
-    openrouter_kit::funcs::files_upload(&core, UploadFileRequest::new(path), params).await.unwrap();
+    openrouter_kit::funcs::files_upload(&core, path).params(params).await.unwrap();
     let request = server.requests().remove(0);
     assert_eq!(request.query, "workspace_id=w%201");
     assert_eq!(parts_of(&request), [file("file", "report.pdf", "application/pdf", "%PDF-1.7")]);

@@ -17,9 +17,7 @@ use openrouter_kit::core::transport::TransportErrorKind;
 use openrouter_kit::errors::{Error, TimeoutPhase};
 use openrouter_kit::helpers::VideoWait;
 use openrouter_kit::mock::{Answer, MockServer};
-use openrouter_kit::models::{
-    VideoGenerationGetVideoContentParams, VideoGenerationRequest, VideoGenerationResponseStatus as Status,
-};
+use openrouter_kit::models::{VideoGenerationRequest, VideoGenerationResponseStatus as Status};
 use openrouter_kit::{OpenRouter, OpenRouterCore, RetryConfig, funcs};
 use serde_json::{Value, json};
 use support::{Script, Step, answer};
@@ -207,11 +205,7 @@ async fn a_video_is_ordered_waited_for_and_saved() {
     let job = client.video_generation().generate(VideoGenerationRequest::new("m").prompt("A storm")).await.unwrap();
     let wait = client.video_generation().get_generation(&job.id).until_done();
     let video = wait.poll_interval(Duration::from_millis(1)).await.unwrap();
-    let content = client
-        .video_generation()
-        .get_video_content(&video.id, VideoGenerationGetVideoContentParams::new())
-        .await
-        .unwrap();
+    let content = client.video_generation().get_video_content(&video.id).await.unwrap();
     assert_eq!(content.media_type(), Some("video/mp4"));
     assert_eq!(content.collect().await.unwrap().len(), 100_000);
 }

@@ -1,7 +1,9 @@
 //! A single API call: a request with its options, sent when awaited.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::future::Future;
+use std::marker::PhantomData;
 use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -14,7 +16,7 @@ use super::client::{Key, OpenRouterCore, ServerUrl, Timeouts};
 use super::event_stream::{EventStream, StreamItem};
 use super::execute::{Exchange, Expected, execute};
 use super::hidden::Headers;
-use super::operation::{Parts, QueryValue};
+use super::operation::{Parameters, Parts, QueryValue};
 use super::raw_events::RawEvents;
 use super::retry::RetryConfig;
 use super::sse::SseDecoder;
@@ -143,14 +145,17 @@ impl Draft {
 /// # }
 /// ```
 ///
+/// Where an operation has optional parameters, `P` is their type, and [`params`](Self::params) sets them.
+///
 /// Dropping a call that was polled, or the stream it returned, closes the connection (HTTP/1.1) or resets the stream
 /// (HTTP/2) at once, so many providers stop generating and billing.
 #[must_use = "a call sends nothing unless awaited"]
-pub struct Call<T> {
+pub struct Call<T, P = ()> {
     draft: Box<Draft>,
     sending: Option<Sending>,
     expected: Expected,
     read: fn(Exchange) -> Result<T, Error>,
+    params: PhantomData<fn(P)>,
 }
 
 impl<T: Answer> Call<T> {
@@ -161,11 +166,37 @@ impl<T: Answer> Call<T> {
     }
 
     pub(crate) fn from_draft(draft: Draft) -> Self {
-        Self { draft: Box::new(draft), sending: None, expected: T::EXPECTED, read: T::from_exchange }
+        let draft = Box::new(draft);
+        Self { draft, sending: None, expected: T::EXPECTED, read: T::from_exchange, params: PhantomData }
     }
 }
 
-impl<T> Call<T> {
+impl<T, P: Parameters> Call<T, P> {
+    /// Sets the optional parameters of the operation. Those that are left out take the defaults of the server.
+    ///
+    /// ```no_run
+    /// # #[cfg(feature = "models")]
+    /// # async fn list(client: openrouter_kit::OpenRouter) -> Result<(), openrouter_kit::Error> {
+    /// use openrouter_kit::models::ModelsListParams;
+    ///
+    /// let all = client.models().list().await?;
+    /// let some = client.models().list().params(ModelsListParams::new().category("programming")).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn params(mut self, params: impl Borrow<P>) -> Call<T> {
+        self.draft.parts = params.borrow().write(self.draft.parts.take());
+        self.taking()
+    }
+}
+
+impl<T, P> Call<T, P> {
+    /// The same call with other parameters that it may take.
+    pub(crate) fn taking<Q>(self) -> Call<T, Q> {
+        let Self { draft, sending, expected, read, .. } = self;
+        Call { draft, sending, expected, read, params: PhantomData }
+    }
+
     pub(crate) fn into_draft(self) -> Box<Draft> {
         self.draft
     }
@@ -287,8 +318,8 @@ impl<T> Call<T> {
     }
 
     /// Also returns the status, headers, generation id and raw body. Must be the last option of the call.
-    pub const fn with_response(self) -> CallWithResponse<T> {
-        CallWithResponse(self)
+    pub fn with_response(self) -> CallWithResponse<T> {
+        CallWithResponse(self.taking())
     }
 
     fn poll_exchange(&mut self, cx: &mut Context<'_>) -> Poll<Result<Exchange, Error>> {
@@ -297,12 +328,18 @@ impl<T> Call<T> {
 
     /// The same call with another answer.
     pub(super) fn answering<U: Answer>(self) -> Call<U> {
-        Call { draft: self.draft, sending: self.sending, expected: U::EXPECTED, read: U::from_exchange }
+        Call {
+            draft: self.draft,
+            sending: self.sending,
+            expected: U::EXPECTED,
+            read: U::from_exchange,
+            params: PhantomData,
+        }
     }
 
     /// The same call with an answer that `read` makes of the same body.
     pub(super) fn read_with<U>(self, read: fn(Exchange) -> Result<U, Error>) -> Call<U> {
-        Call { draft: self.draft, sending: self.sending, expected: self.expected, read }
+        Call { draft: self.draft, sending: self.sending, expected: self.expected, read, params: PhantomData }
     }
 
     pub(super) fn parts(&mut self) -> &mut Parts {
@@ -310,7 +347,7 @@ impl<T> Call<T> {
     }
 }
 
-impl<T: Root> Call<T> {
+impl<T: Root, P> Call<T, P> {
     /// Returns the body as it is received, without decoding it or looking for an error in it. Follow it with
     /// [`with_response`](Self::with_response) for the status and headers.
     pub fn raw(self) -> Call<Bytes> {
@@ -318,14 +355,14 @@ impl<T: Root> Call<T> {
     }
 }
 
-impl<T: StreamItem> Call<EventStream<T>> {
+impl<T: StreamItem, P> Call<EventStream<T>, P> {
     /// Returns the events as they are received, without decoding them: [`RawEvents`].
     pub fn raw(self) -> Call<RawEvents<T>> {
         self.answering()
     }
 }
 
-impl<T> Future for Call<T> {
+impl<T, P> Future for Call<T, P> {
     type Output = Result<T, Error>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
@@ -335,7 +372,7 @@ impl<T> Future for Call<T> {
     }
 }
 
-impl<T> fmt::Debug for Call<T> {
+impl<T, P> fmt::Debug for Call<T, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Call")
             .field("parts", &self.draft.parts)

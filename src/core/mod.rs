@@ -30,7 +30,7 @@ pub use download::Download;
 pub(crate) use download::save;
 pub use event_stream::{EventStream, StreamItem};
 pub use multipart::{FilePart, Multipart};
-pub use operation::{Authentication, Operation, Parts, QueryValue};
+pub use operation::{Authentication, Operation, Parameters, Parts, QueryValue};
 pub use pages::{Items, Page, Pages, Paging};
 pub use raw_events::{RawEvent, RawEvents};
 pub use retry::{RetryConfig, RetryStrategy};

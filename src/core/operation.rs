@@ -247,6 +247,13 @@ impl fmt::Debug for Content {
     }
 }
 
+/// The optional parameters of an operation, as the types named `…Params` hold them. See [`Call::params`](super::Call::params).
+pub trait Parameters {
+    /// Adds the parameters that are set to the request.
+    #[must_use]
+    fn write(&self, parts: Parts) -> Parts;
+}
+
 impl Parts {
     /// A request for `operation` without parameters and body.
     pub fn new(operation: &'static Operation) -> Self {

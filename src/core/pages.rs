@@ -53,7 +53,7 @@ pub enum Paging {
     Cursor(&'static str),
 }
 
-impl<T: Page> Call<T> {
+impl<T: Page, P> Call<T, P> {
     /// All pages from the one that this call asks for, as a stream. It is the last option to be set.
     ///
     /// Each page is a call of its own with all options of this one: retries, time limits (the one for the whole call

@@ -3,6 +3,7 @@
 //! The operations of `alpha-decisions`.
 
 use http::Method;
+use std::borrow::Borrow;
 
 use crate::core::{Call, OpenRouterCore, Operation, Parts};
 use crate::models::system_one::{DecisionsRequest, DecisionsResponse};
@@ -19,6 +20,9 @@ static ALPHA_DECISIONS_CREATE: Operation =
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 402, 403, 404, 413, 429, 500, 502, 503, 524, 529; other variants where no answer came.
 #[inline]
-pub fn alpha_decisions_create(core: &OpenRouterCore, request: DecisionsRequest) -> Call<DecisionsResponse> {
-    Call::new(core, Parts::new(&ALPHA_DECISIONS_CREATE).json(&request))
+pub fn alpha_decisions_create(
+    core: &OpenRouterCore,
+    request: impl Borrow<DecisionsRequest>,
+) -> Call<DecisionsResponse> {
+    Call::new(core, Parts::new(&ALPHA_DECISIONS_CREATE).json(request.borrow()))
 }

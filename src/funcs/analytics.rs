@@ -3,6 +3,7 @@
 //! The operations of `analytics`.
 
 use http::Method;
+use std::borrow::Borrow;
 
 use crate::core::{Call, OpenRouterCore, Operation, Parts};
 use crate::models::analytics::{
@@ -15,16 +16,13 @@ static ANALYTICS_GET_USER_ACTIVITY: Operation =
 
 /// Lists usage per endpoint for the last 30 complete UTC days; rows span all workspaces unless you filter or group by workspace.
 ///
-/// `GET /activity`, operation `getUserActivity`.
+/// `GET /activity`, operation `getUserActivity`. Optional parameters: `.params(AnalyticsGetUserActivityParams::new()…)` on the call.
 ///
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 500; other variants where no answer came.
 #[inline]
-pub fn analytics_get_user_activity(
-    core: &OpenRouterCore,
-    params: AnalyticsGetUserActivityParams,
-) -> Call<ActivityResponse> {
-    Call::new(core, params.write(Parts::new(&ANALYTICS_GET_USER_ACTIVITY)))
+pub fn analytics_get_user_activity(core: &OpenRouterCore) -> Call<ActivityResponse, AnalyticsGetUserActivityParams> {
+    Call::new(core, Parts::new(&ANALYTICS_GET_USER_ACTIVITY)).taking()
 }
 
 static ANALYTICS_GET_ANALYTICS_META: Operation =
@@ -54,7 +52,7 @@ static ANALYTICS_QUERY_ANALYTICS: Operation = Operation::new("queryAnalytics", M
 #[inline]
 pub fn analytics_query_analytics(
     core: &OpenRouterCore,
-    request: QueryAnalyticsRequest,
+    request: impl Borrow<QueryAnalyticsRequest>,
 ) -> Call<QueryAnalyticsResponse> {
-    Call::new(core, Parts::new(&ANALYTICS_QUERY_ANALYTICS).json(&request))
+    Call::new(core, Parts::new(&ANALYTICS_QUERY_ANALYTICS).json(request.borrow()))
 }

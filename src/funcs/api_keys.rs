@@ -3,6 +3,7 @@
 //! The operations of `api-keys`.
 
 use http::Method;
+use std::borrow::Borrow;
 
 use crate::core::{Call, OpenRouterCore, Operation, Paging, Parts};
 use crate::models::api_keys::{
@@ -31,13 +32,13 @@ static API_KEYS_LIST: Operation = Operation::new("list", Method::GET, "/keys")
 
 /// Lists the API keys of your account in one workspace, without their secrets; needs a management key.
 ///
-/// `GET /keys`, operation `list`. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+/// `GET /keys`, operation `list`. Optional parameters: `.params(ApiKeysListParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
 ///
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 404, 429, 500; other variants where no answer came.
 #[inline]
-pub fn api_keys_list(core: &OpenRouterCore, params: ApiKeysListParams) -> Call<ListKeysResponse> {
-    Call::new(core, params.write(Parts::new(&API_KEYS_LIST)))
+pub fn api_keys_list(core: &OpenRouterCore) -> Call<ListKeysResponse, ApiKeysListParams> {
+    Call::new(core, Parts::new(&API_KEYS_LIST)).taking()
 }
 
 static API_KEYS_CREATE: Operation = Operation::new("createKeys", Method::POST, "/keys").function("api_keys_create");
@@ -49,8 +50,8 @@ static API_KEYS_CREATE: Operation = Operation::new("createKeys", Method::POST, "
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 429, 500; other variants where no answer came.
 #[inline]
-pub fn api_keys_create(core: &OpenRouterCore, request: CreateKeyRequest) -> Call<CreateKeyResponse> {
-    Call::new(core, Parts::new(&API_KEYS_CREATE).json(&request))
+pub fn api_keys_create(core: &OpenRouterCore, request: impl Borrow<CreateKeyRequest>) -> Call<CreateKeyResponse> {
+    Call::new(core, Parts::new(&API_KEYS_CREATE).json(request.borrow()))
 }
 
 static API_KEYS_DELETE: Operation =
@@ -102,7 +103,7 @@ static API_KEYS_UPDATE: Operation =
 pub fn api_keys_update(
     core: &OpenRouterCore,
     hash: impl AsRef<str>,
-    request: UpdateKeyRequest,
+    request: impl Borrow<UpdateKeyRequest>,
 ) -> Call<ApiKeyResponse> {
-    Call::new(core, Parts::new(&API_KEYS_UPDATE).path("hash", hash.as_ref()).json(&request))
+    Call::new(core, Parts::new(&API_KEYS_UPDATE).path("hash", hash.as_ref()).json(request.borrow()))
 }

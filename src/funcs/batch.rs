@@ -3,6 +3,7 @@
 //! The operations of `batch`.
 
 use http::Method;
+use std::borrow::Borrow;
 
 use crate::core::{Call, OpenRouterCore, Operation, Paging, Parts};
 use crate::models::batch::{BatchDeletedObject, BatchListParams, BatchListResponse, BatchObject, CreateBatchRequest};
@@ -12,13 +13,13 @@ static BATCH_LIST: Operation =
 
 /// Lists the batches of the API key's workspace, newest first and without their results, one page at a time.
 ///
-/// `GET /batches`, operation `listBatches`. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+/// `GET /batches`, operation `listBatches`. Optional parameters: `.params(BatchListParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
 ///
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 429, 500, 502; other variants where no answer came.
 #[inline]
-pub fn batch_list(core: &OpenRouterCore, params: BatchListParams) -> Call<BatchListResponse> {
-    Call::new(core, params.write(Parts::new(&BATCH_LIST)))
+pub fn batch_list(core: &OpenRouterCore) -> Call<BatchListResponse, BatchListParams> {
+    Call::new(core, Parts::new(&BATCH_LIST)).taking()
 }
 
 static BATCH_CREATE_BATCHES: Operation =
@@ -31,8 +32,8 @@ static BATCH_CREATE_BATCHES: Operation =
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 402, 403, 404, 413, 422, 429, 500, 502; other variants where no answer came.
 #[inline]
-pub fn batch_create_batches(core: &OpenRouterCore, request: CreateBatchRequest) -> Call<BatchObject> {
-    Call::new(core, Parts::new(&BATCH_CREATE_BATCHES).json(&request))
+pub fn batch_create_batches(core: &OpenRouterCore, request: impl Borrow<CreateBatchRequest>) -> Call<BatchObject> {
+    Call::new(core, Parts::new(&BATCH_CREATE_BATCHES).json(request.borrow()))
 }
 
 static BATCH_DELETE: Operation =

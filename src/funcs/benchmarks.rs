@@ -12,14 +12,13 @@ static BENCHMARKS_GET_BENCHMARKS: Operation =
 
 /// Lists model benchmark scores gathered from Artificial Analysis, Design Arena and OpenRouter evaluations, narrowed by source, task or benchmark.
 ///
-/// `GET /benchmarks`, operation `getBenchmarks`.
+/// `GET /benchmarks`, operation `getBenchmarks`. Optional parameters: `.params(BenchmarksGetBenchmarksParams::new()…)` on the call.
 ///
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 429, 500; other variants where no answer came.
 #[inline]
 pub fn benchmarks_get_benchmarks(
     core: &OpenRouterCore,
-    params: BenchmarksGetBenchmarksParams,
-) -> Call<UnifiedBenchmarksResponse> {
-    Call::new(core, params.write(Parts::new(&BENCHMARKS_GET_BENCHMARKS)))
+) -> Call<UnifiedBenchmarksResponse, BenchmarksGetBenchmarksParams> {
+    Call::new(core, Parts::new(&BENCHMARKS_GET_BENCHMARKS)).taking()
 }

@@ -3,6 +3,7 @@
 //! The operations of `byok`.
 
 use http::Method;
+use std::borrow::Borrow;
 
 use crate::core::{Call, OpenRouterCore, Operation, Paging, Parts};
 use crate::models::byok::{
@@ -16,13 +17,13 @@ static BYOK_LIST: Operation = Operation::new("listBYOKKeys", Method::GET, "/byok
 
 /// Lists the provider credentials you brought yourself (BYOK) in one workspace, the default unless told otherwise; needs a management key.
 ///
-/// `GET /byok`, operation `listBYOKKeys`. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+/// `GET /byok`, operation `listBYOKKeys`. Optional parameters: `.params(ByokListParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
 ///
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 500; other variants where no answer came.
 #[inline]
-pub fn byok_list(core: &OpenRouterCore, params: ByokListParams) -> Call<ListByokKeysResponse> {
-    Call::new(core, params.write(Parts::new(&BYOK_LIST)))
+pub fn byok_list(core: &OpenRouterCore) -> Call<ListByokKeysResponse, ByokListParams> {
+    Call::new(core, Parts::new(&BYOK_LIST)).taking()
 }
 
 static BYOK_CREATE: Operation = Operation::new("createBYOKKey", Method::POST, "/byok").function("byok_create");
@@ -34,8 +35,8 @@ static BYOK_CREATE: Operation = Operation::new("createBYOKKey", Method::POST, "/
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 500; other variants where no answer came.
 #[inline]
-pub fn byok_create(core: &OpenRouterCore, request: CreateByokKeyRequest) -> Call<ByokKeyResponse> {
-    Call::new(core, Parts::new(&BYOK_CREATE).json(&request))
+pub fn byok_create(core: &OpenRouterCore, request: impl Borrow<CreateByokKeyRequest>) -> Call<ByokKeyResponse> {
+    Call::new(core, Parts::new(&BYOK_CREATE).json(request.borrow()))
 }
 
 static BYOK_DELETE: Operation = Operation::new("deleteBYOKKey", Method::DELETE, "/byok/{id}").function("byok_delete");
@@ -82,6 +83,10 @@ static BYOK_UPDATE: Operation = Operation::new("updateBYOKKey", Method::PATCH, "
 /// # Arguments
 /// - `id`: UUID of the credential to change.
 #[inline]
-pub fn byok_update(core: &OpenRouterCore, id: impl AsRef<str>, request: UpdateByokKeyRequest) -> Call<ByokKeyResponse> {
-    Call::new(core, Parts::new(&BYOK_UPDATE).path("id", id.as_ref()).json(&request))
+pub fn byok_update(
+    core: &OpenRouterCore,
+    id: impl AsRef<str>,
+    request: impl Borrow<UpdateByokKeyRequest>,
+) -> Call<ByokKeyResponse> {
+    Call::new(core, Parts::new(&BYOK_UPDATE).path("id", id.as_ref()).json(request.borrow()))
 }

@@ -3,6 +3,7 @@
 //! The operations of `chat`.
 
 use http::Method;
+use std::borrow::Borrow;
 
 use crate::core::{Call, EventStream, OpenRouterCore, Operation, Parts};
 use crate::models::chat::{ChatRequest, ChatResult, ChatStreamChunk};
@@ -18,8 +19,8 @@ static CHAT_SEND: Operation = Operation::new("sendChatCompletionRequest", Method
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 402, 403, 404, 408, 413, 422, 429, 500, 502, 503, 524, 529; other variants where no answer came.
 #[inline]
-pub fn chat_send(core: &OpenRouterCore, request: ChatRequest) -> Call<ChatResult> {
-    Call::new(core, Parts::new(&CHAT_SEND).json(&request).stream(false))
+pub fn chat_send(core: &OpenRouterCore, request: impl Borrow<ChatRequest>) -> Call<ChatResult> {
+    Call::new(core, Parts::new(&CHAT_SEND).json(request.borrow()).stream(false))
 }
 
 static CHAT_STREAM: Operation = Operation::new("sendChatCompletionRequest", Method::POST, "/chat/completions")
@@ -33,6 +34,6 @@ static CHAT_STREAM: Operation = Operation::new("sendChatCompletionRequest", Meth
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 402, 403, 404, 408, 413, 422, 429, 500, 502, 503, 524, 529; other variants where no answer came.
 #[inline]
-pub fn chat_stream(core: &OpenRouterCore, request: ChatRequest) -> Call<EventStream<ChatStreamChunk>> {
-    Call::new(core, Parts::new(&CHAT_STREAM).json(&request).stream(true))
+pub fn chat_stream(core: &OpenRouterCore, request: impl Borrow<ChatRequest>) -> Call<EventStream<ChatStreamChunk>> {
+    Call::new(core, Parts::new(&CHAT_STREAM).json(request.borrow()).stream(true))
 }

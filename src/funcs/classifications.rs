@@ -13,14 +13,13 @@ static CLASSIFICATIONS_GET_TASK_CLASSIFICATIONS: Operation =
 
 /// Returns how OpenRouter traffic divides among task classes, as shares of sampled requests and tokens over a recent window.
 ///
-/// `GET /classifications/task`, operation `getTaskClassifications`.
+/// `GET /classifications/task`, operation `getTaskClassifications`. Optional parameters: `.params(TaskClassificationsParams::new()…)` on the call.
 ///
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 429, 500; other variants where no answer came.
 #[inline]
 pub fn classifications_get_task_classifications(
     core: &OpenRouterCore,
-    params: TaskClassificationsParams,
-) -> Call<TaskClassificationResponse> {
-    Call::new(core, params.write(Parts::new(&CLASSIFICATIONS_GET_TASK_CLASSIFICATIONS)))
+) -> Call<TaskClassificationResponse, TaskClassificationsParams> {
+    Call::new(core, Parts::new(&CLASSIFICATIONS_GET_TASK_CLASSIFICATIONS)).taking()
 }

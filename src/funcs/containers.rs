@@ -15,7 +15,7 @@ static CONTAINERS_LIST_CONTAINER_FILES: Operation =
 
 /// Lists the files in a container of a shell tool, sorted by path, one page at a time.
 ///
-/// `GET /containers/{container_id}/files`, operation `listContainerFiles`. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+/// `GET /containers/{container_id}/files`, operation `listContainerFiles`. Optional parameters: `.params(ContainersListContainerFilesParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
 ///
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 429, 500, 503; other variants where no answer came.
@@ -26,12 +26,8 @@ static CONTAINERS_LIST_CONTAINER_FILES: Operation =
 pub fn containers_list_container_files(
     core: &OpenRouterCore,
     container_id: impl AsRef<str>,
-    params: ContainersListContainerFilesParams,
-) -> Call<ContainerFileListResponse> {
-    Call::new(
-        core,
-        params.write(Parts::new(&CONTAINERS_LIST_CONTAINER_FILES).path("container_id", container_id.as_ref())),
-    )
+) -> Call<ContainerFileListResponse, ContainersListContainerFilesParams> {
+    Call::new(core, Parts::new(&CONTAINERS_LIST_CONTAINER_FILES).path("container_id", container_id.as_ref())).taking()
 }
 
 static CONTAINERS_GET_CONTAINER_FILE: Operation =

@@ -16,16 +16,13 @@ static DATASETS_GET_APP_RANKINGS: Operation = Operation::new("getAppRankings", M
 
 /// Ranks public apps by token usage or growth within a date window and returns one page, hidden and private apps left out.
 ///
-/// `GET /datasets/app-rankings`, operation `getAppRankings`. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+/// `GET /datasets/app-rankings`, operation `getAppRankings`. Optional parameters: `.params(DatasetsGetAppRankingsParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
 ///
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 429, 500; other variants where no answer came.
 #[inline]
-pub fn datasets_get_app_rankings(
-    core: &OpenRouterCore,
-    params: DatasetsGetAppRankingsParams,
-) -> Call<AppRankingsResponse> {
-    Call::new(core, params.write(Parts::new(&DATASETS_GET_APP_RANKINGS)))
+pub fn datasets_get_app_rankings(core: &OpenRouterCore) -> Call<AppRankingsResponse, DatasetsGetAppRankingsParams> {
+    Call::new(core, Parts::new(&DATASETS_GET_APP_RANKINGS)).taking()
 }
 
 static DATASETS_GET_RANKINGS_DAILY: Operation =
@@ -33,16 +30,15 @@ static DATASETS_GET_RANKINGS_DAILY: Operation =
 
 /// Returns token totals of the leading public models for each period, with one `other` row that sums the rest.
 ///
-/// `GET /datasets/rankings-daily`, operation `getRankingsDaily`.
+/// `GET /datasets/rankings-daily`, operation `getRankingsDaily`. Optional parameters: `.params(DatasetsGetRankingsDailyParams::new()…)` on the call.
 ///
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 429, 500; other variants where no answer came.
 #[inline]
 pub fn datasets_get_rankings_daily(
     core: &OpenRouterCore,
-    params: DatasetsGetRankingsDailyParams,
-) -> Call<RankingsDailyResponse> {
-    Call::new(core, params.write(Parts::new(&DATASETS_GET_RANKINGS_DAILY)))
+) -> Call<RankingsDailyResponse, DatasetsGetRankingsDailyParams> {
+    Call::new(core, Parts::new(&DATASETS_GET_RANKINGS_DAILY)).taking()
 }
 
 static DATASETS_GET_SESSION_COST: Operation = Operation::new("getSessionCost", Method::GET, "/datasets/session-cost")
@@ -51,14 +47,11 @@ static DATASETS_GET_SESSION_COST: Operation = Operation::new("getSessionCost", M
 
 /// Returns weekly aggregates of what a session costs in USD per harness and model, with medians and no individual data.
 ///
-/// `GET /datasets/session-cost`, operation `getSessionCost`. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+/// `GET /datasets/session-cost`, operation `getSessionCost`. Optional parameters: `.params(DatasetsGetSessionCostParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
 ///
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 429, 500; other variants where no answer came.
 #[inline]
-pub fn datasets_get_session_cost(
-    core: &OpenRouterCore,
-    params: DatasetsGetSessionCostParams,
-) -> Call<SessionCostResponse> {
-    Call::new(core, params.write(Parts::new(&DATASETS_GET_SESSION_COST)))
+pub fn datasets_get_session_cost(core: &OpenRouterCore) -> Call<SessionCostResponse, DatasetsGetSessionCostParams> {
+    Call::new(core, Parts::new(&DATASETS_GET_SESSION_COST)).taking()
 }

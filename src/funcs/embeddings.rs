@@ -3,6 +3,7 @@
 //! The operations of `embeddings`.
 
 use http::Method;
+use std::borrow::Borrow;
 
 use crate::core::{Authentication, Call, OpenRouterCore, Operation, Paging, Parts};
 use crate::models::embeddings::{CreateEmbeddingsRequest, CreateEmbeddingsResponse, EmbeddingsListModelsParams};
@@ -18,8 +19,11 @@ static EMBEDDINGS_GENERATE: Operation =
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 402, 403, 404, 408, 413, 429, 499, 500, 502, 503, 504, 524, 529; other variants where no answer came.
 #[inline]
-pub fn embeddings_generate(core: &OpenRouterCore, request: CreateEmbeddingsRequest) -> Call<CreateEmbeddingsResponse> {
-    Call::new(core, Parts::new(&EMBEDDINGS_GENERATE).json(&request))
+pub fn embeddings_generate(
+    core: &OpenRouterCore,
+    request: impl Borrow<CreateEmbeddingsRequest>,
+) -> Call<CreateEmbeddingsResponse> {
+    Call::new(core, Parts::new(&EMBEDDINGS_GENERATE).json(request.borrow()))
 }
 
 static EMBEDDINGS_LIST_MODELS: Operation = Operation::new("listEmbeddingsModels", Method::GET, "/embeddings/models")
@@ -29,11 +33,11 @@ static EMBEDDINGS_LIST_MODELS: Operation = Operation::new("listEmbeddingsModels"
 
 /// Lists every embedding model on offer and returns its properties, in pages if asked.
 ///
-/// `GET /embeddings/models`, operation `listEmbeddingsModels`. Works without a key. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+/// `GET /embeddings/models`, operation `listEmbeddingsModels`. Works without a key. Optional parameters: `.params(EmbeddingsListModelsParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
 ///
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 500; other variants where no answer came.
 #[inline]
-pub fn embeddings_list_models(core: &OpenRouterCore, params: EmbeddingsListModelsParams) -> Call<ModelsListResponse> {
-    Call::new(core, params.write(Parts::new(&EMBEDDINGS_LIST_MODELS)))
+pub fn embeddings_list_models(core: &OpenRouterCore) -> Call<ModelsListResponse, EmbeddingsListModelsParams> {
+    Call::new(core, Parts::new(&EMBEDDINGS_LIST_MODELS)).taking()
 }

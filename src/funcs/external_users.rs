@@ -3,6 +3,7 @@
 //! The operations of `external-users`.
 
 use http::Method;
+use std::borrow::Borrow;
 
 use crate::core::{Call, OpenRouterCore, Operation, Paging, Parts};
 use crate::models::external_users::{
@@ -16,13 +17,13 @@ static EXTERNAL_USERS_LIST: Operation = Operation::new("listExternalUsers", Meth
 
 /// Lists the end users registered with the organization, in pages; needs a management key.
 ///
-/// `GET /external-users`, operation `listExternalUsers`. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+/// `GET /external-users`, operation `listExternalUsers`. Optional parameters: `.params(ExternalUsersListParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
 ///
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 500; other variants where no answer came.
 #[inline]
-pub fn external_users_list(core: &OpenRouterCore, params: ExternalUsersListParams) -> Call<ListExternalUsersResponse> {
-    Call::new(core, params.write(Parts::new(&EXTERNAL_USERS_LIST)))
+pub fn external_users_list(core: &OpenRouterCore) -> Call<ListExternalUsersResponse, ExternalUsersListParams> {
+    Call::new(core, Parts::new(&EXTERNAL_USERS_LIST)).taking()
 }
 
 static EXTERNAL_USERS_CREATE: Operation =
@@ -35,8 +36,11 @@ static EXTERNAL_USERS_CREATE: Operation =
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 404, 409, 500; other variants where no answer came.
 #[inline]
-pub fn external_users_create(core: &OpenRouterCore, request: CreateExternalUserRequest) -> Call<ExternalUserResponse> {
-    Call::new(core, Parts::new(&EXTERNAL_USERS_CREATE).json(&request))
+pub fn external_users_create(
+    core: &OpenRouterCore,
+    request: impl Borrow<CreateExternalUserRequest>,
+) -> Call<ExternalUserResponse> {
+    Call::new(core, Parts::new(&EXTERNAL_USERS_CREATE).json(request.borrow()))
 }
 
 static EXTERNAL_USERS_DELETE: Operation =
@@ -89,7 +93,7 @@ static EXTERNAL_USERS_UPDATE: Operation =
 pub fn external_users_update(
     core: &OpenRouterCore,
     user: impl AsRef<str>,
-    request: UpdateExternalUserRequest,
+    request: impl Borrow<UpdateExternalUserRequest>,
 ) -> Call<ExternalUserResponse> {
-    Call::new(core, Parts::new(&EXTERNAL_USERS_UPDATE).path("user", user.as_ref()).json(&request))
+    Call::new(core, Parts::new(&EXTERNAL_USERS_UPDATE).path("user", user.as_ref()).json(request.borrow()))
 }

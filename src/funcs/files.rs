@@ -15,30 +15,29 @@ static FILES_LIST: Operation =
 
 /// Lists the files stored in the workspace of the calling API key, one page at a time.
 ///
-/// `GET /files`, operation `listFiles`. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+/// `GET /files`, operation `listFiles`. Optional parameters: `.params(FilesListParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
 ///
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 429, 500, 502, 503; other variants where no answer came.
 #[inline]
-pub fn files_list(core: &OpenRouterCore, params: FilesListParams) -> Call<FileListResponse> {
-    Call::new(core, params.write(Parts::new(&FILES_LIST)))
+pub fn files_list(core: &OpenRouterCore) -> Call<FileListResponse, FilesListParams> {
+    Call::new(core, Parts::new(&FILES_LIST)).taking()
 }
 
 static FILES_UPLOAD: Operation = Operation::new("uploadFile", Method::POST, "/files").function("files_upload");
 
 /// Uploads a document, image, audio or text file of at most 100 MB for later requests, and returns its metadata.
 ///
-/// `POST /files`, operation `uploadFile`.
+/// `POST /files`, operation `uploadFile`. Optional parameters: `.params(FilesUploadParams::new()…)` on the call.
 ///
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 413, 429, 499, 500, 502, 503; other variants where no answer came.
 #[inline]
 pub fn files_upload(
     core: &OpenRouterCore,
-    request: UploadFileRequest,
-    params: FilesUploadParams,
-) -> Call<FileResponse> {
-    Call::new(core, params.write(Parts::new(&FILES_UPLOAD).multipart(request.into_multipart())))
+    request: impl Into<UploadFileRequest>,
+) -> Call<FileResponse, FilesUploadParams> {
+    Call::new(core, Parts::new(&FILES_UPLOAD).multipart(request.into().into_multipart())).taking()
 }
 
 static FILES_DELETE: Operation =
@@ -46,7 +45,7 @@ static FILES_DELETE: Operation =
 
 /// Permanently removes one file from the workspace and returns a confirmation.
 ///
-/// `DELETE /files/{file_id}`, operation `deleteFile`.
+/// `DELETE /files/{file_id}`, operation `deleteFile`. Optional parameters: `.params(FilesDeleteParams::new()…)` on the call.
 ///
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 429, 500, 502, 503; other variants where no answer came.
@@ -54,12 +53,8 @@ static FILES_DELETE: Operation =
 /// # Arguments
 /// - `file_id`: ID of the file to remove, as upload or listing returned it.
 #[inline]
-pub fn files_delete(
-    core: &OpenRouterCore,
-    file_id: impl AsRef<str>,
-    params: FilesDeleteParams,
-) -> Call<FileDeleteResponse> {
-    Call::new(core, params.write(Parts::new(&FILES_DELETE).path("file_id", file_id.as_ref())))
+pub fn files_delete(core: &OpenRouterCore, file_id: impl AsRef<str>) -> Call<FileDeleteResponse, FilesDeleteParams> {
+    Call::new(core, Parts::new(&FILES_DELETE).path("file_id", file_id.as_ref())).taking()
 }
 
 static FILES_RETRIEVE: Operation =
@@ -67,7 +62,7 @@ static FILES_RETRIEVE: Operation =
 
 /// Returns the metadata of one file in the workspace, without its content.
 ///
-/// `GET /files/{file_id}`, operation `getFileMetadata`.
+/// `GET /files/{file_id}`, operation `getFileMetadata`. Optional parameters: `.params(FilesRetrieveParams::new()…)` on the call.
 ///
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 429, 500, 502, 503; other variants where no answer came.
@@ -75,12 +70,8 @@ static FILES_RETRIEVE: Operation =
 /// # Arguments
 /// - `file_id`: ID of the file to describe, as upload or listing returned it.
 #[inline]
-pub fn files_retrieve(
-    core: &OpenRouterCore,
-    file_id: impl AsRef<str>,
-    params: FilesRetrieveParams,
-) -> Call<FileResponse> {
-    Call::new(core, params.write(Parts::new(&FILES_RETRIEVE).path("file_id", file_id.as_ref())))
+pub fn files_retrieve(core: &OpenRouterCore, file_id: impl AsRef<str>) -> Call<FileResponse, FilesRetrieveParams> {
+    Call::new(core, Parts::new(&FILES_RETRIEVE).path("file_id", file_id.as_ref())).taking()
 }
 
 static FILES_DOWNLOAD: Operation =
@@ -88,7 +79,7 @@ static FILES_DOWNLOAD: Operation =
 
 /// Returns the stored bytes of a server-created file; files you uploaded yourself answer 400.
 ///
-/// `GET /files/{file_id}/content`, operation `downloadFileContent`.
+/// `GET /files/{file_id}/content`, operation `downloadFileContent`. Optional parameters: `.params(FilesDownloadParams::new()…)` on the call.
 ///
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 429, 500, 502, 503; other variants where no answer came.
@@ -96,6 +87,6 @@ static FILES_DOWNLOAD: Operation =
 /// # Arguments
 /// - `file_id`: ID of the server-created file to fetch.
 #[inline]
-pub fn files_download(core: &OpenRouterCore, file_id: impl AsRef<str>, params: FilesDownloadParams) -> Call<Download> {
-    Call::new(core, params.write(Parts::new(&FILES_DOWNLOAD).path("file_id", file_id.as_ref())))
+pub fn files_download(core: &OpenRouterCore, file_id: impl AsRef<str>) -> Call<Download, FilesDownloadParams> {
+    Call::new(core, Parts::new(&FILES_DOWNLOAD).path("file_id", file_id.as_ref())).taking()
 }

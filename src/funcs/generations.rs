@@ -3,6 +3,7 @@
 //! The operations of `generations`.
 
 use http::Method;
+use std::borrow::Borrow;
 
 use crate::core::{Call, OpenRouterCore, Operation, Parts};
 use crate::models::generations::{
@@ -60,7 +61,7 @@ static GENERATIONS_SUBMIT_FEEDBACK: Operation =
 #[inline]
 pub fn generations_submit_feedback(
     core: &OpenRouterCore,
-    request: SubmitGenerationFeedbackRequest,
+    request: impl Borrow<SubmitGenerationFeedbackRequest>,
 ) -> Call<SubmitGenerationFeedbackResponse> {
-    Call::new(core, Parts::new(&GENERATIONS_SUBMIT_FEEDBACK).json(&request))
+    Call::new(core, Parts::new(&GENERATIONS_SUBMIT_FEEDBACK).json(request.borrow()))
 }

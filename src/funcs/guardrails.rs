@@ -3,6 +3,7 @@
 //! The operations of `guardrails`.
 
 use http::Method;
+use std::borrow::Borrow;
 
 use crate::core::{Call, OpenRouterCore, Operation, Paging, Parts};
 use crate::models::guardrails::{
@@ -19,13 +20,13 @@ static GUARDRAILS_LIST: Operation = Operation::new("listGuardrails", Method::GET
 
 /// Lists your guardrails in one workspace and returns a page of them; needs a management key.
 ///
-/// `GET /guardrails`, operation `listGuardrails`. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+/// `GET /guardrails`, operation `listGuardrails`. Optional parameters: `.params(GuardrailsListParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
 ///
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 500; other variants where no answer came.
 #[inline]
-pub fn guardrails_list(core: &OpenRouterCore, params: GuardrailsListParams) -> Call<ListGuardrailsResponse> {
-    Call::new(core, params.write(Parts::new(&GUARDRAILS_LIST)))
+pub fn guardrails_list(core: &OpenRouterCore) -> Call<ListGuardrailsResponse, GuardrailsListParams> {
+    Call::new(core, Parts::new(&GUARDRAILS_LIST)).taking()
 }
 
 static GUARDRAILS_CREATE: Operation =
@@ -38,8 +39,11 @@ static GUARDRAILS_CREATE: Operation =
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 500; other variants where no answer came.
 #[inline]
-pub fn guardrails_create(core: &OpenRouterCore, request: CreateGuardrailRequest) -> Call<GuardrailResponse> {
-    Call::new(core, Parts::new(&GUARDRAILS_CREATE).json(&request))
+pub fn guardrails_create(
+    core: &OpenRouterCore,
+    request: impl Borrow<CreateGuardrailRequest>,
+) -> Call<GuardrailResponse> {
+    Call::new(core, Parts::new(&GUARDRAILS_CREATE).json(request.borrow()))
 }
 
 static GUARDRAILS_LIST_KEY_ASSIGNMENTS: Operation =
@@ -49,16 +53,15 @@ static GUARDRAILS_LIST_KEY_ASSIGNMENTS: Operation =
 
 /// Lists which API keys are bound to which guardrails across your account; needs a management key.
 ///
-/// `GET /guardrails/assignments/keys`, operation `listKeyAssignments`. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+/// `GET /guardrails/assignments/keys`, operation `listKeyAssignments`. Optional parameters: `.params(GuardrailsListKeyAssignmentsParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
 ///
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 500; other variants where no answer came.
 #[inline]
 pub fn guardrails_list_key_assignments(
     core: &OpenRouterCore,
-    params: GuardrailsListKeyAssignmentsParams,
-) -> Call<ListKeyAssignmentsResponse> {
-    Call::new(core, params.write(Parts::new(&GUARDRAILS_LIST_KEY_ASSIGNMENTS)))
+) -> Call<ListKeyAssignmentsResponse, GuardrailsListKeyAssignmentsParams> {
+    Call::new(core, Parts::new(&GUARDRAILS_LIST_KEY_ASSIGNMENTS)).taking()
 }
 
 static GUARDRAILS_LIST_MEMBER_ASSIGNMENTS: Operation =
@@ -68,16 +71,15 @@ static GUARDRAILS_LIST_MEMBER_ASSIGNMENTS: Operation =
 
 /// Lists which organization members are bound to which guardrails across your account; needs a management key.
 ///
-/// `GET /guardrails/assignments/members`, operation `listMemberAssignments`. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+/// `GET /guardrails/assignments/members`, operation `listMemberAssignments`. Optional parameters: `.params(GuardrailsListMemberAssignmentsParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
 ///
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 500; other variants where no answer came.
 #[inline]
 pub fn guardrails_list_member_assignments(
     core: &OpenRouterCore,
-    params: GuardrailsListMemberAssignmentsParams,
-) -> Call<ListMemberAssignmentsResponse> {
-    Call::new(core, params.write(Parts::new(&GUARDRAILS_LIST_MEMBER_ASSIGNMENTS)))
+) -> Call<ListMemberAssignmentsResponse, GuardrailsListMemberAssignmentsParams> {
+    Call::new(core, Parts::new(&GUARDRAILS_LIST_MEMBER_ASSIGNMENTS)).taking()
 }
 
 static GUARDRAILS_DELETE: Operation =
@@ -130,9 +132,9 @@ static GUARDRAILS_UPDATE: Operation =
 pub fn guardrails_update(
     core: &OpenRouterCore,
     id: impl AsRef<str>,
-    request: UpdateGuardrailRequest,
+    request: impl Borrow<UpdateGuardrailRequest>,
 ) -> Call<GuardrailResponse> {
-    Call::new(core, Parts::new(&GUARDRAILS_UPDATE).path("id", id.as_ref()).json(&request))
+    Call::new(core, Parts::new(&GUARDRAILS_UPDATE).path("id", id.as_ref()).json(request.borrow()))
 }
 
 static GUARDRAILS_LIST_GUARDRAIL_KEY_ASSIGNMENTS: Operation =
@@ -142,7 +144,7 @@ static GUARDRAILS_LIST_GUARDRAIL_KEY_ASSIGNMENTS: Operation =
 
 /// Lists the API keys bound to one guardrail, in pages; needs a management key.
 ///
-/// `GET /guardrails/{id}/assignments/keys`, operation `listGuardrailKeyAssignments`. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+/// `GET /guardrails/{id}/assignments/keys`, operation `listGuardrailKeyAssignments`. Optional parameters: `.params(GuardrailKeyAssignmentsParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
 ///
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 500; other variants where no answer came.
@@ -153,9 +155,8 @@ static GUARDRAILS_LIST_GUARDRAIL_KEY_ASSIGNMENTS: Operation =
 pub fn guardrails_list_guardrail_key_assignments(
     core: &OpenRouterCore,
     id: impl AsRef<str>,
-    params: GuardrailKeyAssignmentsParams,
-) -> Call<ListKeyAssignmentsResponse> {
-    Call::new(core, params.write(Parts::new(&GUARDRAILS_LIST_GUARDRAIL_KEY_ASSIGNMENTS).path("id", id.as_ref())))
+) -> Call<ListKeyAssignmentsResponse, GuardrailKeyAssignmentsParams> {
+    Call::new(core, Parts::new(&GUARDRAILS_LIST_GUARDRAIL_KEY_ASSIGNMENTS).path("id", id.as_ref())).taking()
 }
 
 static GUARDRAILS_BULK_ASSIGN_KEYS: Operation =
@@ -175,9 +176,9 @@ static GUARDRAILS_BULK_ASSIGN_KEYS: Operation =
 pub fn guardrails_bulk_assign_keys(
     core: &OpenRouterCore,
     id: impl AsRef<str>,
-    request: BulkKeysRequest,
+    request: impl Borrow<BulkKeysRequest>,
 ) -> Call<BulkAssignResponse> {
-    Call::new(core, Parts::new(&GUARDRAILS_BULK_ASSIGN_KEYS).path("id", id.as_ref()).json(&request))
+    Call::new(core, Parts::new(&GUARDRAILS_BULK_ASSIGN_KEYS).path("id", id.as_ref()).json(request.borrow()))
 }
 
 static GUARDRAILS_BULK_UNASSIGN_KEYS: Operation =
@@ -197,9 +198,9 @@ static GUARDRAILS_BULK_UNASSIGN_KEYS: Operation =
 pub fn guardrails_bulk_unassign_keys(
     core: &OpenRouterCore,
     id: impl AsRef<str>,
-    request: BulkKeysRequest,
+    request: impl Borrow<BulkKeysRequest>,
 ) -> Call<BulkUnassignResponse> {
-    Call::new(core, Parts::new(&GUARDRAILS_BULK_UNASSIGN_KEYS).path("id", id.as_ref()).json(&request))
+    Call::new(core, Parts::new(&GUARDRAILS_BULK_UNASSIGN_KEYS).path("id", id.as_ref()).json(request.borrow()))
 }
 
 static GUARDRAILS_LIST_GUARDRAIL_MEMBER_ASSIGNMENTS: Operation =
@@ -209,7 +210,7 @@ static GUARDRAILS_LIST_GUARDRAIL_MEMBER_ASSIGNMENTS: Operation =
 
 /// Lists the organization members bound to one guardrail, in pages; needs a management key.
 ///
-/// `GET /guardrails/{id}/assignments/members`, operation `listGuardrailMemberAssignments`. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+/// `GET /guardrails/{id}/assignments/members`, operation `listGuardrailMemberAssignments`. Optional parameters: `.params(GuardrailMemberAssignmentsParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
 ///
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 500; other variants where no answer came.
@@ -220,9 +221,8 @@ static GUARDRAILS_LIST_GUARDRAIL_MEMBER_ASSIGNMENTS: Operation =
 pub fn guardrails_list_guardrail_member_assignments(
     core: &OpenRouterCore,
     id: impl AsRef<str>,
-    params: GuardrailMemberAssignmentsParams,
-) -> Call<ListMemberAssignmentsResponse> {
-    Call::new(core, params.write(Parts::new(&GUARDRAILS_LIST_GUARDRAIL_MEMBER_ASSIGNMENTS).path("id", id.as_ref())))
+) -> Call<ListMemberAssignmentsResponse, GuardrailMemberAssignmentsParams> {
+    Call::new(core, Parts::new(&GUARDRAILS_LIST_GUARDRAIL_MEMBER_ASSIGNMENTS).path("id", id.as_ref())).taking()
 }
 
 static GUARDRAILS_BULK_ASSIGN_MEMBERS: Operation =
@@ -242,9 +242,9 @@ static GUARDRAILS_BULK_ASSIGN_MEMBERS: Operation =
 pub fn guardrails_bulk_assign_members(
     core: &OpenRouterCore,
     id: impl AsRef<str>,
-    request: BulkMembersRequest,
+    request: impl Borrow<BulkMembersRequest>,
 ) -> Call<BulkAssignResponse> {
-    Call::new(core, Parts::new(&GUARDRAILS_BULK_ASSIGN_MEMBERS).path("id", id.as_ref()).json(&request))
+    Call::new(core, Parts::new(&GUARDRAILS_BULK_ASSIGN_MEMBERS).path("id", id.as_ref()).json(request.borrow()))
 }
 
 static GUARDRAILS_BULK_UNASSIGN_MEMBERS: Operation =
@@ -264,7 +264,7 @@ static GUARDRAILS_BULK_UNASSIGN_MEMBERS: Operation =
 pub fn guardrails_bulk_unassign_members(
     core: &OpenRouterCore,
     id: impl AsRef<str>,
-    request: BulkMembersRequest,
+    request: impl Borrow<BulkMembersRequest>,
 ) -> Call<BulkUnassignResponse> {
-    Call::new(core, Parts::new(&GUARDRAILS_BULK_UNASSIGN_MEMBERS).path("id", id.as_ref()).json(&request))
+    Call::new(core, Parts::new(&GUARDRAILS_BULK_UNASSIGN_MEMBERS).path("id", id.as_ref()).json(request.borrow()))
 }

@@ -3,6 +3,7 @@
 //! The operations of `images`.
 
 use http::Method;
+use std::borrow::Borrow;
 
 use crate::core::{Authentication, Call, EventStream, OpenRouterCore, Operation, Parts};
 use crate::models::images::{
@@ -19,8 +20,11 @@ static IMAGES_GENERATE: Operation = Operation::new("createImages", Method::POST,
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 402, 403, 404, 413, 429, 500, 502, 524, 529; other variants where no answer came.
 #[inline]
-pub fn images_generate(core: &OpenRouterCore, request: ImageGenerationRequest) -> Call<ImageGenerationResponse> {
-    Call::new(core, Parts::new(&IMAGES_GENERATE).json(&request).stream(false))
+pub fn images_generate(
+    core: &OpenRouterCore,
+    request: impl Borrow<ImageGenerationRequest>,
+) -> Call<ImageGenerationResponse> {
+    Call::new(core, Parts::new(&IMAGES_GENERATE).json(request.borrow()).stream(false))
 }
 
 static IMAGES_STREAM: Operation = Operation::new("createImages", Method::POST, "/images").function("images_stream");
@@ -32,8 +36,11 @@ static IMAGES_STREAM: Operation = Operation::new("createImages", Method::POST, "
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 402, 403, 404, 413, 429, 500, 502, 524, 529; other variants where no answer came.
 #[inline]
-pub fn images_stream(core: &OpenRouterCore, request: ImageGenerationRequest) -> Call<EventStream<ImageStreamEvent>> {
-    Call::new(core, Parts::new(&IMAGES_STREAM).json(&request).stream(true))
+pub fn images_stream(
+    core: &OpenRouterCore,
+    request: impl Borrow<ImageGenerationRequest>,
+) -> Call<EventStream<ImageStreamEvent>> {
+    Call::new(core, Parts::new(&IMAGES_STREAM).json(request.borrow()).stream(true))
 }
 
 static IMAGES_LIST_MODELS: Operation = Operation::new("listImageModels", Method::GET, "/images/models")

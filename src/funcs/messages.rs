@@ -3,6 +3,7 @@
 //! The operations of `messages`.
 
 use http::Method;
+use std::borrow::Borrow;
 
 use crate::core::{Call, EventStream, OpenRouterCore, Operation, Parts};
 use crate::models::messages::{MessagesRequest, MessagesResult, MessagesStreamEvent};
@@ -17,8 +18,8 @@ static MESSAGES_CREATE: Operation =
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 429, 500, 503, 529; other variants where no answer came.
 #[inline]
-pub fn messages_create(core: &OpenRouterCore, request: MessagesRequest) -> Call<MessagesResult> {
-    Call::new(core, Parts::new(&MESSAGES_CREATE).json(&request).stream(false))
+pub fn messages_create(core: &OpenRouterCore, request: impl Borrow<MessagesRequest>) -> Call<MessagesResult> {
+    Call::new(core, Parts::new(&MESSAGES_CREATE).json(request.borrow()).stream(false))
 }
 
 static MESSAGES_STREAM: Operation =
@@ -31,6 +32,9 @@ static MESSAGES_STREAM: Operation =
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 429, 500, 503, 529; other variants where no answer came.
 #[inline]
-pub fn messages_stream(core: &OpenRouterCore, request: MessagesRequest) -> Call<EventStream<MessagesStreamEvent>> {
-    Call::new(core, Parts::new(&MESSAGES_STREAM).json(&request).stream(true))
+pub fn messages_stream(
+    core: &OpenRouterCore,
+    request: impl Borrow<MessagesRequest>,
+) -> Call<EventStream<MessagesStreamEvent>> {
+    Call::new(core, Parts::new(&MESSAGES_STREAM).json(request.borrow()).stream(true))
 }

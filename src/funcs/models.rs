@@ -35,13 +35,13 @@ static MODELS_LIST: Operation = Operation::new("getModels", Method::GET, "/model
 
 /// Lists the available models with prices, context length and other properties, filtered and sorted as asked.
 ///
-/// `GET /models`, operation `getModels`. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+/// `GET /models`, operation `getModels`. Optional parameters: `.params(ModelsListParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
 ///
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 408, 409, 429, 500, 503; other variants where no answer came.
 #[inline]
-pub fn models_list(core: &OpenRouterCore, params: ModelsListParams) -> Call<ModelsListResponse> {
-    Call::new(core, params.write(Parts::new(&MODELS_LIST)))
+pub fn models_list(core: &OpenRouterCore) -> Call<ModelsListResponse, ModelsListParams> {
+    Call::new(core, Parts::new(&MODELS_LIST)).taking()
 }
 
 static MODELS_COUNT: Operation = Operation::new("listModelsCount", Method::GET, "/models/count")
@@ -50,13 +50,13 @@ static MODELS_COUNT: Operation = Operation::new("listModelsCount", Method::GET, 
 
 /// Returns how many models are available, counted for the chosen output modalities.
 ///
-/// `GET /models/count`, operation `listModelsCount`. Works without a key.
+/// `GET /models/count`, operation `listModelsCount`. Works without a key. Optional parameters: `.params(ModelsCountParams::new()…)` on the call.
 ///
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 403, 500; other variants where no answer came.
 #[inline]
-pub fn models_count(core: &OpenRouterCore, params: ModelsCountParams) -> Call<ModelsCountResponse> {
-    Call::new(core, params.write(Parts::new(&MODELS_COUNT)))
+pub fn models_count(core: &OpenRouterCore) -> Call<ModelsCountResponse, ModelsCountParams> {
+    Call::new(core, Parts::new(&MODELS_COUNT)).taking()
 }
 
 static MODELS_LIST_FOR_USER: Operation = Operation::new("listModelsUser", Method::GET, "/models/user")
@@ -65,11 +65,11 @@ static MODELS_LIST_FOR_USER: Operation = Operation::new("listModelsUser", Method
 
 /// Lists the models left after your guardrails, privacy settings and provider preferences; regional hostnames also restrict to that region.
 ///
-/// `GET /models/user`, operation `listModelsUser`. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+/// `GET /models/user`, operation `listModelsUser`. Optional parameters: `.params(ModelsListForUserParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
 ///
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 408, 409, 429, 500, 503; other variants where no answer came.
 #[inline]
-pub fn models_list_for_user(core: &OpenRouterCore, params: ModelsListForUserParams) -> Call<ModelsListResponse> {
-    Call::new(core, params.write(Parts::new(&MODELS_LIST_FOR_USER)))
+pub fn models_list_for_user(core: &OpenRouterCore) -> Call<ModelsListResponse, ModelsListForUserParams> {
+    Call::new(core, Parts::new(&MODELS_LIST_FOR_USER)).taking()
 }

@@ -3,6 +3,7 @@
 //! The operations of `oauth`.
 
 use http::Method;
+use std::borrow::Borrow;
 
 use crate::core::{Authentication, Call, OpenRouterCore, Operation, Parts};
 use crate::models::oauth::{
@@ -24,9 +25,9 @@ static OAUTH_EXCHANGE_AUTH_CODE_FOR_API_KEY: Operation =
 #[inline]
 pub fn oauth_exchange_auth_code_for_api_key(
     core: &OpenRouterCore,
-    request: ExchangeAuthCodeForApiKeyRequest,
+    request: impl Borrow<ExchangeAuthCodeForApiKeyRequest>,
 ) -> Call<ExchangeAuthCodeForApiKeyResponse> {
-    Call::new(core, Parts::new(&OAUTH_EXCHANGE_AUTH_CODE_FOR_API_KEY).json(&request))
+    Call::new(core, Parts::new(&OAUTH_EXCHANGE_AUTH_CODE_FOR_API_KEY).json(request.borrow()))
 }
 
 static OAUTH_CREATE_AUTH_CODE: Operation =
@@ -41,9 +42,9 @@ static OAUTH_CREATE_AUTH_CODE: Operation =
 #[inline]
 pub fn oauth_create_auth_code(
     core: &OpenRouterCore,
-    request: CreateAuthKeysCodeRequest,
+    request: impl Borrow<CreateAuthKeysCodeRequest>,
 ) -> Call<CreateAuthKeysCodeResponse> {
-    Call::new(core, Parts::new(&OAUTH_CREATE_AUTH_CODE).json(&request))
+    Call::new(core, Parts::new(&OAUTH_CREATE_AUTH_CODE).json(request.borrow()))
 }
 
 static OAUTH_LIST_OAUTH_JWKS: Operation = Operation::new("listOauthJwks", Method::GET, "/oauth/jwks")
@@ -72,6 +73,9 @@ static OAUTH_CREATE_OAUTH_TOKEN: Operation = Operation::new("createOauthToken", 
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 429, 500, 503; other variants where no answer came.
 #[inline]
-pub fn oauth_create_oauth_token(core: &OpenRouterCore, request: TokenExchangeRequest) -> Call<TokenExchangeResponse> {
-    Call::new(core, Parts::new(&OAUTH_CREATE_OAUTH_TOKEN).form(&request))
+pub fn oauth_create_oauth_token(
+    core: &OpenRouterCore,
+    request: impl Borrow<TokenExchangeRequest>,
+) -> Call<TokenExchangeResponse> {
+    Call::new(core, Parts::new(&OAUTH_CREATE_OAUTH_TOKEN).form(request.borrow()))
 }

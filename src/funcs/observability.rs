@@ -3,6 +3,7 @@
 //! The operations of `observability`.
 
 use http::Method;
+use std::borrow::Borrow;
 
 use crate::core::{Call, OpenRouterCore, Operation, Paging, Parts};
 use crate::models::observability::{
@@ -18,16 +19,15 @@ static OBSERVABILITY_LIST: Operation =
 
 /// Lists the stable-release observability destinations set up in one workspace, in pages; needs a management key.
 ///
-/// `GET /observability/destinations`, operation `listObservabilityDestinations`. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+/// `GET /observability/destinations`, operation `listObservabilityDestinations`. Optional parameters: `.params(ObservabilityListParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
 ///
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 500; other variants where no answer came.
 #[inline]
 pub fn observability_list(
     core: &OpenRouterCore,
-    params: ObservabilityListParams,
-) -> Call<ListObservabilityDestinationsResponse> {
-    Call::new(core, params.write(Parts::new(&OBSERVABILITY_LIST)))
+) -> Call<ListObservabilityDestinationsResponse, ObservabilityListParams> {
+    Call::new(core, Parts::new(&OBSERVABILITY_LIST)).taking()
 }
 
 static OBSERVABILITY_CREATE: Operation =
@@ -43,9 +43,9 @@ static OBSERVABILITY_CREATE: Operation =
 #[inline]
 pub fn observability_create(
     core: &OpenRouterCore,
-    request: CreateObservabilityDestinationRequest,
+    request: impl Borrow<CreateObservabilityDestinationRequest>,
 ) -> Call<ObservabilityDestinationResponse> {
-    Call::new(core, Parts::new(&OBSERVABILITY_CREATE).json(&request))
+    Call::new(core, Parts::new(&OBSERVABILITY_CREATE).json(request.borrow()))
 }
 
 static OBSERVABILITY_DELETE: Operation =
@@ -101,7 +101,7 @@ static OBSERVABILITY_UPDATE: Operation =
 pub fn observability_update(
     core: &OpenRouterCore,
     id: impl AsRef<str>,
-    request: UpdateObservabilityDestinationRequest,
+    request: impl Borrow<UpdateObservabilityDestinationRequest>,
 ) -> Call<ObservabilityDestinationResponse> {
-    Call::new(core, Parts::new(&OBSERVABILITY_UPDATE).path("id", id.as_ref()).json(&request))
+    Call::new(core, Parts::new(&OBSERVABILITY_UPDATE).path("id", id.as_ref()).json(request.borrow()))
 }

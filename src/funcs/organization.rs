@@ -3,6 +3,7 @@
 //! The operations of `organization`.
 
 use http::Method;
+use std::borrow::Borrow;
 
 use crate::core::{Call, OpenRouterCore, Operation, Paging, Parts};
 use crate::models::organization::{
@@ -17,16 +18,15 @@ static ORGANIZATION_LIST_MEMBERS: Operation =
 
 /// Lists the people in the organization behind the management key you authenticate with, in pages.
 ///
-/// `GET /organization/members`, operation `listOrganizationMembers`. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+/// `GET /organization/members`, operation `listOrganizationMembers`. Optional parameters: `.params(OrganizationListMembersParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
 ///
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 500; other variants where no answer came.
 #[inline]
 pub fn organization_list_members(
     core: &OpenRouterCore,
-    params: OrganizationListMembersParams,
-) -> Call<ListOrganizationMembersResponse> {
-    Call::new(core, params.write(Parts::new(&ORGANIZATION_LIST_MEMBERS)))
+) -> Call<ListOrganizationMembersResponse, OrganizationListMembersParams> {
+    Call::new(core, Parts::new(&ORGANIZATION_LIST_MEMBERS)).taking()
 }
 
 static ORGANIZATION_GET_SETTINGS: Operation =
@@ -57,7 +57,7 @@ static ORGANIZATION_UPDATE_SETTINGS: Operation =
 #[inline]
 pub fn organization_update_settings(
     core: &OpenRouterCore,
-    request: UpdateOrganizationSettingsRequest,
+    request: impl Borrow<UpdateOrganizationSettingsRequest>,
 ) -> Call<OrganizationSettingsResponse> {
-    Call::new(core, Parts::new(&ORGANIZATION_UPDATE_SETTINGS).json(&request))
+    Call::new(core, Parts::new(&ORGANIZATION_UPDATE_SETTINGS).json(request.borrow()))
 }

@@ -3,6 +3,7 @@
 //! The operations of `presets`.
 
 use http::Method;
+use std::borrow::Borrow;
 
 use crate::core::{Call, OpenRouterCore, Operation, Paging, Parts};
 use crate::models::chat::ChatRequest;
@@ -19,13 +20,13 @@ static PRESETS_LIST: Operation = Operation::new("listPresets", Method::GET, "/pr
 
 /// Lists your presets, the most recently changed first, and returns one page.
 ///
-/// `GET /presets`, operation `listPresets`. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+/// `GET /presets`, operation `listPresets`. Optional parameters: `.params(PresetsListParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
 ///
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 500, 503; other variants where no answer came.
 #[inline]
-pub fn presets_list(core: &OpenRouterCore, params: PresetsListParams) -> Call<ListPresetsResponse> {
-    Call::new(core, params.write(Parts::new(&PRESETS_LIST)))
+pub fn presets_list(core: &OpenRouterCore) -> Call<ListPresetsResponse, PresetsListParams> {
+    Call::new(core, Parts::new(&PRESETS_LIST)).taking()
 }
 
 static PRESETS_GET: Operation = Operation::new("getPreset", Method::GET, "/presets/{slug}").function("presets_get");
@@ -61,9 +62,12 @@ static PRESETS_CREATE_PRESETS_CHAT_COMPLETIONS: Operation =
 pub fn presets_create_presets_chat_completions(
     core: &OpenRouterCore,
     slug: impl AsRef<str>,
-    request: ChatRequest,
+    request: impl Borrow<ChatRequest>,
 ) -> Call<PresetResponse> {
-    Call::new(core, Parts::new(&PRESETS_CREATE_PRESETS_CHAT_COMPLETIONS).path("slug", slug.as_ref()).json(&request))
+    Call::new(
+        core,
+        Parts::new(&PRESETS_CREATE_PRESETS_CHAT_COMPLETIONS).path("slug", slug.as_ref()).json(request.borrow()),
+    )
 }
 
 static PRESETS_CREATE_PRESETS_MESSAGES: Operation =
@@ -83,9 +87,9 @@ static PRESETS_CREATE_PRESETS_MESSAGES: Operation =
 pub fn presets_create_presets_messages(
     core: &OpenRouterCore,
     slug: impl AsRef<str>,
-    request: MessagesRequest,
+    request: impl Borrow<MessagesRequest>,
 ) -> Call<PresetResponse> {
-    Call::new(core, Parts::new(&PRESETS_CREATE_PRESETS_MESSAGES).path("slug", slug.as_ref()).json(&request))
+    Call::new(core, Parts::new(&PRESETS_CREATE_PRESETS_MESSAGES).path("slug", slug.as_ref()).json(request.borrow()))
 }
 
 static PRESETS_CREATE_PRESETS_RESPONSES: Operation =
@@ -105,9 +109,9 @@ static PRESETS_CREATE_PRESETS_RESPONSES: Operation =
 pub fn presets_create_presets_responses(
     core: &OpenRouterCore,
     slug: impl AsRef<str>,
-    request: ResponsesRequest,
+    request: impl Borrow<ResponsesRequest>,
 ) -> Call<PresetResponse> {
-    Call::new(core, Parts::new(&PRESETS_CREATE_PRESETS_RESPONSES).path("slug", slug.as_ref()).json(&request))
+    Call::new(core, Parts::new(&PRESETS_CREATE_PRESETS_RESPONSES).path("slug", slug.as_ref()).json(request.borrow()))
 }
 
 static PRESETS_LIST_VERSIONS: Operation = Operation::new("listPresetVersions", Method::GET, "/presets/{slug}/versions")
@@ -116,7 +120,7 @@ static PRESETS_LIST_VERSIONS: Operation = Operation::new("listPresetVersions", M
 
 /// Lists every version of one preset, starting from the first, and returns one page.
 ///
-/// `GET /presets/{slug}/versions`, operation `listPresetVersions`. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+/// `GET /presets/{slug}/versions`, operation `listPresetVersions`. Optional parameters: `.params(PresetsListVersionsParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
 ///
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 500, 503; other variants where no answer came.
@@ -127,9 +131,8 @@ static PRESETS_LIST_VERSIONS: Operation = Operation::new("listPresetVersions", M
 pub fn presets_list_versions(
     core: &OpenRouterCore,
     slug: impl AsRef<str>,
-    params: PresetsListVersionsParams,
-) -> Call<ListPresetVersionsResponse> {
-    Call::new(core, params.write(Parts::new(&PRESETS_LIST_VERSIONS).path("slug", slug.as_ref())))
+) -> Call<ListPresetVersionsResponse, PresetsListVersionsParams> {
+    Call::new(core, Parts::new(&PRESETS_LIST_VERSIONS).path("slug", slug.as_ref())).taking()
 }
 
 static PRESETS_GET_VERSION: Operation =

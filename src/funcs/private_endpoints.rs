@@ -3,6 +3,7 @@
 //! The operations of `private-endpoints`.
 
 use http::Method;
+use std::borrow::Borrow;
 
 use crate::core::{Call, OpenRouterCore, Operation, Parts};
 use crate::models::private_endpoints::{
@@ -41,10 +42,13 @@ static PRIVATE_ENDPOINTS_CREATE: Operation =
 #[inline]
 pub fn private_endpoints_create(
     core: &OpenRouterCore,
-    request: CreatePrivateEndpointRequest,
+    request: impl Borrow<CreatePrivateEndpointRequest>,
     idempotency_key: Option<&str>,
 ) -> Call<ManagedPrivateEndpointResponse> {
-    Call::new(core, Parts::new(&PRIVATE_ENDPOINTS_CREATE).json(&request).header("idempotency-key", idempotency_key))
+    Call::new(
+        core,
+        Parts::new(&PRIVATE_ENDPOINTS_CREATE).json(request.borrow()).header("idempotency-key", idempotency_key),
+    )
 }
 
 static PRIVATE_ENDPOINTS_DELETE: Operation =
@@ -53,7 +57,7 @@ static PRIVATE_ENDPOINTS_DELETE: Operation =
 
 /// Deletes a private endpoint, ending all routing to it, and returns its ID; needs a management key.
 ///
-/// `DELETE /private-endpoints/{id}`, operation `deletePrivateEndpoint`.
+/// `DELETE /private-endpoints/{id}`, operation `deletePrivateEndpoint`. Optional parameters: `.params(PrivateEndpointsDeleteParams::new()…)` on the call.
 ///
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 408, 409, 422, 500, 502; other variants where no answer came.
@@ -64,9 +68,8 @@ static PRIVATE_ENDPOINTS_DELETE: Operation =
 pub fn private_endpoints_delete(
     core: &OpenRouterCore,
     id: impl AsRef<str>,
-    params: PrivateEndpointsDeleteParams,
-) -> Call<DeletePrivateEndpointResponse> {
-    Call::new(core, params.write(Parts::new(&PRIVATE_ENDPOINTS_DELETE).path("id", id.as_ref())))
+) -> Call<DeletePrivateEndpointResponse, PrivateEndpointsDeleteParams> {
+    Call::new(core, Parts::new(&PRIVATE_ENDPOINTS_DELETE).path("id", id.as_ref())).taking()
 }
 
 static PRIVATE_ENDPOINTS_GET: Operation =
@@ -103,9 +106,9 @@ static PRIVATE_ENDPOINTS_UPDATE: Operation =
 pub fn private_endpoints_update(
     core: &OpenRouterCore,
     id: impl AsRef<str>,
-    request: UpdatePrivateEndpointRequest,
+    request: impl Borrow<UpdatePrivateEndpointRequest>,
 ) -> Call<PrivateEndpointResponse> {
-    Call::new(core, Parts::new(&PRIVATE_ENDPOINTS_UPDATE).path("id", id.as_ref()).json(&request))
+    Call::new(core, Parts::new(&PRIVATE_ENDPOINTS_UPDATE).path("id", id.as_ref()).json(request.borrow()))
 }
 
 static PRIVATE_ENDPOINTS_ACTIVATE: Operation =
@@ -180,9 +183,9 @@ static PRIVATE_ENDPOINTS_UPDATE_PARAMETERS: Operation =
 pub fn private_endpoints_update_parameters(
     core: &OpenRouterCore,
     id: impl AsRef<str>,
-    request: UpdatePrivateEndpointParametersRequest,
+    request: impl Borrow<UpdatePrivateEndpointParametersRequest>,
 ) -> Call<PrivateEndpointResponse> {
-    Call::new(core, Parts::new(&PRIVATE_ENDPOINTS_UPDATE_PARAMETERS).path("id", id.as_ref()).json(&request))
+    Call::new(core, Parts::new(&PRIVATE_ENDPOINTS_UPDATE_PARAMETERS).path("id", id.as_ref()).json(request.borrow()))
 }
 
 static PRIVATE_ENDPOINTS_UPDATE_PRICING: Operation =
@@ -203,9 +206,9 @@ static PRIVATE_ENDPOINTS_UPDATE_PRICING: Operation =
 pub fn private_endpoints_update_pricing(
     core: &OpenRouterCore,
     id: impl AsRef<str>,
-    request: UpdatePrivateEndpointPricingRequest,
+    request: impl Borrow<UpdatePrivateEndpointPricingRequest>,
 ) -> Call<PrivateEndpointResponse> {
-    Call::new(core, Parts::new(&PRIVATE_ENDPOINTS_UPDATE_PRICING).path("id", id.as_ref()).json(&request))
+    Call::new(core, Parts::new(&PRIVATE_ENDPOINTS_UPDATE_PRICING).path("id", id.as_ref()).json(request.borrow()))
 }
 
 static PRIVATE_ENDPOINTS_VALIDATE: Operation =
@@ -225,7 +228,7 @@ static PRIVATE_ENDPOINTS_VALIDATE: Operation =
 pub fn private_endpoints_validate(
     core: &OpenRouterCore,
     id: impl AsRef<str>,
-    request: ValidatePrivateEndpointRequest,
+    request: impl Borrow<ValidatePrivateEndpointRequest>,
 ) -> Call<PrivateEndpointValidationResponse> {
-    Call::new(core, Parts::new(&PRIVATE_ENDPOINTS_VALIDATE).path("id", id.as_ref()).json(&request))
+    Call::new(core, Parts::new(&PRIVATE_ENDPOINTS_VALIDATE).path("id", id.as_ref()).json(request.borrow()))
 }

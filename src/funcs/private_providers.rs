@@ -3,6 +3,7 @@
 //! The operations of `private-providers`.
 
 use http::Method;
+use std::borrow::Borrow;
 
 use crate::core::{Call, OpenRouterCore, Operation, Parts};
 use crate::models::private_providers::{
@@ -36,9 +37,9 @@ static PRIVATE_PROVIDERS_CREATE: Operation =
 #[inline]
 pub fn private_providers_create(
     core: &OpenRouterCore,
-    request: CreatePrivateProviderRequest,
+    request: impl Borrow<CreatePrivateProviderRequest>,
 ) -> Call<PrivateProviderResponse> {
-    Call::new(core, Parts::new(&PRIVATE_PROVIDERS_CREATE).json(&request))
+    Call::new(core, Parts::new(&PRIVATE_PROVIDERS_CREATE).json(request.borrow()))
 }
 
 static PRIVATE_PROVIDERS_DELETE: Operation =
@@ -93,7 +94,7 @@ static PRIVATE_PROVIDERS_UPDATE: Operation =
 pub fn private_providers_update(
     core: &OpenRouterCore,
     slug: impl AsRef<str>,
-    request: UpdatePrivateProviderRequest,
+    request: impl Borrow<UpdatePrivateProviderRequest>,
 ) -> Call<PrivateProviderResponse> {
-    Call::new(core, Parts::new(&PRIVATE_PROVIDERS_UPDATE).path("slug", slug.as_ref()).json(&request))
+    Call::new(core, Parts::new(&PRIVATE_PROVIDERS_UPDATE).path("slug", slug.as_ref()).json(request.borrow()))
 }

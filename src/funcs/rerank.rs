@@ -3,6 +3,7 @@
 //! The operations of `rerank`.
 
 use http::Method;
+use std::borrow::Borrow;
 
 use crate::core::{Call, OpenRouterCore, Operation, Parts};
 use crate::models::rerank::{CreateRerankRequest, CreateRerankResponse};
@@ -16,6 +17,6 @@ static RERANK_RERANK: Operation = Operation::new("createRerank", Method::POST, "
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 402, 403, 404, 413, 429, 500, 502, 503, 524, 529; other variants where no answer came.
 #[inline]
-pub fn rerank_rerank(core: &OpenRouterCore, request: CreateRerankRequest) -> Call<CreateRerankResponse> {
-    Call::new(core, Parts::new(&RERANK_RERANK).json(&request))
+pub fn rerank_rerank(core: &OpenRouterCore, request: impl Borrow<CreateRerankRequest>) -> Call<CreateRerankResponse> {
+    Call::new(core, Parts::new(&RERANK_RERANK).json(request.borrow()))
 }

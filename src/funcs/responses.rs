@@ -3,6 +3,7 @@
 //! The operations of `responses`.
 
 use http::Method;
+use std::borrow::Borrow;
 
 use crate::core::{Call, EventStream, OpenRouterCore, Operation, Parts};
 use crate::models::responses::{ResponsesRequest, ResponsesResult, ResponsesStreamEvent};
@@ -17,13 +18,13 @@ static RESPONSES_SEND: Operation =
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 402, 403, 404, 408, 413, 422, 429, 500, 502, 503, 524, 529; other variants where no answer came.
 #[inline]
-pub fn responses_send(core: &OpenRouterCore, request: ResponsesRequest) -> Call<ResponsesResult> {
-    Call::new(core, Parts::new(&RESPONSES_SEND).json(&request).stream(false))
+pub fn responses_send(core: &OpenRouterCore, request: impl Borrow<ResponsesRequest>) -> Call<ResponsesResult> {
+    Call::new(core, Parts::new(&RESPONSES_SEND).json(request.borrow()).stream(false))
 }
 
 /// The same as [`responses_send`], under the name of the namespace `beta.responses`.
 #[inline]
-pub fn beta_responses_send(core: &OpenRouterCore, request: ResponsesRequest) -> Call<ResponsesResult> {
+pub fn beta_responses_send(core: &OpenRouterCore, request: impl Borrow<ResponsesRequest>) -> Call<ResponsesResult> {
     responses_send(core, request)
 }
 
@@ -37,15 +38,18 @@ static RESPONSES_STREAM: Operation =
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 402, 403, 404, 408, 413, 422, 429, 500, 502, 503, 524, 529; other variants where no answer came.
 #[inline]
-pub fn responses_stream(core: &OpenRouterCore, request: ResponsesRequest) -> Call<EventStream<ResponsesStreamEvent>> {
-    Call::new(core, Parts::new(&RESPONSES_STREAM).json(&request).stream(true))
+pub fn responses_stream(
+    core: &OpenRouterCore,
+    request: impl Borrow<ResponsesRequest>,
+) -> Call<EventStream<ResponsesStreamEvent>> {
+    Call::new(core, Parts::new(&RESPONSES_STREAM).json(request.borrow()).stream(true))
 }
 
 /// The same as [`responses_stream`], under the name of the namespace `beta.responses`.
 #[inline]
 pub fn beta_responses_stream(
     core: &OpenRouterCore,
-    request: ResponsesRequest,
+    request: impl Borrow<ResponsesRequest>,
 ) -> Call<EventStream<ResponsesStreamEvent>> {
     responses_stream(core, request)
 }

@@ -3,6 +3,7 @@
 //! The operations of `scim`.
 
 use http::Method;
+use std::borrow::Borrow;
 
 use crate::core::{Call, OpenRouterCore, Operation, Paging, Parts};
 use crate::models::scim::{
@@ -17,16 +18,13 @@ static SCIM_LIST_MAPPINGS: Operation = Operation::new("listScimGroupMappings", M
 
 /// Lists which SCIM groups map to which workspaces in your organization, in pages; needs a management key.
 ///
-/// `GET /scim/group-mappings`, operation `listScimGroupMappings`. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+/// `GET /scim/group-mappings`, operation `listScimGroupMappings`. Optional parameters: `.params(ScimListMappingsParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
 ///
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 500; other variants where no answer came.
 #[inline]
-pub fn scim_list_mappings(
-    core: &OpenRouterCore,
-    params: ScimListMappingsParams,
-) -> Call<ListScimGroupMappingsResponse> {
-    Call::new(core, params.write(Parts::new(&SCIM_LIST_MAPPINGS)))
+pub fn scim_list_mappings(core: &OpenRouterCore) -> Call<ListScimGroupMappingsResponse, ScimListMappingsParams> {
+    Call::new(core, Parts::new(&SCIM_LIST_MAPPINGS)).taking()
 }
 
 static SCIM_CREATE: Operation =
@@ -39,8 +37,11 @@ static SCIM_CREATE: Operation =
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 409, 500; other variants where no answer came.
 #[inline]
-pub fn scim_create(core: &OpenRouterCore, request: CreateScimGroupMappingRequest) -> Call<ScimGroupMappingResponse> {
-    Call::new(core, Parts::new(&SCIM_CREATE).json(&request))
+pub fn scim_create(
+    core: &OpenRouterCore,
+    request: impl Borrow<CreateScimGroupMappingRequest>,
+) -> Call<ScimGroupMappingResponse> {
+    Call::new(core, Parts::new(&SCIM_CREATE).json(request.borrow()))
 }
 
 static SCIM_DELETE: Operation =
@@ -94,9 +95,9 @@ static SCIM_UPDATE: Operation =
 pub fn scim_update(
     core: &OpenRouterCore,
     id: impl AsRef<str>,
-    request: UpdateScimGroupMappingRequest,
+    request: impl Borrow<UpdateScimGroupMappingRequest>,
 ) -> Call<ScimGroupMappingResponse> {
-    Call::new(core, Parts::new(&SCIM_UPDATE).path("id", id.as_ref()).json(&request))
+    Call::new(core, Parts::new(&SCIM_UPDATE).path("id", id.as_ref()).json(request.borrow()))
 }
 
 static SCIM_LIST_GROUPS: Operation = Operation::new("listScimGroups", Method::GET, "/scim/groups")
@@ -105,13 +106,13 @@ static SCIM_LIST_GROUPS: Operation = Operation::new("listScimGroups", Method::GE
 
 /// Lists the SCIM groups known to your organization, in pages; needs a management key.
 ///
-/// `GET /scim/groups`, operation `listScimGroups`. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+/// `GET /scim/groups`, operation `listScimGroups`. Optional parameters: `.params(ScimListGroupsParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
 ///
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 500; other variants where no answer came.
 #[inline]
-pub fn scim_list_groups(core: &OpenRouterCore, params: ScimListGroupsParams) -> Call<ListScimGroupsResponse> {
-    Call::new(core, params.write(Parts::new(&SCIM_LIST_GROUPS)))
+pub fn scim_list_groups(core: &OpenRouterCore) -> Call<ListScimGroupsResponse, ScimListGroupsParams> {
+    Call::new(core, Parts::new(&SCIM_LIST_GROUPS)).taking()
 }
 
 static SCIM_CREATE_SYNC_JOB: Operation =

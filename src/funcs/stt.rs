@@ -3,6 +3,7 @@
 //! The operations of `stt`.
 
 use http::Method;
+use std::borrow::Borrow;
 
 use crate::core::{Call, OpenRouterCore, Operation, Parts};
 use crate::models::stt::{SttMultipartRequest, SttRequest, SttResponse};
@@ -18,8 +19,8 @@ static STT_CREATE_TRANSCRIPTION: Operation =
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 402, 403, 404, 413, 429, 500, 502, 503, 504, 524, 529; other variants where no answer came.
 #[inline]
-pub fn stt_create_transcription(core: &OpenRouterCore, request: SttRequest) -> Call<SttResponse> {
-    Call::new(core, Parts::new(&STT_CREATE_TRANSCRIPTION).json(&request))
+pub fn stt_create_transcription(core: &OpenRouterCore, request: impl Borrow<SttRequest>) -> Call<SttResponse> {
+    Call::new(core, Parts::new(&STT_CREATE_TRANSCRIPTION).json(request.borrow()))
 }
 
 static STT_CREATE_TRANSCRIPTION_MULTIPART: Operation =
@@ -33,6 +34,9 @@ static STT_CREATE_TRANSCRIPTION_MULTIPART: Operation =
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 402, 403, 404, 413, 429, 500, 502, 503, 504, 524, 529; other variants where no answer came.
 #[inline]
-pub fn stt_create_transcription_multipart(core: &OpenRouterCore, request: SttMultipartRequest) -> Call<SttResponse> {
-    Call::new(core, Parts::new(&STT_CREATE_TRANSCRIPTION_MULTIPART).multipart(request.into_multipart()))
+pub fn stt_create_transcription_multipart(
+    core: &OpenRouterCore,
+    request: impl Into<SttMultipartRequest>,
+) -> Call<SttResponse> {
+    Call::new(core, Parts::new(&STT_CREATE_TRANSCRIPTION_MULTIPART).multipart(request.into().into_multipart()))
 }

@@ -13,13 +13,13 @@ static TOOLS_LIST_TOOLS: Operation = Operation::new("listTools", Method::GET, "/
 
 /// Lists the server tools that models can use through OpenRouter, with their names, engines and prices.
 ///
-/// `GET /tools`, operation `listTools`. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+/// `GET /tools`, operation `listTools`. Optional parameters: `.params(ToolsListToolsParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
 ///
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 500; other variants where no answer came.
 #[inline]
-pub fn tools_list_tools(core: &OpenRouterCore, params: ToolsListToolsParams) -> Call<ListToolsResponse> {
-    Call::new(core, params.write(Parts::new(&TOOLS_LIST_TOOLS)))
+pub fn tools_list_tools(core: &OpenRouterCore) -> Call<ListToolsResponse, ToolsListToolsParams> {
+    Call::new(core, Parts::new(&TOOLS_LIST_TOOLS)).taking()
 }
 
 static TOOLS_GET_TOOL: Operation = Operation::new("getTool", Method::GET, "/tools/{name}").function("tools_get_tool");

@@ -3,6 +3,7 @@
 //! The operations of `tts`.
 
 use http::Method;
+use std::borrow::Borrow;
 
 use crate::core::{Call, Download, OpenRouterCore, Operation, Parts};
 use crate::models::tts::SpeechRequest;
@@ -17,6 +18,6 @@ static TTS_CREATE_SPEECH: Operation =
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 402, 403, 404, 413, 429, 500, 502, 503, 524, 529; other variants where no answer came.
 #[inline]
-pub fn tts_create_speech(core: &OpenRouterCore, request: SpeechRequest) -> Call<Download> {
-    Call::new(core, Parts::new(&TTS_CREATE_SPEECH).json(&request))
+pub fn tts_create_speech(core: &OpenRouterCore, request: impl Borrow<SpeechRequest>) -> Call<Download> {
+    Call::new(core, Parts::new(&TTS_CREATE_SPEECH).json(request.borrow()))
 }

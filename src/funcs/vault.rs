@@ -3,6 +3,7 @@
 //! The operations of `vault`.
 
 use http::Method;
+use std::borrow::Borrow;
 
 use crate::core::{Call, OpenRouterCore, Operation, Paging, Parts};
 use crate::models::vault::{
@@ -39,7 +40,7 @@ static VAULT_LIST_INTERN_EFFECTIVE_VAULT_SECRETS: Operation =
 
 /// Lists the secrets that requests of an intern actually get, after its own vault, attached vaults and the workspace vault are combined in that order of precedence.
 ///
-/// `GET /vault/interns/{internId}/effective-secrets`, operation `listInternEffectiveVaultSecrets`. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+/// `GET /vault/interns/{internId}/effective-secrets`, operation `listInternEffectiveVaultSecrets`. Optional parameters: `.params(VaultEffectiveSecretsParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
 ///
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 408, 429, 500, 502, 503, 504; other variants where no answer came.
@@ -50,12 +51,9 @@ static VAULT_LIST_INTERN_EFFECTIVE_VAULT_SECRETS: Operation =
 pub fn vault_list_intern_effective_vault_secrets(
     core: &OpenRouterCore,
     intern_id: impl AsRef<str>,
-    params: VaultEffectiveSecretsParams,
-) -> Call<VaultEffectiveSecretListResponse> {
-    Call::new(
-        core,
-        params.write(Parts::new(&VAULT_LIST_INTERN_EFFECTIVE_VAULT_SECRETS).path("internId", intern_id.as_ref())),
-    )
+) -> Call<VaultEffectiveSecretListResponse, VaultEffectiveSecretsParams> {
+    Call::new(core, Parts::new(&VAULT_LIST_INTERN_EFFECTIVE_VAULT_SECRETS).path("internId", intern_id.as_ref()))
+        .taking()
 }
 
 static VAULT_LIST_INTERN_VAULT_SECRETS: Operation =
@@ -65,7 +63,7 @@ static VAULT_LIST_INTERN_VAULT_SECRETS: Operation =
 
 /// Lists the secrets stored for one intern, in pages and without their values; older ones from the dashboard are included.
 ///
-/// `GET /vault/interns/{internId}/secrets`, operation `listInternVaultSecrets`. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+/// `GET /vault/interns/{internId}/secrets`, operation `listInternVaultSecrets`. Optional parameters: `.params(VaultListInternVaultSecretsParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
 ///
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 408, 429, 500, 502, 503, 504; other variants where no answer came.
@@ -76,9 +74,8 @@ static VAULT_LIST_INTERN_VAULT_SECRETS: Operation =
 pub fn vault_list_intern_vault_secrets(
     core: &OpenRouterCore,
     intern_id: impl AsRef<str>,
-    params: VaultListInternVaultSecretsParams,
-) -> Call<VaultSecretListResponse> {
-    Call::new(core, params.write(Parts::new(&VAULT_LIST_INTERN_VAULT_SECRETS).path("internId", intern_id.as_ref())))
+) -> Call<VaultSecretListResponse, VaultListInternVaultSecretsParams> {
+    Call::new(core, Parts::new(&VAULT_LIST_INTERN_VAULT_SECRETS).path("internId", intern_id.as_ref())).taking()
 }
 
 static VAULT_COPY_VAULT_SECRETS_TO_INTERN: Operation =
@@ -98,9 +95,12 @@ static VAULT_COPY_VAULT_SECRETS_TO_INTERN: Operation =
 pub fn vault_copy_vault_secrets_to_intern(
     core: &OpenRouterCore,
     intern_id: impl AsRef<str>,
-    request: VaultSecretCopyRequest,
+    request: impl Borrow<VaultSecretCopyRequest>,
 ) -> Call<VaultSecretCopyResponse> {
-    Call::new(core, Parts::new(&VAULT_COPY_VAULT_SECRETS_TO_INTERN).path("internId", intern_id.as_ref()).json(&request))
+    Call::new(
+        core,
+        Parts::new(&VAULT_COPY_VAULT_SECRETS_TO_INTERN).path("internId", intern_id.as_ref()).json(request.borrow()),
+    )
 }
 
 static VAULT_DELETE_INTERN_VAULT_SECRET: Operation =
@@ -148,14 +148,14 @@ pub fn vault_store_intern_vault_secret(
     core: &OpenRouterCore,
     intern_id: impl AsRef<str>,
     name: impl AsRef<str>,
-    request: VaultSecretWriteRequest,
+    request: impl Borrow<VaultSecretWriteRequest>,
 ) -> Call<VaultSecretResponse> {
     Call::new(
         core,
         Parts::new(&VAULT_STORE_INTERN_VAULT_SECRET)
             .path("internId", intern_id.as_ref())
             .path("name", name.as_ref())
-            .json(&request),
+            .json(request.borrow()),
     )
 }
 
@@ -165,16 +165,13 @@ static VAULT_LIST_VAULT_SECRETS: Operation = Operation::new("listVaultSecrets", 
 
 /// Lists the secrets of the workspace that the API key belongs to, in pages and without their values; older ones from the dashboard are included.
 ///
-/// `GET /vault/secrets`, operation `listVaultSecrets`. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+/// `GET /vault/secrets`, operation `listVaultSecrets`. Optional parameters: `.params(VaultListVaultSecretsParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
 ///
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 408, 429, 500, 502, 503, 504; other variants where no answer came.
 #[inline]
-pub fn vault_list_vault_secrets(
-    core: &OpenRouterCore,
-    params: VaultListVaultSecretsParams,
-) -> Call<VaultSecretListResponse> {
-    Call::new(core, params.write(Parts::new(&VAULT_LIST_VAULT_SECRETS)))
+pub fn vault_list_vault_secrets(core: &OpenRouterCore) -> Call<VaultSecretListResponse, VaultListVaultSecretsParams> {
+    Call::new(core, Parts::new(&VAULT_LIST_VAULT_SECRETS)).taking()
 }
 
 static VAULT_DELETE_VAULT_SECRET: Operation =
@@ -210,7 +207,7 @@ static VAULT_STORE_VAULT_SECRET: Operation =
 pub fn vault_store_vault_secret(
     core: &OpenRouterCore,
     name: impl AsRef<str>,
-    request: VaultSecretWriteRequest,
+    request: impl Borrow<VaultSecretWriteRequest>,
 ) -> Call<VaultSecretResponse> {
-    Call::new(core, Parts::new(&VAULT_STORE_VAULT_SECRET).path("name", name.as_ref()).json(&request))
+    Call::new(core, Parts::new(&VAULT_STORE_VAULT_SECRET).path("name", name.as_ref()).json(request.borrow()))
 }

@@ -3,6 +3,7 @@
 //! The operations of `video-generation`.
 
 use http::Method;
+use std::borrow::Borrow;
 
 use crate::core::{Authentication, Call, Download, OpenRouterCore, Operation, Parts};
 use crate::models::video_generation::{
@@ -21,9 +22,9 @@ static VIDEO_GENERATION_GENERATE: Operation =
 #[inline]
 pub fn video_generation_generate(
     core: &OpenRouterCore,
-    request: VideoGenerationRequest,
+    request: impl Borrow<VideoGenerationRequest>,
 ) -> Call<VideoGenerationResponse> {
-    Call::new(core, Parts::new(&VIDEO_GENERATION_GENERATE).json(&request))
+    Call::new(core, Parts::new(&VIDEO_GENERATION_GENERATE).json(request.borrow()))
 }
 
 static VIDEO_GENERATION_LIST_VIDEOS_MODELS: Operation =
@@ -68,7 +69,7 @@ static VIDEO_GENERATION_GET_VIDEO_CONTENT: Operation =
 
 /// Streams the bytes of a finished video from the provider that made it.
 ///
-/// `GET /videos/{jobId}/content`, operation `listVideosContent`.
+/// `GET /videos/{jobId}/content`, operation `listVideosContent`. Optional parameters: `.params(VideoGenerationGetVideoContentParams::new()…)` on the call.
 ///
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 409, 410, 500, 502; other variants where no answer came.
@@ -79,7 +80,6 @@ static VIDEO_GENERATION_GET_VIDEO_CONTENT: Operation =
 pub fn video_generation_get_video_content(
     core: &OpenRouterCore,
     job_id: impl AsRef<str>,
-    params: VideoGenerationGetVideoContentParams,
-) -> Call<Download> {
-    Call::new(core, params.write(Parts::new(&VIDEO_GENERATION_GET_VIDEO_CONTENT).path("jobId", job_id.as_ref())))
+) -> Call<Download, VideoGenerationGetVideoContentParams> {
+    Call::new(core, Parts::new(&VIDEO_GENERATION_GET_VIDEO_CONTENT).path("jobId", job_id.as_ref())).taking()
 }

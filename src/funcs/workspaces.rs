@@ -3,6 +3,7 @@
 //! The operations of `workspaces`.
 
 use http::Method;
+use std::borrow::Borrow;
 
 use crate::core::{Call, OpenRouterCore, Operation, Paging, Parts};
 use crate::models::shared::DeletedResponse;
@@ -19,13 +20,13 @@ static WORKSPACES_LIST: Operation = Operation::new("listWorkspaces", Method::GET
 
 /// Lists the workspaces of your account and returns one page; needs a management key.
 ///
-/// `GET /workspaces`, operation `listWorkspaces`. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+/// `GET /workspaces`, operation `listWorkspaces`. Optional parameters: `.params(WorkspacesListParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
 ///
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 401, 403, 500; other variants where no answer came.
 #[inline]
-pub fn workspaces_list(core: &OpenRouterCore, params: WorkspacesListParams) -> Call<ListWorkspacesResponse> {
-    Call::new(core, params.write(Parts::new(&WORKSPACES_LIST)))
+pub fn workspaces_list(core: &OpenRouterCore) -> Call<ListWorkspacesResponse, WorkspacesListParams> {
+    Call::new(core, Parts::new(&WORKSPACES_LIST)).taking()
 }
 
 static WORKSPACES_CREATE: Operation =
@@ -38,8 +39,11 @@ static WORKSPACES_CREATE: Operation =
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 500; other variants where no answer came.
 #[inline]
-pub fn workspaces_create(core: &OpenRouterCore, request: CreateWorkspaceRequest) -> Call<WorkspaceResponse> {
-    Call::new(core, Parts::new(&WORKSPACES_CREATE).json(&request))
+pub fn workspaces_create(
+    core: &OpenRouterCore,
+    request: impl Borrow<CreateWorkspaceRequest>,
+) -> Call<WorkspaceResponse> {
+    Call::new(core, Parts::new(&WORKSPACES_CREATE).json(request.borrow()))
 }
 
 static WORKSPACES_DELETE: Operation =
@@ -47,7 +51,7 @@ static WORKSPACES_DELETE: Operation =
 
 /// Deletes a workspace without active keys, along with its budgets and guardrails, and returns a confirmation; needs a management key.
 ///
-/// `DELETE /workspaces/{id}`, operation `deleteWorkspace`.
+/// `DELETE /workspaces/{id}`, operation `deleteWorkspace`. Optional parameters: `.params(WorkspacesDeleteParams::new()…)` on the call.
 ///
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 404, 500; other variants where no answer came.
@@ -55,12 +59,8 @@ static WORKSPACES_DELETE: Operation =
 /// # Arguments
 /// - `id`: UUID or slug of the workspace to remove.
 #[inline]
-pub fn workspaces_delete(
-    core: &OpenRouterCore,
-    id: impl AsRef<str>,
-    params: WorkspacesDeleteParams,
-) -> Call<DeletedResponse> {
-    Call::new(core, params.write(Parts::new(&WORKSPACES_DELETE).path("id", id.as_ref())))
+pub fn workspaces_delete(core: &OpenRouterCore, id: impl AsRef<str>) -> Call<DeletedResponse, WorkspacesDeleteParams> {
+    Call::new(core, Parts::new(&WORKSPACES_DELETE).path("id", id.as_ref())).taking()
 }
 
 static WORKSPACES_GET: Operation =
@@ -96,9 +96,9 @@ static WORKSPACES_UPDATE: Operation =
 pub fn workspaces_update(
     core: &OpenRouterCore,
     id: impl AsRef<str>,
-    request: UpdateWorkspaceRequest,
+    request: impl Borrow<UpdateWorkspaceRequest>,
 ) -> Call<WorkspaceResponse> {
-    Call::new(core, Parts::new(&WORKSPACES_UPDATE).path("id", id.as_ref()).json(&request))
+    Call::new(core, Parts::new(&WORKSPACES_UPDATE).path("id", id.as_ref()).json(request.borrow()))
 }
 
 static WORKSPACES_LIST_MEMBERS: Operation =
@@ -108,7 +108,7 @@ static WORKSPACES_LIST_MEMBERS: Operation =
 
 /// Lists the members of one workspace in pages; the default workspace includes the whole organization. Needs a management key.
 ///
-/// `GET /workspaces/{id}/members`, operation `listWorkspaceMembers`. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+/// `GET /workspaces/{id}/members`, operation `listWorkspaceMembers`. Optional parameters: `.params(WorkspacesListMembersParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
 ///
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 500; other variants where no answer came.
@@ -119,9 +119,8 @@ static WORKSPACES_LIST_MEMBERS: Operation =
 pub fn workspaces_list_members(
     core: &OpenRouterCore,
     id: impl AsRef<str>,
-    params: WorkspacesListMembersParams,
-) -> Call<ListWorkspaceMembersResponse> {
-    Call::new(core, params.write(Parts::new(&WORKSPACES_LIST_MEMBERS).path("id", id.as_ref())))
+) -> Call<ListWorkspaceMembersResponse, WorkspacesListMembersParams> {
+    Call::new(core, Parts::new(&WORKSPACES_LIST_MEMBERS).path("id", id.as_ref())).taking()
 }
 
 static WORKSPACES_BULK_ADD_MEMBERS: Operation =
@@ -141,9 +140,9 @@ static WORKSPACES_BULK_ADD_MEMBERS: Operation =
 pub fn workspaces_bulk_add_members(
     core: &OpenRouterCore,
     id: impl AsRef<str>,
-    request: BulkWorkspaceMembersRequest,
+    request: impl Borrow<BulkWorkspaceMembersRequest>,
 ) -> Call<BulkAddWorkspaceMembersResponse> {
-    Call::new(core, Parts::new(&WORKSPACES_BULK_ADD_MEMBERS).path("id", id.as_ref()).json(&request))
+    Call::new(core, Parts::new(&WORKSPACES_BULK_ADD_MEMBERS).path("id", id.as_ref()).json(request.borrow()))
 }
 
 static WORKSPACES_BULK_REMOVE_MEMBERS: Operation =
@@ -163,9 +162,9 @@ static WORKSPACES_BULK_REMOVE_MEMBERS: Operation =
 pub fn workspaces_bulk_remove_members(
     core: &OpenRouterCore,
     id: impl AsRef<str>,
-    request: BulkWorkspaceMembersRequest,
+    request: impl Borrow<BulkWorkspaceMembersRequest>,
 ) -> Call<BulkRemoveWorkspaceMembersResponse> {
-    Call::new(core, Parts::new(&WORKSPACES_BULK_REMOVE_MEMBERS).path("id", id.as_ref()).json(&request))
+    Call::new(core, Parts::new(&WORKSPACES_BULK_REMOVE_MEMBERS).path("id", id.as_ref()).json(request.borrow()))
 }
 
 static WORKSPACES_LIST_BUDGETS: Operation =
@@ -264,13 +263,13 @@ pub fn workspaces_set_budget(
     core: &OpenRouterCore,
     workspace_ref: impl AsRef<str>,
     interval: impl Into<WorkspaceBudgetInterval>,
-    request: UpsertWorkspaceBudgetRequest,
+    request: impl Borrow<UpsertWorkspaceBudgetRequest>,
 ) -> Call<WorkspaceBudgetResponse> {
     Call::new(
         core,
         Parts::new(&WORKSPACES_SET_BUDGET)
             .path("workspace_ref", workspace_ref.as_ref())
             .path("interval", interval.into())
-            .json(&request),
+            .json(request.borrow()),
     )
 }

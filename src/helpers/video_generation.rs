@@ -31,12 +31,12 @@ impl Call<VideoGenerationResponse> {
     ///
     /// ```no_run
     /// # async fn film(client: openrouter_kit::OpenRouter) -> Result<(), openrouter_kit::Error> {
-    /// use openrouter_kit::models::{VideoGenerationGetVideoContentParams, VideoGenerationRequest};
+    /// use openrouter_kit::models::VideoGenerationRequest;
     ///
     /// let request = VideoGenerationRequest::new("google/veo-3.1").prompt("A lighthouse in a storm");
     /// let job = client.video_generation().generate(request).await?;
     /// let video = client.video_generation().get_generation(&job.id).until_done().await?;
-    /// let file = client.video_generation().get_video_content(&video.id, VideoGenerationGetVideoContentParams::new()).await?;
+    /// let file = client.video_generation().get_video_content(&video.id).await?;
     /// file.save_to("lighthouse.mp4").await?;
     /// # Ok(())
     /// # }

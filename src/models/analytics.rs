@@ -4,9 +4,9 @@
 //!
 //! What your account used: figures by day, model, key or any other dimension, for reports and dashboards.
 
-use crate::core::Parts;
 use crate::core::wire::{Extra, JsonObject, Unrecognized};
 use crate::core::wire::{IntoList, Root, wire_enum, wire_setters, wire_struct, wire_union};
+use crate::core::{Parameters, Parts};
 use crate::models::shared::{FilterValue, SortDirection};
 
 /// Splits rows by workspace and adds `workspace_id` to each; without it, workspaces are summed together.
@@ -47,9 +47,11 @@ impl AnalyticsGetUserActivityParams {
     pub fn new() -> Self {
         Self::default()
     }
+}
 
+impl Parameters for AnalyticsGetUserActivityParams {
     #[inline]
-    pub(crate) fn write(&self, parts: Parts) -> Parts {
+    fn write(&self, parts: Parts) -> Parts {
         parts
             .query("date", self.date.as_deref())
             .query("api_key_hash", self.api_key_hash.as_deref())

@@ -6,7 +6,7 @@
 
 use crate::core::wire::{Extra, Patch, Secret};
 use crate::core::wire::{IntoNumber, Root, wire_enum, wire_setters, wire_struct};
-use crate::core::{Page, Parts};
+use crate::core::{Page, Parameters, Parts};
 use crate::models::shared::{DataRegion, ResetInterval};
 
 /// Envelope around the details of the calling API key.
@@ -254,9 +254,11 @@ impl ApiKeysListParams {
     pub fn new() -> Self {
         Self::default()
     }
+}
 
+impl Parameters for ApiKeysListParams {
     #[inline]
-    pub(crate) fn write(&self, parts: Parts) -> Parts {
+    fn write(&self, parts: Parts) -> Parts {
         parts
             .query("include_disabled", self.include_disabled)
             .query("include_expired", self.include_expired)

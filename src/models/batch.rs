@@ -6,7 +6,7 @@
 
 use crate::core::wire::{Extra, JsonObject, Unrecognized};
 use crate::core::wire::{IntoList, IntoNumber, Root, wire_enum, wire_setters, wire_struct, wire_union};
-use crate::core::{Page, Parts};
+use crate::core::{Page, Parameters, Parts};
 use crate::models::chat::ChatResult;
 use crate::models::embeddings::CreateEmbeddingsResponse;
 use crate::models::messages::MessagesResult;
@@ -69,9 +69,11 @@ impl BatchListParams {
     pub fn new() -> Self {
         Self::default()
     }
+}
 
+impl Parameters for BatchListParams {
     #[inline]
-    pub(crate) fn write(&self, parts: Parts) -> Parts {
+    fn write(&self, parts: Parts) -> Parts {
         parts
             .query("limit", self.limit)
             .query("after", self.after.as_deref())

@@ -4,9 +4,9 @@
 //!
 //! Public scores of models in benchmarks.
 
-use crate::core::Parts;
 use crate::core::wire::{Extra, Unrecognized};
 use crate::core::wire::{IntoNumber, Root, wire_enum, wire_struct, wire_union};
+use crate::core::{Parameters, Parts};
 
 /// Limits results to one publisher of scores, which also fixes the shape of each item; omit to mix all.
 ///
@@ -161,9 +161,11 @@ impl BenchmarksGetBenchmarksParams {
     pub fn new() -> Self {
         Self::default()
     }
+}
 
+impl Parameters for BenchmarksGetBenchmarksParams {
     #[inline]
-    pub(crate) fn write(&self, parts: Parts) -> Parts {
+    fn write(&self, parts: Parts) -> Parts {
         parts
             .query("source", self.source.as_ref().map(AsRef::as_ref))
             .query("task_type", self.task_type.as_ref().map(AsRef::as_ref))

@@ -6,7 +6,7 @@
 
 use crate::core::wire::{Extra, Patch, Secret};
 use crate::core::wire::{IntoNumber, Root, wire_enum, wire_setters, wire_struct};
-use crate::core::{Page, Parts};
+use crate::core::{Page, Parameters, Parts};
 use crate::models::shared::DataRegion;
 
 /// Keeps only credentials for this upstream provider, named by slug such as `amazon-bedrock`.
@@ -406,9 +406,11 @@ impl ByokListParams {
     pub fn new() -> Self {
         Self::default()
     }
+}
 
+impl Parameters for ByokListParams {
     #[inline]
-    pub(crate) fn write(&self, parts: Parts) -> Parts {
+    fn write(&self, parts: Parts) -> Parts {
         parts
             .query("offset", self.offset)
             .query("limit", self.limit)

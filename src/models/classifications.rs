@@ -4,9 +4,9 @@
 //!
 //! What people use models for: shares of tasks among models.
 
-use crate::core::Parts;
 use crate::core::wire::Extra;
 use crate::core::wire::{Root, wire_enum, wire_struct};
+use crate::core::{Parameters, Parts};
 
 /// Length of the recent period the shares are computed over.
 ///
@@ -40,9 +40,11 @@ impl TaskClassificationsParams {
     pub fn new() -> Self {
         Self::default()
     }
+}
 
+impl Parameters for TaskClassificationsParams {
     #[inline]
-    pub(crate) fn write(&self, parts: Parts) -> Parts {
+    fn write(&self, parts: Parts) -> Parts {
         parts.query("window", self.window.as_ref().map(AsRef::as_ref))
     }
 }

@@ -6,7 +6,7 @@
 
 use crate::core::wire::Extra;
 use crate::core::wire::{IntoNumber, Root, wire_struct};
-use crate::core::{Page, Parts};
+use crate::core::{Page, Parameters, Parts};
 
 /// The optional parameters of `containers_list_container_files`. Left out, the server's defaults hold.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -26,9 +26,11 @@ impl ContainersListContainerFilesParams {
     pub fn new() -> Self {
         Self::default()
     }
+}
 
+impl Parameters for ContainersListContainerFilesParams {
     #[inline]
-    pub(crate) fn write(&self, parts: Parts) -> Parts {
+    fn write(&self, parts: Parts) -> Parts {
         parts.query("limit", self.limit).query("after", self.after.as_deref())
     }
 }

@@ -6,7 +6,7 @@
 
 use crate::core::wire::Extra;
 use crate::core::wire::{IntoNumber, Root, wire_enum, wire_struct};
-use crate::core::{Page, Parts};
+use crate::core::{Page, Parameters, Parts};
 use crate::models::model_info::ModelCategory;
 
 /// Keeps apps tagged within one marketplace group; any `subcategory` sent along must be part of that group.
@@ -147,9 +147,11 @@ impl DatasetsGetAppRankingsParams {
     pub fn new() -> Self {
         Self::default()
     }
+}
 
+impl Parameters for DatasetsGetAppRankingsParams {
     #[inline]
-    pub(crate) fn write(&self, parts: Parts) -> Parts {
+    fn write(&self, parts: Parts) -> Parts {
         parts
             .query("category", self.category.as_ref().map(AsRef::as_ref))
             .query("subcategory", self.subcategory.as_ref().map(AsRef::as_ref))
@@ -427,9 +429,11 @@ impl DatasetsGetRankingsDailyParams {
     pub fn new() -> Self {
         Self::default()
     }
+}
 
+impl Parameters for DatasetsGetRankingsDailyParams {
     #[inline]
-    pub(crate) fn write(&self, parts: Parts) -> Parts {
+    fn write(&self, parts: Parts) -> Parts {
         parts
             .query("start_date", self.start_date.as_deref())
             .query("end_date", self.end_date.as_deref())
@@ -587,9 +591,11 @@ impl DatasetsGetSessionCostParams {
     pub fn new() -> Self {
         Self::default()
     }
+}
 
+impl Parameters for DatasetsGetSessionCostParams {
     #[inline]
-    pub(crate) fn write(&self, parts: Parts) -> Parts {
+    fn write(&self, parts: Parts) -> Parts {
         parts
             .query("app_slug", self.app_slug.as_deref())
             .query("model", self.model.as_deref())

@@ -4,11 +4,11 @@
 //!
 //! Texts (and, for some models, images) as vectors that tell how near they are in meaning.
 
-use crate::core::Parts;
 use crate::core::wire::{Extra, Unrecognized};
 use crate::core::wire::{
     IntoList, IntoNumber, Root, wire_enum, wire_setters, wire_struct, wire_text, wire_texts, wire_union,
 };
+use crate::core::{Parameters, Parts};
 use crate::models::routing::ProviderPreferences;
 use crate::models::shared::{ContentPartImage, ContentPartText, CostDetails, TraceConfig};
 
@@ -577,9 +577,11 @@ impl EmbeddingsListModelsParams {
     pub fn new() -> Self {
         Self::default()
     }
+}
 
+impl Parameters for EmbeddingsListModelsParams {
     #[inline]
-    pub(crate) fn write(&self, parts: Parts) -> Parts {
+    fn write(&self, parts: Parts) -> Parts {
         parts.query("offset", self.offset).query("limit", self.limit)
     }
 }

@@ -6,7 +6,7 @@
 
 use crate::core::wire::Extra;
 use crate::core::wire::{IntoNumber, Root, wire_setters, wire_struct};
-use crate::core::{Page, Parts};
+use crate::core::{Page, Parameters, Parts};
 
 /// The optional parameters of `external_users_list`. Left out, the server's defaults hold.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -36,9 +36,11 @@ impl ExternalUsersListParams {
     pub fn new() -> Self {
         Self::default()
     }
+}
 
+impl Parameters for ExternalUsersListParams {
     #[inline]
-    pub(crate) fn write(&self, parts: Parts) -> Parts {
+    fn write(&self, parts: Parts) -> Parts {
         parts
             .query("offset", self.offset)
             .query("limit", self.limit)

@@ -7,7 +7,7 @@
 use crate::core::FilePart;
 use crate::core::wire::{Extra, Unrecognized};
 use crate::core::wire::{IntoNumber, Root, wire_enum, wire_struct, wire_union};
-use crate::core::{Multipart, Parts};
+use crate::core::{Multipart, Parameters, Parts};
 use crate::models::shared::SortDirection;
 
 /// Uploaded file in OpenRouter's own layout: Anthropic's fields and a few more.
@@ -278,9 +278,11 @@ impl FilesListParams {
     pub fn new() -> Self {
         Self::default()
     }
+}
 
+impl Parameters for FilesListParams {
     #[inline]
-    pub(crate) fn write(&self, parts: Parts) -> Parts {
+    fn write(&self, parts: Parts) -> Parts {
         parts
             .query("limit", self.limit)
             .query("cursor", self.cursor.as_deref())
@@ -553,9 +555,11 @@ impl FilesUploadParams {
     pub fn new() -> Self {
         Self::default()
     }
+}
 
+impl Parameters for FilesUploadParams {
     #[inline]
-    pub(crate) fn write(&self, parts: Parts) -> Parts {
+    fn write(&self, parts: Parts) -> Parts {
         parts
             .query("workspace_id", self.workspace_id.as_deref())
             .query("provider", self.provider.as_ref().map(AsRef::as_ref))
@@ -596,6 +600,14 @@ impl UploadFileRequest {
     }
 }
 
+/// A form with this file.
+impl<T: Into<FilePart>> From<T> for UploadFileRequest {
+    #[inline]
+    fn from(file: T) -> Self {
+        Self::new(file)
+    }
+}
+
 impl UploadFileRequest {
     #[inline]
     pub(crate) fn into_multipart(self) -> Multipart {
@@ -621,9 +633,11 @@ impl FilesDeleteParams {
     pub fn new() -> Self {
         Self::default()
     }
+}
 
+impl Parameters for FilesDeleteParams {
     #[inline]
-    pub(crate) fn write(&self, parts: Parts) -> Parts {
+    fn write(&self, parts: Parts) -> Parts {
         parts
             .query("workspace_id", self.workspace_id.as_deref())
             .query("provider", self.provider.as_ref().map(AsRef::as_ref))
@@ -793,9 +807,11 @@ impl FilesRetrieveParams {
     pub fn new() -> Self {
         Self::default()
     }
+}
 
+impl Parameters for FilesRetrieveParams {
     #[inline]
-    pub(crate) fn write(&self, parts: Parts) -> Parts {
+    fn write(&self, parts: Parts) -> Parts {
         parts
             .query("workspace_id", self.workspace_id.as_deref())
             .query("provider", self.provider.as_ref().map(AsRef::as_ref))
@@ -838,9 +854,11 @@ impl FilesDownloadParams {
     pub fn new() -> Self {
         Self::default()
     }
+}
 
+impl Parameters for FilesDownloadParams {
     #[inline]
-    pub(crate) fn write(&self, parts: Parts) -> Parts {
+    fn write(&self, parts: Parts) -> Parts {
         parts
             .query("workspace_id", self.workspace_id.as_deref())
             .query("provider", self.provider.as_ref().map(AsRef::as_ref))

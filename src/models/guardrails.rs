@@ -6,7 +6,7 @@
 
 use crate::core::wire::{Extra, Patch};
 use crate::core::wire::{IntoList, IntoNumber, Root, wire_enum, wire_setters, wire_struct};
-use crate::core::{Page, Parts};
+use crate::core::{Page, Parameters, Parts};
 use crate::models::shared::{DataRegion, ResetInterval};
 
 /// The optional parameters of `guardrails_list`. Left out, the server's defaults hold.
@@ -33,9 +33,11 @@ impl GuardrailsListParams {
     pub fn new() -> Self {
         Self::default()
     }
+}
 
+impl Parameters for GuardrailsListParams {
     #[inline]
-    pub(crate) fn write(&self, parts: Parts) -> Parts {
+    fn write(&self, parts: Parts) -> Parts {
         parts
             .query("offset", self.offset)
             .query("limit", self.limit)
@@ -564,9 +566,11 @@ impl GuardrailsListKeyAssignmentsParams {
     pub fn new() -> Self {
         Self::default()
     }
+}
 
+impl Parameters for GuardrailsListKeyAssignmentsParams {
     #[inline]
-    pub(crate) fn write(&self, parts: Parts) -> Parts {
+    fn write(&self, parts: Parts) -> Parts {
         parts.query("offset", self.offset).query("limit", self.limit)
     }
 }
@@ -677,9 +681,11 @@ impl GuardrailsListMemberAssignmentsParams {
     pub fn new() -> Self {
         Self::default()
     }
+}
 
+impl Parameters for GuardrailsListMemberAssignmentsParams {
     #[inline]
-    pub(crate) fn write(&self, parts: Parts) -> Parts {
+    fn write(&self, parts: Parts) -> Parts {
         parts.query("offset", self.offset).query("limit", self.limit)
     }
 }
@@ -923,9 +929,11 @@ impl GuardrailKeyAssignmentsParams {
     pub fn new() -> Self {
         Self::default()
     }
+}
 
+impl Parameters for GuardrailKeyAssignmentsParams {
     #[inline]
-    pub(crate) fn write(&self, parts: Parts) -> Parts {
+    fn write(&self, parts: Parts) -> Parts {
         parts.query("offset", self.offset).query("limit", self.limit)
     }
 }
@@ -1032,9 +1040,11 @@ impl GuardrailMemberAssignmentsParams {
     pub fn new() -> Self {
         Self::default()
     }
+}
 
+impl Parameters for GuardrailMemberAssignmentsParams {
     #[inline]
-    pub(crate) fn write(&self, parts: Parts) -> Parts {
+    fn write(&self, parts: Parts) -> Parts {
         parts.query("offset", self.offset).query("limit", self.limit)
     }
 }

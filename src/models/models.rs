@@ -4,9 +4,9 @@
 //!
 //! All models: names, prices, limits and abilities.
 
-use crate::core::Parts;
 use crate::core::wire::Extra;
 use crate::core::wire::{IntoNumber, Root, wire_enum, wire_struct};
+use crate::core::{Parameters, Parts};
 use crate::models::model_info::{Model, ModelCategory};
 
 /// Envelope around one entry of the model catalogue.
@@ -213,9 +213,11 @@ impl ModelsListParams {
     pub fn new() -> Self {
         Self::default()
     }
+}
 
+impl Parameters for ModelsListParams {
     #[inline]
-    pub(crate) fn write(&self, parts: Parts) -> Parts {
+    fn write(&self, parts: Parts) -> Parts {
         parts
             .query("offset", self.offset)
             .query("limit", self.limit)
@@ -497,9 +499,11 @@ impl ModelsCountParams {
     pub fn new() -> Self {
         Self::default()
     }
+}
 
+impl Parameters for ModelsCountParams {
     #[inline]
-    pub(crate) fn write(&self, parts: Parts) -> Parts {
+    fn write(&self, parts: Parts) -> Parts {
         parts.query("output_modalities", self.output_modalities.as_deref())
     }
 }
@@ -592,9 +596,11 @@ impl ModelsListForUserParams {
     pub fn new() -> Self {
         Self::default()
     }
+}
 
+impl Parameters for ModelsListForUserParams {
     #[inline]
-    pub(crate) fn write(&self, parts: Parts) -> Parts {
+    fn write(&self, parts: Parts) -> Parts {
         parts
             .query("offset", self.offset)
             .query("limit", self.limit)

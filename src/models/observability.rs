@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use crate::core::wire::{Extra, JsonObject, Patch, Secret, Unrecognized};
 use crate::core::wire::{IntoList, IntoNumber, Root, wire_enum, wire_setters, wire_struct, wire_union};
-use crate::core::{Page, Parts};
+use crate::core::{Page, Parameters, Parts};
 use crate::models::shared::{DataRegion, FilterLogic, FilterValue};
 
 /// The optional parameters of `observability_list`. Left out, the server's defaults hold.
@@ -35,9 +35,11 @@ impl ObservabilityListParams {
     pub fn new() -> Self {
         Self::default()
     }
+}
 
+impl Parameters for ObservabilityListParams {
     #[inline]
-    pub(crate) fn write(&self, parts: Parts) -> Parts {
+    fn write(&self, parts: Parts) -> Parts {
         parts
             .query("offset", self.offset)
             .query("limit", self.limit)

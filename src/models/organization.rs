@@ -6,7 +6,7 @@
 
 use crate::core::wire::Extra;
 use crate::core::wire::{IntoNumber, Root, wire_enum, wire_setters, wire_struct};
-use crate::core::{Page, Parts};
+use crate::core::{Page, Parameters, Parts};
 
 /// The optional parameters of `organization_list_members`. Left out, the server's defaults hold.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -28,9 +28,11 @@ impl OrganizationListMembersParams {
     pub fn new() -> Self {
         Self::default()
     }
+}
 
+impl Parameters for OrganizationListMembersParams {
     #[inline]
-    pub(crate) fn write(&self, parts: Parts) -> Parts {
+    fn write(&self, parts: Parts) -> Parts {
         parts.query("offset", self.offset).query("limit", self.limit)
     }
 }

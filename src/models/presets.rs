@@ -6,7 +6,7 @@
 
 use crate::core::wire::{Extra, Json, JsonObject};
 use crate::core::wire::{IntoNumber, Root, wire_enum, wire_struct};
-use crate::core::{Page, Parts};
+use crate::core::{Page, Parameters, Parts};
 
 /// The optional parameters of `presets_list`. Left out, the server's defaults hold.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -28,9 +28,11 @@ impl PresetsListParams {
     pub fn new() -> Self {
         Self::default()
     }
+}
 
+impl Parameters for PresetsListParams {
     #[inline]
-    pub(crate) fn write(&self, parts: Parts) -> Parts {
+    fn write(&self, parts: Parts) -> Parts {
         parts.query("offset", self.offset).query("limit", self.limit)
     }
 }
@@ -275,9 +277,11 @@ impl PresetsListVersionsParams {
     pub fn new() -> Self {
         Self::default()
     }
+}
 
+impl Parameters for PresetsListVersionsParams {
     #[inline]
-    pub(crate) fn write(&self, parts: Parts) -> Parts {
+    fn write(&self, parts: Parts) -> Parts {
         parts.query("offset", self.offset).query("limit", self.limit)
     }
 }

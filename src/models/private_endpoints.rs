@@ -4,9 +4,9 @@
 //!
 //! Endpoints of your own that run models for your organization alone: add one, validate it, turn it on and off.
 
-use crate::core::Parts;
 use crate::core::wire::Extra;
 use crate::core::wire::{IntoList, Root, wire_enum, wire_setters, wire_struct};
+use crate::core::{Parameters, Parts};
 use crate::models::routing::Quantization;
 use crate::models::shared::{DataRegion, SupportedParameter, ToolChoiceSupport};
 
@@ -653,9 +653,11 @@ impl PrivateEndpointsDeleteParams {
     pub fn new() -> Self {
         Self::default()
     }
+}
 
+impl Parameters for PrivateEndpointsDeleteParams {
     #[inline]
-    pub(crate) fn write(&self, parts: Parts) -> Parts {
+    fn write(&self, parts: Parts) -> Parts {
         parts.query("draft_only", self.draft_only)
     }
 }

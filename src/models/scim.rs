@@ -6,7 +6,7 @@
 
 use crate::core::wire::Extra;
 use crate::core::wire::{IntoNumber, Root, wire_enum, wire_setters, wire_struct};
-use crate::core::{Page, Parts};
+use crate::core::{Page, Parameters, Parts};
 use crate::models::shared::MemberRole;
 
 /// The optional parameters of `scim_list_mappings`. Left out, the server's defaults hold.
@@ -29,9 +29,11 @@ impl ScimListMappingsParams {
     pub fn new() -> Self {
         Self::default()
     }
+}
 
+impl Parameters for ScimListMappingsParams {
     #[inline]
-    pub(crate) fn write(&self, parts: Parts) -> Parts {
+    fn write(&self, parts: Parts) -> Parts {
         parts.query("offset", self.offset).query("limit", self.limit)
     }
 }
@@ -232,9 +234,11 @@ impl ScimListGroupsParams {
     pub fn new() -> Self {
         Self::default()
     }
+}
 
+impl Parameters for ScimListGroupsParams {
     #[inline]
-    pub(crate) fn write(&self, parts: Parts) -> Parts {
+    fn write(&self, parts: Parts) -> Parts {
         parts
             .query("offset", self.offset)
             .query("limit", self.limit)

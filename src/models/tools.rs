@@ -6,7 +6,7 @@
 
 use crate::core::wire::{Extra, JsonObject};
 use crate::core::wire::{IntoNumber, Root, wire_enum, wire_struct};
-use crate::core::{Page, Parts};
+use crate::core::{Page, Parameters, Parts};
 use crate::models::shared::{DataRegion, PageLinks};
 
 /// Keeps only tools that work in this API format.
@@ -53,9 +53,11 @@ impl ToolsListToolsParams {
     pub fn new() -> Self {
         Self::default()
     }
+}
 
+impl Parameters for ToolsListToolsParams {
     #[inline]
-    pub(crate) fn write(&self, parts: Parts) -> Parts {
+    fn write(&self, parts: Parts) -> Parts {
         parts
             .query("offset", self.offset)
             .query("limit", self.limit)

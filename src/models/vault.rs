@@ -6,7 +6,7 @@
 
 use crate::core::wire::{Extra, Secret};
 use crate::core::wire::{IntoList, IntoNumber, Root, wire_enum, wire_setters, wire_struct};
-use crate::core::{Page, Parts};
+use crate::core::{Page, Parameters, Parts};
 
 /// The answer of `vault_list_intern_connections`.
 ///
@@ -590,9 +590,11 @@ impl VaultEffectiveSecretsParams {
     pub fn new() -> Self {
         Self::default()
     }
+}
 
+impl Parameters for VaultEffectiveSecretsParams {
     #[inline]
-    pub(crate) fn write(&self, parts: Parts) -> Parts {
+    fn write(&self, parts: Parts) -> Parts {
         parts.query("limit", self.limit).query("offset", self.offset)
     }
 }
@@ -707,9 +709,11 @@ impl VaultListInternVaultSecretsParams {
     pub fn new() -> Self {
         Self::default()
     }
+}
 
+impl Parameters for VaultListInternVaultSecretsParams {
     #[inline]
-    pub(crate) fn write(&self, parts: Parts) -> Parts {
+    fn write(&self, parts: Parts) -> Parts {
         parts.query("limit", self.limit).query("offset", self.offset)
     }
 }
@@ -911,9 +915,11 @@ impl VaultListVaultSecretsParams {
     pub fn new() -> Self {
         Self::default()
     }
+}
 
+impl Parameters for VaultListVaultSecretsParams {
     #[inline]
-    pub(crate) fn write(&self, parts: Parts) -> Parts {
+    fn write(&self, parts: Parts) -> Parts {
         parts.query("limit", self.limit).query("offset", self.offset)
     }
 }

@@ -6,9 +6,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::core::Parts;
 use crate::core::wire::{Extra, JsonObject, Unrecognized};
 use crate::core::wire::{IntoNumber, Root, wire_enum, wire_setters, wire_struct, wire_union};
+use crate::core::{Parameters, Parts};
 use crate::models::shared::{ContentPartImage, MediaUrl, TraceConfig};
 
 /// State of a video job, given when you submit it and each time you poll.
@@ -598,9 +598,11 @@ impl VideoGenerationGetVideoContentParams {
     pub fn new() -> Self {
         Self::default()
     }
+}
 
+impl Parameters for VideoGenerationGetVideoContentParams {
     #[inline]
-    pub(crate) fn write(&self, parts: Parts) -> Parts {
+    fn write(&self, parts: Parts) -> Parts {
         parts.query("index", self.index)
     }
 }

@@ -6,7 +6,7 @@
 
 use crate::core::wire::{Extra, Patch};
 use crate::core::wire::{IntoList, IntoNumber, Root, wire_enum, wire_setters, wire_struct};
-use crate::core::{Page, Parts};
+use crate::core::{Page, Parameters, Parts};
 use crate::models::shared::{MemberRole, ResetInterval};
 
 /// The optional parameters of `workspaces_list`. Left out, the server's defaults hold.
@@ -29,9 +29,11 @@ impl WorkspacesListParams {
     pub fn new() -> Self {
         Self::default()
     }
+}
 
+impl Parameters for WorkspacesListParams {
     #[inline]
-    pub(crate) fn write(&self, parts: Parts) -> Parts {
+    fn write(&self, parts: Parts) -> Parts {
         parts.query("offset", self.offset).query("limit", self.limit)
     }
 }
@@ -327,9 +329,11 @@ impl WorkspacesDeleteParams {
     pub fn new() -> Self {
         Self::default()
     }
+}
 
+impl Parameters for WorkspacesDeleteParams {
     #[inline]
-    pub(crate) fn write(&self, parts: Parts) -> Parts {
+    fn write(&self, parts: Parts) -> Parts {
         parts.query("confirm_default_workspace_deletion", self.confirm_default_workspace_deletion)
     }
 }
@@ -442,9 +446,11 @@ impl WorkspacesListMembersParams {
     pub fn new() -> Self {
         Self::default()
     }
+}
 
+impl Parameters for WorkspacesListMembersParams {
     #[inline]
-    pub(crate) fn write(&self, parts: Parts) -> Parts {
+    fn write(&self, parts: Parts) -> Parts {
         parts.query("offset", self.offset).query("limit", self.limit)
     }
 }

@@ -5,6 +5,7 @@
 use crate::core::{Call, OpenRouterCore};
 use crate::funcs;
 use crate::models::system_one::{DecisionsRequest, DecisionsResponse};
+use std::borrow::Borrow;
 
 /// The operations of `alpha-decisions`, by [`OpenRouter::alpha_decisions`](crate::OpenRouter::alpha_decisions).
 #[derive(Clone, Copy, Debug)]
@@ -23,7 +24,7 @@ impl<'a> AlphaDecisions<'a> {
     ///
     /// The same as [`funcs::alpha_decisions_create`].
     #[inline]
-    pub fn create(self, request: DecisionsRequest) -> Call<DecisionsResponse> {
+    pub fn create(self, request: impl Borrow<DecisionsRequest>) -> Call<DecisionsResponse> {
         funcs::alpha_decisions_create(self.core, request)
     }
 }

@@ -8,6 +8,7 @@ use crate::models::analytics::{
     ActivityResponse, AnalyticsGetUserActivityParams, GetAnalyticsMetaResponse, QueryAnalyticsRequest,
     QueryAnalyticsResponse,
 };
+use std::borrow::Borrow;
 
 /// The operations of `analytics`, by [`OpenRouter::analytics`](crate::OpenRouter::analytics).
 #[derive(Clone, Copy, Debug)]
@@ -22,12 +23,12 @@ impl<'a> Analytics<'a> {
 
     /// Lists usage per endpoint for the last 30 complete UTC days; rows span all workspaces unless you filter or group by workspace.
     ///
-    /// `GET /activity`, operation `getUserActivity`.
+    /// `GET /activity`, operation `getUserActivity`. Optional parameters: `.params(AnalyticsGetUserActivityParams::new()…)` on the call.
     ///
     /// The same as [`funcs::analytics_get_user_activity`].
     #[inline]
-    pub fn get_user_activity(self, params: AnalyticsGetUserActivityParams) -> Call<ActivityResponse> {
-        funcs::analytics_get_user_activity(self.core, params)
+    pub fn get_user_activity(self) -> Call<ActivityResponse, AnalyticsGetUserActivityParams> {
+        funcs::analytics_get_user_activity(self.core)
     }
 
     /// Lists what analytics queries accept: metrics, dimensions, time granularities and comparison operators; needs a management key.
@@ -46,7 +47,7 @@ impl<'a> Analytics<'a> {
     ///
     /// The same as [`funcs::analytics_query_analytics`].
     #[inline]
-    pub fn query_analytics(self, request: QueryAnalyticsRequest) -> Call<QueryAnalyticsResponse> {
+    pub fn query_analytics(self, request: impl Borrow<QueryAnalyticsRequest>) -> Call<QueryAnalyticsResponse> {
         funcs::analytics_query_analytics(self.core, request)
     }
 }

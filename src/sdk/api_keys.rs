@@ -9,6 +9,7 @@ use crate::models::api_keys::{
     UpdateKeyRequest,
 };
 use crate::models::shared::DeletedResponse;
+use std::borrow::Borrow;
 
 /// The operations of `api-keys`, by [`OpenRouter::api_keys`](crate::OpenRouter::api_keys).
 #[derive(Clone, Copy, Debug)]
@@ -33,12 +34,12 @@ impl<'a> ApiKeys<'a> {
 
     /// Lists the API keys of your account in one workspace, without their secrets; needs a management key.
     ///
-    /// `GET /keys`, operation `list`. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+    /// `GET /keys`, operation `list`. Optional parameters: `.params(ApiKeysListParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
     ///
     /// The same as [`funcs::api_keys_list`].
     #[inline]
-    pub fn list(self, params: ApiKeysListParams) -> Call<ListKeysResponse> {
-        funcs::api_keys_list(self.core, params)
+    pub fn list(self) -> Call<ListKeysResponse, ApiKeysListParams> {
+        funcs::api_keys_list(self.core)
     }
 
     /// Creates an API key and returns its record plus the secret, which is never shown again; needs a management key.
@@ -47,7 +48,7 @@ impl<'a> ApiKeys<'a> {
     ///
     /// The same as [`funcs::api_keys_create`].
     #[inline]
-    pub fn create(self, request: CreateKeyRequest) -> Call<CreateKeyResponse> {
+    pub fn create(self, request: impl Borrow<CreateKeyRequest>) -> Call<CreateKeyResponse> {
         funcs::api_keys_create(self.core, request)
     }
 
@@ -77,7 +78,7 @@ impl<'a> ApiKeys<'a> {
     ///
     /// The same as [`funcs::api_keys_update`].
     #[inline]
-    pub fn update(self, hash: impl AsRef<str>, request: UpdateKeyRequest) -> Call<ApiKeyResponse> {
+    pub fn update(self, hash: impl AsRef<str>, request: impl Borrow<UpdateKeyRequest>) -> Call<ApiKeyResponse> {
         funcs::api_keys_update(self.core, hash, request)
     }
 }

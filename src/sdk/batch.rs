@@ -5,6 +5,7 @@
 use crate::core::{Call, OpenRouterCore};
 use crate::funcs;
 use crate::models::batch::{BatchDeletedObject, BatchListParams, BatchListResponse, BatchObject, CreateBatchRequest};
+use std::borrow::Borrow;
 
 /// The operations of `batch`, by [`OpenRouter::batch`](crate::OpenRouter::batch).
 #[derive(Clone, Copy, Debug)]
@@ -19,12 +20,12 @@ impl<'a> Batch<'a> {
 
     /// Lists the batches of the API key's workspace, newest first and without their results, one page at a time.
     ///
-    /// `GET /batches`, operation `listBatches`. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+    /// `GET /batches`, operation `listBatches`. Optional parameters: `.params(BatchListParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
     ///
     /// The same as [`funcs::batch_list`].
     #[inline]
-    pub fn list(self, params: BatchListParams) -> Call<BatchListResponse> {
-        funcs::batch_list(self.core, params)
+    pub fn list(self) -> Call<BatchListResponse, BatchListParams> {
+        funcs::batch_list(self.core)
     }
 
     /// Submits requests to run asynchronously on one model and endpoint, and returns the new batch, which you poll for progress and results.
@@ -33,7 +34,7 @@ impl<'a> Batch<'a> {
     ///
     /// The same as [`funcs::batch_create_batches`].
     #[inline]
-    pub fn create_batches(self, request: CreateBatchRequest) -> Call<BatchObject> {
+    pub fn create_batches(self, request: impl Borrow<CreateBatchRequest>) -> Call<BatchObject> {
         funcs::batch_create_batches(self.core, request)
     }
 

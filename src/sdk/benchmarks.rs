@@ -19,11 +19,11 @@ impl<'a> Benchmarks<'a> {
 
     /// Lists model benchmark scores gathered from Artificial Analysis, Design Arena and OpenRouter evaluations, narrowed by source, task or benchmark.
     ///
-    /// `GET /benchmarks`, operation `getBenchmarks`.
+    /// `GET /benchmarks`, operation `getBenchmarks`. Optional parameters: `.params(BenchmarksGetBenchmarksParams::new()…)` on the call.
     ///
     /// The same as [`funcs::benchmarks_get_benchmarks`].
     #[inline]
-    pub fn get_benchmarks(self, params: BenchmarksGetBenchmarksParams) -> Call<UnifiedBenchmarksResponse> {
-        funcs::benchmarks_get_benchmarks(self.core, params)
+    pub fn get_benchmarks(self) -> Call<UnifiedBenchmarksResponse, BenchmarksGetBenchmarksParams> {
+        funcs::benchmarks_get_benchmarks(self.core)
     }
 }

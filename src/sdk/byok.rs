@@ -8,6 +8,7 @@ use crate::models::byok::{
     ByokKeyResponse, ByokListParams, CreateByokKeyRequest, ListByokKeysResponse, UpdateByokKeyRequest,
 };
 use crate::models::shared::DeletedResponse;
+use std::borrow::Borrow;
 
 /// The operations of `byok`, by [`OpenRouter::byok`](crate::OpenRouter::byok).
 #[derive(Clone, Copy, Debug)]
@@ -22,12 +23,12 @@ impl<'a> Byok<'a> {
 
     /// Lists the provider credentials you brought yourself (BYOK) in one workspace, the default unless told otherwise; needs a management key.
     ///
-    /// `GET /byok`, operation `listBYOKKeys`. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+    /// `GET /byok`, operation `listBYOKKeys`. Optional parameters: `.params(ByokListParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
     ///
     /// The same as [`funcs::byok_list`].
     #[inline]
-    pub fn list(self, params: ByokListParams) -> Call<ListByokKeysResponse> {
-        funcs::byok_list(self.core, params)
+    pub fn list(self) -> Call<ListByokKeysResponse, ByokListParams> {
+        funcs::byok_list(self.core)
     }
 
     /// Stores a provider credential of your own, encrypted, and returns its record without the raw key; needs a management key.
@@ -36,7 +37,7 @@ impl<'a> Byok<'a> {
     ///
     /// The same as [`funcs::byok_create`].
     #[inline]
-    pub fn create(self, request: CreateByokKeyRequest) -> Call<ByokKeyResponse> {
+    pub fn create(self, request: impl Borrow<CreateByokKeyRequest>) -> Call<ByokKeyResponse> {
         funcs::byok_create(self.core, request)
     }
 
@@ -66,7 +67,7 @@ impl<'a> Byok<'a> {
     ///
     /// The same as [`funcs::byok_update`].
     #[inline]
-    pub fn update(self, id: impl AsRef<str>, request: UpdateByokKeyRequest) -> Call<ByokKeyResponse> {
+    pub fn update(self, id: impl AsRef<str>, request: impl Borrow<UpdateByokKeyRequest>) -> Call<ByokKeyResponse> {
         funcs::byok_update(self.core, id, request)
     }
 }

@@ -5,6 +5,7 @@
 use crate::core::{Call, EventStream, OpenRouterCore};
 use crate::funcs;
 use crate::models::chat::{ChatRequest, ChatResult, ChatStreamChunk};
+use std::borrow::Borrow;
 
 /// The operations of `chat`, by [`OpenRouter::chat`](crate::OpenRouter::chat).
 #[derive(Clone, Copy, Debug)]
@@ -23,7 +24,7 @@ impl<'a> Chat<'a> {
     ///
     /// The same as [`funcs::chat_send`].
     #[inline]
-    pub fn send(self, request: ChatRequest) -> Call<ChatResult> {
+    pub fn send(self, request: impl Borrow<ChatRequest>) -> Call<ChatResult> {
         funcs::chat_send(self.core, request)
     }
 
@@ -33,7 +34,7 @@ impl<'a> Chat<'a> {
     ///
     /// The same as [`funcs::chat_stream`].
     #[inline]
-    pub fn stream(self, request: ChatRequest) -> Call<EventStream<ChatStreamChunk>> {
+    pub fn stream(self, request: impl Borrow<ChatRequest>) -> Call<EventStream<ChatStreamChunk>> {
         funcs::chat_stream(self.core, request)
     }
 }

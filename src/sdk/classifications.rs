@@ -19,11 +19,11 @@ impl<'a> Classifications<'a> {
 
     /// Returns how OpenRouter traffic divides among task classes, as shares of sampled requests and tokens over a recent window.
     ///
-    /// `GET /classifications/task`, operation `getTaskClassifications`.
+    /// `GET /classifications/task`, operation `getTaskClassifications`. Optional parameters: `.params(TaskClassificationsParams::new()…)` on the call.
     ///
     /// The same as [`funcs::classifications_get_task_classifications`].
     #[inline]
-    pub fn get_task_classifications(self, params: TaskClassificationsParams) -> Call<TaskClassificationResponse> {
-        funcs::classifications_get_task_classifications(self.core, params)
+    pub fn get_task_classifications(self) -> Call<TaskClassificationResponse, TaskClassificationsParams> {
+        funcs::classifications_get_task_classifications(self.core)
     }
 }

@@ -20,16 +20,15 @@ impl<'a> Containers<'a> {
 
     /// Lists the files in a container of a shell tool, sorted by path, one page at a time.
     ///
-    /// `GET /containers/{container_id}/files`, operation `listContainerFiles`. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+    /// `GET /containers/{container_id}/files`, operation `listContainerFiles`. Optional parameters: `.params(ContainersListContainerFilesParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
     ///
     /// The same as [`funcs::containers_list_container_files`].
     #[inline]
     pub fn list_container_files(
         self,
         container_id: impl AsRef<str>,
-        params: ContainersListContainerFilesParams,
-    ) -> Call<ContainerFileListResponse> {
-        funcs::containers_list_container_files(self.core, container_id, params)
+    ) -> Call<ContainerFileListResponse, ContainersListContainerFilesParams> {
+        funcs::containers_list_container_files(self.core, container_id)
     }
 
     /// Returns the metadata of one file in a container, without its content.

@@ -22,31 +22,31 @@ impl<'a> Datasets<'a> {
 
     /// Ranks public apps by token usage or growth within a date window and returns one page, hidden and private apps left out.
     ///
-    /// `GET /datasets/app-rankings`, operation `getAppRankings`. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+    /// `GET /datasets/app-rankings`, operation `getAppRankings`. Optional parameters: `.params(DatasetsGetAppRankingsParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
     ///
     /// The same as [`funcs::datasets_get_app_rankings`].
     #[inline]
-    pub fn get_app_rankings(self, params: DatasetsGetAppRankingsParams) -> Call<AppRankingsResponse> {
-        funcs::datasets_get_app_rankings(self.core, params)
+    pub fn get_app_rankings(self) -> Call<AppRankingsResponse, DatasetsGetAppRankingsParams> {
+        funcs::datasets_get_app_rankings(self.core)
     }
 
     /// Returns token totals of the leading public models for each period, with one `other` row that sums the rest.
     ///
-    /// `GET /datasets/rankings-daily`, operation `getRankingsDaily`.
+    /// `GET /datasets/rankings-daily`, operation `getRankingsDaily`. Optional parameters: `.params(DatasetsGetRankingsDailyParams::new()…)` on the call.
     ///
     /// The same as [`funcs::datasets_get_rankings_daily`].
     #[inline]
-    pub fn get_rankings_daily(self, params: DatasetsGetRankingsDailyParams) -> Call<RankingsDailyResponse> {
-        funcs::datasets_get_rankings_daily(self.core, params)
+    pub fn get_rankings_daily(self) -> Call<RankingsDailyResponse, DatasetsGetRankingsDailyParams> {
+        funcs::datasets_get_rankings_daily(self.core)
     }
 
     /// Returns weekly aggregates of what a session costs in USD per harness and model, with medians and no individual data.
     ///
-    /// `GET /datasets/session-cost`, operation `getSessionCost`. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+    /// `GET /datasets/session-cost`, operation `getSessionCost`. Optional parameters: `.params(DatasetsGetSessionCostParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
     ///
     /// The same as [`funcs::datasets_get_session_cost`].
     #[inline]
-    pub fn get_session_cost(self, params: DatasetsGetSessionCostParams) -> Call<SessionCostResponse> {
-        funcs::datasets_get_session_cost(self.core, params)
+    pub fn get_session_cost(self) -> Call<SessionCostResponse, DatasetsGetSessionCostParams> {
+        funcs::datasets_get_session_cost(self.core)
     }
 }

@@ -6,6 +6,7 @@ use crate::core::{Call, OpenRouterCore};
 use crate::funcs;
 use crate::models::embeddings::{CreateEmbeddingsRequest, CreateEmbeddingsResponse, EmbeddingsListModelsParams};
 use crate::models::model_info::ModelsListResponse;
+use std::borrow::Borrow;
 
 /// The operations of `embeddings`, by [`OpenRouter::embeddings`](crate::OpenRouter::embeddings).
 #[derive(Clone, Copy, Debug)]
@@ -24,17 +25,17 @@ impl<'a> Embeddings<'a> {
     ///
     /// The same as [`funcs::embeddings_generate`].
     #[inline]
-    pub fn generate(self, request: CreateEmbeddingsRequest) -> Call<CreateEmbeddingsResponse> {
+    pub fn generate(self, request: impl Borrow<CreateEmbeddingsRequest>) -> Call<CreateEmbeddingsResponse> {
         funcs::embeddings_generate(self.core, request)
     }
 
     /// Lists every embedding model on offer and returns its properties, in pages if asked.
     ///
-    /// `GET /embeddings/models`, operation `listEmbeddingsModels`. Works without a key. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+    /// `GET /embeddings/models`, operation `listEmbeddingsModels`. Works without a key. Optional parameters: `.params(EmbeddingsListModelsParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
     ///
     /// The same as [`funcs::embeddings_list_models`].
     #[inline]
-    pub fn list_models(self, params: EmbeddingsListModelsParams) -> Call<ModelsListResponse> {
-        funcs::embeddings_list_models(self.core, params)
+    pub fn list_models(self) -> Call<ModelsListResponse, EmbeddingsListModelsParams> {
+        funcs::embeddings_list_models(self.core)
     }
 }

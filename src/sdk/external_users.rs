@@ -8,6 +8,7 @@ use crate::models::external_users::{
     CreateExternalUserRequest, ExternalUserResponse, ExternalUsersListParams, ListExternalUsersResponse,
     UpdateExternalUserRequest,
 };
+use std::borrow::Borrow;
 
 /// The operations of `external-users`, by [`OpenRouter::external_users`](crate::OpenRouter::external_users).
 #[derive(Clone, Copy, Debug)]
@@ -22,12 +23,12 @@ impl<'a> ExternalUsers<'a> {
 
     /// Lists the end users registered with the organization, in pages; needs a management key.
     ///
-    /// `GET /external-users`, operation `listExternalUsers`. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+    /// `GET /external-users`, operation `listExternalUsers`. Optional parameters: `.params(ExternalUsersListParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
     ///
     /// The same as [`funcs::external_users_list`].
     #[inline]
-    pub fn list(self, params: ExternalUsersListParams) -> Call<ListExternalUsersResponse> {
-        funcs::external_users_list(self.core, params)
+    pub fn list(self) -> Call<ListExternalUsersResponse, ExternalUsersListParams> {
+        funcs::external_users_list(self.core)
     }
 
     /// Registers an end user of yours with the organization for tracking usage, without any account or credentials; needs a management key.
@@ -36,7 +37,7 @@ impl<'a> ExternalUsers<'a> {
     ///
     /// The same as [`funcs::external_users_create`].
     #[inline]
-    pub fn create(self, request: CreateExternalUserRequest) -> Call<ExternalUserResponse> {
+    pub fn create(self, request: impl Borrow<CreateExternalUserRequest>) -> Call<ExternalUserResponse> {
         funcs::external_users_create(self.core, request)
     }
 
@@ -66,7 +67,11 @@ impl<'a> ExternalUsers<'a> {
     ///
     /// The same as [`funcs::external_users_update`].
     #[inline]
-    pub fn update(self, user: impl AsRef<str>, request: UpdateExternalUserRequest) -> Call<ExternalUserResponse> {
+    pub fn update(
+        self,
+        user: impl AsRef<str>,
+        request: impl Borrow<UpdateExternalUserRequest>,
+    ) -> Call<ExternalUserResponse> {
         funcs::external_users_update(self.core, user, request)
     }
 }

@@ -22,51 +22,51 @@ impl<'a> Files<'a> {
 
     /// Lists the files stored in the workspace of the calling API key, one page at a time.
     ///
-    /// `GET /files`, operation `listFiles`. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+    /// `GET /files`, operation `listFiles`. Optional parameters: `.params(FilesListParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
     ///
     /// The same as [`funcs::files_list`].
     #[inline]
-    pub fn list(self, params: FilesListParams) -> Call<FileListResponse> {
-        funcs::files_list(self.core, params)
+    pub fn list(self) -> Call<FileListResponse, FilesListParams> {
+        funcs::files_list(self.core)
     }
 
     /// Uploads a document, image, audio or text file of at most 100 MB for later requests, and returns its metadata.
     ///
-    /// `POST /files`, operation `uploadFile`.
+    /// `POST /files`, operation `uploadFile`. Optional parameters: `.params(FilesUploadParams::new()…)` on the call.
     ///
     /// The same as [`funcs::files_upload`].
     #[inline]
-    pub fn upload(self, request: UploadFileRequest, params: FilesUploadParams) -> Call<FileResponse> {
-        funcs::files_upload(self.core, request, params)
+    pub fn upload(self, request: impl Into<UploadFileRequest>) -> Call<FileResponse, FilesUploadParams> {
+        funcs::files_upload(self.core, request)
     }
 
     /// Permanently removes one file from the workspace and returns a confirmation.
     ///
-    /// `DELETE /files/{file_id}`, operation `deleteFile`.
+    /// `DELETE /files/{file_id}`, operation `deleteFile`. Optional parameters: `.params(FilesDeleteParams::new()…)` on the call.
     ///
     /// The same as [`funcs::files_delete`].
     #[inline]
-    pub fn delete(self, file_id: impl AsRef<str>, params: FilesDeleteParams) -> Call<FileDeleteResponse> {
-        funcs::files_delete(self.core, file_id, params)
+    pub fn delete(self, file_id: impl AsRef<str>) -> Call<FileDeleteResponse, FilesDeleteParams> {
+        funcs::files_delete(self.core, file_id)
     }
 
     /// Returns the metadata of one file in the workspace, without its content.
     ///
-    /// `GET /files/{file_id}`, operation `getFileMetadata`.
+    /// `GET /files/{file_id}`, operation `getFileMetadata`. Optional parameters: `.params(FilesRetrieveParams::new()…)` on the call.
     ///
     /// The same as [`funcs::files_retrieve`].
     #[inline]
-    pub fn retrieve(self, file_id: impl AsRef<str>, params: FilesRetrieveParams) -> Call<FileResponse> {
-        funcs::files_retrieve(self.core, file_id, params)
+    pub fn retrieve(self, file_id: impl AsRef<str>) -> Call<FileResponse, FilesRetrieveParams> {
+        funcs::files_retrieve(self.core, file_id)
     }
 
     /// Returns the stored bytes of a server-created file; files you uploaded yourself answer 400.
     ///
-    /// `GET /files/{file_id}/content`, operation `downloadFileContent`.
+    /// `GET /files/{file_id}/content`, operation `downloadFileContent`. Optional parameters: `.params(FilesDownloadParams::new()…)` on the call.
     ///
     /// The same as [`funcs::files_download`].
     #[inline]
-    pub fn download(self, file_id: impl AsRef<str>, params: FilesDownloadParams) -> Call<Download> {
-        funcs::files_download(self.core, file_id, params)
+    pub fn download(self, file_id: impl AsRef<str>) -> Call<Download, FilesDownloadParams> {
+        funcs::files_download(self.core, file_id)
     }
 }

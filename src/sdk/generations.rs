@@ -7,6 +7,7 @@ use crate::funcs;
 use crate::models::generations::{
     GenerationContentResponse, GenerationResponse, SubmitGenerationFeedbackRequest, SubmitGenerationFeedbackResponse,
 };
+use std::borrow::Borrow;
 
 /// The operations of `generations`, by [`OpenRouter::generations`](crate::OpenRouter::generations).
 #[derive(Clone, Copy, Debug)]
@@ -45,7 +46,10 @@ impl<'a> Generations<'a> {
     ///
     /// The same as [`funcs::generations_submit_feedback`].
     #[inline]
-    pub fn submit_feedback(self, request: SubmitGenerationFeedbackRequest) -> Call<SubmitGenerationFeedbackResponse> {
+    pub fn submit_feedback(
+        self,
+        request: impl Borrow<SubmitGenerationFeedbackRequest>,
+    ) -> Call<SubmitGenerationFeedbackResponse> {
         funcs::generations_submit_feedback(self.core, request)
     }
 }

@@ -11,6 +11,7 @@ use crate::models::guardrails::{
     ListGuardrailsResponse, ListKeyAssignmentsResponse, ListMemberAssignmentsResponse, UpdateGuardrailRequest,
 };
 use crate::models::shared::DeletedResponse;
+use std::borrow::Borrow;
 
 /// The operations of `guardrails`, by [`OpenRouter::guardrails`](crate::OpenRouter::guardrails).
 #[derive(Clone, Copy, Debug)]
@@ -25,12 +26,12 @@ impl<'a> Guardrails<'a> {
 
     /// Lists your guardrails in one workspace and returns a page of them; needs a management key.
     ///
-    /// `GET /guardrails`, operation `listGuardrails`. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+    /// `GET /guardrails`, operation `listGuardrails`. Optional parameters: `.params(GuardrailsListParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
     ///
     /// The same as [`funcs::guardrails_list`].
     #[inline]
-    pub fn list(self, params: GuardrailsListParams) -> Call<ListGuardrailsResponse> {
-        funcs::guardrails_list(self.core, params)
+    pub fn list(self) -> Call<ListGuardrailsResponse, GuardrailsListParams> {
+        funcs::guardrails_list(self.core)
     }
 
     /// Creates a guardrail and returns it; it takes effect only once assigned to keys or members. Needs a management key.
@@ -39,31 +40,28 @@ impl<'a> Guardrails<'a> {
     ///
     /// The same as [`funcs::guardrails_create`].
     #[inline]
-    pub fn create(self, request: CreateGuardrailRequest) -> Call<GuardrailResponse> {
+    pub fn create(self, request: impl Borrow<CreateGuardrailRequest>) -> Call<GuardrailResponse> {
         funcs::guardrails_create(self.core, request)
     }
 
     /// Lists which API keys are bound to which guardrails across your account; needs a management key.
     ///
-    /// `GET /guardrails/assignments/keys`, operation `listKeyAssignments`. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+    /// `GET /guardrails/assignments/keys`, operation `listKeyAssignments`. Optional parameters: `.params(GuardrailsListKeyAssignmentsParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
     ///
     /// The same as [`funcs::guardrails_list_key_assignments`].
     #[inline]
-    pub fn list_key_assignments(self, params: GuardrailsListKeyAssignmentsParams) -> Call<ListKeyAssignmentsResponse> {
-        funcs::guardrails_list_key_assignments(self.core, params)
+    pub fn list_key_assignments(self) -> Call<ListKeyAssignmentsResponse, GuardrailsListKeyAssignmentsParams> {
+        funcs::guardrails_list_key_assignments(self.core)
     }
 
     /// Lists which organization members are bound to which guardrails across your account; needs a management key.
     ///
-    /// `GET /guardrails/assignments/members`, operation `listMemberAssignments`. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+    /// `GET /guardrails/assignments/members`, operation `listMemberAssignments`. Optional parameters: `.params(GuardrailsListMemberAssignmentsParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
     ///
     /// The same as [`funcs::guardrails_list_member_assignments`].
     #[inline]
-    pub fn list_member_assignments(
-        self,
-        params: GuardrailsListMemberAssignmentsParams,
-    ) -> Call<ListMemberAssignmentsResponse> {
-        funcs::guardrails_list_member_assignments(self.core, params)
+    pub fn list_member_assignments(self) -> Call<ListMemberAssignmentsResponse, GuardrailsListMemberAssignmentsParams> {
+        funcs::guardrails_list_member_assignments(self.core)
     }
 
     /// Removes one guardrail and returns a confirmation; needs a management key.
@@ -92,22 +90,21 @@ impl<'a> Guardrails<'a> {
     ///
     /// The same as [`funcs::guardrails_update`].
     #[inline]
-    pub fn update(self, id: impl AsRef<str>, request: UpdateGuardrailRequest) -> Call<GuardrailResponse> {
+    pub fn update(self, id: impl AsRef<str>, request: impl Borrow<UpdateGuardrailRequest>) -> Call<GuardrailResponse> {
         funcs::guardrails_update(self.core, id, request)
     }
 
     /// Lists the API keys bound to one guardrail, in pages; needs a management key.
     ///
-    /// `GET /guardrails/{id}/assignments/keys`, operation `listGuardrailKeyAssignments`. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+    /// `GET /guardrails/{id}/assignments/keys`, operation `listGuardrailKeyAssignments`. Optional parameters: `.params(GuardrailKeyAssignmentsParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
     ///
     /// The same as [`funcs::guardrails_list_guardrail_key_assignments`].
     #[inline]
     pub fn list_guardrail_key_assignments(
         self,
         id: impl AsRef<str>,
-        params: GuardrailKeyAssignmentsParams,
-    ) -> Call<ListKeyAssignmentsResponse> {
-        funcs::guardrails_list_guardrail_key_assignments(self.core, id, params)
+    ) -> Call<ListKeyAssignmentsResponse, GuardrailKeyAssignmentsParams> {
+        funcs::guardrails_list_guardrail_key_assignments(self.core, id)
     }
 
     /// Binds several API keys to one guardrail, displacing any they had before, and returns the outcome; needs a management key.
@@ -116,7 +113,11 @@ impl<'a> Guardrails<'a> {
     ///
     /// The same as [`funcs::guardrails_bulk_assign_keys`].
     #[inline]
-    pub fn bulk_assign_keys(self, id: impl AsRef<str>, request: BulkKeysRequest) -> Call<BulkAssignResponse> {
+    pub fn bulk_assign_keys(
+        self,
+        id: impl AsRef<str>,
+        request: impl Borrow<BulkKeysRequest>,
+    ) -> Call<BulkAssignResponse> {
         funcs::guardrails_bulk_assign_keys(self.core, id, request)
     }
 
@@ -126,22 +127,25 @@ impl<'a> Guardrails<'a> {
     ///
     /// The same as [`funcs::guardrails_bulk_unassign_keys`].
     #[inline]
-    pub fn bulk_unassign_keys(self, id: impl AsRef<str>, request: BulkKeysRequest) -> Call<BulkUnassignResponse> {
+    pub fn bulk_unassign_keys(
+        self,
+        id: impl AsRef<str>,
+        request: impl Borrow<BulkKeysRequest>,
+    ) -> Call<BulkUnassignResponse> {
         funcs::guardrails_bulk_unassign_keys(self.core, id, request)
     }
 
     /// Lists the organization members bound to one guardrail, in pages; needs a management key.
     ///
-    /// `GET /guardrails/{id}/assignments/members`, operation `listGuardrailMemberAssignments`. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+    /// `GET /guardrails/{id}/assignments/members`, operation `listGuardrailMemberAssignments`. Optional parameters: `.params(GuardrailMemberAssignmentsParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
     ///
     /// The same as [`funcs::guardrails_list_guardrail_member_assignments`].
     #[inline]
     pub fn list_guardrail_member_assignments(
         self,
         id: impl AsRef<str>,
-        params: GuardrailMemberAssignmentsParams,
-    ) -> Call<ListMemberAssignmentsResponse> {
-        funcs::guardrails_list_guardrail_member_assignments(self.core, id, params)
+    ) -> Call<ListMemberAssignmentsResponse, GuardrailMemberAssignmentsParams> {
+        funcs::guardrails_list_guardrail_member_assignments(self.core, id)
     }
 
     /// Binds several organization members to one guardrail and returns the outcome; needs a management key.
@@ -150,7 +154,11 @@ impl<'a> Guardrails<'a> {
     ///
     /// The same as [`funcs::guardrails_bulk_assign_members`].
     #[inline]
-    pub fn bulk_assign_members(self, id: impl AsRef<str>, request: BulkMembersRequest) -> Call<BulkAssignResponse> {
+    pub fn bulk_assign_members(
+        self,
+        id: impl AsRef<str>,
+        request: impl Borrow<BulkMembersRequest>,
+    ) -> Call<BulkAssignResponse> {
         funcs::guardrails_bulk_assign_members(self.core, id, request)
     }
 
@@ -160,7 +168,11 @@ impl<'a> Guardrails<'a> {
     ///
     /// The same as [`funcs::guardrails_bulk_unassign_members`].
     #[inline]
-    pub fn bulk_unassign_members(self, id: impl AsRef<str>, request: BulkMembersRequest) -> Call<BulkUnassignResponse> {
+    pub fn bulk_unassign_members(
+        self,
+        id: impl AsRef<str>,
+        request: impl Borrow<BulkMembersRequest>,
+    ) -> Call<BulkUnassignResponse> {
         funcs::guardrails_bulk_unassign_members(self.core, id, request)
     }
 }

@@ -8,6 +8,7 @@ use crate::models::images::{
     ImageGenerationRequest, ImageGenerationResponse, ImageModelEndpointsResponse, ImageModelsListResponse,
     ImageStreamEvent,
 };
+use std::borrow::Borrow;
 
 /// The operations of `images`, by [`OpenRouter::images`](crate::OpenRouter::images).
 #[derive(Clone, Copy, Debug)]
@@ -26,7 +27,7 @@ impl<'a> Images<'a> {
     ///
     /// The same as [`funcs::images_generate`].
     #[inline]
-    pub fn generate(self, request: ImageGenerationRequest) -> Call<ImageGenerationResponse> {
+    pub fn generate(self, request: impl Borrow<ImageGenerationRequest>) -> Call<ImageGenerationResponse> {
         funcs::images_generate(self.core, request)
     }
 
@@ -36,7 +37,7 @@ impl<'a> Images<'a> {
     ///
     /// The same as [`funcs::images_stream`].
     #[inline]
-    pub fn stream(self, request: ImageGenerationRequest) -> Call<EventStream<ImageStreamEvent>> {
+    pub fn stream(self, request: impl Borrow<ImageGenerationRequest>) -> Call<EventStream<ImageStreamEvent>> {
         funcs::images_stream(self.core, request)
     }
 

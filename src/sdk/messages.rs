@@ -5,6 +5,7 @@
 use crate::core::{Call, EventStream, OpenRouterCore};
 use crate::funcs;
 use crate::models::messages::{MessagesRequest, MessagesResult, MessagesStreamEvent};
+use std::borrow::Borrow;
 
 /// The operations of `messages`, by [`OpenRouter::messages`](crate::OpenRouter::messages).
 #[derive(Clone, Copy, Debug)]
@@ -23,7 +24,7 @@ impl<'a> Messages<'a> {
     ///
     /// The same as [`funcs::messages_create`].
     #[inline]
-    pub fn create(self, request: MessagesRequest) -> Call<MessagesResult> {
+    pub fn create(self, request: impl Borrow<MessagesRequest>) -> Call<MessagesResult> {
         funcs::messages_create(self.core, request)
     }
 
@@ -33,7 +34,7 @@ impl<'a> Messages<'a> {
     ///
     /// The same as [`funcs::messages_stream`].
     #[inline]
-    pub fn stream(self, request: MessagesRequest) -> Call<EventStream<MessagesStreamEvent>> {
+    pub fn stream(self, request: impl Borrow<MessagesRequest>) -> Call<EventStream<MessagesStreamEvent>> {
         funcs::messages_stream(self.core, request)
     }
 }

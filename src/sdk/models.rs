@@ -32,31 +32,31 @@ impl<'a> Models<'a> {
 
     /// Lists the available models with prices, context length and other properties, filtered and sorted as asked.
     ///
-    /// `GET /models`, operation `getModels`. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+    /// `GET /models`, operation `getModels`. Optional parameters: `.params(ModelsListParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
     ///
     /// The same as [`funcs::models_list`].
     #[inline]
-    pub fn list(self, params: ModelsListParams) -> Call<ModelsListResponse> {
-        funcs::models_list(self.core, params)
+    pub fn list(self) -> Call<ModelsListResponse, ModelsListParams> {
+        funcs::models_list(self.core)
     }
 
     /// Returns how many models are available, counted for the chosen output modalities.
     ///
-    /// `GET /models/count`, operation `listModelsCount`. Works without a key.
+    /// `GET /models/count`, operation `listModelsCount`. Works without a key. Optional parameters: `.params(ModelsCountParams::new()…)` on the call.
     ///
     /// The same as [`funcs::models_count`].
     #[inline]
-    pub fn count(self, params: ModelsCountParams) -> Call<ModelsCountResponse> {
-        funcs::models_count(self.core, params)
+    pub fn count(self) -> Call<ModelsCountResponse, ModelsCountParams> {
+        funcs::models_count(self.core)
     }
 
     /// Lists the models left after your guardrails, privacy settings and provider preferences; regional hostnames also restrict to that region.
     ///
-    /// `GET /models/user`, operation `listModelsUser`. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+    /// `GET /models/user`, operation `listModelsUser`. Optional parameters: `.params(ModelsListForUserParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
     ///
     /// The same as [`funcs::models_list_for_user`].
     #[inline]
-    pub fn list_for_user(self, params: ModelsListForUserParams) -> Call<ModelsListResponse> {
-        funcs::models_list_for_user(self.core, params)
+    pub fn list_for_user(self) -> Call<ModelsListResponse, ModelsListForUserParams> {
+        funcs::models_list_for_user(self.core)
     }
 }

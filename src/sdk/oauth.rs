@@ -8,6 +8,7 @@ use crate::models::oauth::{
     CreateAuthKeysCodeRequest, CreateAuthKeysCodeResponse, ExchangeAuthCodeForApiKeyRequest,
     ExchangeAuthCodeForApiKeyResponse, OAuthJwks, TokenExchangeRequest, TokenExchangeResponse,
 };
+use std::borrow::Borrow;
 
 /// The operations of `oauth`, by [`OpenRouter::oauth`](crate::OpenRouter::oauth).
 #[derive(Clone, Copy, Debug)]
@@ -28,7 +29,7 @@ impl<'a> OAuth<'a> {
     #[inline]
     pub fn exchange_auth_code_for_api_key(
         self,
-        request: ExchangeAuthCodeForApiKeyRequest,
+        request: impl Borrow<ExchangeAuthCodeForApiKeyRequest>,
     ) -> Call<ExchangeAuthCodeForApiKeyResponse> {
         funcs::oauth_exchange_auth_code_for_api_key(self.core, request)
     }
@@ -39,7 +40,7 @@ impl<'a> OAuth<'a> {
     ///
     /// The same as [`funcs::oauth_create_auth_code`].
     #[inline]
-    pub fn create_auth_code(self, request: CreateAuthKeysCodeRequest) -> Call<CreateAuthKeysCodeResponse> {
+    pub fn create_auth_code(self, request: impl Borrow<CreateAuthKeysCodeRequest>) -> Call<CreateAuthKeysCodeResponse> {
         funcs::oauth_create_auth_code(self.core, request)
     }
 
@@ -59,7 +60,7 @@ impl<'a> OAuth<'a> {
     ///
     /// The same as [`funcs::oauth_create_oauth_token`].
     #[inline]
-    pub fn create_oauth_token(self, request: TokenExchangeRequest) -> Call<TokenExchangeResponse> {
+    pub fn create_oauth_token(self, request: impl Borrow<TokenExchangeRequest>) -> Call<TokenExchangeResponse> {
         funcs::oauth_create_oauth_token(self.core, request)
     }
 }

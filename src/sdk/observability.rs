@@ -9,6 +9,7 @@ use crate::models::observability::{
     ObservabilityListParams, UpdateObservabilityDestinationRequest,
 };
 use crate::models::shared::DeletedResponse;
+use std::borrow::Borrow;
 
 /// The operations of `observability`, by [`OpenRouter::observability`](crate::OpenRouter::observability).
 #[derive(Clone, Copy, Debug)]
@@ -23,12 +24,12 @@ impl<'a> Observability<'a> {
 
     /// Lists the stable-release observability destinations set up in one workspace, in pages; needs a management key.
     ///
-    /// `GET /observability/destinations`, operation `listObservabilityDestinations`. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+    /// `GET /observability/destinations`, operation `listObservabilityDestinations`. Optional parameters: `.params(ObservabilityListParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
     ///
     /// The same as [`funcs::observability_list`].
     #[inline]
-    pub fn list(self, params: ObservabilityListParams) -> Call<ListObservabilityDestinationsResponse> {
-        funcs::observability_list(self.core, params)
+    pub fn list(self) -> Call<ListObservabilityDestinationsResponse, ObservabilityListParams> {
+        funcs::observability_list(self.core)
     }
 
     /// Adds an observability destination, up to five of each type, and returns it; needs a management key.
@@ -37,7 +38,10 @@ impl<'a> Observability<'a> {
     ///
     /// The same as [`funcs::observability_create`].
     #[inline]
-    pub fn create(self, request: CreateObservabilityDestinationRequest) -> Call<ObservabilityDestinationResponse> {
+    pub fn create(
+        self,
+        request: impl Borrow<CreateObservabilityDestinationRequest>,
+    ) -> Call<ObservabilityDestinationResponse> {
         funcs::observability_create(self.core, request)
     }
 
@@ -70,7 +74,7 @@ impl<'a> Observability<'a> {
     pub fn update(
         self,
         id: impl AsRef<str>,
-        request: UpdateObservabilityDestinationRequest,
+        request: impl Borrow<UpdateObservabilityDestinationRequest>,
     ) -> Call<ObservabilityDestinationResponse> {
         funcs::observability_update(self.core, id, request)
     }

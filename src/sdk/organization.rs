@@ -8,6 +8,7 @@ use crate::models::organization::{
     ListOrganizationMembersResponse, OrganizationListMembersParams, OrganizationSettingsResponse,
     UpdateOrganizationSettingsRequest,
 };
+use std::borrow::Borrow;
 
 /// The operations of `organization`, by [`OpenRouter::organization`](crate::OpenRouter::organization).
 #[derive(Clone, Copy, Debug)]
@@ -22,12 +23,12 @@ impl<'a> Organization<'a> {
 
     /// Lists the people in the organization behind the management key you authenticate with, in pages.
     ///
-    /// `GET /organization/members`, operation `listOrganizationMembers`. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+    /// `GET /organization/members`, operation `listOrganizationMembers`. Optional parameters: `.params(OrganizationListMembersParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
     ///
     /// The same as [`funcs::organization_list_members`].
     #[inline]
-    pub fn list_members(self, params: OrganizationListMembersParams) -> Call<ListOrganizationMembersResponse> {
-        funcs::organization_list_members(self.core, params)
+    pub fn list_members(self) -> Call<ListOrganizationMembersResponse, OrganizationListMembersParams> {
+        funcs::organization_list_members(self.core)
     }
 
     /// Returns the settings of the organization that the management key belongs to.
@@ -46,7 +47,10 @@ impl<'a> Organization<'a> {
     ///
     /// The same as [`funcs::organization_update_settings`].
     #[inline]
-    pub fn update_settings(self, request: UpdateOrganizationSettingsRequest) -> Call<OrganizationSettingsResponse> {
+    pub fn update_settings(
+        self,
+        request: impl Borrow<UpdateOrganizationSettingsRequest>,
+    ) -> Call<OrganizationSettingsResponse> {
         funcs::organization_update_settings(self.core, request)
     }
 }

@@ -11,6 +11,7 @@ use crate::models::presets::{
     PresetsListVersionsParams,
 };
 use crate::models::responses::ResponsesRequest;
+use std::borrow::Borrow;
 
 /// The operations of `presets`, by [`OpenRouter::presets`](crate::OpenRouter::presets).
 #[derive(Clone, Copy, Debug)]
@@ -25,12 +26,12 @@ impl<'a> Presets<'a> {
 
     /// Lists your presets, the most recently changed first, and returns one page.
     ///
-    /// `GET /presets`, operation `listPresets`. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+    /// `GET /presets`, operation `listPresets`. Optional parameters: `.params(PresetsListParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
     ///
     /// The same as [`funcs::presets_list`].
     #[inline]
-    pub fn list(self, params: PresetsListParams) -> Call<ListPresetsResponse> {
-        funcs::presets_list(self.core, params)
+    pub fn list(self) -> Call<ListPresetsResponse, PresetsListParams> {
+        funcs::presets_list(self.core)
     }
 
     /// Returns one preset, found by slug, with the version currently in force included.
@@ -49,7 +50,11 @@ impl<'a> Presets<'a> {
     ///
     /// The same as [`funcs::presets_create_presets_chat_completions`].
     #[inline]
-    pub fn create_presets_chat_completions(self, slug: impl AsRef<str>, request: ChatRequest) -> Call<PresetResponse> {
+    pub fn create_presets_chat_completions(
+        self,
+        slug: impl AsRef<str>,
+        request: impl Borrow<ChatRequest>,
+    ) -> Call<PresetResponse> {
         funcs::presets_create_presets_chat_completions(self.core, slug, request)
     }
 
@@ -59,7 +64,11 @@ impl<'a> Presets<'a> {
     ///
     /// The same as [`funcs::presets_create_presets_messages`].
     #[inline]
-    pub fn create_presets_messages(self, slug: impl AsRef<str>, request: MessagesRequest) -> Call<PresetResponse> {
+    pub fn create_presets_messages(
+        self,
+        slug: impl AsRef<str>,
+        request: impl Borrow<MessagesRequest>,
+    ) -> Call<PresetResponse> {
         funcs::presets_create_presets_messages(self.core, slug, request)
     }
 
@@ -69,22 +78,22 @@ impl<'a> Presets<'a> {
     ///
     /// The same as [`funcs::presets_create_presets_responses`].
     #[inline]
-    pub fn create_presets_responses(self, slug: impl AsRef<str>, request: ResponsesRequest) -> Call<PresetResponse> {
+    pub fn create_presets_responses(
+        self,
+        slug: impl AsRef<str>,
+        request: impl Borrow<ResponsesRequest>,
+    ) -> Call<PresetResponse> {
         funcs::presets_create_presets_responses(self.core, slug, request)
     }
 
     /// Lists every version of one preset, starting from the first, and returns one page.
     ///
-    /// `GET /presets/{slug}/versions`, operation `listPresetVersions`. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+    /// `GET /presets/{slug}/versions`, operation `listPresetVersions`. Optional parameters: `.params(PresetsListVersionsParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
     ///
     /// The same as [`funcs::presets_list_versions`].
     #[inline]
-    pub fn list_versions(
-        self,
-        slug: impl AsRef<str>,
-        params: PresetsListVersionsParams,
-    ) -> Call<ListPresetVersionsResponse> {
-        funcs::presets_list_versions(self.core, slug, params)
+    pub fn list_versions(self, slug: impl AsRef<str>) -> Call<ListPresetVersionsResponse, PresetsListVersionsParams> {
+        funcs::presets_list_versions(self.core, slug)
     }
 
     /// Returns one numbered version of a preset with its configuration.

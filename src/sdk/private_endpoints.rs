@@ -10,6 +10,7 @@ use crate::models::private_endpoints::{
     PrivateEndpointsDeleteParams, UpdatePrivateEndpointParametersRequest, UpdatePrivateEndpointPricingRequest,
     UpdatePrivateEndpointRequest, ValidatePrivateEndpointRequest,
 };
+use std::borrow::Borrow;
 
 /// The operations of `private-endpoints`, by [`OpenRouter::private_endpoints`](crate::OpenRouter::private_endpoints).
 #[derive(Clone, Copy, Debug)]
@@ -40,7 +41,7 @@ impl<'a> PrivateEndpoints<'a> {
     #[inline]
     pub fn create(
         self,
-        request: CreatePrivateEndpointRequest,
+        request: impl Borrow<CreatePrivateEndpointRequest>,
         idempotency_key: Option<&str>,
     ) -> Call<ManagedPrivateEndpointResponse> {
         funcs::private_endpoints_create(self.core, request, idempotency_key)
@@ -48,16 +49,12 @@ impl<'a> PrivateEndpoints<'a> {
 
     /// Deletes a private endpoint, ending all routing to it, and returns its ID; needs a management key.
     ///
-    /// `DELETE /private-endpoints/{id}`, operation `deletePrivateEndpoint`.
+    /// `DELETE /private-endpoints/{id}`, operation `deletePrivateEndpoint`. Optional parameters: `.params(PrivateEndpointsDeleteParams::new()…)` on the call.
     ///
     /// The same as [`funcs::private_endpoints_delete`].
     #[inline]
-    pub fn delete(
-        self,
-        id: impl AsRef<str>,
-        params: PrivateEndpointsDeleteParams,
-    ) -> Call<DeletePrivateEndpointResponse> {
-        funcs::private_endpoints_delete(self.core, id, params)
+    pub fn delete(self, id: impl AsRef<str>) -> Call<DeletePrivateEndpointResponse, PrivateEndpointsDeleteParams> {
+        funcs::private_endpoints_delete(self.core, id)
     }
 
     /// Returns one private endpoint in full, including its deployment, rates and parameters; needs a management key.
@@ -76,7 +73,11 @@ impl<'a> PrivateEndpoints<'a> {
     ///
     /// The same as [`funcs::private_endpoints_update`].
     #[inline]
-    pub fn update(self, id: impl AsRef<str>, request: UpdatePrivateEndpointRequest) -> Call<PrivateEndpointResponse> {
+    pub fn update(
+        self,
+        id: impl AsRef<str>,
+        request: impl Borrow<UpdatePrivateEndpointRequest>,
+    ) -> Call<PrivateEndpointResponse> {
         funcs::private_endpoints_update(self.core, id, request)
     }
 
@@ -121,7 +122,7 @@ impl<'a> PrivateEndpoints<'a> {
     pub fn update_parameters(
         self,
         id: impl AsRef<str>,
-        request: UpdatePrivateEndpointParametersRequest,
+        request: impl Borrow<UpdatePrivateEndpointParametersRequest>,
     ) -> Call<PrivateEndpointResponse> {
         funcs::private_endpoints_update_parameters(self.core, id, request)
     }
@@ -137,7 +138,7 @@ impl<'a> PrivateEndpoints<'a> {
     pub fn update_pricing(
         self,
         id: impl AsRef<str>,
-        request: UpdatePrivateEndpointPricingRequest,
+        request: impl Borrow<UpdatePrivateEndpointPricingRequest>,
     ) -> Call<PrivateEndpointResponse> {
         funcs::private_endpoints_update_pricing(self.core, id, request)
     }
@@ -151,7 +152,7 @@ impl<'a> PrivateEndpoints<'a> {
     pub fn validate(
         self,
         id: impl AsRef<str>,
-        request: ValidatePrivateEndpointRequest,
+        request: impl Borrow<ValidatePrivateEndpointRequest>,
     ) -> Call<PrivateEndpointValidationResponse> {
         funcs::private_endpoints_validate(self.core, id, request)
     }

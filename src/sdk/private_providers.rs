@@ -8,6 +8,7 @@ use crate::models::private_providers::{
     CreatePrivateProviderRequest, DeletePrivateProviderResponse, ListPrivateProvidersResponse, PrivateProviderResponse,
     UpdatePrivateProviderRequest,
 };
+use std::borrow::Borrow;
 
 /// The operations of `private-providers`, by [`OpenRouter::private_providers`](crate::OpenRouter::private_providers).
 #[derive(Clone, Copy, Debug)]
@@ -36,7 +37,7 @@ impl<'a> PrivateProviders<'a> {
     ///
     /// The same as [`funcs::private_providers_create`].
     #[inline]
-    pub fn create(self, request: CreatePrivateProviderRequest) -> Call<PrivateProviderResponse> {
+    pub fn create(self, request: impl Borrow<CreatePrivateProviderRequest>) -> Call<PrivateProviderResponse> {
         funcs::private_providers_create(self.core, request)
     }
 
@@ -66,7 +67,11 @@ impl<'a> PrivateProviders<'a> {
     ///
     /// The same as [`funcs::private_providers_update`].
     #[inline]
-    pub fn update(self, slug: impl AsRef<str>, request: UpdatePrivateProviderRequest) -> Call<PrivateProviderResponse> {
+    pub fn update(
+        self,
+        slug: impl AsRef<str>,
+        request: impl Borrow<UpdatePrivateProviderRequest>,
+    ) -> Call<PrivateProviderResponse> {
         funcs::private_providers_update(self.core, slug, request)
     }
 }

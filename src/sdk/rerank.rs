@@ -5,6 +5,7 @@
 use crate::core::{Call, OpenRouterCore};
 use crate::funcs;
 use crate::models::rerank::{CreateRerankRequest, CreateRerankResponse};
+use std::borrow::Borrow;
 
 /// The operations of `rerank`, by [`OpenRouter::rerank`](crate::OpenRouter::rerank).
 #[derive(Clone, Copy, Debug)]
@@ -23,7 +24,7 @@ impl<'a> Rerank<'a> {
     ///
     /// The same as [`funcs::rerank_rerank`].
     #[inline]
-    pub fn rerank(self, request: CreateRerankRequest) -> Call<CreateRerankResponse> {
+    pub fn rerank(self, request: impl Borrow<CreateRerankRequest>) -> Call<CreateRerankResponse> {
         funcs::rerank_rerank(self.core, request)
     }
 }

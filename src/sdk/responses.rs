@@ -5,6 +5,7 @@
 use crate::core::{Call, EventStream, OpenRouterCore};
 use crate::funcs;
 use crate::models::responses::{ResponsesRequest, ResponsesResult, ResponsesStreamEvent};
+use std::borrow::Borrow;
 
 /// The operations of `responses`, by [`OpenRouter::responses`](crate::OpenRouter::responses).
 #[derive(Clone, Copy, Debug)]
@@ -23,7 +24,7 @@ impl<'a> Responses<'a> {
     ///
     /// The same as [`funcs::responses_send`].
     #[inline]
-    pub fn send(self, request: ResponsesRequest) -> Call<ResponsesResult> {
+    pub fn send(self, request: impl Borrow<ResponsesRequest>) -> Call<ResponsesResult> {
         funcs::responses_send(self.core, request)
     }
 
@@ -33,7 +34,7 @@ impl<'a> Responses<'a> {
     ///
     /// The same as [`funcs::responses_stream`].
     #[inline]
-    pub fn stream(self, request: ResponsesRequest) -> Call<EventStream<ResponsesStreamEvent>> {
+    pub fn stream(self, request: impl Borrow<ResponsesRequest>) -> Call<EventStream<ResponsesStreamEvent>> {
         funcs::responses_stream(self.core, request)
     }
 }

@@ -9,6 +9,7 @@ use crate::models::scim::{
     ScimListGroupsParams, ScimListMappingsParams, ScimSyncJobResponse, UpdateScimGroupMappingRequest,
 };
 use crate::models::shared::DeletedResponse;
+use std::borrow::Borrow;
 
 /// The operations of `scim`, by [`OpenRouter::scim`](crate::OpenRouter::scim).
 #[derive(Clone, Copy, Debug)]
@@ -23,12 +24,12 @@ impl<'a> Scim<'a> {
 
     /// Lists which SCIM groups map to which workspaces in your organization, in pages; needs a management key.
     ///
-    /// `GET /scim/group-mappings`, operation `listScimGroupMappings`. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+    /// `GET /scim/group-mappings`, operation `listScimGroupMappings`. Optional parameters: `.params(ScimListMappingsParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
     ///
     /// The same as [`funcs::scim_list_mappings`].
     #[inline]
-    pub fn list_mappings(self, params: ScimListMappingsParams) -> Call<ListScimGroupMappingsResponse> {
-        funcs::scim_list_mappings(self.core, params)
+    pub fn list_mappings(self) -> Call<ListScimGroupMappingsResponse, ScimListMappingsParams> {
+        funcs::scim_list_mappings(self.core)
     }
 
     /// Grants a SCIM group a role in a workspace and returns the new mapping; needs a management key.
@@ -37,7 +38,7 @@ impl<'a> Scim<'a> {
     ///
     /// The same as [`funcs::scim_create`].
     #[inline]
-    pub fn create(self, request: CreateScimGroupMappingRequest) -> Call<ScimGroupMappingResponse> {
+    pub fn create(self, request: impl Borrow<CreateScimGroupMappingRequest>) -> Call<ScimGroupMappingResponse> {
         funcs::scim_create(self.core, request)
     }
 
@@ -67,18 +68,22 @@ impl<'a> Scim<'a> {
     ///
     /// The same as [`funcs::scim_update`].
     #[inline]
-    pub fn update(self, id: impl AsRef<str>, request: UpdateScimGroupMappingRequest) -> Call<ScimGroupMappingResponse> {
+    pub fn update(
+        self,
+        id: impl AsRef<str>,
+        request: impl Borrow<UpdateScimGroupMappingRequest>,
+    ) -> Call<ScimGroupMappingResponse> {
         funcs::scim_update(self.core, id, request)
     }
 
     /// Lists the SCIM groups known to your organization, in pages; needs a management key.
     ///
-    /// `GET /scim/groups`, operation `listScimGroups`. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+    /// `GET /scim/groups`, operation `listScimGroups`. Optional parameters: `.params(ScimListGroupsParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
     ///
     /// The same as [`funcs::scim_list_groups`].
     #[inline]
-    pub fn list_groups(self, params: ScimListGroupsParams) -> Call<ListScimGroupsResponse> {
-        funcs::scim_list_groups(self.core, params)
+    pub fn list_groups(self) -> Call<ListScimGroupsResponse, ScimListGroupsParams> {
+        funcs::scim_list_groups(self.core)
     }
 
     /// Starts bringing SCIM groups up to date with the identity provider and returns the job; needs a management key.

@@ -5,6 +5,7 @@
 use crate::core::{Call, OpenRouterCore};
 use crate::funcs;
 use crate::models::stt::{SttMultipartRequest, SttRequest, SttResponse};
+use std::borrow::Borrow;
 
 /// The operations of `stt`, by [`OpenRouter::stt`](crate::OpenRouter::stt).
 #[derive(Clone, Copy, Debug)]
@@ -23,7 +24,7 @@ impl<'a> Stt<'a> {
     ///
     /// The same as [`funcs::stt_create_transcription`].
     #[inline]
-    pub fn create_transcription(self, request: SttRequest) -> Call<SttResponse> {
+    pub fn create_transcription(self, request: impl Borrow<SttRequest>) -> Call<SttResponse> {
         funcs::stt_create_transcription(self.core, request)
     }
 
@@ -33,7 +34,7 @@ impl<'a> Stt<'a> {
     ///
     /// The same as [`funcs::stt_create_transcription_multipart`].
     #[inline]
-    pub fn create_transcription_multipart(self, request: SttMultipartRequest) -> Call<SttResponse> {
+    pub fn create_transcription_multipart(self, request: impl Into<SttMultipartRequest>) -> Call<SttResponse> {
         funcs::stt_create_transcription_multipart(self.core, request)
     }
 }

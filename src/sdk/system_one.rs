@@ -5,6 +5,7 @@
 use crate::core::{Call, OpenRouterCore};
 use crate::funcs;
 use crate::models::system_one::{DecisionsRequest, DecisionsResponse};
+use std::borrow::Borrow;
 
 /// The operations of `system-one`, by [`OpenRouter::system_one`](crate::OpenRouter::system_one).
 #[derive(Clone, Copy, Debug)]
@@ -23,7 +24,7 @@ impl<'a> SystemOne<'a> {
     ///
     /// The same as [`funcs::system_one_create`].
     #[inline]
-    pub fn create(self, request: DecisionsRequest) -> Call<DecisionsResponse> {
+    pub fn create(self, request: impl Borrow<DecisionsRequest>) -> Call<DecisionsResponse> {
         funcs::system_one_create(self.core, request)
     }
 }

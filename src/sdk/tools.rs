@@ -19,12 +19,12 @@ impl<'a> Tools<'a> {
 
     /// Lists the server tools that models can use through OpenRouter, with their names, engines and prices.
     ///
-    /// `GET /tools`, operation `listTools`. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+    /// `GET /tools`, operation `listTools`. Optional parameters: `.params(ToolsListToolsParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
     ///
     /// The same as [`funcs::tools_list_tools`].
     #[inline]
-    pub fn list_tools(self, params: ToolsListToolsParams) -> Call<ListToolsResponse> {
-        funcs::tools_list_tools(self.core, params)
+    pub fn list_tools(self) -> Call<ListToolsResponse, ToolsListToolsParams> {
+        funcs::tools_list_tools(self.core)
     }
 
     /// Returns one server tool with its engines, prices and the models that have it built in.

@@ -5,6 +5,7 @@
 use crate::core::{Call, Download, OpenRouterCore};
 use crate::funcs;
 use crate::models::tts::SpeechRequest;
+use std::borrow::Borrow;
 
 /// The operations of `tts`, by [`OpenRouter::tts`](crate::OpenRouter::tts).
 #[derive(Clone, Copy, Debug)]
@@ -23,7 +24,7 @@ impl<'a> Tts<'a> {
     ///
     /// The same as [`funcs::tts_create_speech`].
     #[inline]
-    pub fn create_speech(self, request: SpeechRequest) -> Call<Download> {
+    pub fn create_speech(self, request: impl Borrow<SpeechRequest>) -> Call<Download> {
         funcs::tts_create_speech(self.core, request)
     }
 }

@@ -9,6 +9,7 @@ use crate::models::vault::{
     VaultListInternVaultSecretsParams, VaultListVaultSecretsParams, VaultSecretCopyRequest, VaultSecretCopyResponse,
     VaultSecretListResponse, VaultSecretResponse, VaultSecretWriteRequest,
 };
+use std::borrow::Borrow;
 
 /// The operations of `vault`, by [`OpenRouter::vault`](crate::OpenRouter::vault).
 #[derive(Clone, Copy, Debug)]
@@ -33,30 +34,28 @@ impl<'a> Vault<'a> {
 
     /// Lists the secrets that requests of an intern actually get, after its own vault, attached vaults and the workspace vault are combined in that order of precedence.
     ///
-    /// `GET /vault/interns/{internId}/effective-secrets`, operation `listInternEffectiveVaultSecrets`. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+    /// `GET /vault/interns/{internId}/effective-secrets`, operation `listInternEffectiveVaultSecrets`. Optional parameters: `.params(VaultEffectiveSecretsParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
     ///
     /// The same as [`funcs::vault_list_intern_effective_vault_secrets`].
     #[inline]
     pub fn list_intern_effective_vault_secrets(
         self,
         intern_id: impl AsRef<str>,
-        params: VaultEffectiveSecretsParams,
-    ) -> Call<VaultEffectiveSecretListResponse> {
-        funcs::vault_list_intern_effective_vault_secrets(self.core, intern_id, params)
+    ) -> Call<VaultEffectiveSecretListResponse, VaultEffectiveSecretsParams> {
+        funcs::vault_list_intern_effective_vault_secrets(self.core, intern_id)
     }
 
     /// Lists the secrets stored for one intern, in pages and without their values; older ones from the dashboard are included.
     ///
-    /// `GET /vault/interns/{internId}/secrets`, operation `listInternVaultSecrets`. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+    /// `GET /vault/interns/{internId}/secrets`, operation `listInternVaultSecrets`. Optional parameters: `.params(VaultListInternVaultSecretsParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
     ///
     /// The same as [`funcs::vault_list_intern_vault_secrets`].
     #[inline]
     pub fn list_intern_vault_secrets(
         self,
         intern_id: impl AsRef<str>,
-        params: VaultListInternVaultSecretsParams,
-    ) -> Call<VaultSecretListResponse> {
-        funcs::vault_list_intern_vault_secrets(self.core, intern_id, params)
+    ) -> Call<VaultSecretListResponse, VaultListInternVaultSecretsParams> {
+        funcs::vault_list_intern_vault_secrets(self.core, intern_id)
     }
 
     /// Copies workspace secrets to an intern, overwriting those of the same name, and returns descriptions of the copies; either all are copied or none.
@@ -68,7 +67,7 @@ impl<'a> Vault<'a> {
     pub fn copy_vault_secrets_to_intern(
         self,
         intern_id: impl AsRef<str>,
-        request: VaultSecretCopyRequest,
+        request: impl Borrow<VaultSecretCopyRequest>,
     ) -> Call<VaultSecretCopyResponse> {
         funcs::vault_copy_vault_secrets_to_intern(self.core, intern_id, request)
     }
@@ -93,19 +92,19 @@ impl<'a> Vault<'a> {
         self,
         intern_id: impl AsRef<str>,
         name: impl AsRef<str>,
-        request: VaultSecretWriteRequest,
+        request: impl Borrow<VaultSecretWriteRequest>,
     ) -> Call<VaultSecretResponse> {
         funcs::vault_store_intern_vault_secret(self.core, intern_id, name, request)
     }
 
     /// Lists the secrets of the workspace that the API key belongs to, in pages and without their values; older ones from the dashboard are included.
     ///
-    /// `GET /vault/secrets`, operation `listVaultSecrets`. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+    /// `GET /vault/secrets`, operation `listVaultSecrets`. Optional parameters: `.params(VaultListVaultSecretsParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
     ///
     /// The same as [`funcs::vault_list_vault_secrets`].
     #[inline]
-    pub fn list_vault_secrets(self, params: VaultListVaultSecretsParams) -> Call<VaultSecretListResponse> {
-        funcs::vault_list_vault_secrets(self.core, params)
+    pub fn list_vault_secrets(self) -> Call<VaultSecretListResponse, VaultListVaultSecretsParams> {
+        funcs::vault_list_vault_secrets(self.core)
     }
 
     /// Deletes one secret of the workspace that the API key belongs to.
@@ -127,7 +126,7 @@ impl<'a> Vault<'a> {
     pub fn store_vault_secret(
         self,
         name: impl AsRef<str>,
-        request: VaultSecretWriteRequest,
+        request: impl Borrow<VaultSecretWriteRequest>,
     ) -> Call<VaultSecretResponse> {
         funcs::vault_store_vault_secret(self.core, name, request)
     }

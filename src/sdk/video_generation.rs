@@ -7,6 +7,7 @@ use crate::funcs;
 use crate::models::video_generation::{
     VideoGenerationGetVideoContentParams, VideoGenerationRequest, VideoGenerationResponse, VideoModelsListResponse,
 };
+use std::borrow::Borrow;
 
 /// The operations of `video-generation`, by [`OpenRouter::video_generation`](crate::OpenRouter::video_generation).
 #[derive(Clone, Copy, Debug)]
@@ -25,7 +26,7 @@ impl<'a> VideoGeneration<'a> {
     ///
     /// The same as [`funcs::video_generation_generate`].
     #[inline]
-    pub fn generate(self, request: VideoGenerationRequest) -> Call<VideoGenerationResponse> {
+    pub fn generate(self, request: impl Borrow<VideoGenerationRequest>) -> Call<VideoGenerationResponse> {
         funcs::video_generation_generate(self.core, request)
     }
 
@@ -51,15 +52,11 @@ impl<'a> VideoGeneration<'a> {
 
     /// Streams the bytes of a finished video from the provider that made it.
     ///
-    /// `GET /videos/{jobId}/content`, operation `listVideosContent`.
+    /// `GET /videos/{jobId}/content`, operation `listVideosContent`. Optional parameters: `.params(VideoGenerationGetVideoContentParams::new()…)` on the call.
     ///
     /// The same as [`funcs::video_generation_get_video_content`].
     #[inline]
-    pub fn get_video_content(
-        self,
-        job_id: impl AsRef<str>,
-        params: VideoGenerationGetVideoContentParams,
-    ) -> Call<Download> {
-        funcs::video_generation_get_video_content(self.core, job_id, params)
+    pub fn get_video_content(self, job_id: impl AsRef<str>) -> Call<Download, VideoGenerationGetVideoContentParams> {
+        funcs::video_generation_get_video_content(self.core, job_id)
     }
 }

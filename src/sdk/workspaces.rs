@@ -11,6 +11,7 @@ use crate::models::workspaces::{
     UpdateWorkspaceRequest, UpsertWorkspaceBudgetRequest, WorkspaceBudgetInterval, WorkspaceBudgetResponse,
     WorkspaceResponse, WorkspacesDeleteParams, WorkspacesListMembersParams, WorkspacesListParams,
 };
+use std::borrow::Borrow;
 
 /// The operations of `workspaces`, by [`OpenRouter::workspaces`](crate::OpenRouter::workspaces).
 #[derive(Clone, Copy, Debug)]
@@ -25,12 +26,12 @@ impl<'a> Workspaces<'a> {
 
     /// Lists the workspaces of your account and returns one page; needs a management key.
     ///
-    /// `GET /workspaces`, operation `listWorkspaces`. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+    /// `GET /workspaces`, operation `listWorkspaces`. Optional parameters: `.params(WorkspacesListParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
     ///
     /// The same as [`funcs::workspaces_list`].
     #[inline]
-    pub fn list(self, params: WorkspacesListParams) -> Call<ListWorkspacesResponse> {
-        funcs::workspaces_list(self.core, params)
+    pub fn list(self) -> Call<ListWorkspacesResponse, WorkspacesListParams> {
+        funcs::workspaces_list(self.core)
     }
 
     /// Creates a workspace in your account and returns it; needs a management key.
@@ -39,18 +40,18 @@ impl<'a> Workspaces<'a> {
     ///
     /// The same as [`funcs::workspaces_create`].
     #[inline]
-    pub fn create(self, request: CreateWorkspaceRequest) -> Call<WorkspaceResponse> {
+    pub fn create(self, request: impl Borrow<CreateWorkspaceRequest>) -> Call<WorkspaceResponse> {
         funcs::workspaces_create(self.core, request)
     }
 
     /// Deletes a workspace without active keys, along with its budgets and guardrails, and returns a confirmation; needs a management key.
     ///
-    /// `DELETE /workspaces/{id}`, operation `deleteWorkspace`.
+    /// `DELETE /workspaces/{id}`, operation `deleteWorkspace`. Optional parameters: `.params(WorkspacesDeleteParams::new()…)` on the call.
     ///
     /// The same as [`funcs::workspaces_delete`].
     #[inline]
-    pub fn delete(self, id: impl AsRef<str>, params: WorkspacesDeleteParams) -> Call<DeletedResponse> {
-        funcs::workspaces_delete(self.core, id, params)
+    pub fn delete(self, id: impl AsRef<str>) -> Call<DeletedResponse, WorkspacesDeleteParams> {
+        funcs::workspaces_delete(self.core, id)
     }
 
     /// Returns one workspace, found by UUID or slug; needs a management key.
@@ -69,22 +70,18 @@ impl<'a> Workspaces<'a> {
     ///
     /// The same as [`funcs::workspaces_update`].
     #[inline]
-    pub fn update(self, id: impl AsRef<str>, request: UpdateWorkspaceRequest) -> Call<WorkspaceResponse> {
+    pub fn update(self, id: impl AsRef<str>, request: impl Borrow<UpdateWorkspaceRequest>) -> Call<WorkspaceResponse> {
         funcs::workspaces_update(self.core, id, request)
     }
 
     /// Lists the members of one workspace in pages; the default workspace includes the whole organization. Needs a management key.
     ///
-    /// `GET /workspaces/{id}/members`, operation `listWorkspaceMembers`. Pages: `.pages()` and `.items()` on the call ask for the following ones.
+    /// `GET /workspaces/{id}/members`, operation `listWorkspaceMembers`. Optional parameters: `.params(WorkspacesListMembersParams::new()…)` on the call. Pages: `.pages()` and `.items()` on the call ask for the following ones.
     ///
     /// The same as [`funcs::workspaces_list_members`].
     #[inline]
-    pub fn list_members(
-        self,
-        id: impl AsRef<str>,
-        params: WorkspacesListMembersParams,
-    ) -> Call<ListWorkspaceMembersResponse> {
-        funcs::workspaces_list_members(self.core, id, params)
+    pub fn list_members(self, id: impl AsRef<str>) -> Call<ListWorkspaceMembersResponse, WorkspacesListMembersParams> {
+        funcs::workspaces_list_members(self.core, id)
     }
 
     /// Adds several organization members to a workspace in their organization roles and returns the outcome; needs a management key.
@@ -96,7 +93,7 @@ impl<'a> Workspaces<'a> {
     pub fn bulk_add_members(
         self,
         id: impl AsRef<str>,
-        request: BulkWorkspaceMembersRequest,
+        request: impl Borrow<BulkWorkspaceMembersRequest>,
     ) -> Call<BulkAddWorkspaceMembersResponse> {
         funcs::workspaces_bulk_add_members(self.core, id, request)
     }
@@ -110,7 +107,7 @@ impl<'a> Workspaces<'a> {
     pub fn bulk_remove_members(
         self,
         id: impl AsRef<str>,
-        request: BulkWorkspaceMembersRequest,
+        request: impl Borrow<BulkWorkspaceMembersRequest>,
     ) -> Call<BulkRemoveWorkspaceMembersResponse> {
         funcs::workspaces_bulk_remove_members(self.core, id, request)
     }
@@ -163,7 +160,7 @@ impl<'a> Workspaces<'a> {
         self,
         workspace_ref: impl AsRef<str>,
         interval: impl Into<WorkspaceBudgetInterval>,
-        request: UpsertWorkspaceBudgetRequest,
+        request: impl Borrow<UpsertWorkspaceBudgetRequest>,
     ) -> Call<WorkspaceBudgetResponse> {
         funcs::workspaces_set_budget(self.core, workspace_ref, interval, request)
     }

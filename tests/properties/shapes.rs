@@ -212,7 +212,7 @@ pub(crate) fn answers() -> BTreeSet<String> {
     let mut answers = BTreeSet::new();
     for source in read("src/funcs") {
         for piece in source.split("Call<").skip(1) {
-            let answer = piece.split('>').next().unwrap();
+            let answer = piece.split(['>', ',']).next().unwrap();
             let answer = answer.strip_prefix("EventStream<").unwrap_or(answer);
             let answer = answer.strip_prefix("Vec<").unwrap_or(answer);
             if answer.starts_with(char::is_uppercase) && !["Download", "Json"].contains(&answer) {

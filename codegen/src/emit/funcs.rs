@@ -16,12 +16,24 @@ pub struct Function {
     pub method: String,
     /// Names and types of the arguments after the core.
     pub arguments: Vec<(String, String)>,
-    /// The type in `Call<…>`.
+    /// What the operation returns.
     pub answer: String,
+    /// The type of the optional parameters.
+    pub params: Option<String>,
     /// The body.
     body: String,
     /// It answers a stream of events.
     pub stream: bool,
+}
+
+impl Function {
+    /// The type of the call.
+    pub fn call(&self) -> String {
+        match &self.params {
+            Some(params) => format!("Call<{}, {params}>", self.answer),
+            None => format!("Call<{}>", self.answer),
+        }
+    }
 }
 
 /// The functions of an operation: one, or two where it can stream.
@@ -62,16 +74,16 @@ fn function(operation: &Operation, method: &str, answer: String, stream: Option<
     match &operation.body {
         Body::None => {}
         Body::Json(ty, _) => {
-            arguments.push(("request".to_owned(), ty.rust()));
-            body.push_str(".json(&request)");
+            arguments.push(("request".to_owned(), format!("impl Borrow<{}>", ty.rust())));
+            body.push_str(".json(request.borrow())");
         }
         Body::Form(ty) => {
-            arguments.push(("request".to_owned(), ty.rust()));
-            body.push_str(".form(&request)");
+            arguments.push(("request".to_owned(), format!("impl Borrow<{}>", ty.rust())));
+            body.push_str(".form(request.borrow())");
         }
         Body::Multipart(name) => {
-            arguments.push(("request".to_owned(), name.clone()));
-            body.push_str(".multipart(request.into_multipart())");
+            arguments.push(("request".to_owned(), format!("impl Into<{name}>")));
+            body.push_str(".multipart(request.into().into_multipart())");
         }
     }
     for field in &operation.headers {
@@ -81,11 +93,8 @@ fn function(operation: &Operation, method: &str, answer: String, stream: Option<
     if let Some(stream) = stream.filter(|_| operation.stream_member) {
         body.push_str(&format!(".stream({stream})"));
     }
-    if let Some(query) = &operation.query {
-        arguments.push(("params".to_owned(), query.clone()));
-        body = format!("params.write({body})");
-    }
-    Function { name, method: identifier(method), arguments, answer, body, stream: stream == Some(true) }
+    let params = operation.query.clone();
+    Function { name, method: identifier(method), arguments, answer, params, body, stream: stream == Some(true) }
 }
 
 /// How a parameter is taken and handed on.
@@ -111,7 +120,7 @@ fn scalar(field: &Field) -> (String, String) {
 /// The types that a function mentions in its signature.
 pub fn mentioned(function: &Function) -> String {
     let arguments = function.arguments.iter().map(|(_, ty)| ty.as_str());
-    arguments.chain([function.answer.as_str()]).flat_map(|ty| [ty, " "]).collect()
+    arguments.chain([function.answer.as_str()]).chain(function.params.as_deref()).flat_map(|ty| [ty, " "]).collect()
 }
 
 /// The name of a function under another namespace.
@@ -191,8 +200,9 @@ pub fn imports(body: &str) -> String {
     ];
     let names: Vec<_> = mentioned.iter().filter(|(sign, _)| body.contains(sign)).map(|(_, name)| *name).collect();
     let maps = if body.contains("BTreeMap<") { "use std::collections::{BTreeMap, BTreeSet};\n\n" } else { "" };
+    let borrow = if body.contains("Borrow<") { "use std::borrow::Borrow;\n" } else { "" };
     let method = if body.contains("Method::") { "use http::Method;\n\n" } else { "" };
-    format!("{maps}{method}use crate::core::{{{}}};\n", names.join(", "))
+    format!("{borrow}{maps}{method}use crate::core::{{{}}};\n", names.join(", "))
 }
 
 fn describe(operation: &Operation, function: &str) -> String {
@@ -254,6 +264,9 @@ pub fn operation_doc(
         "Optional" => facts.push("Works without a key.".to_owned()),
         _ => {}
     }
+    if let Some(params) = &function.params {
+        facts.push(format!("Optional parameters: `.params({params}::new()…)` on the call."));
+    }
     if operation.paging.is_some() {
         facts.push("Pages: `.pages()` and `.items()` on the call ask for the following ones.".to_owned());
     }
@@ -307,12 +320,13 @@ fn write_function(
     }
     out.push_str(&deprecation(operation, ""));
     out.push_str(&signature(&function.name, function));
-    out.push_str(&format!(" {{\n    Call::new(core, {})\n}}\n", function.body));
+    let taking = if function.params.is_some() { ".taking()" } else { "" };
+    out.push_str(&format!(" {{\n    Call::new(core, {}){taking}\n}}\n", function.body));
 }
 
 fn signature(name: &str, function: &Function) -> String {
     let arguments: String = function.arguments.iter().map(|(name, ty)| format!(", {name}: {ty}")).collect();
-    format!("#[inline]\npub fn {name}(core: &OpenRouterCore{arguments}) -> Call<{}>", function.answer)
+    format!("#[inline]\npub fn {name}(core: &OpenRouterCore{arguments}) -> {}", function.call())
 }
 
 /// The struct of the facade for a namespace.

@@ -108,6 +108,7 @@ fn imports(context: &Context<'_>, types: &[&Type], body: &str) -> String {
     let core = [
         ("into_multipart", "Multipart"),
         ("impl Page for", "Page"),
+        ("impl Parameters for", "Parameters"),
         ("parts: Parts", "Parts"),
         ("impl StreamItem for", "StreamItem"),
     ];
@@ -741,7 +742,10 @@ fn parameters(context: &Context<'_>, ty: &Type, fields: &[Field], out: &mut Stri
         "}}\n\nimpl {} {{\n    /// Without parameters.\n    #[inline]\n    pub fn new() -> Self {{\n        Self::default()\n    }}\n",
         ty.name
     ));
-    out.push_str("\n    #[inline]\n    pub(crate) fn write(&self, parts: Parts) -> Parts {\n        parts");
+    out.push_str(&format!(
+        "}}\n\nimpl Parameters for {} {{\n    #[inline]\n    fn write(&self, parts: Parts) -> Parts {{\n        parts",
+        ty.name
+    ));
     for field in fields {
         out.push_str(&format!("\n            .{}", query_call(field)));
     }
@@ -770,6 +774,13 @@ fn form(context: &Context<'_>, ty: &Type, fields: &[Field], out: &mut String) {
     }
     out.push_str("}\n");
     constructor(ty, fields, "", out);
+    let mut required = fields.iter().filter(|field| field.presence == Presence::Required);
+    if required.next().is_some_and(|field| field.ty == Ty::Bytes) && required.next().is_none() {
+        out.push_str(&format!(
+            "\n/// A form with this file.\nimpl<T: Into<FilePart>> From<T> for {} {{\n    #[inline]\n    fn from(file: T) -> Self {{\n        Self::new(file)\n    }}\n}}\n",
+            ty.name
+        ));
+    }
     out.push_str(&format!("\nimpl {} {{\n", ty.name));
     for field in fields.iter().filter(|field| field.presence != Presence::Required) {
         let (of, value) = argument(field);

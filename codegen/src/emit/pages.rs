@@ -235,16 +235,17 @@ fn operation_section(
     }
     let free = identifier(&format!("{}_{}", page.prefix, function.method));
     let arguments = Arguments::new(context, pages, operation, function);
+    let params = if function.params.is_some() { ".params(params)" } else { "" };
     let facade = Way {
         import: "openrouter_kit::OpenRouter",
         make: "let client = OpenRouter::from_env()?;".to_owned(),
-        call: format!("client.{}.{}({})", page.access, function.method, arguments.names.join(", ")),
+        call: format!("client.{}.{}({}){params}", page.access, function.method, arguments.names.join(", ")),
     };
     let core = ["&core".to_owned()].into_iter().chain(arguments.names.iter().cloned()).collect::<Vec<_>>();
     let standalone = Way {
         import: &format!("openrouter_kit::{{OpenRouterCore, funcs::{free}}}"),
         make: "let core = OpenRouterCore::from_env()?;".to_owned(),
-        call: format!("{free}({})", core.join(", ")),
+        call: format!("{free}({}){params}", core.join(", ")),
     };
     for (heading, name, way) in [("Example Usage", "facade", facade), ("Standalone function", "function", standalone)] {
         let file = format!("snippets/{free}.{name}.rs");
@@ -281,23 +282,22 @@ impl Arguments {
         let scalars = operation.path_parameters.iter().chain(&operation.required_query);
         let mut names: Vec<_> = scalars.map(|field| values.taken(&field.ty, &field.wire, 0)).collect();
         let mut lines = Vec::new();
-        for (name, ty) in function.arguments.iter().filter(|(name, _)| matches!(name.as_str(), "request" | "params")) {
-            let value = match (name.as_str(), pages.examples.text_of(&operation.id)) {
-                ("request", Some(example)) => example.trim().to_owned(),
-                ("params", _) => {
-                    let example = pages.examples.text_of(&format!("{}.params", operation.id));
-                    example.map_or_else(|| values.filled(ty), str::to_owned)
-                }
-                _ => match &operation.body {
-                    Body::Json(ty, _) | Body::Form(ty) => values.whole(ty, &operation.name),
-                    _ => values.filled(ty),
-                },
+        if operation.body != Body::None {
+            let value = match (pages.examples.text_of(&operation.id), &operation.body) {
+                (Some(example), _) => example.trim().to_owned(),
+                (None, Body::Json(ty, _) | Body::Form(ty)) => values.whole(ty, &operation.name),
+                (None, Body::Multipart(name)) => values.filled(name),
+                (None, Body::None) => String::new(),
             };
-            lines.push(format!("let {name} = {value};"));
+            lines.push(format!("let request = {value};"));
         }
         names.extend(lines.iter().filter(|line| line.starts_with("let request")).map(|_| "request".to_owned()));
         names.extend(operation.headers.iter().map(|_| "None".to_owned()));
-        names.extend(operation.query.iter().map(|_| "params".to_owned()));
+        if let Some(ty) = &function.params {
+            let example = pages.examples.text_of(&format!("{}.params", operation.id));
+            let value = example.map_or_else(|| values.filled(ty), str::to_owned);
+            lines.push(format!("let params = {value};"));
+        }
         Self { names, lines }
     }
 }
@@ -499,7 +499,7 @@ fn cell(context: &Context<'_>, field: &Field) -> String {
 
 fn parameters(context: &Context<'_>, operation: &Operation, function: &Function, out: &mut String) {
     out.push_str("\n### Parameters\n\n");
-    if function.arguments.is_empty() {
+    if function.arguments.is_empty() && function.params.is_none() {
         out.push_str("None.\n");
         return;
     }
@@ -510,17 +510,21 @@ fn parameters(context: &Context<'_>, operation: &Operation, function: &Function,
     };
     let scalars: Vec<_> =
         operation.path_parameters.iter().chain(&operation.required_query).chain(&operation.headers).collect();
-    for (name, ty) in &function.arguments {
-        if let Some(field) = scalars.iter().find(|field| field.rust == *name) {
+    let params = function.params.iter().map(|ty| ("params", ty.as_str()));
+    let arguments = function.arguments.iter().map(|(name, ty)| (name.as_str(), ty.as_str()));
+    for (name, ty) in arguments.chain(params) {
+        if let Some(field) = scalars.iter().find(|field| field.rust == name) {
             row(name, ty, !ty.starts_with("Option<"), &cell(context, field));
             continue;
         }
+        let bare = ty.strip_prefix("impl Borrow<").or_else(|| ty.strip_prefix("impl Into<"));
+        let ty = bare.and_then(|ty| ty.strip_suffix('>')).unwrap_or(ty);
         let of_type = context.api.find(ty);
-        let what = of_type.and_then(|ty| context.prose.get(&ty.key)).unwrap_or(match name.as_str() {
-            "params" => "The optional parameters.",
+        let what = of_type.and_then(|ty| context.prose.get(&ty.key)).unwrap_or(match name {
+            "params" => "The optional parameters, set by `.params(…)` on the call.",
             _ => "What is sent.",
         });
-        row(name, ty, true, &what.replace('|', "\\|"));
+        row(name, ty, name != "params", &what.replace('|', "\\|"));
         let fields = match of_type.map(|ty| &ty.kind) {
             Some(Kind::Struct(own)) => own.fields.as_slice(),
             Some(Kind::Parameters(fields) | Kind::Form(fields)) => fields.as_slice(),

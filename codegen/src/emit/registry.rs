@@ -105,12 +105,13 @@ fn calling(context: &Context<'_>, operation: &Operation, function: &Function, na
     arguments.extend(fields.map(|field| given(field, &format!("given.text({})", literal(&field.wire)))));
     match &operation.body {
         Body::None => {}
-        Body::Json(_, _) | Body::Form(_) => arguments.push("given.body()".to_owned()),
+        Body::Json(ty, _) | Body::Form(ty) => arguments.push(format!("given.body::<{}>()", ty.rust())),
         Body::Multipart(name) => arguments.push(form(context, name)),
     }
     arguments
         .extend(operation.headers.iter().map(|field| format!("given.optional({}).as_deref()", literal(&field.wire))));
-    arguments.extend(operation.query.as_ref().map(|name| parameters(context, name)));
+    let params =
+        operation.query.as_ref().map_or_else(String::new, |name| format!(".params({})", parameters(context, name)));
     let arguments = arguments.join(", ");
     let outcome = match (&operation.answer, function.stream) {
         (Answer::Empty, _) => "nothing",
@@ -121,8 +122,8 @@ fn calling(context: &Context<'_>, operation: &Operation, function: &Function, na
     let separator = if arguments.is_empty() { "" } else { ", " };
     format!(
         "\n#[allow(deprecated, unused_variables)]\nfn {name}<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {{\n    \
-         [{outcome}(funcs::{name}(client.core(){separator}{arguments})), \
-         {outcome}(client.{namespace}().{method}({arguments}))]\n}}\n",
+         [{outcome}(funcs::{name}(client.core(){separator}{arguments}){params}), \
+         {outcome}(client.{namespace}().{method}({arguments}){params})]\n}}\n",
         method = function.method,
     )
 }

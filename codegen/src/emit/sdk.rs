@@ -122,9 +122,9 @@ fn method(context: &Context<'_>, operation: &Operation, function: &Function, fac
         out.push_str(&deprecation);
     }
     out.push_str(&format!(
-        "    #[inline]\n    pub fn {}(self{arguments}) -> Call<{}> {{\n        funcs::{}(self.core{names})\n    }}\n",
+        "    #[inline]\n    pub fn {}(self{arguments}) -> {} {{\n        funcs::{}(self.core{names})\n    }}\n",
         function.method,
-        seen(&function.answer),
+        seen(&function.call()),
         function.name
     ));
 }

@@ -1961,7 +1961,7 @@ pub(crate) const OPERATIONS: &[(&str, &str, Calling)] = &[
 #[allow(deprecated, unused_variables)]
 fn analytics_get_user_activity<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
-        value(funcs::analytics_get_user_activity(client.core(), {
+        value(funcs::analytics_get_user_activity(client.core()).params({
             let mut all = AnalyticsGetUserActivityParams::new();
             if let Some(text) = given.optional("date") {
                 all = all.date(text);
@@ -1980,7 +1980,7 @@ fn analytics_get_user_activity<'a>(client: &'a OpenRouter, given: &'a Given) -> 
             }
             all
         })),
-        value(client.analytics().get_user_activity({
+        value(client.analytics().get_user_activity().params({
             let mut all = AnalyticsGetUserActivityParams::new();
             if let Some(text) = given.optional("date") {
                 all = all.date(text);
@@ -2010,29 +2010,32 @@ fn analytics_get_analytics_meta<'a>(client: &'a OpenRouter, given: &'a Given) ->
 #[allow(deprecated, unused_variables)]
 fn analytics_query_analytics<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
-        value(funcs::analytics_query_analytics(client.core(), given.body())),
-        value(client.analytics().query_analytics(given.body())),
+        value(funcs::analytics_query_analytics(client.core(), given.body::<QueryAnalyticsRequest>())),
+        value(client.analytics().query_analytics(given.body::<QueryAnalyticsRequest>())),
     ]
 }
 
 #[allow(deprecated, unused_variables)]
 fn alpha_decisions_create<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
-        value(funcs::alpha_decisions_create(client.core(), given.body())),
-        value(client.alpha_decisions().create(given.body())),
+        value(funcs::alpha_decisions_create(client.core(), given.body::<DecisionsRequest>())),
+        value(client.alpha_decisions().create(given.body::<DecisionsRequest>())),
     ]
 }
 
 #[allow(deprecated, unused_variables)]
 fn tts_create_speech<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
-    [bytes(funcs::tts_create_speech(client.core(), given.body())), bytes(client.tts().create_speech(given.body()))]
+    [
+        bytes(funcs::tts_create_speech(client.core(), given.body::<SpeechRequest>())),
+        bytes(client.tts().create_speech(given.body::<SpeechRequest>())),
+    ]
 }
 
 #[allow(deprecated, unused_variables)]
 fn stt_create_transcription<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
-        value(funcs::stt_create_transcription(client.core(), given.body())),
-        value(client.stt().create_transcription(given.body())),
+        value(funcs::stt_create_transcription(client.core(), given.body::<SttRequest>())),
+        value(client.stt().create_transcription(given.body::<SttRequest>())),
     ]
 }
 
@@ -2125,23 +2128,26 @@ fn stt_create_transcription_multipart<'a>(client: &'a OpenRouter, given: &'a Giv
 #[allow(deprecated, unused_variables)]
 fn oauth_exchange_auth_code_for_api_key<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
-        value(funcs::oauth_exchange_auth_code_for_api_key(client.core(), given.body())),
-        value(client.oauth().exchange_auth_code_for_api_key(given.body())),
+        value(funcs::oauth_exchange_auth_code_for_api_key(
+            client.core(),
+            given.body::<ExchangeAuthCodeForApiKeyRequest>(),
+        )),
+        value(client.oauth().exchange_auth_code_for_api_key(given.body::<ExchangeAuthCodeForApiKeyRequest>())),
     ]
 }
 
 #[allow(deprecated, unused_variables)]
 fn oauth_create_auth_code<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
-        value(funcs::oauth_create_auth_code(client.core(), given.body())),
-        value(client.oauth().create_auth_code(given.body())),
+        value(funcs::oauth_create_auth_code(client.core(), given.body::<CreateAuthKeysCodeRequest>())),
+        value(client.oauth().create_auth_code(given.body::<CreateAuthKeysCodeRequest>())),
     ]
 }
 
 #[allow(deprecated, unused_variables)]
 fn batch_list<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
-        value(funcs::batch_list(client.core(), {
+        value(funcs::batch_list(client.core()).params({
             let mut all = BatchListParams::new();
             if let Some(text) = given.optional("limit") {
                 all = all.limit(text.parse::<i64>().expect("a value"));
@@ -2160,7 +2166,7 @@ fn batch_list<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
             }
             all
         })),
-        value(client.batch().list({
+        value(client.batch().list().params({
             let mut all = BatchListParams::new();
             if let Some(text) = given.optional("limit") {
                 all = all.limit(text.parse::<i64>().expect("a value"));
@@ -2185,8 +2191,8 @@ fn batch_list<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
 #[allow(deprecated, unused_variables)]
 fn batch_create_batches<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
-        value(funcs::batch_create_batches(client.core(), given.body())),
-        value(client.batch().create_batches(given.body())),
+        value(funcs::batch_create_batches(client.core(), given.body::<CreateBatchRequest>())),
+        value(client.batch().create_batches(given.body::<CreateBatchRequest>())),
     ]
 }
 
@@ -2206,7 +2212,7 @@ fn batch_get_batches<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
 #[allow(deprecated, unused_variables)]
 fn benchmarks_get_benchmarks<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
-        value(funcs::benchmarks_get_benchmarks(client.core(), {
+        value(funcs::benchmarks_get_benchmarks(client.core()).params({
             let mut all = BenchmarksGetBenchmarksParams::new();
             if let Some(text) = given.optional("source") {
                 all = all.source(text);
@@ -2237,7 +2243,7 @@ fn benchmarks_get_benchmarks<'a>(client: &'a OpenRouter, given: &'a Given) -> Bo
             }
             all
         })),
-        value(client.benchmarks().get_benchmarks({
+        value(client.benchmarks().get_benchmarks().params({
             let mut all = BenchmarksGetBenchmarksParams::new();
             if let Some(text) = given.optional("source") {
                 all = all.source(text);
@@ -2274,7 +2280,7 @@ fn benchmarks_get_benchmarks<'a>(client: &'a OpenRouter, given: &'a Given) -> Bo
 #[allow(deprecated, unused_variables)]
 fn byok_list<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
-        value(funcs::byok_list(client.core(), {
+        value(funcs::byok_list(client.core()).params({
             let mut all = ByokListParams::new();
             if let Some(text) = given.optional("offset") {
                 all = all.offset(text.parse::<i64>().expect("a value"));
@@ -2290,7 +2296,7 @@ fn byok_list<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
             }
             all
         })),
-        value(client.byok().list({
+        value(client.byok().list().params({
             let mut all = ByokListParams::new();
             if let Some(text) = given.optional("offset") {
                 all = all.offset(text.parse::<i64>().expect("a value"));
@@ -2311,7 +2317,10 @@ fn byok_list<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
 
 #[allow(deprecated, unused_variables)]
 fn byok_create<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
-    [value(funcs::byok_create(client.core(), given.body())), value(client.byok().create(given.body()))]
+    [
+        value(funcs::byok_create(client.core(), given.body::<CreateByokKeyRequest>())),
+        value(client.byok().create(given.body::<CreateByokKeyRequest>())),
+    ]
 }
 
 #[allow(deprecated, unused_variables)]
@@ -2327,32 +2336,38 @@ fn byok_get<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
 #[allow(deprecated, unused_variables)]
 fn byok_update<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
-        value(funcs::byok_update(client.core(), given.text("id"), given.body())),
-        value(client.byok().update(given.text("id"), given.body())),
+        value(funcs::byok_update(client.core(), given.text("id"), given.body::<UpdateByokKeyRequest>())),
+        value(client.byok().update(given.text("id"), given.body::<UpdateByokKeyRequest>())),
     ]
 }
 
 #[allow(deprecated, unused_variables)]
 fn chat_send<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
-    [value(funcs::chat_send(client.core(), given.body())), value(client.chat().send(given.body()))]
+    [
+        value(funcs::chat_send(client.core(), given.body::<ChatRequest>())),
+        value(client.chat().send(given.body::<ChatRequest>())),
+    ]
 }
 
 #[allow(deprecated, unused_variables)]
 fn chat_stream<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
-    [events(funcs::chat_stream(client.core(), given.body())), events(client.chat().stream(given.body()))]
+    [
+        events(funcs::chat_stream(client.core(), given.body::<ChatRequest>())),
+        events(client.chat().stream(given.body::<ChatRequest>())),
+    ]
 }
 
 #[allow(deprecated, unused_variables)]
 fn classifications_get_task_classifications<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
-        value(funcs::classifications_get_task_classifications(client.core(), {
+        value(funcs::classifications_get_task_classifications(client.core()).params({
             let mut all = TaskClassificationsParams::new();
             if let Some(text) = given.optional("window") {
                 all = all.window(text);
             }
             all
         })),
-        value(client.classifications().get_task_classifications({
+        value(client.classifications().get_task_classifications().params({
             let mut all = TaskClassificationsParams::new();
             if let Some(text) = given.optional("window") {
                 all = all.window(text);
@@ -2365,7 +2380,7 @@ fn classifications_get_task_classifications<'a>(client: &'a OpenRouter, given: &
 #[allow(deprecated, unused_variables)]
 fn containers_list_container_files<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
-        value(funcs::containers_list_container_files(client.core(), given.text("container_id"), {
+        value(funcs::containers_list_container_files(client.core(), given.text("container_id")).params({
             let mut all = ContainersListContainerFilesParams::new();
             if let Some(text) = given.optional("limit") {
                 all = all.limit(text.parse::<i64>().expect("a value"));
@@ -2375,7 +2390,7 @@ fn containers_list_container_files<'a>(client: &'a OpenRouter, given: &'a Given)
             }
             all
         })),
-        value(client.containers().list_container_files(given.text("container_id"), {
+        value(client.containers().list_container_files(given.text("container_id")).params({
             let mut all = ContainersListContainerFilesParams::new();
             if let Some(text) = given.optional("limit") {
                 all = all.limit(text.parse::<i64>().expect("a value"));
@@ -2433,7 +2448,7 @@ fn credits_create_coinbase_charge<'a>(client: &'a OpenRouter, given: &'a Given) 
 #[allow(deprecated, unused_variables)]
 fn datasets_get_app_rankings<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
-        value(funcs::datasets_get_app_rankings(client.core(), {
+        value(funcs::datasets_get_app_rankings(client.core()).params({
             let mut all = DatasetsGetAppRankingsParams::new();
             if let Some(text) = given.optional("category") {
                 all = all.category(text);
@@ -2458,7 +2473,7 @@ fn datasets_get_app_rankings<'a>(client: &'a OpenRouter, given: &'a Given) -> Bo
             }
             all
         })),
-        value(client.datasets().get_app_rankings({
+        value(client.datasets().get_app_rankings().params({
             let mut all = DatasetsGetAppRankingsParams::new();
             if let Some(text) = given.optional("category") {
                 all = all.category(text);
@@ -2489,7 +2504,7 @@ fn datasets_get_app_rankings<'a>(client: &'a OpenRouter, given: &'a Given) -> Bo
 #[allow(deprecated, unused_variables)]
 fn datasets_get_rankings_daily<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
-        value(funcs::datasets_get_rankings_daily(client.core(), {
+        value(funcs::datasets_get_rankings_daily(client.core()).params({
             let mut all = DatasetsGetRankingsDailyParams::new();
             if let Some(text) = given.optional("start_date") {
                 all = all.start_date(text);
@@ -2514,7 +2529,7 @@ fn datasets_get_rankings_daily<'a>(client: &'a OpenRouter, given: &'a Given) -> 
             }
             all
         })),
-        value(client.datasets().get_rankings_daily({
+        value(client.datasets().get_rankings_daily().params({
             let mut all = DatasetsGetRankingsDailyParams::new();
             if let Some(text) = given.optional("start_date") {
                 all = all.start_date(text);
@@ -2545,7 +2560,7 @@ fn datasets_get_rankings_daily<'a>(client: &'a OpenRouter, given: &'a Given) -> 
 #[allow(deprecated, unused_variables)]
 fn datasets_get_session_cost<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
-        value(funcs::datasets_get_session_cost(client.core(), {
+        value(funcs::datasets_get_session_cost(client.core()).params({
             let mut all = DatasetsGetSessionCostParams::new();
             if let Some(text) = given.optional("app_slug") {
                 all = all.app_slug(text);
@@ -2564,7 +2579,7 @@ fn datasets_get_session_cost<'a>(client: &'a OpenRouter, given: &'a Given) -> Bo
             }
             all
         })),
-        value(client.datasets().get_session_cost({
+        value(client.datasets().get_session_cost().params({
             let mut all = DatasetsGetSessionCostParams::new();
             if let Some(text) = given.optional("app_slug") {
                 all = all.app_slug(text);
@@ -2588,13 +2603,16 @@ fn datasets_get_session_cost<'a>(client: &'a OpenRouter, given: &'a Given) -> Bo
 
 #[allow(deprecated, unused_variables)]
 fn embeddings_generate<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
-    [value(funcs::embeddings_generate(client.core(), given.body())), value(client.embeddings().generate(given.body()))]
+    [
+        value(funcs::embeddings_generate(client.core(), given.body::<CreateEmbeddingsRequest>())),
+        value(client.embeddings().generate(given.body::<CreateEmbeddingsRequest>())),
+    ]
 }
 
 #[allow(deprecated, unused_variables)]
 fn embeddings_list_models<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
-        value(funcs::embeddings_list_models(client.core(), {
+        value(funcs::embeddings_list_models(client.core()).params({
             let mut all = EmbeddingsListModelsParams::new();
             if let Some(text) = given.optional("offset") {
                 all = all.offset(text.parse::<i64>().expect("a value"));
@@ -2604,7 +2622,7 @@ fn embeddings_list_models<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<
             }
             all
         })),
-        value(client.embeddings().list_models({
+        value(client.embeddings().list_models().params({
             let mut all = EmbeddingsListModelsParams::new();
             if let Some(text) = given.optional("offset") {
                 all = all.offset(text.parse::<i64>().expect("a value"));
@@ -2625,7 +2643,7 @@ fn endpoints_list_zdr_endpoints<'a>(client: &'a OpenRouter, given: &'a Given) ->
 #[allow(deprecated, unused_variables)]
 fn external_users_list<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
-        value(funcs::external_users_list(client.core(), {
+        value(funcs::external_users_list(client.core()).params({
             let mut all = ExternalUsersListParams::new();
             if let Some(text) = given.optional("offset") {
                 all = all.offset(text.parse::<i64>().expect("a value"));
@@ -2641,7 +2659,7 @@ fn external_users_list<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a>
             }
             all
         })),
-        value(client.external_users().list({
+        value(client.external_users().list().params({
             let mut all = ExternalUsersListParams::new();
             if let Some(text) = given.optional("offset") {
                 all = all.offset(text.parse::<i64>().expect("a value"));
@@ -2663,8 +2681,8 @@ fn external_users_list<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a>
 #[allow(deprecated, unused_variables)]
 fn external_users_create<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
-        value(funcs::external_users_create(client.core(), given.body())),
-        value(client.external_users().create(given.body())),
+        value(funcs::external_users_create(client.core(), given.body::<CreateExternalUserRequest>())),
+        value(client.external_users().create(given.body::<CreateExternalUserRequest>())),
     ]
 }
 
@@ -2687,15 +2705,19 @@ fn external_users_get<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> 
 #[allow(deprecated, unused_variables)]
 fn external_users_update<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
-        value(funcs::external_users_update(client.core(), given.text("user"), given.body())),
-        value(client.external_users().update(given.text("user"), given.body())),
+        value(funcs::external_users_update(
+            client.core(),
+            given.text("user"),
+            given.body::<UpdateExternalUserRequest>(),
+        )),
+        value(client.external_users().update(given.text("user"), given.body::<UpdateExternalUserRequest>())),
     ]
 }
 
 #[allow(deprecated, unused_variables)]
 fn files_list<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
-        value(funcs::files_list(client.core(), {
+        value(funcs::files_list(client.core()).params({
             let mut all = FilesListParams::new();
             if let Some(text) = given.optional("limit") {
                 all = all.limit(text.parse::<i64>().expect("a value"));
@@ -2723,7 +2745,7 @@ fn files_list<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
             }
             all
         })),
-        value(client.files().list({
+        value(client.files().list().params({
             let mut all = FilesListParams::new();
             if let Some(text) = given.optional("limit") {
                 all = all.limit(text.parse::<i64>().expect("a value"));
@@ -2757,21 +2779,20 @@ fn files_list<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
 #[allow(deprecated, unused_variables)]
 fn files_upload<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
-        value(funcs::files_upload(
-            client.core(),
-            UploadFileRequest::new(FilePart::bytes("file.bin", given.text("file"))),
-            {
-                let mut all = FilesUploadParams::new();
-                if let Some(text) = given.optional("workspace_id") {
-                    all = all.workspace_id(text);
-                }
-                if let Some(text) = given.optional("provider") {
-                    all = all.provider(text);
-                }
-                all
-            },
-        )),
-        value(client.files().upload(UploadFileRequest::new(FilePart::bytes("file.bin", given.text("file"))), {
+        value(
+            funcs::files_upload(client.core(), UploadFileRequest::new(FilePart::bytes("file.bin", given.text("file"))))
+                .params({
+                    let mut all = FilesUploadParams::new();
+                    if let Some(text) = given.optional("workspace_id") {
+                        all = all.workspace_id(text);
+                    }
+                    if let Some(text) = given.optional("provider") {
+                        all = all.provider(text);
+                    }
+                    all
+                }),
+        ),
+        value(client.files().upload(UploadFileRequest::new(FilePart::bytes("file.bin", given.text("file")))).params({
             let mut all = FilesUploadParams::new();
             if let Some(text) = given.optional("workspace_id") {
                 all = all.workspace_id(text);
@@ -2787,7 +2808,7 @@ fn files_upload<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
 #[allow(deprecated, unused_variables)]
 fn files_delete<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
-        value(funcs::files_delete(client.core(), given.text("file_id"), {
+        value(funcs::files_delete(client.core(), given.text("file_id")).params({
             let mut all = FilesDeleteParams::new();
             if let Some(text) = given.optional("workspace_id") {
                 all = all.workspace_id(text);
@@ -2797,7 +2818,7 @@ fn files_delete<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
             }
             all
         })),
-        value(client.files().delete(given.text("file_id"), {
+        value(client.files().delete(given.text("file_id")).params({
             let mut all = FilesDeleteParams::new();
             if let Some(text) = given.optional("workspace_id") {
                 all = all.workspace_id(text);
@@ -2813,7 +2834,7 @@ fn files_delete<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
 #[allow(deprecated, unused_variables)]
 fn files_retrieve<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
-        value(funcs::files_retrieve(client.core(), given.text("file_id"), {
+        value(funcs::files_retrieve(client.core(), given.text("file_id")).params({
             let mut all = FilesRetrieveParams::new();
             if let Some(text) = given.optional("workspace_id") {
                 all = all.workspace_id(text);
@@ -2823,7 +2844,7 @@ fn files_retrieve<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
             }
             all
         })),
-        value(client.files().retrieve(given.text("file_id"), {
+        value(client.files().retrieve(given.text("file_id")).params({
             let mut all = FilesRetrieveParams::new();
             if let Some(text) = given.optional("workspace_id") {
                 all = all.workspace_id(text);
@@ -2839,7 +2860,7 @@ fn files_retrieve<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
 #[allow(deprecated, unused_variables)]
 fn files_download<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
-        bytes(funcs::files_download(client.core(), given.text("file_id"), {
+        bytes(funcs::files_download(client.core(), given.text("file_id")).params({
             let mut all = FilesDownloadParams::new();
             if let Some(text) = given.optional("workspace_id") {
                 all = all.workspace_id(text);
@@ -2849,7 +2870,7 @@ fn files_download<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
             }
             all
         })),
-        bytes(client.files().download(given.text("file_id"), {
+        bytes(client.files().download(given.text("file_id")).params({
             let mut all = FilesDownloadParams::new();
             if let Some(text) = given.optional("workspace_id") {
                 all = all.workspace_id(text);
@@ -2881,15 +2902,15 @@ fn generations_list_generation_content<'a>(client: &'a OpenRouter, given: &'a Gi
 #[allow(deprecated, unused_variables)]
 fn generations_submit_feedback<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
-        value(funcs::generations_submit_feedback(client.core(), given.body())),
-        value(client.generations().submit_feedback(given.body())),
+        value(funcs::generations_submit_feedback(client.core(), given.body::<SubmitGenerationFeedbackRequest>())),
+        value(client.generations().submit_feedback(given.body::<SubmitGenerationFeedbackRequest>())),
     ]
 }
 
 #[allow(deprecated, unused_variables)]
 fn guardrails_list<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
-        value(funcs::guardrails_list(client.core(), {
+        value(funcs::guardrails_list(client.core()).params({
             let mut all = GuardrailsListParams::new();
             if let Some(text) = given.optional("offset") {
                 all = all.offset(text.parse::<i64>().expect("a value"));
@@ -2902,7 +2923,7 @@ fn guardrails_list<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
             }
             all
         })),
-        value(client.guardrails().list({
+        value(client.guardrails().list().params({
             let mut all = GuardrailsListParams::new();
             if let Some(text) = given.optional("offset") {
                 all = all.offset(text.parse::<i64>().expect("a value"));
@@ -2920,13 +2941,16 @@ fn guardrails_list<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
 
 #[allow(deprecated, unused_variables)]
 fn guardrails_create<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
-    [value(funcs::guardrails_create(client.core(), given.body())), value(client.guardrails().create(given.body()))]
+    [
+        value(funcs::guardrails_create(client.core(), given.body::<CreateGuardrailRequest>())),
+        value(client.guardrails().create(given.body::<CreateGuardrailRequest>())),
+    ]
 }
 
 #[allow(deprecated, unused_variables)]
 fn guardrails_list_key_assignments<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
-        value(funcs::guardrails_list_key_assignments(client.core(), {
+        value(funcs::guardrails_list_key_assignments(client.core()).params({
             let mut all = GuardrailsListKeyAssignmentsParams::new();
             if let Some(text) = given.optional("offset") {
                 all = all.offset(text.parse::<i64>().expect("a value"));
@@ -2936,7 +2960,7 @@ fn guardrails_list_key_assignments<'a>(client: &'a OpenRouter, given: &'a Given)
             }
             all
         })),
-        value(client.guardrails().list_key_assignments({
+        value(client.guardrails().list_key_assignments().params({
             let mut all = GuardrailsListKeyAssignmentsParams::new();
             if let Some(text) = given.optional("offset") {
                 all = all.offset(text.parse::<i64>().expect("a value"));
@@ -2952,7 +2976,7 @@ fn guardrails_list_key_assignments<'a>(client: &'a OpenRouter, given: &'a Given)
 #[allow(deprecated, unused_variables)]
 fn guardrails_list_member_assignments<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
-        value(funcs::guardrails_list_member_assignments(client.core(), {
+        value(funcs::guardrails_list_member_assignments(client.core()).params({
             let mut all = GuardrailsListMemberAssignmentsParams::new();
             if let Some(text) = given.optional("offset") {
                 all = all.offset(text.parse::<i64>().expect("a value"));
@@ -2962,7 +2986,7 @@ fn guardrails_list_member_assignments<'a>(client: &'a OpenRouter, given: &'a Giv
             }
             all
         })),
-        value(client.guardrails().list_member_assignments({
+        value(client.guardrails().list_member_assignments().params({
             let mut all = GuardrailsListMemberAssignmentsParams::new();
             if let Some(text) = given.optional("offset") {
                 all = all.offset(text.parse::<i64>().expect("a value"));
@@ -2991,15 +3015,15 @@ fn guardrails_get<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
 #[allow(deprecated, unused_variables)]
 fn guardrails_update<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
-        value(funcs::guardrails_update(client.core(), given.text("id"), given.body())),
-        value(client.guardrails().update(given.text("id"), given.body())),
+        value(funcs::guardrails_update(client.core(), given.text("id"), given.body::<UpdateGuardrailRequest>())),
+        value(client.guardrails().update(given.text("id"), given.body::<UpdateGuardrailRequest>())),
     ]
 }
 
 #[allow(deprecated, unused_variables)]
 fn guardrails_list_guardrail_key_assignments<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
-        value(funcs::guardrails_list_guardrail_key_assignments(client.core(), given.text("id"), {
+        value(funcs::guardrails_list_guardrail_key_assignments(client.core(), given.text("id")).params({
             let mut all = GuardrailKeyAssignmentsParams::new();
             if let Some(text) = given.optional("offset") {
                 all = all.offset(text.parse::<i64>().expect("a value"));
@@ -3009,7 +3033,7 @@ fn guardrails_list_guardrail_key_assignments<'a>(client: &'a OpenRouter, given: 
             }
             all
         })),
-        value(client.guardrails().list_guardrail_key_assignments(given.text("id"), {
+        value(client.guardrails().list_guardrail_key_assignments(given.text("id")).params({
             let mut all = GuardrailKeyAssignmentsParams::new();
             if let Some(text) = given.optional("offset") {
                 all = all.offset(text.parse::<i64>().expect("a value"));
@@ -3025,23 +3049,23 @@ fn guardrails_list_guardrail_key_assignments<'a>(client: &'a OpenRouter, given: 
 #[allow(deprecated, unused_variables)]
 fn guardrails_bulk_assign_keys<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
-        value(funcs::guardrails_bulk_assign_keys(client.core(), given.text("id"), given.body())),
-        value(client.guardrails().bulk_assign_keys(given.text("id"), given.body())),
+        value(funcs::guardrails_bulk_assign_keys(client.core(), given.text("id"), given.body::<BulkKeysRequest>())),
+        value(client.guardrails().bulk_assign_keys(given.text("id"), given.body::<BulkKeysRequest>())),
     ]
 }
 
 #[allow(deprecated, unused_variables)]
 fn guardrails_bulk_unassign_keys<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
-        value(funcs::guardrails_bulk_unassign_keys(client.core(), given.text("id"), given.body())),
-        value(client.guardrails().bulk_unassign_keys(given.text("id"), given.body())),
+        value(funcs::guardrails_bulk_unassign_keys(client.core(), given.text("id"), given.body::<BulkKeysRequest>())),
+        value(client.guardrails().bulk_unassign_keys(given.text("id"), given.body::<BulkKeysRequest>())),
     ]
 }
 
 #[allow(deprecated, unused_variables)]
 fn guardrails_list_guardrail_member_assignments<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
-        value(funcs::guardrails_list_guardrail_member_assignments(client.core(), given.text("id"), {
+        value(funcs::guardrails_list_guardrail_member_assignments(client.core(), given.text("id")).params({
             let mut all = GuardrailMemberAssignmentsParams::new();
             if let Some(text) = given.optional("offset") {
                 all = all.offset(text.parse::<i64>().expect("a value"));
@@ -3051,7 +3075,7 @@ fn guardrails_list_guardrail_member_assignments<'a>(client: &'a OpenRouter, give
             }
             all
         })),
-        value(client.guardrails().list_guardrail_member_assignments(given.text("id"), {
+        value(client.guardrails().list_guardrail_member_assignments(given.text("id")).params({
             let mut all = GuardrailMemberAssignmentsParams::new();
             if let Some(text) = given.optional("offset") {
                 all = all.offset(text.parse::<i64>().expect("a value"));
@@ -3067,27 +3091,41 @@ fn guardrails_list_guardrail_member_assignments<'a>(client: &'a OpenRouter, give
 #[allow(deprecated, unused_variables)]
 fn guardrails_bulk_assign_members<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
-        value(funcs::guardrails_bulk_assign_members(client.core(), given.text("id"), given.body())),
-        value(client.guardrails().bulk_assign_members(given.text("id"), given.body())),
+        value(funcs::guardrails_bulk_assign_members(
+            client.core(),
+            given.text("id"),
+            given.body::<BulkMembersRequest>(),
+        )),
+        value(client.guardrails().bulk_assign_members(given.text("id"), given.body::<BulkMembersRequest>())),
     ]
 }
 
 #[allow(deprecated, unused_variables)]
 fn guardrails_bulk_unassign_members<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
-        value(funcs::guardrails_bulk_unassign_members(client.core(), given.text("id"), given.body())),
-        value(client.guardrails().bulk_unassign_members(given.text("id"), given.body())),
+        value(funcs::guardrails_bulk_unassign_members(
+            client.core(),
+            given.text("id"),
+            given.body::<BulkMembersRequest>(),
+        )),
+        value(client.guardrails().bulk_unassign_members(given.text("id"), given.body::<BulkMembersRequest>())),
     ]
 }
 
 #[allow(deprecated, unused_variables)]
 fn images_generate<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
-    [value(funcs::images_generate(client.core(), given.body())), value(client.images().generate(given.body()))]
+    [
+        value(funcs::images_generate(client.core(), given.body::<ImageGenerationRequest>())),
+        value(client.images().generate(given.body::<ImageGenerationRequest>())),
+    ]
 }
 
 #[allow(deprecated, unused_variables)]
 fn images_stream<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
-    [events(funcs::images_stream(client.core(), given.body())), events(client.images().stream(given.body()))]
+    [
+        events(funcs::images_stream(client.core(), given.body::<ImageGenerationRequest>())),
+        events(client.images().stream(given.body::<ImageGenerationRequest>())),
+    ]
 }
 
 #[allow(deprecated, unused_variables)]
@@ -3114,7 +3152,7 @@ fn api_keys_get_current_key_metadata<'a>(client: &'a OpenRouter, given: &'a Give
 #[allow(deprecated, unused_variables)]
 fn api_keys_list<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
-        value(funcs::api_keys_list(client.core(), {
+        value(funcs::api_keys_list(client.core()).params({
             let mut all = ApiKeysListParams::new();
             if let Some(text) = given.optional("include_disabled") {
                 all = all.include_disabled(text.parse::<bool>().expect("a value"));
@@ -3130,7 +3168,7 @@ fn api_keys_list<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
             }
             all
         })),
-        value(client.api_keys().list({
+        value(client.api_keys().list().params({
             let mut all = ApiKeysListParams::new();
             if let Some(text) = given.optional("include_disabled") {
                 all = all.include_disabled(text.parse::<bool>().expect("a value"));
@@ -3151,7 +3189,10 @@ fn api_keys_list<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
 
 #[allow(deprecated, unused_variables)]
 fn api_keys_create<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
-    [value(funcs::api_keys_create(client.core(), given.body())), value(client.api_keys().create(given.body()))]
+    [
+        value(funcs::api_keys_create(client.core(), given.body::<CreateKeyRequest>())),
+        value(client.api_keys().create(given.body::<CreateKeyRequest>())),
+    ]
 }
 
 #[allow(deprecated, unused_variables)]
@@ -3170,19 +3211,25 @@ fn api_keys_get<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
 #[allow(deprecated, unused_variables)]
 fn api_keys_update<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
-        value(funcs::api_keys_update(client.core(), given.text("hash"), given.body())),
-        value(client.api_keys().update(given.text("hash"), given.body())),
+        value(funcs::api_keys_update(client.core(), given.text("hash"), given.body::<UpdateKeyRequest>())),
+        value(client.api_keys().update(given.text("hash"), given.body::<UpdateKeyRequest>())),
     ]
 }
 
 #[allow(deprecated, unused_variables)]
 fn messages_create<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
-    [value(funcs::messages_create(client.core(), given.body())), value(client.messages().create(given.body()))]
+    [
+        value(funcs::messages_create(client.core(), given.body::<MessagesRequest>())),
+        value(client.messages().create(given.body::<MessagesRequest>())),
+    ]
 }
 
 #[allow(deprecated, unused_variables)]
 fn messages_stream<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
-    [events(funcs::messages_stream(client.core(), given.body())), events(client.messages().stream(given.body()))]
+    [
+        events(funcs::messages_stream(client.core(), given.body::<MessagesRequest>())),
+        events(client.messages().stream(given.body::<MessagesRequest>())),
+    ]
 }
 
 #[allow(deprecated, unused_variables)]
@@ -3196,7 +3243,7 @@ fn models_get<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
 #[allow(deprecated, unused_variables)]
 fn models_list<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
-        value(funcs::models_list(client.core(), {
+        value(funcs::models_list(client.core()).params({
             let mut all = ModelsListParams::new();
             if let Some(text) = given.optional("offset") {
                 all = all.offset(text.parse::<i64>().expect("a value"));
@@ -3287,7 +3334,7 @@ fn models_list<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
             }
             all
         })),
-        value(client.models().list({
+        value(client.models().list().params({
             let mut all = ModelsListParams::new();
             if let Some(text) = given.optional("offset") {
                 all = all.offset(text.parse::<i64>().expect("a value"));
@@ -3384,14 +3431,14 @@ fn models_list<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
 #[allow(deprecated, unused_variables)]
 fn models_count<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
-        value(funcs::models_count(client.core(), {
+        value(funcs::models_count(client.core()).params({
             let mut all = ModelsCountParams::new();
             if let Some(text) = given.optional("output_modalities") {
                 all = all.output_modalities(text);
             }
             all
         })),
-        value(client.models().count({
+        value(client.models().count().params({
             let mut all = ModelsCountParams::new();
             if let Some(text) = given.optional("output_modalities") {
                 all = all.output_modalities(text);
@@ -3404,7 +3451,7 @@ fn models_count<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
 #[allow(deprecated, unused_variables)]
 fn models_list_for_user<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
-        value(funcs::models_list_for_user(client.core(), {
+        value(funcs::models_list_for_user(client.core()).params({
             let mut all = ModelsListForUserParams::new();
             if let Some(text) = given.optional("offset") {
                 all = all.offset(text.parse::<i64>().expect("a value"));
@@ -3423,7 +3470,7 @@ fn models_list_for_user<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a
             }
             all
         })),
-        value(client.models().list_for_user({
+        value(client.models().list_for_user().params({
             let mut all = ModelsListForUserParams::new();
             if let Some(text) = given.optional("offset") {
                 all = all.offset(text.parse::<i64>().expect("a value"));
@@ -3461,15 +3508,15 @@ fn oauth_list_oauth_jwks<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'
 #[allow(deprecated, unused_variables)]
 fn oauth_create_oauth_token<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
-        value(funcs::oauth_create_oauth_token(client.core(), given.body())),
-        value(client.oauth().create_oauth_token(given.body())),
+        value(funcs::oauth_create_oauth_token(client.core(), given.body::<TokenExchangeRequest>())),
+        value(client.oauth().create_oauth_token(given.body::<TokenExchangeRequest>())),
     ]
 }
 
 #[allow(deprecated, unused_variables)]
 fn observability_list<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
-        value(funcs::observability_list(client.core(), {
+        value(funcs::observability_list(client.core()).params({
             let mut all = ObservabilityListParams::new();
             if let Some(text) = given.optional("offset") {
                 all = all.offset(text.parse::<i64>().expect("a value"));
@@ -3482,7 +3529,7 @@ fn observability_list<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> 
             }
             all
         })),
-        value(client.observability().list({
+        value(client.observability().list().params({
             let mut all = ObservabilityListParams::new();
             if let Some(text) = given.optional("offset") {
                 all = all.offset(text.parse::<i64>().expect("a value"));
@@ -3501,8 +3548,8 @@ fn observability_list<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> 
 #[allow(deprecated, unused_variables)]
 fn observability_create<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
-        value(funcs::observability_create(client.core(), given.body())),
-        value(client.observability().create(given.body())),
+        value(funcs::observability_create(client.core(), given.body::<CreateObservabilityDestinationRequest>())),
+        value(client.observability().create(given.body::<CreateObservabilityDestinationRequest>())),
     ]
 }
 
@@ -3525,15 +3572,19 @@ fn observability_get<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
 #[allow(deprecated, unused_variables)]
 fn observability_update<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
-        value(funcs::observability_update(client.core(), given.text("id"), given.body())),
-        value(client.observability().update(given.text("id"), given.body())),
+        value(funcs::observability_update(
+            client.core(),
+            given.text("id"),
+            given.body::<UpdateObservabilityDestinationRequest>(),
+        )),
+        value(client.observability().update(given.text("id"), given.body::<UpdateObservabilityDestinationRequest>())),
     ]
 }
 
 #[allow(deprecated, unused_variables)]
 fn organization_list_members<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
-        value(funcs::organization_list_members(client.core(), {
+        value(funcs::organization_list_members(client.core()).params({
             let mut all = OrganizationListMembersParams::new();
             if let Some(text) = given.optional("offset") {
                 all = all.offset(text.parse::<i64>().expect("a value"));
@@ -3543,7 +3594,7 @@ fn organization_list_members<'a>(client: &'a OpenRouter, given: &'a Given) -> Bo
             }
             all
         })),
-        value(client.organization().list_members({
+        value(client.organization().list_members().params({
             let mut all = OrganizationListMembersParams::new();
             if let Some(text) = given.optional("offset") {
                 all = all.offset(text.parse::<i64>().expect("a value"));
@@ -3564,15 +3615,15 @@ fn organization_get_settings<'a>(client: &'a OpenRouter, given: &'a Given) -> Bo
 #[allow(deprecated, unused_variables)]
 fn organization_update_settings<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
-        value(funcs::organization_update_settings(client.core(), given.body())),
-        value(client.organization().update_settings(given.body())),
+        value(funcs::organization_update_settings(client.core(), given.body::<UpdateOrganizationSettingsRequest>())),
+        value(client.organization().update_settings(given.body::<UpdateOrganizationSettingsRequest>())),
     ]
 }
 
 #[allow(deprecated, unused_variables)]
 fn presets_list<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
-        value(funcs::presets_list(client.core(), {
+        value(funcs::presets_list(client.core()).params({
             let mut all = PresetsListParams::new();
             if let Some(text) = given.optional("offset") {
                 all = all.offset(text.parse::<i64>().expect("a value"));
@@ -3582,7 +3633,7 @@ fn presets_list<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
             }
             all
         })),
-        value(client.presets().list({
+        value(client.presets().list().params({
             let mut all = PresetsListParams::new();
             if let Some(text) = given.optional("offset") {
                 all = all.offset(text.parse::<i64>().expect("a value"));
@@ -3603,31 +3654,43 @@ fn presets_get<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
 #[allow(deprecated, unused_variables)]
 fn presets_create_presets_chat_completions<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
-        value(funcs::presets_create_presets_chat_completions(client.core(), given.text("slug"), given.body())),
-        value(client.presets().create_presets_chat_completions(given.text("slug"), given.body())),
+        value(funcs::presets_create_presets_chat_completions(
+            client.core(),
+            given.text("slug"),
+            given.body::<ChatRequest>(),
+        )),
+        value(client.presets().create_presets_chat_completions(given.text("slug"), given.body::<ChatRequest>())),
     ]
 }
 
 #[allow(deprecated, unused_variables)]
 fn presets_create_presets_messages<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
-        value(funcs::presets_create_presets_messages(client.core(), given.text("slug"), given.body())),
-        value(client.presets().create_presets_messages(given.text("slug"), given.body())),
+        value(funcs::presets_create_presets_messages(
+            client.core(),
+            given.text("slug"),
+            given.body::<MessagesRequest>(),
+        )),
+        value(client.presets().create_presets_messages(given.text("slug"), given.body::<MessagesRequest>())),
     ]
 }
 
 #[allow(deprecated, unused_variables)]
 fn presets_create_presets_responses<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
-        value(funcs::presets_create_presets_responses(client.core(), given.text("slug"), given.body())),
-        value(client.presets().create_presets_responses(given.text("slug"), given.body())),
+        value(funcs::presets_create_presets_responses(
+            client.core(),
+            given.text("slug"),
+            given.body::<ResponsesRequest>(),
+        )),
+        value(client.presets().create_presets_responses(given.text("slug"), given.body::<ResponsesRequest>())),
     ]
 }
 
 #[allow(deprecated, unused_variables)]
 fn presets_list_versions<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
-        value(funcs::presets_list_versions(client.core(), given.text("slug"), {
+        value(funcs::presets_list_versions(client.core(), given.text("slug")).params({
             let mut all = PresetsListVersionsParams::new();
             if let Some(text) = given.optional("offset") {
                 all = all.offset(text.parse::<i64>().expect("a value"));
@@ -3637,7 +3700,7 @@ fn presets_list_versions<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'
             }
             all
         })),
-        value(client.presets().list_versions(given.text("slug"), {
+        value(client.presets().list_versions(given.text("slug")).params({
             let mut all = PresetsListVersionsParams::new();
             if let Some(text) = given.optional("offset") {
                 all = all.offset(text.parse::<i64>().expect("a value"));
@@ -3668,24 +3731,28 @@ fn private_endpoints_create<'a>(client: &'a OpenRouter, given: &'a Given) -> Bot
     [
         value(funcs::private_endpoints_create(
             client.core(),
-            given.body(),
+            given.body::<CreatePrivateEndpointRequest>(),
             given.optional("idempotency-key").as_deref(),
         )),
-        value(client.private_endpoints().create(given.body(), given.optional("idempotency-key").as_deref())),
+        value(
+            client
+                .private_endpoints()
+                .create(given.body::<CreatePrivateEndpointRequest>(), given.optional("idempotency-key").as_deref()),
+        ),
     ]
 }
 
 #[allow(deprecated, unused_variables)]
 fn private_endpoints_delete<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
-        value(funcs::private_endpoints_delete(client.core(), given.text("id"), {
+        value(funcs::private_endpoints_delete(client.core(), given.text("id")).params({
             let mut all = PrivateEndpointsDeleteParams::new();
             if let Some(text) = given.optional("draft_only") {
                 all = all.draft_only(text.parse::<bool>().expect("a value"));
             }
             all
         })),
-        value(client.private_endpoints().delete(given.text("id"), {
+        value(client.private_endpoints().delete(given.text("id")).params({
             let mut all = PrivateEndpointsDeleteParams::new();
             if let Some(text) = given.optional("draft_only") {
                 all = all.draft_only(text.parse::<bool>().expect("a value"));
@@ -3706,8 +3773,12 @@ fn private_endpoints_get<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'
 #[allow(deprecated, unused_variables)]
 fn private_endpoints_update<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
-        value(funcs::private_endpoints_update(client.core(), given.text("id"), given.body())),
-        value(client.private_endpoints().update(given.text("id"), given.body())),
+        value(funcs::private_endpoints_update(
+            client.core(),
+            given.text("id"),
+            given.body::<UpdatePrivateEndpointRequest>(),
+        )),
+        value(client.private_endpoints().update(given.text("id"), given.body::<UpdatePrivateEndpointRequest>())),
     ]
 }
 
@@ -3738,24 +3809,44 @@ fn private_endpoints_enable<'a>(client: &'a OpenRouter, given: &'a Given) -> Bot
 #[allow(deprecated, unused_variables)]
 fn private_endpoints_update_parameters<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
-        value(funcs::private_endpoints_update_parameters(client.core(), given.text("id"), given.body())),
-        value(client.private_endpoints().update_parameters(given.text("id"), given.body())),
+        value(funcs::private_endpoints_update_parameters(
+            client.core(),
+            given.text("id"),
+            given.body::<UpdatePrivateEndpointParametersRequest>(),
+        )),
+        value(
+            client
+                .private_endpoints()
+                .update_parameters(given.text("id"), given.body::<UpdatePrivateEndpointParametersRequest>()),
+        ),
     ]
 }
 
 #[allow(deprecated, unused_variables)]
 fn private_endpoints_update_pricing<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
-        value(funcs::private_endpoints_update_pricing(client.core(), given.text("id"), given.body())),
-        value(client.private_endpoints().update_pricing(given.text("id"), given.body())),
+        value(funcs::private_endpoints_update_pricing(
+            client.core(),
+            given.text("id"),
+            given.body::<UpdatePrivateEndpointPricingRequest>(),
+        )),
+        value(
+            client
+                .private_endpoints()
+                .update_pricing(given.text("id"), given.body::<UpdatePrivateEndpointPricingRequest>()),
+        ),
     ]
 }
 
 #[allow(deprecated, unused_variables)]
 fn private_endpoints_validate<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
-        value(funcs::private_endpoints_validate(client.core(), given.text("id"), given.body())),
-        value(client.private_endpoints().validate(given.text("id"), given.body())),
+        value(funcs::private_endpoints_validate(
+            client.core(),
+            given.text("id"),
+            given.body::<ValidatePrivateEndpointRequest>(),
+        )),
+        value(client.private_endpoints().validate(given.text("id"), given.body::<ValidatePrivateEndpointRequest>())),
     ]
 }
 
@@ -3767,8 +3858,8 @@ fn private_providers_list<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<
 #[allow(deprecated, unused_variables)]
 fn private_providers_create<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
-        value(funcs::private_providers_create(client.core(), given.body())),
-        value(client.private_providers().create(given.body())),
+        value(funcs::private_providers_create(client.core(), given.body::<CreatePrivateProviderRequest>())),
+        value(client.private_providers().create(given.body::<CreatePrivateProviderRequest>())),
     ]
 }
 
@@ -3791,8 +3882,12 @@ fn private_providers_get<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'
 #[allow(deprecated, unused_variables)]
 fn private_providers_update<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
-        value(funcs::private_providers_update(client.core(), given.text("slug"), given.body())),
-        value(client.private_providers().update(given.text("slug"), given.body())),
+        value(funcs::private_providers_update(
+            client.core(),
+            given.text("slug"),
+            given.body::<UpdatePrivateProviderRequest>(),
+        )),
+        value(client.private_providers().update(given.text("slug"), given.body::<UpdatePrivateProviderRequest>())),
     ]
 }
 
@@ -3803,39 +3898,48 @@ fn providers_list<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
 
 #[allow(deprecated, unused_variables)]
 fn rerank_rerank<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
-    [value(funcs::rerank_rerank(client.core(), given.body())), value(client.rerank().rerank(given.body()))]
+    [
+        value(funcs::rerank_rerank(client.core(), given.body::<CreateRerankRequest>())),
+        value(client.rerank().rerank(given.body::<CreateRerankRequest>())),
+    ]
 }
 
 #[allow(deprecated, unused_variables)]
 fn responses_send<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
-    [value(funcs::responses_send(client.core(), given.body())), value(client.responses().send(given.body()))]
+    [
+        value(funcs::responses_send(client.core(), given.body::<ResponsesRequest>())),
+        value(client.responses().send(given.body::<ResponsesRequest>())),
+    ]
 }
 
 #[allow(deprecated, unused_variables)]
 fn beta_responses_send<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
-        value(funcs::beta_responses_send(client.core(), given.body())),
-        value(client.beta().responses().send(given.body())),
+        value(funcs::beta_responses_send(client.core(), given.body::<ResponsesRequest>())),
+        value(client.beta().responses().send(given.body::<ResponsesRequest>())),
     ]
 }
 
 #[allow(deprecated, unused_variables)]
 fn responses_stream<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
-    [events(funcs::responses_stream(client.core(), given.body())), events(client.responses().stream(given.body()))]
+    [
+        events(funcs::responses_stream(client.core(), given.body::<ResponsesRequest>())),
+        events(client.responses().stream(given.body::<ResponsesRequest>())),
+    ]
 }
 
 #[allow(deprecated, unused_variables)]
 fn beta_responses_stream<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
-        events(funcs::beta_responses_stream(client.core(), given.body())),
-        events(client.beta().responses().stream(given.body())),
+        events(funcs::beta_responses_stream(client.core(), given.body::<ResponsesRequest>())),
+        events(client.beta().responses().stream(given.body::<ResponsesRequest>())),
     ]
 }
 
 #[allow(deprecated, unused_variables)]
 fn scim_list_mappings<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
-        value(funcs::scim_list_mappings(client.core(), {
+        value(funcs::scim_list_mappings(client.core()).params({
             let mut all = ScimListMappingsParams::new();
             if let Some(text) = given.optional("offset") {
                 all = all.offset(text.parse::<i64>().expect("a value"));
@@ -3845,7 +3949,7 @@ fn scim_list_mappings<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> 
             }
             all
         })),
-        value(client.scim().list_mappings({
+        value(client.scim().list_mappings().params({
             let mut all = ScimListMappingsParams::new();
             if let Some(text) = given.optional("offset") {
                 all = all.offset(text.parse::<i64>().expect("a value"));
@@ -3860,7 +3964,10 @@ fn scim_list_mappings<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> 
 
 #[allow(deprecated, unused_variables)]
 fn scim_create<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
-    [value(funcs::scim_create(client.core(), given.body())), value(client.scim().create(given.body()))]
+    [
+        value(funcs::scim_create(client.core(), given.body::<CreateScimGroupMappingRequest>())),
+        value(client.scim().create(given.body::<CreateScimGroupMappingRequest>())),
+    ]
 }
 
 #[allow(deprecated, unused_variables)]
@@ -3883,15 +3990,15 @@ fn scim_read<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
 #[allow(deprecated, unused_variables)]
 fn scim_update<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
-        value(funcs::scim_update(client.core(), given.text("id"), given.body())),
-        value(client.scim().update(given.text("id"), given.body())),
+        value(funcs::scim_update(client.core(), given.text("id"), given.body::<UpdateScimGroupMappingRequest>())),
+        value(client.scim().update(given.text("id"), given.body::<UpdateScimGroupMappingRequest>())),
     ]
 }
 
 #[allow(deprecated, unused_variables)]
 fn scim_list_groups<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
-        value(funcs::scim_list_groups(client.core(), {
+        value(funcs::scim_list_groups(client.core()).params({
             let mut all = ScimListGroupsParams::new();
             if let Some(text) = given.optional("offset") {
                 all = all.offset(text.parse::<i64>().expect("a value"));
@@ -3907,7 +4014,7 @@ fn scim_list_groups<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
             }
             all
         })),
-        value(client.scim().list_groups({
+        value(client.scim().list_groups().params({
             let mut all = ScimListGroupsParams::new();
             if let Some(text) = given.optional("offset") {
                 all = all.offset(text.parse::<i64>().expect("a value"));
@@ -3941,13 +4048,16 @@ fn scim_get_sync_job<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
 
 #[allow(deprecated, unused_variables)]
 fn system_one_create<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
-    [value(funcs::system_one_create(client.core(), given.body())), value(client.system_one().create(given.body()))]
+    [
+        value(funcs::system_one_create(client.core(), given.body::<DecisionsRequest>())),
+        value(client.system_one().create(given.body::<DecisionsRequest>())),
+    ]
 }
 
 #[allow(deprecated, unused_variables)]
 fn tools_list_tools<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
-        value(funcs::tools_list_tools(client.core(), {
+        value(funcs::tools_list_tools(client.core()).params({
             let mut all = ToolsListToolsParams::new();
             if let Some(text) = given.optional("offset") {
                 all = all.offset(text.parse::<i64>().expect("a value"));
@@ -3960,7 +4070,7 @@ fn tools_list_tools<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
             }
             all
         })),
-        value(client.tools().list_tools({
+        value(client.tools().list_tools().params({
             let mut all = ToolsListToolsParams::new();
             if let Some(text) = given.optional("offset") {
                 all = all.offset(text.parse::<i64>().expect("a value"));
@@ -3995,7 +4105,7 @@ fn vault_list_intern_connections<'a>(client: &'a OpenRouter, given: &'a Given) -
 #[allow(deprecated, unused_variables)]
 fn vault_list_intern_effective_vault_secrets<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
-        value(funcs::vault_list_intern_effective_vault_secrets(client.core(), given.text("internId"), {
+        value(funcs::vault_list_intern_effective_vault_secrets(client.core(), given.text("internId")).params({
             let mut all = VaultEffectiveSecretsParams::new();
             if let Some(text) = given.optional("limit") {
                 all = all.limit(text.parse::<i64>().expect("a value"));
@@ -4005,7 +4115,7 @@ fn vault_list_intern_effective_vault_secrets<'a>(client: &'a OpenRouter, given: 
             }
             all
         })),
-        value(client.vault().list_intern_effective_vault_secrets(given.text("internId"), {
+        value(client.vault().list_intern_effective_vault_secrets(given.text("internId")).params({
             let mut all = VaultEffectiveSecretsParams::new();
             if let Some(text) = given.optional("limit") {
                 all = all.limit(text.parse::<i64>().expect("a value"));
@@ -4021,7 +4131,7 @@ fn vault_list_intern_effective_vault_secrets<'a>(client: &'a OpenRouter, given: 
 #[allow(deprecated, unused_variables)]
 fn vault_list_intern_vault_secrets<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
-        value(funcs::vault_list_intern_vault_secrets(client.core(), given.text("internId"), {
+        value(funcs::vault_list_intern_vault_secrets(client.core(), given.text("internId")).params({
             let mut all = VaultListInternVaultSecretsParams::new();
             if let Some(text) = given.optional("limit") {
                 all = all.limit(text.parse::<i64>().expect("a value"));
@@ -4031,7 +4141,7 @@ fn vault_list_intern_vault_secrets<'a>(client: &'a OpenRouter, given: &'a Given)
             }
             all
         })),
-        value(client.vault().list_intern_vault_secrets(given.text("internId"), {
+        value(client.vault().list_intern_vault_secrets(given.text("internId")).params({
             let mut all = VaultListInternVaultSecretsParams::new();
             if let Some(text) = given.optional("limit") {
                 all = all.limit(text.parse::<i64>().expect("a value"));
@@ -4047,8 +4157,14 @@ fn vault_list_intern_vault_secrets<'a>(client: &'a OpenRouter, given: &'a Given)
 #[allow(deprecated, unused_variables)]
 fn vault_copy_vault_secrets_to_intern<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
-        value(funcs::vault_copy_vault_secrets_to_intern(client.core(), given.text("internId"), given.body())),
-        value(client.vault().copy_vault_secrets_to_intern(given.text("internId"), given.body())),
+        value(funcs::vault_copy_vault_secrets_to_intern(
+            client.core(),
+            given.text("internId"),
+            given.body::<VaultSecretCopyRequest>(),
+        )),
+        value(
+            client.vault().copy_vault_secrets_to_intern(given.text("internId"), given.body::<VaultSecretCopyRequest>()),
+        ),
     ]
 }
 
@@ -4067,16 +4183,20 @@ fn vault_store_intern_vault_secret<'a>(client: &'a OpenRouter, given: &'a Given)
             client.core(),
             given.text("internId"),
             given.text("name"),
-            given.body(),
+            given.body::<VaultSecretWriteRequest>(),
         )),
-        value(client.vault().store_intern_vault_secret(given.text("internId"), given.text("name"), given.body())),
+        value(client.vault().store_intern_vault_secret(
+            given.text("internId"),
+            given.text("name"),
+            given.body::<VaultSecretWriteRequest>(),
+        )),
     ]
 }
 
 #[allow(deprecated, unused_variables)]
 fn vault_list_vault_secrets<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
-        value(funcs::vault_list_vault_secrets(client.core(), {
+        value(funcs::vault_list_vault_secrets(client.core()).params({
             let mut all = VaultListVaultSecretsParams::new();
             if let Some(text) = given.optional("limit") {
                 all = all.limit(text.parse::<i64>().expect("a value"));
@@ -4086,7 +4206,7 @@ fn vault_list_vault_secrets<'a>(client: &'a OpenRouter, given: &'a Given) -> Bot
             }
             all
         })),
-        value(client.vault().list_vault_secrets({
+        value(client.vault().list_vault_secrets().params({
             let mut all = VaultListVaultSecretsParams::new();
             if let Some(text) = given.optional("limit") {
                 all = all.limit(text.parse::<i64>().expect("a value"));
@@ -4110,16 +4230,20 @@ fn vault_delete_vault_secret<'a>(client: &'a OpenRouter, given: &'a Given) -> Bo
 #[allow(deprecated, unused_variables)]
 fn vault_store_vault_secret<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
-        value(funcs::vault_store_vault_secret(client.core(), given.text("name"), given.body())),
-        value(client.vault().store_vault_secret(given.text("name"), given.body())),
+        value(funcs::vault_store_vault_secret(
+            client.core(),
+            given.text("name"),
+            given.body::<VaultSecretWriteRequest>(),
+        )),
+        value(client.vault().store_vault_secret(given.text("name"), given.body::<VaultSecretWriteRequest>())),
     ]
 }
 
 #[allow(deprecated, unused_variables)]
 fn video_generation_generate<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
-        value(funcs::video_generation_generate(client.core(), given.body())),
-        value(client.video_generation().generate(given.body())),
+        value(funcs::video_generation_generate(client.core(), given.body::<VideoGenerationRequest>())),
+        value(client.video_generation().generate(given.body::<VideoGenerationRequest>())),
     ]
 }
 
@@ -4142,14 +4266,14 @@ fn video_generation_get_generation<'a>(client: &'a OpenRouter, given: &'a Given)
 #[allow(deprecated, unused_variables)]
 fn video_generation_get_video_content<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
-        bytes(funcs::video_generation_get_video_content(client.core(), given.text("jobId"), {
+        bytes(funcs::video_generation_get_video_content(client.core(), given.text("jobId")).params({
             let mut all = VideoGenerationGetVideoContentParams::new();
             if let Some(text) = given.optional("index") {
                 all = all.index(text.parse::<i64>().expect("a value"));
             }
             all
         })),
-        bytes(client.video_generation().get_video_content(given.text("jobId"), {
+        bytes(client.video_generation().get_video_content(given.text("jobId")).params({
             let mut all = VideoGenerationGetVideoContentParams::new();
             if let Some(text) = given.optional("index") {
                 all = all.index(text.parse::<i64>().expect("a value"));
@@ -4162,7 +4286,7 @@ fn video_generation_get_video_content<'a>(client: &'a OpenRouter, given: &'a Giv
 #[allow(deprecated, unused_variables)]
 fn workspaces_list<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
-        value(funcs::workspaces_list(client.core(), {
+        value(funcs::workspaces_list(client.core()).params({
             let mut all = WorkspacesListParams::new();
             if let Some(text) = given.optional("offset") {
                 all = all.offset(text.parse::<i64>().expect("a value"));
@@ -4172,7 +4296,7 @@ fn workspaces_list<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
             }
             all
         })),
-        value(client.workspaces().list({
+        value(client.workspaces().list().params({
             let mut all = WorkspacesListParams::new();
             if let Some(text) = given.optional("offset") {
                 all = all.offset(text.parse::<i64>().expect("a value"));
@@ -4187,20 +4311,23 @@ fn workspaces_list<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
 
 #[allow(deprecated, unused_variables)]
 fn workspaces_create<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
-    [value(funcs::workspaces_create(client.core(), given.body())), value(client.workspaces().create(given.body()))]
+    [
+        value(funcs::workspaces_create(client.core(), given.body::<CreateWorkspaceRequest>())),
+        value(client.workspaces().create(given.body::<CreateWorkspaceRequest>())),
+    ]
 }
 
 #[allow(deprecated, unused_variables)]
 fn workspaces_delete<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
-        value(funcs::workspaces_delete(client.core(), given.text("id"), {
+        value(funcs::workspaces_delete(client.core(), given.text("id")).params({
             let mut all = WorkspacesDeleteParams::new();
             if let Some(text) = given.optional("confirm_default_workspace_deletion") {
                 all = all.confirm_default_workspace_deletion(text.parse::<bool>().expect("a value"));
             }
             all
         })),
-        value(client.workspaces().delete(given.text("id"), {
+        value(client.workspaces().delete(given.text("id")).params({
             let mut all = WorkspacesDeleteParams::new();
             if let Some(text) = given.optional("confirm_default_workspace_deletion") {
                 all = all.confirm_default_workspace_deletion(text.parse::<bool>().expect("a value"));
@@ -4218,15 +4345,15 @@ fn workspaces_get<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
 #[allow(deprecated, unused_variables)]
 fn workspaces_update<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
-        value(funcs::workspaces_update(client.core(), given.text("id"), given.body())),
-        value(client.workspaces().update(given.text("id"), given.body())),
+        value(funcs::workspaces_update(client.core(), given.text("id"), given.body::<UpdateWorkspaceRequest>())),
+        value(client.workspaces().update(given.text("id"), given.body::<UpdateWorkspaceRequest>())),
     ]
 }
 
 #[allow(deprecated, unused_variables)]
 fn workspaces_list_members<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
-        value(funcs::workspaces_list_members(client.core(), given.text("id"), {
+        value(funcs::workspaces_list_members(client.core(), given.text("id")).params({
             let mut all = WorkspacesListMembersParams::new();
             if let Some(text) = given.optional("offset") {
                 all = all.offset(text.parse::<i64>().expect("a value"));
@@ -4236,7 +4363,7 @@ fn workspaces_list_members<'a>(client: &'a OpenRouter, given: &'a Given) -> Both
             }
             all
         })),
-        value(client.workspaces().list_members(given.text("id"), {
+        value(client.workspaces().list_members(given.text("id")).params({
             let mut all = WorkspacesListMembersParams::new();
             if let Some(text) = given.optional("offset") {
                 all = all.offset(text.parse::<i64>().expect("a value"));
@@ -4252,16 +4379,24 @@ fn workspaces_list_members<'a>(client: &'a OpenRouter, given: &'a Given) -> Both
 #[allow(deprecated, unused_variables)]
 fn workspaces_bulk_add_members<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
-        value(funcs::workspaces_bulk_add_members(client.core(), given.text("id"), given.body())),
-        value(client.workspaces().bulk_add_members(given.text("id"), given.body())),
+        value(funcs::workspaces_bulk_add_members(
+            client.core(),
+            given.text("id"),
+            given.body::<BulkWorkspaceMembersRequest>(),
+        )),
+        value(client.workspaces().bulk_add_members(given.text("id"), given.body::<BulkWorkspaceMembersRequest>())),
     ]
 }
 
 #[allow(deprecated, unused_variables)]
 fn workspaces_bulk_remove_members<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
-        value(funcs::workspaces_bulk_remove_members(client.core(), given.text("id"), given.body())),
-        value(client.workspaces().bulk_remove_members(given.text("id"), given.body())),
+        value(funcs::workspaces_bulk_remove_members(
+            client.core(),
+            given.text("id"),
+            given.body::<BulkWorkspaceMembersRequest>(),
+        )),
+        value(client.workspaces().bulk_remove_members(given.text("id"), given.body::<BulkWorkspaceMembersRequest>())),
     ]
 }
 
@@ -4296,8 +4431,12 @@ fn workspaces_set_budget<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'
             client.core(),
             given.text("workspace_ref"),
             given.text("interval"),
-            given.body(),
+            given.body::<UpsertWorkspaceBudgetRequest>(),
         )),
-        value(client.workspaces().set_budget(given.text("workspace_ref"), given.text("interval"), given.body())),
+        value(client.workspaces().set_budget(
+            given.text("workspace_ref"),
+            given.text("interval"),
+            given.body::<UpsertWorkspaceBudgetRequest>(),
+        )),
     ]
 }

@@ -57,11 +57,11 @@ fn written<T: Wire>(value: &T) -> Result<Json, String> {
     Json::new(String::from_utf8(text).map_err(|error| error.to_string())?).map_err(|error| error.to_string())
 }
 
-pub(crate) fn value<T: Root>(call: Call<T>) -> Outcome<'static> {
+pub(crate) fn value<T: Root, P: 'static>(call: Call<T, P>) -> Outcome<'static> {
     Box::pin(async move { Ok(vec![written(&call.into_future().await?).expect("an answer that can be written")]) })
 }
 
-pub(crate) fn events<T: StreamItem>(call: Call<EventStream<T>>) -> Outcome<'static> {
+pub(crate) fn events<T: StreamItem, P: 'static>(call: Call<EventStream<T>, P>) -> Outcome<'static> {
     Box::pin(async move {
         let mut stream = call.into_future().await?;
         let mut events = Vec::new();
@@ -72,13 +72,13 @@ pub(crate) fn events<T: StreamItem>(call: Call<EventStream<T>>) -> Outcome<'stat
     })
 }
 
-pub(crate) fn bytes(call: Call<Download>) -> Outcome<'static> {
+pub(crate) fn bytes<P: 'static>(call: Call<Download, P>) -> Outcome<'static> {
     Box::pin(async move {
         let bytes = call.into_future().await?.collect().await?;
         Ok(vec![Json::from(String::from_utf8_lossy(&bytes).into_owned())])
     })
 }
 
-pub(crate) fn nothing(call: Call<()>) -> Outcome<'static> {
+pub(crate) fn nothing<P: 'static>(call: Call<(), P>) -> Outcome<'static> {
     Box::pin(async move { call.into_future().await.map(|()| Vec::new()) })
 }

@@ -2,7 +2,7 @@
 
 use std::hint::black_box;
 
-use openrouter_kit::models::{ChatMessage, ChatRequest, ModelsListParams, ResponsesRequest};
+use openrouter_kit::models::{ChatMessage, ChatRequest, ResponsesRequest};
 use openrouter_kit::{OpenRouterCore, funcs};
 
 fn main() {
@@ -18,7 +18,7 @@ fn main() {
                 black_box(funcs::responses_send(core, responses()).await.unwrap());
                 count += 1;
             }
-            "models" => count += funcs::models_list(core, ModelsListParams::new()).await.unwrap().data.len(),
+            "models" => count += funcs::models_list(core).await.unwrap().data.len(),
             "chat-1" | "chat-64" => {
                 let request = ChatRequest::new([ChatMessage::user("Hi")]).model("m");
                 let mut stream = funcs::chat_stream(core, request).await.unwrap();
