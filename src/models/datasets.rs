@@ -546,7 +546,7 @@ wire_struct!(DailyRanking {
     2 total_tokens: "total_tokens" Required,
 });
 
-/// Keeps sessions whose number of turns lies within this range, both ends counted.
+/// A range of session lengths, in turns.
 ///
 /// At `getSessionCost(turn_range)` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -208,7 +208,7 @@ wire_struct!(WorkloadPerformances {
     8 video_generation: "video_generation" Optional,
 });
 
-/// Performance on decision requests.
+/// Latency, throughput and traffic of an endpoint for one kind of request.
 ///
 /// At `PublicEndpoint.perf_last_30m_by_workload.decisions` in the API document.
 #[derive(Clone, Debug, PartialEq)]

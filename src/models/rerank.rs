@@ -61,7 +61,7 @@ wire_struct!(CreateRerankResponseResult {
     2 relevance_score: "relevance_score" Required,
 });
 
-/// Copy of the document you sent, with its text, image or both.
+/// A document to rank: text, an image or both.
 ///
 /// At `createRerank.response.results[].document` in the API document.
 #[derive(Clone, Debug, Default, PartialEq)]

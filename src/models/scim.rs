@@ -127,7 +127,7 @@ wire_struct!(ScimGroupMapping {
     6 workspace_id: "workspace_id" Required,
 });
 
-/// Answer to linking an identity provider group to a workspace.
+/// Response with one mapping of a SCIM group to a workspace.
 ///
 /// Schema `CreateScimGroupMappingResponse` of the API document. The answer of `scim_create`, `scim_read`, `scim_update`.
 #[doc(alias = "CreateScimGroupMappingResponse")]
@@ -350,7 +350,7 @@ wire_struct!(ScimGroup {
     5 updated_at: "updated_at" Required,
 });
 
-/// Response to starting a directory sync.
+/// Response with one directory sync.
 ///
 /// Schema `CreateScimSyncJobResponse` of the API document. The answer of `scim_create_sync_job`, `scim_get_sync_job`.
 #[doc(alias = "CreateScimSyncJobResponse")]

@@ -102,7 +102,7 @@ wire_enum!(WebSearchMode {
     Advanced = "advanced",
 });
 
-/// Approximate whereabouts of the end user; fill in whichever parts you know, or pass null.
+/// Rough whereabouts of the user, with which web search favours local hits; null when not given.
 ///
 /// Schema `Preview_WebSearchUserLocation` of the API document.
 #[doc(alias = "AnthropicWebSearchToolUserLocation")]
@@ -111,13 +111,13 @@ wire_enum!(WebSearchMode {
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct WebSearchUserLocation {
-    /// City the user is in; null when unknown.
+    /// Town of the user as free text, such as `Berlin`; null when not given.
     pub city: Option<String>,
-    /// Country the user is in; null when unknown.
+    /// Country of the user, usually as a two-letter ISO code; null when not given.
     pub country: Option<String>,
-    /// State, province or similar area the user is in; null when unknown.
+    /// State or province of the user as free text; null when not given.
     pub region: Option<String>,
-    /// Time zone of the user; null when it is unknown.
+    /// Time zone of the user as an IANA name, such as `Europe/Berlin`; null when not given.
     pub timezone: Option<String>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -423,7 +423,7 @@ wire_enum!(WebSearchEngine {
     Perplexity = "perplexity",
 });
 
-/// Tool lent to the subagent; must be an OpenRouter server tool other than the subagent itself, never a client function.
+/// A server tool by its name, for tools that have no type of their own.
 ///
 /// Schema `SubagentNestedTool` of the API document.
 #[doc(alias = "ChatDynamicServerTool")]
@@ -761,7 +761,7 @@ wire_setters!(AdvisorServerToolConfig {
     temperature: number f64,
 });
 
-/// Reasoning settings passed on to the advisor model; they set how hard and how long it may think.
+/// Reasoning settings for the models that a server tool calls.
 ///
 /// Schema `AdvisorReasoning` of the API document.
 #[doc(alias = "AdvisorReasoning")]
@@ -1027,7 +1027,7 @@ wire_setters!(ContainerReferenceEnvironment {
     network_policy: into ContainerNetworkPolicy,
 });
 
-/// Container the shell tool works in, either provisioned automatically or referenced by its identifier.
+/// The container in which a tool works: one made for the request, or one that exists.
 ///
 /// Schema `BashServerToolEnvironment` of the API document.
 #[doc(alias = "BashServerToolEnvironment")]

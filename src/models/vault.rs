@@ -112,7 +112,7 @@ wire_struct!(VaultCustomOrigin {
     2 status: "status" Required,
 });
 
-/// Whether requests to the destination would get a credential when the table was read.
+/// Whether a request to an origin would get a credential.
 ///
 /// At `VaultRoutingTable.custom_origins[].status` in the API document.
 #[derive(Clone, Debug, PartialEq)]
@@ -131,7 +131,7 @@ wire_struct!(VaultOriginStatus {
     1 state: "state" Required,
 });
 
-/// Whether the vault has a credential for the destination and can use it.
+/// Whether the vault has a credential for an origin and can use it.
 ///
 /// At `VaultRoutingTable.custom_origins[].status.state` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -362,7 +362,7 @@ wire_enum!(VaultGitHubAppMemberLinkVia {
     AnyLink = "any_link",
 });
 
-/// Whether the App serves the whole workspace or only this intern.
+/// Whether a credential serves the whole workspace or one intern.
 ///
 /// At `VaultRoutingTable.github.apps[].scope` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -158,7 +158,7 @@ wire_struct!(Workspace {
     17 include_byok_in_budgets: "include_byok_in_budgets" Optional,
 });
 
-/// Answer to the request that opened a workspace.
+/// Response with one workspace.
 ///
 /// Schema `CreateWorkspaceResponse` of the API document. The answer of `workspaces_create`, `workspaces_get`, `workspaces_update`.
 #[doc(alias = "CreateWorkspaceResponse")]
@@ -558,7 +558,7 @@ wire_struct!(BulkAddWorkspaceMembersResponse {
 
 impl Root for BulkAddWorkspaceMembersResponse {}
 
-/// Body for adding several organization members to a workspace in one call.
+/// The users that are added to a workspace or removed from it.
 ///
 /// Schema `BulkAddWorkspaceMembersRequest` of the API document.
 #[doc(alias = "BulkAddWorkspaceMembersRequest")]
@@ -687,7 +687,7 @@ wire_enum!(WorkspaceBudgetInterval {
     Lifetime = "lifetime",
 });
 
-/// Reply to a lookup of one workspace budget, plus the workspace-wide BYOK setting.
+/// Response with one budget of a workspace.
 ///
 /// Schema `GetWorkspaceBudgetResponse` of the API document. The answer of `workspaces_get_budget`, `workspaces_set_budget`.
 #[doc(alias = "GetWorkspaceBudgetResponse")]

@@ -516,7 +516,7 @@ fn parameters(context: &Context<'_>, operation: &Operation, function: &Function,
             continue;
         }
         let of_type = context.api.find(ty);
-        let what = of_type.and_then(|ty| context.prose.get(&ty.key)).unwrap_or(match name.as_str() {
+        let what = of_type.and_then(|ty| context.prose.of_type(ty)).unwrap_or(match name.as_str() {
             "params" => "The optional parameters.",
             _ => "What is sent.",
         });
@@ -542,7 +542,7 @@ fn response(context: &Context<'_>, operation: &Operation, function: &Function, o
         Answer::Json(ty) | Answer::JsonOrStream(ty, _) | Answer::Stream(ty) => ty.named(),
         Answer::Empty | Answer::Bytes => None,
     };
-    let sentence = ty.and_then(|name| context.api.find(name)).and_then(|ty| context.prose.get(&ty.key));
+    let sentence = ty.and_then(|name| context.api.find(name)).and_then(|ty| context.prose.of_type(ty));
     let sentence = sentence.unwrap_or(match &operation.answer {
         Answer::Empty => "Nothing but success.",
         Answer::Bytes => "The bytes of a file: read them as they come, collect them, or save them.",

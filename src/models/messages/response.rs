@@ -1548,7 +1548,7 @@ wire_struct!(AnthropicCompactionBlock ["type" = "\"compaction\""] {
     1 encrypted_content: "encrypted_content" Optional,
 });
 
-/// Any block of an assistant message: text, thinking, tool use or a server tool's result, told apart by `type`.
+/// A block of an assistant message: text, thinking, a tool call, or the result of a server tool.
 ///
 /// Schema `ORAnthropicContentBlock` of the API document.
 #[doc(alias = "ORAnthropicContentBlock")]
