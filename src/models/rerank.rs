@@ -30,11 +30,11 @@ pub struct CreateRerankResponse {
 }
 
 wire_struct!(CreateRerankResponse {
-    0 model: "model" Required,
-    1 results: "results" Required,
-    2 id: "id" Optional,
-    3 provider: "provider" Optional,
-    4 usage: "usage" Optional,
+    model: Required = 0,
+    results: Required = 1,
+    id: Optional = 2,
+    provider: Optional = 3,
+    usage: Optional = 4,
 });
 
 impl Root for CreateRerankResponse {}
@@ -55,11 +55,7 @@ pub struct CreateRerankResponseResult {
     pub extra: Extra,
 }
 
-wire_struct!(CreateRerankResponseResult {
-    0 document: "document" Required,
-    1 index: "index" Required,
-    2 relevance_score: "relevance_score" Required,
-});
+wire_struct!(CreateRerankResponseResult { document: Required = 0, index: Required = 1, relevance_score: Required = 2 });
 
 /// A document to rank: text, an image or both.
 ///
@@ -75,10 +71,7 @@ pub struct RerankDocument {
     pub extra: Extra,
 }
 
-wire_struct!(RerankDocument {
-    0 image: "image" Optional,
-    1 text: "text" Optional,
-});
+wire_struct!(RerankDocument { image: Optional = 0, text: Optional = 1 });
 
 impl RerankDocument {
     /// Without members.
@@ -109,11 +102,7 @@ pub struct CreateRerankResponseUsage {
     pub extra: Extra,
 }
 
-wire_struct!(CreateRerankResponseUsage {
-    0 cost: "cost" Optional,
-    1 search_units: "search_units" Optional,
-    2 total_tokens: "total_tokens" Optional,
-});
+wire_struct!(CreateRerankResponseUsage { cost: Optional = 0, search_units: Optional = 1, total_tokens: Optional = 2 });
 
 /// Names the model, the query and the documents to order.
 #[derive(Clone, Debug, PartialEq)]
@@ -148,14 +137,14 @@ pub struct CreateRerankRequest {
 }
 
 wire_struct!(CreateRerankRequest {
-    0 documents: "documents" Required,
-    1 model: "model" Required,
-    2 query: "query" Required,
-    3 provider: "provider" Optional,
-    4 session_id: "session_id" Optional,
-    5 top_n: "top_n" Optional,
-    6 trace: "trace" Optional,
-    7 user: "user" Optional,
+    documents: Required = 0,
+    model: Required = 1,
+    query: Required = 2,
+    provider: Optional = 3,
+    session_id: Optional = 4,
+    top_n: Optional = 5,
+    trace: Optional = 6,
+    user: Optional = 7,
 });
 
 impl CreateRerankRequest {
@@ -203,7 +192,6 @@ pub enum CreateRerankRequestDocument {
 }
 
 wire_union!(CreateRerankRequestDocument {
-    tag "" {}
     objects {
         => Image,
     }
@@ -211,8 +199,8 @@ wire_union!(CreateRerankRequestDocument {
         String => Text,
     }
     variants {
-        0 Text,
-        1 Image,
+        Text = 0,
+        Image = 1,
     }
 });
 

@@ -25,9 +25,9 @@ pub struct ServerToolUseDetails {
 }
 
 wire_struct!(ServerToolUseDetails {
-    0 tool_calls_executed: "tool_calls_executed" Optional,
-    1 tool_calls_requested: "tool_calls_requested" Optional,
-    2 web_search_requests: "web_search_requests" Optional,
+    tool_calls_executed: Optional = 0,
+    tool_calls_requested: Optional = 1,
+    web_search_requests: Optional = 2,
 });
 
 /// Engine with which the web search tools carry out their searches.
@@ -123,11 +123,11 @@ pub struct WebSearchUserLocation {
     pub extra: Extra,
 }
 
-wire_struct!(WebSearchUserLocation ["type" = "\"approximate\""] {
-    0 city: "city" Optional,
-    1 country: "country" Optional,
-    2 region: "region" Optional,
-    3 timezone: "timezone" Optional,
+wire_struct!(WebSearchUserLocation ["type" = "approximate"] {
+    city: Optional = 0,
+    country: Optional = 1,
+    region: Optional = 2,
+    timezone: Optional = 3,
 });
 
 impl WebSearchUserLocation {
@@ -176,12 +176,12 @@ pub struct XSearchOptions {
 }
 
 wire_struct!(XSearchOptions {
-    0 allowed_x_handles: "allowed_x_handles" Optional,
-    1 enable_image_understanding: "enable_image_understanding" Optional,
-    2 enable_video_understanding: "enable_video_understanding" Optional,
-    3 excluded_x_handles: "excluded_x_handles" Optional,
-    4 from_date: "from_date" Optional,
-    5 to_date: "to_date" Optional,
+    allowed_x_handles: Optional = 0,
+    enable_image_understanding: Optional = 1,
+    enable_video_understanding: Optional = 2,
+    excluded_x_handles: Optional = 3,
+    from_date: Optional = 4,
+    to_date: Optional = 5,
 });
 
 impl XSearchOptions {
@@ -213,8 +213,8 @@ pub struct DeferredToolsControl {
     pub extra: Extra,
 }
 
-wire_struct!(DeferredToolsControl ["profile" = "\"portable\"", "protocol" = "\"v1\"", "validation" = "\"runtime\""] {
-    0 search: "search" Required,
+wire_struct!(DeferredToolsControl ["profile" = "portable", "protocol" = "v1", "validation" = "runtime"] {
+    search: Required = 0,
 });
 
 impl DeferredToolsControl {
@@ -239,8 +239,8 @@ pub struct DeferredRegexSearch {
     pub extra: Extra,
 }
 
-wire_struct!(DeferredRegexSearch ["type" = "\"regex\""] {
-    0 max_results: "max_results" Optional,
+wire_struct!(DeferredRegexSearch ["type" = "regex"] {
+    max_results: Optional = 0,
 });
 
 impl DeferredRegexSearch {
@@ -267,8 +267,8 @@ pub struct DeferredBm25Search {
     pub extra: Extra,
 }
 
-wire_struct!(DeferredBm25Search ["type" = "\"bm25\""] {
-    0 max_results: "max_results" Optional,
+wire_struct!(DeferredBm25Search ["type" = "bm25"] {
+    max_results: Optional = 0,
 });
 
 impl DeferredBm25Search {
@@ -303,10 +303,10 @@ pub struct DeferredCustomSearch {
     pub extra: Extra,
 }
 
-wire_struct!(DeferredCustomSearch ["type" = "\"custom\""] {
-    0 result_key: "result_key" Required,
-    1 tool_id: "tool_id" Required,
-    2 max_results: "max_results" Optional,
+wire_struct!(DeferredCustomSearch ["type" = "custom"] {
+    result_key: Required = 0,
+    tool_id: Required = 1,
+    max_results: Optional = 2,
 });
 
 impl DeferredCustomSearch {
@@ -349,12 +349,10 @@ wire_union!(DeferredToolsSearchStrategy {
         "custom" => Custom,
         "regex" => Regex,
     }
-    objects {}
-    shapes {}
     variants {
-        0 Regex,
-        1 Bm25,
-        2 Custom,
+        Regex = 0,
+        Bm25 = 1,
+        Custom = 2,
     }
 });
 
@@ -440,8 +438,8 @@ pub struct DynamicServerTool {
 }
 
 wire_struct!(DynamicServerTool {
-    0 r#type: "type" Required,
-    1 parameters: "parameters" Optional,
+    r#type as "type": Required = 0,
+    parameters: Optional = 1,
 });
 
 impl DynamicServerTool {
@@ -468,8 +466,8 @@ pub struct StopServerToolsWhenStepCountIs {
     pub extra: Extra,
 }
 
-wire_struct!(StopServerToolsWhenStepCountIs ["type" = "\"step_count_is\""] {
-    0 step_count: "step_count" Required,
+wire_struct!(StopServerToolsWhenStepCountIs ["type" = "step_count_is"] {
+    step_count: Required = 0,
 });
 
 impl StopServerToolsWhenStepCountIs {
@@ -496,8 +494,8 @@ pub struct StopServerToolsWhenHasToolCall {
     pub extra: Extra,
 }
 
-wire_struct!(StopServerToolsWhenHasToolCall ["type" = "\"has_tool_call\""] {
-    0 tool_name: "tool_name" Required,
+wire_struct!(StopServerToolsWhenHasToolCall ["type" = "has_tool_call"] {
+    tool_name: Required = 0,
 });
 
 impl StopServerToolsWhenHasToolCall {
@@ -522,8 +520,8 @@ pub struct StopServerToolsWhenMaxTokensUsed {
     pub extra: Extra,
 }
 
-wire_struct!(StopServerToolsWhenMaxTokensUsed ["type" = "\"max_tokens_used\""] {
-    0 max_tokens: "max_tokens" Required,
+wire_struct!(StopServerToolsWhenMaxTokensUsed ["type" = "max_tokens_used"] {
+    max_tokens: Required = 0,
 });
 
 impl StopServerToolsWhenMaxTokensUsed {
@@ -548,8 +546,8 @@ pub struct StopServerToolsWhenMaxCost {
     pub extra: Extra,
 }
 
-wire_struct!(StopServerToolsWhenMaxCost ["type" = "\"max_cost\""] {
-    0 max_cost_in_dollars: "max_cost_in_dollars" Required,
+wire_struct!(StopServerToolsWhenMaxCost ["type" = "max_cost"] {
+    max_cost_in_dollars: Required = 0,
 });
 
 impl StopServerToolsWhenMaxCost {
@@ -576,8 +574,8 @@ pub struct StopServerToolsWhenFinishReasonIs {
     pub extra: Extra,
 }
 
-wire_struct!(StopServerToolsWhenFinishReasonIs ["type" = "\"finish_reason_is\""] {
-    0 reason: "reason" Required,
+wire_struct!(StopServerToolsWhenFinishReasonIs ["type" = "finish_reason_is"] {
+    reason: Required = 0,
 });
 
 impl StopServerToolsWhenFinishReasonIs {
@@ -628,14 +626,12 @@ wire_union!(StopServerToolsWhenCondition {
         "max_tokens_used" => MaxTokensUsed,
         "step_count_is" => StepCountIs,
     }
-    objects {}
-    shapes {}
     variants {
-        0 StepCountIs,
-        1 HasToolCall,
-        2 MaxTokensUsed,
-        3 MaxCost,
-        4 FinishReasonIs,
+        StepCountIs = 0,
+        HasToolCall = 1,
+        MaxTokensUsed = 2,
+        MaxCost = 3,
+        FinishReasonIs = 4,
     }
 });
 
@@ -687,8 +683,8 @@ pub struct AdvisorServerToolOpenRouter {
     pub extra: Extra,
 }
 
-wire_struct!(AdvisorServerToolOpenRouter ["type" = "\"openrouter:advisor\""] {
-    0 parameters: "parameters" Optional,
+wire_struct!(AdvisorServerToolOpenRouter ["type" = "openrouter:advisor"] {
+    parameters: Optional = 0,
 });
 
 impl AdvisorServerToolOpenRouter {
@@ -732,14 +728,14 @@ pub struct AdvisorServerToolConfig {
 }
 
 wire_struct!(AdvisorServerToolConfig {
-    0 forward_transcript: "forward_transcript" Optional,
-    1 instructions: "instructions" Optional,
-    2 max_completion_tokens: "max_completion_tokens" Optional,
-    3 model: "model" Optional,
-    4 name: "name" Optional,
-    5 reasoning: "reasoning" Optional,
-    6 stream: "stream" Optional,
-    7 temperature: "temperature" Optional,
+    forward_transcript: Optional = 0,
+    instructions: Optional = 1,
+    max_completion_tokens: Optional = 2,
+    model: Optional = 3,
+    name: Optional = 4,
+    reasoning: Optional = 5,
+    stream: Optional = 6,
+    temperature: Optional = 7,
 });
 
 impl AdvisorServerToolConfig {
@@ -777,10 +773,7 @@ pub struct ServerToolReasoning {
     pub extra: Extra,
 }
 
-wire_struct!(ServerToolReasoning {
-    0 effort: "effort" Optional,
-    1 max_tokens: "max_tokens" Optional,
-});
+wire_struct!(ServerToolReasoning { effort: Optional = 0, max_tokens: Optional = 1 });
 
 impl ServerToolReasoning {
     /// Without members.
@@ -807,8 +800,8 @@ pub struct BashServerTool {
     pub extra: Extra,
 }
 
-wire_struct!(BashServerTool ["type" = "\"openrouter:bash\""] {
-    0 parameters: "parameters" Optional,
+wire_struct!(BashServerTool ["type" = "openrouter:bash"] {
+    parameters: Optional = 0,
 });
 
 impl BashServerTool {
@@ -837,10 +830,7 @@ pub struct BashServerToolConfig {
     pub extra: Extra,
 }
 
-wire_struct!(BashServerToolConfig {
-    0 engine: "engine" Optional,
-    1 environment: "environment" Optional,
-});
+wire_struct!(BashServerToolConfig { engine: Optional = 0, environment: Optional = 1 });
 
 impl BashServerToolConfig {
     /// Without members.
@@ -869,9 +859,9 @@ pub struct ContainerAutoEnvironment {
     pub extra: Extra,
 }
 
-wire_struct!(ContainerAutoEnvironment ["type" = "\"container_auto\""] {
-    0 file_ids: "file_ids" Optional,
-    1 network_policy: "network_policy" Optional,
+wire_struct!(ContainerAutoEnvironment ["type" = "container_auto"] {
+    file_ids: Optional = 0,
+    network_policy: Optional = 1,
 });
 
 impl ContainerAutoEnvironment {
@@ -897,7 +887,7 @@ pub struct ContainerNetworkPolicyDisabled {
     pub extra: Extra,
 }
 
-wire_struct!(ContainerNetworkPolicyDisabled ["type" = "\"disabled\""] {});
+wire_struct!(ContainerNetworkPolicyDisabled ["type" = "disabled"] {});
 
 impl ContainerNetworkPolicyDisabled {
     /// Without members.
@@ -923,8 +913,8 @@ pub struct ContainerNetworkPolicyAllowlist {
     pub extra: Extra,
 }
 
-wire_struct!(ContainerNetworkPolicyAllowlist ["type" = "\"allowlist\""] {
-    0 allowed_domains: "allowed_domains" Required,
+wire_struct!(ContainerNetworkPolicyAllowlist ["type" = "allowlist"] {
+    allowed_domains: Required = 0,
 });
 
 impl ContainerNetworkPolicyAllowlist {
@@ -960,11 +950,9 @@ wire_union!(ContainerNetworkPolicy {
         "allowlist" => Allowlist,
         "disabled" => Disabled,
     }
-    objects {}
-    shapes {}
     variants {
-        0 Disabled,
-        1 Allowlist,
+        Disabled = 0,
+        Allowlist = 1,
     }
 });
 
@@ -1008,10 +996,10 @@ pub struct ContainerReferenceEnvironment {
     pub extra: Extra,
 }
 
-wire_struct!(ContainerReferenceEnvironment ["type" = "\"container_reference\""] {
-    0 container_id: "container_id" Required,
-    1 file_ids: "file_ids" Optional,
-    2 network_policy: "network_policy" Optional,
+wire_struct!(ContainerReferenceEnvironment ["type" = "container_reference"] {
+    container_id: Required = 0,
+    file_ids: Optional = 1,
+    network_policy: Optional = 2,
 });
 
 impl ContainerReferenceEnvironment {
@@ -1052,11 +1040,9 @@ wire_union!(ContainerEnvironment {
         "container_auto" => ContainerAuto,
         "container_reference" => ContainerReference,
     }
-    objects {}
-    shapes {}
     variants {
-        0 ContainerAuto,
-        1 ContainerReference,
+        ContainerAuto = 0,
+        ContainerReference = 1,
     }
 });
 
@@ -1094,8 +1080,8 @@ pub struct DatetimeServerTool {
     pub extra: Extra,
 }
 
-wire_struct!(DatetimeServerTool ["type" = "\"openrouter:datetime\""] {
-    0 parameters: "parameters" Optional,
+wire_struct!(DatetimeServerTool ["type" = "openrouter:datetime"] {
+    parameters: Optional = 0,
 });
 
 impl DatetimeServerTool {
@@ -1122,9 +1108,7 @@ pub struct DatetimeServerToolConfig {
     pub extra: Extra,
 }
 
-wire_struct!(DatetimeServerToolConfig {
-    0 timezone: "timezone" Optional,
-});
+wire_struct!(DatetimeServerToolConfig { timezone: Optional = 0 });
 
 impl DatetimeServerToolConfig {
     /// Without members.
@@ -1150,8 +1134,8 @@ pub struct FilesServerTool {
     pub extra: Extra,
 }
 
-wire_struct!(FilesServerTool ["type" = "\"openrouter:files\""] {
-    0 parameters: "parameters" Optional,
+wire_struct!(FilesServerTool ["type" = "openrouter:files"] {
+    parameters: Optional = 0,
 });
 
 impl FilesServerTool {
@@ -1179,8 +1163,8 @@ pub struct FusionServerToolOpenRouter {
     pub extra: Extra,
 }
 
-wire_struct!(FusionServerToolOpenRouter ["type" = "\"openrouter:fusion\""] {
-    0 parameters: "parameters" Optional,
+wire_struct!(FusionServerToolOpenRouter ["type" = "openrouter:fusion"] {
+    parameters: Optional = 0,
 });
 
 impl FusionServerToolOpenRouter {
@@ -1228,14 +1212,14 @@ pub struct FusionServerToolConfig {
 }
 
 wire_struct!(FusionServerToolConfig {
-    0 analysis_models: "analysis_models" Optional,
-    1 cache_control: "cache_control" Optional,
-    2 max_completion_tokens: "max_completion_tokens" Optional,
-    3 max_tool_calls: "max_tool_calls" Optional,
-    4 model: "model" Optional,
-    5 reasoning: "reasoning" Optional,
-    6 temperature: "temperature" Optional,
-    7 tools: "tools" Optional,
+    analysis_models: Optional = 0,
+    cache_control: Optional = 1,
+    max_completion_tokens: Optional = 2,
+    max_tool_calls: Optional = 3,
+    model: Optional = 4,
+    reasoning: Optional = 5,
+    temperature: Optional = 6,
+    tools: Optional = 7,
 });
 
 impl FusionServerToolConfig {
@@ -1270,8 +1254,8 @@ pub struct ImageGenerationServerToolOpenRouter {
     pub extra: Extra,
 }
 
-wire_struct!(ImageGenerationServerToolOpenRouter ["type" = "\"openrouter:image_generation\""] {
-    0 parameters: "parameters" Optional,
+wire_struct!(ImageGenerationServerToolOpenRouter ["type" = "openrouter:image_generation"] {
+    parameters: Optional = 0,
 });
 
 impl ImageGenerationServerToolOpenRouter {
@@ -1298,9 +1282,7 @@ pub struct ImageGenerationServerToolConfig {
     pub extra: Extra,
 }
 
-wire_struct!(ImageGenerationServerToolConfig {
-    0 model: "model" Optional,
-});
+wire_struct!(ImageGenerationServerToolConfig { model: Optional = 0 });
 
 impl ImageGenerationServerToolConfig {
     /// Without members.
@@ -1329,8 +1311,8 @@ pub struct SearchModelsServerTool {
     pub extra: Extra,
 }
 
-wire_struct!(SearchModelsServerTool ["type" = "\"openrouter:experimental__search_models\""] {
-    0 parameters: "parameters" Optional,
+wire_struct!(SearchModelsServerTool ["type" = "openrouter:experimental__search_models"] {
+    parameters: Optional = 0,
 });
 
 impl SearchModelsServerTool {
@@ -1357,9 +1339,7 @@ pub struct SearchModelsServerToolConfig {
     pub extra: Extra,
 }
 
-wire_struct!(SearchModelsServerToolConfig {
-    0 max_results: "max_results" Optional,
-});
+wire_struct!(SearchModelsServerToolConfig { max_results: Optional = 0 });
 
 impl SearchModelsServerToolConfig {
     /// Without members.
@@ -1386,8 +1366,8 @@ pub struct SubagentServerToolOpenRouter {
     pub extra: Extra,
 }
 
-wire_struct!(SubagentServerToolOpenRouter ["type" = "\"openrouter:subagent\""] {
-    0 parameters: "parameters" Optional,
+wire_struct!(SubagentServerToolOpenRouter ["type" = "openrouter:subagent"] {
+    parameters: Optional = 0,
 });
 
 impl SubagentServerToolOpenRouter {
@@ -1437,16 +1417,16 @@ pub struct SubagentServerToolConfig {
 }
 
 wire_struct!(SubagentServerToolConfig {
-    0 inherit_functions: "inherit_functions" Optional,
-    1 inherited_function_names: "inherited_function_names" Optional,
-    2 instructions: "instructions" Optional,
-    3 max_completion_tokens: "max_completion_tokens" Optional,
-    4 max_tool_calls: "max_tool_calls" Optional,
-    5 model: "model" Optional,
-    6 name: "name" Optional,
-    7 reasoning: "reasoning" Optional,
-    8 temperature: "temperature" Optional,
-    9 tools: "tools" Optional,
+    inherit_functions: Optional = 0,
+    inherited_function_names: Optional = 1,
+    instructions: Optional = 2,
+    max_completion_tokens: Optional = 3,
+    max_tool_calls: Optional = 4,
+    model: Optional = 5,
+    name: Optional = 6,
+    reasoning: Optional = 7,
+    temperature: Optional = 8,
+    tools: Optional = 9,
 });
 
 impl SubagentServerToolConfig {
@@ -1482,8 +1462,8 @@ pub struct WebFetchServerTool {
     pub extra: Extra,
 }
 
-wire_struct!(WebFetchServerTool ["type" = "\"openrouter:web_fetch\""] {
-    0 parameters: "parameters" Optional,
+wire_struct!(WebFetchServerTool ["type" = "openrouter:web_fetch"] {
+    parameters: Optional = 0,
 });
 
 impl WebFetchServerTool {
@@ -1519,11 +1499,11 @@ pub struct WebFetchServerToolConfig {
 }
 
 wire_struct!(WebFetchServerToolConfig {
-    0 allowed_domains: "allowed_domains" Optional,
-    1 blocked_domains: "blocked_domains" Optional,
-    2 engine: "engine" Optional,
-    3 max_content_tokens: "max_content_tokens" Optional,
-    4 max_uses: "max_uses" Optional,
+    allowed_domains: Optional = 0,
+    blocked_domains: Optional = 1,
+    engine: Optional = 2,
+    max_content_tokens: Optional = 3,
+    max_uses: Optional = 4,
 });
 
 impl WebFetchServerToolConfig {
@@ -1587,8 +1567,8 @@ pub struct OpenRouterWebSearchServerTool {
     pub extra: Extra,
 }
 
-wire_struct!(OpenRouterWebSearchServerTool ["type" = "\"openrouter:web_search\""] {
-    0 parameters: "parameters" Optional,
+wire_struct!(OpenRouterWebSearchServerTool ["type" = "openrouter:web_search"] {
+    parameters: Optional = 0,
 });
 
 impl OpenRouterWebSearchServerTool {
@@ -1637,17 +1617,17 @@ pub struct WebSearchConfig {
 }
 
 wire_struct!(WebSearchConfig {
-    0 allowed_domains: "allowed_domains" Optional,
-    1 engine: "engine" Optional,
-    2 excluded_domains: "excluded_domains" Optional,
-    3 max_characters: "max_characters" Optional,
-    4 max_results: "max_results" Optional,
-    5 max_total_results: "max_total_results" Optional,
-    6 max_uses: "max_uses" Optional,
-    7 mode: "mode" Optional,
-    8 search_context_size: "search_context_size" Optional,
-    9 user_location: "user_location" Optional,
-    10 x_search: "x_search" Optional,
+    allowed_domains: Optional = 0,
+    engine: Optional = 1,
+    excluded_domains: Optional = 2,
+    max_characters: Optional = 3,
+    max_results: Optional = 4,
+    max_total_results: Optional = 5,
+    max_uses: Optional = 6,
+    mode: Optional = 7,
+    search_context_size: Optional = 8,
+    user_location: Optional = 9,
+    x_search: Optional = 10,
 });
 
 impl WebSearchConfig {
@@ -1707,8 +1687,8 @@ pub struct ShellServerToolOpenRouter {
     pub extra: Extra,
 }
 
-wire_struct!(ShellServerToolOpenRouter ["type" = "\"openrouter:shell\""] {
-    0 parameters: "parameters" Optional,
+wire_struct!(ShellServerToolOpenRouter ["type" = "openrouter:shell"] {
+    parameters: Optional = 0,
 });
 
 impl ShellServerToolOpenRouter {
@@ -1737,10 +1717,7 @@ pub struct ShellServerToolConfig {
     pub extra: Extra,
 }
 
-wire_struct!(ShellServerToolConfig {
-    0 engine: "engine" Optional,
-    1 environment: "environment" Optional,
-});
+wire_struct!(ShellServerToolConfig { engine: Optional = 0, environment: Optional = 1 });
 
 impl ShellServerToolConfig {
     /// Without members.
@@ -1786,8 +1763,8 @@ pub struct ToolSearchServerTool {
     pub extra: Extra,
 }
 
-wire_struct!(ToolSearchServerTool ["type" = "\"openrouter:tool_search\""] {
-    0 parameters: "parameters" Optional,
+wire_struct!(ToolSearchServerTool ["type" = "openrouter:tool_search"] {
+    parameters: Optional = 0,
 });
 
 impl ToolSearchServerTool {
@@ -1814,9 +1791,7 @@ pub struct ToolSearchServerToolConfig {
     pub extra: Extra,
 }
 
-wire_struct!(ToolSearchServerToolConfig {
-    0 max_results: "max_results" Optional,
-});
+wire_struct!(ToolSearchServerToolConfig { max_results: Optional = 0 });
 
 impl ToolSearchServerToolConfig {
     /// Without members.

@@ -37,16 +37,16 @@ pub struct ChatAssistantMessage {
     pub extra: Extra,
 }
 
-wire_struct!(ChatAssistantMessage ["role" = "\"assistant\""] {
-    0 audio: "audio" Optional,
-    1 content: "content" Optional,
-    2 images: "images" Optional,
-    3 model: "model" Optional,
-    4 name: "name" Optional,
-    5 reasoning: "reasoning" Optional,
-    6 reasoning_details: "reasoning_details" Optional,
-    7 refusal: "refusal" Optional,
-    8 tool_calls: "tool_calls" Optional,
+wire_struct!(ChatAssistantMessage ["role" = "assistant"] {
+    audio: Optional = 0,
+    content: Optional = 1,
+    images: Optional = 2,
+    model: Optional = 3,
+    name: Optional = 4,
+    reasoning: Optional = 5,
+    reasoning_details: Optional = 6,
+    refusal: Optional = 7,
+    tool_calls: Optional = 8,
 });
 
 impl ChatAssistantMessage {
@@ -88,10 +88,10 @@ pub struct ChatAudioOutput {
 }
 
 wire_struct!(ChatAudioOutput {
-    0 data: "data" Optional,
-    1 expires_at: "expires_at" Optional,
-    2 id: "id" Optional,
-    3 transcript: "transcript" Optional,
+    data: Optional = 0,
+    expires_at: Optional = 1,
+    id: Optional = 2,
+    transcript: Optional = 3,
 });
 
 impl ChatAudioOutput {
@@ -125,10 +125,10 @@ pub struct ChatContentText {
     pub extra: Extra,
 }
 
-wire_struct!(ChatContentText ["type" = "\"text\""] {
-    0 text: "text" Required,
-    1 cache_control: "cache_control" Optional,
-    2 prompt_cache_breakpoint: "prompt_cache_breakpoint" Optional,
+wire_struct!(ChatContentText ["type" = "text"] {
+    text: Required = 0,
+    cache_control: Optional = 1,
+    prompt_cache_breakpoint: Optional = 2,
 });
 
 impl ChatContentText {
@@ -158,8 +158,8 @@ pub struct ChatContentImage {
     pub extra: Extra,
 }
 
-wire_struct!(ChatContentImage ["type" = "\"image_url\""] {
-    0 image_url: "image_url" Required,
+wire_struct!(ChatContentImage ["type" = "image_url"] {
+    image_url: Required = 0,
 });
 
 impl ChatContentImage {
@@ -186,10 +186,7 @@ pub struct ChatContentImageUrl {
     pub extra: Extra,
 }
 
-wire_struct!(ChatContentImageUrl {
-    0 url: "url" Required,
-    1 detail: "detail" Optional,
-});
+wire_struct!(ChatContentImageUrl { url: Required = 0, detail: Optional = 1 });
 
 impl ChatContentImageUrl {
     /// With what the API requires.
@@ -215,8 +212,8 @@ pub struct ChatContentAudio {
     pub extra: Extra,
 }
 
-wire_struct!(ChatContentAudio ["type" = "\"input_audio\""] {
-    0 input_audio: "input_audio" Required,
+wire_struct!(ChatContentAudio ["type" = "input_audio"] {
+    input_audio: Required = 0,
 });
 
 impl ChatContentAudio {
@@ -244,8 +241,8 @@ pub struct LegacyChatContentVideo {
     pub extra: Extra,
 }
 
-wire_struct!(LegacyChatContentVideo ["type" = "\"input_video\""] {
-    0 video_url: "video_url" Required,
+wire_struct!(LegacyChatContentVideo ["type" = "input_video"] {
+    video_url: Required = 0,
 });
 
 impl LegacyChatContentVideo {
@@ -273,10 +270,7 @@ pub struct ChatContentVideoInput {
     pub extra: Extra,
 }
 
-wire_struct!(ChatContentVideoInput {
-    0 url: "url" Required,
-    1 processing: "processing" Optional,
-});
+wire_struct!(ChatContentVideoInput { url: Required = 0, processing: Optional = 1 });
 
 impl ChatContentVideoInput {
     /// With what the API requires.
@@ -302,8 +296,8 @@ pub struct ChatContentVideo {
     pub extra: Extra,
 }
 
-wire_struct!(ChatContentVideo ["type" = "\"video_url\""] {
-    0 video_url: "video_url" Required,
+wire_struct!(ChatContentVideo ["type" = "video_url"] {
+    video_url: Required = 0,
 });
 
 impl ChatContentVideo {
@@ -328,8 +322,8 @@ pub struct ChatContentFile {
     pub extra: Extra,
 }
 
-wire_struct!(ChatContentFile ["type" = "\"file\""] {
-    0 file: "file" Required,
+wire_struct!(ChatContentFile ["type" = "file"] {
+    file: Required = 0,
 });
 
 impl ChatContentFile {
@@ -358,11 +352,7 @@ pub struct ChatContentFileFile {
     pub extra: Extra,
 }
 
-wire_struct!(ChatContentFileFile {
-    0 file_data: "file_data" Optional,
-    1 file_id: "file_id" Optional,
-    2 filename: "filename" Optional,
-});
+wire_struct!(ChatContentFileFile { file_data: Optional = 0, file_id: Optional = 1, filename: Optional = 2 });
 
 impl ChatContentFileFile {
     /// Without members.
@@ -422,15 +412,13 @@ wire_union!(ChatContentPart {
         "text" => Text,
         "video_url" => VideoUrl,
     }
-    objects {}
-    shapes {}
     variants {
-        0 Text,
-        1 ImageUrl,
-        2 InputAudio,
-        3 InputVideo,
-        4 VideoUrl,
-        5 File,
+        Text = 0,
+        ImageUrl = 1,
+        InputAudio = 2,
+        InputVideo = 3,
+        VideoUrl = 4,
+        File = 5,
     }
 });
 
@@ -513,15 +501,13 @@ pub enum ChatMessageContent {
 }
 
 wire_union!(ChatMessageContent {
-    tag "" {}
-    objects {}
     shapes {
         Array(Object) => List,
         String => Text,
     }
     variants {
-        0 Text,
-        1 List,
+        Text = 0,
+        List = 1,
     }
 });
 
@@ -560,9 +546,7 @@ pub struct ChatAssistantImage {
     pub extra: Extra,
 }
 
-wire_struct!(ChatAssistantImage {
-    0 image_url: "image_url" Required,
-});
+wire_struct!(ChatAssistantImage { image_url: Required = 0 });
 
 impl ChatAssistantImage {
     /// With what the API requires.
@@ -592,11 +576,11 @@ pub struct ReasoningDetailSummary {
     pub extra: Extra,
 }
 
-wire_struct!(ReasoningDetailSummary ["type" = "\"reasoning.summary\""] {
-    0 summary: "summary" Required,
-    1 format: "format" Optional,
-    2 id: "id" Optional,
-    3 index: "index" Optional,
+wire_struct!(ReasoningDetailSummary ["type" = "reasoning.summary"] {
+    summary: Required = 0,
+    format: Optional = 1,
+    id: Optional = 2,
+    index: Optional = 3,
 });
 
 impl ReasoningDetailSummary {
@@ -631,11 +615,11 @@ pub struct ReasoningDetailEncrypted {
     pub extra: Extra,
 }
 
-wire_struct!(ReasoningDetailEncrypted ["type" = "\"reasoning.encrypted\""] {
-    0 data: "data" Required,
-    1 format: "format" Optional,
-    2 id: "id" Optional,
-    3 index: "index" Optional,
+wire_struct!(ReasoningDetailEncrypted ["type" = "reasoning.encrypted"] {
+    data: Required = 0,
+    format: Optional = 1,
+    id: Optional = 2,
+    index: Optional = 3,
 });
 
 impl ReasoningDetailEncrypted {
@@ -672,12 +656,12 @@ pub struct ReasoningDetailText {
     pub extra: Extra,
 }
 
-wire_struct!(ReasoningDetailText ["type" = "\"reasoning.text\""] {
-    0 format: "format" Optional,
-    1 id: "id" Optional,
-    2 index: "index" Optional,
-    3 signature: "signature" Optional,
-    4 text: "text" Optional,
+wire_struct!(ReasoningDetailText ["type" = "reasoning.text"] {
+    format: Optional = 0,
+    id: Optional = 1,
+    index: Optional = 2,
+    signature: Optional = 3,
+    text: Optional = 4,
 });
 
 impl ReasoningDetailText {
@@ -720,14 +704,14 @@ pub struct ReasoningDetailServerToolCall {
     pub extra: Extra,
 }
 
-wire_struct!(ReasoningDetailServerToolCall ["type" = "\"reasoning.server_tool_call\""] {
-    0 arguments: "arguments" Required,
-    1 result: "result" Required,
-    2 tool_name: "tool_name" Required,
-    3 format: "format" Optional,
-    4 id: "id" Optional,
-    5 index: "index" Optional,
-    6 tool_call_id: "tool_call_id" Optional,
+wire_struct!(ReasoningDetailServerToolCall ["type" = "reasoning.server_tool_call"] {
+    arguments: Required = 0,
+    result: Required = 1,
+    tool_name: Required = 2,
+    format: Optional = 3,
+    id: Optional = 4,
+    index: Optional = 5,
+    tool_call_id: Optional = 6,
 });
 
 impl ReasoningDetailServerToolCall {
@@ -788,13 +772,11 @@ wire_union!(ReasoningDetail {
         "reasoning.summary" => Summary,
         "reasoning.text" => Text,
     }
-    objects {}
-    shapes {}
     variants {
-        0 Summary,
-        1 Encrypted,
-        2 Text,
-        3 ServerToolCall,
+        Summary = 0,
+        Encrypted = 1,
+        Text = 2,
+        ServerToolCall = 3,
     }
 });
 

@@ -30,10 +30,10 @@ pub struct ResponseOutputText {
     pub extra: Extra,
 }
 
-wire_struct!(ResponseOutputText ["type" = "\"output_text\""] {
-    0 text: "text" Required,
-    1 annotations: "annotations" Optional,
-    2 logprobs: "logprobs" Optional,
+wire_struct!(ResponseOutputText ["type" = "output_text"] {
+    text: Required = 0,
+    annotations: Optional = 1,
+    logprobs: Optional = 2,
 });
 
 impl ResponseOutputText {
@@ -67,10 +67,10 @@ pub struct FileCitation {
     pub extra: Extra,
 }
 
-wire_struct!(FileCitation ["type" = "\"file_citation\""] {
-    0 file_id: "file_id" Required,
-    1 filename: "filename" Required,
-    2 index: "index" Required,
+wire_struct!(FileCitation ["type" = "file_citation"] {
+    file_id: Required = 0,
+    filename: Required = 1,
+    index: Required = 2,
 });
 
 impl FileCitation {
@@ -104,12 +104,12 @@ pub struct UrlCitation {
     pub extra: Extra,
 }
 
-wire_struct!(UrlCitation ["type" = "\"url_citation\""] {
-    0 end_index: "end_index" Required,
-    1 start_index: "start_index" Required,
-    2 title: "title" Required,
-    3 url: "url" Required,
-    4 content: "content" Optional,
+wire_struct!(UrlCitation ["type" = "url_citation"] {
+    end_index: Required = 0,
+    start_index: Required = 1,
+    title: Required = 2,
+    url: Required = 3,
+    content: Optional = 4,
 });
 
 impl UrlCitation {
@@ -150,9 +150,9 @@ pub struct FilePath {
     pub extra: Extra,
 }
 
-wire_struct!(FilePath ["type" = "\"file_path\""] {
-    0 file_id: "file_id" Required,
-    1 index: "index" Required,
+wire_struct!(FilePath ["type" = "file_path"] {
+    file_id: Required = 0,
+    index: Required = 1,
 });
 
 impl FilePath {
@@ -194,12 +194,10 @@ wire_union!(ResponsesAnnotation {
         "file_path" => FilePath,
         "url_citation" => UrlCitation,
     }
-    objects {}
-    shapes {}
     variants {
-        0 FileCitation,
-        1 UrlCitation,
-        2 FilePath,
+        FileCitation = 0,
+        UrlCitation = 1,
+        FilePath = 2,
     }
 });
 
@@ -243,10 +241,10 @@ pub struct ResponseOutputTextLogprob {
 }
 
 wire_struct!(ResponseOutputTextLogprob {
-    0 bytes: "bytes" Required,
-    1 logprob: "logprob" Required,
-    2 token: "token" Required,
-    3 top_logprobs: "top_logprobs" Required,
+    bytes: Required = 0,
+    logprob: Required = 1,
+    token: Required = 2,
+    top_logprobs: Required = 3,
 });
 
 impl ResponseOutputTextLogprob {
@@ -286,11 +284,7 @@ pub struct ResponseOutputTextLogprobTopLogprob {
     pub extra: Extra,
 }
 
-wire_struct!(ResponseOutputTextLogprobTopLogprob {
-    0 bytes: "bytes" Required,
-    1 logprob: "logprob" Required,
-    2 token: "token" Required,
-});
+wire_struct!(ResponseOutputTextLogprobTopLogprob { bytes: Required = 0, logprob: Required = 1, token: Required = 2 });
 
 impl ResponseOutputTextLogprobTopLogprob {
     /// With what the API requires.
@@ -319,8 +313,8 @@ pub struct ResponsesRefusal {
     pub extra: Extra,
 }
 
-wire_struct!(ResponsesRefusal ["type" = "\"refusal\""] {
-    0 refusal: "refusal" Required,
+wire_struct!(ResponsesRefusal ["type" = "refusal"] {
+    refusal: Required = 0,
 });
 
 impl ResponsesRefusal {
@@ -356,11 +350,9 @@ wire_union!(OutputMessageContentPart {
         "output_text" => OutputText,
         "refusal" => Refusal,
     }
-    objects {}
-    shapes {}
     variants {
-        0 OutputText,
-        1 Refusal,
+        OutputText = 0,
+        Refusal = 1,
     }
 });
 
@@ -435,8 +427,8 @@ pub struct ReasoningTextContent {
     pub extra: Extra,
 }
 
-wire_struct!(ReasoningTextContent ["type" = "\"reasoning_text\""] {
-    0 text: "text" Required,
+wire_struct!(ReasoningTextContent ["type" = "reasoning_text"] {
+    text: Required = 0,
 });
 
 impl ReasoningTextContent {
@@ -463,8 +455,8 @@ pub struct ReasoningSummaryText {
     pub extra: Extra,
 }
 
-wire_struct!(ReasoningSummaryText ["type" = "\"summary_text\""] {
-    0 text: "text" Required,
+wire_struct!(ReasoningSummaryText ["type" = "summary_text"] {
+    text: Required = 0,
 });
 
 impl ReasoningSummaryText {
@@ -505,14 +497,14 @@ pub struct CustomToolCallItem {
     pub extra: Extra,
 }
 
-wire_struct!(CustomToolCallItem ["type" = "\"custom_tool_call\""] {
-    0 call_id: "call_id" Required,
-    1 input: "input" Required,
-    2 name: "name" Required,
-    3 r#async: "async" Optional,
-    4 id: "id" Optional,
-    5 namespace: "namespace" Optional,
-    6 status: "status" Optional,
+wire_struct!(CustomToolCallItem ["type" = "custom_tool_call"] {
+    call_id: Required = 0,
+    input: Required = 1,
+    name: Required = 2,
+    r#async as "async": Optional = 3,
+    id: Optional = 4,
+    namespace: Optional = 5,
+    status: Optional = 6,
 });
 
 impl CustomToolCallItem {
@@ -556,10 +548,10 @@ pub struct OutputWebSearchCallItem {
     pub extra: Extra,
 }
 
-wire_struct!(OutputWebSearchCallItem ["type" = "\"web_search_call\""] {
-    0 id: "id" Required,
-    1 status: "status" Required,
-    2 action: "action" Optional,
+wire_struct!(OutputWebSearchCallItem ["type" = "web_search_call"] {
+    id: Required = 0,
+    status: Required = 1,
+    action: Optional = 2,
 });
 
 impl OutputWebSearchCallItem {
@@ -590,10 +582,10 @@ pub struct OutputWebSearchCallItemActionSearch {
     pub extra: Extra,
 }
 
-wire_struct!(OutputWebSearchCallItemActionSearch ["type" = "\"search\""] {
-    0 query: "query" Required,
-    1 queries: "queries" Optional,
-    2 sources: "sources" Optional,
+wire_struct!(OutputWebSearchCallItemActionSearch ["type" = "search"] {
+    query: Required = 0,
+    queries: Optional = 1,
+    sources: Optional = 2,
 });
 
 impl OutputWebSearchCallItemActionSearch {
@@ -621,8 +613,8 @@ pub struct OutputWebSearchCallItemActionOpenPage {
     pub extra: Extra,
 }
 
-wire_struct!(OutputWebSearchCallItemActionOpenPage ["type" = "\"open_page\""] {
-    0 url: "url" Optional,
+wire_struct!(OutputWebSearchCallItemActionOpenPage ["type" = "open_page"] {
+    url: Optional = 0,
 });
 
 impl OutputWebSearchCallItemActionOpenPage {
@@ -651,9 +643,9 @@ pub struct OutputWebSearchCallItemActionFindInPage {
     pub extra: Extra,
 }
 
-wire_struct!(OutputWebSearchCallItemActionFindInPage ["type" = "\"find_in_page\""] {
-    0 pattern: "pattern" Required,
-    1 url: "url" Required,
+wire_struct!(OutputWebSearchCallItemActionFindInPage ["type" = "find_in_page"] {
+    pattern: Required = 0,
+    url: Required = 1,
 });
 
 impl OutputWebSearchCallItemActionFindInPage {
@@ -694,12 +686,10 @@ wire_union!(OutputWebSearchCallItemAction {
         "open_page" => OpenPage,
         "search" => Search,
     }
-    objects {}
-    shapes {}
     variants {
-        0 Search,
-        1 OpenPage,
-        2 FindInPage,
+        Search = 0,
+        OpenPage = 1,
+        FindInPage = 2,
     }
 });
 
@@ -777,10 +767,10 @@ pub struct OutputFileSearchCallItem {
     pub extra: Extra,
 }
 
-wire_struct!(OutputFileSearchCallItem ["type" = "\"file_search_call\""] {
-    0 id: "id" Required,
-    1 queries: "queries" Required,
-    2 status: "status" Required,
+wire_struct!(OutputFileSearchCallItem ["type" = "file_search_call"] {
+    id: Required = 0,
+    queries: Required = 1,
+    status: Required = 2,
 });
 
 impl OutputFileSearchCallItem {
@@ -836,9 +826,9 @@ pub struct ApplyPatchCreateFileOperation {
     pub extra: Extra,
 }
 
-wire_struct!(ApplyPatchCreateFileOperation ["type" = "\"create_file\""] {
-    0 diff: "diff" Required,
-    1 path: "path" Required,
+wire_struct!(ApplyPatchCreateFileOperation ["type" = "create_file"] {
+    diff: Required = 0,
+    path: Required = 1,
 });
 
 impl ApplyPatchCreateFileOperation {
@@ -865,9 +855,9 @@ pub struct ApplyPatchUpdateFileOperation {
     pub extra: Extra,
 }
 
-wire_struct!(ApplyPatchUpdateFileOperation ["type" = "\"update_file\""] {
-    0 diff: "diff" Required,
-    1 path: "path" Required,
+wire_struct!(ApplyPatchUpdateFileOperation ["type" = "update_file"] {
+    diff: Required = 0,
+    path: Required = 1,
 });
 
 impl ApplyPatchUpdateFileOperation {
@@ -892,8 +882,8 @@ pub struct ApplyPatchDeleteFileOperation {
     pub extra: Extra,
 }
 
-wire_struct!(ApplyPatchDeleteFileOperation ["type" = "\"delete_file\""] {
-    0 path: "path" Required,
+wire_struct!(ApplyPatchDeleteFileOperation ["type" = "delete_file"] {
+    path: Required = 0,
 });
 
 impl ApplyPatchDeleteFileOperation {
@@ -934,12 +924,10 @@ wire_union!(ApplyPatchCallOperation {
         "delete_file" => DeleteFile,
         "update_file" => UpdateFile,
     }
-    objects {}
-    shapes {}
     variants {
-        0 CreateFile,
-        1 UpdateFile,
-        2 DeleteFile,
+        CreateFile = 0,
+        UpdateFile = 1,
+        DeleteFile = 2,
     }
 });
 
@@ -1018,12 +1006,12 @@ pub struct OutputCodeInterpreterCallItem {
     pub extra: Extra,
 }
 
-wire_struct!(OutputCodeInterpreterCallItem ["type" = "\"code_interpreter_call\""] {
-    0 id: "id" Required,
-    1 status: "status" Required,
-    2 code: "code" Optional,
-    3 container_id: "container_id" Optional,
-    4 outputs: "outputs" Optional,
+wire_struct!(OutputCodeInterpreterCallItem ["type" = "code_interpreter_call"] {
+    id: Required = 0,
+    status: Required = 1,
+    code: Optional = 2,
+    container_id: Optional = 3,
+    outputs: Optional = 4,
 });
 
 impl OutputCodeInterpreterCallItem {
@@ -1059,8 +1047,8 @@ pub struct CodeInterpreterLogsOutput {
     pub extra: Extra,
 }
 
-wire_struct!(CodeInterpreterLogsOutput ["type" = "\"logs\""] {
-    0 logs: "logs" Required,
+wire_struct!(CodeInterpreterLogsOutput ["type" = "logs"] {
+    logs: Required = 0,
 });
 
 impl CodeInterpreterLogsOutput {
@@ -1085,8 +1073,8 @@ pub struct CodeInterpreterImageOutput {
     pub extra: Extra,
 }
 
-wire_struct!(CodeInterpreterImageOutput ["type" = "\"image\""] {
-    0 url: "url" Required,
+wire_struct!(CodeInterpreterImageOutput ["type" = "image"] {
+    url: Required = 0,
 });
 
 impl CodeInterpreterImageOutput {
@@ -1127,16 +1115,16 @@ pub struct CodeInterpreterFileOutput {
     pub extra: Extra,
 }
 
-wire_struct!(CodeInterpreterFileOutput ["type" = "\"file\""] {
-    0 download_url: "download_url" Optional,
-    1 error_code: "error_code" Optional,
-    2 expires_at: "expires_at" Optional,
-    3 filename: "filename" Optional,
-    4 id: "id" Optional,
-    5 media_type: "media_type" Optional,
-    6 sha256: "sha256" Optional,
-    7 size_bytes: "size_bytes" Optional,
-    8 status: "status" Optional,
+wire_struct!(CodeInterpreterFileOutput ["type" = "file"] {
+    download_url: Optional = 0,
+    error_code: Optional = 1,
+    expires_at: Optional = 2,
+    filename: Optional = 3,
+    id: Optional = 4,
+    media_type: Optional = 5,
+    sha256: Optional = 6,
+    size_bytes: Optional = 7,
+    status: Optional = 8,
 });
 
 impl CodeInterpreterFileOutput {
@@ -1187,12 +1175,10 @@ wire_union!(OutputCodeInterpreterCallItemOutput {
         "image" => Image,
         "logs" => Logs,
     }
-    objects {}
-    shapes {}
     variants {
-        0 Logs,
-        1 Image,
-        2 File,
+        Logs = 0,
+        Image = 1,
+        File = 2,
     }
 });
 
@@ -1267,9 +1253,9 @@ pub struct InputText {
     pub extra: Extra,
 }
 
-wire_struct!(InputText ["type" = "\"input_text\""] {
-    0 text: "text" Required,
-    1 prompt_cache_breakpoint: "prompt_cache_breakpoint" Optional,
+wire_struct!(InputText ["type" = "input_text"] {
+    text: Required = 0,
+    prompt_cache_breakpoint: Optional = 1,
 });
 
 impl InputText {
@@ -1302,10 +1288,10 @@ pub struct InputImage {
     pub extra: Extra,
 }
 
-wire_struct!(InputImage ["type" = "\"input_image\""] {
-    0 detail: "detail" Required,
-    1 file_id: "file_id" Optional,
-    2 image_url: "image_url" Optional,
+wire_struct!(InputImage ["type" = "input_image"] {
+    detail: Required = 0,
+    file_id: Optional = 1,
+    image_url: Optional = 2,
 });
 
 impl InputImage {
@@ -1339,11 +1325,11 @@ pub struct InputFile {
     pub extra: Extra,
 }
 
-wire_struct!(InputFile ["type" = "\"input_file\""] {
-    0 file_data: "file_data" Optional,
-    1 file_id: "file_id" Optional,
-    2 file_url: "file_url" Optional,
-    3 filename: "filename" Optional,
+wire_struct!(InputFile ["type" = "input_file"] {
+    file_data: Optional = 0,
+    file_id: Optional = 1,
+    file_url: Optional = 2,
+    filename: Optional = 3,
 });
 
 impl InputFile {
@@ -1373,8 +1359,8 @@ pub struct InputAudio {
     pub extra: Extra,
 }
 
-wire_struct!(InputAudio ["type" = "\"input_audio\""] {
-    0 input_audio: "input_audio" Required,
+wire_struct!(InputAudio ["type" = "input_audio"] {
+    input_audio: Required = 0,
 });
 
 impl InputAudio {
@@ -1401,10 +1387,7 @@ pub struct InputAudioInputAudio {
     pub extra: Extra,
 }
 
-wire_struct!(InputAudioInputAudio {
-    0 data: "data" Required,
-    1 format: "format" Required,
-});
+wire_struct!(InputAudioInputAudio { data: Required = 0, format: Required = 1 });
 
 impl InputAudioInputAudio {
     /// With what the API requires.
@@ -1501,11 +1484,11 @@ pub struct FunctionCallOutputItem {
     pub extra: Extra,
 }
 
-wire_struct!(FunctionCallOutputItem ["type" = "\"function_call_output\""] {
-    0 call_id: "call_id" Required,
-    1 output: "output" Required,
-    2 id: "id" Optional,
-    3 status: "status" Optional,
+wire_struct!(FunctionCallOutputItem ["type" = "function_call_output"] {
+    call_id: Required = 0,
+    output: Required = 1,
+    id: Optional = 2,
+    status: Optional = 3,
 });
 
 impl FunctionCallOutputItem {
@@ -1549,12 +1532,10 @@ wire_union!(ToolCallOutputPart {
         "input_image" => InputImage,
         "input_text" => InputText,
     }
-    objects {}
-    shapes {}
     variants {
-        0 InputText,
-        1 InputImage,
-        2 InputFile,
+        InputText = 0,
+        InputImage = 1,
+        InputFile = 2,
     }
 });
 
@@ -1596,15 +1577,13 @@ pub enum ToolCallOutput {
 }
 
 wire_union!(ToolCallOutput {
-    tag "" {}
-    objects {}
     shapes {
         Array(Object) => List,
         String => Text,
     }
     variants {
-        0 Text,
-        1 List,
+        Text = 0,
+        List = 1,
     }
 });
 
@@ -1648,10 +1627,10 @@ pub struct CustomToolCallOutputItem {
     pub extra: Extra,
 }
 
-wire_struct!(CustomToolCallOutputItem ["type" = "\"custom_tool_call_output\""] {
-    0 call_id: "call_id" Required,
-    1 output: "output" Required,
-    2 id: "id" Optional,
+wire_struct!(CustomToolCallOutputItem ["type" = "custom_tool_call_output"] {
+    call_id: Required = 0,
+    output: Required = 1,
+    id: Optional = 2,
 });
 
 impl CustomToolCallOutputItem {
@@ -1684,11 +1663,11 @@ pub struct ApplyPatchCallItem {
     pub extra: Extra,
 }
 
-wire_struct!(ApplyPatchCallItem ["type" = "\"apply_patch_call\""] {
-    0 call_id: "call_id" Required,
-    1 operation: "operation" Required,
-    2 status: "status" Required,
-    3 id: "id" Optional,
+wire_struct!(ApplyPatchCallItem ["type" = "apply_patch_call"] {
+    call_id: Required = 0,
+    operation: Required = 1,
+    status: Required = 2,
+    id: Optional = 3,
 });
 
 impl ApplyPatchCallItem {
@@ -1731,11 +1710,11 @@ pub struct ApplyPatchCallOutputItem {
     pub extra: Extra,
 }
 
-wire_struct!(ApplyPatchCallOutputItem ["type" = "\"apply_patch_call_output\""] {
-    0 call_id: "call_id" Required,
-    1 status: "status" Required,
-    2 id: "id" Optional,
-    3 output: "output" Optional,
+wire_struct!(ApplyPatchCallOutputItem ["type" = "apply_patch_call_output"] {
+    call_id: Required = 0,
+    status: Required = 1,
+    id: Optional = 2,
+    output: Optional = 3,
 });
 
 impl ApplyPatchCallOutputItem {
@@ -1784,9 +1763,9 @@ pub struct ConfigurationUpdateItem {
     pub extra: Extra,
 }
 
-wire_struct!(ConfigurationUpdateItem ["type" = "\"configuration_update\""] {
-    0 reasoning: "reasoning" Required,
-    1 id: "id" Optional,
+wire_struct!(ConfigurationUpdateItem ["type" = "configuration_update"] {
+    reasoning: Required = 0,
+    id: Optional = 1,
 });
 
 impl ConfigurationUpdateItem {
@@ -1826,14 +1805,14 @@ pub struct OutputReasoningItem {
     pub extra: Extra,
 }
 
-wire_struct!(OutputReasoningItem ["type" = "\"reasoning\""] {
-    0 id: "id" Required,
-    1 summary: "summary" Required,
-    2 content: "content" Optional,
-    3 encrypted_content: "encrypted_content" Optional,
-    4 status: "status" Optional,
-    5 format: "format" Optional,
-    6 signature: "signature" Optional,
+wire_struct!(OutputReasoningItem ["type" = "reasoning"] {
+    id: Required = 0,
+    summary: Required = 1,
+    content: Optional = 2,
+    encrypted_content: Optional = 3,
+    status: Optional = 4,
+    format: Optional = 5,
+    signature: Optional = 6,
 });
 
 impl OutputReasoningItem {
@@ -1879,11 +1858,11 @@ pub struct OutputImageGenerationCallItem {
     pub extra: Extra,
 }
 
-wire_struct!(OutputImageGenerationCallItem ["type" = "\"image_generation_call\""] {
-    0 id: "id" Required,
-    1 status: "status" Required,
-    2 result: "result" Optional,
-    3 prompt: "prompt" Optional,
+wire_struct!(OutputImageGenerationCallItem ["type" = "image_generation_call"] {
+    id: Required = 0,
+    status: Required = 1,
+    result: Optional = 2,
+    prompt: Optional = 3,
 });
 
 impl OutputImageGenerationCallItem {
@@ -1919,12 +1898,12 @@ pub struct OutputComputerCallItem {
     pub extra: Extra,
 }
 
-wire_struct!(OutputComputerCallItem ["type" = "\"computer_call\""] {
-    0 call_id: "call_id" Required,
-    1 pending_safety_checks: "pending_safety_checks" Required,
-    2 status: "status" Required,
-    3 action: "action" Optional,
-    4 id: "id" Optional,
+wire_struct!(OutputComputerCallItem ["type" = "computer_call"] {
+    call_id: Required = 0,
+    pending_safety_checks: Required = 1,
+    status: Required = 2,
+    action: Optional = 3,
+    id: Optional = 4,
 });
 
 impl OutputComputerCallItem {
@@ -1967,11 +1946,7 @@ pub struct OutputComputerCallItemPendingSafetyCheck {
     pub extra: Extra,
 }
 
-wire_struct!(OutputComputerCallItemPendingSafetyCheck {
-    0 code: "code" Required,
-    1 id: "id" Required,
-    2 message: "message" Required,
-});
+wire_struct!(OutputComputerCallItemPendingSafetyCheck { code: Required = 0, id: Required = 1, message: Required = 2 });
 
 impl OutputComputerCallItemPendingSafetyCheck {
     /// With what the API requires.
@@ -2003,12 +1978,12 @@ pub struct OutputDatetimeItem {
     pub extra: Extra,
 }
 
-wire_struct!(OutputDatetimeItem ["type" = "\"openrouter:datetime\""] {
-    0 datetime: "datetime" Required,
-    1 status: "status" Required,
-    2 timezone: "timezone" Required,
-    3 error: "error" Optional,
-    4 id: "id" Optional,
+wire_struct!(OutputDatetimeItem ["type" = "openrouter:datetime"] {
+    datetime: Required = 0,
+    status: Required = 1,
+    timezone: Required = 2,
+    error: Optional = 3,
+    id: Optional = 4,
 });
 
 impl OutputDatetimeItem {
@@ -2078,11 +2053,11 @@ pub struct OutputWebSearchServerToolItem {
     pub extra: Extra,
 }
 
-wire_struct!(OutputWebSearchServerToolItem ["type" = "\"openrouter:web_search\""] {
-    0 status: "status" Required,
-    1 action: "action" Optional,
-    2 error: "error" Optional,
-    3 id: "id" Optional,
+wire_struct!(OutputWebSearchServerToolItem ["type" = "openrouter:web_search"] {
+    status: Required = 0,
+    action: Optional = 1,
+    error: Optional = 2,
+    id: Optional = 3,
 });
 
 impl OutputWebSearchServerToolItem {
@@ -2113,9 +2088,9 @@ pub struct WebSearchServerToolAction {
     pub extra: Extra,
 }
 
-wire_struct!(WebSearchServerToolAction ["type" = "\"search\""] {
-    0 query: "query" Required,
-    1 sources: "sources" Optional,
+wire_struct!(WebSearchServerToolAction ["type" = "search"] {
+    query: Required = 0,
+    sources: Optional = 1,
 });
 
 impl WebSearchServerToolAction {
@@ -2156,14 +2131,14 @@ pub struct OutputCodeInterpreterServerToolItem {
     pub extra: Extra,
 }
 
-wire_struct!(OutputCodeInterpreterServerToolItem ["type" = "\"openrouter:code_interpreter\""] {
-    0 status: "status" Required,
-    1 code: "code" Optional,
-    2 exit_code: "exitCode" Optional,
-    3 id: "id" Optional,
-    4 language: "language" Optional,
-    5 stderr: "stderr" Optional,
-    6 stdout: "stdout" Optional,
+wire_struct!(OutputCodeInterpreterServerToolItem ["type" = "openrouter:code_interpreter"] {
+    status: Required = 0,
+    code: Optional = 1,
+    exit_code as "exitCode": Optional = 2,
+    id: Optional = 3,
+    language: Optional = 4,
+    stderr: Optional = 5,
+    stdout: Optional = 6,
 });
 
 impl OutputCodeInterpreterServerToolItem {
@@ -2208,10 +2183,10 @@ pub struct OutputFileSearchServerToolItem {
     pub extra: Extra,
 }
 
-wire_struct!(OutputFileSearchServerToolItem ["type" = "\"openrouter:file_search\""] {
-    0 status: "status" Required,
-    1 id: "id" Optional,
-    2 queries: "queries" Optional,
+wire_struct!(OutputFileSearchServerToolItem ["type" = "openrouter:file_search"] {
+    status: Required = 0,
+    id: Optional = 1,
+    queries: Optional = 2,
 });
 
 impl OutputFileSearchServerToolItem {
@@ -2259,15 +2234,15 @@ pub struct OutputImageGenerationServerToolItem {
     pub extra: Extra,
 }
 
-wire_struct!(OutputImageGenerationServerToolItem ["type" = "\"openrouter:image_generation\""] {
-    0 status: "status" Required,
-    1 error: "error" Optional,
-    2 id: "id" Optional,
-    3 image_b64: "imageB64" Optional,
-    4 image_url: "imageUrl" Optional,
-    5 prompt: "prompt" Optional,
-    6 result: "result" Optional,
-    7 revised_prompt: "revisedPrompt" Optional,
+wire_struct!(OutputImageGenerationServerToolItem ["type" = "openrouter:image_generation"] {
+    status: Required = 0,
+    error: Optional = 1,
+    id: Optional = 2,
+    image_b64 as "imageB64": Optional = 3,
+    image_url as "imageUrl": Optional = 4,
+    prompt: Optional = 5,
+    result: Optional = 6,
+    revised_prompt as "revisedPrompt": Optional = 7,
 });
 
 impl OutputImageGenerationServerToolItem {
@@ -2318,11 +2293,11 @@ pub struct OutputBrowserUseServerToolItem {
     pub extra: Extra,
 }
 
-wire_struct!(OutputBrowserUseServerToolItem ["type" = "\"openrouter:browser_use\""] {
-    0 status: "status" Required,
-    1 action: "action" Optional,
-    2 id: "id" Optional,
-    3 screenshot_b64: "screenshotB64" Optional,
+wire_struct!(OutputBrowserUseServerToolItem ["type" = "openrouter:browser_use"] {
+    status: Required = 0,
+    action: Optional = 1,
+    id: Optional = 2,
+    screenshot_b64 as "screenshotB64": Optional = 3,
 });
 
 impl OutputBrowserUseServerToolItem {
@@ -2373,18 +2348,18 @@ pub struct OutputBashServerToolItem {
     pub extra: Extra,
 }
 
-wire_struct!(OutputBashServerToolItem ["type" = "\"openrouter:bash\""] {
-    0 status: "status" Required,
-    1 arguments: "arguments" Optional,
-    2 call_id: "call_id" Optional,
-    3 command: "command" Optional,
-    4 container_id: "container_id" Optional,
-    5 error: "error" Optional,
-    6 exit_code: "exitCode" Optional,
-    7 files: "files" Optional,
-    8 id: "id" Optional,
-    9 stderr: "stderr" Optional,
-    10 stdout: "stdout" Optional,
+wire_struct!(OutputBashServerToolItem ["type" = "openrouter:bash"] {
+    status: Required = 0,
+    arguments: Optional = 1,
+    call_id: Optional = 2,
+    command: Optional = 3,
+    container_id: Optional = 4,
+    error: Optional = 5,
+    exit_code as "exitCode": Optional = 6,
+    files: Optional = 7,
+    id: Optional = 8,
+    stderr: Optional = 9,
+    stdout: Optional = 10,
 });
 
 impl OutputBashServerToolItem {
@@ -2441,11 +2416,11 @@ pub struct OutputTextEditorServerToolItem {
     pub extra: Extra,
 }
 
-wire_struct!(OutputTextEditorServerToolItem ["type" = "\"openrouter:text_editor\""] {
-    0 status: "status" Required,
-    1 command: "command" Optional,
-    2 file_path: "filePath" Optional,
-    3 id: "id" Optional,
+wire_struct!(OutputTextEditorServerToolItem ["type" = "openrouter:text_editor"] {
+    status: Required = 0,
+    command: Optional = 1,
+    file_path as "filePath": Optional = 2,
+    id: Optional = 3,
 });
 
 impl OutputTextEditorServerToolItem {
@@ -2507,12 +2482,12 @@ pub struct OutputApplyPatchServerToolItem {
     pub extra: Extra,
 }
 
-wire_struct!(OutputApplyPatchServerToolItem ["type" = "\"openrouter:apply_patch\""] {
-    0 status: "status" Required,
-    1 call_id: "call_id" Optional,
-    2 error: "error" Optional,
-    3 id: "id" Optional,
-    4 operation: "operation" Optional,
+wire_struct!(OutputApplyPatchServerToolItem ["type" = "openrouter:apply_patch"] {
+    status: Required = 0,
+    call_id: Optional = 1,
+    error: Optional = 2,
+    id: Optional = 3,
+    operation: Optional = 4,
 });
 
 impl OutputApplyPatchServerToolItem {
@@ -2546,11 +2521,7 @@ pub struct ShellCallOutputContent {
     pub extra: Extra,
 }
 
-wire_struct!(ShellCallOutputContent {
-    0 outcome: "outcome" Required,
-    1 stderr: "stderr" Required,
-    2 stdout: "stdout" Required,
-});
+wire_struct!(ShellCallOutputContent { outcome: Required = 0, stderr: Required = 1, stdout: Required = 2 });
 
 impl ShellCallOutputContent {
     /// With what the API requires.
@@ -2578,8 +2549,8 @@ pub struct ShellCallOutputContentOutcomeExit {
     pub extra: Extra,
 }
 
-wire_struct!(ShellCallOutputContentOutcomeExit ["type" = "\"exit\""] {
-    0 exit_code: "exit_code" Required,
+wire_struct!(ShellCallOutputContentOutcomeExit ["type" = "exit"] {
+    exit_code: Required = 0,
 });
 
 impl ShellCallOutputContentOutcomeExit {
@@ -2602,7 +2573,7 @@ pub struct ShellCallOutputContentOutcomeTimeout {
     pub extra: Extra,
 }
 
-wire_struct!(ShellCallOutputContentOutcomeTimeout ["type" = "\"timeout\""] {});
+wire_struct!(ShellCallOutputContentOutcomeTimeout ["type" = "timeout"] {});
 
 impl ShellCallOutputContentOutcomeTimeout {
     /// Without members.
@@ -2637,11 +2608,9 @@ wire_union!(ShellCallOutputContentOutcome {
         "exit" => Exit,
         "timeout" => Timeout,
     }
-    objects {}
-    shapes {}
     variants {
-        0 Exit,
-        1 Timeout,
+        Exit = 0,
+        Timeout = 1,
     }
 });
 
@@ -2695,16 +2664,16 @@ pub struct OutputShellServerToolItem {
     pub extra: Extra,
 }
 
-wire_struct!(OutputShellServerToolItem ["type" = "\"openrouter:shell\""] {
-    0 status: "status" Required,
-    1 action: "action" Optional,
-    2 arguments: "arguments" Optional,
-    3 call_id: "call_id" Optional,
-    4 container_id: "container_id" Optional,
-    5 error: "error" Optional,
-    6 files: "files" Optional,
-    7 id: "id" Optional,
-    8 output: "output" Optional,
+wire_struct!(OutputShellServerToolItem ["type" = "openrouter:shell"] {
+    status: Required = 0,
+    action: Optional = 1,
+    arguments: Optional = 2,
+    call_id: Optional = 3,
+    container_id: Optional = 4,
+    error: Optional = 5,
+    files: Optional = 6,
+    id: Optional = 7,
+    output: Optional = 8,
 });
 
 impl OutputShellServerToolItem {
@@ -2753,11 +2722,7 @@ pub struct ShellAction {
     pub extra: Extra,
 }
 
-wire_struct!(ShellAction {
-    0 commands: "commands" Required,
-    1 max_output_length: "max_output_length" Optional,
-    2 timeout_ms: "timeout_ms" Optional,
-});
+wire_struct!(ShellAction { commands: Required = 0, max_output_length: Optional = 1, timeout_ms: Optional = 2 });
 
 impl ShellAction {
     /// With what the API requires.
@@ -2798,14 +2763,14 @@ pub struct OutputWebFetchServerToolItem {
     pub extra: Extra,
 }
 
-wire_struct!(OutputWebFetchServerToolItem ["type" = "\"openrouter:web_fetch\""] {
-    0 status: "status" Required,
-    1 content: "content" Optional,
-    2 error: "error" Optional,
-    3 http_status: "httpStatus" Optional,
-    4 id: "id" Optional,
-    5 title: "title" Optional,
-    6 url: "url" Optional,
+wire_struct!(OutputWebFetchServerToolItem ["type" = "openrouter:web_fetch"] {
+    status: Required = 0,
+    content: Optional = 1,
+    error: Optional = 2,
+    http_status as "httpStatus": Optional = 3,
+    id: Optional = 4,
+    title: Optional = 5,
+    url: Optional = 6,
 });
 
 impl OutputWebFetchServerToolItem {
@@ -2854,12 +2819,12 @@ pub struct OutputToolSearchServerToolItem {
     pub extra: Extra,
 }
 
-wire_struct!(OutputToolSearchServerToolItem ["type" = "\"openrouter:tool_search\""] {
-    0 status: "status" Required,
-    1 error: "error" Optional,
-    2 id: "id" Optional,
-    3 matches: "matches" Optional,
-    4 query: "query" Optional,
+wire_struct!(OutputToolSearchServerToolItem ["type" = "openrouter:tool_search"] {
+    status: Required = 0,
+    error: Optional = 1,
+    id: Optional = 2,
+    matches: Optional = 3,
+    query: Optional = 4,
 });
 
 impl OutputToolSearchServerToolItem {
@@ -2894,9 +2859,9 @@ pub struct OutputToolSearchServerToolItemMatch {
 }
 
 wire_struct!(OutputToolSearchServerToolItemMatch {
-    0 definition: "definition" Required,
-    1 schema_digest: "schema_digest" Required,
-    2 tool_id: "tool_id" Required,
+    definition: Required = 0,
+    schema_digest: Required = 1,
+    tool_id: Required = 2,
 });
 
 impl OutputToolSearchServerToolItemMatch {
@@ -2938,12 +2903,12 @@ pub struct OutputMemoryServerToolItem {
     pub extra: Extra,
 }
 
-wire_struct!(OutputMemoryServerToolItem ["type" = "\"openrouter:memory\""] {
-    0 status: "status" Required,
-    1 action: "action" Optional,
-    2 id: "id" Optional,
-    3 key: "key" Optional,
-    4 value: "value" Optional,
+wire_struct!(OutputMemoryServerToolItem ["type" = "openrouter:memory"] {
+    status: Required = 0,
+    action: Optional = 1,
+    id: Optional = 2,
+    key: Optional = 3,
+    value: Optional = 4,
 });
 
 impl OutputMemoryServerToolItem {
@@ -3005,11 +2970,11 @@ pub struct OutputMcpServerToolItem {
     pub extra: Extra,
 }
 
-wire_struct!(OutputMcpServerToolItem ["type" = "\"openrouter:mcp\""] {
-    0 status: "status" Required,
-    1 id: "id" Optional,
-    2 server_label: "serverLabel" Optional,
-    3 tool_name: "toolName" Optional,
+wire_struct!(OutputMcpServerToolItem ["type" = "openrouter:mcp"] {
+    status: Required = 0,
+    id: Optional = 1,
+    server_label as "serverLabel": Optional = 2,
+    tool_name as "toolName": Optional = 3,
 });
 
 impl OutputMcpServerToolItem {
@@ -3046,12 +3011,12 @@ pub struct OutputSearchModelsServerToolItem {
     pub extra: Extra,
 }
 
-wire_struct!(OutputSearchModelsServerToolItem ["type" = "\"openrouter:experimental__search_models\""] {
-    0 status: "status" Required,
-    1 arguments: "arguments" Optional,
-    2 error: "error" Optional,
-    3 id: "id" Optional,
-    4 query: "query" Optional,
+wire_struct!(OutputSearchModelsServerToolItem ["type" = "openrouter:experimental__search_models"] {
+    status: Required = 0,
+    arguments: Optional = 1,
+    error: Optional = 2,
+    id: Optional = 3,
+    query: Optional = 4,
 });
 
 impl OutputSearchModelsServerToolItem {
@@ -3095,15 +3060,15 @@ pub struct OutputFusionServerToolItem {
     pub extra: Extra,
 }
 
-wire_struct!(OutputFusionServerToolItem ["type" = "\"openrouter:fusion\""] {
-    0 status: "status" Required,
-    1 analysis: "analysis" Optional,
-    2 error: "error" Optional,
-    3 failed_models: "failed_models" Optional,
-    4 failure_reason: "failure_reason" Optional,
-    5 id: "id" Optional,
-    6 responses: "responses" Optional,
-    7 sources: "sources" Optional,
+wire_struct!(OutputFusionServerToolItem ["type" = "openrouter:fusion"] {
+    status: Required = 0,
+    analysis: Optional = 1,
+    error: Optional = 2,
+    failed_models: Optional = 3,
+    failure_reason: Optional = 4,
+    id: Optional = 5,
+    responses: Optional = 6,
+    sources: Optional = 7,
 });
 
 impl OutputFusionServerToolItem {
@@ -3155,11 +3120,11 @@ pub struct FusionAnalysisResult {
 }
 
 wire_struct!(FusionAnalysisResult {
-    0 blind_spots: "blind_spots" Required,
-    1 consensus: "consensus" Required,
-    2 contradictions: "contradictions" Required,
-    3 partial_coverage: "partial_coverage" Required,
-    4 unique_insights: "unique_insights" Required,
+    blind_spots: Required = 0,
+    consensus: Required = 1,
+    contradictions: Required = 2,
+    partial_coverage: Required = 3,
+    unique_insights: Required = 4,
 });
 
 impl FusionAnalysisResult {
@@ -3199,10 +3164,7 @@ pub struct FusionAnalysisResultContradiction {
     pub extra: Extra,
 }
 
-wire_struct!(FusionAnalysisResultContradiction {
-    0 stances: "stances" Required,
-    1 topic: "topic" Required,
-});
+wire_struct!(FusionAnalysisResultContradiction { stances: Required = 0, topic: Required = 1 });
 
 impl FusionAnalysisResultContradiction {
     /// With what the API requires.
@@ -3231,10 +3193,7 @@ pub struct FusionAnalysisResultContradictionStance {
     pub extra: Extra,
 }
 
-wire_struct!(FusionAnalysisResultContradictionStance {
-    0 model: "model" Required,
-    1 stance: "stance" Required,
-});
+wire_struct!(FusionAnalysisResultContradictionStance { model: Required = 0, stance: Required = 1 });
 
 impl FusionAnalysisResultContradictionStance {
     /// With what the API requires.
@@ -3260,10 +3219,7 @@ pub struct FusionAnalysisResultPartialCoverageItem {
     pub extra: Extra,
 }
 
-wire_struct!(FusionAnalysisResultPartialCoverageItem {
-    0 models: "models" Required,
-    1 point: "point" Required,
-});
+wire_struct!(FusionAnalysisResultPartialCoverageItem { models: Required = 0, point: Required = 1 });
 
 impl FusionAnalysisResultPartialCoverageItem {
     /// With what the API requires.
@@ -3289,10 +3245,7 @@ pub struct FusionAnalysisResultUniqueInsight {
     pub extra: Extra,
 }
 
-wire_struct!(FusionAnalysisResultUniqueInsight {
-    0 insight: "insight" Required,
-    1 model: "model" Required,
-});
+wire_struct!(FusionAnalysisResultUniqueInsight { insight: Required = 0, model: Required = 1 });
 
 impl FusionAnalysisResultUniqueInsight {
     /// With what the API requires.
@@ -3321,9 +3274,9 @@ pub struct OutputFusionServerToolItemFailedModel {
 }
 
 wire_struct!(OutputFusionServerToolItemFailedModel {
-    0 error: "error" Required,
-    1 model: "model" Required,
-    2 status_code: "status_code" Optional,
+    error: Required = 0,
+    model: Required = 1,
+    status_code: Optional = 2,
 });
 
 impl OutputFusionServerToolItemFailedModel {
@@ -3352,10 +3305,7 @@ pub struct OutputFusionServerToolItemResponse {
     pub extra: Extra,
 }
 
-wire_struct!(OutputFusionServerToolItemResponse {
-    0 model: "model" Required,
-    1 content: "content" Optional,
-});
+wire_struct!(OutputFusionServerToolItemResponse { model: Required = 0, content: Optional = 1 });
 
 impl OutputFusionServerToolItemResponse {
     /// With what the API requires.
@@ -3383,10 +3333,7 @@ pub struct FusionSource {
     pub extra: Extra,
 }
 
-wire_struct!(FusionSource {
-    0 title: "title" Required,
-    1 url: "url" Required,
-});
+wire_struct!(FusionSource { title: Required = 0, url: Required = 1 });
 
 impl FusionSource {
     /// With what the API requires.
@@ -3422,14 +3369,14 @@ pub struct OutputAdvisorServerToolItem {
     pub extra: Extra,
 }
 
-wire_struct!(OutputAdvisorServerToolItem ["type" = "\"openrouter:advisor\""] {
-    0 status: "status" Required,
-    1 advice: "advice" Optional,
-    2 error: "error" Optional,
-    3 id: "id" Optional,
-    4 instance_name: "instance_name" Optional,
-    5 model: "model" Optional,
-    6 prompt: "prompt" Optional,
+wire_struct!(OutputAdvisorServerToolItem ["type" = "openrouter:advisor"] {
+    status: Required = 0,
+    advice: Optional = 1,
+    error: Optional = 2,
+    id: Optional = 3,
+    instance_name: Optional = 4,
+    model: Optional = 5,
+    prompt: Optional = 6,
 });
 
 impl OutputAdvisorServerToolItem {
@@ -3488,17 +3435,17 @@ pub struct OutputSubagentServerToolItem {
     pub extra: Extra,
 }
 
-wire_struct!(OutputSubagentServerToolItem ["type" = "\"openrouter:subagent\""] {
-    0 status: "status" Required,
-    1 call_id: "call_id" Optional,
-    2 error: "error" Optional,
-    3 id: "id" Optional,
-    4 instance_name: "instance_name" Optional,
-    5 model: "model" Optional,
-    6 name: "name" Optional,
-    7 outcome: "outcome" Optional,
-    8 task_description: "task_description" Optional,
-    9 task_name: "task_name" Optional,
+wire_struct!(OutputSubagentServerToolItem ["type" = "openrouter:subagent"] {
+    status: Required = 0,
+    call_id: Optional = 1,
+    error: Optional = 2,
+    id: Optional = 3,
+    instance_name: Optional = 4,
+    model: Optional = 5,
+    name: Optional = 6,
+    outcome: Optional = 7,
+    task_description: Optional = 8,
+    task_name: Optional = 9,
 });
 
 impl OutputSubagentServerToolItem {
@@ -3561,16 +3508,16 @@ pub struct OutputFilesServerToolItem {
     pub extra: Extra,
 }
 
-wire_struct!(OutputFilesServerToolItem ["type" = "\"openrouter:files\""] {
-    0 status: "status" Required,
-    1 arguments: "arguments" Optional,
-    2 call_id: "call_id" Optional,
-    3 error: "error" Optional,
-    4 file_id: "file_id" Optional,
-    5 filename: "filename" Optional,
-    6 id: "id" Optional,
-    7 operation: "operation" Optional,
-    8 result: "result" Optional,
+wire_struct!(OutputFilesServerToolItem ["type" = "openrouter:files"] {
+    status: Required = 0,
+    arguments: Optional = 1,
+    call_id: Optional = 2,
+    error: Optional = 3,
+    file_id: Optional = 4,
+    filename: Optional = 5,
+    id: Optional = 6,
+    operation: Optional = 7,
+    result: Optional = 8,
 });
 
 impl OutputFilesServerToolItem {
@@ -3627,14 +3574,14 @@ pub struct OutputArmorBlockedItem {
     pub extra: Extra,
 }
 
-wire_struct!(OutputArmorBlockedItem ["status" = "\"completed\"", "type" = "\"openrouter:armor_blocked\""] {
-    0 arguments: "arguments" Required,
-    1 call_id: "call_id" Required,
-    2 explanation: "explanation" Required,
-    3 id: "id" Required,
-    4 name: "name" Required,
-    5 reason: "reason" Required,
-    6 namespace: "namespace" Optional,
+wire_struct!(OutputArmorBlockedItem ["status" = "completed", "type" = "openrouter:armor_blocked"] {
+    arguments: Required = 0,
+    call_id: Required = 1,
+    explanation: Required = 2,
+    id: Required = 3,
+    name: Required = 4,
+    reason: Required = 5,
+    namespace: Optional = 6,
 });
 
 impl OutputArmorBlockedItem {
@@ -3679,10 +3626,7 @@ pub struct StoredPromptTemplate {
     pub extra: Extra,
 }
 
-wire_struct!(StoredPromptTemplate {
-    0 id: "id" Required,
-    1 variables: "variables" Optional,
-});
+wire_struct!(StoredPromptTemplate { id: Required = 0, variables: Optional = 1 });
 
 impl StoredPromptTemplate {
     /// With what the API requires.
@@ -3726,15 +3670,14 @@ wire_union!(StoredPromptTemplateVariable {
         "input_image" => InputImage,
         "input_text" => InputText,
     }
-    objects {}
     shapes {
         String => Text,
     }
     variants {
-        0 Text,
-        1 InputText,
-        2 InputImage,
-        3 InputFile,
+        Text = 0,
+        InputText = 1,
+        InputImage = 2,
+        InputFile = 3,
     }
 });
 
@@ -3816,10 +3759,7 @@ pub struct TextExtendedConfig {
     pub extra: Extra,
 }
 
-wire_struct!(TextExtendedConfig {
-    0 format: "format" Optional,
-    1 verbosity: "verbosity" Optional,
-});
+wire_struct!(TextExtendedConfig { format: Optional = 0, verbosity: Optional = 1 });
 
 impl TextExtendedConfig {
     /// Without members.
@@ -3852,11 +3792,11 @@ pub struct FormatJsonSchemaConfig {
     pub extra: Extra,
 }
 
-wire_struct!(FormatJsonSchemaConfig ["type" = "\"json_schema\""] {
-    0 name: "name" Required,
-    1 schema: "schema" Required,
-    2 description: "description" Optional,
-    3 strict: "strict" Optional,
+wire_struct!(FormatJsonSchemaConfig ["type" = "json_schema"] {
+    name: Required = 0,
+    schema: Required = 1,
+    description: Optional = 2,
+    strict: Optional = 3,
 });
 
 impl FormatJsonSchemaConfig {
@@ -3901,12 +3841,10 @@ wire_union!(ResponsesTextFormat {
         "json_schema" => JsonSchema,
         "text" => Text,
     }
-    objects {}
-    shapes {}
     variants {
-        0 Text,
-        1 JsonObject,
-        2 JsonSchema,
+        Text = 0,
+        JsonObject = 1,
+        JsonSchema = 2,
     }
 });
 
@@ -3985,8 +3923,8 @@ pub struct ResponsesToolChoiceFunction {
     pub extra: Extra,
 }
 
-wire_struct!(ResponsesToolChoiceFunction ["type" = "\"function\""] {
-    0 name: "name" Required,
+wire_struct!(ResponsesToolChoiceFunction ["type" = "function"] {
+    name: Required = 0,
 });
 
 impl ResponsesToolChoiceFunction {
@@ -4012,7 +3950,7 @@ pub struct ResponsesToolChoiceWebSearchPreview {
 }
 
 wire_struct!(ResponsesToolChoiceWebSearchPreview {
-    0 r#type: "type" Required,
+    r#type as "type": Required = 0,
 });
 
 impl ResponsesToolChoiceWebSearchPreview {
@@ -4058,9 +3996,9 @@ pub struct ToolChoiceAllowed {
     pub extra: Extra,
 }
 
-wire_struct!(ToolChoiceAllowed ["type" = "\"allowed_tools\""] {
-    0 mode: "mode" Required,
-    1 tools: "tools" Required,
+wire_struct!(ToolChoiceAllowed ["type" = "allowed_tools"] {
+    mode: Required = 0,
+    tools: Required = 1,
 });
 
 impl ToolChoiceAllowed {
@@ -4102,7 +4040,7 @@ pub struct ResponsesToolChoiceApplyPatch {
     pub extra: Extra,
 }
 
-wire_struct!(ResponsesToolChoiceApplyPatch ["type" = "\"apply_patch\""] {});
+wire_struct!(ResponsesToolChoiceApplyPatch ["type" = "apply_patch"] {});
 
 impl ResponsesToolChoiceApplyPatch {
     /// Without members.
@@ -4124,7 +4062,7 @@ pub struct ResponsesToolChoiceShell {
     pub extra: Extra,
 }
 
-wire_struct!(ResponsesToolChoiceShell ["type" = "\"shell\""] {});
+wire_struct!(ResponsesToolChoiceShell ["type" = "shell"] {});
 
 impl ResponsesToolChoiceShell {
     /// Without members.
@@ -4178,17 +4116,16 @@ wire_union!(ResponsesToolChoice {
         "web_search_preview" => WebSearchPreview,
         "web_search_preview_2025_03_11" => WebSearchPreview,
     }
-    objects {}
     shapes {
         String => Mode,
     }
     variants {
-        0 Mode,
-        1 Function,
-        2 WebSearchPreview,
-        3 AllowedTools,
-        4 ApplyPatch,
-        5 Shell,
+        Mode = 0,
+        Function = 1,
+        WebSearchPreview = 2,
+        AllowedTools = 3,
+        ApplyPatch = 4,
+        Shell = 5,
     }
 });
 
@@ -4300,15 +4237,15 @@ pub struct ResponsesFunctionTool {
     pub extra: Extra,
 }
 
-wire_struct!(ResponsesFunctionTool ["type" = "\"function\""] {
-    0 name: "name" Required,
-    1 parameters: "parameters" Nullable,
-    2 description: "description" Optional,
-    3 strict: "strict" Optional,
-    4 allowed_callers: "allowed_callers" Optional,
-    5 r#async: "async" Optional,
-    6 defer_loading: "defer_loading" Optional,
-    7 output_schema: "output_schema" Optional,
+wire_struct!(ResponsesFunctionTool ["type" = "function"] {
+    name: Required = 0,
+    parameters: Nullable = 1,
+    description: Optional = 2,
+    strict: Optional = 3,
+    allowed_callers: Optional = 4,
+    r#async as "async": Optional = 5,
+    defer_loading: Optional = 6,
+    output_schema: Optional = 7,
 });
 
 impl ResponsesFunctionTool {
@@ -4385,15 +4322,15 @@ pub struct PreviewWebSearchServerTool {
     pub extra: Extra,
 }
 
-wire_struct!(PreviewWebSearchServerTool ["type" = "\"web_search_preview\""] {
-    0 engine: "engine" Optional,
-    1 filters: "filters" Optional,
-    2 max_results: "max_results" Optional,
-    3 max_uses: "max_uses" Optional,
-    4 mode: "mode" Optional,
-    5 search_context_size: "search_context_size" Optional,
-    6 user_location: "user_location" Optional,
-    7 x_search: "x_search" Optional,
+wire_struct!(PreviewWebSearchServerTool ["type" = "web_search_preview"] {
+    engine: Optional = 0,
+    filters: Optional = 1,
+    max_results: Optional = 2,
+    max_uses: Optional = 3,
+    mode: Optional = 4,
+    search_context_size: Optional = 5,
+    user_location: Optional = 6,
+    x_search: Optional = 7,
 });
 
 impl PreviewWebSearchServerTool {
@@ -4432,9 +4369,9 @@ pub struct WebSearchDomainFilter {
 }
 
 wire_struct!(WebSearchDomainFilter {
-    0 allowed_domains: "allowed_domains" Optional,
-    1 blocked_domains: "blocked_domains" Optional,
-    2 excluded_domains: "excluded_domains" Optional,
+    allowed_domains: Optional = 0,
+    blocked_domains: Optional = 1,
+    excluded_domains: Optional = 2,
 });
 
 impl WebSearchDomainFilter {
@@ -4501,15 +4438,15 @@ pub struct Preview20250311WebSearchServerTool {
     pub extra: Extra,
 }
 
-wire_struct!(Preview20250311WebSearchServerTool ["type" = "\"web_search_preview_2025_03_11\""] {
-    0 engine: "engine" Optional,
-    1 filters: "filters" Optional,
-    2 max_results: "max_results" Optional,
-    3 max_uses: "max_uses" Optional,
-    4 mode: "mode" Optional,
-    5 search_context_size: "search_context_size" Optional,
-    6 user_location: "user_location" Optional,
-    7 x_search: "x_search" Optional,
+wire_struct!(Preview20250311WebSearchServerTool ["type" = "web_search_preview_2025_03_11"] {
+    engine: Optional = 0,
+    filters: Optional = 1,
+    max_results: Optional = 2,
+    max_uses: Optional = 3,
+    mode: Optional = 4,
+    search_context_size: Optional = 5,
+    user_location: Optional = 6,
+    x_search: Optional = 7,
 });
 
 impl Preview20250311WebSearchServerTool {
@@ -4558,15 +4495,15 @@ pub struct LegacyWebSearchServerTool {
     pub extra: Extra,
 }
 
-wire_struct!(LegacyWebSearchServerTool ["type" = "\"web_search\""] {
-    0 engine: "engine" Optional,
-    1 filters: "filters" Optional,
-    2 max_results: "max_results" Optional,
-    3 max_uses: "max_uses" Optional,
-    4 mode: "mode" Optional,
-    5 search_context_size: "search_context_size" Optional,
-    6 user_location: "user_location" Optional,
-    7 x_search: "x_search" Optional,
+wire_struct!(LegacyWebSearchServerTool ["type" = "web_search"] {
+    engine: Optional = 0,
+    filters: Optional = 1,
+    max_results: Optional = 2,
+    max_uses: Optional = 3,
+    mode: Optional = 4,
+    search_context_size: Optional = 5,
+    user_location: Optional = 6,
+    x_search: Optional = 7,
 });
 
 impl LegacyWebSearchServerTool {
@@ -4614,15 +4551,15 @@ pub struct WebSearchServerTool {
     pub extra: Extra,
 }
 
-wire_struct!(WebSearchServerTool ["type" = "\"web_search_2025_08_26\""] {
-    0 engine: "engine" Optional,
-    1 filters: "filters" Optional,
-    2 max_results: "max_results" Optional,
-    3 max_uses: "max_uses" Optional,
-    4 mode: "mode" Optional,
-    5 search_context_size: "search_context_size" Optional,
-    6 user_location: "user_location" Optional,
-    7 x_search: "x_search" Optional,
+wire_struct!(WebSearchServerTool ["type" = "web_search_2025_08_26"] {
+    engine: Optional = 0,
+    filters: Optional = 1,
+    max_results: Optional = 2,
+    max_uses: Optional = 3,
+    mode: Optional = 4,
+    search_context_size: Optional = 5,
+    user_location: Optional = 6,
+    x_search: Optional = 7,
 });
 
 impl WebSearchServerTool {
@@ -4662,11 +4599,11 @@ pub struct FileSearchServerTool {
     pub extra: Extra,
 }
 
-wire_struct!(FileSearchServerTool ["type" = "\"file_search\""] {
-    0 vector_store_ids: "vector_store_ids" Required,
-    1 filters: "filters" Optional,
-    2 max_num_results: "max_num_results" Optional,
-    3 ranking_options: "ranking_options" Optional,
+wire_struct!(FileSearchServerTool ["type" = "file_search"] {
+    vector_store_ids: Required = 0,
+    filters: Optional = 1,
+    max_num_results: Optional = 2,
+    ranking_options: Optional = 3,
 });
 
 impl FileSearchServerTool {
@@ -4706,9 +4643,9 @@ pub struct FileSearchServerToolFiltersKey {
 }
 
 wire_struct!(FileSearchServerToolFiltersKey {
-    0 key: "key" Required,
-    1 r#type: "type" Required,
-    2 value: "value" Required,
+    key: Required = 0,
+    r#type as "type": Required = 1,
+    value: Required = 2,
 });
 
 impl FileSearchServerToolFiltersKey {
@@ -4775,8 +4712,6 @@ pub enum FileSearchServerToolFiltersKeyValue {
 }
 
 wire_union!(FileSearchServerToolFiltersKeyValue {
-    tag "" {}
-    objects {}
     shapes {
         String => Text,
         Number => Number,
@@ -4784,10 +4719,10 @@ wire_union!(FileSearchServerToolFiltersKeyValue {
         Array => List,
     }
     variants {
-        0 Text,
-        1 Number,
-        2 Boolean,
-        3 List,
+        Text = 0,
+        Number = 1,
+        Boolean = 2,
+        List = 3,
     }
 });
 
@@ -4838,8 +4773,8 @@ pub struct CompoundFilter {
 }
 
 wire_struct!(CompoundFilter {
-    0 filters: "filters" Required,
-    1 r#type: "type" Required,
+    filters: Required = 0,
+    r#type as "type": Required = 1,
 });
 
 impl CompoundFilter {
@@ -4867,15 +4802,13 @@ pub enum FileSearchServerToolFilters {
 }
 
 wire_union!(FileSearchServerToolFilters {
-    tag "" {}
     objects {
         if (Has("key")) => Key,
         if (Has("filters")) => CompoundFilter,
     }
-    shapes {}
     variants {
-        0 Key,
-        1 CompoundFilter,
+        Key = 0,
+        CompoundFilter = 1,
     }
 });
 
@@ -4907,10 +4840,7 @@ pub struct FileSearchServerToolRankingOptions {
     pub extra: Extra,
 }
 
-wire_struct!(FileSearchServerToolRankingOptions {
-    0 ranker: "ranker" Optional,
-    1 score_threshold: "score_threshold" Optional,
-});
+wire_struct!(FileSearchServerToolRankingOptions { ranker: Optional = 0, score_threshold: Optional = 1 });
 
 impl FileSearchServerToolRankingOptions {
     /// Without members.
@@ -4960,10 +4890,10 @@ pub struct ComputerUseServerTool {
     pub extra: Extra,
 }
 
-wire_struct!(ComputerUseServerTool ["type" = "\"computer_use_preview\""] {
-    0 display_height: "display_height" Required,
-    1 display_width: "display_width" Required,
-    2 environment: "environment" Required,
+wire_struct!(ComputerUseServerTool ["type" = "computer_use_preview"] {
+    display_height: Required = 0,
+    display_width: Required = 1,
+    environment: Required = 2,
 });
 
 impl ComputerUseServerTool {
@@ -5025,8 +4955,8 @@ pub struct CodeInterpreterServerTool {
     pub extra: Extra,
 }
 
-wire_struct!(CodeInterpreterServerTool ["type" = "\"code_interpreter\""] {
-    0 container: "container" Required,
+wire_struct!(CodeInterpreterServerTool ["type" = "code_interpreter"] {
+    container: Required = 0,
 });
 
 impl CodeInterpreterServerTool {
@@ -5053,9 +4983,9 @@ pub struct CodeInterpreterAutoContainer {
     pub extra: Extra,
 }
 
-wire_struct!(CodeInterpreterAutoContainer ["type" = "\"auto\""] {
-    0 file_ids: "file_ids" Optional,
-    1 memory_limit: "memory_limit" Optional,
+wire_struct!(CodeInterpreterAutoContainer ["type" = "auto"] {
+    file_ids: Optional = 0,
+    memory_limit: Optional = 1,
 });
 
 impl CodeInterpreterAutoContainer {
@@ -5116,13 +5046,12 @@ wire_union!(CodeInterpreterServerToolContainer {
     tag "type" {
         "auto" => Auto,
     }
-    objects {}
     shapes {
         String => Text,
     }
     variants {
-        0 Text,
-        1 Auto,
+        Text = 0,
+        Auto = 1,
     }
 });
 
@@ -5169,15 +5098,15 @@ pub struct McpServerTool {
     pub extra: Extra,
 }
 
-wire_struct!(McpServerTool ["type" = "\"mcp\""] {
-    0 server_label: "server_label" Required,
-    1 allowed_tools: "allowed_tools" Optional,
-    2 authorization: "authorization" Optional,
-    3 connector_id: "connector_id" Optional,
-    4 headers: "headers" Optional,
-    5 require_approval: "require_approval" Optional,
-    6 server_description: "server_description" Optional,
-    7 server_url: "server_url" Optional,
+wire_struct!(McpServerTool ["type" = "mcp"] {
+    server_label: Required = 0,
+    allowed_tools: Optional = 1,
+    authorization: Optional = 2,
+    connector_id: Optional = 3,
+    headers: Optional = 4,
+    require_approval: Optional = 5,
+    server_description: Optional = 6,
+    server_url: Optional = 7,
 });
 
 impl McpServerTool {
@@ -5222,10 +5151,7 @@ pub struct McpServerToolAllowedToolsReadOnly {
     pub extra: Extra,
 }
 
-wire_struct!(McpServerToolAllowedToolsReadOnly {
-    0 read_only: "read_only" Optional,
-    1 tool_names: "tool_names" Optional,
-});
+wire_struct!(McpServerToolAllowedToolsReadOnly { read_only: Optional = 0, tool_names: Optional = 1 });
 
 impl McpServerToolAllowedToolsReadOnly {
     /// Without members.
@@ -5255,7 +5181,6 @@ pub enum McpServerToolAllowedTools {
 }
 
 wire_union!(McpServerToolAllowedTools {
-    tag "" {}
     objects {
         => ReadOnly,
     }
@@ -5263,8 +5188,8 @@ wire_union!(McpServerToolAllowedTools {
         Array(String) => List,
     }
     variants {
-        0 List,
-        1 ReadOnly,
+        List = 0,
+        ReadOnly = 1,
     }
 });
 
@@ -5347,10 +5272,7 @@ pub struct McpServerToolRequireApprovalAlways {
     pub extra: Extra,
 }
 
-wire_struct!(McpServerToolRequireApprovalAlways {
-    0 always: "always" Optional,
-    1 never: "never" Optional,
-});
+wire_struct!(McpServerToolRequireApprovalAlways { always: Optional = 0, never: Optional = 1 });
 
 impl McpServerToolRequireApprovalAlways {
     /// Without members.
@@ -5377,9 +5299,7 @@ pub struct McpToolNames {
     pub extra: Extra,
 }
 
-wire_struct!(McpToolNames {
-    0 tool_names: "tool_names" Optional,
-});
+wire_struct!(McpToolNames { tool_names: Optional = 0 });
 
 impl McpToolNames {
     /// Without members.
@@ -5408,7 +5328,6 @@ pub enum McpServerToolRequireApproval {
 }
 
 wire_union!(McpServerToolRequireApproval {
-    tag "" {}
     objects {
         => Always,
     }
@@ -5416,8 +5335,8 @@ wire_union!(McpServerToolRequireApproval {
         String => Mode,
     }
     variants {
-        0 Mode,
-        1 Always,
+        Mode = 0,
+        Always = 1,
     }
 });
 
@@ -5473,17 +5392,17 @@ pub struct ImageGenerationServerTool {
     pub extra: Extra,
 }
 
-wire_struct!(ImageGenerationServerTool ["type" = "\"image_generation\""] {
-    0 background: "background" Optional,
-    1 input_fidelity: "input_fidelity" Optional,
-    2 input_image_mask: "input_image_mask" Optional,
-    3 model: "model" Optional,
-    4 moderation: "moderation" Optional,
-    5 output_compression: "output_compression" Optional,
-    6 output_format: "output_format" Optional,
-    7 partial_images: "partial_images" Optional,
-    8 quality: "quality" Optional,
-    9 size: "size" Optional,
+wire_struct!(ImageGenerationServerTool ["type" = "image_generation"] {
+    background: Optional = 0,
+    input_fidelity: Optional = 1,
+    input_image_mask: Optional = 2,
+    model: Optional = 3,
+    moderation: Optional = 4,
+    output_compression: Optional = 5,
+    output_format: Optional = 6,
+    partial_images: Optional = 7,
+    quality: Optional = 8,
+    size: Optional = 9,
 });
 
 impl ImageGenerationServerTool {
@@ -5540,10 +5459,7 @@ pub struct ImageGenerationServerToolInputImageMask {
     pub extra: Extra,
 }
 
-wire_struct!(ImageGenerationServerToolInputImageMask {
-    0 file_id: "file_id" Optional,
-    1 image_url: "image_url" Optional,
-});
+wire_struct!(ImageGenerationServerToolInputImageMask { file_id: Optional = 0, image_url: Optional = 1 });
 
 impl ImageGenerationServerToolInputImageMask {
     /// Without members.
@@ -5634,7 +5550,7 @@ pub struct CodexLocalShellTool {
     pub extra: Extra,
 }
 
-wire_struct!(CodexLocalShellTool ["type" = "\"local_shell\""] {});
+wire_struct!(CodexLocalShellTool ["type" = "local_shell"] {});
 
 impl CodexLocalShellTool {
     /// Without members.
@@ -5656,7 +5572,7 @@ pub struct ShellServerTool {
     pub extra: Extra,
 }
 
-wire_struct!(ShellServerTool ["type" = "\"shell\""] {});
+wire_struct!(ShellServerTool ["type" = "shell"] {});
 
 impl ShellServerTool {
     /// Without members.
@@ -5678,7 +5594,7 @@ pub struct ApplyPatchServerTool {
     pub extra: Extra,
 }
 
-wire_struct!(ApplyPatchServerTool ["type" = "\"apply_patch\""] {});
+wire_struct!(ApplyPatchServerTool ["type" = "apply_patch"] {});
 
 impl ApplyPatchServerTool {
     /// Without members.
@@ -5710,12 +5626,12 @@ pub struct CustomTool {
     pub extra: Extra,
 }
 
-wire_struct!(CustomTool ["type" = "\"custom\""] {
-    0 name: "name" Required,
-    1 r#async: "async" Optional,
-    2 defer_loading: "defer_loading" Optional,
-    3 description: "description" Optional,
-    4 format: "format" Optional,
+wire_struct!(CustomTool ["type" = "custom"] {
+    name: Required = 0,
+    r#async as "async": Optional = 1,
+    defer_loading: Optional = 2,
+    description: Optional = 3,
+    format: Optional = 4,
 });
 
 impl CustomTool {
@@ -5754,9 +5670,9 @@ pub struct CustomToolFormatGrammar {
     pub extra: Extra,
 }
 
-wire_struct!(CustomToolFormatGrammar ["type" = "\"grammar\""] {
-    0 definition: "definition" Required,
-    1 syntax: "syntax" Required,
+wire_struct!(CustomToolFormatGrammar ["type" = "grammar"] {
+    definition: Required = 0,
+    syntax: Required = 1,
 });
 
 impl CustomToolFormatGrammar {
@@ -5811,11 +5727,9 @@ wire_union!(CustomToolFormat {
         "grammar" => Grammar,
         "text" => Text,
     }
-    objects {}
-    shapes {}
     variants {
-        0 Text,
-        1 Grammar,
+        Text = 0,
+        Grammar = 1,
     }
 });
 
@@ -5857,10 +5771,10 @@ pub struct NamespaceTool {
     pub extra: Extra,
 }
 
-wire_struct!(NamespaceTool ["type" = "\"namespace\""] {
-    0 description: "description" Required,
-    1 name: "name" Required,
-    2 tools: "tools" Required,
+wire_struct!(NamespaceTool ["type" = "namespace"] {
+    description: Required = 0,
+    name: Required = 1,
+    tools: Required = 2,
 });
 
 impl NamespaceTool {
@@ -5903,15 +5817,15 @@ pub struct NamespaceFunctionTool {
     pub extra: Extra,
 }
 
-wire_struct!(NamespaceFunctionTool ["type" = "\"function\""] {
-    0 name: "name" Required,
-    1 allowed_callers: "allowed_callers" Optional,
-    2 r#async: "async" Optional,
-    3 defer_loading: "defer_loading" Optional,
-    4 description: "description" Optional,
-    5 output_schema: "output_schema" Optional,
-    6 parameters: "parameters" Optional,
-    7 strict: "strict" Optional,
+wire_struct!(NamespaceFunctionTool ["type" = "function"] {
+    name: Required = 0,
+    allowed_callers: Optional = 1,
+    r#async as "async": Optional = 2,
+    defer_loading: Optional = 3,
+    description: Optional = 4,
+    output_schema: Optional = 5,
+    parameters: Optional = 6,
+    strict: Optional = 7,
 });
 
 impl NamespaceFunctionTool {
@@ -5965,11 +5879,9 @@ wire_union!(NamespaceToolTool {
         "custom" => Custom,
         "function" => Function,
     }
-    objects {}
-    shapes {}
     variants {
-        0 Function,
-        1 Custom,
+        Function = 0,
+        Custom = 1,
     }
 });
 

@@ -137,47 +137,47 @@ pub struct ResponsesRequest {
 }
 
 wire_struct!(ResponsesRequest {
-    0 background: "background" Optional,
-    1 cache_control: "cache_control" Optional,
-    2 debug: "debug" Optional,
-    3 deferred_tools: "deferred_tools" Optional,
-    4 frequency_penalty: "frequency_penalty" Optional,
-    5 image_config: "image_config" Optional,
-    6 include: "include" Optional,
-    7 input: "input" Optional,
-    8 instructions: "instructions" Optional,
-    9 max_output_tokens: "max_output_tokens" Optional,
-    10 max_tool_calls: "max_tool_calls" Optional,
-    11 metadata: "metadata" Optional,
-    12 modalities: "modalities" Optional,
-    13 model: "model" Optional,
-    14 models: "models" Optional,
-    15 parallel_tool_calls: "parallel_tool_calls" Optional,
-    16 plugins: "plugins" Optional,
-    17 presence_penalty: "presence_penalty" Optional,
-    18 previous_response_id: "previous_response_id" Optional,
-    19 prompt: "prompt" Optional,
-    20 prompt_cache_key: "prompt_cache_key" Optional,
-    21 prompt_cache_options: "prompt_cache_options" Optional,
-    22 provider: "provider" Optional,
-    23 reasoning: "reasoning" Optional,
-    24 route: "route" Optional,
-    25 safety_identifier: "safety_identifier" Optional,
-    26 service_tier: "service_tier" Optional,
-    27 session_id: "session_id" Optional,
-    28 stop: "stop" Optional,
-    29 stop_server_tools_when: "stop_server_tools_when" Optional,
-    30 store: "store" Optional,
-    31 temperature: "temperature" Optional,
-    32 text: "text" Optional,
-    33 tool_choice: "tool_choice" Optional,
-    34 tools: "tools" Optional,
-    35 top_k: "top_k" Optional,
-    36 top_logprobs: "top_logprobs" Optional,
-    37 top_p: "top_p" Optional,
-    38 trace: "trace" Optional,
-    39 truncation: "truncation" Optional,
-    40 user: "user" Optional,
+    background: Optional = 0,
+    cache_control: Optional = 1,
+    debug: Optional = 2,
+    deferred_tools: Optional = 3,
+    frequency_penalty: Optional = 4,
+    image_config: Optional = 5,
+    include: Optional = 6,
+    input: Optional = 7,
+    instructions: Optional = 8,
+    max_output_tokens: Optional = 9,
+    max_tool_calls: Optional = 10,
+    metadata: Optional = 11,
+    modalities: Optional = 12,
+    model: Optional = 13,
+    models: Optional = 14,
+    parallel_tool_calls: Optional = 15,
+    plugins: Optional = 16,
+    presence_penalty: Optional = 17,
+    previous_response_id: Optional = 18,
+    prompt: Optional = 19,
+    prompt_cache_key: Optional = 20,
+    prompt_cache_options: Optional = 21,
+    provider: Optional = 22,
+    reasoning: Optional = 23,
+    route: Optional = 24,
+    safety_identifier: Optional = 25,
+    service_tier: Optional = 26,
+    session_id: Optional = 27,
+    stop: Optional = 28,
+    stop_server_tools_when: Optional = 29,
+    store: Optional = 30,
+    temperature: Optional = 31,
+    text: Optional = 32,
+    tool_choice: Optional = 33,
+    tools: Optional = 34,
+    top_k: Optional = 35,
+    top_logprobs: Optional = 36,
+    top_p: Optional = 37,
+    trace: Optional = 38,
+    truncation: Optional = 39,
+    user: Optional = 40,
 });
 
 impl ResponsesRequest {
@@ -277,10 +277,10 @@ pub struct EasyInputMessage {
     pub extra: Extra,
 }
 
-wire_struct!(EasyInputMessage ["type" = "\"message\""] {
-    0 role: "role" Required,
-    1 content: "content" Optional,
-    2 phase: "phase" Optional,
+wire_struct!(EasyInputMessage ["type" = "message"] {
+    role: Required = 0,
+    content: Optional = 1,
+    phase: Optional = 2,
 });
 
 impl EasyInputMessage {
@@ -310,9 +310,9 @@ pub struct InputVideo {
     pub extra: Extra,
 }
 
-wire_struct!(InputVideo ["type" = "\"input_video\""] {
-    0 video_url: "video_url" Required,
-    1 processing: "processing" Optional,
+wire_struct!(InputVideo ["type" = "input_video"] {
+    video_url: Required = 0,
+    processing: Optional = 1,
 });
 
 impl InputVideo {
@@ -365,14 +365,12 @@ wire_union!(InputContentPart {
         "input_text" => InputText,
         "input_video" => InputVideo,
     }
-    objects {}
-    shapes {}
     variants {
-        0 InputText,
-        1 InputImage,
-        2 InputFile,
-        3 InputAudio,
-        4 InputVideo,
+        InputText = 0,
+        InputImage = 1,
+        InputFile = 2,
+        InputAudio = 3,
+        InputVideo = 4,
     }
 });
 
@@ -428,15 +426,13 @@ pub enum EasyInputMessageContent {
 }
 
 wire_union!(EasyInputMessageContent {
-    tag "" {}
-    objects {}
     shapes {
         Array(Object) => List,
         String => Text,
     }
     variants {
-        0 Text,
-        1 List,
+        Text = 0,
+        List = 1,
     }
 });
 
@@ -479,10 +475,10 @@ pub struct InputMessageItem {
     pub extra: Extra,
 }
 
-wire_struct!(InputMessageItem ["type" = "\"message\""] {
-    0 role: "role" Required,
-    1 content: "content" Optional,
-    2 id: "id" Optional,
+wire_struct!(InputMessageItem ["type" = "message"] {
+    role: Required = 0,
+    content: Optional = 1,
+    id: Optional = 2,
 });
 
 impl InputMessageItem {
@@ -516,11 +512,11 @@ pub struct OutputMessageInput {
     pub extra: Extra,
 }
 
-wire_struct!(OutputMessageInput ["role" = "\"assistant\"", "type" = "\"message\""] {
-    0 content: "content" Nullable,
-    1 id: "id" Required,
-    2 phase: "phase" Optional,
-    3 status: "status" Optional,
+wire_struct!(OutputMessageInput ["role" = "assistant", "type" = "message"] {
+    content: Nullable = 0,
+    id: Required = 1,
+    phase: Optional = 2,
+    status: Optional = 3,
 });
 
 impl OutputMessageInput {
@@ -552,15 +548,13 @@ pub enum OutputMessageInputContent {
 }
 
 wire_union!(OutputMessageInputContent {
-    tag "" {}
-    objects {}
     shapes {
         Array(Object) => List,
         String => Text,
     }
     variants {
-        0 Text,
-        1 List,
+        Text = 0,
+        List = 1,
     }
 });
 
@@ -605,11 +599,11 @@ pub struct LocalShellCallItem {
     pub extra: Extra,
 }
 
-wire_struct!(LocalShellCallItem ["type" = "\"local_shell_call\""] {
-    0 action: "action" Required,
-    1 call_id: "call_id" Required,
-    2 id: "id" Required,
-    3 status: "status" Required,
+wire_struct!(LocalShellCallItem ["type" = "local_shell_call"] {
+    action: Required = 0,
+    call_id: Required = 1,
+    id: Required = 2,
+    status: Required = 3,
 });
 
 impl LocalShellCallItem {
@@ -653,12 +647,12 @@ pub struct LocalShellCallItemAction {
     pub extra: Extra,
 }
 
-wire_struct!(LocalShellCallItemAction ["type" = "\"exec\""] {
-    0 command: "command" Required,
-    1 env: "env" Required,
-    2 timeout_ms: "timeout_ms" Optional,
-    3 user: "user" Optional,
-    4 working_directory: "working_directory" Optional,
+wire_struct!(LocalShellCallItemAction ["type" = "exec"] {
+    command: Required = 0,
+    env: Required = 1,
+    timeout_ms: Optional = 2,
+    user: Optional = 3,
+    working_directory: Optional = 4,
 });
 
 impl LocalShellCallItemAction {
@@ -701,10 +695,10 @@ pub struct LocalShellCallOutputItem {
     pub extra: Extra,
 }
 
-wire_struct!(LocalShellCallOutputItem ["type" = "\"local_shell_call_output\""] {
-    0 id: "id" Required,
-    1 output: "output" Required,
-    2 status: "status" Optional,
+wire_struct!(LocalShellCallOutputItem ["type" = "local_shell_call_output"] {
+    id: Required = 0,
+    output: Required = 1,
+    status: Optional = 2,
 });
 
 impl LocalShellCallOutputItem {
@@ -741,13 +735,13 @@ pub struct ShellCallItem {
     pub extra: Extra,
 }
 
-wire_struct!(ShellCallItem ["type" = "\"shell_call\""] {
-    0 action: "action" Required,
-    1 call_id: "call_id" Required,
-    2 arguments: "arguments" Optional,
-    3 environment: "environment" Optional,
-    4 id: "id" Optional,
-    5 status: "status" Optional,
+wire_struct!(ShellCallItem ["type" = "shell_call"] {
+    action: Required = 0,
+    call_id: Required = 1,
+    arguments: Optional = 2,
+    environment: Optional = 3,
+    id: Optional = 4,
+    status: Optional = 5,
 });
 
 impl ShellCallItem {
@@ -799,15 +793,15 @@ pub struct ShellCallOutputItem {
     pub extra: Extra,
 }
 
-wire_struct!(ShellCallOutputItem ["type" = "\"shell_call_output\""] {
-    0 call_id: "call_id" Required,
-    1 output: "output" Required,
-    2 container_id: "container_id" Optional,
-    3 error: "error" Optional,
-    4 files: "files" Optional,
-    5 id: "id" Optional,
-    6 max_output_length: "max_output_length" Optional,
-    7 status: "status" Optional,
+wire_struct!(ShellCallOutputItem ["type" = "shell_call_output"] {
+    call_id: Required = 0,
+    output: Required = 1,
+    container_id: Optional = 2,
+    error: Optional = 3,
+    files: Optional = 4,
+    id: Optional = 5,
+    max_output_length: Optional = 6,
+    status: Optional = 7,
 });
 
 impl ShellCallOutputItem {
@@ -855,11 +849,11 @@ pub struct McpListToolsItem {
     pub extra: Extra,
 }
 
-wire_struct!(McpListToolsItem ["type" = "\"mcp_list_tools\""] {
-    0 id: "id" Required,
-    1 server_label: "server_label" Required,
-    2 tools: "tools" Required,
-    3 error: "error" Optional,
+wire_struct!(McpListToolsItem ["type" = "mcp_list_tools"] {
+    id: Required = 0,
+    server_label: Required = 1,
+    tools: Required = 2,
+    error: Optional = 3,
 });
 
 impl McpListToolsItem {
@@ -903,10 +897,10 @@ pub struct McpListToolsItemTool {
 }
 
 wire_struct!(McpListToolsItemTool {
-    0 input_schema: "input_schema" Required,
-    1 name: "name" Required,
-    2 annotations: "annotations" Optional,
-    3 description: "description" Optional,
+    input_schema: Required = 0,
+    name: Required = 1,
+    annotations: Optional = 2,
+    description: Optional = 3,
 });
 
 impl McpListToolsItemTool {
@@ -946,11 +940,11 @@ pub struct McpApprovalRequestItem {
     pub extra: Extra,
 }
 
-wire_struct!(McpApprovalRequestItem ["type" = "\"mcp_approval_request\""] {
-    0 arguments: "arguments" Required,
-    1 id: "id" Required,
-    2 name: "name" Required,
-    3 server_label: "server_label" Required,
+wire_struct!(McpApprovalRequestItem ["type" = "mcp_approval_request"] {
+    arguments: Required = 0,
+    id: Required = 1,
+    name: Required = 2,
+    server_label: Required = 3,
 });
 
 impl McpApprovalRequestItem {
@@ -992,11 +986,11 @@ pub struct McpApprovalResponseItem {
     pub extra: Extra,
 }
 
-wire_struct!(McpApprovalResponseItem ["type" = "\"mcp_approval_response\""] {
-    0 approval_request_id: "approval_request_id" Required,
-    1 approve: "approve" Required,
-    2 id: "id" Optional,
-    3 reason: "reason" Optional,
+wire_struct!(McpApprovalResponseItem ["type" = "mcp_approval_response"] {
+    approval_request_id: Required = 0,
+    approve: Required = 1,
+    id: Optional = 2,
+    reason: Optional = 3,
 });
 
 impl McpApprovalResponseItem {
@@ -1034,13 +1028,13 @@ pub struct McpCallItem {
     pub extra: Extra,
 }
 
-wire_struct!(McpCallItem ["type" = "\"mcp_call\""] {
-    0 arguments: "arguments" Required,
-    1 id: "id" Required,
-    2 name: "name" Required,
-    3 server_label: "server_label" Required,
-    4 error: "error" Optional,
-    5 output: "output" Optional,
+wire_struct!(McpCallItem ["type" = "mcp_call"] {
+    arguments: Required = 0,
+    id: Required = 1,
+    name: Required = 2,
+    server_label: Required = 3,
+    error: Optional = 4,
+    output: Optional = 5,
 });
 
 impl McpCallItem {
@@ -1083,9 +1077,9 @@ pub struct McpProtocolError {
     pub extra: Extra,
 }
 
-wire_struct!(McpProtocolError ["type" = "\"mcp_protocol_error\""] {
-    0 code: "code" Required,
-    1 message: "message" Required,
+wire_struct!(McpProtocolError ["type" = "mcp_protocol_error"] {
+    code: Required = 0,
+    message: Required = 1,
 });
 
 impl McpProtocolError {
@@ -1110,8 +1104,8 @@ pub struct McpToolExecutionError {
     pub extra: Extra,
 }
 
-wire_struct!(McpToolExecutionError ["type" = "\"mcp_tool_execution_error\""] {
-    0 content: "content" Optional,
+wire_struct!(McpToolExecutionError ["type" = "mcp_tool_execution_error"] {
+    content: Optional = 0,
 });
 
 impl McpToolExecutionError {
@@ -1140,9 +1134,9 @@ pub struct McpHttpError {
     pub extra: Extra,
 }
 
-wire_struct!(McpHttpError ["type" = "\"http_error\""] {
-    0 code: "code" Required,
-    1 message: "message" Required,
+wire_struct!(McpHttpError ["type" = "http_error"] {
+    code: Required = 0,
+    message: Required = 1,
 });
 
 impl McpHttpError {
@@ -1185,15 +1179,14 @@ wire_union!(McpToolCallError {
         "mcp_protocol_error" => McpProtocolError,
         "mcp_tool_execution_error" => McpToolExecutionError,
     }
-    objects {}
     shapes {
         String => Text,
     }
     variants {
-        0 Text,
-        1 McpProtocolError,
-        2 McpToolExecutionError,
-        3 HttpError,
+        Text = 0,
+        McpProtocolError = 1,
+        McpToolExecutionError = 2,
+        HttpError = 3,
     }
 });
 
@@ -1242,9 +1235,9 @@ pub struct CompactionItem {
     pub extra: Extra,
 }
 
-wire_struct!(CompactionItem ["type" = "\"compaction\""] {
-    0 encrypted_content: "encrypted_content" Required,
-    1 id: "id" Optional,
+wire_struct!(CompactionItem ["type" = "compaction"] {
+    encrypted_content: Required = 0,
+    id: Optional = 1,
 });
 
 impl CompactionItem {
@@ -1273,9 +1266,9 @@ pub struct ContextCompactionItem {
     pub extra: Extra,
 }
 
-wire_struct!(ContextCompactionItem ["type" = "\"context_compaction\""] {
-    0 encrypted_content: "encrypted_content" Optional,
-    1 id: "id" Optional,
+wire_struct!(ContextCompactionItem ["type" = "context_compaction"] {
+    encrypted_content: Optional = 0,
+    id: Optional = 1,
 });
 
 impl ContextCompactionItem {
@@ -1303,8 +1296,8 @@ pub struct ItemReferenceItem {
     pub extra: Extra,
 }
 
-wire_struct!(ItemReferenceItem ["type" = "\"item_reference\""] {
-    0 id: "id" Required,
+wire_struct!(ItemReferenceItem ["type" = "item_reference"] {
+    id: Required = 0,
 });
 
 impl ItemReferenceItem {
@@ -1333,10 +1326,10 @@ pub struct AdditionalToolsItem {
     pub extra: Extra,
 }
 
-wire_struct!(AdditionalToolsItem ["type" = "\"additional_tools\""] {
-    0 role: "role" Required,
-    1 tools: "tools" Required,
-    2 id: "id" Optional,
+wire_struct!(AdditionalToolsItem ["type" = "additional_tools"] {
+    role: Required = 0,
+    tools: Required = 1,
+    id: Optional = 2,
 });
 
 impl AdditionalToolsItem {
@@ -1401,8 +1394,8 @@ pub struct ApplyPatchServerToolOpenRouter {
     pub extra: Extra,
 }
 
-wire_struct!(ApplyPatchServerToolOpenRouter ["type" = "\"openrouter:apply_patch\""] {
-    0 parameters: "parameters" Optional,
+wire_struct!(ApplyPatchServerToolOpenRouter ["type" = "openrouter:apply_patch"] {
+    parameters: Optional = 0,
 });
 
 impl ApplyPatchServerToolOpenRouter {
@@ -1429,9 +1422,7 @@ pub struct ApplyPatchServerToolConfig {
     pub extra: Extra,
 }
 
-wire_struct!(ApplyPatchServerToolConfig {
-    0 engine: "engine" Optional,
-});
+wire_struct!(ApplyPatchServerToolConfig { engine: Optional = 0 });
 
 impl ApplyPatchServerToolConfig {
     /// Without members.
@@ -1598,37 +1589,35 @@ wire_union!(ResponsesTool {
         "web_search_preview" => WebSearchPreview,
         "web_search_preview_2025_03_11" => WebSearchPreview2025_03_11,
     }
-    objects {}
-    shapes {}
     variants {
-        0 Function,
-        1 WebSearchPreview,
-        2 WebSearchPreview2025_03_11,
-        3 WebSearch,
-        4 WebSearch2025_08_26,
-        5 FileSearch,
-        6 ComputerUsePreview,
-        7 CodeInterpreter,
-        8 Mcp,
-        9 ImageGeneration,
-        10 LocalShell,
-        11 Shell,
-        12 ApplyPatch,
-        13 Custom,
-        14 Namespace,
-        15 OpenRouterAdvisor,
-        16 OpenRouterSubagent,
-        17 OpenRouterDatetime,
-        18 OpenRouterFiles,
-        19 OpenRouterFusion,
-        20 OpenRouterImageGeneration,
-        21 OpenRouterExperimentalSearchModels,
-        22 OpenRouterWebFetch,
-        23 OpenRouterWebSearch,
-        24 OpenRouterApplyPatch,
-        25 OpenRouterBash,
-        26 OpenRouterShell,
-        27 OpenRouterToolSearch,
+        Function = 0,
+        WebSearchPreview = 1,
+        WebSearchPreview2025_03_11 = 2,
+        WebSearch = 3,
+        WebSearch2025_08_26 = 4,
+        FileSearch = 5,
+        ComputerUsePreview = 6,
+        CodeInterpreter = 7,
+        Mcp = 8,
+        ImageGeneration = 9,
+        LocalShell = 10,
+        Shell = 11,
+        ApplyPatch = 12,
+        Custom = 13,
+        Namespace = 14,
+        OpenRouterAdvisor = 15,
+        OpenRouterSubagent = 16,
+        OpenRouterDatetime = 17,
+        OpenRouterFiles = 18,
+        OpenRouterFusion = 19,
+        OpenRouterImageGeneration = 20,
+        OpenRouterExperimentalSearchModels = 21,
+        OpenRouterWebFetch = 22,
+        OpenRouterWebSearch = 23,
+        OpenRouterApplyPatch = 24,
+        OpenRouterBash = 25,
+        OpenRouterShell = 26,
+        OpenRouterToolSearch = 27,
     }
 });
 
@@ -1978,12 +1967,12 @@ pub struct AgentMessageItem {
     pub extra: Extra,
 }
 
-wire_struct!(AgentMessageItem ["type" = "\"agent_message\""] {
-    0 author: "author" Required,
-    1 content: "content" Required,
-    2 recipient: "recipient" Required,
-    3 agent: "agent" Optional,
-    4 id: "id" Optional,
+wire_struct!(AgentMessageItem ["type" = "agent_message"] {
+    author: Required = 0,
+    content: Required = 1,
+    recipient: Required = 2,
+    agent: Optional = 3,
+    id: Optional = 4,
 });
 
 impl AgentMessageItem {
@@ -2022,9 +2011,7 @@ pub struct AgentMessageItemAgent {
     pub extra: Extra,
 }
 
-wire_struct!(AgentMessageItemAgent {
-    0 agent_name: "agent_name" Required,
-});
+wire_struct!(AgentMessageItemAgent { agent_name: Required = 0 });
 
 impl AgentMessageItemAgent {
     /// With what the API requires.
@@ -2048,8 +2035,8 @@ pub struct AgentMessageEncryptedContent {
     pub extra: Extra,
 }
 
-wire_struct!(AgentMessageEncryptedContent ["type" = "\"encrypted_content\""] {
-    0 encrypted_content: "encrypted_content" Required,
+wire_struct!(AgentMessageEncryptedContent ["type" = "encrypted_content"] {
+    encrypted_content: Required = 0,
 });
 
 impl AgentMessageEncryptedContent {
@@ -2090,12 +2077,10 @@ wire_union!(AgentMessageContentPart {
         "input_image" => InputImage,
         "input_text" => InputText,
     }
-    objects {}
-    shapes {}
     variants {
-        0 InputText,
-        1 InputImage,
-        2 EncryptedContent,
+        InputText = 0,
+        InputImage = 1,
+        EncryptedContent = 2,
     }
 });
 
@@ -2142,12 +2127,12 @@ pub struct ToolSearchCallItem {
     pub extra: Extra,
 }
 
-wire_struct!(ToolSearchCallItem ["type" = "\"tool_search_call\""] {
-    0 call_id: "call_id" Required,
-    1 execution: "execution" Required,
-    2 arguments: "arguments" Optional,
-    3 id: "id" Optional,
-    4 status: "status" Optional,
+wire_struct!(ToolSearchCallItem ["type" = "tool_search_call"] {
+    call_id: Required = 0,
+    execution: Required = 1,
+    arguments: Optional = 2,
+    id: Optional = 3,
+    status: Optional = 4,
 });
 
 impl ToolSearchCallItem {
@@ -2210,12 +2195,12 @@ pub struct ToolSearchOutputItem {
     pub extra: Extra,
 }
 
-wire_struct!(ToolSearchOutputItem ["type" = "\"tool_search_output\""] {
-    0 call_id: "call_id" Required,
-    1 execution: "execution" Required,
-    2 tools: "tools" Required,
-    3 id: "id" Optional,
-    4 status: "status" Optional,
+wire_struct!(ToolSearchOutputItem ["type" = "tool_search_output"] {
+    call_id: Required = 0,
+    execution: Required = 1,
+    tools: Required = 2,
+    id: Optional = 3,
+    status: Optional = 4,
 });
 
 impl ToolSearchOutputItem {
@@ -2508,58 +2493,57 @@ wire_union!(InputItem {
     objects {
         if (Lacks("type")) => EasyInputMessage,
     }
-    shapes {}
     variants {
-        0 Reasoning,
-        1 EasyInputMessage,
-        2 InputMessageItem,
-        3 FunctionCallOutput,
-        4 ApplyPatchCall,
-        5 ApplyPatchCallOutput,
-        6 OutputMessageInput,
-        7 WebSearchCall,
-        8 FileSearchCall,
-        9 ImageGenerationCall,
-        10 CodeInterpreterCall,
-        11 ComputerCall,
-        12 OpenRouterDatetime,
-        13 OpenRouterWebSearch,
-        14 OpenRouterCodeInterpreter,
-        15 OpenRouterFileSearch,
-        16 OpenRouterImageGeneration,
-        17 OpenRouterBrowserUse,
-        18 OpenRouterBash,
-        19 OpenRouterTextEditor,
-        20 OpenRouterApplyPatch,
-        21 OpenRouterWebFetch,
-        22 OpenRouterToolSearch,
-        23 OpenRouterMemory,
-        24 OpenRouterArmorBlocked,
-        25 OpenRouterMcp,
-        26 OpenRouterExperimentalSearchModels,
-        27 OpenRouterFusion,
-        28 OpenRouterAdvisor,
-        29 OpenRouterSubagent,
-        30 OpenRouterFiles,
-        31 OpenRouterShell,
-        32 LocalShellCall,
-        33 LocalShellCallOutput,
-        34 ShellCall,
-        35 ShellCallOutput,
-        36 McpListTools,
-        37 McpApprovalRequest,
-        38 McpApprovalResponse,
-        39 McpCall,
-        40 CustomToolCall,
-        41 CustomToolCallOutput,
-        42 Compaction,
-        43 ContextCompaction,
-        44 ItemReference,
-        45 AdditionalTools,
-        46 AgentMessage,
-        47 ConfigurationUpdate,
-        48 ToolSearchCall,
-        49 ToolSearchOutput,
+        Reasoning = 0,
+        EasyInputMessage = 1,
+        InputMessageItem = 2,
+        FunctionCallOutput = 3,
+        ApplyPatchCall = 4,
+        ApplyPatchCallOutput = 5,
+        OutputMessageInput = 6,
+        WebSearchCall = 7,
+        FileSearchCall = 8,
+        ImageGenerationCall = 9,
+        CodeInterpreterCall = 10,
+        ComputerCall = 11,
+        OpenRouterDatetime = 12,
+        OpenRouterWebSearch = 13,
+        OpenRouterCodeInterpreter = 14,
+        OpenRouterFileSearch = 15,
+        OpenRouterImageGeneration = 16,
+        OpenRouterBrowserUse = 17,
+        OpenRouterBash = 18,
+        OpenRouterTextEditor = 19,
+        OpenRouterApplyPatch = 20,
+        OpenRouterWebFetch = 21,
+        OpenRouterToolSearch = 22,
+        OpenRouterMemory = 23,
+        OpenRouterArmorBlocked = 24,
+        OpenRouterMcp = 25,
+        OpenRouterExperimentalSearchModels = 26,
+        OpenRouterFusion = 27,
+        OpenRouterAdvisor = 28,
+        OpenRouterSubagent = 29,
+        OpenRouterFiles = 30,
+        OpenRouterShell = 31,
+        LocalShellCall = 32,
+        LocalShellCallOutput = 33,
+        ShellCall = 34,
+        ShellCallOutput = 35,
+        McpListTools = 36,
+        McpApprovalRequest = 37,
+        McpApprovalResponse = 38,
+        McpCall = 39,
+        CustomToolCall = 40,
+        CustomToolCallOutput = 41,
+        Compaction = 42,
+        ContextCompaction = 43,
+        ItemReference = 44,
+        AdditionalTools = 45,
+        AgentMessage = 46,
+        ConfigurationUpdate = 47,
+        ToolSearchCall = 48,
+        ToolSearchOutput = 49,
     }
 });
 
@@ -2937,15 +2921,13 @@ pub enum ResponsesInput {
 }
 
 wire_union!(ResponsesInput {
-    tag "" {}
-    objects {}
     shapes {
         Array(Object) => List,
         String => Text,
     }
     variants {
-        0 Text,
-        1 List,
+        Text = 0,
+        List = 1,
     }
 });
 
@@ -3015,12 +2997,12 @@ pub struct ReasoningConfig {
 }
 
 wire_struct!(ReasoningConfig {
-    0 context: "context" Optional,
-    1 effort: "effort" Optional,
-    2 mode: "mode" Optional,
-    3 summary: "summary" Optional,
-    4 enabled: "enabled" Optional,
-    5 max_tokens: "max_tokens" Optional,
+    context: Optional = 0,
+    effort: Optional = 1,
+    mode: Optional = 2,
+    summary: Optional = 3,
+    enabled: Optional = 4,
+    max_tokens: Optional = 5,
 });
 
 impl ReasoningConfig {
