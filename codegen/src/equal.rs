@@ -186,7 +186,8 @@ fn operation_types(operation: &mut Operation) -> Vec<&mut Ty> {
     types
 }
 
-/// Takes the sentences of equal types for what a type has none for, and leaves only the facts that hold at all places.
+/// Takes the sentences of equal types for what a type has none for, and leaves only the facts that hold at all places. A
+/// sentence by the name of the type goes before those of the places.
 pub fn share_prose(api: &mut Api, prose: &Prose) {
     for ty in &mut api.types {
         let others = std::mem::take(&mut ty.others);
@@ -203,6 +204,11 @@ pub fn share_prose(api: &mut Api, prose: &Prose) {
                 field.facts.retain(|fact| same.facts.contains(fact));
                 field.deprecated &= same.deprecated;
             }
+        }
+        let Type { name, places, kind: Kind::Struct(own), .. } = ty else { continue };
+        let by_name = |field: &Field| Some(format!("{name}.{}", field.wire)).filter(|key| prose.get(key).is_some());
+        for field in own.fields.iter_mut().filter(|_| !places.is_empty()) {
+            field.key = by_name(field).unwrap_or_else(|| field.key.clone());
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use crate::Failure;
-use crate::model::{Api, Kind};
+use crate::model::{Api, Kind, Type};
 use crate::node::Node;
 
 /// All sentences, by place: `ChatRequest.top_k`, `getModels(category)`, `createKeys.request.name`, `Status=done`.
@@ -39,6 +39,12 @@ impl Prose {
         self.sentences.get(key).map(String::as_str)
     }
 
+    /// The sentence for a type: by its name if it stands for several places, otherwise by its place.
+    pub fn of_type(&self, ty: &Type) -> Option<&str> {
+        let by_name = if ty.places.is_empty() { None } else { self.get(&ty.name) };
+        by_name.or_else(|| self.get(&ty.key))
+    }
+
     /// Places without a description, by the file to write it in: operations, parameters, types and their members.
     pub fn missing(&self, api: &Api) -> BTreeMap<String, BTreeSet<String>> {
         let mut missing: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
@@ -52,6 +58,9 @@ impl Prose {
     pub fn stale(&self, api: &Api, document: &Node) -> Vec<String> {
         let mut known: BTreeSet<String> = places(api).into_keys().collect();
         for ty in &api.types {
+            if !ty.places.is_empty() {
+                known.insert(ty.name.clone());
+            }
             if let Kind::Enum(values) = &ty.kind {
                 known.extend(values.iter().map(|value| format!("{}={}", ty.key, value.wire)));
             }

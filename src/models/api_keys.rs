@@ -329,7 +329,7 @@ impl Page for ListKeysResponse {
     }
 }
 
-/// The object at `list.response.data[]`.
+/// An API key of the account, with its limits, its spending and its settings; the secret itself is not part of it.
 ///
 /// At `list.response.data[]` in the API document.
 #[derive(Clone, Debug, PartialEq)]
@@ -538,7 +538,7 @@ wire_setters!(CreateKeyRequestExternal {
     api_key: into Secret,
 });
 
-/// Envelope around the requested API key record.
+/// Response with one API key.
 ///
 /// The answer of `api_keys_get`, `api_keys_update`.
 #[derive(Clone, Debug, PartialEq)]

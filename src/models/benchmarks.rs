@@ -8,7 +8,7 @@ use crate::core::wire::{Extra, Unrecognized};
 use crate::core::wire::{IntoNumber, Root, wire_enum, wire_struct, wire_union};
 use crate::core::{Parameters, Parts};
 
-/// Limits results to one publisher of scores, which also fixes the shape of each item; omit to mix all.
+/// The publisher of a benchmark.
 ///
 /// At `getBenchmarks(source)` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -86,7 +86,7 @@ wire_enum!(GetBenchmarksBenchmarkType {
     SearchWidesearch = "search_widesearch",
 });
 
-/// Keeps OpenRouter search results by how the run invoked search.
+/// How a benchmark run made the model search the web.
 ///
 /// At `getBenchmarks(search_surface)` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -9,7 +9,7 @@ use crate::core::wire::{IntoNumber, Root, wire_enum, wire_setters, wire_struct};
 use crate::core::{Page, Parameters, Parts};
 use crate::models::shared::DataRegion;
 
-/// Keeps only credentials for this upstream provider, named by slug such as `amazon-bedrock`.
+/// Slug of a provider for which you can store a key of your own.
 ///
 /// At `listBYOKKeys(provider)` in the API document.
 #[doc(alias = "BYOKProviderSlug")]
@@ -556,7 +556,7 @@ wire_struct!(ByokKey {
     name: Optional = 15,
 });
 
-/// Answer to storing a provider credential.
+/// Response with one bring-your-own-key credential.
 ///
 /// Schema `CreateBYOKKeyResponse` of the API document. The answer of `byok_create`, `byok_get`, `byok_update`.
 #[doc(alias = "CreateBYOKKeyResponse")]

@@ -540,7 +540,7 @@ pub struct DailyRanking {
 
 wire_struct!(DailyRanking { date: Required = 0, model_permaslug: Required = 1, total_tokens: Required = 2 });
 
-/// Keeps sessions whose number of turns lies within this range, both ends counted.
+/// A range of session lengths, in turns.
 ///
 /// At `getSessionCost(turn_range)` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

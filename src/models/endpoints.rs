@@ -201,7 +201,7 @@ wire_struct!(WorkloadPerformances {
     video_generation: Optional = 8,
 });
 
-/// Performance on decision requests.
+/// Latency, throughput and traffic of an endpoint for one kind of request.
 ///
 /// At `PublicEndpoint.perf_last_30m_by_workload.decisions` in the API document.
 #[derive(Clone, Debug, PartialEq)]

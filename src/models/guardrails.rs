@@ -243,7 +243,7 @@ wire_setters!(ContentFilterBuiltinEntry {
     scan_scope: into PromptInjectionScanScope,
 });
 
-/// What a guardrail does with a request in which a ready-made detector finds something.
+/// What a guardrail does with a request in which a custom pattern is found.
 ///
 /// Schema `ContentFilterBuiltinAction` of the API document.
 #[doc(alias = "ContentFilterBuiltinAction")]
@@ -359,7 +359,7 @@ wire_setters!(ContentFilterEntry {
     label: into String,
 });
 
-/// Answer to setting up a guardrail.
+/// Response with one guardrail.
 ///
 /// Schema `CreateGuardrailResponse` of the API document. The answer of `guardrails_create`, `guardrails_get`, `guardrails_update`.
 #[doc(alias = "CreateGuardrailResponse")]
@@ -956,7 +956,7 @@ impl GuardrailKeyAssignmentsParams {
     }
 }
 
-/// Tells how many API keys a bulk guardrail assignment reached.
+/// Response with the number of keys or members that were assigned.
 ///
 /// Schema `BulkAssignKeysResponse` of the API document. The answer of `guardrails_bulk_assign_keys`, `guardrails_bulk_assign_members`.
 #[doc(alias = "BulkAssignKeysResponse")]
@@ -974,7 +974,7 @@ wire_struct!(BulkAssignResponse { assigned_count: Required = 0 });
 
 impl Root for BulkAssignResponse {}
 
-/// Body naming the API keys that a guardrail should start to govern.
+/// The API keys that a guardrail starts or stops to govern.
 ///
 /// Schema `BulkAssignKeysRequest` of the API document.
 #[doc(alias = "BulkAssignKeysRequest")]
@@ -982,7 +982,7 @@ impl Root for BulkAssignResponse {}
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct BulkKeysRequest {
-    /// Hashes identifying the API keys to bring under the guardrail.
+    /// Hashes of the API keys.
     ///
     /// From 1 to 500 elements.
     pub key_hashes: Vec<String>,
@@ -1002,7 +1002,7 @@ impl BulkKeysRequest {
 
 wire_setters!(BulkKeysRequest {});
 
-/// Tells how many API keys a guardrail let go of.
+/// Response with the number of keys or members that were released.
 ///
 /// Schema `BulkUnassignKeysResponse` of the API document. The answer of `guardrails_bulk_unassign_keys`, `guardrails_bulk_unassign_members`.
 #[doc(alias = "BulkUnassignKeysResponse")]
@@ -1067,7 +1067,7 @@ impl GuardrailMemberAssignmentsParams {
     }
 }
 
-/// Body naming the organization members that a guardrail should start to govern.
+/// The members of the organization that a guardrail starts or stops to govern.
 ///
 /// Schema `BulkAssignMembersRequest` of the API document.
 #[doc(alias = "BulkAssignMembersRequest")]
@@ -1075,7 +1075,7 @@ impl GuardrailMemberAssignmentsParams {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct BulkMembersRequest {
-    /// User identifiers of the members to bring under the guardrail.
+    /// User ids of the members.
     ///
     /// From 1 to 500 elements.
     pub member_user_ids: Vec<String>,

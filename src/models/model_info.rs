@@ -9,7 +9,7 @@ use crate::core::wire::{Extra, Json};
 use crate::core::wire::{Root, wire_enum, wire_struct};
 use crate::models::shared::{PageLinks, PricingOverrideUtcDay, ReasoningEffort, SupportedParameter};
 
-/// Keeps one use case; totals become weekly estimates scaled up from samples, and no other traffic filter may accompany it.
+/// A use case by which models are grouped.
 ///
 /// At `getRankingsDaily(category)` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

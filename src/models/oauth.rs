@@ -59,7 +59,7 @@ wire_setters!(ExchangeAuthCodeForApiKeyRequest {
     code_verifier: into Secret,
 });
 
-/// How the challenge was derived from the verifier; repeat what the authorization step used.
+/// How a code challenge is derived from its verifier; prefer the hashed form.
 ///
 /// At `exchangeAuthCodeForAPIKey.request.code_challenge_method` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -2710,7 +2710,7 @@ impl ObservabilityDestination {
     }
 }
 
-/// Answer to connecting an observability service.
+/// Response with one observability destination.
 ///
 /// Schema `CreateObservabilityDestinationResponse` of the API document. The answer of `observability_create`, `observability_get`, `observability_update`.
 #[doc(alias = "CreateObservabilityDestinationResponse")]

@@ -1049,7 +1049,7 @@ wire_setters!(AlignmentPlugin {
     threshold: number f64,
 });
 
-/// Whether a broken rule stops a turn or is only recorded.
+/// Whether a plugin acts on what it finds or only reports it.
 ///
 /// At `AlignmentPlugin.mode` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -1287,7 +1287,7 @@ wire_setters!(ArmorRule {
     threshold: number f64,
 });
 
-/// Rule for an exception, as plain text or with settings of its own.
+/// A rule of the automatic mode, as plain text or with settings of its own.
 ///
 /// At `ArmorAutoMode.allow[]` in the API document.
 #[derive(Clone, Debug, PartialEq)]

@@ -153,7 +153,7 @@ wire_enum!(PresetStatus {
     Archived = "archived",
 });
 
-/// Reply to a lookup of one preset, including the version now in force.
+/// Response with one preset.
 ///
 /// Schema `GetPresetResponse` of the API document. The answer of `presets_get`, `presets_create_presets_chat_completions`, `presets_create_presets_messages`, `presets_create_presets_responses`.
 #[doc(alias = "CreatePresetFromInferenceResponse")]

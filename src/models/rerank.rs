@@ -60,7 +60,7 @@ pub struct CreateRerankResponseResult {
 
 wire_struct!(CreateRerankResponseResult { document: Required = 0, index: Required = 1, relevance_score: Required = 2 });
 
-/// Copy of the document you sent, with its text, image or both.
+/// A document to rank: text, an image or both.
 ///
 /// At `createRerank.response.results[].document` in the API document.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -134,7 +134,7 @@ wire_setters!(ProviderPreferencesMaxPrice {
     request: into String,
 });
 
-/// Latency ceilings per percentile; an endpoint is favoured only if it stays within each one you set.
+/// Limits per percentile, for latency in seconds or for throughput in tokens per second.
 ///
 /// Schema `PercentileLatencyCutoffs` of the API document.
 #[doc(alias = "PercentileLatencyCutoffs")]
@@ -171,7 +171,7 @@ wire_setters!(PercentileCutoffs {
     p99: number f64,
 });
 
-/// Latency target in seconds, as one median figure or per percentile; slower endpoints sink in the ranking but are not excluded.
+/// A limit for latency or throughput: one number for the median, or one per percentile.
 ///
 /// Schema `PreferredMaxLatency` of the API document.
 #[doc(alias = "PreferredMaxLatency")]
@@ -705,7 +705,7 @@ wire_enum!(RoutingStrategy {
     Fusion = "fusion",
 });
 
-/// Provider that served a request, by its display name.
+/// Display name of an upstream company that serves models through OpenRouter.
 ///
 /// Schema `ServingProviderName` of the API document.
 #[doc(alias = "ServingProviderName")]

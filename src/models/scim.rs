@@ -126,7 +126,7 @@ wire_struct!(ScimGroupMapping {
     workspace_id: Required = 6,
 });
 
-/// Answer to linking an identity provider group to a workspace.
+/// Response with one mapping of a SCIM group to a workspace.
 ///
 /// Schema `CreateScimGroupMappingResponse` of the API document. The answer of `scim_create`, `scim_read`, `scim_update`.
 #[doc(alias = "CreateScimGroupMappingResponse")]
@@ -344,7 +344,7 @@ wire_struct!(ScimGroup {
     updated_at: Required = 5,
 });
 
-/// Response to starting a directory sync.
+/// Response with one directory sync.
 ///
 /// Schema `CreateScimSyncJobResponse` of the API document. The answer of `scim_create_sync_job`, `scim_get_sync_job`.
 #[doc(alias = "CreateScimSyncJobResponse")]

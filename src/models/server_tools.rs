@@ -102,7 +102,7 @@ wire_enum!(WebSearchMode {
     Advanced = "advanced",
 });
 
-/// Approximate whereabouts of the end user; fill in whichever parts you know, or pass null.
+/// Rough whereabouts of the user, with which web search favours local hits; null when not given.
 ///
 /// Schema `Preview_WebSearchUserLocation` of the API document.
 #[doc(alias = "AnthropicWebSearchToolUserLocation")]
@@ -111,13 +111,13 @@ wire_enum!(WebSearchMode {
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct WebSearchUserLocation {
-    /// City the user is in; null when unknown.
+    /// Town of the user as free text, such as `Berlin`; null when not given.
     pub city: Option<String>,
-    /// Country the user is in; null when unknown.
+    /// Country of the user, usually as a two-letter ISO code; null when not given.
     pub country: Option<String>,
-    /// State, province or similar area the user is in; null when unknown.
+    /// State or province of the user as free text; null when not given.
     pub region: Option<String>,
-    /// Time zone of the user; null when it is unknown.
+    /// Time zone of the user as an IANA name, such as `Europe/Berlin`; null when not given.
     pub timezone: Option<String>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -288,7 +288,7 @@ wire_setters!(AdvisorServerToolConfig {
     temperature: number f64,
 });
 
-/// Reasoning settings passed on to the advisor model; they set how hard and how long it may think.
+/// Reasoning settings for the models that a server tool calls.
 ///
 /// Schema `AdvisorReasoning` of the API document.
 #[doc(alias = "AdvisorReasoning")]
@@ -416,7 +416,7 @@ wire_setters!(SubagentServerToolConfig {
     tools: list DynamicServerTool,
 });
 
-/// Tool lent to the subagent; must be an OpenRouter server tool other than the subagent itself, never a client function.
+/// A server tool by its name, for tools that have no type of their own.
 ///
 /// Schema `SubagentNestedTool` of the API document.
 #[doc(alias = "ChatDynamicServerTool")]
@@ -838,14 +838,14 @@ wire_enum!(WebFetchEngine {
     Firecrawl = "firecrawl",
 });
 
-/// Server tool, run by OpenRouter, with which the model looks up current facts on the web.
+/// Tool definition that lets the model search the web for fresh information; OpenRouter runs it on the server.
 ///
 /// Schema `WebSearchServerTool_OpenRouter` of the API document.
 #[doc(alias = "WebSearchServerTool_OpenRouter")]
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct OpenRouterWebSearchServerTool {
-    /// Optional settings: the engine, domains, location and limits on results.
+    /// Settings of the web search; leave out to use its standard behaviour.
     pub parameters: Option<WebSearchConfig>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -867,7 +867,7 @@ wire_setters!(OpenRouterWebSearchServerTool {
     parameters: into WebSearchConfig,
 });
 
-/// Settings of the `openrouter:web_search` tool: engine, domains, location and limits.
+/// Settings for web search: engine, domains, location and limits on results.
 ///
 /// Schema `WebSearchServerToolConfig` of the API document.
 #[doc(alias = "WebSearchServerToolConfig")]
@@ -894,7 +894,7 @@ pub struct WebSearchConfig {
     pub search_context_size: Option<SearchQualityLevel>,
     /// Rough whereabouts of the user, to favour local hits.
     pub user_location: Option<WebSearchUserLocation>,
-    /// Adds posts from X to native web search on SpaceXAI endpoints, at a separate charge; omit it to leave X out.
+    /// Adds posts on X to the search, optionally filtered; works with native search on SpaceXAI endpoints, which charge extra for it.
     pub x_search: Option<XSearchOptions>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -1185,7 +1185,7 @@ wire_setters!(ContainerReferenceEnvironment {
     network_policy: into ContainerNetworkPolicy,
 });
 
-/// Container the shell tool works in, either provisioned automatically or referenced by its identifier.
+/// The container in which a tool works: one made for the request, or one that exists.
 ///
 /// Schema `BashServerToolEnvironment` of the API document.
 #[doc(alias = "BashServerToolEnvironment")]

@@ -12,7 +12,7 @@ use crate::core::wire::{
 };
 use crate::models::server_tools::ServerToolUseDetails;
 
-/// Value to compare the tag with.
+/// A value to compare with.
 ///
 /// At `ClassifierScalarFilter.value` in the API document.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,7 +41,7 @@ wire_text!(FilterValue, text => Self::Text(text));
 
 wire_numbers!(FilterValue, Number: i8, i16, i32, u8, u16, u32, f32, f64);
 
-/// Whether rows run from low to high or from high to low.
+/// The direction of a sorted list.
 ///
 /// At `queryAnalytics.request.order_by.direction` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -60,7 +60,7 @@ wire_enum!(SortDirection {
     Desc = "desc",
 });
 
-/// Policy on providers that keep or train on prompts; the request fails when nobody satisfies it.
+/// Whether providers that store or train on prompts may be used.
 ///
 /// At `ProviderPreferences.data_collection` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -123,7 +123,7 @@ wire_setters!(TraceConfig {
     trace_name: into String,
 });
 
-/// Part that gives the words spoken in the reference recording, to help the cloning.
+/// A part of an input that is text.
 ///
 /// Schema `SpeechInputReferenceText` of the API document.
 #[doc(alias = "PredictionContentText")]
@@ -153,7 +153,7 @@ wire_text!(ContentPartText, text => Self::new(text));
 
 wire_setters!(ContentPartText {});
 
-/// Part that carries a picture: alone it suggests the voice to create, next to a recording it shows the scene in which the cloned voice speaks.
+/// Picture referenced by URL within multimodal input.
 ///
 /// Schema `SpeechInputReferenceImage` of the API document.
 #[doc(alias = "AlignmentChatImage")]
@@ -181,7 +181,7 @@ impl ContentPartImage {
 
 wire_setters!(ContentPartImage {});
 
-/// Location of a reference picture, remote or inline.
+/// The address of an image, a recording or a clip: a URL, or a data URL with the content.
 ///
 /// Schema `SpeechInputReferenceImageInput` of the API document.
 #[doc(alias = "SpeechInputReferenceImageInput")]
@@ -238,7 +238,7 @@ wire_setters!(AudioProviderPreferences {
     zdr: exact bool,
 });
 
-/// Recording to transcribe, contained in the request as base64 text.
+/// Audio within a request, as base64 text, and its format.
 ///
 /// Schema `STTInlineInputAudio` of the API document.
 #[doc(alias = "STTInlineInputAudio")]
@@ -265,7 +265,7 @@ impl InlineAudio {
 
 wire_setters!(InlineAudio {});
 
-/// How often the spend counted against a guardrail limit starts again from nothing; null means no reset.
+/// How often a limit starts again from zero, at midnight UTC.
 ///
 /// Schema `GuardrailInterval` of the API document.
 #[doc(alias = "GuardrailInterval")]
@@ -366,7 +366,7 @@ wire_setters!(PromptCacheBreakpoint {
     ttl: into String,
 });
 
-/// How finely the model examines the picture; more detail costs more tokens, and unsupported `original` falls back to `high`.
+/// How finely the model looks at a picture; more detail costs more tokens.
 ///
 /// At `ChatContentImage.image_url.detail` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -391,7 +391,7 @@ wire_enum!(ImageDetail {
     Original = "original",
 });
 
-/// How the provider processes the clip, if it offers a choice (Google Gemini does).
+/// How a provider processes a video.
 ///
 /// At `Legacy_ChatContentVideoInput.processing` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -450,7 +450,7 @@ wire_enum!(ReasoningFormat {
     GoogleGeminiV1 = "google-gemini-v1",
 });
 
-/// Which function to run and with what.
+/// The function to call, with its arguments as JSON text.
 ///
 /// At `ChatToolCall.function` in the API document.
 #[derive(Clone, Debug, PartialEq)]
@@ -504,7 +504,7 @@ wire_struct!(CostDetails {
     cache_discount: Optional = 4,
 });
 
-/// A page that a web search call drew on.
+/// Content at a URL.
 ///
 /// Schema `WebSearchSource` of the API document.
 #[doc(alias = "AnthropicUrlImageSource")]
@@ -642,7 +642,7 @@ impl ToolOutputFile {
 
 wire_setters!(ToolOutputFile {});
 
-/// Logical operator that joins the conditions.
+/// How several conditions combine.
 ///
 /// At `CompoundFilter.type` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -683,7 +683,7 @@ wire_enum!(ImageBackground {
     Auto = "auto",
 });
 
-/// Leaves the input free of any constraint.
+/// Lets the model answer in plain text without further constraint.
 ///
 /// At `CustomTool.format|text` in the API document.
 #[doc(alias = "ChatFormatTextConfig")]
@@ -706,7 +706,7 @@ impl FormatTextConfig {
 
 wire_setters!(FormatTextConfig {});
 
-/// Chooses between the provider's own patch tool, which streams diffs, and OpenRouter's validator, which sends each diff whole.
+/// Who runs a tool: the provider, OpenRouter, or your program.
 ///
 /// Schema `ApplyPatchEngineEnum` of the API document.
 #[doc(alias = "ApplyPatchEngineEnum")]
@@ -1135,7 +1135,7 @@ wire_enum!(AnthropicSpeed {
     Standard = "standard",
 });
 
-/// Tokens and cost that an image request consumed, as far as the provider reports them.
+/// Tokens and cost, as far as they are known.
 ///
 /// Schema `ImageGenerationUsage` of the API document.
 #[doc(alias = "ImageGenerationUsage")]
@@ -1238,7 +1238,7 @@ wire_struct!(TokenUsagePromptTokensDetails {
     video_tokens: Optional = 4,
 });
 
-/// Data region of OpenRouter, each of which has its own host to send requests to.
+/// A region in which data is processed.
 ///
 /// Schema `GuardrailDataRegion` of the API document.
 #[doc(alias = "GuardrailDataRegion")]
@@ -1263,7 +1263,7 @@ wire_enum!(DataRegion {
     Us = "us",
 });
 
-/// Confirms that a stored provider credential is gone.
+/// Confirms that the object is deleted.
 ///
 /// Schema `DeleteBYOKKeyResponse` of the API document. The answer of `byok_delete`, `guardrails_delete`, `api_keys_delete`, `observability_delete`.
 #[doc(alias = "DeleteBYOKKeyResponse")]
@@ -1275,7 +1275,7 @@ wire_enum!(DataRegion {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct DeletedResponse {
-    /// True once the credential has been removed.
+    /// Confirms the deletion.
     pub deleted: bool,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -1407,7 +1407,7 @@ wire_enum!(DeprecatedRoute {
     Sort = "sort",
 });
 
-/// Trades price against speed at providers that sell several processing tiers; `fast` means the same as `priority`.
+/// Processing tier that trades price against speed and availability, where the provider offers such tiers.
 ///
 /// At `ChatRequest.service_tier` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -1441,7 +1441,7 @@ wire_enum!(ServiceTier {
     Ultrafast = "ultrafast",
 });
 
-/// One or more strings that end generation as soon as the model writes them.
+/// One or more texts at which the model stops.
 ///
 /// At `ChatRequest.stop` in the API document.
 #[derive(Clone, Debug, PartialEq)]
@@ -1596,7 +1596,7 @@ wire_enum!(SupportedParameter {
     Verbosity = "verbosity",
 });
 
-/// Where to find the neighbouring page of results.
+/// Where a list continues.
 ///
 /// At `ModelsListResponse.links` in the API document.
 #[derive(Clone, Debug, PartialEq)]
@@ -1657,7 +1657,7 @@ wire_struct!(ToolChoiceSupport {
     required: Required = 3,
 });
 
-/// Workspace role granted to people who belong to the mapped group.
+/// What a member may do in a workspace.
 ///
 /// At `ScimGroupMapping.role` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

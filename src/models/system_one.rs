@@ -104,7 +104,7 @@ wire_struct!(DecisionsScoreAnswer ["type" = "score"] {
     probabilities: Optional = 3,
 });
 
-/// What `DecisionsScoreAnswer.legend{}` may be.
+/// Text or structured JSON in a question or an answer.
 ///
 /// At `DecisionsScoreAnswer.legend{}` in the API document.
 #[derive(Clone, Debug, PartialEq)]

@@ -9,7 +9,7 @@ use crate::core::wire::{IntoNumber, Root, wire_enum, wire_struct};
 use crate::core::{Page, Parameters, Parts};
 use crate::models::shared::{DataRegion, PageLinks};
 
-/// Keeps only tools that work in this API format.
+/// An API in which a server tool can be used.
 ///
 /// At `listTools(api_format)` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

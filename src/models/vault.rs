@@ -102,7 +102,7 @@ pub struct VaultCustomOrigin {
 
 wire_struct!(VaultCustomOrigin { host: Required = 0, path_prefix: Nullable = 1, status: Required = 2 });
 
-/// Whether requests to the destination would get a credential when the table was read.
+/// Whether a request to an origin would get a credential.
 ///
 /// At `VaultRoutingTable.custom_origins[].status` in the API document.
 #[derive(Clone, Debug, PartialEq)]
@@ -118,7 +118,7 @@ pub struct VaultOriginStatus {
 
 wire_struct!(VaultOriginStatus { failure: Nullable = 0, state: Required = 1 });
 
-/// Whether the vault has a credential for the destination and can use it.
+/// Whether the vault has a credential for an origin and can use it.
 ///
 /// At `VaultRoutingTable.custom_origins[].status.state` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -342,7 +342,7 @@ wire_enum!(VaultGitHubAppMemberLinkVia {
     AnyLink = "any_link",
 });
 
-/// Whether the App serves the whole workspace or only this intern.
+/// Whether a credential serves the whole workspace or one intern.
 ///
 /// At `VaultRoutingTable.github.apps[].scope` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -157,7 +157,7 @@ wire_struct!(Workspace {
     include_byok_in_budgets: Optional = 17,
 });
 
-/// Answer to the request that opened a workspace.
+/// Response with one workspace.
 ///
 /// Schema `CreateWorkspaceResponse` of the API document. The answer of `workspaces_create`, `workspaces_get`, `workspaces_update`.
 #[doc(alias = "CreateWorkspaceResponse")]
@@ -553,7 +553,7 @@ wire_struct!(BulkAddWorkspaceMembersResponse { added_count: Required = 0, data: 
 
 impl Root for BulkAddWorkspaceMembersResponse {}
 
-/// Body for adding several organization members to a workspace in one call.
+/// The users that are added to a workspace or removed from it.
 ///
 /// Schema `BulkAddWorkspaceMembersRequest` of the API document.
 #[doc(alias = "BulkAddWorkspaceMembersRequest")]
@@ -675,7 +675,7 @@ wire_enum!(WorkspaceBudgetInterval {
     Lifetime = "lifetime",
 });
 
-/// Reply to a lookup of one workspace budget, plus the workspace-wide BYOK setting.
+/// Response with one budget of a workspace.
 ///
 /// Schema `GetWorkspaceBudgetResponse` of the API document. The answer of `workspaces_get_budget`, `workspaces_set_budget`.
 #[doc(alias = "GetWorkspaceBudgetResponse")]

@@ -268,7 +268,7 @@ fn type_doc(context: &Context<'_>, answers: &Answers, ty: &Type, out: &mut Strin
             .strip_prefix(&operation.id)
             .is_some_and(|rest| matches!(rest, "()" | ".request" | ".response" | ".multipart"))
     });
-    let given = context.prose.get(&ty.key).map(str::to_owned);
+    let given = context.prose.of_type(ty).map(str::to_owned);
     let sentence =
         given.or_else(|| operation.map(|operation| of_operation(operation, ty))).unwrap_or_else(|| match &ty.kind {
             Kind::Enum(_) => format!("The values of `{}`.", ty.key),

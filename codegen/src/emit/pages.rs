@@ -520,7 +520,7 @@ fn parameters(context: &Context<'_>, operation: &Operation, function: &Function,
         let bare = ty.strip_prefix("impl Borrow<").or_else(|| ty.strip_prefix("impl Into<"));
         let ty = bare.and_then(|ty| ty.strip_suffix('>')).unwrap_or(ty);
         let of_type = context.api.find(ty);
-        let what = of_type.and_then(|ty| context.prose.get(&ty.key)).unwrap_or(match name {
+        let what = of_type.and_then(|ty| context.prose.of_type(ty)).unwrap_or(match name {
             "params" => "The optional parameters, set by `.params(…)` on the call.",
             _ => "What is sent.",
         });
@@ -546,7 +546,7 @@ fn response(context: &Context<'_>, operation: &Operation, function: &Function, o
         Answer::Json(ty) | Answer::JsonOrStream(ty, _) | Answer::Stream(ty) => ty.named(),
         Answer::Empty | Answer::Bytes => None,
     };
-    let sentence = ty.and_then(|name| context.api.find(name)).and_then(|ty| context.prose.get(&ty.key));
+    let sentence = ty.and_then(|name| context.api.find(name)).and_then(|ty| context.prose.of_type(ty));
     let sentence = sentence.unwrap_or(match &operation.answer {
         Answer::Empty => "Nothing but success.",
         Answer::Bytes => "The bytes of a file: read them as they come, collect them, or save them.",

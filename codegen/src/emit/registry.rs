@@ -71,11 +71,17 @@ pub fn emit_roots(context: &Context<'_>, files: &mut Files) {
     }
     let paths = roots.iter().filter(|name| !context.front.contains(*name)).map(|name| context.path(name));
     let paths = paths.collect::<Vec<_>>().join(", ");
+    let types = match paths.as_str() {
+        "" => String::new(),
+        paths => format!(
+            "/// Those of the types that stand in modules of their namespaces only.\n\
+             pub(crate) mod types {{\n    pub(crate) use openrouter_kit::models::{{{paths}}};\n}}\n\n"
+        ),
+    };
     let list: String = roots.iter().map(|name| format!("            {name}\n")).collect();
     let text = format!(
         "{HEADER}//! The types of all responses.\n\n\
-         /// Those of the types that stand in modules of their namespaces only.\n\
-         pub(crate) mod types {{\n    pub(crate) use openrouter_kit::models::{{{paths}}};\n}}\n\n\
+         {types}\
          /// Hands the types of all responses and events to a macro.\n\
          macro_rules! with_roots {{\n    ($macro:ident) => {{\n        $macro! {{\n{list}        }}\n    }};\n}}\n\n\
          pub(crate) use with_roots;\n"

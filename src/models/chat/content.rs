@@ -263,14 +263,14 @@ impl LegacyChatContentVideo {
 
 wire_setters!(LegacyChatContentVideo {});
 
-/// Says where the video for a legacy content part is found.
+/// Location of a film clip, remote or inline.
 ///
 /// Schema `Legacy_ChatContentVideoInput` of the API document.
 #[doc(alias = "Legacy_ChatContentVideoInput")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ChatContentVideoInput {
-    /// Web address of the video, or a data URL that contains it.
+    /// Link to the clip, or the clip itself as a `data:` URL.
     pub url: String,
     /// How the provider processes the clip, if it offers a choice (Google Gemini does).
     pub processing: Option<VideoProcessing>,
@@ -494,7 +494,7 @@ impl ChatContentPart {
     }
 }
 
-/// What the model said, as text or content parts; `null` when it only calls tools or refuses.
+/// The content of a message: text, or a list of parts.
 ///
 /// At `ChatAssistantMessage.content` in the API document.
 #[derive(Clone, Debug, PartialEq)]

@@ -6,7 +6,7 @@ use crate::core::wire::{Extra, JsonObject};
 use crate::core::wire::{IntoNumber, wire_enum, wire_setters, wire_struct};
 use crate::models::shared::ToolOutputFile;
 
-/// Citation in a response that points at a page found by the web search tool.
+/// A citation that points to a page found by web search.
 ///
 /// Schema `AnthropicCitationWebSearchResultLocation` of the API document.
 #[doc(alias = "AnthropicCitationWebSearchResultLocation")]
@@ -51,7 +51,7 @@ wire_setters!(AnthropicWebSearchCitation {
     title: into String,
 });
 
-/// Citation in a response that points into a search result you supplied.
+/// A citation that points to a search result you supplied.
 ///
 /// Schema `AnthropicCitationSearchResultLocation` of the API document.
 #[doc(alias = "AnthropicCitationSearchResultLocation")]
@@ -330,7 +330,7 @@ impl AnthropicAdvisorToolResult {
 
 wire_setters!(AnthropicAdvisorToolResult {});
 
-/// Result block of an `openrouter:shell` call that ran inside OpenRouter's sandbox.
+/// Result of a `openrouter:shell` call that ran in OpenRouter's sandbox.
 ///
 /// Schema `ORAnthropicShellToolResult` of the API document.
 #[doc(alias = "MessagesShellToolResultBlock")]
@@ -376,7 +376,7 @@ wire_setters!(MessagesShellToolResult {
     files: list ToolOutputFile,
 });
 
-/// Result block of an `openrouter:bash` call that ran inside OpenRouter's sandbox.
+/// Result of a `openrouter:bash` call that ran in OpenRouter's sandbox.
 ///
 /// Schema `ORAnthropicBashToolResult` of the API document.
 #[doc(alias = "MessagesBashToolResultBlock")]
@@ -422,7 +422,7 @@ wire_setters!(MessagesBashToolResult {
     files: list ToolOutputFile,
 });
 
-/// Content block with the deferred tools that a search by OpenRouter found; send it back unchanged on the next turn.
+/// Tools that a search by OpenRouter found. Send it back in later turns as it is.
 ///
 /// Schema `ORAnthropicToolSearchResult` of the API document.
 #[doc(alias = "ORAnthropicToolSearchResult")]

@@ -259,7 +259,7 @@ wire_setters!(ContextEditClearToolUses20250919 {
     trigger: into ContextEditClearToolUses20250919Trigger,
 });
 
-/// Least amount of context a clearing step must free to be worthwhile; null sets no such floor.
+/// A number of input tokens in the rules of a context edit.
 ///
 /// Schema `AnthropicInputTokensClearAtLeast` of the API document.
 #[doc(alias = "AnthropicInputTokensClearAtLeast")]
@@ -321,7 +321,7 @@ impl From<bool> for ContextEditClearToolInputs {
 
 wire_texts!(ContextEditClearToolInputs, List);
 
-/// Says how many recent tool uses survive when older ones are cleared from the context.
+/// A number of tool uses in the rules of a context edit.
 ///
 /// Schema `AnthropicToolUsesKeep` of the API document.
 #[doc(alias = "AnthropicToolUsesKeep")]
@@ -1240,7 +1240,7 @@ wire_setters!(AnthropicDocumentBlockParam {
     title: into String,
 });
 
-/// Citation settings for the document; null leaves them unconfigured.
+/// Whether citations are on for a document or a search result.
 ///
 /// At `AnthropicDocumentBlockParam.citations` in the API document.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -3005,7 +3005,7 @@ wire_setters!(AnthropicMessageOutputConfig {
     effort: into OutputEffort,
 });
 
-/// How much effort the model puts into its output; more effort takes longer and costs more tokens.
+/// How thorough the model is; more effort takes longer and costs more tokens.
 ///
 /// Schema `AnthropicOutputEffort` of the API document.
 #[doc(alias = "AnthropicOutputEffort")]
@@ -3320,7 +3320,7 @@ wire_setters!(AnthropicThinkingBlockBinding {
     prefix_mismatch_behavior: into AnthropicMismatchBehavior,
 });
 
-/// Older name of `prefix_mismatch_behavior`; do not send both.
+/// What happens to a thinking block that does not fit the messages in front of it.
 ///
 /// At `AnthropicThinkingBlockBinding.mismatch_behavior` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -1525,7 +1525,7 @@ wire_struct!(AnthropicCompactionBlock ["type" = "compaction"] {
     encrypted_content: Optional = 1,
 });
 
-/// Any block of an assistant message: text, thinking, tool use or a server tool's result, told apart by `type`.
+/// A block of an assistant message: text, thinking, a tool call, or the result of a server tool.
 ///
 /// Schema `ORAnthropicContentBlock` of the API document.
 #[doc(alias = "ORAnthropicContentBlock")]

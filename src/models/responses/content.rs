@@ -377,7 +377,7 @@ impl From<ResponsesRefusal> for OutputMessageContentPart {
     }
 }
 
-/// Distinguishes interim `commentary` from the `final_answer`; newer Codex models want it echoed on assistant messages, or quality may drop.
+/// Whether a message is commentary on the way or the final answer.
 ///
 /// At `OutputMessage.phase` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -396,7 +396,7 @@ wire_enum!(MessagePhase {
     FinalAnswer = "final_answer",
 });
 
-/// How far a tool call, or the output that answers it, has come.
+/// How far an item of a response has come.
 ///
 /// Schema `ToolCallStatus` of the API document.
 #[doc(alias = "ShellCallStatus")]
@@ -476,7 +476,7 @@ wire_text!(ReasoningSummaryText, text => Self::new(text));
 
 wire_setters!(ReasoningSummaryText {});
 
-/// Call to a custom tool that takes free text instead of JSON arguments.
+/// Call to a custom tool, such as `apply_patch` in Codex, whose input is plain text that needs no JSON parsing.
 ///
 /// Schema `OutputItemCustomToolCall` of the API document.
 #[doc(alias = "OutputCustomToolCallItem")]
@@ -484,19 +484,19 @@ wire_setters!(ReasoningSummaryText {});
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct CustomToolCallItem {
-    /// Correlation id to repeat on the output item that answers this custom tool call.
+    /// Identifier to repeat on the output item that answers this call.
     pub call_id: String,
-    /// Raw text the model wrote for the tool; do not assume that it is JSON.
+    /// Raw text that the model wrote for the tool; do not assume that it is JSON.
     pub input: String,
-    /// Name of the custom tool to run, as declared in the request.
+    /// Name of the custom tool that was called, as declared in the request.
     pub name: String,
     /// Whether the model may go on with its turn without the result of this call; send the output in a following request, under the same `call_id`.
     pub r#async: Option<bool>,
-    /// Identifier of this custom tool call within the response output.
+    /// Identifier of the item; null when it has none.
     pub id: Option<String>,
-    /// Tool group that `name` belongs to, for instance one MCP server; absent for ungrouped tools.
+    /// Tool group that `name` belongs to, for instance one MCP server; null for ungrouped tools.
     pub namespace: Option<String>,
-    /// Whether the model has finished writing this custom tool call.
+    /// How far the call has come.
     pub status: Option<ItemStatus>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
@@ -901,7 +901,7 @@ impl ApplyPatchDeleteFileOperation {
 
 wire_setters!(ApplyPatchDeleteFileOperation {});
 
-/// File change to carry out, with its path and, except for deletions, a diff.
+/// File change the model wants; creating and updating come with a V4A diff, deleting needs only the path.
 ///
 /// At `OutputItemApplyPatchCall.operation` in the API document.
 #[derive(Clone, Debug, PartialEq)]
@@ -970,7 +970,7 @@ impl ApplyPatchCallOperation {
     }
 }
 
-/// Tells whether the model has finished writing this patch call.
+/// Progress of a patch call while the model writes it.
 ///
 /// At `OutputItemApplyPatchCall.status` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -1423,7 +1423,7 @@ wire_enum!(InputAudioInputAudioFormat {
     Wav = "wav",
 });
 
-/// Who speaks; decides how much weight the model gives the message.
+/// Who speaks: the user, the model, the system or the developer.
 ///
 /// At `BaseInputs[]|message.role` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -1470,7 +1470,7 @@ wire_enum!(InputMessageRole {
     Developer = "developer",
 });
 
-/// Result you return for a function call.
+/// Result of a function, handed back to the model in answer to its call.
 ///
 /// Schema `OpenAIResponseFunctionToolCallOutput` of the API document.
 #[doc(alias = "OpenAIResponseFunctionToolCallOutput")]
@@ -1479,7 +1479,7 @@ wire_enum!(InputMessageRole {
 pub struct FunctionCallOutputItem {
     /// Identifier of the function call being answered.
     pub call_id: String,
-    /// What the function produced: plain text, often JSON, or a list of text, image and file parts.
+    /// What the function returned, as one string or as text, image and file parts.
     pub output: ToolCallOutput,
     /// Identifier of this output item; null when it has none.
     pub id: Option<String>,
@@ -1567,7 +1567,7 @@ impl From<InputFile> for ToolCallOutputPart {
     }
 }
 
-/// What the function produced: plain text, often JSON, or a list of text, image and file parts.
+/// What a tool returned: text, or a list of parts.
 ///
 /// At `OpenAIResponseFunctionToolCallOutput.output` in the API document.
 #[derive(Clone, Debug, PartialEq)]
@@ -1615,7 +1615,7 @@ impl From<ToolCallOutputPart> for ToolCallOutput {
     }
 }
 
-/// Result you return for a custom tool call.
+/// Result of a custom tool, handed back to the model in answer to its call.
 ///
 /// Schema `OpenAIResponseCustomToolCallOutput` of the API document.
 #[doc(alias = "OpenAIResponseCustomToolCallOutput")]
@@ -1624,7 +1624,7 @@ impl From<ToolCallOutputPart> for ToolCallOutput {
 pub struct CustomToolCallOutputItem {
     /// Identifier of the custom tool call being answered.
     pub call_id: String,
-    /// What the tool produced: plain text, or a list of text, image and file parts.
+    /// What the tool returned, as one string or as text, image and file parts.
     pub output: ToolCallOutput,
     /// Identifier of this output item within the conversation.
     pub id: Option<String>,
@@ -2711,7 +2711,7 @@ wire_setters!(OutputShellServerToolItem {
     output: list ShellCallOutputContent,
 });
 
-/// Commands that were run, together with their time and output limits.
+/// Commands of a shell call, with their limits on time and output.
 ///
 /// At `OutputShellServerToolItem.action` in the API document.
 #[derive(Clone, Debug, PartialEq)]
@@ -5236,7 +5236,7 @@ wire_setters!(McpServerToolRequireApprovalAlways {
     never: into McpToolNames,
 });
 
-/// Tools that may run only with your consent.
+/// Tools of an MCP server, by their names.
 ///
 /// At `McpServerTool.require_approval|always.always` in the API document.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -210,7 +210,7 @@ wire_struct!(ContentPartAddedEvent ["type" = "response.content_part.added"] {
     sequence_number: Required = 4,
 });
 
-/// The piece as it starts out, usually still empty.
+/// A part of the output while it is streamed.
 ///
 /// At `ContentPartAddedEvent.part` in the API document.
 #[derive(Clone, Debug, PartialEq)]
