@@ -22,11 +22,9 @@ pub use kind::ApiErrorKind;
 pub(crate) use text::{Chain, LONGEST, LONGEST_WORD, OneLine};
 
 use crate::core::hidden;
+pub(crate) use crate::core::transport::Cause;
 use crate::core::transport::{TransportError, TransportErrorKind, advice};
 use crate::core::wire::DecodeError;
-
-/// A cause of any type.
-pub(crate) type Cause = Box<dyn StdError + Send + Sync>;
 
 /// Why a call failed.
 ///

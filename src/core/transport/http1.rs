@@ -15,10 +15,10 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, Connection, SendRequest};
 use tokio::runtime::Id;
 
-use super::connect::{Connected, Stream};
+use super::error::{Failed, TransportError};
 use super::pool::Pool;
 use super::socket::SocketState;
-use super::{Failed, TransportError};
+use super::stream::{Connected, Stream};
 use crate::core::body::Body;
 
 /// The maximum size of a connection's buffers, and so of a response head. An idle connection keeps its buffers, and
