@@ -168,7 +168,7 @@ async fn at(core: &OpenRouterCore, recording: &Recording, operation: (&str, &[&s
         ("GET", ["models", author, slug, "endpoints"]) => get!(endpoints_list, author, slug),
         ("GET", ["files"]) => get!(files_list, Default::default()),
         ("POST", ["files"]) => {
-            let file = UploadFileRequest::new(FilePart::bytes("file", Bytes::new()));
+            let file = UploadFileRequest::new(FilePart::from_bytes("file", Bytes::new()));
             value(funcs::files_upload(core, file, Default::default())).await
         }
         ("GET", ["files", id, "content"]) => bytes(funcs::files_download(core, id, Default::default())).await,

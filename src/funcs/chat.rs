@@ -8,7 +8,7 @@ use crate::core::{Call, EventStream, OpenRouterCore, Operation, Parts};
 use crate::models::*;
 
 static CHAT_SEND: Operation = Operation::new("sendChatCompletionRequest", Method::POST, "/chat/completions")
-    .function("chat_send")
+    .with_function("chat_send")
     .with_metadata_header();
 
 /// Sends a conversation to a model and returns its answer, either whole or as a stream of chunks.
@@ -23,7 +23,7 @@ pub fn chat_send(core: &OpenRouterCore, request: ChatRequest) -> Call<ChatResult
 }
 
 static CHAT_STREAM: Operation = Operation::new("sendChatCompletionRequest", Method::POST, "/chat/completions")
-    .function("chat_stream")
+    .with_function("chat_stream")
     .with_metadata_header();
 
 /// Sends a conversation to a model and returns its answer, either whole or as a stream of chunks.

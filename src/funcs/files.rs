@@ -7,8 +7,9 @@ use http::Method;
 use crate::core::{Call, Download, OpenRouterCore, Operation, Paging, Parts};
 use crate::models::*;
 
-static FILES_LIST: Operation =
-    Operation::new("listFiles", Method::GET, "/files").function("files_list").paged(Paging::Cursor("cursor"));
+static FILES_LIST: Operation = Operation::new("listFiles", Method::GET, "/files")
+    .with_function("files_list")
+    .with_paging(Paging::Cursor("cursor"));
 
 /// Lists the files stored in the workspace of the calling API key, one page at a time.
 ///
@@ -21,7 +22,7 @@ pub fn files_list(core: &OpenRouterCore, params: FilesListParams) -> Call<FileLi
     Call::new(core, params.write(Parts::new(&FILES_LIST)))
 }
 
-static FILES_UPLOAD: Operation = Operation::new("uploadFile", Method::POST, "/files").function("files_upload");
+static FILES_UPLOAD: Operation = Operation::new("uploadFile", Method::POST, "/files").with_function("files_upload");
 
 /// Uploads a document, image, audio or text file of at most 100 MB for later requests, and returns its metadata.
 ///
@@ -39,7 +40,7 @@ pub fn files_upload(
 }
 
 static FILES_DELETE: Operation =
-    Operation::new("deleteFile", Method::DELETE, "/files/{file_id}").function("files_delete");
+    Operation::new("deleteFile", Method::DELETE, "/files/{file_id}").with_function("files_delete");
 
 /// Permanently removes one file from the workspace and returns a confirmation.
 ///
@@ -60,7 +61,7 @@ pub fn files_delete(
 }
 
 static FILES_RETRIEVE: Operation =
-    Operation::new("getFileMetadata", Method::GET, "/files/{file_id}").function("files_retrieve");
+    Operation::new("getFileMetadata", Method::GET, "/files/{file_id}").with_function("files_retrieve");
 
 /// Returns the metadata of one file in the workspace, without its content.
 ///
@@ -81,7 +82,7 @@ pub fn files_retrieve(
 }
 
 static FILES_DOWNLOAD: Operation =
-    Operation::new("downloadFileContent", Method::GET, "/files/{file_id}/content").function("files_download");
+    Operation::new("downloadFileContent", Method::GET, "/files/{file_id}/content").with_function("files_download");
 
 /// Returns the stored bytes of a server-created file; files you uploaded yourself answer 400.
 ///

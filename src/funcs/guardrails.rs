@@ -8,8 +8,8 @@ use crate::core::{Call, OpenRouterCore, Operation, Paging, Parts};
 use crate::models::*;
 
 static GUARDRAILS_LIST: Operation = Operation::new("listGuardrails", Method::GET, "/guardrails")
-    .function("guardrails_list")
-    .paged(Paging::Offset { default_limit: Some(50) });
+    .with_function("guardrails_list")
+    .with_paging(Paging::Offset { default_limit: Some(50) });
 
 /// Lists your guardrails in one workspace and returns a page of them; needs a management key.
 ///
@@ -23,7 +23,7 @@ pub fn guardrails_list(core: &OpenRouterCore, params: GuardrailsListParams) -> C
 }
 
 static GUARDRAILS_CREATE: Operation =
-    Operation::new("createGuardrail", Method::POST, "/guardrails").function("guardrails_create");
+    Operation::new("createGuardrail", Method::POST, "/guardrails").with_function("guardrails_create");
 
 /// Creates a guardrail and returns it; it takes effect only once assigned to keys or members. Needs a management key.
 ///
@@ -38,8 +38,8 @@ pub fn guardrails_create(core: &OpenRouterCore, request: CreateGuardrailRequest)
 
 static GUARDRAILS_LIST_KEY_ASSIGNMENTS: Operation =
     Operation::new("listKeyAssignments", Method::GET, "/guardrails/assignments/keys")
-        .function("guardrails_list_key_assignments")
-        .paged(Paging::Offset { default_limit: Some(50) });
+        .with_function("guardrails_list_key_assignments")
+        .with_paging(Paging::Offset { default_limit: Some(50) });
 
 /// Lists which API keys are bound to which guardrails across your account; needs a management key.
 ///
@@ -57,8 +57,8 @@ pub fn guardrails_list_key_assignments(
 
 static GUARDRAILS_LIST_MEMBER_ASSIGNMENTS: Operation =
     Operation::new("listMemberAssignments", Method::GET, "/guardrails/assignments/members")
-        .function("guardrails_list_member_assignments")
-        .paged(Paging::Offset { default_limit: Some(50) });
+        .with_function("guardrails_list_member_assignments")
+        .with_paging(Paging::Offset { default_limit: Some(50) });
 
 /// Lists which organization members are bound to which guardrails across your account; needs a management key.
 ///
@@ -75,7 +75,7 @@ pub fn guardrails_list_member_assignments(
 }
 
 static GUARDRAILS_DELETE: Operation =
-    Operation::new("deleteGuardrail", Method::DELETE, "/guardrails/{id}").function("guardrails_delete");
+    Operation::new("deleteGuardrail", Method::DELETE, "/guardrails/{id}").with_function("guardrails_delete");
 
 /// Removes one guardrail and returns a confirmation; needs a management key.
 ///
@@ -92,7 +92,7 @@ pub fn guardrails_delete(core: &OpenRouterCore, id: impl AsRef<str>) -> Call<Del
 }
 
 static GUARDRAILS_GET: Operation =
-    Operation::new("getGuardrail", Method::GET, "/guardrails/{id}").function("guardrails_get");
+    Operation::new("getGuardrail", Method::GET, "/guardrails/{id}").with_function("guardrails_get");
 
 /// Returns one guardrail with its settings; needs a management key.
 ///
@@ -109,7 +109,7 @@ pub fn guardrails_get(core: &OpenRouterCore, id: impl AsRef<str>) -> Call<GetGua
 }
 
 static GUARDRAILS_UPDATE: Operation =
-    Operation::new("updateGuardrail", Method::PATCH, "/guardrails/{id}").function("guardrails_update");
+    Operation::new("updateGuardrail", Method::PATCH, "/guardrails/{id}").with_function("guardrails_update");
 
 /// Changes a guardrail, replacing each list you send as a whole, and returns the new state; needs a management key.
 ///
@@ -131,8 +131,8 @@ pub fn guardrails_update(
 
 static GUARDRAILS_LIST_GUARDRAIL_KEY_ASSIGNMENTS: Operation =
     Operation::new("listGuardrailKeyAssignments", Method::GET, "/guardrails/{id}/assignments/keys")
-        .function("guardrails_list_guardrail_key_assignments")
-        .paged(Paging::Offset { default_limit: Some(50) });
+        .with_function("guardrails_list_guardrail_key_assignments")
+        .with_paging(Paging::Offset { default_limit: Some(50) });
 
 /// Lists the API keys bound to one guardrail, in pages; needs a management key.
 ///
@@ -154,7 +154,7 @@ pub fn guardrails_list_guardrail_key_assignments(
 
 static GUARDRAILS_BULK_ASSIGN_KEYS: Operation =
     Operation::new("bulkAssignKeysToGuardrail", Method::POST, "/guardrails/{id}/assignments/keys")
-        .function("guardrails_bulk_assign_keys");
+        .with_function("guardrails_bulk_assign_keys");
 
 /// Binds several API keys to one guardrail, displacing any they had before, and returns the outcome; needs a management key.
 ///
@@ -176,7 +176,7 @@ pub fn guardrails_bulk_assign_keys(
 
 static GUARDRAILS_BULK_UNASSIGN_KEYS: Operation =
     Operation::new("bulkUnassignKeysFromGuardrail", Method::POST, "/guardrails/{id}/assignments/keys/remove")
-        .function("guardrails_bulk_unassign_keys");
+        .with_function("guardrails_bulk_unassign_keys");
 
 /// Releases several API keys from one guardrail and returns the outcome; needs a management key.
 ///
@@ -198,8 +198,8 @@ pub fn guardrails_bulk_unassign_keys(
 
 static GUARDRAILS_LIST_GUARDRAIL_MEMBER_ASSIGNMENTS: Operation =
     Operation::new("listGuardrailMemberAssignments", Method::GET, "/guardrails/{id}/assignments/members")
-        .function("guardrails_list_guardrail_member_assignments")
-        .paged(Paging::Offset { default_limit: Some(50) });
+        .with_function("guardrails_list_guardrail_member_assignments")
+        .with_paging(Paging::Offset { default_limit: Some(50) });
 
 /// Lists the organization members bound to one guardrail, in pages; needs a management key.
 ///
@@ -221,7 +221,7 @@ pub fn guardrails_list_guardrail_member_assignments(
 
 static GUARDRAILS_BULK_ASSIGN_MEMBERS: Operation =
     Operation::new("bulkAssignMembersToGuardrail", Method::POST, "/guardrails/{id}/assignments/members")
-        .function("guardrails_bulk_assign_members");
+        .with_function("guardrails_bulk_assign_members");
 
 /// Binds several organization members to one guardrail and returns the outcome; needs a management key.
 ///
@@ -243,7 +243,7 @@ pub fn guardrails_bulk_assign_members(
 
 static GUARDRAILS_BULK_UNASSIGN_MEMBERS: Operation =
     Operation::new("bulkUnassignMembersFromGuardrail", Method::POST, "/guardrails/{id}/assignments/members/remove")
-        .function("guardrails_bulk_unassign_members");
+        .with_function("guardrails_bulk_unassign_members");
 
 /// Releases several organization members from one guardrail and returns the outcome; needs a management key.
 ///

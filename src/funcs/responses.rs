@@ -7,8 +7,9 @@ use http::Method;
 use crate::core::{Call, EventStream, OpenRouterCore, Operation, Parts};
 use crate::models::*;
 
-static RESPONSES_SEND: Operation =
-    Operation::new("createResponses", Method::POST, "/responses").function("responses_send").with_metadata_header();
+static RESPONSES_SEND: Operation = Operation::new("createResponses", Method::POST, "/responses")
+    .with_function("responses_send")
+    .with_metadata_header();
 
 /// Sends input in the OpenResponses format and returns the model output, whole or as a stream of events.
 ///
@@ -27,8 +28,9 @@ pub fn beta_responses_send(core: &OpenRouterCore, request: ResponsesRequest) -> 
     responses_send(core, request)
 }
 
-static RESPONSES_STREAM: Operation =
-    Operation::new("createResponses", Method::POST, "/responses").function("responses_stream").with_metadata_header();
+static RESPONSES_STREAM: Operation = Operation::new("createResponses", Method::POST, "/responses")
+    .with_function("responses_stream")
+    .with_metadata_header();
 
 /// Sends input in the OpenResponses format and returns the model output, whole or as a stream of events.
 ///

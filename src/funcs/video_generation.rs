@@ -8,7 +8,7 @@ use crate::core::{Authentication, Call, Download, OpenRouterCore, Operation, Par
 use crate::models::*;
 
 static VIDEO_GENERATION_GENERATE: Operation =
-    Operation::new("createVideos", Method::POST, "/videos").function("video_generation_generate");
+    Operation::new("createVideos", Method::POST, "/videos").with_function("video_generation_generate");
 
 /// Starts a video generation job and returns an address to poll for its progress.
 ///
@@ -26,8 +26,8 @@ pub fn video_generation_generate(
 
 static VIDEO_GENERATION_LIST_VIDEOS_MODELS: Operation =
     Operation::new("listVideosModels", Method::GET, "/videos/models")
-        .function("video_generation_list_videos_models")
-        .authentication(Authentication::Optional);
+        .with_function("video_generation_list_videos_models")
+        .with_authentication(Authentication::Optional);
 
 /// Lists the models that generate video and returns the properties of each.
 ///
@@ -41,7 +41,7 @@ pub fn video_generation_list_videos_models(core: &OpenRouterCore) -> Call<VideoM
 }
 
 static VIDEO_GENERATION_GET_GENERATION: Operation =
-    Operation::new("getVideos", Method::GET, "/videos/{jobId}").function("video_generation_get_generation");
+    Operation::new("getVideos", Method::GET, "/videos/{jobId}").with_function("video_generation_get_generation");
 
 /// Returns the state of a video job and, once it is finished, where to fetch the content.
 ///
@@ -62,7 +62,7 @@ pub fn video_generation_get_generation(
 
 static VIDEO_GENERATION_GET_VIDEO_CONTENT: Operation =
     Operation::new("listVideosContent", Method::GET, "/videos/{jobId}/content")
-        .function("video_generation_get_video_content");
+        .with_function("video_generation_get_video_content");
 
 /// Streams the bytes of a finished video from the provider that made it.
 ///

@@ -9,7 +9,6 @@ use super::text::{Half, TextDeltas, tell};
 use crate::Error;
 use crate::core::EventStream;
 use crate::core::wire::{self, Json, Wire};
-use crate::errors::ConnectionError;
 use crate::models::{
     ChatAssistantMessage, ChatAssistantMessageContent, ChatAudioOutput, ChatChoice, ChatContentPart, ChatContentText,
     ChatResult, ChatStreamChoice, ChatStreamChunk, ChatStreamDelta, ChatStreamToolCall, ChatTokenLogprobs,
@@ -30,7 +29,7 @@ impl EventStream<ChatStreamChunk> {
         }
         let result = answer.finish();
         if result.choices.is_empty() && result.id.is_empty() && result.usage.is_none() {
-            return Err(ConnectionError::incomplete("sendChatCompletionRequest", "no chunk contained a choice").into());
+            return Err(self.incomplete("no chunk contained a choice"));
         }
         Ok(result)
     }

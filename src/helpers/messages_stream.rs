@@ -7,7 +7,6 @@ use super::{overlay, retyped, said};
 use crate::Error;
 use crate::core::EventStream;
 use crate::core::wire::{self, Json, Wire};
-use crate::errors::ConnectionError;
 use crate::models::{
     AnthropicTextBlock, AnthropicThinkingBlock, Extra, MessagesContentBlock, MessagesContentBlockDeltaEvent,
     MessagesDelta, MessagesDeltaEvent, MessagesResult, MessagesStreamEvent,
@@ -25,7 +24,7 @@ impl EventStream<MessagesStreamEvent> {
         while let Some(event) = self.next().await {
             answer.push(&event?);
         }
-        answer.finish().ok_or_else(|| ConnectionError::incomplete("createMessages", "no message arrived").into())
+        answer.finish().ok_or_else(|| self.incomplete("no message arrived"))
     }
 
     /// What the model says, piece by piece as it comes.

@@ -106,7 +106,7 @@ pub fn oauth_create_authorization_url(
     let CreateAuthorizationUrlRequest { callback_url, code_challenge, code_challenge_method, limit } = request;
     let server = core.server_url();
     // Checked when the client was built.
-    let server: Uri = server.parse().map_err(|error| UnexpectedError::new("", "the server URL is none", error))?;
+    let server: Uri = server.parse().map_err(|error| UnexpectedError::new(None, "the server URL is none", error))?;
     let (scheme, host) = (server.scheme_str().unwrap_or("https"), server.authority().map_or("", |host| host.as_str()));
     check_callback(&callback_url)?;
     let encode = |text| utf8_percent_encode(text, RESERVED);
@@ -153,7 +153,7 @@ pub fn oauth_create_sha256_code_challenge(
         None => {
             let mut bytes = [0; 32];
             getrandom::fill(&mut bytes).map_err(|error| {
-                UnexpectedError::new("", "the system gave no randomness; give a code verifier of your own", error)
+                UnexpectedError::new(None, "the system gave no randomness; give a code verifier of your own", error)
             })?;
             Secret::from(URL_SAFE_NO_PAD.encode(bytes))
         }

@@ -7,7 +7,6 @@ use super::{is_empty, overlay, retyped, said, written};
 use crate::Error;
 use crate::core::EventStream;
 use crate::core::wire::{self, Json, Wire};
-use crate::errors::ConnectionError;
 use crate::models::{
     ContentPartDoneEventPart, Extra, OutputCustomToolCallItem, OutputFunctionCallItem, OutputItem, OutputMessage,
     OutputMessageContentItem, OutputReasoningItem, ReasoningSummaryText, ReasoningTextContent, ResponseOutputText,
@@ -26,7 +25,7 @@ impl EventStream<ResponsesStreamEvent> {
         while let Some(event) = self.next().await {
             answer.push(&event?);
         }
-        answer.finish().ok_or_else(|| ConnectionError::incomplete("createResponses", "no event held a response").into())
+        answer.finish().ok_or_else(|| self.incomplete("no event held a response"))
     }
 
     /// What the model says, piece by piece as it arrives. Text without pieces is returned once it arrives whole.

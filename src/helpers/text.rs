@@ -31,6 +31,7 @@ const REPLACEMENT: char = char::REPLACEMENT_CHARACTER;
 /// # Ok(())
 /// # }
 /// ```
+#[must_use = "dropping a stream closes its connection"]
 pub struct TextDeltas<T> {
     events: EventStream<T>,
     text: TextOf<T>,

@@ -178,25 +178,27 @@ fn describe(operation: &Operation, function: &str) -> String {
         operation.method,
         literal(&operation.path)
     );
-    text.push_str(&format!(".function({})", literal(function)));
+    text.push_str(&format!(".with_function({})", literal(function)));
     if operation.authentication != "Required" {
-        text.push_str(&format!(".authentication(Authentication::{})", operation.authentication));
+        text.push_str(&format!(".with_authentication(Authentication::{})", operation.authentication));
     }
     if operation.repeatable {
-        text.push_str(".repeatable()");
+        text.push_str(".with_repetition()");
     }
     if operation.metadata {
         text.push_str(".with_metadata_header()");
     }
     match &operation.paging {
-        Some(Paging::Offset(limit)) => text.push_str(&format!(".paged(Paging::Offset {{ default_limit: {limit:?} }})")),
+        Some(Paging::Offset(limit)) => {
+            text.push_str(&format!(".with_paging(Paging::Offset {{ default_limit: {limit:?} }})"))
+        }
         Some(Paging::Cursor { parameter, .. }) => {
-            text.push_str(&format!(".paged(Paging::Cursor({}))", literal(parameter)));
+            text.push_str(&format!(".with_paging(Paging::Cursor({}))", literal(parameter)));
         }
         None => {}
     }
     if let Some(server) = &operation.server {
-        text.push_str(&format!(".server({})", literal(server)));
+        text.push_str(&format!(".with_server({})", literal(server)));
     }
     text
 }

@@ -2032,7 +2032,7 @@ fn stt_create_transcription_multipart<'a>(client: &'a OpenRouter, given: &'a Giv
                 all = all.diarize(text.parse::<bool>().expect("a value"));
             }
             if let Some(text) = given.optional("file") {
-                all = all.file(FilePart::bytes("file.bin", text));
+                all = all.file(FilePart::from_bytes("file.bin", text));
             }
             if let Some(text) = given.optional("keyterms[]") {
                 all = all.keyterms([text]);
@@ -2072,7 +2072,7 @@ fn stt_create_transcription_multipart<'a>(client: &'a OpenRouter, given: &'a Giv
                 all = all.diarize(text.parse::<bool>().expect("a value"));
             }
             if let Some(text) = given.optional("file") {
-                all = all.file(FilePart::bytes("file.bin", text));
+                all = all.file(FilePart::from_bytes("file.bin", text));
             }
             if let Some(text) = given.optional("keyterms[]") {
                 all = all.keyterms([text]);
@@ -2746,7 +2746,7 @@ fn files_upload<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
     [
         value(funcs::files_upload(
             client.core(),
-            UploadFileRequest::new(FilePart::bytes("file.bin", given.text("file"))),
+            UploadFileRequest::new(FilePart::from_bytes("file.bin", given.text("file"))),
             {
                 let mut all = FilesUploadParams::new();
                 if let Some(text) = given.optional("workspace_id") {
@@ -2758,7 +2758,7 @@ fn files_upload<'a>(client: &'a OpenRouter, given: &'a Given) -> Both<'a> {
                 all
             },
         )),
-        value(client.files().upload(UploadFileRequest::new(FilePart::bytes("file.bin", given.text("file"))), {
+        value(client.files().upload(UploadFileRequest::new(FilePart::from_bytes("file.bin", given.text("file"))), {
             let mut all = FilesUploadParams::new();
             if let Some(text) = given.optional("workspace_id") {
                 all = all.workspace_id(text);
