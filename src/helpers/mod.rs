@@ -20,8 +20,6 @@ mod images;
 mod messages;
 #[cfg(feature = "messages")]
 mod messages_stream;
-#[cfg(feature = "oauth")]
-pub(crate) mod oauth;
 #[cfg(feature = "responses")]
 mod responses;
 #[cfg(feature = "responses")]
@@ -30,7 +28,7 @@ mod responses_stream;
 mod structured;
 mod text;
 #[cfg(feature = "video-generation")]
-pub(crate) mod video_generation;
+mod video_generation;
 
 #[cfg(feature = "chat")]
 pub use chat_stream::ChatAccumulator;
@@ -39,6 +37,8 @@ pub use messages_stream::MessagesAccumulator;
 #[cfg(feature = "responses")]
 pub use responses_stream::ResponsesAccumulator;
 pub use text::{ParseError, TextDeltas};
+#[cfg(feature = "video-generation")]
+pub use video_generation::VideoWait;
 
 #[cfg(any(feature = "chat", feature = "images", feature = "messages", feature = "responses"))]
 use std::collections::BTreeMap;

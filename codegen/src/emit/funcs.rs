@@ -128,7 +128,6 @@ pub fn emit(context: &Context<'_>, files: &mut Files) {
         let gate = gate([&(*namespace).to_owned()]);
         root.push_str(&format!("{gate}mod {namespace};\n"));
         exports.push_str(&format!("{gate}pub use self::{namespace}::*;\n"));
-        exports.push_str(&context.written("functions", namespace));
         files.insert(format!("src/funcs/{namespace}.rs"), file(context, namespace, operations));
     }
     root.push('\n');

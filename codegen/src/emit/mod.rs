@@ -51,17 +51,6 @@ impl Context<'_> {
         self.by_hand.get(part).is_some_and(|names| names.iter().any(|own| own == name))
     }
 
-    /// The `use` of what is written by hand for a namespace: its `functions`, or its `types`.
-    pub fn written(&self, part: &str, namespace: &str) -> String {
-        match self.by_hand.get(&format!("{part} of {namespace}")) {
-            Some(names) => {
-                let gate = gate([&namespace.to_owned()]);
-                format!("{gate}pub use crate::helpers::{namespace}::{{{}}};\n", names.join(", "))
-            }
-            None => String::new(),
-        }
-    }
-
     /// The `cfg` attribute for a file of models.
     pub fn gate(&self, module: &str) -> String {
         let features = self.modules.get(module).map(|module| &module.features);

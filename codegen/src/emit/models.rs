@@ -62,9 +62,7 @@ pub fn emit(context: &Context<'_>, files: &mut Files) {
         root.push_str(&format!("pub use self::{home}::*;\n"));
     }
     let namespaces: BTreeSet<_> = context.api.operations.iter().map(|operation| &operation.namespace).collect();
-    for namespace in namespaces {
-        root.push_str(&context.written("types", namespace));
-    }
+    for namespace in namespaces {}
     files.insert("src/models/mod.rs".to_owned(), root);
 }
 

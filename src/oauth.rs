@@ -1,4 +1,5 @@
-//! The two steps of signing users in that need no request: the secret pair of PKCE, and the address to send the user to.
+//! The two steps of signing users in that send no request: making the PKCE pair, and the URL to send the user to.
+//! The functions are also methods of [`OpenRouter::oauth`](crate::OpenRouter::oauth).
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -16,7 +17,7 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b
 
 /// What the page on which a user allows a program to act has to know.
 ///
-/// For [`oauth_create_authorization_url`].
+/// For [`create_authorization_url`].
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct CreateAuthorizationUrlRequest {
@@ -39,7 +40,7 @@ impl CreateAuthorizationUrlRequest {
         Self { callback_url: callback_url.into(), code_challenge: None, code_challenge_method: None, limit: None }
     }
 
-    /// Sets `code_challenge`, as [`oauth_create_sha256_code_challenge`] makes it.
+    /// Sets `code_challenge`, as [`create_sha256_code_challenge`] makes it.
     #[must_use]
     #[inline]
     pub fn code_challenge(mut self, code_challenge: impl Into<Secret>) -> Self {
@@ -64,7 +65,7 @@ impl CreateAuthorizationUrlRequest {
     }
 }
 
-/// The secret pair of PKCE (RFC 7636), made by [`oauth_create_sha256_code_challenge`].
+/// The secret pair of PKCE (RFC 7636), made by [`create_sha256_code_challenge`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CreateSha256CodeChallengeResponse {
@@ -79,14 +80,15 @@ pub struct CreateSha256CodeChallengeResponse {
 /// `https://openrouter.ai/auth`. Nothing is sent; show it to the user, in a browser.
 ///
 /// ```
-/// use openrouter_kit::models::{CreateAuthorizationUrlRequest, ExchangeAuthCodeForApiKeyRequest};
-/// use openrouter_kit::{OpenRouterCore, funcs};
+/// use openrouter_kit::OpenRouterCore;
+/// use openrouter_kit::models::ExchangeAuthCodeForApiKeyRequest;
+/// use openrouter_kit::oauth::{self, CreateAuthorizationUrlRequest};
 ///
 /// # fn main() -> Result<(), openrouter_kit::Error> {
 /// let core = OpenRouterCore::builder().build()?;
-/// let pair = funcs::oauth_create_sha256_code_challenge(None)?;
+/// let pair = oauth::create_sha256_code_challenge(None)?;
 /// let request = CreateAuthorizationUrlRequest::new("https://example.com/callback").code_challenge(pair.code_challenge);
-/// let url = funcs::oauth_create_authorization_url(&core, request)?;
+/// let url = oauth::create_authorization_url(&core, request)?;
 /// assert!(url.starts_with("https://openrouter.ai/auth?callback_url=https%3A%2F%2Fexample.com%2Fcallback"));
 ///
 /// // Once the user is back at the callback URL with a code:
@@ -99,7 +101,7 @@ pub struct CreateSha256CodeChallengeResponse {
 /// [`Error::InvalidRequest`] for a callback URL that is not absolute, a challenge that is none, a method without a
 /// challenge, and a limit that is negative or not finite.
 #[inline]
-pub fn oauth_create_authorization_url(
+pub fn create_authorization_url(
     core: &OpenRouterCore,
     request: CreateAuthorizationUrlRequest,
 ) -> Result<String, Error> {
@@ -142,9 +144,7 @@ pub fn oauth_create_authorization_url(
 /// [`Error::InvalidRequest`] for a verifier that is not 43 to 128 letters, digits and `-._~` (RFC 7636, section 4.1), and
 /// [`Error::Unexpected`] if the system has no randomness to give.
 #[inline]
-pub fn oauth_create_sha256_code_challenge(
-    code_verifier: Option<Secret>,
-) -> Result<CreateSha256CodeChallengeResponse, Error> {
+pub fn create_sha256_code_challenge(code_verifier: Option<Secret>) -> Result<CreateSha256CodeChallengeResponse, Error> {
     let code_verifier = match code_verifier {
         Some(verifier) => {
             check_verifier("code_verifier", verifier.expose())?;
@@ -165,18 +165,18 @@ pub fn oauth_create_sha256_code_challenge(
 impl OAuth<'_> {
     /// The address of the page on which the user allows this program to act.
     ///
-    /// The same as [`funcs::oauth_create_authorization_url`](crate::funcs::oauth_create_authorization_url).
+    /// The same as [`oauth::create_authorization_url`](create_authorization_url).
     ///
     /// # Errors
     /// [`Error::InvalidRequest`] for arguments that cannot be right.
     #[inline]
     pub fn create_authorization_url(self, request: CreateAuthorizationUrlRequest) -> Result<String, Error> {
-        oauth_create_authorization_url(self.core, request)
+        create_authorization_url(self.core, request)
     }
 
     /// Makes the secret pair of PKCE.
     ///
-    /// The same as [`funcs::oauth_create_sha256_code_challenge`](crate::funcs::oauth_create_sha256_code_challenge).
+    /// The same as [`oauth::create_sha256_code_challenge`](create_sha256_code_challenge).
     ///
     /// # Errors
     /// [`Error::InvalidRequest`] for a verifier that cannot be one.
@@ -185,7 +185,7 @@ impl OAuth<'_> {
         self,
         code_verifier: Option<Secret>,
     ) -> Result<CreateSha256CodeChallengeResponse, Error> {
-        oauth_create_sha256_code_challenge(code_verifier)
+        create_sha256_code_challenge(code_verifier)
     }
 }
 
@@ -206,7 +206,7 @@ fn check_challenge(challenge: &str, method: &Method) -> Result<(), InvalidReques
     const ARGUMENT: &str = "code_challenge";
     if *method == Method::S256 && !matches!(URL_SAFE_NO_PAD.decode(challenge), Ok(hash) if hash.len() == 32) {
         let message = "is no SHA-256 in base64url without padding (43 characters); make it with \
-                       `oauth_create_sha256_code_challenge`";
+                       `create_sha256_code_challenge`";
         return Err(InvalidRequestError::new(ARGUMENT, message));
     }
     check_verifier(ARGUMENT, challenge)
