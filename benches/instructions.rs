@@ -25,6 +25,7 @@ use openrouter_kit::core::sse::SseDecoder;
 use openrouter_kit::core::transport::{HyperTransport, Transport, TransportFuture};
 use openrouter_kit::core::wire;
 use openrouter_kit::funcs;
+use openrouter_kit::helpers::{ChatAccumulator, ResponsesAccumulator};
 use openrouter_kit::models::{
     ChatRequest, ChatResult, ChatStreamChunk, ModelsListResponse, ResponsesRequest, ResponsesResult,
     ResponsesStreamEvent,
@@ -42,10 +43,12 @@ const NETWORK_TOLERANCE: f64 = 0.15;
 
 type Scenario = (&'static str, fn(usize));
 
-const SCENARIOS: [Scenario; 11] = [
+const SCENARIOS: [Scenario; 13] = [
     ("event: find in the bytes", find_event),
     ("event: text delta of Responses", |times| read::<ResponsesStreamEvent>(&bytes::text_delta(12_345), times)),
     ("event: chunk of chat", |times| read::<ChatStreamChunk>(&bytes::chat_chunk(12_345), times)),
+    ("accumulate: chunk of chat", accumulate_chat),
+    ("accumulate: text delta of Responses", accumulate_responses),
     ("answer: Responses, 2.4 kB", |times| read::<ResponsesResult>(&bytes::response_body(), times)),
     ("answer: chat, 2.4 kB", |times| read::<ChatResult>(&bytes::chat_body(), times)),
     ("answer: list of one model", |times| read::<ModelsListResponse>(&bytes::models_body(1), times)),
@@ -125,6 +128,24 @@ fn read<T: wire::Wire>(json: &str, times: usize) {
     for _ in 0..times {
         black_box(wire::decode_event::<T>(black_box(json)).unwrap());
     }
+}
+
+fn accumulate_chat(times: usize) {
+    let chunk: ChatStreamChunk = wire::decode_event(&bytes::chat_chunk(12_345)).unwrap();
+    let mut answer = ChatAccumulator::new();
+    for _ in 0..times {
+        answer.push(black_box(&chunk));
+    }
+    black_box(answer.finish());
+}
+
+fn accumulate_responses(times: usize) {
+    let event: ResponsesStreamEvent = wire::decode_event(&bytes::text_delta(12_345)).unwrap();
+    let mut answer = ResponsesAccumulator::new();
+    for _ in 0..times {
+        answer.push(black_box(&event));
+    }
+    black_box(answer.finish());
 }
 
 fn find_event(times: usize) {

@@ -1,13 +1,11 @@
 //! The two steps of signing users in that send no request: making the PKCE pair, and the URL to send the user to.
 //! The functions are also methods of [`OpenRouter::oauth`](crate::OpenRouter::oauth).
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::Uri;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use sha2::{Digest, Sha256};
 
-use crate::core::{OpenRouterCore, hidden};
+use crate::core::{OpenRouterCore, base64, hidden};
 use crate::errors::{Error, InvalidRequestError, UnexpectedError};
 use crate::models::{CodeChallengeMethod as Method, Secret};
 use crate::sdk::OAuth;
@@ -155,11 +153,17 @@ pub fn create_sha256_code_challenge(code_verifier: Option<Secret>) -> Result<Cre
             getrandom::fill(&mut bytes).map_err(|error| {
                 UnexpectedError::new(None, "the system gave no randomness; give a code verifier of your own", error)
             })?;
-            Secret::from(URL_SAFE_NO_PAD.encode(bytes))
+            Secret::from(base64url(&bytes))
         }
     };
-    let code_challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(code_verifier.expose()));
+    let code_challenge = base64url(&Sha256::digest(code_verifier.expose()));
     Ok(CreateSha256CodeChallengeResponse { code_challenge, code_verifier })
+}
+
+/// Base64 for URLs, without padding.
+#[inline]
+fn base64url(bytes: &[u8]) -> String {
+    base64::encode(bytes).trim_end_matches('=').replace('+', "-").replace('/', "_")
 }
 
 impl OAuth<'_> {
@@ -204,7 +208,7 @@ fn check_callback(url: &str) -> Result<(), InvalidRequestError> {
 #[inline]
 fn check_challenge(challenge: &str, method: &Method) -> Result<(), InvalidRequestError> {
     const ARGUMENT: &str = "code_challenge";
-    if *method == Method::S256 && !matches!(URL_SAFE_NO_PAD.decode(challenge), Ok(hash) if hash.len() == 32) {
+    if *method == Method::S256 && !matches!(base64::decode(challenge), Ok(hash) if hash.len() == 32) {
         let message = "is no SHA-256 in base64url without padding (43 characters); make it with \
                        `create_sha256_code_challenge`";
         return Err(InvalidRequestError::new(ARGUMENT, message));

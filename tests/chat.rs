@@ -109,7 +109,7 @@ fn a_message_is_text_or_parts() {
         ChatMessage::user([
             ChatContentPart::text("What is this?"),
             ChatContentPart::image_url("https://example.com/cat.png"),
-            ChatContentPart::audio("AAAA", "wav"),
+            ChatContentPart::input_audio("AAAA", "wav"),
             ChatContentPart::file("a.pdf", "data:application/pdf;base64,AAAA"),
             ChatContentPart::video_url("https://example.com/cat.mp4"),
         ]),

@@ -11,8 +11,8 @@
 
 use std::fmt::Write as _;
 
-use openrouter_kit::core::{EventStream, StreamItem};
-use openrouter_kit::helpers::TextDeltas;
+use openrouter_kit::core::EventStream;
+use openrouter_kit::helpers::TextEvent;
 use openrouter_kit::mock::{Answer, MockServer};
 use openrouter_kit::models::*;
 use openrouter_kit::{OpenRouterCore, funcs};
@@ -55,8 +55,8 @@ fn with_pieces(pieces: &[String], event: &Value) -> impl Iterator<Item = String>
     pieces.iter().map(move |piece| event.replace("\"PIECE\"", piece))
 }
 
-async fn joined<T: StreamItem>(stream: EventStream<T>, deltas: fn(EventStream<T>) -> TextDeltas<T>) -> String {
-    let mut texts = deltas(stream);
+async fn joined<T: TextEvent>(stream: EventStream<T>) -> String {
+    let mut texts = stream.text_deltas();
     let mut text = String::new();
     while let Some(piece) = texts.next().await {
         text += &piece.unwrap();
@@ -74,10 +74,7 @@ async fn chat(pieces: &[String], delta: Value) -> (Value, String) {
     let (_server, core) = serve(with_pieces(pieces, &chunk(&delta, Value::Null)).chain([end])).await;
     let stream = async || funcs::chat_stream(&core, ChatRequest::new([ChatMessage::user("x")])).await.unwrap();
     let collected = serde_json::to_value(stream().await.collect().await.unwrap()).unwrap();
-    (
-        collected["choices"][0]["message"].clone(),
-        joined(stream().await, EventStream::<ChatStreamChunk>::text_deltas).await,
-    )
+    (collected["choices"][0]["message"].clone(), joined(stream().await).await)
 }
 
 #[tokio::test]
@@ -119,7 +116,7 @@ async fn response(pieces: &[String], item: Value, kind: &str) -> (Value, String)
     let (_server, core) = serve(start.into_iter().chain(with_pieces(pieces, &delta)).chain(end)).await;
     let stream = async || funcs::responses_stream(&core, ResponsesRequest::new()).await.unwrap();
     let collected = serde_json::to_value(stream().await.collect().await.unwrap()).unwrap();
-    (collected["output"][0].clone(), joined(stream().await, EventStream::<ResponsesStreamEvent>::text_deltas).await)
+    (collected["output"][0].clone(), joined(stream().await).await)
 }
 
 #[tokio::test]
@@ -163,7 +160,7 @@ async fn message(pieces: &[String], block: Value, delta: Value) -> (Value, Strin
     let (_server, core) = serve(events).await;
     let stream = async || funcs::messages_stream(&core, MessagesRequest::new("m")).await.unwrap();
     let collected = serde_json::to_value(stream().await.collect().await.unwrap()).unwrap();
-    (collected["content"][0].clone(), joined(stream().await, EventStream::<MessagesStreamEvent>::text_deltas).await)
+    (collected["content"][0].clone(), joined(stream().await).await)
 }
 
 #[tokio::test]

@@ -25,8 +25,6 @@ use serde_json::json;
 struct Numbers(Json);
 
 impl Wire for Numbers {
-    const EMPTY: &'static str = "null";
-
     fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
         self.0.read(reader)
     }
@@ -37,6 +35,10 @@ impl Wire for Numbers {
 
     fn missing() -> Self {
         Self(Json::missing())
+    }
+
+    fn is_missing(&self) -> bool {
+        *self == Self::missing()
     }
 }
 

@@ -66,8 +66,6 @@ fn is_incomplete(item: Option<&Result<i64, Error>>) -> bool {
 struct Loose(Json);
 
 impl Wire for Loose {
-    const EMPTY: &'static str = "null";
-
     fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
         self.0.read(reader)
     }
@@ -78,6 +76,10 @@ impl Wire for Loose {
 
     fn missing() -> Self {
         Self(Json::missing())
+    }
+
+    fn is_missing(&self) -> bool {
+        *self == Self::missing()
     }
 }
 

@@ -7,6 +7,7 @@
 pub mod branches;
 pub mod diff;
 pub mod emit;
+pub mod equal;
 pub mod graph;
 pub mod lower;
 pub mod model;
@@ -29,10 +30,13 @@ use emit::pages::{self, Pages};
 use emit::{Context, Files, registry};
 use graph::Module;
 use lower::Lowering;
-use model::{Api, ErrorKind, Ty};
+use model::{Api, ErrorKind, Ty, Type};
 use node::Node;
 use overlay::Overlay;
 use prose::Prose;
+
+/// Names of types above this length are refused: a reader cannot tell them apart.
+const LONGEST_NAME: usize = 40;
 
 /// Why the generator stopped. One line for each thing a person has to decide.
 #[derive(Debug, Clone)]
@@ -72,6 +76,8 @@ pub struct Generated {
     pub prose: Prose,
     /// Decisions a person should make before the tree is written: names and schemas the generator had to guess.
     pub notes: Vec<String>,
+    /// Types that are equal, without a reason to stay apart: the line to write for each group.
+    pub equal: Vec<String>,
     /// Overlay entries that match nothing in this document. Other versions of it may need them.
     pub unused: Vec<String>,
     /// Remarks that need no decision.
@@ -108,7 +114,8 @@ pub fn understand_node(mut document: Node, overlay: &Overlay, prose: Prose) -> R
         if !endless.is_empty() {
             return Err(Failure(endless));
         }
-        let operations = lowering.operations(&document);
+        let mut operations = lowering.operations(&document);
+        lowering.unify(&mut operations);
         if lowering.clashes.is_empty() {
             break (lowering, operations);
         }
@@ -129,6 +136,14 @@ pub fn understand_node(mut document: Node, overlay: &Overlay, prose: Prose) -> R
     }
     graph::spread(&mut api);
     api.types.retain(|ty| !ty.namespaces.is_empty());
+    equal::share_prose(&mut api, &prose);
+    let equal = equal::without_reason(&api.types, overlay);
+    for ty in api.types.iter().filter(|ty| ty.name.len() > LONGEST_NAME) {
+        let Type { key, name, .. } = ty;
+        let length = name.len();
+        notes
+            .push(format!("{key}: `{name}` has {length} letters; add a line for a shorter name to overlay/names.yaml"));
+    }
     // What is only sent need not be told apart.
     let received = |key: &str| api.types.iter().any(|ty| ty.key == key && ty.response);
     problems.extend(unreadable.into_iter().filter(|(key, _)| received(key)).map(|(_, text)| text));
@@ -160,7 +175,7 @@ pub fn understand_node(mut document: Node, overlay: &Overlay, prose: Prose) -> R
         format!("the keyword `{keyword}` is passed over at {first}{others}")
     });
     let remarks = remarks.collect();
-    Ok(Generated { notes, unused, remarks, components, api, modules, prose, by_hand, document, error_kinds })
+    Ok(Generated { notes, equal, unused, remarks, components, api, modules, prose, by_hand, document, error_kinds })
 }
 
 impl Generated {

@@ -300,8 +300,6 @@ pub async fn call_any(core: &OpenRouterCore, recording: &Recording) -> Outcome {
 struct Any(Unrecognized);
 
 impl Wire for Any {
-    const EMPTY: &'static str = "null";
-
     fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
         self.0.read(reader)
     }
@@ -312,6 +310,10 @@ impl Wire for Any {
 
     fn missing() -> Self {
         Self(Unrecognized::missing())
+    }
+
+    fn is_missing(&self) -> bool {
+        *self == Self::missing()
     }
 }
 

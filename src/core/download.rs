@@ -114,18 +114,7 @@ impl Download {
     pub async fn save_to(mut self, path: impl AsRef<Path>) -> Result<u64, Error> {
         let path = path.as_ref().to_owned();
         let (id, progress) = (self.head.operation_id, self.progress);
-        let failed = |error: io::Error| {
-            let error = match error.get_ref() {
-                // An operating system error has no inner error.
-                None => {
-                    let message =
-                        format!("{path:?} cannot be written; check the path, the permissions and the space left");
-                    UnexpectedError::new(id, message, error)
-                }
-                Some(reason) => UnexpectedError::without_source(id, format!("{path:?} cannot be written: {reason}")),
-            };
-            progress.add_to(error.into())
-        };
+        let failed = |error: io::Error| progress.add_to(unwritable(id, &path, error).into());
         let target = path.clone();
         let mut part = blocking(move || PartFile::create(target)).await.map_err(failed)?;
         let mut length = 0;
@@ -136,6 +125,31 @@ impl Download {
         }
         blocking(move || part.complete()).await.map_err(failed)?;
         Ok(length)
+    }
+}
+
+/// Writes bytes that are in memory to `path`, with the guarantees of [`Download::save_to`].
+#[allow(dead_code, reason = "a build without images has no use for it")]
+pub(crate) async fn save(path: &Path, bytes: Vec<u8>) -> Result<u64, Error> {
+    let target = path.to_owned();
+    let length = bytes.len() as u64;
+    let written = blocking(move || {
+        let mut part = PartFile::create(target)?;
+        part.file.write_all(&bytes)?;
+        part.complete()
+    });
+    written.await.map_err(|error| unwritable("", path, error))?;
+    Ok(length)
+}
+
+fn unwritable(operation_id: &'static str, path: &Path, error: io::Error) -> UnexpectedError {
+    match error.get_ref() {
+        // An operating system error has no inner error.
+        None => {
+            let message = format!("{path:?} cannot be written; check the path, the permissions and the space left");
+            UnexpectedError::new(operation_id, message, error)
+        }
+        Some(reason) => UnexpectedError::without_source(operation_id, format!("{path:?} cannot be written: {reason}")),
     }
 }
 

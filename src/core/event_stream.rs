@@ -27,6 +27,9 @@ const DONE: &str = "[DONE]";
 /// The name of an event that is an error, on every protocol.
 pub(super) const ERROR: &str = "error";
 
+/// Why a stream is incomplete.
+const NO_END: &str = "the stream ended without its end mark";
+
 /// How long the end of the body is waited for after `[DONE]`. It comes with it nearly always, and the connection can be
 /// used again only once it was read.
 const END_OF_BODY: Duration = Duration::from_millis(100);
@@ -125,12 +128,6 @@ impl<T: StreamItem> EventStream<T> {
 }
 
 impl<T> EventStream<T> {
-    /// The error for a stream that ended without what its protocol promises.
-    #[cfg(any(feature = "chat", feature = "messages", feature = "responses"))]
-    pub(crate) fn incomplete(&self, why: &'static str) -> Error {
-        self.source.incomplete_since(why)
-    }
-
     /// The HTTP status of the answer.
     pub const fn status(&self) -> StatusCode {
         self.source.head.status
@@ -139,6 +136,11 @@ impl<T> EventStream<T> {
     /// The headers of the answer.
     pub const fn headers(&self) -> &HeaderMap {
         &self.source.head.headers
+    }
+
+    /// The error of a stream that did not contain what it should have.
+    pub(crate) fn incomplete(&self, why: &'static str) -> Error {
+        self.source.incomplete(why)
     }
 
     /// The id of the generation (`X-Generation-Id`).
@@ -305,7 +307,7 @@ impl Source {
                     None => {
                         self.close();
                         let is_complete = self.marked || !T::END_IS_MARKED || self.tail.iter().any(RawEvent::ends::<T>);
-                        return Poll::Ready(if is_complete { None } else { Some(Err(self.incomplete())) });
+                        return Poll::Ready(if is_complete { None } else { Some(Err(self.incomplete(NO_END))) });
                     }
                 },
             }
@@ -397,7 +399,7 @@ impl Source {
     fn misfit(&mut self, error: DecodeError, data: Bytes) -> Error {
         if self.state == State::Ended {
             self.close();
-            return self.incomplete();
+            return self.incomplete(NO_END);
         }
         let path = error.path().to_owned();
         self.invalid(&path, data, error)
@@ -407,11 +409,7 @@ impl Source {
         self.progress.add_to(ResponseValidationError::new(self.head.clone(), data, path, source).into())
     }
 
-    fn incomplete(&self) -> Error {
-        self.incomplete_since("the stream ended without its end mark")
-    }
-
-    fn incomplete_since(&self, why: &'static str) -> Error {
+    fn incomplete(&self, why: &'static str) -> Error {
         self.progress.add_to(ConnectionError::incomplete(self.head.operation_id, why).into())
     }
 }

@@ -1,6 +1,7 @@
 //! The transport core: everything between a described request and a decoded answer. It knows no operation and no model.
 
 mod answer;
+pub(crate) mod base64;
 pub mod body;
 mod builder;
 pub(crate) mod call;
@@ -40,6 +41,8 @@ pub use call::{Call, CallWithResponse, Response};
 pub use client::OpenRouterCore;
 pub use config::ClientConfig;
 pub use download::Download;
+#[allow(unused_imports, reason = "a build without images has no use for it")]
+pub(crate) use download::save;
 pub use event_stream::{EventStream, StreamItem};
 pub use multipart::{FilePart, Multipart};
 pub use operation::{Authentication, Operation, Paging, Parts};

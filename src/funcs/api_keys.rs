@@ -63,7 +63,7 @@ static API_KEYS_DELETE: Operation =
 /// # Arguments
 /// - `hash`: Hash of the API key to remove, not its secret.
 #[inline]
-pub fn api_keys_delete(core: &OpenRouterCore, hash: impl AsRef<str>) -> Call<DeleteKeyResponse> {
+pub fn api_keys_delete(core: &OpenRouterCore, hash: impl AsRef<str>) -> Call<DeletedResponse> {
     Call::new(core, Parts::new(&API_KEYS_DELETE).path("hash", hash.as_ref()))
 }
 
@@ -79,7 +79,7 @@ static API_KEYS_GET: Operation = Operation::new("getKey", Method::GET, "/keys/{h
 /// # Arguments
 /// - `hash`: Hash of the API key to look up, not its secret.
 #[inline]
-pub fn api_keys_get(core: &OpenRouterCore, hash: impl AsRef<str>) -> Call<GetKeyResponse> {
+pub fn api_keys_get(core: &OpenRouterCore, hash: impl AsRef<str>) -> Call<ApiKeyResponse> {
     Call::new(core, Parts::new(&API_KEYS_GET).path("hash", hash.as_ref()))
 }
 
@@ -100,6 +100,6 @@ pub fn api_keys_update(
     core: &OpenRouterCore,
     hash: impl AsRef<str>,
     request: UpdateKeyRequest,
-) -> Call<UpdateKeyResponse> {
+) -> Call<ApiKeyResponse> {
     Call::new(core, Parts::new(&API_KEYS_UPDATE).path("hash", hash.as_ref()).json(&request))
 }

@@ -32,7 +32,7 @@ static GUARDRAILS_CREATE: Operation =
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 400, 401, 403, 500; other variants where no answer came.
 #[inline]
-pub fn guardrails_create(core: &OpenRouterCore, request: CreateGuardrailRequest) -> Call<CreateGuardrailResponse> {
+pub fn guardrails_create(core: &OpenRouterCore, request: CreateGuardrailRequest) -> Call<GuardrailResponse> {
     Call::new(core, Parts::new(&GUARDRAILS_CREATE).json(&request))
 }
 
@@ -87,7 +87,7 @@ static GUARDRAILS_DELETE: Operation =
 /// # Arguments
 /// - `id`: UUID of the guardrail to remove.
 #[inline]
-pub fn guardrails_delete(core: &OpenRouterCore, id: impl AsRef<str>) -> Call<DeleteGuardrailResponse> {
+pub fn guardrails_delete(core: &OpenRouterCore, id: impl AsRef<str>) -> Call<DeletedResponse> {
     Call::new(core, Parts::new(&GUARDRAILS_DELETE).path("id", id.as_ref()))
 }
 
@@ -104,7 +104,7 @@ static GUARDRAILS_GET: Operation =
 /// # Arguments
 /// - `id`: UUID of the guardrail to fetch.
 #[inline]
-pub fn guardrails_get(core: &OpenRouterCore, id: impl AsRef<str>) -> Call<GetGuardrailResponse> {
+pub fn guardrails_get(core: &OpenRouterCore, id: impl AsRef<str>) -> Call<GuardrailResponse> {
     Call::new(core, Parts::new(&GUARDRAILS_GET).path("id", id.as_ref()))
 }
 
@@ -125,7 +125,7 @@ pub fn guardrails_update(
     core: &OpenRouterCore,
     id: impl AsRef<str>,
     request: UpdateGuardrailRequest,
-) -> Call<UpdateGuardrailResponse> {
+) -> Call<GuardrailResponse> {
     Call::new(core, Parts::new(&GUARDRAILS_UPDATE).path("id", id.as_ref()).json(&request))
 }
 
@@ -169,8 +169,8 @@ static GUARDRAILS_BULK_ASSIGN_KEYS: Operation =
 pub fn guardrails_bulk_assign_keys(
     core: &OpenRouterCore,
     id: impl AsRef<str>,
-    request: BulkAssignKeysRequest,
-) -> Call<BulkAssignKeysResponse> {
+    request: BulkKeysRequest,
+) -> Call<BulkAssignResponse> {
     Call::new(core, Parts::new(&GUARDRAILS_BULK_ASSIGN_KEYS).path("id", id.as_ref()).json(&request))
 }
 
@@ -191,8 +191,8 @@ static GUARDRAILS_BULK_UNASSIGN_KEYS: Operation =
 pub fn guardrails_bulk_unassign_keys(
     core: &OpenRouterCore,
     id: impl AsRef<str>,
-    request: BulkUnassignKeysRequest,
-) -> Call<BulkUnassignKeysResponse> {
+    request: BulkKeysRequest,
+) -> Call<BulkUnassignResponse> {
     Call::new(core, Parts::new(&GUARDRAILS_BULK_UNASSIGN_KEYS).path("id", id.as_ref()).json(&request))
 }
 
@@ -236,8 +236,8 @@ static GUARDRAILS_BULK_ASSIGN_MEMBERS: Operation =
 pub fn guardrails_bulk_assign_members(
     core: &OpenRouterCore,
     id: impl AsRef<str>,
-    request: BulkAssignMembersRequest,
-) -> Call<BulkAssignMembersResponse> {
+    request: BulkMembersRequest,
+) -> Call<BulkAssignResponse> {
     Call::new(core, Parts::new(&GUARDRAILS_BULK_ASSIGN_MEMBERS).path("id", id.as_ref()).json(&request))
 }
 
@@ -258,7 +258,7 @@ static GUARDRAILS_BULK_UNASSIGN_MEMBERS: Operation =
 pub fn guardrails_bulk_unassign_members(
     core: &OpenRouterCore,
     id: impl AsRef<str>,
-    request: BulkUnassignMembersRequest,
-) -> Call<BulkUnassignMembersResponse> {
+    request: BulkMembersRequest,
+) -> Call<BulkUnassignResponse> {
     Call::new(core, Parts::new(&GUARDRAILS_BULK_UNASSIGN_MEMBERS).path("id", id.as_ref()).json(&request))
 }

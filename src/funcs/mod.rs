@@ -153,5 +153,3 @@ pub use self::vault::*;
 pub use self::video_generation::*;
 #[cfg(feature = "workspaces")]
 pub use self::workspaces::*;
-#[cfg(feature = "oauth")]
-pub use crate::helpers::oauth::{oauth_create_authorization_url, oauth_create_sha256_code_challenge};

@@ -40,7 +40,7 @@ static OBSERVABILITY_CREATE: Operation =
 pub fn observability_create(
     core: &OpenRouterCore,
     request: CreateObservabilityDestinationRequest,
-) -> Call<CreateObservabilityDestinationResponse> {
+) -> Call<ObservabilityDestinationResponse> {
     Call::new(core, Parts::new(&OBSERVABILITY_CREATE).json(&request))
 }
 
@@ -58,10 +58,7 @@ static OBSERVABILITY_DELETE: Operation =
 /// # Arguments
 /// - `id`: UUID of the destination to remove.
 #[inline]
-pub fn observability_delete(
-    core: &OpenRouterCore,
-    id: impl AsRef<str>,
-) -> Call<DeleteObservabilityDestinationResponse> {
+pub fn observability_delete(core: &OpenRouterCore, id: impl AsRef<str>) -> Call<DeletedResponse> {
     Call::new(core, Parts::new(&OBSERVABILITY_DELETE).path("id", id.as_ref()))
 }
 
@@ -79,7 +76,7 @@ static OBSERVABILITY_GET: Operation =
 /// # Arguments
 /// - `id`: UUID of the destination to fetch.
 #[inline]
-pub fn observability_get(core: &OpenRouterCore, id: impl AsRef<str>) -> Call<GetObservabilityDestinationResponse> {
+pub fn observability_get(core: &OpenRouterCore, id: impl AsRef<str>) -> Call<ObservabilityDestinationResponse> {
     Call::new(core, Parts::new(&OBSERVABILITY_GET).path("id", id.as_ref()))
 }
 
@@ -101,6 +98,6 @@ pub fn observability_update(
     core: &OpenRouterCore,
     id: impl AsRef<str>,
     request: UpdateObservabilityDestinationRequest,
-) -> Call<UpdateObservabilityDestinationResponse> {
+) -> Call<ObservabilityDestinationResponse> {
     Call::new(core, Parts::new(&OBSERVABILITY_UPDATE).path("id", id.as_ref()).json(&request))
 }

@@ -37,7 +37,7 @@ static ORGANIZATION_GET_SETTINGS: Operation =
 /// # Errors
 /// [`Error::Api`](crate::Error::Api) with status 401, 403, 404, 500; other variants where no answer came.
 #[inline]
-pub fn organization_get_settings(core: &OpenRouterCore) -> Call<GetOrganizationSettingsResponse> {
+pub fn organization_get_settings(core: &OpenRouterCore) -> Call<OrganizationSettingsResponse> {
     Call::new(core, Parts::new(&ORGANIZATION_GET_SETTINGS))
 }
 
@@ -55,6 +55,6 @@ static ORGANIZATION_UPDATE_SETTINGS: Operation =
 pub fn organization_update_settings(
     core: &OpenRouterCore,
     request: UpdateOrganizationSettingsRequest,
-) -> Call<UpdateOrganizationSettingsResponse> {
+) -> Call<OrganizationSettingsResponse> {
     Call::new(core, Parts::new(&ORGANIZATION_UPDATE_SETTINGS).json(&request))
 }

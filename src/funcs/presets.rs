@@ -35,7 +35,7 @@ static PRESETS_GET: Operation =
 /// # Arguments
 /// - `slug`: URL-safe name of the preset to fetch.
 #[inline]
-pub fn presets_get(core: &OpenRouterCore, slug: impl AsRef<str>) -> Call<GetPresetResponse> {
+pub fn presets_get(core: &OpenRouterCore, slug: impl AsRef<str>) -> Call<PresetResponse> {
     Call::new(core, Parts::new(&PRESETS_GET).path("slug", slug.as_ref()))
 }
 
@@ -57,7 +57,7 @@ pub fn presets_create_presets_chat_completions(
     core: &OpenRouterCore,
     slug: impl AsRef<str>,
     request: ChatRequest,
-) -> Call<CreatePresetFromInferenceResponse> {
+) -> Call<PresetResponse> {
     Call::new(core, Parts::new(&PRESETS_CREATE_PRESETS_CHAT_COMPLETIONS).path("slug", slug.as_ref()).json(&request))
 }
 
@@ -79,7 +79,7 @@ pub fn presets_create_presets_messages(
     core: &OpenRouterCore,
     slug: impl AsRef<str>,
     request: MessagesRequest,
-) -> Call<CreatePresetFromInferenceResponse> {
+) -> Call<PresetResponse> {
     Call::new(core, Parts::new(&PRESETS_CREATE_PRESETS_MESSAGES).path("slug", slug.as_ref()).json(&request))
 }
 
@@ -101,7 +101,7 @@ pub fn presets_create_presets_responses(
     core: &OpenRouterCore,
     slug: impl AsRef<str>,
     request: ResponsesRequest,
-) -> Call<CreatePresetFromInferenceResponse> {
+) -> Call<PresetResponse> {
     Call::new(core, Parts::new(&PRESETS_CREATE_PRESETS_RESPONSES).path("slug", slug.as_ref()).json(&request))
 }
 

@@ -35,7 +35,7 @@ static PRIVATE_PROVIDERS_CREATE: Operation =
 pub fn private_providers_create(
     core: &OpenRouterCore,
     request: CreatePrivateProviderRequest,
-) -> Call<CreatePrivateProviderResponse> {
+) -> Call<PrivateProviderResponse> {
     Call::new(core, Parts::new(&PRIVATE_PROVIDERS_CREATE).json(&request))
 }
 
@@ -71,7 +71,7 @@ static PRIVATE_PROVIDERS_GET: Operation =
 /// # Arguments
 /// - `slug`: Slug of the provider to return.
 #[inline]
-pub fn private_providers_get(core: &OpenRouterCore, slug: impl AsRef<str>) -> Call<GetPrivateProviderResponse> {
+pub fn private_providers_get(core: &OpenRouterCore, slug: impl AsRef<str>) -> Call<PrivateProviderResponse> {
     Call::new(core, Parts::new(&PRIVATE_PROVIDERS_GET).path("slug", slug.as_ref()))
 }
 
@@ -93,6 +93,6 @@ pub fn private_providers_update(
     core: &OpenRouterCore,
     slug: impl AsRef<str>,
     request: UpdatePrivateProviderRequest,
-) -> Call<UpdatePrivateProviderResponse> {
+) -> Call<PrivateProviderResponse> {
     Call::new(core, Parts::new(&PRIVATE_PROVIDERS_UPDATE).path("slug", slug.as_ref()).json(&request))
 }

@@ -2,14 +2,17 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use serde::de::DeserializeOwned;
 
-use super::chat_stream::{ChatAccumulator, text_of_parts};
+use super::chat_stream::{ChatAccumulator, parts, text_of_parts};
+use super::media::{Kind, Media, bytes_of, data_url, save};
 use super::text::{ParseError, parse, parse_arguments};
 use super::{holds, holds_error, objects, whole_stream};
-use crate::core::StreamItem;
-use crate::core::wire::{self, Root};
+use crate::Error;
+use crate::core::wire::{self, IntoText, Root};
+use crate::core::{StreamItem, base64};
 use crate::models::*;
 
 impl Root for ChatResult {
@@ -108,7 +111,7 @@ impl From<ChatChoice> for ChatMessage {
         message.tool_calls = message.tool_calls.filter(|calls| !calls.is_empty());
         for call in message.tool_calls.iter_mut().flatten() {
             let function = &mut call.function;
-            if !wire::came(function, "arguments") {
+            if !wire::is_present(function, "arguments") {
                 "{}".clone_into(&mut function.arguments);
                 function.extra.remove("arguments");
             }
@@ -140,49 +143,41 @@ impl ChatMessage {
     /// # let _ = (question, about_a_picture);
     /// ```
     #[inline]
-    pub fn user(content: impl Into<ChatUserMessageContent>) -> Self {
+    pub fn user(content: impl Into<ChatMessageContent>) -> Self {
         ChatUserMessage::new(content).into()
     }
 
     /// How the model shall behave, above everything the user says.
     #[inline]
-    pub fn system(content: impl Into<ChatSystemMessageContent>) -> Self {
+    pub fn system(content: impl Into<ChatTextContent>) -> Self {
         ChatSystemMessage::new(content).into()
     }
 
     /// How the model shall behave, by the name newer models have for it.
     #[inline]
-    pub fn developer(content: impl Into<ChatDeveloperMessageContent>) -> Self {
+    pub fn developer(content: impl Into<ChatTextContent>) -> Self {
         ChatDeveloperMessage::new(content).into()
     }
 
     /// What the model said, as written by the program. An answer that came is sent back whole with
     /// `ChatMessage::from(choice)`.
     #[inline]
-    pub fn assistant(content: impl Into<ChatAssistantMessageContent>) -> Self {
+    pub fn assistant(content: impl Into<ChatMessageContent>) -> Self {
         ChatAssistantMessage::new().content(content).into()
     }
 
     /// What the tool call with this id answers: text, or parts.
     #[inline]
-    pub fn tool(tool_call_id: impl Into<String>, content: impl Into<ChatToolMessageContent>) -> Self {
+    pub fn tool(tool_call_id: impl Into<String>, content: impl Into<ChatMessageContent>) -> Self {
         ChatToolMessage::new(content, tool_call_id).into()
     }
 }
 
 /// A message of the user.
-impl From<&str> for ChatMessage {
+impl<T: IntoText> From<T> for ChatMessage {
     #[inline]
-    fn from(text: &str) -> Self {
-        Self::user(text)
-    }
-}
-
-/// A message of the user.
-impl From<String> for ChatMessage {
-    #[inline]
-    fn from(text: String) -> Self {
-        Self::user(text)
+    fn from(text: T) -> Self {
+        Self::user(text.into_text())
     }
 }
 
@@ -199,38 +194,131 @@ impl ChatContentPart {
         ChatContentImage::new(ChatContentImageUrl::new(url)).into()
     }
 
-    /// Sound: its bytes in base64, and their format, as `wav` or `mp3`.
+    /// Audio: its bytes in base64 and their format, such as `wav` or `mp3`.
     #[inline]
-    pub fn audio(base64: impl Into<String>, format: impl Into<String>) -> Self {
-        ChatContentAudio::new(ChatContentAudioInputAudio::new(base64, format)).into()
+    pub fn input_audio(base64: impl Into<String>, format: impl Into<String>) -> Self {
+        ChatContentAudio::new(InlineAudio::new(base64, format)).into()
     }
 
-    /// A film by its address, or in itself as a `data:` URL.
+    /// A video by its URL, or inline as a `data:` URL.
     #[inline]
     pub fn video_url(url: impl Into<String>) -> Self {
         ChatContentVideo::new(ChatContentVideoInput::new(url)).into()
     }
 
-    /// A document: its name, and its address or its content as a `data:` URL.
+    /// A document: its name, and its URL or its content as a `data:` URL.
     #[inline]
     pub fn file(filename: impl Into<String>, data: impl Into<String>) -> Self {
         ChatContentFile::new(ChatContentFileFile::new().filename(filename).file_data(data)).into()
     }
-}
 
-/// A part of text.
-impl From<&str> for ChatContentPart {
+    /// An image from its bytes and their media type, such as `image/png`.
     #[inline]
-    fn from(text: &str) -> Self {
-        Self::text(text)
+    pub fn image_data(media_type: impl AsRef<str>, bytes: impl AsRef<[u8]>) -> Self {
+        Self::image_url(data_url(media_type.as_ref(), &base64::encode(bytes.as_ref())))
+    }
+
+    /// An image from its bytes, whose format is recognized.
+    ///
+    /// # Errors
+    /// [`Error::InvalidRequest`] if they are not in a known image format; [`image_data`](Self::image_data) takes any.
+    #[inline]
+    pub fn image_bytes(bytes: impl AsRef<[u8]>) -> Result<Self, Error> {
+        Media::new("", bytes.as_ref(), Kind::Image).map(|image| Self::image_url(image.into_data_url()))
+    }
+
+    /// An image from a file, which is read at once; its format is recognized.
+    ///
+    /// ```no_run
+    /// use openrouter_kit::models::{ChatContentPart, ChatMessage, ChatRequest};
+    ///
+    /// let question = [ChatContentPart::text("What is this?"), ChatContentPart::image_path("cat.png")?];
+    /// let request = ChatRequest::new(ChatMessage::user(question)).model("openai/gpt-4o-mini");
+    /// # let _ = request;
+    /// # Ok::<(), openrouter_kit::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::InvalidRequest`] if the file cannot be read or is not in a known image format.
+    #[inline]
+    pub fn image_path(path: impl AsRef<Path>) -> Result<Self, Error> {
+        Media::read(path.as_ref(), Kind::Image).map(|image| Self::image_url(image.into_data_url()))
+    }
+
+    /// Audio from its bytes, whose format is recognized.
+    ///
+    /// # Errors
+    /// [`Error::InvalidRequest`] if they are not in a known audio format.
+    #[inline]
+    pub fn audio_bytes(bytes: impl AsRef<[u8]>) -> Result<Self, Error> {
+        Media::new("", bytes.as_ref(), Kind::Audio).map(|audio| Self::input_audio(audio.base64, audio.format))
+    }
+
+    /// Audio from a file, which is read at once; its format is recognized.
+    ///
+    /// # Errors
+    /// [`Error::InvalidRequest`] if the file cannot be read or is not in a known audio format.
+    #[inline]
+    pub fn audio_path(path: impl AsRef<Path>) -> Result<Self, Error> {
+        Media::read(path.as_ref(), Kind::Audio).map(|audio| Self::input_audio(audio.base64, audio.format))
+    }
+
+    /// A video from its bytes, whose format is recognized.
+    ///
+    /// # Errors
+    /// [`Error::InvalidRequest`] if they are not in a known video format.
+    #[inline]
+    pub fn video_bytes(bytes: impl AsRef<[u8]>) -> Result<Self, Error> {
+        Media::new("", bytes.as_ref(), Kind::Video).map(|video| Self::video_url(video.into_data_url()))
+    }
+
+    /// A video from a file, which is read at once; its format is recognized.
+    ///
+    /// # Errors
+    /// [`Error::InvalidRequest`] if the file cannot be read or is not in a known video format.
+    #[inline]
+    pub fn video_path(path: impl AsRef<Path>) -> Result<Self, Error> {
+        Media::read(path.as_ref(), Kind::Video).map(|video| Self::video_url(video.into_data_url()))
+    }
+
+    /// A document, such as a PDF, from its name and its bytes. Its format is recognized by its first bytes, or else by
+    /// the extension of the name.
+    ///
+    /// # Errors
+    /// [`Error::InvalidRequest`] if neither tells a known format.
+    #[inline]
+    pub fn file_bytes(filename: impl AsRef<str>, bytes: impl AsRef<[u8]>) -> Result<Self, Error> {
+        Media::new(filename.as_ref(), bytes.as_ref(), Kind::Document).map(Self::document)
+    }
+
+    /// A document, such as a PDF, from a file, which is read at once; its format is recognized.
+    ///
+    /// # Errors
+    /// [`Error::InvalidRequest`] if the file cannot be read or is not in a known format.
+    #[inline]
+    pub fn file_path(path: impl AsRef<Path>) -> Result<Self, Error> {
+        Media::read(path.as_ref(), Kind::Document).map(Self::document)
+    }
+
+    #[inline]
+    fn document(media: Media) -> Self {
+        Self::file(media.name.clone(), media.into_data_url())
     }
 }
 
-/// A part of text.
-impl From<String> for ChatContentPart {
+impl ChatToolChoice {
+    /// Makes the model call this function.
     #[inline]
-    fn from(text: String) -> Self {
-        Self::text(text)
+    pub fn function(name: impl Into<String>) -> Self {
+        ChatNamedToolChoice::new(ChatNamedToolChoiceFunction::new(name)).into()
+    }
+}
+
+impl ChatRequestResponseFormat {
+    /// Makes the model answer with JSON that follows this schema, which has a name for the model.
+    #[inline]
+    pub fn json_schema(name: impl Into<String>, schema: impl Into<JsonObject>) -> Self {
+        ChatFormatJsonSchemaConfig::new(ChatJsonSchemaConfig::new(name).schema(schema)).into()
     }
 }
 
@@ -277,6 +365,32 @@ impl ChatFunctionToolFunction {
     }
 }
 
+impl ChatStreamChunk {
+    /// Returns the text that this chunk adds to the first choice; `None` if it adds none.
+    ///
+    /// ```no_run
+    /// # async fn run(client: openrouter_kit::OpenRouter) -> Result<(), openrouter_kit::Error> {
+    /// use openrouter_kit::models::ChatRequest;
+    ///
+    /// let mut chunks = client.chat().stream(ChatRequest::new("Hello").model("openai/gpt-4o-mini")).await?;
+    /// while let Some(chunk) = chunks.next().await {
+    ///     print!("{}", chunk?.text().unwrap_or_default());
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[inline]
+    pub fn text(&self) -> Option<Cow<'_, str>> {
+        let delta = &self.choices.iter().find(|choice| choice.index == 0)?.delta;
+        match delta.content.as_deref() {
+            Some("") => None,
+            Some(text) => Some(text.into()),
+            // A few providers send a list of parts.
+            None => text_of_parts(&parts(delta.extra.get("content")?)).map(Cow::Owned),
+        }
+    }
+}
+
 impl ChatResult {
     /// The message of the first choice; `None` where there is no choice.
     #[inline]
@@ -306,6 +420,21 @@ impl ChatResult {
     #[inline]
     pub fn tool_calls(&self) -> &[ChatToolCall] {
         self.choices.first().map(ChatChoice::tool_calls).unwrap_or_default()
+    }
+
+    /// Returns the images of the first choice.
+    ///
+    /// ```no_run
+    /// # async fn run(result: openrouter_kit::models::ChatResult) -> Result<(), openrouter_kit::Error> {
+    /// for (number, image) in result.images().iter().enumerate() {
+    ///     image.save_to(format!("{number}.png")).await?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[inline]
+    pub fn images(&self) -> &[ChatAssistantImage] {
+        self.message().and_then(|message| message.images.as_deref()).unwrap_or_default()
     }
 
     /// What OpenRouter charged for the call, in US dollars, where the answer tells it.
@@ -345,10 +474,10 @@ impl ChatAssistantMessage {
     #[inline]
     pub fn text(&self) -> Option<Cow<'_, str>> {
         match self.content.as_ref()? {
-            ChatAssistantMessageContent::Text(text) if text.is_empty() => None,
-            ChatAssistantMessageContent::Text(text) => Some(text.into()),
-            ChatAssistantMessageContent::List(parts) => text_of_parts(parts).map(Cow::Owned),
-            ChatAssistantMessageContent::Unrecognized(_) => None,
+            ChatMessageContent::Text(text) if text.is_empty() => None,
+            ChatMessageContent::Text(text) => Some(text.into()),
+            ChatMessageContent::List(parts) => text_of_parts(parts).map(Cow::Owned),
+            ChatMessageContent::Unrecognized(_) => None,
         }
     }
 
@@ -372,7 +501,45 @@ impl ChatAssistantMessage {
     }
 }
 
+impl ChatAssistantImage {
+    /// Returns the bytes of the image.
+    ///
+    /// # Errors
+    /// [`Error::Unexpected`] if the image is given by an address instead of its bytes, or is not valid base64.
+    #[inline]
+    pub fn bytes(&self) -> Result<Vec<u8>, Error> {
+        bytes_of(&self.image_url.url)
+    }
+
+    /// Writes the image to a file, as [`Download::save_to`](crate::core::Download::save_to) does, and returns its size.
+    ///
+    /// # Errors
+    /// As [`bytes`](Self::bytes), and [`Error::Unexpected`] if the file cannot be written.
+    #[inline]
+    pub async fn save_to(&self, path: impl AsRef<Path>) -> Result<u64, Error> {
+        save(&self.image_url.url, path.as_ref()).await
+    }
+}
+
 impl ChatToolCall {
+    /// Returns the name of the function.
+    #[inline]
+    pub fn name(&self) -> &str {
+        &self.function.name
+    }
+
+    /// Returns the arguments as the model wrote them: JSON in most cases.
+    #[inline]
+    pub fn arguments(&self) -> &str {
+        &self.function.arguments
+    }
+
+    /// Returns the id of the call, which the message with its result refers to.
+    #[inline]
+    pub fn call_id(&self) -> &str {
+        &self.id
+    }
+
     /// Reads the arguments as a value. Empty ones count as `{}`.
     ///
     /// ```

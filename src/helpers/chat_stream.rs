@@ -4,52 +4,47 @@ use std::collections::BTreeMap;
 
 use super::chat::is_told;
 use super::gather::Gathered;
-use super::said;
-use super::text::{Half, TextDeltas, tell};
-use crate::Error;
-use crate::core::EventStream;
+use super::text::sealed::Sealed;
+use super::text::{Half, Piece, TextEvent, tell};
+use super::{members_of, read_as, update};
 use crate::core::wire::{self, Json, Wire};
 use crate::models::{
-    ChatAssistantMessage, ChatAssistantMessageContent, ChatAudioOutput, ChatChoice, ChatContentPart, ChatContentText,
+    ChatAssistantMessage, ChatAudioOutput, ChatChoice, ChatContentPart, ChatContentText, ChatMessageContent,
     ChatResult, ChatStreamChoice, ChatStreamChunk, ChatStreamDelta, ChatStreamToolCall, ChatTokenLogprobs,
     ChatToolCall, ChatToolCallFunction, ChatUsage, Extra, ReasoningDetail, ReasoningDetailSummary, ReasoningDetailText,
 };
 
-impl EventStream<ChatStreamChunk> {
-    /// Reads the stream to its end and puts the chunks together: the answer as it would have come without a stream.
-    ///
-    /// # Errors
-    /// Returns the first error of the stream; [`Error::Connection`] if it ended cleanly but contained nothing readable.
-    /// To keep what had arrived by then, feed a [`ChatAccumulator`] yourself.
+impl Sealed for ChatStreamChunk {}
+
+impl TextEvent for ChatStreamChunk {
+    type Output = ChatResult;
+    type Accumulator = ChatAccumulator;
+
     #[inline]
-    pub async fn collect(mut self) -> Result<ChatResult, Error> {
-        let mut answer = ChatAccumulator::new();
-        while let Some(chunk) = self.next().await {
-            answer.push(&chunk?);
-        }
-        let result = answer.finish();
-        if result.choices.is_empty() && result.id.is_empty() && result.usage.is_none() {
-            return Err(self.incomplete("no chunk contained a choice"));
-        }
-        Ok(result)
+    fn accumulate(&self, accumulator: &mut ChatAccumulator) {
+        accumulator.push(self);
     }
 
-    /// The text of the first choice alone, piece by piece as it comes.
     #[inline]
-    pub fn text_deltas(self) -> TextDeltas<ChatStreamChunk> {
-        TextDeltas::new(self, |chunk, source| {
-            let ChatStreamChoice { delta, finish_reason, extra, .. } =
-                chunk.choices.into_iter().find(|choice| choice.index == 0)?;
-            let parts_of = |content: &Json| text_of_parts(&parts(content));
-            if let Some(text) = delta.content.or_else(|| delta.extra.get("content").and_then(parts_of)) {
-                return Some((tell(source, 0, text)?, delta.extra.exact("content").cloned()));
-            }
-            // A few providers send the whole message, some of them without deltas.
-            let message =
-                extra.get("message").filter(|_| finish_reason.is_some_and(|reason| is_told(reason.as_str())))?;
-            let message: ChatAssistantMessage = wire::decode_event(message.as_text()).ok()?;
-            Some((tell(source, 1, message.text()?.into_owned())?, None))
-        })
+    fn output(accumulator: ChatAccumulator) -> Option<ChatResult> {
+        let result = accumulator.finish();
+        let is_empty = result.choices.is_empty() && result.id.is_empty() && result.usage.is_none();
+        if is_empty { None } else { Some(result) }
+    }
+
+    #[inline]
+    fn text(&self, source: &mut Option<u8>) -> Option<Piece> {
+        let ChatStreamChoice { delta, finish_reason, extra, .. } =
+            self.choices.iter().find(|choice| choice.index == 0)?;
+        let parts_of = |content: &Json| text_of_parts(&parts(content));
+        if let Some(text) = delta.content.clone().or_else(|| delta.extra.get("content").and_then(parts_of)) {
+            return Some((tell(source, 0, text)?, delta.extra.exact("content").cloned()));
+        }
+        // A few providers send the whole message, some of them without deltas.
+        let is_end = finish_reason.as_ref().is_some_and(|reason| is_told(reason.as_str()));
+        let message = extra.get("message").filter(|_| is_end)?;
+        let message: ChatAssistantMessage = wire::decode_event(message.as_text()).ok()?;
+        Some((tell(source, 1, message.text()?.into_owned())?, None))
     }
 }
 
@@ -112,16 +107,16 @@ impl ChatAccumulator {
     #[inline]
     pub fn push(&mut self, chunk: &ChatStreamChunk) {
         let result = &mut self.result;
-        said(&mut result.id, &chunk.id);
-        said(&mut result.created, &chunk.created);
-        said(&mut result.model, &chunk.model);
-        said(&mut result.system_fingerprint, &chunk.system_fingerprint);
-        said(&mut result.provider, &chunk.provider);
-        said(&mut result.service_tier, &chunk.service_tier);
-        said_usage(&mut result.usage, &chunk.usage);
-        said(&mut result.openrouter_metadata, &chunk.openrouter_metadata);
-        said(&mut result.alignment, &chunk.alignment);
-        said(&mut result.safeguard_results, &chunk.safeguard_results);
+        update(&mut result.id, &chunk.id);
+        update(&mut result.created, &chunk.created);
+        update(&mut result.model, &chunk.model);
+        update(&mut result.system_fingerprint, &chunk.system_fingerprint);
+        update(&mut result.provider, &chunk.provider);
+        update(&mut result.service_tier, &chunk.service_tier);
+        update_usage(&mut result.usage, &chunk.usage);
+        update(&mut result.openrouter_metadata, &chunk.openrouter_metadata);
+        update(&mut result.alignment, &chunk.alignment);
+        update(&mut result.safeguard_results, &chunk.safeguard_results);
         if let Some(error) = chunk.error.as_ref().and_then(|error| Json::of(error).ok()) {
             result.extra.insert("error", error);
         }
@@ -159,14 +154,14 @@ fn keep_unrecognized(extra: &mut Extra, name: &str, unrecognized: &Vec<Json>) {
 
 /// Merges the usage; if it has no tokens, only its cost, since another chunk has the real one.
 #[inline]
-fn said_usage(known: &mut Option<ChatUsage>, usage: &Option<ChatUsage>) {
+fn update_usage(known: &mut Option<ChatUsage>, usage: &Option<ChatUsage>) {
     match (known, usage) {
         (Some(known), Some(usage))
             if (usage.prompt_tokens, usage.completion_tokens, usage.total_tokens) == (0, 0, 0) =>
         {
-            said(&mut known.cost, &usage.cost);
+            update(&mut known.cost, &usage.cost);
         }
-        (known, usage) => said(known, usage),
+        (known, usage) => update(known, usage),
     }
 }
 
@@ -216,9 +211,9 @@ impl Choice {
     #[inline]
     fn push(&mut self, from: &ChatStreamChoice) {
         if from.finish_reason.as_ref().is_some_and(|reason| is_told(reason.as_str())) {
-            said(&mut self.choice.finish_reason, &from.finish_reason);
+            update(&mut self.choice.finish_reason, &from.finish_reason);
         }
-        said(&mut self.choice.native_finish_reason, &from.native_finish_reason);
+        update(&mut self.choice.native_finish_reason, &from.native_finish_reason);
         if let Some(logprobs) = &from.logprobs {
             join_logprobs(&mut self.choice.logprobs, logprobs);
         }
@@ -272,14 +267,14 @@ impl Choice {
     /// Adds a piece of a tool call. A missing index also reads as 0.
     #[inline]
     fn push_call(&mut self, piece: &ChatStreamToolCall) {
-        if wire::came(piece, "index") {
+        if wire::is_present(piece, "index") {
             return self.calls.push(Some(piece.index), piece);
         }
         // Without an index there is little else to identify such a piece.
         let with_index = || {
-            let mut members = members_of(&Json::of(piece).ok()?)?;
-            members.insert("index".to_owned(), Json::of(&0).ok()?);
-            wire::decode(Json::of(&members).ok()?.as_text()).ok()
+            let mut members = members_of(piece);
+            members.insert("index".to_owned(), Json::from(0));
+            read_as(&members)
         };
         self.calls.push(None, &with_index().unwrap_or_else(|| piece.clone()));
     }
@@ -327,10 +322,10 @@ impl Choice {
         }
         // A member may be unknown in a delta but known in a message, such as images.
         if !self.unknown.is_empty()
-            && let Some(mut members) = Json::of(&*message).ok().and_then(|json| members_of(&json))
+            && let Some(mut members) = read_as::<_, BTreeMap<String, Json>>(&*message)
         {
             members.extend(self.unknown.finish());
-            if let Some(read) = Json::of(&members).ok().and_then(|json| wire::decode_event(json.as_text()).ok()) {
+            if let Some(read) = read_as(&members) {
                 *message = read;
             }
         }
@@ -345,12 +340,6 @@ fn join(whole: &mut Option<String>, half: &mut Half, text: &Option<String>, exac
     if let Some(text) = text {
         half.push(whole.get_or_insert_default(), text, exact);
     }
-}
-
-/// The members of an object.
-#[inline]
-fn members_of(json: &Json) -> Option<BTreeMap<String, Json>> {
-    wire::decode(json.as_text()).ok()
 }
 
 #[inline]
@@ -369,8 +358,8 @@ fn join_logprobs(whole: &mut Option<ChatTokenLogprobs>, from: &ChatTokenLogprobs
 
 #[inline]
 fn join_audio(whole: &mut ChatAudioOutput, half: &mut Half, from: &ChatAudioOutput) {
-    said(&mut whole.id, &from.id);
-    said(&mut whole.expires_at, &from.expires_at);
+    update(&mut whole.id, &from.id);
+    update(&mut whole.expires_at, &from.expires_at);
     if let Some(data) = &from.data {
         whole.data.get_or_insert_default().push_str(data);
     }
@@ -420,18 +409,18 @@ impl Content {
     }
 
     #[inline]
-    fn finish(self) -> Option<ChatAssistantMessageContent> {
+    fn finish(self) -> Option<ChatMessageContent> {
         match self {
             Self::Nothing => None,
-            Self::Text(text) => Some(ChatAssistantMessageContent::Text(text)),
-            Self::Parts(parts) => Some(ChatAssistantMessageContent::List(parts)),
+            Self::Text(text) => Some(ChatMessageContent::Text(text)),
+            Self::Parts(parts) => Some(ChatMessageContent::List(parts)),
         }
     }
 }
 
 /// The parts of a content that is no text.
 #[inline]
-fn parts(content: &Json) -> Vec<ChatContentPart> {
+pub(super) fn parts(content: &Json) -> Vec<ChatContentPart> {
     match wire::decode(content.as_text()) {
         Ok(list) => list,
         Err(_) => wire::decode(content.as_text()).into_iter().collect(),
@@ -607,8 +596,8 @@ fn join_text_detail(known: &mut ReasoningDetailText, half: &mut Half, piece: &Re
     if let Some(signature) = piece.signature.as_ref().filter(|_| known.signature != piece.signature) {
         known.signature.get_or_insert_default().push_str(signature);
     }
-    said(&mut known.id, &piece.id);
-    said(&mut known.format, &piece.format);
+    update(&mut known.id, &piece.id);
+    update(&mut known.format, &piece.format);
     known.extra.merge(&piece.extra, "");
     true
 }
@@ -620,8 +609,8 @@ fn join_summary_detail(known: &mut ReasoningDetailSummary, half: &mut Half, piec
     }
     half.push(&mut known.summary, &piece.summary, piece.extra.exact("summary"));
     known.extra.forget_exact("summary");
-    said(&mut known.id, &piece.id);
-    said(&mut known.format, &piece.format);
+    update(&mut known.id, &piece.id);
+    update(&mut known.format, &piece.format);
     known.extra.merge(&piece.extra, "");
     true
 }

@@ -1,17 +1,8 @@
 //! Embedding vectors as numbers, whichever form they came in.
 
-use base64::Engine as _;
-use base64::alphabet::STANDARD;
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-
+use crate::core::base64;
 use crate::core::wire::DecodeError;
 use crate::models::{CreateEmbeddingsResponse, Embedding, EmbeddingVector};
-
-/// Providers differ in whether they pad.
-const BASE64: GeneralPurpose = GeneralPurpose::new(
-    &STANDARD,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
-);
 
 impl CreateEmbeddingsResponse {
     /// The vectors in the order of the inputs, whichever form they came in.
@@ -63,8 +54,8 @@ fn vector(embedding: &EmbeddingVector) -> Result<Vec<f32>, DecodeError> {
             numbers.iter().enumerate().map(|(at, number)| narrow(*number).map_err(|e| e.inside_element(at))).collect()
         }
         EmbeddingVector::Text(text) => {
-            let bytes = BASE64.decode(text).map_err(|error| {
-                DecodeError::new(format!("expected numbers or base64, found another text: {error}"))
+            let bytes = base64::decode(text).map_err(|at| {
+                DecodeError::new(format!("expected numbers or base64, found another text: invalid byte at {at}"))
             })?;
             let (numbers, rest) = bytes.as_chunks();
             if rest.is_empty() {

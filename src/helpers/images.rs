@@ -1,8 +1,11 @@
 //! Comfort for the Images API.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
+use super::media::{bytes_of, save};
 use super::{objects, whole_stream};
+use crate::Error;
 use crate::core::StreamItem;
 use crate::core::wire::{self, Json, Root, Wire};
 use crate::models::{ImageGenerationResponse, ImageGenerationResponseData, ImageStreamEvent};
@@ -65,5 +68,48 @@ impl StreamItem for ImageStreamEvent {
             pictures.iter().map(|picture| Json::of(picture).ok()).collect::<Option<Vec<_>>>()
         };
         events().unwrap_or_default()
+    }
+}
+
+impl ImageGenerationResponseData {
+    /// Returns the bytes of the image.
+    ///
+    /// # Errors
+    /// [`Error::Unexpected`] if it is not valid base64.
+    #[inline]
+    pub fn bytes(&self) -> Result<Vec<u8>, Error> {
+        bytes_of(&self.b64_json)
+    }
+
+    /// Writes the image to a file, as [`Download::save_to`](crate::core::Download::save_to) does, and returns its size.
+    ///
+    /// ```no_run
+    /// # async fn run(client: openrouter_kit::OpenRouter) -> Result<(), openrouter_kit::Error> {
+    /// # use openrouter_kit::models::ImageGenerationRequest;
+    /// let request = ImageGenerationRequest::new("google/gemini-2.5-flash-image", "A cat on a roof");
+    /// for (number, image) in client.images().generate(request).await?.data.iter().enumerate() {
+    ///     image.save_to(format!("{number}.png")).await?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`bytes`](Self::bytes), and [`Error::Unexpected`] if the file cannot be written.
+    #[inline]
+    pub async fn save_to(&self, path: impl AsRef<Path>) -> Result<u64, Error> {
+        save(&self.b64_json, path.as_ref()).await
+    }
+}
+
+impl ImageGenerationResponse {
+    /// Writes the first image to a file, as [`Download::save_to`](crate::core::Download::save_to) does, and returns its
+    /// size. Of several, each in `data` has a method of this name.
+    ///
+    /// # Errors
+    /// [`Error::Unexpected`] if there is no image, if it is not valid base64, or if the file cannot be written.
+    #[inline]
+    pub async fn save_to(&self, path: impl AsRef<Path>) -> Result<u64, Error> {
+        save(self.data.first().map(|image| &*image.b64_json).unwrap_or_default(), path.as_ref()).await
     }
 }

@@ -1,14 +1,17 @@
 //! Comfort for the Messages API.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use serde::de::DeserializeOwned;
 
+use super::media::{Kind, Media};
 use super::messages_stream::MessagesAccumulator;
 use super::text::{ParseError, parse, parse_arguments};
 use super::{retyped, whole_stream};
-use crate::core::StreamItem;
-use crate::core::wire::{self, Json, Root, Wire};
+use crate::Error;
+use crate::core::wire::{self, IntoText, Json, Root, Wire};
+use crate::core::{StreamItem, base64};
 use crate::models::*;
 
 impl Root for MessagesResult {
@@ -126,18 +129,10 @@ impl MessagesMessageParam {
 }
 
 /// A message of the user.
-impl From<&str> for MessagesMessageParam {
+impl<T: IntoText> From<T> for MessagesMessageParam {
     #[inline]
-    fn from(text: &str) -> Self {
-        Self::user(text)
-    }
-}
-
-/// A message of the user.
-impl From<String> for MessagesMessageParam {
-    #[inline]
-    fn from(text: String) -> Self {
-        Self::user(text)
+    fn from(text: T) -> Self {
+        Self::user(text.into_text())
     }
 }
 
@@ -148,28 +143,67 @@ impl MessagesContentBlockParam {
         AnthropicTextBlockParam::new(text).into()
     }
 
-    /// A picture by its address.
+    /// An image by its URL.
     #[inline]
     pub fn image_url(url: impl Into<String>) -> Self {
-        AnthropicImageBlockParam::new(AnthropicUrlImageSource::new(url)).into()
+        AnthropicImageBlockParam::new(UrlSource::new(url)).into()
     }
 
-    /// A picture in itself: its bytes in base64 and their media type, as `image/png`.
+    /// An image inline: its bytes in base64 and their media type, such as `image/png`.
     #[inline]
     pub fn image(base64: impl Into<String>, media_type: impl Into<AnthropicImageMimeType>) -> Self {
         AnthropicImageBlockParam::new(AnthropicBase64ImageSource::new(base64, media_type)).into()
     }
 
-    /// A PDF by its address.
+    /// An image from its bytes and their media type, such as `image/png`.
     #[inline]
-    pub fn pdf_url(url: impl Into<String>) -> Self {
-        AnthropicDocumentBlockParam::new(AnthropicUrlPdfSource::new(url)).into()
+    pub fn image_data(media_type: impl Into<AnthropicImageMimeType>, bytes: impl AsRef<[u8]>) -> Self {
+        Self::image(base64::encode(bytes.as_ref()), media_type)
     }
 
-    /// A PDF in itself: its bytes in base64.
+    /// An image from its bytes, whose format is recognized.
+    ///
+    /// # Errors
+    /// [`Error::InvalidRequest`] if they are not in a known image format; [`image_data`](Self::image_data) takes any.
+    #[inline]
+    pub fn image_bytes(bytes: impl AsRef<[u8]>) -> Result<Self, Error> {
+        Media::new("", bytes.as_ref(), Kind::Image).map(|image| Self::image(image.base64, image.media_type))
+    }
+
+    /// An image from a file, which is read at once; its format is recognized.
+    ///
+    /// # Errors
+    /// [`Error::InvalidRequest`] if the file cannot be read or is not in a known image format.
+    #[inline]
+    pub fn image_path(path: impl AsRef<Path>) -> Result<Self, Error> {
+        Media::read(path.as_ref(), Kind::Image).map(|image| Self::image(image.base64, image.media_type))
+    }
+
+    /// A PDF by its URL.
+    #[inline]
+    pub fn pdf_url(url: impl Into<String>) -> Self {
+        AnthropicDocumentBlockParam::new(UrlSource::new(url)).into()
+    }
+
+    /// A PDF inline: its bytes in base64.
     #[inline]
     pub fn pdf(base64: impl Into<String>) -> Self {
         AnthropicDocumentBlockParam::new(AnthropicBase64PdfSource::new(base64)).into()
+    }
+
+    /// A PDF from its bytes.
+    #[inline]
+    pub fn pdf_bytes(bytes: impl AsRef<[u8]>) -> Self {
+        Self::pdf(base64::encode(bytes.as_ref()))
+    }
+
+    /// A PDF from a file, which is read at once.
+    ///
+    /// # Errors
+    /// [`Error::InvalidRequest`] if the file cannot be read or is not a PDF.
+    #[inline]
+    pub fn pdf_path(path: impl AsRef<Path>) -> Result<Self, Error> {
+        Media::read(path.as_ref(), Kind::Pdf).map(|pdf| Self::pdf(pdf.base64))
     }
 
     /// What the tool use with this id answers: text, or blocks.
@@ -179,19 +213,25 @@ impl MessagesContentBlockParam {
     }
 }
 
-/// A block of text.
-impl From<&str> for MessagesContentBlockParam {
+impl MessagesRequestToolChoice {
+    /// Makes the model use this tool.
     #[inline]
-    fn from(text: &str) -> Self {
-        Self::text(text)
+    pub fn tool(name: impl Into<String>) -> Self {
+        MessagesRequestToolChoiceTool::new(name).into()
     }
 }
 
-/// A block of text.
-impl From<String> for MessagesContentBlockParam {
+impl MessagesStreamEvent {
+    /// Returns the text that this event adds to the answer; `None` if it adds none.
     #[inline]
-    fn from(text: String) -> Self {
-        Self::text(text)
+    pub fn text(&self) -> Option<&str> {
+        match self {
+            Self::ContentBlockDelta(event) => match &event.delta {
+                MessagesDelta::TextDelta(delta) => Some(&*delta.text).filter(|text| !text.is_empty()),
+                _ => None,
+            },
+            _ => None,
+        }
     }
 }
 
@@ -282,12 +322,30 @@ impl MessagesResult {
 }
 
 impl AnthropicToolUseBlock {
+    /// Returns the name of the tool.
+    #[inline]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Returns the input as JSON text; empty if there is none.
+    #[inline]
+    pub fn arguments(&self) -> &str {
+        self.input.as_ref().map(Json::as_text).unwrap_or_default()
+    }
+
+    /// Returns the id of the call, which the block with its result refers to.
+    #[inline]
+    pub fn call_id(&self) -> &str {
+        &self.id
+    }
+
     /// Reads the input as a value. None counts as `{}`.
     ///
     /// # Errors
     /// [`ParseError`] with the input as it came, when it is no such value.
     #[inline]
     pub fn parse_input<T: DeserializeOwned>(&self) -> Result<T, ParseError> {
-        parse_arguments(self.input.as_ref().map(Json::as_text).unwrap_or_default(), &self.name)
+        parse_arguments(self.arguments(), &self.name)
     }
 }

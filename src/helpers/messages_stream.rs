@@ -2,50 +2,49 @@
 
 use std::collections::BTreeMap;
 
-use super::text::{Half, TextDeltas};
-use super::{overlay, retyped, said};
-use crate::Error;
-use crate::core::EventStream;
-use crate::core::wire::{self, Json, Wire};
+use super::text::sealed::Sealed;
+use super::text::{Half, Piece, TextEvent};
+use super::{members_of, overlay, read_as, retyped, update};
+use crate::core::wire::{Json, Wire};
 use crate::models::{
     AnthropicTextBlock, AnthropicThinkingBlock, Extra, MessagesContentBlock, MessagesContentBlockDeltaEvent,
     MessagesDelta, MessagesDeltaEvent, MessagesResult, MessagesStreamEvent,
 };
 
-impl EventStream<MessagesStreamEvent> {
-    /// Reads the stream to its end and puts the events together: the answer as it would have come without a stream.
-    ///
-    /// # Errors
-    /// Returns the first error of the stream; [`Error::Connection`] if it ended cleanly without a message. To keep what
-    /// had arrived by then, feed a [`MessagesAccumulator`] yourself.
+impl Sealed for MessagesStreamEvent {}
+
+impl TextEvent for MessagesStreamEvent {
+    type Output = MessagesResult;
+    type Accumulator = MessagesAccumulator;
+
     #[inline]
-    pub async fn collect(mut self) -> Result<MessagesResult, Error> {
-        let mut answer = MessagesAccumulator::new();
-        while let Some(event) = self.next().await {
-            answer.push(&event?);
-        }
-        answer.finish().ok_or_else(|| self.incomplete("no message arrived"))
+    fn accumulate(&self, accumulator: &mut MessagesAccumulator) {
+        accumulator.push(self);
     }
 
-    /// What the model says, piece by piece as it comes.
     #[inline]
-    pub fn text_deltas(self) -> TextDeltas<MessagesStreamEvent> {
-        TextDeltas::new(self, |event, _| match event {
-            MessagesStreamEvent::ContentBlockDelta(event) => match event.delta {
-                MessagesDelta::TextDelta(delta) => Some((delta.text, delta.extra.exact("text").cloned())),
+    fn output(accumulator: MessagesAccumulator) -> Option<MessagesResult> {
+        accumulator.finish()
+    }
+
+    #[inline]
+    fn text(&self, _: &mut Option<u8>) -> Option<Piece> {
+        match self {
+            Self::ContentBlockDelta(event) => match &event.delta {
+                MessagesDelta::TextDelta(delta) => Some((delta.text.clone(), delta.extra.exact("text").cloned())),
                 _ => None,
             },
             // Text usually starts empty.
-            MessagesStreamEvent::ContentBlockStart(event) => match retyped(&event.content_block) {
+            Self::ContentBlockStart(event) => match retyped(&event.content_block) {
                 MessagesContentBlock::Text(block) => Some((block.text, None)),
                 _ => None,
             },
-            MessagesStreamEvent::MessageStart(event) => {
-                let message: MessagesResult = read(&event.message);
+            Self::MessageStart(event) => {
+                let message: MessagesResult = read_as(&event.message).unwrap_or_else(MessagesResult::missing);
                 Some((message.text(), None))
             }
             _ => None,
-        })
+        }
     }
 }
 
@@ -106,7 +105,7 @@ impl MessagesAccumulator {
     pub fn push(&mut self, event: &MessagesStreamEvent) {
         match event {
             MessagesStreamEvent::MessageStart(event) => {
-                let mut message: MessagesResult = read(&event.message);
+                let mut message: MessagesResult = read_as(&event.message).unwrap_or_else(MessagesResult::missing);
                 let mut content = self.message.take().map(|before| before.content).unwrap_or_default();
                 content.extend(self.end_blocks());
                 content.append(&mut message.content);
@@ -126,7 +125,7 @@ impl MessagesAccumulator {
             MessagesStreamEvent::MessageDelta(event) => self.push_end(event),
             MessagesStreamEvent::MessageStop(event) => {
                 if let Some(message) = &mut self.message {
-                    said(&mut message.openrouter_metadata, &event.openrouter_metadata);
+                    update(&mut message.openrouter_metadata, &event.openrouter_metadata);
                     message.extra.merge(&event.extra, "");
                 }
             }
@@ -158,7 +157,7 @@ impl MessagesAccumulator {
             overlay_usage(&mut usage, self.usage);
             overlay(&mut members, self.end);
             members.extend(Json::of(&usage).map(|usage| ("usage".to_owned(), usage)));
-            message = read(&members);
+            message = read_as(&members).unwrap_or_else(MessagesResult::missing);
         }
         message.content = content;
         if let (false, Ok(events)) = (self.unrecognized.is_empty(), Json::of(&self.unrecognized)) {
@@ -280,24 +279,11 @@ impl Block {
             other => {
                 let mut members = members_of(other);
                 members.insert("input".to_owned(), input);
-                block = read(&members);
+                block = read_as(&members).unwrap_or_else(MessagesContentBlock::missing);
             }
         }
         block
     }
-}
-
-/// The same JSON as another type, which keeps whatever does not fit.
-#[inline]
-fn read<T: Wire, U: Wire>(value: &T) -> U {
-    let text = wire::encode(value).ok().and_then(|text| String::from_utf8(text).ok());
-    text.and_then(|text| wire::decode_event(&text).ok()).unwrap_or_else(U::missing)
-}
-
-/// The members of an object.
-#[inline]
-fn members_of<T: Wire>(value: &T) -> BTreeMap<String, Json> {
-    read(value)
 }
 
 /// Merges usage into what is known of it; 0 is ignored too, except for the output tokens.

@@ -4,6 +4,11 @@
 //! Functions are `#[inline]` although some are long: only then is their code, and that of the types they handle, made for
 //! the programs that use them alone, and not with the crate for all.
 
+#![cfg_attr(
+    not(feature = "full"),
+    allow(dead_code, unused_imports, unused_macros, reason = "not every namespace needs all of it")
+)]
+
 #[cfg(feature = "chat")]
 mod chat;
 #[cfg(feature = "chat")]
@@ -16,10 +21,14 @@ mod files;
 mod gather;
 #[cfg(feature = "images")]
 mod images;
+#[cfg(any(feature = "chat", feature = "images", feature = "messages", feature = "responses"))]
+#[allow(dead_code, reason = "the namespace `images` alone sends no files")]
+mod media;
 #[cfg(feature = "messages")]
 mod messages;
 #[cfg(feature = "messages")]
 mod messages_stream;
+mod partial_json;
 #[cfg(feature = "responses")]
 mod responses;
 #[cfg(feature = "responses")]
@@ -34,9 +43,10 @@ mod video_generation;
 pub use chat_stream::ChatAccumulator;
 #[cfg(feature = "messages")]
 pub use messages_stream::MessagesAccumulator;
+pub use partial_json::PartialJson;
 #[cfg(feature = "responses")]
 pub use responses_stream::ResponsesAccumulator;
-pub use text::{ParseError, TextDeltas};
+pub use text::{JsonStream, ParseError, TextEvent, TextStream};
 #[cfg(feature = "video-generation")]
 pub use video_generation::VideoWait;
 
@@ -47,53 +57,65 @@ use std::collections::BTreeMap;
 use crate::core::wire::Json;
 #[cfg(any(feature = "chat", feature = "messages", feature = "responses"))]
 use crate::core::wire::Wire;
-#[cfg(any(feature = "chat", feature = "messages", feature = "responses"))]
+#[cfg(any(feature = "messages", feature = "responses"))]
 use crate::core::wire::Writer;
 use crate::models::Extra;
 
+#[cfg(any(feature = "chat", feature = "messages", feature = "responses"))]
+impl crate::models::CacheControl {
+    /// Returns the mark for the cache that is kept for five minutes; `ttl("1h")` keeps it for an hour.
+    #[inline]
+    pub fn ephemeral() -> Self {
+        Self::new()
+    }
+}
+
 /// Whether the members beyond the typed ones hold an error, as those of an error body do.
-#[allow(dead_code, reason = "each namespace with streams uses it")]
 #[inline]
 fn holds_error(extra: &Extra) -> bool {
     extra.reports_error()
 }
 
-#[allow(dead_code, reason = "each namespace with streams uses it")]
 #[inline]
 fn holds(extra: &Extra, name: &str) -> bool {
     extra.get(name).is_some_and(|value| !value.is_null())
 }
 
-/// The same JSON as another type of the API, for what arrives as one type and is sent back as another.
+/// Converts a value to another type of the API by its JSON, for what arrives as one type and is sent back as another.
 ///
 /// Nothing is lost: every union keeps whole what fits none of its types. Only a number that is not finite, which never
 /// arrives, becomes null.
 #[cfg(any(feature = "messages", feature = "responses"))]
 #[inline]
 fn retyped<T: Wire, U: Wire + From<crate::models::Unrecognized>>(value: &T) -> U {
-    let json = written(value);
+    let mut writer = Writer::new();
+    value.write(&mut writer);
+    let json = writer.finish_with_nulls();
     crate::core::wire::decode(&json).unwrap_or_else(|_| U::from(Json::checked(&json).into()))
 }
 
-/// Takes a value that is not missing, null or empty. An empty one is better than none.
+/// Reads the JSON of a value as another type, which keeps whatever does not fit.
 #[cfg(any(feature = "chat", feature = "messages", feature = "responses"))]
 #[inline]
-fn said<T: Wire>(known: &mut T, value: &T) {
-    if known != value {
-        let json = written(value);
-        if json != T::EMPTY && (!is_empty(&json) || *known == T::missing()) {
-            known.clone_from(value);
-        }
-    }
+fn read_as<T: Wire, U: Wire>(value: &T) -> Option<U> {
+    let text = String::from_utf8(crate::core::wire::encode(value).ok()?).ok()?;
+    crate::core::wire::decode_event(&text).ok()
 }
 
-/// The JSON of a value; empty if it is absent.
+/// Returns the members of an object; none if it is not one.
 #[cfg(any(feature = "chat", feature = "messages", feature = "responses"))]
 #[inline]
-fn written<T: Wire>(value: &T) -> String {
-    let mut writer = Writer::new();
-    value.write(&mut writer);
-    writer.finish_with_nulls()
+fn members_of<T: Wire>(value: &T) -> BTreeMap<String, Json> {
+    read_as(value).unwrap_or_default()
+}
+
+/// Takes over a newer value, unless it says nothing; what is missing takes an empty value too.
+#[cfg(any(feature = "chat", feature = "messages", feature = "responses"))]
+#[inline]
+fn update<T: Wire>(known: &mut T, newer: &T) {
+    if !newer.is_missing() && (!newer.is_blank() || known.is_missing()) && known != newer {
+        known.clone_from(newer);
+    }
 }
 
 /// Overwrites the known members with those of `newer`. Null and empty values replace nothing.
@@ -101,16 +123,10 @@ fn written<T: Wire>(value: &T) -> String {
 #[inline]
 fn overlay(known: &mut BTreeMap<String, Json>, newer: BTreeMap<String, Json>) {
     for (name, value) in newer {
-        if !is_empty(value.as_text()) || !known.contains_key(&name) {
+        if !value.is_blank() || !known.contains_key(&name) {
             known.insert(name, value);
         }
     }
-}
-
-/// Whether a JSON text is empty.
-#[cfg(any(feature = "chat", feature = "messages", feature = "responses"))]
-fn is_empty(json: &str) -> bool {
-    matches!(json, "" | "null" | "\"\"" | "[]" | "{}")
 }
 
 /// The objects of a list, by their members.
@@ -121,7 +137,6 @@ fn objects(list: &Json) -> Vec<BTreeMap<String, Json>> {
 }
 
 /// Reads the data of the events of a stream; `None` if the stream is not complete.
-#[allow(dead_code, reason = "each namespace with streams uses it")]
 fn whole_stream<T: crate::core::StreamItem>(events: &[&str]) -> Option<Vec<T>> {
     let mut is_complete = false;
     let mut items = Vec::new();

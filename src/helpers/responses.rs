@@ -1,14 +1,17 @@
 //! Comfort for the Responses API.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use serde::de::DeserializeOwned;
 
+use super::media::{Kind, Media, bytes_of, data_url, save};
 use super::responses_stream::ResponsesAccumulator;
 use super::text::{ParseError, parse, parse_arguments};
 use super::{holds_error, retyped, whole_stream};
-use crate::core::StreamItem;
-use crate::core::wire::{self, Root};
+use crate::Error;
+use crate::core::wire::{self, IntoText, Root};
+use crate::core::{StreamItem, base64};
 use crate::models::*;
 
 impl Root for ResponsesResult {
@@ -76,7 +79,7 @@ impl From<&OutputItem> for InputItem {
     #[inline]
     fn from(item: &OutputItem) -> Self {
         let OutputItem::FunctionCall(call) = item else { return retyped(item) };
-        let is_missing = !wire::came(&**call, "arguments") && !call.name.is_empty();
+        let is_missing = !wire::is_present(&**call, "arguments") && !call.name.is_empty();
         if !is_missing && call.extra.exact("arguments").is_none() {
             return retyped(item);
         }
@@ -98,76 +101,60 @@ impl From<OutputItem> for InputItem {
 }
 
 impl InputItem {
-    /// What the user says: text, or parts ([`EasyInputMessageContentItem`]).
+    /// What the user says: text, or parts ([`InputContentPart`]).
     ///
     /// ```
-    /// use openrouter_kit::models::{EasyInputMessageContentItem, InputItem, ResponsesRequest};
+    /// use openrouter_kit::models::{InputContentPart, InputItem, ResponsesRequest};
     ///
     /// let request = ResponsesRequest::new().model("openai/gpt-4o-mini").input([
     ///     InputItem::system("You are brief."),
     ///     InputItem::user([
-    ///         EasyInputMessageContentItem::text("What is this?"),
-    ///         EasyInputMessageContentItem::image_url("https://example.com/cat.png"),
+    ///         InputContentPart::text("What is this?"),
+    ///         InputContentPart::image_url("https://example.com/cat.png"),
     ///     ]),
     /// ]);
     /// # let _ = request;
     /// ```
     #[inline]
     pub fn user(content: impl Into<EasyInputMessageContent>) -> Self {
-        EasyInputMessage::new(EasyInputMessageRole::User).content(content).into()
+        EasyInputMessage::new(MessageRole::User).content(content).into()
     }
 
     /// How the model shall behave, above everything the user says.
     #[inline]
     pub fn system(content: impl Into<EasyInputMessageContent>) -> Self {
-        EasyInputMessage::new(EasyInputMessageRole::System).content(content).into()
+        EasyInputMessage::new(MessageRole::System).content(content).into()
     }
 
     /// How the model shall behave, by the name newer models have for it.
     #[inline]
     pub fn developer(content: impl Into<EasyInputMessageContent>) -> Self {
-        EasyInputMessage::new(EasyInputMessageRole::Developer).content(content).into()
+        EasyInputMessage::new(MessageRole::Developer).content(content).into()
     }
 
     /// What the model said, as written by the program. Output that came is sent back whole with
     /// [`ResponsesResult::to_input`].
     #[inline]
     pub fn assistant(content: impl Into<EasyInputMessageContent>) -> Self {
-        EasyInputMessage::new(EasyInputMessageRole::Assistant).content(content).into()
+        EasyInputMessage::new(MessageRole::Assistant).content(content).into()
     }
 
     /// What the function call with this `call_id` answers: text (mostly JSON), or parts.
     #[inline]
-    pub fn function_call_output(call_id: impl Into<String>, output: impl Into<FunctionCallOutputItemOutput>) -> Self {
+    pub fn function_call_output(call_id: impl Into<String>, output: impl Into<ToolCallOutput>) -> Self {
         FunctionCallOutputItem::new(call_id, output).into()
     }
 }
 
 /// A message of the user.
-impl From<&str> for InputItem {
+impl<T: IntoText> From<T> for InputItem {
     #[inline]
-    fn from(text: &str) -> Self {
-        Self::user(text)
+    fn from(text: T) -> Self {
+        Self::user(text.into_text())
     }
 }
 
-/// A message of the user.
-impl From<String> for InputItem {
-    #[inline]
-    fn from(text: String) -> Self {
-        Self::user(text)
-    }
-}
-
-/// A single item as the whole input.
-impl From<InputItem> for ResponsesInput {
-    #[inline]
-    fn from(item: InputItem) -> Self {
-        Self::List(vec![item])
-    }
-}
-
-impl EasyInputMessageContentItem {
+impl InputContentPart {
     /// Text beside other parts.
     #[inline]
     pub fn text(text: impl Into<String>) -> Self {
@@ -177,16 +164,16 @@ impl EasyInputMessageContentItem {
     /// A picture by its address, or in itself as a `data:` URL; how closely the model looks is left to it.
     #[inline]
     pub fn image_url(url: impl Into<String>) -> Self {
-        InputImage::new(InputImageDetail::Auto).image_url(url).into()
+        InputImage::new(ImageDetail::Auto).image_url(url).into()
     }
 
-    /// Sound: its bytes in base64, and their format, `mp3` or `wav`.
+    /// Audio: its bytes in base64 and their format, `mp3` or `wav`.
     #[inline]
-    pub fn audio(base64: impl Into<String>, format: impl Into<InputAudioInputAudioFormat>) -> Self {
+    pub fn input_audio(base64: impl Into<String>, format: impl Into<InputAudioInputAudioFormat>) -> Self {
         InputAudio::new(InputAudioInputAudio::new(base64, format)).into()
     }
 
-    /// A film by its address, or in itself as a `data:` URL.
+    /// A video by its URL, or inline as a `data:` URL.
     #[inline]
     pub fn video_url(url: impl Into<String>) -> Self {
         InputVideo::new(url).into()
@@ -198,37 +185,165 @@ impl EasyInputMessageContentItem {
         InputFile::new().filename(filename).file_data(data).into()
     }
 
-    /// A document by its address.
+    /// A document by its URL.
     #[inline]
     pub fn file_url(url: impl Into<String>) -> Self {
         InputFile::new().file_url(url).into()
     }
-}
 
-/// A part of text.
-impl From<&str> for EasyInputMessageContentItem {
+    /// An image from its bytes and their media type, such as `image/png`.
     #[inline]
-    fn from(text: &str) -> Self {
-        Self::text(text)
+    pub fn image_data(media_type: impl AsRef<str>, bytes: impl AsRef<[u8]>) -> Self {
+        Self::image_url(data_url(media_type.as_ref(), &base64::encode(bytes.as_ref())))
+    }
+
+    /// An image from its bytes, whose format is recognized.
+    ///
+    /// # Errors
+    /// [`Error::InvalidRequest`] if they are not in a known image format; [`image_data`](Self::image_data) takes any.
+    #[inline]
+    pub fn image_bytes(bytes: impl AsRef<[u8]>) -> Result<Self, Error> {
+        Media::new("", bytes.as_ref(), Kind::Image).map(|image| Self::image_url(image.into_data_url()))
+    }
+
+    /// An image from a file, which is read at once; its format is recognized.
+    ///
+    /// ```no_run
+    /// use openrouter_kit::models::{InputContentPart, InputItem, ResponsesRequest};
+    ///
+    /// let question = [
+    ///     InputContentPart::text("What is this?"),
+    ///     InputContentPart::image_path("cat.png")?,
+    /// ];
+    /// let request = ResponsesRequest::new().model("openai/gpt-4o-mini").input(InputItem::user(question));
+    /// # let _ = request;
+    /// # Ok::<(), openrouter_kit::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::InvalidRequest`] if the file cannot be read or is not in a known image format.
+    #[inline]
+    pub fn image_path(path: impl AsRef<Path>) -> Result<Self, Error> {
+        Media::read(path.as_ref(), Kind::Image).map(|image| Self::image_url(image.into_data_url()))
+    }
+
+    /// Audio from its bytes, whose format is recognized.
+    ///
+    /// # Errors
+    /// [`Error::InvalidRequest`] if they are not in a known audio format.
+    #[inline]
+    pub fn audio_bytes(bytes: impl AsRef<[u8]>) -> Result<Self, Error> {
+        Media::new("", bytes.as_ref(), Kind::Audio).map(|audio| Self::input_audio(audio.base64, audio.format))
+    }
+
+    /// Audio from a file, which is read at once; its format is recognized.
+    ///
+    /// # Errors
+    /// [`Error::InvalidRequest`] if the file cannot be read or is not in a known audio format.
+    #[inline]
+    pub fn audio_path(path: impl AsRef<Path>) -> Result<Self, Error> {
+        Media::read(path.as_ref(), Kind::Audio).map(|audio| Self::input_audio(audio.base64, audio.format))
+    }
+
+    /// A video from its bytes, whose format is recognized.
+    ///
+    /// # Errors
+    /// [`Error::InvalidRequest`] if they are not in a known video format.
+    #[inline]
+    pub fn video_bytes(bytes: impl AsRef<[u8]>) -> Result<Self, Error> {
+        Media::new("", bytes.as_ref(), Kind::Video).map(|video| Self::video_url(video.into_data_url()))
+    }
+
+    /// A video from a file, which is read at once; its format is recognized.
+    ///
+    /// # Errors
+    /// [`Error::InvalidRequest`] if the file cannot be read or is not in a known video format.
+    #[inline]
+    pub fn video_path(path: impl AsRef<Path>) -> Result<Self, Error> {
+        Media::read(path.as_ref(), Kind::Video).map(|video| Self::video_url(video.into_data_url()))
+    }
+
+    /// A document, such as a PDF, from its name and its bytes. Its format is recognized by its first bytes, or else by
+    /// the extension of the name.
+    ///
+    /// # Errors
+    /// [`Error::InvalidRequest`] if neither tells a known format.
+    #[inline]
+    pub fn file_bytes(filename: impl AsRef<str>, bytes: impl AsRef<[u8]>) -> Result<Self, Error> {
+        Media::new(filename.as_ref(), bytes.as_ref(), Kind::Document).map(Self::document)
+    }
+
+    /// A document, such as a PDF, from a file, which is read at once; its format is recognized.
+    ///
+    /// # Errors
+    /// [`Error::InvalidRequest`] if the file cannot be read or is not in a known format.
+    #[inline]
+    pub fn file_path(path: impl AsRef<Path>) -> Result<Self, Error> {
+        Media::read(path.as_ref(), Kind::Document).map(Self::document)
+    }
+
+    #[inline]
+    fn document(media: Media) -> Self {
+        Self::file(media.name.clone(), media.into_data_url())
     }
 }
 
-/// A part of text.
-impl From<String> for EasyInputMessageContentItem {
+impl ResponsesToolChoice {
+    /// Makes the model call this function.
     #[inline]
-    fn from(text: String) -> Self {
-        Self::text(text)
+    pub fn function(name: impl Into<String>) -> Self {
+        ResponsesToolChoiceFunction::new(name).into()
     }
 }
 
-impl ResponsesRequestTool {
+impl ResponsesTextFormat {
+    /// Makes the model answer with JSON that follows this schema, which has a name for the model.
+    #[inline]
+    pub fn json_schema(name: impl Into<String>, schema: impl Into<JsonObject>) -> Self {
+        FormatJsonSchemaConfig::new(name, schema).into()
+    }
+}
+
+/// A form of the answer as the settings of its text.
+impl From<ResponsesTextFormat> for TextExtendedConfig {
+    #[inline]
+    fn from(format: ResponsesTextFormat) -> Self {
+        Self::new().format(format)
+    }
+}
+
+impl ResponsesStreamEvent {
+    /// Returns the text that this event adds to the answer; `None` if it adds none.
+    ///
+    /// ```no_run
+    /// # async fn run(client: openrouter_kit::OpenRouter) -> Result<(), openrouter_kit::Error> {
+    /// use openrouter_kit::models::ResponsesRequest;
+    ///
+    /// let request = ResponsesRequest::new().model("openai/gpt-4o-mini").input("Hello");
+    /// let mut events = client.responses().stream(request).await?;
+    /// while let Some(event) = events.next().await {
+    ///     print!("{}", event?.text().unwrap_or_default());
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[inline]
+    pub fn text(&self) -> Option<&str> {
+        match self {
+            Self::OutputTextDelta(event) => Some(&*event.delta).filter(|text| !text.is_empty()),
+            _ => None,
+        }
+    }
+}
+
+impl ResponsesTool {
     /// A function that the model may call, with the JSON schema of its parameters.
     ///
     /// ```
-    /// use openrouter_kit::models::{ResponsesRequest, ResponsesRequestTool};
+    /// use openrouter_kit::models::{ResponsesRequest, ResponsesTool};
     /// use openrouter_kit::serde_json::json;
     ///
-    /// let weather = ResponsesRequestTool::function(
+    /// let weather = ResponsesTool::function(
     ///     "get_current_weather",
     ///     json!({"type": "object", "properties": {"location": {"type": "string"}}, "required": ["location"]}),
     /// )
@@ -242,8 +357,8 @@ impl ResponsesRequestTool {
     /// # let _ = request;
     /// ```
     #[inline]
-    pub fn function(name: impl Into<String>, parameters: impl Into<JsonObject>) -> ResponsesRequestToolFunction {
-        ResponsesRequestToolFunction::new(name).parameters(parameters)
+    pub fn function(name: impl Into<String>, parameters: impl Into<JsonObject>) -> ResponsesFunctionTool {
+        ResponsesFunctionTool::new(name).parameters(parameters)
     }
 }
 
@@ -263,7 +378,7 @@ impl ResponsesResult {
             _ => None,
         });
         let texts = contents.flatten().filter_map(|part| match part {
-            OutputMessageContentItem::OutputText(part) => Some(part.text.as_str()),
+            OutputMessageContentPart::OutputText(part) => Some(part.text.as_str()),
             _ => None,
         });
         texts.collect()
@@ -293,6 +408,15 @@ impl ResponsesResult {
         text
     }
 
+    /// Returns the images that the model generated.
+    #[inline]
+    pub fn images(&self) -> impl Iterator<Item = &OutputImageGenerationCallItem> {
+        self.output.iter().filter_map(|item| match item {
+            OutputItem::ImageGenerationCall(call) => Some(call),
+            _ => None,
+        })
+    }
+
     /// What OpenRouter charged for the call, in US dollars, where the answer tells it.
     #[inline]
     pub fn cost(&self) -> Option<f64> {
@@ -319,7 +443,7 @@ impl ResponsesResult {
             _ => None,
         });
         let refusals = contents.flatten().filter_map(|part| match part {
-            OutputMessageContentItem::Refusal(part) => Some(part.refusal.as_str()),
+            OutputMessageContentPart::Refusal(part) => Some(part.refusal.as_str()),
             _ => None,
         });
         refusals.collect()
@@ -327,6 +451,24 @@ impl ResponsesResult {
 }
 
 impl OutputFunctionCallItem {
+    /// Returns the name of the function.
+    #[inline]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Returns the arguments as the model wrote them: JSON in most cases.
+    #[inline]
+    pub fn arguments(&self) -> &str {
+        &self.arguments
+    }
+
+    /// Returns the id of the call, which the item with its result refers to.
+    #[inline]
+    pub fn call_id(&self) -> &str {
+        &self.call_id
+    }
+
     /// Reads the arguments as a value. Empty ones count as `{}`.
     ///
     /// # Errors
@@ -334,5 +476,25 @@ impl OutputFunctionCallItem {
     #[inline]
     pub fn parse_arguments<T: DeserializeOwned>(&self) -> Result<T, ParseError> {
         parse_arguments(&self.arguments, &self.name)
+    }
+}
+
+impl OutputImageGenerationCallItem {
+    /// Returns the bytes of the image.
+    ///
+    /// # Errors
+    /// [`Error::Unexpected`] if the item has no image yet, or not as valid base64.
+    #[inline]
+    pub fn bytes(&self) -> Result<Vec<u8>, Error> {
+        bytes_of(self.result.as_deref().unwrap_or_default())
+    }
+
+    /// Writes the image to a file, as [`Download::save_to`](crate::core::Download::save_to) does, and returns its size.
+    ///
+    /// # Errors
+    /// As [`bytes`](Self::bytes), and [`Error::Unexpected`] if the file cannot be written.
+    #[inline]
+    pub async fn save_to(&self, path: impl AsRef<Path>) -> Result<u64, Error> {
+        save(self.result.as_deref().unwrap_or_default(), path.as_ref()).await
     }
 }

@@ -2,56 +2,56 @@
 
 use std::collections::BTreeMap;
 
-use super::text::{Half, TextDeltas, tell};
-use super::{is_empty, overlay, retyped, said, written};
-use crate::Error;
-use crate::core::EventStream;
+use super::text::sealed::Sealed;
+use super::text::{Half, Piece, TextEvent, tell};
+use super::{members_of, overlay, read_as, retyped, update};
 use crate::core::wire::{self, Json, Wire};
 use crate::models::{
-    ContentPartDoneEventPart, Extra, OutputCustomToolCallItem, OutputFunctionCallItem, OutputItem, OutputMessage,
-    OutputMessageContentItem, OutputReasoningItem, ReasoningSummaryText, ReasoningTextContent, ResponseOutputText,
+    CustomToolCallItem, Extra, OutputContentPart, OutputFunctionCallItem, OutputItem, OutputMessage,
+    OutputMessageContentPart, OutputReasoningItem, ReasoningSummaryText, ReasoningTextContent, ResponseOutputText,
     ResponsesRefusal, ResponsesResult, ResponsesStreamEvent,
 };
 
-impl EventStream<ResponsesStreamEvent> {
-    /// Reads the stream to its end and answers with the response, as it would have come without a stream.
-    ///
-    /// # Errors
-    /// The first error of the stream; [`Error::Connection`] when it ended in good order but told of no response. To keep
-    /// what had come by then, feed a [`ResponsesAccumulator`] yourself.
+impl Sealed for ResponsesStreamEvent {}
+
+impl TextEvent for ResponsesStreamEvent {
+    type Output = ResponsesResult;
+    type Accumulator = ResponsesAccumulator;
+
     #[inline]
-    pub async fn collect(mut self) -> Result<ResponsesResult, Error> {
-        let mut answer = ResponsesAccumulator::new();
-        while let Some(event) = self.next().await {
-            answer.push(&event?);
-        }
-        answer.finish().ok_or_else(|| self.incomplete("no event held a response"))
+    fn accumulate(&self, accumulator: &mut ResponsesAccumulator) {
+        accumulator.push(self);
     }
 
-    /// What the model says, piece by piece as it arrives. Text without pieces is returned once it arrives whole.
     #[inline]
-    pub fn text_deltas(self) -> TextDeltas<ResponsesStreamEvent> {
-        TextDeltas::new(self, |event, source| {
-            let (own, text) = match event {
-                ResponsesStreamEvent::OutputTextDelta(event) => {
-                    let text = tell(source, 0, event.delta)?;
-                    return Some((text, event.extra.exact("delta").cloned()));
-                }
-                ResponsesStreamEvent::OutputTextDone(event) => (1, event.text),
-                ResponsesStreamEvent::OutputItemDone(event) => match event.item {
-                    OutputItem::Message(message) => (2, text_of(&message)),
-                    _ => return None,
-                },
-                ResponsesStreamEvent::Completed(event) => (3, event.response.output_text()),
-                ResponsesStreamEvent::Incomplete(event) => (3, event.response.output_text()),
-                ResponsesStreamEvent::Unrecognized(kept) => {
-                    let response: ResponsesResult = wire::decode_event(kept.json().get("response")?.as_text()).ok()?;
-                    (3, response.output_text())
-                }
+    fn output(accumulator: ResponsesAccumulator) -> Option<ResponsesResult> {
+        accumulator.finish()
+    }
+
+    /// Text without pieces is returned once it arrives whole.
+    #[inline]
+    fn text(&self, source: &mut Option<u8>) -> Option<Piece> {
+        let (own, text) = match self {
+            Self::OutputTextDelta(event) => {
+                let text = tell(source, 0, event.delta.clone())?;
+                return Some((text, event.extra.exact("delta").cloned()));
+            }
+            // The same text again.
+            _ if *source == Some(0) => return None,
+            Self::OutputTextDone(event) => (1, event.text.clone()),
+            Self::OutputItemDone(event) => match &event.item {
+                OutputItem::Message(message) => (2, text_of(message)),
                 _ => return None,
-            };
-            Some((tell(source, own, text)?, None))
-        })
+            },
+            Self::Completed(event) => (3, event.response.output_text()),
+            Self::Incomplete(event) => (3, event.response.output_text()),
+            Self::Unrecognized(kept) => {
+                let response: ResponsesResult = wire::decode_event(kept.json().get("response")?.as_text()).ok()?;
+                (3, response.output_text())
+            }
+            _ => return None,
+        };
+        Some((tell(source, own, text)?, None))
     }
 }
 
@@ -59,7 +59,7 @@ impl EventStream<ResponsesStreamEvent> {
 #[inline]
 fn text_of(message: &OutputMessage) -> String {
     let texts = message.content.iter().filter_map(|part| match part {
-        OutputMessageContentItem::OutputText(part) => Some(part.text.as_str()),
+        OutputMessageContentPart::OutputText(part) => Some(part.text.as_str()),
         _ => None,
     });
     texts.collect()
@@ -163,8 +163,7 @@ impl Kind {
                 OutputFunctionCallItem { id: own_id, extra: Extra::new(), ..OutputFunctionCallItem::missing() }.into()
             }
             Self::CustomToolCall => {
-                OutputCustomToolCallItem { id: own_id, extra: Extra::new(), ..OutputCustomToolCallItem::missing() }
-                    .into()
+                CustomToolCallItem { id: own_id, extra: Extra::new(), ..CustomToolCallItem::missing() }.into()
             }
             Self::Other => return None,
         })
@@ -208,7 +207,7 @@ impl ResponsesAccumulator {
             }
             ResponsesStreamEvent::OutputTextDone(event) => {
                 self.end(Kind::Message, event.output_index, &event.item_id, |item| {
-                    said(&mut text_part(item, event.content_index)?.0.text, &event.text);
+                    update(&mut text_part(item, event.content_index)?.0.text, &event.text);
                     Some(())
                 })
             }
@@ -228,7 +227,7 @@ impl ResponsesAccumulator {
             }
             ResponsesStreamEvent::RefusalDone(event) => {
                 self.end(Kind::Message, event.output_index, &event.item_id, |item| {
-                    said(refusal_part(item, event.content_index)?.0, &event.refusal);
+                    update(refusal_part(item, event.content_index)?.0, &event.refusal);
                     Some(())
                 })
             }
@@ -241,7 +240,7 @@ impl ResponsesAccumulator {
             }
             ResponsesStreamEvent::ReasoningTextDone(event) => {
                 self.end(Kind::Reasoning, event.output_index, &event.item_id, |item| {
-                    said(reasoning_part(item, event.content_index)?.0, &event.text);
+                    update(reasoning_part(item, event.content_index)?.0, &event.text);
                     Some(())
                 })
             }
@@ -254,13 +253,13 @@ impl ResponsesAccumulator {
             }
             ResponsesStreamEvent::ReasoningSummaryTextDone(event) => {
                 self.end(Kind::Reasoning, event.output_index, &event.item_id, |item| {
-                    said(summary_part(item, event.summary_index)?.0, &event.text);
+                    update(summary_part(item, event.summary_index)?.0, &event.text);
                     Some(())
                 })
             }
             ResponsesStreamEvent::ReasoningSummaryPartDone(event) => {
                 self.end(Kind::Reasoning, event.output_index, &event.item_id, |item| {
-                    said(summary_part(item, event.summary_index)?.0, &event.part.text);
+                    update(summary_part(item, event.summary_index)?.0, &event.part.text);
                     Some(())
                 })
             }
@@ -274,8 +273,8 @@ impl ResponsesAccumulator {
             ResponsesStreamEvent::FunctionCallArgumentsDone(event) => {
                 self.end(Kind::FunctionCall, event.output_index, &event.item_id, |item| {
                     let OutputItem::FunctionCall(call) = &mut item.item else { return None };
-                    said(&mut call.name, &event.name);
-                    said(&mut call.arguments, &event.arguments);
+                    update(&mut call.name, &event.name);
+                    update(&mut call.arguments, &event.arguments);
                     Some(())
                 })
             }
@@ -289,7 +288,7 @@ impl ResponsesAccumulator {
             ResponsesStreamEvent::CustomToolCallInputDone(event) => {
                 self.end(Kind::CustomToolCall, event.output_index, &event.item_id, |item| {
                     let OutputItem::CustomToolCall(call) = &mut item.item else { return None };
-                    said(&mut call.input, &event.input);
+                    update(&mut call.input, &event.input);
                     Some(())
                 })
             }
@@ -317,7 +316,7 @@ impl ResponsesAccumulator {
     pub fn finish(mut self) -> Option<ResponsesResult> {
         let output = self.output();
         let mut response = match self.response {
-            Some(members) => Json::of(&members).ok().and_then(|json| wire::decode_event(json.as_text()).ok())?,
+            Some(members) => read_as(&members)?,
             None if output.is_empty() => return None,
             None => ResponsesResult::missing(),
         };
@@ -337,9 +336,7 @@ impl ResponsesAccumulator {
             self.output = output;
         }
         response.extra.forget_exact("output");
-        let members: BTreeMap<String, Json> =
-            Json::of(&response).ok().and_then(|json| wire::decode(json.as_text()).ok()).unwrap_or_default();
-        overlay(self.response.get_or_insert_default(), members);
+        overlay(self.response.get_or_insert_default(), members_of(&response));
         true
     }
 
@@ -443,16 +440,16 @@ impl ResponsesAccumulator {
 
     /// Sets a whole part. Returns `false` if it fits no item.
     #[inline]
-    fn set_part(&mut self, index: i64, id: &str, content_index: i64, part: &ContentPartDoneEventPart) -> bool {
-        if let ContentPartDoneEventPart::ReasoningText(part) = part {
+    fn set_part(&mut self, index: i64, id: &str, content_index: i64, part: &OutputContentPart) -> bool {
+        if let OutputContentPart::ReasoningText(part) = part {
             return self.end(Kind::Reasoning, index, id, |item| {
-                said(reasoning_part(item, content_index)?.0, &part.text);
+                update(reasoning_part(item, content_index)?.0, &part.text);
                 Some(())
             });
         }
         self.end(Kind::Message, index, id, |item| {
             let OutputItem::Message(message) = &mut item.item else { return None };
-            let mut new: OutputMessageContentItem = retyped(part);
+            let mut new: OutputMessageContentPart = retyped(part);
             let known = element(&mut message.content, &mut item.parts, List::Content, content_index, || new.clone())?;
             fill_part(&mut new, known);
             *known = new;
@@ -496,7 +493,7 @@ fn text_part(item: &mut Item, index: i64) -> Option<(&mut ResponseOutputText, &m
     let OutputItem::Message(message) = &mut item.item else { return None };
     let new = || ResponseOutputText::new("").into();
     match element(&mut message.content, &mut item.parts, List::Content, index, new)? {
-        OutputMessageContentItem::OutputText(part) => Some((part, &mut item.half)),
+        OutputMessageContentPart::OutputText(part) => Some((part, &mut item.half)),
         _ => None,
     }
 }
@@ -507,7 +504,7 @@ fn refusal_part(item: &mut Item, index: i64) -> Option<(&mut String, &mut Half)>
     let OutputItem::Message(message) = &mut item.item else { return None };
     let new = || ResponsesRefusal::new("").into();
     match element(&mut message.content, &mut item.parts, List::Content, index, new)? {
-        OutputMessageContentItem::Refusal(part) => Some((&mut part.refusal, &mut item.half)),
+        OutputMessageContentPart::Refusal(part) => Some((&mut part.refusal, &mut item.half)),
         _ => None,
     }
 }
@@ -614,7 +611,7 @@ fn fill(item: &mut OutputItem, before: &mut OutputItem) {
 /// Takes the earlier value for an empty one.
 #[inline]
 fn keep<T: Wire>(value: &mut T, before: &mut T) {
-    if is_empty(&written(value)) && *before != T::missing() {
+    if value.is_blank() && !before.is_missing() {
         std::mem::swap(value, before);
     }
 }
@@ -633,15 +630,15 @@ fn keep_parts<T>(parts: &mut Vec<T>, before: &mut Vec<T>, fill: fn(&mut T, &mut 
 }
 
 #[inline]
-fn fill_part(part: &mut OutputMessageContentItem, before: &mut OutputMessageContentItem) {
+fn fill_part(part: &mut OutputMessageContentPart, before: &mut OutputMessageContentPart) {
     match (part, before) {
-        (OutputMessageContentItem::OutputText(part), OutputMessageContentItem::OutputText(before)) => {
+        (OutputMessageContentPart::OutputText(part), OutputMessageContentPart::OutputText(before)) => {
             keep(&mut part.text, &mut before.text);
             keep(&mut part.annotations, &mut before.annotations);
             keep(&mut part.logprobs, &mut before.logprobs);
             part.extra.fill(&mut before.extra);
         }
-        (OutputMessageContentItem::Refusal(part), OutputMessageContentItem::Refusal(before)) => {
+        (OutputMessageContentPart::Refusal(part), OutputMessageContentPart::Refusal(before)) => {
             keep(&mut part.refusal, &mut before.refusal);
         }
         _ => {}

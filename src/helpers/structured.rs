@@ -196,11 +196,11 @@ impl ResponsesRequest {
 }
 
 #[cfg(feature = "responses")]
-impl ResponsesRequestTool {
+impl ResponsesTool {
     /// A function whose parameters are the fields of `T`. It is described by the doc comment of the type; a struct that
     /// needs no map is strict. Read the arguments with [`OutputFunctionCallItem::parse_arguments`].
     #[inline]
-    pub fn from_type<T: JsonSchema>(name: impl Into<String>) -> ResponsesRequestToolFunction {
+    pub fn from_type<T: JsonSchema>(name: impl Into<String>) -> ResponsesFunctionTool {
         let asked = Asked::of::<T>();
         let mut tool = Self::function(name, asked.schema).strict(asked.is_strict);
         tool.description = asked.description;

@@ -1,13 +1,15 @@
-//! The text of answers: in pieces, and as values of the program.
+//! The text of responses: in pieces, and as values of the program.
 
 use std::fmt;
 use std::future::poll_fn;
+use std::marker::PhantomData;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use futures_core::Stream;
 use serde::de::DeserializeOwned;
 
+use super::partial_json::PartialJson;
 use crate::Error;
 use crate::core::wire::Json;
 use crate::core::{EventStream, StreamItem, hidden};
@@ -16,37 +18,123 @@ use crate::errors::{Chain, LONGEST_WORD, OneLine};
 /// Replaces half of a surrogate pair in a text.
 const REPLACEMENT: char = char::REPLACEMENT_CHARACTER;
 
-/// The text of a streamed answer, piece by piece.
+/// An event of a stream in which a model responds: a chunk of chat, an event of responses or of messages.
 ///
-/// Made by `text_deltas()` of an [`EventStream`]. It ends when the stream does, and gives the errors of the stream.
-/// Everything that is no text (reasoning, tool calls, usage) is passed over; to have that too, read the events and feed an
-/// accumulator.
+/// It cannot be implemented outside of this crate.
+pub trait TextEvent: StreamItem + sealed::Sealed {
+    /// The whole response, as it would have arrived without a stream.
+    type Output;
+
+    #[doc(hidden)]
+    type Accumulator: Clone + Default;
+
+    #[doc(hidden)]
+    fn accumulate(&self, accumulator: &mut Self::Accumulator);
+
+    /// The response; `None` if the events contained none.
+    #[doc(hidden)]
+    fn output(accumulator: Self::Accumulator) -> Option<Self::Output>;
+
+    /// The text of the event. `source` is the source of the first text: deltas, or something with the whole text. Other
+    /// sources repeat it.
+    #[doc(hidden)]
+    fn text(&self, source: &mut Option<u8>) -> Option<Piece>;
+}
+
+/// A piece of text, and the original JSON string if the text only approximates it.
+pub(super) type Piece = (String, Option<Json>);
+
+type Polled<T> = Poll<Option<Result<T, Error>>>;
+
+pub(super) mod sealed {
+    /// Implemented for the events that have text.
+    pub trait Sealed {}
+}
+
+impl<E: TextEvent> EventStream<E> {
+    /// Turns the stream into one of text, which keeps the whole response too.
+    #[inline]
+    pub fn text_deltas(self) -> TextStream<E> {
+        TextStream {
+            events: self,
+            accumulator: E::Accumulator::default(),
+            has_failed: false,
+            source: None,
+            held: String::new(),
+            half: Half::none(),
+        }
+    }
+
+    /// Turns the stream into one of values, for a model that writes JSON: each is what has arrived so far.
+    #[inline]
+    pub fn json_values<T: DeserializeOwned>(self) -> JsonStream<E, T> {
+        JsonStream {
+            texts: self.text_deltas(),
+            json: PartialJson::new(),
+            length: 0,
+            tried: 0,
+            has_changed: false,
+            value: PhantomData,
+        }
+    }
+
+    /// Reads the stream to its end and returns the response as it would have arrived without a stream.
+    ///
+    /// # Errors
+    /// Returns the first error of the stream; [`Error::Connection`] if it ended cleanly but contained no response. To keep
+    /// what had arrived by then, use [`text_deltas`](Self::text_deltas) or an accumulator.
+    #[inline]
+    pub async fn collect(self) -> Result<E::Output, Error> {
+        let mut texts = self.text_deltas();
+        texts.drain().await?;
+        E::output(std::mem::take(&mut texts.accumulator)).ok_or_else(|| texts.events.incomplete(NO_RESPONSE))
+    }
+}
+
+/// The text of a streamed response, piece by piece, and the whole response at its end.
+///
+/// [`next`](Self::next) returns the text, [`finish`](Self::finish) the response with usage, cost, tool calls, reasoning
+/// and the message for the history. It is also a [`futures_core::Stream`].
 ///
 /// ```no_run
-/// # use openrouter_kit::{Error, core::StreamItem, helpers::TextDeltas};
-/// # async fn print<T: StreamItem>(mut texts: TextDeltas<T>) -> Result<(), Error> {
+/// # use openrouter_kit::models::ChatRequest;
+/// # use openrouter_kit::{Error, OpenRouter};
+/// # #[cfg(feature = "chat")]
+/// # async fn run(client: &OpenRouter, mut request: ChatRequest) -> Result<(), Error> {
+/// let mut texts = client.chat().stream(request.clone()).await?.text_deltas();
 /// while let Some(text) = texts.next().await {
 ///     print!("{}", text?);
 /// }
+/// let result = texts.finish().await?;
+/// println!("\n{:?} US dollars", result.cost());
+/// request.messages.extend(result.to_message());
 /// # Ok(())
 /// # }
 /// ```
+///
+/// **The text** is what the model says, of the first choice if there are several; reasoning, refusals and tool calls are
+/// not in it. To show those as they arrive, read the events with [`next_event`](Self::next_event), with or without the
+/// text.
+///
+/// **Early ends and errors.** A program may stop reading at any time: [`snapshot`](Self::snapshot) is the response as far
+/// as it has arrived, after an error too. Dropping the stream closes its connection, so that many providers stop
+/// generating.
 #[must_use = "dropping a stream closes its connection"]
-pub struct TextDeltas<T> {
-    events: EventStream<T>,
-    text: TextOf<T>,
-    /// The source of the first text: deltas, or something with the whole text. Other sources repeat it.
+pub struct TextStream<E: TextEvent> {
+    events: EventStream<E>,
+    accumulator: E::Accumulator,
+    /// An error was returned.
+    has_failed: bool,
     source: Option<u8>,
     /// U+FFFD for half of a surrogate pair that waits for the other half.
     held: String,
     half: Half,
 }
 
-/// The text of an event, and the original JSON string if the text only approximates it.
-pub(super) type TextOf<T> = fn(T, &mut Option<u8>) -> Option<(String, Option<Json>)>;
+/// Why a stream that ended cleanly is incomplete.
+const NO_RESPONSE: &str = "the stream contained no response";
 
 /// The text of one of several equivalent sources, if it is the one that had text first.
-#[allow(dead_code, reason = "each namespace with streamed text uses it")]
 #[inline]
 pub(super) fn tell(source: &mut Option<u8>, own: u8, text: String) -> Option<String> {
     if text.is_empty() || source.is_some_and(|source| source != own) {
@@ -56,10 +144,74 @@ pub(super) fn tell(source: &mut Option<u8>, own: u8, text: String) -> Option<Str
     Some(text)
 }
 
-impl<T: StreamItem> TextDeltas<T> {
-    #[allow(dead_code, reason = "each namespace with streamed text uses it")]
-    pub(super) const fn new(events: EventStream<T>, text: TextOf<T>) -> Self {
-        Self { events, text, source: None, held: String::new(), half: Half::none() }
+// Nothing in it is pinned.
+impl<E: TextEvent> Unpin for TextStream<E> {}
+
+impl<E: TextEvent> TextStream<E> {
+    /// Returns the next piece of text, which is never empty; `None` at the end of the stream. It is cancel safe, like
+    /// [`EventStream::next`].
+    #[inline]
+    pub async fn next(&mut self) -> Option<Result<String, Error>> {
+        poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
+    }
+
+    /// Returns the next event, whose text [`next`](Self::next) then does not return; `None` at the end of the stream. It
+    /// is cancel safe, like [`EventStream::next`].
+    #[inline]
+    pub async fn next_event(&mut self) -> Option<Result<E, Error>> {
+        poll_fn(|cx| self.poll_event(cx)).await.map(|event| Ok(event?.0))
+    }
+
+    /// Reads the rest of the stream and returns the whole response.
+    ///
+    /// # Errors
+    /// Returns the next error of the stream; [`Error::Connection`] if the stream has already returned an error, or if it
+    /// ended cleanly but contained no response. [`snapshot`](Self::snapshot) still has what arrived.
+    #[inline]
+    pub async fn finish(&mut self) -> Result<E::Output, Error> {
+        self.drain().await?;
+        self.snapshot().ok_or_else(|| self.events.incomplete(NO_RESPONSE))
+    }
+
+    /// Reads the rest of the stream.
+    #[inline]
+    async fn drain(&mut self) -> Result<(), Error> {
+        if self.has_failed {
+            return Err(self.events.incomplete("the stream returned an error before its end"));
+        }
+        while let Some(event) = self.next_event().await {
+            event?;
+        }
+        Ok(())
+    }
+
+    /// Returns the response as far as it has arrived; `None` before any of it has.
+    #[inline]
+    pub fn snapshot(&self) -> Option<E::Output> {
+        E::output(self.accumulator.clone())
+    }
+
+    /// Returns the stream of events that the text is read from, which has the status, the headers and the id of the
+    /// generation.
+    #[inline]
+    pub const fn events(&self) -> &EventStream<E> {
+        &self.events
+    }
+
+    /// The next event, which is accumulated, and its text.
+    #[inline]
+    fn poll_event(&mut self, cx: &mut Context<'_>) -> Polled<(E, Option<Piece>)> {
+        Poll::Ready(ready!(Pin::new(&mut self.events).poll_next(cx)).map(|event| match event {
+            Ok(event) => {
+                event.accumulate(&mut self.accumulator);
+                let text = event.text(&mut self.source);
+                Ok((event, text))
+            }
+            Err(error) => {
+                self.has_failed = true;
+                Err(error)
+            }
+        }))
     }
 
     /// The text that a piece completes; a character split in two is returned only once its second half has arrived.
@@ -74,31 +226,22 @@ impl<T: StreamItem> TextDeltas<T> {
         }
         whole
     }
-
-    /// The next piece, which is never empty; `None` at the end of the stream. It is cancel safe, like
-    /// [`EventStream::next`].
-    #[inline]
-    pub async fn next(&mut self) -> Option<Result<String, Error>> {
-        poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
-    }
 }
 
-impl<T: StreamItem> Stream for TextDeltas<T> {
+impl<E: TextEvent> Stream for TextStream<E> {
     type Item = Result<String, Error>;
 
     #[inline]
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         loop {
-            match ready!(Pin::new(&mut self.events).poll_next(cx)) {
-                Some(Ok(event)) => {
-                    let text = self.text;
-                    if let Some((text, exact)) = text(event, &mut self.source) {
-                        let text = self.whole(text, exact.as_ref());
-                        if !text.is_empty() {
-                            return Poll::Ready(Some(Ok(text)));
-                        }
+            match ready!(self.poll_event(cx)) {
+                Some(Ok((_, Some((text, exact))))) => {
+                    let text = self.whole(text, exact.as_ref());
+                    if !text.is_empty() {
+                        return Poll::Ready(Some(Ok(text)));
                     }
                 }
+                Some(Ok((_, None))) => {}
                 Some(Err(error)) => return Poll::Ready(Some(Err(error))),
                 None if self.held.is_empty() => return Poll::Ready(None),
                 None => return Poll::Ready(Some(Ok(std::mem::take(&mut self.held)))),
@@ -107,10 +250,119 @@ impl<T: StreamItem> Stream for TextDeltas<T> {
     }
 }
 
-impl<T> fmt::Debug for TextDeltas<T> {
+impl<E: TextEvent> fmt::Debug for TextStream<E> {
     #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TextDeltas").field("events", &self.events).finish_non_exhaustive()
+        f.debug_struct("TextStream").field("events", &self.events).finish_non_exhaustive()
+    }
+}
+
+/// The value of a JSON text as a model writes it, from [`EventStream::json_values`].
+///
+/// `T` is a type whose fields may be missing (`Option`, or `#[serde(default)]`), or [`serde_json::Value`]. Each item is
+/// the value of what has arrived, as [`PartialJson`] describes it; the last one is the whole value. The checked type is
+/// in the response:
+///
+/// ```no_run
+/// # use openrouter_kit::models::ChatRequest;
+/// # use openrouter_kit::OpenRouter;
+/// #[derive(Debug, serde::Deserialize)]
+/// struct Plan {
+///     title: String,
+///     steps: Vec<String>,
+/// }
+///
+/// #[derive(Debug, Default, serde::Deserialize)]
+/// #[serde(default)]
+/// struct PartialPlan {
+///     title: String,
+///     steps: Vec<String>,
+/// }
+///
+/// # #[cfg(feature = "chat")]
+/// # async fn run(client: &OpenRouter, request: ChatRequest) -> Result<(), Box<dyn std::error::Error>> {
+/// let mut values = client.chat().stream(request).await?.json_values::<PartialPlan>();
+/// while let Some(plan) = values.next().await {
+///     println!("{:?}", plan?);
+/// }
+/// let plan: Plan = values.finish().await?.parse()?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// A value that does not fit `T` yet, such as an enum whose name is not complete, is left out. An item is made only when
+/// the value has changed, and once the text is more than 100 bytes long only when it has grown by 1 %, so that all
+/// items together cost a time proportional to the length of the text.
+pub struct JsonStream<E: TextEvent, T> {
+    texts: TextStream<E>,
+    json: PartialJson,
+    /// The length of the text, now and when an item was last made of it.
+    length: usize,
+    tried: usize,
+    /// The value has changed since.
+    has_changed: bool,
+    value: PhantomData<fn() -> T>,
+}
+
+impl<E: TextEvent, T: DeserializeOwned> JsonStream<E, T> {
+    /// Returns the next value; `None` at the end of the stream. It is cancel safe, like [`EventStream::next`].
+    #[inline]
+    pub async fn next(&mut self) -> Option<Result<T, Error>> {
+        poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
+    }
+
+    /// Reads the rest of the stream and returns the whole response; see [`TextStream::finish`].
+    ///
+    /// # Errors
+    /// Those of [`TextStream::finish`].
+    #[inline]
+    pub async fn finish(&mut self) -> Result<E::Output, Error> {
+        self.texts.finish().await
+    }
+
+    /// Returns the response as far as it has arrived; `None` before any of it has.
+    #[inline]
+    pub fn snapshot(&self) -> Option<E::Output> {
+        self.texts.snapshot()
+    }
+
+    /// The value so far, if it is worth an item.
+    #[inline]
+    fn take_value(&mut self, is_end: bool) -> Option<T> {
+        /// What part of the text an item has to add.
+        const GROWTH: usize = 100;
+        if !self.has_changed || !is_end && self.length - self.tried < self.tried / GROWTH {
+            return None;
+        }
+        self.has_changed = false;
+        self.tried = self.length;
+        self.json.parse()
+    }
+}
+
+impl<E: TextEvent, T: DeserializeOwned> Stream for JsonStream<E, T> {
+    type Item = Result<T, Error>;
+
+    #[inline]
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        loop {
+            let text = ready!(Pin::new(&mut self.texts).poll_next(cx)).transpose()?;
+            if let Some(text) = &text {
+                self.length += text.len();
+                self.has_changed |= self.json.push(text);
+            }
+            let value = self.take_value(text.is_none());
+            if value.is_some() || text.is_none() {
+                return Poll::Ready(value.map(Ok));
+            }
+        }
+    }
+}
+
+impl<E: TextEvent, T> fmt::Debug for JsonStream<E, T> {
+    #[inline]
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JsonStream").field("texts", &self.texts).finish_non_exhaustive()
     }
 }
 
@@ -119,7 +371,6 @@ impl<T> fmt::Debug for TextDeltas<T> {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Half(Option<u16>);
 
-#[allow(dead_code, reason = "each namespace with streamed text uses it")]
 impl Half {
     pub(super) const fn none() -> Self {
         Self(None)
@@ -171,8 +422,8 @@ fn code_unit(escape: &str) -> Option<u16> {
 
 /// A text of the model that is not the value that was wanted.
 ///
-/// The message names the location that does not fit and shows the start of the text. The whole text is in
-/// [`text`](Self::text); the reason is the [`source`](std::error::Error::source).
+/// The message says what does not fit and where, and shows the start of the text, so that it can be returned to the model
+/// as the result of its tool call. The whole text is in [`text`](Self::text).
 pub struct ParseError {
     what: String,
     text: String,
@@ -188,8 +439,8 @@ impl ParseError {
         &self.text
     }
 
-    /// Where in the JSON the text does not fit, as in `steps[0].title`; empty for the whole text. For a missing field,
-    /// this is where it was expected.
+    /// Returns where in the JSON the text does not fit, as in `steps[0].title`; empty for the whole text. For a missing
+    /// field, this is where it was expected.
     #[inline]
     pub fn path(&self) -> String {
         let mut path = self.path.clone();
@@ -218,12 +469,16 @@ impl fmt::Display for ParseError {
         f.write_str(match self.source.classify() {
             serde_json::error::Category::Eof => " ends before its JSON is complete",
             serde_json::error::Category::Syntax => " is not JSON",
-            _ if self.missing_field().is_some() => " lacks a field",
             _ => " does not fit the requested type",
         })?;
         let path = self.path();
         if !path.is_empty() {
             write!(f, ", at `{}`", OneLine::new(&hidden::text(&path), LONGEST_WORD, "path()"))?;
+        }
+        if self.source.is_data() {
+            let reason = self.source.to_string();
+            let reason = reason.rsplit_once(" at line ").map_or(reason.as_str(), |(reason, _)| reason);
+            write!(f, ": {}", OneLine::new(&hidden::text(reason), LONGEST_WORD, ""))?;
         }
         write!(f, "; it starts: {}", OneLine::new(&hidden::text(&self.text), 2 * LONGEST_WORD, "text()"))
     }
@@ -306,7 +561,6 @@ impl std::error::Error for ParseError {
 }
 
 /// Parses model output as a value; `what` names it in the error. A code fence around the whole text is removed.
-#[allow(dead_code, reason = "each namespace with answers of text uses it")]
 #[inline]
 pub(super) fn parse<T: DeserializeOwned>(text: &str, what: impl FnOnce() -> String) -> Result<T, ParseError> {
     let read =
@@ -317,7 +571,6 @@ pub(super) fn parse<T: DeserializeOwned>(text: &str, what: impl FnOnce() -> Stri
 }
 
 /// The content of a code fence around the whole text, without its language name.
-#[allow(dead_code, reason = "each namespace with answers of text uses it")]
 fn in_fence(text: &str) -> Option<&str> {
     let text = text.trim_matches(|letter: char| letter.is_whitespace() || letter == '\u{feff}');
     let fence = ["```", "~~~"].into_iter().find(|fence| text.starts_with(fence))?;
@@ -328,7 +581,6 @@ fn in_fence(text: &str) -> Option<&str> {
 
 /// Parses the arguments of a call. A model may leave them empty for a tool without parameters, which counts as `{}`;
 /// some servers send an empty list.
-#[allow(dead_code, reason = "each namespace with tool calls uses it")]
 #[inline]
 pub(super) fn parse_arguments<T: DeserializeOwned>(arguments: &str, tool: &str) -> Result<T, ParseError> {
     let text = if matches!(arguments.trim_ascii(), "" | "[]") { "{}" } else { arguments };
@@ -357,16 +609,20 @@ mod tests {
     #[test]
     fn the_place_that_does_not_fit_is_named() {
         for (text, path, message) in [
-            (r#"{"steps": []}"#, "title", "lacks a field, at `title`"),
+            (
+                r#"{"steps": []}"#,
+                "title",
+                "does not fit the requested type, at `title`: missing field `title`; it starts",
+            ),
             (
                 r#"{"title": "a", "steps": [{"name": "b", "minutes": 1}, {"minutes": 2}]}"#,
                 "steps[1].name",
-                "lacks a field, at `steps[1].name`",
+                "at `steps[1].name`: missing field `name`;",
             ),
             (
                 "{\n  \"title\": \"a \\\" b\",\n  \"steps\": [\n    {\"name\": \"b\", \"minutes\": \"3\"}\n  ]\n}",
                 "steps[0].minutes",
-                "does not fit the requested type, at `steps[0].minutes`",
+                "at `steps[0].minutes`: invalid type: string \"3\", expected u32;",
             ),
             (r#"{"title": "a", "steps": {}}"#, "steps", "does not fit the requested type, at `steps`"),
             (r#"{"title": ["#, "title", "at `title`"),

@@ -3,7 +3,7 @@
 //! Types of `analytics`.
 
 use crate::core::Parts;
-use crate::core::wire::{Root, wire_enum, wire_setters, wire_struct, wire_union};
+use crate::core::wire::{IntoList, Root, wire_enum, wire_setters, wire_struct, wire_union};
 use crate::models::*;
 
 /// Splits rows by workspace and adds `workspace_id` to each; without it, workspaces are summed together.
@@ -523,9 +523,9 @@ wire_struct!(QueryAnalyticsRequest {
 impl QueryAnalyticsRequest {
     /// With what the API requires.
     #[inline]
-    pub fn new(metrics: impl IntoIterator<Item = impl Into<String>>) -> Self {
+    pub fn new<Metrics>(metrics: impl IntoList<String, Metrics>) -> Self {
         Self {
-            metrics: metrics.into_iter().map(Into::into).collect(),
+            metrics: metrics.into_list(),
             classifier_dimensions: None,
             classifier_filters: None,
             dimensions: None,
@@ -546,8 +546,8 @@ wire_setters!(QueryAnalyticsRequest {
     dimensions: list String,
     filters: list AnalyticsFilter,
     granularity: into String,
-    group_limit: exact i64,
-    limit: exact i64,
+    group_limit: number i64,
+    limit: number i64,
     order_by: into AnalyticsOrderBy,
     time_range: into AnalyticsTimeRange,
 });
@@ -617,15 +617,11 @@ wire_struct!(AnalyticsClassifierFilters {
 impl AnalyticsClassifierFilters {
     /// With what the API requires.
     #[inline]
-    pub fn new(
+    pub fn new<Filters>(
         classifier_id: impl Into<String>,
-        filters: impl IntoIterator<Item = impl Into<AnalyticsClassifierFilter>>,
+        filters: impl IntoList<AnalyticsClassifierFilter, Filters>,
     ) -> Self {
-        Self {
-            classifier_id: classifier_id.into(),
-            filters: filters.into_iter().map(Into::into).collect(),
-            extra: Extra::new(),
-        }
+        Self { classifier_id: classifier_id.into(), filters: filters.into_list(), extra: Extra::new() }
     }
 }
 
@@ -645,7 +641,7 @@ pub struct AnalyticsClassifierScalarFilter {
     /// Whether the tag must equal the value or differ from it.
     pub operator: AnalyticsClassifierScalarFilterOperator,
     /// Value to compare the tag with.
-    pub value: AnalyticsClassifierScalarFilterValue,
+    pub value: FilterValue,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -662,7 +658,7 @@ impl AnalyticsClassifierScalarFilter {
     pub fn new(
         field: impl Into<String>,
         operator: impl Into<AnalyticsClassifierScalarFilterOperator>,
-        value: impl Into<AnalyticsClassifierScalarFilterValue>,
+        value: impl Into<FilterValue>,
     ) -> Self {
         Self { field: field.into(), operator: operator.into(), value: value.into(), extra: Extra::new() }
     }
@@ -690,54 +686,6 @@ wire_enum!(AnalyticsClassifierScalarFilterOperator {
     Neq = "neq",
 });
 
-/// Value to compare the tag with.
-///
-/// At `ClassifierScalarFilter.value` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum AnalyticsClassifierScalarFilterValue {
-    /// Plain text.
-    Text(String),
-    /// A number.
-    Number(f64),
-    /// A value that fits none of these types, kept whole.
-    Unrecognized(Unrecognized),
-}
-
-wire_union!(AnalyticsClassifierScalarFilterValue {
-    tag "" {}
-    objects {}
-    shapes {
-        String => Text,
-        Number => Number,
-    }
-    variants {
-        0 Text,
-        1 Number,
-    }
-});
-
-impl From<String> for AnalyticsClassifierScalarFilterValue {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
-
-impl From<&str> for AnalyticsClassifierScalarFilterValue {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
-
-impl From<f64> for AnalyticsClassifierScalarFilterValue {
-    #[inline]
-    fn from(value: f64) -> Self {
-        Self::Number(value)
-    }
-}
-
 /// Condition that looks for a classifier tag in a list of values.
 ///
 /// Schema `ClassifierSetFilter` of the API document.
@@ -750,9 +698,9 @@ pub struct AnalyticsClassifierSetFilter {
     /// Matches `^[a-zA-Z_][a-zA-Z0-9_]{0,63}$`.
     pub field: String,
     /// Whether the tag must be in the list or outside of it.
-    pub operator: AnalyticsClassifierSetFilterOperator,
+    pub operator: AnalyticsSetFilterOperator,
     /// Values to look for the tag in.
-    pub value: Vec<AnalyticsClassifierSetFilterValueItem>,
+    pub value: Vec<FilterValue>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -766,17 +714,12 @@ wire_struct!(AnalyticsClassifierSetFilter {
 impl AnalyticsClassifierSetFilter {
     /// With what the API requires.
     #[inline]
-    pub fn new(
+    pub fn new<Value>(
         field: impl Into<String>,
-        operator: impl Into<AnalyticsClassifierSetFilterOperator>,
-        value: impl IntoIterator<Item = impl Into<AnalyticsClassifierSetFilterValueItem>>,
+        operator: impl Into<AnalyticsSetFilterOperator>,
+        value: impl IntoList<FilterValue, Value>,
     ) -> Self {
-        Self {
-            field: field.into(),
-            operator: operator.into(),
-            value: value.into_iter().map(Into::into).collect(),
-            extra: Extra::new(),
-        }
+        Self { field: field.into(), operator: operator.into(), value: value.into_list(), extra: Extra::new() }
     }
 }
 
@@ -786,9 +729,10 @@ wire_setters!(AnalyticsClassifierSetFilter {});
 ///
 /// Schema `ClassifierSetFilterOperator` of the API document.
 #[doc(alias = "ClassifierSetFilterOperator")]
+#[doc(alias = "SetFilterOperator")]
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum AnalyticsClassifierSetFilterOperator {
+pub enum AnalyticsSetFilterOperator {
     /// The tag equals one of the values.
     In,
     /// The tag differs from all the values.
@@ -797,58 +741,10 @@ pub enum AnalyticsClassifierSetFilterOperator {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(AnalyticsClassifierSetFilterOperator {
+wire_enum!(AnalyticsSetFilterOperator {
     In = "in",
     NotIn = "not_in",
 });
-
-/// What `ClassifierSetFilter.value[]` may be.
-///
-/// At `ClassifierSetFilter.value[]` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum AnalyticsClassifierSetFilterValueItem {
-    /// Plain text.
-    Text(String),
-    /// A number.
-    Number(f64),
-    /// A value that fits none of these types, kept whole.
-    Unrecognized(Unrecognized),
-}
-
-wire_union!(AnalyticsClassifierSetFilterValueItem {
-    tag "" {}
-    objects {}
-    shapes {
-        String => Text,
-        Number => Number,
-    }
-    variants {
-        0 Text,
-        1 Number,
-    }
-});
-
-impl From<String> for AnalyticsClassifierSetFilterValueItem {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
-
-impl From<&str> for AnalyticsClassifierSetFilterValueItem {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
-
-impl From<f64> for AnalyticsClassifierSetFilterValueItem {
-    #[inline]
-    fn from(value: f64) -> Self {
-        Self::Number(value)
-    }
-}
 
 /// Condition on the tags of a classifier: a comparison with one value or with a list of values.
 ///
@@ -906,7 +802,7 @@ pub struct AnalyticsScalarFilter {
     /// Comparison between the dimension and the value.
     pub operator: AnalyticsScalarFilterOperator,
     /// Value to compare with: an ID, a key hash or a model permaslug, rather than the readable label that results show.
-    pub value: AnalyticsScalarFilterValue,
+    pub value: FilterValue,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -923,7 +819,7 @@ impl AnalyticsScalarFilter {
     pub fn new(
         field: impl Into<String>,
         operator: impl Into<AnalyticsScalarFilterOperator>,
-        value: impl Into<AnalyticsScalarFilterValue>,
+        value: impl Into<FilterValue>,
     ) -> Self {
         Self { field: field.into(), operator: operator.into(), value: value.into(), extra: Extra::new() }
     }
@@ -963,54 +859,6 @@ wire_enum!(AnalyticsScalarFilterOperator {
     Lte = "lte",
 });
 
-/// Value to compare with: an ID, a key hash or a model permaslug, rather than the readable label that results show.
-///
-/// At `ScalarFilter.value` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum AnalyticsScalarFilterValue {
-    /// Plain text.
-    Text(String),
-    /// A number.
-    Number(f64),
-    /// A value that fits none of these types, kept whole.
-    Unrecognized(Unrecognized),
-}
-
-wire_union!(AnalyticsScalarFilterValue {
-    tag "" {}
-    objects {}
-    shapes {
-        String => Text,
-        Number => Number,
-    }
-    variants {
-        0 Text,
-        1 Number,
-    }
-});
-
-impl From<String> for AnalyticsScalarFilterValue {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
-
-impl From<&str> for AnalyticsScalarFilterValue {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
-
-impl From<f64> for AnalyticsScalarFilterValue {
-    #[inline]
-    fn from(value: f64) -> Self {
-        Self::Number(value)
-    }
-}
-
 /// Condition that looks for a dimension in a list of values.
 ///
 /// Schema `SetFilter` of the API document.
@@ -1023,7 +871,7 @@ pub struct AnalyticsSetFilter {
     /// Whether the dimension must be in the list or outside of it.
     pub operator: AnalyticsSetFilterOperator,
     /// Values to look for: IDs, key hashes or model permaslugs, rather than the readable labels that results show.
-    pub value: Vec<AnalyticsSetFilterValueItem>,
+    pub value: Vec<FilterValue>,
     /// True also matches rows that lack a value for the dimension, if the dimension keeps track of such rows.
     pub include_unset: Option<bool>,
     /// Members beyond the typed ones; see [`Extra`].
@@ -1040,15 +888,15 @@ wire_struct!(AnalyticsSetFilter {
 impl AnalyticsSetFilter {
     /// With what the API requires.
     #[inline]
-    pub fn new(
+    pub fn new<Value>(
         field: impl Into<String>,
         operator: impl Into<AnalyticsSetFilterOperator>,
-        value: impl IntoIterator<Item = impl Into<AnalyticsSetFilterValueItem>>,
+        value: impl IntoList<FilterValue, Value>,
     ) -> Self {
         Self {
             field: field.into(),
             operator: operator.into(),
-            value: value.into_iter().map(Into::into).collect(),
+            value: value.into_list(),
             include_unset: None,
             extra: Extra::new(),
         }
@@ -1058,74 +906,6 @@ impl AnalyticsSetFilter {
 wire_setters!(AnalyticsSetFilter {
     include_unset: exact bool,
 });
-
-/// How a dimension is compared with a list of values.
-///
-/// Schema `SetFilterOperator` of the API document.
-#[doc(alias = "SetFilterOperator")]
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum AnalyticsSetFilterOperator {
-    /// Equal to any of the listed values.
-    In,
-    /// Different from all the listed values.
-    NotIn,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(AnalyticsSetFilterOperator {
-    In = "in",
-    NotIn = "not_in",
-});
-
-/// What `SetFilter.value[]` may be.
-///
-/// At `SetFilter.value[]` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum AnalyticsSetFilterValueItem {
-    /// Plain text.
-    Text(String),
-    /// A number.
-    Number(f64),
-    /// A value that fits none of these types, kept whole.
-    Unrecognized(Unrecognized),
-}
-
-wire_union!(AnalyticsSetFilterValueItem {
-    tag "" {}
-    objects {}
-    shapes {
-        String => Text,
-        Number => Number,
-    }
-    variants {
-        0 Text,
-        1 Number,
-    }
-});
-
-impl From<String> for AnalyticsSetFilterValueItem {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
-
-impl From<&str> for AnalyticsSetFilterValueItem {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
-
-impl From<f64> for AnalyticsSetFilterValueItem {
-    #[inline]
-    fn from(value: f64) -> Self {
-        Self::Number(value)
-    }
-}
 
 /// Condition on a dimension of an analytics query: a comparison with one value or with a list of values.
 ///
@@ -1182,7 +962,7 @@ impl From<AnalyticsSetFilter> for AnalyticsFilter {
 #[non_exhaustive]
 pub struct AnalyticsOrderBy {
     /// Whether rows run from low to high or from high to low.
-    pub direction: AnalyticsOrderByDirection,
+    pub direction: SortDirection,
     /// Sort column: a requested metric or dimension, `date`, or `request_count` even when it was not requested.
     pub field: String,
     /// Members beyond the typed ones; see [`Extra`].
@@ -1197,31 +977,12 @@ wire_struct!(AnalyticsOrderBy {
 impl AnalyticsOrderBy {
     /// With what the API requires.
     #[inline]
-    pub fn new(direction: impl Into<AnalyticsOrderByDirection>, field: impl Into<String>) -> Self {
+    pub fn new(direction: impl Into<SortDirection>, field: impl Into<String>) -> Self {
         Self { direction: direction.into(), field: field.into(), extra: Extra::new() }
     }
 }
 
 wire_setters!(AnalyticsOrderBy {});
-
-/// Whether rows run from low to high or from high to low.
-///
-/// At `queryAnalytics.request.order_by.direction` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum AnalyticsOrderByDirection {
-    /// Smallest or earliest value first.
-    Asc,
-    /// Largest or latest value first.
-    Desc,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(AnalyticsOrderByDirection {
-    Asc = "asc",
-    Desc = "desc",
-});
 
 /// Period the query covers, given by its two ends.
 ///

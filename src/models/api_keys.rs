@@ -2,7 +2,7 @@
 
 //! Types of `api-keys`.
 
-use crate::core::wire::{Root, wire_enum, wire_setters, wire_struct};
+use crate::core::wire::{IntoNumber, Root, wire_enum, wire_setters, wire_struct};
 use crate::core::{Page, Parts};
 use crate::models::*;
 
@@ -31,7 +31,7 @@ impl Root for GetCurrentKeyResponse {}
 #[non_exhaustive]
 pub struct GetCurrentKeyResponseData {
     /// Data regions that guardrails and account let the key send requests through; an empty list rules out all of them.
-    pub allowed_data_regions: Vec<AllowedDataRegion>,
+    pub allowed_data_regions: Vec<DataRegion>,
     /// Every spending limit that requests with the key are checked against, in the order of the checks; `limit` covers only the key's own.
     pub budgets: Vec<KeyBudget>,
     /// Lifetime spend in USD that ran over your own provider credentials.
@@ -118,28 +118,6 @@ wire_struct!(GetCurrentKeyResponseData {
     24 expires_at: "expires_at" Optional,
 });
 
-/// The values of `getCurrentKey.response.data.allowed_data_regions[]`.
-///
-/// At `getCurrentKey.response.data.allowed_data_regions[]` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum AllowedDataRegion {
-    /// The value `global`.
-    Global,
-    /// The value `europe`.
-    Europe,
-    /// The value `us`.
-    Us,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(AllowedDataRegion {
-    Global = "global",
-    Europe = "europe",
-    Us = "us",
-});
-
 /// One of the spending limits that requests with the key are checked against, with the spend counted so far.
 ///
 /// Schema `KeyBudget` of the API document.
@@ -157,7 +135,7 @@ pub struct KeyBudget {
     /// What is left to spend in the current period, in USD; at zero or below, requests are refused until the reset.
     pub remaining_usd: f64,
     /// How often the count of spend starts over, in UTC with weeks from Monday; null for a limit that never resets.
-    pub reset_interval: Option<KeyBudgetResetInterval>,
+    pub reset_interval: Option<ResetInterval>,
     /// When the count of spend next starts over, in ISO 8601 UTC; null for a limit that never resets.
     ///
     /// Format `date-time`.
@@ -180,28 +158,6 @@ wire_struct!(KeyBudget {
     6 resets_at: "resets_at" Nullable,
     7 scope: "scope" Required,
     8 spend_usd: "spend_usd" Required,
-});
-
-/// How often the count of spend starts over, in UTC with weeks from Monday; null for a limit that never resets.
-///
-/// At `KeyBudget.reset_interval` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum KeyBudgetResetInterval {
-    /// Every day at midnight UTC.
-    Daily,
-    /// Every Monday at midnight UTC.
-    Weekly,
-    /// Every month, on the first at midnight UTC.
-    Monthly,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(KeyBudgetResetInterval {
-    Daily = "daily",
-    Weekly = "weekly",
-    Monthly = "monthly",
 });
 
 /// What kind of limit this is and whose spend it counts.
@@ -336,8 +292,8 @@ impl ApiKeysListParams {
     /// Sets the parameter `offset`.
     #[must_use]
     #[inline]
-    pub fn offset(mut self, offset: i64) -> Self {
-        self.offset = Some(offset);
+    pub fn offset(mut self, offset: impl IntoNumber<i64>) -> Self {
+        self.offset = Some(offset.into_number());
         self
     }
 
@@ -357,7 +313,7 @@ impl ApiKeysListParams {
 #[non_exhaustive]
 pub struct ListKeysResponse {
     /// Records of the API keys found, without their secrets.
-    pub data: Vec<ListKeysResponseData>,
+    pub data: Vec<ApiKey>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -369,7 +325,7 @@ wire_struct!(ListKeysResponse {
 impl Root for ListKeysResponse {}
 
 impl Page for ListKeysResponse {
-    type Item = ListKeysResponseData;
+    type Item = ApiKey;
 
     fn into_items(self) -> Vec<Self::Item> {
         self.data
@@ -385,7 +341,7 @@ impl Page for ListKeysResponse {
 /// At `list.response.data[]` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct ListKeysResponseData {
+pub struct ApiKey {
     /// Lifetime spend in USD that ran over your own provider credentials.
     pub byok_usage: f64,
     /// Spend in USD over your own provider credentials since midnight UTC.
@@ -440,7 +396,7 @@ pub struct ListKeysResponseData {
     pub extra: Extra,
 }
 
-wire_struct!(ListKeysResponseData {
+wire_struct!(ApiKey {
     0 byok_usage: "byok_usage" Required,
     1 byok_usage_daily: "byok_usage_daily" Required,
     2 byok_usage_monthly: "byok_usage_monthly" Required,
@@ -473,7 +429,7 @@ wire_struct!(ListKeysResponseData {
 #[non_exhaustive]
 pub struct CreateKeyResponse {
     /// Limits, spending and settings of the new key.
-    pub data: CreateKeyResponseData,
+    pub data: ApiKey,
     /// Secret of the new key; save it now, since it cannot be read again.
     pub key: Secret,
     /// Members beyond the typed ones; see [`Extra`].
@@ -486,92 +442,6 @@ wire_struct!(CreateKeyResponse {
 });
 
 impl Root for CreateKeyResponse {}
-
-/// Limits, spending and settings of the new key.
-///
-/// At `createKeys.response.data` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct CreateKeyResponseData {
-    /// Lifetime spend in USD that ran over your own provider credentials.
-    pub byok_usage: f64,
-    /// Spend in USD over your own provider credentials since midnight UTC.
-    pub byok_usage_daily: f64,
-    /// Spend in USD over your own provider credentials this calendar month, UTC.
-    pub byok_usage_monthly: f64,
-    /// Spend in USD over your own provider credentials this week, counted from Monday UTC.
-    pub byok_usage_weekly: f64,
-    /// When the key was made, in ISO 8601 form.
-    pub created_at: String,
-    /// User who made the key: the member for organization keys, yourself for personal ones; may be null.
-    pub creator_user_id: Option<String>,
-    /// True when the key is switched off and requests with it are refused.
-    pub disabled: bool,
-    /// Your identifier for the end user that usage of the key is attributed to; null when none is set.
-    pub external_user: Option<String>,
-    /// Public identifier of the key; use it to fetch, change or delete the key.
-    pub hash: String,
-    /// True when spend over your own provider credentials counts towards the cap.
-    pub include_byok_in_limit: bool,
-    /// Readable label of the key, in the form of the shortened secret.
-    pub label: String,
-    /// When the key was last used, in ISO 8601 UTC; null when unused since the start of 2026.
-    ///
-    /// Format `date-time`.
-    pub last_used_at: Option<String>,
-    /// Spending cap in USD; null means the key has none.
-    pub limit: Option<f64>,
-    /// USD still available under the cap; null when the key has no cap.
-    pub limit_remaining: Option<f64>,
-    /// How often the cap starts afresh, such as `monthly`; null means it never does.
-    pub limit_reset: Option<String>,
-    /// Name you gave the key to recognize it.
-    pub name: String,
-    /// When the key last changed, in ISO 8601 form; may be null.
-    pub updated_at: Option<String>,
-    /// Lifetime spend in USD from OpenRouter credits.
-    pub usage: f64,
-    /// Spend in USD from OpenRouter credits since midnight UTC.
-    pub usage_daily: f64,
-    /// Spend in USD from OpenRouter credits this calendar month, UTC.
-    pub usage_monthly: f64,
-    /// Spend in USD from OpenRouter credits this week, counted from Monday UTC.
-    pub usage_weekly: f64,
-    /// Workspace to which the key belongs.
-    pub workspace_id: String,
-    /// When the key stops working, in ISO 8601 UTC; null means never.
-    ///
-    /// Format `date-time`.
-    pub expires_at: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(CreateKeyResponseData {
-    0 byok_usage: "byok_usage" Required,
-    1 byok_usage_daily: "byok_usage_daily" Required,
-    2 byok_usage_monthly: "byok_usage_monthly" Required,
-    3 byok_usage_weekly: "byok_usage_weekly" Required,
-    4 created_at: "created_at" Required,
-    5 creator_user_id: "creator_user_id" Nullable,
-    6 disabled: "disabled" Required,
-    7 external_user: "external_user" Nullable,
-    8 hash: "hash" Required,
-    9 include_byok_in_limit: "include_byok_in_limit" Required,
-    10 label: "label" Required,
-    11 last_used_at: "last_used_at" Nullable,
-    12 limit: "limit" Nullable,
-    13 limit_remaining: "limit_remaining" Nullable,
-    14 limit_reset: "limit_reset" Nullable,
-    15 name: "name" Required,
-    16 updated_at: "updated_at" Nullable,
-    17 usage: "usage" Required,
-    18 usage_daily: "usage_daily" Required,
-    19 usage_monthly: "usage_monthly" Required,
-    20 usage_weekly: "usage_weekly" Required,
-    21 workspace_id: "workspace_id" Required,
-    22 expires_at: "expires_at" Optional,
-});
 
 /// Sets the name, cap, expiry and owner of the new key.
 #[derive(Clone, Debug, PartialEq)]
@@ -598,7 +468,7 @@ pub struct CreateKeyRequest {
     /// At least 0.
     pub limit: Option<f64>,
     /// How often the cap starts afresh, always at midnight UTC with weeks from Monday; null keeps a single lifetime cap.
-    pub limit_reset: Option<CreateKeyRequestLimitReset>,
+    pub limit_reset: Option<ResetInterval>,
     /// Workspace that will own the key; the default workspace when absent.
     ///
     /// Format `uuid`.
@@ -641,8 +511,8 @@ wire_setters!(CreateKeyRequest {
     expires_at: into String,
     external: into CreateKeyRequestExternal,
     include_byok_in_limit: exact bool,
-    limit: exact f64,
-    limit_reset: into CreateKeyRequestLimitReset,
+    limit: number f64,
+    limit_reset: into ResetInterval,
     workspace_id: into String,
 });
 
@@ -681,253 +551,23 @@ wire_setters!(CreateKeyRequestExternal {
     api_key: into Secret,
 });
 
-/// How often the cap starts afresh, always at midnight UTC with weeks from Monday; null keeps a single lifetime cap.
-///
-/// At `createKeys.request.limit_reset` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum CreateKeyRequestLimitReset {
-    /// The cap starts afresh every day.
-    Daily,
-    /// The cap starts afresh every Monday.
-    Weekly,
-    /// The cap starts afresh every month.
-    Monthly,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(CreateKeyRequestLimitReset {
-    Daily = "daily",
-    Weekly = "weekly",
-    Monthly = "monthly",
-});
-
-/// Confirms that the API key was removed.
-///
-/// The answer of `api_keys_delete`.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct DeleteKeyResponse {
-    /// True once the API key is gone.
-    pub deleted: bool,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(DeleteKeyResponse {
-    0 deleted: "deleted" Required,
-});
-
-impl Root for DeleteKeyResponse {}
-
 /// Envelope around the requested API key record.
 ///
-/// The answer of `api_keys_get`.
+/// The answer of `api_keys_get`, `api_keys_update`.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct GetKeyResponse {
+pub struct ApiKeyResponse {
     /// Limits, spending and settings of the requested key.
-    pub data: GetKeyResponseData,
+    pub data: ApiKey,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(GetKeyResponse {
+wire_struct!(ApiKeyResponse {
     0 data: "data" Required,
 });
 
-impl Root for GetKeyResponse {}
-
-/// Limits, spending and settings of the requested key.
-///
-/// At `getKey.response.data` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct GetKeyResponseData {
-    /// Lifetime spend in USD that ran over your own provider credentials.
-    pub byok_usage: f64,
-    /// Spend in USD over your own provider credentials since midnight UTC.
-    pub byok_usage_daily: f64,
-    /// Spend in USD over your own provider credentials this calendar month, UTC.
-    pub byok_usage_monthly: f64,
-    /// Spend in USD over your own provider credentials this week, counted from Monday UTC.
-    pub byok_usage_weekly: f64,
-    /// When the key was made, in ISO 8601 form.
-    pub created_at: String,
-    /// User who made the key: the member for organization keys, yourself for personal ones; may be null.
-    pub creator_user_id: Option<String>,
-    /// True when the key is switched off and requests with it are refused.
-    pub disabled: bool,
-    /// Your identifier for the end user that usage of the key is attributed to; null when none is set.
-    pub external_user: Option<String>,
-    /// Public identifier of the key; use it to fetch, change or delete the key.
-    pub hash: String,
-    /// True when spend over your own provider credentials counts towards the cap.
-    pub include_byok_in_limit: bool,
-    /// Readable label of the key, in the form of the shortened secret.
-    pub label: String,
-    /// When the key was last used, in ISO 8601 UTC; null when unused since the start of 2026.
-    ///
-    /// Format `date-time`.
-    pub last_used_at: Option<String>,
-    /// Spending cap in USD; null means the key has none.
-    pub limit: Option<f64>,
-    /// USD still available under the cap; null when the key has no cap.
-    pub limit_remaining: Option<f64>,
-    /// How often the cap starts afresh, such as `monthly`; null means it never does.
-    pub limit_reset: Option<String>,
-    /// Name you gave the key to recognize it.
-    pub name: String,
-    /// When the key last changed, in ISO 8601 form; may be null.
-    pub updated_at: Option<String>,
-    /// Lifetime spend in USD from OpenRouter credits.
-    pub usage: f64,
-    /// Spend in USD from OpenRouter credits since midnight UTC.
-    pub usage_daily: f64,
-    /// Spend in USD from OpenRouter credits this calendar month, UTC.
-    pub usage_monthly: f64,
-    /// Spend in USD from OpenRouter credits this week, counted from Monday UTC.
-    pub usage_weekly: f64,
-    /// Workspace to which the key belongs.
-    pub workspace_id: String,
-    /// When the key stops working, in ISO 8601 UTC; null means never.
-    ///
-    /// Format `date-time`.
-    pub expires_at: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(GetKeyResponseData {
-    0 byok_usage: "byok_usage" Required,
-    1 byok_usage_daily: "byok_usage_daily" Required,
-    2 byok_usage_monthly: "byok_usage_monthly" Required,
-    3 byok_usage_weekly: "byok_usage_weekly" Required,
-    4 created_at: "created_at" Required,
-    5 creator_user_id: "creator_user_id" Nullable,
-    6 disabled: "disabled" Required,
-    7 external_user: "external_user" Nullable,
-    8 hash: "hash" Required,
-    9 include_byok_in_limit: "include_byok_in_limit" Required,
-    10 label: "label" Required,
-    11 last_used_at: "last_used_at" Nullable,
-    12 limit: "limit" Nullable,
-    13 limit_remaining: "limit_remaining" Nullable,
-    14 limit_reset: "limit_reset" Nullable,
-    15 name: "name" Required,
-    16 updated_at: "updated_at" Nullable,
-    17 usage: "usage" Required,
-    18 usage_daily: "usage_daily" Required,
-    19 usage_monthly: "usage_monthly" Required,
-    20 usage_weekly: "usage_weekly" Required,
-    21 workspace_id: "workspace_id" Required,
-    22 expires_at: "expires_at" Optional,
-});
-
-/// Envelope around the changed API key record.
-///
-/// The answer of `api_keys_update`.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct UpdateKeyResponse {
-    /// Limits, spending and settings of the key after the change.
-    pub data: UpdateKeyResponseData,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(UpdateKeyResponse {
-    0 data: "data" Required,
-});
-
-impl Root for UpdateKeyResponse {}
-
-/// Limits, spending and settings of the key after the change.
-///
-/// At `updateKeys.response.data` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct UpdateKeyResponseData {
-    /// Lifetime spend in USD that ran over your own provider credentials.
-    pub byok_usage: f64,
-    /// Spend in USD over your own provider credentials since midnight UTC.
-    pub byok_usage_daily: f64,
-    /// Spend in USD over your own provider credentials this calendar month, UTC.
-    pub byok_usage_monthly: f64,
-    /// Spend in USD over your own provider credentials this week, counted from Monday UTC.
-    pub byok_usage_weekly: f64,
-    /// When the key was made, in ISO 8601 form.
-    pub created_at: String,
-    /// User who made the key: the member for organization keys, yourself for personal ones; may be null.
-    pub creator_user_id: Option<String>,
-    /// True when the key is switched off and requests with it are refused.
-    pub disabled: bool,
-    /// Your identifier for the end user that usage of the key is attributed to; null when none is set.
-    pub external_user: Option<String>,
-    /// Public identifier of the key; use it to fetch, change or delete the key.
-    pub hash: String,
-    /// True when spend over your own provider credentials counts towards the cap.
-    pub include_byok_in_limit: bool,
-    /// Readable label of the key, in the form of the shortened secret.
-    pub label: String,
-    /// When the key was last used, in ISO 8601 UTC; null when unused since the start of 2026.
-    ///
-    /// Format `date-time`.
-    pub last_used_at: Option<String>,
-    /// Spending cap in USD; null means the key has none.
-    pub limit: Option<f64>,
-    /// USD still available under the cap; null when the key has no cap.
-    pub limit_remaining: Option<f64>,
-    /// How often the cap starts afresh, such as `monthly`; null means it never does.
-    pub limit_reset: Option<String>,
-    /// Name you gave the key to recognize it.
-    pub name: String,
-    /// When the key last changed, in ISO 8601 form; may be null.
-    pub updated_at: Option<String>,
-    /// Lifetime spend in USD from OpenRouter credits.
-    pub usage: f64,
-    /// Spend in USD from OpenRouter credits since midnight UTC.
-    pub usage_daily: f64,
-    /// Spend in USD from OpenRouter credits this calendar month, UTC.
-    pub usage_monthly: f64,
-    /// Spend in USD from OpenRouter credits this week, counted from Monday UTC.
-    pub usage_weekly: f64,
-    /// Workspace to which the key belongs.
-    pub workspace_id: String,
-    /// When the key stops working, in ISO 8601 UTC; null means never.
-    ///
-    /// Format `date-time`.
-    pub expires_at: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(UpdateKeyResponseData {
-    0 byok_usage: "byok_usage" Required,
-    1 byok_usage_daily: "byok_usage_daily" Required,
-    2 byok_usage_monthly: "byok_usage_monthly" Required,
-    3 byok_usage_weekly: "byok_usage_weekly" Required,
-    4 created_at: "created_at" Required,
-    5 creator_user_id: "creator_user_id" Nullable,
-    6 disabled: "disabled" Required,
-    7 external_user: "external_user" Nullable,
-    8 hash: "hash" Required,
-    9 include_byok_in_limit: "include_byok_in_limit" Required,
-    10 label: "label" Required,
-    11 last_used_at: "last_used_at" Nullable,
-    12 limit: "limit" Nullable,
-    13 limit_remaining: "limit_remaining" Nullable,
-    14 limit_reset: "limit_reset" Nullable,
-    15 name: "name" Required,
-    16 updated_at: "updated_at" Nullable,
-    17 usage: "usage" Required,
-    18 usage_daily: "usage_daily" Required,
-    19 usage_monthly: "usage_monthly" Required,
-    20 usage_weekly: "usage_weekly" Required,
-    21 workspace_id: "workspace_id" Required,
-    22 expires_at: "expires_at" Optional,
-});
+impl Root for ApiKeyResponse {}
 
 /// Settings of the key to change; those left out stay as they are.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -942,7 +582,7 @@ pub struct UpdateKeyRequest {
     /// At least 0.
     pub limit: Patch<f64>,
     /// How often the cap resets, always at midnight UTC with weeks from Monday; null stops the resets.
-    pub limit_reset: Patch<UpdateKeyRequestLimitReset>,
+    pub limit_reset: Patch<ResetInterval>,
     /// Replacement name by which you will recognize the key.
     ///
     /// From 1 to 256 characters.
@@ -976,29 +616,7 @@ wire_setters!(UpdateKeyRequest {
     disabled: exact bool,
     include_byok_in_limit: exact bool,
     limit: patch f64,
-    limit_reset: patch UpdateKeyRequestLimitReset,
+    limit_reset: patch ResetInterval,
     name: into String,
     workspace_id: into String,
-});
-
-/// How often the cap resets, always at midnight UTC with weeks from Monday; null stops the resets.
-///
-/// At `updateKeys.request.limit_reset` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum UpdateKeyRequestLimitReset {
-    /// The cap starts afresh every day.
-    Daily,
-    /// The cap starts afresh every Monday.
-    Weekly,
-    /// The cap starts afresh every month.
-    Monthly,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(UpdateKeyRequestLimitReset {
-    Daily = "daily",
-    Weekly = "weekly",
-    Monthly = "monthly",
 });

@@ -2,7 +2,7 @@
 
 //! Types of `batch`.
 
-use crate::core::wire::{Root, wire_enum, wire_setters, wire_struct, wire_union};
+use crate::core::wire::{IntoList, IntoNumber, Root, wire_enum, wire_setters, wire_struct, wire_union};
 use crate::core::{Page, Parts};
 use crate::models::*;
 
@@ -77,8 +77,8 @@ impl BatchListParams {
     /// Sets the parameter `limit`.
     #[must_use]
     #[inline]
-    pub fn limit(mut self, limit: i64) -> Self {
-        self.limit = Some(limit);
+    pub fn limit(mut self, limit: impl IntoNumber<i64>) -> Self {
+        self.limit = Some(limit.into_number());
         self
     }
 
@@ -93,8 +93,8 @@ impl BatchListParams {
     /// Sets the parameter `status`.
     #[must_use]
     #[inline]
-    pub fn status(mut self, status: impl IntoIterator<Item = impl Into<BatchListStatus>>) -> Self {
-        self.status = Some(status.into_iter().map(Into::into).collect());
+    pub fn status<Status>(mut self, status: impl IntoList<BatchListStatus, Status>) -> Self {
+        self.status = Some(status.into_list());
         self
     }
 
@@ -191,7 +191,7 @@ pub struct BatchObject {
     /// How far the batch has come; poll until it is final.
     pub status: BatchStatus,
     /// Tokens and cost of the whole batch; null while they are not known.
-    pub usage: Option<BatchUsage>,
+    pub usage: Option<TokenUsage>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -393,6 +393,32 @@ impl From<CreateEmbeddingsResponse> for BatchResultBody {
     }
 }
 
+impl BatchResultBody {
+    /// Returns the field `id`, which all variants have; `None` where it is absent or the variant is unknown.
+    #[inline]
+    pub fn id(&self) -> Option<&str> {
+        match self {
+            Self::ChatCompletion(value) => Some(&value.id),
+            Self::Response(value) => Some(&value.id),
+            Self::MessagesResult(value) => Some(&value.id),
+            Self::List(value) => value.id.as_deref(),
+            Self::Unrecognized(_) => None,
+        }
+    }
+
+    /// Returns the field `model`, which all variants have; `None` where it is absent or the variant is unknown.
+    #[inline]
+    pub fn model(&self) -> Option<&str> {
+        match self {
+            Self::ChatCompletion(value) => Some(&value.model),
+            Self::Response(value) => Some(&value.model),
+            Self::MessagesResult(value) => Some(&value.model),
+            Self::List(value) => Some(&value.model),
+            Self::Unrecognized(_) => None,
+        }
+    }
+}
+
 /// How far the batch has come; poll until it is final.
 ///
 /// At `BatchObject.status` in the API document.
@@ -428,130 +454,6 @@ wire_enum!(BatchStatus {
     Expired = "expired",
     Cancelling = "cancelling",
     Cancelled = "cancelled",
-});
-
-/// Tokens and cost of the whole batch; null while they are not known.
-///
-/// At `BatchObject.usage` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct BatchUsage {
-    /// Output tokens produced by all requests together, thinking included.
-    pub completion_tokens: i64,
-    /// Input tokens of every kind: text, images, audio and tool definitions.
-    pub prompt_tokens: i64,
-    /// Input and output tokens added together.
-    pub total_tokens: i64,
-    /// Tokens written to the prompt cache, broken down by the lifetime of the entries; null when not reported.
-    pub cache_creation: Option<AnthropicCacheCreation>,
-    /// Output tokens split by kind; null when the provider gives no split.
-    pub completion_tokens_details: Option<BatchUsageCompletionTokensDetails>,
-    /// Price charged for the whole batch; null when not known.
-    pub cost: Option<f64>,
-    /// Splits the price that the provider charged into its parts.
-    pub cost_details: Option<CostDetails>,
-    /// True when the batch ran on a provider key of your own.
-    pub is_byok: Option<bool>,
-    /// Usage of the single passes that the model took; null when not reported.
-    pub iterations: Option<Vec<AnthropicUsageIteration>>,
-    /// Input tokens split by kind and caching; null when the provider gives no split.
-    pub prompt_tokens_details: Option<BatchUsagePromptTokensDetails>,
-    /// How often server tools ran for the batch; null when not reported.
-    pub server_tool_use: Option<BatchUsageServerToolUse>,
-    /// Processing tier that the provider applied; null when not reported.
-    pub service_tier: Option<String>,
-    /// Speed mode in which Anthropic ran the requests; null when not reported.
-    pub speed: Option<AnthropicSpeed>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(BatchUsage {
-    0 completion_tokens: "completion_tokens" Required,
-    1 prompt_tokens: "prompt_tokens" Required,
-    2 total_tokens: "total_tokens" Required,
-    3 cache_creation: "cache_creation" Optional,
-    4 completion_tokens_details: "completion_tokens_details" Optional,
-    5 cost: "cost" Optional,
-    6 cost_details: "cost_details" Optional,
-    7 is_byok: "is_byok" Optional,
-    8 iterations: "iterations" Optional,
-    9 prompt_tokens_details: "prompt_tokens_details" Optional,
-    10 server_tool_use: "server_tool_use" Optional,
-    11 service_tier: "service_tier" Optional,
-    12 speed: "speed" Optional,
-});
-
-/// Output tokens split by kind; null when the provider gives no split.
-///
-/// At `BatchObject.usage.completion_tokens_details` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct BatchUsageCompletionTokensDetails {
-    /// Output tokens that encode sound; null when not reported.
-    pub audio_tokens: Option<i64>,
-    /// Output tokens that encode pictures; null when not reported.
-    pub image_tokens: Option<i64>,
-    /// Output tokens spent on thinking; null when not reported.
-    pub reasoning_tokens: Option<i64>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(BatchUsageCompletionTokensDetails {
-    0 audio_tokens: "audio_tokens" Optional,
-    1 image_tokens: "image_tokens" Optional,
-    2 reasoning_tokens: "reasoning_tokens" Optional,
-});
-
-/// Input tokens split by kind and caching; null when the provider gives no split.
-///
-/// At `BatchObject.usage.prompt_tokens_details` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct BatchUsagePromptTokensDetails {
-    /// Input tokens that encode sound; null when not reported.
-    pub audio_tokens: Option<i64>,
-    /// Input tokens newly stored in the prompt cache; reported only when such writes are priced separately.
-    pub cache_write_tokens: Option<i64>,
-    /// Input tokens served from the prompt cache; null when not reported.
-    pub cached_tokens: Option<i64>,
-    /// Input tokens that come from files; null when not reported.
-    pub file_tokens: Option<i64>,
-    /// Input tokens that encode video; null when not reported.
-    pub video_tokens: Option<i64>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(BatchUsagePromptTokensDetails {
-    0 audio_tokens: "audio_tokens" Optional,
-    1 cache_write_tokens: "cache_write_tokens" Optional,
-    2 cached_tokens: "cached_tokens" Optional,
-    3 file_tokens: "file_tokens" Optional,
-    4 video_tokens: "video_tokens" Optional,
-});
-
-/// How often server tools ran for the batch; null when not reported.
-///
-/// At `BatchObject.usage.server_tool_use` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct BatchUsageServerToolUse {
-    /// OpenRouter server tool calls that ran and returned a result; null when not reported.
-    pub tool_calls_executed: Option<i64>,
-    /// OpenRouter server tool calls that the model asked for, excluding tools native to a provider; null when not reported.
-    pub tool_calls_requested: Option<i64>,
-    /// Web searches run by server tools, some of which `tool_calls_requested` may also count; null when not reported.
-    pub web_search_requests: Option<i64>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(BatchUsageServerToolUse {
-    0 tool_calls_executed: "tool_calls_executed" Optional,
-    1 tool_calls_requested: "tool_calls_requested" Optional,
-    2 web_search_requests: "web_search_requests" Optional,
 });
 
 /// Requests to run as a batch, with the model and the endpoint they all share.
@@ -597,15 +499,15 @@ wire_struct!(CreateBatchRequest {
 impl CreateBatchRequest {
     /// With what the API requires.
     #[inline]
-    pub fn new(
+    pub fn new<Requests>(
         endpoint: impl Into<BatchEndpoint>,
         model: impl Into<String>,
-        requests: impl IntoIterator<Item = impl Into<BatchRequest>>,
+        requests: impl IntoList<BatchRequest, Requests>,
     ) -> Self {
         Self {
             endpoint: endpoint.into(),
             model: model.into(),
-            requests: requests.into_iter().map(Into::into).collect(),
+            requests: requests.into_list(),
             callback_url: None,
             completion_window: None,
             provider: None,

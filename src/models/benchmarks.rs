@@ -3,7 +3,7 @@
 //! Types of `benchmarks`.
 
 use crate::core::Parts;
-use crate::core::wire::{Root, wire_enum, wire_struct, wire_union};
+use crate::core::wire::{IntoNumber, Root, wire_enum, wire_struct, wire_union};
 use crate::models::*;
 
 /// Limits results to one publisher of scores, which also fixes the shape of each item; omit to mix all.
@@ -11,7 +11,7 @@ use crate::models::*;
 /// At `getBenchmarks(source)` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum GetBenchmarksSource {
+pub enum BenchmarkSource {
     /// Index scores published by Artificial Analysis.
     ArtificialAnalysis,
     /// Ratings from Design Arena comparisons.
@@ -22,7 +22,7 @@ pub enum GetBenchmarksSource {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(GetBenchmarksSource {
+wire_enum!(BenchmarkSource {
     ArtificialAnalysis = "artificial-analysis",
     DesignArena = "design-arena",
     OpenRouter = "openrouter",
@@ -89,7 +89,7 @@ wire_enum!(GetBenchmarksBenchmarkType {
 /// At `getBenchmarks(search_surface)` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum GetBenchmarksSearchSurface {
+pub enum BenchmarkSearchSurface {
     /// Search ran as a server tool.
     ServerTool,
     /// Search ran through the plugin.
@@ -98,7 +98,7 @@ pub enum GetBenchmarksSearchSurface {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(GetBenchmarksSearchSurface {
+wire_enum!(BenchmarkSearchSurface {
     ServerTool = "server-tool",
     Plugin = "plugin",
 });
@@ -130,7 +130,7 @@ wire_enum!(GetBenchmarksArena {
 #[non_exhaustive]
 pub struct BenchmarksGetBenchmarksParams {
     /// Limits results to one publisher of scores, which also fixes the shape of each item; omit to mix all.
-    pub source: Option<GetBenchmarksSource>,
+    pub source: Option<BenchmarkSource>,
     /// Narrows to one kind of work, mapped to the index or category each source uses; `search` yields OpenRouter results alone.
     pub task_type: Option<GetBenchmarksTaskType>,
     /// Picks one OpenRouter benchmark; `search_*` choices drop everything but search items, others leave the remaining sources untouched.
@@ -142,7 +142,7 @@ pub struct BenchmarksGetBenchmarksParams {
     /// Keeps OpenRouter search results that were produced with this engine, for example `exa`.
     pub search_engine: Option<String>,
     /// Keeps OpenRouter search results by how the run invoked search.
-    pub search_surface: Option<GetBenchmarksSearchSurface>,
+    pub search_surface: Option<BenchmarkSearchSurface>,
     /// Chooses the Design Arena competition whose ratings to read; other sources ignore it.
     pub arena: Option<GetBenchmarksArena>,
     /// Narrows Design Arena results to one category of its arena, such as `gamedev` or `svg`; omit for every category.
@@ -179,7 +179,7 @@ impl BenchmarksGetBenchmarksParams {
     /// Sets the parameter `source`.
     #[must_use]
     #[inline]
-    pub fn source(mut self, source: impl Into<GetBenchmarksSource>) -> Self {
+    pub fn source(mut self, source: impl Into<BenchmarkSource>) -> Self {
         self.source = Some(source.into());
         self
     }
@@ -219,7 +219,7 @@ impl BenchmarksGetBenchmarksParams {
     /// Sets the parameter `search_surface`.
     #[must_use]
     #[inline]
-    pub fn search_surface(mut self, search_surface: impl Into<GetBenchmarksSearchSurface>) -> Self {
+    pub fn search_surface(mut self, search_surface: impl Into<BenchmarkSearchSurface>) -> Self {
         self.search_surface = Some(search_surface.into());
         self
     }
@@ -243,8 +243,8 @@ impl BenchmarksGetBenchmarksParams {
     /// Sets the parameter `max_results`.
     #[must_use]
     #[inline]
-    pub fn max_results(mut self, max_results: i64) -> Self {
-        self.max_results = Some(max_results);
+    pub fn max_results(mut self, max_results: impl IntoNumber<i64>) -> Self {
+        self.max_results = Some(max_results.into_number());
         self
     }
 }
@@ -473,7 +473,7 @@ pub struct SearchBenchmark {
     /// Engine that did the searching in the published configuration.
     pub search_engine: String,
     /// Way in which the published configuration switched web search on.
-    pub search_surface: SearchBenchmarkSearchSurface,
+    pub search_surface: BenchmarkSearchSurface,
     /// How many tasks the published configuration was given, all runs counted.
     pub total_tasks: i64,
     /// Settings behind the result; present only if you asked for them with `include_run_config`.
@@ -563,25 +563,6 @@ wire_struct!(UnifiedBenchmarksSearchRunConfig {
     2 temperature: "temperature" Nullable,
 });
 
-/// Way in which the published configuration switched web search on.
-///
-/// At `UnifiedBenchmarksSearchItem.search_surface` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum SearchBenchmarkSearchSurface {
-    /// Search offered as a server tool.
-    ServerTool,
-    /// Search added by the web plugin.
-    Plugin,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(SearchBenchmarkSearchSurface {
-    ServerTool = "server-tool",
-    Plugin = "plugin",
-});
-
 /// What `UnifiedBenchmarksResponse.data[]` may be.
 ///
 /// At `UnifiedBenchmarksResponse.data[]` in the API document.
@@ -653,6 +634,32 @@ impl From<SearchBenchmark> for UnifiedBenchmark {
     }
 }
 
+impl UnifiedBenchmark {
+    /// Returns the field `display_name`, which all variants have; `None` where it is absent or the variant is unknown.
+    #[inline]
+    pub fn display_name(&self) -> Option<&str> {
+        match self {
+            Self::ArtificialAnalysis(value) => Some(&value.display_name),
+            Self::DesignArena(value) => Some(&value.display_name),
+            Self::OpenRouterBenchmark(value) => Some(&value.display_name),
+            Self::SearchBenchmark(value) => Some(&value.display_name),
+            Self::Unrecognized(_) => None,
+        }
+    }
+
+    /// Returns the field `model_permaslug`, which all variants have; `None` where it is absent or the variant is unknown.
+    #[inline]
+    pub fn model_permaslug(&self) -> Option<&str> {
+        match self {
+            Self::ArtificialAnalysis(value) => Some(&value.model_permaslug),
+            Self::DesignArena(value) => Some(&value.model_permaslug),
+            Self::OpenRouterBenchmark(value) => Some(&value.model_permaslug),
+            Self::SearchBenchmark(value) => Some(&value.model_permaslug),
+            Self::Unrecognized(_) => None,
+        }
+    }
+}
+
 /// Describes a benchmark listing: its origin, filters, age and how to credit it.
 ///
 /// Schema `UnifiedBenchmarksMeta` of the API document.
@@ -666,7 +673,7 @@ pub struct UnifiedBenchmarksMeta {
     /// How many different models the listing contains.
     pub model_count: i64,
     /// Source to which the listing was narrowed; null when every source is included.
-    pub source: Option<UnifiedBenchmarksMetaSource>,
+    pub source: Option<BenchmarkSource>,
     /// Address of the original data; null when the items stem from several sources.
     pub source_url: Option<String>,
     /// Task type to which the listing was narrowed; null when it was not.
@@ -682,26 +689,4 @@ wire_struct!(UnifiedBenchmarksMeta ["version" = "\"v1\""] {
     3 source: "source" Nullable,
     4 source_url: "source_url" Nullable,
     5 task_type: "task_type" Nullable,
-});
-
-/// Source to which the listing was narrowed; null when every source is included.
-///
-/// At `UnifiedBenchmarksMeta.source` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum UnifiedBenchmarksMetaSource {
-    /// Composite indices from Artificial Analysis.
-    ArtificialAnalysis,
-    /// Rankings from Design Arena.
-    DesignArena,
-    /// Evaluations run by OpenRouter itself.
-    OpenRouter,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(UnifiedBenchmarksMetaSource {
-    ArtificialAnalysis = "artificial-analysis",
-    DesignArena = "design-arena",
-    OpenRouter = "openrouter",
 });

@@ -2,582 +2,13 @@
 
 //! Types of `byok`.
 
-use crate::core::wire::{Root, wire_enum, wire_setters, wire_struct};
+use crate::core::wire::{IntoNumber, Root, wire_enum, wire_setters, wire_struct};
 use crate::core::{Page, Parts};
 use crate::models::*;
 
 /// Keeps only credentials for this upstream provider, named by slug such as `amazon-bedrock`.
 ///
 /// At `listBYOKKeys(provider)` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ListByokKeysProvider {
-    /// The value `ai21`.
-    Ai21,
-    /// The value `aion-labs`.
-    AionLabs,
-    /// The value `akashml`.
-    AkashMl,
-    /// The value `alibaba`.
-    Alibaba,
-    /// The value `amazon-bedrock`.
-    AmazonBedrock,
-    /// The value `amazon-bedrock/claude-on-aws`.
-    AmazonBedrockClaudeOnAws,
-    /// The value `amazon-nova`.
-    AmazonNova,
-    /// The value `ambient`.
-    Ambient,
-    /// The value `anthropic`.
-    Anthropic,
-    /// The value `anthropic/2`.
-    Anthropic2,
-    /// The value `arcee-ai`.
-    ArceeAi,
-    /// The value `assemblyai`.
-    AssemblyAi,
-    /// The value `atlas-cloud`.
-    AtlasCloud,
-    /// The value `avian`.
-    Avian,
-    /// The value `azure`.
-    Azure,
-    /// The value `baidu`.
-    Baidu,
-    /// The value `baseten`.
-    BaseTen,
-    /// The value `black-forest-labs`.
-    BlackForestLabs,
-    /// The value `byteplus`.
-    BytePlus,
-    /// The value `cerebras`.
-    Cerebras,
-    /// The value `chutes`.
-    Chutes,
-    /// The value `cirrascale`.
-    Cirrascale,
-    /// The value `clarifai`.
-    Clarifai,
-    /// The value `claude-on-aws`.
-    ClaudeOnAws,
-    /// The value `cloudflare`.
-    Cloudflare,
-    /// The value `cohere`.
-    Cohere,
-    /// The value `coreweave`.
-    CoreWeave,
-    /// The value `cosine`.
-    Cosine,
-    /// The value `crusoe`.
-    Crusoe,
-    /// The value `darkbloom`.
-    Darkbloom,
-    /// The value `databricks`.
-    Databricks,
-    /// The value `decart`.
-    Decart,
-    /// The value `deepgram`.
-    Deepgram,
-    /// The value `deepinfra`.
-    DeepInfra,
-    /// The value `deepseek`.
-    DeepSeek,
-    /// The value `dekallm`.
-    DekaLlm,
-    /// The value `digitalocean`.
-    DigitalOcean,
-    /// The value `elevenlabs`.
-    ElevenLabs,
-    /// The value `featherless`.
-    Featherless,
-    /// The value `fireworks`.
-    Fireworks,
-    /// The value `fish-audio`.
-    FishAudio,
-    /// The value `friendli`.
-    Friendli,
-    /// The value `gmicloud`.
-    GmiCloud,
-    /// The value `google-ai-studio`.
-    GoogleAiStudio,
-    /// The value `google-vertex`.
-    GoogleVertex,
-    /// The value `groq`.
-    Groq,
-    /// The value `heygen`.
-    HeyGen,
-    /// The value `inception`.
-    Inception,
-    /// The value `inceptron`.
-    Inceptron,
-    /// The value `inferact-vllm`.
-    InferactVllm,
-    /// The value `inference-net`.
-    InferenceNet,
-    /// The value `infermatic`.
-    Infermatic,
-    /// The value `inflection`.
-    Inflection,
-    /// The value `io-net`.
-    IoNet,
-    /// The value `ionstream`.
-    Ionstream,
-    /// The value `krea`.
-    Krea,
-    /// The value `kt`.
-    Kt,
-    /// The value `liquid`.
-    Liquid,
-    /// The value `makora`.
-    Makora,
-    /// The value `mancer`.
-    Mancer,
-    /// The value `mara`.
-    Mara,
-    /// The value `meta`.
-    Meta,
-    /// The value `minimax`.
-    Minimax,
-    /// The value `mistral`.
-    Mistral,
-    /// The value `modal`.
-    Modal,
-    /// The value `modelrun`.
-    ModelRun,
-    /// The value `modular`.
-    Modular,
-    /// The value `moonshotai`.
-    MoonshotAi,
-    /// The value `morph`.
-    Morph,
-    /// The value `near-ai`.
-    NearAi,
-    /// The value `nebius`.
-    Nebius,
-    /// The value `nex-agi`.
-    NexAgi,
-    /// The value `nextbit`.
-    NextBit,
-    /// The value `novita`.
-    Novita,
-    /// The value `nvidia`.
-    Nvidia,
-    /// The value `ollama`.
-    Ollama,
-    /// The value `open-inference`.
-    OpenInference,
-    /// The value `openai`.
-    OpenAi,
-    /// The value `parasail`.
-    Parasail,
-    /// The value `pareto-alpha`.
-    ParetoAlpha,
-    /// The value `particle-ai`.
-    ParticleAi,
-    /// The value `perceptron`.
-    Perceptron,
-    /// The value `perplexity`.
-    Perplexity,
-    /// The value `phala`.
-    Phala,
-    /// The value `poolside`.
-    Poolside,
-    /// The value `primeintellect`.
-    PrimeIntellect,
-    /// The value `quiver`.
-    Quiver,
-    /// The value `recraft`.
-    Recraft,
-    /// The value `recursive`.
-    Recursive,
-    /// The value `reka`.
-    Reka,
-    /// The value `relace`.
-    Relace,
-    /// The value `respan`.
-    Respan,
-    /// The value `runway`.
-    Runway,
-    /// The value `sail-research`.
-    SailResearch,
-    /// The value `sakana`.
-    Sakana,
-    /// The value `sakana-ai`.
-    SakanaAi,
-    /// The value `sambanova`.
-    SambaNova,
-    /// The value `scaledown`.
-    ScaleDown,
-    /// The value `seed`.
-    Seed,
-    /// The value `siliconflow`.
-    SiliconFlow,
-    /// The value `sourceful`.
-    Sourceful,
-    /// The value `stepfun`.
-    StepFun,
-    /// The value `streamlake`.
-    StreamLake,
-    /// The value `switchpoint`.
-    Switchpoint,
-    /// The value `tencent`.
-    Tencent,
-    /// The value `tenstorrent`.
-    Tenstorrent,
-    /// The value `thinkingmachines`.
-    ThinkingMachines,
-    /// The value `together`.
-    Together,
-    /// The value `typesafe`.
-    TypeSafe,
-    /// The value `unbiased`.
-    Unbiased,
-    /// The value `upstage`.
-    Upstage,
-    /// The value `venice`.
-    Venice,
-    /// The value `voyageai`.
-    VoyageAi,
-    /// The value `wafer`.
-    Wafer,
-    /// The value `wandb`.
-    WandB,
-    /// The value `wandb-legacy`.
-    WandBLegacy,
-    /// The value `xai`.
-    XAi,
-    /// The value `xiaomi`.
-    Xiaomi,
-    /// The value `z-ai`.
-    ZAi,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(ListByokKeysProvider {
-    Ai21 = "ai21",
-    AionLabs = "aion-labs",
-    AkashMl = "akashml",
-    Alibaba = "alibaba",
-    AmazonBedrock = "amazon-bedrock",
-    AmazonBedrockClaudeOnAws = "amazon-bedrock/claude-on-aws",
-    AmazonNova = "amazon-nova",
-    Ambient = "ambient",
-    Anthropic = "anthropic",
-    Anthropic2 = "anthropic/2",
-    ArceeAi = "arcee-ai",
-    AssemblyAi = "assemblyai",
-    AtlasCloud = "atlas-cloud",
-    Avian = "avian",
-    Azure = "azure",
-    Baidu = "baidu",
-    BaseTen = "baseten",
-    BlackForestLabs = "black-forest-labs",
-    BytePlus = "byteplus",
-    Cerebras = "cerebras",
-    Chutes = "chutes",
-    Cirrascale = "cirrascale",
-    Clarifai = "clarifai",
-    ClaudeOnAws = "claude-on-aws",
-    Cloudflare = "cloudflare",
-    Cohere = "cohere",
-    CoreWeave = "coreweave",
-    Cosine = "cosine",
-    Crusoe = "crusoe",
-    Darkbloom = "darkbloom",
-    Databricks = "databricks",
-    Decart = "decart",
-    Deepgram = "deepgram",
-    DeepInfra = "deepinfra",
-    DeepSeek = "deepseek",
-    DekaLlm = "dekallm",
-    DigitalOcean = "digitalocean",
-    ElevenLabs = "elevenlabs",
-    Featherless = "featherless",
-    Fireworks = "fireworks",
-    FishAudio = "fish-audio",
-    Friendli = "friendli",
-    GmiCloud = "gmicloud",
-    GoogleAiStudio = "google-ai-studio",
-    GoogleVertex = "google-vertex",
-    Groq = "groq",
-    HeyGen = "heygen",
-    Inception = "inception",
-    Inceptron = "inceptron",
-    InferactVllm = "inferact-vllm",
-    InferenceNet = "inference-net",
-    Infermatic = "infermatic",
-    Inflection = "inflection",
-    IoNet = "io-net",
-    Ionstream = "ionstream",
-    Krea = "krea",
-    Kt = "kt",
-    Liquid = "liquid",
-    Makora = "makora",
-    Mancer = "mancer",
-    Mara = "mara",
-    Meta = "meta",
-    Minimax = "minimax",
-    Mistral = "mistral",
-    Modal = "modal",
-    ModelRun = "modelrun",
-    Modular = "modular",
-    MoonshotAi = "moonshotai",
-    Morph = "morph",
-    NearAi = "near-ai",
-    Nebius = "nebius",
-    NexAgi = "nex-agi",
-    NextBit = "nextbit",
-    Novita = "novita",
-    Nvidia = "nvidia",
-    Ollama = "ollama",
-    OpenInference = "open-inference",
-    OpenAi = "openai",
-    Parasail = "parasail",
-    ParetoAlpha = "pareto-alpha",
-    ParticleAi = "particle-ai",
-    Perceptron = "perceptron",
-    Perplexity = "perplexity",
-    Phala = "phala",
-    Poolside = "poolside",
-    PrimeIntellect = "primeintellect",
-    Quiver = "quiver",
-    Recraft = "recraft",
-    Recursive = "recursive",
-    Reka = "reka",
-    Relace = "relace",
-    Respan = "respan",
-    Runway = "runway",
-    SailResearch = "sail-research",
-    Sakana = "sakana",
-    SakanaAi = "sakana-ai",
-    SambaNova = "sambanova",
-    ScaleDown = "scaledown",
-    Seed = "seed",
-    SiliconFlow = "siliconflow",
-    Sourceful = "sourceful",
-    StepFun = "stepfun",
-    StreamLake = "streamlake",
-    Switchpoint = "switchpoint",
-    Tencent = "tencent",
-    Tenstorrent = "tenstorrent",
-    ThinkingMachines = "thinkingmachines",
-    Together = "together",
-    TypeSafe = "typesafe",
-    Unbiased = "unbiased",
-    Upstage = "upstage",
-    Venice = "venice",
-    VoyageAi = "voyageai",
-    Wafer = "wafer",
-    WandB = "wandb",
-    WandBLegacy = "wandb-legacy",
-    XAi = "xai",
-    Xiaomi = "xiaomi",
-    ZAi = "z-ai",
-});
-
-/// The optional parameters of `byok_list`. Left out, the server's defaults hold.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct ByokListParams {
-    /// How many credentials to skip before the page begins.
-    ///
-    /// At least 0. Default `0`.
-    pub offset: Option<i64>,
-    /// Page size: how many credentials to return at once.
-    ///
-    /// From 1 to 100. Default `50`.
-    pub limit: Option<i64>,
-    /// Workspace whose credentials to list; name one explicitly if your default workspace was deleted, or the call fails with 400.
-    ///
-    /// Format `uuid`.
-    pub workspace_id: Option<String>,
-    /// Keeps only credentials for this upstream provider, named by slug such as `amazon-bedrock`.
-    pub provider: Option<ListByokKeysProvider>,
-}
-
-impl ByokListParams {
-    /// Without parameters.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    #[inline]
-    pub(crate) fn write(&self, parts: Parts) -> Parts {
-        parts
-            .query("offset", self.offset)
-            .query("limit", self.limit)
-            .query("workspace_id", self.workspace_id.as_deref())
-            .query("provider", self.provider.as_ref().map(AsRef::as_ref))
-    }
-}
-
-impl ByokListParams {
-    /// Sets the parameter `offset`.
-    #[must_use]
-    #[inline]
-    pub fn offset(mut self, offset: i64) -> Self {
-        self.offset = Some(offset);
-        self
-    }
-
-    /// Sets the parameter `limit`.
-    #[must_use]
-    #[inline]
-    pub fn limit(mut self, limit: i64) -> Self {
-        self.limit = Some(limit);
-        self
-    }
-
-    /// Sets the parameter `workspace_id`.
-    #[must_use]
-    #[inline]
-    pub fn workspace_id(mut self, workspace_id: impl Into<String>) -> Self {
-        self.workspace_id = Some(workspace_id.into());
-        self
-    }
-
-    /// Sets the parameter `provider`.
-    #[must_use]
-    #[inline]
-    pub fn provider(mut self, provider: impl Into<ListByokKeysProvider>) -> Self {
-        self.provider = Some(provider.into());
-        self
-    }
-}
-
-/// One page of bring-your-own-key credentials with the overall count.
-///
-/// Schema `ListBYOKKeysResponse` of the API document. The answer of `byok_list`.
-#[doc(alias = "ListBYOKKeysResponse")]
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct ListByokKeysResponse {
-    /// Bring-your-own-key credentials that fall on this page.
-    pub data: Vec<ByokKey>,
-    /// How many credentials match the filters altogether, across all pages.
-    pub total_count: i64,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(ListByokKeysResponse {
-    0 data: "data" Required,
-    1 total_count: "total_count" Required,
-});
-
-impl Root for ListByokKeysResponse {}
-
-impl Page for ListByokKeysResponse {
-    type Item = ByokKey;
-
-    fn into_items(self) -> Vec<Self::Item> {
-        self.data
-    }
-
-    fn length(&self) -> usize {
-        self.data.len()
-    }
-}
-
-/// A provider credential of your own (bring your own key) stored with OpenRouter, without its secret.
-///
-/// Schema `BYOKKey` of the API document.
-#[doc(alias = "BYOKKey")]
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct ByokKey {
-    /// Only requests made with one of these OpenRouter keys may use the credential; `null` admits every key.
-    ///
-    /// At most 100 elements.
-    pub allowed_api_key_hashes: Option<Vec<String>>,
-    /// Restricts the credential to these model slugs; `null` lets it serve any model.
-    ///
-    /// At most 100 elements.
-    pub allowed_models: Option<Vec<String>>,
-    /// Restricts the credential to requests by these users; `null` admits everyone.
-    ///
-    /// At most 100 elements.
-    pub allowed_user_ids: Option<Vec<String>>,
-    /// Moment the credential was stored, in ISO 8601 form.
-    pub created_at: String,
-    /// Region in which the provider account processes requests, as you declared it; `europe` or `us` makes the credential usable on that regional host, while null and `global` follow what OpenRouter knows of the endpoint.
-    pub declared_region: Option<ByokDeclaredRegion>,
-    /// Whether the provider account keeps no data, as you declared it: true opens the credential to requests that require zero retention, false closes it, null follows the policy of the endpoint.
-    pub declared_zdr: Option<bool>,
-    /// True while the credential is switched off and routing skips it.
-    pub disabled: bool,
-    /// Permanent identifier to use when reading, changing or deleting the credential.
-    ///
-    /// Format `uuid`.
-    pub id: String,
-    /// True when requests never use OpenRouter's shared capacity at this provider, whatever the model and even if all your keys fail.
-    pub is_byok_only: bool,
-    /// True holds the credential in reserve until the regular keys of its provider have been attempted.
-    pub is_fallback: bool,
-    /// True when the models that this credential covers run only on your keys at this provider; models outside `allowed_models` can still use shared capacity.
-    pub is_required: bool,
-    /// Masked excerpt of the secret, enough to recognise the key without revealing it.
-    pub label: String,
-    /// Upstream provider that accepts the credential.
-    pub provider: ByokProviderSlug,
-    /// Rank among the credentials of one provider; lower numbers get their turn first.
-    pub sort_order: i64,
-    /// Workspace that owns the credential; `null` makes it available account-wide rather than in the default workspace.
-    ///
-    /// Format `uuid`.
-    pub workspace_id: Option<String>,
-    /// Free-form name that helps people tell credentials apart; `null` when none was given.
-    pub name: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(ByokKey {
-    0 allowed_api_key_hashes: "allowed_api_key_hashes" Nullable,
-    1 allowed_models: "allowed_models" Nullable,
-    2 allowed_user_ids: "allowed_user_ids" Nullable,
-    3 created_at: "created_at" Required,
-    4 declared_region: "declared_region" Nullable,
-    5 declared_zdr: "declared_zdr" Nullable,
-    6 disabled: "disabled" Required,
-    7 id: "id" Required,
-    8 is_byok_only: "is_byok_only" Required,
-    9 is_fallback: "is_fallback" Required,
-    10 is_required: "is_required" Required,
-    11 label: "label" Required,
-    12 provider: "provider" Required,
-    13 sort_order: "sort_order" Required,
-    14 workspace_id: "workspace_id" Nullable,
-    15 name: "name" Optional,
-});
-
-/// Region in which the provider account processes requests, as you declared it; `europe` or `us` makes the credential usable on that regional host, while null and `global` follow what OpenRouter knows of the endpoint.
-///
-/// At `BYOKKey.declared_region` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ByokDeclaredRegion {
-    /// Not tied to a region.
-    Global,
-    /// Processing in Europe.
-    Europe,
-    /// Processing in the United States.
-    Us,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(ByokDeclaredRegion {
-    Global = "global",
-    Europe = "europe",
-    Us = "us",
-});
-
-/// Lowercase slug of the inference provider that a bring-your-own-key credential belongs to.
-///
-/// Schema `BYOKProviderSlug` of the API document.
 #[doc(alias = "BYOKProviderSlug")]
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -946,24 +377,203 @@ wire_enum!(ByokProviderSlug {
     ZAi = "z-ai",
 });
 
-/// Answer to storing a provider credential.
+/// The optional parameters of `byok_list`. Left out, the server's defaults hold.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct ByokListParams {
+    /// How many credentials to skip before the page begins.
+    ///
+    /// At least 0. Default `0`.
+    pub offset: Option<i64>,
+    /// Page size: how many credentials to return at once.
+    ///
+    /// From 1 to 100. Default `50`.
+    pub limit: Option<i64>,
+    /// Workspace whose credentials to list; name one explicitly if your default workspace was deleted, or the call fails with 400.
+    ///
+    /// Format `uuid`.
+    pub workspace_id: Option<String>,
+    /// Keeps only credentials for this upstream provider, named by slug such as `amazon-bedrock`.
+    pub provider: Option<ByokProviderSlug>,
+}
+
+impl ByokListParams {
+    /// Without parameters.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    #[inline]
+    pub(crate) fn write(&self, parts: Parts) -> Parts {
+        parts
+            .query("offset", self.offset)
+            .query("limit", self.limit)
+            .query("workspace_id", self.workspace_id.as_deref())
+            .query("provider", self.provider.as_ref().map(AsRef::as_ref))
+    }
+}
+
+impl ByokListParams {
+    /// Sets the parameter `offset`.
+    #[must_use]
+    #[inline]
+    pub fn offset(mut self, offset: impl IntoNumber<i64>) -> Self {
+        self.offset = Some(offset.into_number());
+        self
+    }
+
+    /// Sets the parameter `limit`.
+    #[must_use]
+    #[inline]
+    pub fn limit(mut self, limit: impl IntoNumber<i64>) -> Self {
+        self.limit = Some(limit.into_number());
+        self
+    }
+
+    /// Sets the parameter `workspace_id`.
+    #[must_use]
+    #[inline]
+    pub fn workspace_id(mut self, workspace_id: impl Into<String>) -> Self {
+        self.workspace_id = Some(workspace_id.into());
+        self
+    }
+
+    /// Sets the parameter `provider`.
+    #[must_use]
+    #[inline]
+    pub fn provider(mut self, provider: impl Into<ByokProviderSlug>) -> Self {
+        self.provider = Some(provider.into());
+        self
+    }
+}
+
+/// One page of bring-your-own-key credentials with the overall count.
 ///
-/// Schema `CreateBYOKKeyResponse` of the API document. The answer of `byok_create`.
-#[doc(alias = "CreateBYOKKeyResponse")]
+/// Schema `ListBYOKKeysResponse` of the API document. The answer of `byok_list`.
+#[doc(alias = "ListBYOKKeysResponse")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct CreateByokKeyResponse {
+pub struct ListByokKeysResponse {
+    /// Bring-your-own-key credentials that fall on this page.
+    pub data: Vec<ByokKey>,
+    /// How many credentials match the filters altogether, across all pages.
+    pub total_count: i64,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ListByokKeysResponse {
+    0 data: "data" Required,
+    1 total_count: "total_count" Required,
+});
+
+impl Root for ListByokKeysResponse {}
+
+impl Page for ListByokKeysResponse {
+    type Item = ByokKey;
+
+    fn into_items(self) -> Vec<Self::Item> {
+        self.data
+    }
+
+    fn length(&self) -> usize {
+        self.data.len()
+    }
+}
+
+/// A provider credential of your own (bring your own key) stored with OpenRouter, without its secret.
+///
+/// Schema `BYOKKey` of the API document.
+#[doc(alias = "BYOKKey")]
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct ByokKey {
+    /// Only requests made with one of these OpenRouter keys may use the credential; `null` admits every key.
+    ///
+    /// At most 100 elements.
+    pub allowed_api_key_hashes: Option<Vec<String>>,
+    /// Restricts the credential to these model slugs; `null` lets it serve any model.
+    ///
+    /// At most 100 elements.
+    pub allowed_models: Option<Vec<String>>,
+    /// Restricts the credential to requests by these users; `null` admits everyone.
+    ///
+    /// At most 100 elements.
+    pub allowed_user_ids: Option<Vec<String>>,
+    /// Moment the credential was stored, in ISO 8601 form.
+    pub created_at: String,
+    /// Region in which the provider account processes requests, as you declared it; `europe` or `us` makes the credential usable on that regional host, while null and `global` follow what OpenRouter knows of the endpoint.
+    pub declared_region: Option<DataRegion>,
+    /// Whether the provider account keeps no data, as you declared it: true opens the credential to requests that require zero retention, false closes it, null follows the policy of the endpoint.
+    pub declared_zdr: Option<bool>,
+    /// True while the credential is switched off and routing skips it.
+    pub disabled: bool,
+    /// Permanent identifier to use when reading, changing or deleting the credential.
+    ///
+    /// Format `uuid`.
+    pub id: String,
+    /// True when requests never use OpenRouter's shared capacity at this provider, whatever the model and even if all your keys fail.
+    pub is_byok_only: bool,
+    /// True holds the credential in reserve until the regular keys of its provider have been attempted.
+    pub is_fallback: bool,
+    /// True when the models that this credential covers run only on your keys at this provider; models outside `allowed_models` can still use shared capacity.
+    pub is_required: bool,
+    /// Masked excerpt of the secret, enough to recognise the key without revealing it.
+    pub label: String,
+    /// Upstream provider that accepts the credential.
+    pub provider: ByokProviderSlug,
+    /// Rank among the credentials of one provider; lower numbers get their turn first.
+    pub sort_order: i64,
+    /// Workspace that owns the credential; `null` makes it available account-wide rather than in the default workspace.
+    ///
+    /// Format `uuid`.
+    pub workspace_id: Option<String>,
+    /// Free-form name that helps people tell credentials apart; `null` when none was given.
+    pub name: Option<String>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ByokKey {
+    0 allowed_api_key_hashes: "allowed_api_key_hashes" Nullable,
+    1 allowed_models: "allowed_models" Nullable,
+    2 allowed_user_ids: "allowed_user_ids" Nullable,
+    3 created_at: "created_at" Required,
+    4 declared_region: "declared_region" Nullable,
+    5 declared_zdr: "declared_zdr" Nullable,
+    6 disabled: "disabled" Required,
+    7 id: "id" Required,
+    8 is_byok_only: "is_byok_only" Required,
+    9 is_fallback: "is_fallback" Required,
+    10 is_required: "is_required" Required,
+    11 label: "label" Required,
+    12 provider: "provider" Required,
+    13 sort_order: "sort_order" Required,
+    14 workspace_id: "workspace_id" Nullable,
+    15 name: "name" Optional,
+});
+
+/// Answer to storing a provider credential.
+///
+/// Schema `CreateBYOKKeyResponse` of the API document. The answer of `byok_create`, `byok_get`, `byok_update`.
+#[doc(alias = "CreateBYOKKeyResponse")]
+#[doc(alias = "GetBYOKKeyResponse")]
+#[doc(alias = "UpdateBYOKKeyResponse")]
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct ByokKeyResponse {
     /// The stored credential, without its secret.
     pub data: ByokKey,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(CreateByokKeyResponse {
+wire_struct!(ByokKeyResponse {
     0 data: "data" Required,
 });
 
-impl Root for CreateByokKeyResponse {}
+impl Root for ByokKeyResponse {}
 
 /// Body for storing a provider credential of your own with OpenRouter.
 ///
@@ -991,7 +601,7 @@ pub struct CreateByokKeyRequest {
     /// At most 100 elements.
     pub allowed_user_ids: Option<Vec<String>>,
     /// Region in which your provider account processes requests, which OpenRouter takes on trust; `europe` or `us` makes the credential usable on that regional host, while null and `global` follow what OpenRouter knows of the endpoint.
-    pub declared_region: Option<ByokDeclaredRegion>,
+    pub declared_region: Option<DataRegion>,
     /// Whether your provider account keeps no data, which OpenRouter takes on trust: true opens the credential to requests that require zero retention, false closes it, null follows the policy of the endpoint.
     pub declared_zdr: Option<bool>,
     /// True stores the credential switched off, to be enabled later.
@@ -1057,7 +667,7 @@ wire_setters!(CreateByokKeyRequest {
     allowed_api_key_hashes: list String,
     allowed_models: list String,
     allowed_user_ids: list String,
-    declared_region: into ByokDeclaredRegion,
+    declared_region: into DataRegion,
     declared_zdr: exact bool,
     disabled: exact bool,
     is_byok_only: exact bool,
@@ -1066,63 +676,6 @@ wire_setters!(CreateByokKeyRequest {
     name: into String,
     workspace_id: into String,
 });
-
-/// Confirms that a stored provider credential is gone.
-///
-/// Schema `DeleteBYOKKeyResponse` of the API document. The answer of `byok_delete`.
-#[doc(alias = "DeleteBYOKKeyResponse")]
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct DeleteByokKeyResponse {
-    /// True once the credential has been removed.
-    pub deleted: bool,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(DeleteByokKeyResponse {
-    0 deleted: "deleted" Required,
-});
-
-impl Root for DeleteByokKeyResponse {}
-
-/// Reply to a lookup of one bring-your-own-key credential.
-///
-/// Schema `GetBYOKKeyResponse` of the API document. The answer of `byok_get`.
-#[doc(alias = "GetBYOKKeyResponse")]
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct GetByokKeyResponse {
-    /// The bring-your-own-key credential that was asked for.
-    pub data: ByokKey,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(GetByokKeyResponse {
-    0 data: "data" Required,
-});
-
-impl Root for GetByokKeyResponse {}
-
-/// Answer to a credential update, holding the new state.
-///
-/// Schema `UpdateBYOKKeyResponse` of the API document. The answer of `byok_update`.
-#[doc(alias = "UpdateBYOKKeyResponse")]
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct UpdateByokKeyResponse {
-    /// The credential after the change, without the secret itself.
-    pub data: ByokKey,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(UpdateByokKeyResponse {
-    0 data: "data" Required,
-});
-
-impl Root for UpdateByokKeyResponse {}
 
 /// Changes to a stored provider credential; what you leave out stays as it is.
 ///
@@ -1144,7 +697,7 @@ pub struct UpdateByokKeyRequest {
     /// At most 100 elements.
     pub allowed_user_ids: Patch<Vec<String>>,
     /// Region in which your provider account processes requests, which OpenRouter takes on trust; null withdraws the declaration.
-    pub declared_region: Patch<ByokDeclaredRegion>,
+    pub declared_region: Patch<DataRegion>,
     /// Whether your provider account keeps no data, which OpenRouter takes on trust; null withdraws the declaration.
     pub declared_zdr: Patch<bool>,
     /// Set it to take the credential out of use without deleting it.
@@ -1193,7 +746,7 @@ wire_setters!(UpdateByokKeyRequest {
     allowed_api_key_hashes: patch Vec<String>,
     allowed_models: patch Vec<String>,
     allowed_user_ids: patch Vec<String>,
-    declared_region: patch ByokDeclaredRegion,
+    declared_region: patch DataRegion,
     declared_zdr: patch bool,
     disabled: exact bool,
     is_byok_only: exact bool,

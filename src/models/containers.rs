@@ -2,7 +2,7 @@
 
 //! Types of `containers`.
 
-use crate::core::wire::{Root, wire_struct};
+use crate::core::wire::{IntoNumber, Root, wire_struct};
 use crate::core::{Page, Parts};
 use crate::models::*;
 
@@ -35,8 +35,8 @@ impl ContainersListContainerFilesParams {
     /// Sets the parameter `limit`.
     #[must_use]
     #[inline]
-    pub fn limit(mut self, limit: i64) -> Self {
-        self.limit = Some(limit);
+    pub fn limit(mut self, limit: impl IntoNumber<i64>) -> Self {
+        self.limit = Some(limit.into_number());
         self
     }
 

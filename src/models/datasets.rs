@@ -2,7 +2,7 @@
 
 //! Types of `datasets`.
 
-use crate::core::wire::{Root, wire_enum, wire_struct};
+use crate::core::wire::{IntoNumber, Root, wire_enum, wire_struct};
 use crate::core::{Page, Parts};
 use crate::models::*;
 
@@ -202,16 +202,16 @@ impl DatasetsGetAppRankingsParams {
     /// Sets the parameter `limit`.
     #[must_use]
     #[inline]
-    pub fn limit(mut self, limit: i64) -> Self {
-        self.limit = Some(limit);
+    pub fn limit(mut self, limit: impl IntoNumber<i64>) -> Self {
+        self.limit = Some(limit.into_number());
         self
     }
 
     /// Sets the parameter `offset`.
     #[must_use]
     #[inline]
-    pub fn offset(mut self, offset: i64) -> Self {
-        self.offset = Some(offset);
+    pub fn offset(mut self, offset: impl IntoNumber<i64>) -> Self {
+        self.offset = Some(offset.into_number());
         self
     }
 }
@@ -378,55 +378,6 @@ wire_enum!(GetRankingsDailyContextBucket {
     V10M = "10M",
 });
 
-/// Keeps one use case; totals become weekly estimates scaled up from samples, and no other traffic filter may accompany it.
-///
-/// At `getRankingsDaily(category)` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum GetRankingsDailyCategory {
-    /// Traffic about writing software.
-    Programming,
-    /// Traffic from character roleplay.
-    Roleplay,
-    /// Traffic about marketing work.
-    Marketing,
-    /// Traffic about search engine optimization.
-    MarketingSeo,
-    /// Traffic about technology in general.
-    Technology,
-    /// Traffic about scientific subjects.
-    Science,
-    /// Traffic that translates between languages.
-    Translation,
-    /// Traffic about legal matters.
-    Legal,
-    /// Traffic about financial matters.
-    Finance,
-    /// Traffic about health and medicine.
-    Health,
-    /// Traffic asking trivia questions.
-    Trivia,
-    /// Traffic about academic work.
-    Academia,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(GetRankingsDailyCategory {
-    Programming = "programming",
-    Roleplay = "roleplay",
-    Marketing = "marketing",
-    MarketingSeo = "marketing/seo",
-    Technology = "technology",
-    Science = "science",
-    Translation = "translation",
-    Legal = "legal",
-    Finance = "finance",
-    Health = "health",
-    Trivia = "trivia",
-    Academia = "academia",
-});
-
 /// Keeps traffic tagged with human or programming languages; totals become weekly estimates, and no other traffic filter may accompany it.
 ///
 /// At `getRankingsDaily(language_type)` in the API document.
@@ -465,7 +416,7 @@ pub struct DatasetsGetRankingsDailyParams {
     /// Keeps requests by the size class of their context; draws on exact data, so it excludes `category` and `language_type`.
     pub context_bucket: Option<GetRankingsDailyContextBucket>,
     /// Keeps one use case; totals become weekly estimates scaled up from samples, and no other traffic filter may accompany it.
-    pub category: Option<GetRankingsDailyCategory>,
+    pub category: Option<ModelCategory>,
     /// Keeps traffic tagged with human or programming languages; totals become weekly estimates, and no other traffic filter may accompany it.
     pub language_type: Option<GetRankingsDailyLanguageType>,
 }
@@ -534,7 +485,7 @@ impl DatasetsGetRankingsDailyParams {
     /// Sets the parameter `category`.
     #[must_use]
     #[inline]
-    pub fn category(mut self, category: impl Into<GetRankingsDailyCategory>) -> Self {
+    pub fn category(mut self, category: impl Into<ModelCategory>) -> Self {
         self.category = Some(category.into());
         self
     }
@@ -597,7 +548,7 @@ wire_struct!(DailyRanking {
 /// At `getSessionCost(turn_range)` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum GetSessionCostTurnRange {
+pub enum SessionTurnRange {
     /// Sessions of a single turn.
     V1Turn,
     /// Sessions of two to nine turns.
@@ -610,7 +561,7 @@ pub enum GetSessionCostTurnRange {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(GetSessionCostTurnRange {
+wire_enum!(SessionTurnRange {
     V1Turn = "1-turn",
     V2_9Turns = "2-9-turns",
     V10_49Turns = "10-49-turns",
@@ -626,7 +577,7 @@ pub struct DatasetsGetSessionCostParams {
     /// Keeps one model by its exact permaslug; use it alone to compare harnesses on equal footing.
     pub model: Option<String>,
     /// Keeps sessions whose number of turns lies within this range, both ends counted.
-    pub turn_range: Option<GetSessionCostTurnRange>,
+    pub turn_range: Option<SessionTurnRange>,
     /// Page size: how many aggregate cells to return.
     ///
     /// From 1 to 500. Default `100`.
@@ -675,7 +626,7 @@ impl DatasetsGetSessionCostParams {
     /// Sets the parameter `turn_range`.
     #[must_use]
     #[inline]
-    pub fn turn_range(mut self, turn_range: impl Into<GetSessionCostTurnRange>) -> Self {
+    pub fn turn_range(mut self, turn_range: impl Into<SessionTurnRange>) -> Self {
         self.turn_range = Some(turn_range.into());
         self
     }
@@ -683,16 +634,16 @@ impl DatasetsGetSessionCostParams {
     /// Sets the parameter `limit`.
     #[must_use]
     #[inline]
-    pub fn limit(mut self, limit: i64) -> Self {
-        self.limit = Some(limit);
+    pub fn limit(mut self, limit: impl IntoNumber<i64>) -> Self {
+        self.limit = Some(limit.into_number());
         self
     }
 
     /// Sets the parameter `offset`.
     #[must_use]
     #[inline]
-    pub fn offset(mut self, offset: i64) -> Self {
-        self.offset = Some(offset);
+    pub fn offset(mut self, offset: impl IntoNumber<i64>) -> Self {
+        self.offset = Some(offset.into_number());
         self
     }
 }
@@ -745,7 +696,7 @@ pub struct SessionCostItem {
     /// Permanent slug that pins the precise model version measured.
     pub model_permaslug: String,
     /// Band of session lengths, counted in turns with both ends included, that the row covers.
-    pub turn_range: SessionCostItemTurnRange,
+    pub turn_range: SessionTurnRange,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -756,31 +707,6 @@ wire_struct!(SessionCostItem {
     2 median_session_cost_usd: "median_session_cost_usd" Required,
     3 model_permaslug: "model_permaslug" Required,
     4 turn_range: "turn_range" Required,
-});
-
-/// Band of session lengths, counted in turns with both ends included, that the row covers.
-///
-/// At `SessionCostItem.turn_range` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum SessionCostItemTurnRange {
-    /// Sessions of a single turn.
-    V1Turn,
-    /// Short sessions of two to nine turns.
-    V2_9Turns,
-    /// Medium sessions of ten to forty-nine turns.
-    V10_49Turns,
-    /// Long sessions of fifty turns or more.
-    V50PlusTurns,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(SessionCostItemTurnRange {
-    V1Turn = "1-turn",
-    V2_9Turns = "2-9-turns",
-    V10_49Turns = "10-49-turns",
-    V50PlusTurns = "50-plus-turns",
 });
 
 /// Describes the session cost dataset: its version, its sample window and when the answer was made.

@@ -3,7 +3,9 @@
 //! Types of `embeddings`.
 
 use crate::core::Parts;
-use crate::core::wire::{Root, wire_enum, wire_setters, wire_struct, wire_union};
+use crate::core::wire::{
+    IntoList, IntoNumber, Root, wire_enum, wire_setters, wire_struct, wire_text, wire_texts, wire_union,
+};
 use crate::models::*;
 
 /// Vectors for all inputs, plus the model that made them and the usage.
@@ -79,19 +81,7 @@ wire_union!(EmbeddingVector {
     }
 });
 
-impl From<String> for EmbeddingVector {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
-
-impl From<&str> for EmbeddingVector {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
+wire_text!(EmbeddingVector, text => Self::Text(text));
 
 impl From<Vec<f64>> for EmbeddingVector {
     #[inline]
@@ -100,10 +90,17 @@ impl From<Vec<f64>> for EmbeddingVector {
     }
 }
 
-impl<const N: usize> From<[f64; N]> for EmbeddingVector {
+impl<T: Into<f64>, const N: usize> From<[T; N]> for EmbeddingVector {
     #[inline]
-    fn from(value: [f64; N]) -> Self {
-        Self::Numbers(value.into())
+    fn from(value: [T; N]) -> Self {
+        Self::Numbers(value.into_iter().map(Into::into).collect())
+    }
+}
+
+impl From<f64> for EmbeddingVector {
+    #[inline]
+    fn from(value: f64) -> Self {
+        Self::Numbers(vec![value])
     }
 }
 
@@ -228,7 +225,7 @@ impl CreateEmbeddingsRequest {
 }
 
 wire_setters!(CreateEmbeddingsRequest {
-    dimensions: exact i64,
+    dimensions: number i64,
     encoding_format: into CreateEmbeddingsRequestEncodingFormat,
     input_type: into String,
     provider: into ProviderPreferences,
@@ -277,92 +274,12 @@ wire_struct!(EmbeddingInputItem {
 impl EmbeddingInputItem {
     /// With what the API requires.
     #[inline]
-    pub fn new(content: impl IntoIterator<Item = impl Into<EmbeddingContentPart>>) -> Self {
-        Self { content: content.into_iter().map(Into::into).collect(), extra: Extra::new() }
+    pub fn new<Content>(content: impl IntoList<EmbeddingContentPart, Content>) -> Self {
+        Self { content: content.into_list(), extra: Extra::new() }
     }
 }
 
 wire_setters!(EmbeddingInputItem {});
-
-/// Part that contributes plain text to the input.
-///
-/// At `createEmbeddings.request.input[].content[]|text` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct EmbeddingContentPartText {
-    /// Text that this part adds to the input.
-    ///
-    /// At least 1 character.
-    pub text: String,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(EmbeddingContentPartText ["type" = "\"text\""] {
-    0 text: "text" Required,
-});
-
-impl EmbeddingContentPartText {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(text: impl Into<String>) -> Self {
-        Self { text: text.into(), extra: Extra::new() }
-    }
-}
-
-wire_setters!(EmbeddingContentPartText {});
-
-/// Part that contributes an image to the input.
-///
-/// At `createEmbeddings.request.input[].content[]|image_url` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct EmbeddingContentPartImageUrl {
-    /// Wrapper object that says where to find the image.
-    pub image_url: EmbeddingContentPartImageUrlImageUrl,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(EmbeddingContentPartImageUrl ["type" = "\"image_url\""] {
-    0 image_url: "image_url" Required,
-});
-
-impl EmbeddingContentPartImageUrl {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(image_url: impl Into<EmbeddingContentPartImageUrlImageUrl>) -> Self {
-        Self { image_url: image_url.into(), extra: Extra::new() }
-    }
-}
-
-wire_setters!(EmbeddingContentPartImageUrl {});
-
-/// Wrapper object that says where to find the image.
-///
-/// At `createEmbeddings.request.input[].content[]|image_url.image_url` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct EmbeddingContentPartImageUrlImageUrl {
-    /// Address from which the image to embed is taken.
-    pub url: String,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(EmbeddingContentPartImageUrlImageUrl {
-    0 url: "url" Required,
-});
-
-impl EmbeddingContentPartImageUrlImageUrl {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(url: impl Into<String>) -> Self {
-        Self { url: url.into(), extra: Extra::new() }
-    }
-}
-
-wire_setters!(EmbeddingContentPartImageUrlImageUrl {});
 
 /// Sound supplied as a media object within multimodal input.
 ///
@@ -479,14 +396,14 @@ wire_setters!(ContentPartInputFile {});
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum EmbeddingContentPart {
-    /// Part that contributes plain text to the input.
+    /// Part that gives the words spoken in the reference recording, to help the cloning.
     ///
     /// `type` is `text`.
-    Text(EmbeddingContentPartText),
-    /// Part that contributes an image to the input.
+    Text(ContentPartText),
+    /// Part that carries a picture: alone it suggests the voice to create, next to a recording it shows the scene in which the cloned voice speaks.
     ///
     /// `type` is `image_url`.
-    ImageUrl(EmbeddingContentPartImageUrl),
+    ImageUrl(ContentPartImage),
     /// Sound supplied as a media object within multimodal input.
     ///
     /// `type` is `input_audio`.
@@ -522,16 +439,18 @@ wire_union!(EmbeddingContentPart {
     }
 });
 
-impl From<EmbeddingContentPartText> for EmbeddingContentPart {
+impl From<ContentPartText> for EmbeddingContentPart {
     #[inline]
-    fn from(value: EmbeddingContentPartText) -> Self {
+    fn from(value: ContentPartText) -> Self {
         Self::Text(value)
     }
 }
 
-impl From<EmbeddingContentPartImageUrl> for EmbeddingContentPart {
+wire_text!(EmbeddingContentPart, text => Self::Text(text.into()));
+
+impl From<ContentPartImage> for EmbeddingContentPart {
     #[inline]
-    fn from(value: EmbeddingContentPartImageUrl) -> Self {
+    fn from(value: ContentPartImage) -> Self {
         Self::ImageUrl(value)
     }
 }
@@ -596,33 +515,9 @@ wire_union!(EmbeddingInput {
     }
 });
 
-impl From<String> for EmbeddingInput {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
+wire_text!(EmbeddingInput, text => Self::Text(text));
 
-impl From<&str> for EmbeddingInput {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
-
-impl From<Vec<String>> for EmbeddingInput {
-    #[inline]
-    fn from(value: Vec<String>) -> Self {
-        Self::Texts(value)
-    }
-}
-
-impl<const N: usize> From<[String; N]> for EmbeddingInput {
-    #[inline]
-    fn from(value: [String; N]) -> Self {
-        Self::Texts(value.into())
-    }
-}
+wire_texts!(EmbeddingInput, Texts);
 
 impl From<Vec<f64>> for EmbeddingInput {
     #[inline]
@@ -697,16 +592,16 @@ impl EmbeddingsListModelsParams {
     /// Sets the parameter `offset`.
     #[must_use]
     #[inline]
-    pub fn offset(mut self, offset: i64) -> Self {
-        self.offset = Some(offset);
+    pub fn offset(mut self, offset: impl IntoNumber<i64>) -> Self {
+        self.offset = Some(offset.into_number());
         self
     }
 
     /// Sets the parameter `limit`.
     #[must_use]
     #[inline]
-    pub fn limit(mut self, limit: i64) -> Self {
-        self.limit = Some(limit);
+    pub fn limit(mut self, limit: impl IntoNumber<i64>) -> Self {
+        self.limit = Some(limit.into_number());
         self
     }
 }

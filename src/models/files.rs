@@ -2,7 +2,7 @@
 
 //! Types of `files`.
 
-use crate::core::wire::{Root, wire_enum, wire_struct, wire_union};
+use crate::core::wire::{IntoNumber, Root, wire_enum, wire_struct, wire_union};
 use crate::core::{Multipart, Parts};
 use crate::models::*;
 
@@ -198,6 +198,30 @@ impl From<AnthropicFile> for FileResponse {
     }
 }
 
+impl FileResponse {
+    /// Returns the field `filename`, which all variants have; `None` where it is absent or the variant is unknown.
+    #[inline]
+    pub fn filename(&self) -> Option<&str> {
+        match self {
+            Self::OpenRouter(value) => Some(&value.filename),
+            Self::OpenAi(value) => Some(&value.filename),
+            Self::Anthropic(value) => Some(&value.filename),
+            Self::Unrecognized(_) => None,
+        }
+    }
+
+    /// Returns the field `id`, which all variants have; `None` where it is absent or the variant is unknown.
+    #[inline]
+    pub fn id(&self) -> Option<&str> {
+        match self {
+            Self::OpenRouter(value) => Some(&value.id),
+            Self::OpenAi(value) => Some(&value.id),
+            Self::Anthropic(value) => Some(&value.id),
+            Self::Unrecognized(_) => None,
+        }
+    }
+}
+
 impl Root for FileResponse {}
 
 /// Keeps the file with a provider, under your own key there, in place of the storage of OpenRouter.
@@ -217,25 +241,6 @@ pub enum FileProvider {
 wire_enum!(FileProvider {
     OpenAi = "openai",
     Anthropic = "anthropic",
-});
-
-/// Sort direction of the listing; OpenRouter storage can only do ascending.
-///
-/// At `listFiles(order)` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ListFilesOrder {
-    /// Ascending order, the only one OpenRouter storage offers.
-    Asc,
-    /// Descending order, unavailable in OpenRouter storage.
-    Desc,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(ListFilesOrder {
-    Asc = "asc",
-    Desc = "desc",
 });
 
 /// The optional parameters of `files_list`. Left out, the server's defaults hold.
@@ -261,7 +266,7 @@ pub struct FilesListParams {
     /// Pages backwards from this file ID in the Anthropic convention; OpenRouter storage cannot do that.
     pub before_id: Option<String>,
     /// Sort direction of the listing; OpenRouter storage can only do ascending.
-    pub order: Option<ListFilesOrder>,
+    pub order: Option<SortDirection>,
 }
 
 impl FilesListParams {
@@ -289,8 +294,8 @@ impl FilesListParams {
     /// Sets the parameter `limit`.
     #[must_use]
     #[inline]
-    pub fn limit(mut self, limit: i64) -> Self {
-        self.limit = Some(limit);
+    pub fn limit(mut self, limit: impl IntoNumber<i64>) -> Self {
+        self.limit = Some(limit.into_number());
         self
     }
 
@@ -345,7 +350,7 @@ impl FilesListParams {
     /// Sets the parameter `order`.
     #[must_use]
     #[inline]
-    pub fn order(mut self, order: impl Into<ListFilesOrder>) -> Self {
+    pub fn order(mut self, order: impl Into<SortDirection>) -> Self {
         self.order = Some(order.into());
         self
     }
@@ -488,6 +493,41 @@ impl From<AnthropicFileList> for FileListResponse {
     #[inline]
     fn from(value: AnthropicFileList) -> Self {
         Self::Anthropic(value)
+    }
+}
+
+impl FileListResponse {
+    /// Returns the field `first_id`, which all variants have; `None` where it is absent or the variant is unknown.
+    #[inline]
+    pub fn first_id(&self) -> Option<&str> {
+        match self {
+            Self::OpenRouter(value) => value.first_id.as_deref(),
+            Self::OpenAi(value) => value.first_id.as_deref(),
+            Self::Anthropic(value) => value.first_id.as_deref(),
+            Self::Unrecognized(_) => None,
+        }
+    }
+
+    /// Returns the field `has_more`, which all variants have; `None` where it is absent or the variant is unknown.
+    #[inline]
+    pub fn has_more(&self) -> Option<bool> {
+        match self {
+            Self::OpenRouter(value) => Some(value.has_more),
+            Self::OpenAi(value) => Some(value.has_more),
+            Self::Anthropic(value) => Some(value.has_more),
+            Self::Unrecognized(_) => None,
+        }
+    }
+
+    /// Returns the field `last_id`, which all variants have; `None` where it is absent or the variant is unknown.
+    #[inline]
+    pub fn last_id(&self) -> Option<&str> {
+        match self {
+            Self::OpenRouter(value) => value.last_id.as_deref(),
+            Self::OpenAi(value) => value.last_id.as_deref(),
+            Self::Anthropic(value) => value.last_id.as_deref(),
+            Self::Unrecognized(_) => None,
+        }
     }
 }
 
@@ -716,6 +756,19 @@ impl From<AnthropicFileDeleted> for FileDeleteResponse {
     #[inline]
     fn from(value: AnthropicFileDeleted) -> Self {
         Self::Anthropic(value)
+    }
+}
+
+impl FileDeleteResponse {
+    /// Returns the field `id`, which all variants have; `None` where it is absent or the variant is unknown.
+    #[inline]
+    pub fn id(&self) -> Option<&str> {
+        match self {
+            Self::OpenRouter(value) => Some(&value.id),
+            Self::OpenAi(value) => Some(&value.id),
+            Self::Anthropic(value) => Some(&value.id),
+            Self::Unrecognized(_) => None,
+        }
     }
 }
 

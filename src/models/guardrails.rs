@@ -2,7 +2,7 @@
 
 //! Types of `guardrails`.
 
-use crate::core::wire::{Root, wire_enum, wire_setters, wire_struct};
+use crate::core::wire::{IntoList, IntoNumber, Root, wire_enum, wire_setters, wire_struct};
 use crate::core::{Page, Parts};
 use crate::models::*;
 
@@ -44,16 +44,16 @@ impl GuardrailsListParams {
     /// Sets the parameter `offset`.
     #[must_use]
     #[inline]
-    pub fn offset(mut self, offset: i64) -> Self {
-        self.offset = Some(offset);
+    pub fn offset(mut self, offset: impl IntoNumber<i64>) -> Self {
+        self.offset = Some(offset.into_number());
         self
     }
 
     /// Sets the parameter `limit`.
     #[must_use]
     #[inline]
-    pub fn limit(mut self, limit: i64) -> Self {
-        self.limit = Some(limit);
+    pub fn limit(mut self, limit: impl IntoNumber<i64>) -> Self {
+        self.limit = Some(limit.into_number());
         self
     }
 
@@ -122,7 +122,7 @@ pub struct Guardrail {
     /// True when endpoints that keep prompts for safety checks are open to zero-retention requests for models of the remaining vendors; null follows the account setting.
     pub allow_safety_retention_other: Option<bool>,
     /// Data regions whose host a request must be sent to, or it is rejected; null permits all, and with several guardrails only regions common to all remain.
-    pub allowed_data_regions: Option<Vec<GuardrailDataRegion>>,
+    pub allowed_data_regions: Option<Vec<DataRegion>>,
     /// Canonical slugs of the models this guardrail permits; such slugs stay fixed for the life of a model.
     pub allowed_models: Option<Vec<String>>,
     /// Identifiers of the providers that requests under this guardrail may reach.
@@ -162,7 +162,7 @@ pub struct Guardrail {
     /// Most that may be spent, in US dollars, within each reset interval; null means no spending limit.
     pub limit_usd: Option<f64>,
     /// How often the spending limit starts afresh; null means it never does.
-    pub reset_interval: Option<GuardrailInterval>,
+    pub reset_interval: Option<ResetInterval>,
     /// Moment of the latest change, in ISO 8601 format; null when never changed.
     pub updated_at: Option<String>,
     /// Members beyond the typed ones; see [`Extra`].
@@ -200,36 +200,15 @@ wire_struct!(Guardrail {
     27 updated_at: "updated_at" Optional,
 });
 
-/// Data region of OpenRouter, each of which has its own host to send requests to.
-///
-/// Schema `GuardrailDataRegion` of the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum GuardrailDataRegion {
-    /// Worldwide, through `openrouter.ai`.
-    Global,
-    /// Europe, through `eu.openrouter.ai`.
-    Europe,
-    /// United States, through `us.openrouter.ai`.
-    Us,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(GuardrailDataRegion {
-    Global = "global",
-    Europe = "europe",
-    Us = "us",
-});
-
 /// A ready-made detector, for personal data or prompt injection, as configured on a guardrail.
 ///
 /// Schema `ContentFilterBuiltinEntry` of the API document.
+#[doc(alias = "ContentFilterBuiltinEntryInput")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ContentFilterBuiltinEntry {
     /// What happens when the detector finds something.
-    pub action: ContentFilterBuiltinAction,
+    pub action: ContentFilterAction,
     /// Which ready-made detector is in use.
     pub slug: ContentFilterBuiltinSlug,
     /// Placeholder, such as `[EMAIL]`, put in place of redacted text; OpenRouter picks it from the slug.
@@ -249,12 +228,26 @@ wire_struct!(ContentFilterBuiltinEntry {
     3 scan_scope: "scan_scope" Optional,
 });
 
+impl ContentFilterBuiltinEntry {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(action: impl Into<ContentFilterAction>, slug: impl Into<ContentFilterBuiltinSlug>) -> Self {
+        Self { action: action.into(), slug: slug.into(), label: None, scan_scope: None, extra: Extra::new() }
+    }
+}
+
+wire_setters!(ContentFilterBuiltinEntry {
+    label: into String,
+    scan_scope: into PromptInjectionScanScope,
+});
+
 /// What a guardrail does with a request in which a ready-made detector finds something.
 ///
 /// Schema `ContentFilterBuiltinAction` of the API document.
+#[doc(alias = "ContentFilterBuiltinAction")]
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum ContentFilterBuiltinAction {
+pub enum ContentFilterAction {
     /// Replaces the detected text with a placeholder.
     Redact,
     /// Refuses the whole request.
@@ -265,7 +258,7 @@ pub enum ContentFilterBuiltinAction {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(ContentFilterBuiltinAction {
+wire_enum!(ContentFilterAction {
     Redact = "redact",
     Block = "block",
     Flag = "flag",
@@ -368,67 +361,26 @@ wire_setters!(ContentFilterEntry {
     label: into String,
 });
 
-/// What a guardrail does with a request in which a custom pattern is found.
-///
-/// Schema `ContentFilterAction` of the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ContentFilterAction {
-    /// Replaces the matched text with a placeholder.
-    Redact,
-    /// Refuses the whole request.
-    Block,
-    /// Notes the match and lets the request pass.
-    Flag,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(ContentFilterAction {
-    Redact = "redact",
-    Block = "block",
-    Flag = "flag",
-});
-
-/// How often the spend counted against a guardrail limit starts again from nothing; null means no reset.
-///
-/// Schema `GuardrailInterval` of the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum GuardrailInterval {
-    /// Start counting afresh every day.
-    Daily,
-    /// Start counting afresh every week.
-    Weekly,
-    /// Start counting afresh every month.
-    Monthly,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(GuardrailInterval {
-    Daily = "daily",
-    Weekly = "weekly",
-    Monthly = "monthly",
-});
-
 /// Answer to setting up a guardrail.
 ///
-/// Schema `CreateGuardrailResponse` of the API document. The answer of `guardrails_create`.
+/// Schema `CreateGuardrailResponse` of the API document. The answer of `guardrails_create`, `guardrails_get`, `guardrails_update`.
+#[doc(alias = "CreateGuardrailResponse")]
+#[doc(alias = "GetGuardrailResponse")]
+#[doc(alias = "UpdateGuardrailResponse")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct CreateGuardrailResponse {
+pub struct GuardrailResponse {
     /// The new guardrail as it was stored.
     pub data: Guardrail,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(CreateGuardrailResponse {
+wire_struct!(GuardrailResponse {
     0 data: "data" Required,
 });
 
-impl Root for CreateGuardrailResponse {}
+impl Root for GuardrailResponse {}
 
 /// Body for setting up a guardrail that limits models, providers, spending, data use or content.
 ///
@@ -447,7 +399,7 @@ pub struct CreateGuardrailRequest {
     /// Data regions whose host a request must be sent to, or it is rejected; null permits all, and with several guardrails only regions common to all remain.
     ///
     /// At least 1 element.
-    pub allowed_data_regions: Option<Vec<GuardrailDataRegion>>,
+    pub allowed_data_regions: Option<Vec<DataRegion>>,
     /// Models that requests may use, by slug or canonical slug.
     ///
     /// At least 1 element.
@@ -457,7 +409,7 @@ pub struct CreateGuardrailRequest {
     /// At least 1 element.
     pub allowed_providers: Option<Vec<String>>,
     /// Ready-made detectors to switch on, each with the action it takes.
-    pub content_filter_builtins: Option<Vec<ContentFilterBuiltinEntryInput>>,
+    pub content_filter_builtins: Option<Vec<ContentFilterBuiltinEntry>>,
     /// Regular expressions of yours to look for in messages, each with the action it takes.
     pub content_filters: Option<Vec<ContentFilterEntry>>,
     /// Note for people on what the guardrail is for.
@@ -499,7 +451,7 @@ pub struct CreateGuardrailRequest {
     /// Budget in US dollars for each reset interval; `null` sets none.
     pub limit_usd: Option<f64>,
     /// How often the amount spent starts again from nothing.
-    pub reset_interval: Option<GuardrailInterval>,
+    pub reset_interval: Option<ResetInterval>,
     /// Workspace to hold the guardrail, else the default one; nothing is enforced until keys or members are assigned.
     ///
     /// Format `uuid`.
@@ -574,10 +526,10 @@ impl CreateGuardrailRequest {
 wire_setters!(CreateGuardrailRequest {
     allow_safety_retention_google: exact bool,
     allow_safety_retention_other: exact bool,
-    allowed_data_regions: list GuardrailDataRegion,
+    allowed_data_regions: list DataRegion,
     allowed_models: list String,
     allowed_providers: list String,
-    content_filter_builtins: list ContentFilterBuiltinEntryInput,
+    content_filter_builtins: list ContentFilterBuiltinEntry,
     content_filters: list ContentFilterEntry,
     description: into String,
     enable_free_model_publication: exact bool,
@@ -593,49 +545,9 @@ wire_setters!(CreateGuardrailRequest {
     ignored_models: list String,
     ignored_providers: list String,
     include_byok_in_budgets: exact bool,
-    limit_usd: exact f64,
-    reset_interval: into GuardrailInterval,
+    limit_usd: number f64,
+    reset_interval: into ResetInterval,
     workspace_id: into String,
-});
-
-/// A ready-made detector to set on a guardrail; its placeholder label is not yours to choose.
-///
-/// Schema `ContentFilterBuiltinEntryInput` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct ContentFilterBuiltinEntryInput {
-    /// What should happen when the detector finds something.
-    pub action: ContentFilterBuiltinAction,
-    /// Which ready-made detector to switch on.
-    pub slug: ContentFilterBuiltinSlug,
-    /// Has no effect and survives only for older clients; OpenRouter picks the placeholder itself.
-    ///
-    /// At most 100 characters. Deprecated by the API.
-    pub label: Option<String>,
-    /// Which messages the prompt injection detector should read.
-    pub scan_scope: Option<PromptInjectionScanScope>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(ContentFilterBuiltinEntryInput {
-    0 action: "action" Required,
-    1 slug: "slug" Required,
-    2 label: "label" Optional,
-    3 scan_scope: "scan_scope" Optional,
-});
-
-impl ContentFilterBuiltinEntryInput {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(action: impl Into<ContentFilterBuiltinAction>, slug: impl Into<ContentFilterBuiltinSlug>) -> Self {
-        Self { action: action.into(), slug: slug.into(), label: None, scan_scope: None, extra: Extra::new() }
-    }
-}
-
-wire_setters!(ContentFilterBuiltinEntryInput {
-    label: into String,
-    scan_scope: into PromptInjectionScanScope,
 });
 
 /// The optional parameters of `guardrails_list_key_assignments`. Left out, the server's defaults hold.
@@ -669,16 +581,16 @@ impl GuardrailsListKeyAssignmentsParams {
     /// Sets the parameter `offset`.
     #[must_use]
     #[inline]
-    pub fn offset(mut self, offset: i64) -> Self {
-        self.offset = Some(offset);
+    pub fn offset(mut self, offset: impl IntoNumber<i64>) -> Self {
+        self.offset = Some(offset.into_number());
         self
     }
 
     /// Sets the parameter `limit`.
     #[must_use]
     #[inline]
-    pub fn limit(mut self, limit: i64) -> Self {
-        self.limit = Some(limit);
+    pub fn limit(mut self, limit: impl IntoNumber<i64>) -> Self {
+        self.limit = Some(limit.into_number());
         self
     }
 }
@@ -785,16 +697,16 @@ impl GuardrailsListMemberAssignmentsParams {
     /// Sets the parameter `offset`.
     #[must_use]
     #[inline]
-    pub fn offset(mut self, offset: i64) -> Self {
-        self.offset = Some(offset);
+    pub fn offset(mut self, offset: impl IntoNumber<i64>) -> Self {
+        self.offset = Some(offset.into_number());
         self
     }
 
     /// Sets the parameter `limit`.
     #[must_use]
     #[inline]
-    pub fn limit(mut self, limit: i64) -> Self {
-        self.limit = Some(limit);
+    pub fn limit(mut self, limit: impl IntoNumber<i64>) -> Self {
+        self.limit = Some(limit.into_number());
         self
     }
 }
@@ -867,60 +779,6 @@ wire_struct!(MemberAssignment {
     5 user_id: "user_id" Required,
 });
 
-/// Confirms that a guardrail is gone.
-///
-/// Schema `DeleteGuardrailResponse` of the API document. The answer of `guardrails_delete`.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct DeleteGuardrailResponse {
-    /// True once the guardrail has been removed.
-    pub deleted: bool,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(DeleteGuardrailResponse {
-    0 deleted: "deleted" Required,
-});
-
-impl Root for DeleteGuardrailResponse {}
-
-/// Reply to a lookup of one guardrail by its identifier.
-///
-/// Schema `GetGuardrailResponse` of the API document. The answer of `guardrails_get`.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct GetGuardrailResponse {
-    /// The guardrail that was asked for, with its limits, filters and routing restrictions.
-    pub data: Guardrail,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(GetGuardrailResponse {
-    0 data: "data" Required,
-});
-
-impl Root for GetGuardrailResponse {}
-
-/// Answer to a guardrail update, holding the new state.
-///
-/// Schema `UpdateGuardrailResponse` of the API document. The answer of `guardrails_update`.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct UpdateGuardrailResponse {
-    /// The guardrail after the change, with all its settings.
-    pub data: Guardrail,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(UpdateGuardrailResponse {
-    0 data: "data" Required,
-});
-
-impl Root for UpdateGuardrailResponse {}
-
 /// Changes to a guardrail; what you leave out stays as it is.
 ///
 /// Schema `UpdateGuardrailRequest` of the API document.
@@ -934,7 +792,7 @@ pub struct UpdateGuardrailRequest {
     /// Data regions whose host a request must be sent to, or it is rejected; null permits all, and with several guardrails only regions common to all remain.
     ///
     /// At least 1 element.
-    pub allowed_data_regions: Patch<Vec<GuardrailDataRegion>>,
+    pub allowed_data_regions: Patch<Vec<DataRegion>>,
     /// Only these models may be used, each named by its slug or canonical slug.
     ///
     /// At least 1 element.
@@ -944,7 +802,7 @@ pub struct UpdateGuardrailRequest {
     /// At least 1 element.
     pub allowed_providers: Patch<Vec<String>>,
     /// Ready-made content filters with the action each takes (block, redact or merely flag); null removes them.
-    pub content_filter_builtins: Patch<Vec<ContentFilterBuiltinEntryInput>>,
+    pub content_filter_builtins: Patch<Vec<ContentFilterBuiltinEntry>>,
     /// Content filters of your own, written as regular expressions; null removes them.
     pub content_filters: Patch<Vec<ContentFilterEntry>>,
     /// Replacement text on what the guardrail is for.
@@ -990,7 +848,7 @@ pub struct UpdateGuardrailRequest {
     /// From 1 to 200 characters.
     pub name: Option<String>,
     /// How often the spend counted against the limit starts afresh.
-    pub reset_interval: Patch<GuardrailInterval>,
+    pub reset_interval: Patch<ResetInterval>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -1033,10 +891,10 @@ impl UpdateGuardrailRequest {
 wire_setters!(UpdateGuardrailRequest {
     allow_safety_retention_google: patch bool,
     allow_safety_retention_other: patch bool,
-    allowed_data_regions: patch Vec<GuardrailDataRegion>,
+    allowed_data_regions: patch Vec<DataRegion>,
     allowed_models: patch Vec<String>,
     allowed_providers: patch Vec<String>,
-    content_filter_builtins: patch Vec<ContentFilterBuiltinEntryInput>,
+    content_filter_builtins: patch Vec<ContentFilterBuiltinEntry>,
     content_filters: patch Vec<ContentFilterEntry>,
     description: patch String,
     enable_free_model_publication: patch bool,
@@ -1054,7 +912,7 @@ wire_setters!(UpdateGuardrailRequest {
     include_byok_in_budgets: exact bool,
     limit_usd: patch f64,
     name: into String,
-    reset_interval: patch GuardrailInterval,
+    reset_interval: patch ResetInterval,
 });
 
 /// The optional parameters of `guardrails_list_guardrail_key_assignments`. Left out, the server's defaults hold.
@@ -1088,44 +946,48 @@ impl GuardrailKeyAssignmentsParams {
     /// Sets the parameter `offset`.
     #[must_use]
     #[inline]
-    pub fn offset(mut self, offset: i64) -> Self {
-        self.offset = Some(offset);
+    pub fn offset(mut self, offset: impl IntoNumber<i64>) -> Self {
+        self.offset = Some(offset.into_number());
         self
     }
 
     /// Sets the parameter `limit`.
     #[must_use]
     #[inline]
-    pub fn limit(mut self, limit: i64) -> Self {
-        self.limit = Some(limit);
+    pub fn limit(mut self, limit: impl IntoNumber<i64>) -> Self {
+        self.limit = Some(limit.into_number());
         self
     }
 }
 
 /// Tells how many API keys a bulk guardrail assignment reached.
 ///
-/// Schema `BulkAssignKeysResponse` of the API document. The answer of `guardrails_bulk_assign_keys`.
+/// Schema `BulkAssignKeysResponse` of the API document. The answer of `guardrails_bulk_assign_keys`, `guardrails_bulk_assign_members`.
+#[doc(alias = "BulkAssignKeysResponse")]
+#[doc(alias = "BulkAssignMembersResponse")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct BulkAssignKeysResponse {
+pub struct BulkAssignResponse {
     /// Count of API keys that the guardrail was attached to by this call.
     pub assigned_count: i64,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(BulkAssignKeysResponse {
+wire_struct!(BulkAssignResponse {
     0 assigned_count: "assigned_count" Required,
 });
 
-impl Root for BulkAssignKeysResponse {}
+impl Root for BulkAssignResponse {}
 
 /// Body naming the API keys that a guardrail should start to govern.
 ///
 /// Schema `BulkAssignKeysRequest` of the API document.
+#[doc(alias = "BulkAssignKeysRequest")]
+#[doc(alias = "BulkUnassignKeysRequest")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct BulkAssignKeysRequest {
+pub struct BulkKeysRequest {
     /// Hashes identifying the API keys to bring under the guardrail.
     ///
     /// From 1 to 500 elements.
@@ -1134,65 +996,39 @@ pub struct BulkAssignKeysRequest {
     pub extra: Extra,
 }
 
-wire_struct!(BulkAssignKeysRequest {
+wire_struct!(BulkKeysRequest {
     0 key_hashes: "key_hashes" Required,
 });
 
-impl BulkAssignKeysRequest {
+impl BulkKeysRequest {
     /// With what the API requires.
     #[inline]
-    pub fn new(key_hashes: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        Self { key_hashes: key_hashes.into_iter().map(Into::into).collect(), extra: Extra::new() }
+    pub fn new<KeyHashes>(key_hashes: impl IntoList<String, KeyHashes>) -> Self {
+        Self { key_hashes: key_hashes.into_list(), extra: Extra::new() }
     }
 }
 
-wire_setters!(BulkAssignKeysRequest {});
+wire_setters!(BulkKeysRequest {});
 
 /// Tells how many API keys a guardrail let go of.
 ///
-/// Schema `BulkUnassignKeysResponse` of the API document. The answer of `guardrails_bulk_unassign_keys`.
+/// Schema `BulkUnassignKeysResponse` of the API document. The answer of `guardrails_bulk_unassign_keys`, `guardrails_bulk_unassign_members`.
+#[doc(alias = "BulkUnassignKeysResponse")]
+#[doc(alias = "BulkUnassignMembersResponse")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct BulkUnassignKeysResponse {
+pub struct BulkUnassignResponse {
     /// Count of API keys detached from the guardrail by this call.
     pub unassigned_count: i64,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(BulkUnassignKeysResponse {
+wire_struct!(BulkUnassignResponse {
     0 unassigned_count: "unassigned_count" Required,
 });
 
-impl Root for BulkUnassignKeysResponse {}
-
-/// Body naming the API keys that a guardrail should stop governing.
-///
-/// Schema `BulkUnassignKeysRequest` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct BulkUnassignKeysRequest {
-    /// Hashes identifying the API keys to release from the guardrail.
-    ///
-    /// From 1 to 500 elements.
-    pub key_hashes: Vec<String>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(BulkUnassignKeysRequest {
-    0 key_hashes: "key_hashes" Required,
-});
-
-impl BulkUnassignKeysRequest {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(key_hashes: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        Self { key_hashes: key_hashes.into_iter().map(Into::into).collect(), extra: Extra::new() }
-    }
-}
-
-wire_setters!(BulkUnassignKeysRequest {});
+impl Root for BulkUnassignResponse {}
 
 /// The optional parameters of `guardrails_list_guardrail_member_assignments`. Left out, the server's defaults hold.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -1225,44 +1061,28 @@ impl GuardrailMemberAssignmentsParams {
     /// Sets the parameter `offset`.
     #[must_use]
     #[inline]
-    pub fn offset(mut self, offset: i64) -> Self {
-        self.offset = Some(offset);
+    pub fn offset(mut self, offset: impl IntoNumber<i64>) -> Self {
+        self.offset = Some(offset.into_number());
         self
     }
 
     /// Sets the parameter `limit`.
     #[must_use]
     #[inline]
-    pub fn limit(mut self, limit: i64) -> Self {
-        self.limit = Some(limit);
+    pub fn limit(mut self, limit: impl IntoNumber<i64>) -> Self {
+        self.limit = Some(limit.into_number());
         self
     }
 }
 
-/// Tells how many members a bulk guardrail assignment reached.
-///
-/// Schema `BulkAssignMembersResponse` of the API document. The answer of `guardrails_bulk_assign_members`.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct BulkAssignMembersResponse {
-    /// Count of members that the guardrail was attached to by this call.
-    pub assigned_count: i64,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(BulkAssignMembersResponse {
-    0 assigned_count: "assigned_count" Required,
-});
-
-impl Root for BulkAssignMembersResponse {}
-
 /// Body naming the organization members that a guardrail should start to govern.
 ///
 /// Schema `BulkAssignMembersRequest` of the API document.
+#[doc(alias = "BulkAssignMembersRequest")]
+#[doc(alias = "BulkUnassignMembersRequest")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct BulkAssignMembersRequest {
+pub struct BulkMembersRequest {
     /// User identifiers of the members to bring under the guardrail.
     ///
     /// From 1 to 500 elements.
@@ -1271,62 +1091,16 @@ pub struct BulkAssignMembersRequest {
     pub extra: Extra,
 }
 
-wire_struct!(BulkAssignMembersRequest {
+wire_struct!(BulkMembersRequest {
     0 member_user_ids: "member_user_ids" Required,
 });
 
-impl BulkAssignMembersRequest {
+impl BulkMembersRequest {
     /// With what the API requires.
     #[inline]
-    pub fn new(member_user_ids: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        Self { member_user_ids: member_user_ids.into_iter().map(Into::into).collect(), extra: Extra::new() }
+    pub fn new<MemberUserIds>(member_user_ids: impl IntoList<String, MemberUserIds>) -> Self {
+        Self { member_user_ids: member_user_ids.into_list(), extra: Extra::new() }
     }
 }
 
-wire_setters!(BulkAssignMembersRequest {});
-
-/// Tells how many members a guardrail let go of.
-///
-/// Schema `BulkUnassignMembersResponse` of the API document. The answer of `guardrails_bulk_unassign_members`.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct BulkUnassignMembersResponse {
-    /// Count of members detached from the guardrail by this call.
-    pub unassigned_count: i64,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(BulkUnassignMembersResponse {
-    0 unassigned_count: "unassigned_count" Required,
-});
-
-impl Root for BulkUnassignMembersResponse {}
-
-/// Body naming the members that a guardrail should stop governing.
-///
-/// Schema `BulkUnassignMembersRequest` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct BulkUnassignMembersRequest {
-    /// User identifiers of the members to release from the guardrail.
-    ///
-    /// From 1 to 500 elements.
-    pub member_user_ids: Vec<String>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(BulkUnassignMembersRequest {
-    0 member_user_ids: "member_user_ids" Required,
-});
-
-impl BulkUnassignMembersRequest {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(member_user_ids: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        Self { member_user_ids: member_user_ids.into_iter().map(Into::into).collect(), extra: Extra::new() }
-    }
-}
-
-wire_setters!(BulkUnassignMembersRequest {});
+wire_setters!(BulkMembersRequest {});

@@ -80,7 +80,7 @@ pub struct ImageGenCompletedEvent {
     /// MIME type of the decoded bytes, such as `image/png`; absent if the format was not recognised.
     pub media_type: Option<String>,
     /// Tokens and cost spent on the generation, when the provider supplies them.
-    pub usage: Option<ImageGenerationUsage>,
+    pub usage: Option<TokenUsage>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -90,130 +90,6 @@ wire_struct!(ImageGenCompletedEvent ["type" = "\"image_generation.completed\""] 
     1 created: "created" Required,
     2 media_type: "media_type" Optional,
     3 usage: "usage" Optional,
-});
-
-/// Tokens and cost that an image request consumed, as far as the provider reports them.
-///
-/// Schema `ImageGenerationUsage` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct ImageGenerationUsage {
-    /// Output tokens that the model produced.
-    pub completion_tokens: i64,
-    /// Input tokens of every kind: text, images, audio and tool definitions.
-    pub prompt_tokens: i64,
-    /// Prompt tokens and completion tokens added together.
-    pub total_tokens: i64,
-    /// Breakdown of tokens written to the prompt cache, as Anthropic reports it.
-    pub cache_creation: Option<AnthropicCacheCreation>,
-    /// Output tokens split by kind; null when no breakdown is available.
-    pub completion_tokens_details: Option<ImageCompletionTokensDetails>,
-    /// Price charged for the request; null when not known.
-    pub cost: Option<f64>,
-    /// Breakdown of the price, including what the upstream provider charged.
-    pub cost_details: Option<CostDetails>,
-    /// True when the request ran on your own provider key.
-    pub is_byok: Option<bool>,
-    /// Usage of each separate sampling pass, as Anthropic reports it.
-    pub iterations: Option<Vec<AnthropicUsageIteration>>,
-    /// Input tokens split by kind; null when no breakdown is available.
-    pub prompt_tokens_details: Option<ImagePromptTokensDetails>,
-    /// Counts of tool calls run on the server side, such as searches; null when not reported.
-    pub server_tool_use: Option<ImageGenerationUsageServerToolUse>,
-    /// Processing tier on which the provider ran the request; null when not reported.
-    pub service_tier: Option<String>,
-    /// Speed mode in which Anthropic served the request.
-    pub speed: Option<AnthropicSpeed>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(ImageGenerationUsage {
-    0 completion_tokens: "completion_tokens" Required,
-    1 prompt_tokens: "prompt_tokens" Required,
-    2 total_tokens: "total_tokens" Required,
-    3 cache_creation: "cache_creation" Optional,
-    4 completion_tokens_details: "completion_tokens_details" Optional,
-    5 cost: "cost" Optional,
-    6 cost_details: "cost_details" Optional,
-    7 is_byok: "is_byok" Optional,
-    8 iterations: "iterations" Optional,
-    9 prompt_tokens_details: "prompt_tokens_details" Optional,
-    10 server_tool_use: "server_tool_use" Optional,
-    11 service_tier: "service_tier" Optional,
-    12 speed: "speed" Optional,
-});
-
-/// Output tokens split by kind; null when no breakdown is available.
-///
-/// At `ImageGenerationUsage.completion_tokens_details` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct ImageCompletionTokensDetails {
-    /// Output tokens that encode sound; null when not reported.
-    pub audio_tokens: Option<i64>,
-    /// Output tokens that encode pictures; null when not reported.
-    pub image_tokens: Option<i64>,
-    /// Output tokens spent on thinking before the result; null when not reported.
-    pub reasoning_tokens: Option<i64>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(ImageCompletionTokensDetails {
-    0 audio_tokens: "audio_tokens" Optional,
-    1 image_tokens: "image_tokens" Optional,
-    2 reasoning_tokens: "reasoning_tokens" Optional,
-});
-
-/// Input tokens split by kind; null when no breakdown is available.
-///
-/// At `ImageGenerationUsage.prompt_tokens_details` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct ImagePromptTokensDetails {
-    /// Input tokens that encode sound; null when not reported.
-    pub audio_tokens: Option<i64>,
-    /// Input tokens stored in the prompt cache; present only where explicit caching is billed separately.
-    pub cache_write_tokens: Option<i64>,
-    /// Input tokens for which the endpoint used its prompt cache; null when not reported.
-    pub cached_tokens: Option<i64>,
-    /// Input tokens that came from files or documents; null when not reported.
-    pub file_tokens: Option<i64>,
-    /// Input tokens that encode video; null when not reported.
-    pub video_tokens: Option<i64>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(ImagePromptTokensDetails {
-    0 audio_tokens: "audio_tokens" Optional,
-    1 cache_write_tokens: "cache_write_tokens" Optional,
-    2 cached_tokens: "cached_tokens" Optional,
-    3 file_tokens: "file_tokens" Optional,
-    4 video_tokens: "video_tokens" Optional,
-});
-
-/// Counts of tool calls run on the server side, such as searches; null when not reported.
-///
-/// At `ImageGenerationUsage.server_tool_use` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct ImageGenerationUsageServerToolUse {
-    /// OpenRouter server tool calls that ran and returned a result; null when not reported.
-    pub tool_calls_executed: Option<i64>,
-    /// Calls to OpenRouter server tools that the model asked for, of any type; leaves out tools native to a provider.
-    pub tool_calls_requested: Option<i64>,
-    /// Web searches run on the server side; may overlap with `tool_calls_requested`, so never add the two.
-    pub web_search_requests: Option<i64>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(ImageGenerationUsageServerToolUse {
-    0 tool_calls_executed: "tool_calls_executed" Optional,
-    1 tool_calls_requested: "tool_calls_requested" Optional,
-    2 web_search_requests: "web_search_requests" Optional,
 });
 
 /// Image stream event that reports a failure after streaming had already begun.
@@ -339,7 +215,7 @@ pub struct ImageGenerationResponse {
     /// Images that were produced, possibly fewer than you asked for.
     pub data: Vec<ImageGenerationResponseData>,
     /// Tokens and cost spent on the request, when the provider supplies them.
-    pub usage: Option<ImageGenerationUsage>,
+    pub usage: Option<TokenUsage>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -384,7 +260,7 @@ pub struct ImageGenerationRequest {
     /// Width to height ratio of the image; a provider brings it within the ratios it supports.
     pub aspect_ratio: Option<ImageGenerationRequestAspectRatio>,
     /// How the area behind the subject is filled; transparency needs an output format with an alpha channel, `png` or `webp`.
-    pub background: Option<ImageGenerationRequestBackground>,
+    pub background: Option<ImageBackground>,
     /// Pictures to start from or imitate, each given as a web address or a Base64 data URL.
     ///
     /// At most 16 elements.
@@ -466,15 +342,15 @@ impl ImageGenerationRequest {
 
 wire_setters!(ImageGenerationRequest {
     aspect_ratio: into ImageGenerationRequestAspectRatio,
-    background: into ImageGenerationRequestBackground,
+    background: into ImageBackground,
     input_references: list ContentPartImage,
-    n: exact i64,
-    output_compression: exact i64,
+    n: number i64,
+    output_compression: number i64,
     output_format: into ImageGenerationRequestOutputFormat,
     provider: into ImageGenerationProviderPreferences,
     quality: into ImageGenerationRequestQuality,
     resolution: into ImageGenerationRequestResolution,
-    seed: exact i64,
+    seed: number i64,
     session_id: into String,
     size: into String,
     trace: into TraceConfig,
@@ -572,28 +448,6 @@ wire_enum!(ImageGenerationRequestAspectRatio {
     Auto = "auto",
 });
 
-/// How the area behind the subject is filled; transparency needs an output format with an alpha channel, `png` or `webp`.
-///
-/// At `ImageGenerationRequest.background` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ImageGenerationRequestBackground {
-    /// Let the model decide.
-    Auto,
-    /// Leave the background see-through.
-    Transparent,
-    /// Fill the background completely.
-    Opaque,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(ImageGenerationRequestBackground {
-    Auto = "auto",
-    Transparent = "transparent",
-    Opaque = "opaque",
-});
-
 /// File format of the returned bytes; vectorization models can also give `svg`, whose markup arrives Base64-encoded too.
 ///
 /// At `ImageGenerationRequest.output_format` in the API document.
@@ -636,7 +490,7 @@ pub struct ImageGenerationProviderPreferences {
     /// Providers to try one after another; those that lack the model are skipped, and the request fails when none is left.
     pub order: Option<Vec<String>>,
     /// Criterion for ranking providers when `order` is absent; setting it turns load balancing off.
-    pub sort: Option<ImageGenerationProviderPreferencesSort>,
+    pub sort: Option<ProviderPreferencesSort>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -662,52 +516,10 @@ wire_setters!(ImageGenerationProviderPreferences {
     allow_fallbacks: exact bool,
     ignore: list String,
     only: list String,
-    options: into BTreeMap<String, JsonObject>,
+    options: map JsonObject,
     order: list String,
-    sort: into ImageGenerationProviderPreferencesSort,
+    sort: into ProviderPreferencesSort,
 });
-
-/// Criterion for ranking providers when `order` is absent; setting it turns load balancing off.
-///
-/// At `ImageGenerationProviderPreferences.sort` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum ImageGenerationProviderPreferencesSort {
-    /// Criterion by which eligible providers are ranked.
-    Mode(ProviderSort),
-    /// Provider ranking with control over how endpoints of different models are compared.
-    ProviderSortConfig(ProviderSortConfig),
-    /// A value that fits none of these types, kept whole.
-    Unrecognized(Unrecognized),
-}
-
-wire_union!(ImageGenerationProviderPreferencesSort {
-    tag "" {}
-    objects {
-        => ProviderSortConfig,
-    }
-    shapes {
-        String => Mode,
-    }
-    variants {
-        0 Mode,
-        1 ProviderSortConfig,
-    }
-});
-
-impl From<ProviderSort> for ImageGenerationProviderPreferencesSort {
-    #[inline]
-    fn from(value: ProviderSort) -> Self {
-        Self::Mode(value)
-    }
-}
-
-impl From<ProviderSortConfig> for ImageGenerationProviderPreferencesSort {
-    #[inline]
-    fn from(value: ProviderSortConfig) -> Self {
-        Self::ProviderSortConfig(value)
-    }
-}
 
 /// How much care the provider puts into rendering; has no effect where quality cannot be chosen.
 ///
@@ -833,9 +645,9 @@ wire_struct!(ImageModelListItem {
 #[non_exhaustive]
 pub struct ImageModelArchitecture {
     /// Kinds of content the model takes as input.
-    pub input_modalities: Vec<ImageInputModality>,
+    pub input_modalities: Vec<InputModality>,
     /// Kinds of content the model can return.
-    pub output_modalities: Vec<ImageOutputModality>,
+    pub output_modalities: Vec<OutputModality>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -843,74 +655,6 @@ pub struct ImageModelArchitecture {
 wire_struct!(ImageModelArchitecture {
     0 input_modalities: "input_modalities" Required,
     1 output_modalities: "output_modalities" Required,
-});
-
-/// Kind of input that an image model can take.
-///
-/// Schema `ImageInputModality` of the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ImageInputModality {
-    /// Accepts written prompts.
-    Text,
-    /// Accepts still pictures.
-    Image,
-    /// Accepts files such as documents.
-    File,
-    /// Accepts recorded sound.
-    Audio,
-    /// Accepts moving pictures.
-    Video,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(ImageInputModality {
-    Text = "text",
-    Image = "image",
-    File = "file",
-    Audio = "audio",
-    Video = "video",
-});
-
-/// Kind of output that a model in the image list can return.
-///
-/// Schema `ImageOutputModality` of the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ImageOutputModality {
-    /// Returns written text.
-    Text,
-    /// Returns still pictures.
-    Image,
-    /// Returns embedding vectors.
-    Embeddings,
-    /// Returns generated sound.
-    Audio,
-    /// Returns moving pictures.
-    Video,
-    /// Returns documents ordered by relevance.
-    Rerank,
-    /// The value `decisions`.
-    Decisions,
-    /// Returns spoken text.
-    Speech,
-    /// Returns speech written down as text.
-    Transcription,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(ImageOutputModality {
-    Text = "text",
-    Image = "image",
-    Embeddings = "embeddings",
-    Audio = "audio",
-    Video = "video",
-    Rerank = "rerank",
-    Decisions = "decisions",
-    Speech = "speech",
-    Transcription = "transcription",
 });
 
 /// Describes a request parameter that takes one string out of a fixed set.

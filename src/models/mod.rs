@@ -44,7 +44,13 @@ mod guardrails;
 mod images;
 #[cfg(feature = "messages")]
 mod messages;
-#[cfg(any(feature = "embeddings", feature = "endpoints", feature = "models"))]
+#[cfg(any(
+    feature = "datasets",
+    feature = "embeddings",
+    feature = "endpoints",
+    feature = "images",
+    feature = "models"
+))]
 mod model_info;
 #[cfg(feature = "models")]
 #[expect(clippy::module_inception, reason = "it is the name of a namespace")]
@@ -74,8 +80,10 @@ mod responses;
     feature = "chat",
     feature = "embeddings",
     feature = "endpoints",
+    feature = "generations",
     feature = "images",
     feature = "messages",
+    feature = "private-endpoints",
     feature = "rerank",
     feature = "responses",
     feature = "system-one"
@@ -83,22 +91,62 @@ mod responses;
 mod routing;
 #[cfg(feature = "scim")]
 mod scim;
-#[cfg(any(feature = "chat", feature = "messages", feature = "responses"))]
-mod server_tools;
 #[cfg(any(
+    feature = "analytics",
+    feature = "api-keys",
     feature = "batch",
+    feature = "byok",
     feature = "chat",
+    feature = "datasets",
     feature = "embeddings",
     feature = "endpoints",
+    feature = "files",
+    feature = "generations",
+    feature = "guardrails",
     feature = "images",
     feature = "messages",
     feature = "models",
+    feature = "oauth",
+    feature = "observability",
+    feature = "private-endpoints",
     feature = "rerank",
     feature = "responses",
+    feature = "scim",
     feature = "stt",
     feature = "system-one",
+    feature = "tools",
     feature = "tts",
-    feature = "video-generation"
+    feature = "video-generation",
+    feature = "workspaces"
+))]
+mod server_tools;
+#[cfg(any(
+    feature = "analytics",
+    feature = "api-keys",
+    feature = "batch",
+    feature = "byok",
+    feature = "chat",
+    feature = "datasets",
+    feature = "embeddings",
+    feature = "endpoints",
+    feature = "files",
+    feature = "generations",
+    feature = "guardrails",
+    feature = "images",
+    feature = "messages",
+    feature = "models",
+    feature = "oauth",
+    feature = "observability",
+    feature = "private-endpoints",
+    feature = "rerank",
+    feature = "responses",
+    feature = "scim",
+    feature = "stt",
+    feature = "system-one",
+    feature = "tools",
+    feature = "tts",
+    feature = "video-generation",
+    feature = "workspaces"
 ))]
 mod shared;
 #[cfg(feature = "stt")]
@@ -151,7 +199,13 @@ pub use self::guardrails::*;
 pub use self::images::*;
 #[cfg(feature = "messages")]
 pub use self::messages::*;
-#[cfg(any(feature = "embeddings", feature = "endpoints", feature = "models"))]
+#[cfg(any(
+    feature = "datasets",
+    feature = "embeddings",
+    feature = "endpoints",
+    feature = "images",
+    feature = "models"
+))]
 pub use self::model_info::*;
 #[cfg(feature = "models")]
 pub use self::models::*;
@@ -180,8 +234,10 @@ pub use self::responses::*;
     feature = "chat",
     feature = "embeddings",
     feature = "endpoints",
+    feature = "generations",
     feature = "images",
     feature = "messages",
+    feature = "private-endpoints",
     feature = "rerank",
     feature = "responses",
     feature = "system-one"
@@ -189,22 +245,62 @@ pub use self::responses::*;
 pub use self::routing::*;
 #[cfg(feature = "scim")]
 pub use self::scim::*;
-#[cfg(any(feature = "chat", feature = "messages", feature = "responses"))]
-pub use self::server_tools::*;
 #[cfg(any(
+    feature = "analytics",
+    feature = "api-keys",
     feature = "batch",
+    feature = "byok",
     feature = "chat",
+    feature = "datasets",
     feature = "embeddings",
     feature = "endpoints",
+    feature = "files",
+    feature = "generations",
+    feature = "guardrails",
     feature = "images",
     feature = "messages",
     feature = "models",
+    feature = "oauth",
+    feature = "observability",
+    feature = "private-endpoints",
     feature = "rerank",
     feature = "responses",
+    feature = "scim",
     feature = "stt",
     feature = "system-one",
+    feature = "tools",
     feature = "tts",
-    feature = "video-generation"
+    feature = "video-generation",
+    feature = "workspaces"
+))]
+pub use self::server_tools::*;
+#[cfg(any(
+    feature = "analytics",
+    feature = "api-keys",
+    feature = "batch",
+    feature = "byok",
+    feature = "chat",
+    feature = "datasets",
+    feature = "embeddings",
+    feature = "endpoints",
+    feature = "files",
+    feature = "generations",
+    feature = "guardrails",
+    feature = "images",
+    feature = "messages",
+    feature = "models",
+    feature = "oauth",
+    feature = "observability",
+    feature = "private-endpoints",
+    feature = "rerank",
+    feature = "responses",
+    feature = "scim",
+    feature = "stt",
+    feature = "system-one",
+    feature = "tools",
+    feature = "tts",
+    feature = "video-generation",
+    feature = "workspaces"
 ))]
 pub use self::shared::*;
 #[cfg(feature = "stt")]
@@ -221,7 +317,3 @@ pub use self::vault::*;
 pub use self::video_generation::*;
 #[cfg(feature = "workspaces")]
 pub use self::workspaces::*;
-#[cfg(feature = "oauth")]
-pub use crate::helpers::oauth::{CreateAuthorizationUrlRequest, CreateSha256CodeChallengeResponse};
-#[cfg(feature = "video-generation")]
-pub use crate::helpers::video_generation::VideoWait;

@@ -6,6 +6,55 @@ use crate::core::Page;
 use crate::core::wire::{Root, wire_enum, wire_struct};
 use crate::models::*;
 
+/// Keeps one use case; totals become weekly estimates scaled up from samples, and no other traffic filter may accompany it.
+///
+/// At `getRankingsDaily(category)` in the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ModelCategory {
+    /// Traffic about writing software.
+    Programming,
+    /// Traffic from character roleplay.
+    Roleplay,
+    /// Traffic about marketing work.
+    Marketing,
+    /// Traffic about search engine optimization.
+    MarketingSeo,
+    /// Traffic about technology in general.
+    Technology,
+    /// Traffic about scientific subjects.
+    Science,
+    /// Traffic that translates between languages.
+    Translation,
+    /// Traffic about legal matters.
+    Legal,
+    /// Traffic about financial matters.
+    Finance,
+    /// Traffic about health and medicine.
+    Health,
+    /// Traffic asking trivia questions.
+    Trivia,
+    /// Traffic about academic work.
+    Academia,
+    /// A value this version of the crate does not know, verbatim.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(ModelCategory {
+    Programming = "programming",
+    Roleplay = "roleplay",
+    Marketing = "marketing",
+    MarketingSeo = "marketing/seo",
+    Technology = "technology",
+    Science = "science",
+    Translation = "translation",
+    Legal = "legal",
+    Finance = "finance",
+    Health = "health",
+    Trivia = "trivia",
+    Academia = "academia",
+});
+
 /// One page of the model catalogue with paging information.
 ///
 /// Schema `ModelsListResponse` of the API document. The answer of `embeddings_list_models`, `models_list`, `models_list_for_user`.
@@ -15,7 +64,7 @@ pub struct ModelsListResponse {
     /// Models on this page of the catalogue.
     pub data: Vec<Model>,
     /// Where to find the neighbouring page of results.
-    pub links: ModelsListResponseLinks,
+    pub links: PageLinks,
     /// How many models match the query over all pages.
     pub total_count: i64,
     /// Members beyond the typed ones; see [`Extra`].
@@ -69,7 +118,7 @@ pub struct Model {
     /// What the model costs per unit, such as per prompt or completion token.
     pub pricing: PublicPricing,
     /// Request parameters the model understands; check it before sending optional settings such as tools or reasoning.
-    pub supported_parameters: Vec<Parameter>,
+    pub supported_parameters: Vec<SupportedParameter>,
     /// Voices a text-to-speech model can speak with; null for every other kind of model.
     pub supported_voices: Option<Vec<String>>,
     /// Limits and moderation behaviour of the leading provider for this model.
@@ -165,6 +214,7 @@ wire_struct!(ModelArchitecture {
 /// Kind of content that a model takes as input.
 ///
 /// Schema `InputModality` of the API document.
+#[doc(alias = "ImageInputModality")]
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum InputModality {
@@ -272,6 +322,7 @@ wire_enum!(InstructType {
 /// Kind of content a model can produce, used to describe and filter catalog entries.
 ///
 /// Schema `OutputModality` of the API document.
+#[doc(alias = "ImageOutputModality")]
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum OutputModality {
@@ -656,97 +707,6 @@ wire_struct!(ModelReasoning {
     4 supports_max_tokens: "supports_max_tokens" Optional,
 });
 
-/// Request parameter that a model or endpoint can declare support for; check it before relying on the setting.
-///
-/// Schema `Parameter` of the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Parameter {
-    /// Randomness of token sampling.
-    Temperature,
-    /// Nucleus sampling by cumulative probability.
-    TopP,
-    /// Sampling limited to the likeliest tokens.
-    TopK,
-    /// Probability floor relative to the likeliest token.
-    MinP,
-    /// Dynamic probability floor based on the top token.
-    TopA,
-    /// Penalty that grows with how often a token appeared.
-    FrequencyPenalty,
-    /// Flat penalty on tokens already used.
-    PresencePenalty,
-    /// Multiplicative penalty on tokens already seen.
-    RepetitionPenalty,
-    /// Cap on the length of generated output.
-    MaxTokens,
-    /// Newer spelling of the cap on generated output.
-    MaxCompletionTokens,
-    /// Manual bias on chosen tokens.
-    LogitBias,
-    /// Log probabilities of the generated tokens.
-    Logprobs,
-    /// Log probabilities of alternatives at each position.
-    TopLogprobs,
-    /// Predicted output supplied to cut latency.
-    Prediction,
-    /// Seed for more repeatable sampling.
-    Seed,
-    /// Choice of output format, such as JSON.
-    ResponseFormat,
-    /// Output held to a JSON schema.
-    StructuredOutputs,
-    /// Sequences that end generation.
-    Stop,
-    /// Tool definitions the model may call.
-    Tools,
-    /// Control over whether and which tool is called.
-    ToolChoice,
-    /// Several tool calls in one turn.
-    ParallelToolCalls,
-    /// Switch for returning reasoning in the answer.
-    IncludeReasoning,
-    /// Detailed reasoning configuration.
-    Reasoning,
-    /// How much effort goes into reasoning.
-    ReasoningEffort,
-    /// Settings for the built-in web search.
-    WebSearchOptions,
-    /// How wordy the answer should be.
-    Verbosity,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(Parameter {
-    Temperature = "temperature",
-    TopP = "top_p",
-    TopK = "top_k",
-    MinP = "min_p",
-    TopA = "top_a",
-    FrequencyPenalty = "frequency_penalty",
-    PresencePenalty = "presence_penalty",
-    RepetitionPenalty = "repetition_penalty",
-    MaxTokens = "max_tokens",
-    MaxCompletionTokens = "max_completion_tokens",
-    LogitBias = "logit_bias",
-    Logprobs = "logprobs",
-    TopLogprobs = "top_logprobs",
-    Prediction = "prediction",
-    Seed = "seed",
-    ResponseFormat = "response_format",
-    StructuredOutputs = "structured_outputs",
-    Stop = "stop",
-    Tools = "tools",
-    ToolChoice = "tool_choice",
-    ParallelToolCalls = "parallel_tool_calls",
-    IncludeReasoning = "include_reasoning",
-    Reasoning = "reasoning",
-    ReasoningEffort = "reasoning_effort",
-    WebSearchOptions = "web_search_options",
-    Verbosity = "verbosity",
-});
-
 /// Limits and moderation of the provider that ranks first for a model.
 ///
 /// Schema `TopProviderInfo` of the API document.
@@ -767,20 +727,4 @@ wire_struct!(TopProviderInfo {
     0 is_moderated: "is_moderated" Required,
     1 context_length: "context_length" Optional,
     2 max_completion_tokens: "max_completion_tokens" Optional,
-});
-
-/// Where to find the neighbouring page of results.
-///
-/// At `ModelsListResponse.links` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct ModelsListResponseLinks {
-    /// Path of the following page; null once you have reached the end.
-    pub next: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(ModelsListResponseLinks {
-    0 next: "next" Nullable,
 });

@@ -3,7 +3,7 @@
 //! Types of `models`.
 
 use crate::core::Parts;
-use crate::core::wire::{Root, wire_enum, wire_struct};
+use crate::core::wire::{IntoNumber, Root, wire_enum, wire_struct};
 use crate::models::*;
 
 /// Envelope around one entry of the model catalogue.
@@ -24,61 +24,12 @@ wire_struct!(ModelResponse {
 
 impl Root for ModelResponse {}
 
-/// Keeps models that belong to one use case.
-///
-/// At `getModels(category)` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum GetModelsCategory {
-    /// Models for writing software.
-    Programming,
-    /// Models for character roleplay.
-    Roleplay,
-    /// Models for marketing work.
-    Marketing,
-    /// Models for search engine optimization.
-    MarketingSeo,
-    /// Models for technology subjects.
-    Technology,
-    /// Models for scientific subjects.
-    Science,
-    /// Models for translating between languages.
-    Translation,
-    /// Models for legal matters.
-    Legal,
-    /// Models for financial matters.
-    Finance,
-    /// Models for health and medicine.
-    Health,
-    /// Models for trivia questions.
-    Trivia,
-    /// Models for academic work.
-    Academia,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(GetModelsCategory {
-    Programming = "programming",
-    Roleplay = "roleplay",
-    Marketing = "marketing",
-    MarketingSeo = "marketing/seo",
-    Technology = "technology",
-    Science = "science",
-    Translation = "translation",
-    Legal = "legal",
-    Finance = "finance",
-    Health = "health",
-    Trivia = "trivia",
-    Academia = "academia",
-});
-
 /// Orders the list on the server, which beats fetching everything and sorting it yourself.
 ///
 /// At `getModels(sort)` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum GetModelsSort {
+pub enum ModelSort {
     /// Most used models first.
     MostPopular,
     /// Most recently created models first.
@@ -107,7 +58,7 @@ pub enum GetModelsSort {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(GetModelsSort {
+wire_enum!(ModelSort {
     MostPopular = "most-popular",
     Newest = "newest",
     TopWeekly = "top-weekly",
@@ -170,13 +121,13 @@ pub struct ModelsListParams {
     /// From 1 to 1000. Default `500`.
     pub limit: Option<i64>,
     /// Keeps models that belong to one use case.
-    pub category: Option<GetModelsCategory>,
+    pub category: Option<ModelCategory>,
     /// Keeps models that accept these request parameters, given as names separated by commas.
     pub supported_parameters: Option<String>,
     /// Keeps models by what they produce, as comma-separated names such as `image,audio`; pass `all` to lift the text-only filter.
     pub output_modalities: Option<String>,
     /// Orders the list on the server, which beats fetching everything and sorting it yourself.
-    pub sort: Option<GetModelsSort>,
+    pub sort: Option<ModelSort>,
     /// Keeps models whose name or slug matches this search text.
     pub q: Option<String>,
     /// Keeps models by what they accept, as comma-separated names such as `text,image`.
@@ -301,23 +252,23 @@ impl ModelsListParams {
     /// Sets the parameter `offset`.
     #[must_use]
     #[inline]
-    pub fn offset(mut self, offset: i64) -> Self {
-        self.offset = Some(offset);
+    pub fn offset(mut self, offset: impl IntoNumber<i64>) -> Self {
+        self.offset = Some(offset.into_number());
         self
     }
 
     /// Sets the parameter `limit`.
     #[must_use]
     #[inline]
-    pub fn limit(mut self, limit: i64) -> Self {
-        self.limit = Some(limit);
+    pub fn limit(mut self, limit: impl IntoNumber<i64>) -> Self {
+        self.limit = Some(limit.into_number());
         self
     }
 
     /// Sets the parameter `category`.
     #[must_use]
     #[inline]
-    pub fn category(mut self, category: impl Into<GetModelsCategory>) -> Self {
+    pub fn category(mut self, category: impl Into<ModelCategory>) -> Self {
         self.category = Some(category.into());
         self
     }
@@ -341,7 +292,7 @@ impl ModelsListParams {
     /// Sets the parameter `sort`.
     #[must_use]
     #[inline]
-    pub fn sort(mut self, sort: impl Into<GetModelsSort>) -> Self {
+    pub fn sort(mut self, sort: impl Into<ModelSort>) -> Self {
         self.sort = Some(sort.into());
         self
     }
@@ -365,24 +316,24 @@ impl ModelsListParams {
     /// Sets the parameter `context`.
     #[must_use]
     #[inline]
-    pub fn context(mut self, context: i64) -> Self {
-        self.context = Some(context);
+    pub fn context(mut self, context: impl IntoNumber<i64>) -> Self {
+        self.context = Some(context.into_number());
         self
     }
 
     /// Sets the parameter `min_price`.
     #[must_use]
     #[inline]
-    pub fn min_price(mut self, min_price: f64) -> Self {
-        self.min_price = Some(min_price);
+    pub fn min_price(mut self, min_price: impl IntoNumber<f64>) -> Self {
+        self.min_price = Some(min_price.into_number());
         self
     }
 
     /// Sets the parameter `max_price`.
     #[must_use]
     #[inline]
-    pub fn max_price(mut self, max_price: f64) -> Self {
-        self.max_price = Some(max_price);
+    pub fn max_price(mut self, max_price: impl IntoNumber<f64>) -> Self {
+        self.max_price = Some(max_price.into_number());
         self
     }
 
@@ -437,96 +388,96 @@ impl ModelsListParams {
     /// Sets the parameter `min_output_price`.
     #[must_use]
     #[inline]
-    pub fn min_output_price(mut self, min_output_price: f64) -> Self {
-        self.min_output_price = Some(min_output_price);
+    pub fn min_output_price(mut self, min_output_price: impl IntoNumber<f64>) -> Self {
+        self.min_output_price = Some(min_output_price.into_number());
         self
     }
 
     /// Sets the parameter `max_output_price`.
     #[must_use]
     #[inline]
-    pub fn max_output_price(mut self, max_output_price: f64) -> Self {
-        self.max_output_price = Some(max_output_price);
+    pub fn max_output_price(mut self, max_output_price: impl IntoNumber<f64>) -> Self {
+        self.max_output_price = Some(max_output_price.into_number());
         self
     }
 
     /// Sets the parameter `min_age_days`.
     #[must_use]
     #[inline]
-    pub fn min_age_days(mut self, min_age_days: i64) -> Self {
-        self.min_age_days = Some(min_age_days);
+    pub fn min_age_days(mut self, min_age_days: impl IntoNumber<i64>) -> Self {
+        self.min_age_days = Some(min_age_days.into_number());
         self
     }
 
     /// Sets the parameter `max_age_days`.
     #[must_use]
     #[inline]
-    pub fn max_age_days(mut self, max_age_days: i64) -> Self {
-        self.max_age_days = Some(max_age_days);
+    pub fn max_age_days(mut self, max_age_days: impl IntoNumber<i64>) -> Self {
+        self.max_age_days = Some(max_age_days.into_number());
         self
     }
 
     /// Sets the parameter `min_intelligence_index`.
     #[must_use]
     #[inline]
-    pub fn min_intelligence_index(mut self, min_intelligence_index: f64) -> Self {
-        self.min_intelligence_index = Some(min_intelligence_index);
+    pub fn min_intelligence_index(mut self, min_intelligence_index: impl IntoNumber<f64>) -> Self {
+        self.min_intelligence_index = Some(min_intelligence_index.into_number());
         self
     }
 
     /// Sets the parameter `max_intelligence_index`.
     #[must_use]
     #[inline]
-    pub fn max_intelligence_index(mut self, max_intelligence_index: f64) -> Self {
-        self.max_intelligence_index = Some(max_intelligence_index);
+    pub fn max_intelligence_index(mut self, max_intelligence_index: impl IntoNumber<f64>) -> Self {
+        self.max_intelligence_index = Some(max_intelligence_index.into_number());
         self
     }
 
     /// Sets the parameter `min_coding_index`.
     #[must_use]
     #[inline]
-    pub fn min_coding_index(mut self, min_coding_index: f64) -> Self {
-        self.min_coding_index = Some(min_coding_index);
+    pub fn min_coding_index(mut self, min_coding_index: impl IntoNumber<f64>) -> Self {
+        self.min_coding_index = Some(min_coding_index.into_number());
         self
     }
 
     /// Sets the parameter `max_coding_index`.
     #[must_use]
     #[inline]
-    pub fn max_coding_index(mut self, max_coding_index: f64) -> Self {
-        self.max_coding_index = Some(max_coding_index);
+    pub fn max_coding_index(mut self, max_coding_index: impl IntoNumber<f64>) -> Self {
+        self.max_coding_index = Some(max_coding_index.into_number());
         self
     }
 
     /// Sets the parameter `min_agentic_index`.
     #[must_use]
     #[inline]
-    pub fn min_agentic_index(mut self, min_agentic_index: f64) -> Self {
-        self.min_agentic_index = Some(min_agentic_index);
+    pub fn min_agentic_index(mut self, min_agentic_index: impl IntoNumber<f64>) -> Self {
+        self.min_agentic_index = Some(min_agentic_index.into_number());
         self
     }
 
     /// Sets the parameter `max_agentic_index`.
     #[must_use]
     #[inline]
-    pub fn max_agentic_index(mut self, max_agentic_index: f64) -> Self {
-        self.max_agentic_index = Some(max_agentic_index);
+    pub fn max_agentic_index(mut self, max_agentic_index: impl IntoNumber<f64>) -> Self {
+        self.max_agentic_index = Some(max_agentic_index.into_number());
         self
     }
 
     /// Sets the parameter `min_tool_success_rate`.
     #[must_use]
     #[inline]
-    pub fn min_tool_success_rate(mut self, min_tool_success_rate: f64) -> Self {
-        self.min_tool_success_rate = Some(min_tool_success_rate);
+    pub fn min_tool_success_rate(mut self, min_tool_success_rate: impl IntoNumber<f64>) -> Self {
+        self.min_tool_success_rate = Some(min_tool_success_rate.into_number());
         self
     }
 
     /// Sets the parameter `max_tool_success_rate`.
     #[must_use]
     #[inline]
-    pub fn max_tool_success_rate(mut self, max_tool_success_rate: f64) -> Self {
-        self.max_tool_success_rate = Some(max_tool_success_rate);
+    pub fn max_tool_success_rate(mut self, max_tool_success_rate: impl IntoNumber<f64>) -> Self {
+        self.max_tool_success_rate = Some(max_tool_success_rate.into_number());
         self
     }
 }
@@ -596,55 +547,6 @@ wire_struct!(ModelsCountResponseData {
     0 count: "count" Required,
 });
 
-/// Orders the list on the server, which beats fetching everything and sorting it yourself.
-///
-/// At `listModelsUser(sort)` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ListModelsUserSort {
-    /// Most used models first.
-    MostPopular,
-    /// Most recently created models first.
-    Newest,
-    /// Most tokens in the past week first.
-    TopWeekly,
-    /// Cheapest average price first.
-    PricingLowToHigh,
-    /// Dearest average price first.
-    PricingHighToLow,
-    /// Longest context window first.
-    ContextHighToLow,
-    /// Fastest recent median throughput first.
-    ThroughputHighToLow,
-    /// Shortest recent median latency first.
-    LatencyLowToHigh,
-    /// Best intelligence score first.
-    IntelligenceHighToLow,
-    /// Best coding score first.
-    CodingHighToLow,
-    /// Best agentic score first.
-    AgenticHighToLow,
-    /// Best Design Arena Elo rating first.
-    DesignArenaEloHighToLow,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(ListModelsUserSort {
-    MostPopular = "most-popular",
-    Newest = "newest",
-    TopWeekly = "top-weekly",
-    PricingLowToHigh = "pricing-low-to-high",
-    PricingHighToLow = "pricing-high-to-low",
-    ContextHighToLow = "context-high-to-low",
-    ThroughputHighToLow = "throughput-high-to-low",
-    LatencyLowToHigh = "latency-low-to-high",
-    IntelligenceHighToLow = "intelligence-high-to-low",
-    CodingHighToLow = "coding-high-to-low",
-    AgenticHighToLow = "agentic-high-to-low",
-    DesignArenaEloHighToLow = "design-arena-elo-high-to-low",
-});
-
 /// Keeps only models and presets that this coding harness can offer: those that call tools and, if a guardrail demands it, come from the harness's own vendor.
 ///
 /// At `listModelsUser(client)` in the API document.
@@ -682,7 +584,7 @@ pub struct ModelsListForUserParams {
     /// Keeps models by what they produce, as comma-separated names such as `image,audio`; pass `all` to lift the text-only filter.
     pub output_modalities: Option<String>,
     /// Orders the list on the server, which beats fetching everything and sorting it yourself.
-    pub sort: Option<ListModelsUserSort>,
+    pub sort: Option<ModelSort>,
     /// Keeps only models and presets that this coding harness can offer: those that call tools and, if a guardrail demands it, come from the harness's own vendor.
     pub client: Option<ListModelsUserClient>,
 }
@@ -709,16 +611,16 @@ impl ModelsListForUserParams {
     /// Sets the parameter `offset`.
     #[must_use]
     #[inline]
-    pub fn offset(mut self, offset: i64) -> Self {
-        self.offset = Some(offset);
+    pub fn offset(mut self, offset: impl IntoNumber<i64>) -> Self {
+        self.offset = Some(offset.into_number());
         self
     }
 
     /// Sets the parameter `limit`.
     #[must_use]
     #[inline]
-    pub fn limit(mut self, limit: i64) -> Self {
-        self.limit = Some(limit);
+    pub fn limit(mut self, limit: impl IntoNumber<i64>) -> Self {
+        self.limit = Some(limit.into_number());
         self
     }
 
@@ -733,7 +635,7 @@ impl ModelsListForUserParams {
     /// Sets the parameter `sort`.
     #[must_use]
     #[inline]
-    pub fn sort(mut self, sort: impl Into<ListModelsUserSort>) -> Self {
+    pub fn sort(mut self, sort: impl Into<ModelSort>) -> Self {
         self.sort = Some(sort.into());
         self
     }

@@ -33,7 +33,7 @@ pub struct ExchangeAuthCodeForApiKeyRequest {
     /// Authorization code that the login redirect handed to your callback.
     pub code: Secret,
     /// How the challenge was derived from the verifier; repeat what the authorization step used.
-    pub code_challenge_method: Option<ExchangeCodeChallengeMethod>,
+    pub code_challenge_method: Option<CodeChallengeMethod>,
     /// Secret PKCE string behind the earlier challenge; needed only when the authorization step sent one.
     pub code_verifier: Option<Secret>,
     /// Members beyond the typed ones; see [`Extra`].
@@ -55,7 +55,7 @@ impl ExchangeAuthCodeForApiKeyRequest {
 }
 
 wire_setters!(ExchangeAuthCodeForApiKeyRequest {
-    code_challenge_method: into ExchangeCodeChallengeMethod,
+    code_challenge_method: into CodeChallengeMethod,
     code_verifier: into Secret,
 });
 
@@ -64,7 +64,7 @@ wire_setters!(ExchangeAuthCodeForApiKeyRequest {
 /// At `exchangeAuthCodeForAPIKey.request.code_challenge_method` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum ExchangeCodeChallengeMethod {
+pub enum CodeChallengeMethod {
     /// The challenge is the SHA-256 hash of the verifier.
     S256,
     /// The challenge equals the verifier, without hashing.
@@ -73,7 +73,7 @@ pub enum ExchangeCodeChallengeMethod {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(ExchangeCodeChallengeMethod {
+wire_enum!(CodeChallengeMethod {
     S256 = "S256",
     Plain = "plain",
 });
@@ -145,7 +145,7 @@ pub struct CreateAuthKeysCodeRequest {
     /// Names the cloud, such as `aws-us-east-1`, for spawn telemetry.
     pub spawn_cloud: Option<String>,
     /// How often the credit cap starts afresh; without it the cap never resets.
-    pub usage_limit_type: Option<CreateAuthKeysCodeRequestUsageLimitType>,
+    pub usage_limit_type: Option<ResetInterval>,
     /// Workspace in which the issued key will live.
     ///
     /// Format `uuid`.
@@ -192,52 +192,11 @@ wire_setters!(CreateAuthKeysCodeRequest {
     code_challenge_method: into CodeChallengeMethod,
     expires_at: into String,
     key_label: into String,
-    limit: exact f64,
+    limit: number f64,
     spawn_agent: into String,
     spawn_cloud: into String,
-    usage_limit_type: into CreateAuthKeysCodeRequestUsageLimitType,
+    usage_limit_type: into ResetInterval,
     workspace_id: into String,
-});
-
-/// How the challenge was derived from the verifier; prefer the hashed form.
-///
-/// At `createAuthKeysCode.request.code_challenge_method` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum CodeChallengeMethod {
-    /// The challenge is the SHA-256 hash of the verifier.
-    S256,
-    /// The challenge equals the verifier, without hashing.
-    Plain,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(CodeChallengeMethod {
-    S256 = "S256",
-    Plain = "plain",
-});
-
-/// How often the credit cap starts afresh; without it the cap never resets.
-///
-/// At `createAuthKeysCode.request.usage_limit_type` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum CreateAuthKeysCodeRequestUsageLimitType {
-    /// The cap starts afresh every day.
-    Daily,
-    /// The cap starts afresh every week.
-    Weekly,
-    /// The cap starts afresh every month.
-    Monthly,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(CreateAuthKeysCodeRequestUsageLimitType {
-    Daily = "daily",
-    Weekly = "weekly",
-    Monthly = "monthly",
 });
 
 /// Public keys to verify access tokens of OpenRouter with, as a JSON Web Key Set (RFC 7517).

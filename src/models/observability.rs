@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::core::wire::{Root, wire_enum, wire_setters, wire_struct, wire_union};
+use crate::core::wire::{IntoList, IntoNumber, Root, wire_enum, wire_setters, wire_struct, wire_union};
 use crate::core::{Page, Parts};
 use crate::models::*;
 
@@ -46,16 +46,16 @@ impl ObservabilityListParams {
     /// Sets the parameter `offset`.
     #[must_use]
     #[inline]
-    pub fn offset(mut self, offset: i64) -> Self {
-        self.offset = Some(offset);
+    pub fn offset(mut self, offset: impl IntoNumber<i64>) -> Self {
+        self.offset = Some(offset.into_number());
         self
     }
 
     /// Sets the parameter `limit`.
     #[must_use]
     #[inline]
-    pub fn limit(mut self, limit: i64) -> Self {
-        self.limit = Some(limit);
+    pub fn limit(mut self, limit: impl IntoNumber<i64>) -> Self {
+        self.limit = Some(limit.into_number());
         self
     }
 
@@ -136,7 +136,7 @@ pub struct ObservabilityArizeDestination {
     /// Data regions whose requests are forwarded to Arize; requests served in other regions are left out.
     ///
     /// At least 1 element.
-    pub regions: Vec<ObservabilityDataRegion>,
+    pub regions: Vec<DataRegion>,
     /// Share of events forwarded to Arize, as a fraction where 1 forwards them all.
     pub sampling_rate: f64,
     /// Time of the latest change to the destination, as an ISO 8601 string.
@@ -207,6 +207,7 @@ wire_struct!(ObservabilityArizeDestinationConfig {
 /// Filter deciding which events a destination receives; null means no filter is set.
 ///
 /// Schema `ObservabilityFilterRulesConfig` of the API document.
+#[doc(alias = "ObservabilityFilterRulesConfigNullable")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ObservabilityFilterRulesConfig {
@@ -225,6 +226,18 @@ wire_struct!(ObservabilityFilterRulesConfig {
     1 enabled: "enabled" Optional,
 });
 
+impl ObservabilityFilterRulesConfig {
+    /// With what the API requires.
+    #[inline]
+    pub fn new<Groups>(groups: impl IntoList<ObservabilityFilterRuleGroup, Groups>) -> Self {
+        Self { groups: groups.into_list(), enabled: None, extra: Extra::new() }
+    }
+}
+
+wire_setters!(ObservabilityFilterRulesConfig {
+    enabled: exact bool,
+});
+
 /// Set of filter rules joined by one logical operator.
 ///
 /// Schema `ObservabilityFilterRuleGroup` of the API document.
@@ -236,7 +249,7 @@ pub struct ObservabilityFilterRuleGroup {
     /// How the rules of the group combine into one verdict.
     ///
     /// Default `and`.
-    pub logic: Option<ObservabilityFilterRuleGroupLogic>,
+    pub logic: Option<FilterLogic>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -249,32 +262,13 @@ wire_struct!(ObservabilityFilterRuleGroup {
 impl ObservabilityFilterRuleGroup {
     /// With what the API requires.
     #[inline]
-    pub fn new(rules: impl IntoIterator<Item = impl Into<ObservabilityFilterRuleGroupRule>>) -> Self {
-        Self { rules: rules.into_iter().map(Into::into).collect(), logic: None, extra: Extra::new() }
+    pub fn new<Rules>(rules: impl IntoList<ObservabilityFilterRuleGroupRule, Rules>) -> Self {
+        Self { rules: rules.into_list(), logic: None, extra: Extra::new() }
     }
 }
 
 wire_setters!(ObservabilityFilterRuleGroup {
-    logic: into ObservabilityFilterRuleGroupLogic,
-});
-
-/// How the rules of the group combine into one verdict.
-///
-/// At `ObservabilityFilterRuleGroup.logic` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ObservabilityFilterRuleGroupLogic {
-    /// Every rule of the group must match.
-    And,
-    /// One matching rule is enough.
-    Or,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(ObservabilityFilterRuleGroupLogic {
-    And = "and",
-    Or = "or",
+    logic: into FilterLogic,
 });
 
 /// The object at `ObservabilityFilterRuleGroup.rules[]`.
@@ -288,7 +282,7 @@ pub struct ObservabilityFilterRuleGroupRule {
     /// Comparison between the event property and `value`.
     pub operator: ObservabilityFilterRuleGroupRuleOperator,
     /// Text or number to compare with; has no use for the existence operators.
-    pub value: Option<ObservabilityFilterRuleGroupRuleValue>,
+    pub value: Option<FilterValue>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -311,7 +305,7 @@ impl ObservabilityFilterRuleGroupRule {
 }
 
 wire_setters!(ObservabilityFilterRuleGroupRule {
-    value: into ObservabilityFilterRuleGroupRuleValue,
+    value: into FilterValue,
 });
 
 /// Event property the rule looks at.
@@ -415,76 +409,6 @@ wire_enum!(ObservabilityFilterRuleGroupRuleOperator {
     NotExists = "not_exists",
 });
 
-/// Text or number to compare with; has no use for the existence operators.
-///
-/// At `ObservabilityFilterRuleGroup.rules[].value` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum ObservabilityFilterRuleGroupRuleValue {
-    /// Plain text.
-    Text(String),
-    /// A number.
-    Number(f64),
-    /// A value that fits none of these types, kept whole.
-    Unrecognized(Unrecognized),
-}
-
-wire_union!(ObservabilityFilterRuleGroupRuleValue {
-    tag "" {}
-    objects {}
-    shapes {
-        String => Text,
-        Number => Number,
-    }
-    variants {
-        0 Text,
-        1 Number,
-    }
-});
-
-impl From<String> for ObservabilityFilterRuleGroupRuleValue {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
-
-impl From<&str> for ObservabilityFilterRuleGroupRuleValue {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
-
-impl From<f64> for ObservabilityFilterRuleGroupRuleValue {
-    #[inline]
-    fn from(value: f64) -> Self {
-        Self::Number(value)
-    }
-}
-
-/// Data region whose requests a destination receives.
-///
-/// Schema `ObservabilityDataRegion` of the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ObservabilityDataRegion {
-    /// The value `global`.
-    Global,
-    /// The value `europe`.
-    Europe,
-    /// The value `us`.
-    Us,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(ObservabilityDataRegion {
-    Global = "global",
-    Europe = "europe",
-    Us = "us",
-});
-
 /// Broadcast destination that sends traces of your traffic to Braintrust.
 ///
 /// Schema `ObservabilityBraintrustDestination` of the API document.
@@ -520,7 +444,7 @@ pub struct ObservabilityBraintrustDestination {
     /// Data regions whose requests are forwarded to Braintrust; requests served in other regions are left out.
     ///
     /// At least 1 element.
-    pub regions: Vec<ObservabilityDataRegion>,
+    pub regions: Vec<DataRegion>,
     /// Share of events forwarded to Braintrust, as a fraction where 1 forwards them all.
     pub sampling_rate: f64,
     /// Time of the latest change to the destination, as an ISO 8601 string.
@@ -619,7 +543,7 @@ pub struct ObservabilityClickHouseDestination {
     /// Data regions whose requests are forwarded to ClickHouse; requests served in other regions are left out.
     ///
     /// At least 1 element.
-    pub regions: Vec<ObservabilityDataRegion>,
+    pub regions: Vec<DataRegion>,
     /// Share of events forwarded to ClickHouse, as a fraction where 1 forwards them all.
     pub sampling_rate: f64,
     /// Time of the latest change to the destination, as an ISO 8601 string.
@@ -732,7 +656,7 @@ pub struct ObservabilityDatadogDestination {
     /// Data regions whose requests are forwarded to Datadog; requests served in other regions are left out.
     ///
     /// At least 1 element.
-    pub regions: Vec<ObservabilityDataRegion>,
+    pub regions: Vec<DataRegion>,
     /// Share of events forwarded to Datadog, as a fraction where 1 forwards them all.
     pub sampling_rate: f64,
     /// Time of the latest change to the destination, as an ISO 8601 string.
@@ -830,7 +754,7 @@ pub struct ObservabilityGrafanaDestination {
     /// Data regions whose requests are forwarded to Grafana; requests served in other regions are left out.
     ///
     /// At least 1 element.
-    pub regions: Vec<ObservabilityDataRegion>,
+    pub regions: Vec<DataRegion>,
     /// Share of events forwarded to Grafana, as a fraction where 1 forwards them all.
     pub sampling_rate: f64,
     /// Time of the latest change to the destination, as an ISO 8601 string.
@@ -928,7 +852,7 @@ pub struct ObservabilityLangfuseDestination {
     /// Data regions whose requests are forwarded to Langfuse; requests served in other regions are left out.
     ///
     /// At least 1 element.
-    pub regions: Vec<ObservabilityDataRegion>,
+    pub regions: Vec<DataRegion>,
     /// Share of events forwarded to Langfuse, as a fraction where 1 forwards them all.
     pub sampling_rate: f64,
     /// Time of the latest change to the destination, as an ISO 8601 string.
@@ -1027,7 +951,7 @@ pub struct ObservabilityLangSmithDestination {
     /// Data regions whose requests are forwarded to LangSmith; requests served in other regions are left out.
     ///
     /// At least 1 element.
-    pub regions: Vec<ObservabilityDataRegion>,
+    pub regions: Vec<DataRegion>,
     /// Share of events forwarded to LangSmith, as a fraction where 1 forwards them all.
     pub sampling_rate: f64,
     /// Time of the latest change to the destination, as an ISO 8601 string.
@@ -1131,7 +1055,7 @@ pub struct ObservabilityNewRelicDestination {
     /// Data regions whose requests are forwarded to New Relic; requests served in other regions are left out.
     ///
     /// At least 1 element.
-    pub regions: Vec<ObservabilityDataRegion>,
+    pub regions: Vec<DataRegion>,
     /// Share of events forwarded to New Relic, as a fraction where 1 forwards them all.
     pub sampling_rate: f64,
     /// Time of the latest change to the destination, as an ISO 8601 string.
@@ -1243,7 +1167,7 @@ pub struct ObservabilityOpikDestination {
     /// Data regions whose requests are forwarded to Opik; requests served in other regions are left out.
     ///
     /// At least 1 element.
-    pub regions: Vec<ObservabilityDataRegion>,
+    pub regions: Vec<DataRegion>,
     /// Share of events forwarded to Opik, as a fraction where 1 forwards them all.
     pub sampling_rate: f64,
     /// Time of the latest change to the destination, as an ISO 8601 string.
@@ -1341,7 +1265,7 @@ pub struct ObservabilityOtelCollectorDestination {
     /// Data regions whose requests are forwarded to the collector; requests served in other regions are left out.
     ///
     /// At least 1 element.
-    pub regions: Vec<ObservabilityDataRegion>,
+    pub regions: Vec<DataRegion>,
     /// Share of events forwarded to the collector, as a fraction where 1 forwards them all.
     pub sampling_rate: f64,
     /// Time of the latest change to the destination, as an ISO 8601 string.
@@ -1428,7 +1352,7 @@ pub struct ObservabilityPostHogDestination {
     /// Data regions whose requests are forwarded to PostHog; requests served in other regions are left out.
     ///
     /// At least 1 element.
-    pub regions: Vec<ObservabilityDataRegion>,
+    pub regions: Vec<DataRegion>,
     /// Share of events forwarded to PostHog, as a fraction where 1 forwards them all.
     pub sampling_rate: f64,
     /// Time of the latest change to the destination, as an ISO 8601 string.
@@ -1521,7 +1445,7 @@ pub struct ObservabilityRampDestination {
     /// Data regions whose requests are forwarded to Ramp; requests served in other regions are left out.
     ///
     /// At least 1 element.
-    pub regions: Vec<ObservabilityDataRegion>,
+    pub regions: Vec<DataRegion>,
     /// Share of events forwarded to Ramp, as a fraction where 1 forwards them all.
     pub sampling_rate: f64,
     /// Time of the latest change to the destination, as an ISO 8601 string.
@@ -1614,7 +1538,7 @@ pub struct ObservabilityS3Destination {
     /// Data regions whose requests are forwarded to the bucket; requests served in other regions are left out.
     ///
     /// At least 1 element.
-    pub regions: Vec<ObservabilityDataRegion>,
+    pub regions: Vec<DataRegion>,
     /// Share of events forwarded to the bucket, as a fraction where 1 forwards them all.
     pub sampling_rate: f64,
     /// Time of the latest change to the destination, as an ISO 8601 string.
@@ -1797,7 +1721,7 @@ pub struct ObservabilitySentryDestination {
     /// Data regions whose requests are forwarded to Sentry; requests served in other regions are left out.
     ///
     /// At least 1 element.
-    pub regions: Vec<ObservabilityDataRegion>,
+    pub regions: Vec<DataRegion>,
     /// Share of events forwarded to Sentry, as a fraction where 1 forwards them all.
     pub sampling_rate: f64,
     /// Time of the latest change to the destination, as an ISO 8601 string.
@@ -1890,7 +1814,7 @@ pub struct ObservabilitySnowflakeDestination {
     /// Data regions whose requests are forwarded to Snowflake; requests served in other regions are left out.
     ///
     /// At least 1 element.
-    pub regions: Vec<ObservabilityDataRegion>,
+    pub regions: Vec<DataRegion>,
     /// Share of events forwarded to Snowflake, as a fraction where 1 forwards them all.
     pub sampling_rate: f64,
     /// Time of the latest change to the destination, as an ISO 8601 string.
@@ -2008,7 +1932,7 @@ pub struct ObservabilityWeaveDestination {
     /// Data regions whose requests are forwarded to Weave; requests served in other regions are left out.
     ///
     /// At least 1 element.
-    pub regions: Vec<ObservabilityDataRegion>,
+    pub regions: Vec<DataRegion>,
     /// Share of events forwarded to Weave, as a fraction where 1 forwards them all.
     pub sampling_rate: f64,
     /// Time of the latest change to the destination, as an ISO 8601 string.
@@ -2111,7 +2035,7 @@ pub struct ObservabilityWebhookDestination {
     /// Data regions whose requests are forwarded to the webhook; requests served in other regions are left out.
     ///
     /// At least 1 element.
-    pub regions: Vec<ObservabilityDataRegion>,
+    pub regions: Vec<DataRegion>,
     /// Share of events forwarded to the webhook, as a fraction where 1 forwards them all.
     pub sampling_rate: f64,
     /// Time of the latest change to the destination, as an ISO 8601 string.
@@ -2426,23 +2350,403 @@ impl From<ObservabilityWebhookDestination> for ObservabilityDestination {
     }
 }
 
+impl ObservabilityDestination {
+    /// Returns the field `api_key_hashes`, which all variants have; `None` where it is absent or the variant is unknown.
+    #[inline]
+    pub fn api_key_hashes(&self) -> Option<&[String]> {
+        match self {
+            Self::Arize(value) => value.api_key_hashes.as_deref(),
+            Self::Braintrust(value) => value.api_key_hashes.as_deref(),
+            Self::ClickHouse(value) => value.api_key_hashes.as_deref(),
+            Self::Datadog(value) => value.api_key_hashes.as_deref(),
+            Self::Grafana(value) => value.api_key_hashes.as_deref(),
+            Self::Langfuse(value) => value.api_key_hashes.as_deref(),
+            Self::LangSmith(value) => value.api_key_hashes.as_deref(),
+            Self::NewRelic(value) => value.api_key_hashes.as_deref(),
+            Self::Opik(value) => value.api_key_hashes.as_deref(),
+            Self::OtelCollector(value) => value.api_key_hashes.as_deref(),
+            Self::PostHog(value) => value.api_key_hashes.as_deref(),
+            Self::Ramp(value) => value.api_key_hashes.as_deref(),
+            Self::S3(value) => value.api_key_hashes.as_deref(),
+            Self::Sentry(value) => value.api_key_hashes.as_deref(),
+            Self::Snowflake(value) => value.api_key_hashes.as_deref(),
+            Self::Weave(value) => value.api_key_hashes.as_deref(),
+            Self::Webhook(value) => value.api_key_hashes.as_deref(),
+            Self::Unrecognized(_) => None,
+        }
+    }
+
+    /// Returns the field `broadcast_generation_cost`, which all variants have; `None` where it is absent or the variant is unknown.
+    #[inline]
+    pub fn broadcast_generation_cost(&self) -> Option<bool> {
+        match self {
+            Self::Arize(value) => Some(value.broadcast_generation_cost),
+            Self::Braintrust(value) => Some(value.broadcast_generation_cost),
+            Self::ClickHouse(value) => Some(value.broadcast_generation_cost),
+            Self::Datadog(value) => Some(value.broadcast_generation_cost),
+            Self::Grafana(value) => Some(value.broadcast_generation_cost),
+            Self::Langfuse(value) => Some(value.broadcast_generation_cost),
+            Self::LangSmith(value) => Some(value.broadcast_generation_cost),
+            Self::NewRelic(value) => Some(value.broadcast_generation_cost),
+            Self::Opik(value) => Some(value.broadcast_generation_cost),
+            Self::OtelCollector(value) => Some(value.broadcast_generation_cost),
+            Self::PostHog(value) => Some(value.broadcast_generation_cost),
+            Self::Ramp(value) => Some(value.broadcast_generation_cost),
+            Self::S3(value) => Some(value.broadcast_generation_cost),
+            Self::Sentry(value) => Some(value.broadcast_generation_cost),
+            Self::Snowflake(value) => Some(value.broadcast_generation_cost),
+            Self::Weave(value) => Some(value.broadcast_generation_cost),
+            Self::Webhook(value) => Some(value.broadcast_generation_cost),
+            Self::Unrecognized(_) => None,
+        }
+    }
+
+    /// Returns the field `broadcast_generation_cost_allocation`, which all variants have; `None` where it is absent or the variant is unknown.
+    #[inline]
+    pub fn broadcast_generation_cost_allocation(&self) -> Option<bool> {
+        match self {
+            Self::Arize(value) => Some(value.broadcast_generation_cost_allocation),
+            Self::Braintrust(value) => Some(value.broadcast_generation_cost_allocation),
+            Self::ClickHouse(value) => Some(value.broadcast_generation_cost_allocation),
+            Self::Datadog(value) => Some(value.broadcast_generation_cost_allocation),
+            Self::Grafana(value) => Some(value.broadcast_generation_cost_allocation),
+            Self::Langfuse(value) => Some(value.broadcast_generation_cost_allocation),
+            Self::LangSmith(value) => Some(value.broadcast_generation_cost_allocation),
+            Self::NewRelic(value) => Some(value.broadcast_generation_cost_allocation),
+            Self::Opik(value) => Some(value.broadcast_generation_cost_allocation),
+            Self::OtelCollector(value) => Some(value.broadcast_generation_cost_allocation),
+            Self::PostHog(value) => Some(value.broadcast_generation_cost_allocation),
+            Self::Ramp(value) => Some(value.broadcast_generation_cost_allocation),
+            Self::S3(value) => Some(value.broadcast_generation_cost_allocation),
+            Self::Sentry(value) => Some(value.broadcast_generation_cost_allocation),
+            Self::Snowflake(value) => Some(value.broadcast_generation_cost_allocation),
+            Self::Weave(value) => Some(value.broadcast_generation_cost_allocation),
+            Self::Webhook(value) => Some(value.broadcast_generation_cost_allocation),
+            Self::Unrecognized(_) => None,
+        }
+    }
+
+    /// Returns the field `broadcast_generation_identity`, which all variants have; `None` where it is absent or the variant is unknown.
+    #[inline]
+    pub fn broadcast_generation_identity(&self) -> Option<bool> {
+        match self {
+            Self::Arize(value) => Some(value.broadcast_generation_identity),
+            Self::Braintrust(value) => Some(value.broadcast_generation_identity),
+            Self::ClickHouse(value) => Some(value.broadcast_generation_identity),
+            Self::Datadog(value) => Some(value.broadcast_generation_identity),
+            Self::Grafana(value) => Some(value.broadcast_generation_identity),
+            Self::Langfuse(value) => Some(value.broadcast_generation_identity),
+            Self::LangSmith(value) => Some(value.broadcast_generation_identity),
+            Self::NewRelic(value) => Some(value.broadcast_generation_identity),
+            Self::Opik(value) => Some(value.broadcast_generation_identity),
+            Self::OtelCollector(value) => Some(value.broadcast_generation_identity),
+            Self::PostHog(value) => Some(value.broadcast_generation_identity),
+            Self::Ramp(value) => Some(value.broadcast_generation_identity),
+            Self::S3(value) => Some(value.broadcast_generation_identity),
+            Self::Sentry(value) => Some(value.broadcast_generation_identity),
+            Self::Snowflake(value) => Some(value.broadcast_generation_identity),
+            Self::Weave(value) => Some(value.broadcast_generation_identity),
+            Self::Webhook(value) => Some(value.broadcast_generation_identity),
+            Self::Unrecognized(_) => None,
+        }
+    }
+
+    /// Returns the field `broadcast_generation_request_context`, which all variants have; `None` where it is absent or the variant is unknown.
+    #[inline]
+    pub fn broadcast_generation_request_context(&self) -> Option<bool> {
+        match self {
+            Self::Arize(value) => Some(value.broadcast_generation_request_context),
+            Self::Braintrust(value) => Some(value.broadcast_generation_request_context),
+            Self::ClickHouse(value) => Some(value.broadcast_generation_request_context),
+            Self::Datadog(value) => Some(value.broadcast_generation_request_context),
+            Self::Grafana(value) => Some(value.broadcast_generation_request_context),
+            Self::Langfuse(value) => Some(value.broadcast_generation_request_context),
+            Self::LangSmith(value) => Some(value.broadcast_generation_request_context),
+            Self::NewRelic(value) => Some(value.broadcast_generation_request_context),
+            Self::Opik(value) => Some(value.broadcast_generation_request_context),
+            Self::OtelCollector(value) => Some(value.broadcast_generation_request_context),
+            Self::PostHog(value) => Some(value.broadcast_generation_request_context),
+            Self::Ramp(value) => Some(value.broadcast_generation_request_context),
+            Self::S3(value) => Some(value.broadcast_generation_request_context),
+            Self::Sentry(value) => Some(value.broadcast_generation_request_context),
+            Self::Snowflake(value) => Some(value.broadcast_generation_request_context),
+            Self::Weave(value) => Some(value.broadcast_generation_request_context),
+            Self::Webhook(value) => Some(value.broadcast_generation_request_context),
+            Self::Unrecognized(_) => None,
+        }
+    }
+
+    /// Returns the field `created_at`, which all variants have; `None` where it is absent or the variant is unknown.
+    #[inline]
+    pub fn created_at(&self) -> Option<&str> {
+        match self {
+            Self::Arize(value) => Some(&value.created_at),
+            Self::Braintrust(value) => Some(&value.created_at),
+            Self::ClickHouse(value) => Some(&value.created_at),
+            Self::Datadog(value) => Some(&value.created_at),
+            Self::Grafana(value) => Some(&value.created_at),
+            Self::Langfuse(value) => Some(&value.created_at),
+            Self::LangSmith(value) => Some(&value.created_at),
+            Self::NewRelic(value) => Some(&value.created_at),
+            Self::Opik(value) => Some(&value.created_at),
+            Self::OtelCollector(value) => Some(&value.created_at),
+            Self::PostHog(value) => Some(&value.created_at),
+            Self::Ramp(value) => Some(&value.created_at),
+            Self::S3(value) => Some(&value.created_at),
+            Self::Sentry(value) => Some(&value.created_at),
+            Self::Snowflake(value) => Some(&value.created_at),
+            Self::Weave(value) => Some(&value.created_at),
+            Self::Webhook(value) => Some(&value.created_at),
+            Self::Unrecognized(_) => None,
+        }
+    }
+
+    /// Returns the field `enabled`, which all variants have; `None` where it is absent or the variant is unknown.
+    #[inline]
+    pub fn enabled(&self) -> Option<bool> {
+        match self {
+            Self::Arize(value) => Some(value.enabled),
+            Self::Braintrust(value) => Some(value.enabled),
+            Self::ClickHouse(value) => Some(value.enabled),
+            Self::Datadog(value) => Some(value.enabled),
+            Self::Grafana(value) => Some(value.enabled),
+            Self::Langfuse(value) => Some(value.enabled),
+            Self::LangSmith(value) => Some(value.enabled),
+            Self::NewRelic(value) => Some(value.enabled),
+            Self::Opik(value) => Some(value.enabled),
+            Self::OtelCollector(value) => Some(value.enabled),
+            Self::PostHog(value) => Some(value.enabled),
+            Self::Ramp(value) => Some(value.enabled),
+            Self::S3(value) => Some(value.enabled),
+            Self::Sentry(value) => Some(value.enabled),
+            Self::Snowflake(value) => Some(value.enabled),
+            Self::Weave(value) => Some(value.enabled),
+            Self::Webhook(value) => Some(value.enabled),
+            Self::Unrecognized(_) => None,
+        }
+    }
+
+    /// Returns the field `filter_rules`, which all variants have; `None` where it is absent or the variant is unknown.
+    #[inline]
+    pub fn filter_rules(&self) -> Option<&ObservabilityFilterRulesConfig> {
+        match self {
+            Self::Arize(value) => value.filter_rules.as_ref(),
+            Self::Braintrust(value) => value.filter_rules.as_ref(),
+            Self::ClickHouse(value) => value.filter_rules.as_ref(),
+            Self::Datadog(value) => value.filter_rules.as_ref(),
+            Self::Grafana(value) => value.filter_rules.as_ref(),
+            Self::Langfuse(value) => value.filter_rules.as_ref(),
+            Self::LangSmith(value) => value.filter_rules.as_ref(),
+            Self::NewRelic(value) => value.filter_rules.as_ref(),
+            Self::Opik(value) => value.filter_rules.as_ref(),
+            Self::OtelCollector(value) => value.filter_rules.as_ref(),
+            Self::PostHog(value) => value.filter_rules.as_ref(),
+            Self::Ramp(value) => value.filter_rules.as_ref(),
+            Self::S3(value) => value.filter_rules.as_ref(),
+            Self::Sentry(value) => value.filter_rules.as_ref(),
+            Self::Snowflake(value) => value.filter_rules.as_ref(),
+            Self::Weave(value) => value.filter_rules.as_ref(),
+            Self::Webhook(value) => value.filter_rules.as_ref(),
+            Self::Unrecognized(_) => None,
+        }
+    }
+
+    /// Returns the field `id`, which all variants have; `None` where it is absent or the variant is unknown.
+    #[inline]
+    pub fn id(&self) -> Option<&str> {
+        match self {
+            Self::Arize(value) => Some(&value.id),
+            Self::Braintrust(value) => Some(&value.id),
+            Self::ClickHouse(value) => Some(&value.id),
+            Self::Datadog(value) => Some(&value.id),
+            Self::Grafana(value) => Some(&value.id),
+            Self::Langfuse(value) => Some(&value.id),
+            Self::LangSmith(value) => Some(&value.id),
+            Self::NewRelic(value) => Some(&value.id),
+            Self::Opik(value) => Some(&value.id),
+            Self::OtelCollector(value) => Some(&value.id),
+            Self::PostHog(value) => Some(&value.id),
+            Self::Ramp(value) => Some(&value.id),
+            Self::S3(value) => Some(&value.id),
+            Self::Sentry(value) => Some(&value.id),
+            Self::Snowflake(value) => Some(&value.id),
+            Self::Weave(value) => Some(&value.id),
+            Self::Webhook(value) => Some(&value.id),
+            Self::Unrecognized(_) => None,
+        }
+    }
+
+    /// Returns the field `name`, which all variants have; `None` where it is absent or the variant is unknown.
+    #[inline]
+    pub fn name(&self) -> Option<&str> {
+        match self {
+            Self::Arize(value) => value.name.as_deref(),
+            Self::Braintrust(value) => value.name.as_deref(),
+            Self::ClickHouse(value) => value.name.as_deref(),
+            Self::Datadog(value) => value.name.as_deref(),
+            Self::Grafana(value) => value.name.as_deref(),
+            Self::Langfuse(value) => value.name.as_deref(),
+            Self::LangSmith(value) => value.name.as_deref(),
+            Self::NewRelic(value) => value.name.as_deref(),
+            Self::Opik(value) => value.name.as_deref(),
+            Self::OtelCollector(value) => value.name.as_deref(),
+            Self::PostHog(value) => value.name.as_deref(),
+            Self::Ramp(value) => value.name.as_deref(),
+            Self::S3(value) => value.name.as_deref(),
+            Self::Sentry(value) => value.name.as_deref(),
+            Self::Snowflake(value) => value.name.as_deref(),
+            Self::Weave(value) => value.name.as_deref(),
+            Self::Webhook(value) => value.name.as_deref(),
+            Self::Unrecognized(_) => None,
+        }
+    }
+
+    /// Returns the field `privacy_mode`, which all variants have; `None` where it is absent or the variant is unknown.
+    #[inline]
+    pub fn privacy_mode(&self) -> Option<bool> {
+        match self {
+            Self::Arize(value) => Some(value.privacy_mode),
+            Self::Braintrust(value) => Some(value.privacy_mode),
+            Self::ClickHouse(value) => Some(value.privacy_mode),
+            Self::Datadog(value) => Some(value.privacy_mode),
+            Self::Grafana(value) => Some(value.privacy_mode),
+            Self::Langfuse(value) => Some(value.privacy_mode),
+            Self::LangSmith(value) => Some(value.privacy_mode),
+            Self::NewRelic(value) => Some(value.privacy_mode),
+            Self::Opik(value) => Some(value.privacy_mode),
+            Self::OtelCollector(value) => Some(value.privacy_mode),
+            Self::PostHog(value) => Some(value.privacy_mode),
+            Self::Ramp(value) => Some(value.privacy_mode),
+            Self::S3(value) => Some(value.privacy_mode),
+            Self::Sentry(value) => Some(value.privacy_mode),
+            Self::Snowflake(value) => Some(value.privacy_mode),
+            Self::Weave(value) => Some(value.privacy_mode),
+            Self::Webhook(value) => Some(value.privacy_mode),
+            Self::Unrecognized(_) => None,
+        }
+    }
+
+    /// Returns the field `regions`, which all variants have; `None` where it is absent or the variant is unknown.
+    #[inline]
+    pub fn regions(&self) -> Option<&[DataRegion]> {
+        match self {
+            Self::Arize(value) => Some(&value.regions),
+            Self::Braintrust(value) => Some(&value.regions),
+            Self::ClickHouse(value) => Some(&value.regions),
+            Self::Datadog(value) => Some(&value.regions),
+            Self::Grafana(value) => Some(&value.regions),
+            Self::Langfuse(value) => Some(&value.regions),
+            Self::LangSmith(value) => Some(&value.regions),
+            Self::NewRelic(value) => Some(&value.regions),
+            Self::Opik(value) => Some(&value.regions),
+            Self::OtelCollector(value) => Some(&value.regions),
+            Self::PostHog(value) => Some(&value.regions),
+            Self::Ramp(value) => Some(&value.regions),
+            Self::S3(value) => Some(&value.regions),
+            Self::Sentry(value) => Some(&value.regions),
+            Self::Snowflake(value) => Some(&value.regions),
+            Self::Weave(value) => Some(&value.regions),
+            Self::Webhook(value) => Some(&value.regions),
+            Self::Unrecognized(_) => None,
+        }
+    }
+
+    /// Returns the field `sampling_rate`, which all variants have; `None` where it is absent or the variant is unknown.
+    #[inline]
+    pub fn sampling_rate(&self) -> Option<f64> {
+        match self {
+            Self::Arize(value) => Some(value.sampling_rate),
+            Self::Braintrust(value) => Some(value.sampling_rate),
+            Self::ClickHouse(value) => Some(value.sampling_rate),
+            Self::Datadog(value) => Some(value.sampling_rate),
+            Self::Grafana(value) => Some(value.sampling_rate),
+            Self::Langfuse(value) => Some(value.sampling_rate),
+            Self::LangSmith(value) => Some(value.sampling_rate),
+            Self::NewRelic(value) => Some(value.sampling_rate),
+            Self::Opik(value) => Some(value.sampling_rate),
+            Self::OtelCollector(value) => Some(value.sampling_rate),
+            Self::PostHog(value) => Some(value.sampling_rate),
+            Self::Ramp(value) => Some(value.sampling_rate),
+            Self::S3(value) => Some(value.sampling_rate),
+            Self::Sentry(value) => Some(value.sampling_rate),
+            Self::Snowflake(value) => Some(value.sampling_rate),
+            Self::Weave(value) => Some(value.sampling_rate),
+            Self::Webhook(value) => Some(value.sampling_rate),
+            Self::Unrecognized(_) => None,
+        }
+    }
+
+    /// Returns the field `updated_at`, which all variants have; `None` where it is absent or the variant is unknown.
+    #[inline]
+    pub fn updated_at(&self) -> Option<&str> {
+        match self {
+            Self::Arize(value) => Some(&value.updated_at),
+            Self::Braintrust(value) => Some(&value.updated_at),
+            Self::ClickHouse(value) => Some(&value.updated_at),
+            Self::Datadog(value) => Some(&value.updated_at),
+            Self::Grafana(value) => Some(&value.updated_at),
+            Self::Langfuse(value) => Some(&value.updated_at),
+            Self::LangSmith(value) => Some(&value.updated_at),
+            Self::NewRelic(value) => Some(&value.updated_at),
+            Self::Opik(value) => Some(&value.updated_at),
+            Self::OtelCollector(value) => Some(&value.updated_at),
+            Self::PostHog(value) => Some(&value.updated_at),
+            Self::Ramp(value) => Some(&value.updated_at),
+            Self::S3(value) => Some(&value.updated_at),
+            Self::Sentry(value) => Some(&value.updated_at),
+            Self::Snowflake(value) => Some(&value.updated_at),
+            Self::Weave(value) => Some(&value.updated_at),
+            Self::Webhook(value) => Some(&value.updated_at),
+            Self::Unrecognized(_) => None,
+        }
+    }
+
+    /// Returns the field `workspace_id`, which all variants have; `None` where it is absent or the variant is unknown.
+    #[inline]
+    pub fn workspace_id(&self) -> Option<&str> {
+        match self {
+            Self::Arize(value) => Some(&value.workspace_id),
+            Self::Braintrust(value) => Some(&value.workspace_id),
+            Self::ClickHouse(value) => Some(&value.workspace_id),
+            Self::Datadog(value) => Some(&value.workspace_id),
+            Self::Grafana(value) => Some(&value.workspace_id),
+            Self::Langfuse(value) => Some(&value.workspace_id),
+            Self::LangSmith(value) => Some(&value.workspace_id),
+            Self::NewRelic(value) => Some(&value.workspace_id),
+            Self::Opik(value) => Some(&value.workspace_id),
+            Self::OtelCollector(value) => Some(&value.workspace_id),
+            Self::PostHog(value) => Some(&value.workspace_id),
+            Self::Ramp(value) => Some(&value.workspace_id),
+            Self::S3(value) => Some(&value.workspace_id),
+            Self::Sentry(value) => Some(&value.workspace_id),
+            Self::Snowflake(value) => Some(&value.workspace_id),
+            Self::Weave(value) => Some(&value.workspace_id),
+            Self::Webhook(value) => Some(&value.workspace_id),
+            Self::Unrecognized(_) => None,
+        }
+    }
+}
+
 /// Answer to connecting an observability service.
 ///
-/// Schema `CreateObservabilityDestinationResponse` of the API document. The answer of `observability_create`.
+/// Schema `CreateObservabilityDestinationResponse` of the API document. The answer of `observability_create`, `observability_get`, `observability_update`.
+#[doc(alias = "CreateObservabilityDestinationResponse")]
+#[doc(alias = "GetObservabilityDestinationResponse")]
+#[doc(alias = "UpdateObservabilityDestinationResponse")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct CreateObservabilityDestinationResponse {
+pub struct ObservabilityDestinationResponse {
     /// The new destination as it was stored.
     pub data: ObservabilityDestination,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(CreateObservabilityDestinationResponse {
+wire_struct!(ObservabilityDestinationResponse {
     0 data: "data" Required,
 });
 
-impl Root for CreateObservabilityDestinationResponse {}
+impl Root for ObservabilityDestinationResponse {}
 
 /// Body for connecting an external service that receives traces of your requests.
 ///
@@ -2481,7 +2785,7 @@ pub struct CreateObservabilityDestinationRequest {
     /// Default `true`.
     pub enabled: Option<bool>,
     /// Conditions that pick the traffic to forward; `null` picks all of it.
-    pub filter_rules: Option<ObservabilityFilterRulesConfigNullable>,
+    pub filter_rules: Option<ObservabilityFilterRulesConfig>,
     /// True holds back prompts and answers and forwards metadata alone.
     ///
     /// Default `false`.
@@ -2552,44 +2856,11 @@ wire_setters!(CreateObservabilityDestinationRequest {
     broadcast_generation_identity: exact bool,
     broadcast_generation_request_context: exact bool,
     enabled: exact bool,
-    filter_rules: into ObservabilityFilterRulesConfigNullable,
+    filter_rules: into ObservabilityFilterRulesConfig,
     privacy_mode: exact bool,
     regions: list ObservabilityDataRegionInput,
-    sampling_rate: exact f64,
+    sampling_rate: number f64,
     workspace_id: into String,
-});
-
-/// Filter deciding which events a destination receives, in requests where null stands for no filter.
-///
-/// Schema `ObservabilityFilterRulesConfigNullable` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct ObservabilityFilterRulesConfigNullable {
-    /// Rule groups that make up the filter, each with its own and/or logic.
-    pub groups: Vec<ObservabilityFilterRuleGroup>,
-    /// Whether the filter is in force; switch off to keep the rules without applying them.
-    ///
-    /// Default `true`.
-    pub enabled: Option<bool>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(ObservabilityFilterRulesConfigNullable {
-    0 groups: "groups" Required,
-    1 enabled: "enabled" Optional,
-});
-
-impl ObservabilityFilterRulesConfigNullable {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(groups: impl IntoIterator<Item = impl Into<ObservabilityFilterRuleGroup>>) -> Self {
-        Self { groups: groups.into_iter().map(Into::into).collect(), enabled: None, extra: Extra::new() }
-    }
-}
-
-wire_setters!(ObservabilityFilterRulesConfigNullable {
-    enabled: exact bool,
 });
 
 /// Data region whose requests a destination should receive; `eu` and `europe` mean the same.
@@ -2681,60 +2952,6 @@ wire_enum!(ObservabilityDestinationType {
     Webhook = "webhook",
 });
 
-/// Confirms that an observability destination is gone.
-///
-/// Schema `DeleteObservabilityDestinationResponse` of the API document. The answer of `observability_delete`.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct DeleteObservabilityDestinationResponse {
-    /// True whenever the removal worked; failures come as errors instead.
-    pub deleted: bool,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(DeleteObservabilityDestinationResponse {
-    0 deleted: "deleted" Required,
-});
-
-impl Root for DeleteObservabilityDestinationResponse {}
-
-/// Reply to a lookup of one observability destination.
-///
-/// Schema `GetObservabilityDestinationResponse` of the API document. The answer of `observability_get`.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct GetObservabilityDestinationResponse {
-    /// The destination that was asked for, with its configuration.
-    pub data: ObservabilityDestination,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(GetObservabilityDestinationResponse {
-    0 data: "data" Required,
-});
-
-impl Root for GetObservabilityDestinationResponse {}
-
-/// Answer to a destination update, holding the new state.
-///
-/// Schema `UpdateObservabilityDestinationResponse` of the API document. The answer of `observability_update`.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct UpdateObservabilityDestinationResponse {
-    /// The destination after the change, with all its settings.
-    pub data: ObservabilityDestination,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(UpdateObservabilityDestinationResponse {
-    0 data: "data" Required,
-});
-
-impl Root for UpdateObservabilityDestinationResponse {}
-
 /// Changes to a broadcast destination; what you leave out stays as it is.
 ///
 /// Schema `UpdateObservabilityDestinationRequest` of the API document.
@@ -2758,7 +2975,7 @@ pub struct UpdateObservabilityDestinationRequest {
     /// Turns forwarding to the destination on or off.
     pub enabled: Option<bool>,
     /// Rules that select which generations are forwarded; null drops the rules.
-    pub filter_rules: Patch<ObservabilityFilterRulesConfigNullable>,
+    pub filter_rules: Patch<ObservabilityFilterRulesConfig>,
     /// Label by which people recognise the destination.
     pub name: Option<String>,
     /// Forwards metadata alone and withholds the bodies of requests and responses.
@@ -2804,9 +3021,9 @@ wire_setters!(UpdateObservabilityDestinationRequest {
     broadcast_generation_request_context: exact bool,
     config: into Secret<JsonObject>,
     enabled: exact bool,
-    filter_rules: patch ObservabilityFilterRulesConfigNullable,
+    filter_rules: patch ObservabilityFilterRulesConfig,
     name: into String,
     privacy_mode: exact bool,
     regions: list ObservabilityDataRegionInput,
-    sampling_rate: exact f64,
+    sampling_rate: number f64,
 });

@@ -2,7 +2,7 @@
 
 //! Types of `organization`.
 
-use crate::core::wire::{Root, wire_enum, wire_setters, wire_struct};
+use crate::core::wire::{IntoNumber, Root, wire_enum, wire_setters, wire_struct};
 use crate::core::{Page, Parts};
 use crate::models::*;
 
@@ -37,16 +37,16 @@ impl OrganizationListMembersParams {
     /// Sets the parameter `offset`.
     #[must_use]
     #[inline]
-    pub fn offset(mut self, offset: i64) -> Self {
-        self.offset = Some(offset);
+    pub fn offset(mut self, offset: impl IntoNumber<i64>) -> Self {
+        self.offset = Some(offset.into_number());
         self
     }
 
     /// Sets the parameter `limit`.
     #[must_use]
     #[inline]
-    pub fn limit(mut self, limit: i64) -> Self {
-        self.limit = Some(limit);
+    pub fn limit(mut self, limit: impl IntoNumber<i64>) -> Self {
+        self.limit = Some(limit.into_number());
         self
     }
 }
@@ -133,21 +133,21 @@ wire_enum!(ListOrganizationMembersResponseDataRole {
 
 /// The answer of `organization_get_settings`.
 ///
-/// The answer of `organization_get_settings`.
+/// The answer of `organization_get_settings`, `organization_update_settings`.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct GetOrganizationSettingsResponse {
+pub struct OrganizationSettingsResponse {
     /// Current settings of the organization.
     pub data: OrganizationSettings,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(GetOrganizationSettingsResponse {
+wire_struct!(OrganizationSettingsResponse {
     0 data: "data" Required,
 });
 
-impl Root for GetOrganizationSettingsResponse {}
+impl Root for OrganizationSettingsResponse {}
 
 /// Settings that hold for a whole organization.
 ///
@@ -167,24 +167,6 @@ wire_struct!(OrganizationSettings {
     0 id: "id" Required,
     1 is_filtered_model_catalog_enabled: "is_filtered_model_catalog_enabled" Required,
 });
-
-/// The answer of `organization_update_settings`.
-///
-/// The answer of `organization_update_settings`.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct UpdateOrganizationSettingsResponse {
-    /// Settings of the organization after the change.
-    pub data: OrganizationSettings,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(UpdateOrganizationSettingsResponse {
-    0 data: "data" Required,
-});
-
-impl Root for UpdateOrganizationSettingsResponse {}
 
 /// Changes to the settings of the organization.
 ///

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::core::wire::{wire_enum, wire_setters, wire_struct, wire_union};
+use crate::core::wire::{IntoList, IntoNumber, of_tag, wire_enum, wire_setters, wire_struct, wire_text, wire_union};
 use crate::models::*;
 
 /// What the alignment plugin found for a request; in beta, so its shape can still change.
@@ -189,6 +189,19 @@ impl From<AlignmentUnavailableCallRecord> for AlignmentCallRecord {
     }
 }
 
+impl AlignmentCallRecord {
+    /// Returns the field `call`, which all variants have; `None` where it is absent or the variant is unknown.
+    #[inline]
+    pub fn call(&self) -> Option<i64> {
+        match self {
+            Self::Allowed(value) => Some(value.call),
+            Self::Blocked(value) => Some(value.call),
+            Self::Unavailable(value) => Some(value.call),
+            Self::Unrecognized(_) => None,
+        }
+    }
+}
+
 /// What Armor decided about the tool calls of a response, in the format of the safeguards of Anthropic.
 ///
 /// Schema `ArmorSafeguardResult` of the API document.
@@ -360,7 +373,7 @@ pub struct AutoRouterPlugin {
     /// From 0 to 10. Deprecated by the API.
     pub cost_quality_tradeoff: Option<i64>,
     /// Price band to pick from, as a range of cost percentiles; overrides `cost_quality_tradeoff` if a request sets the two together.
-    pub cost_tier: Option<AutoRouterPluginCostTier>,
+    pub cost_tier: Option<CostTier>,
     /// Switches the plugin on or off for this one request.
     pub enabled: Option<bool>,
     /// Bars models matching these patterns, with `*` as wildcard; an exclusion beats a match in `allowed_models`.
@@ -392,39 +405,11 @@ impl AutoRouterPlugin {
 
 wire_setters!(AutoRouterPlugin {
     allowed_models: list String,
-    cost_quality_tradeoff: exact i64,
-    cost_tier: into AutoRouterPluginCostTier,
+    cost_quality_tradeoff: number i64,
+    cost_tier: into CostTier,
     enabled: exact bool,
     excluded_models: list String,
     pin_model: exact bool,
-});
-
-/// Price band to pick from, as a range of cost percentiles; overrides `cost_quality_tradeoff` if a request sets the two together.
-///
-/// At `AutoRouterPlugin.cost_tier` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum AutoRouterPluginCostTier {
-    /// Cheapest band, below the 20th cost percentile.
-    Low,
-    /// Cost percentiles from 20 up to 40.
-    Medium,
-    /// Cost percentiles from 40 up to 60.
-    High,
-    /// Cost percentiles from 60 up to 80.
-    Xhigh,
-    /// Most expensive band, from the 80th cost percentile up.
-    Max,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(AutoRouterPluginCostTier {
-    Low = "low",
-    Medium = "medium",
-    High = "high",
-    Xhigh = "xhigh",
-    Max = "max",
 });
 
 /// Settings of the beta auto router, which picks a model for each request by task type.
@@ -442,7 +427,7 @@ pub struct AutoBetaRouterPlugin {
     /// From 0 to 10. Deprecated by the API.
     pub cost_quality_tradeoff: Option<i64>,
     /// Price band to pick from, as a range of cost percentiles; overrides `cost_quality_tradeoff` if a request sets the two together.
-    pub cost_tier: Option<AutoBetaRouterPluginCostTier>,
+    pub cost_tier: Option<CostTier>,
     /// Switches the plugin on or off for this one request.
     pub enabled: Option<bool>,
     /// Bars models matching these patterns, with `*` as wildcard; an exclusion beats a match in `allowed_models`.
@@ -471,38 +456,10 @@ impl AutoBetaRouterPlugin {
 
 wire_setters!(AutoBetaRouterPlugin {
     allowed_models: list String,
-    cost_quality_tradeoff: exact i64,
-    cost_tier: into AutoBetaRouterPluginCostTier,
+    cost_quality_tradeoff: number i64,
+    cost_tier: into CostTier,
     enabled: exact bool,
     excluded_models: list String,
-});
-
-/// Price band to pick from, as a range of cost percentiles; overrides `cost_quality_tradeoff` if a request sets the two together.
-///
-/// At `AutoBetaRouterPlugin.cost_tier` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum AutoBetaRouterPluginCostTier {
-    /// Cheapest band, below the 20th cost percentile.
-    Low,
-    /// Cost percentiles from 20 up to 40.
-    Medium,
-    /// Cost percentiles from 40 up to 60.
-    High,
-    /// Cost percentiles from 60 up to 80.
-    Xhigh,
-    /// Most expensive band, from the 80th cost percentile up.
-    Max,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(AutoBetaRouterPluginCostTier {
-    Low = "low",
-    Medium = "medium",
-    High = "high",
-    Xhigh = "xhigh",
-    Max = "max",
 });
 
 /// Plugin entry that switches on content moderation for the request.
@@ -550,7 +507,7 @@ pub struct WebSearchPlugin {
     /// Text that introduces the search results to the model.
     pub search_prompt: Option<String>,
     /// Rough whereabouts of the user, to favour local hits.
-    pub user_location: Option<WebSearchPluginUserLocation>,
+    pub user_location: Option<WebSearchUserLocation>,
     /// Adds posts from X to the native web search of SpaceXAI, which charges for them separately; omit it to search only the web.
     pub x_search: Option<XSearchOptions>,
     /// Members beyond the typed ones; see [`Extra`].
@@ -583,52 +540,12 @@ wire_setters!(WebSearchPlugin {
     engine: into WebSearchEngine,
     exclude_domains: list String,
     include_domains: list String,
-    max_results: exact i64,
-    max_uses: exact i64,
+    max_results: number i64,
+    max_uses: number i64,
     mode: into WebSearchMode,
     search_prompt: into String,
-    user_location: into WebSearchPluginUserLocation,
+    user_location: into WebSearchUserLocation,
     x_search: into XSearchOptions,
-});
-
-/// Rough whereabouts of the user, to favour local hits.
-///
-/// At `WebSearchPlugin.user_location` in the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct WebSearchPluginUserLocation {
-    /// Town of the user as free text, such as `Berlin`; null when not given.
-    pub city: Option<String>,
-    /// Country of the user, usually as a two-letter ISO code; null when not given.
-    pub country: Option<String>,
-    /// State or province of the user as free text; null when not given.
-    pub region: Option<String>,
-    /// Time zone of the user as an IANA name, such as `Europe/Berlin`; null when not given.
-    pub timezone: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(WebSearchPluginUserLocation ["type" = "\"approximate\""] {
-    0 city: "city" Optional,
-    1 country: "country" Optional,
-    2 region: "region" Optional,
-    3 timezone: "timezone" Optional,
-});
-
-impl WebSearchPluginUserLocation {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(WebSearchPluginUserLocation {
-    city: into String,
-    country: into String,
-    region: into String,
-    timezone: into String,
 });
 
 /// Plugin that lets the model open web pages during a request.
@@ -667,8 +584,8 @@ impl WebFetchPlugin {
 wire_setters!(WebFetchPlugin {
     allowed_domains: list String,
     blocked_domains: list String,
-    max_content_tokens: exact i64,
-    max_uses: exact i64,
+    max_content_tokens: number i64,
+    max_uses: number i64,
 });
 
 /// Extracts the contents of attached documents so that models without native file input can read them.
@@ -873,8 +790,8 @@ impl ParetoRouterPlugin {
 
 wire_setters!(ParetoRouterPlugin {
     enabled: exact bool,
-    max_price: exact f64,
-    min_coding_score: exact f64,
+    max_price: number f64,
+    min_coding_score: number f64,
     price_source: into ParetoRouterPluginPriceSource,
 });
 
@@ -920,7 +837,7 @@ pub struct FusionPlugin {
     /// Server tools for panel and analyst; absent grants web search and fetch, an empty list grants none.
     ///
     /// At most 8 elements.
-    pub tools: Option<Vec<FusionPluginTool>>,
+    pub tools: Option<Vec<DynamicServerTool>>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -945,10 +862,10 @@ impl FusionPlugin {
 wire_setters!(FusionPlugin {
     analysis_models: list String,
     enabled: exact bool,
-    max_tool_calls: exact i64,
+    max_tool_calls: number i64,
     model: into String,
     preset: into FusionPluginPreset,
-    tools: list FusionPluginTool,
+    tools: list DynamicServerTool,
 });
 
 /// Ready-made choice of panel and analyst; models that you name yourself override it.
@@ -971,37 +888,6 @@ wire_enum!(FusionPluginPreset {
     GeneralHigh = "general-high",
     GeneralBudget = "general-budget",
     GeneralFast = "general-fast",
-});
-
-/// The object at `FusionPlugin.tools[]`.
-///
-/// At `FusionPlugin.tools[]` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct FusionPluginTool {
-    /// Which server tool to grant, for instance `openrouter:web_search`.
-    pub r#type: String,
-    /// Settings handed to the tool as they are.
-    pub parameters: Option<JsonObject>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(FusionPluginTool {
-    0 r#type: "type" Required,
-    1 parameters: "parameters" Optional,
-});
-
-impl FusionPluginTool {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(r#type: impl Into<String>) -> Self {
-        Self { r#type: r#type.into(), parameters: None, extra: Extra::new() }
-    }
-}
-
-wire_setters!(FusionPluginTool {
-    parameters: into JsonObject,
 });
 
 /// Settings of the Switchyard router, which sends each request to a cheaper or a stronger model by its difficulty.
@@ -1132,7 +1018,7 @@ pub struct AlignmentPlugin {
     /// How often to ask the provider again after a turn was blocked; matters only when rules are enforced.
     pub max_retries: Option<i64>,
     /// Whether a broken rule stops a turn or is only recorded.
-    pub mode: Option<AlignmentPluginMode>,
+    pub mode: Option<PluginMode>,
     /// Probability from which a rule counts as broken; lower it to be stricter.
     pub threshold: Option<f64>,
     /// Members beyond the typed ones; see [`Extra`].
@@ -1150,9 +1036,9 @@ wire_struct!(AlignmentPlugin ["id" = "\"alignment\""] {
 impl AlignmentPlugin {
     /// With what the API requires.
     #[inline]
-    pub fn new(rules: impl IntoIterator<Item = impl Into<AlignmentRule>>) -> Self {
+    pub fn new<Rules>(rules: impl IntoList<AlignmentRule, Rules>) -> Self {
         Self {
-            rules: rules.into_iter().map(Into::into).collect(),
+            rules: rules.into_list(),
             instruct: None,
             max_retries: None,
             mode: None,
@@ -1164,9 +1050,9 @@ impl AlignmentPlugin {
 
 wire_setters!(AlignmentPlugin {
     instruct: exact bool,
-    max_retries: exact i64,
-    mode: into AlignmentPluginMode,
-    threshold: exact f64,
+    max_retries: number i64,
+    mode: into PluginMode,
+    threshold: number f64,
 });
 
 /// Whether a broken rule stops a turn or is only recorded.
@@ -1174,7 +1060,7 @@ wire_setters!(AlignmentPlugin {
 /// At `AlignmentPlugin.mode` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum AlignmentPluginMode {
+pub enum PluginMode {
     /// Holds back a turn with a broken rule and retries, then fails.
     Enforce,
     /// Records the outcome and returns every turn.
@@ -1183,7 +1069,7 @@ pub enum AlignmentPluginMode {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(AlignmentPluginMode {
+wire_enum!(PluginMode {
     Enforce = "enforce",
     Audit = "audit",
 });
@@ -1214,8 +1100,8 @@ wire_struct!(AlignmentRule {
 impl AlignmentRule {
     /// With what the API requires.
     #[inline]
-    pub fn new(rule: impl Into<String>, watch: impl IntoIterator<Item = impl Into<AlignmentRuleWatchItem>>) -> Self {
-        Self { rule: rule.into(), watch: watch.into_iter().map(Into::into).collect(), extra: Extra::new() }
+    pub fn new<Watch>(rule: impl Into<String>, watch: impl IntoList<AlignmentRuleWatchItem, Watch>) -> Self {
+        Self { rule: rule.into(), watch: watch.into_list(), extra: Extra::new() }
     }
 }
 
@@ -1262,7 +1148,7 @@ pub struct ArmorPlugin {
     /// Set to `true` to judge server tools of the provider too, which then run through OpenRouter; otherwise they are reported as skipped.
     pub evaluate_native_tools: Option<bool>,
     /// Whether a blocked call is held back or only reported.
-    pub mode: Option<ArmorPluginMode>,
+    pub mode: Option<PluginMode>,
     /// What happens to a call that could not be judged, for instance after a timeout.
     pub on_error: Option<ArmorPluginOnError>,
     /// Form in which a response shows that a call was blocked.
@@ -1295,7 +1181,7 @@ wire_setters!(ArmorPlugin {
     classifier_context: into ArmorContext,
     enabled: exact bool,
     evaluate_native_tools: exact bool,
-    mode: into ArmorPluginMode,
+    mode: into PluginMode,
     on_error: into ArmorPluginOnError,
     output_mode: into ArmorPluginOutputMode,
     use_cc_style_default_rules: exact bool,
@@ -1325,8 +1211,8 @@ wire_struct!(ArmorContext {
 impl ArmorContext {
     /// With what the API requires.
     #[inline]
-    pub fn new(v: i64) -> Self {
-        Self { v, auto_mode: None, extra: Extra::new() }
+    pub fn new(v: impl IntoNumber<i64>) -> Self {
+        Self { v: v.into_number(), auto_mode: None, extra: Extra::new() }
     }
 }
 
@@ -1341,13 +1227,13 @@ wire_setters!(ArmorContext {
 #[non_exhaustive]
 pub struct ArmorAutoMode {
     /// Rules for exceptions: a match lifts a soft denial.
-    pub allow: Option<Vec<ArmorAutoModeAllowItem>>,
+    pub allow: Option<Vec<ArmorAutoModeRule>>,
     /// Facts that the rules can build on, such as the names of trusted systems.
     pub environment: Option<Vec<ArmorAutoModeEnvironmentItem>>,
     /// Rules whose match blocks a call without exception.
-    pub hard_deny: Option<Vec<ArmorAutoModeHardDenyItem>>,
+    pub hard_deny: Option<Vec<ArmorAutoModeRule>>,
     /// Rules whose match blocks a call unless an allow rule matches as well.
-    pub soft_deny: Option<Vec<ArmorAutoModeSoftDenyItem>>,
+    pub soft_deny: Option<Vec<ArmorAutoModeRule>>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -1368,10 +1254,10 @@ impl ArmorAutoMode {
 }
 
 wire_setters!(ArmorAutoMode {
-    allow: list ArmorAutoModeAllowItem,
+    allow: list ArmorAutoModeRule,
     environment: list ArmorAutoModeEnvironmentItem,
-    hard_deny: list ArmorAutoModeHardDenyItem,
-    soft_deny: list ArmorAutoModeSoftDenyItem,
+    hard_deny: list ArmorAutoModeRule,
+    soft_deny: list ArmorAutoModeRule,
 });
 
 /// Rule by which Armor judges tool calls.
@@ -1415,7 +1301,7 @@ impl ArmorRule {
 
 wire_setters!(ArmorRule {
     name: into String,
-    threshold: exact f64,
+    threshold: number f64,
 });
 
 /// Rule for an exception, as plain text or with settings of its own.
@@ -1423,7 +1309,7 @@ wire_setters!(ArmorRule {
 /// At `ArmorAutoMode.allow[]` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum ArmorAutoModeAllowItem {
+pub enum ArmorAutoModeRule {
     /// Plain text.
     Text(String),
     /// Rule by which Armor judges tool calls.
@@ -1432,7 +1318,7 @@ pub enum ArmorAutoModeAllowItem {
     Unrecognized(Unrecognized),
 }
 
-wire_union!(ArmorAutoModeAllowItem {
+wire_union!(ArmorAutoModeRule {
     tag "" {}
     objects {
         => Rule,
@@ -1446,21 +1332,9 @@ wire_union!(ArmorAutoModeAllowItem {
     }
 });
 
-impl From<String> for ArmorAutoModeAllowItem {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
+wire_text!(ArmorAutoModeRule, text => Self::Text(text));
 
-impl From<&str> for ArmorAutoModeAllowItem {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
-
-impl From<ArmorRule> for ArmorAutoModeAllowItem {
+impl From<ArmorRule> for ArmorAutoModeRule {
     #[inline]
     fn from(value: ArmorRule) -> Self {
         Self::Rule(value)
@@ -1528,19 +1402,7 @@ wire_union!(ArmorAutoModeEnvironmentItem {
     }
 });
 
-impl From<String> for ArmorAutoModeEnvironmentItem {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
-
-impl From<&str> for ArmorAutoModeEnvironmentItem {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
+wire_text!(ArmorAutoModeEnvironmentItem, text => Self::Text(text));
 
 impl From<ArmorEnvironmentEntry> for ArmorAutoModeEnvironmentItem {
     #[inline]
@@ -1548,123 +1410,6 @@ impl From<ArmorEnvironmentEntry> for ArmorAutoModeEnvironmentItem {
         Self::EnvironmentEntry(value)
     }
 }
-
-/// Rule that blocks without exception, as plain text or with settings of its own.
-///
-/// At `ArmorAutoMode.hard_deny[]` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum ArmorAutoModeHardDenyItem {
-    /// Plain text.
-    Text(String),
-    /// Rule by which Armor judges tool calls.
-    Rule(ArmorRule),
-    /// A value that fits none of these types, kept whole.
-    Unrecognized(Unrecognized),
-}
-
-wire_union!(ArmorAutoModeHardDenyItem {
-    tag "" {}
-    objects {
-        => Rule,
-    }
-    shapes {
-        String => Text,
-    }
-    variants {
-        0 Text,
-        1 Rule,
-    }
-});
-
-impl From<String> for ArmorAutoModeHardDenyItem {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
-
-impl From<&str> for ArmorAutoModeHardDenyItem {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
-
-impl From<ArmorRule> for ArmorAutoModeHardDenyItem {
-    #[inline]
-    fn from(value: ArmorRule) -> Self {
-        Self::Rule(value)
-    }
-}
-
-/// Rule that blocks unless an exception applies, as plain text or with settings of its own.
-///
-/// At `ArmorAutoMode.soft_deny[]` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum ArmorAutoModeSoftDenyItem {
-    /// Plain text.
-    Text(String),
-    /// Rule by which Armor judges tool calls.
-    Rule(ArmorRule),
-    /// A value that fits none of these types, kept whole.
-    Unrecognized(Unrecognized),
-}
-
-wire_union!(ArmorAutoModeSoftDenyItem {
-    tag "" {}
-    objects {
-        => Rule,
-    }
-    shapes {
-        String => Text,
-    }
-    variants {
-        0 Text,
-        1 Rule,
-    }
-});
-
-impl From<String> for ArmorAutoModeSoftDenyItem {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
-
-impl From<&str> for ArmorAutoModeSoftDenyItem {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
-
-impl From<ArmorRule> for ArmorAutoModeSoftDenyItem {
-    #[inline]
-    fn from(value: ArmorRule) -> Self {
-        Self::Rule(value)
-    }
-}
-
-/// Whether a blocked call is held back or only reported.
-///
-/// At `ArmorPlugin.mode` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ArmorPluginMode {
-    /// Holds back calls that the rules block.
-    Enforce,
-    /// Reports verdicts and lets every call through.
-    Audit,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(ArmorPluginMode {
-    Enforce = "enforce",
-    Audit = "audit",
-});
 
 /// What happens to a call that could not be judged, for instance after a timeout.
 ///
@@ -1706,3 +1451,286 @@ wire_enum!(ArmorPluginOutputMode {
     CustomItem = "custom_item",
     ClaudeCodeCompatibility = "claude_code_compatibility",
 });
+
+/// What `ChatRequest.plugins[]` may be.
+///
+/// At `ChatRequest.plugins[]` in the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Plugin {
+    /// Settings of the auto router, which picks a model for each request by task type.
+    ///
+    /// `id` is `auto-router`.
+    AutoRouter(AutoRouterPlugin),
+    /// Settings of the beta auto router, which picks a model for each request by task type.
+    ///
+    /// `id` is `auto-beta-router`.
+    AutoBetaRouter(AutoBetaRouterPlugin),
+    /// Plugin entry that switches on content moderation for the request.
+    ///
+    /// `id` is `moderation`.
+    Moderation(ModerationPlugin),
+    /// Plugin that enriches a request with web search results.
+    ///
+    /// `id` is `web`.
+    Web(Box<WebSearchPlugin>),
+    /// Plugin that lets the model open web pages during a request.
+    ///
+    /// `id` is `web-fetch`.
+    WebFetch(WebFetchPlugin),
+    /// Extracts the contents of attached documents so that models without native file input can read them.
+    ///
+    /// `id` is `file-parser`.
+    FileParser(FileParserPlugin),
+    /// Repairs malformed structured output, such as broken JSON, before you receive it.
+    ///
+    /// `id` is `response-healing`.
+    ResponseHealing(ResponseHealingPlugin),
+    /// Shortens prompts that would overflow the context window of the model.
+    ///
+    /// `id` is `context-compression`.
+    ContextCompression(ContextCompressionPlugin),
+    /// Routes to a coding model picked for its balance of quality against price.
+    ///
+    /// `id` is `pareto-router`.
+    ParetoRouter(ParetoRouterPlugin),
+    /// Has several models answer in parallel, an analyst compare them, and one model write the final answer.
+    ///
+    /// `id` is `fusion`.
+    Fusion(FusionPlugin),
+    /// Settings of the Switchyard router, which sends each request to a cheaper or a stronger model by its difficulty.
+    ///
+    /// `id` is `switchyard-router`.
+    SwitchyardRouter(SwitchyardRouterPlugin),
+    /// Settings of the Jev router, which picks a model for each request.
+    ///
+    /// `id` is `jev-router`.
+    JevRouter(JevRouterPlugin),
+    /// Tells the model your rules and checks each turn for compliance; in beta, so its settings and results can still change.
+    ///
+    /// `id` is `alignment`.
+    Alignment(AlignmentPlugin),
+    /// Judges the calls of your own tools by allow and deny rules before you receive them; verdicts are found in `safeguard_results`.
+    ///
+    /// `id` is `armor`.
+    Armor(Box<ArmorPlugin>),
+    /// A value that fits none of these types, kept whole.
+    Unrecognized(Unrecognized),
+}
+
+wire_union!(Plugin {
+    tag "id" {
+        "alignment" => Alignment,
+        "armor" => Armor,
+        "auto-beta-router" => AutoBetaRouter,
+        "auto-router" => AutoRouter,
+        "context-compression" => ContextCompression,
+        "file-parser" => FileParser,
+        "fusion" => Fusion,
+        "jev-router" => JevRouter,
+        "moderation" => Moderation,
+        "pareto-router" => ParetoRouter,
+        "response-healing" => ResponseHealing,
+        "switchyard-router" => SwitchyardRouter,
+        "web" => Web,
+        "web-fetch" => WebFetch,
+    }
+    objects {}
+    shapes {}
+    variants {
+        0 AutoRouter,
+        1 AutoBetaRouter,
+        2 Moderation,
+        3 Web,
+        4 WebFetch,
+        5 FileParser,
+        6 ResponseHealing,
+        7 ContextCompression,
+        8 ParetoRouter,
+        9 Fusion,
+        10 SwitchyardRouter,
+        11 JevRouter,
+        12 Alignment,
+        13 Armor,
+    }
+});
+
+wire_text!(Plugin, text => of_tag("id", text));
+
+impl From<AutoRouterPlugin> for Plugin {
+    #[inline]
+    fn from(value: AutoRouterPlugin) -> Self {
+        Self::AutoRouter(value)
+    }
+}
+
+impl From<AutoBetaRouterPlugin> for Plugin {
+    #[inline]
+    fn from(value: AutoBetaRouterPlugin) -> Self {
+        Self::AutoBetaRouter(value)
+    }
+}
+
+impl From<ModerationPlugin> for Plugin {
+    #[inline]
+    fn from(value: ModerationPlugin) -> Self {
+        Self::Moderation(value)
+    }
+}
+
+impl From<WebSearchPlugin> for Plugin {
+    #[inline]
+    fn from(value: WebSearchPlugin) -> Self {
+        Self::Web(Box::new(value))
+    }
+}
+
+impl From<WebFetchPlugin> for Plugin {
+    #[inline]
+    fn from(value: WebFetchPlugin) -> Self {
+        Self::WebFetch(value)
+    }
+}
+
+impl From<FileParserPlugin> for Plugin {
+    #[inline]
+    fn from(value: FileParserPlugin) -> Self {
+        Self::FileParser(value)
+    }
+}
+
+impl From<ResponseHealingPlugin> for Plugin {
+    #[inline]
+    fn from(value: ResponseHealingPlugin) -> Self {
+        Self::ResponseHealing(value)
+    }
+}
+
+impl From<ContextCompressionPlugin> for Plugin {
+    #[inline]
+    fn from(value: ContextCompressionPlugin) -> Self {
+        Self::ContextCompression(value)
+    }
+}
+
+impl From<ParetoRouterPlugin> for Plugin {
+    #[inline]
+    fn from(value: ParetoRouterPlugin) -> Self {
+        Self::ParetoRouter(value)
+    }
+}
+
+impl From<FusionPlugin> for Plugin {
+    #[inline]
+    fn from(value: FusionPlugin) -> Self {
+        Self::Fusion(value)
+    }
+}
+
+impl From<SwitchyardRouterPlugin> for Plugin {
+    #[inline]
+    fn from(value: SwitchyardRouterPlugin) -> Self {
+        Self::SwitchyardRouter(value)
+    }
+}
+
+impl From<JevRouterPlugin> for Plugin {
+    #[inline]
+    fn from(value: JevRouterPlugin) -> Self {
+        Self::JevRouter(value)
+    }
+}
+
+impl From<AlignmentPlugin> for Plugin {
+    #[inline]
+    fn from(value: AlignmentPlugin) -> Self {
+        Self::Alignment(value)
+    }
+}
+
+impl From<ArmorPlugin> for Plugin {
+    #[inline]
+    fn from(value: ArmorPlugin) -> Self {
+        Self::Armor(Box::new(value))
+    }
+}
+
+impl Plugin {
+    /// Returns the object whose `id` is `armor`, without further settings; [`ArmorPlugin`] has those.
+    #[inline]
+    pub fn armor() -> Self {
+        Self::Armor(Box::new(ArmorPlugin::new()))
+    }
+
+    /// Returns the object whose `id` is `auto-beta-router`, without further settings; [`AutoBetaRouterPlugin`] has those.
+    #[inline]
+    pub fn auto_beta_router() -> Self {
+        Self::AutoBetaRouter(AutoBetaRouterPlugin::new())
+    }
+
+    /// Returns the object whose `id` is `auto-router`, without further settings; [`AutoRouterPlugin`] has those.
+    #[inline]
+    pub fn auto_router() -> Self {
+        Self::AutoRouter(AutoRouterPlugin::new())
+    }
+
+    /// Returns the object whose `id` is `context-compression`, without further settings; [`ContextCompressionPlugin`] has those.
+    #[inline]
+    pub fn context_compression() -> Self {
+        Self::ContextCompression(ContextCompressionPlugin::new())
+    }
+
+    /// Returns the object whose `id` is `file-parser`, without further settings; [`FileParserPlugin`] has those.
+    #[inline]
+    pub fn file_parser() -> Self {
+        Self::FileParser(FileParserPlugin::new())
+    }
+
+    /// Returns the object whose `id` is `fusion`, without further settings; [`FusionPlugin`] has those.
+    #[inline]
+    pub fn fusion() -> Self {
+        Self::Fusion(FusionPlugin::new())
+    }
+
+    /// Returns the object whose `id` is `jev-router`, without further settings; [`JevRouterPlugin`] has those.
+    #[inline]
+    pub fn jev_router() -> Self {
+        Self::JevRouter(JevRouterPlugin::new())
+    }
+
+    /// Returns the object whose `id` is `moderation`, without further settings; [`ModerationPlugin`] has those.
+    #[inline]
+    pub fn moderation() -> Self {
+        Self::Moderation(ModerationPlugin::new())
+    }
+
+    /// Returns the object whose `id` is `pareto-router`, without further settings; [`ParetoRouterPlugin`] has those.
+    #[inline]
+    pub fn pareto_router() -> Self {
+        Self::ParetoRouter(ParetoRouterPlugin::new())
+    }
+
+    /// Returns the object whose `id` is `response-healing`, without further settings; [`ResponseHealingPlugin`] has those.
+    #[inline]
+    pub fn response_healing() -> Self {
+        Self::ResponseHealing(ResponseHealingPlugin::new())
+    }
+
+    /// Returns the object whose `id` is `switchyard-router`, without further settings; [`SwitchyardRouterPlugin`] has those.
+    #[inline]
+    pub fn switchyard_router() -> Self {
+        Self::SwitchyardRouter(SwitchyardRouterPlugin::new())
+    }
+
+    /// Returns the object whose `id` is `web`, without further settings; [`WebSearchPlugin`] has those.
+    #[inline]
+    pub fn web() -> Self {
+        Self::Web(Box::new(WebSearchPlugin::new()))
+    }
+
+    /// Returns the object whose `id` is `web-fetch`, without further settings; [`WebFetchPlugin`] has those.
+    #[inline]
+    pub fn web_fetch() -> Self {
+        Self::WebFetch(WebFetchPlugin::new())
+    }
+}

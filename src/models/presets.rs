@@ -2,7 +2,7 @@
 
 //! Types of `presets`.
 
-use crate::core::wire::{Root, wire_enum, wire_struct};
+use crate::core::wire::{IntoNumber, Root, wire_enum, wire_struct};
 use crate::core::{Page, Parts};
 use crate::models::*;
 
@@ -37,16 +37,16 @@ impl PresetsListParams {
     /// Sets the parameter `offset`.
     #[must_use]
     #[inline]
-    pub fn offset(mut self, offset: i64) -> Self {
-        self.offset = Some(offset);
+    pub fn offset(mut self, offset: impl IntoNumber<i64>) -> Self {
+        self.offset = Some(offset.into_number());
         self
     }
 
     /// Sets the parameter `limit`.
     #[must_use]
     #[inline]
-    pub fn limit(mut self, limit: i64) -> Self {
-        self.limit = Some(limit);
+    pub fn limit(mut self, limit: impl IntoNumber<i64>) -> Self {
+        self.limit = Some(limit.into_number());
         self
     }
 }
@@ -154,21 +154,23 @@ wire_enum!(PresetStatus {
 
 /// Reply to a lookup of one preset, including the version now in force.
 ///
-/// Schema `GetPresetResponse` of the API document. The answer of `presets_get`.
+/// Schema `GetPresetResponse` of the API document. The answer of `presets_get`, `presets_create_presets_chat_completions`, `presets_create_presets_messages`, `presets_create_presets_responses`.
+#[doc(alias = "CreatePresetFromInferenceResponse")]
+#[doc(alias = "GetPresetResponse")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct GetPresetResponse {
+pub struct PresetResponse {
     /// The preset that was asked for, together with its designated version.
     pub data: PresetWithDesignatedVersion,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(GetPresetResponse {
+wire_struct!(PresetResponse {
     0 data: "data" Required,
 });
 
-impl Root for GetPresetResponse {}
+impl Root for PresetResponse {}
 
 /// Preset together with the content of the version that is in effect.
 ///
@@ -256,24 +258,6 @@ wire_struct!(PresetDesignatedVersion {
     7 version: "version" Required,
 });
 
-/// Answer to saving an inference request as a preset.
-///
-/// Schema `CreatePresetFromInferenceResponse` of the API document. The answer of `presets_create_presets_chat_completions`, `presets_create_presets_messages`, `presets_create_presets_responses`.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct CreatePresetFromInferenceResponse {
-    /// The saved preset together with the version now in force.
-    pub data: PresetWithDesignatedVersion,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(CreatePresetFromInferenceResponse {
-    0 data: "data" Required,
-});
-
-impl Root for CreatePresetFromInferenceResponse {}
-
 /// The optional parameters of `presets_list_versions`. Left out, the server's defaults hold.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
@@ -305,16 +289,16 @@ impl PresetsListVersionsParams {
     /// Sets the parameter `offset`.
     #[must_use]
     #[inline]
-    pub fn offset(mut self, offset: i64) -> Self {
-        self.offset = Some(offset);
+    pub fn offset(mut self, offset: impl IntoNumber<i64>) -> Self {
+        self.offset = Some(offset.into_number());
         self
     }
 
     /// Sets the parameter `limit`.
     #[must_use]
     #[inline]
-    pub fn limit(mut self, limit: i64) -> Self {
-        self.limit = Some(limit);
+    pub fn limit(mut self, limit: impl IntoNumber<i64>) -> Self {
+        self.limit = Some(limit.into_number());
         self
     }
 }

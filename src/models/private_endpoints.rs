@@ -3,7 +3,7 @@
 //! Types of `private-endpoints`.
 
 use crate::core::Parts;
-use crate::core::wire::{Root, wire_enum, wire_setters, wire_struct};
+use crate::core::wire::{IntoList, Root, wire_enum, wire_setters, wire_struct};
 use crate::models::*;
 
 /// All private endpoints of an organization, whatever their status.
@@ -123,7 +123,7 @@ pub struct ManagedPrivateEndpoint {
     /// Tells whether requests are routed here, and if not, why.
     pub status: PrivateEndpointStatus,
     /// Region you declared for the handling of data; null if you declared none.
-    pub declared_region: Option<PrivateEndpointDeclaredRegion>,
+    pub declared_region: Option<DataRegion>,
     /// Your statement on whether the deployment stores neither prompts nor completions; null if you made none.
     pub declared_zdr: Option<bool>,
     /// Output limit per request, in tokens; null if only the context length of the model bounds the output.
@@ -143,28 +143,6 @@ wire_struct!(ManagedPrivateEndpoint {
     7 declared_region: "declared_region" Nullable,
     8 declared_zdr: "declared_zdr" Nullable,
     9 max_completion_tokens: "max_completion_tokens" Optional,
-});
-
-/// Region in which, by your own statement, a deployment handles data; null if you declared none.
-///
-/// Schema `PrivateEndpointDeclaredRegion` of the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum PrivateEndpointDeclaredRegion {
-    /// Data may be handled in any region.
-    Global,
-    /// Data is handled within Europe.
-    Europe,
-    /// Data is handled within the United States.
-    Us,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(PrivateEndpointDeclaredRegion {
-    Global = "global",
-    Europe = "europe",
-    Us = "us",
 });
 
 /// Describes a model deployment of your own to register as a private endpoint.
@@ -196,7 +174,7 @@ pub struct CreatePrivateEndpointRequest {
     /// At most 25 elements.
     pub declared_parameters: Option<Vec<PrivateEndpointDeclaredParameter>>,
     /// Region in which, by your own statement, the deployment handles data.
-    pub declared_region: Option<PrivateEndpointDeclaredRegion>,
+    pub declared_region: Option<DataRegion>,
     /// Your statement that the deployment stores neither prompts nor completions.
     pub declared_zdr: Option<bool>,
     /// Output limit per request; a request that asks for more is routed elsewhere, and omitting the limit takes over that of the matching public endpoint.
@@ -254,9 +232,9 @@ wire_setters!(CreatePrivateEndpointRequest {
     activate: into PrivateEndpointActivation,
     base_url: into String,
     declared_parameters: list PrivateEndpointDeclaredParameter,
-    declared_region: into PrivateEndpointDeclaredRegion,
+    declared_region: into DataRegion,
     declared_zdr: exact bool,
-    max_completion_tokens: exact i64,
+    max_completion_tokens: number i64,
     pricing: into PrivateEndpointPricing,
     settings: into UpdatePrivateEndpointSettings,
 });
@@ -443,7 +421,7 @@ pub struct UpdatePrivateEndpointSettings {
     /// At least 1.
     pub context_length: Option<i64>,
     /// Request parameters the deployment cannot take although its model could; parameters that passed a test must not be listed.
-    pub excluded_parameters: Option<Vec<PrivateEndpointExcludedParameter>>,
+    pub excluded_parameters: Option<Vec<SupportedParameter>>,
     /// Sets which kinds of media the deployment takes, and in which form.
     pub inputs: Option<UpdatePrivateEndpointSettingsInputs>,
     /// New limit, in tokens, for a completion; null goes back to that of the model.
@@ -455,7 +433,7 @@ pub struct UpdatePrivateEndpointSettings {
     /// At least 1.
     pub max_prompt_tokens: Option<i64>,
     /// Numeric format of the model weights to state for the deployment.
-    pub quantization: Option<PrivateEndpointQuantization>,
+    pub quantization: Option<Quantization>,
     /// Sets whether the deployment reasons and how it returns the reasoning.
     pub reasoning: Option<UpdatePrivateEndpointSettingsReasoning>,
     /// Sets which forms of the `tool_choice` parameter the deployment takes.
@@ -486,12 +464,12 @@ impl UpdatePrivateEndpointSettings {
 
 wire_setters!(UpdatePrivateEndpointSettings {
     completions: into UpdatePrivateEndpointSettingsCompletions,
-    context_length: exact i64,
-    excluded_parameters: list PrivateEndpointExcludedParameter,
+    context_length: number i64,
+    excluded_parameters: list SupportedParameter,
     inputs: into UpdatePrivateEndpointSettingsInputs,
-    max_completion_tokens: exact i64,
-    max_prompt_tokens: exact i64,
-    quantization: into PrivateEndpointQuantization,
+    max_completion_tokens: number i64,
+    max_prompt_tokens: number i64,
+    quantization: into Quantization,
     reasoning: into UpdatePrivateEndpointSettingsReasoning,
     tool_choice: into UpdatePrivateEndpointSettingsToolChoice,
 });
@@ -526,97 +504,6 @@ impl UpdatePrivateEndpointSettingsCompletions {
 wire_setters!(UpdatePrivateEndpointSettingsCompletions {
     chat: exact bool,
     text: exact bool,
-});
-
-/// The values of `UpdatePrivateEndpointSettingsRequest.excluded_parameters[]`.
-///
-/// At `UpdatePrivateEndpointSettingsRequest.excluded_parameters[]` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum PrivateEndpointExcludedParameter {
-    /// The value `temperature`.
-    Temperature,
-    /// The value `top_p`.
-    TopP,
-    /// The value `top_k`.
-    TopK,
-    /// The value `min_p`.
-    MinP,
-    /// The value `top_a`.
-    TopA,
-    /// The value `frequency_penalty`.
-    FrequencyPenalty,
-    /// The value `presence_penalty`.
-    PresencePenalty,
-    /// The value `repetition_penalty`.
-    RepetitionPenalty,
-    /// The value `max_tokens`.
-    MaxTokens,
-    /// The value `max_completion_tokens`.
-    MaxCompletionTokens,
-    /// The value `logit_bias`.
-    LogitBias,
-    /// The value `logprobs`.
-    Logprobs,
-    /// The value `top_logprobs`.
-    TopLogprobs,
-    /// The value `prediction`.
-    Prediction,
-    /// The value `seed`.
-    Seed,
-    /// The value `response_format`.
-    ResponseFormat,
-    /// The value `structured_outputs`.
-    StructuredOutputs,
-    /// The value `stop`.
-    Stop,
-    /// The value `tools`.
-    Tools,
-    /// The value `tool_choice`.
-    ToolChoice,
-    /// The value `parallel_tool_calls`.
-    ParallelToolCalls,
-    /// The value `include_reasoning`.
-    IncludeReasoning,
-    /// The value `reasoning`.
-    Reasoning,
-    /// The value `reasoning_effort`.
-    ReasoningEffort,
-    /// The value `web_search_options`.
-    WebSearchOptions,
-    /// The value `verbosity`.
-    Verbosity,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(PrivateEndpointExcludedParameter {
-    Temperature = "temperature",
-    TopP = "top_p",
-    TopK = "top_k",
-    MinP = "min_p",
-    TopA = "top_a",
-    FrequencyPenalty = "frequency_penalty",
-    PresencePenalty = "presence_penalty",
-    RepetitionPenalty = "repetition_penalty",
-    MaxTokens = "max_tokens",
-    MaxCompletionTokens = "max_completion_tokens",
-    LogitBias = "logit_bias",
-    Logprobs = "logprobs",
-    TopLogprobs = "top_logprobs",
-    Prediction = "prediction",
-    Seed = "seed",
-    ResponseFormat = "response_format",
-    StructuredOutputs = "structured_outputs",
-    Stop = "stop",
-    Tools = "tools",
-    ToolChoice = "tool_choice",
-    ParallelToolCalls = "parallel_tool_calls",
-    IncludeReasoning = "include_reasoning",
-    Reasoning = "reasoning",
-    ReasoningEffort = "reasoning_effort",
-    WebSearchOptions = "web_search_options",
-    Verbosity = "verbosity",
 });
 
 /// Sets which kinds of media the deployment takes, and in which form.
@@ -661,55 +548,6 @@ wire_setters!(UpdatePrivateEndpointSettingsInputs {
     base64_images: exact bool,
     file_urls: exact bool,
     image_urls: exact bool,
-});
-
-/// Numeric format of the model weights on a deployment.
-///
-/// Schema `PrivateEndpointQuantization` of the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum PrivateEndpointQuantization {
-    /// Integer weights of 4 bits.
-    Int4,
-    /// Integer weights of 8 bits.
-    Int8,
-    /// Floating-point weights of 4 bits.
-    Fp4,
-    /// Microscaling floating-point weights of 4 bits.
-    Mxfp4,
-    /// Floating-point weights of 4 bits in the NVIDIA format.
-    Nvfp4,
-    /// Floating-point weights of 6 bits.
-    Fp6,
-    /// Floating-point weights of 8 bits.
-    Fp8,
-    /// Microscaling floating-point weights of 8 bits.
-    Mxfp8,
-    /// Half-precision floating-point weights.
-    Fp16,
-    /// Bfloat16 weights.
-    Bf16,
-    /// Single-precision floating-point weights.
-    Fp32,
-    /// The format was not given.
-    Unknown,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(PrivateEndpointQuantization {
-    Int4 = "int4",
-    Int8 = "int8",
-    Fp4 = "fp4",
-    Mxfp4 = "mxfp4",
-    Nvfp4 = "nvfp4",
-    Fp6 = "fp6",
-    Fp8 = "fp8",
-    Mxfp8 = "mxfp8",
-    Fp16 = "fp16",
-    Bf16 = "bf16",
-    Fp32 = "fp32",
-    Unknown = "unknown",
 });
 
 /// Sets whether the deployment reasons and how it returns the reasoning.
@@ -905,7 +743,7 @@ pub struct PrivateEndpoint {
     /// Request parameters you declared as supported; together with the tested ones they decide which requests the endpoint can serve.
     pub declared_parameters: Vec<String>,
     /// Region you declared for the handling of data; null if you declared none.
-    pub declared_region: Option<PrivateEndpointDeclaredRegion>,
+    pub declared_region: Option<DataRegion>,
     /// Your statement on whether the deployment stores neither prompts nor completions; null if you made none.
     pub declared_zdr: Option<bool>,
     /// ID of the private endpoint, for use in later calls.
@@ -970,7 +808,7 @@ pub struct PrivateEndpointSettings {
     /// At least 1.
     pub context_length: Option<i64>,
     /// Request parameters the deployment cannot take although its model could; a request with any of them is routed elsewhere.
-    pub excluded_parameters: Vec<PrivateEndpointExcludedParameter>,
+    pub excluded_parameters: Vec<SupportedParameter>,
     /// Which kinds of media the deployment takes, and in which form.
     pub inputs: PrivateEndpointSettingsInputs,
     /// Tokens that a completion may take; null stands for the limit of the model.
@@ -982,11 +820,11 @@ pub struct PrivateEndpointSettings {
     /// At least 1.
     pub max_prompt_tokens: Option<i64>,
     /// Numeric format of the model weights on the deployment.
-    pub quantization: PrivateEndpointQuantization,
+    pub quantization: Quantization,
     /// Whether the deployment reasons and how it returns the reasoning.
     pub reasoning: PrivateEndpointSettingsReasoning,
     /// Which forms of the `tool_choice` parameter the deployment takes.
-    pub tool_choice: PrivateEndpointSettingsToolChoice,
+    pub tool_choice: ToolChoiceSupport,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -1069,31 +907,6 @@ wire_struct!(PrivateEndpointSettingsReasoning {
     1 supported: "supported" Required,
 });
 
-/// Which forms of the `tool_choice` parameter the deployment takes.
-///
-/// At `PrivateEndpointSettings.tool_choice` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct PrivateEndpointSettingsToolChoice {
-    /// True if the model may be left to decide on tool calls, with `auto`.
-    pub auto: bool,
-    /// True if a request may demand a call of one particular function.
-    pub function: bool,
-    /// True if a request may rule out tool calls, with `none`.
-    pub none: bool,
-    /// True if a request may demand a call of some tool, with `required`.
-    pub required: bool,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(PrivateEndpointSettingsToolChoice {
-    0 auto: "auto" Required,
-    1 function: "function" Required,
-    2 none: "none" Required,
-    3 required: "required" Required,
-});
-
 /// Changes to a private endpoint; what you omit stays, and the upstream fields can be changed only while it is a draft.
 ///
 /// Schema `UpdatePrivateEndpointRequest` of the API document.
@@ -1109,7 +922,7 @@ pub struct UpdatePrivateEndpointRequest {
     /// At most 25 elements.
     pub declared_parameters: Option<Vec<PrivateEndpointDeclaredParameter>>,
     /// New statement about the region in which the deployment handles data; only for a draft.
-    pub declared_region: Option<PrivateEndpointDeclaredRegion>,
+    pub declared_region: Option<DataRegion>,
     /// New statement on whether the deployment stores neither prompts nor completions; only for a draft.
     pub declared_zdr: Option<bool>,
     /// Complete new set of rates; a cache rate that you omit falls back to the one derived for the provider.
@@ -1145,7 +958,7 @@ impl UpdatePrivateEndpointRequest {
 wire_setters!(UpdatePrivateEndpointRequest {
     base_url: into String,
     declared_parameters: list PrivateEndpointDeclaredParameter,
-    declared_region: into PrivateEndpointDeclaredRegion,
+    declared_region: into DataRegion,
     declared_zdr: exact bool,
     pricing: into PrivateEndpointPricing,
     settings: into UpdatePrivateEndpointSettings,
@@ -1173,8 +986,10 @@ wire_struct!(UpdatePrivateEndpointParametersRequest {
 impl UpdatePrivateEndpointParametersRequest {
     /// With what the API requires.
     #[inline]
-    pub fn new(declared_parameters: impl IntoIterator<Item = impl Into<PrivateEndpointDeclaredParameter>>) -> Self {
-        Self { declared_parameters: declared_parameters.into_iter().map(Into::into).collect(), extra: Extra::new() }
+    pub fn new<DeclaredParameters>(
+        declared_parameters: impl IntoList<PrivateEndpointDeclaredParameter, DeclaredParameters>,
+    ) -> Self {
+        Self { declared_parameters: declared_parameters.into_list(), extra: Extra::new() }
     }
 }
 

@@ -36,7 +36,7 @@ pub struct PrivateProvider {
     /// Moment at which the provider was registered.
     pub created_at: String,
     /// How the provider treats prompts, as you declared it; null without a declaration.
-    pub data_policy: Option<PrivateProviderStatedPolicy>,
+    pub data_policy: Option<PrivateProviderDataPolicy>,
     /// Name of the provider as people see it.
     pub display_name: String,
     /// Permanent name under which logs and activity list the provider.
@@ -56,13 +56,13 @@ wire_struct!(PrivateProvider {
     5 slug: "slug" Required,
 });
 
-/// How the provider treats prompts, as you declared it; null without a declaration.
+/// How a private provider treats prompts, as you declare it for your own traffic; OpenRouter does not check the declaration.
 ///
-/// At `PrivateProvider.data_policy` in the API document.
+/// Schema `PrivateProviderDataPolicy` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct PrivateProviderStatedPolicy {
-    /// How many days the provider keeps prompts; null when `retains_prompts` is false.
+pub struct PrivateProviderDataPolicy {
+    /// How many days the provider keeps prompts; leave it null when `retains_prompts` is false.
     ///
     /// From 1 to 3650.
     pub prompt_retention_days: Option<i64>,
@@ -74,29 +74,41 @@ pub struct PrivateProviderStatedPolicy {
     pub extra: Extra,
 }
 
-wire_struct!(PrivateProviderStatedPolicy {
+wire_struct!(PrivateProviderDataPolicy {
     0 prompt_retention_days: "prompt_retention_days" Nullable,
     1 retains_prompts: "retains_prompts" Required,
     2 training: "training" Required,
 });
 
+impl PrivateProviderDataPolicy {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(retains_prompts: bool, training: bool) -> Self {
+        Self { prompt_retention_days: None, retains_prompts, training, extra: Extra::new() }
+    }
+}
+
+wire_setters!(PrivateProviderDataPolicy {
+    prompt_retention_days: number i64,
+});
+
 /// The answer of `private_providers_create`.
 ///
-/// The answer of `private_providers_create`.
+/// The answer of `private_providers_create`, `private_providers_get`, `private_providers_update`.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct CreatePrivateProviderResponse {
+pub struct PrivateProviderResponse {
     /// The new provider as it was stored.
     pub data: PrivateProvider,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(CreatePrivateProviderResponse {
+wire_struct!(PrivateProviderResponse {
     0 data: "data" Required,
 });
 
-impl Root for CreatePrivateProviderResponse {}
+impl Root for PrivateProviderResponse {}
 
 /// Body for registering a private provider with your organization.
 ///
@@ -156,42 +168,6 @@ wire_setters!(CreatePrivateProviderRequest {
     slug: into String,
 });
 
-/// How a private provider treats prompts, as you declare it for your own traffic; OpenRouter does not check the declaration.
-///
-/// Schema `PrivateProviderDataPolicy` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct PrivateProviderDataPolicy {
-    /// How many days the provider keeps prompts; leave it null when `retains_prompts` is false.
-    ///
-    /// From 1 to 3650.
-    pub prompt_retention_days: Option<i64>,
-    /// Whether the provider stores prompts or completions after serving a request.
-    pub retains_prompts: bool,
-    /// Whether the provider uses prompts to train models.
-    pub training: bool,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(PrivateProviderDataPolicy {
-    0 prompt_retention_days: "prompt_retention_days" Nullable,
-    1 retains_prompts: "retains_prompts" Required,
-    2 training: "training" Required,
-});
-
-impl PrivateProviderDataPolicy {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(retains_prompts: bool, training: bool) -> Self {
-        Self { prompt_retention_days: None, retains_prompts, training, extra: Extra::new() }
-    }
-}
-
-wire_setters!(PrivateProviderDataPolicy {
-    prompt_retention_days: exact i64,
-});
-
 /// The answer of `private_providers_delete`.
 ///
 /// The answer of `private_providers_delete`.
@@ -225,42 +201,6 @@ pub struct DeletePrivateProviderResponseData {
 wire_struct!(DeletePrivateProviderResponseData {
     0 slug: "slug" Required,
 });
-
-/// The answer of `private_providers_get`.
-///
-/// The answer of `private_providers_get`.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct GetPrivateProviderResponse {
-    /// The provider that was requested.
-    pub data: PrivateProvider,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(GetPrivateProviderResponse {
-    0 data: "data" Required,
-});
-
-impl Root for GetPrivateProviderResponse {}
-
-/// The answer of `private_providers_update`.
-///
-/// The answer of `private_providers_update`.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct UpdatePrivateProviderResponse {
-    /// The provider after the change.
-    pub data: PrivateProvider,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(UpdatePrivateProviderResponse {
-    0 data: "data" Required,
-});
-
-impl Root for UpdatePrivateProviderResponse {}
 
 /// Changes to a private provider; what you leave out stays the same.
 ///
@@ -335,7 +275,7 @@ impl UpdatePrivateProviderRequestDataPolicy {
 }
 
 wire_setters!(UpdatePrivateProviderRequestDataPolicy {
-    prompt_retention_days: exact i64,
+    prompt_retention_days: number i64,
     retains_prompts: exact bool,
     training: exact bool,
 });

@@ -2,7 +2,7 @@
 
 //! Types of `rerank`.
 
-use crate::core::wire::{Root, wire_setters, wire_struct, wire_union};
+use crate::core::wire::{IntoList, Root, wire_setters, wire_struct, wire_text, wire_union};
 use crate::models::*;
 
 /// Scored documents, best first, with the serving provider and usage.
@@ -42,7 +42,7 @@ impl Root for CreateRerankResponse {}
 #[non_exhaustive]
 pub struct CreateRerankResponseResult {
     /// Copy of the document you sent, with its text, image or both.
-    pub document: CreateRerankResponseResultDocument,
+    pub document: RerankDocument,
     /// Zero-based position of the document in your request.
     pub index: i64,
     /// How well the document fits the query; higher fits better.
@@ -60,9 +60,9 @@ wire_struct!(CreateRerankResponseResult {
 /// Copy of the document you sent, with its text, image or both.
 ///
 /// At `createRerank.response.results[].document` in the API document.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct CreateRerankResponseResultDocument {
+pub struct RerankDocument {
     /// Image you sent with the document, as address or data URI.
     pub image: Option<String>,
     /// Text you sent with the document.
@@ -71,9 +71,22 @@ pub struct CreateRerankResponseResultDocument {
     pub extra: Extra,
 }
 
-wire_struct!(CreateRerankResponseResultDocument {
+wire_struct!(RerankDocument {
     0 image: "image" Optional,
     1 text: "text" Optional,
+});
+
+impl RerankDocument {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(RerankDocument {
+    image: into String,
+    text: into String,
 });
 
 /// What the request consumed and what it cost.
@@ -144,13 +157,13 @@ wire_struct!(CreateRerankRequest {
 impl CreateRerankRequest {
     /// With what the API requires.
     #[inline]
-    pub fn new(
-        documents: impl IntoIterator<Item = impl Into<CreateRerankRequestDocument>>,
+    pub fn new<Documents>(
+        documents: impl IntoList<CreateRerankRequestDocument, Documents>,
         model: impl Into<String>,
         query: impl Into<String>,
     ) -> Self {
         Self {
-            documents: documents.into_iter().map(Into::into).collect(),
+            documents: documents.into_list(),
             model: model.into(),
             query: query.into(),
             provider: None,
@@ -166,41 +179,9 @@ impl CreateRerankRequest {
 wire_setters!(CreateRerankRequest {
     provider: into ProviderPreferences,
     session_id: into String,
-    top_n: exact i64,
+    top_n: number i64,
     trace: into TraceConfig,
     user: into String,
-});
-
-/// Document made of text, an image or both; an empty one is not allowed.
-///
-/// At `createRerank.request.documents[]|image` in the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct CreateRerankRequestDocumentImage {
-    /// Image of the document, as an http(s) address or a base64 data URI.
-    pub image: Option<String>,
-    /// Text of the document, which the model weighs against the query.
-    pub text: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(CreateRerankRequestDocumentImage {
-    0 image: "image" Optional,
-    1 text: "text" Optional,
-});
-
-impl CreateRerankRequestDocumentImage {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(CreateRerankRequestDocumentImage {
-    image: into String,
-    text: into String,
 });
 
 /// What `createRerank.request.documents[]` may be.
@@ -211,8 +192,8 @@ wire_setters!(CreateRerankRequestDocumentImage {
 pub enum CreateRerankRequestDocument {
     /// Plain text.
     Text(String),
-    /// Document made of text, an image or both; an empty one is not allowed.
-    Image(CreateRerankRequestDocumentImage),
+    /// Copy of the document you sent, with its text, image or both.
+    Image(RerankDocument),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
@@ -231,23 +212,11 @@ wire_union!(CreateRerankRequestDocument {
     }
 });
 
-impl From<String> for CreateRerankRequestDocument {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
+wire_text!(CreateRerankRequestDocument, text => Self::Text(text));
 
-impl From<&str> for CreateRerankRequestDocument {
+impl From<RerankDocument> for CreateRerankRequestDocument {
     #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
-
-impl From<CreateRerankRequestDocumentImage> for CreateRerankRequestDocument {
-    #[inline]
-    fn from(value: CreateRerankRequestDocumentImage) -> Self {
+    fn from(value: RerankDocument) -> Self {
         Self::Image(value)
     }
 }

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::core::wire::{wire_enum, wire_setters, wire_struct, wire_union};
+use crate::core::wire::{wire_enum, wire_numbers, wire_setters, wire_struct, wire_text, wire_union};
 use crate::models::*;
 
 /// Rules for choosing among the providers that serve a model: order, exclusions, price caps, privacy and speed targets.
@@ -16,7 +16,7 @@ pub struct ProviderPreferences {
     /// With `false`, an unavailable first choice surfaces its own error instead of the request moving on to other providers.
     pub allow_fallbacks: Option<bool>,
     /// Policy on providers that keep or train on prompts; the request fails when nobody satisfies it.
-    pub data_collection: Option<ProviderPreferencesDataCollection>,
+    pub data_collection: Option<DataCollection>,
     /// With `true`, only models whose authors permit training on their output are eligible.
     pub enforce_distillable_text: Option<bool>,
     /// Slugs of providers to avoid for this request, in addition to those your account already excludes.
@@ -30,9 +30,9 @@ pub struct ProviderPreferences {
     /// Provider slugs in the sequence to try them, skipping any that lack the model; the request fails when none can serve it.
     pub order: Option<Vec<String>>,
     /// Soft latency target in seconds; endpoints that miss it are ranked lower, not dropped.
-    pub preferred_max_latency: Option<PreferredMaxLatency>,
+    pub preferred_max_latency: Option<PreferredCutoff>,
     /// Soft speed target in tokens per second; endpoints that miss it are ranked lower, not dropped.
-    pub preferred_min_throughput: Option<PreferredMinThroughput>,
+    pub preferred_min_throughput: Option<PreferredCutoff>,
     /// Acceptable weight precisions; endpoints that run the model at any other precision are left out.
     pub quantizations: Option<Vec<Quantization>>,
     /// With `true`, skips providers that lack support for something in your request; otherwise they silently drop what they cannot handle.
@@ -72,38 +72,19 @@ impl ProviderPreferences {
 
 wire_setters!(ProviderPreferences {
     allow_fallbacks: exact bool,
-    data_collection: into ProviderPreferencesDataCollection,
+    data_collection: into DataCollection,
     enforce_distillable_text: exact bool,
     ignore: list String,
     max_price: into ProviderPreferencesMaxPrice,
     only: list String,
-    options: into BTreeMap<String, JsonObject>,
+    options: map JsonObject,
     order: list String,
-    preferred_max_latency: into PreferredMaxLatency,
-    preferred_min_throughput: into PreferredMinThroughput,
+    preferred_max_latency: into PreferredCutoff,
+    preferred_min_throughput: into PreferredCutoff,
     quantizations: list Quantization,
     require_parameters: exact bool,
     sort: into ProviderPreferencesSort,
     zdr: exact bool,
-});
-
-/// Policy on providers that keep or train on prompts; the request fails when nobody satisfies it.
-///
-/// At `ProviderPreferences.data_collection` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ProviderPreferencesDataCollection {
-    /// Avoid every provider that collects prompts or answers.
-    Deny,
-    /// Accept providers that may store and train on data.
-    Allow,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(ProviderPreferencesDataCollection {
-    Deny = "deny",
-    Allow = "allow",
 });
 
 /// Price caps for the request; endpoints that charge more are not eligible.
@@ -153,9 +134,11 @@ wire_setters!(ProviderPreferencesMaxPrice {
 /// Latency ceilings per percentile; an endpoint is favoured only if it stays within each one you set.
 ///
 /// Schema `PercentileLatencyCutoffs` of the API document.
+#[doc(alias = "PercentileLatencyCutoffs")]
+#[doc(alias = "PercentileThroughputCutoffs")]
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct PercentileLatencyCutoffs {
+pub struct PercentileCutoffs {
     /// Ceiling for median latency, in seconds; null sets no ceiling.
     pub p50: Option<f64>,
     /// Ceiling for 75th percentile latency, in seconds; null sets no ceiling.
@@ -168,14 +151,14 @@ pub struct PercentileLatencyCutoffs {
     pub extra: Extra,
 }
 
-wire_struct!(PercentileLatencyCutoffs {
+wire_struct!(PercentileCutoffs {
     0 p50: "p50" Optional,
     1 p75: "p75" Optional,
     2 p90: "p90" Optional,
     3 p99: "p99" Optional,
 });
 
-impl PercentileLatencyCutoffs {
+impl PercentileCutoffs {
     /// Without members.
     #[inline]
     pub fn new() -> Self {
@@ -183,140 +166,56 @@ impl PercentileLatencyCutoffs {
     }
 }
 
-wire_setters!(PercentileLatencyCutoffs {
-    p50: exact f64,
-    p75: exact f64,
-    p90: exact f64,
-    p99: exact f64,
+wire_setters!(PercentileCutoffs {
+    p50: number f64,
+    p75: number f64,
+    p90: number f64,
+    p99: number f64,
 });
 
 /// Latency target in seconds, as one median figure or per percentile; slower endpoints sink in the ranking but are not excluded.
 ///
 /// Schema `PreferredMaxLatency` of the API document.
+#[doc(alias = "PreferredMaxLatency")]
+#[doc(alias = "PreferredMinThroughput")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum PreferredMaxLatency {
+pub enum PreferredCutoff {
     /// A number.
     Number(f64),
     /// Latency ceilings per percentile; an endpoint is favoured only if it stays within each one you set.
-    PercentileLatencyCutoffs(PercentileLatencyCutoffs),
+    PercentileCutoffs(PercentileCutoffs),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
 
-wire_union!(PreferredMaxLatency {
+wire_union!(PreferredCutoff {
     tag "" {}
     objects {
-        => PercentileLatencyCutoffs,
+        => PercentileCutoffs,
     }
     shapes {
         Number => Number,
     }
     variants {
         0 Number,
-        1 PercentileLatencyCutoffs,
+        1 PercentileCutoffs,
     }
 });
 
-impl From<f64> for PreferredMaxLatency {
+wire_numbers!(PreferredCutoff, Number: i8, i16, i32, u8, u16, u32, f32, f64);
+
+impl From<PercentileCutoffs> for PreferredCutoff {
     #[inline]
-    fn from(value: f64) -> Self {
-        Self::Number(value)
-    }
-}
-
-impl From<PercentileLatencyCutoffs> for PreferredMaxLatency {
-    #[inline]
-    fn from(value: PercentileLatencyCutoffs) -> Self {
-        Self::PercentileLatencyCutoffs(value)
-    }
-}
-
-/// Throughput floors per percentile; an endpoint is favoured only if it reaches each one you set.
-///
-/// Schema `PercentileThroughputCutoffs` of the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct PercentileThroughputCutoffs {
-    /// Floor for median throughput, in tokens per second; null sets no floor.
-    pub p50: Option<f64>,
-    /// Floor for 75th percentile throughput, in tokens per second; null sets no floor.
-    pub p75: Option<f64>,
-    /// Floor for 90th percentile throughput, in tokens per second; null sets no floor.
-    pub p90: Option<f64>,
-    /// Floor for 99th percentile throughput, in tokens per second; null sets no floor.
-    pub p99: Option<f64>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(PercentileThroughputCutoffs {
-    0 p50: "p50" Optional,
-    1 p75: "p75" Optional,
-    2 p90: "p90" Optional,
-    3 p99: "p99" Optional,
-});
-
-impl PercentileThroughputCutoffs {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(PercentileThroughputCutoffs {
-    p50: exact f64,
-    p75: exact f64,
-    p90: exact f64,
-    p99: exact f64,
-});
-
-/// Throughput target in tokens per second, as one median figure or per percentile; slower endpoints sink in the ranking but are not excluded.
-///
-/// Schema `PreferredMinThroughput` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum PreferredMinThroughput {
-    /// A number.
-    Number(f64),
-    /// Throughput floors per percentile; an endpoint is favoured only if it reaches each one you set.
-    PercentileThroughputCutoffs(PercentileThroughputCutoffs),
-    /// A value that fits none of these types, kept whole.
-    Unrecognized(Unrecognized),
-}
-
-wire_union!(PreferredMinThroughput {
-    tag "" {}
-    objects {
-        => PercentileThroughputCutoffs,
-    }
-    shapes {
-        Number => Number,
-    }
-    variants {
-        0 Number,
-        1 PercentileThroughputCutoffs,
-    }
-});
-
-impl From<f64> for PreferredMinThroughput {
-    #[inline]
-    fn from(value: f64) -> Self {
-        Self::Number(value)
-    }
-}
-
-impl From<PercentileThroughputCutoffs> for PreferredMinThroughput {
-    #[inline]
-    fn from(value: PercentileThroughputCutoffs) -> Self {
-        Self::PercentileThroughputCutoffs(value)
+    fn from(value: PercentileCutoffs) -> Self {
+        Self::PercentileCutoffs(value)
     }
 }
 
 /// Numeric precision of the model weights; lower precision saves memory and may cost some quality.
 ///
 /// Schema `Quantization` of the API document.
+#[doc(alias = "PrivateEndpointQuantization")]
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Quantization {
@@ -395,7 +294,7 @@ wire_enum!(ProviderSort {
 #[non_exhaustive]
 pub struct ProviderSortConfig {
     /// Criterion by which the endpoints are ranked; null leaves the order to the router.
-    pub by: Option<ProviderSortConfigBy>,
+    pub by: Option<ProviderSort>,
     /// Decides whether ranking stays within each model or spans all requested models at once.
     pub partition: Option<ProviderSortConfigPartition>,
     /// Members beyond the typed ones; see [`Extra`].
@@ -416,33 +315,8 @@ impl ProviderSortConfig {
 }
 
 wire_setters!(ProviderSortConfig {
-    by: into ProviderSortConfigBy,
+    by: into ProviderSort,
     partition: into ProviderSortConfigPartition,
-});
-
-/// Criterion by which the endpoints are ranked; null leaves the order to the router.
-///
-/// At `ProviderSortConfig.by` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ProviderSortConfigBy {
-    /// Cheapest provider first.
-    Price,
-    /// Highest generation speed first.
-    Throughput,
-    /// Quickest to start answering first.
-    Latency,
-    /// Ranking by the Exacto quality signals.
-    Exacto,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(ProviderSortConfigBy {
-    Price = "price",
-    Throughput = "throughput",
-    Latency = "latency",
-    Exacto = "exacto",
 });
 
 /// Decides whether ranking stays within each model or spans all requested models at once.
@@ -499,11 +373,31 @@ impl From<ProviderSort> for ProviderPreferencesSort {
     }
 }
 
+wire_text!(ProviderPreferencesSort, text => Self::Mode(text.into()));
+
 impl From<ProviderSortConfig> for ProviderPreferencesSort {
     #[inline]
     fn from(value: ProviderSortConfig) -> Self {
         Self::SortConfig(value)
     }
+}
+
+impl ProviderPreferencesSort {
+    /// [`ProviderSort::Price`] as a value of this type.
+    #[allow(non_upper_case_globals, reason = "it is used like a variant")]
+    pub const Price: Self = Self::Mode(ProviderSort::Price);
+
+    /// [`ProviderSort::Throughput`] as a value of this type.
+    #[allow(non_upper_case_globals, reason = "it is used like a variant")]
+    pub const Throughput: Self = Self::Mode(ProviderSort::Throughput);
+
+    /// [`ProviderSort::Latency`] as a value of this type.
+    #[allow(non_upper_case_globals, reason = "it is used like a variant")]
+    pub const Latency: Self = Self::Mode(ProviderSort::Latency);
+
+    /// [`ProviderSort::Exacto`] as a value of this type.
+    #[allow(non_upper_case_globals, reason = "it is used like a variant")]
+    pub const Exacto: Self = Self::Mode(ProviderSort::Exacto);
 }
 
 /// Cause of a failed request in OpenRouter's own terms; the same codes apply whichever protocol you call, so branch on these.
@@ -831,4 +725,459 @@ wire_enum!(RoutingStrategy {
     Pareto = "pareto",
     Bodybuilder = "bodybuilder",
     Fusion = "fusion",
+});
+
+/// The values of `ServingProviderName`.
+///
+/// Schema `ServingProviderName` of the API document.
+#[doc(alias = "ServingProviderName")]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ProviderName {
+    /// The value `AnyScale`.
+    AnyScale,
+    /// The value `Atoma`.
+    Atoma,
+    /// The value `Cent-ML`.
+    CentMl,
+    /// The value `CrofAI`.
+    CrofAi,
+    /// The value `Enfer`.
+    Enfer,
+    /// The value `GoPomelo`.
+    GoPomelo,
+    /// The value `HuggingFace`.
+    HuggingFace,
+    /// The value `Hyperbolic`.
+    Hyperbolic,
+    /// The value `Hyperbolic 2`.
+    Hyperbolic2,
+    /// The value `InoCloud`.
+    InoCloud,
+    /// The value `Kluster`.
+    Kluster,
+    /// The value `Lambda`.
+    Lambda,
+    /// The value `Lepton`.
+    Lepton,
+    /// The value `Lynn 2`.
+    Lynn2,
+    /// The value `Lynn`.
+    Lynn,
+    /// The value `Mancer`.
+    Mancer,
+    /// The value `Modal`.
+    Modal,
+    /// The value `NCompass`.
+    NCompass,
+    /// The value `Nineteen`.
+    Nineteen,
+    /// The value `OctoAI`.
+    OctoAi,
+    /// The value `Recursal`.
+    Recursal,
+    /// The value `Reflection`.
+    Reflection,
+    /// The value `Replicate`.
+    Replicate,
+    /// The value `SambaNova 2`.
+    SambaNova2,
+    /// The value `SF Compute`.
+    SfCompute,
+    /// The value `Targon`.
+    Targon,
+    /// The value `Together 2`.
+    Together2,
+    /// The value `Ubicloud`.
+    Ubicloud,
+    /// The value `01.AI`.
+    V01Ai,
+    /// The value `AkashML`.
+    AkashMl,
+    /// The value `AI21`.
+    Ai21,
+    /// The value `AionLabs`.
+    AionLabs,
+    /// The value `Alibaba`.
+    Alibaba,
+    /// The value `Ambient`.
+    Ambient,
+    /// The value `Baidu`.
+    Baidu,
+    /// The value `Amazon Bedrock`.
+    AmazonBedrock,
+    /// The value `Amazon Nova`.
+    AmazonNova,
+    /// The value `Anthropic`.
+    Anthropic,
+    /// The value `Arcee AI`.
+    ArceeAi,
+    /// The value `AssemblyAI`.
+    AssemblyAi,
+    /// The value `AtlasCloud`.
+    AtlasCloud,
+    /// The value `Avian`.
+    Avian,
+    /// The value `Azure`.
+    Azure,
+    /// The value `BaseTen`.
+    BaseTen,
+    /// The value `BytePlus`.
+    BytePlus,
+    /// The value `Black Forest Labs`.
+    BlackForestLabs,
+    /// The value `Cerebras`.
+    Cerebras,
+    /// The value `Chutes`.
+    Chutes,
+    /// The value `Cirrascale`.
+    Cirrascale,
+    /// The value `Claude Platform on AWS`.
+    ClaudePlatformOnAws,
+    /// The value `Clarifai`.
+    Clarifai,
+    /// The value `Cloudflare`.
+    Cloudflare,
+    /// The value `Cohere`.
+    Cohere,
+    /// The value `CoreWeave`.
+    CoreWeave,
+    /// The value `Cosine`.
+    Cosine,
+    /// The value `Crucible`.
+    Crucible,
+    /// The value `Crusoe`.
+    Crusoe,
+    /// The value `Darkbloom`.
+    Darkbloom,
+    /// The value `Databricks`.
+    Databricks,
+    /// The value `Decart`.
+    Decart,
+    /// The value `Deepgram`.
+    Deepgram,
+    /// The value `DeepInfra`.
+    DeepInfra,
+    /// The value `DeepSeek`.
+    DeepSeek,
+    /// The value `DekaLLM`.
+    DekaLlm,
+    /// The value `DigitalOcean`.
+    DigitalOcean,
+    /// The value `ElevenLabs`.
+    ElevenLabs,
+    /// The value `Featherless`.
+    Featherless,
+    /// The value `Fireworks`.
+    Fireworks,
+    /// The value `Fish Audio`.
+    FishAudio,
+    /// The value `Friendli`.
+    Friendli,
+    /// The value `GMICloud`.
+    GmiCloud,
+    /// The value `Google`.
+    Google,
+    /// The value `Google AI Studio`.
+    GoogleAiStudio,
+    /// The value `Groq`.
+    Groq,
+    /// The value `HeyGen`.
+    HeyGen,
+    /// The value `Inception`.
+    Inception,
+    /// The value `Inceptron`.
+    Inceptron,
+    /// The value `InferenceNet`.
+    InferenceNet,
+    /// The value `Ionstream`.
+    Ionstream,
+    /// The value `Infermatic`.
+    Infermatic,
+    /// The value `Io Net`.
+    IoNet,
+    /// The value `Inferact vLLM`.
+    InferactVLlm,
+    /// The value `Inflection`.
+    Inflection,
+    /// The value `KT`.
+    Kt,
+    /// The value `Liquid`.
+    Liquid,
+    /// The value `Makora`.
+    Makora,
+    /// The value `Mara`.
+    Mara,
+    /// The value `Mancer 2`.
+    Mancer2,
+    /// The value `Meta`.
+    Meta,
+    /// The value `Minimax`.
+    Minimax,
+    /// The value `ModelRun`.
+    ModelRun,
+    /// The value `Mistral`.
+    Mistral,
+    /// The value `Modular`.
+    Modular,
+    /// The value `Moonshot AI`.
+    MoonshotAi,
+    /// The value `Morph`.
+    Morph,
+    /// The value `VoyageAI by MongoDB`.
+    VoyageAiByMongoDb,
+    /// The value `TypeSafe`.
+    TypeSafe,
+    /// The value `Near AI`.
+    NearAi,
+    /// The value `Nebius`.
+    Nebius,
+    /// The value `Nex AGI`.
+    NexAgi,
+    /// The value `NextBit`.
+    NextBit,
+    /// The value `Novita`.
+    Novita,
+    /// The value `Nvidia`.
+    Nvidia,
+    /// The value `Ollama`.
+    Ollama,
+    /// The value `OpenAI`.
+    OpenAi,
+    /// The value `OpenInference`.
+    OpenInference,
+    /// The value `Parasail`.
+    Parasail,
+    /// The value `ParetoAlpha`.
+    ParetoAlpha,
+    /// The value `Particle AI`.
+    ParticleAi,
+    /// The value `Poolside`.
+    Poolside,
+    /// The value `PrimaLabs`.
+    PrimaLabs,
+    /// The value `PrimeIntellect`.
+    PrimeIntellect,
+    /// The value `Perceptron`.
+    Perceptron,
+    /// The value `Perplexity`.
+    Perplexity,
+    /// The value `Phala`.
+    Phala,
+    /// The value `Recraft`.
+    Recraft,
+    /// The value `Recursive`.
+    Recursive,
+    /// The value `Reka`.
+    Reka,
+    /// The value `Relace`.
+    Relace,
+    /// The value `Respan`.
+    Respan,
+    /// The value `Sail Research`.
+    SailResearch,
+    /// The value `Sakana AI`.
+    SakanaAi,
+    /// The value `SambaNova`.
+    SambaNova,
+    /// The value `ScaleDown`.
+    ScaleDown,
+    /// The value `Seed`.
+    Seed,
+    /// The value `SiliconFlow`.
+    SiliconFlow,
+    /// The value `Sourceful`.
+    Sourceful,
+    /// The value `StepFun`.
+    StepFun,
+    /// The value `Stealth`.
+    Stealth,
+    /// The value `StreamLake`.
+    StreamLake,
+    /// The value `Switchpoint`.
+    Switchpoint,
+    /// The value `Tencent`.
+    Tencent,
+    /// The value `Tenstorrent`.
+    Tenstorrent,
+    /// The value `Thinking Machines`.
+    ThinkingMachines,
+    /// The value `Together`.
+    Together,
+    /// The value `Unbiased`.
+    Unbiased,
+    /// The value `Upstage`.
+    Upstage,
+    /// The value `Venice`.
+    Venice,
+    /// The value `Wafer`.
+    Wafer,
+    /// The value `WandB`.
+    WandB,
+    /// The value `Quiver`.
+    Quiver,
+    /// The value `Krea`.
+    Krea,
+    /// The value `Runway`.
+    Runway,
+    /// The value `Xiaomi`.
+    Xiaomi,
+    /// The value `xAI`.
+    XAi,
+    /// The value `Z.AI`.
+    ZAi,
+    /// The value `FakeProvider`.
+    FakeProvider,
+    /// A value this version of the crate does not know, verbatim.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(ProviderName {
+    AnyScale = "AnyScale",
+    Atoma = "Atoma",
+    CentMl = "Cent-ML",
+    CrofAi = "CrofAI",
+    Enfer = "Enfer",
+    GoPomelo = "GoPomelo",
+    HuggingFace = "HuggingFace",
+    Hyperbolic = "Hyperbolic",
+    Hyperbolic2 = "Hyperbolic 2",
+    InoCloud = "InoCloud",
+    Kluster = "Kluster",
+    Lambda = "Lambda",
+    Lepton = "Lepton",
+    Lynn2 = "Lynn 2",
+    Lynn = "Lynn",
+    Mancer = "Mancer",
+    Modal = "Modal",
+    NCompass = "NCompass",
+    Nineteen = "Nineteen",
+    OctoAi = "OctoAI",
+    Recursal = "Recursal",
+    Reflection = "Reflection",
+    Replicate = "Replicate",
+    SambaNova2 = "SambaNova 2",
+    SfCompute = "SF Compute",
+    Targon = "Targon",
+    Together2 = "Together 2",
+    Ubicloud = "Ubicloud",
+    V01Ai = "01.AI",
+    AkashMl = "AkashML",
+    Ai21 = "AI21",
+    AionLabs = "AionLabs",
+    Alibaba = "Alibaba",
+    Ambient = "Ambient",
+    Baidu = "Baidu",
+    AmazonBedrock = "Amazon Bedrock",
+    AmazonNova = "Amazon Nova",
+    Anthropic = "Anthropic",
+    ArceeAi = "Arcee AI",
+    AssemblyAi = "AssemblyAI",
+    AtlasCloud = "AtlasCloud",
+    Avian = "Avian",
+    Azure = "Azure",
+    BaseTen = "BaseTen",
+    BytePlus = "BytePlus",
+    BlackForestLabs = "Black Forest Labs",
+    Cerebras = "Cerebras",
+    Chutes = "Chutes",
+    Cirrascale = "Cirrascale",
+    ClaudePlatformOnAws = "Claude Platform on AWS",
+    Clarifai = "Clarifai",
+    Cloudflare = "Cloudflare",
+    Cohere = "Cohere",
+    CoreWeave = "CoreWeave",
+    Cosine = "Cosine",
+    Crucible = "Crucible",
+    Crusoe = "Crusoe",
+    Darkbloom = "Darkbloom",
+    Databricks = "Databricks",
+    Decart = "Decart",
+    Deepgram = "Deepgram",
+    DeepInfra = "DeepInfra",
+    DeepSeek = "DeepSeek",
+    DekaLlm = "DekaLLM",
+    DigitalOcean = "DigitalOcean",
+    ElevenLabs = "ElevenLabs",
+    Featherless = "Featherless",
+    Fireworks = "Fireworks",
+    FishAudio = "Fish Audio",
+    Friendli = "Friendli",
+    GmiCloud = "GMICloud",
+    Google = "Google",
+    GoogleAiStudio = "Google AI Studio",
+    Groq = "Groq",
+    HeyGen = "HeyGen",
+    Inception = "Inception",
+    Inceptron = "Inceptron",
+    InferenceNet = "InferenceNet",
+    Ionstream = "Ionstream",
+    Infermatic = "Infermatic",
+    IoNet = "Io Net",
+    InferactVLlm = "Inferact vLLM",
+    Inflection = "Inflection",
+    Kt = "KT",
+    Liquid = "Liquid",
+    Makora = "Makora",
+    Mara = "Mara",
+    Mancer2 = "Mancer 2",
+    Meta = "Meta",
+    Minimax = "Minimax",
+    ModelRun = "ModelRun",
+    Mistral = "Mistral",
+    Modular = "Modular",
+    MoonshotAi = "Moonshot AI",
+    Morph = "Morph",
+    VoyageAiByMongoDb = "VoyageAI by MongoDB",
+    TypeSafe = "TypeSafe",
+    NearAi = "Near AI",
+    Nebius = "Nebius",
+    NexAgi = "Nex AGI",
+    NextBit = "NextBit",
+    Novita = "Novita",
+    Nvidia = "Nvidia",
+    Ollama = "Ollama",
+    OpenAi = "OpenAI",
+    OpenInference = "OpenInference",
+    Parasail = "Parasail",
+    ParetoAlpha = "ParetoAlpha",
+    ParticleAi = "Particle AI",
+    Poolside = "Poolside",
+    PrimaLabs = "PrimaLabs",
+    PrimeIntellect = "PrimeIntellect",
+    Perceptron = "Perceptron",
+    Perplexity = "Perplexity",
+    Phala = "Phala",
+    Recraft = "Recraft",
+    Recursive = "Recursive",
+    Reka = "Reka",
+    Relace = "Relace",
+    Respan = "Respan",
+    SailResearch = "Sail Research",
+    SakanaAi = "Sakana AI",
+    SambaNova = "SambaNova",
+    ScaleDown = "ScaleDown",
+    Seed = "Seed",
+    SiliconFlow = "SiliconFlow",
+    Sourceful = "Sourceful",
+    StepFun = "StepFun",
+    Stealth = "Stealth",
+    StreamLake = "StreamLake",
+    Switchpoint = "Switchpoint",
+    Tencent = "Tencent",
+    Tenstorrent = "Tenstorrent",
+    ThinkingMachines = "Thinking Machines",
+    Together = "Together",
+    Unbiased = "Unbiased",
+    Upstage = "Upstage",
+    Venice = "Venice",
+    Wafer = "Wafer",
+    WandB = "WandB",
+    Quiver = "Quiver",
+    Krea = "Krea",
+    Runway = "Runway",
+    Xiaomi = "Xiaomi",
+    XAi = "xAI",
+    ZAi = "Z.AI",
+    FakeProvider = "FakeProvider",
 });

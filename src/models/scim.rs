@@ -2,7 +2,7 @@
 
 //! Types of `scim`.
 
-use crate::core::wire::{Root, wire_enum, wire_setters, wire_struct};
+use crate::core::wire::{IntoNumber, Root, wire_enum, wire_setters, wire_struct};
 use crate::core::{Page, Parts};
 use crate::models::*;
 
@@ -37,16 +37,16 @@ impl ScimListMappingsParams {
     /// Sets the parameter `offset`.
     #[must_use]
     #[inline]
-    pub fn offset(mut self, offset: i64) -> Self {
-        self.offset = Some(offset);
+    pub fn offset(mut self, offset: impl IntoNumber<i64>) -> Self {
+        self.offset = Some(offset.into_number());
         self
     }
 
     /// Sets the parameter `limit`.
     #[must_use]
     #[inline]
-    pub fn limit(mut self, limit: i64) -> Self {
-        self.limit = Some(limit);
+    pub fn limit(mut self, limit: impl IntoNumber<i64>) -> Self {
+        self.limit = Some(limit.into_number());
         self
     }
 }
@@ -99,7 +99,7 @@ pub struct ScimGroupMapping {
     /// Organization that owns both the directory group and the target workspace.
     pub organization_id: String,
     /// Workspace role granted to people who belong to the mapped group.
-    pub role: ScimGroupMappingRole,
+    pub role: MemberRole,
     /// Directory group, provisioned over SCIM, that this mapping takes its people from.
     ///
     /// Format `uuid`.
@@ -124,42 +124,26 @@ wire_struct!(ScimGroupMapping {
     6 workspace_id: "workspace_id" Required,
 });
 
-/// Workspace role granted to people who belong to the mapped group.
-///
-/// At `ScimGroupMapping.role` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ScimGroupMappingRole {
-    /// Group members administer the workspace.
-    Admin,
-    /// Group members join as ordinary workspace members.
-    Member,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(ScimGroupMappingRole {
-    Admin = "admin",
-    Member = "member",
-});
-
 /// Answer to linking an identity provider group to a workspace.
 ///
-/// Schema `CreateScimGroupMappingResponse` of the API document. The answer of `scim_create`.
+/// Schema `CreateScimGroupMappingResponse` of the API document. The answer of `scim_create`, `scim_read`, `scim_update`.
+#[doc(alias = "CreateScimGroupMappingResponse")]
+#[doc(alias = "GetScimGroupMappingResponse")]
+#[doc(alias = "UpdateScimGroupMappingResponse")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct CreateScimGroupMappingResponse {
+pub struct ScimGroupMappingResponse {
     /// The new link as it was stored.
     pub data: ScimGroupMapping,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(CreateScimGroupMappingResponse {
+wire_struct!(ScimGroupMappingResponse {
     0 data: "data" Required,
 });
 
-impl Root for CreateScimGroupMappingResponse {}
+impl Root for ScimGroupMappingResponse {}
 
 /// Body for linking an identity provider group to a workspace and a role.
 ///
@@ -168,7 +152,7 @@ impl Root for CreateScimGroupMappingResponse {}
 #[non_exhaustive]
 pub struct CreateScimGroupMappingRequest {
     /// Role that people in the group get in the workspace.
-    pub role: CreateScimGroupMappingRequestRole,
+    pub role: MemberRole,
     /// Which group, provisioned over SCIM, the link is for.
     ///
     /// Format `uuid`.
@@ -190,11 +174,7 @@ wire_struct!(CreateScimGroupMappingRequest {
 impl CreateScimGroupMappingRequest {
     /// With what the API requires.
     #[inline]
-    pub fn new(
-        role: impl Into<CreateScimGroupMappingRequestRole>,
-        scim_group_id: impl Into<String>,
-        workspace_id: impl Into<String>,
-    ) -> Self {
+    pub fn new(role: impl Into<MemberRole>, scim_group_id: impl Into<String>, workspace_id: impl Into<String>) -> Self {
         Self {
             role: role.into(),
             scim_group_id: scim_group_id.into(),
@@ -206,79 +186,6 @@ impl CreateScimGroupMappingRequest {
 
 wire_setters!(CreateScimGroupMappingRequest {});
 
-/// Role that people in the group get in the workspace.
-///
-/// At `CreateScimGroupMappingRequest.role` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum CreateScimGroupMappingRequestRole {
-    /// May administer the workspace.
-    Admin,
-    /// Ordinary use of the workspace.
-    Member,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(CreateScimGroupMappingRequestRole {
-    Admin = "admin",
-    Member = "member",
-});
-
-/// Confirms that a group is no longer linked to a workspace.
-///
-/// Schema `DeleteScimGroupMappingResponse` of the API document. The answer of `scim_delete`.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct DeleteScimGroupMappingResponse {
-    /// True once the link has been removed.
-    pub deleted: bool,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(DeleteScimGroupMappingResponse {
-    0 deleted: "deleted" Required,
-});
-
-impl Root for DeleteScimGroupMappingResponse {}
-
-/// Reply to a lookup of one SCIM group mapping.
-///
-/// Schema `GetScimGroupMappingResponse` of the API document. The answer of `scim_read`.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct GetScimGroupMappingResponse {
-    /// The SCIM group mapping that was asked for.
-    pub data: ScimGroupMapping,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(GetScimGroupMappingResponse {
-    0 data: "data" Required,
-});
-
-impl Root for GetScimGroupMappingResponse {}
-
-/// Answer to a mapping update, holding the new state.
-///
-/// Schema `UpdateScimGroupMappingResponse` of the API document. The answer of `scim_update`.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct UpdateScimGroupMappingResponse {
-    /// The mapping after the change, with its present role.
-    pub data: ScimGroupMapping,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(UpdateScimGroupMappingResponse {
-    0 data: "data" Required,
-});
-
-impl Root for UpdateScimGroupMappingResponse {}
-
 /// Changes the role that a mapped directory group gives its people.
 ///
 /// Schema `UpdateScimGroupMappingRequest` of the API document.
@@ -286,7 +193,7 @@ impl Root for UpdateScimGroupMappingResponse {}
 #[non_exhaustive]
 pub struct UpdateScimGroupMappingRequest {
     /// Workspace role that people in the group have from now on.
-    pub role: UpdateScimGroupMappingRequestRole,
+    pub role: MemberRole,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -298,31 +205,12 @@ wire_struct!(UpdateScimGroupMappingRequest {
 impl UpdateScimGroupMappingRequest {
     /// With what the API requires.
     #[inline]
-    pub fn new(role: impl Into<UpdateScimGroupMappingRequestRole>) -> Self {
+    pub fn new(role: impl Into<MemberRole>) -> Self {
         Self { role: role.into(), extra: Extra::new() }
     }
 }
 
 wire_setters!(UpdateScimGroupMappingRequest {});
-
-/// Workspace role that people in the group have from now on.
-///
-/// At `UpdateScimGroupMappingRequest.role` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum UpdateScimGroupMappingRequestRole {
-    /// Makes the group administrators of the workspace.
-    Admin,
-    /// Makes the group ordinary workspace members.
-    Member,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(UpdateScimGroupMappingRequestRole {
-    Admin = "admin",
-    Member = "member",
-});
 
 /// The optional parameters of `scim_list_groups`. Left out, the server's defaults hold.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -363,16 +251,16 @@ impl ScimListGroupsParams {
     /// Sets the parameter `offset`.
     #[must_use]
     #[inline]
-    pub fn offset(mut self, offset: i64) -> Self {
-        self.offset = Some(offset);
+    pub fn offset(mut self, offset: impl IntoNumber<i64>) -> Self {
+        self.offset = Some(offset.into_number());
         self
     }
 
     /// Sets the parameter `limit`.
     #[must_use]
     #[inline]
-    pub fn limit(mut self, limit: i64) -> Self {
-        self.limit = Some(limit);
+    pub fn limit(mut self, limit: impl IntoNumber<i64>) -> Self {
+        self.limit = Some(limit.into_number());
         self
     }
 
@@ -461,21 +349,23 @@ wire_struct!(ScimGroup {
 
 /// Response to starting a directory sync.
 ///
-/// Schema `CreateScimSyncJobResponse` of the API document. The answer of `scim_create_sync_job`.
+/// Schema `CreateScimSyncJobResponse` of the API document. The answer of `scim_create_sync_job`, `scim_get_sync_job`.
+#[doc(alias = "CreateScimSyncJobResponse")]
+#[doc(alias = "GetScimSyncJobResponse")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct CreateScimSyncJobResponse {
+pub struct ScimSyncJobResponse {
     /// The sync job that was started; look it up again to follow its progress.
     pub data: ScimSyncJob,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(CreateScimSyncJobResponse {
+wire_struct!(ScimSyncJobResponse {
     0 data: "data" Required,
 });
 
-impl Root for CreateScimSyncJobResponse {}
+impl Root for ScimSyncJobResponse {}
 
 /// One run that brings the SCIM groups of the organization up to date with its identity provider.
 ///
@@ -540,21 +430,3 @@ wire_enum!(ScimSyncJobStatus {
     Succeeded = "succeeded",
     Failed = "failed",
 });
-
-/// Response to a lookup of one directory sync.
-///
-/// Schema `GetScimSyncJobResponse` of the API document. The answer of `scim_get_sync_job`.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct GetScimSyncJobResponse {
-    /// The sync job in its current state.
-    pub data: ScimSyncJob,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(GetScimSyncJobResponse {
-    0 data: "data" Required,
-});
-
-impl Root for GetScimSyncJobResponse {}

@@ -2,7 +2,7 @@
 
 //! Types of `server-tools`.
 
-use crate::core::wire::{wire_enum, wire_setters, wire_struct, wire_union};
+use crate::core::wire::{IntoList, IntoNumber, of_tag, wire_enum, wire_setters, wire_struct, wire_text, wire_union};
 use crate::models::*;
 
 /// Counts of the tool work done on the server for one request, web searches included.
@@ -97,6 +97,49 @@ wire_enum!(WebSearchMode {
     Turbo = "turbo",
     Basic = "basic",
     Advanced = "advanced",
+});
+
+/// Approximate whereabouts of the end user; fill in whichever parts you know, or pass null.
+///
+/// Schema `Preview_WebSearchUserLocation` of the API document.
+#[doc(alias = "AnthropicWebSearchToolUserLocation")]
+#[doc(alias = "Preview_WebSearchUserLocation")]
+#[doc(alias = "WebSearchUserLocationServerTool")]
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct WebSearchUserLocation {
+    /// City the user is in; null when unknown.
+    pub city: Option<String>,
+    /// Country the user is in; null when unknown.
+    pub country: Option<String>,
+    /// State, province or similar area the user is in; null when unknown.
+    pub region: Option<String>,
+    /// Time zone of the user; null when it is unknown.
+    pub timezone: Option<String>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(WebSearchUserLocation ["type" = "\"approximate\""] {
+    0 city: "city" Optional,
+    1 country: "country" Optional,
+    2 region: "region" Optional,
+    3 timezone: "timezone" Optional,
+});
+
+impl WebSearchUserLocation {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(WebSearchUserLocation {
+    city: into String,
+    country: into String,
+    region: into String,
+    timezone: into String,
 });
 
 /// Settings for searching posts on X along with the web; effective with native search on SpaceXAI endpoints, which charge extra for it.
@@ -206,7 +249,7 @@ impl DeferredRegexSearch {
 }
 
 wire_setters!(DeferredRegexSearch {
-    max_results: exact i64,
+    max_results: number i64,
 });
 
 /// Finds deferred tools by ranking their definitions with BM25, a keyword relevance measure.
@@ -234,7 +277,7 @@ impl DeferredBm25Search {
 }
 
 wire_setters!(DeferredBm25Search {
-    max_results: exact i64,
+    max_results: number i64,
 });
 
 /// Leaves the search for deferred tools to a tool of yours, which returns the tools to load.
@@ -272,7 +315,7 @@ impl DeferredCustomSearch {
 }
 
 wire_setters!(DeferredCustomSearch {
-    max_results: exact i64,
+    max_results: number i64,
 });
 
 /// How deferred tools are found: by OpenRouter, with regular expressions or keyword ranking, or by a search tool of yours.
@@ -312,6 +355,8 @@ wire_union!(DeferredToolsSearchStrategy {
     }
 });
 
+wire_text!(DeferredToolsSearchStrategy, text => of_tag("type", text));
+
 impl From<DeferredRegexSearch> for DeferredToolsSearchStrategy {
     #[inline]
     fn from(value: DeferredRegexSearch) -> Self {
@@ -330,6 +375,20 @@ impl From<DeferredCustomSearch> for DeferredToolsSearchStrategy {
     #[inline]
     fn from(value: DeferredCustomSearch) -> Self {
         Self::Custom(value)
+    }
+}
+
+impl DeferredToolsSearchStrategy {
+    /// Returns the object whose `type` is `bm25`, without further settings; [`DeferredBm25Search`] has those.
+    #[inline]
+    pub fn bm25() -> Self {
+        Self::Bm25(DeferredBm25Search::new())
+    }
+
+    /// Returns the object whose `type` is `regex`, without further settings; [`DeferredRegexSearch`] has those.
+    #[inline]
+    pub fn regex() -> Self {
+        Self::Regex(DeferredRegexSearch::new())
     }
 }
 
@@ -361,6 +420,39 @@ wire_enum!(WebSearchEngine {
     Perplexity = "perplexity",
 });
 
+/// Tool lent to the subagent; must be an OpenRouter server tool other than the subagent itself, never a client function.
+///
+/// Schema `SubagentNestedTool` of the API document.
+#[doc(alias = "ChatDynamicServerTool")]
+#[doc(alias = "SubagentNestedTool")]
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct DynamicServerTool {
+    /// Names the server tool to lend, for example `openrouter:web_search`.
+    pub r#type: String,
+    /// Settings for the nested tool; their shape depends on its type.
+    pub parameters: Option<JsonObject>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(DynamicServerTool {
+    0 r#type: "type" Required,
+    1 parameters: "parameters" Optional,
+});
+
+impl DynamicServerTool {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(r#type: impl Into<String>) -> Self {
+        Self { r#type: r#type.into(), parameters: None, extra: Extra::new() }
+    }
+}
+
+wire_setters!(DynamicServerTool {
+    parameters: into JsonObject,
+});
+
 /// Ends the loop after a fixed number of steps.
 ///
 /// Schema `StopServerToolsWhenStepCountIs` of the API document.
@@ -380,8 +472,8 @@ wire_struct!(StopServerToolsWhenStepCountIs ["type" = "\"step_count_is\""] {
 impl StopServerToolsWhenStepCountIs {
     /// With what the API requires.
     #[inline]
-    pub fn new(step_count: i64) -> Self {
-        Self { step_count, extra: Extra::new() }
+    pub fn new(step_count: impl IntoNumber<i64>) -> Self {
+        Self { step_count: step_count.into_number(), extra: Extra::new() }
     }
 }
 
@@ -434,8 +526,8 @@ wire_struct!(StopServerToolsWhenMaxTokensUsed ["type" = "\"max_tokens_used\""] {
 impl StopServerToolsWhenMaxTokensUsed {
     /// With what the API requires.
     #[inline]
-    pub fn new(max_tokens: i64) -> Self {
-        Self { max_tokens, extra: Extra::new() }
+    pub fn new(max_tokens: impl IntoNumber<i64>) -> Self {
+        Self { max_tokens: max_tokens.into_number(), extra: Extra::new() }
     }
 }
 
@@ -460,8 +552,8 @@ wire_struct!(StopServerToolsWhenMaxCost ["type" = "\"max_cost\""] {
 impl StopServerToolsWhenMaxCost {
     /// With what the API requires.
     #[inline]
-    pub fn new(max_cost_in_dollars: f64) -> Self {
-        Self { max_cost_in_dollars, extra: Extra::new() }
+    pub fn new(max_cost_in_dollars: impl IntoNumber<f64>) -> Self {
+        Self { max_cost_in_dollars: max_cost_in_dollars.into_number(), extra: Extra::new() }
     }
 }
 
@@ -627,7 +719,7 @@ pub struct AdvisorServerToolConfig {
     /// From 1 to 64 characters. Matches `^[a-zA-Z0-9 _-]+$`.
     pub name: Option<String>,
     /// How much the advisor thinks before answering, as an effort level or token budget.
-    pub reasoning: Option<AdvisorReasoning>,
+    pub reasoning: Option<ServerToolReasoning>,
     /// Delivers the advice piece by piece as `response.output_text.delta` events on the Responses API; Chat Completions ignores it.
     pub stream: Option<bool>,
     /// Randomness of the advisor's sampling; without it the provider picks its own value.
@@ -658,34 +750,36 @@ impl AdvisorServerToolConfig {
 wire_setters!(AdvisorServerToolConfig {
     forward_transcript: exact bool,
     instructions: into String,
-    max_completion_tokens: exact i64,
+    max_completion_tokens: number i64,
     model: into String,
     name: into String,
-    reasoning: into AdvisorReasoning,
+    reasoning: into ServerToolReasoning,
     stream: exact bool,
-    temperature: exact f64,
+    temperature: number f64,
 });
 
 /// Reasoning settings passed on to the advisor model; they set how hard and how long it may think.
 ///
 /// Schema `AdvisorReasoning` of the API document.
+#[doc(alias = "AdvisorReasoning")]
+#[doc(alias = "SubagentReasoning")]
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct AdvisorReasoning {
+pub struct ServerToolReasoning {
     /// How much thinking the advisor should invest before it answers; higher levels cost more tokens and time.
-    pub effort: Option<AdvisorReasoningEffort>,
+    pub effort: Option<ReasoningEffort>,
     /// Token budget for the thinking of the advisor, separate from the text of its advice.
     pub max_tokens: Option<i64>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(AdvisorReasoning {
+wire_struct!(ServerToolReasoning {
     0 effort: "effort" Optional,
     1 max_tokens: "max_tokens" Optional,
 });
 
-impl AdvisorReasoning {
+impl ServerToolReasoning {
     /// Without members.
     #[inline]
     pub fn new() -> Self {
@@ -693,43 +787,9 @@ impl AdvisorReasoning {
     }
 }
 
-wire_setters!(AdvisorReasoning {
-    effort: into AdvisorReasoningEffort,
-    max_tokens: exact i64,
-});
-
-/// How much thinking the advisor should invest before it answers; higher levels cost more tokens and time.
-///
-/// At `AdvisorReasoning.effort` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum AdvisorReasoningEffort {
-    /// The most thinking the advisor model can do.
-    Max,
-    /// More thinking than `high`, short of `max`.
-    Xhigh,
-    /// Thorough thinking for hard questions.
-    High,
-    /// A balance between depth and cost.
-    Medium,
-    /// Brief thinking that favours speed.
-    Low,
-    /// As little thinking as possible without disabling it.
-    Minimal,
-    /// The advisor answers without reasoning first.
-    None,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(AdvisorReasoningEffort {
-    Max = "max",
-    Xhigh = "xhigh",
-    High = "high",
-    Medium = "medium",
-    Low = "low",
-    Minimal = "minimal",
-    None = "none",
+wire_setters!(ServerToolReasoning {
+    effort: into ReasoningEffort,
+    max_tokens: number i64,
 });
 
 /// Hosted tool with which the model runs shell commands in a sandboxed container of OpenRouter.
@@ -767,9 +827,9 @@ wire_setters!(BashServerTool {
 #[non_exhaustive]
 pub struct BashServerToolConfig {
     /// Who runs the commands: the sandbox of OpenRouter or your application.
-    pub engine: Option<BashServerToolEngine>,
+    pub engine: Option<ToolEngine>,
     /// Container to run in: a fresh one or an existing one to reuse.
-    pub environment: Option<BashServerToolEnvironment>,
+    pub environment: Option<ContainerEnvironment>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -788,30 +848,8 @@ impl BashServerToolConfig {
 }
 
 wire_setters!(BashServerToolConfig {
-    engine: into BashServerToolEngine,
-    environment: into BashServerToolEnvironment,
-});
-
-/// Decides where shell commands run: in the sandbox of OpenRouter, or in your application, which then receives the tool calls.
-///
-/// Schema `BashServerToolEngine` of the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum BashServerToolEngine {
-    /// Hands the calls to your application to run.
-    Auto,
-    /// Hands the calls to your application to run.
-    Native,
-    /// OpenRouter runs the commands in its sandbox.
-    OpenRouter,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(BashServerToolEngine {
-    Auto = "auto",
-    Native = "native",
-    OpenRouter = "openrouter",
+    engine: into ToolEngine,
+    environment: into ContainerEnvironment,
 });
 
 /// Short-lived container that OpenRouter sets up and disposes of by itself.
@@ -889,8 +927,8 @@ wire_struct!(ContainerNetworkPolicyAllowlist ["type" = "\"allowlist\""] {
 impl ContainerNetworkPolicyAllowlist {
     /// With what the API requires.
     #[inline]
-    pub fn new(allowed_domains: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        Self { allowed_domains: allowed_domains.into_iter().map(Into::into).collect(), extra: Extra::new() }
+    pub fn new<AllowedDomains>(allowed_domains: impl IntoList<String, AllowedDomains>) -> Self {
+        Self { allowed_domains: allowed_domains.into_list(), extra: Extra::new() }
     }
 }
 
@@ -941,6 +979,14 @@ impl From<ContainerNetworkPolicyAllowlist> for ContainerNetworkPolicy {
     }
 }
 
+impl ContainerNetworkPolicy {
+    /// Returns the object whose `type` is `disabled`, without further settings; [`ContainerNetworkPolicyDisabled`] has those.
+    #[inline]
+    pub fn disabled() -> Self {
+        Self::Disabled(ContainerNetworkPolicyDisabled::new())
+    }
+}
+
 /// Runs in a container that exists already, so its state carries over.
 ///
 /// Schema `ContainerReferenceEnvironment` of the API document.
@@ -981,9 +1027,11 @@ wire_setters!(ContainerReferenceEnvironment {
 /// Container the shell tool works in, either provisioned automatically or referenced by its identifier.
 ///
 /// Schema `BashServerToolEnvironment` of the API document.
+#[doc(alias = "BashServerToolEnvironment")]
+#[doc(alias = "ShellServerToolEnvironment")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum BashServerToolEnvironment {
+pub enum ContainerEnvironment {
     /// Short-lived container that OpenRouter sets up and disposes of by itself.
     ///
     /// `type` is `container_auto`.
@@ -996,7 +1044,7 @@ pub enum BashServerToolEnvironment {
     Unrecognized(Unrecognized),
 }
 
-wire_union!(BashServerToolEnvironment {
+wire_union!(ContainerEnvironment {
     tag "type" {
         "container_auto" => ContainerAuto,
         "container_reference" => ContainerReference,
@@ -1009,17 +1057,25 @@ wire_union!(BashServerToolEnvironment {
     }
 });
 
-impl From<ContainerAutoEnvironment> for BashServerToolEnvironment {
+impl From<ContainerAutoEnvironment> for ContainerEnvironment {
     #[inline]
     fn from(value: ContainerAutoEnvironment) -> Self {
         Self::ContainerAuto(value)
     }
 }
 
-impl From<ContainerReferenceEnvironment> for BashServerToolEnvironment {
+impl From<ContainerReferenceEnvironment> for ContainerEnvironment {
     #[inline]
     fn from(value: ContainerReferenceEnvironment) -> Self {
         Self::ContainerReference(value)
+    }
+}
+
+impl ContainerEnvironment {
+    /// Returns the object whose `type` is `container_auto`, without further settings; [`ContainerAutoEnvironment`] has those.
+    #[inline]
+    pub fn container_auto() -> Self {
+        Self::ContainerAuto(ContainerAutoEnvironment::new())
     }
 }
 
@@ -1157,13 +1213,13 @@ pub struct FusionServerToolConfig {
     /// Analyst model slug that condenses the panel answers into structured JSON; falls back to the model of the enclosing request.
     pub model: Option<String>,
     /// Reasoning settings passed to the inner calls of panelists and analyst, for models with extended thinking.
-    pub reasoning: Option<FusionServerToolConfigReasoning>,
+    pub reasoning: Option<ServerToolReasoning>,
     /// Sampling temperature for panelist calls only, since the analyst always uses 0; omit it to keep the provider default.
     pub temperature: Option<f64>,
     /// Server tools the panelists and analyst may call; web search and web fetch when omitted, none when the array is empty.
     ///
     /// At most 8 elements.
-    pub tools: Option<Vec<FusionServerToolConfigTool>>,
+    pub tools: Option<Vec<DynamicServerTool>>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -1190,109 +1246,12 @@ impl FusionServerToolConfig {
 wire_setters!(FusionServerToolConfig {
     analysis_models: list String,
     cache_control: into CacheControl,
-    max_completion_tokens: exact i64,
-    max_tool_calls: exact i64,
+    max_completion_tokens: number i64,
+    max_tool_calls: number i64,
     model: into String,
-    reasoning: into FusionServerToolConfigReasoning,
-    temperature: exact f64,
-    tools: list FusionServerToolConfigTool,
-});
-
-/// Reasoning settings passed to the inner calls of panelists and analyst, for models with extended thinking.
-///
-/// At `FusionServerToolConfig.reasoning` in the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct FusionServerToolConfigReasoning {
-    /// How hard panelists and analyst reason in their inner calls; higher levels cost more tokens and time.
-    pub effort: Option<FusionServerToolConfigReasoningEffort>,
-    /// Reasoning token ceiling for each panelist and the analyst; set it to keep long chains of thought affordable.
-    pub max_tokens: Option<i64>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(FusionServerToolConfigReasoning {
-    0 effort: "effort" Optional,
-    1 max_tokens: "max_tokens" Optional,
-});
-
-impl FusionServerToolConfigReasoning {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(FusionServerToolConfigReasoning {
-    effort: into FusionServerToolConfigReasoningEffort,
-    max_tokens: exact i64,
-});
-
-/// How hard panelists and analyst reason in their inner calls; higher levels cost more tokens and time.
-///
-/// At `FusionServerToolConfig.reasoning.effort` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum FusionServerToolConfigReasoningEffort {
-    /// Reason as much as the model allows.
-    Max,
-    /// Reason beyond the high level, below the maximum.
-    Xhigh,
-    /// Reason thoroughly; suits hard questions.
-    High,
-    /// Balance reasoning depth against cost and latency.
-    Medium,
-    /// Reason briefly to save tokens and time.
-    Low,
-    /// Reason as little as possible without switching it off.
-    Minimal,
-    /// Do not reason before answering.
-    None,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(FusionServerToolConfigReasoningEffort {
-    Max = "max",
-    Xhigh = "xhigh",
-    High = "high",
-    Medium = "medium",
-    Low = "low",
-    Minimal = "minimal",
-    None = "none",
-});
-
-/// The object at `FusionServerToolConfig.tools[]`.
-///
-/// At `FusionServerToolConfig.tools[]` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct FusionServerToolConfigTool {
-    /// Which server tool to enable, written as its identifier, for example `openrouter:web_search`.
-    pub r#type: String,
-    /// Settings handed unchanged to that server tool as its `parameters`.
-    pub parameters: Option<JsonObject>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(FusionServerToolConfigTool {
-    0 r#type: "type" Required,
-    1 parameters: "parameters" Optional,
-});
-
-impl FusionServerToolConfigTool {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(r#type: impl Into<String>) -> Self {
-        Self { r#type: r#type.into(), parameters: None, extra: Extra::new() }
-    }
-}
-
-wire_setters!(FusionServerToolConfigTool {
-    parameters: into JsonObject,
+    reasoning: into ServerToolReasoning,
+    temperature: number f64,
+    tools: list DynamicServerTool,
 });
 
 /// Server tool run by OpenRouter that has an image model draw what the calling model describes.
@@ -1352,6 +1311,37 @@ wire_setters!(ImageGenerationServerToolConfig {
     model: into String,
 });
 
+/// Lets the model look through the OpenRouter catalogue for suitable models; OpenRouter runs the search.
+///
+/// Schema `ChatSearchModelsServerTool` of the API document.
+#[doc(alias = "ChatSearchModelsServerTool")]
+#[doc(alias = "MessagesSearchModelsServerTool")]
+#[doc(alias = "SearchModelsServerTool_OpenRouter")]
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct SearchModelsServerTool {
+    /// Settings for the search through the catalogue.
+    pub parameters: Option<SearchModelsServerToolConfig>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(SearchModelsServerTool ["type" = "\"openrouter:experimental__search_models\""] {
+    0 parameters: "parameters" Optional,
+});
+
+impl SearchModelsServerTool {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(SearchModelsServerTool {
+    parameters: into SearchModelsServerToolConfig,
+});
+
 /// Settings of the experimental model-search server tool (`openrouter:experimental__search_models`).
 ///
 /// Schema `SearchModelsServerToolConfig` of the API document.
@@ -1377,7 +1367,7 @@ impl SearchModelsServerToolConfig {
 }
 
 wire_setters!(SearchModelsServerToolConfig {
-    max_results: exact i64,
+    max_results: number i64,
 });
 
 /// Server tool through which the model hands a self-contained task to a cheaper or faster worker model and gets back the result.
@@ -1434,11 +1424,11 @@ pub struct SubagentServerToolConfig {
     /// From 1 to 64 characters. Matches `^[a-zA-Z0-9 _-]+$`.
     pub name: Option<String>,
     /// Thinking effort and budget for the worker, where its model can reason.
-    pub reasoning: Option<SubagentReasoning>,
+    pub reasoning: Option<ServerToolReasoning>,
     /// Randomness of the worker; unset leaves the value to its provider.
     pub temperature: Option<f64>,
     /// OpenRouter server tools that the worker may use in a loop of its own; client functions and the subagent tool are refused.
-    pub tools: Option<Vec<SubagentNestedTool>>,
+    pub tools: Option<Vec<DynamicServerTool>>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -1468,110 +1458,13 @@ wire_setters!(SubagentServerToolConfig {
     inherit_functions: exact bool,
     inherited_function_names: list String,
     instructions: into String,
-    max_completion_tokens: exact i64,
-    max_tool_calls: exact i64,
+    max_completion_tokens: number i64,
+    max_tool_calls: number i64,
     model: into String,
     name: into String,
-    reasoning: into SubagentReasoning,
-    temperature: exact f64,
-    tools: list SubagentNestedTool,
-});
-
-/// How hard and how long the subagent may think, for models with extended reasoning.
-///
-/// Schema `SubagentReasoning` of the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct SubagentReasoning {
-    /// How much thinking the subagent puts into a task before it answers.
-    pub effort: Option<SubagentReasoningEffort>,
-    /// Upper bound on the tokens the subagent spends on thinking; becomes `reasoning.max_tokens` of its call.
-    pub max_tokens: Option<i64>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(SubagentReasoning {
-    0 effort: "effort" Optional,
-    1 max_tokens: "max_tokens" Optional,
-});
-
-impl SubagentReasoning {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(SubagentReasoning {
-    effort: into SubagentReasoningEffort,
-    max_tokens: exact i64,
-});
-
-/// How much thinking the subagent puts into a task before it answers.
-///
-/// At `SubagentReasoning.effort` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum SubagentReasoningEffort {
-    /// As much thinking as the model allows.
-    Max,
-    /// More thinking than high, for the hardest tasks.
-    Xhigh,
-    /// Much thinking, for difficult tasks.
-    High,
-    /// A moderate amount of thinking.
-    Medium,
-    /// Little thinking, for quick replies.
-    Low,
-    /// Barely any thinking before the answer.
-    Minimal,
-    /// No thinking at all.
-    None,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(SubagentReasoningEffort {
-    Max = "max",
-    Xhigh = "xhigh",
-    High = "high",
-    Medium = "medium",
-    Low = "low",
-    Minimal = "minimal",
-    None = "none",
-});
-
-/// Tool lent to the subagent; must be an OpenRouter server tool other than the subagent itself, never a client function.
-///
-/// Schema `SubagentNestedTool` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct SubagentNestedTool {
-    /// Names the server tool to lend, for example `openrouter:web_search`.
-    pub r#type: String,
-    /// Settings for the nested tool; their shape depends on its type.
-    pub parameters: Option<JsonObject>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(SubagentNestedTool {
-    0 r#type: "type" Required,
-    1 parameters: "parameters" Optional,
-});
-
-impl SubagentNestedTool {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(r#type: impl Into<String>) -> Self {
-        Self { r#type: r#type.into(), parameters: None, extra: Extra::new() }
-    }
-}
-
-wire_setters!(SubagentNestedTool {
-    parameters: into JsonObject,
+    reasoning: into ServerToolReasoning,
+    temperature: number f64,
+    tools: list DynamicServerTool,
 });
 
 /// Server tool, run by OpenRouter, that reads a web page or PDF at a given address in full.
@@ -1642,8 +1535,8 @@ wire_setters!(WebFetchServerToolConfig {
     allowed_domains: list String,
     blocked_domains: list String,
     engine: into WebFetchEngine,
-    max_content_tokens: exact i64,
-    max_uses: exact i64,
+    max_content_tokens: number i64,
+    max_uses: number i64,
 });
 
 /// Who retrieves the page when the model asks for a URL.
@@ -1681,6 +1574,7 @@ wire_enum!(WebFetchEngine {
 /// Tool definition that lets the model search the web for fresh information; OpenRouter runs it on the server.
 ///
 /// Schema `OpenRouterWebSearchServerTool` of the API document.
+#[doc(alias = "WebSearchServerTool_OpenRouter")]
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct OpenRouterWebSearchServerTool {
@@ -1709,6 +1603,7 @@ wire_setters!(OpenRouterWebSearchServerTool {
 /// Settings for web search: engine, domains, location and limits on results.
 ///
 /// Schema `WebSearchConfig` of the API document.
+#[doc(alias = "WebSearchServerToolConfig")]
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct WebSearchConfig {
@@ -1731,7 +1626,7 @@ pub struct WebSearchConfig {
     /// How much text to keep from the hits; see `max_characters` for a precise cap.
     pub search_context_size: Option<SearchQualityLevel>,
     /// Rough whereabouts of the user, to favour local hits.
-    pub user_location: Option<WebSearchUserLocationServerTool>,
+    pub user_location: Option<WebSearchUserLocation>,
     /// Adds posts on X to the search, optionally filtered; works with native search on SpaceXAI endpoints, which charge extra for it.
     pub x_search: Option<XSearchOptions>,
     /// Members beyond the typed ones; see [`Extra`].
@@ -1764,13 +1659,13 @@ wire_setters!(WebSearchConfig {
     allowed_domains: list String,
     engine: into WebSearchToolEngine,
     excluded_domains: list String,
-    max_characters: exact i64,
-    max_results: exact i64,
-    max_total_results: exact i64,
-    max_uses: exact i64,
+    max_characters: number i64,
+    max_results: number i64,
+    max_total_results: number i64,
+    max_uses: number i64,
     mode: into WebSearchMode,
     search_context_size: into SearchQualityLevel,
-    user_location: into WebSearchUserLocationServerTool,
+    user_location: into WebSearchUserLocation,
     x_search: into XSearchOptions,
 });
 
@@ -1794,46 +1689,6 @@ wire_enum!(SearchQualityLevel {
     Low = "low",
     Medium = "medium",
     High = "high",
-});
-
-/// Rough whereabouts of the user, with which the server tool favours local hits.
-///
-/// Schema `WebSearchUserLocationServerTool` of the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct WebSearchUserLocationServerTool {
-    /// Town of the user as free text, such as `Berlin`; null when not given.
-    pub city: Option<String>,
-    /// Country of the user, usually as a two-letter ISO code; null when not given.
-    pub country: Option<String>,
-    /// State or province of the user as free text; null when not given.
-    pub region: Option<String>,
-    /// Time zone of the user as an IANA name, such as `Europe/Berlin`; null when not given.
-    pub timezone: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(WebSearchUserLocationServerTool ["type" = "\"approximate\""] {
-    0 city: "city" Optional,
-    1 country: "country" Optional,
-    2 region: "region" Optional,
-    3 timezone: "timezone" Optional,
-});
-
-impl WebSearchUserLocationServerTool {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(WebSearchUserLocationServerTool {
-    city: into String,
-    country: into String,
-    region: into String,
-    timezone: into String,
 });
 
 /// Server tool that gives the model a shell in an isolated container at OpenRouter, modelled on the hosted shell of OpenAI.
@@ -1874,7 +1729,7 @@ pub struct ShellServerToolConfig {
     /// Picks who runs the commands: the provider where it can, or always the OpenRouter sandbox.
     pub engine: Option<ShellServerToolEngine>,
     /// Container to run in: a fresh automatic one or an existing one named by reference.
-    pub environment: Option<ShellServerToolEnvironment>,
+    pub environment: Option<ContainerEnvironment>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -1894,7 +1749,7 @@ impl ShellServerToolConfig {
 
 wire_setters!(ShellServerToolConfig {
     engine: into ShellServerToolEngine,
-    environment: into ShellServerToolEnvironment,
+    environment: into ContainerEnvironment,
 });
 
 /// Decides whether shell commands run at the provider or in the sandbox of OpenRouter.
@@ -1915,51 +1770,6 @@ wire_enum!(ShellServerToolEngine {
     Auto = "auto",
     OpenRouter = "openrouter",
 });
-
-/// Container in which the shell tool works on the server; shells on the local machine are not possible here.
-///
-/// Schema `ShellServerToolEnvironment` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum ShellServerToolEnvironment {
-    /// Short-lived container that OpenRouter sets up and disposes of by itself.
-    ///
-    /// `type` is `container_auto`.
-    ContainerAuto(ContainerAutoEnvironment),
-    /// Runs in a container that exists already, so its state carries over.
-    ///
-    /// `type` is `container_reference`.
-    ContainerReference(ContainerReferenceEnvironment),
-    /// A value that fits none of these types, kept whole.
-    Unrecognized(Unrecognized),
-}
-
-wire_union!(ShellServerToolEnvironment {
-    tag "type" {
-        "container_auto" => ContainerAuto,
-        "container_reference" => ContainerReference,
-    }
-    objects {}
-    shapes {}
-    variants {
-        0 ContainerAuto,
-        1 ContainerReference,
-    }
-});
-
-impl From<ContainerAutoEnvironment> for ShellServerToolEnvironment {
-    #[inline]
-    fn from(value: ContainerAutoEnvironment) -> Self {
-        Self::ContainerAuto(value)
-    }
-}
-
-impl From<ContainerReferenceEnvironment> for ShellServerToolEnvironment {
-    #[inline]
-    fn from(value: ContainerReferenceEnvironment) -> Self {
-        Self::ContainerReference(value)
-    }
-}
 
 /// Server tool that looks up tools declared with `defer_loading` and makes the hits available for calls.
 ///
@@ -2014,5 +1824,5 @@ impl ToolSearchServerToolConfig {
 }
 
 wire_setters!(ToolSearchServerToolConfig {
-    max_results: exact i64,
+    max_results: number i64,
 });

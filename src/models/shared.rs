@@ -2,8 +2,81 @@
 
 //! Types of `shared`.
 
-use crate::core::wire::{wire_enum, wire_setters, wire_struct, wire_union};
+use std::collections::BTreeMap;
+
+use crate::core::wire::{
+    IntoNumber, Root, wire_enum, wire_numbers, wire_setters, wire_struct, wire_text, wire_texts, wire_union,
+};
 use crate::models::*;
+
+/// Value to compare the tag with.
+///
+/// At `ClassifierScalarFilter.value` in the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum FilterValue {
+    /// Plain text.
+    Text(String),
+    /// A number.
+    Number(f64),
+    /// A value that fits none of these types, kept whole.
+    Unrecognized(Unrecognized),
+}
+
+wire_union!(FilterValue {
+    tag "" {}
+    objects {}
+    shapes {
+        String => Text,
+        Number => Number,
+    }
+    variants {
+        0 Text,
+        1 Number,
+    }
+});
+
+wire_text!(FilterValue, text => Self::Text(text));
+
+wire_numbers!(FilterValue, Number: i8, i16, i32, u8, u16, u32, f32, f64);
+
+/// Whether rows run from low to high or from high to low.
+///
+/// At `queryAnalytics.request.order_by.direction` in the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum SortDirection {
+    /// Smallest or earliest value first.
+    Asc,
+    /// Largest or latest value first.
+    Desc,
+    /// A value this version of the crate does not know, verbatim.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(SortDirection {
+    Asc = "asc",
+    Desc = "desc",
+});
+
+/// Policy on providers that keep or train on prompts; the request fails when nobody satisfies it.
+///
+/// At `ProviderPreferences.data_collection` in the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum DataCollection {
+    /// Avoid every provider that collects prompts or answers.
+    Deny,
+    /// Accept providers that may store and train on data.
+    Allow,
+    /// A value this version of the crate does not know, verbatim.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(DataCollection {
+    Deny = "deny",
+    Allow = "allow",
+});
 
 /// Names and identifiers for tracing a request; unknown keys travel along as custom metadata to your broadcast destinations.
 ///
@@ -47,6 +120,180 @@ wire_setters!(TraceConfig {
     span_name: into String,
     trace_id: into String,
     trace_name: into String,
+});
+
+/// Part that gives the words spoken in the reference recording, to help the cloning.
+///
+/// Schema `SpeechInputReferenceText` of the API document.
+#[doc(alias = "PredictionContentText")]
+#[doc(alias = "SpeechInputReferenceText")]
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct ContentPartText {
+    /// Words spoken in the recording that this part goes with.
+    pub text: String,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ContentPartText ["type" = "\"text\""] {
+    0 text: "text" Required,
+});
+
+impl ContentPartText {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(text: impl Into<String>) -> Self {
+        Self { text: text.into(), extra: Extra::new() }
+    }
+}
+
+wire_text!(ContentPartText, text => Self::new(text));
+
+wire_setters!(ContentPartText {});
+
+/// Part that carries a picture: alone it suggests the voice to create, next to a recording it shows the scene in which the cloned voice speaks.
+///
+/// Schema `SpeechInputReferenceImage` of the API document.
+#[doc(alias = "AlignmentChatImage")]
+#[doc(alias = "SpeechInputReferenceImage")]
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct ContentPartImage {
+    /// Wrapper around the location of the picture.
+    pub image_url: MediaUrl,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ContentPartImage ["type" = "\"image_url\""] {
+    0 image_url: "image_url" Required,
+});
+
+impl ContentPartImage {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(image_url: impl Into<MediaUrl>) -> Self {
+        Self { image_url: image_url.into(), extra: Extra::new() }
+    }
+}
+
+wire_setters!(ContentPartImage {});
+
+/// Location of a reference picture, remote or inline.
+///
+/// Schema `SpeechInputReferenceImageInput` of the API document.
+#[doc(alias = "SpeechInputReferenceImageInput")]
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct MediaUrl {
+    /// The picture as a base64 data URI, or its public address, from which OpenRouter downloads it and sends on the bytes; JPEG, PNG and WebP work.
+    pub url: String,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(MediaUrl {
+    0 url: "url" Required,
+});
+
+impl MediaUrl {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(url: impl Into<String>) -> Self {
+        Self { url: url.into(), extra: Extra::new() }
+    }
+}
+
+wire_setters!(MediaUrl {});
+
+/// Settings handed on to individual providers outside the common parameters.
+///
+/// At `SpeechRequest.provider` in the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct AudioProviderPreferences {
+    /// Policy on providers that keep or train on your data; the request fails when no provider satisfies it.
+    pub data_collection: Option<DataCollection>,
+    /// Raw options keyed by provider; only the provider that serves the request sees its own.
+    pub options: Option<BTreeMap<String, JsonObject>>,
+    /// With `true`, admits only endpoints under zero data retention, which keep nothing you send.
+    pub zdr: Option<bool>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(AudioProviderPreferences {
+    0 data_collection: "data_collection" Optional,
+    1 options: "options" Optional,
+    2 zdr: "zdr" Optional,
+});
+
+impl AudioProviderPreferences {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(AudioProviderPreferences {
+    data_collection: into DataCollection,
+    options: map JsonObject,
+    zdr: exact bool,
+});
+
+/// Recording to transcribe, contained in the request as base64 text.
+///
+/// Schema `STTInlineInputAudio` of the API document.
+#[doc(alias = "STTInlineInputAudio")]
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct InlineAudio {
+    /// Bytes of the recording in plain base64, without a data URI prefix.
+    pub data: String,
+    /// Audio format of the bytes, for example `wav` or `mp3`, as far as the provider supports it; `pcm` means raw 16-bit mono samples at 16 kHz.
+    pub format: String,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(InlineAudio {
+    0 data: "data" Required,
+    1 format: "format" Required,
+});
+
+impl InlineAudio {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(data: impl Into<String>, format: impl Into<String>) -> Self {
+        Self { data: data.into(), format: format.into(), extra: Extra::new() }
+    }
+}
+
+wire_setters!(InlineAudio {});
+
+/// How often the spend counted against a guardrail limit starts again from nothing; null means no reset.
+///
+/// Schema `GuardrailInterval` of the API document.
+#[doc(alias = "GuardrailInterval")]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ResetInterval {
+    /// Start counting afresh every day.
+    Daily,
+    /// Start counting afresh every week.
+    Weekly,
+    /// Start counting afresh every month.
+    Monthly,
+    /// A value this version of the crate does not know, verbatim.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(ResetInterval {
+    Daily = "daily",
+    Weekly = "weekly",
+    Monthly = "monthly",
 });
 
 /// Turns on prompt caching: at request level it places the breakpoint automatically, on a content block it sets one right there.
@@ -127,6 +374,50 @@ wire_setters!(PromptCacheBreakpoint {
     ttl: into String,
 });
 
+/// How finely the model examines the picture; more detail costs more tokens, and unsupported `original` falls back to `high`.
+///
+/// At `ChatContentImage.image_url.detail` in the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ImageDetail {
+    /// Leaves the choice of resolution to the model.
+    Auto,
+    /// Coarse view that saves tokens and time.
+    Low,
+    /// Fine view for small text and intricate pictures.
+    High,
+    /// Full native resolution, where the provider offers it.
+    Original,
+    /// A value this version of the crate does not know, verbatim.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(ImageDetail {
+    Auto = "auto",
+    Low = "low",
+    High = "high",
+    Original = "original",
+});
+
+/// How the provider processes the clip, if it offers a choice (Google Gemini does).
+///
+/// At `Legacy_ChatContentVideoInput.processing` in the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum VideoProcessing {
+    /// Agentic processing, in which the model examines the clip step by step.
+    Agentic,
+    /// The clip is sampled at a fixed frame rate.
+    Static,
+    /// A value this version of the crate does not know, verbatim.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(VideoProcessing {
+    Agentic = "agentic",
+    Static = "static",
+});
+
 /// Provider dialect of a reasoning payload; return it together with the payload on later turns.
 ///
 /// Schema `ReasoningFormat` of the API document.
@@ -167,6 +458,65 @@ wire_enum!(ReasoningFormat {
     GoogleGeminiV1 = "google-gemini-v1",
 });
 
+/// A function the model asks you to run, with its arguments.
+///
+/// Schema `ChatToolCall` of the API document.
+#[doc(alias = "AlignmentChatToolCall")]
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct ChatToolCall {
+    /// Which function to run and with what.
+    pub function: ChatToolCallFunction,
+    /// Names the call; repeat it in the tool message that answers it.
+    pub id: String,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ChatToolCall ["type" = "\"function\""] {
+    0 function: "function" Required,
+    1 id: "id" Required,
+});
+
+impl ChatToolCall {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(function: impl Into<ChatToolCallFunction>, id: impl Into<String>) -> Self {
+        Self { function: function.into(), id: id.into(), extra: Extra::new() }
+    }
+}
+
+wire_setters!(ChatToolCall {});
+
+/// Which function to run and with what.
+///
+/// At `ChatToolCall.function` in the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct ChatToolCallFunction {
+    /// Arguments as JSON text; parse and validate them, since the model may produce mistakes.
+    pub arguments: String,
+    /// Name of the declared function to run.
+    pub name: String,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ChatToolCallFunction {
+    0 arguments: "arguments" Required,
+    1 name: "name" Required,
+});
+
+impl ChatToolCallFunction {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(arguments: impl Into<String>, name: impl Into<String>) -> Self {
+        Self { arguments: arguments.into(), name: name.into(), extra: Extra::new() }
+    }
+}
+
+wire_setters!(ChatToolCallFunction {});
+
 /// Splits what the upstream provider asked for inference; `null` when no split is known.
 ///
 /// Schema `CostDetails` of the API document.
@@ -192,6 +542,35 @@ wire_struct!(CostDetails {
     3 upstream_inference_cost: "upstream_inference_cost" Optional,
 });
 
+/// A page that a web search call drew on.
+///
+/// Schema `WebSearchSource` of the API document.
+#[doc(alias = "AnthropicUrlImageSource")]
+#[doc(alias = "AnthropicUrlPdfSource")]
+#[doc(alias = "WebSearchSource")]
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct UrlSource {
+    /// Address of the page that was drawn on.
+    pub url: String,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(UrlSource ["type" = "\"url\""] {
+    0 url: "url" Required,
+});
+
+impl UrlSource {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(url: impl Into<String>) -> Self {
+        Self { url: url.into(), extra: Extra::new() }
+    }
+}
+
+wire_setters!(UrlSource {});
+
 /// Reasoning settings that a change in the middle of a conversation brings.
 ///
 /// Schema `ConfigurationUpdateReasoning` of the API document.
@@ -199,7 +578,7 @@ wire_struct!(CostDetails {
 #[non_exhaustive]
 pub struct ConfigurationUpdateReasoning {
     /// How hard the model should think on the turns that follow.
-    pub effort: ConfigurationUpdateReasoningEffort,
+    pub effort: ReasoningEffort,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -211,74 +590,12 @@ wire_struct!(ConfigurationUpdateReasoning {
 impl ConfigurationUpdateReasoning {
     /// With what the API requires.
     #[inline]
-    pub fn new(effort: impl Into<ConfigurationUpdateReasoningEffort>) -> Self {
+    pub fn new(effort: impl Into<ReasoningEffort>) -> Self {
         Self { effort: effort.into(), extra: Extra::new() }
     }
 }
 
 wire_setters!(ConfigurationUpdateReasoning {});
-
-/// How hard the model should think on the turns that follow.
-///
-/// At `ConfigurationUpdateReasoning.effort` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ConfigurationUpdateReasoningEffort {
-    /// All the effort the model can make.
-    Max,
-    /// Effort above high, short of the maximum.
-    Xhigh,
-    /// Thorough thinking for difficult tasks.
-    High,
-    /// Balance between depth and speed.
-    Medium,
-    /// Brief thinking that favors speed.
-    Low,
-    /// As little thinking as possible.
-    Minimal,
-    /// Responds without thinking first.
-    None,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(ConfigurationUpdateReasoningEffort {
-    Max = "max",
-    Xhigh = "xhigh",
-    High = "high",
-    Medium = "medium",
-    Low = "low",
-    Minimal = "minimal",
-    None = "none",
-});
-
-/// Cache settings for a whole request on recent OpenAI models (GPT-5.6 onward).
-///
-/// Schema `PromptCacheOptions` of the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct PromptCacheOptions {
-    /// How long cached prompt content should live; null leaves it to the provider.
-    pub ttl: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(PromptCacheOptions ["mode" = "\"explicit\""] {
-    0 ttl: "ttl" Optional,
-});
-
-impl PromptCacheOptions {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(PromptCacheOptions {
-    ttl: into String,
-});
 
 /// How hard the model should think before answering; more effort costs more time and tokens.
 ///
@@ -312,6 +629,217 @@ wire_enum!(ReasoningEffort {
     Low = "low",
     Minimal = "minimal",
     None = "none",
+});
+
+/// The object at `OutputBashServerToolItem.files[]`.
+///
+/// At `OutputBashServerToolItem.files[]` in the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct ToolOutputFile {
+    /// Container that holds the file; download requests need it together with `file_id`.
+    pub container_id: String,
+    /// Index in the text at which the citation of the file ends.
+    pub end_index: i64,
+    /// Identifier of the file within its container; use it to download the content.
+    pub file_id: String,
+    /// Name of the file, to show to people or to save it under.
+    pub filename: String,
+    /// Index in the text at which the citation of the file begins.
+    pub start_index: i64,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ToolOutputFile ["type" = "\"container_file_citation\""] {
+    0 container_id: "container_id" Required,
+    1 end_index: "end_index" Required,
+    2 file_id: "file_id" Required,
+    3 filename: "filename" Required,
+    4 start_index: "start_index" Required,
+});
+
+impl ToolOutputFile {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(
+        container_id: impl Into<String>,
+        end_index: impl IntoNumber<i64>,
+        file_id: impl Into<String>,
+        filename: impl Into<String>,
+        start_index: impl IntoNumber<i64>,
+    ) -> Self {
+        Self {
+            container_id: container_id.into(),
+            end_index: end_index.into_number(),
+            file_id: file_id.into(),
+            filename: filename.into(),
+            start_index: start_index.into_number(),
+            extra: Extra::new(),
+        }
+    }
+}
+
+wire_setters!(ToolOutputFile {});
+
+/// Cache settings for a whole request on recent OpenAI models (GPT-5.6 onward).
+///
+/// Schema `PromptCacheOptions` of the API document.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct PromptCacheOptions {
+    /// How long cached prompt content should live; null leaves it to the provider.
+    pub ttl: Option<String>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(PromptCacheOptions ["mode" = "\"explicit\""] {
+    0 ttl: "ttl" Optional,
+});
+
+impl PromptCacheOptions {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(PromptCacheOptions {
+    ttl: into String,
+});
+
+/// How detailed the summary of the model's reasoning should be.
+///
+/// Schema `ReasoningSummaryVerbosity` of the API document.
+#[doc(alias = "ChatReasoningSummaryVerbosityEnum")]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ReasoningSummaryVerbosity {
+    /// Let the model choose the level of detail.
+    Auto,
+    /// Keep the summary short.
+    Concise,
+    /// Make the summary extensive.
+    Detailed,
+    /// A value this version of the crate does not know, verbatim.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(ReasoningSummaryVerbosity {
+    Auto = "auto",
+    Concise = "concise",
+    Detailed = "detailed",
+});
+
+/// Lets the model answer in plain text without further constraint.
+///
+/// Schema `FormatTextConfig` of the API document.
+#[doc(alias = "ChatFormatTextConfig")]
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct FormatTextConfig {
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(FormatTextConfig ["type" = "\"text\""] {});
+
+impl FormatTextConfig {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(FormatTextConfig {});
+
+/// Makes the model answer with some valid JSON object, without fixing its shape.
+///
+/// Schema `FormatJsonObjectConfig` of the API document.
+#[doc(alias = "ChatFormatJsonObjectConfig")]
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct FormatJsonObjectConfig {
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(FormatJsonObjectConfig ["type" = "\"json_object\""] {});
+
+impl FormatJsonObjectConfig {
+    /// Without members.
+    #[inline]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+wire_setters!(FormatJsonObjectConfig {});
+
+/// The values of `OpenAIResponsesToolChoice|string`.
+///
+/// At `OpenAIResponsesToolChoice|string` in the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ToolChoiceMode {
+    /// The value `auto`.
+    Auto,
+    /// The value `none`.
+    None,
+    /// The value `required`.
+    Required,
+    /// A value this version of the crate does not know, verbatim.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(ToolChoiceMode {
+    Auto = "auto",
+    None = "none",
+    Required = "required",
+});
+
+/// Logical operator that joins the conditions.
+///
+/// At `CompoundFilter.type` in the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum FilterLogic {
+    /// Matches when every condition holds.
+    And,
+    /// Matches when at least one condition holds.
+    Or,
+    /// A value this version of the crate does not know, verbatim.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(FilterLogic {
+    And = "and",
+    Or = "or",
+});
+
+/// How the area behind the subject is filled; transparency needs a format that can store it.
+///
+/// At `ImageGenerationServerTool.background` in the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ImageBackground {
+    /// Leave the background see-through.
+    Transparent,
+    /// Fill the background completely.
+    Opaque,
+    /// Let the model decide.
+    Auto,
+    /// A value this version of the crate does not know, verbatim.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(ImageBackground {
+    Transparent = "transparent",
+    Opaque = "opaque",
+    Auto = "auto",
 });
 
 /// Breaks tokens written to the prompt cache down by entry lifetime; null when no breakdown is available.
@@ -543,6 +1071,68 @@ impl From<AnthropicUnknownUsageIteration> for AnthropicUsageIteration {
     }
 }
 
+impl AnthropicUsageIteration {
+    /// Returns the field `cache_creation`, which all variants have; `None` where it is absent or the variant is unknown.
+    #[inline]
+    pub fn cache_creation(&self) -> Option<&AnthropicIterationCacheCreation> {
+        match self {
+            Self::Compaction(value) => value.cache_creation.as_ref(),
+            Self::Message(value) => value.cache_creation.as_ref(),
+            Self::AdvisorMessage(value) => value.cache_creation.as_ref(),
+            Self::UnknownUsageIteration(value) => value.cache_creation.as_ref(),
+            Self::Unrecognized(_) => None,
+        }
+    }
+
+    /// Returns the field `cache_creation_input_tokens`, which all variants have; `None` where it is absent or the variant is unknown.
+    #[inline]
+    pub fn cache_creation_input_tokens(&self) -> Option<i64> {
+        match self {
+            Self::Compaction(value) => value.cache_creation_input_tokens,
+            Self::Message(value) => value.cache_creation_input_tokens,
+            Self::AdvisorMessage(value) => value.cache_creation_input_tokens,
+            Self::UnknownUsageIteration(value) => value.cache_creation_input_tokens,
+            Self::Unrecognized(_) => None,
+        }
+    }
+
+    /// Returns the field `cache_read_input_tokens`, which all variants have; `None` where it is absent or the variant is unknown.
+    #[inline]
+    pub fn cache_read_input_tokens(&self) -> Option<i64> {
+        match self {
+            Self::Compaction(value) => value.cache_read_input_tokens,
+            Self::Message(value) => value.cache_read_input_tokens,
+            Self::AdvisorMessage(value) => value.cache_read_input_tokens,
+            Self::UnknownUsageIteration(value) => value.cache_read_input_tokens,
+            Self::Unrecognized(_) => None,
+        }
+    }
+
+    /// Returns the field `input_tokens`, which all variants have; `None` where it is absent or the variant is unknown.
+    #[inline]
+    pub fn input_tokens(&self) -> Option<i64> {
+        match self {
+            Self::Compaction(value) => value.input_tokens,
+            Self::Message(value) => value.input_tokens,
+            Self::AdvisorMessage(value) => value.input_tokens,
+            Self::UnknownUsageIteration(value) => value.input_tokens,
+            Self::Unrecognized(_) => None,
+        }
+    }
+
+    /// Returns the field `output_tokens`, which all variants have; `None` where it is absent or the variant is unknown.
+    #[inline]
+    pub fn output_tokens(&self) -> Option<i64> {
+        match self {
+            Self::Compaction(value) => value.output_tokens,
+            Self::Message(value) => value.output_tokens,
+            Self::AdvisorMessage(value) => value.output_tokens,
+            Self::UnknownUsageIteration(value) => value.output_tokens,
+            Self::Unrecognized(_) => None,
+        }
+    }
+}
+
 /// Inference speed mode of the Messages protocol; null means none was stated.
 ///
 /// Schema `AnthropicSpeed` of the API document.
@@ -561,6 +1151,158 @@ wire_enum!(AnthropicSpeed {
     Fast = "fast",
     Standard = "standard",
 });
+
+/// Tokens and cost that an image request consumed, as far as the provider reports them.
+///
+/// Schema `ImageGenerationUsage` of the API document.
+#[doc(alias = "ImageGenerationUsage")]
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct TokenUsage {
+    /// Output tokens that the model produced.
+    pub completion_tokens: i64,
+    /// Input tokens of every kind: text, images, audio and tool definitions.
+    pub prompt_tokens: i64,
+    /// Prompt tokens and completion tokens added together.
+    pub total_tokens: i64,
+    /// Breakdown of tokens written to the prompt cache, as Anthropic reports it.
+    pub cache_creation: Option<AnthropicCacheCreation>,
+    /// Output tokens split by kind; null when no breakdown is available.
+    pub completion_tokens_details: Option<TokenUsageCompletionTokensDetails>,
+    /// Price charged for the request; null when not known.
+    pub cost: Option<f64>,
+    /// Breakdown of the price, including what the upstream provider charged.
+    pub cost_details: Option<CostDetails>,
+    /// True when the request ran on your own provider key.
+    pub is_byok: Option<bool>,
+    /// Usage of each separate sampling pass, as Anthropic reports it.
+    pub iterations: Option<Vec<AnthropicUsageIteration>>,
+    /// Input tokens split by kind; null when no breakdown is available.
+    pub prompt_tokens_details: Option<TokenUsagePromptTokensDetails>,
+    /// Counts of tool calls run on the server side, such as searches; null when not reported.
+    pub server_tool_use: Option<ServerToolUseDetails>,
+    /// Processing tier on which the provider ran the request; null when not reported.
+    pub service_tier: Option<String>,
+    /// Speed mode in which Anthropic served the request.
+    pub speed: Option<AnthropicSpeed>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(TokenUsage {
+    0 completion_tokens: "completion_tokens" Required,
+    1 prompt_tokens: "prompt_tokens" Required,
+    2 total_tokens: "total_tokens" Required,
+    3 cache_creation: "cache_creation" Optional,
+    4 completion_tokens_details: "completion_tokens_details" Optional,
+    5 cost: "cost" Optional,
+    6 cost_details: "cost_details" Optional,
+    7 is_byok: "is_byok" Optional,
+    8 iterations: "iterations" Optional,
+    9 prompt_tokens_details: "prompt_tokens_details" Optional,
+    10 server_tool_use: "server_tool_use" Optional,
+    11 service_tier: "service_tier" Optional,
+    12 speed: "speed" Optional,
+});
+
+/// Output tokens split by kind; null when the provider gives no split.
+///
+/// At `BatchObject.usage.completion_tokens_details` in the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct TokenUsageCompletionTokensDetails {
+    /// Output tokens that encode sound; null when not reported.
+    pub audio_tokens: Option<i64>,
+    /// Output tokens that encode pictures; null when not reported.
+    pub image_tokens: Option<i64>,
+    /// Output tokens spent on thinking; null when not reported.
+    pub reasoning_tokens: Option<i64>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(TokenUsageCompletionTokensDetails {
+    0 audio_tokens: "audio_tokens" Optional,
+    1 image_tokens: "image_tokens" Optional,
+    2 reasoning_tokens: "reasoning_tokens" Optional,
+});
+
+/// Input tokens split by kind and caching; null when the provider gives no split.
+///
+/// At `BatchObject.usage.prompt_tokens_details` in the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct TokenUsagePromptTokensDetails {
+    /// Input tokens that encode sound; null when not reported.
+    pub audio_tokens: Option<i64>,
+    /// Input tokens newly stored in the prompt cache; reported only when such writes are priced separately.
+    pub cache_write_tokens: Option<i64>,
+    /// Input tokens served from the prompt cache; null when not reported.
+    pub cached_tokens: Option<i64>,
+    /// Input tokens that come from files; null when not reported.
+    pub file_tokens: Option<i64>,
+    /// Input tokens that encode video; null when not reported.
+    pub video_tokens: Option<i64>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(TokenUsagePromptTokensDetails {
+    0 audio_tokens: "audio_tokens" Optional,
+    1 cache_write_tokens: "cache_write_tokens" Optional,
+    2 cached_tokens: "cached_tokens" Optional,
+    3 file_tokens: "file_tokens" Optional,
+    4 video_tokens: "video_tokens" Optional,
+});
+
+/// Data region of OpenRouter, each of which has its own host to send requests to.
+///
+/// Schema `GuardrailDataRegion` of the API document.
+#[doc(alias = "GuardrailDataRegion")]
+#[doc(alias = "ObservabilityDataRegion")]
+#[doc(alias = "PrivateEndpointDeclaredRegion")]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum DataRegion {
+    /// Worldwide, through `openrouter.ai`.
+    Global,
+    /// Europe, through `eu.openrouter.ai`.
+    Europe,
+    /// United States, through `us.openrouter.ai`.
+    Us,
+    /// A value this version of the crate does not know, verbatim.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(DataRegion {
+    Global = "global",
+    Europe = "europe",
+    Us = "us",
+});
+
+/// Confirms that a stored provider credential is gone.
+///
+/// Schema `DeleteBYOKKeyResponse` of the API document. The answer of `byok_delete`, `guardrails_delete`, `api_keys_delete`, `observability_delete`.
+#[doc(alias = "DeleteBYOKKeyResponse")]
+#[doc(alias = "DeleteGuardrailResponse")]
+#[doc(alias = "DeleteObservabilityDestinationResponse")]
+#[doc(alias = "DeleteScimGroupMappingResponse")]
+#[doc(alias = "DeleteWorkspaceBudgetResponse")]
+#[doc(alias = "DeleteWorkspaceResponse")]
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct DeletedResponse {
+    /// True once the credential has been removed.
+    pub deleted: bool,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(DeletedResponse {
+    0 deleted: "deleted" Required,
+});
+
+impl Root for DeletedResponse {}
 
 /// Switches that reveal how OpenRouter rewrote a request for the provider; they act on streams only.
 ///
@@ -621,26 +1363,9 @@ wire_union!(ImageConfigValue {
     }
 });
 
-impl From<String> for ImageConfigValue {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
+wire_text!(ImageConfigValue, text => Self::Text(text));
 
-impl From<&str> for ImageConfigValue {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
-
-impl From<f64> for ImageConfigValue {
-    #[inline]
-    fn from(value: f64) -> Self {
-        Self::Number(value)
-    }
-}
+wire_numbers!(ImageConfigValue, Number: i8, i16, i32, u8, u16, u32, f32, f64);
 
 impl From<Vec<Json>> for ImageConfigValue {
     #[inline]
@@ -649,12 +1374,40 @@ impl From<Vec<Json>> for ImageConfigValue {
     }
 }
 
-impl<const N: usize> From<[Json; N]> for ImageConfigValue {
+impl<T: Into<Json>, const N: usize> From<[T; N]> for ImageConfigValue {
     #[inline]
-    fn from(value: [Json; N]) -> Self {
-        Self::List(value.into())
+    fn from(value: [T; N]) -> Self {
+        Self::List(value.into_iter().map(Into::into).collect())
     }
 }
+
+/// Price band to pick from, as a range of cost percentiles; overrides `cost_quality_tradeoff` if a request sets the two together.
+///
+/// At `AutoRouterPlugin.cost_tier` in the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum CostTier {
+    /// Cheapest band, below the 20th cost percentile.
+    Low,
+    /// Cost percentiles from 20 up to 40.
+    Medium,
+    /// Cost percentiles from 40 up to 60.
+    High,
+    /// Cost percentiles from 60 up to 80.
+    Xhigh,
+    /// Most expensive band, from the 80th cost percentile up.
+    Max,
+    /// A value this version of the crate does not know, verbatim.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(CostTier {
+    Low = "low",
+    Medium = "medium",
+    High = "high",
+    Xhigh = "xhigh",
+    Max = "max",
+});
 
 /// Legacy routing switch that survives for older clients; set the `partition` of the provider sort instead.
 ///
@@ -675,6 +1428,95 @@ pub enum DeprecatedRoute {
 wire_enum!(DeprecatedRoute {
     Fallback = "fallback",
     Sort = "sort",
+});
+
+/// Trades price against speed at providers that sell several processing tiers; `fast` means the same as `priority`.
+///
+/// At `ChatRequest.service_tier` in the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ServiceTier {
+    /// Leaves the tier to the provider.
+    Auto,
+    /// Standard speed at the standard price.
+    Default,
+    /// Another spelling of `priority`.
+    Fast,
+    /// Slower processing in exchange for a lower price.
+    Flex,
+    /// Preferential processing for latency-sensitive work.
+    Priority,
+    /// Capacity bought in advance from the provider.
+    Scale,
+    /// The value `ultrafast`.
+    Ultrafast,
+    /// A value this version of the crate does not know, verbatim.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(ServiceTier {
+    Auto = "auto",
+    Default = "default",
+    Fast = "fast",
+    Flex = "flex",
+    Priority = "priority",
+    Scale = "scale",
+    Ultrafast = "ultrafast",
+});
+
+/// One or more strings that end generation as soon as the model writes them.
+///
+/// At `ChatRequest.stop` in the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum StopSequences {
+    /// Plain text.
+    Text(String),
+    /// A list.
+    List(Vec<String>),
+    /// A value that fits none of these types, kept whole.
+    Unrecognized(Unrecognized),
+}
+
+wire_union!(StopSequences {
+    tag "" {}
+    objects {}
+    shapes {
+        Array(String) => List,
+        String => Text,
+    }
+    variants {
+        0 Text,
+        1 List,
+    }
+});
+
+wire_text!(StopSequences, text => Self::Text(text));
+
+wire_texts!(StopSequences, List);
+
+/// Decides where shell commands run: in the sandbox of OpenRouter, or in your application, which then receives the tool calls.
+///
+/// Schema `BashServerToolEngine` of the API document.
+#[doc(alias = "ApplyPatchEngineEnum")]
+#[doc(alias = "BashServerToolEngine")]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ToolEngine {
+    /// Hands the calls to your application to run.
+    Auto,
+    /// Hands the calls to your application to run.
+    Native,
+    /// OpenRouter runs the commands in its sandbox.
+    OpenRouter,
+    /// A value this version of the crate does not know, verbatim.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(ToolEngine {
+    Auto = "auto",
+    Native = "native",
+    OpenRouter = "openrouter",
 });
 
 /// The values of `PricingOverride.utc_days[]`.
@@ -711,54 +1553,176 @@ wire_enum!(PricingOverrideUtcDay {
     Sunday = "sunday",
 });
 
-/// Picture referenced by URL within multimodal input.
+/// Request parameter that a model or endpoint can declare support for; check it before relying on the setting.
 ///
-/// Schema `ContentPartImage` of the API document.
+/// Schema `Parameter` of the API document.
+#[doc(alias = "Parameter")]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum SupportedParameter {
+    /// Randomness of token sampling.
+    Temperature,
+    /// Nucleus sampling by cumulative probability.
+    TopP,
+    /// Sampling limited to the likeliest tokens.
+    TopK,
+    /// Probability floor relative to the likeliest token.
+    MinP,
+    /// Dynamic probability floor based on the top token.
+    TopA,
+    /// Penalty that grows with how often a token appeared.
+    FrequencyPenalty,
+    /// Flat penalty on tokens already used.
+    PresencePenalty,
+    /// Multiplicative penalty on tokens already seen.
+    RepetitionPenalty,
+    /// Cap on the length of generated output.
+    MaxTokens,
+    /// Newer spelling of the cap on generated output.
+    MaxCompletionTokens,
+    /// Manual bias on chosen tokens.
+    LogitBias,
+    /// Log probabilities of the generated tokens.
+    Logprobs,
+    /// Log probabilities of alternatives at each position.
+    TopLogprobs,
+    /// Predicted output supplied to cut latency.
+    Prediction,
+    /// Seed for more repeatable sampling.
+    Seed,
+    /// Choice of output format, such as JSON.
+    ResponseFormat,
+    /// Output held to a JSON schema.
+    StructuredOutputs,
+    /// Sequences that end generation.
+    Stop,
+    /// Tool definitions the model may call.
+    Tools,
+    /// Control over whether and which tool is called.
+    ToolChoice,
+    /// Several tool calls in one turn.
+    ParallelToolCalls,
+    /// Switch for returning reasoning in the answer.
+    IncludeReasoning,
+    /// Detailed reasoning configuration.
+    Reasoning,
+    /// How much effort goes into reasoning.
+    ReasoningEffort,
+    /// Settings for the built-in web search.
+    WebSearchOptions,
+    /// How wordy the answer should be.
+    Verbosity,
+    /// A value this version of the crate does not know, verbatim.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(SupportedParameter {
+    Temperature = "temperature",
+    TopP = "top_p",
+    TopK = "top_k",
+    MinP = "min_p",
+    TopA = "top_a",
+    FrequencyPenalty = "frequency_penalty",
+    PresencePenalty = "presence_penalty",
+    RepetitionPenalty = "repetition_penalty",
+    MaxTokens = "max_tokens",
+    MaxCompletionTokens = "max_completion_tokens",
+    LogitBias = "logit_bias",
+    Logprobs = "logprobs",
+    TopLogprobs = "top_logprobs",
+    Prediction = "prediction",
+    Seed = "seed",
+    ResponseFormat = "response_format",
+    StructuredOutputs = "structured_outputs",
+    Stop = "stop",
+    Tools = "tools",
+    ToolChoice = "tool_choice",
+    ParallelToolCalls = "parallel_tool_calls",
+    IncludeReasoning = "include_reasoning",
+    Reasoning = "reasoning",
+    ReasoningEffort = "reasoning_effort",
+    WebSearchOptions = "web_search_options",
+    Verbosity = "verbosity",
+});
+
+/// Where to find the neighbouring page of results.
+///
+/// At `ModelsListResponse.links` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct ContentPartImage {
-    /// Wrapper around the location of the picture.
-    pub image_url: ContentPartImageUrl,
+pub struct PageLinks {
+    /// Path of the following page; null once you have reached the end.
+    pub next: Option<String>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(ContentPartImage ["type" = "\"image_url\""] {
-    0 image_url: "image_url" Required,
+wire_struct!(PageLinks {
+    0 next: "next" Nullable,
 });
 
-impl ContentPartImage {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(image_url: impl Into<ContentPartImageUrl>) -> Self {
-        Self { image_url: image_url.into(), extra: Extra::new() }
-    }
+/// Processing tier that an endpoint sells, in OpenRouter's own naming; null for the standard tier.
+///
+/// Schema `PublicServiceTier` of the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum PublicServiceTier {
+    /// Cheaper processing with less predictable timing.
+    Flex,
+    /// Preferential processing at a higher price.
+    Priority,
+    /// Fastest processing on offer.
+    Ultrafast,
+    /// A value this version of the crate does not know, verbatim.
+    Unrecognized(Box<str>),
 }
 
-wire_setters!(ContentPartImage {});
+wire_enum!(PublicServiceTier {
+    Flex = "flex",
+    Priority = "priority",
+    Ultrafast = "ultrafast",
+});
 
-/// Wrapper around the location of the picture.
+/// Which values of `tool_choice` an endpoint handled correctly in tests.
 ///
-/// At `ContentPartImage.image_url` in the API document.
+/// Schema `ToolChoiceSupport` of the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct ContentPartImageUrl {
-    /// Where the picture can be fetched from.
-    pub url: String,
+pub struct ToolChoiceSupport {
+    /// True when `auto` works, which leaves the decision to the model.
+    pub auto: bool,
+    /// True when a request can require one function by name.
+    pub function: bool,
+    /// True when `none` works, which rules out tool calls.
+    pub none: bool,
+    /// True when `required` works, which forces a tool call.
+    pub required: bool,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(ContentPartImageUrl {
-    0 url: "url" Required,
+wire_struct!(ToolChoiceSupport {
+    0 auto: "auto" Required,
+    1 function: "function" Required,
+    2 none: "none" Required,
+    3 required: "required" Required,
 });
 
-impl ContentPartImageUrl {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(url: impl Into<String>) -> Self {
-        Self { url: url.into(), extra: Extra::new() }
-    }
+/// Workspace role granted to people who belong to the mapped group.
+///
+/// At `ScimGroupMapping.role` in the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum MemberRole {
+    /// Group members administer the workspace.
+    Admin,
+    /// Group members join as ordinary workspace members.
+    Member,
+    /// A value this version of the crate does not know, verbatim.
+    Unrecognized(Box<str>),
 }
 
-wire_setters!(ContentPartImageUrl {});
+wire_enum!(MemberRole {
+    Admin = "admin",
+    Member = "member",
+});

@@ -2,10 +2,8 @@
 
 //! Types of `stt`.
 
-use std::collections::BTreeMap;
-
 use crate::core::Multipart;
-use crate::core::wire::{Root, wire_enum, wire_setters, wire_struct, wire_union};
+use crate::core::wire::{IntoList, IntoNumber, Root, wire_enum, wire_setters, wire_struct, wire_union};
 use crate::models::*;
 
 /// Transcript of the recording, with usage and, in verbose form, timing details.
@@ -239,9 +237,9 @@ pub struct SttRequest {
     /// Spoken language as a two-letter ISO 639-1 code; leave it out to have it detected.
     pub language: Option<String>,
     /// Settings handed on to individual providers outside the common parameters.
-    pub provider: Option<SttRequestProvider>,
+    pub provider: Option<AudioProviderPreferences>,
     /// How much detail comes back: the bare text, or also language, duration and timestamps.
-    pub response_format: Option<SttRequestResponseFormat>,
+    pub response_format: Option<SttResponseFormat>,
     /// Ties together requests of one conversation or workflow in your traces and logs, hidden from providers; wins over the `x-session-id` header.
     ///
     /// At most 256 characters.
@@ -301,46 +299,14 @@ wire_setters!(SttRequest {
     diarize: exact bool,
     keyterms: list String,
     language: into String,
-    provider: into SttRequestProvider,
-    response_format: into SttRequestResponseFormat,
+    provider: into AudioProviderPreferences,
+    response_format: into SttResponseFormat,
     session_id: into String,
-    temperature: exact f64,
+    temperature: number f64,
     timestamp_granularities: list SttTimestampGranularity,
     trace: into TraceConfig,
     user: into String,
 });
-
-/// Recording to transcribe, contained in the request as base64 text.
-///
-/// Schema `STTInlineInputAudio` of the API document.
-#[doc(alias = "STTInlineInputAudio")]
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct SttInlineInputAudio {
-    /// Bytes of the recording in plain base64, without a data URI prefix.
-    pub data: String,
-    /// Audio format of the bytes, for example `wav` or `mp3`, as far as the provider supports it; `pcm` means raw 16-bit mono samples at 16 kHz.
-    ///
-    /// Matches `^[a-zA-Z0-9][a-zA-Z0-9+._-]{0,15}$`.
-    pub format: String,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(SttInlineInputAudio {
-    0 data: "data" Required,
-    1 format: "format" Required,
-});
-
-impl SttInlineInputAudio {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(data: impl Into<String>, format: impl Into<String>) -> Self {
-        Self { data: data.into(), format: format.into(), extra: Extra::new() }
-    }
-}
-
-wire_setters!(SttInlineInputAudio {});
 
 /// Recording to transcribe, which the provider downloads from a web address.
 ///
@@ -386,7 +352,7 @@ wire_setters!(SttUrlInputAudio {
 #[non_exhaustive]
 pub enum SttInputAudio {
     /// Recording to transcribe, contained in the request as base64 text.
-    InlineInputAudio(SttInlineInputAudio),
+    InlineAudio(InlineAudio),
     /// Recording to transcribe, which the provider downloads from a web address.
     UrlInputAudio(SttUrlInputAudio),
     /// A value that fits none of these types, kept whole.
@@ -396,20 +362,20 @@ pub enum SttInputAudio {
 wire_union!(SttInputAudio {
     tag "" {}
     objects {
-        if (Has("data")) => InlineInputAudio,
+        if (Has("data")) => InlineAudio,
         if (Has("url")) => UrlInputAudio,
     }
     shapes {}
     variants {
-        0 InlineInputAudio,
+        0 InlineAudio,
         1 UrlInputAudio,
     }
 });
 
-impl From<SttInlineInputAudio> for SttInputAudio {
+impl From<InlineAudio> for SttInputAudio {
     #[inline]
-    fn from(value: SttInlineInputAudio) -> Self {
-        Self::InlineInputAudio(value)
+    fn from(value: InlineAudio) -> Self {
+        Self::InlineAudio(value)
     }
 }
 
@@ -420,67 +386,12 @@ impl From<SttUrlInputAudio> for SttInputAudio {
     }
 }
 
-/// Settings handed on to individual providers outside the common parameters.
-///
-/// At `STTRequest.provider` in the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct SttRequestProvider {
-    /// Policy on providers that keep or train on your data; the request fails when no provider satisfies it.
-    pub data_collection: Option<SttRequestProviderDataCollection>,
-    /// Raw options keyed by provider; only the provider that serves the request sees its own.
-    pub options: Option<BTreeMap<String, JsonObject>>,
-    /// With `true`, admits only endpoints under zero data retention, which keep nothing you send.
-    pub zdr: Option<bool>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(SttRequestProvider {
-    0 data_collection: "data_collection" Optional,
-    1 options: "options" Optional,
-    2 zdr: "zdr" Optional,
-});
-
-impl SttRequestProvider {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(SttRequestProvider {
-    data_collection: into SttRequestProviderDataCollection,
-    options: into BTreeMap<String, JsonObject>,
-    zdr: exact bool,
-});
-
-/// Policy on providers that keep or train on your data; the request fails when no provider satisfies it.
-///
-/// At `STTRequest.provider.data_collection` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum SttRequestProviderDataCollection {
-    /// Avoid every provider that collects user data.
-    Deny,
-    /// Accept providers that may store and train on data.
-    Allow,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(SttRequestProviderDataCollection {
-    Deny = "deny",
-    Allow = "allow",
-});
-
 /// How much detail comes back: the bare text, or also language, duration and timestamps.
 ///
 /// At `STTRequest.response_format` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum SttRequestResponseFormat {
+pub enum SttResponseFormat {
     /// Text and usage only.
     Json,
     /// Adds task, language, duration and timed segments; needs an OpenAI-compatible provider.
@@ -489,7 +400,7 @@ pub enum SttRequestResponseFormat {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(SttRequestResponseFormat {
+wire_enum!(SttResponseFormat {
     Json = "json",
     VerboseJson = "verbose_json",
 });
@@ -514,44 +425,6 @@ wire_enum!(SttTimestampGranularity {
     Segment = "segment",
 });
 
-/// How much the reply contains: plain text with usage, or also language, duration and segment timing where the provider is OpenAI-compatible.
-///
-/// At `createAudioTranscriptions.multipart.response_format` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum SttMultipartRequestResponseFormat {
-    /// Return just the transcript and usage.
-    Json,
-    /// Also return task, language, duration and timed segments.
-    VerboseJson,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(SttMultipartRequestResponseFormat {
-    Json = "json",
-    VerboseJson = "verbose_json",
-});
-
-/// The values of `createAudioTranscriptions.multipart.timestamp_granularities[][]`.
-///
-/// At `createAudioTranscriptions.multipart.timestamp_granularities[][]` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum SttMultipartRequestTimestampGranularity {
-    /// Add start and end times for every word.
-    Word,
-    /// Give timing for each segment of speech.
-    Segment,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(SttMultipartRequestTimestampGranularity {
-    Word = "word",
-    Segment = "segment",
-});
-
 /// Multipart form for uploading an audio file in the style of the OpenAI transcription API.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -571,7 +444,7 @@ pub struct SttMultipartRequest {
     /// Provider settings as JSON text, with the same fields as `provider` in the JSON body.
     pub provider: Option<String>,
     /// How much the reply contains: plain text with usage, or also language, duration and segment timing where the provider is OpenAI-compatible.
-    pub response_format: Option<SttMultipartRequestResponseFormat>,
+    pub response_format: Option<SttResponseFormat>,
     /// Ties together requests of one conversation or workflow in your traces and logs, hidden from providers; wins over the `x-session-id` header.
     ///
     /// At most 256 characters.
@@ -587,7 +460,7 @@ pub struct SttMultipartRequest {
     /// Which timing detail a `verbose_json` reply carries; request `word` to fill its `words` array.
     ///
     /// On the wire `timestamp_granularities[]`.
-    pub timestamp_granularities: Option<Vec<SttMultipartRequestTimestampGranularity>>,
+    pub timestamp_granularities: Option<Vec<SttTimestampGranularity>>,
     /// Tracing labels for your observability destinations, as JSON text of an object.
     pub trace: Option<String>,
     /// Your identifier for the end user, shown in your traces and logs but hidden from providers.
@@ -638,8 +511,8 @@ impl SttMultipartRequest {
     /// Sets the part `keyterms[]`.
     #[must_use]
     #[inline]
-    pub fn keyterms(mut self, keyterms: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        self.keyterms = Some(keyterms.into_iter().map(Into::into).collect());
+    pub fn keyterms<Keyterms>(mut self, keyterms: impl IntoList<String, Keyterms>) -> Self {
+        self.keyterms = Some(keyterms.into_list());
         self
     }
 
@@ -662,7 +535,7 @@ impl SttMultipartRequest {
     /// Sets the part `response_format`.
     #[must_use]
     #[inline]
-    pub fn response_format(mut self, response_format: impl Into<SttMultipartRequestResponseFormat>) -> Self {
+    pub fn response_format(mut self, response_format: impl Into<SttResponseFormat>) -> Self {
         self.response_format = Some(response_format.into());
         self
     }
@@ -686,19 +559,19 @@ impl SttMultipartRequest {
     /// Sets the part `temperature`.
     #[must_use]
     #[inline]
-    pub fn temperature(mut self, temperature: f64) -> Self {
-        self.temperature = Some(temperature);
+    pub fn temperature(mut self, temperature: impl IntoNumber<f64>) -> Self {
+        self.temperature = Some(temperature.into_number());
         self
     }
 
     /// Sets the part `timestamp_granularities[]`.
     #[must_use]
     #[inline]
-    pub fn timestamp_granularities(
+    pub fn timestamp_granularities<TimestampGranularities>(
         mut self,
-        timestamp_granularities: impl IntoIterator<Item = impl Into<SttMultipartRequestTimestampGranularity>>,
+        timestamp_granularities: impl IntoList<SttTimestampGranularity, TimestampGranularities>,
     ) -> Self {
-        self.timestamp_granularities = Some(timestamp_granularities.into_iter().map(Into::into).collect());
+        self.timestamp_granularities = Some(timestamp_granularities.into_list());
         self
     }
 

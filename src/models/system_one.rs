@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::core::wire::{Root, wire_enum, wire_setters, wire_struct, wire_union};
+use crate::core::wire::{IntoList, Root, wire_enum, wire_setters, wire_struct, wire_text, wire_union};
 use crate::models::*;
 
 /// Answers that a Decisions model gave to the questions of one request.
@@ -86,7 +86,7 @@ pub struct DecisionsScoreAnswer {
     /// How sure the model is of the score; higher values are surer.
     pub confidence: Option<f64>,
     /// Levels of the scale by number, as the question described them.
-    pub legend: Option<BTreeMap<String, DecisionsScoreAnswerLegendValue>>,
+    pub legend: Option<BTreeMap<String, DecisionsContent>>,
     /// Probability of each level, by the number of the level.
     pub probabilities: Option<BTreeMap<String, f64>>,
     /// Members beyond the typed ones; see [`Extra`].
@@ -105,7 +105,7 @@ wire_struct!(DecisionsScoreAnswer ["type" = "\"score\""] {
 /// At `DecisionsScoreAnswer.legend{}` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum DecisionsScoreAnswerLegendValue {
+pub enum DecisionsContent {
     /// Plain text.
     Text(String),
     /// A list.
@@ -116,7 +116,7 @@ pub enum DecisionsScoreAnswerLegendValue {
     Unrecognized(Unrecognized),
 }
 
-wire_union!(DecisionsScoreAnswerLegendValue {
+wire_union!(DecisionsContent {
     tag "" {}
     objects {
         => Object,
@@ -132,35 +132,23 @@ wire_union!(DecisionsScoreAnswerLegendValue {
     }
 });
 
-impl From<String> for DecisionsScoreAnswerLegendValue {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
+wire_text!(DecisionsContent, text => Self::Text(text));
 
-impl From<&str> for DecisionsScoreAnswerLegendValue {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
-
-impl From<Vec<Json>> for DecisionsScoreAnswerLegendValue {
+impl From<Vec<Json>> for DecisionsContent {
     #[inline]
     fn from(value: Vec<Json>) -> Self {
         Self::List(value)
     }
 }
 
-impl<const N: usize> From<[Json; N]> for DecisionsScoreAnswerLegendValue {
+impl<T: Into<Json>, const N: usize> From<[T; N]> for DecisionsContent {
     #[inline]
-    fn from(value: [Json; N]) -> Self {
-        Self::List(value.into())
+    fn from(value: [T; N]) -> Self {
+        Self::List(value.into_iter().map(Into::into).collect())
     }
 }
 
-impl From<JsonObject> for DecisionsScoreAnswerLegendValue {
+impl From<JsonObject> for DecisionsContent {
     #[inline]
     fn from(value: JsonObject) -> Self {
         Self::Object(value)
@@ -315,7 +303,7 @@ pub struct DecisionsRequest {
     /// Questions to answer, each under a key of your choice that the response repeats.
     pub questions: BTreeMap<String, DecisionsRequestQuestion>,
     /// What the questions are about, as text or as structured JSON.
-    pub state: DecisionsRequestState,
+    pub state: DecisionsContent,
     /// Images by reference string; the state or the questions must refer to each of them.
     pub assets: Option<BTreeMap<String, DecisionsImageAsset>>,
     /// Which providers may serve the request and how to choose among them.
@@ -350,12 +338,12 @@ impl DecisionsRequest {
     #[inline]
     pub fn new(
         model: impl Into<String>,
-        questions: impl Into<BTreeMap<String, DecisionsRequestQuestion>>,
-        state: impl Into<DecisionsRequestState>,
+        questions: impl IntoIterator<Item = (impl Into<String>, impl Into<DecisionsRequestQuestion>)>,
+        state: impl Into<DecisionsContent>,
     ) -> Self {
         Self {
             model: model.into(),
-            questions: questions.into(),
+            questions: questions.into_iter().map(|(name, value)| (name.into(), value.into())).collect(),
             state: state.into(),
             assets: None,
             provider: None,
@@ -368,7 +356,7 @@ impl DecisionsRequest {
 }
 
 wire_setters!(DecisionsRequest {
-    assets: into BTreeMap<String, DecisionsImageAsset>,
+    assets: map DecisionsImageAsset,
     provider: into ProviderPreferences,
     session_id: into String,
     trace: into TraceConfig,
@@ -435,7 +423,7 @@ wire_enum!(DecisionsImageAssetFormat {
 #[non_exhaustive]
 pub struct DecisionsNoulQuestion {
     /// What to judge, as text or as structured JSON.
-    pub instructions: DecisionsNoulQuestionInstructions,
+    pub instructions: DecisionsContent,
     /// What speaks for yes and what speaks for no.
     pub criteria: Option<DecisionsNoulQuestionCriteria>,
     /// Members beyond the typed ones; see [`Extra`].
@@ -450,7 +438,7 @@ wire_struct!(DecisionsNoulQuestion ["type" = "\"noul\""] {
 impl DecisionsNoulQuestion {
     /// With what the API requires.
     #[inline]
-    pub fn new(instructions: impl Into<DecisionsNoulQuestionInstructions>) -> Self {
+    pub fn new(instructions: impl Into<DecisionsContent>) -> Self {
         Self { instructions: instructions.into(), criteria: None, extra: Extra::new() }
     }
 }
@@ -466,9 +454,9 @@ wire_setters!(DecisionsNoulQuestion {
 #[non_exhaustive]
 pub struct DecisionsNoulQuestionCriteria {
     /// When the answer is no, as text or as structured JSON.
-    pub r#false: DecisionsNoulQuestionCriteriaFalse,
+    pub r#false: DecisionsContent,
     /// When the answer is yes, as text or as structured JSON.
-    pub r#true: DecisionsNoulQuestionCriteriaTrue,
+    pub r#true: DecisionsContent,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -481,216 +469,12 @@ wire_struct!(DecisionsNoulQuestionCriteria {
 impl DecisionsNoulQuestionCriteria {
     /// With what the API requires.
     #[inline]
-    pub fn new(
-        r#false: impl Into<DecisionsNoulQuestionCriteriaFalse>,
-        r#true: impl Into<DecisionsNoulQuestionCriteriaTrue>,
-    ) -> Self {
+    pub fn new(r#false: impl Into<DecisionsContent>, r#true: impl Into<DecisionsContent>) -> Self {
         Self { r#false: r#false.into(), r#true: r#true.into(), extra: Extra::new() }
     }
 }
 
 wire_setters!(DecisionsNoulQuestionCriteria {});
-
-/// When the answer is no, as text or as structured JSON.
-///
-/// At `DecisionsNoulQuestion.criteria.false` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum DecisionsNoulQuestionCriteriaFalse {
-    /// Plain text.
-    Text(String),
-    /// A list.
-    List(Vec<Json>),
-    /// One of the forms this value may have.
-    Object(JsonObject),
-    /// A value that fits none of these types, kept whole.
-    Unrecognized(Unrecognized),
-}
-
-wire_union!(DecisionsNoulQuestionCriteriaFalse {
-    tag "" {}
-    objects {
-        => Object,
-    }
-    shapes {
-        String => Text,
-        Array => List,
-    }
-    variants {
-        0 Text,
-        1 List,
-        2 Object,
-    }
-});
-
-impl From<String> for DecisionsNoulQuestionCriteriaFalse {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
-
-impl From<&str> for DecisionsNoulQuestionCriteriaFalse {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
-
-impl From<Vec<Json>> for DecisionsNoulQuestionCriteriaFalse {
-    #[inline]
-    fn from(value: Vec<Json>) -> Self {
-        Self::List(value)
-    }
-}
-
-impl<const N: usize> From<[Json; N]> for DecisionsNoulQuestionCriteriaFalse {
-    #[inline]
-    fn from(value: [Json; N]) -> Self {
-        Self::List(value.into())
-    }
-}
-
-impl From<JsonObject> for DecisionsNoulQuestionCriteriaFalse {
-    #[inline]
-    fn from(value: JsonObject) -> Self {
-        Self::Object(value)
-    }
-}
-
-/// When the answer is yes, as text or as structured JSON.
-///
-/// At `DecisionsNoulQuestion.criteria.true` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum DecisionsNoulQuestionCriteriaTrue {
-    /// Plain text.
-    Text(String),
-    /// A list.
-    List(Vec<Json>),
-    /// One of the forms this value may have.
-    Object(JsonObject),
-    /// A value that fits none of these types, kept whole.
-    Unrecognized(Unrecognized),
-}
-
-wire_union!(DecisionsNoulQuestionCriteriaTrue {
-    tag "" {}
-    objects {
-        => Object,
-    }
-    shapes {
-        String => Text,
-        Array => List,
-    }
-    variants {
-        0 Text,
-        1 List,
-        2 Object,
-    }
-});
-
-impl From<String> for DecisionsNoulQuestionCriteriaTrue {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
-
-impl From<&str> for DecisionsNoulQuestionCriteriaTrue {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
-
-impl From<Vec<Json>> for DecisionsNoulQuestionCriteriaTrue {
-    #[inline]
-    fn from(value: Vec<Json>) -> Self {
-        Self::List(value)
-    }
-}
-
-impl<const N: usize> From<[Json; N]> for DecisionsNoulQuestionCriteriaTrue {
-    #[inline]
-    fn from(value: [Json; N]) -> Self {
-        Self::List(value.into())
-    }
-}
-
-impl From<JsonObject> for DecisionsNoulQuestionCriteriaTrue {
-    #[inline]
-    fn from(value: JsonObject) -> Self {
-        Self::Object(value)
-    }
-}
-
-/// What to judge, as text or as structured JSON.
-///
-/// At `DecisionsNoulQuestion.instructions` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum DecisionsNoulQuestionInstructions {
-    /// Plain text.
-    Text(String),
-    /// A list.
-    List(Vec<Json>),
-    /// One of the forms this value may have.
-    Object(JsonObject),
-    /// A value that fits none of these types, kept whole.
-    Unrecognized(Unrecognized),
-}
-
-wire_union!(DecisionsNoulQuestionInstructions {
-    tag "" {}
-    objects {
-        => Object,
-    }
-    shapes {
-        String => Text,
-        Array => List,
-    }
-    variants {
-        0 Text,
-        1 List,
-        2 Object,
-    }
-});
-
-impl From<String> for DecisionsNoulQuestionInstructions {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
-
-impl From<&str> for DecisionsNoulQuestionInstructions {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
-
-impl From<Vec<Json>> for DecisionsNoulQuestionInstructions {
-    #[inline]
-    fn from(value: Vec<Json>) -> Self {
-        Self::List(value)
-    }
-}
-
-impl<const N: usize> From<[Json; N]> for DecisionsNoulQuestionInstructions {
-    #[inline]
-    fn from(value: [Json; N]) -> Self {
-        Self::List(value.into())
-    }
-}
-
-impl From<JsonObject> for DecisionsNoulQuestionInstructions {
-    #[inline]
-    fn from(value: JsonObject) -> Self {
-        Self::Object(value)
-    }
-}
 
 /// Question that makes the model pick one of several named options.
 ///
@@ -701,7 +485,7 @@ pub struct DecisionsChoiceQuestion {
     /// Options to pick from, each with a description of when it applies; the answer repeats the key.
     pub criteria: JsonObject,
     /// What to decide, as text or as structured JSON.
-    pub instructions: DecisionsChoiceQuestionInstructions,
+    pub instructions: DecisionsContent,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -714,79 +498,12 @@ wire_struct!(DecisionsChoiceQuestion ["type" = "\"choice\""] {
 impl DecisionsChoiceQuestion {
     /// With what the API requires.
     #[inline]
-    pub fn new(criteria: impl Into<JsonObject>, instructions: impl Into<DecisionsChoiceQuestionInstructions>) -> Self {
+    pub fn new(criteria: impl Into<JsonObject>, instructions: impl Into<DecisionsContent>) -> Self {
         Self { criteria: criteria.into(), instructions: instructions.into(), extra: Extra::new() }
     }
 }
 
 wire_setters!(DecisionsChoiceQuestion {});
-
-/// What to decide, as text or as structured JSON.
-///
-/// At `DecisionsChoiceQuestion.instructions` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum DecisionsChoiceQuestionInstructions {
-    /// Plain text.
-    Text(String),
-    /// A list.
-    List(Vec<Json>),
-    /// One of the forms this value may have.
-    Object(JsonObject),
-    /// A value that fits none of these types, kept whole.
-    Unrecognized(Unrecognized),
-}
-
-wire_union!(DecisionsChoiceQuestionInstructions {
-    tag "" {}
-    objects {
-        => Object,
-    }
-    shapes {
-        String => Text,
-        Array => List,
-    }
-    variants {
-        0 Text,
-        1 List,
-        2 Object,
-    }
-});
-
-impl From<String> for DecisionsChoiceQuestionInstructions {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
-
-impl From<&str> for DecisionsChoiceQuestionInstructions {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
-
-impl From<Vec<Json>> for DecisionsChoiceQuestionInstructions {
-    #[inline]
-    fn from(value: Vec<Json>) -> Self {
-        Self::List(value)
-    }
-}
-
-impl<const N: usize> From<[Json; N]> for DecisionsChoiceQuestionInstructions {
-    #[inline]
-    fn from(value: [Json; N]) -> Self {
-        Self::List(value.into())
-    }
-}
-
-impl From<JsonObject> for DecisionsChoiceQuestionInstructions {
-    #[inline]
-    fn from(value: JsonObject) -> Self {
-        Self::Object(value)
-    }
-}
 
 /// Question that makes the model rate something on an ordered scale.
 ///
@@ -797,9 +514,9 @@ pub struct DecisionsScoreQuestion {
     /// Levels of the scale, lowest first, each as text or as structured JSON.
     ///
     /// At least 1 element.
-    pub criteria: Vec<DecisionsScoreQuestionCriteriaItem>,
+    pub criteria: Vec<DecisionsContent>,
     /// What to rate, as text or as structured JSON.
-    pub instructions: DecisionsScoreQuestionInstructions,
+    pub instructions: DecisionsContent,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -812,153 +529,15 @@ wire_struct!(DecisionsScoreQuestion ["type" = "\"score\""] {
 impl DecisionsScoreQuestion {
     /// With what the API requires.
     #[inline]
-    pub fn new(
-        criteria: impl IntoIterator<Item = impl Into<DecisionsScoreQuestionCriteriaItem>>,
-        instructions: impl Into<DecisionsScoreQuestionInstructions>,
+    pub fn new<Criteria>(
+        criteria: impl IntoList<DecisionsContent, Criteria>,
+        instructions: impl Into<DecisionsContent>,
     ) -> Self {
-        Self {
-            criteria: criteria.into_iter().map(Into::into).collect(),
-            instructions: instructions.into(),
-            extra: Extra::new(),
-        }
+        Self { criteria: criteria.into_list(), instructions: instructions.into(), extra: Extra::new() }
     }
 }
 
 wire_setters!(DecisionsScoreQuestion {});
-
-/// What `DecisionsScoreQuestion.criteria[]` may be.
-///
-/// At `DecisionsScoreQuestion.criteria[]` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum DecisionsScoreQuestionCriteriaItem {
-    /// Plain text.
-    Text(String),
-    /// A list.
-    List(Vec<Json>),
-    /// One of the forms this value may have.
-    Object(JsonObject),
-    /// A value that fits none of these types, kept whole.
-    Unrecognized(Unrecognized),
-}
-
-wire_union!(DecisionsScoreQuestionCriteriaItem {
-    tag "" {}
-    objects {
-        => Object,
-    }
-    shapes {
-        String => Text,
-        Array => List,
-    }
-    variants {
-        0 Text,
-        1 List,
-        2 Object,
-    }
-});
-
-impl From<String> for DecisionsScoreQuestionCriteriaItem {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
-
-impl From<&str> for DecisionsScoreQuestionCriteriaItem {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
-
-impl From<Vec<Json>> for DecisionsScoreQuestionCriteriaItem {
-    #[inline]
-    fn from(value: Vec<Json>) -> Self {
-        Self::List(value)
-    }
-}
-
-impl<const N: usize> From<[Json; N]> for DecisionsScoreQuestionCriteriaItem {
-    #[inline]
-    fn from(value: [Json; N]) -> Self {
-        Self::List(value.into())
-    }
-}
-
-impl From<JsonObject> for DecisionsScoreQuestionCriteriaItem {
-    #[inline]
-    fn from(value: JsonObject) -> Self {
-        Self::Object(value)
-    }
-}
-
-/// What to rate, as text or as structured JSON.
-///
-/// At `DecisionsScoreQuestion.instructions` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum DecisionsScoreQuestionInstructions {
-    /// Plain text.
-    Text(String),
-    /// A list.
-    List(Vec<Json>),
-    /// One of the forms this value may have.
-    Object(JsonObject),
-    /// A value that fits none of these types, kept whole.
-    Unrecognized(Unrecognized),
-}
-
-wire_union!(DecisionsScoreQuestionInstructions {
-    tag "" {}
-    objects {
-        => Object,
-    }
-    shapes {
-        String => Text,
-        Array => List,
-    }
-    variants {
-        0 Text,
-        1 List,
-        2 Object,
-    }
-});
-
-impl From<String> for DecisionsScoreQuestionInstructions {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
-
-impl From<&str> for DecisionsScoreQuestionInstructions {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
-
-impl From<Vec<Json>> for DecisionsScoreQuestionInstructions {
-    #[inline]
-    fn from(value: Vec<Json>) -> Self {
-        Self::List(value)
-    }
-}
-
-impl<const N: usize> From<[Json; N]> for DecisionsScoreQuestionInstructions {
-    #[inline]
-    fn from(value: [Json; N]) -> Self {
-        Self::List(value.into())
-    }
-}
-
-impl From<JsonObject> for DecisionsScoreQuestionInstructions {
-    #[inline]
-    fn from(value: JsonObject) -> Self {
-        Self::Object(value)
-    }
-}
 
 /// Question that makes the model locate something in an image.
 ///
@@ -967,7 +546,7 @@ impl From<JsonObject> for DecisionsScoreQuestionInstructions {
 #[non_exhaustive]
 pub struct DecisionsBoxQuestion {
     /// What to locate, as text or as structured JSON.
-    pub instructions: DecisionsBoxQuestionInstructions,
+    pub instructions: DecisionsContent,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -979,79 +558,12 @@ wire_struct!(DecisionsBoxQuestion ["type" = "\"box\""] {
 impl DecisionsBoxQuestion {
     /// With what the API requires.
     #[inline]
-    pub fn new(instructions: impl Into<DecisionsBoxQuestionInstructions>) -> Self {
+    pub fn new(instructions: impl Into<DecisionsContent>) -> Self {
         Self { instructions: instructions.into(), extra: Extra::new() }
     }
 }
 
 wire_setters!(DecisionsBoxQuestion {});
-
-/// What to locate, as text or as structured JSON.
-///
-/// At `DecisionsBoxQuestion.instructions` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum DecisionsBoxQuestionInstructions {
-    /// Plain text.
-    Text(String),
-    /// A list.
-    List(Vec<Json>),
-    /// One of the forms this value may have.
-    Object(JsonObject),
-    /// A value that fits none of these types, kept whole.
-    Unrecognized(Unrecognized),
-}
-
-wire_union!(DecisionsBoxQuestionInstructions {
-    tag "" {}
-    objects {
-        => Object,
-    }
-    shapes {
-        String => Text,
-        Array => List,
-    }
-    variants {
-        0 Text,
-        1 List,
-        2 Object,
-    }
-});
-
-impl From<String> for DecisionsBoxQuestionInstructions {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
-
-impl From<&str> for DecisionsBoxQuestionInstructions {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
-
-impl From<Vec<Json>> for DecisionsBoxQuestionInstructions {
-    #[inline]
-    fn from(value: Vec<Json>) -> Self {
-        Self::List(value)
-    }
-}
-
-impl<const N: usize> From<[Json; N]> for DecisionsBoxQuestionInstructions {
-    #[inline]
-    fn from(value: [Json; N]) -> Self {
-        Self::List(value.into())
-    }
-}
-
-impl From<JsonObject> for DecisionsBoxQuestionInstructions {
-    #[inline]
-    fn from(value: JsonObject) -> Self {
-        Self::Object(value)
-    }
-}
 
 /// What `DecisionsRequest.questions{}` may be.
 ///
@@ -1121,72 +633,5 @@ impl From<DecisionsBoxQuestion> for DecisionsRequestQuestion {
     #[inline]
     fn from(value: DecisionsBoxQuestion) -> Self {
         Self::Box(value)
-    }
-}
-
-/// What the questions are about, as text or as structured JSON.
-///
-/// At `DecisionsRequest.state` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum DecisionsRequestState {
-    /// Plain text.
-    Text(String),
-    /// A list.
-    List(Vec<Json>),
-    /// One of the forms this value may have.
-    Object(JsonObject),
-    /// A value that fits none of these types, kept whole.
-    Unrecognized(Unrecognized),
-}
-
-wire_union!(DecisionsRequestState {
-    tag "" {}
-    objects {
-        => Object,
-    }
-    shapes {
-        String => Text,
-        Array => List,
-    }
-    variants {
-        0 Text,
-        1 List,
-        2 Object,
-    }
-});
-
-impl From<String> for DecisionsRequestState {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
-
-impl From<&str> for DecisionsRequestState {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
-
-impl From<Vec<Json>> for DecisionsRequestState {
-    #[inline]
-    fn from(value: Vec<Json>) -> Self {
-        Self::List(value)
-    }
-}
-
-impl<const N: usize> From<[Json; N]> for DecisionsRequestState {
-    #[inline]
-    fn from(value: [Json; N]) -> Self {
-        Self::List(value.into())
-    }
-}
-
-impl From<JsonObject> for DecisionsRequestState {
-    #[inline]
-    fn from(value: JsonObject) -> Self {
-        Self::Object(value)
     }
 }

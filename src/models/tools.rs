@@ -2,7 +2,7 @@
 
 //! Types of `tools`.
 
-use crate::core::wire::{Root, wire_enum, wire_struct};
+use crate::core::wire::{IntoNumber, Root, wire_enum, wire_struct};
 use crate::core::{Page, Parts};
 use crate::models::*;
 
@@ -11,7 +11,7 @@ use crate::models::*;
 /// At `listTools(api_format)` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum ListToolsApiFormat {
+pub enum ToolApiFormat {
     /// The Responses API.
     Responses,
     /// The Chat Completions API.
@@ -22,7 +22,7 @@ pub enum ListToolsApiFormat {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(ListToolsApiFormat {
+wire_enum!(ToolApiFormat {
     Responses = "responses",
     ChatCompletions = "chat-completions",
     AnthropicMessages = "anthropic-messages",
@@ -41,7 +41,7 @@ pub struct ToolsListToolsParams {
     /// From 1 to 100. Default `50`.
     pub limit: Option<i64>,
     /// Keeps only tools that work in this API format.
-    pub api_format: Option<ListToolsApiFormat>,
+    pub api_format: Option<ToolApiFormat>,
 }
 
 impl ToolsListToolsParams {
@@ -64,23 +64,23 @@ impl ToolsListToolsParams {
     /// Sets the parameter `offset`.
     #[must_use]
     #[inline]
-    pub fn offset(mut self, offset: i64) -> Self {
-        self.offset = Some(offset);
+    pub fn offset(mut self, offset: impl IntoNumber<i64>) -> Self {
+        self.offset = Some(offset.into_number());
         self
     }
 
     /// Sets the parameter `limit`.
     #[must_use]
     #[inline]
-    pub fn limit(mut self, limit: i64) -> Self {
-        self.limit = Some(limit);
+    pub fn limit(mut self, limit: impl IntoNumber<i64>) -> Self {
+        self.limit = Some(limit.into_number());
         self
     }
 
     /// Sets the parameter `api_format`.
     #[must_use]
     #[inline]
-    pub fn api_format(mut self, api_format: impl Into<ListToolsApiFormat>) -> Self {
+    pub fn api_format(mut self, api_format: impl Into<ToolApiFormat>) -> Self {
         self.api_format = Some(api_format.into());
         self
     }
@@ -95,7 +95,7 @@ pub struct ListToolsResponse {
     /// Server tools on this page.
     pub data: Vec<ServerTool>,
     /// Where to continue reading the list.
-    pub links: ListToolsResponseLinks,
+    pub links: PageLinks,
     /// How many server tools there are altogether, across all pages.
     pub total_count: i64,
     /// Members beyond the typed ones; see [`Extra`].
@@ -157,7 +157,7 @@ pub struct ServerTool {
     /// Short description for people, which models never see.
     pub summary: String,
     /// API formats in which a request can use the tool.
-    pub supported_api_formats: Vec<ServerToolSupportedApiFormat>,
+    pub supported_api_formats: Vec<ToolApiFormat>,
     /// Description from which the model learns what the tool does.
     pub tool_description: String,
     /// Members beyond the typed ones; see [`Extra`].
@@ -189,7 +189,7 @@ wire_struct!(ServerTool {
 #[non_exhaustive]
 pub struct ServerToolInputName {
     /// API formats in which the name can be used.
-    pub api_formats: Vec<ServerToolInputNameApiFormat>,
+    pub api_formats: Vec<ToolApiFormat>,
     /// Names that the calls have in the response, by API format; a format that hides the calls has no entry.
     pub output_names: Vec<ServerToolOutputName>,
     /// The name itself, as the `type` of a tool, such as `web_search_20250305`.
@@ -204,28 +204,6 @@ wire_struct!(ServerToolInputName {
     2 r#type: "type" Required,
 });
 
-/// The values of `ServerToolInputName.api_formats[]`.
-///
-/// At `ServerToolInputName.api_formats[]` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ServerToolInputNameApiFormat {
-    /// The Responses API.
-    Responses,
-    /// The Chat Completions API.
-    ChatCompletions,
-    /// The Messages API in the format of Anthropic.
-    AnthropicMessages,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(ServerToolInputNameApiFormat {
-    Responses = "responses",
-    ChatCompletions = "chat-completions",
-    AnthropicMessages = "anthropic-messages",
-});
-
 /// Name that the calls of a server tool have in one API format.
 ///
 /// Schema `ServerToolOutputName` of the API document.
@@ -233,7 +211,7 @@ wire_enum!(ServerToolInputNameApiFormat {
 #[non_exhaustive]
 pub struct ServerToolOutputName {
     /// API format that the name is used in.
-    pub api_format: ServerToolOutputNameApiFormat,
+    pub api_format: ToolApiFormat,
     /// Value of `type` by which to recognize the call: on an output item, a content block or a reasoning detail, depending on the format.
     pub r#type: String,
     /// Tool name inside the content block; present only if a Messages response shows the call as `server_tool_use`.
@@ -248,28 +226,6 @@ wire_struct!(ServerToolOutputName {
     2 name: "name" Optional,
 });
 
-/// API format that the name is used in.
-///
-/// At `ServerToolOutputName.api_format` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ServerToolOutputNameApiFormat {
-    /// The Responses API.
-    Responses,
-    /// The Chat Completions API.
-    ChatCompletions,
-    /// The Messages API in the format of Anthropic.
-    AnthropicMessages,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(ServerToolOutputNameApiFormat {
-    Responses = "responses",
-    ChatCompletions = "chat-completions",
-    AnthropicMessages = "anthropic-messages",
-});
-
 /// One way to run a server tool, with what it costs.
 ///
 /// Schema `ServerToolEngine` of the API document.
@@ -279,7 +235,7 @@ pub struct ServerToolEngine {
     /// Whether you must or can supply an API key of your own for the engine.
     pub byok: ServerToolEngineByok,
     /// Regions within which the engine can keep a request; a region-bound request can run only on an engine that lists its region.
-    pub data_regions: Vec<ServerToolEngineDataRegion>,
+    pub data_regions: Vec<DataRegion>,
     /// Mode that the engine runs in, and charges for, if the request does not set one; null if it has no modes.
     pub default_mode: Option<String>,
     /// Party that carries out the calls.
@@ -330,28 +286,6 @@ wire_enum!(ServerToolEngineByok {
     Required = "required",
     Optional = "optional",
     None = "none",
-});
-
-/// The values of `ServerToolEngine.data_regions[]`.
-///
-/// At `ServerToolEngine.data_regions[]` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ServerToolEngineDataRegion {
-    /// Requests may be handled in any region.
-    Global,
-    /// Requests stay within Europe.
-    Europe,
-    /// Requests stay within the United States.
-    Us,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(ServerToolEngineDataRegion {
-    Global = "global",
-    Europe = "europe",
-    Us = "us",
 });
 
 /// Party that carries out the calls of a server tool.
@@ -464,44 +398,6 @@ wire_enum!(ServerToolStatus {
     Deprecated = "deprecated",
 });
 
-/// The values of `ServerTool.supported_api_formats[]`.
-///
-/// At `ServerTool.supported_api_formats[]` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ServerToolSupportedApiFormat {
-    /// The Responses API.
-    Responses,
-    /// The Chat Completions API.
-    ChatCompletions,
-    /// The Messages API in the format of Anthropic.
-    AnthropicMessages,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(ServerToolSupportedApiFormat {
-    Responses = "responses",
-    ChatCompletions = "chat-completions",
-    AnthropicMessages = "anthropic-messages",
-});
-
-/// Where to continue reading the list.
-///
-/// At `ListToolsResponse.links` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct ListToolsResponseLinks {
-    /// Address of the page that follows; null once the list is complete.
-    pub next: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(ListToolsResponseLinks {
-    0 next: "next" Nullable,
-});
-
 /// Carries one server tool in detail.
 ///
 /// Schema `GetToolResponse` of the API document. The answer of `tools_get_tool`.
@@ -555,7 +451,7 @@ pub struct ServerToolDetails {
     /// Short description for people, which models never see.
     pub summary: String,
     /// API formats in which a request can use the tool.
-    pub supported_api_formats: Vec<ServerToolSupportedApiFormat>,
+    pub supported_api_formats: Vec<ToolApiFormat>,
     /// Description from which the model learns what the tool does.
     pub tool_description: String,
     /// Members beyond the typed ones; see [`Extra`].

@@ -2,9 +2,7 @@
 
 //! Types of `tts`.
 
-use std::collections::BTreeMap;
-
-use crate::core::wire::{wire_enum, wire_setters, wire_struct, wire_union};
+use crate::core::wire::{wire_enum, wire_setters, wire_struct, wire_text, wire_union};
 use crate::models::*;
 
 /// Body of a text-to-speech call: what to say, with which model and in which voice.
@@ -22,7 +20,7 @@ pub struct SpeechRequest {
     /// How to speak, for example calmly, quickly or with joy; models without support for instructions ignore them.
     pub instructions: Option<String>,
     /// Settings handed on to individual providers outside the common parameters.
-    pub provider: Option<SpeechRequestProvider>,
+    pub provider: Option<AudioProviderPreferences>,
     /// Encoding of the audio that comes back: compressed or raw samples.
     ///
     /// Default `pcm`.
@@ -85,10 +83,10 @@ impl SpeechRequest {
 wire_setters!(SpeechRequest {
     input_references: list SpeechInputReference,
     instructions: into String,
-    provider: into SpeechRequestProvider,
+    provider: into AudioProviderPreferences,
     response_format: into SpeechRequestResponseFormat,
     session_id: into String,
-    speed: exact f64,
+    speed: number f64,
     trace: into TraceConfig,
     user: into String,
     voice: into String,
@@ -126,6 +124,8 @@ impl SpeechTurn {
     }
 }
 
+wire_text!(SpeechTurn, text => Self::new(text));
+
 wire_setters!(SpeechTurn {
     instructions: into String,
     voice: into String,
@@ -158,19 +158,7 @@ wire_union!(SpeechInput {
     }
 });
 
-impl From<String> for SpeechInput {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
-
-impl From<&str> for SpeechInput {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
+wire_text!(SpeechInput, text => Self::Text(text));
 
 impl From<Vec<SpeechTurn>> for SpeechInput {
     #[inline]
@@ -179,10 +167,17 @@ impl From<Vec<SpeechTurn>> for SpeechInput {
     }
 }
 
-impl<const N: usize> From<[SpeechTurn; N]> for SpeechInput {
+impl<T: Into<SpeechTurn>, const N: usize> From<[T; N]> for SpeechInput {
     #[inline]
-    fn from(value: [SpeechTurn; N]) -> Self {
-        Self::List(value.into())
+    fn from(value: [T; N]) -> Self {
+        Self::List(value.into_iter().map(Into::into).collect())
+    }
+}
+
+impl From<SpeechTurn> for SpeechInput {
+    #[inline]
+    fn from(value: SpeechTurn) -> Self {
+        Self::List(vec![value])
     }
 }
 
@@ -252,88 +247,6 @@ wire_setters!(SpeechInputReferenceAudioInput {
     url: into String,
 });
 
-/// Part that gives the words spoken in the reference recording, to help the cloning.
-///
-/// Schema `SpeechInputReferenceText` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct SpeechInputReferenceText {
-    /// Words spoken in the recording that this part goes with.
-    ///
-    /// At most 10000 characters.
-    pub text: String,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(SpeechInputReferenceText ["type" = "\"text\""] {
-    0 text: "text" Required,
-});
-
-impl SpeechInputReferenceText {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(text: impl Into<String>) -> Self {
-        Self { text: text.into(), extra: Extra::new() }
-    }
-}
-
-wire_setters!(SpeechInputReferenceText {});
-
-/// Part that carries a picture: alone it suggests the voice to create, next to a recording it shows the scene in which the cloned voice speaks.
-///
-/// Schema `SpeechInputReferenceImage` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct SpeechInputReferenceImage {
-    /// Wrapper around the location of the picture.
-    pub image_url: SpeechInputReferenceImageInput,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(SpeechInputReferenceImage ["type" = "\"image_url\""] {
-    0 image_url: "image_url" Required,
-});
-
-impl SpeechInputReferenceImage {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(image_url: impl Into<SpeechInputReferenceImageInput>) -> Self {
-        Self { image_url: image_url.into(), extra: Extra::new() }
-    }
-}
-
-wire_setters!(SpeechInputReferenceImage {});
-
-/// Location of a reference picture, remote or inline.
-///
-/// Schema `SpeechInputReferenceImageInput` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct SpeechInputReferenceImageInput {
-    /// The picture as a base64 data URI, or its public address, from which OpenRouter downloads it and sends on the bytes; JPEG, PNG and WebP work.
-    ///
-    /// From 1 to 20971520 characters.
-    pub url: String,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(SpeechInputReferenceImageInput {
-    0 url: "url" Required,
-});
-
-impl SpeechInputReferenceImageInput {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(url: impl Into<String>) -> Self {
-        Self { url: url.into(), extra: Extra::new() }
-    }
-}
-
-wire_setters!(SpeechInputReferenceImageInput {});
-
 /// One part of the voice sample to imitate: the recording or its transcript; nothing is kept between requests.
 ///
 /// Schema `SpeechInputReference` of the API document.
@@ -347,11 +260,11 @@ pub enum SpeechInputReference {
     /// Part that gives the words spoken in the reference recording, to help the cloning.
     ///
     /// `type` is `text`.
-    Text(SpeechInputReferenceText),
+    Text(ContentPartText),
     /// Part that carries a picture: alone it suggests the voice to create, next to a recording it shows the scene in which the cloned voice speaks.
     ///
     /// `type` is `image_url`.
-    ImageUrl(SpeechInputReferenceImage),
+    ImageUrl(ContentPartImage),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
@@ -378,74 +291,21 @@ impl From<SpeechInputReferenceAudio> for SpeechInputReference {
     }
 }
 
-impl From<SpeechInputReferenceText> for SpeechInputReference {
+impl From<ContentPartText> for SpeechInputReference {
     #[inline]
-    fn from(value: SpeechInputReferenceText) -> Self {
+    fn from(value: ContentPartText) -> Self {
         Self::Text(value)
     }
 }
 
-impl From<SpeechInputReferenceImage> for SpeechInputReference {
+wire_text!(SpeechInputReference, text => Self::Text(text.into()));
+
+impl From<ContentPartImage> for SpeechInputReference {
     #[inline]
-    fn from(value: SpeechInputReferenceImage) -> Self {
+    fn from(value: ContentPartImage) -> Self {
         Self::ImageUrl(value)
     }
 }
-
-/// Settings handed on to individual providers outside the common parameters.
-///
-/// At `SpeechRequest.provider` in the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct SpeechRequestProvider {
-    /// Policy on providers that keep or train on your data; the request fails when no provider satisfies it.
-    pub data_collection: Option<SpeechRequestProviderDataCollection>,
-    /// Raw options keyed by provider; only the provider that serves the request sees its own.
-    pub options: Option<BTreeMap<String, JsonObject>>,
-    /// With `true`, admits only endpoints under zero data retention, which keep nothing you send.
-    pub zdr: Option<bool>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(SpeechRequestProvider {
-    0 data_collection: "data_collection" Optional,
-    1 options: "options" Optional,
-    2 zdr: "zdr" Optional,
-});
-
-impl SpeechRequestProvider {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(SpeechRequestProvider {
-    data_collection: into SpeechRequestProviderDataCollection,
-    options: into BTreeMap<String, JsonObject>,
-    zdr: exact bool,
-});
-
-/// Policy on providers that keep or train on your data; the request fails when no provider satisfies it.
-///
-/// At `SpeechRequest.provider.data_collection` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum SpeechRequestProviderDataCollection {
-    /// Avoid every provider that collects user data.
-    Deny,
-    /// Accept providers that may store and train on data.
-    Allow,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(SpeechRequestProviderDataCollection {
-    Deny = "deny",
-    Allow = "allow",
-});
 
 /// Encoding of the audio that comes back: compressed or raw samples.
 ///

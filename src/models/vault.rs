@@ -2,7 +2,7 @@
 
 //! Types of `vault`.
 
-use crate::core::wire::{Root, wire_enum, wire_setters, wire_struct};
+use crate::core::wire::{IntoList, IntoNumber, Root, wire_enum, wire_setters, wire_struct};
 use crate::core::{Page, Parts};
 use crate::models::*;
 
@@ -99,7 +99,7 @@ pub struct VaultCustomOrigin {
     /// Start of the URL path that narrows the destination; null if all paths of the host are meant.
     pub path_prefix: Option<String>,
     /// Whether requests to the destination would get a credential when the table was read.
-    pub status: VaultCustomOriginStatus,
+    pub status: VaultOriginStatus,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -115,7 +115,7 @@ wire_struct!(VaultCustomOrigin {
 /// At `VaultRoutingTable.custom_origins[].status` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct VaultCustomOriginStatus {
+pub struct VaultOriginStatus {
     /// Code of the problem with the credential, present only in the `failing` state.
     pub failure: Option<String>,
     /// Whether the vault has a credential for the destination and can use it.
@@ -124,7 +124,7 @@ pub struct VaultCustomOriginStatus {
     pub extra: Extra,
 }
 
-wire_struct!(VaultCustomOriginStatus {
+wire_struct!(VaultOriginStatus {
     0 failure: "failure" Nullable,
     1 state: "state" Required,
 });
@@ -488,7 +488,7 @@ pub struct VaultMcpOrigin {
     /// Addresses for which the credential of the server is used.
     pub routes: Vec<VaultMcpOriginRoute>,
     /// Whether requests to the server would get a credential; null for personal accounts, since that depends on the member.
-    pub status: Option<VaultMcpOriginStatus>,
+    pub status: Option<VaultOriginStatus>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -518,25 +518,6 @@ pub struct VaultMcpOriginRoute {
 wire_struct!(VaultMcpOriginRoute {
     0 host: "host" Required,
     1 path_prefix: "path_prefix" Nullable,
-});
-
-/// Whether requests to the server would get a credential; null for personal accounts, since that depends on the member.
-///
-/// At `VaultRoutingTable.mcp_origins[].status` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct VaultMcpOriginStatus {
-    /// Code of the problem with the credential, present only in the `failing` state.
-    pub failure: Option<String>,
-    /// Whether the vault has a credential for the server and can use it.
-    pub state: VaultOriginState,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(VaultMcpOriginStatus {
-    0 failure: "failure" Nullable,
-    1 state: "state" Required,
 });
 
 /// The object at `VaultRoutingTable.secrets[]`.
@@ -652,16 +633,16 @@ impl VaultEffectiveSecretsParams {
     /// Sets the parameter `limit`.
     #[must_use]
     #[inline]
-    pub fn limit(mut self, limit: i64) -> Self {
-        self.limit = Some(limit);
+    pub fn limit(mut self, limit: impl IntoNumber<i64>) -> Self {
+        self.limit = Some(limit.into_number());
         self
     }
 
     /// Sets the parameter `offset`.
     #[must_use]
     #[inline]
-    pub fn offset(mut self, offset: i64) -> Self {
-        self.offset = Some(offset);
+    pub fn offset(mut self, offset: impl IntoNumber<i64>) -> Self {
+        self.offset = Some(offset.into_number());
         self
     }
 }
@@ -772,16 +753,16 @@ impl VaultListInternVaultSecretsParams {
     /// Sets the parameter `limit`.
     #[must_use]
     #[inline]
-    pub fn limit(mut self, limit: i64) -> Self {
-        self.limit = Some(limit);
+    pub fn limit(mut self, limit: impl IntoNumber<i64>) -> Self {
+        self.limit = Some(limit.into_number());
         self
     }
 
     /// Sets the parameter `offset`.
     #[must_use]
     #[inline]
-    pub fn offset(mut self, offset: i64) -> Self {
-        self.offset = Some(offset);
+    pub fn offset(mut self, offset: impl IntoNumber<i64>) -> Self {
+        self.offset = Some(offset.into_number());
         self
     }
 }
@@ -899,8 +880,8 @@ wire_struct!(VaultSecretCopyRequest {
 impl VaultSecretCopyRequest {
     /// With what the API requires.
     #[inline]
-    pub fn new(names: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        Self { names: names.into_iter().map(Into::into).collect(), extra: Extra::new() }
+    pub fn new<Names>(names: impl IntoList<String, Names>) -> Self {
+        Self { names: names.into_list(), extra: Extra::new() }
     }
 }
 
@@ -950,8 +931,8 @@ wire_struct!(VaultSecretWriteRequest {
 impl VaultSecretWriteRequest {
     /// With what the API requires.
     #[inline]
-    pub fn new(hosts: impl IntoIterator<Item = impl Into<String>>, value: impl Into<Secret>) -> Self {
-        Self { hosts: hosts.into_iter().map(Into::into).collect(), value: value.into(), extra: Extra::new() }
+    pub fn new<Hosts>(hosts: impl IntoList<String, Hosts>, value: impl Into<Secret>) -> Self {
+        Self { hosts: hosts.into_list(), value: value.into(), extra: Extra::new() }
     }
 }
 
@@ -988,16 +969,16 @@ impl VaultListVaultSecretsParams {
     /// Sets the parameter `limit`.
     #[must_use]
     #[inline]
-    pub fn limit(mut self, limit: i64) -> Self {
-        self.limit = Some(limit);
+    pub fn limit(mut self, limit: impl IntoNumber<i64>) -> Self {
+        self.limit = Some(limit.into_number());
         self
     }
 
     /// Sets the parameter `offset`.
     #[must_use]
     #[inline]
-    pub fn offset(mut self, offset: i64) -> Self {
-        self.offset = Some(offset);
+    pub fn offset(mut self, offset: impl IntoNumber<i64>) -> Self {
+        self.offset = Some(offset.into_number());
         self
     }
 }

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use crate::core::Parts;
-use crate::core::wire::{Root, wire_enum, wire_setters, wire_struct, wire_union};
+use crate::core::wire::{IntoNumber, Root, wire_enum, wire_setters, wire_struct, wire_union};
 use crate::models::*;
 
 /// State of a video job, given when you submit it and each time you poll.
@@ -109,7 +109,7 @@ pub struct VideoGenerationRequest {
     /// Slug of the video model that does the work.
     pub model: String,
     /// Shape of the picture, as width to height; combine it with `resolution`.
-    pub aspect_ratio: Option<VideoGenerationRequestAspectRatio>,
+    pub aspect_ratio: Option<VideoAspectRatio>,
     /// HTTPS address that gets a webhook once the job is done; takes precedence over the one set for the workspace.
     ///
     /// Format `uri`.
@@ -135,7 +135,7 @@ pub struct VideoGenerationRequest {
     /// Settings handed on to individual providers outside the common parameters.
     pub provider: Option<VideoGenerationRequestProvider>,
     /// Sharpness class of the video; combine it with `aspect_ratio`, or give `size` instead.
-    pub resolution: Option<VideoGenerationRequestResolution>,
+    pub resolution: Option<VideoResolution>,
     /// Fixes the random choices so that equal requests tend to give equal videos; not every provider guarantees it.
     pub seed: Option<i64>,
     /// Ties together requests of one conversation or workflow in your traces and logs, hidden from providers; wins over the `x-session-id` header.
@@ -208,22 +208,22 @@ impl VideoGenerationRequest {
 }
 
 wire_setters!(VideoGenerationRequest {
-    aspect_ratio: into VideoGenerationRequestAspectRatio,
+    aspect_ratio: into VideoAspectRatio,
     callback_url: into String,
-    creativity: exact i64,
-    duration: exact i64,
+    creativity: number i64,
+    duration: number i64,
     frame_images: list FrameImage,
     generate_audio: exact bool,
     input_references: list InputReference,
     previous_job_id: into String,
     prompt: into String,
     provider: into VideoGenerationRequestProvider,
-    resolution: into VideoGenerationRequestResolution,
-    seed: exact i64,
+    resolution: into VideoResolution,
+    seed: number i64,
     session_id: into String,
     size: into String,
     trace: into TraceConfig,
-    upscale_factor: exact f64,
+    upscale_factor: number f64,
     user: into String,
 });
 
@@ -232,7 +232,7 @@ wire_setters!(VideoGenerationRequest {
 /// At `VideoGenerationRequest.aspect_ratio` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum VideoGenerationRequestAspectRatio {
+pub enum VideoAspectRatio {
     /// Landscape widescreen, as on televisions and monitors.
     V16_9,
     /// Tall portrait, as on phones.
@@ -255,7 +255,7 @@ pub enum VideoGenerationRequestAspectRatio {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(VideoGenerationRequestAspectRatio {
+wire_enum!(VideoAspectRatio {
     V16_9 = "16:9",
     V9_16 = "9:16",
     V1_1 = "1:1",
@@ -274,9 +274,9 @@ wire_enum!(VideoGenerationRequestAspectRatio {
 #[non_exhaustive]
 pub struct FrameImage {
     /// Wrapper around the location of the picture.
-    pub image_url: ContentPartImageUrl,
+    pub image_url: MediaUrl,
     /// Which end of the video the picture fixes.
-    pub frame_type: FrameImageFrameType,
+    pub frame_type: FrameType,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -289,7 +289,7 @@ wire_struct!(FrameImage ["type" = "\"image_url\""] {
 impl FrameImage {
     /// With what the API requires.
     #[inline]
-    pub fn new(image_url: impl Into<ContentPartImageUrl>, frame_type: impl Into<FrameImageFrameType>) -> Self {
+    pub fn new(image_url: impl Into<MediaUrl>, frame_type: impl Into<FrameType>) -> Self {
         Self { image_url: image_url.into(), frame_type: frame_type.into(), extra: Extra::new() }
     }
 }
@@ -301,7 +301,7 @@ wire_setters!(FrameImage {});
 /// At `FrameImage.frame_type` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum FrameImageFrameType {
+pub enum FrameType {
     /// The video opens with the picture.
     FirstFrame,
     /// The video closes with the picture.
@@ -310,7 +310,7 @@ pub enum FrameImageFrameType {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(FrameImageFrameType {
+wire_enum!(FrameType {
     FirstFrame = "first_frame",
     LastFrame = "last_frame",
 });
@@ -322,7 +322,7 @@ wire_enum!(FrameImageFrameType {
 #[non_exhaustive]
 pub struct ContentPartAudio {
     /// Wrapper around the location of the sound.
-    pub audio_url: ContentPartAudioUrl,
+    pub audio_url: MediaUrl,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -334,38 +334,12 @@ wire_struct!(ContentPartAudio ["type" = "\"audio_url\""] {
 impl ContentPartAudio {
     /// With what the API requires.
     #[inline]
-    pub fn new(audio_url: impl Into<ContentPartAudioUrl>) -> Self {
+    pub fn new(audio_url: impl Into<MediaUrl>) -> Self {
         Self { audio_url: audio_url.into(), extra: Extra::new() }
     }
 }
 
 wire_setters!(ContentPartAudio {});
-
-/// Wrapper around the location of the sound.
-///
-/// At `ContentPartAudio.audio_url` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct ContentPartAudioUrl {
-    /// Where the sound can be fetched from.
-    pub url: String,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(ContentPartAudioUrl {
-    0 url: "url" Required,
-});
-
-impl ContentPartAudioUrl {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(url: impl Into<String>) -> Self {
-        Self { url: url.into(), extra: Extra::new() }
-    }
-}
-
-wire_setters!(ContentPartAudioUrl {});
 
 /// Film clip referenced by URL within multimodal input.
 ///
@@ -374,7 +348,7 @@ wire_setters!(ContentPartAudioUrl {});
 #[non_exhaustive]
 pub struct ContentPartVideo {
     /// Wrapper around the location of the clip.
-    pub video_url: ContentPartVideoUrl,
+    pub video_url: MediaUrl,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -386,38 +360,12 @@ wire_struct!(ContentPartVideo ["type" = "\"video_url\""] {
 impl ContentPartVideo {
     /// With what the API requires.
     #[inline]
-    pub fn new(video_url: impl Into<ContentPartVideoUrl>) -> Self {
+    pub fn new(video_url: impl Into<MediaUrl>) -> Self {
         Self { video_url: video_url.into(), extra: Extra::new() }
     }
 }
 
 wire_setters!(ContentPartVideo {});
-
-/// Wrapper around the location of the clip.
-///
-/// At `ContentPartVideo.video_url` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct ContentPartVideoUrl {
-    /// Where the clip can be fetched from.
-    pub url: String,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(ContentPartVideoUrl {
-    0 url: "url" Required,
-});
-
-impl ContentPartVideoUrl {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(url: impl Into<String>) -> Self {
-        Self { url: url.into(), extra: Extra::new() }
-    }
-}
-
-wire_setters!(ContentPartVideoUrl {});
 
 /// Picture, sound or clip that steers video generation; every provider takes pictures, only some heed the other two.
 ///
@@ -425,7 +373,7 @@ wire_setters!(ContentPartVideoUrl {});
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum InputReference {
-    /// Picture referenced by URL within multimodal input.
+    /// Part that carries a picture: alone it suggests the voice to create, next to a recording it shows the scene in which the cloned voice speaks.
     ///
     /// `type` is `image_url`.
     ImageUrl(ContentPartImage),
@@ -502,7 +450,7 @@ impl VideoGenerationRequestProvider {
 }
 
 wire_setters!(VideoGenerationRequestProvider {
-    options: into BTreeMap<String, JsonObject>,
+    options: map JsonObject,
 });
 
 /// Sharpness class of the video; combine it with `aspect_ratio`, or give `size` instead.
@@ -510,7 +458,7 @@ wire_setters!(VideoGenerationRequestProvider {
 /// At `VideoGenerationRequest.resolution` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum VideoGenerationRequestResolution {
+pub enum VideoResolution {
     /// The value `360p`.
     V360p,
     /// Standard definition, 480 lines.
@@ -531,7 +479,7 @@ pub enum VideoGenerationRequestResolution {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(VideoGenerationRequestResolution {
+wire_enum!(VideoResolution {
     V360p = "360p",
     V480p = "480p",
     V720p = "720p",
@@ -583,13 +531,13 @@ pub struct VideoModel {
     /// Whether a `seed` makes the results repeatable; null when unknown.
     pub seed: Option<bool>,
     /// Picture shapes the model can make, as width to height.
-    pub supported_aspect_ratios: Option<Vec<VideoModelSupportedAspectRatio>>,
+    pub supported_aspect_ratios: Option<Vec<VideoAspectRatio>>,
     /// Video lengths the model can make, in seconds.
     pub supported_durations: Option<Vec<i64>>,
     /// Which frames of the video you may fix with a picture.
-    pub supported_frame_images: Option<Vec<VideoModelSupportedFrameImage>>,
+    pub supported_frame_images: Option<Vec<FrameType>>,
     /// Sharpness classes the model can make.
-    pub supported_resolutions: Option<Vec<VideoModelSupportedResolution>>,
+    pub supported_resolutions: Option<Vec<VideoResolution>>,
     /// Pixel dimensions, width by height, that the model can make.
     pub supported_sizes: Option<Vec<String>>,
     /// Range of enlargement an upscaling model offers; null for models that do not upscale.
@@ -622,102 +570,6 @@ wire_struct!(VideoModel {
     14 description: "description" Optional,
     15 hugging_face_id: "hugging_face_id" Optional,
     16 pricing_skus: "pricing_skus" Optional,
-});
-
-/// The values of `VideoModel.supported_aspect_ratios[]`.
-///
-/// At `VideoModel.supported_aspect_ratios[]` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum VideoModelSupportedAspectRatio {
-    /// Landscape widescreen, as on televisions and monitors.
-    V16_9,
-    /// Tall portrait, as on phones.
-    V9_16,
-    /// Square picture, equal sides.
-    V1_1,
-    /// Classic landscape, as on older screens.
-    V4_3,
-    /// Classic portrait shape.
-    V3_4,
-    /// Landscape in the shape of photo film.
-    V3_2,
-    /// Portrait in the shape of photo film.
-    V2_3,
-    /// Very wide landscape, as in cinema.
-    V21_9,
-    /// Very tall portrait shape.
-    V9_21,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(VideoModelSupportedAspectRatio {
-    V16_9 = "16:9",
-    V9_16 = "9:16",
-    V1_1 = "1:1",
-    V4_3 = "4:3",
-    V3_4 = "3:4",
-    V3_2 = "3:2",
-    V2_3 = "2:3",
-    V21_9 = "21:9",
-    V9_21 = "9:21",
-});
-
-/// The values of `VideoModel.supported_frame_images[]`.
-///
-/// At `VideoModel.supported_frame_images[]` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum VideoModelSupportedFrameImage {
-    /// A picture may set the opening frame.
-    FirstFrame,
-    /// A picture may set the closing frame.
-    LastFrame,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(VideoModelSupportedFrameImage {
-    FirstFrame = "first_frame",
-    LastFrame = "last_frame",
-});
-
-/// The values of `VideoModel.supported_resolutions[]`.
-///
-/// At `VideoModel.supported_resolutions[]` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum VideoModelSupportedResolution {
-    /// The value `360p`.
-    V360p,
-    /// Standard definition, 480 lines.
-    V480p,
-    /// High definition, 720 lines.
-    V720p,
-    /// Slightly above 720p, 768 lines.
-    V768p,
-    /// Full high definition, 1080 lines.
-    V1080p,
-    /// The 1K class of sizes.
-    V1K,
-    /// The 2K class, sharper than 1K.
-    V2K,
-    /// The 4K class, the sharpest on offer.
-    V4K,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(VideoModelSupportedResolution {
-    V360p = "360p",
-    V480p = "480p",
-    V720p = "720p",
-    V768p = "768p",
-    V1080p = "1080p",
-    V1K = "1K",
-    V2K = "2K",
-    V4K = "4K",
 });
 
 /// Range of enlargement an upscaling model offers; null for models that do not upscale.
@@ -766,8 +618,8 @@ impl VideoGenerationGetVideoContentParams {
     /// Sets the parameter `index`.
     #[must_use]
     #[inline]
-    pub fn index(mut self, index: i64) -> Self {
-        self.index = Some(index);
+    pub fn index(mut self, index: impl IntoNumber<i64>) -> Self {
+        self.index = Some(index.into_number());
         self
     }
 }

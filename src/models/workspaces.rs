@@ -2,7 +2,7 @@
 
 //! Types of `workspaces`.
 
-use crate::core::wire::{Root, wire_enum, wire_setters, wire_struct};
+use crate::core::wire::{IntoList, IntoNumber, Root, wire_enum, wire_setters, wire_struct};
 use crate::core::{Page, Parts};
 use crate::models::*;
 
@@ -37,16 +37,16 @@ impl WorkspacesListParams {
     /// Sets the parameter `offset`.
     #[must_use]
     #[inline]
-    pub fn offset(mut self, offset: i64) -> Self {
-        self.offset = Some(offset);
+    pub fn offset(mut self, offset: impl IntoNumber<i64>) -> Self {
+        self.offset = Some(offset.into_number());
         self
     }
 
     /// Sets the parameter `limit`.
     #[must_use]
     #[inline]
-    pub fn limit(mut self, limit: i64) -> Self {
-        self.limit = Some(limit);
+    pub fn limit(mut self, limit: impl IntoNumber<i64>) -> Self {
+        self.limit = Some(limit.into_number());
         self
     }
 }
@@ -157,21 +157,24 @@ wire_struct!(Workspace {
 
 /// Answer to the request that opened a workspace.
 ///
-/// Schema `CreateWorkspaceResponse` of the API document. The answer of `workspaces_create`.
+/// Schema `CreateWorkspaceResponse` of the API document. The answer of `workspaces_create`, `workspaces_get`, `workspaces_update`.
+#[doc(alias = "CreateWorkspaceResponse")]
+#[doc(alias = "GetWorkspaceResponse")]
+#[doc(alias = "UpdateWorkspaceResponse")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct CreateWorkspaceResponse {
+pub struct WorkspaceResponse {
     /// The new workspace as it was stored.
     pub data: Workspace,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(CreateWorkspaceResponse {
+wire_struct!(WorkspaceResponse {
     0 data: "data" Required,
 });
 
-impl Root for CreateWorkspaceResponse {}
+impl Root for WorkspaceResponse {}
 
 /// Body for opening a workspace, with its defaults and logging choices.
 ///
@@ -198,7 +201,7 @@ pub struct CreateWorkspaceRequest {
     /// At most 500 characters.
     pub description: Option<String>,
     /// OpenRouter server tools to forbid in the workspace, where requests that name one are refused; null or an empty list forbids none.
-    pub disabled_server_tools: Option<Vec<CreateWorkspaceRequestDisabledServerTool>>,
+    pub disabled_server_tools: Option<Vec<DisabledServerTool>>,
     /// Narrows the logging of prompts and answers to these API keys, given by numeric identifier.
     pub io_logging_api_key_ids: Option<Vec<i64>>,
     /// Share of requests whose prompts and answers are logged, as a fraction; 1 logs them all.
@@ -255,9 +258,9 @@ wire_setters!(CreateWorkspaceRequest {
     default_provider_sort: into String,
     default_text_model: into String,
     description: into String,
-    disabled_server_tools: list CreateWorkspaceRequestDisabledServerTool,
+    disabled_server_tools: list DisabledServerTool,
     io_logging_api_key_ids: list i64,
-    io_logging_sampling_rate: exact f64,
+    io_logging_sampling_rate: number f64,
     is_data_discount_logging_enabled: exact bool,
     is_observability_broadcast_enabled: exact bool,
     is_observability_io_logging_enabled: exact bool,
@@ -268,7 +271,7 @@ wire_setters!(CreateWorkspaceRequest {
 /// At `CreateWorkspaceRequest.disabled_server_tools[]` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum CreateWorkspaceRequestDisabledServerTool {
+pub enum DisabledServerTool {
     /// The value `openrouter:advisor`.
     OpenRouterAdvisor,
     /// The value `openrouter:apply_patch`.
@@ -297,7 +300,7 @@ pub enum CreateWorkspaceRequestDisabledServerTool {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(CreateWorkspaceRequestDisabledServerTool {
+wire_enum!(DisabledServerTool {
     OpenRouterAdvisor = "openrouter:advisor",
     OpenRouterApplyPatch = "openrouter:apply_patch",
     OpenRouterBash = "openrouter:bash",
@@ -343,60 +346,6 @@ impl WorkspacesDeleteParams {
     }
 }
 
-/// Confirms that a workspace is gone.
-///
-/// Schema `DeleteWorkspaceResponse` of the API document. The answer of `workspaces_delete`.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct DeleteWorkspaceResponse {
-    /// True once the workspace has been removed.
-    pub deleted: bool,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(DeleteWorkspaceResponse {
-    0 deleted: "deleted" Required,
-});
-
-impl Root for DeleteWorkspaceResponse {}
-
-/// Reply to a lookup of one workspace.
-///
-/// Schema `GetWorkspaceResponse` of the API document. The answer of `workspaces_get`.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct GetWorkspaceResponse {
-    /// The workspace that was asked for, with its settings.
-    pub data: Workspace,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(GetWorkspaceResponse {
-    0 data: "data" Required,
-});
-
-impl Root for GetWorkspaceResponse {}
-
-/// Answer to a workspace update, holding the new state.
-///
-/// Schema `UpdateWorkspaceResponse` of the API document. The answer of `workspaces_update`.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct UpdateWorkspaceResponse {
-    /// The workspace after the change, with all its settings.
-    pub data: Workspace,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(UpdateWorkspaceResponse {
-    0 data: "data" Required,
-});
-
-impl Root for UpdateWorkspaceResponse {}
-
 /// Changes to a workspace; what you leave out stays as it is.
 ///
 /// Schema `UpdateWorkspaceRequest` of the API document.
@@ -414,7 +363,7 @@ pub struct UpdateWorkspaceRequest {
     /// At most 500 characters.
     pub description: Patch<String>,
     /// OpenRouter server tools to forbid in the workspace, where requests that name one are refused; null or an empty list forbids none.
-    pub disabled_server_tools: Patch<Vec<UpdateWorkspaceRequestDisabledServerTool>>,
+    pub disabled_server_tools: Patch<Vec<DisabledServerTool>>,
     /// Logs input and output only for these API keys, given by numeric identifier.
     pub io_logging_api_key_ids: Patch<Vec<i64>>,
     /// Fraction of requests whose input and output are logged, where 1 logs them all.
@@ -465,63 +414,14 @@ wire_setters!(UpdateWorkspaceRequest {
     default_provider_sort: patch String,
     default_text_model: patch String,
     description: patch String,
-    disabled_server_tools: patch Vec<UpdateWorkspaceRequestDisabledServerTool>,
+    disabled_server_tools: patch Vec<DisabledServerTool>,
     io_logging_api_key_ids: patch Vec<i64>,
-    io_logging_sampling_rate: exact f64,
+    io_logging_sampling_rate: number f64,
     is_data_discount_logging_enabled: exact bool,
     is_observability_broadcast_enabled: exact bool,
     is_observability_io_logging_enabled: exact bool,
     name: into String,
     slug: into String,
-});
-
-/// The values of `UpdateWorkspaceRequest.disabled_server_tools[]`.
-///
-/// At `UpdateWorkspaceRequest.disabled_server_tools[]` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum UpdateWorkspaceRequestDisabledServerTool {
-    /// The value `openrouter:advisor`.
-    OpenRouterAdvisor,
-    /// The value `openrouter:apply_patch`.
-    OpenRouterApplyPatch,
-    /// The value `openrouter:bash`.
-    OpenRouterBash,
-    /// The value `openrouter:datetime`.
-    OpenRouterDatetime,
-    /// The value `openrouter:fusion`.
-    OpenRouterFusion,
-    /// The value `openrouter:image_generation`.
-    OpenRouterImageGeneration,
-    /// The value `openrouter:experimental__search_models`.
-    OpenRouterExperimentalSearchModels,
-    /// The value `openrouter:shell`.
-    OpenRouterShell,
-    /// The value `openrouter:subagent`.
-    OpenRouterSubagent,
-    /// The value `openrouter:tool_search`.
-    OpenRouterToolSearch,
-    /// The value `openrouter:web_fetch`.
-    OpenRouterWebFetch,
-    /// The value `openrouter:web_search`.
-    OpenRouterWebSearch,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(UpdateWorkspaceRequestDisabledServerTool {
-    OpenRouterAdvisor = "openrouter:advisor",
-    OpenRouterApplyPatch = "openrouter:apply_patch",
-    OpenRouterBash = "openrouter:bash",
-    OpenRouterDatetime = "openrouter:datetime",
-    OpenRouterFusion = "openrouter:fusion",
-    OpenRouterImageGeneration = "openrouter:image_generation",
-    OpenRouterExperimentalSearchModels = "openrouter:experimental__search_models",
-    OpenRouterShell = "openrouter:shell",
-    OpenRouterSubagent = "openrouter:subagent",
-    OpenRouterToolSearch = "openrouter:tool_search",
-    OpenRouterWebFetch = "openrouter:web_fetch",
-    OpenRouterWebSearch = "openrouter:web_search",
 });
 
 /// The optional parameters of `workspaces_list_members`. Left out, the server's defaults hold.
@@ -555,16 +455,16 @@ impl WorkspacesListMembersParams {
     /// Sets the parameter `offset`.
     #[must_use]
     #[inline]
-    pub fn offset(mut self, offset: i64) -> Self {
-        self.offset = Some(offset);
+    pub fn offset(mut self, offset: impl IntoNumber<i64>) -> Self {
+        self.offset = Some(offset.into_number());
         self
     }
 
     /// Sets the parameter `limit`.
     #[must_use]
     #[inline]
-    pub fn limit(mut self, limit: i64) -> Self {
-        self.limit = Some(limit);
+    pub fn limit(mut self, limit: impl IntoNumber<i64>) -> Self {
+        self.limit = Some(limit.into_number());
         self
     }
 }
@@ -615,7 +515,7 @@ pub struct WorkspaceMember {
     /// Format `uuid`.
     pub id: String,
     /// What the user may do within the workspace.
-    pub role: WorkspaceMemberRole,
+    pub role: MemberRole,
     /// User who holds the membership, by the identifier from Clerk, the sign-in service.
     pub user_id: String,
     /// Workspace that the user has joined.
@@ -632,25 +532,6 @@ wire_struct!(WorkspaceMember {
     2 role: "role" Required,
     3 user_id: "user_id" Required,
     4 workspace_id: "workspace_id" Required,
-});
-
-/// What the user may do within the workspace.
-///
-/// At `WorkspaceMember.role` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum WorkspaceMemberRole {
-    /// Administers the workspace.
-    Admin,
-    /// Works in it without administering.
-    Member,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(WorkspaceMemberRole {
-    Admin = "admin",
-    Member = "member",
 });
 
 /// Outcome of a bulk addition: the resulting memberships and how many changed.
@@ -677,9 +558,11 @@ impl Root for BulkAddWorkspaceMembersResponse {}
 /// Body for adding several organization members to a workspace in one call.
 ///
 /// Schema `BulkAddWorkspaceMembersRequest` of the API document.
+#[doc(alias = "BulkAddWorkspaceMembersRequest")]
+#[doc(alias = "BulkRemoveWorkspaceMembersRequest")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct BulkAddWorkspaceMembersRequest {
+pub struct BulkWorkspaceMembersRequest {
     /// Users who should join the workspace; each keeps the role already held in the organization.
     ///
     /// From 1 to 100 elements.
@@ -688,19 +571,19 @@ pub struct BulkAddWorkspaceMembersRequest {
     pub extra: Extra,
 }
 
-wire_struct!(BulkAddWorkspaceMembersRequest {
+wire_struct!(BulkWorkspaceMembersRequest {
     0 user_ids: "user_ids" Required,
 });
 
-impl BulkAddWorkspaceMembersRequest {
+impl BulkWorkspaceMembersRequest {
     /// With what the API requires.
     #[inline]
-    pub fn new(user_ids: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        Self { user_ids: user_ids.into_iter().map(Into::into).collect(), extra: Extra::new() }
+    pub fn new<UserIds>(user_ids: impl IntoList<String, UserIds>) -> Self {
+        Self { user_ids: user_ids.into_list(), extra: Extra::new() }
     }
 }
 
-wire_setters!(BulkAddWorkspaceMembersRequest {});
+wire_setters!(BulkWorkspaceMembersRequest {});
 
 /// Tells how many memberships a bulk removal ended.
 ///
@@ -719,34 +602,6 @@ wire_struct!(BulkRemoveWorkspaceMembersResponse {
 });
 
 impl Root for BulkRemoveWorkspaceMembersResponse {}
-
-/// Body for taking several users out of a workspace in one call.
-///
-/// Schema `BulkRemoveWorkspaceMembersRequest` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct BulkRemoveWorkspaceMembersRequest {
-    /// Users whose membership in the workspace should end.
-    ///
-    /// From 1 to 100 elements.
-    pub user_ids: Vec<String>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(BulkRemoveWorkspaceMembersRequest {
-    0 user_ids: "user_ids" Required,
-});
-
-impl BulkRemoveWorkspaceMembersRequest {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(user_ids: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        Self { user_ids: user_ids.into_iter().map(Into::into).collect(), extra: Extra::new() }
-    }
-}
-
-wire_setters!(BulkRemoveWorkspaceMembersRequest {});
 
 /// All budgets of a workspace, plus its BYOK setting.
 ///
@@ -784,7 +639,7 @@ pub struct WorkspaceBudget {
     /// Most that may be spent within one interval, in US dollars.
     pub limit_usd: f64,
     /// How often the counted spend starts afresh; null for a budget that never starts afresh.
-    pub reset_interval: Option<WorkspaceBudgetResetInterval>,
+    pub reset_interval: Option<ResetInterval>,
     /// When the budget last changed, as an ISO 8601 timestamp.
     pub updated_at: String,
     /// Workspace whose spend the budget limits.
@@ -802,28 +657,6 @@ wire_struct!(WorkspaceBudget {
     3 reset_interval: "reset_interval" Nullable,
     4 updated_at: "updated_at" Required,
     5 workspace_id: "workspace_id" Required,
-});
-
-/// How often the counted spend starts afresh; null for a budget that never starts afresh.
-///
-/// At `WorkspaceBudget.reset_interval` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum WorkspaceBudgetResetInterval {
-    /// Spend starts afresh every day.
-    Daily,
-    /// Spend starts afresh every week.
-    Weekly,
-    /// Spend starts afresh every month.
-    Monthly,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(WorkspaceBudgetResetInterval {
-    Daily = "daily",
-    Weekly = "weekly",
-    Monthly = "monthly",
 });
 
 /// Names a budget of a workspace by how often its counted spend starts afresh.
@@ -851,30 +684,14 @@ wire_enum!(WorkspaceBudgetInterval {
     Lifetime = "lifetime",
 });
 
-/// Confirms that a workspace has no such budget any more.
-///
-/// Schema `DeleteWorkspaceBudgetResponse` of the API document. The answer of `workspaces_delete_budget`.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct DeleteWorkspaceBudgetResponse {
-    /// True once the budget is gone, even if there was none to begin with.
-    pub deleted: bool,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(DeleteWorkspaceBudgetResponse {
-    0 deleted: "deleted" Required,
-});
-
-impl Root for DeleteWorkspaceBudgetResponse {}
-
 /// Reply to a lookup of one workspace budget, plus the workspace-wide BYOK setting.
 ///
-/// Schema `GetWorkspaceBudgetResponse` of the API document. The answer of `workspaces_get_budget`.
+/// Schema `GetWorkspaceBudgetResponse` of the API document. The answer of `workspaces_get_budget`, `workspaces_set_budget`.
+#[doc(alias = "GetWorkspaceBudgetResponse")]
+#[doc(alias = "UpsertWorkspaceBudgetResponse")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct GetWorkspaceBudgetResponse {
+pub struct WorkspaceBudgetResponse {
     /// The workspace budget that was asked for.
     pub data: WorkspaceBudget,
     /// True when spend on your own provider keys counts against every budget interval of the workspace.
@@ -883,33 +700,12 @@ pub struct GetWorkspaceBudgetResponse {
     pub extra: Extra,
 }
 
-wire_struct!(GetWorkspaceBudgetResponse {
+wire_struct!(WorkspaceBudgetResponse {
     0 data: "data" Required,
     1 include_byok_in_budgets: "include_byok_in_budgets" Optional,
 });
 
-impl Root for GetWorkspaceBudgetResponse {}
-
-/// Answer to setting a budget, holding the budget as stored.
-///
-/// Schema `UpsertWorkspaceBudgetResponse` of the API document. The answer of `workspaces_set_budget`.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct UpsertWorkspaceBudgetResponse {
-    /// The budget as it now stands for the chosen interval.
-    pub data: WorkspaceBudget,
-    /// Whether spend on your own provider keys counts against the budgets; one setting for all intervals of the workspace.
-    pub include_byok_in_budgets: Option<bool>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(UpsertWorkspaceBudgetResponse {
-    0 data: "data" Required,
-    1 include_byok_in_budgets: "include_byok_in_budgets" Optional,
-});
-
-impl Root for UpsertWorkspaceBudgetResponse {}
+impl Root for WorkspaceBudgetResponse {}
 
 /// Creates or replaces the budget of a workspace for one interval.
 ///
@@ -933,8 +729,8 @@ wire_struct!(UpsertWorkspaceBudgetRequest {
 impl UpsertWorkspaceBudgetRequest {
     /// With what the API requires.
     #[inline]
-    pub fn new(limit_usd: f64) -> Self {
-        Self { limit_usd, include_byok_in_budgets: None, extra: Extra::new() }
+    pub fn new(limit_usd: impl IntoNumber<f64>) -> Self {
+        Self { limit_usd: limit_usd.into_number(), include_byok_in_budgets: None, extra: Extra::new() }
     }
 }
 

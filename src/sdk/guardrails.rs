@@ -33,7 +33,7 @@ impl<'a> Guardrails<'a> {
     ///
     /// The same as [`funcs::guardrails_create`].
     #[inline]
-    pub fn create(self, request: CreateGuardrailRequest) -> Call<CreateGuardrailResponse> {
+    pub fn create(self, request: CreateGuardrailRequest) -> Call<GuardrailResponse> {
         funcs::guardrails_create(self.core, request)
     }
 
@@ -66,7 +66,7 @@ impl<'a> Guardrails<'a> {
     ///
     /// The same as [`funcs::guardrails_delete`].
     #[inline]
-    pub fn delete(self, id: impl AsRef<str>) -> Call<DeleteGuardrailResponse> {
+    pub fn delete(self, id: impl AsRef<str>) -> Call<DeletedResponse> {
         funcs::guardrails_delete(self.core, id)
     }
 
@@ -76,7 +76,7 @@ impl<'a> Guardrails<'a> {
     ///
     /// The same as [`funcs::guardrails_get`].
     #[inline]
-    pub fn get(self, id: impl AsRef<str>) -> Call<GetGuardrailResponse> {
+    pub fn get(self, id: impl AsRef<str>) -> Call<GuardrailResponse> {
         funcs::guardrails_get(self.core, id)
     }
 
@@ -86,7 +86,7 @@ impl<'a> Guardrails<'a> {
     ///
     /// The same as [`funcs::guardrails_update`].
     #[inline]
-    pub fn update(self, id: impl AsRef<str>, request: UpdateGuardrailRequest) -> Call<UpdateGuardrailResponse> {
+    pub fn update(self, id: impl AsRef<str>, request: UpdateGuardrailRequest) -> Call<GuardrailResponse> {
         funcs::guardrails_update(self.core, id, request)
     }
 
@@ -110,7 +110,7 @@ impl<'a> Guardrails<'a> {
     ///
     /// The same as [`funcs::guardrails_bulk_assign_keys`].
     #[inline]
-    pub fn bulk_assign_keys(self, id: impl AsRef<str>, request: BulkAssignKeysRequest) -> Call<BulkAssignKeysResponse> {
+    pub fn bulk_assign_keys(self, id: impl AsRef<str>, request: BulkKeysRequest) -> Call<BulkAssignResponse> {
         funcs::guardrails_bulk_assign_keys(self.core, id, request)
     }
 
@@ -120,11 +120,7 @@ impl<'a> Guardrails<'a> {
     ///
     /// The same as [`funcs::guardrails_bulk_unassign_keys`].
     #[inline]
-    pub fn bulk_unassign_keys(
-        self,
-        id: impl AsRef<str>,
-        request: BulkUnassignKeysRequest,
-    ) -> Call<BulkUnassignKeysResponse> {
+    pub fn bulk_unassign_keys(self, id: impl AsRef<str>, request: BulkKeysRequest) -> Call<BulkUnassignResponse> {
         funcs::guardrails_bulk_unassign_keys(self.core, id, request)
     }
 
@@ -148,11 +144,7 @@ impl<'a> Guardrails<'a> {
     ///
     /// The same as [`funcs::guardrails_bulk_assign_members`].
     #[inline]
-    pub fn bulk_assign_members(
-        self,
-        id: impl AsRef<str>,
-        request: BulkAssignMembersRequest,
-    ) -> Call<BulkAssignMembersResponse> {
+    pub fn bulk_assign_members(self, id: impl AsRef<str>, request: BulkMembersRequest) -> Call<BulkAssignResponse> {
         funcs::guardrails_bulk_assign_members(self.core, id, request)
     }
 
@@ -162,11 +154,7 @@ impl<'a> Guardrails<'a> {
     ///
     /// The same as [`funcs::guardrails_bulk_unassign_members`].
     #[inline]
-    pub fn bulk_unassign_members(
-        self,
-        id: impl AsRef<str>,
-        request: BulkUnassignMembersRequest,
-    ) -> Call<BulkUnassignMembersResponse> {
+    pub fn bulk_unassign_members(self, id: impl AsRef<str>, request: BulkMembersRequest) -> Call<BulkUnassignResponse> {
         funcs::guardrails_bulk_unassign_members(self.core, id, request)
     }
 }

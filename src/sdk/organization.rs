@@ -33,7 +33,7 @@ impl<'a> Organization<'a> {
     ///
     /// The same as [`funcs::organization_get_settings`].
     #[inline]
-    pub fn get_settings(self) -> Call<GetOrganizationSettingsResponse> {
+    pub fn get_settings(self) -> Call<OrganizationSettingsResponse> {
         funcs::organization_get_settings(self.core)
     }
 
@@ -43,10 +43,7 @@ impl<'a> Organization<'a> {
     ///
     /// The same as [`funcs::organization_update_settings`].
     #[inline]
-    pub fn update_settings(
-        self,
-        request: UpdateOrganizationSettingsRequest,
-    ) -> Call<UpdateOrganizationSettingsResponse> {
+    pub fn update_settings(self, request: UpdateOrganizationSettingsRequest) -> Call<OrganizationSettingsResponse> {
         funcs::organization_update_settings(self.core, request)
     }
 }

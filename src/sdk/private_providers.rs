@@ -33,7 +33,7 @@ impl<'a> PrivateProviders<'a> {
     ///
     /// The same as [`funcs::private_providers_create`].
     #[inline]
-    pub fn create(self, request: CreatePrivateProviderRequest) -> Call<CreatePrivateProviderResponse> {
+    pub fn create(self, request: CreatePrivateProviderRequest) -> Call<PrivateProviderResponse> {
         funcs::private_providers_create(self.core, request)
     }
 
@@ -53,7 +53,7 @@ impl<'a> PrivateProviders<'a> {
     ///
     /// The same as [`funcs::private_providers_get`].
     #[inline]
-    pub fn get(self, slug: impl AsRef<str>) -> Call<GetPrivateProviderResponse> {
+    pub fn get(self, slug: impl AsRef<str>) -> Call<PrivateProviderResponse> {
         funcs::private_providers_get(self.core, slug)
     }
 
@@ -63,11 +63,7 @@ impl<'a> PrivateProviders<'a> {
     ///
     /// The same as [`funcs::private_providers_update`].
     #[inline]
-    pub fn update(
-        self,
-        slug: impl AsRef<str>,
-        request: UpdatePrivateProviderRequest,
-    ) -> Call<UpdatePrivateProviderResponse> {
+    pub fn update(self, slug: impl AsRef<str>, request: UpdatePrivateProviderRequest) -> Call<PrivateProviderResponse> {
         funcs::private_providers_update(self.core, slug, request)
     }
 }

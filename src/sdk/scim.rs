@@ -33,7 +33,7 @@ impl<'a> Scim<'a> {
     ///
     /// The same as [`funcs::scim_create`].
     #[inline]
-    pub fn create(self, request: CreateScimGroupMappingRequest) -> Call<CreateScimGroupMappingResponse> {
+    pub fn create(self, request: CreateScimGroupMappingRequest) -> Call<ScimGroupMappingResponse> {
         funcs::scim_create(self.core, request)
     }
 
@@ -43,7 +43,7 @@ impl<'a> Scim<'a> {
     ///
     /// The same as [`funcs::scim_delete`].
     #[inline]
-    pub fn delete(self, id: impl AsRef<str>, keep_members: bool) -> Call<DeleteScimGroupMappingResponse> {
+    pub fn delete(self, id: impl AsRef<str>, keep_members: bool) -> Call<DeletedResponse> {
         funcs::scim_delete(self.core, id, keep_members)
     }
 
@@ -53,7 +53,7 @@ impl<'a> Scim<'a> {
     ///
     /// The same as [`funcs::scim_read`].
     #[inline]
-    pub fn read(self, id: impl AsRef<str>) -> Call<GetScimGroupMappingResponse> {
+    pub fn read(self, id: impl AsRef<str>) -> Call<ScimGroupMappingResponse> {
         funcs::scim_read(self.core, id)
     }
 
@@ -63,11 +63,7 @@ impl<'a> Scim<'a> {
     ///
     /// The same as [`funcs::scim_update`].
     #[inline]
-    pub fn update(
-        self,
-        id: impl AsRef<str>,
-        request: UpdateScimGroupMappingRequest,
-    ) -> Call<UpdateScimGroupMappingResponse> {
+    pub fn update(self, id: impl AsRef<str>, request: UpdateScimGroupMappingRequest) -> Call<ScimGroupMappingResponse> {
         funcs::scim_update(self.core, id, request)
     }
 
@@ -87,7 +83,7 @@ impl<'a> Scim<'a> {
     ///
     /// The same as [`funcs::scim_create_sync_job`].
     #[inline]
-    pub fn create_sync_job(self) -> Call<CreateScimSyncJobResponse> {
+    pub fn create_sync_job(self) -> Call<ScimSyncJobResponse> {
         funcs::scim_create_sync_job(self.core)
     }
 
@@ -97,7 +93,7 @@ impl<'a> Scim<'a> {
     ///
     /// The same as [`funcs::scim_get_sync_job`].
     #[inline]
-    pub fn get_sync_job(self, id: impl AsRef<str>) -> Call<GetScimSyncJobResponse> {
+    pub fn get_sync_job(self, id: impl AsRef<str>) -> Call<ScimSyncJobResponse> {
         funcs::scim_get_sync_job(self.core, id)
     }
 }

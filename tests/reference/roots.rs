@@ -7,42 +7,28 @@ macro_rules! with_roots {
     ($macro:ident) => {
         $macro! {
             ActivityResponse
+            ApiKeyResponse
             AppRankingsResponse
             BatchDeletedObject
             BatchListResponse
             BatchObject
             BulkAddWorkspaceMembersResponse
-            BulkAssignKeysResponse
-            BulkAssignMembersResponse
+            BulkAssignResponse
             BulkRemoveWorkspaceMembersResponse
-            BulkUnassignKeysResponse
-            BulkUnassignMembersResponse
+            BulkUnassignResponse
+            ByokKeyResponse
             ChatResult
             ChatStreamChunk
             ContainerFile
             ContainerFileListResponse
             CreateAuthKeysCodeResponse
-            CreateByokKeyResponse
             CreateEmbeddingsResponse
-            CreateGuardrailResponse
             CreateKeyResponse
-            CreateObservabilityDestinationResponse
-            CreatePresetFromInferenceResponse
-            CreatePrivateProviderResponse
             CreateRerankResponse
-            CreateScimGroupMappingResponse
-            CreateScimSyncJobResponse
-            CreateWorkspaceResponse
             DecisionsResponse
-            DeleteByokKeyResponse
-            DeleteGuardrailResponse
-            DeleteKeyResponse
-            DeleteObservabilityDestinationResponse
             DeletePrivateEndpointResponse
             DeletePrivateProviderResponse
-            DeleteScimGroupMappingResponse
-            DeleteWorkspaceBudgetResponse
-            DeleteWorkspaceResponse
+            DeletedResponse
             ExchangeAuthCodeForApiKeyResponse
             ExternalUserResponse
             FileDeleteResponse
@@ -51,21 +37,11 @@ macro_rules! with_roots {
             GenerationContentResponse
             GenerationResponse
             GetAnalyticsMetaResponse
-            GetByokKeyResponse
             GetCreditsResponse
             GetCurrentKeyResponse
-            GetGuardrailResponse
-            GetKeyResponse
-            GetObservabilityDestinationResponse
-            GetOrganizationSettingsResponse
-            GetPresetResponse
             GetPresetVersionResponse
-            GetPrivateProviderResponse
-            GetScimGroupMappingResponse
-            GetScimSyncJobResponse
             GetToolResponse
-            GetWorkspaceBudgetResponse
-            GetWorkspaceResponse
+            GuardrailResponse
             ImageGenerationResponse
             ImageModelEndpointsResponse
             ImageModelsListResponse
@@ -99,33 +75,32 @@ macro_rules! with_roots {
             ModelsCountResponse
             ModelsListResponse
             OAuthJwks
+            ObservabilityDestinationResponse
+            OrganizationSettingsResponse
+            PresetResponse
             PrivateEndpointResponse
             PrivateEndpointValidationResponse
+            PrivateProviderResponse
             QueryAnalyticsResponse
             RankingsDailyResponse
             ResponsesResult
             ResponsesStreamEvent
+            ScimGroupMappingResponse
+            ScimSyncJobResponse
             SessionCostResponse
             SttResponse
             SubmitGenerationFeedbackResponse
             TaskClassificationResponse
             TokenExchangeResponse
             UnifiedBenchmarksResponse
-            UpdateByokKeyResponse
-            UpdateGuardrailResponse
-            UpdateKeyResponse
-            UpdateObservabilityDestinationResponse
-            UpdateOrganizationSettingsResponse
-            UpdatePrivateProviderResponse
-            UpdateScimGroupMappingResponse
-            UpdateWorkspaceResponse
-            UpsertWorkspaceBudgetResponse
             VaultEffectiveSecretListResponse
             VaultSecretCopyResponse
             VaultSecretListResponse
             VaultSecretResponse
             VideoGenerationResponse
             VideoModelsListResponse
+            WorkspaceBudgetResponse
+            WorkspaceResponse
         }
     };
 }

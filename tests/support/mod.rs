@@ -31,8 +31,6 @@ impl Thing {
 }
 
 impl Wire for Thing {
-    const EMPTY: &'static str = "{}";
-
     fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
         *self = Self::missing();
         let mut json = Json::missing();
@@ -51,6 +49,10 @@ impl Wire for Thing {
 
     fn missing() -> Self {
         Self::of(serde_json::json!({}))
+    }
+
+    fn is_missing(&self) -> bool {
+        *self == Self::missing()
     }
 }
 

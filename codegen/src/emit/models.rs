@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Context, Files, HEADER, doc, feature, field_doc, literal, mentions_models};
-use crate::model::{Answer, Condition, Field, Kind, Operation, Paging, Presence, Struct, Ty, Type, Union};
+use crate::model::{Answer, Condition, Field, Kind, Operation, Paging, Presence, Struct, Ty, Type, Union, Variant};
+use crate::names::{identifier, pascal, words};
 
 /// Writes `src/models`.
 pub fn emit(context: &Context<'_>, files: &mut Files) {
@@ -61,8 +62,6 @@ pub fn emit(context: &Context<'_>, files: &mut Files) {
         root.push_str(&context.gate(home));
         root.push_str(&format!("pub use self::{home}::*;\n"));
     }
-    let namespaces: BTreeSet<_> = context.api.operations.iter().map(|operation| &operation.namespace).collect();
-    for namespace in namespaces {}
     files.insert("src/models/mod.rs".to_owned(), root);
 }
 
@@ -79,7 +78,14 @@ fn imports(context: &Context<'_>, types: &[&Type], body: &str) -> String {
         ("wire_enum!", "wire_enum"),
         ("wire_setters!", "wire_setters"),
         ("wire_struct!", "wire_struct"),
+        ("wire_text!", "wire_text"),
+        ("wire_texts!", "wire_texts"),
+        ("wire_numbers!", "wire_numbers"),
         ("wire_union!", "wire_union"),
+        ("json(&mark)", "json"),
+        ("of_tag(", "of_tag"),
+        ("IntoList<", "IntoList"),
+        ("IntoNumber<", "IntoNumber"),
     ];
     let core = [
         ("into_multipart", "Multipart"),
@@ -259,21 +265,38 @@ fn structure(context: &Context<'_>, ty: &Type, own: &Struct, out: &mut String) {
     }
     if ty.request {
         constructor(ty, &own.fields, "extra: Extra::new(),", out);
+        if is_text_part(context, &Ty::Named(ty.name.clone())) {
+            out.push_str(&format!("\nwire_text!({}, text => Self::new(text));\n", ty.name));
+        }
         setters(&ty.name, &own.fields, out);
     }
 }
 
-/// How an argument is taken, and what becomes of it.
+/// How an argument is taken, and the expression for the value of its field.
 fn argument(field: &Field) -> (String, String) {
     let name = &field.rust;
     match &field.ty {
-        Ty::Bool | Ty::Integer | Ty::Number => (field.ty.rust(), name.clone()),
-        Ty::List(of) => (
-            format!("impl IntoIterator<Item = impl Into<{}>>", of.rust()),
-            format!("{name}: {name}.into_iter().map(Into::into).collect()"),
+        Ty::Bool => (field.ty.rust(), name.clone()),
+        Ty::Integer | Ty::Number => (format!("impl IntoNumber<{}>", field.ty.rust()), format!("{name}.into_number()")),
+        Ty::List(of) => (format!("impl IntoList<{}, {}>", of.rust(), form_of(field)), format!("{name}.into_list()")),
+        Ty::Map(of) => (
+            format!("impl IntoIterator<Item = (impl Into<String>, impl Into<{}>)>", of.rust()),
+            format!("{name}.into_iter().map(|(name, value)| (name.into(), value.into())).collect()"),
         ),
-        _ => (format!("impl Into<{}>", field.rust_type()), format!("{name}: {name}.into()")),
+        ty if field.boxed => (format!("impl Into<{}>", ty.rust()), format!("Box::new({name}.into())")),
+        ty => (format!("impl Into<{}>", ty.rust()), format!("{name}.into()")),
     }
+}
+
+/// The type parameter for the form of a list.
+fn form_of(field: &Field) -> String {
+    pascal(&words(field.rust.trim_start_matches("r#")))
+}
+
+/// The type parameters for the forms of the lists among the arguments.
+fn forms<'a>(fields: impl IntoIterator<Item = &'a Field>) -> String {
+    let forms: Vec<_> = fields.into_iter().filter(|field| matches!(field.ty, Ty::List(_))).map(form_of).collect();
+    if forms.is_empty() { String::new() } else { format!("<{}>", forms.join(", ")) }
 }
 
 fn constructor(ty: &Type, fields: &[Field], rest: &str, out: &mut String) {
@@ -287,7 +310,8 @@ fn constructor(ty: &Type, fields: &[Field], rest: &str, out: &mut String) {
     if required.len() > 7 {
         out.push_str("    #[expect(clippy::too_many_arguments, reason = \"the API requires them all\")]\n");
     }
-    out.push_str(&format!("    pub fn new({}) -> Self {{\n", arguments.join(", ")));
+    let forms = forms(required.iter().copied());
+    out.push_str(&format!("    pub fn new{forms}({}) -> Self {{\n", arguments.join(", ")));
     if derives_default {
         out.push_str("        Self::default()\n    }\n}\n");
         return;
@@ -295,7 +319,10 @@ fn constructor(ty: &Type, fields: &[Field], rest: &str, out: &mut String) {
     out.push_str("        Self {\n");
     for field in fields {
         let value = match field.presence {
-            Presence::Required => argument(field).1,
+            Presence::Required => match argument(field).1 {
+                value if value == field.rust => value,
+                value => format!("{}: {value}", field.rust),
+            },
             Presence::Nullable | Presence::Optional => format!("{}: None", field.rust),
             Presence::Patched => format!("{}: Patch::Keep", field.rust),
         };
@@ -312,9 +339,12 @@ fn setters(name: &str, fields: &[Field], out: &mut String) {
     for field in fields.iter().filter(|field| field.presence != Presence::Required) {
         let kind = match (&field.presence, &field.ty) {
             (Presence::Patched, _) => format!("patch {}", field.rust_type()),
-            (_, ty @ (Ty::Bool | Ty::Integer | Ty::Number)) => format!("exact {}", ty.rust()),
+            (_, ty @ Ty::Bool) => format!("exact {}", ty.rust()),
+            (_, ty @ (Ty::Integer | Ty::Number)) => format!("number {}", ty.rust()),
             (_, Ty::List(of)) => format!("list {}", of.rust()),
-            _ => format!("into {}", field.rust_type()),
+            (_, Ty::Map(of)) => format!("map {}", of.rust()),
+            (_, ty) if field.boxed => format!("boxed {}", ty.rust()),
+            (_, ty) => format!("into {}", ty.rust()),
         };
         out.push_str(&format!("    {}: {kind},\n", field.rust));
     }
@@ -393,24 +423,213 @@ fn write_union(context: &Context<'_>, ty: &Type, union: &Union, out: &mut String
     );
     out.push_str("});\n");
 
+    conversions(context, ty, union, out);
+    if ty.request {
+        shortcuts(context, ty, union, out);
+        mark(context, ty, union, out);
+    }
+    if ty.response {
+        accessors(context, ty, union, out);
+    }
+}
+
+/// What converts into a union. Text becomes its branch of text, of words or of a part of text; lists of texts are taken
+/// in every form.
+fn conversions(context: &Context<'_>, ty: &Type, union: &Union, out: &mut String) {
+    let name = &ty.name;
+    let is_words = |of: &Ty| {
+        let of = of.named().and_then(|name| context.api.find(name));
+        of.is_some_and(|of| matches!(of.kind, Kind::Enum(_)))
+    };
+    let lists = union.variants.iter().filter(|variant| matches!(variant.ty, Ty::List(_))).count();
+    let parts = union.variants.iter().filter(|variant| is_text_part(context, &variant.ty)).count();
+    let has_text = union.variants.iter().any(|variant| variant.ty == Ty::String || is_words(&variant.ty));
+    if !ty.response && !has_text && 2 * complete(context, union).len() > union.variants.len() {
+        out.push_str(&format!("\nwire_text!({name}, text => of_tag({}, text));\n", literal(&union.tag)));
+    }
     for (index, variant) in union.variants.iter().enumerate() {
         let rust = variant.ty.rust();
         if union.variants.iter().enumerate().any(|(other, v)| other != index && v.ty.rust() == rust) || rust == "Json" {
             continue;
         }
-        let value = if variant.boxed { "Box::new(value)" } else { "value" };
+        let wrapped = |value: &str| match variant.boxed {
+            true => format!("Self::{}(Box::new({value}))", variant.rust),
+            false => format!("Self::{}({value})", variant.rust),
+        };
         let from = |out: &mut String, generics: &str, source: &str, value: &str| {
             out.push_str(&format!(
-                "\nimpl{generics} From<{source}> for {} {{\n    #[inline]\n    fn from(value: {source}) -> Self {{\n        Self::{}({value})\n    }}\n}}\n",
-                ty.name, variant.rust
+                "\nimpl{generics} From<{source}> for {name} {{\n    #[inline]\n    fn from(value: {source}) -> Self {{\n        {}\n    }}\n}}\n",
+                wrapped(value)
             ));
         };
-        from(out, "", &rust, value);
         match &variant.ty {
-            Ty::String => from(out, "", "&str", "value.into()"),
-            Ty::List(of) => from(out, "<const N: usize>", &format!("[{}; N]", of.rust()), "value.into()"),
-            _ => {}
+            Ty::String => out.push_str(&format!("\nwire_text!({name}, text => {});\n", wrapped("text"))),
+            Ty::Integer => out.push_str(&format!("\nwire_numbers!({name}, {}: {INTEGERS}, i64);\n", variant.rust)),
+            Ty::Number => out.push_str(&format!("\nwire_numbers!({name}, {}: {INTEGERS}, f32, f64);\n", variant.rust)),
+            Ty::List(of) if **of == Ty::String => out.push_str(&format!("\nwire_texts!({name}, {});\n", variant.rust)),
+            Ty::List(of) => {
+                from(out, "", &rust, "value");
+                match lists {
+                    1 => {
+                        let of = of.rust();
+                        from(
+                            out,
+                            &format!("<T: Into<{of}>, const N: usize>"),
+                            "[T; N]",
+                            "value.into_iter().map(Into::into).collect()",
+                        );
+                        if of != "Json" {
+                            from(out, "", &of, "vec![value]");
+                        }
+                    }
+                    _ => from(out, "<const N: usize>", &format!("[{}; N]", of.rust()), "value.into()"),
+                }
+            }
+            of => {
+                from(out, "", &rust, "value");
+                if is_words(of) || !has_text && parts == 1 && is_text_part(context, of) {
+                    out.push_str(&format!("\nwire_text!({name}, text => {});\n", wrapped("text.into()")));
+                }
+            }
         }
+    }
+}
+
+/// The branches that are complete with nothing but their tag: its value, and the type and name of the branch.
+fn complete<'a>(context: &'a Context<'_>, union: &'a Union) -> Vec<(&'a str, &'a Type, &'a Variant, bool)> {
+    // Messages and parts of content say nothing without their fields.
+    if union.tag == "role" || union.variants.iter().any(|variant| is_text_part(context, &variant.ty)) {
+        return Vec::new();
+    }
+    let of = |(tag, conditions, index): &'a (String, Vec<Condition>, usize)| {
+        let variant = union.variants.get(*index).filter(|_| conditions.is_empty())?;
+        let ty = context.api.find(variant.ty.named()?)?;
+        let Kind::Struct(own) = &ty.kind else { return None };
+        let required: Vec<_> = own.fields.iter().filter(|field| field.presence == Presence::Required).collect();
+        match required.as_slice() {
+            [] => Some((tag.as_str(), ty, variant, false)),
+            [field] if field.wire == union.tag => Some((tag.as_str(), ty, variant, true)),
+            _ => None,
+        }
+    };
+    union.tagged.iter().filter_map(of).collect()
+}
+
+/// The integers that are numbers of every kind.
+const INTEGERS: &str = "i8, i16, i32, u8, u16, u32";
+
+/// Whether a type is an object that needs nothing but a text, and is a part of text for this.
+fn is_text_part(context: &Context<'_>, ty: &Ty) -> bool {
+    let Some(Type { kind: Kind::Struct(own), request: true, .. }) = ty.named().and_then(|name| context.api.find(name))
+    else {
+        return false;
+    };
+    let mut required = own.fields.iter().filter(|field| field.presence == Presence::Required);
+    required.next().is_some_and(|field| field.wire == "text" && field.ty == Ty::String) && required.next().is_none()
+}
+
+/// Words as if they were variants, and constructors for objects that their tag makes complete.
+fn shortcuts(context: &Context<'_>, ty: &Type, union: &Union, out: &mut String) {
+    let mut body = String::new();
+    for variant in &union.variants {
+        let Some(of) = variant.ty.named().filter(|_| matches!(variant.ty, Ty::Named(_))) else { continue };
+        let Some(of) = context.api.find(of) else { continue };
+        let Kind::Enum(values) = &of.kind else { continue };
+        for value in values.iter().filter(|value| union.variants.iter().all(|other| other.rust != value.rust)) {
+            body.push_str(&format!("\n    /// [`{}::{}`] as a value of this type.\n", of.name, value.rust));
+            body.push_str("    #[allow(non_upper_case_globals, reason = \"it is used like a variant\")]\n");
+            body.push_str(&format!(
+                "    pub const {}: Self = Self::{}({}::{});\n",
+                value.rust, variant.rust, of.name, value.rust
+            ));
+        }
+    }
+    for (tag, of, variant, takes_tag) in complete(context, union) {
+        let argument = if takes_tag { literal(tag) } else { String::new() };
+        let made = format!("{}::new({argument})", of.name);
+        let made = if variant.boxed { format!("Box::new({made})") } else { made };
+        body.push_str(&format!(
+            "\n    /// Returns the object whose `{}` is `{tag}`, without further settings; [`{}`] has those.\n    #[inline]\n    pub fn {}() -> Self {{\n        Self::{}({made})\n    }}\n",
+            union.tag, of.name, identifier(tag), variant.rust
+        ));
+    }
+    if !body.is_empty() {
+        out.push_str(&format!("\nimpl {} {{{body}}}\n", ty.name));
+    }
+}
+
+/// The objects that a union may be: its branches with their members.
+fn branches<'a>(context: &'a Context<'_>, union: &'a Union) -> Option<Vec<(&'a str, &'a Struct)>> {
+    let of = |variant: &'a Variant| match (&variant.ty, variant.ty.named().and_then(|name| context.api.find(name))) {
+        (Ty::Named(_), Some(Type { kind: Kind::Struct(own), .. })) => Some((variant.rust.as_str(), own)),
+        _ => None,
+    };
+    union.variants.iter().map(of).collect()
+}
+
+/// A setter for the mark of prompt caching, which parts of several types can carry.
+fn mark(context: &Context<'_>, ty: &Type, union: &Union, out: &mut String) {
+    const MARK: &str = "cache_control";
+    let Some(branches) = branches(context, union) else { return };
+    let marked = |own: &Struct| own.fields.iter().find(|field| field.wire == MARK).map(|field| field.ty.rust());
+    let Some(of) = branches.iter().find_map(|(_, own)| marked(own)) else { return };
+    let arms: String = branches
+        .iter()
+        .map(|(variant, own)| match marked(own) {
+            Some(_) => format!("            Self::{variant}(part) => part.{MARK} = Some(mark),\n"),
+            None => {
+                format!(
+                    "            Self::{variant}(part) => drop(part.extra.insert({}, json(&mark))),\n",
+                    literal(MARK)
+                )
+            }
+        })
+        .collect();
+    out.push_str(&format!(
+        "\nimpl {} {{\n    /// Marks the prompt up to here for caching. A part that has no field for the mark carries it as an extra member; a\n    /// part of an unknown type stays as it is.\n    #[must_use]\n    #[inline]\n    pub fn {MARK}(mut self, mark: impl Into<{of}>) -> Self {{\n        let mark = mark.into();\n        match &mut self {{\n{arms}            Self::Unrecognized(_) => {{}}\n        }}\n        self\n    }}\n}}\n",
+        ty.name
+    ));
+}
+
+/// Methods for the fields that all objects of a union share.
+fn accessors(context: &Context<'_>, ty: &Type, union: &Union, out: &mut String) {
+    let Some(branches) = branches(context, union).filter(|branches| branches.len() > 1) else { return };
+    let Some(((_, first), others)) = branches.split_first() else { return };
+    let mut body = String::new();
+    for field in &first.fields {
+        let same = |own: &Struct| own.fields.iter().any(|other| other.rust == field.rust && other.ty == field.ty);
+        if !others.iter().all(|(_, own)| same(own)) {
+            continue;
+        }
+        let name = &field.rust;
+        let returned = match &field.ty {
+            Ty::String => "&str".to_owned(),
+            Ty::Bool | Ty::Integer | Ty::Number => field.ty.rust(),
+            Ty::List(of) => format!("&[{}]", of.rust()),
+            of => format!("&{}", of.rust()),
+        };
+        let arms: String = branches
+            .iter()
+            .filter_map(|(variant, own)| {
+                let field = own.fields.iter().find(|other| other.rust == *name)?;
+                let value = match (&field.ty, field.presence) {
+                    (Ty::Bool | Ty::Integer | Ty::Number, Presence::Required) => format!("Some(value.{name})"),
+                    (Ty::Bool | Ty::Integer | Ty::Number, _) => format!("value.{name}"),
+                    (_, Presence::Required) => format!("Some(&value.{name})"),
+                    (Ty::String | Ty::List(_), _) => format!("value.{name}.as_deref()"),
+                    _ if field.boxed => format!("value.{name}.as_deref()"),
+                    _ => format!("value.{name}.as_ref()"),
+                };
+                Some(format!("            Self::{variant}(value) => {value},\n"))
+            })
+            .collect();
+        body.push_str(&format!(
+            "\n    /// Returns the field `{}`, which all variants have; `None` where it is absent or the variant is unknown.\n    #[inline]\n    pub fn {name}(&self) -> Option<{returned}> {{\n        match self {{\n{arms}            Self::Unrecognized(_) => None,\n        }}\n    }}\n",
+            field.wire
+        ));
+    }
+    if !body.is_empty() {
+        out.push_str(&format!("\nimpl {} {{{body}}}\n", ty.name));
     }
 }
 
@@ -460,9 +679,9 @@ fn parameters(context: &Context<'_>, ty: &Type, fields: &[Field], out: &mut Stri
     out.push_str(&format!("\nimpl {} {{\n", ty.name));
     for field in fields {
         let (of, value) = argument(field);
-        let value = value.split_once(": ").map_or(value.clone(), |(_, value)| value.to_owned());
+        let forms = forms([field]);
         out.push_str(&format!(
-            "    /// Sets the parameter `{}`.\n    #[must_use]\n    #[inline]\n    pub fn {name}(mut self, {name}: {of}) -> Self {{\n        self.{name} = Some({value});\n        self\n    }}\n\n",
+            "    /// Sets the parameter `{}`.\n    #[must_use]\n    #[inline]\n    pub fn {name}{forms}(mut self, {name}: {of}) -> Self {{\n        self.{name} = Some({value});\n        self\n    }}\n\n",
             field.wire,
             name = field.rust
         ));
@@ -484,9 +703,9 @@ fn form(context: &Context<'_>, ty: &Type, fields: &[Field], out: &mut String) {
     out.push_str(&format!("\nimpl {} {{\n", ty.name));
     for field in fields.iter().filter(|field| field.presence != Presence::Required) {
         let (of, value) = argument(field);
-        let value = value.split_once(": ").map_or(value.clone(), |(_, value)| value.to_owned());
+        let forms = forms([field]);
         out.push_str(&format!(
-            "    /// Sets the part `{}`.\n    #[must_use]\n    #[inline]\n    pub fn {name}(mut self, {name}: {of}) -> Self {{\n        self.{name} = Some({value});\n        self\n    }}\n\n",
+            "    /// Sets the part `{}`.\n    #[must_use]\n    #[inline]\n    pub fn {name}{forms}(mut self, {name}: {of}) -> Self {{\n        self.{name} = Some({value});\n        self\n    }}\n\n",
             field.wire,
             name = field.rust
         ));

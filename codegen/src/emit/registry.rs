@@ -14,7 +14,7 @@ pub fn emit(context: &Context<'_>, components: &BTreeMap<String, String>, files:
     let mut types: BTreeMap<String, String> = components.clone();
     for ty in &context.api.types {
         if !matches!(ty.kind, Kind::Parameters(_) | Kind::Form(_)) {
-            types.insert(ty.key.clone(), ty.name.clone());
+            types.extend([&ty.key].into_iter().chain(&ty.places).map(|place| (place.clone(), ty.name.clone())));
         }
     }
     let mut entries = String::new();

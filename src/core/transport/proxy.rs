@@ -12,6 +12,8 @@ use http::{HeaderValue, Uri};
 use hyper_util::client::proxy::matcher::{Intercept, Matcher};
 use percent_encoding::percent_decode_str;
 
+use crate::core::base64;
+
 /// What to do with requests of one scheme.
 #[derive(Clone, Debug, Default)]
 enum Route {
@@ -246,23 +248,9 @@ fn basic_authorization(credentials: &str) -> Result<HeaderValue, ()> {
     let mut plain: Vec<u8> = percent_decode_str(name).collect();
     plain.push(b':');
     plain.extend(percent_decode_str(password));
-    let mut value = HeaderValue::try_from(format!("Basic {}", base64(&plain))).map_err(|_| ())?;
+    let mut value = HeaderValue::try_from(format!("Basic {}", base64::encode(&plain))).map_err(|_| ())?;
     value.set_sensitive(true);
     Ok(value)
-}
-
-/// Base64 with padding (RFC 4648, section 4). Its only use is one header, which is not worth a dependency.
-fn base64(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for group in bytes.chunks(3) {
-        let bits = group.iter().fold(0_u32, |bits, &byte| (bits << 8) | u32::from(byte)) << (8 * (3 - group.len()));
-        for place in 0..4 {
-            let digit = ALPHABET.get((bits >> (18 - 6 * place)) as usize & 63).copied().unwrap_or(b'=');
-            text.push(if place <= group.len() { char::from(digit) } else { '=' });
-        }
-    }
-    text
 }
 
 /// One entry of `NO_PROXY`: whom it names, and the port where it names one.
@@ -463,7 +451,7 @@ mod tests {
     #[test]
     fn credentials_are_percent_decoded_and_never_printed() {
         let proxy = Proxy::parse("http://us%40er:p%3Ass%20w%C3%A9@proxy:3128/").unwrap();
-        let expected = format!("Basic {}", base64("us@er:p:ss wé".as_bytes()));
+        let expected = format!("Basic {}", base64::encode("us@er:p:ss wé".as_bytes()));
         assert_eq!(proxy.authorization().unwrap().as_bytes(), expected.as_bytes());
         assert!(proxy.authorization().unwrap().is_sensitive());
         assert_eq!(format!("{proxy} {proxy:?}"), "proxy:3128 Proxy(http://proxy:3128/)");
@@ -491,21 +479,5 @@ mod tests {
             let reason = Proxy::parse(url).expect_err(url);
             assert!(!reason.contains("secret"), "{url}: {reason}");
         }
-    }
-
-    #[test]
-    fn base64_is_as_in_rfc_4648() {
-        for (plain, encoded) in [
-            ("", ""),
-            ("f", "Zg=="),
-            ("fo", "Zm8="),
-            ("foo", "Zm9v"),
-            ("foob", "Zm9vYg=="),
-            ("fooba", "Zm9vYmE="),
-            ("foobar", "Zm9vYmFy"),
-        ] {
-            assert_eq!(base64(plain.as_bytes()), encoded);
-        }
-        assert_eq!(base64(&[0xfb, 0xff, 0xfe]), "+//+");
     }
 }

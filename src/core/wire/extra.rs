@@ -19,7 +19,7 @@ const FEW: usize = 16;
 /// A member that has a typed field is written from that field when it holds a value.
 #[derive(Clone, Default)]
 pub struct Extra {
-    /// Which constant or required members did not arrive; see [`super::Layout`] for the bits.
+    /// Which constant or required members did not arrive; see `Layout` for the bits.
     absent: u64,
     /// Boxed, since every model has an `Extra`, and few of them hold anything.
     members: Option<Box<Members>>,
@@ -54,6 +54,8 @@ enum MisfitKind {
     Optional,
     /// The field holds the nearest value that fits.
     Exact,
+    /// The program gave this value in place of the whole object, and it is not an object.
+    Whole,
 }
 
 impl Members {
@@ -94,7 +96,6 @@ impl Extra {
     }
 
     /// Every constant and required member is absent.
-    #[allow(dead_code, reason = "a build without models has no use for it")]
     pub(crate) const fn all_absent() -> Self {
         Self { absent: u64::MAX, members: None }
     }
@@ -107,7 +108,12 @@ impl Extra {
         self.absent & bit != 0
     }
 
-    /// True when there are no members.
+    /// Whether all of these members are absent.
+    pub(crate) const fn are_absent(&self, bits: u64) -> bool {
+        self.absent & bits == bits
+    }
+
+    /// Returns `true` if there are no members.
     pub fn is_empty(&self) -> bool {
         self.members.is_none()
     }
@@ -124,7 +130,6 @@ impl Extra {
     }
 
     /// Removes the original of a member whose field holds only the nearest value, once the field has grown.
-    #[allow(dead_code, reason = "namespaces with streams use it")]
     #[inline]
     pub(crate) fn forget_exact(&mut self, name: &str) {
         if self.exact(name).is_some() {
@@ -151,7 +156,6 @@ impl Extra {
 
     /// Adds the non-empty members of `newer`, except one. The original of a field that holds only the nearest value
     /// belongs to that field's value and is added only for numbers, which are never joined.
-    #[allow(dead_code, reason = "namespaces with streams use it")]
     pub(crate) fn merge(&mut self, newer: &Self, except: &str) {
         let said = newer.list().iter().filter(|member| *member.name != *except && !member.value.is_null());
         for member in said.filter(|member| !member.is_exact() || !member.value.as_text().starts_with(['"', '[', '{'])) {
@@ -165,7 +169,6 @@ impl Extra {
     }
 
     /// Moves the members of `older` that are missing here.
-    #[allow(dead_code, reason = "namespaces with streams use it")]
     pub(crate) fn fill(&mut self, older: &mut Self) {
         if older.members.is_some() {
             std::mem::swap(&mut self.members, &mut older.members);
@@ -193,6 +196,40 @@ impl Extra {
     pub(crate) fn required_misfit(&self) -> Option<&DecodeError> {
         let misfits = self.list().iter().filter_map(|member| member.misfit.as_ref());
         misfits.filter(|misfit| misfit.kind == MisfitKind::Required).map(|misfit| &misfit.error).next()
+    }
+
+    /// Empties a member of an object that is being read, since another of the same name follows. Returns whether there is
+    /// one; then [`remove_forgotten`](Self::remove_forgotten) must follow, once for all, as each removal moves the others.
+    pub(crate) fn forget(&mut self, name: &str) -> bool {
+        let Some(members) = &mut self.members else { return false };
+        let Some(member) = members.find(name).and_then(|at| members.list.get_mut(at)) else { return false };
+        (member.value, member.misfit) = (Json::null(), None);
+        true
+    }
+
+    /// Removes the members that were forgotten and did not come again.
+    #[cold]
+    pub(crate) fn remove_forgotten(&mut self) {
+        let Some(members) = &mut self.members else { return };
+        members.list.retain(|member| !member.value.is_null());
+        members.note_places();
+        if members.list.is_empty() {
+            self.members = None;
+        }
+    }
+
+    /// The members of an object that was given as a value that is not an object. It cannot be written.
+    pub(crate) fn not_an_object(value: Json) -> Self {
+        let error = DecodeError::new(format!("a JSON object is needed here, this is {}", value.kind()));
+        let mut extra = Self::new();
+        extra.push("".into(), value, Some(Misfit { error, kind: MisfitKind::Whole }));
+        extra
+    }
+
+    /// Returns why the object cannot be written, if it was given as a value that is not an object.
+    pub(crate) fn whole_misfit(&self) -> Option<&DecodeError> {
+        let misfits = self.list().iter().filter_map(|member| member.misfit.as_ref());
+        misfits.filter(|misfit| misfit.kind == MisfitKind::Whole).map(|misfit| &misfit.error).next()
     }
 
     pub(crate) fn push_unknown(&mut self, name: &str, value: Json) {

@@ -1,7 +1,7 @@
 //! Any JSON value, kept as the text it came as.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::ops::Deref;
 
@@ -14,7 +14,7 @@ use super::error::{DecodeError, EncodeError};
 use super::reader::{Reader, with_whole_pairs};
 use super::scalars::whole_part;
 use super::tagged::Shape;
-use super::{Wire, Writer, wire_serde};
+use super::{IntoNumber, Wire, Writer, wire_serde};
 use crate::core::hidden;
 
 /// Any JSON value, kept as text.
@@ -222,43 +222,6 @@ pub(crate) fn members(text: &str) -> Result<Vec<(String, &str)>, DecodeError> {
     Ok(list)
 }
 
-/// The same JSON text with one member of each name, the last. `None` where that cannot be told.
-pub(super) fn without_repetitions(text: &str) -> Option<String> {
-    // What follows the value, or is no JSON inside it, must not be dropped on the way.
-    Json::new(text).ok()?;
-    let mut writer = Writer::new();
-    write_once(text, &mut writer)?;
-    writer.finish().ok().and_then(|out| String::from_utf8(out).ok())
-}
-
-fn write_once(text: &str, writer: &mut Writer) -> Option<()> {
-    match Reader::new(text).shape() {
-        Some(Shape::Object) => {
-            let members = members(text).ok()?;
-            let last = last_places(&members);
-            let once = members.iter().enumerate().filter(|(at, (name, _))| last.get(&**name) == Some(at));
-            writer.byte(b'{');
-            for (_, (name, value)) in once {
-                writer.key(name);
-                write_once(value, writer)?;
-            }
-            writer.byte(b'}');
-        }
-        Some(Shape::Array) => {
-            writer.byte(b'[');
-            for (index, element) in elements(text)?.into_iter().enumerate() {
-                if index > 0 {
-                    writer.byte(b',');
-                }
-                write_once(element, writer)?;
-            }
-            writer.byte(b']');
-        }
-        _ => writer.raw(text),
-    }
-    Some(())
-}
-
 /// The last position of each name.
 fn last_places<'a>(members: &'a [(String, &str)]) -> HashMap<&'a str, usize> {
     members.iter().enumerate().map(|(at, (name, _))| (&**name, at)).collect()
@@ -445,17 +408,52 @@ impl From<bool> for Json {
     }
 }
 
-impl From<i64> for Json {
-    fn from(value: i64) -> Self {
-        Self(value.to_string().into())
-    }
+macro_rules! integers {
+    ($($type:ty),*) => {
+        $(impl From<$type> for Json {
+            fn from(value: $type) -> Self {
+                Self(value.to_string().into())
+            }
+        })*
+    };
 }
+integers!(i8, i16, i32, i64, isize, u8, u16, u32, u64, usize);
 
 impl From<f64> for Json {
     /// The number; `null` where it is not finite, as in serde_json.
     fn from(value: f64) -> Self {
         Self::from(Value::from(value))
     }
+}
+
+impl From<f32> for Json {
+    /// The number with the digits that an `f32` is printed with; `null` where it is not finite.
+    fn from(value: f32) -> Self {
+        Self::from(IntoNumber::<f64>::into_number(value))
+    }
+}
+
+/// An object with these members. Of those with the same name the last counts.
+impl<K: Into<String>, V: Into<Self>, const N: usize> From<[(K, V); N]> for Json {
+    fn from(members: [(K, V); N]) -> Self {
+        object(members.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
+    }
+}
+
+impl<V: Into<Self>> From<HashMap<String, V>> for Json {
+    fn from(members: HashMap<String, V>) -> Self {
+        object(members.into_iter().map(|(name, value)| (name, value.into())).collect())
+    }
+}
+
+impl<V: Into<Self>> From<BTreeMap<String, V>> for Json {
+    fn from(members: BTreeMap<String, V>) -> Self {
+        object(members.into_iter().map(|(name, value)| (name, value.into())).collect())
+    }
+}
+
+fn object(members: BTreeMap<String, Json>) -> Json {
+    Json::of(&members).unwrap_or_else(|_| Json::null())
 }
 
 impl From<Map<String, Value>> for Json {
@@ -542,8 +540,6 @@ impl<T: Into<Json>> From<T> for JsonObject {
 }
 
 impl Wire for JsonObject {
-    const EMPTY: &'static str = "{}";
-
     fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
         *self = Self::default();
         match reader.shape() {
@@ -563,6 +559,14 @@ impl Wire for JsonObject {
 
     fn missing() -> Self {
         Self::default()
+    }
+
+    fn is_missing(&self) -> bool {
+        self.0.as_text() == "{}"
+    }
+
+    fn is_blank(&self) -> bool {
+        self.0.is_blank()
     }
 }
 

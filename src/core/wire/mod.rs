@@ -20,14 +20,46 @@
 //! - **Of members with the same name** the last counts, as in every JSON parser.
 //! - **Numbers** keep their value: one that `i64` or `f64` cannot hold counts as a value that does not fit.
 //!
+//! # How types are erased
+//!
+//! A program holds hundreds of models, so the code for a type must be small: what is the same for all types is compiled
+//! once and knows no types. Reading goes to and fro between the two:
+//!
+//! ```text
+//! decode::<ChatResult>      for each type   makes an empty value and lends it: ReadInto(&mut value)
+//!         │
+//!         ▼
+//! read_object               once            loops over the members, finds them in the Layout, keeps what does not fit;
+//!         │                                 the object is a &mut dyn ReadFields to it
+//!         ▼
+//! ChatResult::read_field    for each type   a jump to the field with this index, made by wire_struct!
+//!         │
+//!         ▼
+//! read_elements             once            loops over the elements of a list: a &mut dyn ReadElements
+//! read_any                  once            chooses the branch of a union: a &mut dyn ReadBranches
+//! ```
+//!
+//! Writing goes the same way with [`WriteFrom`] and `dyn WriteFields`. [`ReadInto`] and [`WriteFrom`] are what implements
+//! these traits, not the types themselves: they only borrow, so that the tables of the trait objects hold no code to drop
+//! a value. As values are read into their place, nothing needs to be cleared up on the way either: a place holds an empty
+//! value before, and again after an error.
+//!
 //! Reading works on a concrete reader over the text rather than through serde's generic machinery, because only a
 //! reader that can step back to the start of a value can keep that value whole after its type turned out wrong. It
 //! also keeps the code of a type small: each one is compiled once, and only if the program uses it. All models
 //! implement serde's traits on top, so they work wherever serde does.
 
+#![cfg_attr(
+    not(feature = "full"),
+    allow(dead_code, unused_imports, unused_macros, reason = "not every namespace needs all of it")
+)]
+
+mod arguments;
 mod error;
 mod extra;
 mod json;
+mod layout;
+mod macros;
 mod open_enum;
 mod reader;
 mod scalars;
@@ -37,29 +69,29 @@ mod writer;
 
 use std::fmt;
 
+pub use arguments::{IntoList, IntoNumber, IntoText, form};
 pub use error::{DecodeError, EncodeError};
 pub use extra::Extra;
 pub use json::{Difference, Json, JsonObject};
 pub use reader::Reader;
 pub use scalars::{Patch, Secret};
-pub use structure::{Kind, Layout, Member, Struct, placed};
-pub use tagged::{Arm, Arms, Condition, Shape, Tagged, Union, Unrecognized, read_union};
+pub use tagged::Unrecognized;
 pub use writer::Writer;
 
+pub(crate) use arguments::{wire_numbers, wire_text, wire_texts};
 pub(crate) use json::members;
-#[allow(unused_imports, reason = "a build without models has no use for it")]
+pub(crate) use layout::{Kind, Layout, Member, placed};
+pub(crate) use macros::{wire_setters, wire_struct};
 pub(crate) use open_enum::{read_text, wire_enum};
-#[allow(unused_imports, reason = "a build without models has no use for it")]
-pub(crate) use structure::{came, keep_struct, read_struct, wire_setters, wire_struct, write_struct};
-#[allow(unused_imports, reason = "a build without models has no use for it")]
-pub(crate) use tagged::wire_union;
+pub(crate) use structure::{Struct, from_value, is_present, is_struct_missing, keep_struct, read_struct, write_struct};
+pub(crate) use tagged::{Arm, Arms, Condition, Shape, Tagged, Union, read_union, wire_union};
 
 /// A type that can be read from JSON and written as JSON.
 ///
 /// The models implement it; a program uses it through [`decode`] and [`encode`], or through serde.
 pub trait Wire: Sized + Clone + fmt::Debug + PartialEq + Send + Sync + 'static {
-    /// What an empty value writes: `{}` for an object. Nothing where an empty value is absent.
-    const EMPTY: &'static str;
+    /// Whether the value is a number. The position of a number in a list matters, so such lists have no gaps.
+    const IS_NUMBER: bool = false;
 
     /// Reads one value into this place.
     ///
@@ -72,8 +104,16 @@ pub trait Wire: Sized + Clone + fmt::Debug + PartialEq + Send + Sync + 'static {
     /// the writer, see [`Writer::finish`].
     fn write(&self, writer: &mut Writer);
 
-    /// What stands in a required field whose member did not arrive.
+    /// Returns the value of a required field that was missing from the JSON.
     fn missing() -> Self;
+
+    /// Returns `true` if the value is what [`missing`](Self::missing) makes.
+    fn is_missing(&self) -> bool;
+
+    /// Returns `true` if the value says nothing: it is null, or empty text, or an empty list or object.
+    fn is_blank(&self) -> bool {
+        self.is_missing()
+    }
 
     /// The members beyond the typed ones, for objects and for unions that hold one.
     fn extra(&self) -> Option<&Extra> {
@@ -81,7 +121,7 @@ pub trait Wire: Sized + Clone + fmt::Debug + PartialEq + Send + Sync + 'static {
     }
 
     /// Whether all members that identify the type of an object are present.
-    fn is_told(&self) -> bool {
+    fn is_identified(&self) -> bool {
         false
     }
 
@@ -95,26 +135,23 @@ pub trait Wire: Sized + Clone + fmt::Debug + PartialEq + Send + Sync + 'static {
     }
 }
 
-/// A place for a value of a type that the code around it need not know.
-///
-/// Code that is the same for all types works on places and is compiled once. The table of such a place holds no code to
-/// drop the value, as that of the value itself would.
-trait Place {
+/// A value to be read, of a type that the code around it need not know.
+trait ReadValue {
     fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError>;
 
     fn keep_object(&mut self, json: Json, error: DecodeError) -> Result<(), DecodeError>;
 }
 
-/// A value to be read.
+/// A place to read a value into; see [how types are erased](self#how-types-are-erased).
 ///
 /// What there is for each type is a method of this, not of `Vec` or `Option`: the compiler puts methods together by the
 /// type they belong to, and what stands together shares the code that drops a value.
-struct In<'a, T>(&'a mut T);
+struct ReadInto<'a, T>(&'a mut T);
 
 /// A value to be written.
-struct Out<'a, T>(&'a T);
+struct WriteFrom<'a, T>(&'a T);
 
-impl<T: Wire> Place for In<'_, T> {
+impl<T: Wire> ReadValue for ReadInto<'_, T> {
     fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
         self.0.read(reader)
     }
@@ -125,7 +162,7 @@ impl<T: Wire> Place for In<'_, T> {
 }
 
 /// Puts a value into a place. The code to drop what was there stands here, once for each type.
-fn put<T>(place: &mut T, value: T) {
+fn assign<T>(place: &mut T, value: T) {
     *place = value;
 }
 
@@ -151,23 +188,13 @@ pub trait Root: Wire {
 /// [`DecodeError`] when the text is no JSON, holds more than one value, or the value is no `T`.
 pub fn decode<T: Wire>(json: &str) -> Result<T, DecodeError> {
     let mut value = T::missing();
-    read_whole(json, &mut In(&mut value))?;
+    read_whole(json, &mut ReadInto(&mut value))?;
     Ok(value)
 }
 
-fn read_whole(json: &str, place: &mut dyn Place) -> Result<(), DecodeError> {
+fn read_whole(json: &str, place: &mut dyn ReadValue) -> Result<(), DecodeError> {
     let mut reader = Reader::new(json);
-    let read = place.read(&mut reader);
-    if reader.found_repetition()
-        && let Some(json) = json::without_repetitions(json)
-    {
-        // What reads nothing is empty.
-        drop(place.read(&mut Reader::new("")));
-        let mut reader = Reader::new(&json);
-        place.read(&mut reader)?;
-        return reader.end();
-    }
-    read?;
+    place.read(&mut reader)?;
     reader.end()?;
     // No object surrounds the value in which the original could be kept.
     if reader.is_inexact() {
@@ -185,7 +212,7 @@ fn read_whole(json: &str, place: &mut dyn Place) -> Result<(), DecodeError> {
 /// [`DecodeError`] when the text is no JSON, or no object while `T` is one.
 pub fn decode_event<T: Wire>(json: &str) -> Result<T, DecodeError> {
     let mut value = T::missing();
-    read_event(json, &mut In(&mut value))?;
+    read_event(json, &mut ReadInto(&mut value))?;
     Ok(value)
 }
 
@@ -199,7 +226,7 @@ pub(crate) fn decode_event_if<T: Wire, R>(
     Ok(look(&value).map(|seen| (value, seen)))
 }
 
-fn read_event(json: &str, place: &mut dyn Place) -> Result<(), DecodeError> {
+fn read_event(json: &str, place: &mut dyn ReadValue) -> Result<(), DecodeError> {
     read_whole(json, place).or_else(|error| match Json::new(json) {
         Ok(kept) if kept.is_object() => place.keep_object(kept, error),
         _ => Err(error),
@@ -210,7 +237,7 @@ fn read_event(json: &str, place: &mut dyn Place) -> Result<(), DecodeError> {
 pub(crate) fn decode_inside<T: Wire>(json: &str) -> Option<T> {
     let members = members(json).ok()?;
     let mut values = members.iter().filter_map(|(_, value)| decode::<T>(value).ok());
-    values.find(T::is_told)
+    values.find(T::is_identified)
 }
 
 /// Writes `value` as JSON.
@@ -221,6 +248,21 @@ pub fn encode<T: Wire>(value: &T) -> Result<Vec<u8>, EncodeError> {
     let mut writer = Writer::new();
     scalars::write_or_null(value, &mut writer);
     writer.finish()
+}
+
+/// The JSON of a value, as an extra member holds it. A number that is not finite becomes null.
+#[allow(dead_code, reason = "a build without models has no use for it")]
+pub(crate) fn json<T: Wire>(value: &T) -> Json {
+    let mut writer = Writer::new();
+    scalars::write_or_null(value, &mut writer);
+    Json::checked(&writer.finish_with_nulls())
+}
+
+/// The object of a union that has nothing but a tag.
+#[allow(dead_code, reason = "a build without models has no use for it")]
+pub(crate) fn of_tag<T: Wire + From<Unrecognized>>(tag: &str, value: String) -> T {
+    let json = Json::from([(tag, value)]);
+    decode(json.as_text()).unwrap_or_else(|_| Unrecognized::new(json).into())
 }
 
 /// The parts of `value` that were kept as they came because they fit no type: variants that this version of the crate

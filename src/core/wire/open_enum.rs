@@ -1,18 +1,16 @@
 //! Enums of text that stay readable when the server knows more values than this crate.
 
-use super::{DecodeError, Reader, put};
+use super::{DecodeError, Reader, assign};
 
 /// Reads a text as the value that it names.
-#[allow(dead_code, reason = "a build without models has no use for it")]
 pub(crate) fn read_text<T: for<'a> From<&'a str>>(place: &mut T, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
     let (text, read) = reader.text();
-    put(place, T::from(&text));
+    assign(place, T::from(&text));
     read
 }
 
 /// Implements conversions, [`Wire`](super::Wire) and serde's traits for an enum of texts with a variant
 /// `Unrecognized(Box<str>)`.
-#[allow(unused_macros, reason = "a build without models has no use for it")]
 macro_rules! wire_enum {
     ($type:ident { $($variant:ident = $text:literal,)* }) => {
         impl $type {
@@ -46,6 +44,20 @@ macro_rules! wire_enum {
             }
         }
 
+        impl From<&String> for $type {
+            #[inline]
+            fn from(text: &String) -> Self {
+                Self::from(text.as_str())
+            }
+        }
+
+        impl From<::std::borrow::Cow<'_, str>> for $type {
+            #[inline]
+            fn from(text: ::std::borrow::Cow<'_, str>) -> Self {
+                Self::from(&*text)
+            }
+        }
+
         impl ::std::str::FromStr for $type {
             type Err = ::std::convert::Infallible;
 
@@ -70,8 +82,6 @@ macro_rules! wire_enum {
         }
 
         impl $crate::core::wire::Wire for $type {
-            const EMPTY: &'static str = "\"\"";
-
             #[inline]
             fn read(
                 &mut self,
@@ -89,11 +99,15 @@ macro_rules! wire_enum {
             fn missing() -> Self {
                 Self::Unrecognized("".into())
             }
+
+            #[inline]
+            fn is_missing(&self) -> bool {
+                self.as_str().is_empty()
+            }
         }
 
         $crate::core::wire::wire_serde!($type);
     };
 }
 
-#[allow(unused_imports, reason = "a build without models has no use for it")]
 pub(crate) use wire_enum;

@@ -30,10 +30,10 @@ const MOST_KEPT: usize = 500_000;
 pub struct Reader<'a> {
     text: &'a str,
     at: usize,
-    /// An object had two members of the same name.
-    repetition: bool,
     /// How many values were replaced by the nearest value that fits, or omitted from a list.
     inexact: usize,
+    /// How often a member came again in its object.
+    repetitions: usize,
     /// How much memory the remaining values may take, besides their text.
     memory: usize,
     /// How many more members may be kept.
@@ -45,13 +45,14 @@ pub struct Reader<'a> {
 pub(crate) struct Mark {
     at: usize,
     inexact: usize,
+    repetitions: usize,
 }
 
 impl<'a> Reader<'a> {
     /// A reader at the start of `text`.
     pub const fn new(text: &'a str) -> Self {
         let memory = FREE_MEMORY + text.len().saturating_mul(MEMORY_PER_BYTE);
-        Self { text, at: 0, repetition: false, inexact: 0, memory, kept: MOST_KEPT }
+        Self { text, at: 0, inexact: 0, repetitions: 0, memory, kept: MOST_KEPT }
     }
 
     /// Counts the memory of a decoded value.
@@ -108,7 +109,7 @@ impl<'a> Reader<'a> {
     #[inline]
     pub(crate) fn mark(&mut self) -> Mark {
         self.peek();
-        Mark { at: self.at, inexact: self.inexact }
+        Mark { at: self.at, inexact: self.inexact, repetitions: self.repetitions }
     }
 
     /// Steps back to `mark`.
@@ -135,15 +136,16 @@ impl<'a> Reader<'a> {
         self.inexact != mark.inexact
     }
 
-    /// Notes that a member came twice.
+    /// Records that a member came again in its object.
     #[cold]
     pub(crate) const fn note_repetition(&mut self) {
-        self.repetition = true;
+        self.repetitions += 1;
     }
 
-    /// True where a member came twice.
-    pub(crate) const fn found_repetition(&self) -> bool {
-        self.repetition
+    /// Whether a member came again since `mark`.
+    #[inline]
+    pub(crate) const fn has_repetition_since(&self, mark: Mark) -> bool {
+        self.repetitions != mark.repetitions
     }
 
     /// Checks that nothing but white space follows.
@@ -317,7 +319,6 @@ impl<'a> Reader<'a> {
     }
 
     /// Takes a string; after an error it is empty.
-    #[allow(dead_code, reason = "a build without models has no use for it")]
     pub(crate) fn text(&mut self) -> (Cow<'a, str>, Result<(), DecodeError>) {
         match self.readable_string() {
             Ok(text) => (text, Ok(())),

@@ -1,18 +1,18 @@
 //! The types that are not generated: text, numbers, lists, maps, absent things.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
 use super::error::shortened;
 use super::json;
 use super::tagged::Shape;
 use super::writer::Step;
-use super::{DecodeError, Extra, In, Json, JsonObject, Place, Reader, Root, Wire, Writer, members, put};
+use super::{
+    DecodeError, Extra, IntoNumber, Json, JsonObject, ReadInto, ReadValue, Reader, Root, Wire, Writer, assign, members,
+};
 
 impl Wire for String {
-    const EMPTY: &'static str = "\"\"";
-
     fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
         if let Some(plain) = reader.plain_string() {
             *self = plain.to_owned();
@@ -30,11 +30,13 @@ impl Wire for String {
     fn missing() -> Self {
         Self::new()
     }
+
+    fn is_missing(&self) -> bool {
+        self.is_empty()
+    }
 }
 
 impl Wire for bool {
-    const EMPTY: &'static str = "false";
-
     fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
         *self = false;
         *self = reader.boolean()?;
@@ -48,10 +50,18 @@ impl Wire for bool {
     fn missing() -> Self {
         false
     }
+
+    fn is_missing(&self) -> bool {
+        !self
+    }
+
+    fn is_blank(&self) -> bool {
+        false
+    }
 }
 
 impl Wire for i64 {
-    const EMPTY: &'static str = "0";
+    const IS_NUMBER: bool = true;
 
     /// Reads an integer, including `3.0`, `3e2` and `"3"`. A fraction is truncated.
     fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
@@ -70,6 +80,14 @@ impl Wire for i64 {
 
     fn missing() -> Self {
         0
+    }
+
+    fn is_missing(&self) -> bool {
+        *self == 0
+    }
+
+    fn is_blank(&self) -> bool {
+        false
     }
 }
 
@@ -100,7 +118,7 @@ pub(super) fn whole_part(text: &str) -> Option<i64> {
 }
 
 impl Wire for f64 {
-    const EMPTY: &'static str = "0";
+    const IS_NUMBER: bool = true;
 
     /// Takes a number. An integer that would be rounded is refused, so that it stays whole in [`Extra`].
     fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
@@ -129,15 +147,21 @@ impl Wire for f64 {
     fn missing() -> Self {
         0.0
     }
+
+    fn is_missing(&self) -> bool {
+        self.to_bits() == 0
+    }
+
+    fn is_blank(&self) -> bool {
+        false
+    }
 }
 
 /// `None` writes nothing; what needs something there writes `null`.
 impl<T: Wire> Wire for Option<T> {
-    const EMPTY: &'static str = "";
-
     #[inline]
     fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
-        In(self).read_option(reader)
+        ReadInto(self).read_option(reader)
     }
 
     #[inline]
@@ -151,22 +175,30 @@ impl<T: Wire> Wire for Option<T> {
         None
     }
 
+    fn is_missing(&self) -> bool {
+        self.is_none()
+    }
+
+    fn is_blank(&self) -> bool {
+        self.as_ref().is_none_or(T::is_blank)
+    }
+
     fn extra(&self) -> Option<&Extra> {
         self.as_ref().and_then(T::extra)
     }
 }
 
-impl<T: Wire> In<'_, Option<T>> {
+impl<T: Wire> ReadInto<'_, Option<T>> {
     fn read_option(self, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
-        put(self.0, None);
+        assign(self.0, None);
         if !reader.optional()? {
             return Ok(());
         }
-        put(self.0, Some(T::missing()));
+        assign(self.0, Some(T::missing()));
         if let Some(value) = self.0
             && let Err(error) = value.read(reader)
         {
-            put(self.0, None);
+            assign(self.0, None);
             return Err(error);
         }
         Ok(())
@@ -174,8 +206,6 @@ impl<T: Wire> In<'_, Option<T>> {
 }
 
 impl<T: Wire> Wire for Box<T> {
-    const EMPTY: &'static str = T::EMPTY;
-
     #[inline]
     fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
         // It is empty already: boxes are branches of unions, which are created to be read into.
@@ -193,6 +223,14 @@ impl<T: Wire> Wire for Box<T> {
         boxed()
     }
 
+    fn is_missing(&self) -> bool {
+        (**self).is_missing()
+    }
+
+    fn is_blank(&self) -> bool {
+        (**self).is_blank()
+    }
+
     #[inline]
     fn keep_object(&mut self, json: Json, error: DecodeError) -> Result<(), DecodeError> {
         (**self).keep_object(json, error)
@@ -204,7 +242,7 @@ impl<T: Wire> Wire for Box<T> {
     }
 }
 
-/// Apart from `missing`, so that it is compiled once; see [`In`].
+/// Apart from `missing`, so that it is compiled once; see [`ReadInto`].
 fn boxed<T: Wire>() -> Box<T> {
     Box::new(T::missing())
 }
@@ -213,7 +251,7 @@ fn boxed<T: Wire>() -> Box<T> {
 /// anything else is skipped. Returns why it was skipped.
 #[cold]
 fn keep_or_pass_over(
-    place: &mut dyn Place,
+    place: &mut dyn ReadValue,
     error: DecodeError,
     reader: &mut Reader<'_>,
 ) -> Result<Option<DecodeError>, DecodeError> {
@@ -238,7 +276,7 @@ fn end_with_gaps(is_empty: bool, error: DecodeError, reader: &mut Reader<'_>) ->
 }
 
 /// A list, to be read into.
-trait List {
+trait ReadElements {
     /// Adds an element and reads it.
     fn read_next(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError>;
 
@@ -250,7 +288,7 @@ trait List {
     fn clear(&mut self);
 }
 
-impl<T: Wire> List for In<'_, Vec<T>> {
+impl<T: Wire> ReadElements for ReadInto<'_, Vec<T>> {
     fn read_next(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
         reader.allocate(size_of::<T>())?;
         if self.0.is_empty() && size_of::<T>() > 64 {
@@ -264,10 +302,10 @@ impl<T: Wire> List for In<'_, Vec<T>> {
     fn keep_last(&mut self, error: DecodeError, reader: &mut Reader<'_>) -> Result<Option<DecodeError>, DecodeError> {
         let Some(element) = self.0.last_mut() else { return Ok(None) };
         // Numbers are identified by position, as in a vector.
-        if T::EMPTY == "0" {
+        if T::IS_NUMBER {
             return Err(error);
         }
-        let misfit = keep_or_pass_over(&mut In(element), error, reader)?;
+        let misfit = keep_or_pass_over(&mut ReadInto(element), error, reader)?;
         if misfit.is_some() {
             self.0.pop();
         }
@@ -283,13 +321,13 @@ impl<T: Wire> List for In<'_, Vec<T>> {
     }
 }
 
-impl<T: Wire> In<'_, Vec<T>> {
+impl<T: Wire> ReadInto<'_, Vec<T>> {
     fn read_list(mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
         read_elements(reader, &mut self)
     }
 }
 
-fn read_elements(reader: &mut Reader<'_>, list: &mut dyn List) -> Result<(), DecodeError> {
+fn read_elements(reader: &mut Reader<'_>, list: &mut dyn ReadElements) -> Result<(), DecodeError> {
     list.clear();
     let mut misfit = None;
     let mut read = reader.array(|index, reader| {
@@ -333,11 +371,9 @@ pub(super) fn write_or_null<T: Wire>(value: &T, writer: &mut Writer) {
 }
 
 impl<T: Wire> Wire for Vec<T> {
-    const EMPTY: &'static str = "[]";
-
     #[inline]
     fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
-        In(self).read_list(reader)
+        ReadInto(self).read_list(reader)
     }
 
     fn write(&self, writer: &mut Writer) {
@@ -351,13 +387,15 @@ impl<T: Wire> Wire for Vec<T> {
     fn missing() -> Self {
         Self::new()
     }
+
+    fn is_missing(&self) -> bool {
+        self.is_empty()
+    }
 }
 
 impl<T: Wire> Root for Vec<T> {}
 
 impl<T: Wire> Wire for BTreeMap<String, T> {
-    const EMPTY: &'static str = "{}";
-
     fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
         self.clear();
         let mut misfit = None;
@@ -367,7 +405,7 @@ impl<T: Wire> Wire for BTreeMap<String, T> {
             let mark = reader.mark();
             if let Err(error) = value.read(reader) {
                 reader.reset(mark);
-                let kept = keep_or_pass_over(&mut In(&mut value), error, reader);
+                let kept = keep_or_pass_over(&mut ReadInto(&mut value), error, reader);
                 if let Some(error) = kept.map_err(|error| error.inside(&key))? {
                     misfit = misfit.take().or_else(|| Some(error.inside(&key)));
                     // The last value of a name wins, and this is it.
@@ -401,11 +439,13 @@ impl<T: Wire> Wire for BTreeMap<String, T> {
     fn missing() -> Self {
         Self::new()
     }
+
+    fn is_missing(&self) -> bool {
+        self.is_empty()
+    }
 }
 
 impl Wire for Json {
-    const EMPTY: &'static str = "null";
-
     fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
         *self = Self::null();
         *self = reader.json()?;
@@ -418,6 +458,14 @@ impl Wire for Json {
 
     fn missing() -> Self {
         Self::null()
+    }
+
+    fn is_missing(&self) -> bool {
+        self.is_null()
+    }
+
+    fn is_blank(&self) -> bool {
+        matches!(self.as_text(), "null" | "\"\"" | "[]" | "{}")
     }
 }
 
@@ -442,16 +490,57 @@ pub enum Patch<T> {
     Set(T),
 }
 
-impl<T> From<T> for Patch<T> {
+impl<T: Wire> From<T> for Patch<T> {
     fn from(value: T) -> Self {
         Self::Set(value)
     }
 }
 
+/// Sets text, or a value that has a name.
+impl<'a, T: Wire + From<&'a str>> From<&'a str> for Patch<T> {
+    fn from(text: &'a str) -> Self {
+        Self::Set(text.into())
+    }
+}
+
+impl<'a, T: Wire + From<&'a String>> From<&'a String> for Patch<T> {
+    fn from(text: &'a String) -> Self {
+        Self::Set(text.into())
+    }
+}
+
+impl<T: Wire, U: Into<T>, const N: usize> From<[U; N]> for Patch<Vec<T>> {
+    fn from(list: [U; N]) -> Self {
+        Self::Set(list.into_iter().map(Into::into).collect())
+    }
+}
+
+impl<'a, T: Wire + From<&'a U>, U> From<&'a [U]> for Patch<Vec<T>> {
+    fn from(list: &'a [U]) -> Self {
+        Self::Set(list.iter().map(Into::into).collect())
+    }
+}
+
+impl From<Vec<&str>> for Patch<Vec<String>> {
+    fn from(list: Vec<&str>) -> Self {
+        Self::Set(list.into_iter().map(Into::into).collect())
+    }
+}
+
+macro_rules! patch_numbers {
+    ($to:ty: $($from:ty),*) => {
+        $(impl From<$from> for Patch<$to> {
+            fn from(number: $from) -> Self {
+                Self::Set(number.into_number())
+            }
+        })*
+    };
+}
+patch_numbers!(i64: i8, i16, i32, u8, u16, u32);
+patch_numbers!(f64: i8, i16, i32, u8, u16, u32, f32);
+
 /// `Keep` writes nothing.
 impl<T: Wire> Wire for Patch<T> {
-    const EMPTY: &'static str = "";
-
     fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
         *self = Self::Keep;
         *self = if reader.null() {
@@ -474,6 +563,10 @@ impl<T: Wire> Wire for Patch<T> {
 
     fn missing() -> Self {
         Self::Keep
+    }
+
+    fn is_missing(&self) -> bool {
+        matches!(self, Self::Keep)
     }
 }
 
@@ -516,6 +609,18 @@ impl From<BTreeMap<String, String>> for Secret<BTreeMap<String, String>> {
     }
 }
 
+impl From<HashMap<String, String>> for Secret<BTreeMap<String, String>> {
+    fn from(map: HashMap<String, String>) -> Self {
+        Self(map.into_iter().collect())
+    }
+}
+
+impl<K: Into<String>, V: Into<String>, const N: usize> From<[(K, V); N]> for Secret<BTreeMap<String, String>> {
+    fn from(pairs: [(K, V); N]) -> Self {
+        Self(pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
+    }
+}
+
 impl<T> fmt::Debug for Secret<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("[redacted]")
@@ -523,8 +628,6 @@ impl<T> fmt::Debug for Secret<T> {
 }
 
 impl<T: Wire> Wire for Secret<T> {
-    const EMPTY: &'static str = T::EMPTY;
-
     fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
         self.0.read(reader)
     }
@@ -535,5 +638,13 @@ impl<T: Wire> Wire for Secret<T> {
 
     fn missing() -> Self {
         Self(T::missing())
+    }
+
+    fn is_missing(&self) -> bool {
+        self.0.is_missing()
+    }
+
+    fn is_blank(&self) -> bool {
+        self.0.is_blank()
     }
 }

@@ -5,12 +5,12 @@ use std::fmt;
 use super::error::DecodeError;
 use super::extra::Extra;
 use super::json::{Hide, Json, Shown};
-use super::reader::Reader;
-use super::{In, Wire, Writer, put};
+use super::reader::{Mark, Reader};
+use super::{ReadInto, Wire, Writer, assign};
 
 /// The kind of a JSON value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shape {
+pub(crate) enum Shape {
     /// Text.
     String,
     /// A number.
@@ -25,20 +25,20 @@ pub enum Shape {
 
 /// How a union finds the type of a value: the table behind `wire_union!`. Branches are known by their index.
 #[derive(Debug)]
-pub struct Arms {
+pub(crate) struct Arms {
     /// The member that tells the type of an object, if one does.
-    pub tag: &'static str,
+    pub(crate) tag: &'static str,
     /// The objects, by the value of the tag. Of several for one value the first whose conditions hold is taken.
-    pub tagged: &'static [Tagged],
+    pub(crate) tagged: &'static [Tagged],
     /// The objects without a tag, or with one that is not in `tagged`; the first whose conditions hold is taken.
-    pub objects: &'static [Arm],
+    pub(crate) objects: &'static [Arm],
     /// Everything that is no object, by its kind and, for an array, by the kind of its first element.
-    pub shapes: &'static [(Shape, Option<Shape>, u8)],
+    pub(crate) shapes: &'static [(Shape, Option<Shape>, u8)],
 }
 
 /// A branch of a union that a tag tells.
 #[derive(Debug)]
-pub struct Tagged {
+pub(crate) struct Tagged {
     value: &'static str,
     /// Length and end of the value: values are mostly told apart by one comparison.
     fingerprint: u32,
@@ -47,7 +47,7 @@ pub struct Tagged {
 
 impl Tagged {
     /// The branch for this value of the tag.
-    pub const fn new(value: &'static str, arm: Arm) -> Self {
+    pub(crate) const fn new(value: &'static str, arm: Arm) -> Self {
         Self { value, fingerprint: fingerprint(value.as_bytes()), arm }
     }
 }
@@ -62,16 +62,16 @@ const fn fingerprint(value: &[u8]) -> u32 {
 
 /// One branch of a union.
 #[derive(Debug)]
-pub struct Arm {
+pub(crate) struct Arm {
     /// What else must be true of the object.
-    pub conditions: &'static [Condition],
+    pub(crate) conditions: &'static [Condition],
     /// The index of the branch.
-    pub branch: u8,
+    pub(crate) branch: u8,
 }
 
 /// Something that tells two objects with the same tag apart.
 #[derive(Clone, Copy, Debug)]
-pub enum Condition {
+pub(crate) enum Condition {
     /// This member is there and not null.
     Has(&'static str),
     /// This member is not there, or null.
@@ -91,7 +91,7 @@ impl Condition {
 }
 
 /// An enum with one variant for each type a value may have, and one for the rest.
-pub trait Union: Wire {
+pub(crate) trait Union: Wire {
     /// How the type is found.
     const ARMS: &'static Arms;
 
@@ -112,13 +112,13 @@ pub trait Union: Wire {
 ///
 /// # Errors
 /// [`DecodeError`] when the text is no JSON.
-pub fn read_union<U: Union>(place: &mut U, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
-    read_any(reader, U::ARMS, &mut In(place))
+pub(crate) fn read_union<U: Union>(place: &mut U, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
+    read_any(reader, U::ARMS, &mut ReadInto(place))
 }
 
-impl<U: Union> Branches for In<'_, U> {
+impl<U: Union> ReadBranches for ReadInto<'_, U> {
     fn read(&mut self, branch: u8, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
-        put(self.0, U::branch(branch));
+        assign(self.0, U::branch(branch));
         self.0.read_branch(reader)
     }
 
@@ -127,12 +127,12 @@ impl<U: Union> Branches for In<'_, U> {
     }
 
     fn keep(&mut self, kept: Unrecognized) {
-        put(self.0, U::unrecognized(kept));
+        assign(self.0, U::unrecognized(kept));
     }
 }
 
 /// A union, to be read into.
-trait Branches {
+trait ReadBranches {
     /// Reads the value as this branch.
     fn read(&mut self, branch: u8, reader: &mut Reader<'_>) -> Result<(), DecodeError>;
 
@@ -141,7 +141,7 @@ trait Branches {
     fn keep(&mut self, kept: Unrecognized);
 }
 
-fn read_any(reader: &mut Reader<'_>, arms: &'static Arms, branches: &mut dyn Branches) -> Result<(), DecodeError> {
+fn read_any(reader: &mut Reader<'_>, arms: &'static Arms, branches: &mut dyn ReadBranches) -> Result<(), DecodeError> {
     match read_branch(reader, arms, branches) {
         Ok(None) => Ok(()),
         Ok(Some(kept)) => {
@@ -159,16 +159,22 @@ fn read_any(reader: &mut Reader<'_>, arms: &'static Arms, branches: &mut dyn Bra
 fn read_branch(
     reader: &mut Reader<'_>,
     arms: &'static Arms,
-    branches: &mut dyn Branches,
+    branches: &mut dyn ReadBranches,
 ) -> Result<Option<Unrecognized>, DecodeError> {
     let mark = reader.mark();
     let mut error = None;
-    if let Some(branch) = choose(reader, arms)? {
+    if let Some((branch, tag)) = choose(reader, arms)? {
         error = match branches.read(branch, reader) {
             Ok(()) => branches.extra().and_then(Extra::required_misfit).cloned(),
             Err(misfit) => Some(misfit),
         };
-        if error.is_none() {
+        let is_overruled = match tag {
+            Some(tag) if error.is_none() && reader.has_repetition_since(mark) => {
+                is_overruled(reader, mark, arms.tag, tag)?
+            }
+            _ => false,
+        };
+        if error.is_none() && !is_overruled {
             return Ok(None);
         }
         reader.reset(mark);
@@ -176,15 +182,24 @@ fn read_branch(
     Ok(Some(Unrecognized { json: reader.json()?, error }))
 }
 
-/// The branch to read, if there is one.
-fn choose(reader: &mut Reader<'_>, arms: &'static Arms) -> Result<Option<u8>, DecodeError> {
+/// Whether the tag that chose the branch came again with another value, which counts then.
+#[cold]
+fn is_overruled(reader: &Reader<'_>, mark: Mark, name: &str, tag: &str) -> Result<bool, DecodeError> {
+    let mut again = reader.clone();
+    again.reset(mark);
+    let last = again.json()?.get(name).and_then(|last| last.as_string());
+    Ok(last.is_none_or(|last| last != tag))
+}
+
+/// The branch to read, if there is one, and the value of the tag that tells so.
+fn choose(reader: &mut Reader<'_>, arms: &'static Arms) -> Result<Option<(u8, Option<&'static str>)>, DecodeError> {
     let Some(shape) = reader.shape() else { return Ok(None) };
     if shape != Shape::Object {
         let element = if shape == Shape::Array { first_element(reader) } else { None };
         let fits = |(kind, of, _): &&(Shape, Option<Shape>, u8)| {
             *kind == shape && (of.is_none() || element.is_none() || *of == element)
         };
-        return Ok(arms.shapes.iter().find(fits).map(|(_, _, branch)| *branch));
+        return Ok(arms.shapes.iter().find(fits).map(|(_, _, branch)| (*branch, None)));
     }
     if !arms.tagged.is_empty()
         && let Some(tag) = reader.find_string(arms.tag)?
@@ -192,13 +207,13 @@ fn choose(reader: &mut Reader<'_>, arms: &'static Arms) -> Result<Option<u8>, De
         let wanted = fingerprint(tag.as_bytes());
         for tagged in arms.tagged {
             if tagged.fingerprint == wanted && tagged.value == tag && holds(reader, &tagged.arm)? {
-                return Ok(Some(tagged.arm.branch));
+                return Ok(Some((tagged.arm.branch, Some(tagged.value))));
             }
         }
     }
     for arm in arms.objects {
         if holds(reader, arm)? {
-            return Ok(Some(arm.branch));
+            return Ok(Some((arm.branch, None)));
         }
     }
     Ok(None)
@@ -253,7 +268,6 @@ impl Unrecognized {
         self.error.as_ref()
     }
 
-    #[allow(dead_code, reason = "a build without unions has no use for it")]
     pub(crate) fn misfit(json: Json, error: DecodeError) -> Self {
         Self { json, error: Some(error) }
     }
@@ -280,8 +294,6 @@ impl<T: Into<Json>> From<T> for Unrecognized {
 }
 
 impl Wire for Unrecognized {
-    const EMPTY: &'static str = "null";
-
     fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
         *self = Self::missing();
         self.json = reader.json()?;
@@ -297,6 +309,14 @@ impl Wire for Unrecognized {
 
     fn missing() -> Self {
         Self::new(Json::null())
+    }
+
+    fn is_missing(&self) -> bool {
+        self.json.is_null()
+    }
+
+    fn is_blank(&self) -> bool {
+        self.json.is_blank()
     }
 }
 
@@ -316,7 +336,6 @@ impl Wire for Unrecognized {
 ///     variants { 0 A, 1 B, 2 C, 3 D, 4 E, }
 /// });
 /// ```
-#[allow(unused_macros, reason = "a build without models has no use for it")]
 macro_rules! wire_union {
     ($type:ident {
         tag $tag:literal {
@@ -378,9 +397,7 @@ macro_rules! wire_union {
         }
 
         impl $crate::core::wire::Wire for $type {
-            const EMPTY: &'static str = "null";
-
-            #[inline]
+                    #[inline]
             fn read(
                 &mut self,
                 reader: &mut $crate::core::wire::Reader<'_>,
@@ -399,6 +416,19 @@ macro_rules! wire_union {
             #[inline]
             fn missing() -> Self {
                 Self::Unrecognized($crate::core::wire::Wire::missing())
+            }
+
+            #[inline]
+            fn is_missing(&self) -> bool {
+                matches!(self, Self::Unrecognized(kept) if $crate::core::wire::Wire::is_missing(kept))
+            }
+
+            #[inline]
+            fn is_blank(&self) -> bool {
+                match self {
+                    $(Self::$any(value) => $crate::core::wire::Wire::is_blank(value),)*
+                    Self::Unrecognized(kept) => $crate::core::wire::Wire::is_blank(kept),
+                }
             }
 
             #[inline]
@@ -432,5 +462,4 @@ macro_rules! wire_union {
     (@element $element:ident) => { Some($crate::core::wire::Shape::$element) };
 }
 
-#[allow(unused_imports, reason = "a build without models has no use for it")]
 pub(crate) use wire_union;

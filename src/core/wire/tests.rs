@@ -121,7 +121,7 @@ fn a_required_member_that_is_missing_reads_as_empty_and_is_not_written_back() {
 #[test]
 fn an_object_without_any_of_the_members_that_tell_it_is_refused() {
     let error = decode::<Part>(r#"{"type":"piece","tags":[]}"#).unwrap_err();
-    assert_eq!(error.to_string(), "none of the members that tell it is there: type, id, count");
+    assert_eq!(error.to_string(), "none of the fields that identify it: type, id, count");
     let error = decode::<Part>(r#"{"id":5}"#).unwrap_err();
     assert_eq!((error.path(), error.message()), ("id", "expected a string, found a number"));
 }
@@ -213,6 +213,27 @@ fn of_members_with_the_same_name_the_last_counts() {
     assert_eq!(part.count, 2);
     let parts: Vec<Part> = survives(r#"[{"id":"a","count":1,"tags":["x"],"tags":["y\"z"]}]"#);
     assert_eq!(parts[0].tags.as_deref(), Some(["y\"z".to_owned()].as_slice()));
+}
+
+#[test]
+fn a_repeated_name_leaves_nothing_of_its_earlier_value() {
+    let whole: Whole = survives(r#"{"id":"w","part":{"id":"a","note":"n","x":1},"part":{"count":2,"tags":["y"]}}"#);
+    assert_eq!((whole.part.id.as_str(), whole.part.note.as_deref(), whole.part.count), ("", None, 2));
+    assert!(whole.part.extra.is_empty());
+    let whole: Whole =
+        survives(r#"{"id":"w","parts":[{"id":"a"},{"id":"b"}],"parts":[{"id":"c"}],"part":{"id":"a"},"part":5}"#);
+    assert_eq!((whole.parts.len(), whole.part.id.as_str()), (1, ""));
+    assert_eq!(whole.extra.misfits().map(|(name, _)| name).collect::<Vec<_>>(), ["part"]);
+    for json in [
+        r#"{"id":"a","count":1.5,"count":2}"#,
+        r#"{"id":"a","count":"x","count":null,"count":2}"#,
+        r#"{"id":"a","count":2,"tags":[1],"tags":null,"new":1,"new":null,"type":5,"type":"part"}"#,
+    ] {
+        let part: Part = survives(json);
+        assert_eq!((part.count, part.tags.is_none(), part.extra.is_empty()), (2, true, true), "{json}");
+    }
+    let Item::Unrecognized(kept) = survives(r#"{"type":"part","id":"a","count":1,"type":"new"}"#) else { panic!() };
+    assert_eq!((kept.tag("type").unwrap(), kept.error()), ("new".to_owned(), None));
 }
 
 #[test]

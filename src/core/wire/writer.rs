@@ -4,8 +4,8 @@ use std::fmt;
 use std::io::Write as _;
 
 use super::error::{EncodeError, join};
+use super::layout::Name;
 use super::reader::plain_end;
-use super::structure::Name;
 use super::{DecodeError, Untyped};
 
 /// Writes one JSON text into a buffer.
@@ -80,7 +80,6 @@ impl Writer {
     }
 
     /// The text, with `null` in place of what JSON cannot hold.
-    #[allow(dead_code, reason = "namespaces whose items are sent back use it")]
     pub(crate) fn finish_with_nulls(self) -> String {
         // Only whole strings and JSON are written, so that nothing is replaced here.
         String::from_utf8_lossy(&self.out).into_owned()
@@ -203,13 +202,6 @@ impl Writer {
         }
     }
 
-    /// What the member `name` has written since `before`.
-    pub(crate) fn member_since(&self, before: Before, name: &str) -> &str {
-        let member = self.since(before);
-        let member = member.strip_prefix(b",").unwrap_or(member);
-        std::str::from_utf8(member.get(name.len() + 3..).unwrap_or_default()).unwrap_or_default()
-    }
-
     /// No value ends with an opening brace, so that one says that no member was written yet.
     fn separate(&mut self) {
         if self.out.last() != Some(&b'{') {
@@ -227,15 +219,6 @@ impl Writer {
     pub(crate) fn null_if_nothing(&mut self, before: Before) {
         if self.since(before).is_empty() {
             self.raw("null");
-        }
-    }
-
-    /// Takes back what is written and noted since `before`.
-    pub(crate) fn take_back(&mut self, before: Before) {
-        self.member = None;
-        self.out.truncate(before.length);
-        if let Some(untyped) = &mut self.untyped {
-            untyped.truncate(before.noted);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 //! Types of `chat`. What is sent and received.
 
-use crate::core::wire::{wire_enum, wire_setters, wire_struct, wire_union};
+use crate::core::wire::{json, wire_setters, wire_struct, wire_text, wire_union};
 use crate::models::*;
 
 /// A turn spoken by the model, either received in a reply or sent back as history.
@@ -14,7 +14,7 @@ pub struct ChatAssistantMessage {
     /// Spoken form of the reply, or a reference to it, when audio output was requested.
     pub audio: Option<ChatAudioOutput>,
     /// What the model said, as text or content parts; `null` when it only calls tools or refuses.
-    pub content: Option<ChatAssistantMessageContent>,
+    pub content: Option<ChatMessageContent>,
     /// Pictures generated along with the reply.
     pub images: Option<Vec<ChatAssistantImage>>,
     /// Slug of the model that wrote this turn.
@@ -55,7 +55,7 @@ impl ChatAssistantMessage {
 
 wire_setters!(ChatAssistantMessage {
     audio: into ChatAudioOutput,
-    content: into ChatAssistantMessageContent,
+    content: into ChatMessageContent,
     images: list ChatAssistantImage,
     model: into String,
     name: into String,
@@ -100,7 +100,7 @@ impl ChatAudioOutput {
 
 wire_setters!(ChatAudioOutput {
     data: into String,
-    expires_at: exact i64,
+    expires_at: number i64,
     id: into String,
     transcript: into String,
 });
@@ -134,6 +134,8 @@ impl ChatContentText {
         Self { text: text.into(), cache_control: None, prompt_cache_breakpoint: None, extra: Extra::new() }
     }
 }
+
+wire_text!(ChatContentText, text => Self::new(text));
 
 wire_setters!(ChatContentText {
     cache_control: into CacheControl,
@@ -175,7 +177,7 @@ pub struct ChatContentImageUrl {
     /// Link to the picture, or the picture itself as a `data:` URL.
     pub url: String,
     /// How finely the model examines the picture; more detail costs more tokens, and unsupported `original` falls back to `high`.
-    pub detail: Option<ChatContentImageUrlDetail>,
+    pub detail: Option<ImageDetail>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -194,32 +196,7 @@ impl ChatContentImageUrl {
 }
 
 wire_setters!(ChatContentImageUrl {
-    detail: into ChatContentImageUrlDetail,
-});
-
-/// How finely the model examines the picture; more detail costs more tokens, and unsupported `original` falls back to `high`.
-///
-/// At `ChatContentImage.image_url.detail` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ChatContentImageUrlDetail {
-    /// Leaves the choice of resolution to the model.
-    Auto,
-    /// Coarse view that saves tokens and time.
-    Low,
-    /// Fine view for small text and intricate pictures.
-    High,
-    /// Full native resolution, where the provider offers it.
-    Original,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(ChatContentImageUrlDetail {
-    Auto = "auto",
-    Low = "low",
-    High = "high",
-    Original = "original",
+    detail: into ImageDetail,
 });
 
 /// A sound clip given to the model as part of a message; which formats work depends on the provider.
@@ -229,7 +206,7 @@ wire_enum!(ChatContentImageUrlDetail {
 #[non_exhaustive]
 pub struct ChatContentAudio {
     /// The clip and the format it is encoded in.
-    pub input_audio: ChatContentAudioInputAudio,
+    pub input_audio: InlineAudio,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -241,41 +218,12 @@ wire_struct!(ChatContentAudio ["type" = "\"input_audio\""] {
 impl ChatContentAudio {
     /// With what the API requires.
     #[inline]
-    pub fn new(input_audio: impl Into<ChatContentAudioInputAudio>) -> Self {
+    pub fn new(input_audio: impl Into<InlineAudio>) -> Self {
         Self { input_audio: input_audio.into(), extra: Extra::new() }
     }
 }
 
 wire_setters!(ChatContentAudio {});
-
-/// The clip and the format it is encoded in.
-///
-/// At `ChatContentAudio.input_audio` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct ChatContentAudioInputAudio {
-    /// The clip itself, as base64 text.
-    pub data: String,
-    /// Encoding of the clip, such as `wav`, `mp3` or `flac`; providers differ in what they accept.
-    pub format: String,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(ChatContentAudioInputAudio {
-    0 data: "data" Required,
-    1 format: "format" Required,
-});
-
-impl ChatContentAudioInputAudio {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(data: impl Into<String>, format: impl Into<String>) -> Self {
-        Self { data: data.into(), format: format.into(), extra: Extra::new() }
-    }
-}
-
-wire_setters!(ChatContentAudioInputAudio {});
 
 /// Video part of a chat message in its old form; use the current video part in new code.
 ///
@@ -287,7 +235,7 @@ wire_setters!(ChatContentAudioInputAudio {});
 #[non_exhaustive]
 pub struct LegacyChatContentVideo {
     /// Wrapper around the address of the video.
-    pub video_url: LegacyChatContentVideoInput,
+    pub video_url: ChatContentVideoInput,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -299,7 +247,7 @@ wire_struct!(LegacyChatContentVideo ["type" = "\"input_video\""] {
 impl LegacyChatContentVideo {
     /// With what the API requires.
     #[inline]
-    pub fn new(video_url: impl Into<LegacyChatContentVideoInput>) -> Self {
+    pub fn new(video_url: impl Into<ChatContentVideoInput>) -> Self {
         Self { video_url: video_url.into(), extra: Extra::new() }
     }
 }
@@ -312,21 +260,21 @@ wire_setters!(LegacyChatContentVideo {});
 #[doc(alias = "Legacy_ChatContentVideoInput")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct LegacyChatContentVideoInput {
+pub struct ChatContentVideoInput {
     /// Web address of the video, or a data URL that contains it.
     pub url: String,
     /// How the provider processes the clip, if it offers a choice (Google Gemini does).
-    pub processing: Option<LegacyChatContentVideoInputProcessing>,
+    pub processing: Option<VideoProcessing>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(LegacyChatContentVideoInput {
+wire_struct!(ChatContentVideoInput {
     0 url: "url" Required,
     1 processing: "processing" Optional,
 });
 
-impl LegacyChatContentVideoInput {
+impl ChatContentVideoInput {
     /// With what the API requires.
     #[inline]
     pub fn new(url: impl Into<String>) -> Self {
@@ -334,27 +282,8 @@ impl LegacyChatContentVideoInput {
     }
 }
 
-wire_setters!(LegacyChatContentVideoInput {
-    processing: into LegacyChatContentVideoInputProcessing,
-});
-
-/// How the provider processes the clip, if it offers a choice (Google Gemini does).
-///
-/// At `Legacy_ChatContentVideoInput.processing` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum LegacyChatContentVideoInputProcessing {
-    /// Agentic processing, in which the model examines the clip step by step.
-    Agentic,
-    /// The clip is sampled at a fixed frame rate.
-    Static,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(LegacyChatContentVideoInputProcessing {
-    Agentic = "agentic",
-    Static = "static",
+wire_setters!(ChatContentVideoInput {
+    processing: into VideoProcessing,
 });
 
 /// A film clip given to the model as part of a message.
@@ -382,56 +311,6 @@ impl ChatContentVideo {
 }
 
 wire_setters!(ChatContentVideo {});
-
-/// Location of a film clip, remote or inline.
-///
-/// Schema `ChatContentVideoInput` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct ChatContentVideoInput {
-    /// Link to the clip, or the clip itself as a `data:` URL.
-    pub url: String,
-    /// How the provider processes the clip, if it offers a choice (Google Gemini does).
-    pub processing: Option<ChatContentVideoInputProcessing>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(ChatContentVideoInput {
-    0 url: "url" Required,
-    1 processing: "processing" Optional,
-});
-
-impl ChatContentVideoInput {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(url: impl Into<String>) -> Self {
-        Self { url: url.into(), processing: None, extra: Extra::new() }
-    }
-}
-
-wire_setters!(ChatContentVideoInput {
-    processing: into ChatContentVideoInputProcessing,
-});
-
-/// How the provider processes the clip, if it offers a choice (Google Gemini does).
-///
-/// At `ChatContentVideoInput.processing` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ChatContentVideoInputProcessing {
-    /// Agentic processing, in which the model examines the clip step by step.
-    Agentic,
-    /// The clip is sampled at a fixed frame rate.
-    Static,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(ChatContentVideoInputProcessing {
-    Agentic = "agentic",
-    Static = "static",
-});
 
 /// A document, such as a PDF, given to the model as part of a message.
 ///
@@ -558,6 +437,8 @@ impl From<ChatContentText> for ChatContentPart {
     }
 }
 
+wire_text!(ChatContentPart, text => Self::Text(text.into()));
+
 impl From<ChatContentImage> for ChatContentPart {
     #[inline]
     fn from(value: ChatContentImage) -> Self {
@@ -593,12 +474,32 @@ impl From<ChatContentFile> for ChatContentPart {
     }
 }
 
+impl ChatContentPart {
+    /// Marks the prompt up to here for caching. A part that has no field for the mark carries it as an extra member; a
+    /// part of an unknown type stays as it is.
+    #[must_use]
+    #[inline]
+    pub fn cache_control(mut self, mark: impl Into<CacheControl>) -> Self {
+        let mark = mark.into();
+        match &mut self {
+            Self::Text(part) => part.cache_control = Some(mark),
+            Self::ImageUrl(part) => drop(part.extra.insert("cache_control", json(&mark))),
+            Self::InputAudio(part) => drop(part.extra.insert("cache_control", json(&mark))),
+            Self::InputVideo(part) => drop(part.extra.insert("cache_control", json(&mark))),
+            Self::VideoUrl(part) => drop(part.extra.insert("cache_control", json(&mark))),
+            Self::File(part) => drop(part.extra.insert("cache_control", json(&mark))),
+            Self::Unrecognized(_) => {}
+        }
+        self
+    }
+}
+
 /// What the model said, as text or content parts; `null` when it only calls tools or refuses.
 ///
 /// At `ChatAssistantMessage.content` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum ChatAssistantMessageContent {
+pub enum ChatMessageContent {
     /// Plain text.
     Text(String),
     /// A list.
@@ -607,7 +508,7 @@ pub enum ChatAssistantMessageContent {
     Unrecognized(Unrecognized),
 }
 
-wire_union!(ChatAssistantMessageContent {
+wire_union!(ChatMessageContent {
     tag "" {}
     objects {}
     shapes {
@@ -620,31 +521,26 @@ wire_union!(ChatAssistantMessageContent {
     }
 });
 
-impl From<String> for ChatAssistantMessageContent {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
+wire_text!(ChatMessageContent, text => Self::Text(text));
 
-impl From<&str> for ChatAssistantMessageContent {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
-
-impl From<Vec<ChatContentPart>> for ChatAssistantMessageContent {
+impl From<Vec<ChatContentPart>> for ChatMessageContent {
     #[inline]
     fn from(value: Vec<ChatContentPart>) -> Self {
         Self::List(value)
     }
 }
 
-impl<const N: usize> From<[ChatContentPart; N]> for ChatAssistantMessageContent {
+impl<T: Into<ChatContentPart>, const N: usize> From<[T; N]> for ChatMessageContent {
     #[inline]
-    fn from(value: [ChatContentPart; N]) -> Self {
-        Self::List(value.into())
+    fn from(value: [T; N]) -> Self {
+        Self::List(value.into_iter().map(Into::into).collect())
+    }
+}
+
+impl From<ChatContentPart> for ChatMessageContent {
+    #[inline]
+    fn from(value: ChatContentPart) -> Self {
+        Self::List(vec![value])
     }
 }
 
@@ -655,7 +551,7 @@ impl<const N: usize> From<[ChatContentPart; N]> for ChatAssistantMessageContent 
 #[non_exhaustive]
 pub struct ChatAssistantImage {
     /// Wrapper around the location of one generated picture.
-    pub image_url: ChatAssistantImageUrl,
+    pub image_url: MediaUrl,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -667,38 +563,12 @@ wire_struct!(ChatAssistantImage {
 impl ChatAssistantImage {
     /// With what the API requires.
     #[inline]
-    pub fn new(image_url: impl Into<ChatAssistantImageUrl>) -> Self {
+    pub fn new(image_url: impl Into<MediaUrl>) -> Self {
         Self { image_url: image_url.into(), extra: Extra::new() }
     }
 }
 
 wire_setters!(ChatAssistantImage {});
-
-/// Wrapper around the location of one generated picture.
-///
-/// At `ChatAssistantImages[].image_url` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct ChatAssistantImageUrl {
-    /// Where to fetch the picture, or the picture itself encoded in base64.
-    pub url: String,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(ChatAssistantImageUrl {
-    0 url: "url" Required,
-});
-
-impl ChatAssistantImageUrl {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(url: impl Into<String>) -> Self {
-        Self { url: url.into(), extra: Extra::new() }
-    }
-}
-
-wire_setters!(ChatAssistantImageUrl {});
 
 /// Reasoning given as a condensed account instead of the full text.
 ///
@@ -736,7 +606,7 @@ impl ReasoningDetailSummary {
 wire_setters!(ReasoningDetailSummary {
     format: into ReasoningFormat,
     id: into String,
-    index: exact i64,
+    index: number i64,
 });
 
 /// Reasoning that the provider delivers only in encrypted form; replay it untouched on later turns.
@@ -775,7 +645,7 @@ impl ReasoningDetailEncrypted {
 wire_setters!(ReasoningDetailEncrypted {
     format: into ReasoningFormat,
     id: into String,
-    index: exact i64,
+    index: number i64,
 });
 
 /// Reasoning given in readable text, possibly with a signature that protects it.
@@ -817,7 +687,7 @@ impl ReasoningDetailText {
 wire_setters!(ReasoningDetailText {
     format: into ReasoningFormat,
     id: into String,
-    index: exact i64,
+    index: number i64,
     signature: into String,
     text: into String,
 });
@@ -876,7 +746,7 @@ impl ReasoningDetailServerToolCall {
 wire_setters!(ReasoningDetailServerToolCall {
     format: into ReasoningFormat,
     id: into String,
-    index: exact i64,
+    index: number i64,
     tool_call_id: into String,
 });
 
@@ -952,60 +822,48 @@ impl From<ReasoningDetailServerToolCall> for ReasoningDetail {
     }
 }
 
-/// A function the model asks you to run, with its arguments.
-///
-/// Schema `ChatToolCall` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct ChatToolCall {
-    /// Which function to run and with what.
-    pub function: ChatToolCallFunction,
-    /// Names the call; repeat it in the tool message that answers it.
-    pub id: String,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(ChatToolCall ["type" = "\"function\""] {
-    0 function: "function" Required,
-    1 id: "id" Required,
-});
-
-impl ChatToolCall {
-    /// With what the API requires.
+impl ReasoningDetail {
+    /// Returns the object whose `type` is `reasoning.text`, without further settings; [`ReasoningDetailText`] has those.
     #[inline]
-    pub fn new(function: impl Into<ChatToolCallFunction>, id: impl Into<String>) -> Self {
-        Self { function: function.into(), id: id.into(), extra: Extra::new() }
+    pub fn reasoning_text() -> Self {
+        Self::Text(ReasoningDetailText::new())
     }
 }
 
-wire_setters!(ChatToolCall {});
-
-/// Which function to run and with what.
-///
-/// At `ChatToolCall.function` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct ChatToolCallFunction {
-    /// Arguments as JSON text; parse and validate them, since the model may produce mistakes.
-    pub arguments: String,
-    /// Name of the declared function to run.
-    pub name: String,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(ChatToolCallFunction {
-    0 arguments: "arguments" Required,
-    1 name: "name" Required,
-});
-
-impl ChatToolCallFunction {
-    /// With what the API requires.
+impl ReasoningDetail {
+    /// Returns the field `format`, which all variants have; `None` where it is absent or the variant is unknown.
     #[inline]
-    pub fn new(arguments: impl Into<String>, name: impl Into<String>) -> Self {
-        Self { arguments: arguments.into(), name: name.into(), extra: Extra::new() }
+    pub fn format(&self) -> Option<&ReasoningFormat> {
+        match self {
+            Self::Summary(value) => value.format.as_ref(),
+            Self::Encrypted(value) => value.format.as_ref(),
+            Self::Text(value) => value.format.as_ref(),
+            Self::ServerToolCall(value) => value.format.as_ref(),
+            Self::Unrecognized(_) => None,
+        }
+    }
+
+    /// Returns the field `id`, which all variants have; `None` where it is absent or the variant is unknown.
+    #[inline]
+    pub fn id(&self) -> Option<&str> {
+        match self {
+            Self::Summary(value) => value.id.as_deref(),
+            Self::Encrypted(value) => value.id.as_deref(),
+            Self::Text(value) => value.id.as_deref(),
+            Self::ServerToolCall(value) => value.id.as_deref(),
+            Self::Unrecognized(_) => None,
+        }
+    }
+
+    /// Returns the field `index`, which all variants have; `None` where it is absent or the variant is unknown.
+    #[inline]
+    pub fn index(&self) -> Option<i64> {
+        match self {
+            Self::Summary(value) => value.index,
+            Self::Encrypted(value) => value.index,
+            Self::Text(value) => value.index,
+            Self::ServerToolCall(value) => value.index,
+            Self::Unrecognized(_) => None,
+        }
     }
 }
-
-wire_setters!(ChatToolCallFunction {});

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::core::wire::{wire_enum, wire_setters, wire_struct, wire_union};
+use crate::core::wire::{IntoList, json, of_tag, wire_enum, wire_setters, wire_struct, wire_text, wire_union};
 use crate::models::*;
 
 /// Everything one chat completion call may carry: conversation, model choice, sampling, tools and routing.
@@ -48,7 +48,7 @@ pub struct ChatRequest {
     /// Lets the model request several tools at once; false makes it ask for one at a time.
     pub parallel_tool_calls: Option<bool>,
     /// OpenRouter extensions to run around the request, such as web search or file parsing, each with its settings.
-    pub plugins: Option<Vec<ChatRequestPlugin>>,
+    pub plugins: Option<Vec<Plugin>>,
     /// Text you expect to see again in the output, which lets supporting models answer faster.
     pub prediction: Option<Prediction>,
     /// Pushes down tokens that occurred at all, favouring new topics; negative values do the opposite.
@@ -62,7 +62,7 @@ pub struct ChatRequest {
     /// How much a reasoning model should think and how it reports its thinking.
     pub reasoning: Option<ChatRequestReasoning>,
     /// Shortcut for `reasoning.effort`; when both are given they have to agree.
-    pub reasoning_effort: Option<ChatRequestReasoningEffort>,
+    pub reasoning_effort: Option<ReasoningEffort>,
     /// Discourages tokens already present in the text; values above 1 do so more strongly, and some providers ignore it.
     pub repetition_penalty: Option<f64>,
     /// Shape the answer must take: free text, JSON, schema-bound JSON, a grammar, or Python.
@@ -72,13 +72,13 @@ pub struct ChatRequest {
     /// Fixes the random choices so that repeated requests tend to give the same answer.
     pub seed: Option<i64>,
     /// Trades price against speed at providers that sell several processing tiers; `fast` means the same as `priority`.
-    pub service_tier: Option<ChatRequestServiceTier>,
+    pub service_tier: Option<ServiceTier>,
     /// Ties together requests of one conversation or workflow, keeping them on one provider for cache hits; wins over the `x-session-id` header.
     ///
     /// At most 256 characters.
     pub session_id: Option<String>,
     /// One or more strings that end generation as soon as the model writes them.
-    pub stop: Option<ChatRequestStop>,
+    pub stop: Option<StopSequences>,
     /// Conditions that end the loop in which OpenRouter runs server tools.
     pub stop_server_tools_when: Option<Vec<StopServerToolsWhenCondition>>,
     /// Settings that apply only to streamed answers.
@@ -153,9 +153,9 @@ wire_struct!(ChatRequest {
 impl ChatRequest {
     /// With what the API requires.
     #[inline]
-    pub fn new(messages: impl IntoIterator<Item = impl Into<ChatMessage>>) -> Self {
+    pub fn new<Messages>(messages: impl IntoList<ChatMessage, Messages>) -> Self {
         Self {
-            messages: messages.into_iter().map(Into::into).collect(),
+            messages: messages.into_list(),
             cache_control: None,
             debug: None,
             deferred_tools: None,
@@ -206,42 +206,42 @@ wire_setters!(ChatRequest {
     cache_control: into CacheControl,
     debug: into ChatDebugOptions,
     deferred_tools: into DeferredToolsControl,
-    frequency_penalty: exact f64,
-    image_config: into BTreeMap<String, ImageConfigValue>,
-    logit_bias: into BTreeMap<String, f64>,
+    frequency_penalty: number f64,
+    image_config: map ImageConfigValue,
+    logit_bias: map f64,
     logprobs: exact bool,
-    max_completion_tokens: exact i64,
-    max_tokens: exact i64,
-    metadata: into BTreeMap<String, String>,
-    min_p: exact f64,
+    max_completion_tokens: number i64,
+    max_tokens: number i64,
+    metadata: map String,
+    min_p: number f64,
     modalities: list ChatRequestModality,
     model: into String,
     models: list String,
     parallel_tool_calls: exact bool,
-    plugins: list ChatRequestPlugin,
+    plugins: list Plugin,
     prediction: into Prediction,
-    presence_penalty: exact f64,
+    presence_penalty: number f64,
     prompt_cache_key: into String,
     prompt_cache_options: into PromptCacheOptions,
     provider: into ProviderPreferences,
     reasoning: into ChatRequestReasoning,
-    reasoning_effort: into ChatRequestReasoningEffort,
-    repetition_penalty: exact f64,
+    reasoning_effort: into ReasoningEffort,
+    repetition_penalty: number f64,
     response_format: into ChatRequestResponseFormat,
     route: into DeprecatedRoute,
-    seed: exact i64,
-    service_tier: into ChatRequestServiceTier,
+    seed: number i64,
+    service_tier: into ServiceTier,
     session_id: into String,
-    stop: into ChatRequestStop,
+    stop: into StopSequences,
     stop_server_tools_when: list StopServerToolsWhenCondition,
     stream_options: into ChatStreamOptions,
-    temperature: exact f64,
+    temperature: number f64,
     tool_choice: into ChatToolChoice,
     tools: list ChatFunctionTool,
-    top_a: exact f64,
-    top_k: exact i64,
-    top_logprobs: exact i64,
-    top_p: exact f64,
+    top_a: number f64,
+    top_k: number i64,
+    top_logprobs: number i64,
+    top_p: number f64,
     trace: into TraceConfig,
     user: into String,
 });
@@ -253,7 +253,7 @@ wire_setters!(ChatRequest {
 #[non_exhaustive]
 pub struct ChatSystemMessage {
     /// The instructions, as one string or as text parts.
-    pub content: ChatSystemMessageContent,
+    pub content: ChatTextContent,
     /// Switches the reasoning effort for the rest of the conversation and keeps the cached prompt valid; put it on an empty system message ahead of a user message and leave it there on later turns.
     pub configuration_update: Option<ConfigurationUpdate>,
     /// Tells apart several sources of system instructions.
@@ -271,7 +271,7 @@ wire_struct!(ChatSystemMessage ["role" = "\"system\""] {
 impl ChatSystemMessage {
     /// With what the API requires.
     #[inline]
-    pub fn new(content: impl Into<ChatSystemMessageContent>) -> Self {
+    pub fn new(content: impl Into<ChatTextContent>) -> Self {
         Self { content: content.into(), configuration_update: None, name: None, extra: Extra::new() }
     }
 }
@@ -312,7 +312,7 @@ wire_setters!(ConfigurationUpdate {});
 /// At `ChatSystemMessage.content` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum ChatSystemMessageContent {
+pub enum ChatTextContent {
     /// Plain text.
     Text(String),
     /// A list.
@@ -321,7 +321,7 @@ pub enum ChatSystemMessageContent {
     Unrecognized(Unrecognized),
 }
 
-wire_union!(ChatSystemMessageContent {
+wire_union!(ChatTextContent {
     tag "" {}
     objects {}
     shapes {
@@ -334,31 +334,26 @@ wire_union!(ChatSystemMessageContent {
     }
 });
 
-impl From<String> for ChatSystemMessageContent {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
+wire_text!(ChatTextContent, text => Self::Text(text));
 
-impl From<&str> for ChatSystemMessageContent {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
-
-impl From<Vec<ChatContentText>> for ChatSystemMessageContent {
+impl From<Vec<ChatContentText>> for ChatTextContent {
     #[inline]
     fn from(value: Vec<ChatContentText>) -> Self {
         Self::List(value)
     }
 }
 
-impl<const N: usize> From<[ChatContentText; N]> for ChatSystemMessageContent {
+impl<T: Into<ChatContentText>, const N: usize> From<[T; N]> for ChatTextContent {
     #[inline]
-    fn from(value: [ChatContentText; N]) -> Self {
-        Self::List(value.into())
+    fn from(value: [T; N]) -> Self {
+        Self::List(value.into_iter().map(Into::into).collect())
+    }
+}
+
+impl From<ChatContentText> for ChatTextContent {
+    #[inline]
+    fn from(value: ChatContentText) -> Self {
+        Self::List(vec![value])
     }
 }
 
@@ -369,7 +364,7 @@ impl<const N: usize> From<[ChatContentText; N]> for ChatSystemMessageContent {
 #[non_exhaustive]
 pub struct ChatUserMessage {
     /// What the user says, as one string or as text, media and file parts.
-    pub content: ChatUserMessageContent,
+    pub content: ChatMessageContent,
     /// Tells apart several participants that share the user role.
     pub name: Option<String>,
     /// Members beyond the typed ones; see [`Extra`].
@@ -384,7 +379,7 @@ wire_struct!(ChatUserMessage ["role" = "\"user\""] {
 impl ChatUserMessage {
     /// With what the API requires.
     #[inline]
-    pub fn new(content: impl Into<ChatUserMessageContent>) -> Self {
+    pub fn new(content: impl Into<ChatMessageContent>) -> Self {
         Self { content: content.into(), name: None, extra: Extra::new() }
     }
 }
@@ -393,61 +388,6 @@ wire_setters!(ChatUserMessage {
     name: into String,
 });
 
-/// What the user says, as one string or as text, media and file parts.
-///
-/// At `ChatUserMessage.content` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum ChatUserMessageContent {
-    /// Plain text.
-    Text(String),
-    /// A list.
-    List(Vec<ChatContentPart>),
-    /// A value that fits none of these types, kept whole.
-    Unrecognized(Unrecognized),
-}
-
-wire_union!(ChatUserMessageContent {
-    tag "" {}
-    objects {}
-    shapes {
-        Array(Object) => List,
-        String => Text,
-    }
-    variants {
-        0 Text,
-        1 List,
-    }
-});
-
-impl From<String> for ChatUserMessageContent {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
-
-impl From<&str> for ChatUserMessageContent {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
-
-impl From<Vec<ChatContentPart>> for ChatUserMessageContent {
-    #[inline]
-    fn from(value: Vec<ChatContentPart>) -> Self {
-        Self::List(value)
-    }
-}
-
-impl<const N: usize> From<[ChatContentPart; N]> for ChatUserMessageContent {
-    #[inline]
-    fn from(value: [ChatContentPart; N]) -> Self {
-        Self::List(value.into())
-    }
-}
-
 /// Instructions from the application developer, which newer OpenAI models read in place of a system message.
 ///
 /// Schema `ChatDeveloperMessage` of the API document.
@@ -455,7 +395,7 @@ impl<const N: usize> From<[ChatContentPart; N]> for ChatUserMessageContent {
 #[non_exhaustive]
 pub struct ChatDeveloperMessage {
     /// The instructions, as one string or as text parts.
-    pub content: ChatDeveloperMessageContent,
+    pub content: ChatTextContent,
     /// Switches the reasoning effort for the rest of the conversation, in the same way as on a system message.
     pub configuration_update: Option<ConfigurationUpdate>,
     /// Tells apart several authors of developer instructions.
@@ -473,7 +413,7 @@ wire_struct!(ChatDeveloperMessage ["role" = "\"developer\""] {
 impl ChatDeveloperMessage {
     /// With what the API requires.
     #[inline]
-    pub fn new(content: impl Into<ChatDeveloperMessageContent>) -> Self {
+    pub fn new(content: impl Into<ChatTextContent>) -> Self {
         Self { content: content.into(), configuration_update: None, name: None, extra: Extra::new() }
     }
 }
@@ -483,61 +423,6 @@ wire_setters!(ChatDeveloperMessage {
     name: into String,
 });
 
-/// The instructions, as one string or as text parts.
-///
-/// At `ChatDeveloperMessage.content` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum ChatDeveloperMessageContent {
-    /// Plain text.
-    Text(String),
-    /// A list.
-    List(Vec<ChatContentText>),
-    /// A value that fits none of these types, kept whole.
-    Unrecognized(Unrecognized),
-}
-
-wire_union!(ChatDeveloperMessageContent {
-    tag "" {}
-    objects {}
-    shapes {
-        Array(Object) => List,
-        String => Text,
-    }
-    variants {
-        0 Text,
-        1 List,
-    }
-});
-
-impl From<String> for ChatDeveloperMessageContent {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
-
-impl From<&str> for ChatDeveloperMessageContent {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
-
-impl From<Vec<ChatContentText>> for ChatDeveloperMessageContent {
-    #[inline]
-    fn from(value: Vec<ChatContentText>) -> Self {
-        Self::List(value)
-    }
-}
-
-impl<const N: usize> From<[ChatContentText; N]> for ChatDeveloperMessageContent {
-    #[inline]
-    fn from(value: [ChatContentText; N]) -> Self {
-        Self::List(value.into())
-    }
-}
-
 /// Result of a tool call, handed back to the model.
 ///
 /// Schema `ChatToolMessage` of the API document.
@@ -545,7 +430,7 @@ impl<const N: usize> From<[ChatContentText; N]> for ChatDeveloperMessageContent 
 #[non_exhaustive]
 pub struct ChatToolMessage {
     /// What the tool returned, as one string or as content parts.
-    pub content: ChatToolMessageContent,
+    pub content: ChatMessageContent,
     /// Identifier of the call being answered, copied from the preceding assistant turn.
     pub tool_call_id: String,
     /// Members beyond the typed ones; see [`Extra`].
@@ -560,67 +445,12 @@ wire_struct!(ChatToolMessage ["role" = "\"tool\""] {
 impl ChatToolMessage {
     /// With what the API requires.
     #[inline]
-    pub fn new(content: impl Into<ChatToolMessageContent>, tool_call_id: impl Into<String>) -> Self {
+    pub fn new(content: impl Into<ChatMessageContent>, tool_call_id: impl Into<String>) -> Self {
         Self { content: content.into(), tool_call_id: tool_call_id.into(), extra: Extra::new() }
     }
 }
 
 wire_setters!(ChatToolMessage {});
-
-/// What the tool returned, as one string or as content parts.
-///
-/// At `ChatToolMessage.content` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum ChatToolMessageContent {
-    /// Plain text.
-    Text(String),
-    /// A list.
-    List(Vec<ChatContentPart>),
-    /// A value that fits none of these types, kept whole.
-    Unrecognized(Unrecognized),
-}
-
-wire_union!(ChatToolMessageContent {
-    tag "" {}
-    objects {}
-    shapes {
-        Array(Object) => List,
-        String => Text,
-    }
-    variants {
-        0 Text,
-        1 List,
-    }
-});
-
-impl From<String> for ChatToolMessageContent {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
-
-impl From<&str> for ChatToolMessageContent {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
-
-impl From<Vec<ChatContentPart>> for ChatToolMessageContent {
-    #[inline]
-    fn from(value: Vec<ChatContentPart>) -> Self {
-        Self::List(value)
-    }
-}
-
-impl<const N: usize> From<[ChatContentPart; N]> for ChatToolMessageContent {
-    #[inline]
-    fn from(value: [ChatContentPart; N]) -> Self {
-        Self::List(value.into())
-    }
-}
 
 /// One turn of a conversation; `role` decides which kind it is.
 ///
@@ -729,207 +559,6 @@ wire_enum!(ChatRequestModality {
     Audio = "audio",
 });
 
-/// What `ChatRequest.plugins[]` may be.
-///
-/// At `ChatRequest.plugins[]` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum ChatRequestPlugin {
-    /// Settings of the auto router, which picks a model for each request by task type.
-    ///
-    /// `id` is `auto-router`.
-    AutoRouter(AutoRouterPlugin),
-    /// Settings of the beta auto router, which picks a model for each request by task type.
-    ///
-    /// `id` is `auto-beta-router`.
-    AutoBetaRouter(AutoBetaRouterPlugin),
-    /// Plugin entry that switches on content moderation for the request.
-    ///
-    /// `id` is `moderation`.
-    Moderation(ModerationPlugin),
-    /// Plugin that enriches a request with web search results.
-    ///
-    /// `id` is `web`.
-    Web(Box<WebSearchPlugin>),
-    /// Plugin that lets the model open web pages during a request.
-    ///
-    /// `id` is `web-fetch`.
-    WebFetch(WebFetchPlugin),
-    /// Extracts the contents of attached documents so that models without native file input can read them.
-    ///
-    /// `id` is `file-parser`.
-    FileParser(FileParserPlugin),
-    /// Repairs malformed structured output, such as broken JSON, before you receive it.
-    ///
-    /// `id` is `response-healing`.
-    ResponseHealing(ResponseHealingPlugin),
-    /// Shortens prompts that would overflow the context window of the model.
-    ///
-    /// `id` is `context-compression`.
-    ContextCompression(ContextCompressionPlugin),
-    /// Routes to a coding model picked for its balance of quality against price.
-    ///
-    /// `id` is `pareto-router`.
-    ParetoRouter(ParetoRouterPlugin),
-    /// Has several models answer in parallel, an analyst compare them, and one model write the final answer.
-    ///
-    /// `id` is `fusion`.
-    Fusion(FusionPlugin),
-    /// Settings of the Switchyard router, which sends each request to a cheaper or a stronger model by its difficulty.
-    ///
-    /// `id` is `switchyard-router`.
-    SwitchyardRouter(SwitchyardRouterPlugin),
-    /// Settings of the Jev router, which picks a model for each request.
-    ///
-    /// `id` is `jev-router`.
-    JevRouter(JevRouterPlugin),
-    /// Tells the model your rules and checks each turn for compliance; in beta, so its settings and results can still change.
-    ///
-    /// `id` is `alignment`.
-    Alignment(AlignmentPlugin),
-    /// Judges the calls of your own tools by allow and deny rules before you receive them; verdicts are found in `safeguard_results`.
-    ///
-    /// `id` is `armor`.
-    Armor(Box<ArmorPlugin>),
-    /// A value that fits none of these types, kept whole.
-    Unrecognized(Unrecognized),
-}
-
-wire_union!(ChatRequestPlugin {
-    tag "id" {
-        "alignment" => Alignment,
-        "armor" => Armor,
-        "auto-beta-router" => AutoBetaRouter,
-        "auto-router" => AutoRouter,
-        "context-compression" => ContextCompression,
-        "file-parser" => FileParser,
-        "fusion" => Fusion,
-        "jev-router" => JevRouter,
-        "moderation" => Moderation,
-        "pareto-router" => ParetoRouter,
-        "response-healing" => ResponseHealing,
-        "switchyard-router" => SwitchyardRouter,
-        "web" => Web,
-        "web-fetch" => WebFetch,
-    }
-    objects {}
-    shapes {}
-    variants {
-        0 AutoRouter,
-        1 AutoBetaRouter,
-        2 Moderation,
-        3 Web,
-        4 WebFetch,
-        5 FileParser,
-        6 ResponseHealing,
-        7 ContextCompression,
-        8 ParetoRouter,
-        9 Fusion,
-        10 SwitchyardRouter,
-        11 JevRouter,
-        12 Alignment,
-        13 Armor,
-    }
-});
-
-impl From<AutoRouterPlugin> for ChatRequestPlugin {
-    #[inline]
-    fn from(value: AutoRouterPlugin) -> Self {
-        Self::AutoRouter(value)
-    }
-}
-
-impl From<AutoBetaRouterPlugin> for ChatRequestPlugin {
-    #[inline]
-    fn from(value: AutoBetaRouterPlugin) -> Self {
-        Self::AutoBetaRouter(value)
-    }
-}
-
-impl From<ModerationPlugin> for ChatRequestPlugin {
-    #[inline]
-    fn from(value: ModerationPlugin) -> Self {
-        Self::Moderation(value)
-    }
-}
-
-impl From<WebSearchPlugin> for ChatRequestPlugin {
-    #[inline]
-    fn from(value: WebSearchPlugin) -> Self {
-        Self::Web(Box::new(value))
-    }
-}
-
-impl From<WebFetchPlugin> for ChatRequestPlugin {
-    #[inline]
-    fn from(value: WebFetchPlugin) -> Self {
-        Self::WebFetch(value)
-    }
-}
-
-impl From<FileParserPlugin> for ChatRequestPlugin {
-    #[inline]
-    fn from(value: FileParserPlugin) -> Self {
-        Self::FileParser(value)
-    }
-}
-
-impl From<ResponseHealingPlugin> for ChatRequestPlugin {
-    #[inline]
-    fn from(value: ResponseHealingPlugin) -> Self {
-        Self::ResponseHealing(value)
-    }
-}
-
-impl From<ContextCompressionPlugin> for ChatRequestPlugin {
-    #[inline]
-    fn from(value: ContextCompressionPlugin) -> Self {
-        Self::ContextCompression(value)
-    }
-}
-
-impl From<ParetoRouterPlugin> for ChatRequestPlugin {
-    #[inline]
-    fn from(value: ParetoRouterPlugin) -> Self {
-        Self::ParetoRouter(value)
-    }
-}
-
-impl From<FusionPlugin> for ChatRequestPlugin {
-    #[inline]
-    fn from(value: FusionPlugin) -> Self {
-        Self::Fusion(value)
-    }
-}
-
-impl From<SwitchyardRouterPlugin> for ChatRequestPlugin {
-    #[inline]
-    fn from(value: SwitchyardRouterPlugin) -> Self {
-        Self::SwitchyardRouter(value)
-    }
-}
-
-impl From<JevRouterPlugin> for ChatRequestPlugin {
-    #[inline]
-    fn from(value: JevRouterPlugin) -> Self {
-        Self::JevRouter(value)
-    }
-}
-
-impl From<AlignmentPlugin> for ChatRequestPlugin {
-    #[inline]
-    fn from(value: AlignmentPlugin) -> Self {
-        Self::Alignment(value)
-    }
-}
-
-impl From<ArmorPlugin> for ChatRequestPlugin {
-    #[inline]
-    fn from(value: ArmorPlugin) -> Self {
-        Self::Armor(Box::new(value))
-    }
-}
-
 /// Text you expect the answer to repeat, such as a file being lightly edited; speeds up models that support it.
 ///
 /// Schema `Prediction` of the API document.
@@ -956,32 +585,6 @@ impl Prediction {
 
 wire_setters!(Prediction {});
 
-/// One piece of text within a predicted output.
-///
-/// Schema `PredictionContentText` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct PredictionContentText {
-    /// Wording that you expect the model to reproduce.
-    pub text: String,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(PredictionContentText ["type" = "\"text\""] {
-    0 text: "text" Required,
-});
-
-impl PredictionContentText {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(text: impl Into<String>) -> Self {
-        Self { text: text.into(), extra: Extra::new() }
-    }
-}
-
-wire_setters!(PredictionContentText {});
-
 /// Expected output, either as one string or as a list of text parts.
 ///
 /// At `Prediction.content` in the API document.
@@ -991,7 +594,7 @@ pub enum PredictionContent {
     /// Plain text.
     Text(String),
     /// A list.
-    List(Vec<PredictionContentText>),
+    List(Vec<ContentPartText>),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
@@ -1009,31 +612,26 @@ wire_union!(PredictionContent {
     }
 });
 
-impl From<String> for PredictionContent {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
+wire_text!(PredictionContent, text => Self::Text(text));
 
-impl From<&str> for PredictionContent {
+impl From<Vec<ContentPartText>> for PredictionContent {
     #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
-
-impl From<Vec<PredictionContentText>> for PredictionContent {
-    #[inline]
-    fn from(value: Vec<PredictionContentText>) -> Self {
+    fn from(value: Vec<ContentPartText>) -> Self {
         Self::List(value)
     }
 }
 
-impl<const N: usize> From<[PredictionContentText; N]> for PredictionContent {
+impl<T: Into<ContentPartText>, const N: usize> From<[T; N]> for PredictionContent {
     #[inline]
-    fn from(value: [PredictionContentText; N]) -> Self {
-        Self::List(value.into())
+    fn from(value: [T; N]) -> Self {
+        Self::List(value.into_iter().map(Into::into).collect())
+    }
+}
+
+impl From<ContentPartText> for PredictionContent {
+    #[inline]
+    fn from(value: ContentPartText) -> Self {
+        Self::List(vec![value])
     }
 }
 
@@ -1044,9 +642,9 @@ impl<const N: usize> From<[PredictionContentText; N]> for PredictionContent {
 #[non_exhaustive]
 pub struct ChatRequestReasoning {
     /// How hard the model thinks before answering; more effort takes more time and tokens.
-    pub effort: Option<ChatRequestReasoningEffort>,
+    pub effort: Option<ReasoningEffort>,
     /// Whether and how extensively the model summarises its thinking.
-    pub summary: Option<ChatReasoningSummaryVerbosity>,
+    pub summary: Option<ReasoningSummaryVerbosity>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -1065,110 +663,9 @@ impl ChatRequestReasoning {
 }
 
 wire_setters!(ChatRequestReasoning {
-    effort: into ChatRequestReasoningEffort,
-    summary: into ChatReasoningSummaryVerbosity,
+    effort: into ReasoningEffort,
+    summary: into ReasoningSummaryVerbosity,
 });
-
-/// How hard the model thinks before answering; more effort takes more time and tokens.
-///
-/// At `ChatRequest.reasoning.effort` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ChatRequestReasoningEffort {
-    /// As much thinking as the model can give.
-    Max,
-    /// More thinking than `high`, for very hard problems.
-    Xhigh,
-    /// Thorough thinking for difficult problems.
-    High,
-    /// Balance between depth and speed.
-    Medium,
-    /// Light thinking for simple problems.
-    Low,
-    /// Barely any thinking, for quick answers.
-    Minimal,
-    /// Answers without thinking first.
-    None,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(ChatRequestReasoningEffort {
-    Max = "max",
-    Xhigh = "xhigh",
-    High = "high",
-    Medium = "medium",
-    Low = "low",
-    Minimal = "minimal",
-    None = "none",
-});
-
-/// How extensive a summary of its thinking the model should hand over.
-///
-/// Schema `ChatReasoningSummaryVerbosityEnum` of the API document.
-#[doc(alias = "ChatReasoningSummaryVerbosityEnum")]
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ChatReasoningSummaryVerbosity {
-    /// The model picks a suitable level of detail.
-    Auto,
-    /// A brief account of the main steps.
-    Concise,
-    /// A thorough account of the thinking.
-    Detailed,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(ChatReasoningSummaryVerbosity {
-    Auto = "auto",
-    Concise = "concise",
-    Detailed = "detailed",
-});
-
-/// Lets the model answer in free text, which is what happens without any format.
-///
-/// Schema `ChatFormatTextConfig` of the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct ChatFormatTextConfig {
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(ChatFormatTextConfig ["type" = "\"text\""] {});
-
-impl ChatFormatTextConfig {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(ChatFormatTextConfig {});
-
-/// Makes the model answer with some valid JSON object, without fixing its shape.
-///
-/// Schema `ChatFormatJsonObjectConfig` of the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct ChatFormatJsonObjectConfig {
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(ChatFormatJsonObjectConfig ["type" = "\"json_object\""] {});
-
-impl ChatFormatJsonObjectConfig {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(ChatFormatJsonObjectConfig {});
 
 /// Makes the model answer with JSON that follows a schema of yours.
 ///
@@ -1291,14 +788,14 @@ wire_setters!(ChatFormatPythonConfig {});
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum ChatRequestResponseFormat {
-    /// Lets the model answer in free text, which is what happens without any format.
+    /// Lets the model answer in plain text without further constraint.
     ///
     /// `type` is `text`.
-    Text(ChatFormatTextConfig),
+    Text(FormatTextConfig),
     /// Makes the model answer with some valid JSON object, without fixing its shape.
     ///
     /// `type` is `json_object`.
-    JsonObject(ChatFormatJsonObjectConfig),
+    JsonObject(FormatJsonObjectConfig),
     /// Makes the model answer with JSON that follows a schema of yours.
     ///
     /// `type` is `json_schema`.
@@ -1334,16 +831,18 @@ wire_union!(ChatRequestResponseFormat {
     }
 });
 
-impl From<ChatFormatTextConfig> for ChatRequestResponseFormat {
+wire_text!(ChatRequestResponseFormat, text => of_tag("type", text));
+
+impl From<FormatTextConfig> for ChatRequestResponseFormat {
     #[inline]
-    fn from(value: ChatFormatTextConfig) -> Self {
+    fn from(value: FormatTextConfig) -> Self {
         Self::Text(value)
     }
 }
 
-impl From<ChatFormatJsonObjectConfig> for ChatRequestResponseFormat {
+impl From<FormatJsonObjectConfig> for ChatRequestResponseFormat {
     #[inline]
-    fn from(value: ChatFormatJsonObjectConfig) -> Self {
+    fn from(value: FormatJsonObjectConfig) -> Self {
         Self::JsonObject(value)
     }
 }
@@ -1369,92 +868,23 @@ impl From<ChatFormatPythonConfig> for ChatRequestResponseFormat {
     }
 }
 
-/// Trades price against speed at providers that sell several processing tiers; `fast` means the same as `priority`.
-///
-/// At `ChatRequest.service_tier` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ChatRequestServiceTier {
-    /// Leaves the tier to the provider.
-    Auto,
-    /// Standard speed at the standard price.
-    Default,
-    /// Another spelling of `priority`.
-    Fast,
-    /// Slower processing in exchange for a lower price.
-    Flex,
-    /// Preferential processing for latency-sensitive work.
-    Priority,
-    /// Capacity bought in advance from the provider.
-    Scale,
-    /// The value `ultrafast`.
-    Ultrafast,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(ChatRequestServiceTier {
-    Auto = "auto",
-    Default = "default",
-    Fast = "fast",
-    Flex = "flex",
-    Priority = "priority",
-    Scale = "scale",
-    Ultrafast = "ultrafast",
-});
-
-/// One or more strings that end generation as soon as the model writes them.
-///
-/// At `ChatRequest.stop` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum ChatRequestStop {
-    /// Plain text.
-    Text(String),
-    /// A list.
-    List(Vec<String>),
-    /// A value that fits none of these types, kept whole.
-    Unrecognized(Unrecognized),
-}
-
-wire_union!(ChatRequestStop {
-    tag "" {}
-    objects {}
-    shapes {
-        Array(String) => List,
-        String => Text,
-    }
-    variants {
-        0 Text,
-        1 List,
-    }
-});
-
-impl From<String> for ChatRequestStop {
+impl ChatRequestResponseFormat {
+    /// Returns the object whose `type` is `json_object`, without further settings; [`FormatJsonObjectConfig`] has those.
     #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
+    pub fn json_object() -> Self {
+        Self::JsonObject(FormatJsonObjectConfig::new())
     }
-}
 
-impl From<&str> for ChatRequestStop {
+    /// Returns the object whose `type` is `python`, without further settings; [`ChatFormatPythonConfig`] has those.
     #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
+    pub fn python() -> Self {
+        Self::Python(ChatFormatPythonConfig::new())
     }
-}
 
-impl From<Vec<String>> for ChatRequestStop {
+    /// Returns the object whose `type` is `text`, without further settings; [`FormatTextConfig`] has those.
     #[inline]
-    fn from(value: Vec<String>) -> Self {
-        Self::List(value)
-    }
-}
-
-impl<const N: usize> From<[String; N]> for ChatRequestStop {
-    #[inline]
-    fn from(value: [String; N]) -> Self {
-        Self::List(value.into())
+    pub fn text() -> Self {
+        Self::Text(FormatTextConfig::new())
     }
 }
 
@@ -1486,28 +916,6 @@ impl ChatStreamOptions {
 
 wire_setters!(ChatStreamOptions {
     include_usage: exact bool,
-});
-
-/// The values of `ChatToolChoice|string`.
-///
-/// At `ChatToolChoice|string` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ChatToolChoiceMode {
-    /// The value `none`.
-    None,
-    /// The value `auto`.
-    Auto,
-    /// The value `required`.
-    Required,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(ChatToolChoiceMode {
-    None = "none",
-    Auto = "auto",
-    Required = "required",
 });
 
 /// Obliges the model to call one particular function.
@@ -1595,7 +1003,7 @@ wire_setters!(ChatServerToolChoice {});
 #[non_exhaustive]
 pub enum ChatToolChoice {
     /// One of the forms this value may have.
-    Mode(ChatToolChoiceMode),
+    Mode(ToolChoiceMode),
     /// Obliges the model to call one particular function.
     ///
     /// `type` is `function`.
@@ -1623,12 +1031,14 @@ wire_union!(ChatToolChoice {
     }
 });
 
-impl From<ChatToolChoiceMode> for ChatToolChoice {
+impl From<ToolChoiceMode> for ChatToolChoice {
     #[inline]
-    fn from(value: ChatToolChoiceMode) -> Self {
+    fn from(value: ToolChoiceMode) -> Self {
         Self::Mode(value)
     }
 }
+
+wire_text!(ChatToolChoice, text => Self::Mode(text.into()));
 
 impl From<ChatNamedToolChoice> for ChatToolChoice {
     #[inline]
@@ -1642,6 +1052,20 @@ impl From<ChatServerToolChoice> for ChatToolChoice {
     fn from(value: ChatServerToolChoice) -> Self {
         Self::ServerToolChoice(value)
     }
+}
+
+impl ChatToolChoice {
+    /// [`ToolChoiceMode::Auto`] as a value of this type.
+    #[allow(non_upper_case_globals, reason = "it is used like a variant")]
+    pub const Auto: Self = Self::Mode(ToolChoiceMode::Auto);
+
+    /// [`ToolChoiceMode::None`] as a value of this type.
+    #[allow(non_upper_case_globals, reason = "it is used like a variant")]
+    pub const None: Self = Self::Mode(ToolChoiceMode::None);
+
+    /// [`ToolChoiceMode::Required`] as a value of this type.
+    #[allow(non_upper_case_globals, reason = "it is used like a variant")]
+    pub const Required: Self = Self::Mode(ToolChoiceMode::Required);
 }
 
 /// A function that your own code carries out whenever the model calls it.
@@ -1731,34 +1155,6 @@ wire_setters!(ChatFunctionToolFunctionFunction {
     strict: exact bool,
 });
 
-/// Lets the model look through the OpenRouter catalogue for suitable models; OpenRouter runs the search.
-///
-/// Schema `ChatSearchModelsServerTool` of the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct ChatSearchModelsServerTool {
-    /// Settings for the search through the catalogue.
-    pub parameters: Option<SearchModelsServerToolConfig>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(ChatSearchModelsServerTool ["type" = "\"openrouter:experimental__search_models\""] {
-    0 parameters: "parameters" Optional,
-});
-
-impl ChatSearchModelsServerTool {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(ChatSearchModelsServerTool {
-    parameters: into SearchModelsServerToolConfig,
-});
-
 /// Web search tool in the notation of the OpenAI Responses API; OpenRouter turns it into its own search tool.
 ///
 /// Schema `ChatWebSearchShorthand` of the API document.
@@ -1788,7 +1184,7 @@ pub struct ChatWebSearchShorthand {
     /// How much material from the web to put before the model.
     pub search_context_size: Option<SearchQualityLevel>,
     /// Approximate whereabouts of the user, for locally relevant hits.
-    pub user_location: Option<WebSearchUserLocationServerTool>,
+    pub user_location: Option<WebSearchUserLocation>,
     /// Adds posts on X to the search, optionally filtered; works with native search on SpaceXAI endpoints, which charge extra for it.
     pub x_search: Option<XSearchOptions>,
     /// Members beyond the typed ones; see [`Extra`].
@@ -1838,14 +1234,14 @@ wire_setters!(ChatWebSearchShorthand {
     allowed_domains: list String,
     engine: into WebSearchToolEngine,
     excluded_domains: list String,
-    max_characters: exact i64,
-    max_results: exact i64,
-    max_total_results: exact i64,
-    max_uses: exact i64,
+    max_characters: number i64,
+    max_results: number i64,
+    max_total_results: number i64,
+    max_uses: number i64,
     mode: into WebSearchMode,
     parameters: into WebSearchConfig,
     search_context_size: into SearchQualityLevel,
-    user_location: into WebSearchUserLocationServerTool,
+    user_location: into WebSearchUserLocation,
     x_search: into XSearchOptions,
 });
 
@@ -1872,37 +1268,6 @@ wire_enum!(ChatWebSearchShorthandType {
     WebSearchPreview = "web_search_preview",
     WebSearchPreview2025_03_11 = "web_search_preview_2025_03_11",
     WebSearch2025_08_26 = "web_search_2025_08_26",
-});
-
-/// Any server tool by its name, for tools that have no type of their own here.
-///
-/// Schema `ChatDynamicServerTool` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct ChatDynamicServerTool {
-    /// Name of the server tool, such as `openrouter:web_search`.
-    pub r#type: String,
-    /// Settings of the tool, which OpenRouter checks against the tool's own definition.
-    pub parameters: Option<JsonObject>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(ChatDynamicServerTool {
-    0 r#type: "type" Required,
-    1 parameters: "parameters" Optional,
-});
-
-impl ChatDynamicServerTool {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(r#type: impl Into<String>) -> Self {
-        Self { r#type: r#type.into(), parameters: None, extra: Extra::new() }
-    }
-}
-
-wire_setters!(ChatDynamicServerTool {
-    parameters: into JsonObject,
 });
 
 /// A tool the model may use: a function of your own, or one that OpenRouter runs on its servers.
@@ -1942,7 +1307,7 @@ pub enum ChatFunctionTool {
     /// Lets the model look through the OpenRouter catalogue for suitable models; OpenRouter runs the search.
     ///
     /// `type` is `openrouter:experimental__search_models`.
-    OpenRouterExperimentalSearchModels(ChatSearchModelsServerTool),
+    OpenRouterExperimentalSearchModels(SearchModelsServerTool),
     /// Server tool through which the model hands a self-contained task to a cheaper or faster worker model and gets back the result.
     ///
     /// `type` is `openrouter:subagent`.
@@ -1959,8 +1324,8 @@ pub enum ChatFunctionTool {
     ///
     /// `type` is `web_search` or `web_search_preview` or `web_search_preview_2025_03_11` or `web_search_2025_08_26`.
     WebSearchShorthand(Box<ChatWebSearchShorthand>),
-    /// Any server tool by its name, for tools that have no type of their own here.
-    DynamicServerTool(ChatDynamicServerTool),
+    /// Tool lent to the subagent; must be an OpenRouter server tool other than the subagent itself, never a client function.
+    DynamicServerTool(DynamicServerTool),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
@@ -2003,6 +1368,8 @@ wire_union!(ChatFunctionTool {
         12 DynamicServerTool,
     }
 });
+
+wire_text!(ChatFunctionTool, text => of_tag("type", text));
 
 impl From<ChatFunctionToolFunction> for ChatFunctionTool {
     #[inline]
@@ -2053,9 +1420,9 @@ impl From<ImageGenerationServerToolOpenRouter> for ChatFunctionTool {
     }
 }
 
-impl From<ChatSearchModelsServerTool> for ChatFunctionTool {
+impl From<SearchModelsServerTool> for ChatFunctionTool {
     #[inline]
-    fn from(value: ChatSearchModelsServerTool) -> Self {
+    fn from(value: SearchModelsServerTool) -> Self {
         Self::OpenRouterExperimentalSearchModels(value)
     }
 }
@@ -2088,9 +1455,122 @@ impl From<ChatWebSearchShorthand> for ChatFunctionTool {
     }
 }
 
-impl From<ChatDynamicServerTool> for ChatFunctionTool {
+impl From<DynamicServerTool> for ChatFunctionTool {
     #[inline]
-    fn from(value: ChatDynamicServerTool) -> Self {
+    fn from(value: DynamicServerTool) -> Self {
         Self::DynamicServerTool(value)
+    }
+}
+
+impl ChatFunctionTool {
+    /// Returns the object whose `type` is `openrouter:advisor`, without further settings; [`AdvisorServerToolOpenRouter`] has those.
+    #[inline]
+    pub fn openrouter_advisor() -> Self {
+        Self::OpenRouterAdvisor(Box::new(AdvisorServerToolOpenRouter::new()))
+    }
+
+    /// Returns the object whose `type` is `openrouter:bash`, without further settings; [`BashServerTool`] has those.
+    #[inline]
+    pub fn openrouter_bash() -> Self {
+        Self::OpenRouterBash(Box::new(BashServerTool::new()))
+    }
+
+    /// Returns the object whose `type` is `openrouter:datetime`, without further settings; [`DatetimeServerTool`] has those.
+    #[inline]
+    pub fn openrouter_datetime() -> Self {
+        Self::OpenRouterDatetime(DatetimeServerTool::new())
+    }
+
+    /// Returns the object whose `type` is `openrouter:experimental__search_models`, without further settings; [`SearchModelsServerTool`] has those.
+    #[inline]
+    pub fn openrouter_experimental_search_models() -> Self {
+        Self::OpenRouterExperimentalSearchModels(SearchModelsServerTool::new())
+    }
+
+    /// Returns the object whose `type` is `openrouter:files`, without further settings; [`FilesServerTool`] has those.
+    #[inline]
+    pub fn openrouter_files() -> Self {
+        Self::OpenRouterFiles(FilesServerTool::new())
+    }
+
+    /// Returns the object whose `type` is `openrouter:fusion`, without further settings; [`FusionServerToolOpenRouter`] has those.
+    #[inline]
+    pub fn openrouter_fusion() -> Self {
+        Self::OpenRouterFusion(Box::new(FusionServerToolOpenRouter::new()))
+    }
+
+    /// Returns the object whose `type` is `openrouter:image_generation`, without further settings; [`ImageGenerationServerToolOpenRouter`] has those.
+    #[inline]
+    pub fn openrouter_image_generation() -> Self {
+        Self::OpenRouterImageGeneration(ImageGenerationServerToolOpenRouter::new())
+    }
+
+    /// Returns the object whose `type` is `openrouter:subagent`, without further settings; [`SubagentServerToolOpenRouter`] has those.
+    #[inline]
+    pub fn openrouter_subagent() -> Self {
+        Self::OpenRouterSubagent(Box::new(SubagentServerToolOpenRouter::new()))
+    }
+
+    /// Returns the object whose `type` is `openrouter:web_fetch`, without further settings; [`WebFetchServerTool`] has those.
+    #[inline]
+    pub fn openrouter_web_fetch() -> Self {
+        Self::OpenRouterWebFetch(WebFetchServerTool::new())
+    }
+
+    /// Returns the object whose `type` is `openrouter:web_search`, without further settings; [`OpenRouterWebSearchServerTool`] has those.
+    #[inline]
+    pub fn openrouter_web_search() -> Self {
+        Self::OpenRouterWebSearch(Box::new(OpenRouterWebSearchServerTool::new()))
+    }
+
+    /// Returns the object whose `type` is `web_search`, without further settings; [`ChatWebSearchShorthand`] has those.
+    #[inline]
+    pub fn web_search() -> Self {
+        Self::WebSearchShorthand(Box::new(ChatWebSearchShorthand::new("web_search")))
+    }
+
+    /// Returns the object whose `type` is `web_search_2025_08_26`, without further settings; [`ChatWebSearchShorthand`] has those.
+    #[inline]
+    pub fn web_search_2025_08_26() -> Self {
+        Self::WebSearchShorthand(Box::new(ChatWebSearchShorthand::new("web_search_2025_08_26")))
+    }
+
+    /// Returns the object whose `type` is `web_search_preview`, without further settings; [`ChatWebSearchShorthand`] has those.
+    #[inline]
+    pub fn web_search_preview() -> Self {
+        Self::WebSearchShorthand(Box::new(ChatWebSearchShorthand::new("web_search_preview")))
+    }
+
+    /// Returns the object whose `type` is `web_search_preview_2025_03_11`, without further settings; [`ChatWebSearchShorthand`] has those.
+    #[inline]
+    pub fn web_search_preview_2025_03_11() -> Self {
+        Self::WebSearchShorthand(Box::new(ChatWebSearchShorthand::new("web_search_preview_2025_03_11")))
+    }
+}
+
+impl ChatFunctionTool {
+    /// Marks the prompt up to here for caching. A part that has no field for the mark carries it as an extra member; a
+    /// part of an unknown type stays as it is.
+    #[must_use]
+    #[inline]
+    pub fn cache_control(mut self, mark: impl Into<CacheControl>) -> Self {
+        let mark = mark.into();
+        match &mut self {
+            Self::Function(part) => part.cache_control = Some(mark),
+            Self::OpenRouterAdvisor(part) => drop(part.extra.insert("cache_control", json(&mark))),
+            Self::OpenRouterBash(part) => drop(part.extra.insert("cache_control", json(&mark))),
+            Self::OpenRouterDatetime(part) => drop(part.extra.insert("cache_control", json(&mark))),
+            Self::OpenRouterFiles(part) => drop(part.extra.insert("cache_control", json(&mark))),
+            Self::OpenRouterFusion(part) => drop(part.extra.insert("cache_control", json(&mark))),
+            Self::OpenRouterImageGeneration(part) => drop(part.extra.insert("cache_control", json(&mark))),
+            Self::OpenRouterExperimentalSearchModels(part) => drop(part.extra.insert("cache_control", json(&mark))),
+            Self::OpenRouterSubagent(part) => drop(part.extra.insert("cache_control", json(&mark))),
+            Self::OpenRouterWebFetch(part) => drop(part.extra.insert("cache_control", json(&mark))),
+            Self::OpenRouterWebSearch(part) => drop(part.extra.insert("cache_control", json(&mark))),
+            Self::WebSearchShorthand(part) => drop(part.extra.insert("cache_control", json(&mark))),
+            Self::DynamicServerTool(part) => drop(part.extra.insert("cache_control", json(&mark))),
+            Self::Unrecognized(_) => {}
+        }
+        self
     }
 }

@@ -2,7 +2,9 @@
 
 //! Types of `messages`. What is only sent.
 
-use crate::core::wire::{wire_enum, wire_setters, wire_struct, wire_union};
+use crate::core::wire::{
+    IntoList, IntoNumber, json, of_tag, wire_enum, wire_setters, wire_struct, wire_text, wire_texts, wire_union,
+};
 use crate::models::*;
 
 /// Asks a model for its next turn by the Anthropic Messages protocol.
@@ -32,7 +34,7 @@ pub struct MessagesRequest {
     /// Effort, task budget and structured format of the answer.
     pub output_config: Option<MessagesOutputConfig>,
     /// OpenRouter plugins to run with this request, each with its settings.
-    pub plugins: Option<Vec<MessagesRequestPlugin>>,
+    pub plugins: Option<Vec<Plugin>>,
     /// Which providers may serve the request and how to choose among them.
     pub provider: Option<ProviderPreferences>,
     /// Old routing switch, kept for compatibility; leave it out of new code.
@@ -150,11 +152,11 @@ wire_setters!(MessagesRequest {
     context_management: into MessagesRequestContextManagement,
     deferred_tools: into DeferredToolsControl,
     fallbacks: list MessagesFallbackParam,
-    max_tokens: exact i64,
+    max_tokens: number i64,
     metadata: into MessagesRequestMetadata,
     models: list String,
     output_config: into MessagesOutputConfig,
-    plugins: list MessagesRequestPlugin,
+    plugins: list Plugin,
     provider: into ProviderPreferences,
     route: into DeprecatedRoute,
     safeguards: list AnthropicSafeguard,
@@ -164,12 +166,12 @@ wire_setters!(MessagesRequest {
     stop_sequences: list String,
     stop_server_tools_when: list StopServerToolsWhenCondition,
     system: into MessagesRequestSystem,
-    temperature: exact f64,
+    temperature: number f64,
     thinking: into MessagesRequestThinking,
     tool_choice: into MessagesRequestToolChoice,
     tools: list MessagesRequestTool,
-    top_k: exact i64,
-    top_p: exact f64,
+    top_k: number i64,
+    top_p: number f64,
     trace: into TraceConfig,
     user: into String,
 });
@@ -209,13 +211,13 @@ wire_setters!(MessagesRequestContextManagement {
 #[non_exhaustive]
 pub struct ContextEditClearToolUses20250919 {
     /// Fewest tokens each clearing must free, so that breaking the prompt cache pays off.
-    pub clear_at_least: Option<AnthropicInputTokensClearAtLeast>,
+    pub clear_at_least: Option<AnthropicInputTokens>,
     /// Whether tool inputs go along with the results: all, none, or those of the tools named.
     pub clear_tool_inputs: Option<ContextEditClearToolInputs>,
     /// Tools whose calls and results are never cleared.
     pub exclude_tools: Option<Vec<String>>,
     /// How many of the latest tool uses to spare.
-    pub keep: Option<AnthropicToolUsesKeep>,
+    pub keep: Option<AnthropicToolUses>,
     /// Size of the context, in tokens or tool uses, at which clearing sets in.
     pub trigger: Option<ContextEditClearToolUses20250919Trigger>,
     /// Members beyond the typed ones; see [`Extra`].
@@ -239,38 +241,40 @@ impl ContextEditClearToolUses20250919 {
 }
 
 wire_setters!(ContextEditClearToolUses20250919 {
-    clear_at_least: into AnthropicInputTokensClearAtLeast,
+    clear_at_least: into AnthropicInputTokens,
     clear_tool_inputs: into ContextEditClearToolInputs,
     exclude_tools: list String,
-    keep: into AnthropicToolUsesKeep,
+    keep: into AnthropicToolUses,
     trigger: into ContextEditClearToolUses20250919Trigger,
 });
 
 /// Least amount of context a clearing step must free to be worthwhile; null sets no such floor.
 ///
 /// Schema `AnthropicInputTokensClearAtLeast` of the API document.
+#[doc(alias = "AnthropicInputTokensClearAtLeast")]
+#[doc(alias = "AnthropicInputTokensTrigger")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct AnthropicInputTokensClearAtLeast {
+pub struct AnthropicInputTokens {
     /// Number of input tokens that must be freed for the edit to take place.
     pub value: i64,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicInputTokensClearAtLeast ["type" = "\"input_tokens\""] {
+wire_struct!(AnthropicInputTokens ["type" = "\"input_tokens\""] {
     0 value: "value" Required,
 });
 
-impl AnthropicInputTokensClearAtLeast {
+impl AnthropicInputTokens {
     /// With what the API requires.
     #[inline]
-    pub fn new(value: i64) -> Self {
-        Self { value, extra: Extra::new() }
+    pub fn new(value: impl IntoNumber<i64>) -> Self {
+        Self { value: value.into_number(), extra: Extra::new() }
     }
 }
 
-wire_setters!(AnthropicInputTokensClearAtLeast {});
+wire_setters!(AnthropicInputTokens {});
 
 /// Whether tool inputs go along with the results: all, none, or those of the tools named.
 ///
@@ -306,97 +310,35 @@ impl From<bool> for ContextEditClearToolInputs {
     }
 }
 
-impl From<Vec<String>> for ContextEditClearToolInputs {
-    #[inline]
-    fn from(value: Vec<String>) -> Self {
-        Self::List(value)
-    }
-}
-
-impl<const N: usize> From<[String; N]> for ContextEditClearToolInputs {
-    #[inline]
-    fn from(value: [String; N]) -> Self {
-        Self::List(value.into())
-    }
-}
+wire_texts!(ContextEditClearToolInputs, List);
 
 /// Says how many recent tool uses survive when older ones are cleared from the context.
 ///
 /// Schema `AnthropicToolUsesKeep` of the API document.
+#[doc(alias = "AnthropicToolUsesKeep")]
+#[doc(alias = "AnthropicToolUsesTrigger")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct AnthropicToolUsesKeep {
+pub struct AnthropicToolUses {
     /// Number of most recent tool uses to leave untouched.
     pub value: i64,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicToolUsesKeep ["type" = "\"tool_uses\""] {
+wire_struct!(AnthropicToolUses ["type" = "\"tool_uses\""] {
     0 value: "value" Required,
 });
 
-impl AnthropicToolUsesKeep {
+impl AnthropicToolUses {
     /// With what the API requires.
     #[inline]
-    pub fn new(value: i64) -> Self {
-        Self { value, extra: Extra::new() }
+    pub fn new(value: impl IntoNumber<i64>) -> Self {
+        Self { value: value.into_number(), extra: Extra::new() }
     }
 }
 
-wire_setters!(AnthropicToolUsesKeep {});
-
-/// Starts a context edit once the prompt has grown to a given number of input tokens.
-///
-/// Schema `AnthropicInputTokensTrigger` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct AnthropicInputTokensTrigger {
-    /// Threshold, in input tokens, at which the edit starts.
-    pub value: i64,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(AnthropicInputTokensTrigger ["type" = "\"input_tokens\""] {
-    0 value: "value" Required,
-});
-
-impl AnthropicInputTokensTrigger {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(value: i64) -> Self {
-        Self { value, extra: Extra::new() }
-    }
-}
-
-wire_setters!(AnthropicInputTokensTrigger {});
-
-/// Starts a context edit once the conversation holds a given number of tool uses.
-///
-/// Schema `AnthropicToolUsesTrigger` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct AnthropicToolUsesTrigger {
-    /// Threshold, in tool uses, at which the edit starts.
-    pub value: i64,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(AnthropicToolUsesTrigger ["type" = "\"tool_uses\""] {
-    0 value: "value" Required,
-});
-
-impl AnthropicToolUsesTrigger {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(value: i64) -> Self {
-        Self { value, extra: Extra::new() }
-    }
-}
-
-wire_setters!(AnthropicToolUsesTrigger {});
+wire_setters!(AnthropicToolUses {});
 
 /// Size of the context, in tokens or tool uses, at which clearing sets in.
 ///
@@ -404,14 +346,14 @@ wire_setters!(AnthropicToolUsesTrigger {});
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum ContextEditClearToolUses20250919Trigger {
-    /// Starts a context edit once the prompt has grown to a given number of input tokens.
+    /// Least amount of context a clearing step must free to be worthwhile; null sets no such floor.
     ///
     /// `type` is `input_tokens`.
-    InputTokens(AnthropicInputTokensTrigger),
-    /// Starts a context edit once the conversation holds a given number of tool uses.
+    InputTokens(AnthropicInputTokens),
+    /// Says how many recent tool uses survive when older ones are cleared from the context.
     ///
     /// `type` is `tool_uses`.
-    ToolUses(AnthropicToolUsesTrigger),
+    ToolUses(AnthropicToolUses),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
@@ -429,16 +371,16 @@ wire_union!(ContextEditClearToolUses20250919Trigger {
     }
 });
 
-impl From<AnthropicInputTokensTrigger> for ContextEditClearToolUses20250919Trigger {
+impl From<AnthropicInputTokens> for ContextEditClearToolUses20250919Trigger {
     #[inline]
-    fn from(value: AnthropicInputTokensTrigger) -> Self {
+    fn from(value: AnthropicInputTokens) -> Self {
         Self::InputTokens(value)
     }
 }
 
-impl From<AnthropicToolUsesTrigger> for ContextEditClearToolUses20250919Trigger {
+impl From<AnthropicToolUses> for ContextEditClearToolUses20250919Trigger {
     #[inline]
-    fn from(value: AnthropicToolUsesTrigger) -> Self {
+    fn from(value: AnthropicToolUses) -> Self {
         Self::ToolUses(value)
     }
 }
@@ -506,8 +448,8 @@ wire_struct!(AnthropicThinkingTurns ["type" = "\"thinking_turns\""] {
 impl AnthropicThinkingTurns {
     /// With what the API requires.
     #[inline]
-    pub fn new(value: i64) -> Self {
-        Self { value, extra: Extra::new() }
+    pub fn new(value: impl IntoNumber<i64>) -> Self {
+        Self { value: value.into_number(), extra: Extra::new() }
     }
 }
 
@@ -578,6 +520,8 @@ impl From<ContextEditClearThinking20251015KeepMode> for ContextEditClearThinking
     }
 }
 
+wire_text!(ContextEditClearThinking20251015Keep, text => Self::Mode(text.into()));
+
 impl From<AnthropicThinkingTurns> for ContextEditClearThinking20251015Keep {
     #[inline]
     fn from(value: AnthropicThinkingTurns) -> Self {
@@ -592,6 +536,14 @@ impl From<ContextEditClearThinking20251015KeepAll> for ContextEditClearThinking2
     }
 }
 
+impl ContextEditClearThinking20251015Keep {
+    /// Returns the object whose `type` is `all`, without further settings; [`ContextEditClearThinking20251015KeepAll`] has those.
+    #[inline]
+    pub fn all() -> Self {
+        Self::All(ContextEditClearThinking20251015KeepAll::new())
+    }
+}
+
 /// Condenses earlier conversation into a summary once the context has grown large.
 ///
 /// At `MessagesRequest.context_management.edits[]|compact_20260112` in the API document.
@@ -603,7 +555,7 @@ pub struct ContextEditCompact20260112 {
     /// Return after writing the summary so that you can adjust the context before going on.
     pub pause_after_compaction: Option<bool>,
     /// Input token count at which condensing sets in; null leaves the threshold to the provider.
-    pub trigger: Option<AnthropicInputTokensTrigger>,
+    pub trigger: Option<AnthropicInputTokens>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -625,7 +577,7 @@ impl ContextEditCompact20260112 {
 wire_setters!(ContextEditCompact20260112 {
     instructions: into String,
     pause_after_compaction: exact bool,
-    trigger: into AnthropicInputTokensTrigger,
+    trigger: into AnthropicInputTokens,
 });
 
 /// What `MessagesRequest.context_management.edits[]` may be.
@@ -665,6 +617,8 @@ wire_union!(ContextEdit {
     }
 });
 
+wire_text!(ContextEdit, text => of_tag("type", text));
+
 impl From<ContextEditClearToolUses20250919> for ContextEdit {
     #[inline]
     fn from(value: ContextEditClearToolUses20250919) -> Self {
@@ -683,6 +637,26 @@ impl From<ContextEditCompact20260112> for ContextEdit {
     #[inline]
     fn from(value: ContextEditCompact20260112) -> Self {
         Self::Compact20260112(value)
+    }
+}
+
+impl ContextEdit {
+    /// Returns the object whose `type` is `clear_thinking_20251015`, without further settings; [`ContextEditClearThinking20251015`] has those.
+    #[inline]
+    pub fn clear_thinking_20251015() -> Self {
+        Self::ClearThinking20251015(ContextEditClearThinking20251015::new())
+    }
+
+    /// Returns the object whose `type` is `clear_tool_uses_20250919`, without further settings; [`ContextEditClearToolUses20250919`] has those.
+    #[inline]
+    pub fn clear_tool_uses_20250919() -> Self {
+        Self::ClearToolUses20250919(Box::new(ContextEditClearToolUses20250919::new()))
+    }
+
+    /// Returns the object whose `type` is `compact_20260112`, without further settings; [`ContextEditCompact20260112`] has those.
+    #[inline]
+    pub fn compact_20260112() -> Self {
+        Self::Compact20260112(ContextEditCompact20260112::new())
     }
 }
 
@@ -799,6 +773,8 @@ impl AnthropicTextBlockParam {
     }
 }
 
+wire_text!(AnthropicTextBlockParam, text => Self::new(text));
+
 wire_setters!(AnthropicTextBlockParam {
     cache_control: into CacheControl,
     citations: list AnthropicTextBlockParamCitation,
@@ -836,13 +812,18 @@ wire_struct!(AnthropicCharCitationParam ["type" = "\"char_location\""] {
 impl AnthropicCharCitationParam {
     /// With what the API requires.
     #[inline]
-    pub fn new(cited_text: impl Into<String>, document_index: i64, end_char_index: i64, start_char_index: i64) -> Self {
+    pub fn new(
+        cited_text: impl Into<String>,
+        document_index: impl IntoNumber<i64>,
+        end_char_index: impl IntoNumber<i64>,
+        start_char_index: impl IntoNumber<i64>,
+    ) -> Self {
         Self {
             cited_text: cited_text.into(),
-            document_index,
+            document_index: document_index.into_number(),
             document_title: None,
-            end_char_index,
-            start_char_index,
+            end_char_index: end_char_index.into_number(),
+            start_char_index: start_char_index.into_number(),
             extra: Extra::new(),
         }
     }
@@ -886,16 +867,16 @@ impl AnthropicPageCitationParam {
     #[inline]
     pub fn new(
         cited_text: impl Into<String>,
-        document_index: i64,
-        end_page_number: i64,
-        start_page_number: i64,
+        document_index: impl IntoNumber<i64>,
+        end_page_number: impl IntoNumber<i64>,
+        start_page_number: impl IntoNumber<i64>,
     ) -> Self {
         Self {
             cited_text: cited_text.into(),
-            document_index,
+            document_index: document_index.into_number(),
             document_title: None,
-            end_page_number,
-            start_page_number,
+            end_page_number: end_page_number.into_number(),
+            start_page_number: start_page_number.into_number(),
             extra: Extra::new(),
         }
     }
@@ -939,16 +920,16 @@ impl AnthropicContentBlockCitationParam {
     #[inline]
     pub fn new(
         cited_text: impl Into<String>,
-        document_index: i64,
-        end_block_index: i64,
-        start_block_index: i64,
+        document_index: impl IntoNumber<i64>,
+        end_block_index: impl IntoNumber<i64>,
+        start_block_index: impl IntoNumber<i64>,
     ) -> Self {
         Self {
             cited_text: cited_text.into(),
-            document_index,
+            document_index: document_index.into_number(),
             document_title: None,
-            end_block_index,
-            start_block_index,
+            end_block_index: end_block_index.into_number(),
+            start_block_index: start_block_index.into_number(),
             extra: Extra::new(),
         }
     }
@@ -956,108 +937,6 @@ impl AnthropicContentBlockCitationParam {
 
 wire_setters!(AnthropicContentBlockCitationParam {
     document_title: into String,
-});
-
-/// Web-search citation sent back in a request when you replay an earlier assistant turn.
-///
-/// Schema `AnthropicCitationWebSearchResultLocationParam` of the API document.
-#[doc(alias = "AnthropicCitationWebSearchResultLocationParam")]
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct AnthropicWebSearchCitationParam {
-    /// Excerpt of the web page, exactly as the response reported it.
-    pub cited_text: String,
-    /// Opaque passage reference from the response; it must be passed along unmodified.
-    pub encrypted_index: String,
-    /// Title of the cited web page; null when unknown.
-    pub title: Option<String>,
-    /// Address of the cited web page.
-    pub url: String,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(AnthropicWebSearchCitationParam ["type" = "\"web_search_result_location\""] {
-    0 cited_text: "cited_text" Required,
-    1 encrypted_index: "encrypted_index" Required,
-    2 title: "title" Nullable,
-    3 url: "url" Required,
-});
-
-impl AnthropicWebSearchCitationParam {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(cited_text: impl Into<String>, encrypted_index: impl Into<String>, url: impl Into<String>) -> Self {
-        Self {
-            cited_text: cited_text.into(),
-            encrypted_index: encrypted_index.into(),
-            title: None,
-            url: url.into(),
-            extra: Extra::new(),
-        }
-    }
-}
-
-wire_setters!(AnthropicWebSearchCitationParam {
-    title: into String,
-});
-
-/// Search-result citation sent back in a request when you replay an earlier assistant turn.
-///
-/// Schema `AnthropicCitationSearchResultLocationParam` of the API document.
-#[doc(alias = "AnthropicCitationSearchResultLocationParam")]
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct AnthropicSearchResultCitationParam {
-    /// Text of the cited blocks, exactly as the response reported it.
-    pub cited_text: String,
-    /// Index just past the last cited block within the search result, counted from zero.
-    pub end_block_index: i64,
-    /// Zero-based position of the cited result among all search results in the conversation.
-    pub search_result_index: i64,
-    /// Origin of the cited search result, repeated as the response reported it.
-    pub source: String,
-    /// Index of the first cited block within the search result, counted from zero.
-    pub start_block_index: i64,
-    /// Title of the cited search result; null when it had none.
-    pub title: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(AnthropicSearchResultCitationParam ["type" = "\"search_result_location\""] {
-    0 cited_text: "cited_text" Required,
-    1 end_block_index: "end_block_index" Required,
-    2 search_result_index: "search_result_index" Required,
-    3 source: "source" Required,
-    4 start_block_index: "start_block_index" Required,
-    5 title: "title" Nullable,
-});
-
-impl AnthropicSearchResultCitationParam {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(
-        cited_text: impl Into<String>,
-        end_block_index: i64,
-        search_result_index: i64,
-        source: impl Into<String>,
-        start_block_index: i64,
-    ) -> Self {
-        Self {
-            cited_text: cited_text.into(),
-            end_block_index,
-            search_result_index,
-            source: source.into(),
-            start_block_index,
-            title: None,
-            extra: Extra::new(),
-        }
-    }
-}
-
-wire_setters!(AnthropicSearchResultCitationParam {
-    title: into String,
 });
 
 /// What `AnthropicTextBlockParam.citations[]` may be.
@@ -1078,14 +957,14 @@ pub enum AnthropicTextBlockParamCitation {
     ///
     /// `type` is `content_block_location`.
     ContentBlockLocation(AnthropicContentBlockCitationParam),
-    /// Web-search citation sent back in a request when you replay an earlier assistant turn.
+    /// Citation in a response that points at a page found by the web search tool.
     ///
     /// `type` is `web_search_result_location`.
-    WebSearchResultLocation(AnthropicWebSearchCitationParam),
-    /// Search-result citation sent back in a request when you replay an earlier assistant turn.
+    WebSearchResultLocation(AnthropicWebSearchCitation),
+    /// Citation in a response that points into a search result you supplied.
     ///
     /// `type` is `search_result_location`.
-    SearchResultLocation(AnthropicSearchResultCitationParam),
+    SearchResultLocation(AnthropicSearchResultCitation),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
@@ -1130,16 +1009,16 @@ impl From<AnthropicContentBlockCitationParam> for AnthropicTextBlockParamCitatio
     }
 }
 
-impl From<AnthropicWebSearchCitationParam> for AnthropicTextBlockParamCitation {
+impl From<AnthropicWebSearchCitation> for AnthropicTextBlockParamCitation {
     #[inline]
-    fn from(value: AnthropicWebSearchCitationParam) -> Self {
+    fn from(value: AnthropicWebSearchCitation) -> Self {
         Self::WebSearchResultLocation(value)
     }
 }
 
-impl From<AnthropicSearchResultCitationParam> for AnthropicTextBlockParamCitation {
+impl From<AnthropicSearchResultCitation> for AnthropicTextBlockParamCitation {
     #[inline]
-    fn from(value: AnthropicSearchResultCitationParam) -> Self {
+    fn from(value: AnthropicSearchResultCitation) -> Self {
         Self::SearchResultLocation(value)
     }
 }
@@ -1229,32 +1108,6 @@ wire_enum!(AnthropicImageMimeType {
     ImageWebp = "image/webp",
 });
 
-/// Image that the provider downloads from a web address.
-///
-/// Schema `AnthropicUrlImageSource` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct AnthropicUrlImageSource {
-    /// Address of the image; it must be publicly reachable.
-    pub url: String,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(AnthropicUrlImageSource ["type" = "\"url\""] {
-    0 url: "url" Required,
-});
-
-impl AnthropicUrlImageSource {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(url: impl Into<String>) -> Self {
-        Self { url: url.into(), extra: Extra::new() }
-    }
-}
-
-wire_setters!(AnthropicUrlImageSource {});
-
 /// Document taken from a file uploaded earlier through the Files API.
 ///
 /// Schema `AnthropicFileDocumentSource` of the API document.
@@ -1291,10 +1144,10 @@ pub enum AnthropicImageBlockParamSource {
     ///
     /// `type` is `base64`.
     Base64(AnthropicBase64ImageSource),
-    /// Image that the provider downloads from a web address.
+    /// A page that a web search call drew on.
     ///
     /// `type` is `url`.
-    Url(AnthropicUrlImageSource),
+    Url(UrlSource),
     /// Document taken from a file uploaded earlier through the Files API.
     ///
     /// `type` is `file`.
@@ -1325,9 +1178,9 @@ impl From<AnthropicBase64ImageSource> for AnthropicImageBlockParamSource {
     }
 }
 
-impl From<AnthropicUrlImageSource> for AnthropicImageBlockParamSource {
+impl From<UrlSource> for AnthropicImageBlockParamSource {
     #[inline]
-    fn from(value: AnthropicUrlImageSource) -> Self {
+    fn from(value: UrlSource) -> Self {
         Self::Url(value)
     }
 }
@@ -1350,7 +1203,7 @@ pub struct AnthropicDocumentBlockParam {
     /// Sets a prompt cache breakpoint at the end of this document; handy for long documents that many requests share.
     pub cache_control: Option<CacheControl>,
     /// Citation settings for the document; null leaves them unconfigured.
-    pub citations: Option<AnthropicDocumentBlockParamCitations>,
+    pub citations: Option<AnthropicCitationsParam>,
     /// Background about the document that the model sees but never cites, such as its origin or date.
     pub context: Option<String>,
     /// Name of the document, shown to the model and repeated in citations; null for an untitled one.
@@ -1384,7 +1237,7 @@ impl AnthropicDocumentBlockParam {
 
 wire_setters!(AnthropicDocumentBlockParam {
     cache_control: into CacheControl,
-    citations: into AnthropicDocumentBlockParamCitations,
+    citations: into AnthropicCitationsParam,
     context: into String,
     title: into String,
 });
@@ -1394,18 +1247,18 @@ wire_setters!(AnthropicDocumentBlockParam {
 /// At `AnthropicDocumentBlockParam.citations` in the API document.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct AnthropicDocumentBlockParamCitations {
+pub struct AnthropicCitationsParam {
     /// Set to `true` to let the model quote and cite this document.
     pub enabled: Option<bool>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicDocumentBlockParamCitations {
+wire_struct!(AnthropicCitationsParam {
     0 enabled: "enabled" Optional,
 });
 
-impl AnthropicDocumentBlockParamCitations {
+impl AnthropicCitationsParam {
     /// Without members.
     #[inline]
     pub fn new() -> Self {
@@ -1413,7 +1266,7 @@ impl AnthropicDocumentBlockParamCitations {
     }
 }
 
-wire_setters!(AnthropicDocumentBlockParamCitations {
+wire_setters!(AnthropicCitationsParam {
     enabled: exact bool,
 });
 
@@ -1481,10 +1334,28 @@ impl From<AnthropicTextBlockParam> for AnthropicContentSourcePart {
     }
 }
 
+wire_text!(AnthropicContentSourcePart, text => Self::Text(text.into()));
+
 impl From<AnthropicImageBlockParam> for AnthropicContentSourcePart {
     #[inline]
     fn from(value: AnthropicImageBlockParam) -> Self {
         Self::Image(value)
+    }
+}
+
+impl AnthropicContentSourcePart {
+    /// Marks the prompt up to here for caching. A part that has no field for the mark carries it as an extra member; a
+    /// part of an unknown type stays as it is.
+    #[must_use]
+    #[inline]
+    pub fn cache_control(mut self, mark: impl Into<CacheControl>) -> Self {
+        let mark = mark.into();
+        match &mut self {
+            Self::Text(part) => part.cache_control = Some(mark),
+            Self::Image(part) => part.cache_control = Some(mark),
+            Self::Unrecognized(_) => {}
+        }
+        self
     }
 }
 
@@ -1515,19 +1386,7 @@ wire_union!(AnthropicContentSourceContent {
     }
 });
 
-impl From<String> for AnthropicContentSourceContent {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
-
-impl From<&str> for AnthropicContentSourceContent {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
+wire_text!(AnthropicContentSourceContent, text => Self::Text(text));
 
 impl From<Vec<AnthropicContentSourcePart>> for AnthropicContentSourceContent {
     #[inline]
@@ -1536,38 +1395,19 @@ impl From<Vec<AnthropicContentSourcePart>> for AnthropicContentSourceContent {
     }
 }
 
-impl<const N: usize> From<[AnthropicContentSourcePart; N]> for AnthropicContentSourceContent {
+impl<T: Into<AnthropicContentSourcePart>, const N: usize> From<[T; N]> for AnthropicContentSourceContent {
     #[inline]
-    fn from(value: [AnthropicContentSourcePart; N]) -> Self {
-        Self::List(value.into())
+    fn from(value: [T; N]) -> Self {
+        Self::List(value.into_iter().map(Into::into).collect())
     }
 }
 
-/// PDF document that the provider downloads from a web address.
-///
-/// Schema `AnthropicUrlPdfSource` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct AnthropicUrlPdfSource {
-    /// Address of the PDF; it must be publicly reachable.
-    pub url: String,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(AnthropicUrlPdfSource ["type" = "\"url\""] {
-    0 url: "url" Required,
-});
-
-impl AnthropicUrlPdfSource {
-    /// With what the API requires.
+impl From<AnthropicContentSourcePart> for AnthropicContentSourceContent {
     #[inline]
-    pub fn new(url: impl Into<String>) -> Self {
-        Self { url: url.into(), extra: Extra::new() }
+    fn from(value: AnthropicContentSourcePart) -> Self {
+        Self::List(vec![value])
     }
 }
-
-wire_setters!(AnthropicUrlPdfSource {});
 
 /// Where the document comes from: inline PDF, inline text, content blocks, a PDF address or an uploaded file.
 ///
@@ -1587,10 +1427,10 @@ pub enum AnthropicDocumentBlockParamSource {
     ///
     /// `type` is `content`.
     Content(AnthropicContentSource),
-    /// PDF document that the provider downloads from a web address.
+    /// A page that a web search call drew on.
     ///
     /// `type` is `url`.
-    Url(AnthropicUrlPdfSource),
+    Url(UrlSource),
     /// Document taken from a file uploaded earlier through the Files API.
     ///
     /// `type` is `file`.
@@ -1639,9 +1479,9 @@ impl From<AnthropicContentSource> for AnthropicDocumentBlockParamSource {
     }
 }
 
-impl From<AnthropicUrlPdfSource> for AnthropicDocumentBlockParamSource {
+impl From<UrlSource> for AnthropicDocumentBlockParamSource {
     #[inline]
-    fn from(value: AnthropicUrlPdfSource) -> Self {
+    fn from(value: UrlSource) -> Self {
         Self::Url(value)
     }
 }
@@ -1736,32 +1576,6 @@ wire_setters!(MessagesToolResultBlockParam {
     is_error: exact bool,
 });
 
-/// Points to a deferred tool whose definition should now be loaded.
-///
-/// At `MessagesMessageParam.content[]|tool_result.content[]|tool_reference` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct MessagesToolReferenceBlockParam {
-    /// Name of the tool to load.
-    pub tool_name: String,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(MessagesToolReferenceBlockParam ["type" = "\"tool_reference\""] {
-    0 tool_name: "tool_name" Required,
-});
-
-impl MessagesToolReferenceBlockParam {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(tool_name: impl Into<String>) -> Self {
-        Self { tool_name: tool_name.into(), extra: Extra::new() }
-    }
-}
-
-wire_setters!(MessagesToolReferenceBlockParam {});
-
 /// Search hit from your own retrieval, passed to the model so that it can cite it.
 ///
 /// Schema `AnthropicSearchResultBlockParam` of the API document.
@@ -1777,7 +1591,7 @@ pub struct AnthropicSearchResultBlockParam {
     /// Sets a prompt cache breakpoint at this search result.
     pub cache_control: Option<CacheControl>,
     /// Citation settings for this search result.
-    pub citations: Option<AnthropicSearchResultBlockParamCitations>,
+    pub citations: Option<AnthropicCitationsParam>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -1793,13 +1607,13 @@ wire_struct!(AnthropicSearchResultBlockParam ["type" = "\"search_result\""] {
 impl AnthropicSearchResultBlockParam {
     /// With what the API requires.
     #[inline]
-    pub fn new(
-        content: impl IntoIterator<Item = impl Into<AnthropicTextBlockParam>>,
+    pub fn new<Content>(
+        content: impl IntoList<AnthropicTextBlockParam, Content>,
         source: impl Into<String>,
         title: impl Into<String>,
     ) -> Self {
         Self {
-            content: content.into_iter().map(Into::into).collect(),
+            content: content.into_list(),
             source: source.into(),
             title: title.into(),
             cache_control: None,
@@ -1811,35 +1625,7 @@ impl AnthropicSearchResultBlockParam {
 
 wire_setters!(AnthropicSearchResultBlockParam {
     cache_control: into CacheControl,
-    citations: into AnthropicSearchResultBlockParamCitations,
-});
-
-/// Citation settings for this search result.
-///
-/// At `AnthropicSearchResultBlockParam.citations` in the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct AnthropicSearchResultBlockParamCitations {
-    /// Set to `true` to let the model cite this search result.
-    pub enabled: Option<bool>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(AnthropicSearchResultBlockParamCitations {
-    0 enabled: "enabled" Optional,
-});
-
-impl AnthropicSearchResultBlockParamCitations {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(AnthropicSearchResultBlockParamCitations {
-    enabled: exact bool,
+    citations: into AnthropicCitationsParam,
 });
 
 /// What `MessagesMessageParam.content[]|tool_result.content[]` may be.
@@ -1856,10 +1642,10 @@ pub enum MessagesToolResultContentPart {
     ///
     /// `type` is `image`.
     Image(AnthropicImageBlockParam),
-    /// Points to a deferred tool whose definition should now be loaded.
+    /// Points to a tool that a tool search found; the model can use that tool afterwards.
     ///
     /// `type` is `tool_reference`.
-    ToolReference(MessagesToolReferenceBlockParam),
+    ToolReference(AnthropicToolReference),
     /// Search hit from your own retrieval, passed to the model so that it can cite it.
     ///
     /// `type` is `search_result`.
@@ -1898,6 +1684,8 @@ impl From<AnthropicTextBlockParam> for MessagesToolResultContentPart {
     }
 }
 
+wire_text!(MessagesToolResultContentPart, text => Self::Text(text.into()));
+
 impl From<AnthropicImageBlockParam> for MessagesToolResultContentPart {
     #[inline]
     fn from(value: AnthropicImageBlockParam) -> Self {
@@ -1905,9 +1693,9 @@ impl From<AnthropicImageBlockParam> for MessagesToolResultContentPart {
     }
 }
 
-impl From<MessagesToolReferenceBlockParam> for MessagesToolResultContentPart {
+impl From<AnthropicToolReference> for MessagesToolResultContentPart {
     #[inline]
-    fn from(value: MessagesToolReferenceBlockParam) -> Self {
+    fn from(value: AnthropicToolReference) -> Self {
         Self::ToolReference(value)
     }
 }
@@ -1923,6 +1711,25 @@ impl From<AnthropicDocumentBlockParam> for MessagesToolResultContentPart {
     #[inline]
     fn from(value: AnthropicDocumentBlockParam) -> Self {
         Self::Document(Box::new(value))
+    }
+}
+
+impl MessagesToolResultContentPart {
+    /// Marks the prompt up to here for caching. A part that has no field for the mark carries it as an extra member; a
+    /// part of an unknown type stays as it is.
+    #[must_use]
+    #[inline]
+    pub fn cache_control(mut self, mark: impl Into<CacheControl>) -> Self {
+        let mark = mark.into();
+        match &mut self {
+            Self::Text(part) => part.cache_control = Some(mark),
+            Self::Image(part) => part.cache_control = Some(mark),
+            Self::ToolReference(part) => drop(part.extra.insert("cache_control", json(&mark))),
+            Self::SearchResult(part) => part.cache_control = Some(mark),
+            Self::Document(part) => part.cache_control = Some(mark),
+            Self::Unrecognized(_) => {}
+        }
+        self
     }
 }
 
@@ -1953,19 +1760,7 @@ wire_union!(MessagesToolResultContent {
     }
 });
 
-impl From<String> for MessagesToolResultContent {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
-
-impl From<&str> for MessagesToolResultContent {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
+wire_text!(MessagesToolResultContent, text => Self::Text(text));
 
 impl From<Vec<MessagesToolResultContentPart>> for MessagesToolResultContent {
     #[inline]
@@ -1974,67 +1769,19 @@ impl From<Vec<MessagesToolResultContentPart>> for MessagesToolResultContent {
     }
 }
 
-impl<const N: usize> From<[MessagesToolResultContentPart; N]> for MessagesToolResultContent {
+impl<T: Into<MessagesToolResultContentPart>, const N: usize> From<[T; N]> for MessagesToolResultContent {
     #[inline]
-    fn from(value: [MessagesToolResultContentPart; N]) -> Self {
-        Self::List(value.into())
+    fn from(value: [T; N]) -> Self {
+        Self::List(value.into_iter().map(Into::into).collect())
     }
 }
 
-/// Reasoning from an earlier assistant turn, sent back unchanged.
-///
-/// At `MessagesMessageParam.content[]|thinking` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct MessagesThinkingBlockParam {
-    /// Opaque proof that the reasoning came from the model unaltered.
-    pub signature: String,
-    /// Reasoning text as the model gave it.
-    pub thinking: String,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(MessagesThinkingBlockParam ["type" = "\"thinking\""] {
-    0 signature: "signature" Required,
-    1 thinking: "thinking" Required,
-});
-
-impl MessagesThinkingBlockParam {
-    /// With what the API requires.
+impl From<MessagesToolResultContentPart> for MessagesToolResultContent {
     #[inline]
-    pub fn new(signature: impl Into<String>, thinking: impl Into<String>) -> Self {
-        Self { signature: signature.into(), thinking: thinking.into(), extra: Extra::new() }
+    fn from(value: MessagesToolResultContentPart) -> Self {
+        Self::List(vec![value])
     }
 }
-
-wire_setters!(MessagesThinkingBlockParam {});
-
-/// Encrypted reasoning from an earlier assistant turn, sent back unchanged.
-///
-/// At `MessagesMessageParam.content[]|redacted_thinking` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct MessagesRedactedThinkingBlockParam {
-    /// Encrypted reasoning, readable only to the provider.
-    pub data: String,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(MessagesRedactedThinkingBlockParam ["type" = "\"redacted_thinking\""] {
-    0 data: "data" Required,
-});
-
-impl MessagesRedactedThinkingBlockParam {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(data: impl Into<String>) -> Self {
-        Self { data: data.into(), extra: Extra::new() }
-    }
-}
-
-wire_setters!(MessagesRedactedThinkingBlockParam {});
 
 /// Call to a server-side tool that the model made in an earlier turn.
 ///
@@ -2151,63 +1898,6 @@ wire_setters!(AnthropicWebSearchResultBlockParam {
     page_age: into String,
 });
 
-/// Says that the search failed and why.
-///
-/// At `MessagesMessageParam.content[]|web_search_tool_result.content|web_search_tool_result_error` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct MessagesWebSearchError {
-    /// What made the search fail, as a code.
-    pub error_code: MessagesWebSearchErrorCode,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(MessagesWebSearchError ["type" = "\"web_search_tool_result_error\""] {
-    0 error_code: "error_code" Required,
-});
-
-impl MessagesWebSearchError {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(error_code: impl Into<MessagesWebSearchErrorCode>) -> Self {
-        Self { error_code: error_code.into(), extra: Extra::new() }
-    }
-}
-
-wire_setters!(MessagesWebSearchError {});
-
-/// What made the search fail, as a code.
-///
-/// At `MessagesMessageParam.content[]|web_search_tool_result.content|web_search_tool_result_error.error_code` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum MessagesWebSearchErrorCode {
-    /// The search arguments were not valid.
-    InvalidToolInput,
-    /// The search service could not be used.
-    Unavailable,
-    /// The permitted number of searches was used up.
-    MaxUsesExceeded,
-    /// The search rate limit was hit.
-    TooManyRequests,
-    /// The search query was too long.
-    QueryTooLong,
-    /// The value `request_too_large`.
-    RequestTooLarge,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(MessagesWebSearchErrorCode {
-    InvalidToolInput = "invalid_tool_input",
-    Unavailable = "unavailable",
-    MaxUsesExceeded = "max_uses_exceeded",
-    TooManyRequests = "too_many_requests",
-    QueryTooLong = "query_too_long",
-    RequestTooLarge = "request_too_large",
-});
-
 /// Pages found, or an error when the search failed.
 ///
 /// At `MessagesMessageParam.content[]|web_search_tool_result.content` in the API document.
@@ -2216,10 +1906,10 @@ wire_enum!(MessagesWebSearchErrorCode {
 pub enum MessagesWebSearchResultContent {
     /// A list.
     List(Vec<AnthropicWebSearchResultBlockParam>),
-    /// Says that the search failed and why.
+    /// Says why a web search failed.
     ///
     /// `type` is `web_search_tool_result_error`.
-    WebSearchToolResultError(MessagesWebSearchError),
+    WebSearchToolResultError(AnthropicWebSearchToolResultError),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
@@ -2245,16 +1935,23 @@ impl From<Vec<AnthropicWebSearchResultBlockParam>> for MessagesWebSearchResultCo
     }
 }
 
-impl<const N: usize> From<[AnthropicWebSearchResultBlockParam; N]> for MessagesWebSearchResultContent {
+impl<T: Into<AnthropicWebSearchResultBlockParam>, const N: usize> From<[T; N]> for MessagesWebSearchResultContent {
     #[inline]
-    fn from(value: [AnthropicWebSearchResultBlockParam; N]) -> Self {
-        Self::List(value.into())
+    fn from(value: [T; N]) -> Self {
+        Self::List(value.into_iter().map(Into::into).collect())
     }
 }
 
-impl From<MessagesWebSearchError> for MessagesWebSearchResultContent {
+impl From<AnthropicWebSearchResultBlockParam> for MessagesWebSearchResultContent {
     #[inline]
-    fn from(value: MessagesWebSearchError) -> Self {
+    fn from(value: AnthropicWebSearchResultBlockParam) -> Self {
+        Self::List(vec![value])
+    }
+}
+
+impl From<AnthropicWebSearchToolResultError> for MessagesWebSearchResultContent {
+    #[inline]
+    fn from(value: AnthropicWebSearchToolResultError) -> Self {
         Self::WebSearchToolResultError(value)
     }
 }
@@ -2295,35 +1992,6 @@ wire_setters!(MessagesCompactionBlockParam {
     encrypted_content: into String,
 });
 
-/// Advice that the `advisor_20260301` tool gave in an earlier turn, sent back so that the model keeps it in view.
-///
-/// Schema `MessagesAdvisorToolResultBlock` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct MessagesAdvisorToolResultBlock {
-    /// What the advisor returned; pass it back unchanged.
-    pub content: JsonObject,
-    /// Identifier of the advisor call that this result answers.
-    pub tool_use_id: String,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(MessagesAdvisorToolResultBlock ["type" = "\"advisor_tool_result\""] {
-    0 content: "content" Required,
-    1 tool_use_id: "tool_use_id" Required,
-});
-
-impl MessagesAdvisorToolResultBlock {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(content: impl Into<JsonObject>, tool_use_id: impl Into<String>) -> Self {
-        Self { content: content.into(), tool_use_id: tool_use_id.into(), extra: Extra::new() }
-    }
-}
-
-wire_setters!(MessagesAdvisorToolResultBlock {});
-
 /// Brings a tool declared with `defer_loading: true` into play mid-conversation while keeping the prompt cache; belongs in `system` messages only.
 ///
 /// Schema `MessagesToolAdditionBlock` of the API document.
@@ -2360,18 +2028,18 @@ wire_setters!(MessagesToolAdditionBlock {
 /// At `MessagesToolAdditionBlock.tool|tool_reference` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct MessagesAddedToolToolReference {
+pub struct MessagesToolReference {
     /// Name under which the deferred tool was declared.
     pub name: String,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(MessagesAddedToolToolReference ["type" = "\"tool_reference\""] {
+wire_struct!(MessagesToolReference ["type" = "\"tool_reference\""] {
     0 name: "name" Required,
 });
 
-impl MessagesAddedToolToolReference {
+impl MessagesToolReference {
     /// With what the API requires.
     #[inline]
     pub fn new(name: impl Into<String>) -> Self {
@@ -2379,14 +2047,14 @@ impl MessagesAddedToolToolReference {
     }
 }
 
-wire_setters!(MessagesAddedToolToolReference {});
+wire_setters!(MessagesToolReference {});
 
 /// Points at a single tool offered by an MCP server.
 ///
 /// At `MessagesToolAdditionBlock.tool|mcp_tool_reference` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct MessagesAddedToolMcpToolReference {
+pub struct MessagesMcpToolReference {
     /// Tool name as the MCP server exposes it.
     pub name: String,
     /// Name of the configured MCP server that offers the tool.
@@ -2395,12 +2063,12 @@ pub struct MessagesAddedToolMcpToolReference {
     pub extra: Extra,
 }
 
-wire_struct!(MessagesAddedToolMcpToolReference ["type" = "\"mcp_tool_reference\""] {
+wire_struct!(MessagesMcpToolReference ["type" = "\"mcp_tool_reference\""] {
     0 name: "name" Required,
     1 server_name: "server_name" Required,
 });
 
-impl MessagesAddedToolMcpToolReference {
+impl MessagesMcpToolReference {
     /// With what the API requires.
     #[inline]
     pub fn new(name: impl Into<String>, server_name: impl Into<String>) -> Self {
@@ -2408,25 +2076,25 @@ impl MessagesAddedToolMcpToolReference {
     }
 }
 
-wire_setters!(MessagesAddedToolMcpToolReference {});
+wire_setters!(MessagesMcpToolReference {});
 
 /// Points at every tool of one MCP server at once.
 ///
 /// At `MessagesToolAdditionBlock.tool|mcp_toolset_reference` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct MessagesAddedToolMcpToolsetReference {
+pub struct MessagesMcpToolsetReference {
     /// Name of the configured MCP server whose toolset is loaded.
     pub server_name: String,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(MessagesAddedToolMcpToolsetReference ["type" = "\"mcp_toolset_reference\""] {
+wire_struct!(MessagesMcpToolsetReference ["type" = "\"mcp_toolset_reference\""] {
     0 server_name: "server_name" Required,
 });
 
-impl MessagesAddedToolMcpToolsetReference {
+impl MessagesMcpToolsetReference {
     /// With what the API requires.
     #[inline]
     pub fn new(server_name: impl Into<String>) -> Self {
@@ -2434,7 +2102,7 @@ impl MessagesAddedToolMcpToolsetReference {
     }
 }
 
-wire_setters!(MessagesAddedToolMcpToolsetReference {});
+wire_setters!(MessagesMcpToolsetReference {});
 
 /// The object at `MessagesToolAdditionBlock.tool|tool_definition`.
 ///
@@ -2553,18 +2221,18 @@ wire_setters!(AnthropicToolCustomInputSchema {
 /// At `AnthropicToolUnion|bash_20250124` in the API document.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct AnthropicToolBash20250124 {
+pub struct AnthropicBashTool20250124 {
     /// Lets the prompt be cached up to and including this tool.
     pub cache_control: Option<CacheControl>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicToolBash20250124 ["name" = "\"bash\"", "type" = "\"bash_20250124\""] {
+wire_struct!(AnthropicBashTool20250124 ["name" = "\"bash\"", "type" = "\"bash_20250124\""] {
     0 cache_control: "cache_control" Optional,
 });
 
-impl AnthropicToolBash20250124 {
+impl AnthropicBashTool20250124 {
     /// Without members.
     #[inline]
     pub fn new() -> Self {
@@ -2572,7 +2240,7 @@ impl AnthropicToolBash20250124 {
     }
 }
 
-wire_setters!(AnthropicToolBash20250124 {
+wire_setters!(AnthropicBashTool20250124 {
     cache_control: into CacheControl,
 });
 
@@ -2581,18 +2249,18 @@ wire_setters!(AnthropicToolBash20250124 {
 /// At `AnthropicToolUnion|text_editor_20250124` in the API document.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct AnthropicToolTextEditor20250124 {
+pub struct AnthropicTextEditorTool20250124 {
     /// Lets the prompt be cached up to and including this tool.
     pub cache_control: Option<CacheControl>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicToolTextEditor20250124 ["name" = "\"str_replace_editor\"", "type" = "\"text_editor_20250124\""] {
+wire_struct!(AnthropicTextEditorTool20250124 ["name" = "\"str_replace_editor\"", "type" = "\"text_editor_20250124\""] {
     0 cache_control: "cache_control" Optional,
 });
 
-impl AnthropicToolTextEditor20250124 {
+impl AnthropicTextEditorTool20250124 {
     /// Without members.
     #[inline]
     pub fn new() -> Self {
@@ -2600,7 +2268,7 @@ impl AnthropicToolTextEditor20250124 {
     }
 }
 
-wire_setters!(AnthropicToolTextEditor20250124 {
+wire_setters!(AnthropicTextEditorTool20250124 {
     cache_control: into CacheControl,
 });
 
@@ -2609,7 +2277,7 @@ wire_setters!(AnthropicToolTextEditor20250124 {
 /// At `AnthropicToolUnion|web_search_20250305` in the API document.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct AnthropicToolWebSearch20250305 {
+pub struct AnthropicWebSearchTool20250305 {
     /// Only sites from which results may come; cannot accompany `blocked_domains`.
     pub allowed_domains: Option<Vec<String>>,
     /// Sites from which no results may come; cannot accompany `allowed_domains`.
@@ -2619,12 +2287,12 @@ pub struct AnthropicToolWebSearch20250305 {
     /// Most searches in one request; null sets no limit.
     pub max_uses: Option<i64>,
     /// Approximate whereabouts of the user, for results of local relevance.
-    pub user_location: Option<AnthropicWebSearchToolUserLocation>,
+    pub user_location: Option<WebSearchUserLocation>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicToolWebSearch20250305 ["name" = "\"web_search\"", "type" = "\"web_search_20250305\""] {
+wire_struct!(AnthropicWebSearchTool20250305 ["name" = "\"web_search\"", "type" = "\"web_search_20250305\""] {
     0 allowed_domains: "allowed_domains" Optional,
     1 blocked_domains: "blocked_domains" Optional,
     2 cache_control: "cache_control" Optional,
@@ -2632,7 +2300,7 @@ wire_struct!(AnthropicToolWebSearch20250305 ["name" = "\"web_search\"", "type" =
     4 user_location: "user_location" Optional,
 });
 
-impl AnthropicToolWebSearch20250305 {
+impl AnthropicWebSearchTool20250305 {
     /// Without members.
     #[inline]
     pub fn new() -> Self {
@@ -2640,52 +2308,12 @@ impl AnthropicToolWebSearch20250305 {
     }
 }
 
-wire_setters!(AnthropicToolWebSearch20250305 {
+wire_setters!(AnthropicWebSearchTool20250305 {
     allowed_domains: list String,
     blocked_domains: list String,
     cache_control: into CacheControl,
-    max_uses: exact i64,
-    user_location: into AnthropicWebSearchToolUserLocation,
-});
-
-/// Approximate whereabouts of the user, to localise search results; null for no localisation.
-///
-/// Schema `AnthropicWebSearchToolUserLocation` of the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct AnthropicWebSearchToolUserLocation {
-    /// City the user is in; null when not given.
-    pub city: Option<String>,
-    /// Country the user is in, as a two-letter ISO code; null when not given.
-    pub country: Option<String>,
-    /// State, province or similar region the user is in; null when not given.
-    pub region: Option<String>,
-    /// IANA name of the user's time zone, such as `Europe/Berlin`; null when not given.
-    pub timezone: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(AnthropicWebSearchToolUserLocation ["type" = "\"approximate\""] {
-    0 city: "city" Optional,
-    1 country: "country" Optional,
-    2 region: "region" Optional,
-    3 timezone: "timezone" Optional,
-});
-
-impl AnthropicWebSearchToolUserLocation {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(AnthropicWebSearchToolUserLocation {
-    city: into String,
-    country: into String,
-    region: into String,
-    timezone: into String,
+    max_uses: number i64,
+    user_location: into WebSearchUserLocation,
 });
 
 /// The object at `AnthropicToolUnion|web_search_20260209`.
@@ -2693,7 +2321,7 @@ wire_setters!(AnthropicWebSearchToolUserLocation {
 /// At `AnthropicToolUnion|web_search_20260209` in the API document.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct AnthropicToolWebSearch20260209 {
+pub struct AnthropicWebSearchTool20260209 {
     /// Who may invoke the search: the model directly, or code it runs.
     pub allowed_callers: Option<Vec<AnthropicAllowedCaller>>,
     /// Only sites from which results may come; cannot accompany `blocked_domains`.
@@ -2705,12 +2333,12 @@ pub struct AnthropicToolWebSearch20260209 {
     /// Most searches in one request; null sets no limit.
     pub max_uses: Option<i64>,
     /// Approximate whereabouts of the user, for results of local relevance.
-    pub user_location: Option<AnthropicWebSearchToolUserLocation>,
+    pub user_location: Option<WebSearchUserLocation>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(AnthropicToolWebSearch20260209 ["name" = "\"web_search\"", "type" = "\"web_search_20260209\""] {
+wire_struct!(AnthropicWebSearchTool20260209 ["name" = "\"web_search\"", "type" = "\"web_search_20260209\""] {
     0 allowed_callers: "allowed_callers" Optional,
     1 allowed_domains: "allowed_domains" Optional,
     2 blocked_domains: "blocked_domains" Optional,
@@ -2719,7 +2347,7 @@ wire_struct!(AnthropicToolWebSearch20260209 ["name" = "\"web_search\"", "type" =
     5 user_location: "user_location" Optional,
 });
 
-impl AnthropicToolWebSearch20260209 {
+impl AnthropicWebSearchTool20260209 {
     /// Without members.
     #[inline]
     pub fn new() -> Self {
@@ -2727,13 +2355,13 @@ impl AnthropicToolWebSearch20260209 {
     }
 }
 
-wire_setters!(AnthropicToolWebSearch20260209 {
+wire_setters!(AnthropicWebSearchTool20260209 {
     allowed_callers: list AnthropicAllowedCaller,
     allowed_domains: list String,
     blocked_domains: list String,
     cache_control: into CacheControl,
-    max_uses: exact i64,
-    user_location: into AnthropicWebSearchToolUserLocation,
+    max_uses: number i64,
+    user_location: into WebSearchUserLocation,
 });
 
 /// The values of `AnthropicAllowedCallers[]`.
@@ -2772,19 +2400,19 @@ pub enum AnthropicTool {
     /// One of the forms this value may have.
     ///
     /// `type` is `bash_20250124`.
-    Bash20250124(AnthropicToolBash20250124),
+    Bash20250124(AnthropicBashTool20250124),
     /// One of the forms this value may have.
     ///
     /// `type` is `text_editor_20250124`.
-    TextEditor20250124(AnthropicToolTextEditor20250124),
+    TextEditor20250124(AnthropicTextEditorTool20250124),
     /// One of the forms this value may have.
     ///
     /// `type` is `web_search_20250305`.
-    WebSearch20250305(Box<AnthropicToolWebSearch20250305>),
+    WebSearch20250305(Box<AnthropicWebSearchTool20250305>),
     /// One of the forms this value may have.
     ///
     /// `type` is `web_search_20260209`.
-    WebSearch20260209(Box<AnthropicToolWebSearch20260209>),
+    WebSearch20260209(Box<AnthropicWebSearchTool20260209>),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
@@ -2810,6 +2438,8 @@ wire_union!(AnthropicTool {
     }
 });
 
+wire_text!(AnthropicTool, text => of_tag("type", text));
+
 impl From<AnthropicToolCustom> for AnthropicTool {
     #[inline]
     fn from(value: AnthropicToolCustom) -> Self {
@@ -2817,31 +2447,76 @@ impl From<AnthropicToolCustom> for AnthropicTool {
     }
 }
 
-impl From<AnthropicToolBash20250124> for AnthropicTool {
+impl From<AnthropicBashTool20250124> for AnthropicTool {
     #[inline]
-    fn from(value: AnthropicToolBash20250124) -> Self {
+    fn from(value: AnthropicBashTool20250124) -> Self {
         Self::Bash20250124(value)
     }
 }
 
-impl From<AnthropicToolTextEditor20250124> for AnthropicTool {
+impl From<AnthropicTextEditorTool20250124> for AnthropicTool {
     #[inline]
-    fn from(value: AnthropicToolTextEditor20250124) -> Self {
+    fn from(value: AnthropicTextEditorTool20250124) -> Self {
         Self::TextEditor20250124(value)
     }
 }
 
-impl From<AnthropicToolWebSearch20250305> for AnthropicTool {
+impl From<AnthropicWebSearchTool20250305> for AnthropicTool {
     #[inline]
-    fn from(value: AnthropicToolWebSearch20250305) -> Self {
+    fn from(value: AnthropicWebSearchTool20250305) -> Self {
         Self::WebSearch20250305(Box::new(value))
     }
 }
 
-impl From<AnthropicToolWebSearch20260209> for AnthropicTool {
+impl From<AnthropicWebSearchTool20260209> for AnthropicTool {
     #[inline]
-    fn from(value: AnthropicToolWebSearch20260209) -> Self {
+    fn from(value: AnthropicWebSearchTool20260209) -> Self {
         Self::WebSearch20260209(Box::new(value))
+    }
+}
+
+impl AnthropicTool {
+    /// Returns the object whose `type` is `bash_20250124`, without further settings; [`AnthropicBashTool20250124`] has those.
+    #[inline]
+    pub fn bash_20250124() -> Self {
+        Self::Bash20250124(AnthropicBashTool20250124::new())
+    }
+
+    /// Returns the object whose `type` is `text_editor_20250124`, without further settings; [`AnthropicTextEditorTool20250124`] has those.
+    #[inline]
+    pub fn text_editor_20250124() -> Self {
+        Self::TextEditor20250124(AnthropicTextEditorTool20250124::new())
+    }
+
+    /// Returns the object whose `type` is `web_search_20250305`, without further settings; [`AnthropicWebSearchTool20250305`] has those.
+    #[inline]
+    pub fn web_search_20250305() -> Self {
+        Self::WebSearch20250305(Box::new(AnthropicWebSearchTool20250305::new()))
+    }
+
+    /// Returns the object whose `type` is `web_search_20260209`, without further settings; [`AnthropicWebSearchTool20260209`] has those.
+    #[inline]
+    pub fn web_search_20260209() -> Self {
+        Self::WebSearch20260209(Box::new(AnthropicWebSearchTool20260209::new()))
+    }
+}
+
+impl AnthropicTool {
+    /// Marks the prompt up to here for caching. A part that has no field for the mark carries it as an extra member; a
+    /// part of an unknown type stays as it is.
+    #[must_use]
+    #[inline]
+    pub fn cache_control(mut self, mark: impl Into<CacheControl>) -> Self {
+        let mark = mark.into();
+        match &mut self {
+            Self::Custom(part) => part.cache_control = Some(mark),
+            Self::Bash20250124(part) => part.cache_control = Some(mark),
+            Self::TextEditor20250124(part) => part.cache_control = Some(mark),
+            Self::WebSearch20250305(part) => part.cache_control = Some(mark),
+            Self::WebSearch20260209(part) => part.cache_control = Some(mark),
+            Self::Unrecognized(_) => {}
+        }
+        self
     }
 }
 
@@ -2854,15 +2529,15 @@ pub enum MessagesAddedTool {
     /// Points at a tool from the request's `tools` array by name.
     ///
     /// `type` is `tool_reference`.
-    ToolReference(MessagesAddedToolToolReference),
+    ToolReference(MessagesToolReference),
     /// Points at a single tool offered by an MCP server.
     ///
     /// `type` is `mcp_tool_reference`.
-    McpToolReference(MessagesAddedToolMcpToolReference),
+    McpToolReference(MessagesMcpToolReference),
     /// Points at every tool of one MCP server at once.
     ///
     /// `type` is `mcp_toolset_reference`.
-    McpToolsetReference(MessagesAddedToolMcpToolsetReference),
+    McpToolsetReference(MessagesMcpToolsetReference),
     /// One of the forms this value may have.
     ///
     /// `type` is `tool_definition`.
@@ -2888,23 +2563,23 @@ wire_union!(MessagesAddedTool {
     }
 });
 
-impl From<MessagesAddedToolToolReference> for MessagesAddedTool {
+impl From<MessagesToolReference> for MessagesAddedTool {
     #[inline]
-    fn from(value: MessagesAddedToolToolReference) -> Self {
+    fn from(value: MessagesToolReference) -> Self {
         Self::ToolReference(value)
     }
 }
 
-impl From<MessagesAddedToolMcpToolReference> for MessagesAddedTool {
+impl From<MessagesMcpToolReference> for MessagesAddedTool {
     #[inline]
-    fn from(value: MessagesAddedToolMcpToolReference) -> Self {
+    fn from(value: MessagesMcpToolReference) -> Self {
         Self::McpToolReference(value)
     }
 }
 
-impl From<MessagesAddedToolMcpToolsetReference> for MessagesAddedTool {
+impl From<MessagesMcpToolsetReference> for MessagesAddedTool {
     #[inline]
-    fn from(value: MessagesAddedToolMcpToolsetReference) -> Self {
+    fn from(value: MessagesMcpToolsetReference) -> Self {
         Self::McpToolsetReference(value)
     }
 }
@@ -2947,87 +2622,6 @@ wire_setters!(MessagesToolRemovalBlock {
     cache_control: into CacheControl,
 });
 
-/// Points at a tool from the request's `tools` array by name.
-///
-/// At `MessagesToolRemovalBlock.tool|tool_reference` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct MessagesRemovedToolToolReference {
-    /// Name under which the tool to withdraw was declared.
-    pub name: String,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(MessagesRemovedToolToolReference ["type" = "\"tool_reference\""] {
-    0 name: "name" Required,
-});
-
-impl MessagesRemovedToolToolReference {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(name: impl Into<String>) -> Self {
-        Self { name: name.into(), extra: Extra::new() }
-    }
-}
-
-wire_setters!(MessagesRemovedToolToolReference {});
-
-/// Points at a single tool offered by an MCP server.
-///
-/// At `MessagesToolRemovalBlock.tool|mcp_tool_reference` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct MessagesRemovedToolMcpToolReference {
-    /// Tool name as the MCP server exposes it.
-    pub name: String,
-    /// Name of the configured MCP server that offers the tool.
-    pub server_name: String,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(MessagesRemovedToolMcpToolReference ["type" = "\"mcp_tool_reference\""] {
-    0 name: "name" Required,
-    1 server_name: "server_name" Required,
-});
-
-impl MessagesRemovedToolMcpToolReference {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(name: impl Into<String>, server_name: impl Into<String>) -> Self {
-        Self { name: name.into(), server_name: server_name.into(), extra: Extra::new() }
-    }
-}
-
-wire_setters!(MessagesRemovedToolMcpToolReference {});
-
-/// Points at every tool of one MCP server at once.
-///
-/// At `MessagesToolRemovalBlock.tool|mcp_toolset_reference` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct MessagesRemovedToolMcpToolsetReference {
-    /// Name of the configured MCP server whose toolset is withdrawn.
-    pub server_name: String,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(MessagesRemovedToolMcpToolsetReference ["type" = "\"mcp_toolset_reference\""] {
-    0 server_name: "server_name" Required,
-});
-
-impl MessagesRemovedToolMcpToolsetReference {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(server_name: impl Into<String>) -> Self {
-        Self { server_name: server_name.into(), extra: Extra::new() }
-    }
-}
-
-wire_setters!(MessagesRemovedToolMcpToolsetReference {});
-
 /// Reference to what is withdrawn: a plain tool, one MCP tool, or a whole MCP toolset.
 ///
 /// At `MessagesToolRemovalBlock.tool` in the API document.
@@ -3037,15 +2631,15 @@ pub enum MessagesRemovedTool {
     /// Points at a tool from the request's `tools` array by name.
     ///
     /// `type` is `tool_reference`.
-    ToolReference(MessagesRemovedToolToolReference),
+    ToolReference(MessagesToolReference),
     /// Points at a single tool offered by an MCP server.
     ///
     /// `type` is `mcp_tool_reference`.
-    McpToolReference(MessagesRemovedToolMcpToolReference),
+    McpToolReference(MessagesMcpToolReference),
     /// Points at every tool of one MCP server at once.
     ///
     /// `type` is `mcp_toolset_reference`.
-    McpToolsetReference(MessagesRemovedToolMcpToolsetReference),
+    McpToolsetReference(MessagesMcpToolsetReference),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
@@ -3065,246 +2659,26 @@ wire_union!(MessagesRemovedTool {
     }
 });
 
-impl From<MessagesRemovedToolToolReference> for MessagesRemovedTool {
+impl From<MessagesToolReference> for MessagesRemovedTool {
     #[inline]
-    fn from(value: MessagesRemovedToolToolReference) -> Self {
+    fn from(value: MessagesToolReference) -> Self {
         Self::ToolReference(value)
     }
 }
 
-impl From<MessagesRemovedToolMcpToolReference> for MessagesRemovedTool {
+impl From<MessagesMcpToolReference> for MessagesRemovedTool {
     #[inline]
-    fn from(value: MessagesRemovedToolMcpToolReference) -> Self {
+    fn from(value: MessagesMcpToolReference) -> Self {
         Self::McpToolReference(value)
     }
 }
 
-impl From<MessagesRemovedToolMcpToolsetReference> for MessagesRemovedTool {
+impl From<MessagesMcpToolsetReference> for MessagesRemovedTool {
     #[inline]
-    fn from(value: MessagesRemovedToolMcpToolsetReference) -> Self {
+    fn from(value: MessagesMcpToolsetReference) -> Self {
         Self::McpToolsetReference(value)
     }
 }
-
-/// Replayed result of an earlier `openrouter:shell` call; OpenRouter accepts it in history and removes it before contacting the provider.
-///
-/// Schema `MessagesShellToolResultBlock` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct MessagesShellToolResultBlock {
-    /// Payload the shell call returned, kept as an open object to send back as received.
-    pub content: JsonObject,
-    /// Identifier of the tool use block whose call produced this output.
-    pub tool_use_id: String,
-    /// Container in which the commands ran; use this identifier to fetch files from it or to run there again.
-    pub container_id: Option<String>,
-    /// Files that the commands created or changed, most recent first; download them from the container.
-    pub files: Option<Vec<MessagesShellToolResultBlockFile>>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(MessagesShellToolResultBlock ["type" = "\"openrouter_shell_tool_result\""] {
-    0 content: "content" Required,
-    1 tool_use_id: "tool_use_id" Required,
-    2 container_id: "container_id" Optional,
-    3 files: "files" Optional,
-});
-
-impl MessagesShellToolResultBlock {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(content: impl Into<JsonObject>, tool_use_id: impl Into<String>) -> Self {
-        Self {
-            content: content.into(),
-            tool_use_id: tool_use_id.into(),
-            container_id: None,
-            files: None,
-            extra: Extra::new(),
-        }
-    }
-}
-
-wire_setters!(MessagesShellToolResultBlock {
-    container_id: into String,
-    files: list MessagesShellToolResultBlockFile,
-});
-
-/// The object at `MessagesShellToolResultBlock.files[]`.
-///
-/// At `MessagesShellToolResultBlock.files[]` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct MessagesShellToolResultBlockFile {
-    /// Container that holds the file; download requests need it together with `file_id`.
-    pub container_id: String,
-    /// Index in the text at which the citation of the file ends.
-    pub end_index: i64,
-    /// Identifier of the file within its container; use it to download the content.
-    pub file_id: String,
-    /// Name of the file, to show to people or to save it under.
-    pub filename: String,
-    /// Index in the text at which the citation of the file begins.
-    pub start_index: i64,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(MessagesShellToolResultBlockFile ["type" = "\"container_file_citation\""] {
-    0 container_id: "container_id" Required,
-    1 end_index: "end_index" Required,
-    2 file_id: "file_id" Required,
-    3 filename: "filename" Required,
-    4 start_index: "start_index" Required,
-});
-
-impl MessagesShellToolResultBlockFile {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(
-        container_id: impl Into<String>,
-        end_index: i64,
-        file_id: impl Into<String>,
-        filename: impl Into<String>,
-        start_index: i64,
-    ) -> Self {
-        Self {
-            container_id: container_id.into(),
-            end_index,
-            file_id: file_id.into(),
-            filename: filename.into(),
-            start_index,
-            extra: Extra::new(),
-        }
-    }
-}
-
-wire_setters!(MessagesShellToolResultBlockFile {});
-
-/// Earlier output of an `openrouter:bash` sandbox call; you may send it back, but it never reaches the provider.
-///
-/// Schema `MessagesBashToolResultBlock` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct MessagesBashToolResultBlock {
-    /// What the command returned; pass it back unchanged.
-    pub content: JsonObject,
-    /// Identifier of the bash call that this result answers.
-    pub tool_use_id: String,
-    /// Container in which the command ran; use this identifier to fetch files from it or to run there again.
-    pub container_id: Option<String>,
-    /// Files that the command created or changed, most recent first; download them from the container.
-    pub files: Option<Vec<MessagesBashToolResultBlockFile>>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(MessagesBashToolResultBlock ["type" = "\"openrouter_bash_tool_result\""] {
-    0 content: "content" Required,
-    1 tool_use_id: "tool_use_id" Required,
-    2 container_id: "container_id" Optional,
-    3 files: "files" Optional,
-});
-
-impl MessagesBashToolResultBlock {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(content: impl Into<JsonObject>, tool_use_id: impl Into<String>) -> Self {
-        Self {
-            content: content.into(),
-            tool_use_id: tool_use_id.into(),
-            container_id: None,
-            files: None,
-            extra: Extra::new(),
-        }
-    }
-}
-
-wire_setters!(MessagesBashToolResultBlock {
-    container_id: into String,
-    files: list MessagesBashToolResultBlockFile,
-});
-
-/// The object at `MessagesBashToolResultBlock.files[]`.
-///
-/// At `MessagesBashToolResultBlock.files[]` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct MessagesBashToolResultBlockFile {
-    /// Container that holds the file; download requests need it together with `file_id`.
-    pub container_id: String,
-    /// Index in the text at which the citation of the file ends.
-    pub end_index: i64,
-    /// Identifier of the file within its container; use it to download the content.
-    pub file_id: String,
-    /// Name of the file, to show to people or to save it under.
-    pub filename: String,
-    /// Index in the text at which the citation of the file begins.
-    pub start_index: i64,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(MessagesBashToolResultBlockFile ["type" = "\"container_file_citation\""] {
-    0 container_id: "container_id" Required,
-    1 end_index: "end_index" Required,
-    2 file_id: "file_id" Required,
-    3 filename: "filename" Required,
-    4 start_index: "start_index" Required,
-});
-
-impl MessagesBashToolResultBlockFile {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(
-        container_id: impl Into<String>,
-        end_index: i64,
-        file_id: impl Into<String>,
-        filename: impl Into<String>,
-        start_index: i64,
-    ) -> Self {
-        Self {
-            container_id: container_id.into(),
-            end_index,
-            file_id: file_id.into(),
-            filename: filename.into(),
-            start_index,
-            extra: Extra::new(),
-        }
-    }
-}
-
-wire_setters!(MessagesBashToolResultBlockFile {});
-
-/// Result of an earlier tool search by OpenRouter, sent back to continue the conversation.
-///
-/// Schema `ORAnthropicToolSearchResultParam` of the API document.
-#[doc(alias = "ORAnthropicToolSearchResultParam")]
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct MessagesToolSearchResultParam {
-    /// The tools found, exactly as the response listed them.
-    pub content: JsonObject,
-    /// Identifier of the search call that this result answers.
-    pub tool_use_id: String,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(MessagesToolSearchResultParam ["type" = "\"openrouter_tool_search_result\""] {
-    0 content: "content" Required,
-    1 tool_use_id: "tool_use_id" Required,
-});
-
-impl MessagesToolSearchResultParam {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(content: impl Into<JsonObject>, tool_use_id: impl Into<String>) -> Self {
-        Self { content: content.into(), tool_use_id: tool_use_id.into(), extra: Extra::new() }
-    }
-}
-
-wire_setters!(MessagesToolSearchResultParam {});
 
 /// What `MessagesMessageParam.content[]` may be.
 ///
@@ -3332,14 +2706,14 @@ pub enum MessagesContentBlockParam {
     ///
     /// `type` is `tool_result`.
     ToolResult(MessagesToolResultBlockParam),
-    /// Reasoning from an earlier assistant turn, sent back unchanged.
+    /// Thinking the model did before its answer; replay it unmodified when you continue a tool-use turn.
     ///
     /// `type` is `thinking`.
-    Thinking(MessagesThinkingBlockParam),
-    /// Encrypted reasoning from an earlier assistant turn, sent back unchanged.
+    Thinking(AnthropicThinkingBlock),
+    /// Thinking that the provider withheld and returned encrypted; replay it unchanged to keep the model's train of thought.
     ///
     /// `type` is `redacted_thinking`.
-    RedactedThinking(MessagesRedactedThinkingBlockParam),
+    RedactedThinking(AnthropicRedactedThinkingBlock),
     /// Call to a server-side tool that the model made in an earlier turn.
     ///
     /// `type` is `server_tool_use`.
@@ -3356,10 +2730,10 @@ pub enum MessagesContentBlockParam {
     ///
     /// `type` is `compaction`.
     Compaction(MessagesCompactionBlockParam),
-    /// Advice that the `advisor_20260301` tool gave in an earlier turn, sent back so that the model keeps it in view.
+    /// Content block of a Messages response that carries what the advisor tool returned.
     ///
     /// `type` is `advisor_tool_result`.
-    AdvisorToolResult(MessagesAdvisorToolResultBlock),
+    AdvisorToolResult(AnthropicAdvisorToolResult),
     /// Brings a tool declared with `defer_loading: true` into play mid-conversation while keeping the prompt cache; belongs in `system` messages only.
     ///
     /// `type` is `tool_addition`.
@@ -3368,18 +2742,18 @@ pub enum MessagesContentBlockParam {
     ///
     /// `type` is `tool_removal`.
     ToolRemoval(MessagesToolRemovalBlock),
-    /// Replayed result of an earlier `openrouter:shell` call; OpenRouter accepts it in history and removes it before contacting the provider.
+    /// Result block of an `openrouter:shell` call that ran inside OpenRouter's sandbox.
     ///
     /// `type` is `openrouter_shell_tool_result`.
-    OpenRouterShellToolResult(MessagesShellToolResultBlock),
-    /// Earlier output of an `openrouter:bash` sandbox call; you may send it back, but it never reaches the provider.
+    OpenRouterShellToolResult(MessagesShellToolResult),
+    /// Result block of an `openrouter:bash` call that ran inside OpenRouter's sandbox.
     ///
     /// `type` is `openrouter_bash_tool_result`.
-    OpenRouterBashToolResult(MessagesBashToolResultBlock),
-    /// Result of an earlier tool search by OpenRouter, sent back to continue the conversation.
+    OpenRouterBashToolResult(MessagesBashToolResult),
+    /// Content block with the deferred tools that a search by OpenRouter found; send it back unchanged on the next turn.
     ///
     /// `type` is `openrouter_tool_search_result`.
-    OpenRouterToolSearchResult(MessagesToolSearchResultParam),
+    OpenRouterToolSearchResult(MessagesToolSearchResult),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
@@ -3434,6 +2808,8 @@ impl From<AnthropicTextBlockParam> for MessagesContentBlockParam {
     }
 }
 
+wire_text!(MessagesContentBlockParam, text => Self::Text(text.into()));
+
 impl From<AnthropicImageBlockParam> for MessagesContentBlockParam {
     #[inline]
     fn from(value: AnthropicImageBlockParam) -> Self {
@@ -3462,16 +2838,16 @@ impl From<MessagesToolResultBlockParam> for MessagesContentBlockParam {
     }
 }
 
-impl From<MessagesThinkingBlockParam> for MessagesContentBlockParam {
+impl From<AnthropicThinkingBlock> for MessagesContentBlockParam {
     #[inline]
-    fn from(value: MessagesThinkingBlockParam) -> Self {
+    fn from(value: AnthropicThinkingBlock) -> Self {
         Self::Thinking(value)
     }
 }
 
-impl From<MessagesRedactedThinkingBlockParam> for MessagesContentBlockParam {
+impl From<AnthropicRedactedThinkingBlock> for MessagesContentBlockParam {
     #[inline]
-    fn from(value: MessagesRedactedThinkingBlockParam) -> Self {
+    fn from(value: AnthropicRedactedThinkingBlock) -> Self {
         Self::RedactedThinking(value)
     }
 }
@@ -3504,9 +2880,9 @@ impl From<MessagesCompactionBlockParam> for MessagesContentBlockParam {
     }
 }
 
-impl From<MessagesAdvisorToolResultBlock> for MessagesContentBlockParam {
+impl From<AnthropicAdvisorToolResult> for MessagesContentBlockParam {
     #[inline]
-    fn from(value: MessagesAdvisorToolResultBlock) -> Self {
+    fn from(value: AnthropicAdvisorToolResult) -> Self {
         Self::AdvisorToolResult(value)
     }
 }
@@ -3525,24 +2901,55 @@ impl From<MessagesToolRemovalBlock> for MessagesContentBlockParam {
     }
 }
 
-impl From<MessagesShellToolResultBlock> for MessagesContentBlockParam {
+impl From<MessagesShellToolResult> for MessagesContentBlockParam {
     #[inline]
-    fn from(value: MessagesShellToolResultBlock) -> Self {
+    fn from(value: MessagesShellToolResult) -> Self {
         Self::OpenRouterShellToolResult(value)
     }
 }
 
-impl From<MessagesBashToolResultBlock> for MessagesContentBlockParam {
+impl From<MessagesBashToolResult> for MessagesContentBlockParam {
     #[inline]
-    fn from(value: MessagesBashToolResultBlock) -> Self {
+    fn from(value: MessagesBashToolResult) -> Self {
         Self::OpenRouterBashToolResult(value)
     }
 }
 
-impl From<MessagesToolSearchResultParam> for MessagesContentBlockParam {
+impl From<MessagesToolSearchResult> for MessagesContentBlockParam {
     #[inline]
-    fn from(value: MessagesToolSearchResultParam) -> Self {
+    fn from(value: MessagesToolSearchResult) -> Self {
         Self::OpenRouterToolSearchResult(value)
+    }
+}
+
+impl MessagesContentBlockParam {
+    /// Marks the prompt up to here for caching. A part that has no field for the mark carries it as an extra member; a
+    /// part of an unknown type stays as it is.
+    #[must_use]
+    #[inline]
+    pub fn cache_control(mut self, mark: impl Into<CacheControl>) -> Self {
+        let mark = mark.into();
+        match &mut self {
+            Self::Text(part) => part.cache_control = Some(mark),
+            Self::Image(part) => part.cache_control = Some(mark),
+            Self::Document(part) => part.cache_control = Some(mark),
+            Self::ToolUse(part) => part.cache_control = Some(mark),
+            Self::ToolResult(part) => part.cache_control = Some(mark),
+            Self::Thinking(part) => drop(part.extra.insert("cache_control", json(&mark))),
+            Self::RedactedThinking(part) => drop(part.extra.insert("cache_control", json(&mark))),
+            Self::ServerToolUse(part) => part.cache_control = Some(mark),
+            Self::WebSearchToolResult(part) => part.cache_control = Some(mark),
+            Self::SearchResult(part) => part.cache_control = Some(mark),
+            Self::Compaction(part) => part.cache_control = Some(mark),
+            Self::AdvisorToolResult(part) => drop(part.extra.insert("cache_control", json(&mark))),
+            Self::ToolAddition(part) => part.cache_control = Some(mark),
+            Self::ToolRemoval(part) => part.cache_control = Some(mark),
+            Self::OpenRouterShellToolResult(part) => drop(part.extra.insert("cache_control", json(&mark))),
+            Self::OpenRouterBashToolResult(part) => drop(part.extra.insert("cache_control", json(&mark))),
+            Self::OpenRouterToolSearchResult(part) => drop(part.extra.insert("cache_control", json(&mark))),
+            Self::Unrecognized(_) => {}
+        }
+        self
     }
 }
 
@@ -3573,19 +2980,7 @@ wire_union!(MessagesMessageParamContent {
     }
 });
 
-impl From<String> for MessagesMessageParamContent {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
-
-impl From<&str> for MessagesMessageParamContent {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
+wire_text!(MessagesMessageParamContent, text => Self::Text(text));
 
 impl From<Vec<MessagesContentBlockParam>> for MessagesMessageParamContent {
     #[inline]
@@ -3594,10 +2989,17 @@ impl From<Vec<MessagesContentBlockParam>> for MessagesMessageParamContent {
     }
 }
 
-impl<const N: usize> From<[MessagesContentBlockParam; N]> for MessagesMessageParamContent {
+impl<T: Into<MessagesContentBlockParam>, const N: usize> From<[T; N]> for MessagesMessageParamContent {
     #[inline]
-    fn from(value: [MessagesContentBlockParam; N]) -> Self {
-        Self::List(value.into())
+    fn from(value: [T; N]) -> Self {
+        Self::List(value.into_iter().map(Into::into).collect())
+    }
+}
+
+impl From<MessagesContentBlockParam> for MessagesMessageParamContent {
+    #[inline]
+    fn from(value: MessagesContentBlockParam) -> Self {
+        Self::List(vec![value])
     }
 }
 
@@ -3608,7 +3010,7 @@ impl<const N: usize> From<[MessagesContentBlockParam; N]> for MessagesMessagePar
 #[non_exhaustive]
 pub struct AnthropicMessageOutputConfig {
     /// How much effort the model puts into its output; null leaves it unset.
-    pub effort: Option<AnthropicOutputEffort>,
+    pub effort: Option<OutputEffort>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -3626,15 +3028,16 @@ impl AnthropicMessageOutputConfig {
 }
 
 wire_setters!(AnthropicMessageOutputConfig {
-    effort: into AnthropicOutputEffort,
+    effort: into OutputEffort,
 });
 
 /// How much effort the model puts into its output; more effort takes longer and costs more tokens.
 ///
 /// Schema `AnthropicOutputEffort` of the API document.
+#[doc(alias = "AnthropicOutputEffort")]
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum AnthropicOutputEffort {
+pub enum OutputEffort {
     /// The value `low`.
     Low,
     /// The value `medium`.
@@ -3649,7 +3052,7 @@ pub enum AnthropicOutputEffort {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(AnthropicOutputEffort {
+wire_enum!(OutputEffort {
     Low = "low",
     Medium = "medium",
     High = "high",
@@ -3714,7 +3117,7 @@ wire_setters!(MessagesRequestMetadata {
 #[non_exhaustive]
 pub struct MessagesOutputConfig {
     /// How thoroughly the model works on its answer; more effort may deepen analysis but takes longer.
-    pub effort: Option<MessagesOutputConfigEffort>,
+    pub effort: Option<OutputEffort>,
     /// Structured output format that the answer must follow; null leaves the form free.
     pub format: Option<MessagesOutputConfigFormat>,
     /// Token budget the model sees counting down while it works through an agentic turn; guides its pacing without stopping it. Null sets none.
@@ -3738,37 +3141,9 @@ impl MessagesOutputConfig {
 }
 
 wire_setters!(MessagesOutputConfig {
-    effort: into MessagesOutputConfigEffort,
+    effort: into OutputEffort,
     format: into MessagesOutputConfigFormat,
     task_budget: into MessagesOutputConfigTaskBudget,
-});
-
-/// How thoroughly the model works on its answer; more effort may deepen analysis but takes longer.
-///
-/// At `MessagesOutputConfig.effort` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum MessagesOutputConfigEffort {
-    /// Answer quickly, with little effort.
-    Low,
-    /// Balance thoroughness with speed and cost.
-    Medium,
-    /// Work thoroughly on the answer.
-    High,
-    /// Work beyond the high level, below the maximum.
-    Xhigh,
-    /// Spend as much effort as the model can.
-    Max,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(MessagesOutputConfigEffort {
-    Low = "low",
-    Medium = "medium",
-    High = "high",
-    Xhigh = "xhigh",
-    Max = "max",
 });
 
 /// Structured output format that the answer must follow; null leaves the form free.
@@ -3823,215 +3198,14 @@ wire_struct!(MessagesOutputConfigTaskBudget ["type" = "\"tokens\""] {
 impl MessagesOutputConfigTaskBudget {
     /// With what the API requires.
     #[inline]
-    pub fn new(total: i64) -> Self {
-        Self { total, remaining: None, extra: Extra::new() }
+    pub fn new(total: impl IntoNumber<i64>) -> Self {
+        Self { total: total.into_number(), remaining: None, extra: Extra::new() }
     }
 }
 
 wire_setters!(MessagesOutputConfigTaskBudget {
-    remaining: exact i64,
+    remaining: number i64,
 });
-
-/// What `MessagesRequest.plugins[]` may be.
-///
-/// At `MessagesRequest.plugins[]` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum MessagesRequestPlugin {
-    /// Settings of the auto router, which picks a model for each request by task type.
-    ///
-    /// `id` is `auto-router`.
-    AutoRouter(AutoRouterPlugin),
-    /// Settings of the beta auto router, which picks a model for each request by task type.
-    ///
-    /// `id` is `auto-beta-router`.
-    AutoBetaRouter(AutoBetaRouterPlugin),
-    /// Plugin entry that switches on content moderation for the request.
-    ///
-    /// `id` is `moderation`.
-    Moderation(ModerationPlugin),
-    /// Plugin that enriches a request with web search results.
-    ///
-    /// `id` is `web`.
-    Web(Box<WebSearchPlugin>),
-    /// Plugin that lets the model open web pages during a request.
-    ///
-    /// `id` is `web-fetch`.
-    WebFetch(WebFetchPlugin),
-    /// Extracts the contents of attached documents so that models without native file input can read them.
-    ///
-    /// `id` is `file-parser`.
-    FileParser(FileParserPlugin),
-    /// Repairs malformed structured output, such as broken JSON, before you receive it.
-    ///
-    /// `id` is `response-healing`.
-    ResponseHealing(ResponseHealingPlugin),
-    /// Shortens prompts that would overflow the context window of the model.
-    ///
-    /// `id` is `context-compression`.
-    ContextCompression(ContextCompressionPlugin),
-    /// Routes to a coding model picked for its balance of quality against price.
-    ///
-    /// `id` is `pareto-router`.
-    ParetoRouter(ParetoRouterPlugin),
-    /// Has several models answer in parallel, an analyst compare them, and one model write the final answer.
-    ///
-    /// `id` is `fusion`.
-    Fusion(FusionPlugin),
-    /// Settings of the Switchyard router, which sends each request to a cheaper or a stronger model by its difficulty.
-    ///
-    /// `id` is `switchyard-router`.
-    SwitchyardRouter(SwitchyardRouterPlugin),
-    /// Settings of the Jev router, which picks a model for each request.
-    ///
-    /// `id` is `jev-router`.
-    JevRouter(JevRouterPlugin),
-    /// Tells the model your rules and checks each turn for compliance; in beta, so its settings and results can still change.
-    ///
-    /// `id` is `alignment`.
-    Alignment(AlignmentPlugin),
-    /// Judges the calls of your own tools by allow and deny rules before you receive them; verdicts are found in `safeguard_results`.
-    ///
-    /// `id` is `armor`.
-    Armor(Box<ArmorPlugin>),
-    /// A value that fits none of these types, kept whole.
-    Unrecognized(Unrecognized),
-}
-
-wire_union!(MessagesRequestPlugin {
-    tag "id" {
-        "alignment" => Alignment,
-        "armor" => Armor,
-        "auto-beta-router" => AutoBetaRouter,
-        "auto-router" => AutoRouter,
-        "context-compression" => ContextCompression,
-        "file-parser" => FileParser,
-        "fusion" => Fusion,
-        "jev-router" => JevRouter,
-        "moderation" => Moderation,
-        "pareto-router" => ParetoRouter,
-        "response-healing" => ResponseHealing,
-        "switchyard-router" => SwitchyardRouter,
-        "web" => Web,
-        "web-fetch" => WebFetch,
-    }
-    objects {}
-    shapes {}
-    variants {
-        0 AutoRouter,
-        1 AutoBetaRouter,
-        2 Moderation,
-        3 Web,
-        4 WebFetch,
-        5 FileParser,
-        6 ResponseHealing,
-        7 ContextCompression,
-        8 ParetoRouter,
-        9 Fusion,
-        10 SwitchyardRouter,
-        11 JevRouter,
-        12 Alignment,
-        13 Armor,
-    }
-});
-
-impl From<AutoRouterPlugin> for MessagesRequestPlugin {
-    #[inline]
-    fn from(value: AutoRouterPlugin) -> Self {
-        Self::AutoRouter(value)
-    }
-}
-
-impl From<AutoBetaRouterPlugin> for MessagesRequestPlugin {
-    #[inline]
-    fn from(value: AutoBetaRouterPlugin) -> Self {
-        Self::AutoBetaRouter(value)
-    }
-}
-
-impl From<ModerationPlugin> for MessagesRequestPlugin {
-    #[inline]
-    fn from(value: ModerationPlugin) -> Self {
-        Self::Moderation(value)
-    }
-}
-
-impl From<WebSearchPlugin> for MessagesRequestPlugin {
-    #[inline]
-    fn from(value: WebSearchPlugin) -> Self {
-        Self::Web(Box::new(value))
-    }
-}
-
-impl From<WebFetchPlugin> for MessagesRequestPlugin {
-    #[inline]
-    fn from(value: WebFetchPlugin) -> Self {
-        Self::WebFetch(value)
-    }
-}
-
-impl From<FileParserPlugin> for MessagesRequestPlugin {
-    #[inline]
-    fn from(value: FileParserPlugin) -> Self {
-        Self::FileParser(value)
-    }
-}
-
-impl From<ResponseHealingPlugin> for MessagesRequestPlugin {
-    #[inline]
-    fn from(value: ResponseHealingPlugin) -> Self {
-        Self::ResponseHealing(value)
-    }
-}
-
-impl From<ContextCompressionPlugin> for MessagesRequestPlugin {
-    #[inline]
-    fn from(value: ContextCompressionPlugin) -> Self {
-        Self::ContextCompression(value)
-    }
-}
-
-impl From<ParetoRouterPlugin> for MessagesRequestPlugin {
-    #[inline]
-    fn from(value: ParetoRouterPlugin) -> Self {
-        Self::ParetoRouter(value)
-    }
-}
-
-impl From<FusionPlugin> for MessagesRequestPlugin {
-    #[inline]
-    fn from(value: FusionPlugin) -> Self {
-        Self::Fusion(value)
-    }
-}
-
-impl From<SwitchyardRouterPlugin> for MessagesRequestPlugin {
-    #[inline]
-    fn from(value: SwitchyardRouterPlugin) -> Self {
-        Self::SwitchyardRouter(value)
-    }
-}
-
-impl From<JevRouterPlugin> for MessagesRequestPlugin {
-    #[inline]
-    fn from(value: JevRouterPlugin) -> Self {
-        Self::JevRouter(value)
-    }
-}
-
-impl From<AlignmentPlugin> for MessagesRequestPlugin {
-    #[inline]
-    fn from(value: AlignmentPlugin) -> Self {
-        Self::Alignment(value)
-    }
-}
-
-impl From<ArmorPlugin> for MessagesRequestPlugin {
-    #[inline]
-    fn from(value: ArmorPlugin) -> Self {
-        Self::Armor(Box::new(value))
-    }
-}
 
 /// Safety check that Anthropic runs on its servers while the model generates.
 ///
@@ -4091,19 +3265,7 @@ wire_union!(MessagesRequestSystem {
     }
 });
 
-impl From<String> for MessagesRequestSystem {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
-
-impl From<&str> for MessagesRequestSystem {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
+wire_text!(MessagesRequestSystem, text => Self::Text(text));
 
 impl From<Vec<AnthropicTextBlockParam>> for MessagesRequestSystem {
     #[inline]
@@ -4112,10 +3274,17 @@ impl From<Vec<AnthropicTextBlockParam>> for MessagesRequestSystem {
     }
 }
 
-impl<const N: usize> From<[AnthropicTextBlockParam; N]> for MessagesRequestSystem {
+impl<T: Into<AnthropicTextBlockParam>, const N: usize> From<[T; N]> for MessagesRequestSystem {
     #[inline]
-    fn from(value: [AnthropicTextBlockParam; N]) -> Self {
-        Self::List(value.into())
+    fn from(value: [T; N]) -> Self {
+        Self::List(value.into_iter().map(Into::into).collect())
+    }
+}
+
+impl From<AnthropicTextBlockParam> for MessagesRequestSystem {
+    #[inline]
+    fn from(value: AnthropicTextBlockParam) -> Self {
+        Self::List(vec![value])
     }
 }
 
@@ -4144,8 +3313,8 @@ wire_struct!(MessagesRequestThinkingEnabled ["type" = "\"enabled\""] {
 impl MessagesRequestThinkingEnabled {
     /// With what the API requires.
     #[inline]
-    pub fn new(budget_tokens: i64) -> Self {
-        Self { budget_tokens, block_binding: None, display: None, extra: Extra::new() }
+    pub fn new(budget_tokens: impl IntoNumber<i64>) -> Self {
+        Self { budget_tokens: budget_tokens.into_number(), block_binding: None, display: None, extra: Extra::new() }
     }
 }
 
@@ -4163,9 +3332,9 @@ pub struct AnthropicThinkingBlockBinding {
     /// Older name of `prefix_mismatch_behavior`; do not send both.
     ///
     /// Deprecated by the API.
-    pub mismatch_behavior: Option<AnthropicThinkingMismatchBehavior>,
+    pub mismatch_behavior: Option<AnthropicMismatchBehavior>,
     /// Whether a thinking block that does not fit the messages in front of it causes an error or is dropped.
-    pub prefix_mismatch_behavior: Option<AnthropicThinkingPrefixMismatchBehavior>,
+    pub prefix_mismatch_behavior: Option<AnthropicMismatchBehavior>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -4184,18 +3353,16 @@ impl AnthropicThinkingBlockBinding {
 }
 
 wire_setters!(AnthropicThinkingBlockBinding {
-    mismatch_behavior: into AnthropicThinkingMismatchBehavior,
-    prefix_mismatch_behavior: into AnthropicThinkingPrefixMismatchBehavior,
+    mismatch_behavior: into AnthropicMismatchBehavior,
+    prefix_mismatch_behavior: into AnthropicMismatchBehavior,
 });
 
 /// Older name of `prefix_mismatch_behavior`; do not send both.
 ///
 /// At `AnthropicThinkingBlockBinding.mismatch_behavior` in the API document.
-///
-/// Deprecated by the API.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum AnthropicThinkingMismatchBehavior {
+pub enum AnthropicMismatchBehavior {
     /// The value `error`.
     Error,
     /// The value `drop_block`.
@@ -4204,26 +3371,7 @@ pub enum AnthropicThinkingMismatchBehavior {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(AnthropicThinkingMismatchBehavior {
-    Error = "error",
-    DropBlock = "drop_block",
-});
-
-/// Whether a thinking block that does not fit the messages in front of it causes an error or is dropped.
-///
-/// At `AnthropicThinkingBlockBinding.prefix_mismatch_behavior` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum AnthropicThinkingPrefixMismatchBehavior {
-    /// The value `error`.
-    Error,
-    /// The value `drop_block`.
-    DropBlock,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(AnthropicThinkingPrefixMismatchBehavior {
+wire_enum!(AnthropicMismatchBehavior {
     Error = "error",
     DropBlock = "drop_block",
 });
@@ -4369,6 +3517,8 @@ wire_union!(MessagesRequestThinking {
     }
 });
 
+wire_text!(MessagesRequestThinking, text => of_tag("type", text));
+
 impl From<MessagesRequestThinkingEnabled> for MessagesRequestThinking {
     #[inline]
     fn from(value: MessagesRequestThinkingEnabled) -> Self {
@@ -4394,6 +3544,26 @@ impl From<MessagesRequestThinkingBetweenTools> for MessagesRequestThinking {
     #[inline]
     fn from(value: MessagesRequestThinkingBetweenTools) -> Self {
         Self::BetweenTools(value)
+    }
+}
+
+impl MessagesRequestThinking {
+    /// Returns the object whose `type` is `adaptive`, without further settings; [`MessagesRequestThinkingAdaptive`] has those.
+    #[inline]
+    pub fn adaptive() -> Self {
+        Self::Adaptive(MessagesRequestThinkingAdaptive::new())
+    }
+
+    /// Returns the object whose `type` is `between_tools`, without further settings; [`MessagesRequestThinkingBetweenTools`] has those.
+    #[inline]
+    pub fn between_tools() -> Self {
+        Self::BetweenTools(MessagesRequestThinkingBetweenTools::new())
+    }
+
+    /// Returns the object whose `type` is `disabled`, without further settings; [`MessagesRequestThinkingDisabled`] has those.
+    #[inline]
+    pub fn disabled() -> Self {
+        Self::Disabled(MessagesRequestThinkingDisabled::new())
     }
 }
 
@@ -4549,6 +3719,8 @@ wire_union!(MessagesRequestToolChoice {
     }
 });
 
+wire_text!(MessagesRequestToolChoice, text => of_tag("type", text));
+
 impl From<MessagesRequestToolChoiceAuto> for MessagesRequestToolChoice {
     #[inline]
     fn from(value: MessagesRequestToolChoiceAuto) -> Self {
@@ -4574,6 +3746,26 @@ impl From<MessagesRequestToolChoiceTool> for MessagesRequestToolChoice {
     #[inline]
     fn from(value: MessagesRequestToolChoiceTool) -> Self {
         Self::Tool(value)
+    }
+}
+
+impl MessagesRequestToolChoice {
+    /// Returns the object whose `type` is `any`, without further settings; [`MessagesRequestToolChoiceAny`] has those.
+    #[inline]
+    pub fn any() -> Self {
+        Self::Any(MessagesRequestToolChoiceAny::new())
+    }
+
+    /// Returns the object whose `type` is `auto`, without further settings; [`MessagesRequestToolChoiceAuto`] has those.
+    #[inline]
+    pub fn auto() -> Self {
+        Self::Auto(MessagesRequestToolChoiceAuto::new())
+    }
+
+    /// Returns the object whose `type` is `none`, without further settings; [`MessagesRequestToolChoiceNone`] has those.
+    #[inline]
+    pub fn none() -> Self {
+        Self::None(MessagesRequestToolChoiceNone::new())
     }
 }
 
@@ -4669,154 +3861,6 @@ wire_setters!(MessagesRequestToolCustomInputSchema {
     r#type: into String,
 });
 
-/// Shell tool defined by Anthropic, whose commands your program runs.
-///
-/// At `MessagesRequest.tools[]|bash_20250124` in the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct MessagesRequestToolBash20250124 {
-    /// Lets the prompt be cached up to and including this tool.
-    pub cache_control: Option<CacheControl>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(MessagesRequestToolBash20250124 ["name" = "\"bash\"", "type" = "\"bash_20250124\""] {
-    0 cache_control: "cache_control" Optional,
-});
-
-impl MessagesRequestToolBash20250124 {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(MessagesRequestToolBash20250124 {
-    cache_control: into CacheControl,
-});
-
-/// File editing tool defined by Anthropic, whose edits your program carries out.
-///
-/// At `MessagesRequest.tools[]|text_editor_20250124` in the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct MessagesRequestToolTextEditor20250124 {
-    /// Lets the prompt be cached up to and including this tool.
-    pub cache_control: Option<CacheControl>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(MessagesRequestToolTextEditor20250124 ["name" = "\"str_replace_editor\"", "type" = "\"text_editor_20250124\""] {
-    0 cache_control: "cache_control" Optional,
-});
-
-impl MessagesRequestToolTextEditor20250124 {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(MessagesRequestToolTextEditor20250124 {
-    cache_control: into CacheControl,
-});
-
-/// Web search tool defined by Anthropic, run on the server side.
-///
-/// At `MessagesRequest.tools[]|web_search_20250305` in the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct MessagesRequestToolWebSearch20250305 {
-    /// Only sites from which results may come; cannot accompany `blocked_domains`.
-    pub allowed_domains: Option<Vec<String>>,
-    /// Sites from which no results may come; cannot accompany `allowed_domains`.
-    pub blocked_domains: Option<Vec<String>>,
-    /// Lets the prompt be cached up to and including this tool.
-    pub cache_control: Option<CacheControl>,
-    /// Most searches in one request; null sets no limit.
-    pub max_uses: Option<i64>,
-    /// Approximate whereabouts of the user, for results of local relevance.
-    pub user_location: Option<AnthropicWebSearchToolUserLocation>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(MessagesRequestToolWebSearch20250305 ["name" = "\"web_search\"", "type" = "\"web_search_20250305\""] {
-    0 allowed_domains: "allowed_domains" Optional,
-    1 blocked_domains: "blocked_domains" Optional,
-    2 cache_control: "cache_control" Optional,
-    3 max_uses: "max_uses" Optional,
-    4 user_location: "user_location" Optional,
-});
-
-impl MessagesRequestToolWebSearch20250305 {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(MessagesRequestToolWebSearch20250305 {
-    allowed_domains: list String,
-    blocked_domains: list String,
-    cache_control: into CacheControl,
-    max_uses: exact i64,
-    user_location: into AnthropicWebSearchToolUserLocation,
-});
-
-/// Later version of the Anthropic web search tool, which code execution may call as well.
-///
-/// At `MessagesRequest.tools[]|web_search_20260209` in the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct MessagesRequestToolWebSearch20260209 {
-    /// Who may invoke the search: the model directly, or code it runs.
-    pub allowed_callers: Option<Vec<AnthropicAllowedCaller>>,
-    /// Only sites from which results may come; cannot accompany `blocked_domains`.
-    pub allowed_domains: Option<Vec<String>>,
-    /// Sites from which no results may come; cannot accompany `allowed_domains`.
-    pub blocked_domains: Option<Vec<String>>,
-    /// Lets the prompt be cached up to and including this tool.
-    pub cache_control: Option<CacheControl>,
-    /// Most searches in one request; null sets no limit.
-    pub max_uses: Option<i64>,
-    /// Approximate whereabouts of the user, for results of local relevance.
-    pub user_location: Option<AnthropicWebSearchToolUserLocation>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(MessagesRequestToolWebSearch20260209 ["name" = "\"web_search\"", "type" = "\"web_search_20260209\""] {
-    0 allowed_callers: "allowed_callers" Optional,
-    1 allowed_domains: "allowed_domains" Optional,
-    2 blocked_domains: "blocked_domains" Optional,
-    3 cache_control: "cache_control" Optional,
-    4 max_uses: "max_uses" Optional,
-    5 user_location: "user_location" Optional,
-});
-
-impl MessagesRequestToolWebSearch20260209 {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(MessagesRequestToolWebSearch20260209 {
-    allowed_callers: list AnthropicAllowedCaller,
-    allowed_domains: list String,
-    blocked_domains: list String,
-    cache_control: into CacheControl,
-    max_uses: exact i64,
-    user_location: into AnthropicWebSearchToolUserLocation,
-});
-
 /// Advisor tool defined by Anthropic, which lets the model consult a second model while it works.
 ///
 /// At `MessagesRequest.tools[]|advisor_20260301` in the API document.
@@ -4869,35 +3913,7 @@ wire_setters!(MessagesRequestToolAdvisor20260301 {
     cache_control: into CacheControl,
     caching: into CacheControl,
     defer_loading: exact bool,
-    max_uses: exact i64,
-});
-
-/// Tool definition that lets the model look up and filter OpenRouter's model catalogue; OpenRouter runs it on the server.
-///
-/// Schema `MessagesSearchModelsServerTool` of the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct MessagesSearchModelsServerTool {
-    /// Settings of the model search tool; leave out to use its standard behaviour.
-    pub parameters: Option<SearchModelsServerToolConfig>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(MessagesSearchModelsServerTool ["type" = "\"openrouter:experimental__search_models\""] {
-    0 parameters: "parameters" Optional,
-});
-
-impl MessagesSearchModelsServerTool {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(MessagesSearchModelsServerTool {
-    parameters: into SearchModelsServerToolConfig,
+    max_uses: number i64,
 });
 
 /// Hosted tool with which the model looks up deferred tools by a natural-language query, ranked with BM25.
@@ -5048,22 +4064,22 @@ pub enum MessagesRequestTool {
     ///
     /// `type` is `custom`.
     Custom(Box<MessagesRequestToolCustom>),
-    /// Shell tool defined by Anthropic, whose commands your program runs.
+    /// One of the forms this value may have.
     ///
     /// `type` is `bash_20250124`.
-    Bash20250124(MessagesRequestToolBash20250124),
-    /// File editing tool defined by Anthropic, whose edits your program carries out.
+    Bash20250124(AnthropicBashTool20250124),
+    /// One of the forms this value may have.
     ///
     /// `type` is `text_editor_20250124`.
-    TextEditor20250124(MessagesRequestToolTextEditor20250124),
-    /// Web search tool defined by Anthropic, run on the server side.
+    TextEditor20250124(AnthropicTextEditorTool20250124),
+    /// One of the forms this value may have.
     ///
     /// `type` is `web_search_20250305`.
-    WebSearch20250305(Box<MessagesRequestToolWebSearch20250305>),
-    /// Later version of the Anthropic web search tool, which code execution may call as well.
+    WebSearch20250305(Box<AnthropicWebSearchTool20250305>),
+    /// One of the forms this value may have.
     ///
     /// `type` is `web_search_20260209`.
-    WebSearch20260209(Box<MessagesRequestToolWebSearch20260209>),
+    WebSearch20260209(Box<AnthropicWebSearchTool20260209>),
     /// Advisor tool defined by Anthropic, which lets the model consult a second model while it works.
     ///
     /// `type` is `advisor_20260301`.
@@ -5080,10 +4096,10 @@ pub enum MessagesRequestTool {
     ///
     /// `type` is `openrouter:image_generation`.
     OpenRouterImageGeneration(ImageGenerationServerToolOpenRouter),
-    /// Tool definition that lets the model look up and filter OpenRouter's model catalogue; OpenRouter runs it on the server.
+    /// Lets the model look through the OpenRouter catalogue for suitable models; OpenRouter runs the search.
     ///
     /// `type` is `openrouter:experimental__search_models`.
-    OpenRouterExperimentalSearchModels(MessagesSearchModelsServerTool),
+    OpenRouterExperimentalSearchModels(SearchModelsServerTool),
     /// Server tool, run by OpenRouter, that reads a web page or PDF at a given address in full.
     ///
     /// `type` is `openrouter:web_fetch`.
@@ -5157,6 +4173,8 @@ wire_union!(MessagesRequestTool {
     }
 });
 
+wire_text!(MessagesRequestTool, text => of_tag("type", text));
+
 impl From<MessagesRequestToolCustom> for MessagesRequestTool {
     #[inline]
     fn from(value: MessagesRequestToolCustom) -> Self {
@@ -5164,30 +4182,30 @@ impl From<MessagesRequestToolCustom> for MessagesRequestTool {
     }
 }
 
-impl From<MessagesRequestToolBash20250124> for MessagesRequestTool {
+impl From<AnthropicBashTool20250124> for MessagesRequestTool {
     #[inline]
-    fn from(value: MessagesRequestToolBash20250124) -> Self {
+    fn from(value: AnthropicBashTool20250124) -> Self {
         Self::Bash20250124(value)
     }
 }
 
-impl From<MessagesRequestToolTextEditor20250124> for MessagesRequestTool {
+impl From<AnthropicTextEditorTool20250124> for MessagesRequestTool {
     #[inline]
-    fn from(value: MessagesRequestToolTextEditor20250124) -> Self {
+    fn from(value: AnthropicTextEditorTool20250124) -> Self {
         Self::TextEditor20250124(value)
     }
 }
 
-impl From<MessagesRequestToolWebSearch20250305> for MessagesRequestTool {
+impl From<AnthropicWebSearchTool20250305> for MessagesRequestTool {
     #[inline]
-    fn from(value: MessagesRequestToolWebSearch20250305) -> Self {
+    fn from(value: AnthropicWebSearchTool20250305) -> Self {
         Self::WebSearch20250305(Box::new(value))
     }
 }
 
-impl From<MessagesRequestToolWebSearch20260209> for MessagesRequestTool {
+impl From<AnthropicWebSearchTool20260209> for MessagesRequestTool {
     #[inline]
-    fn from(value: MessagesRequestToolWebSearch20260209) -> Self {
+    fn from(value: AnthropicWebSearchTool20260209) -> Self {
         Self::WebSearch20260209(Box::new(value))
     }
 }
@@ -5220,9 +4238,9 @@ impl From<ImageGenerationServerToolOpenRouter> for MessagesRequestTool {
     }
 }
 
-impl From<MessagesSearchModelsServerTool> for MessagesRequestTool {
+impl From<SearchModelsServerTool> for MessagesRequestTool {
     #[inline]
-    fn from(value: MessagesSearchModelsServerTool) -> Self {
+    fn from(value: SearchModelsServerTool) -> Self {
         Self::OpenRouterExperimentalSearchModels(value)
     }
 }
@@ -5266,5 +4284,133 @@ impl From<ToolSearchServerTool> for MessagesRequestTool {
     #[inline]
     fn from(value: ToolSearchServerTool) -> Self {
         Self::OpenRouterToolSearch(value)
+    }
+}
+
+impl MessagesRequestTool {
+    /// Returns the object whose `type` is `bash_20250124`, without further settings; [`AnthropicBashTool20250124`] has those.
+    #[inline]
+    pub fn bash_20250124() -> Self {
+        Self::Bash20250124(AnthropicBashTool20250124::new())
+    }
+
+    /// Returns the object whose `type` is `openrouter:bash`, without further settings; [`BashServerTool`] has those.
+    #[inline]
+    pub fn openrouter_bash() -> Self {
+        Self::OpenRouterBash(Box::new(BashServerTool::new()))
+    }
+
+    /// Returns the object whose `type` is `openrouter:datetime`, without further settings; [`DatetimeServerTool`] has those.
+    #[inline]
+    pub fn openrouter_datetime() -> Self {
+        Self::OpenRouterDatetime(DatetimeServerTool::new())
+    }
+
+    /// Returns the object whose `type` is `openrouter:experimental__search_models`, without further settings; [`SearchModelsServerTool`] has those.
+    #[inline]
+    pub fn openrouter_experimental_search_models() -> Self {
+        Self::OpenRouterExperimentalSearchModels(SearchModelsServerTool::new())
+    }
+
+    /// Returns the object whose `type` is `openrouter:image_generation`, without further settings; [`ImageGenerationServerToolOpenRouter`] has those.
+    #[inline]
+    pub fn openrouter_image_generation() -> Self {
+        Self::OpenRouterImageGeneration(ImageGenerationServerToolOpenRouter::new())
+    }
+
+    /// Returns the object whose `type` is `openrouter:shell`, without further settings; [`ShellServerToolOpenRouter`] has those.
+    #[inline]
+    pub fn openrouter_shell() -> Self {
+        Self::OpenRouterShell(Box::new(ShellServerToolOpenRouter::new()))
+    }
+
+    /// Returns the object whose `type` is `openrouter:tool_search`, without further settings; [`ToolSearchServerTool`] has those.
+    #[inline]
+    pub fn openrouter_tool_search() -> Self {
+        Self::OpenRouterToolSearch(ToolSearchServerTool::new())
+    }
+
+    /// Returns the object whose `type` is `openrouter:web_fetch`, without further settings; [`WebFetchServerTool`] has those.
+    #[inline]
+    pub fn openrouter_web_fetch() -> Self {
+        Self::OpenRouterWebFetch(WebFetchServerTool::new())
+    }
+
+    /// Returns the object whose `type` is `openrouter:web_search`, without further settings; [`OpenRouterWebSearchServerTool`] has those.
+    #[inline]
+    pub fn openrouter_web_search() -> Self {
+        Self::OpenRouterWebSearch(Box::new(OpenRouterWebSearchServerTool::new()))
+    }
+
+    /// Returns the object whose `type` is `text_editor_20250124`, without further settings; [`AnthropicTextEditorTool20250124`] has those.
+    #[inline]
+    pub fn text_editor_20250124() -> Self {
+        Self::TextEditor20250124(AnthropicTextEditorTool20250124::new())
+    }
+
+    /// Returns the object whose `type` is `tool_search_tool_bm25`, without further settings; [`AnthropicToolSearchToolBm25`] has those.
+    #[inline]
+    pub fn tool_search_tool_bm25() -> Self {
+        Self::AnthropicToolSearchToolBm25(AnthropicToolSearchToolBm25::new("tool_search_tool_bm25"))
+    }
+
+    /// Returns the object whose `type` is `tool_search_tool_bm25_20251119`, without further settings; [`AnthropicToolSearchToolBm25`] has those.
+    #[inline]
+    pub fn tool_search_tool_bm25_20251119() -> Self {
+        Self::AnthropicToolSearchToolBm25(AnthropicToolSearchToolBm25::new("tool_search_tool_bm25_20251119"))
+    }
+
+    /// Returns the object whose `type` is `tool_search_tool_regex`, without further settings; [`AnthropicToolSearchToolRegex`] has those.
+    #[inline]
+    pub fn tool_search_tool_regex() -> Self {
+        Self::AnthropicToolSearchToolRegex(AnthropicToolSearchToolRegex::new("tool_search_tool_regex"))
+    }
+
+    /// Returns the object whose `type` is `tool_search_tool_regex_20251119`, without further settings; [`AnthropicToolSearchToolRegex`] has those.
+    #[inline]
+    pub fn tool_search_tool_regex_20251119() -> Self {
+        Self::AnthropicToolSearchToolRegex(AnthropicToolSearchToolRegex::new("tool_search_tool_regex_20251119"))
+    }
+
+    /// Returns the object whose `type` is `web_search_20250305`, without further settings; [`AnthropicWebSearchTool20250305`] has those.
+    #[inline]
+    pub fn web_search_20250305() -> Self {
+        Self::WebSearch20250305(Box::new(AnthropicWebSearchTool20250305::new()))
+    }
+
+    /// Returns the object whose `type` is `web_search_20260209`, without further settings; [`AnthropicWebSearchTool20260209`] has those.
+    #[inline]
+    pub fn web_search_20260209() -> Self {
+        Self::WebSearch20260209(Box::new(AnthropicWebSearchTool20260209::new()))
+    }
+}
+
+impl MessagesRequestTool {
+    /// Marks the prompt up to here for caching. A part that has no field for the mark carries it as an extra member; a
+    /// part of an unknown type stays as it is.
+    #[must_use]
+    #[inline]
+    pub fn cache_control(mut self, mark: impl Into<CacheControl>) -> Self {
+        let mark = mark.into();
+        match &mut self {
+            Self::Custom(part) => part.cache_control = Some(mark),
+            Self::Bash20250124(part) => part.cache_control = Some(mark),
+            Self::TextEditor20250124(part) => part.cache_control = Some(mark),
+            Self::WebSearch20250305(part) => part.cache_control = Some(mark),
+            Self::WebSearch20260209(part) => part.cache_control = Some(mark),
+            Self::Advisor20260301(part) => part.cache_control = Some(mark),
+            Self::OpenRouterBash(part) => drop(part.extra.insert("cache_control", json(&mark))),
+            Self::OpenRouterDatetime(part) => drop(part.extra.insert("cache_control", json(&mark))),
+            Self::OpenRouterImageGeneration(part) => drop(part.extra.insert("cache_control", json(&mark))),
+            Self::OpenRouterExperimentalSearchModels(part) => drop(part.extra.insert("cache_control", json(&mark))),
+            Self::OpenRouterWebFetch(part) => drop(part.extra.insert("cache_control", json(&mark))),
+            Self::OpenRouterWebSearch(part) => drop(part.extra.insert("cache_control", json(&mark))),
+            Self::AnthropicToolSearchToolBm25(part) => part.cache_control = Some(mark),
+            Self::AnthropicToolSearchToolRegex(part) => part.cache_control = Some(mark),
+            Self::OpenRouterShell(part) => drop(part.extra.insert("cache_control", json(&mark))),
+            Self::OpenRouterToolSearch(part) => drop(part.extra.insert("cache_control", json(&mark))),
+            Self::Unrecognized(_) => {}
+        }
+        self
     }
 }

@@ -235,64 +235,6 @@ wire_struct!(AnthropicContentBlockCitation ["type" = "\"content_block_location\"
     5 start_block_index: "start_block_index" Required,
 });
 
-/// Citation in a response that points at a page found by the web search tool.
-///
-/// Schema `AnthropicCitationWebSearchResultLocation` of the API document.
-#[doc(alias = "AnthropicCitationWebSearchResultLocation")]
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct AnthropicWebSearchCitation {
-    /// Excerpt of the web page that supports the claim.
-    pub cited_text: String,
-    /// Opaque reference to the cited passage; send it back unchanged in later turns.
-    pub encrypted_index: String,
-    /// Title of the cited web page; null when unknown.
-    pub title: Option<String>,
-    /// Address of the cited web page.
-    pub url: String,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(AnthropicWebSearchCitation ["type" = "\"web_search_result_location\""] {
-    0 cited_text: "cited_text" Required,
-    1 encrypted_index: "encrypted_index" Required,
-    2 title: "title" Nullable,
-    3 url: "url" Required,
-});
-
-/// Citation in a response that points into a search result you supplied.
-///
-/// Schema `AnthropicCitationSearchResultLocation` of the API document.
-#[doc(alias = "AnthropicCitationSearchResultLocation")]
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct AnthropicSearchResultCitation {
-    /// Text of the cited blocks that supports the claim.
-    pub cited_text: String,
-    /// Index just past the last cited block within the search result, counted from zero.
-    pub end_block_index: i64,
-    /// Zero-based position of the cited result among all search results in the request.
-    pub search_result_index: i64,
-    /// Origin of the cited search result, as you gave it, often a link.
-    pub source: String,
-    /// Index of the first cited block within the search result, counted from zero.
-    pub start_block_index: i64,
-    /// Title of the cited search result; null when it had none.
-    pub title: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(AnthropicSearchResultCitation ["type" = "\"search_result_location\""] {
-    0 cited_text: "cited_text" Required,
-    1 end_block_index: "end_block_index" Required,
-    2 search_result_index: "search_result_index" Required,
-    3 source: "source" Required,
-    4 start_block_index: "start_block_index" Required,
-    5 title: "title" Nullable,
-});
-
 /// A source behind a piece of response text; the variant tells how the passage is located.
 ///
 /// Schema `AnthropicTextCitation` of the API document.
@@ -377,6 +319,21 @@ impl From<AnthropicSearchResultCitation> for AnthropicTextCitation {
     }
 }
 
+impl AnthropicTextCitation {
+    /// Returns the field `cited_text`, which all variants have; `None` where it is absent or the variant is unknown.
+    #[inline]
+    pub fn cited_text(&self) -> Option<&str> {
+        match self {
+            Self::CharLocation(value) => Some(&value.cited_text),
+            Self::PageLocation(value) => Some(&value.cited_text),
+            Self::ContentBlockLocation(value) => Some(&value.cited_text),
+            Self::WebSearchResultLocation(value) => Some(&value.cited_text),
+            Self::SearchResultLocation(value) => Some(&value.cited_text),
+            Self::Unrecognized(_) => None,
+        }
+    }
+}
+
 /// Asks the client to run one of its tools; answer with a tool result that carries the same identifier.
 ///
 /// Schema `AnthropicToolUseBlock` of the API document.
@@ -449,6 +406,7 @@ wire_struct!(AnthropicCodeExecution20260120Caller ["type" = "\"code_execution_20
 /// Tells who invoked a tool: the model directly, or code inside a code execution sandbox.
 ///
 /// Schema `AnthropicCaller` of the API document.
+#[doc(alias = "ORAnthropicNullableCaller")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum AnthropicCaller {
@@ -504,41 +462,6 @@ impl From<AnthropicCodeExecution20260120Caller> for AnthropicCaller {
     }
 }
 
-/// Thinking the model did before its answer; replay it unmodified when you continue a tool-use turn.
-///
-/// Schema `AnthropicThinkingBlock` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct AnthropicThinkingBlock {
-    /// Opaque proof that the thinking came from the model; send it back unchanged.
-    pub signature: String,
-    /// Readable thinking or its summary; may be empty when display is omitted.
-    pub thinking: String,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(AnthropicThinkingBlock ["type" = "\"thinking\""] {
-    0 signature: "signature" Required,
-    1 thinking: "thinking" Required,
-});
-
-/// Thinking that the provider withheld and returned encrypted; replay it unchanged to keep the model's train of thought.
-///
-/// Schema `AnthropicRedactedThinkingBlock` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct AnthropicRedactedThinkingBlock {
-    /// Encrypted thinking, opaque to the client.
-    pub data: String,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(AnthropicRedactedThinkingBlock ["type" = "\"redacted_thinking\""] {
-    0 data: "data" Required,
-});
-
 /// Call to a tool that runs on the server, so the client has nothing to execute.
 ///
 /// Schema `ORAnthropicServerToolUseBlock` of the API document.
@@ -551,7 +474,7 @@ pub struct MessagesServerToolUseBlock {
     /// Name of the server tool being called.
     pub name: String,
     /// Whether the model or code it was running made the call.
-    pub caller: Option<MessagesCaller>,
+    pub caller: Option<AnthropicCaller>,
     /// Arguments of the call; their shape depends on the tool.
     pub input: Option<Json>,
     /// Members beyond the typed ones; see [`Extra`].
@@ -564,65 +487,6 @@ wire_struct!(MessagesServerToolUseBlock ["type" = "\"server_tool_use\""] {
     2 caller: "caller" Optional,
     3 input: "input" Optional,
 });
-
-/// Who triggered a tool call: the model directly, or code in a code execution container; null when not stated.
-///
-/// Schema `ORAnthropicNullableCaller` of the API document.
-#[doc(alias = "ORAnthropicNullableCaller")]
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum MessagesCaller {
-    /// Marks a tool call that the model made itself, not through sandboxed code.
-    ///
-    /// `type` is `direct`.
-    Direct(AnthropicDirectCaller),
-    /// Marks a tool call that was issued by code running in the `20250825` code execution tool.
-    ///
-    /// `type` is `code_execution_20250825`.
-    CodeExecution20250825(AnthropicCodeExecution20250825Caller),
-    /// Marks a tool call that was issued by code running in the `20260120` code execution tool.
-    ///
-    /// `type` is `code_execution_20260120`.
-    CodeExecution20260120(AnthropicCodeExecution20260120Caller),
-    /// A value that fits none of these types, kept whole.
-    Unrecognized(Unrecognized),
-}
-
-wire_union!(MessagesCaller {
-    tag "type" {
-        "code_execution_20250825" => CodeExecution20250825,
-        "code_execution_20260120" => CodeExecution20260120,
-        "direct" => Direct,
-    }
-    objects {}
-    shapes {}
-    variants {
-        0 Direct,
-        1 CodeExecution20250825,
-        2 CodeExecution20260120,
-    }
-});
-
-impl From<AnthropicDirectCaller> for MessagesCaller {
-    #[inline]
-    fn from(value: AnthropicDirectCaller) -> Self {
-        Self::Direct(value)
-    }
-}
-
-impl From<AnthropicCodeExecution20250825Caller> for MessagesCaller {
-    #[inline]
-    fn from(value: AnthropicCodeExecution20250825Caller) -> Self {
-        Self::CodeExecution20250825(value)
-    }
-}
-
-impl From<AnthropicCodeExecution20260120Caller> for MessagesCaller {
-    #[inline]
-    fn from(value: AnthropicCodeExecution20260120Caller) -> Self {
-        Self::CodeExecution20260120(value)
-    }
-}
 
 /// Content block holding the outcome of a web search.
 ///
@@ -671,53 +535,6 @@ wire_struct!(AnthropicWebSearchResult ["type" = "\"web_search_result\""] {
     3 url: "url" Required,
 });
 
-/// Says why a web search failed.
-///
-/// Schema `AnthropicWebSearchToolResultError` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct AnthropicWebSearchToolResultError {
-    /// Machine-readable reason for the failed search.
-    pub error_code: AnthropicWebSearchToolResultErrorCode,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(AnthropicWebSearchToolResultError ["type" = "\"web_search_tool_result_error\""] {
-    0 error_code: "error_code" Required,
-});
-
-/// Machine-readable reason for the failed search.
-///
-/// At `AnthropicWebSearchToolResultError.error_code` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum AnthropicWebSearchToolResultErrorCode {
-    /// The model passed arguments that the tool rejects.
-    InvalidToolInput,
-    /// The search service could not be reached.
-    Unavailable,
-    /// The request used up its quota of searches.
-    MaxUsesExceeded,
-    /// The tool is rate limited at the moment.
-    TooManyRequests,
-    /// The search query exceeds the permitted length.
-    QueryTooLong,
-    /// The request as a whole is too big to search.
-    RequestTooLarge,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(AnthropicWebSearchToolResultErrorCode {
-    InvalidToolInput = "invalid_tool_input",
-    Unavailable = "unavailable",
-    MaxUsesExceeded = "max_uses_exceeded",
-    TooManyRequests = "too_many_requests",
-    QueryTooLong = "query_too_long",
-    RequestTooLarge = "request_too_large",
-});
-
 /// List of hits, or a single error that explains why the search failed.
 ///
 /// At `AnthropicWebSearchToolResult.content` in the API document.
@@ -755,10 +572,17 @@ impl From<Vec<AnthropicWebSearchResult>> for AnthropicWebSearchToolResultContent
     }
 }
 
-impl<const N: usize> From<[AnthropicWebSearchResult; N]> for AnthropicWebSearchToolResultContent {
+impl<T: Into<AnthropicWebSearchResult>, const N: usize> From<[T; N]> for AnthropicWebSearchToolResultContent {
     #[inline]
-    fn from(value: [AnthropicWebSearchResult; N]) -> Self {
-        Self::List(value.into())
+    fn from(value: [T; N]) -> Self {
+        Self::List(value.into_iter().map(Into::into).collect())
+    }
+}
+
+impl From<AnthropicWebSearchResult> for AnthropicWebSearchToolResultContent {
+    #[inline]
+    fn from(value: AnthropicWebSearchResult) -> Self {
+        Self::List(vec![value])
     }
 }
 
@@ -952,6 +776,18 @@ impl From<AnthropicPlainTextSource> for AnthropicDocumentBlockSource {
     #[inline]
     fn from(value: AnthropicPlainTextSource) -> Self {
         Self::Text(value)
+    }
+}
+
+impl AnthropicDocumentBlockSource {
+    /// Returns the field `data`, which all variants have; `None` where it is absent or the variant is unknown.
+    #[inline]
+    pub fn data(&self) -> Option<&str> {
+        match self {
+            Self::Base64(value) => Some(&value.data),
+            Self::Text(value) => Some(&value.data),
+            Self::Unrecognized(_) => None,
+        }
     }
 }
 
@@ -1625,22 +1461,6 @@ wire_struct!(AnthropicToolSearchResult ["type" = "\"tool_search_tool_search_resu
     0 tool_references: "tool_references" Required,
 });
 
-/// Points to a tool that a tool search found; the model can use that tool afterwards.
-///
-/// Schema `AnthropicToolReference` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct AnthropicToolReference {
-    /// Name of the found tool, as declared in the request.
-    pub tool_name: String,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(AnthropicToolReference ["type" = "\"tool_reference\""] {
-    0 tool_name: "tool_name" Required,
-});
-
 /// Outcome of a tool search: either the tools found or an error.
 ///
 /// Schema `AnthropicToolSearchContent` of the API document.
@@ -1719,153 +1539,6 @@ pub struct AnthropicCompactionBlock {
 wire_struct!(AnthropicCompactionBlock ["type" = "\"compaction\""] {
     0 content: "content" Nullable,
     1 encrypted_content: "encrypted_content" Optional,
-});
-
-/// Content block of a Messages response that carries what the advisor tool returned.
-///
-/// Schema `AnthropicAdvisorToolResult` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct AnthropicAdvisorToolResult {
-    /// Payload the advisor returned, kept as an open JSON object.
-    pub content: JsonObject,
-    /// Links the result to the tool-use block that asked the advisor.
-    pub tool_use_id: String,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(AnthropicAdvisorToolResult ["type" = "\"advisor_tool_result\""] {
-    0 content: "content" Required,
-    1 tool_use_id: "tool_use_id" Required,
-});
-
-/// Result block of an `openrouter:shell` call that ran inside OpenRouter's sandbox.
-///
-/// Schema `ORAnthropicShellToolResult` of the API document.
-#[doc(alias = "ORAnthropicShellToolResult")]
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct MessagesShellToolResult {
-    /// Payload the shell returned, kept as an open object.
-    pub content: JsonObject,
-    /// Identifier of the server tool use block this result answers.
-    pub tool_use_id: String,
-    /// Container in which the commands ran; use this identifier to fetch files from it or to run there again.
-    pub container_id: Option<String>,
-    /// Files that the commands created or changed, most recent first; download them from the container.
-    pub files: Option<Vec<MessagesShellToolResultFile>>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(MessagesShellToolResult ["type" = "\"openrouter_shell_tool_result\""] {
-    0 content: "content" Required,
-    1 tool_use_id: "tool_use_id" Required,
-    2 container_id: "container_id" Optional,
-    3 files: "files" Optional,
-});
-
-/// The object at `ORAnthropicShellToolResult.files[]`.
-///
-/// At `ORAnthropicShellToolResult.files[]` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct MessagesShellToolResultFile {
-    /// Container that holds the file; download requests need it together with `file_id`.
-    pub container_id: String,
-    /// Index in the text at which the citation of the file ends.
-    pub end_index: i64,
-    /// Identifier of the file within its container; use it to download the content.
-    pub file_id: String,
-    /// Name of the file, to show to people or to save it under.
-    pub filename: String,
-    /// Index in the text at which the citation of the file begins.
-    pub start_index: i64,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(MessagesShellToolResultFile ["type" = "\"container_file_citation\""] {
-    0 container_id: "container_id" Required,
-    1 end_index: "end_index" Required,
-    2 file_id: "file_id" Required,
-    3 filename: "filename" Required,
-    4 start_index: "start_index" Required,
-});
-
-/// Result block of an `openrouter:bash` call that ran inside OpenRouter's sandbox.
-///
-/// Schema `ORAnthropicBashToolResult` of the API document.
-#[doc(alias = "ORAnthropicBashToolResult")]
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct MessagesBashToolResult {
-    /// Payload the command returned, kept as an open object.
-    pub content: JsonObject,
-    /// Identifier of the server tool use block this result answers.
-    pub tool_use_id: String,
-    /// Container in which the command ran; use this identifier to fetch files from it or to run there again.
-    pub container_id: Option<String>,
-    /// Files that the command created or changed, most recent first; download them from the container.
-    pub files: Option<Vec<MessagesBashToolResultFile>>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(MessagesBashToolResult ["type" = "\"openrouter_bash_tool_result\""] {
-    0 content: "content" Required,
-    1 tool_use_id: "tool_use_id" Required,
-    2 container_id: "container_id" Optional,
-    3 files: "files" Optional,
-});
-
-/// The object at `ORAnthropicBashToolResult.files[]`.
-///
-/// At `ORAnthropicBashToolResult.files[]` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct MessagesBashToolResultFile {
-    /// Container that holds the file; download requests need it together with `file_id`.
-    pub container_id: String,
-    /// Index in the text at which the citation of the file ends.
-    pub end_index: i64,
-    /// Identifier of the file within its container; use it to download the content.
-    pub file_id: String,
-    /// Name of the file, to show to people or to save it under.
-    pub filename: String,
-    /// Index in the text at which the citation of the file begins.
-    pub start_index: i64,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(MessagesBashToolResultFile ["type" = "\"container_file_citation\""] {
-    0 container_id: "container_id" Required,
-    1 end_index: "end_index" Required,
-    2 file_id: "file_id" Required,
-    3 filename: "filename" Required,
-    4 start_index: "start_index" Required,
-});
-
-/// Content block with the deferred tools that a search by OpenRouter found; send it back unchanged on the next turn.
-///
-/// Schema `ORAnthropicToolSearchResult` of the API document.
-#[doc(alias = "ORAnthropicToolSearchResult")]
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct MessagesToolSearchResult {
-    /// The tools found, with their definitions, as an open object.
-    pub content: JsonObject,
-    /// Identifier of the search call that this result answers.
-    pub tool_use_id: String,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(MessagesToolSearchResult ["type" = "\"openrouter_tool_search_result\""] {
-    0 content: "content" Required,
-    1 tool_use_id: "tool_use_id" Required,
 });
 
 /// Any block of an assistant message: text, thinking, tool use or a server tool's result, told apart by `type`.

@@ -4,7 +4,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::core::wire::{wire_enum, wire_setters, wire_struct, wire_union};
+use crate::core::wire::{
+    IntoList, IntoNumber, wire_enum, wire_numbers, wire_setters, wire_struct, wire_text, wire_texts, wire_union,
+};
 use crate::models::*;
 
 /// Text part of an assistant message, with citations and optional token probabilities.
@@ -37,6 +39,8 @@ impl ResponseOutputText {
     }
 }
 
+wire_text!(ResponseOutputText, text => Self::new(text));
+
 wire_setters!(ResponseOutputText {
     annotations: list ResponsesAnnotation,
     logprobs: list ResponseOutputTextLogprob,
@@ -67,8 +71,8 @@ wire_struct!(FileCitation ["type" = "\"file_citation\""] {
 impl FileCitation {
     /// With what the API requires.
     #[inline]
-    pub fn new(file_id: impl Into<String>, filename: impl Into<String>, index: i64) -> Self {
-        Self { file_id: file_id.into(), filename: filename.into(), index, extra: Extra::new() }
+    pub fn new(file_id: impl Into<String>, filename: impl Into<String>, index: impl IntoNumber<i64>) -> Self {
+        Self { file_id: file_id.into(), filename: filename.into(), index: index.into_number(), extra: Extra::new() }
     }
 }
 
@@ -106,8 +110,20 @@ wire_struct!(UrlCitation ["type" = "\"url_citation\""] {
 impl UrlCitation {
     /// With what the API requires.
     #[inline]
-    pub fn new(end_index: i64, start_index: i64, title: impl Into<String>, url: impl Into<String>) -> Self {
-        Self { end_index, start_index, title: title.into(), url: url.into(), content: None, extra: Extra::new() }
+    pub fn new(
+        end_index: impl IntoNumber<i64>,
+        start_index: impl IntoNumber<i64>,
+        title: impl Into<String>,
+        url: impl Into<String>,
+    ) -> Self {
+        Self {
+            end_index: end_index.into_number(),
+            start_index: start_index.into_number(),
+            title: title.into(),
+            url: url.into(),
+            content: None,
+            extra: Extra::new(),
+        }
     }
 }
 
@@ -137,8 +153,8 @@ wire_struct!(FilePath ["type" = "\"file_path\""] {
 impl FilePath {
     /// With what the API requires.
     #[inline]
-    pub fn new(file_id: impl Into<String>, index: i64) -> Self {
-        Self { file_id: file_id.into(), index, extra: Extra::new() }
+    pub fn new(file_id: impl Into<String>, index: impl IntoNumber<i64>) -> Self {
+        Self { file_id: file_id.into(), index: index.into_number(), extra: Extra::new() }
     }
 }
 
@@ -231,17 +247,17 @@ wire_struct!(ResponseOutputTextLogprob {
 impl ResponseOutputTextLogprob {
     /// With what the API requires.
     #[inline]
-    pub fn new(
-        bytes: impl IntoIterator<Item = impl Into<i64>>,
-        logprob: f64,
+    pub fn new<Bytes, TopLogprobs>(
+        bytes: impl IntoList<i64, Bytes>,
+        logprob: impl IntoNumber<f64>,
         token: impl Into<String>,
-        top_logprobs: impl IntoIterator<Item = impl Into<ResponseOutputTextLogprobTopLogprob>>,
+        top_logprobs: impl IntoList<ResponseOutputTextLogprobTopLogprob, TopLogprobs>,
     ) -> Self {
         Self {
-            bytes: bytes.into_iter().map(Into::into).collect(),
-            logprob,
+            bytes: bytes.into_list(),
+            logprob: logprob.into_number(),
             token: token.into(),
-            top_logprobs: top_logprobs.into_iter().map(Into::into).collect(),
+            top_logprobs: top_logprobs.into_list(),
             extra: Extra::new(),
         }
     }
@@ -274,8 +290,12 @@ wire_struct!(ResponseOutputTextLogprobTopLogprob {
 impl ResponseOutputTextLogprobTopLogprob {
     /// With what the API requires.
     #[inline]
-    pub fn new(bytes: impl IntoIterator<Item = impl Into<i64>>, logprob: f64, token: impl Into<String>) -> Self {
-        Self { bytes: bytes.into_iter().map(Into::into).collect(), logprob, token: token.into(), extra: Extra::new() }
+    pub fn new<Bytes>(
+        bytes: impl IntoList<i64, Bytes>,
+        logprob: impl IntoNumber<f64>,
+        token: impl Into<String>,
+    ) -> Self {
+        Self { bytes: bytes.into_list(), logprob: logprob.into_number(), token: token.into(), extra: Extra::new() }
     }
 }
 
@@ -308,12 +328,59 @@ impl ResponsesRefusal {
 
 wire_setters!(ResponsesRefusal {});
 
+/// What `OutputMessage.content[]` may be.
+///
+/// At `OutputMessage.content[]` in the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum OutputMessageContentPart {
+    /// Text part of an assistant message, with citations and optional token probabilities.
+    ///
+    /// `type` is `output_text`.
+    OutputText(ResponseOutputText),
+    /// Message part in which the model declines to answer.
+    ///
+    /// `type` is `refusal`.
+    Refusal(ResponsesRefusal),
+    /// A value that fits none of these types, kept whole.
+    Unrecognized(Unrecognized),
+}
+
+wire_union!(OutputMessageContentPart {
+    tag "type" {
+        "output_text" => OutputText,
+        "refusal" => Refusal,
+    }
+    objects {}
+    shapes {}
+    variants {
+        0 OutputText,
+        1 Refusal,
+    }
+});
+
+impl From<ResponseOutputText> for OutputMessageContentPart {
+    #[inline]
+    fn from(value: ResponseOutputText) -> Self {
+        Self::OutputText(value)
+    }
+}
+
+wire_text!(OutputMessageContentPart, text => Self::OutputText(text.into()));
+
+impl From<ResponsesRefusal> for OutputMessageContentPart {
+    #[inline]
+    fn from(value: ResponsesRefusal) -> Self {
+        Self::Refusal(value)
+    }
+}
+
 /// Distinguishes interim `commentary` from the `final_answer`; newer Codex models want it echoed on assistant messages, or quality may drop.
 ///
 /// At `OutputMessage.phase` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum OutputMessagePhase {
+pub enum MessagePhase {
     /// The value `commentary`.
     Commentary,
     /// The value `final_answer`.
@@ -322,31 +389,33 @@ pub enum OutputMessagePhase {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(OutputMessagePhase {
+wire_enum!(MessagePhase {
     Commentary = "commentary",
     FinalAnswer = "final_answer",
 });
 
-/// Tells whether the model has finished writing this message.
+/// How far a tool call, or the output that answers it, has come.
 ///
-/// At `OutputMessage.status` in the API document.
+/// Schema `ToolCallStatus` of the API document.
+#[doc(alias = "ShellCallStatus")]
+#[doc(alias = "ToolCallStatus")]
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum OutputMessageStatus {
-    /// The value `completed`.
-    Completed,
-    /// The value `incomplete`.
-    Incomplete,
-    /// The value `in_progress`.
+pub enum ItemStatus {
+    /// Still running or being produced.
     InProgress,
+    /// Finished, with nothing left to come.
+    Completed,
+    /// Stopped before it was finished.
+    Incomplete,
     /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
-wire_enum!(OutputMessageStatus {
+wire_enum!(ItemStatus {
+    InProgress = "in_progress",
     Completed = "completed",
     Incomplete = "incomplete",
-    InProgress = "in_progress",
 });
 
 /// One part of the reasoning that the model gives in the clear.
@@ -373,29 +442,9 @@ impl ReasoningTextContent {
     }
 }
 
+wire_text!(ReasoningTextContent, text => Self::new(text));
+
 wire_setters!(ReasoningTextContent {});
-
-/// Tells whether the model has finished writing this reasoning item.
-///
-/// At `OutputItemReasoning.status` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum OutputItemReasoningStatus {
-    /// The value `completed`.
-    Completed,
-    /// The value `incomplete`.
-    Incomplete,
-    /// The value `in_progress`.
-    InProgress,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(OutputItemReasoningStatus {
-    Completed = "completed",
-    Incomplete = "incomplete",
-    InProgress = "in_progress",
-});
 
 /// One part of a reasoning summary, meant for display.
 ///
@@ -421,7 +470,69 @@ impl ReasoningSummaryText {
     }
 }
 
+wire_text!(ReasoningSummaryText, text => Self::new(text));
+
 wire_setters!(ReasoningSummaryText {});
+
+/// Call to a custom tool that takes free text instead of JSON arguments.
+///
+/// Schema `OutputItemCustomToolCall` of the API document.
+#[doc(alias = "OutputCustomToolCallItem")]
+#[doc(alias = "OutputItemCustomToolCall")]
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct CustomToolCallItem {
+    /// Correlation id to repeat on the output item that answers this custom tool call.
+    pub call_id: String,
+    /// Raw text the model wrote for the tool; do not assume that it is JSON.
+    pub input: String,
+    /// Name of the custom tool to run, as declared in the request.
+    pub name: String,
+    /// Whether the model may go on with its turn without the result of this call; send the output in a following request, under the same `call_id`.
+    pub r#async: Option<bool>,
+    /// Identifier of this custom tool call within the response output.
+    pub id: Option<String>,
+    /// Tool group that `name` belongs to, for instance one MCP server; absent for ungrouped tools.
+    pub namespace: Option<String>,
+    /// Whether the model has finished writing this custom tool call.
+    pub status: Option<ItemStatus>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(CustomToolCallItem ["type" = "\"custom_tool_call\""] {
+    0 call_id: "call_id" Required,
+    1 input: "input" Required,
+    2 name: "name" Required,
+    3 r#async: "async" Optional,
+    4 id: "id" Optional,
+    5 namespace: "namespace" Optional,
+    6 status: "status" Optional,
+});
+
+impl CustomToolCallItem {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(call_id: impl Into<String>, input: impl Into<String>, name: impl Into<String>) -> Self {
+        Self {
+            call_id: call_id.into(),
+            input: input.into(),
+            name: name.into(),
+            r#async: None,
+            id: None,
+            namespace: None,
+            status: None,
+            extra: Extra::new(),
+        }
+    }
+}
+
+wire_setters!(CustomToolCallItem {
+    r#async: exact bool,
+    id: into String,
+    namespace: into String,
+    status: into ItemStatus,
+});
 
 /// Web lookup performed while answering: a search, a page visit or a text match within a page.
 ///
@@ -469,7 +580,7 @@ pub struct OutputWebSearchCallItemActionSearch {
     /// All phrases searched for when the step issued more than one.
     pub queries: Option<Vec<String>>,
     /// Pages the search turned up, listed when the provider reports them.
-    pub sources: Option<Vec<WebSearchSource>>,
+    pub sources: Option<Vec<UrlSource>>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -490,34 +601,8 @@ impl OutputWebSearchCallItemActionSearch {
 
 wire_setters!(OutputWebSearchCallItemActionSearch {
     queries: list String,
-    sources: list WebSearchSource,
+    sources: list UrlSource,
 });
-
-/// A page that a web search call drew on.
-///
-/// Schema `WebSearchSource` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct WebSearchSource {
-    /// Address of the page that was drawn on.
-    pub url: String,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(WebSearchSource ["type" = "\"url\""] {
-    0 url: "url" Required,
-});
-
-impl WebSearchSource {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(url: impl Into<String>) -> Self {
-        Self { url: url.into(), extra: Extra::new() }
-    }
-}
-
-wire_setters!(WebSearchSource {});
 
 /// The model opened a page to read its content.
 ///
@@ -634,6 +719,14 @@ impl From<OutputWebSearchCallItemActionFindInPage> for OutputWebSearchCallItemAc
     }
 }
 
+impl OutputWebSearchCallItemAction {
+    /// Returns the object whose `type` is `open_page`, without further settings; [`OutputWebSearchCallItemActionOpenPage`] has those.
+    #[inline]
+    pub fn open_page() -> Self {
+        Self::OpenPage(OutputWebSearchCallItemActionOpenPage::new())
+    }
+}
+
 /// How far a web search call has come.
 ///
 /// Schema `WebSearchStatus` of the API document.
@@ -688,17 +781,12 @@ wire_struct!(OutputFileSearchCallItem ["type" = "\"file_search_call\""] {
 impl OutputFileSearchCallItem {
     /// With what the API requires.
     #[inline]
-    pub fn new(
+    pub fn new<Queries>(
         id: impl Into<String>,
-        queries: impl IntoIterator<Item = impl Into<String>>,
+        queries: impl IntoList<String, Queries>,
         status: impl Into<WebSearchStatus>,
     ) -> Self {
-        Self {
-            id: id.into(),
-            queries: queries.into_iter().map(Into::into).collect(),
-            status: status.into(),
-            extra: Extra::new(),
-        }
+        Self { id: id.into(), queries: queries.into_list(), status: status.into(), extra: Extra::new() }
     }
 }
 
@@ -812,6 +900,96 @@ impl ApplyPatchDeleteFileOperation {
 }
 
 wire_setters!(ApplyPatchDeleteFileOperation {});
+
+/// File change to carry out, with its path and, except for deletions, a diff.
+///
+/// At `OutputItemApplyPatchCall.operation` in the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum ApplyPatchCallOperation {
+    /// Patch operation that adds a new file, whose content is given as a V4A diff.
+    ///
+    /// `type` is `create_file`.
+    CreateFile(ApplyPatchCreateFileOperation),
+    /// Patch operation that edits an existing file by way of a V4A diff.
+    ///
+    /// `type` is `update_file`.
+    UpdateFile(ApplyPatchUpdateFileOperation),
+    /// Patch operation that removes a file; it carries a path and no diff.
+    ///
+    /// `type` is `delete_file`.
+    DeleteFile(ApplyPatchDeleteFileOperation),
+    /// A value that fits none of these types, kept whole.
+    Unrecognized(Unrecognized),
+}
+
+wire_union!(ApplyPatchCallOperation {
+    tag "type" {
+        "create_file" => CreateFile,
+        "delete_file" => DeleteFile,
+        "update_file" => UpdateFile,
+    }
+    objects {}
+    shapes {}
+    variants {
+        0 CreateFile,
+        1 UpdateFile,
+        2 DeleteFile,
+    }
+});
+
+impl From<ApplyPatchCreateFileOperation> for ApplyPatchCallOperation {
+    #[inline]
+    fn from(value: ApplyPatchCreateFileOperation) -> Self {
+        Self::CreateFile(value)
+    }
+}
+
+impl From<ApplyPatchUpdateFileOperation> for ApplyPatchCallOperation {
+    #[inline]
+    fn from(value: ApplyPatchUpdateFileOperation) -> Self {
+        Self::UpdateFile(value)
+    }
+}
+
+impl From<ApplyPatchDeleteFileOperation> for ApplyPatchCallOperation {
+    #[inline]
+    fn from(value: ApplyPatchDeleteFileOperation) -> Self {
+        Self::DeleteFile(value)
+    }
+}
+
+impl ApplyPatchCallOperation {
+    /// Returns the field `path`, which all variants have; `None` where it is absent or the variant is unknown.
+    #[inline]
+    pub fn path(&self) -> Option<&str> {
+        match self {
+            Self::CreateFile(value) => Some(&value.path),
+            Self::UpdateFile(value) => Some(&value.path),
+            Self::DeleteFile(value) => Some(&value.path),
+            Self::Unrecognized(_) => None,
+        }
+    }
+}
+
+/// Tells whether the model has finished writing this patch call.
+///
+/// At `OutputItemApplyPatchCall.status` in the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ApplyPatchCallStatus {
+    /// The patch is still being written.
+    InProgress,
+    /// The patch is whole and ready to apply.
+    Completed,
+    /// A value this version of the crate does not know, verbatim.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(ApplyPatchCallStatus {
+    InProgress = "in_progress",
+    Completed = "completed",
+});
 
 /// Run of model-written code in a sandboxed container, with the outputs collected so far.
 ///
@@ -972,7 +1150,7 @@ wire_setters!(CodeInterpreterFileOutput {
     id: into String,
     media_type: into String,
     sha256: into String,
-    size_bytes: exact i64,
+    size_bytes: number i64,
     status: into String,
 });
 
@@ -1034,6 +1212,14 @@ impl From<CodeInterpreterFileOutput> for OutputCodeInterpreterCallItemOutput {
     }
 }
 
+impl OutputCodeInterpreterCallItemOutput {
+    /// Returns the object whose `type` is `file`, without further settings; [`CodeInterpreterFileOutput`] has those.
+    #[inline]
+    pub fn file() -> Self {
+        Self::File(Box::new(CodeInterpreterFileOutput::new()))
+    }
+}
+
 /// Stage the interpreter call has reached, from generation through execution.
 ///
 /// At `OutputItemCodeInterpreterCall.status` in the API document.
@@ -1089,6 +1275,8 @@ impl InputText {
     }
 }
 
+wire_text!(InputText, text => Self::new(text));
+
 wire_setters!(InputText {
     prompt_cache_breakpoint: into PromptCacheBreakpoint,
 });
@@ -1100,7 +1288,7 @@ wire_setters!(InputText {
 #[non_exhaustive]
 pub struct InputImage {
     /// How finely the model looks at the picture; more detail costs more tokens.
-    pub detail: InputImageDetail,
+    pub detail: ImageDetail,
     /// Identifier of an image uploaded earlier; null when the image is given by URL.
     pub file_id: Option<String>,
     /// Web address or Base64 data URL of the picture; null when none is given.
@@ -1118,7 +1306,7 @@ wire_struct!(InputImage ["type" = "\"input_image\""] {
 impl InputImage {
     /// With what the API requires.
     #[inline]
-    pub fn new(detail: impl Into<InputImageDetail>) -> Self {
+    pub fn new(detail: impl Into<ImageDetail>) -> Self {
         Self { detail: detail.into(), file_id: None, image_url: None, extra: Extra::new() }
     }
 }
@@ -1126,31 +1314,6 @@ impl InputImage {
 wire_setters!(InputImage {
     file_id: into String,
     image_url: into String,
-});
-
-/// How finely the model looks at the picture; more detail costs more tokens.
-///
-/// At `InputImage.detail` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum InputImageDetail {
-    /// Let the model choose the level of detail.
-    Auto,
-    /// Look at the picture closely.
-    High,
-    /// Look at a coarse version to save tokens.
-    Low,
-    /// Look at the picture in its original resolution.
-    Original,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(InputImageDetail {
-    Auto = "auto",
-    High = "high",
-    Low = "low",
-    Original = "original",
 });
 
 /// File passed to the model as part of a Responses input message, given by content, identifier or URL.
@@ -1267,26 +1430,235 @@ wire_enum!(InputAudioInputAudioFormat {
     Wav = "wav",
 });
 
-/// How far a tool call, or the output that answers it, has come.
+/// Who speaks; decides how much weight the model gives the message.
 ///
-/// Schema `ToolCallStatus` of the API document.
+/// At `BaseInputs[]|message.role` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum ToolCallStatus {
-    /// Still running or being produced.
-    InProgress,
-    /// Finished, with nothing left to come.
-    Completed,
-    /// Stopped before it was finished.
-    Incomplete,
+pub enum MessageRole {
+    /// The value `user`.
+    User,
+    /// The value `system`.
+    System,
+    /// The value `assistant`.
+    Assistant,
+    /// The value `developer`.
+    Developer,
     /// A value this version of the crate does not know, verbatim.
     Unrecognized(Box<str>),
 }
 
-wire_enum!(ToolCallStatus {
-    InProgress = "in_progress",
-    Completed = "completed",
-    Incomplete = "incomplete",
+wire_enum!(MessageRole {
+    User = "user",
+    System = "system",
+    Assistant = "assistant",
+    Developer = "developer",
+});
+
+/// Who speaks: the user, or the system or developer giving instructions.
+///
+/// At `OpenAIResponseInputMessageItem.role` in the API document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum InputMessageRole {
+    /// The value `user`.
+    User,
+    /// The value `system`.
+    System,
+    /// The value `developer`.
+    Developer,
+    /// A value this version of the crate does not know, verbatim.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(InputMessageRole {
+    User = "user",
+    System = "system",
+    Developer = "developer",
+});
+
+/// Result you return for a function call.
+///
+/// Schema `OpenAIResponseFunctionToolCallOutput` of the API document.
+#[doc(alias = "OpenAIResponseFunctionToolCallOutput")]
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct FunctionCallOutputItem {
+    /// Identifier of the function call being answered.
+    pub call_id: String,
+    /// What the function produced: plain text, often JSON, or a list of text, image and file parts.
+    pub output: ToolCallOutput,
+    /// Identifier of this output item; null when it has none.
+    pub id: Option<String>,
+    /// How far the output has got; null when not tracked.
+    pub status: Option<ItemStatus>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(FunctionCallOutputItem ["type" = "\"function_call_output\""] {
+    0 call_id: "call_id" Required,
+    1 output: "output" Required,
+    2 id: "id" Optional,
+    3 status: "status" Optional,
+});
+
+impl FunctionCallOutputItem {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(call_id: impl Into<String>, output: impl Into<ToolCallOutput>) -> Self {
+        Self { call_id: call_id.into(), output: output.into(), id: None, status: None, extra: Extra::new() }
+    }
+}
+
+wire_setters!(FunctionCallOutputItem {
+    id: into String,
+    status: into ItemStatus,
+});
+
+/// What `OpenAIResponseFunctionToolCallOutput.output[]` may be.
+///
+/// At `OpenAIResponseFunctionToolCallOutput.output[]` in the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum ToolCallOutputPart {
+    /// Text passed to the model as part of a Responses input message.
+    ///
+    /// `type` is `input_text`.
+    InputText(InputText),
+    /// Picture passed to the model as part of a Responses input message.
+    ///
+    /// `type` is `input_image`.
+    InputImage(InputImage),
+    /// File passed to the model as part of a Responses input message, given by content, identifier or URL.
+    ///
+    /// `type` is `input_file`.
+    InputFile(InputFile),
+    /// A value that fits none of these types, kept whole.
+    Unrecognized(Unrecognized),
+}
+
+wire_union!(ToolCallOutputPart {
+    tag "type" {
+        "input_file" => InputFile,
+        "input_image" => InputImage,
+        "input_text" => InputText,
+    }
+    objects {}
+    shapes {}
+    variants {
+        0 InputText,
+        1 InputImage,
+        2 InputFile,
+    }
+});
+
+impl From<InputText> for ToolCallOutputPart {
+    #[inline]
+    fn from(value: InputText) -> Self {
+        Self::InputText(value)
+    }
+}
+
+wire_text!(ToolCallOutputPart, text => Self::InputText(text.into()));
+
+impl From<InputImage> for ToolCallOutputPart {
+    #[inline]
+    fn from(value: InputImage) -> Self {
+        Self::InputImage(value)
+    }
+}
+
+impl From<InputFile> for ToolCallOutputPart {
+    #[inline]
+    fn from(value: InputFile) -> Self {
+        Self::InputFile(value)
+    }
+}
+
+/// What the function produced: plain text, often JSON, or a list of text, image and file parts.
+///
+/// At `OpenAIResponseFunctionToolCallOutput.output` in the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum ToolCallOutput {
+    /// Plain text.
+    Text(String),
+    /// A list.
+    List(Vec<ToolCallOutputPart>),
+    /// A value that fits none of these types, kept whole.
+    Unrecognized(Unrecognized),
+}
+
+wire_union!(ToolCallOutput {
+    tag "" {}
+    objects {}
+    shapes {
+        Array(Object) => List,
+        String => Text,
+    }
+    variants {
+        0 Text,
+        1 List,
+    }
+});
+
+wire_text!(ToolCallOutput, text => Self::Text(text));
+
+impl From<Vec<ToolCallOutputPart>> for ToolCallOutput {
+    #[inline]
+    fn from(value: Vec<ToolCallOutputPart>) -> Self {
+        Self::List(value)
+    }
+}
+
+impl<T: Into<ToolCallOutputPart>, const N: usize> From<[T; N]> for ToolCallOutput {
+    #[inline]
+    fn from(value: [T; N]) -> Self {
+        Self::List(value.into_iter().map(Into::into).collect())
+    }
+}
+
+impl From<ToolCallOutputPart> for ToolCallOutput {
+    #[inline]
+    fn from(value: ToolCallOutputPart) -> Self {
+        Self::List(vec![value])
+    }
+}
+
+/// Result you return for a custom tool call.
+///
+/// Schema `OpenAIResponseCustomToolCallOutput` of the API document.
+#[doc(alias = "OpenAIResponseCustomToolCallOutput")]
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct CustomToolCallOutputItem {
+    /// Identifier of the custom tool call being answered.
+    pub call_id: String,
+    /// What the tool produced: plain text, or a list of text, image and file parts.
+    pub output: ToolCallOutput,
+    /// Identifier of this output item within the conversation.
+    pub id: Option<String>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(CustomToolCallOutputItem ["type" = "\"custom_tool_call_output\""] {
+    0 call_id: "call_id" Required,
+    1 output: "output" Required,
+    2 id: "id" Optional,
+});
+
+impl CustomToolCallOutputItem {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(call_id: impl Into<String>, output: impl Into<ToolCallOutput>) -> Self {
+        Self { call_id: call_id.into(), output: output.into(), id: None, extra: Extra::new() }
+    }
+}
+
+wire_setters!(CustomToolCallOutputItem {
+    id: into String,
 });
 
 /// Request by the model to change a file; carry it out and report back with a matching `apply_patch_call_output`.
@@ -1334,83 +1706,6 @@ impl ApplyPatchCallItem {
 
 wire_setters!(ApplyPatchCallItem {
     id: into String,
-});
-
-/// File change the model wants; creating and updating come with a V4A diff, deleting needs only the path.
-///
-/// Schema `ApplyPatchCallOperation` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum ApplyPatchCallOperation {
-    /// Patch operation that adds a new file, whose content is given as a V4A diff.
-    ///
-    /// `type` is `create_file`.
-    CreateFile(ApplyPatchCreateFileOperation),
-    /// Patch operation that edits an existing file by way of a V4A diff.
-    ///
-    /// `type` is `update_file`.
-    UpdateFile(ApplyPatchUpdateFileOperation),
-    /// Patch operation that removes a file; it carries a path and no diff.
-    ///
-    /// `type` is `delete_file`.
-    DeleteFile(ApplyPatchDeleteFileOperation),
-    /// A value that fits none of these types, kept whole.
-    Unrecognized(Unrecognized),
-}
-
-wire_union!(ApplyPatchCallOperation {
-    tag "type" {
-        "create_file" => CreateFile,
-        "delete_file" => DeleteFile,
-        "update_file" => UpdateFile,
-    }
-    objects {}
-    shapes {}
-    variants {
-        0 CreateFile,
-        1 UpdateFile,
-        2 DeleteFile,
-    }
-});
-
-impl From<ApplyPatchCreateFileOperation> for ApplyPatchCallOperation {
-    #[inline]
-    fn from(value: ApplyPatchCreateFileOperation) -> Self {
-        Self::CreateFile(value)
-    }
-}
-
-impl From<ApplyPatchUpdateFileOperation> for ApplyPatchCallOperation {
-    #[inline]
-    fn from(value: ApplyPatchUpdateFileOperation) -> Self {
-        Self::UpdateFile(value)
-    }
-}
-
-impl From<ApplyPatchDeleteFileOperation> for ApplyPatchCallOperation {
-    #[inline]
-    fn from(value: ApplyPatchDeleteFileOperation) -> Self {
-        Self::DeleteFile(value)
-    }
-}
-
-/// Progress of a patch call while the model writes it.
-///
-/// Schema `ApplyPatchCallStatus` of the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ApplyPatchCallStatus {
-    /// The model is still writing the call.
-    InProgress,
-    /// The call is fully written and ready to apply.
-    Completed,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(ApplyPatchCallStatus {
-    InProgress = "in_progress",
-    Completed = "completed",
 });
 
 /// Your report to the model on a patch call: whether the change was applied, with an optional log.
@@ -1501,6 +1796,66 @@ wire_setters!(ConfigurationUpdateItem {
     id: into String,
 });
 
+/// Reasoning listed among the response output, extended with a provider format tag and a signature.
+///
+/// Schema `OutputReasoningItem` of the API document.
+#[doc(alias = "ReasoningItem")]
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct OutputReasoningItem {
+    /// Identifier of this reasoning item within the response output.
+    pub id: String,
+    /// Condensed reasoning meant for display, split into parts; may be empty.
+    pub summary: Vec<ReasoningSummaryText>,
+    /// Reasoning text in the clear, for models that reveal it.
+    pub content: Option<Vec<ReasoningTextContent>>,
+    /// Opaque encrypted reasoning to replay on later turns; null when the provider gives none.
+    pub encrypted_content: Option<String>,
+    /// Tells whether the model has finished writing this reasoning item.
+    pub status: Option<ItemStatus>,
+    /// Provider dialect in which the reasoning was produced; needed to replay it correctly.
+    pub format: Option<ReasoningFormat>,
+    /// Provider seal that proves the reasoning is unaltered when replayed; null for providers that do not sign.
+    pub signature: Option<String>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(OutputReasoningItem ["type" = "\"reasoning\""] {
+    0 id: "id" Required,
+    1 summary: "summary" Required,
+    2 content: "content" Optional,
+    3 encrypted_content: "encrypted_content" Optional,
+    4 status: "status" Optional,
+    5 format: "format" Optional,
+    6 signature: "signature" Optional,
+});
+
+impl OutputReasoningItem {
+    /// With what the API requires.
+    #[inline]
+    pub fn new<Summary>(id: impl Into<String>, summary: impl IntoList<ReasoningSummaryText, Summary>) -> Self {
+        Self {
+            id: id.into(),
+            summary: summary.into_list(),
+            content: None,
+            encrypted_content: None,
+            status: None,
+            format: None,
+            signature: None,
+            extra: Extra::new(),
+        }
+    }
+}
+
+wire_setters!(OutputReasoningItem {
+    content: list ReasoningTextContent,
+    encrypted_content: into String,
+    status: into ItemStatus,
+    format: into ReasoningFormat,
+    signature: into String,
+});
+
 /// Image generation call listed among the response output, extended with the prompt actually used.
 ///
 /// Schema `OutputImageGenerationCallItem` of the API document.
@@ -1550,7 +1905,7 @@ pub struct OutputComputerCallItem {
     /// Safety warnings to review and acknowledge before you carry the action out.
     pub pending_safety_checks: Vec<OutputComputerCallItemPendingSafetyCheck>,
     /// Tells whether the model has finished writing this computer call.
-    pub status: OutputComputerCallItemStatus,
+    pub status: ItemStatus,
     /// Interface action to perform, such as a click, keystroke, scroll or screenshot, as free-form JSON.
     pub action: Option<Json>,
     /// Identifier of this computer call within the response output.
@@ -1570,14 +1925,14 @@ wire_struct!(OutputComputerCallItem ["type" = "\"computer_call\""] {
 impl OutputComputerCallItem {
     /// With what the API requires.
     #[inline]
-    pub fn new(
+    pub fn new<PendingSafetyChecks>(
         call_id: impl Into<String>,
-        pending_safety_checks: impl IntoIterator<Item = impl Into<OutputComputerCallItemPendingSafetyCheck>>,
-        status: impl Into<OutputComputerCallItemStatus>,
+        pending_safety_checks: impl IntoList<OutputComputerCallItemPendingSafetyCheck, PendingSafetyChecks>,
+        status: impl Into<ItemStatus>,
     ) -> Self {
         Self {
             call_id: call_id.into(),
-            pending_safety_checks: pending_safety_checks.into_iter().map(Into::into).collect(),
+            pending_safety_checks: pending_safety_checks.into_list(),
             status: status.into(),
             action: None,
             id: None,
@@ -1622,28 +1977,6 @@ impl OutputComputerCallItemPendingSafetyCheck {
 }
 
 wire_setters!(OutputComputerCallItemPendingSafetyCheck {});
-
-/// Tells whether the model has finished writing this computer call.
-///
-/// At `OutputComputerCallItem.status` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum OutputComputerCallItemStatus {
-    /// The call was generated in full.
-    Completed,
-    /// Generation ended before the call was whole.
-    Incomplete,
-    /// The call is still being generated.
-    InProgress,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(OutputComputerCallItemStatus {
-    Completed = "completed",
-    Incomplete = "incomplete",
-    InProgress = "in_progress",
-});
 
 /// Current date and time that OpenRouter supplied to the model through `openrouter:datetime`.
 ///
@@ -1770,7 +2103,7 @@ pub struct WebSearchServerToolAction {
     /// Phrase that the model submitted to the search engine.
     pub query: String,
     /// Links that the search engine returned, when it reports them.
-    pub sources: Option<Vec<WebSearchServerToolActionSource>>,
+    pub sources: Option<Vec<UrlSource>>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -1789,34 +2122,8 @@ impl WebSearchServerToolAction {
 }
 
 wire_setters!(WebSearchServerToolAction {
-    sources: list WebSearchServerToolActionSource,
+    sources: list UrlSource,
 });
-
-/// The object at `OutputWebSearchServerToolItem.action.sources[]`.
-///
-/// At `OutputWebSearchServerToolItem.action.sources[]` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct WebSearchServerToolActionSource {
-    /// Address of a page found by the search.
-    pub url: String,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(WebSearchServerToolActionSource ["type" = "\"url\""] {
-    0 url: "url" Required,
-});
-
-impl WebSearchServerToolActionSource {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(url: impl Into<String>) -> Self {
-        Self { url: url.into(), extra: Extra::new() }
-    }
-}
-
-wire_setters!(WebSearchServerToolActionSource {});
 
 /// Program that OpenRouter ran for the model through `openrouter:code_interpreter`, with its printed output.
 ///
@@ -1825,7 +2132,7 @@ wire_setters!(WebSearchServerToolActionSource {});
 #[non_exhaustive]
 pub struct OutputCodeInterpreterServerToolItem {
     /// Progress of the run at the moment this item was produced.
-    pub status: ToolCallStatus,
+    pub status: ItemStatus,
     /// Source code the model submitted to the interpreter for execution.
     pub code: Option<String>,
     /// Exit status of the program; by convention zero signals success.
@@ -1857,7 +2164,7 @@ wire_struct!(OutputCodeInterpreterServerToolItem ["type" = "\"openrouter:code_in
 impl OutputCodeInterpreterServerToolItem {
     /// With what the API requires.
     #[inline]
-    pub fn new(status: impl Into<ToolCallStatus>) -> Self {
+    pub fn new(status: impl Into<ItemStatus>) -> Self {
         Self {
             status: status.into(),
             code: None,
@@ -1873,7 +2180,7 @@ impl OutputCodeInterpreterServerToolItem {
 
 wire_setters!(OutputCodeInterpreterServerToolItem {
     code: into String,
-    exit_code: exact i64,
+    exit_code: number i64,
     id: into String,
     language: into String,
     stderr: into String,
@@ -1887,7 +2194,7 @@ wire_setters!(OutputCodeInterpreterServerToolItem {
 #[non_exhaustive]
 pub struct OutputFileSearchServerToolItem {
     /// Progress of the search at the moment this item was produced.
-    pub status: ToolCallStatus,
+    pub status: ItemStatus,
     /// Identifier of this file search item within the response output.
     pub id: Option<String>,
     /// Search phrases that the model used to look through the files.
@@ -1905,7 +2212,7 @@ wire_struct!(OutputFileSearchServerToolItem ["type" = "\"openrouter:file_search\
 impl OutputFileSearchServerToolItem {
     /// With what the API requires.
     #[inline]
-    pub fn new(status: impl Into<ToolCallStatus>) -> Self {
+    pub fn new(status: impl Into<ItemStatus>) -> Self {
         Self { status: status.into(), id: None, queries: None, extra: Extra::new() }
     }
 }
@@ -1993,7 +2300,7 @@ wire_setters!(OutputImageGenerationServerToolItem {
 #[non_exhaustive]
 pub struct OutputBrowserUseServerToolItem {
     /// Progress of the browser step at the moment this item was produced.
-    pub status: ToolCallStatus,
+    pub status: ItemStatus,
     /// Name of the browser action that the model asked for.
     pub action: Option<String>,
     /// Identifier of this browser item within the response output.
@@ -2016,7 +2323,7 @@ wire_struct!(OutputBrowserUseServerToolItem ["type" = "\"openrouter:browser_use\
 impl OutputBrowserUseServerToolItem {
     /// With what the API requires.
     #[inline]
-    pub fn new(status: impl Into<ToolCallStatus>) -> Self {
+    pub fn new(status: impl Into<ItemStatus>) -> Self {
         Self { status: status.into(), action: None, id: None, screenshot_b64: None, extra: Extra::new() }
     }
 }
@@ -2050,7 +2357,7 @@ pub struct OutputBashServerToolItem {
     /// On the wire `exitCode`.
     pub exit_code: Option<i64>,
     /// Files that the command created or changed, most recent first; download them from the container.
-    pub files: Option<Vec<OutputBashServerToolItemFile>>,
+    pub files: Option<Vec<ToolOutputFile>>,
     /// Identifier of this bash item within the response output.
     pub id: Option<String>,
     /// Text the command wrote to its standard error stream.
@@ -2102,63 +2409,12 @@ wire_setters!(OutputBashServerToolItem {
     command: into String,
     container_id: into String,
     error: into String,
-    exit_code: exact i64,
-    files: list OutputBashServerToolItemFile,
+    exit_code: number i64,
+    files: list ToolOutputFile,
     id: into String,
     stderr: into String,
     stdout: into String,
 });
-
-/// The object at `OutputBashServerToolItem.files[]`.
-///
-/// At `OutputBashServerToolItem.files[]` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct OutputBashServerToolItemFile {
-    /// Container that holds the file; download requests need it together with `file_id`.
-    pub container_id: String,
-    /// Index in the text at which the citation of the file ends.
-    pub end_index: i64,
-    /// Identifier of the file within its container; use it to download the content.
-    pub file_id: String,
-    /// Name of the file, to show to people or to save it under.
-    pub filename: String,
-    /// Index in the text at which the citation of the file begins.
-    pub start_index: i64,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(OutputBashServerToolItemFile ["type" = "\"container_file_citation\""] {
-    0 container_id: "container_id" Required,
-    1 end_index: "end_index" Required,
-    2 file_id: "file_id" Required,
-    3 filename: "filename" Required,
-    4 start_index: "start_index" Required,
-});
-
-impl OutputBashServerToolItemFile {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(
-        container_id: impl Into<String>,
-        end_index: i64,
-        file_id: impl Into<String>,
-        filename: impl Into<String>,
-        start_index: i64,
-    ) -> Self {
-        Self {
-            container_id: container_id.into(),
-            end_index,
-            file_id: file_id.into(),
-            filename: filename.into(),
-            start_index,
-            extra: Extra::new(),
-        }
-    }
-}
-
-wire_setters!(OutputBashServerToolItemFile {});
 
 /// File viewing or editing step that the model performed through `openrouter:text_editor`.
 ///
@@ -2167,7 +2423,7 @@ wire_setters!(OutputBashServerToolItemFile {});
 #[non_exhaustive]
 pub struct OutputTextEditorServerToolItem {
     /// Progress of the editor command at the moment this item was produced.
-    pub status: ToolCallStatus,
+    pub status: ItemStatus,
     /// Which editor command the model issued on the file.
     pub command: Option<OutputTextEditorServerToolItemCommand>,
     /// Path of the file the editor command acted on.
@@ -2190,7 +2446,7 @@ wire_struct!(OutputTextEditorServerToolItem ["type" = "\"openrouter:text_editor\
 impl OutputTextEditorServerToolItem {
     /// With what the API requires.
     #[inline]
-    pub fn new(status: impl Into<ToolCallStatus>) -> Self {
+    pub fn new(status: impl Into<ItemStatus>) -> Self {
         Self { status: status.into(), command: None, file_path: None, id: None, extra: Extra::new() }
     }
 }
@@ -2324,8 +2580,8 @@ wire_struct!(ShellCallOutputContentOutcomeExit ["type" = "\"exit\""] {
 impl ShellCallOutputContentOutcomeExit {
     /// With what the API requires.
     #[inline]
-    pub fn new(exit_code: i64) -> Self {
-        Self { exit_code, extra: Extra::new() }
+    pub fn new(exit_code: impl IntoNumber<i64>) -> Self {
+        Self { exit_code: exit_code.into_number(), extra: Extra::new() }
     }
 }
 
@@ -2398,6 +2654,14 @@ impl From<ShellCallOutputContentOutcomeTimeout> for ShellCallOutputContentOutcom
     }
 }
 
+impl ShellCallOutputContentOutcome {
+    /// Returns the object whose `type` is `timeout`, without further settings; [`ShellCallOutputContentOutcomeTimeout`] has those.
+    #[inline]
+    pub fn timeout() -> Self {
+        Self::Timeout(ShellCallOutputContentOutcomeTimeout::new())
+    }
+}
+
 /// Shell session step that OpenRouter executed for the model through `openrouter:shell`, commands and results in one item.
 ///
 /// Schema `OutputShellServerToolItem` of the API document.
@@ -2407,7 +2671,7 @@ pub struct OutputShellServerToolItem {
     /// Progress of the shell step at the moment this item was produced.
     pub status: FailableToolCallStatus,
     /// Commands that were run, together with their time and output limits.
-    pub action: Option<OutputShellServerToolItemAction>,
+    pub action: Option<ShellAction>,
     /// Unparsed argument text exactly as the model generated it; null when it was not kept.
     pub arguments: Option<String>,
     /// Id the model gave this call on the turn that made it; null when unknown.
@@ -2417,7 +2681,7 @@ pub struct OutputShellServerToolItem {
     /// Why the sandbox could not run the commands, in which case `output` is left out; absent on success.
     pub error: Option<String>,
     /// Files that the commands created or changed, most recent first; download them from the container.
-    pub files: Option<Vec<OutputShellServerToolItemFile>>,
+    pub files: Option<Vec<ToolOutputFile>>,
     /// Identifier of this shell item within the response output.
     pub id: Option<String>,
     /// One entry per executed command, with its streams and exit or timeout outcome.
@@ -2458,12 +2722,12 @@ impl OutputShellServerToolItem {
 }
 
 wire_setters!(OutputShellServerToolItem {
-    action: into OutputShellServerToolItemAction,
+    action: into ShellAction,
     arguments: into String,
     call_id: into String,
     container_id: into String,
     error: into String,
-    files: list OutputShellServerToolItemFile,
+    files: list ToolOutputFile,
     id: into String,
     output: list ShellCallOutputContent,
 });
@@ -2473,7 +2737,7 @@ wire_setters!(OutputShellServerToolItem {
 /// At `OutputShellServerToolItem.action` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct OutputShellServerToolItemAction {
+pub struct ShellAction {
     /// Shell command lines that the model had executed.
     pub commands: Vec<String>,
     /// Cap on how much captured output is returned; null leaves it to the tool.
@@ -2484,80 +2748,24 @@ pub struct OutputShellServerToolItemAction {
     pub extra: Extra,
 }
 
-wire_struct!(OutputShellServerToolItemAction {
+wire_struct!(ShellAction {
     0 commands: "commands" Required,
     1 max_output_length: "max_output_length" Optional,
     2 timeout_ms: "timeout_ms" Optional,
 });
 
-impl OutputShellServerToolItemAction {
+impl ShellAction {
     /// With what the API requires.
     #[inline]
-    pub fn new(commands: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        Self {
-            commands: commands.into_iter().map(Into::into).collect(),
-            max_output_length: None,
-            timeout_ms: None,
-            extra: Extra::new(),
-        }
+    pub fn new<Commands>(commands: impl IntoList<String, Commands>) -> Self {
+        Self { commands: commands.into_list(), max_output_length: None, timeout_ms: None, extra: Extra::new() }
     }
 }
 
-wire_setters!(OutputShellServerToolItemAction {
-    max_output_length: exact i64,
-    timeout_ms: exact i64,
+wire_setters!(ShellAction {
+    max_output_length: number i64,
+    timeout_ms: number i64,
 });
-
-/// The object at `OutputShellServerToolItem.files[]`.
-///
-/// At `OutputShellServerToolItem.files[]` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct OutputShellServerToolItemFile {
-    /// Container that holds the file; download requests need it together with `file_id`.
-    pub container_id: String,
-    /// Index in the text at which the citation of the file ends.
-    pub end_index: i64,
-    /// Identifier of the file within its container; use it to download the content.
-    pub file_id: String,
-    /// Name of the file, to show to people or to save it under.
-    pub filename: String,
-    /// Index in the text at which the citation of the file begins.
-    pub start_index: i64,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(OutputShellServerToolItemFile ["type" = "\"container_file_citation\""] {
-    0 container_id: "container_id" Required,
-    1 end_index: "end_index" Required,
-    2 file_id: "file_id" Required,
-    3 filename: "filename" Required,
-    4 start_index: "start_index" Required,
-});
-
-impl OutputShellServerToolItemFile {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(
-        container_id: impl Into<String>,
-        end_index: i64,
-        file_id: impl Into<String>,
-        filename: impl Into<String>,
-        start_index: i64,
-    ) -> Self {
-        Self {
-            container_id: container_id.into(),
-            end_index,
-            file_id: file_id.into(),
-            filename: filename.into(),
-            start_index,
-            extra: Extra::new(),
-        }
-    }
-}
-
-wire_setters!(OutputShellServerToolItemFile {});
 
 /// Web page that OpenRouter downloaded for the model through `openrouter:web_fetch`.
 ///
@@ -2566,7 +2774,7 @@ wire_setters!(OutputShellServerToolItemFile {});
 #[non_exhaustive]
 pub struct OutputWebFetchServerToolItem {
     /// Progress of the download at the moment this item was produced.
-    pub status: ToolCallStatus,
+    pub status: ItemStatus,
     /// Content obtained from the page and given to the model.
     pub content: Option<String>,
     /// Explains why the page could not be downloaded.
@@ -2598,7 +2806,7 @@ wire_struct!(OutputWebFetchServerToolItem ["type" = "\"openrouter:web_fetch\""] 
 impl OutputWebFetchServerToolItem {
     /// With what the API requires.
     #[inline]
-    pub fn new(status: impl Into<ToolCallStatus>) -> Self {
+    pub fn new(status: impl Into<ItemStatus>) -> Self {
         Self {
             status: status.into(),
             content: None,
@@ -2615,7 +2823,7 @@ impl OutputWebFetchServerToolItem {
 wire_setters!(OutputWebFetchServerToolItem {
     content: into String,
     error: into String,
-    http_status: exact i64,
+    http_status: number i64,
     id: into String,
     title: into String,
     url: into String,
@@ -2712,7 +2920,7 @@ wire_setters!(OutputToolSearchServerToolItemMatch {});
 #[non_exhaustive]
 pub struct OutputMemoryServerToolItem {
     /// Progress of the memory access at the moment this item was produced.
-    pub status: ToolCallStatus,
+    pub status: ItemStatus,
     /// What the model did with the memory entry.
     pub action: Option<OutputMemoryServerToolItemAction>,
     /// Identifier of this memory item within the response output.
@@ -2736,7 +2944,7 @@ wire_struct!(OutputMemoryServerToolItem ["type" = "\"openrouter:memory\""] {
 impl OutputMemoryServerToolItem {
     /// With what the API requires.
     #[inline]
-    pub fn new(status: impl Into<ToolCallStatus>) -> Self {
+    pub fn new(status: impl Into<ItemStatus>) -> Self {
         Self { status: status.into(), action: None, id: None, key: None, value: None, extra: Extra::new() }
     }
 }
@@ -2777,7 +2985,7 @@ wire_enum!(OutputMemoryServerToolItemAction {
 #[non_exhaustive]
 pub struct OutputMcpServerToolItem {
     /// Progress of the MCP call at the moment this item was produced.
-    pub status: ToolCallStatus,
+    pub status: ItemStatus,
     /// Identifier of this MCP item within the response output.
     pub id: Option<String>,
     /// Label of the MCP server that received the call.
@@ -2802,7 +3010,7 @@ wire_struct!(OutputMcpServerToolItem ["type" = "\"openrouter:mcp\""] {
 impl OutputMcpServerToolItem {
     /// With what the API requires.
     #[inline]
-    pub fn new(status: impl Into<ToolCallStatus>) -> Self {
+    pub fn new(status: impl Into<ItemStatus>) -> Self {
         Self { status: status.into(), id: None, server_label: None, tool_name: None, extra: Extra::new() }
     }
 }
@@ -2863,7 +3071,7 @@ wire_setters!(OutputSearchModelsServerToolItem {
 #[non_exhaustive]
 pub struct OutputFusionServerToolItem {
     /// Progress of the fusion run at the moment this item was produced.
-    pub status: ToolCallStatus,
+    pub status: ItemStatus,
     /// Combined findings drawn from the panel answers; absent when the run failed.
     pub analysis: Option<FusionAnalysisResult>,
     /// Explains why the run ended without any analysis.
@@ -2896,7 +3104,7 @@ wire_struct!(OutputFusionServerToolItem ["type" = "\"openrouter:fusion\""] {
 impl OutputFusionServerToolItem {
     /// With what the API requires.
     #[inline]
-    pub fn new(status: impl Into<ToolCallStatus>) -> Self {
+    pub fn new(status: impl Into<ItemStatus>) -> Self {
         Self {
             status: status.into(),
             analysis: None,
@@ -2952,19 +3160,19 @@ wire_struct!(FusionAnalysisResult {
 impl FusionAnalysisResult {
     /// With what the API requires.
     #[inline]
-    pub fn new(
-        blind_spots: impl IntoIterator<Item = impl Into<String>>,
-        consensus: impl IntoIterator<Item = impl Into<String>>,
-        contradictions: impl IntoIterator<Item = impl Into<FusionAnalysisResultContradiction>>,
-        partial_coverage: impl IntoIterator<Item = impl Into<FusionAnalysisResultPartialCoverageItem>>,
-        unique_insights: impl IntoIterator<Item = impl Into<FusionAnalysisResultUniqueInsight>>,
+    pub fn new<BlindSpots, Consensus, Contradictions, PartialCoverage, UniqueInsights>(
+        blind_spots: impl IntoList<String, BlindSpots>,
+        consensus: impl IntoList<String, Consensus>,
+        contradictions: impl IntoList<FusionAnalysisResultContradiction, Contradictions>,
+        partial_coverage: impl IntoList<FusionAnalysisResultPartialCoverageItem, PartialCoverage>,
+        unique_insights: impl IntoList<FusionAnalysisResultUniqueInsight, UniqueInsights>,
     ) -> Self {
         Self {
-            blind_spots: blind_spots.into_iter().map(Into::into).collect(),
-            consensus: consensus.into_iter().map(Into::into).collect(),
-            contradictions: contradictions.into_iter().map(Into::into).collect(),
-            partial_coverage: partial_coverage.into_iter().map(Into::into).collect(),
-            unique_insights: unique_insights.into_iter().map(Into::into).collect(),
+            blind_spots: blind_spots.into_list(),
+            consensus: consensus.into_list(),
+            contradictions: contradictions.into_list(),
+            partial_coverage: partial_coverage.into_list(),
+            unique_insights: unique_insights.into_list(),
             extra: Extra::new(),
         }
     }
@@ -2994,11 +3202,11 @@ wire_struct!(FusionAnalysisResultContradiction {
 impl FusionAnalysisResultContradiction {
     /// With what the API requires.
     #[inline]
-    pub fn new(
-        stances: impl IntoIterator<Item = impl Into<FusionAnalysisResultContradictionStance>>,
+    pub fn new<Stances>(
+        stances: impl IntoList<FusionAnalysisResultContradictionStance, Stances>,
         topic: impl Into<String>,
     ) -> Self {
-        Self { stances: stances.into_iter().map(Into::into).collect(), topic: topic.into(), extra: Extra::new() }
+        Self { stances: stances.into_list(), topic: topic.into(), extra: Extra::new() }
     }
 }
 
@@ -3055,8 +3263,8 @@ wire_struct!(FusionAnalysisResultPartialCoverageItem {
 impl FusionAnalysisResultPartialCoverageItem {
     /// With what the API requires.
     #[inline]
-    pub fn new(models: impl IntoIterator<Item = impl Into<String>>, point: impl Into<String>) -> Self {
-        Self { models: models.into_iter().map(Into::into).collect(), point: point.into(), extra: Extra::new() }
+    pub fn new<Models>(models: impl IntoList<String, Models>, point: impl Into<String>) -> Self {
+        Self { models: models.into_list(), point: point.into(), extra: Extra::new() }
     }
 }
 
@@ -3122,7 +3330,7 @@ impl OutputFusionServerToolItemFailedModel {
 }
 
 wire_setters!(OutputFusionServerToolItemFailedModel {
-    status_code: exact i64,
+    status_code: number i64,
 });
 
 /// The object at `OutputFusionServerToolItem.responses[]`.
@@ -3327,7 +3535,7 @@ wire_setters!(OutputSubagentServerToolItem {
 #[non_exhaustive]
 pub struct OutputFilesServerToolItem {
     /// Progress of the file operation at the moment this item was produced.
-    pub status: ToolCallStatus,
+    pub status: ItemStatus,
     /// Unparsed argument text exactly as the model generated it; null when it was not kept.
     pub arguments: Option<String>,
     /// Id the model gave this call on the turn that made it; null when unknown.
@@ -3363,7 +3571,7 @@ wire_struct!(OutputFilesServerToolItem ["type" = "\"openrouter:files\""] {
 impl OutputFilesServerToolItem {
     /// With what the API requires.
     #[inline]
-    pub fn new(status: impl Into<ToolCallStatus>) -> Self {
+    pub fn new(status: impl Into<ItemStatus>) -> Self {
         Self {
             status: status.into(),
             arguments: None,
@@ -3480,7 +3688,7 @@ impl StoredPromptTemplate {
 }
 
 wire_setters!(StoredPromptTemplate {
-    variables: into BTreeMap<String, StoredPromptTemplateVariable>,
+    variables: map StoredPromptTemplateVariable,
 });
 
 /// What `StoredPromptTemplate.variables{}` may be.
@@ -3525,19 +3733,7 @@ wire_union!(StoredPromptTemplateVariable {
     }
 });
 
-impl From<String> for StoredPromptTemplateVariable {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
-
-impl From<&str> for StoredPromptTemplateVariable {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
+wire_text!(StoredPromptTemplateVariable, text => Self::Text(text));
 
 impl From<InputText> for StoredPromptTemplateVariable {
     #[inline]
@@ -3601,28 +3797,6 @@ wire_enum!(ReasoningMode {
     Pro = "pro",
 });
 
-/// How detailed the summary of the model's reasoning should be.
-///
-/// Schema `ReasoningSummaryVerbosity` of the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ReasoningSummaryVerbosity {
-    /// Let the model choose the level of detail.
-    Auto,
-    /// Keep the summary short.
-    Concise,
-    /// Make the summary extensive.
-    Detailed,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(ReasoningSummaryVerbosity {
-    Auto = "auto",
-    Concise = "concise",
-    Detailed = "detailed",
-});
-
 /// Like `TextConfig`, with a wider choice of verbosity levels.
 ///
 /// Schema `TextExtendedConfig` of the API document.
@@ -3632,7 +3806,7 @@ pub struct TextExtendedConfig {
     /// Form of the text: free prose, any JSON, or JSON that follows a schema.
     pub format: Option<ResponsesTextFormat>,
     /// How wordy the answer should be, on the longer scale; null leaves it to the model.
-    pub verbosity: Option<TextExtendedConfigVerbosity>,
+    pub verbosity: Option<Verbosity>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -3652,52 +3826,8 @@ impl TextExtendedConfig {
 
 wire_setters!(TextExtendedConfig {
     format: into ResponsesTextFormat,
-    verbosity: into TextExtendedConfigVerbosity,
+    verbosity: into Verbosity,
 });
-
-/// Lets the model answer in plain text without further constraint.
-///
-/// Schema `FormatTextConfig` of the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct FormatTextConfig {
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(FormatTextConfig ["type" = "\"text\""] {});
-
-impl FormatTextConfig {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(FormatTextConfig {});
-
-/// Makes the model answer with some valid JSON object, without fixing its shape.
-///
-/// Schema `FormatJsonObjectConfig` of the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct FormatJsonObjectConfig {
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(FormatJsonObjectConfig ["type" = "\"json_object\""] {});
-
-impl FormatJsonObjectConfig {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(FormatJsonObjectConfig {});
 
 /// Makes the model answer with JSON that follows a schema of yours.
 ///
@@ -3796,12 +3926,26 @@ impl From<FormatJsonSchemaConfig> for ResponsesTextFormat {
     }
 }
 
+impl ResponsesTextFormat {
+    /// Returns the object whose `type` is `json_object`, without further settings; [`FormatJsonObjectConfig`] has those.
+    #[inline]
+    pub fn json_object() -> Self {
+        Self::JsonObject(FormatJsonObjectConfig::new())
+    }
+
+    /// Returns the object whose `type` is `text`, without further settings; [`FormatTextConfig`] has those.
+    #[inline]
+    pub fn text() -> Self {
+        Self::Text(FormatTextConfig::new())
+    }
+}
+
 /// How wordy the answer should be, on the longer scale; null leaves it to the model.
 ///
 /// At `TextExtendedConfig.verbosity` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum TextExtendedConfigVerbosity {
+pub enum Verbosity {
     /// Short, terse answers.
     Low,
     /// Answers of moderate length.
@@ -3816,34 +3960,12 @@ pub enum TextExtendedConfigVerbosity {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(TextExtendedConfigVerbosity {
+wire_enum!(Verbosity {
     Low = "low",
     Medium = "medium",
     High = "high",
     Xhigh = "xhigh",
     Max = "max",
-});
-
-/// The values of `OpenAIResponsesToolChoice|string`.
-///
-/// At `OpenAIResponsesToolChoice|string` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ResponsesToolChoiceMode {
-    /// The value `auto`.
-    Auto,
-    /// The value `none`.
-    None,
-    /// The value `required`.
-    Required,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(ResponsesToolChoiceMode {
-    Auto = "auto",
-    None = "none",
-    Required = "required",
 });
 
 /// Makes the model call one particular function.
@@ -3939,8 +4061,8 @@ wire_struct!(ToolChoiceAllowed ["type" = "\"allowed_tools\""] {
 impl ToolChoiceAllowed {
     /// With what the API requires.
     #[inline]
-    pub fn new(mode: impl Into<ToolChoiceAllowedMode>, tools: impl IntoIterator<Item = impl Into<JsonObject>>) -> Self {
-        Self { mode: mode.into(), tools: tools.into_iter().map(Into::into).collect(), extra: Extra::new() }
+    pub fn new<Tools>(mode: impl Into<ToolChoiceAllowedMode>, tools: impl IntoList<JsonObject, Tools>) -> Self {
+        Self { mode: mode.into(), tools: tools.into_list(), extra: Extra::new() }
     }
 }
 
@@ -4017,7 +4139,7 @@ wire_setters!(ResponsesToolChoiceShell {});
 #[non_exhaustive]
 pub enum ResponsesToolChoice {
     /// One of the forms this value may have.
-    Mode(ResponsesToolChoiceMode),
+    Mode(ToolChoiceMode),
     /// Makes the model call one particular function.
     ///
     /// `type` is `function`.
@@ -4065,12 +4187,14 @@ wire_union!(ResponsesToolChoice {
     }
 });
 
-impl From<ResponsesToolChoiceMode> for ResponsesToolChoice {
+impl From<ToolChoiceMode> for ResponsesToolChoice {
     #[inline]
-    fn from(value: ResponsesToolChoiceMode) -> Self {
+    fn from(value: ToolChoiceMode) -> Self {
         Self::Mode(value)
     }
 }
+
+wire_text!(ResponsesToolChoice, text => Self::Mode(text.into()));
 
 impl From<ResponsesToolChoiceFunction> for ResponsesToolChoice {
     #[inline]
@@ -4106,6 +4230,109 @@ impl From<ResponsesToolChoiceShell> for ResponsesToolChoice {
         Self::Shell(value)
     }
 }
+
+impl ResponsesToolChoice {
+    /// [`ToolChoiceMode::Auto`] as a value of this type.
+    #[allow(non_upper_case_globals, reason = "it is used like a variant")]
+    pub const Auto: Self = Self::Mode(ToolChoiceMode::Auto);
+
+    /// [`ToolChoiceMode::None`] as a value of this type.
+    #[allow(non_upper_case_globals, reason = "it is used like a variant")]
+    pub const None: Self = Self::Mode(ToolChoiceMode::None);
+
+    /// [`ToolChoiceMode::Required`] as a value of this type.
+    #[allow(non_upper_case_globals, reason = "it is used like a variant")]
+    pub const Required: Self = Self::Mode(ToolChoiceMode::Required);
+
+    /// Returns the object whose `type` is `apply_patch`, without further settings; [`ResponsesToolChoiceApplyPatch`] has those.
+    #[inline]
+    pub fn apply_patch() -> Self {
+        Self::ApplyPatch(ResponsesToolChoiceApplyPatch::new())
+    }
+
+    /// Returns the object whose `type` is `shell`, without further settings; [`ResponsesToolChoiceShell`] has those.
+    #[inline]
+    pub fn shell() -> Self {
+        Self::Shell(ResponsesToolChoiceShell::new())
+    }
+
+    /// Returns the object whose `type` is `web_search_preview`, without further settings; [`ResponsesToolChoiceWebSearchPreview`] has those.
+    #[inline]
+    pub fn web_search_preview() -> Self {
+        Self::WebSearchPreview(ResponsesToolChoiceWebSearchPreview::new("web_search_preview"))
+    }
+
+    /// Returns the object whose `type` is `web_search_preview_2025_03_11`, without further settings; [`ResponsesToolChoiceWebSearchPreview`] has those.
+    #[inline]
+    pub fn web_search_preview_2025_03_11() -> Self {
+        Self::WebSearchPreview(ResponsesToolChoiceWebSearchPreview::new("web_search_preview_2025_03_11"))
+    }
+}
+
+/// The object at `BaseResponsesResult.tools[]|function`.
+///
+/// At `BaseResponsesResult.tools[]|function` in the API document.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct ResponsesFunctionTool {
+    /// Identifier the model calls the function by.
+    pub name: String,
+    /// JSON Schema of the arguments object; `null` for a function without arguments.
+    pub parameters: Option<JsonObject>,
+    /// Explains what the function does, so the model knows when to call it.
+    pub description: Option<String>,
+    /// Forces the generated arguments to obey the declared schema exactly.
+    pub strict: Option<bool>,
+    /// Who may invoke the function: the model itself, code it writes, or both.
+    pub allowed_callers: Option<Vec<AllowedCaller>>,
+    /// Whether the model may continue before the result arrives; your program still runs the function and sends the output later, under the same `call_id`.
+    pub r#async: Option<bool>,
+    /// Whether the definition of this function is loaded only by a tool search.
+    pub defer_loading: Option<bool>,
+    /// JSON Schema describing what the function returns; null when unspecified.
+    pub output_schema: Option<JsonObject>,
+    /// Members beyond the typed ones; see [`Extra`].
+    pub extra: Extra,
+}
+
+wire_struct!(ResponsesFunctionTool ["type" = "\"function\""] {
+    0 name: "name" Required,
+    1 parameters: "parameters" Nullable,
+    2 description: "description" Optional,
+    3 strict: "strict" Optional,
+    4 allowed_callers: "allowed_callers" Optional,
+    5 r#async: "async" Optional,
+    6 defer_loading: "defer_loading" Optional,
+    7 output_schema: "output_schema" Optional,
+});
+
+impl ResponsesFunctionTool {
+    /// With what the API requires.
+    #[inline]
+    pub fn new(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            parameters: None,
+            description: None,
+            strict: None,
+            allowed_callers: None,
+            r#async: None,
+            defer_loading: None,
+            output_schema: None,
+            extra: Extra::new(),
+        }
+    }
+}
+
+wire_setters!(ResponsesFunctionTool {
+    parameters: into JsonObject,
+    description: into String,
+    strict: exact bool,
+    allowed_callers: list AllowedCaller,
+    r#async: exact bool,
+    defer_loading: exact bool,
+    output_schema: into JsonObject,
+});
 
 /// The values of `BaseResponsesResult.tools[]|function.allowed_callers[]`.
 ///
@@ -4146,7 +4373,7 @@ pub struct PreviewWebSearchServerTool {
     /// How much retrieved material is put before the model; more context costs more tokens.
     pub search_context_size: Option<SearchContextSize>,
     /// Approximate whereabouts of the end user, to localize results.
-    pub user_location: Option<PreviewWebSearchUserLocation>,
+    pub user_location: Option<WebSearchUserLocation>,
     /// Adds posts from X to native web search on SpaceXAI endpoints, at a separate charge; omit it to leave X out.
     pub x_search: Option<XSearchOptions>,
     /// Members beyond the typed ones; see [`Extra`].
@@ -4175,11 +4402,11 @@ impl PreviewWebSearchServerTool {
 wire_setters!(PreviewWebSearchServerTool {
     engine: into WebSearchToolEngine,
     filters: into WebSearchDomainFilter,
-    max_results: exact i64,
-    max_uses: exact i64,
+    max_results: number i64,
+    max_uses: number i64,
     mode: into WebSearchMode,
     search_context_size: into SearchContextSize,
-    user_location: into PreviewWebSearchUserLocation,
+    user_location: into WebSearchUserLocation,
     x_search: into XSearchOptions,
 });
 
@@ -4242,47 +4469,6 @@ wire_enum!(SearchContextSize {
     High = "high",
 });
 
-/// Approximate whereabouts of the end user; fill in whichever parts you know, or pass null.
-///
-/// Schema `Preview_WebSearchUserLocation` of the API document.
-#[doc(alias = "Preview_WebSearchUserLocation")]
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct PreviewWebSearchUserLocation {
-    /// City the user is in; null when unknown.
-    pub city: Option<String>,
-    /// Country the user is in; null when unknown.
-    pub country: Option<String>,
-    /// State, province or similar area the user is in; null when unknown.
-    pub region: Option<String>,
-    /// Time zone of the user; null when it is unknown.
-    pub timezone: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(PreviewWebSearchUserLocation ["type" = "\"approximate\""] {
-    0 city: "city" Optional,
-    1 country: "country" Optional,
-    2 region: "region" Optional,
-    3 timezone: "timezone" Optional,
-});
-
-impl PreviewWebSearchUserLocation {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(PreviewWebSearchUserLocation {
-    city: into String,
-    country: into String,
-    region: into String,
-    timezone: into String,
-});
-
 /// Web search tool under its dated preview type name, for clients pinned to the March 2025 release.
 ///
 /// Schema `Preview_20250311_WebSearchServerTool` of the API document.
@@ -4303,7 +4489,7 @@ pub struct Preview20250311WebSearchServerTool {
     /// How much retrieved material is put before the model; more context costs more tokens.
     pub search_context_size: Option<SearchContextSize>,
     /// Approximate whereabouts of the end user, to localize results.
-    pub user_location: Option<PreviewWebSearchUserLocation>,
+    pub user_location: Option<WebSearchUserLocation>,
     /// Adds posts from X to native web search on SpaceXAI endpoints, at a separate charge; omit it to leave X out.
     pub x_search: Option<XSearchOptions>,
     /// Members beyond the typed ones; see [`Extra`].
@@ -4332,11 +4518,11 @@ impl Preview20250311WebSearchServerTool {
 wire_setters!(Preview20250311WebSearchServerTool {
     engine: into WebSearchToolEngine,
     filters: into WebSearchDomainFilter,
-    max_results: exact i64,
-    max_uses: exact i64,
+    max_results: number i64,
+    max_uses: number i64,
     mode: into WebSearchMode,
     search_context_size: into SearchContextSize,
-    user_location: into PreviewWebSearchUserLocation,
+    user_location: into WebSearchUserLocation,
     x_search: into XSearchOptions,
 });
 
@@ -4389,52 +4575,12 @@ impl LegacyWebSearchServerTool {
 wire_setters!(LegacyWebSearchServerTool {
     engine: into WebSearchToolEngine,
     filters: into WebSearchDomainFilter,
-    max_results: exact i64,
-    max_uses: exact i64,
+    max_results: number i64,
+    max_uses: number i64,
     mode: into WebSearchMode,
     search_context_size: into SearchContextSize,
     user_location: into WebSearchUserLocation,
     x_search: into XSearchOptions,
-});
-
-/// Rough whereabouts of the user, with which web search favours local hits; null when not given.
-///
-/// Schema `WebSearchUserLocation` of the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct WebSearchUserLocation {
-    /// Town of the user as free text, such as `Berlin`; null when not given.
-    pub city: Option<String>,
-    /// Country of the user, usually as a two-letter ISO code; null when not given.
-    pub country: Option<String>,
-    /// State or province of the user as free text; null when not given.
-    pub region: Option<String>,
-    /// Time zone of the user as an IANA name, such as `Europe/Berlin`; null when not given.
-    pub timezone: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(WebSearchUserLocation ["type" = "\"approximate\""] {
-    0 city: "city" Optional,
-    1 country: "country" Optional,
-    2 region: "region" Optional,
-    3 timezone: "timezone" Optional,
-});
-
-impl WebSearchUserLocation {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(WebSearchUserLocation {
-    city: into String,
-    country: into String,
-    region: into String,
-    timezone: into String,
 });
 
 /// Web search tool of the Responses API, in the form dated 2025-08-26.
@@ -4485,8 +4631,8 @@ impl WebSearchServerTool {
 wire_setters!(WebSearchServerTool {
     engine: into WebSearchToolEngine,
     filters: into WebSearchDomainFilter,
-    max_results: exact i64,
-    max_uses: exact i64,
+    max_results: number i64,
+    max_uses: number i64,
     mode: into WebSearchMode,
     search_context_size: into SearchContextSize,
     user_location: into WebSearchUserLocation,
@@ -4521,9 +4667,9 @@ wire_struct!(FileSearchServerTool ["type" = "\"file_search\""] {
 impl FileSearchServerTool {
     /// With what the API requires.
     #[inline]
-    pub fn new(vector_store_ids: impl IntoIterator<Item = impl Into<String>>) -> Self {
+    pub fn new<VectorStoreIds>(vector_store_ids: impl IntoList<String, VectorStoreIds>) -> Self {
         Self {
-            vector_store_ids: vector_store_ids.into_iter().map(Into::into).collect(),
+            vector_store_ids: vector_store_ids.into_list(),
             filters: None,
             max_num_results: None,
             ranking_options: None,
@@ -4534,7 +4680,7 @@ impl FileSearchServerTool {
 
 wire_setters!(FileSearchServerTool {
     filters: into FileSearchServerToolFilters,
-    max_num_results: exact i64,
+    max_num_results: number i64,
     ranking_options: into FileSearchServerToolRankingOptions,
 });
 
@@ -4605,54 +4751,6 @@ wire_enum!(FileSearchServerToolFiltersKeyType {
     Lte = "lte",
 });
 
-/// What `FileSearchServerTool.filters|key.value[]` may be.
-///
-/// At `FileSearchServerTool.filters|key.value[]` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum FileSearchServerToolFiltersKeyValueItem {
-    /// Plain text.
-    Text(String),
-    /// A number.
-    Number(f64),
-    /// A value that fits none of these types, kept whole.
-    Unrecognized(Unrecognized),
-}
-
-wire_union!(FileSearchServerToolFiltersKeyValueItem {
-    tag "" {}
-    objects {}
-    shapes {
-        String => Text,
-        Number => Number,
-    }
-    variants {
-        0 Text,
-        1 Number,
-    }
-});
-
-impl From<String> for FileSearchServerToolFiltersKeyValueItem {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
-
-impl From<&str> for FileSearchServerToolFiltersKeyValueItem {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
-
-impl From<f64> for FileSearchServerToolFiltersKeyValueItem {
-    #[inline]
-    fn from(value: f64) -> Self {
-        Self::Number(value)
-    }
-}
-
 /// What to compare the attribute with: text, number, truth value or a list.
 ///
 /// At `FileSearchServerTool.filters|key.value` in the API document.
@@ -4666,7 +4764,7 @@ pub enum FileSearchServerToolFiltersKeyValue {
     /// A truth value.
     Boolean(bool),
     /// A list.
-    List(Vec<FileSearchServerToolFiltersKeyValueItem>),
+    List(Vec<FilterValue>),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
@@ -4688,26 +4786,9 @@ wire_union!(FileSearchServerToolFiltersKeyValue {
     }
 });
 
-impl From<String> for FileSearchServerToolFiltersKeyValue {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
+wire_text!(FileSearchServerToolFiltersKeyValue, text => Self::Text(text));
 
-impl From<&str> for FileSearchServerToolFiltersKeyValue {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
-
-impl From<f64> for FileSearchServerToolFiltersKeyValue {
-    #[inline]
-    fn from(value: f64) -> Self {
-        Self::Number(value)
-    }
-}
+wire_numbers!(FileSearchServerToolFiltersKeyValue, Number: i8, i16, i32, u8, u16, u32, f32, f64);
 
 impl From<bool> for FileSearchServerToolFiltersKeyValue {
     #[inline]
@@ -4716,17 +4797,24 @@ impl From<bool> for FileSearchServerToolFiltersKeyValue {
     }
 }
 
-impl From<Vec<FileSearchServerToolFiltersKeyValueItem>> for FileSearchServerToolFiltersKeyValue {
+impl From<Vec<FilterValue>> for FileSearchServerToolFiltersKeyValue {
     #[inline]
-    fn from(value: Vec<FileSearchServerToolFiltersKeyValueItem>) -> Self {
+    fn from(value: Vec<FilterValue>) -> Self {
         Self::List(value)
     }
 }
 
-impl<const N: usize> From<[FileSearchServerToolFiltersKeyValueItem; N]> for FileSearchServerToolFiltersKeyValue {
+impl<T: Into<FilterValue>, const N: usize> From<[T; N]> for FileSearchServerToolFiltersKeyValue {
     #[inline]
-    fn from(value: [FileSearchServerToolFiltersKeyValueItem; N]) -> Self {
-        Self::List(value.into())
+    fn from(value: [T; N]) -> Self {
+        Self::List(value.into_iter().map(Into::into).collect())
+    }
+}
+
+impl From<FilterValue> for FileSearchServerToolFiltersKeyValue {
+    #[inline]
+    fn from(value: FilterValue) -> Self {
+        Self::List(vec![value])
     }
 }
 
@@ -4739,7 +4827,7 @@ pub struct CompoundFilter {
     /// Conditions to join, each a comparison or another compound filter.
     pub filters: Vec<JsonObject>,
     /// Logical operator that joins the conditions.
-    pub r#type: CompoundFilterType,
+    pub r#type: FilterLogic,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -4752,34 +4840,12 @@ wire_struct!(CompoundFilter {
 impl CompoundFilter {
     /// With what the API requires.
     #[inline]
-    pub fn new(
-        filters: impl IntoIterator<Item = impl Into<JsonObject>>,
-        r#type: impl Into<CompoundFilterType>,
-    ) -> Self {
-        Self { filters: filters.into_iter().map(Into::into).collect(), r#type: r#type.into(), extra: Extra::new() }
+    pub fn new<Filters>(filters: impl IntoList<JsonObject, Filters>, r#type: impl Into<FilterLogic>) -> Self {
+        Self { filters: filters.into_list(), r#type: r#type.into(), extra: Extra::new() }
     }
 }
 
 wire_setters!(CompoundFilter {});
-
-/// Logical operator that joins the conditions.
-///
-/// At `CompoundFilter.type` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum CompoundFilterType {
-    /// Matches when every condition holds.
-    And,
-    /// Matches when at least one condition holds.
-    Or,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(CompoundFilterType {
-    And = "and",
-    Or = "or",
-});
 
 /// Condition on file attributes that hits must meet; `null` searches everything.
 ///
@@ -4851,7 +4917,7 @@ impl FileSearchServerToolRankingOptions {
 
 wire_setters!(FileSearchServerToolRankingOptions {
     ranker: into FileSearchServerToolRankingOptionsRanker,
-    score_threshold: exact f64,
+    score_threshold: number f64,
 });
 
 /// Ranking method that orders the hits.
@@ -4899,11 +4965,16 @@ impl ComputerUseServerTool {
     /// With what the API requires.
     #[inline]
     pub fn new(
-        display_height: i64,
-        display_width: i64,
+        display_height: impl IntoNumber<i64>,
+        display_width: impl IntoNumber<i64>,
         environment: impl Into<ComputerUseServerToolEnvironment>,
     ) -> Self {
-        Self { display_height, display_width, environment: environment.into(), extra: Extra::new() }
+        Self {
+            display_height: display_height.into_number(),
+            display_width: display_width.into_number(),
+            environment: environment.into(),
+            extra: Extra::new(),
+        }
     }
 }
 
@@ -5050,24 +5121,20 @@ wire_union!(CodeInterpreterServerToolContainer {
     }
 });
 
-impl From<String> for CodeInterpreterServerToolContainer {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
-
-impl From<&str> for CodeInterpreterServerToolContainer {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
+wire_text!(CodeInterpreterServerToolContainer, text => Self::Text(text));
 
 impl From<CodeInterpreterAutoContainer> for CodeInterpreterServerToolContainer {
     #[inline]
     fn from(value: CodeInterpreterAutoContainer) -> Self {
         Self::Auto(value)
+    }
+}
+
+impl CodeInterpreterServerToolContainer {
+    /// Returns the object whose `type` is `auto`, without further settings; [`CodeInterpreterAutoContainer`] has those.
+    #[inline]
+    pub fn auto() -> Self {
+        Self::Auto(CodeInterpreterAutoContainer::new())
     }
 }
 
@@ -5196,19 +5263,7 @@ wire_union!(McpServerToolAllowedTools {
     }
 });
 
-impl From<Vec<String>> for McpServerToolAllowedTools {
-    #[inline]
-    fn from(value: Vec<String>) -> Self {
-        Self::List(value)
-    }
-}
-
-impl<const N: usize> From<[String; N]> for McpServerToolAllowedTools {
-    #[inline]
-    fn from(value: [String; N]) -> Self {
-        Self::List(value.into())
-    }
-}
+wire_texts!(McpServerToolAllowedTools, List);
 
 impl From<McpServerToolAllowedToolsReadOnly> for McpServerToolAllowedTools {
     #[inline]
@@ -5280,9 +5335,9 @@ wire_enum!(McpServerToolRequireApprovalMode {
 #[non_exhaustive]
 pub struct McpServerToolRequireApprovalAlways {
     /// Tools that may run only with your consent.
-    pub always: Option<McpServerToolRequireApprovalAlwaysAlways>,
+    pub always: Option<McpToolNames>,
     /// Tools that may run without asking you.
-    pub never: Option<McpServerToolRequireApprovalAlwaysNever>,
+    pub never: Option<McpToolNames>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -5301,8 +5356,8 @@ impl McpServerToolRequireApprovalAlways {
 }
 
 wire_setters!(McpServerToolRequireApprovalAlways {
-    always: into McpServerToolRequireApprovalAlwaysAlways,
-    never: into McpServerToolRequireApprovalAlwaysNever,
+    always: into McpToolNames,
+    never: into McpToolNames,
 });
 
 /// Tools that may run only with your consent.
@@ -5310,18 +5365,18 @@ wire_setters!(McpServerToolRequireApprovalAlways {
 /// At `McpServerTool.require_approval|always.always` in the API document.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct McpServerToolRequireApprovalAlwaysAlways {
+pub struct McpToolNames {
     /// Names of the tools that need consent.
     pub tool_names: Option<Vec<String>>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
 
-wire_struct!(McpServerToolRequireApprovalAlwaysAlways {
+wire_struct!(McpToolNames {
     0 tool_names: "tool_names" Optional,
 });
 
-impl McpServerToolRequireApprovalAlwaysAlways {
+impl McpToolNames {
     /// Without members.
     #[inline]
     pub fn new() -> Self {
@@ -5329,35 +5384,7 @@ impl McpServerToolRequireApprovalAlwaysAlways {
     }
 }
 
-wire_setters!(McpServerToolRequireApprovalAlwaysAlways {
-    tool_names: list String,
-});
-
-/// Tools that may run without asking you.
-///
-/// At `McpServerTool.require_approval|always.never` in the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct McpServerToolRequireApprovalAlwaysNever {
-    /// Names of the tools exempt from consent.
-    pub tool_names: Option<Vec<String>>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(McpServerToolRequireApprovalAlwaysNever {
-    0 tool_names: "tool_names" Optional,
-});
-
-impl McpServerToolRequireApprovalAlwaysNever {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(McpServerToolRequireApprovalAlwaysNever {
+wire_setters!(McpToolNames {
     tool_names: list String,
 });
 
@@ -5396,11 +5423,19 @@ impl From<McpServerToolRequireApprovalMode> for McpServerToolRequireApproval {
     }
 }
 
+wire_text!(McpServerToolRequireApproval, text => Self::Mode(text.into()));
+
 impl From<McpServerToolRequireApprovalAlways> for McpServerToolRequireApproval {
     #[inline]
     fn from(value: McpServerToolRequireApprovalAlways) -> Self {
         Self::Always(value)
     }
+}
+
+impl McpServerToolRequireApproval {
+    /// [`McpServerToolRequireApprovalMode::Never`] as a value of this type.
+    #[allow(non_upper_case_globals, reason = "it is used like a variant")]
+    pub const Never: Self = Self::Mode(McpServerToolRequireApprovalMode::Never);
 }
 
 /// Responses tool that lets the model draw or edit images in the course of its answer.
@@ -5410,7 +5445,7 @@ impl From<McpServerToolRequireApprovalAlways> for McpServerToolRequireApproval {
 #[non_exhaustive]
 pub struct ImageGenerationServerTool {
     /// How the area behind the subject is filled; transparency needs a format that can store it.
-    pub background: Option<ImageGenerationServerToolBackground>,
+    pub background: Option<ImageBackground>,
     /// How closely the result keeps to style and features, faces above all, of the input images.
     pub input_fidelity: Option<ImageGenerationServerToolInputFidelity>,
     /// Mask for inpainting that marks which part of the image to redraw.
@@ -5455,38 +5490,16 @@ impl ImageGenerationServerTool {
 }
 
 wire_setters!(ImageGenerationServerTool {
-    background: into ImageGenerationServerToolBackground,
+    background: into ImageBackground,
     input_fidelity: into ImageGenerationServerToolInputFidelity,
     input_image_mask: into ImageGenerationServerToolInputImageMask,
     model: into String,
     moderation: into ImageGenerationServerToolModeration,
-    output_compression: exact i64,
+    output_compression: number i64,
     output_format: into ImageGenerationServerToolOutputFormat,
-    partial_images: exact i64,
+    partial_images: number i64,
     quality: into ImageGenerationServerToolQuality,
     size: into String,
-});
-
-/// How the area behind the subject is filled; transparency needs a format that can store it.
-///
-/// At `ImageGenerationServerTool.background` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ImageGenerationServerToolBackground {
-    /// Leave the background see-through.
-    Transparent,
-    /// Fill the background completely.
-    Opaque,
-    /// Let the model decide.
-    Auto,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(ImageGenerationServerToolBackground {
-    Transparent = "transparent",
-    Opaque = "opaque",
-    Auto = "auto",
 });
 
 /// How closely the result keeps to style and features, faces above all, of the input images.
@@ -5722,28 +5735,6 @@ wire_setters!(CustomTool {
     format: into CustomToolFormat,
 });
 
-/// Leaves the input free of any constraint.
-///
-/// At `CustomTool.format|text` in the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct CustomToolFormatText {
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(CustomToolFormatText ["type" = "\"text\""] {});
-
-impl CustomToolFormatText {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(CustomToolFormatText {});
-
 /// Holds the input to a grammar that you supply.
 ///
 /// At `CustomTool.format|grammar` in the API document.
@@ -5798,10 +5789,10 @@ wire_enum!(CustomToolFormatGrammarSyntax {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum CustomToolFormat {
-    /// Leaves the input free of any constraint.
+    /// Lets the model answer in plain text without further constraint.
     ///
     /// `type` is `text`.
-    Text(CustomToolFormatText),
+    Text(FormatTextConfig),
     /// Holds the input to a grammar that you supply.
     ///
     /// `type` is `grammar`.
@@ -5823,9 +5814,9 @@ wire_union!(CustomToolFormat {
     }
 });
 
-impl From<CustomToolFormatText> for CustomToolFormat {
+impl From<FormatTextConfig> for CustomToolFormat {
     #[inline]
-    fn from(value: CustomToolFormatText) -> Self {
+    fn from(value: FormatTextConfig) -> Self {
         Self::Text(value)
     }
 }
@@ -5834,6 +5825,14 @@ impl From<CustomToolFormatGrammar> for CustomToolFormat {
     #[inline]
     fn from(value: CustomToolFormatGrammar) -> Self {
         Self::Grammar(value)
+    }
+}
+
+impl CustomToolFormat {
+    /// Returns the object whose `type` is `text`, without further settings; [`FormatTextConfig`] has those.
+    #[inline]
+    pub fn text() -> Self {
+        Self::Text(FormatTextConfig::new())
     }
 }
 
@@ -5862,17 +5861,12 @@ wire_struct!(NamespaceTool ["type" = "\"namespace\""] {
 impl NamespaceTool {
     /// With what the API requires.
     #[inline]
-    pub fn new(
+    pub fn new<Tools>(
         description: impl Into<String>,
         name: impl Into<String>,
-        tools: impl IntoIterator<Item = impl Into<NamespaceToolTool>>,
+        tools: impl IntoList<NamespaceToolTool, Tools>,
     ) -> Self {
-        Self {
-            description: description.into(),
-            name: name.into(),
-            tools: tools.into_iter().map(Into::into).collect(),
-            extra: Extra::new(),
-        }
+        Self { description: description.into(), name: name.into(), tools: tools.into_list(), extra: Extra::new() }
     }
 }
 
@@ -5887,7 +5881,7 @@ pub struct NamespaceFunctionTool {
     /// Function name the model uses in its calls; it lives within the namespace.
     pub name: String,
     /// Who may invoke the function: the model itself, code it writes, or both.
-    pub allowed_callers: Option<Vec<NamespaceFunctionToolAllowedCaller>>,
+    pub allowed_callers: Option<Vec<AllowedCaller>>,
     /// Whether the model may continue before the result arrives; your program still runs the tool and sends the output later, under the same `call_id`.
     pub r#async: Option<bool>,
     /// When true, the definition stays out of the context until tool search brings it in.
@@ -5934,32 +5928,13 @@ impl NamespaceFunctionTool {
 }
 
 wire_setters!(NamespaceFunctionTool {
-    allowed_callers: list NamespaceFunctionToolAllowedCaller,
+    allowed_callers: list AllowedCaller,
     r#async: exact bool,
     defer_loading: exact bool,
     description: into String,
     output_schema: into JsonObject,
     parameters: into JsonObject,
     strict: exact bool,
-});
-
-/// The values of `NamespaceFunctionTool.allowed_callers[]`.
-///
-/// At `NamespaceFunctionTool.allowed_callers[]` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum NamespaceFunctionToolAllowedCaller {
-    /// The model may call it directly.
-    Direct,
-    /// Code run by the model may call it.
-    Programmatic,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(NamespaceFunctionToolAllowedCaller {
-    Direct = "direct",
-    Programmatic = "programmatic",
 });
 
 /// What `NamespaceTool.tools[]` may be.
@@ -6006,3 +5981,65 @@ impl From<CustomTool> for NamespaceToolTool {
         Self::Custom(value)
     }
 }
+
+impl NamespaceToolTool {
+    /// Returns the field `name`, which all variants have; `None` where it is absent or the variant is unknown.
+    #[inline]
+    pub fn name(&self) -> Option<&str> {
+        match self {
+            Self::Function(value) => Some(&value.name),
+            Self::Custom(value) => Some(&value.name),
+            Self::Unrecognized(_) => None,
+        }
+    }
+
+    /// Returns the field `async`, which all variants have; `None` where it is absent or the variant is unknown.
+    #[inline]
+    pub fn r#async(&self) -> Option<bool> {
+        match self {
+            Self::Function(value) => value.r#async,
+            Self::Custom(value) => value.r#async,
+            Self::Unrecognized(_) => None,
+        }
+    }
+
+    /// Returns the field `defer_loading`, which all variants have; `None` where it is absent or the variant is unknown.
+    #[inline]
+    pub fn defer_loading(&self) -> Option<bool> {
+        match self {
+            Self::Function(value) => value.defer_loading,
+            Self::Custom(value) => value.defer_loading,
+            Self::Unrecognized(_) => None,
+        }
+    }
+
+    /// Returns the field `description`, which all variants have; `None` where it is absent or the variant is unknown.
+    #[inline]
+    pub fn description(&self) -> Option<&str> {
+        match self {
+            Self::Function(value) => value.description.as_deref(),
+            Self::Custom(value) => value.description.as_deref(),
+            Self::Unrecognized(_) => None,
+        }
+    }
+}
+
+/// What happens when the input exceeds the context window; null leaves the choice to the server.
+///
+/// Schema `Truncation` of the API document.
+#[doc(alias = "OpenAIResponsesTruncation")]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Truncation {
+    /// Drops parts of the conversation until it fits.
+    Auto,
+    /// Drops nothing; an oversized request fails.
+    Disabled,
+    /// A value this version of the crate does not know, verbatim.
+    Unrecognized(Box<str>),
+}
+
+wire_enum!(Truncation {
+    Auto = "auto",
+    Disabled = "disabled",
+});

@@ -191,7 +191,7 @@ pub struct ContentPartAddedEvent {
     /// Position of that item in the output list of the response.
     pub output_index: i64,
     /// The piece as it starts out, usually still empty.
-    pub part: ContentPartAddedEventPart,
+    pub part: OutputContentPart,
     /// Running number of the event within the stream; use it to order events.
     pub sequence_number: i64,
     /// Members beyond the typed ones; see [`Extra`].
@@ -211,7 +211,7 @@ wire_struct!(ContentPartAddedEvent ["type" = "\"response.content_part.added\""] 
 /// At `ContentPartAddedEvent.part` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum ContentPartAddedEventPart {
+pub enum OutputContentPart {
     /// Text part of an assistant message, with citations and optional token probabilities.
     ///
     /// `type` is `output_text`.
@@ -228,7 +228,7 @@ pub enum ContentPartAddedEventPart {
     Unrecognized(Unrecognized),
 }
 
-wire_union!(ContentPartAddedEventPart {
+wire_union!(OutputContentPart {
     tag "type" {
         "output_text" => OutputText,
         "reasoning_text" => ReasoningText,
@@ -243,21 +243,21 @@ wire_union!(ContentPartAddedEventPart {
     }
 });
 
-impl From<ResponseOutputText> for ContentPartAddedEventPart {
+impl From<ResponseOutputText> for OutputContentPart {
     #[inline]
     fn from(value: ResponseOutputText) -> Self {
         Self::OutputText(value)
     }
 }
 
-impl From<ReasoningTextContent> for ContentPartAddedEventPart {
+impl From<ReasoningTextContent> for OutputContentPart {
     #[inline]
     fn from(value: ReasoningTextContent) -> Self {
         Self::ReasoningText(value)
     }
 }
 
-impl From<ResponsesRefusal> for ContentPartAddedEventPart {
+impl From<ResponsesRefusal> for OutputContentPart {
     #[inline]
     fn from(value: ResponsesRefusal) -> Self {
         Self::Refusal(value)
@@ -277,7 +277,7 @@ pub struct ContentPartDoneEvent {
     /// Position of that item in the output list of the response.
     pub output_index: i64,
     /// The piece in its final form.
-    pub part: ContentPartDoneEventPart,
+    pub part: OutputContentPart,
     /// Running number of the event within the stream; use it to order events.
     pub sequence_number: i64,
     /// Members beyond the typed ones; see [`Extra`].
@@ -291,64 +291,6 @@ wire_struct!(ContentPartDoneEvent ["type" = "\"response.content_part.done\""] {
     3 part: "part" Required,
     4 sequence_number: "sequence_number" Required,
 });
-
-/// The piece in its final form.
-///
-/// At `ContentPartDoneEvent.part` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum ContentPartDoneEventPart {
-    /// Text part of an assistant message, with citations and optional token probabilities.
-    ///
-    /// `type` is `output_text`.
-    OutputText(ResponseOutputText),
-    /// One part of the reasoning that the model gives in the clear.
-    ///
-    /// `type` is `reasoning_text`.
-    ReasoningText(ReasoningTextContent),
-    /// Message part in which the model declines to answer.
-    ///
-    /// `type` is `refusal`.
-    Refusal(ResponsesRefusal),
-    /// A value that fits none of these types, kept whole.
-    Unrecognized(Unrecognized),
-}
-
-wire_union!(ContentPartDoneEventPart {
-    tag "type" {
-        "output_text" => OutputText,
-        "reasoning_text" => ReasoningText,
-        "refusal" => Refusal,
-    }
-    objects {}
-    shapes {}
-    variants {
-        0 OutputText,
-        1 ReasoningText,
-        2 Refusal,
-    }
-});
-
-impl From<ResponseOutputText> for ContentPartDoneEventPart {
-    #[inline]
-    fn from(value: ResponseOutputText) -> Self {
-        Self::OutputText(value)
-    }
-}
-
-impl From<ReasoningTextContent> for ContentPartDoneEventPart {
-    #[inline]
-    fn from(value: ReasoningTextContent) -> Self {
-        Self::ReasoningText(value)
-    }
-}
-
-impl From<ResponsesRefusal> for ContentPartDoneEventPart {
-    #[inline]
-    fn from(value: ResponsesRefusal) -> Self {
-        Self::Refusal(value)
-    }
-}
 
 /// Carries the next piece of answer text in a stream; append it to what came before.
 ///
@@ -2148,5 +2090,64 @@ impl From<DebugEvent> for ResponsesStreamEvent {
     #[inline]
     fn from(value: DebugEvent) -> Self {
         Self::Debug(value)
+    }
+}
+
+impl ResponsesStreamEvent {
+    /// Returns the field `sequence_number`, which all variants have; `None` where it is absent or the variant is unknown.
+    #[inline]
+    pub fn sequence_number(&self) -> Option<i64> {
+        match self {
+            Self::Created(value) => Some(value.sequence_number),
+            Self::InProgress(value) => Some(value.sequence_number),
+            Self::Completed(value) => Some(value.sequence_number),
+            Self::Incomplete(value) => Some(value.sequence_number),
+            Self::Failed(value) => Some(value.sequence_number),
+            Self::Error(value) => Some(value.sequence_number),
+            Self::OutputItemAdded(value) => Some(value.sequence_number),
+            Self::OutputItemDone(value) => Some(value.sequence_number),
+            Self::ContentPartAdded(value) => Some(value.sequence_number),
+            Self::ContentPartDone(value) => Some(value.sequence_number),
+            Self::OutputTextDelta(value) => Some(value.sequence_number),
+            Self::OutputTextDone(value) => Some(value.sequence_number),
+            Self::RefusalDelta(value) => Some(value.sequence_number),
+            Self::RefusalDone(value) => Some(value.sequence_number),
+            Self::OutputTextAnnotationAdded(value) => Some(value.sequence_number),
+            Self::FunctionCallArgumentsDelta(value) => Some(value.sequence_number),
+            Self::FunctionCallArgumentsDone(value) => Some(value.sequence_number),
+            Self::ReasoningTextDelta(value) => Some(value.sequence_number),
+            Self::ReasoningTextDone(value) => Some(value.sequence_number),
+            Self::ReasoningSummaryPartAdded(value) => Some(value.sequence_number),
+            Self::ReasoningSummaryPartDone(value) => Some(value.sequence_number),
+            Self::ReasoningSummaryTextDelta(value) => Some(value.sequence_number),
+            Self::ReasoningSummaryTextDone(value) => Some(value.sequence_number),
+            Self::ImageGenerationCallInProgress(value) => Some(value.sequence_number),
+            Self::ImageGenerationCallGenerating(value) => Some(value.sequence_number),
+            Self::ImageGenerationCallPartialImage(value) => Some(value.sequence_number),
+            Self::ImageGenerationCallCompleted(value) => Some(value.sequence_number),
+            Self::CodeInterpreterCallInProgress(value) => Some(value.sequence_number),
+            Self::CodeInterpreterCallInterpreting(value) => Some(value.sequence_number),
+            Self::CodeInterpreterCallCompleted(value) => Some(value.sequence_number),
+            Self::CodeInterpreterCallCodeDelta(value) => Some(value.sequence_number),
+            Self::CodeInterpreterCallCodeDone(value) => Some(value.sequence_number),
+            Self::WebSearchCallInProgress(value) => Some(value.sequence_number),
+            Self::WebSearchCallSearching(value) => Some(value.sequence_number),
+            Self::WebSearchCallCompleted(value) => Some(value.sequence_number),
+            Self::CustomToolCallInputDelta(value) => Some(value.sequence_number),
+            Self::CustomToolCallInputDone(value) => Some(value.sequence_number),
+            Self::ApplyPatchCallOperationDiffDelta(value) => Some(value.sequence_number),
+            Self::ApplyPatchCallOperationDiffDone(value) => Some(value.sequence_number),
+            Self::FusionCallInProgress(value) => Some(value.sequence_number),
+            Self::FusionCallPanelAdded(value) => Some(value.sequence_number),
+            Self::FusionCallPanelDelta(value) => Some(value.sequence_number),
+            Self::FusionCallPanelReasoningDelta(value) => Some(value.sequence_number),
+            Self::FusionCallPanelCompleted(value) => Some(value.sequence_number),
+            Self::FusionCallPanelFailed(value) => Some(value.sequence_number),
+            Self::FusionCallAnalysisInProgress(value) => Some(value.sequence_number),
+            Self::FusionCallAnalysisCompleted(value) => Some(value.sequence_number),
+            Self::FusionCallCompleted(value) => Some(value.sequence_number),
+            Self::Debug(value) => Some(value.sequence_number),
+            Self::Unrecognized(_) => None,
+        }
     }
 }

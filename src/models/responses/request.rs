@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::core::wire::{wire_enum, wire_setters, wire_struct, wire_union};
+use crate::core::wire::{IntoList, IntoNumber, of_tag, wire_enum, wire_setters, wire_struct, wire_text, wire_union};
 use crate::models::*;
 
 /// Everything you can send to create a model response through the Responses protocol.
@@ -46,7 +46,7 @@ pub struct ResponsesRequest {
     /// Whether the model may issue several tool calls at once; null keeps its default.
     pub parallel_tool_calls: Option<bool>,
     /// OpenRouter plugins that should take part in this request, each with its own settings.
-    pub plugins: Option<Vec<ResponsesRequestPlugin>>,
+    pub plugins: Option<Vec<Plugin>>,
     /// Positive values discourage tokens that have appeared at all, steering towards new topics; null keeps the model's default.
     pub presence_penalty: Option<f64>,
     /// Unavailable, because responses are not stored: any value but null fails with 400, so resend the conversation in `input`.
@@ -68,13 +68,13 @@ pub struct ResponsesRequest {
     /// Processing class that trades price against speed, where the provider offers a choice.
     ///
     /// Default `auto`.
-    pub service_tier: Option<ResponsesRequestServiceTier>,
+    pub service_tier: Option<ServiceTier>,
     /// Groups related requests and keeps them on one provider for better cache use; wins over the `x-session-id` header.
     ///
     /// At most 256 characters.
     pub session_id: Option<String>,
     /// Strings at which the model stops writing as soon as it produces one.
-    pub stop: Option<ResponsesRequestStop>,
+    pub stop: Option<StopSequences>,
     /// Conditions that end the loop of server tool calls; take precedence over `max_tool_calls`.
     pub stop_server_tools_when: Option<Vec<StopServerToolsWhenCondition>>,
     /// OpenAI storage switch; OpenRouter keeps no responses, so leave it off.
@@ -88,7 +88,7 @@ pub struct ResponsesRequest {
     /// Whether the model may, must or must not call tools, or which one it has to use.
     pub tool_choice: Option<ResponsesToolChoice>,
     /// Tools the model may use: functions you run yourself and server tools that OpenRouter runs.
-    pub tools: Option<Vec<ResponsesRequestTool>>,
+    pub tools: Option<Vec<ResponsesTool>>,
     /// Limits sampling at each step to this many of the likeliest tokens.
     pub top_k: Option<i64>,
     /// How many likely alternatives to report per generated token; null reports none.
@@ -98,7 +98,7 @@ pub struct ResponsesRequest {
     /// Labels that tie the request into your observability traces.
     pub trace: Option<TraceConfig>,
     /// What to do when the input exceeds the context window: fail or drop older items.
-    pub truncation: Option<ResponsesTruncation>,
+    pub truncation: Option<Truncation>,
     /// Stable id of your end user, up to 256 characters, so that abuse is traced to that user and not your whole app.
     ///
     /// At most 256 characters.
@@ -164,20 +164,20 @@ wire_setters!(ResponsesRequest {
     cache_control: into CacheControl,
     debug: into ChatDebugOptions,
     deferred_tools: into DeferredToolsControl,
-    frequency_penalty: exact f64,
-    image_config: into BTreeMap<String, ImageConfigValue>,
+    frequency_penalty: number f64,
+    image_config: map ImageConfigValue,
     include: list ResponsesInclude,
     input: into ResponsesInput,
     instructions: into String,
-    max_output_tokens: exact i64,
-    max_tool_calls: exact i64,
-    metadata: into BTreeMap<String, String>,
+    max_output_tokens: number i64,
+    max_tool_calls: number i64,
+    metadata: map String,
     modalities: list ResponsesOutputModality,
     model: into String,
     models: list String,
     parallel_tool_calls: exact bool,
-    plugins: list ResponsesRequestPlugin,
-    presence_penalty: exact f64,
+    plugins: list Plugin,
+    presence_penalty: number f64,
     previous_response_id: into Json,
     prompt: into StoredPromptTemplate,
     prompt_cache_key: into String,
@@ -186,20 +186,20 @@ wire_setters!(ResponsesRequest {
     reasoning: into ReasoningConfig,
     route: into DeprecatedRoute,
     safety_identifier: into String,
-    service_tier: into ResponsesRequestServiceTier,
+    service_tier: into ServiceTier,
     session_id: into String,
-    stop: into ResponsesRequestStop,
+    stop: into StopSequences,
     stop_server_tools_when: list StopServerToolsWhenCondition,
     store: exact bool,
-    temperature: exact f64,
+    temperature: number f64,
     text: into TextExtendedConfig,
     tool_choice: into ResponsesToolChoice,
-    tools: list ResponsesRequestTool,
-    top_k: exact i64,
-    top_logprobs: exact i64,
-    top_p: exact f64,
+    tools: list ResponsesTool,
+    top_k: number i64,
+    top_logprobs: number i64,
+    top_p: number f64,
     trace: into TraceConfig,
-    truncation: into ResponsesTruncation,
+    truncation: into Truncation,
     user: into String,
 });
 
@@ -232,65 +232,6 @@ wire_enum!(ResponsesInclude {
     CodeInterpreterCallOutputs = "code_interpreter_call.outputs",
 });
 
-/// Reasoning from an earlier turn, with signature and format tag, to hand back as input.
-///
-/// Schema `ReasoningItem` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct ReasoningItem {
-    /// Identifier of this reasoning item within the response output.
-    pub id: String,
-    /// Condensed reasoning meant for display, split into parts; may be empty.
-    pub summary: Vec<ReasoningSummaryText>,
-    /// Reasoning text in the clear, for models that reveal it.
-    pub content: Option<Vec<ReasoningTextContent>>,
-    /// Opaque encrypted reasoning to replay on later turns; null when the provider gives none.
-    pub encrypted_content: Option<String>,
-    /// Tells whether the model has finished writing this reasoning item.
-    pub status: Option<OutputItemReasoningStatus>,
-    /// Provider dialect in which the reasoning was produced; resend it unchanged.
-    pub format: Option<ReasoningFormat>,
-    /// Provider seal over the reasoning, to be resent unchanged; null when unsigned.
-    pub signature: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(ReasoningItem ["type" = "\"reasoning\""] {
-    0 id: "id" Required,
-    1 summary: "summary" Required,
-    2 content: "content" Optional,
-    3 encrypted_content: "encrypted_content" Optional,
-    4 status: "status" Optional,
-    5 format: "format" Optional,
-    6 signature: "signature" Optional,
-});
-
-impl ReasoningItem {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(id: impl Into<String>, summary: impl IntoIterator<Item = impl Into<ReasoningSummaryText>>) -> Self {
-        Self {
-            id: id.into(),
-            summary: summary.into_iter().map(Into::into).collect(),
-            content: None,
-            encrypted_content: None,
-            status: None,
-            format: None,
-            signature: None,
-            extra: Extra::new(),
-        }
-    }
-}
-
-wire_setters!(ReasoningItem {
-    content: list ReasoningTextContent,
-    encrypted_content: into String,
-    status: into OutputItemReasoningStatus,
-    format: into ReasoningFormat,
-    signature: into String,
-});
-
 /// A conversation turn in the short form of the Responses protocol: a role and its content.
 ///
 /// Schema `EasyInputMessage` of the API document.
@@ -298,11 +239,11 @@ wire_setters!(ReasoningItem {
 #[non_exhaustive]
 pub struct EasyInputMessage {
     /// Who speaks: user, system, assistant or developer.
-    pub role: EasyInputMessageRole,
+    pub role: MessageRole,
     /// What the turn says, as one string or as text, media and file parts.
     pub content: Option<EasyInputMessageContent>,
     /// Marks an assistant turn as interim or final; resend it unchanged, since newer Codex models perform worse without it.
-    pub phase: Option<EasyInputMessagePhase>,
+    pub phase: Option<MessagePhase>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -316,14 +257,14 @@ wire_struct!(EasyInputMessage ["type" = "\"message\""] {
 impl EasyInputMessage {
     /// With what the API requires.
     #[inline]
-    pub fn new(role: impl Into<EasyInputMessageRole>) -> Self {
+    pub fn new(role: impl Into<MessageRole>) -> Self {
         Self { role: role.into(), content: None, phase: None, extra: Extra::new() }
     }
 }
 
 wire_setters!(EasyInputMessage {
     content: into EasyInputMessageContent,
-    phase: into EasyInputMessagePhase,
+    phase: into MessagePhase,
 });
 
 /// Video passed to the model as part of a Responses input message.
@@ -335,7 +276,7 @@ pub struct InputVideo {
     /// Where the video is: a web address, or a data URL that contains it as Base64.
     pub video_url: String,
     /// Whether the video is analyzed agentically or sampled at a fixed frame rate, for providers that offer the choice, such as Google Gemini.
-    pub processing: Option<InputVideoProcessing>,
+    pub processing: Option<VideoProcessing>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -354,26 +295,7 @@ impl InputVideo {
 }
 
 wire_setters!(InputVideo {
-    processing: into InputVideoProcessing,
-});
-
-/// Whether the video is analyzed agentically or sampled at a fixed frame rate, for providers that offer the choice, such as Google Gemini.
-///
-/// At `InputVideo.processing` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum InputVideoProcessing {
-    /// The value `agentic`.
-    Agentic,
-    /// The value `static`.
-    Static,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(InputVideoProcessing {
-    Agentic = "agentic",
-    Static = "static",
+    processing: into VideoProcessing,
 });
 
 /// What `EasyInputMessage.content[]` may be.
@@ -381,7 +303,7 @@ wire_enum!(InputVideoProcessing {
 /// At `EasyInputMessage.content[]` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum EasyInputMessageContentItem {
+pub enum InputContentPart {
     /// Text passed to the model as part of a Responses input message.
     ///
     /// `type` is `input_text`.
@@ -406,7 +328,7 @@ pub enum EasyInputMessageContentItem {
     Unrecognized(Unrecognized),
 }
 
-wire_union!(EasyInputMessageContentItem {
+wire_union!(InputContentPart {
     tag "type" {
         "input_audio" => InputAudio,
         "input_file" => InputFile,
@@ -425,35 +347,37 @@ wire_union!(EasyInputMessageContentItem {
     }
 });
 
-impl From<InputText> for EasyInputMessageContentItem {
+impl From<InputText> for InputContentPart {
     #[inline]
     fn from(value: InputText) -> Self {
         Self::InputText(value)
     }
 }
 
-impl From<InputImage> for EasyInputMessageContentItem {
+wire_text!(InputContentPart, text => Self::InputText(text.into()));
+
+impl From<InputImage> for InputContentPart {
     #[inline]
     fn from(value: InputImage) -> Self {
         Self::InputImage(value)
     }
 }
 
-impl From<InputFile> for EasyInputMessageContentItem {
+impl From<InputFile> for InputContentPart {
     #[inline]
     fn from(value: InputFile) -> Self {
         Self::InputFile(value)
     }
 }
 
-impl From<InputAudio> for EasyInputMessageContentItem {
+impl From<InputAudio> for InputContentPart {
     #[inline]
     fn from(value: InputAudio) -> Self {
         Self::InputAudio(value)
     }
 }
 
-impl From<InputVideo> for EasyInputMessageContentItem {
+impl From<InputVideo> for InputContentPart {
     #[inline]
     fn from(value: InputVideo) -> Self {
         Self::InputVideo(value)
@@ -469,7 +393,7 @@ pub enum EasyInputMessageContent {
     /// Plain text.
     Text(String),
     /// A list.
-    List(Vec<EasyInputMessageContentItem>),
+    List(Vec<InputContentPart>),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
@@ -487,77 +411,28 @@ wire_union!(EasyInputMessageContent {
     }
 });
 
-impl From<String> for EasyInputMessageContent {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
+wire_text!(EasyInputMessageContent, text => Self::Text(text));
 
-impl From<&str> for EasyInputMessageContent {
+impl From<Vec<InputContentPart>> for EasyInputMessageContent {
     #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
-
-impl From<Vec<EasyInputMessageContentItem>> for EasyInputMessageContent {
-    #[inline]
-    fn from(value: Vec<EasyInputMessageContentItem>) -> Self {
+    fn from(value: Vec<InputContentPart>) -> Self {
         Self::List(value)
     }
 }
 
-impl<const N: usize> From<[EasyInputMessageContentItem; N]> for EasyInputMessageContent {
+impl<T: Into<InputContentPart>, const N: usize> From<[T; N]> for EasyInputMessageContent {
     #[inline]
-    fn from(value: [EasyInputMessageContentItem; N]) -> Self {
-        Self::List(value.into())
+    fn from(value: [T; N]) -> Self {
+        Self::List(value.into_iter().map(Into::into).collect())
     }
 }
 
-/// Marks an assistant turn as interim or final; resend it unchanged, since newer Codex models perform worse without it.
-///
-/// At `EasyInputMessage.phase` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum EasyInputMessagePhase {
-    /// The value `commentary`.
-    Commentary,
-    /// The value `final_answer`.
-    FinalAnswer,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
+impl From<InputContentPart> for EasyInputMessageContent {
+    #[inline]
+    fn from(value: InputContentPart) -> Self {
+        Self::List(vec![value])
+    }
 }
-
-wire_enum!(EasyInputMessagePhase {
-    Commentary = "commentary",
-    FinalAnswer = "final_answer",
-});
-
-/// Who speaks: user, system, assistant or developer.
-///
-/// At `EasyInputMessage.role` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum EasyInputMessageRole {
-    /// The value `user`.
-    User,
-    /// The value `system`.
-    System,
-    /// The value `assistant`.
-    Assistant,
-    /// The value `developer`.
-    Developer,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(EasyInputMessageRole {
-    User = "user",
-    System = "system",
-    Assistant = "assistant",
-    Developer = "developer",
-});
 
 /// Message in a Responses input whose content is a list of typed parts.
 ///
@@ -566,9 +441,9 @@ wire_enum!(EasyInputMessageRole {
 #[non_exhaustive]
 pub struct InputMessageItem {
     /// On whose behalf the message speaks; system and developer messages instruct, user messages ask.
-    pub role: InputMessageItemRole,
+    pub role: InputMessageRole,
     /// Parts of the message, mixing text, images, files, audio and video as needed.
-    pub content: Option<Vec<InputMessageItemContentItem>>,
+    pub content: Option<Vec<InputContentPart>>,
     /// Identifier of this message among the items of the conversation.
     pub id: Option<String>,
     /// Members beyond the typed ones; see [`Extra`].
@@ -584,272 +459,15 @@ wire_struct!(InputMessageItem ["type" = "\"message\""] {
 impl InputMessageItem {
     /// With what the API requires.
     #[inline]
-    pub fn new(role: impl Into<InputMessageItemRole>) -> Self {
+    pub fn new(role: impl Into<InputMessageRole>) -> Self {
         Self { role: role.into(), content: None, id: None, extra: Extra::new() }
     }
 }
 
 wire_setters!(InputMessageItem {
-    content: list InputMessageItemContentItem,
+    content: list InputContentPart,
     id: into String,
 });
-
-/// What `InputMessageItem.content[]` may be.
-///
-/// At `InputMessageItem.content[]` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum InputMessageItemContentItem {
-    /// Text passed to the model as part of a Responses input message.
-    ///
-    /// `type` is `input_text`.
-    InputText(InputText),
-    /// Picture passed to the model as part of a Responses input message.
-    ///
-    /// `type` is `input_image`.
-    InputImage(InputImage),
-    /// File passed to the model as part of a Responses input message, given by content, identifier or URL.
-    ///
-    /// `type` is `input_file`.
-    InputFile(InputFile),
-    /// Sound passed to the model as part of a Responses input message.
-    ///
-    /// `type` is `input_audio`.
-    InputAudio(InputAudio),
-    /// Video passed to the model as part of a Responses input message.
-    ///
-    /// `type` is `input_video`.
-    InputVideo(InputVideo),
-    /// A value that fits none of these types, kept whole.
-    Unrecognized(Unrecognized),
-}
-
-wire_union!(InputMessageItemContentItem {
-    tag "type" {
-        "input_audio" => InputAudio,
-        "input_file" => InputFile,
-        "input_image" => InputImage,
-        "input_text" => InputText,
-        "input_video" => InputVideo,
-    }
-    objects {}
-    shapes {}
-    variants {
-        0 InputText,
-        1 InputImage,
-        2 InputFile,
-        3 InputAudio,
-        4 InputVideo,
-    }
-});
-
-impl From<InputText> for InputMessageItemContentItem {
-    #[inline]
-    fn from(value: InputText) -> Self {
-        Self::InputText(value)
-    }
-}
-
-impl From<InputImage> for InputMessageItemContentItem {
-    #[inline]
-    fn from(value: InputImage) -> Self {
-        Self::InputImage(value)
-    }
-}
-
-impl From<InputFile> for InputMessageItemContentItem {
-    #[inline]
-    fn from(value: InputFile) -> Self {
-        Self::InputFile(value)
-    }
-}
-
-impl From<InputAudio> for InputMessageItemContentItem {
-    #[inline]
-    fn from(value: InputAudio) -> Self {
-        Self::InputAudio(value)
-    }
-}
-
-impl From<InputVideo> for InputMessageItemContentItem {
-    #[inline]
-    fn from(value: InputVideo) -> Self {
-        Self::InputVideo(value)
-    }
-}
-
-/// On whose behalf the message speaks; system and developer messages instruct, user messages ask.
-///
-/// At `InputMessageItem.role` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum InputMessageItemRole {
-    /// The value `user`.
-    User,
-    /// The value `system`.
-    System,
-    /// The value `developer`.
-    Developer,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(InputMessageItemRole {
-    User = "user",
-    System = "system",
-    Developer = "developer",
-});
-
-/// Result of a function, handed back to the model in answer to its call.
-///
-/// Schema `FunctionCallOutputItem` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct FunctionCallOutputItem {
-    /// Identifier of the function call being answered.
-    pub call_id: String,
-    /// What the function returned, as one string or as text, image and file parts.
-    pub output: FunctionCallOutputItemOutput,
-    /// Identifier of this output item; null when it has none.
-    pub id: Option<String>,
-    /// How far the output has got; null when not tracked.
-    pub status: Option<ToolCallStatus>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(FunctionCallOutputItem ["type" = "\"function_call_output\""] {
-    0 call_id: "call_id" Required,
-    1 output: "output" Required,
-    2 id: "id" Optional,
-    3 status: "status" Optional,
-});
-
-impl FunctionCallOutputItem {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(call_id: impl Into<String>, output: impl Into<FunctionCallOutputItemOutput>) -> Self {
-        Self { call_id: call_id.into(), output: output.into(), id: None, status: None, extra: Extra::new() }
-    }
-}
-
-wire_setters!(FunctionCallOutputItem {
-    id: into String,
-    status: into ToolCallStatus,
-});
-
-/// What `FunctionCallOutputItem.output[]` may be.
-///
-/// At `FunctionCallOutputItem.output[]` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum FunctionCallOutputItemOutputItem {
-    /// Text passed to the model as part of a Responses input message.
-    ///
-    /// `type` is `input_text`.
-    InputText(InputText),
-    /// Picture passed to the model as part of a Responses input message.
-    ///
-    /// `type` is `input_image`.
-    InputImage(InputImage),
-    /// File passed to the model as part of a Responses input message, given by content, identifier or URL.
-    ///
-    /// `type` is `input_file`.
-    InputFile(InputFile),
-    /// A value that fits none of these types, kept whole.
-    Unrecognized(Unrecognized),
-}
-
-wire_union!(FunctionCallOutputItemOutputItem {
-    tag "type" {
-        "input_file" => InputFile,
-        "input_image" => InputImage,
-        "input_text" => InputText,
-    }
-    objects {}
-    shapes {}
-    variants {
-        0 InputText,
-        1 InputImage,
-        2 InputFile,
-    }
-});
-
-impl From<InputText> for FunctionCallOutputItemOutputItem {
-    #[inline]
-    fn from(value: InputText) -> Self {
-        Self::InputText(value)
-    }
-}
-
-impl From<InputImage> for FunctionCallOutputItemOutputItem {
-    #[inline]
-    fn from(value: InputImage) -> Self {
-        Self::InputImage(value)
-    }
-}
-
-impl From<InputFile> for FunctionCallOutputItemOutputItem {
-    #[inline]
-    fn from(value: InputFile) -> Self {
-        Self::InputFile(value)
-    }
-}
-
-/// What the function returned, as one string or as text, image and file parts.
-///
-/// At `FunctionCallOutputItem.output` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum FunctionCallOutputItemOutput {
-    /// Plain text.
-    Text(String),
-    /// A list.
-    List(Vec<FunctionCallOutputItemOutputItem>),
-    /// A value that fits none of these types, kept whole.
-    Unrecognized(Unrecognized),
-}
-
-wire_union!(FunctionCallOutputItemOutput {
-    tag "" {}
-    objects {}
-    shapes {
-        Array(Object) => List,
-        String => Text,
-    }
-    variants {
-        0 Text,
-        1 List,
-    }
-});
-
-impl From<String> for FunctionCallOutputItemOutput {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
-
-impl From<&str> for FunctionCallOutputItemOutput {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
-
-impl From<Vec<FunctionCallOutputItemOutputItem>> for FunctionCallOutputItemOutput {
-    #[inline]
-    fn from(value: Vec<FunctionCallOutputItemOutputItem>) -> Self {
-        Self::List(value)
-    }
-}
-
-impl<const N: usize> From<[FunctionCallOutputItemOutputItem; N]> for FunctionCallOutputItemOutput {
-    #[inline]
-    fn from(value: [FunctionCallOutputItemOutputItem; N]) -> Self {
-        Self::List(value.into())
-    }
-}
 
 /// The object at `Inputs[]|message`.
 ///
@@ -862,9 +480,9 @@ pub struct OutputMessageInput {
     /// Identifier of this message within the response output.
     pub id: String,
     /// Distinguishes interim `commentary` from the `final_answer`; newer Codex models want it echoed on assistant messages, or quality may drop.
-    pub phase: Option<OutputMessagePhase>,
+    pub phase: Option<MessagePhase>,
     /// Tells whether the model has finished writing this message.
-    pub status: Option<OutputMessageStatus>,
+    pub status: Option<ItemStatus>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -886,54 +504,9 @@ impl OutputMessageInput {
 
 wire_setters!(OutputMessageInput {
     content: into OutputMessageInputContent,
-    phase: into OutputMessagePhase,
-    status: into OutputMessageStatus,
+    phase: into MessagePhase,
+    status: into ItemStatus,
 });
-
-/// What `Inputs[]|message.content[]` may be.
-///
-/// At `Inputs[]|message.content[]` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum OutputMessageInputContentItem {
-    /// Text part of an assistant message, with citations and optional token probabilities.
-    ///
-    /// `type` is `output_text`.
-    OutputText(ResponseOutputText),
-    /// Message part in which the model declines to answer.
-    ///
-    /// `type` is `refusal`.
-    Refusal(ResponsesRefusal),
-    /// A value that fits none of these types, kept whole.
-    Unrecognized(Unrecognized),
-}
-
-wire_union!(OutputMessageInputContentItem {
-    tag "type" {
-        "output_text" => OutputText,
-        "refusal" => Refusal,
-    }
-    objects {}
-    shapes {}
-    variants {
-        0 OutputText,
-        1 Refusal,
-    }
-});
-
-impl From<ResponseOutputText> for OutputMessageInputContentItem {
-    #[inline]
-    fn from(value: ResponseOutputText) -> Self {
-        Self::OutputText(value)
-    }
-}
-
-impl From<ResponsesRefusal> for OutputMessageInputContentItem {
-    #[inline]
-    fn from(value: ResponsesRefusal) -> Self {
-        Self::Refusal(value)
-    }
-}
 
 /// What the assistant said: content parts, or plain text.
 ///
@@ -944,7 +517,7 @@ pub enum OutputMessageInputContent {
     /// Plain text.
     Text(String),
     /// A list.
-    List(Vec<OutputMessageInputContentItem>),
+    List(Vec<OutputMessageContentPart>),
     /// A value that fits none of these types, kept whole.
     Unrecognized(Unrecognized),
 }
@@ -962,31 +535,26 @@ wire_union!(OutputMessageInputContent {
     }
 });
 
-impl From<String> for OutputMessageInputContent {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
+wire_text!(OutputMessageInputContent, text => Self::Text(text));
 
-impl From<&str> for OutputMessageInputContent {
+impl From<Vec<OutputMessageContentPart>> for OutputMessageInputContent {
     #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
-
-impl From<Vec<OutputMessageInputContentItem>> for OutputMessageInputContent {
-    #[inline]
-    fn from(value: Vec<OutputMessageInputContentItem>) -> Self {
+    fn from(value: Vec<OutputMessageContentPart>) -> Self {
         Self::List(value)
     }
 }
 
-impl<const N: usize> From<[OutputMessageInputContentItem; N]> for OutputMessageInputContent {
+impl<T: Into<OutputMessageContentPart>, const N: usize> From<[T; N]> for OutputMessageInputContent {
     #[inline]
-    fn from(value: [OutputMessageInputContentItem; N]) -> Self {
-        Self::List(value.into())
+    fn from(value: [T; N]) -> Self {
+        Self::List(value.into_iter().map(Into::into).collect())
+    }
+}
+
+impl From<OutputMessageContentPart> for OutputMessageInputContent {
+    #[inline]
+    fn from(value: OutputMessageContentPart) -> Self {
+        Self::List(vec![value])
     }
 }
 
@@ -1003,7 +571,7 @@ pub struct LocalShellCallItem {
     /// Identifier of this item in the conversation.
     pub id: String,
     /// How far the shell call has come.
-    pub status: ToolCallStatus,
+    pub status: ItemStatus,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -1022,7 +590,7 @@ impl LocalShellCallItem {
         action: impl Into<LocalShellCallItemAction>,
         call_id: impl Into<String>,
         id: impl Into<String>,
-        status: impl Into<ToolCallStatus>,
+        status: impl Into<ItemStatus>,
     ) -> Self {
         Self {
             action: action.into(),
@@ -1067,12 +635,12 @@ wire_struct!(LocalShellCallItemAction ["type" = "\"exec\""] {
 impl LocalShellCallItemAction {
     /// With what the API requires.
     #[inline]
-    pub fn new(
-        command: impl IntoIterator<Item = impl Into<String>>,
+    pub fn new<Command>(
+        command: impl IntoList<String, Command>,
         env: impl Into<Secret<BTreeMap<String, String>>>,
     ) -> Self {
         Self {
-            command: command.into_iter().map(Into::into).collect(),
+            command: command.into_list(),
             env: env.into(),
             timeout_ms: None,
             user: None,
@@ -1083,7 +651,7 @@ impl LocalShellCallItemAction {
 }
 
 wire_setters!(LocalShellCallItemAction {
-    timeout_ms: exact i64,
+    timeout_ms: number i64,
     user: into String,
     working_directory: into String,
 });
@@ -1099,7 +667,7 @@ pub struct LocalShellCallOutputItem {
     /// Result of the command, as a string of JSON or plain text.
     pub output: String,
     /// How far the shell call has come; null when not stated.
-    pub status: Option<ToolCallStatus>,
+    pub status: Option<ItemStatus>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -1119,7 +687,7 @@ impl LocalShellCallOutputItem {
 }
 
 wire_setters!(LocalShellCallOutputItem {
-    status: into ToolCallStatus,
+    status: into ItemStatus,
 });
 
 /// Input or output item recording that the model asked to run commands in a shell; successor of the local shell call.
@@ -1129,7 +697,7 @@ wire_setters!(LocalShellCallOutputItem {
 #[non_exhaustive]
 pub struct ShellCallItem {
     /// Commands to run, with their optional limits on time and output.
-    pub action: ShellCallItemAction,
+    pub action: ShellAction,
     /// Ties the call to the `ShellCallOutputItem` that answers it.
     pub call_id: String,
     /// Unparsed argument text the model produced; send it back untouched with the history so that provider prompt caches still match.
@@ -1139,7 +707,7 @@ pub struct ShellCallItem {
     /// Identifier of the item itself; null or absent when it has none yet.
     pub id: Option<String>,
     /// Progress of the call; null when it was not reported.
-    pub status: Option<ToolCallStatus>,
+    pub status: Option<ItemStatus>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -1156,7 +724,7 @@ wire_struct!(ShellCallItem ["type" = "\"shell_call\""] {
 impl ShellCallItem {
     /// With what the API requires.
     #[inline]
-    pub fn new(action: impl Into<ShellCallItemAction>, call_id: impl Into<String>) -> Self {
+    pub fn new(action: impl Into<ShellAction>, call_id: impl Into<String>) -> Self {
         Self {
             action: action.into(),
             call_id: call_id.into(),
@@ -1173,47 +741,7 @@ wire_setters!(ShellCallItem {
     arguments: into String,
     environment: into Json,
     id: into String,
-    status: into ToolCallStatus,
-});
-
-/// Commands to run, with their optional limits on time and output.
-///
-/// At `ShellCallItem.action` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct ShellCallItemAction {
-    /// Command lines the model wants the shell to run.
-    pub commands: Vec<String>,
-    /// Cap on how much captured output goes back to the model; null sets none.
-    pub max_output_length: Option<i64>,
-    /// Time allowed for the commands, in milliseconds; null sets no explicit limit.
-    pub timeout_ms: Option<i64>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(ShellCallItemAction {
-    0 commands: "commands" Required,
-    1 max_output_length: "max_output_length" Optional,
-    2 timeout_ms: "timeout_ms" Optional,
-});
-
-impl ShellCallItemAction {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(commands: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        Self {
-            commands: commands.into_iter().map(Into::into).collect(),
-            max_output_length: None,
-            timeout_ms: None,
-            extra: Extra::new(),
-        }
-    }
-}
-
-wire_setters!(ShellCallItemAction {
-    max_output_length: exact i64,
-    timeout_ms: exact i64,
+    status: into ItemStatus,
 });
 
 /// Item that carries the results of a `ShellCallItem` back to the model.
@@ -1231,13 +759,13 @@ pub struct ShellCallOutputItem {
     /// Why the sandbox could not run the commands; repeat it from the item that reported the failure.
     pub error: Option<String>,
     /// Files that the commands created or changed, most recent first; download them from the container.
-    pub files: Option<Vec<ShellCallOutputItemFile>>,
+    pub files: Option<Vec<ToolOutputFile>>,
     /// Identifier of the output item; null or absent when none was assigned.
     pub id: Option<String>,
     /// Cap on captured output that was in force for the call; null when none was.
     pub max_output_length: Option<i64>,
     /// Progress of the output item; null when it was not reported.
-    pub status: Option<ToolCallStatus>,
+    pub status: Option<ItemStatus>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -1256,13 +784,10 @@ wire_struct!(ShellCallOutputItem ["type" = "\"shell_call_output\""] {
 impl ShellCallOutputItem {
     /// With what the API requires.
     #[inline]
-    pub fn new(
-        call_id: impl Into<String>,
-        output: impl IntoIterator<Item = impl Into<ShellCallOutputContent>>,
-    ) -> Self {
+    pub fn new<Output>(call_id: impl Into<String>, output: impl IntoList<ShellCallOutputContent, Output>) -> Self {
         Self {
             call_id: call_id.into(),
-            output: output.into_iter().map(Into::into).collect(),
+            output: output.into_list(),
             container_id: None,
             error: None,
             files: None,
@@ -1277,62 +802,11 @@ impl ShellCallOutputItem {
 wire_setters!(ShellCallOutputItem {
     container_id: into String,
     error: into String,
-    files: list ShellCallOutputItemFile,
+    files: list ToolOutputFile,
     id: into String,
-    max_output_length: exact i64,
-    status: into ToolCallStatus,
+    max_output_length: number i64,
+    status: into ItemStatus,
 });
-
-/// The object at `ShellCallOutputItem.files[]`.
-///
-/// At `ShellCallOutputItem.files[]` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct ShellCallOutputItemFile {
-    /// Container that holds the file; download requests need it together with `file_id`.
-    pub container_id: String,
-    /// Index in the text at which the citation of the file ends.
-    pub end_index: i64,
-    /// Identifier of the file within its container; use it to download the content.
-    pub file_id: String,
-    /// Name of the file, to show to people or to save it under.
-    pub filename: String,
-    /// Index in the text at which the citation of the file begins.
-    pub start_index: i64,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(ShellCallOutputItemFile ["type" = "\"container_file_citation\""] {
-    0 container_id: "container_id" Required,
-    1 end_index: "end_index" Required,
-    2 file_id: "file_id" Required,
-    3 filename: "filename" Required,
-    4 start_index: "start_index" Required,
-});
-
-impl ShellCallOutputItemFile {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(
-        container_id: impl Into<String>,
-        end_index: i64,
-        file_id: impl Into<String>,
-        filename: impl Into<String>,
-        start_index: i64,
-    ) -> Self {
-        Self {
-            container_id: container_id.into(),
-            end_index,
-            file_id: file_id.into(),
-            filename: filename.into(),
-            start_index,
-            extra: Extra::new(),
-        }
-    }
-}
-
-wire_setters!(ShellCallOutputItemFile {});
 
 /// Records which tools an MCP server was found to offer.
 ///
@@ -1362,15 +836,15 @@ wire_struct!(McpListToolsItem ["type" = "\"mcp_list_tools\""] {
 impl McpListToolsItem {
     /// With what the API requires.
     #[inline]
-    pub fn new(
+    pub fn new<Tools>(
         id: impl Into<String>,
         server_label: impl Into<String>,
-        tools: impl IntoIterator<Item = impl Into<McpListToolsItemTool>>,
+        tools: impl IntoList<McpListToolsItemTool, Tools>,
     ) -> Self {
         Self {
             id: id.into(),
             server_label: server_label.into(),
-            tools: tools.into_iter().map(Into::into).collect(),
+            tools: tools.into_list(),
             error: None,
             extra: Extra::new(),
         }
@@ -1588,8 +1062,8 @@ wire_struct!(McpProtocolError ["type" = "\"mcp_protocol_error\""] {
 impl McpProtocolError {
     /// With what the API requires.
     #[inline]
-    pub fn new(code: i64, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), extra: Extra::new() }
+    pub fn new(code: impl IntoNumber<i64>, message: impl Into<String>) -> Self {
+        Self { code: code.into_number(), message: message.into(), extra: Extra::new() }
     }
 }
 
@@ -1645,8 +1119,8 @@ wire_struct!(McpHttpError ["type" = "\"http_error\""] {
 impl McpHttpError {
     /// With what the API requires.
     #[inline]
-    pub fn new(code: i64, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), extra: Extra::new() }
+    pub fn new(code: impl IntoNumber<i64>, message: impl Into<String>) -> Self {
+        Self { code: code.into_number(), message: message.into(), extra: Extra::new() }
     }
 }
 
@@ -1694,19 +1168,7 @@ wire_union!(McpToolCallError {
     }
 });
 
-impl From<String> for McpToolCallError {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
-
-impl From<&str> for McpToolCallError {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
+wire_text!(McpToolCallError, text => Self::Text(text));
 
 impl From<McpProtocolError> for McpToolCallError {
     #[inline]
@@ -1729,208 +1191,11 @@ impl From<McpHttpError> for McpToolCallError {
     }
 }
 
-/// Call to a custom tool, such as `apply_patch` in Codex, whose input is plain text that needs no JSON parsing.
-///
-/// Schema `CustomToolCallItem` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct CustomToolCallItem {
-    /// Identifier to repeat on the output item that answers this call.
-    pub call_id: String,
-    /// Raw text that the model wrote for the tool; do not assume that it is JSON.
-    pub input: String,
-    /// Name of the custom tool that was called, as declared in the request.
-    pub name: String,
-    /// Whether the model may go on with its turn without the result of this call; send the output in a following request, under the same `call_id`.
-    pub r#async: Option<bool>,
-    /// Identifier of the item; null when it has none.
-    pub id: Option<String>,
-    /// Tool group that `name` belongs to, for instance one MCP server; null for ungrouped tools.
-    pub namespace: Option<String>,
-    /// How far the call has come.
-    pub status: Option<ToolCallStatus>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(CustomToolCallItem ["type" = "\"custom_tool_call\""] {
-    0 call_id: "call_id" Required,
-    1 input: "input" Required,
-    2 name: "name" Required,
-    3 r#async: "async" Optional,
-    4 id: "id" Optional,
-    5 namespace: "namespace" Optional,
-    6 status: "status" Optional,
-});
-
-impl CustomToolCallItem {
-    /// With what the API requires.
+impl McpToolCallError {
+    /// Returns the object whose `type` is `mcp_tool_execution_error`, without further settings; [`McpToolExecutionError`] has those.
     #[inline]
-    pub fn new(call_id: impl Into<String>, input: impl Into<String>, name: impl Into<String>) -> Self {
-        Self {
-            call_id: call_id.into(),
-            input: input.into(),
-            name: name.into(),
-            r#async: None,
-            id: None,
-            namespace: None,
-            status: None,
-            extra: Extra::new(),
-        }
-    }
-}
-
-wire_setters!(CustomToolCallItem {
-    r#async: exact bool,
-    id: into String,
-    namespace: into String,
-    status: into ToolCallStatus,
-});
-
-/// Result of a custom tool, handed back to the model in answer to its call.
-///
-/// Schema `CustomToolCallOutputItem` of the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct CustomToolCallOutputItem {
-    /// Identifier of the custom tool call being answered.
-    pub call_id: String,
-    /// What the tool returned, as one string or as text, image and file parts.
-    pub output: CustomToolCallOutputItemOutput,
-    /// Identifier of this output item within the conversation.
-    pub id: Option<String>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(CustomToolCallOutputItem ["type" = "\"custom_tool_call_output\""] {
-    0 call_id: "call_id" Required,
-    1 output: "output" Required,
-    2 id: "id" Optional,
-});
-
-impl CustomToolCallOutputItem {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(call_id: impl Into<String>, output: impl Into<CustomToolCallOutputItemOutput>) -> Self {
-        Self { call_id: call_id.into(), output: output.into(), id: None, extra: Extra::new() }
-    }
-}
-
-wire_setters!(CustomToolCallOutputItem {
-    id: into String,
-});
-
-/// What `CustomToolCallOutputItem.output[]` may be.
-///
-/// At `CustomToolCallOutputItem.output[]` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum CustomToolCallOutputItemOutputItem {
-    /// Text passed to the model as part of a Responses input message.
-    ///
-    /// `type` is `input_text`.
-    InputText(InputText),
-    /// Picture passed to the model as part of a Responses input message.
-    ///
-    /// `type` is `input_image`.
-    InputImage(InputImage),
-    /// File passed to the model as part of a Responses input message, given by content, identifier or URL.
-    ///
-    /// `type` is `input_file`.
-    InputFile(InputFile),
-    /// A value that fits none of these types, kept whole.
-    Unrecognized(Unrecognized),
-}
-
-wire_union!(CustomToolCallOutputItemOutputItem {
-    tag "type" {
-        "input_file" => InputFile,
-        "input_image" => InputImage,
-        "input_text" => InputText,
-    }
-    objects {}
-    shapes {}
-    variants {
-        0 InputText,
-        1 InputImage,
-        2 InputFile,
-    }
-});
-
-impl From<InputText> for CustomToolCallOutputItemOutputItem {
-    #[inline]
-    fn from(value: InputText) -> Self {
-        Self::InputText(value)
-    }
-}
-
-impl From<InputImage> for CustomToolCallOutputItemOutputItem {
-    #[inline]
-    fn from(value: InputImage) -> Self {
-        Self::InputImage(value)
-    }
-}
-
-impl From<InputFile> for CustomToolCallOutputItemOutputItem {
-    #[inline]
-    fn from(value: InputFile) -> Self {
-        Self::InputFile(value)
-    }
-}
-
-/// What the tool returned, as one string or as text, image and file parts.
-///
-/// At `CustomToolCallOutputItem.output` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum CustomToolCallOutputItemOutput {
-    /// Plain text.
-    Text(String),
-    /// A list.
-    List(Vec<CustomToolCallOutputItemOutputItem>),
-    /// A value that fits none of these types, kept whole.
-    Unrecognized(Unrecognized),
-}
-
-wire_union!(CustomToolCallOutputItemOutput {
-    tag "" {}
-    objects {}
-    shapes {
-        Array(Object) => List,
-        String => Text,
-    }
-    variants {
-        0 Text,
-        1 List,
-    }
-});
-
-impl From<String> for CustomToolCallOutputItemOutput {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
-
-impl From<&str> for CustomToolCallOutputItemOutput {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
-
-impl From<Vec<CustomToolCallOutputItemOutputItem>> for CustomToolCallOutputItemOutput {
-    #[inline]
-    fn from(value: Vec<CustomToolCallOutputItemOutputItem>) -> Self {
-        Self::List(value)
-    }
-}
-
-impl<const N: usize> From<[CustomToolCallOutputItemOutputItem; N]> for CustomToolCallOutputItemOutput {
-    #[inline]
-    fn from(value: [CustomToolCallOutputItemOutputItem; N]) -> Self {
-        Self::List(value.into())
+    pub fn mcp_tool_execution_error() -> Self {
+        Self::McpToolExecutionError(McpToolExecutionError::new())
     }
 }
 
@@ -2032,7 +1297,7 @@ pub struct AdditionalToolsItem {
     /// Conversation role on whose behalf the tools are introduced.
     pub role: AdditionalToolsItemRole,
     /// Definitions of the tools to add: functions, hosted server tools, or other tool kinds.
-    pub tools: Vec<AdditionalToolsItemTool>,
+    pub tools: Vec<ResponsesTool>,
     /// Identifier of this input item; null or absent when the client did not assign one.
     pub id: Option<String>,
     /// Members beyond the typed ones; see [`Extra`].
@@ -2048,11 +1313,8 @@ wire_struct!(AdditionalToolsItem ["type" = "\"additional_tools\""] {
 impl AdditionalToolsItem {
     /// With what the API requires.
     #[inline]
-    pub fn new(
-        role: impl Into<AdditionalToolsItemRole>,
-        tools: impl IntoIterator<Item = impl Into<AdditionalToolsItemTool>>,
-    ) -> Self {
-        Self { role: role.into(), tools: tools.into_iter().map(Into::into).collect(), id: None, extra: Extra::new() }
+    pub fn new<Tools>(role: impl Into<AdditionalToolsItemRole>, tools: impl IntoList<ResponsesTool, Tools>) -> Self {
+        Self { role: role.into(), tools: tools.into_list(), id: None, extra: Extra::new() }
     }
 }
 
@@ -2097,197 +1359,6 @@ wire_enum!(AdditionalToolsItemRole {
     Tool = "tool",
 });
 
-/// The object at `AdditionalToolsItem.tools[]|function`.
-///
-/// At `AdditionalToolsItem.tools[]|function` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct AdditionalToolsItemToolFunction {
-    /// Identifier the model calls the function by.
-    pub name: String,
-    /// JSON Schema of the arguments object; `null` for a function without arguments.
-    pub parameters: Option<JsonObject>,
-    /// Explains what the function does, so the model knows when to call it.
-    pub description: Option<String>,
-    /// Forces the generated arguments to obey the declared schema exactly.
-    pub strict: Option<bool>,
-    /// Who may invoke the function: the model itself, code it writes, or both.
-    pub allowed_callers: Option<Vec<AllowedCaller>>,
-    /// Whether the model may continue before the result arrives; your program still runs the function and sends the output later, under the same `call_id`.
-    pub r#async: Option<bool>,
-    /// Keeps the definition of this function out of the prompt until a tool search asks for it.
-    pub defer_loading: Option<bool>,
-    /// JSON Schema describing what the function returns; null when unspecified.
-    pub output_schema: Option<JsonObject>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(AdditionalToolsItemToolFunction ["type" = "\"function\""] {
-    0 name: "name" Required,
-    1 parameters: "parameters" Nullable,
-    2 description: "description" Optional,
-    3 strict: "strict" Optional,
-    4 allowed_callers: "allowed_callers" Optional,
-    5 r#async: "async" Optional,
-    6 defer_loading: "defer_loading" Optional,
-    7 output_schema: "output_schema" Optional,
-});
-
-impl AdditionalToolsItemToolFunction {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(name: impl Into<String>) -> Self {
-        Self {
-            name: name.into(),
-            parameters: None,
-            description: None,
-            strict: None,
-            allowed_callers: None,
-            r#async: None,
-            defer_loading: None,
-            output_schema: None,
-            extra: Extra::new(),
-        }
-    }
-}
-
-wire_setters!(AdditionalToolsItemToolFunction {
-    parameters: into JsonObject,
-    description: into String,
-    strict: exact bool,
-    allowed_callers: list AllowedCaller,
-    r#async: exact bool,
-    defer_loading: exact bool,
-    output_schema: into JsonObject,
-});
-
-/// Server tool, run by OpenRouter, that lets the model look up and filter the models in the catalogue.
-///
-/// Schema `SearchModelsServerTool_OpenRouter` of the API document.
-#[doc(alias = "SearchModelsServerTool_OpenRouter")]
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct SearchModelsServerToolOpenRouter {
-    /// Optional settings for the model search, such as how many hits come back.
-    pub parameters: Option<SearchModelsServerToolConfig>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(SearchModelsServerToolOpenRouter ["type" = "\"openrouter:experimental__search_models\""] {
-    0 parameters: "parameters" Optional,
-});
-
-impl SearchModelsServerToolOpenRouter {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(SearchModelsServerToolOpenRouter {
-    parameters: into SearchModelsServerToolConfig,
-});
-
-/// Server tool, run by OpenRouter, with which the model looks up current facts on the web.
-///
-/// Schema `WebSearchServerTool_OpenRouter` of the API document.
-#[doc(alias = "WebSearchServerTool_OpenRouter")]
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct WebSearchServerToolOpenRouter {
-    /// Optional settings: the engine, domains, location and limits on results.
-    pub parameters: Option<WebSearchServerToolConfig>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(WebSearchServerToolOpenRouter ["type" = "\"openrouter:web_search\""] {
-    0 parameters: "parameters" Optional,
-});
-
-impl WebSearchServerToolOpenRouter {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(WebSearchServerToolOpenRouter {
-    parameters: into WebSearchServerToolConfig,
-});
-
-/// Settings of the `openrouter:web_search` tool: engine, domains, location and limits.
-///
-/// Schema `WebSearchServerToolConfig` of the API document.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct WebSearchServerToolConfig {
-    /// Keeps only hits from these domains; exclusive with `excluded_domains`, and a few native providers cannot do it.
-    pub allowed_domains: Option<Vec<String>>,
-    /// Picks the engine that answers the queries.
-    pub engine: Option<WebSearchToolEngine>,
-    /// Drops hits from these domains; exclusive with `allowed_domains`, and only some native providers can do it.
-    pub excluded_domains: Option<Vec<String>>,
-    /// Precise cap, in characters, on the text kept per hit with Exa, Parallel or Perplexity; native search and Firecrawl disregard it.
-    pub max_characters: Option<i64>,
-    /// How many hits one search returns, five when omitted; native search disregards it and Perplexity clamps it to 20.
-    pub max_results: Option<i64>,
-    /// Caps the hits of all searches in a request together, 50 when omitted; reins in cost and context in long agent loops.
-    pub max_total_results: Option<i64>,
-    /// How often the model may search per request before it gets errors; among native providers only Anthropic heeds it.
-    pub max_uses: Option<i64>,
-    /// Speed and depth of the search, in the terms of the engine in use.
-    pub mode: Option<WebSearchMode>,
-    /// How much text to keep from the hits; see `max_characters` for a precise cap.
-    pub search_context_size: Option<SearchQualityLevel>,
-    /// Rough whereabouts of the user, to favour local hits.
-    pub user_location: Option<WebSearchUserLocationServerTool>,
-    /// Adds posts from X to native web search on SpaceXAI endpoints, at a separate charge; omit it to leave X out.
-    pub x_search: Option<XSearchOptions>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(WebSearchServerToolConfig {
-    0 allowed_domains: "allowed_domains" Optional,
-    1 engine: "engine" Optional,
-    2 excluded_domains: "excluded_domains" Optional,
-    3 max_characters: "max_characters" Optional,
-    4 max_results: "max_results" Optional,
-    5 max_total_results: "max_total_results" Optional,
-    6 max_uses: "max_uses" Optional,
-    7 mode: "mode" Optional,
-    8 search_context_size: "search_context_size" Optional,
-    9 user_location: "user_location" Optional,
-    10 x_search: "x_search" Optional,
-});
-
-impl WebSearchServerToolConfig {
-    /// Without members.
-    #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-wire_setters!(WebSearchServerToolConfig {
-    allowed_domains: list String,
-    engine: into WebSearchToolEngine,
-    excluded_domains: list String,
-    max_characters: exact i64,
-    max_results: exact i64,
-    max_total_results: exact i64,
-    max_uses: exact i64,
-    mode: into WebSearchMode,
-    search_context_size: into SearchQualityLevel,
-    user_location: into WebSearchUserLocationServerTool,
-    x_search: into XSearchOptions,
-});
-
 /// Hosted tool that checks V4A diffs for creating, updating and deleting files; works on the Responses API only.
 ///
 /// Schema `ApplyPatchServerTool_OpenRouter` of the API document.
@@ -2324,7 +1395,7 @@ wire_setters!(ApplyPatchServerToolOpenRouter {
 #[non_exhaustive]
 pub struct ApplyPatchServerToolConfig {
     /// Who handles patches: the provider's native tool or OpenRouter's validator.
-    pub engine: Option<ApplyPatchEngine>,
+    pub engine: Option<ToolEngine>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -2342,30 +1413,7 @@ impl ApplyPatchServerToolConfig {
 }
 
 wire_setters!(ApplyPatchServerToolConfig {
-    engine: into ApplyPatchEngine,
-});
-
-/// Chooses between the provider's own patch tool, which streams diffs, and OpenRouter's validator, which sends each diff whole.
-///
-/// Schema `ApplyPatchEngineEnum` of the API document.
-#[doc(alias = "ApplyPatchEngineEnum")]
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ApplyPatchEngine {
-    /// Native where the endpoint supports it, else OpenRouter's validator.
-    Auto,
-    /// Prefer native passthrough; unsupported endpoints still get the validator.
-    Native,
-    /// Always use OpenRouter's validator.
-    OpenRouter,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(ApplyPatchEngine {
-    Auto = "auto",
-    Native = "native",
-    OpenRouter = "openrouter",
+    engine: into ToolEngine,
 });
 
 /// What `AdditionalToolsItem.tools[]` may be.
@@ -2373,11 +1421,11 @@ wire_enum!(ApplyPatchEngine {
 /// At `AdditionalToolsItem.tools[]` in the API document.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum AdditionalToolsItemTool {
+pub enum ResponsesTool {
     /// One of the forms this value may have.
     ///
     /// `type` is `function`.
-    Function(AdditionalToolsItemToolFunction),
+    Function(ResponsesFunctionTool),
     /// Web search tool under its undated preview type name, as older Responses clients send it.
     ///
     /// `type` is `web_search_preview`.
@@ -2458,18 +1506,18 @@ pub enum AdditionalToolsItemTool {
     ///
     /// `type` is `openrouter:image_generation`.
     OpenRouterImageGeneration(ImageGenerationServerToolOpenRouter),
-    /// Server tool, run by OpenRouter, that lets the model look up and filter the models in the catalogue.
+    /// Lets the model look through the OpenRouter catalogue for suitable models; OpenRouter runs the search.
     ///
     /// `type` is `openrouter:experimental__search_models`.
-    OpenRouterExperimentalSearchModels(SearchModelsServerToolOpenRouter),
+    OpenRouterExperimentalSearchModels(SearchModelsServerTool),
     /// Server tool, run by OpenRouter, that reads a web page or PDF at a given address in full.
     ///
     /// `type` is `openrouter:web_fetch`.
     OpenRouterWebFetch(WebFetchServerTool),
-    /// Server tool, run by OpenRouter, with which the model looks up current facts on the web.
+    /// Tool definition that lets the model search the web for fresh information; OpenRouter runs it on the server.
     ///
     /// `type` is `openrouter:web_search`.
-    OpenRouterWebSearch(Box<WebSearchServerToolOpenRouter>),
+    OpenRouterWebSearch(Box<OpenRouterWebSearchServerTool>),
     /// Hosted tool that checks V4A diffs for creating, updating and deleting files; works on the Responses API only.
     ///
     /// `type` is `openrouter:apply_patch`.
@@ -2490,7 +1538,7 @@ pub enum AdditionalToolsItemTool {
     Unrecognized(Unrecognized),
 }
 
-wire_union!(AdditionalToolsItemTool {
+wire_union!(ResponsesTool {
     tag "type" {
         "apply_patch" => ApplyPatch,
         "code_interpreter" => CodeInterpreter,
@@ -2555,199 +1603,329 @@ wire_union!(AdditionalToolsItemTool {
     }
 });
 
-impl From<AdditionalToolsItemToolFunction> for AdditionalToolsItemTool {
+wire_text!(ResponsesTool, text => of_tag("type", text));
+
+impl From<ResponsesFunctionTool> for ResponsesTool {
     #[inline]
-    fn from(value: AdditionalToolsItemToolFunction) -> Self {
+    fn from(value: ResponsesFunctionTool) -> Self {
         Self::Function(value)
     }
 }
 
-impl From<PreviewWebSearchServerTool> for AdditionalToolsItemTool {
+impl From<PreviewWebSearchServerTool> for ResponsesTool {
     #[inline]
     fn from(value: PreviewWebSearchServerTool) -> Self {
         Self::WebSearchPreview(Box::new(value))
     }
 }
 
-impl From<Preview20250311WebSearchServerTool> for AdditionalToolsItemTool {
+impl From<Preview20250311WebSearchServerTool> for ResponsesTool {
     #[inline]
     fn from(value: Preview20250311WebSearchServerTool) -> Self {
         Self::WebSearchPreview2025_03_11(Box::new(value))
     }
 }
 
-impl From<LegacyWebSearchServerTool> for AdditionalToolsItemTool {
+impl From<LegacyWebSearchServerTool> for ResponsesTool {
     #[inline]
     fn from(value: LegacyWebSearchServerTool) -> Self {
         Self::WebSearch(Box::new(value))
     }
 }
 
-impl From<WebSearchServerTool> for AdditionalToolsItemTool {
+impl From<WebSearchServerTool> for ResponsesTool {
     #[inline]
     fn from(value: WebSearchServerTool) -> Self {
         Self::WebSearch2025_08_26(Box::new(value))
     }
 }
 
-impl From<FileSearchServerTool> for AdditionalToolsItemTool {
+impl From<FileSearchServerTool> for ResponsesTool {
     #[inline]
     fn from(value: FileSearchServerTool) -> Self {
         Self::FileSearch(Box::new(value))
     }
 }
 
-impl From<ComputerUseServerTool> for AdditionalToolsItemTool {
+impl From<ComputerUseServerTool> for ResponsesTool {
     #[inline]
     fn from(value: ComputerUseServerTool) -> Self {
         Self::ComputerUsePreview(value)
     }
 }
 
-impl From<CodeInterpreterServerTool> for AdditionalToolsItemTool {
+impl From<CodeInterpreterServerTool> for ResponsesTool {
     #[inline]
     fn from(value: CodeInterpreterServerTool) -> Self {
         Self::CodeInterpreter(value)
     }
 }
 
-impl From<McpServerTool> for AdditionalToolsItemTool {
+impl From<McpServerTool> for ResponsesTool {
     #[inline]
     fn from(value: McpServerTool) -> Self {
         Self::Mcp(Box::new(value))
     }
 }
 
-impl From<ImageGenerationServerTool> for AdditionalToolsItemTool {
+impl From<ImageGenerationServerTool> for ResponsesTool {
     #[inline]
     fn from(value: ImageGenerationServerTool) -> Self {
         Self::ImageGeneration(Box::new(value))
     }
 }
 
-impl From<CodexLocalShellTool> for AdditionalToolsItemTool {
+impl From<CodexLocalShellTool> for ResponsesTool {
     #[inline]
     fn from(value: CodexLocalShellTool) -> Self {
         Self::LocalShell(value)
     }
 }
 
-impl From<ShellServerTool> for AdditionalToolsItemTool {
+impl From<ShellServerTool> for ResponsesTool {
     #[inline]
     fn from(value: ShellServerTool) -> Self {
         Self::Shell(value)
     }
 }
 
-impl From<ApplyPatchServerTool> for AdditionalToolsItemTool {
+impl From<ApplyPatchServerTool> for ResponsesTool {
     #[inline]
     fn from(value: ApplyPatchServerTool) -> Self {
         Self::ApplyPatch(value)
     }
 }
 
-impl From<CustomTool> for AdditionalToolsItemTool {
+impl From<CustomTool> for ResponsesTool {
     #[inline]
     fn from(value: CustomTool) -> Self {
         Self::Custom(value)
     }
 }
 
-impl From<NamespaceTool> for AdditionalToolsItemTool {
+impl From<NamespaceTool> for ResponsesTool {
     #[inline]
     fn from(value: NamespaceTool) -> Self {
         Self::Namespace(value)
     }
 }
 
-impl From<AdvisorServerToolOpenRouter> for AdditionalToolsItemTool {
+impl From<AdvisorServerToolOpenRouter> for ResponsesTool {
     #[inline]
     fn from(value: AdvisorServerToolOpenRouter) -> Self {
         Self::OpenRouterAdvisor(Box::new(value))
     }
 }
 
-impl From<SubagentServerToolOpenRouter> for AdditionalToolsItemTool {
+impl From<SubagentServerToolOpenRouter> for ResponsesTool {
     #[inline]
     fn from(value: SubagentServerToolOpenRouter) -> Self {
         Self::OpenRouterSubagent(Box::new(value))
     }
 }
 
-impl From<DatetimeServerTool> for AdditionalToolsItemTool {
+impl From<DatetimeServerTool> for ResponsesTool {
     #[inline]
     fn from(value: DatetimeServerTool) -> Self {
         Self::OpenRouterDatetime(value)
     }
 }
 
-impl From<FilesServerTool> for AdditionalToolsItemTool {
+impl From<FilesServerTool> for ResponsesTool {
     #[inline]
     fn from(value: FilesServerTool) -> Self {
         Self::OpenRouterFiles(value)
     }
 }
 
-impl From<FusionServerToolOpenRouter> for AdditionalToolsItemTool {
+impl From<FusionServerToolOpenRouter> for ResponsesTool {
     #[inline]
     fn from(value: FusionServerToolOpenRouter) -> Self {
         Self::OpenRouterFusion(Box::new(value))
     }
 }
 
-impl From<ImageGenerationServerToolOpenRouter> for AdditionalToolsItemTool {
+impl From<ImageGenerationServerToolOpenRouter> for ResponsesTool {
     #[inline]
     fn from(value: ImageGenerationServerToolOpenRouter) -> Self {
         Self::OpenRouterImageGeneration(value)
     }
 }
 
-impl From<SearchModelsServerToolOpenRouter> for AdditionalToolsItemTool {
+impl From<SearchModelsServerTool> for ResponsesTool {
     #[inline]
-    fn from(value: SearchModelsServerToolOpenRouter) -> Self {
+    fn from(value: SearchModelsServerTool) -> Self {
         Self::OpenRouterExperimentalSearchModels(value)
     }
 }
 
-impl From<WebFetchServerTool> for AdditionalToolsItemTool {
+impl From<WebFetchServerTool> for ResponsesTool {
     #[inline]
     fn from(value: WebFetchServerTool) -> Self {
         Self::OpenRouterWebFetch(value)
     }
 }
 
-impl From<WebSearchServerToolOpenRouter> for AdditionalToolsItemTool {
+impl From<OpenRouterWebSearchServerTool> for ResponsesTool {
     #[inline]
-    fn from(value: WebSearchServerToolOpenRouter) -> Self {
+    fn from(value: OpenRouterWebSearchServerTool) -> Self {
         Self::OpenRouterWebSearch(Box::new(value))
     }
 }
 
-impl From<ApplyPatchServerToolOpenRouter> for AdditionalToolsItemTool {
+impl From<ApplyPatchServerToolOpenRouter> for ResponsesTool {
     #[inline]
     fn from(value: ApplyPatchServerToolOpenRouter) -> Self {
         Self::OpenRouterApplyPatch(value)
     }
 }
 
-impl From<BashServerTool> for AdditionalToolsItemTool {
+impl From<BashServerTool> for ResponsesTool {
     #[inline]
     fn from(value: BashServerTool) -> Self {
         Self::OpenRouterBash(Box::new(value))
     }
 }
 
-impl From<ShellServerToolOpenRouter> for AdditionalToolsItemTool {
+impl From<ShellServerToolOpenRouter> for ResponsesTool {
     #[inline]
     fn from(value: ShellServerToolOpenRouter) -> Self {
         Self::OpenRouterShell(Box::new(value))
     }
 }
 
-impl From<ToolSearchServerTool> for AdditionalToolsItemTool {
+impl From<ToolSearchServerTool> for ResponsesTool {
     #[inline]
     fn from(value: ToolSearchServerTool) -> Self {
         Self::OpenRouterToolSearch(value)
+    }
+}
+
+impl ResponsesTool {
+    /// Returns the object whose `type` is `apply_patch`, without further settings; [`ApplyPatchServerTool`] has those.
+    #[inline]
+    pub fn apply_patch() -> Self {
+        Self::ApplyPatch(ApplyPatchServerTool::new())
+    }
+
+    /// Returns the object whose `type` is `image_generation`, without further settings; [`ImageGenerationServerTool`] has those.
+    #[inline]
+    pub fn image_generation() -> Self {
+        Self::ImageGeneration(Box::new(ImageGenerationServerTool::new()))
+    }
+
+    /// Returns the object whose `type` is `local_shell`, without further settings; [`CodexLocalShellTool`] has those.
+    #[inline]
+    pub fn local_shell() -> Self {
+        Self::LocalShell(CodexLocalShellTool::new())
+    }
+
+    /// Returns the object whose `type` is `openrouter:advisor`, without further settings; [`AdvisorServerToolOpenRouter`] has those.
+    #[inline]
+    pub fn openrouter_advisor() -> Self {
+        Self::OpenRouterAdvisor(Box::new(AdvisorServerToolOpenRouter::new()))
+    }
+
+    /// Returns the object whose `type` is `openrouter:apply_patch`, without further settings; [`ApplyPatchServerToolOpenRouter`] has those.
+    #[inline]
+    pub fn openrouter_apply_patch() -> Self {
+        Self::OpenRouterApplyPatch(ApplyPatchServerToolOpenRouter::new())
+    }
+
+    /// Returns the object whose `type` is `openrouter:bash`, without further settings; [`BashServerTool`] has those.
+    #[inline]
+    pub fn openrouter_bash() -> Self {
+        Self::OpenRouterBash(Box::new(BashServerTool::new()))
+    }
+
+    /// Returns the object whose `type` is `openrouter:datetime`, without further settings; [`DatetimeServerTool`] has those.
+    #[inline]
+    pub fn openrouter_datetime() -> Self {
+        Self::OpenRouterDatetime(DatetimeServerTool::new())
+    }
+
+    /// Returns the object whose `type` is `openrouter:experimental__search_models`, without further settings; [`SearchModelsServerTool`] has those.
+    #[inline]
+    pub fn openrouter_experimental_search_models() -> Self {
+        Self::OpenRouterExperimentalSearchModels(SearchModelsServerTool::new())
+    }
+
+    /// Returns the object whose `type` is `openrouter:files`, without further settings; [`FilesServerTool`] has those.
+    #[inline]
+    pub fn openrouter_files() -> Self {
+        Self::OpenRouterFiles(FilesServerTool::new())
+    }
+
+    /// Returns the object whose `type` is `openrouter:fusion`, without further settings; [`FusionServerToolOpenRouter`] has those.
+    #[inline]
+    pub fn openrouter_fusion() -> Self {
+        Self::OpenRouterFusion(Box::new(FusionServerToolOpenRouter::new()))
+    }
+
+    /// Returns the object whose `type` is `openrouter:image_generation`, without further settings; [`ImageGenerationServerToolOpenRouter`] has those.
+    #[inline]
+    pub fn openrouter_image_generation() -> Self {
+        Self::OpenRouterImageGeneration(ImageGenerationServerToolOpenRouter::new())
+    }
+
+    /// Returns the object whose `type` is `openrouter:shell`, without further settings; [`ShellServerToolOpenRouter`] has those.
+    #[inline]
+    pub fn openrouter_shell() -> Self {
+        Self::OpenRouterShell(Box::new(ShellServerToolOpenRouter::new()))
+    }
+
+    /// Returns the object whose `type` is `openrouter:subagent`, without further settings; [`SubagentServerToolOpenRouter`] has those.
+    #[inline]
+    pub fn openrouter_subagent() -> Self {
+        Self::OpenRouterSubagent(Box::new(SubagentServerToolOpenRouter::new()))
+    }
+
+    /// Returns the object whose `type` is `openrouter:tool_search`, without further settings; [`ToolSearchServerTool`] has those.
+    #[inline]
+    pub fn openrouter_tool_search() -> Self {
+        Self::OpenRouterToolSearch(ToolSearchServerTool::new())
+    }
+
+    /// Returns the object whose `type` is `openrouter:web_fetch`, without further settings; [`WebFetchServerTool`] has those.
+    #[inline]
+    pub fn openrouter_web_fetch() -> Self {
+        Self::OpenRouterWebFetch(WebFetchServerTool::new())
+    }
+
+    /// Returns the object whose `type` is `openrouter:web_search`, without further settings; [`OpenRouterWebSearchServerTool`] has those.
+    #[inline]
+    pub fn openrouter_web_search() -> Self {
+        Self::OpenRouterWebSearch(Box::new(OpenRouterWebSearchServerTool::new()))
+    }
+
+    /// Returns the object whose `type` is `shell`, without further settings; [`ShellServerTool`] has those.
+    #[inline]
+    pub fn shell() -> Self {
+        Self::Shell(ShellServerTool::new())
+    }
+
+    /// Returns the object whose `type` is `web_search`, without further settings; [`LegacyWebSearchServerTool`] has those.
+    #[inline]
+    pub fn web_search() -> Self {
+        Self::WebSearch(Box::new(LegacyWebSearchServerTool::new()))
+    }
+
+    /// Returns the object whose `type` is `web_search_2025_08_26`, without further settings; [`WebSearchServerTool`] has those.
+    #[inline]
+    pub fn web_search_2025_08_26() -> Self {
+        Self::WebSearch2025_08_26(Box::new(WebSearchServerTool::new()))
+    }
+
+    /// Returns the object whose `type` is `web_search_preview`, without further settings; [`PreviewWebSearchServerTool`] has those.
+    #[inline]
+    pub fn web_search_preview() -> Self {
+        Self::WebSearchPreview(Box::new(PreviewWebSearchServerTool::new()))
+    }
+
+    /// Returns the object whose `type` is `web_search_preview_2025_03_11`, without further settings; [`Preview20250311WebSearchServerTool`] has those.
+    #[inline]
+    pub fn web_search_preview_2025_03_11() -> Self {
+        Self::WebSearchPreview2025_03_11(Box::new(Preview20250311WebSearchServerTool::new()))
     }
 }
 
@@ -2782,14 +1960,14 @@ wire_struct!(AgentMessageItem ["type" = "\"agent_message\""] {
 impl AgentMessageItem {
     /// With what the API requires.
     #[inline]
-    pub fn new(
+    pub fn new<Content>(
         author: impl Into<String>,
-        content: impl IntoIterator<Item = impl Into<AgentMessageContentPart>>,
+        content: impl IntoList<AgentMessageContentPart, Content>,
         recipient: impl Into<String>,
     ) -> Self {
         Self {
             author: author.into(),
-            content: content.into_iter().map(Into::into).collect(),
+            content: content.into_list(),
             recipient: recipient.into(),
             agent: None,
             id: None,
@@ -2899,6 +2077,8 @@ impl From<InputText> for AgentMessageContentPart {
     }
 }
 
+wire_text!(AgentMessageContentPart, text => Self::InputText(text.into()));
+
 impl From<InputImage> for AgentMessageContentPart {
     #[inline]
     fn from(value: InputImage) -> Self {
@@ -2922,13 +2102,13 @@ pub struct ToolSearchCallItem {
     /// Identifier that the matching output item repeats.
     pub call_id: String,
     /// Whether the server or your program ran the search.
-    pub execution: ToolSearchCallItemExecution,
+    pub execution: ToolSearchExecution,
     /// What was searched for, as the model wrote it.
     pub arguments: Option<Json>,
     /// Identifier of the item; null when it has none.
     pub id: Option<String>,
     /// Progress of the search; null when it was not reported.
-    pub status: Option<ToolSearchCallItemStatus>,
+    pub status: Option<ItemStatus>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -2944,7 +2124,7 @@ wire_struct!(ToolSearchCallItem ["type" = "\"tool_search_call\""] {
 impl ToolSearchCallItem {
     /// With what the API requires.
     #[inline]
-    pub fn new(call_id: impl Into<String>, execution: impl Into<ToolSearchCallItemExecution>) -> Self {
+    pub fn new(call_id: impl Into<String>, execution: impl Into<ToolSearchExecution>) -> Self {
         Self {
             call_id: call_id.into(),
             execution: execution.into(),
@@ -2959,7 +2139,7 @@ impl ToolSearchCallItem {
 wire_setters!(ToolSearchCallItem {
     arguments: into Json,
     id: into String,
-    status: into ToolSearchCallItemStatus,
+    status: into ItemStatus,
 });
 
 /// Whether the server or your program ran the search.
@@ -2967,7 +2147,7 @@ wire_setters!(ToolSearchCallItem {
 /// At `ToolSearchCallItem.execution` in the API document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum ToolSearchCallItemExecution {
+pub enum ToolSearchExecution {
     /// The value `server`.
     Server,
     /// The value `client`.
@@ -2976,31 +2156,9 @@ pub enum ToolSearchCallItemExecution {
     Unrecognized(Box<str>),
 }
 
-wire_enum!(ToolSearchCallItemExecution {
+wire_enum!(ToolSearchExecution {
     Server = "server",
     Client = "client",
-});
-
-/// Progress of the search; null when it was not reported.
-///
-/// At `ToolSearchCallItem.status` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ToolSearchCallItemStatus {
-    /// The value `in_progress`.
-    InProgress,
-    /// The value `completed`.
-    Completed,
-    /// The value `incomplete`.
-    Incomplete,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(ToolSearchCallItemStatus {
-    InProgress = "in_progress",
-    Completed = "completed",
-    Incomplete = "incomplete",
 });
 
 /// Result of a tool search that your program ran: the tools that the model may call from now on.
@@ -3012,13 +2170,13 @@ pub struct ToolSearchOutputItem {
     /// Identifier of the search call that this item answers.
     pub call_id: String,
     /// Whether the server or your program ran the search.
-    pub execution: ToolSearchOutputItemExecution,
+    pub execution: ToolSearchExecution,
     /// Definitions of the tools that the search found.
-    pub tools: Vec<ToolSearchOutputItemTool>,
+    pub tools: Vec<ResponsesTool>,
     /// Identifier of the item; null when it has none.
     pub id: Option<String>,
     /// Progress of the search; null when it is not stated.
-    pub status: Option<ToolSearchOutputItemStatus>,
+    pub status: Option<ItemStatus>,
     /// Members beyond the typed ones; see [`Extra`].
     pub extra: Extra,
 }
@@ -3034,15 +2192,15 @@ wire_struct!(ToolSearchOutputItem ["type" = "\"tool_search_output\""] {
 impl ToolSearchOutputItem {
     /// With what the API requires.
     #[inline]
-    pub fn new(
+    pub fn new<Tools>(
         call_id: impl Into<String>,
-        execution: impl Into<ToolSearchOutputItemExecution>,
-        tools: impl IntoIterator<Item = impl Into<ToolSearchOutputItemTool>>,
+        execution: impl Into<ToolSearchExecution>,
+        tools: impl IntoList<ResponsesTool, Tools>,
     ) -> Self {
         Self {
             call_id: call_id.into(),
             execution: execution.into(),
-            tools: tools.into_iter().map(Into::into).collect(),
+            tools: tools.into_list(),
             id: None,
             status: None,
             extra: Extra::new(),
@@ -3052,497 +2210,8 @@ impl ToolSearchOutputItem {
 
 wire_setters!(ToolSearchOutputItem {
     id: into String,
-    status: into ToolSearchOutputItemStatus,
+    status: into ItemStatus,
 });
-
-/// Whether the server or your program ran the search.
-///
-/// At `ToolSearchOutputItem.execution` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ToolSearchOutputItemExecution {
-    /// The value `server`.
-    Server,
-    /// The value `client`.
-    Client,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(ToolSearchOutputItemExecution {
-    Server = "server",
-    Client = "client",
-});
-
-/// Progress of the search; null when it is not stated.
-///
-/// At `ToolSearchOutputItem.status` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ToolSearchOutputItemStatus {
-    /// The value `in_progress`.
-    InProgress,
-    /// The value `completed`.
-    Completed,
-    /// The value `incomplete`.
-    Incomplete,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(ToolSearchOutputItemStatus {
-    InProgress = "in_progress",
-    Completed = "completed",
-    Incomplete = "incomplete",
-});
-
-/// The object at `ToolSearchOutputItem.tools[]|function`.
-///
-/// At `ToolSearchOutputItem.tools[]|function` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct ToolSearchOutputItemToolFunction {
-    /// Identifier the model calls the function by.
-    pub name: String,
-    /// JSON Schema of the arguments object; `null` for a function without arguments.
-    pub parameters: Option<JsonObject>,
-    /// Explains what the function does, so the model knows when to call it.
-    pub description: Option<String>,
-    /// Forces the generated arguments to obey the declared schema exactly.
-    pub strict: Option<bool>,
-    /// Who may invoke the function: the model itself, code it writes, or both.
-    pub allowed_callers: Option<Vec<AllowedCaller>>,
-    /// Whether the model may continue before the result arrives; your program still runs the function and sends the output later, under the same `call_id`.
-    pub r#async: Option<bool>,
-    /// Keeps the definition of this function out of the prompt until a tool search asks for it.
-    pub defer_loading: Option<bool>,
-    /// JSON Schema describing what the function returns; null when unspecified.
-    pub output_schema: Option<JsonObject>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(ToolSearchOutputItemToolFunction ["type" = "\"function\""] {
-    0 name: "name" Required,
-    1 parameters: "parameters" Nullable,
-    2 description: "description" Optional,
-    3 strict: "strict" Optional,
-    4 allowed_callers: "allowed_callers" Optional,
-    5 r#async: "async" Optional,
-    6 defer_loading: "defer_loading" Optional,
-    7 output_schema: "output_schema" Optional,
-});
-
-impl ToolSearchOutputItemToolFunction {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(name: impl Into<String>) -> Self {
-        Self {
-            name: name.into(),
-            parameters: None,
-            description: None,
-            strict: None,
-            allowed_callers: None,
-            r#async: None,
-            defer_loading: None,
-            output_schema: None,
-            extra: Extra::new(),
-        }
-    }
-}
-
-wire_setters!(ToolSearchOutputItemToolFunction {
-    parameters: into JsonObject,
-    description: into String,
-    strict: exact bool,
-    allowed_callers: list AllowedCaller,
-    r#async: exact bool,
-    defer_loading: exact bool,
-    output_schema: into JsonObject,
-});
-
-/// What `ToolSearchOutputItem.tools[]` may be.
-///
-/// At `ToolSearchOutputItem.tools[]` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum ToolSearchOutputItemTool {
-    /// One of the forms this value may have.
-    ///
-    /// `type` is `function`.
-    Function(ToolSearchOutputItemToolFunction),
-    /// Web search tool under its undated preview type name, as older Responses clients send it.
-    ///
-    /// `type` is `web_search_preview`.
-    WebSearchPreview(Box<PreviewWebSearchServerTool>),
-    /// Web search tool under its dated preview type name, for clients pinned to the March 2025 release.
-    ///
-    /// `type` is `web_search_preview_2025_03_11`.
-    WebSearchPreview2025_03_11(Box<Preview20250311WebSearchServerTool>),
-    /// Older form of the Responses tool that lets the model search the web.
-    ///
-    /// `type` is `web_search`.
-    WebSearch(Box<LegacyWebSearchServerTool>),
-    /// Web search tool of the Responses API, in the form dated 2025-08-26.
-    ///
-    /// `type` is `web_search_2025_08_26`.
-    WebSearch2025_08_26(Box<WebSearchServerTool>),
-    /// Lets the model search documents that you keep in vector stores.
-    ///
-    /// `type` is `file_search`.
-    FileSearch(Box<FileSearchServerTool>),
-    /// Lets the model operate a screen by asking your program for clicks, key presses and screenshots.
-    ///
-    /// `type` is `computer_use_preview`.
-    ComputerUsePreview(ComputerUseServerTool),
-    /// Lets the model write and run programs in a sandboxed container.
-    ///
-    /// `type` is `code_interpreter`.
-    CodeInterpreter(CodeInterpreterServerTool),
-    /// Gives the model access to the tools of a remote MCP server or of a built-in connector.
-    ///
-    /// `type` is `mcp`.
-    Mcp(Box<McpServerTool>),
-    /// Responses tool that lets the model draw or edit images in the course of its answer.
-    ///
-    /// `type` is `image_generation`.
-    ImageGeneration(Box<ImageGenerationServerTool>),
-    /// Lets the model issue shell commands that your own program runs locally, as Codex does.
-    ///
-    /// `type` is `local_shell`.
-    LocalShell(CodexLocalShellTool),
-    /// Offers the model a shell in the Responses API, so that it may issue commands.
-    ///
-    /// `type` is `shell`.
-    Shell(ShellServerTool),
-    /// Offers the model the `apply_patch` tool, with which it proposes file changes as diffs.
-    ///
-    /// `type` is `apply_patch`.
-    ApplyPatch(ApplyPatchServerTool),
-    /// A tool that takes free text, or text bound by a grammar, in place of JSON arguments.
-    ///
-    /// `type` is `custom`.
-    Custom(CustomTool),
-    /// Bundles related function and custom tools under one name, so the model sees them as a group.
-    ///
-    /// `type` is `namespace`.
-    Namespace(NamespaceTool),
-    /// Hosted tool that lets the model ask a stronger model for guidance mid-generation; several named entries are allowed, but only one nameless entry.
-    ///
-    /// `type` is `openrouter:advisor`.
-    OpenRouterAdvisor(Box<AdvisorServerToolOpenRouter>),
-    /// Server tool through which the model hands a self-contained task to a cheaper or faster worker model and gets back the result.
-    ///
-    /// `type` is `openrouter:subagent`.
-    OpenRouterSubagent(Box<SubagentServerToolOpenRouter>),
-    /// Lets the model ask OpenRouter for the present date and time.
-    ///
-    /// `type` is `openrouter:datetime`.
-    OpenRouterDatetime(DatetimeServerTool),
-    /// Lets the model list, read, write and edit the files of the workspace that the calling API key belongs to.
-    ///
-    /// `type` is `openrouter:files`.
-    OpenRouterFiles(FilesServerTool),
-    /// Server tool that sends a prompt to several models in parallel and has an analyst model condense their answers into structured JSON for the calling model.
-    ///
-    /// `type` is `openrouter:fusion`.
-    OpenRouterFusion(Box<FusionServerToolOpenRouter>),
-    /// Server tool run by OpenRouter that has an image model draw what the calling model describes.
-    ///
-    /// `type` is `openrouter:image_generation`.
-    OpenRouterImageGeneration(ImageGenerationServerToolOpenRouter),
-    /// Server tool, run by OpenRouter, that lets the model look up and filter the models in the catalogue.
-    ///
-    /// `type` is `openrouter:experimental__search_models`.
-    OpenRouterExperimentalSearchModels(SearchModelsServerToolOpenRouter),
-    /// Server tool, run by OpenRouter, that reads a web page or PDF at a given address in full.
-    ///
-    /// `type` is `openrouter:web_fetch`.
-    OpenRouterWebFetch(WebFetchServerTool),
-    /// Server tool, run by OpenRouter, with which the model looks up current facts on the web.
-    ///
-    /// `type` is `openrouter:web_search`.
-    OpenRouterWebSearch(Box<WebSearchServerToolOpenRouter>),
-    /// Hosted tool that checks V4A diffs for creating, updating and deleting files; works on the Responses API only.
-    ///
-    /// `type` is `openrouter:apply_patch`.
-    OpenRouterApplyPatch(ApplyPatchServerToolOpenRouter),
-    /// Hosted tool with which the model runs shell commands in a sandboxed container of OpenRouter.
-    ///
-    /// `type` is `openrouter:bash`.
-    OpenRouterBash(Box<BashServerTool>),
-    /// Server tool that gives the model a shell in an isolated container at OpenRouter, modelled on the hosted shell of OpenAI.
-    ///
-    /// `type` is `openrouter:shell`.
-    OpenRouterShell(Box<ShellServerToolOpenRouter>),
-    /// Server tool that looks up tools declared with `defer_loading` and makes the hits available for calls.
-    ///
-    /// `type` is `openrouter:tool_search`.
-    OpenRouterToolSearch(ToolSearchServerTool),
-    /// A value that fits none of these types, kept whole.
-    Unrecognized(Unrecognized),
-}
-
-wire_union!(ToolSearchOutputItemTool {
-    tag "type" {
-        "apply_patch" => ApplyPatch,
-        "code_interpreter" => CodeInterpreter,
-        "computer_use_preview" => ComputerUsePreview,
-        "custom" => Custom,
-        "file_search" => FileSearch,
-        "function" => Function,
-        "image_generation" => ImageGeneration,
-        "local_shell" => LocalShell,
-        "mcp" => Mcp,
-        "namespace" => Namespace,
-        "openrouter:advisor" => OpenRouterAdvisor,
-        "openrouter:apply_patch" => OpenRouterApplyPatch,
-        "openrouter:bash" => OpenRouterBash,
-        "openrouter:datetime" => OpenRouterDatetime,
-        "openrouter:experimental__search_models" => OpenRouterExperimentalSearchModels,
-        "openrouter:files" => OpenRouterFiles,
-        "openrouter:fusion" => OpenRouterFusion,
-        "openrouter:image_generation" => OpenRouterImageGeneration,
-        "openrouter:shell" => OpenRouterShell,
-        "openrouter:subagent" => OpenRouterSubagent,
-        "openrouter:tool_search" => OpenRouterToolSearch,
-        "openrouter:web_fetch" => OpenRouterWebFetch,
-        "openrouter:web_search" => OpenRouterWebSearch,
-        "shell" => Shell,
-        "web_search" => WebSearch,
-        "web_search_2025_08_26" => WebSearch2025_08_26,
-        "web_search_preview" => WebSearchPreview,
-        "web_search_preview_2025_03_11" => WebSearchPreview2025_03_11,
-    }
-    objects {}
-    shapes {}
-    variants {
-        0 Function,
-        1 WebSearchPreview,
-        2 WebSearchPreview2025_03_11,
-        3 WebSearch,
-        4 WebSearch2025_08_26,
-        5 FileSearch,
-        6 ComputerUsePreview,
-        7 CodeInterpreter,
-        8 Mcp,
-        9 ImageGeneration,
-        10 LocalShell,
-        11 Shell,
-        12 ApplyPatch,
-        13 Custom,
-        14 Namespace,
-        15 OpenRouterAdvisor,
-        16 OpenRouterSubagent,
-        17 OpenRouterDatetime,
-        18 OpenRouterFiles,
-        19 OpenRouterFusion,
-        20 OpenRouterImageGeneration,
-        21 OpenRouterExperimentalSearchModels,
-        22 OpenRouterWebFetch,
-        23 OpenRouterWebSearch,
-        24 OpenRouterApplyPatch,
-        25 OpenRouterBash,
-        26 OpenRouterShell,
-        27 OpenRouterToolSearch,
-    }
-});
-
-impl From<ToolSearchOutputItemToolFunction> for ToolSearchOutputItemTool {
-    #[inline]
-    fn from(value: ToolSearchOutputItemToolFunction) -> Self {
-        Self::Function(value)
-    }
-}
-
-impl From<PreviewWebSearchServerTool> for ToolSearchOutputItemTool {
-    #[inline]
-    fn from(value: PreviewWebSearchServerTool) -> Self {
-        Self::WebSearchPreview(Box::new(value))
-    }
-}
-
-impl From<Preview20250311WebSearchServerTool> for ToolSearchOutputItemTool {
-    #[inline]
-    fn from(value: Preview20250311WebSearchServerTool) -> Self {
-        Self::WebSearchPreview2025_03_11(Box::new(value))
-    }
-}
-
-impl From<LegacyWebSearchServerTool> for ToolSearchOutputItemTool {
-    #[inline]
-    fn from(value: LegacyWebSearchServerTool) -> Self {
-        Self::WebSearch(Box::new(value))
-    }
-}
-
-impl From<WebSearchServerTool> for ToolSearchOutputItemTool {
-    #[inline]
-    fn from(value: WebSearchServerTool) -> Self {
-        Self::WebSearch2025_08_26(Box::new(value))
-    }
-}
-
-impl From<FileSearchServerTool> for ToolSearchOutputItemTool {
-    #[inline]
-    fn from(value: FileSearchServerTool) -> Self {
-        Self::FileSearch(Box::new(value))
-    }
-}
-
-impl From<ComputerUseServerTool> for ToolSearchOutputItemTool {
-    #[inline]
-    fn from(value: ComputerUseServerTool) -> Self {
-        Self::ComputerUsePreview(value)
-    }
-}
-
-impl From<CodeInterpreterServerTool> for ToolSearchOutputItemTool {
-    #[inline]
-    fn from(value: CodeInterpreterServerTool) -> Self {
-        Self::CodeInterpreter(value)
-    }
-}
-
-impl From<McpServerTool> for ToolSearchOutputItemTool {
-    #[inline]
-    fn from(value: McpServerTool) -> Self {
-        Self::Mcp(Box::new(value))
-    }
-}
-
-impl From<ImageGenerationServerTool> for ToolSearchOutputItemTool {
-    #[inline]
-    fn from(value: ImageGenerationServerTool) -> Self {
-        Self::ImageGeneration(Box::new(value))
-    }
-}
-
-impl From<CodexLocalShellTool> for ToolSearchOutputItemTool {
-    #[inline]
-    fn from(value: CodexLocalShellTool) -> Self {
-        Self::LocalShell(value)
-    }
-}
-
-impl From<ShellServerTool> for ToolSearchOutputItemTool {
-    #[inline]
-    fn from(value: ShellServerTool) -> Self {
-        Self::Shell(value)
-    }
-}
-
-impl From<ApplyPatchServerTool> for ToolSearchOutputItemTool {
-    #[inline]
-    fn from(value: ApplyPatchServerTool) -> Self {
-        Self::ApplyPatch(value)
-    }
-}
-
-impl From<CustomTool> for ToolSearchOutputItemTool {
-    #[inline]
-    fn from(value: CustomTool) -> Self {
-        Self::Custom(value)
-    }
-}
-
-impl From<NamespaceTool> for ToolSearchOutputItemTool {
-    #[inline]
-    fn from(value: NamespaceTool) -> Self {
-        Self::Namespace(value)
-    }
-}
-
-impl From<AdvisorServerToolOpenRouter> for ToolSearchOutputItemTool {
-    #[inline]
-    fn from(value: AdvisorServerToolOpenRouter) -> Self {
-        Self::OpenRouterAdvisor(Box::new(value))
-    }
-}
-
-impl From<SubagentServerToolOpenRouter> for ToolSearchOutputItemTool {
-    #[inline]
-    fn from(value: SubagentServerToolOpenRouter) -> Self {
-        Self::OpenRouterSubagent(Box::new(value))
-    }
-}
-
-impl From<DatetimeServerTool> for ToolSearchOutputItemTool {
-    #[inline]
-    fn from(value: DatetimeServerTool) -> Self {
-        Self::OpenRouterDatetime(value)
-    }
-}
-
-impl From<FilesServerTool> for ToolSearchOutputItemTool {
-    #[inline]
-    fn from(value: FilesServerTool) -> Self {
-        Self::OpenRouterFiles(value)
-    }
-}
-
-impl From<FusionServerToolOpenRouter> for ToolSearchOutputItemTool {
-    #[inline]
-    fn from(value: FusionServerToolOpenRouter) -> Self {
-        Self::OpenRouterFusion(Box::new(value))
-    }
-}
-
-impl From<ImageGenerationServerToolOpenRouter> for ToolSearchOutputItemTool {
-    #[inline]
-    fn from(value: ImageGenerationServerToolOpenRouter) -> Self {
-        Self::OpenRouterImageGeneration(value)
-    }
-}
-
-impl From<SearchModelsServerToolOpenRouter> for ToolSearchOutputItemTool {
-    #[inline]
-    fn from(value: SearchModelsServerToolOpenRouter) -> Self {
-        Self::OpenRouterExperimentalSearchModels(value)
-    }
-}
-
-impl From<WebFetchServerTool> for ToolSearchOutputItemTool {
-    #[inline]
-    fn from(value: WebFetchServerTool) -> Self {
-        Self::OpenRouterWebFetch(value)
-    }
-}
-
-impl From<WebSearchServerToolOpenRouter> for ToolSearchOutputItemTool {
-    #[inline]
-    fn from(value: WebSearchServerToolOpenRouter) -> Self {
-        Self::OpenRouterWebSearch(Box::new(value))
-    }
-}
-
-impl From<ApplyPatchServerToolOpenRouter> for ToolSearchOutputItemTool {
-    #[inline]
-    fn from(value: ApplyPatchServerToolOpenRouter) -> Self {
-        Self::OpenRouterApplyPatch(value)
-    }
-}
-
-impl From<BashServerTool> for ToolSearchOutputItemTool {
-    #[inline]
-    fn from(value: BashServerTool) -> Self {
-        Self::OpenRouterBash(Box::new(value))
-    }
-}
-
-impl From<ShellServerToolOpenRouter> for ToolSearchOutputItemTool {
-    #[inline]
-    fn from(value: ShellServerToolOpenRouter) -> Self {
-        Self::OpenRouterShell(Box::new(value))
-    }
-}
-
-impl From<ToolSearchServerTool> for ToolSearchOutputItemTool {
-    #[inline]
-    fn from(value: ToolSearchServerTool) -> Self {
-        Self::OpenRouterToolSearch(value)
-    }
-}
 
 /// What `Inputs[]` may be.
 ///
@@ -3550,10 +2219,10 @@ impl From<ToolSearchServerTool> for ToolSearchOutputItemTool {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum InputItem {
-    /// Reasoning from an earlier turn, with signature and format tag, to hand back as input.
+    /// Reasoning listed among the response output, extended with a provider format tag and a signature.
     ///
     /// `type` is `reasoning`.
-    Reasoning(Box<ReasoningItem>),
+    Reasoning(Box<OutputReasoningItem>),
     /// A conversation turn in the short form of the Responses protocol: a role and its content.
     ///
     /// `type` is `message`.
@@ -3562,7 +2231,7 @@ pub enum InputItem {
     ///
     /// `type` is `message`.
     InputMessageItem(InputMessageItem),
-    /// Result of a function, handed back to the model in answer to its call.
+    /// Result you return for a function call.
     ///
     /// `type` is `function_call_output`.
     FunctionCallOutput(FunctionCallOutputItem),
@@ -3710,11 +2379,11 @@ pub enum InputItem {
     ///
     /// `type` is `mcp_call`.
     McpCall(Box<McpCallItem>),
-    /// Call to a custom tool, such as `apply_patch` in Codex, whose input is plain text that needs no JSON parsing.
+    /// Call to a custom tool that takes free text instead of JSON arguments.
     ///
     /// `type` is `custom_tool_call`.
     CustomToolCall(CustomToolCallItem),
-    /// Result of a custom tool, handed back to the model in answer to its call.
+    /// Result you return for a custom tool call.
     ///
     /// `type` is `custom_tool_call_output`.
     CustomToolCallOutput(CustomToolCallOutputItem),
@@ -3865,9 +2534,9 @@ wire_union!(InputItem {
     }
 });
 
-impl From<ReasoningItem> for InputItem {
+impl From<OutputReasoningItem> for InputItem {
     #[inline]
-    fn from(value: ReasoningItem) -> Self {
+    fn from(value: OutputReasoningItem) -> Self {
         Self::Reasoning(Box::new(value))
     }
 }
@@ -4215,6 +2884,14 @@ impl From<ToolSearchOutputItem> for InputItem {
     }
 }
 
+impl InputItem {
+    /// Returns the object whose `type` is `context_compaction`, without further settings; [`ContextCompactionItem`] has those.
+    #[inline]
+    pub fn context_compaction() -> Self {
+        Self::ContextCompaction(ContextCompactionItem::new())
+    }
+}
+
 /// Input of a Responses request: plain text, or a list of messages, tool calls, their outputs and other items.
 ///
 /// Schema `Inputs` of the API document.
@@ -4243,19 +2920,7 @@ wire_union!(ResponsesInput {
     }
 });
 
-impl From<String> for ResponsesInput {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
-
-impl From<&str> for ResponsesInput {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
+wire_text!(ResponsesInput, text => Self::Text(text));
 
 impl From<Vec<InputItem>> for ResponsesInput {
     #[inline]
@@ -4264,10 +2929,17 @@ impl From<Vec<InputItem>> for ResponsesInput {
     }
 }
 
-impl<const N: usize> From<[InputItem; N]> for ResponsesInput {
+impl<T: Into<InputItem>, const N: usize> From<[T; N]> for ResponsesInput {
     #[inline]
-    fn from(value: [InputItem; N]) -> Self {
-        Self::List(value.into())
+    fn from(value: [T; N]) -> Self {
+        Self::List(value.into_iter().map(Into::into).collect())
+    }
+}
+
+impl From<InputItem> for ResponsesInput {
+    #[inline]
+    fn from(value: InputItem) -> Self {
+        Self::List(vec![value])
     }
 }
 
@@ -4290,207 +2962,6 @@ wire_enum!(ResponsesOutputModality {
     Text = "text",
     Image = "image",
 });
-
-/// What `ResponsesRequest.plugins[]` may be.
-///
-/// At `ResponsesRequest.plugins[]` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum ResponsesRequestPlugin {
-    /// Settings of the auto router, which picks a model for each request by task type.
-    ///
-    /// `id` is `auto-router`.
-    AutoRouter(AutoRouterPlugin),
-    /// Settings of the beta auto router, which picks a model for each request by task type.
-    ///
-    /// `id` is `auto-beta-router`.
-    AutoBetaRouter(AutoBetaRouterPlugin),
-    /// Plugin entry that switches on content moderation for the request.
-    ///
-    /// `id` is `moderation`.
-    Moderation(ModerationPlugin),
-    /// Plugin that enriches a request with web search results.
-    ///
-    /// `id` is `web`.
-    Web(Box<WebSearchPlugin>),
-    /// Plugin that lets the model open web pages during a request.
-    ///
-    /// `id` is `web-fetch`.
-    WebFetch(WebFetchPlugin),
-    /// Extracts the contents of attached documents so that models without native file input can read them.
-    ///
-    /// `id` is `file-parser`.
-    FileParser(FileParserPlugin),
-    /// Repairs malformed structured output, such as broken JSON, before you receive it.
-    ///
-    /// `id` is `response-healing`.
-    ResponseHealing(ResponseHealingPlugin),
-    /// Shortens prompts that would overflow the context window of the model.
-    ///
-    /// `id` is `context-compression`.
-    ContextCompression(ContextCompressionPlugin),
-    /// Routes to a coding model picked for its balance of quality against price.
-    ///
-    /// `id` is `pareto-router`.
-    ParetoRouter(ParetoRouterPlugin),
-    /// Has several models answer in parallel, an analyst compare them, and one model write the final answer.
-    ///
-    /// `id` is `fusion`.
-    Fusion(FusionPlugin),
-    /// Settings of the Switchyard router, which sends each request to a cheaper or a stronger model by its difficulty.
-    ///
-    /// `id` is `switchyard-router`.
-    SwitchyardRouter(SwitchyardRouterPlugin),
-    /// Settings of the Jev router, which picks a model for each request.
-    ///
-    /// `id` is `jev-router`.
-    JevRouter(JevRouterPlugin),
-    /// Tells the model your rules and checks each turn for compliance; in beta, so its settings and results can still change.
-    ///
-    /// `id` is `alignment`.
-    Alignment(AlignmentPlugin),
-    /// Judges the calls of your own tools by allow and deny rules before you receive them; verdicts are found in `safeguard_results`.
-    ///
-    /// `id` is `armor`.
-    Armor(Box<ArmorPlugin>),
-    /// A value that fits none of these types, kept whole.
-    Unrecognized(Unrecognized),
-}
-
-wire_union!(ResponsesRequestPlugin {
-    tag "id" {
-        "alignment" => Alignment,
-        "armor" => Armor,
-        "auto-beta-router" => AutoBetaRouter,
-        "auto-router" => AutoRouter,
-        "context-compression" => ContextCompression,
-        "file-parser" => FileParser,
-        "fusion" => Fusion,
-        "jev-router" => JevRouter,
-        "moderation" => Moderation,
-        "pareto-router" => ParetoRouter,
-        "response-healing" => ResponseHealing,
-        "switchyard-router" => SwitchyardRouter,
-        "web" => Web,
-        "web-fetch" => WebFetch,
-    }
-    objects {}
-    shapes {}
-    variants {
-        0 AutoRouter,
-        1 AutoBetaRouter,
-        2 Moderation,
-        3 Web,
-        4 WebFetch,
-        5 FileParser,
-        6 ResponseHealing,
-        7 ContextCompression,
-        8 ParetoRouter,
-        9 Fusion,
-        10 SwitchyardRouter,
-        11 JevRouter,
-        12 Alignment,
-        13 Armor,
-    }
-});
-
-impl From<AutoRouterPlugin> for ResponsesRequestPlugin {
-    #[inline]
-    fn from(value: AutoRouterPlugin) -> Self {
-        Self::AutoRouter(value)
-    }
-}
-
-impl From<AutoBetaRouterPlugin> for ResponsesRequestPlugin {
-    #[inline]
-    fn from(value: AutoBetaRouterPlugin) -> Self {
-        Self::AutoBetaRouter(value)
-    }
-}
-
-impl From<ModerationPlugin> for ResponsesRequestPlugin {
-    #[inline]
-    fn from(value: ModerationPlugin) -> Self {
-        Self::Moderation(value)
-    }
-}
-
-impl From<WebSearchPlugin> for ResponsesRequestPlugin {
-    #[inline]
-    fn from(value: WebSearchPlugin) -> Self {
-        Self::Web(Box::new(value))
-    }
-}
-
-impl From<WebFetchPlugin> for ResponsesRequestPlugin {
-    #[inline]
-    fn from(value: WebFetchPlugin) -> Self {
-        Self::WebFetch(value)
-    }
-}
-
-impl From<FileParserPlugin> for ResponsesRequestPlugin {
-    #[inline]
-    fn from(value: FileParserPlugin) -> Self {
-        Self::FileParser(value)
-    }
-}
-
-impl From<ResponseHealingPlugin> for ResponsesRequestPlugin {
-    #[inline]
-    fn from(value: ResponseHealingPlugin) -> Self {
-        Self::ResponseHealing(value)
-    }
-}
-
-impl From<ContextCompressionPlugin> for ResponsesRequestPlugin {
-    #[inline]
-    fn from(value: ContextCompressionPlugin) -> Self {
-        Self::ContextCompression(value)
-    }
-}
-
-impl From<ParetoRouterPlugin> for ResponsesRequestPlugin {
-    #[inline]
-    fn from(value: ParetoRouterPlugin) -> Self {
-        Self::ParetoRouter(value)
-    }
-}
-
-impl From<FusionPlugin> for ResponsesRequestPlugin {
-    #[inline]
-    fn from(value: FusionPlugin) -> Self {
-        Self::Fusion(value)
-    }
-}
-
-impl From<SwitchyardRouterPlugin> for ResponsesRequestPlugin {
-    #[inline]
-    fn from(value: SwitchyardRouterPlugin) -> Self {
-        Self::SwitchyardRouter(value)
-    }
-}
-
-impl From<JevRouterPlugin> for ResponsesRequestPlugin {
-    #[inline]
-    fn from(value: JevRouterPlugin) -> Self {
-        Self::JevRouter(value)
-    }
-}
-
-impl From<AlignmentPlugin> for ResponsesRequestPlugin {
-    #[inline]
-    fn from(value: AlignmentPlugin) -> Self {
-        Self::Alignment(value)
-    }
-}
-
-impl From<ArmorPlugin> for ResponsesRequestPlugin {
-    #[inline]
-    fn from(value: ArmorPlugin) -> Self {
-        Self::Armor(Box::new(value))
-    }
-}
 
 /// Controls whether and how much a model reasons before answering a Responses request; null keeps the model's habit.
 ///
@@ -4537,562 +3008,5 @@ wire_setters!(ReasoningConfig {
     mode: into ReasoningMode,
     summary: into ReasoningSummaryVerbosity,
     enabled: exact bool,
-    max_tokens: exact i64,
-});
-
-/// Processing class that trades price against speed, where the provider offers a choice.
-///
-/// At `ResponsesRequest.service_tier` in the API document.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ResponsesRequestServiceTier {
-    /// Let the service choose the tier.
-    Auto,
-    /// Ordinary processing at ordinary price.
-    Default,
-    /// Another name for `priority`.
-    Fast,
-    /// Cheaper processing that may be slower.
-    Flex,
-    /// Faster processing at a higher price.
-    Priority,
-    /// Capacity reserved under the provider's scale tier.
-    Scale,
-    /// The value `ultrafast`.
-    Ultrafast,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(ResponsesRequestServiceTier {
-    Auto = "auto",
-    Default = "default",
-    Fast = "fast",
-    Flex = "flex",
-    Priority = "priority",
-    Scale = "scale",
-    Ultrafast = "ultrafast",
-});
-
-/// Strings at which the model stops writing as soon as it produces one.
-///
-/// At `ResponsesRequest.stop` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum ResponsesRequestStop {
-    /// Plain text.
-    Text(String),
-    /// A list.
-    List(Vec<String>),
-    /// A value that fits none of these types, kept whole.
-    Unrecognized(Unrecognized),
-}
-
-wire_union!(ResponsesRequestStop {
-    tag "" {}
-    objects {}
-    shapes {
-        Array(String) => List,
-        String => Text,
-    }
-    variants {
-        0 Text,
-        1 List,
-    }
-});
-
-impl From<String> for ResponsesRequestStop {
-    #[inline]
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
-
-impl From<&str> for ResponsesRequestStop {
-    #[inline]
-    fn from(value: &str) -> Self {
-        Self::Text(value.into())
-    }
-}
-
-impl From<Vec<String>> for ResponsesRequestStop {
-    #[inline]
-    fn from(value: Vec<String>) -> Self {
-        Self::List(value)
-    }
-}
-
-impl<const N: usize> From<[String; N]> for ResponsesRequestStop {
-    #[inline]
-    fn from(value: [String; N]) -> Self {
-        Self::List(value.into())
-    }
-}
-
-/// The object at `ResponsesRequest.tools[]|function`.
-///
-/// At `ResponsesRequest.tools[]|function` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct ResponsesRequestToolFunction {
-    /// Identifier the model calls the function by.
-    pub name: String,
-    /// JSON Schema of the arguments object; `null` for a function without arguments.
-    pub parameters: Option<JsonObject>,
-    /// Explains what the function does, so the model knows when to call it.
-    pub description: Option<String>,
-    /// Forces the generated arguments to obey the declared schema exactly.
-    pub strict: Option<bool>,
-    /// Who may invoke the function: the model itself, code it writes, or both.
-    pub allowed_callers: Option<Vec<AllowedCaller>>,
-    /// Whether the model may continue before the result arrives; your program still runs the function and sends the output later, under the same `call_id`.
-    pub r#async: Option<bool>,
-    /// Keeps the definition of this function out of the prompt until a tool search asks for it.
-    pub defer_loading: Option<bool>,
-    /// JSON Schema describing what the function returns; null when unspecified.
-    pub output_schema: Option<JsonObject>,
-    /// Members beyond the typed ones; see [`Extra`].
-    pub extra: Extra,
-}
-
-wire_struct!(ResponsesRequestToolFunction ["type" = "\"function\""] {
-    0 name: "name" Required,
-    1 parameters: "parameters" Nullable,
-    2 description: "description" Optional,
-    3 strict: "strict" Optional,
-    4 allowed_callers: "allowed_callers" Optional,
-    5 r#async: "async" Optional,
-    6 defer_loading: "defer_loading" Optional,
-    7 output_schema: "output_schema" Optional,
-});
-
-impl ResponsesRequestToolFunction {
-    /// With what the API requires.
-    #[inline]
-    pub fn new(name: impl Into<String>) -> Self {
-        Self {
-            name: name.into(),
-            parameters: None,
-            description: None,
-            strict: None,
-            allowed_callers: None,
-            r#async: None,
-            defer_loading: None,
-            output_schema: None,
-            extra: Extra::new(),
-        }
-    }
-}
-
-wire_setters!(ResponsesRequestToolFunction {
-    parameters: into JsonObject,
-    description: into String,
-    strict: exact bool,
-    allowed_callers: list AllowedCaller,
-    r#async: exact bool,
-    defer_loading: exact bool,
-    output_schema: into JsonObject,
-});
-
-/// What `ResponsesRequest.tools[]` may be.
-///
-/// At `ResponsesRequest.tools[]` in the API document.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum ResponsesRequestTool {
-    /// One of the forms this value may have.
-    ///
-    /// `type` is `function`.
-    Function(ResponsesRequestToolFunction),
-    /// Web search tool under its undated preview type name, as older Responses clients send it.
-    ///
-    /// `type` is `web_search_preview`.
-    WebSearchPreview(Box<PreviewWebSearchServerTool>),
-    /// Web search tool under its dated preview type name, for clients pinned to the March 2025 release.
-    ///
-    /// `type` is `web_search_preview_2025_03_11`.
-    WebSearchPreview2025_03_11(Box<Preview20250311WebSearchServerTool>),
-    /// Older form of the Responses tool that lets the model search the web.
-    ///
-    /// `type` is `web_search`.
-    WebSearch(Box<LegacyWebSearchServerTool>),
-    /// Web search tool of the Responses API, in the form dated 2025-08-26.
-    ///
-    /// `type` is `web_search_2025_08_26`.
-    WebSearch2025_08_26(Box<WebSearchServerTool>),
-    /// Lets the model search documents that you keep in vector stores.
-    ///
-    /// `type` is `file_search`.
-    FileSearch(Box<FileSearchServerTool>),
-    /// Lets the model operate a screen by asking your program for clicks, key presses and screenshots.
-    ///
-    /// `type` is `computer_use_preview`.
-    ComputerUsePreview(ComputerUseServerTool),
-    /// Lets the model write and run programs in a sandboxed container.
-    ///
-    /// `type` is `code_interpreter`.
-    CodeInterpreter(CodeInterpreterServerTool),
-    /// Gives the model access to the tools of a remote MCP server or of a built-in connector.
-    ///
-    /// `type` is `mcp`.
-    Mcp(Box<McpServerTool>),
-    /// Responses tool that lets the model draw or edit images in the course of its answer.
-    ///
-    /// `type` is `image_generation`.
-    ImageGeneration(Box<ImageGenerationServerTool>),
-    /// Lets the model issue shell commands that your own program runs locally, as Codex does.
-    ///
-    /// `type` is `local_shell`.
-    LocalShell(CodexLocalShellTool),
-    /// Offers the model a shell in the Responses API, so that it may issue commands.
-    ///
-    /// `type` is `shell`.
-    Shell(ShellServerTool),
-    /// Offers the model the `apply_patch` tool, with which it proposes file changes as diffs.
-    ///
-    /// `type` is `apply_patch`.
-    ApplyPatch(ApplyPatchServerTool),
-    /// A tool that takes free text, or text bound by a grammar, in place of JSON arguments.
-    ///
-    /// `type` is `custom`.
-    Custom(CustomTool),
-    /// Bundles related function and custom tools under one name, so the model sees them as a group.
-    ///
-    /// `type` is `namespace`.
-    Namespace(NamespaceTool),
-    /// Hosted tool that lets the model ask a stronger model for guidance mid-generation; several named entries are allowed, but only one nameless entry.
-    ///
-    /// `type` is `openrouter:advisor`.
-    OpenRouterAdvisor(Box<AdvisorServerToolOpenRouter>),
-    /// Server tool through which the model hands a self-contained task to a cheaper or faster worker model and gets back the result.
-    ///
-    /// `type` is `openrouter:subagent`.
-    OpenRouterSubagent(Box<SubagentServerToolOpenRouter>),
-    /// Lets the model ask OpenRouter for the present date and time.
-    ///
-    /// `type` is `openrouter:datetime`.
-    OpenRouterDatetime(DatetimeServerTool),
-    /// Lets the model list, read, write and edit the files of the workspace that the calling API key belongs to.
-    ///
-    /// `type` is `openrouter:files`.
-    OpenRouterFiles(FilesServerTool),
-    /// Server tool that sends a prompt to several models in parallel and has an analyst model condense their answers into structured JSON for the calling model.
-    ///
-    /// `type` is `openrouter:fusion`.
-    OpenRouterFusion(Box<FusionServerToolOpenRouter>),
-    /// Server tool run by OpenRouter that has an image model draw what the calling model describes.
-    ///
-    /// `type` is `openrouter:image_generation`.
-    OpenRouterImageGeneration(ImageGenerationServerToolOpenRouter),
-    /// Server tool, run by OpenRouter, that lets the model look up and filter the models in the catalogue.
-    ///
-    /// `type` is `openrouter:experimental__search_models`.
-    OpenRouterExperimentalSearchModels(SearchModelsServerToolOpenRouter),
-    /// Server tool, run by OpenRouter, that reads a web page or PDF at a given address in full.
-    ///
-    /// `type` is `openrouter:web_fetch`.
-    OpenRouterWebFetch(WebFetchServerTool),
-    /// Server tool, run by OpenRouter, with which the model looks up current facts on the web.
-    ///
-    /// `type` is `openrouter:web_search`.
-    OpenRouterWebSearch(Box<WebSearchServerToolOpenRouter>),
-    /// Hosted tool that checks V4A diffs for creating, updating and deleting files; works on the Responses API only.
-    ///
-    /// `type` is `openrouter:apply_patch`.
-    OpenRouterApplyPatch(ApplyPatchServerToolOpenRouter),
-    /// Hosted tool with which the model runs shell commands in a sandboxed container of OpenRouter.
-    ///
-    /// `type` is `openrouter:bash`.
-    OpenRouterBash(Box<BashServerTool>),
-    /// Server tool that gives the model a shell in an isolated container at OpenRouter, modelled on the hosted shell of OpenAI.
-    ///
-    /// `type` is `openrouter:shell`.
-    OpenRouterShell(Box<ShellServerToolOpenRouter>),
-    /// Server tool that looks up tools declared with `defer_loading` and makes the hits available for calls.
-    ///
-    /// `type` is `openrouter:tool_search`.
-    OpenRouterToolSearch(ToolSearchServerTool),
-    /// A value that fits none of these types, kept whole.
-    Unrecognized(Unrecognized),
-}
-
-wire_union!(ResponsesRequestTool {
-    tag "type" {
-        "apply_patch" => ApplyPatch,
-        "code_interpreter" => CodeInterpreter,
-        "computer_use_preview" => ComputerUsePreview,
-        "custom" => Custom,
-        "file_search" => FileSearch,
-        "function" => Function,
-        "image_generation" => ImageGeneration,
-        "local_shell" => LocalShell,
-        "mcp" => Mcp,
-        "namespace" => Namespace,
-        "openrouter:advisor" => OpenRouterAdvisor,
-        "openrouter:apply_patch" => OpenRouterApplyPatch,
-        "openrouter:bash" => OpenRouterBash,
-        "openrouter:datetime" => OpenRouterDatetime,
-        "openrouter:experimental__search_models" => OpenRouterExperimentalSearchModels,
-        "openrouter:files" => OpenRouterFiles,
-        "openrouter:fusion" => OpenRouterFusion,
-        "openrouter:image_generation" => OpenRouterImageGeneration,
-        "openrouter:shell" => OpenRouterShell,
-        "openrouter:subagent" => OpenRouterSubagent,
-        "openrouter:tool_search" => OpenRouterToolSearch,
-        "openrouter:web_fetch" => OpenRouterWebFetch,
-        "openrouter:web_search" => OpenRouterWebSearch,
-        "shell" => Shell,
-        "web_search" => WebSearch,
-        "web_search_2025_08_26" => WebSearch2025_08_26,
-        "web_search_preview" => WebSearchPreview,
-        "web_search_preview_2025_03_11" => WebSearchPreview2025_03_11,
-    }
-    objects {}
-    shapes {}
-    variants {
-        0 Function,
-        1 WebSearchPreview,
-        2 WebSearchPreview2025_03_11,
-        3 WebSearch,
-        4 WebSearch2025_08_26,
-        5 FileSearch,
-        6 ComputerUsePreview,
-        7 CodeInterpreter,
-        8 Mcp,
-        9 ImageGeneration,
-        10 LocalShell,
-        11 Shell,
-        12 ApplyPatch,
-        13 Custom,
-        14 Namespace,
-        15 OpenRouterAdvisor,
-        16 OpenRouterSubagent,
-        17 OpenRouterDatetime,
-        18 OpenRouterFiles,
-        19 OpenRouterFusion,
-        20 OpenRouterImageGeneration,
-        21 OpenRouterExperimentalSearchModels,
-        22 OpenRouterWebFetch,
-        23 OpenRouterWebSearch,
-        24 OpenRouterApplyPatch,
-        25 OpenRouterBash,
-        26 OpenRouterShell,
-        27 OpenRouterToolSearch,
-    }
-});
-
-impl From<ResponsesRequestToolFunction> for ResponsesRequestTool {
-    #[inline]
-    fn from(value: ResponsesRequestToolFunction) -> Self {
-        Self::Function(value)
-    }
-}
-
-impl From<PreviewWebSearchServerTool> for ResponsesRequestTool {
-    #[inline]
-    fn from(value: PreviewWebSearchServerTool) -> Self {
-        Self::WebSearchPreview(Box::new(value))
-    }
-}
-
-impl From<Preview20250311WebSearchServerTool> for ResponsesRequestTool {
-    #[inline]
-    fn from(value: Preview20250311WebSearchServerTool) -> Self {
-        Self::WebSearchPreview2025_03_11(Box::new(value))
-    }
-}
-
-impl From<LegacyWebSearchServerTool> for ResponsesRequestTool {
-    #[inline]
-    fn from(value: LegacyWebSearchServerTool) -> Self {
-        Self::WebSearch(Box::new(value))
-    }
-}
-
-impl From<WebSearchServerTool> for ResponsesRequestTool {
-    #[inline]
-    fn from(value: WebSearchServerTool) -> Self {
-        Self::WebSearch2025_08_26(Box::new(value))
-    }
-}
-
-impl From<FileSearchServerTool> for ResponsesRequestTool {
-    #[inline]
-    fn from(value: FileSearchServerTool) -> Self {
-        Self::FileSearch(Box::new(value))
-    }
-}
-
-impl From<ComputerUseServerTool> for ResponsesRequestTool {
-    #[inline]
-    fn from(value: ComputerUseServerTool) -> Self {
-        Self::ComputerUsePreview(value)
-    }
-}
-
-impl From<CodeInterpreterServerTool> for ResponsesRequestTool {
-    #[inline]
-    fn from(value: CodeInterpreterServerTool) -> Self {
-        Self::CodeInterpreter(value)
-    }
-}
-
-impl From<McpServerTool> for ResponsesRequestTool {
-    #[inline]
-    fn from(value: McpServerTool) -> Self {
-        Self::Mcp(Box::new(value))
-    }
-}
-
-impl From<ImageGenerationServerTool> for ResponsesRequestTool {
-    #[inline]
-    fn from(value: ImageGenerationServerTool) -> Self {
-        Self::ImageGeneration(Box::new(value))
-    }
-}
-
-impl From<CodexLocalShellTool> for ResponsesRequestTool {
-    #[inline]
-    fn from(value: CodexLocalShellTool) -> Self {
-        Self::LocalShell(value)
-    }
-}
-
-impl From<ShellServerTool> for ResponsesRequestTool {
-    #[inline]
-    fn from(value: ShellServerTool) -> Self {
-        Self::Shell(value)
-    }
-}
-
-impl From<ApplyPatchServerTool> for ResponsesRequestTool {
-    #[inline]
-    fn from(value: ApplyPatchServerTool) -> Self {
-        Self::ApplyPatch(value)
-    }
-}
-
-impl From<CustomTool> for ResponsesRequestTool {
-    #[inline]
-    fn from(value: CustomTool) -> Self {
-        Self::Custom(value)
-    }
-}
-
-impl From<NamespaceTool> for ResponsesRequestTool {
-    #[inline]
-    fn from(value: NamespaceTool) -> Self {
-        Self::Namespace(value)
-    }
-}
-
-impl From<AdvisorServerToolOpenRouter> for ResponsesRequestTool {
-    #[inline]
-    fn from(value: AdvisorServerToolOpenRouter) -> Self {
-        Self::OpenRouterAdvisor(Box::new(value))
-    }
-}
-
-impl From<SubagentServerToolOpenRouter> for ResponsesRequestTool {
-    #[inline]
-    fn from(value: SubagentServerToolOpenRouter) -> Self {
-        Self::OpenRouterSubagent(Box::new(value))
-    }
-}
-
-impl From<DatetimeServerTool> for ResponsesRequestTool {
-    #[inline]
-    fn from(value: DatetimeServerTool) -> Self {
-        Self::OpenRouterDatetime(value)
-    }
-}
-
-impl From<FilesServerTool> for ResponsesRequestTool {
-    #[inline]
-    fn from(value: FilesServerTool) -> Self {
-        Self::OpenRouterFiles(value)
-    }
-}
-
-impl From<FusionServerToolOpenRouter> for ResponsesRequestTool {
-    #[inline]
-    fn from(value: FusionServerToolOpenRouter) -> Self {
-        Self::OpenRouterFusion(Box::new(value))
-    }
-}
-
-impl From<ImageGenerationServerToolOpenRouter> for ResponsesRequestTool {
-    #[inline]
-    fn from(value: ImageGenerationServerToolOpenRouter) -> Self {
-        Self::OpenRouterImageGeneration(value)
-    }
-}
-
-impl From<SearchModelsServerToolOpenRouter> for ResponsesRequestTool {
-    #[inline]
-    fn from(value: SearchModelsServerToolOpenRouter) -> Self {
-        Self::OpenRouterExperimentalSearchModels(value)
-    }
-}
-
-impl From<WebFetchServerTool> for ResponsesRequestTool {
-    #[inline]
-    fn from(value: WebFetchServerTool) -> Self {
-        Self::OpenRouterWebFetch(value)
-    }
-}
-
-impl From<WebSearchServerToolOpenRouter> for ResponsesRequestTool {
-    #[inline]
-    fn from(value: WebSearchServerToolOpenRouter) -> Self {
-        Self::OpenRouterWebSearch(Box::new(value))
-    }
-}
-
-impl From<ApplyPatchServerToolOpenRouter> for ResponsesRequestTool {
-    #[inline]
-    fn from(value: ApplyPatchServerToolOpenRouter) -> Self {
-        Self::OpenRouterApplyPatch(value)
-    }
-}
-
-impl From<BashServerTool> for ResponsesRequestTool {
-    #[inline]
-    fn from(value: BashServerTool) -> Self {
-        Self::OpenRouterBash(Box::new(value))
-    }
-}
-
-impl From<ShellServerToolOpenRouter> for ResponsesRequestTool {
-    #[inline]
-    fn from(value: ShellServerToolOpenRouter) -> Self {
-        Self::OpenRouterShell(Box::new(value))
-    }
-}
-
-impl From<ToolSearchServerTool> for ResponsesRequestTool {
-    #[inline]
-    fn from(value: ToolSearchServerTool) -> Self {
-        Self::OpenRouterToolSearch(value)
-    }
-}
-
-/// What happens when the input outgrows the model's context window.
-///
-/// Schema `OpenAIResponsesTruncation` of the API document.
-#[doc(alias = "OpenAIResponsesTruncation")]
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ResponsesTruncation {
-    /// Drops parts of the conversation until the input fits.
-    Auto,
-    /// Never drops input; a request that is too long fails.
-    Disabled,
-    /// A value this version of the crate does not know, verbatim.
-    Unrecognized(Box<str>),
-}
-
-wire_enum!(ResponsesTruncation {
-    Auto = "auto",
-    Disabled = "disabled",
+    max_tokens: number i64,
 });

@@ -1,0 +1,203 @@
+//! The macros that implement [`Wire`](super::Wire) for objects.
+
+/// Implements [`Wire`](super::Wire) and serde's traits for a struct with an `extra` field.
+///
+/// `wire_struct!(Type ["type" = "\"text\""] { 0 name: "wire name" Required, })`: in brackets members that always have this
+/// JSON text and no field; then the fields in their order, each with its index and its [`Kind`]. Required
+/// ones come first, so that the 64 bits of the masks hold them all.
+macro_rules! wire_struct {
+    ($type:ident $([$($constant:literal = $value:literal),+])? { $($index:literal $field:ident: $name:literal $kind:ident,)* }) => {
+        impl $crate::core::wire::Struct for $type {
+            const LAYOUT: &'static $crate::core::wire::Layout = &$crate::core::wire::Layout::new(
+                concat!($($($constant, $value,)+)? $($name,)*),
+                &$crate::core::wire::placed([
+                    $($($crate::core::wire::Member::constant($constant, $value),)+)?
+                    $($crate::core::wire::Member::new($name, $crate::core::wire::Kind::$kind),)*
+                ]),
+            );
+
+            #[inline]
+            #[allow(unused_variables)]
+            fn read_field(
+                &mut self,
+                index: usize,
+                reader: &mut $crate::core::wire::Reader<'_>,
+            ) -> Result<(), $crate::core::wire::DecodeError> {
+                match index {
+                    $($index => $crate::core::wire::Wire::read(&mut self.$field, reader),)*
+                    _ => Ok(()),
+                }
+            }
+
+            #[inline]
+            #[allow(unused_variables)]
+            fn write_field(&self, index: usize, writer: &mut $crate::core::wire::Writer) {
+                match index {
+                    $($index => $crate::core::wire::Wire::write(&self.$field, writer),)*
+                    _ => {}
+                }
+            }
+
+            #[inline]
+            #[allow(unused_variables)]
+            fn is_field_missing(&self, index: usize) -> bool {
+                match index {
+                    $($index => $crate::core::wire::Wire::is_missing(&self.$field),)*
+                    _ => true,
+                }
+            }
+
+            #[inline]
+            fn extra_mut(&mut self) -> &mut $crate::core::wire::Extra {
+                &mut self.extra
+            }
+        }
+
+        impl $crate::core::wire::Wire for $type {
+            #[inline]
+            fn read(
+                &mut self,
+                reader: &mut $crate::core::wire::Reader<'_>,
+            ) -> Result<(), $crate::core::wire::DecodeError> {
+                $crate::core::wire::read_struct(self, reader)
+            }
+
+            #[inline]
+            fn write(&self, writer: &mut $crate::core::wire::Writer) {
+                $crate::core::wire::write_struct(self, writer);
+            }
+
+            #[inline]
+            fn missing() -> Self {
+                Self {
+                    $($field: $crate::core::wire::Wire::missing(),)*
+                    extra: $crate::core::wire::Extra::all_absent(),
+                }
+            }
+
+            #[inline]
+            fn is_missing(&self) -> bool {
+                $crate::core::wire::is_struct_missing(self)
+            }
+
+            #[inline]
+            fn extra(&self) -> Option<&$crate::core::wire::Extra> {
+                Some(&self.extra)
+            }
+
+            #[inline]
+            fn is_identified(&self) -> bool {
+                <Self as $crate::core::wire::Struct>::LAYOUT.is_identified_by(&self.extra)
+            }
+
+            #[inline]
+            fn keep_object(
+                &mut self,
+                json: $crate::core::wire::Json,
+                error: $crate::core::wire::DecodeError,
+            ) -> Result<(), $crate::core::wire::DecodeError> {
+                $crate::core::wire::keep_struct(self, &json, &error)
+            }
+        }
+
+        $crate::core::wire::wire_serde!($type);
+    };
+}
+
+/// Writes a setter for each optional field. The word before its type says what the setter takes: `exact` the type itself,
+/// `number` any number that fits, `into` what converts into it, `boxed` the same for a field in a box, `list` one or many
+/// elements, `map` pairs, `patch` what converts into a [`Patch`].
+///
+/// [`Patch`]: super::Patch
+macro_rules! wire_setters {
+    ($type:ident { $($field:ident: $kind:ident $value:ty,)* }) => {
+        impl From<::serde_json::Value> for $type {
+            /// Reads the object that `json!({…})` makes. Members that this type does not know or that do not fit are sent
+            /// as given; a value that is not an object is an error of the call.
+            #[inline]
+            fn from(value: ::serde_json::Value) -> Self {
+                $crate::core::wire::from_value(value)
+            }
+        }
+
+        impl $type {
+            $($crate::core::wire::wire_setters!(@ $field $kind $value);)*
+
+            /// Adds a member that this version of the crate has no field for.
+            #[must_use]
+            #[inline]
+            pub fn extra(mut self, name: impl Into<String>, value: impl Into<$crate::core::wire::Json>) -> Self {
+                self.extra.insert(name, value);
+                self
+            }
+        }
+    };
+    (@ $field:ident exact $value:ty) => {
+        #[doc = concat!("Sets the field `", stringify!($field), "`.")]
+        #[must_use]
+        #[inline]
+        pub fn $field(mut self, $field: $value) -> Self {
+            self.$field = Some($field);
+            self
+        }
+    };
+    (@ $field:ident into $value:ty) => {
+        #[doc = concat!("Sets the field `", stringify!($field), "`.")]
+        #[must_use]
+        #[inline]
+        pub fn $field(mut self, $field: impl Into<$value>) -> Self {
+            self.$field = Some($field.into());
+            self
+        }
+    };
+    (@ $field:ident boxed $value:ty) => {
+        #[doc = concat!("Sets the field `", stringify!($field), "`.")]
+        #[must_use]
+        #[inline]
+        pub fn $field(mut self, $field: impl Into<$value>) -> Self {
+            self.$field = Some(Box::new($field.into()));
+            self
+        }
+    };
+    (@ $field:ident number $value:ty) => {
+        #[doc = concat!("Sets the field `", stringify!($field), "`.")]
+        #[must_use]
+        #[inline]
+        pub fn $field(mut self, $field: impl $crate::core::wire::IntoNumber<$value>) -> Self {
+            self.$field = Some($field.into_number());
+            self
+        }
+    };
+    (@ $field:ident list $value:ty) => {
+        #[doc = concat!("Sets the field `", stringify!($field), "`: one element, or a list of them.")]
+        #[must_use]
+        #[inline]
+        pub fn $field<M>(mut self, $field: impl $crate::core::wire::IntoList<$value, M>) -> Self {
+            self.$field = Some($field.into_list());
+            self
+        }
+    };
+    (@ $field:ident map $value:ty) => {
+        #[doc = concat!("Sets the field `", stringify!($field), "` from a map, or from pairs of name and value.")]
+        #[must_use]
+        #[inline]
+        pub fn $field(
+            mut self,
+            $field: impl IntoIterator<Item = (impl Into<String>, impl Into<$value>)>,
+        ) -> Self {
+            self.$field = Some($field.into_iter().map(|(name, value)| (name.into(), value.into())).collect());
+            self
+        }
+    };
+    (@ $field:ident patch $value:ty) => {
+        #[doc = concat!("Changes the field `", stringify!($field), "`; a plain value sets it, `Patch::Clear` empties it.")]
+        #[must_use]
+        #[inline]
+        pub fn $field(mut self, $field: impl Into<$crate::core::wire::Patch<$value>>) -> Self {
+            self.$field = $field.into();
+            self
+        }
+    };
+}
+
+pub(crate) use {wire_setters, wire_struct};
