@@ -14,7 +14,7 @@ use openrouter_kit::errors::Error;
 use openrouter_kit::mock::{Answer, MockServer};
 use openrouter_kit::models::ExchangeAuthCodeForApiKeyRequest;
 use openrouter_kit::oauth::{self, CreateAuthorizationUrlRequest};
-use openrouter_kit::{OpenRouter, OpenRouterCore, funcs};
+use openrouter_kit::{OpenRouter, OpenRouterCore};
 use serde_json::json;
 
 /// The pair of RFC 7636, appendix B.

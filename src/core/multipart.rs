@@ -115,7 +115,7 @@ impl FilePart {
     }
 
     /// Sets the length in bytes of a [`stream`](Self::from_stream) that does not tell it. If another number of bytes comes,
-    /// the upload breaks off. PartContent in memory and files have their own length, which stays.
+    /// the upload breaks off. Content in memory and files have their own length, which stays.
     #[must_use]
     pub fn length(mut self, length: u64) -> Self {
         if let PartContent::Stream(_, known) = &mut self.content {
@@ -228,7 +228,7 @@ impl Multipart {
     }
 
     fn field(&mut self, name: &'static str, text: &str) {
-        let head = format!("PartContent-Disposition: form-data; name=\"{}\"\r\n", escaped(name));
+        let head = format!("Content-Disposition: form-data; name=\"{}\"\r\n", escaped(name));
         self.push(name, head, PartContent::Bytes(Bytes::copy_from_slice(text.as_bytes())), None);
     }
 
@@ -243,7 +243,7 @@ impl Multipart {
             return self.keep(InvalidRequestError::new(name, message));
         }
         let head = format!(
-            "PartContent-Disposition: form-data; name=\"{}\"; filename=\"{}\"\r\nContent-Type: {media_type}\r\n",
+            "Content-Disposition: form-data; name=\"{}\"; filename=\"{}\"\r\nContent-Type: {media_type}\r\n",
             escaped(name),
             escaped(&file.name),
         );
@@ -265,7 +265,7 @@ impl Multipart {
         self.mistake.take()
     }
 
-    /// The value of the `PartContent-Type` header.
+    /// The value of the `Content-Type` header.
     pub(crate) fn content_type(&self) -> Result<HeaderValue, http::header::InvalidHeaderValue> {
         HeaderValue::from_str(&format!("multipart/form-data; boundary={}", self.boundary))
     }
@@ -356,7 +356,7 @@ fn escaped(name: &str) -> String {
     name.replace('"', "%22").replace('\r', "%0D").replace('\n', "%0A")
 }
 
-/// Whether `text` can stand in a `PartContent-Type` header as a type, a subtype and parameters.
+/// Whether `text` can stand in a `Content-Type` header as a type, a subtype and parameters.
 fn is_media_type(text: &str) -> bool {
     let mut halves = text.splitn(2, '/').map(str::len);
     matches!((halves.next(), halves.next()), (Some(1..), Some(1..)))
