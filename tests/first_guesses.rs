@@ -16,6 +16,7 @@ use std::path::PathBuf;
 use openrouter_kit::Error;
 use openrouter_kit::core::wire::{self, Wire};
 use openrouter_kit::mock::{Answer, MockServer};
+use openrouter_kit::models::routing::ProviderPreferencesSort;
 use openrouter_kit::models::*;
 use serde_json::{Value, json};
 

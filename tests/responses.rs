@@ -14,6 +14,7 @@ use std::path::Path;
 use openrouter_kit::core::wire::{Json, decode, decode_event};
 use openrouter_kit::helpers::ResponsesAccumulator;
 use openrouter_kit::mock::{Answer, MockServer};
+use openrouter_kit::models::responses::ResponsesToolChoiceWebSearchPreview;
 use openrouter_kit::models::*;
 use openrouter_kit::{Error, OpenRouter};
 use serde_json::{Value, json};

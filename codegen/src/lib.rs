@@ -21,7 +21,7 @@ pub mod references;
 mod secret_names;
 pub mod unions;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -83,6 +83,8 @@ pub struct Generated {
     /// Remarks that need no decision.
     pub remarks: Vec<String>,
     by_hand: BTreeMap<String, Vec<String>>,
+    /// The types that stand in `models` itself.
+    front: BTreeSet<String>,
     /// The type of each component.
     components: BTreeMap<String, String>,
     error_kinds: BTreeMap<u16, ErrorKind>,
@@ -162,6 +164,10 @@ pub fn understand_node(mut document: Node, overlay: &Overlay, prose: Prose) -> R
     for (id, names) in rules.get("aliases").map_or(&[][..], Node::members) {
         by_hand.insert(format!("aliases of {id}"), names.elements().iter().map(ToString::to_string).collect());
     }
+    let front: BTreeSet<String> = rules.texts_of("front").into_iter().map(str::to_owned).collect();
+    for name in front.iter().filter(|name| api.find(name).is_none()) {
+        notes.push(format!("overlay/modules.yaml: `front` has `{name}`, and there is no such type"));
+    }
     let error_kinds = operations::error_kinds(&document, overlay, &mut notes);
     let unused = overlay.unused().into_iter().map(|entry| format!("overlay/{entry} applies to nothing here")).collect();
     let exists = |ty: &Ty| ty.named().is_none_or(|name| api.find(name).is_some());
@@ -175,18 +181,33 @@ pub fn understand_node(mut document: Node, overlay: &Overlay, prose: Prose) -> R
         format!("the keyword `{keyword}` is passed over at {first}{others}")
     });
     let remarks = remarks.collect();
-    Ok(Generated { notes, equal, unused, remarks, components, api, modules, prose, by_hand, document, error_kinds })
+    Ok(Generated {
+        notes,
+        equal,
+        unused,
+        remarks,
+        components,
+        api,
+        modules,
+        prose,
+        by_hand,
+        front,
+        document,
+        error_kinds,
+    })
 }
 
 impl Generated {
     /// The files, formatted.
     pub fn files(&self) -> Result<Files, Failure> {
-        let Self { api, prose, modules, by_hand, error_kinds, .. } = self;
-        let context = Context { api, prose, modules, by_hand, error_kinds };
+        let Self { api, prose, modules, by_hand, front, error_kinds, .. } = self;
+        let pages = Pages::load(&home().join("pages"))?;
+        let homes = api.types.iter().map(|ty| (ty.name.as_str(), ty.home())).collect();
+        let context = Context { api, prose, modules, homes, about: &pages.about, front, by_hand, error_kinds };
         let mut files = emit::all(&context);
         registry::emit(&context, &self.components, &mut files);
         registry::emit_roots(&context, &mut files);
-        pages::emit(&context, &Pages::load(&home().join("pages"))?, &mut files);
+        pages::emit(&context, &pages, &mut files);
         let mut files = format_rust(files)?;
         pages::splice(&mut files);
         Ok(files)
@@ -205,6 +226,15 @@ impl Generated {
     }
 }
 
+/// A line, and the end of a line that is a module with its end replaced.
+fn replaced_end(line: &str, end: &str, by: &str) -> String {
+    let is_module = line.starts_with("mod ") || line.starts_with("pub mod ");
+    match line.strip_suffix(end).filter(|_| is_module) {
+        Some(start) => format!("{start}{by}\n"),
+        None => format!("{line}\n"),
+    }
+}
+
 /// Runs rustfmt over the Rust files, all in one process.
 fn format_rust(mut files: Files) -> Result<Files, Failure> {
     let failed = |error: std::io::Error| Failure::new(format!("cannot format the generated code: {error}"));
@@ -218,9 +248,10 @@ fn format_rust(mut files: Files) -> Result<Files, Failure> {
     command.args(["--edition", "2024", "--config", "skip_children=true"]);
     command.args(["--config-path"]).arg(home().join("..").join("rustfmt.toml"));
     for (index, name) in names.iter().enumerate() {
-        // Flat names, so that rustfmt does not follow `mod` lines.
+        // Flat names, and modules that are written in place, so that rustfmt does not look for their files.
         let path = folder.join(format!("{index}.rs"));
-        let text = files.get(name).cloned().unwrap_or_default().replace("\nmod ", "\n//mod ");
+        let text = files.get(name).map_or("", String::as_str);
+        let text: String = text.lines().map(|line| replaced_end(line, ";", " {}")).collect();
         std::fs::write(&path, text).map_err(failed)?;
         command.arg(path);
     }
@@ -231,7 +262,7 @@ fn format_rust(mut files: Files) -> Result<Files, Failure> {
     }
     for (index, name) in names.iter().enumerate() {
         let text = std::fs::read_to_string(folder.join(format!("{index}.rs"))).map_err(failed)?;
-        files.insert(name.clone(), text.replace("\n//mod ", "\nmod "));
+        files.insert(name.clone(), text.lines().map(|line| replaced_end(line, " {}", ";")).collect());
     }
     let _ = std::fs::remove_dir_all(&folder);
     Ok(files)

@@ -49,6 +49,13 @@ pub struct Type {
     pub deprecated: bool,
 }
 
+impl Type {
+    /// The public module it stands in.
+    pub fn home(&self) -> &str {
+        self.module.split('/').next().unwrap_or_default()
+    }
+}
+
 /// What a type is.
 #[derive(Clone, Debug)]
 pub enum Kind {

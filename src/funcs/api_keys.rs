@@ -5,7 +5,11 @@
 use http::Method;
 
 use crate::core::{Call, OpenRouterCore, Operation, Paging, Parts};
-use crate::models::*;
+use crate::models::api_keys::{
+    ApiKeyResponse, ApiKeysListParams, CreateKeyRequest, CreateKeyResponse, GetCurrentKeyResponse, ListKeysResponse,
+    UpdateKeyRequest,
+};
+use crate::models::shared::DeletedResponse;
 
 static API_KEYS_GET_CURRENT_KEY_METADATA: Operation =
     Operation::new("getCurrentKey", Method::GET, "/key").with_function("api_keys_get_current_key_metadata");

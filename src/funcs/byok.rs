@@ -5,7 +5,10 @@
 use http::Method;
 
 use crate::core::{Call, OpenRouterCore, Operation, Paging, Parts};
-use crate::models::*;
+use crate::models::byok::{
+    ByokKeyResponse, ByokListParams, CreateByokKeyRequest, ListByokKeysResponse, UpdateByokKeyRequest,
+};
+use crate::models::shared::DeletedResponse;
 
 static BYOK_LIST: Operation = Operation::new("listBYOKKeys", Method::GET, "/byok")
     .with_function("byok_list")

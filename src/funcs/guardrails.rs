@@ -5,7 +5,13 @@
 use http::Method;
 
 use crate::core::{Call, OpenRouterCore, Operation, Paging, Parts};
-use crate::models::*;
+use crate::models::guardrails::{
+    BulkAssignResponse, BulkKeysRequest, BulkMembersRequest, BulkUnassignResponse, CreateGuardrailRequest,
+    GuardrailKeyAssignmentsParams, GuardrailMemberAssignmentsParams, GuardrailResponse,
+    GuardrailsListKeyAssignmentsParams, GuardrailsListMemberAssignmentsParams, GuardrailsListParams,
+    ListGuardrailsResponse, ListKeyAssignmentsResponse, ListMemberAssignmentsResponse, UpdateGuardrailRequest,
+};
+use crate::models::shared::DeletedResponse;
 
 static GUARDRAILS_LIST: Operation = Operation::new("listGuardrails", Method::GET, "/guardrails")
     .with_function("guardrails_list")

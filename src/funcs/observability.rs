@@ -5,7 +5,11 @@
 use http::Method;
 
 use crate::core::{Call, OpenRouterCore, Operation, Paging, Parts};
-use crate::models::*;
+use crate::models::observability::{
+    CreateObservabilityDestinationRequest, ListObservabilityDestinationsResponse, ObservabilityDestinationResponse,
+    ObservabilityListParams, UpdateObservabilityDestinationRequest,
+};
+use crate::models::shared::DeletedResponse;
 
 static OBSERVABILITY_LIST: Operation =
     Operation::new("listObservabilityDestinations", Method::GET, "/observability/destinations")

@@ -5,7 +5,10 @@
 use http::Method;
 
 use crate::core::{Call, OpenRouterCore, Operation, Paging, Parts};
-use crate::models::*;
+use crate::models::organization::{
+    ListOrganizationMembersResponse, OrganizationListMembersParams, OrganizationSettingsResponse,
+    UpdateOrganizationSettingsRequest,
+};
 
 static ORGANIZATION_LIST_MEMBERS: Operation =
     Operation::new("listOrganizationMembers", Method::GET, "/organization/members")

@@ -5,7 +5,13 @@
 use http::Method;
 
 use crate::core::{Call, OpenRouterCore, Operation, Paging, Parts};
-use crate::models::*;
+use crate::models::chat::ChatRequest;
+use crate::models::messages::MessagesRequest;
+use crate::models::presets::{
+    GetPresetVersionResponse, ListPresetVersionsResponse, ListPresetsResponse, PresetResponse, PresetsListParams,
+    PresetsListVersionsParams,
+};
+use crate::models::responses::ResponsesRequest;
 
 static PRESETS_LIST: Operation = Operation::new("listPresets", Method::GET, "/presets")
     .with_function("presets_list")

@@ -5,7 +5,10 @@
 use http::Method;
 
 use crate::core::{Call, OpenRouterCore, Operation, Parts};
-use crate::models::*;
+use crate::models::private_providers::{
+    CreatePrivateProviderRequest, DeletePrivateProviderResponse, ListPrivateProvidersResponse, PrivateProviderResponse,
+    UpdatePrivateProviderRequest,
+};
 
 static PRIVATE_PROVIDERS_LIST: Operation =
     Operation::new("listPrivateProviders", Method::GET, "/private-providers").with_function("private_providers_list");

@@ -5,7 +5,11 @@
 use http::Method;
 
 use crate::core::{Call, OpenRouterCore, Operation, Paging, Parts};
-use crate::models::*;
+use crate::models::scim::{
+    CreateScimGroupMappingRequest, ListScimGroupMappingsResponse, ListScimGroupsResponse, ScimGroupMappingResponse,
+    ScimListGroupsParams, ScimListMappingsParams, ScimSyncJobResponse, UpdateScimGroupMappingRequest,
+};
+use crate::models::shared::DeletedResponse;
 
 static SCIM_LIST_MAPPINGS: Operation = Operation::new("listScimGroupMappings", Method::GET, "/scim/group-mappings")
     .with_function("scim_list_mappings")

@@ -5,7 +5,13 @@
 use http::Method;
 
 use crate::core::{Call, OpenRouterCore, Operation, Paging, Parts};
-use crate::models::*;
+use crate::models::shared::DeletedResponse;
+use crate::models::workspaces::{
+    BulkAddWorkspaceMembersResponse, BulkRemoveWorkspaceMembersResponse, BulkWorkspaceMembersRequest,
+    CreateWorkspaceRequest, ListWorkspaceBudgetsResponse, ListWorkspaceMembersResponse, ListWorkspacesResponse,
+    UpdateWorkspaceRequest, UpsertWorkspaceBudgetRequest, WorkspaceBudgetInterval, WorkspaceBudgetResponse,
+    WorkspaceResponse, WorkspacesDeleteParams, WorkspacesListMembersParams, WorkspacesListParams,
+};
 
 static WORKSPACES_LIST: Operation = Operation::new("listWorkspaces", Method::GET, "/workspaces")
     .with_function("workspaces_list")

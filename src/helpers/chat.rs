@@ -13,6 +13,10 @@ use super::{holds, holds_error, objects, whole_stream};
 use crate::Error;
 use crate::core::wire::{self, IntoText, Root};
 use crate::core::{StreamItem, base64};
+use crate::models::chat::{
+    ChatAssistantImage, ChatContentFileFile, ChatContentVideoInput, ChatFunctionToolFunction,
+    ChatFunctionToolFunctionFunction, ChatNamedToolChoiceFunction,
+};
 use crate::models::*;
 
 impl Root for ChatResult {

@@ -10,8 +10,9 @@ use super::{members_of, read_as, update};
 use crate::core::wire::{self, Json, Wire};
 use crate::models::{
     ChatAssistantMessage, ChatAudioOutput, ChatChoice, ChatContentPart, ChatContentText, ChatMessageContent,
-    ChatResult, ChatStreamChoice, ChatStreamChunk, ChatStreamDelta, ChatStreamToolCall, ChatTokenLogprobs,
-    ChatToolCall, ChatToolCallFunction, ChatUsage, Extra, ReasoningDetail, ReasoningDetailSummary, ReasoningDetailText,
+    ChatResult, ChatStreamChoice, ChatStreamChunk, ChatStreamDelta, ChatStreamToolCall, ChatToolCall,
+    ChatToolCallFunction, ChatUsage, Extra, ReasoningDetail,
+    chat::{ChatTokenLogprobs, ReasoningDetailSummary, ReasoningDetailText},
 };
 
 impl Sealed for ChatStreamChunk {}

@@ -12,7 +12,15 @@ use super::{retyped, whole_stream};
 use crate::Error;
 use crate::core::wire::{self, IntoText, Json, Root, Wire};
 use crate::core::{StreamItem, base64};
+use crate::models::messages::MessagesRequestToolChoiceTool;
 use crate::models::*;
+use crate::models::{
+    messages::{
+        AnthropicBase64ImageSource, AnthropicBase64PdfSource, AnthropicImageMimeType, MessagesRequestToolCustom,
+        MessagesRequestToolCustomInputSchema, MessagesToolResultContent,
+    },
+    shared::UrlSource,
+};
 
 impl Root for MessagesResult {
     #[inline]

@@ -12,6 +12,10 @@ use super::{holds_error, retyped, whole_stream};
 use crate::Error;
 use crate::core::wire::{self, IntoText, Root};
 use crate::core::{StreamItem, base64};
+use crate::models::responses::{
+    EasyInputMessageContent, InputAudioInputAudio, InputAudioInputAudioFormat, OutputImageGenerationCallItem,
+    ResponsesToolChoiceFunction,
+};
 use crate::models::*;
 
 impl Root for ResponsesResult {

@@ -7,9 +7,9 @@ use super::text::{Half, Piece, TextEvent, tell};
 use super::{members_of, overlay, read_as, retyped, update};
 use crate::core::wire::{self, Json, Wire};
 use crate::models::{
-    CustomToolCallItem, Extra, OutputContentPart, OutputFunctionCallItem, OutputItem, OutputMessage,
-    OutputMessageContentPart, OutputReasoningItem, ReasoningSummaryText, ReasoningTextContent, ResponseOutputText,
-    ResponsesRefusal, ResponsesResult, ResponsesStreamEvent,
+    Extra, OutputContentPart, OutputFunctionCallItem, OutputItem, OutputMessage, OutputMessageContentPart,
+    OutputReasoningItem, ResponseOutputText, ResponsesResult, ResponsesStreamEvent,
+    responses::{CustomToolCallItem, ReasoningSummaryText, ReasoningTextContent, ResponsesRefusal},
 };
 
 impl Sealed for ResponsesStreamEvent {}

@@ -4,7 +4,11 @@
 
 use crate::core::{Call, OpenRouterCore};
 use crate::funcs;
-use crate::models::*;
+use crate::models::api_keys::{
+    ApiKeyResponse, ApiKeysListParams, CreateKeyRequest, CreateKeyResponse, GetCurrentKeyResponse, ListKeysResponse,
+    UpdateKeyRequest,
+};
+use crate::models::shared::DeletedResponse;
 
 /// The operations of `api-keys`, by [`OpenRouter::api_keys`](crate::OpenRouter::api_keys).
 #[derive(Clone, Copy, Debug)]

@@ -4,7 +4,10 @@
 
 use crate::core::{Call, OpenRouterCore};
 use crate::funcs;
-use crate::models::*;
+use crate::models::byok::{
+    ByokKeyResponse, ByokListParams, CreateByokKeyRequest, ListByokKeysResponse, UpdateByokKeyRequest,
+};
+use crate::models::shared::DeletedResponse;
 
 /// The operations of `byok`, by [`OpenRouter::byok`](crate::OpenRouter::byok).
 #[derive(Clone, Copy, Debug)]

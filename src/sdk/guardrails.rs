@@ -4,7 +4,13 @@
 
 use crate::core::{Call, OpenRouterCore};
 use crate::funcs;
-use crate::models::*;
+use crate::models::guardrails::{
+    BulkAssignResponse, BulkKeysRequest, BulkMembersRequest, BulkUnassignResponse, CreateGuardrailRequest,
+    GuardrailKeyAssignmentsParams, GuardrailMemberAssignmentsParams, GuardrailResponse,
+    GuardrailsListKeyAssignmentsParams, GuardrailsListMemberAssignmentsParams, GuardrailsListParams,
+    ListGuardrailsResponse, ListKeyAssignmentsResponse, ListMemberAssignmentsResponse, UpdateGuardrailRequest,
+};
+use crate::models::shared::DeletedResponse;
 
 /// The operations of `guardrails`, by [`OpenRouter::guardrails`](crate::OpenRouter::guardrails).
 #[derive(Clone, Copy, Debug)]

@@ -4,7 +4,11 @@
 
 use crate::core::{Call, OpenRouterCore};
 use crate::funcs;
-use crate::models::*;
+use crate::models::observability::{
+    CreateObservabilityDestinationRequest, ListObservabilityDestinationsResponse, ObservabilityDestinationResponse,
+    ObservabilityListParams, UpdateObservabilityDestinationRequest,
+};
+use crate::models::shared::DeletedResponse;
 
 /// The operations of `observability`, by [`OpenRouter::observability`](crate::OpenRouter::observability).
 #[derive(Clone, Copy, Debug)]

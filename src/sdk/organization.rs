@@ -4,7 +4,10 @@
 
 use crate::core::{Call, OpenRouterCore};
 use crate::funcs;
-use crate::models::*;
+use crate::models::organization::{
+    ListOrganizationMembersResponse, OrganizationListMembersParams, OrganizationSettingsResponse,
+    UpdateOrganizationSettingsRequest,
+};
 
 /// The operations of `organization`, by [`OpenRouter::organization`](crate::OpenRouter::organization).
 #[derive(Clone, Copy, Debug)]

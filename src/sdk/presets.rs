@@ -4,7 +4,13 @@
 
 use crate::core::{Call, OpenRouterCore};
 use crate::funcs;
-use crate::models::*;
+use crate::models::chat::ChatRequest;
+use crate::models::messages::MessagesRequest;
+use crate::models::presets::{
+    GetPresetVersionResponse, ListPresetVersionsResponse, ListPresetsResponse, PresetResponse, PresetsListParams,
+    PresetsListVersionsParams,
+};
+use crate::models::responses::ResponsesRequest;
 
 /// The operations of `presets`, by [`OpenRouter::presets`](crate::OpenRouter::presets).
 #[derive(Clone, Copy, Debug)]

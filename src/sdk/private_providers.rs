@@ -4,7 +4,10 @@
 
 use crate::core::{Call, OpenRouterCore};
 use crate::funcs;
-use crate::models::*;
+use crate::models::private_providers::{
+    CreatePrivateProviderRequest, DeletePrivateProviderResponse, ListPrivateProvidersResponse, PrivateProviderResponse,
+    UpdatePrivateProviderRequest,
+};
 
 /// The operations of `private-providers`, by [`OpenRouter::private_providers`](crate::OpenRouter::private_providers).
 #[derive(Clone, Copy, Debug)]

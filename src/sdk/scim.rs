@@ -4,7 +4,11 @@
 
 use crate::core::{Call, OpenRouterCore};
 use crate::funcs;
-use crate::models::*;
+use crate::models::scim::{
+    CreateScimGroupMappingRequest, ListScimGroupMappingsResponse, ListScimGroupsResponse, ScimGroupMappingResponse,
+    ScimListGroupsParams, ScimListMappingsParams, ScimSyncJobResponse, UpdateScimGroupMappingRequest,
+};
+use crate::models::shared::DeletedResponse;
 
 /// The operations of `scim`, by [`OpenRouter::scim`](crate::OpenRouter::scim).
 #[derive(Clone, Copy, Debug)]

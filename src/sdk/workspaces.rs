@@ -4,7 +4,13 @@
 
 use crate::core::{Call, OpenRouterCore};
 use crate::funcs;
-use crate::models::*;
+use crate::models::shared::DeletedResponse;
+use crate::models::workspaces::{
+    BulkAddWorkspaceMembersResponse, BulkRemoveWorkspaceMembersResponse, BulkWorkspaceMembersRequest,
+    CreateWorkspaceRequest, ListWorkspaceBudgetsResponse, ListWorkspaceMembersResponse, ListWorkspacesResponse,
+    UpdateWorkspaceRequest, UpsertWorkspaceBudgetRequest, WorkspaceBudgetInterval, WorkspaceBudgetResponse,
+    WorkspaceResponse, WorkspacesDeleteParams, WorkspacesListMembersParams, WorkspacesListParams,
+};
 
 /// The operations of `workspaces`, by [`OpenRouter::workspaces`](crate::OpenRouter::workspaces).
 #[derive(Clone, Copy, Debug)]

@@ -4,7 +4,14 @@
 
 use std::collections::BTreeMap;
 
-use openrouter_kit::models::*;
+use openrouter_kit::models::{
+    FilePart, JsonObject, analytics::*, api_keys::*, batch::*, benchmarks::*, byok::*, chat::*, classifications::*,
+    containers::*, credits::*, datasets::*, embeddings::*, endpoints::*, external_users::*, files::*, generations::*,
+    guardrails::*, images::*, messages::*, model_info::*, models::*, oauth::*, observability::*, organization::*,
+    plugins::*, presets::*, private_endpoints::*, private_providers::*, providers::*, rerank::*, responses::*,
+    routing::*, scim::*, server_tools::*, shared::*, stt::*, system_one::*, tools::*, tts::*, vault::*,
+    video_generation::*, workspaces::*,
+};
 use openrouter_kit::{OpenRouter, funcs};
 
 use crate::support::{Both, Calling, Given, RoundTrip, bytes, events, nothing, round_trip, value};

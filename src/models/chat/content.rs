@@ -2,8 +2,12 @@
 
 //! Types of `chat`. What is sent and received.
 
+use crate::core::wire::{Extra, Unrecognized};
 use crate::core::wire::{json, wire_setters, wire_struct, wire_text, wire_union};
-use crate::models::*;
+use crate::models::shared::{
+    CacheControl, ChatToolCall, ImageDetail, InlineAudio, MediaUrl, PromptCacheBreakpoint, ReasoningFormat,
+    VideoProcessing,
+};
 
 /// A turn spoken by the model, either received in a reply or sent back as history.
 ///

@@ -2,8 +2,11 @@
 
 //! Types of `chat`. What streams of this namespace hold.
 
+use crate::core::wire::Extra;
 use crate::core::wire::wire_struct;
-use crate::models::*;
+use crate::models::chat::{ChatAudioOutput, ChatFinishReason, ChatTokenLogprobs, ChatUsage, ReasoningDetail};
+use crate::models::plugins::{Alignment, ArmorSafeguardResult};
+use crate::models::routing::{ApiErrorType, OpenRouterMetadata};
 
 /// One server-sent event of a streamed chat answer.
 ///

@@ -4,8 +4,22 @@
 
 use std::collections::BTreeMap;
 
+use crate::core::wire::{Extra, JsonObject, Unrecognized};
 use crate::core::wire::{IntoList, json, of_tag, wire_enum, wire_setters, wire_struct, wire_text, wire_union};
-use crate::models::*;
+use crate::models::chat::{ChatAssistantMessage, ChatContentText, ChatMessageContent};
+use crate::models::plugins::Plugin;
+use crate::models::routing::ProviderPreferences;
+use crate::models::server_tools::{
+    AdvisorServerToolOpenRouter, BashServerTool, DatetimeServerTool, DeferredToolsControl, DynamicServerTool,
+    FilesServerTool, FusionServerToolOpenRouter, ImageGenerationServerToolOpenRouter, OpenRouterWebSearchServerTool,
+    SearchModelsServerTool, SearchQualityLevel, StopServerToolsWhenCondition, SubagentServerToolOpenRouter,
+    WebFetchServerTool, WebSearchConfig, WebSearchMode, WebSearchToolEngine, WebSearchUserLocation, XSearchOptions,
+};
+use crate::models::shared::{
+    CacheControl, ChatDebugOptions, ConfigurationUpdateReasoning, ContentPartText, DeprecatedRoute,
+    FormatJsonObjectConfig, FormatTextConfig, ImageConfigValue, PromptCacheOptions, ReasoningEffort,
+    ReasoningSummaryVerbosity, ServiceTier, StopSequences, ToolChoiceMode, TraceConfig,
+};
 
 /// Everything one chat completion call may carry: conversation, model choice, sampling, tools and routing.
 ///

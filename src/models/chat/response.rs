@@ -2,8 +2,13 @@
 
 //! Types of `chat`. What is only received.
 
+use crate::core::wire::Extra;
 use crate::core::wire::{wire_enum, wire_struct};
-use crate::models::*;
+use crate::models::chat::ChatAssistantMessage;
+use crate::models::plugins::{Alignment, ArmorSafeguardResult};
+use crate::models::routing::OpenRouterMetadata;
+use crate::models::server_tools::ServerToolUseDetails;
+use crate::models::shared::CostDetails;
 
 /// Complete answer to a chat request that was not streamed.
 ///

@@ -2,8 +2,9 @@
 
 //! Types of `messages`. What is sent and received.
 
+use crate::core::wire::{Extra, JsonObject};
 use crate::core::wire::{IntoNumber, wire_enum, wire_setters, wire_struct};
-use crate::models::*;
+use crate::models::shared::ToolOutputFile;
 
 /// Citation in a response that points at a page found by the web search tool.
 ///

@@ -2,8 +2,14 @@
 
 //! Types of `messages`. What streams of this namespace hold.
 
+use crate::core::wire::{Extra, Json, Unrecognized};
 use crate::core::wire::{wire_enum, wire_struct, wire_union};
-use crate::models::*;
+use crate::models::messages::{
+    AnthropicContainer, AnthropicInputTransformation, AnthropicOutputTokensDetails, AnthropicRefusalStopDetails,
+    AnthropicSafeguardResult, AnthropicTextCitation, MessagesContentBlock, MessagesServerToolUsage, MessagesStopReason,
+};
+use crate::models::routing::{ApiErrorType, OpenRouterMetadata, ProviderName};
+use crate::models::shared::{AnthropicCacheCreation, AnthropicSpeed, AnthropicUsageIteration};
 
 /// First event of a Messages stream; carries the message envelope before any content arrives.
 ///

@@ -2,10 +2,23 @@
 
 //! Types of `messages`. What is only sent.
 
+use crate::core::wire::{Extra, Json, JsonObject, Unrecognized};
 use crate::core::wire::{
     IntoList, IntoNumber, json, of_tag, wire_enum, wire_setters, wire_struct, wire_text, wire_texts, wire_union,
 };
-use crate::models::*;
+use crate::models::messages::{
+    AnthropicAdvisorToolResult, AnthropicBase64PdfSource, AnthropicPlainTextSource, AnthropicRedactedThinkingBlock,
+    AnthropicSearchResultCitation, AnthropicThinkingBlock, AnthropicToolReference, AnthropicWebSearchCitation,
+    AnthropicWebSearchToolResultError, MessagesBashToolResult, MessagesShellToolResult, MessagesToolSearchResult,
+};
+use crate::models::plugins::Plugin;
+use crate::models::routing::ProviderPreferences;
+use crate::models::server_tools::{
+    BashServerTool, DatetimeServerTool, DeferredToolsControl, ImageGenerationServerToolOpenRouter,
+    OpenRouterWebSearchServerTool, SearchModelsServerTool, ShellServerToolOpenRouter, StopServerToolsWhenCondition,
+    ToolSearchServerTool, WebFetchServerTool, WebSearchUserLocation,
+};
+use crate::models::shared::{AnthropicSpeed, CacheControl, DeprecatedRoute, TraceConfig, UrlSource};
 
 /// Asks a model for its next turn by the Anthropic Messages protocol.
 ///

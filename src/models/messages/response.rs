@@ -2,8 +2,15 @@
 
 //! Types of `messages`. What is only received.
 
+use crate::core::wire::{Extra, Json, Unrecognized};
 use crate::core::wire::{wire_enum, wire_struct, wire_union};
-use crate::models::*;
+use crate::models::messages::{
+    AnthropicAdvisorToolResult, AnthropicBase64PdfSource, AnthropicPlainTextSource, AnthropicRedactedThinkingBlock,
+    AnthropicSearchResultCitation, AnthropicThinkingBlock, AnthropicToolReference, AnthropicWebSearchCitation,
+    AnthropicWebSearchToolResultError, MessagesBashToolResult, MessagesShellToolResult, MessagesToolSearchResult,
+};
+use crate::models::routing::OpenRouterMetadata;
+use crate::models::shared::{AnthropicCacheCreation, AnthropicSpeed, AnthropicUsageIteration, CostDetails};
 
 /// Complete reply to a Messages call made without streaming: the Anthropic shape plus fields OpenRouter adds.
 ///

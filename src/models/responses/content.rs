@@ -4,10 +4,15 @@
 
 use std::collections::BTreeMap;
 
+use crate::core::wire::{Extra, Json, JsonObject, Secret, Unrecognized};
 use crate::core::wire::{
     IntoList, IntoNumber, wire_enum, wire_numbers, wire_setters, wire_struct, wire_text, wire_texts, wire_union,
 };
-use crate::models::*;
+use crate::models::server_tools::{WebSearchMode, WebSearchToolEngine, WebSearchUserLocation, XSearchOptions};
+use crate::models::shared::{
+    ConfigurationUpdateReasoning, FilterLogic, FilterValue, FormatJsonObjectConfig, FormatTextConfig, ImageBackground,
+    ImageDetail, PromptCacheBreakpoint, ReasoningFormat, ToolChoiceMode, ToolOutputFile, UrlSource,
+};
 
 /// Text part of an assistant message, with citations and optional token probabilities.
 ///

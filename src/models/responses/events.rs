@@ -2,8 +2,12 @@
 
 //! Types of `responses`. What streams of this namespace hold.
 
+use crate::core::wire::{Extra, JsonObject, Unrecognized};
 use crate::core::wire::{wire_enum, wire_struct, wire_union};
-use crate::models::*;
+use crate::models::responses::{
+    FusionAnalysisResult, OutputItem, ReasoningSummaryText, ReasoningTextContent, ResponseOutputText,
+    ResponsesAnnotation, ResponsesRefusal, ResponsesResult,
+};
 
 /// First event of a Responses stream; hands over the response object before any output exists.
 ///

@@ -4,8 +4,37 @@
 
 use std::collections::BTreeMap;
 
+use crate::core::wire::{Extra, Json, JsonObject, Secret, Unrecognized};
 use crate::core::wire::{IntoList, IntoNumber, of_tag, wire_enum, wire_setters, wire_struct, wire_text, wire_union};
-use crate::models::*;
+use crate::models::plugins::Plugin;
+use crate::models::responses::{
+    ApplyPatchCallItem, ApplyPatchCallOutputItem, ApplyPatchServerTool, CodeInterpreterServerTool, CodexLocalShellTool,
+    ComputerUseServerTool, ConfigurationUpdateItem, CustomTool, CustomToolCallItem, CustomToolCallOutputItem,
+    FileSearchServerTool, FunctionCallOutputItem, ImageGenerationServerTool, InputAudio, InputFile, InputImage,
+    InputMessageRole, InputText, ItemStatus, LegacyWebSearchServerTool, McpServerTool, MessagePhase, MessageRole,
+    NamespaceTool, OutputAdvisorServerToolItem, OutputApplyPatchServerToolItem, OutputArmorBlockedItem,
+    OutputBashServerToolItem, OutputBrowserUseServerToolItem, OutputCodeInterpreterCallItem,
+    OutputCodeInterpreterServerToolItem, OutputComputerCallItem, OutputDatetimeItem, OutputFileSearchCallItem,
+    OutputFileSearchServerToolItem, OutputFilesServerToolItem, OutputFusionServerToolItem,
+    OutputImageGenerationCallItem, OutputImageGenerationServerToolItem, OutputMcpServerToolItem,
+    OutputMemoryServerToolItem, OutputMessageContentPart, OutputReasoningItem, OutputSearchModelsServerToolItem,
+    OutputShellServerToolItem, OutputSubagentServerToolItem, OutputTextEditorServerToolItem,
+    OutputToolSearchServerToolItem, OutputWebFetchServerToolItem, OutputWebSearchCallItem,
+    OutputWebSearchServerToolItem, Preview20250311WebSearchServerTool, PreviewWebSearchServerTool, ReasoningContext,
+    ReasoningMode, ResponsesFunctionTool, ResponsesToolChoice, ShellAction, ShellCallOutputContent, ShellServerTool,
+    StoredPromptTemplate, TextExtendedConfig, Truncation, WebSearchServerTool,
+};
+use crate::models::routing::ProviderPreferences;
+use crate::models::server_tools::{
+    AdvisorServerToolOpenRouter, BashServerTool, DatetimeServerTool, DeferredToolsControl, FilesServerTool,
+    FusionServerToolOpenRouter, ImageGenerationServerToolOpenRouter, OpenRouterWebSearchServerTool,
+    SearchModelsServerTool, ShellServerToolOpenRouter, StopServerToolsWhenCondition, SubagentServerToolOpenRouter,
+    ToolSearchServerTool, WebFetchServerTool,
+};
+use crate::models::shared::{
+    CacheControl, ChatDebugOptions, DeprecatedRoute, ImageConfigValue, PromptCacheOptions, ReasoningEffort,
+    ReasoningSummaryVerbosity, ServiceTier, StopSequences, ToolEngine, ToolOutputFile, TraceConfig, VideoProcessing,
+};
 
 /// Everything you can send to create a model response through the Responses protocol.
 ///

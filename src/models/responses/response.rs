@@ -4,8 +4,32 @@
 
 use std::collections::BTreeMap;
 
+use crate::core::wire::{Extra, Json, Unrecognized};
 use crate::core::wire::{wire_enum, wire_struct, wire_text, wire_union};
-use crate::models::*;
+use crate::models::plugins::{Alignment, AlignmentCallRecord, ArmorSafeguardResult};
+use crate::models::responses::{
+    ApplyPatchCallItem, ApplyPatchCallOperation, ApplyPatchCallOutputItem, ApplyPatchCallStatus, ApplyPatchServerTool,
+    CodeInterpreterServerTool, CodexLocalShellTool, ComputerUseServerTool, ConfigurationUpdateItem, CustomTool,
+    CustomToolCallItem, CustomToolCallOutputItem, FileSearchServerTool, FunctionCallOutputItem,
+    ImageGenerationServerTool, ImageGenerationStatus, InputAudio, InputFile, InputImage, InputMessageRole, InputText,
+    ItemStatus, LegacyWebSearchServerTool, McpServerTool, MessagePhase, MessageRole, NamespaceTool,
+    OutputAdvisorServerToolItem, OutputApplyPatchServerToolItem, OutputArmorBlockedItem, OutputBashServerToolItem,
+    OutputBrowserUseServerToolItem, OutputCodeInterpreterCallItem, OutputCodeInterpreterServerToolItem,
+    OutputComputerCallItem, OutputDatetimeItem, OutputFileSearchCallItem, OutputFileSearchServerToolItem,
+    OutputFilesServerToolItem, OutputFusionServerToolItem, OutputImageGenerationCallItem,
+    OutputImageGenerationServerToolItem, OutputMcpServerToolItem, OutputMemoryServerToolItem, OutputMessageContentPart,
+    OutputReasoningItem, OutputSearchModelsServerToolItem, OutputShellServerToolItem, OutputSubagentServerToolItem,
+    OutputTextEditorServerToolItem, OutputToolSearchServerToolItem, OutputWebFetchServerToolItem,
+    OutputWebSearchCallItem, OutputWebSearchServerToolItem, Preview20250311WebSearchServerTool,
+    PreviewWebSearchServerTool, ReasoningContext, ReasoningMode, ReasoningSummaryText, ReasoningTextContent,
+    ResponsesFunctionTool, ResponsesToolChoice, ShellCallOutputContent, ShellServerTool, StoredPromptTemplate,
+    TextExtendedConfig, Truncation, WebSearchServerTool,
+};
+use crate::models::routing::{ApiErrorType, OpenRouterMetadata};
+use crate::models::server_tools::ServerToolUseDetails;
+use crate::models::shared::{
+    ChatToolCall, ContentPartImage, PromptCacheOptions, ReasoningEffort, ReasoningSummaryVerbosity, ToolOutputFile,
+};
 
 /// Whole result of a Responses call: status, output items and usage, plus what OpenRouter adds.
 ///
